@@ -1,0 +1,96 @@
+"""What was seen and heard of one piece: the type that the join hands on. Knows neither experts nor decisions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+ModalityKind = Literal["image", "audio", "vibration", "trace"]
+Image = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+class InspectionId(NamedTuple):
+    """One pass of a piece at a station: what gets exactly one verdict."""
+
+    line: str
+    station: str
+    piece_id: str
+    pass_number: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.line}/{self.station}/{self.piece_id}#{self.pass_number}"
+
+
+class State(Enum):
+    PRESENT = "present"
+    MISSING = "missing"
+    STALE = "stale"
+
+
+class Absence(Enum):
+    """Why a modality is not present; the names are those of `ModalityReason` on the wire."""
+
+    NOT_RECEIVED = "not_received"
+    COVERAGE = "coverage"
+    UNDECODABLE = "undecodable"
+    REFERENCE = "reference"
+    NO_ANCHOR = "no_anchor"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """What one camera gave: its images in order of sequence, (H, W) or (H, W, 3) blue-green-red, uint8 or uint16."""
+
+    camera: str
+    images: tuple[Image, ...]
+    state: State
+    absence: Absence | None = None
+    coverage: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """What one sensor gave: samples (num_samples, num_channels) float32, full scale 1.0 for integers; or None."""
+
+    sensor: str
+    kind: ModalityKind
+    samples: NDArray[np.float32] | None
+    sample_rate_hz: float
+    state: State
+    absence: Absence | None = None
+    coverage: float = 1.0
+    first_ns: int = 0
+    """Event time of the first sample."""
+
+
+class Closing(Enum):
+    """Why the join closed a piece."""
+
+    COMPLETE = "complete"
+    PASSED = "passed"
+    ABORTED = "aborted"
+    NO_RECIPE = "no_recipe"
+    STATE_LIMIT = "state_limit"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """Everything seen and heard of one piece, once nothing more is waited for."""
+
+    inspection: InspectionId
+    product: str
+    lot: str
+    closing: Closing
+    views: Mapping[str, View]
+    clips: Mapping[str, Clip]
+    entry_ns: int
+    """Event time of entry: the `entered` event, or else the first capture."""
+    capture_ns: int
+    """Event time of the last frame; `entry_ns` without one."""
+    append_ns: int
+    """Append time of the first record: how old the piece is in the log."""
+    arrival_ns: int
+    """Append time of the last record used."""
