@@ -3,10 +3,15 @@
 One JSON object per input partition, well under Kafka's 4,096 bytes of offset metadata. Knows no payload.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 MAX_MEMO_BYTES = 4096
+
+
+class MemoError(ValueError):
+    """A memo that is too large to be committed, or that no worker of this version has written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +26,66 @@ class Memo:
     """Frames partition only: read the dead-letter partition back from this offset."""
     clocks_ms: Mapping[str, int] = field(default_factory=dict)
     """Frames partition only: the clock of each station, so that it never runs back."""
+
+    def encode(self) -> str:
+        """The memo as compact ASCII JSON of at most 4,096 bytes. Raises MemoError."""
+        fields: dict[str, object] = {"read": self.read}
+        if self.verdicts is not None:
+            fields["verdicts"] = self.verdicts
+        if self.dead_letters is not None:
+            fields["dead_letters"] = self.dead_letters
+        if self.clocks_ms:
+            fields["clocks_ms"] = dict(self.clocks_ms)
+        text = json.dumps(fields, separators=(",", ":"))
+        if len(text) > MAX_MEMO_BYTES:
+            raise MemoError(
+                f"the memo takes {len(text)} bytes for {len(self.clocks_ms)} stations, at most {MAX_MEMO_BYTES} travel "
+                "with an offset: spread the stations over more partitions"
+            )
+        return text
+
+    @classmethod
+    def decode(cls, text: str, offset: int) -> "Memo":
+        """The memo of a commit at `offset`; an empty text (a commit by another tool) reads on from the offset.
+
+        Raises MemoError.
+        """
+        if not text:
+            return cls(read=offset)
+        try:
+            fields = json.loads(text)
+        except ValueError as exc:
+            raise _refused(text, offset) from exc
+        if not isinstance(fields, dict) or not _is_count(fields.get("read")):
+            raise _refused(text, offset)
+        return cls(
+            read=fields["read"],
+            verdicts=_count_or_none(fields.get("verdicts"), text, offset),
+            dead_letters=_count_or_none(fields.get("dead_letters"), text, offset),
+            clocks_ms=_clocks(fields.get("clocks_ms", {}), text, offset),
+        )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _count_or_none(value: object, text: str, offset: int) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, int) and _is_count(value):
+        return value
+    raise _refused(text, offset)
+
+
+def _clocks(value: object, text: str, offset: int) -> dict[str, int]:
+    if isinstance(value, dict) and all(isinstance(clock, int) for clock in value.values()):
+        return value
+    raise _refused(text, offset)
+
+
+def _refused(text: str, offset: int) -> MemoError:
+    return MemoError(
+        f"the memo {text[:80]!r} beside offset {offset} is not one that an inspector has written: "
+        "check which program commits for this group, or reset the group's offsets"
+    )

@@ -1,0 +1,58 @@
+"""The resume token of a watcher."""
+
+import json
+import zlib
+
+import pytest
+
+from streams import token
+from streams.log import TokenInvalidError
+from streams.records import TopicPartition
+
+POSITIONS = {
+    TopicPartition("qa.l1.verdicts", 0): 17,
+    TopicPartition("qa.l1.verdicts", 1): 2**62,
+    TopicPartition("qa.l2.verdicts", 0): 0,
+}
+
+
+def packed(value: object) -> bytes:
+    return b"\x01" + zlib.compress(json.dumps(value).encode())
+
+
+@pytest.mark.parametrize("positions", [{}, POSITIONS])
+def test_what_is_encoded_is_decoded(positions: dict[TopicPartition, int]) -> None:
+    assert token.decode(token.encode(positions)) == positions
+
+
+def test_the_order_of_the_partitions_does_not_change_the_token() -> None:
+    assert token.encode(dict(reversed(POSITIONS.items()))) == token.encode(POSITIONS)
+
+
+def test_a_token_of_1000_partitions_stays_small() -> None:
+    positions = {TopicPartition(f"qa.l{i // 10}.verdicts", i % 10): 10**9 + i * 7919 for i in range(1000)}
+    assert len(token.encode(positions)) < 8192
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"",
+        b"\x02" + token.encode(POSITIONS)[1:],
+        token.encode(POSITIONS)[:-3],
+        token.encode(POSITIONS) + b"x",
+        b"\x01garbage",
+        packed([]),
+        packed({"t": 1}),
+        packed({"t": [[0]]}),
+        packed({"t": [[0, -1]]}),
+        packed({"t": [["0", 1]]}),
+        packed({"t": [[2**31, 1]]}),
+        b"\x01" + zlib.compress(b"[" * 100_000),
+        b"\x01" + zlib.compress(b" " * 20_000_000),
+        b"\x01" + bytes(100_000),
+    ],
+)
+def test_garbage_is_refused(garbage: bytes) -> None:
+    with pytest.raises(TokenInvalidError, match="live or earliest"):
+        token.decode(garbage)
