@@ -51,5 +51,5 @@ def test_32_stations_of_48_bytes_fit() -> None:
 
 def test_a_memo_too_large_for_the_offset_is_refused() -> None:
     clocks = {f"{index:048d}": 4_000_000_000_000 for index in range(64)}
-    with pytest.raises(MemoError, match="64 stations.*more partitions"):
+    with pytest.raises(MemoError, match=r"64 stations.*more partitions"):
         Memo(1, 2, 3, clocks).encode()
