@@ -1,0 +1,130 @@
+"""Says what a recipe is: how one product is judged at one station. Knows neither files nor the bundle's content."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
+from streams.observation import ModalityKind
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*$", max_length=48)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Source(Table):
+    """What a camera and a sensor have in common."""
+
+    name: Name
+    required: bool = True
+    """Without it no piece passes."""
+
+
+class Camera(Source):
+    """One `[[cameras]]` table."""
+
+    num_frames: int = Field(default=1, ge=1, le=64)
+
+
+class Sensor(Source):
+    """One `[[sensors]]` table; the window is relative to the anchor and belongs to time-bound sensors."""
+
+    kind: Literal["audio", "vibration", "trace"]
+    sample_rate_hz: float = Field(gt=0)
+    num_channels: int = Field(default=1, ge=1, le=64)
+    bind: Literal["time", "piece"] = "time"
+    start_s: float = 0.0
+    end_s: float = 0.0
+    anchor: str = "entered"
+    """`entered`, or the name of the camera whose first frame is the anchor."""
+    min_coverage: float = Field(default=1.0, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _window_fits_binding(self) -> Self:
+        if self.bind == "time" and self.end_s <= self.start_s:
+            raise ValueError(
+                f"sensor {self.name!r}: the window from start_s = {self.start_s} to end_s = {self.end_s} is empty; "
+                f'end_s must lie behind start_s (or set bind = "piece" for a trace that carries the piece\'s id)'
+            )
+        return self
+
+
+class Recipe(Table):
+    """One recipe file. `line`, `station` and `product` are names or `*` for any."""
+
+    name: Name
+    version: str = Field(min_length=1, max_length=64)
+    line: Name | Literal["*"] = "*"
+    station: Name | Literal["*"] = "*"
+    product: str = Field(default="*", min_length=1, max_length=128)
+    bundle: Path
+    """Folder of the model bundle."""
+    cameras: tuple[Camera, ...] = Field(min_length=1)
+    sensors: tuple[Sensor, ...] = ()
+    capture_span_s: float = Field(default=0.5, ge=0)
+    """All frames of a piece are captured within this time after its entry."""
+    pass_below: Share | None = None
+    """Scores below this one pass; None takes the limit of the bundle's calibration."""
+    fail_above: Share | None = None
+    """Scores from this one on fail; None takes the limit of the bundle's calibration."""
+    deadline_s: float = Field(default=2.0, gt=0)
+    """From the capture of the last frame to the verdict."""
+    stale_after_s: float = Field(default=30.0, gt=0)
+    """A piece that waited longer in the log is a backlog."""
+    backlog: Literal["review", "judge"] = "review"
+    evidence: Literal["not_pass", "always", "never"] = "not_pass"
+    full_evidence_on_fail: bool = False
+    """Runs the skipped experts too for a piece that fails early, so that its evidence is whole."""
+
+    @model_validator(mode="after")
+    def _names_are_one_each(self) -> Self:
+        names = [source.name for source in self.sources]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(
+                f"the names {doubled} are used more than once; cameras and sensors need names of their own"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _anchors_exist(self) -> Self:
+        known = {"entered", *(camera.name for camera in self.cameras)}
+        for sensor in self.sensors:
+            if sensor.anchor not in known:
+                raise ValueError(f"sensor {sensor.name!r}: anchor {sensor.anchor!r} is none of {sorted(known)}")
+        return self
+
+    @model_validator(mode="after")
+    def _limits_are_in_order(self) -> Self:
+        if self.pass_below is not None and self.fail_above is not None and self.pass_below > self.fail_above:
+            raise ValueError(
+                f"pass_below = {self.pass_below} lies above fail_above = {self.fail_above}; swap or raise it"
+            )
+        return self
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Cameras, then sensors."""
+        return (*self.cameras, *self.sensors)
+
+    @property
+    def assembly(self) -> AssemblySpec:
+        """What the join must gather for a piece."""
+        cameras = tuple(CameraSpec(camera.name, camera.num_frames) for camera in self.cameras)
+        sensors = tuple(SensorSpec(**sensor.model_dump(exclude={"required"})) for sensor in self.sensors)
+        return AssemblySpec(cameras, sensors, self.capture_span_s)
+
+    @property
+    def kinds(self) -> dict[str, ModalityKind]:
+        """Every modality's kind, cameras first."""
+        cameras: dict[str, ModalityKind] = {camera.name: "image" for camera in self.cameras}
+        return cameras | {sensor.name: sensor.kind for sensor in self.sensors}
+
+    @property
+    def required(self) -> frozenset[str]:
+        """Modalities without which no piece passes."""
+        return frozenset(source.name for source in self.sources if source.required)
