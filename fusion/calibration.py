@@ -1,0 +1,109 @@
+"""Turns log-odds into calibrated probabilities and labelled scores into limits. Knows neither torch nor a model.
+
+PASS is a score below `pass_below`, FAIL a score above `fail_above`, REVIEW all between, the limits included.
+"""
+
+from typing import NamedTuple, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+Scores = NDArray[np.float64]
+Labels = NDArray[np.bool_]
+"""True is defective."""
+
+
+class Fit(NamedTuple):
+    """probability = sigmoid(logit / temperature + bias)"""
+
+    temperature: float
+    bias: float
+
+
+class Limits(NamedTuple):
+    pass_below: float
+    fail_above: float
+
+
+class Risk(NamedTuple):
+    """What the limits may cost: rates on the scores that they are chosen from."""
+
+    miss_rate: float = 0.02
+    """Share of the defective pieces that may PASS."""
+    false_reject_rate: float = 0.02
+    """Share of the good pieces that may FAIL."""
+    review_share: float = 0.15
+    """Where the rates leave more than this for REVIEW, both are eased by the same factor until they do not."""
+
+
+@overload
+def probability(logit: float, temperature: float, bias: float) -> float: ...
+@overload
+def probability(logit: Scores, temperature: float, bias: float) -> Scores: ...
+def probability(logit: float | Scores, temperature: float, bias: float) -> float | Scores:
+    """sigmoid(logit / temperature + bias), without overflow."""
+    scaled = np.asarray(logit, np.float64) / temperature + bias
+    odds = np.exp(-np.abs(scaled))
+    result = np.where(scaled >= 0, 1.0, odds) / (1.0 + odds)
+    return result if isinstance(logit, np.ndarray) else float(result)
+
+
+def fit(logits: Scores, labels: Labels, weights: Scores | None = None) -> Fit:
+    """Platt's sigmoid with his smoothed targets (1999), by Newton's method; the order of the logits is kept."""
+    if labels.all() or not labels.any():
+        raise ValueError(f"calibration needs good and defective pieces, got {labels.sum()} defective of {len(labels)}")
+    weights = np.ones(len(logits)) if weights is None else weights
+    num_bad, num_good = float(weights[labels].sum()), float(weights[~labels].sum())
+    targets = np.where(labels, (num_bad + 1) / (num_bad + 2), 1 / (num_good + 2))
+    scale = max(float(np.std(logits)), 1e-6)
+    columns = np.stack([logits / scale, np.ones(len(logits))], axis=1)
+    slope, bias = _newton(columns, targets, weights)
+    return Fit(temperature=scale / max(slope, 1e-2), bias=bias)
+
+
+def _newton(columns: Scores, targets: Scores, weights: Scores) -> tuple[float, float]:
+    """Minimises the cross-entropy with a weak ridge; steps are halved until they do not make it worse."""
+    ridge = 1e-3 * np.eye(2)
+
+    def loss(theta: Scores) -> float:
+        margins = columns @ theta
+        losses = np.logaddexp(0.0, margins) - targets * margins
+        return float(weights @ losses + 0.5 * theta @ ridge @ theta)
+
+    theta = np.array([1.0, 0.0])
+    for _ in range(50):
+        estimates = probability(columns @ theta, 1.0, 0.0)
+        gradient = columns.T @ (weights * (estimates - targets)) + ridge @ theta
+        curvature = (columns.T * (weights * estimates * (1 - estimates))) @ columns + ridge
+        step = np.linalg.solve(curvature, gradient)
+        while loss(theta - step) > loss(theta) and np.abs(step).max() > 1e-9:
+            step = step / 2
+        theta = theta - step
+        if np.abs(step).max() < 1e-7:
+            break
+    return float(theta[0]), float(theta[1])
+
+
+def choose_limits(scores: Scores, labels: Labels, risk: Risk) -> Limits:
+    """The widest PASS and FAIL that keep the risk; where both can be kept at once, one limit and no REVIEW between."""
+    easing = 1.0
+    while True:
+        limits = _limits(scores, labels, risk.miss_rate * easing, risk.false_reject_rate * easing)
+        if easing > 64 or review_share(scores, limits) <= risk.review_share:
+            return limits
+        easing *= 1.25
+
+
+def review_share(scores: Scores, limits: Limits) -> float:
+    """Share of the scores that go to a person."""
+    return float(np.mean((scores >= limits.pass_below) & (scores <= limits.fail_above)))
+
+
+def _limits(scores: Scores, labels: Labels, miss_rate: float, false_reject_rate: float) -> Limits:
+    bad, good = np.sort(scores[labels]), np.sort(scores[~labels])[::-1]
+    pass_below = float(bad[min(int(miss_rate * len(bad)), len(bad) - 1)])
+    fail_above = float(good[min(int(false_reject_rate * len(good)), len(good) - 1)])
+    if pass_below <= fail_above:
+        return Limits(pass_below, fail_above)
+    middle = (pass_below + fail_above) / 2
+    return Limits(middle, middle)
