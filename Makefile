@@ -1,2 +1,52 @@
 .DEFAULT_GOAL := help
-PYTHON ?= python3
+.PHONY: help demo test check format protos bench broker train-demo clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+SERVE := .venv-serve/bin
+DEV := .venv/bin
+PROTOS := $(wildcard protos/inspection/v1/*.proto)
+# Two cores are shared by several numeric libraries: none of them may take all for itself.
+export OMP_NUM_THREADS ?= 1
+
+help:  ## shows this text
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(SERVE)/.installed: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "make: no Python here; install Python 3.11 (apt-get install python3.11-venv) or name yours: make PYTHON=/path/to/python3 demo"; exit 1; }
+	$(PYTHON) -m venv .venv-serve
+	$(SERVE)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(DEV)/.installed: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "make: no Python here; install Python 3.11 (apt-get install python3.11-venv) or name yours: make PYTHON=/path/to/python3 test"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(DEV)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,openvino,dev]'
+	@touch $@
+
+demo: $(SERVE)/.installed  ## installs the serving half and runs 600 simulated pieces through the service
+	$(SERVE)/inspector demo
+
+test: $(DEV)/.installed needs-java  ## installs everything and passes all tests, a real Kafka broker's included
+	$(DEV)/pytest
+
+check: $(DEV)/.installed  ## format, lint, strict types, arrows between packages, generated code in step
+	$(DEV)/ruff format --check .
+	$(DEV)/ruff check .
+	$(DEV)/mypy
+	$(DEV)/lint-imports --no-cache
+	$(DEV)/python tests/generated_code.py
+
+format: $(DEV)/.installed  ## formats the code
+	$(DEV)/ruff format .
+	$(DEV)/ruff check --fix .
+
+protos: $(DEV)/.installed  ## generates the protobuf and gRPC code
+	$(DEV)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. $(PROTOS)
+	$(DEV)/python -m grpc_tools.protoc -I. --grpc_python_out=. protos/inspection/v1/service.proto
+
+broker: needs-java  ## runs Apache Kafka on loopback, port 9092 (fetched from Maven Central)
+	$(PYTHON) deploy/kafka/run.py
+
+.PHONY: needs-java
+needs-java:
+	@command -v java >/dev/null && command -v mvn >/dev/null || { echo "The broker needs Java 17 and Maven: apt-get install openjdk-17-jre-headless maven (or brew install openjdk@17 maven)"; exit 1; }
