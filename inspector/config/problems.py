@@ -1,0 +1,120 @@
+"""Turns a TOML file and a pydantic model into settings, or into the list of everything wrong with the file.
+Knows no setting by name."""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+Model = TypeVar("Model", bound=BaseModel)
+_SECRET = ("password", "secret", "token")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a file: where, what stands there, what is expected, what mends it."""
+
+    file: Path
+    key: str
+    value: str
+    expectation: str
+    remedy: str
+
+    def __str__(self) -> str:
+        found = f" = {self.value}" if self.value else ""
+        return f"{self.file}: {self.key}{found}: {self.expectation}; {self.remedy}"
+
+
+class ConfigError(ValueError):
+    """Files that cannot be used; `problems` is never empty."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def load_toml(path: Path, model: type[Model]) -> Model:
+    """Reads and validates a file whole. Raises ConfigError with every problem of the file."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise ConfigError([Problem(path, "file", "", f"cannot be read ({exc.strerror})", "name a TOML file")]) from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError([Problem(path, "file", "", f"is not TOML: {exc}", "mend that place")]) from exc
+    try:
+        return model.model_validate(data)
+    except ValidationError as exc:
+        raise ConfigError([_problem(path, model, error) for error in exc.errors()]) from exc
+
+
+def _problem(path: Path, model: type[BaseModel], error: ErrorDetails) -> Problem:
+    keys = [part for part in error["loc"] if not (isinstance(part, str) and part in _tags(model))]
+    key = _dotted(keys) or "file"
+    value = _shown(key, error["input"])
+    if error["type"] == "extra_forbidden":
+        return Problem(path, key, value, "is not a known key", _near_miss(str(keys[-1]), _known_keys(model, keys[:-1])))
+    if error["type"] == "missing":
+        return Problem(path, key, "", "is required", "add it")
+    message = error["msg"].removeprefix("Value error, ")
+    expectation, separator, remedy = message.partition("; ")
+    return Problem(path, key, value, expectation, remedy if separator else "change the value")
+
+
+def _dotted(keys: Iterable[str | int]) -> str:
+    text = ""
+    for key in keys:
+        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else key
+    return text
+
+
+def _shown(key: str, value: object) -> str:
+    """The value as the user wrote it; tables are named by their key alone, and secrets are not repeated."""
+    if isinstance(value, Mapping):
+        return ""
+    if any(word in key.lower() for word in _SECRET):
+        return "(not shown)"
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _near_miss(key: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"known keys here: {', '.join(sorted(known))}" if known else "remove it"
+
+
+def _known_keys(model: type[BaseModel], keys: Sequence[str | int]) -> list[str]:
+    """Keys that the tables at `keys` may hold: of every variant where a table has several forms."""
+    models = [model]
+    for key in keys:
+        if isinstance(key, str):
+            fields = [m.model_fields[key].annotation for m in models if key in m.model_fields]
+            models = [found for field in fields for found in _models_in(field)]
+    return sorted({name for m in models for name in m.model_fields})
+
+
+def _models_in(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in (Union, UnionType, Annotated, tuple, list):
+        return [found for part in get_args(annotation) for found in _models_in(part)]
+    return []
+
+
+def _tags(model: type[BaseModel]) -> frozenset[str]:
+    """Values of discriminators, which pydantic puts into the place of an error although no key is named so."""
+    tags: set[str] = set()
+    for field in model.model_fields.values():
+        for variant in _models_in(field.annotation):
+            tags |= _tags(variant)
+            kind = variant.model_fields.get("kind")
+            if kind is not None:
+                tags |= {value for value in get_args(kind.annotation) if isinstance(value, str)}
+    return frozenset(tags)

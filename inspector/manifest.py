@@ -1,0 +1,84 @@
+"""Turns a dataset's `manifest.jsonl` into rows, and rows into a manifest. Knows neither pixels nor samples.
+
+One piece a line; paths are relative to the manifest. Rows say which pieces belong together (`groups`).
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Label = Literal["ok", "nok", "unknown"]
+Split = Literal["train", "calibration", "test"]
+
+
+class ManifestError(ValueError):
+    """A manifest that cannot be used; the message names file, line, value and remedy."""
+
+
+class Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ImageRow(Row):
+    """One image of a piece."""
+
+    camera: str
+    path: str
+
+
+class SignalRow(Row):
+    """One recording of a piece; path ends in .wav, .flac or .npy."""
+
+    sensor: str
+    kind: Literal["audio", "vibration", "trace"]
+    sample_rate_hz: float = Field(gt=0)
+    path: str
+
+
+class PieceRow(Row):
+    """One piece of a data set."""
+
+    piece_id: str = Field(min_length=1, max_length=128)
+    images: tuple[ImageRow, ...] = ()
+    signals: tuple[SignalRow, ...] = ()
+    label: Label = "unknown"
+    defects: tuple[str, ...] = ()
+    mask: str | None = None
+    split: Split
+    groups: Mapping[str, str] = Field(default_factory=dict)
+    modality_labels: Mapping[str, Label] = Field(default_factory=dict)
+    product: str = ""
+
+
+def read_manifest(path: Path, split: str | None = None) -> list[PieceRow]:
+    """Rows of a manifest in its order, of one split or of all. Raises ManifestError with the first bad line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise ManifestError(f"{path}: cannot be read ({exc.strerror}); name a manifest.jsonl that exists") from exc
+    rows = [row for row in _parsed(path, text) if split in (None, row.split)]
+    if not rows:
+        wanted = "no piece" if split is None else f"no piece of split {split!r}"
+        raise ManifestError(f"{path}: holds {wanted}; splits are train, calibration and test")
+    return rows
+
+
+def _parsed(path: Path, text: str) -> Iterator[PieceRow]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            yield PieceRow.model_validate_json(line)
+        except ValidationError as exc:
+            found = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'line'}: {e['msg']}" for e in exc.errors())
+            raise ManifestError(f"{path}:{number}: {found}; mend the line or make the data set again") from exc
+
+
+def write_manifest(path: Path, rows: Iterable[PieceRow]) -> None:
+    """Writes one JSON object a line."""
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row.model_dump(exclude_defaults=True), ensure_ascii=False) + "\n")

@@ -1,0 +1,144 @@
+"""Turns recipe files into the book that says which recipe fits a piece. Knows neither pixels nor models.
+
+A recipe names line, station and product, or `*` for any; the one with the most names given wins.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from inspector.config.problems import ConfigError, Problem, load_toml
+from inspector.recipe.model import Recipe
+from streams.assembly import AssemblySpec, SensorSpec
+
+ANY = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeFile:
+    """A recipe and where it was read; its bundle path is resolved against the file's folder."""
+
+    path: Path
+    recipe: Recipe
+
+
+def load_recipe(path: Path) -> RecipeFile:
+    """Raises ConfigError with every problem of the file."""
+    recipe = load_toml(path, Recipe)
+    return RecipeFile(path, recipe.model_copy(update={"bundle": (path.parent / recipe.bundle).resolve()}))
+
+
+def find_recipe_files(folder: Path, patterns: Sequence[str]) -> list[Path]:
+    """Files that the patterns name, each once, in order. Raises ConfigError for a pattern that names none."""
+    found: dict[Path, None] = {}
+    problems = []
+    for pattern in patterns:
+        paths = _matching(folder, pattern)
+        found.update(dict.fromkeys(paths))
+        if not paths:
+            problems.append(
+                Problem(folder, "recipes", repr(pattern), "names no file", "correct the pattern or add a recipe there")
+            )
+    if problems:
+        raise ConfigError(problems)
+    return list(found)
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    path = Path(pattern)
+    if path.is_absolute():
+        return sorted(path.parent.glob(path.name))
+    while pattern.startswith("../"):
+        folder, pattern = folder.parent, pattern[3:]
+    return sorted(folder.glob(pattern))
+
+
+def load_recipes(paths: Iterable[Path]) -> "Recipes":
+    """Reads all files. Raises ConfigError with the problems of all of them, ambiguities included."""
+    files: list[RecipeFile] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            files.append(load_recipe(path))
+        except ConfigError as exc:
+            problems.extend(exc.problems)
+    problems.extend(_conflicts(files))
+    if problems:
+        raise ConfigError(problems)
+    return Recipes([file.recipe for file in files])
+
+
+def _pattern(recipe: Recipe) -> tuple[str, str, str]:
+    return recipe.line, recipe.station, recipe.product
+
+
+def _specificity(recipe: Recipe) -> int:
+    return sum(part != ANY for part in _pattern(recipe))
+
+
+def _overlap(first: Recipe, second: Recipe, parts: int = 3) -> bool:
+    pairs = zip(_pattern(first)[:parts], _pattern(second)[:parts], strict=True)
+    return all(a == b or ANY in (a, b) for a, b in pairs)
+
+
+def _conflicts(files: Sequence[RecipeFile]) -> list[Problem]:
+    return [problem for a, b in combinations(files, 2) for problem in (*_ambiguity(a, b), *_unlike_sensors(a, b))]
+
+
+def _ambiguity(first: RecipeFile, second: RecipeFile) -> list[Problem]:
+    a, b = first.recipe, second.recipe
+    if not _overlap(a, b) or _specificity(a) != _specificity(b):
+        return []
+    expectation = f"fits some pieces as well as {a.name!r} ({first.path}) does, so that neither wins"
+    return [Problem(second.path, "name", repr(b.name), expectation, "name line, station or product in one of them")]
+
+
+def _unlike_sensors(first: RecipeFile, second: RecipeFile) -> list[Problem]:
+    """One stream has one form, whichever product is made."""
+    if not _overlap(first.recipe, second.recipe, parts=2):
+        return []
+    known = {sensor.name: sensor for sensor in first.recipe.sensors}
+    problems = []
+    for sensor in second.recipe.sensors:
+        other = known.get(sensor.name)
+        forms = [(s.kind, s.sample_rate_hz, s.num_channels, s.bind) for s in (sensor, other or sensor)]
+        if forms[0] != forms[1]:
+            expectation = f"differs from the sensor of that name in {first.path}: {forms[1]}"
+            remedy = "one station's sensor has one kind, rate, channel count and binding; make them equal or rename one"
+            problems.append(Problem(second.path, f"sensors.{sensor.name}", str(forms[0]), expectation, remedy))
+    return problems
+
+
+class Recipes:
+    """All recipes of a service; implements `streams.assembly.RecipeBook`."""
+
+    def __init__(self, recipes: Iterable[Recipe]) -> None:
+        self._recipes = tuple(sorted(recipes, key=_specificity, reverse=True))
+
+    def __iter__(self) -> Iterator[Recipe]:
+        return iter(self._recipes)
+
+    def __len__(self) -> int:
+        return len(self._recipes)
+
+    def find(self, line: str, station: str, product: str) -> Recipe | None:
+        """The recipe with the most names given among those that fit."""
+        place = (line, station, product)
+        for recipe in self._recipes:
+            if all(part in (ANY, name) for part, name in zip(_pattern(recipe), place, strict=True)):
+                return recipe
+        return None
+
+    def assembly(self, line: str, station: str, product: str) -> AssemblySpec | None:
+        recipe = self.find(line, station, product)
+        return None if recipe is None else recipe.assembly
+
+    def sensors(self, line: str, station: str) -> Mapping[str, SensorSpec]:
+        return {sensor.name: sensor for recipe in self._at(line, station) for sensor in recipe.assembly.sensors}
+
+    def cameras(self, line: str, station: str) -> frozenset[str]:
+        return frozenset(camera.name for recipe in self._at(line, station) for camera in recipe.cameras)
+
+    def _at(self, line: str, station: str) -> list[Recipe]:
+        return [r for r in self._recipes if r.line in (ANY, line) and r.station in (ANY, station)]

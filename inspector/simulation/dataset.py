@@ -1,0 +1,61 @@
+"""Writes pieces of the synthetic line as a data set with a manifest, for training. Knows no log and no clock."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from inspector.manifest import ImageRow, Label, PieceRow, SignalRow, Split, write_manifest
+from inspector.recordings import write_wav
+from inspector.simulation.pieces import AUDIBLE, VISIBLE, LineSettings, SimulatedPiece, Truth, simulate_piece
+from inspector.simulation.sound import SAMPLE_RATE_HZ
+
+CAMERA, MICROPHONE = "top", "mic"
+_SPLITS: tuple[tuple[Split, float], ...] = (("train", 0.6), ("calibration", 0.8), ("test", 1.0))
+
+
+def write_dataset(
+    folder: Path, num_pieces: int, settings: LineSettings, progress: Callable[[int], None] = lambda done: None
+) -> Path:
+    """Writes images, sounds and `manifest.jsonl`; returns the manifest's path. Existing files are overwritten."""
+    for name in ("images", "signals"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    rows = []
+    for number in range(num_pieces):
+        piece = simulate_piece(settings, number)
+        (folder / "images" / f"{piece.piece_id}.png").write_bytes(piece.png)
+        write_wav(folder / "signals" / f"{piece.piece_id}.wav", piece.sound, SAMPLE_RATE_HZ)
+        rows.append(manifest_row(piece, _split(number, num_pieces)))
+        progress(number + 1)
+    path = folder / "manifest.jsonl"
+    write_manifest(path, rows)
+    return path
+
+
+def _split(number: int, num_pieces: int) -> Split:
+    share = (number + 0.5) / num_pieces
+    return next(name for name, end in _SPLITS if share < end)
+
+
+def manifest_row(piece: SimulatedPiece, split: Split) -> PieceRow:
+    """The line of the manifest: each piece is a group of its own, for no recording occurs twice."""
+    truth = piece.truth
+    return PieceRow(
+        piece_id=piece.piece_id,
+        images=(ImageRow(camera=CAMERA, path=f"images/{piece.piece_id}.png"),),
+        signals=(
+            SignalRow(
+                sensor=MICROPHONE,
+                kind="audio",
+                sample_rate_hz=SAMPLE_RATE_HZ,
+                path=f"signals/{piece.piece_id}.wav",
+            ),
+        ),
+        label="nok" if truth.defects else "ok",
+        defects=truth.defects,
+        split=split,
+        groups={"image": piece.piece_id, "signal": piece.piece_id},
+        modality_labels={"image": _label(truth, VISIBLE), "signal": _label(truth, AUDIBLE)},
+    )
+
+
+def _label(truth: Truth, names: tuple[str, ...]) -> Label:
+    return "nok" if truth.nok(names) else "ok"
