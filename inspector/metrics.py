@@ -1,0 +1,92 @@
+"""Counts what a worker does, for Prometheus. Decides nothing."""
+
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from inspector.shards import Shards
+from protos.inspection.v1.records_pb2 import DeadLetterReason
+from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Verdict
+from streams.log import Batch
+
+LATENCY_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+PLACE = ("line", "station")
+
+
+class WorkerMetrics:
+    """Everything that a worker reports; one registry, one instance."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, labels: Sequence[str] = ()) -> Counter:
+            return Counter(f"inspector_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
+            return Gauge(f"inspector_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, labels: Sequence[str] = ()) -> Histogram:
+            return Histogram(f"inspector_{name}", text, labels, buckets=LATENCY_BUCKETS, registry=registry)
+
+        self.records = counter("records", "Records read", ("topic",))
+        self.verdicts = counter("verdicts", "Verdicts published", (*PLACE, "decision", "reason"))
+        self.missing = counter(
+            "modalities_absent", "Modalities missing or stale in verdicts", (*PLACE, "modality", "state")
+        )
+        self.dead_letters = counter("dead_letters", "Records that could not be used", ("line", "reason"))
+        self.expert_runs = counter("expert_runs", "Runs of an expert, by piece", ("expert",))
+        self.expert_skips = counter("expert_skips", "Pieces that an expert did not look at", ("expert", "why"))
+        self.deadline_missed = counter("deadlines_missed", "Verdicts later than the recipe's deadline", PLACE)
+        self.refused = counter("commits_refused", "Commits refused because another worker has taken over")
+        self.lost_offsets = counter("lost_offsets", "Input records that retention removed before they were read")
+        self.open_pieces = gauge("open_pieces", "Pieces that wait for data", ("line", "partition"))
+        self.open_bytes = gauge("open_bytes", "Bytes of images in open pieces", ("line", "partition"))
+        self.unread = gauge("unread_partitions", "Input partitions that are not read to their end")
+        self.lag = gauge("consumer_lag_records", "Input records not read yet", ("topic", "partition"))
+        self.latency = histogram("capture_to_publish_seconds", "Capture of the last frame to publication", PLACE)
+        self.join_seconds = histogram(
+            "arrival_to_decision_seconds", "Append of the last record used to decision", PLACE
+        )
+        self.decide_seconds = histogram("decision_to_publish_seconds", "Decision to publication", PLACE)
+        self.append_delay = histogram("capture_to_append_seconds", "Event time to append time", (*PLACE, "sensor"))
+        self.join_wait = histogram("join_wait_seconds", "How long a piece waited for a modality", (*PLACE, "modality"))
+        self.commit_seconds = histogram("commit_seconds", "Duration of a commit")
+
+    def turn(self, shards: Shards, batch: Batch) -> None:
+        """After one turn of the main loop."""
+        for record in batch.records:
+            self.records.labels(record.topic).inc()
+        self.unread.set(len(batch.unread))
+        for shard, join in shards:
+            self.open_pieces.labels(shard.line, shard.partition).set(join.num_open)
+            self.open_bytes.labels(shard.line, shard.partition).set(join.open_bytes)
+
+    def committed(self, verdicts: Sequence[Verdict], commit_s: float) -> None:
+        """After a commit that published these verdicts."""
+        self.commit_seconds.observe(commit_s)
+        for verdict in verdicts:
+            self._verdict(verdict)
+
+    def dead_letter(self, line: str, reason: int) -> None:
+        self.dead_letters.labels(line, _word(DeadLetterReason.Name(reason), "DEAD_LETTER_REASON_")).inc()
+
+    def _verdict(self, verdict: Verdict) -> None:
+        place = (verdict.inspection.line, verdict.inspection.station)
+        decision = _word(Decision.Name(verdict.decision), "DECISION_")
+        reason = _word(DecisionReason.Name(verdict.reason), "DECISION_REASON_")
+        self.verdicts.labels(*place, decision, reason).inc()
+        self.latency.labels(*place).observe((verdict.publish_ns - verdict.capture_ns) / 1e9)
+        self.join_seconds.labels(*place).observe((verdict.decision_ns - verdict.arrival_ns) / 1e9)
+        self.decide_seconds.labels(*place).observe((verdict.publish_ns - verdict.decision_ns) / 1e9)
+        if verdict.deadline_missed:
+            self.deadline_missed.labels(*place).inc()
+        for modality in verdict.modalities:
+            if modality.state in (2, 3):
+                self.missing.labels(*place, modality.name, "missing" if modality.state == 2 else "stale").inc()
+        for run in verdict.experts:
+            if run.ran:
+                self.expert_runs.labels(run.expert).inc()
+            else:
+                self.expert_skips.labels(run.expert, run.why).inc()
+
+
+def _word(name: str, prefix: str) -> str:
+    return name.removeprefix(prefix).lower()

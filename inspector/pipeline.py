@@ -1,0 +1,166 @@
+"""Turns input records into published verdicts: poll, join, judge, publish, commit. Knows no broker and no model.
+
+This page explains the product. One thread owns source and sink; whatever is not committed is read again by the next
+owner, and whatever is committed is never judged again.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+
+from inspector.judge import Judge
+from inspector.metrics import WorkerMetrics
+from inspector.shards import Shards
+from inspector.verdicts import inspection_id, stamp, verdict_output
+from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.log import Batch, CommitRefusedError, Sink, Source
+from streams.observation import Observation
+from streams.records import Output, Shard
+
+log = logging.getLogger("inspector.pipeline")
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSettings:
+    commit_delay_s: float = 0.02
+    """A commit gathers verdicts for this long."""
+    max_verdicts_per_commit: int = 50
+    position_interval_s: float = 1.0
+    """How often positions are committed while nothing is decided."""
+    idle_poll_s: float = 0.05
+
+
+@dataclass(slots=True)
+class Pending:
+    """Verdicts and dead letters that the next commit publishes."""
+
+    verdicts: list[tuple[Shard, Verdict]] = field(default_factory=list)
+    dead_letters: list[tuple[Shard, Output]] = field(default_factory=list)
+    since_s: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.verdicts) + len(self.dead_letters)
+
+    def without(self, lost: Callable[[Shard], bool]) -> "Pending":
+        kept = Pending(
+            [entry for entry in self.verdicts if not lost(entry[0])],
+            [entry for entry in self.dead_letters if not lost(entry[0])],
+        )
+        kept.since_s = self.since_s if len(kept) else None
+        return kept
+
+
+class Pipeline:
+    """The main loop of a worker. `step` is one turn of it."""
+
+    def __init__(
+        self,
+        source: Source,
+        sink: Sink,
+        shards: Shards,
+        judge: Judge,
+        settings: PipelineSettings,
+        metrics: WorkerMetrics,
+        deadline_s: Callable[[Verdict], float | None],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._source, self._sink, self._shards, self._judge = source, sink, shards, judge
+        self._settings, self._metrics, self._deadline_s = settings, metrics, deadline_s
+        self._monotonic, self._wall_ns = monotonic, wall_ns
+        self._pending = Pending()
+        self._committed_s = monotonic()
+        self._epoch: object = None
+
+    def run(self, stop: Event) -> None:
+        """Works until `stop` is set, then publishes what is already decided."""
+        while not stop.is_set():
+            self.step()
+        self._commit()
+
+    def step(self) -> None:
+        batch = self._source.poll(self._wait_s())
+        self._take_over(batch)
+        for record in batch.records:
+            self._shards.add(record)
+        for shard, observations in self._shards.advance(batch, self._monotonic()):
+            self._decide(shard, observations)
+        self._gather_dead_letters()
+        if self._due():
+            self._commit()
+        self._source.pause(self._shards.ahead())
+        self._metrics.turn(self._shards, batch)
+
+    def _take_over(self, batch: Batch) -> None:
+        """Drops what belongs to another worker now, and builds the state of what belongs to this one."""
+        self._epoch = batch.epoch
+        if batch.lost:
+            self._pending = self._pending.without(lambda shard: shard in batch.lost)
+            self._shards.drop(batch.lost)
+        for assignment in batch.gained:
+            self._shards.own(assignment)
+
+    def _decide(self, shard: Shard, observations: Sequence[Observation]) -> None:
+        """Judges in slices, committing in between, so that a backlog is neither held in memory nor judged twice."""
+        size = self._settings.max_verdicts_per_commit
+        for start in range(0, len(observations), size):
+            if not self._shards.owns(shard):
+                return
+            verdicts = self._judge.judge(observations[start : start + size])
+            self._pending.verdicts += [(shard, verdict) for verdict in verdicts]
+            self._mark_pending()
+            if len(self._pending.verdicts) >= size:
+                self._commit()
+
+    def _gather_dead_letters(self) -> None:
+        outputs = self._shards.dead_letters()
+        self._pending.dead_letters += outputs
+        if outputs:
+            self._mark_pending()
+
+    def _mark_pending(self) -> None:
+        if self._pending.since_s is None:
+            self._pending.since_s = self._monotonic()
+
+    def _due(self) -> bool:
+        now_s = self._monotonic()
+        if self._pending.since_s is None:
+            return now_s - self._committed_s >= self._settings.position_interval_s
+        full = len(self._pending) >= self._settings.max_verdicts_per_commit
+        return full or now_s - self._pending.since_s >= self._settings.commit_delay_s
+
+    def _wait_s(self) -> float:
+        if self._pending.since_s is None:
+            return self._settings.idle_poll_s
+        return max(0.0, self._pending.since_s + self._settings.commit_delay_s - self._monotonic())
+
+    def _commit(self) -> None:
+        """Effects and positions together: all of it is published, or the next owner reads the same input again."""
+        self._gather_dead_letters()
+        pending, self._pending = self._pending, Pending()
+        publish_ns = self._wall_ns()
+        verdicts = [
+            (shard, stamp(verdict, publish_ns, self._deadline_s(verdict))) for shard, verdict in pending.verdicts
+        ]
+        for shard, verdict in verdicts:
+            self._shards.settle(shard, inspection_id(verdict.inspection))
+        outputs = [verdict_output(self._shards.topics(shard), shard, verdict) for shard, verdict in verdicts]
+        outputs += [output for _, output in pending.dead_letters]
+        started_s = self._committed_s = self._monotonic()
+        positions = self._shards.positions()
+        if not outputs and not self._shards.moved(positions):
+            return
+        try:
+            ends = self._sink.commit(outputs, positions, self._epoch)
+        except CommitRefusedError as refused:
+            log.warning(
+                "Another worker has taken over (%s): %d open results dropped, it will make them.", refused, len(outputs)
+            )
+            self._metrics.refused.inc()
+            self._shards.clear()
+            return
+        self._shards.committed(positions, ends)
+        self._metrics.committed([verdict for _, verdict in verdicts], self._monotonic() - started_s)

@@ -1,0 +1,37 @@
+"""Carries verdicts between protobuf and log records, and stamps what is known at publication. Decides nothing."""
+
+from protos.inspection.v1.records_pb2 import Inspection
+from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.join import Judged
+from streams.observation import InspectionId
+from streams.records import TYPE_PREFIX, Output, Record, Shard, Topics
+
+VERDICT_TYPE = TYPE_PREFIX + "Verdict"
+
+
+def inspection_id(message: Inspection) -> InspectionId:
+    return InspectionId(message.line, message.station, message.piece_id, message.pass_number)
+
+
+def stamp(verdict: Verdict, publish_ns: int, deadline_s: float | None) -> Verdict:
+    """Marks when the verdict is handed over, and whether that is past the recipe's deadline after capture."""
+    verdict.publish_ns = publish_ns
+    verdict.deadline_missed = deadline_s is not None and publish_ns - verdict.capture_ns > deadline_s * 1e9
+    return verdict
+
+
+def verdict_output(topics: Topics, shard: Shard, verdict: Verdict) -> Output:
+    """The record that publishes a verdict, in the partition of the input that it was made from."""
+    return Output(
+        topic=topics.of("verdicts"),
+        partition=shard.partition,
+        key=verdict.inspection.station.encode(),
+        value=verdict.SerializeToString(),
+        type=VERDICT_TYPE,
+    )
+
+
+def judged_from(record: Record) -> Judged:
+    """What the join must remember of a verdict that was read back."""
+    verdict = Verdict.FromString(record.value)
+    return Judged(inspection_id(verdict.inspection), verdict.entry_ns, record.offset)
