@@ -1,0 +1,267 @@
+"""Turns a record into a frame, chunk, trace or event, or says why it cannot be used. Knows no recipe and no clock.
+
+Everything declared is checked before memory is taken for it. A record above `max_record_bytes` is not even parsed,
+so that it opens no inspection.
+"""
+
+from google.protobuf.message import DecodeError
+
+from protos.inspection.v1.records_pb2 import (
+    CameraFrame,
+    DeadLetterReason,
+    ImageReference,
+    Inspection,
+    PieceEvent,
+    PieceEventKind,
+    PixelFormat,
+    ProcessTrace,
+    SignalChunk,
+    SignalKind,
+)
+from streams.dead_letters import origin_of, reject
+from streams.images import decode_pixels
+from streams.items import Chunk, Entry, Event, EventKind, Frame, Item, Origin, Reference, Trace
+from streams.limits import (
+    Finding,
+    Limits,
+    check_name,
+    check_text,
+    check_time,
+    invalid,
+    is_name,
+    is_text,
+    is_time,
+    too_large,
+)
+from streams.observation import InspectionId, ModalityKind
+from streams.records import TYPE_PREFIX, Record
+from streams.samples import decode_samples
+
+Message = CameraFrame | SignalChunk | ProcessTrace | PieceEvent
+
+_MESSAGES: dict[str, tuple[type[Message], str]] = {
+    TYPE_PREFIX + "CameraFrame": (CameraFrame, "frames"),
+    TYPE_PREFIX + "SignalChunk": (SignalChunk, "signals"),
+    TYPE_PREFIX + "ProcessTrace": (ProcessTrace, "signals"),
+    TYPE_PREFIX + "PieceEvent": (PieceEvent, "pieces"),
+}
+"""Message and kind of topic by header."""
+_KINDS: dict[int, ModalityKind] = {
+    SignalKind.SIGNAL_KIND_AUDIO: "audio",
+    SignalKind.SIGNAL_KIND_VIBRATION: "vibration",
+    SignalKind.SIGNAL_KIND_TRACE: "trace",
+}
+_EVENTS: dict[int, EventKind] = {
+    PieceEventKind.PIECE_EVENT_KIND_ENTERED: EventKind.ENTERED,
+    PieceEventKind.PIECE_EVENT_KIND_LEFT: EventKind.LEFT,
+    PieceEventKind.PIECE_EVENT_KIND_ABORTED: EventKind.ABORTED,
+}
+_SHA256_BYTES = 32
+_MAX_URI_BYTES = 2048
+_MAX_FIRST_SAMPLE = 2**62
+
+
+def decode(record: Record, limits: Limits, line: str) -> Item:
+    """The item that a record of this line's input topics stands for; never raises for what a producer sent."""
+    origin = origin_of(record)
+    try:
+        message = _parse(record, limits)
+    except Finding as finding:
+        station = record.key.decode(errors="replace")
+        return reject(
+            origin, finding.reason, finding.detail, station=station if is_name(station) else "", record=record
+        )
+    inspection = _readable(message)
+    entry = None
+    try:
+        _check_address(message, record, line)
+        entry = _entry(message, inspection, record)
+        return _item(message, origin, limits)
+    except Finding as finding:
+        return reject(
+            origin,
+            finding.reason,
+            finding.detail,
+            station=_station(message, record),
+            record=record,
+            entry=entry,
+            inspection=inspection,
+        )
+
+
+def _parse(record: Record, limits: Limits) -> Message:
+    if record.type not in _MESSAGES:
+        raise Finding(
+            DeadLetterReason.DEAD_LETTER_REASON_UNKNOWN_TYPE,
+            f"the header inspection-type is {record.type[:80]!r}, expected one of {', '.join(_MESSAGES)}: set it",
+        )
+    if len(record.value) > limits.max_record_bytes:
+        raise too_large(
+            f"the record has {len(record.value)} bytes, expected at most {limits.max_record_bytes}: "
+            "send a reference, shorter chunks, or raise max_record_bytes"
+        )
+    message_type, kind = _MESSAGES[record.type]
+    if not record.topic.endswith(f".{kind}"):
+        raise _misaddressed(
+            f"a {message_type.__name__} on topic {record.topic}, expected the topic {kind}: send it there"
+        )
+    try:
+        return message_type.FromString(record.value)
+    except DecodeError as exc:
+        raise Finding(
+            DeadLetterReason.DEAD_LETTER_REASON_MALFORMED,
+            f"{len(record.value)} bytes do not parse as {record.type}: check the producer's serialiser",
+        ) from exc
+
+
+def _readable(message: Message) -> InspectionId | None:
+    """The inspection that a record names, where every part of it is usable."""
+    if isinstance(message, SignalChunk):
+        return None
+    named = message.inspection
+    if is_name(named.line) and is_name(named.station) and named.piece_id and is_text(named.piece_id):
+        return _id(named)
+    return None
+
+
+def _id(named: Inspection) -> InspectionId:
+    return InspectionId(named.line, named.station, named.piece_id, named.pass_number)
+
+
+def _station(message: Message, record: Record) -> str:
+    named = message.station if isinstance(message, SignalChunk) else message.inspection.station
+    candidates = (named, record.key.decode(errors="replace"))
+    return next((name for name in candidates if is_name(name)), "")
+
+
+def _check_address(message: Message, record: Record, line: str) -> None:
+    owner: SignalChunk | Inspection = message if isinstance(message, SignalChunk) else message.inspection
+    check_name("line", owner.line)
+    check_name("station", owner.station)
+    if owner.line != line:
+        raise _misaddressed(f"the record says line {owner.line} on topic {record.topic}: send it to its line's topic")
+    if owner.station.encode() != record.key:
+        raise _misaddressed(f"the key is {record.key[:60]!r}, expected the station {owner.station}: set the key to it")
+
+
+def _misaddressed(detail: str) -> Finding:
+    return Finding(DeadLetterReason.DEAD_LETTER_REASON_MISADDRESSED, detail)
+
+
+def _entry(message: Message, inspection: InspectionId | None, record: Record) -> Entry | None:
+    """What lets the inspection enter although its record may turn out to be unusable."""
+    match message:
+        case CameraFrame():
+            event_ns, camera = message.capture_ns, message.camera if is_name(message.camera) else None
+        case PieceEvent():
+            event_ns, camera = message.event_ns, None
+        case _:
+            return None
+    if inspection is None:
+        return None
+    product, lot = (text if is_text(text) else "" for text in (message.product, message.lot))
+    return Entry(inspection, product, lot, event_ns if is_time(event_ns) else record.append_ns, camera)
+
+
+def _item(message: Message, origin: Origin, limits: Limits) -> Item:
+    match message:
+        case CameraFrame():
+            return _frame(message, origin, limits)
+        case SignalChunk():
+            return _chunk(message, origin, limits)
+        case ProcessTrace():
+            return _trace(message, origin, limits)
+        case PieceEvent():
+            return _event(message, origin)
+
+
+def _frame(message: CameraFrame, origin: Origin, limits: Limits) -> Frame:
+    check_text("piece_id", message.inspection.piece_id)
+    if message.WhichOneof("content") is None:
+        raise invalid("the frame has neither pixels nor a reference, expected one: fill in `content`")
+    product, lot = check_text("product", message.product), check_text("lot", message.lot, required=False)
+    camera, capture_ns = check_name("camera", message.camera), check_time("capture_ns", message.capture_ns)
+    pixels = message.HasField("pixels")
+    return Frame(
+        origin,
+        _id(message.inspection),
+        product,
+        lot,
+        camera,
+        message.sequence,
+        capture_ns,
+        image=decode_pixels(message.pixels, limits) if pixels else None,
+        reference=None if pixels else _reference(message.reference, limits),
+    )
+
+
+def _reference(reference: ImageReference, limits: Limits) -> Reference:
+    uri = reference.uri
+    if not uri or len(uri.encode()) > _MAX_URI_BYTES or not uri.isprintable():
+        raise invalid(f"the reference's uri is {uri[:60]!r}, expected 1 to {_MAX_URI_BYTES} printable bytes: set it")
+    if len(reference.sha256) != _SHA256_BYTES:
+        raise invalid(f"the reference's sha256 has {len(reference.sha256)} bytes, expected {_SHA256_BYTES}: set it")
+    if reference.format not in {PixelFormat.PIXEL_FORMAT_PNG, PixelFormat.PIXEL_FORMAT_JPEG}:
+        raise invalid(f"the reference's format is {reference.format}, expected PNG or JPEG: set it")
+    if reference.size_bytes == 0:
+        raise invalid("the reference's size_bytes is 0, expected the size of the file: set it")
+    if reference.size_bytes > limits.max_reference_bytes:
+        raise too_large(
+            f"the referenced file has {reference.size_bytes} bytes, expected at most {limits.max_reference_bytes}: "
+            "crop it or raise the limit"
+        )
+    return Reference(uri, reference.sha256, reference.size_bytes, reference.format)
+
+
+def _chunk(message: SignalChunk, origin: Origin, limits: Limits) -> Chunk:
+    sensor, kind = check_name("sensor", message.sensor), _kind(message.kind)
+    stream_id, start_ns = (
+        check_text("stream_id", message.stream_id, required=False),
+        check_time("start_ns", message.start_ns),
+    )
+    if message.first_sample > _MAX_FIRST_SAMPLE:
+        raise invalid(f"first_sample is {message.first_sample}, expected at most {_MAX_FIRST_SAMPLE}: count from 0")
+    samples = decode_samples(message.samples, limits)
+    rate_hz = message.samples.sample_rate_hz
+    _check_end(start_ns, len(samples), rate_hz)
+    return Chunk(
+        origin,
+        message.line,
+        message.station,
+        sensor,
+        kind,
+        stream_id,
+        message.first_sample,
+        start_ns,
+        rate_hz,
+        samples,
+    )
+
+
+def _trace(message: ProcessTrace, origin: Origin, limits: Limits) -> Trace:
+    check_text("piece_id", message.inspection.piece_id)
+    sensor, kind = check_name("sensor", message.sensor), _kind(message.kind)
+    start_ns = check_time("start_ns", message.start_ns)
+    samples = decode_samples(message.samples, limits)
+    rate_hz = message.samples.sample_rate_hz
+    _check_end(start_ns, len(samples), rate_hz)
+    return Trace(origin, _id(message.inspection), sensor, kind, start_ns, rate_hz, samples)
+
+
+def _check_end(start_ns: int, num_samples: int, rate_hz: float) -> None:
+    check_time("the time of the last sample", start_ns + int(num_samples / rate_hz * 1e9))
+
+
+def _kind(value: int) -> ModalityKind:
+    if value not in _KINDS:
+        raise invalid(f"signal kind is {value}, expected AUDIO, VIBRATION or TRACE: set `kind`")
+    return _KINDS[value]
+
+
+def _event(message: PieceEvent, origin: Origin) -> Event:
+    check_text("piece_id", message.inspection.piece_id)
+    product, lot = check_text("product", message.product), check_text("lot", message.lot, required=False)
+    if message.kind not in _EVENTS:
+        raise invalid(f"event kind is {message.kind}, expected ENTERED, LEFT or ABORTED: set `kind`")
+    event_ns = check_time("event_ns", message.event_ns)
+    return Event(origin, _id(message.inspection), product, lot, _EVENTS[message.kind], event_ns)

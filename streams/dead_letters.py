@@ -1,0 +1,71 @@
+"""Turns a record that cannot be used into the record on the dead-letter topic. Knows no reason's cause."""
+
+from protos.inspection.v1.records_pb2 import DeadLetter, DeadLetterReason, Inspection
+from streams.items import Entry, Origin, Rejected
+from streams.observation import InspectionId
+from streams.records import TYPE_PREFIX, Output, Record, Topics
+
+MAX_RAW_BYTES = 64 * 1024
+DEAD_LETTER_TYPE = TYPE_PREFIX + "DeadLetter"
+_WITHOUT_BYTES = {DeadLetterReason.DEAD_LETTER_REASON_LATE, DeadLetterReason.DEAD_LETTER_REASON_DUPLICATE}
+
+
+def origin_of(record: Record) -> Origin:
+    """Where a record came from."""
+    return Origin(record.topic, record.partition, record.offset, record.append_ns)
+
+
+def reject(
+    origin: Origin,
+    reason: int,
+    detail: str,
+    *,
+    station: str,
+    record: Record | None = None,
+    entry: Entry | None = None,
+    inspection: InspectionId | None = None,
+) -> Rejected:
+    """A finding about the record at `origin`; with `record` its first bytes go along, but for LATE and DUPLICATE."""
+    raw = record.value[:MAX_RAW_BYTES] if record is not None and reason not in _WITHOUT_BYTES else b""
+    return Rejected(
+        origin,
+        reason,
+        detail,
+        station,
+        raw=raw,
+        raw_size_bytes=0 if record is None else len(record.value),
+        type="" if record is None else record.type,
+        entry=entry,
+        inspection=inspection,
+    )
+
+
+def dead_letter_output(topics: Topics, rejected: Rejected) -> Output:
+    """The dead letter, in the partition of the record that it is about."""
+    origin = rejected.origin
+    letter = DeadLetter(
+        reason=DeadLetterReason.Name(rejected.reason),
+        detail=rejected.detail,
+        topic=origin.topic,
+        partition=origin.partition,
+        offset=origin.offset,
+        append_ns=origin.append_ns,
+        line=topics.line,
+        station=rejected.station,
+        inspection=None if rejected.inspection is None else inspection_message(rejected.inspection),
+        raw=rejected.raw,
+        raw_size_bytes=rejected.raw_size_bytes,
+        type=rejected.type,
+    )
+    return Output(
+        topics.of("dead-letters"),
+        origin.partition,
+        rejected.station.encode(),
+        letter.SerializeToString(deterministic=True),
+        DEAD_LETTER_TYPE,
+    )
+
+
+def inspection_message(inspection: InspectionId) -> Inspection:
+    """The inspection as it stands on the wire."""
+    return Inspection(**inspection._asdict())

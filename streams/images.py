@@ -1,0 +1,109 @@
+"""Turns the pixels of a record, or a fetched file, into an image. Refuses by declared size before it decodes.
+
+Known limit: a progressive JPEG cut exactly between two scans is a valid, blurred JPEG and passes.
+"""
+
+from typing import cast
+
+import cv2
+import numpy as np
+
+from protos.inspection.v1.records_pb2 import ImagePixels, PixelFormat
+from streams.image_files import Header, bad_image, jpeg_header, png_header
+from streams.limits import Limits, invalid, too_large
+from streams.observation import Image
+
+_RAW = {
+    PixelFormat.PIXEL_FORMAT_MONO8: (1, 1),
+    PixelFormat.PIXEL_FORMAT_MONO16: (1, 2),
+    PixelFormat.PIXEL_FORMAT_BGR8: (3, 1),
+}
+"""Channels and bytes per value of the raw formats."""
+_FILES = {PixelFormat.PIXEL_FORMAT_PNG: png_header, PixelFormat.PIXEL_FORMAT_JPEG: jpeg_header}
+_FILLER = b"\x55\xaa\x33\xcc\x5a" * 64
+_BLANK = 128
+"""What the decoder paints where a JPEG's data end too early."""
+
+
+def decode_pixels(pixels: ImagePixels, limits: Limits) -> Image:
+    """(H, W) or (H, W, 3) blue-green-red; uint16 where the source has 16 bits; raw formats are not copied.
+
+    Raises Finding.
+    """
+    if pixels.format in _FILES:
+        return decode_file(pixels.data, pixels.format, limits, (pixels.width_px, pixels.height_px))
+    if pixels.format not in _RAW:
+        raise invalid(f"pixel format is {pixels.format}, expected PNG, JPEG, MONO8, MONO16 or BGR8: set `format`")
+    if pixels.width_px == 0 or pixels.height_px == 0:
+        raise invalid(f"a raw image of {pixels.width_px} x {pixels.height_px} px, expected both above 0: set them")
+    channels, bytes_per_value = _RAW[pixels.format]
+    header = Header(pixels.width_px, pixels.height_px, channels, bytes_per_value)
+    if (size := _check_size(header, limits)) != len(pixels.data):
+        raise bad_image(
+            f"{len(pixels.data)} bytes of pixels, expected {size} for {header.width_px} x {header.height_px} px: "
+            "send whole rows without padding"
+        )
+    flat: Image = np.frombuffer(pixels.data, "<u2" if bytes_per_value == 2 else "u1")
+    return flat.reshape(_shape(header))
+
+
+def decode_file(data: bytes, pixel_format: int, limits: Limits, declared_px: tuple[int, int] = (0, 0)) -> Image:
+    """A PNG or JPEG file as an image; `declared_px` (width, height) is compared where not 0. Raises Finding."""
+    header = _FILES[pixel_format](data)  # type: ignore[index]  # enum values are ints on the wire
+    _check_size(header, limits)
+    for side, declared, actual in zip(
+        ("width", "height"), declared_px, (header.width_px, header.height_px), strict=True
+    ):
+        if declared not in {0, actual}:
+            raise bad_image(f"the record declares a {side} of {declared} px, the file has {actual}: correct either")
+    image = _imdecode(data)
+    if image is None or image.shape != _shape(header) or image.itemsize != header.bytes_per_value:
+        found = "nothing" if image is None else f"{image.shape} {image.dtype}"
+        raise bad_image(f"the file decodes to {found}, expected {_shape(header)} as its header says: send it again")
+    if pixel_format == PixelFormat.PIXEL_FORMAT_JPEG and _is_cut_short(data, image, header):
+        raise bad_image(f"the JPEG of {len(data)} bytes ends before its last row, expected a whole file: send it again")
+    return image
+
+
+def _check_size(header: Header, limits: Limits) -> int:
+    """Decoded size in bytes, once it is known to be allowed. Raises Finding."""
+    width_px, height_px = header.width_px, header.height_px
+    num_bytes = width_px * height_px * header.channels * header.bytes_per_value
+    if width_px == 0 or height_px == 0:
+        raise bad_image(f"the image has {width_px} x {height_px} px, expected both above 0: send it again")
+    if (
+        max(width_px, height_px) > limits.max_side_px
+        or width_px * height_px > limits.max_pixels
+        or num_bytes > limits.max_image_bytes
+    ):
+        raise too_large(
+            f"the image has {width_px} x {height_px} px ({num_bytes} bytes decoded), expected at most "
+            f"{limits.max_side_px} px a side, {limits.max_pixels} px and {limits.max_image_bytes} bytes: "
+            "crop it or raise the limit"
+        )
+    return num_bytes
+
+
+def _shape(header: Header) -> tuple[int, ...]:
+    plane = (header.height_px, header.width_px)
+    return plane if header.channels == 1 else (*plane, header.channels)
+
+
+def _imdecode(data: bytes) -> Image | None:
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
+    return None if image is None else cast(Image, image)
+
+
+def _is_cut_short(data: bytes, image: Image, header: Header) -> bool:
+    """Whether a JPEG's scan data end early although an end marker follows.
+
+    The decoder then paints the rest in exact mid-grey without an error. Where the last block looks so, more scan data
+    are slipped in before the end: a whole image does not change by them. Progressive files are always tried.
+    """
+    if not header.progressive and bool((image[-4:, -4:] != _BLANK).any()):
+        return False
+    longer = _imdecode(data.rstrip(b"\0")[:-2] + _FILLER + b"\xff\xd9")
+    return longer is None or not np.array_equal(longer, image)

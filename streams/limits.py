@@ -1,0 +1,88 @@
+"""Bounds on what a record may say, and the checks of single fields against them. Knows no message and no image."""
+
+import re
+from dataclasses import dataclass
+
+from protos.inspection.v1.records_pb2 import DeadLetterReason
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,48}")
+_MAX_TEXT_BYTES = 128
+LAST_NS = 9_214_646_400_000_000_000
+"""2262-01-01: what lies behind it does not survive the addition of a window in 64 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is refused before memory is taken for it; one set for a whole service."""
+
+    max_record_bytes: int = 8 * 2**20
+    max_side_px: int = 32_768
+    max_pixels: int = 64_000_000
+    max_image_bytes: int = 128 * 2**20
+    """Decoded size: pixels times channels times bytes; keeps one bomb below what the service may grow by."""
+    max_reference_bytes: int = 256 * 2**20
+    max_signal_channels: int = 64
+    max_samples: int = 4_000_000
+    """Samples of one record, all channels together."""
+    min_sample_rate_hz: float = 0.001
+    max_sample_rate_hz: float = 10_000_000.0
+
+
+class Finding(Exception):  # noqa: N818 - it says what was found about a record; nothing of ours went wrong
+    """Why a record cannot be used: a `DeadLetterReason` value and the sentence for its dead letter."""
+
+    def __init__(self, reason: int, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def invalid(detail: str) -> Finding:
+    """A required field is empty or out of its range."""
+    return Finding(DeadLetterReason.DEAD_LETTER_REASON_INVALID_FIELD, detail)
+
+
+def too_large(detail: str) -> Finding:
+    """The record, the image or the recording is larger than allowed."""
+    return Finding(DeadLetterReason.DEAD_LETTER_REASON_TOO_LARGE, detail)
+
+
+def is_name(value: str) -> bool:
+    """Whether a line, station, camera or sensor may be called this."""
+    return _NAME.fullmatch(value) is not None
+
+
+def is_text(value: str) -> bool:
+    """Whether this may stand for a piece, a product, a lot or a stream; empty is allowed."""
+    return len(value.encode()) <= _MAX_TEXT_BYTES and value.isprintable()
+
+
+def is_time(value_ns: int) -> bool:
+    """Whether this is an event time between 1970 and 2262."""
+    return 0 < value_ns < LAST_NS
+
+
+def check_name(what: str, value: str) -> str:
+    """Raises Finding."""
+    if not is_name(value):
+        raise invalid(f"{what} is {value[:60]!r}, expected 1 to 48 of A-Z a-z 0-9 _ . -: rename it at the producer")
+    return value
+
+
+def check_text(what: str, value: str, *, required: bool = True) -> str:
+    """Raises Finding."""
+    if not is_text(value) or (required and not value):
+        raise invalid(
+            f"{what} is {value[:60]!r} ({len(value.encode())} bytes), expected {'1' if required else '0'} to "
+            f"{_MAX_TEXT_BYTES} printable bytes: fill it in at the producer"
+        )
+    return value
+
+
+def check_time(what: str, value_ns: int) -> int:
+    """Raises Finding."""
+    if not is_time(value_ns):
+        raise invalid(
+            f"{what} is {value_ns}, expected nanoseconds since 1970 and before 2262: set the producer's clock"
+        )
+    return value_ns

@@ -1,0 +1,52 @@
+"""Turns the samples of a record into an array of float32. Refuses by declared size before it converts."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protos.inspection.v1.records_pb2 import DeadLetterReason, SampleFormat, Samples
+from streams.limits import Finding, Limits, invalid, too_large
+
+_BYTES = {SampleFormat.SAMPLE_FORMAT_S16LE: 2, SampleFormat.SAMPLE_FORMAT_F32LE: 4}
+_FULL_SCALE = np.float32(32768)
+
+
+def decode_samples(samples: Samples, limits: Limits) -> NDArray[np.float32]:
+    """(num_samples, num_channels); integers are scaled so that full scale is 1.0. Raises Finding."""
+    width = _BYTES.get(samples.format)
+    if width is None:
+        raise invalid(f"sample format is {samples.format}, expected S16LE or F32LE: set `format`")
+    _check_form(samples, limits)
+    if not samples.data or len(samples.data) % (width * samples.num_channels):
+        raise _bad(
+            f"{len(samples.data)} bytes of samples, expected a multiple of {width * samples.num_channels} above 0 for "
+            f"{samples.num_channels} channels of {width} bytes: send whole instants"
+        )
+    if (count := len(samples.data) // width) > limits.max_samples:
+        raise too_large(f"{count} samples in a record, expected at most {limits.max_samples}: send shorter records")
+    if samples.format == SampleFormat.SAMPLE_FORMAT_S16LE:
+        values = np.frombuffer(samples.data, "<i2").astype(np.float32) / _FULL_SCALE
+    else:
+        values = np.frombuffer(samples.data, "<f4")
+        if not np.isfinite(values).all():
+            index = int(np.flatnonzero(~np.isfinite(values))[0])
+            raise _bad(f"sample {index} is {values[index]}, expected finite values: repair the sensor's driver")
+    return values.reshape(-1, samples.num_channels)
+
+
+def _check_form(samples: Samples, limits: Limits) -> None:
+    rate_hz = samples.sample_rate_hz
+    if not math.isfinite(rate_hz) or not limits.min_sample_rate_hz <= rate_hz <= limits.max_sample_rate_hz:
+        raise invalid(
+            f"sample rate is {rate_hz} Hz, expected {limits.min_sample_rate_hz} to {limits.max_sample_rate_hz}: "
+            "set `sample_rate_hz`"
+        )
+    if not 1 <= samples.num_channels <= limits.max_signal_channels:
+        raise invalid(
+            f"{samples.num_channels} channels, expected 1 to {limits.max_signal_channels}: set `num_channels`"
+        )
+
+
+def _bad(detail: str) -> Finding:
+    return Finding(DeadLetterReason.DEAD_LETTER_REASON_BAD_SAMPLES, detail)
