@@ -57,10 +57,10 @@ def _scratch(rng: np.random.Generator, centre: tuple[float, float]) -> Grey:
 def _dent(rng: np.random.Generator, centre: tuple[float, float]) -> Grey:
     """A round hollow: shade on one side, light on the other."""
     x, y = _spot(rng, centre, 0.6)
-    radius = rng.uniform(6, 10)
+    radius = rng.uniform(8, 12)
     columns, rows = np.meshgrid(np.arange(SIZE_PX, dtype=np.float32), np.arange(SIZE_PX, dtype=np.float32))
     bump = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * (radius / 2) ** 2))
-    return np.asarray(bump * (60 * (columns - x + rows - y) / radius - 55), dtype=np.float32)
+    return np.asarray(bump * (70 * (columns - x + rows - y) / radius - 65), dtype=np.float32)
 
 
 def _spot(rng: np.random.Generator, centre: tuple[float, float], reach: float) -> tuple[float, float]:

@@ -1,0 +1,146 @@
+"""Turns pieces and a plan into the records of a line, each with the moment to publish it. Knows no clock and no log.
+
+One pure generator, `line_records`, feeds replay, simulation and the demo.
+"""
+
+import heapq
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from inspector.replay.faults import Faults, Scheduled, disturb
+from inspector.replay.messages import Arrival, capture_delay_ns, chunk_message, piece_messages
+from inspector.replay.pieces import LinePiece, PieceSource
+from inspector.replay.plan import NS, Entry, Plan, time_bound, window_samples
+from inspector.replay.signals import Placed, StreamPlan, stretches
+from protos.inspection.v1.records_pb2 import Inspection
+from streams.assembly import AssemblySpec, SensorSpec
+from streams.encoding import to_output
+from streams.records import Topics
+
+_LEAD_NS, _TAIL_NS = NS // 2, NS
+"""Sensors are heard this long before the first window and after the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """Where the records go and what the pieces are called there."""
+
+    topics: Topics
+    stations: tuple[str, ...]
+    product: str
+    """For pieces that do not name theirs."""
+    base_ns: int
+    """Event time of the first entry, in nanoseconds since the Unix epoch."""
+    lot: str = ""
+    chunk_s: float = 0.1
+    stream_id: str = "replay"
+    pass_number: int = 0
+
+
+def line_records(
+    source: PieceSource, spec: AssemblySpec, plan: Plan, settings: LineSettings, faults: Faults
+) -> Iterator[Scheduled]:
+    """All records in the order to publish them. Raises PlanError, ManifestError, RecordingError on the way."""
+    load = lru_cache(maxsize=4 * plan.num_stations + 16)(source.piece)
+    line = _Line(spec, plan, settings, faults, load)
+    return disturb(heapq.merge(*line.sources(), key=lambda record: record.at_ns), faults)
+
+
+def write_truth(path: Path, source: PieceSource, plan: Plan, settings: LineSettings) -> None:
+    """Writes what is true of every piece, one JSON object a line: a file beside the log, never a topic."""
+    with path.open("w", encoding="utf-8") as file:
+        for entry in plan.entries:
+            piece = source.piece(entry.number)
+            row = {
+                "line": settings.topics.line,
+                "station": settings.stations[entry.station],
+                "piece_id": piece.piece_id,
+                "pass_number": settings.pass_number,
+                "entry_ns": settings.base_ns + plan.entry_ns(entry),
+                "label": piece.label,
+                "defects": list(piece.defects),
+            }
+            file.write(json.dumps(row) + "\n")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    spec: AssemblySpec
+    plan: Plan
+    settings: LineSettings
+    faults: Faults
+    load: Callable[[int], LinePiece]
+
+    def sources(self) -> Iterator[Iterable[Scheduled]]:
+        """Each yields records in order of time."""
+        yield self._pieces()
+        for station in range(self.plan.num_stations):
+            for number, sensor in enumerate(time_bound(self.spec)):
+                yield self._chunks(station, sensor, seed=1000 * station + number)
+
+    def _pieces(self) -> Iterator[Scheduled]:
+        """Records of all pieces; a frame waits for the entries that come before it."""
+        waiting: list[Scheduled] = []
+        count = 0
+        for entry in self.plan.entries:
+            arrival = self._arrival(entry)
+            while waiting and waiting[0].at_ns <= arrival.entry_ns:
+                yield heapq.heappop(waiting)
+            for at_ns, message in piece_messages(arrival, self.load(entry.number), self.spec):
+                heapq.heappush(waiting, Scheduled(at_ns, count, to_output(self.settings.topics, message)))
+                count += 1
+        while waiting:
+            yield heapq.heappop(waiting)
+
+    def _arrival(self, entry: Entry) -> Arrival:
+        piece, settings = self.load(entry.number), self.settings
+        inspection = Inspection(
+            line=settings.topics.line,
+            station=settings.stations[entry.station],
+            piece_id=piece.piece_id,
+            pass_number=settings.pass_number,
+        )
+        entry_ns = settings.base_ns + self.plan.entry_ns(entry)
+        return Arrival(inspection, piece.product or settings.product, settings.lot, entry_ns)
+
+    def _chunks(self, station: int, sensor: SensorSpec, seed: int) -> Iterator[Scheduled]:
+        """The stream of one sensor of one station; a chunk is published when its last sample has been taken."""
+        name, period_ns = self.settings.stations[station], NS / sensor.sample_rate_hz
+        origin_ns = self._origin_ns(sensor)
+        stream = self._stream(station, sensor, origin_ns, seed)
+        skew_ns = round(self.faults.skew_s * NS)
+        for stretch in stretches(stream, lambda number: self.load(number).recordings.get(sensor.name)):
+            start_ns = origin_ns + round(stretch.first_sample * period_ns)
+            end_ns = origin_ns + round((stretch.first_sample + len(stretch.samples)) * period_ns)
+            place = (self.settings.topics.line, name)
+            chunk = chunk_message(place, sensor, stretch, self.settings.stream_id, start_ns + skew_ns)
+            yield Scheduled(end_ns, 0, to_output(self.settings.topics, chunk))
+
+    def _origin_ns(self, sensor: SensorSpec) -> int:
+        """Event time of the stream's first sample: whole steps of the grid before the first window."""
+        anchor_ns = 0 if sensor.anchor == "entered" else capture_delay_ns(self.spec, 0)
+        lead_ns = _LEAD_NS // self.plan.grid_ns * self.plan.grid_ns
+        return self.settings.base_ns + anchor_ns + round(sensor.start_s * NS) - lead_ns
+
+    def _stream(self, station: int, sensor: SensorSpec, origin_ns: int, seed: int) -> StreamPlan:
+        def sample_at(event_ns: int) -> int:
+            return max(0, round((event_ns - origin_ns) * sensor.sample_rate_hz / NS))
+
+        base_ns, name = self.settings.base_ns, self.settings.stations[station]
+        lead_samples = sample_at(origin_ns + _LEAD_NS // self.plan.grid_ns * self.plan.grid_ns)
+        places = [
+            Placed(lead_samples + sample_at(origin_ns + self.plan.entry_ns(entry)), entry.number)
+            for entry in self.plan.at(station)
+        ]
+        silent = [
+            (sample_at(base_ns + round(silence.from_s * NS)), sample_at(base_ns + round(silence.to_s * NS)))
+            for silence in self.faults.silences
+            if silence.sensor == sensor.name and silence.station in (None, name)
+        ]
+        end = lead_samples + sample_at(origin_ns + self.plan.length_ns + _TAIL_NS) + window_samples(sensor)
+        return StreamPlan(
+            sensor, places, silent, end, max(1, round(self.settings.chunk_s * sensor.sample_rate_hz)), seed
+        )

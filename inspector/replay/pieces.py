@@ -1,0 +1,118 @@
+"""Turns a manifest or the synthetic line into pieces ready to publish. Knows neither time nor topics."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from inspector.manifest import Label, ManifestError, PieceRow
+from inspector.recordings import Recording, read_recording
+from inspector.simulation.dataset import CAMERA, MICROPHONE
+from inspector.simulation.pieces import LineSettings, simulate_piece
+from inspector.simulation.sound import SAMPLE_RATE_HZ
+from protos.inspection.v1.records_pb2 import PixelFormat
+
+_FORMATS = {
+    ".png": PixelFormat.PIXEL_FORMAT_PNG,
+    ".jpg": PixelFormat.PIXEL_FORMAT_JPEG,
+    ".jpeg": PixelFormat.PIXEL_FORMAT_JPEG,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One image file as it is."""
+
+    camera: str
+    sequence: int
+    format: PixelFormat
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LinePiece:
+    """One piece with everything that will be seen and heard of it, and what is true of it."""
+
+    piece_id: str
+    shots: tuple[Shot, ...]
+    recordings: Mapping[str, Recording]
+    """By sensor; a sensor without one was silent."""
+    label: Label
+    product: str = ""
+    defects: tuple[str, ...] = ()
+    modality_labels: Mapping[str, Label] = field(default_factory=dict)
+
+
+class PieceSource(Protocol):
+    """Pieces by number, made or read when asked for."""
+
+    def __len__(self) -> int: ...
+
+    def piece(self, number: int) -> LinePiece: ...
+
+    @property
+    def modalities(self) -> frozenset[str]:
+        """Names of all cameras and sensors."""
+
+
+class ManifestPieces:
+    """Pieces of a data set, read from their files. Raises ManifestError, RecordingError."""
+
+    def __init__(self, folder: Path, rows: Sequence[PieceRow]) -> None:
+        self._folder, self._rows = folder, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def modalities(self) -> frozenset[str]:
+        cameras = {image.camera for row in self._rows for image in row.images}
+        return frozenset(cameras | {signal.sensor for row in self._rows for signal in row.signals})
+
+    def piece(self, number: int) -> LinePiece:
+        row = self._rows[number]
+        recordings = {s.sensor: read_recording(self._folder / s.path, s.sample_rate_hz) for s in row.signals}
+        return LinePiece(
+            row.piece_id, self._shots(row), recordings, row.label, row.product, row.defects, row.modality_labels
+        )
+
+    def _shots(self, row: PieceRow) -> tuple[Shot, ...]:
+        count: dict[str, int] = {}
+        shots = []
+        for image in row.images:
+            path = self._folder / image.path
+            form = _FORMATS.get(path.suffix.lower())
+            if form is None:
+                raise ManifestError(f"{path}: a line sends .png and .jpg as they are; convert the image")
+            sequence = count.get(image.camera, 0)
+            count[image.camera] = sequence + 1
+            shots.append(Shot(image.camera, sequence, form, _read(path)))
+        return tuple(shots)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise ManifestError(f"{path}: cannot be read ({exc.strerror}); restore the file or its line") from exc
+
+
+class SimulatedPieces:
+    """Pieces of the synthetic line."""
+
+    def __init__(self, settings: LineSettings, num_pieces: int, first: int = 0) -> None:
+        self._settings, self._num_pieces, self._first = settings, num_pieces, first
+
+    def __len__(self) -> int:
+        return self._num_pieces
+
+    @property
+    def modalities(self) -> frozenset[str]:
+        return frozenset((CAMERA, MICROPHONE))
+
+    def piece(self, number: int) -> LinePiece:
+        made = simulate_piece(self._settings, self._first + number)
+        shot = Shot(CAMERA, 0, PixelFormat.PIXEL_FORMAT_PNG, made.png)
+        sound = Recording(made.sound, float(SAMPLE_RATE_HZ))
+        label: Label = "nok" if made.truth.defects else "ok"
+        return LinePiece(made.piece_id, (shot,), {MICROPHONE: sound}, label, defects=made.truth.defects)
