@@ -77,6 +77,8 @@ class Expert(Part):
 class Modality(Part):
     name: Name
     kind: ModalityKind
+    classes: tuple[str, ...] = ()
+    """Classes that this modality can show; where its experts did not run, these were not examined."""
 
 
 class Head(Part):

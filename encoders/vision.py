@@ -1,0 +1,97 @@
+"""Turns image tiles into multi-scale tokens, logits and a class activation map. Knows no files but given weights.
+
+Letters: B batch, T tiles, C channels, H rows, W columns.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import timm
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from encoders.front_end import ImageForm
+from encoders.tokens import Encoded, Readout, TinyBackbone, measure
+
+TINY = "tiny"
+"""Name of the small network trained from scratch; every other name is timm's."""
+
+
+class Backbone(Protocol):
+    """Feature maps (B, c, h, w) of an image batch, from fine to coarse."""
+
+    def __call__(self, image: Tensor, /) -> list[Tensor]: ...
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where a timm backbone starts: a local safetensors file, timm's own download, or random."""
+
+    file: Path | None = None
+    pretrained: bool = False
+
+
+class VisionEncoder(nn.Module):
+    """One backbone over all tiles; their feature maps are laid together before anything is pooled."""
+
+    def __init__(self, name: str, form: ImageForm, weights: Weights, token_dim: int, num_classes: int) -> None:
+        super().__init__()
+        self.rows, self.cols = form.rows, form.cols
+        self.backbone = _backbone(name, form, weights)
+        scale, offset = (1.0, 0.0) if name == TINY else _normalisation(name, form)
+        self.register_buffer("scale", torch.as_tensor(scale).reshape(-1, 1, 1), persistent=False)
+        self.register_buffer("offset", torch.as_tensor(offset).reshape(-1, 1, 1), persistent=False)
+        probe = torch.zeros(1, form.rows * form.cols, form.num_channels, form.tile_height_px, form.tile_width_px)
+        self.backbone.eval()
+        with torch.no_grad():
+            levels = measure(self._maps(probe))
+        self.readout = Readout(levels, token_dim, num_classes)
+        self.num_tokens = self.readout.num_tokens
+
+    def forward(self, image: Float[Tensor, "B T C H W"]) -> Encoded:
+        encoded: Encoded = self.readout(self._maps(image))
+        return encoded
+
+    def _maps(self, image: Tensor) -> list[Tensor]:
+        tiles = image.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        maps = self.backbone(tiles * self.get_buffer("scale") + self.get_buffer("offset"))
+        return [self._laid_together(level) for level in maps[-2:]]
+
+    def _laid_together(self, level: Float[Tensor, "BT c h w"]) -> Float[Tensor, "B c Rh Cw"]:
+        if self.rows * self.cols == 1:
+            return level
+        _, channels, height, width = level.shape
+        tiled = level.reshape(-1, self.rows, self.cols, channels, height, width).permute(0, 3, 1, 4, 2, 5)
+        return tiled.reshape(-1, channels, self.rows * height, self.cols * width)
+
+
+def _backbone(name: str, form: ImageForm, weights: Weights) -> nn.Module:
+    if name == TINY:
+        return TinyBackbone(form.num_channels)
+    model: nn.Module = timm.create_model(
+        name,
+        features_only=True,
+        pretrained=weights.pretrained and weights.file is None,
+        in_chans=form.num_channels,
+        out_indices=(-2, -1),
+    )
+    if weights.file is not None:
+        found = model.load_state_dict(load_file(weights.file), strict=False)
+        if found.missing_keys:
+            raise ValueError(
+                f"{weights.file} lacks {len(found.missing_keys)} weights of {name}, first {found.missing_keys[0]}: "
+                "give the safetensors file of that timm model, with three input channels"
+            )
+    return model
+
+
+def _normalisation(name: str, form: ImageForm) -> tuple[list[float], list[float]]:
+    """What turns the form's mean and std into those of the backbone's pretraining: x * scale + offset."""
+    config = timm.get_pretrained_cfg(name)
+    if config is None or form.num_channels != len(config.mean):
+        return [1.0], [0.0]
+    means, stds = config.mean, config.std
+    return [form.std / std for std in stds], [(form.mean - mean) / std for mean, std in zip(means, stds, strict=True)]

@@ -1,0 +1,181 @@
+"""Writes trained modules as a bundle: ONNX graphs, bundle.json, model card. Knows nothing of how they were trained."""
+
+import hashlib
+import logging
+import shutil
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fusion.head import FusionHead
+from inspector.bundle.schema import (
+    MANIFEST_NAME,
+    Bundle,
+    Calibration,
+    Expert,
+    Head,
+    ImageInput,
+    Modality,
+    Policy,
+    SignalInput,
+)
+
+CARD_NAME = "model_card.md"
+MAX_BATCH = 4096
+COST_RUNS = 30
+
+_log = logging.getLogger("inspector.training.export")
+
+
+@dataclass(frozen=True)
+class DraftExpert:
+    """A trained encoder and what the bundle says of it."""
+
+    name: str
+    modality: str
+    scout: bool
+    input: ImageInput | SignalInput
+    module: nn.Module
+    num_tokens: int
+
+
+@dataclass(frozen=True)
+class Draft:
+    """All of a bundle but its files."""
+
+    name: str
+    version: str
+    classes: tuple[str, ...]
+    token_dim: int
+    modalities: tuple[Modality, ...]
+    experts: tuple[DraftExpert, ...]
+    head: FusionHead
+    calibrations: tuple[Calibration, ...]
+    policy: Policy
+    provenance: Mapping[str, str | int | float] = field(default_factory=dict)
+    card: str = ""
+
+
+def write_bundle(folder: Path, draft: Draft) -> Bundle:
+    """Writes beside `folder` first, so that a bundle is there whole or not at all; replaces none but a bundle."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST_NAME).exists():
+        raise ValueError(f"{folder} holds files but no bundle: name a new or empty folder")
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    experts = tuple(_write_expert(part, expert) for expert in draft.experts)
+    head = _write_head(part, draft)
+    (part / CARD_NAME).write_text(draft.card, encoding="utf-8")
+    bundle = Bundle(
+        name=draft.name,
+        version=draft.version,
+        classes=draft.classes,
+        token_dim=draft.token_dim,
+        modalities=draft.modalities,
+        experts=experts,
+        head=head,
+        calibrations=draft.calibrations,
+        policy=draft.policy,
+        provenance=draft.provenance,
+        files={path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(part.iterdir())},
+    )
+    (part / MANIFEST_NAME).write_text(bundle.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+    return bundle
+
+
+def _write_expert(folder: Path, expert: DraftExpert) -> Expert:
+    path = folder / f"{expert.name}.onnx"
+    probe = torch.zeros(2, *input_shape(expert.input))
+    to_onnx(expert.module, {"input": probe}, ("tokens", "logits", "relevance"), path)
+    return Expert(
+        name=expert.name,
+        modality=expert.modality,
+        scout=expert.scout,
+        file=path.name,
+        input=expert.input,
+        num_tokens=expert.num_tokens,
+        cost_ms=cost_ms(path, {"input": probe[:1].numpy()}),
+    )
+
+
+def input_shape(form: ImageInput | SignalInput) -> tuple[int, ...]:
+    """Shape of one piece's input, without the batch."""
+    match form:
+        case ImageInput():
+            return (form.rows * form.cols, form.num_channels, form.tile_height_px, form.tile_width_px)
+        case SignalInput():
+            return (form.num_channels, form.num_samples)
+
+
+class FlatHead(nn.Module):
+    """The head with the inputs of the bundle's graph: all tokens, all logits, presence, in one flat row."""
+
+    def __init__(self, head: FusionHead) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        num_experts = (len(inputs) - 1) // 2
+        fused = self.head(inputs[:num_experts], inputs[num_experts:-1], inputs[-1])
+        return fused.logits, fused.gate
+
+
+def head_inputs(experts: Sequence[str]) -> tuple[str, ...]:
+    """Names of the head graph's inputs, in the order of `FlatHead`."""
+    return (*(f"tokens_{name}" for name in experts), *(f"logits_{name}" for name in experts), "present")
+
+
+def _write_head(folder: Path, draft: Draft) -> Head:
+    path = folder / "head.onnx"
+    num_outputs = 1 + len(draft.classes)
+    probes = [torch.zeros(2, expert.num_tokens, draft.token_dim) for expert in draft.experts]
+    probes += [torch.zeros(2, num_outputs) for _ in draft.experts]
+    probes.append(torch.ones(2, len(draft.experts)))
+    names = head_inputs([expert.name for expert in draft.experts])
+    inputs = dict(zip(names, probes, strict=True))
+    to_onnx(FlatHead(draft.head), inputs, ("logits", "gate"), path)
+    return Head(file=path.name, cost_ms=cost_ms(path, {name: probe[:1].numpy() for name, probe in inputs.items()}))
+
+
+def to_onnx(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], path: Path) -> None:
+    """Exports with a dynamic batch into one file; the probes' batch must be at least 2."""
+    batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
+    shapes = tuple({0: batch} for _ in inputs)
+    varargs = isinstance(module, FlatHead)
+    with warnings.catch_warnings():
+        # The exporter warns of its own deprecations; they are not ours to act on.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module.eval(),
+            tuple(inputs.values()),
+            str(path),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=(shapes,) if varargs else shapes,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+
+
+def cost_ms(path: Path, inputs: Mapping[str, NDArray[np.float32]]) -> float:
+    """Median time of one run on one thread of ONNX Runtime."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    times = []
+    for _ in range(COST_RUNS + 5):
+        start = time.perf_counter()
+        session.run(None, dict(inputs))
+        times.append(time.perf_counter() - start)
+    return round(float(np.median(times[5:])) * 1e3, 4)
