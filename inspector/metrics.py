@@ -7,7 +7,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from inspector.shards import Shards
 from protos.inspection.v1.records_pb2 import DeadLetterReason
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Verdict
+from streams.items import Rejected
 from streams.log import Batch
+from streams.records import Shard
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 PLACE = ("line", "station")
@@ -65,8 +67,11 @@ class WorkerMetrics:
         for verdict in verdicts:
             self._verdict(verdict)
 
-    def dead_letter(self, line: str, reason: int) -> None:
-        self.dead_letters.labels(line, _word(DeadLetterReason.Name(reason), "DEAD_LETTER_REASON_")).inc()
+    def dead_lettered(self, rejected: Sequence[tuple[Shard, Rejected]]) -> None:
+        """After a commit that published these dead letters."""
+        for shard, found in rejected:
+            reason = _word(DeadLetterReason.Name(DeadLetterReason.ValueType(found.reason)), "DEAD_LETTER_REASON_")
+            self.dead_letters.labels(shard.line, reason).inc()
 
     def _verdict(self, verdict: Verdict) -> None:
         place = (verdict.inspection.line, verdict.inspection.station)

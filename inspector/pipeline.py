@@ -15,6 +15,8 @@ from inspector.metrics import WorkerMetrics
 from inspector.shards import Shards
 from inspector.verdicts import inspection_id, stamp, verdict_output
 from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.dead_letters import dead_letter_output
+from streams.items import Rejected
 from streams.log import Batch, CommitRefusedError, Sink, Source
 from streams.observation import Observation
 from streams.records import Output, Shard
@@ -37,16 +39,16 @@ class Pending:
     """Verdicts and dead letters that the next commit publishes."""
 
     verdicts: list[tuple[Shard, Verdict]] = field(default_factory=list)
-    dead_letters: list[tuple[Shard, Output]] = field(default_factory=list)
+    rejected: list[tuple[Shard, Rejected]] = field(default_factory=list)
     since_s: float | None = None
 
     def __len__(self) -> int:
-        return len(self.verdicts) + len(self.dead_letters)
+        return len(self.verdicts) + len(self.rejected)
 
     def without(self, lost: Callable[[Shard], bool]) -> "Pending":
         kept = Pending(
             [entry for entry in self.verdicts if not lost(entry[0])],
-            [entry for entry in self.dead_letters if not lost(entry[0])],
+            [entry for entry in self.rejected if not lost(entry[0])],
         )
         kept.since_s = self.since_s if len(kept) else None
         return kept
@@ -88,7 +90,7 @@ class Pipeline:
             self._shards.add(record)
         for shard, observations in self._shards.advance(batch, self._monotonic()):
             self._decide(shard, observations)
-        self._gather_dead_letters()
+        self._gather_rejected()
         if self._due():
             self._commit()
         self._source.pause(self._shards.ahead())
@@ -115,10 +117,9 @@ class Pipeline:
             if len(self._pending.verdicts) >= size:
                 self._commit()
 
-    def _gather_dead_letters(self) -> None:
-        outputs = self._shards.dead_letters()
-        self._pending.dead_letters += outputs
-        if outputs:
+    def _gather_rejected(self) -> None:
+        if found := self._shards.rejected():
+            self._pending.rejected += found
             self._mark_pending()
 
     def _mark_pending(self) -> None:
@@ -139,28 +140,30 @@ class Pipeline:
 
     def _commit(self) -> None:
         """Effects and positions together: all of it is published, or the next owner reads the same input again."""
-        self._gather_dead_letters()
+        self._gather_rejected()
         pending, self._pending = self._pending, Pending()
-        publish_ns = self._wall_ns()
-        verdicts = [
-            (shard, stamp(verdict, publish_ns, self._deadline_s(verdict))) for shard, verdict in pending.verdicts
-        ]
-        for shard, verdict in verdicts:
-            self._shards.settle(shard, inspection_id(verdict.inspection))
-        outputs = [verdict_output(self._shards.topics(shard), shard, verdict) for shard, verdict in verdicts]
-        outputs += [output for _, output in pending.dead_letters]
-        started_s = self._committed_s = self._monotonic()
+        outputs = self._outputs(pending)
         positions = self._shards.positions()
+        started_s = self._committed_s = self._monotonic()
         if not outputs and not self._shards.moved(positions):
             return
         try:
             ends = self._sink.commit(outputs, positions, self._epoch)
         except CommitRefusedError as refused:
-            log.warning(
-                "Another worker has taken over (%s): %d open results dropped, it will make them.", refused, len(outputs)
-            )
+            log.warning("Another worker took over (%s): %d results dropped, it makes them anew.", refused, len(outputs))
             self._metrics.refused.inc()
             self._shards.clear()
             return
         self._shards.committed(positions, ends)
-        self._metrics.committed([verdict for _, verdict in verdicts], self._monotonic() - started_s)
+        self._metrics.committed([verdict for _, verdict in pending.verdicts], self._monotonic() - started_s)
+        self._metrics.dead_lettered(pending.rejected)
+
+    def _outputs(self, pending: Pending) -> list[Output]:
+        """The records of a commit; their pieces are settled in the positions that go with it."""
+        publish_ns = self._wall_ns()
+        outputs = []
+        for shard, verdict in pending.verdicts:
+            stamp(verdict, publish_ns, self._deadline_s(verdict))
+            self._shards.settle(shard, inspection_id(verdict.inspection))
+            outputs.append(verdict_output(self._shards.topics(shard), shard, verdict))
+        return outputs + [dead_letter_output(self._shards.topics(shard), found) for shard, found in pending.rejected]

@@ -10,13 +10,13 @@ from inspector.verdicts import judged_from
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_MISPLACED_STATION
 from streams.assembly import JoinSettings, RecipeBook
 from streams.codecs import decode
-from streams.dead_letters import dead_letter_output, reject
+from streams.dead_letters import reject
 from streams.items import Chunk, Event, Frame, Item, Rejected, Trace
 from streams.join import Join, JoinMetrics
 from streams.limits import Limits
 from streams.log import Assignment, Batch, Position
 from streams.observation import InspectionId, Observation
-from streams.records import Output, Record, Shard, TopicPartition, Topics
+from streams.records import Record, Shard, TopicPartition, Topics
 from streams.references import Resolver
 
 log = logging.getLogger("inspector.shards")
@@ -133,13 +133,9 @@ class Shards:
             if closed and shard in self._joins:
                 yield shard, closed
 
-    def dead_letters(self) -> list[tuple[Shard, Output]]:
-        """Dead letters collected since the last call."""
-        return [
-            (shard, dead_letter_output(self.topics(shard), rejected))
-            for shard, join in self._joins.items()
-            for rejected in join.rejected()
-        ]
+    def rejected(self) -> list[tuple[Shard, Rejected]]:
+        """Records found unusable since the last call."""
+        return [(shard, rejected) for shard, join in self._joins.items() for rejected in join.rejected()]
 
     def settle(self, shard: Shard, inspection: InspectionId) -> None:
         self._joins[shard].settle([inspection])
