@@ -40,7 +40,10 @@ class ConfigError(ValueError):
 
 
 def load_toml(path: Path, model: type[Model]) -> Model:
-    """Reads and validates a file whole. Raises ConfigError with every problem of the file."""
+    """Reads and validates a file whole; validators find its folder in their context as `folder`.
+
+    Raises ConfigError with every problem of the file.
+    """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
@@ -48,7 +51,7 @@ def load_toml(path: Path, model: type[Model]) -> Model:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError([Problem(path, "file", "", f"is not TOML: {exc}", "mend that place")]) from exc
     try:
-        return model.model_validate(data)
+        return model.model_validate(data, context={"folder": path.parent.resolve()})
     except ValidationError as exc:
         raise ConfigError([_problem(path, model, error) for error in exc.errors()]) from exc
 

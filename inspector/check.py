@@ -1,0 +1,159 @@
+"""Explains what a service's configuration means in seconds and bytes, and what cannot work. Runs nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from inspector.bundle.schema import Bundle
+from inspector.config.problems import ConfigError, Problem
+from inspector.config.service import Service
+from inspector.config.tables import KafkaTable
+from inspector.recipe.fit import misfits, read_bundle_manifest
+from inspector.recipe.model import Recipe, Sensor
+
+COMMIT_S = 0.05
+"""A transaction on a broker near by, at the 95th percentile."""
+_FETCH_BYTES = 32 * 2**20
+_MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Time from the capture of the last frame to the verdict, in parts; the worst case has a silent source."""
+
+    window_s: float
+    chunk_s: float
+    max_delay_s: float
+    inference_s: float
+    commit_s: float
+
+    @property
+    def usual_s(self) -> float:
+        return self.window_s + self.chunk_s + self.inference_s + self.commit_s
+
+    @property
+    def worst_s(self) -> float:
+        return self.usual_s + self.max_delay_s
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the files mean, line by line, and everything that is wrong."""
+
+    lines: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+def check(service: Service, chunk_s: float = 0.1) -> Report:
+    """`chunk_s` is the length of the chunks that the sensors send: no file states it."""
+    lines = list(_log_lines(service))
+    problems: list[Problem] = []
+    for recipe in service.recipes:
+        try:
+            bundle = read_bundle_manifest(recipe.bundle)
+        except ConfigError as exc:
+            problems.extend(exc.problems)
+            bundle = None
+        budget = latency_budget(service, recipe, bundle, chunk_s)
+        lines.extend(_recipe_lines(recipe, bundle, budget))
+        problems.extend(_deadline_problems(recipe, budget))
+        if bundle is not None:
+            problems.extend(misfits(recipe, bundle))
+    lines.extend(_memory_lines(service))
+    return Report(tuple(lines), tuple(problems))
+
+
+def latency_budget(service: Service, recipe: Recipe, bundle: Bundle | None, chunk_s: float) -> Budget:
+    """Every expert runs; a window's end counts from the entry, which is never later than the last frame."""
+    timed = [sensor for sensor in recipe.sensors if sensor.bind == "time"]
+    cost_ms = 0.0 if bundle is None else sum(expert.cost_ms for expert in bundle.experts) + bundle.head.cost_ms
+    return Budget(
+        window_s=max([0.0, *(sensor.end_s + _anchor_s(sensor, recipe) for sensor in timed)]),
+        chunk_s=chunk_s if timed else 0.0,
+        max_delay_s=service.config.join.max_delay_s,
+        inference_s=cost_ms / 1000,
+        commit_s=service.config.worker.commit_delay_s + COMMIT_S,
+    )
+
+
+def _anchor_s(sensor: Sensor, recipe: Recipe) -> float:
+    """A camera's first frame may come as late as the capture span allows."""
+    return 0.0 if sensor.anchor == "entered" else recipe.capture_span_s
+
+
+def _deadline_problems(recipe: Recipe, budget: Budget) -> Iterator[Problem]:
+    if budget.worst_s > recipe.deadline_s:
+        expectation = f"a verdict may take {budget.worst_s:.3f} s when a source is silent"
+        remedy = "raise deadline_s, or lower join.max_delay_s or the window's end"
+        yield Problem(Path(f"recipe {recipe.name}"), "deadline_s", f"{recipe.deadline_s:g}", expectation, remedy)
+
+
+def _log_lines(service: Service) -> Iterator[str]:
+    config = service.config
+    if isinstance(config.log, KafkaTable):
+        table = config.log
+        safety = (
+            f"{'TLS' if table.tls else 'no TLS'}, {'login as ' + table.sasl.username if table.sasl else 'no login'}"
+        )
+        yield f"log: Kafka at {', '.join(table.bootstrap_servers)} ({safety}), group {table.group!r}"
+    else:
+        yield f"log: embedded in {config.log.path}, at most {config.log.max_bytes / _MIB:.0f} MiB"
+    for line in config.lines:
+        yield f"line {line}: topics {config.prefix}.{line}.frames|signals|pieces -> verdicts|dead-letters"
+    worker = config.worker
+    yield (
+        f"commits: verdicts, dead letters and offsets together, after {worker.commit_delay_s * 1000:g} ms or "
+        f"{worker.max_verdicts_per_commit} verdicts; an offset only past records that nothing open may need"
+    )
+
+
+def _recipe_lines(recipe: Recipe, bundle: Bundle | None, budget: Budget) -> Iterator[str]:
+    where = f"line {recipe.line}, station {recipe.station}, product {recipe.product}"
+    yield f"recipe {recipe.name} {recipe.version}: {where}"
+    for camera in recipe.cameras:
+        yield f"  camera {camera.name}: {camera.num_frames} frame(s) within {recipe.capture_span_s:g} s of the entry"
+    for sensor in recipe.sensors:
+        yield f"  {sensor.kind} {sensor.name}: {_window(sensor)}"
+    if bundle is not None:
+        experts = ", ".join(f"{e.name} {e.cost_ms:g} ms{' (scout)' if e.scout else ''}" for e in bundle.experts)
+        yield f"  bundle {bundle.name} {bundle.version}: {experts}"
+    yield (
+        f"  latency: window {budget.window_s:.3f} + chunk {budget.chunk_s:.3f} + inference {budget.inference_s:.3f} "
+        f"+ commit {budget.commit_s:.3f} = {budget.usual_s:.3f} s; with a silent source + {budget.max_delay_s:.3f} = "
+        f"{budget.worst_s:.3f} s; deadline {recipe.deadline_s:.3f} s"
+    )
+
+
+def _window(sensor: Sensor) -> str:
+    form = f"{sensor.num_channels} channel(s) at {sensor.sample_rate_hz:g} Hz"
+    if sensor.bind == "piece":
+        return f"{form}, bound by the piece's id"
+    samples = round((sensor.end_s - sensor.start_s) * sensor.sample_rate_hz)
+    return (
+        f"{form}, {samples} samples from {sensor.start_s:+g} s to {sensor.end_s:+g} s around {sensor.anchor!r}, "
+        f"at least {sensor.min_coverage:.0%} of them"
+    )
+
+
+def signal_bytes_per_station(service: Service, recipe: Recipe) -> int:
+    """Samples kept for pieces that are open or may still enter, as 32-bit floats."""
+    join = service.config.join
+    total = 0.0
+    for sensor in recipe.sensors:
+        if sensor.bind == "time":
+            kept_s = join.dedup_horizon_s + join.read_ahead_s + join.max_delay_s + sensor.end_s - sensor.start_s
+            total += kept_s * sensor.sample_rate_hz * sensor.num_channels * 4
+    return round(total)
+
+
+def _memory_lines(service: Service) -> Iterator[str]:
+    config = service.config
+    signals = max((signal_bytes_per_station(service, recipe) for recipe in service.recipes), default=0)
+    parts = {
+        f"signals of {config.join.max_stations} stations": signals * config.join.max_stations,
+        "open pieces": config.join.max_open_bytes,
+        "gateway ring and index": config.gateway.ring_bytes + config.gateway.index_bytes,
+        "records being read": _FETCH_BYTES + config.max_record_bytes,
+    }
+    listed = " + ".join(f"{name} {size / _MIB:.0f}" for name, size in parts.items())
+    yield f"memory at most, per shard, beside models: {listed} = {sum(parts.values()) / _MIB:.0f} MiB"

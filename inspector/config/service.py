@@ -1,0 +1,101 @@
+"""Turns a configuration file into a service's settings and recipes, validated whole. Opens no log and no model."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from inspector.config.problems import ConfigError, Problem, load_toml
+from inspector.config.tables import (
+    Bytes,
+    EmbeddedTable,
+    EvidenceTable,
+    GatewayTable,
+    JoinTable,
+    KafkaTable,
+    MetricsTable,
+    Name,
+    ReferencesTable,
+    Table,
+    WorkerTable,
+)
+from inspector.recipe.book import Recipes, find_recipe_files, load_recipes
+from streams.kafka.settings import KafkaSecurity, KafkaSettings
+from streams.records import Topics
+
+
+class ServiceConfig(Table):
+    """The whole of a service's configuration file."""
+
+    prefix: Name = "inspection"
+    lines: tuple[Name, ...] = Field(min_length=1)
+    recipes: tuple[str, ...] = Field(min_length=1)
+    """Files or patterns such as `recipes/*.toml`."""
+    max_record_bytes: Bytes = 8 * 2**20
+    log: Annotated[EmbeddedTable | KafkaTable, Field(discriminator="kind")]
+    join: JoinTable = JoinTable()
+    worker: WorkerTable = WorkerTable()
+    gateway: GatewayTable = GatewayTable()
+    metrics: MetricsTable | None = None
+    evidence: EvidenceTable | None = None
+    references: ReferencesTable = ReferencesTable()
+
+    def topics(self, line: str) -> Topics:
+        return Topics(self.prefix, line)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A configuration with the recipes that it names."""
+
+    path: Path
+    config: ServiceConfig
+    recipes: Recipes
+
+
+def load_service(path: Path) -> Service:
+    """Raises ConfigError with every problem of the file and of all recipes it names."""
+    config = load_toml(path, ServiceConfig)
+    return Service(path, config, load_recipes(find_recipe_files(path.parent, config.recipes)))
+
+
+def kafka_settings(path: Path, config: ServiceConfig) -> KafkaSettings:
+    """What the Kafka clients need; reads the password. Raises ConfigError where the log is another or it is absent."""
+    table = config.log
+    if not isinstance(table, KafkaTable):
+        raise ConfigError([Problem(path, "log.kind", repr(table.kind), "is no Kafka log", 'set kind = "kafka"')])
+    return KafkaSettings(
+        bootstrap_servers=table.bootstrap_servers,
+        group=table.group,
+        worker=config.worker.name,
+        security=_security(path, table),
+        start_at=table.start_at,
+        max_record_bytes=config.max_record_bytes,
+        session_timeout_ms=round(table.session_timeout_s * 1000),
+        transaction_timeout_ms=round(table.transaction_timeout_s * 1000),
+    )
+
+
+def _security(path: Path, table: KafkaTable) -> KafkaSecurity:
+    tls, sasl = table.tls, table.sasl
+    files = (tls.ca_file, tls.cert_file, tls.key_file) if tls else (None, None, None)
+    ca_file, cert_file, key_file = (None if file is None else str(file) for file in files)
+    if sasl is None:
+        return KafkaSecurity("ssl" if tls else "plaintext", ca_file, cert_file, key_file)
+    password = _password(path, sasl.password_env, sasl.password_file)
+    protocol: Literal["sasl_ssl", "sasl_plaintext"] = "sasl_ssl" if tls else "sasl_plaintext"
+    return KafkaSecurity(protocol, ca_file, cert_file, key_file, sasl.mechanism, sasl.username, password)
+
+
+def _password(path: Path, variable: str | None, file: Path | None) -> str:
+    if file is not None:
+        return file.read_text(encoding="utf-8").rstrip("\r\n")
+    password = os.environ.get(variable or "")
+    if password is None:
+        remedy = "set it in the service's environment, or use password_file"
+        raise ConfigError(
+            [Problem(path, "log.sasl.password_env", repr(variable), "names a variable that is not set", remedy)]
+        )
+    return password

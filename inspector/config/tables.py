@@ -1,0 +1,205 @@
+"""Says what may stand in the tables of a service's configuration. Knows no recipe and opens nothing.
+
+Paths are relative to the file that names them. Names end in their unit; absent means the default.
+"""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+
+from streams.assembly import JoinSettings
+
+_JOIN = JoinSettings()
+
+
+def _resolved(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder", Path())
+    return Path(folder / path)
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError(f"{path} is no file; correct the path or put the file there")
+    return path
+
+
+def _address(value: str) -> str:
+    host, separator, port = value.rpartition(":")
+    if not separator or not host or not port.isdecimal() or int(port) > 65_535:
+        raise ValueError('is no address; write host:port, such as "127.0.0.1:50051"')
+    return value
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*$", max_length=48)]
+RelativePath = Annotated[Path, AfterValidator(_resolved)]
+ExistingFile = Annotated[Path, AfterValidator(_resolved), AfterValidator(_existing)]
+Address = Annotated[str, AfterValidator(_address)]
+Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
+Bytes = Annotated[int, Field(gt=0)]
+
+
+class Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class EmbeddedTable(Table):
+    """A log in one SQLite file: no broker needed."""
+
+    kind: Literal["embedded"]
+    path: RelativePath
+    max_bytes: Bytes = 4 * 2**30
+    max_age_s: Seconds = 7 * 86_400.0
+    start_at: Literal["earliest", "live"] = "earliest"
+
+
+class TlsTable(Table):
+    """TLS towards the brokers; without files the system's authorities are trusted."""
+
+    ca_file: ExistingFile | None = None
+    cert_file: ExistingFile | None = None
+    key_file: ExistingFile | None = None
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("only one of cert_file and key_file is given; give both or neither")
+        return self
+
+
+class SaslTable(Table):
+    """Login at the brokers. The password itself never stands in the file."""
+
+    mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str = Field(min_length=1)
+    password_env: str | None = None
+    """Name of the environment variable that holds the password."""
+    password_file: ExistingFile | None = None
+
+    @model_validator(mode="after")
+    def _one_password(self) -> Self:
+        if (self.password_env is None) == (self.password_file is None):
+            raise ValueError("needs one of password_env and password_file; give exactly one")
+        return self
+
+
+class KafkaTable(Table):
+    """Apache Kafka 4."""
+
+    kind: Literal["kafka"]
+    bootstrap_servers: tuple[Address, ...] = Field(min_length=1)
+    group: Name = "inspector"
+    start_at: Literal["earliest", "live"] = "earliest"
+    """Where a group without committed offsets begins."""
+    tls: TlsTable | None = None
+    sasl: SaslTable | None = None
+    session_timeout_s: Seconds = 10.0
+    transaction_timeout_s: Seconds = 10.0
+
+
+class JoinTable(Table):
+    """How the join treats time and memory: see `streams.assembly.JoinSettings`."""
+
+    max_delay_s: Seconds = _JOIN.max_delay_s
+    reorder_s: Seconds = _JOIN.reorder_s
+    dedup_horizon_s: Seconds = _JOIN.dedup_horizon_s
+    max_skew_s: Seconds = _JOIN.max_skew_s
+    jitter_s: Seconds = _JOIN.jitter_s
+    read_ahead_s: Seconds = _JOIN.read_ahead_s
+    max_open_pieces: int = Field(default=_JOIN.max_open_pieces, ge=1, le=100_000)
+    max_open_bytes: Bytes = _JOIN.max_open_bytes
+    max_stations: int = Field(default=_JOIN.max_stations, ge=1, le=10_000)
+
+    @property
+    def settings(self) -> JoinSettings:
+        return JoinSettings(**self.model_dump())
+
+
+class WorkerTable(Table):
+    """How a worker works."""
+
+    name: Name = "worker-1"
+    """Unique among the group's workers and the same after a restart."""
+    engine: Literal["onnx", "openvino", "torch"] = "onnx"
+    threads: int = Field(default=1, ge=1, le=256)
+    """Threads of each engine session."""
+    max_batch: int = Field(default=16, ge=1, le=256)
+    commit_delay_s: Seconds = 0.02
+    max_verdicts_per_commit: int = Field(default=50, ge=1, le=1000)
+    stop_budget_s: Seconds = 10.0
+    scouts_only_above: int = Field(default=64, ge=1)
+    """With more closed pieces waiting than this, only the scouts look."""
+    review_above: int = Field(default=256, ge=1)
+    """Beyond this many, pieces get REVIEW / OVERLOAD."""
+
+    @model_validator(mode="after")
+    def _limits_in_order(self) -> Self:
+        if self.review_above < self.scouts_only_above:
+            raise ValueError(
+                f"review_above = {self.review_above} lies below scouts_only_above = {self.scouts_only_above}; "
+                "raise it: scouts come first, REVIEW after them"
+            )
+        return self
+
+
+class GatewayTlsTable(Table):
+    """TLS for clients; with `client_ca_file` they need a certificate of that authority."""
+
+    cert_file: ExistingFile
+    key_file: ExistingFile
+    client_ca_file: ExistingFile | None = None
+
+
+class GatewayTable(Table):
+    """How verdicts are served over gRPC."""
+
+    listen: Address = "127.0.0.1:50051"
+    tls: GatewayTlsTable | None = None
+    allow_insecure: bool = False
+    """Serves without TLS off loopback: only inside a network that is protected otherwise."""
+    max_watchers: int = Field(default=64, ge=1, le=10_000)
+    ring_bytes: Bytes = 64 * 2**20
+    ring_age_s: Seconds = 600.0
+    index_bytes: Bytes = 64 * 2**20
+    index_age_s: Seconds = 3600.0
+    inspect_concurrency: int = Field(default=2, ge=1, le=256)
+
+    @model_validator(mode="after")
+    def _protected(self) -> Self:
+        if self.tls is None and not self.allow_insecure and not is_loopback(self.listen):
+            raise ValueError(
+                f"listen = {self.listen!r} is reachable from outside and has no TLS; add [gateway.tls], listen on "
+                "127.0.0.1, or set allow_insecure = true where the network is protected otherwise"
+            )
+        return self
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach the address."""
+    host = address.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class MetricsTable(Table):
+    """Where Prometheus finds the metrics; absent means nowhere."""
+
+    listen: Address = "127.0.0.1:9464"
+
+
+class EvidenceTable(Table):
+    """Where heat maps go that are too large for a verdict."""
+
+    folder: RelativePath
+    max_bytes: Bytes = 2**30
+
+
+class ReferencesTable(Table):
+    """Below which addresses images may be fetched; none by default."""
+
+    allowed_prefixes: tuple[str, ...] = ()

@@ -1,0 +1,75 @@
+"""Compares a recipe with the bundle that it names: same modalities, kinds, rates, window lengths. Runs no model."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from inspector.bundle.schema import MANIFEST_NAME, Bundle, SignalInput
+from inspector.config.problems import ConfigError, Problem
+from inspector.recipe.model import Recipe, Sensor
+
+
+def read_bundle_manifest(folder: Path) -> Bundle:
+    """What `bundle.json` says, without looking at the other files. Raises ConfigError."""
+    path = folder / MANIFEST_NAME
+    try:
+        return Bundle.model_validate_json(path.read_bytes())
+    except OSError as exc:
+        remedy = "correct `bundle` in the recipe, or put a bundle made by `inspector export` there"
+        raise ConfigError([Problem(path, "file", "", f"cannot be read ({exc.strerror})", remedy)]) from exc
+    except ValidationError as exc:
+        remedy = "export the bundle again with this version of inspector"
+        problems = [
+            Problem(path, ".".join(map(str, error["loc"])) or "file", "", error["msg"], remedy)
+            for error in exc.errors()
+        ]
+        raise ConfigError(problems) from exc
+
+
+def misfits(recipe: Recipe, bundle: Bundle) -> list[Problem]:
+    """Everything in which the two differ."""
+    return [*_names(recipe, bundle), *_kinds(recipe, bundle), *_signals(recipe, bundle)]
+
+
+def _names(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:
+    asked, known = set(recipe.kinds), {modality.name for modality in bundle.modalities}
+    for name in sorted(asked - known):
+        expectation = f"no expert of bundle {bundle.name!r} looks at it (it knows {', '.join(sorted(known))})"
+        yield _problem(recipe, name, expectation, "remove it from the recipe or train a bundle with it")
+    for name in sorted(known - asked):
+        expectation = f"bundle {bundle.name!r} needs it and the recipe does not name it"
+        yield _problem(recipe, name, expectation, "add the camera or sensor to the recipe")
+
+
+def _kinds(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:
+    for modality in bundle.modalities:
+        kind = recipe.kinds.get(modality.name, modality.kind)
+        if kind != modality.kind:
+            yield _problem(
+                recipe, modality.name, f"is {kind} here and {modality.kind} in the bundle", "make them equal"
+            )
+
+
+def _signals(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:
+    sensors = {sensor.name: sensor for sensor in recipe.sensors}
+    for expert in bundle.experts:
+        sensor = sensors.get(expert.modality)
+        if sensor is None or not isinstance(expert.input, SignalInput):
+            continue
+        for what, here, there in _figures(sensor, expert.input):
+            if here != there:
+                expectation = f"{what} is {here:g} here and {there:g} for expert {expert.name!r}"
+                yield _problem(recipe, sensor.name, expectation, "correct the recipe or train for this signal")
+
+
+def _figures(sensor: Sensor, wanted: SignalInput) -> Iterator[tuple[str, float, float]]:
+    yield "sample_rate_hz", sensor.sample_rate_hz, wanted.sample_rate_hz
+    yield "num_channels", sensor.num_channels, wanted.num_channels
+    if sensor.bind == "time":
+        window = round((sensor.end_s - sensor.start_s) * sensor.sample_rate_hz)
+        yield "the window's length in samples", window, wanted.num_samples
+
+
+def _problem(recipe: Recipe, name: str, expectation: str, remedy: str) -> Problem:
+    return Problem(Path(f"recipe {recipe.name}"), f"modality {name}", "", expectation, remedy)
