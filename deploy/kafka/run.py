@@ -1,0 +1,169 @@
+"""Fetches Apache Kafka and runs one broker in KRaft mode on loopback. Needs Java and Maven, nothing of ours.
+
+python3 deploy/kafka/run.py --port 9092 --data run/kafka
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+LIBS = HERE / "libs"
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 20.0
+INSTALL = {
+    "java": "apt-get install openjdk-17-jre-headless (or: brew install openjdk@17)",
+    "mvn": "apt-get install maven (or: brew install maven)",
+}
+
+
+class BrokerError(Exception):
+    """The broker cannot run; the message says what mends it."""
+
+
+def require(*programs: str) -> None:
+    """Raises BrokerError naming the command that installs what is missing."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        cures = "; ".join(f"{program}: {INSTALL[program]}" for program in missing)
+        raise BrokerError(f"Apache Kafka needs {' and '.join(missing)}. Install it: {cures}")
+
+
+def fetch() -> None:
+    """Brings the jars into deploy/kafka/libs unless they are there already."""
+    require("java")
+    if any(LIBS.glob("kafka_2.13-*.jar")):
+        return
+    require("mvn")
+    arriving = HERE / "libs.part"
+    command = ["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies"]
+    done = subprocess.run([*command, f"-DoutputDirectory={arriving}"], check=False)  # noqa: S603 - fixed words
+    if done.returncode != 0:
+        raise BrokerError(f"Maven could not fetch Apache Kafka (exit code {done.returncode}); it needs Maven Central")
+    shutil.rmtree(LIBS, ignore_errors=True)
+    arriving.rename(LIBS)
+
+
+def properties(port: int, controller_port: int, data: Path) -> dict[str, str]:
+    """A one-node broker for development: no replication, no encryption, loopback only."""
+    return {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+        "controller.listener.names": "CONTROLLER",
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "log.dirs": str(data / "log"),
+        "auto.create.topics.enable": "false",
+        "group.initial.rebalance.delay.ms": "0",
+        "message.max.bytes": str(17 * 2**20),
+        "offsets.topic.num.partitions": "4",
+        "offsets.topic.replication.factor": "1",
+        "transaction.state.log.num.partitions": "4",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+    }
+
+
+class Broker:
+    """One broker process with its folder: `start`, `stop` (or `kill`), `start` again on the same data."""
+
+    def __init__(self, data: Path, config: Mapping[str, str], scram: Mapping[str, str] | None = None) -> None:
+        """`scram`: users and passwords (SCRAM-SHA-512) that exist from the start."""
+        self._data = data
+        self._config = dict(config)
+        self._scram = dict(scram or {})
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    def start(self) -> None:
+        """Returns when the broker serves. Raises BrokerError with the end of its log when it does not."""
+        fetch()
+        self._data.mkdir(parents=True, exist_ok=True)
+        file = self._data / "server.properties"
+        file.write_text("".join(f"{name}={value}\n" for name, value in self._config.items()))
+        if not (self._data / "log" / "meta.properties").exists():
+            self._format(file)
+        with (self._data / "broker.log").open("wb") as out:
+            process = subprocess.Popen(_java("kafka.Kafka", str(file)), stdout=out, stderr=out)  # noqa: S603
+        self._process = process
+        self._wait(process)
+
+    def stop(self) -> None:
+        """An orderly stop; a hard one when it takes too long."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        """What a power cut does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def wait(self) -> int:
+        """Until the process ends by itself."""
+        return 0 if self._process is None else self._process.wait()
+
+    def _format(self, file: Path) -> None:
+        command = _java("kafka.tools.StorageTool", "format", "-t", "aW5zcGVjdG9yLWRldi0wMQ", "-c", str(file))
+        for user, password in self._scram.items():
+            command += ["--add-scram", f"SCRAM-SHA-512=[name={user},password={password}]"]
+        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+        if done.returncode != 0:
+            raise BrokerError(f"formatting {self._data} failed: {(done.stdout + done.stderr).decode()[-1000:]}")
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            said = (self._data / "broker.log").read_text(errors="replace")
+            if "Kafka Server started" in said:
+                return
+            if process.poll() is not None:
+                raise BrokerError(f"the broker ended at once; its log ends with\n{said[-2000:]}")
+            time.sleep(0.1)
+        self.kill()
+        raise BrokerError(f"the broker did not start within {START_TIMEOUT_S:.0f} s: see {self._data}/broker.log")
+
+
+def _java(main: str, *arguments: str) -> list[str]:
+    return ["java", "-Xmx512m", "-Djava.awt.headless=true", "-cp", f"{LIBS}/*", main, *arguments]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="One Kafka broker on loopback, until Ctrl-C.")
+    parser.add_argument("--port", type=int, default=9092)
+    parser.add_argument("--controller-port", type=int, default=9093)
+    parser.add_argument("--data", type=Path, default=Path("run/kafka"))
+    options = parser.parse_args()
+    data = options.data.resolve()
+    broker = Broker(data, properties(options.port, options.controller_port, data))
+    try:
+        broker.start()
+        print(f"Kafka answers at 127.0.0.1:{options.port}, data in {data}; Ctrl-C stops it", flush=True)
+        return broker.wait()
+    except BrokerError as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        broker.stop()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

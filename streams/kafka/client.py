@@ -1,0 +1,206 @@
+"""Opens clients of kafka-python and says in one line each when the cluster goes away and comes back.
+
+Knows no topic.
+"""
+
+import logging
+import socket
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import errors as kafka_errors
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+
+from streams.kafka.settings import KafkaSettings, client_options, reader_options, writer_options
+from streams.log import LogError
+from streams.records import TYPE_HEADER, Record
+
+log = logging.getLogger("inspector.streams.kafka")
+
+Client = TypeVar("Client")
+
+FATAL_ERRORS = (
+    kafka_errors.AuthorizationError,
+    kafka_errors.SaslAuthenticationFailedError,
+    kafka_errors.UnsupportedSaslMechanismError,
+    kafka_errors.UnsupportedVersionError,
+    kafka_errors.KafkaConfigurationError,
+    kafka_errors.InconsistentGroupProtocolError,
+    kafka_errors.InvalidSessionTimeoutError,
+    kafka_errors.InvalidGroupIdError,
+    kafka_errors.GroupMaxSizeReachedError,
+    kafka_errors.FencedInstanceIdError,
+)
+"""What no waiting mends."""
+
+_DELAYS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+def quiet_client_logs() -> None:
+    """Silences kafka-python's own logger, which floods during an outage; `Reach` says what matters."""
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+
+
+def fatal(settings: KafkaSettings, error: kafka_errors.KafkaError) -> LogError:
+    """What an error of FATAL_ERRORS means to a person."""
+    where = ",".join(settings.bootstrap_servers)
+    if isinstance(error, kafka_errors.FencedInstanceIdError):
+        return LogError(
+            f"another process works as '{settings.worker}' in group '{settings.group}' and has taken over: "
+            "give every worker a name of its own"
+        )
+    if isinstance(error, kafka_errors.SaslAuthenticationFailedError):
+        return LogError(f"Kafka at {where} refuses user '{settings.security.username}': check user name and password")
+    return LogError(f"Kafka at {where} refuses this client for good: {type(error).__name__}: {error}")
+
+
+class Reach:
+    """Whether the cluster answers; logs the two moments when that changes, and makes delays grow in between."""
+
+    def __init__(self, settings: KafkaSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._away_since: float | None = None
+        self._failures = 0
+
+    @property
+    def away(self) -> bool:
+        return self._away_since is not None
+
+    def failed(self, reason: object) -> float:
+        """Notes a failure; returns how long to wait before the next attempt, in seconds."""
+        if self._away_since is None:
+            self._away_since = self._clock()
+            where = ",".join(self._settings.bootstrap_servers)
+            cause = obstacle(self._settings) or f"{type(reason).__name__}: {reason}"
+            log.warning("Kafka at %s does not answer (%s): waiting for it", where, cause)
+        delay_s = _DELAYS_S[min(self._failures, len(_DELAYS_S) - 1)]
+        self._failures += 1
+        return delay_s
+
+    def worked(self) -> None:
+        if self._away_since is not None:
+            log.warning("Kafka answers again after %.1f s", self._clock() - self._away_since)
+        self._away_since = None
+        self._failures = 0
+
+
+def obstacle(settings: KafkaSettings) -> str | None:
+    """Why no bootstrap server can be connected to, in the words of the system; None when one can."""
+    context = settings.security.ssl_context()
+    reasons = []
+    for server in settings.bootstrap_servers:
+        host, _, port = server.rpartition(":")
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), settings.connect_timeout_s) as plain:
+                if context is not None:
+                    context.wrap_socket(plain, server_hostname=host.strip("[]")).close()
+        except OSError as exc:
+            reasons.append(f"{server}: {exc}")
+        except ValueError as exc:
+            raise LogError(f"bootstrap server '{server}' is not of the form host:port") from exc
+        else:
+            return None
+    return "; ".join(reasons)
+
+
+def _opened(settings: KafkaSettings, open_client: Callable[[], Client]) -> Client:
+    """Opens a client, waiting for the cluster as long as it takes. Raises LogError for what waiting does not mend."""
+    reach = Reach(settings)
+    while True:
+        reason = obstacle(settings)
+        if reason is None:
+            try:
+                client = open_client()
+            except FATAL_ERRORS as exc:
+                raise fatal(settings, exc) from exc
+            except kafka_errors.KafkaError as exc:
+                reason = f"{type(exc).__name__}: {exc}"
+            else:
+                reach.worked()
+                return client
+        time.sleep(reach.failed(reason))
+
+
+def open_group_consumer(settings: KafkaSettings) -> KafkaConsumer:
+    """A static member of the workers' group."""
+    options = reader_options(settings) | {
+        "group_id": settings.group,
+        "group_instance_id": settings.worker,
+        "client_id": settings.worker,
+        "session_timeout_ms": settings.session_timeout_ms,
+        "heartbeat_interval_ms": min(1000, settings.session_timeout_ms // 4),
+        "partition_assignment_strategy": (RangePartitionAssignor,),
+    }
+    return _opened(settings, lambda: KafkaConsumer(**options))
+
+
+def open_reader(settings: KafkaSettings) -> KafkaConsumer:
+    """A consumer of no group, to be assigned partitions by hand."""
+    options = reader_options(settings) | {"client_id": f"{settings.worker}-reader"}
+    return _opened(settings, lambda: KafkaConsumer(**options))
+
+
+def open_producer(settings: KafkaSettings) -> KafkaProducer:
+    """A producer outside of any transaction that waits out an outage of weeks."""
+    options = writer_options(settings) | {
+        "client_id": f"{settings.worker}-publisher",
+        "linger_ms": 5,
+        "delivery_timeout_ms": 2**31 - 1,
+        "max_block_ms": 2**31 - 1,
+    }
+    return _opened(settings, lambda: KafkaProducer(**options))
+
+
+def open_transactional_producer(settings: KafkaSettings) -> KafkaProducer:
+    """The worker's producer; opening it ends whatever transaction its predecessor of the same name left."""
+    options = writer_options(settings) | {
+        "client_id": f"{settings.worker}-sink",
+        "transactional_id": settings.transactional_id,
+        "transaction_timeout_ms": settings.transaction_timeout_ms,
+        "max_block_ms": 30_000,
+    }
+
+    def ready() -> KafkaProducer:
+        producer = KafkaProducer(**options)
+        try:
+            producer.init_transactions()
+        except kafka_errors.KafkaError:
+            discard(producer)
+            raise
+        return producer
+
+    return _opened(settings, ready)
+
+
+def open_admin(settings: KafkaSettings) -> KafkaAdminClient:
+    return _opened(settings, lambda: KafkaAdminClient(**client_options(settings), client_id=f"{settings.worker}-admin"))
+
+
+def discard(producer: KafkaProducer) -> None:
+    """Closes a producer without waiting for what it still holds."""
+    try:
+        producer.close(timeout=0)
+    except kafka_errors.KafkaTimeoutError:  # it holds records: end its thread all the same
+        producer._sender.force_close()  # noqa: SLF001 - kafka-python offers no other way
+
+
+def record_of(message: ConsumerRecord) -> Record:
+    """A record as the rest of the product knows it."""
+    kind = next((value for name, value in message.headers if name == TYPE_HEADER), b"")
+    return Record(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        key=message.key or b"",
+        value=message.value or b"",
+        type=(kind or b"").decode("utf-8", "replace"),
+        append_ns=message.timestamp * 1_000_000,
+    )
+
+
+def headers_of(kind: str) -> list[tuple[str, bytes]]:
+    return [(TYPE_HEADER, kind.encode())]

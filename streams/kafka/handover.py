@@ -1,0 +1,119 @@
+"""Finds out, step by step, where a new owner of shards goes on and what its predecessors left. Reads no payload."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from kafka import KafkaConsumer, OffsetAndMetadata
+from kafka import TopicPartition as KafkaPartition
+
+from streams.kafka.readback import ReadBack
+from streams.kafka.settings import KafkaSettings
+from streams.log import Assignment, Position
+from streams.records import Shard, TopicPartition, Topics
+from streams.resume import Memo
+
+log = logging.getLogger("inspector.streams.kafka")
+
+OnLost = Callable[[TopicPartition, int, int], None]
+"""Called with a partition and the first and last offset that were deleted before they were read."""
+
+
+class Handover:
+    """From an assignment by the group to `Assignment`s. The partitions stay paused until `step` gives them."""
+
+    def __init__(
+        self, consumer: KafkaConsumer, settings: KafkaSettings, shards: Mapping[Shard, Topics], on_lost: OnLost
+    ) -> None:
+        self._consumer = consumer
+        self._settings = settings
+        self._shards = shards
+        self._on_lost = on_lost
+        self._partitions = {
+            shard: tuple(KafkaPartition(topic, shard.partition) for topic in topics.inputs)
+            for shard, topics in shards.items()
+        }
+        self._positions: dict[KafkaPartition, Position | None] = {}
+        self._starts: dict[KafkaPartition, int] = {}
+        self._readback: ReadBack | None = None
+
+    def step(self, timeout_s: float) -> Sequence[Assignment] | None:
+        """Goes on for about `timeout_s`; None until all shards are ready. Errors of the cluster pass through."""
+        if not self._starts:
+            self._find_positions(timeout_s)
+            self._find_starts()
+            return None
+        if self._readback is None:
+            self._readback = ReadBack(self._settings, self._readback_starts())
+        if not self._readback.step(timeout_s):
+            return None
+        readback = self._readback
+        return [self._assignment(shard, readback) for shard in self._shards]
+
+    def close(self) -> None:
+        if self._readback is not None:
+            self._readback.close()
+
+    def _find_positions(self, timeout_s: float) -> None:
+        """Reads the committed positions; a predecessor's offsets that are still undecided are waited for."""
+        for at in self._all():
+            if at not in self._positions:
+                committed = self._consumer.committed(at, metadata=True, timeout_ms=max(500, int(timeout_s * 1000)))
+                self._positions[at] = None if committed is None else Position(committed.offset, committed.metadata)
+
+    def _find_starts(self) -> None:
+        """Decides where to read on, and commits it: that proves our membership and makes `live` last."""
+        firsts = self._consumer.beginning_offsets(self._all())
+        ends = self._consumer.end_offsets(self._all())
+        starts = {at: self._start(at, firsts[at], ends[at]) for at in self._all()}
+        self._consumer.commit({at: OffsetAndMetadata(start, self._memo(at), -1) for at, start in starts.items()})
+        for at, start in starts.items():
+            self._consumer.seek(at, start)
+        self._starts = starts
+
+    def _start(self, at: KafkaPartition, first: int, end: int) -> int:
+        position = self._positions[at]
+        if position is None:
+            start = first if self._settings.start_at == "earliest" else end
+            log.info("%s/%d: no committed offset, starting %s at %d", *at, self._settings.start_at, start)
+            return start
+        if position.offset < first:
+            self._on_lost(TopicPartition(*at), position.offset, first - 1)
+            return first
+        if position.offset > end:
+            log.error("%s/%d: committed offset %d lies behind the end %d: was the topic made anew? Reading from %d",
+                      *at, position.offset, end, first)  # fmt: skip
+            return first
+        return position.offset
+
+    def _memo(self, at: KafkaPartition) -> str:
+        position = self._positions[at]
+        return "" if position is None else position.memo
+
+    def _readback_starts(self) -> dict[TopicPartition, int | None]:
+        starts: dict[TopicPartition, int | None] = {}
+        for shard, topics in self._shards.items():
+            frames = self._positions[KafkaPartition(topics.of("frames"), shard.partition)]
+            memo = None if frames is None else Memo.decode(frames.memo, frames.offset)
+            starts[TopicPartition(topics.of("verdicts"), shard.partition)] = None if memo is None else memo.verdicts
+            starts[TopicPartition(topics.of("dead-letters"), shard.partition)] = (
+                None if memo is None else memo.dead_letters
+            )
+        return starts
+
+    def _assignment(self, shard: Shard, readback: ReadBack) -> Assignment:
+        topics = self._shards[shard]
+        verdicts = TopicPartition(topics.of("verdicts"), shard.partition)
+        dead_letters = TopicPartition(topics.of("dead-letters"), shard.partition)
+        found = {at.topic: self._positions[at] for at in self._partitions[shard]}
+        return Assignment(
+            shard=shard,
+            positions={topic: position for topic, position in found.items() if position is not None},
+            starts={at.topic: self._starts[at] for at in self._partitions[shard]},
+            verdicts=readback.records(verdicts),
+            dead_letters=readback.records(dead_letters),
+            verdict_end=readback.end(verdicts),
+            dead_letter_end=readback.end(dead_letters),
+        )
+
+    def _all(self) -> list[KafkaPartition]:
+        return [at for partitions in self._partitions.values() for at in partitions]

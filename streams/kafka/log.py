@@ -1,0 +1,44 @@
+"""Opens sources, sinks, publishers and tails on one Kafka cluster. Knows no payload."""
+
+from collections.abc import Sequence
+
+from streams.kafka.publisher import KafkaPublisher
+from streams.kafka.session import Session
+from streams.kafka.settings import KafkaSettings
+from streams.kafka.sink import KafkaSink, Step, no_step
+from streams.kafka.source import KafkaSource
+from streams.kafka.tail import KafkaTail
+from streams.kafka.topics import require_topics
+from streams.log import Publisher, Start, Tail
+from streams.records import Topics
+
+
+class KafkaLog:
+    """`streams.log.Log` on Apache Kafka. Opening anything waits for the cluster; wrong settings raise LogError.
+
+    A worker opens one sink and one source, and the sink first: that ends what its predecessor left open.
+    """
+
+    def __init__(self, settings: KafkaSettings, prefix: str, lines: Sequence[str]) -> None:
+        self._settings = settings
+        self._prefix = prefix
+        self._lines = tuple(lines)
+        self._session = Session()
+
+    def source(self) -> KafkaSource:
+        """Raises TopicsError when topics are missing or unequal."""
+        require_topics(self._settings, self._prefix, self._lines)
+        return KafkaSource(self._settings, [Topics(self._prefix, line) for line in self._lines], self._session)
+
+    def sink(self, step: Step = no_step) -> KafkaSink:
+        return KafkaSink(self._settings, self._session, step)
+
+    def publisher(self) -> Publisher:
+        return KafkaPublisher(self._settings)
+
+    def tail(self, start: Start) -> Tail:
+        topics = [Topics(self._prefix, line).of("verdicts") for line in self._lines]
+        return KafkaTail(self._settings, topics, start)
+
+    def close(self) -> None:
+        """Nothing is held between openings."""

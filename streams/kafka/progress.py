@@ -1,0 +1,53 @@
+"""Knows which input partitions are read to their end, and confirms it with the cluster. Reads no records."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from kafka import KafkaConsumer
+from kafka import TopicPartition as KafkaPartition
+
+from streams.records import Shard, TopicPartition
+
+CONFIRM_INTERVAL_S = 0.3
+CONFIRM_TIMEOUT_MS = 1_000
+
+
+class Progress:
+    """Compares positions with ends: those that came with the records, and those asked for about three times a second.
+
+    An end that was asked for is the proof that the cluster is there; without it no clock may run.
+    """
+
+    def __init__(self, consumer: KafkaConsumer, clock: Callable[[], float] = time.monotonic) -> None:
+        self._consumer = consumer
+        self._clock = clock
+        self._ends: dict[KafkaPartition, int] = {}
+        self._next_s = 0.0
+
+    def begin(self, partitions: Iterable[KafkaPartition]) -> None:
+        """Forgets everything; these partitions count as unread until shown otherwise."""
+        self._ends = dict.fromkeys(partitions, -1)
+        self._next_s = 0.0
+
+    def _drained(self, at: KafkaPartition) -> bool:
+        watermark = self._consumer.highwater(at)
+        if watermark is not None:
+            self._ends[at] = max(self._ends[at], watermark)
+        return bool(0 <= self._ends[at] <= self._consumer.position(at))
+
+    def unread(self) -> frozenset[TopicPartition]:
+        return frozenset(TopicPartition(*at) for at in self._ends if not self._drained(at))
+
+    def confirm(self, owned: Mapping[Shard, Sequence[KafkaPartition]], idle: bool) -> frozenset[Shard] | None:
+        """Asks for the ends when it is time (else None); the shards that are at their end by this very answer.
+
+        `idle`: nothing came lately. Raises the client's retriable errors when the cluster does not answer.
+        """
+        if not owned or self._clock() < self._next_s or not (idle or self._any_drained(owned)):
+            return None
+        self._next_s = self._clock() + CONFIRM_INTERVAL_S
+        self._ends |= self._consumer.end_offsets(list(self._ends), timeout_ms=CONFIRM_TIMEOUT_MS)
+        return frozenset(shard for shard, partitions in owned.items() if all(map(self._drained, partitions)))
+
+    def _any_drained(self, owned: Mapping[Shard, Sequence[KafkaPartition]]) -> bool:
+        return any(all(map(self._drained, partitions)) for partitions in owned.values())

@@ -1,0 +1,151 @@
+"""Writes outputs and input positions in one Kafka transaction. Knows no payload, and never polls."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from kafka import KafkaProducer, OffsetAndMetadata
+from kafka import TopicPartition as KafkaPartition
+from kafka import errors as kafka_errors
+
+from streams.kafka.client import FATAL_ERRORS, Reach, discard, fatal, headers_of, open_transactional_producer
+from streams.kafka.session import Session
+from streams.kafka.settings import KafkaSettings
+from streams.log import CommitRefusedError, LogError, Position
+from streams.records import Output, TopicPartition
+from streams.resume import MAX_MEMO_BYTES
+
+log = logging.getLogger("inspector.streams.kafka")
+
+REFUSALS = (
+    kafka_errors.CommitFailedError,
+    kafka_errors.IllegalGenerationError,
+    kafka_errors.UnknownMemberIdError,
+    kafka_errors.FencedInstanceIdError,
+    kafka_errors.ProducerFencedError,
+    kafka_errors.InvalidProducerEpochError,
+)
+"""Somebody else may own the shards by now."""
+
+Step = Callable[[str], None]
+
+
+def no_step(name: str) -> None:
+    """Called between the steps of a transaction; a fault test kills the process here."""
+
+
+class KafkaSink:
+    """`streams.log.Sink` by transactions.
+
+    What fails before the commit was asked for is tried again with the same outputs. A commit that was asked for and
+    not confirmed is in doubt: it counts as refused, and the source's handover finds out from the topics themselves.
+    """
+
+    def __init__(self, settings: KafkaSettings, session: Session, step: Step = no_step) -> None:
+        self._settings = settings
+        self._session = session
+        self._step = step
+        self._reach = Reach(settings)
+        self._producer: KafkaProducer | None = open_transactional_producer(settings)
+        """None after a wreck, until the next commit."""
+
+    def commit(
+        self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position], epoch: object
+    ) -> Mapping[TopicPartition, int]:
+        self._check(outputs, positions)
+        while True:
+            try:
+                return self._transact(outputs, positions, epoch)
+            except REFUSALS as exc:
+                raise self._refused(exc) from exc
+            except FATAL_ERRORS as exc:
+                self._wreck()
+                raise fatal(self._settings, exc) from exc
+            except kafka_errors.KafkaError as exc:
+                self._abort()
+                time.sleep(self._reach.failed(exc))
+
+    def close(self) -> None:
+        """A transaction still open is left to its timeout or to the successor."""
+        self._wreck()
+
+    def _transact(
+        self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position], epoch: object
+    ) -> Mapping[TopicPartition, int]:
+        if getattr(epoch, "generation_id", -1) < 0:  # the broker would not check it
+            raise kafka_errors.CommitFailedError("the worker was no member of its group")
+        if self._producer is None:
+            self._producer = open_transactional_producer(self._settings)
+        producer = self._producer
+        self._step("before begin")
+        producer.begin_transaction()
+        ends = self._produce(producer, outputs)
+        self._step("after produce")
+        producer.send_offsets_to_transaction(
+            {KafkaPartition(*at): OffsetAndMetadata(each.offset, each.memo, -1) for at, each in positions.items()},
+            epoch,
+        )
+        self._step("after send_offsets")
+        self._step("before commit")
+        self._finish(producer)
+        self._reach.worked()
+        return ends
+
+    def _produce(self, producer: KafkaProducer, outputs: Sequence[Output]) -> Mapping[TopicPartition, int]:
+        futures = [
+            producer.send(
+                each.topic, value=each.value, key=each.key, headers=headers_of(each.type), partition=each.partition
+            )
+            for each in outputs
+        ]
+        producer.flush()
+        ends: dict[TopicPartition, int] = {}
+        for future in futures:
+            written = future.get()
+            at = TopicPartition(written.topic, written.partition)
+            ends[at] = max(ends.get(at, 0), written.offset + 1)
+        return ends
+
+    def _finish(self, producer: KafkaProducer) -> None:
+        try:
+            producer.commit_transaction()
+        except kafka_errors.KafkaError as exc:
+            raise kafka_errors.CommitFailedError(f"the commit is in doubt: {exc!r}") from exc
+
+    def _refused(self, error: kafka_errors.KafkaError) -> CommitRefusedError:
+        self._session.refused = True
+        self._session.replaced = isinstance(error, kafka_errors.FencedInstanceIdError)
+        if isinstance(error, kafka_errors.ProducerFencedError | kafka_errors.InvalidProducerEpochError):
+            self._wreck()
+        else:
+            self._abort()
+        log.warning("commit refused, the shards are given up: %r", error)
+        return CommitRefusedError(f"nothing was committed, drop all state of the shards: {error!r}")
+
+    def _abort(self) -> None:
+        if self._producer is None:
+            return
+        try:
+            self._producer.abort_transaction()
+        except kafka_errors.KafkaError:
+            self._wreck()
+
+    def _wreck(self) -> None:
+        if self._producer is not None:
+            discard(self._producer)
+        self._producer = None
+
+    def _check(self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position]) -> None:
+        """What the broker would refuse for ever, said before a transaction begins."""
+        limit = self._settings.max_record_bytes
+        for each in outputs:
+            if len(each.value) > limit:
+                raise LogError(
+                    f"a record of {len(each.value)} bytes for {each.topic} is larger than max_record_bytes = {limit}: "
+                    "raise it here, at the topics and at the broker"
+                )
+        for at, position in positions.items():
+            if len(position.memo.encode()) > MAX_MEMO_BYTES:
+                raise ValueError(
+                    f"the memo of {at} takes {len(position.memo)} bytes, at most {MAX_MEMO_BYTES} travel with an offset"
+                )

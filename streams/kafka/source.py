@@ -1,0 +1,226 @@
+"""Reads a worker's share of the input topics and says which shards come and go. Knows no payload."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from queue import Empty, SimpleQueue
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer
+from kafka import TopicPartition as KafkaPartition
+from kafka import errors as kafka_errors
+from kafka.consumer.fetcher import ConsumerRecord
+
+from streams.kafka.client import FATAL_ERRORS, Reach, fatal, obstacle, open_group_consumer, record_of
+from streams.kafka.handover import Handover
+from streams.kafka.progress import Progress
+from streams.kafka.session import Session
+from streams.kafka.settings import KafkaSettings
+from streams.log import Assignment, Batch, TopicsError
+from streams.records import Record, Shard, TopicPartition, Topics
+
+log = logging.getLogger("inspector.streams.kafka")
+
+Partitions = frozenset[KafkaPartition]
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Runs on the client's own thread: only notes what happened, and keeps new partitions from being read."""
+
+    def __init__(self, consumer: KafkaConsumer, events: "SimpleQueue[Partitions | None]") -> None:
+        self._consumer = consumer
+        self._events = events
+
+    def on_partitions_revoked(self, revoked: AbstractSet[KafkaPartition]) -> None:
+        self._events.put(None)
+
+    def on_partitions_lost(self, lost: AbstractSet[KafkaPartition]) -> None:
+        self._events.put(None)
+
+    def on_partitions_assigned(self, assigned: AbstractSet[KafkaPartition]) -> None:
+        hold(self._consumer, frozenset(assigned))
+        self._events.put(frozenset(assigned))
+
+
+def hold(consumer: KafkaConsumer, partitions: Partitions) -> None:
+    """Pauses partitions, with a position of their own so that the client does not look for one."""
+    consumer.pause(*partitions)
+    for at in partitions:
+        consumer.seek(at, 0)
+
+
+class KafkaSource:
+    """`streams.log.Source` on a consumer group with static membership and the range assignor.
+
+    Every rebalance takes all shards away and gives some back; a handover (`Handover`) lies in between, during which
+    `poll` gives nothing. Records of a poll in which anything was revoked are dropped: they are read again.
+    """
+
+    def __init__(self, settings: KafkaSettings, lines: Sequence[Topics], session: Session) -> None:
+        self.lost_offsets: Counter[str] = Counter()
+        """Records per topic that were deleted before this worker could read them."""
+        self._settings = settings
+        self._session = session
+        self._reach = Reach(settings)
+        self._topics = {topic: line for line in lines for topic in line.inputs}
+        self._consumer: KafkaConsumer = open_group_consumer(settings)
+        self._progress = Progress(self._consumer)
+        self._events: SimpleQueue[Partitions | None] = SimpleQueue()
+        self._owned: dict[Shard, tuple[KafkaPartition, ...]] = {}
+        self._handover: Handover | None = None
+        self._paused: Partitions = frozenset()
+        self._consumer.subscribe(list(self._topics), listener=_Listener(self._consumer, self._events))
+
+    def poll(self, timeout_s: float) -> Batch:
+        """Raises LogError only for what waiting does not mend (refused login, another process of the same name)."""
+        if self._session.replaced:
+            raise fatal(self._settings, kafka_errors.FencedInstanceIdError())
+        records = self._fetch(0.02 if self._handover else timeout_s)
+        epoch = self._consumer.group_metadata()
+        lost = self._follow_group(epoch.generation_id)
+        if lost:
+            return Batch(epoch, lost=lost)
+        if self._handover is not None:
+            return Batch(epoch, gained=self._hand_over(self._handover, timeout_s))
+        at_end = self._confirm(idle=not records)
+        return Batch(epoch, records=records, at_end=at_end, unread=self._progress.unread())
+
+    def pause(self, partitions: AbstractSet[TopicPartition]) -> None:
+        owned = {at for shard in self._owned.values() for at in shard}
+        wanted = frozenset(at for at in (KafkaPartition(*each) for each in partitions) if at in owned)
+        self._consumer.pause(*(wanted - self._paused))
+        self._consumer.resume(*(self._paused - wanted))
+        self._paused = wanted
+
+    def close(self) -> None:
+        self._drop_handover()
+        self._consumer.close(autocommit=False, timeout_ms=5_000)
+
+    def _fetch(self, timeout_s: float) -> list[Record]:
+        try:
+            found = self._poll_client(int(timeout_s * 1000))
+        except FATAL_ERRORS as exc:
+            raise fatal(self._settings, exc) from exc
+        except kafka_errors.KafkaError as exc:
+            time.sleep(min(timeout_s, self._reach.failed(exc)))
+            return []
+        if found:
+            self._reach.worked()
+        return [record_of(message) for messages in found.values() for message in messages]
+
+    def _poll_client(self, timeout_ms: int) -> dict[KafkaPartition, list[ConsumerRecord]]:
+        try:
+            found: dict[KafkaPartition, list[ConsumerRecord]] = self._consumer.poll(timeout_ms=timeout_ms)
+        except kafka_errors.OffsetOutOfRangeError as exc:
+            self._skip_deleted(exc.args[0])
+        except kafka_errors.LogTruncationError as exc:
+            self._step_back(exc)
+        else:
+            return found
+        return {}
+
+    def _follow_group(self, generation: int) -> frozenset[Shard]:
+        """Takes note of rebalances, refused commits and a lost membership; the shards that are gone by that."""
+        assigned, changed = self._latest_assignment()
+        if self._session.refused and not changed:
+            changed, assigned = True, frozenset(self._consumer.assignment())
+            hold(self._consumer, assigned)
+        if not changed and generation >= 0:
+            return frozenset()
+        self._session.refused = False
+        lost = frozenset(self._owned)
+        self._owned, self._paused = {}, frozenset()
+        self._progress.begin(())
+        if changed:
+            self._drop_handover()
+            self._handover = self._new_handover(assigned)
+        return lost
+
+    def _latest_assignment(self) -> tuple[Partitions, bool]:
+        """The partitions assigned last (none after a mere revocation), and whether anything happened at all."""
+        assigned: Partitions = frozenset()
+        changed = False
+        while True:
+            try:
+                event = self._events.get_nowait()
+            except Empty:
+                return assigned, changed
+            assigned, changed = event or frozenset(), True
+
+    def _new_handover(self, assigned: Partitions) -> Handover | None:
+        shards = {Shard(self._topics[at.topic].line, at.partition): self._topics[at.topic] for at in assigned}
+        for shard, topics in shards.items():
+            torn = [topic for topic in topics.inputs if KafkaPartition(topic, shard.partition) not in assigned]
+            if torn:
+                raise TopicsError(
+                    f"partition {shard.partition} of {', '.join(torn)} went to another worker than its sisters: the "
+                    "topics of a line need equal partition counts; mend them with 'inspector topics create'"
+                )
+        return Handover(self._consumer, self._settings, shards, self._note_lost) if shards else None
+
+    def _hand_over(self, handover: Handover, timeout_s: float) -> Sequence[Assignment]:
+        try:
+            gained = handover.step(timeout_s)
+        except FATAL_ERRORS as exc:
+            raise fatal(self._settings, exc) from exc
+        except (kafka_errors.CommitFailedError, kafka_errors.RebalanceInProgressError) as exc:
+            log.info("handover broken off, the group changes again: %s", exc)
+            self._session.refused = True
+            return ()
+        except kafka_errors.KafkaError as exc:
+            if obstacle(self._settings):  # else a predecessor's transaction is not over yet
+                time.sleep(min(timeout_s, self._reach.failed(exc)))
+            return ()
+        self._reach.worked()
+        if gained is None:
+            return ()
+        self._drop_handover()
+        self._begin([assignment.shard for assignment in gained])
+        return gained
+
+    def _begin(self, shards: Sequence[Shard]) -> None:
+        for shard in shards:
+            topics = [topic for topic, line in self._topics.items() if line.line == shard.line]
+            self._owned[shard] = tuple(KafkaPartition(topic, shard.partition) for topic in topics)
+        partitions = [at for owned in self._owned.values() for at in owned]
+        self._progress.begin(partitions)
+        self._consumer.resume(*partitions)
+
+    def _drop_handover(self) -> None:
+        if self._handover is not None:
+            self._handover.close()
+        self._handover = None
+
+    def _confirm(self, idle: bool) -> frozenset[Shard]:
+        try:
+            at_end = self._progress.confirm(self._owned, idle)
+        except kafka_errors.KafkaError as exc:
+            self._reach.failed(exc)
+            return frozenset()
+        if at_end is None:
+            return frozenset()
+        self._reach.worked()
+        return at_end
+
+    def _skip_deleted(self, offsets: Mapping[KafkaPartition, int]) -> None:
+        """Goes on at the earliest record where retention has overtaken the reading."""
+        firsts = self._consumer.beginning_offsets(list(offsets))
+        for at, offset in offsets.items():
+            if offset < firsts[at]:
+                self._note_lost(TopicPartition(*at), offset, firsts[at] - 1)
+            self._consumer.seek(at, firsts[at])
+
+    def _step_back(self, error: kafka_errors.LogTruncationError) -> None:
+        """After an unclean election records already read are gone: go on where the leader's log parted."""
+        log.error("the cluster has lost records that were already read: %s", error)
+        for at, position in error.divergent_offsets.items():
+            if position is None:
+                self._consumer.seek_to_beginning(at)
+            else:
+                self._consumer.seek(at, position.offset)
+
+    def _note_lost(self, at: TopicPartition, first: int, last: int) -> None:
+        self.lost_offsets[at.topic] += last - first + 1
+        log.error("%s/%d: %d records were deleted before they were read, offsets %d to %d",
+                  *at, last - first + 1, first, last)  # fmt: skip

@@ -1,0 +1,117 @@
+"""Follows the verdict topics from a token, a time, the beginning or the end. Knows no verdict and no group."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+
+from kafka import KafkaConsumer
+from kafka import TopicPartition as KafkaPartition
+from kafka import errors as kafka_errors
+
+from streams.kafka.client import FATAL_ERRORS, Reach, fatal, open_reader, record_of
+from streams.kafka.settings import KafkaSettings
+from streams.log import Start, TokenExpiredError, TokenInvalidError, TopicsError
+from streams.records import Record, TopicPartition
+from streams.token import decode
+
+log = logging.getLogger("inspector.streams.kafka")
+
+
+class KafkaTail:
+    """`streams.log.Tail` over all partitions of the given topics, read-committed."""
+
+    def __init__(self, settings: KafkaSettings, topics: Sequence[str], start: Start) -> None:
+        self._settings = settings
+        self._reach = Reach(settings)
+        self._consumer: KafkaConsumer = open_reader(settings)
+        try:
+            self._partitions = self._find_partitions(topics)
+            self._consumer.assign(self._partitions)
+            for at, offset in self._starts(start).items():
+                self._consumer.seek(at, offset)
+        except FATAL_ERRORS as exc:
+            self.close()
+            raise fatal(settings, exc) from exc
+        except BaseException:
+            self.close()
+            raise
+
+    def poll(self, timeout_s: float) -> Sequence[Record]:
+        """Outages are waited out. Raises TokenExpiredError when retention overtakes the reading."""
+        try:
+            found = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
+        except kafka_errors.OffsetOutOfRangeError as exc:
+            raise self._expired("the reading is") from exc
+        except FATAL_ERRORS as exc:
+            raise fatal(self._settings, exc) from exc
+        except kafka_errors.KafkaError as exc:
+            time.sleep(min(timeout_s, self._reach.failed(exc)))
+            return ()
+        if found:
+            self._reach.worked()
+        return [record_of(message) for messages in found.values() for message in messages]
+
+    def position(self) -> Mapping[TopicPartition, int]:
+        return {TopicPartition(*at): self._consumer.position(at) for at in self._partitions}
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _find_partitions(self, topics: Sequence[str]) -> list[KafkaPartition]:
+        partitions = []
+        for topic in topics:
+            numbers = self._consumer.partitions_for_topic(topic)
+            if not numbers:
+                raise TopicsError(f"topic {topic} is missing: create it with 'inspector topics create'")
+            partitions += [KafkaPartition(topic, number) for number in sorted(numbers)]
+        return partitions
+
+    def _starts(self, start: Start) -> Mapping[KafkaPartition, int]:
+        if start.token is not None:
+            return self._token_starts(decode(start.token))
+        if start.time_ns is not None:
+            return self._time_starts(start.time_ns)
+        if start.earliest:
+            return self._firsts()
+        return self._ends()
+
+    def _token_starts(self, token: Mapping[TopicPartition, int]) -> Mapping[KafkaPartition, int]:
+        firsts, ends = self._firsts(), self._ends()
+        starts = {at: token.get(TopicPartition(*at), firsts[at]) for at in self._partitions}
+        for at, offset in starts.items():
+            if offset > ends[at]:
+                raise TokenInvalidError(
+                    f"the token resumes at offset {offset} of {at.topic}/{at.partition}, which ends at {ends[at]}: "
+                    "the topic was made anew, start with live or earliest"
+                )
+            if offset < firsts[at]:
+                raise self._expired(f"the token, at offset {offset} of {at.topic}/{at.partition}, is")
+        return starts
+
+    def _time_starts(self, time_ns: int) -> Mapping[KafkaPartition, int]:
+        firsts, ends = self._firsts(), self._ends()
+        oldest = self._oldest_ms()
+        if any(firsts[at] > 0 and time_ns < oldest[at] * 1_000_000 for at in oldest):
+            raise self._expired("the time asked for is")
+        found = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, max(0, time_ns) // 1_000_000))
+        return {at: ends[at] if found[at] is None else found[at].offset for at in self._partitions}
+
+    def _expired(self, what: str) -> TokenExpiredError:
+        oldest = self._oldest_ms()
+        oldest_ns = max(oldest.values()) * 1_000_000 if oldest else time.time_ns()
+        return TokenExpiredError(
+            f"{what} before the oldest verdict left: retention has deleted it, start at that time or later", oldest_ns
+        )
+
+    def _oldest_ms(self) -> Mapping[KafkaPartition, int]:
+        """Append time of the first record left per partition; partitions without records are absent."""
+        found = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, 0))
+        return {at: first.timestamp for at, first in found.items() if first is not None}
+
+    def _firsts(self) -> Mapping[KafkaPartition, int]:
+        firsts: Mapping[KafkaPartition, int] = self._consumer.beginning_offsets(self._partitions)
+        return firsts
+
+    def _ends(self) -> Mapping[KafkaPartition, int]:
+        ends: Mapping[KafkaPartition, int] = self._consumer.end_offsets(self._partitions)
+        return ends

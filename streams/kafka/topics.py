@@ -1,0 +1,125 @@
+"""Makes and checks the topics of lines: present, of equal partition counts, stamped by the log, large enough.
+
+Knows no record.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from kafka import KafkaAdminClient
+from kafka import errors as kafka_errors
+from kafka.admin import ConfigResource, ConfigResourceType
+
+from streams.kafka.client import open_admin
+from streams.kafka.settings import KafkaSettings
+from streams.log import LogError, TopicsError
+from streams.records import INPUT_KINDS, Topics
+
+STAMP = "message.timestamp.type"
+SIZE = "max.message.bytes"
+RETENTION = "retention.ms"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """How new topics are made."""
+
+    partitions: int = 4
+    replication: int = 1
+    retention_hours: float | None = None
+    """None leaves the broker's default."""
+
+
+def create_topics(settings: KafkaSettings, prefix: str, lines: Sequence[str], plan: TopicPlan) -> list[str]:
+    """Makes what is missing, adds partitions where they are too few, sets the options; a line of report per topic.
+
+    Raises LogError when the cluster refuses.
+    """
+    with closing(open_admin(settings)) as admin:
+        found = _partition_counts(admin, prefix, lines)
+        try:
+            return [_mend(admin, settings, topic, count, plan) for topic, count in found.items()]
+        except kafka_errors.KafkaError as exc:
+            raise LogError(f"the cluster refuses to make the topics: {type(exc).__name__}: {exc}") from exc
+
+
+def check_topics(settings: KafkaSettings, prefix: str, lines: Sequence[str]) -> list[str]:
+    """What is wrong with the topics, one line each; empty when nothing is."""
+    with closing(open_admin(settings)) as admin:
+        counts = _partition_counts(admin, prefix, lines)
+        problems = _count_problems(counts, prefix, lines)
+        present = [topic for topic, count in counts.items() if count]
+        options = _options(admin, present)
+    return problems + [problem for topic in present for problem in _option_problems(settings, topic, options[topic])]
+
+
+def require_topics(settings: KafkaSettings, prefix: str, lines: Sequence[str]) -> None:
+    """Raises TopicsError unless every line has all its topics with equal partition counts."""
+    with closing(open_admin(settings)) as admin:
+        problems = _count_problems(_partition_counts(admin, prefix, lines), prefix, lines)
+    if problems:
+        raise TopicsError("; ".join(problems))
+
+
+def _partition_counts(admin: KafkaAdminClient, prefix: str, lines: Sequence[str]) -> Mapping[str, int]:
+    """Partitions per topic; 0 for a topic that is missing."""
+    names = [topic for line in lines for topic in Topics(prefix, line).all]
+    described = {each["name"]: len(each["partitions"]) for each in admin.describe_topics(names)}
+    return {name: described.get(name, 0) for name in names}
+
+
+def _count_problems(counts: Mapping[str, int], prefix: str, lines: Sequence[str]) -> list[str]:
+    problems = []
+    for line in lines:
+        topics = Topics(prefix, line)
+        missing = [topic for topic in topics.all if not counts[topic]]
+        sisters = {topics.of(kind): counts[topics.of(kind)] for kind in (*INPUT_KINDS, "verdicts", "dead-letters")}
+        if missing:
+            problems.append(f"{', '.join(missing)} missing: create with 'inspector topics create'")
+        elif len(set(sisters.values())) > 1:
+            listed = ", ".join(f"{topic} has {count}" for topic, count in sisters.items())
+            problems.append(
+                f"unequal partition counts tear a station's records apart ({listed}): mend with "
+                f"'inspector topics create --partitions {max(sisters.values())}' while nothing writes"
+            )
+    return problems
+
+
+def _options(admin: KafkaAdminClient, topics: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+    if not topics:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics]
+    described = admin.describe_configs(resources, config_filter="all")["topic"]
+    return {topic: {name: str(each["value"]) for name, each in described[topic].items()} for topic in topics}
+
+
+def _option_problems(settings: KafkaSettings, topic: str, options: Mapping[str, str]) -> list[str]:
+    problems = []
+    if options[STAMP] != "LogAppendTime":
+        problems.append(
+            f"{topic}: {STAMP} is {options[STAMP]}, must be LogAppendTime: 'inspector topics create' sets it"
+        )
+    if int(options[SIZE]) < settings.max_message_bytes:
+        problems.append(
+            f"{topic}: {SIZE} is {options[SIZE]}, max_record_bytes needs {settings.max_message_bytes}: "
+            "'inspector topics create' sets it"
+        )
+    return problems
+
+
+def _mend(admin: KafkaAdminClient, settings: KafkaSettings, topic: str, count: int, plan: TopicPlan) -> str:
+    options = {STAMP: "LogAppendTime", SIZE: str(settings.max_message_bytes)}
+    if plan.retention_hours is not None:
+        options[RETENTION] = str(int(plan.retention_hours * 3_600_000))
+    if not count:
+        made = {"num_partitions": plan.partitions, "replication_factor": plan.replication, "configs": options}
+        admin.create_topics({topic: made}, wait_for_metadata=True)
+        return f"{topic}: created with {plan.partitions} partitions"
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, options)])
+    if count < plan.partitions:
+        admin.create_partitions({topic: plan.partitions})
+        return f"{topic}: {count} partitions became {plan.partitions}; stations may have moved to other partitions"
+    if count > plan.partitions:
+        return f"{topic}: has {count} partitions, more than {plan.partitions}; Kafka cannot take any away"
+    return f"{topic}: was there"

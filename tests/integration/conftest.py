@@ -1,0 +1,48 @@
+"""Gives tests a real Apache Kafka broker on free ports. Fails at once, never skips, when it cannot run."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.kafka.run import Broker, BrokerError, properties
+from tests.integration.kafka_line import KafkaLine
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [int(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def start(data: Path, config: dict[str, str], scram: dict[str, str] | None = None) -> Broker:
+    config = {"group.min.session.timeout.ms": "500", **config}
+    broker = Broker(data, config, scram)
+    try:
+        broker.start()
+    except BrokerError as exc:
+        pytest.exit(f"the tests against a real broker cannot run: {exc}", returncode=3)
+    return broker
+
+
+@pytest.fixture(scope="session")
+def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """host:port of a broker for the whole session."""
+    data = tmp_path_factory.mktemp("kafka")
+    port, controller = free_ports(2)
+    broker = start(data, properties(port, controller, data))
+    yield f"127.0.0.1:{port}"
+    broker.stop()
+
+
+@pytest.fixture
+def line(bootstrap: str, request: pytest.FixtureRequest) -> KafkaLine:
+    """A line of its own, named after the test, with two partitions."""
+    made = KafkaLine.named(bootstrap, request.node.name)
+    made.create()
+    return made
