@@ -1,0 +1,67 @@
+"""Turns a command line into a call of one command. Imports a command's module only when that command is called,
+so that `inspector --help` needs neither models nor a broker's client."""
+
+import importlib
+from collections.abc import Mapping
+
+import click
+
+from inspector.cli.logs import LEVELS, setup_logging
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "check": ("inspector.cli.check", "Explains what a configuration means and what is wrong with it."),
+    "demo": ("inspector.cli.demo", "Runs a simulated line through the service and shows its verdicts."),
+    "doctor": ("inspector.cli.doctor", "Says what this machine can run, and why not."),
+    "evaluate": ("inspector.cli.training", "Judges a data set with a bundle and reports the figures."),
+    "export": ("inspector.cli.training", "Turns a training checkpoint into a bundle."),
+    "gateway": ("inspector.cli.serving", "Serves verdicts over gRPC."),
+    "replay": ("inspector.cli.replay", "Publishes a data set as a line would."),
+    "serve": ("inspector.cli.serving", "Runs worker, gateway and metrics in one process."),
+    "simulate": ("inspector.cli.simulate", "Makes a synthetic line: a data set, or records into the log."),
+    "topics": ("inspector.cli.topics", "Creates or checks the topics on Kafka."),
+    "train": ("inspector.cli.training", "Trains a model on a data set and exports its bundle."),
+    "watch": ("inspector.cli.watch", "Shows verdicts as they come, in a table."),
+    "worker": ("inspector.cli.serving", "Judges pieces, without a gateway."),
+}
+_TRAINING = ("torch", "torchvision", "timm", "librosa", "sklearn", "soundfile", "onnxscript", "safetensors")
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and help, and imports them when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = COMMANDS[cmd_name][0]
+        try:
+            command = getattr(importlib.import_module(module), cmd_name)
+        except ModuleNotFoundError as exc:
+            raise click.ClickException(_missing(cmd_name, exc.name or "")) from exc
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module}.{cmd_name} is {command!r}, expected a click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+def _missing(command: str, module: str) -> str:
+    name = module.partition(".")[0]
+    if name in _TRAINING:
+        return f"`{command}` needs {name}, which is part of the training half: pip install 'inspector[train]'"
+    if name == "openvino":
+        return f"`{command}` needs openvino: pip install 'inspector[openvino]'"
+    return f"`{command}` needs the module {module}, which is not installed: install inspector anew"
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="inspector")
+@click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
+@click.option("--log-json", is_flag=True, help="Log one JSON object a line, for machines.")
+def main(log_level: str, log_json: bool) -> None:
+    """Judges pieces by what cameras see and sensors hear: one verdict per inspection."""
+    setup_logging(log_level, as_json=log_json)

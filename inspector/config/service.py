@@ -55,9 +55,14 @@ class Service:
     recipes: Recipes
 
 
+def load_service_config(path: Path) -> ServiceConfig:
+    """The file alone, without recipes. Raises ConfigError."""
+    return load_toml(path, ServiceConfig)
+
+
 def load_service(path: Path) -> Service:
     """Raises ConfigError with every problem of the file and of all recipes it names."""
-    config = load_toml(path, ServiceConfig)
+    config = load_service_config(path)
     return Service(path, config, load_recipes(find_recipe_files(path.parent, config.recipes)))
 
 

@@ -1,0 +1,24 @@
+"""`inspector check`: prints what a configuration means, and every problem with it."""
+
+from pathlib import Path
+
+import click
+
+from inspector.check import check as check_service
+from inspector.cli.errors import reported
+from inspector.config.problems import ConfigError
+from inspector.config.service import load_service
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--chunk-s", default=0.1, show_default=True, help="Length of the chunks that the sensors send.")
+@reported()
+def check(file: Path, chunk_s: float) -> None:
+    """Explains what FILE means: windows, latency budget, memory bound. Exit code 1 when something is wrong."""
+    report = check_service(load_service(file), chunk_s)
+    for line in report.lines:
+        click.echo(line)
+    if report.problems:
+        raise ConfigError(report.problems)
+    click.echo("nothing wrong")

@@ -1,0 +1,23 @@
+"""Turns the errors that a user can mend into a message and exit code 1. Anything else is a defect and shows itself."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from inspector.config.problems import ConfigError
+from inspector.manifest import ManifestError
+from inspector.recordings import RecordingError
+from inspector.replay.plan import PlanError
+from streams.log import LogError
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Use as a decorator or around a block."""
+    try:
+        yield
+    except ConfigError as exc:
+        raise click.ClickException("\n".join([f"{len(exc.problems)} problem(s)", *map(str, exc.problems)])) from exc
+    except (LogError, ManifestError, PlanError, RecordingError) as exc:
+        raise click.ClickException(str(exc)) from exc

@@ -1,0 +1,42 @@
+"""Sets up logging once, at the edge: readable lines, or one JSON object a line. Knows no logger by content."""
+
+import json
+import logging
+import sys
+import time
+
+LEVELS = ("debug", "info", "warning", "error")
+_LOUD = ("kafka", "grpc", "asyncio", "fsspec")
+"""Libraries that report at ERROR what they then mend themselves; shown at debug only."""
+
+
+class LineFormatter(logging.Formatter):
+    """`12:30:01.250 WARNING inspector.streams.kafka: text`, in the machine's local time."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, in UTC."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        entry = {
+            "time": f"{moment}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def setup_logging(level: str, *, as_json: bool) -> None:
+    """Sends everything to stderr; calling it again replaces what was set up before."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if as_json else LineFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.CRITICAL)

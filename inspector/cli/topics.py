@@ -1,0 +1,44 @@
+"""`inspector topics`: makes or checks the topics of a configuration's lines on Kafka."""
+
+from pathlib import Path
+
+import click
+
+from inspector.cli.errors import reported
+from inspector.config.service import kafka_settings, load_service_config
+from streams.kafka.topics import TopicPlan, check_topics, create_topics
+
+_CONFIG = click.option(
+    "--config", "path", required=True, type=click.Path(path_type=Path), help="The service's configuration."
+)
+
+
+@click.group()
+def topics() -> None:
+    """Creates or checks the topics on Kafka."""
+
+
+@topics.command()
+@_CONFIG
+@click.option("--partitions", default=4, show_default=True, type=click.IntRange(1, 1000))
+@click.option("--replication", default=1, show_default=True, type=click.IntRange(1, 10))
+@click.option("--retention-hours", type=click.FloatRange(min=0, min_open=True), help="Default: the broker's.")
+@reported()
+def create(path: Path, partitions: int, replication: int, retention_hours: float | None) -> None:
+    """Makes what is missing and sets what is wrong."""
+    config = load_service_config(path)
+    plan = TopicPlan(partitions, replication, retention_hours)
+    for line in create_topics(kafka_settings(path, config), config.prefix, config.lines, plan):
+        click.echo(line)
+
+
+@topics.command()
+@_CONFIG
+@reported()
+def check(path: Path) -> None:
+    """Names what is wrong; exit code 1 if anything is."""
+    config = load_service_config(path)
+    problems = check_topics(kafka_settings(path, config), config.prefix, config.lines)
+    if problems:
+        raise click.ClickException("\n".join([f"{len(problems)} problem(s)", *problems]))
+    click.echo("all topics are there and fit")
