@@ -1,0 +1,50 @@
+"""Opens the parts of the embedded log: publisher, tail, source, sink. Knows no payload."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from streams.embedded.retention import Retention
+from streams.embedded.sink import EmbeddedPublisher, EmbeddedSink
+from streams.embedded.source import EmbeddedSource, Group, StartAt
+from streams.embedded.store import EmbeddedSettings, Store
+from streams.embedded.tail import EmbeddedTail
+from streams.log import Start
+
+
+class EmbeddedLog:
+    """One SQLite file as a log; any number of processes may open it. Raises LogError when it is not ours."""
+
+    def __init__(self, path: Path, settings: EmbeddedSettings | None = None) -> None:
+        self._path = path
+        self._settings = EmbeddedSettings() if settings is None else settings
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._open().close()
+
+    def publisher(self) -> EmbeddedPublisher:
+        store = self._open()
+        return EmbeddedPublisher(store, Retention(store, self._settings))
+
+    def tail(self, start: Start) -> EmbeddedTail:
+        """Raises TokenExpiredError, TokenInvalidError."""
+        store = self._open()
+        try:
+            return EmbeddedTail(store, self._settings, start)
+        except BaseException:
+            store.close()
+            raise
+
+    def source(
+        self, lines: Sequence[str], prefix: str, owner: str, *, start_at: StartAt = "earliest"
+    ) -> EmbeddedSource:
+        """Input of these lines for the worker `owner`; a worker that restarts under its name takes over at once."""
+        return EmbeddedSource(self._open(), self._settings, Group(tuple(lines), prefix, owner, start_at))
+
+    def sink(self) -> EmbeddedSink:
+        store = self._open()
+        return EmbeddedSink(store, Retention(store, self._settings))
+
+    def close(self) -> None:
+        """Nothing is kept open here; every part closes its own connection."""
+
+    def _open(self) -> Store:
+        return Store(self._path, self._settings)

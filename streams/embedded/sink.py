@@ -1,0 +1,85 @@
+"""Writes verdicts with positions in one transaction, and the records of producers in others. Knows no payload."""
+
+import threading
+from collections.abc import Mapping, Sequence
+
+from streams.embedded.retention import Retention
+from streams.embedded.source import Epoch, holds
+from streams.embedded.store import Store
+from streams.log import CommitRefusedError, LogError, Position
+from streams.records import Output, TopicPartition
+from streams.resume import Memo
+
+
+class EmbeddedSink:
+    """Output of one worker. `max_bytes` does not stop it: only its commits let older records go."""
+
+    def __init__(self, store: Store, retention: Retention) -> None:
+        self._store = store
+        self._retention = retention
+
+    def commit(
+        self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position], epoch: object
+    ) -> Mapping[TopicPartition, int]:
+        """Raises CommitRefusedError when another owner has taken a line of this epoch; nothing is written then."""
+        with self._store.write(durable=True):
+            if not isinstance(epoch, Epoch) or not holds(self._store, epoch):
+                raise CommitRefusedError(
+                    f"the lease of {epoch} is over, another owner has taken it: drop all state and poll again"
+                )
+            ends = self._store.append(outputs)
+            for partition, position in positions.items():
+                self._set(partition.topic, position)
+            self._retention.drop_old()
+        return ends
+
+    def _set(self, topic: str, position: Position) -> None:
+        self._store.execute("INSERT OR REPLACE INTO positions VALUES (?, ?, ?)", topic, position.offset, position.memo)
+        self._hold(topic, position.offset)
+        memo = Memo.decode(position.memo, position.offset)
+        stem, _, _ = topic.rpartition(".")
+        if memo.verdicts is not None:
+            self._hold(f"{stem}.verdicts", memo.verdicts)
+        if memo.dead_letters is not None:
+            self._hold(f"{stem}.dead-letters", memo.dead_letters)
+
+    def _hold(self, topic: str, offset: int) -> None:
+        """What a successor reads again, or reads back, is not deleted."""
+        self._store.execute("UPDATE topics SET hold = ? WHERE id = ?", offset, self._store.topic(topic).id)
+
+    def close(self) -> None:
+        self._store.close()
+
+
+class EmbeddedPublisher:
+    """Appends records of producers; any thread may call it."""
+
+    def __init__(self, store: Store, retention: Retention) -> None:
+        self._store = store
+        self._retention = retention
+        self._lock = threading.Lock()
+        self._pending = False
+
+    def publish(self, outputs: Sequence[Output]) -> None:
+        """Readers see the records at once; `flush` makes them durable. Raises LogFullError, and then keeps none."""
+        with self._lock, self._store.write(durable=False):
+            self._retention.drop_old()
+            self._retention.make_room(outputs)
+            self._store.append(outputs)
+            self._pending = True
+
+    def flush(self) -> None:
+        """Returns when all that was published is on the disk."""
+        with self._lock:
+            if self._pending:
+                with self._store.write(durable=True):
+                    self._store.execute("UPDATE flushes SET number = number + 1")
+            self._pending = False
+
+    def close(self) -> None:
+        try:
+            self.flush()
+        except LogError:
+            self._store.close()
+            raise
+        self._store.close()

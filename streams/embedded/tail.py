@@ -1,0 +1,101 @@
+"""Follows the verdict topics of a file from a token, a time, the oldest or the newest record. Knows no payload."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from streams import token
+from streams.embedded.store import EmbeddedSettings, Store, Topic
+from streams.log import Start, TokenExpiredError, TokenInvalidError
+from streams.records import Record, TopicPartition
+
+_VERDICTS = ".verdicts"
+
+
+class EmbeddedTail:
+    """Verdicts of all lines in the order in which they were written; lines that appear later are followed too."""
+
+    def __init__(self, store: Store, settings: EmbeddedSettings, start: Start) -> None:
+        self._store = store
+        self._settings = settings
+        with store.read():
+            self._next = self._begin(start)
+
+    def poll(self, timeout_s: float) -> Sequence[Record]:
+        """Raises TokenExpiredError when the reader was so slow that records ahead of it were deleted."""
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            seen = self._store.changes_seen()
+            records = self._snapshot()
+            if records or time.monotonic() >= deadline_s:
+                return records
+            while self._store.changes_seen() == seen and time.monotonic() < deadline_s:
+                time.sleep(max(0.0, min(self._settings.look_s, deadline_s - time.monotonic())))
+
+    def position(self) -> Mapping[TopicPartition, int]:
+        return dict(self._next)
+
+    def close(self) -> None:
+        self._store.close()
+
+    def _begin(self, start: Start) -> dict[TopicPartition, int]:
+        topics = self._store.topics(_VERDICTS)
+        if start.token is not None:
+            return self._resume(token.decode(start.token), topics)
+        if start.time_ns is not None:
+            return {topic.partition: self._first_since(topic, start.time_ns) for topic in topics}
+        if start.earliest:
+            return {topic.partition: topic.floor for topic in topics}
+        return {topic.partition: self._store.end() for topic in topics}
+
+    def _resume(self, positions: Mapping[TopicPartition, int], topics: Sequence[Topic]) -> dict[TopicPartition, int]:
+        """A topic that the token does not know is younger than the token: it is shown whole."""
+        known = {topic.partition for topic in topics}
+        if not positions.keys() <= known or max(positions.values(), default=0) > self._store.end():
+            raise TokenInvalidError(
+                f"the resume token names {sorted(positions.items())}, expected topics and offsets of "
+                f"{self._store.path}: start with live or earliest"
+            )
+        starts = {topic.partition: positions.get(topic.partition, 0) for topic in topics}
+        for topic in topics:
+            self._check_kept(topic, starts[topic.partition])
+        return starts
+
+    def _check_kept(self, topic: Topic, start: int) -> None:
+        if start < topic.floor:
+            raise self._expired(f"offset {start} of {topic.name}", topic)
+
+    def _first_since(self, topic: Topic, time_ns: int) -> int:
+        if topic.floor and time_ns <= topic.floor_ns:
+            raise self._expired(f"the time {time_ns} on {topic.name}", topic)
+        (first,) = self._store.execute(
+            "SELECT min(id) FROM records WHERE topic = ? AND append_ns >= ?", topic.id, time_ns
+        ).fetchone()
+        return self._store.end() if first is None else int(first)
+
+    def _expired(self, what: str, topic: Topic) -> TokenExpiredError:
+        row = self._store.execute(
+            "SELECT append_ns FROM records WHERE topic = ? ORDER BY id LIMIT 1", topic.id
+        ).fetchone()
+        oldest_ns = time.time_ns() if row is None else int(row[0])
+        return TokenExpiredError(
+            f"{what} was deleted, the oldest left is of {oldest_ns}: start with earliest or at that time", oldest_ns
+        )
+
+    def _snapshot(self) -> list[Record]:
+        with self._store.read():
+            topics = self._store.topics(_VERDICTS)
+            starts = {topic.partition: self._next.get(topic.partition, 0) for topic in topics}
+            for topic in topics:
+                self._check_kept(topic, starts[topic.partition])
+            limit = self._settings.max_poll_records
+            found = sorted(
+                (i, topic) for topic in topics for i in self._store.ids(topic, starts[topic.partition], limit)
+            )
+            records = [self._store.record(topic, offset) for offset, topic in found[:limit]]
+            if len(found) <= limit:
+                starts = dict.fromkeys(starts, self._store.end())
+        for record in records:
+            if len(found) > limit:
+                starts[TopicPartition(record.topic, 0)] = record.offset + 1
+        self._next = starts
+        return records
