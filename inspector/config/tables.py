@@ -16,7 +16,7 @@ _JOIN = JoinSettings()
 
 def _resolved(path: Path, info: ValidationInfo) -> Path:
     folder = (info.context or {}).get("folder", Path())
-    return Path(folder / path)
+    return Path(folder / path).resolve()
 
 
 def _existing(path: Path) -> Path:

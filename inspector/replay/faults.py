@@ -51,6 +51,9 @@ class Faults:
     seed: int = 0
 
 
+PERFECT = Faults()
+
+
 def disturb(records: Iterable[Scheduled], faults: Faults) -> Iterator[Scheduled]:
     """Applies the faults and keeps the order of time; equal seeds give equal disturbances."""
     rng = np.random.default_rng([faults.seed, 7])

@@ -1,0 +1,24 @@
+"""`inspector replay`: publishes a data set as a line would."""
+
+from pathlib import Path
+
+import click
+
+from inspector.cli.errors import reported
+from inspector.cli.publishing import given_options, publish, publish_options
+from inspector.manifest import read_manifest
+from inspector.replay.pieces import ManifestPieces
+
+
+@click.command()
+@click.argument("manifest", type=click.Path(path_type=Path))
+@click.option("--config", required=True, type=click.Path(path_type=Path), help="The service's configuration.")
+@click.option("--split", type=click.Choice(["train", "calibration", "test"]), help="Only this part; all by default.")
+@click.option("--pieces", type=click.IntRange(1), help="Only the first so many.")
+@publish_options
+@reported()
+def replay(manifest: Path, config: Path, split: str | None, pieces: int | None) -> None:
+    """Publishes the data set of MANIFEST: frames by piece, sound and vibration as continuous chunks with each clip at
+    its piece's time, traces with their piece's id. What is true of the pieces goes into no topic: see --truth."""
+    rows = read_manifest(manifest, split)[:pieces]
+    publish(ManifestPieces(manifest.parent, rows), config, given_options().request)

@@ -1,0 +1,40 @@
+"""`inspector simulate`: writes a synthetic data set, or runs a synthetic line into the log."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from inspector.cli.errors import reported
+from inspector.cli.publishing import given_options, publish, publish_options
+from inspector.replay.pieces import SimulatedPieces
+from inspector.simulation.dataset import write_dataset
+from inspector.simulation.pieces import LineSettings
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path), help="Write a data set with a manifest into this folder.")
+@click.option("--config", type=click.Path(path_type=Path), help="Publish into the log of this configuration.")
+@click.option("--pieces", default=600, show_default=True, type=click.IntRange(1))
+@click.option("--defects", default=0.2, show_default=True, type=click.FloatRange(0, 1), help="Share of bad pieces.")
+@publish_options
+@reported()
+def simulate(out: Path | None, config: Path | None, pieces: int, defects: float) -> None:
+    """Makes discs with scratches and dents (seen) and cracks (heard). Give --out for a data set to train on, or
+    --config for a live line; the options of rate and faults belong to the latter."""
+    if (out is None) == (config is None):
+        raise click.UsageError("give one of --out (a data set) and --config (a live line)")
+    options = given_options()
+    settings = LineSettings(seed=options.seed, defect_share=defects)
+    if config is not None:
+        publish(SimulatedPieces(settings, pieces), config, options.request)
+    elif out is not None:
+        _write(out, pieces, settings)
+
+
+def _write(out: Path, pieces: int, settings: LineSettings) -> None:
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("pieces", total=pieces)
+        path = write_dataset(out, pieces, settings, lambda done: progress.update(task, completed=done))
+    click.echo(f"wrote {pieces} pieces: {path}")
