@@ -70,7 +70,7 @@ class Recipe(Table):
     pass_below: Share | None = None
     """Scores below this one pass; None takes the limit of the bundle's calibration."""
     fail_above: Share | None = None
-    """Scores from this one on fail; None takes the limit of the bundle's calibration."""
+    """Scores above this one fail; None takes the limit of the bundle's calibration."""
     deadline_s: float = Field(default=2.0, gt=0)
     """From the capture of the last frame to the verdict."""
     stale_after_s: float = Field(default=30.0, gt=0)

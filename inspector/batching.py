@@ -1,0 +1,56 @@
+"""Runs one graph over many items in micro-batches, so that one bad item costs no other its result. Knows no pieces."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from inspector.engines.engine import Array, Engine, EngineError
+
+Item = TypeVar("Item")
+log = logging.getLogger("inspector.batching")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One item's outputs, without the batch axis; None where the graph failed on it."""
+
+    outputs: Mapping[str, Array] | None
+    cost_ms: float
+    """Wall time of the micro-batch, preparation included, divided by its items."""
+
+
+def run_batched(
+    engine: Engine, items: Sequence[Item], feed: Callable[[Sequence[Item]], Mapping[str, Array]], max_batch: int
+) -> list[Result]:
+    """One result per item, in their order. `feed` makes the graph's inputs; its ValueError is the item's failure."""
+    results: list[Result] = []
+    for start in range(0, len(items), max_batch):
+        results += _run(engine, items[start : start + max_batch], feed)
+    return results
+
+
+def _run(engine: Engine, items: Sequence[Item], feed: Callable[[Sequence[Item]], Mapping[str, Array]]) -> list[Result]:
+    started_s = time.perf_counter()
+    try:
+        outputs = engine.run(feed(items))
+    except (EngineError, ValueError) as exc:
+        if len(items) > 1:
+            return [result for item in items for result in _run(engine, [item], feed)]
+        log.warning("A graph failed on one item, which gets no result: %s", exc)
+        return [Result(None, (time.perf_counter() - started_s) * 1e3)]
+    cost_ms = (time.perf_counter() - started_s) * 1e3 / len(items)
+    return [_result(outputs, index, cost_ms) for index in range(len(items))]
+
+
+def _result(outputs: Mapping[str, Array], index: int, cost_ms: float) -> Result:
+    row = {name: values[index] for name, values in outputs.items()}
+    # A sum is finite only if all its terms are; it is several times cheaper than looking at each.
+    unusable = [name for name, values in row.items() if not np.isfinite(values.sum(dtype=np.float64))]
+    if unusable:
+        log.warning("A graph answered NaN or infinity in %s for one item, which gets no result.", ", ".join(unusable))
+        return Result(None, cost_ms)
+    return Result(row, cost_ms)

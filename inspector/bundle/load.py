@@ -1,0 +1,126 @@
+"""Turns a folder into a bundle that may be trusted: schema, names, hashes. Opens no graph and knows no runtime."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from inspector.bundle.schema import MANIFEST_NAME, Bundle, Calibration, Expert, SignalInput
+
+CARD_NAME = "model_card.md"
+
+
+class BundleError(ValueError):
+    """A bundle cannot be used; the message says what stands there, what is expected and what mends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedBundle:
+    """A bundle whose files are those that were exported."""
+
+    folder: Path
+    schema: Bundle
+    model_card: str
+
+    def path(self, file: str) -> Path:
+        return self.folder / file
+
+
+def load(folder: Path) -> LoadedBundle:
+    """Reads and checks everything but the graphs. Raises BundleError with all findings of the first step that fails."""
+    schema = _read_schema(folder / MANIFEST_NAME)
+    _refuse(folder, _file_names(schema))
+    _refuse(folder, _meanings(schema))
+    _refuse(folder, _contents(folder, schema))
+    card = folder / CARD_NAME
+    return LoadedBundle(folder, schema, card.read_text(encoding="utf-8") if CARD_NAME in schema.files else "")
+
+
+def _refuse(folder: Path, findings: Iterator[str]) -> None:
+    found = list(findings)
+    if found:
+        raise BundleError("\n".join(f"bundle {folder}: {finding}" for finding in found))
+
+
+def _read_schema(path: Path) -> Bundle:
+    try:
+        return Bundle.model_validate_json(path.read_bytes())
+    except OSError as exc:
+        raise BundleError(f"{path}: cannot be read ({exc.strerror}); name a folder made by `inspector export`") from exc
+    except ValidationError as exc:
+        findings = (f"{'.'.join(map(str, error['loc'])) or 'content'}: {error['msg']}" for error in exc.errors())
+        text = "\n".join(f"{path}: {finding}" for finding in findings)
+        raise BundleError(f"{text}\nexport the bundle again with this version of inspector") from exc
+
+
+def _file_names(schema: Bundle) -> Iterator[str]:
+    for name in schema.files:
+        if name != Path(name).name or name in ("", ".", "..", MANIFEST_NAME) or "\\" in name:
+            yield f"file name {name!r} is not plain; files lie directly in the folder, beside {MANIFEST_NAME}"
+    for part, file in (("head", schema.head.file), *((f"expert {e.name!r}", e.file) for e in schema.experts)):
+        if file not in schema.files:
+            yield f"{part} names file {file!r}, which `files` does not list with its SHA-256; export the bundle again"
+
+
+def _contents(folder: Path, schema: Bundle) -> Iterator[str]:
+    for name, expected in schema.files.items():
+        try:
+            with (folder / name).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as exc:
+            yield f"file {name!r} cannot be read ({exc.strerror}); copy the whole folder again"
+            continue
+        if found != expected.lower():
+            yield f"file {name!r} has SHA-256 {found}, expected {expected}; copy the bundle again, or export it anew"
+
+
+def _meanings(schema: Bundle) -> Iterator[str]:
+    experts = [expert.name for expert in schema.experts]
+    yield from _doubled("expert", experts)
+    yield from _doubled("modality", [modality.name for modality in schema.modalities])
+    yield from _unknown("policy.static_experts", schema.policy.static_experts, experts)
+    for modality in schema.modalities:
+        yield from _unknown(f"classes of modality {modality.name!r}", modality.classes, schema.classes)
+    if schema.policy.low > schema.policy.high:
+        yield f"policy.low = {schema.policy.low} lies above policy.high = {schema.policy.high}; swap them"
+    for expert in schema.experts:
+        yield from _expert(expert, schema)
+    for calibration in schema.calibrations:
+        yield from _calibration(calibration, experts)
+    yield from _doubled("calibration of", ["+".join(calibration.experts) for calibration in schema.calibrations])
+
+
+def _expert(expert: Expert, schema: Bundle) -> Iterator[str]:
+    kinds = {modality.name: modality.kind for modality in schema.modalities}
+    kind = kinds.get(expert.modality)
+    if kind is None:
+        yield f"expert {expert.name!r} looks at {expert.modality!r}, which is none of the modalities {sorted(kinds)}"
+    elif (kind == "image") != (expert.input.type == "image"):
+        yield f"expert {expert.name!r} takes an input of type {expert.input.type!r}, but {expert.modality!r} is {kind}"
+    form = expert.input
+    if isinstance(form, SignalInput) and form.scaling == "standard":
+        lengths = (len(form.mean), len(form.std))
+        if lengths != (form.num_channels, form.num_channels) or min(form.std, default=0.0) <= 0:
+            expectation = f"one mean and one positive std for each of {form.num_channels} channels"
+            yield f"expert {expert.name!r}: scaling has mean {form.mean} and std {form.std}, expected {expectation}"
+
+
+def _calibration(calibration: Calibration, experts: Sequence[str]) -> Iterator[str]:
+    label = f"calibration of {'+'.join(calibration.experts)}"
+    yield from _unknown(label, calibration.experts, experts)
+    if list(calibration.experts) != sorted(set(calibration.experts)):
+        yield f"{label}: the experts are not sorted, or named twice; export the bundle again"
+    if calibration.pass_below > calibration.fail_above:
+        yield f"{label}: pass_below = {calibration.pass_below} lies above fail_above = {calibration.fail_above}"
+
+
+def _doubled(what: str, names: Sequence[str]) -> Iterator[str]:
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"{what} {name!r} stands there twice; names are given once"
+
+
+def _unknown(what: str, names: Sequence[str], known: Sequence[str]) -> Iterator[str]:
+    for name in sorted(set(names) - set(known)):
+        yield f"{what} names {name!r}, which is none of {sorted(known)}"

@@ -1,0 +1,37 @@
+"""Turns a score, its limits and what was examined into a decision and its reason. Knows neither models nor time."""
+
+import math
+from collections.abc import Collection
+from typing import NamedTuple
+
+from protos.inspection.v1 import verdict_pb2 as pb
+
+
+class Limits(NamedTuple):
+    """A score below `pass_below` is good, one above `fail_above` defective; the limits themselves are neither."""
+
+    pass_below: float
+    fail_above: float
+
+
+class Ruling(NamedTuple):
+    decision: pb.Decision
+    reason: pb.DecisionReason
+
+
+def lacking(required: Collection[str], present: Collection[str], examined: Collection[str]) -> frozenset[str]:
+    """Modalities that stand between the piece and a PASS: required and absent, or there and looked at by no expert."""
+    return (frozenset(required) | frozenset(present)) - (frozenset(examined) & frozenset(present))
+
+
+def decide(score: float | None, limits: Limits | None, lacks: Collection[str]) -> Ruling:
+    """FAIL needs a score alone; PASS needs everything. A score or limits of None: nothing calibrated was seen."""
+    if score is not None and not math.isfinite(score):
+        return Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_ENGINE)
+    if score is not None and limits is not None and score > limits.fail_above:
+        return Ruling(pb.DECISION_FAIL, pb.DECISION_REASON_DEFECT)
+    if lacks:
+        return Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_MISSING_MODALITY)
+    if score is not None and limits is not None and score < limits.pass_below:
+        return Ruling(pb.DECISION_PASS, pb.DECISION_REASON_GOOD)
+    return Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_UNCERTAIN)
