@@ -84,7 +84,9 @@ def _keep(ctx: click.Context, param: click.Parameter, value: object) -> object:
     return value
 
 
-def _option(flag: str, default: object, kind: click.ParamType, text: str) -> Callable[[Command], Command]:
+def _option(
+    flag: str, default: object, kind: "click.ParamType[object, str]", text: str
+) -> Callable[[Command], Command]:
     return click.option(
         flag,
         default=default,

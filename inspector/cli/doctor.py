@@ -1,0 +1,28 @@
+"""`inspector doctor`: says what this machine can run, and for each thing that it cannot, what would help."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from inspector.doctor import Finding, examine
+
+_MARKS = {"ok": "[green]ok[/]", "optional": "[yellow]no[/]", "wrong": "[red]no[/]"}
+
+
+@click.command()
+@click.option("--config", type=click.Path(path_type=Path), help="Also try to reach the log of this configuration.")
+def doctor(config: Path | None) -> None:
+    """Says what this machine can run, and why not. Exit code 1 when the service itself cannot run."""
+    findings = examine(config)
+    Console().print(_table(findings))
+    if any(finding.state == "wrong" for finding in findings):
+        raise SystemExit(1)
+
+
+def _table(findings: list[Finding]) -> Table:
+    table = Table("", "what", "found", "what helps")
+    for finding in findings:
+        table.add_row(_MARKS[finding.state], finding.subject, finding.found, finding.remedy)
+    return table

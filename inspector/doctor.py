@@ -1,0 +1,144 @@
+"""Finds out what this machine has of what the product can use. Starts no engine and changes nothing."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import socket
+import sqlite3
+import ssl
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from inspector.config.problems import ConfigError
+from inspector.config.service import load_service_config
+from inspector.config.tables import KafkaTable
+
+_NEEDED_MEMORY_MIB = 1024
+_CONNECT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the table; `optional` is absent and not needed for serving, `wrong` is."""
+
+    subject: str
+    state: Literal["ok", "optional", "wrong"]
+    found: str
+    remedy: str = ""
+
+
+def examine(config: Path | None = None) -> list[Finding]:
+    """All findings; with a configuration also whether its log can be reached."""
+    findings = [_python(), _cores(), _memory(), _sqlite(), _openssl(), *_engines(), _training(), _java(), _maven()]
+    return findings if config is None else [*findings, *_log(config)]
+
+
+def _python() -> Finding:
+    return Finding("Python", "ok", f"{platform.python_version()} at {sys.executable}")
+
+
+def _cores() -> Finding:
+    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return Finding("processor cores", "ok", f"{usable} usable, {platform.machine()}")
+
+
+def _memory() -> Finding:
+    limit_mib = _memory_mib()
+    if limit_mib is None:
+        return Finding("memory", "ok", "not known on this system")
+    if limit_mib < _NEEDED_MEMORY_MIB:
+        return Finding("memory", "wrong", f"{limit_mib} MiB", f"give it {_NEEDED_MEMORY_MIB} MiB at least")
+    return Finding("memory", "ok", f"{limit_mib} MiB")
+
+
+def _memory_mib() -> int | None:
+    """The machine's memory, or the container's limit where that is less."""
+    limits = []
+    for path, scale in ((Path("/proc/meminfo"), 2**10), (Path("/sys/fs/cgroup/memory.max"), 2**20)):
+        words = path.read_text(encoding="ascii").split() if path.is_file() else []
+        number = next((word for word in words if word.isdecimal()), None)
+        if number is not None:
+            limits.append(int(number) // scale)
+    return min(limits, default=None)
+
+
+def _sqlite() -> Finding:
+    if sqlite3.sqlite_version_info >= (3, 35):
+        return Finding("embedded log", "ok", f"SQLite {sqlite3.sqlite_version}")
+    return Finding("embedded log", "wrong", f"SQLite {sqlite3.sqlite_version}", "install SQLite 3.35 or newer")
+
+
+def _openssl() -> Finding:
+    return Finding("TLS", "ok", ssl.OPENSSL_VERSION)
+
+
+def _engines() -> list[Finding]:
+    return [
+        _package("engine onnx", "onnxruntime", "pip install inspector", needed=True),
+        _package("engine openvino", "openvino", "pip install 'inspector[openvino]'"),
+        _package("engine torch", "torch", "pip install 'inspector[train]'"),
+        Finding("engine tensorrt", "optional", "not part of this version", "use onnx or openvino"),
+    ]
+
+
+def _training() -> Finding:
+    missing = [name for name in ("torch", "timm", "librosa", "sklearn") if importlib.util.find_spec(name) is None]
+    if missing:
+        return Finding("training", "optional", f"{', '.join(missing)} missing", "pip install 'inspector[train]'")
+    return Finding("training", "ok", "all packages are there")
+
+
+def _package(subject: str, name: str, remedy: str, *, needed: bool = False) -> Finding:
+    try:
+        return Finding(subject, "ok", f"{name} {importlib.metadata.version(name)}")
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(subject, "wrong" if needed else "optional", f"{name} is not installed", remedy)
+
+
+def _java() -> Finding:
+    return _program("Java (test broker)", "java", ("-version",), "apt-get install openjdk-17-jre-headless")
+
+
+def _maven() -> Finding:
+    return _program("Maven (test broker)", "mvn", ("--batch-mode", "--version"), "apt-get install maven")
+
+
+def _program(subject: str, name: str, flags: tuple[str, ...], remedy: str) -> Finding:
+    path = shutil.which(name)
+    if path is None:
+        return Finding(subject, "optional", f"{name} is not on the path", remedy)
+    try:
+        done = subprocess.run([path, *flags], capture_output=True, text=True, timeout=20, check=True)  # noqa: S603
+    except (subprocess.SubprocessError, OSError) as exc:
+        return Finding(subject, "optional", f"{path} does not run ({exc})", remedy)
+    said = (done.stdout or done.stderr).strip().splitlines()
+    return Finding(subject, "ok", said[0] if said else path)
+
+
+def _log(path: Path) -> list[Finding]:
+    try:
+        config = load_service_config(path)
+    except ConfigError as exc:
+        return [Finding("configuration", "wrong", str(exc), "inspector check FILE")]
+    if isinstance(config.log, KafkaTable):
+        return [_reach(address) for address in config.log.bootstrap_servers]
+    folder = next(parent for parent in config.log.path.parents if parent.exists())
+    if os.access(folder, os.W_OK):
+        return [Finding("log file", "ok", f"{shutil.disk_usage(folder).free // 2**20} MiB free below {folder}")]
+    return [Finding("log file", "wrong", f"{folder} cannot be written", "give this user the right or change log.path")]
+
+
+def _reach(address: str) -> Finding:
+    host, _, port = address.rpartition(":")
+    try:
+        with closing(socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S)):
+            return Finding(f"broker {address}", "ok", "answers")
+    except OSError as exc:
+        remedy = "start it (make broker runs one here), or correct log.bootstrap_servers"
+        return Finding(f"broker {address}", "wrong", f"cannot be reached ({exc})", remedy)
