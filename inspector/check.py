@@ -8,7 +8,7 @@ from inspector.bundle.schema import Bundle
 from inspector.config.problems import ConfigError, Problem
 from inspector.config.service import Service
 from inspector.config.tables import KafkaTable
-from inspector.recipe.fit import misfits, read_bundle_manifest
+from inspector.recipe.fit import misfits, read_bundle
 from inspector.recipe.model import Recipe, Sensor
 
 COMMIT_S = 0.05
@@ -50,7 +50,7 @@ def check(service: Service, chunk_s: float = 0.1) -> Report:
     problems: list[Problem] = []
     for recipe in service.recipes:
         try:
-            bundle = read_bundle_manifest(recipe.bundle)
+            bundle = read_bundle(recipe.bundle)
         except ConfigError as exc:
             problems.extend(exc.problems)
             bundle = None

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import click
+
 from inspector.config.problems import ConfigError
 from inspector.config.service import load_service_config
 from inspector.config.tables import KafkaTable
@@ -118,7 +120,7 @@ def _program(subject: str, name: str, flags: tuple[str, ...], remedy: str) -> Fi
     except (subprocess.SubprocessError, OSError) as exc:
         return Finding(subject, "optional", f"{path} does not run ({exc})", remedy)
     said = (done.stdout or done.stderr).strip().splitlines()
-    return Finding(subject, "ok", said[0] if said else path)
+    return Finding(subject, "ok", click.unstyle(said[0]) if said else path)
 
 
 def _log(path: Path) -> list[Finding]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from inspector.config.problems import ConfigError, Problem, load_toml
 from inspector.config.tables import (
@@ -46,6 +46,12 @@ class ServiceConfig(Table):
         return Topics(self.prefix, line)
 
 
+class _RecipesOnly(BaseModel):
+    """The part of the file that names recipes."""
+
+    recipes: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """A configuration with the recipes that it names."""
@@ -62,8 +68,21 @@ def load_service_config(path: Path) -> ServiceConfig:
 
 def load_service(path: Path) -> Service:
     """Raises ConfigError with every problem of the file and of all recipes it names."""
-    config = load_service_config(path)
+    try:
+        config = load_service_config(path)
+    except ConfigError as exc:
+        raise ConfigError([*exc.problems, *_recipe_problems(path)]) from exc
     return Service(path, config, load_recipes(find_recipe_files(path.parent, config.recipes)))
+
+
+def _recipe_problems(path: Path) -> tuple[Problem, ...]:
+    """What else is wrong with the recipes of a file that is itself wrong, as far as it names them."""
+    try:
+        named = load_toml(path, _RecipesOnly).recipes
+        load_recipes(find_recipe_files(path.parent, named))
+    except ConfigError as exc:
+        return tuple(problem for problem in exc.problems if problem.file != path)
+    return ()
 
 
 def kafka_settings(path: Path, config: ServiceConfig) -> KafkaSettings:

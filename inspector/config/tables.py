@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
+from inspector.gateway.settings import GatewaySettings, TlsFiles
 from streams.assembly import JoinSettings
 
 _JOIN = JoinSettings()
@@ -144,11 +145,11 @@ class WorkerTable(Table):
 
 
 class GatewayTlsTable(Table):
-    """TLS for clients; with `client_ca_file` they need a certificate of that authority."""
+    """TLS for clients, PEM files; with `client_ca` they need a certificate of that authority."""
 
-    cert_file: ExistingFile
-    key_file: ExistingFile
-    client_ca_file: ExistingFile | None = None
+    cert: ExistingFile
+    key: ExistingFile
+    client_ca: ExistingFile | None = None
 
 
 class GatewayTable(Table):
@@ -163,7 +164,13 @@ class GatewayTable(Table):
     ring_age_s: Seconds = 600.0
     index_bytes: Bytes = 64 * 2**20
     index_age_s: Seconds = 3600.0
+    read_back_s: Seconds = 600.0
+    """At its start the gateway reads the verdicts of this time back."""
+    send_timeout_s: Seconds = 10.0
+    """A watcher that takes nothing for this long is cut off."""
     inspect_concurrency: int = Field(default=2, ge=1, le=256)
+    inspect_queue: int = Field(default=8, ge=0, le=1024)
+    """Calls of `Inspect` that may wait for their turn."""
 
     @model_validator(mode="after")
     def _protected(self) -> Self:
@@ -173,6 +180,12 @@ class GatewayTable(Table):
                 "127.0.0.1, or set allow_insecure = true where the network is protected otherwise"
             )
         return self
+
+    def settings(self, max_record_bytes: int) -> GatewaySettings:
+        """What the gateway takes; one limit of size holds for records and messages."""
+        values = self.model_dump(exclude={"tls"})
+        tls = None if self.tls is None else TlsFiles(self.tls.cert, self.tls.key, self.tls.client_ca)
+        return GatewaySettings(**values, tls=tls, max_record_bytes=max_record_bytes)
 
 
 def is_loopback(address: str) -> bool:

@@ -3,28 +3,20 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from inspector.bundle.schema import MANIFEST_NAME, Bundle, SignalInput
+from inspector.bundle.load import BundleError, load
+from inspector.bundle.schema import Bundle, SignalInput
 from inspector.config.problems import ConfigError, Problem
 from inspector.recipe.model import Recipe, Sensor
 
 
-def read_bundle_manifest(folder: Path) -> Bundle:
-    """What `bundle.json` says, without looking at the other files. Raises ConfigError."""
-    path = folder / MANIFEST_NAME
+def read_bundle(folder: Path) -> Bundle:
+    """What the bundle says, once all its files are found to be those exported. Raises ConfigError."""
     try:
-        return Bundle.model_validate_json(path.read_bytes())
-    except OSError as exc:
-        remedy = "correct `bundle` in the recipe, or put a bundle made by `inspector export` there"
-        raise ConfigError([Problem(path, "file", "", f"cannot be read ({exc.strerror})", remedy)]) from exc
-    except ValidationError as exc:
-        remedy = "export the bundle again with this version of inspector"
-        problems = [
-            Problem(path, ".".join(map(str, error["loc"])) or "file", "", error["msg"], remedy)
-            for error in exc.errors()
-        ]
-        raise ConfigError(problems) from exc
+        return load(folder).schema
+    except BundleError as exc:
+        remedy = "put a whole bundle made by `inspector export` there, or correct `bundle` in the recipe"
+        found = str(exc).splitlines()
+        raise ConfigError([Problem(folder, "bundle", "", line, remedy) for line in found]) from exc
 
 
 def misfits(recipe: Recipe, bundle: Bundle) -> list[Problem]:
