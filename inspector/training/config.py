@@ -1,0 +1,126 @@
+"""Says how a bundle is trained: the content of `train.toml`, and what is taken where it says nothing.
+
+Knows the manifest's cameras and sensors, but neither torch nor a file's pixels.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fusion.calibration import Risk
+from inspector.bundle.schema import Name
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Fitting(Section):
+    """How one encoder is fitted; None takes what suits its kind."""
+
+    epochs: int | None = Field(default=None, gt=0)
+    learning_rate: float | None = Field(default=None, gt=0)
+    batch_size: int = Field(default=32, gt=1)
+
+
+class ImageExpert(Section):
+    """An expert that looks at one camera through rows x cols tiles of height_px x width_px each."""
+
+    type: Literal["image"] = "image"
+    name: Name
+    modality: Name
+    scout: bool
+    encoder: str = "tiny"
+    """`tiny`, trained from scratch, or a model's name in timm."""
+    height_px: int = Field(default=48, ge=16, le=4096)
+    width_px: int = Field(default=48, ge=16, le=4096)
+    rows: int = Field(default=1, gt=0, le=16)
+    cols: int = Field(default=1, gt=0, le=16)
+    num_channels: Literal[1, 3] = 1
+    interpolation: Literal["area", "linear", "nearest"] = "area"
+    pretrained: bool = False
+    """Start from timm's weights (downloaded by timm, or a local file by `--weights`)."""
+    turn: Literal["none", "right_angles", "any"] = "right_angles"
+    """Augmentation: pictures of the product have no up, left or right."""
+    jitter: float = Field(default=0.1, ge=0, le=1)
+    """Augmentation: random change of contrast and brightness."""
+    fitting: Fitting = Fitting()
+
+
+class SignalExpert(Section):
+    """An expert that listens to one sensor: log-mel with a small network, or temporal convolutions on raw samples."""
+
+    type: Literal["signal"] = "signal"
+    name: Name
+    modality: Name
+    scout: bool = True
+    encoder: Literal["log_mel", "tcn"]
+    num_samples: int | None = Field(default=None, gt=0)
+    """None: the longest recording of the training split."""
+    scaling: Literal["none", "standard"] = "standard"
+    num_fft: int = Field(default=512, ge=64, le=8192)
+    hop: int = Field(default=128, ge=16, le=8192)
+    num_mels: int = Field(default=48, ge=8, le=256)
+    min_hz: float = Field(default=50.0, ge=0)
+    max_hz: float | None = None
+    """None: nine tenths of half the sample rate."""
+    jitter: float = Field(default=0.1, ge=0, le=1)
+    """Augmentation: random change of loudness, added noise, and shift, all of about this relative size."""
+    fitting: Fitting = Fitting()
+
+
+ExpertConfig = Annotated[ImageExpert | SignalExpert, Field(discriminator="type")]
+
+
+class HeadFitting(Section):
+    max_steps: int = Field(default=160, ge=0)
+    check_every: int = Field(default=20, gt=0)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    num_folds: int = Field(default=3, ge=2)
+
+
+class Acceptance(Section):
+    """What the limits and the routing may cost, measured on the calibration split."""
+
+    miss_rate: float = Field(default=0.02, ge=0, le=1)
+    false_reject_rate: float = Field(default=0.02, ge=0, le=1)
+    review_share: float = Field(default=0.15, ge=0, le=1)
+    """With all modalities present; with fewer the rates stand, whatever goes to REVIEW."""
+    routing_risk: float = Field(default=0.01, ge=0, le=1)
+    """Share of pieces that may be decided otherwise because experts were left out, for each of PASS and FAIL."""
+
+    def risk(self, review_share: float) -> Risk:
+        return Risk(self.miss_rate, self.false_reject_rate, review_share)
+
+
+class TrainConfig(Section):
+    """The whole of `train.toml`."""
+
+    name: Name = "bundle"
+    version: str = "1"
+    token_dim: int = Field(default=32, ge=8, le=512)
+    holdout_share: float = Field(default=0.15, gt=0, lt=0.5)
+    """Share of a modality's groups in the training split that only decides when to stop."""
+    num_threads: int = Field(default=2, gt=0)
+    policy: Literal["dense", "cascade"] = "cascade"
+    experts: tuple[ExpertConfig, ...] = ()
+    """Empty: per camera a scout over a thumbnail and an expert over the full picture, per sensor one scout."""
+    head: HeadFitting = HeadFitting()
+    acceptance: Acceptance = Acceptance()
+
+
+class TrainConfigError(ValueError):
+    """A training configuration that cannot be used; the message names key, value and remedy."""
+
+
+def read_train_config(path: Path) -> TrainConfig:
+    try:
+        return TrainConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, tomllib.TOMLDecodeError) as exc:
+        raise TrainConfigError(f"{path}: {exc}; name a TOML file that can be read") from exc
+    except ValidationError as exc:
+        found = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
+        raise TrainConfigError(f"{path}: {found}; correct or remove these keys") from exc

@@ -1,0 +1,69 @@
+"""Holds a manifest's pieces by split and lends their recordings. Knows no network."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inspector.bundle.schema import Modality
+from inspector.manifest import Label, ManifestError, PieceRow, Split, read_manifest
+from inspector.training.data import Example, classes_of, examples, modalities_of, own_label, source_of, targets_of
+from inspector.training.splits import demand_grouped_splits
+
+
+class Corpus:
+    """Raises ManifestError where splits leak, a split is empty or the training pieces are all of one kind."""
+
+    def __init__(self, manifest: Path) -> None:
+        self.rows = read_manifest(manifest)
+        demand_grouped_splits(self.rows)
+        self.modalities, self.classes = modalities_of(self.rows), classes_of(self.rows)
+        for split in ("train", "calibration"):
+            if {row.label for row in self.split(split)} < {"ok", "nok"}:
+                raise ManifestError(f"{manifest}: split {split} needs pieces labelled ok and nok")
+        self._root = manifest.parent
+        self.examples = cache(self._examples)
+
+    def split(self, split: Split) -> list[PieceRow]:
+        return [row for row in self.rows if row.split == split]
+
+    def labelled(self, split: Split) -> list[PieceRow]:
+        return [row for row in self.split(split) if row.label != "unknown"]
+
+    def modality(self, name: str) -> Modality:
+        found = next((modality for modality in self.modalities if modality.name == name), None)
+        if found is None:
+            known = ", ".join(modality.name for modality in self.modalities)
+            raise ManifestError(f"an expert asks for {name!r}, the manifest has {known}: correct the configuration")
+        return found
+
+    def _examples(self, split: Split, name: str) -> dict[str, Example]:
+        return examples(self._root, self.split(split), self.modality(name), self.classes)
+
+    def places(self, rows: Sequence[PieceRow], split: Split, name: str) -> list[int | None]:
+        """Where each piece's recording stands in `examples`; None where it has none."""
+        order = {path: index for index, path in enumerate(self.examples(split, name))}
+        sources = [source_of(row, name) for row in rows]
+        return [None if source is None else order[source.path] for source in sources]
+
+    def targets(self, rows: Sequence[PieceRow], present: Sequence[str]) -> Float[Tensor, "P O"]:
+        """What can be said of pieces when only these modalities are present; NaN is unknown.
+
+        With all, the piece's label. With some, that of these alone where it is known: then each modality keeps its own
+        meaning, and noisy-or may join them.
+        """
+        chosen = [modality for modality in self.modalities if modality.name in present]
+        own = {name for modality in chosen for name in modality.classes}
+        return torch.from_numpy(
+            np.stack([targets_of(row, self._label(row, chosen), self.classes, tuple(own)) for row in rows])
+        )
+
+    def _label(self, row: PieceRow, chosen: Sequence[Modality]) -> Label:
+        labels = {own_label(row, modality) for modality in chosen}
+        if len(chosen) == len(self.modalities) or None in labels or "unknown" in labels:
+            return row.label
+        return "nok" if "nok" in labels else "ok"

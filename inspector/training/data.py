@@ -1,0 +1,126 @@
+"""Reads a manifest's recordings once each, with their targets and groups. Knows no network and no augmentation."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from encoders.front_end import Image
+from inspector.bundle.schema import Modality
+from inspector.manifest import ImageRow, Label, ManifestError, PieceRow, SignalRow
+from inspector.recordings import read_recording
+
+ATTRIBUTABLE = 0.95
+"""A class belongs to a modality that is labelled nok in at least this share of the pieces with the class."""
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """Samples (num_samples, num_channels) as the join hands them on."""
+
+    samples: NDArray[np.float32]
+    sample_rate_hz: float
+
+
+Recording = Image | Clip
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One recording of one modality, however many pieces share it."""
+
+    recording: Recording
+    targets: NDArray[np.float32]
+    """(1 + K): defective, then one per class; NaN is unknown."""
+    group: str
+
+
+def source_of(row: PieceRow, modality: str) -> ImageRow | SignalRow | None:
+    """The recording of a piece that its experts get: the first of that camera or sensor."""
+    cameras = (image for image in row.images if image.camera == modality)
+    sensors = (signal for signal in row.signals if signal.sensor == modality)
+    return next(cameras, None) or next(sensors, None)
+
+
+def read_source(root: Path, source: ImageRow | SignalRow) -> Recording:
+    path = root / source.path
+    match source:
+        case ImageRow():
+            image = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+            if image is None or image.dtype not in (np.uint8, np.uint16):
+                raise ManifestError(f"{path}: is no 8-bit or 16-bit image; mend the file or leave the piece out")
+            return np.asarray(image, np.uint8) if image.dtype == np.uint8 else np.asarray(image, np.uint16)
+        case SignalRow() if path.suffix.lower() == ".flac":
+            samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+            return Clip(samples, float(rate))
+        case SignalRow():
+            found = read_recording(path, source.sample_rate_hz)
+            scale = 32768.0 if found.samples.dtype == np.int16 else 1.0
+            return Clip((found.samples / np.float32(scale)).astype(np.float32), found.sample_rate_hz)
+
+
+def modalities_of(rows: Sequence[PieceRow]) -> tuple[Modality, ...]:
+    """Cameras, then sensors, each with the classes that it can show, judged by the labels per modality if there."""
+    cameras = sorted({image.camera for row in rows for image in row.images})
+    sensors = sorted({(signal.sensor, signal.kind) for row in rows for signal in row.signals})
+    bare = [Modality(name=name, kind="image") for name in cameras]
+    bare += [Modality(name=name, kind=kind) for name, kind in sensors]
+    return tuple(modality.model_copy(update={"classes": _own_classes(rows, modality)}) for modality in bare)
+
+
+def classes_of(rows: Sequence[PieceRow]) -> tuple[str, ...]:
+    return tuple(sorted({name for row in rows for name in row.defects}))
+
+
+def _own_classes(rows: Sequence[PieceRow], modality: Modality) -> tuple[str, ...]:
+    labelled = [(row, own_label(row, modality)) for row in rows]
+    seen = Counter(name for row, label in labelled if label in ("ok", "nok") for name in row.defects)
+    bad = Counter(name for row, label in labelled if label == "nok" for name in row.defects)
+    return tuple(name for name in classes_of(rows) if bad[name] >= ATTRIBUTABLE * seen[name])
+
+
+def own_label(row: PieceRow, modality: Modality) -> Label | None:
+    """The label of this modality alone, under its name or else under `image` or `signal`; None where there is none."""
+    general = "image" if modality.kind == "image" else "signal"
+    return row.modality_labels.get(modality.name, row.modality_labels.get(general))
+
+
+def own_group(row: PieceRow, modality: Modality) -> str:
+    """The group of this modality's recording, under its name or else under `image` or `signal`, or else all groups."""
+    general = "image" if modality.kind == "image" else "signal"
+    joint = "/".join(f"{name}={value}" for name, value in sorted(row.groups.items()))
+    return row.groups.get(modality.name, row.groups.get(general, joint))
+
+
+def targets_of(row: PieceRow, label: Label, classes: Sequence[str], own: Sequence[str]) -> NDArray[np.float32]:
+    """(1 + K) for a label of a piece or of one modality; classes that the modality cannot show are 0."""
+    values = np.full(1 + len(classes), np.nan, np.float32)
+    if label == "unknown":
+        return values
+    values[0] = label == "nok"
+    values[1:] = [label == "nok" and name in own and name in row.defects for name in classes]
+    return values
+
+
+def examples(root: Path, rows: Sequence[PieceRow], modality: Modality, classes: Sequence[str]) -> dict[str, Example]:
+    """Every recording of a modality once, by its path; without labels of its own, with the mean of its pieces' targets."""
+    found: dict[str, ImageRow | SignalRow] = {}
+    targets: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
+    groups: dict[str, str] = {}
+    for row in rows:
+        source = source_of(row, modality.name)
+        if source is None:
+            continue
+        found[source.path] = source
+        groups[source.path] = own_group(row, modality)
+        label = own_label(row, modality) or row.label
+        targets[source.path].append(targets_of(row, label, classes, modality.classes))
+    return {
+        path: Example(read_source(root, source), np.mean(targets[path], axis=0, dtype=np.float32), groups[path])
+        for path, source in found.items()
+    }

@@ -1,0 +1,147 @@
+"""Fits one encoder on the recordings of its own modality, stopped by a held-out part. Knows no fusion and no bundle.
+
+Letters: R recordings, O = 1 + K outputs.
+"""
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from encoders.tokens import Encoded
+from inspector.bundle.schema import ImageInput, SignalInput
+from inspector.training.augment import augment_pictures, augment_signals
+from inspector.training.config import ExpertConfig, ImageExpert
+from inspector.training.inputs import cut
+
+CLASS_WEIGHT = 0.3
+"""Of the classes together, beside 1 for the defect."""
+AVERAGING = 0.8
+"""Share that averaged weights keep per pass over the data: they waver less, so stopping is less of a lottery."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recordings:
+    """Prepared inputs (pictures whole) with targets; NaN is unknown."""
+
+    inputs: Float[Tensor, "R ..."]
+    targets: Float[Tensor, "R O"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    epochs: int
+    learning_rate: float
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What the report says of a fit."""
+
+    epochs: int
+    best_epoch: int
+    holdout_loss: float
+
+
+def schedule(config: ExpertConfig, epochs: int | None) -> Schedule:
+    """Networks from scratch are small: they take more passes and larger steps than pretrained ones."""
+    scratch = not isinstance(config, ImageExpert) or config.encoder == "tiny"
+    fitting = config.fitting
+    return Schedule(
+        epochs or fitting.epochs or (60 if scratch else 15),
+        fitting.learning_rate or (4e-3 if scratch else 1e-3),
+        fitting.batch_size if scratch else min(fitting.batch_size, 16),
+    )
+
+
+def multi_label_loss(
+    logits_RO: Float[Tensor, "R O"], targets_RO: Float[Tensor, "R O"], positive_weight: Float[Tensor, ""]
+) -> Float[Tensor, ""]:
+    """Cross-entropy of the defect, balanced, and of the classes; unknown targets count nothing."""
+    known = ~targets_RO.isnan()
+    targets = torch.where(known, targets_RO, torch.zeros_like(targets_RO))
+    losses = nn.functional.binary_cross_entropy_with_logits(logits_RO, targets, reduction="none")
+    weights = torch.full_like(losses, CLASS_WEIGHT / max(losses.shape[1] - 1, 1))
+    weights[:, 0] = 1 + targets[:, 0] * (positive_weight - 1)
+    weights = weights * known
+    return (losses * weights).sum() / weights[:, 0].sum().clamp_min(1.0)
+
+
+def balance(targets_RO: Float[Tensor, "R O"]) -> Float[Tensor, ""]:
+    """Weight of a defective recording, so that both sides count alike; at most 5."""
+    defective = targets_RO[:, 0].nanmean().clamp(1e-3, 1 - 1e-3)
+    return ((1 - defective) / defective).clamp(0.2, 5.0)
+
+
+class EncoderFit:
+    """One encoder, its data and its schedule; `run` leaves the best averaged weights in the module."""
+
+    def __init__(self, module: nn.Module, config: ExpertConfig, form: ImageInput | SignalInput) -> None:
+        self.module = module.to(memory_format=torch.channels_last)
+        self._config, self._form = config, form
+
+    def run(self, fit: Recordings, holdout: Recordings, plan: Schedule, progress: Callable[[int, int], None]) -> Fitted:
+        batches = max(1, math.ceil(len(fit.inputs) / plan.batch_size))
+        optimiser = torch.optim.AdamW(self.module.parameters(), lr=plan.learning_rate, weight_decay=0.02)
+        pace = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, plan.learning_rate, total_steps=batches * plan.epochs, pct_start=0.2
+        )
+        average = copy.deepcopy(self.module)
+        weight, best = balance(fit.targets), Fitted(plan.epochs, 0, math.inf)
+        best_state = copy.deepcopy(average.state_dict())
+        for epoch in range(1, plan.epochs + 1):
+            for rows in torch.randperm(len(fit.inputs)).tensor_split(batches):
+                self._step(fit.inputs[rows], fit.targets[rows], weight, optimiser)
+                pace.step()
+                _follow(average, self.module, AVERAGING ** (1 / batches))
+            loss = self._loss(average, holdout, weight)
+            if loss < best.holdout_loss:
+                best, best_state = Fitted(plan.epochs, epoch, loss), copy.deepcopy(average.state_dict())
+            progress(epoch, plan.epochs)
+        self.module.load_state_dict(best_state)
+        self.module.eval()
+        return best
+
+    def _step(
+        self,
+        inputs: Float[Tensor, "B ..."],
+        targets: Float[Tensor, "B O"],
+        weight: Float[Tensor, ""],
+        optimiser: torch.optim.Optimizer,
+    ) -> None:
+        self.module.train()
+        config = self._config
+        changed = (
+            augment_pictures(inputs, config) if isinstance(config, ImageExpert) else augment_signals(inputs, config)
+        )
+        encoded: Encoded = self.module(cut(changed, self._form))
+        optimiser.zero_grad()
+        multi_label_loss(encoded.logits, targets, weight).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.module.parameters(), 5.0)
+        optimiser.step()
+
+    def _loss(self, module: nn.Module, holdout: Recordings, weight: Float[Tensor, ""]) -> float:
+        encoded = encode(module, holdout.inputs, self._form)
+        return float(multi_label_loss(encoded.logits, holdout.targets, weight))
+
+
+def encode(module: nn.Module, inputs: Float[Tensor, "R ..."], form: ImageInput | SignalInput) -> Encoded:
+    """Outputs for many recordings, in evaluation mode and in batches of 64."""
+    module.eval()
+    with torch.no_grad():
+        parts: list[Encoded] = [module(cut(batch, form)) for batch in torch.split(inputs, 64)]
+    return Encoded(*(torch.cat(outputs) for outputs in zip(*parts, strict=True)))
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, module: nn.Module, keep: float) -> None:
+    for own, new in zip(average.state_dict().values(), module.state_dict().values(), strict=True):
+        if own.is_floating_point():
+            own.lerp_(new, 1 - keep)
+        else:
+            own.copy_(new)

@@ -1,0 +1,164 @@
+"""Fits the fusion head on recordings that no encoder has seen. Knows neither files nor thresholds.
+
+The encoders are fitted on the training split, the head on the calibration split: an encoder's log-odds on its own
+training data are overconfident, and tokens of encoders of other folds would mean other things. How long to fit, and
+the scores that everything after is chosen from, come from cross-fitting over folds that share no group.
+Letters: P pieces, E experts, N tokens, D width, O = 1 + K outputs, S sets of experts.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from fusion.calibration import fit as fit_calibration
+from fusion.head import Fused, FusionHead, HeadForm
+from inspector.training.config import HeadFitting
+from inspector.training.encoder_fit import multi_label_loss
+from inspector.training.splits import crossed_folds
+
+
+@dataclass(frozen=True, eq=False)
+class Encodings:
+    """What the experts say of pieces; zeros where a modality was not captured."""
+
+    tokens: tuple[Float[Tensor, "P N D"], ...]
+    logits: tuple[Float[Tensor, "P O"], ...]
+    present: Float[Tensor, "P E"]
+
+    def of(self, pieces: Tensor) -> "Encodings":
+        return Encodings(
+            tuple(own[pieces] for own in self.tokens),
+            tuple(own[pieces] for own in self.logits),
+            self.present[pieces],
+        )
+
+    def read(self, head: FusionHead, ran_E: Float[Tensor, "*P E"]) -> Fused:
+        """The head's answer where only the experts of `ran_E` ran; the others are zeros, as in serving."""
+        here_PE = self.present * ran_E
+        tokens = [own * here_PE[:, index, None, None] for index, own in enumerate(self.tokens)]
+        logits = [own * here_PE[:, index, None] for index, own in enumerate(self.logits)]
+        fused: Fused = head(tokens, logits, here_PE)
+        return fused
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """Encodings with what should be said of them, per set of experts and per expert; NaN is unknown."""
+
+    encodings: Encodings
+    sets: Float[Tensor, "S E"]
+    whole: tuple[bool, ...]
+    """True for sets that cover all modalities: only these tell how long to fit."""
+    targets: Float[Tensor, "S P O"]
+    own_targets: Float[Tensor, "E P"]
+    """Whether an expert's own recording is defective, as far as that is known."""
+
+    def of(self, pieces: Tensor) -> "Lesson":
+        return Lesson(
+            self.encodings.of(pieces),
+            self.sets,
+            self.whole,
+            self.targets[:, pieces],
+            self.own_targets[:, pieces],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FittedHead:
+    head: FusionHead
+    steps: int
+    """0 means plain noisy-or of calibrated experts: nothing learned from the tokens has earned its place."""
+    logits: Float[Tensor, "S P"]
+    """Cross-fitted: every piece by a head that saw none of its groups."""
+    losses: Mapping[int, float]
+    """Cross-fitted loss by number of steps."""
+
+
+def fit_head(
+    form: HeadForm,
+    lesson: Lesson,
+    groups: Sequence[Mapping[str, str]],
+    settings: HeadFitting,
+    seed: int,
+    progress: Callable[[int, int], None],
+) -> FittedHead:
+    """Cross-fits to choose the number of steps, then fits on everything for so long."""
+    pairs = crossed_folds(groups, settings.num_folds, seed)
+    checks = range(0, settings.max_steps + 1, settings.check_every)
+    num_sets, num_pieces = lesson.targets.shape[:2]
+    scores = torch.full((len(checks), num_sets, num_pieces), math.nan)
+    for index, (fit, score) in enumerate(pairs):
+        held = torch.tensor(score)
+        run = HeadRun(form, lesson.of(torch.tensor(fit)), settings, seed)
+        for check, steps in enumerate(checks):
+            run.advance(steps)
+            scores[check][:, held] = run.logits(lesson.encodings.of(held))
+        progress(index + 1, len(pairs) + 1)
+    losses = {steps: _whole_loss(scores[check], lesson) for check, steps in enumerate(checks)}
+    best = min(checks, key=lambda steps: losses[steps])
+    final = HeadRun(form, lesson, settings, seed)
+    final.advance(best)
+    progress(len(pairs) + 1, len(pairs) + 1)
+    return FittedHead(final.head.eval(), best, scores[checks.index(best)], losses)
+
+
+def _whole_loss(logits_SP: Float[Tensor, "S P"], lesson: Lesson) -> float:
+    whole = torch.tensor(lesson.whole)
+    targets = lesson.targets[whole][:, :, :1].flatten(0, 1)
+    return float(multi_label_loss(logits_SP[whole].flatten()[:, None], targets, torch.tensor(1.0)))
+
+
+class HeadRun:
+    """A head on its way: starts as noisy-or of Platt-calibrated experts, advances step by step."""
+
+    def __init__(self, form: HeadForm, lesson: Lesson, settings: HeadFitting, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.head = FusionHead(form)
+        self._lesson, self._steps = lesson, 0
+        _calibrate_experts(self.head, lesson)
+        self._optimiser = torch.optim.AdamW(
+            self.head.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+
+    def advance(self, steps: int) -> None:
+        self.head.train()
+        while self._steps < steps:
+            self._step()
+            self._steps += 1
+
+    def logits(self, encodings: Encodings) -> Float[Tensor, "S P"]:
+        self.head.eval()
+        with torch.no_grad():
+            return torch.stack([encodings.read(self.head, ran).logits[:, 0] for ran in self._lesson.sets])
+
+    def _step(self) -> None:
+        """Modality dropout: half of the pieces with all modalities, the others with any set, a single one included."""
+        lesson = self._lesson
+        num_sets, num_pieces = lesson.targets.shape[:2]
+        whole = torch.tensor(lesson.whole).nonzero()[:, 0]
+        chosen = torch.randint(num_sets, (num_pieces,))
+        full = whole[torch.randint(len(whole), (num_pieces,))]
+        chosen = torch.where(torch.rand(num_pieces) < 0.5, full, chosen)
+        fused = lesson.encodings.read(self.head, lesson.sets[chosen])
+        targets = lesson.targets[chosen, torch.arange(num_pieces)]
+        self._optimiser.zero_grad()
+        multi_label_loss(fused.logits, targets, torch.tensor(1.0)).backward()  # type: ignore[no-untyped-call]
+        self._optimiser.step()
+
+
+@torch.no_grad()
+def _calibrate_experts(head: FusionHead, lesson: Lesson) -> None:
+    """Platt's sigmoid per expert for the defect; classes keep their log-odds until they are fitted."""
+    for index, own in enumerate(lesson.encodings.logits):
+        known = (lesson.encodings.present[:, index] > 0) & ~lesson.own_targets[index].isnan()
+        labels = lesson.own_targets[index][known].numpy() > 0.5
+        if labels.all() or not labels.any():
+            continue
+        found = fit_calibration(own[known, 0].numpy().astype(np.float64), labels)
+        head.log_slope[index, 0] = -math.log(found.temperature)
+        head.bias[index, 0] = found.bias

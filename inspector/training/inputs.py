@@ -1,0 +1,113 @@
+"""Builds an expert's input form and its network from the configuration. Knows no training loop."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from encoders.audio import AudioEncoder, MelForm
+from encoders.front_end import prepare_clip, prepare_image
+from encoders.vibration import VibrationEncoder
+from encoders.vision import VisionEncoder, Weights
+from inspector.bundle.schema import ImageInput, SignalInput
+from inspector.manifest import ManifestError
+from inspector.training.config import ExpertConfig, ImageExpert, SignalExpert
+from inspector.training.data import Clip, Recording
+
+Encoder = VisionEncoder | AudioEncoder | VibrationEncoder
+
+
+def input_form(config: ExpertConfig, recordings: Sequence[Recording]) -> ImageInput | SignalInput:
+    """What the expert's input looks like; rates, lengths and scales come from the training recordings."""
+    match config:
+        case ImageExpert():
+            return ImageInput(
+                tile_height_px=config.height_px,
+                tile_width_px=config.width_px,
+                rows=config.rows,
+                cols=config.cols,
+                num_channels=config.num_channels,
+                interpolation=config.interpolation,
+            )
+        case SignalExpert():
+            return _signal_form(config, [clip for clip in recordings if isinstance(clip, Clip)])
+
+
+def _signal_form(config: SignalExpert, clips: Sequence[Clip]) -> SignalInput:
+    kinds = {(clip.sample_rate_hz, clip.samples.shape[1]) for clip in clips}
+    if len(kinds) != 1:
+        found = ", ".join(f"{rate:g} Hz x {channels}" for rate, channels in sorted(kinds)) or "no recording"
+        raise ManifestError(f"sensor {config.modality} has {found}: give it one rate and one number of channels")
+    (rate, channels) = kinds.pop()
+    together = np.concatenate([clip.samples for clip in clips])
+    spread = np.maximum(together.std(0), 1e-6)
+    mel = config.encoder == "log_mel"
+    return SignalInput(
+        sample_rate_hz=rate,
+        num_samples=config.num_samples or max(len(clip.samples) for clip in clips),
+        num_channels=channels,
+        scaling=config.scaling,
+        mean=tuple(map(float, together.mean(0))) if config.scaling == "standard" else (),
+        std=tuple(map(float, spread)) if config.scaling == "standard" else (),
+        min_hz=config.min_hz if mel else None,
+        max_hz=_max_hz(config, rate) if mel else None,
+    )
+
+
+def _max_hz(config: SignalExpert, sample_rate_hz: float) -> float:
+    return config.max_hz or 0.45 * sample_rate_hz
+
+
+def build_encoder(
+    config: ExpertConfig,
+    form: ImageInput | SignalInput,
+    widths: tuple[int, int],
+    weights: Mapping[str, Path],
+) -> Encoder:
+    """A fresh network; `widths` are the token's and the number of classes, `weights` local files by timm's names."""
+    match config, form:
+        case ImageExpert(), ImageInput():
+            start = Weights(weights.get(config.encoder), config.pretrained)
+            return VisionEncoder(config.encoder, form, start, *widths)
+        case SignalExpert(encoder="log_mel"), SignalInput():
+            mel = MelForm(
+                form.sample_rate_hz,
+                config.num_fft,
+                config.hop,
+                config.num_mels,
+                config.min_hz,
+                _max_hz(config, form.sample_rate_hz),
+            )
+            return AudioEncoder(form, mel, *widths)
+        case SignalExpert(), SignalInput():
+            return VibrationEncoder(form, *widths)
+    raise AssertionError(f"{config.name}: its form is of another type")
+
+
+def prepare(recordings: Sequence[Recording], form: ImageInput | SignalInput) -> Float[Tensor, "R ..."]:
+    """Inputs as the serving half prepares them, but pictures whole: (R, C, H, W) until `cut` makes tiles of them."""
+    match form:
+        case ImageInput():
+            whole = _whole(form)
+            images = [image for image in recordings if not isinstance(image, Clip)]
+            return torch.from_numpy(np.stack([prepare_image(image, whole)[0] for image in images]))
+        case SignalInput():
+            clips = [clip for clip in recordings if isinstance(clip, Clip)]
+            return torch.from_numpy(np.stack([prepare_clip(c.samples, c.sample_rate_hz, form) for c in clips]))
+
+
+def _whole(form: ImageInput) -> ImageInput:
+    height_px, width_px = form.rows * form.tile_height_px, form.cols * form.tile_width_px
+    return form.model_copy(update={"rows": 1, "cols": 1, "tile_height_px": height_px, "tile_width_px": width_px})
+
+
+def cut(inputs: Float[Tensor, "B ..."], form: ImageInput | SignalInput) -> Float[Tensor, "B ..."]:
+    """Pictures (B, C, H, W) to tiles row by row (B, T, C, h, w), as `prepare_image` has them; signals as they are."""
+    if isinstance(form, SignalInput):
+        return inputs
+    batch, channels = inputs.shape[:2]
+    cells = inputs.reshape(batch, channels, form.rows, form.tile_height_px, form.cols, form.tile_width_px)
+    return cells.permute(0, 2, 4, 1, 3, 5).reshape(batch, -1, channels, form.tile_height_px, form.tile_width_px)

@@ -1,0 +1,70 @@
+"""Refuses data sets whose splits leak, and cuts others into folds that share no group. Knows no recordings' content."""
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+
+from inspector.manifest import ManifestError, PieceRow
+
+
+def demand_grouped_splits(rows: Sequence[PieceRow]) -> None:
+    """Raises ManifestError unless every piece has groups and no group or file is in two splits."""
+    lonely = [row.piece_id for row in rows if not row.groups]
+    if lonely:
+        raise ManifestError(
+            f"{len(lonely)} of {len(rows)} pieces have no groups, first {lonely[0]}: say in `groups` what belongs "
+            "together (the same recording, the same lot), for random splits leak"
+        )
+    splits: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        for owner in (*_group_ids(row), *_files(row)):
+            splits[owner].add(row.split)
+    crossing = sorted(owner for owner, names in splits.items() if len(names) > 1)
+    if crossing:
+        found = ", ".join(sorted(splits[crossing[0]]))
+        raise ManifestError(
+            f"{len(crossing)} groups or files are in more than one split, first {crossing[0]} in {found}: "
+            "split by group, so that no recording of training is tested on"
+        )
+
+
+def _group_ids(row: PieceRow) -> Iterable[str]:
+    return (f"group {name}={value}" for name, value in row.groups.items())
+
+
+def _files(row: PieceRow) -> Iterable[str]:
+    return (f"file {path}" for path in (*(i.path for i in row.images), *(s.path for s in row.signals)))
+
+
+def folds(groups: Sequence[str], num_folds: int, seed: int) -> dict[str, int]:
+    """A fold for every group, of about equal numbers of members; the largest groups first, ties by the seed."""
+    names = sorted(set(groups))
+    random.Random(seed).shuffle(names)  # noqa: S311 - no secret
+    sizes = dict.fromkeys(names, 0)
+    for group in groups:
+        sizes[group] += 1
+    filled, chosen = [0] * num_folds, {}
+    for name in sorted(names, key=lambda group: -sizes[group]):
+        fold = min(range(num_folds), key=lambda index: filled[index])
+        chosen[name] = fold
+        filled[fold] += sizes[name]
+    return chosen
+
+
+def crossed_folds(groups: Sequence[Mapping[str, str]], num_folds: int, seed: int) -> list[tuple[list[int], list[int]]]:
+    """Pairs (fit on, score) of indices that share no group of any kind; each index is scored exactly once.
+
+    Pairs of recordings connect nearly all pieces, so each kind of group has folds of its own: what is scored lies in
+    one fold of every kind, and what is fitted on lies outside all of these.
+    """
+    kinds = sorted({kind for own in groups for kind in own})
+    by_kind = {kind: folds([own.get(kind, "") for own in groups], num_folds, seed) for kind in kinds}
+    cells = [tuple(by_kind[kind][own.get(kind, "")] for kind in kinds) for own in groups]
+    pairs = []
+    for cell in product(range(num_folds), repeat=len(kinds)):
+        score = [index for index, own in enumerate(cells) if own == cell]
+        fit = [i for i, own in enumerate(cells) if all(a != b for a, b in zip(own, cell, strict=True))]
+        if score:
+            pairs.append((fit, score))
+    return pairs
