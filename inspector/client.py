@@ -1,0 +1,202 @@
+"""Asks a gateway for verdicts over gRPC, and goes on watching across its restarts. Knows no log and no model."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import grpc
+
+from protos.inspection.v1.records_pb2 import Feedback, Inspection
+from protos.inspection.v1.service_pb2 import (
+    GetModelRequest,
+    GetModelResponse,
+    GetVerdictRequest,
+    InspectRequest,
+    SubmitFeedbackRequest,
+    WatchStart,
+    WatchVerdictsRequest,
+    WatchVerdictsResponse,
+)
+from protos.inspection.v1.service_pb2_grpc import InspectionServiceStub
+from protos.inspection.v1.verdict_pb2 import Decision, Verdict
+
+RETRIED = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED})
+FIRST_DELAY_S = 0.1
+MAX_DELAY_S = 5.0
+MAX_MESSAGE_BYTES = 64 * 2**20
+
+
+class ClientError(Exception):
+    """The gateway refused; `oldest_ns` says what is left where a token or a time has expired."""
+
+    def __init__(self, code: grpc.StatusCode, detail: str, oldest_ns: int | None = None) -> None:
+        super().__init__(f"{code.name}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.oldest_ns = oldest_ns
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTls:
+    """PEM files: the authority that signed the gateway's certificate, and one's own for mutual TLS."""
+
+    ca: Path
+    cert: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """What to watch and where to begin: `token` before `start_time_ns` before `earliest`; live without any."""
+
+    lines: tuple[str, ...] = ()
+    stations: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    token: bytes | None = None
+    start_time_ns: int | None = None
+    earliest: bool = False
+
+
+class Client:
+    """One channel to one gateway."""
+
+    def __init__(self, address: str, tls: ClientTls | None = None) -> None:
+        options = [
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.max_reconnect_backoff_ms", int(MAX_DELAY_S * 1000)),
+            ("grpc.initial_reconnect_backoff_ms", int(FIRST_DELAY_S * 1000)),
+            ("grpc.min_reconnect_backoff_ms", int(FIRST_DELAY_S * 1000)),
+            ("grpc.keepalive_time_ms", 20_000),
+        ]
+        if tls is None:
+            self._channel = grpc.insecure_channel(address, options)
+        else:
+            self._channel = grpc.secure_channel(address, _credentials(tls), options)
+        self._stub = InspectionServiceStub(self._channel)  # type: ignore[no-untyped-call]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def watch(self, options: WatchOptions | None = None) -> "Watch":
+        return Watch(self._stub, options or WatchOptions())
+
+    def inspect(self, request: InspectRequest, timeout_s: float = 30.0) -> Verdict:
+        """Raises ClientError."""
+        try:
+            verdict: Verdict = self._stub.Inspect(request, timeout=timeout_s).verdict
+        except grpc.RpcError as error:
+            raise client_error(error) from error
+        return verdict
+
+    def verdict(self, inspection: Inspection, timeout_s: float = 10.0) -> Verdict:
+        """A recent verdict. Raises ClientError."""
+        try:
+            found: Verdict = self._stub.GetVerdict(GetVerdictRequest(inspection=inspection), timeout=timeout_s).verdict
+        except grpc.RpcError as error:
+            raise client_error(error) from error
+        return found
+
+    def submit_feedback(self, feedback: Feedback, timeout_s: float = 10.0) -> None:
+        """Returns once the finding is in the log. Raises ClientError."""
+        try:
+            self._stub.SubmitFeedback(SubmitFeedbackRequest(feedback=feedback), timeout=timeout_s)
+        except grpc.RpcError as error:
+            raise client_error(error) from error
+
+    def model(self, line: str = "", station: str = "", product: str = "", timeout_s: float = 10.0) -> GetModelResponse:
+        """Raises ClientError."""
+        try:
+            request = GetModelRequest(line=line, station=station, product=product)
+            found: GetModelResponse = self._stub.GetModel(request, timeout=timeout_s)
+        except grpc.RpcError as error:
+            raise client_error(error) from error
+        return found
+
+
+class Watch:
+    """Iterates over (verdict, token behind it); reconnects with the last token, so nothing comes twice or is lost.
+
+    `close`, from any thread, ends the iteration. `positioned` is set once the gateway has given a token: from then on
+    nothing is missed, outages included.
+    """
+
+    def __init__(self, stub: InspectionServiceStub, options: WatchOptions) -> None:
+        self._stub, self._options = stub, options
+        self._closed = threading.Event()
+        self._call: grpc.Call | None = None
+        self.token = options.token
+        self.positioned = threading.Event()
+
+    def __iter__(self) -> Iterator[tuple[Verdict, bytes]]:
+        """Raises ClientError for what trying again does not mend."""
+        delay_s = FIRST_DELAY_S
+        while not self._closed.is_set():
+            try:
+                for response in self._open():
+                    delay_s = FIRST_DELAY_S
+                    self.token = response.resume_token
+                    self.positioned.set()
+                    if response.HasField("verdict"):
+                        yield response.verdict, response.resume_token
+            except grpc.RpcError as error:
+                if self._closed.is_set():
+                    return
+                if error.code() not in RETRIED:
+                    raise client_error(error) from error
+            finally:
+                self._cancel()
+            self._closed.wait(delay_s)
+            delay_s = min(2 * delay_s, MAX_DELAY_S)
+
+    def close(self) -> None:
+        self._closed.set()
+        self._cancel()
+
+    def _open(self) -> Iterator[WatchVerdictsResponse]:
+        call: grpc.Call = self._stub.WatchVerdicts(self._request())
+        self._call = call
+        if self._closed.is_set():
+            self._cancel()
+        return iter(call)  # type: ignore[call-overload, no-any-return]  # the stubs do not say that a call iterates
+
+    def _cancel(self) -> None:
+        if self._call is not None:
+            self._call.cancel()
+
+    def _request(self) -> WatchVerdictsRequest:
+        wanted = self._options
+        request = WatchVerdictsRequest(
+            lines=wanted.lines, stations=wanted.stations, products=wanted.products, decisions=wanted.decisions
+        )
+        if self.token is not None:
+            request.resume_token = self.token
+        elif wanted.start_time_ns is not None:
+            request.start_time_ns = wanted.start_time_ns
+        else:
+            begin = WatchStart.WATCH_START_EARLIEST if wanted.earliest else WatchStart.WATCH_START_LIVE
+            setattr(request, "from", begin)
+        return request
+
+
+def client_error(error: grpc.RpcError) -> ClientError:
+    """What the gateway answered, with the oldest time left where it gave one."""
+    oldest = next((item.value for item in error.trailing_metadata() or () if item.key == "oldest-ns"), None)
+    return ClientError(error.code(), error.details() or "", None if oldest is None else int(oldest))
+
+
+def _credentials(tls: ClientTls) -> grpc.ChannelCredentials:
+    key = None if tls.key is None else tls.key.read_bytes()
+    chain = None if tls.cert is None else tls.cert.read_bytes()
+    return grpc.ssl_channel_credentials(tls.ca.read_bytes(), key, chain)

@@ -1,0 +1,99 @@
+"""Carries verdicts from the log into the event loop: one thread that follows one tail. Knows neither ring nor client.
+
+The next batch is fetched when the loop has taken the last one, so that a busy loop holds back the tail, not memory.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from typing import Protocol
+
+from inspector.gateway.ring import Entry, entries_of
+from streams import token
+from streams.log import Log, LogError, Start, TokenExpiredError
+from streams.records import TopicPartition
+
+log = logging.getLogger("inspector.gateway.feed")
+
+Position = Mapping[TopicPartition, int]
+
+
+class FeedTarget(Protocol):
+    """What a feed fills; called in the event loop only."""
+
+    def begin(self, position: Position, oldest_ns: int | None) -> None:
+        """What comes next starts here and joins on to nothing; `oldest_ns` where older verdicts have expired."""
+
+    def take(self, entries: Sequence[Entry], position: Position) -> None: ...
+
+    def end(self) -> None:
+        """Nothing comes any more."""
+
+
+class Feed:
+    """Follows the log from `start` on, across outages, until it is stopped."""
+
+    def __init__(self, source: Log, start: Start, target: FeedTarget, loop: asyncio.AbstractEventLoop) -> None:
+        self._log, self._start, self._target, self._loop = source, start, target, loop
+        self._stop = threading.Event()
+        self._position: Position | None = None
+        self._thread = threading.Thread(target=self._run, name="gateway-feed", daemon=True)
+        self.poll_s = 0.2
+        self.max_delay_s = 5.0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    async def stop(self) -> None:
+        self._stop.set()
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        start, oldest_ns, delay_s = self._start, None, 0.1
+        try:
+            while not self._stop.is_set():
+                try:
+                    self._follow(start, oldest_ns)
+                except TokenExpiredError as expired:
+                    log.warning(
+                        "Verdicts were dropped before the gateway read them (%s): goes on with the oldest.", expired
+                    )
+                    self._position, start, oldest_ns = None, Start(earliest=True), expired.oldest_ns
+                except LogError as error:
+                    log.warning("The verdicts cannot be read (%s): tries again in %.1f s.", error, delay_s)
+                    self._stop.wait(delay_s)
+                    delay_s = min(2 * delay_s, self.max_delay_s)
+                    start = start if self._position is None else Start(token=token.encode(self._position))
+        finally:
+            self._post(self._target.end)
+
+    def _follow(self, start: Start, oldest_ns: int | None) -> None:
+        with closing(self._log.tail(start)) as tail:
+            if self._position is None:
+                self._position = position = dict(tail.position())
+                self._post(lambda: self._target.begin(position, oldest_ns))
+            while not self._stop.is_set():
+                entries = entries_of(tail.poll(self.poll_s))
+                self._position = dict(tail.position())
+                self._hand_over(entries, self._position)
+
+    def _hand_over(self, entries: Sequence[Entry], position: Position) -> None:
+        self._post(lambda: self._target.take(entries, position))
+
+    def _post(self, call: Callable[[], None]) -> None:
+        """Runs `call` in the loop and waits for it; a loop that has ended takes nothing any more."""
+        done = threading.Event()
+
+        def run() -> None:
+            try:
+                call()
+            finally:
+                done.set()
+
+        if self._loop.is_closed():
+            return
+        self._loop.call_soon_threadsafe(run)
+        while not done.wait(0.1) and not self._stop.is_set():
+            pass

@@ -1,0 +1,76 @@
+"""Files people's findings in the log, durably before it answers. Knows no verdict."""
+
+import asyncio
+import time
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+
+from inspector.gateway.refusal import exhausted, invalid_argument, unavailable
+from protos.inspection.v1.records_pb2 import Feedback, Label
+from streams.limits import Finding, check_name, check_text, invalid, is_time
+from streams.log import Log, LogError, LogFullError, Publisher
+from streams.records import TYPE_PREFIX, Output, Topics
+
+MAX_NOTE_BYTES = 4096
+MAX_DEFECTS = 64
+FEEDBACK_TYPE = TYPE_PREFIX + "Feedback"
+
+
+def check_feedback(feedback: Feedback, lines: Collection[str]) -> None:
+    """Raises Finding."""
+    named = feedback.inspection
+    if check_name("line", named.line) not in lines:
+        raise invalid(f"line is {named.line!r}, expected one of {', '.join(sorted(lines))}: correct it")
+    check_name("station", named.station)
+    check_text("piece_id", named.piece_id)
+    check_text("author", feedback.author, required=False)
+    if feedback.label not in {Label.LABEL_OK, Label.LABEL_NOK}:
+        raise invalid(f"label is {feedback.label}, expected OK or NOK: set it")
+    if len(feedback.defects) > MAX_DEFECTS:
+        raise invalid(f"{len(feedback.defects)} defects, expected at most {MAX_DEFECTS}")
+    for defect in feedback.defects:
+        check_text("defect", defect)
+    if (size := len(feedback.note.encode())) > MAX_NOTE_BYTES:
+        raise invalid(f"the note has {size} bytes, expected at most {MAX_NOTE_BYTES}: shorten it")
+    if not is_time(feedback.given_ns):
+        raise invalid(f"given_ns is {feedback.given_ns}, expected nanoseconds since 1970, or 0 for now")
+
+
+class FeedbackDesk:
+    """One thread owns the publisher, opened with the first finding."""
+
+    def __init__(self, source: Log, prefix: str, lines: Collection[str]) -> None:
+        self._log, self._prefix, self._lines = source, prefix, lines
+        self._thread = ThreadPoolExecutor(1, "gateway-feedback")
+        self._publisher: Publisher | None = None
+
+    async def file(self, feedback: Feedback) -> None:
+        """Returns once the finding is in the log; `given_ns` 0 becomes now. Raises Refusal."""
+        kept = Feedback()
+        kept.CopyFrom(feedback)
+        kept.given_ns = kept.given_ns or time.time_ns()
+        try:
+            check_feedback(kept, self._lines)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._publish, kept)
+        except Finding as finding:
+            raise invalid_argument(finding.detail) from finding
+        except LogFullError as full:
+            raise exhausted(str(full)) from full
+        except LogError as error:
+            raise unavailable(f"the finding cannot be stored ({error}): try again later") from error
+
+    def close(self) -> None:
+        self._thread.submit(self._close)
+        self._thread.shutdown(wait=True)
+
+    def _publish(self, feedback: Feedback) -> None:
+        if self._publisher is None:
+            self._publisher = self._log.publisher()
+        topic = Topics(self._prefix, feedback.inspection.line).of("feedback")
+        key = feedback.inspection.station.encode()
+        self._publisher.publish([Output(topic, None, key, feedback.SerializeToString(), FEEDBACK_TYPE)])
+        self._publisher.flush()
+
+    def _close(self) -> None:
+        if self._publisher is not None:
+            self._publisher.close()

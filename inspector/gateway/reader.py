@@ -1,0 +1,66 @@
+"""Lets one watcher read the log on its own, off the event loop. Knows no client and no filter."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self, TypeVar
+
+from inspector.gateway.ring import Entry, entries_of
+from streams.log import Log, Start, Tail
+from streams.records import TopicPartition
+
+Result = TypeVar("Result")
+
+
+class HistoryReader:
+    """A tail with a thread of its own, which opens, polls and closes it. Raises what the log raises."""
+
+    def __init__(self, source: Log, start: Start) -> None:
+        self._log, self._start = source, start
+        self._thread = ThreadPoolExecutor(1, "gateway-history")
+        self._tail: Tail | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._call(self._open)
+        except BaseException:
+            await self._finish()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._finish()
+
+    async def position(self) -> dict[TopicPartition, int]:
+        return await self._call(lambda: dict(self._opened().position()))
+
+    async def poll(self, timeout_s: float) -> tuple[list[Entry], dict[TopicPartition, int]]:
+        """Verdicts, and the next offsets behind them."""
+        return await self._call(lambda: self._poll(timeout_s))
+
+    def _open(self) -> None:
+        self._tail = self._log.tail(self._start)
+
+    def _opened(self) -> Tail:
+        assert self._tail is not None, "entered first"  # noqa: S101
+        return self._tail
+
+    def _poll(self, timeout_s: float) -> tuple[list[Entry], dict[TopicPartition, int]]:
+        tail = self._opened()
+        return entries_of(tail.poll(timeout_s)), dict(tail.position())
+
+    def _close(self) -> None:
+        if self._tail is not None:
+            self._tail.close()
+
+    async def _finish(self) -> None:
+        """Closes behind whatever the thread still does, even when the call has been cancelled."""
+        closed = asyncio.wrap_future(self._thread.submit(self._close))
+        self._thread.shutdown(wait=False)
+        await asyncio.shield(closed)
+
+    async def _call(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

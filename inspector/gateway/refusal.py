@@ -1,0 +1,27 @@
+"""Says that a call cannot be answered, and how that reads for the client. Knows no call's content."""
+
+import grpc
+
+Metadata = tuple[tuple[str, str], ...]
+
+
+class Refusal(Exception):  # noqa: N818 - the client's call is refused; nothing of ours went wrong
+    """A status other than OK, with a detail that says value, expectation, remedy."""
+
+    def __init__(self, code: grpc.StatusCode, detail: str, metadata: Metadata = ()) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.metadata = metadata
+
+
+def invalid_argument(detail: str, metadata: Metadata = ()) -> Refusal:
+    return Refusal(grpc.StatusCode.INVALID_ARGUMENT, detail, metadata)
+
+
+def exhausted(detail: str) -> Refusal:
+    return Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, detail)
+
+
+def unavailable(detail: str) -> Refusal:
+    return Refusal(grpc.StatusCode.UNAVAILABLE, detail)

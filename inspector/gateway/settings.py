@@ -1,0 +1,54 @@
+"""Says how the gateway serves: addresses, bounds, TLS. Knows no file format of the configuration."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files of the server; with `client_ca` clients must show a certificate of that authority."""
+
+    cert: Path
+    key: Path
+    client_ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """One set for a whole gateway. Bounds are per gateway, not per watcher, unless they say so."""
+
+    listen: str = "127.0.0.1:50051"
+    tls: TlsFiles | None = None
+    allow_insecure: bool = False
+    """Serves without TLS off loopback: only inside a network that is protected otherwise."""
+    max_record_bytes: int = 8 * 2**20
+    max_watchers: int = 64
+    max_readers: int = 4
+    """Watchers that read the log on their own at the same time, to be positioned or for history."""
+    reader_wait_s: float = 5.0
+    """A watcher waits for its turn to read for this long."""
+    send_timeout_s: float = 10.0
+    """A watcher that does not take a message for this long is cut off."""
+    sign_of_life_s: float = 2.0
+    ring_bytes: int = 64 * 2**20
+    ring_age_s: float = 600.0
+    ring_count: int = 100_000
+    index_bytes: int = 64 * 2**20
+    index_age_s: float = 3600.0
+    read_back_s: float = 600.0
+    """At its start the gateway reads the verdicts of this time back."""
+    inspect_concurrency: int = 2
+    inspect_queue: int = 8
+    """Calls of `Inspect` that may wait for their turn."""
+    poll_s: float = 0.2
+    max_outage_delay_s: float = 5.0
+
+    @property
+    def max_message_bytes(self) -> int:
+        """Largest gRPC message: a record's payload and room for what surrounds it."""
+        return self.max_record_bytes + 256 * 2**10
+
+    @property
+    def max_calls(self) -> int:
+        """Calls at the same time, each of which may hold one message."""
+        return self.max_watchers + self.inspect_concurrency + self.inspect_queue + 64

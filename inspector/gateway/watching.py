@@ -1,0 +1,213 @@
+"""Streams verdicts to one client from where it wants to begin: history from the log, then the ring. Decides nothing.
+
+A watcher's position is the next offset of every verdict partition. An entry is delivered if and only if its offset is
+not below the position, so that changing from history to the ring neither repeats nor loses.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+
+from inspector.gateway.metrics import GatewayMetrics
+from inspector.gateway.reader import HistoryReader
+from inspector.gateway.refusal import Refusal, exhausted, invalid_argument, unavailable
+from inspector.gateway.ring import Entry, Ring, RingClosedError, RingPassedError
+from inspector.gateway.settings import GatewaySettings
+from protos.inspection.v1.service_pb2 import WatchStart, WatchVerdictsRequest, WatchVerdictsResponse
+from streams import token
+from streams.log import Log, LogError, Start, TokenExpiredError, TokenInvalidError
+from streams.records import TopicPartition
+
+Context = grpc.aio.ServicerContext[WatchVerdictsRequest, WatchVerdictsResponse]
+SLICE = 64
+"""Entries taken from the ring at once: what a watcher may hold beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a watcher wants to see; an empty set lets everything through."""
+
+    lines: frozenset[str]
+    stations: frozenset[str]
+    products: frozenset[str]
+    decisions: frozenset[int]
+
+    def admits(self, entry: Entry) -> bool:
+        return (
+            (not self.lines or entry.inspection.line in self.lines)
+            and (not self.stations or entry.inspection.station in self.stations)
+            and (not self.products or entry.product in self.products)
+            and (not self.decisions or entry.decision in self.decisions)
+        )
+
+
+def filter_of(request: WatchVerdictsRequest) -> Filter:
+    return Filter(
+        frozenset(request.lines),
+        frozenset(request.stations),
+        frozenset(request.products),
+        frozenset(request.decisions),
+    )
+
+
+def start_of(request: WatchVerdictsRequest) -> Start:
+    """Where the client wants to begin. Raises Refusal."""
+    match request.WhichOneof("start"):
+        case "resume_token":
+            return Start(token=request.resume_token)
+        case "start_time_ns" if request.start_time_ns < 0:
+            raise invalid_argument(f"start_time_ns is {request.start_time_ns}, expected nanoseconds since 1970")
+        case "start_time_ns":
+            return Start(time_ns=request.start_time_ns)
+    begin = getattr(request, "from")
+    if begin not in {WatchStart.WATCH_START_UNSPECIFIED, WatchStart.WATCH_START_LIVE, WatchStart.WATCH_START_EARLIEST}:
+        raise invalid_argument(f"from is {begin}, expected LIVE or EARLIEST")
+    return Start(earliest=begin == WatchStart.WATCH_START_EARLIEST)
+
+
+class Outlet:
+    """The client's end: sends what the filter admits and moves the position with every entry."""
+
+    def __init__(self, context: Context, wanted: Filter, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
+        self._context, self._wanted, self._settings, self._metrics = context, wanted, settings, metrics
+        self._sent_s = time.monotonic()
+        self.vector: dict[TopicPartition, int] = {}
+
+    async def open(self, position: Mapping[TopicPartition, int]) -> None:
+        """From here on the client misses nothing: says so, and gives it the token."""
+        self.vector = dict(position)
+        await self._context.send_initial_metadata(())
+        await self._sign_of_life()
+
+    async def deliver(self, entries: Iterable[Entry]) -> None:
+        """Entries below the position were delivered before. Raises Refusal when the client is too slow."""
+        for entry in entries:
+            if entry.offset < self.vector.get(entry.source, 0):
+                continue
+            self.vector[entry.source] = entry.offset + 1
+            if self._wanted.admits(entry):
+                response = WatchVerdictsResponse(resume_token=token.encode(self.vector))
+                response.verdict.MergeFromString(entry.value)
+                await self._send(response, "verdict")
+
+    def move_to(self, position: Mapping[TopicPartition, int]) -> None:
+        """All below has been delivered; never moves back."""
+        for source, offset in position.items():
+            self.vector[source] = max(offset, self.vector.get(source, 0))
+
+    @property
+    def idle_left_s(self) -> float:
+        """Time until a sign of life is due."""
+        return self._sent_s + self._settings.sign_of_life_s - time.monotonic()
+
+    async def rest(self) -> None:
+        """Sends a sign of life when nothing was sent for a while."""
+        if self.idle_left_s <= 0:
+            await self._sign_of_life()
+
+    async def _sign_of_life(self) -> None:
+        await self._send(WatchVerdictsResponse(resume_token=token.encode(self.vector)), "sign_of_life")
+
+    async def _send(self, response: WatchVerdictsResponse, kind: str) -> None:
+        try:
+            async with asyncio.timeout(self._settings.send_timeout_s):
+                await self._context.write(response)
+        except TimeoutError:
+            self._metrics.cut_offs.labels("send").inc()
+            raise exhausted(
+                f"no message was taken for {self._settings.send_timeout_s:g} s: read faster, resume with the last token"
+            ) from None
+        self._sent_s = time.monotonic()
+        self._metrics.messages.labels(kind).inc()
+
+
+class Watching:
+    """Admits watchers and serves each of them; all share the ring."""
+
+    def __init__(self, source: Log, ring: Ring, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
+        self._log, self._ring, self._settings, self._metrics = source, ring, settings, metrics
+        self._num_watchers = 0
+        self._readers = asyncio.Semaphore(settings.max_readers)
+
+    async def serve(self, request: WatchVerdictsRequest, context: Context) -> None:
+        """Streams until the client leaves. Raises Refusal."""
+        outlet = Outlet(context, filter_of(request), self._settings, self._metrics)
+        async with self._place():
+            number = await self._catch_up(start_of(request), outlet)
+            await self._follow(number, outlet)
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        if self._num_watchers >= self._settings.max_watchers:
+            raise exhausted(f"{self._num_watchers} watchers are connected, as many as allowed: try again later")
+        self._num_watchers += 1
+        self._metrics.watchers.set(self._num_watchers)
+        try:
+            yield
+        finally:
+            self._num_watchers -= 1
+            self._metrics.watchers.set(self._num_watchers)
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._settings.reader_wait_s):
+                await self._readers.acquire()
+        except TimeoutError:
+            raise exhausted(
+                f"{self._settings.max_readers} watchers read history, as many as allowed: try again later"
+            ) from None
+        self._metrics.readers.inc()
+        try:
+            yield
+        finally:
+            self._readers.release()
+            self._metrics.readers.dec()
+
+    async def _catch_up(self, start: Start, outlet: Outlet) -> int:
+        """Reads the log until the ring holds all that is left; the ring's number to go on with."""
+        try:
+            async with self._reading(), HistoryReader(self._log, start) as reader:
+                await outlet.open(await reader.position())
+                while not self._ring.covers(outlet.vector):
+                    entries, position = await reader.poll(self._settings.poll_s)
+                    await outlet.deliver(entries)
+                    outlet.move_to(position)
+                    await outlet.rest()
+                return self._ring.seek(outlet.vector)
+        except TokenExpiredError as expired:
+            oldest = (("oldest-ns", str(expired.oldest_ns)),)
+            raise Refusal(
+                grpc.StatusCode.OUT_OF_RANGE, f"{expired} (oldest-ns: {expired.oldest_ns})", oldest
+            ) from expired
+        except TokenInvalidError as invalid:
+            raise invalid_argument(str(invalid)) from invalid
+        except LogError as error:
+            raise unavailable(f"the log cannot be read ({error}): try again later") from error
+
+    async def _follow(self, number: int, outlet: Outlet) -> None:
+        try:
+            while True:
+                entries = self._ring.read(number, SLICE)
+                number += len(entries)
+                await outlet.deliver(entries)
+                if number == self._ring.end:
+                    outlet.move_to(self._ring.position)
+                    await self._wait(outlet.idle_left_s)
+                await outlet.rest()
+        except RingPassedError:
+            self._metrics.cut_offs.labels("backlog").inc()
+            raise exhausted("the client fell behind the verdicts kept in memory: resume with the last token") from None
+        except RingClosedError:
+            raise unavailable("the gateway stops: resume with the last token, here or elsewhere") from None
+
+    async def _wait(self, limit_s: float) -> None:
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._ring.grown()
+        except TimeoutError:
+            return
