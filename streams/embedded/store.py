@@ -47,7 +47,7 @@ class EmbeddedSettings:
     """How long to wait for other writers."""
     max_poll_bytes: int = 16 * 2**20
     max_poll_records: int = 500
-    look_s: float = 0.004
+    look_s: float = 0.005
     """How often a waiting poll looks for new records."""
 
 

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def publish(log: Log, *outputs: Output) -> None:
         publisher.publish(outputs)
 
 
-def values(records: Batch | list[Record]) -> list[bytes]:
+def values(records: Batch | Sequence[Record]) -> list[bytes]:
     return [record.value for record in (records.records if isinstance(records, Batch) else records)]
 
 
@@ -258,7 +258,7 @@ def test_verdicts_that_a_successor_reads_back_are_kept(path: Path) -> None:
     with closing(log.publisher()) as publisher:
         assert fill(publisher, "signals") > 50
     with closing(log.tail(Start(earliest=True))) as tail:
-        assert b"kept" in values(list(tail.poll(0)))
+        assert b"kept" in values(tail.poll(0))
 
 
 def test_records_above_the_age_are_deleted_but_never_unread_ones(path: Path) -> None:
@@ -266,7 +266,7 @@ def test_records_above_the_age_are_deleted_but_never_unread_ones(path: Path) -> 
     publish(EmbeddedLog(path, EmbeddedSettings(max_age_s=0.0)), output("verdicts", b"new"))
     log = EmbeddedLog(path)
     with closing(log.tail(Start(earliest=True))) as tail, closing(log.source(["l1"], "qa", "w")) as source:
-        assert values(list(tail.poll(0))) == [b"new"]
+        assert values(tail.poll(0)) == [b"new"]
         source.poll(0)
         assert values(source.poll(0)) == [b"unread"]
 
@@ -282,7 +282,7 @@ def verdicts(log: Log) -> list[Record]:
 def tail_values(log: Log, start: Start) -> list[bytes]:
     with closing(log.tail(start)) as tail:
         publish(log, output("verdicts", b"later"))
-        return values(list(tail.poll(0)))
+        return values(tail.poll(0))
 
 
 def test_a_tail_from_earliest_shows_all(log: Log, verdicts: list[Record]) -> None:
@@ -345,7 +345,7 @@ def test_a_tail_goes_through_a_long_topic_in_order(path: Path) -> None:
     start = Start(earliest=True)
     for _ in range(8):  # every poll by a new tail from the token of the one before
         with closing(log.tail(start)) as tail:
-            seen += values(list(tail.poll(0)))
+            seen += values(tail.poll(0))
             start = Start(token=token.encode(tail.position()))
     assert seen == sent
 
@@ -406,7 +406,7 @@ def verdict_values(log: Log) -> list[bytes]:
     seen: list[bytes] = []
     with closing(log.tail(Start(earliest=True))) as tail:
         while records := tail.poll(0):
-            seen += values(list(records))
+            seen += values(records)
     return seen
 
 
