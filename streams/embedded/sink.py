@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from streams.embedded.retention import Retention
 from streams.embedded.source import Epoch, holds
 from streams.embedded.store import Store
-from streams.log import CommitRefusedError, LogError, Position
+from streams.log import CommitRefusedError, Position
 from streams.records import Output, TopicPartition
 from streams.resume import Memo
 
@@ -79,7 +79,5 @@ class EmbeddedPublisher:
     def close(self) -> None:
         try:
             self.flush()
-        except LogError:
+        finally:
             self._store.close()
-            raise
-        self._store.close()

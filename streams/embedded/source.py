@@ -78,10 +78,12 @@ class EmbeddedSource:
 
     def close(self) -> None:
         """Gives the lease back, so that a successor need not wait."""
-        if self._epoch is not None:
-            with self._store.write(durable=False):
-                self._store.execute("UPDATE leases SET expires_ns = 0 WHERE epoch = ?", self._epoch.number)
-        self._store.close()
+        try:
+            if self._epoch is not None:
+                with self._store.write(durable=False):
+                    self._store.execute("UPDATE leases SET expires_ns = 0 WHERE epoch = ?", self._epoch.number)
+        finally:
+            self._store.close()
 
     # The lease
 
