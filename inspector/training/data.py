@@ -48,20 +48,25 @@ def source_of(row: PieceRow, modality: str) -> ImageRow | SignalRow | None:
 
 
 def read_source(root: Path, source: ImageRow | SignalRow) -> Recording:
+    return read_image(root, source) if isinstance(source, ImageRow) else read_clip(root, source)
+
+
+def read_image(root: Path, source: ImageRow) -> Image:
     path = root / source.path
-    match source:
-        case ImageRow():
-            image = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
-            if image is None or image.dtype not in (np.uint8, np.uint16):
-                raise ManifestError(f"{path}: is no 8-bit or 16-bit image; mend the file or leave the piece out")
-            return np.asarray(image, np.uint8) if image.dtype == np.uint8 else np.asarray(image, np.uint16)
-        case SignalRow() if path.suffix.lower() == ".flac":
-            samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-            return Clip(samples, float(rate))
-        case SignalRow():
-            found = read_recording(path, source.sample_rate_hz)
-            scale = 32768.0 if found.samples.dtype == np.int16 else 1.0
-            return Clip((found.samples / np.float32(scale)).astype(np.float32), found.sample_rate_hz)
+    image = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+    if image is None or image.dtype not in (np.uint8, np.uint16):
+        raise ManifestError(f"{path}: is no 8-bit or 16-bit image; mend the file or leave the piece out")
+    return np.asarray(image, np.uint8) if image.dtype == np.uint8 else np.asarray(image, np.uint16)
+
+
+def read_clip(root: Path, source: SignalRow) -> Clip:
+    path = root / source.path
+    if path.suffix.lower() == ".flac":
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        return Clip(samples, float(rate))
+    found = read_recording(path, source.sample_rate_hz)
+    scale = 32768.0 if found.samples.dtype == np.int16 else 1.0
+    return Clip((found.samples / np.float32(scale)).astype(np.float32), found.sample_rate_hz)
 
 
 def modalities_of(rows: Sequence[PieceRow]) -> tuple[Modality, ...]:
@@ -108,7 +113,7 @@ def targets_of(row: PieceRow, label: Label, classes: Sequence[str], own: Sequenc
 
 
 def examples(root: Path, rows: Sequence[PieceRow], modality: Modality, classes: Sequence[str]) -> dict[str, Example]:
-    """Every recording of a modality once, by its path; without labels of its own, with the mean of its pieces' targets."""
+    """Every recording of a modality once, by its path; without own labels, with the mean of its pieces' targets."""
     found: dict[str, ImageRow | SignalRow] = {}
     targets: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
     groups: dict[str, str] = {}

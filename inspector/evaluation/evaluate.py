@@ -1,0 +1,138 @@
+"""Compares what a bundle says of a manifest's split with its labels. Knows no runtime and no command line."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from fusion.calibration import Labels, Scores, fit, probability
+from inspector.evaluation.examine import Examined, Experts, open_bundle
+from inspector.evaluation.figures import Figures, figures
+from inspector.evaluation.report import Decisions, Report
+from inspector.manifest import ManifestError, PieceRow, Split, read_manifest
+from inspector.training.data import own_label
+from inspector.training.splits import demand_grouped_splits
+from protos.inspection.v1 import verdict_pb2 as pb
+
+Progress = Callable[[str, int, int], None]
+
+
+def evaluate(bundle: Path, manifest: Path, split: Split, false_reject_rate: float, progress: Progress) -> Report:
+    """Examines the split, and the calibration split for noisy-or's calibration alone."""
+    rows = read_manifest(manifest)
+    demand_grouped_splits(rows)
+    model = open_bundle(bundle)
+    pieces, reference = (
+        Examined(model, manifest.parent, _labelled(rows, name), partial(progress, name))
+        for name in (split, "calibration")
+    )
+    labels = _labels(pieces)
+    dense, routed = pieces.able(_modalities(pieces)), pieces.routed()
+    scores = {"fused": pieces.scores(dense), "routed": pieces.scores(routed), "noisy-or": noisy_or(pieces, reference)}
+    scores |= {f"{name} alone": pieces.scores(pieces.able([name])) for name in _modalities(pieces)}
+    right = {name: (own >= 0.5) == labels for name, own in scores.items()}
+    return Report(
+        bundle=model.schema.name,
+        version=model.schema.version,
+        split=split,
+        pieces=len(labels),
+        defective=int(labels.sum()),
+        recordings=_independent(pieces.rows),
+        false_reject_rate=false_reject_rate,
+        scores={name: _figures(own, labels, false_reject_rate) for name, own in scores.items()},
+        own_scores=_own_figures(pieces, reference, false_reject_rate),
+        only_fused_right=int(np.sum(right["fused"] & ~right["noisy-or"])),
+        only_noisy_or_right=int(np.sum(right["noisy-or"] & ~right["fused"])),
+        decisions={"dense": _decisions(pieces, dense), "routed": _decisions(pieces, routed)},
+        encoder_cpu_s={"dense": _cpu_s(pieces, dense), "routed": _cpu_s(pieces, routed)},
+        experts_run={"dense": sum(map(len, dense)), "routed": sum(map(len, routed))},
+    )
+
+
+def noisy_or(pieces: Examined, reference: Examined) -> Scores:
+    """1 - product of (1 - p) over modalities, p from the mean of a modality's calibrated log-odds; calibrated again."""
+    raw, at_reference = (_noisy_or_logits(own, reference) for own in (pieces, reference))
+    found = fit(at_reference, _labels(reference))
+    return probability(raw, found.temperature, found.bias)
+
+
+def _noisy_or_logits(pieces: Examined, reference: Examined) -> Scores:
+    good = np.ones(len(pieces.rows))
+    for modality in _modalities(pieces):
+        own = [calibrated_logits(pieces, reference, name) for name in _experts_of(pieces, modality)]
+        good *= 1 - np.nan_to_num(probability(np.mean(own, axis=0), 1.0, 0.0), nan=0.0)
+    good = good.clip(1e-9, 1 - 1e-9)
+    return np.log1p(-good) - np.log(good)
+
+
+def calibrated_logits(pieces: Examined, reference: Examined, expert: str) -> Scores:
+    """An expert's log-odds of its own modality's defect, calibrated on the reference pieces."""
+    logits, labels = reference.expert_logits(expert), _own_labels(reference, expert)
+    known = ~np.isnan(logits) & ~np.isnan(labels)
+    found = fit(logits[known], labels[known] > 0.5)
+    return pieces.expert_logits(expert) / found.temperature + found.bias
+
+
+def _own_figures(pieces: Examined, reference: Examined, false_reject_rate: float) -> dict[str, Figures]:
+    result = {}
+    for expert in pieces.model.schema.experts:
+        scores = probability(calibrated_logits(pieces, reference, expert.name), 1.0, 0.0)
+        labels = _own_labels(pieces, expert.name)
+        known = ~np.isnan(labels)
+        result[expert.name] = _figures(scores[known], labels[known] > 0.5, false_reject_rate)
+    return result
+
+
+def _figures(scores: Scores, labels: Labels, false_reject_rate: float) -> Figures:
+    seen = ~np.isnan(scores)
+    return figures(scores[seen], labels[seen], false_reject_rate)
+
+
+def _own_labels(pieces: Examined, expert: str) -> Scores:
+    """1 defective, 0 good, NaN unknown, by the label of the expert's modality or else of the piece."""
+    schema = pieces.model.schema
+    owner = next(own.modality for own in schema.experts if own.name == expert)
+    modality = next(own for own in schema.modalities if own.name == owner)
+    labels = [own_label(row, modality) or row.label for row in pieces.rows]
+    return np.array([np.nan if label == "unknown" else float(label == "nok") for label in labels])
+
+
+def _decisions(pieces: Examined, ran: Sequence[Experts]) -> Decisions:
+    found = [ruling.decision for ruling in pieces.rulings(ran)]
+    judged = list(zip(pieces.rows, found, strict=True))
+    return Decisions(
+        passed=found.count(pb.DECISION_PASS),
+        failed=found.count(pb.DECISION_FAIL),
+        review=found.count(pb.DECISION_REVIEW),
+        escapes=tuple(row.piece_id for row, own in judged if row.label == "nok" and own == pb.DECISION_PASS),
+        false_rejects=tuple(row.piece_id for row, own in judged if row.label == "ok" and own == pb.DECISION_FAIL),
+    )
+
+
+def _cpu_s(pieces: Examined, ran: Sequence[Experts]) -> float:
+    return sum(costs[name] for costs, names in zip(pieces.cpu_s, ran, strict=True) for name in names)
+
+
+def _modalities(pieces: Examined) -> list[str]:
+    return [modality.name for modality in pieces.model.schema.modalities]
+
+
+def _experts_of(pieces: Examined, modality: str) -> list[str]:
+    return [expert.name for expert in pieces.model.schema.experts if expert.modality == modality]
+
+
+def _labelled(rows: Sequence[PieceRow], split: str) -> list[PieceRow]:
+    found = [row for row in rows if row.split == split and row.label != "unknown"]
+    if {row.label for row in found} < {"ok", "nok"}:
+        raise ManifestError(f"split {split} has no pieces labelled ok and nok: nothing can be compared")
+    return found
+
+
+def _labels(pieces: Examined) -> Labels:
+    return np.array([row.label == "nok" for row in pieces.rows])
+
+
+def _independent(rows: Sequence[PieceRow]) -> dict[str, int]:
+    kinds = sorted({kind for row in rows for kind in row.groups})
+    return {kind: len({row.groups.get(kind) for row in rows}) for kind in kinds}

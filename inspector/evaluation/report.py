@@ -1,0 +1,108 @@
+"""Holds what an evaluation found and writes it as JSON and as a page. Computes nothing."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from json import dumps
+from pathlib import Path
+
+from inspector.evaluation.figures import Figures
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Counts by the bundle's limits; an escape is a defective piece that passed."""
+
+    passed: int
+    failed: int
+    review: int
+    escapes: tuple[str, ...]
+    false_rejects: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    bundle: str
+    version: str
+    split: str
+    pieces: int
+    defective: int
+    recordings: Mapping[str, int]
+    """Independent groups per kind: the evidence is counted in these, not in pieces."""
+    false_reject_rate: float
+    scores: Mapping[str, Figures]
+    """Against the piece's label: fused, routed, noisy-or, and each modality alone."""
+    own_scores: Mapping[str, Figures]
+    """Each expert alone against the label of its own modality, where that is known."""
+    only_fused_right: int
+    only_noisy_or_right: int
+    decisions: Mapping[str, Decisions]
+    encoder_cpu_s: Mapping[str, float]
+    experts_run: Mapping[str, int]
+
+
+def write_report(report: Report, folder: Path) -> tuple[Path, Path]:
+    """Writes `report.json` and `report.md` into a folder, which is made where it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figures, page = folder / "report.json", folder / "report.md"
+    figures.write_text(dumps(_plain(report), indent=2) + "\n", encoding="utf-8")
+    page.write_text(_page(report), encoding="utf-8")
+    return figures, page
+
+
+def _plain(report: Report) -> dict[str, object]:
+    content = asdict(report)
+    content["scores"] = {name: found._asdict() for name, found in report.scores.items()}
+    content["own_scores"] = {name: found._asdict() for name, found in report.own_scores.items()}
+    return content
+
+
+def _page(report: Report) -> str:
+    groups = ", ".join(f"{count} by {kind}" for kind, count in report.recordings.items())
+    return "\n".join(
+        [
+            f"# {report.bundle} {report.version} on split {report.split}",
+            "",
+            f"{report.pieces} pieces, {report.defective} defective; independent recordings: {groups}.",
+            "",
+            "## Scores against the piece's label",
+            "",
+            *_table(report.scores, report.false_reject_rate),
+            "",
+            f"At one half, {report.only_fused_right} pieces are right by the fused score only and "
+            f"{report.only_noisy_or_right} by noisy-or of the same encoders only.",
+            "",
+            "## Experts against the label of their own modality",
+            "",
+            *_table(report.own_scores, report.false_reject_rate),
+            "",
+            "## Decisions",
+            "",
+            *_decisions(report.decisions),
+            "",
+            "## Cost",
+            "",
+            "| | CPU-seconds of the encoders | expert runs |",
+            "|---|---|---|",
+            *(f"| {name} | {cost:.3f} | {report.experts_run[name]} |" for name, cost in report.encoder_cpu_s.items()),
+            "",
+        ]
+    )
+
+
+def _table(scores: Mapping[str, Figures], false_reject_rate: float) -> list[str]:
+    return [
+        f"| score | accuracy at 0.5 | AUC | misses at {false_reject_rate:.0%} false rejects |",
+        "|---|---|---|---|",
+        *(f"| {name} | {f.accuracy:.3f} | {f.auc:.4f} | {f.miss_rate:.3f} |" for name, f in scores.items()),
+    ]
+
+
+def _decisions(decisions: Mapping[str, Decisions]) -> list[str]:
+    lines = ["| | PASS | FAIL | REVIEW | escapes | false rejects |", "|---|---|---|---|---|---|"]
+    for name, found in decisions.items():
+        counts = f"{found.passed} | {found.failed} | {found.review}"
+        lines.append(f"| {name} | {counts} | {len(found.escapes)} | {len(found.false_rejects)} |")
+    for name, found in decisions.items():
+        lines += ["", f"Escapes, {name}: {', '.join(found.escapes) or 'none'}."]
+        lines += ["", f"False rejects, {name}: {', '.join(found.false_rejects) or 'none'}."]
+    return lines
