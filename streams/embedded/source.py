@@ -171,8 +171,7 @@ class EmbeddedSource:
             batch = self._snapshot(epoch)
             if batch.records or batch.lost or time.monotonic() >= deadline_s:
                 return batch
-            while self._store.changes_seen() == seen and time.monotonic() < deadline_s:
-                time.sleep(max(0.0, min(self._settings.look_s, deadline_s - time.monotonic())))
+            self._store.wait(seen, deadline_s)
 
     def _snapshot(self, epoch: Epoch) -> Batch:
         with self._store.read():

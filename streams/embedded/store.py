@@ -30,6 +30,7 @@ CREATE TABLE flushes (number INTEGER NOT NULL);
 INSERT INTO flushes VALUES (0);
 PRAGMA user_version = 1;
 """
+_QUIET_S = 1.0
 _NO_HOLD = 2**62
 """An output topic is held by nothing until a memo names the verdicts that a successor reads back."""
 
@@ -48,7 +49,7 @@ class EmbeddedSettings:
     max_poll_bytes: int = 16 * 2**20
     max_poll_records: int = 500
     look_s: float = 0.005
-    """How often a waiting poll looks for new records."""
+    """How often a waiting poll looks for new records; half as often once nothing has come for a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class Store:
     def __init__(self, path: Path, settings: EmbeddedSettings) -> None:
         self.path = path
         self._busy_s = settings.busy_s
+        self._look_s = settings.look_s
+        self._changed_s = time.monotonic()
         self._db = sqlite3.connect(path, timeout=settings.busy_s, isolation_level=None, check_same_thread=False)
         try:
             self._open()
@@ -145,6 +148,15 @@ class Store:
     def changes_seen(self) -> int:
         """A number that another connection's commit changes; costs microseconds."""
         return self._number("PRAGMA data_version")
+
+    def wait(self, seen: int, deadline_s: float) -> None:
+        """Returns when another connection has committed since `changes_seen` gave `seen`, or at the deadline."""
+        while (left_s := deadline_s - time.monotonic()) > 0:
+            if self.changes_seen() != seen:
+                self._changed_s = time.monotonic()
+                return
+            quiet = time.monotonic() - self._changed_s > _QUIET_S
+            time.sleep(min(left_s, self._look_s * 2 if quiet else self._look_s))
 
     def end(self) -> int:
         """Offset that the next record gets at least."""

@@ -28,8 +28,7 @@ class EmbeddedTail:
             records = self._snapshot()
             if records or time.monotonic() >= deadline_s:
                 return records
-            while self._store.changes_seen() == seen and time.monotonic() < deadline_s:
-                time.sleep(max(0.0, min(self._settings.look_s, deadline_s - time.monotonic())))
+            self._store.wait(seen, deadline_s)
 
     def position(self) -> Mapping[TopicPartition, int]:
         return dict(self._next)
