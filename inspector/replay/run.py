@@ -14,7 +14,7 @@ from inspector.replay.plan import Plan, PlanError, plan
 from streams.log import Publisher
 from streams.records import Output
 
-_SOON_S = 1.0
+_SOON_S = 0.6
 """The first piece enters this long after the start, so that the sensors are heard before it."""
 
 

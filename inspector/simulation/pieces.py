@@ -59,12 +59,25 @@ class SimulatedPiece:
 
 def simulate_piece(settings: LineSettings, number: int) -> SimulatedPiece:
     """The piece with this number; equal settings and numbers give equal bytes."""
-    rng = np.random.default_rng([settings.seed, number])
+    rng = _rng(settings, number)
     truth = _truth(rng, settings)
     wrong = truth.severity
     image = draw_part(rng, number % settings.stations, scratch=wrong.get("scratch", 0.0), dent=wrong.get("dent", 0.0))
     sound = ring(rng, crack=wrong.get("crack", 0.0))
-    return SimulatedPiece(f"s{settings.seed}-{number:06d}", truth, image, sound)
+    return SimulatedPiece(piece_id(settings, number), truth, image, sound)
+
+
+def piece_id(settings: LineSettings, number: int) -> str:
+    return f"s{settings.seed}-{number:06d}"
+
+
+def truth_of(settings: LineSettings, number: int) -> Truth:
+    """What is wrong with the piece, without making its recordings."""
+    return _truth(_rng(settings, number), settings)
+
+
+def _rng(settings: LineSettings, number: int) -> np.random.Generator:
+    return np.random.default_rng([settings.seed, number])
 
 
 def _truth(rng: np.random.Generator, settings: LineSettings) -> Truth:

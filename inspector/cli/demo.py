@@ -1,0 +1,92 @@
+"""`inspector demo`: shows a simulated line's verdicts as they come, then what was right and wrong about them."""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from inspector.cli.errors import reported
+from inspector.demo import DemoError, DemoSettings, Outcome, run_demo
+from inspector.tally import Tally, decision_word, reason_word
+from protos.inspection.v1.verdict_pb2 import Verdict
+
+CONFIG = Path(__file__).parents[2] / "deploy" / "demo" / "service.toml"
+_COLOURS = {"pass": "green", "fail": "red", "review": "yellow"}
+_ROWS = 12
+
+
+@click.command()
+@click.option("--config", type=click.Path(path_type=Path), default=CONFIG, help="Another service to start.")
+@click.option("--pieces", default=600, show_default=True, type=click.IntRange(1))
+@click.option("--rate", default=12.0, show_default=True, type=click.FloatRange(min=0, min_open=True))
+@click.option("--seed", default=2026, show_default=True, type=click.IntRange(0))
+@reported()
+def demo(config: Path, pieces: int, rate: float, seed: int) -> None:
+    """Starts a service of its own, runs a simulated line with everyday faults through it, and compares its verdicts
+    with what is true. The last line printed is one JSON object. Exit code 0: every piece had exactly one verdict."""
+    settings = DemoSettings(config, pieces, rate, seed)
+    click.echo(f"starting the service of {config}; {pieces} pieces at {rate:g}/s follow")
+    try:
+        with _display(Console()) as show:
+            outcome = run_demo(settings, show)
+    except DemoError as exc:
+        raise click.ClickException(str(exc)) from exc
+    _print_summary(outcome)
+    summary = outcome.tally.summary(outcome.first_verdict_s)
+    click.echo(json.dumps(summary))
+    if (summary["verdicts"], summary["doubled"], summary["missing"]) != (summary["pieces"], 0, 0):
+        raise SystemExit(1)
+
+
+@contextmanager
+def _display(console: Console) -> Iterator[Callable[[Verdict, Tally], None]]:
+    """A live table on a terminal, one line a verdict elsewhere."""
+    if not console.is_terminal:
+        yield lambda verdict, tally: click.echo(" ".join(_cells(verdict)))
+        return
+    recent: deque[Verdict] = deque(maxlen=_ROWS)
+    with Live(console=console, refresh_per_second=8) as live:
+
+        def show(verdict: Verdict, tally: Tally) -> None:
+            recent.append(verdict)
+            live.update(_screen(recent, tally))
+
+        yield show
+
+
+def _cells(verdict: Verdict) -> tuple[str, ...]:
+    score = f"{verdict.defect_score:.3f}" if verdict.HasField("defect_score") else "-"
+    ran = "+".join(expert.expert for expert in verdict.experts if expert.ran) or "-"
+    named = verdict.inspection
+    return named.station, named.piece_id, decision_word(verdict), reason_word(verdict), score, ran
+
+
+def _screen(recent: deque[Verdict], tally: Tally) -> Group:
+    table = Table("station", "piece", "decision", "reason", "score", "experts that ran")
+    for verdict in recent:
+        table.add_row(*_cells(verdict), style=_COLOURS[decision_word(verdict)])
+    counts = ", ".join(f"{tally.decisions[word]} {word}" for word in _COLOURS)
+    latency = tally.latency_ms()
+    return Group(table, Text(f"{tally.received} of {len(tally.truth)} pieces: {counts}; p95 {latency['p95']:.0f} ms"))
+
+
+def _print_summary(outcome: Outcome) -> None:
+    tally = outcome.tally
+    bad = sum(bool(defects) for defects in tally.truth.values())
+    click.echo(f"\n{len(tally.truth)} pieces, {bad} of them with a defect")
+    for reason, count in sorted(tally.reasons.items()):
+        click.echo(f"  {reason}: {count}")
+    for piece_id in tally.escapes:
+        click.echo(f"  escape: {piece_id} has {', '.join(tally.truth[piece_id])} and passed")
+    for piece_id in tally.false_rejects:
+        click.echo(f"  false reject: {piece_id} is good and failed")
+    latency = tally.latency_ms()
+    figures = ", ".join(f"{name} {value:.0f} ms" for name, value in latency.items())
+    click.echo(f"  capture to receipt: {figures}; experts run {tally.experts_run}, skipped {tally.experts_skipped}")

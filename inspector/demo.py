@@ -1,0 +1,211 @@
+"""Runs a simulated line through a service of its own and collects the verdicts as a gRPC client sees them.
+Knows neither how they are shown nor how they are made."""
+
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from inspector.client import Client, ClientError, Watch, WatchOptions
+from inspector.config.opening import open_log
+from inspector.config.service import Service, load_service
+from inspector.config.tables import EmbeddedTable
+from inspector.replay.faults import Faults, Silence
+from inspector.replay.pacing import Clock, Published
+from inspector.replay.pieces import SimulatedPieces
+from inspector.replay.run import Request, prepare
+from inspector.simulation.dataset import MICROPHONE
+from inspector.simulation.pieces import LineSettings, piece_id, truth_of
+from inspector.tally import Tally
+from protos.inspection.v1.verdict_pb2 import Verdict
+
+START_BUDGET_S, PATIENCE_S, STOP_BUDGET_S = 30.0, 15.0, 20.0
+_LOOK_S = 0.1
+_AFTER_S = 0.5
+"""The watcher listens this long after the last verdict, for one that comes twice."""
+
+
+Arrival = tuple[Verdict, int] | ClientError
+"""A verdict with the moment of its receipt, or why none come any more."""
+Arrivals = queue.SimpleQueue[Arrival]
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the message says why and where to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSettings:
+    """What the demo's line does: an everyday amount of everything that goes wrong."""
+
+    config: Path
+    num_pieces: int = 600
+    rate_hz: float = 12.0
+    seed: int = 2026
+    """Another line than the one that the bundle was trained on (seed 0)."""
+
+    @property
+    def line(self) -> LineSettings:
+        return LineSettings(seed=self.seed)
+
+    @property
+    def faults(self) -> Faults:
+        middle_s = self.num_pieces / self.rate_hz / 2
+        silence = Silence(MICROPHONE, middle_s, middle_s + 3.0, "station-2")
+        return Faults(jitter_s=0.02, drop=0.004, duplicate=0.03, silences=(silence,), seed=self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the client counted, and how long the first verdict took from the start of the service."""
+
+    tally: Tally
+    first_verdict_s: float | None
+
+
+def run_demo(settings: DemoSettings, show: Callable[[Verdict, Tally], None]) -> Outcome:
+    """Starts the service, publishes the line, collects every verdict. Raises DemoError, ConfigError, LogError."""
+    service = load_service(settings.config)
+    folder = _cleared(service)
+    numbers = range(settings.num_pieces)
+    tally = Tally({piece_id(settings.line, n): truth_of(settings.line, n).defects for n in numbers})
+    first_s: float | None = None
+    with ExitStack() as stack:
+        started_s = time.monotonic()
+        process = stack.enter_context(_serving(settings.config, folder / "service.log"))
+        arrivals = stack.enter_context(_watching(service, process))
+        published = stack.enter_context(_line(settings, service))
+        for verdict, received_ns in _until_complete(arrivals, tally, published, process):
+            first_s = time.monotonic() - started_s if first_s is None else first_s
+            tally.add(verdict, received_ns)
+            show(verdict, tally)
+    return Outcome(tally, None if first_s is None else round(first_s, 2))
+
+
+def _cleared(service: Service) -> Path:
+    """The folder of the log, which begins empty: the same pieces come every time."""
+    table = service.config.log
+    if not isinstance(table, EmbeddedTable):
+        raise DemoError(f"{service.path}: log.kind is {table.kind!r}; the demo runs on an embedded log")
+    folder = table.path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob(f"{table.path.name}*"):
+        path.unlink()
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    process: subprocess.Popen[bytes]
+    log_file: Path
+
+    def check(self) -> None:
+        """Raises DemoError when the service has ended."""
+        code = self.process.poll()
+        if code is not None:
+            said = "\n".join(self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-10:])
+            raise DemoError(f"the service ended with exit code {code}; the end of {self.log_file}:\n{said}")
+
+
+@contextmanager
+def _serving(config: Path, log_file: Path) -> Iterator[_Process]:
+    """The service as a process of its own, stopped at the end as an operator would stop it."""
+    command = [sys.executable, "-m", "inspector", "serve", "--config", str(config)]
+    with log_file.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:  # noqa: S603
+        try:
+            yield _Process(process, log_file)
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_BUDGET_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@contextmanager
+def _watching(service: Service, process: _Process) -> Iterator[Arrivals]:
+    """Verdicts as a client receives them, once the gateway answers."""
+    arrivals: Arrivals = queue.SimpleQueue()
+    with Client(service.config.gateway.listen) as client:
+        watch = client.watch(WatchOptions(earliest=True))
+        thread = threading.Thread(target=_receive, args=(watch, arrivals), name="watch")
+        thread.start()
+        try:
+            _wait_positioned(watch, process)
+            yield arrivals
+        finally:
+            watch.close()
+            thread.join()
+
+
+def _receive(watch: Watch, arrivals: Arrivals) -> None:
+    try:
+        for verdict, _ in watch:
+            arrivals.put((verdict, time.time_ns()))
+    except ClientError as exc:
+        arrivals.put(exc)
+
+
+def _wait_positioned(watch: Watch, process: _Process) -> None:
+    deadline_s = time.monotonic() + START_BUDGET_S
+    while not watch.positioned.wait(_LOOK_S):
+        process.check()
+        if time.monotonic() > deadline_s:
+            raise DemoError(f"the gateway did not answer within {START_BUDGET_S:.0f} s; see {process.log_file}")
+
+
+@contextmanager
+def _line(settings: DemoSettings, service: Service) -> Iterator[Future[Published]]:
+    """The simulated line in a thread of its own; it stops with the context."""
+    stop = threading.Event()
+
+    def nap(seconds: float) -> None:
+        if stop.wait(seconds):
+            raise DemoError("the line was stopped before its end")
+
+    def publish() -> Published:
+        clock = Clock(sleep=nap)
+        request = Request(rate_hz=settings.rate_hz, faults=settings.faults)
+        run = prepare(SimulatedPieces(settings.line, settings.num_pieces), service, request, clock.now_ns())
+        with closing(open_log(service.path, service.config).publisher()) as publisher:
+            return run.publish(publisher, clock)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="line") as pool:
+        try:
+            yield pool.submit(publish)
+        finally:
+            stop.set()
+
+
+def _until_complete(
+    arrivals: Arrivals, tally: Tally, published: Future[Published], process: _Process
+) -> Iterator[tuple[Verdict, int]]:
+    """Verdicts until every piece has one, or none has come for `PATIENCE_S` after the line's end; and a little more."""
+    patience_s = PATIENCE_S
+    last_s = time.monotonic()
+    while time.monotonic() - last_s < patience_s:
+        try:
+            arrival = arrivals.get(timeout=_LOOK_S)
+        except queue.Empty:
+            process.check()
+            last_s = last_s if _ended(published) else time.monotonic()
+            patience_s = _AFTER_S if tally.complete else PATIENCE_S
+            continue
+        if isinstance(arrival, ClientError):
+            raise DemoError(f"the gateway refused the watcher: {arrival}") from arrival
+        last_s = time.monotonic()
+        yield arrival
+
+
+def _ended(published: Future[Published]) -> bool:
+    """Whether the line has published everything; raises what stopped it early."""
+    if not published.done():
+        return False
+    published.result()
+    return True
