@@ -6,6 +6,8 @@ import resource
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.codecs import decode
@@ -180,6 +182,32 @@ def test_a_reference_is_handed_on() -> None:
 def test_events_decode(wire: pb.PieceEventKind, kind: EventKind) -> None:
     item = decoded(pb.PieceEvent.FromString(bad.event(kind=wire, lot="L7")))
     assert item == Event(Origin("qa.l1.pieces", 3, 41, 99), PIECE, "a", "L7", kind, bad.NS)
+
+
+VALID = [
+    (bad.FRAME, bad.frame()),
+    (bad.FRAME, bad.frame(bad.jpeg(bad.picture()), pb.PIXEL_FORMAT_JPEG)),
+    (bad.FRAME, bad.frame(bad.jpeg(GREY, cv2.IMWRITE_JPEG_PROGRESSIVE, 1), pb.PIXEL_FORMAT_JPEG)),
+    (bad.FRAME, bad.referring()),
+    (bad.CHUNK, bad.chunk()),
+    (bad.TRACE, bad.trace()),
+    (bad.EVENT, bad.event()),
+]
+
+
+@given(
+    st.sampled_from(VALID),
+    st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), max_size=4),
+    st.integers(0, 2**16),
+)
+@settings(max_examples=300, deadline=None)
+def test_no_damage_to_a_record_raises(valid: tuple[str, bytes], flips: list[tuple[int, int]], length: int) -> None:
+    type_, value = valid[0], bytearray(valid[1][: length % (2 * len(valid[1])) + 1])
+    for index, byte in flips:
+        value[index % len(value)] = byte
+    kind = bad.Malformed("", type_, b"", 0).kind
+    item = decode(record(type_, bytes(value), kind), LIMITS, bad.LINE)
+    assert item.origin == Origin(TOPICS.of(kind), 3, 41, 99)
 
 
 def test_a_dead_letter_says_where_why_and_what() -> None:

@@ -444,6 +444,49 @@ def test_a_producer_killed_while_appending_leaves_whole_batches(path: Path) -> N
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+TORN = """
+import os, sys
+from pathlib import Path
+from streams.embedded.store import EmbeddedSettings, Store
+from streams.records import Output
+store = Store(Path(sys.argv[1]), EmbeddedSettings())
+with store.write(durable=True):
+    store.append([Output("qa.l1.verdicts", 0, b"", bytes(100_000), "t")] * 100)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_process_killed_before_the_end_of_its_transaction_leaves_nothing(path: Path) -> None:
+    log = EmbeddedLog(path)
+    killed = subprocess.run([sys.executable, "-c", TORN, str(path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert verdict_values(log) == []
+    publish(log, output("verdicts", b"next"))
+    assert verdict_values(log) == [b"next"]
+
+
+def test_a_tail_that_is_too_slow_is_told_so(path: Path) -> None:
+    log = EmbeddedLog(path)
+    publish(log, output("verdicts", b"1"))
+    with closing(log.tail(Start(earliest=True))) as tail:
+        publish(EmbeddedLog(path, EmbeddedSettings(max_age_s=0.0)), output("verdicts", b"2"))
+        with pytest.raises(TokenExpiredError):
+            tail.poll(0)
+
+
+def test_a_waiting_tail_wakes_when_another_process_appends(path: Path) -> None:
+    log = EmbeddedLog(path)
+    with closing(log.tail(Start())) as tail:
+        writer = multiprocessing.get_context("spawn").Process(target=append_verdict, args=(path,))
+        writer.start()
+        assert values(tail.poll(30)) == [b"now"]
+        writer.join()
+
+
+def append_verdict(path: Path) -> None:
+    publish(EmbeddedLog(path), output("verdicts", b"now"))
+
+
 def test_a_stopped_owner_that_wakes_publishes_nothing(path: Path) -> None:
     log = EmbeddedLog(path)
     publish(log, *frames(b"0"))
