@@ -70,6 +70,8 @@ class KafkaSource:
         self._owned: dict[Shard, tuple[KafkaPartition, ...]] = {}
         self._handover: Handover | None = None
         self._paused: Partitions = frozenset()
+        for topic in self._topics:  # the leader of the group assigns only what its metadata hold already
+            self._consumer.partitions_for_topic(topic)
         self._consumer.subscribe(list(self._topics), listener=_Listener(self._consumer, self._events))
 
     def poll(self, timeout_s: float) -> Batch:

@@ -1,0 +1,85 @@
+"""Exactly one verdict per record while workers die, sleep, leave and come back; counted by an independent reader."""
+
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.integration.faults import POINTS, WorkerProcess, wait_for
+from tests.integration.kafka_line import KafkaLine
+
+pytestmark = pytest.mark.broker
+
+NUM_RECORDS = 40
+
+
+def worker(
+    line: KafkaLine, folder: Path, name: str, fault: str = "", after: int = 20, kind: str = "KILL"
+) -> WorkerProcess:
+    environment = {
+        "BOOTSTRAP": line.settings.bootstrap_servers[0],
+        "LINE": line.name,
+        "WORKER": name,
+        "SESSION_TIMEOUT_MS": str(line.settings.session_timeout_ms),
+        "TRANSACTION_TIMEOUT_MS": str(line.settings.transaction_timeout_ms),
+        "FAULT_POINT": fault,
+        "FAULT_AFTER": str(after),
+        "FAULT_SIGNAL": kind,
+    }
+    return WorkerProcess("tests.integration.stub_worker", environment, folder / f"{name}.log")
+
+
+def publish(line: KafkaLine) -> Counter[bytes]:
+    """Numbered records over both partitions; each is wanted once."""
+    values = [b"%d" % number for number in range(NUM_RECORDS)]
+    line.publish(values[::2], partition=0)
+    line.publish(values[1::2], partition=1)
+    return Counter(values)
+
+
+def verdicts(line: KafkaLine) -> Counter[bytes]:
+    return Counter(record.value for record in line.verdicts(NUM_RECORDS, timeout_s=25))
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_kill_and_restart_under_the_same_name(line: KafkaLine, tmp_path: Path, point: str) -> None:
+    wanted = publish(line)
+    with worker(line, tmp_path, "worker-1", point) as first:
+        assert first.wait(30) == -signal.SIGKILL
+    with worker(line, tmp_path, "worker-1"):
+        assert verdicts(line) == wanted
+
+
+@pytest.mark.parametrize("point", ["after produce", "before commit"])
+def test_kill_and_take_over_by_another(line: KafkaLine, tmp_path: Path, point: str) -> None:
+    wanted = publish(line)
+    with worker(line, tmp_path, "worker-1", point) as first:
+        assert first.wait(30) == -signal.SIGKILL
+    with worker(line, tmp_path, "worker-2"):
+        assert verdicts(line) == wanted
+
+
+@pytest.mark.parametrize("successor", ["worker-1", "worker-2"])
+def test_a_sleeper_that_wakes_between_offsets_and_commit_publishes_nothing(
+    line: KafkaLine, tmp_path: Path, successor: str
+) -> None:
+    wanted = publish(line)
+    with worker(line, tmp_path, "worker-1", "before commit", kind="STOP") as sleeper:
+        sleeper.wait_stopped(30)
+        with worker(line, tmp_path, successor):
+            assert verdicts(line) == wanted
+            sleeper.signal(signal.SIGCONT)
+            said = tmp_path / "worker-1.log"
+            wait_for(lambda: "refused" in said.read_text(), 20, "the sleeper's commit to be refused")
+            if successor == "worker-1":
+                assert sleeper.wait(20) == 1
+                assert "another process works as 'worker-1'" in said.read_text()
+            assert verdicts(line) == wanted
+
+
+def test_two_workers_share_and_one_dies(line: KafkaLine, tmp_path: Path) -> None:
+    wanted = publish(line)
+    with worker(line, tmp_path, "worker-1"), worker(line, tmp_path, "worker-2", "after poll", after=1) as leaver:
+        leaver.wait(30)
+        assert verdicts(line) == wanted

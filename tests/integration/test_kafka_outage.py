@@ -1,0 +1,88 @@
+"""A broker that dies and comes back: everybody waits for it, says so once, and goes on."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from deploy.kafka.run import Broker, properties
+from streams.log import Position
+from streams.records import Output, TopicPartition
+from streams.resume import Memo
+from tests.integration.conftest import free_ports, start
+from tests.integration.kafka_line import FRAME, KafkaLine, poll_for, poll_until
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[tuple[Broker, KafkaLine]]:
+    """A broker of this test's own, to be killed, and a line on it."""
+    port, controller = free_ports(2)
+    broker = start(tmp_path, properties(port, controller, tmp_path))
+    line = KafkaLine.named(f"127.0.0.1:{port}", "outage")
+    line.create()
+    yield broker, line
+    broker.stop()
+
+
+def test_an_outage_is_waited_out_and_said_once(
+    broker: tuple[Broker, KafkaLine], caplog: pytest.LogCaptureFixture
+) -> None:
+    kafka, line = broker
+    frames = TopicPartition(line.topics.of("frames"), 0)
+    line.publish([b"a"])
+    log = line.log()
+    with closing(log.sink()) as sink, closing(log.source()) as source, closing(log.publisher()) as publisher:
+        batches, _ = poll_until(source, 1)
+        poll_for(source, "at_end")
+        kafka.kill()
+        caplog.clear()
+        publisher.publish([Output(frames.topic, 0, b"station", b"b", FRAME)])
+        until = time.monotonic() + 4
+        while time.monotonic() < until:
+            assert not source.poll(0.1).at_end
+        kafka.start()
+        _, records = poll_until(source, 1, timeout_s=30)
+        assert [record.value for record in records] == [b"b"]
+        publisher.flush()
+        position = Position(2, Memo(read=2, verdicts=0, dead_letters=0).encode())
+        sink.commit([line.verdict(b"A"), line.verdict(b"B")], {frames: position}, source.poll(0).epoch)
+        own = [each.getMessage() for each in caplog.records if each.name == "inspector.streams.kafka"]
+        assert len([each for each in own if "does not answer" in each]) == 1
+        assert len([each for each in own if "answers again" in each]) == 1
+    assert [record.value for record in line.verdicts(2)] == [b"A", b"B"]
+    del batches
+
+
+def test_a_commit_begun_in_an_outage_is_written_once(broker: tuple[Broker, KafkaLine]) -> None:
+    kafka, line = broker
+    frames = TopicPartition(line.topics.of("frames"), 0)
+    line.publish([b"a"])
+    log = line.log()
+    with closing(log.sink()) as sink, closing(log.source()) as source:
+        batches, _ = poll_until(source, 1)
+        kafka.kill()
+        restart = threading.Timer(1.0, kafka.start)
+        restart.start()
+        sink.commit([line.verdict(b"A")], {frames: Position(1, Memo(read=1).encode())}, batches[-1].epoch)
+        restart.join()
+    assert [record.value for record in line.verdicts(1)] == [b"A"]
+
+
+def test_opening_waits_for_a_cluster_that_is_not_there_yet(tmp_path: Path) -> None:
+    port, controller = free_ports(2)
+    kafka = Broker(tmp_path, properties(port, controller, tmp_path))
+    line = KafkaLine.named(f"127.0.0.1:{port}", "late")
+    begin = threading.Timer(0.5, kafka.start)
+    begin.start()
+    try:
+        line.create()
+        line.publish([b"a"], kind="verdicts")
+        assert [record.value for record in line.verdicts(1)] == [b"a"]
+    finally:
+        begin.join()
+        kafka.stop()

@@ -1,0 +1,106 @@
+"""TLS and SASL/SCRAM against a broker with a certificate made for the test."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+import pytest
+import trustme
+
+from deploy.kafka.run import properties
+from streams.kafka import KafkaSecurity
+from streams.kafka.client import open_reader
+from streams.log import LogError, Position
+from streams.records import TopicPartition
+from streams.resume import Memo
+from tests.integration.conftest import free_ports, start
+from tests.integration.kafka_line import KafkaLine, poll_until
+
+pytestmark = pytest.mark.broker
+
+USER, PASSWORD, GUESS = "inspector", "not-a-secret", "guessed"
+
+
+@dataclass(frozen=True)
+class Secured:
+    ports: dict[str, int]
+    ca_file: str
+    cert_file: str
+    key_file: str
+
+    def line(self, test: str, security: KafkaSecurity) -> KafkaLine:
+        made = KafkaLine.named(f"localhost:{self.ports[security.protocol]}", test)
+        return replace(made, settings=replace(made.settings, security=security))
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """A broker with a listener per protocol; `ssl` demands a client certificate."""
+    data = tmp_path_factory.mktemp("secured")
+    authority = trustme.CA()
+    ca_file, server_file, cert_file, key_file = (str(data / name) for name in ("ca", "server", "cert", "key"))
+    authority.cert_pem.write_to_path(ca_file)
+    authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem.write_to_path(server_file)
+    client = authority.issue_cert("client.example")
+    client.private_key_pem.write_to_path(key_file)
+    for pem in client.cert_chain_pems:
+        pem.write_to_path(cert_file, append=True)
+    plain, tls, sasl, sasl_plain, controller = free_ports(5)
+    scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+    config = properties(plain, controller, data) | {
+        "listeners": f"PLAINTEXT://127.0.0.1:{plain},SSL://127.0.0.1:{tls},SASL_SSL://127.0.0.1:{sasl},"
+        f"SASL_PLAINTEXT://127.0.0.1:{sasl_plain},CONTROLLER://127.0.0.1:{controller}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{plain},SSL://localhost:{tls},SASL_SSL://localhost:{sasl},"
+        f"SASL_PLAINTEXT://localhost:{sasl_plain}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL,"
+        "SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": server_file,
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": ca_file,
+        "listener.name.ssl.ssl.client.auth": "required",
+        "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": scram,
+        "listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config": scram,
+    }
+    broker = start(data, config, {USER: PASSWORD})
+    ports = {"plaintext": plain, "ssl": tls, "sasl_ssl": sasl, "sasl_plaintext": sasl_plain}
+    yield Secured(ports, ca_file, cert_file, key_file)
+    broker.stop()
+
+
+def security(secured: Secured, protocol: str) -> KafkaSecurity:
+    match protocol:
+        case "ssl":
+            return KafkaSecurity("ssl", ca_file=secured.ca_file, cert_file=secured.cert_file, key_file=secured.key_file)
+        case "sasl_ssl":
+            return KafkaSecurity("sasl_ssl", ca_file=secured.ca_file, username=USER, password=PASSWORD)
+        case _:
+            return KafkaSecurity("sasl_plaintext", username=USER, password=PASSWORD)
+
+
+@pytest.mark.parametrize("protocol", ["ssl", "sasl_ssl", "sasl_plaintext"])
+def test_everything_works_over(secured: Secured, protocol: str) -> None:
+    line = secured.line(protocol, security(secured, protocol))
+    line.create()
+    line.publish([b"a"])
+    log = line.log()
+    with closing(log.sink()) as sink, closing(log.source()) as source:
+        batches, _ = poll_until(source, 1)
+        frames = TopicPartition(line.topics.of("frames"), 0)
+        sink.commit([line.verdict(b"A")], {frames: Position(1, Memo(read=1).encode())}, batches[-1].epoch)
+    assert [record.value for record in line.verdicts(1)] == [b"A"]
+
+
+def test_a_wrong_password_is_said_at_once_and_never_shown(secured: Secured) -> None:
+    line = secured.line("wrong", replace(security(secured, "sasl_ssl"), password=GUESS))
+    with pytest.raises(LogError, match=f"refuses user '{USER}'") as caught:
+        open_reader(line.settings)
+    assert GUESS not in str(caught.value)
+    assert GUESS not in repr(line.settings)
+
+
+def test_files_that_are_no_certificates_are_named(secured: Secured) -> None:
+    line = secured.line("files", KafkaSecurity("ssl", ca_file=secured.key_file))
+    with pytest.raises(LogError, match=r"TLS files .*key cannot be used"):
+        open_reader(line.settings)

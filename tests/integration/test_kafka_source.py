@@ -1,0 +1,226 @@
+"""What a source gives: shards with what predecessors left, records, ends, losses. Against a real broker."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+
+import pytest
+
+from streams.kafka import KafkaLog
+from streams.kafka.sink import KafkaSink
+from streams.kafka.source import KafkaSource
+from streams.log import Batch, CommitRefusedError, LogError, Position, TopicsError
+from streams.records import Shard, TopicPartition
+from streams.resume import Memo
+from tests.integration.kafka_line import FRAME, KafkaLine, poll_for, poll_until
+
+pytestmark = pytest.mark.broker
+
+
+class Worker:
+    """A sink and a source under one name."""
+
+    def __init__(self, log: KafkaLog) -> None:
+        self.sink: KafkaSink = log.sink()
+        self.source: KafkaSource = log.source()
+
+    def close(self) -> None:
+        self.source.close()
+        self.sink.close()
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def work(line: KafkaLine, stack: ExitStack, name: str = "worker-1") -> Worker:
+    return stack.enter_context(closing(Worker(line.log(name))))
+
+
+def frames(line: KafkaLine, partition: int = 0) -> TopicPartition:
+    return TopicPartition(line.topics.of("frames"), partition)
+
+
+def memo(read: int, verdicts: int = 0) -> str:
+    return Memo(read=read, verdicts=verdicts, dead_letters=0).encode()
+
+
+def test_records_carry_key_type_and_append_time(line: KafkaLine, stack: ExitStack) -> None:
+    line.publish([b"a"])
+    _, (record,) = poll_until(work(line, stack).source, 1)
+    assert (record.key, record.type, record.value, record.offset) == (b"station", FRAME, b"a", 0)
+    assert record.append_ns > 1_700_000_000 * 10**9
+
+
+def test_a_group_without_commits_gains_its_shards_at_the_earliest(line: KafkaLine, stack: ExitStack) -> None:
+    line.publish([b"a", b"b"])
+    batch = poll_for(work(line, stack).source, "gained")
+    assert {each.shard for each in batch.gained} == {Shard(line.name, 0), Shard(line.name, 1)}
+    assert [each.positions for each in batch.gained] == [{}, {}]
+    assert batch.gained[0].starts[frames(line).topic] == 0
+
+
+def test_live_starts_at_the_end_and_stays_there_for_the_successor(line: KafkaLine, stack: ExitStack) -> None:
+    line.publish([b"old", b"older"])
+    live = replace(line, settings=replace(line.settings, start_at="live"))
+    with closing(Worker(live.log())) as first:
+        poll_for(first.source, "gained")
+    line.publish([b"new"])
+    _, records = poll_until(work(live, stack).source, 1)
+    assert [record.value for record in records] == [b"new"]
+
+
+def test_a_successor_gets_position_memo_and_what_was_published(line: KafkaLine, stack: ExitStack) -> None:
+    line.publish([b"a", b"b", b"c"])
+    with closing(Worker(line.log())) as first:
+        batches, _ = poll_until(first.source, 3)
+        first.sink.commit([line.verdict(b"A")], {frames(line): Position(0, memo(1))}, batches[-1].epoch)
+        ends = first.sink.commit([line.verdict(b"B")], {frames(line): Position(1, memo(2, 2))}, batches[-1].epoch)
+    assert ends == {TopicPartition(line.topics.of("verdicts"), 0): 3}  # the first commit's marker has an offset too
+    gained = poll_for(work(line, stack).source, "gained").gained[0]
+    assert gained.positions[frames(line).topic] == Position(1, memo(2, 2))
+    assert gained.starts[frames(line).topic] == 1
+    assert [record.value for record in gained.verdicts] == [b"B"]
+    assert gained.verdict_end >= 3
+
+
+def test_read_back_waits_until_an_open_transaction_is_decided(line: KafkaLine, stack: ExitStack) -> None:
+    patient = replace(line, settings=replace(line.settings, transaction_timeout_ms=30_000))
+    line.publish([b"a"], partition=0)
+    line.publish([b"b"], partition=1)
+    first = work(patient, stack)
+    batches, _ = poll_until(first.source, 2)
+    both = {frames(line, number): Position(0, memo(1)) for number in (0, 1)}
+    first.sink.commit([], both, batches[-1].epoch)
+    producer = first.sink._producer
+    assert producer is not None
+    producer.begin_transaction()
+    first.sink._produce(producer, [line.verdict(b"undecided", number) for number in (0, 1)])
+    second = work(patient, stack, "worker-2")
+    deadline = time.monotonic() + 2
+    while time.monotonic() < deadline:
+        assert not first.source.poll(0.05).gained
+        assert not second.source.poll(0.05).gained
+    producer.commit_transaction()
+    gained = poll_both(first, second, until=second).gained
+    assert [record.value for record in gained[0].verdicts] == [b"undecided"]
+
+
+def test_everything_read_is_confirmed_at_end_and_nothing_is_unread(line: KafkaLine, stack: ExitStack) -> None:
+    line.publish([b"a"])
+    source = work(line, stack).source
+    batch = poll_for(source, "at_end")
+    while len(batch.at_end) < 2:
+        batch = poll_for(source, "at_end")
+    assert batch.unread == frozenset()
+
+
+def test_a_paused_partition_gives_nothing_and_counts_as_unread(line: KafkaLine, stack: ExitStack) -> None:
+    source = work(line, stack).source
+    poll_for(source, "at_end")
+    source.pause({frames(line)})
+    line.publish([b"held"], partition=0)
+    line.publish([b"free"], partition=1)
+    batches, records = poll_until(source, 2, timeout_s=1.5)
+    assert [record.value for record in records] == [b"free"]
+    assert batches[-1].unread == {frames(line)}
+    assert Shard(line.name, 0) not in batches[-1].at_end
+    source.pause(frozenset())
+    assert [record.value for record in poll_until(source, 1)[1]] == [b"held"]
+
+
+def test_offsets_deleted_before_the_take_over_are_counted(
+    line: KafkaLine, stack: ExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    line.publish([b"%d" % number for number in range(10)])
+    with closing(Worker(line.log())) as first:
+        batches, _ = poll_until(first.source, 10)
+        first.sink.commit([], {frames(line): Position(2, memo(10))}, batches[-1].epoch)
+    line.delete_before("frames", 0, 5)
+    source = work(line, stack).source
+    _, records = poll_until(source, 5)
+    assert [record.offset for record in records] == [5, 6, 7, 8, 9]
+    assert source.lost_offsets == {frames(line).topic: 3}
+    assert "3 records were deleted before they were read, offsets 2 to 4" in caplog.text
+
+
+def test_offsets_deleted_while_paused_are_counted(line: KafkaLine, stack: ExitStack) -> None:
+    source = work(line, stack).source
+    poll_for(source, "gained")
+    source.pause({frames(line)})
+    source.poll(0.2)
+    line.publish([b"%d" % number for number in range(10)])
+    line.delete_before("frames", 0, 4)
+    source.pause(frozenset())
+    _, records = poll_until(source, 6)
+    assert [record.offset for record in records] == [4, 5, 6, 7, 8, 9]
+    assert source.lost_offsets == {frames(line).topic: 4}
+
+
+def test_a_commit_of_an_earlier_generation_is_refused_and_the_shards_come_anew(
+    line: KafkaLine, stack: ExitStack
+) -> None:
+    line.publish([b"a"])
+    first = work(line, stack)
+    batches, _ = poll_until(first.source, 1)
+    second = work(line, stack, "worker-2")
+    poll_both(first, second, until=second)
+    with pytest.raises(CommitRefusedError):
+        first.sink.commit([line.verdict(b"A")], {frames(line): Position(1, memo(1))}, batches[-1].epoch)
+    assert line.verdicts(1, timeout_s=0.5) == []
+    assert poll_for(first.source, "lost").lost
+    poll_for(first.source, "gained")
+
+
+def poll_both(first: Worker, second: Worker, until: Worker) -> Batch:
+    """Polls two workers in turn until one of them gains a shard; the batch that gave it."""
+    while True:
+        for worker in (first, second):
+            batch = worker.source.poll(0.05)
+            if worker is until and batch.gained:
+                return batch
+
+
+def test_a_refused_commit_gives_lost_then_gained_without_a_rebalance(line: KafkaLine, stack: ExitStack) -> None:
+    line.publish([b"a"])
+    worker = work(line, stack)
+    batches, _ = poll_until(worker.source, 1)
+    stale = batches[-1].epoch._replace(generation_id=999)  # type: ignore[attr-defined]
+    with pytest.raises(CommitRefusedError):
+        worker.sink.commit([line.verdict(b"A")], {frames(line): Position(1, memo(1))}, stale)
+    assert poll_for(worker.source, "lost").lost == {Shard(line.name, 0), Shard(line.name, 1)}
+    batch = poll_for(worker.source, "gained")
+    _, records = poll_until(worker.source, 1)
+    worker.sink.commit([line.verdict(b"A")], {frames(line): Position(1, memo(1))}, batch.epoch)
+    assert [record.value for record in records] == [b"a"]
+    assert [record.value for record in line.verdicts(1)] == [b"A"]
+
+
+def test_a_commit_without_membership_is_refused(line: KafkaLine, stack: ExitStack) -> None:
+    """The broker would accept generation -1 unchecked."""
+    source_epoch = Batch(epoch=object()).epoch
+    with pytest.raises(CommitRefusedError):
+        work(line, stack).sink.commit([line.verdict(b"A")], {}, source_epoch)
+
+
+def test_an_output_that_is_too_large_is_named(line: KafkaLine, stack: ExitStack) -> None:
+    small = replace(line, settings=replace(line.settings, max_record_bytes=1000))
+    worker = work(small, stack)
+    batch = poll_for(worker.source, "gained")
+    with pytest.raises(LogError, match=r"1001 bytes .* max_record_bytes = 1000"):
+        worker.sink.commit([line.verdict(b"x" * 1001)], {}, batch.epoch)
+
+
+def test_records_up_to_the_limit_pass(line: KafkaLine, stack: ExitStack) -> None:
+    line.publish([bytes(line.settings.max_record_bytes)] * 3)
+    _, records = poll_until(work(line, stack).source, 3)
+    assert [len(record.value) for record in records] == [line.settings.max_record_bytes] * 3
+
+
+def test_missing_topics_are_named_with_the_cure(bootstrap: str) -> None:
+    missing = KafkaLine.named(bootstrap, "missing")
+    with pytest.raises(TopicsError, match=rf"{missing.topics.of('frames')}.* missing.*inspector topics create"):
+        missing.log().source()

@@ -1,0 +1,90 @@
+"""Following verdicts from the beginning, the end, a token and a time, on a real broker."""
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+
+import pytest
+
+from streams.log import Start, TokenExpiredError, TokenInvalidError
+from streams.records import Record, TopicPartition
+from streams.token import encode
+from tests.integration.kafka_line import KafkaLine
+
+pytestmark = pytest.mark.broker
+
+
+def read(line: KafkaLine, start: Start, count: int, timeout_s: float = 10.0) -> list[bytes]:
+    found: list[Record] = []
+    deadline = time.monotonic() + timeout_s
+    with closing(line.log().tail(start)) as tail:
+        while len(found) < count and time.monotonic() < deadline:
+            found += tail.poll(0.1)
+        found += tail.poll(0.2)
+    return [record.value for record in found]
+
+
+def publish(line: KafkaLine, values: Sequence[bytes]) -> None:
+    line.publish(values, kind="verdicts")
+
+
+def token(line: KafkaLine, offset: int) -> bytes:
+    return encode({TopicPartition(line.topics.of("verdicts"), 0): offset})
+
+
+def test_earliest_gives_all_partitions(line: KafkaLine) -> None:
+    publish(line, [b"a", b"b"])
+    line.publish([b"c"], kind="verdicts", partition=1)
+    assert sorted(read(line, Start(earliest=True), 3)) == [b"a", b"b", b"c"]
+
+
+def test_live_gives_what_comes_after(line: KafkaLine) -> None:
+    publish(line, [b"old"])
+    with closing(line.log().tail(Start())) as tail:
+        publish(line, [b"new"])
+        found: list[Record] = []
+        deadline = time.monotonic() + 10
+        while not found and time.monotonic() < deadline:
+            found += tail.poll(0.1)
+        assert [record.value for record in found] == [b"new"]
+        assert tail.position()[TopicPartition(line.topics.of("verdicts"), 0)] == 2
+
+
+def test_a_token_resumes_and_a_partition_it_does_not_know_is_read_whole(line: KafkaLine) -> None:
+    publish(line, [b"a", b"b", b"c"])
+    line.publish([b"d"], kind="verdicts", partition=1)
+    assert sorted(read(line, Start(token=token(line, 1)), 3)) == [b"b", b"c", b"d"]
+
+
+def test_a_position_is_a_token_that_repeats_and_loses_nothing(line: KafkaLine) -> None:
+    publish(line, [b"a", b"b"])
+    with closing(line.log().tail(Start(earliest=True))) as tail:
+        while not tail.poll(0.1):
+            pass
+        handed_out = encode(tail.position())
+    publish(line, [b"c"])
+    assert read(line, Start(token=handed_out), 1) == [b"c"]
+
+
+def test_a_time_gives_what_was_appended_since(line: KafkaLine) -> None:
+    publish(line, [b"before"])
+    time.sleep(0.05)  # append times have milliseconds
+    since_ns = time.time_ns()
+    time.sleep(0.05)
+    publish(line, [b"after"])
+    assert read(line, Start(time_ns=since_ns), 1) == [b"after"]
+
+
+def test_a_token_before_the_oldest_record_left_names_its_time(line: KafkaLine) -> None:
+    publish(line, [b"%d" % number for number in range(5)])
+    line.delete_before("verdicts", 0, 3)
+    with pytest.raises(TokenExpiredError, match="oldest verdict left") as caught:
+        read(line, Start(token=token(line, 2)), 1)
+    assert read(line, Start(time_ns=caught.value.oldest_ns), 2) == [b"3", b"4"]
+    with pytest.raises(TokenExpiredError):
+        read(line, Start(time_ns=caught.value.oldest_ns - 10**9), 1)
+
+
+def test_a_token_behind_the_end_is_invalid(line: KafkaLine) -> None:
+    with pytest.raises(TokenInvalidError, match="made anew"):
+        read(line, Start(token=token(line, 7)), 1)

@@ -1,0 +1,69 @@
+"""Topics made, checked and mended on a real broker."""
+
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from streams.kafka import TopicPlan, check_topics, create_topics
+from streams.kafka.client import open_admin
+from streams.log import TopicsError
+from tests.integration.kafka_line import PREFIX, KafkaLine
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture
+def bare(bootstrap: str, request: pytest.FixtureRequest) -> KafkaLine:
+    """A line without topics."""
+    return KafkaLine.named(bootstrap, request.node.name)
+
+
+def make(line: KafkaLine, kind: str, partitions: int) -> None:
+    with closing(open_admin(line.settings)) as admin:
+        admin.create_topics(
+            {line.topics.of(kind): {"num_partitions": partitions, "replication_factor": 1}}, wait_for_metadata=True
+        )
+
+
+def test_created_topics_pass_the_check(bare: KafkaLine) -> None:
+    report = create_topics(bare.settings, PREFIX, [bare.name], TopicPlan(partitions=3, retention_hours=1))
+    assert report == [f"{topic}: created with 3 partitions" for topic in bare.topics.all]
+    assert check_topics(bare.settings, PREFIX, [bare.name]) == []
+
+
+def test_missing_topics_are_one_problem(bare: KafkaLine) -> None:
+    assert check_topics(bare.settings, PREFIX, [bare.name]) == [
+        f"{', '.join(bare.topics.all)} missing: create with 'inspector topics create'"
+    ]
+
+
+def test_unequal_partitions_are_refused_then_mended(bare: KafkaLine) -> None:
+    make(bare, "signals", 1)
+    make(bare, "feedback", 2)
+    create_topics(bare.settings, PREFIX, [bare.name], TopicPlan(partitions=1))
+    make_larger = replace(bare, partitions=2)
+    with closing(open_admin(bare.settings)) as admin:
+        admin.create_partitions({bare.topics.of("frames"): 2})
+    with pytest.raises(TopicsError, match=r"frames has 2, .*signals has 1.*--partitions 2"):
+        bare.log().source()
+    make_larger.create()
+    assert check_topics(bare.settings, PREFIX, [bare.name]) == []
+    bare.log().source().close()
+
+
+def test_wrong_stamps_and_sizes_are_named_and_mended(bare: KafkaLine) -> None:
+    make(bare, "frames", 2)
+    replace(bare, partitions=2)
+    with closing(open_admin(bare.settings)) as admin:
+        admin.create_topics(
+            {
+                bare.topics.of(kind): {"num_partitions": 2, "replication_factor": 1}
+                for kind in ("signals", "pieces", "verdicts", "dead-letters", "feedback")
+            },
+            wait_for_metadata=True,
+        )
+    problems = check_topics(bare.settings, PREFIX, [bare.name])
+    assert len([each for each in problems if "LogAppendTime" in each]) == 6
+    bare.create()
+    assert check_topics(bare.settings, PREFIX, [bare.name]) == []
