@@ -2,7 +2,7 @@
 
 from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import Verdict
-from streams.join import Judged
+from streams.ledger import Judged
 from streams.observation import InspectionId
 from streams.records import TYPE_PREFIX, Output, Record, Shard, Topics
 

@@ -53,7 +53,18 @@ def load_toml(path: Path, model: type[Model]) -> Model:
     try:
         return model.model_validate(data, context={"folder": path.parent.resolve()})
     except ValidationError as exc:
-        raise ConfigError([_problem(path, model, error) for error in exc.errors()]) from exc
+        raise ConfigError([_problem(path, model, error) for error in _causes(exc.errors())]) from exc
+
+
+def _causes(errors: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """Without the list that pydantic calls too short because its items are wrong."""
+    places = [error["loc"] for error in errors]
+
+    def follows(error: ErrorDetails) -> bool:
+        depth = len(error["loc"])
+        return any(len(place) > depth and place[:depth] == error["loc"] for place in places)
+
+    return [error for error in errors if not (error["type"] == "too_short" and follows(error))]
 
 
 def _problem(path: Path, model: type[BaseModel], error: ErrorDetails) -> Problem:

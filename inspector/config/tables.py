@@ -129,16 +129,16 @@ class WorkerTable(Table):
     commit_delay_s: Seconds = 0.02
     max_verdicts_per_commit: int = Field(default=50, ge=1, le=1000)
     stop_budget_s: Seconds = 10.0
-    scouts_only_above: int = Field(default=64, ge=1)
-    """With more closed pieces waiting than this, only the scouts look."""
-    review_above: int = Field(default=256, ge=1)
-    """Beyond this many, pieces get REVIEW / OVERLOAD."""
+    scouts_only_after_s: Seconds = 60.0
+    """Pieces that waited longer in the log are looked at by the scouts only."""
+    review_after_s: Seconds = 120.0
+    """Pieces that waited longer get REVIEW / OVERLOAD."""
 
     @model_validator(mode="after")
     def _limits_in_order(self) -> Self:
-        if self.review_above < self.scouts_only_above:
+        if self.review_after_s < self.scouts_only_after_s:
             raise ValueError(
-                f"review_above = {self.review_above} lies below scouts_only_above = {self.scouts_only_above}; "
+                f"review_after_s = {self.review_after_s} lies below scouts_only_after_s = {self.scouts_only_after_s}; "
                 "raise it: scouts come first, REVIEW after them"
             )
         return self

@@ -5,6 +5,7 @@ A recipe names line, station and product, or `*` for any; the one with the most 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
 
@@ -115,6 +116,11 @@ class Recipes:
 
     def __init__(self, recipes: Iterable[Recipe]) -> None:
         self._recipes = tuple(sorted(recipes, key=_specificity, reverse=True))
+        # Asked once per record. Bounded: the names come from the wire.
+        self.find = lru_cache(4096)(self._find)
+        self.assembly = lru_cache(4096)(self._assembly)
+        self.sensors = lru_cache(4096)(self._sensors)
+        self.cameras = lru_cache(4096)(self._cameras)
 
     def __iter__(self) -> Iterator[Recipe]:
         return iter(self._recipes)
@@ -122,7 +128,7 @@ class Recipes:
     def __len__(self) -> int:
         return len(self._recipes)
 
-    def find(self, line: str, station: str, product: str) -> Recipe | None:
+    def _find(self, line: str, station: str, product: str) -> Recipe | None:
         """The recipe with the most names given among those that fit."""
         place = (line, station, product)
         for recipe in self._recipes:
@@ -130,14 +136,14 @@ class Recipes:
                 return recipe
         return None
 
-    def assembly(self, line: str, station: str, product: str) -> AssemblySpec | None:
+    def _assembly(self, line: str, station: str, product: str) -> AssemblySpec | None:
         recipe = self.find(line, station, product)
         return None if recipe is None else recipe.assembly
 
-    def sensors(self, line: str, station: str) -> Mapping[str, SensorSpec]:
+    def _sensors(self, line: str, station: str) -> Mapping[str, SensorSpec]:
         return {sensor.name: sensor for recipe in self._at(line, station) for sensor in recipe.assembly.sensors}
 
-    def cameras(self, line: str, station: str) -> frozenset[str]:
+    def _cameras(self, line: str, station: str) -> frozenset[str]:
         return frozenset(camera.name for recipe in self._at(line, station) for camera in recipe.cameras)
 
     def _at(self, line: str, station: str) -> list[Recipe]:

@@ -1,0 +1,92 @@
+"""`inspector serve`, `worker` and `gateway`: the service in one process, or its halves on machines of their own."""
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+from prometheus_client import CollectorRegistry, start_http_server
+
+from inspector.cli.errors import reported
+from inspector.config.service import Service, load_service
+from inspector.metrics import WorkerMetrics
+from inspector.serving import guarded, open_gateway, open_judge
+from inspector.worker import run_worker, stopped_by_signals
+from streams.kafka import quiet_client_logs
+
+log = logging.getLogger("inspector.serving")
+
+config_option = click.option(
+    "--config",
+    "config",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Configuration file (see `inspector check`).",
+)
+
+
+@click.command()
+@config_option
+@reported()
+def serve(config: Path) -> None:
+    """Runs worker, gateway and metrics in one process, until SIGINT or SIGTERM."""
+    _run(load_service(config), worker=True, gateway=True)
+
+
+@click.command()
+@config_option
+@click.option("--name", help="Name of this worker, unique in its group; the configuration's by default.")
+@reported()
+def worker(config: Path, name: str | None) -> None:
+    """Judges pieces, without a gateway: one process for each worker name."""
+    _run(_named(load_service(config), name), worker=True, gateway=False)
+
+
+@click.command()
+@config_option
+@reported()
+def gateway(config: Path) -> None:
+    """Serves verdicts over gRPC, without judging the line; any number may run on one log."""
+    _run(load_service(config), worker=False, gateway=True)
+
+
+def _run(service: Service, *, worker: bool, gateway: bool) -> None:
+    quiet_client_logs()
+    registry = CollectorRegistry()
+    with ExitStack() as stack:
+        stop = stack.enter_context(stopped_by_signals(service.config.worker.stop_budget_s))
+        judge = open_judge(service)
+        _serve_metrics(stack, service, registry)
+        if gateway:
+            opened = stack.enter_context(open_gateway(service, judge, registry))
+            log.info("Gateway answers at %s.", opened.address)
+        if worker:
+            run_worker(service, guarded(service, judge), WorkerMetrics(registry), stop)
+        else:
+            stop.wait()
+
+
+def _named(service: Service, name: str | None) -> Service:
+    if name is None:
+        return service
+    config = service.config
+    worker = config.worker.model_copy(update={"name": name})
+    return Service(service.path, config.model_copy(update={"worker": worker}), service.recipes)
+
+
+def _serve_metrics(stack: ExitStack, service: Service, registry: CollectorRegistry) -> None:
+    metrics = service.config.metrics
+    if metrics is None:
+        return
+    host, _, port = metrics.listen.rpartition(":")
+    server, thread = start_http_server(int(port), addr=host.strip("[]"), registry=registry)
+    stack.callback(_stop_server, server.shutdown, server.server_close, thread)
+    log.info("Metrics for Prometheus at http://%s/metrics.", metrics.listen)
+
+
+def _stop_server(shutdown: Callable[[], None], close: Callable[[], None], thread: threading.Thread) -> None:
+    shutdown()
+    close()
+    thread.join()

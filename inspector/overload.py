@@ -1,0 +1,45 @@
+"""Lowers the budget of a judge while pieces wait too long, so that lag stays bounded. Judges nothing itself."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from inspector.routed_judge import RoutedJudge
+from inspector.routing import Budget
+from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.observation import Observation
+
+log = logging.getLogger("inspector.overload")
+
+
+@dataclass(frozen=True, slots=True)
+class OverloadSettings:
+    scouts_only_after_s: float = 60.0
+    """Pieces that waited longer in the log are looked at by the scouts only."""
+    review_after_s: float = 120.0
+    """Pieces that waited longer get REVIEW / OVERLOAD."""
+
+
+class OverloadGuard:
+    """Implements `inspector.judge.Judge`: sets the budget by how long the pieces at hand have waited."""
+
+    def __init__(
+        self, judge: RoutedJudge, settings: OverloadSettings, wall_ns: Callable[[], int] = time.time_ns
+    ) -> None:
+        self._judge, self._settings, self._wall_ns = judge, settings, wall_ns
+        self._budget = Budget.FULL
+
+    def judge(self, observations: Sequence[Observation]) -> list[Verdict]:
+        waited_s = (self._wall_ns() - min(piece.arrival_ns for piece in observations)) / 1e9
+        budget = self._budget_for(waited_s)
+        if budget is not self._budget:
+            log.warning("Pieces have waited %.1f s: the budget is %s now (was %s).", waited_s, budget, self._budget)
+            self._budget = budget
+            self._judge.set_budget(budget)
+        return self._judge.judge(observations)
+
+    def _budget_for(self, waited_s: float) -> Budget:
+        if waited_s > self._settings.review_after_s:
+            return Budget.REVIEW
+        return Budget.SCOUTS if waited_s > self._settings.scouts_only_after_s else Budget.FULL

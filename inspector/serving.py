@@ -1,0 +1,54 @@
+"""Builds judge and gateway from a service's configuration. Runs neither."""
+
+from prometheus_client import CollectorRegistry
+
+from inspector.config.opening import open_log
+from inspector.config.service import Service
+from inspector.description import describe_model
+from inspector.engines.engine import EngineSettings
+from inspector.evidence_store import EvidenceStore
+from inspector.gateway.server import Backend, Gateway
+from inspector.gateway.service import ModelLookup
+from inspector.overload import OverloadGuard, OverloadSettings
+from inspector.routed_judge import JudgeSettings, RoutedJudge
+from protos.inspection.v1.service_pb2 import GetModelResponse
+from streams.limits import Limits
+
+
+def open_judge(service: Service) -> RoutedJudge:
+    """Opens every bundle that the recipes name. Raises BundleError, EngineError, ConfigError."""
+    worker, evidence = service.config.worker, service.config.evidence
+    store = None if evidence is None else EvidenceStore(evidence.folder, evidence.max_bytes)
+    settings = JudgeSettings(EngineSettings(worker.engine, worker.threads), worker.max_batch)
+    return RoutedJudge.from_recipes(service.recipes, settings, store)
+
+
+def guarded(service: Service, judge: RoutedJudge) -> OverloadGuard:
+    """The judge of a worker, which saves computing while pieces wait too long."""
+    worker = service.config.worker
+    return OverloadGuard(judge, OverloadSettings(worker.scouts_only_after_s, worker.review_after_s))
+
+
+def open_gateway(service: Service, judge: RoutedJudge, registry: CollectorRegistry) -> Gateway:
+    """A gateway that is not started yet."""
+    config = service.config
+    backend = Backend(
+        log=open_log(service.path, config),
+        prefix=config.prefix,
+        lines=frozenset(config.lines),
+        recipes=service.recipes,
+        models=_models(service, judge),
+        judge=judge,
+        limits=Limits(max_record_bytes=config.max_record_bytes),
+    )
+    return Gateway(backend, config.gateway.settings(config.max_record_bytes), registry)
+
+
+def _models(service: Service, judge: RoutedJudge) -> ModelLookup:
+    only = next(iter(service.recipes)) if len(service.recipes) == 1 else None
+
+    def model(line: str, station: str, product: str) -> GetModelResponse | None:
+        recipe = service.recipes.find(line, station, product) or (only if not (line or station or product) else None)
+        return None if recipe is None else describe_model(recipe, judge.model(recipe))
+
+    return model

@@ -1,0 +1,98 @@
+"""Puts a worker together and runs it until it is told to stop: log ends, shards, pipeline. Decides nothing itself."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from types import FrameType
+
+from inspector.config.opening import open_ends
+from inspector.config.service import Service
+from inspector.judge import Judge
+from inspector.metrics import WorkerMetrics
+from inspector.pipeline import Pipeline, PipelineSettings
+from inspector.shards import Shards, ShardSettings
+from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.limits import Limits
+from streams.log import Sink, Source
+from streams.references import ReferenceSettings, Resolver
+
+log = logging.getLogger("inspector.worker")
+
+Ends = tuple[Source, Sink]
+
+
+def run_worker(
+    service: Service,
+    judge: Judge,
+    metrics: WorkerMetrics,
+    stop: threading.Event,
+    ends: Callable[[], Ends] | None = None,
+) -> None:
+    """Works until `stop` is set. Raises LogError where the log cannot be used at all; outages are waited out."""
+    config = service.config
+    with ExitStack() as stack:
+        source, sink = (ends or (lambda: open_ends(service)))()
+        stack.enter_context(closing(sink))
+        stack.enter_context(closing(source))
+        resolver = stack.enter_context(closing(_resolver(service)))
+        settings = ShardSettings(config.prefix, config.lines, config.join.settings, _limits(service))
+        shards = Shards(settings, service.recipes, resolver, metrics.join)
+        pipeline = Pipeline(source, sink, shards, judge, _pipeline_settings(service), metrics, deadlines(service))
+        log.info("Worker %s judges %s.", config.worker.name, ", ".join(config.lines))
+        pipeline.run(stop)
+    log.info("Worker %s has stopped.", config.worker.name)
+
+
+def deadlines(service: Service) -> Callable[[Verdict], float | None]:
+    """The deadline of a verdict's recipe; None without a recipe."""
+
+    def deadline_s(verdict: Verdict) -> float | None:
+        recipe = service.recipes.find(verdict.inspection.line, verdict.inspection.station, verdict.product)
+        return None if recipe is None else recipe.deadline_s
+
+    return deadline_s
+
+
+@contextmanager
+def stopped_by_signals(budget_s: float) -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set. A stop that takes longer than its budget ends hard: nothing is lost by it,
+    for what is not committed is read again. The second signal ends at once."""
+    stop = threading.Event()
+    timer = threading.Timer(budget_s, _end_hard, [budget_s])
+    timer.daemon = True
+
+    def handle(number: int, _: FrameType | None) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        log.info("%s: stopping within %.0f s.", signal.Signals(number).name, budget_s)
+        stop.set()
+        timer.start()
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        timer.cancel()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _end_hard(budget_s: float) -> None:
+    log.error("Not stopped after %.0f s: ending hard; what is not committed will be read again.", budget_s)
+    os._exit(1)
+
+
+def _limits(service: Service) -> Limits:
+    return Limits(max_record_bytes=service.config.max_record_bytes)
+
+
+def _resolver(service: Service) -> Resolver:
+    return Resolver(ReferenceSettings(service.config.references.allowed_prefixes), _limits(service))
+
+
+def _pipeline_settings(service: Service) -> PipelineSettings:
+    worker = service.config.worker
+    return PipelineSettings(worker.commit_delay_s, worker.max_verdicts_per_commit)
