@@ -1,0 +1,21 @@
+"""Describes the model that judges by a recipe, as `GetModel` answers. Runs nothing."""
+
+from inspector.model import Model
+from inspector.recipe.model import Recipe
+from protos.inspection.v1.service_pb2 import GetModelResponse, ModelExpert
+
+
+def describe_model(recipe: Recipe, model: Model) -> GetModelResponse:
+    schema = model.schema
+    return GetModelResponse(
+        bundle=schema.name,
+        bundle_version=schema.version,
+        engine=model.engine,
+        classes=schema.classes,
+        experts=[
+            ModelExpert(name=e.name, modality=e.modality, scout=e.scout, cost_ms=e.cost_ms) for e in schema.experts
+        ],
+        model_card=model.bundle.model_card,
+        recipe=recipe.name,
+        recipe_version=recipe.version,
+    )

@@ -1,0 +1,147 @@
+"""Holds what the experts of one model have seen of some pieces, and has more seen when asked. Decides nothing.
+
+Letters: P pieces, R rows asked for, E experts, N tokens, D width of a token, O = 1 + K outputs.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoders.front_end import Image, prepare_clip, prepare_image
+from inspector.batching import Result, run_batched
+from inspector.bundle.schema import Expert, ImageInput, SignalInput
+from inspector.engines.engine import Array
+from inspector.model import Model
+from streams.observation import Clip, Observation, State
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one expert saw of one piece; of several images the one most like a defect stands for the camera."""
+
+    outputs: Mapping[str, Array]
+    image: int
+    """Index of the image."""
+
+    @property
+    def defect_logit(self) -> float:
+        return float(self.outputs["logits"][0])
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """The head's answer on one piece; None in place of this where the graph failed."""
+
+    logits: Array
+    gate: Array
+
+
+class Examination:
+    def __init__(self, model: Model, pieces: Sequence[Observation], max_batch: int) -> None:
+        schema = model.schema
+        self.model, self.pieces, self._max_batch = model, pieces, max_batch
+        self.present = [_present(piece) & {m.name for m in schema.modalities} for piece in pieces]
+        self.looks: list[dict[str, Look]] = [{} for _ in pieces]
+        """Per piece, by expert."""
+        self.costs_ms: list[dict[str, float]] = [{} for _ in pieces]
+        """Per piece, by expert that ran."""
+        self.head_ms = [0.0] * len(pieces)
+        self.failed: set[int] = set()
+        """Pieces that a graph failed on."""
+
+    def examined(self, row: int) -> frozenset[str]:
+        """Modalities of a piece that an expert has looked at."""
+        looks = self.looks[row]
+        return frozenset(expert.modality for expert in self.model.schema.experts if expert.name in looks)
+
+    def ran(self, row: int) -> frozenset[str]:
+        return frozenset(self.looks[row])
+
+    def look(self, expert: Expert, rows: Sequence[int]) -> None:
+        """Runs one expert for these pieces alone; every one of them has the modality."""
+        engine = self.model.experts[expert.name]
+        form = expert.input
+        if isinstance(form, ImageInput):
+            images = [
+                (row, index, image)
+                for row in rows
+                for index, image in enumerate(self.pieces[row].views[expert.modality].images)
+            ]
+            results = run_batched(engine, images, _image_feed(form), self._max_batch)
+            self._keep(expert, [(row, index) for row, index, _ in images], results)
+            return
+        clips = [self.pieces[row].clips[expert.modality] for row in rows]
+
+        results = run_batched(engine, clips, _clip_feed(form), self._max_batch)
+        self._keep(expert, [(row, 0) for row in rows], results)
+
+    def _keep(self, expert: Expert, places: Sequence[tuple[int, int]], results: Sequence[Result]) -> None:
+        """`places` says for each result which image of which piece it is about."""
+        for (row, index), result in zip(places, results, strict=True):
+            costs, looks = self.costs_ms[row], self.looks[row]
+            costs[expert.name] = costs.get(expert.name, 0.0) + result.cost_ms
+            if result.outputs is None:
+                self.failed.add(row)
+                continue
+            look = Look(result.outputs, index)
+            if expert.name not in looks or look.defect_logit > looks[expert.name].defect_logit:
+                looks[expert.name] = look
+
+    def fuse(self, rows: Sequence[int]) -> list[Fused | None]:
+        """The head on all that these pieces' experts saw; marks the pieces that it fails on."""
+        results = self._fuse([(row, self.ran(row)) for row in rows])
+        for row, result in zip(rows, results, strict=True):
+            self.head_ms[row] += result.cost_ms
+            if result.outputs is None:
+                self.failed.add(row)
+        return [_fused(result) for result in results]
+
+    def fuse_parts(self, parts: Sequence[tuple[int, frozenset[str]]]) -> list[Fused | None]:
+        """The head on a part of what was seen: (piece, experts) each."""
+        return [_fused(result) for result in self._fuse(parts)]
+
+    def _fuse(self, parts: Sequence[tuple[int, frozenset[str]]]) -> list[Result]:
+        return run_batched(self.model.head, parts, self._head_inputs, self._max_batch)
+
+    def _head_inputs(self, parts: Sequence[tuple[int, frozenset[str]]]) -> Mapping[str, Array]:
+        """What did not run is zeros, and its presence 0."""
+        schema = self.model.schema
+        num, num_outputs = len(parts), 1 + len(schema.classes)
+        present_RE = np.zeros((num, len(schema.experts)), np.float32)
+        inputs: dict[str, Array] = {"present": present_RE}
+        for column, expert in enumerate(schema.experts):
+            tokens_RND = np.zeros((num, expert.num_tokens, schema.token_dim), np.float32)
+            logits_RO = np.zeros((num, num_outputs), np.float32)
+            for index, (row, experts) in enumerate(parts):
+                if expert.name in experts:
+                    outputs = self.looks[row][expert.name].outputs
+                    tokens_RND[index], logits_RO[index] = outputs["tokens"], outputs["logits"]
+                    present_RE[index, column] = 1
+            inputs |= {f"tokens_{expert.name}": tokens_RND, f"logits_{expert.name}": logits_RO}
+        return inputs
+
+
+def _present(piece: Observation) -> frozenset[str]:
+    views = {name for name, view in piece.views.items() if view.state is State.PRESENT and view.images}
+    clips = {name for name, c in piece.clips.items() if c.state is State.PRESENT and c.samples is not None}
+    return frozenset(views | clips)
+
+
+def _image_feed(form: ImageInput) -> Callable[[Sequence[tuple[int, int, Image]]], Mapping[str, Array]]:
+    return lambda items: {"input": np.stack([prepare_image(image, form) for _, _, image in items])}
+
+
+def _clip_feed(form: SignalInput) -> Callable[[Sequence[Clip]], Mapping[str, Array]]:
+    return lambda items: {"input": np.stack([prepare_clip(_samples(c), c.sample_rate_hz, form) for c in items])}
+
+
+def _samples(clip: Clip) -> NDArray[np.float32]:
+    if clip.samples is None:
+        raise ValueError(f"sensor {clip.sensor!r} is present without samples: the join hands on one or the other")
+    return clip.samples
+
+
+def _fused(result: Result) -> Fused | None:
+    return None if result.outputs is None else Fused(result.outputs["logits"], result.outputs["gate"])

@@ -1,0 +1,120 @@
+"""Writes down a verdict: what came, what ran, what was found. Decides nothing and runs nothing."""
+
+from collections.abc import Mapping
+
+from fusion.calibration import probability
+from inspector.bundle.schema import Bundle, Expert
+from inspector.decision import Ruling
+from inspector.engines.engine import Array
+from inspector.examination import Examination
+from inspector.recipe.model import Recipe
+from inspector.routing import Finding
+from protos.inspection.v1 import verdict_pb2 as pb
+from protos.inspection.v1.records_pb2 import Inspection
+from streams.observation import Absence, Clip, ModalityKind, Observation, State, View
+
+STATES: Mapping[State, pb.ModalityState] = {
+    State.PRESENT: pb.MODALITY_STATE_PRESENT,
+    State.MISSING: pb.MODALITY_STATE_MISSING,
+    State.STALE: pb.MODALITY_STATE_STALE,
+}
+ABSENCES: Mapping[Absence | None, pb.ModalityReason] = {
+    None: pb.MODALITY_REASON_UNSPECIFIED,
+    Absence.NOT_RECEIVED: pb.MODALITY_REASON_NOT_RECEIVED,
+    Absence.COVERAGE: pb.MODALITY_REASON_COVERAGE,
+    Absence.UNDECODABLE: pb.MODALITY_REASON_UNDECODABLE,
+    Absence.REFERENCE: pb.MODALITY_REASON_REFERENCE,
+    Absence.NO_ANCHOR: pb.MODALITY_REASON_NO_ANCHOR,
+}
+
+
+def blank_verdict(piece: Observation, recipe: Recipe | None, ruling: Ruling) -> pb.Verdict:
+    """All that is known without a model."""
+    verdict = pb.Verdict(
+        inspection=Inspection(**piece.inspection._asdict()),
+        product=piece.product,
+        lot=piece.lot,
+        decision=ruling.decision,
+        reason=ruling.reason,
+        capture_ns=piece.capture_ns,
+        arrival_ns=piece.arrival_ns,
+        entry_ns=piece.entry_ns,
+    )
+    if recipe is not None:
+        verdict.recipe, verdict.recipe_version = recipe.name, recipe.version
+    for name, kind in (_kinds(piece) if recipe is None else recipe.kinds).items():
+        verdict.modalities.append(_modality(name, kind, piece.views.get(name) or piece.clips.get(name)))
+    return verdict
+
+
+def _kinds(piece: Observation) -> dict[str, ModalityKind]:
+    views: dict[str, ModalityKind] = dict.fromkeys(piece.views, "image")
+    return views | {name: clip.kind for name, clip in piece.clips.items()}
+
+
+def _modality(name: str, kind: ModalityKind, source: View | Clip | None) -> pb.Modality:
+    if source is None:
+        missing, reason = pb.MODALITY_STATE_MISSING, pb.MODALITY_REASON_NOT_RECEIVED
+        return pb.Modality(name=name, kind=kind, state=missing, reason=reason)
+    state, reason = STATES[source.state], ABSENCES[source.absence]
+    return pb.Modality(name=name, kind=kind, state=state, reason=reason, coverage=source.coverage)
+
+
+def verdict_of(examination: Examination, row: int, recipe: Recipe, finding: Finding) -> pb.Verdict:
+    """The whole verdict but for evidence, contributions and the time of decision."""
+    schema = examination.model.schema
+    verdict = blank_verdict(examination.pieces[row], recipe, finding.ruling)
+    verdict.bundle, verdict.bundle_version = schema.name, schema.version
+    verdict.engine, verdict.route = examination.model.engine, finding.route
+    verdict.cost_ms = sum(examination.costs_ms[row].values()) + examination.head_ms[row]
+    if finding.score is not None:
+        verdict.defect_score = finding.score
+    if finding.limits is not None:
+        verdict.pass_below, verdict.fail_above = finding.limits
+    verdict.experts.extend(_run(examination, row, expert) for expert in schema.experts)
+    for modality in verdict.modalities:
+        _add_sight(examination, row, modality, None if finding.fused is None else finding.fused.gate)
+    verdict.classes.extend(_classes(schema, examination.examined(row), finding))
+    return verdict
+
+
+def _run(examination: Examination, row: int, expert: Expert) -> pb.ExpertRun:
+    cost_ms = examination.costs_ms[row].get(expert.name)
+    if cost_ms is not None:
+        why = "scout" if expert.scout else "routed"
+        return pb.ExpertRun(expert=expert.name, modality=expert.modality, ran=True, cost_ms=cost_ms, why=why)
+    why = "skipped" if expert.modality in examination.present[row] else "absent"
+    return pb.ExpertRun(expert=expert.name, modality=expert.modality, why=why)
+
+
+def _add_sight(examination: Examination, row: int, modality: pb.Modality, gate: Array | None) -> None:
+    """What the experts of this modality said, and how much the head listened."""
+    expert = chief(examination, row, modality.name)
+    if expert is None:
+        if modality.state == pb.MODALITY_STATE_PRESENT:
+            modality.reason = pb.MODALITY_REASON_NOT_EXAMINED
+        return
+    modality.defect_score = probability(examination.looks[row][expert.name].defect_logit, 1.0, 0.0)
+    if gate is not None:
+        experts = examination.model.schema.experts
+        modality.gate_weight = sum(float(gate[i]) for i, e in enumerate(experts) if e.modality == modality.name)
+
+
+def chief(examination: Examination, row: int, modality: str) -> Expert | None:
+    """The most thorough of the experts that looked at this modality: the dearest; None where none did."""
+    looks = examination.looks[row]
+    seen = [e for e in examination.model.schema.experts if e.modality == modality and e.name in looks]
+    return max(seen, key=lambda expert: (not expert.scout, expert.cost_ms), default=None)
+
+
+def _classes(schema: Bundle, examined: frozenset[str], finding: Finding) -> list[pb.ClassProbability]:
+    """A class without a probability was not examined: no modality that can show it was looked at."""
+    named = {name for modality in schema.modalities for name in modality.classes}
+    shown = {name for modality in schema.modalities if modality.name in examined for name in modality.classes}
+    found = []
+    for index, name in enumerate(schema.classes, start=1):
+        entry = pb.ClassProbability(name=name)
+        if finding.fused is not None and (name in shown or name not in named):
+            entry.probability = probability(float(finding.fused.logits[index]), 1.0, 0.0)
+        found.append(entry)
+    return found

@@ -1,0 +1,174 @@
+"""Turns observations into verdicts: turns away what cannot be judged, routes the rest, and adds the evidence.
+
+Knows neither the log nor the wire; holds no state but its budget, so that worker and gateway may share it.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from inspector.bundle.load import load
+from inspector.bundle.schema import SignalInput
+from inspector.config.problems import ConfigError
+from inspector.decision import Ruling
+from inspector.engines.engine import EngineSettings
+from inspector.evidence import Picture, image_evidence, signal_evidence
+from inspector.evidence_store import EvidenceStore
+from inspector.examination import Examination
+from inspector.findings import blank_verdict, chief, verdict_of
+from inspector.model import Model, open_model
+from inspector.recipe.book import Recipes
+from inspector.recipe.fit import misfits
+from inspector.recipe.model import Recipe
+from inspector.routing import OVERLOADED, Budget, Finding, route
+from protos.inspection.v1 import verdict_pb2 as pb
+from streams.observation import Closing, Observation
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSettings:
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    max_batch: int = 16
+    """Images or clips per run of an expert."""
+
+
+class RoutedJudge:
+    """Implements `inspector.judge.Judge` with the models that the recipes name."""
+
+    def __init__(
+        self,
+        recipes: Recipes,
+        models: Mapping[Path, Model],
+        max_batch: int = 16,
+        store: EvidenceStore | None = None,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._recipes, self._models, self._max_batch = recipes, models, max_batch
+        self._store, self._clock_ns = store, clock_ns
+        self._budget = Budget.FULL
+
+    @classmethod
+    def from_recipes(
+        cls,
+        recipes: Iterable[Recipe],
+        settings: JudgeSettings,
+        store: EvidenceStore | None = None,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> "RoutedJudge":
+        """Opens every bundle once. Raises BundleError, EngineError, or ConfigError for a recipe that does not fit."""
+        book = Recipes(recipes)
+        bundles = {folder: load(folder) for folder in sorted({recipe.bundle for recipe in book})}
+        problems = [problem for recipe in book for problem in misfits(recipe, bundles[recipe.bundle].schema)]
+        if problems:
+            raise ConfigError(problems)
+        models = {folder: open_model(bundle, settings.engine) for folder, bundle in bundles.items()}
+        return cls(book, models, settings.max_batch, store, clock_ns)
+
+    def set_budget(self, budget: Budget) -> None:
+        """Holds from the next call of `judge` on; the worker lowers it under overload."""
+        self._budget = budget
+
+    def recipe(self, line: str, station: str, product: str) -> Recipe | None:
+        return self._recipes.find(line, station, product)
+
+    def model(self, recipe: Recipe) -> Model:
+        return self._models[recipe.bundle]
+
+    def judge(self, observations: Sequence[Observation]) -> list[pb.Verdict]:
+        """One verdict each, in order; stamps everything but `publish_ns` and `deadline_missed`."""
+        budget, now_ns = self._budget, self._clock_ns()
+        verdicts: dict[int, pb.Verdict] = {}
+        groups: dict[Path, list[tuple[int, Recipe]]] = {}
+        for index, piece in enumerate(observations):
+            recipe = self._recipes.find(piece.inspection.line, piece.inspection.station, piece.product)
+            ruling = _turned_away(piece, recipe, budget, now_ns)
+            if recipe is None or ruling is not None:
+                verdicts[index] = blank_verdict(piece, recipe, ruling or NO_RECIPE)
+            else:
+                groups.setdefault(recipe.bundle, []).append((index, recipe))
+        for folder, group in groups.items():
+            pieces = [observations[index] for index, _ in group]
+            found = self._examine(self._models[folder], pieces, [recipe for _, recipe in group], budget)
+            verdicts |= zip((index for index, _ in group), found, strict=True)
+        decision_ns = self._clock_ns()
+        for verdict in verdicts.values():
+            verdict.decision_ns = decision_ns
+        return [verdicts[index] for index in range(len(observations))]
+
+    def _examine(
+        self, model: Model, pieces: Sequence[Observation], recipes: Sequence[Recipe], budget: Budget
+    ) -> list[pb.Verdict]:
+        examination = Examination(model, pieces, self._max_batch)
+        findings = route(examination, recipes, budget)
+        verdicts = [verdict_of(examination, row, recipes[row], findings[row]) for row in range(len(pieces))]
+        rows = [row for row in range(len(pieces)) if _wants_evidence(recipes[row], findings[row])]
+        _add_contributions(examination, rows, findings, verdicts)
+        for row in rows:
+            _add_evidence(examination, row, verdicts[row], self._store)
+        return verdicts
+
+
+ABORTED = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_ABORTED)
+NO_RECIPE = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_NO_RECIPE)
+NO_IMAGE = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_NO_IMAGE)
+BACKLOG = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_BACKLOG)
+
+
+def _turned_away(piece: Observation, recipe: Recipe | None, budget: Budget, now_ns: int) -> Ruling | None:
+    """Why no expert looks at this piece; None for the pieces that are judged."""
+    if piece.closing is Closing.ABORTED:
+        return ABORTED
+    if recipe is None or piece.closing is Closing.NO_RECIPE:
+        return NO_RECIPE
+    if piece.closing is Closing.STATE_LIMIT:
+        return OVERLOADED
+    if not any(view.images for view in piece.views.values()):
+        return NO_IMAGE
+    if recipe.backlog == "review" and now_ns - piece.append_ns > recipe.stale_after_s * 1e9:
+        return BACKLOG
+    return OVERLOADED if budget is Budget.REVIEW else None
+
+
+def _wants_evidence(recipe: Recipe, finding: Finding) -> bool:
+    if recipe.evidence == "not_pass":
+        return finding.ruling.decision != pb.DECISION_PASS
+    return recipe.evidence == "always"
+
+
+def _add_contributions(
+    examination: Examination, rows: Sequence[int], findings: Sequence[Finding], verdicts: Sequence[pb.Verdict]
+) -> None:
+    """Leave-one-out: what the log-odds lose without a modality. One modality alone is compared with nothing."""
+    experts = examination.model.schema.experts
+    asked: list[tuple[int, pb.Modality]] = []
+    parts: list[tuple[int, frozenset[str]]] = []
+    for row in rows:
+        examined = examination.examined(row)
+        if findings[row].calibration is None or len(examined) < 2:
+            continue
+        for modality in (m for m in verdicts[row].modalities if m.name in examined):
+            own = {expert.name for expert in experts if expert.modality == modality.name}
+            asked.append((row, modality))
+            parts.append((row, examination.ran(row) - own))
+    for (row, modality), without in zip(asked, examination.fuse_parts(parts), strict=True):
+        full, calibration = findings[row].fused, findings[row].calibration
+        if full is not None and without is not None and calibration is not None:
+            modality.contribution = float(full.logits[0] - without.logits[0]) / calibration.temperature
+
+
+def _add_evidence(examination: Examination, row: int, verdict: pb.Verdict, store: EvidenceStore | None) -> None:
+    """Where the most thorough expert of each modality saw it."""
+    piece = examination.pieces[row]
+    for modality in verdict.modalities:
+        expert = chief(examination, row, modality.name)
+        if expert is None:
+            continue
+        look = examination.looks[row][expert.name]
+        if isinstance(expert.input, SignalInput):
+            evidence = signal_evidence(modality.name, look.outputs["relevance"], expert.input)
+            verdict.signals.extend([evidence] if evidence else [])
+        else:
+            height_px, width_px = piece.views[modality.name].images[look.image].shape[:2]
+            picture = Picture(piece.inspection, modality.name, width_px, height_px)
+            verdict.images.append(image_evidence(picture, look.outputs["relevance"], store))
