@@ -147,7 +147,8 @@ class Store:
 
     def changes_seen(self) -> int:
         """A number that another connection's commit changes; costs microseconds."""
-        return self._number("PRAGMA data_version")
+        with self._translated():
+            return self._number("PRAGMA data_version")
 
     def wait(self, seen: int, deadline_s: float) -> None:
         """Returns when another connection has committed since `changes_seen` gave `seen`, or at the deadline."""

@@ -1,0 +1,131 @@
+"""Tails of the embedded log: tokens, times, retention."""
+
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from streams import token
+from streams.embedded import EmbeddedLog, EmbeddedSettings
+from streams.log import (
+    Log,
+    Start,
+    TokenExpiredError,
+    TokenInvalidError,
+)
+from streams.records import Output, Record, TopicPartition
+from tests.embedded_parts import SHORT, VERDICTS, output, publish, values
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "log.db"
+
+
+@pytest.fixture
+def log(path: Path) -> Iterator[Log]:
+    with closing(EmbeddedLog(path, SHORT)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def verdicts(log: Log) -> list[Record]:
+    for value in (b"1", b"2", b"3"):
+        publish(log, output("verdicts", value))
+    with closing(log.tail(Start(earliest=True))) as tail:
+        return list(tail.poll(0))
+
+
+def tail_values(log: Log, start: Start) -> list[bytes]:
+    with closing(log.tail(start)) as tail:
+        publish(log, output("verdicts", b"later"))
+        return values(tail.poll(0))
+
+
+def test_a_tail_from_earliest_shows_all(log: Log, verdicts: list[Record]) -> None:
+    assert tail_values(log, Start(earliest=True)) == [b"1", b"2", b"3", b"later"]
+
+
+def test_a_live_tail_shows_what_comes(log: Log, verdicts: list[Record]) -> None:
+    assert tail_values(log, Start()) == [b"later"]
+
+
+def test_a_tail_from_a_time_begins_with_the_first_record_then(log: Log, verdicts: list[Record]) -> None:
+    assert tail_values(log, Start(time_ns=verdicts[1].append_ns)) == [b"2", b"3", b"later"]
+
+
+def test_a_token_resumes_behind_its_message(log: Log, verdicts: list[Record]) -> None:
+    made = token.encode({VERDICTS: verdicts[1].offset + 1})
+    assert tail_values(log, Start(token=made)) == [b"3", b"later"]
+
+
+def test_the_position_of_a_tail_is_a_token(log: Log, verdicts: list[Record]) -> None:
+    with closing(log.tail(Start(earliest=True))) as tail:
+        tail.poll(0)
+        made = token.encode(tail.position())
+    assert tail_values(log, Start(token=made)) == [b"later"]
+
+
+def test_a_line_that_is_younger_than_the_token_is_shown_whole(log: Log, verdicts: list[Record]) -> None:
+    with closing(log.tail(Start())) as tail:
+        made = token.encode(tail.position())
+    publish(log, Output("qa.l2.verdicts", None, b"st", b"first of l2", "t"))
+    assert tail_values(log, Start(token=made)) == [b"first of l2", b"later"]
+
+
+@pytest.mark.parametrize(
+    "positions",
+    [{TopicPartition("other.verdicts", 0): 1}, {VERDICTS: 10**9}],
+)
+def test_a_token_of_another_log_is_refused(
+    log: Log, verdicts: list[Record], positions: dict[TopicPartition, int]
+) -> None:
+    with pytest.raises(TokenInvalidError):
+        log.tail(Start(token=token.encode(positions)))
+
+
+def test_a_token_past_retention_says_what_is_left(path: Path, log: Log, verdicts: list[Record]) -> None:
+    publish(EmbeddedLog(path, EmbeddedSettings(max_age_s=0.0)), output("verdicts", b"4"))
+    for start in (Start(token=token.encode({VERDICTS: verdicts[1].offset})), Start(time_ns=verdicts[2].append_ns)):
+        with pytest.raises(TokenExpiredError, match="start with earliest") as caught:
+            log.tail(start)
+        with closing(log.tail(Start(earliest=True))) as tail:
+            assert caught.value.oldest_ns == tail.poll(0)[0].append_ns
+
+
+def test_a_tail_goes_through_a_long_topic_in_order(path: Path) -> None:
+    log = EmbeddedLog(path, EmbeddedSettings(max_poll_records=7))
+    sent = [b"%d" % index for index in range(40)]
+    for index, value in enumerate(sent):
+        publish(log, Output(f"qa.l{index % 3}.verdicts", None, b"", value, "t"))
+    seen: list[bytes] = []
+    start = Start(earliest=True)
+    for _ in range(8):  # every poll by a new tail from the token of the one before
+        with closing(log.tail(start)) as tail:
+            seen += values(tail.poll(0))
+            start = Start(token=token.encode(tail.position()))
+    assert seen == sent
+
+
+def test_a_tail_that_is_too_slow_is_told_so(path: Path) -> None:
+    log = EmbeddedLog(path)
+    publish(log, output("verdicts", b"1"))
+    with closing(log.tail(Start(earliest=True))) as tail:
+        publish(EmbeddedLog(path, EmbeddedSettings(max_age_s=0.0)), output("verdicts", b"2"))
+        with pytest.raises(TokenExpiredError):
+            tail.poll(0)
+
+
+def test_a_waiting_tail_wakes_when_another_process_appends(path: Path) -> None:
+    log = EmbeddedLog(path)
+    with closing(log.tail(Start())) as tail:
+        writer = multiprocessing.get_context("spawn").Process(target=append_verdict, args=(path,))
+        writer.start()
+        assert values(tail.poll(30)) == [b"now"]
+        writer.join()
+
+
+def append_verdict(path: Path) -> None:
+    publish(EmbeddedLog(path), output("verdicts", b"now"))
