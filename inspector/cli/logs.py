@@ -6,7 +6,7 @@ import sys
 import time
 
 LEVELS = ("debug", "info", "warning", "error")
-_LOUD = ("kafka", "grpc", "asyncio", "fsspec")
+_LOUD = ("kafka",)
 """Libraries that report at ERROR what they then mend themselves; shown at debug only."""
 
 

@@ -1,0 +1,68 @@
+"""The synthetic line: equal seeds give equal bytes, and its defects can be seen and heard."""
+
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inspector.manifest import read_manifest
+from inspector.simulation.dataset import write_dataset
+from inspector.simulation.image import draw_part
+from inspector.simulation.pieces import LineSettings, simulate_piece, truth_of
+from inspector.simulation.sound import ring
+
+
+def test_equal_seed_and_number_give_equal_bytes() -> None:
+    one, two = (simulate_piece(LineSettings(seed=3), 17) for _ in range(2))
+    assert one.png == two.png
+    assert np.array_equal(one.sound, two.sound)
+    assert one.piece_id == two.piece_id == "s3-000017"
+
+
+def test_another_seed_gives_another_line() -> None:
+    assert simulate_piece(LineSettings(seed=3), 17).png != simulate_piece(LineSettings(seed=4), 17).png
+
+
+def test_truth_can_be_had_without_recordings() -> None:
+    settings = LineSettings(seed=5)
+    assert [truth_of(settings, n) for n in range(50)] == [simulate_piece(settings, n).truth for n in range(50)]
+
+
+def test_the_shares_are_about_those_asked_for() -> None:
+    settings = LineSettings(seed=1, defect_share=0.3)
+    truths = [truth_of(settings, number) for number in range(1000)]
+    assert 250 < sum(bool(truth.defects) for truth in truths) < 350
+    assert {name for truth in truths for name in truth.defects} == {"scratch", "dent", "crack"}
+    assert any(truth.severity and not truth.defects for truth in truths)
+
+
+@pytest.mark.parametrize("defect", ["scratch", "dent"])
+def test_a_visible_defect_changes_the_picture_and_a_crack_does_not(defect: str) -> None:
+    def draw(scratch: float, dent: float) -> np.ndarray:
+        return draw_part(np.random.default_rng(2), 0, scratch=scratch, dent=dent).astype(float)
+
+    marked = draw(1.0, 0.0) if defect == "scratch" else draw(0.0, 1.0)
+    assert marked.shape == (160, 160)
+    assert np.abs(marked - draw(0.0, 0.0)).max() > 40
+
+
+def test_a_cracked_part_falls_silent_sooner() -> None:
+    def late_share(crack: float) -> float:
+        energy = np.square(ring(np.random.default_rng(2), crack=crack).astype(float))
+        return float(energy[1200:].sum() / energy.sum())
+
+    assert late_share(1.0) < late_share(0.0) / 3
+
+
+def test_a_dataset_is_complete_and_its_files_are_the_lines_own(tmp_path: Path) -> None:
+    settings = LineSettings(seed=9)
+    rows = read_manifest(write_dataset(tmp_path, 20, settings))
+    assert [row.split for row in rows] == ["train"] * 12 + ["calibration"] * 4 + ["test"] * 4
+    assert len({row.groups["image"] for row in rows}) == 20
+    piece = simulate_piece(settings, 7)
+    assert (tmp_path / rows[7].images[0].path).read_bytes() == piece.png
+    with wave.open(str(tmp_path / rows[7].signals[0].path)) as file:
+        assert file.readframes(4000) == piece.sound.tobytes()
+    assert rows[7].defects == piece.truth.defects
+    assert rows[7].modality_labels.keys() == {"image", "signal"}

@@ -1,0 +1,117 @@
+"""`check`: what it computes and what it refuses."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from inspector.check import check, latency_budget, signal_bytes_per_station
+from inspector.config.service import Service, load_service
+
+CONFIG = """
+lines = ["line-1"]
+recipes = ["recipe.toml"]
+[log]
+kind = "embedded"
+path = "log.sqlite"
+[join]
+max_delay_s = {max_delay_s}
+dedup_horizon_s = 10.0
+read_ahead_s = 5.0
+"""
+RECIPE = """
+name = "disc"
+version = "1"
+bundle = "bundle"
+deadline_s = {deadline_s}
+[[cameras]]
+name = "top"
+[[sensors]]
+name = "{sensor}"
+kind = "{kind}"
+sample_rate_hz = {rate}
+end_s = {end_s}
+"""
+VALUES = {"max_delay_s": 0.5, "deadline_s": 2.0, "sensor": "mic", "kind": "audio", "rate": 16000, "end_s": 0.25}
+
+
+def bundle(folder: Path) -> None:
+    """A bundle as far as `check` looks: it opens no graph."""
+    folder.mkdir()
+    (folder / "a.onnx").write_bytes(b"graph")
+    expert = {"scout": True, "file": "a.onnx", "num_tokens": 1, "cost_ms": 4.0}
+    image = {"type": "image", "tile_height_px": 8, "tile_width_px": 8}
+    signal = {"type": "signal", "sample_rate_hz": 16000, "num_samples": 4000, "num_channels": 1}
+    content = {
+        "name": "b",
+        "version": "1",
+        "token_dim": 4,
+        "modalities": [{"name": "top", "kind": "image"}, {"name": "mic", "kind": "audio"}],
+        "experts": [
+            expert | {"name": "eye", "modality": "top", "input": image},
+            expert | {"name": "ear", "modality": "mic", "input": signal},
+        ],
+        "head": {"file": "a.onnx", "cost_ms": 2.0},
+        "calibrations": [
+            {"experts": ["ear", "eye"], "temperature": 1.0, "bias": 0.0, "pass_below": 0.2, "fail_above": 0.8}
+        ],
+        "policy": {"mode": "dense"},
+        "files": {"a.onnx": hashlib.sha256(b"graph").hexdigest()},
+    }
+    (folder / "bundle.json").write_text(json.dumps(content))
+
+
+def service_with(folder: Path, **changes: object) -> Service:
+    values = VALUES | changes
+    (folder / "service.toml").write_text(CONFIG.format(**values))
+    (folder / "recipe.toml").write_text(RECIPE.format(**values))
+    bundle(folder / "bundle")
+    return load_service(folder / "service.toml")
+
+
+def test_a_fitting_service_is_explained_without_a_problem(tmp_path: Path) -> None:
+    report = check(service_with(tmp_path), chunk_s=0.1)
+    assert report.problems == ()
+    text = "\n".join(report.lines)
+    assert "4000 samples from +0 s to +0.25 s around 'entered'" in text
+    assert "= 0.430 s; with a silent source + 0.500 = 0.930 s; deadline 2.000 s" in text
+    assert "memory at most" in text
+
+
+def test_the_budget_adds_window_chunk_delay_inference_and_commit(tmp_path: Path) -> None:
+    service = service_with(tmp_path)
+    recipe = next(iter(service.recipes))
+    budget = latency_budget(service, recipe, None, chunk_s=0.2)
+    assert budget.worst_s == pytest.approx(0.25 + 0.2 + 0.5 + 0.02 + 0.05)
+    assert budget.usual_s == pytest.approx(budget.worst_s - 0.5)
+
+
+def test_kept_signals_are_retention_times_rate(tmp_path: Path) -> None:
+    service = service_with(tmp_path)
+    recipe = next(iter(service.recipes))
+    assert signal_bytes_per_station(service, recipe) == (10 + 5 + 0.5 + 0.25) * 16_000 * 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"deadline_s": 0.9}, "a verdict may take 0.930 s when a source is silent"),
+        ({"sensor": "ear"}, "no expert of bundle 'b' looks at it (it knows mic, top)"),
+        ({"sensor": "ear"}, "needs it and the recipe does not name it"),
+        ({"kind": "vibration"}, "is vibration here and audio in the bundle"),
+        ({"rate": 8000}, "sample_rate_hz is 8000 here and 16000 for expert 'ear'"),
+        ({"end_s": 0.2}, "the window's length in samples is 3200 here and 4000 for expert 'ear'"),
+    ],
+)
+def test_what_cannot_work_is_a_problem(tmp_path: Path, changes: dict[str, object], said: str) -> None:
+    problems = [str(problem) for problem in check(service_with(tmp_path, **changes)).problems]
+    assert any(said in problem for problem in problems), problems
+
+
+def test_a_damaged_bundle_is_a_problem_and_the_rest_is_still_explained(tmp_path: Path) -> None:
+    service = service_with(tmp_path)
+    (tmp_path / "bundle" / "a.onnx").write_bytes(b"other")
+    report = check(service)
+    assert any("SHA-256" in str(problem) for problem in report.problems)
+    assert any("latency" in line for line in report.lines)

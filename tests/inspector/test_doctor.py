@@ -1,0 +1,47 @@
+"""What `doctor` finds, on a machine arranged for it."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from inspector.doctor import examine
+
+KAFKA = """
+lines = ["line-1"]
+recipes = ["recipe.toml"]
+[log]
+kind = "kafka"
+bootstrap_servers = ["127.0.0.1:{port}"]
+"""
+
+
+def test_what_serving_needs_is_found_here() -> None:
+    found = {finding.subject: finding for finding in examine()}
+    for subject in ("Python", "processor cores", "memory", "embedded log", "TLS", "engine onnx"):
+        assert found[subject].state == "ok", found[subject]
+
+
+def test_everything_that_is_absent_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    findings = examine()
+    absent = [finding for finding in findings if finding.state != "ok"]
+    assert {"Java (test broker)", "Maven (test broker)"} <= {finding.subject for finding in absent}
+    assert all(finding.remedy for finding in absent)
+
+
+def test_a_broker_that_does_not_answer_is_wrong(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        path = tmp_path / "service.toml"
+        path.write_text(KAFKA.format(port=port))
+        assert {f.subject: f.state for f in examine(path)}[f"broker 127.0.0.1:{port}"] == "ok"
+    last = examine(path)[-1]
+    assert (last.subject, last.state) == (f"broker 127.0.0.1:{port}", "wrong")
+    assert "make broker" in last.remedy
+
+
+def test_a_wrong_configuration_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "service.toml"
+    path.write_text("line = 3")
+    assert examine(path)[-1].subject == "configuration"
