@@ -43,10 +43,10 @@ class Report:
 def write_report(report: Report, folder: Path) -> tuple[Path, Path]:
     """Writes `report.json` and `report.md` into a folder, which is made where it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
-    figures, page = folder / "report.json", folder / "report.md"
+    figures, readable = folder / "report.json", folder / "report.md"
     figures.write_text(dumps(_plain(report), indent=2) + "\n", encoding="utf-8")
-    page.write_text(_page(report), encoding="utf-8")
-    return figures, page
+    readable.write_text(page(report), encoding="utf-8")
+    return figures, readable
 
 
 def _plain(report: Report) -> dict[str, object]:
@@ -56,7 +56,7 @@ def _plain(report: Report) -> dict[str, object]:
     return content
 
 
-def _page(report: Report) -> str:
+def page(report: Report) -> str:
     groups = ", ".join(f"{count} by {kind}" for kind, count in report.recordings.items())
     return "\n".join(
         [

@@ -89,7 +89,7 @@ class Acceptance(Section):
     false_reject_rate: float = Field(default=0.02, ge=0, le=1)
     review_share: float = Field(default=0.15, ge=0, le=1)
     """With all modalities present; with fewer the rates stand, whatever goes to REVIEW."""
-    routing_risk: float = Field(default=0.01, ge=0, le=1)
+    routing_risk: float = Field(default=0.005, ge=0, le=1)
     """Share of pieces that may be decided otherwise because experts were left out, for each of PASS and FAIL."""
 
     def risk(self, review_share: float) -> Risk:

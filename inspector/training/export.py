@@ -27,6 +27,8 @@ from inspector.bundle.schema import (
     Policy,
     SignalInput,
 )
+from inspector.training.config import ExpertConfig
+from inspector.training.inputs import Encoder
 
 CARD_NAME = "model_card.md"
 MAX_BATCH = 4096
@@ -35,16 +37,33 @@ COST_RUNS = 30
 _log = logging.getLogger("inspector.training.export")
 
 
+class ExportError(ValueError):
+    """A bundle cannot be written; the message says where, why and what helps."""
+
+
 @dataclass(frozen=True)
 class DraftExpert:
-    """A trained encoder and what the bundle says of it."""
+    """A trained encoder, how it is built and what its input looks like."""
 
-    name: str
-    modality: str
-    scout: bool
+    config: ExpertConfig
     input: ImageInput | SignalInput
-    module: nn.Module
-    num_tokens: int
+    module: Encoder
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def modality(self) -> str:
+        return self.config.modality
+
+    @property
+    def scout(self) -> bool:
+        return self.config.scout
+
+    @property
+    def num_tokens(self) -> int:
+        return self.module.num_tokens
 
 
 @dataclass(frozen=True)
@@ -67,7 +86,7 @@ class Draft:
 def write_bundle(folder: Path, draft: Draft) -> Bundle:
     """Writes beside `folder` first, so that a bundle is there whole or not at all; replaces none but a bundle."""
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST_NAME).exists():
-        raise ValueError(f"{folder} holds files but no bundle: name a new or empty folder")
+        raise ExportError(f"{folder} holds files but no bundle: name a new or empty folder")
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)

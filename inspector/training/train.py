@@ -13,14 +13,14 @@ from torch import Tensor
 
 from encoders.tokens import Encoded
 from fusion.head import HeadForm, Member
-from inspector.bundle.schema import Bundle, Calibration, Policy
+from inspector.bundle.schema import Calibration, Policy
 from inspector.training.card import model_card
 from inspector.training.config import ExpertConfig, TrainConfig
 from inspector.training.corpus import Corpus
 from inspector.training.data import Clip
 from inspector.training.defaults import camera_experts, sensor_expert
 from inspector.training.encoder_fit import EncoderFit, Fitted, Recordings, encode, schedule
-from inspector.training.export import Draft, DraftExpert, write_bundle
+from inspector.training.export import Draft, DraftExpert
 from inspector.training.head_fit import Encodings, FittedHead, Lesson, fit_head
 from inspector.training.inputs import build_encoder, input_form, prepare
 from inspector.training.limits import SetScores, calibrate, choose_policy
@@ -44,8 +44,8 @@ class TrainOptions:
     """Local safetensors files by timm's model names."""
 
 
-def train(manifest: Path, out: Path, config: TrainConfig, options: TrainOptions, progress: Progress) -> Bundle:
-    """Raises ManifestError for data that cannot be trained on; writes the bundle at the end and only then."""
+def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: Progress) -> Draft:
+    """Raises ManifestError for data that cannot be trained on."""
     _prepare_torch(config, options)
     corpus = Corpus(manifest)
     configs = config.experts or default_experts(corpus, options)
@@ -53,7 +53,7 @@ def train(manifest: Path, out: Path, config: TrainConfig, options: TrainOptions,
     experts = tuple(expert for expert, _ in trained)
     head, scored = _train_head(corpus, experts, config, options, progress)
     calibrations = {scores.experts: calibrate(scores, config.acceptance) for scores in scored}
-    draft = Draft(
+    return Draft(
         name=config.name,
         version=config.version,
         classes=corpus.classes,
@@ -66,10 +66,6 @@ def train(manifest: Path, out: Path, config: TrainConfig, options: TrainOptions,
         provenance=_provenance(corpus, options, head),
         card=model_card(corpus, config, {e.name: fitted for e, fitted in trained}, head),
     )
-    progress("export", 0, 1)
-    bundle = write_bundle(out, draft)
-    progress("export", 1, 1)
-    return bundle
 
 
 def _prepare_torch(config: TrainConfig, options: TrainOptions) -> None:
@@ -112,7 +108,7 @@ def _train_expert(
         lambda done, total: progress(expert.name, done, total),
     )
     _log.info("%s: best of %d epochs is %d", expert.name, fitted.epochs, fitted.best_epoch)
-    return DraftExpert(expert.name, expert.modality, expert.scout, form, module, module.num_tokens), fitted
+    return DraftExpert(expert, form, module), fitted
 
 
 def _train_head(

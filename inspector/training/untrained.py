@@ -4,12 +4,11 @@ from pathlib import Path
 
 import torch
 
-from encoders.audio import AudioEncoder, MelForm
-from encoders.vibration import VibrationEncoder
-from encoders.vision import TINY, VisionEncoder, Weights
 from fusion.head import FusionHead, HeadForm, Member
 from inspector.bundle.schema import Bundle, Calibration, ImageInput, Modality, Policy, SignalInput
+from inspector.training.config import ExpertConfig, ImageExpert, SignalExpert
 from inspector.training.export import Draft, DraftExpert, write_bundle
+from inspector.training.inputs import build_encoder
 from inspector.training.subsets import expert_sets
 
 CLASSES = ("dent", "rattle")
@@ -17,15 +16,19 @@ TOKEN_DIM = 32
 
 
 def write_untrained(folder: Path, seed: int = 0) -> Bundle:
+    return write_bundle(folder, untrained(seed))
+
+
+def untrained(seed: int = 0) -> Draft:
     """Camera `camera` (a scout and an expert of 2 x 2 tiles), sensors `microphone` and `vibration` (a scout each)."""
     torch.manual_seed(seed)
-    experts = (*_camera_experts(), *_sensor_experts())
+    experts = _experts()
     head = FusionHead(HeadForm(tuple(Member(e.modality, e.num_tokens) for e in experts), TOKEN_DIM, len(CLASSES)))
     limits = [
         Calibration(experts=names, temperature=1.0, bias=0.0, pass_below=0.3, fail_above=0.7)
         for names in expert_sets(experts)
     ]
-    draft = Draft(
+    return Draft(
         name="untrained",
         version="0",
         classes=CLASSES,
@@ -42,26 +45,20 @@ def write_untrained(folder: Path, seed: int = 0) -> Bundle:
         provenance={"seed": seed},
         card="# untrained\n\nRandom weights: for tests only.\n",
     )
-    return write_bundle(folder, draft)
 
 
-def _camera_experts() -> tuple[DraftExpert, DraftExpert]:
+def _experts() -> tuple[DraftExpert, ...]:
     thumbnail = ImageInput(tile_height_px=32, tile_width_px=32, num_channels=1)
     tiles = ImageInput(tile_height_px=48, tile_width_px=48, rows=2, cols=2, num_channels=1)
-    scout = VisionEncoder(TINY, thumbnail, Weights(), TOKEN_DIM, len(CLASSES))
-    full = VisionEncoder(TINY, tiles, Weights(), TOKEN_DIM, len(CLASSES))
-    return (
-        DraftExpert("camera-scout", "camera", True, thumbnail, scout, scout.num_tokens),
-        DraftExpert("camera-full", "camera", False, tiles, full, full.num_tokens),
-    )
-
-
-def _sensor_experts() -> tuple[DraftExpert, DraftExpert]:
-    sound = SignalInput(sample_rate_hz=16000, num_samples=4096, num_channels=1, min_hz=50, max_hz=7600)
+    sound = SignalInput(sample_rate_hz=16000, num_samples=4096, num_channels=1, min_hz=50, max_hz=7200)
     shake = SignalInput(sample_rate_hz=1000, num_samples=512, num_channels=2)
-    ear = AudioEncoder(sound, MelForm(16000, max_hz=7600), TOKEN_DIM, len(CLASSES))
-    finger = VibrationEncoder(shake, TOKEN_DIM, len(CLASSES))
     return (
-        DraftExpert("microphone-scout", "microphone", True, sound, ear, ear.num_tokens),
-        DraftExpert("vibration-scout", "vibration", True, shake, finger, finger.num_tokens),
+        _expert(ImageExpert(name="camera-scout", modality="camera", scout=True), thumbnail),
+        _expert(ImageExpert(name="camera-full", modality="camera", scout=False), tiles),
+        _expert(SignalExpert(name="microphone-scout", modality="microphone", encoder="log_mel"), sound),
+        _expert(SignalExpert(name="vibration-scout", modality="vibration", encoder="tcn"), shake),
     )
+
+
+def _expert(config: ExpertConfig, form: ImageInput | SignalInput) -> DraftExpert:
+    return DraftExpert(config, form, build_encoder(config, form, (TOKEN_DIM, len(CLASSES)), {}))

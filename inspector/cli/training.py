@@ -1,0 +1,126 @@
+"""`inspector train`, `evaluate` and `export`: the commands of the training half. Knows no network.
+
+The command line imports this module only when one of these is called, so that serving starts without torch.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from inspector.bundle.load import BundleError
+from inspector.cli.errors import reported
+from inspector.evaluation.evaluate import evaluate as evaluate_bundle
+from inspector.evaluation.report import page, write_report
+from inspector.manifest import Split
+from inspector.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from inspector.training.config import TrainConfig, TrainConfigError, read_train_config
+from inspector.training.export import ExportError, write_bundle
+from inspector.training.train import TrainOptions
+from inspector.training.train import train as train_draft
+
+FolderOrFile = click.Path(path_type=Path)
+
+
+@contextmanager
+def _mendable() -> Iterator[None]:
+    """Errors of the training half that a user can mend, beside those of the other commands."""
+    try:
+        with reported():
+            yield
+    except (BundleError, CheckpointError, ExportError, TrainConfigError) as exc:
+        raise click.ClickException(str(exc)) from exc
+
+
+class Bars:
+    """One progress bar per stage, made when the stage first reports."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(stage, total=total)
+        self._bars.update(self._tasks[stage], completed=done, total=total)
+
+
+def _bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    )
+
+
+@click.command()
+@click.argument("manifest", type=FolderOrFile)
+@click.option("--out", "bundle", required=True, type=FolderOrFile, help="Folder of the bundle; replaced if it is one.")
+@click.option("--config", type=FolderOrFile, help="Training configuration (TOML); without it, fitting defaults.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--epochs", type=click.IntRange(min=1), help="For every encoder, in place of what is configured.")
+@click.option(
+    "--weights", multiple=True, metavar="NAME=FILE", help="Local safetensors file of a timm model; repeatable."
+)
+@click.option("--checkpoint", type=FolderOrFile, help="Also keep the weights here, for `inspector export`.")
+@_mendable()
+def train(
+    manifest: Path,
+    bundle: Path,
+    config: Path | None,
+    seed: int,
+    epochs: int | None,
+    weights: tuple[str, ...],
+    checkpoint: Path | None,
+) -> None:
+    """Trains a model on MANIFEST and writes its bundle."""
+    settings = TrainConfig() if config is None else read_train_config(config)
+    options = TrainOptions(seed, epochs, dict(_weights(item) for item in weights))
+    with _bars() as bars:
+        draft = train_draft(manifest, settings, options, Bars(bars))
+        if checkpoint is not None:
+            save_checkpoint(checkpoint, draft)
+        write_bundle(bundle, draft)
+    click.echo(f"bundle {draft.name} {draft.version} is in {bundle}")
+
+
+def _weights(item: str) -> tuple[str, Path]:
+    name, found, file = item.partition("=")
+    if not found or not Path(file).is_file():
+        raise click.BadParameter(f"{item!r}: expected NAME=FILE with a file that exists", param_hint="--weights")
+    return name, Path(file)
+
+
+@click.command()
+@click.argument("bundle", type=FolderOrFile)
+@click.argument("manifest", type=FolderOrFile)
+@click.option("--split", type=click.Choice(("test", "calibration", "train")), default="test", show_default=True)
+@click.option(
+    "--false-rejects", default=0.05, show_default=True, type=click.FloatRange(0, 1), help="For the miss rate."
+)
+@click.option("--report", type=FolderOrFile, help="Folder for report.json and report.md.")
+@_mendable()
+def evaluate(bundle: Path, manifest: Path, split: Split, false_rejects: float, report: Path | None) -> None:
+    """Judges the split of MANIFEST with BUNDLE and shows the figures."""
+    with _bars() as bars:
+        found = evaluate_bundle(bundle, manifest, split, false_rejects, Bars(bars))
+    Console().print(Markdown(page(found)))
+    if report is not None:
+        click.echo(f"written to {' and '.join(map(str, write_report(found, report)))}")
+
+
+@click.command()
+@click.argument("checkpoint", type=FolderOrFile)
+@click.option("--out", "bundle", required=True, type=FolderOrFile, help="Folder of the bundle; replaced if it is one.")
+@_mendable()
+def export(checkpoint: Path, bundle: Path) -> None:
+    """Turns a training CHECKPOINT into a bundle."""
+    draft = load_checkpoint(checkpoint)
+    write_bundle(bundle, draft)
+    click.echo(f"bundle {draft.name} {draft.version} is in {bundle}")

@@ -1,0 +1,109 @@
+"""Saves a draft as weights and JSON, and builds it again from these. Knows no manifest and no ONNX.
+
+A checkpoint lets a bundle be exported anew, by another version or for another runtime, without training again.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from fusion.head import FusionHead, HeadForm, Member
+from inspector.bundle.schema import Calibration, ImageInput, Modality, Policy, SignalInput
+from inspector.training.config import ExpertConfig, ImageExpert, Section
+from inspector.training.export import Draft, DraftExpert
+from inspector.training.inputs import build_encoder
+
+CONTENT_NAME = "checkpoint.json"
+WEIGHTS_NAME = "weights.safetensors"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message names file, finding and remedy."""
+
+
+class SavedExpert(Section):
+    config: ExpertConfig
+    input: ImageInput | SignalInput = Field(discriminator="type")
+
+
+class Checkpoint(Section):
+    """The whole of `checkpoint.json`."""
+
+    name: str
+    version: str
+    classes: tuple[str, ...]
+    token_dim: int
+    modalities: tuple[Modality, ...]
+    experts: tuple[SavedExpert, ...]
+    calibrations: tuple[Calibration, ...]
+    policy: Policy
+    provenance: Mapping[str, str | int | float]
+    card: str
+
+
+def save_checkpoint(folder: Path, draft: Draft) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    content = Checkpoint(
+        name=draft.name,
+        version=draft.version,
+        classes=draft.classes,
+        token_dim=draft.token_dim,
+        modalities=draft.modalities,
+        experts=tuple(SavedExpert(config=expert.config, input=expert.input) for expert in draft.experts),
+        calibrations=draft.calibrations,
+        policy=draft.policy,
+        provenance=draft.provenance,
+        card=draft.card,
+    )
+    save_file({name: tensor.contiguous() for name, tensor in _weights(draft).items()}, folder / WEIGHTS_NAME)
+    (folder / CONTENT_NAME).write_text(content.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def load_checkpoint(folder: Path) -> Draft:
+    """Raises CheckpointError."""
+    try:
+        content = Checkpoint.model_validate_json((folder / CONTENT_NAME).read_bytes())
+        weights = load_file(folder / WEIGHTS_NAME)
+    except (OSError, ValidationError, SafetensorError) as exc:
+        remedy = "name a folder that `inspector train --checkpoint` wrote, with this version of inspector"
+        raise CheckpointError(f"{folder}: {exc}; {remedy}") from exc
+    widths = (content.token_dim, len(content.classes))
+    experts = tuple(_expert(saved, widths) for saved in content.experts)
+    members = tuple(Member(expert.modality, expert.num_tokens) for expert in experts)
+    draft = Draft(
+        name=content.name,
+        version=content.version,
+        classes=content.classes,
+        token_dim=content.token_dim,
+        modalities=content.modalities,
+        experts=experts,
+        head=FusionHead(HeadForm(members, *widths)).eval(),
+        calibrations=content.calibrations,
+        policy=content.policy,
+        provenance=content.provenance,
+        card=content.card,
+    )
+    for name, module in _modules(draft).items():
+        own = {key.removeprefix(f"{name}/"): value for key, value in weights.items() if key.startswith(f"{name}/")}
+        module.load_state_dict(own)
+    return draft
+
+
+def _expert(saved: SavedExpert, widths: tuple[int, int]) -> DraftExpert:
+    config = saved.config
+    bare = config.model_copy(update={"pretrained": False}) if isinstance(config, ImageExpert) else config
+    return DraftExpert(config, saved.input, build_encoder(bare, saved.input, widths, {}))
+
+
+def _modules(draft: Draft) -> dict[str, nn.Module]:
+    return {"head": draft.head} | {f"experts/{expert.name}": expert.module for expert in draft.experts}
+
+
+def _weights(draft: Draft) -> dict[str, torch.Tensor]:
+    modules = _modules(draft).items()
+    return {f"{name}/{key}": value for name, module in modules for key, value in module.state_dict().items()}
