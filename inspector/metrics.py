@@ -39,6 +39,7 @@ class WorkerMetrics:
         self.deadline_missed = counter("deadlines_missed", "Verdicts later than the recipe's deadline", PLACE)
         self.refused = counter("commits_refused", "Commits refused because another worker has taken over")
         self.lost_offsets = counter("lost_offsets", "Input records that retention removed before they were read")
+        self.anchors = counter("stream_anchors", "Times that a stream began or was re-anchored", (*PLACE, "sensor"))
         self.open_pieces = gauge("open_pieces", "Pieces that wait for data", ("line", "partition"))
         self.open_bytes = gauge("open_bytes", "Bytes of images in open pieces", ("line", "partition"))
         self.unread = gauge("unread_partitions", "Input partitions that are not read to their end")
@@ -51,6 +52,16 @@ class WorkerMetrics:
         self.append_delay = histogram("capture_to_append_seconds", "Event time to append time", (*PLACE, "sensor"))
         self.join_wait = histogram("join_wait_seconds", "How long a piece waited for a modality", (*PLACE, "modality"))
         self.commit_seconds = histogram("commit_seconds", "Duration of a commit")
+
+    def appended(self, line: str, station: str, source: str, delay_s: float) -> None:
+        """Called by the join, as are the next two: see `streams.join_metrics.JoinMetrics`."""
+        self.append_delay.labels(line, station, source).observe(delay_s)
+
+    def waited(self, line: str, station: str, modality: str, wait_s: float) -> None:
+        self.join_wait.labels(line, station, modality).observe(wait_s)
+
+    def anchored(self, line: str, station: str, sensor: str) -> None:
+        self.anchors.labels(line, station, sensor).inc()
 
     def turn(self, shards: Shards, batch: Batch) -> None:
         """After one turn of the main loop."""

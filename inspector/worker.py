@@ -39,7 +39,7 @@ def run_worker(
         stack.enter_context(closing(source))
         resolver = stack.enter_context(closing(_resolver(service)))
         settings = ShardSettings(config.prefix, config.lines, config.join.settings, _limits(service))
-        shards = Shards(settings, service.recipes, resolver, metrics.join)
+        shards = Shards(settings, service.recipes, resolver, metrics)
         pipeline = Pipeline(source, sink, shards, judge, _pipeline_settings(service), metrics, deadlines(service))
         log.info("Worker %s judges %s.", config.worker.name, ", ".join(config.lines))
         pipeline.run(stop)
