@@ -18,6 +18,7 @@ from streams.records import TopicPartition
 log = logging.getLogger("inspector.gateway.feed")
 
 Position = Mapping[TopicPartition, int]
+FIRST_DELAY_S = 0.1
 
 
 class FeedTarget(Protocol):
@@ -27,6 +28,9 @@ class FeedTarget(Protocol):
         """What comes next starts here and joins on to nothing; `oldest_ns` where older verdicts have expired."""
 
     def take(self, entries: Sequence[Entry], position: Position) -> None: ...
+
+    def caught_up(self) -> None:
+        """All that the log held when the feed began has been taken."""
 
     def end(self) -> None:
         """Nothing comes any more."""
@@ -39,6 +43,8 @@ class Feed:
         self._log, self._start, self._target, self._loop = source, start, target, loop
         self._stop = threading.Event()
         self._position: Position | None = None
+        self._goal: Position | None = None
+        self._delay_s = FIRST_DELAY_S
         self._thread = threading.Thread(target=self._run, name="gateway-feed", daemon=True)
         self.poll_s = 0.2
         self.max_delay_s = 5.0
@@ -51,7 +57,7 @@ class Feed:
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
-        start, oldest_ns, delay_s = self._start, None, 0.1
+        start, oldest_ns = self._start, None
         try:
             while not self._stop.is_set():
                 try:
@@ -62,25 +68,37 @@ class Feed:
                     )
                     self._position, start, oldest_ns = None, Start(earliest=True), expired.oldest_ns
                 except LogError as error:
-                    log.warning("The verdicts cannot be read (%s): tries again in %.1f s.", error, delay_s)
-                    self._stop.wait(delay_s)
-                    delay_s = min(2 * delay_s, self.max_delay_s)
+                    self._wait_out(error)
                     start = start if self._position is None else Start(token=token.encode(self._position))
         finally:
             self._post(self._target.end)
 
+    def _wait_out(self, error: LogError) -> None:
+        log.warning("The verdicts cannot be read (%s): tries again in %.1f s.", error, self._delay_s)
+        self._stop.wait(self._delay_s)
+        self._delay_s = min(2 * self._delay_s, self.max_delay_s)
+
     def _follow(self, start: Start, oldest_ns: int | None) -> None:
         with closing(self._log.tail(start)) as tail:
             if self._position is None:
+                self._goal = self._end()
                 self._position = position = dict(tail.position())
                 self._post(lambda: self._target.begin(position, oldest_ns))
             while not self._stop.is_set():
                 entries = entries_of(tail.poll(self.poll_s))
-                self._position = dict(tail.position())
-                self._hand_over(entries, self._position)
+                self._delay_s = FIRST_DELAY_S
+                self._hand_over(entries, dict(tail.position()))
+
+    def _end(self) -> Position:
+        with closing(self._log.tail(Start())) as tail:
+            return dict(tail.position())
 
     def _hand_over(self, entries: Sequence[Entry], position: Position) -> None:
+        self._position = position
         self._post(lambda: self._target.take(entries, position))
+        if self._goal is not None and all(position.get(source, 0) >= end for source, end in self._goal.items()):
+            self._goal = None
+            self._post(self._target.caught_up)
 
     def _post(self, call: Callable[[], None]) -> None:
         """Runs `call` in the loop and waits for it; a loop that has ended takes nothing any more."""

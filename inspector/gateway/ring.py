@@ -111,11 +111,15 @@ class Ring:
 
     def read(self, number: int, max_count: int) -> list[Entry]:
         """Entries from this number on. Raises RingPassedError, RingClosedError."""
+        self.check_open()
         if number < self.first:
             raise RingPassedError
+        return [self._entries[n] for n in range(number, min(number + max_count, self.end))]
+
+    def check_open(self) -> None:
+        """Raises RingClosedError."""
         if self._closed:
             raise RingClosedError
-        return [self._entries[n] for n in range(number, min(number + max_count, self.end))]
 
     async def grown(self) -> None:
         """Waits until the next entry, restart or close."""

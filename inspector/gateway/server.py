@@ -151,10 +151,9 @@ class GatewayState:
         serving: threading.Event,
     ) -> None:
         self._metrics, self._health, self._serving = metrics, servicer, serving
-        self._started_ns = time.time_ns()
         self._reports: set[asyncio.Task[None]] = set()
         self.ring = Ring(settings.ring_bytes, settings.ring_age_s, settings.ring_count)
-        since_ns = self._started_ns - int(settings.read_back_s * 1e9)
+        since_ns = time.time_ns() - int(settings.read_back_s * 1e9)
         self.index = VerdictIndex(settings.index_bytes, settings.index_age_s, since_ns)
 
     def begin(self, position: Position, oldest_ns: int | None) -> None:
@@ -169,9 +168,10 @@ class GatewayState:
             self.index.add(entry, now_ns)
         self._metrics.verdicts.inc(len(entries))
         self._metrics.ring_bytes.set(self.ring.num_bytes)
-        if not self._serving.is_set() and (not entries or entries[-1].append_ns >= self._started_ns):
-            self._serving.set()
-            self._report_soon(serving=True)
+
+    def caught_up(self) -> None:
+        self._serving.set()
+        self._report_soon(serving=True)
 
     def end(self) -> None:
         self.ring.close()

@@ -32,6 +32,8 @@ from streams.observation import InspectionId
 
 ModelLookup = Callable[[str, str, str], GetModelResponse | None]
 """Line, station and product, each possibly empty, to the model that judges there."""
+MAX_DETAIL = 1000
+"""A status travels in headers, which clients take up to 8 KiB of."""
 ABORT_BUDGET_S = 5.0
 """A client that reads nothing must not hold the call for longer."""
 
@@ -116,4 +118,4 @@ class InspectionService(InspectionServiceServicer):
         except Refusal as refusal:
             self._metrics.refused.labels(call, refusal.code.name).inc()
             async with asyncio.timeout(ABORT_BUDGET_S):
-                await context.abort(refusal.code, refusal.detail, refusal.metadata)
+                await context.abort(refusal.code, refusal.detail[:MAX_DETAIL], refusal.metadata)

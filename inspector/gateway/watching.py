@@ -137,8 +137,11 @@ class Watching:
         """Streams until the client leaves. Raises Refusal."""
         outlet = Outlet(context, filter_of(request), self._settings, self._metrics)
         async with self._place():
-            number = await self._catch_up(start_of(request), outlet)
-            await self._follow(number, outlet)
+            try:
+                number = await self._catch_up(start_of(request), outlet)
+                await self._follow(number, outlet)
+            except RingClosedError:
+                raise unavailable("the gateway stops: resume with the last token, here or elsewhere") from None
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:
@@ -174,6 +177,7 @@ class Watching:
             async with self._reading(), HistoryReader(self._log, start) as reader:
                 await outlet.open(await reader.position())
                 while not self._ring.covers(outlet.vector):
+                    self._ring.check_open()
                     entries, position = await reader.poll(self._settings.poll_s)
                     await outlet.deliver(entries)
                     outlet.move_to(position)
@@ -202,8 +206,6 @@ class Watching:
         except RingPassedError:
             self._metrics.cut_offs.labels("backlog").inc()
             raise exhausted("the client fell behind the verdicts kept in memory: resume with the last token") from None
-        except RingClosedError:
-            raise unavailable("the gateway stops: resume with the last token, here or elsewhere") from None
 
     async def _wait(self, limit_s: float) -> None:
         try:

@@ -1,0 +1,89 @@
+"""`inspector watch`, `verdict` and `feedback` against a real gateway."""
+
+import io
+import json
+from collections import Counter
+from collections.abc import Callable
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from rich.console import Console
+
+from inspector.cli.watch import feedback, table, time_of, verdict, watch, without_pictures
+from inspector.gateway.server import Gateway
+from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
+from protos.inspection.v1.verdict_pb2 import Decision, ImageEvidence, ModalityState, Verdict
+from streams.records import Record
+from tests.inspector.gateway.memory_log import MemoryLog
+
+Put = Callable[..., Record]
+Gateways = Callable[..., Gateway]
+
+
+def run(gateway: Gateway, command: click.Command, *arguments: str) -> Result:
+    return CliRunner().invoke(command, ["--address", gateway.address, *arguments])
+
+
+def test_json_lines(gateways: Gateways, put: Put) -> None:
+    for number in range(3):
+        put(number, fail=number == 1)
+    result = run(gateways(), watch, "--from", "earliest", "--count", "3", "--json")
+    shown = [json.loads(line) for line in result.output.splitlines()]
+    assert [line["inspection"]["piece_id"] for line in shown] == ["000000", "000001", "000002"]
+
+
+def test_plain_lines_and_filter(gateways: Gateways, put: Put) -> None:
+    for number in range(4):
+        put(number, fail=number >= 2)
+    result = run(gateways(), watch, "--from", "earliest", "--count", "2", "--decision", "fail")
+    assert [line.split()[2:4] for line in result.output.splitlines()] == [["000002", "FAIL"], ["000003", "FAIL"]]
+
+
+def test_an_unreadable_time_is_said() -> None:
+    with pytest.raises(click.BadParameter, match="'yesterday' is none of live, earliest"):
+        time_of("yesterday")
+
+
+def test_time_with_a_zone() -> None:
+    assert time_of("1970-01-01T00:00:01.5+00:00") == 1_500_000_000
+
+
+def test_verdict_of_a_piece(gateways: Gateways, put: Put) -> None:
+    put(7)
+    gateway = gateways()
+    assert json.loads(run(gateway, verdict, "a", "s0", "000007").output)["decision"] == "DECISION_PASS"
+    missing = run(gateway, verdict, "a", "s0", "000008")
+    assert missing.exit_code == 1
+    assert "NOT_FOUND" in missing.output
+
+
+def test_feedback_reaches_the_log(gateways: Gateways, log: MemoryLog) -> None:
+    result = run(gateways(), feedback, "a", "s", "1", "nok", "--defect", "dent", "--author", "eva")
+    assert result.exit_code == 0, result.output
+    kept = Feedback.FromString(log.others[0].value)
+    assert (kept.label, list(kept.defects), kept.author) == (Label.LABEL_NOK, ["dent"], "eva")
+
+
+def test_half_a_client_certificate_is_refused(gateways: Gateways) -> None:
+    result = run(gateways(), watch, "--tls-cert", __file__)
+    assert result.exit_code == 2
+    assert "belong together" in result.output
+
+
+def test_the_table_shows_what_is_absent_and_how_many() -> None:
+    shown = Verdict(
+        inspection=Inspection(line="a", station="s", piece_id="p[1]", pass_number=2), decision=Decision.DECISION_REVIEW
+    )
+    shown.modalities.add(name="mic", state=ModalityState.MODALITY_STATE_STALE)
+    shown.modalities.add(name="top", state=ModalityState.MODALITY_STATE_PRESENT)
+    console = Console(width=140, file=io.StringIO())
+    console.print(table([shown], Counter(REVIEW=4)))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert all(word in text for word in ("p[1]#2", "REVIEW 4", "mic"))
+    assert "top" not in text
+
+
+def test_heat_maps_stay_out_of_json() -> None:
+    shown = Verdict(images=[ImageEvidence(camera="top", heat_map_png=b"x" * 1000)])
+    assert without_pictures(shown).images[0] == ImageEvidence(camera="top")
