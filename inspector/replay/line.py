@@ -108,22 +108,23 @@ class _Line:
 
     def _chunks(self, station: int, sensor: SensorSpec, seed: int) -> Iterator[Scheduled]:
         """The stream of one sensor of one station; a chunk is published when its last sample has been taken."""
-        name, period_ns = self.settings.stations[station], NS / sensor.sample_rate_hz
+        name = self.settings.stations[station]
         origin_ns = self._origin_ns(sensor)
         stream = self._stream(station, sensor, origin_ns, seed)
         skew_ns = round(self.faults.skew_s * NS)
         for stretch in stretches(stream, lambda number: self.load(number).recordings.get(sensor.name)):
-            start_ns = origin_ns + round(stretch.first_sample * period_ns)
-            end_ns = origin_ns + round((stretch.first_sample + len(stretch.samples)) * period_ns)
+            start_ns = origin_ns + _length_ns(stretch.first_sample, sensor.sample_rate_hz)
+            end_ns = origin_ns + _length_ns(stretch.first_sample + len(stretch.samples), sensor.sample_rate_hz)
             place = (self.settings.topics.line, name)
             chunk = chunk_message(place, sensor, stretch, self.settings.stream_id, start_ns + skew_ns)
             yield Scheduled(end_ns, 0, to_output(self.settings.topics, chunk))
 
     def _origin_ns(self, sensor: SensorSpec) -> int:
-        """Event time of the stream's first sample: whole steps of the grid before the first window."""
+        """Event time of the stream's first sample: whole steps of the grid before the first window, and a nanosecond:
+        a rate such as 12800 / 3 is no exact float, and the window takes what lies at its start or behind it."""
         anchor_ns = 0 if sensor.anchor == "entered" else capture_delay_ns(self.spec, 0)
         lead_ns = _LEAD_NS // self.plan.grid_ns * self.plan.grid_ns
-        return self.settings.base_ns + anchor_ns + round(sensor.start_s * NS) - lead_ns
+        return self.settings.base_ns + anchor_ns + round(sensor.start_s * NS) - lead_ns + 1
 
     def _stream(self, station: int, sensor: SensorSpec, origin_ns: int, seed: int) -> StreamPlan:
         def sample_at(event_ns: int) -> int:
@@ -144,3 +145,9 @@ class _Line:
         return StreamPlan(
             sensor, places, silent, end, max(1, round(self.settings.chunk_s * sensor.sample_rate_hz)), seed
         )
+
+
+def _length_ns(samples: int, rate_hz: float) -> int:
+    """Rounded up: a stamp before its sample would put it one place too early in a window that begins with it."""
+    numerator, denominator = rate_hz.as_integer_ratio()
+    return -(-samples * denominator * NS // numerator)
