@@ -70,9 +70,8 @@ class KafkaSource:
         self._owned: dict[Shard, tuple[KafkaPartition, ...]] = {}
         self._handover: Handover | None = None
         self._paused: Partitions = frozenset()
-        for topic in self._topics:  # the leader of the group assigns only what its metadata hold already
-            self._consumer.partitions_for_topic(topic)
         self._consumer.subscribe(list(self._topics), listener=_Listener(self._consumer, self._events))
+        self._consumer.topics()  # the leader of the group assigns only what its metadata hold already
 
     def poll(self, timeout_s: float) -> Batch:
         """Raises LogError only for what waiting does not mend (refused login, another process of the same name)."""

@@ -15,7 +15,11 @@ from streams.resume import Memo
 from tests.integration.conftest import free_ports, start
 from tests.integration.kafka_line import FRAME, KafkaLine, poll_for, poll_until
 
-pytestmark = pytest.mark.broker
+pytestmark = [
+    pytest.mark.broker,
+    # kafka-python leaves the socket of a failed connection to the garbage collector
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture
