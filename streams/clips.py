@@ -1,0 +1,196 @@
+"""Turns the chunks of one sensor into clips: samples are placed by count, and cut by event time to a window.
+
+Knows nothing of pieces. Every sample sits in one slot of a grid 1 / rate wide that begins with the Unix epoch, so an
+instant has one sample: what came first stays. All placing is done in whole numbers; nothing drifts or rounds twice.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.assembly import SensorSpec
+from streams.items import Chunk
+
+SECOND_NS = 1_000_000_000
+Samples = NDArray[np.float32]
+
+
+class Window(NamedTuple):
+    """Event time from `start_ns` up to, not including, `end_ns`."""
+
+    start_ns: int
+    end_ns: int
+
+
+class Cut(NamedTuple):
+    """What a window holds: (num_samples, num_channels), zeros where nothing came; None without any sample."""
+
+    samples: Samples | None
+    coverage: float
+    first_ns: int
+    arrival_ns: int
+
+
+class Rate:
+    """Samples per second as a ratio of whole numbers: slots to nanoseconds and back."""
+
+    def __init__(self, rate_hz: float) -> None:
+        numerator, denominator = rate_hz.as_integer_ratio()
+        self._slots, self._ns = numerator, denominator * SECOND_NS
+
+    def slots(self, ns: int) -> int:
+        """Whole slots that a duration (or the time since the epoch) holds; the floor."""
+        return ns * self._slots // self._ns
+
+    def ns(self, slots: int) -> int:
+        """Duration of a number of slots."""
+        return slots * self._ns // self._slots
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """Samples of one stream that are counted from one anchor."""
+
+    stream_id: str
+    first_sample: int
+    anchor_ns: int
+    """Event time of `first_sample`."""
+    at: int
+    """Slot of `first_sample`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """Consecutive samples in consecutive slots from `at`."""
+
+    run: Run
+    at: int
+    samples: Samples
+    offset: int
+    append_ns: int
+
+    @property
+    def end(self) -> int:
+        return self.at + len(self.samples)
+
+
+class SensorStream:
+    """What one sensor has delivered and may still be asked for."""
+
+    def __init__(self, spec: SensorSpec, jitter_s: float) -> None:
+        self.newest_ns: int | None = None
+        """Event time at which the newest sample ends; stays when the samples are dropped."""
+        self.num_anchors = 0
+        self._rate = Rate(spec.sample_rate_hz)
+        self._num_channels = spec.num_channels
+        self._jitter_ns = round(jitter_s * 1e9)
+        self._runs: dict[str, list[Run]] = {}
+        self._segments: list[Segment] = []
+
+    def end_ns(self, chunk: Chunk) -> int:
+        """Event time at which a chunk ends by its own stamp."""
+        return chunk.start_ns + self._rate.ns(len(chunk.samples))
+
+    def place(self, chunk: Chunk) -> bool:
+        """Takes those samples whose slots are free; False when there are none."""
+        run = self._run(chunk)
+        first = run.at + chunk.first_sample - run.first_sample
+        free = list(self._free(first, first + len(chunk.samples)))
+        for start, end in free:
+            samples = chunk.samples[start - first : end - first]
+            segment = Segment(run, start, samples, chunk.origin.offset, chunk.origin.append_ns)
+            self._segments.insert(bisect_left(self._segments, start, key=_at), segment)
+            end_ns = run.anchor_ns + self._rate.ns(end - run.at)
+            self.newest_ns = end_ns if self.newest_ns is None else max(self.newest_ns, end_ns)
+        return bool(free)
+
+    def coverage(self, window: Window) -> float:
+        """Share of the window's slots that hold a sample."""
+        length = self.length(window)
+        return sum(hi - lo for _, lo, hi, _ in self._parts(window)) / length if length else 0.0
+
+    def length(self, window: Window) -> int:
+        """Samples of a fully covered window. Its ends are rounded to nanoseconds, so one nanosecond is let pass."""
+        return self._rate.slots(window.end_ns - window.start_ns + 1)
+
+    def cut(self, window: Window) -> Cut:
+        """The samples inside the window, each in its place."""
+        parts = list(self._parts(window))
+        if not parts:
+            return Cut(None, 0.0, window.start_ns, 0)
+        length = self.length(window)
+        samples = np.zeros((length, self._num_channels), np.float32)
+        for segment, lo, hi, shift in parts:
+            samples[lo:hi] = segment.samples[lo - shift : hi - shift]
+        segment, lo, _, shift = parts[0]
+        first_ns = segment.run.anchor_ns + self._rate.ns(segment.at + (lo - shift) - segment.run.at - lo)
+        covered = sum(hi - lo for _, lo, hi, _ in parts)
+        return Cut(samples, covered / length, first_ns, max(part[0].append_ns for part in parts))
+
+    def drop_before(self, time_ns: int) -> set[int]:
+        """Forgets samples that end before a time; gives the offsets of records of which nothing is left."""
+        keep = bisect_left(self._segments, self._rate.slots(time_ns), key=lambda segment: segment.end)
+        dropped, self._segments = self._segments[:keep], self._segments[keep:]
+        if not dropped:
+            return set()
+        runs = sorted({segment.run for segment in self._segments}, key=lambda run: run.first_sample)
+        self._runs = {}
+        for run in runs:
+            self._runs.setdefault(run.stream_id, []).append(run)
+        return {segment.offset for segment in dropped} - {segment.offset for segment in self._segments}
+
+    @property
+    def num_bytes(self) -> int:
+        return sum(segment.samples.nbytes for segment in self._segments)
+
+    def _run(self, chunk: Chunk) -> Run:
+        """The anchor that the chunk counts from: a new one when count and stamp differ by more than the jitter."""
+        runs = self._runs.setdefault(chunk.stream_id, [])
+        index = bisect_right(runs, chunk.first_sample, key=lambda run: run.first_sample)
+        if runs:
+            run = runs[max(0, index - 1)]
+            counted_ns = run.anchor_ns + self._rate.ns(chunk.first_sample - run.first_sample)
+            if abs(chunk.start_ns - counted_ns) <= self._jitter_ns:
+                return run
+        anchored = Run(chunk.stream_id, chunk.first_sample, chunk.start_ns, self._rate.slots(chunk.start_ns))
+        runs.insert(index, anchored)
+        self.num_anchors += 1
+        return anchored
+
+    def _free(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Stretches of slots from `start` to `end` that hold no sample yet."""
+        for segment in self._segments[self._first_after(start) :]:
+            if segment.at >= end:
+                break
+            if segment.at > start:
+                yield start, segment.at
+            start = max(start, segment.end)
+        if start < end:
+            yield start, end
+
+    def _first_after(self, at: int) -> int:
+        """Index of the first segment that ends after a slot."""
+        return bisect_right(self._segments, at, key=lambda segment: segment.end)
+
+    def _parts(self, window: Window) -> Iterator[tuple[Segment, int, int, int]]:
+        """Segments in the window with the first and last place that they fill in the clip, and where they begin.
+
+        Place k takes the sample with start + k / rate <= time < start + (k + 1) / rate: one of each run at most.
+        """
+        filled, length = 0, self.length(window)
+        for segment in self._segments[self._first_after(self._rate.slots(window.start_ns) - 1) :]:
+            shift = segment.at - segment.run.at + self._rate.slots(segment.run.anchor_ns - window.start_ns)
+            lo, hi = max(shift, filled), min(shift + len(segment.samples), length)
+            if lo >= length:
+                break
+            if lo < hi:
+                yield segment, lo, hi, shift
+                filled = hi
+
+
+def _at(segment: Segment) -> int:
+    return segment.at

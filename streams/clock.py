@@ -1,0 +1,84 @@
+"""Turns event times, append times and confirmed silence into one clock per station that never runs back.
+
+Knows nothing of pieces: it is told which records were read and how far the log has been read.
+"""
+
+from collections.abc import Set as AbstractSet
+
+from streams.records import TopicPartition
+
+MAX_CONFIRMATION_GAP_S = 1.0
+"""Two confirmations further apart than this prove nothing about the time between them (an outage, a SIGSTOP)."""
+
+
+class ShardTime:
+    """How far the input of one shard was read: newest append time per partition, what is unread, confirmed idling."""
+
+    def __init__(self) -> None:
+        self.appended: dict[TopicPartition, int] = {}
+        self.unread: AbstractSet[TopicPartition] = frozenset()
+        self.at_end = False
+        self.idle_ns = 0
+        self._confirmed_s: float | None = None
+        self._has_news = False
+
+    def read(self, at: TopicPartition, append_ns: int) -> None:
+        """A record was read, usable or not."""
+        self.appended[at] = max(append_ns, self.appended.get(at, append_ns))
+        self._has_news = True
+
+    def confirm(self, unread: AbstractSet[TopicPartition], at_end: bool, now_s: float) -> None:
+        """What the log says after a poll, at `now_s` by the monotonic clock."""
+        self.unread, self.at_end = unread, at_end and not unread
+        if self._has_news or not self.at_end:
+            self.idle_ns = 0
+        elif self._confirmed_s is not None and now_s - self._confirmed_s < MAX_CONFIRMATION_GAP_S:
+            self.idle_ns += round((now_s - self._confirmed_s) * 1e9)
+        self._confirmed_s = now_s if self.at_end else None
+        self._has_news = False
+
+    def has_read(self, at: TopicPartition, append_ns: int) -> bool:
+        """Whether everything that the log took in this partition before `append_ns` has been read."""
+        return at not in self.unread or self.appended.get(at, append_ns - 1) >= append_ns
+
+
+class StationClock:
+    """The event time that a station has reached; None until a record of it was read."""
+
+    def __init__(self, time: ShardTime, now_ns: int | None = None) -> None:
+        self.now_ns = now_ns
+        self._time = time
+        self._newest: dict[TopicPartition, int] = {}
+        self._lag: dict[TopicPartition, int] = {}
+        self._has_undated = False
+
+    def saw(self, at: TopicPartition, event_ns: int, append_ns: int) -> None:
+        """A usable record of this station."""
+        self._newest[at] = max(event_ns, self._newest.get(at, event_ns))
+        self._lag[at] = min(append_ns - event_ns, self._lag.get(at, append_ns - event_ns))
+
+    def saw_undated(self) -> None:
+        """A record of this station whose event time cannot be read: until another comes, append times count."""
+        self._has_undated = True
+
+    def estimate(self, at: TopicPartition) -> int | None:
+        """Event time reached in one partition: the newest seen, or what its newest append time lets expect."""
+        appended = self._time.appended.get(at)
+        if appended is None or not (self._lag or self._has_undated):
+            return None
+        lag = self._lag.get(at, min(self._lag.values(), default=0))
+        return max(appended - lag, self._newest.get(at, appended - lag))
+
+    def tick(self) -> None:
+        """Moves on: with the slowest unread partition, or, all being read, with the newest and confirmed idling."""
+        if self._time.unread:
+            self._move([self.estimate(at) for at in self._time.unread], slowest=True)
+        elif self._time.at_end:
+            self._move([self.estimate(at) for at in self._time.appended], slowest=False)
+
+    def _move(self, estimates: list[int | None], *, slowest: bool) -> None:
+        known = [estimate for estimate in estimates if estimate is not None]
+        if not known or (slowest and len(known) < len(estimates)):
+            return
+        reached = min(known) if slowest else max(known) + self._time.idle_ns
+        self.now_ns = reached if self.now_ns is None else max(self.now_ns, reached)

@@ -1,0 +1,277 @@
+"""Turns the items of one shard into observations, one per inspection that entered, and says how far its input is
+done. A state machine: no input or output, no threads, time is passed in."""
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+
+from protos.inspection.v1 import records_pb2 as pb
+from streams.assembly import JoinSettings, RecipeBook
+from streams.clock import ShardTime
+from streams.dead_letters import reject
+from streams.items import Chunk, Entry, Event, Frame, Item, Origin, Rejected, Trace
+from streams.join_metrics import JoinMetrics, NoMetrics
+from streams.ledger import Judged, Ledger, place
+from streams.limits import Finding
+from streams.log import Assignment, Position
+from streams.observation import Absence, Image, InspectionId, Observation
+from streams.records import TopicPartition, Topics
+from streams.station import Station, Surroundings
+
+__all__ = ["Join", "JoinMetrics", "Judged"]
+
+ACCEPTED_BEFORE = {
+    pb.DEAD_LETTER_REASON_LATE,
+    pb.DEAD_LETTER_REASON_TOO_OLD,
+    pb.DEAD_LETTER_REASON_DUPLICATE,
+}
+"""Findings that do not hold against a record which a predecessor had accepted."""
+WITHOUT_EFFECT = ACCEPTED_BEFORE | {
+    pb.DEAD_LETTER_REASON_CLOCK,
+    pb.DEAD_LETTER_REASON_STATION_LIMIT,
+    pb.DEAD_LETTER_REASON_STATE_LIMIT,
+    pb.DEAD_LETTER_REASON_MISPLACED_STATION,
+    pb.DEAD_LETTER_REASON_ORPHAN,
+}
+"""Dead letters whose record let no inspection enter."""
+MEMORY_HORIZONS = 2
+"""Verdicts are remembered for this many horizons after entry: a record of the piece that is younger than its entry by
+up to one horizon is then still known as late, and does not let the piece enter a second time."""
+
+
+class Join:
+    """The pieces of one shard. Its owner calls `add`, `advance`, `settle`, commits `positions`, calls `committed`."""
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        judged: Iterable[Judged],
+        recipes: RecipeBook,
+        topics: Topics,
+        settings: JoinSettings,
+        metrics: JoinMetrics | None = None,
+    ) -> None:
+        self._settings, self._line = settings, topics.line
+        self._time = ShardTime()
+        self._ledger = Ledger(assignment, judged, topics)
+        partition = assignment.shard.partition
+        self._frames = TopicPartition(topics.of("frames"), partition)
+        self._shared = Surroundings(
+            recipes=recipes,
+            settings=settings,
+            time=self._time,
+            ledger=self._ledger,
+            metrics=metrics or NoMetrics(),
+            pieces=TopicPartition(topics.of("pieces"), partition),
+            signals=TopicPartition(topics.of("signals"), partition),
+            refuse=self._refuse,
+        )
+        self._stations = {
+            name: Station(self._line, name, self._shared, clock_ms * 1_000_000)
+            for name, clock_ms in self._ledger.clocks_ms.items()
+        }
+        self._rejected: list[Rejected] = []
+        self._references: list[Frame] = []
+
+    @property
+    def num_open(self) -> int:
+        return sum(len(station.open) for station in self._stations.values())
+
+    @property
+    def open_bytes(self) -> int:
+        """Bytes of images and traces in open pieces, and of traces that wait for theirs."""
+        return sum(station.num_bytes for station in self._stations.values())
+
+    def clock(self, station: str) -> int | None:
+        """Event time that a station has reached; None when nothing of it was read."""
+        known = self._stations.get(station)
+        return None if known is None else known.clock.now_ns
+
+    def add(self, item: Item) -> None:
+        """Takes the next record of its partition."""
+        again = self._ledger.read(item.origin)
+        at = place(item.origin)
+        self._time.read(at, item.origin.append_ns)
+        reason = self._ledger.letters.reread.pop((at, item.origin.offset), None)
+        if reason is not None:
+            self._take_lettered(item, reason)
+        elif isinstance(item, Rejected):
+            self._take_rejected(item, again=again)
+        else:
+            self._take(item, again=again)
+        self._bound()
+
+    def resolve(
+        self, inspection: InspectionId, camera: str, sequence: int, image: Image | None, detail: str = ""
+    ) -> None:
+        """A reference was fetched; without an image it failed for the reason in `detail`."""
+        station = self._stations.get(inspection.station)
+        if station is not None:
+            station.resolve(inspection, (camera, sequence), image, detail)
+            self._bound()
+
+    def references(self) -> list[Frame]:
+        """Frames taken since the last call whose image has to be fetched."""
+        found, self._references = self._references, []
+        return found
+
+    def advance(self, unread: AbstractSet[TopicPartition], at_end: bool, now_s: float) -> list[Observation]:
+        """Lets time pass; gives the pieces that closed, in order of entry.
+
+        While a successor reads again what its predecessor had read, nothing closes: the clock it inherited may be
+        ahead of the samples that are still on their way.
+        """
+        self._time.confirm(unread, at_end, now_s)
+        if self._time.at_end:
+            self._ledger.reread_all()
+        for station in self._stations.values():
+            station.clock.tick()
+        if self._ledger.is_rereading:
+            return []
+        closed = [each for station in self._stations.values() for each in station.advance(now_s)]
+        return sorted(closed, key=lambda each: (each.entry_ns, each.inspection))
+
+    def rejected(self) -> list[Rejected]:
+        """Records found unusable since the last call; their dead letters go into the next commit."""
+        found, self._rejected = self._rejected, []
+        for each in found:
+            self._ledger.letters.add(each.origin)
+        return found
+
+    def settle(self, inspections: Iterable[InspectionId]) -> None:
+        """The verdicts of these inspections are in the commit being made."""
+        for inspection in inspections:
+            piece = self._stations[inspection.station].closed.pop(inspection)
+            self._ledger.settle(inspection, piece.entry_ns, piece.origins)
+
+    def positions(self) -> dict[TopicPartition, Position]:
+        """Where a successor goes on after the commit that holds everything drained and settled so far."""
+        clocks_ms = {
+            name: station.clock.now_ns // 1_000_000
+            for name, station in self._stations.items()
+            if station.clock.now_ns is not None
+        }
+        return self._ledger.positions(clocks_ms, self._forgettable)
+
+    def committed(self, ends: Mapping[TopicPartition, int]) -> None:
+        """The commit is done; `ends` are the end offsets of the partitions that it wrote to."""
+        self._ledger.committed(ends)
+
+    def ahead(self) -> frozenset[TopicPartition]:
+        """Partitions to pause: too far ahead of the slowest unread one, or frames while too many pieces wait for
+        another partition. One unread partition at least always goes on."""
+        paused = {at for station in self._stations.values() for at in self._ahead_at(station)}
+        if not self._time.unread - paused:
+            paused -= {self._slowest()} if self._time.unread else set()
+        others = self._time.unread - paused - {self._frames}
+        if others and self._is_half_full():
+            paused.add(self._frames)
+        return frozenset(paused)
+
+    def _take(self, item: Frame | Chunk | Trace | Event, *, again: bool) -> None:
+        try:
+            self._dispatch(item, again=again)
+        except Finding as finding:
+            if again and finding.reason in ACCEPTED_BEFORE:
+                return
+            self._refuse(item.origin, finding, _inspection(item), station=_station_name(item))
+
+    def _dispatch(self, item: Frame | Chunk | Trace | Event, *, again: bool) -> None:
+        station = self._station(_station_name(item))
+        match item:
+            case Frame():
+                station.take_frame(item, again=again)
+                if station.is_fetching(item):
+                    self._references.append(item)
+            case Event():
+                station.take_event(item, again=again)
+            case Trace():
+                station.take_trace(item, again=again)
+            case Chunk():
+                station.take_chunk(item, again=again)
+
+    def _take_rejected(self, item: Rejected, *, again: bool) -> None:
+        """The dead letter, and the inspection that enters all the same; TOO_OLD and the like say that it did not."""
+        if item.entry is not None:
+            try:
+                station = self._station(item.entry.inspection.station)
+                station.take_lost(item.entry, item.origin, Absence.UNDECODABLE, again=again)
+            except Finding as finding:
+                if finding.reason in (pb.DEAD_LETTER_REASON_TOO_OLD, pb.DEAD_LETTER_REASON_STATION_LIMIT):
+                    item = replace(item, reason=finding.reason, detail=f"{finding.detail}; besides, {item.detail}")
+        self._rejected.append(item)
+
+    def _take_lettered(self, item: Item, reason: int) -> None:
+        """A record whose dead letter is out: only what it meant to its inspection is taken again."""
+        if reason in WITHOUT_EFFECT:
+            return
+        try:
+            match item:
+                case Rejected(entry=Entry() as entry):
+                    station = self._station(entry.inspection.station)
+                    station.take_lost(entry, item.origin, Absence.UNDECODABLE, again=True)
+                case Frame() if reason == pb.DEAD_LETTER_REASON_REFERENCE:
+                    entry = Entry(item.inspection, item.product, item.lot, item.capture_ns, item.camera)
+                    station = self._station(item.inspection.station)
+                    station.take_lost(entry, item.origin, Absence.REFERENCE, again=True)
+                case Frame():
+                    self._dispatch(item, again=True)
+        except Finding:
+            return
+
+    def _station(self, name: str) -> Station:
+        """The state of a station. Raises Finding when there is no room for another one."""
+        station = self._stations.get(name)
+        if station is None:
+            if len(self._stations) >= self._settings.max_stations:
+                raise Finding(
+                    pb.DEAD_LETTER_REASON_STATION_LIMIT,
+                    f"{len(self._stations) + 1} stations share the partition, at most {self._settings.max_stations} "
+                    "may: raise max_stations or the number of partitions",
+                )
+            station = self._stations[name] = Station(self._line, name, self._shared, None)
+        return station
+
+    def _refuse(
+        self, origin: Origin, finding: Finding, inspection: InspectionId | None, *, station: str | None = None
+    ) -> None:
+        name = station or (inspection.station if inspection else "")
+        self._rejected.append(reject(origin, finding.reason, finding.detail, station=name, inspection=inspection))
+
+    def _bound(self) -> None:
+        """Closes the oldest pieces of the fullest station until the decoded bytes fit."""
+        while self.open_bytes > self._settings.max_open_bytes:
+            fullest = max(self._stations.values(), key=lambda station: station.num_bytes)
+            if not fullest.close_oldest():
+                return
+
+    def _forgettable(self, judged: Judged) -> bool:
+        clock_ns = self.clock(judged.inspection.station)
+        horizon_ns = round(MEMORY_HORIZONS * self._settings.dedup_horizon_s * 1e9)
+        return clock_ns is not None and judged.entry_ns < clock_ns - horizon_ns
+
+    def _ahead_at(self, station: Station) -> list[TopicPartition]:
+        """Partitions that are more than the read-ahead ahead of the slowest unread one at a station."""
+        if self._time.unread - self._time.appended.keys():
+            return list(self._time.appended)
+        slowest = [ns for at in self._time.unread if (ns := station.clock.estimate(at)) is not None]
+        if not slowest:
+            return []
+        limit_ns = min(slowest) + round(self._settings.read_ahead_s * 1e9)
+        return [at for at in self._time.appended if (station.clock.estimate(at) or limit_ns) > limit_ns]
+
+    def _slowest(self) -> TopicPartition:
+        """The unread partition that the log's own clock says is furthest behind."""
+        return min(self._time.unread, key=lambda at: self._time.appended.get(at, 0))
+
+    def _is_half_full(self) -> bool:
+        is_full = any(len(each.open) * 2 > self._settings.max_open_pieces for each in self._stations.values())
+        return is_full or self.open_bytes * 2 > self._settings.max_open_bytes
+
+
+def _station_name(item: Frame | Chunk | Trace | Event) -> str:
+    return item.station if isinstance(item, Chunk) else item.inspection.station
+
+
+def _inspection(item: Frame | Chunk | Trace | Event) -> InspectionId | None:
+    return None if isinstance(item, Chunk) else item.inspection

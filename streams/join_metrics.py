@@ -1,0 +1,26 @@
+"""Says what the join reports while it works. Knows no metrics library."""
+
+from typing import Protocol
+
+
+class JoinMetrics(Protocol):
+    """What the join tells about its sources; called on the thread that drives it."""
+
+    def appended(self, line: str, station: str, source: str, delay_s: float) -> None:
+        """A usable record of a camera or sensor: how long after its event time the log took it."""
+
+    def waited(self, line: str, station: str, modality: str, wait_s: float) -> None:
+        """Nothing more is waited for: how far the station's clock was beyond the piece's entry."""
+
+    def anchored(self, line: str, station: str, sensor: str) -> None:
+        """A stream began, or its stamps no longer fitted its count."""
+
+
+class NoMetrics:
+    """Reports to nobody."""
+
+    def appended(self, line: str, station: str, source: str, delay_s: float) -> None: ...
+
+    def waited(self, line: str, station: str, modality: str, wait_s: float) -> None: ...
+
+    def anchored(self, line: str, station: str, sensor: str) -> None: ...

@@ -1,0 +1,193 @@
+"""Keeps account of one shard's records: which are still needed, which are dead letters, which pieces are judged.
+
+Turns that into positions from which a successor can go on. Knows neither clocks nor windows.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from protos.inspection.v1.records_pb2 import DeadLetter
+from streams.items import Origin
+from streams.log import Assignment, Position
+from streams.observation import InspectionId
+from streams.records import TopicPartition, Topics
+from streams.resume import Memo
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An inspection that has its verdict."""
+
+    inspection: InspectionId
+    entry_ns: int
+    verdict_offset: int
+    """Offset of the verdict, or a lower bound of it while its commit is under way."""
+
+
+def place(origin: Origin) -> TopicPartition:
+    return TopicPartition(origin.topic, origin.partition)
+
+
+class Cursor:
+    """How far one input partition is read and done."""
+
+    def __init__(self, start: int, read: int) -> None:
+        self.next = start
+        self.read = read
+        """Records below are accounted for by a predecessor: used, still open, or dead letters."""
+        self._held: set[int] = set()
+        self._order: list[int] = []
+
+    def hold(self, offset: int) -> None:
+        """The record is needed until it is released: a successor must read it again."""
+        if offset not in self._held:
+            self._held.add(offset)
+            heapq.heappush(self._order, offset)
+
+    def release(self, offset: int) -> None:
+        self._held.discard(offset)
+
+    @property
+    def done(self) -> int:
+        """Offset below which nothing is needed any more."""
+        while self._order and self._order[0] not in self._held:
+            heapq.heappop(self._order)
+        return min(self._order[0], self.next) if self._order else self.next
+
+
+@dataclass(slots=True)
+class Letters:
+    """Records that are dead letters and may be read again, with the least offset at which their letter lies."""
+
+    end: int
+    reread: dict[tuple[TopicPartition, int], int] = field(default_factory=dict)
+    """Reason of each letter that was read back."""
+    _kept: deque[tuple[TopicPartition, int, int]] = field(default_factory=deque)
+
+    def read_back(self, letter: DeadLetter, offset: int) -> None:
+        at = TopicPartition(letter.topic, letter.partition)
+        self.reread[at, letter.offset] = letter.reason
+        self._kept.append((at, letter.offset, offset))
+
+    def add(self, origin: Origin) -> None:
+        """A letter that the next commit publishes."""
+        self._kept.append((place(origin), origin.offset, self.end))
+
+    def back_to(self, done: Mapping[TopicPartition, int]) -> int:
+        """Offset from which letters must be read back when the input is read again from `done`."""
+        while self._kept and self._kept[0][1] < done.get(self._kept[0][0], 0):
+            self._kept.popleft()
+        return self._kept[0][2] if self._kept else self.end
+
+
+@dataclass(slots=True)
+class Verdicts:
+    """Inspections that have their verdict, as long as a record of them may still come or be read again."""
+
+    end: int
+    _judged: dict[InspectionId, Judged] = field(default_factory=dict)
+    _behind: dict[InspectionId, dict[TopicPartition, int]] = field(default_factory=dict)
+    """Offset behind the last record of the inspection, per partition."""
+
+    def __contains__(self, inspection: InspectionId) -> bool:
+        return inspection in self._judged
+
+    def add(self, judged: Judged, behind: Mapping[TopicPartition, int]) -> None:
+        self._judged[judged.inspection] = judged
+        self._behind[judged.inspection] = dict(behind)
+
+    def touch(self, inspection: InspectionId, origin: Origin) -> None:
+        """One more record of a judged inspection: it must be known when that record is read again."""
+        behind = self._behind[inspection]
+        behind[place(origin)] = max(origin.offset + 1, behind.get(place(origin), 0))
+
+    def back_to(self, done: Mapping[TopicPartition, int], forget: Callable[[Judged], bool]) -> int:
+        """Offset from which verdicts must be read back; drops, oldest first, what nothing can ask for any more."""
+        for inspection, judged in list(self._judged.items()):
+            if not forget(judged) or any(done.get(at, 0) < behind for at, behind in self._behind[inspection].items()):
+                break
+            del self._judged[inspection], self._behind[inspection]
+        oldest = next(iter(self._judged.values()), None)
+        return self.end if oldest is None else min(self.end, oldest.verdict_offset)
+
+
+class Ledger:
+    """The accounts of one shard."""
+
+    def __init__(self, assignment: Assignment, judged: Iterable[Judged], topics: Topics) -> None:
+        self._outputs = [TopicPartition(topics.of(kind), assignment.shard.partition) for kind in OUTPUTS]
+        self._frames = TopicPartition(topics.of("frames"), assignment.shard.partition)
+        self._cursors: dict[TopicPartition, Cursor] = {}
+        self.clocks_ms: Mapping[str, int] = {}
+        for topic in topics.inputs:
+            self._open(TopicPartition(topic, assignment.shard.partition), assignment)
+        self.letters = Letters(assignment.dead_letter_end)
+        for record in assignment.dead_letters:
+            self.letters.read_back(DeadLetter.FromString(record.value), record.offset)
+        self.verdicts = Verdicts(assignment.verdict_end)
+        read = {at: cursor.read for at, cursor in self._cursors.items()}
+        for each in sorted(judged, key=lambda one: one.verdict_offset):
+            self.verdicts.add(each, read)
+
+    def _open(self, at: TopicPartition, assignment: Assignment) -> None:
+        committed = assignment.positions.get(at.topic)
+        start = assignment.starts.get(at.topic, 0 if committed is None else committed.offset)
+        memo = Memo(start) if committed is None else Memo.decode(committed.memo, committed.offset)
+        self._cursors[at] = Cursor(start, memo.read)
+        if at == self._frames:
+            self.clocks_ms = memo.clocks_ms
+
+    @property
+    def is_rereading(self) -> bool:
+        """Whether records that the predecessor had read are still to come."""
+        return any(cursor.next < cursor.read for cursor in self._cursors.values())
+
+    def reread_all(self) -> None:
+        """The input is read to its end: what the predecessor had read and is not there any more will not come."""
+        for cursor in self._cursors.values():
+            cursor.next = max(cursor.next, cursor.read)
+
+    def read(self, origin: Origin) -> bool:
+        """Takes note of a record read; True when the predecessor had read it as well."""
+        cursor = self._cursors[place(origin)]
+        cursor.next = origin.offset + 1
+        return origin.offset < cursor.read
+
+    def hold(self, origin: Origin) -> None:
+        self._cursors[place(origin)].hold(origin.offset)
+
+    def release(self, at: TopicPartition, offset: int) -> None:
+        self._cursors[at].release(offset)
+
+    def settle(self, inspection: InspectionId, entry_ns: int, origins: Iterable[Origin]) -> None:
+        """The verdict of an inspection is in the next commit: its records are not needed any more."""
+        behind: dict[TopicPartition, int] = {}
+        for origin in origins:
+            at = place(origin)
+            self.release(at, origin.offset)
+            behind[at] = max(origin.offset + 1, behind.get(at, 0))
+        self.verdicts.add(Judged(inspection, entry_ns, self.verdicts.end), behind)
+
+    def positions(
+        self, clocks_ms: Mapping[str, int], forget: Callable[[Judged], bool]
+    ) -> dict[TopicPartition, Position]:
+        """Where a successor goes on, should it take over after the next commit."""
+        done = {at: cursor.done for at, cursor in self._cursors.items()}
+        verdicts, letters = self.verdicts.back_to(done, forget), self.letters.back_to(done)
+        positions = {}
+        for at, cursor in self._cursors.items():
+            memo = Memo(max(cursor.read, cursor.next))
+            if at == self._frames:
+                memo = Memo(memo.read, verdicts, letters, clocks_ms)
+            positions[at] = Position(done[at], memo.encode())
+        return positions
+
+    def committed(self, ends: Mapping[TopicPartition, int]) -> None:
+        verdicts, letters = self._outputs
+        self.verdicts.end = ends.get(verdicts, self.verdicts.end)
+        self.letters.end = ends.get(letters, self.letters.end)
+
+
+OUTPUTS = ("verdicts", "dead-letters")

@@ -1,0 +1,388 @@
+"""Joins what one station delivers: pieces enter, gather their records, and close. Knows no position and no commit
+beyond which records it still needs."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from protos.inspection.v1 import records_pb2 as pb
+from streams.assembly import JoinSettings, RecipeBook, SensorSpec
+from streams.clips import SECOND_NS, SensorStream
+from streams.clock import ShardTime, StationClock
+from streams.items import Chunk, Entry, Event, EventKind, Frame, Origin, Trace
+from streams.join_metrics import JoinMetrics
+from streams.ledger import Ledger, place
+from streams.limits import Finding
+from streams.observation import Absence, Closing, Image, InspectionId, Observation
+from streams.pieces import Piece, Shot
+from streams.records import TopicPartition
+from streams.waiting import Moment, Wait, closing, waits
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all stations of a shard share."""
+
+    recipes: RecipeBook
+    settings: JoinSettings
+    time: ShardTime
+    ledger: Ledger
+    metrics: JoinMetrics
+    pieces: TopicPartition
+    """The partition of piece events."""
+    signals: TopicPartition
+    refuse: Callable[[Origin, Finding, InspectionId], None]
+    """Makes a dead letter of a record that was taken before."""
+
+
+class Station:
+    """The pieces and sensors of one station. The `take_*` methods raise Finding for a record that cannot be used;
+    `again` marks one that a predecessor had accepted: it is not late."""
+
+    def __init__(self, line: str, name: str, shared: Surroundings, clock_ns: int | None) -> None:
+        self.line, self.name = line, name
+        self.clock = StationClock(shared.time, clock_ns)
+        self.open: dict[InspectionId, Piece] = {}
+        self.closed: dict[InspectionId, Piece] = {}
+        """Handed over, but without a published verdict."""
+        self.num_bytes = 0
+        self._shared, self._settings = shared, shared.settings
+        self._streams: dict[str, SensorStream] = {}
+        self._waiting: list[Trace] = []
+
+    @property
+    def horizon_ns(self) -> int | None:
+        """Event time before which nothing enters any more."""
+        return None if self.clock.now_ns is None else self.clock.now_ns - _ns(self._settings.dedup_horizon_s)
+
+    def take_frame(self, frame: Frame, *, again: bool) -> None:
+        entry = Entry(frame.inspection, frame.product, frame.lot, frame.capture_ns, frame.camera)
+        if self._is_judged(frame.inspection, frame.origin, again=again):
+            return
+        piece = self._enter(entry, frame.origin, again=again)
+        self._saw(frame.origin, frame.camera, frame.capture_ns)
+        shot, camera = (frame.camera, frame.sequence), piece.camera(frame.camera)
+        if piece.spec is None or camera is None or frame.sequence >= camera.num_frames:
+            piece.enter_by(frame.capture_ns)
+        if piece.spec is None:
+            return
+        if camera is None:
+            raise Finding(
+                pb.DEAD_LETTER_REASON_UNKNOWN_SENSOR,
+                f"camera {frame.camera!r} is not named by the recipe of product {piece.product!r}, expected one of "
+                f"{[known.name for known in piece.spec.cameras]}: add it to the recipe or rename it at the producer",
+            )
+        if frame.sequence >= camera.num_frames:
+            raise Finding(
+                pb.DEAD_LETTER_REASON_INVALID_FIELD,
+                f"sequence is {frame.sequence}, expected 0 to {camera.num_frames - 1}: correct num_frames of camera "
+                f"{camera.name!r} in the recipe, or the producer",
+            )
+        if shot in piece.captures:
+            raise _duplicate(f"image {frame.sequence} of camera {frame.camera!r}")
+        piece.take_frame(frame)
+        self.num_bytes += 0 if frame.image is None else frame.image.nbytes
+
+    def take_event(self, event: Event, *, again: bool) -> None:
+        if event.kind is EventKind.LEFT and self._has_closed(event.inspection, event.origin):
+            return
+        if self._is_judged(event.inspection, event.origin, again=again):
+            return
+        entry = Entry(event.inspection, event.product, event.lot, event.event_ns, None)
+        piece = self._enter(entry, event.origin, again=again)
+        self._saw(event.origin, "events", event.event_ns)
+        if event.kind in piece.events:
+            raise _duplicate(f"event `{event.kind.value}`")
+        piece.take_event(event)
+
+    def take_lost(self, entry: Entry, origin: Origin, why: Absence, *, again: bool) -> None:
+        """A record that is a dead letter but still says which inspection it belongs to."""
+        if entry.inspection in self._shared.ledger.verdicts:
+            self._shared.ledger.verdicts.touch(entry.inspection, origin)
+            return
+        if entry.inspection in self.closed:
+            self._keep(self.closed[entry.inspection], origin)
+            return
+        piece = self._enter(entry, origin, again=again)
+        if entry.event_ns == origin.append_ns:
+            self.clock.saw_undated()
+        else:
+            self.clock.saw(place(origin), entry.event_ns, origin.append_ns)
+        piece.enter_by(entry.event_ns)
+        if entry.camera is not None:
+            piece.lose(entry.camera, why)
+
+    def take_trace(self, trace: Trace, *, again: bool) -> None:
+        spec = self._sensor(trace, "piece")
+        end_ns = trace.start_ns + round(len(trace.samples) / spec.sample_rate_hz * SECOND_NS)
+        self._check_skew(trace.origin, end_ns)
+        if self._is_judged(trace.inspection, trace.origin, again=again):
+            return
+        if trace.inspection in self.closed:
+            raise _late(trace.inspection)
+        if trace.inspection in self.open:
+            self._adopt(self.open[trace.inspection], trace)
+        elif self.horizon_ns is not None and end_ns < self.horizon_ns and not again:
+            raise _orphan(trace)
+        else:
+            self._waiting.append(trace)
+            self._shared.ledger.hold(trace.origin)
+        self.num_bytes += trace.samples.nbytes
+        self._saw(trace.origin, trace.sensor, end_ns)
+
+    def take_chunk(self, chunk: Chunk, *, again: bool) -> None:
+        spec = self._sensor(chunk, "time")
+        stream = self._streams.get(chunk.sensor)
+        if stream is None:
+            stream = self._streams[chunk.sensor] = SensorStream(spec, self._settings.jitter_s)
+        end_ns = stream.end_ns(chunk)
+        self._check_skew(chunk.origin, end_ns)
+        needed_ns = self._needed_ns(chunk.sensor)
+        if needed_ns is not None and end_ns <= needed_ns and not again:
+            raise Finding(
+                pb.DEAD_LETTER_REASON_LATE,
+                f"the samples end {(needed_ns - end_ns) / 1e9:.3f} s before any window that is open or may still open: "
+                "send them sooner, or raise dedup_horizon_s",
+            )
+        self._saw(chunk.origin, chunk.sensor, end_ns)
+        anchors = stream.num_anchors
+        if not stream.place(chunk):
+            raise _duplicate(f"samples of sensor {chunk.sensor!r} at {chunk.start_ns} ns")
+        if stream.num_anchors > anchors:
+            self._shared.metrics.anchored(self.line, self.name, chunk.sensor)
+        self._shared.ledger.hold(chunk.origin)
+
+    def resolve(self, inspection: InspectionId, shot: Shot, image: Image | None, detail: str) -> None:
+        """A reference was fetched or has failed; what came too late is accounted for already."""
+        piece = self.open.get(inspection)
+        if piece is None or shot not in piece.fetching:
+            return
+        if image is None:
+            self._fail_fetch(piece, shot, detail)
+            return
+        del piece.fetching[shot]
+        piece.images[shot] = image
+        self.num_bytes += image.nbytes
+
+    def is_fetching(self, frame: Frame) -> bool:
+        """Whether a frame was taken whose image is not there yet."""
+        piece = self.open.get(frame.inspection)
+        return piece is not None and piece.fetching.get((frame.camera, frame.sequence)) is frame
+
+    def advance(self, now_s: float) -> list[Observation]:
+        """The pieces for which nothing more is waited, and those that were closed for lack of room."""
+        clock_ns = self.clock.now_ns
+        if clock_ns is not None:
+            moment = Moment(clock_ns, now_s, self._streams, self._settings)
+            for piece in list(self.open.values()):
+                self._look_at(piece, moment)
+            self._drop_orphans()
+        done = [piece for piece in self.closed.values() if not piece.is_observed]
+        observed = [self._observe(piece) for piece in done]
+        self._drop_chunks()
+        return observed
+
+    def close_oldest(self) -> bool:
+        """Makes room: the oldest waiting trace is given up, else the oldest open piece closes as it is."""
+        if self._waiting:
+            trace = self._waiting.pop(0)
+            detail = f"too many records wait at station {self.name!r}: let the piece enter before its traces"
+            self._give_up(trace, Finding(pb.DEAD_LETTER_REASON_STATE_LIMIT, detail))
+        elif self.open:
+            self._close(min(self.open.values(), key=lambda piece: piece.entry_ns), Closing.STATE_LIMIT)
+        return bool(self._waiting or self.open)
+
+    def _enter(self, entry: Entry, origin: Origin, *, again: bool) -> Piece:
+        """The open piece of an inspection, opened by this record if need be."""
+        self._check_skew(origin, entry.event_ns)
+        if entry.inspection in self.closed:
+            raise _late(entry.inspection)
+        piece = self.open.get(entry.inspection)
+        if piece is None:
+            if self.horizon_ns is not None and entry.event_ns < self.horizon_ns and not again:
+                raise Finding(
+                    pb.DEAD_LETTER_REASON_TOO_OLD,
+                    f"the record is {(self.horizon_ns - entry.event_ns) / 1e9:.3f} s older than a piece may be to "
+                    "enter: send it sooner, or raise dedup_horizon_s",
+                )
+            piece = self._open(entry)
+        self._keep(piece, origin)
+        return piece
+
+    def _open(self, entry: Entry) -> Piece:
+        if len(self.open) >= self._settings.max_open_pieces:
+            self._close(min(self.open.values(), key=lambda piece: piece.entry_ns), Closing.STATE_LIMIT)
+        spec = self._shared.recipes.assembly(self.line, self.name, entry.product)
+        piece = self.open[entry.inspection] = Piece(entry.inspection, entry.product, entry.lot, spec)
+        piece.enter_by(entry.event_ns)
+        waiting = [trace for trace in self._waiting if trace.inspection == entry.inspection]
+        self._waiting = [trace for trace in self._waiting if trace.inspection != entry.inspection]
+        for trace in waiting:
+            try:
+                self._adopt(piece, trace)
+            except Finding as finding:
+                self._give_up(trace, finding)
+        return piece
+
+    def _adopt(self, piece: Piece, trace: Trace) -> None:
+        sensor = piece.sensor(trace.sensor)
+        if piece.spec is not None and (sensor is None or sensor.bind != "piece"):
+            raise Finding(
+                pb.DEAD_LETTER_REASON_UNKNOWN_SENSOR,
+                f"sensor {trace.sensor!r} is not named by the recipe of product {piece.product!r}: add it there",
+            )
+        if trace.sensor in piece.traces:
+            raise _duplicate(f"trace of sensor {trace.sensor!r}")
+        piece.traces[trace.sensor] = trace
+        self._keep(piece, trace.origin)
+
+    def _keep(self, piece: Piece, origin: Origin) -> None:
+        piece.origins.append(origin)
+        self._shared.ledger.hold(origin)
+
+    def _give_up(self, trace: Trace, finding: Finding) -> None:
+        """A trace that waited, or was about to be adopted, becomes a dead letter."""
+        self.num_bytes -= trace.samples.nbytes
+        self._shared.ledger.release(place(trace.origin), trace.origin.offset)
+        self._shared.refuse(trace.origin, finding, trace.inspection)
+
+    def _look_at(self, piece: Piece, moment: Moment) -> None:
+        if piece.fetching and piece.fetch_by_s is None:
+            piece.fetch_by_s = moment.now_s + self._settings.max_delay_s
+        found = waits(piece, moment)
+        for modality in [name for name, wait in found.items() if wait is not Wait.WAITING]:
+            if modality not in piece.waited:
+                piece.waited.add(modality)
+                wait_s = (moment.clock_ns - piece.entry_ns) / 1e9
+                self._shared.metrics.waited(self.line, self.name, modality, wait_s)
+        why = closing(piece, found)
+        # An event that the log took before the piece's last record may move its window or abort it.
+        if why is not None and self._shared.time.has_read(self._shared.pieces, piece.arrival_ns):
+            self._close(piece, why)
+
+    def _close(self, piece: Piece, why: Closing) -> None:
+        if why not in (Closing.ABORTED, Closing.NO_RECIPE):
+            for shot in list(piece.fetching):
+                self._fail_fetch(piece, shot, "the image was not there when the piece closed: raise max_delay_s")
+        piece.closing = why
+        self.num_bytes -= piece.num_bytes
+        self.closed[piece.inspection] = self.open.pop(piece.inspection)
+
+    def _fail_fetch(self, piece: Piece, shot: Shot, detail: str) -> None:
+        frame = piece.fail_fetch(shot)
+        self._shared.refuse(frame.origin, Finding(pb.DEAD_LETTER_REASON_REFERENCE, detail), piece.inspection)
+
+    def _observe(self, piece: Piece) -> Observation:
+        cuts, newest_ns = {}, {}
+        for sensor in piece.spec.sensors if piece.spec else ():
+            window, stream = piece.window(sensor), self._streams.get(sensor.name)
+            if sensor.bind == "time" and window is not None and stream is not None and stream.newest_ns is not None:
+                cuts[sensor.name] = stream.cut(window)
+                newest_ns[sensor.name] = stream.newest_ns
+        observation = piece.observation(cuts, newest_ns)
+        piece.hand_over()
+        return observation
+
+    def _drop_orphans(self) -> None:
+        horizon_ns = self.horizon_ns
+        for trace in [one for one in self._waiting if horizon_ns is not None and _end_ns(one) < horizon_ns]:
+            self._waiting.remove(trace)
+            self._give_up(trace, _orphan(trace))
+
+    def _drop_chunks(self) -> None:
+        for name, stream in self._streams.items():
+            needed_ns = self._needed_ns(name)
+            if needed_ns is not None:
+                for offset in stream.drop_before(needed_ns):
+                    self._shared.ledger.release(self._shared.signals, offset)
+
+    def _needed_ns(self, sensor: str) -> int | None:
+        """Event time from which an open piece, or one that can still enter, needs the samples of a sensor."""
+        if self.horizon_ns is None:
+            return None
+        spec = self._shared.recipes.sensors(self.line, self.name)[sensor]
+        return min([self.horizon_ns + min(0, _ns(spec.start_s)), *self._window_starts(sensor)])
+
+    def _window_starts(self, sensor: str) -> Iterator[int]:
+        for piece in (*self.open.values(), *self.closed.values()):
+            spec = piece.sensor(sensor)
+            if spec is not None:
+                window = piece.window(spec)
+                yield piece.entry_ns + min(0, _ns(spec.start_s)) if window is None else window.start_ns
+
+    def _sensor(self, item: Chunk | Trace, bind: str) -> SensorSpec:
+        """What the recipes say of the sensor that an item comes from."""
+        spec = self._shared.recipes.sensors(self.line, self.name).get(item.sensor)
+        if spec is None or spec.bind != bind:
+            raise Finding(
+                pb.DEAD_LETTER_REASON_UNKNOWN_SENSOR,
+                f"sensor {item.sensor!r} bound by {bind} is not named by any recipe of station {self.name!r}: "
+                "add it to a recipe, or rename it at the producer",
+            )
+        found = (item.kind, item.sample_rate_hz, item.samples.shape[1])
+        expected = (spec.kind, spec.sample_rate_hz, spec.num_channels)
+        if found != expected:
+            raise Finding(
+                pb.DEAD_LETTER_REASON_WRONG_FORMAT,
+                f"sensor {item.sensor!r} sent (kind, Hz, channels) {found}, expected {expected}: "
+                "correct the recipe or the sensor",
+            )
+        return spec
+
+    def _is_judged(self, inspection: InspectionId, origin: Origin, *, again: bool) -> bool:
+        """Whether the predecessor used this record for a verdict. Raises Finding when it comes after the verdict."""
+        if inspection not in self._shared.ledger.verdicts:
+            return False
+        if not again:
+            raise _late(inspection)
+        self._shared.ledger.verdicts.touch(inspection, origin)
+        return True
+
+    def _has_closed(self, inspection: InspectionId, origin: Origin) -> bool:
+        """Whether nothing is waited for any more: that the piece left is then no news, and nothing late."""
+        if inspection in self._shared.ledger.verdicts:
+            self._shared.ledger.verdicts.touch(inspection, origin)
+            return True
+        if inspection in self.closed:
+            self._keep(self.closed[inspection], origin)
+        return inspection in self.closed
+
+    def _check_skew(self, origin: Origin, event_ns: int) -> None:
+        ahead_ns = event_ns - origin.append_ns
+        if ahead_ns > _ns(self._settings.max_skew_s):
+            raise Finding(
+                pb.DEAD_LETTER_REASON_CLOCK,
+                f"event time is {ahead_ns / 1e9:.3f} s ahead of the log's clock, at most {self._settings.max_skew_s} s "
+                "is allowed: set the producer's clock",
+            )
+
+    def _saw(self, origin: Origin, source: str, event_ns: int) -> None:
+        self.clock.saw(place(origin), event_ns, origin.append_ns)
+        self._shared.metrics.appended(self.line, self.name, source, (origin.append_ns - event_ns) / 1e9)
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * SECOND_NS)
+
+
+def _end_ns(trace: Trace) -> int:
+    return trace.start_ns + round(len(trace.samples) / trace.sample_rate_hz * SECOND_NS)
+
+
+def _late(inspection: InspectionId) -> Finding:
+    return Finding(
+        pb.DEAD_LETTER_REASON_LATE,
+        f"{inspection} is judged already, expected before: raise max_delay_s, or send the record sooner",
+    )
+
+
+def _duplicate(what: str) -> Finding:
+    return Finding(
+        pb.DEAD_LETTER_REASON_DUPLICATE, f"{what} was taken before, expected once: nothing to do, the first one counts"
+    )
+
+
+def _orphan(trace: Trace) -> Finding:
+    return Finding(
+        pb.DEAD_LETTER_REASON_ORPHAN,
+        f"{trace.inspection} never entered, expected a frame or an event of it: check the piece id of the trace",
+    )
