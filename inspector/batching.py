@@ -43,14 +43,20 @@ def _run(engine: Engine, items: Sequence[Item], feed: Callable[[Sequence[Item]],
         log.warning("A graph failed on one item, which gets no result: %s", exc)
         return [Result(None, (time.perf_counter() - started_s) * 1e3)]
     cost_ms = (time.perf_counter() - started_s) * 1e3 / len(items)
-    return [_result(outputs, index, cost_ms) for index in range(len(items))]
+    unusable = _unusable(outputs, len(items))
+    return [
+        Result(None if index in unusable else {name: values[index] for name, values in outputs.items()}, cost_ms)
+        for index in range(len(items))
+    ]
 
 
-def _result(outputs: Mapping[str, Array], index: int, cost_ms: float) -> Result:
-    row = {name: values[index] for name, values in outputs.items()}
-    # A sum is finite only if all its terms are; it is several times cheaper than looking at each.
-    unusable = [name for name, values in row.items() if not np.isfinite(values.sum(dtype=np.float64))]
-    if unusable:
-        log.warning("A graph answered NaN or infinity in %s for one item, which gets no result.", ", ".join(unusable))
-        return Result(None, cost_ms)
-    return Result(row, cost_ms)
+def _unusable(outputs: Mapping[str, Array], num: int) -> set[int]:
+    """Items with NaN or infinity in an output: a sum is finite only if all its terms are."""
+    found: set[int] = set()
+    for name, values in outputs.items():
+        sums = values.reshape(num, -1).sum(axis=1, dtype=np.float64)
+        bad = np.flatnonzero(~np.isfinite(sums)).tolist()
+        if bad:
+            log.warning("A graph answered NaN or infinity in %s for %d items, which get no result.", name, len(bad))
+            found.update(bad)
+    return found

@@ -1,0 +1,96 @@
+"""A bundle is whole and means something, or it is refused with words that help."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from inspector.bundle.load import BundleError, load
+from inspector.engines.engine import EngineSettings
+from inspector.model import open_model
+from tests.bundles import edit_manifest, write_toy_bundle
+
+
+def test_a_whole_bundle_loads(tmp_path: Path) -> None:
+    bundle = load(write_toy_bundle(tmp_path))
+    assert (bundle.schema.name, bundle.model_card) == ("toy", "# Toy\n")
+
+
+def test_a_changed_byte_is_found(tmp_path: Path) -> None:
+    write_toy_bundle(tmp_path)
+    path = tmp_path / "full.onnx"
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    with pytest.raises(BundleError, match=r"file 'full.onnx' has SHA-256 \w+, expected \w+; copy"):
+        load(tmp_path)
+
+
+def test_a_lost_file_is_found(tmp_path: Path) -> None:
+    write_toy_bundle(tmp_path)
+    (tmp_path / "head.onnx").unlink()
+    with pytest.raises(BundleError, match=r"file 'head\.onnx' cannot be read"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        ({"schema_version": 2}, "schema_version: Input should be 1"),
+        ({"spare": 1}, "spare: Extra inputs"),
+        ({"files": {"../escape": "00"}}, "file name '../escape' is not plain"),
+        ({"files": {"/etc/passwd": "00"}}, "file name '/etc/passwd' is not plain"),
+        ({"files": {}}, "expert 'top-full' names file 'full.onnx', which `files` does not list"),
+        ({"head": {"file": "../head.onnx", "cost_ms": 0}}, "head names file '../head.onnx', which `files` does not"),
+        ({"policy": {"mode": "cascade", "low": 0.9, "high": 0.1}}, "policy.low = 0.9 lies above policy.high = 0.1"),
+        ({"policy": {"static_experts": ["nose"]}}, "policy.static_experts names 'nose', which is none of"),
+        ({"modalities": [{"name": "top", "kind": "image"}]}, "expert 'mic-ear' looks at 'mic', which is none of"),
+        (
+            {"modalities": [{"name": "top", "kind": "audio"}, {"name": "mic", "kind": "audio"}]},
+            "expert 'top-full' takes an input of type 'image', but 'top' is audio",
+        ),
+        ({"classes": ["scratch"]}, "classes of modality 'mic' names 'rattle'"),
+    ],
+)
+def test_what_does_not_fit_together_is_named(tmp_path: Path, change: dict[str, object], finding: str) -> None:
+    edit_manifest(write_toy_bundle(tmp_path), change)
+    with pytest.raises(BundleError, match=finding):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("limits", "finding"),
+    [
+        ({"pass_below": 0.8}, "pass_below = 0.8 lies above fail_above = 0.7"),
+        ({"experts": ["top-thumb", "mic-ear"]}, "the experts are not sorted"),
+        ({"experts": ["nose"]}, "names 'nose'"),
+    ],
+)
+def test_a_calibration_that_means_nothing_is_named(tmp_path: Path, limits: dict[str, object], finding: str) -> None:
+    write_toy_bundle(tmp_path)
+    whole = json.loads((tmp_path / "bundle.json").read_text())["calibrations"]
+    edit_manifest(tmp_path, {"calibrations": [whole[0] | limits]})
+    with pytest.raises(BundleError, match=finding):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        ({"token_dim": 3}, r"full.onnx output 'tokens' has shape \(any, 1, 2\), expected \(any, 1, 3\)"),
+        ({"classes": ["scratch", "rattle", "dent"]}, r"head.onnx output 'logits' has shape \(any, 3\), expected"),
+    ],
+)
+def test_a_graph_that_is_not_what_the_bundle_says_is_refused(
+    tmp_path: Path, change: dict[str, object], finding: str
+) -> None:
+    edit_manifest(write_toy_bundle(tmp_path), change)
+    with pytest.raises(BundleError, match=finding):
+        open_model(load(tmp_path), EngineSettings())
+
+
+def test_a_graph_with_other_inputs_is_refused(tmp_path: Path) -> None:
+    write_toy_bundle(tmp_path)
+    experts = json.loads((tmp_path / "bundle.json").read_text())["experts"]
+    edit_manifest(tmp_path, {"experts": [experts[0], {**experts[1], "name": "top-wide"}, experts[2]], "calibrations": [
+        {"experts": ["top-thumb"], "temperature": 1, "bias": 0, "pass_below": 0, "fail_above": 1}]})  # fmt: skip
+    with pytest.raises(BundleError, match=r"head\.onnx input 'logits_top-wide' is absent"):
+        open_model(load(tmp_path), EngineSettings())

@@ -1,0 +1,57 @@
+"""Engines agree, and say clearly what they cannot do."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inspector.engines import factory
+from inspector.engines.engine import EngineError, EngineName, EngineSettings
+from tests.bundles import write_toy_bundle
+
+
+@pytest.mark.parametrize("name", ["onnx", "openvino"])
+@pytest.mark.parametrize("num", [1, 3])
+def test_an_expert_answers_what_its_formula_says(tmp_path: Path, name: EngineName, num: int) -> None:
+    if name == "openvino":
+        pytest.importorskip("openvino", reason="the extra is not installed")
+    engine = factory.open_engine(write_toy_bundle(tmp_path) / "ear.onnx", EngineSettings(name))
+    outputs = engine.run({"input": np.full((num, 1, 16), 0.75, np.float32)})
+    np.testing.assert_allclose(outputs["logits"], [[2.0, 0.0, 2.0]] * num, atol=1e-6)
+    np.testing.assert_allclose(outputs["tokens"], np.full((num, 1, 2), 1.25**0.5), atol=1e-6)
+    assert outputs["relevance"].shape == (num, 1, 16)
+    assert [port.name for port in engine.inputs] == ["input"]
+
+
+@pytest.mark.parametrize("name", ["onnx", "openvino"])
+def test_wrong_input_is_an_engine_error(tmp_path: Path, name: EngineName) -> None:
+    if name == "openvino":
+        pytest.importorskip("openvino", reason="the extra is not installed")
+    engine = factory.open_engine(write_toy_bundle(tmp_path) / "ear.onnx", EngineSettings(name))
+    with pytest.raises(EngineError):
+        engine.run({"input": np.zeros((1, 2, 16), np.float32)})
+    with pytest.raises(EngineError):
+        engine.run({"nothing": np.zeros((1, 1, 16), np.float32)})
+
+
+@pytest.mark.parametrize("name", ["onnx", "openvino"])
+def test_a_file_that_is_no_graph_is_an_engine_error(tmp_path: Path, name: EngineName) -> None:
+    if name == "openvino":
+        pytest.importorskip("openvino", reason="the extra is not installed")
+    (tmp_path / "junk.onnx").write_bytes(b"junk")
+    with pytest.raises(EngineError, match="cannot load it"):
+        factory.open_engine(tmp_path / "junk.onnx", EngineSettings(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "finding"), [("tensorrt", "not yet part of this version"), ("torch", "a bundle holds none")]
+)
+def test_engines_that_bundles_cannot_have_say_so(tmp_path: Path, name: EngineName, finding: str) -> None:
+    with pytest.raises(EngineError, match=finding):
+        factory.open_engine(tmp_path / "any.onnx", EngineSettings(name))
+
+
+def test_an_engine_that_is_not_installed_names_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(factory.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(EngineError, match=r"pip install 'inspector\[openvino\]'"):
+        factory.open_engine(tmp_path / "any.onnx", EngineSettings("openvino"))

@@ -1,0 +1,25 @@
+"""Serving loads nothing of the training half."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TRAINING = {"torch", "torchvision", "timm", "librosa", "onnx", "onnxscript", "sklearn", "soundfile", "safetensors"}
+SCRIPT = """
+import importlib, json, pkgutil, sys
+import streams, inspector.engines, inspector.routed_judge, inspector.description
+for name in [m.name for m in pkgutil.walk_packages(streams.__path__, "streams.")]:
+    importlib.import_module(name)
+for name in ("inspector.cli", "inspector.pipeline", "inspector.gateway", "inspector.config.service"):
+    importlib.import_module(name)
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+def test_serving_imports_nothing_of_the_training_half() -> None:
+    done = subprocess.run([sys.executable, "-c", SCRIPT], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert {"onnxruntime", "cv2", "inspector", "streams"} <= loaded
+    assert loaded & (TRAINING | {"openvino"}) == set()
