@@ -8,7 +8,7 @@ from protos.inspection.v1.records_pb2 import CameraFrame, DeadLetterReason, Sign
 from protos.inspection.v1.service_pb2 import InspectRequest, SignalClip
 from streams.assembly import AssemblySpec, CameraSpec, RecipeBook, SensorSpec
 from streams.images import decode_pixels
-from streams.limits import Finding, Limits, check_name, check_text, invalid, is_time
+from streams.limits import Finding, Limits, check_name, check_text, check_time, invalid
 from streams.observation import Absence, Clip, Closing, Image, InspectionId, Observation, State, View
 from streams.samples import decode_samples
 
@@ -28,7 +28,7 @@ def observation_of(request: InspectRequest, recipes: RecipeBook, limits: Limits,
     clips: Mapping[str, Clip] = {}
     if spec is not None:
         views, clips = _views(request, spec, limits), _clips(request, spec, limits)
-    captures = [frame.capture_ns for frame in request.frames if is_time(frame.capture_ns)] or [now_ns]
+    captures = [check_time("capture_ns", frame.capture_ns) for frame in request.frames if frame.capture_ns] or [now_ns]
     return Observation(
         inspection,
         product,

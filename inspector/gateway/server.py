@@ -26,6 +26,7 @@ from inspector.gateway.metrics import GatewayMetrics
 from inspector.gateway.ring import Entry, Ring
 from inspector.gateway.service import InspectionService, ModelLookup
 from inspector.gateway.settings import GatewaySettings, TlsFiles
+from inspector.gateway.unreadable import UnreadableRequests
 from inspector.gateway.watching import Watching
 from inspector.judge import Judge
 from protos.inspection.v1.service_pb2 import DESCRIPTOR
@@ -208,7 +209,9 @@ def _server(settings: GatewaySettings) -> tuple[grpc.aio.Server, int]:
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ]
-    server = grpc.aio.server(options=options, maximum_concurrent_rpcs=settings.max_calls)
+    server = grpc.aio.server(
+        interceptors=[UnreadableRequests()], options=options, maximum_concurrent_rpcs=settings.max_calls
+    )
     try:
         if settings.tls is None:
             return server, server.add_insecure_port(settings.listen)

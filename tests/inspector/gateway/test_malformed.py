@@ -1,0 +1,81 @@
+"""The malformed records of the streams, sent inline: each is refused, and the next good piece is answered."""
+
+from collections.abc import Callable, Mapping
+
+import grpc
+import psutil
+
+from inspector.client import Client
+from inspector.gateway.server import Backend, Gateway
+from protos.inspection.v1.records_pb2 import SignalChunk
+from protos.inspection.v1.service_pb2 import InspectRequest, SignalClip
+from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
+from tests.inspector.gateway.conftest import SETTINGS, CountingJudge
+from tests.inspector.gateway.memory_log import MemoryLog
+from tests.malformed import CHUNK, FRAME, Malformed, inspection, malformed
+
+SPEC = AssemblySpec((CameraSpec("top"),), (SensorSpec("mic", "audio", 8000.0, end_s=1.0),))
+WITHOUT_FAULT_INLINE = {
+    "frame: no time",
+    "frame: no product",
+    "frame: no inspection",
+    "address: key of another station",
+    "address: key that is not UTF-8",
+    "address: station is a path",
+    "address: another line's chunk",
+    "chunk: before 1970",
+    "chunk: counts to 2^64",
+}
+"""The fault lies in the key, in a chunk's place in its stream, or in what the request says for all its frames."""
+
+
+class LineOne:
+    def assembly(self, line: str, station: str, product: str) -> AssemblySpec | None:
+        return SPEC
+
+    def sensors(self, line: str, station: str) -> Mapping[str, SensorSpec]:
+        return {"mic": SPEC.sensors[0]}
+
+    def cameras(self, line: str, station: str) -> frozenset[str]:
+        return frozenset({"top"})
+
+
+def request_bytes(record: Malformed) -> bytes:
+    """The frame goes in byte by byte, so that what does not parse does not here either."""
+    head = InspectRequest(inspection=inspection(), product="a").SerializeToString()
+    if record.type == FRAME:
+        return head + b"\x1a" + _varint(len(record.value)) + record.value
+    sent = SignalChunk.FromString(record.value)
+    clip = SignalClip(sensor=sent.sensor, kind=sent.kind, samples=sent.samples)
+    return head + InspectRequest(signals=[clip]).SerializeToString()
+
+
+def _varint(value: int) -> bytes:
+    head = b""
+    while value > 127:
+        head, value = head + bytes([value & 127 | 128]), value >> 7
+    return head + bytes([value])
+
+
+def test_each_is_refused_and_the_next_good_piece_is_answered() -> None:
+    judge = CountingJudge()
+    backend = Backend(MemoryLog(), "t", frozenset({"l1"}), LineOne(), lambda *_: None, judge)
+    refused: dict[str, str] = {}
+    answered: set[str] = set()
+    with Gateway(backend, SETTINGS) as gateway, Client(gateway.address) as client:
+        call: Callable[[bytes], bytes] = client._channel.unary_unary("/inspection.v1.InspectionService/Inspect")
+        good = InspectRequest(inspection=inspection(), product="a").SerializeToString()
+        call(good)
+        before = psutil.Process().memory_info().rss
+        for record in (record for record in malformed() if record.type in {FRAME, CHUNK}):
+            try:
+                call(request_bytes(record))
+                answered.add(record.name)
+            except grpc.RpcError as error:
+                refused[record.name] = error.code().name
+            call(good)
+        grown = psutil.Process().memory_info().rss - before
+    assert answered == WITHOUT_FAULT_INLINE
+    assert set(refused.values()) == {"INVALID_ARGUMENT"}
+    assert len(refused) >= 40
+    assert grown < 200e6
