@@ -65,7 +65,7 @@ class Gateway:
         self._listening: Future[int] = Future()
         self._serving = threading.Event()
         self._budget_s = 5.0
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
 
@@ -92,19 +92,22 @@ class Gateway:
 
     def stop(self, budget_s: float = 5.0) -> None:
         """Lets calls end within the budget; watchers are sent away at once, to resume elsewhere."""
-        if self._thread.is_alive():
+        if self._thread.is_alive() and self._loop is not None:
             self._budget_s = budget_s
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            try:
-                runner.run(self._serve())
-            except GatewayError as error:
-                self._listening.set_exception(error)
+        try:
+            asyncio.run(self._serve())
+        except GatewayError as error:
+            self._listening.set_exception(error)
+        finally:
+            if not self._listening.done():
+                self._listening.set_exception(GatewayError("the gateway ended before it listened: see the trace above"))
 
     async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
             desk = FeedbackDesk(self._backend.log, self._backend.prefix, self._backend.lines)
             stack.callback(desk.close)
@@ -221,9 +224,9 @@ def _server(settings: GatewaySettings) -> tuple[grpc.aio.Server, int]:
 
 
 def _credentials(tls: TlsFiles) -> grpc.ServerCredentials:
-    client_ca = None if tls.client_ca is None else tls.client_ca.read_bytes()
-    return grpc.ssl_server_credentials(
-        [(tls.key.read_bytes(), tls.cert.read_bytes())],
-        root_certificates=client_ca,
-        require_client_auth=client_ca is not None,
-    )
+    try:
+        client_ca = None if tls.client_ca is None else tls.client_ca.read_bytes()
+        pair = (tls.key.read_bytes(), tls.cert.read_bytes())
+    except OSError as exc:
+        raise GatewayError(f"a TLS file cannot be read ({exc}): correct its path or its rights") from exc
+    return grpc.ssl_server_credentials([pair], root_certificates=client_ca, require_client_auth=client_ca is not None)

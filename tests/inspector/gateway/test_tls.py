@@ -81,3 +81,8 @@ def test_off_loopback_needs_tls_or_a_flag(listen: str, folder: Path) -> None:
 def test_a_taken_address_is_said_at_start(gateways: Gateways) -> None:
     with pytest.raises(GatewayError, match="choose a free address"):
         gateways(listen=gateways().address)
+
+
+def test_a_missing_certificate_is_said_at_start(gateways: Gateways, folder: Path) -> None:
+    with pytest.raises(GatewayError, match=r"nowhere\.pem.*correct its path"):
+        gateways(tls=TlsFiles(folder / "nowhere.pem", folder / "server.key"))

@@ -10,7 +10,7 @@ import pytest
 
 from inspector.client import Client, ClientError, WatchOptions
 from inspector.gateway.server import Gateway
-from protos.inspection.v1.service_pb2 import WatchVerdictsRequest, WatchVerdictsResponse
+from protos.inspection.v1.service_pb2 import WatchStart, WatchVerdictsRequest, WatchVerdictsResponse
 from protos.inspection.v1.service_pb2_grpc import InspectionServiceStub
 from protos.inspection.v1.verdict_pb2 import Decision, Verdict
 from streams import token
@@ -258,3 +258,31 @@ def test_watchers_hear_of_a_gap_in_the_log(gateways: Gateways, clients: Clients,
     with pytest.raises(grpc.RpcError) as cut:
         list(call)
     assert cut.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_readers_of_history_are_bounded(gateways: Gateways, clients: Clients, put: Put) -> None:
+    """A watcher that takes no history holds the only place of a reader; the next one is sent away, not queued."""
+    for number in range(400):
+        put(number, note=b"x" * 50_000)
+    gateway = gateways(max_readers=1, reader_wait_s=0.1, ring_count=5, send_timeout_s=10.0)
+    request = WatchVerdictsRequest()
+    setattr(request, "from", WatchStart.WATCH_START_EARLIEST)
+    held = InspectionServiceStub(clients(gateway)._channel).WatchVerdicts(request)
+    next(held)
+    with pytest.raises(grpc.RpcError) as refused:
+        next(InspectionServiceStub(clients(gateway)._channel).WatchVerdicts(request))
+    held.cancel()
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    until(lambda: gateway._metrics.readers._value.get() == 0)
+
+
+def test_stopping_sends_watchers_away_to_resume_elsewhere(gateways: Gateways, clients: Clients) -> None:
+    gateway = gateways()
+    call = InspectionServiceStub(clients(gateway)._channel).WatchVerdicts(WatchVerdictsRequest())
+    next(call)
+    began_s = time.monotonic()
+    gateway.stop(30.0)
+    assert time.monotonic() - began_s < 5.0
+    with pytest.raises(grpc.RpcError) as ended:
+        list(call)
+    assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
