@@ -41,7 +41,7 @@ def serve(config: Path) -> None:
 @reported()
 def worker(config: Path, name: str | None) -> None:
     """Judges pieces, without a gateway: one process for each worker name."""
-    _run(_named(load_service(config), name), worker=True, gateway=False)
+    _run(named(load_service(config), name), worker=True, gateway=False)
 
 
 @click.command()
@@ -68,7 +68,8 @@ def _run(service: Service, *, worker: bool, gateway: bool) -> None:
             stop.wait()
 
 
-def _named(service: Service, name: str | None) -> Service:
+def named(service: Service, name: str | None) -> Service:
+    """The service under another worker name; unchanged without one."""
     if name is None:
         return service
     config = service.config

@@ -111,6 +111,15 @@ class WorkerProcess:
         """Until the process has stopped itself."""
         wait_for(lambda: _state(self.pid) == "T", timeout_s, "the worker to stop")
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it has stopped itself and can be woken."""
+        return not self.has_ended and _state(self.pid) == "T"
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
     def __enter__(self) -> "WorkerProcess":
         return self
 

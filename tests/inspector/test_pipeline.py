@@ -1,0 +1,178 @@
+"""The main loop over a real embedded log: one verdict per piece, one dead letter per bad record, through crashes."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from inspector.metrics import WorkerMetrics
+from inspector.pipeline import Pipeline
+from protos.inspection.v1 import verdict_pb2
+from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_BAD_IMAGE, DEAD_LETTER_REASON_DUPLICATE, DeadLetter
+from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.embedded import EmbeddedLog, EmbeddedSettings
+from streams.log import CommitRefusedError, Position, Sink, Source
+from streams.records import Output, TopicPartition
+from tests.line import PNG, build, chunk, frame, publish, written
+
+NUM_PIECES = 5
+GAP_NS = 100_000_000
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "log.sqlite"
+
+
+@pytest.fixture
+def log(path: Path) -> Iterator[EmbeddedLog]:
+    with closing(EmbeddedLog(path, EmbeddedSettings(lease_s=0.2))) as made:
+        yield made
+
+
+def line_of(count: int) -> list[Output]:
+    """Pieces a tenth of a second apart with all their sound, two seconds ago."""
+    begin_ns = time.time_ns() - 2_000_000_000
+    pieces = [frame(f"p{number}", begin_ns + number * GAP_NS) for number in range(count)]
+    return pieces + [chunk(number, begin_ns) for number in range(count)]
+
+
+def work(pipeline: Pipeline, path: Path, count: int) -> list[Verdict]:
+    """Steps until `count` verdicts are out (at most ten seconds), and a little longer for one too many."""
+    deadline = time.monotonic() + 10
+    while len(written(path, "verdicts")) < count and time.monotonic() < deadline:
+        pipeline.step()
+    for _ in range(3):
+        pipeline.step()
+    return [Verdict.FromString(value) for value in written(path, "verdicts")]
+
+
+def ends(log: EmbeddedLog, owner: str = "w") -> tuple[Source, Sink]:
+    return log.source(("line-1",), "qa", owner), log.sink()
+
+
+def test_every_piece_gets_one_verdict_with_all_modalities(log: EmbeddedLog, path: Path) -> None:
+    publish(log, line_of(NUM_PIECES))
+    source, sink = ends(log)
+    with closing(source), closing(sink):
+        verdicts = work(build(source, sink)[0], path, NUM_PIECES)
+    assert sorted(verdict.inspection.piece_id for verdict in verdicts) == [f"p{n}" for n in range(NUM_PIECES)]
+    assert {verdict.decision for verdict in verdicts} == {verdict_pb2.DECISION_PASS}
+    assert all(verdict.publish_ns >= verdict.entry_ns for verdict in verdicts)
+
+
+def test_what_was_committed_is_not_judged_again(log: EmbeddedLog, path: Path) -> None:
+    publish(log, line_of(NUM_PIECES))
+    for _ in range(2):
+        source, sink = ends(log)
+        with closing(source), closing(sink):
+            pipeline, judge = build(source, sink)
+            verdicts = work(pipeline, path, NUM_PIECES)
+    assert len(verdicts) == NUM_PIECES
+    assert judge.judged == []
+
+
+class DyingSink:
+    """Loses the process's power at its first commit: before anything is written, or after all of it is."""
+
+    def __init__(self, sink: Sink, *, written: bool) -> None:
+        self._sink, self._written = sink, written
+
+    def commit(
+        self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position], epoch: object
+    ) -> Mapping[TopicPartition, int]:
+        if self._written:
+            self._sink.commit(outputs, positions, epoch)
+        raise PowerCut
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+class PowerCut(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+def test_a_crash_at_the_commit_neither_loses_nor_doubles(log: EmbeddedLog, path: Path, is_written: bool) -> None:
+    publish(log, line_of(NUM_PIECES))
+    source, sink = ends(log)
+    with closing(source), closing(sink), pytest.raises(PowerCut):
+        work(build(source, DyingSink(sink, written=is_written))[0], path, NUM_PIECES)
+    source, sink = ends(log)
+    with closing(source), closing(sink):
+        verdicts = work(build(source, sink)[0], path, NUM_PIECES)
+    assert sorted(verdict.inspection.piece_id for verdict in verdicts) == [f"p{n}" for n in range(NUM_PIECES)]
+
+
+class RefusedOnce:
+    """A commit that comes after another worker has taken over."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink, self.refused = sink, 0
+
+    def commit(
+        self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position], epoch: object
+    ) -> Mapping[TopicPartition, int]:
+        if outputs and not self.refused:
+            self.refused += 1
+            raise CommitRefusedError("taken over")
+        return self._sink.commit(outputs, positions, epoch)
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+def test_after_a_refused_commit_nothing_of_it_is_published(log: EmbeddedLog, path: Path) -> None:
+    publish(log, line_of(NUM_PIECES))
+    source, sink = ends(log)
+    refusing = RefusedOnce(sink)
+    with closing(source), closing(sink):
+        pipeline, judge = build(source, refusing)
+        for _ in range(20):
+            pipeline.step()
+    assert refusing.refused == 1
+    assert len(judge.judged) == NUM_PIECES
+    assert written(path, "verdicts") == []
+
+
+def test_bad_records_become_dead_letters_and_their_pieces_get_review(log: EmbeddedLog, path: Path) -> None:
+    begin_ns = time.time_ns() - 2_000_000_000
+    good, doubled, broken = frame("good", begin_ns), frame("good", begin_ns), frame("bad", begin_ns + GAP_NS, PNG[:-9])
+    publish(log, [good, doubled, broken, chunk(0, begin_ns), chunk(1, begin_ns)])
+    metrics = WorkerMetrics(registry := CollectorRegistry())
+    source, sink = ends(log)
+    with closing(source), closing(sink):
+        verdicts = work(build(source, sink, metrics)[0], path, 2)
+    assert {v.inspection.piece_id: v.decision for v in verdicts} == {
+        "good": verdict_pb2.DECISION_PASS,
+        "bad": verdict_pb2.DECISION_REVIEW,
+    }
+    letters = [DeadLetter.FromString(value) for value in written(path, "dead-letters")]
+    assert [letter.reason for letter in letters] == [DEAD_LETTER_REASON_DUPLICATE, DEAD_LETTER_REASON_BAD_IMAGE]
+    assert letters[0].raw == b""
+    assert letters[1].raw.startswith(broken.value[:16])
+    labels = {"line": "line-1", "reason": "bad_image"}
+    assert registry.get_sample_value("inspector_dead_letters_total", labels) == 1
+
+
+def test_verdicts_are_counted_by_decision(log: EmbeddedLog, path: Path) -> None:
+    publish(log, line_of(NUM_PIECES))
+    metrics = WorkerMetrics(registry := CollectorRegistry())
+    source, sink = ends(log)
+    with closing(source), closing(sink):
+        work(build(source, sink, metrics)[0], path, NUM_PIECES)
+    labels = {"line": "line-1", "station": "st", "decision": "pass", "reason": "good"}
+    assert registry.get_sample_value("inspector_verdicts_total", labels) == NUM_PIECES
+
+
+def test_a_verdict_after_its_deadline_says_so(log: EmbeddedLog, path: Path) -> None:
+    begin_ns = time.time_ns() - 20_000_000_000
+    publish(log, [frame("old", begin_ns), chunk(0, begin_ns)])
+    source, sink = ends(log)
+    with closing(source), closing(sink):
+        (verdict,) = work(build(source, sink)[0], path, 1)
+    assert verdict.deadline_missed

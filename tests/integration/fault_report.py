@@ -1,0 +1,119 @@
+"""Reads what a fault run left in its log, without the product's own readers, and works out the figures."""
+
+import sqlite3
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from kafka import KafkaConsumer, TopicPartition
+
+from protos.inspection.v1.verdict_pb2 import Verdict
+
+CONTROL = 0x20
+"""Bit of a batch's attributes: it ends a transaction."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """One verdict record: nothing is merged, a doubled verdict is two of these."""
+
+    piece: str
+    station: str
+    append_s: float
+    outcome: tuple[object, ...]
+    """What must be equal to an undisturbed run's: decision, reason, modalities, bundle."""
+
+
+def read_verdicts(config: Path, prefix: str, bootstrap: str) -> list[Read]:
+    """All committed verdicts of the line, in any order."""
+    topic = f"{prefix}.line-1.verdicts"
+    values = _from_kafka(topic, bootstrap) if bootstrap else _from_sqlite(topic, config.with_name("log.sqlite"))
+    return [_read(Verdict.FromString(value), append_s) for value, append_s in values]
+
+
+def _read(verdict: Verdict, append_s: float) -> Read:
+    modalities = tuple((each.name, each.state) for each in verdict.modalities)
+    outcome = (verdict.decision, verdict.reason, modalities, verdict.bundle, verdict.bundle_version)
+    return Read(verdict.inspection.piece_id, verdict.inspection.station, append_s, outcome)
+
+
+def _from_kafka(topic: str, bootstrap: str) -> Iterator[tuple[bytes, float]]:
+    consumer = KafkaConsumer(
+        bootstrap_servers=bootstrap,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        fetch_max_bytes=64 * 2**20,
+    )
+    try:
+        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning(*partitions)
+        ends = consumer.end_offsets(partitions)
+        while any(consumer.position(each) < ends[each] for each in partitions):
+            for records in consumer.poll(timeout_ms=200).values():
+                yield from ((record.value, record.timestamp / 1000) for record in records)
+    finally:
+        consumer.close()
+
+
+def _from_sqlite(topic: str, path: Path) -> Iterator[tuple[bytes, float]]:
+    with sqlite3.connect(path) as base:
+        query = "SELECT value, append_ns FROM records JOIN topics ON topics.id = topic WHERE name = ?"
+        rows = base.execute(query, (topic,)).fetchall()
+    base.close()
+    yield from ((value, append_ns / 1e9) for value, append_ns in rows)
+
+
+def compare(calm: Sequence[Read], faulty: Sequence[Read]) -> list[str]:
+    """Pieces whose outcome differs between the two runs."""
+    expected = {read.piece: read.outcome for read in calm}
+    return [
+        f"{read.piece}: {expected.get(read.piece)} became {read.outcome}"
+        for read in faulty
+        if expected.get(read.piece) != read.outcome
+    ]
+
+
+def gaps(reads: Sequence[Read], notes: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """For every fault, how long any station waited at most for the verdict that it got next."""
+    stations: dict[str, list[float]] = {}
+    for read in sorted(reads, key=lambda each: each.append_s):
+        stations.setdefault(read.station, []).append(read.append_s)
+    found = []
+    for note in notes:
+        at_s = float(str(note["at_s"]))
+        spans = [_span(times, at_s) for times in stations.values()]
+        found.append({"fault": f"{note['signal']} {note['point']}".strip(), "stopped_s": round(max(spans), 2)})
+    return found
+
+
+def _span(times: Sequence[float], at_s: float) -> float:
+    """The pause in a station's verdicts that a fault falls into (or that begins within the second after it)."""
+    pairs = pairwise(times)
+    return max((later - earlier for earlier, later in pairs if earlier <= at_s + 1 and later >= at_s), default=0.0)
+
+
+def count_aborts(logs: Path, topic: str) -> int:
+    """Abort markers in the broker's own segment files of a topic."""
+    return sum(_aborts(segment.read_bytes()) for segment in logs.glob(f"{topic}-*/*.log"))
+
+
+def _aborts(data: bytes) -> int:
+    """Batches of version 2: 61 bytes of header, then, in a control batch, one record with key (version, type)."""
+    position = count = 0
+    while position + 61 < len(data):
+        (length,) = struct.unpack_from(">i", data, position + 8)
+        (attributes,) = struct.unpack_from(">h", data, position + 21)
+        if attributes & CONTROL:
+            key = data[position + 61 : position + 12 + length]
+            count += _marker_type(key) == 0
+        position += 12 + length
+    return count
+
+
+def _marker_type(record: bytes) -> int:
+    """0 for an abort, 1 for a commit: length, attributes, times and key length are one byte each here."""
+    (kind,) = struct.unpack_from(">h", record, 7)
+    return int(kind)

@@ -1,0 +1,68 @@
+"""A whole worker of the product as a process that may kill itself at named points, and notes what was open then.
+
+Started by `fault_run` with CONFIG, WORKER, NOTES and the FAULT_ variables of `tests.integration.faults`.
+"""
+
+import json
+import logging
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from inspector.cli.serving import named
+from inspector.config.opening import open_log
+from inspector.config.service import Service, load_service
+from inspector.metrics import WorkerMetrics
+from inspector.serving import guarded, open_judge
+from inspector.worker import run_worker, stopped_by_signals
+from streams.kafka import KafkaLog, quiet_client_logs
+from streams.log import Sink, Source
+from tests.integration.faults import Fault, FaultySink, FaultySource
+
+
+@dataclass
+class NotedFault(Fault):
+    """Writes down, before it strikes, when and with how many open pieces."""
+
+    notes: Path = Path()
+    metrics: WorkerMetrics | None = None
+
+    def reached(self, point: str) -> None:
+        if point == self.point and self.seen >= self.after:
+            note = {"at_s": time.time(), "worker": os.environ["WORKER"], "point": point, "signal": self.signal.name}
+            with self.notes.open("a") as file:
+                file.write(json.dumps({**note, "open_pieces": self._open()}) + "\n")
+        super().reached(point)
+
+    def _open(self) -> int:
+        if self.metrics is None:
+            return 0
+        return int(sum(sample.value for each in self.metrics.open_pieces.collect() for sample in each.samples))
+
+
+def ends(service: Service, fault: Fault) -> tuple[Source, Sink]:
+    """Source and sink with the fault in them: inside of a transaction on Kafka, before it on the embedded log."""
+    log, config = open_log(service.path, service.config), service.config
+    if isinstance(log, KafkaLog):
+        sink: Sink = log.sink(fault.reached)
+        return FaultySource(log.source(), fault), sink
+    source = log.source(config.lines, config.prefix, config.worker.name)
+    return FaultySource(source, fault), FaultySink(log.sink(), fault)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    quiet_client_logs()
+    service = named(load_service(Path(os.environ["CONFIG"])), os.environ["WORKER"])
+    metrics = WorkerMetrics(CollectorRegistry())
+    fault = NotedFault(**vars(Fault.from_environment()), notes=Path(os.environ["NOTES"]), metrics=metrics)
+    with stopped_by_signals(10.0) as stop:
+        judge = guarded(service, open_judge(service))
+        run_worker(service, judge, metrics, stop, lambda: ends(service, fault))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""A small line for tests of the worker: one camera, one microphone, records as producers send them, a stub judge."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import numpy as np
+from prometheus_client import CollectorRegistry
+
+from inspector.decision import Ruling
+from inspector.findings import blank_verdict
+from inspector.metrics import WorkerMetrics
+from inspector.pipeline import Pipeline, PipelineSettings
+from inspector.recipe.book import Recipes
+from inspector.recipe.model import Camera, Recipe, Sensor
+from inspector.shards import Shards, ShardSettings
+from protos.inspection.v1 import records_pb2 as pb
+from protos.inspection.v1 import verdict_pb2
+from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.assembly import JoinSettings
+from streams.embedded import EmbeddedLog
+from streams.encoding import to_output
+from streams.limits import Limits
+from streams.log import Sink, Source
+from streams.observation import Observation, State
+from streams.records import Output, Topics
+from streams.references import ReferenceSettings, Resolver
+
+TOPICS = Topics("qa", "line-1")
+RATE_HZ = 1000.0
+RECIPE = Recipe(
+    name="disc",
+    version="1",
+    product="disc",
+    bundle=Path("none"),
+    cameras=(Camera(name="top"),),
+    sensors=(Sensor(name="mic", kind="audio", sample_rate_hz=RATE_HZ, start_s=0.0, end_s=0.1),),
+)
+PNG = cv2.imencode(".png", np.full((8, 8), 90, np.uint8))[1].tobytes()
+
+
+class StubJudge:
+    """PASS when all was there, else REVIEW. Looks at nothing."""
+
+    def __init__(self, recipes: Recipes) -> None:
+        self._recipes = recipes
+        self.judged: list[str] = []
+
+    def judge(self, observations: Sequence[Observation]) -> list[Verdict]:
+        self.judged += [piece.inspection.piece_id for piece in observations]
+        return [blank_verdict(piece, RECIPE, _ruling(piece)) for piece in observations]
+
+
+def _ruling(piece: Observation) -> Ruling:
+    whole = all(part.state is State.PRESENT for part in (*piece.views.values(), *piece.clips.values()))
+    if whole:
+        return Ruling(verdict_pb2.DECISION_PASS, verdict_pb2.DECISION_REASON_GOOD)
+    return Ruling(verdict_pb2.DECISION_REVIEW, verdict_pb2.DECISION_REASON_MISSING_MODALITY)
+
+
+def frame(piece: str, capture_ns: int, png: bytes = PNG, station: str = "st") -> Output:
+    inspection = pb.Inspection(line="line-1", station=station, piece_id=piece)
+    pixels = pb.ImagePixels(format=pb.PIXEL_FORMAT_PNG, data=png)
+    message = pb.CameraFrame(inspection=inspection, product="disc", camera="top", capture_ns=capture_ns, pixels=pixels)
+    return to_output(TOPICS, message)
+
+
+def chunk(number: int, begin_ns: int, station: str = "st") -> Output:
+    """A tenth of a second of sound, `number` tenths after `begin_ns`."""
+    samples = pb.Samples(
+        format=pb.SAMPLE_FORMAT_S16LE, sample_rate_hz=RATE_HZ, num_channels=1, data=np.zeros(100, "<i2").tobytes()
+    )
+    message = pb.SignalChunk(
+        line="line-1",
+        station=station,
+        sensor="mic",
+        kind=pb.SIGNAL_KIND_AUDIO,
+        stream_id="a",
+        first_sample=number * 100,
+        start_ns=begin_ns + number * 100_000_000,
+        samples=samples,
+    )
+    return to_output(TOPICS, message)
+
+
+def publish(log: EmbeddedLog, outputs: Iterable[Output]) -> None:
+    with closing(log.publisher()) as publisher:
+        publisher.publish(list(outputs))
+
+
+def build(source: Source, sink: Sink, metrics: WorkerMetrics | None = None) -> tuple[Pipeline, StubJudge]:
+    """The product's pipeline over a stub judge."""
+    metrics = metrics or WorkerMetrics(CollectorRegistry())
+    recipes = Recipes([RECIPE])
+    judge = StubJudge(recipes)
+    resolver = Resolver(ReferenceSettings(), Limits())
+    shards = Shards(ShardSettings("qa", ("line-1",), JoinSettings(), Limits()), recipes, resolver, metrics)
+    return Pipeline(source, sink, shards, judge, PipelineSettings(), metrics, lambda _: RECIPE.deadline_s), judge
+
+
+def written(path: Path, kind: str) -> list[bytes]:
+    """The values of everything on one of the line's topics, straight from the file."""
+    with closing(sqlite3.connect(path)) as base:
+        query = "SELECT value FROM records JOIN topics ON topics.id = topic WHERE name = ? ORDER BY records.id"
+        return [value for (value,) in base.execute(query, (TOPICS.of(kind),))]
