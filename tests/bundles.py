@@ -42,6 +42,7 @@ class Toy:
     name: str = "toy"
     policy: Policy = field(default_factory=lambda: Policy(mode="cascade", low=0.2, high=0.8))
     ear_is_scout: bool = True
+    signal: SignalInput = SIGNAL
     uncalibrated: frozenset[frozenset[str]] = frozenset()
     """Sets of experts that get no calibration."""
 
@@ -54,14 +55,14 @@ def write_toy_bundle(folder: Path, toy: Toy | None = None) -> Path:
         Expert(name="top-thumb", modality="top", scout=True, file="thumb.onnx", input=IMAGE, num_tokens=1, cost_ms=0.1),
         Expert(name="top-full", modality="top", scout=False, file="full.onnx", input=IMAGE, num_tokens=1, cost_ms=1.0),
         Expert(
-            name="mic-ear", modality="mic", scout=toy.ear_is_scout, file="ear.onnx", input=SIGNAL,
+            name="mic-ear", modality="mic", scout=toy.ear_is_scout, file="ear.onnx", input=toy.signal,
             num_tokens=1, cost_ms=0.2,
         ),
     )  # fmt: skip
-    image, signal = "float[B,1,1,4,4]", "float[B,1,16]"
+    image, signal = "float[B,1,1,4,4]", f"float[B,1,{toy.signal.num_samples}]"
     _save(folder / "thumb.onnx", _expert(image, "float[B,4,4]", 8, "{1.0, 1.0, 0.0}"))
     _save(folder / "full.onnx", _expert(image, "float[B,4,4]", 16, "{1.0, 1.0, 0.0}"))
-    _save(folder / "ear.onnx", _expert(signal, "float[B,1,16]", 8, "{1.0, 0.0, 1.0}"))
+    _save(folder / "ear.onnx", _expert(signal, signal, 8, "{1.0, 0.0, 1.0}"))
     _save(folder / "head.onnx", _head([expert.name for expert in experts]))
     (folder / "model_card.md").write_text("# Toy\n", encoding="utf-8")
     names = [expert.name for expert in experts]
