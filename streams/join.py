@@ -20,13 +20,10 @@ from streams.station import Station, Surroundings
 
 __all__ = ["Join", "JoinMetrics", "Judged"]
 
-ACCEPTED_BEFORE = {
+WITHOUT_EFFECT = {
     pb.DEAD_LETTER_REASON_LATE,
     pb.DEAD_LETTER_REASON_TOO_OLD,
     pb.DEAD_LETTER_REASON_DUPLICATE,
-}
-"""Findings that do not hold against a record which a predecessor had accepted."""
-WITHOUT_EFFECT = ACCEPTED_BEFORE | {
     pb.DEAD_LETTER_REASON_CLOCK,
     pb.DEAD_LETTER_REASON_STATION_LIMIT,
     pb.DEAD_LETTER_REASON_STATE_LIMIT,
@@ -172,8 +169,6 @@ class Join:
         try:
             self._dispatch(item, again=again)
         except Finding as finding:
-            if again and finding.reason in ACCEPTED_BEFORE:
-                return
             self._refuse(item.origin, finding, _inspection(item), station=_station_name(item))
 
     def _dispatch(self, item: Frame | Chunk | Trace | Event, *, again: bool) -> None:

@@ -1,8 +1,8 @@
 """Gathers the records of one piece and says what they make of each camera and sensor. Knows no clock and no log."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.clips import SECOND_NS, Cut, Window
@@ -27,8 +27,8 @@ class Piece:
     captures: dict[Shot, int] = field(default_factory=dict)
     fetching: dict[Shot, Frame] = field(default_factory=dict)
     """Frames whose image is being fetched."""
-    lost: dict[str, Counter[Absence]] = field(default_factory=dict)
-    """Frames per camera that will not come any more, and why."""
+    lost: dict[tuple[str, int], Absence] = field(default_factory=dict)
+    """Camera and capture of frames that are of no use, and why; the same frame doubled counts once."""
     traces: dict[str, Trace] = field(default_factory=dict)
     events: dict[EventKind, int] = field(default_factory=dict)
     others_ns: int | None = None
@@ -72,7 +72,7 @@ class Piece:
         return sum(shot[0] == camera for shot in self.images)
 
     def num_lost(self, camera: str) -> int:
-        return self.lost[camera].total() if camera in self.lost else 0
+        return sum(known == camera for known, _ in self.lost)
 
     def is_fetching(self, camera: str) -> bool:
         return any(shot[0] == camera for shot in self.fetching)
@@ -88,8 +88,8 @@ class Piece:
     def take_event(self, event: Event) -> None:
         self.events[event.kind] = event.event_ns
 
-    def lose(self, camera: str, why: Absence) -> None:
-        self.lost.setdefault(camera, Counter())[why] += 1
+    def lose(self, camera: str, capture_ns: int, why: Absence) -> None:
+        self.lost[camera, capture_ns] = why
 
     def enter_by(self, event_ns: int) -> None:
         """A record without further use made the inspection enter."""
@@ -99,7 +99,7 @@ class Piece:
         """A reference that did not come: the frame is lost, its place is free for another."""
         frame = self.fetching.pop(shot)
         self.enter_by(self.captures.pop(shot))
-        self.lose(frame.camera, Absence.REFERENCE)
+        self.lose(frame.camera, frame.capture_ns, Absence.REFERENCE)
         return frame
 
     def anchor_ns(self, sensor: SensorSpec, *, camera_done: bool) -> int | None:
@@ -150,11 +150,9 @@ class Piece:
         coverage = min(1.0, len(images) / camera.num_frames)
         if coverage == 1.0:
             return View(camera.name, images, State.PRESENT)
-        if camera.name in self.lost:
-            absence = max(sorted(self.lost[camera.name], key=str), key=self.lost[camera.name].__getitem__)
-        else:
-            absence = Absence.COVERAGE if images else Absence.NOT_RECEIVED
-        return View(camera.name, images, State.MISSING, absence, coverage)
+        lost = [why for (known, _), why in sorted(self.lost.items(), key=itemgetter(0)) if known == camera.name]
+        otherwise = Absence.COVERAGE if images else Absence.NOT_RECEIVED
+        return View(camera.name, images, State.MISSING, lost[0] if lost else otherwise, coverage)
 
     def _trace(self, sensor: SensorSpec) -> Clip:
         trace = self.traces.get(sensor.name)

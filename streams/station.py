@@ -109,7 +109,7 @@ class Station:
             self.clock.saw(place(origin), entry.event_ns, origin.append_ns)
         piece.enter_by(entry.event_ns)
         if entry.camera is not None:
-            piece.lose(entry.camera, why)
+            piece.lose(entry.camera, entry.event_ns, why)
 
     def take_trace(self, trace: Trace, *, again: bool) -> None:
         spec = self._sensor(trace, "piece")
@@ -146,6 +146,8 @@ class Station:
         self._saw(chunk.origin, chunk.sensor, end_ns)
         anchors = stream.num_anchors
         if not stream.place(chunk):
+            if again:  # its samples lay a jitter apart while the anchor was an earlier one
+                return
             raise _duplicate(f"samples of sensor {chunk.sensor!r} at {chunk.start_ns} ns")
         if stream.num_anchors > anchors:
             self._shared.metrics.anchored(self.line, self.name, chunk.sensor)
