@@ -134,10 +134,16 @@ class Broker:
             if "Kafka Server started" in said:
                 return
             if process.poll() is not None:
-                raise BrokerError(f"the broker ended at once; its log ends with\n{said[-2000:]}")
+                raise BrokerError(f"the broker ended at once:\n{_causes(said)}\n(see {self._data}/broker.log)")
             time.sleep(0.1)
         self.kill()
         raise BrokerError(f"the broker did not start within {START_TIMEOUT_S:.0f} s: see {self._data}/broker.log")
+
+
+def _causes(said: str) -> str:
+    """The lines of a broker's log that say what was wrong."""
+    lines = [line for line in said.splitlines() if " ERROR " in line or "Exception" in line]
+    return "\n".join(lines[:5]) or said[-2000:]
 
 
 def _java(main: str, *arguments: str) -> list[str]:

@@ -150,7 +150,7 @@ def open_producer(settings: KafkaSettings) -> KafkaProducer:
         "client_id": f"{settings.worker}-publisher",
         "linger_ms": 5,
         "delivery_timeout_ms": 2**31 - 1,
-        "max_block_ms": 2**31 - 1,
+        "max_block_ms": 2_000,
     }
     return _opened(settings, lambda: KafkaProducer(**options))
 

@@ -54,16 +54,19 @@ class KafkaPublisher:
                 f"a record of {len(output.value)} bytes for {output.topic} is larger than max_record_bytes = "
                 f"{self._settings.max_record_bytes}: raise it here, at the topics and at the broker"
             )
-        try:
-            return self._producer.send(
-                output.topic,
-                value=output.value,
-                key=output.key,
-                headers=headers_of(output.type),
-                partition=output.partition,
-            )
-        except kafka_errors.KafkaError as exc:
-            raise self._not_taken(exc) from exc
+        while True:
+            try:
+                return self._producer.send(
+                    output.topic,
+                    value=output.value,
+                    key=output.key,
+                    headers=headers_of(output.type),
+                    partition=output.partition,
+                )
+            except kafka_errors.KafkaTimeoutError as exc:  # the topic's partitions are not known yet
+                self._reach.failed(exc)
+            except kafka_errors.KafkaError as exc:
+                raise self._not_taken(exc) from exc
 
     def _wait_for_oldest(self) -> None:
         future, size = self._waiting[0]

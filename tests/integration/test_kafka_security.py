@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from deploy.kafka.run import properties
 from streams.kafka import KafkaSecurity
@@ -33,6 +35,13 @@ class Secured:
         return replace(made, settings=replace(made.settings, security=security))
 
 
+def write_key_store(certificate: trustme.LeafCert, file: Path) -> None:
+    """Java reads keys in PKCS #8 only."""
+    key = load_pem_private_key(certificate.private_key_pem.bytes(), password=None)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(pem + b"".join(each.bytes() for each in certificate.cert_chain_pems))
+
+
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     """A broker with a listener per protocol; `ssl` demands a client certificate."""
@@ -40,7 +49,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     authority = trustme.CA()
     ca_file, server_file, cert_file, key_file = (str(data / name) for name in ("ca", "server", "cert", "key"))
     authority.cert_pem.write_to_path(ca_file)
-    authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem.write_to_path(server_file)
+    write_key_store(authority.issue_cert("localhost", "127.0.0.1"), Path(server_file))
     client = authority.issue_cert("client.example")
     client.private_key_pem.write_to_path(key_file)
     for pem in client.cert_chain_pems:
