@@ -1,0 +1,60 @@
+"""Manifests: what is read, what is written, what a bad line says."""
+
+from pathlib import Path
+
+import pytest
+
+from inspector.manifest import ImageRow, ManifestError, PieceRow, SignalRow, read_manifest, write_manifest
+
+GOOD = '{"piece_id": "a", "split": "test", "groups": {"image": "1"}, "modality_labels": {"image": "nok"}, "mask": null}'
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    rows = [
+        PieceRow(
+            piece_id="a",
+            split="train",
+            label="nok",
+            defects=("crack",),
+            images=(ImageRow(camera="top", path="a.png"),),
+            signals=(SignalRow(sensor="mic", kind="audio", sample_rate_hz=16_000, path="a.wav"),),
+            groups={"image": "1", "signal": "2"},
+        )
+    ]
+    write_manifest(tmp_path / "manifest.jsonl", rows)
+    assert read_manifest(tmp_path / "manifest.jsonl") == rows
+
+
+def test_one_split_and_empty_lines(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.jsonl"
+    path.write_text(GOOD + "\n\n" + GOOD.replace("test", "train").replace('"a"', '"b"') + "\n")
+    assert [row.piece_id for row in read_manifest(path)] == ["a", "b"]
+    assert [row.piece_id for row in read_manifest(path, "train")] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "manifest.jsonl:2"),
+        ('{"piece_id": "b"}', "split"),
+        ('{"piece_id": "b", "split": "dev"}', "'train', 'calibration' or 'test'"),
+        ('{"piece_id": "b", "split": "test", "lable": "ok"}', "lable"),
+        ('{"piece_id": "", "split": "test"}', "piece_id"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "manifest.jsonl"
+    path.write_text(f"{GOOD}\n{text}\n")
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(path)
+    assert said in str(caught.value)
+    assert "manifest.jsonl:2" in str(caught.value)
+
+
+def test_a_split_without_pieces_and_a_file_that_is_absent_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.jsonl"
+    with pytest.raises(ManifestError, match="cannot be read"):
+        read_manifest(path)
+    path.write_text(GOOD)
+    with pytest.raises(ManifestError, match="no piece of split 'train'"):
+        read_manifest(path, "train")
