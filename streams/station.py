@@ -46,6 +46,7 @@ class Station:
         """Handed over, but without a published verdict."""
         self.num_bytes = 0
         self._shared, self._settings = shared, shared.settings
+        self._sensors = shared.recipes.sensors(line, name)
         self._streams: dict[str, SensorStream] = {}
         self._waiting: list[Trace] = []
 
@@ -301,7 +302,7 @@ class Station:
         """Event time from which an open piece, or one that can still enter, needs the samples of a sensor."""
         if self.horizon_ns is None:
             return None
-        spec = self._shared.recipes.sensors(self.line, self.name)[sensor]
+        spec = self._sensors[sensor]
         return min([self.horizon_ns + min(0, _ns(spec.start_s)), *self._window_starts(sensor)])
 
     def _window_starts(self, sensor: str) -> Iterator[int]:
@@ -313,7 +314,7 @@ class Station:
 
     def _sensor(self, item: Chunk | Trace, bind: str) -> SensorSpec:
         """What the recipes say of the sensor that an item comes from."""
-        spec = self._shared.recipes.sensors(self.line, self.name).get(item.sensor)
+        spec = self._sensors.get(item.sensor)
         if spec is None or spec.bind != bind:
             raise Finding(
                 pb.DEAD_LETTER_REASON_UNKNOWN_SENSOR,

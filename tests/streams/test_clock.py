@@ -1,0 +1,102 @@
+"""The station clock: with the slowest unread partition, with confirmed idling, never back."""
+
+import pytest
+
+from streams.clock import ShardTime, StationClock
+from streams.records import TopicPartition
+
+FRAMES, SIGNALS = TopicPartition("frames", 0), TopicPartition("signals", 0)
+MS = 1_000_000
+
+
+class Shard:
+    """A shard with one station; times in milliseconds."""
+
+    def __init__(self, restored_ms: int | None = None) -> None:
+        self.time = ShardTime()
+        self.clock = StationClock(self.time, None if restored_ms is None else restored_ms * MS)
+
+    def read(self, at: TopicPartition, event_ms: int, append_ms: int) -> None:
+        self.time.read(at, append_ms * MS)
+        self.clock.saw(at, event_ms * MS, append_ms * MS)
+
+    def tick(self, now_s: float, *unread: TopicPartition, at_end: bool | None = None) -> int | None:
+        self.time.confirm(frozenset(unread), not unread if at_end is None else at_end, now_s)
+        self.clock.tick()
+        return None if self.clock.now_ns is None else self.clock.now_ns // MS
+
+
+@pytest.mark.parametrize(
+    ("unread", "expected"), [((FRAMES, SIGNALS), 100), ((FRAMES,), 100), ((SIGNALS,), 900), ((), 900)]
+)
+def test_the_slowest_unread_partition_leads_and_at_the_end_the_newest(
+    unread: tuple[TopicPartition, ...], expected: int
+) -> None:
+    shard = Shard()
+    shard.read(FRAMES, 100, 100)
+    shard.read(SIGNALS, 900, 900)
+    assert shard.tick(0.0, *unread) == expected
+
+
+def test_an_unread_partition_without_a_record_holds_the_clock() -> None:
+    shard = Shard(restored_ms=50)
+    shard.read(FRAMES, 100, 100)
+    assert shard.tick(0.0, FRAMES, SIGNALS) == 50
+
+
+def test_append_times_carry_a_silent_station_on() -> None:
+    shard = Shard()
+    shard.read(FRAMES, 100, 130)
+    shard.time.read(FRAMES, 630 * MS)
+    assert shard.tick(0.0, FRAMES) == 600
+
+
+def test_a_lag_is_taken_from_another_partition_where_there_is_none() -> None:
+    shard = Shard()
+    shard.read(SIGNALS, 100, 140)
+    shard.time.read(FRAMES, 640 * MS)
+    assert shard.tick(0.0, FRAMES) == 600
+
+
+def test_the_clock_never_runs_back() -> None:
+    shard = Shard(restored_ms=1000)
+    shard.read(FRAMES, 100, 100)
+    assert shard.tick(0.0, FRAMES) == 1000
+    assert shard.tick(0.0) == 1000
+
+
+@pytest.mark.parametrize(("gap_s", "expected"), [(0.25, 350), (0.999, 1099), (1.0, 100), (60.0, 100)])
+def test_idling_counts_between_close_confirmations_only(gap_s: float, expected: int) -> None:
+    shard = Shard()
+    shard.read(FRAMES, 100, 100)
+    shard.tick(0.0)
+    assert shard.tick(gap_s) == expected
+
+
+def test_an_outage_moves_nothing() -> None:
+    shard = Shard()
+    shard.read(FRAMES, 100, 100)
+    shard.tick(0.0)
+    assert [shard.tick(now_s, at_end=False) for now_s in (0.5, 30.0, 60.0)] == [100, 100, 100]
+    assert shard.tick(60.1) == 100
+    assert shard.tick(60.2) == 200
+
+
+def test_a_new_record_ends_the_idling() -> None:
+    shard = Shard()
+    shard.read(FRAMES, 100, 100)
+    shard.tick(0.0)
+    shard.tick(0.5)
+    shard.read(FRAMES, 620, 620)
+    assert shard.tick(0.6) == 620
+    assert shard.tick(0.7) == 720
+
+
+def test_undated_records_let_append_times_count_until_another_comes() -> None:
+    shard = Shard()
+    shard.clock.saw_undated()
+    shard.time.read(FRAMES, 500 * MS)
+    assert shard.tick(0.0) == 500
+    shard.read(FRAMES, 500, 900)
+    shard.time.read(FRAMES, 1000 * MS)
+    assert shard.tick(0.1) == 600
