@@ -30,6 +30,7 @@ class OnnxEngine:
         options.log_severity_level = 3
         # Waiting threads sleep: spinning ones would take the CPU from the join and the clients.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # The arena kept 81 MiB after batches of 16 where 58 do without it, and was not faster.
         options.enable_cpu_mem_arena = False
         try:
             self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
