@@ -95,7 +95,11 @@ class Broker:
         with (self._data / "broker.log").open("wb") as out:
             process = subprocess.Popen(_java("kafka.Kafka", str(file)), stdout=out, stderr=out)  # noqa: S603
         self._process = process
-        self._wait(process)
+        try:
+            self._wait(process)
+        except BaseException:
+            self.kill()
+            raise
 
     def stop(self) -> None:
         """An orderly stop; a hard one when it takes too long."""

@@ -75,7 +75,7 @@ class Reach:
         if self._away_since is None:
             self._away_since = self._clock()
             where = ",".join(self._settings.bootstrap_servers)
-            cause = obstacle(self._settings) or f"{type(reason).__name__}: {reason}"
+            cause = obstacle(self._settings) or (reason if isinstance(reason, str) else repr(reason))
             log.warning("Kafka at %s does not answer (%s): waiting for it", where, cause)
         delay_s = _DELAYS_S[min(self._failures, len(_DELAYS_S) - 1)]
         self._failures += 1
@@ -118,11 +118,18 @@ def _opened(settings: KafkaSettings, open_client: Callable[[], Client]) -> Clien
             except FATAL_ERRORS as exc:
                 raise fatal(settings, exc) from exc
             except kafka_errors.KafkaError as exc:
-                reason = f"{type(exc).__name__}: {exc}"
+                reason = repr(exc) + _doubt(settings)
             else:
                 reach.worked()
                 return client
         time.sleep(reach.failed(reason))
+
+
+def _doubt(settings: KafkaSettings) -> str:
+    """kafka-python reports a refused login at start only as a timeout."""
+    if not settings.security.protocol.startswith("sasl"):
+        return ""
+    return f"; the login of user '{settings.security.username}' may have been refused, check name and password"
 
 
 def open_group_consumer(settings: KafkaSettings) -> KafkaConsumer:

@@ -46,8 +46,9 @@ def test_an_outage_is_waited_out_and_said_once(
         while time.monotonic() < until:
             assert not source.poll(0.1).at_end
         kafka.start()
-        _, records = poll_until(source, 1, timeout_s=30)
-        assert [record.value for record in records] == [b"b"]
+        values: list[bytes] = []  # "a" comes again when the outage outlasted the session
+        while b"b" not in values:
+            values += [record.value for record in source.poll(0.1).records]
         publisher.flush()
         position = Position(2, Memo(read=2, verdicts=0, dead_letters=0).encode())
         sink.commit([line.verdict(b"A"), line.verdict(b"B")], {frames: position}, source.poll(0).epoch)
