@@ -10,6 +10,7 @@ from inspector.config.service import Service
 from inspector.config.tables import KafkaTable
 from inspector.recipe.fit import misfits, read_bundle
 from inspector.recipe.model import Recipe, Sensor
+from inspector.recipe.window import window_samples
 
 COMMIT_S = 0.05
 """A transaction on a broker near by, at the 95th percentile."""
@@ -128,10 +129,9 @@ def _window(sensor: Sensor) -> str:
     form = f"{sensor.num_channels} channel(s) at {sensor.sample_rate_hz:g} Hz"
     if sensor.bind == "piece":
         return f"{form}, bound by the piece's id"
-    samples = round((sensor.end_s - sensor.start_s) * sensor.sample_rate_hz)
     return (
-        f"{form}, {samples} samples from {sensor.start_s:+g} s to {sensor.end_s:+g} s around {sensor.anchor!r}, "
-        f"at least {sensor.min_coverage:.0%} of them"
+        f"{form}, {window_samples(sensor)} samples from {sensor.start_s:+g} s to {sensor.end_s:+g} s "
+        f"around {sensor.anchor!r}, at least {sensor.min_coverage:.0%} of them"
     )
 
 

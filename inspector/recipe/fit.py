@@ -7,6 +7,7 @@ from inspector.bundle.load import BundleError, load
 from inspector.bundle.schema import Bundle, SignalInput
 from inspector.config.problems import ConfigError, Problem
 from inspector.recipe.model import Recipe, Sensor
+from inspector.recipe.window import window_samples
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -59,8 +60,7 @@ def _figures(sensor: Sensor, wanted: SignalInput) -> Iterator[tuple[str, float, 
     yield "sample_rate_hz", sensor.sample_rate_hz, wanted.sample_rate_hz
     yield "num_channels", sensor.num_channels, wanted.num_channels
     if sensor.bind == "time":
-        window = round((sensor.end_s - sensor.start_s) * sensor.sample_rate_hz)
-        yield "the window's length in samples", window, wanted.num_samples
+        yield "the window's length in samples", window_samples(sensor), wanted.num_samples
 
 
 def _problem(recipe: Recipe, name: str, expectation: str, remedy: str) -> Problem:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from inspector.recipe.window import window_samples
 from inspector.replay.faults import Faults, Scheduled, disturb
 from inspector.replay.messages import Arrival, capture_delay_ns, chunk_message, piece_messages
 from inspector.replay.pieces import LinePiece, PieceSource
-from inspector.replay.plan import NS, Entry, Plan, time_bound, window_samples
+from inspector.replay.plan import NS, Entry, Plan, time_bound
 from inspector.replay.signals import Placed, StreamPlan, stretches
 from protos.inspection.v1.records_pb2 import Inspection
 from streams.assembly import AssemblySpec, SensorSpec

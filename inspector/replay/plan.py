@@ -53,11 +53,6 @@ def time_bound(spec: AssemblySpec) -> tuple[SensorSpec, ...]:
     return tuple(sensor for sensor in spec.sensors if sensor.bind == "time")
 
 
-def window_samples(sensor: SensorSpec) -> int:
-    """Samples in the recipe's window."""
-    return round((sensor.end_s - sensor.start_s) * sensor.sample_rate_hz)
-
-
 def grid_ns(rates_hz: Sequence[float]) -> int:
     """The shortest step of whole nanoseconds that is made of whole samples at every rate; 1 ms without sensors."""
     common = Fraction(NS if rates_hz else 1000)

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from inspector.manifest import ImageRow, PieceRow, SignalRow
+from inspector.recipe.window import window_samples
 from inspector.recordings import Recording, write_wav
 from inspector.replay.faults import Faults, Scheduled, Silence
 from inspector.replay.line import LineSettings, line_records
 from inspector.replay.pieces import LinePiece, ManifestPieces, Shot
-from inspector.replay.plan import NS, plan, window_samples
+from inspector.replay.plan import NS, plan
 from protos.inspection.v1 import records_pb2 as pb
 from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.records import Topics
