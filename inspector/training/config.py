@@ -75,9 +75,9 @@ ExpertConfig = Annotated[ImageExpert | SignalExpert, Field(discriminator="type")
 
 
 class HeadFitting(Section):
-    max_steps: int = Field(default=160, ge=0)
-    check_every: int = Field(default=20, gt=0)
-    learning_rate: float = Field(default=3e-3, gt=0)
+    max_steps: int = Field(default=80, ge=0)
+    check_every: int = Field(default=10, gt=0)
+    learning_rate: float = Field(default=1.5e-3, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)
     num_folds: int = Field(default=3, ge=2)
 
@@ -104,7 +104,8 @@ class TrainConfig(Section):
     token_dim: int = Field(default=32, ge=8, le=512)
     holdout_share: float = Field(default=0.15, gt=0, lt=0.5)
     """Share of a modality's groups in the training split that only decides when to stop."""
-    num_threads: int = Field(default=2, gt=0)
+    num_threads: int = Field(default=1, gt=0)
+    """A second thread helps only where the machine has nothing else to do, and costs much where it has."""
     policy: Literal["dense", "cascade"] = "cascade"
     experts: tuple[ExpertConfig, ...] = ()
     """Empty: per camera a scout over a thumbnail and an expert over the full picture, per sensor one scout."""

@@ -53,7 +53,7 @@ def schedule(config: ExpertConfig, epochs: int | None) -> Schedule:
     scratch = not isinstance(config, ImageExpert) or config.encoder == "tiny"
     fitting = config.fitting
     return Schedule(
-        epochs or fitting.epochs or (60 if scratch else 15),
+        epochs or fitting.epochs or (60 if scratch else 25),
         fitting.learning_rate or (4e-3 if scratch else 1e-3),
         fitting.batch_size if scratch else min(fitting.batch_size, 16),
     )

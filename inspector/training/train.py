@@ -51,6 +51,7 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     configs = config.experts or default_experts(corpus, options)
     trained = [_train_expert(corpus, expert, config, options, progress) for expert in configs]
     experts = tuple(expert for expert, _ in trained)
+    torch.set_num_threads(1)  # The head is so small that a second thread only waits.
     head, scored = _train_head(corpus, experts, config, options, progress)
     calibrations = {scores.experts: calibrate(scores, config.acceptance) for scores in scored}
     return Draft(

@@ -1,0 +1,76 @@
+"""Log-odds to probabilities, and labelled scores to limits."""
+
+import numpy as np
+import pytest
+
+from fusion.calibration import Limits, Risk, choose_limits, fit, probability, review_share
+
+
+@pytest.mark.parametrize(
+    ("logit", "expected"), [(0.0, 0.5), (1e4, 1.0), (-1e4, 0.0), (np.log(3.0), 0.75), (-np.log(3.0), 0.25)]
+)
+def test_probability_is_a_sigmoid_without_overflow(logit, expected):
+    assert probability(logit, 1.0, 0.0) == pytest.approx(expected)
+
+
+def test_temperature_divides_before_the_bias_is_added():
+    assert probability(4.0, 2.0, -2.0) == pytest.approx(0.5)
+    assert probability(np.array([4.0, 4.0]), 2.0, -2.0) == pytest.approx([0.5, 0.5])
+
+
+@pytest.mark.parametrize(("temperature", "bias"), [(0.5, 0.0), (1.0, -1.0), (4.0, 0.7)])
+def test_fit_finds_the_sigmoid_that_drew_the_labels(temperature, bias):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2 * temperature, 40_000)
+    labels = rng.random(len(logits)) < probability(logits, temperature, bias)
+    found = fit(logits, labels)
+    assert found.temperature == pytest.approx(temperature, rel=0.05)
+    assert found.bias == pytest.approx(bias, abs=0.05)
+
+
+def test_separable_scores_stay_finite():
+    found = fit(np.array([-3.0, -2.0, 2.0, 3.0]), np.array([False, False, True, True]))
+    assert 0 < found.temperature < np.inf
+    assert abs(found.bias) < 1
+
+
+def test_scores_in_the_wrong_order_do_not_turn_the_sigmoid_round():
+    rng = np.random.default_rng(0)
+    labels = np.arange(200) % 2 == 0
+    assert fit(np.where(labels, -1.0, 1.0) + rng.normal(0, 0.1, 200), labels).temperature > 0
+
+
+@pytest.mark.parametrize("labels", [[True, True], [False, False]])
+def test_one_kind_of_pieces_calibrates_nothing(labels):
+    with pytest.raises(ValueError, match="good and defective"):
+        fit(np.array([0.0, 1.0]), np.array(labels))
+
+
+@pytest.mark.parametrize("separation", [0.5, 1.0, 2.0, 6.0])
+def test_limits_keep_the_risk_where_review_may_take_the_rest(separation):
+    rng = np.random.default_rng(1)
+    labels = rng.random(2000) < 0.4
+    scores = probability(np.where(labels, separation, -separation) + rng.normal(0, 1.5, 2000), 1.0, 0.0)
+    limits = choose_limits(scores, labels, Risk(0.02, 0.03, review_share=1.0))
+    assert np.mean(scores[labels] < limits.pass_below) <= 0.02
+    assert np.mean(scores[~labels] > limits.fail_above) <= 0.03
+    assert limits.pass_below <= limits.fail_above
+
+
+def test_where_both_rates_can_be_kept_nothing_is_reviewed():
+    scores, labels = np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, False, True, True])
+    limits = choose_limits(scores, labels, Risk(0.0, 0.0, 1.0))
+    assert limits == Limits(0.5, 0.5)
+    assert review_share(scores, limits) == 0
+
+
+def test_a_bound_on_review_eases_the_rates():
+    rng = np.random.default_rng(2)
+    labels = rng.random(2000) < 0.5
+    scores = probability(np.where(labels, 0.5, -0.5) + rng.normal(0, 1.5, 2000), 1.0, 0.0)
+    strict, bounded = (choose_limits(scores, labels, Risk(0.01, 0.01, share)) for share in (1.0, 0.2))
+    assert review_share(scores, strict) > 0.2 >= review_share(scores, bounded)
+
+
+def test_the_limits_themselves_are_reviewed():
+    assert review_share(np.array([0.2, 0.3, 0.7, 0.8]), Limits(0.3, 0.7)) == 0.5

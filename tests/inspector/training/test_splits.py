@@ -1,0 +1,52 @@
+"""Data sets that leak are refused; folds share no group."""
+
+import pytest
+
+from inspector.manifest import ImageRow, ManifestError, PieceRow
+from inspector.training.splits import crossed_folds, demand_grouped_splits, folds
+
+
+def piece(name, split, groups, image="a.png"):
+    return PieceRow(piece_id=name, split=split, groups=groups, images=(ImageRow(camera="top", path=image),))
+
+
+def test_splits_by_group_are_accepted():
+    rows = [piece("1", "train", {"image": "a"}), piece("2", "test", {"image": "b"}, "b.png")]
+    demand_grouped_splits(rows)
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (piece("2", "test", {}, "b.png"), "1 of 2 pieces have no groups, first 2"),
+        (piece("2", "test", {"image": "a", "lot": "y"}, "b.png"), "group image=a in test, train"),
+        (piece("2", "test", {"image": "b", "lot": "x"}, "b.png"), "group lot=x in test, train"),
+        (piece("2", "test", {"image": "b", "lot": "y"}, "a.png"), "file a.png in test, train"),
+    ],
+)
+def test_leaking_splits_are_refused_with_what_leaks(second, message):
+    with pytest.raises(ManifestError, match=message):
+        demand_grouped_splits([piece("1", "train", {"image": "a", "lot": "x"}), second])
+
+
+def test_the_same_value_of_two_kinds_is_not_the_same_group():
+    demand_grouped_splits([piece("1", "train", {"image": "a"}), piece("2", "test", {"signal": "a"}, "b.png")])
+
+
+def test_folds_are_of_about_equal_size_and_depend_on_the_seed_alone():
+    groups = [f"g{index % 20}" for index in range(200)]
+    chosen = folds(groups, 3, seed=1)
+    sizes = [sum(chosen[group] == fold for group in groups) for fold in range(3)]
+    assert max(sizes) - min(sizes) <= 10
+    assert chosen == folds(groups, 3, seed=1) != folds(groups, 3, seed=2)
+
+
+def test_what_is_scored_shares_no_group_with_what_is_fitted_on():
+    groups = [{"image": f"i{n % 12}", "signal": f"s{n % 7}"} for n in range(80)]
+    scored = []
+    for fit, score in crossed_folds(groups, 3, seed=0):
+        for kind in ("image", "signal"):
+            assert {groups[i][kind] for i in fit}.isdisjoint(groups[i][kind] for i in score)
+        assert fit
+        scored += score
+    assert sorted(scored) == list(range(80))
