@@ -45,28 +45,28 @@ class ShardTime:
 class StationClock:
     """The event time that a station has reached; None until a record of it was read."""
 
-    def __init__(self, time: ShardTime, now_ns: int | None = None) -> None:
+    def __init__(self, time: ShardTime, now_ns: int | None, unknown_lag_ns: int) -> None:
         self.now_ns = now_ns
+        self._unknown_lag_ns = unknown_lag_ns
         self._time = time
         self._newest: dict[TopicPartition, int] = {}
         self._lag: dict[TopicPartition, int] = {}
-        self._has_undated = False
 
     def saw(self, at: TopicPartition, event_ns: int, append_ns: int) -> None:
         """A usable record of this station."""
         self._newest[at] = max(event_ns, self._newest.get(at, event_ns))
         self._lag[at] = min(append_ns - event_ns, self._lag.get(at, append_ns - event_ns))
 
-    def saw_undated(self) -> None:
-        """A record of this station whose event time cannot be read: until another comes, append times count."""
-        self._has_undated = True
-
     def estimate(self, at: TopicPartition) -> int | None:
-        """Event time reached in one partition: the newest seen, or what its newest append time lets expect."""
+        """Event time reached in one partition: the newest seen, or what its newest append time lets expect.
+
+        A station that fell silent before this owner took over has shown it no lag: a large one is assumed, so that
+        its clock moves at all and its verdicts are forgotten in the end.
+        """
         appended = self._time.appended.get(at)
-        if appended is None or not (self._lag or self._has_undated):
+        if appended is None:
             return None
-        lag = self._lag.get(at, min(self._lag.values(), default=0))
+        lag = self._lag.get(at, min(self._lag.values(), default=self._unknown_lag_ns))
         return max(appended - lag, self._newest.get(at, appended - lag))
 
     def tick(self) -> None:

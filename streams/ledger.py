@@ -121,6 +121,7 @@ class Ledger:
         self._frames = TopicPartition(topics.of("frames"), assignment.shard.partition)
         self._cursors: dict[TopicPartition, Cursor] = {}
         self.clocks_ms: Mapping[str, int] = {}
+        self._has_reread_all = False
         for topic in topics.inputs:
             self._open(TopicPartition(topic, assignment.shard.partition), assignment)
         self.letters = Letters(assignment.dead_letter_end)
@@ -142,12 +143,11 @@ class Ledger:
     @property
     def is_rereading(self) -> bool:
         """Whether records that the predecessor had read are still to come."""
-        return any(cursor.next < cursor.read for cursor in self._cursors.values())
+        return not self._has_reread_all and any(cursor.next < cursor.read for cursor in self._cursors.values())
 
     def reread_all(self) -> None:
         """The input is read to its end: what the predecessor had read and is not there any more will not come."""
-        for cursor in self._cursors.values():
-            cursor.next = max(cursor.next, cursor.read)
+        self._has_reread_all = True
 
     def read(self, origin: Origin) -> bool:
         """Takes note of a record read; True when the predecessor had read it as well."""

@@ -40,7 +40,7 @@ class Station:
 
     def __init__(self, line: str, name: str, shared: Surroundings, clock_ns: int | None) -> None:
         self.line, self.name = line, name
-        self.clock = StationClock(shared.time, clock_ns)
+        self.clock = StationClock(shared.time, clock_ns, _ns(shared.settings.dedup_horizon_s))
         self.open: dict[InspectionId, Piece] = {}
         self.closed: dict[InspectionId, Piece] = {}
         """Handed over, but without a published verdict."""
@@ -104,9 +104,7 @@ class Station:
             self._keep(self.closed[entry.inspection], origin)
             return
         piece = self._enter(entry, origin, again=again)
-        if entry.event_ns == origin.append_ns:
-            self.clock.saw_undated()
-        else:
+        if entry.event_ns != origin.append_ns:  # else it has no time of its own, and would show no lag
             self.clock.saw(place(origin), entry.event_ns, origin.append_ns)
         piece.enter_by(entry.event_ns)
         if entry.camera is not None:
@@ -125,6 +123,8 @@ class Station:
         elif self.horizon_ns is not None and end_ns < self.horizon_ns and not again:
             raise _orphan(trace)
         else:
+            if len(self._waiting) >= self._settings.max_open_pieces:
+                self._give_up_oldest()
             self._waiting.append(trace)
             self._shared.ledger.hold(trace.origin)
         self.num_bytes += trace.samples.nbytes
@@ -187,9 +187,7 @@ class Station:
     def close_oldest(self) -> bool:
         """Makes room: the oldest waiting trace is given up, else the oldest open piece closes as it is."""
         if self._waiting:
-            trace = self._waiting.pop(0)
-            detail = f"too many records wait at station {self.name!r}: let the piece enter before its traces"
-            self._give_up(trace, Finding(pb.DEAD_LETTER_REASON_STATE_LIMIT, detail))
+            self._give_up_oldest()
         elif self.open:
             self._close(min(self.open.values(), key=lambda piece: piece.entry_ns), Closing.STATE_LIMIT)
         return bool(self._waiting or self.open)
@@ -241,6 +239,10 @@ class Station:
     def _keep(self, piece: Piece, origin: Origin) -> None:
         piece.origins.append(origin)
         self._shared.ledger.hold(origin)
+
+    def _give_up_oldest(self) -> None:
+        detail = f"too many traces wait at station {self.name!r}: let a piece enter before its traces come"
+        self._give_up(self._waiting.pop(0), Finding(pb.DEAD_LETTER_REASON_STATE_LIMIT, detail))
 
     def _give_up(self, trace: Trace, finding: Finding) -> None:
         """A trace that waited, or was about to be adopted, becomes a dead letter."""

@@ -14,7 +14,7 @@ class Shard:
 
     def __init__(self, restored_ms: int | None = None) -> None:
         self.time = ShardTime()
-        self.clock = StationClock(self.time, None if restored_ms is None else restored_ms * MS)
+        self.clock = StationClock(self.time, None if restored_ms is None else restored_ms * MS, 1000 * MS)
 
     def read(self, at: TopicPartition, event_ms: int, append_ms: int) -> None:
         self.time.read(at, append_ms * MS)
@@ -92,11 +92,7 @@ def test_a_new_record_ends_the_idling() -> None:
     assert shard.tick(0.7) == 720
 
 
-def test_undated_records_let_append_times_count_until_another_comes() -> None:
-    shard = Shard()
-    shard.clock.saw_undated()
-    shard.time.read(FRAMES, 500 * MS)
-    assert shard.tick(0.0) == 500
-    shard.read(FRAMES, 500, 900)
-    shard.time.read(FRAMES, 1000 * MS)
-    assert shard.tick(0.1) == 600
+def test_a_station_that_shows_no_lag_moves_far_behind_the_others() -> None:
+    shard = Shard(restored_ms=100)
+    shard.time.read(FRAMES, 5000 * MS)
+    assert shard.tick(0.0, FRAMES) == 4000

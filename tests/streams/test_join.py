@@ -5,28 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from protos.inspection.v1 import records_pb2 as pb
-from streams.assembly import JoinSettings
-from streams.items import EventKind, Origin
-from streams.join import Join, Judged
-from streams.log import Position
-from streams.observation import Absence, Closing, InspectionId, Observation, State
+from streams.items import EventKind
+from streams.observation import Absence, Closing, State
 from streams.records import TopicPartition
-from streams.resume import Memo
 from tests.streams.join_model import (
     FRAMES,
-    LETTERS,
     MIC,
-    NEAR,
     PIECES,
-    SECOND,
-    SETTINGS,
     SIGNALS,
-    T0,
-    TOPICS,
-    VERDICTS,
-    Book,
-    Log,
     Make,
     bad_frame,
     chunk,
@@ -35,65 +21,7 @@ from tests.streams.join_model import (
     reference,
     trace,
 )
-
-P = InspectionId("line", "a", "p")
-ALL = (FRAMES, SIGNALS, PIECES)
-
-
-def at_s(seconds: float) -> int:
-    return T0 + round(seconds * SECOND)
-
-
-class Rig:
-    """A join and the log that feeds it; `put` takes seconds since T0."""
-
-    def __init__(self, settings: JoinSettings = SETTINGS) -> None:
-        assignment, judged = Log({at: [] for at in ALL}).assignment()
-        self.join = Join(assignment, judged, Book(), TOPICS, settings)
-        self.next = dict.fromkeys(ALL, 0)
-        self.now_s = 0.0
-
-    def put(self, at: TopicPartition, append_s: float, make: Make) -> Origin:
-        origin = Origin(at.topic, 0, self.next[at], at_s(append_s))
-        self.next[at] += 1
-        self.join.add(make(origin))
-        return origin
-
-    def frames(self, append_s: float = 0.0, inspection: InspectionId = P) -> None:
-        for camera, sequence in (("top", 0), ("side", 0), ("side", 1)):
-            self.put(FRAMES, append_s, frame(inspection, camera, sequence, at_s(append_s)))
-
-    def signals(self, end_s: float, *sensors: str) -> None:
-        for sensor in (MIC, NEAR):
-            if sensor.name in sensors or not sensors:
-                num = round((end_s + 1) * 100)
-                self.put(SIGNALS, end_s, chunk(sensor, 0, num, start_ns=at_s(-1.0)))
-
-    def complete(self) -> None:
-        self.frames()
-        self.put(SIGNALS, 0.3, trace(P, at_s(0)))
-        self.signals(0.5)
-
-    def advance(self, *unread: TopicPartition) -> list[Observation]:
-        self.now_s += 0.1
-        return self.join.advance(frozenset(unread), not unread, self.now_s)
-
-    def pass_s(self, seconds: float) -> list[Observation]:
-        """Everything is read and nothing comes for so long."""
-        return [each for _ in range(round(seconds * 10)) for each in self.advance()]
-
-    def reasons(self) -> list[str]:
-        return [
-            pb.DeadLetterReason.Name(each.reason).removeprefix("DEAD_LETTER_REASON_") for each in self.join.rejected()
-        ]
-
-    def offsets(self) -> dict[TopicPartition, int]:
-        return {at: position.offset for at, position in self.join.positions().items()}
-
-
-def only(found: list[Observation]) -> Observation:
-    (observation,) = found
-    return observation
+from tests.streams.join_rig import ALL, P, Rig, at_s, only
 
 
 def test_a_complete_piece_closes_at_once_with_everything() -> None:
@@ -132,7 +60,7 @@ def test_nothing_closes_a_piece_but_time_or_data() -> None:
 )
 def test_an_inspection_without_an_image_is_observed_all_the_same(make: Make, absent: Absence) -> None:
     rig = Rig()
-    rig.put(FRAMES, 0.0, make)
+    rig.put(FRAMES, 0.05, make)
     found = only(rig.pass_s(3.0))
     assert found.views["top"].absence is absent
     assert found.views["top"].images == ()
@@ -322,90 +250,3 @@ def test_a_reference_that_does_not_come_is_one_dead_letter() -> None:
     rig.pass_s(3.0)
     rig.join.resolve(P, "top", 0, None, "too late to matter")
     assert rig.reasons() == ["REFERENCE"]
-
-
-def test_the_oldest_pieces_close_when_there_is_no_room() -> None:
-    rig = Rig(replace(SETTINGS, max_open_pieces=2))
-    for number in (2, 1, 3):
-        rig.put(FRAMES, 0.0, frame(P._replace(piece_id=str(number)), "top", 0, at_s(number / 10)))
-    assert [(each.inspection.piece_id, each.closing) for each in rig.advance()] == [("1", Closing.STATE_LIMIT)]
-
-
-def test_images_in_open_pieces_are_bounded_in_bytes() -> None:
-    rig = Rig(replace(SETTINGS, max_open_bytes=20))
-    for number in range(4):
-        rig.put(FRAMES, 0.0, frame(P._replace(piece_id=str(number)), "top", 0, at_s(number / 10)))
-        assert rig.join.open_bytes <= 20
-    assert [each.inspection.piece_id for each in rig.advance()] == ["0", "1"]
-
-
-def test_one_station_more_than_there_is_room_for_is_refused() -> None:
-    rig = Rig(replace(SETTINGS, max_stations=1))
-    rig.frames()
-    rig.put(FRAMES, 0.0, frame(P._replace(station="b"), "top", 0, at_s(0)))
-    assert rig.reasons() == ["STATION_LIMIT"]
-
-
-def test_offsets_wait_for_the_verdict_and_for_what_may_still_be_needed() -> None:
-    rig = Rig()
-    rig.complete()
-    only(rig.advance())
-    assert rig.offsets() == {FRAMES: 0, SIGNALS: 0, PIECES: 0}
-    rig.join.settle([P])
-    assert rig.offsets() == {FRAMES: 3, SIGNALS: 1, PIECES: 0}
-    rig.pass_s(5.5)
-    assert rig.offsets() == {FRAMES: 3, SIGNALS: 3, PIECES: 0}
-
-
-def test_a_verdict_is_remembered_for_two_horizons() -> None:
-    rig = Rig()
-    rig.complete()
-    only(rig.advance())
-    rig.join.settle([P])
-    rig.join.positions()
-    rig.join.committed({VERDICTS: 1, LETTERS: 0})
-
-    def read_back() -> int | None:
-        position = rig.join.positions()[FRAMES]
-        return Memo.decode(position.memo, position.offset).verdicts
-
-    rig.pass_s(7.0)
-    assert read_back() == 0
-    rig.pass_s(2.0)
-    assert read_back() == 1
-
-
-def test_a_successor_takes_up_what_was_open_and_neither_repeats_nor_refuses() -> None:
-    log = Log({at: [] for at in ALL})
-    memo = Memo(2, verdicts=0, dead_letters=0, clocks_ms={"a": at_s(60) // 1_000_000})
-    log.positions = {FRAMES: Position(0, memo.encode())}
-    assignment, _ = log.assignment()
-    join = Join(assignment, [Judged(P, at_s(0), 0)], Book(), TOPICS, SETTINGS)
-    q = P._replace(piece_id="q")
-    for offset, each in enumerate((P, q)):
-        join.add(frame(each, "top", 0, at_s(0))(Origin(FRAMES.topic, 0, offset, at_s(0))))
-    assert join.rejected() == []
-    assert [each.inspection for each in join.advance(frozenset(), True, 0.0)] == [q]
-
-
-def test_partitions_far_ahead_of_the_slowest_unread_are_paused_and_go_on_later() -> None:
-    rig = Rig()
-    rig.frames(0.0)
-    rig.signals(1.1)
-    rig.advance(FRAMES, SIGNALS)
-    assert rig.join.ahead() == {SIGNALS}
-    rig.frames(0.2, P._replace(piece_id="q"))
-    rig.advance(FRAMES, SIGNALS)
-    assert rig.join.ahead() == frozenset()
-
-
-@pytest.mark.parametrize(("unread", "paused"), [((FRAMES, SIGNALS), {FRAMES}), ((FRAMES,), set())])
-def test_frames_pause_while_many_pieces_wait_for_signals(
-    unread: tuple[TopicPartition, ...], paused: set[TopicPartition]
-) -> None:
-    rig = Rig(replace(SETTINGS, max_open_pieces=2))
-    rig.put(SIGNALS, 0.0, trace(P, at_s(-0.3)))
-    rig.frames(0.0, P)
-    rig.frames(0.0, P._replace(piece_id="q"))
-    rig.advance(*unread)
-    assert rig.join.ahead() == paused
