@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,8 @@ def test_a_commit_begun_in_an_outage_is_written_once(broker: tuple[Broker, Kafka
     kafka, line = broker
     frames = TopicPartition(line.topics.of("frames"), 0)
     line.publish([b"a"])
-    log = line.log()
+    patient = replace(line.settings, session_timeout_ms=60_000, transaction_timeout_ms=60_000)
+    log = replace(line, settings=patient).log()  # else a slow restart is a refused commit, and rightly so
     with closing(log.sink()) as sink, closing(log.source()) as source:
         batches, _ = poll_until(source, 1)
         kafka.kill()
