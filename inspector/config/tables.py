@@ -122,7 +122,7 @@ class WorkerTable(Table):
 
     name: Name = "worker-1"
     """Unique among the group's workers and the same after a restart."""
-    engine: Literal["onnx", "openvino", "torch"] = "onnx"
+    engine: Literal["onnx", "openvino", "tensorrt"] = "onnx"
     threads: int = Field(default=1, ge=1, le=256)
     """Threads of each engine session."""
     max_batch: int = Field(default=16, ge=1, le=256)

@@ -73,7 +73,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         (GOOD + '[gateway]\nlisten = "0.0.0.0:1"', "gateway", "add [gateway.tls]"),
         (GOOD + '[gateway.tls]\ncert = "no.pem"\nkey = "no.pem"', "gateway.tls.cert = 'no.pem'", "is no file"),
         (GOOD + "[worker]\nreview_after_s = 2", "worker", "raise it"),
-        (GOOD + '[worker]\nengine = "onxx"', "worker.engine = 'onxx'", "'onnx', 'openvino' or 'torch'"),
+        (GOOD + '[worker]\nengine = "onxx"', "worker.engine = 'onxx'", "'onnx', 'openvino' or 'tensorrt'"),
         (GOOD.replace("embedded", "sqlite"), "log", "'embedded', 'kafka'"),
         (GOOD.replace('path = "data/log.sqlite"', ""), "log.path", "is required"),
         (GOOD.replace('["line-1"]', "[]"), "lines = []", "at least 1 item"),
