@@ -1,4 +1,7 @@
-"""Builds judge and gateway from a service's configuration. Runs neither."""
+"""Builds judge and gateway from a service's configuration. Knows no worker."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 from prometheus_client import CollectorRegistry
 
@@ -13,6 +16,7 @@ from inspector.overload import OverloadGuard, OverloadSettings
 from inspector.routed_judge import JudgeSettings, RoutedJudge
 from protos.inspection.v1.service_pb2 import GetModelResponse
 from streams.limits import Limits
+from streams.log import Log
 
 
 def open_judge(service: Service) -> RoutedJudge:
@@ -29,11 +33,25 @@ def guarded(service: Service, judge: RoutedJudge) -> OverloadGuard:
     return OverloadGuard(judge, OverloadSettings(worker.scouts_only_after_s, worker.review_after_s))
 
 
-def open_gateway(service: Service, judge: RoutedJudge, registry: CollectorRegistry) -> Gateway:
-    """A gateway that is not started yet."""
+@contextmanager
+def open_gateway(service: Service, judge: RoutedJudge, registry: CollectorRegistry) -> Iterator[Gateway]:
+    """A gateway that answers, over a log of its own; leaving stops the one, then closes the other.
+
+    Raises GatewayError, LogError.
+    """
     config = service.config
-    backend = Backend(
-        log=open_log(service.path, config),
+    settings = config.gateway.settings(config.max_record_bytes)
+    with (
+        closing(open_log(service.path, config)) as log,
+        Gateway(_backend(service, judge, log), settings, registry) as gateway,
+    ):
+        yield gateway
+
+
+def _backend(service: Service, judge: RoutedJudge, log: Log) -> Backend:
+    config = service.config
+    return Backend(
+        log=log,
         prefix=config.prefix,
         lines=frozenset(config.lines),
         recipes=service.recipes,
@@ -41,7 +59,6 @@ def open_gateway(service: Service, judge: RoutedJudge, registry: CollectorRegist
         judge=judge,
         limits=Limits(max_record_bytes=config.max_record_bytes),
     )
-    return Gateway(backend, config.gateway.settings(config.max_record_bytes), registry)
 
 
 def _models(service: Service, judge: RoutedJudge) -> ModelLookup:

@@ -86,10 +86,10 @@ class FaultySink:
 class WorkerProcess:
     """A Python module run as a process; `with` ends it whatever happened."""
 
-    def __init__(self, module: str, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, module: str, environment: Mapping[str, str], log: Path, words: Sequence[str] = ()) -> None:
         self._log = log.open("ab")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", module, *words],
             cwd=ROOT,
             env={**os.environ, **environment},
             stdout=self._log,

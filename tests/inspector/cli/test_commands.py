@@ -52,7 +52,9 @@ def test_help_lists_every_command_and_imports_neither_models_nor_broker_clients(
     assert all(name in done.stdout for name in COMMANDS)
 
 
-@pytest.mark.parametrize("name", ["check", "demo", "doctor", "replay", "simulate", "topics"])
+@pytest.mark.parametrize(
+    "name", ["check", "demo", "doctor", "feedback", "replay", "simulate", "topics", "verdict", "watch"]
+)
 def test_every_command_explains_itself(name: str) -> None:
     code, output = call(name, "--help")
     assert (code, "Usage:" in output) == (0, True)
