@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from inspector.bundle.load import BundleError
 from inspector.cli.errors import reported
 from inspector.evaluation.evaluate import evaluate as evaluate_bundle
-from inspector.evaluation.report import page, write_report
+from inspector.evaluation.report import page, write_pieces, write_report
 from inspector.manifest import Split
 from inspector.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from inspector.training.config import TrainConfig, TrainConfigError, read_train_config
@@ -105,14 +105,19 @@ def _weights(item: str) -> tuple[str, Path]:
     "--false-rejects", default=0.05, show_default=True, type=click.FloatRange(0, 1), help="For the miss rate."
 )
 @click.option("--report", type=FolderOrFile, help="Folder for report.json and report.md.")
+@click.option("--pieces", type=FolderOrFile, help="Write what the service would say of every piece to this file.")
 @_mendable()
-def evaluate(bundle: Path, manifest: Path, split: Split, false_rejects: float, report: Path | None) -> None:
+def evaluate(
+    bundle: Path, manifest: Path, split: Split, false_rejects: float, report: Path | None, pieces: Path | None
+) -> None:
     """Judges the split of MANIFEST with BUNDLE and shows the figures."""
     with _bars() as bars:
         found = evaluate_bundle(bundle, manifest, split, false_rejects, Bars(bars))
     Console().print(Markdown(page(found)))
     if report is not None:
         click.echo(f"written to {' and '.join(map(str, write_report(found, report)))}")
+    if pieces is not None:
+        write_pieces(found, pieces)
 
 
 @click.command()

@@ -9,7 +9,7 @@ import numpy as np
 from fusion.calibration import Labels, Scores, fit, probability
 from inspector.evaluation.examine import Examined, Experts, open_bundle
 from inspector.evaluation.figures import Figures, figures
-from inspector.evaluation.report import Decisions, Report
+from inspector.evaluation.report import Decisions, PieceResult, Report
 from inspector.manifest import ManifestError, PieceRow, Split, read_manifest
 from inspector.training.data import own_label
 from inspector.training.splits import demand_grouped_splits
@@ -47,6 +47,7 @@ def evaluate(bundle: Path, manifest: Path, split: Split, false_reject_rate: floa
         decisions={"dense": _decisions(pieces, dense), "routed": _decisions(pieces, routed)},
         encoder_cpu_s={"dense": _cpu_s(pieces, dense), "routed": _cpu_s(pieces, routed)},
         experts_run={"dense": sum(map(len, dense)), "routed": sum(map(len, routed))},
+        pieces_routed=_results(pieces, routed),
     )
 
 
@@ -108,6 +109,29 @@ def _decisions(pieces: Examined, ran: Sequence[Experts]) -> Decisions:
         escapes=tuple(row.piece_id for row, own in judged if row.label == "nok" and own == pb.DECISION_PASS),
         false_rejects=tuple(row.piece_id for row, own in judged if row.label == "ok" and own == pb.DECISION_FAIL),
     )
+
+
+def _results(pieces: Examined, ran: Sequence[Experts]) -> tuple[PieceResult, ...]:
+    scores, scout_scores, limits = pieces.scores(ran), pieces.scores(pieces.scouts()), map(pieces.limits, ran)
+    columns = zip(pieces.rows, ran, pieces.rulings(ran), scores, scout_scores, limits, strict=True)
+    return tuple(
+        PieceResult(
+            piece_id=row.piece_id,
+            label=row.label,
+            decision=pb.Decision.Name(ruling.decision).removeprefix("DECISION_"),
+            score=_known(score),
+            scout_score=_known(scout_score),
+            present=tuple(sorted(pieces.present(index))),
+            experts=tuple(sorted(experts)),
+            pass_below=None if limit is None else limit.pass_below,
+            fail_above=None if limit is None else limit.fail_above,
+        )
+        for index, (row, experts, ruling, score, scout_score, limit) in enumerate(columns)
+    )
+
+
+def _known(score: float) -> float | None:
+    return None if np.isnan(score) else float(score)
 
 
 def _cpu_s(pieces: Examined, ran: Sequence[Experts]) -> float:

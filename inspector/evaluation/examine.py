@@ -60,11 +60,23 @@ class Examined:
                 result[index] = probability(float(fused.logits[0]), calibration.temperature, calibration.bias)
         return result
 
+    def present(self, index: int) -> frozenset[str]:
+        """Modalities that a piece has."""
+        return self._seen.present[index]
+
+    def scouts(self) -> list[Experts]:
+        """Per piece, the scouts that had something to look at."""
+        scouts = {expert.name for expert in self.model.schema.experts if expert.scout}
+        return [experts & scouts for experts in self.able([m.name for m in self.model.schema.modalities])]
+
+    def limits(self, experts: Experts) -> Limits | None:
+        """The bundle's for these experts; None where it has no calibration for them."""
+        calibration = self.model.calibrations.get(experts)
+        return None if calibration is None else Limits(calibration.pass_below, calibration.fail_above)
+
     def routed(self) -> list[Experts]:
         """Per piece, the experts that the bundle's policy runs."""
-        schema = self.model.schema
-        scouts = {expert.name for expert in schema.experts if expert.scout}
-        first = [experts & scouts for experts in self.able([m.name for m in schema.modalities])]
+        schema, first = self.model.schema, self.scouts()
         return [
             ran
             | frozenset(
@@ -81,9 +93,7 @@ class Examined:
         schema = self.model.schema
         seen = {expert.modality for expert in schema.experts if expert.name in experts}
         lacks = {modality.name for modality in schema.modalities} - seen
-        calibration = self.model.calibrations.get(experts)
-        limits = None if calibration is None else Limits(calibration.pass_below, calibration.fail_above)
-        return decide(None if np.isnan(score) else float(score), limits, lacks)
+        return decide(None if np.isnan(score) else float(score), self.limits(experts), lacks)
 
 
 def open_bundle(folder: Path) -> Model:

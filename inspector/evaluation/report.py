@@ -20,6 +20,22 @@ class Decisions:
 
 
 @dataclass(frozen=True)
+class PieceResult:
+    """What the service would say of one piece: routed, by the bundle's limits."""
+
+    piece_id: str
+    label: str
+    decision: str
+    score: float | None
+    scout_score: float | None
+    """By which the policy chose; None where no scout looked."""
+    present: tuple[str, ...]
+    experts: tuple[str, ...]
+    pass_below: float | None
+    fail_above: float | None
+
+
+@dataclass(frozen=True)
 class Report:
     bundle: str
     version: str
@@ -38,6 +54,13 @@ class Report:
     decisions: Mapping[str, Decisions]
     encoder_cpu_s: Mapping[str, float]
     experts_run: Mapping[str, int]
+    pieces_routed: tuple[PieceResult, ...] = ()
+
+
+def write_pieces(report: Report, path: Path) -> None:
+    """One JSON object a line."""
+    rows = (dumps(asdict(piece)) + "\n" for piece in report.pieces_routed)
+    path.write_text("".join(rows), encoding="utf-8")
 
 
 def write_report(report: Report, folder: Path) -> tuple[Path, Path]:
@@ -51,6 +74,7 @@ def write_report(report: Report, folder: Path) -> tuple[Path, Path]:
 
 def _plain(report: Report) -> dict[str, object]:
     content = asdict(report)
+    del content["pieces_routed"]
     content["scores"] = {name: found._asdict() for name, found in report.scores.items()}
     content["own_scores"] = {name: found._asdict() for name, found in report.own_scores.items()}
     return content

@@ -1,0 +1,80 @@
+"""Publishes a synthetic line from recordings made beforehand, and says twice a second how far it is. A process.
+
+    python -m tests.benchmarks.publisher --config service.toml --rate 100 --seconds 60
+
+Making a piece costs more than publishing it, so a pool of pieces is made first and comes again under new names.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from inspector.config.opening import open_log
+from inspector.config.service import load_service
+from inspector.replay.faults import NS, PERFECT, Scheduled
+from inspector.replay.line import line_records
+from inspector.replay.pacing import Clock, publish_paced
+from inspector.replay.pieces import LinePiece, SimulatedPieces
+from inspector.replay.run import Request, prepare
+from inspector.simulation.pieces import LineSettings
+
+POOL = 300
+SAY_S = 0.5
+
+
+class Pool:
+    """`PieceSource` that shows the same recordings again and again."""
+
+    def __init__(self, num_pieces: int, made: SimulatedPieces) -> None:
+        self._num_pieces = num_pieces
+        self._made = [made.piece(number) for number in range(len(made))]
+        self.modalities = made.modalities
+
+    def __len__(self) -> int:
+        return self._num_pieces
+
+    def piece(self, number: int) -> LinePiece:
+        return replace(self._made[number % len(self._made)], piece_id=f"b-{number:06d}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--rate", type=float, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--stations", type=int, default=4)
+    given = parser.parse_args()
+    num_pieces = round(given.rate * given.seconds)
+    source = Pool(num_pieces, SimulatedPieces(LineSettings(seed=2026), min(POOL, num_pieces)))
+    service = load_service(given.config)
+    clock = Clock()
+    run = prepare(source, service, Request(given.rate, stations=given.stations), clock.now_ns())
+    say(stations=run.plan.num_stations, pieces=num_pieces)
+    records = line_records(source, run.recipe.assembly, run.plan, run.settings, PERFECT)
+    with closing(open_log(given.config, service.config)) as log, closing(log.publisher()) as publisher:
+        done = publish_paced(said(records), publisher, clock)
+    say(done=True, behind_s=done.behind_s, records=done.records)
+
+
+def said(records: Iterator[Scheduled]) -> Iterator[Scheduled]:
+    """The records, with a word about the newest frame now and then."""
+    next_s, captured_ns = 0.0, 0
+    for record in records:
+        if record.output.topic.endswith(".frames"):
+            captured_ns = record.at_ns
+        if captured_ns and time.monotonic() > next_s:
+            next_s = time.monotonic() + SAY_S
+            say(captured_ns=captured_ns, late_s=max(0.0, (time.time_ns() - record.at_ns) / NS))
+        yield record
+
+
+def say(**values: float | int | bool) -> None:
+    print(json.dumps(values), flush=True)
+
+
+if __name__ == "__main__":
+    main()
