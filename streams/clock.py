@@ -28,13 +28,14 @@ class ShardTime:
         self._has_news = True
 
     def confirm(self, unread: AbstractSet[TopicPartition], at_end: bool, now_s: float) -> None:
-        """What the log says after a poll, at `now_s` by the monotonic clock."""
+        """What the log says after a poll, at `now_s` by the monotonic clock. It may confirm the end in some polls only."""
         self.unread, self.at_end = unread, at_end and not unread
-        if self._has_news or not self.at_end:
-            self.idle_ns = 0
-        elif self._confirmed_s is not None and now_s - self._confirmed_s < MAX_CONFIRMATION_GAP_S:
-            self.idle_ns += round((now_s - self._confirmed_s) * 1e9)
-        self._confirmed_s = now_s if self.at_end else None
+        if self._has_news or unread:
+            self.idle_ns, self._confirmed_s = 0, None
+        if self.at_end:
+            if self._confirmed_s is not None and now_s - self._confirmed_s < MAX_CONFIRMATION_GAP_S:
+                self.idle_ns += round((now_s - self._confirmed_s) * 1e9)
+            self._confirmed_s = now_s
         self._has_news = False
 
     def has_read(self, at: TopicPartition, append_ns: int) -> bool:

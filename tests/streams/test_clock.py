@@ -82,6 +82,14 @@ def test_an_outage_moves_nothing() -> None:
     assert shard.tick(60.2) == 200
 
 
+def test_a_log_that_confirms_now_and_then_counts_as_confirming() -> None:
+    shard = Shard()
+    shard.read(FRAMES, 100, 100)
+    confirmed = {0.0, 0.3, 0.6}
+    reached = [shard.tick(now_s, at_end=now_s in confirmed) for now_s in (0.0, 0.1, 0.3, 0.5, 0.6)]
+    assert reached == [100, 100, 400, 400, 700]
+
+
 def test_a_new_record_ends_the_idling() -> None:
     shard = Shard()
     shard.read(FRAMES, 100, 100)
