@@ -88,7 +88,7 @@ class EmbeddedTail:
                 self._check_kept(topic, starts[topic.partition])
             limit = self._settings.max_poll_records
             found = sorted(
-                (i, topic) for topic in topics for i in self._store.ids(topic, starts[topic.partition], limit)
+                (i, topic) for topic in topics for i in self._store.ids(topic, starts[topic.partition], limit + 1)
             )
             records = [self._store.record(topic, offset) for offset, topic in found[:limit]]
             if len(found) <= limit:

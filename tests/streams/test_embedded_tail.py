@@ -95,11 +95,13 @@ def test_a_token_past_retention_says_what_is_left(path: Path, log: Log, verdicts
             assert caught.value.oldest_ns == tail.poll(0)[0].append_ns
 
 
-def test_a_tail_goes_through_a_long_topic_in_order(path: Path) -> None:
+@pytest.mark.parametrize("num_lines", [1, 3])
+@pytest.mark.parametrize("count", [7, 8, 40])
+def test_a_tail_goes_through_a_long_topic_in_order(path: Path, num_lines: int, count: int) -> None:
     log = EmbeddedLog(path, EmbeddedSettings(max_poll_records=7))
-    sent = [b"%d" % index for index in range(40)]
+    sent = [b"%d" % index for index in range(count)]
     for index, value in enumerate(sent):
-        publish(log, Output(f"qa.l{index % 3}.verdicts", None, b"", value, "t"))
+        publish(log, Output(f"qa.l{index % num_lines}.verdicts", None, b"", value, "t"))
     seen: list[bytes] = []
     start = Start(earliest=True)
     for _ in range(8):  # every poll by a new tail from the token of the one before
