@@ -1,7 +1,7 @@
 """The seams to a log: read input, commit verdicts with positions, follow verdicts, publish. Two logs implement them:
 Apache Kafka (`kafka`) and one SQLite file (`embedded`). Knows no payload."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -80,6 +80,14 @@ class Batch:
     """Shards whose input the log has confirmed within the last second to be read to its end."""
     unread: AbstractSet[TopicPartition] = field(default_factory=frozenset)
     """Input partitions known or presumed to hold records that were not given yet (paused ones included)."""
+
+
+Step = Callable[[str], None]
+"""Told of the steps inside a commit: `before begin`, `after produce`, `after send_offsets`, `before commit`."""
+
+
+def no_step(name: str) -> None:
+    """Nobody listens; fault tests end the process here."""
 
 
 class Source(Protocol):

@@ -8,7 +8,7 @@ from streams.embedded.sink import EmbeddedPublisher, EmbeddedSink
 from streams.embedded.source import EmbeddedSource, Group, StartAt
 from streams.embedded.store import EmbeddedSettings, Store
 from streams.embedded.tail import EmbeddedTail
-from streams.log import Start
+from streams.log import Start, Step, no_step
 
 
 class EmbeddedLog:
@@ -39,9 +39,9 @@ class EmbeddedLog:
         """Input of these lines for the worker `owner`; a worker that restarts under its name takes over at once."""
         return EmbeddedSource(self._open(), self._settings, Group(tuple(lines), prefix, owner, start_at))
 
-    def sink(self) -> EmbeddedSink:
+    def sink(self, step: Step = no_step) -> EmbeddedSink:
         store = self._open()
-        return EmbeddedSink(store, Retention(store, self._settings))
+        return EmbeddedSink(store, Retention(store, self._settings), step)
 
     def close(self) -> None:
         """Nothing is kept open here; every part closes its own connection."""

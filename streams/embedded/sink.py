@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from streams.embedded.retention import Retention
 from streams.embedded.source import Epoch, holds
 from streams.embedded.store import Store
-from streams.log import CommitRefusedError, Position
+from streams.log import CommitRefusedError, Position, Step, no_step
 from streams.records import Output, TopicPartition
 from streams.resume import Memo
 
@@ -14,23 +14,28 @@ from streams.resume import Memo
 class EmbeddedSink:
     """Output of one worker. `max_bytes` does not stop it: only its commits let older records go."""
 
-    def __init__(self, store: Store, retention: Retention) -> None:
+    def __init__(self, store: Store, retention: Retention, step: Step = no_step) -> None:
         self._store = store
         self._retention = retention
+        self._step = step
 
     def commit(
         self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position], epoch: object
     ) -> Mapping[TopicPartition, int]:
         """Raises CommitRefusedError when another owner has taken a line of this epoch; nothing is written then."""
+        self._step("before begin")
         with self._store.write(durable=True):
             if not isinstance(epoch, Epoch) or not holds(self._store, epoch):
                 raise CommitRefusedError(
                     f"the lease of {epoch} is over, another owner has taken it: drop all state and poll again"
                 )
             ends = self._store.append(outputs)
+            self._step("after produce")
             for partition, position in positions.items():
                 self._set(partition.topic, position)
+            self._step("after send_offsets")
             self._retention.drop_old()
+            self._step("before commit")
         return ends
 
     def _set(self, topic: str, position: Position) -> None:

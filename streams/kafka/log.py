@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from streams.kafka.publisher import KafkaPublisher
 from streams.kafka.session import Session
 from streams.kafka.settings import KafkaSettings
-from streams.kafka.sink import KafkaSink, Step, no_step
+from streams.kafka.sink import KafkaSink
 from streams.kafka.source import KafkaSource
 from streams.kafka.tail import KafkaTail
 from streams.kafka.topics import require_topics
-from streams.log import Publisher, Start, Tail
+from streams.log import Publisher, Start, Step, Tail, no_step
 from streams.records import Topics
 
 

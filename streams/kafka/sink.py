@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from kafka import KafkaProducer, OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
@@ -11,7 +11,7 @@ from kafka import errors as kafka_errors
 from streams.kafka.client import FATAL_ERRORS, Reach, discard, fatal, headers_of, open_transactional_producer
 from streams.kafka.session import Session
 from streams.kafka.settings import KafkaSettings
-from streams.log import CommitRefusedError, LogError, Position
+from streams.log import CommitRefusedError, LogError, Position, Step, no_step
 from streams.records import Output, TopicPartition
 from streams.resume import MAX_MEMO_BYTES
 
@@ -26,12 +26,6 @@ REFUSALS = (
     kafka_errors.InvalidProducerEpochError,
 )
 """Somebody else may own the shards by now."""
-
-Step = Callable[[str], None]
-
-
-def no_step(name: str) -> None:
-    """Called between the steps of a transaction; a fault test kills the process here."""
 
 
 class KafkaSink:

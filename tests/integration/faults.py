@@ -15,8 +15,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
-from streams.log import Batch, Position, Sink, Source
-from streams.records import Output, TopicPartition
+from streams.log import Batch, Source
+from streams.records import TopicPartition
 
 POINTS = ("after poll", "before begin", "after produce", "after send_offsets", "before commit")
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,23 +64,6 @@ class FaultySource:
 
     def close(self) -> None:
         self._source.close()
-
-
-class FaultySink:
-    """A sink whose process may end before a commit begins; for logs without steps inside of a commit."""
-
-    def __init__(self, sink: Sink, fault: Fault) -> None:
-        self._sink = sink
-        self._fault = fault
-
-    def commit(
-        self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position], epoch: object
-    ) -> Mapping[TopicPartition, int]:
-        self._fault.reached("before begin")
-        return self._sink.commit(outputs, positions, epoch)
-
-    def close(self) -> None:
-        self._sink.close()
 
 
 class WorkerProcess:

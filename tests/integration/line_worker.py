@@ -20,7 +20,7 @@ from inspector.serving import guarded, open_judge
 from inspector.worker import run_worker, stopped_by_signals
 from streams.kafka import KafkaLog, quiet_client_logs
 from streams.log import Sink, Source
-from tests.integration.faults import Fault, FaultySink, FaultySource
+from tests.integration.faults import Fault, FaultySource
 
 
 @dataclass
@@ -44,13 +44,12 @@ class NotedFault(Fault):
 
 
 def ends(service: Service, fault: Fault) -> tuple[Source, Sink]:
-    """Source and sink with the fault in them: inside of a transaction on Kafka, before it on the embedded log."""
+    """Source and sink with the fault in them."""
     log, config = open_log(service.path, service.config), service.config
+    sink = log.sink(fault.reached)
     if isinstance(log, KafkaLog):
-        sink: Sink = log.sink(fault.reached)
         return FaultySource(log.source(), fault), sink
-    source = log.source(config.lines, config.prefix, config.worker.name)
-    return FaultySource(source, fault), FaultySink(log.sink(), fault)
+    return FaultySource(log.source(config.lines, config.prefix, config.worker.name), fault), sink
 
 
 def main() -> None:
