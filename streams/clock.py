@@ -28,7 +28,7 @@ class ShardTime:
         self._has_news = True
 
     def confirm(self, unread: AbstractSet[TopicPartition], at_end: bool, now_s: float) -> None:
-        """What the log says after a poll at `now_s`, by the monotonic clock; it may confirm the end now and then only."""
+        """What the log says after a poll at `now_s` (monotonic); it may confirm the end now and then only."""
         self.unread, self.at_end = unread, at_end and not unread
         if self._has_news or unread:
             self.idle_ns, self._confirmed_s = 0, None
