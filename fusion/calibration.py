@@ -55,10 +55,12 @@ def fit(logits: Scores, labels: Labels, weights: Scores | None = None) -> Fit:
     weights = np.ones(len(logits)) if weights is None else weights
     num_bad, num_good = float(weights[labels].sum()), float(weights[~labels].sum())
     targets = np.where(labels, (num_bad + 1) / (num_bad + 2), 1 / (num_good + 2))
-    scale = max(float(np.std(logits)), 1e-6)
-    columns = np.stack([logits / scale, np.ones(len(logits))], axis=1)
+    # Centred, so that the bias still fits where the slope must be held up to keep the order.
+    centre, scale = float(np.mean(logits)), max(float(np.std(logits)), 1e-6)
+    columns = np.stack([(logits - centre) / scale, np.ones(len(logits))], axis=1)
     slope, bias = _newton(columns, targets, weights)
-    return Fit(temperature=scale / max(slope, 1e-2), bias=bias)
+    temperature = scale / max(slope, 1e-2)
+    return Fit(temperature=temperature, bias=bias - centre / temperature)
 
 
 def _newton(columns: Scores, targets: Scores, weights: Scores) -> tuple[float, float]:

@@ -45,6 +45,7 @@ def _pretrained(name: str, side_px: int, scout: bool) -> ImageExpert:
         modality=name,
         scout=scout,
         encoder=SMALL_BACKBONE,
+        freeze=True,
         num_channels=3,
         height_px=side_px,
         width_px=side_px,

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from encoders.tokens import Encoded
+from encoders.vision import VisionEncoder
 from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.training.augment import augment_pictures, augment_signals
 from inspector.training.config import ExpertConfig, ImageExpert
@@ -84,6 +85,9 @@ class EncoderFit:
     def __init__(self, module: nn.Module, config: ExpertConfig, form: ImageInput | SignalInput) -> None:
         self.module = module.to(memory_format=torch.channels_last)
         self._config, self._form = config, form
+        self._frozen = isinstance(module, VisionEncoder) and isinstance(config, ImageExpert) and config.freeze
+        if isinstance(module, VisionEncoder) and self._frozen:
+            module.backbone.requires_grad_(False)
 
     def run(self, fit: Recordings, holdout: Recordings, plan: Schedule, progress: Callable[[int, int], None]) -> Fitted:
         batches = max(1, math.ceil(len(fit.inputs) / plan.batch_size))
@@ -115,6 +119,8 @@ class EncoderFit:
         optimiser: torch.optim.Optimizer,
     ) -> None:
         self.module.train()
+        if isinstance(self.module, VisionEncoder) and self._frozen:
+            self.module.backbone.eval()
         config = self._config
         changed = (
             augment_pictures(inputs, config) if isinstance(config, ImageExpert) else augment_signals(inputs, config)

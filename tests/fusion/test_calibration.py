@@ -40,6 +40,14 @@ def test_scores_in_the_wrong_order_do_not_turn_the_sigmoid_round():
     assert fit(np.where(labels, -1.0, 1.0) + rng.normal(0, 0.1, 200), labels).temperature > 0
 
 
+@pytest.mark.parametrize("centre", [-500.0, 0.0, 500.0])
+def test_scores_that_tell_nothing_give_the_base_rate(centre):
+    rng = np.random.default_rng(0)
+    labels = np.arange(200) % 4 == 0
+    logits = centre + np.where(labels, -0.1, 0.1) + rng.normal(0, 1.0, 200)
+    assert probability(logits, *fit(logits, labels)) == pytest.approx(np.full(200, 0.25), abs=0.03)
+
+
 @pytest.mark.parametrize("labels", [[True, True], [False, False]])
 def test_one_kind_of_pieces_calibrates_nothing(labels):
     with pytest.raises(ValueError, match="good and defective"):

@@ -1,0 +1,122 @@
+"""Recordings with their targets: once each, and only what their own modality can show."""
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from inspector.bundle.schema import ImageInput, Modality, SignalInput
+from inspector.manifest import ImageRow, ManifestError, PieceRow, SignalRow
+from inspector.training.augment import augment_pictures, augment_signals
+from inspector.training.config import ImageExpert, SignalExpert
+from inspector.training.data import Clip, examples, modalities_of, own_group, targets_of
+from inspector.training.inputs import cut, input_form, prepare
+
+pytestmark = pytest.mark.train
+
+CLASSES = ("dent", "rattle")
+TOP = Modality(name="top", kind="image", classes=("dent",))
+
+
+def piece(number, image, defects, labels, groups=None):
+    return PieceRow(
+        piece_id=str(number),
+        images=(ImageRow(camera="top", path=image),),
+        signals=(SignalRow(sensor="mic", kind="audio", sample_rate_hz=100, path="a.npy"),),
+        label="nok" if defects else "ok",
+        defects=defects,
+        modality_labels=labels,
+        groups=groups or {"image": image},
+        split="train",
+    )
+
+
+def test_classes_belong_to_the_modality_that_is_nok_with_them():
+    rows = [
+        piece(1, "a.png", ("dent",), {"image": "nok", "signal": "ok"}),
+        piece(2, "b.png", ("rattle",), {"image": "ok", "signal": "nok"}),
+        piece(3, "c.png", ("dent", "rattle"), {"image": "nok", "signal": "nok"}),
+    ]
+    assert {modality.name: modality.classes for modality in modalities_of(rows)} == {
+        "top": ("dent",),
+        "mic": ("rattle",),
+    }
+
+
+def test_without_labels_of_their_own_modalities_may_show_every_class():
+    rows = [piece(1, "a.png", CLASSES, {})]
+    assert {modality.classes for modality in modalities_of(rows)} == {CLASSES}
+
+
+@pytest.mark.parametrize(("label", "expected"), [("nok", [1, 1, 0]), ("ok", [0, 0, 0]), ("unknown", [math.nan] * 3)])
+def test_targets_follow_the_label(label, expected):
+    row = piece(1, "a.png", CLASSES, {})
+    np.testing.assert_array_equal(targets_of(row, label, CLASSES, ("dent",)), expected)
+
+
+def test_a_recording_is_one_example_with_the_mean_of_its_pieces(tmp_path):
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), np.zeros((4, 4), np.uint8))
+    rows = [piece(1, "a.png", (), {}), piece(2, "a.png", ("dent",), {}), piece(3, "b.png", ("dent",), {})]
+    found = examples(tmp_path, rows, TOP, CLASSES)
+    assert {path: example.targets.tolist() for path, example in found.items()} == {
+        "a.png": [0.5, 0.5, 0],
+        "b.png": [1, 1, 0],
+    }
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        ({"top": "t", "image": "i"}, "t"),
+        ({"image": "i", "lot": "l"}, "i"),
+        ({"lot": "l", "shift": "s"}, "lot=l/shift=s"),
+    ],
+)
+def test_the_group_of_a_recording_is_that_of_its_modality_if_named(groups, expected):
+    assert own_group(piece(1, "a.png", (), {}, groups), TOP) == expected
+
+
+def test_tiles_are_cut_in_training_as_in_serving():
+    form = ImageInput(tile_height_px=4, tile_width_px=6, rows=2, cols=3, num_channels=3)
+    image = np.random.default_rng(0).integers(0, 255, (20, 20, 3)).astype(np.uint8)
+    from encoders.front_end import prepare_image
+
+    assert torch.equal(cut(prepare([image], form), form)[0], torch.from_numpy(prepare_image(image, form)))
+
+
+def test_a_signal_expert_takes_rate_length_and_scale_from_its_recordings():
+    config = SignalExpert(name="mic-scout", modality="mic", encoder="tcn")
+    clips = [Clip(np.full((length, 1), value, np.float32), 100.0) for length, value in ((3, 1.0), (1, 5.0))]
+    form = input_form(config, clips)
+    assert isinstance(form, SignalInput)
+    assert (form.sample_rate_hz, form.num_samples, form.num_channels) == (100.0, 3, 1)
+    assert form.mean == pytest.approx((2.0,))
+
+
+def test_recordings_of_two_rates_are_refused():
+    clips = [Clip(np.zeros((3, 1), np.float32), rate) for rate in (100.0, 200.0)]
+    with pytest.raises(ManifestError, match="100 Hz x 1, 200 Hz x 1"):
+        input_form(SignalExpert(name="mic-scout", modality="mic", encoder="tcn"), clips)
+
+
+@pytest.mark.parametrize("turn", ["right_angles", "any"])
+def test_turning_maps_mixes_no_categories(turn):
+    torch.manual_seed(0)
+    config = ImageExpert(name="a", modality="top", scout=True, interpolation="nearest", turn=turn, jitter=0)
+    maps = torch.randint(-1, 2, (8, 1, 16, 16)).float()
+    turned = augment_pictures(maps, config)
+    assert turned.shape == maps.shape
+    assert set(turned.unique().tolist()) == {-1.0, 0.0, 1.0}
+    assert not torch.equal(turned, maps)
+
+
+def test_signals_keep_their_shape_and_change_little():
+    torch.manual_seed(0)
+    config = SignalExpert(name="a", modality="mic", encoder="tcn", jitter=0.05)
+    signals = torch.sin(torch.linspace(0, 6, 400)).repeat(8, 2, 1)
+    changed = augment_signals(signals, config)
+    assert changed.shape == signals.shape
+    assert 0 < (changed - signals).abs().mean() < 0.3
