@@ -10,12 +10,25 @@ import cv2
 import numpy as np
 
 from protos.inspection.v1 import records_pb2 as pb
+from protos.inspection.v1.service_pb2 import InspectRequest, SignalClip
 
 LINE = "l1"
 STATION = "st-1"
 NS = 1_700_000_000_000_000_000
 FRAME, CHUNK = "inspection.v1.CameraFrame", "inspection.v1.SignalChunk"
 TRACE, EVENT = "inspection.v1.ProcessTrace", "inspection.v1.PieceEvent"
+WITHOUT_FAULT_INLINE = {
+    "frame: no time",
+    "frame: no product",
+    "frame: no inspection",
+    "address: key of another station",
+    "address: key that is not UTF-8",
+    "address: station is a path",
+    "address: another line's chunk",
+    "chunk: before 1970",
+    "chunk: counts to 2^64",
+}
+"""The fault lies in the key, in a chunk's place in its stream, or in what the request says for all its frames."""
 _KINDS = {CHUNK: "signals", TRACE: "signals", EVENT: "pieces"}
 
 
@@ -251,3 +264,21 @@ def _envelopes() -> list[Malformed]:
 def malformed() -> tuple[Malformed, ...]:
     """All of them, one name each."""
     return (*_images(), *_too_large(), *_samples(), *_fields(), *_envelopes())
+
+
+def request_bytes(record: Malformed) -> bytes:
+    """A frame, chunk or trace as an `Inspect` request. The frame goes in byte by byte, so that what does not parse
+    does not here either."""
+    head = InspectRequest(inspection=inspection(), product="a").SerializeToString()
+    if record.type == FRAME:
+        return head + b"\x1a" + _varint(len(record.value)) + record.value
+    sent = (pb.ProcessTrace if record.type == TRACE else pb.SignalChunk).FromString(record.value)
+    clip = SignalClip(sensor=sent.sensor, kind=sent.kind, samples=sent.samples)
+    return head + InspectRequest(signals=[clip]).SerializeToString()
+
+
+def _varint(value: int) -> bytes:
+    head = b""
+    while value > 127:
+        head, value = head + bytes([value & 127 | 128]), value >> 7
+    return head + bytes([value])

@@ -7,26 +7,13 @@ import psutil
 
 from inspector.client import Client
 from inspector.gateway.server import Backend, Gateway
-from protos.inspection.v1.records_pb2 import SignalChunk
-from protos.inspection.v1.service_pb2 import InspectRequest, SignalClip
+from protos.inspection.v1.service_pb2 import InspectRequest
 from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
 from tests.inspector.gateway.conftest import SETTINGS, CountingJudge
 from tests.inspector.gateway.memory_log import MemoryLog
-from tests.malformed import CHUNK, FRAME, Malformed, inspection, malformed
+from tests.malformed import CHUNK, FRAME, WITHOUT_FAULT_INLINE, inspection, malformed, request_bytes
 
 SPEC = AssemblySpec((CameraSpec("top"),), (SensorSpec("mic", "audio", 8000.0, end_s=1.0),))
-WITHOUT_FAULT_INLINE = {
-    "frame: no time",
-    "frame: no product",
-    "frame: no inspection",
-    "address: key of another station",
-    "address: key that is not UTF-8",
-    "address: station is a path",
-    "address: another line's chunk",
-    "chunk: before 1970",
-    "chunk: counts to 2^64",
-}
-"""The fault lies in the key, in a chunk's place in its stream, or in what the request says for all its frames."""
 
 
 class LineOne:
@@ -38,23 +25,6 @@ class LineOne:
 
     def cameras(self, line: str, station: str) -> frozenset[str]:
         return frozenset({"top"})
-
-
-def request_bytes(record: Malformed) -> bytes:
-    """The frame goes in byte by byte, so that what does not parse does not here either."""
-    head = InspectRequest(inspection=inspection(), product="a").SerializeToString()
-    if record.type == FRAME:
-        return head + b"\x1a" + _varint(len(record.value)) + record.value
-    sent = SignalChunk.FromString(record.value)
-    clip = SignalClip(sensor=sent.sensor, kind=sent.kind, samples=sent.samples)
-    return head + InspectRequest(signals=[clip]).SerializeToString()
-
-
-def _varint(value: int) -> bytes:
-    head = b""
-    while value > 127:
-        head, value = head + bytes([value & 127 | 128]), value >> 7
-    return head + bytes([value])
 
 
 def test_each_is_refused_and_the_next_good_piece_is_answered() -> None:
