@@ -9,6 +9,8 @@ from streams.records import TopicPartition
 
 MAX_CONFIRMATION_GAP_S = 1.0
 """Two confirmations further apart than this prove nothing about the time between them (an outage, a SIGSTOP)."""
+MAX_APPEND_GAP_NS = 1_000_000_000
+"""Neither do two records that the log took further apart: what was waiting elsewhere meanwhile may come behind them."""
 
 
 class ShardTime:
@@ -16,6 +18,8 @@ class ShardTime:
 
     def __init__(self) -> None:
         self.appended: dict[TopicPartition, int] = {}
+        self.ran_ns: dict[TopicPartition, int] = {}
+        """How long each partition was seen to run, by append times without their gaps."""
         self.unread: AbstractSet[TopicPartition] = frozenset()
         self.at_end = False
         self.idle_ns = 0
@@ -24,7 +28,10 @@ class ShardTime:
 
     def read(self, at: TopicPartition, append_ns: int) -> None:
         """A record was read, usable or not."""
-        self.appended[at] = max(append_ns, self.appended.get(at, append_ns))
+        before_ns = self.appended.get(at, append_ns)
+        if 0 < append_ns - before_ns < MAX_APPEND_GAP_NS:
+            self.ran_ns[at] = self.ran_ns.get(at, 0) + append_ns - before_ns
+        self.appended[at] = max(append_ns, before_ns)
         self._has_news = True
 
     def confirm(self, unread: AbstractSet[TopicPartition], at_end: bool, now_s: float) -> None:
@@ -50,25 +57,30 @@ class StationClock:
         self.now_ns = now_ns
         self._unknown_lag_ns = unknown_lag_ns
         self._time = time
-        self._newest: dict[TopicPartition, int] = {}
+        self._newest: dict[TopicPartition, tuple[int, int]] = {}
+        """Newest event time, and how long the partition had run when it came."""
         self._lag: dict[TopicPartition, int] = {}
 
     def saw(self, at: TopicPartition, event_ns: int, append_ns: int) -> None:
-        """A usable record of this station."""
-        self._newest[at] = max(event_ns, self._newest.get(at, event_ns))
-        self._lag[at] = min(append_ns - event_ns, self._lag.get(at, append_ns - event_ns))
+        """A usable record of this station, after the partition was told of it."""
+        if at not in self._newest or event_ns >= self._newest[at][0]:
+            self._newest[at] = event_ns, self._time.ran_ns.get(at, 0)
+            self._lag[at] = append_ns - event_ns
 
     def estimate(self, at: TopicPartition) -> int | None:
-        """Event time reached in one partition: the newest seen, or what its newest append time lets expect.
+        """Event time reached in one partition: the newest seen, and what the partition ran since then.
 
-        A station that fell silent before this owner took over has shown it no lag: a large one is assumed, so that
-        its clock moves at all and its verdicts are forgotten in the end.
+        Where the station has nothing in the partition, its lag in another one serves. A station that fell silent
+        before this owner took over has shown no lag: a large one is assumed, so that its clock moves at all and its
+        verdicts are forgotten in the end.
         """
+        if at in self._newest:
+            event_ns, ran_ns = self._newest[at]
+            return event_ns + self._time.ran_ns.get(at, 0) - ran_ns
         appended = self._time.appended.get(at)
         if appended is None:
             return None
-        lag = self._lag.get(at, min(self._lag.values(), default=self._unknown_lag_ns))
-        return max(appended - lag, self._newest.get(at, appended - lag))
+        return appended - min(self._lag.values(), default=self._unknown_lag_ns)
 
     def tick(self) -> None:
         """Moves on: with the slowest unread partition, or, all being read, with the newest and confirmed idling."""

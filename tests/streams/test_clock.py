@@ -51,6 +51,15 @@ def test_append_times_carry_a_silent_station_on() -> None:
     assert shard.tick(0.0, FRAMES) == 600
 
 
+def test_what_an_outage_held_back_is_not_overtaken_by_append_times() -> None:
+    shard = Shard()
+    shard.read(SIGNALS, 100, 130)
+    shard.time.read(SIGNALS, 20_000 * MS)
+    assert shard.tick(0.0, SIGNALS) == 100
+    shard.read(SIGNALS, 400, 20_001)
+    assert shard.tick(0.0, SIGNALS) == 400
+
+
 def test_a_lag_is_taken_from_another_partition_where_there_is_none() -> None:
     shard = Shard()
     shard.read(SIGNALS, 100, 140)
