@@ -11,13 +11,15 @@ from inspector.recordings import RecordingError
 from inspector.replay.plan import PlanError
 from streams.log import LogError
 
+_MENDABLE: tuple[type[Exception], ...] = (LogError, ManifestError, PlanError, RecordingError)
+
 
 @contextmanager
-def reported() -> Iterator[None]:
-    """Use as a decorator or around a block."""
+def reported(*others: type[Exception]) -> Iterator[None]:
+    """Use as a decorator or around a block; `others` are errors that only this command's parts know."""
     try:
         yield
     except ConfigError as exc:
         raise click.ClickException("\n".join([f"{len(exc.problems)} problem(s)", *map(str, exc.problems)])) from exc
-    except (LogError, ManifestError, PlanError, RecordingError) as exc:
+    except _MENDABLE + others as exc:
         raise click.ClickException(str(exc)) from exc

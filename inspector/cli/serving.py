@@ -9,14 +9,20 @@ from pathlib import Path
 import click
 from prometheus_client import CollectorRegistry, start_http_server
 
+from inspector.bundle.load import BundleError
 from inspector.cli.errors import reported
 from inspector.config.service import Service, load_service
+from inspector.engines.engine import EngineError
+from inspector.gateway.server import GatewayError
 from inspector.metrics import WorkerMetrics
 from inspector.serving import guarded, open_gateway, open_judge
 from inspector.worker import run_worker, stopped_by_signals
 from streams.kafka import quiet_client_logs
 
 log = logging.getLogger("inspector.serving")
+
+STARTING = (BundleError, EngineError, GatewayError)
+"""Why a service cannot start, beside its configuration and its log."""
 
 config_option = click.option(
     "--config",
@@ -29,7 +35,7 @@ config_option = click.option(
 
 @click.command()
 @config_option
-@reported()
+@reported(*STARTING)
 def serve(config: Path) -> None:
     """Runs worker, gateway and metrics in one process, until SIGINT or SIGTERM."""
     _run(load_service(config), worker=True, gateway=True)
@@ -38,7 +44,7 @@ def serve(config: Path) -> None:
 @click.command()
 @config_option
 @click.option("--name", help="Name of this worker, unique in its group; the configuration's by default.")
-@reported()
+@reported(*STARTING)
 def worker(config: Path, name: str | None) -> None:
     """Judges pieces, without a gateway: one process for each worker name."""
     _run(named(load_service(config), name), worker=True, gateway=False)
@@ -46,7 +52,7 @@ def worker(config: Path, name: str | None) -> None:
 
 @click.command()
 @config_option
-@reported()
+@reported(*STARTING)
 def gateway(config: Path) -> None:
     """Serves verdicts over gRPC, without judging the line; any number may run on one log."""
     _run(load_service(config), worker=False, gateway=True)
