@@ -151,8 +151,14 @@ def ask(address: str, records: Sequence[Malformed]) -> dict[str, str]:
             try:
                 answers[record.name] = call(request_bytes(record), timeout=30)
             except grpc.RpcError as error:
-                answers[record.name] = error.code().name
+                answers[record.name] = _refused(error)
     return answers
+
+
+def _refused(error: grpc.RpcError) -> str:
+    """The status, with the reason where the gateway gave one."""
+    reasons = [item.value for item in error.trailing_metadata() or () if item.key == "reason"]
+    return " / ".join([error.code().name, *reasons])
 
 
 def _decided(response: bytes) -> str:

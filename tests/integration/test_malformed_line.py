@@ -9,6 +9,8 @@ from tests.integration.service_line import ServiceLine
 from tests.malformed import WITHOUT_FAULT_INLINE
 
 MAX_GROWTH_BYTES = 200_000_000
+CONTENTS = {"png", "jpeg", "raw", "bomb", "samples"}
+"""Kinds whose fault lies in what is carried, not in how."""
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.broker)], scope="module")
@@ -48,9 +50,15 @@ def test_a_dead_letter_carries_the_first_bytes_and_says_how_many_there_were(outc
 
 def test_inspect_refuses_each(outcome: Outcome) -> None:
     asked = {row.record.name: row.inline for row in outcome.rows if row.record.type in INLINE}
-    refused = {name for name, answer in asked.items() if answer == "INVALID_ARGUMENT"}
+    refused = {name for name, answer in asked.items() if answer.startswith("INVALID_ARGUMENT")}
     assert asked.keys() - refused == WITHOUT_FAULT_INLINE
     assert not any(asked[name].startswith("PASS") for name in WITHOUT_FAULT_INLINE)
+
+
+def test_pictures_and_samples_are_refused_for_the_reason_that_the_line_gives(outcome: Outcome) -> None:
+    rows = [row for row in outcome.rows if row.record.name.partition(":")[0] in CONTENTS]
+    expected = {row.record.name: f"INVALID_ARGUMENT / {reason_of(row.record.reason)}" for row in rows}
+    assert {row.record.name: row.inline for row in rows} == expected
 
 
 def test_the_next_good_piece_passes(outcome: Outcome) -> None:
