@@ -53,6 +53,7 @@ class Join:
         self._ledger = Ledger(assignment, judged, topics)
         partition = assignment.shard.partition
         self._frames = TopicPartition(topics.of("frames"), partition)
+        self._inputs = frozenset(TopicPartition(topic, partition) for topic in topics.inputs)
         self._shared = Surroundings(
             recipes=recipes,
             settings=settings,
@@ -113,12 +114,12 @@ class Join:
         return found
 
     def advance(self, unread: AbstractSet[TopicPartition], at_end: bool, now_s: float) -> list[Observation]:
-        """Lets time pass; gives the pieces that closed, in order of entry.
+        """Lets time pass; gives the pieces that closed, in order of entry. What is unread in other shards counts not.
 
         While a successor reads again what its predecessor had read, nothing closes: the clock it inherited may be
         ahead of the samples that are still on their way.
         """
-        self._time.confirm(unread, at_end, now_s)
+        self._time.confirm(unread & self._inputs, at_end, now_s)
         if self._time.at_end:
             self._ledger.reread_all()
         for station in self._stations.values():

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from inspector.config.opening import open_log
 from inspector.config.service import load_service
-from inspector.replay.faults import NS, PERFECT, Scheduled
+from inspector.replay.faults import PERFECT, Scheduled
 from inspector.replay.line import line_records
 from inspector.replay.pacing import Clock, publish_paced
 from inspector.replay.pieces import LinePiece, SimulatedPieces
@@ -62,13 +62,11 @@ def main() -> None:
 
 def said(records: Iterator[Scheduled]) -> Iterator[Scheduled]:
     """The records, with a word about the newest frame now and then."""
-    next_s, captured_ns = 0.0, 0
+    next_s = 0.0
     for record in records:
-        if record.output.topic.endswith(".frames"):
-            captured_ns = record.at_ns
-        if captured_ns and time.monotonic() > next_s:
+        if record.output.topic.endswith(".frames") and time.monotonic() > next_s:
             next_s = time.monotonic() + SAY_S
-            say(captured_ns=captured_ns, late_s=max(0.0, (time.time_ns() - record.at_ns) / NS))
+            say(captured_ns=record.at_ns)
         yield record
 
 

@@ -102,6 +102,14 @@ def test_partitions_far_ahead_of_the_slowest_unread_are_paused_and_go_on_later()
     assert rig.join.ahead() == frozenset()
 
 
+def test_what_is_unread_in_another_shard_stops_neither_the_clock_nor_the_reading() -> None:
+    rig, elsewhere = Rig(), FRAMES._replace(partition=1)
+    rig.frames(0.0)
+    rig.advance(FRAMES, elsewhere)
+    assert rig.join.clock("a") == at_s(0.0)
+    assert rig.join.ahead() == frozenset()
+
+
 @pytest.mark.parametrize(("unread", "paused"), [((FRAMES, SIGNALS), {FRAMES}), ((FRAMES,), set())])
 def test_frames_pause_while_many_pieces_wait_for_signals(
     unread: tuple[TopicPartition, ...], paused: set[TopicPartition]
