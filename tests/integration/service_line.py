@@ -119,7 +119,7 @@ class ServiceLine:
         log = f'kind = "embedded"\npath = "{folder / "log.sqlite"}"'
         if bootstrap:
             log = f'kind = "kafka"\nbootstrap_servers = ["{bootstrap}"]\ngroup = "{line.prefix}"'
-            create_topics(line._kafka, line.prefix, [LINE], TopicPlan(partitions=2))
+            create_topics(line.kafka, line.prefix, [LINE], TopicPlan(partitions=2))
         (folder / "service.toml").write_text(CONFIG.format(prefix=line.prefix, log=log, port=line.port))
         (folder / "recipe.toml").write_text(RECIPE)
         return line
@@ -133,6 +133,11 @@ class ServiceLine:
         return Topics(self.prefix, LINE)
 
     @property
+    def kafka(self) -> KafkaSettings:
+        """Settings of a client of this line's broker."""
+        return KafkaSettings(bootstrap_servers=(self.bootstrap,), group="reader", worker="publisher")
+
+    @property
     def said(self) -> str:
         """What the processes have logged."""
         return (self.folder / "service.log").read_text()
@@ -144,7 +149,7 @@ class ServiceLine:
 
     def log(self) -> EmbeddedLog | KafkaLog:
         if self.bootstrap:
-            return KafkaLog(self._kafka, self.prefix, [LINE])
+            return KafkaLog(self.kafka, self.prefix, [LINE])
         return EmbeddedLog(self.folder / "log.sqlite")
 
     def publish(self, outputs: Sequence[Output]) -> None:
@@ -186,10 +191,6 @@ class ServiceLine:
         wait_for(
             lambda: wanted <= {each.inspection.piece_id for each in self.verdicts()}, timeout_s, f"verdicts of {wanted}"
         )
-
-    @property
-    def _kafka(self) -> KafkaSettings:
-        return KafkaSettings(bootstrap_servers=(self.bootstrap,), group="reader", worker="publisher")
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -12,7 +12,9 @@ from inspector.client import Client, Watch, WatchOptions
 from inspector.gateway.server import Backend, Gateway
 from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import Decision, Verdict
-from streams.log import Publisher
+from streams.kafka import KafkaSettings
+from streams.kafka.client import open_transactional_producer
+from streams.log import Log, Publisher
 from streams.records import Output
 from tests.inspector.gateway.conftest import SETTINGS, OneRecipe
 from tests.integration.faults import wait_for
@@ -52,19 +54,48 @@ class Appending:
         self.stop()
 
     def _run(self) -> None:
-        with closing(self._line.log()) as log, closing(log.publisher()) as publisher:
+        with closing(self._line.log()) as log, closing(self._publisher(log)) as publisher:
             while not self._stop.wait(PAUSE_S):
-                self._append(publisher)
+                publisher.publish([self._verdict(number, self.count) for number in range(len(STATIONS))])
+                publisher.flush()
+                self.count += 1
 
-    def _append(self, publisher: Publisher) -> None:
-        for number, station in enumerate(STATIONS):
-            inspection = Inspection(line=LINE, station=station, piece_id=str(self.count))
-            value = Verdict(inspection=inspection, decision=Decision.DECISION_PASS).SerializeToString()
-            partition = number if self._line.bootstrap else 0
-            topic = self._line.topics.of("verdicts")
-            publisher.publish([Output(topic, partition, station.encode(), value, "inspection.v1.Verdict")])
-        publisher.flush()
-        self.count += 1
+    def _publisher(self, log: Log) -> Publisher:
+        return Transactions(self._line.kafka) if self._line.bootstrap else log.publisher()
+
+    def _verdict(self, station: int, number: int) -> Output:
+        name, partition = STATIONS[station], station if self._line.bootstrap else 0
+        inspection = Inspection(line=LINE, station=name, piece_id=str(number))
+        value = Verdict(inspection=inspection, decision=Decision.DECISION_PASS).SerializeToString()
+        return Output(self._line.topics.of("verdicts"), partition, name.encode(), value, "inspection.v1.Verdict")
+
+
+class Transactions:
+    """Writes to Kafka as a worker does. Every tenth time it writes and aborts the same first: nobody may see that."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._producer = open_transactional_producer(settings)
+        self._count = 0
+
+    def publish(self, outputs: Sequence[Output]) -> None:
+        self._count += 1
+        if self._count % 10 == 0:
+            self._write(outputs)
+            self._producer.abort_transaction()
+        self._write(outputs)
+        self._producer.commit_transaction()
+
+    def flush(self) -> None:
+        """A commit waits by itself."""
+
+    def close(self) -> None:
+        self._producer.close()
+
+    def _write(self, outputs: Sequence[Output]) -> None:
+        self._producer.begin_transaction()
+        for each in outputs:
+            self._producer.send(each.topic, value=each.value, key=each.key, partition=each.partition)
+        self._producer.flush()
 
 
 @contextmanager
