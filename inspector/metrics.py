@@ -68,6 +68,9 @@ class WorkerMetrics:
         for record in batch.records:
             self.records.labels(record.topic).inc()
         self.unread.set(len(batch.unread))
+        self.lost_offsets.inc(batch.num_lost)
+        for at, lag in batch.lag.items():
+            self.lag.labels(*at).set(lag)
         for shard, join in shards:
             self.open_pieces.labels(shard.line, shard.partition).set(join.num_open)
             self.open_bytes.labels(shard.line, shard.partition).set(join.open_bytes)

@@ -65,6 +65,10 @@ class RoutedJudge:
         models = {folder: open_model(bundle, settings.engine) for folder, bundle in bundles.items()}
         return cls(book, models, settings.max_batch, store, clock_ns)
 
+    def twin(self) -> "RoutedJudge":
+        """A judge over the same models with a budget of its own: the line's overload is not the gateway's."""
+        return RoutedJudge(self._recipes, self._models, self._max_batch, self._store, self._clock_ns)
+
     def set_budget(self, budget: Budget) -> None:
         """Holds from the next call of `judge` on; the worker lowers it under overload."""
         self._budget = budget

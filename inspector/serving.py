@@ -30,7 +30,7 @@ def open_judge(service: Service) -> RoutedJudge:
 def guarded(service: Service, judge: RoutedJudge) -> OverloadGuard:
     """The judge of a worker, which saves computing while pieces wait too long."""
     worker = service.config.worker
-    return OverloadGuard(judge, OverloadSettings(worker.scouts_only_after_s, worker.review_after_s))
+    return OverloadGuard(judge.twin(), OverloadSettings(worker.scouts_only_after_s, worker.review_after_s))
 
 
 @contextmanager

@@ -80,6 +80,10 @@ class Batch:
     """Shards whose input the log has confirmed within the last second to be read to its end."""
     unread: AbstractSet[TopicPartition] = field(default_factory=frozenset)
     """Input partitions known or presumed to hold records that were not given yet (paused ones included)."""
+    lag: Mapping[TopicPartition, int] = field(default_factory=dict)
+    """Records not given yet per input partition, as far as the log tells."""
+    num_lost: int = 0
+    """Records that retention removed before they could be read, since the poll before."""
 
 
 Step = Callable[[str], None]

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import click
+import cv2
 from prometheus_client import CollectorRegistry, start_http_server
 
 from inspector.bundle.load import BundleError
@@ -60,6 +61,7 @@ def gateway(config: Path) -> None:
 
 def _run(service: Service, *, worker: bool, gateway: bool) -> None:
     quiet_client_logs()
+    cv2.setNumThreads(1)  # images are small, and the cores belong to the experts
     registry = CollectorRegistry()
     with ExitStack() as stack:
         stop = stack.enter_context(stopped_by_signals(service.config.worker.stop_budget_s))

@@ -38,6 +38,12 @@ class Progress:
     def unread(self) -> frozenset[TopicPartition]:
         return frozenset(TopicPartition(*at) for at in self._ends if not self._drained(at))
 
+    def lag(self) -> dict[TopicPartition, int]:
+        """Records between position and known end."""
+        return {
+            TopicPartition(*at): max(0, end - self._consumer.position(at)) for at, end in self._ends.items() if end >= 0
+        }
+
     def confirm(self, owned: Mapping[Shard, Sequence[KafkaPartition]], idle: bool) -> frozenset[Shard] | None:
         """Asks for the ends when it is time (else None); the shards that are at their end by this very answer.
 

@@ -60,6 +60,7 @@ class KafkaSource:
     def __init__(self, settings: KafkaSettings, lines: Sequence[Topics], session: Session) -> None:
         self.lost_offsets: Counter[str] = Counter()
         """Records per topic that were deleted before this worker could read them."""
+        self._num_lost = 0
         self._settings = settings
         self._session = session
         self._reach = Reach(settings)
@@ -85,7 +86,8 @@ class KafkaSource:
         if self._handover is not None:
             return Batch(epoch, gained=self._hand_over(self._handover, timeout_s))
         at_end = self._confirm(idle=not records)
-        return Batch(epoch, records=records, at_end=at_end, unread=self._progress.unread())
+        unread, lag = self._progress.unread(), self._progress.lag()
+        return Batch(epoch, records=records, at_end=at_end, unread=unread, lag=lag, num_lost=self._newly_lost())
 
     def pause(self, partitions: AbstractSet[TopicPartition]) -> None:
         owned = {at for shard in self._owned.values() for at in shard}
@@ -203,6 +205,10 @@ class KafkaSource:
             return frozenset()
         self._reach.worked()
         return at_end
+
+    def _newly_lost(self) -> int:
+        lost, self._num_lost = self.lost_offsets.total() - self._num_lost, self.lost_offsets.total()
+        return lost
 
     def _skip_deleted(self, offsets: Mapping[KafkaPartition, int]) -> None:
         """Goes on at the earliest record where retention has overtaken the reading."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from deploy.kafka.run import Broker, properties
 from tests.integration.conftest import free_ports
 from tests.integration.fault_report import Read, compare, count_aborts, gaps, read_verdicts
-from tests.integration.faults import ROOT, WorkerProcess
+from tests.integration.faults import ROOT, WorkerProcess, wait_for
 
 Plan = Sequence[tuple[str, int, str]]
 """Point, records read before it counts, signal."""
@@ -49,6 +49,7 @@ SHORT: dict[str, Plan] = {
 STOPPED_S = 14.0
 """Longer than the session timeout of 10 s: the group gives the stations of a stopped worker away."""
 AWAY_S = 15.0
+PUBLISHER_START_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Line:
             log = f'kind = "embedded"\npath = "{folder / "log.sqlite"}"'
         self.config.write_text(
             f'prefix = "{self.prefix}"\nlines = ["line-1"]\nrecipes = ["recipe.toml"]\n[log]\n{log}\n'
-            "[join]\nmax_delay_s = 5.0\n"
+            "[join]\nmax_delay_s = 5.0\n[worker]\nscouts_only_after_s = 600\nreview_after_s = 600\n"
         )
 
     def create(self) -> None:
@@ -104,6 +105,10 @@ class Line:
         faults = {"FAULT_POINT": point, "FAULT_AFTER": str(after), "FAULT_SIGNAL": kind}
         log = self.config.with_name(f"{name}.log")
         return WorkerProcess("tests.integration.line_worker", {**environment, **faults}, log)
+
+    def is_owned(self) -> bool:
+        """Whether a worker has taken a shard, by the workers' logs."""
+        return any("is mine" in log.read_text() for log in self.config.parent.glob("worker-*.log"))
 
     def read(self) -> list[Read]:
         return read_verdicts(self.config, self.prefix, self.bootstrap)
@@ -178,7 +183,8 @@ def run_line(line: Line, plans: dict[str, Plan], disturb: Callable[[float, list[
     supervisors = [Supervisor(line, name, list(plan)) for name, plan in plans.items()]
     for each in supervisors:
         each.start()
-    publisher, begin, done_s = line.publish(), time.monotonic(), None
+    wait_for(line.is_owned, 60, "a worker to own the line")
+    publisher, begin, done_s = line.publish(), time.monotonic() + PUBLISHER_START_S, None
     try:
         while done_s is None or time.monotonic() < done_s:
             for each in supervisors:
