@@ -39,7 +39,10 @@ def capture_delay_ns(spec: AssemblySpec, sequence: int) -> int:
 
 
 def piece_messages(arrival: Arrival, piece: LinePiece, spec: AssemblySpec) -> Iterator[tuple[int, PieceMessage]]:
-    """The `entered` event, the traces and the frames of one piece, each with its event time."""
+    """The `entered` event, the traces and the frames of one piece, each with its event time.
+
+    A trace was taken while the piece was processed, and ends as the piece enters here.
+    """
     yield (
         arrival.entry_ns,
         pb.PieceEvent(
@@ -72,11 +75,12 @@ def _frame(arrival: Arrival, shot: Shot, capture_ns: int) -> pb.CameraFrame:
 
 
 def _trace(arrival: Arrival, sensor: SensorSpec, clip: Recording) -> pb.ProcessTrace:
+    length_ns = round(len(clip.samples) / clip.sample_rate_hz * 1e9)
     return pb.ProcessTrace(
         inspection=arrival.inspection,
         sensor=sensor.name,
         kind=_KINDS[sensor.kind],
-        start_ns=arrival.entry_ns,
+        start_ns=arrival.entry_ns - length_ns,
         samples=_samples(clip.samples, clip.sample_rate_hz),
     )
 

@@ -211,3 +211,13 @@ def test_traces_travel_with_their_piece() -> None:
     traces = decoded(run(Made(spec.sensors[0], 4, np.float32), spec), pb.ProcessTrace)
     assert [trace.inspection.piece_id for trace in traces] == ["p0", "p1", "p3"]
     assert traces[0].samples.format == pb.SAMPLE_FORMAT_F32LE
+
+
+def test_a_trace_ends_as_its_piece_enters_however_long_it_is() -> None:
+    spec = spec_of(kind="trace", bind="piece", sample_rate_hz=1.0, end_s=600.0)
+    scheduled = run(Made(spec.sensors[0], 2, np.float32), spec)
+    entries = {event.inspection.piece_id: event.event_ns for event in decoded(scheduled, pb.PieceEvent)}
+    for trace in decoded(scheduled, pb.ProcessTrace):
+        num = len(trace.samples.data) // 4
+        assert num > 1
+        assert trace.start_ns + num * 10**9 == entries[trace.inspection.piece_id]
