@@ -16,6 +16,8 @@ _PNG_CHANNELS = {(0, 8): 1, (0, 16): 1, (2, 8): 3, (2, 16): 3, (3, 8): 3}
 """Channels by (colour type, bit depth): grey, colour, and palette as colour."""
 _MAX_CHUNKS = 20_000
 _MAX_SEGMENTS = 1_000
+_HARMLESS_BYTES = 256 * 1024
+_INFLATE_BYTES = 1 << 16
 _MAX_SCANS = 100
 """A progressive JPEG of thousands of scans costs a second per megapixel; encoders write about ten."""
 
@@ -41,16 +43,44 @@ def png_header(data: bytes) -> Header:
     if not data.startswith(_PNG_SIGNATURE):
         raise bad_image(f"the data begin with {data[:8].hex() or 'nothing'}, expected a PNG signature: check `format`")
     header = None
+    pixels: list[memoryview] = []
     for kind, body in _png_chunks(data):
         if header is None:
             header = _ihdr(kind, body)
+        elif kind == b"IDAT":
+            pixels.append(body)
         elif kind in {b"tRNS", b"acTL"}:
             raise bad_image(
                 f"the PNG has a chunk {kind.decode()}, expected neither alpha nor animation: save it without"
             )
         elif kind == b"IEND":
+            _check_surplus(header, pixels)
             return header
     raise bad_image(f"the PNG of {len(data)} bytes has no end (IEND), expected a whole file: send it again")
+
+
+def _check_surplus(header: Header, pixels: list[memoryview]) -> None:
+    """Refuses pixel data that inflate to more than twice what the header says: the decoder would inflate all of them.
+
+    Small data are let pass, for they cannot keep it busy for more than a second.
+    """
+    if sum(map(len, pixels)) <= _HARMLESS_BYTES:
+        return
+    most = 2 * header.width_px * header.height_px * header.channels * header.bytes_per_value + _INFLATE_BYTES
+    inflater, size = zlib.decompressobj(), 0
+    try:
+        for body in pixels:
+            rest = bytes(body)
+            while rest and not inflater.eof:
+                size += len(inflater.decompress(rest, _INFLATE_BYTES))
+                if size > most:
+                    raise bad_image(
+                        f"the PNG's pixel data inflate to more than {most} bytes, expected those of "
+                        f"{header.width_px} x {header.height_px} px: save it anew"
+                    )
+                rest = inflater.unconsumed_tail
+    except zlib.error as exc:
+        raise bad_image(f"the PNG's pixel data do not inflate ({exc}), expected a whole file: send it again") from exc
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:

@@ -86,6 +86,13 @@ def bomb() -> bytes:
     return png_of(12_000, 12_000, rows + packer.flush())
 
 
+@functools.cache
+def surplus() -> bytes:
+    """64 x 48 grey pixels by its header, and 400 MB of pixel data behind them, in 400 kB."""
+    packer = zlib.compressobj(9)
+    return png_of(64, 48, b"".join(packer.compress(bytes(2**20)) for _ in range(400)) + packer.flush())
+
+
 def frame(
     data: bytes = b"", form: int = pb.PIXEL_FORMAT_PNG, size_px: tuple[int, int] = (0, 0), **fields: object
 ) -> bytes:
@@ -136,6 +143,7 @@ def _images() -> list[Malformed]:
         ("png: too few rows", png_of(64, 96, rows), pb.PIXEL_FORMAT_PNG, (0, 0)),
         ("png: pixels do not inflate", png_of(64, 48, b"junk" * 9), pb.PIXEL_FORMAT_PNG, (0, 0)),
         ("png: no pixels", png_of(0, 48, rows), pb.PIXEL_FORMAT_PNG, (0, 0)),
+        ("png: 400 MB behind the pixels", surplus(), pb.PIXEL_FORMAT_PNG, (0, 0)),
         ("png: alpha", png(alpha), pb.PIXEL_FORMAT_PNG, (0, 0)),
         ("png: 1 bit", png_of(64, 48, rows, depth=1), pb.PIXEL_FORMAT_PNG, (0, 0)),
         ("png: other width declared", whole, pb.PIXEL_FORMAT_PNG, (65, 48)),

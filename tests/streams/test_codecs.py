@@ -41,6 +41,13 @@ def refusal(case: bad.Malformed, limits: Limits = LIMITS) -> Rejected:
     return item
 
 
+def test_a_large_png_with_no_surplus_is_decoded() -> None:
+    noise = np.random.default_rng(3).integers(0, 256, (700, 500), dtype=np.uint8)
+    pixels = pb.ImagePixels(format=pb.PIXEL_FORMAT_PNG, data=bad.png(noise))
+    assert len(pixels.data) > 256 * 1024
+    assert np.array_equal(decode_pixels(pixels, LIMITS), noise)
+
+
 @pytest.mark.parametrize("case", bad.malformed(), ids=lambda case: case.name)
 def test_a_malformed_record_is_refused_with_its_reason(case: bad.Malformed) -> None:
     item = refusal(case)
