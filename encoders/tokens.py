@@ -11,6 +11,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
+SHARPNESS = 4.0
+"""Where the pooling of evidence begins: close to the maximum, for a defect is small. From 0, a 48 px scout of the
+synthetic line reached AUC .9945 in the passes in which it reached .9996 from here."""
+
+
 class Encoded(NamedTuple):
     """What every encoder returns; the graph outputs of a bundle's expert."""
 
@@ -54,7 +59,7 @@ class Readout(nn.Module):
         self.dropout = nn.Dropout2d(0.1)
         self.evidence = nn.Conv2d(token_dim, 1 + num_classes, 1)
         self.summary = nn.Linear(token_dim, 1 + num_classes)
-        self.sharpness = nn.Parameter(torch.zeros(1 + num_classes))
+        self.sharpness = nn.Parameter(torch.full((1 + num_classes,), SHARPNESS))
         self.num_tokens = 0
         for index, level in enumerate(levels):
             rows, cols = _grid(level, max(grid >> index, 1))
