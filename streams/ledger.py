@@ -7,6 +7,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from protos.inspection.v1.records_pb2 import DeadLetter
 from streams.items import Origin
@@ -105,10 +106,13 @@ class Verdicts:
 
     def back_to(self, done: Mapping[TopicPartition, int], forget: Callable[[Judged], bool]) -> int:
         """Offset from which verdicts must be read back; drops, oldest first, what nothing can ask for any more."""
-        for inspection, judged in list(self._judged.items()):
-            if not forget(judged) or any(done.get(at, 0) < behind for at, behind in self._behind[inspection].items()):
-                break
-            del self._judged[inspection], self._behind[inspection]
+
+        def is_over(judged: Judged) -> bool:
+            behind = self._behind[judged.inspection]
+            return forget(judged) and all(done.get(at, 0) >= offset for at, offset in behind.items())
+
+        for judged in list(takewhile(is_over, self._judged.values())):
+            del self._judged[judged.inspection], self._behind[judged.inspection]
         oldest = next(iter(self._judged.values()), None)
         return self.end if oldest is None else min(self.end, oldest.verdict_offset)
 
