@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
@@ -185,6 +186,17 @@ def to_onnx(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[s
             external_data=False,
             verbose=False,
         )
+    _forget_origin(path)
+
+
+def _forget_origin(path: Path) -> None:
+    """Drops what the exporter notes beside the graph: stack traces with the paths of the machine that trained."""
+    model = onnx.load(path)
+    parts = (*model.graph.node, *model.graph.value_info, *model.graph.initializer, *model.graph.input)
+    for part in (model, model.graph, *parts, *model.graph.output):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    onnx.save(model, path)
 
 
 def cost_ms(path: Path, inputs: Mapping[str, NDArray[np.float32]]) -> float:
