@@ -10,7 +10,8 @@ from streams.records import TopicPartition
 MAX_CONFIRMATION_GAP_S = 1.0
 """Two confirmations further apart than this prove nothing about the time between them (an outage, a SIGSTOP)."""
 MAX_APPEND_GAP_NS = 1_000_000_000
-"""Neither do two records that the log took further apart: what was waiting elsewhere meanwhile may come behind them."""
+"""Neither do two records that the log took further apart: what was waiting elsewhere meanwhile may come behind them.
+What was confirmed as idle between them counts all the same."""
 
 
 class ShardTime:
@@ -19,18 +20,25 @@ class ShardTime:
     def __init__(self) -> None:
         self.appended: dict[TopicPartition, int] = {}
         self.ran_ns: dict[TopicPartition, int] = {}
-        """How long each partition was seen to run, by append times without their gaps."""
+        """How long each partition was seen to run: by append times without their gaps, and by confirmed idling."""
         self.unread: AbstractSet[TopicPartition] = frozenset()
         self.at_end = False
         self.idle_ns = 0
+        self._idled_ns = 0
+        """All the idling that was ever confirmed."""
+        self._idled_before: dict[TopicPartition, int] = {}
+        """What of it lay before the newest record, per partition."""
         self._confirmed_s: float | None = None
         self._has_news = False
 
     def read(self, at: TopicPartition, append_ns: int) -> None:
         """A record was read, usable or not."""
         before_ns = self.appended.get(at, append_ns)
-        if 0 < append_ns - before_ns < MAX_APPEND_GAP_NS:
-            self.ran_ns[at] = self.ran_ns.get(at, 0) + append_ns - before_ns
+        gap_ns = max(0, append_ns - before_ns)
+        idled_ns = self._idled_ns - self._idled_before.get(at, self._idled_ns)
+        ran_ns = gap_ns if gap_ns < MAX_APPEND_GAP_NS else min(gap_ns, idled_ns)
+        self.ran_ns[at] = self.ran_ns.get(at, 0) + ran_ns
+        self._idled_before[at] = self._idled_ns
         self.appended[at] = max(append_ns, before_ns)
         self._has_news = True
 
@@ -41,7 +49,8 @@ class ShardTime:
             self.idle_ns, self._confirmed_s = 0, None
         if self.at_end:
             if self._confirmed_s is not None and now_s - self._confirmed_s < MAX_CONFIRMATION_GAP_S:
-                self.idle_ns += round((now_s - self._confirmed_s) * 1e9)
+                gone_ns = round((now_s - self._confirmed_s) * 1e9)
+                self.idle_ns, self._idled_ns = self.idle_ns + gone_ns, self._idled_ns + gone_ns
             self._confirmed_s = now_s
         self._has_news = False
 

@@ -113,3 +113,15 @@ def test_a_station_that_shows_no_lag_moves_far_behind_the_others() -> None:
     shard = Shard(restored_ms=100)
     shard.time.read(FRAMES, 5000 * MS)
     assert shard.tick(0.0, FRAMES) == 4000
+
+
+def test_sparse_records_of_a_neighbour_do_not_hold_a_silent_station() -> None:
+    """Idling confirmed between records a second and more apart adds up, though each record ends it."""
+    shard = Shard()
+    shard.read(FRAMES, 100, 100)
+    for second in range(10):
+        for now_s in (0.1, 0.5, 0.9):
+            shard.tick(second * 1.25 + now_s)
+        shard.time.read(FRAMES, (1350 + second * 1250) * MS)
+        shard.tick(second * 1.25 + 1.2, at_end=False)
+    assert shard.tick(13.0) == 100 + 10 * 800
