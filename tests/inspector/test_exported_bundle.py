@@ -21,9 +21,10 @@ NOW_NS = 1_700_000_000_000_000_000
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    untrained = pytest.importorskip("inspector.training.untrained", reason="the training half is not installed")
+    from inspector.training.untrained import write_untrained
+
     path = tmp_path_factory.mktemp("bundle") / "untrained"
-    untrained.write_untrained(path)
+    write_untrained(path)
     return path
 
 
@@ -73,7 +74,6 @@ def judged(folder: Path, name: EngineName, max_batch: int) -> list[pb.Verdict]:
 @pytest.mark.parametrize(("name", "max_batch"), [("onnx", 1), ("onnx", 3), ("openvino", 16)])
 def test_engine_and_batch_change_no_verdict(folder: Path, name: EngineName, max_batch: int) -> None:
     if name == "openvino":
-        pytest.importorskip("openvino", reason="the extra is not installed")
     expected, found = judged(folder, "onnx", 16), judged(folder, name, max_batch)
     assert [(v.decision, v.reason, v.route) for v in found] == [(v.decision, v.reason, v.route) for v in expected]
     np.testing.assert_allclose([v.defect_score for v in found], [v.defect_score for v in expected], atol=1e-5)
@@ -86,3 +86,8 @@ def test_gate_weights_sum_to_one_over_what_was_examined(folder: Path) -> None:
         weights = [m.gate_weight for m in verdict.modalities if m.HasField("gate_weight")]
         assert sum(weights) == pytest.approx(1.0, abs=1e-5)
         assert len(weights) == sum(m.state == pb.MODALITY_STATE_PRESENT for m in verdict.modalities)
+
+
+def test_a_bundle_holds_no_path_of_the_machine_that_made_it(folder: Path) -> None:
+    root = str(Path(__file__).resolve().parents[2]).encode()
+    assert [path.name for path in folder.iterdir() if root in path.read_bytes()] == []
