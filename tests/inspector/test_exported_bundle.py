@@ -73,7 +73,6 @@ def judged(folder: Path, name: EngineName, max_batch: int) -> list[pb.Verdict]:
 
 @pytest.mark.parametrize(("name", "max_batch"), [("onnx", 1), ("onnx", 3), ("openvino", 16)])
 def test_engine_and_batch_change_no_verdict(folder: Path, name: EngineName, max_batch: int) -> None:
-    if name == "openvino":
     expected, found = judged(folder, "onnx", 16), judged(folder, name, max_batch)
     assert [(v.decision, v.reason, v.route) for v in found] == [(v.decision, v.reason, v.route) for v in expected]
     np.testing.assert_allclose([v.defect_score for v in found], [v.defect_score for v in expected], atol=1e-5)
