@@ -16,6 +16,7 @@ from streams.limits import Finding
 from streams.log import Assignment, Position
 from streams.observation import Absence, Image, InspectionId, Observation
 from streams.records import TopicPartition, Topics
+from streams.resume import has_room_for
 from streams.station import Station, Surroundings
 
 __all__ = ["Join", "JoinMetrics", "Judged"]
@@ -219,11 +220,11 @@ class Join:
         """The state of a station. Raises Finding when there is no room for another one."""
         station = self._stations.get(name)
         if station is None:
-            if len(self._stations) >= self._settings.max_stations:
+            if len(self._stations) >= self._settings.max_stations or not has_room_for((*self._stations, name)):
                 raise Finding(
                     pb.DEAD_LETTER_REASON_STATION_LIMIT,
                     f"{len(self._stations) + 1} stations share the partition, at most {self._settings.max_stations} "
-                    "may: raise max_stations or the number of partitions",
+                    "may, and no more than fit beside an offset: raise max_stations or the number of partitions",
                 )
             station = self._stations[name] = Station(self._line, name, self._shared, None)
         return station

@@ -5,8 +5,9 @@ import hashlib
 import logging
 import queue
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -89,7 +90,8 @@ class Resolver:
             detail = f"{self._waiting} references wait, at most {self._settings.max_waiting} may: slow the producer"
             self._done.put(_fetched(frame, None, detail))
             return
-        self._pool.submit(self._work, frame, frame.reference)
+        fetching = self._pool.submit(self._fetch, frame.reference)
+        fetching.add_done_callback(partial(self._finish, frame))
 
     def finished(self) -> list[Fetched]:
         """What has been fetched or has failed since the last call."""
@@ -102,12 +104,17 @@ class Resolver:
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _work(self, frame: Frame, reference: Reference) -> None:
-        try:
-            self._done.put(_fetched(frame, self._fetch(reference), ""))
-        except FetchError as finding:
-            log.warning("%s: %s", frame.inspection, finding)
-            self._done.put(_fetched(frame, None, str(finding)))
+    def _finish(self, frame: Frame, fetching: "Future[Image]") -> None:
+        """Every reference ends here, whatever a storage's client may raise: else its place would stay taken."""
+        if fetching.cancelled():
+            return
+        error = fetching.exception()
+        if error is None:
+            self._done.put(_fetched(frame, fetching.result(), ""))
+            return
+        detail = str(error) if isinstance(error, FetchError) else f"the image cannot be fetched: {error!r}"
+        log.warning("%s: %s", frame.inspection, detail)
+        self._done.put(_fetched(frame, None, detail))
 
     def _fetch(self, reference: Reference) -> Image:
         if not is_allowed(reference.uri, self._settings.allowed_prefixes):

@@ -4,10 +4,18 @@ One JSON object per input partition, well under Kafka's 4,096 bytes of offset me
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 MAX_MEMO_BYTES = 4096
+_FIELDS_BYTES = 128
+_CLOCK_BYTES = 17
+"""Thirteen digits of milliseconds, quotes, colon and comma."""
+
+
+def has_room_for(stations: Iterable[str]) -> bool:
+    """Whether the clocks of these stations fit into one memo."""
+    return sum(len(name) + _CLOCK_BYTES for name in stations) <= MAX_MEMO_BYTES - _FIELDS_BYTES
 
 
 class MemoError(ValueError):

@@ -47,6 +47,7 @@ class Station:
         self.num_bytes = 0
         self._shared, self._settings = shared, shared.settings
         self._sensors = shared.recipes.sensors(line, name)
+        self._sources = shared.recipes.cameras(line, name) | self._sensors.keys() | {"events"}
         self._streams: dict[str, SensorStream] = {}
         self._waiting: list[Trace] = []
 
@@ -362,7 +363,8 @@ class Station:
 
     def _saw(self, origin: Origin, source: str, event_ns: int) -> None:
         self.clock.saw(place(origin), event_ns, origin.append_ns)
-        self._shared.metrics.appended(self.line, self.name, source, (origin.append_ns - event_ns) / 1e9)
+        if source in self._sources:  # a producer may name any number of others
+            self._shared.metrics.appended(self.line, self.name, source, (origin.append_ns - event_ns) / 1e9)
 
 
 def _ns(seconds: float) -> int:

@@ -6,6 +6,7 @@ import pytest
 
 from streams.items import EventKind, Origin
 from streams.join import Join, Judged
+from streams.join_metrics import NoMetrics
 from streams.log import Position
 from streams.observation import Closing
 from streams.records import TopicPartition
@@ -47,6 +48,34 @@ def test_one_station_more_than_there_is_room_for_is_refused() -> None:
     rig.frames()
     rig.put(FRAMES, 0.0, frame(P._replace(station="b"), "top", 0, at_s(0)))
     assert rig.reasons() == ["STATION_LIMIT"]
+
+
+def test_stations_whose_clocks_would_not_fit_beside_an_offset_are_refused() -> None:
+    rig = Rig(replace(SETTINGS, max_stations=1000))
+    for number in range(70):
+        rig.put(FRAMES, 0.0, frame(P._replace(station=f"{number:048d}"), "top", 0, at_s(0)))
+    rig.advance()
+    assert set(rig.reasons()) == {"STATION_LIMIT"}
+    memo = rig.join.positions()[FRAMES].memo
+    assert len(Memo.decode(memo, 0).clocks_ms) == 61
+
+
+class Sources(NoMetrics):
+    """Notes which sources were reported."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def appended(self, line: str, station: str, source: str, delay_s: float) -> None:
+        self.names.add(source)
+
+
+def test_only_sources_that_a_recipe_names_are_reported() -> None:
+    sources = Sources()
+    rig = Rig(metrics=sources)
+    for camera in ("top", "x1", "x2"):
+        rig.put(FRAMES, 0.0, frame(P, camera, 0, at_s(0)))
+    assert sources.names == {"top"}
 
 
 def test_offsets_wait_for_the_verdict_and_for_what_may_still_be_needed() -> None:

@@ -107,3 +107,15 @@ def test_only_addresses_below_a_prefix_are_allowed(uri: str, allowed: bool) -> N
 
 def test_nothing_is_allowed_by_default(image_file: Path) -> None:
     assert not is_allowed(f"file://{image_file}", ReferenceSettings().allowed_prefixes)
+
+
+def test_an_error_of_the_storage_client_fails_the_reference(image_file: Path) -> None:
+    """Clients raise what is no OSError; the place of each such reference must become free again."""
+
+    def read(uri: str, size_bytes: int) -> bytes:
+        raise RuntimeError("no credentials")
+
+    resolver = Resolver(ReferenceSettings((f"file://{image_file.parent}",)), Limits(), read)
+    found = resolve(resolver, reference_to(image_file))
+    assert found.image is None
+    assert "no credentials" in found.detail
