@@ -11,7 +11,7 @@ from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_MISPLACED_STATIO
 from streams.assembly import JoinSettings, RecipeBook
 from streams.codecs import decode
 from streams.dead_letters import reject
-from streams.items import Chunk, Event, Frame, Item, Rejected, Trace
+from streams.items import Chunk, Entry, Event, Frame, Item, Rejected, Trace
 from streams.join import Join, JoinMetrics
 from streams.limits import Limits
 from streams.log import Assignment, Batch, Position
@@ -29,8 +29,8 @@ class StationMap:
         self._home: dict[tuple[str, str], tuple[int, str]] = {}
 
     def misplaced(self, line: str, station: str, at: TopicPartition) -> str | None:
-        """None where the station is at home; else what is wrong and what mends it."""
-        partition, topic = self._home.setdefault((line, station), (at.partition, at.topic))
+        """None where the station is at home or new; else what is wrong and what mends it."""
+        partition, topic = self._home.get((line, station), (at.partition, at.topic))
         if partition == at.partition:
             return None
         return (
@@ -38,6 +38,9 @@ class StationMap:
             f"{at.topic}: its producers place records differently; set all of them to Kafka's default partitioner "
             "(murmur2 over the key; librdkafka: partitioner=murmur2_random)"
         )
+
+    def learn(self, line: str, station: str, at: TopicPartition) -> None:
+        self._home.setdefault((line, station), (at.partition, at.topic))
 
     def forget(self, shards: AbstractSet[Shard]) -> None:
         gone = {(shard.line, shard.partition) for shard in shards}
@@ -106,14 +109,18 @@ class Shards:
         if join is None:
             return
         item = decode(record, self._settings.limits, self._line_of[record.topic])
-        join.add(self._placed(item, record, at))
+        station = _station(item)
+        if not join.was_read(item.origin):  # else it is at home where it was accepted
+            item = self._placed(item, station, record, at)
+        join.add(item)
+        if join.knows(station):  # no more names are kept than stations
+            self._stations.learn(self._line_of[at.topic], station, at)
         for frame in join.references():
             self._resolver.submit(frame)
 
-    def _placed(self, item: Item, record: Record, at: TopicPartition) -> Item:
+    def _placed(self, item: Item, station: str, record: Record, at: TopicPartition) -> Item:
         """The item, or its rejection where the station's records lie in several partitions."""
-        station = _station(item)
-        if not station or isinstance(item, Rejected):
+        if isinstance(item, Rejected) and item.entry is None:
             return item
         finding = self._stations.misplaced(self._line_of[at.topic], station, at)
         if finding is None:
@@ -164,6 +171,8 @@ class Shards:
 
 def _station(item: Item) -> str:
     match item:
+        case Rejected(entry=Entry() as entry):
+            return entry.inspection.station
         case Chunk() | Rejected():
             return item.station
         case Frame() | Trace() | Event():

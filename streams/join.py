@@ -86,6 +86,14 @@ class Join:
         known = self._stations.get(station)
         return None if known is None else known.clock.now_ns
 
+    def knows(self, station: str) -> bool:
+        """Whether state is kept of a station."""
+        return station in self._stations
+
+    def was_read(self, origin: Origin) -> bool:
+        """Whether a predecessor had read this record: what became of it then stands."""
+        return self._ledger.was_read(origin)
+
     def add(self, item: Item) -> None:
         """Takes the next record of its partition."""
         again = self._ledger.read(item.origin)

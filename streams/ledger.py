@@ -155,9 +155,11 @@ class Ledger:
 
     def read(self, origin: Origin) -> bool:
         """Takes note of a record read; True when the predecessor had read it as well."""
-        cursor = self._cursors[place(origin)]
-        cursor.next = origin.offset + 1
-        return origin.offset < cursor.read
+        self._cursors[place(origin)].next = origin.offset + 1
+        return self.was_read(origin)
+
+    def was_read(self, origin: Origin) -> bool:
+        return origin.offset < self._cursors[place(origin)].read
 
     def hold(self, origin: Origin) -> None:
         self._cursors[place(origin)].hold(origin.offset)
