@@ -19,3 +19,4 @@ def test_the_line_decides_as_the_files_do(bootstrap: str, tmp_path: Path) -> Non
     assert len(found.tipped) <= 1
     assert found.largest_score_difference < 1e-5
     assert found.accuracy["line"] == found.accuracy["files"]
+    assert min(found.decisions["line"]["PASS"], found.decisions["line"]["FAIL"]) > 0
