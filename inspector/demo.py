@@ -48,7 +48,7 @@ class DemoSettings:
     num_pieces: int = 600
     rate_hz: float = 12.0
     seed: int = 2026
-    """Another line than the one that the bundle was trained on (seed 0)."""
+    """Another line than the one that the bundle was trained on (seed 1)."""
 
     @property
     def line(self) -> LineSettings:
