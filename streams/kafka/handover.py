@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from kafka import KafkaConsumer, OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
@@ -82,6 +83,8 @@ class Handover:
         if position.offset > end:
             log.error("%s/%d: committed offset %d lies behind the end %d: was the topic made anew? Reading from %d",
                       *at, position.offset, end, first)  # fmt: skip
+            memo = replace(Memo.decode(position.memo, position.offset), read=first)
+            self._positions[at] = Position(first, memo.encode())  # no predecessor has accepted what lies there now
             return first
         return position.offset
 

@@ -1,0 +1,58 @@
+"""Where a new owner goes on reading, on a stand-in for the group's consumer."""
+
+from collections.abc import Iterable, Mapping
+
+import pytest
+from kafka import OffsetAndMetadata
+from kafka import TopicPartition as KafkaPartition
+
+from streams.kafka.handover import Handover
+from streams.kafka.settings import KafkaSettings
+from streams.records import Shard, TopicPartition, Topics
+from streams.resume import Memo
+
+TOPICS = Topics("qa", "line-1")
+FIRST, END = 5, 100
+
+
+class Consumer:
+    """Every partition holds records from FIRST to END, and has the same committed position."""
+
+    def __init__(self, position: OffsetAndMetadata | None) -> None:
+        self._position = position
+        self.kept: dict[str, OffsetAndMetadata] = {}
+        self.sought: dict[str, int] = {}
+
+    def committed(self, at: KafkaPartition, metadata: bool, timeout_ms: int) -> OffsetAndMetadata | None:
+        return self._position
+
+    def beginning_offsets(self, partitions: Iterable[KafkaPartition]) -> Mapping[KafkaPartition, int]:
+        return dict.fromkeys(partitions, FIRST)
+
+    def end_offsets(self, partitions: Iterable[KafkaPartition]) -> Mapping[KafkaPartition, int]:
+        return dict.fromkeys(partitions, END)
+
+    def commit(self, offsets: Mapping[KafkaPartition, OffsetAndMetadata]) -> None:
+        self.kept = {at.topic: kept for at, kept in offsets.items()}
+
+    def seek(self, at: KafkaPartition, offset: int) -> None:
+        self.sought[at.topic] = offset
+
+
+@pytest.mark.parametrize(
+    ("committed", "start", "read"),
+    [
+        pytest.param(40, 40, 60, id="goes on where the predecessor was"),
+        pytest.param(2, FIRST, 60, id="retention was faster"),
+        pytest.param(500, FIRST, FIRST, id="a topic made anew: nothing in it was accepted before"),
+    ],
+)
+def test_where_reading_goes_on(committed: int, start: int, read: int) -> None:
+    lost: list[tuple[TopicPartition, int, int]] = []
+    consumer = Consumer(OffsetAndMetadata(committed, Memo(60, 1, 2, {"st": 7}).encode(), -1))
+    handover = Handover(consumer, KafkaSettings(), {Shard("line-1", 0): TOPICS}, lambda *each: lost.append(each))
+    assert handover.step(0.0) is None
+    assert set(consumer.sought.values()) == {start}
+    kept = consumer.kept[TOPICS.of("frames")]
+    assert (kept.offset, Memo.decode(kept.metadata, kept.offset)) == (start, Memo(read, 1, 2, {"st": 7}))
+    assert [first for _, first, _ in lost] == ([committed] * 3 if committed < FIRST else [])
