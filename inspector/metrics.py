@@ -67,6 +67,9 @@ class WorkerMetrics:
         """After one turn of the main loop."""
         for record in batch.records:
             self.records.labels(record.topic).inc()
+        if batch.lost:
+            for gauge in (self.lag, self.open_pieces, self.open_bytes):
+                gauge.clear()
         self.unread.set(len(batch.unread))
         self.lost_offsets.inc(batch.num_lost)
         for at, lag in batch.lag.items():

@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 
 from inspector.config.problems import ConfigError, Problem, load_toml
 from inspector.config.tables import (
-    Bytes,
     EmbeddedTable,
     EvidenceTable,
     GatewayTable,
@@ -22,6 +21,7 @@ from inspector.config.tables import (
     WorkerTable,
 )
 from inspector.recipe.book import Recipes, find_recipe_files, load_recipes
+from streams.dead_letters import MAX_RAW_BYTES
 from streams.kafka.settings import KafkaSecurity, KafkaSettings
 from streams.records import Topics
 
@@ -33,7 +33,8 @@ class ServiceConfig(Table):
     lines: tuple[Name, ...] = Field(min_length=1)
     recipes: tuple[str, ...] = Field(min_length=1)
     """Files or patterns such as `recipes/*.toml`."""
-    max_record_bytes: Bytes = 8 * 2**20
+    max_record_bytes: int = Field(default=8 * 2**20, ge=2 * MAX_RAW_BYTES)
+    """A dead letter, with the first bytes of its record, must fit as well."""
     log: Annotated[EmbeddedTable | KafkaTable, Field(discriminator="kind")]
     join: JoinTable = JoinTable()
     worker: WorkerTable = WorkerTable()

@@ -77,6 +77,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         (GOOD.replace("embedded", "sqlite"), "log", "'embedded', 'kafka'"),
         (GOOD.replace('path = "data/log.sqlite"', ""), "log.path", "is required"),
         (GOOD.replace('["line-1"]', "[]"), "lines = []", "at least 1 item"),
+        ("max_record_bytes = 1000\n" + GOOD, "max_record_bytes = 1000", "131072"),
         (GOOD.replace("line-1", "line 1"), "lines[0] = 'line 1'", "pattern"),
         (GOOD.replace("recipe.toml", "no/*.toml"), "recipes = 'no/*.toml'", "names no file"),
         (KAFKA + '[log.sasl]\nusername = "u"', "log.sasl", "one of password_env and password_file"),

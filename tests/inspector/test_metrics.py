@@ -1,0 +1,31 @@
+"""What a worker reports of itself."""
+
+from prometheus_client import CollectorRegistry
+
+from inspector.metrics import WorkerMetrics
+from inspector.recipe.book import Recipes
+from inspector.shards import Shards, ShardSettings
+from streams.assembly import JoinSettings
+from streams.limits import Limits
+from streams.log import Assignment, Batch
+from streams.records import Shard, TopicPartition
+from streams.references import ReferenceSettings, Resolver
+from tests.line import RECIPE, TOPICS
+
+
+def test_a_lost_shard_is_reported_no_more() -> None:
+    metrics = WorkerMetrics(registry := CollectorRegistry())
+    resolver = Resolver(ReferenceSettings(), Limits())
+    shards = Shards(ShardSettings("qa", ("line-1",), JoinSettings(), Limits()), Recipes([RECIPE]), resolver, metrics)
+    shard = Shard("line-1", 0)
+    shards.own(Assignment(shard, {}, dict.fromkeys(TOPICS.inputs, 0)))
+    topic = TOPICS.of("frames")
+    place = {"topic": topic, "partition": "0"}
+    metrics.turn(shards, Batch(None, lag={TopicPartition(topic, 0): 7}))
+    assert registry.get_sample_value("inspector_consumer_lag_records", place) == 7
+    assert registry.get_sample_value("inspector_open_pieces", {"line": "line-1", "partition": "0"}) == 0
+    shards.drop({shard})
+    metrics.turn(shards, Batch(None, lost=frozenset({shard})))
+    assert registry.get_sample_value("inspector_consumer_lag_records", place) is None
+    assert registry.get_sample_value("inspector_open_pieces", {"line": "line-1", "partition": "0"}) is None
+    resolver.close()
