@@ -59,6 +59,9 @@ def properties(port: int, controller_port: int, data: Path) -> dict[str, str]:
         "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
         "log.dirs": str(data / "log"),
         "auto.create.topics.enable": "false",
+        # A broker that was killed may register again only when its session has ended (default: 9 s).
+        "broker.session.timeout.ms": "2000",
+        "broker.heartbeat.interval.ms": "500",
         "group.initial.rebalance.delay.ms": "0",
         "message.max.bytes": str(17 * 2**20),
         "offsets.topic.num.partitions": "4",

@@ -1,6 +1,7 @@
 """Finds out, step by step, where a new owner of shards goes on and what its predecessors left. Reads no payload."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -36,6 +37,8 @@ class Handover:
         self._positions: dict[KafkaPartition, Position | None] = {}
         self._starts: dict[KafkaPartition, int] = {}
         self._readback: ReadBack | None = None
+        self._begun_s = time.monotonic()
+        self._reported = False
 
     def step(self, timeout_s: float) -> Sequence[Assignment] | None:
         """Goes on for about `timeout_s`; None until all shards are ready. Errors of the cluster pass through."""
@@ -46,9 +49,26 @@ class Handover:
         if self._readback is None:
             self._readback = ReadBack(self._settings, self._readback_starts())
         if not self._readback.step(timeout_s):
+            self.report_waiting(TimeoutError("verdicts cannot be read to their end"))
             return None
         readback = self._readback
         return [self._assignment(shard, readback) for shard in self._shards]
+
+    def report_waiting(self, reason: Exception) -> None:
+        """The cluster answers, and a predecessor's transaction is not over: normal for as long as it may last.
+
+        Kafka 4.3.0 on one node, killed and back only after that time, skips the marker that ends it; then it hangs.
+        """
+        waited_s = time.monotonic() - self._begun_s
+        if not self._reported and waited_s > 3 * self._settings.transaction_timeout_ms / 1000:
+            self._reported = True
+            log.error(
+                "waiting for %.0f s on a transaction that a dead worker of group %s left open (%s): if it hangs, end it "
+                "with `kafka-transactions.sh find-hanging` and `abort`",
+                waited_s,
+                self._settings.group,
+                reason,
+            )
 
     def close(self) -> None:
         if self._readback is not None:

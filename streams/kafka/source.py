@@ -172,8 +172,10 @@ class KafkaSource:
             self._session.refused = True
             return ()
         except kafka_errors.KafkaError as exc:
-            if obstacle(self._settings):  # else a predecessor's transaction is not over yet
+            if obstacle(self._settings):
                 time.sleep(min(timeout_s, self._reach.failed(exc)))
+            else:
+                handover.report_waiting(exc)
             return ()
         self._reach.worked()
         if gained is None:
