@@ -4,6 +4,7 @@ Knows nothing of pieces and windows."""
 import hashlib
 import logging
 import queue
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -43,8 +44,10 @@ class ReferenceSettings:
     allowed_prefixes: tuple[str, ...] = ()
     """Addresses below which references may lie, such as `s3://frames/line-1/`; none by default."""
     num_threads: int = 4
-    max_waiting: int = 64
-    """References waiting beyond this are refused, so that a flood cannot fill the memory."""
+    max_ready: int = 8
+    """Images fetched and not taken yet; fetching waits then, so that a busy worker's memory stays bounded."""
+    max_waiting: int = 10_000
+    """References waiting beyond this are refused. They are small; a backlog after downtime holds many."""
 
 
 Read = Callable[[str, int], bytes]
@@ -78,7 +81,9 @@ class Resolver:
     def __init__(self, settings: ReferenceSettings, limits: Limits, read: Read = read_with_fsspec) -> None:
         self._settings, self._limits, self._read = settings, limits, read
         self._pool = ThreadPoolExecutor(settings.num_threads, thread_name_prefix="references")
-        self._done: queue.SimpleQueue[Fetched] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[Fetched, bool]] = queue.SimpleQueue()
+        """With whether it takes one of the places for images that are ready."""
+        self._ready = threading.Semaphore(settings.max_ready)
         self._waiting = 0
 
     def submit(self, frame: Frame) -> None:
@@ -88,7 +93,7 @@ class Resolver:
         self._waiting += 1
         if self._waiting > self._settings.max_waiting:
             detail = f"{self._waiting} references wait, at most {self._settings.max_waiting} may: slow the producer"
-            self._done.put(_fetched(frame, None, detail))
+            self._done.put((_fetched(frame, None, detail), False))
             return
         fetching = self._pool.submit(self._fetch, frame.reference)
         fetching.add_done_callback(partial(self._finish, frame))
@@ -97,12 +102,16 @@ class Resolver:
         """What has been fetched or has failed since the last call."""
         found: list[Fetched] = []
         while not self._done.empty():
-            found.append(self._done.get())
+            fetched, takes_place = self._done.get()
+            found.append(fetched)
+            if takes_place:
+                self._ready.release()
         self._waiting -= len(found)
         return found
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._ready.release(self._settings.num_threads)  # whoever waits for a place may end
 
     def _finish(self, frame: Frame, fetching: "Future[Image]") -> None:
         """Every reference ends here, whatever a storage's client may raise: else its place would stay taken."""
@@ -110,13 +119,14 @@ class Resolver:
             return
         error = fetching.exception()
         if error is None:
-            self._done.put(_fetched(frame, fetching.result(), ""))
+            self._done.put((_fetched(frame, fetching.result(), ""), True))
             return
         detail = str(error) if isinstance(error, FetchError) else f"the image cannot be fetched: {error!r}"
         log.warning("%s: %s", frame.inspection, detail)
-        self._done.put(_fetched(frame, None, detail))
+        self._done.put((_fetched(frame, None, detail), True))
 
     def _fetch(self, reference: Reference) -> Image:
+        self._ready.acquire()
         if not is_allowed(reference.uri, self._settings.allowed_prefixes):
             raise FetchError(
                 f"{reference.uri} lies below none of the allowed prefixes {list(self._settings.allowed_prefixes)}: "

@@ -63,8 +63,8 @@ class Handover:
         if not self._reported and waited_s > 3 * self._settings.transaction_timeout_ms / 1000:
             self._reported = True
             log.error(
-                "waiting for %.0f s on a transaction that a dead worker of group %s left open (%s): if it hangs, end it "
-                "with `kafka-transactions.sh find-hanging` and `abort`",
+                "waiting for %.0f s on a transaction that a dead worker of group %s left open (%s): if it hangs, "
+                "end it with `kafka-transactions.sh find-hanging` and `abort`",
                 waited_s,
                 self._settings.group,
                 reason,

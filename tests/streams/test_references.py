@@ -1,6 +1,7 @@
 """References: only below allowed prefixes, only what was hashed, never on the caller's thread."""
 
 import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,21 @@ def test_a_missing_file_is_a_finding(resolver: Resolver, image_file: Path) -> No
 def test_a_damaged_image_is_a_finding(resolver: Resolver, image_file: Path) -> None:
     image_file.write_bytes(image_file.read_bytes()[:-20])
     assert resolve(resolver, reference_to(image_file)).image is None
+
+
+def test_a_backlog_is_fetched_whole_though_few_images_are_held(image_file: Path) -> None:
+    resolver = Resolver(ReferenceSettings((f"file://{image_file.parent}",), max_ready=2), Limits())
+    for _ in range(200):
+        resolver.submit(frame(reference_to(image_file)))
+    found: list[Fetched] = []
+    most, deadline = 0, time.monotonic() + 30
+    while len(found) < 200 and time.monotonic() < deadline:
+        most = max(most, resolver._done.qsize())
+        found += resolver.finished()
+    resolver.close()
+    assert all(each.image is not None for each in found)
+    assert len(found) == 200
+    assert 1 <= most <= 2
 
 
 def test_a_flood_is_refused(image_file: Path) -> None:
