@@ -70,6 +70,10 @@ class StationClock:
         """Newest event time, and how long the partition had run when it came."""
         self._lag: dict[TopicPartition, int] = {}
 
+    @property
+    def has_begun(self) -> bool:
+        return self.now_ns is not None or bool(self._newest)
+
     def saw(self, at: TopicPartition, event_ns: int, append_ns: int) -> None:
         """A usable record of this station, after the partition was told of it."""
         if at not in self._newest or event_ns >= self._newest[at][0]:

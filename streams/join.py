@@ -179,7 +179,10 @@ class Join:
         try:
             self._dispatch(item, again=again)
         except Finding as finding:
-            self._refuse(item.origin, finding, _inspection(item), station=_station_name(item))
+            name = _station_name(item)
+            self._refuse(item.origin, finding, _inspection(item), station=name)
+            if name in self._stations and self._stations[name].is_blank:
+                del self._stations[name]  # a name that only refused records carry takes no place
 
     def _dispatch(self, item: Frame | Chunk | Trace | Event, *, again: bool) -> None:
         station = self._station(_station_name(item))

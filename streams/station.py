@@ -52,6 +52,10 @@ class Station:
         self._waiting: list[Trace] = []
 
     @property
+    def is_blank(self) -> bool:
+        return not (self.open or self.closed or self._waiting or self._streams or self.clock.has_begun)
+
+    @property
     def horizon_ns(self) -> int | None:
         """Event time before which nothing enters any more."""
         return None if self.clock.now_ns is None else self.clock.now_ns - _ns(self._settings.dedup_horizon_s)

@@ -50,6 +50,14 @@ def test_one_station_more_than_there_is_room_for_is_refused() -> None:
     assert rig.reasons() == ["STATION_LIMIT"]
 
 
+def test_a_station_of_refused_records_alone_takes_no_room() -> None:
+    rig = Rig(replace(SETTINGS, max_stations=1))
+    rig.put(FRAMES, 0.0, frame(P._replace(station="typo"), "top", 0, at_s(1000)))
+    rig.advance()
+    rig.frames()
+    assert rig.reasons() == ["CLOCK"]
+
+
 def test_stations_whose_clocks_would_not_fit_beside_an_offset_are_refused() -> None:
     rig = Rig(replace(SETTINGS, max_stations=1000))
     for number in range(70):
