@@ -42,6 +42,11 @@ FULL: dict[str, Plan] = {
         ("before commit", 300, "STOP"),
     ],
 }
+EMBEDDED: dict[str, Plan] = {
+    "worker-1": [*FULL["worker-1"], ("before begin", 200, "STOP")],
+    "worker-2": [("after poll", 100, "KILL"), ("before commit", 100, "KILL"), ("after send_offsets", 100, "KILL")],
+}
+"""One worker owns the line; the other takes over when the lease of the stopped one has run out."""
 SHORT: dict[str, Plan] = {
     "worker-1": [("after poll", 60, "KILL"), ("after produce", 80, "KILL")],
     "worker-2": [("after send_offsets", 60, "KILL"), ("before commit", 80, "KILL")],
@@ -260,7 +265,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="write the report here")
     given = parser.parse_args()
     folder = given.folder or Path(tempfile.mkdtemp(prefix="faults"))
-    report = run(Options(given.log, given.pieces, given.rate, folder, SHORT if given.short else FULL))
+    full, leave_at = (FULL, 0.6) if given.log == "kafka" else (EMBEDDED, 0.97)
+    report = run(Options(given.log, given.pieces, given.rate, folder, SHORT if given.short else full, leave_at))
     text = json.dumps(report, indent=1)
     print(text)
     if given.out:
