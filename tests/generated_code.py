@@ -13,7 +13,10 @@ FOLDER = "protos/inspection/v1"
 def generate(out: Path) -> None:
     protos = sorted(f"{FOLDER}/{path.name}" for path in (ROOT / FOLDER).glob("*.proto"))
     arguments = ["protoc", f"-I{ROOT}", f"--python_out={out}", f"--pyi_out={out}"]
-    for command in ([*arguments, *protos], ["protoc", f"-I{ROOT}", f"--grpc_python_out={out}", f"{FOLDER}/service.proto"]):
+    for command in (
+        [*arguments, *protos],
+        ["protoc", f"-I{ROOT}", f"--grpc_python_out={out}", f"{FOLDER}/service.proto"],
+    ):
         if protoc.main(command) != 0:
             sys.exit(f"protoc failed: {' '.join(command)}")
 
