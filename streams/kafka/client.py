@@ -15,6 +15,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
 from streams.kafka.settings import KafkaSettings, client_options, reader_options, writer_options
+from streams.kafka.transactional import BoundedProducer, PatientClient
 from streams.log import LogError
 from streams.records import TYPE_HEADER, Record
 
@@ -162,17 +163,18 @@ def open_producer(settings: KafkaSettings) -> KafkaProducer:
     return _opened(settings, lambda: KafkaProducer(**options))
 
 
-def open_transactional_producer(settings: KafkaSettings) -> KafkaProducer:
+def open_transactional_producer(settings: KafkaSettings) -> BoundedProducer:
     """The worker's producer; opening it ends whatever transaction its predecessor of the same name left."""
     options = writer_options(settings) | {
         "client_id": f"{settings.worker}-sink",
         "transactional_id": settings.transactional_id,
         "transaction_timeout_ms": settings.transaction_timeout_ms,
-        "max_block_ms": 30_000,
+        "max_block_ms": settings.transaction_timeout_ms,
+        "kafka_client": PatientClient,
     }
 
-    def ready() -> KafkaProducer:
-        producer = KafkaProducer(**options)
+    def ready() -> BoundedProducer:
+        producer = BoundedProducer(**options)
         try:
             producer.init_transactions()
         except kafka_errors.KafkaError:

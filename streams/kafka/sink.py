@@ -4,13 +4,14 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 
-from kafka import KafkaProducer, OffsetAndMetadata
+from kafka import OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
 from kafka import errors as kafka_errors
 
 from streams.kafka.client import FATAL_ERRORS, Reach, discard, fatal, headers_of, open_transactional_producer
 from streams.kafka.session import Session
 from streams.kafka.settings import KafkaSettings
+from streams.kafka.transactional import BoundedProducer
 from streams.log import CommitRefusedError, LogError, Position, Step, no_step
 from streams.records import Output, TopicPartition
 from streams.resume import MAX_MEMO_BYTES
@@ -28,6 +29,10 @@ REFUSALS = (
 """Somebody else may own the shards by now."""
 
 
+class _UnansweredError(kafka_errors.CommitFailedError):  # type: ignore[misc]
+    """The commit was asked for, and nobody said what became of it."""
+
+
 class KafkaSink:
     """`streams.log.Sink` by transactions.
 
@@ -40,7 +45,7 @@ class KafkaSink:
         self._session = session
         self._step = step
         self._reach = Reach(settings)
-        self._producer: KafkaProducer | None = open_transactional_producer(settings)
+        self._producer: BoundedProducer | None = open_transactional_producer(settings)
         """None after a wreck, until the next commit."""
 
     def commit(
@@ -56,7 +61,7 @@ class KafkaSink:
                 self._wreck()
                 raise fatal(self._settings, exc) from exc
             except kafka_errors.KafkaError as exc:
-                self._abort()
+                self._wreck()  # opening anew ends the transaction; an abort may wait for a connection that is gone
                 time.sleep(self._reach.failed(exc))
 
     def close(self) -> None:
@@ -85,7 +90,7 @@ class KafkaSink:
         self._reach.worked()
         return ends
 
-    def _produce(self, producer: KafkaProducer, outputs: Sequence[Output]) -> Mapping[TopicPartition, int]:
+    def _produce(self, producer: BoundedProducer, outputs: Sequence[Output]) -> Mapping[TopicPartition, int]:
         futures = [
             producer.send(
                 each.topic, value=each.value, key=each.key, headers=headers_of(each.type), partition=each.partition
@@ -100,9 +105,11 @@ class KafkaSink:
             ends[at] = max(ends.get(at, 0), written.offset + 1)
         return ends
 
-    def _finish(self, producer: KafkaProducer) -> None:
+    def _finish(self, producer: BoundedProducer) -> None:
         try:
             producer.commit_transaction()
+        except kafka_errors.KafkaTimeoutError as exc:
+            raise _UnansweredError(f"the commit is in doubt: {exc!r}") from exc
         except kafka_errors.KafkaError as exc:
             raise kafka_errors.CommitFailedError(f"the commit is in doubt: {exc!r}") from exc
 
@@ -111,6 +118,9 @@ class KafkaSink:
         self._session.replaced = isinstance(error, kafka_errors.FencedInstanceIdError)
         if isinstance(error, kafka_errors.ProducerFencedError | kafka_errors.InvalidProducerEpochError):
             self._wreck()
+        elif isinstance(error, _UnansweredError):  # the handover waits for its end: opening anew makes one
+            self._wreck()
+            self._producer = open_transactional_producer(self._settings)
         else:
             self._abort()
         log.warning("commit refused, the shards are given up: %r", error)

@@ -75,6 +75,37 @@ def test_a_commit_begun_in_an_outage_is_written_once(broker: tuple[Broker, Kafka
     assert [record.value for record in line.verdicts(1)] == [b"A"]
 
 
+@pytest.mark.parametrize("point", ["before begin", "after produce", "after send_offsets", "before commit"])
+def test_a_broker_killed_within_a_transaction_costs_seconds(broker: tuple[Broker, KafkaLine], point: str) -> None:
+    kafka, line = broker
+    frames = TopicPartition(line.topics.of("frames"), 0)
+    restart = threading.Timer(1.0, kafka.start)
+    reached: list[str] = []
+
+    def strike(step: str) -> None:
+        if step == point and point not in reached:
+            kafka.kill()
+            restart.start()
+        reached.append(step)
+
+    line.publish([b"a"])
+    patient = replace(line.settings, session_timeout_ms=60_000, transaction_timeout_ms=60_000)
+    log = replace(line, settings=patient).log()  # no timeout of the cluster's or of the sink's may help it out
+    with closing(log.sink(strike)) as sink, closing(log.source()) as source:
+        batches, _ = poll_until(source, 1)
+        commit = threading.Thread(
+            target=sink.commit,
+            args=([line.verdict(b"A")], {frames: Position(1, Memo(read=1).encode())}, batches[-1].epoch),
+            daemon=True,  # one that never returns fails the test instead of holding it
+        )
+        commit.start()
+        commit.join(30)
+        restart.join()
+        assert point in reached
+        assert not commit.is_alive()
+    assert [record.value for record in line.verdicts(1)] == [b"A"]
+
+
 def test_opening_waits_for_a_cluster_that_is_not_there_yet(tmp_path: Path) -> None:
     port, controller = free_ports(2)
     kafka = Broker(tmp_path, properties(port, controller, tmp_path))
