@@ -1,5 +1,6 @@
 """Reads what a fault run left in its log, without the product's own readers, and works out the figures."""
 
+import json
 import sqlite3
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ class Read:
 
     piece: str
     station: str
+    partition: int
+    entry_s: float
     append_s: float
     outcome: tuple[object, ...]
     """What must be equal to an undisturbed run's: decision, reason, modalities, bundle."""
@@ -30,16 +33,17 @@ def read_verdicts(config: Path, prefix: str, bootstrap: str) -> list[Read]:
     """All committed verdicts of the line, in any order."""
     topic = f"{prefix}.line-1.verdicts"
     values = _from_kafka(topic, bootstrap) if bootstrap else _from_sqlite(topic, config.with_name("log.sqlite"))
-    return [_read(Verdict.FromString(value), append_s) for value, append_s in values]
+    return [_read(Verdict.FromString(value), partition, append_s) for value, partition, append_s in values]
 
 
-def _read(verdict: Verdict, append_s: float) -> Read:
+def _read(verdict: Verdict, partition: int, append_s: float) -> Read:
     modalities = tuple((each.name, each.state) for each in verdict.modalities)
     outcome = (verdict.decision, verdict.reason, modalities, verdict.bundle, verdict.bundle_version)
-    return Read(verdict.inspection.piece_id, verdict.inspection.station, append_s, outcome)
+    piece, station = verdict.inspection.piece_id, verdict.inspection.station
+    return Read(piece, station, partition, verdict.entry_ns / 1e9, append_s, outcome)
 
 
-def _from_kafka(topic: str, bootstrap: str) -> Iterator[tuple[bytes, float]]:
+def _from_kafka(topic: str, bootstrap: str) -> Iterator[tuple[bytes, int, float]]:
     consumer = KafkaConsumer(
         bootstrap_servers=bootstrap,
         isolation_level="read_committed",
@@ -53,17 +57,17 @@ def _from_kafka(topic: str, bootstrap: str) -> Iterator[tuple[bytes, float]]:
         ends = consumer.end_offsets(partitions)
         while any(consumer.position(each) < ends[each] for each in partitions):
             for records in consumer.poll(timeout_ms=200).values():
-                yield from ((record.value, record.timestamp / 1000) for record in records)
+                yield from ((record.value, record.partition, record.timestamp / 1000) for record in records)
     finally:
         consumer.close()
 
 
-def _from_sqlite(topic: str, path: Path) -> Iterator[tuple[bytes, float]]:
+def _from_sqlite(topic: str, path: Path) -> Iterator[tuple[bytes, int, float]]:
     with sqlite3.connect(path) as base:
         query = "SELECT value, append_ns FROM records JOIN topics ON topics.id = topic WHERE name = ?"
         rows = base.execute(query, (topic,)).fetchall()
     base.close()
-    yield from ((value, append_ns / 1e9) for value, append_ns in rows)
+    yield from ((value, 0, append_ns / 1e9) for value, append_ns in rows)
 
 
 def compare(calm: Sequence[Read], faulty: Sequence[Read]) -> list[str]:
@@ -74,6 +78,12 @@ def compare(calm: Sequence[Read], faulty: Sequence[Read]) -> list[str]:
         for read in faulty
         if expected.get(read.piece) != read.outcome
     ]
+
+
+def open_at(reads: Sequence[Read], note: Mapping[str, object]) -> int:
+    """Pieces in the killed worker's partitions that had entered and had no verdict yet."""
+    at_s, owned = float(str(note["at_s"])), json.loads(str(note["partitions"]))
+    return sum(read.partition in owned and read.entry_s < at_s < read.append_s for read in reads)
 
 
 def gaps(reads: Sequence[Read], notes: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:

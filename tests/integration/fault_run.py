@@ -21,7 +21,7 @@ from pathlib import Path
 
 from deploy.kafka.run import Broker, properties
 from tests.integration.conftest import free_ports
-from tests.integration.fault_report import Read, compare, count_aborts, gaps, read_verdicts
+from tests.integration.fault_report import Read, compare, count_aborts, gaps, open_at, read_verdicts
 from tests.integration.faults import ROOT, WorkerProcess, wait_for
 
 Plan = Sequence[tuple[str, int, str]]
@@ -227,7 +227,7 @@ class Disturbance:
             supervisors[-1].leave()
 
     def _note(self, what: str) -> None:
-        self.events.append({"at_s": time.time(), "point": what, "signal": "", "open_pieces": 0})
+        self.events.append({"at_s": time.time(), "point": what, "signal": ""})
 
 
 def run(options: Options) -> dict[str, object]:
@@ -250,7 +250,7 @@ def run(options: Options) -> dict[str, object]:
         "differing": compare(calm, faulty),
         "faults": len(notes) + len(disturbance.events),
         "aborted_transactions": aborts,
-        "open_pieces_at_kills": sum(note["open_pieces"] for note in kills),
+        "open_pieces_at_kills": sum(open_at(faulty, note) for note in kills),
         "gaps": gaps(faulty, sorted([*notes, *disturbance.events], key=lambda note: note["at_s"])),
     }
 

@@ -1,4 +1,4 @@
-"""A whole worker of the product as a process that may kill itself at named points, and notes what was open then.
+"""A whole worker of the product as a process that may kill itself at named points, and notes what it owned then.
 
 Started by `fault_run` with CONFIG, WORKER, NOTES and the FAULT_ variables of `tests.integration.faults`.
 """
@@ -25,7 +25,7 @@ from tests.integration.faults import Fault, FaultySource
 
 @dataclass
 class NotedFault(Fault):
-    """Writes down, before it strikes, when and with how many open pieces."""
+    """Writes down, before it strikes, when, and which partitions the worker owned."""
 
     notes: Path = Path()
     metrics: WorkerMetrics | None = None
@@ -34,13 +34,15 @@ class NotedFault(Fault):
         if point == self.point and self.seen >= self.after:
             note = {"at_s": time.time(), "worker": os.environ["WORKER"], "point": point, "signal": self.signal.name}
             with self.notes.open("a") as file:
-                file.write(json.dumps({**note, "open_pieces": self._open()}) + "\n")
+                file.write(json.dumps({**note, "partitions": self._owned()}) + "\n")
         super().reached(point)
 
-    def _open(self) -> int:
+    def _owned(self) -> list[int]:
+        """Partitions that this worker owns, by its own gauges."""
         if self.metrics is None:
-            return 0
-        return int(sum(sample.value for each in self.metrics.open_pieces.collect() for sample in each.samples))
+            return []
+        samples = (sample for each in self.metrics.open_pieces.collect() for sample in each.samples)
+        return sorted(int(sample.labels["partition"]) for sample in samples)
 
 
 def ends(service: Service, fault: Fault) -> tuple[Source, Sink]:
