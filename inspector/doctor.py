@@ -83,8 +83,8 @@ def _openssl() -> Finding:
 def _engines() -> list[Finding]:
     return [
         _package("engine onnx", "onnxruntime", "pip install inspector", needed=True),
-        _package("engine openvino", "openvino", "pip install 'inspector[openvino]'"),
-        _package("engine torch", "torch", "pip install 'inspector[train]'"),
+        _package("engine openvino", "openvino", "in the checkout, pip install '.[openvino]'"),
+        _package("engine torch", "torch", "in the checkout, pip install '.[train]'"),
         Finding("engine tensorrt", "optional", "not part of this version", "use onnx or openvino"),
     ]
 
@@ -92,7 +92,9 @@ def _engines() -> list[Finding]:
 def _training() -> Finding:
     missing = [name for name in ("torch", "timm", "librosa", "sklearn") if importlib.util.find_spec(name) is None]
     if missing:
-        return Finding("training", "optional", f"{', '.join(missing)} missing", "pip install 'inspector[train]'")
+        return Finding(
+            "training", "optional", f"{', '.join(missing)} missing", "in the checkout, pip install '.[train]'"
+        )
     return Finding("training", "ok", "all packages are there")
 
 

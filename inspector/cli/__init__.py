@@ -54,9 +54,9 @@ class LazyGroup(click.Group):
 def _missing(command: str, module: str) -> str:
     name = module.partition(".")[0]
     if name in _TRAINING:
-        return f"`{command}` needs {name}, which is part of the training half: pip install 'inspector[train]'"
+        return f"`{command}` needs {name}, which is part of the training half: in the checkout, pip install '.[train]'"
     if name == "openvino":
-        return f"`{command}` needs openvino: pip install 'inspector[openvino]'"
+        return f"`{command}` needs openvino: in the checkout, pip install '.[openvino]'"
     return f"`{command}` needs the module {module}, which is not installed: install inspector anew"
 
 

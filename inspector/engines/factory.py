@@ -27,7 +27,7 @@ def open_engine(path: Path, settings: EngineSettings) -> Engine:
 
 def _open_openvino(path: Path, threads: int) -> Engine:
     if importlib.util.find_spec("openvino") is None:
-        raise EngineError("engine 'openvino' is not installed; install it with: pip install 'inspector[openvino]'")
+        raise EngineError("engine 'openvino' is not installed; install it: in the checkout, pip install '.[openvino]'")
     from inspector.engines.openvino_cpu import OpenVinoEngine
 
     return OpenVinoEngine(path, threads)

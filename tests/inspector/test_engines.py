@@ -53,5 +53,5 @@ def test_engines_that_bundles_cannot_have_say_so(tmp_path: Path, name: EngineNam
 
 def test_an_engine_that_is_not_installed_names_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(factory.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(EngineError, match=r"pip install 'inspector\[openvino\]'"):
+    with pytest.raises(EngineError, match=r"in the checkout, pip install '.\[openvino\]'"):
         factory.open_engine(tmp_path / "any.onnx", EngineSettings("openvino"))

@@ -81,4 +81,4 @@ def test_the_training_half_is_really_absent(name: str) -> None:
 def test_training_says_what_is_missing() -> None:
     done = subprocess.run([sys.executable, "-m", MODULE, "train", "--help"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "is part of the training half: pip install 'inspector[train]'" in done.stderr
+    assert "is part of the training half: in the checkout, pip install '.[train]'" in done.stderr
