@@ -20,7 +20,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 1
 MANIFEST_NAME = "bundle.json"
 
 ModalityKind = Literal["image", "audio", "vibration", "trace"]
