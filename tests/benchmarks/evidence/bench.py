@@ -1,0 +1,47 @@
+"""Lends the tables what they measure on: data sets, bundles trained on them, scores of their test splits.
+
+Everything is made once per run, in one folder, and kept there: a table asks for what it needs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from fusion.scored import Scored
+
+REAL_SETS = ("wafer", "tile_tap", "cell_tap")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One training by `inspector train`, and its test split examined with the serving code."""
+
+    name: str
+    seed: int
+    manifest: Path
+    bundle: Path
+    checkpoint: Path
+    calibration: Scored
+    """What the bundle's limits and routes were chosen on: train out of fold, calibration unseen."""
+    test: Scored
+
+
+class Bench(Protocol):
+    """What a table is given."""
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def seeds(self) -> Sequence[int]:
+        """Benchmark seeds: one in the quick form."""
+
+    @property
+    def weights(self) -> Mapping[str, Path]:
+        """Local safetensors by timm's names; empty where there are none."""
+
+    def sets(self) -> Sequence[str]:
+        """The real sets that are there; empty without recordings."""
+
+    def trained(self, name: str, seed: int) -> Trained:
+        """`name`: a real set, or a scenario of `inspector simulate`."""
