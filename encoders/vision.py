@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from encoders.front_end import ImageForm
 from encoders.tokens import Encoded, Readout, TinyBackbone, measure
 
-TINY = "tiny"
-"""Name of the small network trained from scratch; every other name is timm's."""
+SCRATCH = {"tiny": (24, 48, 96), "mini": (12, 24, 48), "micro": (6, 12, 24)}
+"""Widths of the small networks trained from scratch, by name (the latter two are students); others are timm's."""
 
 
 class Backbone(Protocol):
@@ -41,7 +41,7 @@ class VisionEncoder(nn.Module):
         super().__init__()
         self.rows, self.cols = form.rows, form.cols
         self.backbone = _backbone(name, form, weights)
-        scale, offset = (1.0, 0.0) if name == TINY else _normalisation(name, form)
+        scale, offset = (1.0, 0.0) if name in SCRATCH else _normalisation(name, form)
         self.register_buffer("scale", torch.as_tensor(scale).reshape(-1, 1, 1), persistent=False)
         self.register_buffer("offset", torch.as_tensor(offset).reshape(-1, 1, 1), persistent=False)
         probe = torch.zeros(1, form.rows * form.cols, form.num_channels, form.tile_height_px, form.tile_width_px)
@@ -69,8 +69,8 @@ class VisionEncoder(nn.Module):
 
 
 def _backbone(name: str, form: ImageForm, weights: Weights) -> nn.Module:
-    if name == TINY:
-        return TinyBackbone(form.num_channels)
+    if name in SCRATCH:
+        return TinyBackbone(form.num_channels, SCRATCH[name])
     model: nn.Module = timm.create_model(
         name,
         features_only=True,

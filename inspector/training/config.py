@@ -33,7 +33,7 @@ class ImageExpert(Section):
     modality: Name
     scout: bool
     encoder: str = "tiny"
-    """`tiny`, trained from scratch, or a model's name in timm."""
+    """`tiny`, `mini` or `micro`, small and trained from scratch, or a model's name in timm."""
     height_px: int = Field(default=48, ge=16, le=4096)
     width_px: int = Field(default=48, ge=16, le=4096)
     rows: int = Field(default=1, gt=0, le=16)
@@ -44,6 +44,8 @@ class ImageExpert(Section):
     """Start from timm's weights (downloaded by timm, or a local file by `--weights`)."""
     freeze: bool = False
     """Keep the backbone as it starts and fit the readout alone: right for some hundred pictures, and faster."""
+    tuning: Literal["frozen", "lora", "full"] | None = None
+    """How a backbone from timm is fitted; None: as `freeze` and the number of recordings say."""
     turn: Literal["none", "right_angles", "any"] = "right_angles"
     """Augmentation: pictures of the product have no up, left or right."""
     jitter: float = Field(default=0.1, ge=0, le=1)

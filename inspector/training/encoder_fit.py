@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from encoders.tokens import Encoded
-from encoders.vision import VisionEncoder
+from encoders.vision import SCRATCH, VisionEncoder
 from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.training.augment import augment_pictures, augment_signals
 from inspector.training.config import ExpertConfig, ImageExpert
@@ -51,7 +51,7 @@ class Fitted:
 
 def schedule(config: ExpertConfig, epochs: int | None) -> Schedule:
     """Networks from scratch are small: they take more passes and larger steps than pretrained ones."""
-    scratch = not isinstance(config, ImageExpert) or config.encoder == "tiny"
+    scratch = not isinstance(config, ImageExpert) or config.encoder in SCRATCH
     fitting = config.fitting
     return Schedule(
         epochs or fitting.epochs or (60 if scratch else 25),
