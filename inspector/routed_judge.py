@@ -46,7 +46,7 @@ class RoutedJudge:
     ) -> None:
         self._recipes, self._models, self._max_batch = recipes, models, max_batch
         self._store, self._clock_ns = store, clock_ns
-        self._budget = Budget.FULL
+        self._budget, self._thrift = Budget.FULL, 1.0
 
     @classmethod
     def from_recipes(
@@ -72,6 +72,10 @@ class RoutedJudge:
     def set_budget(self, budget: Budget) -> None:
         """Holds from the next call of `judge` on; the worker lowers it under overload."""
         self._budget = budget
+
+    def set_thrift(self, thrift: float) -> None:
+        """What the price of computing is multiplied by, from the next call of `judge` on: see `inspector.budget`."""
+        self._thrift = thrift
 
     def recipe(self, line: str, station: str, product: str) -> Recipe | None:
         return self._recipes.find(line, station, product)
@@ -104,7 +108,7 @@ class RoutedJudge:
         self, model: Model, pieces: Sequence[Observation], recipes: Sequence[Recipe], budget: Budget
     ) -> list[pb.Verdict]:
         examination = Examination(model, pieces, self._max_batch)
-        findings = route(examination, recipes, budget)
+        findings = route(examination, recipes, budget, self._thrift)
         verdicts = [verdict_of(examination, row, recipes[row], findings[row]) for row in range(len(pieces))]
         rows = [row for row in range(len(pieces)) if _wants_evidence(recipes[row], findings[row])]
         _add_contributions(examination, rows, findings, verdicts)

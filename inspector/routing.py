@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from fusion.calibration import probability
-from fusion.policy import wanted
-from inspector.bundle.schema import Calibration, Expert
+from fusion.policy import Glance, first, further, scouts
+from fusion.scored import ExpertSet
+from inspector.bundle.schema import Calibration
 from inspector.decision import Limits, Ruling, decide, lacking
 from inspector.examination import Examination, Fused
 from inspector.recipe.model import Recipe
+from inspector.recipe.promise import limits_of
 from protos.inspection.v1 import verdict_pb2 as pb
 
 ENGINE_FAILED = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_ENGINE)
@@ -39,22 +41,43 @@ class Finding:
     fused: Fused | None = None
 
 
-def route(examination: Examination, recipes: Sequence[Recipe], budget: Budget) -> list[Finding]:
-    """One finding per piece of the examination; `recipes` has each piece's recipe."""
-    experts = examination.model.schema.experts
+def route(
+    examination: Examination, recipes: Sequence[Recipe], budget: Budget = Budget.FULL, thrift: float = 1.0
+) -> list[Finding]:
+    """One finding per piece of the examination; `recipes` has each piece's recipe.
+
+    `thrift` multiplies the price of computing where the bundle's policy is `budgeted`.
+    """
     rows = range(len(recipes))
-    _look(examination, [{e.name for e in experts if e.scout and e.modality in examination.present[r]} for r in rows])
+    opened = [_opening(examination, row, budget) for row in rows]
+    _look(examination, opened)
     findings = _rule(examination, rows, recipes)
-    wishes = [_wishes(examination, row, findings[row], recipes[row]) for row in rows]
+    wishes = _wishes(examination, recipes, findings, thrift)
     if budget is Budget.FULL:
         _look(examination, wishes)
         again = [row for row in rows if wishes[row]]
         for row, finding in zip(again, _rule(examination, again, recipes), strict=True):
             findings[row] = finding
-    return [_named(examination, row, findings[row], starved=bool(wishes[row])) for row in rows]
+    starved = [budget is not Budget.FULL and bool(wish) for wish in wishes]
+    proven = [_proven(*found) for found in zip(findings, recipes, starved, strict=True)]
+    return [_named(examination, row, proven[row], opened[row], starved[row]) for row in rows]
 
 
-def _look(examination: Examination, wishes: Sequence[set[str]]) -> None:
+def _proven(finding: Finding, recipe: Recipe, starved: bool) -> Finding:
+    """A promise holds for the bundle's own routes: what was cut short under load does not pass by it."""
+    if starved and recipe.certified_miss_rate is not None and finding.ruling.decision == pb.DECISION_PASS:
+        return replace(finding, ruling=OVERLOADED)
+    return finding
+
+
+def _opening(examination: Examination, row: int, budget: Budget) -> ExpertSet:
+    schema, present = examination.model.schema, examination.present[row]
+    if budget is Budget.FULL:
+        return first(schema.policy, schema.experts, present)
+    return scouts(schema.experts, present)
+
+
+def _look(examination: Examination, wishes: Sequence[ExpertSet]) -> None:
     """Gathers the pieces that want an expert; where none does, it does not run."""
     for expert in examination.model.schema.experts:
         rows = [row for row, names in enumerate(wishes) if expert.name in names]
@@ -76,45 +99,45 @@ def _finding(examination: Examination, row: int, recipe: Recipe, fused: Fused | 
     if fused is None or calibration is None:
         return Finding(decide(None, None, lacks), fused=fused)
     score = probability(float(fused.logits[0]), calibration.temperature, calibration.bias)
-    limits = Limits(
-        calibration.pass_below if recipe.pass_below is None else recipe.pass_below,
-        calibration.fail_above if recipe.fail_above is None else recipe.fail_above,
-    )
+    limits = limits_of(recipe, examination.model.schema, calibration, examination.examined(row))
     ruling = decide(score, limits, lacks)
     return Finding(ruling, score=score, limits=limits, calibration=calibration, fused=fused)
 
 
-def _wishes(examination: Examination, row: int, early: Finding, recipe: Recipe) -> set[str]:
-    """Experts that this piece is worth after its scouts.
-
-    A modality that no expert would look at is added, unless the piece fails at once: nothing passes half seen.
-    """
-    if early.ruling == ENGINE_FAILED:
-        return set()
-    schema, present = examination.model.schema, examination.present[row]
-    able = _able(examination, row)
-    fails = early.ruling.decision == pb.DECISION_FAIL
-    if fails and recipe.full_evidence_on_fail:
-        return {expert.name for expert in able}
-    chosen = set(wanted(schema.policy, schema.experts, present, early.score))
-    if fails and not chosen:
-        return chosen
-    seen = examination.examined(row) | {expert.modality for expert in able if expert.name in chosen}
-    return chosen | {expert.name for expert in able if expert.modality not in seen}
+def _wishes(
+    examination: Examination, recipes: Sequence[Recipe], findings: Sequence[Finding], thrift: float
+) -> list[ExpertSet]:
+    """Experts that each piece is worth after its first ones."""
+    schema = examination.model.schema
+    glances = [_glance(examination, row, finding) for row, finding in enumerate(findings)]
+    wishes = further(schema.policy, schema.experts, glances, thrift)
+    for row, (recipe, finding) in enumerate(zip(recipes, findings, strict=True)):
+        if finding.ruling == ENGINE_FAILED:
+            wishes[row] = frozenset()
+        elif glances[row].fails and recipe.full_evidence_on_fail:
+            wishes[row] = _able(examination, row) - examination.ran(row)
+    return wishes
 
 
-def _able(examination: Examination, row: int) -> list[Expert]:
-    """Experts beside the scouts whose modality is there."""
-    return [e for e in examination.model.schema.experts if not e.scout and e.modality in examination.present[row]]
+def _glance(examination: Examination, row: int, early: Finding) -> Glance:
+    logits = {name: look.defect_logit for name, look in examination.looks[row].items()}
+    log_odds = None
+    if early.fused is not None and early.calibration is not None:
+        log_odds = float(early.fused.logits[0]) / early.calibration.temperature + early.calibration.bias
+    return Glance(examination.present[row], logits, log_odds, early.ruling.decision == pb.DECISION_FAIL)
 
 
-def _named(examination: Examination, row: int, finding: Finding, starved: bool) -> Finding:
+def _able(examination: Examination, row: int) -> ExpertSet:
+    """Experts whose modality is there."""
+    present = examination.present[row]
+    return frozenset(expert.name for expert in examination.model.schema.experts if expert.modality in present)
+
+
+def _named(examination: Examination, row: int, finding: Finding, opened: ExpertSet, starved: bool) -> Finding:
     """Names the route, and the overload where it is what kept a piece from being decided."""
-    able = {expert.name for expert in _able(examination, row)}
-    ran = able & examination.ran(row)
-    starved = starved and not ran and finding.ruling != ENGINE_FAILED
-    end = "scouts" if starved else "full" if ran == able else "part" if ran else "exit"
-    ruling = finding.ruling
+    ran, ruling = examination.ran(row), finding.ruling
+    whole = ran == _able(examination, row)
+    end = "scouts" if starved else "full" if whole else "exit" if ran <= opened else "part"
     if starved and ruling.decision == pb.DECISION_REVIEW:
         ruling = OVERLOADED
     return replace(finding, ruling=ruling, route=f"{examination.model.schema.policy.mode}:{end}")

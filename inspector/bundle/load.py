@@ -7,7 +7,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from inspector.bundle.schema import MANIFEST_NAME, Bundle, Calibration, Expert, SignalInput
+from fusion.certificate import certifiable_level, certifies, further_defects
+from fusion.policy import LEARNED
+from inspector.bundle.schema import MANIFEST_NAME, Bundle, Calibration, Certificate, Expert, Policy, Router, SignalInput
 
 CARD_NAME = "model_card.md"
 
@@ -80,16 +82,50 @@ def _meanings(schema: Bundle) -> Iterator[str]:
     experts = [expert.name for expert in schema.experts]
     yield from _doubled("expert", experts)
     yield from _doubled("modality", [modality.name for modality in schema.modalities])
-    yield from _unknown("policy.static_experts", schema.policy.static_experts, experts)
+    yield from _policy(schema.policy, experts)
     for modality in schema.modalities:
         yield from _unknown(f"classes of modality {modality.name!r}", modality.classes, schema.classes)
-    if schema.policy.low > schema.policy.high:
-        yield f"policy.low = {schema.policy.low} lies above policy.high = {schema.policy.high}; swap them"
     for expert in schema.experts:
         yield from _expert(expert, schema)
     for calibration in schema.calibrations:
         yield from _calibration(calibration, experts)
     yield from _doubled("calibration of", ["+".join(calibration.experts) for calibration in schema.calibrations])
+    if schema.certificate is not None:
+        yield from _certificate(schema.certificate)
+
+
+def _policy(policy: Policy, experts: Sequence[str]) -> Iterator[str]:
+    yield from _unknown("policy.static_experts", policy.static_experts, experts)
+    if policy.mode == "static" and not policy.static_experts:
+        yield f"policy.mode = 'static' names no static_experts; name what is to run, out of {sorted(experts)}"
+    if policy.low > policy.high:
+        yield f"policy.low = {policy.low} lies above policy.high = {policy.high}; swap them"
+    if policy.mode in LEARNED and policy.router is None:
+        yield f"policy.mode = {policy.mode!r} has no policy.router; train the bundle again, or set another mode"
+    if policy.router is not None:
+        yield from _router(policy.router, experts)
+
+
+def _router(router: Router, experts: Sequence[str]) -> Iterator[str]:
+    num_first, num_paths = len(router.first), len(router.paths)
+    yield from _unknown("policy.router.first", router.first, experts)
+    if set(router.experts) != set(experts) or len(router.costs_ms) != len(router.experts):
+        yield f"policy.router has costs of {sorted(router.experts)}, expected one for each of {sorted(experts)}"
+    for path in router.paths:
+        yield from _unknown("policy.router.paths", path, experts)
+    if {*router.first, *router.paths[-1]} != set(experts):
+        yield "policy.router: the first experts and the last of the paths are not all experts; train the bundle again"
+    lengths = {
+        "centre": (len(router.centre), num_first),
+        "scale": (len(router.scale), num_first),
+        "weights": (len(router.weights), num_paths),
+        "bias": (len(router.bias), num_paths),
+    }
+    for name, (found, expected) in lengths.items():
+        if found != expected:
+            yield f"policy.router.{name} has {found} entries, expected {expected}; train the bundle again"
+    if {len(row) for row in router.weights} - {2 * (num_first + 1)}:
+        yield f"policy.router.weights has rows of a length other than {2 * (num_first + 1)}; train the bundle again"
 
 
 def _expert(expert: Expert, schema: Bundle) -> Iterator[str]:
@@ -114,6 +150,24 @@ def _calibration(calibration: Calibration, experts: Sequence[str]) -> Iterator[s
         yield f"{label}: the experts are not sorted, or named twice; export the bundle again"
     if calibration.pass_below > calibration.fail_above:
         yield f"{label}: pass_below = {calibration.pass_below} lies above fail_above = {calibration.fail_above}"
+
+
+def _certificate(found: Certificate) -> Iterator[str]:
+    """The arithmetic is done again: a promise is believed for its counts, not for being written down."""
+    num, confidence = found.num_defects, found.confidence
+    for claim in (claim for claim in (found.claim, found.nearest) if claim is not None):
+        if not certifies(num, claim.num_misses, claim.miss_rate, confidence):
+            level = certifiable_level(num, claim.num_misses, confidence)
+            yield (
+                f"certificate claims a miss rate of {claim.miss_rate:.2%} from {claim.num_misses} misses among {num} "
+                f"independent defects, which certify {level:.2%} at {confidence:.0%}; train the bundle again"
+            )
+    if found.claim is not None and found.claim.miss_rate > found.miss_rate:
+        yield f"certificate asks for {found.miss_rate:.2%} and claims {found.claim.miss_rate:.2%}; train it again"
+    misses = 0 if found.nearest is None else found.nearest.num_misses
+    needs = further_defects(num, misses, found.miss_rate, confidence)
+    if found.needs != needs:
+        yield f"certificate says that it needs {found.needs} more defects, its counts say {needs}; train it again"
 
 
 def _doubled(what: str, names: Sequence[str]) -> Iterator[str]:

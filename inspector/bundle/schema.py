@@ -97,15 +97,68 @@ class Calibration(Part):
     fail_above: float = Field(ge=0, le=1)
 
 
-class Policy(Part):
-    """Which experts run after the scouts."""
+class Router(Part):
+    """The learned router: the regret of each path as a logistic function of what the first experts said."""
 
-    mode: Literal["dense", "static", "cascade"] = "cascade"
+    first: tuple[Name, ...] = Field(min_length=1)
+    """What runs on every piece, and whose log-odds are the inputs, in this order."""
+    centre: tuple[float, ...]
+    scale: tuple[Annotated[float, Field(gt=0)], ...]
+    """Per expert of `first`: inputs are (log-odds - centre) / scale."""
+    threshold: float
+    """Calibrated log-odds of the first experts together, at which good and defective part."""
+    paths: tuple[tuple[Name, ...], ...] = Field(min_length=1)
+    """What may run after the first experts; the last one is everything."""
+    weights: tuple[tuple[float, ...], ...]
+    """Per path, by input: log-odds of each first expert, joint log-odds, and the absolute values of these."""
+    bias: tuple[float, ...]
+    experts: tuple[Name, ...]
+    costs_ms: tuple[Annotated[float, Field(ge=0)], ...]
+    """CPU of each of `experts`, one piece, measured in training."""
+
+
+class Policy(Part):
+    """Which experts run on a piece."""
+
+    mode: Literal["dense", "static", "cascade", "learned", "budgeted"] = "cascade"
     static_experts: tuple[Name, ...] = ()
-    """For `static`: what runs beside the scouts."""
+    """For `static`: all that runs, scouts included."""
     low: float = Field(default=0.0, ge=0, le=1)
     high: float = Field(default=1.0, ge=0, le=1)
     """For `cascade`: a calibrated scout score in [low, high] asks for all experts; outside it the scouts suffice."""
+    router: Router | None = None
+    """For `learned` and `budgeted`."""
+    price: float = Field(default=0.0, ge=0)
+    """For these: regret that a millisecond of computing must save; in `budgeted` the service raises it under load."""
+
+
+class Claim(Part):
+    """At most `miss_rate` of the defective pieces pass as long as only scores below `pass_below` do."""
+
+    miss_rate: float = Field(gt=0, lt=1)
+    pass_below: float = Field(ge=0, le=1)
+    num_misses: int = Field(ge=0, le=1_000_000)
+    """Independent defects whose score lies below."""
+    good_held: float = Field(ge=0, le=1)
+    """Share of good pieces, unseen in training, that this limit sends to REVIEW or FAIL."""
+
+
+class Certificate(Part):
+    """What the evidence lets the routed system promise, all modalities examined; its claims follow from its counts."""
+
+    miss_rate: float = Field(gt=0, lt=1)
+    """What was asked."""
+    confidence: float = Field(gt=0, lt=1)
+    num_defects: int = Field(ge=0, le=1_000_000)
+    """Independent defects, unseen in training: no two share a recording or group."""
+    claim: Claim | None
+    """At what was asked; None: not certifiable from this evidence."""
+    nearest: Claim | None
+    """At the smallest rate that this evidence certifies; None: at none without holding every good piece."""
+    needs: int = Field(ge=0)
+    """Further independent defects, none of them missed, that would certify what was asked."""
+    sure_below: float = Field(ge=0, le=1)
+    """No defective piece of training or calibration scored lower: all that passes where no claim covers."""
 
 
 class Bundle(Part):
@@ -121,6 +174,8 @@ class Bundle(Part):
     head: Head
     calibrations: tuple[Calibration, ...] = Field(min_length=1)
     policy: Policy
+    certificate: Certificate | None = None
+    """None: nothing was ever asked."""
     provenance: Mapping[str, str | int | float] = Field(default_factory=dict)
     files: Mapping[str, str]
     """SHA-256 in hex of every file beside bundle.json."""

@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from fusion.calibration import Labels, Scores, fit, probability
-from inspector.evaluation.examine import Examined, Experts, open_bundle
+from fusion.scored import ExpertSet
+from inspector.bundle.schema import Policy
+from inspector.evaluation.examine import Examined, open_bundle
 from inspector.evaluation.figures import Figures, figures
 from inspector.evaluation.report import Decisions, PieceResult, Report
 from inspector.manifest import ManifestError, PieceRow, Split, read_manifest
+from inspector.routing import Finding
 from inspector.training.data import own_label
 from inspector.training.splits import demand_grouped_splits
 from protos.inspection.v1 import verdict_pb2 as pb
@@ -28,8 +31,9 @@ def evaluate(bundle: Path, manifest: Path, split: Split, false_reject_rate: floa
         for name in (split, "calibration")
     )
     labels = _labels(pieces)
-    dense, routed = pieces.able(_modalities(pieces)), pieces.routed()
-    scores = {"fused": pieces.scores(dense), "routed": pieces.scores(routed), "noisy-or": noisy_or(pieces, reference)}
+    dense, dense_findings = pieces.routed(Policy(mode="dense"))
+    routed, findings = pieces.routed(model.schema.policy)
+    scores = {"fused": pieces.scores(dense), "routed": _scores(findings), "noisy-or": noisy_or(pieces, reference)}
     scores |= {f"{name} alone": pieces.scores(pieces.able([name])) for name in _modalities(pieces)}
     right = {name: (own >= 0.5) == labels for name, own in scores.items()}
     return Report(
@@ -44,10 +48,10 @@ def evaluate(bundle: Path, manifest: Path, split: Split, false_reject_rate: floa
         own_scores=_own_figures(pieces, reference, false_reject_rate),
         only_fused_right=int(np.sum(right["fused"] & ~right["noisy-or"])),
         only_noisy_or_right=int(np.sum(right["noisy-or"] & ~right["fused"])),
-        decisions={"dense": _decisions(pieces, dense), "routed": _decisions(pieces, routed)},
+        decisions={"dense": _decisions(pieces, dense_findings), "routed": _decisions(pieces, findings)},
         encoder_cpu_s={"dense": _cpu_s(pieces, dense), "routed": _cpu_s(pieces, routed)},
         experts_run={"dense": sum(map(len, dense)), "routed": sum(map(len, routed))},
-        pieces_routed=_results(pieces, routed),
+        pieces_routed=_results(pieces, routed, findings),
     )
 
 
@@ -99,8 +103,12 @@ def _own_labels(pieces: Examined, expert: str) -> Scores:
     return np.array([np.nan if label == "unknown" else float(label == "nok") for label in labels])
 
 
-def _decisions(pieces: Examined, ran: Sequence[Experts]) -> Decisions:
-    found = [ruling.decision for ruling in pieces.rulings(ran)]
+def _scores(findings: Sequence[Finding]) -> Scores:
+    return np.array([np.nan if finding.score is None else finding.score for finding in findings])
+
+
+def _decisions(pieces: Examined, findings: Sequence[Finding]) -> Decisions:
+    found = [finding.ruling.decision for finding in findings]
     judged = list(zip(pieces.rows, found, strict=True))
     return Decisions(
         passed=found.count(pb.DECISION_PASS),
@@ -111,22 +119,21 @@ def _decisions(pieces: Examined, ran: Sequence[Experts]) -> Decisions:
     )
 
 
-def _results(pieces: Examined, ran: Sequence[Experts]) -> tuple[PieceResult, ...]:
-    scores, scout_scores, limits = pieces.scores(ran), pieces.scores(pieces.scouts()), map(pieces.limits, ran)
-    columns = zip(pieces.rows, ran, pieces.rulings(ran), scores, scout_scores, limits, strict=True)
+def _results(pieces: Examined, ran: Sequence[ExpertSet], findings: Sequence[Finding]) -> tuple[PieceResult, ...]:
+    columns = zip(pieces.rows, ran, findings, pieces.scores(pieces.scouts()), strict=True)
     return tuple(
         PieceResult(
             piece_id=row.piece_id,
             label=row.label,
-            decision=pb.Decision.Name(ruling.decision).removeprefix("DECISION_"),
-            score=_known(score),
+            decision=pb.Decision.Name(finding.ruling.decision).removeprefix("DECISION_"),
+            score=finding.score,
             scout_score=_known(scout_score),
             present=tuple(sorted(pieces.present(index))),
             experts=tuple(sorted(experts)),
-            pass_below=None if limit is None else limit.pass_below,
-            fail_above=None if limit is None else limit.fail_above,
+            pass_below=None if finding.limits is None else finding.limits.pass_below,
+            fail_above=None if finding.limits is None else finding.limits.fail_above,
         )
-        for index, (row, experts, ruling, score, scout_score, limit) in enumerate(columns)
+        for index, (row, experts, finding, scout_score) in enumerate(columns)
     )
 
 
@@ -134,7 +141,7 @@ def _known(score: float) -> float | None:
     return None if np.isnan(score) else float(score)
 
 
-def _cpu_s(pieces: Examined, ran: Sequence[Experts]) -> float:
+def _cpu_s(pieces: Examined, ran: Sequence[ExpertSet]) -> float:
     return sum(costs[name] for costs, names in zip(pieces.cpu_s, ran, strict=True) for name in names)
 
 

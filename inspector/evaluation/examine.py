@@ -1,25 +1,28 @@
-"""Examines pieces of a manifest with the serving code: all experts, any part of them, and as routed.
+"""Examines pieces of a manifest with the serving code: all experts, any part of them, and as a policy routes them.
 
 Knows no figures: it hands on scores and costs per piece.
 """
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from fusion.calibration import Scores, probability
-from fusion.policy import wanted
+from fusion.scored import ExpertSet
 from inspector.bundle.load import load
-from inspector.decision import Limits, Ruling, decide
+from inspector.bundle.schema import Expert, Policy
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.observations import observe
 from inspector.examination import Examination
 from inspector.manifest import PieceRow
 from inspector.model import Model, open_model
+from inspector.recipe.model import Camera, Recipe, Sensor
+from inspector.routing import Finding, route
 
-Experts = frozenset[str]
+MAX_BATCH = 16
 
 
 class Examined:
@@ -45,12 +48,12 @@ class Examined:
         looks = [looks.get(name) for looks in self._seen.looks]
         return np.array([np.nan if look is None else look.defect_logit for look in looks])
 
-    def able(self, modalities: Sequence[str]) -> list[Experts]:
+    def able(self, modalities: Sequence[str]) -> list[ExpertSet]:
         """Per piece, the experts of these modalities that had something to look at."""
         names = {expert.name for expert in self.model.schema.experts if expert.modality in modalities}
         return [frozenset(looks) & names for looks in self._seen.looks]
 
-    def scores(self, ran: Sequence[Experts]) -> Scores:
+    def scores(self, ran: Sequence[ExpertSet]) -> Scores:
         """Calibrated defect scores had only these experts run, per piece; NaN where none did."""
         asked = [(index, experts) for index, experts in enumerate(ran) if experts]
         result = np.full(len(ran), np.nan)
@@ -64,36 +67,53 @@ class Examined:
         """Modalities that a piece has."""
         return self._seen.present[index]
 
-    def scouts(self) -> list[Experts]:
+    def scouts(self) -> list[ExpertSet]:
         """Per piece, the scouts that had something to look at."""
         scouts = {expert.name for expert in self.model.schema.experts if expert.scout}
         return [experts & scouts for experts in self.able([m.name for m in self.model.schema.modalities])]
 
-    def limits(self, experts: Experts) -> Limits | None:
-        """The bundle's for these experts; None where it has no calibration for them."""
-        calibration = self.model.calibrations.get(experts)
-        return None if calibration is None else Limits(calibration.pass_below, calibration.fail_above)
+    def routed(self, policy: Policy) -> tuple[list[ExpertSet], list[Finding]]:
+        """What a policy runs on each piece and what is found, by the service's own routing; all modalities required."""
+        replay = Replay(self._seen, with_policy(self.model, policy))
+        findings = route(replay, [demanding_recipe(self.model)] * len(self.rows))
+        return [replay.ran(row) for row in range(len(self.rows))], findings
 
-    def routed(self) -> list[Experts]:
-        """Per piece, the experts that the bundle's policy runs."""
-        schema, first = self.model.schema, self.scouts()
-        return [
-            ran
-            | frozenset(
-                wanted(schema.policy, schema.experts, self._seen.present[index], None if np.isnan(score) else score)
-            )
-            for index, (ran, score) in enumerate(zip(first, self.scores(first), strict=True))
-        ]
 
-    def rulings(self, ran: Sequence[Experts]) -> list[Ruling]:
-        """Decisions by the bundle's limits, every modality required."""
-        return [self._ruling(experts, score) for experts, score in zip(ran, self.scores(ran), strict=True)]
+class Replay(Examination):
+    """An examination whose experts answer what they answered before: routing can be tried without computing again."""
 
-    def _ruling(self, experts: Experts, score: float) -> Ruling:
-        schema = self.model.schema
-        seen = {expert.modality for expert in schema.experts if expert.name in experts}
-        lacks = {modality.name for modality in schema.modalities} - seen
-        return decide(None if np.isnan(score) else float(score), self.limits(experts), lacks)
+    def __init__(self, seen: Examination, model: Model) -> None:
+        super().__init__(model, seen.pieces, MAX_BATCH)
+        self._seen = seen
+
+    def look(self, expert: Expert, rows: Sequence[int]) -> None:
+        for row in rows:
+            self.costs_ms[row][expert.name] = self._seen.costs_ms[row][expert.name]
+            if expert.name in self._seen.looks[row]:
+                self.looks[row][expert.name] = self._seen.looks[row][expert.name]
+            else:
+                self.failed.add(row)
+
+
+def with_policy(model: Model, policy: Policy) -> Model:
+    schema = model.schema.model_copy(update={"policy": policy})
+    return replace(model, bundle=replace(model.bundle, schema=schema))
+
+
+def demanding_recipe(model: Model) -> Recipe:
+    """Every modality of the bundle required, all limits the bundle's own."""
+    schema = model.schema
+    return Recipe(
+        name="evaluation",
+        version="1",
+        bundle=model.bundle.folder,
+        cameras=tuple(Camera(name=m.name) for m in schema.modalities if m.kind == "image"),
+        sensors=tuple(
+            Sensor(name=m.name, kind=m.kind, sample_rate_hz=1.0, bind="piece")
+            for m in schema.modalities
+            if m.kind != "image"
+        ),
+    )
 
 
 def open_bundle(folder: Path) -> Model:

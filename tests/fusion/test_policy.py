@@ -1,19 +1,38 @@
-"""Which experts run after the scouts."""
+"""Which experts run on a piece: first, and after these."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 
-from fusion.policy import wanted
+from fusion.policy import Glance, Mode, first, further, routed
+from fusion.router import MAX_LOG_ODDS, Glances, cheapest, inputs, regrets, ways
+from fusion.scored import Scored
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Regret is 1/2 in doubt and falls with the distance from it, the faster the more runs."""
+
+    first: tuple[str, ...] = ("glance", "ear")
+    centre: tuple[float, ...] = (0.0, 0.0)
+    scale: tuple[float, ...] = (1.0, 1.0)
+    threshold: float = 0.0
+    paths: tuple[tuple[str, ...], ...] = ((), ("gaze",))
+    weights: tuple[tuple[float, ...], ...] = ((0, 0, 0, 0, 0, -1.0), (0, 0, 0, 0, 0, 0))
+    bias: tuple[float, ...] = (0.0, -20.0)
+    experts: tuple[str, ...] = ("glance", "gaze", "ear")
+    costs_ms: tuple[float, ...] = (0.1, 1.0, 0.2)
 
 
 @dataclass(frozen=True)
 class Settings:
-    mode: Literal["dense", "static", "cascade"]
+    mode: Mode
     static_experts: tuple[str, ...] = ()
     low: float = 0.2
     high: float = 0.6
+    router: Weights | None = field(default_factory=Weights)
+    price: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -23,33 +42,149 @@ class Look:
     scout: bool
 
 
+@dataclass(frozen=True)
+class Limit:
+    temperature: float = 1.0
+    bias: float = 0.0
+    fail_above: float = 0.9
+
+
 EXPERTS = (Look("glance", "camera", True), Look("gaze", "camera", False), Look("ear", "microphone", True))
 BLIND = (Look("gaze", "camera", False), Look("ear", "microphone", True), Look("listen", "microphone", False))
 BOTH = ("camera", "microphone")
 
 
+def glance(score, *, present=BOTH, ran=("glance", "ear"), fails=False):
+    log_odds = None if score is None else float(np.log(score / (1 - score)))
+    return Glance(present, dict.fromkeys(ran, 0.0), log_odds, fails)
+
+
+def wanted(policy, experts, seen, thrift=1.0):
+    (found,) = further(policy, experts, [seen], thrift)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (Settings("dense"), {"glance", "gaze", "ear"}),
+        (Settings("static", ("gaze", "ear")), {"gaze", "ear"}),
+        (Settings("cascade"), {"glance", "ear"}),
+        (Settings("learned", router=Weights(first=("ear",))), {"ear"}),
+        (Settings("budgeted", router=Weights(first=("glance",))), {"glance"}),
+    ],
+    ids=lambda value: value.mode if isinstance(value, Settings) else "",
+)
+def test_first_runs_what_the_mode_says(policy, expected):
+    assert first(policy, EXPERTS, BOTH) == expected
+    assert first(policy, EXPERTS, ("microphone",)) == expected & {"ear"}
+
+
 @pytest.mark.parametrize(
     ("score", "expected"),
-    [(0.1, ()), (0.2, ("gaze",)), (0.4, ("gaze",)), (0.6, ("gaze",)), (0.7, ()), (None, ("gaze",))],
+    [(0.1, set()), (0.21, {"gaze"}), (0.4, {"gaze"}), (0.59, {"gaze"}), (0.7, set()), (None, {"gaze"})],
 )
 def test_a_cascade_asks_the_experts_in_doubt(score, expected):
-    assert wanted(Settings("cascade"), EXPERTS, BOTH, score) == expected
+    assert wanted(Settings("cascade"), EXPERTS, glance(score)) == expected
 
 
-@pytest.mark.parametrize(("score", "expected"), [(0.1, ("gaze",)), (0.4, ("gaze", "listen")), (0.7, ())])
-def test_only_a_defect_lets_a_modality_go_unseen(score, expected):
-    assert wanted(Settings("cascade"), BLIND, BOTH, score) == expected
+@pytest.mark.parametrize(
+    ("score", "fails", "expected"),
+    [(0.1, False, {"gaze"}), (0.4, False, {"gaze", "listen"}), (0.7, False, {"gaze"}), (0.7, True, set())],
+)
+def test_only_a_fail_lets_a_modality_go_unseen(score, fails, expected):
+    assert wanted(Settings("cascade"), BLIND, glance(score, ran=("ear",), fails=fails)) == expected
 
 
-@pytest.mark.parametrize("score", [None, 0.0, 0.4, 1.0])
-def test_dense_runs_everything_that_can(score):
-    assert wanted(Settings("dense"), BLIND, BOTH, score) == ("gaze", "listen")
+@pytest.mark.parametrize(("fails", "expected"), [(False, {"ear"}), (True, set())])
+def test_a_static_set_that_leaves_a_modality_out_sees_it_unless_the_piece_fails(fails, expected):
+    policy = Settings("static", ("glance",))
+    assert wanted(policy, EXPERTS, glance(0.5, ran=("glance",), fails=fails)) == expected
 
 
-def test_static_runs_what_it_names():
-    assert wanted(Settings("static", ("listen", "glance")), BLIND, BOTH, 0.9) == ("listen",)
-
-
-@pytest.mark.parametrize("mode", ["dense", "static", "cascade"])
+@pytest.mark.parametrize("mode", ["dense", "static", "cascade", "learned", "budgeted"])
 def test_an_expert_without_its_modality_never_runs(mode):
-    assert wanted(Settings(mode, ("gaze", "listen")), BLIND, ("microphone",), 0.4) == ("listen",)
+    policy = Settings(mode, ("gaze", "listen", "ear"), router=Weights(first=("glance",)))
+    experts = (*EXPERTS, Look("listen", "microphone", False))
+    seen = glance(0.4, present=("microphone",), ran=("ear",))
+    assert first(policy, experts, ("microphone",)) | wanted(policy, experts, seen) <= {"ear", "listen"}
+
+
+@pytest.mark.parametrize(("score", "expected"), [(0.5, {"gaze"}), (0.99, set()), (0.01, set())])
+def test_a_router_runs_what_saves_more_regret_than_it_costs(score, expected):
+    assert wanted(Settings("learned"), EXPERTS, glance(score)) == expected
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("learned", {"gaze"}), ("budgeted", set())])
+def test_thrift_moves_a_budgeted_policy_alone(mode, expected):
+    assert wanted(Settings(mode), EXPERTS, glance(0.5), thrift=10.0) == expected
+
+
+@pytest.mark.parametrize("score", [0.01, 0.5, 0.99])
+def test_no_price_lets_a_modality_go_unseen(score):
+    router = Weights(first=("glance",), centre=(0.0,), scale=(1.0,), paths=((), ("gaze",), ("ear", "gaze")))
+    router = Weights(**(router.__dict__ | {"weights": ((0, 0, 0, 0),) * 3, "bias": (-20.0, -20.0, 0.0)}))
+    policy = Settings("learned", router=router, price=1e6)
+    assert "ear" in wanted(policy, EXPERTS, glance(score, ran=("glance",)))
+    assert wanted(policy, EXPERTS, glance(score, ran=("glance",), fails=True)) == set()
+
+
+@pytest.mark.parametrize("seen", [glance(None), glance(0.99, ran=("ear",))])
+def test_a_router_that_lacks_an_input_runs_everything(seen):
+    assert "gaze" in wanted(Settings("learned"), EXPERTS, seen)
+
+
+def test_inputs_are_scaled_cut_and_folded():
+    router = Weights(centre=(1.0, 0.0), scale=(2.0, 1.0), threshold=0.5)
+    given = Glances(np.array([[3.0, -99.0]]), np.array([0.0]), np.ones((1, 3), bool), np.zeros(1, bool))
+    expected = [1.0, -MAX_LOG_ODDS, -0.5, 1.0, MAX_LOG_ODDS, 0.5]
+    np.testing.assert_allclose(inputs(router, given), [expected])
+    np.testing.assert_allclose(regrets(router, inputs(router, given)), [[1 / (1 + np.exp(0.5)), 1 / (1 + np.exp(20))]])
+
+
+def test_a_path_costs_only_what_a_piece_has():
+    """The camera is absent, so everything costs as much as nothing, and the lesser regret wins at any price."""
+    router = Weights(first=("ear",), centre=(0.0,), scale=(1.0,), weights=((0,) * 4,) * 2, bias=(0.0, -1.0))
+    able = np.array([[False, False, True], [True, True, True]])
+    given = Glances(np.zeros((2, 1)), np.zeros(2), able, np.ones(2, bool))
+    found = cheapest(router, ways(router, ["camera", "camera", "microphone"]), given, price=1e3)
+    assert found.tolist() == [1, 0]
+
+
+def scored():
+    """Four pieces: good, doubtful, defective, and one without sound."""
+    gap = np.nan
+    logits = np.array([[-4.0, 0.1, 4.0, 0.0], [-5.0, 3.0, 5.0, 1.0], [-4.0, 0.0, 4.0, gap]])
+    sets = [{"glance"}, {"gaze"}, {"ear"}, {"glance", "ear"}, {"gaze", "ear"}, {"glance", "gaze"}]
+    sets = [frozenset(names) for names in [*sets, {"glance", "gaze", "ear"}]]
+    order = ("glance", "gaze", "ear")
+    joint = np.array([sum(logits[order.index(name)] for name in names) for names in sets])
+    return Scored(
+        tuple("abcd"), np.array([False, True, True, False]), tuple(frozenset({i}) for i in "abcd"), order, logits,
+        tuple(sets), joint, np.ones((3, 4)), np.ones(4, bool),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("policy", "more"),
+    [
+        (Settings("cascade"), [set(), {"gaze"}, set(), {"gaze"}]),
+        (Settings("learned"), [set(), {"gaze"}, set(), {"gaze"}]),
+        (Settings("dense"), [{"gaze"}] * 4),
+        (Settings("static", ("glance", "ear")), [set()] * 4),
+    ],
+    ids=lambda value: value.mode if isinstance(value, Settings) else "",
+)
+def test_scored_pieces_are_routed_like_pieces(policy, more):
+    ground = scored()
+    found = routed(policy, EXPERTS, ground, dict.fromkeys(ground.sets, Limit()))
+    there = [{"glance", "ear"}] * 3 + [{"glance"}]
+    assert found == [scouts | extra for scouts, extra in zip(there, more, strict=True)]
+
+
+def test_the_limit_of_fail_lets_scored_pieces_go_half_seen():
+    router = Weights(first=("glance",), centre=(0.0,), scale=(1.0,), paths=((), ("ear",), ("ear", "gaze")))
+    router = Weights(**(router.__dict__ | {"weights": ((0, 0, 0, 0),) * 3, "bias": (-9.0, -9.0, 0.0)}))
+    ground = scored()
+    found = routed(Settings("learned", router=router), EXPERTS, ground, dict.fromkeys(ground.sets, Limit()))
+    assert [len(names) for names in found] == [2, 2, 1, 1]

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
 from inspector.bundle.load import load
-from inspector.bundle.schema import Policy
+from inspector.bundle.schema import Policy, Router
 from inspector.config.problems import ConfigError
 from inspector.description import describe_model
 from inspector.engines.engine import Array, Engine, EngineError, EngineSettings
@@ -114,8 +115,8 @@ def test_an_expert_runs_for_the_pieces_in_doubt_alone(tmp_path: Path) -> None:
     ("policy", "batches"),
     [
         (Policy(mode="dense"), [1]),
-        (Policy(mode="static", static_experts=("top-full",)), [1]),
-        (Policy(mode="static"), []),
+        (Policy(mode="static", static_experts=("top-full", "mic-ear")), [1]),
+        (Policy(mode="static", static_experts=("top-thumb", "mic-ear")), []),
         (Policy(mode="cascade", low=0.2, high=0.8), []),
     ],
 )
@@ -125,15 +126,70 @@ def test_the_policy_decides_what_runs(tmp_path: Path, policy: Policy, batches: l
     assert bench.batches["full"] == batches
 
 
-@pytest.mark.parametrize("mode", ["static", "cascade"])
-def test_nothing_passes_on_one_modality_while_the_other_is_there(tmp_path: Path, mode: str) -> None:
-    bench = Bench(
-        tmp_path, Toy(ear_is_scout=False, policy=Policy.model_validate({"mode": mode, "low": 0.2, "high": 0.8}))
-    )
+CASCADE = Policy(mode="cascade", low=0.2, high=0.8)
+THUMB_FIRST = Router(
+    first=("top-thumb",),
+    centre=(0.0,),
+    scale=(1.0,),
+    threshold=0.0,
+    paths=((), ("mic-ear",), ("mic-ear", "top-full")),
+    weights=((0.0, 0.0, 0.0, -2.0), (0.0, 0.0, 0.0, -1.0), (0.0, 0.0, 0.0, 0.0)),
+    bias=(0.0, -3.0, -9.0),
+    experts=("top-thumb", "top-full", "mic-ear"),
+    costs_ms=(0.1, 1.0, 0.2),
+)
+"""Regret falls with the distance from doubt, by the fewer experts the slower."""
+
+
+def learned(mode: Literal["learned", "budgeted"] = "learned") -> Policy:
+    return Policy(mode=mode, router=THUMB_FIRST, price=0.01)
+
+
+@pytest.mark.parametrize(
+    "policy", [Policy(mode="static", static_experts=("top-thumb",)), CASCADE, learned()], ids=lambda policy: policy.mode
+)
+def test_nothing_passes_on_one_modality_while_the_other_is_there(tmp_path: Path, policy: Policy) -> None:
+    mode = policy.mode
+    bench = Bench(tmp_path, Toy(ear_is_scout=False, policy=policy))
     verdict = bench.one(piece(view(0.0)))
     assert named(verdict) == ("PASS", "GOOD")
     assert (bench.batches["ear"], bench.batches["full"]) == ([1], [])
     assert verdict.route == f"{mode}:part"
+
+
+def test_what_a_static_set_leaves_out_does_not_run_scout_or_not(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, Toy(policy=Policy(mode="static", static_experts=("mic-ear", "top-full"))))
+    verdict = bench.one(piece(view(GREY)))
+    assert (bench.batches["thumb"], bench.batches["head"]) == ([], [1])
+    assert verdict.defect_score == pytest.approx(sigmoid(16 * GREY - 8 - 4), rel=1e-5)
+    assert (named(verdict), verdict.route) == (("PASS", "GOOD"), "static:exit")
+
+
+@pytest.mark.parametrize(
+    ("mean", "ran"),
+    [(0.0, ("top-thumb", "mic-ear")), (0.5, ("top-thumb", "top-full", "mic-ear")), (1.0, ("top-thumb",))],
+)
+def test_a_router_runs_what_the_first_look_makes_worth_it(tmp_path: Path, mean: float, ran: tuple[str, ...]) -> None:
+    verdict = Bench(tmp_path, Toy(policy=learned())).one(piece(view(mean)))
+    assert tuple(run.expert for run in verdict.experts if run.ran) == ran
+
+
+@pytest.mark.parametrize(("mode", "runs"), [("learned", 1), ("budgeted", 0)])
+def test_thrift_moves_the_price_of_a_budgeted_policy_alone(
+    tmp_path: Path, mode: Literal["learned", "budgeted"], runs: int
+) -> None:
+    bench = Bench(tmp_path, Toy(policy=learned(mode)))
+    bench.judge.set_thrift(100.0)
+    assert named(bench.one(piece(view(0.5)))) == ("PASS", "GOOD")
+    assert (len(bench.batches["full"]), len(bench.batches["ear"])) == (runs, 1)
+
+
+def test_a_router_that_cannot_look_asks_everyone(tmp_path: Path) -> None:
+    paths = ((), ("top-thumb",), ("top-full", "top-thumb"))
+    router = THUMB_FIRST.model_copy(update={"first": ("mic-ear",), "paths": paths})
+    policy = Policy(mode="learned", router=router, price=0.01)
+    verdict = Bench(tmp_path, Toy(policy=policy)).one(piece(view(GREY), MISSING_CLIP))
+    assert (verdict.route, named(verdict)[1]) == ("learned:full", "MISSING_MODALITY")
 
 
 def test_an_early_fail_examines_no_more_and_says_so(tmp_path: Path) -> None:
