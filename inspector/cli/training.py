@@ -15,6 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from inspector.bundle.load import BundleError
 from inspector.cli.errors import reported
 from inspector.evaluation.evaluate import evaluate as evaluate_bundle
+from inspector.evaluation.explanation_page import explanation_page, write_explanations
+from inspector.evaluation.explanations import explain
 from inspector.evaluation.report import page, write_pieces, write_report
 from inspector.manifest import Split
 from inspector.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
@@ -106,9 +108,16 @@ def _weights(item: str) -> tuple[str, Path]:
 )
 @click.option("--report", type=FolderOrFile, help="Folder for report.json and report.md.")
 @click.option("--pieces", type=FolderOrFile, help="Write what the service would say of every piece to this file.")
+@click.option("--explanations", is_flag=True, help="Also test heat maps, evidence and contributions.")
 @_mendable()
 def evaluate(
-    bundle: Path, manifest: Path, split: Split, false_rejects: float, report: Path | None, pieces: Path | None
+    bundle: Path,
+    manifest: Path,
+    split: Split,
+    false_rejects: float,
+    report: Path | None,
+    pieces: Path | None,
+    explanations: bool,
 ) -> None:
     """Judges the split of MANIFEST with BUNDLE and shows the figures."""
     with _bars() as bars:
@@ -118,6 +127,15 @@ def evaluate(
         click.echo(f"written to {' and '.join(map(str, write_report(found, report)))}")
     if pieces is not None:
         write_pieces(found, pieces)
+    if explanations:
+        _explain(bundle, manifest, split, report)
+
+
+def _explain(bundle: Path, manifest: Path, split: Split, report: Path | None) -> None:
+    found = explain(bundle, manifest, split)
+    Console().print(Markdown(explanation_page(found)))
+    if report is not None:
+        click.echo(f"written to {' and '.join(map(str, write_explanations(found, report)))}")
 
 
 @click.command()

@@ -1,0 +1,154 @@
+"""Compares a verdict's contributions per modality with truly leaving a modality out, with gate weights and labels.
+
+Knows nothing of what the experts saw: neither maps nor signals.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from fusion.calibration import Scores
+from inspector.bundle.schema import Bundle
+from inspector.engines.engine import EngineSettings
+from inspector.evaluation.observations import observe
+from inspector.evaluation.resampling import Interval, mean_by_group
+from inspector.examination import Examination
+from inspector.manifest import PieceRow
+from inspector.model import Model
+from inspector.recipe.model import Camera, Recipe, Sensor
+from inspector.routed_judge import JudgeSettings, RoutedJudge
+from inspector.training.data import own_group, own_label
+from protos.inspection.v1 import verdict_pb2 as pb
+from streams.observation import Observation
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """Over the verdicts that compare two modalities or more, as the bundle's policy routed them."""
+
+    verdicts: int
+    alone: int
+    """Verdicts on one modality alone, which compare nothing."""
+    largest_difference: float
+    """Between a contribution and the log-odds that the piece loses when it comes without the modality."""
+    gate_correlation: dict[str, float]
+    """Spearman's, per modality, of contribution and gate weight; NaN where the gate's weight never changes."""
+    blamed: int
+    """Defective pieces with exactly one defective modality, by the modalities' labels."""
+    contribution_blames: Interval
+    """Share of these in which the defective modality has the largest contribution."""
+    gate_blames: Interval
+    """The same by the gate's weight."""
+
+
+class Told(NamedTuple):
+    """One verdict that compares modalities."""
+
+    row: PieceRow
+    piece: Observation
+    verdict: pb.Verdict
+
+
+def contributions(model: Model, root: Path, rows: Sequence[PieceRow], seed: int) -> Contributions | None:
+    """None where no verdict compares modalities."""
+    pieces = [observe(root, row) for row in rows]
+    judge = RoutedJudge.from_recipes([_recipe(model)], JudgeSettings(EngineSettings("onnx", threads=1)))
+    everything = [Told(*found) for found in zip(rows, pieces, judge.judge(pieces), strict=True)]
+    told = [found for found in everything if any(m.HasField("contribution") for m in found.verdict.modalities)]
+    if not told:
+        return None
+    blamed = [(found, name) for found in told for name in _sole_culprit(model.schema, found.row)]
+    groups = [_group(model.schema, found.row, name) for found, name in blamed]
+    return Contributions(
+        verdicts=len(told),
+        alone=len(everything) - len(told),
+        largest_difference=max(float(np.abs(_differences(model, found)).max()) for found in told),
+        gate_correlation={m.name: _gate_correlation(told, m.name) for m in model.schema.modalities},
+        blamed=len(blamed),
+        contribution_blames=mean_by_group(
+            [_largest(found, "contribution") == name for found, name in blamed], groups, seed
+        ),
+        gate_blames=mean_by_group([_largest(found, "gate_weight") == name for found, name in blamed], groups, seed),
+    )
+
+
+def _recipe(model: Model) -> Recipe:
+    """As the bundle would be used, but with evidence for every piece."""
+    schema = model.schema
+    rates = {e.modality: e.input for e in schema.experts if e.input.type == "signal"}
+    return Recipe(
+        name="explanations",
+        version="1",
+        bundle=model.bundle.folder,
+        cameras=tuple(Camera(name=m.name) for m in schema.modalities if m.kind == "image"),
+        sensors=tuple(
+            Sensor(
+                name=m.name,
+                kind=m.kind,
+                sample_rate_hz=rates[m.name].sample_rate_hz,
+                num_channels=rates[m.name].num_channels,
+                bind="piece",
+            )
+            for m in schema.modalities
+            if m.kind != "image"
+        ),
+        backlog="judge",
+        evidence="always",
+    )
+
+
+def _differences(model: Model, told: Told) -> Scores:
+    """Per modality: the verdict's contribution less what leaving its recording out does to the head's log-odds."""
+    ran = {run.expert for run in told.verdict.experts if run.ran}
+    temperature = model.calibrations[frozenset(ran)].temperature
+    whole = _log_odds(model, told.piece, ran)
+    return np.array(
+        [
+            m.contribution - (whole - _log_odds(model, _without(told.piece, m.name), ran)) / temperature
+            for m in told.verdict.modalities
+            if m.HasField("contribution")
+        ]
+    )
+
+
+def _log_odds(model: Model, piece: Observation, ran: set[str]) -> float:
+    """Of what the piece still has, looked at anew by the same experts."""
+    examination = Examination(model, [piece], max_batch=1)
+    for expert in model.schema.experts:
+        if expert.name in ran and expert.modality in examination.present[0]:
+            examination.look(expert, [0])
+    (fused,) = examination.fuse([0])
+    return np.nan if fused is None else float(fused.logits[0])
+
+
+def _without(piece: Observation, modality: str) -> Observation:
+    views = {name: view for name, view in piece.views.items() if name != modality}
+    return replace(piece, views=views, clips={name: c for name, c in piece.clips.items() if name != modality})
+
+
+def _gate_correlation(told: Sequence[Told], modality: str) -> float:
+    own = [m for found in told for m in found.verdict.modalities if m.name == modality and m.HasField("contribution")]
+    gates, adds = np.array([m.gate_weight for m in own]), np.array([m.contribution for m in own])
+    if len(own) < 2 or np.ptp(gates) < 1e-6 or np.ptp(adds) < 1e-6:
+        return np.nan
+    return float(spearmanr(gates, adds).statistic)
+
+
+def _sole_culprit(schema: Bundle, row: PieceRow) -> list[str]:
+    """The one defective modality of a piece; none where there are more or a label is not known."""
+    labels = {modality.name: own_label(row, modality) for modality in schema.modalities}
+    bad = [name for name, label in labels.items() if label == "nok"]
+    return bad if len(bad) == 1 and set(labels.values()) == {"ok", "nok"} else []
+
+
+def _group(schema: Bundle, row: PieceRow, modality: str) -> str:
+    return own_group(row, next(m for m in schema.modalities if m.name == modality))
+
+
+def _largest(told: Told, figure: str) -> str:
+    largest: pb.Modality = max(told.verdict.modalities, key=lambda m: float(getattr(m, figure)))
+    return largest.name

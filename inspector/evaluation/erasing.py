@@ -1,0 +1,74 @@
+"""Takes out of a recording the place that its evidence names, or another of equal size. Knows no model.
+
+What is taken out is filled by what stands around it, so that the hole itself looks like no defect.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import butter, sosfiltfilt
+
+from encoders.front_end import Image
+from inspector.engines.engine import Array
+from inspector.evidence import Box
+from protos.inspection.v1.verdict_pb2 import ImageRegion, SignalEvidence
+
+Samples = NDArray[np.float32]
+
+FILTER_ORDER = 4
+RAMP_S = 0.0005
+"""A filtered stretch is faded in and out: a step would be heard as a click."""
+LOWEST_HZ = 10.0
+INPAINT_RADIUS_PX = 3
+
+
+def elsewhere(box: Box, shape: Sequence[int], num: int, rng: np.random.Generator) -> list[Box]:
+    """Up to `num` boxes of equal size that share no cell with this one; none where it leaves no room."""
+    height, width = box.bottom - box.top, box.right - box.left
+    free = [
+        Box(top, left, top + height, left + width, box.strength)
+        for top in range(shape[0] - height + 1)
+        for left in range(shape[1] - width + 1)
+        if abs(top - box.top) >= height or abs(left - box.left) >= width
+    ]
+    return [free[index] for index in rng.permutation(len(free))[:num]]
+
+
+def map_of(box: Box, shape: Sequence[int]) -> Array:
+    """The relevance map of which this box is the evidence."""
+    relevance = np.zeros(tuple(shape), np.float32)
+    relevance[box.top : box.bottom, box.left : box.right] = 1
+    return relevance
+
+
+def inpainted(image: Image, region: ImageRegion) -> Image:
+    """The region filled from its rim (Bertalmio et al. 2001, which leaves a flat surrounding flat)."""
+    hole = np.zeros(image.shape[:2], np.uint8)
+    hole[region.y_px : region.y_px + region.height_px, region.x_px : region.x_px + region.width_px] = 1
+    filled = cv2.inpaint(image, hole, INPAINT_RADIUS_PX, cv2.INPAINT_NS)
+    return np.asarray(filled, np.uint8) if image.dtype == np.uint8 else np.asarray(filled, np.uint16)
+
+
+def silenced(samples: Samples, sample_rate_hz: float, place: SignalEvidence) -> Samples:
+    """The band stopped during the stretch; without frequencies, a straight line in place of the stretch."""
+    if not place.high_hz:
+        return _bridged(samples, sample_rate_hz, place)
+    band_hz = max(place.low_hz, LOWEST_HZ), min(place.high_hz, 0.499 * sample_rate_hz)
+    stop = butter(FILTER_ORDER, band_hz, "bandstop", fs=sample_rate_hz, output="sos")
+    time_s = (np.arange(len(samples)) + 0.5) / sample_rate_hz
+    inside = np.minimum(time_s - place.start_s, place.end_s - time_s) / RAMP_S + 0.5
+    share = inside.clip(0, 1)[:, None]
+    filtered = np.asarray(sosfiltfilt(stop, samples, axis=0), np.float32)
+    blended: Samples = (samples * (1 - share) + filtered * share).astype(np.float32)
+    return blended
+
+
+def _bridged(samples: Samples, sample_rate_hz: float, place: SignalEvidence) -> Samples:
+    time_s = (np.arange(len(samples)) + 0.5) / sample_rate_hz
+    kept = (time_s < place.start_s) | (time_s > place.end_s)
+    if not kept.any():
+        return np.zeros_like(samples)
+    lines = [np.interp(time_s, time_s[kept], channel[kept]) for channel in samples.T]
+    return np.stack(lines, axis=1).astype(np.float32)

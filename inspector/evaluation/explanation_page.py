@@ -1,0 +1,72 @@
+"""Writes down what was found about explanations, as a page and as JSON. Computes nothing."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from json import dumps
+from pathlib import Path
+
+from inspector.evaluation.contributions import Contributions
+from inspector.evaluation.deletion import Deletion
+from inspector.evaluation.explanations import Explanations, HeatMaps
+from inspector.evaluation.localisation import CHANCE_OF_PRO, TOLERANCE_PX
+
+NAMES = {"relevance": "heat map", "centre": "centred Gaussian", "edges": "edge strength"}
+
+
+def write_explanations(found: Explanations, folder: Path) -> tuple[Path, Path]:
+    """Writes `explanations.json` and `explanations.md` into a folder, which is made where it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figures, readable = folder / "explanations.json", folder / "explanations.md"
+    figures.write_text(dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
+    readable.write_text(explanation_page(found), encoding="utf-8")
+    return figures, readable
+
+
+def explanation_page(found: Explanations) -> str:
+    lines = [f"# Explanations of {found.bundle} on split {found.split}", ""]
+    for camera, maps in found.heat_maps.items():
+        lines += [f"## Heat maps of {camera} against masks", "", *_heat_maps(maps), ""]
+    for modality, deletion in found.deletions.items():
+        lines += [f"## Evidence of {modality} erased", "", *_deletion(deletion), ""]
+    if found.contributions is not None:
+        lines += ["## Contributions per modality", "", *_contributions(found.contributions), ""]
+    return "\n".join(lines)
+
+
+def _heat_maps(maps: HeatMaps) -> Iterator[str]:
+    chance = maps.chance
+    yield f"{chance.images} defective images, seen by {maps.expert}; masks cover {chance.mask_share:.1%} of them."
+    yield ""
+    yield f"| map | pixel AUROC, pooled | by image | PRO to 0.3 | maximum within {TOLERANCE_PX} px of the mask |"
+    yield "|---|---|---|---|---|"
+    for name, own in maps.scores.items():
+        figures = f"{own.pooled_auroc:.3f} | {own.image_auroc} | {own.pro:.3f} | {own.pointing:.2f}"
+        yield f"| {NAMES[name]} | {figures} |"
+    yield f"| chance | 0.500 | 0.500 | {CHANCE_OF_PRO:.3f} | {chance.pointing:.2f} |"
+
+
+def _deletion(own: Deletion) -> Iterator[str]:
+    yield (
+        f"{own.recordings} defective recordings, seen by {own.expert}; the named box covers {own.box_share:.0%} of the "
+        f"map. Left out: {own.without_box} without a box, {own.without_room} without room for another box."
+    )
+    yield ""
+    yield "| erased | fall of the defect's log-odds | relevance in the named box falls | strongest place leaves it |"
+    yield "|---|---|---|---|"
+    yield f"| the named box | {own.drop} | {own.fades:.2f} | {own.moves:.2f} |"
+    yield f"| a box elsewhere | {own.drop_elsewhere} | {own.fades_elsewhere:.2f} | {own.moves_elsewhere:.2f} |"
+    yield f"| difference by recording | {own.advantage} | | |"
+
+
+def _contributions(own: Contributions) -> Iterator[str]:
+    correlations = ", ".join(f"{name} {value:.2f}" for name, value in own.gate_correlation.items())
+    yield (
+        f"{own.verdicts} verdicts compare modalities, {own.alone} rest on one alone. Largest difference to truly "
+        f"leaving a modality out: {own.largest_difference:.1e} log-odds. Rank correlation with the gate's weight: "
+        f"{correlations}."
+    )
+    yield ""
+    yield f"| named as the culprit by | share of {own.blamed} pieces with one defective modality |"
+    yield "|---|---|"
+    yield f"| largest contribution | {own.contribution_blames} |"
+    yield f"| largest gate weight | {own.gate_blames} |"

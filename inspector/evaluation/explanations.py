@@ -1,0 +1,85 @@
+"""Asks whether a bundle's explanations are true: heat maps, erased evidence, contributions. Knows no command line."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from inspector.evaluation.contributions import Contributions, contributions
+from inspector.evaluation.deletion import Deletion, deletion
+from inspector.evaluation.examine import open_bundle
+from inspector.evaluation.localisation import Chance, Localisation, Mask, centred, chance, edges, enlarged, localise
+from inspector.evaluation.sights import Sight, sights
+from inspector.manifest import ManifestError, Split, read_manifest
+
+
+@dataclass(frozen=True)
+class HeatMaps:
+    """One camera's heat maps against the masks, beside maps that know nothing of defects."""
+
+    expert: str
+    chance: Chance
+    scores: Mapping[str, Localisation]
+    """Of `relevance`, `centre` and `edges`."""
+
+
+@dataclass(frozen=True)
+class Explanations:
+    bundle: str
+    split: str
+    heat_maps: Mapping[str, HeatMaps]
+    """By camera; only where the manifest has masks."""
+    deletions: Mapping[str, Deletion]
+    """By modality; only where something could be erased."""
+    contributions: Contributions | None
+
+
+def explain(bundle: Path, manifest: Path, split: Split, seed: int = 0) -> Explanations:
+    """`seed` chooses the boxes elsewhere and the resamplings."""
+    model, root = open_bundle(bundle), manifest.parent
+    rows = read_manifest(manifest, split)
+    seen = {modality.name: sights(model, root, rows, modality) for modality in model.schema.modalities}
+    cameras = [modality.name for modality in model.schema.modalities if modality.kind == "image"]
+    maps = {name: heat_maps(root, seen[name], seed) for name in cameras}
+    deletions = {name: deletion(model, own, seed) for name, own in seen.items()}
+    return Explanations(
+        bundle=model.schema.name,
+        split=split,
+        heat_maps={name: found for name, found in maps.items() if found is not None},
+        deletions={name: found for name, found in deletions.items() if found is not None},
+        contributions=contributions(model, root, rows, seed),
+    )
+
+
+def heat_maps(root: Path, seen: Sequence[Sight], seed: int) -> HeatMaps | None:
+    """Over the images that have a mask and the good ones; None without masks."""
+    known = [sight for sight in seen if not sight.defective or sight.row.mask]
+    masks = [read_mask(root, sight) for sight in known]
+    if not any(mask.any() for mask in masks):
+        return None
+    images = [sight.piece.views[sight.expert.modality].images[sight.look.image] for sight in known]
+    relevance = [sight.look.outputs["relevance"].astype(np.float32) for sight in known]
+    maps = {
+        "relevance": [enlarged(own, mask) for own, mask in zip(relevance, masks, strict=True)],
+        "centre": [centred(mask) for mask in masks],
+        "edges": [edges(image) for image in images],
+    }
+    groups = [sight.group for sight in known]
+    scores = {name: localise(own, masks, groups, seed) for name, own in maps.items()}
+    return HeatMaps(known[0].expert.name, chance(masks), scores)
+
+
+def read_mask(root: Path, sight: Sight) -> Mask:
+    """True where the image shows the defect. Raises ManifestError."""
+    size = sight.piece.views[sight.expert.modality].images[sight.look.image].shape[:2]
+    if not sight.defective or sight.row.mask is None:
+        return np.zeros(size, np.bool_)
+    path = root / sight.row.mask
+    grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if grey is None or grey.shape != size:
+        found = "cannot be read" if grey is None else f"has {grey.shape[0]} x {grey.shape[1]} px"
+        raise ManifestError(f"{path}: {found}, expected a mask of {size[0]} x {size[1]} px as its image; mend the file")
+    mask: Mask = np.asarray(grey) > 127
+    return mask

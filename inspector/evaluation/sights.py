@@ -1,0 +1,50 @@
+"""Gathers what the most thorough expert of a modality saw of every recording, once each. Knows no figures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inspector.bundle.schema import Expert, Modality
+from inspector.evaluation.observations import observe
+from inspector.examination import Examination, Look
+from inspector.findings import chief
+from inspector.manifest import PieceRow
+from inspector.model import Model
+from inspector.training.data import own_group, own_label, source_of
+from streams.observation import Observation
+
+MAX_BATCH = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """One recording of one modality and what was seen in it."""
+
+    row: PieceRow
+    piece: Observation
+    """The first piece that has the recording."""
+    expert: Expert
+    look: Look
+    defective: bool
+    """By the modality's own label, or else the piece's."""
+    group: str
+
+
+def sights(model: Model, root: Path, rows: Sequence[PieceRow], modality: Modality) -> list[Sight]:
+    firsts: dict[str, PieceRow] = {}
+    for row in rows:
+        source = source_of(row, modality.name)
+        if source is not None:
+            firsts.setdefault(source.path, row)
+    own = list(firsts.values())
+    examination = Examination(model, [observe(root, row) for row in own], MAX_BATCH)
+    for expert in model.schema.experts:
+        if expert.modality == modality.name:
+            examination.look(expert, range(len(own)))
+    return [
+        Sight(row, examination.pieces[index], expert, examination.looks[index][expert.name], label == "nok", group)
+        for index, row in enumerate(own)
+        for label, group in [(own_label(row, modality) or row.label, own_group(row, modality))]
+        for expert in [chief(examination, index, modality.name)]
+        if expert is not None and label != "unknown"
+    ]

@@ -1,0 +1,74 @@
+"""What is erased is gone, and nothing else is."""
+
+import numpy as np
+import pytest
+
+from inspector.bundle.schema import SignalInput
+from inspector.evaluation.erasing import elsewhere, inpainted, map_of, silenced
+from inspector.evidence import Box, boxes, signal_evidence
+from protos.inspection.v1.verdict_pb2 import ImageRegion, SignalEvidence
+
+pytestmark = pytest.mark.train
+RATE_HZ = 16000.0
+TIME_S = np.arange(4096) / RATE_HZ
+
+
+def tone(hz: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    return np.sin(2 * np.pi * hz * TIME_S)[:, None].astype(np.float32)
+
+
+def power(samples: np.ndarray[tuple[int, ...], np.dtype[np.float32]], hz: float, part: slice) -> float:
+    wave = np.exp(-2j * np.pi * hz * TIME_S[part])
+    return float(abs((samples[part, 0] * wave).mean()) * 2) ** 2
+
+
+def test_a_band_is_stopped_within_its_stretch_alone() -> None:
+    place = SignalEvidence(start_s=0.128, end_s=0.256, low_hz=1500, high_hz=2500)
+    without = silenced(tone(2000) + tone(500), RATE_HZ, place)
+    before, inside = slice(0, 1920), slice(2176, 3968)
+    assert power(without, 2000, before) == pytest.approx(1, abs=0.05)
+    assert power(without, 2000, inside) < 0.01
+    assert power(without, 500, inside) == pytest.approx(1, abs=0.05)
+
+
+def test_a_stretch_without_frequencies_becomes_a_straight_line() -> None:
+    ramp = np.arange(20, dtype=np.float32)[:, None]
+    bumpy = ramp.copy()
+    bumpy[8:12] += 5
+    without = silenced(bumpy, 10.0, SignalEvidence(start_s=0.8, end_s=1.2))
+    assert without == pytest.approx(ramp)
+
+
+def test_a_clip_that_is_erased_whole_is_silent() -> None:
+    assert not silenced(np.ones((20, 2), np.float32), 10.0, SignalEvidence(start_s=0, end_s=2)).any()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_spot_is_filled_from_around_it(dtype: type) -> None:
+    image = np.full((16, 16), 100, dtype)
+    image[4:8, 4:8] = 250
+    filled = inpainted(image, ImageRegion(x_px=4, y_px=4, width_px=4, height_px=4))
+    assert filled.dtype == dtype
+    assert (filled == 100).all()
+
+
+def test_boxes_elsewhere_have_the_size_and_share_no_cell() -> None:
+    box = Box(top=1, left=2, bottom=3, right=5, strength=1.0)
+    found = elsewhere(box, (4, 8), 100, np.random.default_rng(0))
+    cells = map_of(box, (4, 8))
+    assert found
+    assert all((map_of(other, (4, 8)) * cells).sum() == 0 and map_of(other, (4, 8)).sum() == 6 for other in found)
+    assert len(set(found)) == len(found)
+
+
+def test_a_box_that_fills_the_map_leaves_no_room() -> None:
+    assert elsewhere(Box(0, 0, 4, 5, 1.0), (4, 8), 4, np.random.default_rng(0)) == []
+
+
+def test_a_box_as_a_map_is_the_evidence_of_a_verdict() -> None:
+    form = SignalInput(sample_rate_hz=100, num_samples=200, num_channels=1, min_hz=50, max_hz=2000)
+    box = Box(1, 2, 3, 5, 1.0)
+    assert boxes(map_of(box, (4, 8))) == [box]
+    place = signal_evidence("mic", map_of(box, (4, 8)), form)
+    assert place is not None
+    assert (place.start_s, place.end_s) == (0.5, 1.25)
