@@ -36,6 +36,14 @@ class Risk(NamedTuple):
     """Where the rates leave more than this for REVIEW, both are eased by the same factor until they do not."""
 
 
+class Costs(NamedTuple):
+    """What a decision costs, in one currency."""
+
+    escape: float
+    false_reject: float
+    review: float
+
+
 @overload
 def probability(logit: float, temperature: float, bias: float) -> float: ...
 @overload
@@ -94,6 +102,18 @@ def choose_limits(scores: Scores, labels: Labels, risk: Risk) -> Limits:
         if easing > 64 or review_share(scores, limits) <= risk.review_share:
             return limits
         easing *= 1.25
+
+
+def cheapest_limits(costs: Costs) -> Limits:
+    """The zones of the least expected cost for calibrated scores; where a review never pays, one limit.
+
+    With p the chance of a defect, a PASS costs p * escape, a FAIL (1 - p) * false_reject, a look `review`.
+    """
+    pass_below, fail_above = costs.review / costs.escape, 1 - costs.review / costs.false_reject
+    if pass_below <= fail_above:
+        return Limits(pass_below, fail_above)
+    middle = costs.false_reject / (costs.false_reject + costs.escape)
+    return Limits(middle, middle)
 
 
 def review_share(scores: Scores, limits: Limits) -> float:

@@ -10,6 +10,7 @@ from inspector.config.service import Service
 from inspector.config.tables import KafkaTable
 from inspector.recipe.fit import misfits, read_bundle
 from inspector.recipe.model import Recipe, Sensor
+from inspector.recipe.promise import promise_words
 from inspector.recipe.window import window_samples
 
 COMMIT_S = 0.05
@@ -118,6 +119,7 @@ def _recipe_lines(recipe: Recipe, bundle: Bundle | None, budget: Budget) -> Iter
     if bundle is not None:
         experts = ", ".join(f"{e.name} {e.cost_ms:g} ms{' (scout)' if e.scout else ''}" for e in bundle.experts)
         yield f"  bundle {bundle.name} {bundle.version}: {experts}"
+        yield f"  misses: {promise_words(recipe, bundle)}"
     yield (
         f"  latency: window {budget.window_s:.3f} + chunk {budget.chunk_s:.3f} + inference {budget.inference_s:.3f} "
         f"+ commit {budget.commit_s:.3f} = {budget.usual_s:.3f} s; with a silent source + {budget.max_delay_s:.3f} = "

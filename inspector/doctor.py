@@ -18,8 +18,11 @@ from typing import Literal
 import click
 
 from inspector.config.problems import ConfigError
-from inspector.config.service import load_service_config
+from inspector.config.service import ServiceConfig, load_service, load_service_config
 from inspector.config.tables import KafkaTable
+from inspector.recipe.fit import read_bundle
+from inspector.recipe.model import Recipe
+from inspector.recipe.promise import covering, promise_words
 
 _NEEDED_MEMORY_MIB = 1024
 _CONNECT_S = 2.0
@@ -38,7 +41,7 @@ class Finding:
 def examine(config: Path | None = None) -> list[Finding]:
     """All findings; with a configuration also whether its log can be reached."""
     findings = [_python(), _cores(), _memory(), _sqlite(), _openssl(), *_engines(), _training(), _java(), _maven()]
-    return findings if config is None else [*findings, *_log(config)]
+    return findings if config is None else [*findings, *_configuration(config)]
 
 
 def _python() -> Finding:
@@ -125,11 +128,15 @@ def _program(subject: str, name: str, flags: tuple[str, ...], remedy: str) -> Fi
     return Finding(subject, "ok", click.unstyle(said[0]) if said else path)
 
 
-def _log(path: Path) -> list[Finding]:
+def _configuration(path: Path) -> list[Finding]:
     try:
         config = load_service_config(path)
     except ConfigError as exc:
         return [Finding("configuration", "wrong", str(exc), "inspector check FILE")]
+    return [*_promises(path), *_log(config)]
+
+
+def _log(config: ServiceConfig) -> list[Finding]:
     if isinstance(config.log, KafkaTable):
         return [_reach(address) for address in config.log.bootstrap_servers]
     folder = next(parent for parent in config.log.path.parents if parent.exists())
@@ -146,3 +153,18 @@ def _reach(address: str) -> Finding:
     except OSError as exc:
         remedy = "start it (make broker runs one here), or correct log.bootstrap_servers"
         return Finding(f"broker {address}", "wrong", f"cannot be reached ({exc})", remedy)
+
+
+def _promises(path: Path) -> list[Finding]:
+    try:
+        return [_promise(recipe) for recipe in load_service(path).recipes]
+    except ConfigError as exc:
+        return [Finding("recipes", "wrong", str(exc), "inspector check FILE")]
+
+
+def _promise(recipe: Recipe) -> Finding:
+    """A promise that does not hold is no fault of the machine, and the fail-safe serves in its place."""
+    bundle, asked = read_bundle(recipe.bundle), recipe.certified_miss_rate
+    kept = asked is None or covering(bundle, asked) is not None
+    remedy = "" if kept else "train with more independent defects, or raise certified_miss_rate"
+    return Finding(f"misses, {recipe.name}", "ok" if kept else "optional", promise_words(recipe, bundle), remedy)

@@ -71,6 +71,9 @@ class Recipe(Table):
     """Scores below this one pass; None takes the limit of the bundle's calibration."""
     fail_above: Share | None = None
     """Scores above this one fail; None takes the limit of the bundle's calibration."""
+    certified_miss_rate: float | None = Field(default=None, gt=0, lt=1)
+    """Share of defective pieces that may PASS, proven: where the bundle's certificate does not cover it, only what is
+    surely good passes. None: the bundle's usual limits."""
     deadline_s: float = Field(default=2.0, gt=0)
     """From the capture of the last frame to the verdict."""
     stale_after_s: float = Field(default=30.0, gt=0)
@@ -103,6 +106,21 @@ class Recipe(Table):
         if self.pass_below is not None and self.fail_above is not None and self.pass_below > self.fail_above:
             raise ValueError(
                 f"pass_below = {self.pass_below} lies above fail_above = {self.fail_above}; swap or raise it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _promise_stands_alone(self) -> Self:
+        own = {
+            "pass_below": self.pass_below is not None,
+            "fail_above": self.fail_above is not None,
+            "full_evidence_on_fail": self.full_evidence_on_fail,
+        }
+        given = [name for name, is_set in own.items() if is_set]
+        if self.certified_miss_rate is not None and given:
+            raise ValueError(
+                f"certified_miss_rate = {self.certified_miss_rate} holds for the bundle's own limits and routes, and "
+                f"{', '.join(given)} would change these; remove one or the other"
             )
         return self
 

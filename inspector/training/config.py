@@ -86,6 +86,14 @@ class HeadFitting(Section):
     num_folds: int = Field(default=3, ge=2)
 
 
+class Prices(Section):
+    """What a decision costs, in any one currency: an escape, a false reject, a look by a person."""
+
+    escape: float = Field(gt=0)
+    false_reject: float = Field(gt=0)
+    review: float = Field(gt=0)
+
+
 class Acceptance(Section):
     """What the limits and the routing may cost, measured on the calibration split."""
 
@@ -95,6 +103,12 @@ class Acceptance(Section):
     """With all modalities present; with fewer the rates stand, whatever goes to REVIEW."""
     routing_risk: float = Field(default=0.005, ge=0, le=1)
     """Share of pieces that may be decided otherwise because experts were left out, for each of PASS and FAIL."""
+
+    costs: Prices | None = None
+    """Where given, the limits are those of the least expected cost, and the three rates above are not used."""
+    certify_miss_rate: float = Field(default=0.008, gt=0, lt=1)
+    """Share of defective pieces that may PASS, to be proven from independent defects of the calibration split."""
+    confidence: float = Field(default=0.95, gt=0, lt=1)
 
     def risk(self, review_share: float) -> Risk:
         return Risk(self.miss_rate, self.false_reject_rate, review_share)

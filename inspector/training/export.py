@@ -21,6 +21,7 @@ from inspector.bundle.schema import (
     MANIFEST_NAME,
     Bundle,
     Calibration,
+    Certificate,
     Expert,
     Head,
     ImageInput,
@@ -80,6 +81,7 @@ class Draft:
     head: FusionHead
     calibrations: tuple[Calibration, ...]
     policy: Policy
+    certificate: Certificate | None = None
     provenance: Mapping[str, str | int | float] = field(default_factory=dict)
     card: str = ""
 
@@ -104,6 +106,7 @@ def write_bundle(folder: Path, draft: Draft) -> Bundle:
         head=head,
         calibrations=draft.calibrations,
         policy=draft.policy,
+        certificate=draft.certificate,
         provenance=draft.provenance,
         files={path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(part.iterdir())},
     )

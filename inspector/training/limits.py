@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusion.calibration import Labels, Scores, choose_limits, fit, probability
+from fusion.calibration import Costs, Labels, Limits, Scores, cheapest_limits, choose_limits, fit, probability
+from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Calibration, Policy
 from inspector.training.config import Acceptance
 
@@ -19,13 +20,25 @@ class SetScores:
     labels: Labels
 
 
-def calibrate(scores: SetScores, acceptance: Acceptance) -> Calibration:
-    """Labels are the piece's also where a modality is missing: what the set cannot see is then part of its doubt."""
+def calibrate(scored: Scored, experts: ExpertSet, whole: bool, acceptance: Acceptance) -> Calibration:
+    """Fits on every piece that these experts could see: train out of fold, and unseen.
+
+    Labels are the piece's also where a modality is missing: what the set cannot see is then part of its doubt. Pieces
+    count once each, however often a recording recurs: one vote per recording would change the mix of defects.
+    """
+    return _calibration(SetScores(tuple(sorted(experts)), whole, scored.of(experts), scored.labels), acceptance)
+
+
+def calibrate_scores(scores: SetScores, acceptance: Acceptance) -> Calibration:
+    """The same for scores of one set alone."""
+    return _calibration(scores, acceptance)
+
+
+def _calibration(scores: SetScores, acceptance: Acceptance) -> Calibration:
     able = ~np.isnan(scores.logits)
     logits, labels = scores.logits[able], scores.labels[able]
     found = fit(logits, labels)
-    risk = acceptance.risk(acceptance.review_share if scores.whole else 1.0)
-    limits = choose_limits(probability(logits, found.temperature, found.bias), labels, risk)
+    limits = _limits(probability(logits, found.temperature, found.bias), labels, scores.whole, acceptance)
     return Calibration(
         experts=scores.experts,
         temperature=found.temperature,
@@ -33,6 +46,12 @@ def calibrate(scores: SetScores, acceptance: Acceptance) -> Calibration:
         pass_below=limits.pass_below,
         fail_above=limits.fail_above,
     )
+
+
+def _limits(scores: Scores, labels: Labels, whole: bool, acceptance: Acceptance) -> Limits:
+    if acceptance.costs is not None:
+        return cheapest_limits(Costs(**acceptance.costs.model_dump()))
+    return choose_limits(scores, labels, acceptance.risk(acceptance.review_share if whole else 1.0))
 
 
 def choose_policy(

@@ -23,7 +23,7 @@ from inspector.training.encoder_fit import EncoderFit, Fitted, Recordings, encod
 from inspector.training.export import Draft, DraftExpert
 from inspector.training.head_fit import Encodings, FittedHead, Lesson, fit_head
 from inspector.training.inputs import build_encoder, input_form, prepare
-from inspector.training.limits import SetScores, calibrate, choose_policy
+from inspector.training.limits import SetScores, calibrate_scores, choose_policy
 from inspector.training.splits import folds
 from inspector.training.subsets import expert_sets
 
@@ -53,7 +53,7 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     experts = tuple(expert for expert, _ in trained)
     torch.set_num_threads(1)  # The head is so small that a second thread only waits.
     head, scored = _train_head(corpus, experts, config, options, progress)
-    calibrations = {scores.experts: calibrate(scores, config.acceptance) for scores in scored}
+    calibrations = {scores.experts: calibrate_scores(scores, config.acceptance) for scores in scored}
     return Draft(
         name=config.name,
         version=config.version,

@@ -28,6 +28,9 @@ def test_tables_become_the_joins_assembly() -> None:
     [
         ("spare = 1\n" + BASE, "spare"),
         ("pass_below = 0.6\nfail_above = 0.4\n" + BASE, "lies above"),
+        ("certified_miss_rate = 0.008\npass_below = 0.1\n" + BASE, "pass_below would change these; remove one"),
+        ("certified_miss_rate = 0.008\nfull_evidence_on_fail = true\n" + BASE, "full_evidence_on_fail would change"),
+        ("certified_miss_rate = 0.0\n" + BASE, "certified_miss_rate"),
         ("deadline_s = nan\n" + BASE, "deadline_s"),
         (BASE + '[[cameras]]\nname = "top"\n', "more than once"),
         (BASE + SENSOR + 'anchor = "side"\n', "anchor 'side' is none of"),

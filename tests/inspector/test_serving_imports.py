@@ -6,7 +6,18 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-TRAINING = {"torch", "torchvision", "timm", "librosa", "onnx", "onnxscript", "sklearn", "soundfile", "safetensors"}
+TRAINING = {
+    "torch",
+    "torchvision",
+    "timm",
+    "librosa",
+    "mapie",
+    "onnx",
+    "onnxscript",
+    "sklearn",
+    "soundfile",
+    "safetensors",
+}
 SCRIPT = """
 import importlib, json, pkgutil, sys
 import streams, inspector.engines, inspector.routed_judge, inspector.description

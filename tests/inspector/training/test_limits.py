@@ -5,7 +5,7 @@ import pytest
 
 from fusion.calibration import probability
 from inspector.training.config import Acceptance
-from inspector.training.limits import SetScores, calibrate, choose_policy
+from inspector.training.limits import SetScores, calibrate_scores, choose_policy
 
 ACCEPTANCE = Acceptance(miss_rate=0.02, false_reject_rate=0.02, review_share=0.2, routing_risk=0.01)
 
@@ -20,13 +20,15 @@ def test_pieces_that_a_set_cannot_see_do_not_count():
     seen = scores(1.0)
     gaps = np.where(np.arange(600) < 100, np.nan, seen.logits)
     part = SetScores(("a",), True, seen.logits[100:], seen.labels[100:])
-    assert calibrate(SetScores(("a",), True, gaps, seen.labels), ACCEPTANCE) == calibrate(part, ACCEPTANCE)
+    assert calibrate_scores(SetScores(("a",), True, gaps, seen.labels), ACCEPTANCE) == calibrate_scores(
+        part, ACCEPTANCE
+    )
 
 
 @pytest.mark.parametrize(("whole", "bounded"), [(True, True), (False, False)])
 def test_review_is_bounded_only_where_all_modalities_are_there(whole, bounded):
     found = scores(4.0, whole=whole)
-    limits = calibrate(found, ACCEPTANCE)
+    limits = calibrate_scores(found, ACCEPTANCE)
     calibrated = probability(found.logits, limits.temperature, limits.bias)
     review = np.mean((calibrated >= limits.pass_below) & (calibrated <= limits.fail_above))
     assert bool(review <= 0.2) is bounded
@@ -35,7 +37,7 @@ def test_review_is_bounded_only_where_all_modalities_are_there(whole, bounded):
 @pytest.mark.parametrize("noise", [0.5, 1.5, 3.0])
 def test_routed_decisions_differ_from_dense_ones_within_the_risk(noise):
     quick, full = scores(noise, 1, name="scout"), scores(0.8, 2, name="full")
-    limits = calibrate(quick, ACCEPTANCE), calibrate(full, ACCEPTANCE)
+    limits = calibrate_scores(quick, ACCEPTANCE), calibrate_scores(full, ACCEPTANCE)
     policy = choose_policy((quick.logits, limits[0]), (full.logits, limits[1]), ACCEPTANCE)
     early = probability(quick.logits, limits[0].temperature, limits[0].bias)
     late = probability(full.logits, limits[1].temperature, limits[1].bias)

@@ -1,0 +1,85 @@
+"""Turns what a recipe asks of misses and what its bundle can certify into limits, and into words. Runs no model."""
+
+from collections.abc import Collection
+
+from fusion.certificate import further_defects
+from inspector.bundle.schema import Bundle, Calibration, Certificate, Claim
+from inspector.decision import Limits
+from inspector.recipe.model import Recipe
+
+
+def limits_of(recipe: Recipe, bundle: Bundle, calibration: Calibration, examined: Collection[str]) -> Limits:
+    """The limits for a piece of which these modalities were examined, by the calibration of the experts that ran."""
+    fail_above = calibration.fail_above if recipe.fail_above is None else recipe.fail_above
+    if recipe.certified_miss_rate is None:
+        return Limits(calibration.pass_below if recipe.pass_below is None else recipe.pass_below, fail_above)
+    # The evidence was gathered with all modalities: without one of them nothing is promised, so nothing passes.
+    whole = {modality.name for modality in bundle.modalities} <= set(examined)
+    return Limits(min(_sure_below(bundle, recipe.certified_miss_rate), fail_above) if whole else 0.0, fail_above)
+
+
+def covering(bundle: Bundle, miss_rate: float) -> Claim | None:
+    """The claim that keeps this rate and holds the fewest good pieces; None: nothing covers it."""
+    certificate = bundle.certificate
+    # A price of computing that moves under load makes routes that nobody has gathered evidence on.
+    if certificate is None or bundle.policy.mode == "budgeted":
+        return None
+    claims = [claim for claim in (certificate.claim, certificate.nearest) if claim and claim.miss_rate <= miss_rate]
+    return min(claims, key=lambda claim: claim.good_held, default=None)
+
+
+def _sure_below(bundle: Bundle, miss_rate: float) -> float:
+    claim = covering(bundle, miss_rate)
+    if claim is not None:
+        return claim.pass_below
+    return 0.0 if bundle.certificate is None else bundle.certificate.sure_below
+
+
+def promise_words(recipe: Recipe, bundle: Bundle) -> str:
+    """What is promised about misses on this recipe's pieces, or why nothing is and what happens instead."""
+    asked, certificate = recipe.certified_miss_rate, bundle.certificate
+    if asked is None:
+        return f"no promise asked about misses (certified_miss_rate); bundle: {certificate_words(certificate)}"
+    claim = covering(bundle, asked)
+    if certificate is not None and claim is not None:
+        return f"certified: {_claim_words(claim, certificate)}"
+    safe = f"fail-safe: only scores below {_sure_below(bundle, asked):.3g} pass, all else that does not fail is REVIEW"
+    if bundle.policy.mode == "budgeted":
+        return f"not certifiable at {_percent(asked)}: no certificate covers a budgeted route; {safe}"
+    return f"{_short_words(certificate, asked)}; {safe}"
+
+
+def certificate_words(certificate: Certificate | None) -> str:
+    """For the model card and the trainer's last words: what was asked of a bundle, and what it can promise."""
+    if certificate is None:
+        return "no certificate"
+    if certificate.claim is not None:
+        return f"certified: {_claim_words(certificate.claim, certificate)}"
+    return _short_words(certificate, certificate.miss_rate)
+
+
+def _claim_words(claim: Claim, certificate: Certificate) -> str:
+    return (
+        f"at most {_percent(claim.miss_rate)} of defective pieces pass, at {certificate.confidence:.0%} confidence "
+        f"({claim.num_misses} misses among {certificate.num_defects} independent defects); PASS below "
+        f"{claim.pass_below:.3g}, which sends {claim.good_held:.0%} of good pieces to REVIEW or FAIL"
+    )
+
+
+def _short_words(certificate: Certificate | None, asked: float) -> str:
+    if certificate is None:
+        return f"not certifiable at {_percent(asked)}: the bundle has no certificate, train it again"
+    nearest = certificate.nearest
+    misses = 0 if nearest is None else nearest.num_misses
+    needs = further_defects(certificate.num_defects, misses, asked, certificate.confidence)
+    more = f"needs {needs} more independent defects" if needs else "only by a limit that holds every good piece"
+    if nearest is None:
+        return f"not certifiable at {_percent(asked)}: {more}; certifiable at no level"
+    return (
+        f"not certifiable at {_percent(asked)}: {more}; certifiable at {_percent(nearest.miss_rate)}, "
+        f"where {nearest.good_held:.0%} of good pieces go to REVIEW or FAIL"
+    )
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.3g} %"

@@ -1,0 +1,97 @@
+"""Turns routed scores of labelled pieces into the bundle's certificate about misses. Knows no network and no route.
+
+Letters: P pieces, L limits.
+"""
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from mapie.risk_control import BinaryClassificationController
+
+from fusion.calibration import Labels, Scores
+from fusion.certificate import certifiable_level, further_defects, independent, last_valid
+from fusion.scored import Scored
+from inspector.bundle.schema import Certificate, Claim
+from inspector.training.config import Acceptance
+
+SHARES = np.linspace(0.01, 1.0, 100)
+"""The limits to be tested let these shares of the good training pieces pass."""
+
+
+class CertificateError(ValueError):
+    """A certificate cannot be made; the message says what is lacking."""
+
+
+def certify(scores: Scores, scored: Scored, acceptance: Acceptance) -> Certificate:
+    """`scores` (P,): calibrated defect scores of the pieces as routed, NaN where no expert could run.
+
+    The limits to be tested are fixed by pieces of training; the evidence is unseen, and each recording counts once.
+    """
+    able = ~np.isnan(scores)
+    seen_good = scores[able & ~scored.unseen & ~scored.labels]
+    if not len(seen_good):
+        raise CertificateError("no good piece of training has a score: the limits to be tested must come from these")
+    limits = np.unique(np.quantile(seen_good, SHARES))
+    defects = scores[able & scored.unseen & scored.labels][evidence(scored, able)]
+    good = scores[able & scored.unseen & ~scored.labels]
+    certificate = claims(limits, defects, good, acceptance)
+    for claim in (certificate.claim, certificate.nearest):
+        if claim is not None:
+            _compare_with_mapie(limits, defects, claim, acceptance.confidence)
+    sure_below = float(np.min(scores[able & scored.labels], initial=1.0))
+    return certificate.model_copy(update={"sure_below": sure_below})
+
+
+def evidence(scored: Scored, able: Labels) -> list[int]:
+    """Among the unseen defective pieces that have a score, those that count: no two share a unit."""
+    rows = np.flatnonzero(able & scored.unseen & scored.labels)
+    return independent([scored.piece_ids[row] for row in rows], [scored.units[row] for row in rows])
+
+
+def claims(limits_L: Scores, defects: Scores, good: Scores, acceptance: Acceptance) -> Certificate:
+    """What these scores of independent defects and of good pieces certify; the limits ascend, fixed beforehand."""
+    asked, confidence, num = acceptance.certify_miss_rate, acceptance.confidence, len(defects)
+    misses = [int(np.sum(defects < limit)) for limit in limits_L]
+    passing = [float(np.mean(good < limit)) if len(good) else 0.0 for limit in limits_L]
+
+    def claim(level: float) -> Claim | None:
+        """None too where the last valid limit passes no good piece."""
+        last = last_valid(misses, num, level, confidence) if level < 1 else None
+        if last is None or passing[last] == 0:
+            return None
+        limit, held = float(limits_L[last]), 1 - passing[last]
+        return Claim(miss_rate=level, pass_below=limit, num_misses=misses[last], good_held=held)
+
+    useful = next((index for index, share in enumerate(passing) if share > 0), None)
+    missed = 0 if useful is None else misses[useful]
+    nearest = claim(certifiable_level(num, missed, confidence)) if useful is not None else None
+    return Certificate(
+        miss_rate=asked,
+        confidence=confidence,
+        num_defects=num,
+        claim=claim(asked),
+        nearest=nearest,
+        needs=further_defects(num, 0 if nearest is None else nearest.num_misses, asked, confidence),
+        sure_below=0.0,
+    )
+
+
+def _compare_with_mapie(limits_L: Scores, defects: Scores, claim: Claim, confidence: float) -> None:
+    """The slow way: the library must find the same limits valid."""
+    controller = BinaryClassificationController(
+        lambda rows: np.column_stack([1 - rows, rows]),
+        risk="recall",
+        target_level=1 - claim.miss_rate,
+        confidence_level=confidence,
+        list_predict_params=limits_L,
+        fwer_method="fixed_sequence",
+    )
+    with warnings.catch_warnings():
+        # It warns where all limits are valid, or all scores 0 or 1: both are answers here.
+        warnings.simplefilter("ignore", UserWarning)
+        controller.calibrate(defects, np.ones(len(defects), np.int64))
+    theirs: Sequence[float] = controller.valid_predict_params.tolist()
+    if not theirs or theirs[-1] != claim.pass_below:
+        found = theirs[-1] if theirs else None
+        raise CertificateError(f"mapie certifies {claim.miss_rate:.2%} below {found}, we below {claim.pass_below}")
