@@ -20,7 +20,7 @@ def run(bench: Bench) -> Table:
     return Table(
         name="explanations",
         title="Explanations",
-        asked="Do heat maps lie on the defects, does the score rest on the evidence that is named, do contributions say "
+        asked="Do heat maps lie on the defects, does the score rest on the evidence named, do contributions say "
         "what a modality adds? Each figure stands beside what would do without looking.",
         columns=COLUMNS,
         rows=[row for name, seeds in found.items() for row in rows(name, seeds)],
