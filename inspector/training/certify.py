@@ -4,15 +4,15 @@ Letters: P pieces, L limits.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from mapie.risk_control import BinaryClassificationController
 
-from fusion.calibration import Labels, Scores
+from fusion.calibration import Labels, Scores, probability
 from fusion.certificate import certifiable_level, further_defects, independent, last_valid
-from fusion.scored import Scored
-from inspector.bundle.schema import Certificate, Claim
+from fusion.scored import ExpertSet, Scored
+from inspector.bundle.schema import Calibration, Certificate, Claim
 from inspector.training.config import Acceptance
 
 SHARES = np.linspace(0.01, 1.0, 100)
@@ -21,6 +21,16 @@ SHARES = np.linspace(0.01, 1.0, 100)
 
 class CertificateError(ValueError):
     """A certificate cannot be made; the message says what is lacking."""
+
+
+def routed_scores(scored: Scored, ran: Sequence[ExpertSet], calibrations: Mapping[ExpertSet, Calibration]) -> Scores:
+    """(P,) calibrated defect scores had these experts run on each piece; NaN where none did."""
+    scores = np.full(len(scored.labels), np.nan)
+    for experts in set(ran) - {frozenset[str]()}:
+        rows = np.array([own == experts for own in ran])
+        found = calibrations[experts]
+        scores[rows] = probability(scored.of(experts)[rows], found.temperature, found.bias)
+    return scores
 
 
 def certify(scores: Scores, scored: Scored, acceptance: Acceptance) -> Certificate:

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from fusion.calibration import Limits, Risk, choose_limits, fit, probability, review_share
+from fusion.calibration import (
+    Costs,
+    Limits,
+    Risk,
+    cheapest_limits,
+    choose_limits,
+    fit,
+    probability,
+    review_share,
+)
 
 
 @pytest.mark.parametrize(
@@ -82,3 +91,28 @@ def test_a_bound_on_review_eases_the_rates():
 
 def test_the_limits_themselves_are_reviewed():
     assert review_share(np.array([0.2, 0.3, 0.7, 0.8]), Limits(0.3, 0.7)) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("costs", "expected"),
+    [
+        (Costs(escape=100, false_reject=10, review=1), Limits(0.01, 0.9)),
+        (Costs(escape=100, false_reject=10, review=50), Limits(10 / 110, 10 / 110)),
+        (Costs(escape=1, false_reject=1, review=0.5), Limits(0.5, 0.5)),
+    ],
+)
+def test_costs_set_the_zones(costs, expected):
+    assert cheapest_limits(costs) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("costs", [Costs(100, 10, 1), Costs(20, 30, 4), Costs(5, 5, 4)])
+def test_no_other_zones_cost_less(costs):
+    scores = np.linspace(0.001, 0.999, 999)
+
+    def cost(limits):
+        sure = np.where(scores < limits.pass_below, scores * costs.escape, costs.review)
+        return np.where(scores > limits.fail_above, (1 - scores) * costs.false_reject, sure).sum()
+
+    edges = np.linspace(0, 1, 41)
+    others = (cost(Limits(low, high)) for low in edges for high in edges if low <= high)
+    assert cost(cheapest_limits(costs)) <= min(others) + 1e-9

@@ -109,6 +109,11 @@ def test_what_cannot_work_is_a_problem(tmp_path: Path, changes: dict[str, object
     assert any(said in problem for problem in problems), problems
 
 
+def test_what_is_promised_about_misses_is_said(tmp_path: Path) -> None:
+    text = "\n".join(check(service_with(tmp_path)).lines)
+    assert "misses: no promise asked about misses (certified_miss_rate); bundle: no certificate" in text
+
+
 def test_a_damaged_bundle_is_a_problem_and_the_rest_is_still_explained(tmp_path: Path) -> None:
     service = service_with(tmp_path)
     (tmp_path / "bundle" / "a.onnx").write_bytes(b"other")

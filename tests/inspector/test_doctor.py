@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from inspector.doctor import examine
+from tests.bundles import write_toy_bundle
 
 KAFKA = """
 lines = ["line-1"]
@@ -45,3 +46,30 @@ def test_a_wrong_configuration_is_told(tmp_path: Path) -> None:
     path = tmp_path / "service.toml"
     path.write_text("line = 3")
     assert examine(path)[-1].subject == "configuration"
+
+
+RECIPE = """
+name = "cup"
+version = "1"
+bundle = "bundle"
+{asked}
+[[cameras]]
+name = "top"
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "state", "found"),
+    [
+        ("", "ok", "no promise asked about misses"),
+        ("certified_miss_rate = 0.008", "optional", "not certifiable at 0.8 %: the bundle has no certificate"),
+    ],
+)
+def test_promises_about_misses_are_told(tmp_path: Path, asked: str, state: str, found: str) -> None:
+    write_toy_bundle(tmp_path / "bundle")
+    (tmp_path / "recipe.toml").write_text(RECIPE.format(asked=asked))
+    path = tmp_path / "service.toml"
+    path.write_text(KAFKA.format(port=1))
+    (promise,) = (finding for finding in examine(path) if finding.subject == "misses, cup")
+    assert (promise.state, bool(promise.remedy)) == (state, state != "ok")
+    assert found in promise.found

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fusion.scored import Scored
-from inspector.bundle.schema import Bundle
+from inspector.bundle.schema import Calibration
 from inspector.training.config import Acceptance
 
 certifying = pytest.importorskip("inspector.training.certify", reason="needs the training half")
@@ -113,9 +113,13 @@ def claims_on(limits, defects, good, acceptance):
     return None if found.claim is None else found.claim.pass_below * 20 - 10
 
 
-def test_a_certificate_survives_its_file():
-    found = scored()
-    certificate = certify(scores_of(found), found, Acceptance())
-    field = Bundle.model_fields["certificate"]
-    assert field.default is None
-    assert type(certificate).model_validate_json(certificate.model_dump_json()) == certificate
+def test_every_piece_is_scored_by_the_calibration_of_what_ran():
+    found = replace(scored(2, 4), sets=(frozenset("a"), frozenset("b")), logits=np.array([[0.0] * 6, [1.0] * 6]))
+    ran = [frozenset("a"), frozenset("b"), frozenset(), *[frozenset("a")] * 3]
+    shared = {"temperature": 1.0, "pass_below": 0.3, "fail_above": 0.7}
+    calibrations = {frozenset(name): Calibration(experts=(name,), bias=bias, **shared) for name, bias in BIASES}
+    scores = certifying.routed_scores(found, ran, calibrations)
+    np.testing.assert_allclose(scores, [0.5, 1 / (1 + np.exp(-3)), np.nan, 0.5, 0.5, 0.5])
+
+
+BIASES = (("a", 0.0), ("b", 2.0))
