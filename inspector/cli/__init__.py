@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "evaluate": ("inspector.cli.training", "Judges a data set with a bundle and reports the figures."),
     "export": ("inspector.cli.training", "Turns a training checkpoint into a bundle."),
     "feedback": ("inspector.cli.watch", "Files what a person found about a piece."),
+    "fit": ("inspector.cli.fitting", "Makes a bundle from good pieces alone: a cold start."),
     "gateway": ("inspector.cli.serving", "Serves verdicts over gRPC."),
     "replay": ("inspector.cli.replay", "Publishes a data set as a line would."),
     "serve": ("inspector.cli.serving", "Runs worker, gateway and metrics in one process."),

@@ -29,7 +29,7 @@ FolderOrFile = click.Path(path_type=Path)
 
 
 @contextmanager
-def _mendable() -> Iterator[None]:
+def mendable() -> Iterator[None]:
     """Errors of the training half that a user can mend, beside those of the other commands."""
     try:
         with reported():
@@ -51,7 +51,7 @@ class Bars:
         self._bars.update(self._tasks[stage], completed=done, total=total)
 
 
-def _bars() -> Progress:
+def progress_bars() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -71,7 +71,7 @@ def _bars() -> Progress:
     "--weights", multiple=True, metavar="NAME=FILE", help="Local safetensors file of a timm model; repeatable."
 )
 @click.option("--checkpoint", type=FolderOrFile, help="Also keep the weights here, for `inspector export`.")
-@_mendable()
+@mendable()
 def train(
     manifest: Path,
     bundle: Path,
@@ -83,8 +83,8 @@ def train(
 ) -> None:
     """Trains a model on MANIFEST and writes its bundle."""
     settings = TrainConfig() if config is None else read_train_config(config)
-    options = TrainOptions(seed, epochs, dict(_weights(item) for item in weights))
-    with _bars() as bars:
+    options = TrainOptions(seed, epochs, dict(weights_file(item) for item in weights))
+    with progress_bars() as bars:
         draft = train_draft(manifest, settings, options, Bars(bars))
         if checkpoint is not None:
             save_checkpoint(checkpoint, draft)
@@ -92,7 +92,7 @@ def train(
     click.echo(f"bundle {draft.name} {draft.version} is in {bundle}")
 
 
-def _weights(item: str) -> tuple[str, Path]:
+def weights_file(item: str) -> tuple[str, Path]:
     name, found, file = item.partition("=")
     if not found or not Path(file).is_file():
         raise click.BadParameter(f"{item!r}: expected NAME=FILE with a file that exists", param_hint="--weights")
@@ -109,7 +109,7 @@ def _weights(item: str) -> tuple[str, Path]:
 @click.option("--report", type=FolderOrFile, help="Folder for report.json and report.md.")
 @click.option("--pieces", type=FolderOrFile, help="Write what the service would say of every piece to this file.")
 @click.option("--explanations", is_flag=True, help="Also test heat maps, evidence and contributions.")
-@_mendable()
+@mendable()
 def evaluate(
     bundle: Path,
     manifest: Path,
@@ -120,7 +120,7 @@ def evaluate(
     explanations: bool,
 ) -> None:
     """Judges the split of MANIFEST with BUNDLE and shows the figures."""
-    with _bars() as bars:
+    with progress_bars() as bars:
         found = evaluate_bundle(bundle, manifest, split, false_rejects, Bars(bars))
     Console().print(Markdown(page(found)))
     if report is not None:
@@ -141,7 +141,7 @@ def _explain(bundle: Path, manifest: Path, split: Split, report: Path | None) ->
 @click.command()
 @click.argument("checkpoint", type=FolderOrFile)
 @click.option("--out", "bundle", required=True, type=FolderOrFile, help="Folder of the bundle; replaced if it is one.")
-@_mendable()
+@mendable()
 def export(checkpoint: Path, bundle: Path) -> None:
     """Turns a training CHECKPOINT into a bundle."""
     draft = load_checkpoint(checkpoint)

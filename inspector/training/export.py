@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from encoders.memory import Memory
 from fusion.head import FusionHead
 from inspector.bundle.schema import (
     MANIFEST_NAME,
@@ -49,7 +50,7 @@ class DraftExpert:
 
     config: ExpertConfig
     input: ImageInput | SignalInput
-    module: Encoder
+    module: Encoder | Memory
 
     @property
     def name(self) -> str:

@@ -1,0 +1,148 @@
+"""Describes good recordings, each kind its way, and fits a memory of the descriptions. Knows no piece and no head.
+
+Letters: R recordings.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from encoders.audio import MelForm
+from encoders.front_end import Image
+from encoders.patches import FilterPatches, NetworkPatches
+from encoders.profiles import MAP_SIDE_PX, MapProfile, Profile, SoundProfile, TraceProfile, map_levels
+from encoders.vision import Weights
+from inspector.bundle.schema import ImageInput, Modality, SignalInput
+from inspector.training.config import ExpertConfig, ImageExpert, SignalExpert
+from inspector.training.data import Clip, Recording
+from inspector.training.defaults import MAP_LEVELS
+from inspector.training.defaults import MAP_SIDE_PX as LARGEST_MAP_PX
+from inspector.training.inputs import cut, input_form, prepare
+from inspector.training.memory_fit import Fitted, fit_patches, fit_profiles
+
+TOKEN_DIM = 32
+SIDE_PX = 224
+BATCH = 16
+
+Describer = NetworkPatches | FilterPatches | MapProfile | SoundProfile | TraceProfile
+Description = Tensor | Profile
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A frozen timm network."""
+
+    name: str
+    weights: Weights
+
+
+@dataclass(frozen=True, eq=False)
+class GoodRecordings:
+    """The recordings of one modality, each once, with the groups that must not stand for each other."""
+
+    modality: Modality
+    paths: tuple[str, ...]
+    recordings: tuple[Recording, ...]
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Eye:
+    """How one modality is described, before anything is fitted."""
+
+    config: ExpertConfig
+    form: ImageInput | SignalInput
+    describer: Describer
+
+
+def look_at(own: GoodRecordings, backbone: Backbone | None) -> Eye:
+    """Chooses the description by the kind of recording."""
+    name = own.modality.name
+    if own.modality.kind != "image":
+        return _listen(own)
+    pictures = [picture for picture in own.recordings if not isinstance(picture, Clip)]
+    levels = _map_levels(pictures)
+    side_px = SIDE_PX if levels is None else MAP_SIDE_PX
+    config = ImageExpert(
+        name=f"{name}-good",
+        modality=name,
+        scout=True,
+        encoder=backbone.name if backbone else "tiny",
+        height_px=side_px,
+        width_px=side_px,
+        num_channels=3 if backbone and levels is None else 1,
+        interpolation="area" if levels is None else "nearest",
+    )
+    form = image_form(config)
+    if levels is not None:
+        outside, marked = levels
+        return Eye(config, form, MapProfile((outside - form.mean) / form.std, (marked - form.mean) / form.std))
+    if backbone is not None:
+        return Eye(config, form, NetworkPatches(backbone.name, form, backbone.weights))
+    return Eye(config, form, FilterPatches())
+
+
+def image_form(config: ImageExpert) -> ImageInput:
+    return ImageInput(
+        tile_height_px=config.height_px,
+        tile_width_px=config.width_px,
+        num_channels=config.num_channels,
+        interpolation=config.interpolation,
+    )
+
+
+def _map_levels(pictures: Sequence[Image]) -> tuple[float, float] | None:
+    """Limits between outside, cell and marked cell (0 to 1) where all pictures are small maps of few values."""
+    values = [np.unique(picture / np.iinfo(picture.dtype).max) for picture in pictures]
+    levels = np.unique(np.concatenate(values))
+    small = all(picture.ndim == 2 and max(picture.shape) <= LARGEST_MAP_PX for picture in pictures)
+    return map_levels(levels) if small and 2 < len(levels) <= MAP_LEVELS else None
+
+
+def _listen(own: GoodRecordings) -> Eye:
+    trace = own.modality.kind == "trace"
+    config = SignalExpert(
+        name=f"{own.modality.name}-good",
+        modality=own.modality.name,
+        encoder="tcn" if trace else "log_mel",
+        scaling="standard" if trace else "none",
+    )
+    form = input_form(config, own.recordings)
+    if isinstance(form, ImageInput):
+        raise AssertionError(f"{own.modality.name} is no camera")  # noqa: TRY004 - our own invariant
+    if form.min_hz is None or form.max_hz is None:
+        return Eye(config, form, TraceProfile(form.num_samples))
+    mel = MelForm(form.sample_rate_hz, config.num_fft, config.hop, config.num_mels, form.min_hz, form.max_hz)
+    return Eye(config, form, SoundProfile(mel))
+
+
+@torch.no_grad()
+def describe(eye: Eye, recordings: Sequence[Recording], progress: Callable[[int, int], None]) -> Description:
+    """Once for all recordings, in batches."""
+    eye.describer.eval()
+    parts: list[Description] = []
+    for start in range(0, len(recordings), BATCH):
+        inputs = prepare(recordings[start : start + BATCH], eye.form)
+        parts.append(eye.describer(cut(inputs, eye.form)))
+        progress(min(start + BATCH, len(recordings)), len(recordings))
+    return joined(parts)
+
+
+def joined(parts: Sequence[Description]) -> Description:
+    if isinstance(parts[0], Tensor):
+        return torch.cat([part for part in parts if isinstance(part, Tensor)])
+    profiles = [part for part in parts if isinstance(part, Profile)]
+    return Profile(*(torch.cat(values) for values in zip(*profiles, strict=True)))
+
+
+@torch.no_grad()
+def fit(eye: Eye, described: Description, groups: Sequence[str]) -> Fitted:
+    match eye.describer, described:
+        case NetworkPatches() | FilterPatches(), Tensor():
+            return fit_patches(eye.describer, described, groups, TOKEN_DIM)
+        case MapProfile() | SoundProfile() | TraceProfile(), Profile():
+            return fit_profiles(eye.describer, described, groups, TOKEN_DIM)
+    raise AssertionError(f"{eye.config.name}: its description is of another kind")

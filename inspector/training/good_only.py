@@ -1,0 +1,229 @@
+"""Makes a bundle from good pieces alone, in seconds: a cold start. Knows no defect, and its bundle says so.
+
+Per camera a memory of places, per sensor (and for wafer-like maps) a memory of one vector per recording; the head is
+noisy-or of them; limits come from held-out distances of the good pieces themselves.
+"""
+
+import math
+import platform
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from fusion.calibration import probability
+from fusion.head import Fused, FusionHead, HeadForm, Member
+from inspector.bundle.schema import Calibration, Modality, Policy
+from inspector.manifest import ManifestError, PieceRow, read_manifest
+from inspector.training.data import modalities_of, own_group, read_source, source_of
+from inspector.training.export import Draft, DraftExpert
+from inspector.training.good_eyes import TOKEN_DIM, Backbone, GoodRecordings, describe, fit, look_at
+from inspector.training.subsets import expert_sets
+
+FEWEST = 10
+"""Good pieces, and recordings per modality, below which a spread is a guess."""
+FEWEST_GROUPS = 5
+"""With fewer groups, what is held out is a recording rather than its group."""
+PASS_SHARE = 0.9
+"""Of the good pieces; the others go to REVIEW. What a defect scores is not known: this bounds the work alone."""
+
+FILTERS = "fixed filters"
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class GoodOptions:
+    """What may differ from run to run."""
+
+    name: str = "good-only"
+    version: str = "1"
+    pieces: int | None = None
+    """How many good pieces; None: all."""
+    any_split: bool = False
+    """Also good pieces of the splits calibration and test."""
+    seed: int = 0
+    backbone: Backbone | None = None
+    """None: fixed filters."""
+
+
+def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> Draft:
+    """Raises ManifestError for data that cannot be fitted on."""
+    torch.set_num_threads(1)
+    torch.manual_seed(options.seed)
+    rows = good_pieces(manifest, options)
+    found = [good_recordings(manifest.parent, rows, modality) for modality in modalities_of(rows)]
+    experts, held = [], []
+    for own in found:
+        eye = look_at(own, options.backbone)
+        described = describe(eye, own.recordings, partial(progress, own.modality.name))
+        fitted = fit(eye, described, own.groups)
+        experts.append(DraftExpert(eye.config, eye.form, fitted.module))
+        held.append(fitted.held)
+    head = noisy_or_head([Member(e.modality, e.num_tokens) for e in experts])
+    return Draft(
+        name=options.name,
+        version=options.version,
+        classes=(),
+        token_dim=TOKEN_DIM,
+        modalities=tuple(own.modality for own in found),
+        experts=tuple(experts),
+        head=head,
+        calibrations=calibrations(experts, head, _by_piece(rows, found, held)),
+        policy=Policy(mode="dense"),
+        provenance=_provenance(rows, options),
+        card=card(rows, found, options),
+    )
+
+
+def good_pieces(manifest: Path, options: GoodOptions) -> list[PieceRow]:
+    """Pieces labelled ok, in an order in which each brings recordings not seen before, as long as there are any."""
+    rows = [row for row in read_manifest(manifest) if row.label == "ok" and (options.any_split or row.split == "train")]
+    random.Random(options.seed).shuffle(rows)  # noqa: S311 - no secret
+    wanted = len(rows) if options.pieces is None else options.pieces
+    chosen = _by_news(rows)[:wanted]
+    if len(chosen) < FEWEST:
+        where = "all splits" if options.any_split else "split train"
+        raise ManifestError(
+            f"{manifest}: {len(chosen)} good pieces of {where}, expected at least {FEWEST}: label more pieces ok"
+            + ("" if options.any_split else ", or take those of all splits (--any-split)")
+            + ("" if options.pieces is None else ", or ask for more (--pieces)")
+        )
+    return chosen
+
+
+def _by_news(rows: Sequence[PieceRow]) -> list[PieceRow]:
+    """First the pieces all of whose recordings are new, then those that bring any, then the rest."""
+    order: list[PieceRow] = []
+    known: set[str] = set()
+    for demand in (all, any):
+        for row in (row for row in rows if row not in order):
+            paths = _paths(row)
+            if paths and demand(path not in known for path in paths):
+                order.append(row)
+                known.update(paths)
+    return order + [row for row in rows if row not in order]
+
+
+def _paths(row: PieceRow) -> list[str]:
+    return [image.path for image in row.images] + [signal.path for signal in row.signals]
+
+
+def good_recordings(root: Path, rows: Sequence[PieceRow], modality: Modality) -> GoodRecordings:
+    """Raises ManifestError where there are too few, or signals of several rates."""
+    groups: dict[str, str] = {}
+    sources = [source for row in rows if (source := source_of(row, modality.name))]
+    for row in rows:
+        source = source_of(row, modality.name)
+        if source is not None:
+            groups[source.path] = own_group(row, modality)
+    found = {source.path: source for source in sources}
+    if len(found) < FEWEST:
+        raise ManifestError(
+            f"{modality.name} has {len(found)} recordings in {len(rows)} good pieces, expected at least {FEWEST}: "
+            "record more good pieces with it, or leave it out of the manifest"
+        )
+    whole = len(set(groups.values())) >= FEWEST_GROUPS
+    return GoodRecordings(
+        modality,
+        tuple(found),
+        tuple(read_source(root, source) for source in found.values()),
+        tuple(groups[path] if whole else path for path in found),
+    )
+
+
+def noisy_or_head(members: Sequence[Member]) -> FusionHead:
+    """The fusion head as it starts: nothing is learned, for there is nothing to learn from."""
+    return FusionHead(HeadForm(tuple(members), TOKEN_DIM, 0)).eval()
+
+
+def _by_piece(
+    rows: Sequence[PieceRow], found: Sequence[GoodRecordings], held: Sequence[Tensor]
+) -> Float[Tensor, "P E"]:
+    """Held-out log-odds of each piece's recordings; NaN where it has none."""
+    columns = []
+    for own, logits in zip(found, held, strict=True):
+        of = dict(zip(own.paths, logits.tolist(), strict=True))
+        sources = [source_of(row, own.modality.name) for row in rows]
+        columns.append([math.nan if source is None else of[source.path] for source in sources])
+    return torch.tensor(columns).T
+
+
+@torch.no_grad()
+def calibrations(
+    experts: Sequence[DraftExpert], head: FusionHead, held_PE: Float[Tensor, "P E"]
+) -> tuple[Calibration, ...]:
+    """Limits for every set of experts, from what the head says of the good pieces."""
+    names = [expert.name for expert in experts]
+    found = []
+    for chosen in expert_sets(experts):
+        ran_E = torch.tensor([float(name in chosen) for name in names])
+        able_P = ~held_PE[:, ran_E > 0].isnan().any(1)
+        logits = fused(head, held_PE[able_P].nan_to_num() * ran_E, ran_E)
+        scores = np.sort(probability(logits.double().numpy(), 1.0, 0.0))
+        limit = float(np.quantile(scores, PASS_SHARE)) if len(scores) >= FEWEST else 0.0
+        found.append(Calibration(experts=chosen, temperature=1.0, bias=0.0, pass_below=limit, fail_above=1.0))
+    return tuple(found)
+
+
+def fused(head: FusionHead, logits_PE: Float[Tensor, "P E"], ran_E: Float[Tensor, " E"]) -> Float[Tensor, " P"]:
+    """The head's log-odds for experts that ran; tokens say nothing to a head that has learned nothing."""
+    count = len(logits_PE)
+    tokens = [torch.zeros(count, 1, TOKEN_DIM).expand(-1, int(n), -1) for n in head.get_buffer("spread_NE").sum(0)]
+    said: Fused = head(tokens, [own[:, None] for own in logits_PE.T], ran_E.expand(count, -1))
+    return said.logits[:, 0]
+
+
+def _provenance(rows: Sequence[PieceRow], options: GoodOptions) -> dict[str, str | int | float]:
+    return {
+        "trained_on": "good pieces only",
+        "defects_known": 0,
+        "good_pieces": len(rows),
+        "backbone": options.backbone.name if options.backbone else FILTERS,
+        "seed": options.seed,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def card(rows: Sequence[PieceRow], found: Sequence[GoodRecordings], options: GoodOptions) -> str:
+    """Markdown of one page."""
+    lines = [f"- {o.modality.name}: {len(o.recordings)} recordings of {len(set(o.groups))} groups" for o in found]
+    return CARD.format(
+        name=options.name,
+        version=options.version,
+        pieces=len(rows),
+        lines="\n".join(lines),
+        backbone=options.backbone.name
+        if options.backbone
+        else "no network: fixed filters, which see little; give --weights",
+        share=PASS_SHARE,
+    )
+
+
+CARD = """# {name} {version}: a cold start
+
+**This bundle has seen good pieces alone and knows no defect.** It tells what is unusual. Its score is no probability
+of a defect, it names no class, it certifies nothing about misses, and it never says FAIL: that a piece is far from
+all good ones may come from a new lamp or a new lot as well as from a defect. A person looks at what is not PASS, and
+what that person finds is the data for `inspector train`.
+
+## Data
+
+{pieces} good pieces.
+
+{lines}
+
+Pictures are described by: {backbone}.
+
+## Limits
+
+PASS lies below the score that a share of {share} of the good pieces stay under, each measured against the recordings
+of other groups. So about one good piece in ten goes to REVIEW; how many defective ones pass is not known.
+"""
