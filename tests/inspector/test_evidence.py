@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from inspector.bundle.schema import SignalInput
-from inspector.evidence import MAX_PNG_BYTES, Picture, heat_map, image_evidence, mel_edges_hz, signal_evidence
+from inspector.evidence import (
+    MAX_PNG_BYTES,
+    Box,
+    Picture,
+    boxes,
+    heat_map,
+    image_evidence,
+    mel_edges_hz,
+    signal_evidence,
+)
 from inspector.evidence_store import EvidenceStore, file_name
 from streams.observation import InspectionId
 
@@ -31,6 +40,16 @@ def test_regions_are_pixels_of_the_image_strongest_first() -> None:
     found = [(r.x_px, r.y_px, r.width_px, r.height_px, round(r.strength, 2)) for r in evidence.regions]
     assert found == [(60, 20, 20, 10, 0.9), (0, 0, 10, 10, 0.5)]
     assert evidence.camera == "top"
+
+
+def test_a_region_ends_where_a_certain_map_falls_off_and_not_where_it_reaches_its_background() -> None:
+    certain = np.full((4, 8), 0.6, np.float32)
+    certain[1, 2] = certain[1, 3] = 0.9999
+    assert boxes(certain) == [Box(1, 2, 2, 4, pytest.approx(0.9999))]
+
+
+def test_a_map_that_is_certain_everywhere_has_bounds() -> None:
+    assert boxes(np.ones((4, 8), np.float32)) == [Box(0, 0, 4, 8, 1.0)]
 
 
 def test_regions_hold_all_their_cells_where_these_do_not_divide_the_image() -> None:
