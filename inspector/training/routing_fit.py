@@ -1,0 +1,248 @@
+"""Chooses a routing policy from scored pieces: a static set, or a cascade or router where that saves more.
+
+A router is judged on pieces that share no unit with those that it was fitted on. Knows no network.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, combinations
+from typing import Literal
+
+import numpy as np
+
+from fusion.calibration import Labels, Scores
+from fusion.policy import Calibration, Expert, routed
+from fusion.scored import ExpertSet, Scored
+from inspector.bundle.schema import Policy
+from inspector.training.config import Acceptance
+from inspector.training.frontier import (
+    FALSE_REJECT_RATE,
+    MARGIN,
+    Board,
+    Point,
+    cheapest_good,
+    cheapest_of,
+    limit,
+    name_of,
+    point,
+    static_points,
+)
+from inspector.training.router_fit import fit_router
+from inspector.training.splits import folds
+
+Calibrations = Mapping[ExpertSet, Calibration]
+Wish = Literal["auto", "dense", "static", "cascade", "learned", "budgeted"]
+
+NUM_FOLDS = 5
+PRICES = tuple(np.geomspace(0.001, 0.5, 10).tolist())
+"""Regret that running everything must save, for the sweep."""
+RISKS = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Times the routing risk, for the sweep of the cascade."""
+MAX_FIRST_SHARE = 0.7
+"""Experts that cost more of everything than this are no first look."""
+MIN_GAIN = 0.03
+"""A smaller saving than this against the static set lies within the noise of choosing."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a policy is chosen on."""
+
+    board: Board
+    experts: tuple[Expert, ...]
+    calibrations: Calibrations
+
+    @property
+    def scored(self) -> Scored:
+        return self.board.scored
+
+    def take(self, index: Labels) -> "Ground":
+        return Ground(Board.of(self.scored.take(index), self.calibrations), self.experts, self.calibrations)
+
+    def routed(self, policy: Policy) -> list[ExpertSet]:
+        return routed(policy, self.experts, self.scored, self.calibrations)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A policy fitted on all pieces, and its point from fits that had not seen the pieces they were judged on."""
+
+    policy: Policy
+    point: Point
+
+
+@dataclass(frozen=True)
+class PolicyChoice:
+    policy: Policy
+    findings: tuple[str, ...]
+    """Sentences for people."""
+
+
+def ground_of(scored: Scored, experts: Sequence[Expert], calibrations: Calibrations) -> Ground:
+    return Ground(Board.of(scored, calibrations), tuple(experts), calibrations)
+
+
+def choose_policy(ground: Ground, acceptance: Acceptance, wish: Wish = "auto", seed: int = 0) -> PolicyChoice:
+    """`auto`: the static set, unless a cascade or a router saves computing against it at no less recall.
+
+    Any other wish is granted, and the finding says what it costs.
+    """
+    points = static_points(ground.board)
+    best = cheapest_good(points)
+    if wish == "dense" or len(ground.experts) == 1:
+        return PolicyChoice(Policy(mode="dense"), ("All experts run on every piece.",))
+    floor = max(_dense(points).quality, points[best].quality - MARGIN)
+    shipped = cheapest_of({names: found for names, found in points.items() if _sees_all(ground, names)}, floor)
+    fixed = _static(ground, shipped)
+    if wish == "static":
+        return PolicyChoice(fixed, (_of_static(points, shipped),))
+    sweeps = list(_sweeps(ground, acceptance, wish, seed))
+    found = cheapest(sweeps, floor, strict=wish == "auto")
+    if wish == "auto" and (found is None or found.point.cost_ms > (1 - MIN_GAIN) * points[best].cost_ms):
+        return PolicyChoice(fixed, (_no_gain(found, points[best]), _of_static(points, shipped)))
+    if found is None:
+        return PolicyChoice(fixed, (f"There is nothing to route: {name_of(shipped)} runs on every piece.",))
+    policy = found.policy.model_copy(update={"mode": "budgeted"}) if wish == "budgeted" else found.policy
+    return PolicyChoice(policy, (_gain(found.point, points[best], _dense(points)),))
+
+
+def _sweeps(ground: Ground, acceptance: Acceptance, wish: Wish, seed: int) -> Iterator[list[Candidate]]:
+    if wish in ("auto", "cascade"):
+        yield cascade_sweep(ground, acceptance, seed)
+    if wish in ("auto", "learned", "budgeted"):
+        yield from (learned_sweep(ground, names, seed) for names in first_looks(ground))
+
+
+def cheapest(sweeps: Sequence[Sequence[Candidate]], floor: float, strict: bool) -> Candidate | None:
+    """Of each sweep, from the dearest on, the last candidate before one is below the floor; the cheapest of these.
+
+    A cheap candidate behind a worse one owes its place to luck. Not strict, the best stands in where none is as good.
+    """
+    found = []
+    for sweep in sweeps:
+        for candidate in sorted(sweep, key=lambda own: -own.point.cost_ms):
+            if candidate.point.quality < floor:
+                break
+            found.append(candidate)
+    if found:
+        return min(found, key=lambda own: own.point.cost_ms)
+    everyone = list(chain.from_iterable(sweeps))
+    return None if strict else max(everyone, key=lambda own: own.point.quality, default=None)
+
+
+def first_looks(ground: Ground) -> list[tuple[str, ...]]:
+    """What a router may look with first: the scouts, and each one or two experts that leave something to save."""
+    order = [expert.name for expert in ground.experts]
+    costs = dict(zip(ground.scored.experts, ground.board.costs_ms.tolist(), strict=True))
+    scouts = tuple(expert.name for expert in ground.experts if expert.scout)
+    few = chain(combinations(order, 1), combinations(order, 2))
+    affordable = MAX_FIRST_SHARE * sum(costs.values())
+    chosen = (names for names in (scouts, *few) if names and sum(costs[name] for name in names) <= affordable)
+    return list(dict.fromkeys(chosen))
+
+
+def crossed(scored: Scored, seed: int) -> list[tuple[Labels, Labels]]:
+    """Masks (fit on, judge): each piece is judged once, by a fit on pieces that share no unit with it.
+
+    Every unit has a fold. Pieces whose units lie in the same folds are judged together, and fitted on is what has no
+    unit in these folds: a piece of a picture and a sound would leave nothing if it had to share a fold with its peers.
+    """
+    fold = folds([unit for own in scored.units for unit in sorted(own)], NUM_FOLDS, seed)
+    cells = [frozenset(fold[unit] for unit in own) for own in scored.units]
+    order = sorted(set(cells), key=sorted)
+    return [(np.array([not own & cell for own in cells]), np.array([own == cell for own in cells])) for cell in order]
+
+
+def _crossfit(ground: Ground, seed: int, fit: Callable[[Ground], Sequence[Policy]], label: str) -> Iterator[Candidate]:
+    """`fit` gives the policies of one sweep, each time in the same order."""
+    policies = fit(ground)
+    ran: list[list[ExpertSet]] = [[frozenset()] * len(ground.scored.labels) for _ in policies]
+    for learn, judge in crossed(ground.scored, seed):
+        part, held = ground.take(learn), ground.take(judge)
+        known = part.scored.labels.any() and not part.scored.labels.all()
+        for own, policy in zip(ran, fit(part) if known else policies, strict=True):
+            for piece, names in zip(np.flatnonzero(judge).tolist(), held.routed(policy), strict=True):
+                own[piece] = names
+    return (Candidate(policy, point(label, ground.board, own)) for policy, own in zip(policies, ran, strict=True))
+
+
+def cascade_sweep(ground: Ground, acceptance: Acceptance, seed: int) -> list[Candidate]:
+    """By the risk that a piece is decided otherwise because the scouts were enough; nothing without scouts."""
+    scouts = frozenset(expert.name for expert in ground.experts if expert.scout)
+    everyone = frozenset(ground.scored.experts)
+    if scouts in (frozenset(), everyone):
+        return []
+
+    def fit(part: Ground) -> list[Policy]:
+        quick, full = (part.board.scores([names] * len(part.scored.labels)) for names in (scouts, everyone))
+        both = ~np.isnan(quick) & ~np.isnan(full)
+        above = full[both] > limit(full[both], part.scored.labels[both], FALSE_REJECT_RATE)
+        return [_cascade(quick[both], above, acceptance.routing_risk * times) for times in RISKS]
+
+    return list(_crossfit(ground, seed, fit, f"cascade after {name_of(scouts)}"))
+
+
+def _cascade(quick: Scores, above: Labels, risk: float) -> Policy:
+    """The narrowest [low, high] outside of which no more than this share of pieces is decided otherwise."""
+    slips = int(risk * len(quick))
+    defective, good = np.sort(quick[above]), np.sort(quick[~above])[::-1]
+    low = float(defective[slips]) if slips < len(defective) else 1.0
+    high = float(good[slips]) if slips < len(good) else 0.0
+    middle = (low + high) / 2
+    return Policy(mode="cascade", low=min(low, middle), high=max(high, middle))
+
+
+def learned_sweep(ground: Ground, first: Sequence[str], seed: int) -> list[Candidate]:
+    """By the price of computing."""
+    total_ms = max(float(ground.board.costs_ms.sum()), 1e-6)
+
+    def fit(part: Ground) -> list[Policy]:
+        router = fit_router(part.board, first)
+        return [Policy(mode="learned", router=router, price=price / total_ms) for price in PRICES]
+
+    return list(_crossfit(ground, seed, fit, f"router after {name_of(frozenset(first))}"))
+
+
+def _sees_all(ground: Ground, names: ExpertSet) -> bool:
+    """Whether a set can let a piece pass: it looks at every modality."""
+    seen = {expert.modality for expert in ground.experts if expert.name in names}
+    return seen == {expert.modality for expert in ground.experts}
+
+
+def _static(ground: Ground, names: ExpertSet) -> Policy:
+    if names == frozenset(ground.scored.experts):
+        return Policy(mode="dense")
+    return Policy(mode="static", static_experts=tuple(sorted(names)))
+
+
+def _dense(points: Mapping[ExpertSet, Point]) -> Point:
+    return points[max(points, key=len)]
+
+
+def _saved(cost_ms: float, against: Point) -> str:
+    return f"{1 - cost_ms / max(against.cost_ms, 1e-9):.0%}"
+
+
+def _of_static(points: Mapping[ExpertSet, Point], names: ExpertSet) -> str:
+    own, dense = points[names], _dense(points)
+    return (
+        f"The static set {own.name} runs on every piece: {_saved(own.cost_ms, dense)} of the encoders' CPU is saved "
+        f"against all experts, at a mean recall of {own.quality:.3f} against {dense.quality:.3f}."
+    )
+
+
+def _gain(own: Point, best: Point, dense: Point) -> str:
+    return (
+        f"Routing ({own.name}) saves {_saved(own.cost_ms, best)} of the encoders' CPU against the cheapest static set "
+        f"that is as good ({best.name}) and {_saved(own.cost_ms, dense)} against all experts, at a mean recall of "
+        f"{own.quality:.3f} against {best.quality:.3f} and {dense.quality:.3f}, cross-fitted."
+    )
+
+
+def _no_gain(found: Candidate | None, best: Point) -> str:
+    if found is None:
+        return f"Routing does not pay here: no router reaches the recall of the static set {best.name}."
+    return (
+        f"Routing does not pay here: the best of the routers ({found.point.name}) saves "
+        f"{_saved(found.point.cost_ms, best)} of the encoders' CPU against the static set {best.name}, cross-fitted."
+    )

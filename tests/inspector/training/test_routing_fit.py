@@ -1,0 +1,124 @@
+"""Which policy is chosen on lines that are known, and that it holds on pieces that nothing was fitted on."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from inspector.bundle.schema import Policy
+from inspector.training.config import Acceptance
+from inspector.training.frontier import Point, point
+from inspector.training.routing_fit import Candidate, Ground, cheapest, choose_policy, crossed, first_looks, ground_of
+from tests.inspector.training.made_scores import COSTS_MS, EXPERTS, ground, limits, made
+
+pytestmark = pytest.mark.train
+ALL_MS = sum(COSTS_MS)
+
+
+def judged(kind, policy):
+    """Cost and quality on other pieces of the line, routed and by all experts."""
+    other = ground_of(made(kind, seed=9), EXPERTS, limits(made(kind)))
+    return [point(own.mode, other.board, other.routed(own)) for own in (policy, Policy(mode="dense"))]
+
+
+def test_rare_hard_pieces_are_worth_a_router():
+    choice = choose_policy(ground(made("rare_hard")), Acceptance())
+    own, dense = judged("rare_hard", choice.policy)
+    assert choice.policy.mode in ("cascade", "learned")
+    assert choice.findings[0].startswith("Routing (")
+    assert own.cost_ms < 0.6 * ALL_MS
+    assert own.quality >= dense.quality - 0.005
+
+
+def test_where_the_full_expert_adds_nothing_the_scouts_ship():
+    choice = choose_policy(ground(made("same")), Acceptance(), "static")
+    assert choice.policy == Policy(mode="static", static_experts=("ear", "thumb"))
+    assert "thumb" in choice.findings[0]
+
+
+def test_where_nothing_is_saved_the_static_set_ships_and_says_so():
+    """Pictures alone decide, so that no first look could spare anything that the static set runs."""
+    scored = made("same")
+    rows = [0 if "thumb" in names else 1 if "full" in names else 2 for names in scored.sets]
+    deaf = replace(scored, labels=scored.expert_logits[1] > 0, logits=scored.expert_logits[rows])
+    choice = choose_policy(ground(deaf), Acceptance())
+    assert choice.policy.mode == "static"
+    assert choice.findings[0].startswith("Routing does not pay here")
+    assert choice.findings[1].startswith("The static set")
+
+
+def test_useless_scouts_cost_no_recall():
+    own, dense = judged("blind_thumb", choose_policy(ground(made("blind_thumb")), Acceptance()).policy)
+    assert own.quality >= dense.quality - 0.005
+    assert own.cost_ms < ALL_MS
+
+
+@pytest.mark.parametrize("wish", ["dense", "static", "cascade", "learned", "budgeted"])
+def test_a_wish_is_granted(wish):
+    choice = choose_policy(ground(made("same", num=200)), Acceptance(), wish)
+    assert choice.policy.mode == wish
+    assert len(choice.findings) == 1
+
+
+def test_the_choice_is_the_same_each_time_and_a_few_hundred_numbers():
+    first, second = (choose_policy(ground(made("rare_hard", num=200)), Acceptance(), "learned") for _ in range(2))
+    assert first == second
+    router = first.policy.router
+    assert router is not None
+    assert sum(map(len, router.weights)) + len(router.bias) < 300
+
+
+def test_gaps_do_not_reach_the_router():
+    scored = made("rare_hard", num=200)
+    gaps = np.arange(200) % 5 == 0
+    logits = np.where(gaps & (np.array(scored.experts) == "ear")[:, None], np.nan, scored.expert_logits)
+    joint = np.stack(
+        [np.where(gaps & ("ear" in names), np.nan, own) for names, own in zip(scored.sets, scored.logits, strict=True)]
+    )
+    holed = ground(replace(scored, expert_logits=logits, logits=joint))
+    found = choose_policy(holed, Acceptance(), "learned")
+    ran = holed.routed(found.policy)
+    assert all("ear" not in names and "full" in names for names in np.array(ran)[gaps])
+
+
+def test_folds_share_no_unit_and_judge_each_piece_once():
+    scored = made("rare_hard", num=200)
+    pairs = crossed(scored, seed=3)
+    for learn, judge in pairs:
+        fitted = {unit for piece in np.flatnonzero(learn) for unit in scored.units[piece]}
+        assert not any(scored.units[piece] & fitted for piece in np.flatnonzero(judge))
+        assert learn.sum() > 50
+    np.testing.assert_array_equal(np.sum([judge for _, judge in pairs], axis=0), 1)
+
+
+def test_first_looks_leave_something_to_save():
+    assert first_looks(ground(made("same", num=100))) == [("thumb", "ear"), ("thumb",), ("ear",)]
+
+
+def candidate(cost_ms, quality):
+    return Candidate(Policy(), Point("", cost_ms, quality, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("sweep", "expected"),
+    [
+        ([(3, 0.9), (2, 0.9), (1, 0.8)], 2),
+        ([(3, 0.9), (2, 0.8), (1, 0.9)], 3),
+        ([(1, 0.9), (3, 0.95), (2, 0.92)], 1),
+        ([(3, 0.8), (1, 0.9)], None),
+    ],
+)
+def test_a_cheap_candidate_behind_a_worse_one_is_luck(sweep, expected):
+    found = cheapest([[candidate(*own) for own in sweep]], floor=0.9, strict=True)
+    assert (found and found.point.cost_ms) == expected
+
+
+def test_without_strictness_the_best_stands_in():
+    found = cheapest([[candidate(3, 0.7), candidate(1, 0.8)]], floor=0.9, strict=False)
+    assert found == candidate(1, 0.8)
+
+
+def test_ground_keeps_its_pieces():
+    whole = ground(made("same", num=100))
+    part: Ground = whole.take(np.arange(100) < 40)
+    assert part.routed(Policy(mode="dense")) == whole.routed(Policy(mode="dense"))[:40]
