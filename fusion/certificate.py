@@ -10,6 +10,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,6 +19,7 @@ _LEVELS = 10**6
 """Levels are told apart to one in a million, and rounded up."""
 
 
+@lru_cache(maxsize=4096)
 def p_value(num_defects: int, num_misses: int, miss_rate: float) -> float:
     """Chance of so few misses were the true rate above `miss_rate` (0 < miss_rate < 1); 1 without any defect."""
     if num_defects == 0:

@@ -38,11 +38,7 @@ def certify(scores: Scores, scored: Scored, acceptance: Acceptance) -> Certifica
 
     The limits to be tested are fixed by pieces of training; the evidence is unseen, and each recording counts once.
     """
-    able = ~np.isnan(scores)
-    seen_good = scores[able & ~scored.unseen & ~scored.labels]
-    if not len(seen_good):
-        raise CertificateError("no good piece of training has a score: the limits to be tested must come from these")
-    limits = np.unique(np.quantile(seen_good, SHARES))
+    able, limits = ~np.isnan(scores), limits_to_test(scores, scored)
     defects = scores[able & scored.unseen & scored.labels][evidence(scored, able)]
     good = scores[able & scored.unseen & ~scored.labels]
     certificate = claims(limits, defects, good, acceptance)
@@ -51,6 +47,15 @@ def certify(scores: Scores, scored: Scored, acceptance: Acceptance) -> Certifica
             _compare_with_mapie(limits, defects, claim, acceptance.confidence)
     sure_below = float(np.min(scores[able & scored.labels], initial=1.0))
     return certificate.model_copy(update={"sure_below": sure_below})
+
+
+def limits_to_test(scores: Scores, scored: Scored) -> Scores:
+    """Ascending; known before any unseen piece is looked at."""
+    seen_good = scores[~np.isnan(scores) & ~scored.unseen & ~scored.labels]
+    if not len(seen_good):
+        raise CertificateError("no good piece of training has a score: the limits to be tested must come from these")
+    found: Scores = np.unique(np.quantile(seen_good, SHARES))
+    return found
 
 
 def evidence(scored: Scored, able: Labels) -> list[int]:

@@ -1,0 +1,115 @@
+"""Table: what becomes of the pieces of the test splits when a camera or sensor falls out."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, pstdev
+
+import numpy as np
+
+from inspector.bundle.load import load
+from inspector.bundle.schema import Bundle
+from protos.inspection.v1 import verdict_pb2 as pb
+from tests.benchmarks.evidence.as_routed import Routed, as_routed, without
+from tests.benchmarks.evidence.bench import Bench, Trained
+from tests.benchmarks.evidence.table import Table
+
+NOTHING = "nothing"
+COLUMNS = (
+    "set",
+    "removed",
+    "recall (FAIL or REVIEW)",
+    "defective: FAIL",
+    "defective: REVIEW",
+    "good: FAIL",
+    "REVIEW of all",
+    "PASS",
+    "defective that would pass were it optional",
+    "median score of good pieces",
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one test split, every modality required."""
+
+    recall: float
+    bad_failed: float
+    bad_reviewed: float
+    good_failed: float
+    reviewed: float
+    passed: int
+    optional_escapes: float
+    good_score: float
+
+
+def run(bench: Bench) -> Table:
+    found: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
+    for name in bench.sets():
+        for seed in bench.seeds:
+            for removed, outcome in _outcomes(bench.trained(name, seed)).items():
+                found[name, removed].append(outcome)
+    silent = sum(own.passed for (_, removed), all_own in found.items() if removed != NOTHING for own in all_own)
+    return Table(
+        name="missing",
+        title="A modality that is missing",
+        asked="With each modality removed from the test pieces: what is still found, and no silent PASS (goal: 0).",
+        columns=COLUMNS,
+        rows=[_row(name, removed, outcomes) for (name, removed), outcomes in found.items()],
+        notes=[
+            f"PASS with a modality removed, all rows together: {silent}.",
+            "Mean ± spread over benchmark seeds; decided by the limits of the experts that are left, which have a "
+            "calibration of their own. The median score of good pieces rises: what cannot be seen is doubt.",
+            "Recall is 1 where a modality lacks because REVIEW counts as found: a person looks at all that does not "
+            "fail. What the remaining sensor finds by itself is the share that fails.",
+            "The service sends a piece without any picture to REVIEW before it listens; the rows without the only "
+            "camera show what the sensor alone would have decided.",
+            "The column before the last is why a modality is required unless a recipe says otherwise.",
+        ],
+    )
+
+
+def _outcomes(trained: Trained) -> Mapping[str, Outcome]:
+    schema = load(trained.bundle).schema
+    modalities = [modality.name for modality in schema.modalities]
+    found = {NOTHING: _outcome(schema, as_routed(schema, trained.test))}
+    for name in modalities:
+        found[name] = _outcome(schema, as_routed(schema, without(schema, trained.test, name)))
+    return found
+
+
+def _outcome(schema: Bundle, pieces: Routed) -> Outcome:
+    bad = pieces.scored.labels
+    required = frozenset(modality.name for modality in schema.modalities)
+    decisions = np.array([ruling.decision for ruling in pieces.rulings(required)])
+    optional = np.array([ruling.decision for ruling in pieces.rulings(frozenset())])
+    passed, failed, reviewed = (
+        decisions == wanted for wanted in (pb.DECISION_PASS, pb.DECISION_FAIL, pb.DECISION_REVIEW)
+    )
+    return Outcome(
+        recall=float(1 - passed[bad].mean()),
+        bad_failed=float(failed[bad].mean()),
+        bad_reviewed=float(reviewed[bad].mean()),
+        good_failed=float(failed[~bad].mean()),
+        reviewed=float(reviewed.mean()),
+        passed=int(passed.sum()),
+        optional_escapes=float((optional == pb.DECISION_PASS)[bad].mean()),
+        good_score=float(np.nanmedian(pieces.scores[~bad])),
+    )
+
+
+def _row(name: str, removed: str, outcomes: Sequence[Outcome]) -> list[str]:
+    shares = ("recall", "bad_failed", "bad_reviewed", "good_failed", "reviewed")
+    return [
+        name,
+        removed,
+        *(spread([getattr(own, share) for own in outcomes]) for share in shares),
+        str(sum(own.passed for own in outcomes)),
+        spread([own.optional_escapes for own in outcomes]),
+        spread([own.good_score for own in outcomes]),
+    ]
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean ± standard deviation."""
+    return f"{fmean(values):.3f} ± {pstdev(values):.3f}"
