@@ -23,7 +23,7 @@ def scored(num: int, unseen: bool, seed: int, repeats: int) -> Scored:
     random = np.random.default_rng(seed)
     owner = np.arange(num) // repeats
     seen, heard = random.random((2, num))[:, owner] < 0.3
-    noise = random.normal(0, 1.5, (3, num))[:, owner]
+    noise = random.normal(0, 3.0, (3, num))[:, owner]
     logits = noise + 6.0 * np.where([seen, seen, heard], 1, -1)
     return Scored(
         piece_ids=tuple(f"{seed}-{number}" for number in range(num)),

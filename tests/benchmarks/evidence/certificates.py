@@ -88,7 +88,8 @@ def run(bench: Bench) -> Table:
             f"the line `{ENOUGH}` (simulated: no claim of accuracy) promises 0.8 %.",
             "Broken: as many independent defects as the bundle's calibration had are drawn with replacement from all "
             "unseen ones (calibration and test), certified on, and the promise is compared with the miss rate of all "
-            "of them, which is the truth for this draw. The limits to be tested are fixed by training pieces.",
+            "of them, which is the truth for this draw; the share is of all draws, certified or not. "
+            "The limits to be tested are fixed by training pieces.",
             "Other half: the groups are parted in two; one half is certified on, the other counted. With a few dozen "
             "defects a count is above an exact promise by chance (one in eight where both halves are equal and the "
             "first shows no miss), so `above promise there` is no breach; `refuted there` is: the count is one that "
@@ -105,6 +106,7 @@ def _row(name: str, trained: Sequence[Trained], *, asked: bool) -> list[str]:
     certificates, pools = [own for own, _ in made], [pool for _, pool in made]
     draws = [draw for pool in pools for draw in _draws(pool, asked=asked)]
     halves = [half for pool in pools for half in _halves(pool, asked=asked)]
+    num_draws = NUM_DRAWS * len(pools)
     chosen = [own.claim if asked else own.nearest for own in certificates]
     return [
         name,
@@ -113,12 +115,12 @@ def _row(name: str, trained: Sequence[Trained], *, asked: bool) -> list[str]:
         spread([own.needs for own in certificates]),
         _mean([own.nearest.miss_rate for own in certificates if own.nearest]),
         _mean([claim.good_held for claim in chosen if claim]),
-        f"{_mean([draw.promised for draw in draws])} ({len(draws)} of {NUM_DRAWS * len(pools)} draws)",
+        f"{_mean([draw.promised for draw in draws])} ({len(draws)} of {num_draws} draws)",
         _mean([draw.everywhere for draw in draws]),
-        _mean([float(draw.everywhere > draw.promised) for draw in draws]),
+        f"{sum(draw.everywhere > draw.promised for draw in draws) / num_draws:.1%}",
         f"{_mean([half.observed for half in halves])} (promised {_mean([half.promised for half in halves])})",
-        _mean([float(half.observed > half.promised) for half in halves]),
-        _mean([float(half.refuted) for half in halves]),
+        f"{sum(half.observed > half.promised for half in halves) / num_draws:.1%}",
+        f"{sum(half.refuted for half in halves) / num_draws:.1%}",
         _mean([draw.good_held for draw in draws]),
     ]
 
