@@ -44,6 +44,8 @@ class WorkerMetrics:
         self.open_bytes = gauge("open_bytes", "Bytes of images in open pieces", ("line", "partition"))
         self.unread = gauge("unread_partitions", "Input partitions that are not read to their end")
         self.lag = gauge("consumer_lag_records", "Input records not read yet", ("topic", "partition"))
+        self.thrift = gauge("computing_price_factor", "What budgeted policies multiply their price of computing by")
+        self.thrift.set(1)
         self.latency = histogram("capture_to_publish_seconds", "Capture of the last frame to publication", PLACE)
         self.join_seconds = histogram(
             "arrival_to_decision_seconds", "Append of the last record used to decision", PLACE

@@ -1,10 +1,11 @@
-"""Lowers the budget of a judge while pieces wait too long, so that lag stays bounded. Judges nothing itself."""
+"""Lowers the budget of a judge while pieces wait too long, and raises the price of computing before. Judges nothing."""
 
 import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from inspector.budget import PriceControl
 from inspector.routed_judge import RoutedJudge
 from inspector.routing import Budget
 from protos.inspection.v1.verdict_pb2 import Verdict
@@ -22,12 +23,20 @@ class OverloadSettings:
 
 
 class OverloadGuard:
-    """Implements `inspector.judge.Judge`: sets the budget by how long the pieces at hand have waited."""
+    """Implements `inspector.judge.Judge`: sets budget and price by how long pieces wait and what they cost."""
 
     def __init__(
-        self, judge: RoutedJudge, settings: OverloadSettings, wall_ns: Callable[[], int] = time.time_ns
+        self,
+        judge: RoutedJudge,
+        settings: OverloadSettings,
+        control: PriceControl | None = None,
+        *,
+        show: Callable[[float], None] = lambda thrift: None,
+        wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
+        """`control` moves the price of bundles whose policy is `budgeted`; `show` is told of it."""
         self._judge, self._settings, self._wall_ns = judge, settings, wall_ns
+        self._control, self._show = control, show
         self._budget = Budget.FULL
 
     def judge(self, observations: Sequence[Observation]) -> list[Verdict]:
@@ -37,7 +46,18 @@ class OverloadGuard:
             log.warning("Pieces have waited %.1f s: the budget is %s now (was %s).", waited_s, budget, self._budget)
             self._budget = budget
             self._judge.set_budget(budget)
-        return self._judge.judge(observations)
+        started_s = time.thread_time()
+        verdicts = self._judge.judge(observations)
+        self._set_price(observations, time.thread_time() - started_s)
+        return verdicts
+
+    def _set_price(self, observations: Sequence[Observation], cpu_s: float) -> None:
+        if self._control is None:
+            return
+        now_ns = self._wall_ns()
+        thrift = self._control.note([(now_ns - piece.arrival_ns) / 1e9 for piece in observations], cpu_s)
+        self._judge.set_thrift(thrift)
+        self._show(thrift)
 
     def _budget_for(self, waited_s: float) -> Budget:
         if waited_s > self._settings.review_after_s:

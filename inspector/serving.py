@@ -1,10 +1,12 @@
 """Builds judge and gateway from a service's configuration. Knows no worker."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from prometheus_client import CollectorRegistry
 
+from inspector.budget import BudgetSettings, PriceControl
 from inspector.config.opening import open_log
 from inspector.config.service import Service
 from inspector.description import describe_model
@@ -27,10 +29,12 @@ def open_judge(service: Service) -> RoutedJudge:
     return RoutedJudge.from_recipes(service.recipes, settings, store)
 
 
-def guarded(service: Service, judge: RoutedJudge) -> OverloadGuard:
-    """The judge of a worker, which saves computing while pieces wait too long."""
+def guarded(service: Service, judge: RoutedJudge, show: Callable[[float], None] = lambda thrift: None) -> OverloadGuard:
+    """The judge of a worker, which saves computing while pieces wait too long; `show` is told of the price."""
     worker = service.config.worker
-    return OverloadGuard(judge.twin(), OverloadSettings(worker.scouts_only_after_s, worker.review_after_s))
+    settings = OverloadSettings(worker.scouts_only_after_s, worker.review_after_s)
+    limits = BudgetSettings(worker.max_p99_s, worker.max_cpu_share)
+    return OverloadGuard(judge.twin(), settings, PriceControl(limits, time.monotonic), show=show)
 
 
 @contextmanager

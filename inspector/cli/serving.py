@@ -71,7 +71,8 @@ def _run(service: Service, *, worker: bool, gateway: bool) -> None:
             opened = stack.enter_context(open_gateway(service, judge, registry))
             log.info("Gateway answers at %s.", opened.address)
         if worker:
-            run_worker(service, guarded(service, judge), WorkerMetrics(registry), stop)
+            metrics = WorkerMetrics(registry)
+            run_worker(service, guarded(service, judge, metrics.thrift.set), metrics, stop)
         else:
             stop.wait()
 

@@ -133,6 +133,11 @@ class WorkerTable(Table):
     """Pieces that waited longer in the log are looked at by the scouts only."""
     review_after_s: Seconds = 120.0
     """Pieces that waited longer get REVIEW / OVERLOAD."""
+    max_p99_s: Seconds | None = None
+    """Bundles with the policy `budgeted` run fewer experts while the 99th percentile of the time from a piece's last
+    record to its decision is longer; without it latency moves no price."""
+    max_cpu_share: float | None = Field(default=None, gt=0, le=256)
+    """The same for the CPU that judging takes, 1 being one core."""
 
     @model_validator(mode="after")
     def _limits_in_order(self) -> Self:

@@ -1,0 +1,56 @@
+"""What a worker does while pieces wait: first the price of computing rises, then budgets fall."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from inspector.budget import BudgetSettings, PriceControl
+from inspector.bundle.schema import Policy, Router
+from inspector.overload import OverloadGuard, OverloadSettings
+from inspector.routed_judge import JudgeSettings, RoutedJudge
+from tests.bundles import NOW_NS, Toy, clip, piece, toy_recipe, view, write_toy_bundle
+
+DOUBT = Router(
+    first=("top-thumb", "mic-ear"),
+    centre=(0.0, 0.0),
+    scale=(1.0, 1.0),
+    threshold=0.0,
+    paths=((), ("top-full",)),
+    weights=((0.0,) * 6,) * 2,
+    bias=(0.0, -9.0),
+    experts=("top-thumb", "top-full", "mic-ear"),
+    costs_ms=(0.1, 1.0, 0.2),
+)
+"""Always worth half a regret to look closer."""
+
+
+@dataclass
+class Clock:
+    now_s: float = 0.0
+
+    def monotonic_s(self) -> float:
+        return self.now_s
+
+    def wall_ns(self) -> int:
+        return NOW_NS + int(self.now_s * 1e9)
+
+
+@pytest.mark.parametrize(("max_p99_s", "routes"), [(5.0, ["full", "full", "exit"]), (None, ["full"] * 3)])
+def test_the_price_rises_before_any_budget_falls(tmp_path: Path, max_p99_s: float | None, routes: list[str]) -> None:
+    """At a price of 0.3 the first doubling leaves 0.5 of regret cheaper than 0.6 of computing."""
+    policy = Policy(mode="budgeted", router=DOUBT, price=0.3)
+    recipe = toy_recipe(write_toy_bundle(tmp_path, Toy(policy=policy)))
+    clock, shown = Clock(), list[float]()
+    guard = OverloadGuard(
+        RoutedJudge.from_recipes([recipe], JudgeSettings(), clock_ns=lambda: NOW_NS),
+        OverloadSettings(),
+        PriceControl(BudgetSettings(max_p99_s), clock.monotonic_s),
+        show=shown.append,
+        wall_ns=clock.wall_ns,
+    )
+    verdicts = []
+    for clock.now_s in (0.1, 20.0, 20.1):
+        verdicts += guard.judge([piece(view(0.5), clip(0.5))])
+    assert [verdict.route.partition(":")[2] for verdict in verdicts] == routes
+    assert shown == ([1.0, 2.0, 2.0] if max_p99_s else [1.0, 1.0, 1.0])
