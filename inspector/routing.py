@@ -59,13 +59,14 @@ def route(
         for row, finding in zip(again, _rule(examination, again, recipes), strict=True):
             findings[row] = finding
     starved = [budget is not Budget.FULL and bool(wish) for wish in wishes]
-    proven = [_proven(*found) for found in zip(findings, recipes, starved, strict=True)]
+    strayed = [starved[row] or opened[row] != _opening(examination, row, Budget.FULL) for row in rows]
+    proven = [_proven(*found) for found in zip(findings, recipes, strayed, strict=True)]
     return [_named(examination, row, proven[row], opened[row], starved[row]) for row in rows]
 
 
-def _proven(finding: Finding, recipe: Recipe, starved: bool) -> Finding:
-    """A promise holds for the bundle's own routes: what was cut short under load does not pass by it."""
-    if starved and recipe.certified_miss_rate is not None and finding.ruling.decision == pb.DECISION_PASS:
+def _proven(finding: Finding, recipe: Recipe, strayed: bool) -> Finding:
+    """A promise holds for the bundle's own routes: what went another way under load does not pass by it."""
+    if strayed and recipe.certified_miss_rate is not None and finding.ruling.decision == pb.DECISION_PASS:
         return replace(finding, ruling=OVERLOADED)
     return finding
 

@@ -90,3 +90,12 @@ def test_what_load_cut_short_does_not_pass_by_a_promise(tmp_path: Path) -> None:
         found = judge(tmp_path / name, policy, asked, loose)
         found.set_budget(Budget.SCOUTS)
         assert decisions(found, [piece(view(0.4), clip(0.4))]) == {expected}
+
+
+def test_what_load_sent_another_way_does_not_pass_by_a_promise(tmp_path: Path) -> None:
+    """The evidence is of the full picture; under load the thumbnail would stand in for it."""
+    policy = Policy(mode="static", static_experts=("mic-ear", "top-full"))
+    for budget, expected in ((Budget.FULL, pb.DECISION_PASS), (Budget.SCOUTS, pb.DECISION_REVIEW)):
+        found = judge(tmp_path / budget.value, policy, 0.05, CERTIFIED)
+        found.set_budget(budget)
+        assert decisions(found, [piece(view(0.0), clip(0.0))]) == {expected}
