@@ -7,10 +7,10 @@ from statistics import fmean
 import numpy as np
 
 from fusion.calibration import Scores
-from fusion.certificate import independent, p_value
+from fusion.certificate import p_value
 from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle, Certificate, Claim
-from inspector.training.certify import certify, claims, limits_to_test
+from inspector.training.certify import certify, claims, evidence, limits_to_test
 from inspector.training.config import Acceptance
 from tests.benchmarks.evidence.as_routed import Routed, as_routed
 from tests.benchmarks.evidence.bench import Bench, Trained
@@ -44,13 +44,11 @@ class Pool:
     """All unseen pieces of a bundle, calibration and test together, and the limits that training fixed."""
 
     limits: Scores
-    names: tuple[str, ...]
-    units: tuple[frozenset[str], ...]
     defects: Scores
-    """Of the defective pieces, as are names and units."""
+    """Of independent defective pieces: to draw among them is to draw among groups."""
     good: Scores
     num_evidence: int
-    """Independent defects that the bundle's own calibration had."""
+    """How many of these defects the bundle's own calibration had."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +88,10 @@ def run(bench: Bench) -> Table:
             "unseen ones (calibration and test), certified on, and the promise is compared with the miss rate of all "
             "of them, which is the truth for this draw; the share is of all draws, certified or not. "
             "The limits to be tested are fixed by training pieces.",
-            "Other half: the groups are parted in two; one half is certified on, the other counted. With a few dozen "
-            "defects a count is above an exact promise by chance (one in eight where both halves are equal and the "
-            "first shows no miss), so `above promise there` is no breach; `refuted there` is: the count is one that "
-            "a kept promise shows in less than 5 of 100.",
+            "Other half: these defects are parted in two; one half is certified on, the other counted. A few dozen "
+            "are above an exact promise by chance (one time in eight where the halves are equal and the first shows "
+            "no miss), so `above promise there` is no breach; `refuted there` is: the count is one that a kept "
+            "promise shows in less than 5 of 100.",
             "Held: good pieces that the certified limit sends to REVIEW or FAIL, by that limit alone.",
             "Head, calibrations and policy were chosen on the calibration split, whose scores are cross-fitted: what "
             "little they know of it is in its evidence too.",
@@ -134,54 +132,42 @@ def _made(trained: Trained) -> tuple[Certificate, Pool]:
     calibration, test = as_routed(schema, trained.calibration), as_routed(schema, trained.test)
     certificate = certify(calibration.scores, calibration.scored, ACCEPTANCE)
     parts = [_unseen(part) for part in (calibration, test)]
-    bad = [part.scored.take(part.scored.labels) for part in parts]
     return certificate, Pool(
         limits=limits_to_test(calibration.scores, calibration.scored),
-        names=tuple(name for part in bad for name in part.piece_ids),
-        units=tuple(unit for part in bad for unit in part.units),
-        defects=np.concatenate([part.scores[part.scored.labels] for part in parts]),
-        good=np.concatenate([part.scores[~part.scored.labels] for part in parts]),
+        defects=np.concatenate([defects for defects, _ in parts]),
+        good=np.concatenate([good for _, good in parts]),
         num_evidence=certificate.num_defects,
     )
 
 
-def _unseen(pieces: Routed) -> Routed:
-    rows = np.flatnonzero(pieces.scored.unseen & ~np.isnan(pieces.scores))
-    ran = [pieces.ran[row] for row in rows.tolist()]
-    return Routed(pieces.schema, pieces.scored.take(rows), ran, pieces.scores[rows])
+def _unseen(pieces: Routed) -> tuple[Scores, Scores]:
+    """Scores of independent defects, and of good pieces."""
+    able, scored = ~np.isnan(pieces.scores), pieces.scored
+    bad, good = able & scored.unseen & scored.labels, able & scored.unseen & ~scored.labels
+    return pieces.scores[bad][evidence(scored, able)], pieces.scores[good]
 
 
 def _draws(pool: Pool, *, asked: bool) -> Iterator[Draw]:
-    everything = pool.defects[independent(pool.names, pool.units)]
     random = np.random.default_rng(0)
     for _ in range(NUM_DRAWS):
-        evidence = random.choice(everything, pool.num_evidence)
-        claim = _claim(pool, evidence, random.choice(pool.good, len(pool.good)), asked=asked)
+        drawn = random.choice(pool.defects, pool.num_evidence)
+        claim = _claim(pool, drawn, asked=asked)
         if claim is not None:
-            yield Draw(claim.miss_rate, float(np.mean(everything < claim.pass_below)), claim.good_held)
+            yield Draw(claim.miss_rate, float(np.mean(pool.defects < claim.pass_below)), claim.good_held)
 
 
 def _halves(pool: Pool, *, asked: bool) -> Iterator[Half]:
-    """Pieces whose groups fall into both halves belong to neither."""
-    groups, random = sorted(set[str]().union(*pool.units)), np.random.default_rng(0)
+    random = np.random.default_rng(0)
     for _ in range(NUM_DRAWS):
-        drawn = set(random.permutation(groups)[: len(groups) // 2].tolist())
-        evidence = _independent(pool, [row for row, unit in enumerate(pool.units) if unit <= drawn])
-        others = _independent(pool, [row for row, unit in enumerate(pool.units) if unit.isdisjoint(drawn)])
-        claim = _claim(pool, evidence, pool.good, asked=asked)
-        if claim is not None and len(others):
+        drawn, others = np.array_split(random.permutation(pool.defects), 2)
+        claim = _claim(pool, drawn, asked=asked)
+        if claim is not None:
             missed = int(np.sum(others < claim.pass_below))
-            # As many misses or more under the promised rate: one minus as few hits or fewer under its complement.
+            # As many misses or more under the promised rate are as few hits or fewer under its complement.
             refuted = p_value(len(others), len(others) - missed, 1 - claim.miss_rate) <= ALLOWED
             yield Half(claim.miss_rate, missed / len(others), refuted)
 
 
-def _independent(pool: Pool, rows: Sequence[int]) -> Scores:
-    chosen = independent([pool.names[row] for row in rows], [pool.units[row] for row in rows])
-    found: Scores = pool.defects[[rows[index] for index in chosen]]
-    return found
-
-
-def _claim(pool: Pool, evidence: Scores, good: Scores, *, asked: bool) -> Claim | None:
-    found = claims(pool.limits, evidence, good, ACCEPTANCE)
+def _claim(pool: Pool, drawn: Scores, *, asked: bool) -> Claim | None:
+    found = claims(pool.limits, drawn, pool.good, ACCEPTANCE)
     return found.claim if asked else found.nearest
