@@ -12,8 +12,10 @@ from torch import Tensor
 
 from encoders.audio import MelForm
 from encoders.front_end import Image
+from encoders.memory import Memory, PatchMemory, ProfileMemory
 from encoders.patches import FilterPatches, NetworkPatches
 from encoders.profiles import MAP_SIDE_PX, MapProfile, Profile, SoundProfile, TraceProfile, map_levels
+from encoders.tokens import Encoded
 from encoders.vision import Weights
 from inspector.bundle.schema import ImageInput, Modality, SignalInput
 from inspector.training.config import ExpertConfig, ImageExpert, SignalExpert
@@ -131,6 +133,12 @@ def describe(eye: Eye, recordings: Sequence[Recording], progress: Callable[[int,
     return joined(parts)
 
 
+def taken(described: Description, rows: Sequence[int]) -> Description:
+    """Some of the recordings, by number."""
+    index = torch.tensor(rows)
+    return described[index] if isinstance(described, Tensor) else Profile(*(values[index] for values in described))
+
+
 def joined(parts: Sequence[Description]) -> Description:
     if isinstance(parts[0], Tensor):
         return torch.cat([part for part in parts if isinstance(part, Tensor)])
@@ -146,3 +154,14 @@ def fit(eye: Eye, described: Description, groups: Sequence[str]) -> Fitted:
         case MapProfile() | SoundProfile() | TraceProfile(), Profile():
             return fit_profiles(eye.describer, described, groups, TOKEN_DIM)
     raise AssertionError(f"{eye.config.name}: its description is of another kind")
+
+
+@torch.no_grad()
+def read(module: Memory, described: Description) -> Encoded:
+    """What a fitted memory says of recordings that are described already."""
+    match module, described:
+        case PatchMemory(), Tensor():
+            return module.read(described)
+        case ProfileMemory(), Profile():
+            return module.read(described)
+    raise AssertionError("a memory of another kind of description")

@@ -65,7 +65,7 @@ def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> D
         described = describe(eye, own.recordings, partial(progress, own.modality.name))
         fitted = fit(eye, described, own.groups)
         experts.append(DraftExpert(eye.config, eye.form, fitted.module))
-        held.append(fitted.held)
+        held.append((own, fitted.held))
     head = noisy_or_head([Member(e.modality, e.num_tokens) for e in experts])
     return Draft(
         name=options.name,
@@ -75,7 +75,7 @@ def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> D
         modalities=tuple(own.modality for own in found),
         experts=tuple(experts),
         head=head,
-        calibrations=calibrations(experts, head, _by_piece(rows, found, held)),
+        calibrations=calibrations(experts, head, held_by_piece(rows, held)),
         policy=Policy(mode="dense"),
         provenance=_provenance(rows, options),
         card=card(rows, found, options),
@@ -143,12 +143,10 @@ def noisy_or_head(members: Sequence[Member]) -> FusionHead:
     return FusionHead(HeadForm(tuple(members), TOKEN_DIM, 0)).eval()
 
 
-def _by_piece(
-    rows: Sequence[PieceRow], found: Sequence[GoodRecordings], held: Sequence[Tensor]
-) -> Float[Tensor, "P E"]:
+def held_by_piece(rows: Sequence[PieceRow], held: Sequence[tuple[GoodRecordings, Tensor]]) -> Float[Tensor, "P E"]:
     """Held-out log-odds of each piece's recordings; NaN where it has none."""
     columns = []
-    for own, logits in zip(found, held, strict=True):
+    for own, logits in held:
         of = dict(zip(own.paths, logits.tolist(), strict=True))
         sources = [source_of(row, own.modality.name) for row in rows]
         columns.append([math.nan if source is None else of[source.path] for source in sources])

@@ -43,5 +43,8 @@ class Bench(Protocol):
     def sets(self) -> Sequence[str]:
         """The real sets that are there; empty without recordings."""
 
+    def manifest(self, name: str, seed: int) -> Path:
+        """Of a real set, or of a scenario of `inspector simulate`; nothing is trained."""
+
     def trained(self, name: str, seed: int) -> Trained:
         """`name`: a real set, or a scenario of `inspector simulate`."""
