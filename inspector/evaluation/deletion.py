@@ -25,13 +25,18 @@ NUM_ELSEWHERE = 4
 
 @dataclass(frozen=True)
 class Deletion:
-    """Over the defective recordings of a modality, each once; `elsewhere` is the mean over the random boxes."""
+    """Over the defective recordings that the expert takes for defective, each once: one that it misses has no evidence.
+
+    `elsewhere` is the mean over the random boxes.
+    """
 
     expert: str
     recordings: int
-    """In which a box was named that left room for another one."""
-    without_box: int
+    """Tested: a box was named that left room for another one."""
+    missed: int
+    """Defective recordings whose log-odds of a defect are below 0."""
     without_room: int
+    """Recordings whose box leaves no room for another one, or in which no box stands out."""
     box_share: float
     """Mean share of the map that the box covers."""
     drop: Interval
@@ -56,9 +61,10 @@ class Change(NamedTuple):
 
 
 def deletion(model: Model, seen: Sequence[Sight], seed: int) -> Deletion | None:
-    """None where nothing can be erased: no defective recording with a box and room for another."""
+    """None where nothing can be erased: no recording caught with a box and room for another."""
     defective = [sight for sight in seen if sight.defective]
-    named = [(sight, found[0]) for sight in defective if (found := boxes(_relevance(sight)))]
+    caught = [sight for sight in defective if sight.look.defect_logit > 0]
+    named = [(sight, found[0]) for sight in caught if (found := boxes(_relevance(sight)))]
     rng = np.random.default_rng(seed)
     tried = [(sight, box, elsewhere(box, _relevance(sight).shape, NUM_ELSEWHERE, rng)) for sight, box in named]
     tried = [(sight, box, others) for sight, box, others in tried if others]
@@ -72,8 +78,8 @@ def deletion(model: Model, seen: Sequence[Sight], seed: int) -> Deletion | None:
     return Deletion(
         expert=tried[0][0].expert.name,
         recordings=len(tried),
-        without_box=len(defective) - len(named),
-        without_room=len(named) - len(tried),
+        missed=len(defective) - len(caught),
+        without_room=len(caught) - len(tried),
         box_share=float(np.mean([map_of(box, _relevance(sight).shape).mean() for sight, box, _ in tried])),
         drop=mean_by_group(drops, groups, seed),
         drop_elsewhere=mean_by_group(drops_elsewhere, groups, seed),

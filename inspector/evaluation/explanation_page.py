@@ -47,8 +47,8 @@ def _heat_maps(maps: HeatMaps) -> Iterator[str]:
 
 def _deletion(own: Deletion) -> Iterator[str]:
     yield (
-        f"{own.recordings} defective recordings, seen by {own.expert}; the named box covers {own.box_share:.0%} of the "
-        f"map. Left out: {own.without_box} without a box, {own.without_room} without room for another box."
+        f"{own.recordings} defective recordings, caught by {own.expert}; the named box covers {own.box_share:.0%} of "
+        f"the map. Left out: {own.missed} that it misses, {own.without_room} without room for another box."
     )
     yield ""
     yield "| erased | fall of the defect's log-odds | relevance in the named box falls | strongest place leaves it |"

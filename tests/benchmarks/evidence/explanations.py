@@ -1,6 +1,6 @@
 """Turns trained bundles into the table of their explanations' scores, on test splits. Knows no training."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def run(bench: Bench) -> Table:
         "what a modality adds? Each figure stands beside what would do without looking.",
         columns=COLUMNS,
         rows=[row for name, seeds in found.items() for row in rows(name, seeds)],
-        notes=NOTES,
+        notes=[*NOTES, *_misses(found)],
     )
 
 
@@ -35,7 +35,8 @@ NOTES = (
     f"PRO to 0.3 false positives over good ones too; pointing tolerates {TOLERANCE_PX} px. Only tile_tap has masks.",
     "Erasing: band-stop filter within the named stretch for sound, a straight line for traces, inpainting for images; "
     "beside it, boxes of equal size elsewhere in the same recording. What is filled in may look unusual and raise the "
-    "score, so the difference counts, not the fall alone. Left out: recordings whose box leaves no room for another.",
+    "score, so the difference counts, not the fall alone. Left out: recordings that the expert misses and "
+    "those whose box leaves no room for another.",
     "A verdict's contribution is leave-one-out in the head; it is compared with examining the piece without the "
     "recording. Gate weights are shown because they are often taken for explanations: where they correlate weakly or "
     "name the wrong modality, they are none.",
@@ -89,7 +90,7 @@ def _deletions(modality: str, seeds: Sequence[Deletion]) -> Iterator[Row]:
 
 
 def _counts(own: Deletion) -> tuple[int, int]:
-    return own.recordings, own.recordings + own.without_box + own.without_room
+    return own.recordings, own.recordings + own.missed + own.without_room
 
 
 def _contributions(seeds: Sequence[Explanations]) -> Iterator[Row]:
@@ -104,6 +105,24 @@ def _contributions(seeds: Sequence[Explanations]) -> Iterator[Row]:
     for modality in every[0].gate_correlation:
         value = _text([own.gate_correlation[modality] for own in every])
         yield f"{modality}: rank correlation of contribution and gate weight", value, "", "0"
+
+
+def _misses(found: Mapping[str, Sequence[Explanations]]) -> Iterator[str]:
+    """What the figures speak against."""
+    for name, seeds in found.items():
+        for modality in dict.fromkeys(modality for own in seeds for modality in own.deletions):
+            tests = [own.deletions[modality] for own in seeds if modality in own.deletions]
+            sure = sum(own.advantage.low > 0 for own in tests)
+            if sure < len(tests):
+                yield (
+                    f"Missed: on {name} the box named for {modality} is surely better than one elsewhere with {sure} "
+                    f"of {len(tests)} seeds only; there its evidence is a hint and no proof."
+                )
+        for camera in seeds[0].heat_maps:
+            scores = [own.heat_maps[camera].scores for own in seeds]
+            behind = sum(own["relevance"].image_auroc.mean <= own["edges"].image_auroc.mean for own in scores)
+            if behind:
+                yield f"Missed: on {name}, {behind} of {len(scores)} seeds, heat maps mark less than plain edges do."
 
 
 def _text(values: Sequence[float | Interval]) -> str:

@@ -14,6 +14,7 @@ from inspector.evaluation.explanation_page import write_explanations
 from inspector.evaluation.explanations import explain
 from inspector.evaluation.sights import sights
 from inspector.manifest import ImageRow, ManifestError, PieceRow, SignalRow, read_manifest, write_manifest
+from tests.benchmarks.evidence.explanations import COLUMNS, rows
 from tests.bundles import write_toy_bundle
 
 pytestmark = pytest.mark.train
@@ -33,7 +34,7 @@ def manifest(tmp_path: Path) -> Path:
     rows = []
     for index in range(NUM_PIECES):
         kind = ("seen", "heard", "good")[index % 3]
-        image, samples = np.full((16, 16), 40, np.uint8), np.full((16, 1), 0.1, np.float32)
+        image, samples = np.full((16, 16), 150, np.uint8), np.full((16, 1), 0.1, np.float32)
         mask = np.zeros_like(image)
         mask[SPOT] = 255
         if kind == "seen":
@@ -71,12 +72,12 @@ def test_heat_maps_are_scored_beside_maps_that_know_nothing(bundle: Path, manife
 def test_erasing_the_named_place_lowers_the_score_and_another_place_does_not(bundle: Path, manifest: Path) -> None:
     deletions = explain(bundle, manifest, "test").deletions
     image, sound = deletions["top"], deletions["mic"]
-    # The spot is a sixteenth of the image, its brightness 200 / 255 above the rest, and the expert's log-odds 16 m - 8.
-    assert image.drop.mean == pytest.approx(16 / 16 * 200 / 255, abs=1e-3)
+    # The spot is a sixteenth of the image, its brightness 90 / 255 above the rest, and the expert's log-odds 16 m - 8.
+    assert image.drop.mean == pytest.approx(16 / 16 * 90 / 255, abs=1e-3)
     # Two of 16 samples are 5.9 above the rest, and the log-odds are 8 m - 4.
     assert sound.drop.mean == pytest.approx(8 * 2 / 16 * 5.9, abs=1e-3)
     for found in (image, sound):
-        assert (found.recordings, found.without_box, found.without_room) == (2, 0, 0)
+        assert (found.recordings, found.missed, found.without_room) == (2, 0, 0)
         # A box right beside the place is filled with a little of it: the score may rise, but hardly falls.
         assert abs(found.drop_elsewhere.mean) < 0.15 * found.drop.mean
         assert (found.fades, found.fades_elsewhere, found.moves_elsewhere) == (1, 0, 0)
@@ -87,6 +88,12 @@ def test_good_recordings_are_not_erased(bundle: Path, manifest: Path) -> None:
     seen = sights(model, manifest.parent, rows, model.schema.modalities[0])
     assert [sight.defective for sight in seen] == [True, False, False] * 2
     assert deletion(model, [sight for sight in seen if not sight.defective], seed=0) is None
+
+
+def test_a_defect_that_the_expert_misses_has_no_evidence(bundle: Path, manifest: Path) -> None:
+    cv2.imwrite(str(manifest.parent / "0.png"), np.full((16, 16), 90, np.uint8))
+    found = explain(bundle, manifest, "test").deletions["top"]
+    assert (found.recordings, found.missed) == (1, 1)
 
 
 def test_a_recording_that_many_pieces_share_counts_once(bundle: Path, manifest: Path) -> None:
@@ -101,6 +108,7 @@ def test_contributions_are_what_leaving_a_modality_out_costs(bundle: Path, manif
     assert found is not None
     assert (found.verdicts, found.alone, found.blamed) == (NUM_PIECES, 0, 4)
     assert found.largest_difference < 1e-5
+    assert found.contribution_blames.mean == 1
 
 
 def test_explanations_are_written_for_people_and_for_programs(bundle: Path, manifest: Path, tmp_path: Path) -> None:
@@ -119,3 +127,12 @@ def test_a_mask_of_another_size_is_named(bundle: Path, manifest: Path) -> None:
 def test_explanations_are_the_same_again(bundle: Path, manifest: Path) -> None:
     first, second = (explain(bundle, manifest, "test", seed=3) for _ in range(2))
     assert replace(first, contributions=None) == replace(second, contributions=None)
+
+
+def test_the_table_has_a_line_for_every_figure_of_every_set(bundle: Path, manifest: Path) -> None:
+    found = explain(bundle, manifest, "test")
+    one, two = list(rows("toy", [found])), list(rows("toy", [found, found]))
+    assert all(len(row) == len(COLUMNS) for row in one + two)
+    assert [row[:2] for row in one] == [row[:2] for row in two]
+    (pro,) = (row for row in two if row[1] == "top: PRO")
+    assert pro[2].endswith("± 0.000")
