@@ -9,8 +9,10 @@ import click
 from inspector.cli.logs import LEVELS, setup_logging
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
+    "adapt": ("inspector.cli.adapting", "Teaches a checkpoint a new recipe, if it keeps the old ones."),
     "check": ("inspector.cli.check", "Explains what a configuration means and what is wrong with it."),
     "demo": ("inspector.cli.demo", "Runs a simulated line through the service and shows its verdicts."),
+    "distil": ("inspector.cli.adapting", "Puts a small student in the place of a checkpoint's expert."),
     "doctor": ("inspector.cli.doctor", "Says what this machine can run, and why not."),
     "evaluate": ("inspector.cli.training", "Judges a data set with a bundle and reports the figures."),
     "export": ("inspector.cli.training", "Turns a training checkpoint into a bundle."),
@@ -26,7 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "watch": ("inspector.cli.watch", "Shows verdicts as they come, in a table."),
     "worker": ("inspector.cli.serving", "Judges pieces, without a gateway."),
 }
-_TRAINING = ("torch", "torchvision", "timm", "librosa", "sklearn", "soundfile", "onnxscript", "safetensors")
+_TRAINING = ("torch", "torchvision", "timm", "peft", "librosa", "sklearn", "soundfile", "onnxscript", "safetensors")
 
 
 class LazyGroup(click.Group):

@@ -1,0 +1,174 @@
+"""Teaches a trained expert a new recipe while it keeps the old ones: replay, EWC, and a gate on what it forgot.
+
+Knows neither files nor the head. Replay of a small balanced memory; elastic weight consolidation: Kirkpatrick et al.
+(2017), with the exact diagonal Fisher information of the defect's Bernoulli in place of sampled labels.
+Letters: M recordings of the memory, O = 1 + K outputs.
+"""
+
+import copy
+import random
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import chain, zip_longest
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from encoders.tokens import Encoded
+from fusion.calibration import Labels, Scores
+from inspector.training.augment import augment_pictures, augment_signals
+from inspector.training.config import ImageExpert
+from inspector.training.descent import Descent, descend
+from inspector.training.encoder_fit import Recordings, balance, multi_label_loss
+from inspector.training.export import DraftExpert
+from inspector.training.inputs import cut
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """How the old recipes are kept in mind while a new one is learned."""
+
+    replay: bool = True
+    """Half of every step's loss comes from the memory."""
+    stiffness: float = 100.0
+    """Of EWC, against importance relative to its mean: raw information is tiny where the expert is sure; 0 is none."""
+    hold_statistics: bool = True
+    """Batch normalisation keeps the old means: they drift to the new product, and no penalty on weights sees it."""
+    descent: Descent = field(default_factory=lambda: Descent(epochs=10, learning_rate=1e-3))
+
+
+def balanced_memory(old: Recordings, size: int, seed: int) -> Recordings:
+    """Up to `size` recordings, the kinds (good, each defect) taken in turn, so that rare ones are all there."""
+    kinds: dict[tuple[bool, ...], list[int]] = defaultdict(list)
+    for row, targets in enumerate((old.targets > 0.5).tolist()):
+        kinds[tuple(targets)].append(row)
+    draw = random.Random(seed)  # noqa: S311 - no secret
+    piles = [draw.sample(rows, len(rows)) for _, rows in sorted(kinds.items())]
+    in_turn = [row for row in chain.from_iterable(zip_longest(*piles)) if row is not None]
+    chosen = torch.tensor(in_turn[:size])
+    return Recordings(old.inputs[chosen], old.targets[chosen])
+
+
+def importance(expert: DraftExpert, memory: Recordings) -> dict[str, Tensor]:
+    """Diagonal Fisher information by parameter: the mean over the memory of p (1 - p) (d logit / d weight)^2."""
+    module = expert.module.eval()
+    names, weights = zip(*module.named_parameters(), strict=True)
+    total = [torch.zeros_like(weight) for weight in weights]
+    for one in torch.split(memory.inputs, 1):
+        encoded: Encoded = module(cut(one, expert.input))
+        logit = encoded.logits[0, 0]
+        chance = torch.sigmoid(logit.detach())
+        slopes = torch.autograd.grad(logit, weights, allow_unused=True, materialize_grads=True)
+        for own, slope in zip(total, slopes, strict=True):
+            own += chance * (1 - chance) * slope**2 / len(memory.inputs)
+    return dict(zip(names, total, strict=True))
+
+
+def relative(importance: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Scaled to a mean of 1 over all parameters."""
+    mean = torch.cat([own.flatten() for own in importance.values()]).mean().clamp_min(1e-12)
+    return {name: own / mean for name, own in importance.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Anchor:
+    """Where the weights were, and how much each of them matters to the old recipes."""
+
+    weights: Mapping[str, Tensor]
+    importance: Mapping[str, Tensor]
+
+    def pull(self, module: nn.Module) -> Tensor:
+        moved = (
+            (weight - self.weights[name]) ** 2 * self.importance[name] for name, weight in module.named_parameters()
+        )
+        return 0.5 * torch.stack([part.sum() for part in moved]).sum()
+
+
+def learn(
+    expert: DraftExpert,
+    new: Recordings,
+    memory: Recordings,
+    how: Keeping,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> DraftExpert:
+    """A copy of the expert that has seen the new recordings; the given one stays as it is."""
+    anchor = None
+    if how.stiffness > 0:
+        start = {name: weight.detach().clone() for name, weight in expert.module.named_parameters()}
+        anchor = Anchor(start, relative(importance(expert, memory)))
+    learner = replace(expert, module=copy.deepcopy(expert.module))
+    learner.module.train(not how.hold_statistics)
+
+    def loss_of(rows: Tensor) -> Tensor:
+        loss = _loss(learner, new, rows)
+        if how.replay:
+            loss = loss + _loss(learner, memory, torch.randint(len(memory.inputs), (len(rows),)))
+        return loss if anchor is None else loss + how.stiffness * anchor.pull(learner.module)
+
+    descend(learner.module, loss_of, len(new.inputs), how.descent, progress)
+    learner.module.eval()
+    return learner
+
+
+def _loss(expert: DraftExpert, data: Recordings, rows: Tensor) -> Tensor:
+    config, inputs = expert.config, data.inputs[rows]
+    changed = augment_pictures(inputs, config) if isinstance(config, ImageExpert) else augment_signals(inputs, config)
+    encoded: Encoded = expert.module(cut(changed, expert.input))
+    return multi_label_loss(encoded.logits, data.targets[rows], balance(data.targets))
+
+
+class AtLimit(NamedTuple):
+    """What one limit does to labelled pieces."""
+
+    caught: int
+    defective: int
+    rejected: int
+    good: int
+
+    @property
+    def recall(self) -> float:
+        return self.caught / max(self.defective, 1)
+
+    @property
+    def false_rejects(self) -> float:
+        return self.rejected / max(self.good, 1)
+
+
+def at_limit(scores: Scores, labels: Labels, limit: float) -> AtLimit:
+    """Caught is what does not pass: scores at or above the limit."""
+    held = scores >= limit
+    return AtLimit(int(np.sum(held & labels)), int(labels.sum()), int(np.sum(held & ~labels)), int(np.sum(~labels)))
+
+
+class Tolerance(NamedTuple):
+    """How much worse an old recipe may fare. Without the second, holding everything back would keep all recall."""
+
+    recall: float = 0.0
+    false_rejects: float = 0.02
+
+
+class Gate(NamedTuple):
+    """One old recipe at its old limit, before and after."""
+
+    recipe: str
+    before: AtLimit
+    after: AtLimit
+    tolerance: Tolerance
+
+    @property
+    def open(self) -> bool:
+        lost = self.before.recall - self.after.recall
+        gained = self.after.false_rejects - self.before.false_rejects
+        return lost <= self.tolerance.recall + 1e-9 and gained <= self.tolerance.false_rejects + 1e-9
+
+    def __str__(self) -> str:
+        before, after = self.before, self.after
+        return (
+            f"{self.recipe}: {'kept' if self.open else 'lost'}: recall {before.recall:.3f} -> {after.recall:.3f} "
+            f"({before.caught} -> {after.caught} of {before.defective} defective pieces, tolerance "
+            f"{self.tolerance.recall:.3f}), good pieces held back {before.false_rejects:.3f} -> "
+            f"{after.false_rejects:.3f} (tolerance {self.tolerance.false_rejects:.3f})"
+        )

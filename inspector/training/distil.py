@@ -1,0 +1,150 @@
+"""Teaches a small camera expert to answer as a thorough one does, in one step or through one in between.
+
+Knows neither files nor the head. The student sees every changed picture in its own resolution, the teacher in its;
+it is to give the teacher's log-odds, the labels and the teacher's tokens, so that a head may keep reading them.
+Letters: R recordings, B batch.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from encoders.tokens import Encoded
+from encoders.vision import VisionEncoder
+from inspector.training.augment import augment_pictures
+from inspector.training.config import ImageExpert
+from inspector.training.data import Recording
+from inspector.training.descent import Descent, descend
+from inspector.training.encoder_fit import balance, multi_label_loss
+from inspector.training.export import DraftExpert, input_shape
+from inspector.training.inputs import build_encoder, cut, input_form, prepare
+
+
+class DistilError(ValueError):
+    """A pair of experts that cannot be teacher and student; the message says why and what helps."""
+
+
+class Size(NamedTuple):
+    parameters: int
+    macs: int
+    """Multiplications with addition for one piece."""
+
+
+def size_of(expert: DraftExpert) -> Size:
+    probe = torch.zeros(1, *input_shape(expert.input))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        expert.module.eval()(probe)
+    parameters = sum(parameter.numel() for parameter in expert.module.parameters())
+    return Size(parameters, counter.get_total_flops() // 2)
+
+
+SMALL = 0.1
+"""Of the teacher's parameters and of its MACs, at most."""
+
+
+def demand_small(teacher: DraftExpert, student: DraftExpert) -> None:
+    """Raises DistilError for a student that is not worth its training."""
+    large, small = size_of(teacher), size_of(student)
+    if small.parameters > SMALL * large.parameters or small.macs > SMALL * large.macs:
+        raise DistilError(
+            f"{student.name} would keep {small.parameters:,} of {large.parameters:,} parameters and {small.macs:,} of "
+            f"{large.macs:,} MACs, more than {SMALL:.0%}: take a smaller network or side, or a larger teacher"
+        )
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What the student learns from; a share of 0 leaves it out."""
+
+    labels: float = 1.0
+    teacher: float = 1.0
+    tokens: float = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """Recordings as they were read, so that teacher and student may each take them in their own resolution."""
+
+    recordings: Sequence[Recording]
+    targets: Float[Tensor, "R O"]
+    shares: Shares
+    descent: Descent
+
+
+def student_of(teacher: DraftExpert, encoder: str, side_px: int) -> ImageExpert:
+    """The teacher's configuration with another network over the whole picture at side_px x side_px."""
+    if not isinstance(teacher.config, ImageExpert):
+        raise DistilError(
+            f"{teacher.name} listens to {teacher.modality}: its cost is the spectrum, which a student would pay as "
+            "well; name an expert of a camera"
+        )
+    changes = {"height_px": side_px, "width_px": side_px, "rows": 1, "cols": 1, "pretrained": False, "freeze": False}
+    return teacher.config.model_copy(update=changes | {"encoder": encoder, "tuning": None})
+
+
+def distil(
+    teacher: DraftExpert,
+    students: Sequence[ImageExpert],
+    lesson: Lesson,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> DraftExpert:
+    """The last of the students; with several, each teaches the next (progressive). Raises DistilError."""
+    demand_small(teacher, _fresh(students[-1], teacher))
+    for step, config in enumerate(students):
+
+        def advance(done: int, total: int, before: int = step) -> None:
+            progress(before * total + done, len(students) * total)
+
+        teacher = _taught(teacher, config, lesson, advance)
+    return teacher
+
+
+def _taught(
+    teacher: DraftExpert, config: ImageExpert, lesson: Lesson, progress: Callable[[int, int], None]
+) -> DraftExpert:
+    student = _fresh(config, teacher)
+    if student.num_tokens != teacher.num_tokens:
+        raise DistilError(
+            f"{config.encoder} at {config.height_px} px has {student.num_tokens} tokens, {teacher.name} has "
+            f"{teacher.num_tokens}: give the student a larger side, or the head could not read it"
+        )
+    seen = [prepare(lesson.recordings, expert.input) for expert in (teacher, student)]
+    weight, shares = balance(lesson.targets), lesson.shares
+    student.module.train()
+
+    def loss_of(rows: Tensor) -> Tensor:
+        asked, given = _same_change((seen[0][rows], seen[1][rows]), config)
+        with torch.no_grad():
+            model: Encoded = teacher.module(cut(asked, teacher.input))
+        own: Encoded = student.module(cut(given, student.input))
+        tokens = nn.functional.mse_loss(own.tokens, model.tokens) / model.tokens.square().mean().clamp_min(1e-6)
+        answers = multi_label_loss(own.logits, torch.sigmoid(model.logits), torch.ones(()))
+        labels = multi_label_loss(own.logits, lesson.targets[rows], weight)
+        return shares.labels * labels + shares.teacher * answers + shares.tokens * tokens
+
+    teacher.module.eval()
+    descend(student.module, loss_of, len(lesson.recordings), lesson.descent, progress)
+    student.module.eval()
+    return student
+
+
+def _fresh(config: ImageExpert, teacher: DraftExpert) -> DraftExpert:
+    """Untrained, with outputs of the teacher's shapes."""
+    if not isinstance(teacher.module, VisionEncoder):
+        raise DistilError(f"{teacher.name} is no expert of a camera")
+    form, evidence = input_form(config, []), teacher.module.readout.evidence
+    widths = (evidence.in_channels, evidence.out_channels - 1)
+    return DraftExpert(config, form, build_encoder(config, form, widths, {}))
+
+
+def _same_change(pictures: tuple[Tensor, Tensor], config: ImageExpert) -> tuple[Tensor, Tensor]:
+    """Both resolutions turned, moved and lit alike: the changes are drawn per picture, not per pixel."""
+    state = torch.get_rng_state()
+    first = augment_pictures(pictures[0], config)
+    torch.set_rng_state(state)
+    return first, augment_pictures(pictures[1], config)

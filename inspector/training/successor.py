@@ -1,0 +1,141 @@
+"""Changes experts of a trained draft, and lets the outcome pass only where its gates open. Knows no command line.
+
+Head, limits and routes stay: the gates judge experts and head together at the limit that is in force. What was
+certified of the old experts is not certified of the new ones, so a certificate is dropped.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from fusion.calibration import probability
+from inspector.evaluation.figures import area_under_curve
+from inspector.manifest import ManifestError
+from inspector.training.continual import AtLimit, Gate, Keeping, Tolerance, at_limit, balanced_memory, learn
+from inspector.training.corpus import Corpus
+from inspector.training.descent import Descent
+from inspector.training.distil import DistilError, Lesson, Shares, distil, student_of
+from inspector.training.drafts import fused_logits, recordings_of
+from inspector.training.encoder_fit import Recordings
+from inspector.training.export import Draft, DraftExpert
+
+Progress = Callable[[str, int, int], None]
+"""Stage, steps done, steps in all."""
+
+
+@dataclass(frozen=True)
+class Adapting:
+    keeping: Keeping = field(default_factory=Keeping)
+    memory: int = 64
+    """Recordings per old recipe and modality: these are replayed, and EWC weighs the parameters by them."""
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Distilling:
+    encoders: Sequence[str] = ("mini", "micro")
+    """From large to small; the last one stays."""
+    side_px: int = 48
+    descent: Descent = field(default_factory=lambda: Descent(epochs=30, learning_rate=6e-3))
+    shares: Shares = field(default_factory=Shares)
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a draft does on a recipe's calibration pieces, with everything that was captured."""
+
+    auc: float
+    at_limit: AtLimit
+
+
+@dataclass(frozen=True, eq=False)
+class Successor:
+    draft: Draft
+    gates: tuple[Gate, ...]
+    before: Standing
+    """Of the old draft on the pieces that were learned from."""
+    after: Standing
+
+    @property
+    def passed(self) -> bool:
+        return all(gate.open for gate in self.gates)
+
+
+def adapt(draft: Draft, new: Corpus, old: Mapping[str, Corpus], how: Adapting, progress: Progress) -> Successor:
+    """Every expert learns the new training split; the old recipes' calibration splits are the gates.
+
+    Raises ManifestError where the draft has no place for what the new recipe shows.
+    """
+    experts = []
+    for expert in draft.experts:
+        torch.manual_seed(how.seed)
+        memories = [balanced_memory(_lesson(draft, expert, corpus), how.memory, how.seed) for corpus in old.values()]
+        memory = Recordings(torch.cat([m.inputs for m in memories]), torch.cat([m.targets for m in memories]))
+        report = _named(progress, expert.name)
+        experts.append(learn(expert, _lesson(draft, expert, new), memory, how.keeping, report))
+    after = _successor(draft, experts, "adapted")
+    gates = tuple(
+        Gate(name, standing(draft, corpus).at_limit, standing(after, corpus).at_limit, how.tolerance)
+        for name, corpus in old.items()
+    )
+    return Successor(after, gates, standing(draft, new), standing(after, new))
+
+
+def replace_by_student(draft: Draft, corpus: Corpus, name: str, how: Distilling, progress: Progress) -> Successor:
+    """A student in the place of the expert `name`, with the recipe's own gate. Raises DistilError."""
+    teacher = next((expert for expert in draft.experts if expert.name == name), None)
+    if teacher is None:
+        raise DistilError(f"no expert {name!r}: name one of {', '.join(expert.name for expert in draft.experts)}")
+    torch.manual_seed(how.seed)
+    examples = list(corpus.examples("train", teacher.modality).values())
+    lesson = Lesson(
+        [example.recording for example in examples],
+        _lesson(draft, teacher, corpus).targets,
+        how.shares,
+        how.descent,
+    )
+    chain = [student_of(teacher, encoder, how.side_px) for encoder in how.encoders]
+    student = distil(teacher, chain, lesson, _named(progress, name))
+    after = _successor(draft, [student if expert is teacher else expert for expert in draft.experts], "distilled")
+    before, now = standing(draft, corpus), standing(after, corpus)
+    return Successor(after, (Gate(draft.name, before.at_limit, now.at_limit, how.tolerance),), before, now)
+
+
+def standing(draft: Draft, corpus: Corpus) -> Standing:
+    everyone = frozenset(expert.name for expert in draft.experts)
+    calibration = next(own for own in draft.calibrations if frozenset(own.experts) == everyone)
+    scores = probability(fused_logits(draft, corpus, "calibration"), calibration.temperature, calibration.bias)
+    labels = np.array([row.label == "nok" for row in corpus.labelled("calibration")])
+    return Standing(area_under_curve(scores, labels), at_limit(scores, labels, calibration.pass_below))
+
+
+def _lesson(draft: Draft, expert: DraftExpert, corpus: Corpus) -> Recordings:
+    """The training split for one expert, with targets by the draft's classes."""
+    found = recordings_of(corpus.examples("train", expert.modality).values(), expert.input)
+    return Recordings(found.inputs, targets_by(draft.classes, corpus.classes, found.targets))
+
+
+def targets_by(wanted: Sequence[str], own: Sequence[str], targets_RO: Float[Tensor, "R O"]) -> Float[Tensor, "R K"]:
+    """Columns in the order of `wanted`; classes that the recordings do not know are 0 there."""
+    strange = sorted(set(own) - set(wanted))
+    if strange:
+        raise ManifestError(f"the model has no class {', '.join(strange)}: train it anew, with old and new recordings")
+    columns = [targets_RO[:, 1 + own.index(name)] if name in own else 0 * targets_RO[:, 0] for name in wanted]
+    return torch.stack([targets_RO[:, 0], *columns], dim=1)
+
+
+def _successor(draft: Draft, experts: Sequence[DraftExpert], deed: str) -> Draft:
+    count = draft.provenance.get(deed, 0)
+    done = {deed: int(count) + 1}
+    return replace(draft, experts=tuple(experts), certificate=None, provenance={**draft.provenance, **done})
+
+
+def _named(progress: Progress, stage: str) -> Callable[[int, int], None]:
+    return lambda done, total: progress(stage, done, total)

@@ -1,0 +1,112 @@
+"""Table: a camera expert, and students of a tenth of its size: from labels alone, distilled at once, in two steps."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from inspector.evaluation.figures import area_under_curve
+from inspector.manifest import Split
+from inspector.training.config import ImageExpert
+from inspector.training.corpus import Corpus
+from inspector.training.data import Example
+from inspector.training.descent import Descent
+from inspector.training.distil import Lesson, Shares, distil, size_of, student_of
+from inspector.training.drafts import expert_logits, recordings_of
+from inspector.training.encoder_fit import EncoderFit, Recordings, Schedule
+from inspector.training.export import DraftExpert, cost_ms, input_shape, to_onnx
+from inspector.training.inputs import build_encoder, input_form
+from inspector.training.splits import folds
+from tests.benchmarks.evidence.bench import Bench
+from tests.benchmarks.evidence.table import Table
+
+SET, CAMERA = "wafer", "top"
+TEACHER = ImageExpert(name="top-full", modality=CAMERA, scout=False, interpolation="nearest", turn="any", jitter=0.0)
+TEACHER_EPOCHS, TOKEN_DIM = 40, 32
+LEARNING = Descent(epochs=30, learning_rate=6e-3)
+LABELS_ONLY, TAUGHT = Shares(labels=1, teacher=0, tokens=0), Shares()
+COLUMNS = ("expert", "parameters", "MACs", "ms", "AUC calibration", "AUC test")
+
+
+def run(bench: Bench) -> Table:
+    """One thread; about three minutes."""
+    rows: list[tuple[str, ...]] = []
+    notes = [f"Not run: it needs the recordings of {SET}."]
+    if SET in bench.sets():
+        corpus = Corpus(bench.trained(SET, bench.seeds[0]).manifest)
+        teacher, students = _experts(corpus)
+        rows = [_row(name, expert, corpus) for name, expert in (("teacher", teacher), *students)]
+        small, large = size_of(students[0][1]), size_of(teacher)
+        notes = [
+            f"The student has {small.parameters / large.parameters:.1%} of the parameters and "
+            f"{small.macs / large.macs:.1%} of the MACs; between the two steps stands one of a quarter.",
+            "All students take the same passes over the same changed pictures; distilled ones add the teacher's "
+            "log-odds and tokens to the labels.",
+        ]
+    return Table(
+        name="distillation",
+        title="Students of a tenth of the size",
+        asked=f"A 48 px expert for {SET} teaches one of a tenth of its parameters and MACs: does it beat the same "
+        "network fitted on labels alone, and do two steps beat one?",
+        columns=COLUMNS,
+        rows=rows,
+        notes=notes,
+    )
+
+
+def _experts(corpus: Corpus) -> tuple[DraftExpert, Sequence[tuple[str, DraftExpert]]]:
+    torch.manual_seed(0)
+    examples = list(corpus.examples("train", CAMERA).values())
+    teacher = _teacher(examples, len(corpus.classes))
+    mid, small = (student_of(teacher, encoder, TEACHER.height_px) for encoder in ("mini", "micro"))
+    ways = {
+        "student, labels alone": ([small], LABELS_ONLY),
+        "student, distilled": ([small], TAUGHT),
+        "student, distilled in two steps": ([mid, small], TAUGHT),
+    }
+    return teacher, [(name, _student(teacher, chain, examples, shares)) for name, (chain, shares) in ways.items()]
+
+
+def _teacher(examples: Sequence[Example], num_classes: int) -> DraftExpert:
+    form = input_form(TEACHER, [])
+    expert = DraftExpert(TEACHER, form, build_encoder(TEACHER, form, (TOKEN_DIM, num_classes), {}))
+    whole, fold = recordings_of(examples, form), folds([example.group for example in examples], 7, 0)
+    held = torch.tensor([fold[example.group] == 0 for example in examples])
+    fit, holdout = (Recordings(whole.inputs[rows], whole.targets[rows]) for rows in (~held, held))
+    plan = Schedule(TEACHER_EPOCHS, 4e-3, 32)
+    EncoderFit(expert.module, TEACHER, form).run(fit, holdout, plan, lambda done, total: None)
+    return expert
+
+
+def _student(
+    teacher: DraftExpert, chain: Sequence[ImageExpert], examples: Sequence[Example], shares: Shares
+) -> DraftExpert:
+    torch.manual_seed(1)
+    targets = recordings_of(examples, teacher.input).targets
+    return distil(teacher, chain, Lesson([example.recording for example in examples], targets, shares, LEARNING))
+
+
+def _row(name: str, expert: DraftExpert, corpus: Corpus) -> tuple[str, ...]:
+    size = size_of(expert)
+    aucs = [_auc(expert, corpus, split) for split in ("calibration", "test")]
+    return (
+        name,
+        f"{size.parameters:,}",
+        f"{size.macs / 1e6:.1f} M",
+        f"{_cost_ms(expert):.2f}",
+        *(f"{auc:.3f}" for auc in aucs),
+    )
+
+
+def _cost_ms(expert: DraftExpert) -> float:
+    probe = torch.zeros(2, *input_shape(expert.input))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "expert.onnx"
+        to_onnx(expert.module, {"input": probe}, ("tokens", "logits", "relevance"), path)
+        return cost_ms(path, {"input": probe[:1].numpy()})
+
+
+def _auc(expert: DraftExpert, corpus: Corpus, split: Split) -> float:
+    found = recordings_of(corpus.examples(split, CAMERA).values(), expert.input)
+    return area_under_curve(expert_logits(expert, found), found.targets[:, 0].numpy() > 0.5)

@@ -1,0 +1,143 @@
+"""What an expert keeps of old recipes while it learns a new one, and the gate that measures it."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from encoders.tokens import Encoded
+from inspector.bundle.schema import SignalInput
+from inspector.training.config import SignalExpert
+from inspector.training.continual import (
+    Anchor,
+    AtLimit,
+    Gate,
+    Keeping,
+    Tolerance,
+    at_limit,
+    balanced_memory,
+    importance,
+    learn,
+)
+from inspector.training.descent import Descent
+from inspector.training.encoder_fit import Recordings
+from inspector.training.export import DraftExpert
+
+pytestmark = pytest.mark.train
+
+FORM = SignalInput(sample_rate_hz=10, num_samples=3, num_channels=1)
+CONFIG = SignalExpert(name="sensor-scout", modality="sensor", encoder="tcn", jitter=0.0)
+PLAN = Descent(epochs=30, learning_rate=0.05, batch_size=8)
+
+
+class Linear(nn.Module):
+    """Defect log-odds are a weighted sum of the samples, whose scale is normalised."""
+
+    num_tokens = 1
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(1, affine=False)
+        self.read = nn.Linear(3, 1, bias=False)
+        nn.init.constant_(self.read.weight, 0.1)
+
+    def forward(self, wave):
+        logits = self.read(self.norm(wave)[:, 0])
+        return Encoded(wave, logits, wave)
+
+
+def expert():
+    return DraftExpert(CONFIG, FORM, Linear().eval())
+
+
+def recipe(seed, feature):
+    """Defective where the sample `feature` is large, good where it is small."""
+    torch.manual_seed(seed)
+    labels = (torch.arange(40) % 2).float()
+    inputs = 0.1 * torch.randn(40, 1, 3)
+    inputs[:, 0, feature] += 2 * labels - 1
+    return Recordings(inputs, labels[:, None])
+
+
+def separation(learned, data):
+    """How far defective recordings lie above good ones."""
+    with torch.no_grad():
+        logits = learned.module(data.inputs).logits[:, 0]
+    return float(logits[1::2].mean() - logits[::2].mean())
+
+
+def test_memory_takes_kinds_in_turn_so_that_rare_ones_are_all_there():
+    targets = torch.zeros(100, 2)
+    targets[:3] = 1.0
+    old = Recordings(torch.arange(100.0)[:, None], targets)
+    memory = balanced_memory(old, 10, seed=0)
+    assert set(memory.inputs[:, 0].tolist()) >= {0.0, 1.0, 2.0}
+    assert len(memory.inputs) == 10
+    assert torch.equal(memory.inputs, balanced_memory(old, 10, seed=0).inputs)
+
+
+def test_memory_is_no_larger_than_what_there_is():
+    assert len(balanced_memory(recipe(0, 0), 1000, seed=0).inputs) == 40
+
+
+def test_importance_of_a_logistic_regression_is_its_fisher_information():
+    data = recipe(0, 0)
+    own = expert()
+    chance = torch.sigmoid(own.module(data.inputs).logits)
+    scaled = own.module.norm(data.inputs)[:, 0]
+    expected = (chance * (1 - chance) * scaled**2).mean(0)
+    torch.testing.assert_close(importance(own, data)["read.weight"][0], expected)
+
+
+def test_the_anchor_pulls_by_importance_and_distance():
+    module = Linear()
+    start = {"read.weight": module.read.weight.detach() - torch.tensor([[1.0, 2.0, 0.0]])}
+    anchor = Anchor(start, {"read.weight": torch.tensor([[3.0, 1.0, 9.0]])})
+    assert anchor.pull(module).item() == pytest.approx(0.5 * (3 * 1 + 1 * 4))
+
+
+def test_the_given_expert_stays_as_it_is():
+    own = expert()
+    before = own.module.read.weight.clone()
+    learned = learn(own, recipe(1, 1), recipe(0, 0), Keeping(descent=PLAN))
+    assert torch.equal(own.module.read.weight, before)
+    assert not torch.equal(learned.module.read.weight, before)
+    assert separation(learned, recipe(2, 1)) > 2
+
+
+@pytest.mark.parametrize(
+    "keeping", [Keeping(stiffness=0, descent=PLAN), Keeping(replay=False, stiffness=100, descent=PLAN)]
+)
+def test_replay_and_ewc_each_keep_what_fine_tuning_loses(keeping):
+    old, reverse = recipe(0, 0), recipe(1, 0)
+    torch.manual_seed(0)
+    skilled = learn(expert(), old, old, Keeping(replay=False, stiffness=0, descent=PLAN))
+    against = Recordings(-reverse.inputs, reverse.targets)
+    torch.manual_seed(0)
+    naive = learn(skilled, against, old, Keeping(replay=False, stiffness=0, descent=PLAN))
+    torch.manual_seed(0)
+    kept = learn(skilled, against, old, keeping)
+    assert separation(naive, old) < 0 < separation(kept, old)
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_batch_statistics_are_held_unless_asked_otherwise(held):
+    own = expert()
+    learned = learn(own, recipe(1, 1), recipe(0, 0), Keeping(hold_statistics=held, descent=PLAN))
+    assert torch.equal(learned.module.norm.running_var, own.module.norm.running_var) == held
+
+
+def test_what_lies_at_the_limit_does_not_pass():
+    scores, labels = np.array([0.1, 0.3, 0.3, 0.9]), np.array([True, True, False, False])
+    assert at_limit(scores, labels, 0.3) == AtLimit(caught=1, defective=2, rejected=2, good=2)
+
+
+@pytest.mark.parametrize(
+    ("caught", "rejected", "opens"),
+    [(90, 5, True), (95, 5, True), (89, 5, False), (90, 7, True), (90, 8, False), (100, 100, False)],
+)
+def test_the_gate_opens_where_no_recall_is_lost_and_few_more_good_pieces_are_held_back(caught, rejected, opens):
+    gate = Gate("a", AtLimit(90, 100, 5, 100), AtLimit(caught, 100, rejected, 100), Tolerance(0.0, 0.02))
+    assert gate.open == opens
+    assert f"{caught} of 100 defective" in str(gate)
+    assert ("kept" if opens else "lost") in str(gate)

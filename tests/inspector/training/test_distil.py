@@ -1,0 +1,90 @@
+"""Students: how large they may be, what they learn from, and what a head may rely on."""
+
+import pytest
+import torch
+
+from inspector.bundle.schema import ImageInput, SignalInput
+from inspector.training.config import ImageExpert, SignalExpert
+from inspector.training.descent import Descent
+from inspector.training.distil import DistilError, Lesson, Shares, demand_small, distil, size_of, student_of
+from inspector.training.encoder_fit import encode
+from inspector.training.export import DraftExpert
+from inspector.training.inputs import build_encoder, input_form, prepare
+
+pytestmark = pytest.mark.train
+
+CONFIG = ImageExpert(name="top-full", modality="top", scout=False, height_px=48, width_px=48, freeze=True)
+
+
+def teacher(config=CONFIG):
+    torch.manual_seed(0)
+    form = input_form(config, [])
+    return DraftExpert(config, form, build_encoder(config, form, (8, 1), {}).eval())
+
+
+def pictures():
+    torch.manual_seed(1)
+    return list(torch.randint(0, 255, (24, 60, 60), dtype=torch.uint8).numpy())
+
+
+def lesson(shares, epochs=15):
+    return Lesson(pictures(), torch.zeros(24, 2), shares, Descent(epochs, 1e-2, 8))
+
+
+def test_size_counts_parameters_and_multiplications():
+    own = teacher()
+    found = size_of(own)
+    assert found.parameters == sum(p.numel() for p in own.module.parameters())
+    stem_and_first = 48 * 48 * (1 * 8 + 8 * 9 * 24)
+    assert found.macs > stem_and_first
+    assert size_of(teacher(CONFIG.model_copy(update={"height_px": 96, "width_px": 96}))).macs == pytest.approx(
+        4 * found.macs, rel=0.01
+    )
+
+
+def test_the_student_is_the_teacher_in_all_but_its_network():
+    config = student_of(teacher(), "micro", 32)
+    assert (config.name, config.modality, config.encoder, config.height_px, config.freeze) == (
+        "top-full",
+        "top",
+        "micro",
+        32,
+        False,
+    )
+
+
+def test_a_student_may_keep_a_tenth():
+    demand_small(teacher(), teacher(student_of(teacher(), "micro", 48)))
+    with pytest.raises(DistilError, match="more than 10%"):
+        demand_small(teacher(), teacher(student_of(teacher(), "mini", 48)))
+
+
+def test_signals_have_no_students():
+    config = SignalExpert(name="mic-scout", modality="mic", encoder="log_mel")
+    form = SignalInput(sample_rate_hz=16000, num_samples=4000, num_channels=1, min_hz=50, max_hz=7000)
+    listener = DraftExpert(config, form, build_encoder(config, form, (8, 1), {}))
+    with pytest.raises(DistilError, match="spectrum"):
+        student_of(listener, "micro", 48)
+
+
+def test_a_head_could_not_read_another_number_of_tokens():
+    flat = CONFIG.model_copy(update={"encoder": "tf_mobilenetv3_small_075", "width_px": 96})
+    with pytest.raises(DistilError, match="tokens"):
+        distil(teacher(flat), [student_of(teacher(flat), "micro", 16)], lesson(Shares(), 1))
+
+
+@pytest.mark.parametrize("chain", [("micro",), ("mini", "micro")])
+def test_without_labels_a_student_comes_to_answer_as_its_teacher(chain):
+    own = teacher()
+    steps = [student_of(own, encoder, 48) for encoder in chain]
+    reports = []
+    torch.manual_seed(2)
+    short = distil(own, steps[-1:], lesson(Shares(labels=0), 1))
+    torch.manual_seed(2)
+    long = distil(own, steps, lesson(Shares(labels=0)), lambda done, total: reports.append((done, total)))
+    asked = prepare(pictures(), ImageInput(tile_height_px=48, tile_width_px=48, num_channels=1))
+    model, early, late = (encode(e.module, asked, e.input) for e in (own, short, long))
+    assert (late.tokens - model.tokens).square().mean() < (early.tokens - model.tokens).square().mean()
+    assert (late.logits - model.logits).abs().mean() < (early.logits - model.logits).abs().mean()
+    assert reports[-1] == (15 * len(chain), 15 * len(chain))
+    assert reports == sorted(reports)
