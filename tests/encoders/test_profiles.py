@@ -1,0 +1,55 @@
+"""Profiles of maps, sounds and traces: each changes with what it is meant to see, and not with what it is not."""
+
+import numpy as np
+import pytest
+import torch
+
+from encoders.audio import MelForm
+from encoders.profiles import MAP_SIDE_PX, NUM_RINGS, MapProfile, SoundProfile, TraceProfile, map_levels, rings
+
+pytestmark = pytest.mark.train
+
+
+def test_rings_share_the_inscribed_circle_equally_and_leave_nothing_out():
+    own = rings()
+    assert (own.sum(0) == 1).all()
+    inner = own[:-1].sum(1)
+    assert torch.allclose(inner, inner.mean(), rtol=0.05)
+
+
+def test_marks_side_by_side_are_denser_than_scattered_ones():
+    maps = torch.zeros(2, 1, 1, MAP_SIDE_PX, MAP_SIDE_PX)
+    maps[0, 0, 0, 20:25, 20:25] = 1.0
+    maps[1, 0, 0, 4:44:8, 4:44:8] = 1.0
+    assert maps[0].sum() == maps[1].sum()
+    together, scattered = MapProfile(-0.5, 0.5)(maps).vector
+    assert (together[NUM_RINGS:] > 1.5 * scattered[NUM_RINGS:]).all()
+
+
+def test_a_ring_full_of_marks_is_seen_in_its_share():
+    maps = rings().reshape(NUM_RINGS, 1, 1, MAP_SIDE_PX, MAP_SIDE_PX)
+    shares = MapProfile(-0.5, 0.5)(maps).vector[:, :NUM_RINGS]
+    assert torch.allclose(shares, torch.eye(NUM_RINGS), atol=0.01)
+
+
+def test_loudness_changes_no_sound_profile_and_a_tone_does():
+    torch.manual_seed(0)
+    noise = torch.randn(1, 1, 4096)
+    tone = noise + 3 * torch.sin(torch.arange(4096) * 2 * torch.pi * 2000 / 16000)
+    profile = SoundProfile(MelForm(16000, num_mels=24, max_hz=7200))
+    quiet, loud, ringing = (profile(wave).vector for wave in (noise, 4 * noise, tone))
+    assert torch.allclose(quiet, loud, atol=1e-3)
+    assert (ringing - quiet).abs().max() > 1
+
+
+def test_a_trace_profile_tells_early_from_late():
+    trace = torch.zeros(2, 1, 96)
+    trace[0, 0, :10], trace[1, 0, -10:] = 1.0, 1.0
+    early, late = TraceProfile(96)(trace).vector
+    assert early[:5].tolist() == [1.0] * 5
+    assert late[-5:].tolist() == [1.0] * 5
+
+
+@pytest.mark.parametrize(("levels", "limits"), [((0.0, 0.5, 1.0), (0.25, 0.75)), ((0.0, 0.1, 0.2, 1.0), (0.05, 0.6))])
+def test_the_lowest_level_is_outside_and_the_highest_marked(levels, limits):
+    assert map_levels(np.array(levels)) == pytest.approx(limits)
