@@ -103,10 +103,14 @@ def static_points(board: Board) -> dict[ExpertSet, Point]:
     return dict(sorted(points.items(), key=lambda item: (item[1].cost_ms, item[1].name)))
 
 
+def floor_of(points: Mapping[ExpertSet, Point]) -> float:
+    """What counts as good as the best."""
+    return max(found.quality for found in points.values()) - MARGIN
+
+
 def cheapest_good(points: Mapping[ExpertSet, Point]) -> ExpertSet:
-    """The cheapest set within MARGIN of the best: what a router must beat."""
-    best = max(found.quality for found in points.values())
-    return cheapest_of(points, best - MARGIN)
+    """The cheapest set as good as the best: what a router must beat."""
+    return cheapest_of(points, floor_of(points))
 
 
 def cheapest_of(points: Mapping[ExpertSet, Point], floor: float) -> ExpertSet:

@@ -17,24 +17,24 @@ from inspector.bundle.schema import Policy
 from inspector.training.config import Acceptance
 from inspector.training.frontier import (
     FALSE_REJECT_RATE,
-    MARGIN,
     Board,
     Point,
     cheapest_good,
     cheapest_of,
+    floor_of,
     limit,
     name_of,
     point,
     static_points,
 )
-from inspector.training.router_fit import fit_router
-from inspector.training.splits import folds
+from inspector.training.router_fit import best_set, fit_router
+from inspector.training.splits import unit_folds
 
 Calibrations = Mapping[ExpertSet, Calibration]
 Wish = Literal["auto", "dense", "static", "cascade", "learned", "budgeted"]
 
 NUM_FOLDS = 5
-PRICES = tuple(np.geomspace(0.001, 0.5, 10).tolist())
+PRICES = tuple(np.geomspace(0.005, 0.7, 12).tolist())
 """Regret that running everything must save, for the sweep."""
 RISKS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Times the routing risk, for the sweep of the cascade."""
@@ -91,7 +91,7 @@ def choose_policy(ground: Ground, acceptance: Acceptance, wish: Wish = "auto", s
     best = cheapest_good(points)
     if wish == "dense" or len(ground.experts) == 1:
         return PolicyChoice(Policy(mode="dense"), ("All experts run on every piece.",))
-    floor = max(_dense(points).quality, points[best].quality - MARGIN)
+    floor = floor_of(points)
     shipped = cheapest_of({names: found for names, found in points.items() if _sees_all(ground, names)}, floor)
     fixed = _static(ground, shipped)
     if wish == "static":
@@ -131,33 +131,26 @@ def cheapest(sweeps: Sequence[Sequence[Candidate]], floor: float, strict: bool) 
 
 
 def first_looks(ground: Ground) -> list[tuple[str, ...]]:
-    """What a router may look with first: the scouts, and each one or two experts that leave something to save."""
-    order = [expert.name for expert in ground.experts]
+    """What a router may look with first: the scouts, and each one or two experts that leave something to save.
+
+    An expert that half of the pieces have nothing for is no first look.
+    """
+    common = (~np.isnan(ground.scored.expert_logits)).mean(1).tolist()
+    able = {name for name, share in zip(ground.scored.experts, common, strict=True) if share > 0.5}
+    order = [expert.name for expert in ground.experts if expert.name in able]
     costs = dict(zip(ground.scored.experts, ground.board.costs_ms.tolist(), strict=True))
-    scouts = tuple(expert.name for expert in ground.experts if expert.scout)
+    scouts = tuple(expert.name for expert in ground.experts if expert.scout and expert.name in able)
     few = chain(combinations(order, 1), combinations(order, 2))
     affordable = MAX_FIRST_SHARE * sum(costs.values())
     chosen = (names for names in (scouts, *few) if names and sum(costs[name] for name in names) <= affordable)
     return list(dict.fromkeys(chosen))
 
 
-def crossed(scored: Scored, seed: int) -> list[tuple[Labels, Labels]]:
-    """Masks (fit on, judge): each piece is judged once, by a fit on pieces that share no unit with it.
-
-    Every unit has a fold. Pieces whose units lie in the same folds are judged together, and fitted on is what has no
-    unit in these folds: a piece of a picture and a sound would leave nothing if it had to share a fold with its peers.
-    """
-    fold = folds([unit for own in scored.units for unit in sorted(own)], NUM_FOLDS, seed)
-    cells = [frozenset(fold[unit] for unit in own) for own in scored.units]
-    order = sorted(set(cells), key=sorted)
-    return [(np.array([not own & cell for own in cells]), np.array([own == cell for own in cells])) for cell in order]
-
-
 def _crossfit(ground: Ground, seed: int, fit: Callable[[Ground], Sequence[Policy]], label: str) -> Iterator[Candidate]:
     """`fit` gives the policies of one sweep, each time in the same order."""
     policies = fit(ground)
     ran: list[list[ExpertSet]] = [[frozenset()] * len(ground.scored.labels) for _ in policies]
-    for learn, judge in crossed(ground.scored, seed):
+    for learn, judge in unit_folds(ground.scored.units, NUM_FOLDS, seed):
         part, held = ground.take(learn), ground.take(judge)
         known = part.scored.labels.any() and not part.scored.labels.all()
         for own, policy in zip(ran, fit(part) if known else policies, strict=True):
@@ -196,8 +189,10 @@ def learned_sweep(ground: Ground, first: Sequence[str], seed: int) -> list[Candi
     """By the price of computing."""
     total_ms = max(float(ground.board.costs_ms.sum()), 1e-6)
 
+    best = best_set(ground.board, first)
+
     def fit(part: Ground) -> list[Policy]:
-        router = fit_router(part.board, first)
+        router = fit_router(part.board, first, best)
         return [Policy(mode="learned", router=router, price=price / total_ms) for price in PRICES]
 
     return list(_crossfit(ground, seed, fit, f"router after {name_of(frozenset(first))}"))

@@ -2,8 +2,11 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
 
 from inspector.manifest import ManifestError, PieceRow
 
@@ -68,3 +71,17 @@ def crossed_folds(groups: Sequence[Mapping[str, str]], num_folds: int, seed: int
         if score:
             pairs.append((fit, score))
     return pairs
+
+
+def unit_folds(
+    units: Sequence[Collection[str]], num_folds: int, seed: int
+) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Masks (fit on, judge): each piece is judged once, by a fit on pieces that share no unit with it.
+
+    Every unit has a fold. Pieces whose units lie in the same folds are judged together, and fitted on is what has no
+    unit in these folds: a piece of a picture and a sound would leave nothing if it had to share a fold with its peers.
+    """
+    fold = folds([unit for own in units for unit in sorted(own)], num_folds, seed)
+    cells = [frozenset(fold[unit] for unit in own) for own in units]
+    order = sorted(set(cells), key=sorted)
+    return [(np.array([not own & cell for own in cells]), np.array([own == cell for own in cells])) for cell in order]

@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fusion.router import regrets
 from inspector.bundle.schema import Policy
 from inspector.training.config import Acceptance
 from inspector.training.frontier import Point, point
-from inspector.training.routing_fit import Candidate, Ground, cheapest, choose_policy, crossed, first_looks, ground_of
+from inspector.training.router_fit import best_set, fit_router
+from inspector.training.routing_fit import Candidate, Ground, cheapest, choose_policy, first_looks, ground_of
 from tests.inspector.training.made_scores import COSTS_MS, EXPERTS, ground, limits, made
 
 pytestmark = pytest.mark.train
@@ -81,14 +83,14 @@ def test_gaps_do_not_reach_the_router():
     assert all("ear" not in names and "full" in names for names in np.array(ran)[gaps])
 
 
-def test_folds_share_no_unit_and_judge_each_piece_once():
-    scored = made("rare_hard", num=200)
-    pairs = crossed(scored, seed=3)
-    for learn, judge in pairs:
-        fitted = {unit for piece in np.flatnonzero(learn) for unit in scored.units[piece]}
-        assert not any(scored.units[piece] & fitted for piece in np.flatnonzero(judge))
-        assert learn.sum() > 50
-    np.testing.assert_array_equal(np.sum([judge for _, judge in pairs], axis=0), 1)
+def test_regret_is_the_share_of_limits_at_which_a_path_decides_otherwise():
+    """Where the full expert says what the thumbnail says, only the sound can be missed."""
+    board = ground(made("same", num=400)).board
+    router = fit_router(board, ["thumb"], best_set(board, ["thumb"]))
+    quiet = np.array([[0.0, 0.0, 0.0, 0.0]])
+    found = dict(zip(router.paths, regrets(router, quiet)[0].tolist(), strict=True))
+    assert set(found) == {(), ("ear",), ("full",), ("ear", "full")}
+    assert max(found["ear",], found["ear", "full"]) < 0.05 < 0.3 < min(found[()], found["full",])
 
 
 def test_first_looks_leave_something_to_save():

@@ -1,9 +1,10 @@
 """Data sets that leak are refused; folds share no group."""
 
+import numpy as np
 import pytest
 
 from inspector.manifest import ImageRow, ManifestError, PieceRow
-from inspector.training.splits import crossed_folds, demand_grouped_splits, folds
+from inspector.training.splits import crossed_folds, demand_grouped_splits, folds, unit_folds
 
 
 def piece(name, split, groups, image="a.png"):
@@ -50,3 +51,13 @@ def test_what_is_scored_shares_no_group_with_what_is_fitted_on():
         assert fit
         scored += score
     assert sorted(scored) == list(range(80))
+
+
+def test_unit_folds_share_no_unit_and_judge_each_piece_once() -> None:
+    units = [{f"picture={i // 2}", f"sound={i * 7 % 200 // 2}"} if i % 3 else {f"picture={i // 2}"} for i in range(200)]
+    pairs = unit_folds(units, num_folds=5, seed=3)
+    for learn, judge in pairs:
+        fitted = {unit for piece in np.flatnonzero(learn) for unit in units[piece]}
+        assert not any(units[piece] & fitted for piece in np.flatnonzero(judge))
+        assert learn.sum() > 50
+    np.testing.assert_array_equal(np.sum([judge for _, judge in pairs], axis=0), 1)
