@@ -1,6 +1,7 @@
 """A bundle is whole and means something, or it is refused with words that help."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,47 @@ def test_a_lost_file_is_found(tmp_path: Path) -> None:
 def test_what_does_not_fit_together_is_named(tmp_path: Path, change: dict[str, object], finding: str) -> None:
     edit_manifest(write_toy_bundle(tmp_path), change)
     with pytest.raises(BundleError, match=finding):
+        load(tmp_path)
+
+
+ROUTER = {
+    "first": ["top-thumb"],
+    "centre": [0],
+    "scale": [1],
+    "threshold": 0,
+    "paths": [[], ["top-full", "mic-ear"]],
+    "weights": [[0, 0, 0, 0], [0, 0, 0, 0]],
+    "bias": [0, 0],
+    "experts": ["top-thumb", "top-full", "mic-ear"],
+    "costs_ms": [1, 1, 1],
+}
+
+
+def test_a_router_is_loaded(tmp_path: Path) -> None:
+    edit_manifest(write_toy_bundle(tmp_path), {"policy": {"mode": "learned", "router": ROUTER, "price": 0.1}})
+    router = load(tmp_path).schema.policy.router
+    assert router is not None
+    assert router.paths == ((), ("top-full", "mic-ear"))
+
+
+@pytest.mark.parametrize(
+    ("policy", "finding"),
+    [
+        ({"mode": "static"}, "policy.mode = 'static' names no static_experts; name what is to run"),
+        ({"mode": "budgeted"}, "policy.mode = 'budgeted' has no policy.router"),
+        ({"router": ROUTER | {"first": ["nose"]}}, "policy.router.first names 'nose'"),
+        ({"router": ROUTER | {"costs_ms": [1]}}, "policy.router has costs of"),
+        ({"router": ROUTER | {"paths": [[], ["nose"]]}}, "policy.router.paths names 'nose'"),
+        ({"router": ROUTER | {"paths": [[], ["mic-ear"]]}}, "the first experts and the last of the paths are not all"),
+        ({"router": ROUTER | {"centre": [0, 0]}}, "policy.router.centre has 2 entries, expected 1"),
+        ({"router": ROUTER | {"bias": [0]}}, "policy.router.bias has 1 entries, expected 2"),
+        ({"router": ROUTER | {"weights": [[0] * 4, [0] * 3]}}, "policy.router.weights has rows of a length other"),
+        ({"router": ROUTER | {"scale": [0]}}, "policy.router.scale.0: Input should be greater than 0"),
+    ],
+)
+def test_a_policy_that_means_nothing_is_named(tmp_path: Path, policy: dict[str, object], finding: str) -> None:
+    edit_manifest(write_toy_bundle(tmp_path), {"policy": policy})
+    with pytest.raises(BundleError, match=re.escape(finding)):
         load(tmp_path)
 
 
