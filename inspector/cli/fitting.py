@@ -12,7 +12,7 @@ from encoders.vision import Weights
 from inspector.cli.training import Bars, mendable, progress_bars, weights_file
 from inspector.training.export import write_bundle
 from inspector.training.good_eyes import Backbone
-from inspector.training.good_only import GoodOptions, fit_good_only
+from inspector.training.good_only import PASS_SHARE, GoodOptions, fit_good_only
 
 FolderOrFile = click.Path(path_type=Path)
 
@@ -25,6 +25,9 @@ FolderOrFile = click.Path(path_type=Path)
 @click.option("--any-split", is_flag=True, help="Take good pieces of calibration and test too, not of train alone.")
 @click.option("--weights", metavar="NAME=FILE", help="Local safetensors file of a timm model, for the cameras.")
 @click.option("--pretrained", metavar="NAME", help="Let timm download that model's weights instead.")
+@click.option(
+    "--pass-share", default=PASS_SHARE, show_default=True, type=click.FloatRange(0, 1), help="Of good pieces that PASS."
+)
 @click.option("--name", default="good-only", show_default=True, help="The bundle's name.")
 @click.option("--seed", default=0, show_default=True, help="Draws the pieces.")
 @mendable()
@@ -36,15 +39,16 @@ def fit(
     any_split: bool,
     weights: str | None,
     pretrained: str | None,
+    pass_share: float,
     name: str,
     seed: int,
 ) -> None:
     """Makes a usable bundle from the good pieces of MANIFEST alone, in under a minute from 50 of them.
 
     For the first day of a line, when no defect has been seen. Pieces labelled nok are ignored. The bundle remembers
-    what good pieces look and sound like: what is as usual as nine in ten of them passes, everything else goes to
-    REVIEW. It never says FAIL and names no class. Once people have found some dozens of defects, use
-    `inspector train`.
+    what good pieces look and sound like: what is as usual as nine in ten of them (--pass-share) passes, everything
+    else goes to REVIEW. It never says FAIL and names no class, and nobody knows how many defects it lets pass. Once
+    people have found some dozens of defects, use `inspector train`.
 
     Ten good pieces are the least, 50 a good start. They should be different parts of several lots: what varies among
     good parts is learned from them alone. Cameras need a pretrained network to see much (--weights or --pretrained);
@@ -59,11 +63,19 @@ def fit(
         raise click.UsageError("only fitting on good pieces is there: add --good-only, or use `inspector train`")
     start = time.monotonic()
     options = GoodOptions(
-        name=name, pieces=pieces, any_split=any_split, seed=seed, backbone=_backbone(weights, pretrained)
+        name=name,
+        pieces=pieces,
+        any_split=any_split,
+        seed=seed,
+        backbone=_backbone(weights, pretrained),
+        pass_share=pass_share,
     )
     with progress_bars() as bars:
-        draft = fit_good_only(manifest, options, Bars(bars))
+        progress = Bars(bars)
+        draft = fit_good_only(manifest, options, progress)
+        progress("writing graphs", 0, 1)
         write_bundle(bundle, draft)
+        progress("writing graphs", 1, 1)
     click.echo(
         f"bundle {draft.name} {draft.version} of {draft.provenance['good_pieces']} good pieces is in {bundle} after "
         f"{time.monotonic() - start:.0f} s; it knows no defect: see {bundle / 'model_card.md'}"

@@ -9,6 +9,9 @@ LEVELS = ("debug", "info", "warning", "error")
 _LOUD = ("kafka",)
 """Libraries that report at ERROR what they then mend themselves; shown at debug only."""
 
+_CHATTY = ("onnx_ir", "onnxscript")
+"""The exporter's libraries tell every step at INFO: two hundred lines for one small bundle; shown at debug only."""
+
 
 class LineFormatter(logging.Formatter):
     """`12:30:01.250 WARNING inspector.streams.kafka: text`, in the machine's local time."""
@@ -40,3 +43,5 @@ def setup_logging(level: str, *, as_json: bool) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.CRITICAL)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from encoders.audio import MelForm
@@ -18,7 +19,7 @@ from encoders.profiles import MAP_SIDE_PX, MapProfile, Profile, SoundProfile, Tr
 from encoders.tokens import Encoded
 from encoders.vision import Weights
 from inspector.bundle.schema import ImageInput, Modality, SignalInput
-from inspector.training.config import ExpertConfig, ImageExpert, SignalExpert
+from inspector.training.config import ExpertConfig, ImageExpert, SignalExpert, TrainConfigError
 from inspector.training.data import Clip, Recording
 from inspector.training.defaults import MAP_LEVELS
 from inspector.training.defaults import MAP_SIDE_PX as LARGEST_MAP_PX
@@ -83,8 +84,17 @@ def look_at(own: GoodRecordings, backbone: Backbone | None) -> Eye:
         outside, marked = levels
         return Eye(config, form, MapProfile((outside - form.mean) / form.std, (marked - form.mean) / form.std))
     if backbone is not None:
-        return Eye(config, form, NetworkPatches(backbone.name, form, backbone.weights))
+        return Eye(config, form, _network(backbone, form))
     return Eye(config, form, FilterPatches())
+
+
+def _network(backbone: Backbone, form: ImageInput) -> NetworkPatches:
+    try:
+        return NetworkPatches(backbone.name, form, backbone.weights)
+    except (RuntimeError, SafetensorError, ValueError) as exc:  # timm, the file, its weights
+        raise TrainConfigError(
+            f"network {backbone.name}: {exc}; name a model of timm and a safetensors file of its own weights"
+        ) from exc
 
 
 def image_form(config: ImageExpert) -> ImageInput:

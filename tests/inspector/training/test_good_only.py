@@ -1,10 +1,14 @@
 """From good pieces alone to a bundle that serving loads, by the command that people call."""
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
+from fusion.head import Member
 from inspector.bundle.load import load
 from inspector.cli import main
 from inspector.engines.engine import EngineSettings
@@ -12,7 +16,14 @@ from inspector.evaluation.evaluate import evaluate
 from inspector.manifest import ImageRow, ManifestError, PieceRow, SignalRow, read_manifest, write_manifest
 from inspector.model import open_model
 from inspector.training.data import modalities_of
-from inspector.training.good_only import GoodOptions, good_pieces, good_recordings
+from inspector.training.good_only import (
+    GoodOptions,
+    calibrations,
+    fused,
+    good_pieces,
+    good_recordings,
+    noisy_or_head,
+)
 from tests.benchmarks.evidence.cold_start import COUNTS, measure
 
 pytestmark = pytest.mark.train
@@ -106,11 +117,35 @@ def camera_of(rows):
     return modalities_of(rows)[0]
 
 
+class Named(NamedTuple):
+    name: str
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_the_share_of_good_pieces_that_pass_is_as_asked_for_every_set(share):
+    torch.manual_seed(0)
+    held = torch.randn(200, 2)
+    held[::4, 1] = torch.nan
+    head = noisy_or_head([Member("top", 4), Member("sensor", 1)])
+    found = calibrations([Named("a"), Named("b")], head, held, share)
+    ran = {("a",): [1.0, 0.0], ("b",): [0.0, 1.0], ("a", "b"): [1.0, 1.0]}
+    assert {own.experts for own in found} == set(ran)
+    for own in found:
+        seen = torch.tensor(ran[own.experts])
+        able = held[~held[:, seen > 0].isnan().any(1)].nan_to_num() * seen
+        with torch.no_grad():
+            scores = torch.sigmoid(fused(head, able, seen))
+        assert float((scores < own.pass_below).float().mean()) == pytest.approx(share, abs=0.01)
+        assert own.fail_above == 1.0
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
         (["--pieces", "9"], ("9 good pieces", "at least 10", "--pieces")),
         (["--weights", "resnet18"], ("NAME=FILE",)),
+        (["--weights", f"resnet18={__file__}"], ("network resnet18", "safetensors file")),
+        (["--weights", f"no_such_net={__file__}"], ("no_such_net", "a model of timm")),
         (["--weights", "a=b", "--pretrained", "c"], ("one of them",)),
     ],
 )
