@@ -119,18 +119,25 @@ def _taught(
 
     def loss_of(rows: Tensor) -> Tensor:
         asked, given = _same_change((seen[0][rows], seen[1][rows]), config)
+        own: Encoded = student.module(cut(given, student.input))
+        loss = shares.labels * multi_label_loss(own.logits, lesson.targets[rows], weight)
+        if shares.teacher == 0 and shares.tokens == 0:
+            return loss
         with torch.no_grad():
             model: Encoded = teacher.module(cut(asked, teacher.input))
-        own: Encoded = student.module(cut(given, student.input))
-        tokens = nn.functional.mse_loss(own.tokens, model.tokens) / model.tokens.square().mean().clamp_min(1e-6)
-        answers = multi_label_loss(own.logits, torch.sigmoid(model.logits), torch.ones(()))
-        labels = multi_label_loss(own.logits, lesson.targets[rows], weight)
-        return shares.labels * labels + shares.teacher * answers + shares.tokens * tokens
+        return loss + _distance(own, model, shares)
 
     teacher.module.eval()
     descend(student.module, loss_of, len(lesson.recordings), lesson.descent, progress)
     student.module.eval()
     return student
+
+
+def _distance(own: Encoded, model: Encoded, shares: Shares) -> Tensor:
+    """From the teacher's answers, as from labels, and from its tokens relative to their size."""
+    answers = multi_label_loss(own.logits, torch.sigmoid(model.logits), torch.ones(()))
+    tokens = nn.functional.mse_loss(own.tokens, model.tokens) / model.tokens.square().mean().clamp_min(1e-6)
+    return shares.teacher * answers + shares.tokens * tokens
 
 
 def _fresh(config: ImageExpert, teacher: DraftExpert) -> DraftExpert:

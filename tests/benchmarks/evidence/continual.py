@@ -104,7 +104,7 @@ def _clip(sound: NDArray[np.int16], *, damped: bool) -> Clip:
     samples = sound.astype(np.float32) / 32768
     if damped:
         samples *= np.exp(-np.arange(len(sound)) / (DAMPING_S * SAMPLE_RATE_HZ))[:, None].astype(np.float32)
-    return Clip(samples, SAMPLE_RATE_HZ)
+    return Clip(np.asarray(samples, np.float32), SAMPLE_RATE_HZ)
 
 
 def _fitted(old: Product) -> DraftExpert:

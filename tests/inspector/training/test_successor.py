@@ -1,0 +1,152 @@
+"""Adapted and distilled checkpoints, by the commands that people call: what passes its gates, and what is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from fusion.calibration import probability
+from fusion.head import FusionHead, HeadForm, Member
+from inspector.bundle.schema import Calibration, Certificate, Modality, Policy
+from inspector.cli import adapting, main
+from inspector.manifest import ManifestError
+from inspector.simulation.dataset import CAMERA, MICROPHONE, write_dataset
+from inspector.simulation.pieces import LineSettings
+from inspector.training.checkpoint import load_checkpoint, save_checkpoint
+from inspector.training.config import ImageExpert, SignalExpert
+from inspector.training.continual import AtLimit, Gate, Keeping, Tolerance, at_limit
+from inspector.training.corpus import Corpus
+from inspector.training.descent import Descent
+from inspector.training.drafts import fused_logits
+from inspector.training.export import Draft, DraftExpert
+from inspector.training.inputs import build_encoder, input_form
+from inspector.training.subsets import expert_sets
+from inspector.training.successor import Adapting, Standing, Successor, adapt, targets_by
+
+pytestmark = pytest.mark.train
+
+QUICK = Adapting(Keeping(descent=Descent(epochs=2, learning_rate=1e-3)), memory=8)
+
+
+@pytest.fixture(scope="module")
+def recipes(tmp_path_factory):
+    """Manifests of an old and a new recipe of few pieces."""
+    folder = tmp_path_factory.mktemp("recipes")
+    return [write_dataset(folder / str(seed), 60, LineSettings(seed=seed, defect_share=0.5)) for seed in (1, 2)]
+
+
+def untrained(manifest, pass_below):
+    torch.manual_seed(0)
+    corpus = Corpus(manifest)
+    camera = ImageExpert(name="top-full", modality=CAMERA, scout=False)
+    sensor = SignalExpert(name="mic-scout", modality=MICROPHONE, encoder="log_mel", scaling="none")
+    experts = tuple(_expert(corpus, config) for config in (camera, sensor))
+    members = tuple(Member(expert.modality, expert.num_tokens) for expert in experts)
+    limits = [
+        Calibration(experts=names, temperature=1.0, bias=0.0, pass_below=pass_below, fail_above=1.0)
+        for names in expert_sets(experts)
+    ]
+    return Draft(
+        name="disc",
+        version="1",
+        classes=corpus.classes,
+        token_dim=8,
+        modalities=tuple(Modality(name=m.name, kind=m.kind, classes=m.classes) for m in corpus.modalities),
+        experts=experts,
+        head=FusionHead(HeadForm(members, 8, len(corpus.classes))).eval(),
+        calibrations=tuple(limits),
+        policy=Policy(mode="dense"),
+    )
+
+
+def _expert(corpus, config):
+    form = input_form(config, [example.recording for example in corpus.examples("train", config.modality).values()])
+    return DraftExpert(config, form, build_encoder(config, form, (8, len(corpus.classes)), {}).eval())
+
+
+def checkpoint(folder, draft):
+    save_checkpoint(folder, draft)
+    return str(folder)
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_adapt_writes_a_checkpoint_where_the_old_recipe_keeps_its_recall(tmp_path, recipes):
+    """A limit of 0 holds everything back, before and after: nothing can be lost."""
+    old, new = recipes
+    start = checkpoint(tmp_path / "old", untrained(old, pass_below=0.0))
+    done = call("adapt", start, new, "--old", old, "--out", tmp_path / "new", "--memory", 8)
+    assert done.exit_code == 0, done.output
+    assert "kept: recall 1.000 -> 1.000" in done.output
+    learned, given = load_checkpoint(tmp_path / "new"), load_checkpoint(tmp_path / "old")
+    assert learned.provenance["adapted"] == 1
+    first, second = (draft.experts[0].module.readout.summary.weight for draft in (learned, given))
+    assert not torch.equal(first, second)
+
+
+def test_adapt_writes_nothing_where_a_gate_is_shut(tmp_path, recipes, monkeypatch):
+    old, new = recipes
+    draft = untrained(old, pass_below=0.0)
+    gate = Gate("old", AtLimit(90, 100, 5, 100), AtLimit(80, 100, 5, 100), Tolerance())
+    learned = Standing(0.9, AtLimit(9, 10, 1, 10))
+    monkeypatch.setattr(adapting, "adapt_draft", lambda *_: Successor(draft, (gate,), learned, learned))
+    start = checkpoint(tmp_path / "old", draft)
+    done = call("adapt", start, new, "--old", old, "--out", tmp_path / "new")
+    assert done.exit_code == 1
+    assert "lost: recall 0.900 -> 0.800 (90 -> 80 of 100 defective pieces" in done.output
+    assert "stays as it is" in done.output
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_gates_measure_the_old_recipes_pieces_at_the_limit_in_force(recipes):
+    old, new = map(Corpus, recipes)
+    draft = untrained(recipes[0], 0.0)
+    scores = probability(fused_logits(draft, old, "calibration"), 1.0, 0.0)
+    labels = np.array([row.label == "nok" for row in old.labelled("calibration")])
+    middle = float(np.median(scores))
+    limits = tuple(own.model_copy(update={"pass_below": middle}) for own in draft.calibrations)
+    found = adapt(replace(draft, calibrations=limits), new, {"old": old}, QUICK, lambda *_: None)
+    after = probability(fused_logits(found.draft, old, "calibration"), 1.0, 0.0)
+    assert found.gates[0].before == at_limit(scores, labels, middle)
+    assert found.gates[0].after == at_limit(after, labels, middle)
+    assert 0 < found.gates[0].before.recall < 1
+
+
+def test_no_certificate_outlives_the_experts_that_earned_it(recipes):
+    old, new = map(Corpus, recipes)
+    earned = Certificate(
+        miss_rate=0.1, confidence=0.9, num_defects=9, claim=None, nearest=None, needs=13, sure_below=0.1
+    )
+    draft = replace(untrained(recipes[0], 0.0), certificate=earned)
+    found = adapt(draft, new, {"old": old}, QUICK, lambda stage, done, total: None)
+    assert found.draft.certificate is None
+    assert found.passed
+
+
+def test_distil_puts_a_student_in_the_place_of_its_teacher(tmp_path, recipes):
+    start = checkpoint(tmp_path / "old", untrained(recipes[0], pass_below=0.0))
+    done = call("distil", start, recipes[0], "--expert", "top-full", "--out", tmp_path / "new", "--direct")
+    assert done.exit_code == 0, done.output
+    assert [expert.config.type for expert in load_checkpoint(tmp_path / "new").experts] == ["image", "signal"]
+    assert load_checkpoint(tmp_path / "new").experts[0].config.encoder == "micro"
+
+
+@pytest.mark.parametrize(
+    ("expert", "finding"), [("typo", "name one of top-full, mic-scout"), ("mic-scout", "spectrum")]
+)
+def test_distil_names_what_can_be_distilled(tmp_path, recipes, expert, finding):
+    start = checkpoint(tmp_path / "old", untrained(recipes[0], pass_below=0.0))
+    done = call("distil", start, recipes[0], "--expert", expert, "--out", tmp_path / "new")
+    assert done.exit_code == 1
+    assert finding in done.output
+
+
+def test_targets_follow_the_order_of_the_draft():
+    targets = torch.tensor([[1.0, 0.0, 1.0]])
+    assert targets_by(("a", "b", "c"), ("c", "a"), targets).tolist() == [[1.0, 1.0, 0.0, 0.0]]
+    with pytest.raises(ManifestError, match="no class d"):
+        targets_by(("a", "b"), ("d",), targets)
