@@ -1,0 +1,114 @@
+"""The table of the frontier: its figures on made-up scores, and its clock on a toy bundle that really runs."""
+
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fusion.scored import Scored
+from inspector.bundle.schema import Policy, Router, SignalInput
+from inspector.simulation.dataset import write_dataset
+from inspector.simulation.pieces import LineSettings
+from tests.benchmarks.evidence.bench import Trained
+from tests.bundles import Toy, write_toy_bundle
+
+frontier = pytest.importorskip("tests.benchmarks.evidence.frontier", reason="needs the training half")
+
+pytestmark = pytest.mark.train
+EXPERTS = ("top-thumb", "top-full", "mic-ear")
+SETS = tuple(frozenset(names) for size in (1, 2, 3) for names in combinations(EXPERTS, size))
+ROUTER = Router(
+    first=("top-thumb", "mic-ear"),
+    centre=(0.0, 0.0),
+    scale=(1.0, 1.0),
+    threshold=0.0,
+    paths=((), ("top-full",)),
+    weights=((0.0, 0.0, 0.0, 0.0, 0.0, -1.0), (0.0,) * 6),
+    bias=(0.0, -9.0),
+    experts=EXPERTS,
+    costs_ms=(0.1, 1.0, 0.2),
+)
+
+
+def scored(num: int, seed: int) -> Scored:
+    """The thumbnail doubts one piece in five; of two experts the head believes the surer."""
+    random = np.random.default_rng(seed)
+    seen, heard = random.random((2, num)) < 0.3
+    full, ear = (np.where(bad, 6.0, -6.0) + random.normal(0, 1.5, num) for bad in (seen, heard))
+    thumb = np.where(random.random(num) < 0.2, random.normal(0, 0.5, num), full)
+    logits = np.stack([thumb, full, ear])
+    camera = {True: full, False: thumb}
+    joint = [
+        np.maximum(camera["top-full" in names], ear if "mic-ear" in names else -9) if names != {"mic-ear"} else ear
+        for names in SETS
+    ]
+    return Scored(
+        piece_ids=tuple(map(str, range(num))),
+        labels=seen | heard,
+        units=tuple(frozenset({str(number)}) for number in range(num)),
+        experts=EXPERTS,
+        expert_logits=logits,
+        sets=SETS,
+        logits=np.stack(joint),
+        cpu_s=np.outer([1e-4, 1e-3, 2e-4], np.ones(num)),
+        unseen=np.ones(num, bool),
+    )
+
+
+@dataclass(frozen=True)
+class MadeUp:
+    folder: Path
+    policy: Policy
+    seeds: tuple[int, ...] = (7,)
+    weights: dict[str, Path] = field(default_factory=dict)
+
+    def sets(self) -> tuple[str, ...]:
+        return ()
+
+    def trained(self, name: str, seed: int) -> Trained:
+        sound = SignalInput(sample_rate_hz=16_000.0, num_samples=4000, num_channels=1)
+        bundle = write_toy_bundle(self.folder / "bundle", Toy(policy=self.policy, signal=sound))
+        manifest = write_dataset(self.folder / "pieces", 100, LineSettings(seed=seed))
+        return Trained(name, seed, manifest, bundle, bundle, scored(400, seed), scored(400, seed + 1))
+
+
+def table_of(folder: Path, policy: Policy) -> tuple[dict[str, str], frontier.Table]:
+    table = frontier.run(MadeUp(folder, policy))
+    (row,) = table.rows
+    return dict(zip(table.columns, row, strict=True)), table
+
+
+def mean(cell: str) -> float:
+    return float(cell.split()[0])
+
+
+def test_a_router_that_saves_is_shown_to(tmp_path: Path) -> None:
+    row, table = table_of(tmp_path, Policy(mode="learned", router=ROUTER, price=0.01))
+    assert (row["set"], row["shipped"]) == ("rare_hard", "learned")
+    assert mean(row["recall lost"]) <= 0.01
+    assert mean(row["(i) saved against all experts"]) > mean(row["(ii) saved against the cheapest static set"]) > 0.3
+    assert "routing gains" in table.notes[0]
+    statics, router, shipped = table.plots[0].lines
+    assert (len(statics.x), len(shipped.x)) == (7, 1)
+    assert list(router.x) == sorted(router.x)
+    assert max(router.x) <= max(statics.x)
+
+
+def test_all_experts_save_nothing_and_the_table_says_so(tmp_path: Path) -> None:
+    row, table = table_of(tmp_path, Policy(mode="dense"))
+    assert mean(row["recall lost"]) == mean(row["(i) saved against all experts"]) == 0
+    assert row["realised / ideal"] == "nothing is left out"
+    assert "no gain of routing is shown" in table.notes[0]
+    assert "goal missed" in table.notes[0]
+
+
+def test_the_clock_counts_what_ran(tmp_path: Path) -> None:
+    policy = Policy(mode="static", static_experts=("mic-ear", "top-full"))
+    trained = MadeUp(tmp_path, policy).trained("rare_hard", 7)
+    found = frontier.measure(trained.bundle, trained.manifest)
+    assert found.pieces == 20
+    assert 0 < found.chosen_s < found.dense_s < found.dense_whole_s
+    assert 0 < found.router_s < found.routed_whole_s
+    assert min(found.decode_s, found.dense_prepare_s, found.routed_s) > 0
