@@ -83,8 +83,9 @@ def run(bench: Bench) -> Table:
 
 NOTES = (
     "Every limit is the one that rejects the stated share of the good pieces that it was chosen on (train out of fold, "
-    "and calibration), so false rejects on the test pieces differ from it; they stand there by seed. A shipped router's limit "
-    "comes from its own routes of the pieces that it was fitted on, those of the sweep from cross-fitted routes.",
+    "and calibration), so false rejects on the test pieces differ from it; they stand there by seed.",
+    "A shipped router's limit comes from its own routes of the pieces that it was fitted on, those of the sweep from "
+    "cross-fitted routes.",
     "Intervals: 95 %, bootstrap over the recordings (of defective pieces, those that carry the defect), seeds pooled.",
     "CPU is that of the calling thread, ONNX Runtime with one thread, batches of 16 pieces, in turns with all experts; "
     "realised / ideal compares what was saved with what the experts left out cost in the dense runs.",
