@@ -3,7 +3,7 @@
 Letters: R recordings.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,14 @@ BATCH = 16
 
 Describer = NetworkPatches | FilterPatches | MapProfile | SoundProfile | TraceProfile
 Description = Tensor | Profile
+SEES: Mapping[type[Describer], str] = {
+    NetworkPatches: "places of the picture, described by a frozen network",
+    FilterPatches: "places of the picture, described by fixed filters, which see little: give --weights",
+    MapProfile: "marked cells of the map by ring, and where they are dense",
+    SoundProfile: "bands of the sound, whatever its loudness",
+    TraceProfile: "the course of the trace",
+}
+"""For people: what each description looks at."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from inspector.bundle.schema import Calibration, Modality, Policy
 from inspector.manifest import ManifestError, PieceRow, read_manifest
 from inspector.training.data import modalities_of, own_group, read_source, source_of
 from inspector.training.export import Draft, DraftExpert
-from inspector.training.good_eyes import TOKEN_DIM, Backbone, GoodRecordings, describe, fit, look_at
+from inspector.training.good_eyes import SEES, TOKEN_DIM, Backbone, GoodRecordings, describe, fit, look_at
 from inspector.training.subsets import expert_sets
 
 FEWEST = 10
@@ -62,13 +62,14 @@ def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> D
     torch.manual_seed(options.seed)
     rows = good_pieces(manifest, options)
     found = [good_recordings(manifest.parent, rows, modality) for modality in modalities_of(rows)]
-    experts, held = [], []
+    experts, held, seen = [], [], []
     for own in found:
         eye = look_at(own, options.backbone)
         described = describe(eye, own.recordings, partial(progress, own.modality.name))
         fitted = fit(eye, described, own.groups)
         experts.append(DraftExpert(eye.config, eye.form, fitted.module))
         held.append((own, fitted.held))
+        seen.append(SEES[type(eye.describer)])
     head = noisy_or_head([Member(e.modality, e.num_tokens) for e in experts])
     return Draft(
         name=options.name,
@@ -81,20 +82,21 @@ def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> D
         calibrations=calibrations(experts, head, held_by_piece(rows, held), options.pass_share),
         policy=Policy(mode="dense"),
         provenance=_provenance(rows, options),
-        card=card(rows, found, options),
+        card=card(options, len(rows), list(zip(found, seen, strict=True))),
     )
 
 
 def good_pieces(manifest: Path, options: GoodOptions) -> list[PieceRow]:
     """Pieces labelled ok, in an order in which each brings recordings not seen before, as long as there are any."""
-    rows = [row for row in read_manifest(manifest) if row.label == "ok" and (options.any_split or row.split == "train")]
+    labelled = [row for row in read_manifest(manifest) if row.label == "ok" and _paths(row)]
+    rows = [row for row in labelled if options.any_split or row.split == "train"]
     random.Random(options.seed).shuffle(rows)  # noqa: S311 - no secret
     wanted = len(rows) if options.pieces is None else options.pieces
     chosen = _by_news(rows)[:wanted]
     if len(chosen) < FEWEST:
         where = "all splits" if options.any_split else "split train"
         raise ManifestError(
-            f"{manifest}: {len(chosen)} good pieces of {where}, expected at least {FEWEST}: label more pieces ok"
+            f"{manifest}: {len(chosen)} good pieces with a recording in {where}, expected at least {FEWEST}: label more pieces ok"
             + ("" if options.any_split else ", or take those of all splits (--any-split)")
             + ("" if options.pieces is None else ", or ask for more (--pieces)")
         )
@@ -108,7 +110,7 @@ def _by_news(rows: Sequence[PieceRow]) -> list[PieceRow]:
     for demand in (all, any):
         for row in (row for row in rows if row not in order):
             paths = _paths(row)
-            if paths and demand(path not in known for path in paths):
+            if demand(path not in known for path in paths):
                 order.append(row)
                 known.update(paths)
     return order + [row for row in rows if row not in order]
@@ -193,17 +195,14 @@ def _provenance(rows: Sequence[PieceRow], options: GoodOptions) -> dict[str, str
     }
 
 
-def card(rows: Sequence[PieceRow], found: Sequence[GoodRecordings], options: GoodOptions) -> str:
-    """Markdown of one page."""
-    lines = [f"- {o.modality.name}: {len(o.recordings)} recordings of {len(set(o.groups))} groups" for o in found]
+def card(options: GoodOptions, num_pieces: int, found: Sequence[tuple[GoodRecordings, str]]) -> str:
+    """Markdown of one page; beside the recordings of each modality, what is looked at."""
+    lines = [f"| {o.modality.name} | {len(o.recordings)} | {len(set(o.groups))} | {seen} |" for o, seen in found]
     return CARD.format(
         name=options.name,
         version=options.version,
-        pieces=len(rows),
+        pieces=num_pieces,
         lines="\n".join(lines),
-        backbone=options.backbone.name
-        if options.backbone
-        else "no network: fixed filters, which see little; give --weights",
         share=options.pass_share,
     )
 
@@ -219,13 +218,13 @@ what that person finds is the data for `inspector train`.
 
 {pieces} good pieces.
 
+| camera or sensor | recordings | of groups | what is compared |
+|---|---|---|---|
 {lines}
-
-Pictures are described by: {backbone}.
 
 ## Limits
 
 PASS lies below the score that a share of {share} of the good pieces stay under, each measured against the recordings
-of other groups; the rest goes to REVIEW. How many defective pieces pass is not known, and may be many: on tapped
-parts in photographs it was four in ten. Do not let this bundle decide alone.
+of other groups; the rest goes to REVIEW. How many defective pieces pass is not known, and may be many: on two
+lines of photographed and tapped parts it was four in ten. Do not let this bundle decide alone.
 """

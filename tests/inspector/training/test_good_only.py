@@ -80,7 +80,10 @@ def test_the_bundle_loads_and_says_that_it_knows_no_defect(fitted):
     assert schema.provenance["defects_known"] == 0
     assert schema.provenance["good_pieces"] == 50
     assert len(schema.calibrations) == 3
-    assert "knows no defect" in (fitted / "model_card.md").read_text(encoding="utf-8")
+    card = (fitted / "model_card.md").read_text(encoding="utf-8")
+    assert "knows no defect" in card
+    assert "| top | 50 | 50 | places of the picture, described by fixed filters" in card
+    assert "| sensor | 50 | 50 | the course of the trace |" in card
 
 
 def test_good_pieces_pass_defective_ones_are_reviewed_and_nothing_fails(fitted, manifest):
@@ -142,7 +145,7 @@ def test_the_share_of_good_pieces_that_pass_is_as_asked_for_every_set(share):
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        (["--pieces", "9"], ("9 good pieces", "at least 10", "--pieces")),
+        (["--pieces", "9"], ("9 good pieces with a recording", "at least 10", "--pieces")),
         (["--weights", "resnet18"], ("NAME=FILE",)),
         (["--weights", f"resnet18={__file__}"], ("network resnet18", "safetensors file")),
         (["--weights", f"no_such_net={__file__}"], ("no_such_net", "a model of timm")),
@@ -166,6 +169,14 @@ def test_a_sensor_of_two_rates_is_refused(tmp_path):
     result = CliRunner().invoke(main, ["fit", str(manifest), "--good-only", "--out", str(tmp_path / "cold")])
     assert result.exit_code == 1
     assert "10 Hz x 1, 11 Hz x 1" in result.output
+
+
+def test_pieces_without_any_recording_are_no_good_pieces(manifest, tmp_path):
+    rows = good_pieces(manifest, GoodOptions(pieces=20))
+    bare = [row.model_copy(update={"images": (), "signals": ()}) for row in rows]
+    write_manifest(tmp_path / "manifest.jsonl", bare)
+    with pytest.raises(ManifestError, match="0 good pieces with a recording in split train"):
+        good_pieces(tmp_path / "manifest.jsonl", GoodOptions())
 
 
 def test_a_camera_with_few_images_is_refused(manifest):
