@@ -96,7 +96,8 @@ def good_pieces(manifest: Path, options: GoodOptions) -> list[PieceRow]:
     if len(chosen) < FEWEST:
         where = "all splits" if options.any_split else "split train"
         raise ManifestError(
-            f"{manifest}: {len(chosen)} good pieces with a recording in {where}, expected at least {FEWEST}: label more pieces ok"
+            f"{manifest}: {len(chosen)} good pieces with a recording in {where}, expected at least {FEWEST}: "
+            "label more pieces ok"
             + ("" if options.any_split else ", or take those of all splits (--any-split)")
             + ("" if options.pieces is None else ", or ask for more (--pieces)")
         )
