@@ -98,7 +98,10 @@ def distil(
 def _settle(found: Successor, checkpoint: Path, out: Path) -> None:
     for gate in found.gates:
         click.echo(str(gate))
-    click.echo(f"learned: {_line(found.before)} -> {_line(found.after)}")
+    for deed in ("adapted", "distilled"):
+        if deed in found.draft.provenance:
+            click.echo(f"{deed}: {found.draft.provenance[deed]}")
+    click.echo(f"on what was learned: {_line(found.before)} -> {_line(found.after)}")
     if not found.passed:
         raise click.ClickException(f"{checkpoint} stays as it is, nothing is written: a recipe would lose (see above)")
     save_checkpoint(out, found.draft)

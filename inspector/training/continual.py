@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from encoders.tokens import Encoded
+from encoders.vision import VisionEncoder
 from fusion.calibration import Labels, Scores
 from inspector.training.augment import augment_pictures, augment_signals
 from inspector.training.config import ImageExpert
@@ -52,10 +53,14 @@ def balanced_memory(old: Recordings, size: int, seed: int) -> Recordings:
     return Recordings(old.inputs[chosen], old.targets[chosen])
 
 
+def movable(module: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
+
+
 def importance(expert: DraftExpert, memory: Recordings) -> dict[str, Tensor]:
     """Diagonal Fisher information by parameter: the mean over the memory of p (1 - p) (d logit / d weight)^2."""
     module = expert.module.eval()
-    names, weights = zip(*module.named_parameters(), strict=True)
+    names, weights = zip(*movable(module).items(), strict=True)
     total = [torch.zeros_like(weight) for weight in weights]
     for one in torch.split(memory.inputs, 1):
         encoded: Encoded = module(cut(one, expert.input))
@@ -81,9 +86,7 @@ class Anchor:
     importance: Mapping[str, Tensor]
 
     def pull(self, module: nn.Module) -> Tensor:
-        moved = (
-            (weight - self.weights[name]) ** 2 * self.importance[name] for name, weight in module.named_parameters()
-        )
+        moved = ((weight - self.weights[name]) ** 2 * self.importance[name] for name, weight in movable(module).items())
         return 0.5 * torch.stack([part.sum() for part in moved]).sum()
 
 
@@ -95,11 +98,13 @@ def learn(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> DraftExpert:
     """A copy of the expert that has seen the new recordings; the given one stays as it is."""
+    learner = replace(expert, module=copy.deepcopy(expert.module))
+    if isinstance(learner.module, VisionEncoder) and isinstance(expert.config, ImageExpert) and expert.config.freeze:
+        learner.module.backbone.requires_grad_(False)
     anchor = None
     if how.stiffness > 0:
-        start = {name: weight.detach().clone() for name, weight in expert.module.named_parameters()}
-        anchor = Anchor(start, relative(importance(expert, memory)))
-    learner = replace(expert, module=copy.deepcopy(expert.module))
+        start = {name: weight.detach().clone() for name, weight in movable(learner.module).items()}
+        anchor = Anchor(start, relative(importance(learner, memory)))
     learner.module.train(not how.hold_statistics)
 
     def loss_of(rows: Tensor) -> Tensor:

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from encoders.tokens import Encoded
-from encoders.vision import VisionEncoder
 from inspector.training.augment import augment_pictures
 from inspector.training.config import ImageExpert
 from inspector.training.data import Recording
@@ -31,6 +30,7 @@ class DistilError(ValueError):
 
 class Size(NamedTuple):
     parameters: int
+    """Of everything that a checkpoint keeps: a kernel machine's supports count as well."""
     macs: int
     """Multiplications with addition for one piece."""
 
@@ -39,8 +39,8 @@ def size_of(expert: DraftExpert) -> Size:
     probe = torch.zeros(1, *input_shape(expert.input))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         expert.module.eval()(probe)
-    parameters = sum(parameter.numel() for parameter in expert.module.parameters())
-    return Size(parameters, counter.get_total_flops() // 2)
+    kept = sum(own.numel() for own in expert.module.state_dict().values() if own.is_floating_point())
+    return Size(kept, counter.get_total_flops() // 2)
 
 
 SMALL = 0.1
@@ -83,8 +83,19 @@ def student_of(teacher: DraftExpert, encoder: str, side_px: int) -> ImageExpert:
             f"{teacher.name} listens to {teacher.modality}: its cost is the spectrum, which a student would pay as "
             "well; name an expert of a camera"
         )
-    changes = {"height_px": side_px, "width_px": side_px, "rows": 1, "cols": 1, "pretrained": False, "freeze": False}
-    return teacher.config.model_copy(update=changes | {"encoder": encoder, "tuning": None})
+    return ImageExpert(
+        name=teacher.name,
+        modality=teacher.modality,
+        scout=teacher.scout,
+        encoder=encoder,
+        height_px=side_px,
+        width_px=side_px,
+        num_channels=teacher.config.num_channels,
+        interpolation=teacher.config.interpolation,
+        turn=teacher.config.turn,
+        jitter=teacher.config.jitter,
+        fitting=teacher.config.fitting,
+    )
 
 
 def distil(
@@ -108,11 +119,6 @@ def _taught(
     teacher: DraftExpert, config: ImageExpert, lesson: Lesson, progress: Callable[[int, int], None]
 ) -> DraftExpert:
     student = _fresh(config, teacher)
-    if student.num_tokens != teacher.num_tokens:
-        raise DistilError(
-            f"{config.encoder} at {config.height_px} px has {student.num_tokens} tokens, {teacher.name} has "
-            f"{teacher.num_tokens}: give the student a larger side, or the head could not read it"
-        )
     seen = [prepare(lesson.recordings, expert.input) for expert in (teacher, student)]
     weight, shares = balance(lesson.targets), lesson.shares
     student.module.train()
@@ -134,18 +140,20 @@ def _taught(
 
 
 def _distance(own: Encoded, model: Encoded, shares: Shares) -> Tensor:
-    """From the teacher's answers, as from labels, and from its tokens relative to their size."""
+    """From the teacher's answers, as from labels, and from its tokens relative to their size, if they are as many."""
     answers = multi_label_loss(own.logits, torch.sigmoid(model.logits), torch.ones(()))
+    if own.tokens.shape != model.tokens.shape:
+        return shares.teacher * answers
     tokens = nn.functional.mse_loss(own.tokens, model.tokens) / model.tokens.square().mean().clamp_min(1e-6)
     return shares.teacher * answers + shares.tokens * tokens
 
 
 def _fresh(config: ImageExpert, teacher: DraftExpert) -> DraftExpert:
-    """Untrained, with outputs of the teacher's shapes."""
-    if not isinstance(teacher.module, VisionEncoder):
-        raise DistilError(f"{teacher.name} is no expert of a camera")
-    form, evidence = input_form(config, []), teacher.module.readout.evidence
-    widths = (evidence.in_channels, evidence.out_channels - 1)
+    """Untrained, with outputs of the teacher's widths."""
+    form = input_form(config, [])
+    with torch.no_grad():
+        model: Encoded = teacher.module.eval()(torch.zeros(1, *input_shape(teacher.input)))
+    widths = (model.tokens.shape[2], model.logits.shape[1] - 1)
     return DraftExpert(config, form, build_encoder(config, form, widths, {}))
 
 

@@ -5,8 +5,8 @@ are no low-rank update, and could not be told apart from one after merging.
 """
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 from peft import LoraConfig, LoraModel
@@ -15,8 +15,6 @@ from torch import nn
 
 from encoders.vision import SCRATCH, VisionEncoder
 from inspector.training.config import ImageExpert
-from inspector.training.encoder_fit import EncoderFit, Fitted, Recordings, Schedule
-from inspector.training.export import DraftExpert
 
 RANK = 16
 ENOUGH_RECORDINGS = 1000
@@ -114,14 +112,17 @@ def num_trainable(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
-def lora_fit(
-    expert: DraftExpert, fit: Recordings, holdout: Recordings, plan: Schedule, progress: Callable[[int, int], None]
-) -> tuple[DraftExpert, Fitted]:
-    """The expert with readout and updates fitted and merged; its module is changed in place. Raises LoraError."""
-    if not isinstance(expert.config, ImageExpert) or not isinstance(expert.module, VisionEncoder):
-        raise LoraError(f"{expert.name} has no backbone from timm: fit it whole")
-    thawed = expert.config.model_copy(update={"freeze": False, "tuning": "lora"})
-    updates = LowRank(expert.module)
-    fitted = EncoderFit(expert.module, thawed, expert.input).run(fit, holdout, plan, progress)
+@contextmanager
+def tuned(module: nn.Module, tuning: Tuning) -> Iterator[None]:
+    """Lets a fit within move what the tuning allows; updates are merged on leaving. Raises LoraError.
+
+    For `frozen` and `full` it does nothing: these the fit tells apart by the configuration's `freeze`.
+    """
+    if tuning != "lora":
+        yield
+        return
+    if not isinstance(module, VisionEncoder):
+        raise LoraError(f"{type(module).__name__} has no backbone from timm: fit it whole")
+    updates = LowRank(module)
+    yield
     updates.merge()
-    return replace(expert, config=thawed), fitted

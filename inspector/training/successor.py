@@ -22,6 +22,7 @@ from inspector.training.distil import DistilError, Lesson, Shares, distil, stude
 from inspector.training.drafts import fused_logits, recordings_of
 from inspector.training.encoder_fit import Recordings
 from inspector.training.export import Draft, DraftExpert
+from inspector.training.lora import num_trainable
 
 Progress = Callable[[str, int, int], None]
 """Stage, steps done, steps in all."""
@@ -69,17 +70,21 @@ class Successor:
 
 
 def adapt(draft: Draft, new: Corpus, old: Mapping[str, Corpus], how: Adapting, progress: Progress) -> Successor:
-    """Every expert learns the new training split; the old recipes' calibration splits are the gates.
+    """Experts learn the new training split; the old recipes' calibration splits are the gates.
 
-    Raises ManifestError where the draft has no place for what the new recipe shows.
+    Kernel machines stay as they are: they have no weights that a step could move. Raises ManifestError where the draft
+    has no place for what the new recipe shows.
     """
-    experts = []
-    for expert in draft.experts:
+    able = [expert for expert in draft.experts if num_trainable(expert.module)]
+    if not able:
+        raise ManifestError(f"{draft.name} has no expert that learns in steps: train it anew, with all recordings")
+    experts = {}
+    for expert in able:
         torch.manual_seed(how.seed)
         memories = [balanced_memory(_lesson(draft, expert, corpus), how.memory, how.seed) for corpus in old.values()]
         memory = Recordings(torch.cat([m.inputs for m in memories]), torch.cat([m.targets for m in memories]))
         report = _named(progress, expert.name)
-        experts.append(learn(expert, _lesson(draft, expert, new), memory, how.keeping, report))
+        experts[expert.name] = learn(expert, _lesson(draft, expert, new), memory, how.keeping, report)
     after = _successor(draft, experts, "adapted")
     gates = tuple(
         Gate(name, standing(draft, corpus).at_limit, standing(after, corpus).at_limit, how.tolerance)
@@ -103,7 +108,12 @@ def replace_by_student(draft: Draft, corpus: Corpus, name: str, how: Distilling,
     )
     chain = [student_of(teacher, encoder, how.side_px) for encoder in how.encoders]
     student = distil(teacher, chain, lesson, _named(progress, name))
-    after = _successor(draft, [student if expert is teacher else expert for expert in draft.experts], "distilled")
+    if student.num_tokens != teacher.num_tokens:
+        raise DistilError(
+            f"the head reads {teacher.num_tokens} tokens of {name}, a student at {how.side_px} px has "
+            f'{student.num_tokens}: configure `encoder = "{how.encoders[-1]}"` and train, which fits a head for it'
+        )
+    after = _successor(draft, {name: student}, "distilled")
     before, now = standing(draft, corpus), standing(after, corpus)
     return Successor(after, (Gate(draft.name, before.at_limit, now.at_limit, how.tolerance),), before, now)
 
@@ -131,10 +141,10 @@ def targets_by(wanted: Sequence[str], own: Sequence[str], targets_RO: Float[Tens
     return torch.stack([targets_RO[:, 0], *columns], dim=1)
 
 
-def _successor(draft: Draft, experts: Sequence[DraftExpert], deed: str) -> Draft:
-    count = draft.provenance.get(deed, 0)
-    done = {deed: int(count) + 1}
-    return replace(draft, experts=tuple(experts), certificate=None, provenance={**draft.provenance, **done})
+def _successor(draft: Draft, changed: Mapping[str, DraftExpert], deed: str) -> Draft:
+    experts = tuple(changed.get(expert.name, expert) for expert in draft.experts)
+    provenance = {**draft.provenance, deed: ", ".join(changed)}
+    return replace(draft, experts=experts, certificate=None, provenance=provenance)
 
 
 def _named(progress: Progress, stage: str) -> Callable[[int, int], None]:

@@ -16,7 +16,7 @@ from inspector.training.drafts import expert_logits, recordings_of
 from inspector.training.encoder_fit import EncoderFit, Recordings, schedule
 from inspector.training.export import DraftExpert
 from inspector.training.inputs import build_encoder, input_form
-from inspector.training.lora import RANK, LowRank, Tuning, lora_fit, num_trainable
+from inspector.training.lora import RANK, LowRank, Tuning, num_trainable, tuned
 from inspector.training.splits import folds
 from tests.benchmarks.evidence.bench import Bench
 from tests.benchmarks.evidence.table import Table
@@ -83,9 +83,7 @@ def _fit(corpus: Corpus, bench: Bench, tuning: Tuning, seed: int) -> Result:
     plan, start = schedule(expert.config, EPOCHS), time.thread_time()
     assert isinstance(expert.module, VisionEncoder)
     parameters = _num_trained(expert.module, tuning)
-    if tuning == "lora":
-        expert, _ = lora_fit(expert, fit, holdout, plan, lambda done, total: None)
-    else:
+    with tuned(expert.module, tuning):
         EncoderFit(expert.module, expert.config, expert.input).run(fit, holdout, plan, lambda done, total: None)
     cpu_s = time.thread_time() - start
     return Result(parameters, cpu_s, {split: _auc(corpus, expert, split) for split in JUDGED})

@@ -7,7 +7,7 @@ from torch import nn
 
 from encoders.tokens import Encoded
 from inspector.bundle.schema import SignalInput
-from inspector.training.config import SignalExpert
+from inspector.training.config import ImageExpert, SignalExpert
 from inspector.training.continual import (
     Anchor,
     AtLimit,
@@ -22,6 +22,7 @@ from inspector.training.continual import (
 from inspector.training.descent import Descent
 from inspector.training.encoder_fit import Recordings
 from inspector.training.export import DraftExpert
+from inspector.training.inputs import build_encoder, input_form
 
 pytestmark = pytest.mark.train
 
@@ -99,7 +100,7 @@ def test_the_anchor_pulls_by_importance_and_distance():
 def test_the_given_expert_stays_as_it_is():
     own = expert()
     before = own.module.read.weight.clone()
-    learned = learn(own, recipe(1, 1), recipe(0, 0), Keeping(descent=PLAN))
+    learned = learn(own, recipe(1, 1), recipe(0, 0), Keeping(stiffness=0, descent=PLAN))
     assert torch.equal(own.module.read.weight, before)
     assert not torch.equal(learned.module.read.weight, before)
     assert separation(learned, recipe(2, 1)) > 2
@@ -141,3 +142,18 @@ def test_the_gate_opens_where_no_recall_is_lost_and_few_more_good_pieces_are_hel
     assert gate.open == opens
     assert f"{caught} of 100 defective" in str(gate)
     assert ("kept" if opens else "lost") in str(gate)
+
+
+def test_a_frozen_backbone_stays_frozen():
+    config = ImageExpert(name="top-full", modality="top", scout=False, height_px=16, width_px=16, freeze=True)
+    form = input_form(config, [])
+    given = DraftExpert(config, form, build_encoder(config, form, (4, 1), {}).eval())
+    torch.manual_seed(0)
+    data = Recordings(torch.rand(8, 1, 16, 16), (torch.arange(16).reshape(8, 2) % 2).float())
+    learned = learn(given, data, data, Keeping(descent=Descent(2, 0.01, 4)))
+    moved = {
+        name.partition(".")[0]
+        for name, weight in learned.module.named_parameters()
+        if not torch.equal(weight, given.module.get_parameter(name))
+    }
+    assert moved == {"readout"}

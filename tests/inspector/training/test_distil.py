@@ -34,7 +34,9 @@ def lesson(shares, epochs=15):
 def test_size_counts_parameters_and_multiplications():
     own = teacher()
     found = size_of(own)
-    assert found.parameters == sum(p.numel() for p in own.module.parameters())
+    assert found.parameters == sum(
+        kept.numel() for kept in own.module.state_dict().values() if kept.is_floating_point()
+    )
     stem_and_first = 48 * 48 * (1 * 8 + 8 * 9 * 24)
     assert found.macs > stem_and_first
     assert size_of(teacher(CONFIG.model_copy(update={"height_px": 96, "width_px": 96}))).macs == pytest.approx(
@@ -65,12 +67,6 @@ def test_signals_have_no_students():
     listener = DraftExpert(config, form, build_encoder(config, form, (8, 1), {}))
     with pytest.raises(DistilError, match="spectrum"):
         student_of(listener, "micro", 48)
-
-
-def test_a_head_could_not_read_another_number_of_tokens():
-    flat = CONFIG.model_copy(update={"encoder": "tf_mobilenetv3_small_075", "width_px": 96})
-    with pytest.raises(DistilError, match="tokens"):
-        distil(teacher(flat), [student_of(teacher(flat), "micro", 16)], lesson(Shares(), 1))
 
 
 @pytest.mark.parametrize("chain", [("micro",), ("mini", "micro")])

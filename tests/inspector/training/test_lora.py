@@ -9,9 +9,9 @@ from torch import nn
 from encoders.vision import Shape, VisionEncoder, Weights
 from inspector.bundle.schema import ImageInput
 from inspector.training.config import ImageExpert
-from inspector.training.encoder_fit import Recordings, Schedule, encode
-from inspector.training.export import DraftExpert, to_onnx
-from inspector.training.lora import LoraError, LowRank, lora_fit, lora_targets, num_trainable, tuning_of
+from inspector.training.encoder_fit import EncoderFit, Recordings, Schedule, encode
+from inspector.training.export import to_onnx
+from inspector.training.lora import LoraError, LowRank, lora_targets, num_trainable, tuned, tuning_of
 
 pytestmark = pytest.mark.train
 
@@ -116,23 +116,38 @@ def test_exported_graph_has_no_more_convolutions_than_the_network(tmp_path):
 
 
 def test_fitting_moves_readout_and_updates_and_leaves_the_rest():
-    expert = DraftExpert(CONFIG, FORM, encoder())
-    stem = {name: value.clone() for name, value in expert.module.backbone.state_dict().items() if "conv_stem" in name}
-    norms = {name: value.clone() for name, value in expert.module.backbone.state_dict().items() if "running" in name}
-    pointwise = expert.module.backbone.get_submodule(lora_targets(expert.module.backbone)[-1]).weight.clone()
+    module = encoder()
+    still = {name: value.clone() for name, value in module.backbone.state_dict().items() if fixed(name)}
+    last = lora_targets(module.backbone)[-1]
+    pointwise = module.backbone.get_submodule(last).weight.clone()
     pictures, labels = torch.rand(24, 3, 32, 32), torch.arange(24) % 2
     pictures[labels == 1] += 1
     data = Recordings(pictures, torch.stack([labels, labels], 1).float())
-    before = float(encode(expert.module, pictures, FORM).logits[:, 0].std())
-    fitted, _ = lora_fit(expert, data, data, Schedule(3, 5e-3, 8), lambda done, total: None)
-    state = fitted.module.backbone.state_dict()
-    assert stem
-    assert norms
-    assert all(torch.equal(state[name], value) for name, value in (stem | norms).items())
-    assert not torch.equal(
-        fitted.module.backbone.get_submodule(lora_targets(fitted.module.backbone)[-1]).weight, pointwise
-    )
-    assert float(encode(fitted.module, pictures, FORM).logits[:, 0].std()) > before
+    before = float(encode(module, pictures, FORM).logits[:, 0].std())
+    with tuned(module, "lora"):
+        EncoderFit(module, CONFIG, FORM).run(data, data, Schedule(3, 5e-3, 8), lambda done, total: None)
+    state = module.backbone.state_dict()
+    assert {name.rpartition(".")[2] for name in still} >= {"weight", "running_mean"}
+    assert all(torch.equal(state[name], value) for name, value in still.items())
+    assert not torch.equal(module.backbone.get_submodule(last).weight, pointwise)
+    assert float(encode(module, pictures, FORM).logits[:, 0].std()) > before
+
+
+def fixed(name):
+    return "conv_stem" in name or "running" in name
+
+
+@pytest.mark.parametrize("tuning", ["frozen", "full"])
+def test_other_tunings_leave_the_network_as_it_is(tuning):
+    module = encoder()
+    names = list(module.state_dict())
+    with tuned(module, tuning):
+        assert list(module.state_dict()) == names
+
+
+def test_a_network_that_is_not_from_timm_takes_no_updates():
+    with pytest.raises(LoraError, match="Linear has no backbone"), tuned(nn.Linear(2, 2), "lora"):
+        pass
 
 
 def test_updates_are_fewer_parameters_than_the_network():

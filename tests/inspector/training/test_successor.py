@@ -83,7 +83,7 @@ def test_adapt_writes_a_checkpoint_where_the_old_recipe_keeps_its_recall(tmp_pat
     assert done.exit_code == 0, done.output
     assert "kept: recall 1.000 -> 1.000" in done.output
     learned, given = load_checkpoint(tmp_path / "new"), load_checkpoint(tmp_path / "old")
-    assert learned.provenance["adapted"] == 1
+    assert learned.provenance["adapted"] == "top-full, mic-scout"
     first, second = (draft.experts[0].module.readout.summary.weight for draft in (learned, given))
     assert not torch.equal(first, second)
 
