@@ -150,3 +150,15 @@ def test_targets_follow_the_order_of_the_draft():
     assert targets_by(("a", "b", "c"), ("c", "a"), targets).tolist() == [[1.0, 1.0, 0.0, 0.0]]
     with pytest.raises(ManifestError, match="no class d"):
         targets_by(("a", "b"), ("d",), targets)
+
+
+def test_experts_without_weights_to_move_are_not_adapted(recipes):
+    old, new = map(Corpus, recipes)
+    draft = untrained(recipes[0], 0.0)
+    draft.experts[0].module.requires_grad_(False)
+    found = adapt(draft, new, {"old": old}, QUICK, lambda *_: None)
+    assert found.draft.experts[0] is draft.experts[0]
+    assert found.draft.provenance["adapted"] == "mic-scout"
+    draft.experts[1].module.requires_grad_(False)
+    with pytest.raises(ManifestError, match="train it anew"):
+        adapt(draft, new, {"old": old}, QUICK, lambda *_: None)
