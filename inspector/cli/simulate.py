@@ -1,6 +1,7 @@
 """`inspector simulate`: writes a synthetic data set, or runs a synthetic line into the log."""
 
 from pathlib import Path
+from typing import get_args
 
 import click
 from rich.console import Console
@@ -10,7 +11,7 @@ from inspector.cli.errors import reported
 from inspector.cli.publishing import given_options, publish, publish_options
 from inspector.replay.pieces import SimulatedPieces
 from inspector.simulation.dataset import write_dataset
-from inspector.simulation.pieces import LineSettings
+from inspector.simulation.pieces import LineSettings, Scenario
 
 
 @click.command()
@@ -18,15 +19,24 @@ from inspector.simulation.pieces import LineSettings
 @click.option("--config", type=click.Path(path_type=Path), help="Publish into the log of this configuration.")
 @click.option("--pieces", default=600, show_default=True, type=click.IntRange(1))
 @click.option("--defects", default=0.2, show_default=True, type=click.FloatRange(0, 1), help="Share of bad pieces.")
+@click.option(
+    "--scenario",
+    default="plain",
+    show_default=True,
+    type=click.Choice(get_args(Scenario)),
+    help="plain: scratches and dents seen, cracks heard. disagreement: also inserts that are seen and do not ring, or "
+    "ring unseen; neither sensor alone can know. rare_hard: all is plain but for 8 % rubbed parts, where a hairline, "
+    "too fine for a thumbnail, tells bad from good.",
+)
 @publish_options
 @reported()
-def simulate(out: Path | None, config: Path | None, pieces: int, defects: float) -> None:
+def simulate(out: Path | None, config: Path | None, pieces: int, defects: float, scenario: Scenario) -> None:
     """Makes discs with scratches and dents (seen) and cracks (heard). Give --out for a data set to train on, or
     --config for a live line; the options of rate and faults belong to the latter."""
     if (out is None) == (config is None):
         raise click.UsageError("give one of --out (a data set) and --config (a live line)")
     options = given_options()
-    settings = LineSettings(seed=options.seed, defect_share=defects)
+    settings = LineSettings(seed=options.seed, defect_share=defects, scenario=scenario)
     if config is not None:
         publish(SimulatedPieces(settings, pieces), config, options.request)
     elif out is not None:

@@ -1,9 +1,18 @@
 """Decides what is wrong with each piece of a synthetic line, and makes its picture and its sound.
 
-Everything follows from (seed, number of the piece). No accuracy claim is made on this line.
+Everything follows from (seed, number of the piece). No accuracy claim is made on this line. Its scenarios:
+
+`plain`: scratches and dents are seen, cracks are heard.
+`disagreement`: about half of the parts carry an insert, a ring to be seen that adds a partial to be heard. A mismatch
+(an insert that does not ring, or rings without being there) is a defect that neither sensor can know: seen alone and
+heard alone each insert is there in half of the pieces, mismatched or not.
+`rare_hard`: all defects are plain but for a few rubbed parts. A rub is a matt patch that every thumbnail shows and that
+is mere wear, unless a hairline runs through it: a dark groove between two bright burrs. In a thumbnail of 48 px these
+average to less than the rub's own blotches; from 96 px on they stand out. Nothing but the rub says where to look closer.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -12,8 +21,11 @@ from numpy.typing import NDArray
 from inspector.simulation.image import draw_part
 from inspector.simulation.sound import ring
 
-VISIBLE = ("scratch", "dent")
+VISIBLE = ("scratch", "dent", "hairline")
 AUDIBLE = ("crack",)
+_EVERYDAY = (("scratch", 0.4), ("dent", 0.3), ("crack", 0.3))
+
+Scenario = Literal["plain", "disagreement", "rare_hard"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +35,21 @@ class LineSettings:
     seed: int = 0
     defect_share: float = 0.2
     faint_share: float = 0.12
-    """Share of defects that are hard to find."""
+    """Share of defects that are hard to find; none in `rare_hard`."""
     wear_share: float = 0.04
-    """Share of good pieces with marks that are no defect and look a little like one."""
+    """Share of good pieces with marks that are no defect and look a little like one; none in `rare_hard`."""
     stations: int = 3
     """Lighting differs by station; piece i passes station i modulo this number."""
+    scenario: Scenario = "plain"
+    mismatch_share: float = 0.25
+    """Share of pieces whose insert is only seen or only heard; in `disagreement`."""
+    rub_share: float = 0.08
+    """Share of rubbed pieces, half of them with a hairline; in `rare_hard`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is wrong with a piece: severity by defect; faint marks of a good piece are no defect."""
+    """What is on a piece: severity by mark. Marks that are not among the defects are none: wear, inserts, rubs."""
 
     severity: dict[str, float]
     defects: tuple[str, ...]
@@ -61,9 +78,16 @@ def simulate_piece(settings: LineSettings, number: int) -> SimulatedPiece:
     """The piece with this number; equal settings and numbers give equal bytes."""
     rng = _rng(settings, number)
     truth = _truth(rng, settings)
-    wrong = truth.severity
-    image = draw_part(rng, number % settings.stations, scratch=wrong.get("scratch", 0.0), dent=wrong.get("dent", 0.0))
-    sound = ring(rng, crack=wrong.get("crack", 0.0))
+    image = draw_part(
+        rng,
+        number % settings.stations,
+        scratch=truth.severity.get("scratch", 0.0),
+        dent=truth.severity.get("dent", 0.0),
+        insert=truth.severity.get("insert", 0.0),
+        rub=truth.severity.get("rub", 0.0),
+        hairline=truth.severity.get("hairline", 0.0),
+    )
+    sound = ring(rng, crack=truth.severity.get("crack", 0.0), partial=truth.severity.get("partial", 0.0))
     return SimulatedPiece(piece_id(settings, number), truth, image, sound)
 
 
@@ -81,7 +105,17 @@ def _rng(settings: LineSettings, number: int) -> np.random.Generator:
 
 
 def _truth(rng: np.random.Generator, settings: LineSettings) -> Truth:
-    kind = str(rng.choice([*VISIBLE, *AUDIBLE], p=[0.4, 0.3, 0.3]))
+    match settings.scenario:
+        case "plain":
+            return _everyday(rng, settings)
+        case "disagreement":
+            return _with_insert(rng, settings)
+        case "rare_hard":
+            return _rare_hard(rng, settings)
+
+
+def _everyday(rng: np.random.Generator, settings: LineSettings) -> Truth:
+    kind = str(rng.choice([name for name, _ in _EVERYDAY], p=[share for _, share in _EVERYDAY]))
     fate = rng.uniform()
     if fate < settings.defect_share:
         faint = rng.uniform() < settings.faint_share
@@ -92,3 +126,21 @@ def _truth(rng: np.random.Generator, settings: LineSettings) -> Truth:
     if fate > 1 - settings.wear_share:
         return Truth({kind: float(rng.uniform(0.12, 0.28))}, ())
     return Truth({}, ())
+
+
+def _with_insert(rng: np.random.Generator, settings: LineSettings) -> Truth:
+    """Whether it is seen is drawn by itself, whether it is heard follows by the mismatch: both are even either way."""
+    usual = _everyday(rng, settings)
+    seen, mismatch = rng.uniform() < 0.5, rng.uniform() < settings.mismatch_share
+    marks = {"insert": float(rng.uniform(0.8, 1.2)) * seen, "partial": float(rng.uniform(0.8, 1.2)) * (seen ^ mismatch)}
+    there = {name: strength for name, strength in marks.items() if strength > 0}
+    return Truth(usual.severity | there, (*usual.defects, *(("mismatch",) if mismatch else ())))
+
+
+def _rare_hard(rng: np.random.Generator, settings: LineSettings) -> Truth:
+    if rng.uniform() >= settings.rub_share:
+        return _everyday(rng, replace(settings, faint_share=0.0, wear_share=0.0))
+    rub = {"rub": float(rng.uniform(0.8, 1.2))}
+    if rng.uniform() < 0.5:
+        return Truth(rub, ())
+    return Truth(rub | {"hairline": float(rng.uniform(0.8, 1.2))}, ("hairline",))
