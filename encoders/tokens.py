@@ -47,8 +47,11 @@ class Readout(nn.Module):
     linear reading of the mean token. Relevance is the sigmoid of the evidence for a defect: a class activation map.
     """
 
-    def __init__(self, levels: Sequence[Level], token_dim: int, num_classes: int, grid: int = 4) -> None:
+    def __init__(
+        self, levels: Sequence[Level], token_dim: int, num_classes: int, grid: int = 4, context: bool = False
+    ) -> None:
         super().__init__()
+        self.context: nn.Module = _with_neighbours(token_dim) if context else nn.Identity()
         finest = levels[0]
         self.size = (finest.height, finest.width)
         self.project = nn.ModuleList(
@@ -73,7 +76,7 @@ class Readout(nn.Module):
         merged = projected[0]
         for level in projected[1:]:
             merged = merged + nn.functional.interpolate(level, size=self.size, mode="nearest")
-        evidence_BOHW = self.evidence(merged)
+        evidence_BOHW = self.evidence(self.context(merged))
         logits_BO = self._pooled(evidence_BOHW.flatten(2)) + self.summary(tokens_BND.mean(1))
         return Encoded(tokens_BND, logits_BO, torch.sigmoid(evidence_BOHW[:, 0]))
 
@@ -83,6 +86,10 @@ class Readout(nn.Module):
         top = scaled.amax(2, keepdim=True)
         pooled = top + (scaled - top).exp().mean(2, keepdim=True).log()
         return (pooled / sharpness).squeeze(2)
+
+
+def _with_neighbours(width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU())
 
 
 def _grid(level: Level, side: int) -> tuple[int, int]:

@@ -5,7 +5,6 @@ Letters: B batch, T tiles, C channels, H rows, W columns.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import timm
 import torch
@@ -20,12 +19,6 @@ SCRATCH = {"tiny": (24, 48, 96), "mini": (12, 24, 48), "micro": (6, 12, 24)}
 """Widths of the small networks trained from scratch, by name (the latter two are students); others are timm's."""
 
 
-class Backbone(Protocol):
-    """Feature maps (B, c, h, w) of an image batch, from fine to coarse."""
-
-    def __call__(self, image: Tensor, /) -> list[Tensor]: ...
-
-
 @dataclass(frozen=True)
 class Weights:
     """Where a timm backbone starts: a local safetensors file, timm's own download, or random."""
@@ -34,31 +27,43 @@ class Weights:
     pretrained: bool = False
 
 
+@dataclass(frozen=True)
+class Shape:
+    """Which network, which of its stages are read, and whether their places are read with their neighbours."""
+
+    name: str
+    stages: tuple[int, ...] = (-2, -1)
+    context: bool = False
+
+
 class VisionEncoder(nn.Module):
     """One backbone over all tiles; their feature maps are laid together before anything is pooled."""
 
-    def __init__(self, name: str, form: ImageForm, weights: Weights, token_dim: int, num_classes: int) -> None:
+    def __init__(self, shape: Shape, form: ImageForm, weights: Weights, token_dim: int, num_classes: int) -> None:
         super().__init__()
         self.rows, self.cols = form.rows, form.cols
-        self.backbone = _backbone(name, form, weights)
-        scale, offset = (1.0, 0.0) if name in SCRATCH else _normalisation(name, form)
+        name = shape.name
+        self.num_levels = len(shape.stages)
+        self.backbone = _backbone(shape, form, weights)
+        scale, offset = ([1.0], [0.0]) if name in SCRATCH else normalisation(name, form)
         self.register_buffer("scale", torch.as_tensor(scale).reshape(-1, 1, 1), persistent=False)
         self.register_buffer("offset", torch.as_tensor(offset).reshape(-1, 1, 1), persistent=False)
         probe = torch.zeros(1, form.rows * form.cols, form.num_channels, form.tile_height_px, form.tile_width_px)
         self.backbone.eval()
         with torch.no_grad():
-            levels = measure(self._maps(probe))
-        self.readout = Readout(levels, token_dim, num_classes)
+            levels = measure(self.maps(probe))
+        self.readout = Readout(levels, token_dim, num_classes, context=shape.context)
         self.num_tokens = self.readout.num_tokens
 
     def forward(self, image: Float[Tensor, "B T C H W"]) -> Encoded:
-        encoded: Encoded = self.readout(self._maps(image))
+        encoded: Encoded = self.readout(self.maps(image))
         return encoded
 
-    def _maps(self, image: Tensor) -> list[Tensor]:
+    def maps(self, image: Float[Tensor, "B T C H W"]) -> list[Tensor]:
+        """Feature maps of the stages that are read, tiles laid together."""
         tiles = image.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         maps = self.backbone(tiles * self.get_buffer("scale") + self.get_buffer("offset"))
-        return [self._laid_together(level) for level in maps[-2:]]
+        return [self._laid_together(level) for level in maps[-self.num_levels :]]
 
     def _laid_together(self, level: Float[Tensor, "BT c h w"]) -> Float[Tensor, "B c Rh Cw"]:
         if self.rows * self.cols == 1:
@@ -68,27 +73,33 @@ class VisionEncoder(nn.Module):
         return tiled.reshape(-1, channels, self.rows * height, self.cols * width)
 
 
-def _backbone(name: str, form: ImageForm, weights: Weights) -> nn.Module:
-    if name in SCRATCH:
-        return TinyBackbone(form.num_channels, SCRATCH[name])
+def _backbone(shape: Shape, form: ImageForm, weights: Weights) -> nn.Module:
+    if shape.name in SCRATCH:
+        return TinyBackbone(form.num_channels, SCRATCH[shape.name])
     model: nn.Module = timm.create_model(
-        name,
+        shape.name,
         features_only=True,
         pretrained=weights.pretrained and weights.file is None,
         in_chans=form.num_channels,
-        out_indices=(-2, -1),
+        out_indices=shape.stages,
     )
-    if weights.file is not None:
-        found = model.load_state_dict(load_file(weights.file), strict=False)
-        if found.missing_keys:
-            raise ValueError(
-                f"{weights.file} lacks {len(found.missing_keys)} weights of {name}, first {found.missing_keys[0]}: "
-                "give the safetensors file of that timm model, with three input channels"
-            )
+    load_weights(model, shape.name, weights)
     return model
 
 
-def _normalisation(name: str, form: ImageForm) -> tuple[list[float], list[float]]:
+def load_weights(model: nn.Module, name: str, weights: Weights) -> None:
+    """A local file into a timm model, if one is given. Raises ValueError where it is another model's."""
+    if weights.file is None:
+        return
+    found = model.load_state_dict(load_file(weights.file), strict=False)
+    if found.missing_keys:
+        raise ValueError(
+            f"{weights.file} lacks {len(found.missing_keys)} weights of {name}, first {found.missing_keys[0]}: "
+            "give the safetensors file of that timm model, with three input channels"
+        )
+
+
+def normalisation(name: str, form: ImageForm) -> tuple[list[float], list[float]]:
     """What turns the form's mean and std into those of the backbone's pretraining: x * scale + offset."""
     config = timm.get_pretrained_cfg(name)
     if config is None or form.num_channels != len(config.mean):

@@ -85,11 +85,13 @@ def train(
     settings = TrainConfig() if config is None else read_train_config(config)
     options = TrainOptions(seed, epochs, dict(weights_file(item) for item in weights))
     with progress_bars() as bars:
-        draft = train_draft(manifest, settings, options, Bars(bars))
+        training = train_draft(manifest, settings, options, Bars(bars))
         if checkpoint is not None:
-            save_checkpoint(checkpoint, draft)
-        write_bundle(bundle, draft)
-    click.echo(f"bundle {draft.name} {draft.version} is in {bundle}")
+            save_checkpoint(checkpoint, training.draft)
+        write_bundle(bundle, training.draft)
+    for finding in training.findings:
+        click.echo(finding)
+    click.echo(f"bundle {training.draft.name} {training.draft.version} is in {bundle}")
 
 
 def weights_file(item: str) -> tuple[str, Path]:

@@ -1,18 +1,42 @@
 """Writes the model card: what a bundle was trained on and how, for people. Knows no file and no score of a test."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from inspector.bundle.schema import Certificate
 from inspector.manifest import Split
+from inspector.recipe.promise import certificate_words
+from inspector.training.compete import Standing, Taken
 from inspector.training.config import TrainConfig
 from inspector.training.corpus import Corpus
-from inspector.training.encoder_fit import Fitted
 from inspector.training.head_fit import FittedHead
 
 _SPLITS: tuple[Split, ...] = ("train", "calibration", "test")
 
 
-def model_card(corpus: Corpus, config: TrainConfig, fits: Mapping[str, Fitted], head: FittedHead) -> str:
+@dataclass(frozen=True, eq=False)
+class Story:
+    """What happened in a training."""
+
+    standings: Sequence[Standing]
+    taken: Sequence[Taken]
+    head: FittedHead
+    routing: Sequence[str]
+    certificate: Certificate
+
+    def findings(self) -> tuple[str, ...]:
+        """Sentences for people."""
+        names = {own.expert.name for own in self.taken}
+        lost = [own.line() for own in self.standings if own.name not in names]
+        kept = [own.line() for own in self.standings if own.name in names]
+        contest = f"Experts, by area under the curve on held-out groups: {', '.join(kept)}"
+        contest += f"; left out: {', '.join(lost)}." if lost else "."
+        return (contest, *self.routing, certificate_words(self.certificate))
+
+
+def model_card(corpus: Corpus, config: TrainConfig, story: Story) -> str:
     """Markdown of one page."""
+    head = story.head
     return "\n".join(
         [
             f"# {config.name} {config.version}",
@@ -23,13 +47,14 @@ def model_card(corpus: Corpus, config: TrainConfig, fits: Mapping[str, Fitted], 
             "",
             *_data(corpus),
             "",
-            "## Encoders",
+            "## Experts",
             "",
-            "Fitted on the training split, stopped by held-out groups of it.",
+            "Fitted on the training split. The area under the curve is that of log-odds for recordings whose group the",
+            "fit had not seen, against the label of the own modality where there is one.",
             "",
-            "| expert | epochs | best epoch | held-out loss |",
-            "|---|---|---|---|",
-            *(f"| {name} | {f.epochs} | {f.best_epoch} | {f.holdout_loss:.4f} |" for name, f in fits.items()),
+            "| expert | area under the curve | taken | cost | how |",
+            "|---|---|---|---|---|",
+            *_experts(story),
             "",
             "## Fusion head",
             "",
@@ -38,8 +63,22 @@ def model_card(corpus: Corpus, config: TrainConfig, fits: Mapping[str, Fitted], 
             + ", ".join(f"{steps}: {loss:.4f}" for steps, loss in head.losses.items())
             + ". Calibration, limits and routing come from cross-fitted scores.",
             "",
+            "## Routing and promise",
+            "",
+            *(f"- {finding}" for finding in (*story.routing, certificate_words(story.certificate))),
+            "",
         ]
     )
+
+
+def _experts(story: Story) -> list[str]:
+    taken = {own.expert.name: own for own in story.taken}
+    lines = []
+    for own in story.standings:
+        found = taken.get(own.name)
+        how = ("no", "", "") if found is None else ("yes", f"{found.cost_ms:.2f} ms", found.fitted.how)
+        lines.append(f"| {own.name} | {own.auc:.3f} | {' | '.join(how)} |")
+    return lines
 
 
 def _data(corpus: Corpus) -> list[str]:

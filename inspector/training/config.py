@@ -33,7 +33,7 @@ class ImageExpert(Section):
     modality: Name
     scout: bool
     encoder: str = "tiny"
-    """`tiny`, `mini` or `micro`, small and trained from scratch, or a model's name in timm."""
+    """`tiny`, `mini` or `micro`, small and trained from scratch, `rings`, or a model's name in timm."""
     height_px: int = Field(default=48, ge=16, le=4096)
     width_px: int = Field(default=48, ge=16, le=4096)
     rows: int = Field(default=1, gt=0, le=16)
@@ -42,6 +42,13 @@ class ImageExpert(Section):
     interpolation: Literal["area", "linear", "nearest"] = "area"
     pretrained: bool = False
     """Start from timm's weights (downloaded by timm, or a local file by `--weights`)."""
+    readout: Literal["places", "kernel"] = "places"
+    """How a network's maps become log-odds: evidence at every place, or a kernel machine on their statistics (frozen
+    networks, and `rings` for wafer-like maps)."""
+    stages: tuple[int, ...] = (-2, -1)
+    """Stages of a network from timm that are read, fine to coarse; what lies behind the last of them does not run."""
+    context: bool = False
+    """Places are read together with their neighbours."""
     freeze: bool = False
     """Keep the backbone as it starts and fit the readout alone: right for some hundred pictures, and faster."""
     tuning: Literal["frozen", "lora", "full"] | None = None
@@ -60,7 +67,8 @@ class SignalExpert(Section):
     name: Name
     modality: Name
     scout: bool = True
-    encoder: Literal["log_mel", "tcn"]
+    encoder: Literal["log_mel", "tcn", "sound_profile", "trace_profile"]
+    """Networks from scratch, or a kernel machine on statistics of log-mel bands, or on the course of a trace."""
     num_samples: int | None = Field(default=None, gt=0)
     """None: the longest recording of the training split."""
     scaling: Literal["none", "standard"] = "standard"
@@ -124,9 +132,14 @@ class TrainConfig(Section):
     """Share of a modality's groups in the training split that only decides when to stop."""
     num_threads: int = Field(default=1, gt=0)
     """A second thread helps only where the machine has nothing else to do, and costs much where it has."""
-    policy: Literal["dense", "cascade"] = "cascade"
+    policy: Literal["auto", "dense", "static", "cascade", "learned", "budgeted"] = "auto"
+    """`auto`: a cascade or a learned router where it saves computing against the cheapest static set as good."""
+    num_folds: int = Field(default=5, ge=2)
+    """Grouped folds of the training split, by which experts compete and training pieces are scored unseen."""
     experts: tuple[ExpertConfig, ...] = ()
-    """Empty: per camera a scout over a thumbnail and an expert over the full picture, per sensor one scout."""
+    """Empty: experts that suit each camera and sensor compete. Those given here are all taken; they are fitted once,
+    and only pieces of the calibration split are scored, unless `cross_fit` asks for more."""
+    cross_fit: bool = False
     head: HeadFitting = HeadFitting()
     acceptance: Acceptance = Acceptance()
 

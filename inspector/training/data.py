@@ -38,6 +38,8 @@ class Example:
     targets: NDArray[np.float32]
     """(1 + K): defective, then one per class; NaN is unknown."""
     group: str
+    mask: NDArray[np.bool_] | None = None
+    """(H, W) where the defect is; None is unknown, or a signal. A good picture has none anywhere."""
 
 
 def source_of(row: PieceRow, modality: str) -> ImageRow | SignalRow | None:
@@ -115,17 +117,35 @@ def targets_of(row: PieceRow, label: Label, classes: Sequence[str], own: Sequenc
 def examples(root: Path, rows: Sequence[PieceRow], modality: Modality, classes: Sequence[str]) -> dict[str, Example]:
     """Every recording of a modality once, by its path; without own labels, with the mean of its pieces' targets."""
     found: dict[str, ImageRow | SignalRow] = {}
-    targets: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
-    groups: dict[str, str] = {}
+    owners: dict[str, list[PieceRow]] = defaultdict(list)
     for row in rows:
         source = source_of(row, modality.name)
-        if source is None:
-            continue
-        found[source.path] = source
-        groups[source.path] = own_group(row, modality)
-        label = own_label(row, modality) or row.label
-        targets[source.path].append(targets_of(row, label, classes, modality.classes))
-    return {
-        path: Example(read_source(root, source), np.mean(targets[path], axis=0, dtype=np.float32), groups[path])
-        for path, source in found.items()
-    }
+        if source is not None:
+            found[source.path] = source
+            owners[source.path].append(row)
+    return {path: _example(root, source, owners[path], modality, classes) for path, source in found.items()}
+
+
+def _example(
+    root: Path, source: ImageRow | SignalRow, owners: Sequence[PieceRow], modality: Modality, classes: Sequence[str]
+) -> Example:
+    labels = [own_label(row, modality) or row.label for row in owners]
+    targets = [targets_of(row, label, classes, modality.classes) for row, label in zip(owners, labels, strict=True)]
+    recording = read_source(root, source)
+    mask = None if isinstance(recording, Clip) else _mask(root, recording, owners[-1], labels[-1])
+    return Example(recording, np.mean(targets, axis=0, dtype=np.float32), own_group(owners[-1], modality), mask)
+
+
+def _mask(root: Path, picture: Image, owner: PieceRow, label: Label) -> NDArray[np.bool_] | None:
+    """Of the only camera: with more, a manifest's one mask does not say whose it is."""
+    if len({image.camera for image in owner.images}) != 1:
+        return None
+    if label == "ok":
+        return np.zeros(picture.shape[:2], np.bool_)
+    if owner.mask is None:
+        return None
+    mask = cv2.imread(str(root / owner.mask), cv2.IMREAD_GRAYSCALE)
+    if mask is None or mask.shape != picture.shape[:2]:
+        found = "cannot be read" if mask is None else f"is {mask.shape}, its image {picture.shape[:2]}"
+        raise ManifestError(f"{root / owner.mask}: {found}; mend the mask or leave it out of the manifest")
+    return np.asarray(mask > 127, np.bool_)

@@ -1,24 +1,28 @@
 """Proposes experts for a manifest's cameras and sensors where the configuration names none. Knows no network."""
 
 from collections.abc import Collection, Sequence
+from typing import Literal
 
 import numpy as np
 
 from encoders.front_end import Image
 from inspector.bundle.schema import Modality
-from inspector.training.config import ExpertConfig, ImageExpert, SignalExpert
+from inspector.training.config import ExpertConfig, Fitting, ImageExpert, SignalExpert
+from inspector.training.inputs import WAFER_LEVELS
 
 SMALL_BACKBONE = "tf_mobilenetv3_small_075"
 MAP_SIDE_PX = 96
 MAP_LEVELS = 8
+ENOUGH_FOR_NETWORKS = 500
+NETWORK_EPOCHS = 25
 
 
-def camera_experts(name: str, pictures: Sequence[Image], weights: Collection[str]) -> list[ExpertConfig]:
-    """A scout over a thumbnail, an expert over the picture; pretrained only where weights were given."""
+def camera_candidates(name: str, pictures: Sequence[Image], weights: Collection[str]) -> list[ExpertConfig]:
+    """Scouts over a thumbnail and experts over the picture, to compete; pretrained only where weights were given."""
     if all(max(picture.shape[:2]) <= MAP_SIDE_PX and len(np.unique(picture)) <= MAP_LEVELS for picture in pictures):
-        return [_map_expert(name, 32, scout=True), _map_expert(name, 48, scout=False)]
+        return [_map_expert(name, 32, scout=True), _map_expert(name, 48, scout=False), *_rings(name, pictures)]
     if SMALL_BACKBONE in weights:
-        return [_pretrained(name, 96, scout=True), _pretrained(name, 224, scout=False)]
+        return _pretrained(name)
     return [
         ImageExpert(name=f"{name}-scout", modality=name, scout=True, height_px=48, width_px=48),
         ImageExpert(name=f"{name}-full", modality=name, scout=False, height_px=96, width_px=96),
@@ -28,7 +32,7 @@ def camera_experts(name: str, pictures: Sequence[Image], weights: Collection[str
 def _map_expert(name: str, side_px: int, scout: bool) -> ImageExpert:
     """Small maps of few categories (wafers): values must not be mixed, and they have no orientation."""
     return ImageExpert(
-        name=_expert_name(name, scout),
+        name=f"{name}-scout" if scout else f"{name}-full",
         modality=name,
         scout=scout,
         height_px=side_px,
@@ -36,29 +40,49 @@ def _map_expert(name: str, side_px: int, scout: bool) -> ImageExpert:
         interpolation="nearest",
         turn="any",
         jitter=0.0,
+        fitting=Fitting(epochs=NETWORK_EPOCHS),
     )
 
 
-def _pretrained(name: str, side_px: int, scout: bool) -> ImageExpert:
-    return ImageExpert(
-        name=_expert_name(name, scout),
-        modality=name,
-        scout=scout,
-        encoder=SMALL_BACKBONE,
-        freeze=True,
-        num_channels=3,
-        height_px=side_px,
-        width_px=side_px,
+def _rings(name: str, pictures: Sequence[Image]) -> list[ExpertConfig]:
+    """Only where the values are those of a wafer map."""
+    values = set(np.unique(np.concatenate([np.unique(picture) for picture in pictures])).tolist())
+    if not values <= set(map(int, WAFER_LEVELS)):
+        return []
+    bare = _map_expert(name, 48, scout=True)
+    return [bare.model_copy(update={"name": f"{name}-rings", "encoder": "rings", "readout": "kernel"})]
+
+
+def _pretrained(name: str) -> list[ExpertConfig]:
+    """Few pictures: the network stands still. What is read of it, and how, is for the folds to say."""
+    base = ImageExpert(
+        name=name, modality=name, scout=False, encoder=SMALL_BACKBONE, freeze=True, num_channels=3, fitting=Fitting()
     )
+    early, late = {"stages": (1, 2, 3)}, {"stages": (1, 2, 3, 4)}
+    kernel, places = {"readout": "kernel"}, {"readout": "places", "context": True}
+    thumbnail, picture = ({"height_px": side, "width_px": side} for side in (96, 224))
+    choices = {
+        "scout-kernel": {**thumbnail, **early, **kernel, "scout": True},
+        "scout-places": {**thumbnail, **early, **places, "scout": True},
+        "kernel": {**picture, **early, **kernel},
+        "kernel-late": {**picture, **late, **kernel},
+        "places": {**picture, **early, **places},
+    }
+    return [base.model_copy(update={"name": f"{name}-{own}", **choice}) for own, choice in choices.items()]
 
 
-def _expert_name(name: str, scout: bool) -> str:
-    return f"{name}-scout" if scout else f"{name}-full"
+def sensor_candidates(modality: Modality, num_recordings: int) -> list[ExpertConfig]:
+    """Sound is looked at as log-mel, vibration and traces as raw samples; networks only where there is enough for them.
 
-
-def sensor_expert(modality: Modality) -> ExpertConfig:
-    """Sound is looked at as log-mel, vibration and traces as raw samples."""
-    name = f"{modality.name}-scout"
-    if modality.kind == "audio":
-        return SignalExpert(name=name, modality=modality.name, encoder="log_mel", scaling="none")
-    return SignalExpert(name=name, modality=modality.name, encoder="tcn")
+    Of 300 taps, grouped folds gave the network .90 area under the curve and the kernel machine .97.
+    """
+    name = modality.name
+    network: Literal["log_mel", "tcn"] = "log_mel" if modality.kind == "audio" else "tcn"
+    profile: Literal["sound_profile", "trace_profile"] = (
+        "sound_profile" if modality.kind == "audio" else "trace_profile"
+    )
+    scaling: Literal["none", "standard"] = "none" if modality.kind == "audio" else "standard"
+    machine = SignalExpert(name=f"{name}-profile", modality=name, encoder=profile, scaling=scaling, num_mels=64, hop=64)
+    fitting = Fitting(epochs=NETWORK_EPOCHS)
+    other = SignalExpert(name=f"{name}-network", modality=name, encoder=network, scaling=scaling, fitting=fitting)
+    return [machine] if num_recordings < ENOUGH_FOR_NETWORKS else [machine, other]

@@ -5,7 +5,7 @@ Letters: R recordings, O = 1 + K outputs.
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,12 +17,16 @@ from encoders.vision import SCRATCH, VisionEncoder
 from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.training.augment import augment_pictures, augment_signals
 from inspector.training.config import ExpertConfig, ImageExpert
-from inspector.training.inputs import cut
+from inspector.training.course import Fitted, Material, Report, rows_of
+from inspector.training.inputs import Encoder, build_encoder, cut
 
 CLASS_WEIGHT = 0.3
 """Of the classes together, beside 1 for the defect."""
 AVERAGING = 0.4
 """Share that averaged weights keep per pass over the data: stopping is less of a lottery. At 0.8 short fits lagged."""
+
+
+HOW = "gradient descent, stopped by held-out groups"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,15 +42,6 @@ class Schedule:
     epochs: int
     learning_rate: float
     batch_size: int
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What the report says of a fit."""
-
-    epochs: int
-    best_epoch: int
-    holdout_loss: float
 
 
 def schedule(config: ExpertConfig, epochs: int | None) -> Schedule:
@@ -96,7 +91,7 @@ class EncoderFit:
             optimiser, plan.learning_rate, total_steps=batches * plan.epochs, pct_start=0.2
         )
         average = copy.deepcopy(self.module)
-        weight, best = balance(fit.targets), Fitted(plan.epochs, 0, math.inf)
+        weight, best = balance(fit.targets), Fitted(HOW, plan.epochs, 0, math.inf)
         best_state = copy.deepcopy(average.state_dict())
         for epoch in range(1, plan.epochs + 1):
             for rows in torch.randperm(len(fit.inputs)).tensor_split(batches):
@@ -104,8 +99,8 @@ class EncoderFit:
                 pace.step()
                 _follow(average, self.module, AVERAGING ** (1 / batches))
             loss = self._loss(average, holdout, weight)
-            if loss < best.holdout_loss:
-                best, best_state = Fitted(plan.epochs, epoch, loss), copy.deepcopy(average.state_dict())
+            if best.holdout_loss is None or loss < best.holdout_loss:
+                best, best_state = Fitted(HOW, plan.epochs, epoch, loss), copy.deepcopy(average.state_dict())
             progress(epoch, plan.epochs)
         self.module.load_state_dict(best_state)
         self.module.eval()
@@ -134,6 +129,46 @@ class EncoderFit:
     def _loss(self, module: nn.Module, holdout: Recordings, weight: Float[Tensor, ""]) -> float:
         encoded = encode(module, holdout.inputs, self._form)
         return float(multi_label_loss(encoded.logits, holdout.targets, weight))
+
+
+class ScratchCourse:
+    """Implements `Course` for networks whose every weight is fitted: the last fit is kept, for each takes long."""
+
+    def __init__(self, material: Material, every_fold: bool) -> None:
+        self._material, self._every_fold = material, every_fold
+        self._kept: tuple[Encoder, Fitted] | None = None
+
+    def cross_fitted(self, folds: Sequence[int], report: Report) -> Float[Tensor, "R O"]:
+        """Of one fold, unless all are asked for. It also says when to stop: its log-odds are a little too good."""
+        chosen = sorted(set(folds), reverse=True) if self._every_fold else [0]
+        logits = torch.full_like(self._material.targets, math.nan)
+        for number, fold in enumerate(chosen):
+            fit, held = rows_of(folds, fold)
+            self._kept = self._fit(fit, held, _part_of(report, number, len(chosen)))
+            logits[held] = encode(self._kept[0], self._material.inputs[held], self._material.form).logits
+        return logits
+
+    def final(self, report: Report) -> tuple[Encoder, Fitted]:
+        if self._kept is None:
+            raise RuntimeError("cross_fitted comes first: its last fit is what ships")
+        report(1, 1)
+        return self._kept
+
+    def _fit(self, fit: Tensor, held: Tensor, report: Report) -> tuple[Encoder, Fitted]:
+        own = self._material
+        torch.manual_seed(own.seed)
+        module = build_encoder(own.config, own.form, own.widths, own.weights)
+        fitted = EncoderFit(module, own.config, own.form).run(
+            Recordings(own.inputs[fit], own.targets[fit]),
+            Recordings(own.inputs[held], own.targets[held]),
+            schedule(own.config, own.epochs),
+            report,
+        )
+        return module, fitted
+
+
+def _part_of(report: Report, number: int, total: int) -> Report:
+    return lambda done, steps: report(number * steps + done, total * steps + 1)
 
 
 def encode(module: nn.Module, inputs: Float[Tensor, "R ..."], form: ImageInput | SignalInput) -> Encoded:

@@ -10,14 +10,19 @@ from torch import Tensor
 
 from encoders.audio import AudioEncoder, MelForm
 from encoders.front_end import prepare_clip, prepare_image
+from encoders.kernel import KernelEncoder, NetworkProfile
+from encoders.profiles import MapProfile, SoundProfile, TraceProfile, map_levels
 from encoders.vibration import VibrationEncoder
-from encoders.vision import VisionEncoder, Weights
+from encoders.vision import Shape, VisionEncoder, Weights
 from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.manifest import ManifestError
 from inspector.training.config import ExpertConfig, ImageExpert, SignalExpert
 from inspector.training.data import Clip, Recording
 
-Encoder = VisionEncoder | AudioEncoder | VibrationEncoder
+WAFER_LEVELS = (0.0, 128.0, 255.0)
+"""No die, passed, failed: the values of wafer-like maps that `rings` understands."""
+
+Encoder = VisionEncoder | AudioEncoder | VibrationEncoder | KernelEncoder
 
 
 def input_form(config: ExpertConfig, recordings: Sequence[Recording]) -> ImageInput | SignalInput:
@@ -69,22 +74,35 @@ def build_encoder(
 ) -> Encoder:
     """A fresh network; `widths` are the token's and the number of classes, `weights` local files by timm's names."""
     match config, form:
+        case ImageExpert(readout="kernel"), ImageInput():
+            return KernelEncoder(_picture_profile(config, form, weights), *widths)
         case ImageExpert(), ImageInput():
-            start = Weights(weights.get(config.encoder), config.pretrained)
-            return VisionEncoder(config.encoder, form, start, *widths)
+            shape = Shape(config.encoder, config.stages, config.context)
+            return VisionEncoder(shape, form, _start(config, weights), *widths)
         case SignalExpert(encoder="log_mel"), SignalInput():
-            mel = MelForm(
-                form.sample_rate_hz,
-                config.num_fft,
-                config.hop,
-                config.num_mels,
-                config.min_hz,
-                _max_hz(config, form.sample_rate_hz),
-            )
-            return AudioEncoder(form, mel, *widths)
+            return AudioEncoder(form, _mel_form(config, form), *widths)
+        case SignalExpert(encoder="sound_profile"), SignalInput():
+            return KernelEncoder(SoundProfile(_mel_form(config, form), fine=True), *widths)
+        case SignalExpert(encoder="trace_profile"), SignalInput():
+            return KernelEncoder(TraceProfile(form.num_samples), *widths)
         case SignalExpert(), SignalInput():
             return VibrationEncoder(form, *widths)
     raise AssertionError(f"{config.name}: its form is of another type")
+
+
+def _picture_profile(config: ImageExpert, form: ImageInput, weights: Mapping[str, Path]) -> NetworkProfile | MapProfile:
+    if config.encoder == "rings":
+        return MapProfile(*map_levels((np.array(WAFER_LEVELS) / 255 - form.mean) / form.std), fine=True)
+    return NetworkProfile(config.encoder, form, _start(config, weights), config.stages)
+
+
+def _start(config: ImageExpert, weights: Mapping[str, Path]) -> Weights:
+    return Weights(weights.get(config.encoder), config.pretrained)
+
+
+def _mel_form(config: SignalExpert, form: SignalInput) -> MelForm:
+    highest_hz = _max_hz(config, form.sample_rate_hz)
+    return MelForm(form.sample_rate_hz, config.num_fft, config.hop, config.num_mels, config.min_hz, highest_hz)
 
 
 def prepare(recordings: Sequence[Recording], form: ImageInput | SignalInput) -> Float[Tensor, "R ..."]:

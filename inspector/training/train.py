@@ -1,31 +1,36 @@
-"""Trains a bundle from a manifest, in stages: encoders, head, calibration, routing, files. Knows no command line."""
+"""Trains a bundle from a manifest, in stages: experts, head, scores, calibration, routing, certificate.
+
+Knows no command line.
+"""
 
 import logging
 import platform
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from encoders.tokens import Encoded
-from fusion.head import HeadForm, Member
-from inspector.bundle.schema import Calibration, Policy
-from inspector.training.card import model_card
+from fusion.policy import routed
+from fusion.scored import ExpertSet, Scored
+from inspector.bundle.schema import Calibration, Modality
+from inspector.training.card import Story, model_card
+from inspector.training.certify import certify, routed_scores
+from inspector.training.compete import Standing, Taken, keep, stand, take
 from inspector.training.config import ExpertConfig, TrainConfig
 from inspector.training.corpus import Corpus
+from inspector.training.course import Material
 from inspector.training.data import Clip
-from inspector.training.defaults import camera_experts, sensor_expert
-from inspector.training.encoder_fit import EncoderFit, Fitted, Recordings, encode, schedule
-from inspector.training.export import Draft, DraftExpert
-from inspector.training.head_fit import Encodings, FittedHead, Lesson, fit_head
-from inspector.training.inputs import build_encoder, input_form, prepare
-from inspector.training.limits import SetScores, calibrate_scores, choose_policy
+from inspector.training.defaults import camera_candidates, sensor_candidates
+from inspector.training.export import Draft
+from inspector.training.inputs import input_form, prepare
+from inspector.training.limits import calibrate
+from inspector.training.routing_fit import PolicyChoice, choose_policy, ground_of
+from inspector.training.scoring import Fusion, fuse, score
 from inspector.training.splits import folds
-from inspector.training.subsets import expert_sets
 
 Progress = Callable[[str, int, int], None]
 """Stage, steps done, steps in all."""
@@ -39,34 +44,51 @@ class TrainOptions:
 
     seed: int = 0
     epochs: int | None = None
-    """For every encoder; None: as the configuration says."""
+    """For every encoder that is fitted by passes; None: as the configuration says."""
     weights: Mapping[str, Path] = field(default_factory=dict)
     """Local safetensors files by timm's model names."""
 
 
-def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: Progress) -> Draft:
+@dataclass(frozen=True, eq=False)
+class Training:
+    """The draft of a bundle, the scores that its limits and routes were chosen on, and what people should hear."""
+
+    draft: Draft
+    scored: Scored
+    findings: tuple[str, ...]
+
+
+def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: Progress) -> Training:
     """Raises ManifestError for data that cannot be trained on."""
     _prepare_torch(config, options)
     corpus = Corpus(manifest)
-    configs = config.experts or default_experts(corpus, options)
-    trained = [_train_expert(corpus, expert, config, options, progress) for expert in configs]
-    experts = tuple(expert for expert, _ in trained)
+    standings = _compete(corpus, config, options, progress)
+    kept = _kept(standings, choose=not config.experts)
+    taken = [take(own, partial(progress, own.name)) for own in kept]
     torch.set_num_threads(1)  # The head is so small that a second thread only waits.
-    head, scored = _train_head(corpus, experts, config, options, progress)
-    calibrations = {scores.experts: calibrate_scores(scores, config.acceptance) for scores in scored}
-    return Draft(
+    fusion = fuse(corpus, taken, config, options.seed, partial(progress, "fusion head"))
+    scored = score(corpus, taken, fusion)
+    calibrations = _calibrations(corpus, taken, scored, config)
+    experts = tuple(own.expert for own in taken)
+    choice = choose_policy(ground_of(scored, experts, calibrations), config.acceptance, config.policy, options.seed)
+    ran = routed(choice.policy, experts, scored, calibrations)
+    certificate = certify(routed_scores(scored, ran, calibrations), scored, config.acceptance)
+    story = Story(standings, taken, fusion.head, choice.findings, certificate)
+    draft = Draft(
         name=config.name,
         version=config.version,
         classes=corpus.classes,
         token_dim=config.token_dim,
         modalities=corpus.modalities,
         experts=experts,
-        head=head.head,
+        head=fusion.head.head,
         calibrations=tuple(calibrations.values()),
-        policy=_policy(experts, scored, calibrations, config),
-        provenance=_provenance(corpus, options, head),
-        card=model_card(corpus, config, {e.name: fitted for e, fitted in trained}, head),
+        policy=choice.policy,
+        provenance=_provenance(corpus, options, fusion, choice),
+        card=model_card(corpus, config, story),
+        certificate=certificate,
     )
+    return Training(draft, scored, story.findings())
 
 
 def _prepare_torch(config: TrainConfig, options: TrainOptions) -> None:
@@ -77,123 +99,78 @@ def _prepare_torch(config: TrainConfig, options: TrainOptions) -> None:
     torch.manual_seed(options.seed)
 
 
-def default_experts(corpus: Corpus, options: TrainOptions) -> tuple[ExpertConfig, ...]:
-    """Per camera a scout and an expert, per sensor one scout."""
-    chosen: list[ExpertConfig] = []
+def _compete(corpus: Corpus, config: TrainConfig, options: TrainOptions, progress: Progress) -> list[Standing]:
+    standings = []
     for modality in corpus.modalities:
-        recordings = [example.recording for example in corpus.examples("train", modality.name).values()]
-        if modality.kind == "image":
-            pictures = [picture for picture in recordings if not isinstance(picture, Clip)]
-            chosen += camera_experts(modality.name, pictures, options.weights.keys())
-        else:
-            chosen.append(sensor_expert(modality))
-    return tuple(chosen)
+        own = [expert for expert in config.experts if expert.modality == modality.name]
+        for expert in own if config.experts else candidates(corpus, modality, options):
+            material = _material(corpus, expert, config, options)
+            fold = folds(material.groups, config.num_folds, options.seed)
+            number = [fold[group] for group in material.groups]
+            standing = stand(material, number, config.cross_fit, partial(progress, expert.name))
+            _log.info("%s: area under the curve %.3f on held-out groups", expert.name, standing.auc)
+            standings.append(standing)
+    for expert in config.experts:
+        corpus.modality(expert.modality)
+    return standings
 
 
-def _train_expert(
-    corpus: Corpus, expert: ExpertConfig, config: TrainConfig, options: TrainOptions, progress: Progress
-) -> tuple[DraftExpert, Fitted]:
-    torch.manual_seed(options.seed)
-    found = list(corpus.examples("train", expert.modality).values())
-    form = input_form(expert, [example.recording for example in found])
-    module = build_encoder(expert, form, (config.token_dim, len(corpus.classes)), options.weights)
-    inputs = prepare([example.recording for example in found], form)
-    targets = torch.from_numpy(np.stack([example.targets for example in found]))
-    groups = [example.group for example in found]
-    fold = folds(groups, max(2, round(1 / config.holdout_share)), options.seed)
-    held = torch.tensor([fold[group] == 0 for group in groups])
-    fitted = EncoderFit(module, expert, form).run(
-        Recordings(inputs[~held], targets[~held]),
-        Recordings(inputs[held], targets[held]),
-        schedule(expert, options.epochs),
-        lambda done, total: progress(expert.name, done, total),
-    )
-    _log.info("%s: best of %d epochs is %d", expert.name, fitted.epochs, fitted.best_epoch)
-    return DraftExpert(expert, form, module), fitted
+def candidates(corpus: Corpus, modality: Modality, options: TrainOptions) -> list[ExpertConfig]:
+    """Experts that suit the recordings of a modality."""
+    recordings = [example.recording for example in corpus.examples("train", modality.name).values()]
+    if modality.kind == "image":
+        pictures = [picture for picture in recordings if not isinstance(picture, Clip)]
+        return camera_candidates(modality.name, pictures, options.weights.keys())
+    return sensor_candidates(modality, len(recordings))
 
 
-def _train_head(
-    corpus: Corpus,
-    experts: tuple[DraftExpert, ...],
-    config: TrainConfig,
-    options: TrainOptions,
-    progress: Progress,
-) -> tuple[FittedHead, list[SetScores]]:
-    rows = corpus.labelled("calibration")
-    sets = expert_sets(experts)
-    lesson = _lesson(corpus, experts, sets)
-    form = HeadForm(
-        tuple(Member(expert.modality, expert.num_tokens) for expert in experts), config.token_dim, len(corpus.classes)
-    )
-    fitted = fit_head(
-        form,
-        lesson,
-        [row.groups for row in rows],
-        config.head,
-        options.seed,
-        lambda done, total: progress("fusion head", done, total),
-    )
-    labels = np.array([row.label == "nok" for row in rows])
-    able_SP = torch.stack([(lesson.encodings.present[:, ran > 0] > 0).all(1) for ran in lesson.sets])
-    logits = torch.where(able_SP, fitted.logits, torch.nan).numpy().astype(np.float64)
-    return fitted, [
-        SetScores(names, whole, own, labels) for names, whole, own in zip(sets, lesson.whole, logits, strict=True)
-    ]
-
-
-def _lesson(corpus: Corpus, experts: tuple[DraftExpert, ...], sets: list[tuple[str, ...]]) -> Lesson:
-    rows = corpus.labelled("calibration")
-    encoded = [_encode_pieces(corpus, expert) for expert in experts]
-    present = [[expert.modality for expert in experts if expert.name in names] for names in sets]
-    return Lesson(
-        encodings=Encodings(
-            tuple(own.tokens for own, _ in encoded),
-            tuple(own.logits for own, _ in encoded),
-            torch.stack([here for _, here in encoded], dim=1),
-        ),
-        sets=torch.tensor([[float(expert.name in names) for expert in experts] for names in sets]),
-        whole=tuple(len(set(modalities)) == len(corpus.modalities) for modalities in present),
-        targets=torch.stack([corpus.targets(rows, modalities) for modalities in present]),
-        own_targets=torch.stack([corpus.targets(rows, [expert.modality])[:, 0] for expert in experts]),
+def _material(corpus: Corpus, expert: ExpertConfig, config: TrainConfig, options: TrainOptions) -> Material:
+    found = list(corpus.examples("train", corpus.modality(expert.modality).name).values())
+    recordings = [example.recording for example in found]
+    form = input_form(expert, recordings)
+    return Material(
+        config=expert,
+        form=form,
+        inputs=prepare(recordings, form),
+        targets=torch.from_numpy(np.stack([example.targets for example in found])),
+        groups=tuple(example.group for example in found),
+        masks=tuple(example.mask for example in found),
+        widths=(config.token_dim, len(corpus.classes)),
+        weights=options.weights,
+        seed=options.seed,
+        epochs=options.epochs,
     )
 
 
-def _encode_pieces(corpus: Corpus, expert: DraftExpert) -> tuple[Encoded, Tensor]:
-    """Outputs of one expert for the calibration pieces, and 1 where the piece has the recording."""
-    recordings = [example.recording for example in corpus.examples("calibration", expert.modality).values()]
-    encoded = encode(expert.module, prepare(recordings, expert.input), expert.input)
-    places = corpus.places(corpus.labelled("calibration"), "calibration", expert.modality)
-    index = torch.tensor([place or 0 for place in places])
-    here = torch.tensor([float(place is not None) for place in places])
-    return Encoded(*(output[index] for output in encoded)), here
+def _kept(standings: list[Standing], choose: bool) -> list[Standing]:
+    """All where the configuration names them; else those that win their modality."""
+    if not choose:
+        return standings
+    modalities = dict.fromkeys(own.material.config.modality for own in standings)
+    return [own for name in modalities for own in keep([s for s in standings if s.material.config.modality == name])]
 
 
-def _policy(
-    experts: tuple[DraftExpert, ...],
-    scored: list[SetScores],
-    calibrations: Mapping[tuple[str, ...], Calibration],
-    config: TrainConfig,
-) -> Policy:
-    """`cascade` where the scouts leave something out, `dense` elsewhere."""
-    everyone = tuple(sorted(expert.name for expert in experts))
-    scouts = tuple(sorted(expert.name for expert in experts if expert.scout))
-    if config.policy == "dense" or scouts in ((), everyone):
-        return Policy(mode="dense")
-    logits = {scores.experts: scores.logits for scores in scored}
-    both = ~np.isnan(logits[scouts]) & ~np.isnan(logits[everyone])
-    return choose_policy(
-        (logits[scouts][both], calibrations[scouts]),
-        (logits[everyone][both], calibrations[everyone]),
-        config.acceptance,
-    )
+def _calibrations(
+    corpus: Corpus, taken: list[Taken], scored: Scored, config: TrainConfig
+) -> dict[ExpertSet, Calibration]:
+    modality_of = {own.expert.name: own.expert.modality for own in taken}
+    return {
+        names: calibrate(
+            scored, names, len({modality_of[name] for name in names}) == len(corpus.modalities), config.acceptance
+        )
+        for names in scored.sets
+    }
 
 
-def _provenance(corpus: Corpus, options: TrainOptions, head: FittedHead) -> dict[str, str | int | float]:
+def _provenance(
+    corpus: Corpus, options: TrainOptions, fusion: Fusion, choice: PolicyChoice
+) -> dict[str, str | int | float]:
     return {
         "seed": options.seed,
         "train_pieces": len(corpus.split("train")),
         "calibration_pieces": len(corpus.split("calibration")),
-        "head_steps": head.steps,
+        "head_steps": fusion.head.steps,
+        "routing": " ".join(choice.findings),
         "torch": torch.__version__,
         "python": platform.python_version(),
     }

@@ -8,7 +8,7 @@ import torch
 from encoders.audio import AudioEncoder, MelForm
 from encoders.tokens import Level, Readout, pool_matrix
 from encoders.vibration import VibrationEncoder
-from encoders.vision import VisionEncoder, Weights
+from encoders.vision import Shape, VisionEncoder, Weights
 from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.training.export import input_shape, to_onnx
 
@@ -27,9 +27,9 @@ def build(name):
     torch.manual_seed(0)
     match name:
         case "tiny":
-            return VisionEncoder("tiny", GREY, Weights(), TOKEN_DIM, NUM_CLASSES), GREY
+            return VisionEncoder(Shape("tiny"), GREY, Weights(), TOKEN_DIM, NUM_CLASSES), GREY
         case "mobilenet tiles":
-            return VisionEncoder("tf_mobilenetv3_small_075", TILES, Weights(), TOKEN_DIM, NUM_CLASSES), TILES
+            return VisionEncoder(Shape("tf_mobilenetv3_small_075"), TILES, Weights(), TOKEN_DIM, NUM_CLASSES), TILES
         case "audio":
             return AudioEncoder(SOUND, MelForm(16000, max_hz=7600), TOKEN_DIM, NUM_CLASSES), SOUND
         case "trace":
@@ -76,7 +76,7 @@ def test_the_exported_graph_answers_as_torch_does(name, tmp_path):
 def test_what_one_tile_shows_is_relevant_at_its_place():
     torch.manual_seed(0)
     form = ImageInput(tile_height_px=32, tile_width_px=32, rows=2, cols=3, num_channels=1)
-    module = VisionEncoder("tiny", form, Weights(), TOKEN_DIM, NUM_CLASSES).eval()
+    module = VisionEncoder(Shape("tiny"), form, Weights(), TOKEN_DIM, NUM_CLASSES).eval()
     image = torch.zeros(1, 6, 1, 32, 32)
     with torch.no_grad():
         plain = module(image).relevance[0]
@@ -110,4 +110,4 @@ def test_weights_of_another_model_are_refused_by_name(tmp_path):
 
     save_file({"other.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match=r"lacks \d+ weights of tf_mobilenetv3_small_075"):
-        VisionEncoder("tf_mobilenetv3_small_075", TILES, Weights(tmp_path / "other.safetensors"), TOKEN_DIM, 0)
+        VisionEncoder(Shape("tf_mobilenetv3_small_075"), TILES, Weights(tmp_path / "other.safetensors"), TOKEN_DIM, 0)

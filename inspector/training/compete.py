@@ -1,0 +1,106 @@
+"""Lets experts of one modality compete by grouped folds of the training recordings, and keeps those that earn it.
+
+Knows recordings and their own labels, no piece.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inspector.evaluation.figures import area_under_curve
+from inspector.training.config import ImageExpert, SignalExpert
+from inspector.training.course import Course, Fitted, Material
+from inspector.training.encoder_fit import ScratchCourse
+from inspector.training.export import DraftExpert, cost_ms, input_shape, to_onnx
+from inspector.training.frozen_fit import FrozenCourse
+from inspector.training.inputs import Encoder
+from inspector.training.kernel_fit import KernelCourse
+
+WORTH = 0.005
+"""Area under the curve by which a thorough expert must beat the scout of its modality to be kept beside it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """How one candidate did."""
+
+    material: Material
+    course: Course
+    logits: Float[Tensor, "R O"]
+    """By fits that had not seen the recording; NaN where there was none."""
+    auc: float
+
+    @property
+    def name(self) -> str:
+        return self.material.config.name
+
+    def line(self) -> str:
+        """For the model card and the log."""
+        return f"{self.name} {self.auc:.3f}"
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """An expert that ships, fitted on all training recordings."""
+
+    expert: DraftExpert
+    fitted: Fitted
+    unseen_logits: Float[Tensor, "R O"]
+    cost_ms: float
+
+
+def course_of(material: Material, cross_fit: bool) -> Course:
+    config = material.config
+    if isinstance(config, SignalExpert) and config.encoder.endswith("_profile"):
+        return KernelCourse(material)
+    if isinstance(config, ImageExpert) and config.readout == "kernel":
+        return KernelCourse(material)
+    if isinstance(config, ImageExpert) and config.freeze:
+        return FrozenCourse(material)
+    return ScratchCourse(material, cross_fit)
+
+
+def stand(material: Material, folds: Sequence[int], cross_fit: bool, report: Callable[[int, int], None]) -> Standing:
+    course = course_of(material, cross_fit)
+    logits = course.cross_fitted(folds, report)
+    return Standing(material, course, logits, _auc(logits, material.targets))
+
+
+def _auc(logits: Float[Tensor, "R O"], targets: Float[Tensor, "R O"]) -> float:
+    known = ~(logits[:, 0].isnan() | targets[:, 0].isnan())
+    labels = targets[known, 0].numpy() >= 0.5
+    if labels.all() or not labels.any():
+        return float("nan")
+    return area_under_curve(logits[known, 0].numpy().astype(np.float64), labels)
+
+
+def keep(standings: Sequence[Standing]) -> list[Standing]:
+    """The best scout, and the best other expert where it is better than that by more than `WORTH`."""
+    scouts = [own for own in standings if own.material.config.scout]
+    others = [own for own in standings if not own.material.config.scout]
+    kept = [max(group, key=lambda own: own.auc) for group in (scouts, others) if group]
+    if len(kept) == 2 and kept[1].auc < kept[0].auc + WORTH:
+        return kept[:1]
+    return kept
+
+
+def take(standing: Standing, report: Callable[[int, int], None]) -> Taken:
+    module, fitted = standing.course.final(report)
+    material = standing.material
+    expert = DraftExpert(material.config, material.form, module.eval())
+    return Taken(expert, fitted, standing.logits, _cost_ms(expert, module))
+
+
+def _cost_ms(expert: DraftExpert, module: Encoder) -> float:
+    """As it will run: exported."""
+    probe = torch.zeros(2, *input_shape(expert.input))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "expert.onnx"
+        to_onnx(module, {"input": probe}, ("tokens", "logits", "relevance"), path)
+        return cost_ms(path, {"input": probe[:1].numpy()})

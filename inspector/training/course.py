@@ -1,0 +1,62 @@
+"""Says what fitting an encoder is, whatever its kind: material in, encoders and unseen log-odds out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inspector.bundle.schema import ImageInput, SignalInput
+from inspector.training.config import ExpertConfig
+from inspector.training.inputs import Encoder
+
+Report = Callable[[int, int], None]
+"""Steps done, steps in all."""
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """The unique recordings of one modality in the training split, as one expert takes them. Letters: R, O = 1 + K."""
+
+    config: ExpertConfig
+    form: ImageInput | SignalInput
+    inputs: Float[Tensor, "R ..."]
+    targets: Float[Tensor, "R O"]
+    groups: tuple[str, ...]
+    masks: tuple[NDArray[np.bool_] | None, ...]
+    widths: tuple[int, int]
+    """Of a token, and number of classes."""
+    weights: Mapping[str, Path]
+    seed: int
+    epochs: int | None = None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What the model card says of a fit."""
+
+    how: str
+    epochs: int = 0
+    best_epoch: int = 0
+    holdout_loss: float | None = None
+
+
+class Course(Protocol):
+    """One way to fit one expert."""
+
+    def cross_fitted(self, folds: Sequence[int], report: Report) -> Float[Tensor, "R O"]:
+        """Log-odds of recordings by fits that saw none of their fold; NaN where that would take too long."""
+
+    def final(self, report: Report) -> tuple[Encoder, Fitted]:
+        """The encoder that ships."""
+
+
+def rows_of(folds: Sequence[int], fold: int) -> tuple[Tensor, Tensor]:
+    """Numbers of the recordings outside of a fold, and of those in it."""
+    own = torch.tensor(folds)
+    return (own != fold).nonzero()[:, 0], (own == fold).nonzero()[:, 0]
