@@ -8,7 +8,7 @@ Everything follows from (seed, number of the piece). No accuracy claim is made o
 heard alone each insert is there in half of the pieces, mismatched or not.
 `rare_hard`: all defects are plain but for a few rubbed parts. A rub is a matt patch that every thumbnail shows and that
 is mere wear, unless a hairline runs through it: a dark groove between two bright burrs. In a thumbnail of 48 px these
-average to less than the rub's own blotches; from 96 px on they stand out. Nothing but the rub says where to look closer.
+average to less than the rub's own blotches; from 96 px on they stand out. Only the rub says where to look closer.
 """
 
 from dataclasses import dataclass, replace
