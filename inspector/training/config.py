@@ -102,6 +102,23 @@ class Prices(Section):
     review: float = Field(gt=0)
 
 
+class JointFitting(Section):
+    """Fine-tuning of encoders and head together, after both; 0 epochs: none."""
+
+    epochs: int = Field(default=0, ge=0)
+    learning_rate: float = Field(default=2e-4, gt=0)
+    """Of the encoders, which are nearly done."""
+    head_learning_rate: float = Field(default=6e-3, gt=0)
+    """What lies between the modalities is still to be learned; at 1e-3 it was not in 150 steps."""
+    head_steps: int = Field(default=1000, gt=0)
+    """Of the head alone, in the first epoch."""
+    batch_size: int = Field(default=32, gt=1)
+    auxiliary: float = Field(default=0.3, ge=0)
+    """Weight of each expert's own loss."""
+    alignment: float = Field(default=0.3, ge=0)
+    """Weight of the contrast between modalities of good pieces."""
+
+
 class Acceptance(Section):
     """What the limits and the routing may cost, measured on the calibration split."""
 
@@ -141,6 +158,7 @@ class TrainConfig(Section):
     and only pieces of the calibration split are scored, unless `cross_fit` asks for more."""
     cross_fit: bool = False
     head: HeadFitting = HeadFitting()
+    joint: JointFitting = JointFitting()
     acceptance: Acceptance = Acceptance()
 
 

@@ -1,0 +1,121 @@
+"""Shows what the learned head adds where a defect is only a disagreement of two sensors. Knows no real recording."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from statistics import fmean, pstdev
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from fusion.calibration import Labels, Scores, fit, probability
+from inspector.evaluation.figures import area_under_curve
+from inspector.training.config import JointFitting
+from inspector.training.joint_fit import JointFit, fine_tune
+from tests.benchmarks.evidence.bench import Bench
+from tests.benchmarks.evidence.between import Heard, fused_logits, heard, staged
+from tests.benchmarks.evidence.table import Table
+
+JOINT = JointFitting(epochs=12)
+RESAMPLES = 1000
+FUSED, NOISY_OR = "fused, joint", "noisy-or of the joint encoders"
+COLUMNS = ("score", "accuracy", "AUC", "AUC on mismatches")
+
+
+def run(bench: Bench) -> Table:
+    measured = [_one(bench, seed) for seed in bench.seeds]
+    names = list(measured[0].scores)
+    gains = [own.gain() for own in measured]
+    return Table(
+        name="disagreement",
+        title="Defects that are a disagreement of picture and sound",
+        asked="The fused score is to be at least 10 points of accuracy better than noisy-or of the same encoders.",
+        columns=COLUMNS,
+        rows=[[name, *(_spread([own.figures(name)[i] for own in measured]) for i in range(3))] for name in names],
+        notes=[
+            f"Fused minus noisy-or: {_spread(gains)} of accuracy; "
+            + "; ".join(f"seed {seed}: {own.interval()}" for seed, own in zip(bench.seeds, measured, strict=True)),
+            *(f"Seed {seed}: {_told(own.joint)}" for seed, own in zip(bench.seeds, measured, strict=True)),
+            "Limits are those of the calibration split. Seeds are of the training; the line is the same.",
+        ],
+    )
+
+
+class _Measured:
+    """Probabilities of the test pieces by score, calibrated on the calibration split."""
+
+    def __init__(self, scores: Mapping[str, Scores], test: Heard, joint: JointFit) -> None:
+        self.scores, self.joint = scores, joint
+        self._labels, self._mismatch = test.labels, test.mismatch
+
+    def figures(self, name: str) -> tuple[float, float, float]:
+        own, some = self.scores[name], self._mismatch | ~self._labels
+        return (
+            float(self._right(name).mean()),
+            area_under_curve(own, self._labels),
+            area_under_curve(own[some], self._labels[some]),
+        )
+
+    def gain(self) -> float:
+        return float(self._gains().mean())
+
+    def interval(self) -> str:
+        """Of the gain, 95 %, by resampling pieces: each has recordings of its own."""
+        gains = self._gains()
+        picks = np.random.default_rng(0).integers(len(gains), size=(RESAMPLES, len(gains)))
+        low, high = np.quantile(gains[picks].mean(1), (0.025, 0.975))
+        return f"{low:+.3f} to {high:+.3f}"
+
+    def _gains(self) -> NDArray[np.float64]:
+        return self._right(FUSED).astype(np.float64) - self._right(NOISY_OR)
+
+    def _right(self, name: str) -> Labels:
+        found: Labels = (self.scores[name] >= 0.5) == self._labels
+        return found
+
+
+def _one(bench: Bench, seed: int) -> _Measured:
+    draft, corpus = staged(bench.folder, seed)
+    before = [heard(draft, corpus, split) for split in ("calibration", "test")]
+    first = [fused_logits(draft, part) for part in before]
+    draft = copy.deepcopy(draft)
+    joint = fine_tune(draft.experts, draft.head, corpus, JOINT, seed, lambda done, total: None)
+    known, test = (heard(draft, corpus, split) for split in ("calibration", "test"))
+    logits = {
+        "picture": (known.logits(0), test.logits(0)),
+        "sound": (known.logits(1), test.logits(1)),
+        NOISY_OR: (_noisy_or(known, known), _noisy_or(known, test)),
+        "logistic regression on both log-odds": _late(known, test),
+        "fused, staged": (first[0], first[1]),
+        FUSED: (fused_logits(draft, known), fused_logits(draft, test)),
+    }
+    return _Measured({name: _calibrated(*pair, known.labels) for name, pair in logits.items()}, test, joint)
+
+
+def _noisy_or(known: Heard, pieces: Heard) -> Scores:
+    """Log-odds of 1 - (1 - p)(1 - q), each calibrated on the pieces that are defective but by mismatch."""
+    own = known.labels & ~known.mismatch
+    fits = [fit(known.logits(expert), own) for expert in (0, 1)]
+    good = [1 - probability(pieces.logits(expert), *fits[expert]) for expert in (0, 1)]
+    both = np.clip(good[0] * good[1], 1e-9, 1 - 1e-9)
+    return np.asarray(np.log1p(-both) - np.log(both), np.float64)
+
+
+def _late(known: Heard, test: Heard) -> tuple[Scores, Scores]:
+    inputs = [np.stack([part.logits(0), part.logits(1)], axis=1) for part in (known, test)]
+    model = LogisticRegression().fit(inputs[0], known.labels)
+    first, second = (np.asarray(model.decision_function(part), np.float64) for part in inputs)
+    return first, second
+
+
+def _calibrated(known: Scores, test: Scores, labels: Labels) -> Scores:
+    return probability(test, *fit(known, labels))
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{fmean(values):.3f}" if len(values) == 1 else f"{fmean(values):.3f} ± {pstdev(values):.3f}"
+
+
+def _told(joint: JointFit) -> str:
+    kept = f"kept epoch {joint.best_epoch}" if joint.kept else "not kept"
+    return f"joint stage {kept}, held-out loss {joint.staged_loss:.3f} before and {joint.joint_loss:.3f} after."

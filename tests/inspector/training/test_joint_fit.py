@@ -1,0 +1,108 @@
+"""What lies between the modalities: pieces that no label explains, the joint stage, the consistency score."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fusion.head import FusionHead, HeadForm, Member
+from inspector.bundle.schema import Modality
+from inspector.evaluation.figures import area_under_curve
+from inspector.manifest import Label, PieceRow
+from inspector.simulation.dataset import write_dataset
+from inspector.simulation.pieces import LineSettings
+from inspector.training.config import ImageExpert, JointFitting, SignalExpert
+from inspector.training.consistency import fit_alignment, inconsistency
+from inspector.training.corpus import Corpus
+from inspector.training.export import DraftExpert
+from inspector.training.inputs import build_encoder, input_form
+from inspector.training.joint_fit import fine_tune, unexplained
+
+MODALITIES = (Modality(name="top", kind="image"), Modality(name="mic", kind="audio"))
+
+
+@pytest.mark.parametrize(
+    ("label", "own", "is_unexplained"),
+    [
+        ("nok", {"image": "ok", "signal": "ok"}, True),
+        ("nok", {"image": "nok", "signal": "ok"}, False),
+        ("ok", {"image": "ok", "signal": "ok"}, False),
+        ("nok", {"image": "ok"}, False),
+        ("nok", {"image": "ok", "signal": "unknown"}, False),
+        ("nok", {}, False),
+    ],
+)
+def test_a_defect_is_unexplained_where_every_modality_is_known_to_be_ok(
+    label: Label, own: Mapping[str, Label], is_unexplained: bool
+) -> None:
+    row = PieceRow(piece_id="a", label=label, split="train", modality_labels=own)
+    assert unexplained([row], MODALITIES) == ([row] if is_unexplained else [])
+
+
+@pytest.mark.train
+def test_what_the_good_pieces_share_tells_who_contradicts() -> None:
+    torch.manual_seed(0)
+
+    def tokens(mark: torch.Tensor) -> torch.Tensor:
+        noise = torch.randn(len(mark), 4, 8)
+        return noise + 6 * mark[:, None, None] * torch.eye(8)[0]
+
+    mark = torch.randint(2, (400,)).float()
+    alignment = fit_alignment(tokens(mark), tokens(mark), seed=0, steps=100)
+    wrong = torch.rand(400) < 0.5
+    heard = torch.where(wrong, 1 - mark, mark)
+    scores = inconsistency(alignment, tokens(mark), tokens(heard)).numpy().astype(np.float64)
+    assert area_under_curve(scores, wrong.numpy()) > 0.9
+
+
+@pytest.mark.train
+def test_pairs_made_up_teach_nothing() -> None:
+    torch.manual_seed(0)
+    first, second = torch.randn(300, 4, 8), torch.randn(300, 4, 8)
+    alignment = fit_alignment(first, second, seed=0, steps=100)
+    scores = inconsistency(alignment, torch.randn(400, 4, 8), torch.randn(400, 4, 8)).numpy().astype(np.float64)
+    assert 0.4 < area_under_curve(scores, np.arange(400) % 2 == 0) < 0.6
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    folder: Path = tmp_path_factory.mktemp("line")
+    return Corpus(write_dataset(folder, 120, LineSettings(seed=3, scenario="disagreement")))
+
+
+def made(corpus: Corpus) -> tuple[tuple[DraftExpert, ...], FusionHead]:
+    torch.manual_seed(0)
+    configs = (
+        ImageExpert(name="top-scout", modality="top", scout=True, height_px=32, width_px=32),
+        SignalExpert(name="mic-scout", modality="mic", encoder="log_mel", scaling="none"),
+    )
+    experts = []
+    for config in configs:
+        form = input_form(config, [e.recording for e in corpus.examples("train", config.modality).values()])
+        experts.append(DraftExpert(config, form, build_encoder(config, form, (8, len(corpus.classes)), {})))
+    members = tuple(Member(expert.modality, expert.num_tokens) for expert in experts)
+    return tuple(experts), FusionHead(HeadForm(members, 8, len(corpus.classes)))
+
+
+@pytest.mark.train
+def test_a_joint_fit_that_does_not_help_leaves_everything_as_it_was(corpus: Corpus) -> None:
+    experts, head = made(corpus)
+    before = {name: value.clone() for name, value in (experts[0].module.state_dict() | head.state_dict()).items()}
+    ruinous = JointFitting(epochs=1, learning_rate=30.0, head_learning_rate=30.0, head_steps=5)
+    found = fine_tune(experts, head, corpus, ruinous, 0, lambda done, total: None)
+    assert (found.kept, found.best_epoch, found.joint_loss) == (False, 0, found.staged_loss)
+    after = experts[0].module.state_dict() | head.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+@pytest.mark.train
+def test_a_joint_fit_that_helps_is_kept_and_equal_seeds_give_equal_fits(corpus: Corpus) -> None:
+    fits = [
+        fine_tune(*made(corpus), corpus, JointFitting(epochs=2, head_steps=60), 0, lambda done, total: None)
+        for _ in range(2)
+    ]
+    assert fits[0].kept
+    assert fits[0].joint_loss < fits[0].staged_loss
+    assert fits[0] == fits[1]
