@@ -157,6 +157,9 @@ class Certificate(Part):
     """At the smallest rate that this evidence certifies; None: at none without holding every good piece."""
     needs: int = Field(ge=0)
     """Further independent defects, none of them missed, that would certify what was asked."""
+    of_these_encoders: bool = True
+    """False: the evidence met encoders of the training split alone; those of the bundle were fitted once more, on what
+    was evidence before. Nothing is promised then."""
     sure_below: float = Field(ge=0, le=1)
     """No defective piece of training or calibration scored lower: all that passes where no claim covers."""
 

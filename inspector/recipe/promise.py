@@ -22,7 +22,7 @@ def covering(bundle: Bundle, miss_rate: float) -> Claim | None:
     """The claim that keeps this rate and holds the fewest good pieces; None: nothing covers it."""
     certificate = bundle.certificate
     # A price of computing that moves under load makes routes that nobody has gathered evidence on.
-    if certificate is None or bundle.policy.mode == "budgeted":
+    if certificate is None or not certificate.of_these_encoders or bundle.policy.mode == "budgeted":
         return None
     claims = [claim for claim in (certificate.claim, certificate.nearest) if claim and claim.miss_rate <= miss_rate]
     return min(claims, key=lambda claim: claim.good_held, default=None)
@@ -75,9 +75,12 @@ def _short_words(certificate: Certificate | None, asked: float) -> str:
     more = f"needs {needs} more independent defects" if needs else "only by a limit that holds every good piece"
     if nearest is None:
         return f"not certifiable at {_percent(asked)}: {more}; certifiable at no level"
+    level = f"{_percent(nearest.miss_rate)}, where {nearest.good_held:.0%} of good pieces go to REVIEW or FAIL"
+    if certificate.of_these_encoders:
+        return f"not certifiable at {_percent(asked)}: {more}; certifiable at {level}"
     return (
-        f"not certifiable at {_percent(asked)}: {more}; certifiable at {_percent(nearest.miss_rate)}, "
-        f"where {nearest.good_held:.0%} of good pieces go to REVIEW or FAIL"
+        f"not certifiable at {_percent(asked)}: {more}; before the calibration pieces were given to the encoders to "
+        f"learn from, it would have been certifiable at {level}: now nothing is promised"
     )
 
 

@@ -37,6 +37,11 @@ class Standing:
     auc: float
 
     @property
+    def complete(self) -> bool:
+        """Every recording was scored out of fold."""
+        return not bool(self.logits[:, 0].isnan().any())
+
+    @property
     def name(self) -> str:
         return self.material.config.name
 
@@ -81,13 +86,23 @@ def _auc(logits: Float[Tensor, "R O"], targets: Float[Tensor, "R O"]) -> float:
 
 
 def keep(standings: Sequence[Standing]) -> list[Standing]:
-    """The best scout, and the best other expert where it is better than that by more than `WORTH`."""
+    """The best scout, and the expert that adds most to it, where that is more than `WORTH`."""
     scouts = [own for own in standings if own.material.config.scout]
     others = [own for own in standings if not own.material.config.scout]
-    kept = [max(group, key=lambda own: own.auc) for group in (scouts, others) if group]
-    if len(kept) == 2 and kept[1].auc < kept[0].auc + WORTH:
-        return kept[:1]
-    return kept
+    if not scouts:
+        return [max(others, key=lambda own: own.auc)]
+    scout = max(scouts, key=lambda own: own.auc)
+    beside = {own.name: _auc(_joint(scout, own), own.material.targets) for own in others}
+    return [scout, *(own for own in others if beside[own.name] == max(beside.values()) > scout.auc + WORTH)][:2]
+
+
+def _joint(first: Standing, second: Standing) -> Float[Tensor, "R O"]:
+    """Sum of the log-odds of two experts of one modality, each by its own spread."""
+    return first.logits / _spread(first.logits) + second.logits / _spread(second.logits)
+
+
+def _spread(logits: Float[Tensor, "R O"]) -> float:
+    return float(logits[~logits[:, 0].isnan(), 0].std())
 
 
 def take(standing: Standing, report: Callable[[int, int], None]) -> Taken:

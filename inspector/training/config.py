@@ -103,9 +103,12 @@ class Prices(Section):
 
 
 class JointFitting(Section):
-    """Fine-tuning of encoders and head together, after both; 0 epochs: none."""
+    """Fitting encoders and head together, after the encoders by themselves."""
 
     epochs: int = Field(default=0, ge=0)
+    """0: none, unless `automatic` finds a reason."""
+    automatic: bool = True
+    """Where training pieces are defective although each of their modalities is labelled good."""
     learning_rate: float = Field(default=2e-4, gt=0)
     """Of the encoders, which are nearly done."""
     head_learning_rate: float = Field(default=6e-3, gt=0)
@@ -157,6 +160,9 @@ class TrainConfig(Section):
     """Empty: experts that suit each camera and sensor compete. Those given here are all taken; they are fitted once,
     and only pieces of the calibration split are scored, unless `cross_fit` asks for more."""
     cross_fit: bool = False
+    refit: Literal["auto", "never"] = "auto"
+    """`auto`: where the calibration split cannot certify what is asked and the encoders are quick to fit, they are
+    fitted once more with its pieces, and thresholds come from scores out of fold of both splits."""
     head: HeadFitting = HeadFitting()
     joint: JointFitting = JointFitting()
     acceptance: Acceptance = Acceptance()

@@ -44,9 +44,13 @@ class Corpus:
     def _examples(self, split: Split, name: str) -> dict[str, Example]:
         return examples(self._root, self.split(split), self.modality(name), self.classes)
 
-    def places(self, rows: Sequence[PieceRow], split: Split, name: str) -> list[int | None]:
-        """Where each piece's recording stands in `examples`; None where it has none."""
-        order = {path: index for index, path in enumerate(self.examples(split, name))}
+    def examples_of(self, splits: Sequence[Split], name: str) -> dict[str, Example]:
+        """`examples` of several splits, one after the other: they share no recording."""
+        return {path: example for split in splits for path, example in self.examples(split, name).items()}
+
+    def places(self, rows: Sequence[PieceRow], splits: Sequence[Split], name: str) -> list[int | None]:
+        """Where each piece's recording stands in `examples_of`; None where it has none."""
+        order = {path: index for index, path in enumerate(self.examples_of(splits, name))}
         sources = [source_of(row, name) for row in rows]
         return [None if source is None else order[source.path] for source in sources]
 
@@ -57,7 +61,8 @@ class Corpus:
         meaning, and noisy-or may join them.
         """
         chosen = [modality for modality in self.modalities if modality.name in present]
-        own = {name for modality in chosen for name in modality.classes}
+        whole = len(chosen) == len(self.modalities)
+        own = set(self.classes) if whole else {name for modality in chosen for name in modality.classes}
         return torch.from_numpy(
             np.stack([targets_of(row, self._label(row, chosen), self.classes, tuple(own)) for row in rows])
         )

@@ -13,6 +13,7 @@ from inspector.training.inputs import WAFER_LEVELS
 SMALL_BACKBONE = "tf_mobilenetv3_small_075"
 MAP_SIDE_PX = 96
 MAP_LEVELS = 8
+SIDES_PX = (224, 320)
 ENOUGH_FOR_NETWORKS = 500
 NETWORK_EPOCHS = 25
 
@@ -54,21 +55,19 @@ def _rings(name: str, pictures: Sequence[Image]) -> list[ExpertConfig]:
 
 
 def _pretrained(name: str) -> list[ExpertConfig]:
-    """Few pictures: the network stands still. What is read of it, and how, is for the folds to say."""
+    """Few pictures: the network stands still, and folds say how large a picture is worth it.
+
+    Statistics of a thumbnail and evidence place by place know different things: of cells, .878 and .916 area under the
+    curve by themselves, .931 together (grouped folds).
+    """
     base = ImageExpert(
-        name=name, modality=name, scout=False, encoder=SMALL_BACKBONE, freeze=True, num_channels=3, fitting=Fitting()
+        name=name, modality=name, scout=False, encoder=SMALL_BACKBONE, freeze=True, num_channels=3, context=True
     )
-    early, late = {"stages": (1, 2, 3)}, {"stages": (1, 2, 3, 4)}
-    kernel, places = {"readout": "kernel"}, {"readout": "places", "context": True}
-    thumbnail, picture = ({"height_px": side, "width_px": side} for side in (96, 224))
-    choices = {
-        "scout-kernel": {**thumbnail, **early, **kernel, "scout": True},
-        "scout-places": {**thumbnail, **early, **places, "scout": True},
-        "kernel": {**picture, **early, **kernel},
-        "kernel-late": {**picture, **late, **kernel},
-        "places": {**picture, **early, **places},
+    scout = {"scout": True, "readout": "kernel", "stages": (2, 3, 4), "height_px": 96, "width_px": 96}
+    choices = {f"{name}-scout": scout} | {
+        f"{name}-full-{side}": {"stages": (2, 3), "height_px": side, "width_px": side} for side in SIDES_PX
     }
-    return [base.model_copy(update={"name": f"{name}-{own}", **choice}) for own, choice in choices.items()]
+    return [base.model_copy(update={"name": own, **choice}) for own, choice in choices.items()]
 
 
 def sensor_candidates(modality: Modality, num_recordings: int) -> list[ExpertConfig]:

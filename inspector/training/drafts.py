@@ -52,6 +52,6 @@ def _encode_pieces(
     """One expert's outputs per piece, and 1 where the piece has a recording for it."""
     examples = corpus.examples(split, expert.modality).values()
     encoded = encode(expert.module, recordings_of(examples, expert.input).inputs, expert.input)
-    places = corpus.places(rows, split, expert.modality)
+    places = corpus.places(rows, [split], expert.modality)
     index = torch.tensor([place or 0 for place in places])
     return Encoded(*(output[index] for output in encoded)), torch.tensor([float(p is not None) for p in places])

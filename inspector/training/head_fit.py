@@ -77,6 +77,8 @@ class FittedHead:
     """Cross-fitted: every piece by a head that saw none of its groups."""
     losses: Mapping[int, float]
     """Cross-fitted loss by number of steps."""
+    joint: bool = False
+    """Fitted together with the encoders; steps are then epochs, and losses are of held-out pieces."""
 
 
 def fit_head(

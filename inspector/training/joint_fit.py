@@ -102,7 +102,7 @@ def _pieces(corpus: Corpus, experts: Sequence[DraftExpert]) -> _Pieces:
     rows = corpus.labelled("train")
     names = expert_sets(experts)
     modalities = [[expert.modality for expert in experts if expert.name in chosen] for chosen in names]
-    places = [corpus.places(rows, "train", expert.modality) for expert in experts]
+    places = [corpus.places(rows, ["train"], expert.modality) for expert in experts]
     found = [[example.recording for example in corpus.examples("train", e.modality).values()] for e in experts]
     return _Pieces(
         inputs=tuple(prepare(own, expert.input) for own, expert in zip(found, experts, strict=True)),

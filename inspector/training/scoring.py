@@ -5,15 +5,16 @@ split are scored from log-odds out of fold. Letters: P pieces, E experts, S sets
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from encoders.tokens import Encoded
-from fusion.head import HeadForm, Member
-from fusion.scored import Scored
+from fusion.head import FusionHead, HeadForm, Member
+from fusion.scored import ExpertSet, Scored
 from inspector.manifest import PieceRow, Split
 from inspector.training.compete import Taken
 from inspector.training.config import TrainConfig
@@ -21,9 +22,12 @@ from inspector.training.corpus import Corpus
 from inspector.training.data import own_group, own_label
 from inspector.training.encoder_fit import encode
 from inspector.training.export import DraftExpert
-from inspector.training.head_fit import Encodings, FittedHead, Lesson, fit_head
+from inspector.training.head_fit import Encodings, FittedHead, HeadRun, Lesson, fit_head
 from inspector.training.inputs import prepare
+from inspector.training.joint_fit import JointFit
 from inspector.training.subsets import expert_sets
+
+BOTH: tuple[Split, ...] = ("train", "calibration")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,31 +36,45 @@ class Fusion:
 
     head: FittedHead
     lesson: Lesson
-    sets: tuple[frozenset[str], ...]
+    sets: tuple[ExpertSet, ...]
 
 
 def fuse(
     corpus: Corpus, taken: Sequence[Taken], config: TrainConfig, seed: int, progress: Callable[[int, int], None]
 ) -> Fusion:
     experts = [own.expert for own in taken]
-    names = expert_sets(experts)
-    lesson = _lesson(corpus, experts, names)
-    members = tuple(Member(expert.modality, expert.num_tokens) for expert in experts)
-    form = HeadForm(members, config.token_dim, len(corpus.classes))
+    sets = tuple(map(frozenset, expert_sets(experts)))
+    lesson = _lesson(corpus, experts, sets)
     groups = [row.groups for row in corpus.labelled("calibration")]
-    return Fusion(fit_head(form, lesson, groups, config.head, seed, progress), lesson, tuple(map(frozenset, names)))
+    fitted = fit_head(head_form(corpus, experts, config), lesson, groups, config.head, seed, progress)
+    return Fusion(fitted, lesson, sets)
 
 
-def _lesson(corpus: Corpus, experts: Sequence[DraftExpert], sets: Sequence[tuple[str, ...]]) -> Lesson:
-    rows = corpus.labelled("calibration")
+def head_form(corpus: Corpus, experts: Sequence[DraftExpert], config: TrainConfig) -> HeadForm:
+    members = tuple(Member(expert.modality, expert.num_tokens) for expert in experts)
+    return HeadForm(members, config.token_dim, len(corpus.classes))
+
+
+def _lesson(corpus: Corpus, experts: Sequence[DraftExpert], sets: Sequence[ExpertSet]) -> Lesson:
     encoded = [_encode_pieces(corpus, expert) for expert in experts]
+    encodings = Encodings(
+        tuple(own.tokens for own, _ in encoded),
+        tuple(own.logits for own, _ in encoded),
+        torch.stack([here for _, here in encoded], dim=1),
+    )
+    return _lesson_of(corpus, experts, sets, corpus.labelled("calibration"), encodings)
+
+
+def _lesson_of(
+    corpus: Corpus,
+    experts: Sequence[DraftExpert],
+    sets: Sequence[ExpertSet],
+    rows: Sequence[PieceRow],
+    encodings: Encodings,
+) -> Lesson:
     present = [[expert.modality for expert in experts if expert.name in names] for names in sets]
     return Lesson(
-        encodings=Encodings(
-            tuple(own.tokens for own, _ in encoded),
-            tuple(own.logits for own, _ in encoded),
-            torch.stack([here for _, here in encoded], dim=1),
-        ),
+        encodings=encodings,
         sets=torch.tensor([[float(expert.name in names) for expert in experts] for names in sets]),
         whole=tuple(len(set(modalities)) == len(corpus.modalities) for modalities in present),
         targets=torch.stack([corpus.targets(rows, modalities) for modalities in present]),
@@ -68,49 +86,74 @@ def _encode_pieces(corpus: Corpus, expert: DraftExpert) -> tuple[Encoded, Tensor
     """Outputs of one expert for the calibration pieces, and 1 where the piece has the recording."""
     recordings = [example.recording for example in corpus.examples("calibration", expert.modality).values()]
     encoded = encode(expert.module, prepare(recordings, expert.input), expert.input)
-    index, here = _placed(corpus, expert, "calibration")
+    index, here = _placed(corpus, expert, ["calibration"])
     return Encoded(*(output[index] for output in encoded)), here
 
 
-def _placed(corpus: Corpus, expert: DraftExpert, split: Split) -> tuple[Tensor, Tensor]:
+def _placed(corpus: Corpus, expert: DraftExpert, splits: Sequence[Split]) -> tuple[Tensor, Tensor]:
     """For every labelled piece the number of its recording, and 1 where it has one."""
-    places = corpus.places(corpus.labelled(split), split, expert.modality)
+    places = corpus.places(labelled(corpus, splits), splits, expert.modality)
     return torch.tensor([place or 0 for place in places]), torch.tensor([float(p is not None) for p in places])
 
 
+def labelled(corpus: Corpus, splits: Sequence[Split]) -> list[PieceRow]:
+    return [row for split in splits for row in corpus.labelled(split)]
+
+
 def score(corpus: Corpus, taken: Sequence[Taken], fusion: Fusion) -> Scored:
-    unseen = _unseen(corpus, taken, fusion)
-    seen = _out_of_fold(corpus, taken, fusion) if fusion.head.steps == 0 else None
+    """Pieces of the calibration split, and those of training that have log-odds out of fold."""
+    encodings = fusion.lesson.encodings
+    values = (encodings.present, torch.stack([own[:, 0] for own in encodings.logits]), fusion.head.logits)
+    unseen = _scored(corpus, taken, fusion, corpus.labelled("calibration"), values, unseen=True)
+    seen = score_out_of_fold(corpus, taken, fusion, ["train"]) if fusion.head.steps == 0 else None
     return unseen if seen is None else _joined(seen, unseen)
 
 
-def _unseen(corpus: Corpus, taken: Sequence[Taken], fusion: Fusion) -> Scored:
-    encodings = fusion.lesson.encodings
-    logits_EP = torch.stack([own[:, 0] for own in encodings.logits])
-    rows = corpus.labelled("calibration")
-    return _scored(corpus, taken, fusion, rows, (encodings.present, logits_EP, fusion.head.logits), unseen=True)
+def score_out_of_fold(corpus: Corpus, taken: Sequence[Taken], fusion: Fusion, splits: Sequence[Split]) -> Scored | None:
+    """Pieces all of whose recordings have log-odds out of fold; a head of no steps reads nothing but these."""
+    rows, encodings = _out_of_fold(corpus, taken, fusion, splits)
+    if not rows:
+        return None
+    logits_SP = _said(fusion.head.head, encodings, fusion.lesson.sets)
+    values = (encodings.present, torch.stack([own[:, 0] for own in encodings.logits]), logits_SP)
+    return _scored(corpus, taken, fusion, rows, values, unseen=False)
 
 
 @torch.no_grad()
-def _out_of_fold(corpus: Corpus, taken: Sequence[Taken], fusion: Fusion) -> Scored | None:
-    """Training pieces all of whose recordings have log-odds out of fold; a head of no steps reads nothing but these."""
-    logits, present = [], []
-    for own in taken:
-        index, here = _placed(corpus, own.expert, "train")
-        logits.append(own.unseen_logits[index])
-        present.append(here)
-    present_PE = torch.stack(present, dim=1)
-    logits_EPO = torch.stack(logits)
+def _said(head: FusionHead, encodings: Encodings, sets: Float[Tensor, "S E"]) -> Float[Tensor, "S P"]:
+    return torch.stack([encodings.read(head.eval(), ran).logits[:, 0] for ran in sets])
+
+
+def _out_of_fold(
+    corpus: Corpus, taken: Sequence[Taken], fusion: Fusion, splits: Sequence[Split]
+) -> tuple[list[PieceRow], Encodings]:
+    placed = [_placed(corpus, own.expert, splits) for own in taken]
+    present_PE = torch.stack([here for _, here in placed], dim=1)
+    logits_EPO = torch.stack([own.unseen_logits[index] for own, (index, _) in zip(taken, placed, strict=True)])
     chosen = (~logits_EPO[:, :, 0].isnan() | (present_PE.T == 0)).all(0)
-    if not chosen.any():
-        return None
-    tokens = tuple(own.new_zeros((int(chosen.sum()), *own.shape[1:])) for own in fusion.lesson.encodings.tokens)
-    encodings = Encodings(tokens, tuple(logits_EPO[:, chosen].nan_to_num()), present_PE[chosen])
-    head = fusion.head.head.eval()
-    fused_SP = torch.stack([encodings.read(head, ran).logits[:, 0] for ran in fusion.lesson.sets])
-    rows = [row for row, own in zip(corpus.labelled("train"), chosen.tolist(), strict=True) if own]
-    values = (encodings.present, torch.stack([own[:, 0] for own in encodings.logits]), fused_SP)
-    return _scored(corpus, taken, fusion, rows, values, unseen=False)
+    shapes = [own.shape[1:] for own in fusion.lesson.encodings.tokens]
+    tokens = tuple(torch.zeros(int(chosen.sum()), *shape) for shape in shapes)
+    rows = [row for row, own in zip(labelled(corpus, splits), chosen.tolist(), strict=True) if own]
+    return rows, Encodings(tokens, tuple(logits_EPO[:, chosen].nan_to_num()), present_PE[chosen])
+
+
+def calibrated_again(corpus: Corpus, taken: Sequence[Taken], fusion: Fusion, config: TrainConfig, seed: int) -> Fusion:
+    """A head of no steps for encoders that were fitted on both splits, from their log-odds out of fold."""
+    rows, encodings = _out_of_fold(corpus, taken, fusion, BOTH)
+    experts = [own.expert for own in taken]
+    lesson = _lesson_of(corpus, experts, fusion.sets, rows, encodings)
+    head = HeadRun(head_form(corpus, experts, config), lesson, config.head, seed).head.eval()
+    return Fusion(replace(fusion.head, head=head), lesson, fusion.sets)
+
+
+def fused_jointly(corpus: Corpus, taken: Sequence[Taken], head: FusionHead, found: JointFit) -> Fusion:
+    """The head that was fitted together with the encoders: it has seen no calibration piece, nor have they."""
+    experts = [own.expert for own in taken]
+    sets = tuple(map(frozenset, expert_sets(experts)))
+    lesson = _lesson(corpus, experts, sets)
+    losses = {0: found.staged_loss, found.best_epoch: found.joint_loss}
+    fitted = FittedHead(head, found.best_epoch, _said(head, lesson.encodings, lesson.sets), losses, joint=True)
+    return Fusion(fitted, lesson, sets)
 
 
 def _scored(

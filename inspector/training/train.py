@@ -6,17 +6,19 @@ Knows no command line.
 import logging
 import platform
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from fusion.head import FusionHead
 from fusion.policy import routed
 from fusion.scored import ExpertSet, Scored
-from inspector.bundle.schema import Calibration, Modality
+from inspector.bundle.schema import Calibration, Certificate, Modality
+from inspector.manifest import Split
 from inspector.training.card import Story, model_card
 from inspector.training.certify import certify, routed_scores
 from inspector.training.compete import Standing, Taken, keep, stand, take
@@ -27,13 +29,26 @@ from inspector.training.data import Clip
 from inspector.training.defaults import camera_candidates, sensor_candidates
 from inspector.training.export import Draft
 from inspector.training.inputs import input_form, prepare
+from inspector.training.joint_fit import fine_tune, unexplained
 from inspector.training.limits import calibrate
 from inspector.training.routing_fit import PolicyChoice, choose_policy, ground_of
-from inspector.training.scoring import Fusion, fuse, score
+from inspector.training.scoring import (
+    BOTH,
+    Fusion,
+    calibrated_again,
+    fuse,
+    fused_jointly,
+    head_form,
+    score,
+    score_out_of_fold,
+)
 from inspector.training.splits import folds
 
 Progress = Callable[[str, int, int], None]
 """Stage, steps done, steps in all."""
+
+JOINT_EPOCHS = 12
+"""Where nobody says how many."""
 
 _log = logging.getLogger("inspector.training")
 
@@ -61,34 +76,120 @@ class Training:
 def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: Progress) -> Training:
     """Raises ManifestError for data that cannot be trained on."""
     _prepare_torch(config, options)
-    corpus = Corpus(manifest)
-    standings = _compete(corpus, config, options, progress)
-    kept = _kept(standings, choose=not config.experts)
-    taken = [take(own, partial(progress, own.name)) for own in kept]
-    torch.set_num_threads(1)  # The head is so small that a second thread only waits.
-    fusion = fuse(corpus, taken, config, options.seed, partial(progress, "fusion head"))
-    scored = score(corpus, taken, fusion)
-    calibrations = _calibrations(corpus, taken, scored, config)
-    experts = tuple(own.expert for own in taken)
-    choice = choose_policy(ground_of(scored, experts, calibrations), config.acceptance, config.policy, options.seed)
-    ran = routed(choice.policy, experts, scored, calibrations)
-    certificate = certify(routed_scores(scored, ran, calibrations), scored, config.acceptance)
-    story = Story(standings, taken, fusion.head, choice.findings, certificate)
+    school = School(Corpus(manifest), config, options, progress)
+    standings = school.compete()
+    taken = school.take(standings)
+    fusion = school.fuse(taken)
+    judged = _judged(school, taken, fusion, score(school.corpus, taken, fusion))
+    if school.may_refit(standings, judged):
+        judged = school.refit(judged)
+    story = Story(standings, judged.taken, judged.fusion.head, judged.choice.findings, judged.certificate)
     draft = Draft(
         name=config.name,
         version=config.version,
-        classes=corpus.classes,
+        classes=school.corpus.classes,
         token_dim=config.token_dim,
-        modalities=corpus.modalities,
-        experts=experts,
-        head=fusion.head.head,
-        calibrations=tuple(calibrations.values()),
-        policy=choice.policy,
-        provenance=_provenance(corpus, options, fusion, choice),
-        card=model_card(corpus, config, story),
-        certificate=certificate,
+        modalities=school.corpus.modalities,
+        experts=tuple(own.expert for own in judged.taken),
+        head=judged.fusion.head.head,
+        calibrations=tuple(judged.calibrations.values()),
+        policy=judged.choice.policy,
+        provenance=_provenance(school.corpus, options, judged),
+        card=model_card(school.corpus, config, story),
+        certificate=judged.certificate,
     )
-    return Training(draft, scored, story.findings())
+    return Training(draft, judged.scored, story.findings())
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Experts and a head, with everything that is chosen on their scores."""
+
+    taken: list[Taken]
+    fusion: Fusion
+    scored: Scored
+    calibrations: dict[ExpertSet, Calibration]
+    choice: PolicyChoice
+    certificate: Certificate
+
+
+def _judged(school: "School", taken: list[Taken], fusion: Fusion, scored: Scored) -> Judged:
+    config, experts = school.config, tuple(own.expert for own in taken)
+    calibrations = _calibrations(school.corpus, taken, scored, config)
+    ground = ground_of(scored, experts, calibrations)
+    choice = choose_policy(ground, config.acceptance, config.policy, school.options.seed)
+    scores = routed_scores(scored, routed(choice.policy, experts, scored, calibrations), calibrations)
+    return Judged(taken, fusion, scored, calibrations, choice, certify(scores, scored, config.acceptance))
+
+
+@dataclass(frozen=True, eq=False)
+class School:
+    """What every stage is given, and the stages."""
+
+    corpus: Corpus
+    config: TrainConfig
+    options: TrainOptions
+    progress: Progress
+
+    def compete(self) -> list[Standing]:
+        for expert in self.config.experts:
+            self.corpus.modality(expert.modality)
+        standings = []
+        for modality in self.corpus.modalities:
+            own = [expert for expert in self.config.experts if expert.modality == modality.name]
+            for expert in own if self.config.experts else candidates(self.corpus, modality, self.options):
+                standings.append(self._stand(expert, ["train"]))
+        return standings
+
+    def _stand(self, expert: ExpertConfig, splits: Sequence[Split]) -> Standing:
+        material = _material(self, expert, splits)
+        fold = folds(material.groups, self.config.num_folds, self.options.seed)
+        number = [fold[group] for group in material.groups]
+        stage = expert.name if len(splits) == 1 else f"{expert.name} again"
+        standing = stand(material, number, self.config.cross_fit, partial(self.progress, stage))
+        _log.info("%s: area under the curve %.3f on held-out groups of %s", stage, standing.auc, " and ".join(splits))
+        return standing
+
+    def take(self, standings: Sequence[Standing]) -> list[Taken]:
+        """All where the configuration names them; else those that win their modality."""
+        kept = standings if self.config.experts else _winners(standings)
+        return [take(own, partial(self.progress, own.name)) for own in kept]
+
+    def fuse(self, taken: Sequence[Taken]) -> Fusion:
+        """The head alone, or together with the encoders where labels per modality leave defects unexplained."""
+        torch.set_num_threads(1)  # The head is so small that a second thread only waits.
+        strange = unexplained(self.corpus.labelled("train"), self.corpus.modalities)
+        epochs = self.config.joint.epochs or (JOINT_EPOCHS if strange and self.config.joint.automatic else 0)
+        if epochs:
+            torch.manual_seed(self.options.seed)
+            head = FusionHead(head_form(self.corpus, [own.expert for own in taken], self.config))
+            settings = self.config.joint.model_copy(update={"epochs": epochs})
+            experts = [own.expert for own in taken]
+            told = partial(self.progress, "together")
+            found = fine_tune(experts, head, self.corpus, settings, self.options.seed, told)
+            if found.kept:
+                return fused_jointly(self.corpus, taken, head, found)
+        return fuse(self.corpus, taken, self.config, self.options.seed, partial(self.progress, "fusion head"))
+
+    def may_refit(self, standings: Sequence[Standing], judged: Judged) -> bool:
+        """Evidence that cannot certify what is asked teaches more than it proves."""
+        names = {own.expert.name for own in judged.taken}
+        quick = all(own.complete for own in standings if own.name in names)
+        asked = self.config.refit == "auto" and judged.certificate.claim is None
+        return asked and quick and judged.fusion.head.steps == 0
+
+    def refit(self, first: Judged) -> Judged:
+        """The same experts on training and calibration pieces together; everything else from scores out of fold."""
+        configs = [own.expert.config for own in first.taken]
+        taken = [take(self._stand(own, BOTH), partial(self.progress, f"{own.name} again")) for own in configs]
+        fusion = calibrated_again(self.corpus, taken, first.fusion, self.config, self.options.seed)
+        scored = score_out_of_fold(self.corpus, taken, fusion, BOTH)
+        if scored is None:
+            return first
+        again = _judged(self, taken, fusion, scored)
+        sure_below = again.certificate.sure_below
+        told = first.certificate.model_copy(update={"of_these_encoders": False, "sure_below": sure_below})
+        return replace(again, certificate=told)
 
 
 def _prepare_torch(config: TrainConfig, options: TrainOptions) -> None:
@@ -97,22 +198,6 @@ def _prepare_torch(config: TrainConfig, options: TrainOptions) -> None:
     random.seed(options.seed)
     np.random.seed(options.seed)
     torch.manual_seed(options.seed)
-
-
-def _compete(corpus: Corpus, config: TrainConfig, options: TrainOptions, progress: Progress) -> list[Standing]:
-    standings = []
-    for modality in corpus.modalities:
-        own = [expert for expert in config.experts if expert.modality == modality.name]
-        for expert in own if config.experts else candidates(corpus, modality, options):
-            material = _material(corpus, expert, config, options)
-            fold = folds(material.groups, config.num_folds, options.seed)
-            number = [fold[group] for group in material.groups]
-            standing = stand(material, number, config.cross_fit, partial(progress, expert.name))
-            _log.info("%s: area under the curve %.3f on held-out groups", expert.name, standing.auc)
-            standings.append(standing)
-    for expert in config.experts:
-        corpus.modality(expert.modality)
-    return standings
 
 
 def candidates(corpus: Corpus, modality: Modality, options: TrainOptions) -> list[ExpertConfig]:
@@ -124,8 +209,9 @@ def candidates(corpus: Corpus, modality: Modality, options: TrainOptions) -> lis
     return sensor_candidates(modality, len(recordings))
 
 
-def _material(corpus: Corpus, expert: ExpertConfig, config: TrainConfig, options: TrainOptions) -> Material:
-    found = list(corpus.examples("train", corpus.modality(expert.modality).name).values())
+def _material(school: School, expert: ExpertConfig, splits: Sequence[Split]) -> Material:
+    corpus, config, options = school.corpus, school.config, school.options
+    found = list(corpus.examples_of(splits, expert.modality).values())
     recordings = [example.recording for example in found]
     form = input_form(expert, recordings)
     return Material(
@@ -142,10 +228,7 @@ def _material(corpus: Corpus, expert: ExpertConfig, config: TrainConfig, options
     )
 
 
-def _kept(standings: list[Standing], choose: bool) -> list[Standing]:
-    """All where the configuration names them; else those that win their modality."""
-    if not choose:
-        return standings
+def _winners(standings: Sequence[Standing]) -> list[Standing]:
     modalities = dict.fromkeys(own.material.config.modality for own in standings)
     return [own for name in modalities for own in keep([s for s in standings if s.material.config.modality == name])]
 
@@ -162,15 +245,14 @@ def _calibrations(
     }
 
 
-def _provenance(
-    corpus: Corpus, options: TrainOptions, fusion: Fusion, choice: PolicyChoice
-) -> dict[str, str | int | float]:
+def _provenance(corpus: Corpus, options: TrainOptions, judged: Judged) -> dict[str, str | int | float]:
     return {
         "seed": options.seed,
         "train_pieces": len(corpus.split("train")),
         "calibration_pieces": len(corpus.split("calibration")),
-        "head_steps": fusion.head.steps,
-        "routing": " ".join(choice.findings),
+        "encoders_fitted_on": "train" if judged.certificate.of_these_encoders else "train and calibration",
+        "head_steps": judged.fusion.head.steps,
+        "routing": " ".join(judged.choice.findings),
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
