@@ -27,7 +27,7 @@ def evaluate(bundle: Path, manifest: Path, split: Split, false_reject_rate: floa
     demand_grouped_splits(rows)
     model = open_bundle(bundle)
     pieces, reference = (
-        Examined(model, manifest.parent, _labelled(rows, name), partial(progress, name))
+        Examined(model, manifest.parent, labelled(rows, name), partial(progress, name))
         for name in (split, "calibration")
     )
     labels = _labels(pieces)
@@ -153,7 +153,7 @@ def _experts_of(pieces: Examined, modality: str) -> list[str]:
     return [expert.name for expert in pieces.model.schema.experts if expert.modality == modality]
 
 
-def _labelled(rows: Sequence[PieceRow], split: str) -> list[PieceRow]:
+def labelled(rows: Sequence[PieceRow], split: str) -> list[PieceRow]:
     found = [row for row in rows if row.split == split and row.label != "unknown"]
     if {row.label for row in found} < {"ok", "nok"}:
         raise ManifestError(f"split {split} has no pieces labelled ok and nok: nothing can be compared")

@@ -55,12 +55,20 @@ class Examined:
 
     def scores(self, ran: Sequence[ExpertSet]) -> Scores:
         """Calibrated defect scores had only these experts run, per piece; NaN where none did."""
-        asked = [(index, experts) for index, experts in enumerate(ran) if experts]
+        result = self.logits(ran)
+        for index, experts in enumerate(ran):
+            if not np.isnan(result[index]):
+                calibration = self.model.calibrations[experts]
+                result[index] = probability(float(result[index]), calibration.temperature, calibration.bias)
+        return result
+
+    def logits(self, ran: Sequence[ExpertSet]) -> Scores:
+        """The head's defect log-odds before calibration; NaN where none of these experts, or not all, could run."""
+        asked = [(i, own) for i, own in enumerate(ran) if own and own <= self._seen.looks[i].keys()]
         result = np.full(len(ran), np.nan)
-        for (index, experts), fused in zip(asked, self._seen.fuse_parts(asked), strict=True):
-            calibration = self.model.calibrations[experts]
+        for (index, _), fused in zip(asked, self._seen.fuse_parts(asked), strict=True):
             if fused is not None:
-                result[index] = probability(float(fused.logits[0]), calibration.temperature, calibration.bias)
+                result[index] = fused.logits[0]
         return result
 
     def present(self, index: int) -> frozenset[str]:

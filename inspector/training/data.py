@@ -104,6 +104,13 @@ def own_group(row: PieceRow, modality: Modality) -> str:
     return row.groups.get(modality.name, row.groups.get(general, joint))
 
 
+def units_of(row: PieceRow, modalities: Sequence[Modality]) -> frozenset[str]:
+    """What the evidence of a piece rests on: the recordings that carry its defect where that is known, else all."""
+    labels = {modality.name: own_label(row, modality) for modality in modalities}
+    carriers = [m for m in modalities if labels[m.name] == "nok"] if row.label == "nok" else []
+    return frozenset(f"{m.name}={own_group(row, m)}" for m in carriers or modalities)
+
+
 def targets_of(row: PieceRow, label: Label, classes: Sequence[str], own: Sequence[str]) -> NDArray[np.float32]:
     """(1 + K) for a label of a piece or of one modality; classes that the modality cannot show are 0."""
     values = np.full(1 + len(classes), np.nan, np.float32)

@@ -19,7 +19,7 @@ from inspector.manifest import PieceRow, Split
 from inspector.training.compete import Taken
 from inspector.training.config import TrainConfig
 from inspector.training.corpus import Corpus
-from inspector.training.data import own_group, own_label
+from inspector.training.data import units_of
 from inspector.training.encoder_fit import encode
 from inspector.training.export import DraftExpert
 from inspector.training.head_fit import Encodings, FittedHead, HeadRun, Lesson, fit_head
@@ -172,7 +172,7 @@ def _scored(
     return Scored(
         piece_ids=tuple(row.piece_id for row in rows),
         labels=np.array([row.label == "nok" for row in rows]),
-        units=tuple(units_of(corpus, row) for row in rows),
+        units=tuple(units_of(row, corpus.modalities) for row in rows),
         experts=tuple(own.expert.name for own in taken),
         expert_logits=torch.where(present_PE.T > 0, expert_EP, torch.nan).numpy().astype(np.float64),
         sets=fusion.sets,
@@ -180,13 +180,6 @@ def _scored(
         cpu_s=costs_E1 * present_PE.T.numpy(),
         unseen=np.full(len(rows), unseen),
     )
-
-
-def units_of(corpus: Corpus, row: PieceRow) -> frozenset[str]:
-    """What the evidence of a piece rests on: the recordings that carry its defect where that is known, else all."""
-    labels = {modality.name: own_label(row, modality) for modality in corpus.modalities}
-    named = [m for m in corpus.modalities if labels[m.name] == "nok"] if row.label == "nok" else []
-    return frozenset(f"{m.name}={own_group(row, m)}" for m in named or corpus.modalities)
 
 
 def _joined(first: Scored, second: Scored) -> Scored:

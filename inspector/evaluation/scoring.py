@@ -1,0 +1,28 @@
+"""Turns examined pieces into scores for every set of experts that could have run. Knows no policy and no figures."""
+
+import numpy as np
+
+from fusion.scored import Scored
+from inspector.evaluation.examine import Examined
+from inspector.training.data import units_of
+from inspector.training.subsets import expert_sets
+
+
+def scored(seen: Examined) -> Scored:
+    """The pieces' as the serving code scores them; costs are those that the bundle states."""
+    schema = seen.model.schema
+    sets = tuple(map(frozenset, expert_sets(schema.experts)))
+    names = tuple(expert.name for expert in schema.experts)
+    expert_logits = np.stack([seen.expert_logits(name) for name in names])
+    costs_s = np.array([[expert.cost_ms / 1e3] for expert in schema.experts])
+    return Scored(
+        piece_ids=tuple(row.piece_id for row in seen.rows),
+        labels=np.array([row.label == "nok" for row in seen.rows]),
+        units=tuple(units_of(row, schema.modalities) for row in seen.rows),
+        experts=names,
+        expert_logits=expert_logits,
+        sets=sets,
+        logits=np.stack([seen.logits([own] * len(seen.rows)) for own in sets]),
+        cpu_s=costs_s * ~np.isnan(expert_logits),
+        unseen=np.ones(len(seen.rows), np.bool_),
+    )

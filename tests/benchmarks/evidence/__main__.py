@@ -1,0 +1,93 @@
+"""Prints the evidence for what the product claims, table by table, and writes it down with plots.
+
+    python -m tests.benchmarks.evidence --maker MAKE_BENCHMARKS.PY --weights NAME=FILE [--quick] [--all] [--only TABLE]
+
+MAKER builds the real sets (OUT --seed N --only SET); without it the simulated lines alone are measured.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.benchmarks.evidence import (
+    accuracy,
+    certificates,
+    cold_start,
+    consistency,
+    continual,
+    disagreement,
+    distillation,
+    explanations,
+    frontier,
+    lora,
+    missing,
+)
+from tests.benchmarks.evidence.bench import Bench
+from tests.benchmarks.evidence.page import write_page
+from tests.benchmarks.evidence.table import Table
+from tests.benchmarks.evidence.workshop import Workshop
+
+Run = Callable[[Bench], Table]
+TABLES: Mapping[str, Run] = {
+    "accuracy": accuracy.run,
+    "disagreement": disagreement.run,
+    "frontier": frontier.run,
+    "missing": missing.run,
+    "certificates": certificates.run,
+    "cold_start": cold_start.run,
+    "explanations": explanations.run,
+}
+FURTHER: Mapping[str, Run] = {
+    "lora": lora.run,
+    "continual": continual.run,
+    "distillation": distillation.run,
+    "consistency": consistency.run,
+}
+SEEDS, QUICK_SEEDS = (7, 8, 9, 10, 11), (7,)
+
+
+def main() -> None:
+    asked = _arguments()
+    chosen = {**TABLES, **(FURTHER if asked.all or asked.only in FURTHER else {})}
+    if asked.only:
+        chosen = {asked.only: chosen[asked.only]}
+    weights = dict(item.split("=", 1) for item in asked.weights)
+    seeds = QUICK_SEEDS if asked.quick or asked.only in FURTHER else SEEDS
+    workshop = Workshop(
+        asked.folder, seeds, {name: Path(file).resolve() for name, file in weights.items()}, asked.maker
+    )
+    start = time.monotonic()
+    if not asked.only:
+        workshop.make_all()
+    tables = []
+    for name, run in chosen.items():
+        tables.append(run(workshop))
+        print(f"\n{tables[-1].markdown()}\n[{name}: {time.monotonic() - start:.0f} s since the start]", flush=True)
+        write_page(asked.folder / "results", tables, time.monotonic() - start)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="make bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, default=Path("run/bench"), help="all data, bundles and results")
+    parser.add_argument("--maker", type=Path, default=_path("BENCH_MAKER"), help="or the variable BENCH_MAKER")
+    parser.add_argument("--weights", action="append", default=_words("BENCH_WEIGHTS"), help="or BENCH_WEIGHTS")
+    parser.add_argument("--quick", action="store_true", help="one benchmark seed instead of five")
+    parser.add_argument("--all", action="store_true", help="also adaptation, distillation and consistency")
+    parser.add_argument("--only", choices=[*TABLES, *FURTHER], help="one table")
+    return parser.parse_args()
+
+
+def _path(variable: str) -> Path | None:
+    return Path(os.environ[variable]) if os.environ.get(variable) else None
+
+
+def _words(variable: str) -> list[str]:
+    return os.environ.get(variable, "").split()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""Table: how well fusion, each modality and noisy-or of the same encoders tell good pieces from defective ones."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusion.calibration import Labels, Scores, fit, probability
+from fusion.scored import ExpertSet, Scored
+from inspector.bundle.load import load
+from inspector.bundle.schema import Bundle
+from inspector.evaluation.figures import area_under_curve
+from inspector.manifest import read_manifest
+from inspector.training.data import own_label
+from tests.benchmarks.evidence.as_routed import as_routed, calibrations_of
+from tests.benchmarks.evidence.bench import Bench, Trained
+from tests.benchmarks.evidence.table import Table
+
+GOALS = {"wafer": (0.95, 0.98), "tile_tap": (0.84, 0.92), "cell_tap": (0.87, 0.94)}
+PEER = {"wafer": ".868 / .935", "tile_tap": ".769 / .841", "cell_tap": ".811 / .896"}
+"""Best late fusion of frozen embeddings, log-mel statistics and logistic regression, as given with the sets."""
+FUSED, NOISY_OR, ROUTED = "fused, all experts", "noisy-or of the same encoders", "as shipped (routed)"
+NUM_DRAWS = 1000
+COLUMNS = ("set", "score", "accuracy, limit from calibration", "accuracy, best limit on test", "AUC", "goal", "peer")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One kind of score on one test split, with what the calibration pieces say of it."""
+
+    calibration: Scores
+    calibration_labels: Labels
+    test: Scores
+    labels: Labels
+
+    @property
+    def limit(self) -> float:
+        return best_limit(self.calibration, self.calibration_labels)
+
+    def accuracy(self) -> float:
+        return accuracy(self.test, self.labels, self.limit)
+
+    def best_accuracy(self) -> float:
+        return accuracy(self.test, self.labels, best_limit(self.test, self.labels))
+
+    def auc(self) -> float:
+        return area_under_curve(self.test, self.labels)
+
+
+def run(bench: Bench) -> Table:
+    rows, notes = [], []
+    for name in bench.sets():
+        seeds = [bench.trained(name, seed) for seed in bench.seeds]
+        found = [judged(own) for own in seeds]
+        for kind in dict.fromkeys(kind for own in found for kind in own):
+            rows.append(_row(name, kind, [own[kind] for own in found if kind in own]))
+        notes += [_against_noisy_or(name, seeds, found), _met(name, [own[FUSED] for own in found])]
+    seeds_text = ", ".join(map(str, bench.seeds))
+    return Table(
+        name="accuracy",
+        title="Fusion, single modalities, noisy-or",
+        asked="Accuracy and area under the curve on the test splits, mean ± standard deviation over benchmark seeds "
+        f"{seeds_text}; an error of ranking shows in the AUC, one of the limit in the distance of the two accuracies. "
+        "Fusion is to be no worse than noisy-or of the same encoders within its interval.",
+        columns=COLUMNS,
+        rows=rows,
+        notes=[
+            *notes,
+            "In these sets image and signal are paired at random given their labels: noisy-or is close to the best "
+            "that any fusion can do. What attention adds is measured on the simulated line with disagreements.",
+        ],
+    )
+
+
+def judged(trained: Trained) -> dict[str, Judged]:
+    schema = load(trained.bundle).schema
+    parts = (trained.calibration, trained.test)
+    everything = frozenset(expert.name for expert in schema.experts)
+    kinds: dict[str, Sequence[Scores]] = {FUSED: [_dense(schema, part, everything) for part in parts]}
+    kinds[ROUTED] = [as_routed(schema, part).scores for part in parts]
+    kinds[NOISY_OR] = _noisy_or(schema, trained)
+    for modality in schema.modalities:
+        own = frozenset(expert.name for expert in schema.experts if expert.modality == modality.name)
+        kinds[f"{modality.name} alone"] = [_dense(schema, part, own) for part in parts]
+    return {
+        kind: Judged(first, trained.calibration.labels, second, trained.test.labels)
+        for kind, (first, second) in kinds.items()
+    }
+
+
+def _dense(schema: Bundle, scored: Scored, experts: ExpertSet) -> Scores:
+    own = calibrations_of(schema)[experts]
+    return probability(scored.of(experts), own.temperature, own.bias)
+
+
+def _noisy_or(schema: Bundle, trained: Trained) -> list[Scores]:
+    """1 - product of (1 - p), p from the mean of the log-odds of a modality's experts, each calibrated by itself."""
+    good = [np.ones(len(part.labels)) for part in (trained.calibration, trained.test)]
+    labels = _own_labels(schema, trained)
+    for modality in schema.modalities:
+        means = [np.zeros(len(part.labels)) for part in (trained.calibration, trained.test)]
+        names = [expert.name for expert in schema.experts if expert.modality == modality.name]
+        for name in names:
+            row = trained.calibration.experts.index(name)
+            found = fit(trained.calibration.expert_logits[row], labels[modality.name])
+            for mean, part in zip(means, (trained.calibration, trained.test), strict=True):
+                mean += (part.expert_logits[row] / found.temperature + found.bias) / len(names)
+        good = [own * (1 - probability(mean, 1.0, 0.0)) for own, mean in zip(good, means, strict=True)]
+    return [1 - own for own in good]
+
+
+def _own_labels(schema: Bundle, trained: Trained) -> Mapping[str, Labels]:
+    rows = {row.piece_id: row for row in read_manifest(trained.manifest)}
+    return {
+        modality.name: np.array(
+            [(own_label(rows[own], modality) or rows[own].label) == "nok" for own in trained.calibration.piece_ids]
+        )
+        for modality in schema.modalities
+    }
+
+
+def accuracy(scores: Scores, labels: Labels, limit: float) -> float:
+    return float(np.mean((scores >= limit) == labels))
+
+
+def best_limit(scores: Scores, labels: Labels) -> float:
+    """Of the most right decisions; the middle between two scores."""
+    order = np.argsort(scores)
+    ranked, defective = scores[order], labels[order]
+    right = np.concatenate([[labels.sum()], labels.sum() + np.cumsum(np.where(defective, -1, 1))])
+    edges = np.concatenate([[ranked[0] - 1], (ranked[1:] + ranked[:-1]) / 2, [ranked[-1] + 1]])
+    return float(edges[int(np.argmax(right))])
+
+
+def _row(name: str, kind: str, found: Sequence[Judged]) -> list[str]:
+    goal = "{:.2f} / {:.2f}".format(*GOALS[name]) if kind == FUSED else ""
+    return [
+        name,
+        kind,
+        _spread([own.accuracy() for own in found]),
+        _spread([own.best_accuracy() for own in found]),
+        _spread([own.auc() for own in found]),
+        goal,
+        PEER[name] if kind == FUSED else "",
+    ]
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else f"{values[0]:.3f}"
+
+
+def _met(name: str, found: Sequence[Judged]) -> str:
+    reached = (float(np.mean([own.accuracy() for own in found])), float(np.mean([own.auc() for own in found])))
+    words = "reached" if all(own >= goal for own, goal in zip(reached, GOALS[name], strict=True)) else "missed"
+    return f"{name}: goal {words} ({reached[0]:.3f} / {reached[1]:.3f})."
+
+
+def _against_noisy_or(name: str, seeds: Sequence[Trained], found: Sequence[Mapping[str, Judged]]) -> str:
+    draws = np.array(
+        [_differences(own, kinds, number) for number, (own, kinds) in enumerate(zip(seeds, found, strict=True))]
+    )
+    accuracy_draws, auc_draws = draws.mean(0).T
+    return (
+        f"{name}: fused minus noisy-or, 95 % of {NUM_DRAWS} bootstraps over recordings: accuracy "
+        f"{_interval(accuracy_draws)}, AUC {_interval(auc_draws)}."
+    )
+
+
+def _interval(draws: NDArray[np.float64]) -> str:
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return f"{low:+.3f} to {high:+.3f}"
+
+
+def _differences(trained: Trained, kinds: Mapping[str, Judged], seed: int) -> NDArray[np.float64]:
+    """(draws, 2): differences of accuracy and of AUC, groups of recordings drawn with replacement."""
+    groups = np.unique([min(own) for own in trained.test.units], return_inverse=True)[1]
+    members = [np.flatnonzero(groups == group) for group in range(groups.max() + 1)]
+    limits = {kind: kinds[kind].limit for kind in (FUSED, NOISY_OR)}
+    rng, differences = np.random.default_rng(seed), []
+    for _ in range(NUM_DRAWS):
+        rows = np.concatenate([members[group] for group in rng.integers(len(members), size=len(members))])
+        labels = trained.test.labels[rows]
+        first, second = ((kinds[kind].test[rows], limits[kind]) for kind in (FUSED, NOISY_OR))
+        differences.append(
+            (
+                accuracy(first[0], labels, first[1]) - accuracy(second[0], labels, second[1]),
+                area_under_curve(first[0], labels) - area_under_curve(second[0], labels),
+            )
+        )
+    return np.array(differences)

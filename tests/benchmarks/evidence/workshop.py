@@ -1,0 +1,126 @@
+"""Makes what the tables measure on, once, in one folder: data sets, bundles, scores. Implements `Bench`."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from inspector.evaluation.evaluate import labelled
+from inspector.evaluation.examine import Examined, open_bundle
+from inspector.evaluation.scoring import scored
+from inspector.manifest import read_manifest
+from inspector.simulation.dataset import write_dataset
+from inspector.simulation.pieces import LineSettings
+from inspector.training.checkpoint import save_checkpoint
+from inspector.training.config import Fitting, ImageExpert, SignalExpert, TrainConfig
+from inspector.training.export import write_bundle
+from inspector.training.train import TrainOptions, train
+from tests.benchmarks.evidence.bench import REAL_SETS, Trained
+from tests.benchmarks.evidence.keeping import read_scored, write_scored
+
+NUM_PROCESSES = 2
+
+
+def _line(full_px: int, scout_px: int, epochs: int) -> TrainConfig:
+    """A scout and a full expert for the camera, one for the microphone, all from scratch."""
+    fitting = Fitting(epochs=epochs)
+    return TrainConfig(
+        name="line",
+        experts=(
+            ImageExpert(
+                name="top-scout", modality="top", scout=True, height_px=scout_px, width_px=scout_px, fitting=fitting
+            ),
+            ImageExpert(
+                name="top-full", modality="top", scout=False, height_px=full_px, width_px=full_px, fitting=fitting
+            ),
+            SignalExpert(name="mic-scout", modality="mic", encoder="log_mel", scaling="none", fitting=fitting),
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A simulated line of the bench."""
+
+    settings: LineSettings
+    num_pieces: int
+    config: TrainConfig
+
+
+SIMULATED: Mapping[str, Simulated] = {
+    "rare_hard": Simulated(LineSettings(seed=7, scenario="rare_hard", defect_share=0.3), 2400, _line(96, 32, 12)),
+    "certified": Simulated(LineSettings(seed=7, defect_share=0.5), 4500, _line(96, 48, 6)),
+}
+
+
+@dataclass(frozen=True)
+class Workshop:
+    folder: Path
+    seeds: Sequence[int]
+    weights: Mapping[str, Path]
+    maker: Path | None
+    """The script that builds the real sets: MAKER OUT --seed N; None: only simulated lines are measured."""
+
+    def sets(self) -> Sequence[str]:
+        return REAL_SETS if self.maker else ()
+
+    def manifest(self, name: str, seed: int) -> Path:
+        data = self.folder / "data" / (name if name in SIMULATED else f"seed-{seed}/{name}")
+        path = data / "manifest.jsonl"
+        if path.exists():
+            return path
+        if name in SIMULATED:
+            return write_dataset(data, SIMULATED[name].num_pieces, SIMULATED[name].settings)
+        if self.maker is None:
+            raise FileNotFoundError(f"{path}: there is no script that builds {name}; give one by --maker")
+        command = [sys.executable, str(self.maker), str(data.parent), "--seed", str(seed), "--only", name]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return path
+
+    def trained(self, name: str, seed: int) -> Trained:
+        return self._trained(name, SIMULATED[name].settings.seed if name in SIMULATED else seed)
+
+    @cache  # noqa: B019 - one workshop lives as long as the process
+    def _trained(self, name: str, seed: int) -> Trained:
+        own = self.folder / "trained" / f"{name}-{seed}"
+        if not (own / "test.npz").exists():
+            _make(self, name, seed, own)
+        calibration, test = (read_scored(own / f"{part}.npz") for part in ("calibration", "test"))
+        return Trained(name, seed, self.manifest(name, seed), own / "bundle", own / "checkpoint", calibration, test)
+
+    def make_all(self) -> None:
+        """Everything that is to be trained, two at a time: each process takes one core."""
+        jobs = [(name, seed) for name in self.sets() for seed in self.seeds]
+        jobs = [(name, self.seeds[0]) for name in SIMULATED] + jobs
+        with ProcessPoolExecutor(NUM_PROCESSES, get_context("spawn")) as pool:
+            waiting = [pool.submit(_prepare, self, name, seed) for name, seed in jobs]
+            for done, future in enumerate(waiting, 1):
+                print(f"[{time.strftime('%H:%M:%S')}] {done}/{len(jobs)} {future.result()}", flush=True)
+
+
+def _prepare(workshop: Workshop, name: str, seed: int) -> str:
+    start = time.monotonic()
+    workshop.trained(name, seed)
+    return f"{name} {seed} trained and examined in {time.monotonic() - start:.0f} s"
+
+
+def _make(workshop: Workshop, name: str, seed: int, own: Path) -> None:
+    torch.set_num_threads(1)
+    manifest = workshop.manifest(name, seed)
+    config = SIMULATED[name].config if name in SIMULATED else TrainConfig(name=name)
+    training = train(manifest, config, TrainOptions(weights=workshop.weights), lambda stage, done, total: None)
+    own.mkdir(parents=True, exist_ok=True)
+    (own / "findings.txt").write_text("\n".join(training.findings) + "\n", encoding="utf-8")
+    save_checkpoint(own / "checkpoint", training.draft)
+    write_bundle(own / "bundle", training.draft)
+    write_scored(own / "calibration.npz", training.scored)
+    rows = labelled(read_manifest(manifest), "test")
+    seen = Examined(open_bundle(own / "bundle"), manifest.parent, rows, lambda done, total: None)
+    write_scored(own / "test.npz", scored(seen))
