@@ -93,9 +93,9 @@ def run(bench: Bench) -> Table:
             "no miss), so `above promise there` is no breach; `refuted there` is: the count is one that a kept "
             "promise shows in less than 5 of 100.",
             "Held: good pieces that the certified limit sends to REVIEW or FAIL, by that limit alone.",
-            "Where encoders were fitted again on the calibration pieces (no certificate holds then, and the bundle says "
-            "so), the columns up to `good pieces held` are of the encoders before that, and the draws are of test "
-            "pieces alone.",
+            "Where encoders were fitted again on the calibration pieces (then no certificate holds, and the "
+            "bundle says so), the columns up to `good pieces held` are of the encoders before that, and the draws are "
+            "of test pieces alone.",
             "Head, calibrations and policy were chosen on the calibration split, whose scores are cross-fitted: what "
             "little they know of it is in its evidence too.",
         ],

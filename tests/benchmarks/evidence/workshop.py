@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -60,7 +59,7 @@ SIMULATED: Mapping[str, Simulated] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Workshop:
     folder: Path
     seeds: Sequence[int]
@@ -87,7 +86,6 @@ class Workshop:
     def trained(self, name: str, seed: int) -> Trained:
         return self._trained(name, SIMULATED[name].settings.seed if name in SIMULATED else seed)
 
-    @cache  # noqa: B019 - one workshop lives as long as the process
     def _trained(self, name: str, seed: int) -> Trained:
         own = self.folder / "trained" / f"{name}-{seed}"
         if not (own / "test.npz").exists():
