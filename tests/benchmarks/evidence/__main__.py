@@ -9,6 +9,8 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from tests.benchmarks.evidence import (
@@ -27,16 +29,16 @@ from tests.benchmarks.evidence import (
 from tests.benchmarks.evidence.bench import Bench
 from tests.benchmarks.evidence.page import write_page
 from tests.benchmarks.evidence.table import Table
-from tests.benchmarks.evidence.workshop import Workshop
+from tests.benchmarks.evidence.workshop import NUM_PROCESSES, Workshop
 
 Run = Callable[[Bench], Table]
 TABLES: Mapping[str, Run] = {
     "accuracy": accuracy.run,
     "disagreement": disagreement.run,
     "frontier": frontier.run,
+    "cold_start": cold_start.run,
     "missing": missing.run,
     "certificates": certificates.run,
-    "cold_start": cold_start.run,
     "explanations": explanations.run,
 }
 FURTHER: Mapping[str, Run] = {
@@ -62,10 +64,11 @@ def main() -> None:
     if not asked.only:
         workshop.make_all()
     tables = []
-    for name, run in chosen.items():
-        tables.append(run(workshop))
-        print(f"\n{tables[-1].markdown()}\n[{name}: {time.monotonic() - start:.0f} s since the start]", flush=True)
-        write_page(asked.folder / "results", tables, time.monotonic() - start)
+    with ProcessPoolExecutor(NUM_PROCESSES, get_context("spawn")) as pool:
+        for name, table in [(name, pool.submit(run, workshop)) for name, run in chosen.items()]:
+            tables.append(table.result())
+            print(f"\n{tables[-1].markdown()}\n[{name}: {time.monotonic() - start:.0f} s since the start]", flush=True)
+            write_page(asked.folder / "results", tables, time.monotonic() - start)
 
 
 def _arguments() -> argparse.Namespace:
