@@ -3,6 +3,7 @@
 Knows recordings and their own labels, no piece.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ from inspector.training.export import DraftExpert, cost_ms, input_shape, to_onnx
 from inspector.training.frozen_fit import FrozenCourse
 from inspector.training.inputs import Encoder
 from inspector.training.kernel_fit import KernelCourse
+from inspector.training.lora import tuning_of
+
+_log = logging.getLogger("inspector.training")
 
 WORTH = 0.005
 """Area under the curve by which a thorough expert must beat the scout of its modality to be kept beside it."""
@@ -66,9 +70,12 @@ def course_of(material: Material, cross_fit: bool) -> Course:
         return KernelCourse(material)
     if isinstance(config, ImageExpert) and config.readout == "kernel":
         return KernelCourse(material)
-    if isinstance(config, ImageExpert) and config.freeze:
-        return FrozenCourse(material)
-    return ScratchCourse(material, cross_fit)
+    if not isinstance(config, ImageExpert):
+        return ScratchCourse(material, cross_fit)
+    choice = tuning_of(config, len(set(material.groups)))
+    if choice.warning:
+        _log.warning(choice.warning)
+    return FrozenCourse(material) if choice.tuning == "frozen" else ScratchCourse(material, cross_fit, choice.tuning)
 
 
 def stand(material: Material, folds: Sequence[int], cross_fit: bool, report: Callable[[int, int], None]) -> Standing:

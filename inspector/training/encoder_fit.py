@@ -19,6 +19,7 @@ from inspector.training.augment import augment_pictures, augment_signals
 from inspector.training.config import ExpertConfig, ImageExpert
 from inspector.training.course import Fitted, Material, Report, rows_of
 from inspector.training.inputs import Encoder, build_encoder, cut
+from inspector.training.lora import Tuning, tuned
 
 CLASS_WEIGHT = 0.3
 """Of the classes together, beside 1 for the defect."""
@@ -134,8 +135,8 @@ class EncoderFit:
 class ScratchCourse:
     """Implements `Course` for networks whose every weight is fitted: the last fit is kept, for each takes long."""
 
-    def __init__(self, material: Material, every_fold: bool) -> None:
-        self._material, self._every_fold = material, every_fold
+    def __init__(self, material: Material, every_fold: bool, tuning: Tuning = "full") -> None:
+        self._material, self._every_fold, self._tuning = material, every_fold, tuning
         self._kept: tuple[Encoder, Fitted] | None = None
 
     def cross_fitted(self, folds: Sequence[int], report: Report) -> Float[Tensor, "R O"]:
@@ -158,12 +159,13 @@ class ScratchCourse:
         own = self._material
         torch.manual_seed(own.seed)
         module = build_encoder(own.config, own.form, own.widths, own.weights)
-        fitted = EncoderFit(module, own.config, own.form).run(
-            Recordings(own.inputs[fit], own.targets[fit]),
-            Recordings(own.inputs[held], own.targets[held]),
-            schedule(own.config, own.epochs),
-            report,
-        )
+        with tuned(module, self._tuning):
+            fitted = EncoderFit(module, own.config, own.form).run(
+                Recordings(own.inputs[fit], own.targets[fit]),
+                Recordings(own.inputs[held], own.targets[held]),
+                schedule(own.config, own.epochs),
+                report,
+            )
         return module, fitted
 
 
