@@ -103,7 +103,7 @@ def test_serving_opens_what_training_wrote(trained):
     model = open_model(load(trained / "bundle"), EngineSettings("onnx", threads=1))
     assert [expert.name for expert in model.schema.experts] == ["top-scout", "top-full", "sensor-scout"]
     assert set(model.calibrations) == {frozenset(names) for names in expert_sets(model.schema.experts)}
-    assert model.schema.policy.mode == "cascade"
+    assert model.schema.provenance["encoders_fitted_on"] == "train"
     assert all(expert.cost_ms > 0 for expert in model.schema.experts)
 
 
