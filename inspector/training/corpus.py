@@ -11,12 +11,21 @@ from torch import Tensor
 
 from inspector.bundle.schema import Modality
 from inspector.manifest import Label, ManifestError, PieceRow, Split, read_manifest
-from inspector.training.data import Example, classes_of, examples, modalities_of, own_label, source_of, targets_of
+from inspector.training.data import (
+    Example,
+    classes_of,
+    examples,
+    modalities_of,
+    own_group,
+    own_label,
+    source_of,
+    targets_of,
+)
 from inspector.training.splits import demand_grouped_splits
 
 
 class Corpus:
-    """Raises ManifestError where splits leak, a split is empty or the training pieces are all of one kind."""
+    """Raises ManifestError where splits leak, or train or calibration lacks a label, a modality or a second group."""
 
     def __init__(self, manifest: Path) -> None:
         self.rows = read_manifest(manifest)
@@ -25,6 +34,8 @@ class Corpus:
         for split in ("train", "calibration"):
             if {row.label for row in self.split(split)} < {"ok", "nok"}:
                 raise ManifestError(f"{manifest}: split {split} needs pieces labelled ok and nok")
+            for modality in self.modalities:
+                _demand_groups(manifest, split, modality, self.split(split))
         self._root = manifest.parent
         self.examples = cache(self._examples)
 
@@ -72,3 +83,14 @@ class Corpus:
         if len(chosen) == len(self.modalities) or None in labels or "unknown" in labels:
             return row.label
         return "nok" if "nok" in labels else "ok"
+
+
+def _demand_groups(manifest: Path, split: Split, modality: Modality, rows: Sequence[PieceRow]) -> None:
+    """Two groups at least: what is fitted on one is judged on another."""
+    groups = {own_group(row, modality) for row in rows if source_of(row, modality.name) is not None}
+    if len(groups) < 2:
+        found = "no recording" if not groups else "recordings of one group alone"
+        raise ManifestError(
+            f"{manifest}: split {split} has {found} of {modality.name}, expected two groups at least: record more "
+            f"pieces with it, or leave {modality.name} out of the manifest"
+        )

@@ -96,7 +96,7 @@ def fit_head(
     scores = torch.full((len(checks), num_sets, num_pieces), math.nan)
     for index, (fit, score) in enumerate(pairs):
         held = torch.tensor(score)
-        run = HeadRun(form, lesson.of(torch.tensor(fit)), settings, seed)
+        run = HeadRun(form, lesson.of(torch.tensor(fit, dtype=torch.long)), settings, seed)
         for check, steps in enumerate(checks):
             run.advance(steps)
             scores[check][:, held] = run.logits(lesson.encodings.of(held))

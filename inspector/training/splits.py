@@ -59,9 +59,10 @@ def crossed_folds(groups: Sequence[Mapping[str, str]], num_folds: int, seed: int
     """Pairs (fit on, score) of indices that share no group of any kind; each index is scored exactly once.
 
     Pairs of recordings connect nearly all pieces, so each kind of group has folds of its own: what is scored lies in
-    one fold of every kind, and what is fitted on lies outside all of these.
+    one fold of every kind, and what is fitted on lies outside all of these. A kind of which all share one group (the
+    only lot) parts nothing.
     """
-    kinds = sorted({kind for own in groups for kind in own})
+    kinds = [kind for kind in sorted({kind for own in groups for kind in own}) if _parts(kind, groups)]
     by_kind = {kind: folds([own.get(kind, "") for own in groups], num_folds, seed) for kind in kinds}
     cells = [tuple(by_kind[kind][own.get(kind, "")] for kind in kinds) for own in groups]
     pairs = []
@@ -71,6 +72,10 @@ def crossed_folds(groups: Sequence[Mapping[str, str]], num_folds: int, seed: int
         if score:
             pairs.append((fit, score))
     return pairs
+
+
+def _parts(kind: str, groups: Sequence[Mapping[str, str]]) -> bool:
+    return len({own.get(kind, "") for own in groups}) > 1
 
 
 def unit_folds(

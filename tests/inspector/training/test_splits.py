@@ -61,3 +61,12 @@ def test_unit_folds_share_no_unit_and_judge_each_piece_once() -> None:
         assert not any(units[piece] & fitted for piece in np.flatnonzero(judge))
         assert learn.sum() > 50
     np.testing.assert_array_equal(np.sum([judge for _, judge in pairs], axis=0), 1)
+
+
+def test_a_kind_of_which_all_share_one_group_does_not_keep_pieces_from_being_fitted_on():
+    groups = [{"image": f"i{n % 6}", "lot": "only"} for n in range(24)]
+    pairs = crossed_folds(groups, 3, seed=0)
+    assert sorted(index for _, score in pairs for index in score) == list(range(24))
+    for fit, score in pairs:
+        assert fit
+        assert {groups[i]["image"] for i in fit}.isdisjoint(groups[i]["image"] for i in score)

@@ -1,0 +1,49 @@
+"""Data that no expert can be fitted or judged on is refused with what is lacking."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from inspector.manifest import ManifestError
+from inspector.training.corpus import Corpus
+
+
+def manifest(folder: Path, sensor_in: tuple[str, ...], groups: int = 2) -> Path:
+    rows = []
+    for split in ("train", "calibration"):
+        for number, label in enumerate(("ok", "nok", "ok", "nok")):
+            name = f"{split}{number}"
+            row = {
+                "piece_id": name,
+                "label": label,
+                "split": split,
+                "groups": {"lot": f"{split}{number % groups}"},
+                "images": [{"camera": "top", "path": f"{name}.png"}],
+            }
+            if split in sensor_in:
+                row["signals"] = [{"sensor": "mic", "kind": "audio", "sample_rate_hz": 16000.0, "path": f"{name}.wav"}]
+            rows.append(json.dumps(row))
+    path = folder / "manifest.jsonl"
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def test_recordings_of_two_groups_in_both_splits_are_enough(tmp_path: Path) -> None:
+    corpus = Corpus(manifest(tmp_path, ("train", "calibration")))
+    assert [modality.name for modality in corpus.modalities] == ["top", "mic"]
+
+
+@pytest.mark.parametrize(
+    ("sensor_in", "groups", "message"),
+    [
+        (("train",), 2, "split calibration has no recording of mic"),
+        (("calibration",), 2, "split train has no recording of mic"),
+        (("train", "calibration"), 1, "split train has recordings of one group alone of top"),
+    ],
+)
+def test_a_split_without_a_modality_or_of_one_group_is_refused(
+    tmp_path: Path, sensor_in: tuple[str, ...], groups: int, message: str
+) -> None:
+    with pytest.raises(ManifestError, match=message):
+        Corpus(manifest(tmp_path, sensor_in, groups))
