@@ -153,7 +153,9 @@ def _crossfit(ground: Ground, seed: int, fit: Callable[[Ground], Sequence[Policy
     for learn, judge in unit_folds(ground.scored.units, NUM_FOLDS, seed):
         part, held = ground.take(learn), ground.take(judge)
         known = part.scored.labels.any() and not part.scored.labels.all()
-        for own, policy in zip(ran, fit(part) if known else policies, strict=True):
+        # Where nothing unrelated is left to fit on, nothing is spared: routes known from these pieces would flatter.
+        held_by = fit(part) if known else [Policy(mode="dense")] * len(policies)
+        for own, policy in zip(ran, held_by, strict=True):
             for piece, names in zip(np.flatnonzero(judge).tolist(), held.routed(policy), strict=True):
                 own[piece] = names
     return (Candidate(policy, point(label, ground.board, own)) for policy, own in zip(policies, ran, strict=True))

@@ -49,6 +49,11 @@ def test_where_nothing_is_saved_the_static_set_ships_and_says_so():
     assert choice.findings[1].startswith("The static set")
 
 
+def test_where_all_pieces_hang_together_no_router_can_be_judged_and_none_ships():
+    lone = replace(made("rare_hard"), units=(frozenset({"lot=1"}),) * 900)
+    assert choose_policy(ground(lone), Acceptance()).policy.mode in ("static", "dense")
+
+
 def test_useless_scouts_cost_no_recall():
     own, dense = judged("blind_thumb", choose_policy(ground(made("blind_thumb")), Acceptance()).policy)
     assert own.quality >= dense.quality - 0.005
