@@ -1,0 +1,120 @@
+"""A kernel machine answers in ONNX Runtime as in torch, whatever it describes, and finds its size in a checkpoint."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+
+from encoders.audio import MelForm
+from encoders.kernel import Describer, KernelEncoder, Machine, NetworkProfile
+from encoders.memory import Usual
+from encoders.profiles import MAP_SIDE_PX, MapProfile, Profile, SoundProfile, TraceProfile
+from encoders.vision import Weights
+from inspector.bundle.schema import ImageInput
+from inspector.training.export import to_onnx
+
+pytestmark = pytest.mark.train
+
+TOKEN_DIM, NUM_CLASSES = 8, 2
+PICTURE = ImageInput(tile_height_px=64, tile_width_px=64)
+CASES = ("fine map", "fine sound", "trace", "network")
+
+
+def describer(name: str) -> tuple[Describer, torch.Tensor]:
+    """With five recordings for it."""
+    random = torch.Generator().manual_seed(1)
+    match name:
+        case "fine map":
+            maps = torch.randint(-1, 2, (5, 1, 1, MAP_SIDE_PX, MAP_SIDE_PX), generator=random).float()
+            return MapProfile(-0.5, 0.5, fine=True), maps
+        case "fine sound":
+            form = MelForm(16000, num_mels=24, max_hz=7200)
+            return SoundProfile(form, fine=True), torch.randn(5, 2, 4096, generator=random)
+        case "trace":
+            return TraceProfile(96), torch.randn(5, 2, 96, generator=random)
+    torch.manual_seed(0)
+    network = NetworkProfile("test_efficientnet", PICTURE, Weights(), (1, 2))
+    return network.eval(), torch.randn(5, 1, 3, 64, 64, generator=random)
+
+
+def machine(width: int, num_supports: int = 7) -> Machine:
+    rng = np.random.default_rng(0)
+    return Machine(
+        centre=rng.normal(size=width).astype(np.float32),
+        scale=rng.uniform(0.5, 2, width).astype(np.float32),
+        supports=rng.normal(size=(num_supports, width)).astype(np.float32),
+        weights=rng.normal(size=(num_supports, 1 + NUM_CLASSES)).astype(np.float32),
+        bias=np.array([0.5, -4, -4], np.float32),
+        gamma=0.5 / width,
+        directions=rng.normal(size=(width, 3)).astype(np.float32),
+    )
+
+
+def fitted(name: str, num_supports: int = 7) -> tuple[KernelEncoder, torch.Tensor]:
+    own, recordings = describer(name)
+    with torch.no_grad():
+        profile: Profile = own(recordings)
+    encoder = KernelEncoder(own, TOKEN_DIM, NUM_CLASSES)
+    encoder.hold(machine(profile.vector.shape[1], num_supports))
+    encoder.usual = Usual(profile.picture)
+    return encoder.eval(), recordings
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_exported_machine_answers_as_torch_does(name: str, tmp_path: Path) -> None:
+    encoder, recordings = fitted(name)
+    to_onnx(encoder, {"input": recordings[:2]}, ("tokens", "logits", "relevance"), tmp_path / "expert.onnx")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    found = ort.InferenceSession(str(tmp_path / "expert.onnx"), options).run(None, {"input": recordings.numpy()})
+    with torch.no_grad():
+        expected = encoder(recordings)
+    assert expected.logits.std(0).min() > 1e-3
+    for own, output in zip(expected, found, strict=True):
+        assert np.abs(own.numpy() - output).max() < 1e-4
+
+
+@pytest.mark.parametrize(("name", "size"), [("fine map", (48, 48)), ("fine sound", (24, 33)), ("trace", (1, 48))])
+def test_a_recording_is_one_token_and_its_picture_shows_where_it_is_unusual(name: str, size: tuple[int, int]) -> None:
+    encoder, recordings = fitted(name)
+    with torch.no_grad():
+        tokens, logits, relevance = encoder(recordings)
+    assert tokens.shape == (5, encoder.num_tokens, TOKEN_DIM) == (5, 1, TOKEN_DIM)
+    assert logits.shape == (5, 1 + NUM_CLASSES)
+    assert relevance.shape[0] == 5
+    assert (relevance.shape[1], relevance.shape[2]) == size
+    assert (tokens[:, :, 3:] == 0).all()  # Three directions, the rest of the token is empty.
+
+
+def test_a_machine_of_another_size_is_read_from_a_checkpoint() -> None:
+    saved, recordings = fitted("fine map", num_supports=11)
+    fresh = KernelEncoder(describer("fine map")[0], TOKEN_DIM, NUM_CLASSES).eval()
+    fresh.load_state_dict(saved.state_dict())
+    with torch.no_grad():
+        for own, other in zip(saved(recordings), fresh(recordings), strict=True):
+            assert torch.equal(own, other)
+
+
+def test_a_fine_map_profile_sees_how_far_out_marks_lie_and_whether_on_one_side() -> None:
+    maps = torch.zeros(2, 1, 1, MAP_SIDE_PX, MAP_SIDE_PX)
+    maps[0, 0, 0, 22:26, 22:26] = 1.0
+    maps[1, 0, 0, 2:6, 22:26] = 1.0
+    inner, outer = MapProfile(-0.5, 0.5, fine=True)(maps).vector
+    assert (int(inner[:6].argmax()), int(outer[:6].argmax())) == (0, 4)
+    assert outer[8] > 1.5 * inner[8]  # Spread over sectors.
+
+
+def test_a_fine_sound_profile_tells_early_from_late() -> None:
+    wave = 0.01 * torch.randn(2, 1, 8192, generator=torch.Generator().manual_seed(0))
+    click = torch.sin(torch.arange(800) * 2 * torch.pi * 2000 / 16000)
+    wave[0, 0, :800] += click
+    wave[1, 0, -800:] += click
+    num_mels = 24
+    plain, fine = (SoundProfile(MelForm(16000, num_mels=num_mels, max_hz=7200), fine=own) for own in (False, True))
+    (early, late), (early_plain, late_plain) = fine(wave).vector, plain(wave).vector
+    first, last = slice(3 * num_mels, 4 * num_mels), slice(5 * num_mels, 6 * num_mels)
+    assert (early[first].max() - late[first].max()) > 1
+    assert (late[last].max() - early[last].max()) > 1
+    assert (early_plain - late_plain).abs().max() < 1

@@ -1,0 +1,102 @@
+"""Which experts of a modality are kept, and which way each is fitted."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from inspector.training.compete import Standing, _auc, course_of, keep, stand
+from inspector.training.config import ImageExpert
+from inspector.training.course import Material
+from inspector.training.encoder_fit import ScratchCourse
+from inspector.training.frozen_fit import FrozenCourse
+from inspector.training.kernel_fit import KernelCourse
+from tests.inspector.training.small_material import PICTURE, SIDE_PX, of_pictures, of_traces, told
+
+pytestmark = pytest.mark.train
+
+NUM = 400
+LABELS = np.arange(NUM) % 2
+SIGNAL, OWN, OTHER = np.random.default_rng(0).normal(size=(3, NUM))
+
+
+def standing(name: str, scout: bool, logits: np.ndarray) -> Standing:
+    config = PICTURE.model_copy(update={"name": name, "scout": scout})
+    material = Material(
+        config, None, torch.zeros(NUM, 1), torch.from_numpy(LABELS)[:, None].float(), (), (), (8, 0), {}, 0
+    )  # type: ignore[arg-type]
+    said = torch.from_numpy(logits)[:, None].float()
+    return Standing(material, None, said, _auc(said, material.targets))  # type: ignore[arg-type]
+
+
+def knowing(share: float, noise: np.ndarray) -> np.ndarray:
+    result: np.ndarray = share * (2.0 * LABELS - 1) + noise
+    return result
+
+
+SCOUT = standing("scout", True, knowing(1, SIGNAL))
+BLIND = standing("blind", True, SIGNAL)
+AGREES = standing("agrees", False, 3 * knowing(1, SIGNAL))
+ADDS = standing("adds", False, 3 * knowing(1, OWN))
+ADDS_LESS = standing("adds-less", False, knowing(0.7, OTHER))
+NOISE = standing("noise", False, OTHER)
+
+
+@pytest.mark.parametrize(
+    ("standings", "kept"),
+    [
+        ([SCOUT], ["scout"]),
+        ([BLIND, SCOUT], ["scout"]),
+        ([SCOUT, AGREES], ["scout"]),
+        ([SCOUT, NOISE], ["scout"]),
+        ([SCOUT, ADDS], ["scout", "adds"]),
+        ([SCOUT, ADDS_LESS, ADDS, NOISE], ["scout", "adds"]),
+        ([ADDS_LESS, ADDS], ["adds"]),
+        ([ADDS, ADDS], ["adds"]),
+    ],
+    ids=lambda own: "+".join(s.name for s in own) if own and isinstance(own[0], Standing) else None,
+)
+def test_the_best_scout_stays_and_what_adds_most_to_it(standings: list[Standing], kept: list[str]) -> None:
+    assert [own.name for own in keep(standings)] == kept
+
+
+def test_the_same_figures_in_another_scale_are_kept_alike() -> None:
+    louder = standing("adds", False, 100 * knowing(1, OWN))
+    assert [own.name for own in keep([SCOUT, louder])] == ["scout", "adds"]
+
+
+def test_unscored_recordings_and_unknown_targets_do_not_count() -> None:
+    logits, targets = torch.from_numpy(knowing(1, SIGNAL))[:, None], torch.from_numpy(LABELS)[:, None].float()
+    expected = _auc(logits[100:], targets[100:])
+    gaps, doubts = logits.clone(), targets.clone()
+    gaps[:50], doubts[50:100] = math.nan, math.nan
+    assert _auc(gaps, doubts) == expected
+    assert math.isnan(_auc(logits, torch.ones(NUM, 1)))
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({}, FrozenCourse),
+        ({"readout": "kernel"}, KernelCourse),
+        ({"freeze": False}, ScratchCourse),
+        ({"encoder": "tiny", "freeze": False}, ScratchCourse),
+    ],
+)
+def test_an_expert_is_fitted_as_its_configuration_says(change: dict[str, object], kind: type) -> None:
+    pictures = np.zeros((2, SIDE_PX, SIDE_PX), np.float32)
+    config = ImageExpert.model_validate(PICTURE.model_dump() | change)
+    assert isinstance(course_of(of_pictures(pictures, [0, 1], [None, None], config), cross_fit=False), kind)
+
+
+def test_a_candidate_stands_by_recordings_that_its_fit_had_not_seen() -> None:
+    rng = np.random.default_rng(0)
+    targets = (np.arange(60) % 2).astype(float)
+    traces = (rng.normal(0, 1, (60, 48)) + 0.5 * targets[:, None]).astype(np.float32)
+    found = stand(
+        of_traces(traces, targets.tolist(), list(map(str, range(60)))), [n % 3 for n in range(60)], False, told
+    )
+    assert found.complete
+    assert 0.8 < found.auc <= 1
+    assert found.line() == f"trace-profile {found.auc:.3f}"

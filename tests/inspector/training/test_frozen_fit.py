@@ -1,0 +1,139 @@
+"""Readouts on frozen maps: masks teach where to look, unknown ones nothing, and mirrored maps keep their masks."""
+
+import numpy as np
+import pytest
+import torch
+
+from inspector.training import frozen_fit
+from inspector.training.frozen_fit import FrozenCourse
+from tests.inspector.training.small_material import PICTURE, SIDE_PX, of_pictures, of_traces, told
+
+pytestmark = pytest.mark.train
+
+NUM, SIZE = 32, (32, 32)
+
+
+@pytest.fixture(autouse=True)
+def _few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frozen_fit, "STEPS", 40)
+    torch.set_num_threads(1)
+    torch.manual_seed(0)  # The backbone stands still where it started.
+
+
+def drawn() -> tuple[np.ndarray, list[float], list[np.ndarray]]:
+    """Every second picture is defective: bright where its mask is, and dark in its lower half, which no mask names."""
+    rng = np.random.default_rng(0)
+    pictures = rng.normal(0, 0.1, (NUM, SIDE_PX, SIDE_PX)).astype(np.float32)
+    masks = [np.zeros((SIDE_PX, SIDE_PX), np.bool_) for _ in range(NUM)]
+    for number in range(0, NUM, 2):
+        left, decoy = rng.integers(0, SIDE_PX - 24, 2)
+        masks[number][4:28, left : left + 24] = True
+        pictures[number][masks[number]] += 1.5
+        pictures[number][36:60, decoy : decoy + 24] -= 1.5
+    return pictures, [float(number % 2 == 0) for number in range(NUM)], masks
+
+
+def relevance_of(course: FrozenCourse, pictures: np.ndarray) -> torch.Tensor:
+    encoder, _ = course.final(told)
+    with torch.no_grad():
+        relevance: torch.Tensor = encoder.eval()(torch.from_numpy(pictures[:, None, None])).relevance
+    return relevance
+
+
+def inside_against_outside(relevance: torch.Tensor, masks: list[np.ndarray]) -> float:
+    """Mean difference over the defective pictures."""
+    step = SIDE_PX // relevance.shape[1]
+    cells = [torch.from_numpy(mask[step // 2 :: step, step // 2 :: step]) for mask in masks]
+    pairs = [(own[cell].mean(), own[~cell].mean()) for own, cell in zip(relevance, cells, strict=True) if cell.any()]
+    return float(np.mean([float(inside - outside) for inside, outside in pairs]))
+
+
+def test_masks_teach_where_the_defect_is() -> None:
+    pictures, targets, masks = drawn()
+    untaught = FrozenCourse(of_pictures(pictures, targets, [None] * NUM))
+    torch.manual_seed(0)
+    taught = FrozenCourse(of_pictures(pictures, targets, masks))
+    with_masks = inside_against_outside(relevance_of(taught, pictures), masks)
+    without = inside_against_outside(relevance_of(untaught, pictures), masks)
+    assert with_masks > 0.3
+    assert with_masks > without + 0.15
+
+
+def test_masks_that_are_unknown_teach_nothing() -> None:
+    pictures, targets, masks = drawn()
+    course = FrozenCourse(of_pictures(pictures, targets, [None] * NUM))
+    assert frozen_fit._place_loss(torch.full((2, *SIZE), 0.3), course._masks[:2]) == 0
+    some = FrozenCourse(of_pictures(pictures, targets, [masks[0], *[None] * (NUM - 1)]))
+    known = frozen_fit._place_loss(torch.full((1, *SIZE), 0.3), some._masks[:1])
+    beside_unknown = frozen_fit._place_loss(torch.full((2, *SIZE), 0.3), some._masks[:2])
+    assert known == beside_unknown > 0
+    assert some.final(told)[1].how.endswith("1 recordings with masks")
+
+
+def test_a_mirrored_picture_has_its_mask_mirrored_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The readout is shown the masks as maps: whatever is mirrored, truth and what is said of a place agree."""
+    pictures, targets, masks = drawn()
+    course = FrozenCourse(of_pictures(pictures, targets, masks))
+    course._maps = [course._masks[:, None].expand(-1, 4, -1, -1).contiguous()]
+    shown = []
+
+    def compare(relevance: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        shown.append((relevance, truth))
+        return relevance.new_zeros(())
+
+    monkeypatch.setattr(frozen_fit, "_place_loss", compare)
+    readout = course._fit(torch.arange(NUM))
+    weights = torch.tensor(1.0)
+    shown.clear()
+    readout.eval()
+    optimiser = torch.optim.SGD(readout.parameters(), lr=0.0)
+    for _ in range(8):
+        course._step(readout, torch.arange(4), weights, optimiser)
+    ways = {tuple(truth.flatten().tolist()) for _, truth in shown}
+    assert len(ways) > 1
+    for relevance, truth in shown:
+        values = [relevance[truth == side].unique() for side in (0, 1)]
+        assert [len(own) for own in values] == [1, 1]
+        assert values[0] != values[1]
+
+
+def test_a_picture_that_has_an_orientation_is_not_mirrored(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures, targets, masks = drawn()
+    upright = FrozenCourse(of_pictures(pictures, targets, masks, PICTURE.model_copy(update={"turn": "none"})))
+    seen = set()
+
+    def note(relevance: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        seen.update(tuple(own.flatten().tolist()) for own in truth)
+        return relevance.new_zeros(())
+
+    monkeypatch.setattr(frozen_fit, "_place_loss", note)
+    upright._fit(torch.arange(NUM))
+    assert seen <= {tuple(own.flatten().tolist()) for own in upright._masks}
+
+
+def test_every_recording_is_scored_by_a_fit_that_did_not_see_its_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures, targets, masks = drawn()
+    course, fitted_on = FrozenCourse(of_pictures(pictures, targets, masks)), []
+    fit = course._fit
+    monkeypatch.setattr(course, "_fit", lambda rows: fitted_on.append(set(rows.tolist())) or fit(rows))
+    folds = [number % 2 for number in range(NUM)]
+    logits = course.cross_fitted(folds, told)
+    assert logits.isfinite().all()
+    assert fitted_on == [set(range(1, NUM, 2)), set(range(0, NUM, 2))]
+    again = FrozenCourse(of_pictures(pictures, targets, masks))
+    again._encoder, again._maps = course._encoder, course._maps
+    alone = again._read(again._fit(torch.arange(1, NUM, 2)), torch.arange(0, NUM, 2))
+    assert torch.equal(logits[0::2], alone)
+
+
+@pytest.mark.parametrize(("side_px", "defective"), [(0, 0), (2, 0), (3, 1), (256, 64)])
+def test_a_place_is_defective_where_a_small_part_of_it_is_for_the_most(side_px: int, defective: int) -> None:
+    mask = np.zeros((256, 256), np.bool_)
+    mask[:side_px, :side_px] = True
+    assert int(frozen_fit._cells(mask, (8, 8)).sum()) == defective
+
+
+def test_an_expert_without_a_backbone_is_refused() -> None:
+    material = of_traces(np.zeros((4, 48), np.float32), [0, 1, 0, 1], list("abcd"))
+    with pytest.raises(TypeError, match="trace-profile has no backbone that could stand still"):
+        FrozenCourse(material)

@@ -1,0 +1,118 @@
+"""Kernel machines: the library's own decisions, soft labels, and log-odds by fits that had not seen a group."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.svm import SVC
+
+from encoders.kernel import KernelEncoder
+from encoders.profiles import Profile, TraceProfile
+from inspector.evaluation.figures import area_under_curve
+from inspector.training.kernel_fit import MARGIN_COST, MIN_SHOWN, NEVER, KernelCourse, machine
+from tests.inspector.training.small_material import TRACE, of_traces, told
+
+pytestmark = pytest.mark.train
+
+
+def drawn(num: int = 60, width: int = 6, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    vectors = rng.normal(3, 2, (num, width))
+    return vectors, (vectors[:, 0] + rng.normal(0, 1, num) > 3).astype(np.float32)
+
+
+def said(vectors: np.ndarray, targets_RO: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    encoder = KernelEncoder(TraceProfile(48), 8, targets_RO.shape[1] - 1)
+    encoder.hold(machine(vectors, targets_RO))
+    profile = Profile(torch.from_numpy(asked.astype(np.float32)), torch.zeros(len(asked), 1, 1, 1))
+    encoder.usual = torch.nn.Flatten(1, 2)
+    with torch.no_grad():
+        return encoder.read(profile).logits.numpy()
+
+
+def test_log_odds_are_the_decision_function_of_the_library() -> None:
+    vectors, targets = drawn()
+    asked = drawn(seed=1)[0]
+    centre, scale = vectors.mean(0), vectors.std(0) + 1e-6
+    svc = SVC(C=MARGIN_COST, gamma="scale").fit(
+        (vectors - centre) / scale, targets > 0.5, sample_weight=np.full(60, 1 + 1e-3)
+    )
+    expected = svc.decision_function((asked - centre) / scale)
+    assert np.abs(said(vectors, targets[:, None], asked)[:, 0] - expected).max() < 1e-4
+
+
+def test_a_soft_target_weighs_less_than_a_sure_one() -> None:
+    vectors, targets = drawn()
+    wrong = np.where(np.arange(60) < 8, 1 - targets, targets)
+    unsure = np.where(np.arange(60) < 8, np.abs(wrong - 0.45), wrong)
+    clean, misled, doubting = (said(vectors, own[:, None], vectors)[:8, 0] for own in (targets, wrong, unsure))
+    assert np.abs(doubting - clean).mean() < 0.5 * np.abs(misled - clean).mean()
+
+
+@pytest.mark.parametrize(("num_shown", "never"), [(MIN_SHOWN - 1, True), (MIN_SHOWN, False)])
+def test_a_class_that_too_few_recordings_show_is_never_said(num_shown: int, never: bool) -> None:
+    vectors, targets = drawn()
+    shown = (np.arange(60) < num_shown).astype(np.float32)
+    found = said(vectors, np.stack([targets, shown], 1), vectors)
+    assert bool((found[:, 1] == NEVER).all()) is never
+    assert found[:, 0].std() > 0.1
+
+
+def test_unknown_targets_count_nothing() -> None:
+    vectors, targets = drawn()
+    known = np.arange(60) >= 20
+    gaps = np.where(known, targets, math.nan).astype(np.float32)
+    confused = np.where(known, targets, 1 - targets).astype(np.float32)
+    asked = drawn(seed=1)[0]
+    with_gaps, misled = (said(vectors, own[:, None], asked)[:, 0] for own in (gaps, confused))
+    truth = drawn(seed=1)[1] > 0.5
+    assert area_under_curve(with_gaps.astype(np.float64), truth) > area_under_curve(misled.astype(np.float64), truth)
+
+
+def test_what_only_memory_can_know_is_not_known_out_of_fold() -> None:
+    """Traces of one group look alike, and its label is drawn by lot: whoever saw the group knows, others cannot."""
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(40), 3)
+    traces = (rng.normal(0, 1, (40, 48))[group] + rng.normal(0, 0.02, (120, 48))).astype(np.float32)
+    course = KernelCourse(of_traces(traces, (group % 2).astype(float).tolist(), list(map(str, group))))
+    crossed = course.cross_fitted((group % 5).tolist(), told)[:, 0].numpy().astype(np.float64)
+    leaky = course.cross_fitted((np.arange(120) % 3).tolist(), told)[:, 0].numpy().astype(np.float64)
+    assert np.isfinite(crossed).all()
+    assert area_under_curve(crossed, group % 2 == 1) < 0.65
+    assert area_under_curve(leaky, group % 2 == 1) > 0.95
+
+
+def test_every_recording_is_scored_as_a_fit_without_its_fold_would() -> None:
+    rng = np.random.default_rng(0)
+    targets = (np.arange(60) % 2).astype(float)
+    traces = (rng.normal(0, 1, (60, 48)) + targets[:, None]).astype(np.float32)
+    folds = (np.arange(60) // 2 % 3).tolist()
+    names = list(map(str, range(60)))
+    crossed = KernelCourse(of_traces(traces, targets.tolist(), names)).cross_fitted(folds, told)
+    fit = np.array(folds) != 1
+    alone = KernelCourse(of_traces(traces[fit], targets[fit].tolist(), [names[i] for i in np.flatnonzero(fit)]))
+    with torch.no_grad():
+        expected = alone.final(told)[0](torch.from_numpy(traces[~fit][:, None])).logits
+    assert torch.allclose(crossed[torch.from_numpy(~fit)], expected, atol=1e-4)
+
+
+def test_what_ships_saw_everything_and_what_is_unusual_is_what_good_recordings_lack() -> None:
+    rng = np.random.default_rng(0)
+    targets = (np.arange(60) % 3 == 0).astype(float)
+    traces = rng.normal(0, 0.1, (60, 48)).astype(np.float32)
+    traces[targets > 0, 10:20] += 1
+    encoder, fitted = KernelCourse(of_traces(traces, targets.tolist(), list(map(str, range(60))))).final(told)
+    assert fitted.how == f"kernel machine with {len(encoder.get_buffer('supports'))} supports"
+    with torch.no_grad():
+        encoded = encoder(torch.from_numpy(traces[:, None]))
+    assert ((encoded.logits[:, 0] > 0).numpy() == (targets > 0)).all()
+    relevance = encoded.relevance[targets > 0, 0]
+    assert relevance[:, 10:20].min() > 0.5 > relevance[:, 20:].mean()
+
+
+def test_an_expert_of_another_kind_is_refused() -> None:
+    material = of_traces(np.zeros((4, 48), np.float32), [0, 1, 0, 1], list("abcd"))
+    with pytest.raises(TypeError, match="trace-profile is no kernel expert"):
+        KernelCourse(replace(material, config=TRACE.model_copy(update={"encoder": "tcn"})))
