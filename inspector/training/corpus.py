@@ -52,6 +52,17 @@ class Corpus:
             raise ManifestError(f"an expert asks for {name!r}, the manifest has {known}: correct the configuration")
         return found
 
+    def demand_seen(self, names: Sequence[str]) -> None:
+        """Raises ManifestError unless experts of these modalities look at all that there is, and at nothing else."""
+        for name in names:
+            self.modality(name)
+        unseen = [modality.name for modality in self.modalities if modality.name not in names]
+        if unseen:
+            raise ManifestError(
+                f"no expert of the configuration looks at {', '.join(unseen)}, and nothing passes half seen: add an "
+                "expert for it, or leave it out of the manifest"
+            )
+
     def _examples(self, split: Split, name: str) -> dict[str, Example]:
         return examples(self._root, self.split(split), self.modality(name), self.classes)
 

@@ -132,8 +132,8 @@ class School:
     progress: Progress
 
     def compete(self) -> list[Standing]:
-        for expert in self.config.experts:
-            self.corpus.modality(expert.modality)
+        if self.config.experts:
+            self.corpus.demand_seen([expert.modality for expert in self.config.experts])
         standings = []
         for modality in self.corpus.modalities:
             own = [expert for expert in self.config.experts if expert.modality == modality.name]

@@ -47,3 +47,15 @@ def test_a_split_without_a_modality_or_of_one_group_is_refused(
 ) -> None:
     with pytest.raises(ManifestError, match=message):
         Corpus(manifest(tmp_path, sensor_in, groups))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"), [(["top"], "no expert of the configuration looks at mic"), (["top", "eye"], "asks for 'eye'")]
+)
+def test_experts_that_leave_a_modality_out_or_ask_for_another_are_refused(
+    tmp_path: Path, names: list[str], message: str
+) -> None:
+    corpus = Corpus(manifest(tmp_path, ("train", "calibration")))
+    corpus.demand_seen(["top", "mic", "top"])
+    with pytest.raises(ManifestError, match=message):
+        corpus.demand_seen(names)
