@@ -8,7 +8,7 @@ from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle, Certificate, Claim, Policy
 from inspector.decision import Limits
 from inspector.recipe.model import Recipe
-from inspector.recipe.promise import limits_of, promise_words
+from inspector.recipe.promise import certificate_words, covering, limits_of, promise_words
 from tests.bundles import toy_recipe, write_toy_bundle
 
 CLAIM = Claim(miss_rate=0.05, pass_below=0.2, num_misses=0, good_held=0.4)
@@ -17,6 +17,7 @@ CERTIFICATE = Certificate(
     miss_rate=0.05, confidence=0.95, num_defects=100, claim=CLAIM, nearest=NEAREST, needs=0, sure_below=0.01
 )
 SHORT = CERTIFICATE.model_copy(update={"claim": None, "needs": 273, "miss_rate": 0.008})
+REFITTED = SHORT.model_copy(update={"of_these_encoders": False})
 BOTH = ("top", "mic")
 
 
@@ -56,6 +57,16 @@ def test_no_certificate_covers_a_price_that_moves(tmp_path: Path) -> None:
     schema, asking = bundle(tmp_path, CERTIFICATE, "budgeted"), recipe(tmp_path, certified_miss_rate=0.05)
     assert limits_of(asking, schema, schema.calibrations[0], BOTH).pass_below == 0.01
     assert "no certificate covers a budgeted route; fail-safe" in promise_words(asking, schema)
+
+
+@pytest.mark.parametrize("asked", [0.008, 0.04, 0.5])
+def test_evidence_that_encoders_learned_from_covers_nothing(tmp_path: Path, asked: float) -> None:
+    schema, asking = bundle(tmp_path, REFITTED), recipe(tmp_path, certified_miss_rate=asked)
+    assert covering(schema, asked) is None
+    assert limits_of(asking, schema, schema.calibrations[0], BOTH).pass_below == REFITTED.sure_below
+    for words in (promise_words(asking, schema), certificate_words(REFITTED)):
+        assert "now nothing is promised" in words
+        assert not words.startswith("certified")
 
 
 def test_a_certified_limit_above_the_limit_of_fail_is_held_to_it(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from inspector.bundle.schema import ImageInput, Modality, SignalInput
 from inspector.manifest import ImageRow, ManifestError, PieceRow, SignalRow
 from inspector.training.augment import augment_pictures, augment_signals
 from inspector.training.config import ImageExpert, SignalExpert
-from inspector.training.data import Clip, examples, modalities_of, own_group, targets_of
+from inspector.training.data import Clip, examples, modalities_of, own_group, targets_of, units_of
 from inspector.training.inputs import cut, input_form, prepare
 
 pytestmark = pytest.mark.train
@@ -65,6 +65,69 @@ def test_a_recording_is_one_example_with_the_mean_of_its_pieces(tmp_path):
         "a.png": [0.5, 0.5, 0],
         "b.png": [1, 1, 0],
     }
+
+
+def masked(folder, shape=(4, 6), **change):
+    """A picture of 4 x 6 whose lower half is marked in a mask of another shape or the same."""
+    mask = np.zeros(shape, np.uint8)
+    mask[2:] = 255
+    cv2.imwrite(str(folder / "a.png"), np.zeros((4, 6), np.uint8))
+    cv2.imwrite(str(folder / "b.png"), np.zeros((4, 6), np.uint8))
+    cv2.imwrite(str(folder / "mask.png"), mask)
+    row = piece(1, "a.png", ("dent",), {"image": "nok"}).model_copy(update={"mask": "mask.png"} | change)
+    return examples(folder, [row], TOP, CLASSES)["a.png"].mask
+
+
+def test_a_mask_says_where_the_defect_is(tmp_path):
+    found = masked(tmp_path)
+    assert found.tolist() == [[False] * 6] * 2 + [[True] * 6] * 2
+
+
+def test_a_good_picture_is_good_everywhere_and_one_without_a_mask_is_unknown(tmp_path):
+    good = masked(tmp_path, mask=None, modality_labels={"image": "ok"})
+    assert good.shape == (4, 6)
+    assert not good.any()
+    assert masked(tmp_path, mask=None) is None
+
+
+def test_with_two_cameras_nobody_knows_whose_mask_it_is(tmp_path):
+    cameras = (ImageRow(camera="top", path="a.png"), ImageRow(camera="side", path="b.png"))
+    assert masked(tmp_path, images=cameras) is None
+    assert masked(tmp_path, images=cameras, modality_labels={"image": "ok"}) is None
+
+
+def test_a_sound_has_no_mask(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros(8, np.float32))
+    row = piece(1, "a.png", ("rattle",), {"signal": "nok"}).model_copy(update={"mask": "mask.png"})
+    assert examples(tmp_path, [row], Modality(name="mic", kind="audio"), CLASSES)["a.npy"].mask is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shape": (8, 6)}, r"mask\.png: is \(8, 6\), its image \(4, 6\); mend the mask or leave it out"),
+        ({"mask": "gone.png"}, r"gone\.png: cannot be read; mend the mask"),
+    ],
+)
+def test_a_mask_that_does_not_fit_its_picture_is_refused(tmp_path, change, message):
+    with pytest.raises(ManifestError, match=message):
+        masked(tmp_path, **change)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (piece(1, "a.png", ("dent",), {"image": "nok", "signal": "ok"}, {"image": "i", "signal": "s"}), {"top=i"}),
+        (piece(1, "a.png", ("dent",), {"image": "nok", "signal": "nok"}, {"image": "i", "signal": "s"}), None),
+        (piece(1, "a.png", ("dent",), {"image": "ok", "signal": "ok"}, {"image": "i", "signal": "s"}), None),
+        (piece(1, "a.png", ("dent",), {}, {"image": "i", "signal": "s"}), None),
+        (piece(1, "a.png", (), {"image": "ok", "signal": "ok"}, {"image": "i", "signal": "s"}), None),
+    ],
+    ids=["seen", "seen and heard", "between them", "no labels of their own", "good"],
+)
+def test_evidence_rests_on_the_recordings_that_carry_the_defect(row, expected):
+    both = (TOP, Modality(name="mic", kind="audio"))
+    assert units_of(row, both) == (expected or {"top=i", "mic=s"})
 
 
 @pytest.mark.parametrize(
