@@ -36,7 +36,7 @@ class Story:
 
 def model_card(corpus: Corpus, config: TrainConfig, story: Story) -> str:
     """Markdown of one page."""
-    head = story.head
+    losses = ", ".join(f"{steps}: {loss:.4f}" for steps, loss in story.head.losses.items())
     return "\n".join(
         [
             f"# {config.name} {config.version}",
@@ -49,7 +49,8 @@ def model_card(corpus: Corpus, config: TrainConfig, story: Story) -> str:
             "",
             "## Experts",
             "",
-            "Fitted on the training split. The area under the curve is that of log-odds for recordings whose group the",
+            _fitted_on(story),
+            "The area under the curve is that of log-odds for recordings of the training split whose group the",
             "fit had not seen, against the label of the own modality where there is one.",
             "",
             "| expert | area under the curve | taken | cost | how |",
@@ -58,16 +59,37 @@ def model_card(corpus: Corpus, config: TrainConfig, story: Story) -> str:
             "",
             "## Fusion head",
             "",
-            f"Fitted for {head.steps} steps on the calibration split, which no encoder saw (0 is noisy-or of "
-            "calibrated experts). Cross-fitted loss by steps: "
-            + ", ".join(f"{steps}: {loss:.4f}" for steps, loss in head.losses.items())
-            + ". Calibration, limits and routing come from cross-fitted scores.",
+            f"{_head_fit(story)}: {losses}. Calibration, limits and routing come from cross-fitted scores.",
             "",
             "## Routing and promise",
             "",
             *(f"- {finding}" for finding in (*story.routing, certificate_words(story.certificate))),
             "",
         ]
+    )
+
+
+def _fitted_on(story: Story) -> str:
+    if story.certificate.of_these_encoders:
+        return "Fitted on the training split."
+    return "Fitted on the training and the calibration split together: no piece of either is unseen by them."
+
+
+def _head_fit(story: Story) -> str:
+    head = story.head
+    if head.joint:
+        return (
+            f"Fitted together with the experts for {head.steps} epochs on the training split. Loss by epochs on groups "
+            "of it that this fit did not see"
+        )
+    if not story.certificate.of_these_encoders:
+        return (
+            "Noisy-or of the experts, calibrated on their log-odds out of fold. Cross-fitted loss by steps on the "
+            "calibration split, with the experts of the training split alone"
+        )
+    return (
+        f"Fitted for {head.steps} steps on the calibration split, which no encoder saw (0 is noisy-or of calibrated "
+        "experts). Cross-fitted loss by steps"
     )
 
 

@@ -1,0 +1,44 @@
+"""The model card says what was fitted on what, also where calibration pieces or the joint stage were used."""
+
+import pytest
+import torch
+
+from fusion.head import FusionHead, HeadForm, Member
+from inspector.bundle.schema import Certificate
+from inspector.training.card import Story, model_card
+from inspector.training.config import TrainConfig
+from inspector.training.corpus import Corpus
+from inspector.training.head_fit import FittedHead
+from tests.inspector.training.test_corpus import manifest
+
+
+def story(*, refitted: bool, joint: bool) -> Story:
+    head = FittedHead(
+        FusionHead(HeadForm((Member("top", 1), Member("mic", 1)), 8, 0)), 0, torch.zeros(1, 1), {0: 0.5}, joint
+    )
+    certificate = Certificate(
+        miss_rate=0.01,
+        confidence=0.95,
+        num_defects=0,
+        claim=None,
+        nearest=None,
+        needs=299,
+        of_these_encoders=not refitted,
+        sure_below=0.0,
+    )
+    return Story((), (), head, ("All experts run.",), certificate)
+
+
+@pytest.mark.parametrize(
+    ("refitted", "joint", "said", "unsaid"),
+    [
+        (False, False, "on the calibration split, which no encoder saw", "together"),
+        (True, False, "Fitted on the training and the calibration split together", "which no encoder saw"),
+        (False, True, "Fitted together with the experts", "on the calibration split"),
+    ],
+)
+def test_the_card_says_what_was_fitted_on_what(tmp_path, refitted, joint, said, unsaid):
+    corpus = Corpus(manifest(tmp_path, ("train", "calibration")))
+    card = model_card(corpus, TrainConfig(), story(refitted=refitted, joint=joint))
+    assert said in card
+    assert unsaid not in card
