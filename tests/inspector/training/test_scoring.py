@@ -1,0 +1,111 @@
+"""Pieces as thresholds see them: which are scored, by which log-odds, and what their evidence rests on."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from inspector.training import compete
+from inspector.training.compete import Taken
+from inspector.training.corpus import Corpus
+from inspector.training.data import units_of
+from inspector.training.scoring import BOTH, Fusion, calibrated_again, score, score_out_of_fold
+from inspector.training.train import School
+from tests.inspector.training.small_corpus import CONFIG, NUM, OPTIONS, write_corpus
+
+pytestmark = pytest.mark.train
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Corpus, list[Taken], Fusion]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compete, "_cost_ms", lambda expert, module: 1.0)
+        corpus = Corpus(write_corpus(tmp_path_factory.mktemp("pieces")))
+        school = School(corpus, CONFIG, OPTIONS, lambda stage, done, total: None)
+        taken = school.take(school.compete())
+        return corpus, taken, school.fuse(taken)
+
+
+def forgetting(taken: list[Taken], expert: int, recordings: list[int]) -> list[Taken]:
+    """The same experts, but one has no log-odds out of fold for some recordings."""
+    logits = taken[expert].unseen_logits.clone()
+    logits[recordings] = torch.nan
+    return [replace(own, unseen_logits=logits) if own is taken[expert] else own for own in taken]
+
+
+def test_training_pieces_come_first_and_calibration_pieces_are_unseen(made: tuple[Corpus, list[Taken], Fusion]) -> None:
+    corpus, taken, fusion = made
+    found = score(corpus, taken, fusion)
+    rows = [*corpus.labelled("train"), *corpus.labelled("calibration")]
+    assert found.piece_ids == tuple(row.piece_id for row in rows)
+    assert found.labels.tolist() == [row.label == "nok" for row in rows]
+    assert found.units == tuple(units_of(row, corpus.modalities) for row in rows)
+    assert found.unseen.tolist() == [False] * NUM["train"] + [True] * NUM["calibration"]
+    assert found.expert_logits.shape == found.cpu_s.shape == (2, len(rows))
+    assert found.logits.shape == (3, len(rows))
+
+
+def test_a_training_piece_is_scored_by_log_odds_out_of_fold_alone(made: tuple[Corpus, list[Taken], Fusion]) -> None:
+    corpus, taken, fusion = made
+    found = score_out_of_fold(corpus, taken, fusion, ["train"])
+    assert found is not None
+    assert found.experts == tuple(own.expert.name for own in taken)
+    assert np.allclose(found.expert_logits[0], taken[0].unseen_logits[:, 0].numpy())
+    louder = [replace(own, unseen_logits=own.unseen_logits + 1) for own in taken]
+    again = score_out_of_fold(corpus, louder, fusion, ["train"])
+    assert again is not None
+    assert (again.logits > found.logits)[~np.isnan(found.logits)].all()
+
+
+def test_what_a_piece_lacks_is_unknown_and_costs_nothing(made: tuple[Corpus, list[Taken], Fusion]) -> None:
+    corpus, taken, fusion = made
+    found = score(corpus, taken, fusion)
+    lacking = np.array([not row.signals for split in BOTH for row in corpus.labelled(split)])
+    assert lacking.sum() == 2
+    assert (np.isnan(found.expert_logits[1]) == lacking).all()
+    assert ((found.cpu_s[1] == 0) == lacking).all()
+    for names in found.sets:
+        assert (np.isnan(found.of(names)) == (lacking & ("mic-profile" in names))).all()
+
+
+@pytest.mark.parametrize(
+    ("expert", "recordings", "gone"),
+    [(0, [0, 3], [0, 3]), (1, [0], [0]), (0, [5], [5]), (0, list(range(48)), list(range(48)))],
+    ids=["maps", "traces", "map of a piece without trace", "all"],
+)
+def test_a_training_piece_counts_only_where_all_its_recordings_were_scored_out_of_fold(
+    made: tuple[Corpus, list[Taken], Fusion], expert: int, recordings: list[int], gone: list[int]
+) -> None:
+    corpus, taken, fusion = made
+    found = score(corpus, forgetting(taken, expert, recordings), fusion)
+    left = [f"train-{number}" for number in range(NUM["train"]) if number not in gone]
+    assert [own for own, unseen in zip(found.piece_ids, found.unseen, strict=True) if not unseen] == left
+    assert found.unseen.sum() == NUM["calibration"]
+    assert (~np.isnan(found.logits)).any(0).all()
+
+
+def test_a_head_that_learned_from_tokens_cannot_read_pieces_without_them(
+    made: tuple[Corpus, list[Taken], Fusion],
+) -> None:
+    corpus, taken, fusion = made
+    learned = replace(fusion, head=replace(fusion.head, steps=10))
+    assert score(corpus, taken, learned).unseen.all()
+
+
+def test_a_head_for_encoders_of_both_splits_takes_no_step(made: tuple[Corpus, list[Taken], Fusion]) -> None:
+    corpus, taken, fusion = made
+    both = [_scored_on_both(corpus, own) for own in taken]
+    found = calibrated_again(corpus, both, fusion, CONFIG, seed=0)
+    scored = score_out_of_fold(corpus, both, found, BOTH)
+    assert scored is not None
+    assert len(scored.labels) == NUM["train"] + NUM["calibration"]
+    assert not scored.unseen.any()
+    assert found.head.steps == 0
+    assert not torch.equal(found.head.head.bias, fusion.head.head.bias)
+
+
+def _scored_on_both(corpus: Corpus, own: Taken) -> Taken:
+    """As if the calibration recordings had the log-odds of the first training recordings."""
+    more = len(corpus.examples_of(BOTH, own.expert.modality)) - len(own.unseen_logits)
+    return replace(own, unseen_logits=torch.cat([own.unseen_logits, own.unseen_logits[:more]]))

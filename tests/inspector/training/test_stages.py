@@ -1,0 +1,225 @@
+"""The stages of a training: what they are given, when encoders are fitted again, when they are fitted with the head."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fusion.calibration import probability
+from fusion.head import FusionHead
+from inspector.bundle.schema import Claim
+from inspector.recipe.promise import certificate_words
+from inspector.training import compete
+from inspector.training import train as training
+from inspector.training.compete import Standing
+from inspector.training.config import JointFitting, TrainConfig
+from inspector.training.corpus import Corpus
+from inspector.training.export import DraftExpert
+from inspector.training.joint_fit import JointFit
+from inspector.training.scoring import score
+from inspector.training.train import Judged, School, Training, train
+from tests.inspector.training.small_corpus import CONFIG, NUM, OPTIONS, write_corpus
+
+pytestmark = pytest.mark.train
+
+
+def told(stage: str, done: int, total: int) -> None:
+    assert stage
+    assert 0 < done <= total
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_clock() -> object:
+    """What an expert costs is measured elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compete, "_cost_ms", lambda expert, module: 1.0 if expert.scout else 3.0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture(scope="module")
+def strange(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("strange"), strange=True)
+
+
+def school_of(manifest: Path, **change: object) -> School:
+    return School(Corpus(manifest), CONFIG.model_copy(update=change), OPTIONS, told)
+
+
+def trained(manifest: Path, config: TrainConfig = CONFIG) -> Training:
+    return train(manifest, config, OPTIONS, told)
+
+
+@pytest.fixture(scope="module")
+def once(manifest: Path) -> Training:
+    return trained(manifest, CONFIG.model_copy(update={"refit": "never"}))
+
+
+@pytest.fixture(scope="module")
+def again(manifest: Path) -> Training:
+    return trained(manifest)
+
+
+def pieces_of(splits: Sequence[str], manifest: Path) -> set[str]:
+    return {row.piece_id for row in Corpus(manifest).rows if row.split in splits}
+
+
+def test_thresholds_come_from_train_out_of_fold_and_unseen_calibration(once: Training, manifest: Path) -> None:
+    scored = once.scored
+    assert {p for p, own in zip(scored.piece_ids, scored.unseen, strict=True) if own} == pieces_of(
+        ["calibration"], manifest
+    )
+    assert set(scored.piece_ids) == pieces_of(["train", "calibration"], manifest)
+    assert set(scored.sets) == {
+        frozenset(own) for own in (["mic-profile"], ["top-rings"], ["mic-profile", "top-rings"])
+    }
+    assert once.draft.certificate is not None
+    assert once.draft.certificate.of_these_encoders
+    assert once.draft.provenance["encoders_fitted_on"] == "train"
+
+
+def test_a_second_fit_gives_up_every_promise_and_says_so(once: Training, again: Training, manifest: Path) -> None:
+    first, found = once.draft.certificate, again.draft.certificate
+    assert first is not None
+    assert found is not None
+    assert found == first.model_copy(update={"of_these_encoders": False, "sure_below": found.sure_below})
+    assert not again.scored.unseen.any()
+    assert set(again.scored.piece_ids) == pieces_of(["train", "calibration"], manifest)
+    assert again.draft.provenance["encoders_fitted_on"] == "train and calibration"
+    assert again.findings[-1] == certificate_words(found)
+    assert "nothing is promised" in again.findings[-1]
+    assert again.findings[-1] in again.draft.card
+
+
+def test_the_second_fit_learned_from_the_calibration_pieces(once: Training, again: Training) -> None:
+    probe = torch.randn(4, 1, 24, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        said = [own.draft.experts[1].module.eval()(probe).logits for own in (once, again)]
+    assert not torch.allclose(*said)
+
+
+def test_what_surely_passes_after_the_second_fit_follows_from_its_own_scores(again: Training) -> None:
+    scored, certificate = again.scored, again.draft.certificate
+    assert certificate is not None
+    said = {}
+    for own in again.draft.calibrations:
+        said[own.experts] = probability(scored.of(own.experts), own.temperature, own.bias)
+    both, top = said["mic-profile", "top-rings"], said["top-rings",]
+    scores = np.where(np.isnan(both), top, both)
+    assert np.isnan(both).any()
+    assert certificate.sure_below == pytest.approx(scores[scored.labels].min())
+
+
+@pytest.fixture(scope="module")
+def first(manifest: Path) -> tuple[School, list[Standing], Judged]:
+    """A training up to where it may fit again."""
+    school = school_of(manifest)
+    standings = school.compete()
+    taken = school.take(standings)
+    fusion = school.fuse(taken)
+    return school, standings, training._judged(school, taken, fusion, score(school.corpus, taken, fusion))
+
+
+def certified(standings: list[Standing], judged: Judged) -> tuple[list[Standing], Judged]:
+    claim = Claim(miss_rate=0.008, pass_below=0.1, num_misses=0, good_held=0.5)
+    return standings, replace(judged, certificate=judged.certificate.model_copy(update={"claim": claim}))
+
+
+def learned_head(standings: list[Standing], judged: Judged) -> tuple[list[Standing], Judged]:
+    return standings, replace(judged, fusion=replace(judged.fusion, head=replace(judged.fusion.head, steps=10)))
+
+
+def slow(standings: list[Standing], judged: Judged) -> tuple[list[Standing], Judged]:
+    gaps = standings[0].logits.clone()
+    gaps[0] = torch.nan
+    return [replace(standings[0], logits=gaps), *standings[1:]], judged
+
+
+def slow_but_left_out(standings: list[Standing], judged: Judged) -> tuple[list[Standing], Judged]:
+    changed, _ = slow(standings, judged)
+    return changed, replace(judged, taken=judged.taken[1:])
+
+
+@pytest.mark.parametrize(
+    ("change", "refit", "may"),
+    [
+        (lambda *own: own, "auto", True),
+        (lambda *own: own, "never", False),
+        (certified, "auto", False),
+        (learned_head, "auto", False),
+        (slow, "auto", False),
+        (slow_but_left_out, "auto", True),
+    ],
+    ids=["as it is", "not asked", "certified", "learned head", "slow", "slow but left out"],
+)
+def test_encoders_are_fitted_again_only_where_evidence_proves_nothing_and_fits_are_quick(
+    first: tuple[School, list[Standing], Judged],
+    change: Callable[[list[Standing], Judged], tuple[list[Standing], Judged]],
+    refit: str,
+    may: bool,
+) -> None:
+    school, standings, judged = first
+    asked = replace(school, config=CONFIG.model_copy(update={"refit": refit}))
+    assert asked.may_refit(*change(standings, judged)) is may
+
+
+class JointStub:
+    """Stands in for the joint fit: notes that it was asked, changes nothing."""
+
+    def __init__(self, kept: bool) -> None:
+        self.kept, self.epochs = kept, list[int]()
+
+    def __call__(
+        self,
+        experts: Sequence[DraftExpert],
+        head: FusionHead,
+        corpus: Corpus,
+        settings: JointFitting,
+        seed: int,
+        progress: Callable[[int, int], None],
+    ) -> JointFit:
+        self.epochs.append(settings.epochs)
+        return JointFit(self.kept, 3 * self.kept, 0.5, 0.3 if self.kept else 0.5)
+
+
+@pytest.mark.parametrize(
+    ("which", "joint", "epochs"),
+    [
+        ("strange", JointFitting(), [training.JOINT_EPOCHS]),
+        ("strange", JointFitting(automatic=False), []),
+        ("strange", JointFitting(epochs=2, automatic=False), [2]),
+        ("manifest", JointFitting(), []),
+        ("manifest", JointFitting(epochs=2), [2]),
+    ],
+)
+def test_encoders_and_head_are_fitted_together_where_defects_lie_between_the_modalities(
+    which: str, joint: JointFitting, epochs: list[int], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub = JointStub(kept=True)
+    monkeypatch.setattr(training, "fine_tune", stub)
+    school = school_of(request.getfixturevalue(which), joint=joint)
+    taken = school.take(school.compete())
+    fusion = school.fuse(taken)
+    assert stub.epochs == epochs
+    assert fusion.head.joint is bool(epochs)
+    assert fusion.head.steps == (3 if epochs else 0)
+    scored = score(school.corpus, taken, fusion)
+    assert len(scored.labels) == (NUM["calibration"] if epochs else NUM["train"] + NUM["calibration"])
+
+
+def test_a_joint_fit_that_was_not_kept_leaves_the_head_of_the_calibration_pieces(
+    strange: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub = JointStub(kept=False)
+    monkeypatch.setattr(training, "fine_tune", stub)
+    school = school_of(strange)
+    fusion = school.fuse(school.take(school.compete()))
+    assert stub.epochs == [training.JOINT_EPOCHS]
+    assert (fusion.head.joint, fusion.head.steps) == (False, 0)
