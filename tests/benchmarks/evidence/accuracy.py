@@ -129,6 +129,7 @@ def best_limit(scores: Scores, labels: Labels) -> float:
     order = np.argsort(scores)
     ranked, defective = scores[order], labels[order]
     right = np.concatenate([[labels.sum()], labels.sum() + np.cumsum(np.where(defective, -1, 1))])
+    right[1:-1][ranked[1:] == ranked[:-1]] = -1  # Pieces that share a recording have equal scores: no limit parts them.
     edges = np.concatenate([[ranked[0] - 1], (ranked[1:] + ranked[:-1]) / 2, [ranked[-1] + 1]])
     return float(edges[int(np.argmax(right))])
 
