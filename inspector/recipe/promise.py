@@ -73,6 +73,8 @@ def _short_words(certificate: Certificate | None, asked: float) -> str:
     misses = 0 if nearest is None else nearest.num_misses
     needs = further_defects(certificate.num_defects, misses, asked, certificate.confidence)
     more = f"needs {needs} more independent defects" if needs else "only by a limit that holds every good piece"
+    if nearest is not None and nearest.miss_rate <= asked:
+        more = "its evidence is used up"
     if nearest is None:
         return f"not certifiable at {_percent(asked)}: {more}; certifiable at no level"
     level = f"{_percent(nearest.miss_rate)}, where {nearest.good_held:.0%} of good pieces go to REVIEW or FAIL"

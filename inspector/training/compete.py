@@ -26,8 +26,8 @@ from inspector.training.lora import tuning_of
 
 _log = logging.getLogger("inspector.training")
 
-WORTH = 0.005
-"""Area under the curve by which a thorough expert must beat the scout of its modality to be kept beside it."""
+WORTH = 0.1
+"""Share of what the scout's area under the curve lacks that a thorough expert must add to be kept beside it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +99,9 @@ def keep(standings: Sequence[Standing]) -> list[Standing]:
     if not scouts:
         return [max(others, key=lambda own: own.auc)]
     scout = max(scouts, key=lambda own: own.auc)
+    worth = scout.auc + WORTH * (1 - scout.auc)
     beside = {own.name: _auc(_joint(scout, own), own.material.targets) for own in others}
-    return [scout, *(own for own in others if beside[own.name] == max(beside.values()) > scout.auc + WORTH)][:2]
+    return [scout, *(own for own in others if beside[own.name] == max(beside.values()) > worth)][:2]
 
 
 def _joint(first: Standing, second: Standing) -> Float[Tensor, "R O"]:

@@ -13,13 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from fusion.calibration import fit as fit_calibration
 from fusion.head import Fused, FusionHead, HeadForm
 from inspector.training.config import HeadFitting
 from inspector.training.encoder_fit import multi_label_loss
 from inspector.training.splits import crossed_folds
+
+CERTAINTY = 2.0
+"""Standard errors by which a fitted head must beat noisy-or: a smaller gain lies within the noise of few pieces."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,18 +104,25 @@ def fit_head(
             run.advance(steps)
             scores[check][:, held] = run.logits(lesson.encodings.of(held))
         progress(index + 1, len(pairs) + 1)
-    losses = {steps: _whole_loss(scores[check], lesson) for check, steps in enumerate(checks)}
+    each = {steps: _whole_losses(scores[check], lesson) for check, steps in enumerate(checks)}
+    losses = {steps: float(own.mean()) for steps, own in each.items()}
     best = min(checks, key=lambda steps: losses[steps])
+    gain = each[0] - each[best]
+    if gain.mean() <= CERTAINTY * gain.std() / math.sqrt(len(gain)):
+        best = 0
     final = HeadRun(form, lesson, settings, seed)
     final.advance(best)
     progress(len(pairs) + 1, len(pairs) + 1)
     return FittedHead(final.head.eval(), best, scores[checks.index(best)], losses)
 
 
-def _whole_loss(logits_SP: Float[Tensor, "S P"], lesson: Lesson) -> float:
+def _whole_losses(logits_SP: Float[Tensor, "S P"], lesson: Lesson) -> Float[Tensor, " P"]:
+    """Cross-entropy of every piece whose truth is known, mean over the sets that cover all modalities."""
     whole = torch.tensor(lesson.whole)
-    targets = lesson.targets[whole][:, :, :1].flatten(0, 1)
-    return float(multi_label_loss(logits_SP[whole].flatten()[:, None], targets, torch.tensor(1.0)))
+    targets, logits = lesson.targets[whole][:, :, 0], logits_SP[whole]
+    known = ~targets.isnan().any(0)
+    losses = nn.functional.binary_cross_entropy_with_logits(logits[:, known], targets[:, known], reduction="none")
+    return losses.mean(0)
 
 
 class HeadRun:

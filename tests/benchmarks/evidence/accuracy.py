@@ -22,6 +22,7 @@ PEER = {"wafer": ".868 / .935", "tile_tap": ".769 / .841", "cell_tap": ".811 / .
 """Best late fusion of frozen embeddings, log-mel statistics and logistic regression, as given with the sets."""
 FUSED, NOISY_OR, ROUTED = "fused, all experts", "noisy-or of the same encoders", "as shipped (routed)"
 NUM_DRAWS = 1000
+HALF = 0.5
 COLUMNS = ("set", "score", "accuracy, limit from calibration", "accuracy, best limit on test", "AUC", "goal", "peer")
 
 
@@ -29,17 +30,12 @@ COLUMNS = ("set", "score", "accuracy, limit from calibration", "accuracy, best l
 class Judged:
     """One kind of score on one test split, with what the calibration pieces say of it."""
 
-    calibration: Scores
-    calibration_labels: Labels
     test: Scores
+    """Calibrated on the calibration pieces, so that one half is the limit that they transfer."""
     labels: Labels
 
-    @property
-    def limit(self) -> float:
-        return best_limit(self.calibration, self.calibration_labels)
-
     def accuracy(self) -> float:
-        return accuracy(self.test, self.labels, self.limit)
+        return accuracy(self.test, self.labels, HALF)
 
     def best_accuracy(self) -> float:
         return accuracy(self.test, self.labels, best_limit(self.test, self.labels))
@@ -83,10 +79,17 @@ def judged(trained: Trained) -> dict[str, Judged]:
     for modality in schema.modalities:
         own = frozenset(expert.name for expert in schema.experts if expert.modality == modality.name)
         kinds[f"{modality.name} alone"] = [_dense(schema, part, own) for part in parts]
-    return {
-        kind: Judged(first, trained.calibration.labels, second, trained.test.labels)
-        for kind, (first, second) in kinds.items()
-    }
+    known = trained.calibration.labels
+    return {kind: Judged(_calibrated(*pair, known), trained.test.labels) for kind, pair in kinds.items()}
+
+
+def _calibrated(at_calibration: Scores, at_test: Scores, known: Labels) -> Scores:
+    """Once more and alike for all kinds, noisy-or among them."""
+    first, second = (
+        np.log(own.clip(1e-9, 1 - 1e-9) / (1 - own.clip(1e-9, 1 - 1e-9))) for own in (at_calibration, at_test)
+    )
+    found = fit(first, known)
+    return probability(second, found.temperature, found.bias)
 
 
 def _dense(schema: Bundle, scored: Scored, experts: ExpertSet) -> Scores:
@@ -177,16 +180,15 @@ def _differences(trained: Trained, kinds: Mapping[str, Judged], seed: int) -> ND
     """(draws, 2): differences of accuracy and of AUC, groups of recordings drawn with replacement."""
     groups = np.unique([min(own) for own in trained.test.units], return_inverse=True)[1]
     members = [np.flatnonzero(groups == group) for group in range(groups.max() + 1)]
-    limits = {kind: kinds[kind].limit for kind in (FUSED, NOISY_OR)}
     rng, differences = np.random.default_rng(seed), []
     for _ in range(NUM_DRAWS):
         rows = np.concatenate([members[group] for group in rng.integers(len(members), size=len(members))])
         labels = trained.test.labels[rows]
-        first, second = ((kinds[kind].test[rows], limits[kind]) for kind in (FUSED, NOISY_OR))
+        first, second = (kinds[kind].test[rows] for kind in (FUSED, NOISY_OR))
         differences.append(
             (
-                accuracy(first[0], labels, first[1]) - accuracy(second[0], labels, second[1]),
-                area_under_curve(first[0], labels) - area_under_curve(second[0], labels),
+                accuracy(first, labels, HALF) - accuracy(second, labels, HALF),
+                area_under_curve(first, labels) - area_under_curve(second, labels),
             )
         )
     return np.array(differences)

@@ -54,9 +54,10 @@ class Simulated:
 
 
 SIMULATED: Mapping[str, Simulated] = {
-    "rare_hard": Simulated(LineSettings(seed=7, scenario="rare_hard", defect_share=0.3), 2400, _line(96, 32, 12)),
-    "certified": Simulated(LineSettings(seed=7, defect_share=0.5), 4500, _line(96, 48, 6)),
+    "rare_hard": Simulated(LineSettings(seed=7, scenario="rare_hard", defect_share=0.4), 3600, _line(96, 32, 14)),
+    "certified": Simulated(LineSettings(seed=7, defect_share=0.5), 4500, _line(64, 32, 10)),
 }
+"""From scratch: below some 500 steps the networks see nothing yet."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from encoders.vision import VisionEncoder
 from inspector.training.compete import Standing, _auc, course_of, keep, stand
 from inspector.training.config import ImageExpert
 from inspector.training.course import Material
-from inspector.training.encoder_fit import ScratchCourse
+from inspector.training.encoder_fit import EncoderFit, ScratchCourse
 from inspector.training.frozen_fit import FrozenCourse
+from inspector.training.inputs import build_encoder
 from inspector.training.kernel_fit import KernelCourse
-from tests.inspector.training.small_material import PICTURE, SIDE_PX, of_pictures, of_traces, told
+from tests.inspector.training.small_material import PICTURE, PICTURE_FORM, SIDE_PX, of_pictures, of_traces, told
 
 pytestmark = pytest.mark.train
 
@@ -75,19 +77,50 @@ def test_unscored_recordings_and_unknown_targets_do_not_count() -> None:
     assert math.isnan(_auc(logits, torch.ones(NUM, 1)))
 
 
+def changed(**change: object) -> ImageExpert:
+    return ImageExpert.model_validate(PICTURE.model_dump() | change)
+
+
 @pytest.mark.parametrize(
-    ("change", "kind"),
+    ("config", "kind"),
     [
-        ({}, FrozenCourse),
-        ({"readout": "kernel"}, KernelCourse),
-        ({"freeze": False}, ScratchCourse),
-        ({"encoder": "tiny", "freeze": False}, ScratchCourse),
+        (PICTURE, FrozenCourse),
+        (changed(freeze=False, tuning="frozen"), FrozenCourse),
+        (changed(readout="kernel"), KernelCourse),
+        (changed(freeze=False), ScratchCourse),
+        (changed(tuning="full"), ScratchCourse),
+        (changed(encoder="tiny"), ScratchCourse),
     ],
 )
-def test_an_expert_is_fitted_as_its_configuration_says(change: dict[str, object], kind: type) -> None:
+def test_an_expert_is_fitted_as_its_configuration_says(config: ImageExpert, kind: type) -> None:
     pictures = np.zeros((2, SIDE_PX, SIDE_PX), np.float32)
-    config = ImageExpert.model_validate(PICTURE.model_dump() | change)
     assert isinstance(course_of(of_pictures(pictures, [0, 1], [None, None], config), cross_fit=False), kind)
+
+
+@pytest.mark.parametrize(
+    ("config", "warned"),
+    [(PICTURE, ""), (changed(freeze=False), "takes LoRA"), (changed(tuning="full"), "fine-tunes in full all the same")],
+)
+def test_a_guard_warns_of_few_recordings(config: ImageExpert, warned: str, caplog: pytest.LogCaptureFixture) -> None:
+    course_of(of_pictures(np.zeros((2, SIDE_PX, SIDE_PX), np.float32), [0, 1], [None, None], config), cross_fit=False)
+    assert warned in caplog.text
+    assert bool(caplog.records) is bool(warned)
+
+
+@pytest.mark.parametrize(
+    ("config", "moves"),
+    [
+        (PICTURE, False),
+        (changed(tuning="full"), True),
+        (changed(freeze=False, tuning="frozen"), False),
+        (changed(encoder="tiny"), True),
+    ],
+)
+def test_a_backbone_stands_still_only_where_it_is_to(config: ImageExpert, moves: bool) -> None:
+    module = build_encoder(config, PICTURE_FORM, (8, 0), {})
+    EncoderFit(module, config, PICTURE_FORM)
+    assert isinstance(module, VisionEncoder)
+    assert all(weight.requires_grad is moves for weight in module.backbone.parameters())
 
 
 def test_a_candidate_stands_by_recordings_that_its_fit_had_not_seen() -> None:

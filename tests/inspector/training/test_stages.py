@@ -14,6 +14,7 @@ from inspector.bundle.schema import Claim
 from inspector.recipe.promise import certificate_words
 from inspector.training import compete
 from inspector.training import train as training
+from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.compete import Standing
 from inspector.training.config import JointFitting, TrainConfig
 from inspector.training.corpus import Corpus
@@ -21,7 +22,7 @@ from inspector.training.export import DraftExpert
 from inspector.training.joint_fit import JointFit
 from inspector.training.scoring import score
 from inspector.training.train import Judged, School, Training, train
-from tests.inspector.training.small_corpus import CONFIG, NUM, OPTIONS, write_corpus
+from tests.inspector.training.small_corpus import CONFIG, NUM, NUM_SAMPLES, OPTIONS, SIDE_PX, write_corpus
 
 pytestmark = pytest.mark.train
 
@@ -99,7 +100,7 @@ def test_a_second_fit_gives_up_every_promise_and_says_so(once: Training, again: 
 
 
 def test_the_second_fit_learned_from_the_calibration_pieces(once: Training, again: Training) -> None:
-    probe = torch.randn(4, 1, 24, generator=torch.Generator().manual_seed(0))
+    probe = torch.randn(4, 1, NUM_SAMPLES, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         said = [own.draft.experts[1].module.eval()(probe).logits for own in (once, again)]
     assert not torch.allclose(*said)
@@ -115,6 +116,19 @@ def test_what_surely_passes_after_the_second_fit_follows_from_its_own_scores(aga
     scores = np.where(np.isnan(both), top, both)
     assert np.isnan(both).any()
     assert certificate.sure_below == pytest.approx(scores[scored.labels].min())
+
+
+def test_a_checkpoint_of_kernel_machines_is_the_same_model(again: Training, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, again.draft)
+    found = load_checkpoint(tmp_path)
+    assert (found.calibrations, found.policy) == (again.draft.calibrations, again.draft.policy)
+    assert found.certificate == again.draft.certificate
+    shapes = {"top-rings": (3, 1, 1, SIDE_PX, SIDE_PX), "mic-profile": (3, 1, NUM_SAMPLES)}
+    for own, other in zip(again.draft.experts, found.experts, strict=True):
+        probe = torch.randn(shapes[own.name], generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            for before, after in zip(own.module.eval()(probe), other.module.eval()(probe), strict=True):
+                assert torch.equal(before, after)
 
 
 @pytest.fixture(scope="module")
