@@ -85,11 +85,13 @@ def judged(trained: Trained) -> dict[str, Judged]:
 
 def _calibrated(at_calibration: Scores, at_test: Scores, known: Labels) -> Scores:
     """Once more and alike for all kinds, noisy-or among them."""
-    first, second = (
-        np.log(own.clip(1e-9, 1 - 1e-9) / (1 - own.clip(1e-9, 1 - 1e-9))) for own in (at_calibration, at_test)
-    )
-    found = fit(first, known)
-    return probability(second, found.temperature, found.bias)
+    found = fit(_log_odds(at_calibration), known)
+    return probability(_log_odds(at_test), found.temperature, found.bias)
+
+
+def _log_odds(scores: Scores) -> Scores:
+    inner = scores.clip(1e-9, 1 - 1e-9)
+    return np.log(inner) - np.log1p(-inner)
 
 
 def _dense(schema: Bundle, scored: Scored, experts: ExpertSet) -> Scores:

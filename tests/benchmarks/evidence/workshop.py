@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -96,12 +96,12 @@ class Workshop:
 
     def make_all(self) -> None:
         """Everything that is to be trained, two at a time: each process takes one core."""
-        jobs = [(name, seed) for name in self.sets() for seed in self.seeds]
-        jobs = [(name, self.seeds[0]) for name in SIMULATED] + jobs
+        jobs = [(name, seed) for seed in self.seeds for name in reversed(self.sets())]
+        jobs += [(name, self.seeds[0]) for name in SIMULATED]
         with ProcessPoolExecutor(NUM_PROCESSES, get_context("spawn")) as pool:
             waiting = [pool.submit(_prepare, self, name, seed) for name, seed in jobs]
-            for done, future in enumerate(waiting, 1):
-                print(f"[{time.strftime('%H:%M:%S')}] {done}/{len(jobs)} {future.result()}", flush=True)
+            for done, future in enumerate(as_completed(waiting), 1):
+                print(f"{done}/{len(jobs)} {future.result()}", flush=True)
 
 
 def _prepare(workshop: Workshop, name: str, seed: int) -> str:
