@@ -19,7 +19,7 @@ from inspector.training.augment import augment_pictures, augment_signals
 from inspector.training.config import ExpertConfig, ImageExpert
 from inspector.training.course import Fitted, Material, Report, rows_of
 from inspector.training.inputs import Encoder, build_encoder, cut
-from inspector.training.lora import Tuning, tuned
+from inspector.training.lora import Tuning, tuned, tuning_of
 
 CLASS_WEIGHT = 0.3
 """Of the classes together, beside 1 for the defect."""
@@ -81,7 +81,9 @@ class EncoderFit:
     def __init__(self, module: nn.Module, config: ExpertConfig, form: ImageInput | SignalInput) -> None:
         self.module = module.to(memory_format=torch.channels_last)
         self._config, self._form = config, form
-        self._frozen = isinstance(module, VisionEncoder) and isinstance(config, ImageExpert) and config.freeze
+        # The number of recordings is of no account: standing still is always asked for by name.
+        asked = isinstance(config, ImageExpert) and tuning_of(config, 0).tuning == "frozen"
+        self._frozen = asked and isinstance(module, VisionEncoder)
         if isinstance(module, VisionEncoder) and self._frozen:
             module.backbone.requires_grad_(False)
 

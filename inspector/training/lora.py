@@ -116,7 +116,7 @@ def num_trainable(module: nn.Module) -> int:
 def tuned(module: nn.Module, tuning: Tuning) -> Iterator[None]:
     """Lets a fit within move what the tuning allows; updates are merged on leaving. Raises LoraError.
 
-    For `frozen` and `full` it does nothing: these the fit tells apart by the configuration's `freeze`.
+    For `frozen` and `full` it does nothing: these the fit tells apart by the configuration.
     """
     if tuning != "lora":
         yield
