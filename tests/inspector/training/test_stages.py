@@ -128,7 +128,7 @@ def test_a_checkpoint_of_kernel_machines_is_the_same_model(again: Training, tmp_
         probe = torch.randn(shapes[own.name], generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
             for before, after in zip(own.module.eval()(probe), other.module.eval()(probe), strict=True):
-                assert torch.equal(before, after)
+                assert torch.allclose(before, after, atol=1e-4)
 
 
 @pytest.fixture(scope="module")
