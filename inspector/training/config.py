@@ -148,8 +148,6 @@ class TrainConfig(Section):
     name: Name = "bundle"
     version: str = "1"
     token_dim: int = Field(default=32, ge=8, le=512)
-    holdout_share: float = Field(default=0.15, gt=0, lt=0.5)
-    """Share of a modality's groups in the training split that only decides when to stop."""
     num_threads: int = Field(default=1, gt=0)
     """A second thread helps only where the machine has nothing else to do, and costs much where it has."""
     policy: Literal["auto", "dense", "static", "cascade", "learned", "budgeted"] = "auto"
