@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from encoders.vision import VisionEncoder
-from inspector.training.compete import Standing, _auc, course_of, keep, stand
+from inspector.training.compete import WORTH, Standing, _auc, _joint, course_of, keep, stand
 from inspector.training.config import ImageExpert
 from inspector.training.course import Material
 from inspector.training.encoder_fit import EncoderFit, ScratchCourse
@@ -43,6 +43,9 @@ AGREES = standing("agrees", False, 3 * knowing(1, SIGNAL))
 ADDS = standing("adds", False, 3 * knowing(1, OWN))
 ADDS_LESS = standing("adds-less", False, knowing(0.7, OTHER))
 NOISE = standing("noise", False, OTHER)
+SHARP = standing("scout", True, knowing(1.9, SIGNAL))
+SHARP_TOO = standing("adds", False, knowing(1.9, OWN))
+HINTS = standing("hints", False, knowing(0.25, OTHER))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +57,8 @@ NOISE = standing("noise", False, OTHER)
         ([SCOUT, NOISE], ["scout"]),
         ([SCOUT, ADDS], ["scout", "adds"]),
         ([SCOUT, ADDS_LESS, ADDS, NOISE], ["scout", "adds"]),
+        ([SHARP, SHARP_TOO], ["scout", "adds"]),
+        ([SCOUT, HINTS], ["scout"]),
         ([ADDS_LESS, ADDS], ["adds"]),
         ([ADDS, ADDS], ["adds"]),
     ],
@@ -61,6 +66,13 @@ NOISE = standing("noise", False, OTHER)
 )
 def test_the_best_scout_stays_and_what_adds_most_to_it(standings: list[Standing], kept: list[str]) -> None:
     assert [own.name for own in keep(standings)] == kept
+
+
+def test_little_is_much_where_little_lacks() -> None:
+    """The share of what lacks decides, not the difference."""
+    gain = _auc(_joint(SHARP, SHARP_TOO), SHARP.material.targets) - SHARP.auc
+    assert 0 < gain < 0.01
+    assert gain > WORTH * (1 - SHARP.auc)
 
 
 def test_the_same_figures_in_another_scale_are_kept_alike() -> None:

@@ -1,10 +1,14 @@
 """The head is fitted for as long as it helps on unseen groups, and not at all where nothing helps."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from fusion.head import HeadForm, Member
+from inspector.training import head_fit
 from inspector.training.config import HeadFitting
 from inspector.training.head_fit import Encodings, Lesson, fit_head
 
@@ -25,10 +29,10 @@ def lesson(num_pieces=80):
     return Lesson(encodings, SETS, (True, False, False), targets, own.float())
 
 
-def fitted(seed=0):
+def fitted(seed=0, own=None, settings=SETTINGS):
     torch.set_num_threads(1)
     groups = [{"image": f"i{n % 20}", "signal": f"s{n % 11}"} for n in range(80)]
-    return fit_head(FORM, lesson(), groups, SETTINGS, seed, lambda done, total: None)
+    return fit_head(FORM, own or lesson(), groups, settings, seed, lambda done, total: None)
 
 
 def test_every_piece_is_scored_for_every_set_by_a_head_that_saw_none_of_its_groups():
@@ -37,10 +41,28 @@ def test_every_piece_is_scored_for_every_set_by_a_head_that_saw_none_of_its_grou
     assert found.logits.isfinite().all()
 
 
-def test_the_steps_are_those_with_the_lowest_loss_on_unseen_groups():
-    found = fitted()
-    assert set(found.losses) == {0, 3, 6}
-    assert found.losses[found.steps] == min(found.losses.values())
+def hinted():
+    """What makes a piece defective is also written into the tokens of one modality."""
+    own = lesson()
+    tokens = own.encodings.tokens[0] + 4 * own.targets[0][:, :, None]
+    return replace(own, encodings=replace(own.encodings, tokens=(tokens, own.encodings.tokens[1])))
+
+
+@pytest.mark.parametrize(("certainty", "taken"), [(0.0, True), (100.0, False)])
+def test_steps_are_taken_only_where_they_beat_noisy_or_beyond_the_noise(certainty, taken, monkeypatch):
+    monkeypatch.setattr(head_fit, "CERTAINTY", certainty)
+    found = fitted(own=hinted(), settings=HeadFitting(max_steps=60, check_every=20, num_folds=2))
+    assert set(found.losses) == {0, 20, 40, 60}
+    best = min(found.losses, key=lambda steps: found.losses[steps])
+    assert best > 0
+    assert found.steps == (best if taken else 0)
+
+
+def test_the_loss_is_that_of_sets_that_cover_everything_and_of_pieces_that_are_known():
+    own = lesson()
+    own.targets[0, :10] = torch.nan
+    losses = head_fit._whole_losses(torch.stack([torch.zeros(80), *torch.full((2, 80), 9.0)]), own)
+    assert losses.tolist() == pytest.approx([math.log(2)] * 70)
 
 
 def test_the_same_seed_gives_the_same_head():
