@@ -1,10 +1,10 @@
 """Turns values of recordings into a mean with its uncertainty. Knows no model and no labels."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 NUM_DRAWS = 2000
 
@@ -30,3 +30,24 @@ def mean_by_group(values: ArrayLike, groups: Sequence[str], seed: int) -> Interv
     drawn = np.random.default_rng(seed).integers(len(sums), size=(NUM_DRAWS, len(sums)))
     low, high = np.quantile(sums[drawn].sum(1) / counts[drawn].sum(1), [0.025, 0.975])
     return Interval(float(found.mean()), float(low), float(high))
+
+
+def mean_by_units(values: ArrayLike, units: Sequence[Collection[str]], seed: int) -> Interval:
+    """`mean_by_group` where a value rests on several recordings: see `unit_weights`."""
+    found = np.asarray(values, np.float64)
+    if not len(found):
+        return Interval(np.nan, np.nan, np.nan)
+    weights_DV = unit_weights(units, NUM_DRAWS, seed)
+    low, high = np.quantile((weights_DV @ found) / weights_DV.sum(1).clip(1), [0.025, 0.975])
+    return Interval(float(found.mean()), float(low), float(high))
+
+
+def unit_weights(units: Sequence[Collection[str]], num_draws: int, seed: int) -> NDArray[np.int64]:
+    """(D, V) how often each draw takes each value: the product of how often it takes the value's units.
+
+    Pieces pair pictures with sounds, and each recurs with many others: drawing pictures alone gave intervals of fusion
+    against noisy-or little more than half as wide (Owen 2007, the pigeonhole bootstrap; counts by Poisson).
+    """
+    number = {name: index for index, name in enumerate(sorted({unit for own in units for unit in own}))}
+    counts = np.random.default_rng(seed).poisson(1.0, (num_draws, len(number)))
+    return np.stack([counts[:, [number[unit] for unit in own]].prod(1) for own in units], axis=1)

@@ -113,11 +113,12 @@ def _spread(logits: Float[Tensor, "R O"]) -> float:
     return float(logits[~logits[:, 0].isnan(), 0].std())
 
 
-def take(standing: Standing, report: Callable[[int, int], None]) -> Taken:
+def take(standing: Standing, report: Callable[[int, int], None], cost_ms: float | None = None) -> Taken:
+    """`cost_ms` is known where the same network was taken before."""
     module, fitted = standing.course.final(report)
     material = standing.material
     expert = DraftExpert(material.config, material.form, module.eval())
-    return Taken(expert, fitted, standing.logits, _cost_ms(expert, module))
+    return Taken(expert, fitted, standing.logits, _cost_ms(expert, module) if cost_ms is None else cost_ms)
 
 
 def _cost_ms(expert: DraftExpert, module: Encoder) -> float:

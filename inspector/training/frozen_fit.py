@@ -20,7 +20,7 @@ from inspector.training.course import Fitted, Material, Report, rows_of
 from inspector.training.encoder_fit import balance, multi_label_loss
 from inspector.training.inputs import build_encoder, cut
 
-STEPS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 200, 24, 3e-3, 1e-2
+STEPS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 120, 24, 3e-3, 1e-2
 MASK_WEIGHT, DEFECTIVE_PLACE_WEIGHT = 1.0, 5.0
 TOUCHED = 0.3
 """A cell is defective from this share of its most defective pixel neighbourhood on."""

@@ -180,8 +180,10 @@ class School:
 
     def refit(self, first: Judged) -> Judged:
         """The same experts on training and calibration pieces together; everything else from scores out of fold."""
-        configs = [own.expert.config for own in first.taken]
-        taken = [take(self._stand(own, BOTH), partial(self.progress, f"{own.name} again")) for own in configs]
+        taken = [
+            take(self._stand(own.expert.config, BOTH), partial(self.progress, f"{own.expert.name} again"), own.cost_ms)
+            for own in first.taken
+        ]
         fusion = calibrated_again(self.corpus, taken, first.fusion, self.config, self.options.seed)
         scored = score_out_of_fold(self.corpus, taken, fusion, BOTH)
         if scored is None:

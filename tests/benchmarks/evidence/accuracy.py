@@ -11,6 +11,7 @@ from fusion.scored import ExpertSet, Scored
 from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle
 from inspector.evaluation.figures import area_under_curve
+from inspector.evaluation.resampling import unit_weights
 from inspector.manifest import read_manifest
 from inspector.training.data import own_label
 from tests.benchmarks.evidence.as_routed import as_routed, calibrations_of
@@ -163,34 +164,40 @@ def _met(name: str, found: Sequence[Judged]) -> str:
 
 
 def _against_noisy_or(name: str, seeds: Sequence[Trained], found: Sequence[Mapping[str, Judged]]) -> str:
-    draws = np.array(
-        [_differences(own, kinds, number) for number, (own, kinds) in enumerate(zip(seeds, found, strict=True))]
-    )
+    ends = np.cumsum([len(own.test.labels) for own in seeds])[:-1]
+    weights = unit_weights([units for own in seeds for units in own.test.units], NUM_DRAWS, seed=0)
+    parts = zip(seeds, found, np.split(weights, ends, axis=1), strict=True)
+    draws = np.array([_differences(own, kinds, part) for own, kinds, part in parts])
     accuracy_draws, auc_draws = draws.mean(0).T
     return (
-        f"{name}: fused minus noisy-or, 95 % of {NUM_DRAWS} bootstraps over recordings: accuracy "
+        f"{name}: fused minus noisy-or, 95 % of {NUM_DRAWS} bootstraps over pictures and sounds: accuracy "
         f"{_interval(accuracy_draws)}, AUC {_interval(auc_draws)}."
     )
 
 
 def _interval(draws: NDArray[np.float64]) -> str:
-    low, high = np.quantile(draws, [0.025, 0.975])
+    low, high = np.nanquantile(draws, [0.025, 0.975])
     return f"{low:+.3f} to {high:+.3f}"
 
 
-def _differences(trained: Trained, kinds: Mapping[str, Judged], seed: int) -> NDArray[np.float64]:
-    """(draws, 2): differences of accuracy and of AUC, groups of recordings drawn with replacement."""
-    groups = np.unique([min(own) for own in trained.test.units], return_inverse=True)[1]
-    members = [np.flatnonzero(groups == group) for group in range(groups.max() + 1)]
-    rng, differences = np.random.default_rng(seed), []
-    for _ in range(NUM_DRAWS):
-        rows = np.concatenate([members[group] for group in rng.integers(len(members), size=len(members))])
+def _differences(trained: Trained, kinds: Mapping[str, Judged], weights: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(draws, 2): differences of accuracy and of AUC, each piece as often as `weights` (draws, pieces) say.
+
+    A draw of one kind of pieces alone has no AUC: NaN.
+    """
+    differences = []
+    for counts in weights:
+        rows = np.repeat(np.arange(len(counts)), counts)
         labels = trained.test.labels[rows]
         first, second = (kinds[kind].test[rows] for kind in (FUSED, NOISY_OR))
         differences.append(
             (
                 accuracy(first, labels, HALF) - accuracy(second, labels, HALF),
-                area_under_curve(first, labels) - area_under_curve(second, labels),
+                _auc(first, labels) - _auc(second, labels),
             )
         )
     return np.array(differences)
+
+
+def _auc(scores: Scores, labels: Labels) -> float:
+    return area_under_curve(scores, labels) if labels.any() and not labels.all() else float("nan")

@@ -96,8 +96,8 @@ class Workshop:
 
     def make_all(self) -> None:
         """Everything that is to be trained, two at a time: each process takes one core."""
-        jobs = [(name, seed) for seed in self.seeds for name in reversed(self.sets())]
-        jobs += [(name, self.seeds[0]) for name in SIMULATED]
+        jobs = [(name, self.seeds[0]) for name in SIMULATED]
+        jobs += [(name, seed) for seed in self.seeds for name in reversed(self.sets())]
         with ProcessPoolExecutor(NUM_PROCESSES, get_context("spawn")) as pool:
             waiting = [pool.submit(_prepare, self, name, seed) for name, seed in jobs]
             for done, future in enumerate(as_completed(waiting), 1):
