@@ -68,6 +68,22 @@ def test_the_best_scout_stays_and_what_adds_most_to_it(standings: list[Standing]
     assert [own.name for own in keep(standings)] == kept
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_an_expert_scored_on_one_fold_is_set_beside_the_scout_on_that_fold(seed: int) -> None:
+    held = np.random.default_rng(seed).permutation(NUM)[:80]
+    parrot, knower = np.full((2, NUM), math.nan)
+    parrot[held], knower[held] = knowing(1, SIGNAL)[held], 3 * knowing(1, OWN)[held]
+    assert [own.name for own in keep([SCOUT, standing("parrot", False, parrot)])] == ["scout"]
+    found = keep([SCOUT, standing("parrot", False, parrot), standing("knower", False, knower)])
+    assert [own.name for own in found] == ["scout", "knower"]
+
+
+def test_a_fold_of_good_recordings_alone_says_nothing() -> None:
+    blind = standing("blind", False, np.where(LABELS == 0, SIGNAL, math.nan))
+    assert [own.name for own in keep([SCOUT, blind, ADDS])] == ["scout", "adds"]
+    assert [own.name for own in keep([SCOUT, blind])] == ["scout"]
+
+
 def test_little_is_much_where_little_lacks() -> None:
     """The share of what lacks decides, not the difference."""
     gain = _auc(_joint(SHARP, SHARP_TOO), SHARP.material.targets) - SHARP.auc
