@@ -22,6 +22,7 @@ from inspector.manifest import Split
 from inspector.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from inspector.training.config import TrainConfig, TrainConfigError, read_train_config
 from inspector.training.export import ExportError, write_bundle
+from inspector.training.lora import LoraError
 from inspector.training.train import TrainOptions
 from inspector.training.train import train as train_draft
 
@@ -34,7 +35,7 @@ def mendable() -> Iterator[None]:
     try:
         with reported():
             yield
-    except (BundleError, CheckpointError, ExportError, TrainConfigError) as exc:
+    except (BundleError, CheckpointError, ExportError, LoraError, TrainConfigError) as exc:
         raise click.ClickException(str(exc)) from exc
 
 

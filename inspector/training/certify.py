@@ -40,7 +40,9 @@ def routed_scores(scored: Scored, ran: Sequence[ExpertSet], calibrations: Mappin
 def certify(scores: Scores, scored: Scored, acceptance: Acceptance) -> Certificate:
     """`scores` (P,): calibrated defect scores of the pieces as routed, NaN where no expert could run.
 
-    The limits to be tested are fixed by pieces of training; the evidence is unseen, and each recording counts once.
+    The limits to be tested are fixed by pieces of training; the evidence is unseen by the encoders, and each recording
+    counts once. Head, calibrations and routes were chosen on cross-fitted scores of the same pieces: for these few
+    numbers the promise is approximate.
     """
     able, limits = ~np.isnan(scores), limits_to_test(scores, scored)
     defects = scores[able & scored.unseen & scored.labels][evidence(scored, able)]
@@ -49,7 +51,8 @@ def certify(scores: Scores, scored: Scored, acceptance: Acceptance) -> Certifica
     for claim in (certificate.claim, certificate.nearest):
         if claim is not None:
             _compare_with_mapie(limits, defects, claim, acceptance.confidence)
-    sure_below = float(np.min(scores[able & scored.labels], initial=1.0))
+    bad = scores[able & scored.labels]
+    sure_below = float(bad.min()) if len(bad) else 0.0
     return certificate.model_copy(update={"sure_below": sure_below})
 
 

@@ -239,7 +239,9 @@ def _gain(own: Point, best: Point, dense: Point) -> str:
 def _no_gain(found: Candidate | None, best: Point) -> str:
     if found is None:
         return f"Routing does not pay here: no router reaches the recall of the static set {best.name}."
+    more = found.point.cost_ms > best.cost_ms
+    costs = "saves nothing" if more else f"saves {_saved(found.point.cost_ms, best)}"
     return (
-        f"Routing does not pay here: the best of the routers ({found.point.name}) saves "
-        f"{_saved(found.point.cost_ms, best)} of the encoders' CPU against the static set {best.name}, cross-fitted."
+        f"Routing does not pay here: the best of the routers ({found.point.name}) {costs} of the encoders' CPU against "
+        f"the static set {best.name}, cross-fitted."
     )
