@@ -105,13 +105,9 @@ def fit_head(
             run.advance(steps)
             scores[check][:, held] = run.logits(lesson.encodings.of(held))
         progress(index + 1, len(pairs) + 1)
-    each = {steps: _whole_losses(scores[check], lesson) for check, steps in enumerate(checks)}
-    losses = {steps: float(own.mean()) for steps, own in each.items()}
+    losses = {steps: float(_whole_losses(scores[check], lesson).mean()) for check, steps in enumerate(checks)}
     best = min(checks, key=lambda steps: losses[steps])
     if not _surely_better(scores[checks.index(best)], scores[0], lesson, groups):
-        best = 0
-    gain = each[0] - each[best]
-    if gain.mean() <= CERTAINTY * gain.std() / math.sqrt(len(gain)):
         best = 0
     final = HeadRun(form, lesson, settings, seed)
     final.advance(best)
@@ -134,7 +130,7 @@ def _surely_better(
     lesson: Lesson,
     groups: Sequence[Mapping[str, str]],
 ) -> bool:
-    """Whether the loss per piece falls by more than twice its standard error, pieces of one group taken together.
+    """Whether the loss per piece falls by more than `CERTAINTY` standard errors, pieces of one group taken together.
 
     A head that has moved is paid for: training pieces then have no scores out of fold, so that limits and routes rest
     on the calibration pieces alone, and the encoders are not fitted again. Falls of .001 to .008 cost three real sets
@@ -146,7 +142,7 @@ def _surely_better(
     known_P = ~gains_P.isnan()
     apart_P = torch.where(known_P, gains_P - gains_P[known_P].mean(), 0.0).numpy()
     errors = [_sum_error(apart_P, [own.get(kind, "") for own in groups]) for kind in {k for own in groups for k in own}]
-    return float(gains_P[known_P].sum()) > 2 * max(errors)
+    return float(gains_P[known_P].sum()) > CERTAINTY * max(errors)
 
 
 def _sum_error(apart: NDArray[np.float32], groups: Sequence[str]) -> float:
