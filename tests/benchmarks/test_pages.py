@@ -1,6 +1,6 @@
 """What the bench keeps and shows: scored pieces come back as they were, tables become a page with its plots."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -47,24 +47,35 @@ def test_scored_pieces_come_back_as_they_were(tmp_path: Path) -> None:
         assert type(before) is type(after)
 
 
+def written(folder: Path, tables: list[Table]) -> str:
+    page.write_page(folder / "RESULTS.md", folder / "plots", tables, 125.0)
+    text: str = (folder / "RESULTS.md").read_text()
+    return text
+
+
 def test_a_page_holds_the_tables_and_shows_their_plots(tmp_path: Path) -> None:
-    path = page.write_page(tmp_path / "results", [TABLE, TABLE], 125.0)
-    text = path.read_text()
+    text = written(tmp_path, [TABLE, TABLE])
     assert text.count("## A made-up table") == 2
     assert "| wafer | 0.5 |" in text
     assert "- nothing was measured" in text
-    assert "Measured in 2 minutes" in text
-    assert "![Costs & recall](curve.svg)" in text
-    drawn = ElementTree.parse(tmp_path / "results" / "curve.svg").getroot()  # noqa: S314 - our own file
+    assert "in 2 minutes" in text
+    assert "![Costs & recall](plots/curve.svg)" in text
+    drawn = ElementTree.parse(tmp_path / "plots" / "curve.svg").getroot()  # noqa: S314 - our own file
     assert drawn.tag.endswith("svg")
 
 
 def test_the_same_plot_is_the_same_file(tmp_path: Path) -> None:
     for name in ("one", "other"):
-        page.write_page(tmp_path / name, [TABLE], 1.0)
-    assert (tmp_path / "one" / "curve.svg").read_bytes() == (tmp_path / "other" / "curve.svg").read_bytes()
+        (tmp_path / name).mkdir()
+        written(tmp_path / name, [TABLE])
+    first, second = (tmp_path / name / "plots" / "curve.svg" for name in ("one", "other"))
+    assert first.read_bytes() == second.read_bytes()
 
 
-def test_a_page_is_written_over(tmp_path: Path) -> None:
-    page.write_page(tmp_path, [TABLE, TABLE], 1.0)
-    assert page.write_page(tmp_path, [TABLE], 1.0).read_text().count("## A made-up table") == 1
+def test_tables_are_kept_and_come_back_in_the_order_asked(tmp_path: Path) -> None:
+    page.keep_table(tmp_path, TABLE)
+    page.keep_table(tmp_path, replace(TABLE, name="another", plots=[]))
+    found = page.kept_tables(tmp_path, ["another", "absent", "made"])
+    assert [own.name for own in found] == ["another", "made"]
+    assert found[1].markdown() == TABLE.markdown()
+    assert found[1].plots[0].lines[0].name == "all < some"

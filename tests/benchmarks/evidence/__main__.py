@@ -27,9 +27,11 @@ from tests.benchmarks.evidence import (
     missing,
 )
 from tests.benchmarks.evidence.bench import Bench
-from tests.benchmarks.evidence.page import write_page
+from tests.benchmarks.evidence.page import keep_table, kept_tables, write_page
 from tests.benchmarks.evidence.table import Table
 from tests.benchmarks.evidence.workshop import NUM_PROCESSES, Workshop
+
+ROOT = Path(__file__).resolve().parents[3]
 
 Run = Callable[[Bench], Table]
 TABLES: Mapping[str, Run] = {
@@ -60,15 +62,27 @@ def main() -> None:
     workshop = Workshop(
         asked.folder, seeds, {name: Path(file).resolve() for name, file in weights.items()}, asked.maker
     )
-    start = time.monotonic()
+    results, started = asked.folder / "results", _started(asked.folder)
     if not asked.only:
         workshop.make_all()
-    tables = []
     with ProcessPoolExecutor(NUM_PROCESSES, get_context("spawn")) as pool:
         for name, table in [(name, pool.submit(run, workshop)) for name, run in chosen.items()]:
-            tables.append(table.result())
-            print(f"\n{tables[-1].markdown()}\n[{name}: {time.monotonic() - start:.0f} s since the start]", flush=True)
-            write_page(asked.folder / "results", tables, time.monotonic() - start)
+            keep_table(results / "tables", table.result())
+            seconds = time.time() - started
+            print(f"\n{table.result().markdown()}\n[{name}: {seconds:.0f} s since the start]", flush=True)
+            tables = kept_tables(results / "tables", [*TABLES, *FURTHER])
+            write_page(results / "RESULTS.md", results / "plots", tables, seconds)
+            if asked.publish:
+                write_page(ROOT / "RESULTS.md", ROOT / "tests" / "benchmarks" / "plots", tables, seconds)
+
+
+def _started(folder: Path) -> float:
+    """When the folder was begun: a run that was cut off goes on."""
+    mark = folder / "started"
+    if not mark.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    return mark.stat().st_mtime
 
 
 def _arguments() -> argparse.Namespace:
@@ -80,6 +94,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--weights", action="append", default=_words("BENCH_WEIGHTS"), help="or BENCH_WEIGHTS")
     parser.add_argument("--quick", action="store_true", help="one benchmark seed instead of five")
     parser.add_argument("--all", action="store_true", help="also adaptation, distillation and consistency")
+    parser.add_argument("--publish", action="store_true", help="write RESULTS.md of this checkout as well")
     parser.add_argument("--only", choices=[*TABLES, *FURTHER], help="one table")
     return parser.parse_args()
 

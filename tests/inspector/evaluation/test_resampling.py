@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inspector.evaluation.resampling import mean_by_group
+from inspector.evaluation.resampling import mean_by_group, mean_by_units, unit_weights
 
 VALUES = np.tile([0.0, 1.0], 50)
 
@@ -22,3 +22,19 @@ def test_values_of_one_group_are_one_piece_of_evidence() -> None:
 
 def test_nothing_has_no_mean() -> None:
     assert all(np.isnan(mean_by_group([], [], seed=1)))
+
+
+def test_a_piece_is_drawn_as_often_as_its_recordings_together():
+    units = [{"picture=a"}, {"sound=b"}, {"picture=a", "sound=b"}]
+    picture, sound, both = unit_weights(units, 50, seed=1).T
+    assert (both == picture * sound).all()
+    assert both.max() > 1
+
+
+def test_pairs_of_few_pictures_and_few_sounds_are_less_sure_than_pictures_alone():
+    pairs = [(i // 10, i % 10) for i in range(100)]
+    values = [float(sound < 5) for _, sound in pairs]
+    crossed = mean_by_units(values, [{f"picture={p}", f"sound={s}"} for p, s in pairs], seed=1)
+    pictures = mean_by_group(values, [str(p) for p, _ in pairs], seed=1)
+    assert crossed.high - crossed.low > 0.3
+    assert pictures.low == pictures.high == 0.5
