@@ -39,11 +39,18 @@ def _warp(
 
 
 def augment_signals(signals_BCS: Float[Tensor, "B C S"], config: SignalExpert) -> Float[Tensor, "B C S"]:
-    """Louder or softer, with noise, moved in time by a part of `jitter` of the length; edges repeat."""
+    """Louder or softer, duller or sharper, with noise, moved in time by a part of `jitter`; edges repeat."""
     batch, _, length = signals_BCS.shape
     gain = 1 + config.jitter * torch.randn(batch, 1, 1)
     level = signals_BCS.std(2, keepdim=True)
-    noisy = signals_BCS * gain + 0.3 * config.jitter * level * torch.randn_like(signals_BCS)
+    noisy = _filtered(signals_BCS, config.jitter) * gain + 0.3 * config.jitter * level * torch.randn_like(signals_BCS)
     shift = (0.3 * config.jitter * length * (2 * torch.rand(batch, 1, 1) - 1)).round().long()
     places = (torch.arange(length)[None, None] + shift).clamp(0, length - 1)
     return noisy.gather(2, places.expand_as(noisy))
+
+
+def _filtered(signals_BCS: Float[Tensor, "B C S"], strength: float) -> Float[Tensor, "B C S"]:
+    """Each a little tilted in its spectrum: x(t) + c (x(t) - x(t - 1)), c up to `strength` either way."""
+    tilt = strength * (2 * torch.rand(len(signals_BCS), 1, 1) - 1)
+    before = torch.cat([signals_BCS[:, :, :1], signals_BCS[:, :, :-1]], dim=2)
+    return signals_BCS + tilt * (signals_BCS - before)

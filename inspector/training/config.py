@@ -23,6 +23,8 @@ class Fitting(Section):
     epochs: int | None = Field(default=None, gt=0)
     learning_rate: float | None = Field(default=None, gt=0)
     batch_size: int = Field(default=32, gt=1)
+    accumulate: int = Field(default=1, ge=1)
+    """Parts that a batch goes through in, gradients summed: for large networks where memory is small."""
 
 
 class ImageExpert(Section):
@@ -79,7 +81,7 @@ class SignalExpert(Section):
     max_hz: float | None = None
     """None: nine tenths of half the sample rate."""
     jitter: float = Field(default=0.1, ge=0, le=1)
-    """Augmentation: random change of loudness, added noise, and shift, all of about this relative size."""
+    """Augmentation: random change of loudness, added noise, shift and filtering, all of about this relative size."""
     fitting: Fitting = Fitting()
 
 

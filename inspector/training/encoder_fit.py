@@ -79,7 +79,8 @@ class EncoderFit:
     """One encoder, its data and its schedule; `run` leaves the best averaged weights in the module."""
 
     def __init__(self, module: nn.Module, config: ExpertConfig, form: ImageInput | SignalInput) -> None:
-        self.module = module.to(memory_format=torch.channels_last)
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.module = module.to(self._device).to(memory_format=torch.channels_last)
         self._config, self._form = config, form
         # The number of recordings is of no account: standing still is always asked for by name.
         asked = isinstance(config, ImageExpert) and tuning_of(config, 0).tuning == "frozen"
@@ -98,7 +99,7 @@ class EncoderFit:
         best_state = copy.deepcopy(average.state_dict())
         for epoch in range(1, plan.epochs + 1):
             for rows in torch.randperm(len(fit.inputs)).tensor_split(batches):
-                self._step(fit.inputs[rows], fit.targets[rows], weight, optimiser)
+                self._step(fit, rows, weight, optimiser)
                 pace.step()
                 _follow(average, self.module, AVERAGING ** (1 / batches))
             loss = self._loss(average, holdout, weight)
@@ -106,28 +107,31 @@ class EncoderFit:
                 best, best_state = Fitted(HOW, plan.epochs, epoch, loss), copy.deepcopy(average.state_dict())
             progress(epoch, plan.epochs)
         self.module.load_state_dict(best_state)
-        self.module.eval()
+        self.module.to("cpu").eval()
         return best
 
-    def _step(
-        self,
-        inputs: Float[Tensor, "B ..."],
-        targets: Float[Tensor, "B O"],
-        weight: Float[Tensor, ""],
-        optimiser: torch.optim.Optimizer,
-    ) -> None:
+    def _step(self, fit: Recordings, rows: Tensor, weight: Float[Tensor, ""], optimiser: torch.optim.Optimizer) -> None:
         self.module.train()
         if isinstance(self.module, VisionEncoder) and self._frozen:
             self.module.backbone.eval()
+        optimiser.zero_grad()
+        for part in rows.tensor_split(min(self._config.fitting.accumulate, len(rows))):
+            loss = self._said(fit.inputs[part], fit.targets[part], weight) * (len(part) / len(rows))
+            loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.module.parameters(), 5.0)
+        optimiser.step()
+
+    def _said(
+        self, inputs: Float[Tensor, "B ..."], targets: Float[Tensor, "B O"], weight: Float[Tensor, ""]
+    ) -> Float[Tensor, ""]:
+        """The loss of some recordings, changed a little; in mixed precision (bfloat16) where there is a GPU."""
         config = self._config
         changed = (
             augment_pictures(inputs, config) if isinstance(config, ImageExpert) else augment_signals(inputs, config)
         )
-        encoded: Encoded = self.module(cut(changed, self._form))
-        optimiser.zero_grad()
-        multi_label_loss(encoded.logits, targets, weight).backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.module.parameters(), 5.0)
-        optimiser.step()
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type != "cpu"):
+            encoded: Encoded = self.module(cut(changed, self._form).to(self._device))
+        return multi_label_loss(encoded.logits.float(), targets.to(self._device), weight.to(self._device))
 
     def _loss(self, module: nn.Module, holdout: Recordings, weight: Float[Tensor, ""]) -> float:
         encoded = encode(module, holdout.inputs, self._form)
@@ -178,9 +182,10 @@ def _part_of(report: Report, number: int, total: int) -> Report:
 def encode(module: nn.Module, inputs: Float[Tensor, "R ..."], form: ImageInput | SignalInput) -> Encoded:
     """Outputs for many recordings, in evaluation mode and in batches of 64."""
     module.eval()
+    place = next(module.parameters(), inputs).device
     with torch.no_grad():
-        parts: list[Encoded] = [module(cut(batch, form)) for batch in torch.split(inputs, 64)]
-    return Encoded(*(torch.cat(outputs) for outputs in zip(*parts, strict=True)))
+        parts: list[Encoded] = [module(cut(batch, form).to(place)) for batch in torch.split(inputs, 64)]
+    return Encoded(*(torch.cat(outputs).cpu() for outputs in zip(*parts, strict=True)))
 
 
 @torch.no_grad()

@@ -54,7 +54,7 @@ class Simulated:
 
 
 SIMULATED: Mapping[str, Simulated] = {
-    "rare_hard": Simulated(LineSettings(seed=7, scenario="rare_hard", defect_share=0.4), 3600, _line(96, 32, 14)),
+    "rare_hard": Simulated(LineSettings(seed=7, scenario="rare_hard", defect_share=0.4), 3600, _line(96, 48, 14)),
     "certified": Simulated(LineSettings(seed=7, defect_share=0.5), 4500, _line(64, 32, 10)),
 }
 """From scratch: below some 500 steps the networks see nothing yet."""
