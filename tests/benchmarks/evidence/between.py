@@ -12,7 +12,7 @@ from fusion.calibration import Labels, Scores
 from inspector.manifest import Split
 from inspector.simulation.dataset import CAMERA, MICROPHONE, write_dataset
 from inspector.simulation.pieces import LineSettings
-from inspector.training.config import Fitting, ImageExpert, SignalExpert, TrainConfig
+from inspector.training.config import Fitting, ImageExpert, JointFitting, SignalExpert, TrainConfig
 from inspector.training.corpus import Corpus
 from inspector.training.encoder_fit import encode
 from inspector.training.export import Draft, DraftExpert
@@ -21,10 +21,11 @@ from inspector.training.train import TrainOptions, train
 
 NUM_PIECES, DEFECT_SHARE, LINE_SEED = 1500, 0.4, 7
 MISMATCH = ("mismatch",)
-_FITTING = Fitting(epochs=16)
+_FITTING = Fitting(epochs=30)
 CONFIG = TrainConfig(
     name="between",
     policy="dense",
+    joint=JointFitting(automatic=False),
     experts=(
         ImageExpert(name=f"{CAMERA}-scout", modality=CAMERA, scout=True, fitting=_FITTING),
         SignalExpert(

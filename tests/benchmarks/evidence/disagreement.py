@@ -18,12 +18,14 @@ from tests.benchmarks.evidence.table import Table
 
 JOINT = JointFitting(epochs=12)
 RESAMPLES = 1000
+NUM_SEEDS = 3
 FUSED, NOISY_OR = "fused, joint", "noisy-or of the joint encoders"
 COLUMNS = ("score", "accuracy", "AUC", "AUC on mismatches")
 
 
 def run(bench: Bench) -> Table:
-    measured = [_one(bench, seed) for seed in bench.seeds]
+    seeds = bench.seeds[:NUM_SEEDS]
+    measured = [_one(bench, seed) for seed in seeds]
     names = list(measured[0].scores)
     gains = [own.gain() for own in measured]
     return Table(
@@ -34,8 +36,8 @@ def run(bench: Bench) -> Table:
         rows=[[name, *(_spread([own.figures(name)[i] for own in measured]) for i in range(3))] for name in names],
         notes=[
             f"Fused minus noisy-or: {_spread(gains)} of accuracy; "
-            + "; ".join(f"seed {seed}: {own.interval()}" for seed, own in zip(bench.seeds, measured, strict=True)),
-            *(f"Seed {seed}: {_told(own.joint)}" for seed, own in zip(bench.seeds, measured, strict=True)),
+            + "; ".join(f"seed {seed}: {own.interval()}" for seed, own in zip(seeds, measured, strict=True)),
+            *(f"Seed {seed}: {_told(own.joint)}" for seed, own in zip(seeds, measured, strict=True)),
             "Limits are those of the calibration split. Seeds are of the training; the line is the same.",
         ],
     )
