@@ -18,7 +18,7 @@ from tests.benchmarks.evidence.table import Table
 
 JOINT = JointFitting(epochs=12)
 RESAMPLES = 1000
-NUM_SEEDS = 3
+NUM_SEEDS = 2
 FUSED, NOISY_OR = "fused, joint", "noisy-or of the joint encoders"
 COLUMNS = ("score", "accuracy", "AUC", "AUC on mismatches")
 
