@@ -44,7 +44,7 @@ protos: $(DEV)/.installed  ## generates the protobuf and gRPC code
 	$(DEV)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. $(PROTOS)
 	$(DEV)/python -m grpc_tools.protoc -I. --grpc_python_out=. protos/inspection/v1/service.proto
 
-bench: $(DEV)/.installed  ## prints the evidence for every claim; ARGS="--quick", "--all", "--only TABLE", "--help"
+bench: $(DEV)/.installed  ## measures every claim of RESULTS.md; ARGS="--quick", "--all", "--only TABLE" or "--help"
 	$(DEV)/python -m tests.benchmarks.evidence $(ARGS)
 
 broker: needs-java  ## runs Apache Kafka on loopback, port 9092 (fetched from Maven Central)
