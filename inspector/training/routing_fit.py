@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from fusion.calibration import Labels, Scores
+from fusion.calibration import Labels, Scores, probability
 from fusion.policy import Calibration, Expert, routed
 from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Policy
@@ -38,6 +38,8 @@ PRICES = tuple(np.geomspace(0.005, 0.7, 12).tolist())
 """Regret that running everything must save, for the sweep."""
 RISKS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Times the routing risk, for the sweep of the cascade."""
+MARGINS = (3.0, 2.0, 1.5, 1.0, 0.5)
+"""Log-odds by which a cascade without slips is widened, for the sweep: other pieces go a little further."""
 MAX_FIRST_SHARE = 0.7
 """Experts that cost more of everything than this are no first look."""
 MIN_GAIN = 0.03
@@ -172,19 +174,25 @@ def cascade_sweep(ground: Ground, acceptance: Acceptance, seed: int) -> list[Can
         quick, full = (part.board.scores([names] * len(part.scored.labels)) for names in (scouts, everyone))
         both = ~np.isnan(quick) & ~np.isnan(full)
         above = full[both] > limit(full[both], part.scored.labels[both], FALSE_REJECT_RATE)
-        return [_cascade(quick[both], above, acceptance.routing_risk * times) for times in RISKS]
+        careful = [_cascade(quick[both], above, 0.0, margin) for margin in MARGINS]
+        return careful + [_cascade(quick[both], above, acceptance.routing_risk * times) for times in RISKS]
 
     return list(_crossfit(ground, seed, fit, f"cascade after {name_of(scouts)}"))
 
 
-def _cascade(quick: Scores, above: Labels, risk: float) -> Policy:
-    """The narrowest [low, high] outside of which no more than this share of pieces is decided otherwise."""
+def _cascade(quick: Scores, above: Labels, risk: float, margin: float = 0.0) -> Policy:
+    """The narrowest [low, high] outside of which no more than this share of pieces is decided otherwise, widened."""
     slips = int(risk * len(quick))
     defective, good = np.sort(quick[above]), np.sort(quick[~above])[::-1]
     low = float(defective[slips]) if slips < len(defective) else 1.0
     high = float(good[slips]) if slips < len(good) else 0.0
     middle = (low + high) / 2
-    return Policy(mode="cascade", low=min(low, middle), high=max(high, middle))
+    return Policy(mode="cascade", low=_moved(min(low, middle), -margin), high=_moved(max(high, middle), margin))
+
+
+def _moved(score: float, log_odds: float) -> float:
+    inner = min(max(score, 1e-9), 1 - 1e-9)
+    return score if log_odds == 0 else probability(float(np.log(inner / (1 - inner))) + log_odds, 1.0, 0.0)
 
 
 def learned_sweep(ground: Ground, first: Sequence[str], seed: int) -> list[Candidate]:
