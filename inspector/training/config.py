@@ -115,7 +115,7 @@ class JointFitting(Section):
     """Of the encoders, which are nearly done."""
     head_learning_rate: float = Field(default=6e-3, gt=0)
     """What lies between the modalities is still to be learned; at 1e-3 it was not in 150 steps."""
-    head_steps: int = Field(default=3000, gt=0)
+    head_steps: int = Field(default=1000, gt=0)
     """Of the head alone, in the first epoch."""
     batch_size: int = Field(default=32, gt=1)
     auxiliary: float = Field(default=0.3, ge=0)
