@@ -1,7 +1,8 @@
 """Turns a recording's profile into log-odds by a kernel machine: for a few hundred recordings. Knows no fitting.
 
-On so few recordings it beat a small network on the same features (grouped folds of the training split: cells .908
-against .870 area under the curve). Letters: B batch, V width of a profile, S supports, O = 1 + K outputs, D width.
+On so few recordings it beat a small network on the same features (166 pictures of cells, grouped folds: .908 against
+.870 area under the curve; of 460 taps both reached .96).
+Letters: B batch, V width of a profile, S supports, O = 1 + K outputs, D width.
 """
 
 from collections.abc import Sequence
@@ -15,13 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from encoders.front_end import ImageForm
-from encoders.memory import Usual, fitting, squared_distances
-from encoders.profiles import MapProfile, Profile, SoundProfile, TraceProfile
+from encoders.memory import PLACE_MARGIN, Usual, fitting, squared_distances
+from encoders.profiles import MapProfile, Profile, SoundProfile, TraceProfile, spread
 from encoders.tokens import Encoded
 from encoders.vision import Weights, load_weights, normalisation
-
-PLACE_MARGIN = 4.0
-"""A cell of a picture is relevant from this many standard deviations off what good recordings show."""
 
 
 class NetworkProfile(nn.Module):
@@ -46,12 +44,8 @@ class NetworkProfile(nn.Module):
         pixels = image.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         levels = self.network(pixels * self.get_buffer("scale") + self.get_buffer("offset"))
         flat = [level.flatten(2) for level in levels]
-        vector = torch.cat([torch.cat([own.mean(2), own.amax(2), _spread(own)], dim=1) for own in flat], dim=1)
+        vector = torch.cat([torch.cat([own.mean(2), own.amax(2), spread(own, 2)], dim=1) for own in flat], dim=1)
         return Profile(vector, levels[-1])
-
-
-def _spread(values_BCP: Float[Tensor, "B C P"]) -> Float[Tensor, "B C"]:
-    return (values_BCP - values_BCP.mean(2, keepdim=True)).square().mean(2).add(1e-8).sqrt()
 
 
 Describer = NetworkProfile | MapProfile | SoundProfile | TraceProfile

@@ -8,11 +8,10 @@ Letters: B batch, T tiles, C channels, H rows, W columns.
 import timm
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from encoders.front_end import ImageForm
-from encoders.vision import Weights
+from encoders.vision import Weights, load_weights, normalisation
 
 NUM_SCALES, NUM_ORIENTATIONS = 4, 6
 WAVELENGTH_PX = 4.0
@@ -29,15 +28,11 @@ class NetworkPatches(nn.Module):
         self.network = timm.create_model(
             name, features_only=True, pretrained=weights.pretrained and weights.file is None, out_indices=(-2, -1)
         )
-        if weights.file is not None:
-            missing = self.network.load_state_dict(load_file(weights.file), strict=False).missing_keys
-            if missing:
-                raise ValueError(f"{weights.file} lacks {len(missing)} weights of {name}, first {missing[0]}")
+        load_weights(self.network, name, weights)
         self.network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
-        config = timm.get_pretrained_cfg(name)
-        means, stds = (config.mean, config.std) if config else ((form.mean,) * 3, (form.std,) * 3)
-        self.register_buffer("scale", form.std / torch.tensor(stds).reshape(-1, 1, 1))
-        self.register_buffer("offset", ((form.mean - torch.tensor(means)) / torch.tensor(stds)).reshape(-1, 1, 1))
+        scale, offset = normalisation(name, form)
+        self.register_buffer("scale", torch.as_tensor(scale).reshape(-1, 1, 1))
+        self.register_buffer("offset", torch.as_tensor(offset).reshape(-1, 1, 1))
 
     def forward(self, image: Float[Tensor, "B 1 3 H W"]) -> Float[Tensor, "B C h w"]:
         pixels = image.flatten(0, 1).contiguous(memory_format=torch.channels_last)

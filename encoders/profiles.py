@@ -17,7 +17,7 @@ from encoders.tokens import Level, pool_matrix
 MAP_SIDE_PX = 48
 NUM_RINGS = 3
 MANY_RINGS, NUM_SECTORS = 6, 8
-"""For hundreds of maps with labels: by grouped folds .985 area under the curve."""
+"""For hundreds of labelled maps: .963 area under the curve by grouped folds, as with three rings alone."""
 BLURS_PX = (2.0, 4.0, 8.0)
 NUM_PLACES = 48
 
@@ -59,13 +59,13 @@ class MapProfile(nn.Module):
             extremes = [
                 shares_BQ.amax(1, keepdim=True),
                 shares_BQ.amin(1, keepdim=True),
-                _spread(shares_BQ, 1)[:, None],
+                spread(shares_BQ, 1)[:, None],
             ]
             shares_BR = torch.cat([shares_BR, *extremes], dim=1)
         # Cells at the rim have few neighbours: without the constant one marked cell there would be a cluster.
         density_BKHW = (blurs @ marked @ blurs) / (blurs @ cells @ blurs + 0.15)
         flat = density_BKHW.flatten(2)
-        vector = torch.cat([shares_BR, flat.amax(2), _spread(flat, 2)], dim=1)
+        vector = torch.cat([shares_BR, flat.amax(2), spread(flat, 2)], dim=1)
         return Profile(vector, density_BKHW[:, 1:2])
 
 
@@ -107,7 +107,7 @@ class SoundProfile(nn.Module):
     def forward(self, wave: Float[Tensor, "B C S"]) -> Profile:
         bands_BCML = self.log_mel(wave).transpose(1, 2)
         bands_BCML = bands_BCML - bands_BCML.mean((2, 3), keepdim=True)
-        parts = [bands_BCML.mean(3), _spread(bands_BCML, 3)]
+        parts = [bands_BCML.mean(3), spread(bands_BCML, 3)]
         if self.fine:
             parts += [bands_BCML.amax(3), *(third.mean(3) for third in bands_BCML.tensor_split(3, dim=3))]
         return Profile(torch.cat(parts, dim=2).flatten(1), bands_BCML)
@@ -126,7 +126,7 @@ class TraceProfile(nn.Module):
         return Profile(course_BCP.flatten(1), course_BCP[:, :, None])
 
 
-def _spread(values: Tensor, dim: int) -> Tensor:
+def spread(values: Tensor, dim: int) -> Tensor:
     """Standard deviation, written out: every runtime divides by the same number then."""
     return (values - values.mean(dim, keepdim=True)).square().mean(dim).add(1e-8).sqrt()
 

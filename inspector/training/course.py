@@ -56,6 +56,19 @@ class Course(Protocol):
         """The encoder that ships."""
 
 
+def out_of_fold(
+    targets: Float[Tensor, "R O"], folds: Sequence[int], score: Callable[[Tensor, Tensor], Tensor], report: Report
+) -> Float[Tensor, "R O"]:
+    """Log-odds of every recording; `score` fits on the first rows that it is given and scores the second."""
+    logits = torch.full_like(targets, torch.nan)
+    names = sorted(set(folds))
+    for done, fold in enumerate(names, 1):
+        fit, held = rows_of(folds, fold)
+        logits[held] = score(fit, held)
+        report(done, len(names) + 1)
+    return logits
+
+
 def rows_of(folds: Sequence[int], fold: int) -> tuple[Tensor, Tensor]:
     """Numbers of the recordings outside of a fold, and of those in it."""
     own = torch.tensor(folds)
