@@ -98,10 +98,21 @@ def keep(standings: Sequence[Standing]) -> list[Standing]:
     scouts = [own for own in standings if own.material.config.scout]
     others = [own for own in standings if not own.material.config.scout]
     if not scouts:
-        return [max(others, key=lambda own: own.auc)]
-    scout = max(scouts, key=lambda own: own.auc)
+        return [_best(others)]
+    scout = _best(scouts)
     added = {own.name: _added(scout, own) for own in others}
     return [scout, *(own for own in others if added[own.name] == max(added.values()) > WORTH)][:2]
+
+
+def _best(rivals: Sequence[Standing]) -> Standing:
+    """By the recordings that all have scored: a network's one fold may be easier than all that a kernel has scored.
+
+    Who cannot be told (NaN) loses.
+    """
+    told = [own for own in rivals if not math.isnan(own.auc)] or rivals
+    by_all = ~torch.stack([own.logits[:, :1] for own in told]).isnan().any(dim=0)
+    fair = [_auc(own.logits.where(by_all, torch.nan), own.material.targets) for own in told]
+    return told[int(np.argmax([own.auc for own in told] if np.isnan(fair).any() else fair))]
 
 
 def _added(scout: Standing, other: Standing) -> float:

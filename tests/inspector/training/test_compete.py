@@ -84,6 +84,33 @@ def test_a_fold_of_good_recordings_alone_says_nothing() -> None:
     assert [own.name for own in keep([SCOUT, blind])] == ["scout"]
 
 
+@pytest.mark.parametrize("scout", [True, False])
+def test_rivals_are_compared_on_the_recordings_that_all_have_scored(scout: bool) -> None:
+    """The weaker one was scored only on a tenth that is easy for the other one."""
+    easiest = np.argsort(-knowing(0.5, OWN) * (2 * LABELS - 1))[:40]
+    lucky = np.full(NUM, math.nan)
+    lucky[easiest] = knowing(1, SIGNAL)[easiest]
+    weaker, better = standing("lucky", scout, lucky), standing("better", scout, knowing(0.5, OWN))
+    assert weaker.auc > better.auc
+    assert keep([weaker, better])[0] is better
+
+
+@pytest.mark.parametrize("scout", [True, False])
+def test_who_was_scored_on_good_recordings_alone_loses_wherever_it_is_named(scout: bool) -> None:
+    untold = standing("untold", scout, np.where(LABELS == 0, SIGNAL, math.nan))
+    first, second = standing("weak", scout, SIGNAL), standing("knows", scout, knowing(1, SIGNAL))
+    assert math.isnan(untold.auc)
+    assert keep([untold, first, second])[0] is second
+    assert keep([untold]) == [untold]
+
+
+def test_rivals_that_share_no_recordings_are_compared_by_their_own() -> None:
+    half = np.arange(NUM) < NUM // 2
+    first = standing("first", True, np.where(half, SIGNAL, math.nan))
+    second = standing("second", True, np.where(half, math.nan, knowing(1, SIGNAL)))
+    assert [own.name for own in keep([first, second])] == ["second"]
+
+
 def test_little_is_much_where_little_lacks() -> None:
     """The share of what lacks decides, not the difference."""
     gain = _auc(_joint(SHARP, SHARP_TOO), SHARP.material.targets) - SHARP.auc
