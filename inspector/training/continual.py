@@ -6,6 +6,7 @@ Letters: M recordings of the memory, O = 1 + K outputs.
 """
 
 import copy
+import logging
 import random
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -26,6 +27,9 @@ from inspector.training.descent import Descent, descend
 from inspector.training.encoder_fit import Recordings, balance, multi_label_loss
 from inspector.training.export import DraftExpert
 from inspector.training.inputs import cut
+from inspector.training.lora import Tuning, tuned, tuning_of
+
+_log = logging.getLogger("inspector.training")
 
 
 @dataclass(frozen=True)
@@ -97,10 +101,33 @@ def learn(
     how: Keeping,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> DraftExpert:
-    """A copy of the expert that has seen the new recordings; the given one stays as it is."""
+    """A copy of the expert that has seen the new recordings; the given one stays as it is.
+
+    A backbone from timm stands still, or moves by low-rank updates or whole: as `tuning_of` says.
+    """
     learner = replace(expert, module=copy.deepcopy(expert.module))
-    if isinstance(learner.module, VisionEncoder) and isinstance(expert.config, ImageExpert) and expert.config.freeze:
+    tuning = _tuning(expert, len(new.inputs))
+    if tuning == "frozen" and isinstance(learner.module, VisionEncoder):
         learner.module.backbone.requires_grad_(False)
+    with tuned(learner.module, tuning):
+        _teach(learner, new, memory, how, progress)
+    learner.module.eval()
+    return learner
+
+
+def _tuning(expert: DraftExpert, num_recordings: int) -> Tuning:
+    if not (isinstance(expert.config, ImageExpert) and isinstance(expert.module, VisionEncoder)):
+        return "full"
+    choice = tuning_of(expert.config, num_recordings)
+    if choice.warning:
+        _log.warning(choice.warning)
+    return choice.tuning
+
+
+def _teach(
+    learner: DraftExpert, new: Recordings, memory: Recordings, how: Keeping, progress: Callable[[int, int], None]
+) -> None:
+    """Moves what is movable."""
     anchor = None
     if how.stiffness > 0:
         start = {name: weight.detach().clone() for name, weight in movable(learner.module).items()}
@@ -114,8 +141,6 @@ def learn(
         return loss if anchor is None else loss + how.stiffness * anchor.pull(learner.module)
 
     descend(learner.module, loss_of, len(new.inputs), how.descent, progress)
-    learner.module.eval()
-    return learner
 
 
 def _loss(expert: DraftExpert, data: Recordings, rows: Tensor) -> Tensor:

@@ -144,16 +144,29 @@ def test_the_gate_opens_where_no_recall_is_lost_and_few_more_good_pieces_are_hel
     assert ("kept" if opens else "lost") in str(gate)
 
 
-def test_a_frozen_backbone_stays_frozen():
-    config = ImageExpert(name="top-full", modality="top", scout=False, height_px=16, width_px=16, freeze=True)
+@pytest.mark.parametrize(
+    ("asked", "moved"),
+    [
+        ({"encoder": "tiny", "freeze": True}, {"backbone", "readout"}),
+        ({"freeze": True}, {"readout"}),
+        ({"tuning": "frozen"}, {"readout"}),
+        ({"tuning": "full", "freeze": True}, {"backbone", "readout"}),
+        ({"tuning": "lora"}, {"backbone, 1x1", "readout"}),
+        ({}, {"backbone, 1x1", "readout"}),
+    ],
+    ids=str,
+)
+def test_a_backbone_moves_as_its_configuration_says(asked, moved):
+    """Few recordings: where nothing is asked, by low-rank updates, which change no 3x3 convolution."""
+    place = {"name": "top-full", "modality": "top", "scout": False, "height_px": 32, "width_px": 32}
+    config = ImageExpert.model_validate(place | {"encoder": "resnet10t", "num_channels": 3} | asked)
     form = input_form(config, [])
-    given = DraftExpert(config, form, build_encoder(config, form, (4, 1), {}).eval())
     torch.manual_seed(0)
-    data = Recordings(torch.rand(8, 1, 16, 16), (torch.arange(16).reshape(8, 2) % 2).float())
+    given = DraftExpert(config, form, build_encoder(config, form, (4, 1), {}).eval())
+    data = Recordings(torch.rand(8, form.num_channels, 32, 32), (torch.arange(16).reshape(8, 2) % 2).float())
     learned = learn(given, data, data, Keeping(descent=Descent(2, 0.01, 4)))
-    moved = {
-        name.partition(".")[0]
-        for name, weight in learned.module.named_parameters()
-        if not torch.equal(weight, given.module.get_parameter(name))
-    }
-    assert moved == {"readout"}
+    before, after = (dict(own.module.named_parameters()) for own in (given, learned))
+    changed = [name for name in before if not torch.equal(before[name], after[name])]
+    low_rank = all(before[name].shape[2:] == (1, 1) for name in changed if name.startswith("backbone"))
+    place_of = {"backbone": "backbone, 1x1" if low_rank else "backbone", "readout": "readout"}
+    assert {place_of[name.partition(".")[0]] for name in changed} == moved
