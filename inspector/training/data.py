@@ -93,22 +93,38 @@ def _own_classes(rows: Sequence[PieceRow], modality: Modality) -> tuple[str, ...
 
 def own_label(row: PieceRow, modality: Modality) -> Label | None:
     """The label of this modality alone, under its name or else under `image` or `signal`; None where there is none."""
-    general = "image" if modality.kind == "image" else "signal"
-    return row.modality_labels.get(modality.name, row.modality_labels.get(general))
+    return row.modality_labels.get(modality.name, row.modality_labels.get(_general(modality)))
+
+
+def _general(modality: Modality) -> str:
+    return "image" if modality.kind == "image" else "signal"
 
 
 def own_group(row: PieceRow, modality: Modality) -> str:
-    """The group of this modality's recording, under its name or else under `image` or `signal`, or else all groups."""
-    general = "image" if modality.kind == "image" else "signal"
-    joint = "/".join(f"{name}={value}" for name, value in sorted(row.groups.items()))
-    return row.groups.get(modality.name, row.groups.get(general, joint))
+    """The group of this modality's recording, under its name or else under `image` or `signal`, or else all groups.
+
+    Those that are only of the other kind say nothing of it, unless there are no more.
+    """
+    shared = {name: value for name, value in row.groups.items() if name not in ("image", "signal")} or row.groups
+    joint = "/".join(f"{name}={value}" for name, value in sorted(shared.items()))
+    return row.groups.get(modality.name, row.groups.get(_general(modality), joint))
 
 
 def units_of(row: PieceRow, modalities: Sequence[Modality]) -> frozenset[str]:
     """What the evidence of a piece rests on: the recordings that carry its defect where that is known, else all."""
     labels = {modality.name: own_label(row, modality) for modality in modalities}
     carriers = [m for m in modalities if labels[m.name] == "nok"] if row.label == "nok" else []
-    return frozenset(f"{m.name}={own_group(row, m)}" for m in carriers or modalities)
+    return frozenset(_unit(row, m, modalities) for m in carriers or modalities)
+
+
+def _unit(row: PieceRow, modality: Modality, modalities: Sequence[Modality]) -> str:
+    """A group under the name of all that it covers: two cameras that saw one specimen are one piece of evidence."""
+    general, group = _general(modality), own_group(row, modality)
+    if modality.name in row.groups:
+        return f"{modality.name}={group}"
+    if general in row.groups:
+        return f"{'+'.join(m.name for m in modalities if _general(m) == general)}={group}"
+    return group
 
 
 def targets_of(row: PieceRow, label: Label, classes: Sequence[str], own: Sequence[str]) -> NDArray[np.float32]:

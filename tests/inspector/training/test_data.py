@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from fusion.certificate import independent
 from inspector.bundle.schema import ImageInput, Modality, SignalInput
+from inspector.evaluation.resampling import unit_weights
 from inspector.manifest import ImageRow, ManifestError, PieceRow, SignalRow
 from inspector.training.augment import augment_pictures, augment_signals
 from inspector.training.config import ImageExpert, SignalExpert
@@ -133,9 +135,35 @@ def test_evidence_rests_on_the_recordings_that_carry_the_defect(row, expected):
 @pytest.mark.parametrize(
     ("groups", "expected"),
     [
+        ({"image": "i", "signal": "s"}, {"top+side=i", "mic=s"}),
+        ({"specimen": "n"}, {"specimen=n"}),
+        ({"specimen": "n", "signal": "s"}, {"specimen=n", "mic=s"}),
+        ({"top": "t", "side": "t", "signal": "s"}, {"top=t", "side=t", "mic=s"}),
+    ],
+)
+def test_two_cameras_that_saw_one_specimen_are_one_unit(groups, expected):
+    modalities = (TOP, Modality(name="side", kind="image"), Modality(name="mic", kind="audio"))
+    assert units_of(piece(1, "a.png", (), {}, groups), modalities) == expected
+
+
+@pytest.mark.parametrize("groups", [{"image": "i", "signal": "s"}, {"specimen": "n"}])
+def test_defects_that_two_cameras_saw_of_one_specimen_are_counted_once(groups):
+    modalities = (TOP, Modality(name="side", kind="image"), Modality(name="mic", kind="audio"))
+    seen = [{"top": "nok", "side": "ok", "mic": "ok"}, {"top": "ok", "side": "nok", "mic": "ok"}]
+    units = [units_of(piece(1, "a.png", ("dent",), labels, groups), modalities) for labels in seen]
+    assert len(independent(["a", "b"], units)) == 1
+    weights = unit_weights(units, 50, seed=0)
+    assert np.array_equal(weights[:, 0], weights[:, 1])
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
         ({"top": "t", "image": "i"}, "t"),
         ({"image": "i", "lot": "l"}, "i"),
         ({"lot": "l", "shift": "s"}, "lot=l/shift=s"),
+        ({"lot": "l", "signal": "s"}, "lot=l"),
+        ({"signal": "s"}, "signal=s"),
     ],
 )
 def test_the_group_of_a_recording_is_that_of_its_modality_if_named(groups, expected):
