@@ -1,5 +1,6 @@
 """Fits a learned router: from the regret of each path on scored pieces to a few plain numbers. Chooses no policy."""
 
+import logging
 from collections.abc import Sequence
 from itertools import chain, combinations
 
@@ -7,10 +8,12 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from fusion.calibration import Scores
-from fusion.router import Glances, inputs
+from fusion.router import MAX_LOG_ODDS, Glances, inputs
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Router
 from inspector.training.frontier import FALSE_REJECT_RATE, Board, limit, quality
+
+_log = logging.getLogger("inspector.training")
 
 MAX_PATHS = 8
 LIMIT_RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
@@ -24,33 +27,61 @@ def best_set(board: Board, first: Sequence[str]) -> ExpertSet:
 
 
 def fit_router(board: Board, first: Sequence[str], best: ExpertSet) -> Router:
-    """Logistic regressions of each path's regret on what the first experts say, on pieces that have them all."""
-    scored = board.scored
+    """Logistic regressions of each path's regret on what the first experts say, on pieces that have them all.
+
+    Where these are all good or all defective nothing can be fitted: everything runs, and a warning says so.
+    """
+    scored, everything = board.scored, _everything(board, first)
     rows = [scored.experts.index(name) for name in first]
     whole = np.flatnonzero(~np.isnan(scored.expert_logits[rows]).any(0))
     part = Board(scored.take(whole), board.probabilities[:, whole], board.costs_ms)
     logits = part.scored.expert_logits[rows]
     labels = part.scored.labels
+    if labels.all() or not labels.any():
+        _log.warning(
+            "router after %s: of the %d pieces that have these, %d are defective, so everything runs on every piece; "
+            "label good and defective pieces that have all of it",
+            " + ".join(first), len(labels), int(labels.sum()),
+        )  # fmt: skip
+        return everything
     told = part.scores(part.able(best))
     threshold = float(np.clip(limit(told, labels, FALSE_REJECT_RATE), 0.05, 0.95))
     middles = [(np.median(own[labels]) + np.median(own[~labels])) / 2 for own in logits]
-    paths = _paths(board, first)
-    blank = Router(
-        first=tuple(first),
-        centre=tuple(float(middle) for middle in middles),
-        scale=tuple(max(float(own.std()), 1e-3) for own in logits),
-        threshold=float(np.log(threshold / (1 - threshold))),
-        paths=paths,
-        weights=((0.0,) * 2 * (len(first) + 1),) * len(paths),
-        bias=(0.0,) * len(paths),
-        experts=scored.experts,
-        costs_ms=tuple(board.costs_ms.tolist()),
+    blank = everything.model_copy(
+        update={
+            "centre": tuple(float(middle) for middle in middles),
+            "scale": tuple(max(float(own.std()), 1e-3) for own in logits),
+            "threshold": float(np.log(threshold / (1 - threshold))),
+        }
     )
     joint = part.scores([frozenset(first)] * len(labels)).clip(1e-9, 1 - 1e-9)
     unused = np.zeros((len(labels), 0), bool)
     given = inputs(blank, Glances(logits.T, np.log(joint) - np.log1p(-joint), unused, unused))
-    fits = [_logistic(given, regret) for regret in _regrets(part, first, paths, best)]
+    fits = [_logistic(given, regret) for regret in _regrets(part, first, blank.paths, best)]
     return blank.model_copy(update={"weights": tuple(w for w, _ in fits), "bias": tuple(b for _, b in fits)})
+
+
+def _everything(board: Board, first: Sequence[str]) -> Router:
+    """Regrets every path but the last, whatever is said."""
+    paths = _paths(board, first)
+    return Router(
+        first=tuple(first),
+        centre=(0.0,) * len(first),
+        scale=(1.0,) * len(first),
+        threshold=0.0,
+        paths=paths,
+        weights=((0.0,) * 2 * (len(first) + 1),) * len(paths),
+        bias=(MAX_LOG_ODDS,) * (len(paths) - 1) + (-MAX_LOG_ODDS,),
+        experts=board.scored.experts,
+        costs_ms=tuple(board.costs_ms.tolist()),
+    )
+
+
+def same_route(router: Router | None) -> str:
+    """A sentence for people where what the first experts say changes nothing."""
+    if router is None or np.any(router.weights):
+        return ""
+    return " Nothing that the first experts say tells routes apart: every piece that has them takes the same one."
 
 
 def _paths(board: Board, first: Sequence[str]) -> tuple[tuple[str, ...], ...]:
@@ -77,7 +108,7 @@ def _regrets(board: Board, first: Sequence[str], paths: Sequence[Sequence[str]],
 def _logistic(given: Scores, regret: Scores) -> tuple[tuple[float, ...], float]:
     """Weights and bias of a logistic regression on shares; where there is nothing to tell apart, the mean alone."""
     share = (regret.sum() + 0.5) / (len(regret) + 1.0)
-    if regret.sum() < 1:
+    if min(regret.sum(), (1 - regret).sum()) < 1:
         return (0.0,) * given.shape[1], float(np.log(share / (1 - share)))
     twice, happens = np.concatenate([given, given]), np.arange(2 * len(given)) < len(given)
     found = LogisticRegression(max_iter=2000).fit(twice, happens, sample_weight=np.concatenate([regret, 1 - regret]))

@@ -27,7 +27,7 @@ from inspector.training.frontier import (
     point,
     static_points,
 )
-from inspector.training.router_fit import best_set, fit_router
+from inspector.training.router_fit import best_set, fit_router, same_route
 from inspector.training.splits import unit_folds
 
 Calibrations = Mapping[ExpertSet, Calibration]
@@ -105,7 +105,7 @@ def choose_policy(ground: Ground, acceptance: Acceptance, wish: Wish = "auto", s
     if found is None:
         return PolicyChoice(fixed, (f"There is nothing to route: {name_of(shipped)} runs on every piece.",))
     policy = found.policy.model_copy(update={"mode": "budgeted"}) if wish == "budgeted" else found.policy
-    return PolicyChoice(policy, (_gain(found.point, points[best], _dense(points)),))
+    return PolicyChoice(policy, (_gain(found.point, points[best], _dense(points)) + same_route(policy.router),))
 
 
 def _sweeps(ground: Ground, acceptance: Acceptance, wish: Wish, seed: int) -> Iterator[list[Candidate]]:

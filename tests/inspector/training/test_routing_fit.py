@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fusion.router import regrets
+from fusion.calibration import probability
+from fusion.router import Glances, regrets, ways
+from fusion.router import cheapest as routes
 from inspector.bundle.schema import Policy
 from inspector.training.config import Acceptance
 from inspector.training.frontier import Point, point
-from inspector.training.router_fit import best_set, fit_router
+from inspector.training.router_fit import _logistic, best_set, fit_router
 from inspector.training.routing_fit import Candidate, Ground, cheapest, choose_policy, first_looks, ground_of
 from tests.inspector.training.made_scores import COSTS_MS, EXPERTS, ground, limits, made
 
@@ -96,6 +98,47 @@ def test_regret_is_the_share_of_limits_at_which_a_path_decides_otherwise():
     found = dict(zip(router.paths, regrets(router, quiet)[0].tolist(), strict=True))
     assert set(found) == {(), ("ear",), ("full",), ("ear", "full")}
     assert max(found["ear",], found["ear", "full"]) < 0.05 < 0.3 < min(found[()], found["full",])
+
+
+def quiet_board(kept):
+    """A board on which the thumbnail saw only some of the pieces."""
+    scored = made("same", num=200)
+    lacks = ~kept(scored.labels)
+    return ground(
+        replace(scored, expert_logits=np.where([lacks, lacks & False, lacks & False], np.nan, scored.expert_logits))
+    ).board
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [lambda bad: bad, lambda bad: ~bad, lambda bad: bad & False],
+    ids=["all defective", "all good", "none"],
+)
+def test_where_pieces_of_one_kind_alone_were_looked_at_first_everything_runs_and_it_is_said(kept, caplog):
+    board = quiet_board(kept)
+    router = fit_router(board, ["thumb"], frozenset({"thumb", "full", "ear"}))
+    found = ways(router, ["camera", "camera", "mic"])
+    said = Glances(np.array([[-9.0], [9.0]]), np.array([-9.0, 9.0]), np.ones((2, 3), bool), np.zeros(2, bool))
+    chosen = routes(router, found, said, price=0.7 / ALL_MS)
+    assert [set(router.paths[path]) for path in chosen] == [{"full", "ear"}] * 2
+    assert "router after thumb" in caplog.text
+    assert "everything runs on every piece" in caplog.text
+
+
+@pytest.mark.parametrize("regret", [0.0, 1.0])
+def test_where_all_pieces_want_the_same_route_none_is_told_apart(regret):
+    given = np.random.default_rng(0).normal(size=(200, 4))
+    weights, bias = _logistic(given, np.full(200, regret))
+    assert weights == (0.0,) * 4
+    assert probability(bias, 1.0, 0.0) == pytest.approx(regret, abs=0.005)
+
+
+def test_a_finding_says_that_all_pieces_take_the_same_route():
+    """Every set of experts says what all of them say."""
+    various = made("rare_hard", num=200)
+    alike = replace(various, logits=np.broadcast_to(various.logits[-1], various.logits.shape))
+    wished = [choose_policy(ground(scored), Acceptance(), "learned") for scored in (alike, various)]
+    assert ["takes the same one" in choice.findings[0] for choice in wished] == [True, False]
 
 
 def test_first_looks_leave_something_to_save():
