@@ -32,7 +32,17 @@ class LoadedBundle:
 
 def load(folder: Path) -> LoadedBundle:
     """Reads and checks everything but the graphs. Raises BundleError with all findings of the first step that fails."""
-    schema = _read_schema(folder / MANIFEST_NAME)
+    content = _read(folder / MANIFEST_NAME)
+    try:
+        return _checked(folder, content)
+    except BundleError:
+        if _read(folder / MANIFEST_NAME) == content:
+            raise
+        return load(folder)  # Its card was written anew meanwhile: see inspector/bundle/card.py.
+
+
+def _checked(folder: Path, content: bytes) -> LoadedBundle:
+    schema = _parsed(folder / MANIFEST_NAME, content)
     _refuse(folder, _file_names(schema))
     _refuse(folder, _meanings(schema))
     _refuse(folder, _contents(folder, schema))
@@ -46,11 +56,16 @@ def _refuse(folder: Path, findings: Iterator[str]) -> None:
         raise BundleError("\n".join(f"bundle {folder}: {finding}" for finding in found))
 
 
-def _read_schema(path: Path) -> Bundle:
+def _read(path: Path) -> bytes:
     try:
-        return Bundle.model_validate_json(path.read_bytes())
+        return path.read_bytes()
     except OSError as exc:
         raise BundleError(f"{path}: cannot be read ({exc.strerror}); name a folder made by `inspector export`") from exc
+
+
+def _parsed(path: Path, content: bytes) -> Bundle:
+    try:
+        return Bundle.model_validate_json(content)
     except ValidationError as exc:
         findings = (f"{'.'.join(map(str, error['loc'])) or 'content'}: {error['msg']}" for error in exc.errors())
         text = "\n".join(f"{path}: {finding}" for finding in findings)

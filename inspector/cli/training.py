@@ -5,6 +5,7 @@ The command line imports this module only when one of these is called, so that s
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -12,11 +13,13 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from inspector.bundle.load import BundleError
+from inspector.bundle.card import write_section
+from inspector.bundle.load import BundleError, load
 from inspector.cli.errors import reported
 from inspector.evaluation.evaluate import evaluate as evaluate_bundle
 from inspector.evaluation.explanation_page import explanation_page, write_explanations
-from inspector.evaluation.explanations import explain
+from inspector.evaluation.explanations import Explanations, explain
+from inspector.evaluation.measured import MEASURED, measured, origin
 from inspector.evaluation.report import page, write_pieces, write_report
 from inspector.manifest import Split
 from inspector.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
@@ -112,6 +115,7 @@ def weights_file(item: str) -> tuple[str, Path]:
 @click.option("--report", type=FolderOrFile, help="Folder for report.json and report.md.")
 @click.option("--pieces", type=FolderOrFile, help="Write what the service would say of every piece to this file.")
 @click.option("--explanations", is_flag=True, help="Also test heat maps, evidence and contributions.")
+@click.option("--card", is_flag=True, help="Put the figures into the bundle's model card, in place of earlier ones.")
 @mendable()
 def evaluate(
     bundle: Path,
@@ -121,8 +125,10 @@ def evaluate(
     report: Path | None,
     pieces: Path | None,
     explanations: bool,
+    card: bool,
 ) -> None:
     """Judges the split of MANIFEST with BUNDLE and shows the figures."""
+    examined = load(bundle)
     with progress_bars() as bars:
         found = evaluate_bundle(bundle, manifest, split, false_rejects, Bars(bars))
     Console().print(Markdown(page(found)))
@@ -130,15 +136,19 @@ def evaluate(
         click.echo(f"written to {' and '.join(map(str, write_report(found, report)))}")
     if pieces is not None:
         write_pieces(found, pieces)
-    if explanations:
-        _explain(bundle, manifest, split, report)
+    explained = _explained(bundle, manifest, split, report) if explanations else None
+    if card:
+        source = origin("inspector evaluate --card", manifest, split, datetime.now(UTC).date())
+        write_section(examined, MEASURED, measured(source, found, examined.schema.certificate, explained))
+        click.echo(f"the model card of {bundle} says so now")
 
 
-def _explain(bundle: Path, manifest: Path, split: Split, report: Path | None) -> None:
+def _explained(bundle: Path, manifest: Path, split: Split, report: Path | None) -> Explanations:
     found = explain(bundle, manifest, split)
     Console().print(Markdown(explanation_page(found)))
     if report is not None:
         click.echo(f"written to {' and '.join(map(str, write_explanations(found, report)))}")
+    return found
 
 
 @click.command()

@@ -4,7 +4,7 @@ Knows nothing of what the experts saw: neither maps nor signals.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 from fusion.calibration import Scores
 from inspector.bundle.schema import Bundle
 from inspector.engines.engine import EngineSettings
-from inspector.evaluation.observations import observe
+from inspector.evaluation.observations import observe, without
 from inspector.evaluation.resampling import Interval, mean_by_group
 from inspector.examination import Examination
 from inspector.manifest import PieceRow
@@ -108,7 +108,7 @@ def _differences(model: Model, told: Told) -> Scores:
     whole = _log_odds(model, told.piece, ran)
     return np.array(
         [
-            m.contribution - (whole - _log_odds(model, _without(told.piece, m.name), ran)) / temperature
+            m.contribution - (whole - _log_odds(model, without(told.piece, m.name), ran)) / temperature
             for m in told.verdict.modalities
             if m.HasField("contribution")
         ]
@@ -123,11 +123,6 @@ def _log_odds(model: Model, piece: Observation, ran: set[str]) -> float:
             examination.look(expert, [0])
     (fused,) = examination.fuse([0])
     return np.nan if fused is None else float(fused.logits[0])
-
-
-def _without(piece: Observation, modality: str) -> Observation:
-    views = {name: view for name, view in piece.views.items() if name != modality}
-    return replace(piece, views=views, clips={name: c for name, c in piece.clips.items() if name != modality})
 
 
 def _gate_correlation(told: Sequence[Told], modality: str) -> float:

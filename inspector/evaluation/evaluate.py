@@ -1,6 +1,6 @@
 """Compares what a bundle says of a manifest's split with its labels. Knows no runtime and no command line."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,11 +10,13 @@ from fusion.calibration import Labels, Scores, fit, probability
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Policy
 from inspector.evaluation.examine import Examined, open_bundle
-from inspector.evaluation.figures import Figures, figures
+from inspector.evaluation.figures import Certainty, Figures, certainty, figures
+from inspector.evaluation.outcomes import outcomes
 from inspector.evaluation.report import Decisions, PieceResult, Report
+from inspector.evaluation.resampling import NUM_DRAWS, unit_weights
 from inspector.manifest import ManifestError, PieceRow, Split, read_manifest
 from inspector.routing import Finding
-from inspector.training.data import own_label
+from inspector.training.data import own_label, units_of
 from inspector.training.splits import demand_grouped_splits
 from protos.inspection.v1 import verdict_pb2 as pb
 
@@ -45,10 +47,12 @@ def evaluate(bundle: Path, manifest: Path, split: Split, false_reject_rate: floa
         recordings=_independent(pieces.rows),
         false_reject_rate=false_reject_rate,
         scores={name: _figures(own, labels, false_reject_rate) for name, own in scores.items()},
+        certainty=_certainty(pieces, scores),
         own_scores=_own_figures(pieces, reference, false_reject_rate),
         only_fused_right=int(np.sum(right["fused"] & ~right["noisy-or"])),
         only_noisy_or_right=int(np.sum(right["noisy-or"] & ~right["fused"])),
         decisions={"dense": _decisions(pieces, dense_findings), "routed": _decisions(pieces, findings)},
+        outcomes=outcomes(pieces),
         encoder_cpu_s={"dense": _cpu_s(pieces, dense), "routed": _cpu_s(pieces, routed)},
         experts_run={"dense": sum(map(len, dense)), "routed": sum(map(len, routed))},
         pieces_routed=_results(pieces, routed, findings),
@@ -92,6 +96,16 @@ def _own_figures(pieces: Examined, reference: Examined, false_reject_rate: float
 def _figures(scores: Scores, labels: Labels, false_reject_rate: float) -> Figures:
     seen = ~np.isnan(scores)
     return figures(scores[seen], labels[seen], false_reject_rate)
+
+
+def _certainty(pieces: Examined, scores: Mapping[str, Scores]) -> dict[str, Certainty]:
+    labels = _labels(pieces)
+    units = [units_of(row, pieces.model.schema.modalities) for row in pieces.rows]
+    weights_DV = unit_weights(units, NUM_DRAWS, seed=0)
+    seen = {name: ~np.isnan(own) for name, own in scores.items()}
+    return {
+        name: certainty(own[seen[name]], labels[seen[name]], weights_DV[:, seen[name]]) for name, own in scores.items()
+    }
 
 
 def _own_labels(pieces: Examined, expert: str) -> Scores:

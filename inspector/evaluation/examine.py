@@ -15,7 +15,7 @@ from fusion.scored import ExpertSet
 from inspector.bundle.load import load
 from inspector.bundle.schema import Expert, Policy
 from inspector.engines.engine import EngineSettings
-from inspector.evaluation.observations import observe
+from inspector.evaluation.observations import observe, without
 from inspector.examination import Examination
 from inspector.manifest import PieceRow
 from inspector.model import Model, open_model
@@ -80,9 +80,12 @@ class Examined:
         scouts = {expert.name for expert in self.model.schema.experts if expert.scout}
         return [experts & scouts for experts in self.able([m.name for m in self.model.schema.modalities])]
 
-    def routed(self, policy: Policy) -> tuple[list[ExpertSet], list[Finding]]:
-        """What a policy runs on each piece and what is found, by the service's own routing; all modalities required."""
-        replay = Replay(self._seen, with_policy(self.model, policy))
+    def routed(self, policy: Policy, removed: str | None = None) -> tuple[list[ExpertSet], list[Finding]]:
+        """What a policy runs on each piece and what is found, by the service's own routing; all modalities required.
+
+        As if the modality `removed` had never arrived.
+        """
+        replay = Replay(self._seen, with_policy(self.model, policy), removed)
         findings = route(replay, [demanding_recipe(self.model)] * len(self.rows))
         return [replay.ran(row) for row in range(len(self.rows))], findings
 
@@ -90,8 +93,9 @@ class Examined:
 class Replay(Examination):
     """An examination whose experts answer what they answered before: routing can be tried without computing again."""
 
-    def __init__(self, seen: Examination, model: Model) -> None:
-        super().__init__(model, seen.pieces, MAX_BATCH)
+    def __init__(self, seen: Examination, model: Model, removed: str | None = None) -> None:
+        pieces = seen.pieces if removed is None else [without(piece, removed) for piece in seen.pieces]
+        super().__init__(model, pieces, MAX_BATCH)
         self._seen = seen
 
     def look(self, expert: Expert, rows: Sequence[int]) -> None:

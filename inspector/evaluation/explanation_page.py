@@ -23,14 +23,19 @@ def write_explanations(found: Explanations, folder: Path) -> tuple[Path, Path]:
 
 
 def explanation_page(found: Explanations) -> str:
-    lines = [f"# Explanations of {found.bundle} on split {found.split}", ""]
+    return "\n".join([f"# Explanations of {found.bundle} on split {found.split}", "", *explanation_lines(found, "##")])
+
+
+def explanation_lines(found: Explanations, heading: str) -> list[str]:
+    """Lines of Markdown; `heading` is the mark of their level."""
+    lines = []
     for camera, maps in found.heat_maps.items():
-        lines += [f"## Heat maps of {camera} against masks", "", *_heat_maps(maps), ""]
+        lines += [f"{heading} Heat maps of {camera} against masks", "", *_heat_maps(maps), ""]
     for modality, deletion in found.deletions.items():
-        lines += [f"## Evidence of {modality} erased", "", *_deletion(deletion), ""]
+        lines += [f"{heading} Evidence of {modality} erased", "", *_deletion(deletion), ""]
     if found.contributions is not None:
-        lines += ["## Contributions per modality", "", *_contributions(found.contributions), ""]
-    return "\n".join(lines)
+        lines += [f"{heading} Contributions per modality", "", *_contributions(found.contributions), ""]
+    return lines
 
 
 def _heat_maps(maps: HeatMaps) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Turns a manifest's rows into observations, read from files as a line would have delivered them. Knows no model."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from inspector.manifest import PieceRow, SignalRow
@@ -21,6 +22,12 @@ def observe(root: Path, row: PieceRow) -> Observation:
         append_ns=0,
         arrival_ns=0,
     )
+
+
+def without(piece: Observation, modality: str) -> Observation:
+    """The same piece had this modality never arrived."""
+    views = {name: view for name, view in piece.views.items() if name != modality}
+    return replace(piece, views=views, clips={name: c for name, c in piece.clips.items() if name != modality})
 
 
 def _images(root: Path, row: PieceRow) -> Mapping[str, tuple[Image, ...]]:

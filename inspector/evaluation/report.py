@@ -1,11 +1,12 @@
-"""Holds what an evaluation found and writes it as JSON and as a page. Computes nothing."""
+"""Holds what an evaluation found and writes it as JSON, as a page, and as tables for other pages. Computes nothing."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from json import dumps
 from pathlib import Path
 
-from inspector.evaluation.figures import Figures
+from inspector.evaluation.figures import Certainty, Figures
+from inspector.evaluation.outcomes import Outcome
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,15 @@ class Report:
     false_reject_rate: float
     scores: Mapping[str, Figures]
     """Against the piece's label: fused, routed, noisy-or, and each modality alone."""
+    certainty: Mapping[str, Certainty]
+    """Of the same scores, by bootstrap over the recordings."""
     own_scores: Mapping[str, Figures]
     """Each expert alone against the label of its own modality, where that is known."""
     only_fused_right: int
     only_noisy_or_right: int
     decisions: Mapping[str, Decisions]
+    outcomes: Mapping[str, Outcome]
+    """As routed, by what is removed from every piece."""
     encoder_cpu_s: Mapping[str, float]
     experts_run: Mapping[str, int]
     pieces_routed: tuple[PieceResult, ...] = ()
@@ -76,32 +81,36 @@ def _plain(report: Report) -> dict[str, object]:
     content = asdict(report)
     del content["pieces_routed"]
     content["scores"] = {name: found._asdict() for name, found in report.scores.items()}
+    content["certainty"] = {name: found._asdict() for name, found in report.certainty.items()}
     content["own_scores"] = {name: found._asdict() for name, found in report.own_scores.items()}
     return content
 
 
 def page(report: Report) -> str:
-    groups = ", ".join(f"{count} by {kind}" for kind, count in report.recordings.items())
     return "\n".join(
         [
             f"# {report.bundle} {report.version} on split {report.split}",
             "",
-            f"{report.pieces} pieces, {report.defective} defective; independent recordings: {groups}.",
+            counts(report),
             "",
             "## Scores against the piece's label",
             "",
-            *_table(report.scores, report.false_reject_rate),
+            *scores_table(report),
             "",
             f"At one half, {report.only_fused_right} pieces are right by the fused score only and "
             f"{report.only_noisy_or_right} by noisy-or of the same encoders only.",
             "",
             "## Experts against the label of their own modality",
             "",
-            *_table(report.own_scores, report.false_reject_rate),
+            *_own_table(report),
             "",
             "## Decisions",
             "",
             *_decisions(report.decisions),
+            "",
+            "## As routed, and without each modality",
+            "",
+            *outcomes_table(report),
             "",
             "## Cost",
             "",
@@ -113,11 +122,40 @@ def page(report: Report) -> str:
     )
 
 
-def _table(scores: Mapping[str, Figures], false_reject_rate: float) -> list[str]:
+def counts(report: Report) -> str:
+    groups = ", ".join(f"{count} by {kind}" for kind, count in report.recordings.items()) or "not known"
+    return f"{report.pieces} pieces, {report.defective} defective; independent recordings: {groups}."
+
+
+def scores_table(report: Report) -> list[str]:
+    """Lines of Markdown; brackets hold 95 % intervals."""
     return [
-        f"| score | accuracy at 0.5 | AUC | misses at {false_reject_rate:.0%} false rejects |",
+        f"| score | accuracy at 0.5 | AUC | misses at {report.false_reject_rate:.0%} false rejects |",
         "|---|---|---|---|",
-        *(f"| {name} | {f.accuracy:.3f} | {f.auc:.4f} | {f.miss_rate:.3f} |" for name, f in scores.items()),
+        *(
+            f"| {name} | {sure.accuracy} | {sure.auc} | {report.scores[name].miss_rate:.3f} |"
+            for name, sure in report.certainty.items()
+        ),
+    ]
+
+
+def outcomes_table(report: Report) -> list[str]:
+    """Lines of Markdown; brackets hold 95 % intervals."""
+    return [
+        "| removed | recall (FAIL or REVIEW) | defective: FAIL | good: FAIL | REVIEW of all | PASS |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {name} | {own.recall} | {own.caught} | {own.false_rejects} | {own.review} | {own.passed} |"
+            for name, own in report.outcomes.items()
+        ),
+    ]
+
+
+def _own_table(report: Report) -> list[str]:
+    return [
+        f"| expert | accuracy at 0.5 | AUC | misses at {report.false_reject_rate:.0%} false rejects |",
+        "|---|---|---|---|",
+        *(f"| {name} | {f.accuracy:.3f} | {f.auc:.4f} | {f.miss_rate:.3f} |" for name, f in report.own_scores.items()),
     ]
 
 

@@ -41,7 +41,8 @@ def model_card(corpus: Corpus, config: TrainConfig, story: Story) -> str:
         [
             f"# {config.name} {config.version}",
             "",
-            "Scores of a test split are not here: `inspector evaluate` writes them from a manifest.",
+            "Training knows no score of a test split: `inspector evaluate BUNDLE MANIFEST --card` puts them under "
+            "*Measured*, at the end.",
             "",
             "## Data",
             "",

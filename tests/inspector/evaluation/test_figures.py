@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inspector.evaluation.figures import area_under_curve, figures, miss_rate
+from inspector.evaluation.figures import area_under_curve, certainty, figures, miss_rate
 
 SCORES = np.array([0.1, 0.4, 0.4, 0.6, 0.9, 0.3])
 LABELS = np.array([False, False, True, True, True, False])
@@ -22,3 +22,23 @@ def test_misses_are_counted_at_the_limit_that_keeps_the_rate(rate, expected):
 
 def test_accuracy_is_taken_at_one_half():
     assert figures(SCORES, LABELS, 0.0).accuracy == pytest.approx(5 / 6)
+
+
+def test_intervals_are_those_of_the_draws_one_by_one():
+    rng = np.random.default_rng(0)
+    labels = np.arange(30) % 2 == 0
+    scores = (rng.integers(0, 8, 30) + 3 * labels) / 11
+    weights = rng.poisson(1.0, (50, 30))
+    drawn = [np.repeat(np.arange(30), counts) for counts in weights]
+    accuracies = [np.mean((scores[rows] >= 0.5) == labels[rows]) for rows in drawn]
+    areas = [area_under_curve(scores[rows], labels[rows]) for rows in drawn]
+    found = certainty(scores, labels, weights)
+    assert found.auc == pytest.approx((area_under_curve(scores, labels), *np.quantile(areas, [0.025, 0.975])))
+    assert found.accuracy == pytest.approx(
+        (np.mean((scores >= 0.5) == labels), *np.quantile(accuracies, [0.025, 0.975]))
+    )
+
+
+def test_draws_of_one_kind_alone_have_no_area_and_are_left_out():
+    found = certainty(np.array([0.1, 0.9]), np.array([False, True]), np.array([[1, 1], [2, 0], [0, 1], [3, 2]]))
+    assert found.auc == (1.0, 1.0, 1.0)

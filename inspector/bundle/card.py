@@ -1,0 +1,64 @@
+"""Puts a section into a bundle's model card and lists the card's new hash. Knows nothing of what the section says."""
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from inspector.bundle.load import CARD_NAME, BundleError, LoadedBundle, load
+from inspector.bundle.schema import MANIFEST_NAME, Bundle
+
+
+def write_section(bundle: LoadedBundle, title: str, body: str) -> None:
+    """In place of a section of this title, or at the end; `body` has no headings of the first two levels.
+
+    Whoever loads the folder meanwhile, or after a crash in between, finds a whole bundle: the card leaves the list of
+    files before it changes and comes back after. Raises BundleError, also for a folder that holds another bundle now.
+    """
+    found, folder = load(bundle.folder).schema, bundle.folder
+    if _without_card(found) != _without_card(bundle.schema):
+        raise BundleError(f"{folder}: another bundle was put there meanwhile, and its card is left alone; measure it")
+    try:
+        card = with_section(_card(folder, found), title, body)
+        bare = _without_card(found)
+        _replace(folder / MANIFEST_NAME, _text(bare))
+        _replace(folder / CARD_NAME, card)
+        listed = {**bare.files, CARD_NAME: hashlib.sha256(card.encode()).hexdigest()}
+        _replace(folder / MANIFEST_NAME, _text(_with_files(bare, dict(sorted(listed.items())))))
+    except OSError as exc:
+        raise BundleError(f"{folder}: its card cannot be written ({exc.strerror}); make the folder writable") from exc
+
+
+def with_section(card: str, title: str, body: str) -> str:
+    """Markdown that has the section once, as its last."""
+    own = re.compile(rf"^## {re.escape(title)}\n.*?(?=^##? |\Z)", re.MULTILINE | re.DOTALL)
+    return f"{own.sub('', card).rstrip()}\n\n## {title}\n\n{body.strip()}\n"
+
+
+def _card(folder: Path, schema: Bundle) -> str:
+    """Also one that is not listed: a crash left it so."""
+    path = folder / CARD_NAME
+    return path.read_text(encoding="utf-8") if path.exists() else f"# {schema.name} {schema.version}\n"
+
+
+def _without_card(schema: Bundle) -> Bundle:
+    return _with_files(schema, {name: digest for name, digest in schema.files.items() if name != CARD_NAME})
+
+
+def _with_files(schema: Bundle, files: Mapping[str, str]) -> Bundle:
+    return schema.model_copy(update={"files": files})
+
+
+def _text(schema: Bundle) -> str:
+    return schema.model_dump_json(indent=2) + "\n"
+
+
+def _replace(path: Path, text: str) -> None:
+    """All of it or nothing, also when the power fails."""
+    part = path.with_name(f"{path.name}.part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

@@ -1,0 +1,60 @@
+"""Turns what an evaluation found into the section "Measured" of a bundle's model card. Computes no score."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+from inspector.bundle.schema import Certificate
+from inspector.evaluation.explanation_page import explanation_lines
+from inspector.evaluation.explanations import Explanations
+from inspector.evaluation.report import Report, counts, outcomes_table, scores_table
+from inspector.recipe.promise import certificate_words
+
+MEASURED = "Measured"
+"""Title of the section."""
+
+
+def origin(command: str, manifest: Path, split: str, day: date) -> str:
+    """A sentence on where figures come from; names no folder but the manifest's own."""
+    digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
+    name = f"{manifest.resolve().parent.name}/{manifest.name}"
+    return (
+        f"By `{command}` of inspector {version('inspector')} on {day}: split {split} of `{name}` (SHA-256 of the file "
+        f"{digest})."
+    )
+
+
+def measured(source: str, report: Report, certificate: Certificate | None, explanations: Explanations | None) -> str:
+    """Body of the section; `source` is the sentence of `origin`."""
+    lines = [source, counts(report), "Brackets hold 95 % intervals by bootstrap over the recordings.", ""]
+    if report.split != "test":
+        lines[-1:] = ["This is no test: training has seen this split or chosen limits and routes on it.", ""]
+    lines += [*scores_table(report), "", "As routed, by the bundle's own limits, every modality required:", ""]
+    lines += [*outcomes_table(report), "", *_saving(report), *_promise(report, certificate), ""]
+    if explanations is not None:
+        lines += explanation_lines(explanations, "###")
+    return "\n".join(lines)
+
+
+def _saving(report: Report) -> Iterator[str]:
+    dense_s, routed_s = (report.encoder_cpu_s[name] for name in ("dense", "routed"))
+    yield (
+        f"- Processor time of the experts, preparation included: {routed_s:.3f} s as routed, {dense_s:.3f} s if all "
+        f"run: {1 - routed_s / dense_s:.1%} less. What routing gains over the cheapest fixed set of experts is another "
+        "figure, which training judges."
+    )
+
+
+def _promise(report: Report, certificate: Certificate | None) -> Iterator[str]:
+    yield f"- Promised about misses: {certificate_words(certificate)}."
+    claim = None if certificate is None else certificate.claim or certificate.nearest
+    if claim is None:
+        return
+    scores = [own.score for own in report.pieces_routed if own.label == "nok" and own.score is not None]
+    missed = sum(score < claim.pass_below for score in scores)
+    yield (
+        f"- Observed here: {missed} of {len(scores)} defective pieces ({missed / len(scores):.1%}) score below "
+        f"{claim.pass_below:.3g}, the limit that belongs to {claim.miss_rate:.2%}."
+    )

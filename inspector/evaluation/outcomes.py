@@ -1,0 +1,56 @@
+"""Turns what a bundle's service decides on labelled pieces into shares, also without one modality. Runs no expert."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusion.calibration import Labels
+from inspector.evaluation.examine import Examined
+from inspector.evaluation.resampling import Interval, mean_by_units
+from inspector.routing import Finding
+from inspector.training.data import units_of
+from protos.inspection.v1 import verdict_pb2 as pb
+
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of routed pieces, by the bundle's limits, every modality required."""
+
+    recall: Interval
+    """Defective pieces that FAIL or go to REVIEW."""
+    caught: Interval
+    """Defective pieces that FAIL."""
+    false_rejects: Interval
+    """Good pieces that FAIL."""
+    review: Interval
+    """Of all pieces."""
+    passed: int
+
+
+def outcomes(pieces: Examined) -> dict[str, Outcome]:
+    """By what is removed from every piece: nothing, then each modality."""
+    schema = pieces.model.schema
+    removed = [None, *(modality.name for modality in schema.modalities)]
+    return {name or NOTHING: _outcome(pieces, pieces.routed(schema.policy, name)[1]) for name in removed}
+
+
+def _outcome(pieces: Examined, findings: Sequence[Finding]) -> Outcome:
+    bad = np.array([row.label == "nok" for row in pieces.rows])
+    everything = np.ones(len(bad), np.bool_)
+    decisions = np.array([finding.ruling.decision for finding in findings])
+    passed, failed = decisions == pb.DECISION_PASS, decisions == pb.DECISION_FAIL
+    return Outcome(
+        recall=_share(pieces, ~passed, bad),
+        caught=_share(pieces, failed, bad),
+        false_rejects=_share(pieces, failed, ~bad),
+        review=_share(pieces, ~passed & ~failed, everything),
+        passed=int(passed.sum()),
+    )
+
+
+def _share(pieces: Examined, so: Labels, among: Labels) -> Interval:
+    units = [units_of(row, pieces.model.schema.modalities) for row, own in zip(pieces.rows, among, strict=True) if own]
+    return mean_by_units(so[among], units, seed=0)
