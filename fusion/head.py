@@ -1,18 +1,21 @@
 """Joins what the experts that ran say of one piece into its log-odds. Knows neither thresholds nor costs.
 
 The head starts as noisy-or over the modalities present (a piece is defective if any modality shows a defect) of each
-modality's gate-weighted log-odds. Attention over the tokens adds a residual that starts at zero: every deviation from
-noisy-or is learned. Letters: B batch, E experts, N tokens, D width, O = 1 + K outputs (defect, then classes).
+modality's gate-weighted log-odds; where pairs of experts are compared, their disagreement is one more way to be
+defective. Attention over the tokens adds a residual that starts at zero: every deviation from noisy-or is learned.
+Letters: B batch, E experts, N tokens, D width, O = 1 + K outputs (defect, then classes).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from fusion.agreement import Agreement
 from fusion.attention import ModalityAwareAttention
 from fusion.gate import ABSENT, Gate, masked_softmax
 
@@ -32,6 +35,8 @@ class HeadForm:
     members: tuple[Member, ...]
     token_dim: int
     num_classes: int
+    pairs: tuple[tuple[int, int], ...] = ()
+    """Numbers of the members that are compared with each other."""
 
     def modalities(self) -> list[str]:
         return list(dict.fromkeys(member.modality for member in self.members))
@@ -51,6 +56,8 @@ class FusionHead(nn.Module):
         counts = torch.tensor([member.num_tokens for member in form.members])
         self.log_slope = nn.Parameter(torch.zeros(num_experts, num_outputs))
         self.bias = nn.Parameter(torch.zeros(num_experts, num_outputs))
+        self.pairs = form.pairs
+        self.agreements = nn.ModuleList(Agreement(form.token_dim, num_outputs) for _ in form.pairs)
         self.gate = Gate(num_experts, form.token_dim, num_outputs)
         self.norm = nn.LayerNorm(form.token_dim)
         self.kind = nn.Parameter(0.1 * torch.randn(num_experts, form.token_dim))
@@ -70,23 +77,30 @@ class FusionHead(nn.Module):
         scores_BE = self.gate(tokens, logits)
         gate_BE = masked_softmax(scores_BE, present_BE)
         calibrated_BEO = torch.stack(tuple(logits), dim=1) * self.log_slope.exp() + self.bias
-        modal_BO = self._noisy_or(calibrated_BEO, scores_BE, present_BE)
-        return Fused(modal_BO + self._attended(torch.cat(tuple(tokens), dim=1), present_BE, gate_BE), gate_BE)
+        parts = self._modal(calibrated_BEO, scores_BE, present_BE) + self._disagreeing(tokens, present_BE)
+        return Fused(
+            reduce(noisy_or, parts) + self._attended(torch.cat(tuple(tokens), dim=1), present_BE, gate_BE), gate_BE
+        )
 
-    def _noisy_or(
+    def _modal(
         self, calibrated_BEO: Float[Tensor, "B E O"], scores_BE: Float[Tensor, "B E"], present_BE: Float[Tensor, "B E"]
-    ) -> Float[Tensor, "B O"]:
-        """Noisy-or over modalities; within one, the mean of its experts' log-odds by the gate's weights."""
+    ) -> list[Float[Tensor, "B O"]]:
+        """Per modality the mean of its experts' log-odds by the gate's weights."""
         parts = []
         for owned_E in self.get_buffer("owner_ME"):
             here_BE = present_BE * owned_E
             mean_BO = (masked_softmax(scores_BE, here_BE)[:, :, None] * calibrated_BEO).sum(1)
-            absent_B1 = 1 - here_BE.amax(1, keepdim=True)
-            parts.append(mean_BO.clamp(-LIMIT, LIMIT) + absent_B1 * ABSENT)
-        fused_BO: Tensor = parts[0]
-        for part_BO in parts[1:]:
-            fused_BO = noisy_or(fused_BO, part_BO)
-        return fused_BO
+            parts.append(_bounded(mean_BO, here_BE.amax(1)))
+        return parts
+
+    def _disagreeing(
+        self, tokens: Sequence[Float[Tensor, "B n D"]], present_BE: Float[Tensor, "B E"]
+    ) -> list[Float[Tensor, "B O"]]:
+        """Per compared pair the log-odds that the two do not go together, where both ran."""
+        return [
+            _bounded(agreement(tokens[first], tokens[second]), present_BE[:, first] * present_BE[:, second])
+            for agreement, (first, second) in zip(self.agreements, self.pairs, strict=True)
+        ]
 
     def _attended(
         self, tokens_BND: Float[Tensor, "B N D"], present_BE: Float[Tensor, "B E"], gate_BE: Float[Tensor, "B E"]
@@ -97,6 +111,10 @@ class FusionHead(nn.Module):
         means_BED = self.get_buffer("mean_EN") @ attended_BND
         residual_BO: Tensor = self.residual((gate_BE[:, :, None] * means_BED).sum(1))
         return residual_BO
+
+
+def _bounded(logits_BO: Float[Tensor, "B O"], here_B: Float[Tensor, " B"]) -> Float[Tensor, "B O"]:
+    return logits_BO.clamp(-LIMIT, LIMIT) + (1 - here_B)[:, None] * ABSENT
 
 
 def noisy_or(first: Float[Tensor, "B O"], second: Float[Tensor, "B O"]) -> Float[Tensor, "B O"]:

@@ -45,6 +45,8 @@ class Checkpoint(Section):
     certificate: Certificate | None = None
     provenance: Mapping[str, str | int | float]
     card: str
+    compared: tuple[tuple[int, int], ...] = ()
+    """Pairs of experts whose disagreement the head looks for."""
 
 
 def save_checkpoint(folder: Path, draft: Draft) -> None:
@@ -61,6 +63,7 @@ def save_checkpoint(folder: Path, draft: Draft) -> None:
         certificate=draft.certificate,
         provenance=draft.provenance,
         card=draft.card,
+        compared=draft.head.pairs,
     )
     save_file({name: tensor.contiguous() for name, tensor in _weights(draft).items()}, folder / WEIGHTS_NAME)
     (folder / CONTENT_NAME).write_text(content.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -84,7 +87,7 @@ def load_checkpoint(folder: Path) -> Draft:
         token_dim=content.token_dim,
         modalities=content.modalities,
         experts=experts,
-        head=FusionHead(HeadForm(members, *widths)).eval(),
+        head=FusionHead(HeadForm(members, *widths, content.compared)).eval(),
         calibrations=content.calibrations,
         policy=content.policy,
         certificate=content.certificate,

@@ -6,6 +6,7 @@ split are scored from log-odds out of fold. Letters: P pieces, E experts, S sets
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -50,9 +51,14 @@ def fuse(
     return Fusion(fitted, lesson, sets)
 
 
-def head_form(corpus: Corpus, experts: Sequence[DraftExpert], config: TrainConfig) -> HeadForm:
+def head_form(
+    corpus: Corpus, experts: Sequence[DraftExpert], config: TrainConfig, *, compared: bool = False
+) -> HeadForm:
+    """`compared`: the first expert of each modality with that of the next."""
     members = tuple(Member(expert.modality, expert.num_tokens) for expert in experts)
-    return HeadForm(members, config.token_dim, len(corpus.classes))
+    first = {expert.modality: index for index, expert in reversed(list(enumerate(experts)))}
+    pairs = tuple(pairwise(sorted(first.values()))) if compared else ()
+    return HeadForm(members, config.token_dim, len(corpus.classes), pairs)
 
 
 def _lesson(corpus: Corpus, experts: Sequence[DraftExpert], sets: Sequence[ExpertSet]) -> Lesson:

@@ -162,7 +162,7 @@ class School:
         epochs = self.config.joint.epochs or (JOINT_EPOCHS if strange and self.config.joint.automatic else 0)
         if epochs:
             torch.manual_seed(self.options.seed)
-            head = FusionHead(head_form(self.corpus, [own.expert for own in taken], self.config))
+            head = FusionHead(head_form(self.corpus, [own.expert for own in taken], self.config, compared=True))
             settings = self.config.joint.model_copy(update={"epochs": epochs})
             experts = [own.expert for own in taken]
             told = partial(self.progress, "together")

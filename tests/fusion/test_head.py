@@ -1,6 +1,7 @@
 """The head starts as noisy-or, and what is absent has no say in it."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime as ort
@@ -15,6 +16,7 @@ from inspector.training.export import FlatHead, head_inputs, to_onnx
 pytestmark = pytest.mark.train
 
 FORM = HeadForm((Member("camera", 4), Member("camera", 6), Member("ear", 5), Member("shaker", 3)), 8, 2)
+COMPARED = replace(FORM, pairs=((0, 2), (2, 3)))
 OWNERS = [0, 0, 1, 2]
 PRESENCES = [list(map(float, bits)) for bits in itertools.product((0, 1), repeat=4) if any(bits)]
 
@@ -28,7 +30,7 @@ def evidence(batch=3, seed=0):
 def trained():
     """A head with every parameter moved from where it starts."""
     torch.manual_seed(1)
-    head = FusionHead(FORM).eval()
+    head = FusionHead(COMPARED).eval()
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
@@ -80,6 +82,19 @@ def test_noisy_or_keeps_its_precision_at_both_ends(logit, other):
     a, b = np.exp(np.float64(logit)), np.exp(np.float64(other))
     found = noisy_or(torch.tensor([[logit]]), torch.tensor([[other]]))
     assert found.item() == pytest.approx(np.log(a + b + a * b), abs=1e-4)
+
+
+def test_a_pair_that_disagrees_is_one_more_way_to_be_defective_where_both_ran():
+    torch.manual_seed(0)
+    head, (tokens, _) = FusionHead(COMPARED).eval(), evidence()
+    quiet = [torch.full((3, 3), -8.0) for _ in tokens]
+    with torch.no_grad():
+        head.agreements[0].slope[0], head.agreements[0].bias[0] = 0.0, 5.0
+        both, one = (
+            head(tokens, quiet, torch.tensor([present] * 3)).logits for present in ([1.0, 0, 1, 0], [1.0, 0, 0, 1])
+        )
+    assert both[:, 0] == pytest.approx(np.full(3, 5.0), abs=0.01)
+    assert (one[:, 0] < -6).all(), "the third member did not run: there is nothing to compare the first with"
 
 
 def test_noisy_or_with_what_is_absent_changes_nothing():

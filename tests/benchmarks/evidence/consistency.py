@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import torch
 from torch import Tensor, from_numpy
 
+from fusion.agreement import Agreement
 from fusion.calibration import Labels, Scores
 from inspector.evaluation.figures import area_under_curve
 from inspector.training.checkpoint import load_checkpoint
-from inspector.training.consistency import fit_alignment, inconsistency
+from inspector.training.consistency import align
 from inspector.training.corpus import Corpus
 from inspector.training.export import Draft
 from tests.benchmarks.evidence.bench import Bench
@@ -42,8 +44,11 @@ def _row(name: str, draft: Draft, corpus: Corpus, seed: int) -> list[str]:
     chosen = _one_each(draft)
     known, test = heard(chosen, corpus, "train"), heard(chosen, corpus, "test")
     good, (first, second) = from_numpy(~known.labels), _tokens(known)
-    alignment = fit_alignment(first[good], second[good], seed)
-    scores = inconsistency(alignment, *_tokens(test)).numpy().astype(np.float64)
+    torch.manual_seed(seed)
+    agreement = Agreement(first.shape[2], 1)
+    align(agreement, first[good], second[good])
+    with torch.no_grad():
+        scores = agreement.distance(*_tokens(test)).numpy().astype(np.float64)
     alone = test.mismatch | ~test.labels
     mismatches = _auc(scores[alone], test.labels[alone]) if test.mismatch.any() else "none"
     return [name, str(int(good.sum())), str(len(scores)), mismatches, _auc(scores, test.labels)]

@@ -1,25 +1,34 @@
 """Shows what the learned head adds where a defect is only a disagreement of two sensors. Knows no real recording."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean, pstdev
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from torch import nn
 
+from fusion.agreement import Agreement
 from fusion.calibration import Labels, Scores, fit, probability
+from fusion.head import LIMIT, FusionHead
 from inspector.evaluation.figures import area_under_curve
 from inspector.training.config import JointFitting
+from inspector.training.corpus import Corpus
+from inspector.training.export import Draft
 from inspector.training.joint_fit import JointFit, fine_tune
+from inspector.training.scoring import head_form
 from tests.benchmarks.evidence.bench import Bench
-from tests.benchmarks.evidence.between import Heard, fused_logits, heard, staged
+from tests.benchmarks.evidence.between import CONFIG, Heard, fused_logits, heard, staged
 from tests.benchmarks.evidence.table import Table
 
 JOINT = JointFitting(epochs=12)
 RESAMPLES = 1000
 NUM_SEEDS = 2
 FUSED, NOISY_OR = "fused, joint", "noisy-or of the joint encoders"
+ALONE = "fused, joint, fitted without comparing tokens"
 COLUMNS = ("score", "accuracy", "AUC", "AUC on mismatches")
 
 
@@ -39,6 +48,7 @@ def run(bench: Bench) -> Table:
             + "; ".join(f"seed {seed}: {own.interval()}" for seed, own in zip(seeds, measured, strict=True)),
             *(f"Seed {seed}: {_told(own.joint)}" for seed, own in zip(seeds, measured, strict=True)),
             "Limits are those of the calibration split. Seeds are of the training; the line is the same.",
+            "Left out: at inference, of the same head. Without comparing, attention has to find the relation alone.",
         ],
     )
 
@@ -80,8 +90,8 @@ def _one(bench: Bench, seed: int) -> _Measured:
     draft, corpus = staged(bench.folder, seed)
     before = [heard(draft, corpus, split) for split in ("calibration", "test")]
     first = [fused_logits(draft, part) for part in before]
-    draft = copy.deepcopy(draft)
-    joint = fine_tune(draft.experts, draft.head, corpus, JOINT, seed, lambda done, total: None)
+    alone, _ = _joint(draft, corpus, seed, compared=False)
+    draft, joint = _joint(draft, corpus, seed, compared=True)
     known, test = (heard(draft, corpus, split) for split in ("calibration", "test"))
     logits = {
         "picture": (known.logits(0), test.logits(0)),
@@ -90,8 +100,42 @@ def _one(bench: Bench, seed: int) -> _Measured:
         "logistic regression on both log-odds": _late(known, test),
         "fused, staged": (first[0], first[1]),
         FUSED: (fused_logits(draft, known), fused_logits(draft, test)),
+        f"{FUSED}, attention left out": _without(draft, _silence_attention, known, test),
+        f"{FUSED}, comparison left out": _without(draft, _silence_comparison, known, test),
+        ALONE: _pair(alone, corpus),
     }
     return _Measured({name: _calibrated(*pair, known.labels) for name, pair in logits.items()}, test, joint)
+
+
+def _joint(staged: Draft, corpus: Corpus, seed: int, *, compared: bool) -> tuple[Draft, JointFit]:
+    """A head of its own, fitted with copies of the encoders."""
+    torch.manual_seed(seed)
+    draft = copy.deepcopy(staged)
+    draft = replace(draft, head=FusionHead(head_form(corpus, draft.experts, CONFIG, compared=compared)))
+    return draft, fine_tune(draft.experts, draft.head, corpus, JOINT, seed, lambda done, total: None)
+
+
+def _without(draft: Draft, silence: Callable[[FusionHead], None], known: Heard, test: Heard) -> tuple[Scores, Scores]:
+    poorer = copy.deepcopy(draft)
+    silence(poorer.head)
+    return fused_logits(poorer, known), fused_logits(poorer, test)
+
+
+def _silence_attention(head: FusionHead) -> None:
+    for parameter in head.residual[-1].parameters():
+        nn.init.zeros_(parameter)
+
+
+def _silence_comparison(head: FusionHead) -> None:
+    for agreement in head.agreements:
+        if isinstance(agreement, Agreement):
+            nn.init.zeros_(agreement.slope)
+            nn.init.constant_(agreement.bias, -LIMIT)
+
+
+def _pair(draft: Draft, corpus: Corpus) -> tuple[Scores, Scores]:
+    known, test = (fused_logits(draft, heard(draft, corpus, split)) for split in ("calibration", "test"))
+    return known, test
 
 
 def _noisy_or(known: Heard, pieces: Heard) -> Scores:

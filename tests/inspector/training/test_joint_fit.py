@@ -1,24 +1,28 @@
 """What lies between the modalities: pieces that no label explains, the joint stage, the consistency score."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from fusion.agreement import UNLIKELY, Agreement
 from fusion.head import FusionHead, HeadForm, Member
 from inspector.bundle.schema import Modality
 from inspector.evaluation.figures import area_under_curve
 from inspector.manifest import Label, PieceRow
 from inspector.simulation.dataset import write_dataset
 from inspector.simulation.pieces import LineSettings
+from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.config import ImageExpert, JointFitting, SignalExpert
-from inspector.training.consistency import fit_alignment, inconsistency
+from inspector.training.consistency import align, scale
 from inspector.training.corpus import Corpus
 from inspector.training.export import DraftExpert
 from inspector.training.inputs import build_encoder, input_form
 from inspector.training.joint_fit import fine_tune, unexplained
+from inspector.training.untrained import untrained
 
 MODALITIES = (Modality(name="top", kind="image"), Modality(name="mic", kind="audio"))
 
@@ -41,6 +45,13 @@ def test_a_defect_is_unexplained_where_every_modality_is_known_to_be_ok(
     assert unexplained([row], MODALITIES) == ([row] if is_unexplained else [])
 
 
+def aligned(first: torch.Tensor, second: torch.Tensor) -> Agreement:
+    torch.manual_seed(0)
+    agreement = Agreement(first.shape[2], 2)
+    align(agreement, first, second)
+    return agreement
+
+
 @pytest.mark.train
 def test_what_the_good_pieces_share_tells_who_contradicts() -> None:
     torch.manual_seed(0)
@@ -50,19 +61,27 @@ def test_what_the_good_pieces_share_tells_who_contradicts() -> None:
         return noise + 6 * mark[:, None, None] * torch.eye(8)[0]
 
     mark = torch.randint(2, (400,)).float()
-    alignment = fit_alignment(tokens(mark), tokens(mark), seed=0, steps=100)
+    agreement = aligned(tokens(mark), tokens(mark))
     wrong = torch.rand(400) < 0.5
     heard = torch.where(wrong, 1 - mark, mark)
-    scores = inconsistency(alignment, tokens(mark), tokens(heard)).numpy().astype(np.float64)
+    with torch.no_grad():
+        scores = agreement.distance(tokens(mark), tokens(heard)).numpy().astype(np.float64)
     assert area_under_curve(scores, wrong.numpy()) > 0.9
+    targets = torch.stack([wrong.float(), torch.full((400,), torch.nan)], dim=1)
+    scale(agreement, tokens(mark), tokens(heard), targets)
+    with torch.no_grad():
+        logits = agreement(tokens(mark), tokens(heard))
+    assert ((logits[:, 0] > 0) == wrong).float().mean() > 0.8
+    assert torch.equal(logits[:, 1], torch.full((400,), UNLIKELY)), "nothing is known of this class"
 
 
 @pytest.mark.train
 def test_pairs_made_up_teach_nothing() -> None:
     torch.manual_seed(0)
     first, second = torch.randn(300, 4, 8), torch.randn(300, 4, 8)
-    alignment = fit_alignment(first, second, seed=0, steps=100)
-    scores = inconsistency(alignment, torch.randn(400, 4, 8), torch.randn(400, 4, 8)).numpy().astype(np.float64)
+    agreement = aligned(first, second)
+    with torch.no_grad():
+        scores = agreement.distance(torch.randn(400, 4, 8), torch.randn(400, 4, 8)).numpy().astype(np.float64)
     assert 0.4 < area_under_curve(scores, np.arange(400) % 2 == 0) < 0.6
 
 
@@ -83,7 +102,7 @@ def made(corpus: Corpus) -> tuple[tuple[DraftExpert, ...], FusionHead]:
         form = input_form(config, [e.recording for e in corpus.examples("train", config.modality).values()])
         experts.append(DraftExpert(config, form, build_encoder(config, form, (8, len(corpus.classes)), {})))
     members = tuple(Member(expert.modality, expert.num_tokens) for expert in experts)
-    return tuple(experts), FusionHead(HeadForm(members, 8, len(corpus.classes)))
+    return tuple(experts), FusionHead(HeadForm(members, 8, len(corpus.classes), ((0, 1),)))
 
 
 @pytest.mark.train
@@ -106,3 +125,13 @@ def test_a_joint_fit_that_helps_is_kept_and_equal_seeds_give_equal_fits(corpus: 
     assert fits[0].kept
     assert fits[0].joint_loss < fits[0].staged_loss
     assert fits[0] == fits[1]
+
+
+@pytest.mark.train
+def test_a_head_that_compares_experts_comes_back_from_its_checkpoint(tmp_path: Path) -> None:
+    draft = untrained()
+    members = tuple(Member(expert.modality, expert.num_tokens) for expert in draft.experts)
+    form = HeadForm(members, draft.token_dim, len(draft.classes), ((0, len(members) - 1),))
+    torch.manual_seed(0)
+    save_checkpoint(tmp_path, replace(draft, head=FusionHead(form).eval()))
+    assert load_checkpoint(tmp_path).head.pairs == form.pairs
