@@ -50,7 +50,7 @@ def adapt(
     false_rejects: float,
     seed: int,
 ) -> None:
-    """Teaches CHECKPOINT the recipe of MANIFEST; keeps the old checkpoint where an old recipe would lose."""
+    """Teaches CHECKPOINT the recipe of MANIFEST; keeps the old one where an old recipe or the new one would lose."""
     how = Adapting(Keeping(stiffness=stiffness), memory, Tolerance(tolerance, false_rejects), seed)
     with progress_bars() as bars:
         draft, recipes = load_checkpoint(checkpoint), {str(path): Corpus(path) for path in old}

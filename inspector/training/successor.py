@@ -56,12 +56,33 @@ class Standing:
     at_limit: AtLimit
 
 
+@dataclass(frozen=True)
+class Floor:
+    """The new recipe before and after; not by its recall at the old limit, which is perfect if all was held back."""
+
+    before: Standing
+    after: Standing
+
+    @property
+    def open(self) -> bool:
+        return self.after.auc >= self.before.auc
+
+    def __str__(self) -> str:
+        change = f"AUC {self.before.auc:.3f} -> {self.after.auc:.3f} on its calibration pieces"
+        if self.open:
+            return f"new recipe: learned: {change}"
+        return (
+            f"new recipe: not learned: {change}, expected no less than before: give it more recordings, or leave it "
+            "more freedom by a lower stiffness"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Successor:
     draft: Draft
-    gates: tuple[Gate, ...]
+    gates: tuple[Gate | Floor, ...]
     before: Standing
-    """Of the old draft on the pieces that were learned from."""
+    """Of the old draft on the calibration pieces of what was learned."""
     after: Standing
 
     @property
@@ -70,7 +91,7 @@ class Successor:
 
 
 def adapt(draft: Draft, new: Corpus, old: Mapping[str, Corpus], how: Adapting, progress: Progress) -> Successor:
-    """Experts learn the new training split; the old recipes' calibration splits are the gates.
+    """Experts learn the new training split; the calibration splits of old recipes and of the new one are the gates.
 
     Kernel machines stay as they are: they have no weights that a step could move. Raises ManifestError where the draft
     has no place for what the new recipe shows.
@@ -90,7 +111,8 @@ def adapt(draft: Draft, new: Corpus, old: Mapping[str, Corpus], how: Adapting, p
         Gate(name, standing(draft, corpus).at_limit, standing(after, corpus).at_limit, how.tolerance)
         for name, corpus in old.items()
     )
-    return Successor(after, gates, standing(draft, new), standing(after, new))
+    before, now = standing(draft, new), standing(after, new)
+    return Successor(after, (*gates, Floor(before, now)), before, now)
 
 
 def replace_by_student(draft: Draft, corpus: Corpus, name: str, how: Distilling, progress: Progress) -> Successor:
