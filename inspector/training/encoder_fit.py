@@ -66,7 +66,13 @@ def multi_label_loss(
     weights = torch.full_like(losses, CLASS_WEIGHT / max(losses.shape[1] - 1, 1))
     weights[:, 0] = 1 + targets[:, 0] * (positive_weight - 1)
     weights = weights * known
-    return (losses * weights).sum() / weights[:, 0].sum().clamp_min(1.0)
+    return (losses * weights).sum() / counting(targets_RO, positive_weight)
+
+
+def counting(targets_RO: Float[Tensor, "R O"], positive_weight: Float[Tensor, ""]) -> Float[Tensor, ""]:
+    """What the loss of these recordings is a mean over: those known to be good or defective, the defective weighted."""
+    defective = targets_RO[:, 0]
+    return (1 + defective * (positive_weight - 1)).nansum().clamp_min(1.0)
 
 
 def balance(targets_RO: Float[Tensor, "R O"]) -> Float[Tensor, ""]:
@@ -115,8 +121,10 @@ class EncoderFit:
         if isinstance(self.module, VisionEncoder) and self._frozen:
             self.module.backbone.eval()
         optimiser.zero_grad()
+        whole = counting(fit.targets[rows], weight)
         for part in rows.tensor_split(min(self._config.fitting.accumulate, len(rows))):
-            loss = self._said(fit.inputs[part], fit.targets[part], weight) * (len(part) / len(rows))
+            share = float(counting(fit.targets[part], weight) / whole)
+            loss = self._said(fit.inputs[part], fit.targets[part], weight) * share
             loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.module.parameters(), 5.0)
         optimiser.step()
