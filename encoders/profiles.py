@@ -1,6 +1,7 @@
-"""Turns wafer-like maps, sounds and traces into one vector each and a picture to point at. Has nothing to learn.
+"""Turns wafer-like maps, sounds and traces into one vector each, and parts of a score back into places.
 
-Letters: B batch, C channels, S samples, M mel bands, L frames, P places in time, R rings, V width of the vector.
+Has nothing to learn. Letters: B batch, C channels, S samples, M mel bands, L frames, P places, R rings, V width of the
+vector, F features that sum up P places each.
 """
 
 from typing import NamedTuple
@@ -20,6 +21,8 @@ MANY_RINGS, NUM_SECTORS = 6, 8
 """For hundreds of labelled maps: .963 area under the curve by grouped folds, as with three rings alone."""
 BLURS_PX = (2.0, 4.0, 8.0)
 NUM_PLACES = 48
+NEAR_BANDS, NEAR_FRAMES, NEAR_PLACES = 5, 11, 5
+"""A place's part is averaged with its neighbours': single cells rest on chance. Chosen by erasing on calibration."""
 
 
 class Profile(NamedTuple):
@@ -68,6 +71,16 @@ class MapProfile(nn.Module):
         vector = torch.cat([shares_BR, flat.amax(2), spread(flat, 2)], dim=1)
         return Profile(vector, density_BKHW[:, 1:2])
 
+    def placed(self, profile: Profile, parts_BV: Float[Tensor, "B V"]) -> Float[Tensor, "B H W"]:
+        """A ring's part lies where its marks are dense; all others speak of clusters."""
+        density_B1X, rings_RX = profile.picture.flatten(2), self.get_buffer("rings_RX")
+        num_rings = len(rings_RX)
+        dense_BRX = density_B1X * rings_RX
+        own_BR1 = parts_BV[:, :num_rings, None]
+        rings_BX = (own_BR1 * dense_BRX / dense_BRX.sum(2, keepdim=True).clamp_min(1e-6)).sum(1)
+        clusters_B1X = by_spread(density_B1X, parts_BV[:, num_rings:].sum(1, keepdim=True))
+        return (rings_BX + clusters_B1X[:, 0]).reshape(-1, *profile.picture.shape[2:])
+
 
 def _shares(marked: Float[Tensor, "B H W"], cells: Float[Tensor, "B H W"], parts_XR: Tensor) -> Float[Tensor, "B R"]:
     shares_BR: Tensor = (marked.flatten(1) @ parts_XR) / (cells.flatten(1) @ parts_XR + 1)
@@ -112,6 +125,19 @@ class SoundProfile(nn.Module):
             parts += [bands_BCML.amax(3), *(third.mean(3) for third in bands_BCML.tensor_split(3, dim=3))]
         return Profile(torch.cat(parts, dim=2).flatten(1), bands_BCML)
 
+    def placed(self, profile: Profile, parts_BV: Float[Tensor, "B V"]) -> Float[Tensor, "B M L"]:
+        bands_BCML = profile.picture
+        batch, channels, num_mels, num_frames = bands_BCML.shape
+        mean, scatter, *rest = parts_BV.reshape(batch, channels, -1, num_mels).unbind(2)
+        cells_BCML = by_spread(bands_BCML, scatter)
+        if self.fine:
+            maximum, *thirds = rest
+            even_BCMK = torch.stack([mean, *thirds], dim=3)
+            cells_BCML = cells_BCML + by_maximum(bands_BCML, maximum) + even_BCMK @ whole_and_thirds(num_frames)
+        else:
+            cells_BCML = cells_BCML + by_mean(bands_BCML, mean)
+        return near(cells_BCML.sum(1), NEAR_BANDS, NEAR_FRAMES)
+
 
 class TraceProfile(nn.Module):
     """Means of 48 stretches of every channel: keeps the course of the trace, which statistics over all of it lose."""
@@ -125,10 +151,47 @@ class TraceProfile(nn.Module):
         course_BCP = wave @ self.get_buffer("stretches_PS").T
         return Profile(course_BCP.flatten(1), course_BCP[:, :, None])
 
+    def placed(self, profile: Profile, parts_BV: Float[Tensor, "B V"]) -> Float[Tensor, "B 1 P"]:
+        return near(parts_BV.reshape_as(profile.picture).sum(1), 1, NEAR_PLACES)
+
 
 def spread(values: Tensor, dim: int) -> Tensor:
     """Standard deviation, written out: every runtime divides by the same number then."""
     return (values - values.mean(dim, keepdim=True)).square().mean(dim).add(1e-8).sqrt()
+
+
+def by_mean(values: Float[Tensor, "... F P"], parts: Float[Tensor, "... F"]) -> Float[Tensor, "... F P"]:
+    """All places of a feature have an even part in its mean."""
+    return (parts / values.shape[-1])[..., None].expand_as(values)
+
+
+def by_spread(values: Float[Tensor, "... F P"], parts: Float[Tensor, "... F"]) -> Float[Tensor, "... F P"]:
+    """What a place adds to the variance."""
+    off = (values - values.mean(-1, keepdim=True)).square()
+    return off * (parts[..., None] / off.sum(-1, keepdim=True).clamp_min(1e-8))
+
+
+def by_maximum(values: Float[Tensor, "... F P"], parts: Float[Tensor, "... F"]) -> Float[Tensor, "... F P"]:
+    """The place that is the maximum has all of it."""
+    return parts[..., None] * (values >= values.amax(-1, keepdim=True)).to(values.dtype)
+
+
+def near(places: Float[Tensor, "B H W"], rows: int, columns: int) -> Float[Tensor, "B H W"]:
+    """Means of a place and its neighbours, as many as there are; as products, which cost a fifth of pooling."""
+    return neighbours(places.shape[1], rows) @ places @ neighbours(places.shape[2], columns).T
+
+
+def whole_and_thirds(num: int) -> Float[Tensor, "K L"]:
+    """What each place adds to the mean of all places, and of each third."""
+    places = torch.arange(num)
+    own = torch.stack([(places[:, None] == third).any(1) for third in (places, *places.tensor_split(3))]).float()
+    return own / own.sum(1, keepdim=True)
+
+
+def neighbours(num: int, width: int) -> Float[Tensor, "N N"]:
+    place = torch.arange(num)
+    close = ((place[:, None] - place).abs() <= width // 2).float()
+    return close / close.sum(1, keepdim=True)
 
 
 def map_levels(levels: NDArray[np.float64]) -> tuple[float, float]:

@@ -49,7 +49,7 @@ def _signal_form(config: SignalExpert, clips: Sequence[Clip]) -> SignalInput:
     (rate, channels) = kinds.pop()
     together = np.concatenate([clip.samples for clip in clips])
     spread = np.maximum(together.std(0), 1e-6)
-    mel = config.encoder == "log_mel"
+    mel = config.encoder in ("log_mel", "sound_profile")
     return SignalInput(
         sample_rate_hz=rate,
         num_samples=config.num_samples or max(len(clip.samples) for clip in clips),

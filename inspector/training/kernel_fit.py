@@ -13,7 +13,6 @@ from sklearn.svm import SVC
 from torch import Tensor
 
 from encoders.kernel import KernelEncoder, Machine
-from encoders.memory import Usual
 from encoders.profiles import Profile
 from inspector.training.config import ImageExpert
 from inspector.training.course import Fitted, Material, Report, out_of_fold
@@ -55,8 +54,6 @@ class KernelCourse:
         vectors = np.concatenate([view.vector[rows].numpy() for view in self._views]).astype(np.float64)
         targets = self._material.targets[rows].numpy()
         self._encoder.hold(machine(vectors, np.concatenate([targets] * len(self._views))))
-        good = rows[torch.nan_to_num(self._material.targets[rows, 0], nan=1.0) < 0.5]
-        self._encoder.usual = Usual(self._views[0].picture[good if len(good) > 1 else rows])
 
 
 def machine(vectors_RV: NDArray[np.float64], targets_RO: NDArray[np.float32]) -> Machine:
@@ -79,6 +76,7 @@ def machine(vectors_RV: NDArray[np.float64], targets_RO: NDArray[np.float32]) ->
         weights=weights_RO[used].astype(np.float32),
         bias=bias_O.astype(np.float32),
         gamma=float(gamma),
+        usual=_usual(standard, targets_RO[:, 0]),
         directions=_directions(standard),
     )
 
@@ -92,6 +90,12 @@ def _dual(
     weights = np.zeros(len(standard))
     weights[svc.support_] = svc.dual_coef_[0]
     return weights, float(svc.intercept_[0])
+
+
+def _usual(standard: NDArray[np.float64], defective: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of good recordings; without any, of all."""
+    good = standard[np.nan_to_num(defective, nan=1.0) < 0.5]
+    return np.asarray((good if len(good) else standard).mean(0), np.float32)
 
 
 def _directions(standard: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""A kernel machine answers in ONNX Runtime as in torch, whatever it describes, and finds its size in a checkpoint."""
+"""A kernel machine answers in ONNX Runtime as in torch, and points at what its log-odds rest on."""
 
 from pathlib import Path
 
@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from encoders.audio import MelForm
-from encoders.kernel import Describer, KernelEncoder, Machine, NetworkProfile
-from encoders.memory import Usual
+from encoders.kernel import Describer, KernelEncoder, Machine, NetworkProfile, relevance
 from encoders.profiles import MAP_SIDE_PX, MapProfile, Profile, SoundProfile, TraceProfile
 from encoders.vision import Weights
 from inspector.bundle.schema import ImageInput
@@ -48,6 +47,7 @@ def machine(width: int, num_supports: int = 7) -> Machine:
         weights=rng.normal(size=(num_supports, 1 + NUM_CLASSES)).astype(np.float32),
         bias=np.array([0.5, -4, -4], np.float32),
         gamma=0.5 / width,
+        usual=rng.normal(size=width).astype(np.float32),
         directions=rng.normal(size=(width, 3)).astype(np.float32),
     )
 
@@ -58,7 +58,6 @@ def fitted(name: str, num_supports: int = 7) -> tuple[KernelEncoder, torch.Tenso
         profile: Profile = own(recordings)
     encoder = KernelEncoder(own, TOKEN_DIM, NUM_CLASSES)
     encoder.hold(machine(profile.vector.shape[1], num_supports))
-    encoder.usual = Usual(profile.picture)
     return encoder.eval(), recordings
 
 
@@ -77,7 +76,9 @@ def test_the_exported_machine_answers_as_torch_does(name: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("name", "size"), [("fine map", (48, 48)), ("fine sound", (24, 33)), ("trace", (1, 48))])
-def test_a_recording_is_one_token_and_its_picture_shows_where_it_is_unusual(name: str, size: tuple[int, int]) -> None:
+def test_a_recording_is_one_token_and_its_relevance_has_a_place_for_every_cell(
+    name: str, size: tuple[int, int]
+) -> None:
     encoder, recordings = fitted(name)
     with torch.no_grad():
         tokens, logits, relevance = encoder(recordings)
@@ -86,6 +87,51 @@ def test_a_recording_is_one_token_and_its_picture_shows_where_it_is_unusual(name
     assert relevance.shape[0] == 5
     assert (relevance.shape[1], relevance.shape[2]) == size
     assert (tokens[:, :, 3:] == 0).all()  # Three directions, the rest of the token is empty.
+
+
+def test_a_feature_s_part_is_its_gradient_times_its_deviation_from_the_usual() -> None:
+    encoder, recordings = fitted("trace")
+    with torch.no_grad():
+        vector = encoder.describer(recordings).vector
+    standard = ((vector - encoder.get_buffer("centre")) / encoder.get_buffer("scale")).requires_grad_()
+    near = torch.exp(
+        -encoder.get_buffer("gamma") * (standard[:, None] - encoder.get_buffer("supports")).square().sum(2)
+    )
+    (gradient,) = torch.autograd.grad((near @ encoder.get_buffer("weights"))[:, 0].sum(), standard)
+    expected = gradient * (standard - encoder.get_buffer("usual"))
+    assert expected.abs().max() > 1e-3
+    assert torch.allclose(encoder.parts(standard, near), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["fine sound", "trace", "fine map"])
+def test_no_part_is_lost_on_its_way_to_the_places(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Means of neighbours shift a little at the rim and are left out here."""
+    monkeypatch.setattr("encoders.profiles.near", lambda places, *_: places)
+    own, recordings = describer(name)
+    with torch.no_grad():
+        profile = own(recordings)
+        parts = torch.rand(profile.vector.shape, generator=torch.Generator().manual_seed(2))
+        places = own.placed(profile, parts)
+    assert torch.allclose(places.sum((1, 2)), parts.sum(1), rtol=1e-3)
+
+
+def test_relevance_is_no_surer_than_the_machine_and_none_where_nothing_speaks_for_a_defect() -> None:
+    places = torch.tensor([[[-3.0, 1.0, 2.0]]] * 2 + [[[-3.0, -1.0, -2.0]]])
+    sure, unsure, silent = relevance(places, torch.tensor([5.0, -3.0, 5.0]))
+    assert sure[0].tolist() == pytest.approx([0.018, 0.497, 0.975], abs=0.001)
+    assert unsure.max() < 0.05
+    assert silent.max() < 0.05
+
+
+def test_a_checkpoint_without_the_usual_is_read() -> None:
+    saved, recordings = fitted("trace")
+    state = saved.state_dict()
+    del state["usual"]
+    state |= {"usual.mean": torch.zeros(1, 1, 48), "usual.spread": torch.ones(1, 1, 48)}
+    fresh = KernelEncoder(describer("trace")[0], TOKEN_DIM, NUM_CLASSES).eval()
+    fresh.load_state_dict(state)
+    with torch.no_grad():
+        assert torch.equal(fresh(recordings).logits, saved(recordings).logits)
 
 
 def test_a_machine_of_another_size_is_read_from_a_checkpoint() -> None:

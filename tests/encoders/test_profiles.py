@@ -5,7 +5,19 @@ import pytest
 import torch
 
 from encoders.audio import MelForm
-from encoders.profiles import MAP_SIDE_PX, NUM_RINGS, MapProfile, SoundProfile, TraceProfile, map_levels, rings
+from encoders.profiles import (
+    MAP_SIDE_PX,
+    NUM_RINGS,
+    MapProfile,
+    SoundProfile,
+    TraceProfile,
+    by_maximum,
+    by_mean,
+    by_spread,
+    map_levels,
+    near,
+    rings,
+)
 
 pytestmark = pytest.mark.train
 
@@ -53,3 +65,28 @@ def test_a_trace_profile_tells_early_from_late():
 @pytest.mark.parametrize(("levels", "limits"), [((0.0, 0.5, 1.0), (0.25, 0.75)), ((0.0, 0.1, 0.2, 1.0), (0.05, 0.6))])
 def test_the_lowest_level_is_outside_and_the_highest_marked(levels, limits):
     assert map_levels(np.array(levels)) == pytest.approx(limits)
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(by_mean, [2, 2, 2, 2]), (by_maximum, [0, 0, 0, 8]), (by_spread, [4, 0, 0, 4])]
+)
+def test_what_a_statistic_says_goes_to_the_places_that_make_it(share, expected):
+    values, parts = torch.tensor([[[1.0, 2, 2, 3]]]), torch.tensor([[8.0]])
+    assert share(values, parts)[0, 0].tolist() == expected
+
+
+def test_a_place_is_averaged_with_the_neighbours_that_it_has():
+    places = torch.zeros(1, 1, 6)
+    places[0, 0, 0] = 6
+    assert near(places, 1, 3)[0, 0].tolist() == [3, 2, 0, 0, 0, 0]
+
+
+def test_a_part_of_an_early_third_is_placed_early_and_in_its_band():
+    profile = SoundProfile(MelForm(16000, num_mels=24, max_hz=7200), fine=True)
+    own = profile(torch.randn(1, 1, 8192, generator=torch.Generator().manual_seed(0)))
+    parts = torch.zeros_like(own.vector)
+    parts[0, 3 * 24 + 10] = 1.0
+    places = profile.placed(own, parts)[0]
+    assert places.argmax() // places.shape[1] in range(8, 13)
+    assert places[:, : places.shape[1] // 4].sum() > 0.5
+    assert (places[:, places.shape[1] // 2 + 5 :] == 0).all()

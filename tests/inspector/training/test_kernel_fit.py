@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -10,7 +11,11 @@ from sklearn.svm import SVC
 
 from encoders.kernel import KernelEncoder
 from encoders.profiles import Profile, TraceProfile
+from inspector.bundle.schema import SignalInput
 from inspector.evaluation.figures import area_under_curve
+from inspector.training.config import SignalExpert
+from inspector.training.data import Clip
+from inspector.training.inputs import input_form
 from inspector.training.kernel_fit import MARGIN_COST, MIN_SHOWN, NEVER, KernelCourse, machine
 from tests.inspector.training.small_material import TRACE, of_traces, told
 
@@ -26,8 +31,7 @@ def drawn(num: int = 60, width: int = 6, seed: int = 0) -> tuple[np.ndarray, np.
 def said(vectors: np.ndarray, targets_RO: np.ndarray, asked: np.ndarray) -> np.ndarray:
     encoder = KernelEncoder(TraceProfile(48), 8, targets_RO.shape[1] - 1)
     encoder.hold(machine(vectors, targets_RO))
-    profile = Profile(torch.from_numpy(asked.astype(np.float32)), torch.zeros(len(asked), 1, 1, 1))
-    encoder.usual = torch.nn.Flatten(1, 2)
+    profile = Profile(torch.from_numpy(asked.astype(np.float32)), torch.zeros(len(asked), 1, 1, asked.shape[1]))
     with torch.no_grad():
         return encoder.read(profile).logits.numpy()
 
@@ -98,7 +102,7 @@ def test_every_recording_is_scored_as_a_fit_without_its_fold_would() -> None:
     assert torch.allclose(crossed[torch.from_numpy(~fit)], expected, atol=1e-4)
 
 
-def test_what_ships_saw_everything_and_what_is_unusual_is_what_good_recordings_lack() -> None:
+def test_what_ships_saw_everything_and_points_at_what_it_decides_by() -> None:
     rng = np.random.default_rng(0)
     targets = (np.arange(60) % 3 == 0).astype(float)
     traces = rng.normal(0, 0.1, (60, 48)).astype(np.float32)
@@ -109,10 +113,28 @@ def test_what_ships_saw_everything_and_what_is_unusual_is_what_good_recordings_l
         encoded = encoder(torch.from_numpy(traces[:, None]))
     assert ((encoded.logits[:, 0] > 0).numpy() == (targets > 0)).all()
     relevance = encoded.relevance[targets > 0, 0]
-    assert relevance[:, 10:20].min() > 0.5 > relevance[:, 20:].mean()
+    assert relevance[:, 10:20].mean() > 3 * relevance[:, 23:].mean()
+    assert ((relevance.argmax(1) >= 10) & (relevance.argmax(1) < 20)).all()
+
+
+@pytest.mark.parametrize(("defective", "usual"), [([0, 0, 1, 1], -1.0), ([math.nan, 1, 1, 1], 0.0)])
+def test_the_usual_is_the_mean_of_good_recordings_or_else_of_all(defective: list[float], usual: float) -> None:
+    vectors = np.array([[0.0], [0.0], [2.0], [2.0]])
+    found = machine(vectors, np.array(defective, np.float32)[:, None])
+    assert found.usual == pytest.approx([usual], abs=1e-4)
 
 
 def test_an_expert_of_another_kind_is_refused() -> None:
     material = of_traces(np.zeros((4, 48), np.float32), [0, 1, 0, 1], list("abcd"))
     with pytest.raises(TypeError, match="trace-profile is no kernel expert"):
         KernelCourse(replace(material, config=TRACE.model_copy(update={"encoder": "tcn"})))
+
+
+@pytest.mark.parametrize(("encoder", "band_hz"), [("sound_profile", (50, 7200)), ("trace_profile", (None, None))])
+def test_a_sound_s_rows_have_frequencies_and_a_trace_s_none(
+    encoder: Literal["sound_profile", "trace_profile"], band_hz: tuple[float | None, float | None]
+) -> None:
+    config = SignalExpert(name="mic-profile", modality="mic", encoder=encoder)
+    form = input_form(config, [Clip(np.zeros((256, 1), np.float32), 16000)])
+    assert isinstance(form, SignalInput)
+    assert (form.min_hz, form.max_hz) == band_hz
