@@ -76,9 +76,20 @@ def _file_names(schema: Bundle) -> Iterator[str]:
     for name in schema.files:
         if name != Path(name).name or name in ("", ".", "..", MANIFEST_NAME) or "\\" in name:
             yield f"file name {name!r} is not plain; files lie directly in the folder, beside {MANIFEST_NAME}"
-    for part, file in (("head", schema.head.file), *((f"expert {e.name!r}", e.file) for e in schema.experts)):
+    for part, file in _named(schema):
         if file not in schema.files:
             yield f"{part} names file {file!r}, which `files` does not list with its SHA-256; export the bundle again"
+
+
+def _named(schema: Bundle) -> Iterator[tuple[str, str]]:
+    yield "head", schema.head.file
+    for expert in schema.experts:
+        yield f"expert {expert.name!r}", expert.file
+    for found in schema.compiled:
+        for graph in found.graphs:
+            yield f"{graph.part!r} for {found.engine}/{found.precision}", graph.file
+    if schema.parity_set is not None:
+        yield "the parity set", schema.parity_set
 
 
 def _contents(folder: Path, schema: Bundle) -> Iterator[str]:
@@ -95,7 +106,8 @@ def _contents(folder: Path, schema: Bundle) -> Iterator[str]:
 
 def _meanings(schema: Bundle) -> Iterator[str]:
     experts = [expert.name for expert in schema.experts]
-    yield from _doubled("expert", experts)
+    parts = [*experts, "head"]
+    yield from _doubled("expert", parts)
     yield from _doubled("modality", [modality.name for modality in schema.modalities])
     yield from _policy(schema.policy, experts)
     for modality in schema.modalities:
@@ -104,6 +116,9 @@ def _meanings(schema: Bundle) -> Iterator[str]:
         yield from _expert(expert, schema)
     for calibration in schema.calibrations:
         yield from _calibration(calibration, experts)
+    yield from _doubled("compiled form", [f"{found.engine}/{found.precision}" for found in schema.compiled])
+    for found in schema.compiled:
+        yield from _unknown(f"{found.engine}/{found.precision}", [graph.part for graph in found.graphs], parts)
     yield from _doubled("calibration of", ["+".join(calibration.experts) for calibration in schema.calibrations])
     if schema.certificate is not None:
         yield from _certificate(schema.certificate)

@@ -1,6 +1,7 @@
 """Says what a model bundle holds: the content of `bundle.json`. Knows neither torch nor a runtime.
 
-A bundle is a folder: `bundle.json`, one ONNX file per expert, one for the head, `model_card.md`.
+A bundle is a folder: `bundle.json`, one ONNX file per expert, one for the head, `model_card.md`; where it was compiled,
+the graphs as compilers left them; where it can be checked without torch, pieces with what torch said of them.
 
 Every expert graph has one input `input` and three outputs:
   tokens     float32 (B, N, D)
@@ -22,6 +23,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 MANIFEST_NAME = "bundle.json"
 
+Precision = Literal["fp32", "fp16", "int8"]
+CompiledFor = Literal["onnx", "openvino", "tensorrt"]
 ModalityKind = Literal["image", "audio", "vibration", "trace"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*$", max_length=48)]
 
@@ -164,6 +167,50 @@ class Certificate(Part):
     """No defective piece of training or calibration scored lower: all that passes where no claim covers."""
 
 
+class Parity(Part):
+    """What the gate counted when it let the bundle's own pieces through the whole routed system."""
+
+    num_pieces: int = Field(ge=0)
+    flips: int = Field(ge=0)
+    """Decisions that differ from torch's at the live limits."""
+    new_passes: int = Field(ge=0)
+    """Defective pieces among these that PASS now."""
+    route_changes: int = Field(ge=0)
+    max_difference: float = Field(ge=0)
+    """Of calibrated scores."""
+    flips_below: float = Field(ge=0, le=1)
+    """Share of flips that the count proves at 95 %, one-sided."""
+
+
+class CompiledGraph(Part):
+    part: Name
+    """An expert, or `head`."""
+    file: str
+    precision: Precision
+    """Where less than was asked: `why` says so."""
+    seconds: float = Field(ge=0)
+    num_bytes: int = Field(ge=0)
+    quantised: float | None = Field(default=None, ge=0, le=1)
+    """Share of convolutions and matrix products that take INT8."""
+    why: str = ""
+
+
+class Compiled(Part):
+    """All graphs for one engine at one precision. Graphs not named run as they were exported, where the engine can."""
+
+    engine: CompiledFor
+    precision: Precision
+    compiler: str
+    """Distribution and version, such as tensorrt-rtx 1.7.1.116."""
+    targets: tuple[str, ...] = ()
+    """Compute capabilities, such as 8.6."""
+    batches: tuple[int, ...] = ()
+    """Batch sizes that buffers are made for; the last is the largest."""
+    graphs: tuple[CompiledGraph, ...]
+    parity: Parity | None = None
+    """None: the machine that compiled could not run it."""
+
+
 class Bundle(Part):
     """The whole of `bundle.json`."""
 
@@ -179,6 +226,9 @@ class Bundle(Part):
     policy: Policy
     certificate: Certificate | None = None
     """None: nothing was ever asked."""
+    compiled: tuple[Compiled, ...] = ()
+    parity_set: str | None = None
+    """File of the pieces that the parity gate runs."""
     provenance: Mapping[str, str | int | float] = Field(default_factory=dict)
     files: Mapping[str, str]
     """SHA-256 in hex of every file beside bundle.json."""

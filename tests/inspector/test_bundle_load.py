@@ -32,6 +32,11 @@ def test_a_lost_file_is_found(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def compiled(file: str, part: str = "top-full") -> dict[str, object]:
+    graph = {"part": part, "file": file, "precision": "int8", "seconds": 1.0, "num_bytes": 1}
+    return {"engine": "onnx", "precision": "int8", "compiler": "onnxruntime 1", "graphs": [graph]}
+
+
 @pytest.mark.parametrize(
     ("change", "finding"),
     [
@@ -49,6 +54,10 @@ def test_a_lost_file_is_found(tmp_path: Path) -> None:
             "expert 'top-full' takes an input of type 'image', but 'top' is audio",
         ),
         ({"classes": ["scratch"]}, "classes of modality 'mic' names 'rattle'"),
+        ({"parity_set": "parity.zip"}, "the parity set names file 'parity.zip', which `files` does not list"),
+        ({"compiled": [compiled("full.int8.onnx")]}, "'top-full' for onnx/int8 names file 'full.int8.onnx', which"),
+        ({"compiled": [compiled("full.onnx", part="nose")]}, "onnx/int8 names 'nose', which is none of"),
+        ({"compiled": [compiled("full.onnx")] * 2}, "compiled form 'onnx/int8' stands there twice"),
     ],
 )
 def test_what_does_not_fit_together_is_named(tmp_path: Path, change: dict[str, object], finding: str) -> None:
