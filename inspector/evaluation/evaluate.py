@@ -44,7 +44,7 @@ def evaluate(bundle: Path, manifest: Path, split: Split, false_reject_rate: floa
         split=split,
         pieces=len(labels),
         defective=int(labels.sum()),
-        recordings=_independent(pieces.rows),
+        recordings=independent(pieces.rows),
         false_reject_rate=false_reject_rate,
         scores={name: _figures(own, labels, false_reject_rate) for name, own in scores.items()},
         certainty=_certainty(pieces, scores),
@@ -178,6 +178,7 @@ def _labels(pieces: Examined) -> Labels:
     return np.array([row.label == "nok" for row in pieces.rows])
 
 
-def _independent(rows: Sequence[PieceRow]) -> dict[str, int]:
+def independent(rows: Sequence[PieceRow]) -> dict[str, int]:
+    """How many groups of each kind there are."""
     kinds = sorted({kind for row in rows for kind in row.groups})
     return {kind: len({row.groups.get(kind) for row in rows}) for kind in kinds}

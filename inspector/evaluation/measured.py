@@ -28,7 +28,8 @@ def origin(command: str, manifest: Path, split: str, day: date) -> str:
 
 def measured(source: str, report: Report, certificate: Certificate | None, explanations: Explanations | None) -> str:
     """Body of the section; `source` is the sentence of `origin`."""
-    lines = [source, counts(report), "Brackets hold 95 % intervals by bootstrap over the recordings.", ""]
+    size = counts(report.pieces, report.defective, report.recordings)
+    lines = [source, size, "Brackets hold 95 % intervals by bootstrap over the recordings.", ""]
     if report.split != "test":
         lines[-1:] = ["This is no test: training has seen this split or chosen limits and routes on it.", ""]
     lines += [*scores_table(report), "", "As routed, by the bundle's own limits, every modality required:", ""]

@@ -91,7 +91,7 @@ def page(report: Report) -> str:
         [
             f"# {report.bundle} {report.version} on split {report.split}",
             "",
-            counts(report),
+            counts(report.pieces, report.defective, report.recordings),
             "",
             "## Scores against the piece's label",
             "",
@@ -122,9 +122,9 @@ def page(report: Report) -> str:
     )
 
 
-def counts(report: Report) -> str:
-    groups = ", ".join(f"{count} by {kind}" for kind, count in report.recordings.items()) or "not known"
-    return f"{report.pieces} pieces, {report.defective} defective; independent recordings: {groups}."
+def counts(pieces: int, defective: int, recordings: Mapping[str, int]) -> str:
+    groups = ", ".join(f"{count} by {kind}" for kind, count in recordings.items()) or "not known"
+    return f"{pieces} pieces, {defective} defective; independent recordings: {groups}."
 
 
 def scores_table(report: Report) -> list[str]:

@@ -103,6 +103,9 @@ def test_fusion_is_set_beside_each_modality_and_noisy_or(tmp_path: Path, monkeyp
         assert transferred <= best
     assert (rows[accuracy.FUSED]["goal"], rows[accuracy.FUSED]["peer"]) == ("0.95 / 0.98", ".868 / .935")
     assert rows["top alone"]["goal"] == ""
+    assert list(table.own) == ["wafer-7", "wafer-8", "wafer-9"]
+    means = [np.mean([float(own[index][4]) for own in table.own.values()]) for index in range(len(rows))]
+    assert means == pytest.approx(list(auc.values()), abs=2e-3)
     against, met = table.notes[:2]
     assert "fused minus noisy-or, 95 % of 50 bootstraps" in against
     assert "goal missed" in met

@@ -90,6 +90,7 @@ def test_a_router_that_saves_is_shown_to(tmp_path: Path) -> None:
     assert mean(row["recall lost"]) <= 0.01
     assert mean(row["(i) saved against all experts"]) > mean(row["(ii) saved against the cheapest static set"]) > 0.3
     assert "routing gains" in table.notes[0]
+    assert table.own == {"rare_hard-7": list(table.rows)}
     statics, router, shipped = table.plots[0].lines
     assert (len(statics.x), len(shipped.x)) == (7, 1)
     assert list(router.x) == sorted(router.x)

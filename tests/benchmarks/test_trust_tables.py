@@ -81,6 +81,10 @@ def test_nothing_passes_where_a_modality_lacks(tmp_path: Path) -> None:
     assert float(rows["mic"]["defective: FAIL"].split()[0]) < float(rows["nothing"]["defective: FAIL"].split()[0])
     assert float(rows["mic"]["defective that would pass were it optional"].split()[0]) > 0.2
     assert "all rows together: 0." in table.notes[0]
+    assert list(table.own) == ["few-7", "few-8"]
+    for own in table.own.values():
+        assert [row[1] for row in own] == ["nothing", "top", "mic"]
+        assert own[2][2] == "1.000"
 
 
 def test_promises_of_few_and_of_many_defects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,3 +98,6 @@ def test_promises_of_few_and_of_many_defects(tmp_path: Path, monkeypatch: pytest
         assert float(row["broken"].rstrip("%")) <= 12
         assert float(row["refuted there"].rstrip("%")) <= 12
     assert table.markdown().count("|") > 30
+    own = {key: dict(zip(table.columns, rows[0], strict=True)) for key, rows in table.own.items()}
+    assert [row["0.8 % at 95 %"] for row in own.values()] == ["0 of 1", "0 of 1", "1 of 1"]
+    assert {key: row["promised"].split("of ")[1] for key, row in own.items()} == dict.fromkeys(own, "40 draws)")

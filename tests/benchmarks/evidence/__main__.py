@@ -1,4 +1,4 @@
-"""Prints the evidence for what the product claims, table by table, and writes it down with plots.
+"""Prints the evidence for what the product claims, table by table, and writes it down with plots and in model cards.
 
     python -m tests.benchmarks.evidence --maker MAKE_BENCHMARKS.PY --weights NAME=FILE [--quick] [--all] [--only TABLE]
 
@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from tests.benchmarks.evidence import (
     missing,
 )
 from tests.benchmarks.evidence.bench import Bench
+from tests.benchmarks.evidence.cards import write_cards
 from tests.benchmarks.evidence.page import keep_table, kept_tables, write_page
 from tests.benchmarks.evidence.table import Table
 from tests.benchmarks.evidence.workshop import NUM_PROCESSES, Workshop
@@ -74,6 +76,7 @@ def main() -> None:
             write_page(results / "RESULTS.md", results / "plots", tables, seconds)
             if asked.publish:
                 write_page(ROOT / "RESULTS.md", ROOT / "tests" / "benchmarks" / "plots", tables, seconds)
+    write_cards(workshop.made(), kept_tables(results / "tables", list(TABLES)), datetime.now(UTC).date())
 
 
 def _started(folder: Path) -> float:

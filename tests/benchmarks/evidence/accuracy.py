@@ -46,12 +46,16 @@ class Judged:
 
 
 def run(bench: Bench) -> Table:
-    rows, notes = [], []
+    rows, notes, own_rows = [], [], {}
     for name in bench.sets():
         seeds = [bench.trained(name, seed) for seed in bench.seeds]
         found = [judged(own) for own in seeds]
         for kind in dict.fromkeys(kind for own in found for kind in own):
             rows.append(_row(name, kind, [own[kind] for own in found if kind in own]))
+        own_rows |= {
+            own.key: [_row(name, kind, [judged]) for kind, judged in kinds.items()]
+            for own, kinds in zip(seeds, found, strict=True)
+        }
         notes += [_against_noisy_or(name, seeds, found), _met(name, [own[FUSED] for own in found])]
     seeds_text = ", ".join(map(str, bench.seeds))
     return Table(
@@ -67,6 +71,7 @@ def run(bench: Bench) -> Table:
             "In these sets image and signal are paired at random given their labels: noisy-or is close to the best "
             "that any fusion can do. What attention adds is measured on the simulated line with disagreements.",
         ],
+        own=own_rows,
     )
 
 

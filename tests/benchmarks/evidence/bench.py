@@ -26,6 +26,11 @@ class Trained:
     """What the bundle's limits and routes were chosen on: train out of fold, calibration unseen."""
     test: Scored
 
+    @property
+    def key(self) -> str:
+        """Names the bundle among all of a run."""
+        return f"{self.name}-{self.seed}"
+
 
 class Bench(Protocol):
     """What a table is given."""

@@ -70,9 +70,20 @@ class Half:
     refuted: bool
 
 
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """One bundle's certificate, the claim that it is held to, and what became of claims on evidence drawn anew."""
+
+    certificate: Certificate
+    chosen: Claim | None
+    draws: Sequence[Draw]
+    halves: Sequence[Half]
+
+
 def run(bench: Bench) -> Table:
-    rows = [_row(name, [bench.trained(name, seed) for seed in bench.seeds], asked=False) for name in bench.sets()]
-    rows.append(_row(ENOUGH, [bench.trained(ENOUGH, bench.seeds[0])], asked=True))
+    trained = {name: [bench.trained(name, seed) for seed in bench.seeds] for name in bench.sets()}
+    trained[ENOUGH] = [bench.trained(ENOUGH, bench.seeds[0])]
+    tried = {name: [_try(own, asked=name == ENOUGH) for own in seeds] for name, seeds in trained.items()}
     margin = 1.96 * np.sqrt(ALLOWED * (1 - ALLOWED) / NUM_DRAWS)
     return Table(
         name="certificates",
@@ -80,7 +91,12 @@ def run(bench: Bench) -> Table:
         asked="At most 0.8 % of defective pieces pass, at 95 % confidence, counted in independent recordings; over "
         f"{NUM_DRAWS} resamplings by group the promise breaks in no more than 5 % (+ {margin:.1%} of chance).",
         columns=COLUMNS,
-        rows=rows,
+        rows=[_row(name, own) for name, own in tried.items()],
+        own={
+            own.key: [_row(name, [found])]
+            for name, seeds in trained.items()
+            for own, found in zip(seeds, tried[name], strict=True)
+        },
         notes=[
             "A real set promises the smallest rate that the evidence of each draw certifies; "
             f"the line `{ENOUGH}` (simulated: no claim of accuracy) promises 0.8 %.",
@@ -102,13 +118,17 @@ def run(bench: Bench) -> Table:
     )
 
 
-def _row(name: str, trained: Sequence[Trained], *, asked: bool) -> list[str]:
-    made = [_made(own) for own in trained]
-    certificates, pools = [own for own, _ in made], [pool for _, pool in made]
-    draws = [draw for pool in pools for draw in _draws(pool, asked=asked)]
-    halves = [half for pool in pools for half in _halves(pool, asked=asked)]
-    num_draws = NUM_DRAWS * len(pools)
-    chosen = [own.claim if asked else own.nearest for own in certificates]
+def _try(trained: Trained, *, asked: bool) -> Tried:
+    certificate, pool = _made(trained)
+    chosen = certificate.claim if asked else certificate.nearest
+    return Tried(certificate, chosen, list(_draws(pool, asked=asked)), list(_halves(pool, asked=asked)))
+
+
+def _row(name: str, tried: Sequence[Tried]) -> list[str]:
+    certificates, chosen = [own.certificate for own in tried], [own.chosen for own in tried]
+    draws = [draw for own in tried for draw in own.draws]
+    halves = [half for own in tried for half in own.halves]
+    num_draws = NUM_DRAWS * len(tried)
     return [
         name,
         spread([own.num_defects for own in certificates]),

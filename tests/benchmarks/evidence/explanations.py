@@ -8,7 +8,7 @@ from inspector.evaluation.deletion import Deletion
 from inspector.evaluation.explanations import Explanations, explain
 from inspector.evaluation.localisation import CHANCE_OF_PRO, TOLERANCE_PX, Localisation
 from inspector.evaluation.resampling import Interval
-from tests.benchmarks.evidence.bench import Bench
+from tests.benchmarks.evidence.bench import Bench, Trained
 from tests.benchmarks.evidence.table import Table
 
 COLUMNS = ("set", "figure", "explanation", "beside it", "chance")
@@ -16,7 +16,8 @@ Row = tuple[str, ...]
 
 
 def run(bench: Bench) -> Table:
-    found = {name: [_explained(bench, name, seed) for seed in bench.seeds] for name in bench.sets()}
+    trained = {name: [bench.trained(name, seed) for seed in bench.seeds] for name in bench.sets()}
+    found = {name: [_explained(own) for own in seeds] for name, seeds in trained.items()}
     return Table(
         name="explanations",
         title="Explanations",
@@ -25,6 +26,11 @@ def run(bench: Bench) -> Table:
         columns=COLUMNS,
         rows=[row for name, seeds in found.items() for row in rows(name, seeds)],
         notes=[*NOTES, *_misses(found)],
+        own={
+            own.key: list(rows(name, [explained]))
+            for name, seeds in trained.items()
+            for own, explained in zip(seeds, found[name], strict=True)
+        },
     )
 
 
@@ -43,9 +49,8 @@ NOTES = (
 )
 
 
-def _explained(bench: Bench, name: str, seed: int) -> Explanations:
-    trained = bench.trained(name, seed)
-    return explain(trained.bundle, trained.manifest, "test", seed)
+def _explained(trained: Trained) -> Explanations:
+    return explain(trained.bundle, trained.manifest, "test", trained.seed)
 
 
 def rows(name: str, seeds: Sequence[Explanations]) -> Iterator[Row]:

@@ -65,7 +65,8 @@ class Judged:
 
 def run(bench: Bench) -> Table:
     asked = dict.fromkeys(bench.sets(), bench.seeds) | {HARD: bench.seeds[:1]}
-    found = {name: [_judge(bench.trained(name, seed)) for seed in seeds] for name, seeds in asked.items()}
+    trained = {name: [bench.trained(name, seed) for seed in seeds] for name, seeds in asked.items()}
+    found = {name: [_judge(own) for own in seeds] for name, seeds in trained.items()}
     return Table(
         name="frontier",
         title="Routing: computing against recall",
@@ -78,6 +79,11 @@ def run(bench: Bench) -> Table:
         rows=[_row(name, judged) for name, judged in found.items()],
         notes=[*chain.from_iterable(_notes(name, judged) for name, judged in found.items()), *NOTES],
         plots=[_plot(name, judged) for name, judged in found.items()],
+        own={
+            own.key: [_row(name, [judged])]
+            for name, seeds in trained.items()
+            for own, judged in zip(seeds, found[name], strict=True)
+        },
     )
 
 

@@ -45,9 +45,12 @@ class Outcome:
 
 def run(bench: Bench) -> Table:
     found: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
+    own_rows = {}
     for name in bench.sets():
-        for seed in bench.seeds:
-            for removed, outcome in _outcomes(bench.trained(name, seed)).items():
+        for trained in (bench.trained(name, seed) for seed in bench.seeds):
+            outcomes = _outcomes(trained)
+            own_rows[trained.key] = [_row(name, removed, [outcome]) for removed, outcome in outcomes.items()]
+            for removed, outcome in outcomes.items():
                 found[name, removed].append(outcome)
     lacking = {key: outcomes for key, outcomes in found.items() if key[1] != NOTHING}
     silent = sum(own.passed for outcomes in lacking.values() for own in outcomes)
@@ -74,6 +77,7 @@ def run(bench: Bench) -> Table:
             "camera show what the sensor alone would have decided.",
             "The column before the last is why a modality is required unless a recipe says otherwise.",
         ],
+        own=own_rows,
     )
 
 
@@ -119,5 +123,5 @@ def _row(name: str, removed: str, outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def spread(values: Sequence[float]) -> str:
-    """Mean ± standard deviation."""
-    return f"{fmean(values):.3f} ± {pstdev(values):.3f}"
+    """Mean ± standard deviation; of one value, that."""
+    return f"{fmean(values):.3f} ± {pstdev(values):.3f}" if len(values) > 1 else f"{values[0]:.3f}"

@@ -1,6 +1,6 @@
 """One table of evidence: what was asked, what was measured, by which command; as text and as Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -37,10 +37,14 @@ class Table:
     notes: Sequence[str] = ()
     """What was reached or missed, what was tried, what the figures do not say."""
     plots: Sequence[Plot] = field(default=())
+    own: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
+    """Rows of one bundle alone, by `Trained.key`, for its model card."""
 
     def markdown(self) -> str:
-        head = ["| " + " | ".join(self.columns) + " |", "|" + "---|" * len(self.columns)]
-        rows = ["| " + " | ".join(row) + " |" for row in self.rows]
-        return "\n".join(
-            [f"## {self.title}", "", self.asked, "", *head, *rows, "", *(f"- {n}" for n in self.notes), ""]
-        )
+        lines = grid(self.columns, self.rows)
+        return "\n".join([f"## {self.title}", "", self.asked, "", *lines, "", *(f"- {n}" for n in self.notes), ""])
+
+
+def grid(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of Markdown."""
+    return [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}", *(f"| {' | '.join(row)} |" for row in rows)]

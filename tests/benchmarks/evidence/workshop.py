@@ -91,6 +91,11 @@ class Workshop:
         calibration, test = (read_scored(own / f"{part}.npz") for part in ("calibration", "test"))
         return Trained(name, seed, self.manifest(name, seed), own / "bundle", own / "checkpoint", calibration, test)
 
+    def made(self) -> list[Trained]:
+        """All that was trained in this folder, now or before."""
+        keys = sorted(file.parent.name for file in (self.folder / "trained").glob("*/test.npz"))
+        return [self._trained(name, int(seed)) for name, _, seed in (key.rpartition("-") for key in keys)]
+
     def make_all(self) -> None:
         """Everything that is to be trained, two at a time: each process takes one core."""
         jobs = [(name, self.seeds[0]) for name in SIMULATED]

@@ -1,6 +1,6 @@
 """Explanations of a model whose relevance and scores can be worked out by hand."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -14,13 +14,34 @@ from inspector.evaluation.explanation_page import write_explanations
 from inspector.evaluation.explanations import explain
 from inspector.evaluation.sights import sights
 from inspector.manifest import ImageRow, ManifestError, PieceRow, SignalRow, read_manifest, write_manifest
-from tests.benchmarks.evidence.explanations import COLUMNS, rows
+from tests.benchmarks.evidence.bench import Trained
+from tests.benchmarks.evidence.explanations import COLUMNS, rows, run
+from tests.benchmarks.test_pages import scored
 from tests.bundles import write_toy_bundle
 
 pytestmark = pytest.mark.train
 NUM_PIECES = 6
 SPOT = (slice(0, 4), slice(4, 8))
 """Where the image's defect is: one cell of 4 x 4 that the experts see."""
+
+
+@dataclass(frozen=True)
+class MadeUp:
+    """One set, one seed."""
+
+    bundle: Path
+    folder: Path
+    seeds: tuple[int, ...] = (7,)
+    weights: dict[str, Path] = field(default_factory=dict)
+
+    def sets(self) -> tuple[str, ...]:
+        return ("toy",)
+
+    def manifest(self, name: str, seed: int) -> Path:
+        return self.folder / "manifest.jsonl"
+
+    def trained(self, name: str, seed: int) -> Trained:
+        return Trained(name, seed, self.manifest(name, seed), self.bundle, self.bundle, scored(), scored())
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +157,9 @@ def test_the_table_has_a_line_for_every_figure_of_every_set(bundle: Path, manife
     assert [row[:2] for row in one] == [row[:2] for row in two]
     (pro,) = (row for row in two if row[1] == "top: PRO")
     assert pro[2].endswith("± 0.000")
+
+
+def test_a_bundle_s_own_lines_are_those_of_the_table_of_one_seed(bundle: Path, manifest: Path) -> None:
+    table = run(MadeUp(bundle, manifest.parent))
+    assert table.own == {"toy-7": list(table.rows)}
+    assert len(table.rows) > 10

@@ -1,0 +1,53 @@
+"""Puts what the tables say of a trained bundle into its model card. Measures nothing."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+from inspector.bundle.card import write_section
+from inspector.bundle.load import load
+from inspector.evaluation.evaluate import independent, labelled
+from inspector.evaluation.measured import MEASURED, origin
+from inspector.evaluation.report import counts
+from inspector.manifest import read_manifest
+from tests.benchmarks.evidence.bench import Trained
+from tests.benchmarks.evidence.table import Table, grid
+
+POOLED = "Of all benchmark seeds together"
+
+
+def write_cards(bundles: Sequence[Trained], tables: Sequence[Table], day: date) -> None:
+    """A bundle that no table speaks of keeps its card."""
+    for trained in bundles:
+        lines = [line for table in tables for line in _part(table, trained)]
+        if lines:
+            write_section(load(trained.bundle), MEASURED, "\n".join([*_head(trained, day), *lines]))
+
+
+def _head(trained: Trained, day: date) -> list[str]:
+    rows = labelled(read_manifest(trained.manifest), "test")
+    return [
+        origin("make bench", trained.manifest, "test", day),
+        counts(len(rows), sum(row.label == "nok" for row in rows), independent(rows)),
+        f"Rows are of this bundle alone (benchmark seed {trained.seed}) unless they say otherwise. What was asked, "
+        "what was tried, and what the figures do not say, stands in RESULTS.md of that run.",
+        "",
+    ]
+
+
+def _part(table: Table, trained: Trained) -> Iterator[str]:
+    """A table that was kept before bundles had rows of their own has those of the set alone."""
+    pooled = [] if table.own else [row for row in table.rows if row[0] == trained.name]
+    rows = table.own.get(trained.key, pooled)
+    if not rows:
+        return
+    yield from (f"### {table.title}", "")
+    if pooled:
+        yield from (f"{POOLED}:", "")
+    yield from grid(table.columns, rows)
+    yield ""
+    found = [note.removeprefix(f"{trained.name}: ") for note in table.notes if _is_of(note, trained.name)]
+    yield from (*(f"- {POOLED}: {note}" for note in found), "")
+
+
+def _is_of(note: str, name: str) -> bool:
+    return note.startswith((f"{name}: ", f"Missed: on {name} ", f"Missed: on {name},"))
