@@ -1,5 +1,6 @@
 """Builds an expert's input form and its network from the configuration. Knows no training loop."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from encoders.audio import AudioEncoder, MelForm
-from encoders.front_end import prepare_clip, prepare_image
+from encoders.front_end import Image, prepare_clip, prepare_image
 from encoders.kernel import KernelEncoder, NetworkProfile
 from encoders.profiles import MapProfile, SoundProfile, TraceProfile, map_levels
 from encoders.vibration import VibrationEncoder
@@ -22,6 +23,11 @@ from inspector.training.data import Clip, Recording
 WAFER_LEVELS = (0.0, 128.0, 255.0)
 """No die, passed, failed: the values of wafer-like maps that `rings` understands."""
 
+DARK = 1 / 32
+"""Pictures that use less of their range were hardly meant to be read as pictures; 12 bits in 16 use twice as much."""
+
+_log = logging.getLogger("inspector.training")
+
 Encoder = VisionEncoder | AudioEncoder | VibrationEncoder | KernelEncoder
 
 
@@ -29,6 +35,7 @@ def input_form(config: ExpertConfig, recordings: Sequence[Recording]) -> ImageIn
     """What the expert's input looks like; rates, lengths and scales come from the training recordings."""
     match config:
         case ImageExpert():
+            _warn_of_dark(config, [picture for picture in recordings if not isinstance(picture, Clip)])
             return ImageInput(
                 tile_height_px=config.height_px,
                 tile_width_px=config.width_px,
@@ -39,6 +46,19 @@ def input_form(config: ExpertConfig, recordings: Sequence[Recording]) -> ImageIn
             )
         case SignalExpert():
             return _signal_form(config, [clip for clip in recordings if isinstance(clip, Clip)])
+
+
+def _warn_of_dark(config: ImageExpert, pictures: Sequence[Image]) -> None:
+    """Values are read as shares of what their type holds, in training and serving: 0, 1, 2 are all but black."""
+    brightest = max((picture.max() / np.iinfo(picture.dtype).max for picture in pictures), default=1.0)
+    if brightest < DARK:
+        kind = pictures[0].dtype
+        _log.warning(
+            "%s: the largest value in %d pictures of %s is %.0f of %d that %s holds, so they look all but black: "
+            "spread the values (a wafer map's 0, 1, 2 to %s), here and on the line",
+            config.name, len(pictures), config.modality, brightest * np.iinfo(kind).max, np.iinfo(kind).max, kind,
+            ", ".join(f"{level:g}" for level in WAFER_LEVELS),
+        )  # fmt: skip
 
 
 def _signal_form(config: SignalExpert, clips: Sequence[Clip]) -> SignalInput:

@@ -178,6 +178,23 @@ def test_tiles_are_cut_in_training_as_in_serving():
     assert torch.equal(cut(prepare([image], form), form)[0], torch.from_numpy(prepare_image(image, form)))
 
 
+@pytest.mark.parametrize(
+    ("kind", "largest", "said"),
+    [
+        (np.uint8, 2, "is 2 of 255 that uint8 holds"),
+        (np.uint16, 1023, "is 1023 of 65535 that uint16 holds"),
+        (np.uint16, 4095, ""),
+        (np.uint8, 128, ""),
+    ],
+)
+def test_pictures_that_use_next_to_nothing_of_their_range_are_warned_of(kind, largest, said, caplog):
+    """A wafer map stored as 0, 1, 2 is all but black; twelve bits in sixteen are usual."""
+    maps = [np.array([[0, 1]], kind), np.array([[0, largest]], kind)]
+    input_form(ImageExpert(name="top-full", modality="top", scout=False), maps)
+    assert ("spread the values (a wafer map's 0, 1, 2 to 0, 128, 255)" in caplog.text) == bool(said)
+    assert said in caplog.text
+
+
 def test_a_signal_expert_takes_rate_length_and_scale_from_its_recordings():
     config = SignalExpert(name="mic-scout", modality="mic", encoder="tcn")
     clips = [Clip(np.full((length, 1), value, np.float32), 100.0) for length, value in ((3, 1.0), (1, 5.0))]
