@@ -51,7 +51,8 @@ def _with_files(schema: Bundle, files: Mapping[str, str]) -> Bundle:
 
 
 def _text(schema: Bundle) -> str:
-    return schema.model_dump_json(indent=2) + "\n"
+    """Says no more than it said: the version that wrote it reads it still."""
+    return schema.model_dump_json(indent=2, exclude_unset=True) + "\n"
 
 
 def _replace(path: Path, text: str) -> None:
