@@ -1,7 +1,7 @@
 """Tests evidence by taking it out: does the defect go with the place that was named? Knows no mask and no fusion.
 
 Deletion as in Petsiuk et al. 2018 (RISE), with one box at a time, and beside it boxes of equal size elsewhere in the
-same recording: erasing anything may change a score.
+same recording: erasing anything may change a score. In a signal, good recordings of the same split stand in.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from inspector.engines.engine import Array
-from inspector.evaluation.erasing import elsewhere, inpainted, map_of, silenced
+from inspector.evaluation.erasing import Samples, elsewhere, exchanged, inpainted, map_of
 from inspector.evaluation.resampling import Interval, mean_by_group
 from inspector.evaluation.sights import MAX_BATCH, Sight
 from inspector.evidence import Box, Picture, boxes, image_evidence, signal_evidence
@@ -21,6 +21,8 @@ from streams.observation import Observation
 
 NUM_ELSEWHERE = 4
 """Boxes elsewhere per recording; what they change is averaged."""
+NUM_GOOD = 4
+"""Good recordings that a stretch of a signal is exchanged for, one after the other; what changes is averaged."""
 
 
 @dataclass(frozen=True)
@@ -53,24 +55,26 @@ class Deletion:
 
 
 class Change(NamedTuple):
-    """What one erasure changed."""
+    """What one erasure changed, on the mean of what stood in."""
 
     drop: float
-    fades: bool
-    moves: bool
+    fades: float
+    """Share."""
+    moves: float
 
 
 def deletion(model: Model, seen: Sequence[Sight], seed: int) -> Deletion | None:
-    """None where nothing can be erased: no recording caught with a box and room for another."""
+    """None where nothing can be erased: no recording caught with a box and room for another, or no good signal."""
     defective = [sight for sight in seen if sight.defective]
     caught = [sight for sight in defective if sight.look.defect_logit > 0]
     named = [(sight, found[0]) for sight in caught if (found := boxes(_relevance(sight)))]
     rng = np.random.default_rng(seed)
     tried = [(sight, box, elsewhere(box, _relevance(sight).shape, NUM_ELSEWHERE, rng)) for sight, box in named]
     tried = [(sight, box, others) for sight, box, others in tried if others]
-    if not tried:
+    good = [samples for sight in seen if not sight.defective and (samples := _samples(sight)) is not None]
+    if not tried or (_samples(tried[0][0]) is not None and not good):
         return None
-    changes = _changes(model, tried)
+    changes = [_changes(model, sight, (box, *others), _drawn(good, rng)) for sight, box, others in tried]
     own, other = [found[0] for found in changes], [found[1:] for found in changes]
     groups = [sight.group for sight, _, _ in tried]
     drops = np.array([change.drop for change in own])
@@ -91,34 +95,42 @@ def deletion(model: Model, seen: Sequence[Sight], seed: int) -> Deletion | None:
     )
 
 
-def _changes(model: Model, tried: Sequence[tuple[Sight, Box, Sequence[Box]]]) -> list[list[Change]]:
-    """Per recording, what the named box changes and then what the others change."""
-    result = []
-    for sight, box, others in tried:
-        shape = _relevance(sight).shape
-        without = [erased(sight, map_of(place, shape)) for place in (box, *others)]
-        examination = Examination(model, without, MAX_BATCH)
-        examination.look(sight.expert, range(len(without)))
-        looks = [found[sight.expert.name] for found in examination.looks]
-        result.append([_change(sight, box, look) for look in looks])
-    return result
+def _drawn(good: Sequence[Samples], rng: np.random.Generator) -> list[Samples]:
+    return [good[index] for index in rng.permutation(len(good))[:NUM_GOOD]]
 
 
-def erased(sight: Sight, relevance: Array) -> Observation:
-    """The recording alone, without what a verdict with this relevance would name first."""
+def _changes(model: Model, sight: Sight, places: Sequence[Box], good: Sequence[Samples]) -> list[Change]:
+    """What each of the places changes; the first is the one that was named."""
+    shape = _relevance(sight).shape
+    without = [erased(sight, map_of(place, shape), good) for place in places]
+    examination = Examination(model, [version for versions in without for version in versions], MAX_BATCH)
+    examination.look(sight.expert, range(len(examination.pieces)))
+    changes = iter([_change(sight, places[0], found[sight.expert.name]) for found in examination.looks])
+    return [Change(*np.mean([next(changes) for _ in versions], axis=0).tolist()) for versions in without]
+
+
+def erased(sight: Sight, relevance: Array, good: Sequence[Samples]) -> list[Observation]:
+    """The recording alone, without what a verdict with this relevance would name first; a signal once per good one."""
     piece, expert = sight.piece, sight.expert
     if expert.input.type == "signal":
-        clip = piece.clips[expert.modality]
+        clip, samples = piece.clips[expert.modality], _samples(sight)
         place = signal_evidence(expert.modality, relevance, expert.input)
-        if clip.samples is None or place is None:
+        if samples is None or place is None:
             raise ValueError(f"{sight.row.piece_id}: nothing to erase; name a box of a clip that has samples")
-        samples = silenced(clip.samples, clip.sample_rate_hz, place)
-        return replace(piece, views={}, clips={expert.modality: replace(clip, samples=samples)})
+        versions = [exchanged(samples, own, clip.sample_rate_hz, place) for own in good]
+        clips = [replace(clip, samples=version) for version in versions]
+        return [replace(piece, views={}, clips={expert.modality: version}) for version in clips]
     view = piece.views[expert.modality]
     image = view.images[sight.look.image]
     picture = Picture(piece.inspection, expert.modality, image.shape[1], image.shape[0])
     region = image_evidence(picture, relevance, None).regions[0]
-    return replace(piece, clips={}, views={expert.modality: replace(view, images=(inpainted(image, region),))})
+    return [replace(piece, clips={}, views={expert.modality: replace(view, images=(inpainted(image, region),))})]
+
+
+def _samples(sight: Sight) -> Samples | None:
+    """None for images."""
+    clip = sight.piece.clips.get(sight.expert.modality)
+    return None if clip is None else clip.samples
 
 
 def _change(sight: Sight, box: Box, after: Look) -> Change:
@@ -126,8 +138,8 @@ def _change(sight: Sight, box: Box, after: Look) -> Change:
     inside = map_of(box, before.shape) > 0
     return Change(
         drop=sight.look.defect_logit - after.defect_logit,
-        fades=bool(now[inside].mean() < before[inside].mean()),
-        moves=not inside.ravel()[now.argmax()],
+        fades=float(now[inside].mean() < before[inside].mean()),
+        moves=float(not inside.ravel()[now.argmax()]),
     )
 
 

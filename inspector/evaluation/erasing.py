@@ -1,6 +1,7 @@
 """Takes out of a recording the place that its evidence names, or another of equal size. Knows no model.
 
-What is taken out is filled by what stands around it, so that the hole itself looks like no defect.
+What is taken out of an image is filled by what stands around it, what is taken out of a signal by what a good recording
+has there, so that the hole itself looks like no defect: a band of silence is the most unusual of all.
 """
 
 from collections.abc import Sequence
@@ -51,24 +52,29 @@ def inpainted(image: Image, region: ImageRegion) -> Image:
     return np.asarray(filled, np.uint8) if image.dtype == np.uint8 else np.asarray(filled, np.uint16)
 
 
-def silenced(samples: Samples, sample_rate_hz: float, place: SignalEvidence) -> Samples:
-    """The band stopped during the stretch; without frequencies, a straight line in place of the stretch."""
-    if not place.high_hz:
-        return _bridged(samples, sample_rate_hz, place)
+def exchanged(samples: Samples, good: Samples, sample_rate_hz: float, place: SignalEvidence) -> Samples:
+    """The band during the stretch as a good recording has it, as loud as this one; without frequencies, all of it."""
+    time_s = (np.arange(len(samples)) + 0.5) / sample_rate_hz
+    difference = _cut(good, len(samples)).astype(np.float64) - samples
+    if place.high_hz:
+        difference = _band(_as_loud(good, samples) - samples, sample_rate_hz, place)
+    ramp_s = RAMP_S if place.high_hz else 1 / sample_rate_hz
+    inside = np.minimum(time_s - place.start_s, place.end_s - time_s) / ramp_s + 0.5
+    return np.asarray(samples + difference * inside.clip(0, 1)[:, None], np.float32)
+
+
+def _cut(samples: Samples, num: int) -> Samples:
+    """A shorter recording ends as it ended."""
+    return samples[np.minimum(np.arange(num), len(samples) - 1)]
+
+
+def _as_loud(good: Samples, samples: Samples) -> NDArray[np.float64]:
+    own = _cut(good, len(samples)).astype(np.float64)
+    power, own_power = (float(np.square(values, dtype=np.float64).mean()) for values in (samples, own))
+    return np.asarray(own * np.sqrt(power / max(own_power, 1e-20)), np.float64)
+
+
+def _band(difference: NDArray[np.float64], sample_rate_hz: float, place: SignalEvidence) -> NDArray[np.float64]:
     band_hz = max(place.low_hz, LOWEST_HZ), min(place.high_hz, 0.499 * sample_rate_hz)
-    stop = butter(FILTER_ORDER, band_hz, "bandstop", fs=sample_rate_hz, output="sos")
-    time_s = (np.arange(len(samples)) + 0.5) / sample_rate_hz
-    inside = np.minimum(time_s - place.start_s, place.end_s - time_s) / RAMP_S + 0.5
-    share = inside.clip(0, 1)[:, None]
-    filtered = np.asarray(sosfiltfilt(stop, samples, axis=0), np.float32)
-    blended: Samples = (samples * (1 - share) + filtered * share).astype(np.float32)
-    return blended
-
-
-def _bridged(samples: Samples, sample_rate_hz: float, place: SignalEvidence) -> Samples:
-    time_s = (np.arange(len(samples)) + 0.5) / sample_rate_hz
-    kept = (time_s < place.start_s) | (time_s > place.end_s)
-    if not kept.any():
-        return np.zeros_like(samples)
-    lines = [np.interp(time_s, time_s[kept], channel[kept]) for channel in samples.T]
-    return np.stack(lines, axis=1).astype(np.float32)
+    kept = butter(FILTER_ORDER, band_hz, "bandpass", fs=sample_rate_hz, output="sos")
+    return np.asarray(sosfiltfilt(kept, difference, axis=0), np.float64)

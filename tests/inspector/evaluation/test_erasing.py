@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from inspector.bundle.schema import SignalInput
-from inspector.evaluation.erasing import elsewhere, inpainted, map_of, silenced
+from inspector.evaluation.erasing import elsewhere, exchanged, inpainted, map_of
 from inspector.evidence import Box, boxes, signal_evidence
 from protos.inspection.v1.verdict_pb2 import ImageRegion, SignalEvidence
 
@@ -22,25 +22,33 @@ def power(samples: np.ndarray[tuple[int, ...], np.dtype[np.float32]], hz: float,
     return float(abs((samples[part, 0] * wave).mean()) * 2) ** 2
 
 
-def test_a_band_is_stopped_within_its_stretch_alone() -> None:
+def test_a_band_is_exchanged_within_its_stretch_alone() -> None:
     place = SignalEvidence(start_s=0.128, end_s=0.256, low_hz=1500, high_hz=2500)
-    without = silenced(tone(2000) + tone(500), RATE_HZ, place)
+    own, good = tone(2000) + tone(500), 0.5 * tone(2000) + 1.32 * tone(500) + tone(7000) * 0.05
+    without = exchanged(own, good, RATE_HZ, place)
     before, inside = slice(0, 1920), slice(2176, 3968)
     assert power(without, 2000, before) == pytest.approx(1, abs=0.05)
-    assert power(without, 2000, inside) < 0.01
+    assert power(without, 2000, inside) == pytest.approx(0.25, abs=0.03)
     assert power(without, 500, inside) == pytest.approx(1, abs=0.05)
+    assert power(without, 7000, inside) < 1e-4
 
 
-def test_a_stretch_without_frequencies_becomes_a_straight_line() -> None:
+def test_a_quiet_good_recording_stands_in_as_loud_as_what_it_stands_in_for() -> None:
+    place = SignalEvidence(start_s=0, end_s=0.256, low_hz=1500, high_hz=2500)
+    own, good = tone(2000), tone(2000)
+    found = [exchanged(own, loudness * good, RATE_HZ, place) for loudness in (1.0, 0.01)]
+    assert found[0] == pytest.approx(found[1], abs=1e-4)
+
+
+def test_a_stretch_without_frequencies_is_that_of_the_good_recording() -> None:
     ramp = np.arange(20, dtype=np.float32)[:, None]
-    bumpy = ramp.copy()
-    bumpy[8:12] += 5
-    without = silenced(bumpy, 10.0, SignalEvidence(start_s=0.8, end_s=1.2))
-    assert without == pytest.approx(ramp)
+    without = exchanged(ramp + 5, ramp, 10.0, SignalEvidence(start_s=0.8, end_s=1.2))
+    assert (without - ramp)[:, 0].tolist() == pytest.approx([5] * 8 + [0] * 4 + [5] * 8)
 
 
-def test_a_clip_that_is_erased_whole_is_silent() -> None:
-    assert not silenced(np.ones((20, 2), np.float32), 10.0, SignalEvidence(start_s=0, end_s=2)).any()
+def test_a_shorter_good_recording_ends_as_it_ended() -> None:
+    found = exchanged(np.zeros((6, 2), np.float32), np.ones((3, 2), np.float32), 10.0, SignalEvidence(end_s=0.6))
+    assert (found == 1).all()
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

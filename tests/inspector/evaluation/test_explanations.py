@@ -111,6 +111,13 @@ def test_good_recordings_are_not_erased(bundle: Path, manifest: Path) -> None:
     assert deletion(model, [sight for sight in seen if not sight.defective], seed=0) is None
 
 
+def test_a_signal_is_not_erased_where_no_good_one_can_stand_in(bundle: Path, manifest: Path) -> None:
+    model, rows = open_bundle(bundle), read_manifest(manifest)
+    seen = sights(model, manifest.parent, rows, model.schema.modalities[1])
+    assert deletion(model, seen, seed=0) is not None
+    assert deletion(model, [sight for sight in seen if sight.defective], seed=0) is None
+
+
 def test_a_defect_that_the_expert_misses_has_no_evidence(bundle: Path, manifest: Path) -> None:
     cv2.imwrite(str(manifest.parent / "0.png"), np.full((16, 16), 90, np.uint8))
     found = explain(bundle, manifest, "test").deletions["top"]
