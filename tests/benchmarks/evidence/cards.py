@@ -28,8 +28,9 @@ def _head(trained: Trained, day: date) -> list[str]:
     return [
         origin("make bench", trained.manifest, "test", day),
         counts(len(rows), sum(row.label == "nok" for row in rows), independent(rows)),
-        f"Rows are of this bundle alone (benchmark seed {trained.seed}) unless they say otherwise. What was asked, "
-        "what was tried, and what the figures do not say, stands in RESULTS.md of that run.",
+        f"Rows are of this bundle alone (benchmark seed {trained.seed}) unless they say otherwise; brackets "
+        "hold 95 % intervals. What was asked, what was tried, and what the figures do not say, stands in RESULTS.md of "
+        "that run.",
         "",
     ]
 
@@ -46,7 +47,8 @@ def _part(table: Table, trained: Trained) -> Iterator[str]:
     yield from grid(table.columns, rows)
     yield ""
     found = [note.removeprefix(f"{trained.name}: ") for note in table.notes if _is_of(note, trained.name)]
-    yield from (*(f"- {POOLED}: {note}" for note in found), "")
+    if found:
+        yield from (*(f"- {POOLED}: {note}" for note in found), "")
 
 
 def _is_of(note: str, name: str) -> bool:
