@@ -11,12 +11,13 @@ from fusion.scored import ExpertSet
 from inspector.bundle.schema import Policy
 from inspector.evaluation.examine import Examined, open_bundle
 from inspector.evaluation.figures import Certainty, Figures, certainty, figures
+from inspector.evaluation.noisy_or import calibrated, noisy_or, truth
 from inspector.evaluation.outcomes import outcomes
 from inspector.evaluation.report import Decisions, PieceResult, Report
 from inspector.evaluation.resampling import NUM_DRAWS, unit_weights
 from inspector.manifest import ManifestError, PieceRow, Split, read_manifest
 from inspector.routing import Finding
-from inspector.training.data import own_label, units_of
+from inspector.training.data import units_of
 from inspector.training.splits import demand_grouped_splits
 from protos.inspection.v1 import verdict_pb2 as pb
 
@@ -35,7 +36,7 @@ def evaluate(bundle: Path, manifest: Path, split: Split, false_reject_rate: floa
     labels = _labels(pieces)
     dense, dense_findings = pieces.routed(Policy(mode="dense"))
     routed, findings = pieces.routed(model.schema.policy)
-    scores = {"fused": pieces.scores(dense), "routed": _scores(findings), "noisy-or": noisy_or(pieces, reference)}
+    scores = {"fused": pieces.scores(dense), "routed": _scores(findings), "noisy-or": _noisy_or(pieces, reference)}
     scores |= {f"{name} alone": pieces.scores(pieces.able([name])) for name in _modalities(pieces)}
     right = {name: (own >= 0.5) == labels for name, own in scores.items()}
     return Report(
@@ -59,34 +60,28 @@ def evaluate(bundle: Path, manifest: Path, split: Split, false_reject_rate: floa
     )
 
 
-def noisy_or(pieces: Examined, reference: Examined) -> Scores:
-    """1 - product of (1 - p) over modalities, p from the mean of a modality's calibrated log-odds; calibrated again."""
+def _noisy_or(pieces: Examined, reference: Examined) -> Scores:
+    """Calibrated once more, as the head is."""
     raw, at_reference = (_noisy_or_logits(own, reference) for own in (pieces, reference))
     found = fit(at_reference, _labels(reference))
     return probability(raw, found.temperature, found.bias)
 
 
 def _noisy_or_logits(pieces: Examined, reference: Examined) -> Scores:
-    good = np.ones(len(pieces.rows))
-    for modality in _modalities(pieces):
-        own = [calibrated_logits(pieces, reference, name) for name in _experts_of(pieces, modality)]
-        good *= 1 - np.nan_to_num(probability(np.mean(own, axis=0), 1.0, 0.0), nan=0.0)
-    good = good.clip(1e-9, 1 - 1e-9)
-    return np.log1p(-good) - np.log(good)
+    return noisy_or(
+        [_calibrated(pieces, reference, name) for name in _experts_of(pieces, modality)]
+        for modality in _modalities(pieces)
+    )
 
 
-def calibrated_logits(pieces: Examined, reference: Examined, expert: str) -> Scores:
-    """An expert's log-odds of its own modality's defect, calibrated on the reference pieces."""
-    logits, labels = reference.expert_logits(expert), _own_labels(reference, expert)
-    known = ~np.isnan(logits) & ~np.isnan(labels)
-    found = fit(logits[known], labels[known] > 0.5)
-    return pieces.expert_logits(expert) / found.temperature + found.bias
+def _calibrated(pieces: Examined, reference: Examined, expert: str) -> Scores:
+    return calibrated(pieces.expert_logits(expert), reference.expert_logits(expert), _own_labels(reference, expert))
 
 
 def _own_figures(pieces: Examined, reference: Examined, false_reject_rate: float) -> dict[str, Figures]:
     result = {}
     for expert in pieces.model.schema.experts:
-        scores = probability(calibrated_logits(pieces, reference, expert.name), 1.0, 0.0)
+        scores = probability(_calibrated(pieces, reference, expert.name), 1.0, 0.0)
         labels = _own_labels(pieces, expert.name)
         known = ~np.isnan(labels)
         result[expert.name] = _figures(scores[known], labels[known] > 0.5, false_reject_rate)
@@ -113,8 +108,7 @@ def _own_labels(pieces: Examined, expert: str) -> Scores:
     schema = pieces.model.schema
     owner = next(own.modality for own in schema.experts if own.name == expert)
     modality = next(own for own in schema.modalities if own.name == owner)
-    labels = [own_label(row, modality) or row.label for row in pieces.rows]
-    return np.array([np.nan if label == "unknown" else float(label == "nok") for label in labels])
+    return truth(pieces.rows, modality)
 
 
 def _scores(findings: Sequence[Finding]) -> Scores:

@@ -11,11 +11,12 @@ from fusion.scored import ExpertSet, Scored
 from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle
 from inspector.evaluation.figures import area_under_curve
+from inspector.evaluation.noisy_or import calibrated, noisy_or, truth
 from inspector.evaluation.resampling import unit_weights
 from inspector.manifest import read_manifest
-from inspector.training.data import own_label
 from tests.benchmarks.evidence.as_routed import as_routed, calibrations_of
 from tests.benchmarks.evidence.bench import Bench, Trained
+from tests.benchmarks.evidence.spread import spread
 from tests.benchmarks.evidence.table import Table
 
 GOALS = {"wafer": (0.95, 0.98), "tile_tap": (0.84, 0.92), "cell_tap": (0.87, 0.94)}
@@ -106,29 +107,17 @@ def _dense(schema: Bundle, scored: Scored, experts: ExpertSet) -> Scores:
 
 
 def _noisy_or(schema: Bundle, trained: Trained) -> list[Scores]:
-    """1 - product of (1 - p), p from the mean of the log-odds of a modality's experts, each calibrated by itself."""
-    good = [np.ones(len(part.labels)) for part in (trained.calibration, trained.test)]
-    labels = _own_labels(schema, trained)
+    """Every expert calibrated by itself, on the calibration pieces."""
+    by_id = {row.piece_id: row for row in read_manifest(trained.manifest)}
+    known, parts = trained.calibration, (trained.calibration, trained.test)
+    rows = [by_id[piece_id] for piece_id in known.piece_ids]
+    own: list[list[list[Scores]]] = [[], []]
     for modality in schema.modalities:
-        means = [np.zeros(len(part.labels)) for part in (trained.calibration, trained.test)]
-        names = [expert.name for expert in schema.experts if expert.modality == modality.name]
-        for name in names:
-            row = trained.calibration.experts.index(name)
-            found = fit(trained.calibration.expert_logits[row], labels[modality.name])
-            for mean, part in zip(means, (trained.calibration, trained.test), strict=True):
-                mean += (part.expert_logits[row] / found.temperature + found.bias) / len(names)
-        good = [own * (1 - probability(mean, 1.0, 0.0)) for own, mean in zip(good, means, strict=True)]
-    return [1 - own for own in good]
-
-
-def _own_labels(schema: Bundle, trained: Trained) -> Mapping[str, Labels]:
-    rows = {row.piece_id: row for row in read_manifest(trained.manifest)}
-    return {
-        modality.name: np.array(
-            [(own_label(rows[own], modality) or rows[own].label) == "nok" for own in trained.calibration.piece_ids]
-        )
-        for modality in schema.modalities
-    }
+        places = [known.experts.index(expert.name) for expert in schema.experts if expert.modality == modality.name]
+        true = truth(rows, modality)
+        for part, said in zip(parts, own, strict=True):
+            said.append([calibrated(part.expert_logits[i], known.expert_logits[i], true) for i in places])
+    return [probability(noisy_or(said), 1.0, 0.0) for said in own]
 
 
 def accuracy(scores: Scores, labels: Labels, limit: float) -> float:
@@ -150,16 +139,12 @@ def _row(name: str, kind: str, found: Sequence[Judged]) -> list[str]:
     return [
         name,
         kind,
-        _spread([own.accuracy() for own in found]),
-        _spread([own.best_accuracy() for own in found]),
-        _spread([own.auc() for own in found]),
+        spread([own.accuracy() for own in found]),
+        spread([own.best_accuracy() for own in found]),
+        spread([own.auc() for own in found]),
         goal,
         PEER[name] if kind == FUSED else "",
     ]
-
-
-def _spread(values: Sequence[float]) -> str:
-    return f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else f"{values[0]:.3f}"
 
 
 def _met(name: str, found: Sequence[Judged]) -> str:

@@ -1,0 +1,9 @@
+"""Writes what several seeds measured as one cell of a table: mean and spread. Knows no table."""
+
+from collections.abc import Sequence
+from statistics import fmean, stdev
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean ± standard deviation of the seeds as a sample (n - 1); of one value, that alone."""
+    return f"{fmean(values):.3f} ± {stdev(values):.3f}" if len(values) > 1 else f"{values[0]:.3f}"

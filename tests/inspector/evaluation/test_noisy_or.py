@@ -1,0 +1,53 @@
+"""Noisy-or of several experts: what each is calibrated on, and what the rule makes of them."""
+
+import numpy as np
+import pytest
+
+from fusion.calibration import fit
+from inspector.bundle.schema import Modality
+from inspector.evaluation.noisy_or import calibrated, noisy_or, truth
+from inspector.manifest import PieceRow
+
+NAN = float("nan")
+
+
+def log_odds(chance: float) -> float:
+    return float(np.log(chance / (1 - chance)))
+
+
+@pytest.mark.parametrize(
+    ("modalities", "expected"),
+    [
+        ([[0.5]], 0.5),
+        ([[0.5], [0.5]], 0.75),
+        ([[0.2], [0.5], [0.9]], 1 - 0.8 * 0.5 * 0.1),
+        ([[0.1, 0.9], [0.5]], 0.75),
+        ([[0.3], [NAN]], 0.3),
+        ([[1.0 - 1e-12]], 1 - 1e-9),
+    ],
+    ids=["alone", "two", "three", "two experts of one camera", "nothing to look at", "no certainty"],
+)
+def test_any_modality_makes_a_piece_defective(modalities: list[list[float]], expected: float) -> None:
+    found = noisy_or([np.array([log_odds(chance)]) for chance in own] for own in modalities)
+    assert 1 / (1 + np.exp(-found[0])) == pytest.approx(expected, abs=1e-10)
+
+
+def test_an_expert_is_calibrated_on_what_it_saw_and_what_is_known() -> None:
+    rng = np.random.default_rng(0)
+    true = (rng.random(200) < 0.4).astype(float)
+    said = 4 * (2 * true - 1) + rng.normal(0, 4, 200)
+    expected = fit(said[20:180], true[20:180] > 0.5)
+    unseen, doubtful = said.copy(), true.copy()
+    unseen[:20], doubtful[180:] = NAN, NAN
+    found = calibrated(np.array([-1.0, 1.0, NAN]), unseen, doubtful)
+    assert found[:2].tolist() == [own / expected.temperature + expected.bias for own in (-1.0, 1.0)]
+    assert np.isnan(found[2])
+
+
+def test_the_truth_of_a_modality_is_its_own_label_or_that_of_the_piece() -> None:
+    told = [("nok", {"image": "ok"}), ("nok", {}), ("ok", {}), ("unknown", {}), ("nok", {"top": "unknown"})]
+    rows = [
+        PieceRow.model_validate({"piece_id": str(n), "label": label, "split": "test", "modality_labels": own})
+        for n, (label, own) in enumerate(told)
+    ]
+    assert truth(rows, Modality(name="top", kind="image")).tolist() == pytest.approx([0, 1, 0, NAN, NAN], nan_ok=True)
