@@ -14,7 +14,7 @@ from inspector.training.certify import certify, claims, evidence, limits_to_test
 from inspector.training.config import Acceptance
 from tests.benchmarks.evidence.as_routed import Routed, as_routed
 from tests.benchmarks.evidence.bench import Bench, Trained
-from tests.benchmarks.evidence.missing import spread
+from tests.benchmarks.evidence.spread import spread
 from tests.benchmarks.evidence.table import Table
 
 ENOUGH = "certified"

@@ -9,6 +9,7 @@ from inspector.evaluation.explanations import Explanations, explain
 from inspector.evaluation.localisation import CHANCE_OF_PRO, TOLERANCE_PX, Localisation
 from inspector.evaluation.resampling import Interval
 from tests.benchmarks.evidence.bench import Bench, Trained
+from tests.benchmarks.evidence.spread import spread
 from tests.benchmarks.evidence.table import Table
 
 COLUMNS = ("set", "figure", "explanation", "beside it", "chance")
@@ -136,4 +137,4 @@ def _text(values: Sequence[float | Interval]) -> str:
         return str(values[0]) if isinstance(values[0], Interval) else f"{values[0]:.3f}"
     means = np.array([value.mean if isinstance(value, Interval) else value for value in values])
     known = means[~np.isnan(means)]
-    return f"{known.mean():.3f} ± {known.std(ddof=1):.3f}" if len(known) > 1 else "not defined"
+    return spread(known.tolist()) if len(known) > 1 else "not defined"

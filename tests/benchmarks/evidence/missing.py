@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, pstdev
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from inspector.bundle.schema import Bundle
 from protos.inspection.v1 import verdict_pb2 as pb
 from tests.benchmarks.evidence.as_routed import Routed, as_routed, without
 from tests.benchmarks.evidence.bench import Bench, Trained
+from tests.benchmarks.evidence.spread import spread
 from tests.benchmarks.evidence.table import Table
 
 NOTHING = "nothing"
@@ -120,8 +120,3 @@ def _row(name: str, removed: str, outcomes: Sequence[Outcome]) -> list[str]:
         spread([own.optional_escapes for own in outcomes]),
         spread([own.good_score for own in outcomes]),
     ]
-
-
-def spread(values: Sequence[float]) -> str:
-    """Mean ± standard deviation; of one value, that."""
-    return f"{fmean(values):.3f} ± {pstdev(values):.3f}" if len(values) > 1 else f"{values[0]:.3f}"

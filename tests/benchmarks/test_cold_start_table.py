@@ -1,0 +1,39 @@
+"""What the table of the cold start says beside its figures: nothing that this run has not measured."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+cold_start = pytest.importorskip("tests.benchmarks.evidence.cold_start", reason="needs the training half")
+
+pytestmark = pytest.mark.train
+
+
+@dataclass(frozen=True)
+class Empty:
+    """A bench without sets."""
+
+    folder: Path
+    seeds: tuple[int, ...] = (7,)
+    weights: dict[str, Path] = field(default_factory=dict)
+
+    def sets(self) -> tuple[str, ...]:
+        return ()
+
+
+def test_without_a_measurement_no_figure_is_written(tmp_path: Path) -> None:
+    notes = " ".join(cold_start.run(Empty(tmp_path)).notes)
+    assert notes
+    assert not re.findall(r"\.\d|\d ?%", notes)
+
+
+def test_what_passes_unseen_is_that_of_the_most_good_pieces() -> None:
+    def point(share: float) -> cold_start.Point:
+        return cold_start.Point((50,), (0.8,), 0.8, 0.1, share, 1.0)
+
+    found = {("tap", count): [point(0.9)] for count in cold_start.COUNTS}
+    found["tap", max(cold_start.COUNTS)] = [point(0.4), point(0.2)]
+    (note,) = cold_start.escapes(["tap"], found)
+    assert note.startswith("tap: from 100 good pieces 30% of the defective pieces PASS")
