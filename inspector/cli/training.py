@@ -139,7 +139,7 @@ def evaluate(
     explained = _explained(bundle, manifest, split, report) if explanations else None
     if card:
         source = origin("inspector evaluate --card", manifest, split, datetime.now(UTC).date())
-        write_section(examined, MEASURED, measured(source, found, examined.schema.certificate, explained))
+        write_section(examined, MEASURED, measured(source, found, examined.schema, explained))
         click.echo(f"the model card of {bundle} says so now")
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -120,11 +119,17 @@ def test_a_promise_stands_beside_what_was_observed(tmp_path: Path, line: Path, p
     )
     bundle = write_toy_bundle(tmp_path / "bundle")
     report = evaluation.evaluate(bundle, line, "test", 0.05, lambda stage, done, total: None)
-    text = measured.measured("From here.", report, certificate, None)
+    schema = load(bundle).schema
+    text = measured.measured("From here.", report, schema.model_copy(update={"certificate": certificate}), None)
     assert "Promised about misses: certified: at most 20 %" in text
     assert f"Observed here: {missed} defective pieces" in text
-    none = replace(report, pieces_routed=())
-    assert "Observed here" not in measured.measured("From here.", none, None, None)
+    assert "Observed here" not in measured.measured("From here.", report, schema, None)
+
+
+def test_what_routing_leaves_out_is_told_by_the_stated_costs(tmp_path: Path, line: Path) -> None:
+    card = evaluate(write_toy_bundle(tmp_path / "bundle"), line)
+    # Of 16 pieces, each 0.1 + 1.0 + 0.2 ms, the scouts doubt the four that are seen only: 12 spare the full expert.
+    assert f"Routing leaves out {12 * 1.0 / (16 * 1.3):.1%} of what all experts would cost" in card
 
 
 def test_an_origin_names_no_folder_above_the_manifest_s(tmp_path: Path) -> None:
