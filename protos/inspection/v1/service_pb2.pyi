@@ -116,7 +116,7 @@ class ModelExpert(_message.Message):
     def __init__(self, name: _Optional[str] = ..., modality: _Optional[str] = ..., scout: _Optional[bool] = ..., cost_ms: _Optional[float] = ...) -> None: ...
 
 class GetModelResponse(_message.Message):
-    __slots__ = ("bundle", "bundle_version", "engine", "classes", "experts", "model_card", "recipe", "recipe_version")
+    __slots__ = ("bundle", "bundle_version", "engine", "classes", "experts", "model_card", "recipe", "recipe_version", "bundle_digest", "deployment")
     BUNDLE_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_VERSION_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
@@ -125,6 +125,8 @@ class GetModelResponse(_message.Message):
     MODEL_CARD_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     RECIPE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
     bundle: str
     bundle_version: str
     engine: str
@@ -133,4 +135,6 @@ class GetModelResponse(_message.Message):
     model_card: str
     recipe: str
     recipe_version: str
-    def __init__(self, bundle: _Optional[str] = ..., bundle_version: _Optional[str] = ..., engine: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., experts: _Optional[_Iterable[_Union[ModelExpert, _Mapping]]] = ..., model_card: _Optional[str] = ..., recipe: _Optional[str] = ..., recipe_version: _Optional[str] = ...) -> None: ...
+    bundle_digest: str
+    deployment: int
+    def __init__(self, bundle: _Optional[str] = ..., bundle_version: _Optional[str] = ..., engine: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., experts: _Optional[_Iterable[_Union[ModelExpert, _Mapping]]] = ..., model_card: _Optional[str] = ..., recipe: _Optional[str] = ..., recipe_version: _Optional[str] = ..., bundle_digest: _Optional[str] = ..., deployment: _Optional[int] = ...) -> None: ...

@@ -157,7 +157,7 @@ class SignalEvidence(_message.Message):
     def __init__(self, sensor: _Optional[str] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., low_hz: _Optional[float] = ..., high_hz: _Optional[float] = ..., strength: _Optional[float] = ...) -> None: ...
 
 class Verdict(_message.Message):
-    __slots__ = ("inspection", "product", "lot", "recipe", "recipe_version", "bundle", "bundle_version", "engine", "decision", "reason", "defect_score", "pass_below", "fail_above", "classes", "modalities", "experts", "images", "signals", "route", "cost_ms", "capture_ns", "arrival_ns", "decision_ns", "publish_ns", "deadline_missed", "revision", "entry_ns")
+    __slots__ = ("inspection", "product", "lot", "recipe", "recipe_version", "bundle", "bundle_version", "engine", "decision", "reason", "defect_score", "pass_below", "fail_above", "classes", "modalities", "experts", "images", "signals", "route", "cost_ms", "capture_ns", "arrival_ns", "decision_ns", "publish_ns", "deadline_missed", "revision", "entry_ns", "bundle_digest", "deployment", "shadow")
     INSPECTION_FIELD_NUMBER: _ClassVar[int]
     PRODUCT_FIELD_NUMBER: _ClassVar[int]
     LOT_FIELD_NUMBER: _ClassVar[int]
@@ -185,6 +185,9 @@ class Verdict(_message.Message):
     DEADLINE_MISSED_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     ENTRY_NS_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
     inspection: _records_pb2.Inspection
     product: str
     lot: str
@@ -212,4 +215,7 @@ class Verdict(_message.Message):
     deadline_missed: bool
     revision: int
     entry_ns: int
-    def __init__(self, inspection: _Optional[_Union[_records_pb2.Inspection, _Mapping]] = ..., product: _Optional[str] = ..., lot: _Optional[str] = ..., recipe: _Optional[str] = ..., recipe_version: _Optional[str] = ..., bundle: _Optional[str] = ..., bundle_version: _Optional[str] = ..., engine: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ..., reason: _Optional[_Union[DecisionReason, str]] = ..., defect_score: _Optional[float] = ..., pass_below: _Optional[float] = ..., fail_above: _Optional[float] = ..., classes: _Optional[_Iterable[_Union[ClassProbability, _Mapping]]] = ..., modalities: _Optional[_Iterable[_Union[Modality, _Mapping]]] = ..., experts: _Optional[_Iterable[_Union[ExpertRun, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageEvidence, _Mapping]]] = ..., signals: _Optional[_Iterable[_Union[SignalEvidence, _Mapping]]] = ..., route: _Optional[str] = ..., cost_ms: _Optional[float] = ..., capture_ns: _Optional[int] = ..., arrival_ns: _Optional[int] = ..., decision_ns: _Optional[int] = ..., publish_ns: _Optional[int] = ..., deadline_missed: _Optional[bool] = ..., revision: _Optional[int] = ..., entry_ns: _Optional[int] = ...) -> None: ...
+    bundle_digest: str
+    deployment: int
+    shadow: bool
+    def __init__(self, inspection: _Optional[_Union[_records_pb2.Inspection, _Mapping]] = ..., product: _Optional[str] = ..., lot: _Optional[str] = ..., recipe: _Optional[str] = ..., recipe_version: _Optional[str] = ..., bundle: _Optional[str] = ..., bundle_version: _Optional[str] = ..., engine: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ..., reason: _Optional[_Union[DecisionReason, str]] = ..., defect_score: _Optional[float] = ..., pass_below: _Optional[float] = ..., fail_above: _Optional[float] = ..., classes: _Optional[_Iterable[_Union[ClassProbability, _Mapping]]] = ..., modalities: _Optional[_Iterable[_Union[Modality, _Mapping]]] = ..., experts: _Optional[_Iterable[_Union[ExpertRun, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageEvidence, _Mapping]]] = ..., signals: _Optional[_Iterable[_Union[SignalEvidence, _Mapping]]] = ..., route: _Optional[str] = ..., cost_ms: _Optional[float] = ..., capture_ns: _Optional[int] = ..., arrival_ns: _Optional[int] = ..., decision_ns: _Optional[int] = ..., publish_ns: _Optional[int] = ..., deadline_missed: _Optional[bool] = ..., revision: _Optional[int] = ..., entry_ns: _Optional[int] = ..., bundle_digest: _Optional[str] = ..., deployment: _Optional[int] = ..., shadow: _Optional[bool] = ...) -> None: ...
