@@ -67,16 +67,17 @@ class Taken:
 
 def course_of(material: Material, cross_fit: bool) -> Course:
     config = material.config
+    every_fold = cross_fit or config.fitting.every_fold
     if isinstance(config, SignalExpert) and config.encoder.endswith("_profile"):
         return KernelCourse(material)
     if isinstance(config, ImageExpert) and config.readout == "kernel":
         return KernelCourse(material)
     if not isinstance(config, ImageExpert):
-        return ScratchCourse(material, cross_fit)
+        return ScratchCourse(material, every_fold)
     choice = tuning_of(config, len(set(material.groups)))
     if choice.warning:
         _log.warning(choice.warning)
-    return FrozenCourse(material) if choice.tuning == "frozen" else ScratchCourse(material, cross_fit, choice.tuning)
+    return FrozenCourse(material) if choice.tuning == "frozen" else ScratchCourse(material, every_fold, choice.tuning)
 
 
 def stand(material: Material, folds: Sequence[int], cross_fit: bool, report: Callable[[int, int], None]) -> Standing:

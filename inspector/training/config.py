@@ -25,6 +25,8 @@ class Fitting(Section):
     batch_size: int = Field(default=32, gt=1)
     accumulate: int = Field(default=1, ge=1)
     """Parts that a batch goes through in, gradients summed: for large networks where memory is small."""
+    every_fold: bool = False
+    """Networks: score every fold, not one, and fit once more on all; nothing is then stopped early."""
 
 
 class ImageExpert(Section):

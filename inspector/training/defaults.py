@@ -16,12 +16,14 @@ MAP_LEVELS = 8
 SIDES_PX = (224, 320)
 ENOUGH_FOR_NETWORKS = 500
 NETWORK_EPOCHS = 25
+FEW_MAPS = 1000
+"""Up to here a fold is fitted in some seconds and holds few defects."""
 
 
 def camera_candidates(name: str, pictures: Sequence[Image], weights: Collection[str]) -> list[ExpertConfig]:
     """Scouts over a thumbnail and experts over the picture, to compete; pretrained only where weights were given."""
     if all(max(picture.shape[:2]) <= MAP_SIDE_PX and len(np.unique(picture)) <= MAP_LEVELS for picture in pictures):
-        return [_map_expert(name, 32, scout=True), _map_expert(name, 48, scout=False), *_rings(name, pictures)]
+        return _of_maps(name, pictures)
     if SMALL_BACKBONE in weights:
         return _pretrained(name)
     return [
@@ -45,13 +47,19 @@ def _map_expert(name: str, side_px: int, scout: bool) -> ImageExpert:
     )
 
 
-def _rings(name: str, pictures: Sequence[Image]) -> list[ExpertConfig]:
-    """Only where the values are those of a wafer map."""
+def _of_maps(name: str, pictures: Sequence[Image]) -> list[ExpertConfig]:
+    """Of wafers, rings and sectors are the scout: beside them a network adds more than beside a smaller network.
+
+    Area under the curve of 1,500 calibration maps: rings .966, 32 px .960, 48 px .969; rings with 32 px .976, rings
+    with 48 px .979. That narrow and in 15 passes, a network is as good beside rings as twice as wide and in 25.
+    """
+    full = _map_expert(name, 48, scout=False)
     values = set(np.unique(np.concatenate([np.unique(picture) for picture in pictures])).tolist())
     if not values <= set(map(int, WAFER_LEVELS)):
-        return []
-    bare = _map_expert(name, 48, scout=True)
-    return [bare.model_copy(update={"name": f"{name}-rings", "encoder": "rings", "readout": "kernel"})]
+        return [_map_expert(name, 32, scout=True), full]
+    quick = Fitting(epochs=15, every_fold=len(pictures) <= FEW_MAPS)
+    rings = {"name": f"{name}-rings", "scout": True, "encoder": "rings", "readout": "kernel"}
+    return [full.model_copy(update={"encoder": "mini", "fitting": quick}), full.model_copy(update=rings)]
 
 
 def _pretrained(name: str) -> list[ExpertConfig]:

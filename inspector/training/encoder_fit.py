@@ -17,7 +17,7 @@ from encoders.vision import SCRATCH, VisionEncoder
 from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.training.augment import augment_pictures, augment_signals
 from inspector.training.config import ExpertConfig, ImageExpert
-from inspector.training.course import Fitted, Material, Report, rows_of
+from inspector.training.course import Fitted, Material, Report, out_of_fold, rows_of
 from inspector.training.inputs import Encoder, build_encoder, cut
 from inspector.training.lora import Tuning, tuned, tuning_of
 
@@ -28,6 +28,7 @@ AVERAGING = 0.4
 
 
 HOW = "gradient descent, stopped by held-out groups"
+TO_THE_END = "gradient descent, to the end of its schedule"
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,23 +95,27 @@ class EncoderFit:
         if isinstance(module, VisionEncoder) and self._frozen:
             module.backbone.requires_grad_(False)
 
-    def run(self, fit: Recordings, holdout: Recordings, plan: Schedule, progress: Callable[[int, int], None]) -> Fitted:
+    def run(
+        self, fit: Recordings, holdout: Recordings | None, plan: Schedule, progress: Callable[[int, int], None]
+    ) -> Fitted:
+        """Without a holdout, to the end of the schedule."""
         batches = max(1, math.ceil(len(fit.inputs) / plan.batch_size))
         optimiser = torch.optim.AdamW(self.module.parameters(), lr=plan.learning_rate, weight_decay=0.02)
         pace = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, plan.learning_rate, total_steps=batches * plan.epochs, pct_start=0.2
         )
         average = copy.deepcopy(self.module)
-        weight, best = balance(fit.targets), Fitted(HOW, plan.epochs, 0, math.inf)
+        how = TO_THE_END if holdout is None else HOW
+        weight, best = balance(fit.targets), Fitted(how, plan.epochs, 0, math.inf)
         best_state = copy.deepcopy(average.state_dict())
         for epoch in range(1, plan.epochs + 1):
             for rows in torch.randperm(len(fit.inputs)).tensor_split(batches):
                 self._step(fit, rows, weight, optimiser)
                 pace.step()
                 _follow(average, self.module, AVERAGING ** (1 / batches))
-            loss = self._loss(average, holdout, weight)
-            if best.holdout_loss is None or loss < best.holdout_loss:
-                best, best_state = Fitted(HOW, plan.epochs, epoch, loss), copy.deepcopy(average.state_dict())
+            loss = None if holdout is None else self._loss(average, holdout, weight)
+            if loss is None or best.holdout_loss is None or loss < best.holdout_loss:
+                best, best_state = Fitted(how, plan.epochs, epoch, loss), copy.deepcopy(average.state_dict())
             progress(epoch, plan.epochs)
         self.module.load_state_dict(best_state)
         self.module.to("cpu").eval()
@@ -146,45 +151,55 @@ class EncoderFit:
         return float(multi_label_loss(encoded.logits, holdout.targets, weight))
 
 
+def _silent(done: int, total: int) -> None:
+    """Folds are told of one by one, not their passes."""
+
+
 class ScratchCourse:
-    """Implements `Course` for networks whose every weight is fitted: the last fit is kept, for each takes long."""
+    """Implements `Course` for networks whose every weight is fitted.
+
+    Where each fit takes long, one fold says when to stop and how good it is, and what was fitted then ships. Else each
+    fit goes to the end of its schedule, on all but a fold and at last on everything.
+    """
 
     def __init__(self, material: Material, every_fold: bool, tuning: Tuning = "full") -> None:
         self._material, self._every_fold, self._tuning = material, every_fold, tuning
         self._kept: tuple[Encoder, Fitted] | None = None
 
     def cross_fitted(self, folds: Sequence[int], report: Report) -> Float[Tensor, "R O"]:
-        """Of one fold, unless all are asked for. It also says when to stop: its log-odds are a little too good."""
-        chosen = sorted(set(folds), reverse=True) if self._every_fold else [0]
-        logits = torch.full_like(self._material.targets, math.nan)
-        for number, fold in enumerate(chosen):
-            fit, held = rows_of(folds, fold)
-            self._kept = self._fit(fit, held, _part_of(report, number, len(chosen)))
-            logits[held] = encode(self._kept[0], self._material.inputs[held], self._material.form).logits
+        """Of one fold, unless all are asked for; having said when to stop, its log-odds are a little too good."""
+        targets = self._material.targets
+        if self._every_fold:
+            return out_of_fold(targets, folds, lambda fit, held: self._read(self._fit(fit, None)[0], held), report)
+        fit, held = rows_of(folds, 0)
+        self._kept = self._fit(fit, held, report)
+        logits = torch.full_like(targets, math.nan)
+        logits[held] = self._read(self._kept[0], held)
         return logits
 
     def final(self, report: Report) -> tuple[Encoder, Fitted]:
+        if self._every_fold:
+            return self._fit(torch.arange(len(self._material.inputs)), None, report)
         if self._kept is None:
-            raise RuntimeError("cross_fitted comes first: its last fit is what ships")
+            raise RuntimeError("cross_fitted comes first: its fit is what ships")
         report(1, 1)
         return self._kept
 
-    def _fit(self, fit: Tensor, held: Tensor, report: Report) -> tuple[Encoder, Fitted]:
+    def _read(self, module: Encoder, rows: Tensor) -> Float[Tensor, "H O"]:
+        return encode(module, self._material.inputs[rows], self._material.form).logits
+
+    def _fit(self, fit: Tensor, held: Tensor | None, report: Report = _silent) -> tuple[Encoder, Fitted]:
         own = self._material
         torch.manual_seed(own.seed)
         module = build_encoder(own.config, own.form, own.widths, own.weights)
         with tuned(module, self._tuning):
             fitted = EncoderFit(module, own.config, own.form).run(
                 Recordings(own.inputs[fit], own.targets[fit]),
-                Recordings(own.inputs[held], own.targets[held]),
+                None if held is None else Recordings(own.inputs[held], own.targets[held]),
                 schedule(own.config, own.epochs),
                 report,
             )
         return module, fitted
-
-
-def _part_of(report: Report, number: int, total: int) -> Report:
-    return lambda done, steps: report(number * steps + done, total * steps + 1)
 
 
 def encode(module: nn.Module, inputs: Float[Tensor, "R ..."], form: ImageInput | SignalInput) -> Encoded:

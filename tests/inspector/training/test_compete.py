@@ -1,6 +1,7 @@
 """Which experts of a modality are kept, and which way each is fitted."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from encoders.vision import VisionEncoder
 from inspector.training.compete import WORTH, Standing, _auc, _joint, course_of, keep, stand
-from inspector.training.config import ImageExpert
+from inspector.training.config import Fitting, ImageExpert, SignalExpert
 from inspector.training.course import Material
 from inspector.training.encoder_fit import EncoderFit, ScratchCourse
 from inspector.training.frozen_fit import FrozenCourse
@@ -188,3 +189,12 @@ def test_a_candidate_stands_by_recordings_that_its_fit_had_not_seen() -> None:
     assert found.complete
     assert 0.8 < found.auc <= 1
     assert found.line() == f"trace-profile {found.auc:.3f}"
+
+
+@pytest.mark.parametrize(("asked_of", "complete"), [("nobody", False), ("expert", True), ("all", True)])
+def test_a_network_is_scored_on_every_fold_only_where_that_is_asked_for(asked_of: str, complete: bool) -> None:
+    traces = np.random.default_rng(0).normal(0, 1, (12, 48)).astype(np.float32)
+    fitting = Fitting(epochs=1, every_fold=asked_of == "expert")
+    config = SignalExpert(name="mic", modality="mic", encoder="tcn", fitting=fitting)
+    material = replace(of_traces(traces, [0.0, 1.0] * 6, list(map(str, range(12)))), config=config)
+    assert stand(material, [n % 3 for n in range(12)], asked_of == "all", told).complete is complete

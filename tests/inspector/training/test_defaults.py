@@ -6,6 +6,7 @@ import pytest
 from inspector.bundle.schema import Modality
 from inspector.training.defaults import (
     ENOUGH_FOR_NETWORKS,
+    FEW_MAPS,
     SMALL_BACKBONE,
     camera_candidates,
     sensor_candidates,
@@ -21,8 +22,8 @@ PICTURES = [np.arange(200 * 200, dtype=np.uint16).reshape(200, 200).astype(np.ui
 @pytest.mark.parametrize(
     ("pictures", "weights", "names"),
     [
-        (WAFERS, [], ["top-scout", "top-full", "top-rings"]),
-        (WAFERS, [SMALL_BACKBONE], ["top-scout", "top-full", "top-rings"]),
+        (WAFERS, [], ["top-full", "top-rings"]),
+        (WAFERS, [SMALL_BACKBONE], ["top-full", "top-rings"]),
         (OTHER_MAPS, [], ["top-scout", "top-full"]),
         (PICTURES, [], ["top-scout", "top-full"]),
         (PICTURES, ["other"], ["top-scout", "top-full"]),
@@ -36,6 +37,13 @@ def test_cameras_get_what_suits_their_pictures(
     assert [own.name for own in found] == names
     assert {own.modality for own in found} == {"top"}
     assert any(own.scout for own in found)
+
+
+@pytest.mark.parametrize(("number", "every"), [(FEW_MAPS, True), (FEW_MAPS + 1, False)])
+def test_every_fold_is_fitted_only_where_maps_are_few(number: int, every: bool) -> None:
+    network, rings = camera_candidates("top", WAFERS[:1] * number, [])
+    assert network.fitting.every_fold is every
+    assert (network.scout, rings.scout) == (False, True)
 
 
 def test_only_given_weights_are_started_from() -> None:

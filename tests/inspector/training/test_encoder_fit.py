@@ -1,13 +1,17 @@
-"""Gradients in parts: a batch that is too large for the memory is fitted as if it were not."""
+"""Gradients in parts, as if a batch were not too large for the memory; fits of one fold, and of all."""
 
+import math
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from encoders.tokens import Encoded
 from inspector.training.config import Fitting, SignalExpert
-from inspector.training.encoder_fit import EncoderFit, Recordings, Schedule
-from tests.inspector.training.small_material import TRACE_FORM
+from inspector.training.encoder_fit import EncoderFit, Recordings, Schedule, ScratchCourse, encode
+from tests.inspector.training.small_material import TRACE_FORM, of_traces, told
 
 pytestmark = pytest.mark.train
 NUM = 30
@@ -56,3 +60,50 @@ def test_smaller_batches_move_them_otherwise() -> None:
     """The comparison above can fail."""
     first, second = fitted(1, NUM), fitted(1, 10)
     assert not torch.allclose(first["read.0.weight"], second["read.0.weight"], rtol=1e-2, atol=1e-4)
+
+
+FOLDS = [number % 3 for number in range(NUM)]
+HELD = torch.tensor(FOLDS) == 0
+
+
+def course(every_fold: bool, change: Tensor | None = None) -> ScratchCourse:
+    """`change`: recordings whose labels are the other way round."""
+    rng = np.random.default_rng(0)
+    labels = rng.random(NUM) < 0.5
+    traces = (rng.normal(0, 1, (NUM, 48)) + labels[:, None]).astype(np.float32)
+    told_so = labels if change is None else labels ^ change.numpy()
+    config = SignalExpert(name="mic", modality="mic", encoder="tcn", jitter=0.0)
+    material = of_traces(traces, told_so.astype(float).tolist(), list(map(str, range(NUM))))
+    return ScratchCourse(replace(material, config=config, epochs=2), every_fold)
+
+
+def test_of_one_fold_that_fit_ships_which_scored_it() -> None:
+    own = course(every_fold=False)
+    logits = own.cross_fitted(FOLDS, told)
+    module, fitted = own.final(told)
+    assert logits[:, 0].isnan().tolist() == (~HELD).tolist()
+    assert torch.equal(encode(module, own._material.inputs[HELD], TRACE_FORM).logits, logits[HELD])
+    assert fitted.holdout_loss is not None
+    assert math.isfinite(fitted.holdout_loss)
+
+
+def test_of_every_fold_no_label_reaches_its_own_log_odds() -> None:
+    """Not even by saying when to stop."""
+    own, changed = (course(every_fold=True, change=change).cross_fitted(FOLDS, told) for change in (None, HELD))
+    assert not own.isnan().any()
+    assert torch.equal(own[HELD], changed[HELD])
+    assert not torch.isclose(own[~HELD], changed[~HELD]).any()
+
+
+def test_after_every_fold_everything_is_fitted_to_the_end() -> None:
+    plain, changed = course(every_fold=True), course(every_fold=True, change=HELD)
+    module, fitted = plain.final(told)
+    assert (fitted.best_epoch, fitted.epochs, fitted.holdout_loss) == (2, 2, None)
+    inputs = plain._material.inputs
+    first, second = (encode(own, inputs, TRACE_FORM).logits for own in (module, changed.final(told)[0]))
+    assert not torch.isclose(first, second).any()
+
+
+def test_nothing_ships_that_was_not_judged() -> None:
+    with pytest.raises(RuntimeError, match="cross_fitted comes first"):
+        course(every_fold=False).final(told)
