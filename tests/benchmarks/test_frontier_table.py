@@ -1,19 +1,26 @@
 """The table of the frontier: its figures on made-up scores, and its clock on a toy bundle that really runs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from fusion.scored import Scored
 from inspector.bundle.schema import Policy, Router, SignalInput
+from inspector.engines.engine import Array, Engine
+from inspector.engines.factory import open_engine
+from inspector.evaluation.observations import observe
+from inspector.manifest import read_manifest
 from inspector.simulation.dataset import write_dataset
 from inspector.simulation.pieces import LineSettings
 from tests.benchmarks.evidence.bench import Trained
 from tests.bundles import Toy, write_toy_bundle
 
+cpu_clock = pytest.importorskip("tests.benchmarks.evidence.cpu_clock", reason="needs the training half")
 frontier = pytest.importorskip("tests.benchmarks.evidence.frontier", reason="needs the training half")
 
 pytestmark = pytest.mark.train
@@ -110,6 +117,42 @@ def test_the_clock_counts_what_ran(tmp_path: Path) -> None:
     trained = MadeUp(tmp_path, policy).trained("rare_hard", 7)
     found = frontier.measure(trained.bundle, trained.manifest)
     assert found.pieces == 20
-    assert 0 < found.chosen_s < found.dense_s < found.dense_whole_s
+    assert 0 < found.ideal_s < found.dense_s < found.dense_whole_s
     assert 0 < found.router_s < found.routed_whole_s
     assert min(found.decode_s, found.dense_prepare_s, found.routed_s) > 0
+
+
+class Tiring:
+    """An engine whose runs cost the square of their batch, by a clock that nothing else moves."""
+
+    def __init__(self, engine: Engine, clock: list[float]) -> None:
+        self._engine, self._clock = engine, clock
+        self.inputs, self.outputs = engine.inputs, engine.outputs
+
+    def run(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+        self._clock[0] += len(next(iter(inputs.values()))) ** 2
+        return self._engine.run(inputs)
+
+
+def test_what_could_be_saved_is_measured_at_the_batch_sizes_that_ran(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the pieces are looked at fully: a quarter of the cost, so that by the piece too little would be ideal."""
+    clock = [0.0]
+    monkeypatch.setattr(cpu_clock, "time", SimpleNamespace(thread_time=lambda: clock[0]))
+    monkeypatch.setattr(cpu_clock, "open_engine", lambda path, settings: Tiring(open_engine(path, settings), clock))
+    bare = MadeUp(tmp_path, Policy(mode="dense")).trained("rare_hard", 7)
+    policy = Policy(mode="cascade", low=0.0, high=_middle(bare))
+    trained = MadeUp(tmp_path, policy).trained("rare_hard", 7)
+    found = cpu_clock.measure(trained.bundle, trained.manifest)
+    assert found.dense_s == 3 * (16**2 + 4**2)
+    spared = found.dense_s - found.routed_s
+    assert found.ideal_s == spared
+    assert 0.55 * (16**2 + 4**2) < spared < 16**2 + 4**2
+
+
+def _middle(trained: Trained) -> float:
+    """The score that half of the pieces have after the first look: the toy's experts add up means."""
+    pieces = [observe(trained.manifest.parent, row) for row in read_manifest(trained.manifest, "test")]
+    means = [own.views["top"].images[0].mean() / 255 for own in pieces]
+    return float(1 / (1 + np.exp(8 - 8 * np.median(means))))
