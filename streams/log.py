@@ -160,4 +160,7 @@ class Log(Protocol):
     def tail(self, start: Start) -> Tail:
         """Raises TokenExpiredError, TokenInvalidError."""
 
+    def control(self, start: Start) -> Tail:
+        """Follows the control topics instead: from `earliest`, the last record of every key that was ever written."""
+
     def close(self) -> None: ...

@@ -7,7 +7,9 @@ TYPE_HEADER = "inspection-type"
 TYPE_PREFIX = "inspection.v1."
 
 INPUT_KINDS = ("frames", "signals", "pieces")
-OUTPUT_KINDS = ("verdicts", "dead-letters", "feedback")
+OUTPUT_KINDS = ("verdicts", "dead-letters", "feedback", "shadow")
+CONTROL_KIND = "control"
+"""Compacted, of one partition: the last record of a key is what counts."""
 
 
 class TopicPartition(NamedTuple):
@@ -23,7 +25,7 @@ class Shard(NamedTuple):
 
 
 class Topics(NamedTuple):
-    """The six topics of one line; `prefix` holds for the whole installation."""
+    """The topics of one line; `prefix` holds for the whole installation."""
 
     prefix: str
     line: str
@@ -38,7 +40,7 @@ class Topics(NamedTuple):
 
     @property
     def all(self) -> tuple[str, ...]:
-        return tuple(self.of(kind) for kind in (*INPUT_KINDS, *OUTPUT_KINDS))
+        return tuple(self.of(kind) for kind in (*INPUT_KINDS, *OUTPUT_KINDS, CONTROL_KIND))
 
 
 @dataclass(frozen=True, slots=True)

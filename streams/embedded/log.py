@@ -9,6 +9,7 @@ from streams.embedded.source import EmbeddedSource, Group, StartAt
 from streams.embedded.store import EmbeddedSettings, Store
 from streams.embedded.tail import EmbeddedTail
 from streams.log import Start, Step, no_step
+from streams.records import CONTROL_KIND
 
 
 class EmbeddedLog:
@@ -26,9 +27,15 @@ class EmbeddedLog:
 
     def tail(self, start: Start) -> EmbeddedTail:
         """Raises TokenExpiredError, TokenInvalidError."""
+        return self._follow("verdicts", start)
+
+    def control(self, start: Start) -> EmbeddedTail:
+        return self._follow(CONTROL_KIND, start)
+
+    def _follow(self, kind: str, start: Start) -> EmbeddedTail:
         store = self._open()
         try:
-            return EmbeddedTail(store, self._settings, start)
+            return EmbeddedTail(store, self._settings, start, kind)
         except BaseException:
             store.close()
             raise

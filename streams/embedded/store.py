@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streams.log import LogError, LogFullError
-from streams.records import INPUT_KINDS, Output, Record, TopicPartition
+from streams.records import CONTROL_KIND, INPUT_KINDS, Output, Record, TopicPartition
 
 _VERSION = 1
 _SCHEMA = """
@@ -174,7 +174,7 @@ class Store:
 
     def topic(self, name: str) -> Topic:
         """The topic, made where it is new (within `write`)."""
-        hold = 0 if name.endswith(tuple(f".{kind}" for kind in INPUT_KINDS)) else _NO_HOLD
+        hold = 0 if name.endswith(tuple(f".{kind}" for kind in (*INPUT_KINDS, CONTROL_KIND))) else _NO_HOLD
         self.execute("INSERT OR IGNORE INTO topics (name, hold) VALUES (?, ?)", name, hold)
         row = self.execute("SELECT id, name, hold, floor, floor_ns FROM topics WHERE name = ?", name).fetchone()
         return Topic(*row)
@@ -185,6 +185,8 @@ class Store:
         topics = {name: self.topic(name).id for name in {output.topic for output in outputs}}
         ends: dict[TopicPartition, int] = {}
         for output in outputs:
+            if output.topic.endswith(f".{CONTROL_KIND}"):  # compacted at once: the last record of a key is what counts
+                self.execute("DELETE FROM records WHERE topic = ? AND key = ?", topics[output.topic], output.key)
             inserted = self.execute(
                 "INSERT INTO records (topic, append_ns, type, key, value) VALUES (?, ?, ?, ?, ?)",
                 topics[output.topic],

@@ -1,4 +1,6 @@
-"""Follows the verdict topics of a file from a token, a time, the oldest or the newest record. Knows no payload."""
+"""Follows the verdict (or control) topics of a file from a token, a time, the oldest or the newest record.
+
+Knows no payload."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -8,15 +10,15 @@ from streams.embedded.store import EmbeddedSettings, Store, Topic
 from streams.log import Start, TokenExpiredError, TokenInvalidError
 from streams.records import Record, TopicPartition
 
-_VERDICTS = ".verdicts"
-
 
 class EmbeddedTail:
-    """Verdicts of all lines in the order in which they were written; lines that appear later are followed too."""
+    """Records of one kind of topic, of all lines, in the order in which they were written; lines that appear later are
+    followed too."""
 
-    def __init__(self, store: Store, settings: EmbeddedSettings, start: Start) -> None:
+    def __init__(self, store: Store, settings: EmbeddedSettings, start: Start, kind: str = "verdicts") -> None:
         self._store = store
         self._settings = settings
+        self._suffix = f".{kind}"
         with store.read():
             self._next = self._begin(start)
 
@@ -37,7 +39,7 @@ class EmbeddedTail:
         self._store.close()
 
     def _begin(self, start: Start) -> dict[TopicPartition, int]:
-        topics = self._store.topics(_VERDICTS)
+        topics = self._store.topics(self._suffix)
         if start.token is not None:
             return self._resume(token.decode(start.token), topics)
         if start.time_ns is not None:
@@ -82,7 +84,7 @@ class EmbeddedTail:
 
     def _snapshot(self) -> list[Record]:
         with self._store.read():
-            topics = self._store.topics(_VERDICTS)
+            topics = self._store.topics(self._suffix)
             starts = {topic.partition: self._next.get(topic.partition, 0) for topic in topics}
             for topic in topics:
                 self._check_kept(topic, starts[topic.partition])

@@ -10,7 +10,7 @@ from streams.kafka.source import KafkaSource
 from streams.kafka.tail import KafkaTail
 from streams.kafka.topics import require_topics
 from streams.log import Publisher, Start, Step, Tail, no_step
-from streams.records import Topics
+from streams.records import CONTROL_KIND, Topics
 
 
 class KafkaLog:
@@ -37,8 +37,13 @@ class KafkaLog:
         return KafkaPublisher(self._settings)
 
     def tail(self, start: Start) -> Tail:
-        topics = [Topics(self._prefix, line).of("verdicts") for line in self._lines]
-        return KafkaTail(self._settings, topics, start)
+        return self._follow("verdicts", start)
+
+    def control(self, start: Start) -> Tail:
+        return self._follow(CONTROL_KIND, start)
+
+    def _follow(self, kind: str, start: Start) -> Tail:
+        return KafkaTail(self._settings, [Topics(self._prefix, line).of(kind) for line in self._lines], start)
 
     def close(self) -> None:
         """Nothing is held between openings."""

@@ -5,7 +5,7 @@ Knows no record.
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
@@ -14,11 +14,14 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from streams.kafka.client import open_admin
 from streams.kafka.settings import KafkaSettings
 from streams.log import LogError, TopicsError
-from streams.records import INPUT_KINDS, Topics
+from streams.records import CONTROL_KIND, INPUT_KINDS, OUTPUT_KINDS, Topics
 
 STAMP = "message.timestamp.type"
 SIZE = "max.message.bytes"
 RETENTION = "retention.ms"
+CLEANUP = "cleanup.policy"
+_COMPACTED = {CLEANUP: "compact", "segment.ms": str(6 * 3_600_000)}
+"""Kafka never compacts the segment that it writes to: without new ones, signs of life would pile up for a week."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,8 @@ def _count_problems(counts: Mapping[str, int], prefix: str, lines: Sequence[str]
     for line in lines:
         topics = Topics(prefix, line)
         missing = [topic for topic in topics.all if not counts[topic]]
-        sisters = {topics.of(kind): counts[topics.of(kind)] for kind in (*INPUT_KINDS, "verdicts", "dead-letters")}
+        own = [topics.of(kind) for kind in (*INPUT_KINDS, *OUTPUT_KINDS) if kind != "feedback"]
+        sisters = {topic: counts[topic] for topic in own}
         if missing:
             problems.append(f"{', '.join(missing)} missing: create with 'inspector topics create'")
         elif len(set(sisters.values())) > 1:
@@ -105,17 +109,29 @@ def _option_problems(settings: KafkaSettings, topic: str, options: Mapping[str, 
             f"{topic}: {SIZE} is {options[SIZE]}, max_record_bytes needs {settings.max_message_bytes}: "
             "'inspector topics create' sets it"
         )
+    if _is_control(topic) and "compact" not in options[CLEANUP]:
+        problems.append(
+            f"{topic}: {CLEANUP} is {options[CLEANUP]}, must be compact, else what is deployed is forgotten: "
+            "'inspector topics create' sets it"
+        )
     return problems
+
+
+def _is_control(topic: str) -> bool:
+    return topic.endswith(f".{CONTROL_KIND}")
 
 
 def _mend(admin: KafkaAdminClient, settings: KafkaSettings, topic: str, count: int, plan: TopicPlan) -> str:
     options = {STAMP: "LogAppendTime", SIZE: str(settings.max_message_bytes)}
-    if plan.retention_hours is not None:
+    if _is_control(topic):
+        options |= _COMPACTED
+        plan = replace(plan, partitions=1)
+    elif plan.retention_hours is not None:
         options[RETENTION] = str(int(plan.retention_hours * 3_600_000))
     if not count:
         made = {"num_partitions": plan.partitions, "replication_factor": plan.replication, "configs": options}
         admin.create_topics({topic: made}, wait_for_metadata=True)
-        return f"{topic}: created with {plan.partitions} partitions"
+        return f"{topic}: created with {plan.partitions} {'partition' if plan.partitions == 1 else 'partitions'}"
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, options)])
     if count < plan.partitions:
         admin.create_partitions({topic: plan.partitions})

@@ -28,7 +28,10 @@ def make(line: KafkaLine, kind: str, partitions: int) -> None:
 
 def test_created_topics_pass_the_check(bare: KafkaLine) -> None:
     report = create_topics(bare.settings, PREFIX, [bare.name], TopicPlan(partitions=3, retention_hours=1))
-    assert report == [f"{topic}: created with 3 partitions" for topic in bare.topics.all]
+    control = bare.topics.of("control")
+    assert report == [
+        f"{topic}: created with {'1 partition' if topic == control else '3 partitions'}" for topic in bare.topics.all
+    ]
     assert check_topics(bare.settings, PREFIX, [bare.name]) == []
 
 
@@ -59,11 +62,13 @@ def test_wrong_stamps_and_sizes_are_named_and_mended(bare: KafkaLine) -> None:
         admin.create_topics(
             {
                 bare.topics.of(kind): {"num_partitions": 2, "replication_factor": 1}
-                for kind in ("signals", "pieces", "verdicts", "dead-letters", "feedback")
+                for kind in ("signals", "pieces", "verdicts", "dead-letters", "feedback", "shadow")
             },
             wait_for_metadata=True,
         )
+    make(bare, "control", 1)
     problems = check_topics(bare.settings, PREFIX, [bare.name])
-    assert len([each for each in problems if "LogAppendTime" in each]) == 6
+    assert len([each for each in problems if "LogAppendTime" in each]) == 8
+    assert len([each for each in problems if "must be compact" in each]) == 1
     bare.create()
     assert check_topics(bare.settings, PREFIX, [bare.name]) == []
