@@ -40,14 +40,14 @@ NOTES = (
     "Every recording counts once. Command for one bundle: `inspector evaluate BUNDLE MANIFEST --explanations`.",
     "Heat maps are those of the most thorough image expert, enlarged to the mask. Pixel AUROC over defective images, "
     f"PRO to 0.3 false positives over good ones too; pointing tolerates {TOLERANCE_PX} px. Only tile_tap has masks.",
-    "Erasing: in a signal, the band and stretch named is exchanged for that of good recordings of the split, made as loud "
-    "(four, averaged; without frequencies, the stretch as it is); images are inpainted. Beside it, boxes of equal size "
-    "elsewhere in the same recording. Silence or a straight line, which stood in before, are unusual themselves: on "
-    "calibration recordings any band that fell silent lowered the score, and a straight line hid half of what traces "
-    "rest on. Left out: recordings that the expert misses and those whose box leaves no room for another.",
+    "Erasing: in a signal, the band and stretch named is exchanged for that of four good recordings of the split in "
+    "turn, made as loud (without frequencies, the stretch as it is); images are inpainted. Beside it, boxes of equal "
+    "size elsewhere in the same recording. Silence and a straight line, which stood in before, are unusual themselves: "
+    "on calibration recordings any band that fell silent lowered the score, and a straight line hid up to two fifths "
+    "of what an exchange shows. Left out: recordings that the expert misses and those whose box leaves no room.",
     "Relevance of kernel machines (sounds, traces, small sets' scouts) is the gradient of their log-odds times the "
     "deviation from the usual good value, where it speaks for a defect. The deviation alone, which was shown before, "
-    "named places that their log-odds do not rest on: with the fair exchange too, calibration recordings fell hardly "
+    "named places that their log-odds do not rest on: with the fair exchange too, calibration recordings fell little "
     "more there than elsewhere.",
     "A verdict's contribution is leave-one-out in the head; it is compared with examining the piece without the "
     "recording. Gate weights are shown because they are often taken for explanations: where they correlate weakly or "
