@@ -1,9 +1,8 @@
 """Shows what the learned head adds where a defect is only a disagreement of two sensors. Knows no real recording."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from statistics import fmean, pstdev
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from fusion.agreement import Agreement
 from fusion.calibration import Labels, Scores, fit, probability
 from fusion.head import LIMIT, FusionHead
 from inspector.evaluation.figures import area_under_curve
+from inspector.evaluation.noisy_or import calibrated, noisy_or
 from inspector.training.config import JointFitting
 from inspector.training.corpus import Corpus
 from inspector.training.export import Draft
@@ -22,6 +22,7 @@ from inspector.training.joint_fit import JointFit, fine_tune
 from inspector.training.scoring import head_form
 from tests.benchmarks.evidence.bench import Bench
 from tests.benchmarks.evidence.between import CONFIG, Heard, fused_logits, heard, staged
+from tests.benchmarks.evidence.spread import spread
 from tests.benchmarks.evidence.table import Table
 
 JOINT = JointFitting(epochs=12)
@@ -42,9 +43,9 @@ def run(bench: Bench) -> Table:
         title="Defects that are a disagreement of picture and sound",
         asked="The fused score is to be at least 10 points of accuracy better than noisy-or of the same encoders.",
         columns=COLUMNS,
-        rows=[[name, *(_spread([own.figures(name)[i] for own in measured]) for i in range(3))] for name in names],
+        rows=[[name, *(spread([own.figures(name)[i] for own in measured]) for i in range(3))] for name in names],
         notes=[
-            f"Fused minus noisy-or: {_spread(gains)} of accuracy; "
+            f"Fused minus noisy-or: {spread(gains)} of accuracy; "
             + "; ".join(f"seed {seed}: {own.interval()}" for seed, own in zip(seeds, measured, strict=True)),
             *(f"Seed {seed}: {_told(own.joint)}" for seed, own in zip(seeds, measured, strict=True)),
             "Limits are those of the calibration split. Seeds are of the training; the line is the same.",
@@ -140,11 +141,8 @@ def _pair(draft: Draft, corpus: Corpus) -> tuple[Scores, Scores]:
 
 def _noisy_or(known: Heard, pieces: Heard) -> Scores:
     """Log-odds of 1 - (1 - p)(1 - q), each calibrated on the pieces that are defective but by mismatch."""
-    own = known.labels & ~known.mismatch
-    fits = [fit(known.logits(expert), own) for expert in (0, 1)]
-    good = [1 - probability(pieces.logits(expert), *fits[expert]) for expert in (0, 1)]
-    both = np.clip(good[0] * good[1], 1e-9, 1 - 1e-9)
-    return np.asarray(np.log1p(-both) - np.log(both), np.float64)
+    own = (known.labels & ~known.mismatch).astype(np.float64)
+    return noisy_or([[calibrated(pieces.logits(e), known.logits(e), own)] for e in (0, 1)])
 
 
 def _late(known: Heard, test: Heard) -> tuple[Scores, Scores]:
@@ -156,10 +154,6 @@ def _late(known: Heard, test: Heard) -> tuple[Scores, Scores]:
 
 def _calibrated(known: Scores, test: Scores, labels: Labels) -> Scores:
     return probability(test, *fit(known, labels))
-
-
-def _spread(values: Sequence[float]) -> str:
-    return f"{fmean(values):.3f}" if len(values) == 1 else f"{fmean(values):.3f} ± {pstdev(values):.3f}"
 
 
 def _told(joint: JointFit) -> str:
