@@ -80,6 +80,14 @@ def certifiable_level(num_defects: int, num_misses: int, confidence: float) -> f
     return (share + 1) / _LEVELS
 
 
+def rate_below(num: int, found: int, confidence: float) -> float:
+    """One-sided upper bound of the share of which `found` in `num` is a sample (Clopper and Pearson 1934)."""
+    low, high = 0.0, 1.0
+    while found < num and (middle := (low + high) / 2) not in (low, high):
+        low, high = (low, middle) if _binomial_cdf(found, num, middle) <= 1 - confidence else (middle, high)
+    return high
+
+
 def independent(piece_ids: Sequence[str], units: Sequence[AbstractSet[str]]) -> list[int]:
     """Indices, ascending, of pieces of which no two share a unit of evidence.
 

@@ -19,7 +19,7 @@ from inspector.evaluation.observations import observe, without
 from inspector.examination import Examination
 from inspector.manifest import PieceRow
 from inspector.model import Model, open_model
-from inspector.recipe.model import Camera, Recipe, Sensor
+from inspector.recipe.demanding import demanding_recipe
 from inspector.routing import Finding, route
 
 MAX_BATCH = 16
@@ -110,22 +110,6 @@ class Replay(Examination):
 def with_policy(model: Model, policy: Policy) -> Model:
     schema = model.schema.model_copy(update={"policy": policy})
     return replace(model, bundle=replace(model.bundle, schema=schema))
-
-
-def demanding_recipe(model: Model) -> Recipe:
-    """Every modality of the bundle required, all limits the bundle's own."""
-    schema = model.schema
-    return Recipe(
-        name="evaluation",
-        version="1",
-        bundle=model.bundle.folder,
-        cameras=tuple(Camera(name=m.name) for m in schema.modalities if m.kind == "image"),
-        sensors=tuple(
-            Sensor(name=m.name, kind=m.kind, sample_rate_hz=1.0, bind="piece")
-            for m in schema.modalities
-            if m.kind != "image"
-        ),
-    )
 
 
 def open_bundle(folder: Path) -> Model:

@@ -1,0 +1,85 @@
+"""Says what a parity set holds: the content of `about.json` and of `pieces.jsonl`. Knows neither pixels nor zip files.
+
+A parity set is a zip file, stored and not deflated: these two, and the recordings of its pieces as PNG, FLAC or .npy,
+each named by a hash of its bytes, so that one that several pieces share is there once.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from inspector.bundle.schema import ModalityKind
+from inspector.manifest import Label
+
+SET_NAME = "parity.zip"
+ABOUT_NAME = "about.json"
+PIECES_NAME = "pieces.jsonl"
+ENOUGH_PIECES = 300
+"""Fewer say little: 300 without a flip prove that at most 1 % flip."""
+
+Decision = Literal["PASS", "FAIL", "REVIEW"]
+
+
+class ParityError(ValueError):
+    """A parity set cannot be made or used; the message says what was found, what is expected and what mends it."""
+
+
+class Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Said(Entry):
+    """What a model said of a piece at the bundle's own limits, every modality demanded."""
+
+    decision: Decision
+    score: float | None = Field(default=None, ge=0, le=1)
+    """Calibrated; None where nothing calibrated was seen."""
+    route: str
+    experts: tuple[str, ...]
+    """Those that ran, sorted."""
+
+
+class ImageFile(Entry):
+    camera: str
+    file: str
+
+
+class SignalFile(Entry):
+    sensor: str
+    kind: ModalityKind
+    sample_rate_hz: float = Field(gt=0)
+    file: str
+
+
+class Piece(Entry):
+    """One line of `pieces.jsonl`."""
+
+    piece_id: str = Field(min_length=1, max_length=128)
+    label: Label
+    product: str = ""
+    images: tuple[ImageFile, ...] = ()
+    signals: tuple[SignalFile, ...] = ()
+    said: Said
+    """By the oracle: torch."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (*(image.file for image in self.images), *(signal.file for signal in self.signals))
+
+
+class About(Entry):
+    """The whole of `about.json`."""
+
+    schema_version: Literal[1] = 1
+    bundle: str
+    version: str
+    oracle: str
+    """Such as torch 2.15.0."""
+    seed: int
+    """Draws the pieces that were not taken for being near a limit."""
+    num_calibration: int = Field(ge=0)
+    """Calibration pieces that there were to take from."""
+    num_nearest: int = Field(ge=0)
+    """Of the set, those taken for being nearest the limits."""
+    notes: tuple[str, ...] = ()
+    """What is not as usual with the set, for people."""

@@ -1,0 +1,114 @@
+"""Makes a bundle's parity set: the pieces nearest its limits and others by lot, with what torch says. Training half.
+
+Knows no compiled graph: the oracle is the draft's own modules behind the serving code.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from inspector.bundle.load import load
+from inspector.bundle.schema import MANIFEST_NAME, Bundle
+from inspector.engines.engine import Engine, EngineSettings, Port
+from inspector.engines.torch_oracle import TorchEngine
+from inspector.evaluation.observations import observe
+from inspector.manifest import PieceRow, read_manifest
+from inspector.model import Model, expert_outputs, head_inputs, open_model
+from inspector.parity.archive import ParitySet, set_of
+from inspector.parity.content import ENOUGH_PIECES, SET_NAME, About
+from inspector.parity.judging import MAX_BATCH, Judgement, judge
+from inspector.parity.writing import Judged, write_set
+from inspector.training.export import Draft, FlatHead, input_shape
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How many pieces, and by which lot."""
+
+    num_pieces: int = ENOUGH_PIECES
+    seed: int = 0
+
+
+def add_parity_set(
+    folder: Path, draft: Draft, manifest: Path, drawing: Drawing, progress: Callable[[int, int], None]
+) -> ParitySet:
+    """Puts a set into the bundle that was written of this draft. Raises ManifestError, ParityError, BundleError."""
+    rows, model = read_manifest(manifest, "calibration"), oracle(folder, draft)
+    judgements: list[Judgement] = []
+    for start in range(0, len(rows), MAX_BATCH):
+        judgements += judge(model, [observe(manifest.parent, row) for row in rows[start : start + MAX_BATCH]])
+        progress(len(judgements), len(rows))
+    nearest = nearest_limits(judgements, (min(drawing.num_pieces, len(rows)) + 1) // 2)
+    chosen = sorted(
+        {*nearest, *_by_lot(set(range(len(rows))) - nearest, drawing.num_pieces - len(nearest), drawing.seed)}
+    )
+    about = About(
+        bundle=draft.name,
+        version=draft.version,
+        oracle=f"torch {torch.__version__}",
+        seed=drawing.seed,
+        num_calibration=len(rows),
+        num_nearest=len(nearest),
+    )
+    # A crash in between leaves a whole bundle without a set.
+    _list(folder, model.schema, None)
+    write_set(folder / SET_NAME, about, _judged(manifest.parent, rows, judgements, chosen))
+    _list(folder, model.schema, SET_NAME)
+    return set_of(load(folder))
+
+
+def oracle(folder: Path, draft: Draft) -> Model:
+    """The draft's torch modules in place of the graphs of the bundle written of it."""
+    bundle = load(folder)
+    engines = _engines(bundle.schema, draft)
+    return open_model(bundle, EngineSettings("torch"), lambda path, _: engines[path.name])
+
+
+def _engines(schema: Bundle, draft: Draft) -> dict[str, Engine]:
+    """By the file of the graph that each stands in for."""
+    modules = {expert.name: expert.module for expert in draft.experts}
+    outputs = (Port("logits", (None, 1 + len(schema.classes))), Port("gate", (None, len(schema.experts))))
+    engines: dict[str, Engine] = {schema.head.file: TorchEngine(FlatHead(draft.head), head_inputs(schema), outputs)}
+    for expert in schema.experts:
+        inputs = (Port("input", (None, *input_shape(expert.input))),)
+        engines[expert.file] = TorchEngine(modules[expert.name], inputs, expert_outputs(schema, expert))
+    return engines
+
+
+def nearest_limits(judgements: Sequence[Judgement], num: int) -> set[int]:
+    """Where the `num` pieces stand whose scores lie nearest a limit of theirs; those without a score come last."""
+    return set(sorted(range(len(judgements)), key=lambda index: (_distance(judgements[index]), index))[:num])
+
+
+def _distance(judgement: Judgement) -> float:
+    score, limits = judgement.said.score, judgement.limits
+    return np.inf if score is None or limits is None else min(abs(score - limit) for limit in limits)
+
+
+def _by_lot(others: set[int], num: int, seed: int) -> list[int]:
+    drawn = np.random.default_rng(seed).permutation(sorted(others))
+    return [int(index) for index in drawn[: max(num, 0)]]
+
+
+def _judged(
+    root: Path, rows: Sequence[PieceRow], judgements: Sequence[Judgement], chosen: Sequence[int]
+) -> Iterator[Judged]:
+    """Read once more, one by one: all of them need not fit into memory."""
+    for index in chosen:
+        yield Judged(observe(root, rows[index]), rows[index].label, judgements[index].said)
+
+
+def _list(folder: Path, schema: Bundle, name: str | None) -> None:
+    """Names the set in the bundle's manifest, with its hash, or takes its name out."""
+    files = {file: digest for file, digest in schema.files.items() if file != SET_NAME}
+    if name is not None:
+        with (folder / name).open("rb") as file:
+            files[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    listed = schema.model_copy(update={"parity_set": name, "files": dict(sorted(files.items()))})
+    part = folder / f"{MANIFEST_NAME}.part"
+    part.write_text(listed.model_dump_json(indent=2, exclude_unset=True) + "\n", encoding="utf-8")
+    part.replace(folder / MANIFEST_NAME)

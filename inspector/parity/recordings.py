@@ -1,0 +1,129 @@
+"""Turns images and clips into files that hold them exactly, and back. Knows neither pieces nor zip files.
+
+Reading takes no memory for what a file declares before that is found to be allowed, and unpickles nothing.
+"""
+
+import io
+import re
+from pathlib import PurePath
+
+import cv2
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from inspector.parity.content import ParityError
+from protos.inspection.v1.records_pb2 import PixelFormat
+from streams.images import decode_file
+from streams.limits import Finding, Limits
+from streams.observation import Image
+
+Samples = NDArray[np.float32]
+
+_FULL_SCALE = 32768.0
+_FLAC_MAX_CHANNELS, _FLAC_RATES_HZ = 8, range(1, 655_351)
+_NPY_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '<f4', 'fortran_order': False, 'shape': \((\d{1,9}), (\d{1,9})\), \} *\n",
+    re.DOTALL,
+)
+"""The only one that is written here, so that no other has to be understood."""
+
+
+def image_file(image: Image, limits: Limits) -> tuple[str, bytes]:
+    """Suffix and bytes of a PNG with the very pixels, 8 or 16 bits, grey or colour."""
+    written, data = cv2.imencode(".png", image)
+    content = data.tobytes() if written else b""
+    _demand_exact(image, read_image(f"a PNG of an image {image.shape} {image.dtype}", content, limits))
+    return ".png", content
+
+
+def clip_file(samples: Samples, sample_rate_hz: float, limits: Limits) -> tuple[str, bytes]:
+    """Suffix and bytes: FLAC where all samples are 16-bit integers over full scale, and .npy where it holds no such."""
+    steps = np.nan_to_num(samples.astype(np.float64) * _FULL_SCALE).round().clip(-_FULL_SCALE, _FULL_SCALE - 1)
+    if _flac_takes(samples, sample_rate_hz) and _full_scaled(steps).tobytes() == samples.tobytes():
+        suffix, content = ".flac", _flac(steps.astype(np.int16), int(sample_rate_hz))
+    else:
+        suffix, content = ".npy", _npy(samples)
+    _demand_exact(samples, read_clip(f"the {suffix} of a clip {samples.shape}{suffix}", content, limits))
+    return suffix, content
+
+
+def _flac_takes(samples: Samples, sample_rate_hz: float) -> bool:
+    num_samples, num_channels = samples.shape
+    return num_samples > 0 and 1 <= num_channels <= _FLAC_MAX_CHANNELS and sample_rate_hz in _FLAC_RATES_HZ
+
+
+def _full_scaled(steps: NDArray[np.float64] | NDArray[np.int16]) -> Samples:
+    return steps.astype(np.float32) / np.float32(_FULL_SCALE)
+
+
+def _flac(steps: NDArray[np.int16], sample_rate_hz: int) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, steps, sample_rate_hz, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
+
+
+def _npy(samples: Samples) -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, np.ascontiguousarray(samples, "<f4"), (1, 0), allow_pickle=False)
+    return file.getvalue()
+
+
+def _demand_exact(wanted: Image | Samples, found: Image | Samples) -> None:
+    if wanted.dtype != found.dtype or wanted.tobytes() != found.tobytes() or wanted.shape != found.shape:
+        raise ParityError(
+            f"a recording of shape {wanted.shape} {wanted.dtype} comes back from its file as {found.shape} "
+            f"{found.dtype} or with other values; report this with the versions of opencv and soundfile"
+        )
+
+
+def read_image(name: str, data: bytes, limits: Limits) -> Image:
+    """As the line decodes a PNG. Raises ParityError."""
+    try:
+        return decode_file(data, PixelFormat.PIXEL_FORMAT_PNG, limits)
+    except Finding as exc:
+        raise ParityError(f"{name}: {exc.detail}") from exc
+
+
+def read_clip(name: str, data: bytes, limits: Limits) -> Samples:
+    """(num_samples, num_channels) float32, full scale 1.0 for integers. Raises ParityError."""
+    match PurePath(name).suffix:
+        case ".flac":
+            return _read_flac(name, data, limits)
+        case ".npy":
+            return _read_npy(name, data, limits)
+    raise ParityError(f"{name}: a clip is a .flac or .npy file; export the bundle again")
+
+
+def _read_flac(name: str, data: bytes, limits: Limits) -> Samples:
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            if (file.format, file.subtype) != ("FLAC", "PCM_16"):
+                raise ParityError(f"{name}: is {file.format} {file.subtype}, expected FLAC of 16 bits; export it again")
+            _check_size(name, (file.frames, file.channels), limits)
+            num_samples, steps = file.frames, file.read(dtype="int16", always_2d=True)
+    except soundfile.SoundFileError as exc:
+        raise ParityError(f"{name}: {len(data)} bytes are no whole FLAC file ({exc}); copy the bundle again") from exc
+    if len(steps) != num_samples:
+        raise ParityError(f"{name}: holds {len(steps)} samples of the {num_samples} declared; copy the bundle again")
+    return _full_scaled(steps)
+
+
+def _read_npy(name: str, data: bytes, limits: Limits) -> Samples:
+    header = _NPY_HEADER.match(data)
+    if header is None:
+        raise ParityError(f"{name}: {len(data)} bytes are no NumPy file of float32 rows; copy the bundle again")
+    shape = (int(header[1]), int(header[2]))
+    _check_size(name, shape, limits)
+    if len(data) - header.end() != 4 * shape[0] * shape[1]:
+        raise ParityError(f"{name}: {len(data)} bytes are not the {shape} samples declared; copy the bundle again")
+    return np.frombuffer(data, "<f4", offset=header.end()).reshape(shape).astype(np.float32)
+
+
+def _check_size(name: str, shape: tuple[int, int], limits: Limits) -> None:
+    num_samples, num_channels = shape
+    if not 1 <= num_channels <= limits.max_signal_channels or not 0 <= num_samples * num_channels <= limits.max_samples:
+        raise ParityError(
+            f"{name}: declares {num_samples} samples of {num_channels} channels, expected at most {limits.max_samples} "
+            f"in all and {limits.max_signal_channels} channels; cut the recording to what the line judges"
+        )

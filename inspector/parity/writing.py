@@ -1,0 +1,82 @@
+"""Writes pieces with what the oracle said of them as a parity set. Knows no model and chooses nothing."""
+
+import hashlib
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from inspector.manifest import Label
+from inspector.parity.content import ABOUT_NAME, PIECES_NAME, About, ImageFile, ParityError, Piece, Said, SignalFile
+from inspector.parity.recordings import clip_file, image_file
+from streams.limits import Limits
+from streams.observation import Clip, Image, Observation
+
+
+class Judged(NamedTuple):
+    """What is to be written of a piece."""
+
+    piece: Observation
+    label: Label
+    said: Said
+
+
+def write_set(path: Path, about: About, pieces: Iterable[Judged], limits: Limits | None = None) -> None:
+    """Beside `path` first. Raises ParityError for a recording that could not be read back exactly."""
+    part = path.with_name(f"{path.name}.part")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as file:
+        writer = _Writer(file, limits or Limits())
+        lines = [writer.piece(*judged).model_dump_json(exclude_defaults=True) for judged in pieces]
+        noted = about.model_copy(update={"notes": (*about.notes, *writer.notes())})
+        writer.put(PIECES_NAME, "".join(f"{line}\n" for line in lines).encode())
+        writer.put(ABOUT_NAME, noted.model_dump_json(indent=2).encode() + b"\n")
+    part.replace(path)
+
+
+class _Writer:
+    def __init__(self, file: zipfile.ZipFile, limits: Limits) -> None:
+        self._file, self._limits = file, limits
+        self._written: set[str] = set()
+        self._inexact: dict[str, set[str]] = {}
+        """Names of files that could not be FLAC, by sensor."""
+
+    def put(self, name: str, content: bytes) -> None:
+        """With no time in it: the same pieces make the same file."""
+        if name not in self._written:
+            self._file.writestr(zipfile.ZipInfo(name), content)
+            self._written.add(name)
+
+    def piece(self, piece: Observation, label: Label, said: Said) -> Piece:
+        images = [ImageFile(camera=v.camera, file=self._image(i)) for v in piece.views.values() for i in v.images]
+        signals = [self._signal(clip) for clip in piece.clips.values()]
+        return Piece(
+            piece_id=piece.inspection.piece_id,
+            label=label,
+            product=piece.product,
+            images=tuple(images),
+            signals=tuple(signals),
+            said=said,
+        )
+
+    def _image(self, image: Image) -> str:
+        return self._keep(*image_file(image, self._limits))
+
+    def _signal(self, clip: Clip) -> SignalFile:
+        if clip.samples is None:
+            raise ParityError(f"sensor {clip.sensor!r} has no samples; leave it out of the piece")
+        name = self._keep(*clip_file(clip.samples, clip.sample_rate_hz, self._limits))
+        if name.endswith(".npy"):
+            self._inexact.setdefault(clip.sensor, set()).add(name)
+        return SignalFile(sensor=clip.sensor, kind=clip.kind, sample_rate_hz=clip.sample_rate_hz, file=name)
+
+    def _keep(self, suffix: str, content: bytes) -> str:
+        name = f"{hashlib.sha256(content).hexdigest()[:32]}{suffix}"
+        self.put(name, content)
+        return name
+
+    def notes(self) -> list[str]:
+        return [
+            f"{len(names)} recordings of {sensor} are .npy: FLAC holds 16-bit integers, and these are other values "
+            "(or have a rate or channels that it does not take)."
+            for sensor, names in sorted(self._inexact.items())
+        ]
