@@ -3,6 +3,7 @@
 Letters: P pieces, R rows asked for, E experts, N tokens, D width of a token, O = 1 + K outputs.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,10 +12,13 @@ from numpy.typing import NDArray
 
 from encoders.front_end import Image, prepare_clip, prepare_image
 from inspector.batching import Result, run_batched
-from inspector.bundle.schema import Expert, ImageInput, SignalInput
+from inspector.bundle.schema import Expert, ImageInput, SignalInput, input_shape
 from inspector.engines.engine import Array
 from inspector.model import Model
 from streams.observation import Clip, Observation, State
+
+BATCH_BYTES = 2**23
+"""Of input per run: 16 pictures of 320 px, 20 MB, cost twice as much each as 6 do, for memory fetched anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,11 @@ class Examination:
                 for row in rows
                 for index, image in enumerate(self.pieces[row].views[expert.modality].images)
             ]
-            results = run_batched(engine, images, _image_feed(form), self._max_batch)
+            results = run_batched(engine, images, _image_feed(form), batch_size(form, self._max_batch))
             self._keep(expert, [(row, index) for row, index, _ in images], results)
             return
         clips = [self.pieces[row].clips[expert.modality] for row in rows]
-
-        results = run_batched(engine, clips, _clip_feed(form), self._max_batch)
+        results = run_batched(engine, clips, _clip_feed(form), batch_size(form, self._max_batch))
         self._keep(expert, [(row, 0) for row in rows], results)
 
     def _keep(self, expert: Expert, places: Sequence[tuple[int, int]], results: Sequence[Result]) -> None:
@@ -121,6 +124,11 @@ class Examination:
                     present_RE[index, column] = 1
             inputs |= {f"tokens_{expert.name}": tokens_RND, f"logits_{expert.name}": logits_RO}
         return inputs
+
+
+def batch_size(form: ImageInput | SignalInput, max_batch: int) -> int:
+    """Images or clips per run."""
+    return max(1, min(max_batch, BATCH_BYTES // (4 * math.prod(input_shape(form)))))
 
 
 def _present(piece: Observation) -> frozenset[str]:

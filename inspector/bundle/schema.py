@@ -64,6 +64,13 @@ class SignalInput(Part):
     max_hz: float | None = None
 
 
+def input_shape(form: ImageInput | SignalInput) -> tuple[int, ...]:
+    """Of one piece's input, without the batch."""
+    if isinstance(form, ImageInput):
+        return form.rows * form.cols, form.num_channels, form.tile_height_px, form.tile_width_px
+    return form.num_channels, form.num_samples
+
+
 class Expert(Part):
     name: Name
     modality: Name

@@ -15,11 +15,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inspector.bundle.schema import input_shape
 from inspector.evaluation.figures import area_under_curve
 from inspector.training.config import ImageExpert, SignalExpert
 from inspector.training.course import Course, Fitted, Material
 from inspector.training.encoder_fit import ScratchCourse
-from inspector.training.export import DraftExpert, cost_ms, input_shape, to_onnx
+from inspector.training.export import DraftExpert, cost_ms, to_onnx
 from inspector.training.frozen_fit import FrozenCourse
 from inspector.training.inputs import Encoder
 from inspector.training.kernel_fit import KernelCourse

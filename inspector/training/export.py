@@ -29,6 +29,7 @@ from inspector.bundle.schema import (
     Modality,
     Policy,
     SignalInput,
+    input_shape,
 )
 from inspector.training.config import ExpertConfig
 from inspector.training.inputs import Encoder
@@ -130,15 +131,6 @@ def _write_expert(folder: Path, expert: DraftExpert) -> Expert:
         num_tokens=expert.num_tokens,
         cost_ms=cost_ms(path, {"input": probe[:1].numpy()}),
     )
-
-
-def input_shape(form: ImageInput | SignalInput) -> tuple[int, ...]:
-    """Shape of one piece's input, without the batch."""
-    match form:
-        case ImageInput():
-            return (form.rows * form.cols, form.num_channels, form.tile_height_px, form.tile_width_px)
-        case SignalInput():
-            return (form.num_channels, form.num_samples)
 
 
 class FlatHead(nn.Module):

@@ -9,8 +9,8 @@ from encoders.audio import AudioEncoder, MelForm
 from encoders.tokens import Level, Readout, pool_matrix
 from encoders.vibration import VibrationEncoder
 from encoders.vision import Shape, VisionEncoder, Weights
-from inspector.bundle.schema import ImageInput, SignalInput
-from inspector.training.export import input_shape, to_onnx
+from inspector.bundle.schema import ImageInput, SignalInput, input_shape
+from inspector.training.export import to_onnx
 
 pytestmark = pytest.mark.train
 

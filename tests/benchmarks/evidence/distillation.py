@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 
+from inspector.bundle.schema import input_shape
 from inspector.evaluation.figures import area_under_curve
 from inspector.manifest import Split
 from inspector.training.config import ImageExpert
@@ -16,7 +17,7 @@ from inspector.training.descent import Descent
 from inspector.training.distil import Lesson, Shares, Size, distil, size_of, student_of
 from inspector.training.drafts import expert_logits, recordings_of
 from inspector.training.encoder_fit import EncoderFit, Recordings, Schedule
-from inspector.training.export import DraftExpert, cost_ms, input_shape, to_onnx
+from inspector.training.export import DraftExpert, cost_ms, to_onnx
 from inspector.training.inputs import build_encoder, input_form
 from inspector.training.splits import folds
 from tests.benchmarks.evidence.bench import Bench
