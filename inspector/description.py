@@ -1,12 +1,13 @@
 """Describes the model that judges by a recipe, as `GetModel` answers. Runs nothing."""
 
-from inspector.model import Model
+from inspector.deploy.lineup import Placed
+from inspector.findings import DIGEST_DIGITS
 from inspector.recipe.model import Recipe
 from protos.inspection.v1.service_pb2 import GetModelResponse, ModelExpert
 
 
-def describe_model(recipe: Recipe, model: Model) -> GetModelResponse:
-    schema = model.schema
+def describe_model(recipe: Recipe, placed: Placed) -> GetModelResponse:
+    model, schema = placed.model, placed.model.schema
     return GetModelResponse(
         bundle=schema.name,
         bundle_version=schema.version,
@@ -18,4 +19,6 @@ def describe_model(recipe: Recipe, model: Model) -> GetModelResponse:
         model_card=model.bundle.model_card,
         recipe=recipe.name,
         recipe_version=recipe.version,
+        bundle_digest=model.bundle.digest[:DIGEST_DIGITS],
+        deployment=placed.number,
     )

@@ -13,6 +13,7 @@ from protos.inspection.v1 import verdict_pb2 as pb
 from protos.inspection.v1.records_pb2 import Inspection
 from streams.observation import Absence, Clip, ModalityKind, Observation, State, View
 
+DIGEST_DIGITS = 12
 STATES: Mapping[State, pb.ModalityState] = {
     State.PRESENT: pb.MODALITY_STATE_PRESENT,
     State.MISSING: pb.MODALITY_STATE_MISSING,
@@ -65,6 +66,7 @@ def verdict_of(examination: Examination, row: int, recipe: Recipe, finding: Find
     schema = examination.model.schema
     verdict = blank_verdict(examination.pieces[row], recipe, finding.ruling)
     verdict.bundle, verdict.bundle_version = schema.name, schema.version
+    verdict.bundle_digest = examination.model.bundle.digest[:DIGEST_DIGITS]
     verdict.engine, verdict.route = examination.model.engine, finding.route
     verdict.cost_ms = sum(examination.costs_ms[row].values()) + examination.head_ms[row]
     if finding.score is not None:

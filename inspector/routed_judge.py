@@ -1,6 +1,6 @@
 """Turns observations into verdicts: turns away what cannot be judged, routes the rest, and adds the evidence.
 
-Knows neither the log nor the wire; holds no state but its budget, so that worker and gateway may share it.
+Knows neither the log nor the wire; holds no state but its budget, so that worker and gateway may share a line-up.
 """
 
 import time
@@ -12,6 +12,7 @@ from inspector.bundle.load import load
 from inspector.bundle.schema import SignalInput
 from inspector.config.problems import ConfigError
 from inspector.decision import Ruling
+from inspector.deploy.lineup import Lineup, Placed, post_of
 from inspector.engines.engine import EngineSettings
 from inspector.evidence import Picture, image_evidence, signal_evidence
 from inspector.evidence_store import EvidenceStore
@@ -39,12 +40,14 @@ class RoutedJudge:
     def __init__(
         self,
         recipes: Recipes,
-        models: Mapping[Path, Model],
+        models: Mapping[Path, Model] | Lineup,
         max_batch: int = 16,
         store: EvidenceStore | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._recipes, self._models, self._max_batch = recipes, models, max_batch
+        """`models`: those that the recipes name, by folder, or a line-up that changes while the judge works."""
+        self._lineup = models if isinstance(models, Lineup) else Lineup.own(recipes, models)
+        self._recipes, self._max_batch = recipes, max_batch
         self._store, self._clock_ns = store, clock_ns
         self._budget, self._thrift = Budget.FULL, 1.0
 
@@ -58,16 +61,11 @@ class RoutedJudge:
     ) -> "RoutedJudge":
         """Opens every bundle once. Raises BundleError, EngineError, or ConfigError for a recipe that does not fit."""
         book = Recipes(recipes)
-        bundles = {folder: load(folder) for folder in sorted({recipe.bundle for recipe in book})}
-        problems = [problem for recipe in book for problem in misfits(recipe, bundles[recipe.bundle].schema)]
-        if problems:
-            raise ConfigError(problems)
-        models = {folder: open_model(bundle, settings.engine) for folder, bundle in bundles.items()}
-        return cls(book, models, settings.max_batch, store, clock_ns)
+        return cls(book, open_models(book, settings.engine), settings.max_batch, store, clock_ns)
 
     def twin(self) -> "RoutedJudge":
-        """A judge over the same models with a budget of its own: the line's overload is not the gateway's."""
-        return RoutedJudge(self._recipes, self._models, self._max_batch, self._store, self._clock_ns)
+        """A judge over the same line-up with a budget of its own: the line's overload is not the gateway's."""
+        return RoutedJudge(self._recipes, self._lineup, self._max_batch, self._store, self._clock_ns)
 
     def set_budget(self, budget: Budget) -> None:
         """Holds from the next call of `judge` on; the worker lowers it under overload."""
@@ -80,29 +78,60 @@ class RoutedJudge:
     def recipe(self, line: str, station: str, product: str) -> Recipe | None:
         return self._recipes.find(line, station, product)
 
-    def model(self, recipe: Recipe) -> Model:
-        return self._models[recipe.bundle]
+    def live(self, line: str, recipe: Recipe) -> Placed:
+        """What judges by this recipe at this line now, trials aside."""
+        return post_of(self._lineup.posts, line, recipe.name).live
 
     def judge(self, observations: Sequence[Observation]) -> list[pb.Verdict]:
         """One verdict each, in order; stamps everything but `publish_ns` and `deadline_missed`."""
-        budget, now_ns = self._budget, self._clock_ns()
+        budget, now_ns, posts = self._budget, self._clock_ns(), self._lineup.posts
         verdicts: dict[int, pb.Verdict] = {}
-        groups: dict[Path, list[tuple[int, Recipe]]] = {}
+        groups: dict[Placed, list[tuple[int, Recipe]]] = {}
         for index, piece in enumerate(observations):
             recipe = self._recipes.find(piece.inspection.line, piece.inspection.station, piece.product)
             ruling = _turned_away(piece, recipe, budget, now_ns)
             if recipe is None or ruling is not None:
                 verdicts[index] = blank_verdict(piece, recipe, ruling or NO_RECIPE)
             else:
-                groups.setdefault(recipe.bundle, []).append((index, recipe))
-        for folder, group in groups.items():
-            pieces = [observations[index] for index, _ in group]
-            found = self._examine(self._models[folder], pieces, [recipe for _, recipe in group], budget)
-            verdicts |= zip((index for index, _ in group), found, strict=True)
+                placed = post_of(posts, piece.inspection.line, recipe.name).judge_of(piece.inspection)
+                groups.setdefault(placed, []).append((index, recipe))
+        for placed, group in groups.items():
+            verdicts |= self._group(placed, group, observations, budget)
         decision_ns = self._clock_ns()
         for verdict in verdicts.values():
             verdict.decision_ns = decision_ns
         return [verdicts[index] for index in range(len(observations))]
+
+    def shadows(self, observations: Sequence[Observation], verdicts: Sequence[pb.Verdict]) -> dict[int, pb.Verdict]:
+        """By index, what models that judge beside the live ones say of the pieces that these looked at; no evidence."""
+        posts = self._lineup.posts
+        groups: dict[Placed, list[tuple[int, Recipe]]] = {}
+        for index, (piece, verdict) in enumerate(zip(observations, verdicts, strict=True)):
+            recipe = self._recipes.find(piece.inspection.line, piece.inspection.station, piece.product)
+            placed = None if recipe is None else post_of(posts, piece.inspection.line, recipe.name).shadow
+            if recipe is not None and placed is not None and verdict.bundle:
+                plain = recipe.model_copy(update={"evidence": "never"})
+                groups.setdefault(placed, []).append((index, plain))
+        found: dict[int, pb.Verdict] = {}
+        for placed, group in groups.items():
+            found |= self._group(placed, group, observations, self._budget)
+        for verdict in found.values():
+            verdict.decision_ns, verdict.shadow = self._clock_ns(), True
+        return found
+
+    def _group(
+        self,
+        placed: Placed,
+        group: Sequence[tuple[int, Recipe]],
+        observations: Sequence[Observation],
+        budget: Budget,
+    ) -> dict[int, pb.Verdict]:
+        """Verdicts of the pieces that one model judges, by their index."""
+        pieces, recipes = [observations[index] for index, _ in group], [recipe for _, recipe in group]
+        verdicts = self._examine(placed.model, pieces, recipes, budget)
+        for verdict in verdicts:
+            verdict.deployment = placed.number
+        return dict(zip((index for index, _ in group), verdicts, strict=True))
 
     def _examine(
         self, model: Model, pieces: Sequence[Observation], recipes: Sequence[Recipe], budget: Budget
@@ -115,6 +144,16 @@ class RoutedJudge:
         for row in rows:
             _add_evidence(examination, row, verdicts[row], self._store)
         return verdicts
+
+
+def open_models(recipes: Iterable[Recipe], engine: EngineSettings) -> dict[Path, Model]:
+    """Every bundle that the recipes name, opened once. Raises BundleError, EngineError, ConfigError."""
+    book = list(recipes)
+    bundles = {folder: load(folder) for folder in sorted({recipe.bundle for recipe in book})}
+    problems = [problem for recipe in book for problem in misfits(recipe, bundles[recipe.bundle].schema)]
+    if problems:
+        raise ConfigError(problems)
+    return {folder: open_model(bundle, engine) for folder, bundle in bundles.items()}
 
 
 ABORTED = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_ABORTED)

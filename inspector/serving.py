@@ -70,6 +70,6 @@ def _models(service: Service, judge: RoutedJudge) -> ModelLookup:
 
     def model(line: str, station: str, product: str) -> GetModelResponse | None:
         recipe = service.recipes.find(line, station, product) or (only if not (line or station or product) else None)
-        return None if recipe is None else describe_model(recipe, judge.model(recipe))
+        return None if recipe is None else describe_model(recipe, judge.live(line, recipe))
 
     return model

@@ -1,6 +1,7 @@
 """Turns a folder into a bundle that may be trusted: schema, names, hashes. Opens no graph and knows no runtime."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +26,15 @@ class LoadedBundle:
     folder: Path
     schema: Bundle
     model_card: str
+    digest: str = ""
+    """SHA-256 in hex: see `digest_of`."""
 
     def path(self, file: str) -> Path:
         return self.folder / file
+
+    def file_fault(self, file: str) -> str:
+        """What is wrong with a file, compiled ones included; empty where it is as listed."""
+        return _file_fault(self.folder, file, self.schema.files[file])
 
 
 def load(folder: Path) -> LoadedBundle:
@@ -47,7 +54,17 @@ def _checked(folder: Path, content: bytes) -> LoadedBundle:
     _refuse(folder, _meanings(schema))
     _refuse(folder, _contents(folder, schema))
     card = folder / CARD_NAME
-    return LoadedBundle(folder, schema, card.read_text(encoding="utf-8") if CARD_NAME in schema.files else "")
+    text = card.read_text(encoding="utf-8") if CARD_NAME in schema.files else ""
+    return LoadedBundle(folder, schema, text, digest_of(schema))
+
+
+def digest_of(schema: Bundle) -> str:
+    """Names what judges: all that the manifest says, with the hash of every file but the model card, so that measuring
+    a bundle does not make another one of it. What a later version could say and this manifest does not leaves no trace.
+    """
+    content = schema.model_dump(mode="json", exclude_unset=True)
+    content["files"] = {name: digest.lower() for name, digest in schema.files.items() if name != CARD_NAME}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _refuse(folder: Path, findings: Iterator[str]) -> None:
@@ -93,15 +110,23 @@ def _named(schema: Bundle) -> Iterator[tuple[str, str]]:
 
 
 def _contents(folder: Path, schema: Bundle) -> Iterator[str]:
+    """Of all but compiled graphs: each of these is checked by whoever opens it, and costs the bundle one form only."""
+    compiled = {graph.file for form in schema.compiled for graph in form.graphs}
+    exported = {schema.head.file, *(expert.file for expert in schema.experts)}
     for name, expected in schema.files.items():
-        try:
-            with (folder / name).open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as exc:
-            yield f"file {name!r} cannot be read ({exc.strerror}); copy the whole folder again"
-            continue
-        if found != expected.lower():
-            yield f"file {name!r} has SHA-256 {found}, expected {expected}; copy the bundle again, or export it anew"
+        if (name not in compiled or name in exported) and (fault := _file_fault(folder, name, expected)):
+            yield fault
+
+
+def _file_fault(folder: Path, name: str, expected: str) -> str:
+    try:
+        with (folder / name).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as exc:
+        return f"file {name!r} cannot be read ({exc.strerror}); copy the whole folder again"
+    if found != expected.lower():
+        return f"file {name!r} has SHA-256 {found}, expected {expected}; copy the bundle again, or export it anew"
+    return ""
 
 
 def _meanings(schema: Bundle) -> Iterator[str]:

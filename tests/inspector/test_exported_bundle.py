@@ -53,7 +53,7 @@ def pieces(judge: RoutedJudge, num: int) -> list[Observation]:
     """Random images and noise; every third piece lacks its last sensor."""
     recipe = judge.recipe("l", "s", "p")
     assert recipe is not None
-    model, random, found = judge.model(recipe), np.random.default_rng(3), []
+    model, random, found = judge.live("line-1", recipe).model, np.random.default_rng(3), []
     for index in range(num):
         image = random.integers(0, 255, (120, 160, 3)).astype(np.uint8)
         clips = {}

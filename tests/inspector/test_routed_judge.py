@@ -413,7 +413,7 @@ def test_the_model_describes_itself(tmp_path: Path) -> None:
     judge = Bench(tmp_path).judge
     recipe = judge.recipe("line-1", "station-1", "cup")
     assert recipe is not None
-    answer = describe_model(recipe, judge.model(recipe))
+    answer = describe_model(recipe, judge.live("line-1", recipe))
     assert (answer.bundle, answer.engine, list(answer.classes)) == ("toy", "onnx/fp32", ["scratch", "rattle"])
     assert [(e.name, e.scout) for e in answer.experts] == [("top-thumb", True), ("top-full", False), ("mic-ear", True)]
     assert (answer.model_card, answer.recipe_version) == ("# Toy\n", "3")

@@ -1,0 +1,92 @@
+"""Says which model judges a piece: the live one of its recipe at its line, or the one on trial. Opens and runs nothing.
+
+One thread changes the line-up; judges take the posts once per call, so that no micro-batch sees two of them.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from inspector.model import Model
+from inspector.recipe.book import ANY
+from inspector.recipe.model import Recipe
+from streams.observation import InspectionId
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """A model and the deployment that put it there; 0 where the recipe itself names its bundle."""
+
+    model: Model
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A model that judges some pieces in place of the live one; with neither share nor stations it judges beside it."""
+
+    placed: Placed
+    share: float = 0.0
+    stations: frozenset[str] = frozenset()
+
+    @property
+    def is_shadow(self) -> bool:
+        return not self.share and not self.stations
+
+    def takes(self, inspection: InspectionId) -> bool:
+        """The same answer whenever, and by whomever, the piece is judged again."""
+        return inspection.station in self.stations or portion(inspection) < self.share
+
+
+def portion(inspection: InspectionId) -> float:
+    """Where an inspection falls between 0 and 1: evenly, and for ever the same."""
+    named = "\0".join((inspection.line, inspection.station, inspection.piece_id, str(inspection.pass_number)))
+    return int.from_bytes(hashlib.blake2b(named.encode(), digest_size=8).digest()) / 2**64
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What judges by one recipe at one line."""
+
+    live: Placed
+    trial: Trial | None = None
+
+    def judge_of(self, inspection: InspectionId) -> Placed:
+        return self.live if self.trial is None or not self.trial.takes(inspection) else self.trial.placed
+
+    @property
+    def shadow(self) -> Placed | None:
+        return self.trial.placed if self.trial is not None and self.trial.is_shadow else None
+
+
+class Place(NamedTuple):
+    """A recipe at a line; line `*` holds for lines that have no post of their own."""
+
+    line: str
+    recipe: str
+
+
+Posts = Mapping[Place, Post]
+
+
+class Lineup:
+    """All posts. `posts` is replaced whole and never changed."""
+
+    def __init__(self, posts: Posts) -> None:
+        self.posts: Posts = dict(posts)
+
+    @classmethod
+    def own(cls, recipes: Iterable[Recipe], models: Mapping[Path, Model]) -> "Lineup":
+        """Every recipe with the bundle that it names."""
+        placed = {folder: Placed(model) for folder, model in models.items()}
+        return cls({Place(ANY, recipe.name): Post(placed[recipe.bundle]) for recipe in recipes})
+
+    def set(self, place: Place, post: Post) -> None:
+        """Holds from the next call of a judge on. One thread only."""
+        self.posts = {**self.posts, place: post}
+
+
+def post_of(posts: Posts, line: str, recipe: str) -> Post:
+    return posts.get(Place(line, recipe)) or posts[Place(ANY, recipe)]
