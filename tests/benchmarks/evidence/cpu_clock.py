@@ -1,9 +1,8 @@
 """Measures what routing really saves: thread CPU of a test split, run by all experts and as routed, batch by batch.
 
 Everything runs on the calling thread. The two take turns on the same pieces, so that drift of the machine cancels, and
-of several rounds the cheapest counts. What could be saved is measured apart, call by call at the same batch sizes: a
-network at 320 px takes 2.2 ms a piece in batches of 8 and 4.4 in batches of 16, which outgrow the cache, so that shares
-of a full batch's cost would be no ideal.
+of several rounds the cheapest counts. What could be saved is measured apart, call by call at the same batch sizes: what
+a piece costs depends on how many are run together, so that shares of a full batch's cost would be no ideal.
 """
 
 import time

@@ -96,8 +96,7 @@ NOTES = (
     "sounds drawn apart; seeds pooled, a recording of several test splits drawn in all of them.",
     "CPU is that of the calling thread, ONNX Runtime with one thread, batches of 16 pieces, in turns with all experts; "
     "realised / ideal compares what was saved with what the experts' calls that were left out or made smaller cost by "
-    "themselves. Smaller batches are cheaper by the piece where 16 pictures outgrow the cache, and what that saves "
-    "counts as saved here and end to end, but not in (i) and (ii), which go by the costs that a bundle states.",
+    "themselves. (i) and (ii) go by the costs that a bundle states.",
     "End to end counts decoding from files, resizing, experts, head and routing.",
 )
 
