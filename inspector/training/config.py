@@ -160,7 +160,7 @@ class TrainConfig(Section):
     """Grouped folds of the training split, by which experts compete and training pieces are scored unseen."""
     experts: tuple[ExpertConfig, ...] = ()
     """Empty: experts that suit each camera and sensor compete. Those given here are all taken; they are fitted once,
-    and only pieces of the calibration split are scored, unless `cross_fit` asks for more."""
+    and only pieces of the calibration split are scored, unless `cross_fit` or their own `every_fold` asks for more."""
     cross_fit: bool = False
     refit: Literal["auto", "never"] = "auto"
     """`auto`: where the calibration split cannot certify what is asked and the encoders are quick to fit, they are
