@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "feedback": ("inspector.cli.watch", "Files what a person found about a piece."),
     "fit": ("inspector.cli.fitting", "Makes a bundle from good pieces alone: a cold start."),
     "gateway": ("inspector.cli.serving", "Serves verdicts over gRPC."),
+    "parity": ("inspector.cli.parity", "Counts decisions of a bundle's engines that differ from torch's."),
     "replay": ("inspector.cli.replay", "Publishes a data set as a line would."),
     "serve": ("inspector.cli.serving", "Runs worker, gateway and metrics in one process."),
     "simulate": ("inspector.cli.simulate", "Makes a synthetic line: a data set, or records into the log."),
@@ -28,7 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "watch": ("inspector.cli.watch", "Shows verdicts as they come, in a table."),
     "worker": ("inspector.cli.serving", "Judges pieces, without a gateway."),
 }
-_TRAINING = ("torch", "torchvision", "timm", "peft", "librosa", "sklearn", "soundfile", "onnxscript", "safetensors")
+_TRAINING = ("torch", "torchvision", "timm", "peft", "librosa", "sklearn", "onnxscript", "safetensors")
 
 
 class LazyGroup(click.Group):

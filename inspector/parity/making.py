@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from inspector.bundle.load import load
-from inspector.bundle.schema import MANIFEST_NAME, Bundle
+from inspector.bundle.schema import MANIFEST_NAME, Bundle, input_shape
 from inspector.engines.engine import Engine, EngineSettings, Port
 from inspector.engines.torch_oracle import TorchEngine
 from inspector.evaluation.observations import observe
@@ -22,7 +22,7 @@ from inspector.parity.archive import ParitySet, set_of
 from inspector.parity.content import ENOUGH_PIECES, SET_NAME, About
 from inspector.parity.judging import MAX_BATCH, Judgement, judge
 from inspector.parity.writing import Judged, write_set
-from inspector.training.export import Draft, FlatHead, input_shape
+from inspector.training.export import Draft, FlatHead
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,11 +74,17 @@ class Recipe(Table):
     certified_miss_rate: float | None = Field(default=None, gt=0, lt=1)
     """Share of defective pieces that may PASS, proven: where the bundle's certificate does not cover it, only what is
     surely good passes. None: the bundle's usual limits."""
+    parity_max_flips: Share = 0.002
+    """Share of the parity set's pieces, one at least, whose decision an engine may change; 0: none. Above it, or with a
+    defective piece that newly passes, the engine is refused."""
     deadline_s: float = Field(default=2.0, gt=0)
     """From the capture of the last frame to the verdict."""
     stale_after_s: float = Field(default=30.0, gt=0)
     """A piece that waited longer in the log is a backlog."""
     backlog: Literal["review", "judge"] = "review"
+    engine_fault: Literal["fall_back", "stop"] = "fall_back"
+    """When the device that judges fails: ONNX Runtime judges on, or the worker stops before it commits these pieces.
+    Falling back changes speed and, within the limits of the parity gate, no decision; a line that stops costs all."""
     evidence: Literal["not_pass", "always", "never"] = "not_pass"
     full_evidence_on_fail: bool = False
     """Runs the skipped experts too for a piece that fails early, so that its evidence is whole."""
