@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from inspector.engines.engine import Array, Engine, EngineError
+from inspector.engines.engine import Array, DeviceError, Engine, EngineError
 
 Item = TypeVar("Item")
 log = logging.getLogger("inspector.batching")
@@ -26,7 +26,10 @@ class Result:
 def run_batched(
     engine: Engine, items: Sequence[Item], feed: Callable[[Sequence[Item]], Mapping[str, Array]], max_batch: int
 ) -> list[Result]:
-    """One result per item, in their order. `feed` makes the graph's inputs; its ValueError is the item's failure."""
+    """One result per item, in their order. `feed` makes the graph's inputs; its ValueError is the item's failure.
+
+    Raises DeviceError.
+    """
     results: list[Result] = []
     for start in range(0, len(items), max_batch):
         results += _run(engine, items[start : start + max_batch], feed)
@@ -37,6 +40,8 @@ def _run(engine: Engine, items: Sequence[Item], feed: Callable[[Sequence[Item]],
     started_s = time.perf_counter()
     try:
         outputs = engine.run(feed(items))
+    except DeviceError:
+        raise  # No item is to blame, and none would fare better alone.
     except (EngineError, ValueError) as exc:
         if len(items) > 1:
             return [result for item in items for result in _run(engine, [item], feed)]

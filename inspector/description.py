@@ -2,12 +2,13 @@
 
 from inspector.deploy.lineup import Placed
 from inspector.findings import DIGEST_DIGITS
+from inspector.model_choice import standing
 from inspector.recipe.model import Recipe
 from protos.inspection.v1.service_pb2 import GetModelResponse, ModelExpert
 
 
 def describe_model(recipe: Recipe, placed: Placed) -> GetModelResponse:
-    model, schema = placed.model, placed.model.schema
+    model, schema = standing(placed.model), placed.model.schema
     return GetModelResponse(
         bundle=schema.name,
         bundle_version=schema.version,

@@ -1,15 +1,27 @@
 """Turns a bundle into a model: every graph open in an engine, and found to be what the bundle says. Judges nothing."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 
 from inspector.bundle.load import BundleError, LoadedBundle
 from inspector.bundle.schema import Bundle, Calibration, Expert, ImageInput
 from inspector.engines.engine import Engine, EngineSettings, Port
 from inspector.engines.factory import open_engine, trim_memory
+from inspector.engines.forms import check_compiled, compiled_form, engine_file, parts
+from inspector.engines.gpu_api import GpuApi
+from inspector.engines.tensorrt_gpu import TensorRtEngine, load_api
 
 Opener = Callable[[Path, EngineSettings], Engine]
+
+
+@dataclass(slots=True, eq=False)
+class Fallen:
+    """What judges in a model's place since its device failed; None as long as it has not."""
+
+    lock: Lock = field(default_factory=Lock)
+    model: "Model | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,27 +35,54 @@ class Model:
     head: Engine
     calibrations: Mapping[frozenset[str], Calibration]
     """By the experts that ran."""
+    settings: EngineSettings
+    fallen: Fallen = field(init=False, default_factory=Fallen, repr=False, compare=False)
 
     @property
     def schema(self) -> Bundle:
         return self.bundle.schema
 
 
-def open_model(bundle: LoadedBundle, settings: EngineSettings, opener: Opener = open_engine) -> Model:
+def open_model(
+    bundle: LoadedBundle, settings: EngineSettings, opener: Opener = open_engine, gpu: Callable[[], GpuApi] = load_api
+) -> Model:
     """Raises EngineError for a graph that cannot be loaded, BundleError for one that is not what the bundle says."""
     schema = bundle.schema
+    engines = _engines(bundle, settings, opener, gpu)
     model = Model(
         bundle=bundle,
-        engine=f"{settings.name}/{schema.provenance.get('precision', 'fp32')}",
-        experts={expert.name: opener(bundle.path(expert.file), settings) for expert in schema.experts},
-        head=opener(bundle.path(schema.head.file), settings),
+        engine=str(settings),
+        experts={expert.name: engines[expert.name] for expert in schema.experts},
+        head=engines["head"],
         calibrations={frozenset(calibration.experts): calibration for calibration in schema.calibrations},
+        settings=settings,
     )
     trim_memory()
     findings = list(_mismatches(model))
     if findings:
         raise BundleError("\n".join(f"bundle {bundle.folder}: {finding}" for finding in findings))
     return model
+
+
+def _engines(
+    bundle: LoadedBundle, settings: EngineSettings, opener: Opener, gpu: Callable[[], GpuApi]
+) -> dict[str, Engine]:
+    """By part. What a compiled form leaves out runs as exported in ONNX Runtime, the reference."""
+    check_compiled(bundle.schema, settings)
+    form = compiled_form(bundle.schema, settings)
+    graphs = {} if form is None else {graph.part: graph for graph in form.graphs}
+    exported = settings if form is None else replace(settings, name="onnx", precision="fp32")
+    api = gpu() if form is not None and form.engine == "tensorrt" else None
+    engines: dict[str, Engine] = {}
+    for part, file in parts(bundle.schema):
+        graph = graphs.get(part)
+        if graph is None:
+            engines[part] = opener(bundle.path(file), exported)
+        elif form is not None and api is not None:
+            engines[part] = TensorRtEngine(engine_file(bundle, form, graph), api)
+        else:
+            engines[part] = opener(bundle.path(graph.file), settings)
+    return engines
 
 
 def _mismatches(model: Model) -> Iterator[str]:

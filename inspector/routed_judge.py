@@ -5,7 +5,7 @@ Knows neither the log nor the wire; holds no state but its budget, so that worke
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from inspector.bundle.load import load
@@ -13,12 +13,13 @@ from inspector.bundle.schema import SignalInput
 from inspector.config.problems import ConfigError
 from inspector.decision import Ruling
 from inspector.deploy.lineup import Lineup, Placed, post_of
-from inspector.engines.engine import EngineSettings
+from inspector.engines.engine import DeviceError, EngineSettings
 from inspector.evidence import Picture, image_evidence, signal_evidence
 from inspector.evidence_store import EvidenceStore
 from inspector.examination import Examination
 from inspector.findings import blank_verdict, chief, verdict_of
-from inspector.model import Model, open_model
+from inspector.model import Model
+from inspector.model_choice import open_best, stand_in, standing
 from inspector.recipe.book import Recipes
 from inspector.recipe.fit import misfits
 from inspector.recipe.model import Recipe
@@ -29,7 +30,8 @@ from streams.observation import Closing, Observation
 
 @dataclass(frozen=True, slots=True)
 class JudgeSettings:
-    engine: EngineSettings = field(default_factory=EngineSettings)
+    engines: Sequence[EngineSettings] = (EngineSettings(),)
+    """The first that runs a bundle here judges with it."""
     max_batch: int = 16
     """Images or clips per run of an expert."""
 
@@ -61,7 +63,7 @@ class RoutedJudge:
     ) -> "RoutedJudge":
         """Opens every bundle once. Raises BundleError, EngineError, or ConfigError for a recipe that does not fit."""
         book = Recipes(recipes)
-        return cls(book, open_models(book, settings.engine), settings.max_batch, store, clock_ns)
+        return cls(book, open_models(book, settings.engines), settings.max_batch, store, clock_ns)
 
     def twin(self) -> "RoutedJudge":
         """A judge over the same line-up with a budget of its own: the line's overload is not the gateway's."""
@@ -136,6 +138,16 @@ class RoutedJudge:
     def _examine(
         self, model: Model, pieces: Sequence[Observation], recipes: Sequence[Recipe], budget: Budget
     ) -> list[pb.Verdict]:
+        """Pieces that a device failed on are judged again by what stands in for it. Raises DeviceError: see there."""
+        model = standing(model)
+        try:
+            return self._examine_with(model, pieces, recipes, budget)
+        except DeviceError as fault:
+            return self._examine_with(stand_in(model, recipes, fault), pieces, recipes, budget)
+
+    def _examine_with(
+        self, model: Model, pieces: Sequence[Observation], recipes: Sequence[Recipe], budget: Budget
+    ) -> list[pb.Verdict]:
         examination = Examination(model, pieces, self._max_batch)
         findings = route(examination, recipes, budget, self._thrift)
         verdicts = [verdict_of(examination, row, recipes[row], findings[row]) for row in range(len(pieces))]
@@ -146,14 +158,14 @@ class RoutedJudge:
         return verdicts
 
 
-def open_models(recipes: Iterable[Recipe], engine: EngineSettings) -> dict[Path, Model]:
+def open_models(recipes: Iterable[Recipe], engines: Sequence[EngineSettings]) -> dict[Path, Model]:
     """Every bundle that the recipes name, opened once. Raises BundleError, EngineError, ConfigError."""
     book = list(recipes)
     bundles = {folder: load(folder) for folder in sorted({recipe.bundle for recipe in book})}
     problems = [problem for recipe in book for problem in misfits(recipe, bundles[recipe.bundle].schema)]
     if problems:
         raise ConfigError(problems)
-    return {folder: open_model(bundle, engine) for folder, bundle in bundles.items()}
+    return {folder: open_best(bundle, engines) for folder, bundle in bundles.items()}
 
 
 ABORTED = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_ABORTED)

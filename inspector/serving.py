@@ -10,7 +10,6 @@ from inspector.budget import BudgetSettings, PriceControl
 from inspector.config.opening import open_log
 from inspector.config.service import Service
 from inspector.description import describe_model
-from inspector.engines.engine import EngineSettings
 from inspector.evidence_store import EvidenceStore
 from inspector.gateway.server import Backend, Gateway
 from inspector.gateway.service import ModelLookup
@@ -25,7 +24,7 @@ def open_judge(service: Service) -> RoutedJudge:
     """Opens every bundle that the recipes name. Raises BundleError, EngineError, ConfigError."""
     worker, evidence = service.config.worker, service.config.evidence
     store = None if evidence is None else EvidenceStore(evidence.folder, evidence.max_bytes)
-    settings = JudgeSettings(EngineSettings(worker.engine, worker.threads), worker.max_batch)
+    settings = JudgeSettings(worker.wishes, worker.max_batch)
     return RoutedJudge.from_recipes(service.recipes, settings, store)
 
 

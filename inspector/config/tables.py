@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
+from inspector.engines.engine import EngineSettings
 from inspector.gateway.settings import GatewaySettings, TlsFiles
 from streams.assembly import JoinSettings
 
@@ -117,12 +118,27 @@ class JoinTable(Table):
         return JoinSettings(**self.model_dump())
 
 
+EngineWish = Literal[
+    "tensorrt/fp32", "tensorrt/fp16", "tensorrt/int8", "openvino/fp32", "openvino/int8", "onnx/fp32", "onnx/int8"
+]
+DEFAULT_ENGINES: tuple[EngineWish, ...] = (
+    "tensorrt/fp16",
+    "tensorrt/int8",
+    "tensorrt/fp32",
+    "openvino/int8",
+    "onnx/int8",
+    "onnx/fp32",
+)
+"""By speed as a rule; openvino/fp32, which needs no compiling, would shadow what lies behind it."""
+
+
 class WorkerTable(Table):
     """How a worker works."""
 
     name: Name = "worker-1"
     """Unique among the group's workers and the same after a restart."""
-    engine: Literal["onnx", "openvino", "tensorrt"] = "onnx"
+    engines: tuple[EngineWish, ...] = Field(default=DEFAULT_ENGINES, min_length=1)
+    """The first that a bundle is compiled for and that runs on this machine judges."""
     threads: int = Field(default=1, ge=1, le=256)
     """Threads of each engine session."""
     max_batch: int = Field(default=16, ge=1, le=256)
@@ -138,6 +154,10 @@ class WorkerTable(Table):
     record to its decision is longer; without it latency moves no price."""
     max_cpu_share: float | None = Field(default=None, gt=0, le=256)
     """The same for the CPU that judging takes, 1 being one core."""
+
+    @property
+    def wishes(self) -> tuple[EngineSettings, ...]:
+        return tuple(EngineSettings.parse(wish, self.threads) for wish in self.engines)
 
     @model_validator(mode="after")
     def _limits_in_order(self) -> Self:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+
+from inspector.bundle.schema import Precision
 
 Array = NDArray[np.float32]
 EngineName = Literal["onnx", "openvino", "torch", "tensorrt"]
@@ -13,6 +15,30 @@ EngineName = Literal["onnx", "openvino", "torch", "tensorrt"]
 
 class EngineError(RuntimeError):
     """A graph could not be loaded or run."""
+
+
+class ForeignEngineError(EngineError):
+    """A compiled file is altered, truncated, or of another compiler or version: the runtime never sees it."""
+
+
+class DeviceError(EngineError):
+    """The device or its runtime failed, not the input: another engine can judge the same pieces."""
+
+
+class NoDriverError(DeviceError):
+    """No runtime library, no driver or no device here."""
+
+
+class WrongDeviceError(DeviceError):
+    """The device's compute capability is none that the engine was built for."""
+
+
+class DeviceMemoryError(DeviceError):
+    """The device's memory does not suffice."""
+
+
+class LostDeviceError(DeviceError):
+    """CUDA answers every call of this process with an error from now on."""
 
 
 class Port(NamedTuple):
@@ -32,11 +58,38 @@ class Engine(Protocol):
     def outputs(self) -> Sequence[Port]: ...
 
     def run(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
-        """All outputs by name. Raises EngineError."""
+        """All outputs by name. Raises EngineError; DeviceError where the inputs are not to blame."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
+    """One way to run a bundle."""
+
     name: EngineName = "onnx"
     threads: int = 1
     """Threads of each graph's session."""
+    precision: Precision = "fp32"
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.precision}"
+
+    @classmethod
+    def parse(cls, wish: str, threads: int = 1) -> "EngineSettings":
+        """From words such as onnx/int8. Raises ValueError."""
+        name, _, precision = wish.partition("/")
+        if name not in get_args(EngineName) or precision not in get_args(Precision):
+            raise ValueError(f"{wish!r} is no engine; write engine/precision, such as onnx/int8 or tensorrt/fp16")
+        return cls(cast(EngineName, name), threads, cast(Precision, precision))
+
+
+def check_inputs(runtime: str, ports: Sequence[Port], inputs: Mapping[str, Array]) -> None:
+    """For runtimes that run a dynamic graph on sizes that its input does not allow. Raises EngineError."""
+    for port in ports:
+        value = inputs.get(port.name)
+        shape = None if value is None else value.shape
+        if (
+            shape is None
+            or len(shape) != len(port.shape)
+            or any(want is not None and size != want for size, want in zip(shape, port.shape, strict=True))
+        ):
+            raise EngineError(f"{runtime}: input {port.name!r} has shape {shape}, expected {port.shape}")

@@ -1,4 +1,4 @@
-"""Opens the engine that the configuration names, and gives freed memory back. Knows no bundle."""
+"""Opens an ONNX graph in the runtime that is asked for, and gives freed memory back. Knows no bundle."""
 
 import ctypes
 import gc
@@ -11,26 +11,27 @@ from inspector.engines.onnx_runtime import OnnxEngine
 
 def open_engine(path: Path, settings: EngineSettings) -> Engine:
     """Raises EngineError where the engine is not to be had here, or refuses the graph."""
+    check_installed(settings)
     match settings.name:
         case "onnx":
             return OnnxEngine(path, settings.threads)
         case "openvino":
-            return _open_openvino(path, settings.threads)
+            from inspector.engines.openvino_cpu import OpenVinoEngine
+
+            return OpenVinoEngine(path, settings.threads)
         case "torch":
             raise EngineError(
                 "engine 'torch' runs modules, and a bundle holds none: it is the oracle of training and tests; "
-                'set engine = "onnx" or "openvino"'
+                "set onnx/fp32 or openvino/fp32"
             )
         case "tensorrt":
-            raise EngineError('engine \'tensorrt\' is not yet part of this version; set engine = "onnx" or "openvino"')
+            raise EngineError(f"{path.name} is no TensorRT engine; inspector compile BUNDLE --engine tensorrt")
 
 
-def _open_openvino(path: Path, threads: int) -> Engine:
-    if importlib.util.find_spec("openvino") is None:
-        raise EngineError("engine 'openvino' is not installed; install it: in the checkout, pip install '.[openvino]'")
-    from inspector.engines.openvino_cpu import OpenVinoEngine
-
-    return OpenVinoEngine(path, threads)
+def check_installed(settings: EngineSettings) -> None:
+    """Raises EngineError for a runtime that is an extra, and absent."""
+    if settings.name == "openvino" and importlib.util.find_spec("openvino") is None:
+        raise EngineError("OpenVINO is not installed; in the checkout, pip install '.[openvino]'")
 
 
 def trim_memory() -> None:

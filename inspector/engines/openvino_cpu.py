@@ -1,4 +1,7 @@
-"""Runs a graph with OpenVINO on the CPU, in float32 throughout. Imported only where the configuration asks for it."""
+"""Runs a graph with OpenVINO on the CPU: in float32, and in INT8 where the graph is quantised.
+
+Imported only where a form of a bundle for it is opened.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +9,7 @@ from threading import Lock
 
 import openvino as ov
 
-from inspector.engines.engine import Array, EngineError, Port
+from inspector.engines.engine import Array, EngineError, Port, check_inputs
 
 
 class OpenVinoEngine:
@@ -28,25 +31,13 @@ class OpenVinoEngine:
         self.outputs = tuple(_port(node) for node in self._model.outputs)
 
     def run(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
-        for port in self.inputs:
-            _check(port, inputs.get(port.name))
+        check_inputs("OpenVINO", self.inputs, inputs)
         with self._lock:
             try:
                 results = self._request.infer(dict(inputs))
             except RuntimeError as exc:
                 raise EngineError(f"OpenVINO: {exc}") from exc
             return {port.name: results[index].copy() for index, port in enumerate(self.outputs)}
-
-
-def _check(port: Port, value: Array | None) -> None:
-    """OpenVINO itself runs a dynamic graph on sizes that its input does not allow."""
-    shape = None if value is None else value.shape
-    if (
-        shape is None
-        or len(shape) != len(port.shape)
-        or any(want is not None and size != want for size, want in zip(shape, port.shape, strict=True))
-    ):
-        raise EngineError(f"OpenVINO: input {port.name!r} has shape {shape}, expected {port.shape}")
 
 
 def _port(node: ov.ConstOutput) -> Port:

@@ -56,7 +56,7 @@ class Told(NamedTuple):
 def contributions(model: Model, root: Path, rows: Sequence[PieceRow], seed: int) -> Contributions | None:
     """None where no verdict compares modalities."""
     pieces = [observe(root, row) for row in rows]
-    judge = RoutedJudge.from_recipes([_recipe(model)], JudgeSettings(EngineSettings("onnx", threads=1)))
+    judge = RoutedJudge.from_recipes([_recipe(model)], JudgeSettings([EngineSettings("onnx", threads=1)]))
     everything = [Told(*found) for found in zip(rows, pieces, judge.judge(pieces), strict=True)]
     told = [found for found in everything if any(m.HasField("contribution") for m in found.verdict.modalities)]
     if not told:

@@ -44,7 +44,7 @@ def test_a_file_that_is_no_graph_is_an_engine_error(tmp_path: Path, name: Engine
 
 
 @pytest.mark.parametrize(
-    ("name", "finding"), [("tensorrt", "not yet part of this version"), ("torch", "a bundle holds none")]
+    ("name", "finding"), [("tensorrt", "is no TensorRT engine"), ("torch", "a bundle holds none")]
 )
 def test_engines_that_bundles_cannot_have_say_so(tmp_path: Path, name: EngineName, finding: str) -> None:
     with pytest.raises(EngineError, match=finding):

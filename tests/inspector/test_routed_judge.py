@@ -359,7 +359,7 @@ def test_openvino_decides_alike(tmp_path: Path) -> None:
     recipe, pieces = toy_recipe(write_toy_bundle(tmp_path)), mixed(8)
     found = []
     for name in ("onnx", "openvino"):
-        settings = JudgeSettings(EngineSettings("onnx" if name == "onnx" else "openvino"))
+        settings = JudgeSettings([EngineSettings("onnx" if name == "onnx" else "openvino")])
         found.append(RoutedJudge.from_recipes([recipe], settings, clock_ns=lambda: NOW_NS).judge(pieces))
     assert facts(found[0]) == facts(found[1])
     np.testing.assert_allclose([v.defect_score for v in found[0]], [v.defect_score for v in found[1]], atol=1e-5)

@@ -1,0 +1,70 @@
+"""Says of each form that a bundle may run in whether this machine can run it, and why not. Starts nothing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from inspector.bundle.load import LoadedBundle
+from inspector.bundle.schema import Compiled
+from inspector.engines.device import find_device, memory_words
+from inspector.engines.engine import DeviceMemoryError, EngineError, EngineSettings, ForeignEngineError
+from inspector.engines.engine_file import check_compiler, check_target, read_engine
+from inspector.engines.factory import check_installed
+from inspector.engines.forms import check_compiled, compiled_form, engine_file
+from inspector.engines.gpu_api import GpuApi
+from inspector.engines.tensorrt_gpu import load_api
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One line of the table."""
+
+    settings: EngineSettings
+    why_not: str
+    """With the remedy; empty where this machine can run it."""
+
+
+def options(
+    bundle: LoadedBundle, wishes: Sequence[EngineSettings], gpu: Callable[[], GpuApi] = load_api
+) -> list[Option]:
+    """One per wish, in their order."""
+    return [Option(wish, _why_not(bundle, wish, gpu)) for wish in wishes]
+
+
+def _why_not(bundle: LoadedBundle, wish: EngineSettings, gpu: Callable[[], GpuApi]) -> str:
+    try:
+        check(bundle, wish, gpu)
+    except EngineError as exc:
+        return one_line(exc)
+    return ""
+
+
+def check(bundle: LoadedBundle, wish: EngineSettings, gpu: Callable[[], GpuApi] = load_api) -> None:
+    """Raises EngineError where this machine cannot run the bundle so, as far as can be told without trying."""
+    check_compiled(bundle.schema, wish)
+    check_installed(wish)
+    form = compiled_form(bundle.schema, wish)
+    if form is None:
+        return
+    if form.engine == "tensorrt":
+        _check_gpu(form, gpu())
+    for graph in form.graphs:
+        if form.engine == "tensorrt":
+            read_engine(engine_file(bundle, form, graph))
+        elif fault := bundle.file_fault(graph.file):
+            raise ForeignEngineError(fault)
+
+
+def _check_gpu(form: Compiled, api: GpuApi) -> None:
+    device = find_device(api.cuda)
+    check_compiler(form.compiler, api.compiler)
+    check_target(form.targets, device.capability)
+    needed = sum(graph.num_bytes for graph in form.graphs)
+    if needed > device.free_bytes:
+        found = (
+            f"its engines take {needed / 2**20:.0f} MiB, and {device.free_bytes / 2**20:.0f} MiB of the GPU are free"
+        )
+        raise DeviceMemoryError(memory_words(found))
+
+
+def one_line(exc: Exception) -> str:
+    return " ".join(str(exc).split())

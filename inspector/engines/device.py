@@ -1,0 +1,69 @@
+"""Turns CUDA's answers into a device or an error that says what helps. Knows no engine."""
+
+from typing import NamedTuple
+
+from inspector.engines.engine import DeviceMemoryError, LostDeviceError, NoDriverError
+from inspector.engines.gpu_api import Cuda
+
+OUT_OF_MEMORY = 2
+"""cudaErrorMemoryAllocation"""
+NO_DEVICE = 100
+"""cudaErrorNoDevice"""
+DRIVER_TOO_OLD = 35
+"""cudaErrorInsufficientDriver: also what CUDA answers where there is no driver at all."""
+INSTALL_DRIVER = "install NVIDIA's driver, and give a container the device (docker run --gpus all)"
+
+
+class Device(NamedTuple):
+    name: str
+    capability: str
+    """Compute capability, such as 8.9."""
+    driver: str
+    """CUDA version that the driver serves, such as 13.0."""
+    free_bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.name}, compute capability {self.capability}, driver for CUDA {self.driver}"
+
+
+def checked(cuda: Cuda, what: str, error: int) -> None:
+    """Raises DeviceMemoryError or LostDeviceError where a CUDA call failed."""
+    if error == 0:
+        return
+    words = f"{what}: {error_words(cuda, error)}"
+    if error == OUT_OF_MEMORY:
+        raise DeviceMemoryError(memory_words(words))
+    raise LostDeviceError(
+        f"{words}; this process has lost the device: restart the service, and look for Xid in the kernel's log"
+    )
+
+
+def error_words(cuda: Cuda, error: int) -> str:
+    name, text = cuda.cudaGetErrorName(error)[1], cuda.cudaGetErrorString(error)[1]
+    return f"{name.decode()} ({text.decode()})"
+
+
+def memory_words(found: str) -> str:
+    return f"{found}; free memory of the GPU from other processes, or compile for smaller batches"
+
+
+def find_device(cuda: Cuda) -> Device:
+    """The first device. Raises NoDriverError, DeviceMemoryError, LostDeviceError."""
+    error, count = cuda.cudaGetDeviceCount()
+    version_error, version = cuda.cudaDriverGetVersion()
+    if error == DRIVER_TOO_OLD and (version_error != 0 or version == 0):
+        raise NoDriverError(f"no CUDA driver (libcuda.so.1 not found); {INSTALL_DRIVER}")
+    if error == DRIVER_TOO_OLD:
+        raise NoDriverError(f"the driver serves CUDA {_version(version)}, which is too old; {INSTALL_DRIVER}")
+    if error == NO_DEVICE or (error == 0 and count == 0):
+        raise NoDriverError(f"the CUDA driver finds no device; {INSTALL_DRIVER}")
+    checked(cuda, "count devices", error)
+    error, found = cuda.cudaGetDeviceProperties(0)
+    checked(cuda, "read the device's properties", error)
+    error, free_bytes, _ = cuda.cudaMemGetInfo()
+    checked(cuda, "read the device's memory", error)
+    return Device(found.name.decode(), f"{found.major}.{found.minor}", _version(version), free_bytes)
+
+
+def _version(number: int) -> str:
+    return f"{number // 1000}.{number % 1000 // 10}"

@@ -1,0 +1,81 @@
+"""Turns a compiled file into bytes that a TensorRT runtime may be given, or refuses it. Knows no device call.
+
+Runtimes trust what they deserialise, so everything is checked before: hash, compiler, header, targets.
+"""
+
+import hashlib
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inspector.engines.engine import ForeignEngineError, WrongDeviceError
+
+RTX_MAGIC = b"vtrt"
+_RTX_HEADER = struct.Struct("<4s4xQQ4B")
+"""Magic, form of the header, length of the file, version; as engines of 1.6.1 and 1.7.1 begin."""
+COMPILE_AGAIN = "compile the bundle again: inspector compile BUNDLE --engine tensorrt"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFile:
+    """A graph as TensorRT compiled it, and what the bundle says of it."""
+
+    path: Path
+    sha256: str
+    compiler: str
+    """Distribution and version."""
+    targets: tuple[str, ...]
+    batches: tuple[int, ...]
+
+
+def check_compiler(compiled_by: str, here: str) -> None:
+    """Engines run with the very version that built them."""
+    if compiled_by != here:
+        raise ForeignEngineError(
+            f"compiled by {compiled_by}, and here is {here}; install that version or compile again"
+        )
+
+
+def check_target(targets: Sequence[str], capability: str) -> None:
+    if capability not in targets:
+        raise WrongDeviceError(
+            f"compiled for compute capability {', '.join(targets)}, and this GPU has {capability}; "
+            f"{COMPILE_AGAIN} --target {capability}"
+        )
+
+
+def read_engine(file: EngineFile) -> bytes:
+    """The bytes that were checked are those that are returned. Raises ForeignEngineError."""
+    try:
+        content = file.path.read_bytes()
+    except OSError as exc:
+        raise ForeignEngineError(f"{file.path.name}: cannot be read ({exc.strerror}); copy the bundle again") from exc
+    found = hashlib.sha256(content).hexdigest()
+    if found != file.sha256.lower():
+        raise ForeignEngineError(
+            f"{file.path.name} is altered or truncated: SHA-256 {found}, expected {file.sha256}; copy the bundle again"
+        )
+    fault = header_fault(content, file.compiler)
+    if fault is not None:
+        raise ForeignEngineError(f"{file.path.name} {fault}; {COMPILE_AGAIN}")
+    return content
+
+
+def header_fault(content: bytes, compiler: str) -> str | None:
+    """What is wrong with the header of an engine said to be of this compiler; None where nothing is."""
+    distribution, _, version = compiler.partition(" ")
+    is_rtx = content.startswith(RTX_MAGIC)
+    if is_rtx != (distribution == "tensorrt-rtx"):
+        return f"is {'an' if is_rtx else 'no'} engine of TensorRT for RTX, and the bundle says {compiler}"
+    if not is_rtx:
+        return None
+    if len(content) < _RTX_HEADER.size:
+        return f"has {len(content)} bytes, fewer than its header"
+    _, _, size, *numbers = _RTX_HEADER.unpack_from(content)
+    built_by = ".".join(map(str, numbers))
+    if size != len(content):
+        return f"has {len(content)} bytes, and its header says {size}"
+    if built_by != version:
+        return f"was built by version {built_by}, and the bundle says {version}"
+    return None

@@ -1,0 +1,220 @@
+"""Runs a graph that TensorRT compiled, on the first GPU. The only module that imports TensorRT or cuda-bindings.
+
+Buffers are allocated once for every bucket of batch sizes; one stream; every batch is waited for.
+"""
+
+import importlib
+import importlib.util
+import re
+import weakref
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar, cast
+
+import numpy as np
+
+from inspector.engines.device import find_device, memory_words
+from inspector.engines.engine import (
+    Array,
+    DeviceError,
+    DeviceMemoryError,
+    EngineError,
+    NoDriverError,
+    Port,
+    check_inputs,
+)
+from inspector.engines.engine_file import COMPILE_AGAIN, EngineFile, check_compiler, check_target, read_engine
+from inspector.engines.gpu_api import Context, Cuda, CudaEngine, Distribution, GpuApi, Logger, RuntimeCache, TensorRt
+from inspector.engines.gpu_buffers import Buffer, Stream
+from inspector.engines.kernel_cache import cache_path, drop_cache, read_cache, write_cache
+
+Found = TypeVar("Found")
+_MODULES: tuple[tuple[str, Distribution], ...] = (
+    ("tensorrt_rtx", "tensorrt-rtx"),
+    ("tensorrt_rtx_bindings", "tensorrt-rtx"),
+    ("tensorrt", "tensorrt"),
+)
+_MEMORY = re.compile(r"out.?of.?memory|could not be allocated|bad_alloc", re.IGNORECASE)
+
+
+def load_tensorrt() -> tuple[Distribution, TensorRt]:
+    """Which TensorRT is here; needs no GPU. Raises NoDriverError where none is, or its libraries are absent."""
+    for module, distribution in _MODULES:
+        if importlib.util.find_spec(module) is None:
+            continue
+        try:
+            return distribution, cast(TensorRt, importlib.import_module(module))
+        except (ImportError, OSError) as exc:
+            raise NoDriverError(f"{module} cannot be loaded ({exc}); install {distribution} again") from exc
+    raise NoDriverError("TensorRT is not installed; pip install tensorrt-rtx, or tensorrt")
+
+
+def load_api() -> GpuApi:
+    """The real libraries. Raises NoDriverError where one is not installed."""
+    distribution, trt = load_tensorrt()
+    try:
+        cuda = importlib.import_module("cuda.bindings.runtime")
+    except ImportError as exc:
+        raise NoDriverError(f"cuda-bindings cannot be loaded ({exc}); pip install cuda-bindings") from exc
+    return GpuApi(distribution, trt, cast(Cuda, cuda))
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """All buffers for one batch size."""
+
+    size: int
+    inputs: Mapping[str, Buffer]
+    outputs: Mapping[str, Buffer]
+
+
+class TensorRtEngine:
+    """Freed by `close`, or with its last reference."""
+
+    def __init__(self, file: EngineFile, api: GpuApi) -> None:
+        """Raises ForeignEngineError before the runtime has seen anything of the file; then DeviceError."""
+        self._name, self._api = file.path.name, api
+        check_compiler(file.compiler, api.compiler)
+        content = read_engine(file)
+        device = find_device(api.cuda)
+        check_target(file.targets, device.capability)
+        self._lock, self._words = Lock(), deque[str](maxlen=4)
+        with ExitStack() as stack:
+            self._stream = stack.enter_context(closing(Stream(api.cuda)))
+            self._runtime = api.trt.Runtime(_listener(api, self._words))
+            self._engine = self._present(self._runtime.deserialize_cuda_engine(content), "cannot be deserialised")
+            self.inputs, self.outputs = self._ports(is_input=True), self._ports(is_input=False)
+            kernels = _Kernels(api, self._engine, cache_path(file.path, file.sha256, device, api.compiler))
+            self._context = self._present(kernels.context(), "gets no execution context")
+            self._buckets = [self._bucket(size) for size in sorted(file.batches)]
+            self._warm_up()
+            kernels.keep()
+            stack.pop_all()
+        self.close = weakref.finalize(self, self._stream.close)
+
+    def run(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+        check_inputs("TensorRT", self.inputs, inputs)
+        sizes = {len(inputs[port.name]) for port in self.inputs}
+        if len(sizes) != 1 or 0 in sizes:
+            raise EngineError(f"TensorRT: inputs of {self._name} have batches of {sorted(sizes)}, expected one size")
+        num, most = sizes.pop(), self._buckets[-1].size
+        with self._lock:
+            parts = [self._run(inputs, slice(start, min(start + most, num))) for start in range(0, num, most)]
+        return {port.name: np.concatenate([part[port.name] for part in parts]) for port in self.outputs}
+
+    def _run(self, inputs: Mapping[str, Array], rows: slice) -> Mapping[str, Array]:
+        """A batch between two buckets is filled up with zeros: few shapes mean few kernels, and rows stand alone."""
+        if not self.close.alive:
+            raise EngineError(f"TensorRT: {self._name} is closed; open the bundle again")
+        num = rows.stop - rows.start
+        bucket = next(bucket for bucket in self._buckets if bucket.size >= num)
+        for port in self.inputs:
+            host = bucket.inputs[port.name].host
+            host[:num], host[num:] = inputs[port.name][rows], 0
+        self._execute(bucket)
+        return {name: buffer.host[:num].copy() for name, buffer in bucket.outputs.items()}
+
+    def _execute(self, bucket: Bucket) -> None:
+        self._words.clear()
+        for name, buffer in bucket.inputs.items():
+            self._shape(name, buffer.host.shape)
+            self._stream.upload(buffer)
+        for name, buffer in (*bucket.inputs.items(), *bucket.outputs.items()):
+            if not self._context.set_tensor_address(name, buffer.address):
+                raise self._fault(f"refuses the address of {name!r}")
+        if not self._context.execute_async_v3(self._stream.handle):
+            self._stream.wait()  # A lost device says so here, and more clearly.
+            raise self._fault("does not run")
+        for buffer in bucket.outputs.values():
+            self._stream.download(buffer)
+        self._stream.wait()
+
+    def _warm_up(self) -> None:
+        """Kernels are made and loaded at the first run of each shape: the first piece shall not wait for them."""
+        for bucket in self._buckets:
+            self._execute(bucket)
+
+    def _ports(self, *, is_input: bool) -> tuple[Port, ...]:
+        trt, engine, ports = self._api.trt, self._engine, []
+        for name in map(engine.get_tensor_name, range(engine.num_io_tensors)):
+            if engine.get_tensor_dtype(name) != trt.DataType.FLOAT:
+                kind = engine.get_tensor_dtype(name)
+                raise EngineError(f"{self._name}: {name!r} is {kind}, expected FLOAT; {COMPILE_AGAIN}")
+            if (engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT) is is_input:
+                shape = engine.get_tensor_shape(name)
+                ports.append(Port(name, tuple(None if size < 0 else size for size in shape)))
+        return tuple(ports)
+
+    def _bucket(self, size: int) -> Bucket:
+        """Inputs have no free size but the batch; outputs follow from them."""
+        inputs = {}
+        for port in self.inputs:
+            shape = (size, *(length or 0 for length in port.shape[1:]))
+            self._shape(port.name, shape)
+            inputs[port.name] = self._stream.buffer(shape)
+        outputs = {}
+        for port in self.outputs:
+            outputs[port.name] = self._stream.buffer(self._context.get_tensor_shape(port.name))
+        return Bucket(size, inputs, outputs)
+
+    def _shape(self, name: str, shape: Sequence[int]) -> None:
+        if not self._context.set_input_shape(name, tuple(shape)):
+            raise self._fault(f"refuses shape {tuple(shape)} for {name!r}")
+
+    def _present(self, found: Found | None, fault: str) -> Found:
+        if found is None:
+            raise self._fault(fault)
+        return found
+
+    def _fault(self, what: str) -> DeviceError:
+        words = f"TensorRT: {self._name} {what}: {' | '.join(self._words) or 'the runtime gives no reason'}"
+        if _MEMORY.search(words):
+            return DeviceMemoryError(memory_words(words))
+        return DeviceError(f"{words}; {COMPILE_AGAIN}")
+
+
+class _Kernels:
+    """How an engine's context is made: TensorRT for RTX compiles kernels for the device and keeps them in a cache."""
+
+    def __init__(self, api: GpuApi, engine: CudaEngine, path: Path) -> None:
+        self._api, self._engine, self._path = api, engine, path
+        self._cache: RuntimeCache | None = None
+        self._found: bytes | None = None
+
+    def context(self) -> Context | None:
+        if self._api.distribution != "tensorrt-rtx":
+            return self._engine.create_execution_context()
+        config = self._engine.create_runtime_config()
+        # LAZY, its default, changes kernels while the line runs, and scores with them.
+        config.dynamic_shapes_kernel_specialization_strategy = (
+            self._api.trt.DynamicShapesKernelSpecializationStrategy.EAGER
+        )
+        self._cache = config.create_runtime_cache()
+        self._found = read_cache(self._path)
+        if self._found is not None and not self._cache.deserialize(self._found):
+            drop_cache(self._path, "is not of this device, driver or version")
+            self._found = None
+        config.set_runtime_cache(self._cache)
+        return self._engine.create_execution_context(config)
+
+    def keep(self) -> None:
+        """Called when every shape has run once."""
+        blob = None if self._cache is None else bytes(self._cache.serialize())
+        if blob is not None and blob != self._found:
+            write_cache(self._path, blob)
+
+
+def _listener(api: GpuApi, words: deque[str]) -> Logger:
+    """Keeps what the runtime says of errors, for the message of an exception."""
+    base = api.trt.ILogger
+
+    class Listener(base):  # type: ignore[misc, valid-type]  # the class is known when the library is
+        def log(self, severity: object, msg: str) -> None:
+            if severity in (base.ERROR, base.INTERNAL_ERROR):
+                words.append(msg)
+
+    return Listener()
