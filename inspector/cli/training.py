@@ -108,9 +108,9 @@ def train(
         if checkpoint is not None:
             save_checkpoint(checkpoint, training.draft)
         write_bundle(bundle, training.draft)
-        pieces = _add_parity(bundle, training.draft, manifest, parity_pieces, Bars(bars))
-    for finding in (*training.findings, *pieces):
+    for finding in training.findings:
         click.echo(finding)
+    _add_parity(bundle, training.draft, manifest, parity_pieces)
     click.echo(f"bundle {training.draft.name} {training.draft.version} is in {bundle}")
 
 
@@ -180,17 +180,15 @@ def export(checkpoint: Path, bundle: Path, manifest: Path | None, parity_pieces:
     draft = load_checkpoint(checkpoint)
     write_bundle(bundle, draft)
     if manifest is not None:
-        with progress_bars() as bars:
-            pieces = _add_parity(bundle, draft, manifest, parity_pieces, Bars(bars))
-        for finding in pieces:
-            click.echo(finding)
+        _add_parity(bundle, draft, manifest, parity_pieces)
     click.echo(f"bundle {draft.name} {draft.version} is in {bundle}")
 
 
-def _add_parity(bundle: Path, draft: Draft, manifest: Path, num_pieces: int, bars: Bars) -> list[str]:
-    """Sentences for people."""
+def _add_parity(bundle: Path, draft: Draft, manifest: Path, num_pieces: int) -> None:
     drawing = Drawing(num_pieces, int(draft.provenance.get("seed", 0)))
-    found = add_parity_set(bundle, draft, manifest, drawing, partial(bars, "parity set"))
+    with progress_bars() as bars:
+        found = add_parity_set(bundle, draft, manifest, drawing, partial(Bars(bars), "parity set"))
     about, num = found.about, len(found.pieces)
-    kept = f"Parity set: {num} calibration pieces, {about.num_nearest} of them nearest the limits."
-    return [kept, *([few(num, about.num_calibration)] if num < ENOUGH_PIECES else []), *about.notes]
+    click.echo(f"Parity set: {num} calibration pieces, {about.num_nearest} of them nearest the limits.")
+    for finding in (*([few(num, about.num_calibration)] if num < ENOUGH_PIECES else []), *about.notes):
+        click.echo(finding)

@@ -3,7 +3,6 @@
 Knows no compiled graph: the oracle is the draft's own modules behind the serving code.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +11,16 @@ import numpy as np
 import torch
 
 from inspector.bundle.load import load
-from inspector.bundle.schema import MANIFEST_NAME, Bundle, input_shape
+from inspector.bundle.schema import Bundle, input_shape
 from inspector.engines.engine import Engine, EngineSettings, Port
 from inspector.engines.torch_oracle import TorchEngine
 from inspector.evaluation.observations import observe
 from inspector.manifest import PieceRow, read_manifest
 from inspector.model import Model, expert_outputs, head_inputs, open_model
 from inspector.parity.archive import ParitySet, set_of
-from inspector.parity.content import ENOUGH_PIECES, SET_NAME, About
+from inspector.parity.content import ENOUGH_PIECES, About
 from inspector.parity.judging import MAX_BATCH, Judgement, judge
-from inspector.parity.writing import Judged, write_set
+from inspector.parity.writing import Judged, add_set
 from inspector.training.export import Draft, FlatHead
 
 
@@ -54,10 +53,7 @@ def add_parity_set(
         num_calibration=len(rows),
         num_nearest=len(nearest),
     )
-    # A crash in between leaves a whole bundle without a set.
-    _list(folder, model.schema, None)
-    write_set(folder / SET_NAME, about, _judged(manifest.parent, rows, judgements, chosen))
-    _list(folder, model.schema, SET_NAME)
+    add_set(load(folder), about, _judged(manifest.parent, rows, judgements, chosen))
     return set_of(load(folder))
 
 
@@ -100,15 +96,3 @@ def _judged(
     """Read once more, one by one: all of them need not fit into memory."""
     for index in chosen:
         yield Judged(observe(root, rows[index]), rows[index].label, judgements[index].said)
-
-
-def _list(folder: Path, schema: Bundle, name: str | None) -> None:
-    """Names the set in the bundle's manifest, with its hash, or takes its name out."""
-    files = {file: digest for file, digest in schema.files.items() if file != SET_NAME}
-    if name is not None:
-        with (folder / name).open("rb") as file:
-            files[name] = hashlib.file_digest(file, "sha256").hexdigest()
-    listed = schema.model_copy(update={"parity_set": name, "files": dict(sorted(files.items()))})
-    part = folder / f"{MANIFEST_NAME}.part"
-    part.write_text(listed.model_dump_json(indent=2, exclude_unset=True) + "\n", encoding="utf-8")
-    part.replace(folder / MANIFEST_NAME)

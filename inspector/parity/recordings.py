@@ -39,9 +39,10 @@ def image_file(image: Image, limits: Limits) -> tuple[str, bytes]:
 
 def clip_file(samples: Samples, sample_rate_hz: float, limits: Limits) -> tuple[str, bytes]:
     """Suffix and bytes: FLAC where all samples are 16-bit integers over full scale, and .npy where it holds no such."""
-    steps = np.nan_to_num(samples.astype(np.float64) * _FULL_SCALE).round().clip(-_FULL_SCALE, _FULL_SCALE - 1)
+    scaled = np.nan_to_num(samples.astype(np.float64) * _FULL_SCALE).round()
+    steps = scaled.clip(-_FULL_SCALE, _FULL_SCALE - 1).astype(np.int16)
     if _flac_takes(samples, sample_rate_hz) and _full_scaled(steps).tobytes() == samples.tobytes():
-        suffix, content = ".flac", _flac(steps.astype(np.int16), int(sample_rate_hz))
+        suffix, content = ".flac", _flac(steps, int(sample_rate_hz))
     else:
         suffix, content = ".npy", _npy(samples)
     _demand_exact(samples, read_clip(f"the {suffix} of a clip {samples.shape}{suffix}", content, limits))
@@ -53,7 +54,7 @@ def _flac_takes(samples: Samples, sample_rate_hz: float) -> bool:
     return num_samples > 0 and 1 <= num_channels <= _FLAC_MAX_CHANNELS and sample_rate_hz in _FLAC_RATES_HZ
 
 
-def _full_scaled(steps: NDArray[np.float64] | NDArray[np.int16]) -> Samples:
+def _full_scaled(steps: NDArray[np.int16]) -> Samples:
     return steps.astype(np.float32) / np.float32(_FULL_SCALE)
 
 

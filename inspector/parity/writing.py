@@ -6,8 +6,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from inspector.bundle.load import LoadedBundle
+from inspector.bundle.schema import MANIFEST_NAME
 from inspector.manifest import Label
-from inspector.parity.content import ABOUT_NAME, PIECES_NAME, About, ImageFile, ParityError, Piece, Said, SignalFile
+from inspector.parity.content import (
+    ABOUT_NAME,
+    PIECES_NAME,
+    SET_NAME,
+    About,
+    ImageFile,
+    ParityError,
+    Piece,
+    Said,
+    SignalFile,
+)
 from inspector.parity.recordings import clip_file, image_file
 from streams.limits import Limits
 from streams.observation import Clip, Image, Observation
@@ -19,6 +31,25 @@ class Judged(NamedTuple):
     piece: Observation
     label: Label
     said: Said
+
+
+def add_set(bundle: LoadedBundle, about: About, pieces: Iterable[Judged]) -> None:
+    """Into the bundle's folder, in place of an earlier set; a crash in between leaves a whole bundle without one."""
+    _list(bundle, None)
+    write_set(bundle.folder / SET_NAME, about, pieces)
+    _list(bundle, SET_NAME)
+
+
+def _list(bundle: LoadedBundle, name: str | None) -> None:
+    """Names the set in the bundle's manifest, with its hash, or takes its name out."""
+    files = {file: digest for file, digest in bundle.schema.files.items() if file != SET_NAME}
+    if name is not None:
+        with bundle.path(name).open("rb") as file:
+            files[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    listed = bundle.schema.model_copy(update={"parity_set": name, "files": dict(sorted(files.items()))})
+    part = bundle.folder / f"{MANIFEST_NAME}.part"
+    part.write_text(listed.model_dump_json(indent=2, exclude_unset=True) + "\n", encoding="utf-8")
+    part.replace(bundle.folder / MANIFEST_NAME)
 
 
 def write_set(path: Path, about: About, pieces: Iterable[Judged], limits: Limits | None = None) -> None:

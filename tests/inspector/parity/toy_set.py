@@ -1,0 +1,51 @@
+"""Writes a toy bundle with a parity set whose oracle is the bundle itself, so that every flip is made on purpose."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from inspector.bundle.load import load
+from inspector.engines.engine import EngineSettings
+from inspector.manifest import Label
+from inspector.model import Model, open_model
+from inspector.parity.archive import ParitySet, set_of
+from inspector.parity.content import About, Said
+from inspector.parity.judging import judge
+from inspector.parity.writing import Judged, add_set
+from streams.observation import Clip, Observation, State
+from tests.bundles import piece, view, write_toy_bundle
+
+ABOUT = About(bundle="toy", version="1", oracle="the toy itself", seed=0, num_calibration=900, num_nearest=0)
+Retelling = Callable[[int, Said], tuple[Label, Said]]
+
+
+def told(_: int, said: Said) -> tuple[Label, Said]:
+    """As the oracle has it, and nobody knows what is true."""
+    return "unknown", said
+
+
+def toy_pieces(num: int) -> list[Observation]:
+    """Grey from dark to bright, sound from silent to loud in other steps; every tenth piece has no sound."""
+    found = []
+    for index in range(num):
+        loud = np.full((16, 1), (index * 7 % num) / num * 0.9, np.float32)
+        mic = Clip("mic", "audio", loud, 100.0, State.PRESENT)
+        whole = piece(view(index / num), mic, piece_id=f"p{index}")
+        found.append(whole if index % 10 != 9 else replace(whole, clips={}))
+    return found
+
+
+def toy_model(folder: Path) -> Model:
+    return open_model(load(folder), EngineSettings("onnx"))
+
+
+def write_toy_set(folder: Path, pieces: Sequence[Observation], retell: Retelling = told) -> ParitySet:
+    """A toy bundle with a set of these pieces; `retell` changes by place what the oracle is held to have said."""
+    if not (folder / "bundle.json").exists():
+        write_toy_bundle(folder)
+    judgements = judge(toy_model(folder), pieces)
+    stories = [retell(index, judgement.said) for index, judgement in enumerate(judgements)]
+    add_set(load(folder), ABOUT, [Judged(own, *story) for own, story in zip(pieces, stories, strict=True)])
+    return set_of(load(folder))
