@@ -5,7 +5,15 @@ import warnings
 import numpy as np
 import pytest
 
-from fusion.certificate import certifiable_level, certifies, further_defects, independent, last_valid, p_value
+from fusion.certificate import (
+    certifiable_level,
+    certifies,
+    further_defects,
+    independent,
+    last_valid,
+    p_value,
+    rate_below,
+)
 
 
 @pytest.mark.parametrize(
@@ -87,3 +95,12 @@ def test_evidence_shares_no_unit_and_no_order():
     assert all(set(found) & own for own in units), "none could be added"
     back = independent(names[::-1], units[::-1])
     assert sorted(59 - index for index in back) == chosen
+
+
+@pytest.mark.parametrize(
+    ("num", "found", "below"),
+    [(0, 0, 1.0), (1, 0, 0.95), (300, 0, 0.009936), (300, 3, 0.025641), (1496, 0, 0.0020005), (1497, 0, 0.0019992),
+     (10, 9, 0.994884), (10, 10, 1.0)],
+)  # fmt: skip
+def test_a_share_is_below_the_quantile_of_the_beta_distribution(num, found, below):
+    assert rate_below(num, found, 0.95) == pytest.approx(below, abs=1e-6)

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-ABSENT = frozenset(
-    {"torch", "torchvision", "timm", "librosa", "onnx", "onnxscript", "sklearn", "soundfile", "safetensors"}
-)
+ABSENT = frozenset({"torch", "torchvision", "timm", "librosa", "onnx", "onnxscript", "sklearn", "safetensors"})
 
 
 class Absent:

@@ -1,0 +1,78 @@
+"""`inspector parity` on a box without torch: what it says of engines that agree, that do not, that are absent."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from inspector.parity.content import Said
+from tests.bundles import write_toy_bundle
+from tests.inspector.parity.toy_set import toy_pieces, write_toy_set
+
+ROOT = Path(__file__).parents[3]
+MODULE = "tests.integration.without_training"
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", MODULE, "parity", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def two_flips(index: int, said: Said) -> tuple[str, Said]:
+    return "ok", said.model_copy(update={"decision": "FAIL"}) if index < 2 else said
+
+
+def test_engines_that_agree_pass_without_torch(tmp_path: Path) -> None:
+    write_toy_set(tmp_path / "toy", toy_pieces(20))
+    done = run(tmp_path / "toy", "--engine", "onnx", "--report", tmp_path / "report.json")
+    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr
+    assert "onnx/fp32: passed: 0 of 20 decisions flip (allowed: 1)" in done.stdout
+    assert "The set has 20 pieces, of 900; 300 are expected" in done.stdout
+    (entry,) = json.loads((tmp_path / "report.json").read_text())
+    assert (entry["engine"], entry["passed"], entry["num_pieces"]) == ("onnx/fp32", True, 20)
+
+
+def test_an_engine_that_does_not_is_refused_by_exit_code_with_the_pieces(tmp_path: Path) -> None:
+    write_toy_set(tmp_path / "toy", toy_pieces(20), two_flips)
+    done = run(tmp_path / "toy", "--engine", "onnx")
+    assert done.returncode == 1
+    assert "onnx/fp32: REFUSED: 2 of 20 decisions flip" in done.stdout
+    assert "p0 (ok): FAIL 0." in done.stdout
+    assert "p1 (ok): FAIL 0." in done.stdout
+
+
+def test_the_limit_is_the_recipes(tmp_path: Path) -> None:
+    write_toy_set(tmp_path / "toy", toy_pieces(20), two_flips)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        'name = "cup"\nversion = "1"\nbundle = "toy"\nparity_max_flips = 0.1\n'
+        '[[cameras]]\nname = "top"\n[[sensors]]\nname = "mic"\nkind = "audio"\nsample_rate_hz = 100.0\nbind = "piece"\n'
+    )
+    assert (
+        "onnx/fp32: passed: 2 of 20 decisions flip (allowed: 2)"
+        in run(tmp_path / "toy", "--engine", "onnx", "--recipe", recipe).stdout
+    )
+
+
+def altered(folder: Path) -> Path:
+    path = write_toy_set(folder, toy_pieces(5)).path
+    path.write_bytes(path.read_bytes()[:-1])
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("make", "engine", "said"),
+    [
+        (write_toy_bundle, "onnx", "has no parity set, so that nothing says what torch decided; export it again"),
+        (altered, "onnx", "file 'parity.zip' has SHA-256"),
+        (lambda folder: write_toy_set(folder, toy_pieces(5)).path.parent, "tensorrt", "tensorrt: cannot run here: "),
+    ],
+)
+def test_what_cannot_be_checked_is_said(tmp_path: Path, make: object, engine: str, said: str) -> None:
+    assert callable(make)
+    done = run(make(tmp_path / "toy"), "--engine", engine)
+    assert done.returncode == 1
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

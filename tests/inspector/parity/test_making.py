@@ -1,0 +1,154 @@
+"""A parity set made of a draft holds what torch says of the pieces nearest the limits and of others by lot."""
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from inspector.bundle.schema import Bundle, Expert, Head
+from inspector.decision import Limits
+from inspector.manifest import ImageRow, PieceRow, SignalRow, write_manifest
+from inspector.parity.archive import ParitySet
+from inspector.parity.content import Said
+from inspector.parity.gate import check
+from inspector.parity.judging import Judgement
+from inspector.recordings import write_wav
+
+if TYPE_CHECKING:
+    from inspector.training.export import Draft
+
+pytestmark = pytest.mark.train
+pytest.importorskip("torch", reason="the training half is not installed")
+NUM = 24
+
+
+def write_pieces(folder: Path) -> Path:
+    """16-bit and 8-bit pictures, grey and coloured, sound as WAV, vibration as float; one piece without sound."""
+    random = np.random.default_rng(4)
+    rows = []
+    for number in range(NUM):
+        dtype = (np.uint8, np.uint16)[number % 2]
+        shape = ((60, 80), (60, 80, 3))[number % 3 == 0]
+        cv2.imwrite(str(folder / f"{number}.png"), random.integers(0, np.iinfo(dtype).max, shape, dtype))
+        write_wav(folder / f"{number}.wav", random.integers(-9000, 9000, (4096, 1)).astype(np.int16), 16_000)
+        np.save(folder / f"{number}.npy", random.normal(size=(512, 2)).astype(np.float32))
+        sound = SignalRow(sensor="microphone", kind="audio", sample_rate_hz=16_000, path=f"{number}.wav")
+        shake = SignalRow(sensor="vibration", kind="vibration", sample_rate_hz=1000, path=f"{number}.npy")
+        rows.append(
+            PieceRow(
+                piece_id=f"n{number}",
+                images=(ImageRow(camera="camera", path=f"{number}.png"),),
+                signals=(shake,) if number == 5 else (sound, shake),
+                label="nok" if number % 4 == 0 else "ok",
+                split="calibration" if number < NUM - 4 else "test",
+                product="cup",
+            )
+        )
+    write_manifest(folder / "manifest.jsonl", rows)
+    return folder / "manifest.jsonl"
+
+
+def write_bare_bundle(folder: Path, draft: "Draft") -> Path:
+    """A bundle of the draft with empty files for graphs: making a set opens none."""
+    folder.mkdir()
+    experts = [
+        Expert(
+            name=own.name, modality=own.modality, scout=own.scout, file=f"{own.name}.onnx", input=own.input,
+            num_tokens=own.num_tokens, cost_ms=1.0,
+        )
+        for own in draft.experts
+    ]  # fmt: skip
+    for name in ("head", *(expert.name for expert in experts)):
+        (folder / f"{name}.onnx").touch()
+    bundle = Bundle(
+        name=draft.name, version=draft.version, classes=draft.classes, token_dim=draft.token_dim,
+        modalities=draft.modalities, experts=tuple(experts), head=Head(file="head.onnx", cost_ms=1.0),
+        calibrations=draft.calibrations, policy=draft.policy,
+        files={path.name: hashlib.sha256(b"").hexdigest() for path in folder.iterdir()},
+    )  # fmt: skip
+    (folder / "bundle.json").write_text(bundle.model_dump_json())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> ParitySet:
+    """The second of two sets that were put into one bundle."""
+    from inspector.parity.making import Drawing, add_parity_set
+    from inspector.training.untrained import untrained
+
+    root, draft = tmp_path_factory.mktemp("parity"), untrained()
+    bundle, manifest = write_bare_bundle(root / "bundle", draft), write_pieces(root)
+    add_parity_set(bundle, draft, manifest, Drawing(8), lambda done, total: None)
+    return add_parity_set(bundle, draft, manifest, Drawing(14, seed=3), lambda done, total: None)
+
+
+def test_half_of_the_pieces_are_nearest_the_limits(made: ParitySet) -> None:
+    about = made.about
+    assert (len(made.pieces), about.num_nearest, about.num_calibration, about.seed) == (14, 7, NUM - 4, 3)
+    assert about.oracle.startswith("torch ")
+    assert {piece.piece_id for piece in made.pieces} < {f"n{number}" for number in range(NUM - 4)}
+
+
+def test_recordings_are_png_and_flac_and_npy_where_flac_holds_no_such(made: ParitySet) -> None:
+    suffixes = {source.sensor: Path(source.file).suffix for piece in made.pieces for source in piece.signals}
+    assert suffixes == {"microphone": ".flac", "vibration": ".npy"}
+    assert {Path(image.file).suffix for piece in made.pieces for image in piece.images} == {".png"}
+    assert len(made.about.notes) == 1
+    assert "recordings of vibration are .npy: FLAC holds 16-bit integers" in made.about.notes[0]
+
+
+def test_the_line_sees_what_training_saw(made: ParitySet) -> None:
+    from inspector.evaluation.observations import observe
+    from inspector.manifest import read_manifest
+
+    root = made.path.parents[1]
+    rows = {row.piece_id: row for row in read_manifest(root / "manifest.jsonl")}
+    for piece, found in zip(made.pieces, made.observations(made.pieces), strict=True):
+        row = rows[piece.piece_id]
+        expected = observe(root, row)
+        assert (piece.label, piece.product) == (row.label, row.product)
+        pairs = zip(found.views["camera"].images, expected.views["camera"].images, strict=True)
+        assert all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in pairs)
+        assert found.clips.keys() == expected.clips.keys()
+        for name, clip in found.clips.items():
+            assert np.array_equal(clip.samples, expected.clips[name].samples)
+            assert (clip.kind, clip.sample_rate_hz) == (expected.clips[name].kind, expected.clips[name].sample_rate_hz)
+
+
+@pytest.mark.parametrize(("seed", "agrees"), [(0, True), (1, False)])
+def test_the_oracle_is_the_draft(made: ParitySet, seed: int, agrees: bool) -> None:
+    from inspector.parity.making import oracle
+    from inspector.training.untrained import untrained
+
+    report = check(oracle(made.path.parent, untrained(seed)), made)
+    assert report.engine == "torch/fp32"
+    assert (report.max_difference < 1e-5) is agrees
+    assert (report.changes == ()) or not agrees
+
+
+@pytest.mark.parametrize(("num_pieces", "num", "num_nearest"), [(300, 20, 10), (19, 19, 10), (1, 1, 1)])
+def test_all_pieces_where_there_are_fewer(
+    tmp_path: Path, made: ParitySet, num_pieces: int, num: int, num_nearest: int
+) -> None:
+    from inspector.parity.making import Drawing, add_parity_set
+    from inspector.training.untrained import untrained
+
+    draft = untrained()
+    bundle = write_bare_bundle(tmp_path / "bundle", draft)
+    manifest = made.path.parents[1] / "manifest.jsonl"
+    found = add_parity_set(bundle, draft, manifest, Drawing(num_pieces), lambda done, total: None)
+    assert (len(found.pieces), found.about.num_nearest) == (num, num_nearest)
+    assert len({piece.piece_id for piece in found.pieces}) == num
+
+
+@pytest.mark.parametrize(("num", "expected"), [(0, set()), (1, {3}), (2, {3, 1}), (3, {3, 1, 4}), (9, {0, 1, 2, 3, 4})])
+def test_nearest_by_calibrated_score(num: int, expected: set[int]) -> None:
+    from inspector.parity.making import nearest_limits
+
+    limits = Limits(0.2, 0.8)
+    scores = [0.5, 0.1, None, 0.79, 0.0]
+    said = [Said(decision="REVIEW", score=score, route="", experts=()) for score in scores]
+    assert nearest_limits([Judgement(own, limits if own.score is not None else None) for own in said], num) == expected
