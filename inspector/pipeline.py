@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
-from inspector.judge import Judge
+from inspector.judge import Beside, Compared, Judge, NobodyBeside
 from inspector.metrics import WorkerMetrics
 from inspector.shards import Shards
 from inspector.verdicts import inspection_id, stamp, verdict_output
@@ -36,9 +36,10 @@ class PipelineSettings:
 
 @dataclass(slots=True)
 class Pending:
-    """Verdicts and dead letters that the next commit publishes."""
+    """Verdicts and dead letters that the next commit publishes, and what was said beside the verdicts."""
 
     verdicts: list[tuple[Shard, Verdict]] = field(default_factory=list)
+    beside: list[tuple[Shard, Compared]] = field(default_factory=list)
     rejected: list[tuple[Shard, Rejected]] = field(default_factory=list)
     since_s: float | None = None
 
@@ -48,6 +49,7 @@ class Pending:
     def without(self, lost: Callable[[Shard], bool]) -> "Pending":
         kept = Pending(
             [entry for entry in self.verdicts if not lost(entry[0])],
+            [entry for entry in self.beside if not lost(entry[0])],
             [entry for entry in self.rejected if not lost(entry[0])],
         )
         kept.since_s = self.since_s if len(kept) else None
@@ -67,13 +69,16 @@ class Pipeline:
         metrics: WorkerMetrics,
         deadline_s: Callable[[Verdict], float | None],
         *,
+        beside: Beside | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._source, self._sink, self._shards, self._judge = source, sink, shards, judge
         self._settings, self._metrics, self._deadline_s = settings, metrics, deadline_s
         self._monotonic, self._wall_ns = monotonic, wall_ns
+        self._beside: Beside = beside or NobodyBeside()
         self._pending = Pending()
+        self._just_judged: list[tuple[Shard, Sequence[Observation], Sequence[Verdict]]] = []
         self._committed_s = monotonic()
         self._epoch: object = None
 
@@ -90,6 +95,7 @@ class Pipeline:
             self._shards.add(record)
         for shard, observations in self._shards.advance(batch, self._monotonic()):
             self._decide(shard, observations)
+        self._judge_beside()
         self._gather_rejected()
         if self._due():
             self._commit()
@@ -111,11 +117,20 @@ class Pipeline:
         for start in range(0, len(observations), size):
             if not self._shards.owns(shard):
                 return
-            verdicts = self._judge.judge(observations[start : start + size])
+            pieces = observations[start : start + size]
+            verdicts = self._judge.judge(pieces)
             self._pending.verdicts += [(shard, verdict) for verdict in verdicts]
+            self._just_judged.append((shard, pieces, verdicts))
             self._mark_pending()
             if len(self._pending.verdicts) >= size:
                 self._commit()
+
+    def _judge_beside(self) -> None:
+        """After all verdicts of a turn, while the commit gathers more of them anyway."""
+        judged, self._just_judged = self._just_judged, []
+        for shard, pieces, verdicts in judged:
+            if self._shards.owns(shard):
+                self._pending.beside += [(shard, compared) for compared in self._beside.judge(pieces, verdicts)]
 
     def _gather_rejected(self) -> None:
         if found := self._shards.rejected():
@@ -140,6 +155,7 @@ class Pipeline:
 
     def _commit(self) -> None:
         """Effects and positions together: all of it is published, or the next owner reads the same input again."""
+        self._judge_beside()
         self._gather_rejected()
         pending, self._pending = self._pending, Pending()
         outputs = self._outputs(pending)
@@ -157,6 +173,7 @@ class Pipeline:
         self._shards.committed(positions, ends)
         self._metrics.committed([verdict for _, verdict in pending.verdicts], self._monotonic() - started_s)
         self._metrics.dead_lettered(pending.rejected)
+        self._beside.published([compared for _, compared in pending.beside])
 
     def _outputs(self, pending: Pending) -> list[Output]:
         """The records of a commit; their pieces are settled in the positions that go with it."""
@@ -166,4 +183,7 @@ class Pipeline:
             stamp(verdict, publish_ns, self._deadline_s(verdict))
             self._shards.settle(shard, inspection_id(verdict.inspection))
             outputs.append(verdict_output(self._shards.topics(shard), shard, verdict))
+        for shard, (_, shadow) in pending.beside:
+            stamp(shadow, publish_ns, self._deadline_s(shadow))
+            outputs.append(verdict_output(self._shards.topics(shard), shard, shadow))
         return outputs + [dead_letter_output(self._shards.topics(shard), found) for shard, found in pending.rejected]

@@ -12,7 +12,7 @@ from inspector.bundle.load import load
 from inspector.bundle.schema import SignalInput
 from inspector.config.problems import ConfigError
 from inspector.decision import Ruling
-from inspector.deploy.lineup import Lineup, Placed, post_of
+from inspector.deploy.lineup import Lineup, Placed, Posts, post_of
 from inspector.engines.engine import DeviceError, EngineSettings
 from inspector.evidence import Picture, image_evidence, signal_evidence
 from inspector.evidence_store import EvidenceStore
@@ -79,6 +79,11 @@ class RoutedJudge:
 
     def recipe(self, line: str, station: str, product: str) -> Recipe | None:
         return self._recipes.find(line, station, product)
+
+    @property
+    def posts(self) -> Posts:
+        """What judges where at this moment."""
+        return self._lineup.posts
 
     def live(self, line: str, recipe: Recipe) -> Placed:
         """What judges by this recipe at this line now, trials aside."""

@@ -3,29 +3,63 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from threading import Event
 
 from prometheus_client import CollectorRegistry
 
 from inspector.budget import BudgetSettings, PriceControl
 from inspector.config.opening import open_log
 from inspector.config.service import Service
+from inspector.deploy.follower import Follower, places_of
+from inspector.deploy.lineup import Lineup
+from inspector.deploy.metrics import DeployMetrics
+from inspector.deploy.reports import Reports
+from inspector.deploy.shadow import Comparison, Shadow
 from inspector.description import describe_model
 from inspector.evidence_store import EvidenceStore
 from inspector.gateway.server import Backend, Gateway
 from inspector.gateway.service import ModelLookup
 from inspector.overload import OverloadGuard, OverloadSettings
-from inspector.routed_judge import JudgeSettings, RoutedJudge
+from inspector.routed_judge import RoutedJudge
 from protos.inspection.v1.service_pb2 import GetModelResponse
 from streams.limits import Limits
 from streams.log import Log
 
 
-def open_judge(service: Service) -> RoutedJudge:
-    """Opens every bundle that the recipes name. Raises BundleError, EngineError, ConfigError."""
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What judges as the control topics say, now and when they change."""
+
+    judge: RoutedJudge
+    shadow: Shadow
+
+
+@contextmanager
+def deployed(
+    service: Service, stop: Event, registry: CollectorRegistry, *, is_worker: bool = True
+) -> Iterator[Deployed]:
+    """Opens what was deployed, or the bundles that the recipes name, and follows what is deployed from now on; a
+    worker tells how far it is. Raises BundleError, EngineError, ConfigError, LogError; StoppedError."""
+    config = service.config
+    metrics = DeployMetrics(registry, places_of(service))
+    comparison = Comparison(metrics)
+    with closing(open_log(service.path, config)) as log:
+        reports = Reports(log if is_worker else None, config.prefix, config.worker.name, comparison)
+        follower = Follower(service, log, reports, metrics, stop)
+        try:
+            judge = _judge(service, follower.lineup)
+            shadow = Shadow(judge, comparison)
+            follower.start(shadow)
+            yield Deployed(judge, shadow)
+        finally:
+            follower.stop()
+
+
+def _judge(service: Service, lineup: Lineup) -> RoutedJudge:
     worker, evidence = service.config.worker, service.config.evidence
     store = None if evidence is None else EvidenceStore(evidence.folder, evidence.max_bytes)
-    settings = JudgeSettings(worker.wishes, worker.max_batch)
-    return RoutedJudge.from_recipes(service.recipes, settings, store)
+    return RoutedJudge(service.recipes, lineup, worker.max_batch, store)
 
 
 def guarded(service: Service, judge: RoutedJudge, show: Callable[[float], None] = lambda thrift: None) -> OverloadGuard:

@@ -23,7 +23,7 @@ def stamp(verdict: Verdict, publish_ns: int, deadline_s: float | None) -> Verdic
 def verdict_output(topics: Topics, shard: Shard, verdict: Verdict) -> Output:
     """The record that publishes a verdict, in the partition of the input that it was made from."""
     return Output(
-        topic=topics.of("verdicts"),
+        topic=topics.of("shadow" if verdict.shadow else "verdicts"),
         partition=shard.partition,
         key=verdict.inspection.station.encode(),
         value=verdict.SerializeToString(),

@@ -10,7 +10,7 @@ from types import FrameType
 
 from inspector.config.opening import open_ends
 from inspector.config.service import Service
-from inspector.judge import Judge
+from inspector.judge import Beside, Judge
 from inspector.metrics import WorkerMetrics
 from inspector.pipeline import Pipeline, PipelineSettings
 from inspector.shards import Shards, ShardSettings
@@ -30,6 +30,7 @@ def run_worker(
     metrics: WorkerMetrics,
     stop: threading.Event,
     ends: Callable[[], Ends] | None = None,
+    beside: Beside | None = None,
 ) -> None:
     """Works until `stop` is set. Raises LogError where the log cannot be used at all; outages are waited out."""
     config = service.config
@@ -40,7 +41,9 @@ def run_worker(
         resolver = stack.enter_context(closing(_resolver(service)))
         settings = ShardSettings(config.prefix, config.lines, config.join.settings, _limits(service))
         shards = Shards(settings, service.recipes, resolver, metrics)
-        pipeline = Pipeline(source, sink, shards, judge, _pipeline_settings(service), metrics, deadlines(service))
+        pipeline = Pipeline(
+            source, sink, shards, judge, _pipeline_settings(service), metrics, deadlines(service), beside=beside
+        )
         log.info("Worker %s judges %s.", config.worker.name, ", ".join(config.lines))
         pipeline.run(stop)
     log.info("Worker %s has stopped.", config.worker.name)

@@ -18,7 +18,7 @@ ANY = "*"
 
 @dataclass(frozen=True, slots=True)
 class RecipeFile:
-    """A recipe and where it was read; its bundle path is resolved against the file's folder."""
+    """A recipe and where it was read; its paths are resolved against the file's folder."""
 
     path: Path
     recipe: Recipe
@@ -27,7 +27,9 @@ class RecipeFile:
 def load_recipe(path: Path) -> RecipeFile:
     """Raises ConfigError with every problem of the file."""
     recipe = load_toml(path, Recipe)
-    return RecipeFile(path, recipe.model_copy(update={"bundle": (path.parent / recipe.bundle).resolve()}))
+    folders = {"bundle": recipe.bundle, "golden": recipe.golden}
+    found = {name: (path.parent / own).resolve() for name, own in folders.items() if own is not None}
+    return RecipeFile(path, recipe.model_copy(update=found))
 
 
 def find_recipe_files(folder: Path, patterns: Sequence[str]) -> list[Path]:

@@ -82,6 +82,9 @@ class Recipe(Table):
     stale_after_s: float = Field(default=30.0, gt=0)
     """A piece that waited longer in the log is a backlog."""
     backlog: Literal["review", "judge"] = "review"
+    golden: Path | None = None
+    """Manifest of labelled pieces, which a deployed bundle must decide rightly before it judges: good ones PASS,
+    defective ones do not."""
     engine_fault: Literal["fall_back", "stop"] = "fall_back"
     """When the device that judges fails: ONNX Runtime judges on, or the worker stops before it commits these pieces.
     Falling back changes speed and, within the limits of the parity gate, no decision; a line that stops costs all."""

@@ -16,7 +16,7 @@ from inspector.cli.serving import named
 from inspector.config.opening import open_log
 from inspector.config.service import Service, load_service
 from inspector.metrics import WorkerMetrics
-from inspector.serving import guarded, open_judge
+from inspector.serving import deployed, guarded
 from inspector.worker import run_worker, stopped_by_signals
 from streams.kafka import KafkaLog, quiet_client_logs
 from streams.log import Sink, Source
@@ -60,9 +60,9 @@ def main() -> None:
     service = named(load_service(Path(os.environ["CONFIG"])), os.environ["WORKER"])
     metrics = WorkerMetrics(CollectorRegistry())
     fault = NotedFault(**vars(Fault.from_environment()), notes=Path(os.environ["NOTES"]), metrics=metrics)
-    with stopped_by_signals(10.0) as stop:
-        judge = guarded(service, open_judge(service))
-        run_worker(service, judge, metrics, stop, lambda: ends(service, fault))
+    with stopped_by_signals(10.0) as stop, deployed(service, stop, CollectorRegistry()) as what:
+        guard = guarded(service, what.judge)
+        run_worker(service, guard, metrics, stop, lambda: ends(service, fault), what.shadow)
 
 
 if __name__ == "__main__":

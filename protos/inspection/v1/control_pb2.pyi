@@ -76,7 +76,7 @@ class Active(_message.Message):
     def __init__(self, live: _Optional[_Union[Deployment, _Mapping]] = ..., trial: _Optional[_Union[Deployment, _Mapping]] = ...) -> None: ...
 
 class WorkerState(_message.Message):
-    __slots__ = ("worker", "recipe", "deployment", "phase", "detail", "at_ns", "live", "shadow_equal", "shadow_different")
+    __slots__ = ("worker", "recipe", "deployment", "phase", "detail", "at_ns", "live", "shadow_equal", "shadow_different", "engine")
     WORKER_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +86,7 @@ class WorkerState(_message.Message):
     LIVE_FIELD_NUMBER: _ClassVar[int]
     SHADOW_EQUAL_FIELD_NUMBER: _ClassVar[int]
     SHADOW_DIFFERENT_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_FIELD_NUMBER: _ClassVar[int]
     worker: str
     recipe: str
     deployment: int
@@ -95,4 +96,5 @@ class WorkerState(_message.Message):
     live: int
     shadow_equal: int
     shadow_different: int
-    def __init__(self, worker: _Optional[str] = ..., recipe: _Optional[str] = ..., deployment: _Optional[int] = ..., phase: _Optional[_Union[WorkerPhase, str]] = ..., detail: _Optional[str] = ..., at_ns: _Optional[int] = ..., live: _Optional[int] = ..., shadow_equal: _Optional[int] = ..., shadow_different: _Optional[int] = ...) -> None: ...
+    engine: str
+    def __init__(self, worker: _Optional[str] = ..., recipe: _Optional[str] = ..., deployment: _Optional[int] = ..., phase: _Optional[_Union[WorkerPhase, str]] = ..., detail: _Optional[str] = ..., at_ns: _Optional[int] = ..., live: _Optional[int] = ..., shadow_equal: _Optional[int] = ..., shadow_different: _Optional[int] = ..., engine: _Optional[str] = ...) -> None: ...

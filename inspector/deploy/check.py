@@ -1,0 +1,112 @@
+"""Lets known pieces through a bundle before it may judge a line: a process of its own, at the lowest priority.
+
+A process and not a thread: a thread that is given little time would hold the interpreter's lock for long while the
+judge waits for it, and a runtime that a bad graph brings down would take the line with it. Says on its standard output
+which engine may judge, or why none may.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from inspector.bundle.load import BundleError, LoadedBundle, load
+from inspector.config.problems import ConfigError, Problem
+from inspector.config.service import load_service
+from inspector.deploy.golden import golden_findings
+from inspector.engines.engine import EngineError
+from inspector.manifest import ManifestError
+from inspector.model import Model
+from inspector.model_choice import open_best
+from inspector.parity.archive import set_of
+from inspector.parity.content import ParityError
+from inspector.parity.gate import check
+from inspector.parity.report import Limit, passed, words
+from inspector.recipe.book import Recipes
+from inspector.recipe.fit import misfits
+from inspector.recipe.model import Recipe
+from inspector.recordings import RecordingError
+from streams.limits import Finding
+
+REFUSALS = (BundleError, ConfigError, EngineError, Finding, ManifestError, ParityError, RecordingError)
+_MAX_NAMED = 10
+
+
+class Answer(BaseModel):
+    """What the process says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outcome: Literal["passed", "refused"]
+    engine: str = ""
+    """Engine and precision that may judge."""
+    words: str = ""
+
+
+def main(arguments: Sequence[str] = sys.argv[1:]) -> None:
+    """Takes the configuration, the recipe's name and the bundle's folder."""
+    config, recipe, folder = arguments
+    print(examined(Path(config), recipe, Path(folder)).model_dump_json(), flush=True)
+
+
+def examined(config: Path, name: str, folder: Path) -> Answer:
+    """Whether the bundle may judge by this recipe on this machine."""
+    said: list[str] = []
+    try:
+        service = load_service(config)
+        recipe = _recipe(config, service.recipes, name)
+        bundle = load(folder)
+        if problems := misfits(recipe, bundle.schema):
+            raise ConfigError(problems)
+        gate = _Gate(bundle, recipe, service.config.worker.max_batch, said)
+        model = open_best(bundle, service.config.worker.wishes, admit=gate.fault)
+    except REFUSALS as exc:
+        return Answer(outcome="refused", words=str(exc))
+    return Answer(outcome="passed", engine=str(model.settings), words="; ".join(said))
+
+
+def _recipe(config: Path, recipes: Recipes, name: str) -> Recipe:
+    for recipe in recipes:
+        if recipe.name == name:
+            return recipe
+    raise ConfigError([Problem(config, "recipes", repr(name), "is no recipe of it any more", "restart the service")])
+
+
+class _Gate:
+    """Refuses a form of a bundle that decides otherwise than the oracle, or a golden piece wrongly."""
+
+    def __init__(self, bundle: LoadedBundle, recipe: Recipe, max_batch: int, said: list[str]) -> None:
+        self._bundle, self._recipe, self._max_batch, self._said = bundle, recipe, max_batch, said
+
+    def fault(self, model: Model) -> str:
+        """Empty where the model may judge."""
+        self._said.clear()
+        return self._parity(model) or self._golden(model)
+
+    def _parity(self, model: Model) -> str:
+        if self._bundle.schema.parity_set is None:
+            self._said.append("no parity set in the bundle")
+            return ""
+        limit = Limit(self._recipe.parity_max_flips)
+        report = check(model, set_of(self._bundle))
+        lines = words(report, limit)
+        if not passed(report, limit):
+            return " ".join(lines[: 2 + _MAX_NAMED])
+        self._said.append(lines[0])
+        return ""
+
+    def _golden(self, model: Model) -> str:
+        if self._recipe.golden is None:
+            return ""
+        wrong = list(golden_findings(model, self._recipe, self._recipe.golden, self._max_batch))
+        if wrong:
+            named = ", ".join(wrong[:_MAX_NAMED])
+            return f"{len(wrong)} piece(s) of the golden set {self._recipe.golden} are decided wrongly: {named}"
+        self._said.append("the golden set is decided rightly")
+        return ""
+
+
+if __name__ == "__main__":
+    main()

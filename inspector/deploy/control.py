@@ -1,0 +1,119 @@
+"""Turns records of the control topics into what counts and what was, and decisions into records. Opens nothing.
+
+Keys: `active/<recipe>` is the record that counts, `deployment/<number>` the history, `worker/<name>/<recipe>` how far a
+worker is. A recipe of several lines has a record in the topic of each.
+"""
+
+import logging
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from google.protobuf.message import DecodeError, Message
+
+from inspector.deploy.lineup import Place
+from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode, WorkerPhase, WorkerState
+from streams.log import Log, Start, Tail
+from streams.records import CONTROL_KIND, TYPE_PREFIX, Output, Record, Topics
+
+log = logging.getLogger("inspector.deploy")
+
+MODES: dict[int, str] = {
+    DeploymentMode.DEPLOYMENT_MODE_LIVE: "live",
+    DeploymentMode.DEPLOYMENT_MODE_SHADOW: "shadow",
+    DeploymentMode.DEPLOYMENT_MODE_CANARY: "canary",
+}
+
+
+def phase_word(phase: int) -> str:
+    return WorkerPhase.Name(WorkerPhase.ValueType(phase)).removeprefix("WORKER_PHASE_").lower()
+
+
+class WorkerAt(NamedTuple):
+    """A worker's word on a recipe at a line."""
+
+    line: str
+    worker: str
+    recipe: str
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a worker said last, and when the log took it."""
+
+    state: WorkerState
+    append_ns: int
+
+
+class ControlTable:
+    """The last record of every key, by line."""
+
+    def __init__(self, prefix: str, lines: Sequence[str]) -> None:
+        self._line_of = {Topics(prefix, line).of(CONTROL_KIND): line for line in lines}
+        self.active: dict[Place, Active] = {}
+        self.deployments: dict[tuple[str, int], Deployment] = {}
+        self.workers: dict[WorkerAt, Word] = {}
+
+    def take(self, records: Sequence[Record]) -> None:
+        """A record that cannot be read changes nothing."""
+        for record in records:
+            line = self._line_of.get(record.topic)
+            if line is None:
+                continue
+            try:
+                self._take(line, record)
+            except (DecodeError, ValueError) as exc:
+                log.warning("%s@%d: a record of type %r under key %r is not used (%s): find out who wrote it.",
+                          record.topic, record.offset, record.type, record.key, exc)  # fmt: skip
+
+    def _take(self, line: str, record: Record) -> None:
+        kind, _, rest = record.key.decode().partition("/")
+        match kind:
+            case "active":
+                self.active[Place(line, rest)] = Active.FromString(record.value)
+            case "deployment":
+                self.deployments[line, int(rest)] = Deployment.FromString(record.value)
+            case "worker":
+                state = WorkerState.FromString(record.value)
+                self.workers[WorkerAt(line, state.worker, state.recipe)] = Word(state, record.append_ns)
+            case _:
+                raise ValueError("unknown key")
+
+    def next_number(self) -> int:
+        return max((number for _, number in self.deployments), default=0) + 1
+
+    def words(self, place: Place) -> dict[str, Word]:
+        """What every worker said last of a recipe, by its name."""
+        return {at.worker: word for at, word in self.workers.items() if (at.line, at.recipe) == place}
+
+
+def read_control(source: Log, table: ControlTable) -> Tail:
+    """Brings the table up to what the topics hold now; returns the tail that goes on from there. Raises LogError."""
+    with closing(source.control(Start())) as latest:
+        goal = dict(latest.position())
+    tail = source.control(Start(earliest=True))
+    try:
+        while any(tail.position().get(at, 0) < end for at, end in goal.items()):
+            table.take(tail.poll(0.2))
+    except BaseException:
+        tail.close()
+        raise
+    return tail
+
+
+def active_output(topics: Topics, recipe: str, active: Active) -> Output:
+    return _output(topics, f"active/{recipe}", active)
+
+
+def deployment_output(topics: Topics, deployment: Deployment) -> Output:
+    return _output(topics, f"deployment/{deployment.number}", deployment)
+
+
+def worker_output(topics: Topics, state: WorkerState) -> Output:
+    return _output(topics, f"worker/{state.worker}/{state.recipe}", state)
+
+
+def _output(topics: Topics, key: str, message: Message) -> Output:
+    value, kind = message.SerializeToString(), TYPE_PREFIX + message.DESCRIPTOR.name
+    return Output(topics.of(CONTROL_KIND), 0, key.encode(), value, kind)

@@ -1,0 +1,244 @@
+"""Follows the control topics and has the line-up do what they say: one thread beside the line, which it never stops.
+
+A deployment that is refused here changes nothing: what judged before judges on, after a restart too. One that has
+judged already and cannot be opened now keeps the worker from starting: nobody has said what should judge instead.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from threading import Event, Thread
+
+from inspector.bundle.load import BundleError
+from inspector.config.service import Service
+from inspector.deploy.checking import RefusedError, StoppedError
+from inspector.deploy.control import ControlTable, phase_word, read_control
+from inspector.deploy.lineup import Lineup, Place, Placed, Post, Posts, Trial
+from inspector.deploy.metrics import DeployMetrics
+from inspector.deploy.preparing import Prepared, Preparer
+from inspector.deploy.reports import Reports
+from inspector.deploy.shadow import Shadow
+from inspector.engines.engine import EngineSettings
+from inspector.recipe.book import ANY
+from inspector.recipe.model import Recipe
+from inspector.routed_judge import open_models
+from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode, WorkerPhase
+from streams.log import Log, LogError, Tail
+
+log = logging.getLogger("inspector.deploy")
+
+LOOK_S = 0.2
+STOP_S = 5.0
+REMEDY = "the line goes on as before: mend the bundle and deploy it again, or `inspector rollback`"
+
+
+def places_of(service: Service) -> dict[Place, Recipe]:
+    """Every recipe at every line of the configuration that it holds for."""
+    lines = service.config.lines
+    return {Place(line, r.name): r for r in service.recipes for line in lines if r.line in (ANY, line)}
+
+
+class Follower:
+    """`lineup` is ready when this is made. Raises BundleError, EngineError, ConfigError, LogError; StoppedError when
+    `stop` is set meanwhile."""
+
+    def __init__(self, service: Service, source: Log, reports: Reports, metrics: DeployMetrics, stop: Event) -> None:
+        self._service, self._log, self._reports, self._metrics = service, source, reports, metrics
+        self._places = places_of(service)
+        self._stop = stop
+        self._preparer = Preparer(service, stop)
+        self._shadow: Shadow | None = None
+        self._retired: list[Post] = []
+        """Kept for one look, so that what judged until now is not freed by the thread that judges."""
+        self._thread = Thread(target=self._run, name="deployments", daemon=True)
+        self._table = ControlTable(service.config.prefix, service.config.lines)
+        self._tail: Tail = read_control(source, self._table)
+        self._tried = {place: (self._active(place).live.number, 0) for place in self._places}
+        """Numbers of the deployments tried last, live and on trial, whatever came of it."""
+        self.lineup = Lineup({})
+        try:
+            self._begin()
+            self._settle()
+        except BaseException:
+            self._tail.close()
+            self._reports.close()
+            raise
+
+    def start(self, shadow: Shadow | None = None) -> None:
+        """Follows from now on; `shadow` tells of faults."""
+        self._shadow = shadow
+        self._thread.start()
+
+    def stop(self) -> None:
+        """A bundle that is being prepared is given up."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(STOP_S)
+
+    # At the start
+
+    def _begin(self) -> None:
+        """Posts what counts, and the recipes' own bundles where nothing was ever deployed."""
+        deployed = [place for place in self._places if self._active(place).live.number]
+        recipes = self._service.recipes
+        kept = [r for r in recipes if not any(p in deployed for p, own in self._places.items() if own is r)]
+        models = open_models([*kept, *(self._places[p] for p in self._places if p not in deployed)], self._wishes)
+        own = {folder: Placed(model) for folder, model in models.items()}
+        for recipe in kept:
+            self.lineup.set(Place(ANY, recipe.name), Post(own[recipe.bundle]))
+        for place, recipe in self._places.items():
+            post = self._first_post(place, recipe) if place in deployed else Post(own[recipe.bundle])
+            self._set(place, post)
+            if self._tried[place][0] == post.live.number:
+                self._say(place, post.live.number, WorkerPhase.WORKER_PHASE_LIVE)
+
+    @property
+    def _wishes(self) -> Sequence[EngineSettings]:
+        return self._service.config.worker.wishes
+
+    def _first_post(self, place: Place, recipe: Recipe) -> Post:
+        deployment = self._active(place).live
+        self._remember(place, recipe, deployment)
+        try:
+            return Post(self._prepare(place, recipe, deployment).placed)
+        except RefusedError as exc:
+            if any(word.state.live == deployment.number for word in self._table.words(place).values()):
+                raise BundleError(
+                    f"deployment {deployment.number} of recipe {recipe.name!r} on {place.line} has judged and cannot "
+                    f"be opened here: {exc}\nbring the bundle back, or `inspector rollback` from any machine"
+                ) from exc
+            self._refused(place, deployment, exc)
+        return self._before(place, recipe, deployment)
+
+    def _remember(self, place: Place, recipe: Recipe, deployment: Deployment) -> None:
+        """What this worker has judged with is not checked again at its restart."""
+        word = self._table.words(place).get(self._service.config.worker.name)
+        if word is not None and word.state.live == deployment.number and word.state.engine and deployment.digest:
+            self._preparer.approve(recipe.name, deployment, word.state.engine)
+
+    def _before(self, place: Place, recipe: Recipe, refused: Deployment) -> Post:
+        """What the line goes on with while it refuses a deployment."""
+        former = self._table.deployments.get((place.line, refused.previous), Deployment(recipe=recipe.name))
+        try:
+            return Post(self._preparer.prepare(recipe, former, self.lineup.posts, lambda _: None).placed)
+        except RefusedError as exc:
+            raise BundleError(f"neither deployment {refused.number} nor what it replaced can be opened: {exc}") from exc
+
+    # Beside the line
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.wait(LOOK_S):
+                self._retired.clear()
+                self._read()
+                self._end_failed_shadows()
+                self._settle()
+                self._reports.sign_of_life(self.lineup.posts)
+        except StoppedError:
+            log.info("A bundle was being prepared and is given up.")
+        finally:
+            self._tail.close()
+            self._reports.close()
+
+    def _read(self) -> None:
+        try:
+            self._table.take(self._tail.poll(0.05))
+        except LogError as exc:
+            log.warning("What is deployed cannot be read (%s): tries again.", exc)
+            self._stop.wait(1.0)
+            self._reopen()
+
+    def _reopen(self) -> None:
+        try:
+            again = read_control(self._log, self._table)
+        except LogError:
+            return
+        self._tail.close()
+        self._tail = again
+
+    def _active(self, place: Place) -> Active:
+        return self._table.active.get(place, Active())
+
+    def _settle(self) -> None:
+        """Does what is new in the records. The trial first: a refusal must be the last that is told of a place."""
+        for place, recipe in self._places.items():
+            active, before, posts = self._active(place), self._tried[place], self.lineup.posts
+            self._tried[place] = (active.live.number, active.trial.number)
+            if active.trial.number != before[1]:
+                self._settle_trial(place, recipe, active.trial)
+            if active.live.number != before[0]:
+                self._settle_live(place, recipe, active.live, posts)
+
+    def _settle_live(self, place: Place, recipe: Recipe, deployment: Deployment, posts: Posts) -> None:
+        """`posts` may hold the model on a trial that has just ended."""
+        words = ""
+        if self.lineup.posts[place].live.number != deployment.number:  # else it was withdrawn before it judged here
+            try:
+                prepared = self._prepare(place, recipe, deployment, posts)
+            except RefusedError as exc:
+                self._refused(place, deployment, exc)
+                return
+            words = prepared.words
+            self._set(place, replace(self.lineup.posts[place], live=prepared.placed))
+        self._say(place, deployment.number, WorkerPhase.WORKER_PHASE_LIVE, words)
+
+    def _settle_trial(self, place: Place, recipe: Recipe, deployment: Deployment) -> None:
+        if not deployment.number:
+            self._set(place, replace(self.lineup.posts[place], trial=None))
+            self._say(place, self.lineup.posts[place].live.number, WorkerPhase.WORKER_PHASE_LIVE)
+            return
+        try:
+            check_trial(deployment)
+            prepared = self._prepare(place, recipe, deployment)
+        except RefusedError as exc:
+            self._set(place, replace(self.lineup.posts[place], trial=None))
+            self._refused(place, deployment, exc)
+            return
+        trial = Trial(prepared.placed, deployment.share, frozenset(deployment.stations))
+        self._set(place, replace(self.lineup.posts[place], trial=trial))
+        self._say(place, deployment.number, WorkerPhase.WORKER_PHASE_LIVE, prepared.words)
+
+    def _end_failed_shadows(self) -> None:
+        fault = None if self._shadow is None else self._shadow.fault()
+        if fault is None:
+            return
+        for place in self._places:
+            if self.lineup.posts[place].shadow is not None:
+                self._set(place, replace(self.lineup.posts[place], trial=None))
+                self._refused(place, self._active(place).trial, RefusedError(fault))
+
+    def _prepare(self, place: Place, recipe: Recipe, deployment: Deployment, posts: Posts | None = None) -> Prepared:
+        known = self.lineup.posts if posts is None else posts
+        return self._preparer.prepare(
+            recipe, deployment, known, lambda phase: self._say(place, deployment.number, phase)
+        )
+
+    def _set(self, place: Place, post: Post) -> None:
+        if former := self.lineup.posts.get(place):
+            self._retired.append(former)
+        self.lineup.set(place, post)
+        if place == next(each for each in self._places if each.recipe == place.recipe):
+            self.lineup.set(Place(ANY, place.recipe), post)
+        self._metrics.live.labels(*place).set(post.live.number)
+
+    def _refused(self, place: Place, deployment: Deployment, finding: RefusedError) -> None:
+        log.error("Line %s, recipe %s: deployment %d (%s %s) is REFUSED here, %s: %s",
+                  *place, deployment.number, deployment.bundle, deployment.version, REMEDY, finding)  # fmt: skip
+        self._metrics.refused.labels(*place).inc()
+        self._say(place, deployment.number, WorkerPhase.WORKER_PHASE_REFUSED, str(finding))
+
+    def _say(self, place: Place, number: int, phase: WorkerPhase, detail: str = "") -> None:
+        log.info("Line %s, recipe %s: deployment %d is %s here.", *place, number, phase_word(phase))
+        self._reports.say(place, number, phase, detail, self.lineup.posts.get(place))
+
+
+def check_trial(deployment: Deployment) -> None:
+    """Raises RefusedError for what would judge otherwise than its mode says."""
+    chosen = bool(deployment.stations) != (0 < deployment.share <= 1)
+    whole = not deployment.stations and not deployment.share
+    fits = {DeploymentMode.DEPLOYMENT_MODE_CANARY: chosen, DeploymentMode.DEPLOYMENT_MODE_SHADOW: whole}
+    if not fits.get(deployment.mode, False):
+        raise RefusedError(
+            f"mode {deployment.mode}, share {deployment.share:g}, stations {list(deployment.stations)}: a canary has a "
+            "share above 0 and at most 1 or stations, a shadow has neither; deploy it again with `inspector deploy`"
+        )

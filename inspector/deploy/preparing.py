@@ -1,0 +1,86 @@
+"""Turns a deployment into a model that may judge at once: found, verified, checked, open, warm. Places nothing."""
+
+import logging
+from collections.abc import Callable
+from threading import Event
+from typing import NamedTuple
+
+from inspector.bundle.load import BundleError, LoadedBundle, load
+from inspector.config.problems import ConfigError
+from inspector.config.service import Service
+from inspector.deploy.checking import RefusedError, checked
+from inspector.deploy.lineup import Placed, Posts
+from inspector.deploy.shelf import Shelf
+from inspector.deploy.warm_up import warm_up
+from inspector.engines.engine import EngineError, EngineSettings
+from inspector.model import Model
+from inspector.model_choice import open_best
+from inspector.recipe.fit import misfits
+from inspector.recipe.model import Recipe
+from protos.inspection.v1.control_pb2 import Deployment, WorkerPhase
+
+log = logging.getLogger("inspector.deploy")
+
+Say = Callable[[WorkerPhase], None]
+
+
+class Prepared(NamedTuple):
+    """What may be placed, and what the check said."""
+
+    placed: Placed
+    words: str
+
+
+class Preparer:
+    """Prepares one deployment after the other. What it has checked once it does not check again."""
+
+    def __init__(self, service: Service, stop: Event) -> None:
+        self._path, self._worker, self._stop = service.path, service.config.worker, stop
+        self._shelf = Shelf(self._worker.bundles)
+        self._approved: dict[tuple[str, str], EngineSettings] = {}
+
+    def approve(self, recipe: str, deployment: Deployment, engine: str) -> None:
+        """This worker has judged with it before, on this engine: a restart does not check it again."""
+        self._approved[deployment.digest, recipe] = EngineSettings.parse(engine, self._worker.threads)
+
+    def prepare(self, recipe: Recipe, deployment: Deployment, posts: Posts, say: Say) -> Prepared:
+        """A model that is open already, in `posts`, is taken from there. Raises RefusedError, StoppedError."""
+        say(WorkerPhase.WORKER_PHASE_LOADING)
+        try:
+            bundle = self._found(recipe, deployment)
+            model, words = self._model(recipe, bundle, posts, say)
+        except (BundleError, ConfigError, EngineError) as exc:
+            raise RefusedError(str(exc)) from exc
+        say(WorkerPhase.WORKER_PHASE_READY)
+        return Prepared(Placed(model, deployment.number), words)
+
+    def _found(self, recipe: Recipe, deployment: Deployment) -> LoadedBundle:
+        own = not deployment.folder
+        bundle = load(recipe.bundle) if own else self._shelf.get(deployment.folder, deployment.digest)
+        if problems := misfits(recipe, bundle.schema):
+            raise ConfigError(problems)
+        return bundle
+
+    def _model(self, recipe: Recipe, bundle: LoadedBundle, posts: Posts, say: Say) -> tuple[Model, str]:
+        key = (bundle.digest, recipe.name)
+        if key in self._approved:
+            try:
+                return _opened(bundle, self._approved[key], posts), ""
+            except EngineError as exc:  # another machine of the same name, or a device that is gone
+                log.warning("Bundle %s ran on %s before and does not now (%s): it is checked again.",
+                            bundle.folder, self._approved.pop(key), exc)  # fmt: skip
+        say(WorkerPhase.WORKER_PHASE_CHECKING)
+        answer = checked(self._path, recipe.name, bundle.folder, self._stop)
+        self._approved[key] = EngineSettings.parse(answer.engine, self._worker.threads)
+        return _opened(bundle, self._approved[key], posts), answer.words
+
+
+def _opened(bundle: LoadedBundle, settings: EngineSettings, posts: Posts) -> Model:
+    """The very model, where it is open at some post already."""
+    for post in posts.values():
+        for placed in (post.live, None if post.trial is None else post.trial.placed):
+            if placed is not None and (placed.model.bundle.digest, placed.model.settings) == (bundle.digest, settings):
+                return placed.model
+    model = open_best(bundle, (settings,))
+    warm_up(model)
+    return model

@@ -1,0 +1,71 @@
+"""Tells the control topic how far this worker is with what was deployed, again and again. Decides nothing."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from inspector.deploy.control import worker_output
+from inspector.deploy.lineup import Place, Post
+from inspector.deploy.shadow import Comparison
+from protos.inspection.v1.control_pb2 import WorkerPhase, WorkerState
+from streams.log import Log, LogError, Publisher
+from streams.records import Output, Topics
+
+log = logging.getLogger("inspector.deploy")
+
+SIGN_OF_LIFE_S = 10.0
+
+
+class Reports:
+    """One thread uses it. Without a log (a gateway is no worker) nothing is told."""
+
+    def __init__(self, source: Log | None, prefix: str, worker: str, comparison: Comparison) -> None:
+        self._log, self._prefix, self._worker, self._comparison = source, prefix, worker, comparison
+        self._publisher: Publisher | None = None
+        self._last: dict[Place, WorkerState] = {}
+        self._told_s = 0.0
+
+    def say(self, place: Place, number: int, phase: WorkerPhase, detail: str, post: Post | None) -> None:
+        """`post`: what judges there now; None where nothing does yet."""
+        self._last[place] = WorkerState(
+            worker=self._worker, recipe=place.recipe, deployment=number, phase=phase, detail=detail
+        )
+        self._publish([self._output(place, post)])
+
+    def sign_of_life(self, posts: Mapping[Place, Post]) -> None:
+        """Repeats all, when it is time."""
+        if time.monotonic() - self._told_s >= SIGN_OF_LIFE_S:
+            self._publish([self._output(place, posts.get(place)) for place in self._last])
+
+    def close(self) -> None:
+        if self._publisher is not None:
+            self._within(self._publisher.close)
+
+    def _output(self, place: Place, post: Post | None) -> Output:
+        state = self._last[place]
+        state.at_ns = time.time_ns()
+        if post is not None:
+            state.live, state.engine = post.live.number, post.live.model.engine
+        if post is not None and post.trial is not None:
+            counts = self._comparison.of(place, post.trial.placed.number)
+            state.shadow_equal, state.shadow_different = counts.equal, counts.different
+        return worker_output(Topics(self._prefix, place.line), state)
+
+    def _publish(self, outputs: Sequence[Output]) -> None:
+        self._told_s = time.monotonic()
+        if self._log is not None and outputs:
+            source = self._log
+            self._within(lambda: self._sent(source, outputs))
+
+    def _sent(self, source: Log, outputs: Sequence[Output]) -> None:
+        if self._publisher is None:
+            self._publisher = source.publisher()
+        self._publisher.publish(outputs)
+        self._publisher.flush()
+
+    def _within(self, call: Callable[[], None]) -> None:
+        """What cannot be told now is told with the next sign of life: the line is more important."""
+        try:
+            call()
+        except LogError as exc:
+            log.warning("How far this worker is cannot be told (%s): it tries again.", exc)

@@ -1,0 +1,92 @@
+"""Has models judge beside the live ones and counts where they decide otherwise. What fails here costs no verdict."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from inspector.deploy.lineup import Place
+from inspector.deploy.metrics import DeployMetrics
+from inspector.judge import Compared
+from inspector.routed_judge import RoutedJudge
+from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.observation import Observation
+
+log = logging.getLogger("inspector.deploy")
+
+BEHIND_S = 1.0
+"""While pieces wait longer than this, the line needs its time for itself."""
+FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""All that a model on trial may come to: of a live one these are defects that must show, here they end the trial."""
+
+
+@dataclass(slots=True)
+class Counts:
+    equal: int = 0
+    different: int = 0
+
+
+class Comparison:
+    """Decisions of shadows against the live ones, by place and deployment, since this process took them up."""
+
+    def __init__(self, metrics: DeployMetrics) -> None:
+        self._metrics = metrics
+        self._counts: dict[tuple[Place, int], Counts] = {}
+
+    def add(self, live: Verdict, shadow: Verdict) -> None:
+        place = Place(shadow.inspection.line, shadow.recipe)
+        counts = self._counts.setdefault((place, shadow.deployment), Counts())
+        if live.decision == shadow.decision:
+            counts.equal += 1
+        else:
+            counts.different += 1
+        self._metrics.shadow.labels(*place, "equal" if live.decision == shadow.decision else "different").inc()
+
+    def of(self, place: Place, number: int) -> Counts:
+        return self._counts.get((place, number), Counts())
+
+
+class Shadow:
+    """Implements `inspector.judge.Beside` for a worker; `faults` gives what went wrong to the thread that follows."""
+
+    def __init__(self, judge: RoutedJudge, comparison: Comparison, wall_ns: Callable[[], int] = time.time_ns) -> None:
+        self._judge, self._comparison, self._wall_ns = judge.twin(), comparison, wall_ns
+        self._faults: SimpleQueue[str] = SimpleQueue()
+        self._failed: object = None
+
+    def judge(self, observations: Sequence[Observation], verdicts: Sequence[Verdict]) -> list[Compared]:
+        posts = self._judge.posts
+        if posts is self._failed or not any(post.shadow for post in posts.values()) or self._is_behind(observations):
+            return []
+        try:
+            found = self._judge.shadows(observations, verdicts)
+        except FAULTS as exc:
+            log.exception("A shadow failed and is not asked again; the line is not touched by it.")
+            self._failed = posts  # until anything is placed anew
+            self._faults.put(f"{type(exc).__name__}: {exc}")
+            return []
+        return [Compared(verdicts[index], shadow) for index, shadow in found.items()]
+
+    def published(self, compared: Sequence[Compared]) -> None:
+        for pair in compared:
+            self._comparison.add(pair.live, pair.shadow)
+
+    def fault(self) -> str | None:
+        """What went wrong since the last call; None where nothing did."""
+        try:
+            return self._faults.get_nowait()
+        except Empty:
+            return None
+
+    def _is_behind(self, observations: Sequence[Observation]) -> bool:
+        return self._wall_ns() - min(piece.arrival_ns for piece in observations) > BEHIND_S * 1e9

@@ -1,0 +1,82 @@
+"""Puts bundles into the folder that all workers of a line share, and finds them there by name. Opens no graph.
+
+A bundle's folder is named after its content, so that what lies there never changes under a worker.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from inspector.bundle.load import BundleError, LoadedBundle, load
+from inspector.bundle.schema import MANIFEST_NAME
+from inspector.findings import DIGEST_DIGITS
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+class Shelf:
+    """The shared folder of bundles; need not exist until one is put there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, bundle: LoadedBundle) -> str:
+        """Copies a bundle unless it is there; its name. All of it appears at once. Raises BundleError."""
+        name = folder_name(bundle)
+        target = self._folder / name
+        if not target.exists():
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._copy(bundle, target)
+            except OSError as exc:
+                raise BundleError(
+                    f"{self._folder}: the bundle cannot be copied there ({exc.strerror}); make the folder that "
+                    "`[worker] bundles` names writable from here"
+                ) from exc
+        self.get(name, bundle.digest)
+        return name
+
+    def _copy(self, bundle: LoadedBundle, target: Path) -> None:
+        arriving = Path(tempfile.mkdtemp(prefix=".arriving-", dir=self._folder))
+        try:
+            for file in (MANIFEST_NAME, *bundle.schema.files):
+                shutil.copyfile(bundle.path(file), arriving / file)
+                _to_disk(arriving / file)
+            arriving.chmod(0o755)
+            arriving.rename(target)
+        except OSError:
+            if not target.is_dir():  # else somebody was faster with the same content
+                raise
+        finally:
+            shutil.rmtree(arriving, ignore_errors=True)
+
+    def get(self, name: str, digest: str) -> LoadedBundle:
+        """The bundle of this name, found to be the one that was deployed. Raises BundleError."""
+        if not _PLAIN.fullmatch(name):
+            raise BundleError(f"folder name {name!r} is not plain; deploy the bundle again with `inspector deploy`")
+        target = self._folder / name
+        if target.is_symlink() or not target.is_dir():
+            raise BundleError(
+                f"{target}: is no folder here; share the folder that `[worker] bundles` names with all workers, or "
+                "take the deployment back with `inspector rollback`"
+            )
+        bundle = load(target)
+        if bundle.digest != digest:
+            raise BundleError(
+                f"{target}: has digest {bundle.digest[:DIGEST_DIGITS]}, deployed was {digest[:DIGEST_DIGITS]}: it was "
+                "changed since; remove the folder and deploy the bundle again"
+            )
+        return bundle
+
+
+def folder_name(bundle: LoadedBundle) -> str:
+    """Readable and plain, and one per content."""
+    version = re.sub(r"[^A-Za-z0-9._-]", "_", bundle.schema.version)[:64]
+    return f"{bundle.schema.name}-{version}-{bundle.digest[:DIGEST_DIGITS]}"
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
