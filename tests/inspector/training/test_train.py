@@ -122,7 +122,9 @@ def test_no_file_of_a_bundle_names_this_machine(trained):
 
 
 def test_a_checkpoint_exports_the_same_model(trained):
-    run("export", trained / "checkpoint", "--out", trained / "again")
+    pieces = ("--parity", trained / "data" / "manifest.jsonl", "--parity-pieces", 9)
+    said = run("export", trained / "checkpoint", "--out", trained / "again", *pieces)
+    assert "Parity set: 9 calibration pieces, 5 of them nearest the limits." in said
     first, second = (load(trained / name).schema for name in ("bundle", "again"))
     for expert in first.experts:
         form = expert.input
@@ -135,6 +137,13 @@ def test_a_checkpoint_exports_the_same_model(trained):
         assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(one, other, strict=True))
     assert first.calibrations == second.calibrations
     assert first.policy == second.policy
+
+
+def test_engines_decide_as_torch_on_the_pieces_that_training_stored(trained):
+    said = run("parity", trained / "bundle", "--engine", "onnx", "--engine", "openvino")
+    for engine in ("onnx", "openvino"):
+        assert f"{engine}/fp32: passed: 0 of 40 decisions flip" in said
+    assert "The set has 40 pieces, all that the calibration split has; 300 are expected" in said
 
 
 def test_evaluation_finds_what_can_be_seen_and_heard(trained):
