@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from inspector.engines.engine import is_fallback
 from inspector.shards import Shards
 from protos.inspection.v1.records_pb2 import DeadLetterReason
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Verdict
@@ -37,6 +38,9 @@ class WorkerMetrics:
         self.expert_runs = counter("expert_runs", "Runs of an expert, by piece", ("expert",))
         self.expert_skips = counter("expert_skips", "Pieces that an expert did not look at", ("expert", "why"))
         self.deadline_missed = counter("deadlines_missed", "Verdicts later than the recipe's deadline", PLACE)
+        self.engine_fallback = gauge(
+            "engine_fallback", "1 while ONNX Runtime judges in place of an engine that failed", ("bundle",)
+        )
         self.refused = counter("commits_refused", "Commits refused because another worker has taken over")
         self.lost_offsets = counter("lost_offsets", "Input records that retention removed before they were read")
         self.anchors = counter("stream_anchors", "Times that a stream began or was re-anchored", (*PLACE, "sensor"))
@@ -100,6 +104,8 @@ class WorkerMetrics:
         self.latency.labels(*place).observe((verdict.publish_ns - verdict.capture_ns) / 1e9)
         self.join_seconds.labels(*place).observe((verdict.decision_ns - verdict.arrival_ns) / 1e9)
         self.decide_seconds.labels(*place).observe((verdict.publish_ns - verdict.decision_ns) / 1e9)
+        if verdict.engine:
+            self.engine_fallback.labels(verdict.bundle).set(is_fallback(verdict.engine))
         if verdict.deadline_missed:
             self.deadline_missed.labels(*place).inc()
         for modality in verdict.modalities:

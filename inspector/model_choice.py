@@ -6,15 +6,13 @@ from dataclasses import replace
 
 from inspector.bundle.load import LoadedBundle
 from inspector.engines.choice import check, one_line
-from inspector.engines.engine import DeviceError, EngineError, EngineSettings
+from inspector.engines.engine import DeviceError, EngineError, EngineSettings, fallback_label
 from inspector.engines.gpu_api import GpuApi
 from inspector.engines.tensorrt_gpu import load_api
 from inspector.model import Model, open_model
 from inspector.recipe.model import Recipe
 
 log = logging.getLogger("inspector.engines")
-
-FALLBACK = "(fallback from "
 
 
 def admit_all(model: Model) -> str:
@@ -70,5 +68,5 @@ def stand_in(model: Model, recipes: Sequence[Recipe], fault: DeviceError) -> Mod
                 "Bundle %s: %s fails, ONNX Runtime judges from now on: %s", model.schema.name, model.engine, fault
             )
             fallen = open_model(model.bundle, EngineSettings("onnx", model.settings.threads))
-            model.fallen.model = replace(fallen, engine=f"{fallen.engine} {FALLBACK}{model.engine})")
+            model.fallen.model = replace(fallen, engine=fallback_label(fallen.engine, model.engine))
         return model.fallen.model

@@ -82,6 +82,18 @@ class EngineSettings:
         return cls(cast(EngineName, name), threads, cast(Precision, precision))
 
 
+_FALLBACK = " (fallback from "
+
+
+def fallback_label(label: str, failed: str) -> str:
+    """What stands in a verdict made in place of a form that failed: onnx/fp32 (fallback from tensorrt/fp16)."""
+    return f"{label}{_FALLBACK}{failed})"
+
+
+def is_fallback(label: str) -> bool:
+    return _FALLBACK in label
+
+
 def check_inputs(runtime: str, ports: Sequence[Port], inputs: Mapping[str, Array]) -> None:
     """For runtimes that run a dynamic graph on sizes that its input does not allow. Raises EngineError."""
     for port in ports:

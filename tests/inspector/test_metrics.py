@@ -5,6 +5,7 @@ from prometheus_client import CollectorRegistry
 from inspector.metrics import WorkerMetrics
 from inspector.recipe.book import Recipes
 from inspector.shards import Shards, ShardSettings
+from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.assembly import JoinSettings
 from streams.limits import Limits
 from streams.log import Assignment, Batch
@@ -29,3 +30,13 @@ def test_a_lost_shard_is_reported_no_more() -> None:
     assert registry.get_sample_value("inspector_consumer_lag_records", place) is None
     assert registry.get_sample_value("inspector_open_pieces", {"line": "line-1", "partition": "0"}) is None
     resolver.close()
+
+
+def test_a_fall_back_is_shown_while_it_lasts() -> None:
+    metrics = WorkerMetrics(registry := CollectorRegistry())
+    shown = []
+    for engine in ("tensorrt/fp16", "onnx/fp32 (fallback from tensorrt/fp16)", "", "tensorrt/fp16"):
+        metrics.committed([Verdict(bundle="toy" if engine else "", engine=engine, decision=1, reason=1)], 0.0)
+        shown.append(registry.get_sample_value("inspector_engine_fallback", {"bundle": "toy"}))
+    assert shown == [0, 1, 1, 0]
+    assert registry.get_sample_value("inspector_engine_fallback", {"bundle": ""}) is None
