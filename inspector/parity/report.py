@@ -126,8 +126,8 @@ def _short(report: ParityReport) -> str:
 
 def few(num_pieces: int, num_calibration: int) -> str:
     """Why a set is smaller than it should be."""
-    there = "all that the calibration split has" if num_pieces == num_calibration else f"of {num_calibration}"
-    return f"The set has {num_pieces} pieces, {there}; {ENOUGH_PIECES} are expected"
+    share = f"all {num_pieces}" if num_pieces == num_calibration else f"{num_pieces} of {num_calibration}"
+    return f"The set has {share} calibration pieces, fewer than the {ENOUGH_PIECES} expected"
 
 
 def _line(change: Change) -> str:

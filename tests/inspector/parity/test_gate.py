@@ -181,9 +181,13 @@ def test_progress_is_told_and_may_end_the_check(pieces: ParitySet) -> None:
         (
             20,
             20,
-            "takes 1497 pieces without a flip. The set has 20 pieces, all that the calibration split has; 300 are",
+            "takes 1497 pieces without a flip. The set has all 20 calibration pieces, fewer than the 300 exp",
         ),
-        (20, 900, "takes 1497 pieces without a flip. The set has 20 pieces, of 900; 300 are expected"),
+        (
+            20,
+            900,
+            "takes 1497 pieces without a flip. The set has 20 of 900 calibration pieces, fewer than the 300 expected",
+        ),
         (300, 900, "at most 0.994 % of decisions flip; to prove 0.2 % takes 1497 pieces without a flip"),
         (1496, 1496, "at most 0.2 % of decisions flip; to prove 0.2 % takes 1497 pieces without a flip"),
         (1497, 1497, "proven at 95%: at most 0.2 % of decisions flip"),
