@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format protos bench broker train-demo clean
+.PHONY: help demo test test-gpu check format protos bench broker train-demo clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SERVE := .venv-serve/bin
@@ -28,6 +28,10 @@ demo: $(SERVE)/.installed  ## installs the serving half and runs 600 simulated p
 
 test: $(DEV)/.installed needs-java  ## installs everything and passes all tests, a real Kafka broker's included
 	$(DEV)/pytest
+
+test-gpu: $(DEV)/.installed  ## passes the engines' tests on the GPU of this machine in place of the stand-in for one
+	@$(DEV)/python -m tests.standins.gpus || { echo "make: the engines' tests need a GPU, its driver and TensorRT (see above); without one, make test runs them on a stand-in"; exit 1; }
+	INSPECTOR_TEST_GPU=1 $(DEV)/pytest tests/inspector/engines/test_tensorrt_gpu.py tests/inspector/engines/test_standin.py
 
 check: $(DEV)/.installed  ## format, lint, strict types, arrows between packages, generated code in step
 	$(DEV)/ruff format --check .

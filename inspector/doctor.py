@@ -10,6 +10,7 @@ import sqlite3
 import ssl
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,15 @@ from typing import Literal
 
 import click
 
+from inspector.bundle.load import BundleError, load
 from inspector.config.problems import ConfigError
 from inspector.config.service import ServiceConfig, load_service, load_service_config
-from inspector.config.tables import KafkaTable
+from inspector.config.tables import KafkaTable, WorkerTable
+from inspector.engines.choice import Option, options
+from inspector.engines.device import find_device
+from inspector.engines.engine import EngineError, EngineSettings
+from inspector.engines.gpu_api import GpuApi
+from inspector.engines.tensorrt_gpu import load_api
 from inspector.recipe.fit import read_bundle
 from inspector.recipe.model import Recipe
 from inspector.recipe.promise import covering, promise_words
@@ -38,10 +45,35 @@ class Finding:
     remedy: str = ""
 
 
-def examine(config: Path | None = None) -> list[Finding]:
-    """All findings; with a configuration also whether its log can be reached."""
+def examine(config: Path | None = None, bundle: Path | None = None) -> list[Finding]:
+    """All findings; with a configuration also whether its log can be reached, and what its bundles could run in."""
     findings = [_python(), _cores(), _memory(), _sqlite(), _openssl(), *_engines(), _training(), _java(), _maven()]
+    if bundle is not None:
+        findings += bundle_findings(bundle, WorkerTable().wishes)
     return findings if config is None else [*findings, *_configuration(config)]
+
+
+def bundle_findings(
+    folder: Path, wishes: Sequence[EngineSettings], gpu: Callable[[], GpuApi] = load_api
+) -> list[Finding]:
+    """The table of engines that the service makes at its start: the first that is ok judges."""
+    try:
+        found = options(load(folder), wishes, gpu)
+    except BundleError as exc:
+        return [Finding(f"bundle {folder.name}", "wrong", str(exc), "put a whole bundle there")]
+    taken = next((option for option in found if not option.why_not), None)
+    table = [_option(folder, option, is_taken=option is taken) for option in found]
+    if taken is None:
+        remedy = 'add "onnx/fp32", which every bundle runs in, to [worker] engines'
+        table.append(Finding(f"bundle {folder.name}", "wrong", "none of the engines runs it here", remedy))
+    return table
+
+
+def _option(folder: Path, option: Option, *, is_taken: bool) -> Finding:
+    subject = f"{folder.name} in {option.settings}"
+    if option.why_not:
+        return Finding(subject, "optional", *_split(option.why_not))
+    return Finding(subject, "ok", "runs here, and judges" if is_taken else "runs here")
 
 
 def _python() -> Finding:
@@ -88,8 +120,23 @@ def _engines() -> list[Finding]:
         _package("engine onnx", "onnxruntime", "pip install inspector", needed=True),
         _package("engine openvino", "openvino", "in the checkout, pip install '.[openvino]'"),
         _package("engine torch", "torch", "in the checkout, pip install '.[train]'"),
-        Finding("engine tensorrt", "optional", "not part of this version", "use onnx or openvino"),
+        _tensorrt(),
     ]
+
+
+def _tensorrt() -> Finding:
+    try:
+        api = load_api()
+        device = find_device(api.cuda)
+    except EngineError as exc:
+        return Finding("engine tensorrt", "optional", *_split(str(exc)))
+    return Finding("engine tensorrt", "ok", f"{api.compiler} on {device}")
+
+
+def _split(why_not: str) -> tuple[str, str]:
+    """Errors of engines say what they found, then what helps."""
+    found, _, remedy = why_not.partition("; ")
+    return found, remedy
 
 
 def _training() -> Finding:
@@ -133,7 +180,15 @@ def _configuration(path: Path) -> list[Finding]:
         config = load_service_config(path)
     except ConfigError as exc:
         return [Finding("configuration", "wrong", str(exc), "inspector check FILE")]
-    return [*_promises(path), *_log(config)]
+    return [*_promises(path), *_bundles(path, config), *_log(config)]
+
+
+def _bundles(path: Path, config: ServiceConfig) -> list[Finding]:
+    try:
+        folders = sorted({recipe.bundle for recipe in load_service(path).recipes})
+    except ConfigError:
+        return []  # Told of with the recipes.
+    return [finding for folder in folders for finding in bundle_findings(folder, config.worker.wishes)]
 
 
 def _log(config: ServiceConfig) -> list[Finding]:

@@ -12,10 +12,13 @@ _MARKS = {"ok": "[green]ok[/]", "optional": "[yellow]no[/]", "wrong": "[red]no[/
 
 
 @click.command()
-@click.option("--config", type=click.Path(path_type=Path), help="Also try to reach the log of this configuration.")
-def doctor(config: Path | None) -> None:
-    """Says what this machine can run, and why not. Exit code 1 when the service itself cannot run."""
-    findings = examine(config)
+@click.argument("bundle", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="Also try to reach its log, and look at the bundles it names."
+)
+def doctor(bundle: Path | None, config: Path | None) -> None:
+    """Says what this machine can run, of BUNDLE too, and why not. Exit code 1 when the service itself cannot run."""
+    findings = examine(config, bundle)
     Console().print(_table(findings))
     if any(finding.state == "wrong" for finding in findings):
         raise SystemExit(1)

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from inspector.doctor import examine
+from inspector.config.tables import WorkerTable
+from inspector.doctor import bundle_findings, examine
+from inspector.engines.engine import EngineSettings
 from tests.bundles import write_toy_bundle
+from tests.standins.cuda import Faults
+from tests.standins.gpus import StandInGpu, compiled_toy
 
 KAFKA = """
 lines = ["line-1"]
@@ -73,3 +77,37 @@ def test_promises_about_misses_are_told(tmp_path: Path, asked: str, state: str, 
     (promise,) = (finding for finding in examine(path) if finding.subject == "misses, cup")
     assert (promise.state, bool(promise.remedy)) == (state, state != "ok")
     assert found in promise.found
+
+
+def test_a_bundle_is_told_in_every_form_of_the_order(tmp_path: Path) -> None:
+    gpu = StandInGpu()
+    folder = compiled_toy(tmp_path / "cups", gpu)
+    found = {f.subject: (f.state, f.found) for f in bundle_findings(folder, WorkerTable().wishes, lambda: gpu.api)}
+    assert found["cups in tensorrt/fp16"] == ("ok", "runs here, and judges")
+    assert found["cups in onnx/fp32"] == ("ok", "runs here")
+    assert found["cups in onnx/int8"] == ("optional", "the bundle is not compiled for it")
+    assert (len(found), gpu.trt.seen, gpu.cuda.num_mallocs) == (6, 0, 0)
+
+
+def test_a_form_that_cannot_run_has_its_reason_and_remedy_apart(tmp_path: Path) -> None:
+    gpu = StandInGpu(Faults(no_driver=True))
+    folder = compiled_toy(tmp_path / "cups", gpu)
+    form, bundle = bundle_findings(folder, [EngineSettings.parse("tensorrt/fp16")], lambda: gpu.api)
+    assert (form.state, form.found) == ("optional", "no CUDA driver (libcuda.so.1 not found)")
+    assert form.remedy.startswith("install NVIDIA's driver")
+    assert (bundle.state, bundle.found) == ("wrong", "none of the engines runs it here")
+    assert '"onnx/fp32"' in bundle.remedy
+
+
+def test_the_bundles_of_a_configuration_are_told(tmp_path: Path) -> None:
+    write_toy_bundle(tmp_path / "bundle")
+    (tmp_path / "recipe.toml").write_text(RECIPE.format(asked=""))
+    path = tmp_path / "service.toml"
+    path.write_text(KAFKA.format(port=1) + '[worker]\nengines = ["onnx/fp32"]')
+    (form,) = (finding for finding in examine(path) if finding.subject.startswith("bundle in"))
+    assert (form.subject, form.state) == ("bundle in onnx/fp32", "ok")
+
+
+def test_a_folder_without_a_bundle_is_wrong(tmp_path: Path) -> None:
+    (finding,) = bundle_findings(tmp_path / "none", WorkerTable().wishes)
+    assert (finding.state, "cannot be read" in finding.found) == ("wrong", True)

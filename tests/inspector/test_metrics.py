@@ -1,5 +1,8 @@
 """What a worker reports of itself."""
 
+import re
+from pathlib import Path
+
 from prometheus_client import CollectorRegistry
 
 from inspector.metrics import WorkerMetrics
@@ -40,3 +43,12 @@ def test_a_fall_back_is_shown_while_it_lasts() -> None:
         shown.append(registry.get_sample_value("inspector_engine_fallback", {"bundle": "toy"}))
     assert shown == [0, 1, 1, 0]
     assert registry.get_sample_value("inspector_engine_fallback", {"bundle": ""}) is None
+
+
+def test_alerts_are_about_metrics_that_there_are() -> None:
+    WorkerMetrics(registry := CollectorRegistry())
+    known = {metric.name for metric in registry.collect()}
+    rules = (Path(__file__).parents[2] / "deploy/prometheus/engines.rules.yaml").read_text()
+    named = set(re.findall(r"^ *expr:.*?(inspector_\w+)", rules, re.MULTILINE))
+    assert named
+    assert named <= known

@@ -4,11 +4,13 @@ import hashlib
 import json
 import os
 import struct
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from inspector.engines.device import find_device
+from inspector.engines.engine import EngineError
 from inspector.engines.engine_file import RTX_MAGIC, EngineFile
 from inspector.engines.gpu_api import Distribution, GpuApi
 from inspector.engines.tensorrt_gpu import load_api, load_tensorrt
@@ -120,4 +122,8 @@ def add_form(folder: Path, label: str, graphs: dict[str, EngineFile]) -> None:
 
 
 if __name__ == "__main__":
-    print(find_device(load_api().cuda))
+    try:
+        found = load_api()
+        print(f"{found.compiler} on {find_device(found.cuda)}")
+    except EngineError as exc:
+        sys.exit(f"no GPU to test on: {exc}")
