@@ -1,8 +1,16 @@
 """Turns CUDA's answers into a device or an error that says what helps. Knows no engine."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from inspector.engines.engine import DeviceMemoryError, LostDeviceError, NoDriverError
+from inspector.engines.engine import (
+    DeviceMemoryError,
+    EngineError,
+    ForeignEngineError,
+    LostDeviceError,
+    NoDriverError,
+    WrongDeviceError,
+)
 from inspector.engines.gpu_api import Cuda
 
 OUT_OF_MEMORY = 2
@@ -45,6 +53,22 @@ def error_words(cuda: Cuda, error: int) -> str:
 
 def memory_words(found: str) -> str:
     return f"{found}; free memory of the GPU from other processes, or compile for smaller batches"
+
+
+_INVALID: Mapping[int, tuple[type[EngineError], str]] = {
+    1: (ForeignEngineError, "was built by another version; compile the bundle again"),
+    2: (WrongDeviceError, "was not built for this GPU; compile the bundle with its compute capability as target"),
+    4: (NoDriverError, f"needs a newer driver; {INSTALL_DRIVER}"),
+    8: (NoDriverError, "needs a newer CUDA runtime; install the TensorRT that compiled it"),
+    16: (DeviceMemoryError, memory_words("needs more memory than the GPU has free")),
+    32: (ForeignEngineError, "is malformed; compile the bundle again"),
+}
+"""What TensorRT for RTX may find: its `EngineInvalidityDiagnostics`."""
+
+
+def invalidity(diagnostics: int) -> tuple[type[EngineError], str] | None:
+    """The first cause; None where it gives none that helps."""
+    return next((found for flag, found in _INVALID.items() if diagnostics & flag), None)
 
 
 def find_device(cuda: Cuda) -> Device:

@@ -14,6 +14,8 @@ from inspector.engines.engine import ForeignEngineError, WrongDeviceError
 RTX_MAGIC = b"vtrt"
 _RTX_HEADER = struct.Struct("<4s4xQQ4B")
 """Magic, form of the header, length of the file, version; as engines of 1.6.1 and 1.7.1 begin."""
+_KNOWN_FORM = 2
+"""Of another form no more is believed than its magic; the hash stands for the rest."""
 COMPILE_AGAIN = "compile the bundle again: inspector compile BUNDLE --engine tensorrt"
 
 
@@ -72,8 +74,10 @@ def header_fault(content: bytes, compiler: str) -> str | None:
         return None
     if len(content) < _RTX_HEADER.size:
         return f"has {len(content)} bytes, fewer than its header"
-    _, _, size, *numbers = _RTX_HEADER.unpack_from(content)
+    _, form, size, *numbers = _RTX_HEADER.unpack_from(content)
     built_by = ".".join(map(str, numbers))
+    if form != _KNOWN_FORM:
+        return None
     if size != len(content):
         return f"has {len(content)} bytes, and its header says {size}"
     if built_by != version:

@@ -113,6 +113,9 @@ class CudaEngine(Protocol):
 
 
 class Runtime(Protocol):
+    def get_engine_validity(self, buffer: bytes) -> tuple[object, int]:
+        """Of TensorRT for RTX alone. The second is a sum of `EngineInvalidityDiagnostics`."""
+
     def deserialize_cuda_engine(self, serialized_engine: bytes) -> CudaEngine | None: ...
 
 

@@ -17,7 +17,7 @@ from typing import TypeVar, cast
 
 import numpy as np
 
-from inspector.engines.device import find_device, memory_words
+from inspector.engines.device import find_device, invalidity, memory_words
 from inspector.engines.engine import (
     Array,
     DeviceError,
@@ -28,7 +28,17 @@ from inspector.engines.engine import (
     check_inputs,
 )
 from inspector.engines.engine_file import COMPILE_AGAIN, EngineFile, check_compiler, check_target, read_engine
-from inspector.engines.gpu_api import Context, Cuda, CudaEngine, Distribution, GpuApi, Logger, RuntimeCache, TensorRt
+from inspector.engines.gpu_api import (
+    Context,
+    Cuda,
+    CudaEngine,
+    Distribution,
+    GpuApi,
+    Logger,
+    RuntimeCache,
+    RuntimeConfig,
+    TensorRt,
+)
 from inspector.engines.gpu_buffers import Buffer, Stream
 from inspector.engines.kernel_cache import cache_path, drop_cache, read_cache, write_cache
 
@@ -85,14 +95,15 @@ class TensorRtEngine:
         self._lock, self._words = Lock(), deque[str](maxlen=4)
         with ExitStack() as stack:
             self._stream = stack.enter_context(closing(Stream(api.cuda)))
-            self._runtime = api.trt.Runtime(_listener(api, self._words))
-            self._engine = self._present(self._runtime.deserialize_cuda_engine(content), "cannot be deserialised")
+            self._listener = _listener(api, self._words)
+            self._runtime = api.trt.Runtime(self._listener)
+            self._engine = self._deserialised(content)
             self.inputs, self.outputs = self._ports(is_input=True), self._ports(is_input=False)
-            kernels = _Kernels(api, self._engine, cache_path(file.path, file.sha256, device, api.compiler))
-            self._context = self._present(kernels.context(), "gets no execution context")
+            self._kernels = _Kernels(api, self._engine, cache_path(file.path, file.sha256, device, api.compiler))
+            self._context = self._present(self._kernels.context(), "gets no execution context")
             self._buckets = [self._bucket(size) for size in sorted(file.batches)]
             self._warm_up()
-            kernels.keep()
+            self._kernels.keep()
             stack.pop_all()
         self.close = weakref.finalize(self, self._stream.close)
 
@@ -165,6 +176,14 @@ class TensorRtEngine:
         if not self._context.set_input_shape(name, tuple(shape)):
             raise self._fault(f"refuses shape {tuple(shape)} for {name!r}")
 
+    def _deserialised(self, content: bytes) -> CudaEngine:
+        engine = self._runtime.deserialize_cuda_engine(content)
+        if engine is None and self._api.distribution == "tensorrt-rtx":
+            cause = invalidity(self._runtime.get_engine_validity(content)[1])
+            if cause is not None:
+                raise cause[0](f"TensorRT: {self._name} {cause[1]}")
+        return self._present(engine, "cannot be deserialised")
+
     def _present(self, found: Found | None, fault: str) -> Found:
         if found is None:
             raise self._fault(fault)
@@ -178,10 +197,14 @@ class TensorRtEngine:
 
 
 class _Kernels:
-    """How an engine's context is made: TensorRT for RTX compiles kernels for the device and keeps them in a cache."""
+    """How an engine's context is made: TensorRT for RTX compiles kernels for the device and keeps them in a cache.
+
+    What the context was made with lives as long as it does: the library holds bare pointers.
+    """
 
     def __init__(self, api: GpuApi, engine: CudaEngine, path: Path) -> None:
         self._api, self._engine, self._path = api, engine, path
+        self._config: RuntimeConfig | None = None
         self._cache: RuntimeCache | None = None
         self._found: bytes | None = None
 
@@ -199,6 +222,7 @@ class _Kernels:
             drop_cache(self._path, "is not of this device, driver or version")
             self._found = None
         config.set_runtime_cache(self._cache)
+        self._config = config
         return self._engine.create_execution_context(config)
 
     def keep(self) -> None:

@@ -47,6 +47,12 @@ class DataType(Enum):
     HALF = 1
 
 
+class EngineValidity(Enum):
+    VALID = 0
+    SUBOPTIMAL = 1
+    INVALID = 2
+
+
 class DynamicShapesKernelSpecializationStrategy(Enum):
     LAZY = 0
     EAGER = 1
@@ -64,6 +70,8 @@ class StandInTensorRt:
     """What the runtime says in place of giving a context."""
     runs_fail_after: int | None = None
     """Launches that still work; from then on the runtime finds no memory for its scratch."""
+    invalid: int = 0
+    """Diagnostics of every engine."""
     refuses_caches: bool = False
     max_batch: int = 16
     seen: int = 0
@@ -91,10 +99,17 @@ class Runtime:
     trt: StandInTensorRt
     logger: ILogger
 
+    def get_engine_validity(self, buffer: bytes) -> tuple[Enum, int]:
+        """Everything is of this version and GPU, or nothing is an engine at all."""
+        if self.trt.invalid:
+            return EngineValidity.INVALID, self.trt.invalid
+        known = hashlib.sha256(buffer).hexdigest() in self.trt.graphs
+        return (EngineValidity.VALID, 0) if known else (EngineValidity.INVALID, 0)
+
     def deserialize_cuda_engine(self, serialized_engine: bytes) -> "CudaEngine | None":
         self.trt.seen += 1
         graph = self.trt.graphs.get(hashlib.sha256(serialized_engine).hexdigest())
-        if graph is None:
+        if graph is None or self.trt.invalid:
             self.logger.log(ILogger.ERROR, "IRuntime::deserializeCudaEngine: the engine is malformed")
             return None
         options = ort.SessionOptions()

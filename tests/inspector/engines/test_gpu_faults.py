@@ -35,6 +35,10 @@ def without_context(words: str) -> Change:
     return lambda gpu: setattr(gpu.trt, "context_fails", words)
 
 
+def invalid(diagnostics: int) -> Change:
+    return lambda gpu: setattr(gpu.trt, "invalid", diagnostics)
+
+
 @pytest.mark.parametrize(
     ("faults", "change", "kind", "said"),
     [
@@ -45,6 +49,11 @@ def without_context(words: str) -> Change:
         (Faults(lost_after=0), None, LostDeviceError, "cudaErrorIllegalAddress .* restart the service"),
         (Faults(), without_context(OUT_OF_MEMORY), DeviceMemoryError, "OutOfMemory .* free memory of the GPU"),
         (Faults(), without_context("tactic missing"), DeviceError, "no execution context: tactic missing; compile"),
+        (Faults(), invalid(1), ForeignEngineError, "ear.engine was built by another version; compile"),
+        (Faults(), invalid(2), WrongDeviceError, "was not built for this GPU; compile"),
+        (Faults(), invalid(4 + 64), NoDriverError, "needs a newer driver; install"),
+        (Faults(), invalid(16), DeviceMemoryError, "needs more memory than the GPU has free; free"),
+        (Faults(), invalid(64), DeviceError, "cannot be deserialised"),
         (Faults(), lambda gpu: gpu.trt.graphs.clear(), DeviceError, "cannot be deserialised: .*malformed; compile"),
     ],
 )  # fmt: skip
