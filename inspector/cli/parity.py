@@ -1,17 +1,15 @@
 """`inspector parity`: runs a bundle's parity set through every engine of it that this machine has. Without torch."""
 
 import json
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Collection
 from pathlib import Path
-from typing import get_args
 
 import click
 from rich.console import Console
-from rich.progress import Progress, TaskID
+from rich.progress import Progress
 
 from inspector.bundle.load import BundleError, load
-from inspector.bundle.schema import CompiledFor
+from inspector.bundle.schema import Bundle
 from inspector.cli.errors import reported
 from inspector.engines.engine import EngineError, EngineSettings
 from inspector.model import Model, open_model
@@ -20,6 +18,7 @@ from inspector.parity.content import ParityError
 from inspector.parity.gate import GateSettings, check
 from inspector.parity.report import Limit, ParityReport, as_json, passed, words
 from inspector.recipe.book import load_recipe
+from inspector.recipe.model import Recipe
 
 FolderOrFile = click.Path(path_type=Path)
 
@@ -27,44 +26,54 @@ FolderOrFile = click.Path(path_type=Path)
 @click.command()
 @click.argument("bundle", type=FolderOrFile)
 @click.option(
-    "--engine", "names", multiple=True, type=click.Choice(get_args(CompiledFor)), help="Only this one; repeatable."
+    "--engine", "names", multiple=True, metavar="ENGINE[/PRECISION]", help="Only these, such as onnx/int8; repeatable."
 )
-@click.option("--recipe", type=FolderOrFile, help="Take the limit (parity_max_flips) from this recipe.")
+@click.option("--recipe", type=FolderOrFile, help="Decide by its limits, and refuse by its parity_max_flips.")
 @click.option("--report", "file", type=FolderOrFile, help="Write figures and every piece that changed, as JSON.")
 @reported(BundleError, ParityError)
-def parity(bundle: Path, names: tuple[CompiledFor, ...], recipe: Path | None, file: Path | None) -> None:
+def parity(bundle: Path, names: tuple[str, ...], recipe: Path | None, file: Path | None) -> None:
     """Counts the decisions of BUNDLE's engines here that differ from torch's, on the pieces stored with it.
 
     Exit code 1 where an engine is over the limit, none can run, or one that was asked for cannot.
     """
-    limit = Limit() if recipe is None else Limit(load_recipe(recipe).recipe.parity_max_flips)
+    live = None if recipe is None else load_recipe(recipe).recipe
+    limit = Limit() if live is None else Limit(live.parity_max_flips)
     loaded = load(bundle)
     pieces = set_of(loaded)
-    models, missing = [], []
-    for settings in _forms(names):
+    forms = _forms(loaded.schema, names)
+    for note in pieces.about.notes:
+        click.echo(note)
+    reports = []
+    for settings in forms:
         try:
-            models.append(open_model(loaded, settings))
+            reports.append(_report(open_model(loaded, settings), pieces, live))
         except EngineError as exc:
-            missing.append(f"{settings.name}: cannot run here: {exc}")
-    reports = list(_checked(models, pieces))
-    for line in (*missing, *pieces.about.notes, *(line for report in reports for line in words(report, limit))):
-        click.echo(line)
+            click.echo(f"{settings}: cannot run here: {exc}")
+        else:
+            click.echo("\n".join(words(reports[-1], limit)))
     if file is not None:
         file.write_text(json.dumps(as_json(reports, limit), indent=2) + "\n", encoding="utf-8")
-    if not reports or (names and missing) or not all(passed(report, limit) for report in reports):
+    absent = len(forms) - len(reports)
+    if not reports or (names and absent) or not all(passed(report, limit) for report in reports):
         raise SystemExit(1)
 
 
-def _forms(names: Sequence[CompiledFor]) -> list[EngineSettings]:
-    return [EngineSettings(name) for name in get_args(CompiledFor) if name in (names or get_args(CompiledFor))]
+def _forms(bundle: Bundle, names: Collection[str]) -> list[EngineSettings]:
+    """As exported, and as compiled. Raises ParityError for a name that is none of these."""
+    compiled = [EngineSettings(form.engine, precision=form.precision) for form in bundle.compiled]
+    forms = list(dict.fromkeys([EngineSettings("onnx"), EngineSettings("openvino"), *compiled]))
+    unknown = set(names) - {name for form in forms for name in (form.name, str(form))}
+    if unknown:
+        there = ", ".join(map(str, forms))
+        raise ParityError(f"the bundle has no {sorted(unknown)[0]}: it has {there}; make it by `inspector compile`")
+    return [form for form in forms if not names or {form.name, str(form)} & set(names)]
 
 
-def _checked(models: Sequence[Model], pieces: ParitySet) -> Iterator[ParityReport]:
+def _report(model: Model, pieces: ParitySet, recipe: Recipe | None) -> ParityReport:
     with Progress(console=Console(stderr=True)) as progress:
-        for model in models:
-            bar = partial(_move, progress, progress.add_task(model.engine))
-            yield check(model, pieces, GateSettings(progress=bar))
+        task = progress.add_task(model.engine)
 
+        def move(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
 
-def _move(progress: Progress, task: TaskID, done: int, total: int) -> None:
-    progress.update(task, completed=done, total=total)
+        return check(model, pieces, GateSettings(recipe, progress=move))

@@ -110,8 +110,8 @@ def train(
         write_bundle(bundle, training.draft)
     for finding in training.findings:
         click.echo(finding)
-    _add_parity(bundle, training.draft, manifest, parity_pieces)
     click.echo(f"bundle {training.draft.name} {training.draft.version} is in {bundle}")
+    _add_parity(bundle, training.draft, manifest, parity_pieces)
 
 
 def weights_file(item: str) -> tuple[str, Path]:
@@ -179,9 +179,9 @@ def export(checkpoint: Path, bundle: Path, manifest: Path | None, parity_pieces:
     """Turns a training CHECKPOINT into a bundle."""
     draft = load_checkpoint(checkpoint)
     write_bundle(bundle, draft)
+    click.echo(f"bundle {draft.name} {draft.version} is in {bundle}")
     if manifest is not None:
         _add_parity(bundle, draft, manifest, parity_pieces)
-    click.echo(f"bundle {draft.name} {draft.version} is in {bundle}")
 
 
 def _add_parity(bundle: Path, draft: Draft, manifest: Path, num_pieces: int) -> None:

@@ -63,6 +63,10 @@ class Piece(Entry):
     """By the oracle: torch."""
 
     @property
+    def modalities(self) -> frozenset[str]:
+        return frozenset({image.camera for image in self.images} | {signal.sensor for signal in self.signals})
+
+    @property
     def files(self) -> tuple[str, ...]:
         return (*(image.file for image in self.images), *(signal.file for signal in self.signals))
 

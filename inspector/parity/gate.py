@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from inspector.model import Model
 from inspector.parity.archive import ParitySet
-from inspector.parity.judging import MAX_BATCH, judge
+from inspector.parity.content import Piece, Said
+from inspector.parity.judging import MAX_BATCH, by_recipe, judge
 from inspector.parity.report import Change, ParityReport
+from inspector.recipe.model import Recipe
 
 
 def _silent(done: int, total: int) -> None:
@@ -15,6 +17,8 @@ def _silent(done: int, total: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class GateSettings:
+    recipe: Recipe | None = None
+    """By whose limits both are decided; None: the bundle's own. Routes are those of the bundle's own in any case."""
     max_batch: int = MAX_BATCH
     """Pieces judged at once, and images or clips per run of an expert."""
     progress: Callable[[int, int], None] = _silent
@@ -28,8 +32,7 @@ def check(model: Model, pieces: ParitySet, settings: GateSettings | None = None)
     for start in range(0, len(pieces.pieces), settings.max_batch):
         batch = pieces.pieces[start : start + settings.max_batch]
         judged = judge(model, pieces.observations(batch), settings.max_batch)
-        for piece, (found, _) in zip(batch, judged, strict=True):
-            changes.append(Change(piece_id=piece.piece_id, label=piece.label, expected=piece.said, found=found))
+        changes += [_change(model, piece, own.said, settings) for piece, own in zip(batch, judged, strict=True)]
         settings.progress(start + len(batch), len(pieces.pieces))
     return ParityReport(
         bundle=f"{model.schema.name} {model.schema.version}",
@@ -39,3 +42,10 @@ def check(model: Model, pieces: ParitySet, settings: GateSettings | None = None)
         max_difference=max(change.difference for change in changes),
         changes=tuple(change for change in changes if change.flips or change.rerouted),
     )
+
+
+def _change(model: Model, piece: Piece, found: Said, settings: GateSettings) -> Change:
+    expected, recipe = piece.said, settings.recipe
+    if recipe is not None:
+        expected, found = (by_recipe(model, recipe, piece.modalities, said) for said in (expected, found))
+    return Change(piece_id=piece.piece_id, label=piece.label, expected=expected, found=found)

@@ -1,13 +1,15 @@
 """Has a model judge pieces by the serving code, as on a line that demands every modality. Knows no oracle, no file."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from inspector.decision import Limits
+from inspector.decision import Limits, decide, lacking
 from inspector.examination import Examination
 from inspector.model import Model
 from inspector.parity.content import Decision, Said
 from inspector.recipe.demanding import demanding_recipe
+from inspector.recipe.model import Recipe
+from inspector.recipe.promise import limits_of
 from inspector.routing import Finding, route
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation
@@ -44,3 +46,14 @@ def _judgement(examination: Examination, row: int, finding: Finding) -> Judgemen
         experts=tuple(sorted(examination.ran(row))),
     )
     return Judgement(said, finding.limits)
+
+
+def by_recipe(model: Model, recipe: Recipe, present: Collection[str], said: Said) -> Said:
+    """The same score of the same experts, decided by a recipe's limits for a piece with these modalities."""
+    schema = model.schema
+    examined = {expert.modality for expert in schema.experts if expert.name in said.experts}
+    known = {modality.name for modality in schema.modalities}
+    calibration = model.calibrations.get(frozenset(said.experts))
+    limits = None if calibration is None else limits_of(recipe, schema, calibration, examined)
+    ruling = decide(said.score, limits, lacking(recipe.required, known.intersection(present), examined))
+    return said.model_copy(update={"decision": _DECISIONS[ruling.decision]})

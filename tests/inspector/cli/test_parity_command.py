@@ -24,6 +24,11 @@ def two_flips(index: int, said: Said) -> tuple[str, Said]:
     return "ok", said.model_copy(update={"decision": "FAIL"}) if index < 2 else said
 
 
+def two_lower(index: int, said: Said) -> tuple[str, Said]:
+    """Scores, not decisions: a recipe decides anew."""
+    return "ok", said.model_copy(update={"score": 0.001}) if index in (8, 10) else said
+
+
 def test_engines_that_agree_pass_without_torch(tmp_path: Path) -> None:
     write_toy_set(tmp_path / "toy", toy_pieces(20))
     done = run(tmp_path / "toy", "--engine", "onnx", "--report", tmp_path / "report.json")
@@ -44,10 +49,11 @@ def test_an_engine_that_does_not_is_refused_by_exit_code_with_the_pieces(tmp_pat
 
 
 def test_the_limit_is_the_recipes(tmp_path: Path) -> None:
-    write_toy_set(tmp_path / "toy", toy_pieces(20), two_flips)
+    """Its pass_below makes FAIL of nothing, and PASS of two pieces that are said to have scored lower than here."""
+    write_toy_set(tmp_path / "toy", toy_pieces(20), two_lower)
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
-        'name = "cup"\nversion = "1"\nbundle = "toy"\nparity_max_flips = 0.1\n'
+        'name = "cup"\nversion = "1"\nbundle = "toy"\nparity_max_flips = 0.1\npass_below = 0.01\nfail_above = 1.0\n'
         '[[cameras]]\nname = "top"\n[[sensors]]\nname = "mic"\nkind = "audio"\nsample_rate_hz = 100.0\nbind = "piece"\n'
     )
     assert (
@@ -67,7 +73,11 @@ def altered(folder: Path) -> Path:
     [
         (write_toy_bundle, "onnx", "has no parity set, so that nothing says what torch decided; export it again"),
         (altered, "onnx", "file 'parity.zip' has SHA-256"),
-        (lambda folder: write_toy_set(folder, toy_pieces(5)).path.parent, "tensorrt", "tensorrt: cannot run here: "),
+        (
+            lambda folder: write_toy_set(folder, toy_pieces(5)).path.parent,
+            "tensorrt",
+            "has no tensorrt: it has onnx/fp32, openvino/fp32; make it by `inspector compile`",
+        ),
     ],
 )
 def test_what_cannot_be_checked_is_said(tmp_path: Path, make: object, engine: str, said: str) -> None:

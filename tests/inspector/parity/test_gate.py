@@ -12,7 +12,9 @@ from inspector.model import Model
 from inspector.parity.archive import ParitySet
 from inspector.parity.content import Decision, Said
 from inspector.parity.gate import GateSettings, check
+from inspector.parity.judging import judge
 from inspector.parity.report import Limit, ParityReport, as_json, passed, words
+from inspector.recipe.demanding import demanding_recipe
 from tests.inspector.parity.toy_set import Retelling, told, toy_model, toy_pieces, write_toy_set
 
 OTHER: Mapping[Decision, Decision] = {"PASS": "FAIL", "FAIL": "REVIEW", "REVIEW": "FAIL"}
@@ -97,6 +99,32 @@ def test_a_changed_route_counts_and_refuses_nothing(tmp_path: Path) -> None:
     assert (report.flips, passed(report, Limit(0.0))) == ((), True)
 
 
+@pytest.mark.parametrize(("pass_below", "fail_above"), [(None, None), (0.0, 1.0), (0.05, 0.1), (0.9, 0.95)])
+def test_the_limits_are_those_of_a_recipe_that_is_given(
+    tmp_path: Path, pass_below: float | None, fail_above: float | None
+) -> None:
+    """Every piece's score is held to have been 0.5: it flips where the recipe decides its score here otherwise."""
+    retold = write_toy_set(
+        tmp_path, toy_pieces(40), lambda _, said: ("ok", said.model_copy(update={"score": said.score and 0.5}))
+    )
+    model = toy_model(tmp_path)
+    recipe = demanding_recipe(model).model_copy(update={"pass_below": pass_below, "fail_above": fail_above})
+    low, high = 0.3 if pass_below is None else pass_below, 0.7 if fail_above is None else fail_above
+
+    def decision(score: float, *, whole: bool) -> Decision:
+        return "FAIL" if score > high else "PASS" if score < low and whole else "REVIEW"
+
+    found = judge(model, toy_pieces(40))
+    expected = [
+        piece.piece_id
+        for piece, own in zip(retold.pieces, found, strict=True)
+        if decision(own.said.score or 0.0, whole=bool(piece.signals)) != decision(0.5, whole=bool(piece.signals))
+    ]
+    assert bool(expected) is (low > 0)
+    report = check(model, retold, GateSettings(recipe))
+    assert [change.piece_id for change in report.flips] == expected
+
+
 class Scaled:
     """An engine whose logits come out too large or too small, as those of an INT8 graph with wrong scales."""
 
@@ -156,7 +184,7 @@ def test_neither_batch_nor_order_matters(pieces: ParitySet, max_batch: int) -> N
     mixed = replace(pieces, pieces=tuple(pieces.pieces[index] for index in order))
     model = toy_model(pieces.path.parent)
     bent = spoiled(model, "mic-ear", Scaled(model.experts["mic-ear"], 1.2))
-    expected, found = check(bent, pieces), check(bent, mixed, GateSettings(max_batch))
+    expected, found = check(bent, pieces), check(bent, mixed, GateSettings(max_batch=max_batch))
     assert {change.piece_id for change in found.changes} == {change.piece_id for change in expected.changes}
     assert len(found.flips) == len(expected.flips) > 0
     assert found.max_difference == pytest.approx(expected.max_difference, abs=1e-6)
@@ -171,7 +199,7 @@ def test_progress_is_told_and_may_end_the_check(pieces: ParitySet) -> None:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        check(toy_model(pieces.path.parent), pieces, GateSettings(20, stop))
+        check(toy_model(pieces.path.parent), pieces, GateSettings(max_batch=20, progress=stop))
     assert seen == [(20, 60), (40, 60)]
 
 
