@@ -30,7 +30,12 @@ from inspector.recipe.model import Recipe
 from inspector.recordings import RecordingError
 from streams.limits import Finding
 
-REFUSALS = (BundleError, ConfigError, EngineError, Finding, ManifestError, ParityError, RecordingError)
+
+class GateError(Exception):
+    """A form of the bundle that runs here decides otherwise than it should: none of its forms is trusted then."""
+
+
+REFUSALS = (BundleError, ConfigError, EngineError, Finding, GateError, ManifestError, ParityError, RecordingError)
 _MAX_NAMED = 10
 
 
@@ -61,7 +66,7 @@ def examined(config: Path, name: str, folder: Path) -> Answer:
         if problems := misfits(recipe, bundle.schema):
             raise ConfigError(problems)
         gate = _Gate(bundle, recipe, service.config.worker.max_batch, said)
-        model = open_best(bundle, service.config.worker.wishes, admit=gate.fault)
+        model = open_best(bundle, service.config.worker.wishes, admit=gate.let_through)
     except REFUSALS as exc:
         return Answer(outcome="refused", words=str(exc))
     return Answer(outcome="passed", engine=str(model.settings), words="; ".join(said))
@@ -75,37 +80,37 @@ def _recipe(config: Path, recipes: Recipes, name: str) -> Recipe:
 
 
 class _Gate:
-    """Refuses a form of a bundle that decides otherwise than the oracle, or a golden piece wrongly."""
+    """Lets through what decides as the oracle, and the golden pieces rightly."""
 
     def __init__(self, bundle: LoadedBundle, recipe: Recipe, max_batch: int, said: list[str]) -> None:
         self._bundle, self._recipe, self._max_batch, self._said = bundle, recipe, max_batch, said
 
-    def fault(self, model: Model) -> str:
-        """Empty where the model may judge."""
-        self._said.clear()
-        return self._parity(model) or self._golden(model)
+    def let_through(self, model: Model) -> str:
+        """Empty: the model may judge. Raises GateError."""
+        self._parity(model)
+        self._golden(model)
+        return ""
 
-    def _parity(self, model: Model) -> str:
+    def _parity(self, model: Model) -> None:
         if self._bundle.schema.parity_set is None:
             self._said.append("no parity set in the bundle")
-            return ""
+            return
         limit = Limit(self._recipe.parity_max_flips)
         report = check(model, set_of(self._bundle))
         lines = words(report, limit)
         if not passed(report, limit):
-            return " ".join(lines[: 2 + _MAX_NAMED])
+            found = " ".join(line.strip() for line in lines[: 2 + _MAX_NAMED])
+            raise GateError(f"{found}: compile the bundle anew, or take the engine out of [worker] engines")
         self._said.append(lines[0])
-        return ""
 
-    def _golden(self, model: Model) -> str:
+    def _golden(self, model: Model) -> None:
         if self._recipe.golden is None:
-            return ""
+            return
         wrong = list(golden_findings(model, self._recipe, self._recipe.golden, self._max_batch))
         if wrong:
             named = ", ".join(wrong[:_MAX_NAMED])
-            return f"{len(wrong)} piece(s) of the golden set {self._recipe.golden} are decided wrongly: {named}"
+            raise GateError(f"{len(wrong)} piece(s) of {self._recipe.golden} are decided wrongly: {named}")
         self._said.append("the golden set is decided rightly")
-        return ""
 
 
 if __name__ == "__main__":

@@ -54,6 +54,8 @@ class ControlTable:
         self.active: dict[Place, Active] = {}
         self.deployments: dict[tuple[str, int], Deployment] = {}
         self.workers: dict[WorkerAt, Word] = {}
+        self.newest_ns = 0
+        """When the log took the newest record: its clock, for ages of others."""
 
     def take(self, records: Sequence[Record]) -> None:
         """A record that cannot be read changes nothing."""
@@ -61,6 +63,7 @@ class ControlTable:
             line = self._line_of.get(record.topic)
             if line is None:
                 continue
+            self.newest_ns = max(self.newest_ns, record.append_ns)
             try:
                 self._take(line, record)
             except (DecodeError, ValueError) as exc:

@@ -84,6 +84,9 @@ class Follower:
         kept = [r for r in recipes if not any(p in deployed for p, own in self._places.items() if own is r)]
         models = open_models([*kept, *(self._places[p] for p in self._places if p not in deployed)], self._wishes)
         own = {folder: Placed(model) for folder, model in models.items()}
+        for recipe in recipes:
+            if model := models.get(recipe.bundle):
+                self._preparer.approve(recipe.name, model.bundle.digest, model.settings)
         for recipe in kept:
             self.lineup.set(Place(ANY, recipe.name), Post(own[recipe.bundle]))
         for place, recipe in self._places.items():
@@ -113,8 +116,9 @@ class Follower:
     def _remember(self, place: Place, recipe: Recipe, deployment: Deployment) -> None:
         """What this worker has judged with is not checked again at its restart."""
         word = self._table.words(place).get(self._service.config.worker.name)
-        if word is not None and word.state.live == deployment.number and word.state.engine and deployment.digest:
-            self._preparer.approve(recipe.name, deployment, word.state.engine)
+        if word is not None and word.state.live == deployment.number and word.state.engine:
+            settings = EngineSettings.parse(word.state.engine, self._service.config.worker.threads)
+            self._preparer.approve(recipe.name, deployment.digest, settings)
 
     def _before(self, place: Place, recipe: Recipe, refused: Deployment) -> Post:
         """What the line goes on with while it refuses a deployment."""

@@ -39,9 +39,9 @@ class Preparer:
         self._shelf = Shelf(self._worker.bundles)
         self._approved: dict[tuple[str, str], EngineSettings] = {}
 
-    def approve(self, recipe: str, deployment: Deployment, engine: str) -> None:
-        """This worker has judged with it before, on this engine: a restart does not check it again."""
-        self._approved[deployment.digest, recipe] = EngineSettings.parse(engine, self._worker.threads)
+    def approve(self, recipe: str, digest: str, settings: EngineSettings) -> None:
+        """This worker has judged with it so: it is not checked again."""
+        self._approved[digest, recipe] = settings
 
     def prepare(self, recipe: Recipe, deployment: Deployment, posts: Posts, say: Say) -> Prepared:
         """A model that is open already, in `posts`, is taken from there. Raises RefusedError, StoppedError."""

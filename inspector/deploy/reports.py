@@ -45,7 +45,7 @@ class Reports:
         state = self._last[place]
         state.at_ns = time.time_ns()
         if post is not None:
-            state.live, state.engine = post.live.number, post.live.model.engine
+            state.live, state.engine = post.live.number, str(post.live.model.settings)
         if post is not None and post.trial is not None:
             counts = self._comparison.of(place, post.trial.placed.number)
             state.shadow_equal, state.shadow_different = counts.equal, counts.different

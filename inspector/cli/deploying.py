@@ -1,0 +1,162 @@
+"""`inspector deploy`, `rollback` and `deployments`: which bundle judges a running line, and which did."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from inspector.bundle.load import BundleError
+from inspector.cli.errors import reported
+from inspector.config.opening import open_log
+from inspector.config.service import Service, load_service
+from inspector.deploy.control import MODES, ControlTable, Word, WorkerAt, phase_word, read_control
+from inspector.deploy.history import Row, rows_of
+from inspector.deploy.orders import Change, OrderError, Orders, Wish, recipe_of
+from inspector.deploy.waiting import RefusedByError, await_workers
+from inspector.findings import DIGEST_DIGITS
+from protos.inspection.v1.control_pb2 import Deployment, DeploymentMode
+from streams.kafka import quiet_client_logs
+from streams.log import Log, Tail
+
+_CONFIG = click.option("--config", required=True, type=click.Path(path_type=Path), help="The service's configuration.")
+_RECIPE = click.option("--recipe", help="Recipe that it is for, where the service has several.")
+_REASON = click.option("--reason", default="", help="Kept in the history.")
+_WAIT = click.option(
+    "--wait", "wait_s", default=300.0, show_default=True, type=click.FloatRange(min=0), help="Seconds for the workers."
+)
+_NO_WAIT = click.option("--no-wait", is_flag=True, help="Write the record and leave the workers to it.")
+
+
+class _Desk(NamedTuple):
+    """What the commands work with."""
+
+    service: Service
+    log: Log
+    table: ControlTable
+    tail: Tail
+
+
+@contextmanager
+def _desk(config: Path) -> Iterator[_Desk]:
+    quiet_client_logs()
+    service = load_service(config)
+    table = ControlTable(service.config.prefix, service.config.lines)
+    with closing(open_log(service.path, service.config)) as log, closing(read_control(log, table)) as tail:
+        yield _Desk(service, log, table, tail)
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@_CONFIG
+@_RECIPE
+@click.option("--shadow", is_flag=True, help="Judge beside the live bundle; compared, not acted upon.")
+@click.option("--canary", type=click.FloatRange(0, 1, min_open=True), help="Judge this share of the inspections.")
+@click.option("--canary-stations", help="Judge these stations, as A,B.")
+@_REASON
+@_WAIT
+@_NO_WAIT
+@reported(BundleError, OrderError)
+def deploy(
+    bundle: Path,
+    config: Path,
+    recipe: str | None,
+    shadow: bool,
+    canary: float | None,
+    canary_stations: str | None,
+    reason: str,
+    wait_s: float,
+    no_wait: bool,
+) -> None:
+    """Has BUNDLE judge the running line, once every worker has checked it. Refused by one, it is taken back: exit
+    code 1, and the line goes on with what it had."""
+    wish = _wish(shadow, canary, canary_stations, reason)
+    with _desk(config) as desk:
+        orders = Orders(desk.service, recipe_of(desk.service, recipe), desk.table, desk.log)
+        _follow(desk, orders, orders.deploy(bundle, wish), None if no_wait else wait_s)
+
+
+def _wish(shadow: bool, canary: float | None, stations: str | None, reason: str) -> Wish:
+    if sum((shadow, canary is not None, stations is not None)) > 1:
+        raise click.UsageError("--shadow, --canary and --canary-stations exclude each other; give one of them")
+    if shadow:
+        return Wish(DeploymentMode.DEPLOYMENT_MODE_SHADOW, reason=reason)
+    named = tuple(name.strip() for name in (stations or "").split(",") if name.strip())
+    if canary is not None or named:
+        return Wish(DeploymentMode.DEPLOYMENT_MODE_CANARY, canary or 0.0, named, reason)
+    return Wish(reason=reason)
+
+
+@click.command()
+@_CONFIG
+@_RECIPE
+@_REASON
+@_WAIT
+@_NO_WAIT
+@reported(BundleError, OrderError)
+def rollback(config: Path, recipe: str | None, reason: str, wait_s: float, no_wait: bool) -> None:
+    """Ends the shadow or canary that runs; without one, has judge again what judged before the live deployment."""
+    with _desk(config) as desk:
+        orders = Orders(desk.service, recipe_of(desk.service, recipe), desk.table, desk.log)
+        _follow(desk, orders, orders.roll_back(reason), None if no_wait else wait_s)
+
+
+def _follow(desk: _Desk, orders: Orders, changes: list[Change], wait_s: float | None) -> None:
+    """Waits for the workers; None: not at all."""
+    for change in changes:
+        click.echo(f"deployment {change.deployment.number} on {change.place.line}: {described(change.deployment)}")
+    if wait_s is None:
+        return
+    try:
+        num_workers = await_workers(desk.table, desk.tail, changes, wait_s, click.echo)
+    except RefusedByError as refused:
+        orders.withdraw(changes, str(refused))
+        raise OrderError(f"{refused}\nit is taken back, and the line goes on with what it had") from refused
+    if num_workers:
+        click.echo(f"done: {num_workers} worker(s) follow")
+    else:
+        click.echo("no worker has reported within a minute: the record stands, and workers take it when they start")
+
+
+def described(deployment: Deployment) -> str:
+    """What is to judge, and how."""
+    named = f"{deployment.bundle} {deployment.version} ({deployment.digest[:DIGEST_DIGITS]})"
+    text = f"{MODES.get(deployment.mode, '?')}: {named if deployment.folder else 'the bundle that the recipe names'}"
+    if deployment.share:
+        text += f", {deployment.share:.1%} of the inspections"
+    if deployment.stations:
+        text += f", stations {', '.join(deployment.stations)}"
+    return text + (f", takes back deployment {deployment.rolls_back}" if deployment.rolls_back else "")
+
+
+@click.command()
+@_CONFIG
+@reported(OrderError)
+def deployments(config: Path) -> None:
+    """Shows what judged when, who decided it, and how far the workers are."""
+    with _desk(config) as desk:
+        for row in rows_of(desk.table):
+            click.echo(_history_line(row))
+        for at, word in sorted(desk.table.workers.items()):
+            click.echo(_worker_line(at, word, desk.table.newest_ns))
+        if not desk.table.workers:
+            click.echo("no worker has ever reported")
+
+
+def _history_line(row: Row) -> str:
+    found = row.deployment
+    when = datetime.fromtimestamp(found.deployed_ns / 1e9, UTC).isoformat(sep=" ", timespec="seconds")
+    reason = f" ({found.reason})" if found.reason else ""
+    place = f"{row.line} {found.recipe} {found.number}"
+    return f"{place}: {when} {found.by}{reason}: {described(found)}: {row.state}"
+
+
+def _worker_line(at: WorkerAt, word: Word, newest_ns: int) -> str:
+    state, age_s = word.state, max(0.0, (newest_ns - word.append_ns) / 1e9)
+    detail = f" ({state.detail})" if state.detail else ""
+    text = f"{at.line} {at.recipe} {at.worker}: {phase_word(state.phase)} {state.deployment}{detail}"
+    if state.shadow_equal or state.shadow_different:
+        text += f", shadow decided alike {state.shadow_equal} times and otherwise {state.shadow_different} times"
+    return f"{text}; judges with {state.live or 'its own bundle'} on {state.engine}, said {age_s:.0f} s ago"

@@ -1,0 +1,167 @@
+"""Turns a wish of a person into records: what is to judge from now on, or again. Waits for nobody.
+
+Two people who deploy in the same second may take the same number; the later record counts, and both are told whose.
+"""
+
+import getpass
+import platform
+import time
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from inspector.bundle.load import load
+from inspector.config.problems import ConfigError, Problem
+from inspector.config.service import Service
+from inspector.deploy.control import ControlTable, active_output, deployment_output
+from inspector.deploy.lineup import Place
+from inspector.deploy.shelf import Shelf
+from inspector.recipe.book import ANY
+from inspector.recipe.fit import misfits
+from inspector.recipe.model import Recipe
+from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode
+from streams.log import Log
+from streams.records import Output, Topics
+
+LIVE = DeploymentMode.DEPLOYMENT_MODE_LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a bundle is to take part."""
+
+    mode: DeploymentMode = LIVE
+    share: float = 0.0
+    stations: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What was written for one line, and what counted there before."""
+
+    place: Place
+    deployment: Deployment
+    active: Active
+    before: Active
+
+    @property
+    def wanted(self) -> int:
+        """Number of the deployment that workers take up by this."""
+        return self.active.trial.number or self.active.live.number
+
+
+class OrderError(Exception):
+    """The wish cannot be fulfilled; the message says why."""
+
+
+class Orders:
+    """Writes to the control topics of one recipe's lines; `table` is up to date."""
+
+    def __init__(self, service: Service, recipe: Recipe, table: ControlTable, source: Log) -> None:
+        self._service, self._recipe, self._table, self._log = service, recipe, table, source
+        lines = [line for line in service.config.lines if recipe.line in (ANY, line)]
+        self.places = [Place(line, recipe.name) for line in lines]
+        if not lines:
+            raise OrderError(
+                f"recipe {recipe.name!r} holds for line {recipe.line!r}, which this service does not serve"
+            )
+
+    def deploy(self, folder: Path, wish: Wish) -> list[Change]:
+        """Puts the bundle on the shelf and writes what counts now. Raises BundleError, ConfigError, LogError."""
+        bundle = load(folder)
+        if problems := misfits(self._recipe, bundle.schema):
+            raise ConfigError(problems)
+        name = Shelf(self._service.config.worker.bundles).put(bundle)
+        made = self._deployment(wish.mode, wish.reason)
+        made.folder, made.digest = name, bundle.digest
+        made.bundle, made.version = bundle.schema.name, bundle.schema.version
+        made.share = wish.share
+        made.stations.extend(wish.stations)
+        return self._write([self._change(place, made) for place in self.places])
+
+    def roll_back(self, reason: str) -> list[Change]:
+        """Ends a trial, or else has judge again what did before the live deployment. Raises OrderError, LogError."""
+        return self._write([self._rolled_back(place, reason) for place in self.places])
+
+    def withdraw(self, changes: Iterable[Change], reason: str) -> None:
+        """Has count again what counted before, unless somebody has deployed since."""
+        outputs: list[Output] = []
+        for change in changes:
+            if self._table.active.get(change.place) == change.active:
+                noted = _copy(change.deployment)
+                noted.withdrawn = reason or "withdrawn"
+                outputs += self._outputs(change.place, noted, change.before)
+        self._publish(outputs)
+
+    def _active(self, place: Place) -> Active:
+        return self._table.active.get(place, Active())
+
+    def _deployment(self, mode: DeploymentMode, reason: str) -> Deployment:
+        return Deployment(
+            number=self._table.next_number(),
+            recipe=self._recipe.name,
+            mode=mode,
+            deployed_ns=time.time_ns(),
+            by=f"{getpass.getuser()}@{platform.node()}",
+            reason=reason,
+        )
+
+    def _change(self, place: Place, deployment: Deployment) -> Change:
+        before = self._active(place)
+        made = _copy(deployment)
+        if made.mode != LIVE:
+            return Change(
+                place, made, Active(live=before.live if before.HasField("live") else None, trial=made), before
+            )
+        made.previous = before.live.number
+        return Change(place, made, Active(live=made), before)
+
+    def _rolled_back(self, place: Place, reason: str) -> Change:
+        before = self._active(place)
+        made = self._deployment(LIVE, reason)
+        if before.HasField("trial"):
+            made.rolls_back = before.trial.number
+            _take_over(made, before.live)
+            return Change(place, made, Active(live=before.live) if before.HasField("live") else Active(), before)
+        if not before.live.number:
+            raise OrderError(f"nothing was deployed for recipe {place.recipe!r} on {place.line}: its own bundle judges")
+        made.rolls_back = before.live.number
+        _take_over(made, self._table.deployments.get((place.line, before.live.previous), Deployment()))
+        return Change(place, made, Active(live=made), before)
+
+    def _write(self, changes: list[Change]) -> list[Change]:
+        self._publish([out for c in changes for out in self._outputs(c.place, c.deployment, c.active)])
+        return changes
+
+    def _outputs(self, place: Place, deployment: Deployment, active: Active) -> list[Output]:
+        topics = Topics(self._service.config.prefix, place.line)
+        return [deployment_output(topics, deployment), active_output(topics, place.recipe, active)]
+
+    def _publish(self, outputs: list[Output]) -> None:
+        with closing(self._log.publisher()) as publisher:
+            publisher.publish(outputs)
+            publisher.flush()
+
+
+def _take_over(made: Deployment, former: Deployment) -> None:
+    """The bundle, and the way further back."""
+    made.folder, made.digest, made.bundle, made.version = former.folder, former.digest, former.bundle, former.version
+    made.previous = former.previous
+
+
+def _copy(deployment: Deployment) -> Deployment:
+    made = Deployment()
+    made.CopyFrom(deployment)
+    return made
+
+
+def recipe_of(service: Service, name: str | None) -> Recipe:
+    """The recipe of that name, or the only one. Raises ConfigError."""
+    found = [recipe for recipe in service.recipes if name in (None, recipe.name)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(recipe.name for recipe in service.recipes)
+    problem = Problem(service.path, "recipes", repr(name), f"names {len(found)} of {known}", "choose one with --recipe")
+    raise ConfigError([problem])

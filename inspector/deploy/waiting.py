@@ -1,0 +1,78 @@
+"""Waits until all workers do what was ordered, or one refuses, and tells how far each is. Orders nothing."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from inspector.deploy.control import ControlTable, Word, phase_word
+from inspector.deploy.lineup import Place
+from inspector.deploy.orders import Change, OrderError
+from protos.inspection.v1.control_pb2 import WorkerPhase
+from streams.log import Tail
+
+REPORTED_S = 60.0
+"""Whoever has said nothing for this long, by the log's own clock, is not waited for."""
+_LOOK_S = 0.2
+_WORDS = 400
+
+
+class RefusedByError(OrderError):
+    """A worker does not take a deployment."""
+
+
+def await_workers(
+    table: ControlTable, tail: Tail, changes: Sequence[Change], wait_s: float, tell: Callable[[str], None]
+) -> int:
+    """The number of workers that follow now. Raises RefusedByError, OrderError."""
+    deadline_s = time.monotonic() + wait_s
+    told: dict[tuple[Place, str], str] = {}
+    while True:
+        table.take(tail.poll(_LOOK_S))
+        for change in changes:
+            _check_standing(table, change)
+        words = list(_words(table, changes))
+        for change, worker, word in words:
+            _tell_once(told, change, worker, word, tell)
+        late = [worker for change, worker, word in words if not _is_there(change, word)]
+        if not late:
+            return len(words)
+        if time.monotonic() > deadline_s:
+            raise OrderError(
+                f"after {wait_s:g} s {', '.join(sorted(set(late)))} did not follow; the record stands and they will "
+                "when they can: see `inspector deployments`, or take it back with `inspector rollback`"
+            )
+
+
+def _words(table: ControlTable, changes: Sequence[Change]) -> Iterator[tuple[Change, str, Word]]:
+    """What workers said that are alive."""
+    since_ns = table.newest_ns - int(REPORTED_S * 1e9)
+    for change in changes:
+        for worker, word in sorted(table.words(change.place).items()):
+            if word.append_ns > since_ns:
+                yield change, worker, word
+
+
+def _check_standing(table: ControlTable, change: Change) -> None:
+    """Once our own record has come back, any other one is later. Raises OrderError."""
+    found = table.active.get(change.place)
+    is_back = (change.place.line, change.deployment.number) in table.deployments
+    if is_back and found is not None and found != change.active:
+        by = found.trial if found.HasField("trial") else found.live
+        raise OrderError(f"deployment {by.number} by {by.by} counts now, not {change.deployment.number}: talk to them")
+
+
+def _is_there(change: Change, word: Word) -> bool:
+    return (word.state.deployment, word.state.phase) == (change.wanted, WorkerPhase.WORKER_PHASE_LIVE)
+
+
+def _tell_once(
+    told: dict[tuple[Place, str], str], change: Change, worker: str, word: Word, tell: Callable[[str], None]
+) -> None:
+    """Raises RefusedByError."""
+    if word.state.deployment != change.wanted:
+        return
+    text = phase_word(word.state.phase) + (f": {word.state.detail[:_WORDS]}" if word.state.detail else "")
+    if told.get((change.place, worker)) != text:
+        told[change.place, worker] = text
+        tell(f"{change.place.line} {worker}: {text}")
+    if word.state.phase == WorkerPhase.WORKER_PHASE_REFUSED:
+        raise RefusedByError(f"{worker} refuses deployment {change.wanted}: {word.state.detail}")
