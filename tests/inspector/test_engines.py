@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnx.parser
 import pytest
 
 from inspector.engines import factory
@@ -43,9 +45,7 @@ def test_a_file_that_is_no_graph_is_an_engine_error(tmp_path: Path, name: Engine
         factory.open_engine(tmp_path / "junk.onnx", EngineSettings(name))
 
 
-@pytest.mark.parametrize(
-    ("name", "finding"), [("tensorrt", "is no TensorRT engine"), ("torch", "a bundle holds none")]
-)
+@pytest.mark.parametrize(("name", "finding"), [("tensorrt", "is no TensorRT engine"), ("torch", "a bundle holds none")])
 def test_engines_that_bundles_cannot_have_say_so(tmp_path: Path, name: EngineName, finding: str) -> None:
     with pytest.raises(EngineError, match=finding):
         factory.open_engine(tmp_path / "any.onnx", EngineSettings(name))
@@ -55,3 +55,35 @@ def test_an_engine_that_is_not_installed_names_the_cure(tmp_path: Path, monkeypa
     monkeypatch.setattr(factory.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(EngineError, match=r"in the checkout, pip install '.\[openvino\]'"):
         factory.open_engine(tmp_path / "any.onnx", EngineSettings("openvino"))
+
+
+def test_openvino_runs_a_quantised_graph_in_int8(tmp_path: Path) -> None:
+    """Its hint of float32 is about what is not quantised."""
+    ov = pytest.importorskip("openvino", reason="the extra is not installed")
+    write_quantised_convolution(tmp_path / "conv.onnx")
+    engine = factory.open_engine(tmp_path / "conv.onnx", EngineSettings("openvino"))
+    model = engine._model  # type: ignore[attr-defined]
+    nodes = [node.get_rt_info() for node in model.get_runtime_model().get_ordered_ops()]
+    kinds = {node["layerType"].astype(str): node["runtimePrecision"].astype(str) for node in nodes}
+    assert kinds["Convolution"] in ("u8", "i8"), ov.__version__
+    reference = factory.open_engine(tmp_path / "conv.onnx", EngineSettings())
+    image = {"input": np.random.default_rng(0).uniform(0, 1, (2, 8, 8, 8)).astype(np.float32)}
+    np.testing.assert_allclose(engine.run(image)["output"], reference.run(image)["output"], atol=0.05)
+
+
+def write_quantised_convolution(path: Path) -> None:
+    """As quantising leaves one: unsigned activations, signed weights."""
+    weights = ", ".join(str(value) for value in np.random.default_rng(1).integers(-100, 100, 8 * 8 * 9))
+    onnx.save(onnx.parser.parse_model(f"""
+    <ir_version: 9, opset_import: ["" : 17]>
+    quantised (float[B,8,8,8] input) => (float[B,8,8,8] output) {{
+      scale = Constant <value = float {{0.004}}> ()
+      zero = Constant <value = uint8 {{0}}> ()
+      weights = Constant <value = int8[8,8,3,3] {{{weights}}}> ()
+      fine = Constant <value = float {{0.002}}> ()
+      none = Constant <value = int8 {{0}}> ()
+      q = QuantizeLinear (input, scale, zero)
+      x = DequantizeLinear (q, scale, zero)
+      w = DequantizeLinear (weights, fine, none)
+      output = Conv <pads = [1, 1, 1, 1]> (x, w)
+    }}"""), path)  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from inspector.engines.engine import LostDeviceError
 from inspector.metrics import WorkerMetrics
 from inspector.pipeline import Pipeline
 from protos.inspection.v1 import verdict_pb2
@@ -15,6 +16,7 @@ from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_BAD_IMAGE, DEAD_
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.embedded import EmbeddedLog, EmbeddedSettings
 from streams.log import CommitRefusedError, Position, Sink, Source
+from streams.observation import Observation
 from streams.records import Output, TopicPartition
 from tests.line import PNG, build, chunk, frame, publish, written
 
@@ -176,3 +178,25 @@ def test_a_verdict_after_its_deadline_says_so(log: EmbeddedLog, path: Path) -> N
     with closing(source), closing(sink):
         (verdict,) = work(build(source, sink)[0], path, 1)
     assert verdict.deadline_missed
+
+
+def test_an_engine_that_stops_the_line_commits_nothing(
+    log: EmbeddedLog, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recipe says so (engine_fault = "stop"); the next worker judges these pieces."""
+
+    def lost(observations: Sequence[Observation]) -> list[Verdict]:
+        raise LostDeviceError("run on the device: cudaErrorIllegalAddress")
+
+    publish(log, line_of(NUM_PIECES))
+    source, sink = ends(log)
+    with closing(source), closing(sink):
+        pipeline, judge = build(source, sink)
+        monkeypatch.setattr(judge, "judge", lost)
+        with pytest.raises(LostDeviceError):
+            work(pipeline, path, NUM_PIECES)
+    assert written(path, "verdicts") == []
+    source, sink = ends(log)
+    with closing(source), closing(sink):
+        verdicts = work(build(source, sink)[0], path, NUM_PIECES)
+    assert sorted(verdict.inspection.piece_id for verdict in verdicts) == [f"p{n}" for n in range(NUM_PIECES)]
