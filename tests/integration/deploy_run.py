@@ -1,0 +1,231 @@
+"""Deploys bundles onto a running line: one verdict per piece, each naming the bundle that made it, and at what delay.
+
+    python -m tests.integration.deploy_run --log kafka --pieces 2000 --rate 12 --out run/deploys.json
+
+The same line is run first without deployments. Workers, publisher and `inspector deploy` are processes of the product;
+latency is from the moment that a piece's capture was scheduled for to the receipt of its verdict by a reader.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from inspector.bundle.load import load
+from inspector.config.opening import open_log
+from inspector.config.service import load_service_config
+from inspector.deploy.control import ControlTable, read_control
+from inspector.findings import DIGEST_DIGITS
+from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.log import Start
+from tests.integration.deploy_bundles import DEMO, copy_of_demo, spoiled
+from tests.integration.fault_run import Line, Options, broker_for
+from tests.integration.faults import ROOT, WorkerProcess, wait_for
+
+WORKERS = ("worker-1", "worker-2")
+FULL = ("a", "b", "a", "back", "b", "a", "b", "a", "back", "b", "a", "b")
+"""Ten deployments of two bundles in turn, and two roll-backs among them."""
+SHORT = ("a", "b", "back", "spoiled", "b")
+LEAD_S = 3.0
+"""After the publisher's start the first piece comes in about this long."""
+PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one command did."""
+
+    name: str
+    code: int
+    seconds: float
+    said: str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    verdict: Verdict
+    latency_ms: float
+
+
+@dataclass
+class Reader:
+    """Takes every verdict as it appears, with its latency."""
+
+    config: Path
+    receipts: list[Receipt] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def running(self) -> Iterator["Reader"]:
+        thread = threading.Thread(target=self._run)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._stop.set()
+            thread.join()
+
+    def _run(self) -> None:
+        log = open_log(self.config, load_service_config(self.config))
+        with closing(log), closing(log.tail(Start(earliest=True))) as tail:
+            while not self._stop.is_set():
+                for record in tail.poll(0.2):
+                    verdict, now_ns = Verdict.FromString(record.value), time.time_ns()
+                    self.receipts.append(Receipt(verdict, (now_ns - verdict.capture_ns) / 1e6))
+
+    @property
+    def pieces(self) -> Counter[str]:
+        return Counter(each.verdict.inspection.piece_id for each in list(self.receipts))
+
+
+def run_line(line: Line, steps: Sequence[str]) -> tuple[list[Receipt], list[Step]]:
+    """Publishes all pieces while the steps are taken, evenly over the time, and waits for the verdicts."""
+    line.create()
+    bundles = made_bundles(line.config.parent, set(steps) - {"back"})
+    with ExitStack() as stack:
+        for name in WORKERS:
+            stack.enter_context(worker(line, name))
+        wait_for(
+            lambda: said(line).count("is live here") >= len(WORKERS), 60, "the workers to follow the control topic"
+        )
+        wait_for(lambda: "is mine" in said(line), 60, "a worker to own the line")
+        reader = stack.enter_context(Reader(line.config).running())
+        publisher = line.publish()
+        stack.callback(publisher.kill)
+        taken = list(take(line, steps, bundles))
+        publisher.wait()
+        deadline_s = time.monotonic() + PATIENCE_S
+        while len(reader.pieces) < line.options.pieces and time.monotonic() < deadline_s:
+            time.sleep(0.2)
+        time.sleep(1.0)  # one too many would come now
+    return reader.receipts, taken
+
+
+def made_bundles(folder: Path, names: set[str]) -> dict[str, Path]:
+    make = {name: spoiled if name == "spoiled" else copy_of_demo for name in sorted(names)}
+    return {name: each(folder / f"made-{name}", name) for name, each in make.items()}
+
+
+def worker(line: Line, name: str) -> WorkerProcess:
+    words = ("worker", "--config", str(line.config), "--name", name)
+    return WorkerProcess("inspector", {"OMP_NUM_THREADS": "1"}, line.config.with_name(f"{name}.log"), words)
+
+
+def said(line: Line) -> str:
+    return "".join(log.read_text() for log in line.config.parent.glob("worker-*.log"))
+
+
+def take(line: Line, steps: Sequence[str], bundles: dict[str, Path]) -> Iterator[Step]:
+    begin_s = time.monotonic() + LEAD_S
+    pause_s = line.options.pieces / line.options.rate / (len(steps) + 1)
+    for number, name in enumerate(steps, start=1):
+        time.sleep(max(0.0, begin_s + number * pause_s - time.monotonic()))
+        words = ["rollback"] if name == "back" else ["deploy", str(bundles[name])]
+        yield step(name, [*words, "--config", str(line.config), "--reason", f"step {number}"])
+
+
+def step(name: str, words: Sequence[str]) -> Step:
+    begin_s = time.monotonic()
+    command = [sys.executable, "-m", "inspector", "--log-level", "warning", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return Step(name, done.returncode, round(time.monotonic() - begin_s, 1), done.stdout + done.stderr)
+
+
+def misnamed(line: Line, receipts: Sequence[Receipt]) -> list[str]:
+    """Verdicts that name a bundle other than the one that their deployment put there."""
+    config = load_service_config(line.config)
+    table = ControlTable(config.prefix, config.lines)
+    with closing(open_log(line.config, config)) as log:
+        read_control(log, table).close()
+    named = {number: (own.version, own.digest[:DIGEST_DIGITS]) for (_, number), own in table.deployments.items()}
+    demo = load(DEMO)
+    own = (demo.schema.version, demo.digest[:DIGEST_DIGITS])
+    expected = {number: which if which[1] else own for number, which in named.items()} | {0: own}
+    return [
+        f"{each.verdict.inspection.piece_id}: {found} of deployment {each.verdict.deployment}"
+        for each in receipts
+        if (found := (each.verdict.bundle_version, each.verdict.bundle_digest)) != expected.get(each.verdict.deployment)
+    ]
+
+
+def run(options: Options, steps: Sequence[str], *, calm: bool = True) -> dict[str, object]:
+    with broker_for(options) as (bootstrap, _):
+        undisturbed = run_line(Line(options, "calm", bootstrap), ())[0] if calm else []
+        line = Line(options, "deploys", bootstrap)
+        receipts, taken = run_line(line, steps)
+        wrong = misnamed(line, receipts)
+    pieces = Counter(each.verdict.inspection.piece_id for each in receipts)
+    return {
+        "log": options.log,
+        "pieces": options.pieces,
+        "rate": options.rate,
+        "verdicts": len(receipts),
+        "doubled": sum(count > 1 for count in pieces.values()),
+        "missing": options.pieces - len(pieces),
+        "misnamed": wrong,
+        "by_deployment": dict(sorted(Counter(each.verdict.deployment for each in receipts).items())),
+        "steps": [(each.name, each.code, each.seconds) for each in taken],
+        "said": [each.said for each in taken],
+        "latency_ms": {"calm": percentiles(undisturbed), "deploys": percentiles(receipts)},
+    }
+
+
+def percentiles(receipts: Sequence[Receipt]) -> dict[str, float]:
+    values = [each.latency_ms for each in receipts] or [0.0]
+    shares = {"p50": 50, "p95": 95, "p99": 99, "max": 100}
+    return {name: round(float(np.percentile(values, share)), 1) for name, share in shares.items()}
+
+
+def table(report: dict[str, object]) -> str:
+    latency = report["latency_ms"]
+    assert isinstance(latency, dict)
+    rows = [
+        f"| {name} | {report['log']} | " + " | ".join(str(value) for value in latency[name].values()) + " |"
+        for name in ("calm", "deploys")
+    ]
+    counts = ", ".join(f"{name} {report[name]}" for name in ("pieces", "verdicts", "doubled", "missing"))
+    steps = ", ".join(f"{name} ({code}, {seconds} s)" for name, code, seconds in report["steps"])  # type: ignore[attr-defined]
+    return "\n".join(
+        [
+            "| run | log | p50 ms | p95 ms | p99 ms | max ms |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            f"{counts}, misnamed {len(report['misnamed'])}",  # type: ignore[arg-type]
+            f"verdicts by deployment: {report['by_deployment']}",
+            f"steps (exit code, seconds): {steps}",
+        ]
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--log", choices=("kafka", "embedded"), default="kafka")
+    parser.add_argument("--pieces", type=int, default=2000)
+    parser.add_argument("--rate", type=float, default=12.0)
+    parser.add_argument("--short", action="store_true", help="three deployments, a roll-back and a spoiled bundle")
+    parser.add_argument("--folder", type=Path, help="keep configurations and logs here")
+    parser.add_argument("--out", type=Path, help="write the report here")
+    given = parser.parse_args()
+    folder = given.folder or Path(tempfile.mkdtemp(prefix="deploys"))
+    report = run(Options(given.log, given.pieces, given.rate, folder, {}), SHORT if given.short else FULL)
+    print(table(report))
+    if given.out:
+        given.out.write_text(json.dumps(report, indent=1))
+    latency = report["latency_ms"]
+    assert isinstance(latency, dict)
+    within = latency["deploys"]["p99"] <= latency["calm"]["p99"] + 100
+    return 0 if (report["doubled"], report["missing"], report["misnamed"]) == (0, 0, []) and within else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
