@@ -92,6 +92,8 @@ class TensorRtEngine:
         content = read_engine(file)
         device = find_device(api.cuda)
         check_target(file.targets, device.capability)
+        if not file.batches:
+            raise EngineError(f"{self._name}: the bundle names no batch sizes for it; {COMPILE_AGAIN}")
         self._lock, self._words = Lock(), deque[str](maxlen=4)
         with ExitStack() as stack:
             self._stream = stack.enter_context(closing(Stream(api.cuda)))
@@ -115,6 +117,8 @@ class TensorRtEngine:
         num, most = sizes.pop(), self._buckets[-1].size
         with self._lock:
             parts = [self._run(inputs, slice(start, min(start + most, num))) for start in range(0, num, most)]
+        if len(parts) == 1:
+            return parts[0]
         return {port.name: np.concatenate([part[port.name] for part in parts]) for port in self.outputs}
 
     def _run(self, inputs: Mapping[str, Array], rows: slice) -> Mapping[str, Array]:

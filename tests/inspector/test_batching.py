@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pytest
 
 from inspector.batching import run_batched
-from inspector.engines.engine import Array, EngineError, Port
+from inspector.engines.engine import Array, DeviceError, EngineError, Port
 
 
 class Doubler:
-    """Doubles its input; refuses a batch that holds 13."""
+    """Doubles its input; refuses a batch that holds 13, and loses its device at 99."""
 
     inputs = (Port("x", (None,)),)
     outputs = (Port("y", (None,)),)
@@ -21,6 +22,8 @@ class Doubler:
         self.batches.append(len(inputs["x"]))
         if 13 in inputs["x"]:
             raise EngineError("thirteen")
+        if 99 in inputs["x"]:
+            raise DeviceError("lost")
         return {"y": 2 * inputs["x"]}
 
 
@@ -53,3 +56,10 @@ def test_an_item_that_cannot_be_prepared_gets_no_result() -> None:
 
 def test_what_is_not_finite_is_no_result() -> None:
     assert values([1, float("nan"), float("inf")], Doubler()) == [2, None, None]
+
+
+def test_a_device_that_fails_is_not_asked_item_by_item() -> None:
+    engine = Doubler()
+    with pytest.raises(DeviceError):
+        values([1, 99, 3], engine)
+    assert engine.batches == [3]

@@ -18,7 +18,7 @@ from inspector.engines.engine import (
     NoDriverError,
     WrongDeviceError,
 )
-from inspector.engines.engine_file import EngineFile
+from inspector.engines.engine_file import EngineFile, header_fault
 from inspector.engines.tensorrt_gpu import TensorRtEngine
 from tests.standins.cuda import Faults
 from tests.standins.gpus import BATCHES, StandInGpu, compiled_file, rtx_header
@@ -124,6 +124,18 @@ def test_a_foreign_file_with_the_right_hash_is_refused_by_its_header(tmp_path: P
     with pytest.raises(ForeignEngineError, match=said):
         TensorRtEngine(compiled_file(tmp_path, gpu), gpu.api)
     assert gpu.trt.seen == 0
+
+
+def test_a_header_of_a_form_not_known_is_left_to_hash_and_runtime() -> None:
+    header = bytearray(rtx_header(64, "1.6.1.120"))
+    header[8] = 3
+    assert header_fault(bytes(header), "tensorrt-rtx 1.7.1.116") is None
+
+
+def test_a_form_without_batch_sizes_is_refused(tmp_path: Path) -> None:
+    gpu = StandInGpu()
+    with pytest.raises(EngineError, match="names no batch sizes"):
+        TensorRtEngine(replace(compiled_file(tmp_path, gpu), batches=()), gpu.api)
 
 
 def test_an_old_driver_is_told_from_none(tmp_path: Path) -> None:

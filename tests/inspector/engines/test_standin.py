@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from inspector.engines import gpu_api
-from inspector.engines.engine import NoDriverError
+from inspector.engines.device import invalidity
+from inspector.engines.engine import DeviceMemoryError, ForeignEngineError, NoDriverError, WrongDeviceError
 from inspector.engines.tensorrt_gpu import load_tensorrt
 from tests.standins import tensorrt as standin
 from tests.standins.cuda import CopyKind, Faults, MisuseError, StandInCuda
@@ -158,8 +159,9 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
 
 
 @pytest.mark.parametrize(
-    "name", ["cudaGetDeviceCount", "cudaGetDeviceProperties", "cudaMemGetInfo", "cudaStreamCreate", "cudaMalloc"]
-)
+    "name",
+    "cudaGetDeviceCount cudaDriverGetVersion cudaGetDeviceProperties cudaMemGetInfo cudaStreamCreate cudaMalloc".split(),
+)  # fmt: skip
 def test_without_a_driver_the_bindings_answer_as_the_stand_in_does(name: str) -> None:
     real = importlib.import_module("cuda.bindings.runtime")
     if real.cudaDriverGetVersion()[1]:
@@ -206,6 +208,19 @@ def test_runtime_calls_are_those_of_tensorrt(name: str) -> None:
     for value in ("TensorIOMode", "DataType"):
         members = {member.name for member in getattr(standin, value)}
         assert members <= set(getattr(trt, value).__members__)
+
+
+def test_diagnostics_have_the_values_of_tensorrt_for_rtx() -> None:
+    try:
+        distribution, trt = load_tensorrt()
+    except NoDriverError as exc:
+        pytest.skip(str(exc))
+    if distribution == "tensorrt":
+        pytest.skip("TensorRT for RTX alone has them")
+    names = ("VERSION_MISMATCH", "UNSUPPORTED_CC", "OLD_CUDA_DRIVER", "OLD_CUDA_RUNTIME", "INSUFFICIENT_GPU_MEMORY")
+    real = [trt.EngineInvalidityDiagnostics.__members__[name].value for name in (*names, "MALFORMED_ENGINE")]
+    kinds = [ForeignEngineError, WrongDeviceError, NoDriverError, NoDriverError, DeviceMemoryError, ForeignEngineError]
+    assert [found and found[0] for found in map(invalidity, real)] == kinds
 
 
 def test_the_stand_in_is_known_by_its_hashes_alone(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """TensorRT's engine computes what ONNX Runtime computes: on the STAND-IN, and on a real GPU by `make test-gpu`."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,17 @@ def test_wrong_inputs_are_refused_before_the_device(
     engine = TensorRtEngine(compiled_file(tmp_path, gpu), gpu.api)
     with pytest.raises(EngineError, match=said):
         engine.run(inputs)
+    engine.close()
+
+
+def test_threads_take_turns(tmp_path: Path, gpu: Gpu) -> None:
+    engine = TensorRtEngine(compiled_file(tmp_path, gpu), gpu.api)
+    sizes = [1, 4, 2, 9, 3] * 4
+    alone = [engine.run(clips(num))["logits"] for num in sizes]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda num: engine.run(clips(num))["logits"], sizes))
+    for expected, found in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(found, expected)
     engine.close()
 
 
