@@ -60,7 +60,7 @@ def load_tensorrt() -> tuple[Distribution, TensorRt]:
             return distribution, cast(TensorRt, importlib.import_module(module))
         except (ImportError, OSError) as exc:
             raise NoDriverError(f"{module} cannot be loaded ({exc}); install {distribution} again") from exc
-    raise NoDriverError("TensorRT is not installed; pip install tensorrt-rtx, or tensorrt")
+    raise NoDriverError("TensorRT is not installed; in the checkout, pip install '.[tensorrt-rtx]', or '.[tensorrt]'")
 
 
 def load_api() -> GpuApi:
@@ -69,7 +69,9 @@ def load_api() -> GpuApi:
     try:
         cuda = importlib.import_module("cuda.bindings.runtime")
     except ImportError as exc:
-        raise NoDriverError(f"cuda-bindings cannot be loaded ({exc}); pip install cuda-bindings") from exc
+        raise NoDriverError(
+            f"cuda-bindings cannot be loaded ({exc}); install {distribution} as the extra, which brings it"
+        ) from exc
     return GpuApi(distribution, trt, cast(Cuda, cuda))
 
 

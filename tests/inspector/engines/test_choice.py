@@ -86,7 +86,7 @@ def test_a_runtime_that_is_not_installed_is_a_reason(tmp_path: Path, monkeypatch
     folder = compiled_toy(tmp_path / "bundle", StandInGpu())
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     tensorrt, openvino = options(load(folder), [GPU_FORM, EngineSettings("openvino")])
-    assert tensorrt.why_not == "TensorRT is not installed; pip install tensorrt-rtx, or tensorrt"
+    assert tensorrt.why_not.startswith("TensorRT is not installed; in the checkout, pip install '.[tensorrt-rtx]'")
     assert openvino.why_not == "OpenVINO is not installed; in the checkout, pip install '.[openvino]'"
 
 
