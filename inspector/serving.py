@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from inspector.budget import BudgetSettings, PriceControl
 from inspector.config.opening import open_log
 from inspector.config.service import Service
-from inspector.deploy.follower import Follower, places_of
+from inspector.deploy.control import places_of
+from inspector.deploy.follower import Follower
 from inspector.deploy.lineup import Lineup
 from inspector.deploy.metrics import DeployMetrics
 from inspector.deploy.reports import Reports
@@ -40,7 +41,7 @@ def deployed(
     service: Service, stop: Event, registry: CollectorRegistry, *, is_worker: bool = True
 ) -> Iterator[Deployed]:
     """Opens what was deployed, or the bundles that the recipes name, and follows what is deployed from now on; a
-    worker tells how far it is. Raises BundleError, EngineError, ConfigError, LogError; StoppedError."""
+    worker tells how far it is. Raises BundleError, EngineError, ConfigError, LogError; GivenUpError."""
     config = service.config
     metrics = DeployMetrics(registry, places_of(service))
     comparison = Comparison(metrics)

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from inspector.bundle.load import BundleError
 from inspector.cli.errors import reported
 from inspector.config.service import Service, load_service
-from inspector.deploy.checking import StoppedError
+from inspector.deploy.checking import GivenUpError
 from inspector.engines.engine import EngineError
 from inspector.gateway.server import GatewayError
 from inspector.metrics import WorkerMetrics
@@ -66,7 +66,7 @@ def _run(service: Service, *, worker: bool, gateway: bool) -> None:
     cv2.setNumThreads(1)  # images are small, and the cores belong to the experts
     registry = CollectorRegistry()
     with ExitStack() as stack:
-        stack.enter_context(suppress(StoppedError))
+        stack.enter_context(suppress(GivenUpError))
         stop = stack.enter_context(stopped_by_signals(service.config.worker.stop_budget_s))
         what = stack.enter_context(deployed(service, stop, registry, is_worker=worker))
         _serve_metrics(stack, service, registry)

@@ -2,8 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from threading import Event
 
 from pydantic import ValidationError
 
@@ -19,15 +19,23 @@ class RefusedError(Exception):
     """A bundle may not judge here; the message says why."""
 
 
-class StoppedError(Exception):
-    """The service stops: nobody waits for an answer any more."""
+class GivenUpError(Exception):
+    """The service stops, or the deployment counts no more: nobody waits for an answer."""
 
 
-def checked(config: Path, recipe: str, folder: Path, stop: Event) -> Answer:
-    """Raises RefusedError, also where the process dies of the bundle; StoppedError."""
+Patience = Callable[[], bool]
+"""Asked again and again whether the answer is still wanted; whoever is asked may use the time."""
+
+
+def checked(config: Path, recipe: str, folder: Path, patience: Patience) -> Answer:
+    """Raises RefusedError, also where the process dies of the bundle; GivenUpError."""
     command = [sys.executable, "-c", _PROGRAM, str(config), recipe, str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - fixed words
-        said, errors = _waited(process, stop)
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603 - fixed words
+    except OSError as exc:
+        raise RefusedError(f"no process can be started to check {folder} ({exc}): free memory or processes") from exc
+    with process:
+        said, errors = _waited(process, patience)
     try:
         answer = Answer.model_validate_json(said.strip().rpartition("\n")[2])
     except ValidationError as exc:
@@ -41,11 +49,11 @@ def checked(config: Path, recipe: str, folder: Path, stop: Event) -> Answer:
     return answer
 
 
-def _waited(process: "subprocess.Popen[str]", stop: Event) -> tuple[str, str]:
+def _waited(process: "subprocess.Popen[str]", patience: Patience) -> tuple[str, str]:
     while True:
         try:
             return process.communicate(timeout=_LOOK_S)
         except subprocess.TimeoutExpired:
-            if stop.is_set():
+            if not patience():
                 process.kill()
-                raise StoppedError from None
+                raise GivenUpError from None

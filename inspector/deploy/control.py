@@ -12,7 +12,10 @@ from typing import NamedTuple
 
 from google.protobuf.message import DecodeError, Message
 
+from inspector.config.service import Service
 from inspector.deploy.lineup import Place
+from inspector.recipe.book import ANY
+from inspector.recipe.model import Recipe
 from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode, WorkerPhase, WorkerState
 from streams.log import Log, Start, Tail
 from streams.records import CONTROL_KIND, TYPE_PREFIX, Output, Record, Topics
@@ -103,6 +106,17 @@ def read_control(source: Log, table: ControlTable) -> Tail:
         tail.close()
         raise
     return tail
+
+
+def places_of(service: Service) -> dict[Place, Recipe]:
+    """Every recipe at every line of the configuration that it holds for."""
+    lines = service.config.lines
+    return {Place(line, r.name): r for r in service.recipes for line in lines if r.line in (ANY, line)}
+
+
+def numbers_of(active: Active) -> tuple[int, int]:
+    """Of what is live and what is on trial; 0 for neither."""
+    return active.live.number, active.trial.number
 
 
 def active_output(topics: Topics, recipe: str, active: Active) -> Output:

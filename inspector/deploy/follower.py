@@ -7,22 +7,23 @@ judged already and cannot be opened now keeps the worker from starting: nobody h
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from threading import Event, Thread
 
 from inspector.bundle.load import BundleError
 from inspector.config.service import Service
-from inspector.deploy.checking import RefusedError, StoppedError
-from inspector.deploy.control import ControlTable, phase_word, read_control
+from inspector.deploy.checking import GivenUpError, RefusedError
+from inspector.deploy.control import ControlTable, numbers_of, phase_word, places_of, read_control
 from inspector.deploy.lineup import Lineup, Place, Placed, Post, Posts, Trial
 from inspector.deploy.metrics import DeployMetrics
-from inspector.deploy.preparing import Prepared, Preparer
+from inspector.deploy.preparing import Asker, Prepared, Preparer, check_trial
 from inspector.deploy.reports import Reports
 from inspector.deploy.shadow import Shadow
 from inspector.engines.engine import EngineSettings
 from inspector.recipe.book import ANY
 from inspector.recipe.model import Recipe
 from inspector.routed_judge import open_models
-from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode, WorkerPhase
+from protos.inspection.v1.control_pb2 import Active, Deployment, WorkerPhase
 from streams.log import Log, LogError, Tail
 
 log = logging.getLogger("inspector.deploy")
@@ -32,28 +33,22 @@ STOP_S = 5.0
 REMEDY = "the line goes on as before: mend the bundle and deploy it again, or `inspector rollback`"
 
 
-def places_of(service: Service) -> dict[Place, Recipe]:
-    """Every recipe at every line of the configuration that it holds for."""
-    lines = service.config.lines
-    return {Place(line, r.name): r for r in service.recipes for line in lines if r.line in (ANY, line)}
-
-
 class Follower:
-    """`lineup` is ready when this is made. Raises BundleError, EngineError, ConfigError, LogError; StoppedError when
+    """`lineup` is ready when this is made. Raises BundleError, EngineError, ConfigError, LogError; GivenUpError when
     `stop` is set meanwhile."""
 
     def __init__(self, service: Service, source: Log, reports: Reports, metrics: DeployMetrics, stop: Event) -> None:
         self._service, self._log, self._reports, self._metrics = service, source, reports, metrics
         self._places = places_of(service)
         self._stop = stop
-        self._preparer = Preparer(service, stop)
+        self._preparer = Preparer(service)
         self._shadow: Shadow | None = None
         self._retired: list[Post] = []
         """Kept for one look, so that what judged until now is not freed by the thread that judges."""
         self._thread = Thread(target=self._run, name="deployments", daemon=True)
         self._table = ControlTable(service.config.prefix, service.config.lines)
         self._tail: Tail = read_control(source, self._table)
-        self._tried = {place: (self._active(place).live.number, 0) for place in self._places}
+        self._tried = dict.fromkeys(self._places, (0, 0))
         """Numbers of the deployments tried last, live and on trial, whatever came of it."""
         self.lineup = Lineup({})
         try:
@@ -100,7 +95,16 @@ class Follower:
         return self._service.config.worker.wishes
 
     def _first_post(self, place: Place, recipe: Recipe) -> Post:
-        deployment = self._active(place).live
+        while True:
+            deployment = self._active(place).live
+            self._tried[place] = (deployment.number, 0)
+            try:
+                return self._first_try(place, recipe, deployment)
+            except GivenUpError:  # something else was deployed meanwhile
+                if self._stop.is_set():
+                    raise
+
+    def _first_try(self, place: Place, recipe: Recipe, deployment: Deployment) -> Post:
         self._remember(place, recipe, deployment)
         try:
             return Post(self._prepare(place, recipe, deployment).placed)
@@ -124,7 +128,7 @@ class Follower:
         """What the line goes on with while it refuses a deployment."""
         former = self._table.deployments.get((place.line, refused.previous), Deployment(recipe=recipe.name))
         try:
-            return Post(self._preparer.prepare(recipe, former, self.lineup.posts, lambda _: None).placed)
+            return Post(self._prepare(place, recipe, former).placed)
         except RefusedError as exc:
             raise BundleError(f"neither deployment {refused.number} nor what it replaced can be opened: {exc}") from exc
 
@@ -138,8 +142,6 @@ class Follower:
                 self._end_failed_shadows()
                 self._settle()
                 self._reports.sign_of_life(self.lineup.posts)
-        except StoppedError:
-            log.info("A bundle was being prepared and is given up.")
         finally:
             self._tail.close()
             self._reports.close()
@@ -167,11 +169,15 @@ class Follower:
         """Does what is new in the records. The trial first: a refusal must be the last that is told of a place."""
         for place, recipe in self._places.items():
             active, before, posts = self._active(place), self._tried[place], self.lineup.posts
-            self._tried[place] = (active.live.number, active.trial.number)
-            if active.trial.number != before[1]:
-                self._settle_trial(place, recipe, active.trial)
-            if active.live.number != before[0]:
-                self._settle_live(place, recipe, active.live, posts)
+            self._tried[place] = numbers_of(active)
+            try:
+                if active.trial.number != before[1]:
+                    self._settle_trial(place, recipe, active.trial)
+                if active.live.number != before[0]:
+                    self._settle_live(place, recipe, active.live, posts)
+            except GivenUpError:
+                self._tried[place] = before
+                self._say(place, self.lineup.posts[place].live.number, WorkerPhase.WORKER_PHASE_LIVE)
 
     def _settle_live(self, place: Place, recipe: Recipe, deployment: Deployment, posts: Posts) -> None:
         """`posts` may hold the model on a trial that has just ended."""
@@ -212,10 +218,21 @@ class Follower:
                 self._refused(place, self._active(place).trial, RefusedError(fault))
 
     def _prepare(self, place: Place, recipe: Recipe, deployment: Deployment, posts: Posts | None = None) -> Prepared:
-        known = self.lineup.posts if posts is None else posts
-        return self._preparer.prepare(
-            recipe, deployment, known, lambda phase: self._say(place, deployment.number, phase)
-        )
+        """Raises RefusedError; GivenUpError for what counts no more, even when all is done: another worker may have
+        refused it meanwhile."""
+        tried, known = self._tried[place], self.lineup.posts if posts is None else posts
+        asker = Asker(partial(self._say, place, deployment.number), partial(self._is_wanted, place, tried))
+        prepared = self._preparer.prepare(recipe, deployment, known, asker)
+        if not asker.patience():
+            raise GivenUpError
+        return prepared
+
+    def _is_wanted(self, place: Place, tried: tuple[int, int]) -> bool:
+        """Reads what has come meanwhile, and shows that this worker lives."""
+        self._read()
+        self._reports.sign_of_life(self.lineup.posts)
+        active = self._active(place)
+        return not self._stop.is_set() and tried in (numbers_of(active), (active.live.number, 0))
 
     def _set(self, place: Place, post: Post) -> None:
         if former := self.lineup.posts.get(place):
@@ -234,15 +251,3 @@ class Follower:
     def _say(self, place: Place, number: int, phase: WorkerPhase, detail: str = "") -> None:
         log.info("Line %s, recipe %s: deployment %d is %s here.", *place, number, phase_word(phase))
         self._reports.say(place, number, phase, detail, self.lineup.posts.get(place))
-
-
-def check_trial(deployment: Deployment) -> None:
-    """Raises RefusedError for what would judge otherwise than its mode says."""
-    chosen = bool(deployment.stations) != (0 < deployment.share <= 1)
-    whole = not deployment.stations and not deployment.share
-    fits = {DeploymentMode.DEPLOYMENT_MODE_CANARY: chosen, DeploymentMode.DEPLOYMENT_MODE_SHADOW: whole}
-    if not fits.get(deployment.mode, False):
-        raise RefusedError(
-            f"mode {deployment.mode}, share {deployment.share:g}, stations {list(deployment.stations)}: a canary has a "
-            "share above 0 and at most 1 or stations, a shadow has neither; deploy it again with `inspector deploy`"
-        )

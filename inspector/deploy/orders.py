@@ -14,10 +14,9 @@ from pathlib import Path
 from inspector.bundle.load import load
 from inspector.config.problems import ConfigError, Problem
 from inspector.config.service import Service
-from inspector.deploy.control import ControlTable, active_output, deployment_output
+from inspector.deploy.control import ControlTable, active_output, deployment_output, places_of
 from inspector.deploy.lineup import Place
 from inspector.deploy.shelf import Shelf
-from inspector.recipe.book import ANY
 from inspector.recipe.fit import misfits
 from inspector.recipe.model import Recipe
 from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode
@@ -61,9 +60,8 @@ class Orders:
 
     def __init__(self, service: Service, recipe: Recipe, table: ControlTable, source: Log) -> None:
         self._service, self._recipe, self._table, self._log = service, recipe, table, source
-        lines = [line for line in service.config.lines if recipe.line in (ANY, line)]
-        self.places = [Place(line, recipe.name) for line in lines]
-        if not lines:
+        self.places = [place for place in places_of(service) if place.recipe == recipe.name]
+        if not self.places:
             raise OrderError(
                 f"recipe {recipe.name!r} holds for line {recipe.line!r}, which this service does not serve"
             )

@@ -2,13 +2,12 @@
 
 import logging
 from collections.abc import Callable
-from threading import Event
 from typing import NamedTuple
 
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.config.problems import ConfigError
 from inspector.config.service import Service
-from inspector.deploy.checking import RefusedError, checked
+from inspector.deploy.checking import Patience, RefusedError, checked
 from inspector.deploy.lineup import Placed, Posts
 from inspector.deploy.shelf import Shelf
 from inspector.deploy.warm_up import warm_up
@@ -17,11 +16,18 @@ from inspector.model import Model
 from inspector.model_choice import open_best
 from inspector.recipe.fit import misfits
 from inspector.recipe.model import Recipe
-from protos.inspection.v1.control_pb2 import Deployment, WorkerPhase
+from protos.inspection.v1.control_pb2 import Deployment, DeploymentMode, WorkerPhase
 
 log = logging.getLogger("inspector.deploy")
 
 Say = Callable[[WorkerPhase], None]
+
+
+class Asker(NamedTuple):
+    """Who wants a deployment prepared: is told how far it is, and says whether it is still wanted."""
+
+    say: Say
+    patience: Patience
 
 
 class Prepared(NamedTuple):
@@ -34,8 +40,8 @@ class Prepared(NamedTuple):
 class Preparer:
     """Prepares one deployment after the other. What it has checked once it does not check again."""
 
-    def __init__(self, service: Service, stop: Event) -> None:
-        self._path, self._worker, self._stop = service.path, service.config.worker, stop
+    def __init__(self, service: Service) -> None:
+        self._path, self._worker = service.path, service.config.worker
         self._shelf = Shelf(self._worker.bundles)
         self._approved: dict[tuple[str, str], EngineSettings] = {}
 
@@ -43,15 +49,15 @@ class Preparer:
         """This worker has judged with it so: it is not checked again."""
         self._approved[digest, recipe] = settings
 
-    def prepare(self, recipe: Recipe, deployment: Deployment, posts: Posts, say: Say) -> Prepared:
-        """A model that is open already, in `posts`, is taken from there. Raises RefusedError, StoppedError."""
-        say(WorkerPhase.WORKER_PHASE_LOADING)
+    def prepare(self, recipe: Recipe, deployment: Deployment, posts: Posts, asker: Asker) -> Prepared:
+        """A model that is open already, in `posts`, is taken from there. Raises RefusedError, GivenUpError."""
+        asker.say(WorkerPhase.WORKER_PHASE_LOADING)
         try:
             bundle = self._found(recipe, deployment)
-            model, words = self._model(recipe, bundle, posts, say)
+            model, words = self._model(recipe, bundle, posts, asker)
         except (BundleError, ConfigError, EngineError) as exc:
             raise RefusedError(str(exc)) from exc
-        say(WorkerPhase.WORKER_PHASE_READY)
+        asker.say(WorkerPhase.WORKER_PHASE_READY)
         return Prepared(Placed(model, deployment.number), words)
 
     def _found(self, recipe: Recipe, deployment: Deployment) -> LoadedBundle:
@@ -61,7 +67,7 @@ class Preparer:
             raise ConfigError(problems)
         return bundle
 
-    def _model(self, recipe: Recipe, bundle: LoadedBundle, posts: Posts, say: Say) -> tuple[Model, str]:
+    def _model(self, recipe: Recipe, bundle: LoadedBundle, posts: Posts, asker: Asker) -> tuple[Model, str]:
         key = (bundle.digest, recipe.name)
         if key in self._approved:
             try:
@@ -69,8 +75,8 @@ class Preparer:
             except EngineError as exc:  # another machine of the same name, or a device that is gone
                 log.warning("Bundle %s ran on %s before and does not now (%s): it is checked again.",
                             bundle.folder, self._approved.pop(key), exc)  # fmt: skip
-        say(WorkerPhase.WORKER_PHASE_CHECKING)
-        answer = checked(self._path, recipe.name, bundle.folder, self._stop)
+        asker.say(WorkerPhase.WORKER_PHASE_CHECKING)
+        answer = checked(self._path, recipe.name, bundle.folder, asker.patience)
         self._approved[key] = EngineSettings.parse(answer.engine, self._worker.threads)
         return _opened(bundle, self._approved[key], posts), answer.words
 
@@ -84,3 +90,15 @@ def _opened(bundle: LoadedBundle, settings: EngineSettings, posts: Posts) -> Mod
     model = open_best(bundle, (settings,))
     warm_up(model)
     return model
+
+
+def check_trial(deployment: Deployment) -> None:
+    """Raises RefusedError for what would judge otherwise than its mode says."""
+    chosen = bool(deployment.stations) != (0 < deployment.share <= 1)
+    whole = not deployment.stations and not deployment.share
+    fits = {DeploymentMode.DEPLOYMENT_MODE_CANARY: chosen, DeploymentMode.DEPLOYMENT_MODE_SHADOW: whole}
+    if not fits.get(deployment.mode, False):
+        raise RefusedError(
+            f"mode {deployment.mode}, share {deployment.share:g}, stations {list(deployment.stations)}: a canary has a "
+            "share above 0 and at most 1 or stations, a shadow has neither; deploy it again with `inspector deploy`"
+        )
