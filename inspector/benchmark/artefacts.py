@@ -1,0 +1,64 @@
+"""Says which file every graph of a bundle runs from in each of its forms, every file once. Opens none."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from inspector.bundle.load import LoadedBundle
+from inspector.bundle.schema import Bundle
+from inspector.engines.engine import EngineSettings
+from inspector.engines.forms import compiled_form, parts
+
+
+class BenchError(ValueError):
+    """A benchmark that cannot be run; the message says what was asked, what there is and what helps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """One graph as one runtime takes it."""
+
+    part: str
+    """An expert, or `head`."""
+    form: EngineSettings
+    """The first form of the bundle that runs it."""
+    runs_as: EngineSettings
+    """Less than the form's name says where compiling kept the graph as it was."""
+    file: str
+    num_bytes: int
+
+
+def forms_of(schema: Bundle, threads: int = 1) -> list[EngineSettings]:
+    """ONNX Runtime on the exported graphs first, the reference; then OpenVINO on these, then what was compiled."""
+    compiled = [EngineSettings(form.engine, threads, form.precision) for form in schema.compiled]
+    return list(dict.fromkeys([EngineSettings("onnx", threads), EngineSettings("openvino", threads), *compiled]))
+
+
+def chosen(forms: Sequence[EngineSettings], names: Collection[str]) -> list[EngineSettings]:
+    """All, or those named by engine or by engine/precision. Raises BenchError."""
+    unknown = sorted(set(names) - {name for form in forms for name in (form.name, str(form))})
+    if unknown:
+        there = ", ".join(map(str, forms))
+        raise BenchError(f"the bundle has no {unknown[0]}: it has {there}; make it by `inspector compile`")
+    return [form for form in forms if not names or {form.name, str(form)} & set(names)]
+
+
+def artefacts(bundle: LoadedBundle, forms: Sequence[EngineSettings]) -> list[Artefact]:
+    """By part, then in the order of the forms; what several forms share stands there once."""
+    found: dict[tuple[str, str, str], Artefact] = {}
+    for form in forms:
+        for part, runs_as, file in placed(bundle.schema, form):
+            artefact = Artefact(part, form, runs_as, file, bundle.path(file).stat().st_size)
+            found.setdefault((part, runs_as.name, file), artefact)
+    order = [part for part, _ in parts(bundle.schema)]
+    return sorted(found.values(), key=lambda artefact: order.index(artefact.part))
+
+
+def placed(schema: Bundle, form: EngineSettings) -> Iterator[tuple[str, EngineSettings, str]]:
+    """Part, what it runs as, and its file; what a compiled form leaves out runs as exported in ONNX Runtime."""
+    compiled = compiled_form(schema, form)
+    graphs = {} if compiled is None else {graph.part: graph for graph in compiled.graphs}
+    for part, exported in parts(schema):
+        if (graph := graphs.get(part)) is not None:
+            yield part, replace(form, precision=graph.precision), graph.file
+        else:
+            yield part, form if compiled is None else replace(form, name="onnx", precision="fp32"), exported

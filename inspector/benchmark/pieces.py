@@ -1,0 +1,93 @@
+"""Chooses the pieces that a judge is offered: those of the parity set, or made-up ones. Judges none."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from inspector.bundle.schema import Bundle, ImageInput, SignalInput
+from inspector.parity.archive import ParitySet
+from streams.observation import Clip, Closing, Image, InspectionId, Observation, State, View
+
+MAX_BYTES = 2**28
+"""Of decoded recordings: all are in memory before the clock runs, for decoding is the join's work."""
+_NUM_MADE_UP = 64
+_READ_AT_ONCE = 16
+
+
+class Offering(NamedTuple):
+    pieces: Sequence[Observation]
+    words: str
+    """Where they are from, and what that means for the figures."""
+
+
+def offering(schema: Bundle, parity_set: ParitySet | None) -> Offering:
+    """Raises ParityError for a recording that cannot be read."""
+    if parity_set is None:
+        pieces = made_up(schema)
+        words = "made-up pieces of noise, for the bundle has no parity set: routes, and so costs, are not a line's"
+        return Offering(pieces, f"{len(pieces)} {words}")
+    taken = _recorded(parity_set)
+    words = f"{len(taken)} of the parity set's {len(parity_set.pieces)} pieces"
+    return Offering(taken, f"{words}, of which those near a limit ask for more experts than most of a line's do")
+
+
+def _recorded(parity_set: ParitySet) -> list[Observation]:
+    found: list[Observation] = []
+    num_bytes = 0
+    for start in range(0, len(parity_set.pieces), _READ_AT_ONCE):
+        for piece in parity_set.observations(parity_set.pieces[start : start + _READ_AT_ONCE]):
+            num_bytes += _num_bytes(piece)
+            if found and num_bytes > MAX_BYTES:
+                return found
+            found.append(piece)
+    return found
+
+
+def _num_bytes(piece: Observation) -> int:
+    images = sum(image.nbytes for view in piece.views.values() for image in view.images)
+    return images + sum(clip.samples.nbytes for clip in piece.clips.values() if clip.samples is not None)
+
+
+def made_up(schema: Bundle, seed: int = 1) -> list[Observation]:
+    """Noise in the size of each modality's largest input."""
+    rng = np.random.default_rng(seed)
+    return [_piece(schema, f"p{index}", rng) for index in range(_NUM_MADE_UP)]
+
+
+def _piece(schema: Bundle, piece_id: str, rng: np.random.Generator) -> Observation:
+    views: dict[str, View] = {}
+    clips: dict[str, Clip] = {}
+    for modality in schema.modalities:
+        forms = [expert.input for expert in schema.experts if expert.modality == modality.name]
+        form = max(forms, key=_size, default=None)
+        if form is None:
+            continue  # Nobody looks at it.
+        if isinstance(form, ImageInput):
+            views[modality.name] = View(modality.name, (_image(form, rng),), State.PRESENT)
+        elif modality.kind != "image":
+            samples = rng.standard_normal((form.num_samples, form.num_channels), np.float32)
+            clips[modality.name] = Clip(modality.name, modality.kind, samples, form.sample_rate_hz, State.PRESENT)
+    return Observation(
+        inspection=InspectionId("bench", "made-up", piece_id),
+        product="",
+        lot="",
+        closing=Closing.COMPLETE,
+        views=views,
+        clips=clips,
+        entry_ns=0,
+        capture_ns=0,
+        append_ns=0,
+        arrival_ns=0,
+    )
+
+
+def _size(form: ImageInput | SignalInput) -> int:
+    if isinstance(form, ImageInput):
+        return form.rows * form.cols * form.tile_height_px * form.tile_width_px
+    return form.num_samples
+
+
+def _image(form: ImageInput, rng: np.random.Generator) -> Image:
+    shape = (form.rows * form.tile_height_px, form.cols * form.tile_width_px, 3)
+    return rng.integers(0, 256, shape, np.uint8)
