@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from inspector.admission import Admission
 from inspector.bundle.load import load
 from inspector.bundle.schema import SignalInput
 from inspector.config.problems import ConfigError
@@ -20,6 +21,7 @@ from inspector.examination import Examination
 from inspector.findings import blank_verdict, chief, verdict_of
 from inspector.model import Model
 from inspector.model_choice import open_best, stand_in, standing
+from inspector.parity.report import Limit
 from inspector.recipe.book import Recipes
 from inspector.recipe.fit import misfits
 from inspector.recipe.model import Recipe
@@ -170,7 +172,10 @@ def open_models(recipes: Iterable[Recipe], engines: Sequence[EngineSettings]) ->
     problems = [problem for recipe in book for problem in misfits(recipe, bundles[recipe.bundle].schema)]
     if problems:
         raise ConfigError(problems)
-    return {folder: open_best(bundle, engines) for folder, bundle in bundles.items()}
+    limits = {folder: min(r.parity_max_flips for r in book if r.bundle == folder) for folder in bundles}
+    return {
+        folder: open_best(bundle, engines, admit=Admission(Limit(limits[folder]))) for folder, bundle in bundles.items()
+    }
 
 
 ABORTED = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_ABORTED)

@@ -100,6 +100,11 @@ def edit_manifest(folder: Path, change: Mapping[str, object]) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | dict(change)), encoding="utf-8")
 
 
+def save_expert(path: Path, gain: float) -> None:
+    """A graph in the place of the full expert's, whose gain is 16."""
+    _save(path, _expert("float[B,1,1,4,4]", "float[B,4,4]", gain, "{1.0, 1.0, 0.0}"))
+
+
 def _save(path: Path, text: str) -> None:
     onnx.save(onnx.parser.parse_model('<ir_version: 9, opset_import: ["" : 17]>\n' + text), path)
 

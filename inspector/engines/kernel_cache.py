@@ -16,11 +16,16 @@ _DIGEST_BYTES = 32
 
 
 def cache_path(engine: Path, sha256: str, device: Device, compiler: str) -> Path:
-    """By GPU, driver, version and hash, in a folder beside that of the engine."""
+    """By GPU, driver, version and hash."""
     key = "\n".join((device.name, device.capability, device.driver, compiler, sha256.lower()))
     name = f"{engine.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.kernels"
-    folder = engine.parent.resolve()
-    return folder.with_name(f"{folder.name}.cache") / name
+    return cache_folder(engine.parent) / name
+
+
+def cache_folder(bundle: Path) -> Path:
+    """What this machine found out about a bundle lies beside it, for the bundle itself is hashed whole."""
+    folder = bundle.resolve()
+    return folder.with_name(f"{folder.name}.cache")
 
 
 def read_cache(path: Path) -> bytes | None:

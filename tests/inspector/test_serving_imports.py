@@ -15,7 +15,6 @@ TRAINING = {
     "onnx",
     "onnxscript",
     "sklearn",
-    "soundfile",
     "safetensors",
 }
 SCRIPT = """

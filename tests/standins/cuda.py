@@ -58,6 +58,7 @@ class StandInCuda:
     queues: dict[int, list[Callable[[], None]]] = field(default_factory=dict)
     """What waits, by stream."""
     num_mallocs: int = 0
+    num_streams: int = 0
     num_launches: int = 0
     sticky: int = SUCCESS
 
@@ -94,7 +95,7 @@ class StandInCuda:
     def cudaStreamCreate(self) -> tuple[int, SupportsInt | None]:
         if error := self._state():
             return error, None
-        stream = FIRST_STREAM + 8 * len(self.queues)
+        stream, self.num_streams = FIRST_STREAM + 8 * self.num_streams, self.num_streams + 1
         self.queues[stream] = []
         return SUCCESS, stream
 

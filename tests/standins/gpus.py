@@ -14,7 +14,7 @@ from inspector.engines.engine import EngineError
 from inspector.engines.engine_file import RTX_MAGIC, EngineFile
 from inspector.engines.gpu_api import Distribution, GpuApi
 from inspector.engines.tensorrt_gpu import load_api, load_tensorrt
-from tests.bundles import Toy, edit_manifest, write_toy_bundle
+from tests.bundles import Toy, edit_manifest, save_expert, write_toy_bundle
 from tests.standins.cuda import Faults, StandInCuda
 from tests.standins.tensorrt import StandInTensorRt
 
@@ -102,6 +102,15 @@ def compiled_toy(folder: Path, gpu: Gpu, parts: Sequence[str] = tuple(GRAPHS), t
     return folder
 
 
+def quantised(folder: Path, label: str = "onnx/int8", gain: float = 8) -> Path:
+    """Adds a form for a CPU to a toy bundle; its full expert has another gain than 16: a test sees which one ran."""
+    path = folder / f"full.{label.replace('/', '.')}.onnx"
+    save_expert(path, gain)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    add_form(folder, label, {"top-full": EngineFile(path, digest, "onnxruntime 1.31.1", (), ())})
+    return folder
+
+
 def add_form(folder: Path, label: str, graphs: dict[str, EngineFile]) -> None:
     """Enters compiled files into the manifest."""
     engine, _, precision = label.partition("/")
@@ -117,7 +126,7 @@ def add_form(folder: Path, label: str, graphs: dict[str, EngineFile]) -> None:
         ],
     }  # fmt: skip
     hashes = {file.path.name: file.sha256 for file in graphs.values()}
-    change = {"compiled": [*manifest["compiled"], form], "files": manifest["files"] | hashes}
+    change = {"compiled": [*manifest.get("compiled", []), form], "files": manifest["files"] | hashes}
     edit_manifest(folder, change)
 
 

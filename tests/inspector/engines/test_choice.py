@@ -1,6 +1,5 @@
 """A bundle runs in the first of its forms that this machine can run, and every other says in one line why not."""
 
-import hashlib
 import json
 import logging
 from collections.abc import Callable
@@ -13,13 +12,12 @@ from inspector.bundle.load import load
 from inspector.config.tables import DEFAULT_ENGINES
 from inspector.engines.choice import options
 from inspector.engines.engine import EngineError, EngineSettings, NoDriverError
-from inspector.engines.engine_file import EngineFile
 from inspector.engines.gpu_api import GpuApi
 from inspector.model import open_model
 from inspector.model_choice import open_best
 from tests.bundles import edit_manifest, write_toy_bundle
 from tests.standins.cuda import Faults
-from tests.standins.gpus import StandInGpu, add_form, compiled_toy
+from tests.standins.gpus import StandInGpu, compiled_toy, quantised
 
 ORDER = tuple(map(EngineSettings.parse, DEFAULT_ENGINES))
 GPU_FORM = EngineSettings.parse("tensorrt/fp16")
@@ -27,15 +25,6 @@ GPU_FORM = EngineSettings.parse("tensorrt/fp16")
 
 def absent() -> GpuApi:
     raise NoDriverError("TensorRT is not installed; pip install tensorrt-rtx, or tensorrt")
-
-
-def with_int8(folder: Path, label: str = "onnx/int8", part: str = "top-full", source: str = "thumb.onnx") -> Path:
-    """A form whose graph is another one, so that a test sees which ran."""
-    path = folder / f"{part}.{label.replace('/', '.')}.onnx"
-    path.write_bytes((folder / source).read_bytes())
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    add_form(folder, label, {part: EngineFile(path, digest, "onnxruntime 1.31.1", (), ())})
-    return folder
 
 
 def test_what_was_never_compiled_names_the_command(tmp_path: Path) -> None:
@@ -94,7 +83,7 @@ def test_a_runtime_that_is_not_installed_is_a_reason(tmp_path: Path, monkeypatch
 def test_a_mixed_form_runs_its_own_graphs_and_the_others_as_exported(tmp_path: Path, label: str) -> None:
     if label.startswith("openvino"):
         pytest.importorskip("openvino", reason="the extra is not installed")
-    bundle = load(with_int8(write_toy_bundle(tmp_path), label))
+    bundle = load(quantised(write_toy_bundle(tmp_path), label))
     exported, mixed = open_best(bundle, [EngineSettings()]), open_best(bundle, [EngineSettings.parse(label)])
     image = {"input": np.full((1, 1, 1, 4, 4), 0.75, np.float32)}
     logits = [model.experts["top-full"].run(image)["logits"][0, 0] for model in (exported, mixed)]
@@ -106,7 +95,7 @@ def test_a_mixed_form_runs_its_own_graphs_and_the_others_as_exported(tmp_path: P
 def test_the_first_that_runs_is_taken_and_the_others_are_told_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    folder = with_int8(compiled_toy(tmp_path / "bundle", StandInGpu()))
+    folder = quantised(compiled_toy(tmp_path / "bundle", StandInGpu()))
     gpu = StandInGpu(Faults(no_driver=True))
     with caplog.at_level(logging.INFO, "inspector.engines"):
         model = open_best(load(folder), ORDER, lambda: gpu.api)
@@ -127,7 +116,7 @@ def test_a_form_that_does_not_open_is_passed_over(tmp_path: Path, caplog: pytest
 
 
 def test_a_form_that_may_not_judge_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    bundle = load(with_int8(write_toy_bundle(tmp_path)))
+    bundle = load(quantised(write_toy_bundle(tmp_path)))
     gate = {"onnx/int8": "3 of 300 decisions flip", "onnx/fp32": ""}
     with caplog.at_level(logging.INFO, "inspector.engines"):
         model = open_best(bundle, ORDER, absent, lambda model: gate[model.engine])
@@ -144,12 +133,12 @@ def test_where_none_runs_all_reasons_are_told(tmp_path: Path) -> None:
 
 
 def test_an_altered_form_costs_the_bundle_that_form_alone(tmp_path: Path) -> None:
-    folder = with_int8(write_toy_bundle(tmp_path))
-    (folder / "top-full.onnx.int8.onnx").write_bytes(b"junk")
+    folder = quantised(write_toy_bundle(tmp_path))
+    (folder / "full.onnx.int8.onnx").write_bytes(b"junk")
     bundle = load(folder)
     assert open_best(bundle, ORDER, absent).engine == "onnx/fp32"
     (found,) = options(bundle, [EngineSettings.parse("onnx/int8")])
-    assert "file 'top-full.onnx.int8.onnx' has SHA-256" in found.why_not
+    assert "file 'full.onnx.int8.onnx' has SHA-256" in found.why_not
 
 
 def test_one_form_can_be_opened_by_name(tmp_path: Path) -> None:

@@ -1,0 +1,83 @@
+"""A compiled form judges on a machine only after the bundle's own pieces have passed there."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from inspector.admission import Admission, machine
+from inspector.bundle.load import load
+from inspector.engines.engine import EngineSettings
+from inspector.model_choice import open_best
+from inspector.parity.report import Limit
+from inspector.routed_judge import open_models
+from tests.bundles import toy_recipe, write_toy_bundle
+from tests.inspector.parity.toy_set import toy_pieces, write_toy_set
+from tests.standins.gpus import StandInGpu, add_form, compiled_file, quantised
+
+ORDER = tuple(map(EngineSettings.parse, ("tensorrt/fp16", "onnx/int8", "onnx/fp32")))
+
+
+def bundle_with(folder: Path, *, spoiled: bool) -> Path:
+    """Its INT8 graph computes what the exported one does, or the opposite."""
+    write_toy_set(folder, toy_pieces(40))
+    return quantised(folder, gain=-16 if spoiled else 16)
+
+
+def proofs(folder: Path) -> list[str]:
+    return sorted(path.name.rpartition("-")[0] for path in folder.with_name("toy.cache").glob("*.passed"))
+
+
+def test_what_passed_once_is_not_run_again(tmp_path: Path) -> None:
+    folder = bundle_with(tmp_path / "toy", spoiled=False)
+    bundle, admission = load(folder), Admission(Limit())
+    assert open_best(bundle, ORDER, admit=admission).engine == "onnx/int8"
+    assert proofs(folder) == ["onnx-int8"]
+    (folder / "parity.zip").unlink()
+    assert open_best(bundle, ORDER, admit=admission).engine == "onnx/int8"
+    stricter = open_best(bundle, ORDER, admit=Admission(Limit(0)))
+    assert stricter.engine == "onnx/fp32", "another limit is another question, and the pieces are gone"
+
+
+def test_a_form_that_flips_decisions_is_refused_and_the_next_is_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = bundle_with(tmp_path / "toy", spoiled=True)
+    for _ in range(2):
+        with caplog.at_level(logging.INFO, "inspector.engines"):
+            (model,) = open_models([toy_recipe(folder)], ORDER).values()
+        assert model.engine == "onnx/fp32"
+        assert "not onnx/int8: the parity gate refuses it: onnx/int8: REFUSED: " in caplog.messages[-1]
+    assert proofs(folder) == []
+
+
+def test_a_device_of_another_driver_is_another_machine(tmp_path: Path) -> None:
+    gpu, folder = StandInGpu(), tmp_path / "toy"
+    write_toy_set(folder, toy_pieces(8))
+    add_form(folder, "tensorrt/fp16", {"mic-ear": compiled_file(folder, gpu)})
+    for driver in (13000, 13000, 13010):
+        gpu.cuda.faults.driver_version = driver
+        model = open_best(load(folder), ORDER, lambda: gpu.api, Admission(Limit(), lambda: gpu.api))
+        assert model.engine == "tensorrt/fp16"
+    assert proofs(folder) == ["tensorrt-fp16", "tensorrt-fp16"]
+    assert machine(model.settings, lambda: gpu.api).endswith("GPU, compute capability 8.6, driver for CUDA 13.1")
+
+
+def test_without_a_parity_set_it_judges_unchecked_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = quantised(write_toy_bundle(tmp_path / "toy"))
+    assert open_best(load(folder), ORDER, admit=Admission(Limit())).engine == "onnx/int8"
+    assert "onnx/int8 judges unchecked, for the bundle has no parity set" in caplog.text
+
+
+def test_exported_graphs_need_no_proof(tmp_path: Path) -> None:
+    folder = tmp_path / "toy"
+    write_toy_set(folder, toy_pieces(4))
+    assert open_best(load(folder), ORDER, admit=Admission(Limit())).engine == "onnx/fp32"
+    assert proofs(folder) == []
+
+
+def test_a_folder_that_cannot_be_written_costs_time_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = bundle_with(tmp_path / "toy", spoiled=False)
+    (tmp_path / "toy.cache").write_text("a file in the folder's place")
+    assert open_best(load(folder), ORDER, admit=Admission(Limit())).engine == "onnx/int8"
+    assert "the next start runs the parity set again" in caplog.text
