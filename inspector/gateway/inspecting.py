@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
-from inspector.gateway.refusal import Refusal, exhausted, invalid_argument
+from inspector.engines.engine import EngineError
+from inspector.gateway.refusal import Refusal, exhausted, invalid_argument, unavailable
 from inspector.gateway.request import observation_of
 from inspector.judge import Judge
 from protos.inspection.v1.records_pb2 import DeadLetterReason
@@ -53,4 +54,7 @@ class Inspecting:
             reason = DeadLetterReason.Name(DeadLetterReason.ValueType(finding.reason))
             metadata = (("reason", reason.removeprefix("DEAD_LETTER_REASON_")),)
             raise invalid_argument(finding.detail, metadata) from finding
-        return judge.judge([observation])[0]
+        try:
+            return judge.judge([observation])[0]
+        except EngineError as exc:
+            raise unavailable(f"the engine failed, and the recipe wants no other: {exc}") from exc

@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from inspector.client import Client, ClientError
+from inspector.engines.engine import LostDeviceError
 from inspector.gateway.server import SERVICE, Gateway
 from protos.inspection.v1.records_pb2 import (
     CameraFrame,
@@ -139,6 +140,17 @@ def test_inspect_refuses_malformed_input_and_answers_the_next(
     assert says in refused.value.detail
     assert judge.seen == []
     assert client.inspect(request([frame(), frame(1)], [clip()])).decision == Decision.DECISION_PASS
+
+
+def test_inspect_says_that_the_engine_failed(
+    gateways: Gateways, clients: Clients, judge: CountingJudge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(observations: Sequence[Observation]) -> list[Verdict]:
+        raise LostDeviceError("run on the device: cudaErrorIllegalAddress")
+
+    monkeypatch.setattr(judge, "judge", lost)
+    with pytest.raises(ClientError, match="the engine failed, and the recipe wants no other: run on the device: cuda"):
+        clients(gateways()).inspect(request())
 
 
 def test_inspect_is_bounded(gateways: Gateways, clients: Clients, judge: CountingJudge) -> None:
