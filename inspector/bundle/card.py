@@ -1,13 +1,13 @@
 """Puts a section into a bundle's model card and lists the card's new hash. Knows nothing of what the section says."""
 
 import hashlib
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from inspector.bundle.files import replace_file, write_manifest
 from inspector.bundle.load import CARD_NAME, BundleError, LoadedBundle, load
-from inspector.bundle.schema import MANIFEST_NAME, Bundle
+from inspector.bundle.schema import Bundle
 
 
 def write_section(bundle: LoadedBundle, title: str, body: str) -> None:
@@ -22,10 +22,10 @@ def write_section(bundle: LoadedBundle, title: str, body: str) -> None:
     try:
         card = with_section(_card(folder, found), title, body)
         bare = _without_card(found)
-        _replace(folder / MANIFEST_NAME, _text(bare))
-        _replace(folder / CARD_NAME, card)
+        write_manifest(folder, bare)
+        replace_file(folder / CARD_NAME, card.encode())
         listed = {**bare.files, CARD_NAME: hashlib.sha256(card.encode()).hexdigest()}
-        _replace(folder / MANIFEST_NAME, _text(_with_files(bare, dict(sorted(listed.items())))))
+        write_manifest(folder, _with_files(bare, dict(sorted(listed.items()))))
     except OSError as exc:
         raise BundleError(f"{folder}: its card cannot be written ({exc.strerror}); make the folder writable") from exc
 
@@ -48,18 +48,3 @@ def _without_card(schema: Bundle) -> Bundle:
 
 def _with_files(schema: Bundle, files: Mapping[str, str]) -> Bundle:
     return schema.model_copy(update={"files": files})
-
-
-def _text(schema: Bundle) -> str:
-    """Says no more than it said: the version that wrote it reads it still."""
-    return schema.model_dump_json(indent=2, exclude_unset=True) + "\n"
-
-
-def _replace(path: Path, text: str) -> None:
-    """All of it or nothing, also when the power fails."""
-    part = path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from inspector.bundle import card as card_module
+from inspector.bundle import files as files_module
 from inspector.bundle import load as load_module
 from inspector.bundle.card import with_section, write_section
 from inspector.bundle.load import BundleError, load
@@ -59,15 +60,16 @@ def test_a_crash_leaves_a_bundle_that_loads_and_can_be_measured_again(
     before = load(write_toy_bundle(tmp_path))
     replaced = []
 
-    def replace(path: Path, text: str, whole=card_module._replace) -> None:
+    def replace(path: Path, content: bytes, whole=files_module.replace_file) -> None:
         if len(replaced) == last:
-            path.with_name(f"{path.name}.part").write_text(text[: len(text) // 2])
+            path.with_name(f"{path.name}.part").write_bytes(content[: len(content) // 2])
             raise KeyboardInterrupt
         replaced.append(path.name)
-        whole(path, text)
+        whole(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(card_module, "_replace", replace)
+        for module in (card_module, files_module):
+            patch.setattr(module, "replace_file", replace)
         with pytest.raises(KeyboardInterrupt):
             write_section(before, "Measured", "first")
     after = load(tmp_path)

@@ -1,0 +1,22 @@
+"""Lets graphs on their way to a compiler pass the parity gate, in the place of those exported. Compiles nothing."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from inspector.compile.job import Job
+from inspector.engines.engine import EngineName, EngineSettings
+from inspector.engines.factory import open_engine
+from inspector.engines.forms import parts
+from inspector.model import open_model
+from inspector.parity.gate import check
+from inspector.parity.report import ParityReport
+
+
+def check_graphs(job: Job, graphs: Mapping[str, Path], runtime: EngineName) -> ParityReport:
+    """The whole routed system, with these graphs by part. Raises EngineError for one that does not open."""
+    bundle = job.bundle
+    files = {bundle.path(file): graphs.get(part, bundle.path(file)) for part, file in parts(bundle.schema)}
+    model = open_model(bundle, EngineSettings(runtime), lambda path, settings: open_engine(files[path], settings))
+    label = job.wish.label if runtime == job.wish.engine else f"{job.wish.label} (its graphs, in ONNX Runtime)"
+    return check(replace(model, engine=label), job.parity)

@@ -1,0 +1,40 @@
+"""Compiles a bundle: converts its graphs, lets them pass the parity gate, adds what came of it. Knows no terminal."""
+
+import tempfile
+from pathlib import Path
+
+from inspector.bundle.load import LoadedBundle
+from inspector.bundle.schema import Compiled
+from inspector.compile.adding import add_form
+from inspector.compile.feeds import calibration_pieces
+from inspector.compile.for_cpu import compile_for_cpu
+from inspector.compile.for_gpu import compile_for_gpu
+from inspector.compile.job import CompileError, Job, Say, Wish
+from inspector.parity.archive import set_of
+
+
+def compile_bundle(
+    bundle: LoadedBundle, wish: Wish, say: Say, calibration: Path | None = None, out: Path | None = None
+) -> Compiled:
+    """Leaves the bundle as it was unless all succeeds. `calibration`: a manifest in place of the parity set's pieces.
+
+    Raises CompileError, EngineError, ParityError, ManifestError, RecordingError, BundleError.
+    """
+    _demand_sense(wish)
+    parity = set_of(bundle)
+    pieces = calibration_pieces(parity, calibration) if wish.precision == "int8" else []
+    with tempfile.TemporaryDirectory(prefix="inspector-compile-") as scratch:
+        job = Job(bundle, wish, Path(scratch), parity, pieces, say)
+        form = compile_for_gpu(job) if wish.engine == "tensorrt" else compile_for_cpu(job)
+        return add_form(bundle, wish, form, out)
+
+
+def _demand_sense(wish: Wish) -> None:
+    if wish.engine == "tensorrt":
+        return
+    if wish.precision == "fp32":
+        raise CompileError(f"{wish.label} needs no compiling: every bundle runs so as it was exported")
+    if wish.precision == "fp16":
+        raise CompileError(f"{wish.label} is not to be had: CPUs compute in FP32 or INT8; ask for --precision int8")
+    if wish.targets:
+        raise CompileError(f"{wish.label} is for CPUs, and --target names GPUs; leave it out")

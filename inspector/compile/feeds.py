@@ -1,0 +1,56 @@
+"""Turns pieces into what an expert's graph takes, through the front end of the line. Knows no precision."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from encoders.front_end import prepare_clip, prepare_image
+from inspector.bundle.schema import Expert, ImageInput
+from inspector.compile.job import CompileError
+from inspector.engines.engine import Array
+from inspector.evaluation.observations import observe
+from inspector.manifest import read_manifest
+from inspector.parity.archive import ParitySet
+from streams.observation import Observation
+
+Kind = TypeVar("Kind")
+
+NUM_PIECES = 100
+"""That calibrate INT8: ranges of activations hardly grow after them."""
+
+
+def calibration_pieces(parity: ParitySet, manifest: Path | None) -> list[Observation]:
+    """Of the manifest's calibration split, or of the bundle's parity set, which is taken from there."""
+    if manifest is None:
+        return parity.observations(_spread(parity.pieces))
+    return [observe(manifest.parent, row) for row in _spread(read_manifest(manifest, "calibration"))]
+
+
+def _spread(items: Sequence[Kind]) -> list[Kind]:
+    """Evenly over all of them."""
+    num = min(NUM_PIECES, len(items))
+    return [items[index * len(items) // num] for index in range(num)]
+
+
+def feeds(expert: Expert, pieces: Sequence[Observation]) -> list[dict[str, Array]]:
+    """One per image or clip that the expert would look at, each a batch of one. Raises CompileError."""
+    found = [{"input": array[np.newaxis]} for piece in pieces for array in _inputs(expert, piece)]
+    if not found:
+        raise CompileError(
+            f"{expert.name}: none of {len(pieces)} calibration pieces has a recording of {expert.modality!r}; name a "
+            "manifest that has them: --calibration MANIFEST"
+        )
+    return found
+
+
+def _inputs(expert: Expert, piece: Observation) -> Iterator[Array]:
+    form = expert.input
+    if isinstance(form, ImageInput):
+        view = piece.views.get(expert.modality)
+        yield from (prepare_image(image, form) for image in (() if view is None else view.images))
+        return
+    clip = piece.clips.get(expert.modality)
+    if clip is not None and clip.samples is not None:
+        yield prepare_clip(clip.samples, clip.sample_rate_hz, form)

@@ -1,0 +1,81 @@
+"""Says what is asked of compiling, what it works with and what comes of it. Compiles nothing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from inspector.bundle.load import LoadedBundle
+from inspector.bundle.schema import CompiledFor, Parity, Precision
+from inspector.parity.archive import ParitySet
+from inspector.parity.report import Limit
+from streams.observation import Observation
+
+NO_PRODUCT = "holds no product that is worth eight bits"
+
+Say = Callable[[str, str], None]
+"""Told of each graph what is being done with it."""
+
+
+class CompileError(ValueError):
+    """A bundle cannot be compiled so; the message names graph and operator."""
+
+
+class RefusedError(CompileError):
+    """Compiled so, the bundle would decide otherwise than it does, or be no faster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    engine: CompiledFor
+    precision: Precision
+    targets: tuple[str, ...] = ()
+    """Compute capabilities; empty: what TensorRT here builds for by itself."""
+    max_batch: int = 16
+    limit: Limit = field(default_factory=Limit)
+
+    @property
+    def label(self) -> str:
+        return f"{self.engine}/{self.precision}"
+
+    @property
+    def batches(self) -> tuple[int, ...]:
+        """Powers of two, and the largest: buffers are made for each."""
+        powers = [2**power for power in range(self.max_batch.bit_length())]
+        return tuple(sorted({*powers, self.max_batch}))
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    bundle: LoadedBundle
+    wish: Wish
+    scratch: Path
+    """A folder for graphs on their way."""
+    parity: ParitySet
+    calibration: Sequence[Observation]
+    say: Say
+
+
+class Made(NamedTuple):
+    """One graph as it is to run."""
+
+    part: str
+    """An expert, or `head`."""
+    path: Path | None
+    """None: as exported."""
+    precision: Precision
+    seconds: float
+    quantised: float | None = None
+    """Share of the products."""
+    why: str = ""
+
+
+class Form(NamedTuple):
+    """All that a bundle is to list of one engine and precision."""
+
+    compiler: str
+    targets: tuple[str, ...]
+    batches: tuple[int, ...]
+    graphs: tuple[Made, ...]
+    parity: Parity | None
+    """None: this machine cannot run it."""

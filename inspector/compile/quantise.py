@@ -1,0 +1,84 @@
+"""Turns an FP32 graph into one with explicit Q/DQ from calibration inputs: for CPUs, or for TensorRT. Knows no bundle.
+
+Only what lies between the first product and the last heavy one is quantised: the input's scaling, log-mel and the
+readout cost next to nothing, and it is there that eight bits move decisions. (All operators: 3.2 x the speed of FP32 in
+OpenVINO for a ResNet-18, against 3.35 x.)
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from pathlib import Path
+from typing import Literal
+
+import onnx
+from onnx import ModelProto, NodeProto
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+
+from inspector.compile.graph import PRODUCTS, front_end, multiplications
+from inspector.engines.engine import Array
+
+Feed = Mapping[str, Array]
+Form = Literal["cpu", "tensorrt"]
+
+BETWEEN = frozenset({"Relu", "Clip", "Add", "MaxPool", "GlobalAveragePool"})
+"""On CPUs these stay in eight bits too; with products alone ONNX Runtime gave 2.8 x where it gives 3.1 x."""
+HEAVY = 0.01
+"""Share of the graph's multiplications from which a product is heavy."""
+
+
+def quantise(model: ModelProto, feeds: Iterable[Feed], form: Form, left_out: Set[str] = frozenset()) -> ModelProto:
+    """`left_out` names operators that stay in float beside those that always do.
+
+    CPUs want unsigned activations; TensorRT parses none but signed ones without a zero point, and a bias in float.
+    """
+    signed = form == "tensorrt"
+    with tempfile.TemporaryDirectory() as folder:
+        before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
+        onnx.save(model, before)
+        quantize_static(
+            before,
+            after,
+            _Inputs(feeds),
+            quant_format=QuantFormat.QDQ,
+            activation_type=QuantType.QInt8 if signed else QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            op_types_to_quantize=sorted(PRODUCTS if signed else PRODUCTS | BETWEEN),
+            nodes_to_exclude=sorted(left_out | outer(model)),
+            calibrate_method=CalibrationMethod.MinMax,
+            extra_options={"ActivationSymmetric": signed, "WeightSymmetric": True, "QuantizeBias": False},
+        )
+        return onnx.load(after)
+
+
+class _Inputs(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime's quantiser has no types
+    """One piece at a time."""
+
+    def __init__(self, feeds: Iterable[Feed]) -> None:
+        self._feeds: Iterator[Feed] = iter(feeds)
+
+    def get_next(self) -> Feed | None:
+        return next(self._feeds, None)
+
+
+def quantisable(model: ModelProto) -> list[str]:
+    """Names of the products that are quantised unless they are left out, in the graph's order."""
+    never = outer(model)
+    return [node.name for node in model.graph.node if node.op_type in PRODUCTS and node.name not in never]
+
+
+def outer(model: ModelProto) -> set[str]:
+    """Names of the operators before the first product, of a front end, and after the last heavy product."""
+    costs, nodes = multiplications(model), list(model.graph.node)
+    enough = HEAVY * sum(costs.values())
+    heavy = [index for index, node in enumerate(nodes) if node.name in costs and costs[node.name] >= enough]
+    if not heavy:
+        return {node.name for node in nodes}
+    end = heavy[-1] + 1
+    while end < len(nodes) and nodes[end].op_type in BETWEEN:
+        end += 1
+    return {node.name for node in (*nodes[: _first_product(nodes)], *nodes[end:])} | front_end(model.graph)
+
+
+def _first_product(nodes: Sequence[NodeProto]) -> int:
+    return next(index for index, node in enumerate(nodes) if node.op_type in PRODUCTS)

@@ -1,0 +1,124 @@
+"""Turns an ONNX graph into a TensorRT engine; with TensorRT for RTX without a GPU. Knows no bundle and no precision.
+
+Networks are strongly typed: the graph says of every value whether it is FP32, FP16 or INT8.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from inspector.engines.builder_api import Builder, BuilderLibrary, Config, Network, Parser, Profile
+from inspector.engines.device import find_device
+from inspector.engines.engine import EngineError, WrongDeviceError
+from inspector.engines.gpu_api import Distribution, Logger
+from inspector.engines.tensorrt_gpu import load_api, load_tensorrt
+
+RTX_TARGETS = ("8.0", "8.6", "8.9", "12.0")
+"""Where none are named. 7.5 is better built alone: beside it, engines are slower for all."""
+
+
+class BuildError(EngineError):
+    """TensorRT does not build a graph; the message names the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """Which TensorRT builds, and for what."""
+
+    distribution: Distribution
+    library: BuilderLibrary
+    version: str
+    targets: tuple[str, ...]
+    """Compute capabilities."""
+
+    @property
+    def name(self) -> str:
+        """As `Compiled.compiler` has it."""
+        return f"{self.distribution} {self.version}"
+
+
+def find_compiler(targets: Sequence[str]) -> Compiler:
+    """Raises NoDriverError without TensorRT, or where it needs a GPU and there is none; WrongDeviceError."""
+    distribution, library = load_tensorrt()
+    builder = cast(BuilderLibrary, library)
+    if distribution == "tensorrt-rtx":
+        found = tuple(targets) or RTX_TARGETS
+        for target in found:
+            _capability(builder, target)
+        return Compiler(distribution, builder, library.__version__, found)
+    here = find_device(load_api().cuda).capability
+    if targets and tuple(targets) != (here,):
+        raise WrongDeviceError(
+            f"tensorrt builds for the GPU that it runs on, which has {here}, and {', '.join(targets)} was asked for; "
+            "compile on such a GPU, or with tensorrt-rtx for several"
+        )
+    return Compiler(distribution, builder, library.__version__, (here,))
+
+
+def build(graph: bytes, kinds: Mapping[str, str], batches: Sequence[int], compiler: Compiler) -> bytes:
+    """`kinds` says of what kind each operator is, by its name. Raises BuildError."""
+    library, words = compiler.library, list[str]()
+    logger = _listener(library, words)
+    builder = library.Builder(logger)
+    # TensorRT 11 takes the flag and ignores it: all its networks are strongly typed.
+    network = builder.create_network(1 << int(library.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = library.OnnxParser(network, logger)
+    if not parser.parse(graph):
+        raise BuildError(_refusal(parser))
+    config = builder.create_builder_config()
+    if compiler.distribution == "tensorrt-rtx":
+        _set_targets(library, config, compiler.targets)
+    config.add_optimization_profile(_profile(builder, network, batches))
+    engine = builder.build_serialized_network(network, config)
+    if engine is None:
+        raise BuildError(operators_in(words, kinds))
+    return bytes(engine)
+
+
+def _capability(library: BuilderLibrary, target: str) -> object:
+    known = library.ComputeCapability.__members__
+    found = known.get("SM" + target.replace(".", ""))
+    if found is None or "." not in target:
+        names = ", ".join(f"{name[2:-1]}.{name[-1]}" for name in known if name.startswith("SM"))
+        raise WrongDeviceError(f"compute capability {target} is none that this TensorRT for RTX builds for: {names}")
+    return found
+
+
+def _set_targets(library: BuilderLibrary, config: Config, targets: Sequence[str]) -> None:
+    config.num_compute_capabilities = len(targets)
+    for index, target in enumerate(targets):
+        config.set_compute_capability(_capability(library, target), index)
+
+
+def _profile(builder: Builder, network: Network, batches: Sequence[int]) -> Profile:
+    """All batches up to the largest, and best for that one."""
+    profile = builder.create_optimization_profile()
+    for tensor in map(network.get_input, range(network.num_inputs)):
+        smallest, largest = ((size, *tuple(tensor.shape)[1:]) for size in (min(batches), max(batches)))
+        profile.set_shape(tensor.name, smallest, largest, largest)
+    return profile
+
+
+def _refusal(parser: Parser) -> str:
+    faults = map(parser.get_error, range(parser.num_errors))
+    return "; ".join(f"operator {f.node_name()!r} ({f.node_operator()}): {f.desc()}" for f in faults)
+
+
+def operators_in(words: Sequence[str], kinds: Mapping[str, str]) -> str:
+    """TensorRT's own words, after the operators of the graph that it quotes in them."""
+    text = " | ".join(words)
+    found = [f"{name!r} ({kinds[name]})" for name in dict.fromkeys(re.findall(r"'([^']+)'", text)) if name in kinds]
+    return f"operator {', '.join(found) or 'not named'}: {text or 'TensorRT gives no reason'}"
+
+
+def _listener(library: BuilderLibrary, words: list[str]) -> Logger:
+    """Keeps what the builder says of errors, for the message of an exception."""
+    base = library.ILogger
+
+    class Listener(base):  # type: ignore[misc, valid-type]  # the class is known when the library is
+        def log(self, severity: object, msg: str) -> None:
+            if severity in (base.ERROR, base.INTERNAL_ERROR):
+                words.append(msg)
+
+    return Listener()
