@@ -61,6 +61,11 @@ class Service:
     config: ServiceConfig
     recipes: Recipes
 
+    @property
+    def bundles(self) -> Path:
+        """Where deployed bundles lie, relative to the configuration's file."""
+        return (self.path.parent / self.config.worker.bundles).resolve()
+
 
 def load_service_config(path: Path) -> ServiceConfig:
     """The file alone, without recipes. Raises ConfigError."""

@@ -137,8 +137,8 @@ class WorkerTable(Table):
 
     name: Name = "worker-1"
     """Unique among the group's workers and the same after a restart."""
-    bundles: RelativePath = Field(default=Path("bundles"), validate_default=True)
-    """Folder that all workers of the lines share, for what `inspector deploy` puts there."""
+    bundles: Path = Path("bundles")
+    """Folder that all workers of the lines share, for what `inspector deploy` puts there: see `Service.bundles`."""
     engines: tuple[EngineWish, ...] = Field(default=DEFAULT_ENGINES, min_length=1)
     """The first that a bundle is compiled for and that runs on this machine judges."""
     threads: int = Field(default=1, ge=1, le=256)

@@ -114,8 +114,10 @@ class Follower:
                     f"deployment {deployment.number} of recipe {recipe.name!r} on {place.line} has judged and cannot "
                     f"be opened here: {exc}\nbring the bundle back, or `inspector rollback` from any machine"
                 ) from exc
+            former = self._before(place, recipe, deployment)
+            self._set(place, former)
             self._refused(place, deployment, exc)
-        return self._before(place, recipe, deployment)
+        return former
 
     def _remember(self, place: Place, recipe: Recipe, deployment: Deployment) -> None:
         """What this worker has judged with is not checked again at its restart."""

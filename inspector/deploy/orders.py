@@ -71,7 +71,7 @@ class Orders:
         bundle = load(folder)
         if problems := misfits(self._recipe, bundle.schema):
             raise ConfigError(problems)
-        name = Shelf(self._service.config.worker.bundles).put(bundle)
+        name = Shelf(self._service.bundles).put(bundle)
         made = self._deployment(wish.mode, wish.reason)
         made.folder, made.digest = name, bundle.digest
         made.bundle, made.version = bundle.schema.name, bundle.schema.version
@@ -123,8 +123,10 @@ class Orders:
             made.rolls_back = before.trial.number
             _take_over(made, before.live)
             return Change(place, made, Active(live=before.live) if before.HasField("live") else Active(), before)
-        if not before.live.number:
-            raise OrderError(f"nothing was deployed for recipe {place.recipe!r} on {place.line}: its own bundle judges")
+        if not before.live.folder:
+            raise OrderError(
+                f"recipe {place.recipe!r} on {place.line}: its own bundle judges, nothing lies before that"
+            )
         made.rolls_back = before.live.number
         _take_over(made, self._table.deployments.get((place.line, before.live.previous), Deployment()))
         return Change(place, made, Active(live=made), before)

@@ -42,7 +42,7 @@ class Preparer:
 
     def __init__(self, service: Service) -> None:
         self._path, self._worker = service.path, service.config.worker
-        self._shelf = Shelf(self._worker.bundles)
+        self._shelf = Shelf(service.bundles)
         self._approved: dict[tuple[str, str], EngineSettings] = {}
 
     def approve(self, recipe: str, digest: str, settings: EngineSettings) -> None:

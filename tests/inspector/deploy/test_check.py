@@ -1,0 +1,107 @@
+"""The check before a bundle may judge has teeth: parity, golden pieces, and a process that may die of a bundle."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from inspector.deploy import checking
+from inspector.deploy.check import examined
+from inspector.deploy.checking import GivenUpError, RefusedError, checked
+from inspector.manifest import ImageRow, PieceRow, SignalRow, write_manifest
+from inspector.recordings import write_wav
+from tests.bundles import edit_manifest, save_expert
+from tests.inspector.deploy.toys import RECIPE, Rig
+from tests.inspector.parity.toy_set import toy_pieces, write_toy_set
+
+GOOD, BAD = 0.2, 0.9
+
+
+def with_spoiled_int8(folder: Path) -> Path:
+    """A form for onnx/int8 whose full expert says the opposite; every hash is right."""
+    save_expert(folder / "full.int8.onnx", -16.0)
+    part = {"part": "top-full", "file": "full.int8.onnx", "precision": "int8", "seconds": 1.0, "num_bytes": 1}
+    form = {"engine": "onnx", "precision": "int8", "compiler": "stand-in", "graphs": [part]}
+    digest = hashlib.sha256((folder / "full.int8.onnx").read_bytes()).hexdigest()
+    files = json.loads((folder / "bundle.json").read_text())["files"] | {"full.int8.onnx": digest}
+    edit_manifest(folder, {"compiled": [form], "files": files})
+    return folder
+
+
+def golden(folder: Path, labels: dict[str, float]) -> None:
+    """Good and bad pieces of one grey each, silent, beside a recipe that demands them."""
+    rows = []
+    write_wav(folder / "silence.wav", np.zeros((16, 1), np.int16), 100)
+    for index, (label, grey) in enumerate(labels.items()):
+        cv2.imwrite(str(folder / f"{index}.png"), np.full((8, 12), round(grey * 255), np.uint8))
+        row = PieceRow(
+            piece_id=f"g{index}",
+            images=(ImageRow(camera="top", path=f"{index}.png"),),
+            signals=(SignalRow(sensor="mic", kind="audio", sample_rate_hz=100, path="silence.wav"),),
+            label="ok" if label.startswith("ok") else "nok",
+            split="test",
+        )
+        rows.append(row)
+    write_manifest(folder / "golden.jsonl", rows)
+    (folder / "cup.toml").write_text('golden = "golden.jsonl"\n' + RECIPE)
+
+
+def test_a_bundle_that_decides_as_the_oracle_may_judge(rig: Rig) -> None:
+    write_toy_set(folder := rig.bundle("a"), toy_pieces(20))
+    answer = examined(rig.service.path, "cup", folder)
+    assert (answer.outcome, answer.engine) == ("passed", "onnx/fp32")
+    assert "0 of 20 decisions flip" in answer.words
+
+
+def test_spoiled_scales_are_refused_and_the_pieces_named(rig: Rig) -> None:
+    write_toy_set(folder := rig.bundle("a"), toy_pieces(20))
+    answer = examined(rig.service.path, "cup", with_spoiled_int8(folder))
+    assert answer.outcome == "refused"
+    assert answer.words.startswith("onnx/int8: REFUSED: ")
+    assert "(unknown): FAIL" in answer.words
+    assert answer.words.endswith("compile the bundle anew, or take the engine out of [worker] engines")
+
+
+def test_golden_pieces_must_be_decided_rightly(rig: Rig) -> None:
+    golden(rig.folder, {"ok": GOOD, "nok": BAD})
+    assert "the golden set is decided rightly" in examined(rig.service.path, "cup", rig.bundle("a")).words
+    golden(rig.folder, {"ok": GOOD, "ok again": BAD, "nok": GOOD})
+    words = examined(rig.service.path, "cup", rig.bundle("a")).words
+    assert words.startswith("2 piece(s) of ")
+    assert words.endswith("are decided wrongly: g1 (ok): FAIL, g2 (nok): PASS")
+
+
+@pytest.mark.parametrize("lost", ["golden.jsonl", "0.png", "silence.wav"])
+def test_a_golden_set_that_cannot_be_read_lets_nothing_through(rig: Rig, lost: str) -> None:
+    golden(rig.folder, {"ok": GOOD})
+    (rig.folder / lost).unlink()
+    answer = examined(rig.service.path, "cup", rig.bundle("a"))
+    assert answer.outcome == "refused"
+    assert lost in answer.words
+
+
+def test_a_recipe_that_is_gone_lets_nothing_through(rig: Rig) -> None:
+    assert "is no recipe of it any more" in examined(rig.service.path, "lid", rig.bundle("a")).words
+
+
+def test_the_check_runs_in_a_process_of_its_own(rig: Rig) -> None:
+    assert checked(rig.service.path, "cup", rig.bundle("a"), lambda: True).engine == "onnx/fp32"
+    shutil.rmtree(gone := rig.bundle("b"))
+    with pytest.raises(RefusedError, match="cannot be read"):
+        checked(rig.service.path, "cup", gone, lambda: True)
+
+
+def test_a_bundle_that_brings_the_process_down_is_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "_PROGRAM", "import os; os.abort()")
+    with pytest.raises(RefusedError, match=r"ended without an answer \(exit code -6; .*brings its engine down"):
+        checked(rig.service.path, "cup", rig.bundle("a"), lambda: True)
+
+
+def test_whoever_has_no_patience_left_gets_no_answer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "_PROGRAM", "import time; time.sleep(60)")
+    with pytest.raises(GivenUpError):
+        checked(rig.service.path, "cup", rig.bundle("a"), lambda: False)

@@ -1,0 +1,61 @@
+"""Records of the control topic become what counts and what was; what cannot be read changes nothing."""
+
+import logging
+
+import pytest
+
+from inspector.deploy.control import ControlTable, active_output, deployment_output, worker_output
+from inspector.deploy.lineup import Place
+from protos.inspection.v1.control_pb2 import Active, Deployment, WorkerPhase, WorkerState
+from streams.records import Output, Record, Topics
+
+TOPICS = Topics("p", "l1")
+
+
+def record(output: Output, offset: int = 0, append_ns: int = 1) -> Record:
+    return Record(output.topic, 0, offset, output.key, output.value, output.type, append_ns)
+
+
+@pytest.fixture
+def table() -> ControlTable:
+    return ControlTable("p", ["l1"])
+
+
+def test_the_last_record_of_a_key_counts(table: ControlTable) -> None:
+    for number in (1, 2):
+        table.take([record(active_output(TOPICS, "cup", Active(live=Deployment(number=number))))])
+    assert {place: active.live.number for place, active in table.active.items()} == {Place("l1", "cup"): 2}
+
+
+def test_every_deployment_stays_in_the_history(table: ControlTable) -> None:
+    table.take([record(deployment_output(TOPICS, Deployment(number=number))) for number in (1, 3)])
+    assert sorted(table.deployments) == [("l1", 1), ("l1", 3)]
+    assert table.next_number() == 4
+
+
+def test_a_worker_speaks_of_each_recipe(table: ControlTable) -> None:
+    states = [WorkerState(worker=w, recipe=r, deployment=1, phase=WorkerPhase.WORKER_PHASE_LIVE)
+              for w in ("w1", "w2") for r in ("cup", "lid")]  # fmt: skip
+    table.take([record(worker_output(TOPICS, state), append_ns=7) for state in states])
+    assert sorted(table.words(Place("l1", "cup"))) == ["w1", "w2"]
+    assert table.newest_ns == 7
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [(b"deployment/x", b""), (b"active/cup", b"\xff\xff"), (b"\xff", b""), (b"door/open", b""), (b"worker/w", b"\x08")],
+)
+def test_what_cannot_be_read_changes_nothing(
+    table: ControlTable, caplog: pytest.LogCaptureFixture, key: bytes, value: bytes
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        table.take([Record(TOPICS.of("control"), 0, 9, key, value, "?", 1)])
+    assert not table.active
+    assert not table.deployments
+    assert not table.workers
+    assert "find out who wrote it" in caplog.text
+
+
+def test_other_lines_are_not_its_business(table: ControlTable) -> None:
+    table.take([record(active_output(Topics("p", "l2"), "cup", Active()))])
+    assert not table.active

@@ -1,0 +1,220 @@
+"""A worker does what the control topic says, refuses what it must, and goes on with what it had."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import Event
+
+import pytest
+
+from inspector.bundle.load import BundleError
+from inspector.deploy.checking import GivenUpError
+from inspector.deploy.follower import Follower
+from inspector.deploy.lineup import Place
+from inspector.deploy.orders import Wish
+from inspector.recipe.book import ANY
+from protos.inspection.v1.control_pb2 import DeploymentMode, WorkerPhase, WorkerState
+from tests.inspector.deploy.toys import CUP, Rig, close, look, version_of
+
+SHADOW = Wish(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
+CANARY = Wish(DeploymentMode.DEPLOYMENT_MODE_CANARY, stations=("st-1",))
+LIVE, REFUSED = WorkerPhase.WORKER_PHASE_LIVE, WorkerPhase.WORKER_PHASE_REFUSED
+
+
+@contextmanager
+def worker(rig: Rig) -> Iterator[Follower]:
+    follower = rig.follower()
+    try:
+        yield follower
+    finally:
+        close(follower)
+
+
+def word(rig: Rig) -> WorkerState:
+    """What the worker said last."""
+    rig.orders()
+    return rig.table.words(CUP)["worker-1"].state
+
+
+def test_without_a_record_the_recipes_own_bundle_judges(rig: Rig) -> None:
+    with worker(rig) as follower:
+        assert version_of(look(follower)) == (0, "1")
+        assert follower.lineup.posts[CUP].live.model.schema.name == "own"
+    assert (word(rig).deployment, word(rig).phase) == (0, LIVE)
+    assert rig.gate.asked == []
+
+
+def test_what_is_deployed_judges_once_it_is_checked(rig: Rig) -> None:
+    with worker(rig) as follower:
+        rig.deploy("a")
+        assert version_of(look(follower)) == (1, "a")
+        assert follower.lineup.posts[Place(ANY, "cup")] is follower.lineup.posts[CUP]
+    assert rig.gate.asked == ["a"]
+    assert (word(rig).live, word(rig).phase, word(rig).detail, word(rig).engine) == (1, LIVE, "fits", "onnx/fp32")
+
+
+def test_what_is_refused_changes_nothing_but_the_alarm(rig: Rig) -> None:
+    rig.gate.refuses = {"b"}
+    with worker(rig) as follower:
+        rig.deploy("a")
+        before = look(follower)
+        rig.deploy("b")
+        assert look(follower) is before
+        assert look(follower) is before, "it is not tried again and again"
+    assert rig.gate.asked == ["a", "b"]
+    assert rig.refused() == 1
+    assert (word(rig).deployment, word(rig).phase, word(rig).live) == (2, REFUSED, 1)
+    assert word(rig).detail == "version b decides otherwise"
+
+
+def test_after_a_refusal_the_next_one_is_taken(rig: Rig) -> None:
+    rig.gate.refuses = {"a"}
+    with worker(rig) as follower:
+        rig.deploy("a")
+        look(follower)
+        rig.deploy("b")
+        assert version_of(look(follower)) == (2, "b")
+
+
+def test_a_changed_file_on_the_shelf_is_refused(rig: Rig) -> None:
+    with worker(rig) as follower:
+        (change,) = rig.deploy("a")
+        shelved = rig.folder / "bundles" / change.deployment.folder / "head.onnx"
+        shelved.write_bytes(shelved.read_bytes()[:-1] + b"\0")
+        assert version_of(look(follower)) == (0, "1")
+    assert "SHA-256" in word(rig).detail
+
+
+def test_a_record_that_names_something_outside_the_shelf_is_refused(rig: Rig) -> None:
+    with worker(rig) as follower:
+        orders = rig.orders()
+        (change,) = orders.deploy(rig.bundle("a"), Wish())
+        evil = change.active
+        evil.live.folder, evil.live.number = "../made-a", 2
+        orders._write([replace(change, active=evil)])
+        assert version_of(look(follower)) == (0, "1")
+    assert "is not plain" in word(rig).detail
+
+
+def test_rolling_back_is_quick_for_what_was_checked_before(rig: Rig) -> None:
+    with worker(rig) as follower:
+        for version in ("a", "b"):
+            rig.deploy(version)
+            look(follower)
+        rig.orders().roll_back("")
+        assert version_of(look(follower)) == (3, "a")
+        rig.orders().roll_back("")
+        assert version_of(look(follower)) == (4, "1")
+    assert rig.gate.asked == ["a", "b"]
+
+
+def test_a_restart_judges_with_what_counts_and_does_not_check_it_again(rig: Rig) -> None:
+    with worker(rig) as follower:
+        rig.deploy("a")
+        look(follower)
+    with worker(rig) as follower:
+        assert version_of(follower.lineup.posts[CUP]) == (1, "a")
+    assert rig.gate.asked == ["a"]
+
+
+def test_a_restart_takes_trials_up_again(rig: Rig) -> None:
+    rig.deploy("a")
+    rig.deploy("b", CANARY)
+    with worker(rig) as follower:
+        trial = follower.lineup.posts[CUP].trial
+    assert trial is not None
+    assert (trial.placed.number, trial.stations) == (2, frozenset({"st-1"}))
+
+
+def test_a_start_goes_on_with_what_an_unproven_deployment_replaced(rig: Rig) -> None:
+    with worker(rig) as follower:
+        rig.deploy("a")
+        look(follower)
+    rig.gate.refuses = {"b"}
+    rig.deploy("b")
+    with worker(rig) as follower:
+        assert version_of(follower.lineup.posts[CUP]) == (1, "a")
+        assert rig.refused() == 1
+    assert (word(rig).deployment, word(rig).phase, word(rig).live) == (2, REFUSED, 1)
+
+
+def test_a_worker_does_not_start_without_what_has_judged(rig: Rig) -> None:
+    with worker(rig) as follower:
+        rig.deploy("a")
+        look(follower)
+    shutil.rmtree(rig.folder / "bundles")
+    with pytest.raises(BundleError, match=r"deployment 1 .* has judged and cannot be opened here.*\n.*rollback"):
+        rig.follower()
+
+
+def test_what_another_worker_refused_meanwhile_is_not_placed(rig: Rig) -> None:
+    with worker(rig) as follower:
+        changes = rig.deploy("a")
+        rig.gate.meanwhile = lambda: rig.orders().withdraw(changes, "refused elsewhere")
+        assert version_of(look(follower)) == (0, "1")
+        assert version_of(look(follower)) == (0, "1")
+    assert (word(rig).deployment, word(rig).phase) == (0, LIVE)
+
+
+def test_something_newer_is_taken_at_once_in_place_of_what_was_being_checked(rig: Rig) -> None:
+    with worker(rig) as follower:
+        rig.deploy("a")
+        rig.gate.meanwhile = lambda: rig.deploy("b") if rig.gate.asked == ["a"] else None
+        look(follower)
+        assert version_of(look(follower)) == (2, "b")
+
+
+def test_a_shadow_and_a_canary_stand_beside_what_is_live(rig: Rig) -> None:
+    with worker(rig) as follower:
+        rig.deploy("a", SHADOW)
+        assert (shadow := look(follower).shadow) is not None
+        assert shadow.model.schema.version == "a"
+        rig.deploy("b", CANARY)
+        post = look(follower)
+        assert (post.shadow, post.trial is not None and post.trial.placed.number) == (None, 2)
+        rig.orders().roll_back("")
+        assert look(follower).trial is None
+    assert (word(rig).deployment, word(rig).phase) == (0, LIVE)
+
+
+def test_a_trial_that_is_refused_leaves_the_live_one_alone(rig: Rig) -> None:
+    rig.gate.refuses = {"a"}
+    with worker(rig) as follower:
+        rig.deploy("a", SHADOW)
+        post = look(follower)
+        assert (post.trial, post.live.number) == (None, 0)
+    assert (rig.refused(), word(rig).phase) == (1, REFUSED)
+
+
+@pytest.mark.parametrize("wish", [replace(CANARY, share=0.5), replace(CANARY, stations=()), replace(SHADOW, share=0.1)])
+def test_a_trial_that_would_judge_otherwise_than_it_says_is_refused(rig: Rig, wish: Wish) -> None:
+    with worker(rig) as follower:
+        rig.deploy("a", wish)
+        assert look(follower).trial is None
+    assert "deploy it again" in word(rig).detail
+
+
+def test_going_live_takes_the_very_model_that_was_on_trial(rig: Rig) -> None:
+    with worker(rig) as follower:
+        rig.deploy("a", SHADOW)
+        tried = look(follower).shadow
+        rig.deploy("a")
+        post = look(follower)
+        assert tried is not None
+        assert (post.live.model, post.live.number, post.trial) == (tried.model, 2, None)
+
+
+def test_a_service_that_stops_gives_a_check_up(rig: Rig) -> None:
+    with worker(rig) as follower:
+        rig.deploy("a")
+        rig.gate.meanwhile = follower._stop.set
+        assert version_of(look(follower)) == (0, "1")
+
+
+def test_a_start_that_is_stopped_ends(rig: Rig) -> None:
+    rig.deploy("a")
+    stop = Event()
+    rig.gate.meanwhile = stop.set
+    with pytest.raises(GivenUpError):
+        rig.follower(stop)

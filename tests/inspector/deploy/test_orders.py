@@ -1,0 +1,113 @@
+"""Deploying, rolling back, taking back: what counts afterwards, and what the history says."""
+
+from pathlib import Path
+
+import pytest
+
+from inspector.bundle.schema import SignalInput
+from inspector.config.problems import ConfigError
+from inspector.deploy.history import rows_of
+from inspector.deploy.orders import OrderError, Wish
+from protos.inspection.v1.control_pb2 import Active, DeploymentMode
+from tests.bundles import Toy, write_toy_bundle
+from tests.inspector.deploy.toys import CUP, Rig
+
+SHADOW = Wish(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
+CANARY = Wish(DeploymentMode.DEPLOYMENT_MODE_CANARY, share=0.1)
+
+
+def counts(rig: Rig) -> Active:
+    rig.orders()
+    return rig.table.active[CUP]
+
+
+def live(rig: Rig) -> tuple[int, str]:
+    found = counts(rig).live
+    return found.number, found.version
+
+
+def test_roll_backs_walk_back_through_what_was_live(rig: Rig) -> None:
+    for version in ("a", "b", "c"):
+        rig.deploy(version)
+    found = []
+    for _ in range(3):
+        rig.orders().roll_back("")
+        found.append(live(rig))
+    assert found == [(4, "b"), (5, "a"), (6, "")]
+    assert not counts(rig).live.folder, "the bundle that the recipe names"
+
+
+def test_nothing_lies_before_the_recipes_own_bundle(rig: Rig) -> None:
+    with pytest.raises(OrderError, match="recipe 'cup' on l1: its own bundle judges"):
+        rig.orders().roll_back("")
+    rig.deploy("a")
+    rig.orders().roll_back("")
+    with pytest.raises(OrderError, match="recipe 'cup' on l1: its own bundle judges"):
+        rig.orders().roll_back("")
+
+
+def test_a_deployment_after_a_roll_back_returns_to_what_that_set(rig: Rig) -> None:
+    rig.deploy("a")
+    rig.deploy("b")
+    rig.orders().roll_back("")
+    rig.deploy("c")
+    rig.orders().roll_back("")
+    assert live(rig) == (5, "a")
+
+
+def test_a_trial_stands_beside_what_is_live_and_a_roll_back_ends_it(rig: Rig) -> None:
+    rig.deploy("a")
+    rig.deploy("b", CANARY)
+    assert (live(rig), counts(rig).trial.version, counts(rig).trial.share) == ((1, "a"), "b", 0.1)
+    rig.orders().roll_back("")
+    assert live(rig) == (1, "a")
+    assert not counts(rig).HasField("trial")
+
+
+def test_a_trial_may_run_beside_the_recipes_own_bundle(rig: Rig) -> None:
+    rig.deploy("a", SHADOW)
+    assert not counts(rig).HasField("live")
+    assert counts(rig).trial.version == "a"
+
+
+def test_going_live_ends_the_trial(rig: Rig) -> None:
+    rig.deploy("a", SHADOW)
+    rig.deploy("a")
+    assert (live(rig), counts(rig).HasField("trial")) == ((2, "a"), False)
+
+
+def test_what_is_taken_back_leaves_what_counted_before(rig: Rig) -> None:
+    rig.deploy("a")
+    changes = rig.deploy("b")
+    rig.orders().withdraw(changes, "spoiled")
+    assert live(rig) == (1, "a")
+    assert rig.table.deployments["l1", 2].withdrawn == "spoiled"
+
+
+def test_what_somebody_deployed_since_is_not_taken_back(rig: Rig) -> None:
+    changes = rig.deploy("a")
+    rig.deploy("b")
+    rig.orders().withdraw(changes, "spoiled")
+    assert live(rig) == (2, "b")
+
+
+def test_the_history_says_what_became_of_each(rig: Rig) -> None:
+    rig.deploy("a")
+    rig.deploy("b")
+    rig.orders().roll_back("")
+    rig.deploy("c", SHADOW)
+    rig.orders().roll_back("")
+    rig.deploy("d")
+    rig.deploy("e", CANARY)
+    rig.orders()
+    assert [row.state for row in rows_of(rig.table)] == [
+        "replaced", "taken back by 3", "replaced", "taken back by 5", "done", "live now", "canary now",
+    ]  # fmt: skip
+
+
+def test_a_bundle_that_does_not_fit_the_recipe_is_not_even_copied(rig: Rig, tmp_path: Path) -> None:
+    slow = SignalInput(sample_rate_hz=50.0, num_samples=8, num_channels=1)
+    odd = write_toy_bundle(tmp_path / "odd", Toy(signal=slow))
+    with pytest.raises(ConfigError, match="sample_rate_hz"):
+        rig.orders().deploy(odd, Wish())
+    assert not (tmp_path / "bundles").exists()

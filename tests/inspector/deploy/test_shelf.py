@@ -1,0 +1,87 @@
+"""The shelf that workers share: whole bundles under names that say what is in them, and nothing outside of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from inspector.bundle.card import write_section
+from inspector.bundle.load import BundleError, load
+from inspector.deploy.shelf import Shelf
+from tests.bundles import edit_manifest, write_toy_bundle
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path / "bundles")
+
+
+def test_a_bundle_lies_there_whole_under_its_digest(shelf: Shelf, tmp_path: Path) -> None:
+    bundle = load(write_toy_bundle(tmp_path / "toy"))
+    name = shelf.put(bundle)
+    assert name == f"toy-1-{bundle.digest[:12]}"
+    assert shelf.get(name, bundle.digest).schema == bundle.schema
+    assert [path.name for path in (tmp_path / "bundles").iterdir()] == [name]
+
+
+def test_putting_it_again_changes_nothing(shelf: Shelf, tmp_path: Path) -> None:
+    bundle = load(write_toy_bundle(tmp_path / "toy"))
+    first = (tmp_path / "bundles" / shelf.put(bundle) / "bundle.json").stat()
+    again = (tmp_path / "bundles" / shelf.put(bundle) / "bundle.json").stat()
+    assert (again.st_ino, again.st_mtime_ns) == (first.st_ino, first.st_mtime_ns)
+
+
+def test_measuring_does_not_make_another_bundle_of_it(tmp_path: Path) -> None:
+    folder = write_toy_bundle(tmp_path)
+    before = load(folder)
+    write_section(before, "Measured", "all is well")
+    assert load(folder).digest == before.digest
+
+
+@pytest.mark.parametrize("change", [{"version": "2"}, {"policy": {"mode": "dense"}}, {"provenance": {"seed": 1}}])
+def test_whatever_else_is_changed_makes_another_bundle(tmp_path: Path, change: dict[str, object]) -> None:
+    folder = write_toy_bundle(tmp_path)
+    before = load(folder)
+    edit_manifest(folder, change)
+    assert load(folder).digest != before.digest
+
+
+def test_a_version_with_a_path_in_it_stays_on_the_shelf(shelf: Shelf, tmp_path: Path) -> None:
+    edit_manifest(folder := write_toy_bundle(tmp_path / "toy"), {"version": "../../2 β"})
+    name = shelf.put(load(folder))
+    assert name.startswith("toy-.._.._2__-")
+    assert (tmp_path / "bundles" / name / "bundle.json").is_file()
+
+
+@pytest.mark.parametrize("name", ["../toy", "/etc", "", ".", "..", "a/b", ".hidden"])
+def test_nothing_outside_the_shelf_can_be_named(shelf: Shelf, tmp_path: Path, name: str) -> None:
+    write_toy_bundle(tmp_path / "toy")
+    with pytest.raises(BundleError, match="is not plain"):
+        shelf.get(name, "0" * 64)
+
+
+def test_a_link_out_of_the_shelf_is_not_followed(shelf: Shelf, tmp_path: Path) -> None:
+    bundle = load(write_toy_bundle(tmp_path / "toy"))
+    (tmp_path / "bundles").mkdir()
+    (tmp_path / "bundles/toy-1").symlink_to(tmp_path / "toy")
+    with pytest.raises(BundleError, match="is no folder here"):
+        shelf.get("toy-1", bundle.digest)
+
+
+def test_a_bundle_that_was_changed_on_the_shelf_is_refused(shelf: Shelf, tmp_path: Path) -> None:
+    bundle = load(write_toy_bundle(tmp_path / "toy"))
+    name = shelf.put(bundle)
+    manifest = tmp_path / "bundles" / name / "bundle.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"version": "1.1"}))
+    with pytest.raises(BundleError, match=r"has digest \w{12}, deployed was \w{12}: it was changed"):
+        shelf.get(name, bundle.digest)
+    with pytest.raises(BundleError, match="it was changed"):
+        shelf.put(bundle)
+
+
+def test_a_copy_that_fails_leaves_nothing_behind(shelf: Shelf, tmp_path: Path) -> None:
+    bundle = load(write_toy_bundle(tmp_path / "toy"))
+    (tmp_path / "toy" / "head.onnx").unlink()
+    with pytest.raises(BundleError, match="cannot be copied there"):
+        shelf.put(bundle)
+    assert list((tmp_path / "bundles").iterdir()) == []

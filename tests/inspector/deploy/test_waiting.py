@@ -1,0 +1,80 @@
+"""Whoever deploys waits for the workers that live, and is told by the first that refuses."""
+
+from contextlib import closing
+
+import pytest
+
+from inspector.deploy.control import read_control, worker_output
+from inspector.deploy.orders import Change, OrderError
+from inspector.deploy.waiting import RefusedByError, await_workers
+from protos.inspection.v1.control_pb2 import WorkerPhase, WorkerState
+from streams.records import Topics
+from tests.inspector.deploy.toys import CUP, Rig
+
+LIVE, CHECKING, REFUSED = (
+    WorkerPhase.WORKER_PHASE_LIVE,
+    WorkerPhase.WORKER_PHASE_CHECKING,
+    WorkerPhase.WORKER_PHASE_REFUSED,
+)
+
+
+def say(rig: Rig, worker: str, deployment: int, phase: WorkerPhase, detail: str = "") -> None:
+    state = WorkerState(worker=worker, recipe="cup", deployment=deployment, phase=phase, detail=detail)
+    with closing(rig.log.publisher()) as publisher:
+        publisher.publish([worker_output(Topics("inspection", "l1"), state)])
+
+
+def wait(rig: Rig, changes: list[Change], told: list[str] | None = None) -> int:
+    with closing(read_control(rig.log, rig.table)) as tail:
+        return await_workers(rig.table, tail, changes, 0.0, ([] if told is None else told).append)
+
+
+def test_all_that_live_must_follow(rig: Rig) -> None:
+    changes, told = rig.deploy("a"), list[str]()
+    say(rig, "w1", 1, LIVE, "fits")
+    say(rig, "w2", 1, CHECKING)
+    with pytest.raises(OrderError, match=r"after 0 s w2 did not follow; the record stands"):
+        wait(rig, changes, told)
+    assert told == ["l1 w1: live: fits", "l1 w2: checking"]
+    say(rig, "w2", 1, LIVE)
+    assert wait(rig, changes) == 2
+
+
+def test_the_first_refusal_ends_the_wait(rig: Rig) -> None:
+    changes = rig.deploy("a")
+    say(rig, "w1", 1, REFUSED, "decides otherwise")
+    say(rig, "w2", 1, CHECKING)
+    with pytest.raises(RefusedByError, match="w1 refuses deployment 1: decides otherwise"):
+        wait(rig, changes)
+
+
+def test_a_worker_of_yesterday_is_not_waited_for(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as yesterday:
+        yesterday.setattr("streams.embedded.store.time.time_ns", lambda: 1_000_000_000)
+        say(rig, "w1", 0, LIVE)
+    changes = rig.deploy("a")
+    assert wait(rig, changes) == 0
+    say(rig, "w2", 1, LIVE)
+    assert wait(rig, changes) == 1
+
+
+def test_what_was_said_of_an_earlier_deployment_does_not_count(rig: Rig) -> None:
+    rig.deploy("a")
+    say(rig, "w1", 1, REFUSED, "of the first")
+    changes = rig.deploy("b")
+    with pytest.raises(OrderError, match="w1 did not follow"):
+        wait(rig, changes)
+
+
+def test_two_people_at_once_are_told_of_each_other(rig: Rig) -> None:
+    changes = rig.deploy("a")
+    rig.deploy("b")
+    with pytest.raises(OrderError, match="deployment 2 by .* counts now, not 1"):
+        wait(rig, changes)
+
+
+def test_the_end_of_a_trial_is_waited_for_too(rig: Rig) -> None:
+    rig.deploy("a")
+    say(rig, "w1", 1, LIVE)
+    (change,) = rig.orders().roll_back("")
+    assert (change.place, change.wanted) == (CUP, 2)

@@ -1,0 +1,111 @@
+"""A service on an embedded log with toy bundles to deploy, and a follower that is driven by hand."""
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+from prometheus_client import CollectorRegistry
+
+from inspector.config.opening import open_log
+from inspector.config.service import Service, load_service
+from inspector.deploy.check import Answer
+from inspector.deploy.checking import Patience, RefusedError
+from inspector.deploy.control import ControlTable, places_of, read_control
+from inspector.deploy.follower import Follower
+from inspector.deploy.lineup import Place, Post
+from inspector.deploy.metrics import DeployMetrics
+from inspector.deploy.orders import Change, Orders, Wish, recipe_of
+from inspector.deploy.reports import Reports
+from inspector.deploy.shadow import Comparison
+from tests.bundles import Toy, edit_manifest, write_toy_bundle
+
+CONFIG = """
+lines = ["l1"]
+recipes = ["cup.toml"]
+[log]
+kind = "embedded"
+path = "log.sqlite"
+"""
+RECIPE = """
+name = "cup"
+version = "1"
+bundle = "own"
+[[cameras]]
+name = "top"
+[[sensors]]
+name = "mic"
+kind = "audio"
+sample_rate_hz = 100
+end_s = 0.16
+"""
+CUP = Place("l1", "cup")
+
+
+class StandInGate:
+    """In place of the process that checks: refuses the versions that it is told to, and notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.refuses: set[str] = set()
+        self.asked: list[str] = []
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def checked(self, config: Path, recipe: str, folder: Path, patience: Patience) -> Answer:
+        version = folder.name.split("-")[1] if "-" in folder.name else folder.name
+        self.asked.append(version)
+        self.meanwhile()
+        if version in self.refuses:
+            raise RefusedError(f"version {version} decides otherwise")
+        return Answer(outcome="passed", engine="onnx/fp32", words="fits")
+
+
+class Rig:
+    """A line whose deployments are written and followed step by step."""
+
+    def __init__(self, folder: Path, gate: StandInGate) -> None:
+        self.folder, self.gate, self.registry = folder, gate, CollectorRegistry()
+        (folder / "service.toml").write_text(CONFIG)
+        (folder / "cup.toml").write_text(RECIPE)
+        write_toy_bundle(folder / "own", Toy(name="own"))
+        self.service: Service = load_service(folder / "service.toml")
+        self.log = open_log(self.service.path, self.service.config)
+        self.table = ControlTable("inspection", ("l1",))
+
+    def bundle(self, version: str) -> Path:
+        folder = self.folder / f"made-{version}"
+        if not folder.exists():
+            edit_manifest(write_toy_bundle(folder), {"version": version})
+        return folder
+
+    def orders(self) -> Orders:
+        read_control(self.log, self.table).close()
+        return Orders(self.service, recipe_of(self.service, None), self.table, self.log)
+
+    def deploy(self, version: str, wish: Wish | None = None) -> list[Change]:
+        return self.orders().deploy(self.bundle(version), wish or Wish())
+
+    def follower(self, stop: Event | None = None) -> Follower:
+        """As a worker's start makes it."""
+        self.registry = CollectorRegistry()
+        metrics = DeployMetrics(self.registry, places_of(self.service))
+        reports = Reports(self.log, "inspection", "worker-1", Comparison(metrics))
+        return Follower(self.service, self.log, reports, metrics, stop or Event())
+
+    def refused(self) -> float:
+        labels = {"line": "l1", "recipe": "cup"}
+        return self.registry.get_sample_value("inspector_deploy_refused_total", labels) or 0.0
+
+
+def look(follower: Follower) -> Post:
+    """One look at the control topic; what judges then."""
+    follower._read()
+    follower._settle()
+    return follower.lineup.posts[CUP]
+
+
+def version_of(post: Post) -> tuple[int, str]:
+    return post.live.number, post.live.model.schema.version
+
+
+def close(follower: Follower) -> None:
+    follower._tail.close()
+    follower._reports.close()
