@@ -1,4 +1,4 @@
-"""Keeps what TensorRT for RTX compiled for one device beside the bundle: a second start is fast. Runs nothing.
+"""Keeps what TensorRT for RTX compiled for one device beside the bundle: a second start is fast. Runs none.
 
 A file is the SHA-256 of the rest, then the rest: what is damaged is dropped before the runtime reads it.
 """
@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from inspector.engines.device import Device
+from inspector.engines.gpu_api import Context, CudaEngine, GpuApi, RuntimeCache, RuntimeConfig
 
 log = logging.getLogger("inspector.engines")
 
@@ -61,3 +62,40 @@ def write_cache(path: Path, blob: bytes) -> None:
         unfinished.replace(path)
     except OSError as exc:
         log.warning("Kernel cache %s cannot be written (%s): the next start compiles anew.", path, exc.strerror)
+
+
+class Kernels:
+    """How an engine's context is made: TensorRT for RTX compiles kernels for the device and keeps them in a cache.
+
+    What the context was made with lives as long as it does: the library holds bare pointers.
+    """
+
+    def __init__(self, api: GpuApi, engine: CudaEngine, path: Path) -> None:
+        self._api, self._engine, self._path = api, engine, path
+        self._config: RuntimeConfig | None = None
+        self._cache: RuntimeCache | None = None
+        self._found: bytes | None = None
+
+    def context(self) -> Context | None:
+        if self._api.distribution != "tensorrt-rtx":
+            return self._engine.create_execution_context()
+        config = self._engine.create_runtime_config()
+        # LAZY, its default, changes kernels while the line runs, and scores with them.
+        config.dynamic_shapes_kernel_specialization_strategy = (
+            self._api.trt.DynamicShapesKernelSpecializationStrategy.EAGER
+        )
+        self._cache = config.create_runtime_cache()
+        self._found = read_cache(self._path)
+        if self._found is not None and not self._cache.deserialize(self._found):
+            drop_cache(self._path, "is not of this device, driver or version")
+            self._found = None
+        config.set_runtime_cache(self._cache)
+        self._config = config
+        return self._engine.create_execution_context(config)
+
+    def keep(self) -> None:
+        """Called when every shape has run once; kernels are only ever added."""
+        found = None if self._cache is None else self._cache.serialize()
+        blob = b"" if found is None else bytes(found)
+        if len(blob) > len(self._found or b""):
+            write_cache(self._path, blob)

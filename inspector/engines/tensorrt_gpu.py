@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
 from threading import Lock
 from typing import TypeVar, cast
 
@@ -29,18 +29,15 @@ from inspector.engines.engine import (
 )
 from inspector.engines.engine_file import COMPILE_AGAIN, EngineFile, check_compiler, check_target, read_engine
 from inspector.engines.gpu_api import (
-    Context,
     Cuda,
     CudaEngine,
     Distribution,
     GpuApi,
     Logger,
-    RuntimeCache,
-    RuntimeConfig,
     TensorRt,
 )
 from inspector.engines.gpu_buffers import Buffer, Stream
-from inspector.engines.kernel_cache import cache_path, drop_cache, read_cache, write_cache
+from inspector.engines.kernel_cache import Kernels, cache_path
 
 Found = TypeVar("Found")
 _MODULES: tuple[tuple[str, Distribution], ...] = (
@@ -96,14 +93,15 @@ class TensorRtEngine:
         check_target(file.targets, device.capability)
         if not file.batches:
             raise EngineError(f"{self._name}: the bundle names no batch sizes for it; {COMPILE_AGAIN}")
-        self._lock, self._words = Lock(), deque[str](maxlen=4)
+        self._lock = Lock()
+        listener, self._words = _listener(api.trt.ILogger)
+        self._words.clear()
         with ExitStack() as stack:
             self._stream = stack.enter_context(closing(Stream(api.cuda)))
-            self._listener = _listener(api, self._words)
-            self._runtime = api.trt.Runtime(self._listener)
+            self._runtime = api.trt.Runtime(listener)
             self._engine = self._deserialised(content)
             self.inputs, self.outputs = self._ports(is_input=True), self._ports(is_input=False)
-            self._kernels = _Kernels(api, self._engine, cache_path(file.path, file.sha256, device, api.compiler))
+            self._kernels = Kernels(api, self._engine, cache_path(file.path, file.sha256, device, api.compiler))
             self._context = self._present(self._kernels.context(), "gets no execution context")
             self._buckets = [self._bucket(size) for size in sorted(file.batches)]
             self._warm_up()
@@ -139,10 +137,11 @@ class TensorRtEngine:
         self._words.clear()
         for name, buffer in bucket.inputs.items():
             self._shape(name, buffer.host.shape)
-            self._stream.upload(buffer)
         for name, buffer in (*bucket.inputs.items(), *bucket.outputs.items()):
             if not self._context.set_tensor_address(name, buffer.address):
                 raise self._fault(f"refuses the address of {name!r}")
+        for buffer in bucket.inputs.values():
+            self._stream.upload(buffer)
         if not self._context.execute_async_v3(self._stream.handle):
             self._stream.wait()  # A lost device says so here, and more clearly.
             raise self._fault("does not run")
@@ -202,49 +201,17 @@ class TensorRtEngine:
         return DeviceError(f"{words}; {COMPILE_AGAIN}")
 
 
-class _Kernels:
-    """How an engine's context is made: TensorRT for RTX compiles kernels for the device and keeps them in a cache.
+@cache
+def _listener(base: type[Logger]) -> tuple[Logger, deque[str]]:
+    """Keeps what the library says of errors, for the messages of exceptions.
 
-    What the context was made with lives as long as it does: the library holds bare pointers.
+    One for all engines: the library reports much to the first logger that it was ever given.
     """
-
-    def __init__(self, api: GpuApi, engine: CudaEngine, path: Path) -> None:
-        self._api, self._engine, self._path = api, engine, path
-        self._config: RuntimeConfig | None = None
-        self._cache: RuntimeCache | None = None
-        self._found: bytes | None = None
-
-    def context(self) -> Context | None:
-        if self._api.distribution != "tensorrt-rtx":
-            return self._engine.create_execution_context()
-        config = self._engine.create_runtime_config()
-        # LAZY, its default, changes kernels while the line runs, and scores with them.
-        config.dynamic_shapes_kernel_specialization_strategy = (
-            self._api.trt.DynamicShapesKernelSpecializationStrategy.EAGER
-        )
-        self._cache = config.create_runtime_cache()
-        self._found = read_cache(self._path)
-        if self._found is not None and not self._cache.deserialize(self._found):
-            drop_cache(self._path, "is not of this device, driver or version")
-            self._found = None
-        config.set_runtime_cache(self._cache)
-        self._config = config
-        return self._engine.create_execution_context(config)
-
-    def keep(self) -> None:
-        """Called when every shape has run once."""
-        blob = None if self._cache is None else bytes(self._cache.serialize())
-        if blob is not None and blob != self._found:
-            write_cache(self._path, blob)
-
-
-def _listener(api: GpuApi, words: deque[str]) -> Logger:
-    """Keeps what the runtime says of errors, for the message of an exception."""
-    base = api.trt.ILogger
+    words = deque[str](maxlen=4)
 
     class Listener(base):  # type: ignore[misc, valid-type]  # the class is known when the library is
         def log(self, severity: object, msg: str) -> None:
             if severity in (base.ERROR, base.INTERNAL_ERROR):
                 words.append(msg)
 
-    return Listener()
+    return Listener(), words

@@ -47,6 +47,9 @@ class DataType(Enum):
     HALF = 1
 
 
+KINDS = {"tensor(float)": DataType.FLOAT, "tensor(float16)": DataType.HALF}
+
+
 class EngineValidity(Enum):
     VALID = 0
     SUBOPTIMAL = 1
@@ -153,6 +156,7 @@ class CudaEngine:
         self.runtime, self.session = runtime, session
         self.inputs = {node.name: node.shape for node in session.get_inputs()}
         self.outputs = {node.name: node.shape for node in session.get_outputs()}
+        self.kinds = {node.name: KINDS[node.type] for node in (*session.get_inputs(), *session.get_outputs())}
 
     @property
     def num_io_tensors(self) -> int:
@@ -165,7 +169,7 @@ class CudaEngine:
         return TensorIOMode.INPUT if name in self.inputs else TensorIOMode.OUTPUT
 
     def get_tensor_dtype(self, name: str) -> DataType:
-        return DataType.FLOAT if name in self.inputs or name in self.outputs else DataType.HALF
+        return self.kinds[name]
 
     def get_tensor_shape(self, name: str) -> Sequence[int]:
         return tuple(size if isinstance(size, int) else -1 for size in (self.inputs | self.outputs)[name])

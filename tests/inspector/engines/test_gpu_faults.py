@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnx.parser
 import pytest
 
 from inspector.engines.engine import (
@@ -130,6 +132,24 @@ def test_a_header_of_a_form_not_known_is_left_to_hash_and_runtime() -> None:
     header = bytearray(rtx_header(64, "1.6.1.120"))
     header[8] = 3
     assert header_fault(bytes(header), "tensorrt-rtx 1.7.1.116") is None
+
+
+def test_batches_that_the_engine_was_not_built_for_are_refused(tmp_path: Path) -> None:
+    gpu = StandInGpu()
+    file = replace(compiled_file(tmp_path, gpu), batches=(1, BATCHES[-1] + 1))
+    with pytest.raises(DeviceError, match=r"refuses shape \(5, 1, 16\) for 'input': setInputShape: .*; compile"):
+        TensorRtEngine(file, gpu.api)
+    gpu.cuda.check_all_freed()
+
+
+def test_an_engine_with_other_inputs_than_float32_is_refused(tmp_path: Path) -> None:
+    gpu = StandInGpu()
+    model = onnx.parser.parse_model("""<ir_version: 9, opset_import: ["" : 17]>
+    half (float16[B,4] input) => (float16[B,4] output) { output = Abs (input) }""")
+    onnx.save(model, tmp_path / "half.onnx")
+    with pytest.raises(EngineError, match=r"half.engine: 'input' is DataType.HALF, expected FLOAT; compile"):
+        TensorRtEngine(compiled_file(tmp_path, gpu, "half.onnx"), gpu.api)
+    gpu.cuda.check_all_freed()
 
 
 def test_a_form_without_batch_sizes_is_refused(tmp_path: Path) -> None:
