@@ -11,6 +11,7 @@ from inspector.cli.logs import LEVELS, setup_logging
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "adapt": ("inspector.cli.adapting", "Teaches a checkpoint a new recipe, if it keeps the old ones."),
     "check": ("inspector.cli.check", "Explains what a configuration means and what is wrong with it."),
+    "compile": ("inspector.cli.compiling", "Makes a bundle ready for the GPUs or CPUs it will run on."),
     "demo": ("inspector.cli.demo", "Runs a simulated line through the service and shows its verdicts."),
     "deploy": ("inspector.cli.deploying", "Has a bundle judge the running line, or be tried on it."),
     "deployments": ("inspector.cli.deploying", "Shows what judged when, and how far the workers are."),
@@ -64,6 +65,8 @@ def _missing(command: str, module: str) -> str:
         return f"`{command}` needs {name}, which is part of the training half: in the checkout, pip install '.[train]'"
     if name == "openvino":
         return f"`{command}` needs openvino: in the checkout, pip install '.[openvino]'"
+    if name in ("onnx", "ml_dtypes"):
+        return f"`{command}` needs {name}: in the checkout, pip install '.[compile]'"
     return f"`{command}` needs the module {module}, which is not installed: install inspector anew"
 
 

@@ -7,7 +7,7 @@ their own (they hold a hash), the manifest that lists them comes after, and what
 import hashlib
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from inspector.bundle.files import replace_file, write_manifest
@@ -78,7 +78,7 @@ def _written(folder: Path, schema: Bundle, wish: Wish, form: Form) -> tuple[Comp
             replace_file(folder / file, content)
             files[file] = digest
         graphs.append(_graph(made, file, (folder / file).stat().st_size))
-    return _compiled(wish, form, graphs), files
+    return form.compiled(wish, graphs), files
 
 
 def _graph(made: Made, file: str, num_bytes: int) -> CompiledGraph:
@@ -90,16 +90,4 @@ def _graph(made: Made, file: str, num_bytes: int) -> CompiledGraph:
         num_bytes=num_bytes,
         quantised=made.quantised,
         why=made.why,
-    )
-
-
-def _compiled(wish: Wish, form: Form, graphs: Sequence[CompiledGraph]) -> Compiled:
-    return Compiled(
-        engine=wish.engine,
-        precision=wish.precision,
-        compiler=form.compiler,
-        targets=form.targets,
-        batches=form.batches,
-        graphs=tuple(graphs),
-        parity=form.parity,
     )

@@ -10,7 +10,7 @@ from inspector.engines.factory import open_engine
 from inspector.engines.forms import parts
 from inspector.model import open_model
 from inspector.parity.gate import check
-from inspector.parity.report import ParityReport
+from inspector.parity.report import Limit, ParityReport
 
 
 def check_graphs(job: Job, graphs: Mapping[str, Path], runtime: EngineName) -> ParityReport:
@@ -20,3 +20,13 @@ def check_graphs(job: Job, graphs: Mapping[str, Path], runtime: EngineName) -> P
     model = open_model(bundle, EngineSettings(runtime), lambda path, settings: open_engine(files[path], settings))
     label = job.wish.label if runtime == job.wish.engine else f"{job.wish.label} (its graphs, in ONNX Runtime)"
     return check(replace(model, engine=label), job.parity)
+
+
+def standing(report: ParityReport, limit: Limit) -> str:
+    """Flips, what may flip, and which pieces do."""
+    num, names = report.num_pieces, ", ".join(change.piece_id for change in report.flips)
+    counted = f"{len(report.flips)} of {num} decisions flip ({limit.allowed(num)} may)" + (
+        f": {names}" if names else ""
+    )
+    new = f", {len(report.new_passes)} of them defective and PASS now" if report.new_passes else ""
+    return f"{counted}{new}; scores differ by at most {report.max_difference:.2g}"

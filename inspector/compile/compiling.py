@@ -11,12 +11,15 @@ from inspector.compile.for_cpu import compile_for_cpu
 from inspector.compile.for_gpu import compile_for_gpu
 from inspector.compile.job import CompileError, Job, Say, Wish
 from inspector.parity.archive import set_of
+from inspector.parity.report import ParityReport
 
 
 def compile_bundle(
     bundle: LoadedBundle, wish: Wish, say: Say, calibration: Path | None = None, out: Path | None = None
-) -> Compiled:
-    """Leaves the bundle as it was unless all succeeds. `calibration`: a manifest in place of the parity set's pieces.
+) -> tuple[Compiled, ParityReport]:
+    """What the bundle lists now, and what the gate counted. Leaves the bundle as it was unless all succeeds.
+
+    `calibration` is a manifest, in place of the parity set's pieces.
 
     Raises CompileError, EngineError, ParityError, ManifestError, RecordingError, BundleError.
     """
@@ -26,7 +29,7 @@ def compile_bundle(
     with tempfile.TemporaryDirectory(prefix="inspector-compile-") as scratch:
         job = Job(bundle, wish, Path(scratch), parity, pieces, say)
         form = compile_for_gpu(job) if wish.engine == "tensorrt" else compile_for_cpu(job)
-        return add_form(bundle, wish, form, out)
+        return add_form(bundle, wish, form, out), form.report
 
 
 def _demand_sense(wish: Wish) -> None:

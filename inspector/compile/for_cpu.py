@@ -15,7 +15,7 @@ import onnxruntime as ort
 from onnx import ModelProto
 
 from inspector.bundle.schema import Expert
-from inspector.compile.checking import check_graphs
+from inspector.compile.checking import check_graphs, standing
 from inspector.compile.feeds import feeds
 from inspector.compile.graph import read_graph, share_quantised
 from inspector.compile.job import NO_PRODUCT, Form, Job, Made, RefusedError
@@ -25,7 +25,7 @@ from inspector.compile.timing import interleaved_ms
 from inspector.engines.engine import EngineSettings
 from inspector.engines.factory import check_installed, open_engine
 from inspector.engines.forms import parts
-from inspector.parity.report import Limit, ParityReport, passed
+from inspector.parity.report import ParityReport, passed
 
 FASTER = 1.05
 """Times FP32's speed: below it, a difference is the machine's mood."""
@@ -57,7 +57,7 @@ def compile_for_cpu(job: Job) -> Form:
     if not kept:
         reasons = "".join(f"\n  {graph.part} {graph.why}" for graph in graphs)
         raise RefusedError(f"{job.wish.label}: no graph is worth it, and nothing is added:{reasons}")
-    return Form(f"onnxruntime {ort.__version__}", (), (), graphs, report.parity())
+    return Form(f"onnxruntime {ort.__version__}", (), (), graphs, report)
 
 
 def _tried(job: Job, expert: Expert, kept: Mapping[str, Path], before: ParityReport) -> Tried | str:
@@ -104,7 +104,7 @@ class _Trial:
         job.say(self.expert.name, f"decides on {len(job.parity.pieces)} pieces")
         report = check_graphs(job, {**self.kept, self.expert.name: path}, job.wish.engine)
         if not passed(report, job.wish.limit):
-            return f"decides otherwise: {_flips(report, job.wish.limit)}; {speed}"
+            return f"decides otherwise: {standing(report, job.wish.limit)}; {speed}"
         share = share_quantised(model)
         return Tried(path, report, Made(self.expert.name, path, "int8", seconds, share, speed + omission.words))
 
@@ -116,10 +116,3 @@ class _Trial:
         int8_ms, fp32_ms = interleaved_ms(engines, self.inputs[0])
         ratio = fp32_ms / int8_ms
         return ratio, f"{int8_ms:.3g} ms in INT8, {fp32_ms:.3g} ms in FP32 ({ratio:.2f} x)"
-
-
-def _flips(report: ParityReport, limit: Limit) -> str:
-    names = ", ".join(change.piece_id for change in report.flips)
-    num = report.num_pieces
-    counted = f"{len(report.flips)} of {num} decisions flip ({limit.allowed(num)} may)"
-    return f"{counted}, {len(report.new_passes)} defective pieces newly PASS ({names})"

@@ -12,7 +12,7 @@ import onnx
 from onnx import ModelProto
 
 from inspector.bundle.schema import Precision
-from inspector.compile.checking import check_graphs
+from inspector.compile.checking import check_graphs, standing
 from inspector.compile.convs import as_convolutions
 from inspector.compile.feeds import feeds
 from inspector.compile.graph import kinds, leading_to, read_graph, share_quantised
@@ -22,7 +22,7 @@ from inspector.compile.omissions import OMISSIONS, Omission
 from inspector.compile.quantise import quantisable, quantise
 from inspector.engines.forms import parts
 from inspector.engines.tensorrt_build import BuildError, Compiler, build, find_compiler
-from inspector.parity.report import passed, words
+from inspector.parity.report import ParityReport, passed, words
 
 TURING = "7.5"
 """TensorRT for RTX has no FP32 matrix products for it, but convolutions."""
@@ -41,20 +41,20 @@ class Ready(NamedTuple):
 def compile_for_gpu(job: Job) -> Form:
     """Raises EngineError without TensorRT, RefusedError by the gate, CompileError for a graph that does not build."""
     compiler = find_compiler(job.wish.targets)
-    graphs = _passing(job, compiler)
+    graphs, report = _passing(job, compiler)
     made = tuple(_built(job, part, ready, compiler) for part, ready in graphs.items())
-    return Form(compiler.name, compiler.targets, job.wish.batches, made, None)
+    return Form(compiler.name, compiler.targets, job.wish.batches, made, report)
 
 
-def _passing(job: Job, compiler: Compiler) -> Mapping[str, Ready]:
+def _passing(job: Job, compiler: Compiler) -> tuple[Mapping[str, Ready], ParityReport]:
     """In INT8 the first omission that saves all decisions is taken."""
     for omission in OMISSIONS if job.wish.precision == "int8" else OMISSIONS[:1]:
         graphs = {part: _ready(job, part, compiler, omission) for part, _ in parts(job.bundle.schema)}
         job.say("gate", f"decides on {len(job.parity.pieces)} pieces")
         report = check_graphs(job, {part: ready.path for part, ready in graphs.items()}, "onnx")
         if passed(report, job.wish.limit):
-            job.say("gate", words(report, job.wish.limit)[0])
-            return graphs
+            job.say("gate", standing(report, job.wish.limit))
+            return graphs, report
     raise RefusedError("\n".join(words(report, job.wish.limit)))
 
 

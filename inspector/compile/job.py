@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inspector.bundle.load import LoadedBundle
-from inspector.bundle.schema import CompiledFor, Parity, Precision
+from inspector.bundle.schema import Compiled, CompiledFor, CompiledGraph, Precision
 from inspector.parity.archive import ParitySet
-from inspector.parity.report import Limit
+from inspector.parity.report import Limit, ParityReport
 from streams.observation import Observation
 
 NO_PRODUCT = "holds no product that is worth eight bits"
@@ -77,5 +77,17 @@ class Form(NamedTuple):
     targets: tuple[str, ...]
     batches: tuple[int, ...]
     graphs: tuple[Made, ...]
-    parity: Parity | None
-    """None: this machine cannot run it."""
+    report: ParityReport
+    """The gate's."""
+
+    def compiled(self, wish: Wish, graphs: Sequence[CompiledGraph]) -> Compiled:
+        """For the manifest. ONNX Runtime stands in for TensorRT in the gate: that is no count of its engines."""
+        return Compiled(
+            engine=wish.engine,
+            precision=wish.precision,
+            compiler=self.compiler,
+            targets=self.targets,
+            batches=self.batches,
+            graphs=tuple(graphs),
+            parity=None if wish.engine == "tensorrt" else self.report.parity(),
+        )

@@ -34,7 +34,7 @@ def quantise(model: ModelProto, feeds: Iterable[Feed], form: Form, left_out: Set
     signed = form == "tensorrt"
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
-        onnx.save(model, before)
+        onnx.save(_prepared(model), before)
         quantize_static(
             before,
             after,
@@ -48,7 +48,17 @@ def quantise(model: ModelProto, feeds: Iterable[Feed], form: Form, left_out: Set
             calibrate_method=CalibrationMethod.MinMax,
             extra_options={"ActivationSymmetric": signed, "WeightSymmetric": True, "QuantizeBias": False},
         )
-        return onnx.load(after)
+        found = onnx.load(after)
+        found.ClearField("metadata_props")
+        return found
+
+
+def _prepared(model: ModelProto) -> ModelProto:
+    """The exporter has folded normalisation into convolutions: with shapes, nothing is left of the quantiser's own
+    preparation, whose mark says so."""
+    found = onnx.shape_inference.infer_shapes(model)
+    onnx.helper.set_model_props(found, {"onnx.quant.pre_process": "onnxruntime.quant"})
+    return found
 
 
 class _Inputs(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime's quantiser has no types

@@ -1,0 +1,132 @@
+"""`inspector compile`: makes a bundle ready for the boxes that it will run on. Imported only when called."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import cast
+
+import click
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
+
+from inspector.bundle.load import BundleError, load
+from inspector.bundle.schema import Compiled, CompiledFor, Precision
+from inspector.cli.errors import reported
+from inspector.compile.compiling import compile_bundle
+from inspector.compile.job import CompileError, Wish
+from inspector.engines.engine import EngineError
+from inspector.parity.content import ParityError
+from inspector.parity.report import Limit, words
+from inspector.recipe.book import load_recipe
+
+FolderOrFile = click.Path(path_type=Path)
+_USUAL = {"tensorrt": "fp16", "onnx": "int8", "openvino": "int8"}
+
+
+@click.command()
+@click.argument("bundle", type=FolderOrFile)
+@click.option(
+    "--engine",
+    required=True,
+    type=click.Choice(list(_USUAL)),
+    help="tensorrt: NVIDIA GPUs. onnx, openvino: INT8 on CPUs; in FP32 every bundle runs there uncompiled.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "fp16", "int8"]),
+    help="Default: fp16 for tensorrt, int8 for the others.",
+)
+@click.option(
+    "--target",
+    "targets",
+    metavar="8.6,8.9,...",
+    default="",
+    help="Compute capabilities of the GPUs, for tensorrt-rtx, which needs none of them here; default: "
+    "8.0,8.6,8.9,12.0, and 7.5 is best built alone, in fp16. tensorrt builds for the GPU of this machine.",
+)
+@click.option(
+    "--max-batch",
+    default=16,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    help="Largest batch on a GPU; buffers are made for 1, 2, 4, ... up to it.",
+)
+@click.option(
+    "--calibration",
+    type=FolderOrFile,
+    help="Manifest whose calibration split gives INT8 its ranges. Default: the pieces of the bundle's parity set.",
+)
+@click.option("--recipe", type=FolderOrFile, help="Refuse by its parity_max_flips. Default: 0.002.")
+@click.option("--out", type=FolderOrFile, help="Leave BUNDLE alone, and write a copy with what was compiled here.")
+@reported(BundleError, CompileError, EngineError, ParityError)
+def compile(
+    bundle: Path,
+    engine: str,
+    precision: str | None,
+    targets: str,
+    max_batch: int,
+    calibration: Path | None,
+    recipe: Path | None,
+    out: Path | None,
+) -> None:
+    """Adds to BUNDLE its graphs as compiled for one engine at one precision, in place of an earlier such form.
+
+    Before, they run the pieces of BUNDLE's parity set through the whole routed system: where more decisions flip
+    than the limit allows, or a defective piece newly passes, nothing is added, the pieces are named, and the exit
+    code is 1. INT8 for CPUs keeps those experts alone that are faster so on this machine; the others stay in FP32.
+
+    \b
+    inspector compile BUNDLE --engine tensorrt                          FP16 for several kinds of GPU, without one
+    inspector compile BUNDLE --engine tensorrt --target 7.5             the same for Turing
+    inspector compile BUNDLE --engine onnx --calibration MANIFEST       INT8 for ONNX Runtime
+    inspector doctor BUNDLE                                             which of its forms run on this machine
+    """
+    wish = Wish(
+        engine=cast(CompiledFor, engine),
+        precision=cast(Precision, precision or _USUAL[engine]),
+        targets=tuple(target.strip() for target in targets.split(",") if target.strip()),
+        max_batch=max_batch,
+        limit=Limit() if recipe is None else Limit(load_recipe(recipe).recipe.parity_max_flips),
+    )
+    console = Console(stderr=True)
+    with Lines(console) as lines:
+        made, report = compile_bundle(load(bundle), wish, lines.say, calibration, out)
+    Console().print(_table(made))
+    click.echo("\n".join(words(report, wish.limit)))
+    click.echo(f"{wish.label}, by {made.compiler}, is in {out or bundle}: `inspector doctor {out or bundle}`")
+
+
+class Lines:
+    """One line a graph, with what is being done with it and how long that has taken."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=12)),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[doing]}"),
+        )
+        self._progress = Progress(*columns, console=console)
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "Lines":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def say(self, part: str, doing: str) -> None:
+        if part not in self._tasks:
+            self._tasks[part] = self._progress.add_task(part, total=None, doing=doing)
+        self._progress.update(self._tasks[part], doing=doing)
+
+
+def _table(made: Compiled) -> Table:
+    table = Table("graph", "precision", "in INT8", "seconds", "bytes", "")
+    for graph in made.graphs:
+        share = "" if graph.quantised is None else f"{graph.quantised:.0%}"
+        table.add_row(graph.part, graph.precision, share, f"{graph.seconds:.2f}", f"{graph.num_bytes:,}", graph.why)
+    return table
