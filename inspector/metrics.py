@@ -38,8 +38,8 @@ class WorkerMetrics:
         self.expert_runs = counter("expert_runs", "Runs of an expert, by piece", ("expert",))
         self.expert_skips = counter("expert_skips", "Pieces that an expert did not look at", ("expert", "why"))
         self.deadline_missed = counter("deadlines_missed", "Verdicts later than the recipe's deadline", PLACE)
-        self.engine_fallback = gauge(
-            "engine_fallback", "1 while ONNX Runtime judges in place of an engine that failed", ("bundle",)
+        self.engine_fallback = counter(
+            "engine_fallback", "Verdicts by ONNX Runtime in place of an engine that failed", ("bundle",)
         )
         self.refused = counter("commits_refused", "Commits refused because another worker has taken over")
         self.lost_offsets = counter("lost_offsets", "Input records that retention removed before they were read")
@@ -104,8 +104,8 @@ class WorkerMetrics:
         self.latency.labels(*place).observe((verdict.publish_ns - verdict.capture_ns) / 1e9)
         self.join_seconds.labels(*place).observe((verdict.decision_ns - verdict.arrival_ns) / 1e9)
         self.decide_seconds.labels(*place).observe((verdict.publish_ns - verdict.decision_ns) / 1e9)
-        if verdict.engine:
-            self.engine_fallback.labels(verdict.bundle).set(is_fallback(verdict.engine))
+        if is_fallback(verdict.engine):
+            self.engine_fallback.labels(verdict.bundle).inc()
         if verdict.deadline_missed:
             self.deadline_missed.labels(*place).inc()
         for modality in verdict.modalities:
