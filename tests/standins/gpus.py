@@ -13,7 +13,8 @@ from inspector.engines.device import find_device
 from inspector.engines.engine import EngineError
 from inspector.engines.engine_file import RTX_MAGIC, EngineFile
 from inspector.engines.gpu_api import Distribution, GpuApi
-from inspector.engines.tensorrt_gpu import load_api, load_tensorrt
+from inspector.engines.tensorrt_build import build, find_compiler
+from inspector.engines.tensorrt_gpu import load_api
 from tests.bundles import Toy, edit_manifest, save_expert, write_toy_bundle
 from tests.standins.cuda import Faults, StandInCuda
 from tests.standins.tensorrt import StandInTensorRt
@@ -54,7 +55,7 @@ class RealGpu:
         self.target = find_device(self.api.cuda).capability
 
     def compiled(self, graph: Path) -> bytes:
-        return build(graph)
+        return build(graph.read_bytes(), {}, BATCHES, find_compiler((self.target,)))
 
 
 def open_gpu() -> Gpu:
@@ -65,23 +66,6 @@ def rtx_header(num_bytes: int, version: str) -> bytes:
     """As engines of TensorRT for RTX begin."""
     numbers = map(int, version.split("."))
     return struct.pack("<4s4xQQ4B", RTX_MAGIC, 2, num_bytes, *numbers).ljust(64, b"\0")
-
-
-def build(graph: Path) -> bytes:
-    """An engine by the TensorRT that is here, for the targets that it takes by default."""
-    _, trt = load_tensorrt()
-    logger = trt.Logger(trt.Logger.ERROR)
-    builder = trt.Builder(logger)
-    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = trt.OnnxParser(network, logger)
-    assert parser.parse(graph.read_bytes()), [parser.get_error(index).desc() for index in range(parser.num_errors)]
-    profile = builder.create_optimization_profile()
-    for tensor in map(network.get_input, range(network.num_inputs)):
-        rest = tuple(tensor.shape)[1:]
-        profile.set_shape(tensor.name, (1, *rest), (BATCHES[-1], *rest), (BATCHES[-1], *rest))
-    config = builder.create_builder_config()
-    config.add_optimization_profile(profile)
-    return bytes(builder.build_serialized_network(network, config))
 
 
 def compiled_file(folder: Path, gpu: Gpu, graph: str = "ear.onnx") -> EngineFile:
