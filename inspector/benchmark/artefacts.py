@@ -26,6 +26,11 @@ class Artefact:
     file: str
     num_bytes: int
 
+    @property
+    def key(self) -> str:
+        """One of its kind among those of its part."""
+        return f"{self.runs_as} {self.file}"
+
 
 def forms_of(schema: Bundle, threads: int = 1) -> list[EngineSettings]:
     """ONNX Runtime on the exported graphs first, the reference; then OpenVINO on these, then what was compiled."""

@@ -10,6 +10,7 @@ from inspector.cli.logs import LEVELS, setup_logging
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "adapt": ("inspector.cli.adapting", "Teaches a checkpoint a new recipe, if it keeps the old ones."),
+    "bench": ("inspector.cli.benching", "Measures what this machine makes of a bundle."),
     "check": ("inspector.cli.check", "Explains what a configuration means and what is wrong with it."),
     "compile": ("inspector.cli.compiling", "Makes a bundle ready for the GPUs or CPUs it will run on."),
     "demo": ("inspector.cli.demo", "Runs a simulated line through the service and shows its verdicts."),

@@ -1,0 +1,58 @@
+"""Counts what a graph must at least do: multiplications and additions of its products, bytes that go in and out.
+
+Knows no device. Element-wise work is left out, and what lies between two operators is held to stay in the cache, so
+that both figures are lower bounds.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import onnx
+import onnx.shape_inference
+
+from inspector.benchmark.peak import Work
+
+_FLOAT_BYTES = 4
+"""Inputs and outputs are float32 in every form."""
+_PRODUCTS = {"Conv", "ConvTranspose", "MatMul", "Gemm"}
+
+
+class CountError(ValueError):
+    """A graph whose work cannot be counted; the message names the operator."""
+
+
+def work(path: Path, batch: int) -> Work:
+    """Of an exported graph. Raises CountError."""
+    model = onnx.load(path)
+    for port in model.graph.input:
+        port.type.tensor_type.shape.dim[0].dim_value = batch
+    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    weights = {weight.name: tuple(weight.dims) for weight in graph.initializer}
+    values = {value.name: _shape(value) for value in (*graph.input, *graph.output, *graph.value_info)}
+    shapes = values | weights
+    flops = sum(_flops(node, shapes) for node in graph.node if node.op_type in _PRODUCTS)
+    ports = [shapes[port.name] for port in (*graph.input, *graph.output) if port.name not in weights]
+    return Work(flops, sum(map(math.prod, weights.values())), sum(map(math.prod, ports)) * _FLOAT_BYTES)
+
+
+def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
+    """0 stands for a size that is not known."""
+    return tuple(size.dim_value for size in value.type.tensor_type.shape.dim)
+
+
+def _flops(node: onnx.NodeProto, shapes: Mapping[str, Sequence[int]]) -> int:
+    names = (*node.input[:2], node.output[0])
+    left, right, result = (shapes.get(name, (0,)) for name in names)
+    if 0 in (*left, *right, *result):
+        raise CountError(f"{node.op_type} {node.name!r}: the sizes {left}, {right}, {result} are not all known")
+    match node.op_type:
+        case "Conv":
+            return 2 * math.prod(result) * math.prod(right[1:])
+        case "ConvTranspose":
+            return 2 * math.prod(left) * math.prod(right[1:])
+        case "Gemm":
+            turned = next((attribute.i for attribute in node.attribute if attribute.name == "transA"), 0)
+            return 2 * math.prod(result) * left[0 if turned else 1]
+        case _:
+            return 2 * math.prod(result) * left[-1]

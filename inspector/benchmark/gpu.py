@@ -1,0 +1,141 @@
+"""Fills the columns that need a GPU, or says in their place why they are empty. Opens no engine."""
+
+import importlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol, cast
+
+from inspector.benchmark.artefacts import Artefact, BenchError
+from inspector.benchmark.energy import CudaBus, EnergyError, Nvml, Read, energy_counter
+from inspector.benchmark.peak import CudaAttributes, Peak, PeakError, peak_of
+from inspector.benchmark.timing import Run, Timing
+from inspector.bundle.load import LoadedBundle
+from inspector.bundle.schema import Precision
+from inspector.engines.device import find_device
+from inspector.engines.engine import Array, NoDriverError
+from inspector.engines.forms import parts
+from inspector.engines.gpu_api import Cuda
+
+NO_GPU = "no GPU here"
+_ON_CPU = "runs on the CPU"
+_NO_CHECKPOINT = "needs --checkpoint"
+_BURST_S = 2.0
+"""NVML counts energy in steps of up to 100 ms."""
+
+Figure = float | str
+"""Or why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuFigures:
+    torch_eager: Figure
+    """Times as fast as torch on the same GPU."""
+    torch_compile: Figure
+    roofline: Figure
+    """Share of the speed that the GPU's peak allows."""
+    energy_mj: Figure
+    """Of the GPU, per piece."""
+
+    @classmethod
+    def none(cls, why: str) -> "GpuFigures":
+        return cls(why, why, why, why)
+
+
+class Rival(Protocol):
+    """A graph's torch module on the GPU: see `inspector.benchmark.torch_rivals`."""
+
+    def eager(self, inputs: Mapping[str, Array], precision: Precision) -> object: ...
+
+    def compiled(self, inputs: Mapping[str, Array], precision: Precision) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """What can be said of engines on the GPU that is here; in place of what cannot, the reason."""
+
+    bundle: LoadedBundle
+    peak: Peak | str
+    joules: Read | str
+    rivals: Mapping[str, Rival]
+    """By part; none without a checkpoint."""
+
+    def runs(self, ours: Sequence[Artefact], inputs: Mapping[str, Array]) -> dict[str, Run]:
+        """What torch needs for the same graph and inputs, at the precisions of the engines on the GPU."""
+        precisions = {_of_torch(own) for own in ours if own.runs_as.name == "tensorrt" and own.part in self.rivals}
+        found: dict[str, Run] = {}
+        for precision in sorted(precisions):
+            rival = self.rivals[ours[0].part]
+            found[f"torch/{precision}"] = partial(rival.eager, inputs, precision)
+            found[f"torch.compile/{precision}"] = partial(rival.compiled, inputs, precision)
+        return found
+
+    def figures(self, own: Artefact, batch: int, run: Run, timings: Mapping[str, Timing]) -> GpuFigures:
+        """`timings` has the artefact's by its key, and torch's as `runs` names them."""
+        if own.runs_as.name != "tensorrt":
+            return GpuFigures.none(_ON_CPU)
+        ms, precision = timings[own.key].median_ms, _of_torch(own)
+        torch = [timings.get(f"{name}/{precision}") for name in ("torch", "torch.compile")]
+        eager, compiled = (_NO_CHECKPOINT if found is None else found.median_ms / ms for found in torch)
+        energy = self.joules if isinstance(self.joules, str) else millijoules(self.joules, run) / batch
+        return GpuFigures(eager, compiled, self._roofline(own, batch, ms), energy)
+
+    def _roofline(self, own: Artefact, batch: int, ms: float) -> Figure:
+        if isinstance(self.peak, str):
+            return self.peak
+        try:
+            from inspector.benchmark.counting import CountError, work
+        except ModuleNotFoundError:
+            return "needs onnx"
+        exported = dict(parts(self.bundle.schema))[own.part]
+        try:
+            counted = work(self.bundle.path(exported), batch)
+        except CountError as exc:
+            return str(exc)
+        return self.peak.least_s(counted, own.runs_as.precision) / (ms / 1e3)
+
+
+def _of_torch(own: Artefact) -> Precision:
+    return "fp32" if own.runs_as.precision == "fp32" else "fp16"
+
+
+def millijoules(joules: Read, run: Run, clock: Callable[[], float] = time.monotonic) -> float:
+    """Per run, of the whole GPU, over a burst."""
+    end_s, before, num = clock() + _BURST_S, joules(), 0
+    while clock() < end_s:
+        run()
+        num += 1
+    return (joules() - before) * 1e3 / num
+
+
+def open_gauge(bundle: LoadedBundle, checkpoint: Path | None) -> Gauge | None:
+    """None without a GPU, or without the bindings by which to reach one. Raises BenchError."""
+    try:
+        cuda = importlib.import_module("cuda.bindings.runtime")
+        capability = find_device(cast(Cuda, cuda)).capability
+    except (ImportError, NoDriverError):
+        return None
+    rivals: Mapping[str, Rival] = {}
+    if checkpoint is not None:
+        try:
+            from inspector.benchmark.torch_rivals import open_rivals
+        except ModuleNotFoundError as exc:
+            raise BenchError(f"--checkpoint needs {exc.name}; in the checkout, pip install '.[train]'") from exc
+        rivals = open_rivals(checkpoint, bundle.schema)
+    return Gauge(bundle, _peak(cast(CudaAttributes, cuda), capability), _joules(cast(CudaBus, cuda)), rivals)
+
+
+def _peak(cuda: CudaAttributes, capability: str) -> Peak | str:
+    try:
+        return peak_of(cuda, capability)
+    except PeakError as exc:
+        return str(exc)
+
+
+def _joules(cuda: CudaBus) -> Read | str:
+    try:
+        return energy_counter(cast(Nvml, importlib.import_module("cuda.bindings.nvml")), cuda)
+    except (ImportError, EnergyError) as exc:
+        return str(exc)

@@ -1,0 +1,79 @@
+"""Measures every graph of a bundle in every runtime that takes it here: time, memory, size. Judges no piece."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+from inspector.benchmark.artefacts import Artefact, artefacts
+from inspector.benchmark.gpu import NO_GPU, Gauge, GpuFigures
+from inspector.benchmark.memory import Memory, measure_memory
+from inspector.benchmark.report import GraphRow
+from inspector.benchmark.settings import BenchSettings, Progress
+from inspector.benchmark.timing import Pace, Run, Timing, inputs_for, interleaved
+from inspector.bundle.load import LoadedBundle
+from inspector.engines.engine import Engine, EngineSettings
+from inspector.engines.forms import parts
+from inspector.model import Model
+
+Models = Mapping[EngineSettings, Model]
+"""By form; the first is what the others are compared with."""
+
+
+def graph_rows(
+    bundle: LoadedBundle, models: Models, settings: BenchSettings, gauge: Gauge | None, progress: Progress
+) -> list[GraphRow]:
+    """Raises EngineError, BenchError."""
+    ours = artefacts(bundle, list(models))
+    memories: dict[Artefact, Memory | None] = {}
+    for artefact in ours:
+        progress("memory", len(memories), len(ours))
+        memories[artefact] = measure_memory(bundle, artefact)
+    progress("memory", len(ours), len(ours))
+    todo = [(part, batch) for part, _ in parts(bundle.schema) for batch in settings.batches]
+    rows: list[GraphRow] = []
+    for done, (part, batch) in enumerate(todo):
+        progress("graphs", done, len(todo))
+        own = {artefact: _engine(models, artefact) for artefact in ours if artefact.part == part}
+        rows += _rows(own, batch, settings.pace, gauge, memories)
+    progress("graphs", len(todo), len(todo))
+    return rows
+
+
+def _engine(models: Models, artefact: Artefact) -> Engine:
+    model = models[artefact.form]
+    return model.head if artefact.part == "head" else model.experts[artefact.part]
+
+
+def _rows(
+    own: Mapping[Artefact, Engine],
+    batch: int,
+    pace: Pace,
+    gauge: Gauge | None,
+    memories: Mapping[Artefact, Memory | None],
+) -> Iterator[GraphRow]:
+    """All ways to run one graph, in turn, on the same inputs; the reference first."""
+    ours = list(own)
+    inputs = inputs_for(own[ours[0]].inputs, batch)
+    runs: dict[str, Run] = {artefact.key: partial(engine.run, inputs) for artefact, engine in own.items()}
+    rivals = {} if gauge is None else gauge.runs(ours, inputs)
+    timings = interleaved({**runs, **rivals}, pace)
+    first = timings[ours[0].key]
+    for artefact in ours:
+        timing = timings[artefact.key]
+        yield GraphRow(
+            part=artefact.part,
+            runs_as=str(artefact.runs_as),
+            batch=batch,
+            num_runs=len(timing.wall_ms),
+            ms=timing.median_ms,
+            p95_ms=timing.p95_ms,
+            cpu_ms=timing.median_cpu_ms,
+            faster=first.median_ms / timing.median_ms,
+            less_cpu=first.median_cpu_ms / timing.median_cpu_ms,
+            num_bytes=artefact.num_bytes,
+            memory=memories[artefact],
+            gpu=_gpu(gauge, artefact, batch, runs[artefact.key], timings),
+        )
+
+
+def _gpu(gauge: Gauge | None, own: Artefact, batch: int, run: Run, timings: Mapping[str, Timing]) -> GpuFigures:
+    return GpuFigures.none(NO_GPU) if gauge is None else gauge.figures(own, batch, run, timings)

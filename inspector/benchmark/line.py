@@ -1,0 +1,38 @@
+"""Has a model judge pieces that come at a fixed rate, as a worker judges them, and sums up. Opens nothing."""
+
+from collections.abc import Sequence
+
+from inspector.benchmark.offering import Clock, Load, Offered, offer
+from inspector.benchmark.report import LineRow
+from inspector.model import Model
+from inspector.recipe.book import Recipes
+from inspector.recipe.demanding import demanding_recipe
+from inspector.routed_judge import RoutedJudge
+from streams.observation import Observation
+
+_NUM_WARM_UPS = 32
+"""Pieces judged before the clock runs."""
+
+
+def line_row(model: Model, pieces: Sequence[Observation], load: Load, clock: Clock | None = None) -> LineRow:
+    """On the calling thread, evidence included, every modality demanded."""
+    recipe = demanding_recipe(model)
+    # Time stands still for the judge: recorded pieces are old, and would be a backlog.
+    judge = RoutedJudge(Recipes([recipe]), {recipe.bundle: model}, clock_ns=lambda: 0)
+    judge.judge(pieces[:_NUM_WARM_UPS])
+    return _row(model.engine, load, offer(judge.judge, pieces, load, clock))
+
+
+def _row(form: str, load: Load, found: Offered) -> LineRow:
+    return LineRow(
+        form=form,
+        offered_per_s=load.rate,
+        achieved_per_s=found.achieved_rate,
+        p50_ms=found.latency_ms(50),
+        p95_ms=found.latency_ms(95),
+        p99_ms=found.latency_ms(99),
+        num_left=found.num_left,
+        mean_batch=found.mean_batch,
+        max_batch=max(found.batches),
+        cpu_ms_per_piece=1e3 * found.cpu_s / found.num_judged,
+    )

@@ -1,0 +1,96 @@
+"""`inspector bench`: measures what this machine makes of a bundle. Knows no runtime."""
+
+from functools import partial
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.progress import Progress, TaskID
+
+from inspector.benchmark.artefacts import BenchError
+from inspector.benchmark.report import Report, as_json, page
+from inspector.benchmark.run import measure
+from inspector.benchmark.settings import BenchSettings
+from inspector.bundle.load import BundleError
+from inspector.cli.errors import reported
+from inspector.engines.engine import EngineError
+from inspector.parity.content import ParityError
+
+FolderOrFile = click.Path(path_type=Path)
+_PAGE_WIDTH = 200
+"""Columns of the widest table; a narrower terminal breaks its cells."""
+
+
+def _numbers(kind: type[int] | type[float], ctx: click.Context, param: click.Parameter, text: str) -> tuple[float, ...]:
+    try:
+        numbers = tuple(kind(word) for word in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or not all(0 < number < float("inf") for number in numbers):
+        expected = "positive numbers with commas in between, such as 1,2,4"
+        raise click.BadParameter(f"{text!r}: expected {expected}", ctx, param)
+    return numbers
+
+
+def _report_files(ctx: click.Context, param: click.Parameter, files: tuple[Path, ...]) -> tuple[Path, ...]:
+    for file in files:
+        if file.suffix not in (".json", ".md"):
+            raise click.BadParameter(f"{file}: the name must end in .json or .md", ctx, param)
+    return files
+
+
+@click.group()
+def bench() -> None:
+    """Measures what this machine makes of a bundle."""
+
+
+@bench.command()
+@click.argument("bundle", type=FolderOrFile)
+@click.option("--engine", "names", multiple=True, metavar="ENGINE[/PRECISION]", help="Only these; repeatable.")
+@click.option(
+    "--batches", default="1,2,4,8,16", show_default=True, callback=partial(_numbers, int), help="Of a graph's runs."
+)
+@click.option(
+    "--rates", default="12,50,100,200", show_default=True, callback=partial(_numbers, float), help="Pieces per second."
+)
+@click.option("--seconds", default=20.0, show_default=True, type=click.FloatRange(0, min_open=True), help="At a rate.")
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 256), help="Of each session.")
+@click.option("--checkpoint", type=FolderOrFile, help="That the bundle was exported from: torch, to compare on a GPU.")
+@click.option("--report", "files", multiple=True, type=FolderOrFile, callback=_report_files, help="JSON or Markdown.")
+@reported(BenchError, BundleError, EngineError, ParityError)
+def engines(
+    bundle: Path,
+    names: tuple[str, ...],
+    batches: tuple[int, ...],
+    rates: tuple[float, ...],
+    seconds: float,
+    threads: int,
+    checkpoint: Path | None,
+    files: tuple[Path, ...],
+) -> None:
+    """Measures BUNDLE in every form that this machine can run: its graphs, its decisions, and pieces at a rate.
+
+    Exit code 1 where one of the --engine does not run here.
+    """
+    report = _measured(bundle, BenchSettings(names, batches, rates, seconds, threads, checkpoint))
+    console = Console()
+    console.width = max(console.width, _PAGE_WIDTH)
+    console.print(Markdown(page(report)))
+    for file in files:
+        file.write_text(as_json(report) if file.suffix == ".json" else page(report), encoding="utf-8")
+    if names and any(form.why_not for form in report.forms):
+        raise SystemExit(1)
+
+
+def _measured(bundle: Path, settings: BenchSettings) -> Report:
+    tasks: dict[str, TaskID] = {}
+    # Bars move between measurements only: a thread that draws would be timed too.
+    with Progress(console=Console(stderr=True), auto_refresh=False) as bars:
+
+        def move(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage)
+            bars.update(tasks[stage], completed=done, total=total, refresh=True)
+
+        return measure(bundle, settings, move)
