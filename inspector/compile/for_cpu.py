@@ -5,7 +5,7 @@ in the whole routed system beside those already taken.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from inspector.compile.checking import check_graphs, standing
 from inspector.compile.feeds import feeds
 from inspector.compile.graph import read_graph, share_quantised
 from inspector.compile.job import NO_PRODUCT, Form, Job, Made, RefusedError
-from inspector.compile.omissions import OMISSIONS, Omission
+from inspector.compile.omissions import OMISSIONS, Omission, fewest_flips
 from inspector.compile.quantise import Feed, quantisable, quantise
 from inspector.compile.timing import interleaved_ms
 from inspector.engines.engine import EngineSettings
@@ -67,16 +67,8 @@ def _tried(job: Job, expert: Expert, kept: Mapping[str, Path], before: ParityRep
     if not quantisable(model):
         return NO_PRODUCT
     trial = _Trial(job, expert, model, feeds(expert, job.calibration), kept)
-    best: Tried | None = None
     refusals: list[str] = []
-    for omission in OMISSIONS:
-        found = trial.of(omission)
-        if isinstance(found, str):
-            refusals.append(found)
-        elif best is None or len(found.report.flips) < len(best.report.flips):
-            best = found
-        if best is not None and len(best.report.flips) <= len(before.flips):
-            return best
+    best = fewest_flips(trial.all(refusals), enough=len(before.flips))
     return best or refusals[0]
 
 
@@ -90,11 +82,20 @@ class _Trial:
     inputs: Sequence[Feed]
     kept: Mapping[str, Path]
 
-    def of(self, omission: Omission) -> Tried | str:
+    def all(self, refusals: list[str]) -> Iterator[Tried]:
+        """One omission after another; what is refused says why."""
+        for omission in OMISSIONS:
+            found = self._of(omission)
+            if isinstance(found, Tried):
+                yield found
+            else:
+                refusals.append(found)
+
+    def _of(self, omission: Omission) -> Tried | str:
         """A string says why not, with the figures."""
         job, started_s = self.job, time.monotonic()
         job.say(self.expert.name, "quantises" + omission.words)
-        path = job.scratch / f"{self.expert.name}.{'first' * omission.first}{'last' * omission.last}.int8.onnx"
+        path = job.scratch / f"{self.expert.name}{omission.suffix}.onnx"
         model = quantise(self.model, self.inputs, "cpu", omission.of(quantisable(self.model)))
         onnx.save(model, path)
         seconds = time.monotonic() - started_s

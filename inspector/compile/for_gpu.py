@@ -4,7 +4,7 @@ The very graphs that TensorRT is handed have passed the parity gate in ONNX Runt
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from inspector.compile.feeds import feeds
 from inspector.compile.graph import kinds, leading_to, read_graph, share_quantised
 from inspector.compile.half import staying_full, to_half
 from inspector.compile.job import NO_PRODUCT, CompileError, Form, Job, Made, RefusedError
-from inspector.compile.omissions import OMISSIONS, Omission
+from inspector.compile.omissions import OMISSIONS, Omission, fewest_flips
 from inspector.compile.quantise import quantisable, quantise
 from inspector.engines.forms import parts
 from inspector.engines.tensorrt_build import BuildError, Compiler, build, find_compiler
@@ -38,29 +38,38 @@ class Ready(NamedTuple):
     why: str = ""
 
 
+class Trial(NamedTuple):
+    graphs: Mapping[str, Ready]
+    """By part."""
+    report: ParityReport
+
+
 def compile_for_gpu(job: Job) -> Form:
     """Raises EngineError without TensorRT, RefusedError by the gate, CompileError for a graph that does not build."""
     compiler = find_compiler(job.wish.targets)
-    graphs, report = _passing(job, compiler)
+    omissions = OMISSIONS if job.wish.precision == "int8" else OMISSIONS[:1]
+    graphs, report = _checked(job, (_trial(job, compiler, omission) for omission in omissions))
     made = tuple(_built(job, part, ready, compiler) for part, ready in graphs.items())
     return Form(compiler.name, compiler.targets, job.wish.batches, made, report)
 
 
-def _passing(job: Job, compiler: Compiler) -> tuple[Mapping[str, Ready], ParityReport]:
-    """In INT8 the first omission that saves all decisions is taken."""
-    for omission in OMISSIONS if job.wish.precision == "int8" else OMISSIONS[:1]:
-        graphs = {part: _ready(job, part, compiler, omission) for part, _ in parts(job.bundle.schema)}
-        job.say("gate", f"decides on {len(job.parity.pieces)} pieces")
-        report = check_graphs(job, {part: ready.path for part, ready in graphs.items()}, "onnx")
-        if passed(report, job.wish.limit):
-            job.say("gate", standing(report, job.wish.limit))
-            return graphs, report
-    raise RefusedError("\n".join(words(report, job.wish.limit)))
+def _checked(job: Job, trials: Iterator[Trial]) -> Trial:
+    best, limit = fewest_flips(trials, enough=0), job.wish.limit
+    if best is None or not passed(best.report, limit):
+        raise RefusedError("\n".join(words(best.report, limit)) if best else "nothing was tried")
+    job.say("gate", standing(best.report, limit))
+    return best
+
+
+def _trial(job: Job, compiler: Compiler, omission: Omission) -> Trial:
+    graphs = {part: _ready(job, part, compiler, omission) for part, _ in parts(job.bundle.schema)}
+    job.say("gate", f"decides on {len(job.parity.pieces)} pieces")
+    return Trial(graphs, check_graphs(job, {part: ready.path for part, ready in graphs.items()}, "onnx"))
 
 
 def _ready(job: Job, part: str, compiler: Compiler, omission: Omission) -> Ready:
     started_s = time.monotonic()
-    path = job.scratch / f"{part}.{job.wish.precision}.onnx"
+    path = job.scratch / f"{part}{omission.suffix}.onnx"
     model = read_graph(job.bundle.path(dict(parts(job.bundle.schema))[part]))
     precision, share, why = job.wish.precision, None, ""
     if precision == "int8":

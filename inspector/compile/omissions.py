@@ -1,7 +1,9 @@
-"""Says which products may stay in float so that a quantised graph decides as before. Knows no runtime."""
+"""Says which products may stay in float, and chooses by what the gate counted. Knows no runtime."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
+from inspector.parity.report import ParityReport
 
 
 class Omission(NamedTuple):
@@ -15,6 +17,11 @@ class Omission(NamedTuple):
         return {*products[: self.first], *products[len(products) - self.last :]}
 
     @property
+    def suffix(self) -> str:
+        """Of file names."""
+        return ".first" * self.first + ".last" * self.last
+
+    @property
     def words(self) -> str:
         left = [name for name, is_left in (("first", self.first), ("last", self.last)) if is_left]
         return f" without the {' and the '.join(left)} product" if left else ""
@@ -22,3 +29,26 @@ class Omission(NamedTuple):
 
 OMISSIONS = (Omission(False, False), Omission(True, False), Omission(False, True), Omission(True, True))
 """In the order in which they are tried: what saves most time first."""
+
+
+class Counted(Protocol):
+    @property
+    def report(self) -> ParityReport: ...
+
+
+Trial = TypeVar("Trial", bound=Counted)
+
+
+def fewest_flips(trials: Iterable[Trial], enough: int) -> Trial | None:
+    """Tries no more than it takes to find one with `enough` flips or fewer."""
+    best: Trial | None = None
+    for trial in trials:
+        if best is None or _harm(trial) < _harm(best):
+            best = trial
+        if _harm(best) <= (0, enough):
+            break
+    return best
+
+
+def _harm(trial: Counted) -> tuple[int, int]:
+    return len(trial.report.new_passes), len(trial.report.flips)

@@ -1,17 +1,17 @@
 """Turns an FP32 graph into one with explicit Q/DQ from calibration inputs: for CPUs, or for TensorRT. Knows no bundle.
 
-Only what lies between the first product and the last heavy one is quantised: the input's scaling, log-mel and the
+Only what lies between the first heavy product and the last is quantised: the input's scaling, log-mel and the
 readout cost next to nothing, and it is there that eight bits move decisions. (All operators: 3.2 x the speed of FP32 in
 OpenVINO for a ResNet-18, against 3.35 x.)
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Literal
 
 import onnx
-from onnx import ModelProto, NodeProto
+from onnx import ModelProto
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
 from inspector.compile.graph import PRODUCTS, front_end, multiplications
@@ -78,7 +78,7 @@ def quantisable(model: ModelProto) -> list[str]:
 
 
 def outer(model: ModelProto) -> set[str]:
-    """Names of the operators before the first product, of a front end, and after the last heavy product."""
+    """Names of the operators before the first heavy product, of a front end, and after the last heavy product."""
     costs, nodes = multiplications(model), list(model.graph.node)
     enough = HEAVY * sum(costs.values())
     heavy = [index for index, node in enumerate(nodes) if node.name in costs and costs[node.name] >= enough]
@@ -87,8 +87,4 @@ def outer(model: ModelProto) -> set[str]:
     end = heavy[-1] + 1
     while end < len(nodes) and nodes[end].op_type in BETWEEN:
         end += 1
-    return {node.name for node in (*nodes[: _first_product(nodes)], *nodes[end:])} | front_end(model.graph)
-
-
-def _first_product(nodes: Sequence[NodeProto]) -> int:
-    return next(index for index, node in enumerate(nodes) if node.op_type in PRODUCTS)
+    return {node.name for node in (*nodes[: heavy[0]], *nodes[end:])} | front_end(model.graph)
