@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from inspector.engines.engine import LostDeviceError
+from inspector.judge import Compared
 from inspector.metrics import WorkerMetrics
 from inspector.pipeline import Pipeline
 from protos.inspection.v1 import verdict_pb2
@@ -139,6 +140,53 @@ def test_after_a_refused_commit_nothing_of_it_is_published(log: EmbeddedLog, pat
     assert refusing.refused == 1
     assert len(judge.judged) == NUM_PIECES
     assert written(path, "verdicts") == []
+
+
+class Disagreeing:
+    """A stand-in for shadows: says FAIL of every piece that it is shown."""
+
+    def __init__(self) -> None:
+        self.shown, self.told = 0, list[Compared]()
+
+    def judge(self, observations: Sequence[Observation], verdicts: Sequence[Verdict]) -> list[Compared]:
+        self.shown += len(observations)
+        found = []
+        for live in verdicts:
+            shadow = Verdict()
+            shadow.CopyFrom(live)
+            shadow.decision, shadow.shadow = verdict_pb2.DECISION_FAIL, True
+            found.append(Compared(live, shadow))
+        return found
+
+    def published(self, compared: Sequence[Compared]) -> None:
+        self.told += compared
+
+
+def test_what_is_said_beside_goes_to_a_topic_of_its_own(log: EmbeddedLog, path: Path) -> None:
+    publish(log, line_of(NUM_PIECES))
+    source, sink = ends(log)
+    beside = Disagreeing()
+    with closing(source), closing(sink):
+        pipeline, _ = build(source, sink)
+        pipeline._beside = beside
+        verdicts = work(pipeline, path, NUM_PIECES)
+    shadows = [Verdict.FromString(value) for value in written(path, "shadow")]
+    assert {verdict.decision for verdict in verdicts} == {verdict_pb2.DECISION_PASS}
+    assert [v.inspection.piece_id for v in shadows] == [v.inspection.piece_id for v in verdicts]
+    assert all(shadow.publish_ns for shadow in shadows)
+    assert len(beside.told) == NUM_PIECES
+
+
+def test_what_was_said_beside_a_refused_commit_is_neither_published_nor_counted(log: EmbeddedLog, path: Path) -> None:
+    publish(log, line_of(NUM_PIECES))
+    source, sink = ends(log)
+    beside = Disagreeing()
+    with closing(source), closing(sink):
+        pipeline, _ = build(source, RefusedOnce(sink))
+        pipeline._beside = beside
+        for _ in range(20):
+            pipeline.step()
+    assert (beside.shown, beside.told, written(path, "shadow")) == (NUM_PIECES, [], [])
 
 
 def test_bad_records_become_dead_letters_and_their_pieces_get_review(log: EmbeddedLog, path: Path) -> None:

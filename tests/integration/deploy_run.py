@@ -35,7 +35,7 @@ from tests.integration.faults import ROOT, WorkerProcess, wait_for
 WORKERS = ("worker-1", "worker-2")
 FULL = ("a", "b", "a", "back", "b", "a", "b", "a", "back", "b", "a", "b")
 """Ten deployments of two bundles in turn, and two roll-backs among them."""
-SHORT = ("a", "b", "back", "spoiled", "b")
+SHORT = ("a", "back", "b", "spoiled", "a")
 LEAD_S = 3.0
 """After the publisher's start the first piece comes in about this long."""
 PATIENCE_S = 60.0

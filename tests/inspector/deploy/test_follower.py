@@ -195,6 +195,28 @@ def test_a_trial_that_would_judge_otherwise_than_it_says_is_refused(rig: Rig, wi
     assert "deploy it again" in word(rig).detail
 
 
+class FailedOnce:
+    """A stand-in for the shadow's thread, which has a fault to tell of."""
+
+    def __init__(self) -> None:
+        self._faults = ["KeyError: 'top-thumb'"]
+
+    def fault(self) -> str | None:
+        return self._faults.pop() if self._faults else None
+
+
+def test_a_shadow_that_fails_is_ended_and_told_of(rig: Rig) -> None:
+    with worker(rig) as follower:
+        rig.deploy("a", SHADOW)
+        assert look(follower).shadow is not None
+        follower._shadow = FailedOnce()
+        follower._end_failed_shadows()
+        post = look(follower)
+        assert (post.trial, post.live.number) == (None, 0)
+    assert (rig.refused(), word(rig).deployment, word(rig).phase) == (1, 1, REFUSED)
+    assert word(rig).detail == "KeyError: 'top-thumb'"
+
+
 def test_going_live_takes_the_very_model_that_was_on_trial(rig: Rig) -> None:
     with worker(rig) as follower:
         rig.deploy("a", SHADOW)

@@ -69,7 +69,7 @@ def test_what_was_said_of_an_earlier_deployment_does_not_count(rig: Rig) -> None
 def test_two_people_at_once_are_told_of_each_other(rig: Rig) -> None:
     changes = rig.deploy("a")
     rig.deploy("b")
-    with pytest.raises(OrderError, match="deployment 2 by .* counts now, not 1"):
+    with pytest.raises(OrderError, match=r"deployment 2 by .* counts now, not 1"):
         wait(rig, changes)
 
 

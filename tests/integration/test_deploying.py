@@ -1,0 +1,104 @@
+"""Bundles change on running lines, of processes and on both logs, and nothing is lost or doubled by it."""
+
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from inspector.bundle.schema import SignalInput
+from tests.bundles import Toy, edit_manifest, write_toy_bundle
+from tests.integration.deploy_run import SHORT, Options, run
+from tests.integration.faults import ROOT, wait_for
+from tests.integration.service_line import NUM_SAMPLES, RATE_HZ, Look, ServiceLine
+
+LOGS = ["embedded", pytest.param("kafka", marks=pytest.mark.broker)]
+SPOILED = 1 + SHORT.index("spoiled")
+
+
+@pytest.mark.broker
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("log", ["embedded", "kafka"])
+def test_every_piece_has_one_verdict_of_the_bundle_that_it_names(log: str, tmp_path: Path) -> None:
+    report = run(Options(log, pieces=120, rate=12.0, folder=tmp_path, plans={}), SHORT, calm=False)
+    assert (report["verdicts"], report["doubled"], report["missing"]) == (120, 0, 0)
+    assert report["misnamed"] == []
+    assert [(name, code) for name, code, _ in report["steps"]] == [(name, int(name == "spoiled")) for name in SHORT]
+    refusal = report["said"][SPOILED - 1]
+    assert "onnx/int8: REFUSED: " in refusal
+    assert "NEW PASS OF A DEFECTIVE PIECE" in refusal
+    assert refusal.endswith("it is taken back, and the line goes on with what it had\n")
+    assert len(report["by_deployment"]) >= 2
+    assert SPOILED not in report["by_deployment"]
+
+
+@pytest.fixture(params=LOGS)
+def line(request: pytest.FixtureRequest, tmp_path: Path) -> ServiceLine:
+    return ServiceLine.make(tmp_path, request.getfixturevalue("bootstrap") if request.param == "kafka" else "")
+
+
+def bundle(line: ServiceLine, version: str) -> Path:
+    signal_input = SignalInput(sample_rate_hz=RATE_HZ, num_samples=NUM_SAMPLES, num_channels=1)
+    folder = write_toy_bundle(line.folder / f"made-{version}", Toy(signal=signal_input))
+    edit_manifest(folder, {"version": version})
+    return folder
+
+
+def command(line: ServiceLine, *words: str) -> "subprocess.CompletedProcess[str]":
+    config = str(line.folder / "service.toml")
+    line_of_words = [sys.executable, "-m", "inspector", "--log-level", "error", *words, "--config", config]
+    return subprocess.run(line_of_words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def publish(line: ServiceLine, pieces: list[str]) -> None:
+    for piece in pieces:
+        line.publish(line.piece(piece, Look()))
+
+
+def test_a_worker_killed_while_it_loads_comes_back_with_what_counts(line: ServiceLine) -> None:
+    before, after = [f"p{n}" for n in range(5)], [f"p{n}" for n in range(5, 10)]
+    with line.start("worker") as process:
+        publish(line, before)
+        line.wait_for_verdicts(before)
+        assert command(line, "deploy", str(bundle(line, "2")), "--no-wait").returncode == 0
+        wait_for(lambda: "deployment 1 is checking here" in line.said, 30, "the worker to check")
+        process.signal(signal.SIGKILL)
+        process.wait(10)
+    publish(line, after)
+    with line.start("worker"):
+        line.wait_for_verdicts([*before, *after])
+        listed = command(line, "deployments").stdout
+    verdicts = {verdict.inspection.piece_id: verdict for verdict in line.verdicts()}
+    assert Counter(verdict.inspection.piece_id for verdict in line.verdicts()) == Counter([*before, *after])
+    assert {(verdicts[piece].bundle_version, verdicts[piece].deployment) for piece in before} == {("1", 0)}
+    assert {(verdicts[piece].bundle_version, verdicts[piece].deployment) for piece in after} == {("2", 1)}
+    assert "live: toy 2" in listed
+    assert "worker-1: live 1" in listed
+
+
+def test_a_shadow_judges_beside_the_line_and_a_canary_in_it(line: ServiceLine) -> None:
+    with line.start("serve"):
+        wait_for(lambda: "is mine" in line.said, 60, "the worker to own the line")
+        tried = str(bundle(line, "2"))
+        assert command(line, "deploy", tried, "--shadow").returncode == 0
+        publish(line, ["p0", "p1"])
+        line.wait_for_verdicts(["p0", "p1"])
+        wait_for(lambda: len(line.stored("shadow")) == 2, 10, "the shadow's verdicts")
+        assert command(line, "deploy", tried, "--canary-stations", "st-1").returncode == 0
+        publish(line, ["p2"])
+        line.wait_for_verdicts(["p2"])
+        assert command(line, "rollback").returncode == 0
+        publish(line, ["p3"])
+        line.wait_for_verdicts(["p3"])
+        listed = command(line, "deployments").stdout
+    assert [(v.inspection.piece_id, v.deployment) for v in line.verdicts()] == [
+        ("p0", 0),
+        ("p1", 0),
+        ("p2", 2),
+        ("p3", 0),
+    ]
+    assert [row.partition for row in line.stored("shadow")] == [row.partition for row in line.stored("verdicts")][:2]
+    assert "2: " in listed
+    assert "taken back by 3" in listed
