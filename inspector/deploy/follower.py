@@ -122,7 +122,10 @@ class Follower:
     def _remember(self, place: Place, recipe: Recipe, deployment: Deployment) -> None:
         """What this worker has judged with is not checked again at its restart."""
         word = self._table.words(place).get(self._service.config.worker.name)
-        if word is not None and word.state.live == deployment.number and word.state.engine:
+        if word is None:
+            return
+        self._reports.take_over(place, word.state)
+        if word.state.live == deployment.number and word.state.engine:
             settings = EngineSettings.parse(word.state.engine, self._service.config.worker.threads)
             self._preparer.approve(recipe.name, deployment.digest, settings)
 
@@ -215,9 +218,12 @@ class Follower:
         if fault is None:
             return
         for place in self._places:
-            if self.lineup.posts[place].shadow is not None:
-                self._set(place, replace(self.lineup.posts[place], trial=None))
-                self._refused(place, self._active(place).trial, RefusedError(fault))
+            post = self.lineup.posts[place]
+            if post.shadow is not None:
+                number = post.shadow.number
+                self._set(place, replace(post, trial=None))
+                ended = self._table.deployments.get((place.line, number), Deployment(number=number))
+                self._refused(place, ended, RefusedError(fault))
 
     def _prepare(self, place: Place, recipe: Recipe, deployment: Deployment, posts: Posts | None = None) -> Prepared:
         """Raises RefusedError; GivenUpError for what counts no more, even when all is done: another worker may have

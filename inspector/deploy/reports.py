@@ -23,7 +23,13 @@ class Reports:
         self._log, self._prefix, self._worker, self._comparison = source, prefix, worker, comparison
         self._publisher: Publisher | None = None
         self._last: dict[Place, WorkerState] = {}
+        self._judging: dict[Place, tuple[int, str]] = {}
+        """Deployment and engine; of the last process under this name, as long as nothing judges in this one."""
         self._told_s = 0.0
+
+    def take_over(self, place: Place, state: WorkerState) -> None:
+        """What this worker's predecessor said last is true until something judges here."""
+        self._judging[place] = (state.live, state.engine)
 
     def say(self, place: Place, number: int, phase: WorkerPhase, detail: str, post: Post | None) -> None:
         """`post`: what judges there now; None where nothing does yet."""
@@ -45,7 +51,8 @@ class Reports:
         state = self._last[place]
         state.at_ns = time.time_ns()
         if post is not None:
-            state.live, state.engine = post.live.number, str(post.live.model.settings)
+            self._judging[place] = (post.live.number, str(post.live.model.settings))
+        state.live, state.engine = self._judging.get(place, (0, ""))
         if post is not None and post.trial is not None:
             counts = self._comparison.of(place, post.trial.placed.number)
             state.shadow_equal, state.shadow_different = counts.equal, counts.different

@@ -148,6 +148,22 @@ def test_a_worker_does_not_start_without_what_has_judged(rig: Rig) -> None:
         rig.follower()
 
 
+def test_a_start_that_was_cut_off_does_not_forget_what_has_judged(rig: Rig) -> None:
+    """The first words of a start must not hide that the deployment is proven."""
+    with worker(rig) as follower:
+        rig.deploy("a")
+        look(follower)
+    shelf = rig.folder / "bundles"
+    shelf.rename(rig.folder / "away")
+    for _ in range(2):
+        with pytest.raises(BundleError, match="has judged and cannot"):
+            rig.follower()
+    (rig.folder / "away").rename(shelf)
+    with worker(rig) as follower:
+        assert version_of(follower.lineup.posts[CUP]) == (1, "a")
+    assert rig.gate.asked == ["a"]
+
+
 def test_what_another_worker_refused_meanwhile_is_not_placed(rig: Rig) -> None:
     with worker(rig) as follower:
         changes = rig.deploy("a")
