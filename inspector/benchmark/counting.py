@@ -16,6 +16,8 @@ from inspector.benchmark.peak import Work
 _FLOAT_BYTES = 4
 """Inputs and outputs are float32 in every form."""
 _PRODUCTS = {"Conv", "ConvTranspose", "MatMul", "Gemm"}
+_UNCOUNTED = {"Attention", "DFT", "Einsum", "GRU", "If", "LSTM", "Loop", "RNN", "Scan"}
+"""Hold products too: a graph with one of them would seem to do less than it does."""
 
 
 class CountError(ValueError):
@@ -31,6 +33,9 @@ def work(path: Path, batch: int) -> Work:
     weights = {weight.name: tuple(weight.dims) for weight in graph.initializer}
     values = {value.name: _shape(value) for value in (*graph.input, *graph.output, *graph.value_info)}
     shapes = values | weights
+    for node in graph.node:
+        if node.op_type in _UNCOUNTED:
+            raise CountError(f"{node.op_type} {node.name!r}: its products are not counted")
     flops = sum(_flops(node, shapes) for node in graph.node if node.op_type in _PRODUCTS)
     ports = [shapes[port.name] for port in (*graph.input, *graph.output) if port.name not in weights]
     return Work(flops, sum(map(math.prod, weights.values())), sum(map(math.prod, ports)) * _FLOAT_BYTES)

@@ -110,21 +110,28 @@ def millijoules(joules: Read, run: Run, clock: Callable[[], float] = time.monoto
     return (joules() - before) * 1e3 / num
 
 
-def open_gauge(bundle: LoadedBundle, checkpoint: Path | None) -> Gauge | None:
-    """None without a GPU, or without the bindings by which to reach one. Raises BenchError."""
+def open_gauge(
+    bundle: LoadedBundle, checkpoint: Path | None, load: Callable[[str], object] = importlib.import_module
+) -> Gauge | None:
+    """None without a GPU, or without the bindings by which to reach one. Raises BenchError.
+
+    `load` gives a module of `cuda.bindings` by its name.
+    """
     try:
-        cuda = importlib.import_module("cuda.bindings.runtime")
+        cuda = load("cuda.bindings.runtime")
         capability = find_device(cast(Cuda, cuda)).capability
     except (ImportError, NoDriverError):
         return None
-    rivals: Mapping[str, Rival] = {}
-    if checkpoint is not None:
-        try:
-            from inspector.benchmark.torch_rivals import open_rivals
-        except ModuleNotFoundError as exc:
-            raise BenchError(f"--checkpoint needs {exc.name}; in the checkout, pip install '.[train]'") from exc
-        rivals = open_rivals(checkpoint, bundle.schema)
-    return Gauge(bundle, _peak(cast(CudaAttributes, cuda), capability), _joules(cast(CudaBus, cuda)), rivals)
+    rivals = {} if checkpoint is None else _rivals(checkpoint, bundle)
+    return Gauge(bundle, _peak(cast(CudaAttributes, cuda), capability), _joules(cast(CudaBus, cuda), load), rivals)
+
+
+def _rivals(checkpoint: Path, bundle: LoadedBundle) -> Mapping[str, Rival]:
+    try:
+        from inspector.benchmark.torch_rivals import open_rivals
+    except ModuleNotFoundError as exc:
+        raise BenchError(f"--checkpoint needs {exc.name}; in the checkout, pip install '.[train]'") from exc
+    return open_rivals(checkpoint, bundle.schema)
 
 
 def _peak(cuda: CudaAttributes, capability: str) -> Peak | str:
@@ -134,8 +141,8 @@ def _peak(cuda: CudaAttributes, capability: str) -> Peak | str:
         return str(exc)
 
 
-def _joules(cuda: CudaBus) -> Read | str:
+def _joules(cuda: CudaBus, load: Callable[[str], object]) -> Read | str:
     try:
-        return energy_counter(cast(Nvml, importlib.import_module("cuda.bindings.nvml")), cuda)
+        return energy_counter(cast(Nvml, load("cuda.bindings.nvml")), cuda)
     except (ImportError, EnergyError) as exc:
         return str(exc)

@@ -1,0 +1,58 @@
+"""Ways to run a graph take turns, and are summed up as one works it out by hand."""
+
+import pytest
+
+from inspector.benchmark.timing import Clock, Pace, Timing, inputs_for, interleaved, percentile
+from inspector.engines.engine import Port
+
+
+class FakeTime:
+    """Runs take the milliseconds that they are told to, and half of that in processor time."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.calls: list[str] = []
+        self.clock = Clock(lambda: self.now_s, lambda: self.now_s / 2)
+
+    def run(self, name: str, ms: float) -> None:
+        self.calls.append(name)
+        self.now_s += ms / 1e3
+
+
+def timed(pace: Pace, **ms: float) -> tuple[FakeTime, dict[str, Timing]]:
+    fake = FakeTime()
+    runs = {name: lambda name=name, each=each: fake.run(name, each) for name, each in ms.items()}
+    return fake, interleaved(runs, pace, fake.clock)
+
+
+def test_ways_take_turns_after_warming_up() -> None:
+    fake, found = timed(Pace(min_rounds=3, max_rounds=3, budget_s=0.0, num_warm_ups=1), fast=1, slow=4)
+    assert fake.calls == ["fast", "slow"] * 4
+    assert found["slow"].median_ms == pytest.approx(4)
+    assert found["slow"].median_cpu_ms == pytest.approx(2)
+    assert len(found["fast"].wall_ms) == 3
+
+
+@pytest.mark.parametrize(
+    ("ms", "rounds"),
+    [(1.0, 30), (110.0, 10), (1000.0, 5)],
+    ids=["the most rounds end it", "the budget ends it", "the fewest rounds are done whatever they take"],
+)
+def test_rounds_are_as_many_as_the_budget_allows(ms: float, rounds: int) -> None:
+    _, found = timed(Pace(min_rounds=5, max_rounds=30, budget_s=1.0, num_warm_ups=0), only=ms)
+    assert len(found["only"].wall_ms) == rounds
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "expected"),
+    [([5.0], 99, 5.0), ([1, 2, 3], 50, 2.0), ([4, 1, 3, 2], 50, 2.5), (range(1, 102), 95, 96.0), ([0, 10], 95, 9.5)],
+)
+def test_percentiles_lie_between_neighbours(values: list[float], share: float, expected: float) -> None:
+    assert percentile(values, share) == pytest.approx(expected)
+
+
+def test_inputs_fill_every_port_and_all_experts_are_present() -> None:
+    found = inputs_for([Port("tokens_a", (None, 2, 3)), Port("present", (None, 4))], batch=5)
+    assert {name: array.shape for name, array in found.items()} == {"tokens_a": (5, 2, 3), "present": (5, 4)}
+    assert found["tokens_a"].std() > 0.5
+    assert (found["present"] == 1).all()
