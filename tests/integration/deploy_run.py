@@ -33,8 +33,8 @@ from tests.integration.fault_run import Line, Options, broker_for
 from tests.integration.faults import ROOT, WorkerProcess, wait_for
 
 WORKERS = ("worker-1", "worker-2")
-FULL = ("a", "b", "a", "back", "b", "a", "b", "a", "back", "b", "a", "b")
-"""Ten deployments of two bundles in turn, and two roll-backs among them."""
+FULL = ("v1", "v2", "v3", "back", "v4", "v5", "v6", "v7", "back", "v8", "v9", "v10")
+"""Ten deployments, each of a bundle that no worker has checked before, and two roll-backs among them."""
 SHORT = ("a", "back", "b", "spoiled", "a")
 LEAD_S = 3.0
 """After the publisher's start the first piece comes in about this long."""

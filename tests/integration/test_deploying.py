@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from inspector.bundle.schema import SignalInput
+from inspector.client import Client
 from tests.bundles import Toy, edit_manifest, write_toy_bundle
 from tests.integration.deploy_run import SHORT, Options, run
 from tests.integration.faults import ROOT, wait_for
-from tests.integration.service_line import NUM_SAMPLES, RATE_HZ, Look, ServiceLine
+from tests.integration.service_line import LINE, NUM_SAMPLES, PRODUCT, RATE_HZ, STATION, Look, ServiceLine, answers
 
 LOGS = ["embedded", pytest.param("kafka", marks=pytest.mark.broker)]
 SPOILED = 1 + SHORT.index("spoiled")
@@ -49,7 +50,7 @@ def bundle(line: ServiceLine, version: str) -> Path:
 def command(line: ServiceLine, *words: str) -> "subprocess.CompletedProcess[str]":
     config = str(line.folder / "service.toml")
     line_of_words = [sys.executable, "-m", "inspector", "--log-level", "error", *words, "--config", config]
-    return subprocess.run(line_of_words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(line_of_words, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
 
 
 def publish(line: ServiceLine, pieces: list[str]) -> None:
@@ -63,7 +64,7 @@ def test_a_worker_killed_while_it_loads_comes_back_with_what_counts(line: Servic
         publish(line, before)
         line.wait_for_verdicts(before)
         assert command(line, "deploy", str(bundle(line, "2")), "--no-wait").returncode == 0
-        wait_for(lambda: "deployment 1 is checking here" in line.said, 30, "the worker to check")
+        wait_for(lambda: "deployment 1 is checking here" in line.said, 60, "the worker to check")
         process.signal(signal.SIGKILL)
         process.wait(10)
     publish(line, after)
@@ -76,6 +77,18 @@ def test_a_worker_killed_while_it_loads_comes_back_with_what_counts(line: Servic
     assert {(verdicts[piece].bundle_version, verdicts[piece].deployment) for piece in after} == {("2", 1)}
     assert "live: toy 2" in listed
     assert "worker-1: live 1" in listed
+
+
+def test_a_gateway_without_a_worker_follows_too(tmp_path: Path) -> None:
+    line = ServiceLine.make(tmp_path)
+    with line.start("gateway") as process, Client(line.address) as client:
+        wait_for(lambda: process.has_ended or answers(client), 60, "the gateway to answer")
+        done = command(line, "deploy", str(bundle(line, "2")))
+        assert "no worker has reported within a minute" in done.stdout
+        wait_for(lambda: client.inspect(Look().request("p")).deployment == 1, 120, "the gateway to switch")
+        verdict, model = client.inspect(Look().request("p")), client.model(LINE, STATION, PRODUCT)
+    assert (verdict.bundle_version, model.bundle_version, model.deployment) == ("2", "2", 1)
+    assert verdict.bundle_digest == model.bundle_digest != ""
 
 
 def test_a_shadow_judges_beside_the_line_and_a_canary_in_it(line: ServiceLine) -> None:
