@@ -4,6 +4,7 @@ Imported only where a checkpoint and a GPU are at hand. Fed from host memory and
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -23,7 +24,6 @@ class Rival:
 
     def __init__(self, module: nn.Module, names: Sequence[str], device: str = "cuda") -> None:
         self._module, self._names, self._device = module.eval().to(device), names, device
-        self._compiled = torch.compile(self._module, dynamic=False)
 
     def eager(self, inputs: Mapping[str, Array], precision: Precision) -> list[Array]:
         return self._run(self._module, inputs, precision)
@@ -31,6 +31,10 @@ class Rival:
     def compiled(self, inputs: Mapping[str, Array], precision: Precision) -> list[Array]:
         """Compiled at the first call for each batch size."""
         return self._run(self._compiled, inputs, precision)
+
+    @cached_property
+    def _compiled(self) -> Module:
+        return torch.compile(self._module, dynamic=False)
 
     def _run(self, call: Module, inputs: Mapping[str, Array], precision: Precision) -> list[Array]:
         """FP16 by autocast, which stands for INT8 too: torch has none of it on a GPU."""

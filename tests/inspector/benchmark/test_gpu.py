@@ -1,0 +1,117 @@
+"""Columns that need a GPU hold figures where there is one, and the reason where there is none."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from inspector.benchmark.artefacts import Artefact
+from inspector.benchmark.gpu import Gauge, GpuFigures, millijoules, open_gauge
+from inspector.benchmark.peak import Peak
+from inspector.benchmark.timing import Timing
+from inspector.bundle.load import load
+from inspector.engines.engine import Array, EngineSettings
+from tests.bundles import write_toy_bundle
+from tests.inspector.benchmark.gpu_properties import GpuProperties, StandInNvml, l4
+from tests.standins.cuda import Faults
+
+
+class Torch:
+    """A rival that notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def eager(self, inputs: Mapping[str, Array], precision: str) -> None:
+        self.asked.append(f"eager {precision}")
+
+    def compiled(self, inputs: Mapping[str, Array], precision: str) -> None:
+        self.asked.append(f"compiled {precision}")
+
+
+def own(label: str) -> Artefact:
+    settings = EngineSettings.parse(label)
+    return Artefact("mic-ear", settings, settings, "ear", 1)
+
+
+def timing(ms: float) -> Timing:
+    return Timing([ms], [ms])
+
+
+def gauge(folder: Path, **changes: object) -> Gauge:
+    bundle = load(write_toy_bundle(folder / "toy"))
+    peak = Peak({"fp32": 1e3, "fp16": 1e3, "int8": 1e3}, 1e3)
+    return Gauge(**({"bundle": bundle, "peak": peak, "joules": "NVML is silent", "rivals": {}} | changes))
+
+
+def absent(name: str) -> object:
+    raise ImportError(name)
+
+
+@pytest.mark.parametrize("library", [absent, lambda name: GpuProperties(Faults(no_driver=True))])
+def test_without_a_gpu_there_is_no_gauge(tmp_path: Path, library: object) -> None:
+    assert callable(library)
+    assert open_gauge(load(write_toy_bundle(tmp_path / "toy")), None, library) is None
+
+
+def test_with_one_its_peak_and_its_energy_are_read(tmp_path: Path) -> None:
+    libraries = {"cuda.bindings.runtime": l4(), "cuda.bindings.nvml": StandInNvml([5000, 7500])}
+    found = open_gauge(load(write_toy_bundle(tmp_path / "toy")), None, libraries.__getitem__)
+    assert found is not None
+    assert isinstance(found.peak, Peak)
+    assert callable(found.joules)
+    assert found.joules() == 7.5
+
+
+@pytest.mark.parametrize(
+    ("cuda", "nvml", "peak", "joules"),
+    [
+        (GpuProperties(Faults(capability=(6, 1))), StandInNvml([1]), "compute capability 6.1 has no figures", None),
+        (l4(), StandInNvml(), None, "NVML does not give it: Not Supported"),
+    ],
+)
+def test_what_it_does_not_tell_is_said(
+    tmp_path: Path, cuda: object, nvml: object, peak: str | None, joules: str | None
+) -> None:
+    libraries = {"cuda.bindings.runtime": cuda, "cuda.bindings.nvml": nvml}
+    found = open_gauge(load(write_toy_bundle(tmp_path / "toy")), None, libraries.__getitem__)
+    assert found is not None
+    assert str(found.peak).startswith(peak or "Peak(")
+    assert joules in (None, found.joules)
+
+
+def test_an_engine_on_the_gpu_is_compared_with_torch_and_with_the_peak(tmp_path: Path) -> None:
+    """The ear has neither products nor weights: what counts is 16 samples in, and 2 + 3 + 16 numbers out."""
+    timings = {own("tensorrt/int8").key: timing(500), "torch/fp16": timing(1500), "torch.compile/fp16": timing(750)}
+    found = gauge(tmp_path).figures(own("tensorrt/int8"), 1, lambda: None, timings)
+    assert (found.torch_eager, found.torch_compile, found.energy_mj) == (3.0, 1.5, "NVML is silent")
+    assert found.roofline == pytest.approx(4 * (16 + 2 + 3 + 16) / 1e3 / 0.5)
+
+
+def test_without_a_checkpoint_nothing_is_said_of_torch(tmp_path: Path) -> None:
+    engine = own("tensorrt/fp32")
+    found = gauge(tmp_path, peak="not known").figures(engine, 1, lambda: None, {engine.key: timing(1)})
+    assert found == GpuFigures("needs --checkpoint", "needs --checkpoint", "not known", "NVML is silent")
+
+
+def test_engines_on_the_cpu_have_no_share_in_it(tmp_path: Path) -> None:
+    found = gauge(tmp_path).figures(own("onnx/fp32"), 1, lambda: None, {})
+    assert found == GpuFigures.none("runs on the CPU")
+
+
+def test_torch_runs_at_the_precisions_of_the_engines_on_the_gpu(tmp_path: Path) -> None:
+    rival = Torch()
+    found = gauge(tmp_path, rivals={"mic-ear": rival}).runs(
+        [own(label) for label in ("onnx/int8", "tensorrt/fp16", "tensorrt/int8", "tensorrt/fp32")], {}
+    )
+    assert sorted(found) == ["torch.compile/fp16", "torch.compile/fp32", "torch/fp16", "torch/fp32"]
+    for run in found.values():
+        run()
+    assert sorted(rival.asked) == ["compiled fp16", "compiled fp32", "eager fp16", "eager fp32"]
+
+
+def test_energy_is_of_a_burst_of_runs() -> None:
+    joules, seconds = iter([10.0, 13.0]), iter([0.0, 0.5, 1.0, 1.5, 2.5])
+    runs = list[int]()
+    assert millijoules(lambda: next(joules), lambda: runs.append(1), lambda: next(seconds)) == 1000.0
+    assert len(runs) == 3

@@ -1,0 +1,32 @@
+"""Torch's modules run as engines are run: fed from host memory, emptied into it. On the CPU, for want of a GPU."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inspector.bundle.load import load
+from tests.bundles import write_toy_bundle
+
+torch = pytest.importorskip("torch", reason="the training half is not installed")
+pytestmark = pytest.mark.train
+
+from inspector.benchmark.artefacts import BenchError  # noqa: E402
+from inspector.benchmark.torch_rivals import Rival, open_rivals  # noqa: E402
+
+
+class Double(torch.nn.Module):
+    def forward(self, first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return first * 2, first - second
+
+
+def test_inputs_go_in_by_their_order_and_all_outputs_come_back() -> None:
+    inputs = {"b": np.ones((2, 3), np.float32), "a": np.full((2, 3), 4, np.float32)}
+    doubled, rest = Rival(Double(), ["a", "b"], "cpu").eager(inputs, "fp32")
+    assert (doubled == 8).all()
+    assert (rest == 3).all()
+
+
+def test_a_checkpoint_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="inspector train --checkpoint"):
+        open_rivals(tmp_path / "nothing", load(write_toy_bundle(tmp_path / "toy")).schema)
