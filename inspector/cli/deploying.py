@@ -84,6 +84,8 @@ def _wish(shadow: bool, canary: float | None, stations: str | None, reason: str)
     if shadow:
         return Wish(DeploymentMode.DEPLOYMENT_MODE_SHADOW, reason=reason)
     named = tuple(name.strip() for name in (stations or "").split(",") if name.strip())
+    if stations is not None and not named:
+        raise click.UsageError(f"--canary-stations {stations!r} names no station; write A,B")
     if canary is not None or named:
         return Wish(DeploymentMode.DEPLOYMENT_MODE_CANARY, canary or 0.0, named, reason)
     return Wish(reason=reason)

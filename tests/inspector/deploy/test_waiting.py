@@ -4,12 +4,12 @@ from contextlib import closing
 
 import pytest
 
-from inspector.deploy.control import read_control, worker_output
+from inspector.deploy.control import read_control
 from inspector.deploy.orders import Change, OrderError
 from inspector.deploy.waiting import RefusedByError, await_workers
 from protos.inspection.v1.control_pb2 import WorkerPhase, WorkerState
-from streams.records import Topics
 from tests.inspector.deploy.toys import CUP, Rig
+from tests.inspector.deploy.toys import say as tell
 
 LIVE, CHECKING, REFUSED = (
     WorkerPhase.WORKER_PHASE_LIVE,
@@ -19,9 +19,7 @@ LIVE, CHECKING, REFUSED = (
 
 
 def say(rig: Rig, worker: str, deployment: int, phase: WorkerPhase, detail: str = "") -> None:
-    state = WorkerState(worker=worker, recipe="cup", deployment=deployment, phase=phase, detail=detail)
-    with closing(rig.log.publisher()) as publisher:
-        publisher.publish([worker_output(Topics("inspection", "l1"), state)])
+    tell(rig, WorkerState(worker=worker, recipe="cup", deployment=deployment, phase=phase, detail=detail))
 
 
 def wait(rig: Rig, changes: list[Change], told: list[str] | None = None) -> int:

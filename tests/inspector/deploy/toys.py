@@ -1,6 +1,7 @@
 """A service on an embedded log with toy bundles to deploy, and a follower that is driven by hand."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 
@@ -10,13 +11,15 @@ from inspector.config.opening import open_log
 from inspector.config.service import Service, load_service
 from inspector.deploy.check import Answer
 from inspector.deploy.checking import Patience, RefusedError
-from inspector.deploy.control import ControlTable, places_of, read_control
+from inspector.deploy.control import ControlTable, places_of, read_control, worker_output
 from inspector.deploy.follower import Follower
 from inspector.deploy.lineup import Place, Post
 from inspector.deploy.metrics import DeployMetrics
 from inspector.deploy.orders import Change, Orders, Wish, recipe_of
 from inspector.deploy.reports import Reports
 from inspector.deploy.shadow import Comparison
+from protos.inspection.v1.control_pb2 import WorkerState
+from streams.records import Topics
 from tests.bundles import Toy, edit_manifest, write_toy_bundle
 
 CONFIG = """
@@ -93,6 +96,12 @@ class Rig:
     def refused(self) -> float:
         labels = {"line": "l1", "recipe": "cup"}
         return self.registry.get_sample_value("inspector_deploy_refused_total", labels) or 0.0
+
+
+def say(rig: Rig, state: WorkerState) -> None:
+    """What a worker would tell the control topic."""
+    with closing(rig.log.publisher()) as publisher:
+        publisher.publish([worker_output(Topics("inspection", "l1"), state)])
 
 
 def look(follower: Follower) -> Post:

@@ -1,0 +1,83 @@
+"""`inspector deploy`, `rollback` and `deployments` as people call them; what a worker says stands in the log before."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from inspector.cli.deploying import deploy, deployments, rollback
+from protos.inspection.v1.control_pb2 import WorkerPhase, WorkerState
+from tests.inspector.deploy.toys import CUP, Rig, say
+
+LIVE, REFUSED = WorkerPhase.WORKER_PHASE_LIVE, WorkerPhase.WORKER_PHASE_REFUSED
+
+
+def called(rig: Rig, *words: str) -> Result:
+    command = {"deploy": deploy, "rollback": rollback, "deployments": deployments}[words[0]]
+    return CliRunner().invoke(command, [*words[1:], "--config", str(rig.service.path)])
+
+
+def test_deploying_ends_when_every_worker_follows(rig: Rig) -> None:
+    say(rig, WorkerState(worker="w1", recipe="cup", deployment=1, phase=LIVE, detail="fits"))
+    done = called(rig, "deploy", str(rig.bundle("a")), "--reason", "new light")
+    assert done.exit_code == 0
+    assert done.output.splitlines()[1:] == ["l1 w1: live: fits", "done: 1 worker(s) follow"]
+    listed = called(rig, "deployments").output.splitlines()
+    assert "(new light): live: toy a (" in listed[0]
+    assert listed[0].endswith("): live now")
+    assert listed[1].startswith("l1 cup w1: live 1 (fits); judges with its own bundle on ")
+
+
+def test_what_a_worker_refuses_is_taken_back(rig: Rig) -> None:
+    say(rig, WorkerState(worker="w1", recipe="cup", deployment=1, phase=REFUSED, detail="7 decisions flip"))
+    done = called(rig, "deploy", str(rig.bundle("a")))
+    assert done.exit_code == 1
+    assert "w1 refuses deployment 1: 7 decisions flip" in done.output
+    assert done.output.endswith("it is taken back, and the line goes on with what it had\n")
+    rig.orders()
+    assert not rig.table.active[CUP].HasField("live")
+    assert "withdrawn: w1 refuses deployment 1: 7 decisions flip" in called(rig, "deployments").output
+
+
+def test_without_waiting_the_record_is_left_to_the_workers(rig: Rig) -> None:
+    say(rig, WorkerState(worker="w1", recipe="cup", deployment=1, phase=REFUSED))
+    done = called(rig, "deploy", str(rig.bundle("a")), "--no-wait", "--canary", "0.25")
+    assert (done.exit_code, len(done.output.splitlines())) == (0, 1)
+    assert ", 25.0% of the inspections" in done.output
+
+
+def test_a_roll_back_says_what_judges_again(rig: Rig) -> None:
+    called(rig, "deploy", str(rig.bundle("a")))
+    done = called(rig, "rollback")
+    assert done.output.splitlines() == [
+        "deployment 2 on l1: live: the bundle that the recipe names, takes back deployment 1",
+        "no worker has reported within a minute: the record stands, and workers take it when they start",
+    ]
+    assert "its own bundle judges" in called(rig, "rollback").output
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--shadow", "--canary", "0.5"), 2, "exclude each other"),
+        (("--canary", "0.1", "--canary-stations", "st-1"), 2, "exclude each other"),
+        (("--canary", "0"), 2, "0<x<=1"),
+        (("--canary-stations", ","), 2, "names no station"),
+        (("--recipe", "lid"), 1, "names 0 of cup; choose one with --recipe"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_written(
+    rig: Rig, words: tuple[str, ...], code: int, said: str
+) -> None:
+    done = called(rig, "deploy", str(rig.bundle("a")), *words)
+    assert done.exit_code == code
+    assert said in done.output
+    assert not (rig.folder / "bundles").exists()
+
+
+def test_a_bundle_that_is_not_whole_is_not_deployed(rig: Rig, tmp_path: Path) -> None:
+    (rig.bundle("a") / "head.onnx").unlink()
+    done = called(rig, "deploy", str(rig.bundle("a")))
+    assert done.exit_code == 1
+    assert "file 'head.onnx' cannot be read" in done.output
+    assert not (tmp_path / "bundles").exists()
