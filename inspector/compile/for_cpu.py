@@ -7,6 +7,7 @@ in the whole routed system beside those already taken.
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ import onnx
 import onnxruntime as ort
 from onnx import ModelProto
 
+from inspector.benchmark.timing import Pace, interleaved
 from inspector.bundle.schema import Expert
 from inspector.compile.checking import check_graphs, standing
 from inspector.compile.feeds import feeds
@@ -21,7 +23,6 @@ from inspector.compile.graph import read_graph, share_quantised
 from inspector.compile.job import NO_PRODUCT, Form, Job, Made, RefusedError
 from inspector.compile.omissions import OMISSIONS, Omission, fewest_flips
 from inspector.compile.quantise import Feed, quantisable, quantise
-from inspector.compile.timing import interleaved_ms
 from inspector.engines.engine import EngineSettings
 from inspector.engines.factory import check_installed, open_engine
 from inspector.engines.forms import parts
@@ -29,6 +30,7 @@ from inspector.parity.report import ParityReport, passed
 
 FASTER = 1.05
 """Times FP32's speed: below it, a difference is the machine's mood."""
+PACE = Pace(min_rounds=40)
 
 
 class Tried(NamedTuple):
@@ -113,7 +115,8 @@ class _Trial:
         """Of this graph in FP32's, as the line would run both: one piece, one thread."""
         settings = EngineSettings(self.job.wish.engine)
         exported = self.job.bundle.path(self.expert.file)
-        engines = [open_engine(graph, settings) for graph in (path, exported)]
-        int8_ms, fp32_ms = interleaved_ms(engines, self.inputs[0])
+        engines = {name: open_engine(graph, settings) for name, graph in (("int8", path), ("fp32", exported))}
+        times = interleaved({name: partial(engine.run, self.inputs[0]) for name, engine in engines.items()}, PACE)
+        int8_ms, fp32_ms = times["int8"].median_cpu_ms, times["fp32"].median_cpu_ms
         ratio = fp32_ms / int8_ms
         return ratio, f"{int8_ms:.3g} ms in INT8, {fp32_ms:.3g} ms in FP32 ({ratio:.2f} x)"

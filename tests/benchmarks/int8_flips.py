@@ -1,0 +1,99 @@
+"""Counts the decisions on test pieces that INT8 changes, after `inspector compile` chose graphs on calibration pieces.
+
+    python -m tests.benchmarks.int8_flips BUNDLE=MANIFEST [BUNDLE=MANIFEST ...] [--engine onnx]
+
+A bundle without a parity set gets one of up to 300 calibration pieces, with ONNX Runtime in FP32 for an oracle. Bundles
+are copied, and stay as they are. The last line pools all test pieces.
+"""
+
+import argparse
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import cast
+
+from fusion.certificate import rate_below
+from inspector.bundle.load import LoadedBundle, load
+from inspector.bundle.schema import CompiledFor
+from inspector.compile.compiling import compile_bundle
+from inspector.compile.job import CompileError, Wish
+from inspector.engines.engine import EngineSettings
+from inspector.evaluation.observations import observe
+from inspector.manifest import PieceRow, read_manifest
+from inspector.model import Model, open_model
+from inspector.parity.content import ENOUGH_PIECES, About
+from inspector.parity.judging import MAX_BATCH, Judgement, judge
+from inspector.parity.writing import Judged, add_set
+from streams.observation import Observation
+
+
+def judged(model: Model, root: Path, rows: Sequence[PieceRow]) -> Iterator[tuple[PieceRow, Observation, Judgement]]:
+    for start in range(0, len(rows), MAX_BATCH):
+        batch = rows[start : start + MAX_BATCH]
+        pieces = [observe(root, row) for row in batch]
+        yield from zip(batch, pieces, judge(model, pieces), strict=True)
+
+
+def with_parity_set(folder: Path, manifest: Path) -> LoadedBundle:
+    bundle = load(folder)
+    if bundle.schema.parity_set is None:
+        rows = read_manifest(manifest, "calibration")
+        chosen = rows[:: max(1, len(rows) // ENOUGH_PIECES)][:ENOUGH_PIECES]
+        model = open_model(bundle, EngineSettings("onnx"))
+        pieces = [Judged(piece, row.label, found.said) for row, piece, found in judged(model, manifest.parent, chosen)]
+        about = About(
+            bundle=bundle.schema.name,
+            version=bundle.schema.version,
+            oracle="ONNX Runtime",
+            seed=0,
+            num_calibration=len(rows),
+            num_nearest=0,
+        )
+        add_set(bundle, about, pieces)
+    return load(folder)
+
+
+def flips(bundle: LoadedBundle, engine: CompiledFor, manifest: Path) -> tuple[int, int, int]:
+    """Test pieces, decisions that flip, and defective pieces among these that PASS now."""
+    rows = read_manifest(manifest, "test")
+    full, eighth = (
+        open_model(bundle, settings) for settings in (EngineSettings("onnx"), EngineSettings(engine, precision="int8"))
+    )
+    before = [found.said.decision for _, _, found in judged(full, manifest.parent, rows)]
+    after = [found.said.decision for _, _, found in judged(eighth, manifest.parent, rows)]
+    changed = [(row, now) for row, old, now in zip(rows, before, after, strict=True) if old != now]
+    return len(rows), len(changed), sum(row.label == "nok" and now == "PASS" for row, now in changed)
+
+
+def compiled(folder: Path, engine: CompiledFor, manifest: Path) -> LoadedBundle | None:
+    """None where INT8 brings nothing, with the reasons printed."""
+    try:
+        form, _ = compile_bundle(with_parity_set(folder, manifest), Wish(engine, "int8"), lambda part, doing: None)
+    except CompileError as exc:
+        print(f"{folder.name}: {exc}", flush=True)
+        return None
+    print("\n".join(f"{folder.name}: {g.part} {g.precision}: {g.why}" for g in form.graphs), flush=True)
+    return load(folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pairs", nargs="+", metavar="BUNDLE=MANIFEST")
+    parser.add_argument("--engine", choices=["onnx", "openvino"], default="onnx")
+    options = parser.parse_args()
+    total, flipped, passed = 0, 0, 0
+    with tempfile.TemporaryDirectory(prefix="inspector-flips-") as scratch:
+        for pair in options.pairs:
+            source, manifest = map(Path, pair.split("="))
+            folder = shutil.copytree(source, Path(scratch, source.name))
+            bundle = compiled(folder, cast(CompiledFor, options.engine), manifest)
+            found = flips(bundle, cast(CompiledFor, options.engine), manifest) if bundle is not None else (0, 0, 0)
+            print(f"{folder.name}: {found[1]} of {found[0]} test pieces flip, {found[2]} new PASS", flush=True)
+            total, flipped, passed = total + found[0], flipped + found[1], passed + found[2]
+    bound = rate_below(total, flipped, 0.95) if total else 1.0
+    print(f"pooled: {flipped} of {total} flip, {passed} new PASS; at most {bound:.2%} of decisions flip, at 95 %")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""A compiled form enters a bundle whole or not at all, and leaves no file of the one that it replaces."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from inspector.bundle import files as files_module
+from inspector.bundle.load import BundleError, LoadedBundle, load
+from inspector.bundle.schema import Compiled
+from inspector.compile import adding
+from inspector.compile.adding import add_form
+from inspector.compile.job import Form, Made, Wish
+from inspector.parity.report import ParityReport
+from tests.bundles import edit_manifest, write_toy_bundle
+
+REPORT = ParityReport(
+    bundle="toy 1", engine="onnx/int8", num_pieces=10, num_calibration=10, max_difference=0.25, changes=()
+)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> LoadedBundle:
+    return load(write_toy_bundle(tmp_path / "toy"))
+
+
+def form(scratch: Path, content: str, suffix: str = ".onnx") -> Form:
+    """Two graphs of four are new."""
+    made = []
+    for part in ("top-thumb", "mic-ear"):
+        path = scratch / f"{part}{suffix}"
+        path.write_text(f"{part} {content}")
+        made.append(Made(part, path, "int8", 1.234, 0.5))
+    made.append(Made("head", None, "fp32", 0.0, why="too small"))
+    return Form("compiler 1", (), (1, 2), tuple(made), REPORT)
+
+
+def compiled_files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if "-int8-" in path.name or "-fp16-" in path.name}
+
+
+def names(compiled: Compiled) -> set[str]:
+    return {graph.file for graph in compiled.graphs if graph.part != "head"}
+
+
+def test_a_form_is_listed_with_its_files_and_their_hashes(tmp_path: Path, bundle: LoadedBundle) -> None:
+    compiled = add_form(bundle, Wish("onnx", "int8"), form(tmp_path, "a"))
+    found = load(bundle.folder)
+    assert found.schema.compiled == (compiled,)
+    assert all(not found.file_fault(graph.file) for graph in compiled.graphs)
+    assert compiled_files(bundle.folder) == names(compiled)
+    assert compiled.graphs[0].num_bytes == len("top-thumb a")
+    assert (compiled.graphs[2].file, compiled.graphs[2].why) == ("head.onnx", "too small")
+    assert compiled.parity == REPORT.parity()
+
+
+def test_what_onnx_runtime_counted_is_not_said_of_tensorrt(tmp_path: Path, bundle: LoadedBundle) -> None:
+    assert add_form(bundle, Wish("tensorrt", "fp16"), form(tmp_path, "a", ".engine")).parity is None
+
+
+def test_compiling_again_replaces_the_entry_and_its_files_and_no_other(tmp_path: Path, bundle: LoadedBundle) -> None:
+    other = add_form(bundle, Wish("tensorrt", "fp16"), form(tmp_path, "a", ".engine"))
+    add_form(bundle, Wish("onnx", "int8"), form(tmp_path, "b"))
+    newest = add_form(bundle, Wish("onnx", "int8"), form(tmp_path, "c"))
+    assert load(bundle.folder).schema.compiled == (other, newest)
+    assert compiled_files(bundle.folder) == names(other) | names(newest)
+    assert set(load(bundle.folder).schema.files) >= names(other) | names(newest)
+
+
+@pytest.mark.parametrize("last", [0, 1, 2])
+def test_a_crash_leaves_the_old_bundle_and_the_next_form_tidies_up(
+    tmp_path: Path, bundle: LoadedBundle, monkeypatch: pytest.MonkeyPatch, last: int
+) -> None:
+    wish = Wish("onnx", "int8")
+    old = add_form(bundle, wish, form(tmp_path, "a"))
+    before = load(bundle.folder).digest
+    replaced = []
+
+    def replace(path: Path, content: bytes, whole=files_module.replace_file) -> None:
+        if len(replaced) == last:
+            path.with_name(f"{path.name}.part").write_bytes(content[: len(content) // 2])
+            raise KeyboardInterrupt
+        replaced.append(path.name)
+        whole(path, content)
+
+    with monkeypatch.context() as patch:
+        for module in (adding, files_module):
+            patch.setattr(module, "replace_file", replace)
+        with pytest.raises(KeyboardInterrupt):
+            add_form(bundle, wish, form(tmp_path, "b"))
+    found = load(bundle.folder)
+    assert (found.digest, found.schema.compiled) == (before, (old,))
+    assert all(not found.file_fault(name) for name in names(old))
+    newest = add_form(bundle, wish, form(tmp_path, "c"))
+    assert compiled_files(bundle.folder) == names(newest)
+
+
+def test_a_copy_leaves_the_bundle_as_it_was(tmp_path: Path, bundle: LoadedBundle) -> None:
+    out = tmp_path / "copies/box"
+    compiled = add_form(bundle, Wish("onnx", "int8"), form(tmp_path, "a"), out)
+    assert load(out).schema.compiled == (compiled,)
+    assert load(bundle.folder).digest == bundle.digest
+    assert not compiled_files(bundle.folder)
+    with pytest.raises(BundleError, match="exists; name a folder that does not"):
+        add_form(bundle, Wish("onnx", "int8"), form(tmp_path, "b"), out)
+
+
+def test_another_bundle_that_was_put_there_meanwhile_is_left_alone(tmp_path: Path, bundle: LoadedBundle) -> None:
+    shutil.copyfile(bundle.folder / "full.onnx", bundle.folder / "thumb.onnx")
+    files = dict(bundle.schema.files)
+    edit_manifest(bundle.folder, {"files": files | {"thumb.onnx": files["full.onnx"]}})
+    with pytest.raises(BundleError, match="another bundle was put there meanwhile"):
+        add_form(bundle, Wish("onnx", "int8"), form(tmp_path, "a"))
+    assert not compiled_files(bundle.folder)

@@ -1,0 +1,70 @@
+"""An expert is kept in INT8 only where it is faster so and the line decides as before."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import onnxruntime as ort
+import pytest
+
+from inspector.benchmark.timing import Pace, Run, Timing
+from inspector.compile import for_cpu
+from inspector.compile.for_cpu import compile_for_cpu
+from inspector.compile.job import RefusedError, Wish
+from inspector.compile.quantise import quantise
+from tests.inspector.compile.jobs import NUM_PIECES, demo_job, spoiled
+
+
+@pytest.fixture
+def speeds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Milliseconds that INT8 takes in one trial after another, the last for all further ones; FP32 takes 3."""
+    found = [1.0]
+
+    def measured(runs: Mapping[str, Run], pace: Pace) -> dict[str, Timing]:
+        times = {"int8": found.pop(0) if len(found) > 1 else found[0], "fp32": 3.0}
+        return {name: Timing([times[name]], [times[name]]) for name in runs}
+
+    monkeypatch.setattr(for_cpu, "interleaved", measured)
+    return found
+
+
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_what_is_faster_and_decides_as_before_is_kept(tmp_path: Path, speeds: list[float], engine: str) -> None:
+    form = compile_for_cpu(demo_job(tmp_path / "scratch", Wish(engine, "int8")))
+    assert [(made.part, made.precision) for made in form.graphs] == [
+        ("top-scout", "int8"), ("top-full", "int8"), ("mic-scout", "int8"), ("head", "fp32")
+    ]  # fmt: skip
+    assert form.compiler == f"onnxruntime {ort.__version__}"
+    assert form.report.engine == f"{engine}/int8"
+    assert (form.report.num_pieces, len(form.report.new_passes)) == (NUM_PIECES, 0)
+    assert "1 ms in INT8, 3 ms in FP32 (3.00 x)" in form.graphs[0].why
+    assert 0 < (form.graphs[0].quantised or 0) < 1
+
+
+def test_what_is_slower_stays_as_exported_and_says_the_two_figures(tmp_path: Path, speeds: list[float]) -> None:
+    speeds[:] = [4.0, 4.0, 4.0, 4.0, 1.0]  # top-full, the dearest, is first, and has four trials.
+    form = compile_for_cpu(demo_job(tmp_path / "scratch", Wish("onnx", "int8")))
+    full = form.graphs[1]
+    assert (full.part, full.path, full.precision) == ("top-full", None, "fp32")
+    assert full.why == "is no faster so: 4 ms in INT8, 3 ms in FP32 (0.75 x)"
+    assert [made.precision for made in form.graphs] == ["int8", "fp32", "int8", "fp32"]
+
+
+def test_where_no_graph_is_worth_it_nothing_is_added(tmp_path: Path, speeds: list[float]) -> None:
+    speeds[:] = [2.9]
+    with pytest.raises(
+        RefusedError, match=r"onnx/int8: no graph is worth it, and nothing is added:\n  top-scout is no"
+    ):
+        compile_for_cpu(demo_job(tmp_path / "scratch", Wish("onnx", "int8")))
+
+
+def test_spoiled_scales_are_refused_by_the_gate(
+    tmp_path: Path, speeds: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(for_cpu, "quantise", lambda *arguments: spoiled(quantise(*arguments)))
+    with pytest.raises(RefusedError) as found:
+        compile_for_cpu(demo_job(tmp_path / "scratch", Wish("onnx", "int8")))
+    lines = str(found.value).splitlines()[1:]
+    assert [line.split()[0] for line in lines] == ["top-scout", "top-full", "mic-scout", "head"]
+    for line in lines[:3]:
+        assert re.search(rf"decides otherwise: \d+ of {NUM_PIECES} decisions flip \(1 may\): s1-.*\(3\.00 x\)$", line)

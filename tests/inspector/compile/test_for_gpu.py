@@ -1,0 +1,39 @@
+"""What TensorRT is handed has passed the gate; what fails names graph and operator; the bundle stays as it was."""
+
+from pathlib import Path
+
+import pytest
+
+from inspector.compile import for_gpu
+from inspector.compile.for_gpu import compile_for_gpu
+from inspector.compile.job import CompileError, RefusedError, Wish
+from inspector.compile.quantise import quantise
+from inspector.engines.engine_file import header_fault
+from inspector.engines.tensorrt_build import RTX_TARGETS
+from tests.inspector.compile.jobs import NUM_PIECES, demo_job, spoiled
+
+
+def test_all_graphs_are_built_from_what_passed(tmp_path: Path) -> None:
+    form = compile_for_gpu(demo_job(tmp_path / "scratch", Wish("tensorrt", "int8", max_batch=6)))
+    assert [(made.part, made.precision) for made in form.graphs] == [
+        ("top-scout", "int8"), ("top-full", "int8"), ("mic-scout", "int8"), ("head", "fp32")
+    ]  # fmt: skip
+    assert (form.targets, form.batches) == (RTX_TARGETS, (1, 2, 4, 6))
+    assert form.report.engine == "tensorrt/int8 (its graphs, in ONNX Runtime)"
+    assert form.report.num_pieces == NUM_PIECES
+    for made in form.graphs:
+        assert made.path is not None
+        assert header_fault(made.path.read_bytes(), form.compiler) is None
+
+
+def test_spoiled_scales_are_refused_before_anything_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(for_gpu, "quantise", lambda *arguments: spoiled(quantise(*arguments)))
+    job = demo_job(tmp_path / "scratch", Wish("tensorrt", "int8"))
+    with pytest.raises(RefusedError, match=rf"REFUSED: \d+ of {NUM_PIECES} decisions flip \(allowed: 1\)[^$]*\n  s1-"):
+        compile_for_gpu(job)
+    assert list(job.scratch.glob("*.engine")) == []
+
+
+def test_fp32_for_turing_is_refused_with_the_operators_name(tmp_path: Path) -> None:
+    with pytest.raises(CompileError, match=r"head: .* in tensorrt/fp32 for 7\.5: operator 'node_matmul_2' \(MatMul\)"):
+        compile_for_gpu(demo_job(tmp_path / "scratch", Wish("tensorrt", "fp32", ("7.5",))))

@@ -1,0 +1,48 @@
+"""Of the omissions, the first that flips no more than before is taken, else that with the fewest flips."""
+
+from typing import NamedTuple
+
+import pytest
+
+from inspector.compile.omissions import OMISSIONS, fewest_flips
+from inspector.parity.content import Said
+from inspector.parity.report import Change, ParityReport
+
+PASS, FAIL = (Said(decision=decision, score=0.5, route="all", experts=()) for decision in ("PASS", "FAIL"))
+
+
+class Trial(NamedTuple):
+    name: int
+    report: ParityReport
+
+
+def trial(name: int, flips: int, new_passes: int = 0) -> Trial:
+    changes = [Change(piece_id="p", label="ok", expected=PASS, found=FAIL)] * flips
+    changes += [Change(piece_id="p", label="nok", expected=FAIL, found=PASS)] * new_passes
+    return Trial(
+        name,
+        ParityReport(bundle="", engine="", num_pieces=9, num_calibration=9, max_difference=0.0, changes=tuple(changes)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("flips", "enough", "taken", "tried"),
+    [([0, 0], 0, 0, 1), ([2, 0, 0], 0, 1, 2), ([2, 1, 3], 0, 1, 3), ([2, 1, 0], 1, 1, 2), ([2, 2], 0, 0, 2)],
+)
+def test_no_more_is_tried_than_it_takes(flips: list[int], enough: int, taken: int, tried: int) -> None:
+    trials = iter([trial(name, num) for name, num in enumerate(flips)])
+    found = fewest_flips(trials, enough)
+    assert found is not None
+    assert (found.name, len(list(trials))) == (taken, len(flips) - tried)
+
+
+def test_a_new_pass_of_a_defective_piece_is_worse_than_any_flip() -> None:
+    found = fewest_flips(iter([trial(0, 0, new_passes=1), trial(1, 3)]), 1)
+    assert found is not None
+    assert found.name == 1
+    assert fewest_flips(iter([]), 0) is None
+
+
+def test_what_is_left_out() -> None:
+    assert [omission.of(["a", "b", "c"]) for omission in OMISSIONS] == [set(), {"a"}, {"c"}, {"a", "c"}]
+    assert OMISSIONS[3].words == " without the first and the last product"

@@ -1,0 +1,57 @@
+"""INT8 graphs take their middle in eight bits, in the form that their runtime wants."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from onnx import ModelProto, TensorProto, numpy_helper
+
+from inspector.bundle.load import load
+from inspector.bundle.schema import input_shape
+from inspector.compile.graph import PRODUCTS, front_end, multiplications, read_graph, share_quantised
+from inspector.compile.omissions import OMISSIONS
+from inspector.compile.quantise import Form, outer, quantisable, quantise
+from tests.inspector.compile.jobs import DEMO
+
+
+def expert_graph(name: str) -> tuple[ModelProto, list[Mapping[str, np.ndarray]]]:
+    """With two inputs."""
+    bundle = load(DEMO)
+    expert = next(expert for expert in bundle.schema.experts if expert.name == name)
+    rng = np.random.default_rng(0)
+    feeds = [{"input": rng.normal(size=(1, *input_shape(expert.input))).astype(np.float32)} for _ in range(2)]
+    return read_graph(bundle.path(expert.file)), feeds
+
+
+def zero_points(model: ModelProto) -> list[TensorProto]:
+    """Of activations."""
+    names = {node.input[2] for node in model.graph.node if node.op_type == "QuantizeLinear"}
+    return [weight for weight in model.graph.initializer if weight.name in names]
+
+
+@pytest.mark.parametrize(("form", "kind"), [("cpu", TensorProto.UINT8), ("tensorrt", TensorProto.INT8)])
+def test_each_runtime_gets_the_activations_that_it_wants(form: Form, kind: int) -> None:
+    model, feeds = expert_graph("top-scout")
+    found = quantise(model, feeds, form)
+    assert {point.data_type for point in zero_points(found)} == {kind}
+    if form == "tensorrt":
+        assert not any(numpy_helper.to_array(point).any() for point in zero_points(found))
+    assert {w.data_type for w in found.graph.initializer if w.name.endswith(".bias")} <= {TensorProto.FLOAT}
+
+
+def test_what_is_left_out_stays_in_float() -> None:
+    model, feeds = expert_graph("top-scout")
+    products = quantisable(model)
+    assert share_quantised(model) == 0
+    shares = [share_quantised(quantise(model, feeds, "cpu", omission.of(products))) for omission in OMISSIONS]
+    num = sum(node.op_type in PRODUCTS for node in model.graph.node)
+    assert [round(share * num) for share in shares] == [len(products) - left for left in (0, 1, 1, 2)]
+
+
+def test_scaling_log_mel_and_readout_are_never_quantised() -> None:
+    model, _ = expert_graph("mic-scout")
+    assert front_end(model.graph) < outer(model)
+    costs = multiplications(model)
+    never = sum(costs[name] for name in outer(model) - front_end(model.graph) if name in costs)
+    assert never < 0.1 * sum(costs.values())
+    assert {node.name for node in model.graph.node if set(node.output) & {"logits", "tokens"}} <= outer(model)

@@ -1,0 +1,57 @@
+"""TensorRT builds for what it is asked for, or says which operator, GPU or driver stands in the way."""
+
+import onnx.parser
+import pytest
+
+from inspector.engines import tensorrt_build
+from inspector.engines.device import INSTALL_DRIVER
+from inspector.engines.engine import NoDriverError, WrongDeviceError
+from inspector.engines.gpu_api import GpuApi
+from inspector.engines.tensorrt_build import BuildError, build, find_compiler, operators_in
+from tests.standins.cuda import Faults, StandInCuda
+from tests.standins.tensorrt import StandInTensorRt
+
+
+def test_what_is_no_target_of_tensorrt_for_rtx_names_those_that_are() -> None:
+    with pytest.raises(WrongDeviceError, match=r"9\.0 is none .*: 7\.5, 8\.0, 8\.6, 8\.9, 12\.0, 12\.1"):
+        find_compiler(("8.6", "9.0"))
+
+
+def test_what_does_not_parse_is_named_with_its_operator() -> None:
+    text = '<ir_version: 9, opset_import: ["" : 17, "own" : 1]> g (float[B,4] x) => (float[B,4] y) { y = own.Twist(x) }'
+    model = onnx.parser.parse_model(text)
+    model.graph.node[0].name = "twist_1"
+    with pytest.raises(BuildError, match=r"operator 'twist_1' \(Twist\): "):
+        build(model.SerializeToString(), {"twist_1": "Twist"}, (1, 2), find_compiler(()))
+
+
+def test_operators_are_those_of_the_graph_that_are_quoted() -> None:
+    kinds = {"node_1": "MatMul", "node_2": "Conv"}
+    found = operators_in(["'node_1' will not do", "nor 'node_9', nor 'node_1'"], kinds)
+    assert found.startswith("operator 'node_1' (MatMul): 'node_1' will not do | nor")
+    assert operators_in([], kinds) == "operator not named: TensorRT gives no reason"
+
+
+@pytest.fixture
+def classic(monkeypatch: pytest.MonkeyPatch) -> StandInCuda:
+    """`tensorrt` in the place of `tensorrt-rtx`, on a STAND-IN for a GPU of compute capability 8.6."""
+    cuda = StandInCuda(Faults())
+    api = StandInTensorRt(cuda).api("tensorrt")
+    monkeypatch.setattr(tensorrt_build, "load_tensorrt", lambda: ("tensorrt", api.trt))
+    monkeypatch.setattr(tensorrt_build, "load_api", lambda: api)
+    return cuda
+
+
+def test_tensorrt_builds_for_the_gpu_that_is_here(classic: StandInCuda) -> None:
+    assert find_compiler(()).targets == ("8.6",)
+    assert find_compiler(("8.6",)).name == "tensorrt 1.7.1.116"
+    with pytest.raises(WrongDeviceError, match=r"the GPU that it runs on, which has 8\.6, and 8\.9 was asked for"):
+        find_compiler(("8.9",))
+
+
+def test_tensorrt_without_a_driver_says_what_helps(classic: StandInCuda, monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = StandInCuda(Faults(no_driver=True))
+    monkeypatch.setattr(tensorrt_build, "load_api", lambda: GpuApi("tensorrt", StandInTensorRt(cuda), cuda))
+    with pytest.raises(NoDriverError) as found:
+        find_compiler(())
+    assert INSTALL_DRIVER in str(found.value)
