@@ -22,7 +22,7 @@ Module = Callable[..., tuple[torch.Tensor, ...]]
 class Rival:
     """One graph's module, which takes the inputs in the order of `names`."""
 
-    def __init__(self, module: nn.Module, names: Sequence[str], device: str = "cuda") -> None:
+    def __init__(self, module: nn.Module, names: Sequence[str], device: str) -> None:
         self._module, self._names, self._device = module.eval().to(device), names, device
 
     def eager(self, inputs: Mapping[str, Array], precision: Precision) -> list[Array]:
@@ -44,7 +44,7 @@ class Rival:
         return [result.float().cpu().numpy() for result in results]
 
 
-def open_rivals(checkpoint: Path, schema: Bundle) -> dict[str, Rival]:
+def open_rivals(checkpoint: Path, schema: Bundle, device: str = "cuda") -> dict[str, Rival]:
     """By part. Raises BenchError, also for a checkpoint that is not this bundle's."""
     try:
         draft = load_checkpoint(checkpoint)
@@ -55,6 +55,6 @@ def open_rivals(checkpoint: Path, schema: Bundle) -> dict[str, Rival]:
             f"{checkpoint} holds {draft.name} {draft.version}, expected the bundle's {schema.name} {schema.version}; "
             "name the checkpoint that the bundle was exported from"
         )
-    rivals = {expert.name: Rival(expert.module, ["input"]) for expert in draft.experts}
+    rivals = {expert.name: Rival(expert.module, ["input"], device) for expert in draft.experts}
     names = head_inputs([expert.name for expert in draft.experts])
-    return rivals | {"head": Rival(FlatHead(draft.head), names)}
+    return rivals | {"head": Rival(FlatHead(draft.head), names, device)}

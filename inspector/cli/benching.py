@@ -49,15 +49,29 @@ def bench() -> None:
 @click.argument("bundle", type=FolderOrFile)
 @click.option("--engine", "names", multiple=True, metavar="ENGINE[/PRECISION]", help="Only these; repeatable.")
 @click.option(
-    "--batches", default="1,2,4,8,16", show_default=True, callback=partial(_numbers, int), help="Of a graph's runs."
+    "--batches",
+    metavar="1,2,...",
+    default="1,2,4,8,16",
+    show_default=True,
+    callback=partial(_numbers, int),
+    help="Batch sizes that every graph is run at.",
 )
 @click.option(
-    "--rates", default="12,50,100,200", show_default=True, callback=partial(_numbers, float), help="Pieces per second."
+    "--rates",
+    metavar="12,50,...",
+    default="12,50,100,200",
+    show_default=True,
+    callback=partial(_numbers, float),
+    help="Pieces per second that every form is offered.",
 )
-@click.option("--seconds", default=20.0, show_default=True, type=click.FloatRange(0, min_open=True), help="At a rate.")
-@click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 256), help="Of each session.")
-@click.option("--checkpoint", type=FolderOrFile, help="That the bundle was exported from: torch, to compare on a GPU.")
-@click.option("--report", "files", multiple=True, type=FolderOrFile, callback=_report_files, help="JSON or Markdown.")
+@click.option(
+    "--seconds", default=20.0, show_default=True, type=click.FloatRange(0, min_open=True), help="At each rate."
+)
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 256), help="Of every session.")
+@click.option("--checkpoint", type=FolderOrFile, help="Of the bundle's training: on a GPU, compares with torch.")
+@click.option(
+    "--report", "files", multiple=True, type=FolderOrFile, callback=_report_files, help="FILE.json or FILE.md."
+)
 @reported(BenchError, BundleError, EngineError, ParityError)
 def engines(
     bundle: Path,
