@@ -85,31 +85,28 @@ class _Trial:
     kept: Mapping[str, Path]
 
     def all(self, refusals: list[str]) -> Iterator[Tried]:
-        """One omission after another; what is refused says why."""
+        """One omission after another; what is refused says why, with the figures."""
+        job, limit = self.job, self.job.wish.limit
         for omission in OMISSIONS:
-            found = self._of(omission)
-            if isinstance(found, Tried):
-                yield found
+            path, made = self._quantised(omission)
+            ratio, speed = self._speed(path)
+            if ratio < FASTER:
+                refusals.append(f"is no faster so: {speed}")
+                return  # What is left out runs in FP32 beside it: that would bring less still.
+            job.say(self.expert.name, f"decides on {len(job.parity.pieces)} pieces")
+            report = check_graphs(job, {**self.kept, self.expert.name: path}, job.wish.engine)
+            if passed(report, limit):
+                yield Tried(path, report, made._replace(why=speed + omission.words))
             else:
-                refusals.append(found)
+                refusals.append(f"decides otherwise: {standing(report, limit)}; {speed}")
 
-    def _of(self, omission: Omission) -> Tried | str:
-        """A string says why not, with the figures."""
-        job, started_s = self.job, time.monotonic()
-        job.say(self.expert.name, "quantises" + omission.words)
-        path = job.scratch / f"{self.expert.name}{omission.suffix}.onnx"
+    def _quantised(self, omission: Omission) -> tuple[Path, Made]:
+        started_s = time.monotonic()
+        self.job.say(self.expert.name, "quantises" + omission.words)
+        path = self.job.scratch / f"{self.expert.name}{omission.suffix}.onnx"
         model = quantise(self.model, self.inputs, "cpu", omission.of(quantisable(self.model)))
         onnx.save(model, path)
-        seconds = time.monotonic() - started_s
-        ratio, speed = self._speed(path)
-        if ratio < FASTER:
-            return f"is no faster so: {speed}"
-        job.say(self.expert.name, f"decides on {len(job.parity.pieces)} pieces")
-        report = check_graphs(job, {**self.kept, self.expert.name: path}, job.wish.engine)
-        if not passed(report, job.wish.limit):
-            return f"decides otherwise: {standing(report, job.wish.limit)}; {speed}"
-        share = share_quantised(model)
-        return Tried(path, report, Made(self.expert.name, path, "int8", seconds, share, speed + omission.words))
+        return path, Made(self.expert.name, path, "int8", time.monotonic() - started_s, share_quantised(model))
 
     def _speed(self, path: Path) -> tuple[float, str]:
         """Of this graph in FP32's, as the line would run both: one piece, one thread."""
