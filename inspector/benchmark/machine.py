@@ -14,7 +14,7 @@ _CPU_INFO = Path("/proc/cpuinfo")
 
 def machine(threads: int) -> Machine:
     usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return Machine(_processor(), usable, os.getloadavg()[0], threads, [*_versions()])
+    return Machine(_processor(), usable, os.getloadavg()[0], threads, _versions())
 
 
 def _processor() -> str:

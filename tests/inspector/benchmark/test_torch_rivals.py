@@ -1,6 +1,7 @@
 """Torch's modules run as engines are run: fed from host memory, emptied into it. On the CPU, for want of a GPU."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -30,3 +31,10 @@ def test_inputs_go_in_by_their_order_and_all_outputs_come_back() -> None:
 def test_a_checkpoint_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="inspector train --checkpoint"):
         open_rivals(tmp_path / "nothing", load(write_toy_bundle(tmp_path / "toy")).schema)
+
+
+def test_a_checkpoint_of_another_bundle_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = SimpleNamespace(name="cup", version="9")
+    monkeypatch.setattr("inspector.benchmark.torch_rivals.load_checkpoint", lambda folder: other)
+    with pytest.raises(BenchError, match="holds cup 9, expected the bundle's toy 1"):
+        open_rivals(tmp_path, load(write_toy_bundle(tmp_path / "toy")).schema)
