@@ -23,7 +23,7 @@ from inspector.compile.graph import read_graph, share_quantised
 from inspector.compile.job import NO_PRODUCT, Form, Job, Made, RefusedError
 from inspector.compile.omissions import OMISSIONS, Omission, fewest_flips
 from inspector.compile.quantise import Feed, quantisable, quantise
-from inspector.engines.engine import EngineSettings
+from inspector.engines.engine import EngineError, EngineSettings
 from inspector.engines.factory import check_installed, open_engine
 from inspector.engines.forms import parts
 from inspector.parity.report import ParityReport, passed
@@ -89,7 +89,11 @@ class _Trial:
         job, limit = self.job, self.job.wish.limit
         for omission in OMISSIONS:
             path, made = self._quantised(omission)
-            ratio, speed = self._speed(path)
+            try:
+                ratio, speed = self._speed(path)
+            except EngineError as exc:
+                refusals.append(f"does not run so: {exc}")
+                continue
             if ratio < FASTER:
                 refusals.append(f"is no faster so: {speed}")
                 return  # What is left out runs in FP32 beside it: that would bring less still.

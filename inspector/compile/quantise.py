@@ -44,7 +44,7 @@ def quantise(model: ModelProto, feeds: Iterable[Feed], form: Form, left_out: Set
             weight_type=QuantType.QInt8,
             per_channel=True,
             op_types_to_quantize=sorted(PRODUCTS if signed else PRODUCTS | BETWEEN),
-            nodes_to_exclude=sorted(left_out | outer(model)),
+            nodes_to_exclude=sorted(left_out | never(model)),
             calibrate_method=CalibrationMethod.MinMax,
             extra_options={"ActivationSymmetric": signed, "WeightSymmetric": True, "QuantizeBias": False},
         )
@@ -73,8 +73,21 @@ class _Inputs(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime's qu
 
 def quantisable(model: ModelProto) -> list[str]:
     """Names of the products that are quantised unless they are left out, in the graph's order."""
-    never = outer(model)
-    return [node.name for node in model.graph.node if node.op_type in PRODUCTS and node.name not in never]
+    full = never(model)
+    return [node.name for node in model.graph.node if node.op_type in PRODUCTS and node.name not in full]
+
+
+def never(model: ModelProto) -> set[str]:
+    """Names of the operators that stay in float in every INT8 graph."""
+    return outer(model) | unfit(model)
+
+
+def unfit(model: ModelProto) -> set[str]:
+    """Names of the products by constants that are no matrix on the right: ONNX Runtime quantises them by channel, and
+    then does not run them."""
+    ranks = {weight.name: len(weight.dims) for weight in model.graph.initializer}
+    products = (node for node in model.graph.node if node.op_type == "MatMul")
+    return {node.name for node in products if node.input[0] in ranks or ranks.get(node.input[1], 2) != 2}
 
 
 def outer(model: ModelProto) -> set[str]:

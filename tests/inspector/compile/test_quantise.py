@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+import onnx.parser
 import pytest
 from onnx import ModelProto, TensorProto, numpy_helper
 
@@ -10,7 +11,7 @@ from inspector.bundle.load import load
 from inspector.bundle.schema import input_shape
 from inspector.compile.graph import PRODUCTS, front_end, multiplications, read_graph, share_quantised
 from inspector.compile.omissions import OMISSIONS
-from inspector.compile.quantise import Form, outer, quantisable, quantise
+from inspector.compile.quantise import Form, outer, quantisable, quantise, unfit
 from tests.inspector.compile.jobs import DEMO
 
 
@@ -55,3 +56,16 @@ def test_scaling_log_mel_and_readout_are_never_quantised() -> None:
     never = sum(costs[name] for name in outer(model) - front_end(model.graph) if name in costs)
     assert never < 0.1 * sum(costs.values())
     assert {node.name for node in model.graph.node if set(node.output) & {"logits", "tokens"}} <= outer(model)
+
+
+def test_constants_that_are_no_matrix_on_the_right_stay_in_float() -> None:
+    """ONNX Runtime 1.31 quantises a (3, 4, 4) constant by channel, and then does not run it."""
+    model = onnx.parser.parse_model(
+        '<ir_version: 9, opset_import: ["" : 17]> g (float[B,3,4,4] x) => (float[B,3,4,4] y)'
+        "<float[3,4,4] cube = {" + ",".join(["1"] * 48) + "}, float[4,4] plane = {" + ",".join(["1"] * 16) + "}>"
+        "{ a = MatMul(x, cube) b = MatMul(cube, a) c = MatMul(plane, b) d = MatMul(c, plane) y = MatMul(d, x) }"
+    )
+    for index, node in enumerate(model.graph.node):
+        node.name = f"m{index}"
+    assert unfit(model) == {"m0", "m1", "m2"}
+    assert quantisable(model) == ["m3", "m4"]
