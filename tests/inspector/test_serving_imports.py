@@ -17,6 +17,7 @@ TRAINING = {
     "sklearn",
     "safetensors",
 }
+EXTRAS = {"openvino", "tensorrt", "tensorrt_rtx", "cuda", "ml_dtypes"}
 SCRIPT = """
 import importlib, json, pkgutil, sys
 import streams, inspector.engines, inspector.routed_judge, inspector.description
