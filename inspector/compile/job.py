@@ -11,8 +11,6 @@ from inspector.parity.archive import ParitySet
 from inspector.parity.report import Limit, ParityReport
 from streams.observation import Observation
 
-NO_PRODUCT = "holds no product that is worth eight bits"
-
 Say = Callable[[str, str], None]
 """Told of each graph what is being done with it."""
 

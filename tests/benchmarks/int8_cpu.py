@@ -23,7 +23,7 @@ from inspector.benchmark.timing import Pace, inputs_for, interleaved
 from inspector.bundle.load import LoadedBundle, load
 from inspector.bundle.schema import CompiledFor, Expert, input_shape
 from inspector.compile.adding import add_form
-from inspector.compile.for_cpu import FASTER
+from inspector.compile.eight_bits import FASTER
 from inspector.compile.graph import read_graph, share_quantised
 from inspector.compile.job import Form, Made, Wish
 from inspector.compile.quantise import Feed, quantise

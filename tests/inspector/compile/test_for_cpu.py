@@ -8,7 +8,7 @@ import onnxruntime as ort
 import pytest
 
 from inspector.benchmark.timing import Pace, Run, Timing
-from inspector.compile import for_cpu
+from inspector.compile import eight_bits, for_cpu
 from inspector.compile.for_cpu import compile_for_cpu
 from inspector.compile.job import RefusedError, Wish
 from inspector.compile.quantise import quantise
@@ -61,7 +61,7 @@ def test_where_no_graph_is_worth_it_nothing_is_added(tmp_path: Path, speeds: lis
 def test_spoiled_scales_are_refused_by_the_gate(
     tmp_path: Path, speeds: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(for_cpu, "quantise", lambda *arguments: spoiled(quantise(*arguments)))
+    monkeypatch.setattr(eight_bits, "quantise", lambda *arguments: spoiled(quantise(*arguments)))
     with pytest.raises(RefusedError) as found:
         compile_for_cpu(demo_job(tmp_path / "scratch", Wish("onnx", "int8")))
     lines = str(found.value).splitlines()[1:]

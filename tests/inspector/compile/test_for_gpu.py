@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from onnx import ModelProto, TensorProto, numpy_helper
 
-from inspector.compile import for_gpu
+from inspector.compile import eight_bits, for_gpu
 from inspector.compile.for_gpu import compile_for_gpu
 from inspector.compile.job import CompileError, RefusedError, Wish
 from inspector.compile.quantise import quantise
@@ -27,11 +29,28 @@ def test_all_graphs_are_built_from_what_passed(tmp_path: Path) -> None:
 
 
 def test_spoiled_scales_are_refused_before_anything_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(for_gpu, "quantise", lambda *arguments: spoiled(quantise(*arguments)))
+    monkeypatch.setattr(eight_bits, "quantise", lambda *arguments: spoiled(quantise(*arguments)))
     job = demo_job(tmp_path / "scratch", Wish("tensorrt", "int8"))
-    with pytest.raises(RefusedError, match=rf"REFUSED: \d+ of {NUM_PIECES} decisions flip \(allowed: 1\)[^$]*\n  s1-"):
+    with pytest.raises(RefusedError, match=rf"top-scout decides otherwise: \d+ of {NUM_PIECES} decisions flip.*: s1-"):
         compile_for_gpu(job)
     assert list(job.scratch.glob("*.engine")) == []
+
+
+def test_the_very_graphs_that_are_handed_over_pass_the_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What conversion to FP16 spoils is refused as well."""
+    halve = for_gpu.to_half
+
+    def too_small(model: ModelProto, kept: set[str]) -> ModelProto:
+        found = halve(model, kept)
+        for weight in found.graph.initializer:
+            if weight.data_type == TensorProto.FLOAT16:
+                weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) * np.float16(0.5), weight.name))
+        return found
+
+    monkeypatch.setattr(for_gpu, "to_half", too_small)
+    with pytest.raises(RefusedError, match=rf"REFUSED: \d+ of {NUM_PIECES} decisions flip \(allowed: 1\)[^$]*\n  s1-"):
+        compile_for_gpu(demo_job(tmp_path / "scratch", Wish("tensorrt", "fp16")))
+    assert list((tmp_path / "scratch").glob("*.engine")) == []
 
 
 def test_fp32_for_turing_is_refused_with_the_operators_name(tmp_path: Path) -> None:

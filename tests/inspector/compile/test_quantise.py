@@ -11,7 +11,7 @@ from inspector.bundle.load import load
 from inspector.bundle.schema import input_shape
 from inspector.compile.graph import PRODUCTS, front_end, multiplications, read_graph, share_quantised
 from inspector.compile.omissions import OMISSIONS
-from inspector.compile.quantise import Form, outer, quantisable, quantise, unfit
+from inspector.compile.quantise import Dialect, outer, quantisable, quantise, unfit
 from tests.inspector.compile.jobs import DEMO
 
 
@@ -30,12 +30,12 @@ def zero_points(model: ModelProto) -> list[TensorProto]:
     return [weight for weight in model.graph.initializer if weight.name in names]
 
 
-@pytest.mark.parametrize(("form", "kind"), [("cpu", TensorProto.UINT8), ("tensorrt", TensorProto.INT8)])
-def test_each_runtime_gets_the_activations_that_it_wants(form: Form, kind: int) -> None:
+@pytest.mark.parametrize(("dialect", "kind"), [("cpu", TensorProto.UINT8), ("tensorrt", TensorProto.INT8)])
+def test_each_runtime_gets_the_activations_that_it_wants(dialect: Dialect, kind: int) -> None:
     model, feeds = expert_graph("top-scout")
-    found = quantise(model, feeds, form)
+    found = quantise(model, feeds, dialect)
     assert {point.data_type for point in zero_points(found)} == {kind}
-    if form == "tensorrt":
+    if dialect == "tensorrt":
         assert not any(numpy_helper.to_array(point).any() for point in zero_points(found))
     assert {w.data_type for w in found.graph.initializer if w.name.endswith(".bias")} <= {TensorProto.FLOAT}
 

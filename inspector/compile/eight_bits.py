@@ -1,0 +1,134 @@
+"""Chooses the experts that run in INT8: with them the line decides as before. Builds no engine.
+
+All the others stay as exported: mixed forms are the rule. Experts are tried one after another, the dearest first, each
+in the whole routed system beside those already taken. The head weighs what they say: it is cheap, and eight bits of it
+are decisions.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import onnx
+from onnx import ModelProto
+
+from inspector.bundle.schema import Expert
+from inspector.compile.checking import check_graphs, standing
+from inspector.compile.feeds import feeds
+from inspector.compile.graph import read_graph, share_quantised
+from inspector.compile.job import Job, Made, RefusedError
+from inspector.compile.omissions import OMISSIONS, Omission, fewest_flips
+from inspector.compile.quantise import Dialect, Feed, quantisable, quantise
+from inspector.engines.engine import EngineError, EngineName
+from inspector.engines.forms import parts
+from inspector.parity.report import ParityReport, passed
+
+NO_PRODUCT = "holds no product that is worth eight bits"
+FASTER = 1.05
+"""Times FP32's speed: below it, a difference is the machine's mood."""
+
+
+class Speed(NamedTuple):
+    ratio: float
+    """To FP32."""
+    words: str
+    """With both figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an INT8 graph must be."""
+
+    dialect: Dialect
+    runtime: EngineName
+    """That the gate runs it in."""
+    speed: Callable[[Expert, Path, Feed], Speed] | None = None
+    """None where it cannot be measured here."""
+
+
+class Tried(NamedTuple):
+    """A graph that is faster, and with which the line decides within the limit."""
+
+    path: Path
+    report: ParityReport
+    made: Made
+
+
+def choose(job: Job, terms: Terms) -> tuple[tuple[Made, ...], ParityReport]:
+    """Every graph of the bundle in its order, and what the gate counted of all together.
+
+    Raises RefusedError where none is to be had.
+    """
+    job.say("gate", f"decides on {len(job.parity.pieces)} pieces in FP32")
+    report = check_graphs(job, {}, terms.runtime)
+    kept: dict[str, Path] = {}
+    made = {"head": Made("head", None, "fp32", 0.0, why=NO_PRODUCT)}
+    for expert in sorted(job.bundle.schema.experts, key=lambda expert: -expert.cost_ms):
+        found = _tried(_Trial(job, terms, expert, kept), report)
+        if isinstance(found, Tried):
+            kept[expert.name], report, made[expert.name] = found
+        else:
+            made[expert.name] = Made(expert.name, None, "fp32", 0.0, why=found)
+        job.say(expert.name, f"{made[expert.name].precision}: {made[expert.name].why}")
+    graphs = tuple(made[part] for part, _ in parts(job.bundle.schema))
+    if not kept:
+        reasons = "".join(f"\n  {graph.part} {graph.why}" for graph in graphs)
+        raise RefusedError(f"{job.wish.label}: no graph is worth it, and nothing is added:{reasons}")
+    return graphs, report
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """One expert, beside those already taken."""
+
+    job: Job
+    terms: Terms
+    expert: Expert
+    kept: Mapping[str, Path]
+
+
+def _tried(trial: _Trial, before: ParityReport) -> Tried | str:
+    """The first omission by which no further decision flips, or that with the fewest flips; where none is to be had,
+    why."""
+    model = read_graph(trial.job.bundle.path(trial.expert.file))
+    if not quantisable(model):
+        return NO_PRODUCT
+    refusals: list[str] = []
+    inputs = feeds(trial.expert, trial.job.calibration)
+    return fewest_flips(_all(trial, model, inputs, refusals), enough=len(before.flips)) or refusals[0]
+
+
+def _all(trial: _Trial, model: ModelProto, inputs: Sequence[Feed], refusals: list[str]) -> Iterator[Tried]:
+    """One omission after another; what is refused says why, with the figures."""
+    job, name = trial.job, trial.expert.name
+    for omission in OMISSIONS:
+        job.say(name, "quantises" + omission.words)
+        path, made = _quantised(trial, model, inputs, omission)
+        try:
+            speed = trial.terms.speed(trial.expert, path, inputs[0]) if trial.terms.speed else Speed(FASTER, "")
+        except EngineError as exc:
+            refusals.append(f"does not run so: {exc}")
+            continue
+        if speed.ratio < FASTER:
+            refusals.append(f"is no faster so: {speed.words}")
+            return  # What is left out runs in FP32 beside it: that would bring less still.
+        job.say(name, f"decides on {len(job.parity.pieces)} pieces")
+        report = check_graphs(job, {**trial.kept, name: path}, trial.terms.runtime)
+        if passed(report, job.wish.limit):
+            yield Tried(path, report, made._replace(why=_joined(speed.words, omission.words)))
+        else:
+            refusals.append(_joined(f"decides otherwise: {standing(report, job.wish.limit)}", speed.words))
+
+
+def _joined(*words: str) -> str:
+    return "; ".join(part.strip() for part in words if part)
+
+
+def _quantised(trial: _Trial, model: ModelProto, inputs: Sequence[Feed], omission: Omission) -> tuple[Path, Made]:
+    started_s, name = time.monotonic(), trial.expert.name
+    path = trial.job.scratch / f"{name}.int8{omission.suffix}.onnx"
+    found = quantise(model, inputs, trial.terms.dialect, omission.of(quantisable(model)))
+    onnx.save(found, path)
+    return path, Made(name, path, "int8", time.monotonic() - started_s, share_quantised(found))
