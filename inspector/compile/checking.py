@@ -1,6 +1,6 @@
 """Lets graphs on their way to a compiler pass the parity gate, in the place of those exported. Compiles nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,9 @@ from inspector.engines.forms import parts
 from inspector.model import open_model
 from inspector.parity.gate import check
 from inspector.parity.report import Limit, ParityReport
+
+MAX_NAMES = 10
+"""Of pieces on one line."""
 
 
 def check_graphs(job: Job, graphs: Mapping[str, Path], runtime: EngineName) -> ParityReport:
@@ -23,10 +26,15 @@ def check_graphs(job: Job, graphs: Mapping[str, Path], runtime: EngineName) -> P
 
 
 def standing(report: ParityReport, limit: Limit) -> str:
-    """Flips, what may flip, and which pieces do."""
-    num, names = report.num_pieces, ", ".join(change.piece_id for change in report.flips)
+    """Flips, what may flip, and which pieces do, on one line."""
+    num, names = report.num_pieces, _listed([change.piece_id for change in report.flips])
     counted = f"{len(report.flips)} of {num} decisions flip ({limit.allowed(num)} may)" + (
         f": {names}" if names else ""
     )
     new = f", {len(report.new_passes)} of them defective and PASS now" if report.new_passes else ""
     return f"{counted}{new}; scores differ by at most {report.max_difference:.2g}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")

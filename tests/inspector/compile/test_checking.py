@@ -1,0 +1,20 @@
+"""What the gate counted fits on a line."""
+
+import pytest
+
+from inspector.compile.checking import standing
+from inspector.parity.report import Limit
+from tests.inspector.compile.test_omissions import trial
+
+
+@pytest.mark.parametrize(
+    ("flips", "new_passes", "said"),
+    [
+        (0, 0, "0 of 9 decisions flip (1 may); scores differ by at most 0"),
+        (2, 0, "2 of 9 decisions flip (1 may): p, p; scores differ by at most 0"),
+        (0, 1, "1 of 9 decisions flip (1 may): p, 1 of them defective and PASS now; scores differ by at most 0"),
+        (12, 0, "12 of 9 decisions flip (1 may): " + "p, " * 9 + "p and 2 more; scores differ by at most 0"),
+    ],
+)
+def test_one_line(flips: int, new_passes: int, said: str) -> None:
+    assert standing(trial(0, flips, new_passes).report, Limit()) == said
