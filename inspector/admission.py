@@ -25,6 +25,11 @@ from inspector.parity.report import Limit, passed, words
 
 log = logging.getLogger("inspector.engines")
 
+UNCHECKED = (
+    "the bundle has no parity set, and nothing else says whether it decides as exported; "
+    "export it again with --parity MANIFEST, and compile that"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Admission:
@@ -36,9 +41,7 @@ class Admission:
         if compiled_form(model.schema, model.settings) is None:
             return ""
         if model.schema.parity_set is None:
-            log.warning("Bundle %s: %s judges unchecked, for the bundle has no parity set; export it again.",
-                        model.schema.name, model.engine)  # fmt: skip
-            return ""
+            return UNCHECKED
         proof = self._proof(model)
         return "" if proof.is_file() else self._checked(model, proof)
 

@@ -7,7 +7,7 @@ import pytest
 
 from inspector.admission import Admission, machine
 from inspector.bundle.load import load
-from inspector.engines.engine import EngineSettings
+from inspector.engines.engine import EngineError, EngineSettings
 from inspector.model_choice import open_best
 from inspector.parity.report import Limit
 from inspector.routed_judge import open_models
@@ -63,10 +63,14 @@ def test_a_device_of_another_driver_is_another_machine(tmp_path: Path) -> None:
     assert machine(model.settings, lambda: gpu.api).endswith("GPU, compute capability 8.6, driver for CUDA 13.1")
 
 
-def test_without_a_parity_set_it_judges_unchecked_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_parity_set_no_compiled_form_judges(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = quantised(write_toy_bundle(tmp_path / "toy"))
-    assert open_best(load(folder), ORDER, admit=Admission(Limit())).engine == "onnx/int8"
-    assert "onnx/int8 judges unchecked, for the bundle has no parity set" in caplog.text
+    with caplog.at_level(logging.INFO, "inspector.engines"):
+        assert open_best(load(folder), ORDER, admit=Admission(Limit())).engine == "onnx/fp32"
+    assert "not onnx/int8: the bundle has no parity set" in caplog.text
+    assert "export it again with --parity MANIFEST" in caplog.text
+    with pytest.raises(EngineError, match="has no parity set"):
+        open_best(load(folder), [EngineSettings.parse("onnx/int8")], admit=Admission(Limit()))
 
 
 def test_exported_graphs_need_no_proof(tmp_path: Path) -> None:

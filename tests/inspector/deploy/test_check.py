@@ -15,7 +15,7 @@ from inspector.deploy.checking import GivenUpError, RefusedError, checked
 from inspector.manifest import ImageRow, PieceRow, SignalRow, write_manifest
 from inspector.recordings import write_wav
 from tests.bundles import edit_manifest, save_expert
-from tests.inspector.deploy.toys import RECIPE, Rig
+from tests.inspector.deploy.toys import CONFIG, RECIPE, Rig
 from tests.inspector.parity.toy_set import toy_pieces, write_toy_set
 
 GOOD, BAD = 0.2, 0.9
@@ -64,6 +64,15 @@ def test_spoiled_scales_are_refused_and_the_pieces_named(rig: Rig) -> None:
     assert answer.words.startswith("onnx/int8: REFUSED: ")
     assert "(unknown): FAIL" in answer.words
     assert answer.words.endswith("compile the bundle anew, or take the engine out of [worker] engines")
+
+
+def test_a_compiled_form_without_a_parity_set_is_passed_over(rig: Rig) -> None:
+    answer = examined(rig.service.path, "cup", with_spoiled_int8(rig.bundle("a")))
+    assert (answer.outcome, answer.engine) == ("passed", "onnx/fp32")
+    (rig.folder / "service.toml").write_text(CONFIG + '[worker]\nengines = ["onnx/int8"]\n')
+    answer = examined(rig.service.path, "cup", rig.bundle("a"))
+    assert answer.outcome == "refused"
+    assert "not onnx/int8: the bundle has no parity set" in answer.words
 
 
 def test_golden_pieces_must_be_decided_rightly(rig: Rig) -> None:
