@@ -50,9 +50,19 @@ def _because(refused: Sequence[str]) -> str:
     return " because it is the first of the order that runs here; " + "; ".join(f"not {line}" for line in refused)
 
 
-def standing(model: Model) -> Model:
-    """The model itself, or what judges in its place since its device failed."""
-    return model.fallen.model or model
+def standing(model: Model, recipes: Sequence[Recipe] = ()) -> Model:
+    """The model itself, or what judges in its place since its device failed.
+
+    Raises DeviceError where it has failed, under another recipe, and one of these would rather have the line stop.
+    """
+    if model.fallen.model is None:
+        return model
+    if stopping := sorted({recipe.name for recipe in recipes if recipe.engine_fault == "stop"}):
+        raise DeviceError(
+            f"bundle {model.schema.name}: {model.engine} has failed, and engine_fault is stop in recipe "
+            f"{', '.join(stopping)}; see the log for the fault, and restart the service once the device is sound"
+        )
+    return model.fallen.model
 
 
 def stand_in(model: Model, recipes: Sequence[Recipe], fault: DeviceError) -> Model:

@@ -146,7 +146,7 @@ class RoutedJudge:
         self, model: Model, pieces: Sequence[Observation], recipes: Sequence[Recipe], budget: Budget
     ) -> list[pb.Verdict]:
         """Pieces that a device failed on are judged again by what stands in for it. Raises DeviceError: see there."""
-        model = standing(model)
+        model = standing(model, recipes)
         try:
             return self._examine_with(model, pieces, recipes, budget)
         except DeviceError as fault:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from inspector.bundle.load import load
-from inspector.engines.engine import DeviceMemoryError, EngineSettings, LostDeviceError
+from inspector.engines.engine import DeviceError, DeviceMemoryError, EngineSettings, LostDeviceError
 from inspector.model import Model, open_model
 from inspector.model_choice import standing
 from inspector.recipe.book import Recipes
@@ -90,6 +90,19 @@ def test_a_recipe_may_have_the_line_stop(
         with pytest.raises(kind):
             judge.judge(pieces())
     assert standing(model) is model
+
+
+def test_a_recipe_that_stops_is_not_judged_by_what_another_one_fell_back_to(tmp_path: Path) -> None:
+    """Both share the bundle."""
+    gpu = StandInGpu(Faults(lost_after=STARTING))
+    model = opened(tmp_path, gpu)
+    falls = toy_recipe(model.bundle.folder)
+    stops = toy_recipe(model.bundle.folder, "plates", "plate").model_copy(update={"engine_fault": "stop"})
+    judge = judge_of(model, falls, stops)
+    assert {v.engine for v in judge.judge(pieces())} == {LABEL}
+    with pytest.raises(DeviceError, match=r"tensorrt/fp16 has failed, and engine_fault is stop in recipe plates;"):
+        judge.judge([piece(product="plate")])
+    assert {v.engine for v in judge.judge(pieces())} == {LABEL}
 
 
 def test_a_bad_piece_is_no_fault_of_the_device(tmp_path: Path) -> None:
