@@ -15,8 +15,6 @@ from tests.bundles import write_toy_bundle
 @pytest.mark.parametrize("name", ["onnx", "openvino"])
 @pytest.mark.parametrize("num", [1, 3])
 def test_an_expert_answers_what_its_formula_says(tmp_path: Path, name: EngineName, num: int) -> None:
-    if name == "openvino":
-        pytest.importorskip("openvino", reason="the extra is not installed")
     engine = factory.open_engine(write_toy_bundle(tmp_path) / "ear.onnx", EngineSettings(name))
     outputs = engine.run({"input": np.full((num, 1, 16), 0.75, np.float32)})
     np.testing.assert_allclose(outputs["logits"], [[2.0, 0.0, 2.0]] * num, atol=1e-6)
@@ -27,8 +25,6 @@ def test_an_expert_answers_what_its_formula_says(tmp_path: Path, name: EngineNam
 
 @pytest.mark.parametrize("name", ["onnx", "openvino"])
 def test_wrong_input_is_an_engine_error(tmp_path: Path, name: EngineName) -> None:
-    if name == "openvino":
-        pytest.importorskip("openvino", reason="the extra is not installed")
     engine = factory.open_engine(write_toy_bundle(tmp_path) / "ear.onnx", EngineSettings(name))
     with pytest.raises(EngineError):
         engine.run({"input": np.zeros((1, 2, 16), np.float32)})
@@ -38,8 +34,6 @@ def test_wrong_input_is_an_engine_error(tmp_path: Path, name: EngineName) -> Non
 
 @pytest.mark.parametrize("name", ["onnx", "openvino"])
 def test_a_file_that_is_no_graph_is_an_engine_error(tmp_path: Path, name: EngineName) -> None:
-    if name == "openvino":
-        pytest.importorskip("openvino", reason="the extra is not installed")
     (tmp_path / "junk.onnx").write_bytes(b"junk")
     with pytest.raises(EngineError, match="cannot load it"):
         factory.open_engine(tmp_path / "junk.onnx", EngineSettings(name))
@@ -59,13 +53,12 @@ def test_an_engine_that_is_not_installed_names_the_cure(tmp_path: Path, monkeypa
 
 def test_openvino_runs_a_quantised_graph_in_int8(tmp_path: Path) -> None:
     """Its hint of float32 is about what is not quantised."""
-    ov = pytest.importorskip("openvino", reason="the extra is not installed")
     write_quantised_convolution(tmp_path / "conv.onnx")
     engine = factory.open_engine(tmp_path / "conv.onnx", EngineSettings("openvino"))
     model = engine._model  # type: ignore[attr-defined]
     nodes = [node.get_rt_info() for node in model.get_runtime_model().get_ordered_ops()]
     kinds = {node["layerType"].astype(str): node["runtimePrecision"].astype(str) for node in nodes}
-    assert kinds["Convolution"] in ("u8", "i8"), ov.__version__
+    assert kinds["Convolution"] in ("u8", "i8")
     reference = factory.open_engine(tmp_path / "conv.onnx", EngineSettings())
     image = {"input": np.random.default_rng(0).uniform(0, 1, (2, 8, 8, 8)).astype(np.float32)}
     np.testing.assert_allclose(engine.run(image)["output"], reference.run(image)["output"], atol=0.05)

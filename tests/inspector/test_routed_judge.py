@@ -355,7 +355,6 @@ def test_results_do_not_depend_on_the_batch(tmp_path: Path) -> None:
 
 
 def test_openvino_decides_alike(tmp_path: Path) -> None:
-    pytest.importorskip("openvino", reason="the extra is not installed")
     recipe, pieces = toy_recipe(write_toy_bundle(tmp_path)), mixed(8)
     found = []
     for name in ("onnx", "openvino"):

@@ -5,15 +5,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
+from inspector.benchmark.artefacts import BenchError
+from inspector.benchmark.torch_rivals import Rival, open_rivals
 from inspector.bundle.load import load
 from tests.bundles import write_toy_bundle
 
-torch = pytest.importorskip("torch", reason="the training half is not installed")
 pytestmark = pytest.mark.train
-
-from inspector.benchmark.artefacts import BenchError  # noqa: E402
-from inspector.benchmark.torch_rivals import Rival, open_rivals  # noqa: E402
 
 
 class Double(torch.nn.Module):

@@ -81,8 +81,6 @@ def test_a_runtime_that_is_not_installed_is_a_reason(tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize("label", ["onnx/int8", "openvino/int8"])
 def test_a_mixed_form_runs_its_own_graphs_and_the_others_as_exported(tmp_path: Path, label: str) -> None:
-    if label.startswith("openvino"):
-        pytest.importorskip("openvino", reason="the extra is not installed")
     bundle = load(quantised(write_toy_bundle(tmp_path), label))
     exported, mixed = open_best(bundle, [EngineSettings()]), open_best(bundle, [EngineSettings.parse(label)])
     image = {"input": np.full((1, 1, 1, 4, 4), 0.75, np.float32)}

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from inspector.training.export import Draft
 
 pytestmark = pytest.mark.train
-pytest.importorskip("torch", reason="the training half is not installed")
 NUM = 24
 
 
