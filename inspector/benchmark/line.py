@@ -1,5 +1,6 @@
 """Has a model judge pieces that come at a fixed rate, as a worker judges them, and sums up. Opens nothing."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from inspector.benchmark.offering import Clock, Load, Offered, offer
@@ -32,7 +33,6 @@ def _row(form: str, load: Load, found: Offered) -> LineRow:
         p95_ms=found.latency_ms(95),
         p99_ms=found.latency_ms(99),
         num_left=found.num_left,
-        mean_batch=found.mean_batch,
-        max_batch=max(found.batches),
+        batches=dict(sorted(Counter(found.batches).items())),
         cpu_ms_per_piece=1e3 * found.cpu_s / found.num_judged,
     )

@@ -8,7 +8,6 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from inspector.benchmark.timing import percentile
 from inspector.pipeline import PipelineSettings
@@ -59,10 +58,6 @@ class Offered:
     @property
     def achieved_rate(self) -> float:
         return self.num_judged / self.elapsed_s
-
-    @property
-    def mean_batch(self) -> float:
-        return fmean(self.batches)
 
     def latency_ms(self, share: float) -> float:
         return percentile(self.latencies_s, share) * 1e3

@@ -1,7 +1,7 @@
 """Holds what a benchmark of engines found, and writes it as JSON and as one page of tables. Measures nothing."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from inspector.benchmark.gpu import Figure, GpuFigures
@@ -75,9 +75,13 @@ class LineRow:
     p99_ms: float
     num_left: int
     """Pieces without a verdict at the end; then the percentiles are the least that they may be."""
-    mean_batch: float
-    max_batch: int
+    batches: Mapping[int, int]
+    """How many calls of the judge took so many pieces."""
     cpu_ms_per_piece: float
+
+    @property
+    def mean_batch(self) -> float:
+        return sum(size * num for size, num in self.batches.items()) / sum(self.batches.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +179,7 @@ def _figure(found: Figure) -> str:
 def _line(row: LineRow) -> Sequence[str]:
     least = ">= " if row.num_left else ""
     percentiles = (f"{least}{ms:.1f}" for ms in (row.p50_ms, row.p95_ms, row.p99_ms))
-    batch = f"{row.mean_batch:.1f}, {row.max_batch}"
+    batch = f"{row.mean_batch:.1f}, {max(row.batches)}"
     return (
         row.form, f"{row.offered_per_s:g}", f"{row.achieved_per_s:.1f}", *percentiles, batch,
         f"{row.cpu_ms_per_piece:.2f}",

@@ -19,7 +19,7 @@ GRAPH = GraphRow(
 )  # fmt: skip
 LINE = LineRow(
     form="onnx/int8", offered_per_s=100, achieved_per_s=99.96, p50_ms=4.25, p95_ms=9.0, p99_ms=21.0, num_left=0,
-    mean_batch=1.25, max_batch=6, cpu_ms_per_piece=3.5,
+    batches={1: 17, 2: 2, 4: 1}, cpu_ms_per_piece=3.5,
 )  # fmt: skip
 REPORT = Report(
     bundle="demo 1",
@@ -44,7 +44,7 @@ def test_the_page_has_a_table_for_forms_graphs_and_pieces_at_a_rate() -> None:
         "| top-full | onnx/int8 | 4 | 2 | 3 | 2.90 | 3.10 | 1600 | 13.0 | 30.0 | 11.50 "
         "| no GPU here | no GPU here | no GPU here | no GPU here |"
     ) in text
-    assert "| onnx/int8 | 100 | 100.0 | 4.2 | 9.0 | 21.0 | 1.2, 6 | 3.50 |" in text
+    assert "| onnx/int8 | 100 | 100.0 | 4.2 | 9.0 | 21.0 | 1.2, 4 | 3.50 |" in text
     assert text.endswith("- What it means.\n")
 
 
@@ -76,5 +76,5 @@ def test_the_json_holds_every_figure() -> None:
     assert found["graphs"][0]["gpu"] == dict.fromkeys(
         ("torch_eager", "torch_compile", "roofline", "energy_mj"), "no GPU here"
     )
-    assert found["line"][0]["offered_per_s"] == 100
+    assert (found["line"][0]["offered_per_s"], found["line"][0]["batches"]) == (100, {"1": 17, "2": 2, "4": 1})
     assert found["machine"]["threads"] == 1

@@ -112,4 +112,4 @@ def test_recorded_pieces_are_no_backlog_to_the_judge(tmp_path: Path) -> None:
         model, pieces.observations(pieces.pieces), Load(100, 0.1), Clock(lambda: next(seconds), lambda _: None)
     )
     assert sum(calls) == 20 + 10
-    assert (row.num_left, row.offered_per_s) == (0, 100)
+    assert (row.num_left, row.offered_per_s, sum(size * num for size, num in row.batches.items())) == (0, 100, 10)
