@@ -19,7 +19,7 @@ from inspector.deploy.waiting import RefusedByError, await_workers
 from inspector.findings import DIGEST_DIGITS
 from protos.inspection.v1.control_pb2 import Deployment, DeploymentMode
 from streams.kafka import quiet_client_logs
-from streams.log import Log, Tail
+from streams.log import Log
 
 _CONFIG = click.option("--config", required=True, type=click.Path(path_type=Path), help="The service's configuration.")
 _RECIPE = click.option("--recipe", help="Recipe that it is for, where the service has several.")
@@ -36,7 +36,6 @@ class _Desk(NamedTuple):
     service: Service
     log: Log
     table: ControlTable
-    tail: Tail
 
 
 @contextmanager
@@ -44,8 +43,9 @@ def _desk(config: Path) -> Iterator[_Desk]:
     quiet_client_logs()
     service = load_service(config)
     table = ControlTable(service.config.prefix, service.config.lines)
-    with closing(open_log(service.path, service.config)) as log, closing(read_control(log, table)) as tail:
-        yield _Desk(service, log, table, tail)
+    with closing(open_log(service.path, service.config)) as log:
+        read_control(log, table).close()
+        yield _Desk(service, log, table)
 
 
 @click.command()
@@ -112,7 +112,8 @@ def _follow(desk: _Desk, orders: Orders, changes: list[Change], wait_s: float | 
     if wait_s is None:
         return
     try:
-        num_workers = await_workers(desk.table, desk.tail, changes, wait_s, click.echo)
+        with closing(read_control(desk.log, desk.table)) as tail:
+            num_workers = await_workers(desk.table, tail, changes, wait_s, click.echo)
     except RefusedByError as refused:
         orders.withdraw(changes, str(refused))
         raise OrderError(f"{refused}\nit is taken back, and the line goes on with what it had") from refused

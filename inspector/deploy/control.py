@@ -114,11 +114,6 @@ def places_of(service: Service) -> dict[Place, Recipe]:
     return {Place(line, r.name): r for r in service.recipes for line in lines if r.line in (ANY, line)}
 
 
-def numbers_of(active: Active) -> tuple[int, int]:
-    """Of what is live and what is on trial; 0 for neither."""
-    return active.live.number, active.trial.number
-
-
 def active_output(topics: Topics, recipe: str, active: Active) -> Output:
     return _output(topics, f"active/{recipe}", active)
 

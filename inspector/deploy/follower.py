@@ -13,7 +13,7 @@ from threading import Event, Thread
 from inspector.bundle.load import BundleError
 from inspector.config.service import Service
 from inspector.deploy.checking import GivenUpError, RefusedError
-from inspector.deploy.control import ControlTable, numbers_of, phase_word, places_of, read_control
+from inspector.deploy.control import ControlTable, phase_word, places_of, read_control
 from inspector.deploy.lineup import Lineup, Place, Placed, Post, Posts, Trial
 from inspector.deploy.metrics import DeployMetrics
 from inspector.deploy.preparing import Asker, Prepared, Preparer, check_trial
@@ -48,8 +48,8 @@ class Follower:
         self._thread = Thread(target=self._run, name="deployments", daemon=True)
         self._table = ControlTable(service.config.prefix, service.config.lines)
         self._tail: Tail = read_control(source, self._table)
-        self._tried = dict.fromkeys(self._places, (0, 0))
-        """Numbers of the deployments tried last, live and on trial, whatever came of it."""
+        self._tried = dict.fromkeys(self._places, Active())
+        """What was tried last, whatever came of it: whole records, for two may have the same number."""
         self.lineup = Lineup({})
         try:
             self._begin()
@@ -87,7 +87,7 @@ class Follower:
         for place, recipe in self._places.items():
             post = self._first_post(place, recipe) if place in deployed else Post(own[recipe.bundle])
             self._set(place, post)
-            if self._tried[place][0] == post.live.number:
+            if _judges(post, self._tried[place].live):
                 self._say(place, post.live.number, WorkerPhase.WORKER_PHASE_LIVE)
 
     @property
@@ -97,7 +97,7 @@ class Follower:
     def _first_post(self, place: Place, recipe: Recipe) -> Post:
         while True:
             deployment = self._active(place).live
-            self._tried[place] = (deployment.number, 0)
+            self._tried[place] = Active(live=deployment)
             try:
                 return self._first_try(place, recipe, deployment)
             except GivenUpError:  # something else was deployed meanwhile
@@ -174,11 +174,11 @@ class Follower:
         """Does what is new in the records. The trial first: a refusal must be the last that is told of a place."""
         for place, recipe in self._places.items():
             active, before, posts = self._active(place), self._tried[place], self.lineup.posts
-            self._tried[place] = numbers_of(active)
+            self._tried[place] = active
             try:
-                if active.trial.number != before[1]:
+                if active.trial != before.trial:
                     self._settle_trial(place, recipe, active.trial)
-                if active.live.number != before[0]:
+                if active.live != before.live:
                     self._settle_live(place, recipe, active.live, posts)
             except GivenUpError:
                 self._tried[place] = before
@@ -187,7 +187,7 @@ class Follower:
     def _settle_live(self, place: Place, recipe: Recipe, deployment: Deployment, posts: Posts) -> None:
         """`posts` may hold the model on a trial that has just ended."""
         words = ""
-        if self.lineup.posts[place].live.number != deployment.number:  # else it was withdrawn before it judged here
+        if not _judges(self.lineup.posts[place], deployment):  # else it was withdrawn before it judged here
             try:
                 prepared = self._prepare(place, recipe, deployment, posts)
             except RefusedError as exc:
@@ -235,12 +235,13 @@ class Follower:
             raise GivenUpError
         return prepared
 
-    def _is_wanted(self, place: Place, tried: tuple[int, int]) -> bool:
+    def _is_wanted(self, place: Place, tried: Active) -> bool:
         """Reads what has come meanwhile, and shows that this worker lives."""
         self._read()
         self._reports.sign_of_life(self.lineup.posts)
         active = self._active(place)
-        return not self._stop.is_set() and tried in (numbers_of(active), (active.live.number, 0))
+        is_same = tried.live == active.live and tried.trial in (active.trial, Deployment())
+        return is_same and not self._stop.is_set()
 
     def _set(self, place: Place, post: Post) -> None:
         if former := self.lineup.posts.get(place):
@@ -259,3 +260,7 @@ class Follower:
     def _say(self, place: Place, number: int, phase: WorkerPhase, detail: str = "") -> None:
         log.info("Line %s, recipe %s: deployment %d is %s here.", *place, number, phase_word(phase))
         self._reports.say(place, number, phase, detail, self.lineup.posts.get(place))
+
+
+def _judges(post: Post, deployment: Deployment) -> bool:
+    return (post.live.number, post.live.digest) == (deployment.number, deployment.digest)

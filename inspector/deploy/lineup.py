@@ -21,6 +21,8 @@ class Placed:
 
     model: Model
     number: int = 0
+    digest: str = ""
+    """As the deployment's record has it: two deployments of the same second may have the same number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class Preparer:
         except (BundleError, ConfigError, EngineError) as exc:
             raise RefusedError(str(exc)) from exc
         asker.say(WorkerPhase.WORKER_PHASE_READY)
-        return Prepared(Placed(model, deployment.number), words)
+        return Prepared(Placed(model, deployment.number, deployment.digest), words)
 
     def _found(self, recipe: Recipe, deployment: Deployment) -> LoadedBundle:
         own = not deployment.folder

@@ -22,7 +22,10 @@ class RefusedByError(OrderError):
 def await_workers(
     table: ControlTable, tail: Tail, changes: Sequence[Change], wait_s: float, tell: Callable[[str], None]
 ) -> int:
-    """The number of workers that follow now. Raises RefusedByError, OrderError."""
+    """The number of workers that follow now; `table` was read to the end after the changes were written.
+
+    Raises RefusedByError, OrderError.
+    """
     deadline_s = time.monotonic() + wait_s
     told: dict[tuple[Place, str], str] = {}
     while True:
@@ -52,10 +55,9 @@ def _words(table: ControlTable, changes: Sequence[Change]) -> Iterator[tuple[Cha
 
 
 def _check_standing(table: ControlTable, change: Change) -> None:
-    """Once our own record has come back, any other one is later. Raises OrderError."""
+    """The table has been read past our own record: any other one is later. Raises OrderError."""
     found = table.active.get(change.place)
-    is_back = (change.place.line, change.deployment.number) in table.deployments
-    if is_back and found is not None and found != change.active:
+    if found is not None and found != change.active:
         by = found.trial if found.HasField("trial") else found.live
         raise OrderError(f"deployment {by.number} by {by.by} counts now, not {change.deployment.number}: talk to them")
 

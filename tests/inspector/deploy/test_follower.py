@@ -77,6 +77,36 @@ def test_after_a_refusal_the_next_one_is_taken(rig: Rig) -> None:
         assert version_of(look(follower)) == (2, "b")
 
 
+def test_two_that_took_the_same_number_are_two_deployments(rig: Rig) -> None:
+    one, other = rig.racing_orders(), rig.racing_orders()
+    with worker(rig) as early:
+        one.deploy(rig.bundle("a"), Wish())
+        assert version_of(look(early)) == (1, "a")
+        other.deploy(rig.bundle("b"), Wish())
+        assert version_of(look(early)) == (1, "b")
+    with worker(rig) as late:
+        assert version_of(late.lineup.posts[CUP]) == (1, "b")
+
+
+def test_the_later_of_the_same_number_is_taken_while_the_earlier_is_checked(rig: Rig) -> None:
+    one, other = rig.racing_orders(), rig.racing_orders()
+    rig.gate.meanwhile = lambda: other.deploy(rig.bundle("b"), Wish()) if rig.gate.asked == ["a"] else None
+    with worker(rig) as follower:
+        one.deploy(rig.bundle("a"), Wish())
+        assert version_of(look(follower)) == (0, "1")
+        assert version_of(look(follower)) == (1, "b")
+
+
+def test_two_trials_of_the_same_number_are_two(rig: Rig) -> None:
+    one, other = rig.racing_orders(), rig.racing_orders()
+    with worker(rig) as follower:
+        one.deploy(rig.bundle("a"), SHADOW)
+        look(follower)
+        other.deploy(rig.bundle("b"), SHADOW)
+        assert (shadow := look(follower).shadow) is not None
+        assert shadow.model.schema.version == "b"
+
+
 def test_a_changed_file_on_the_shelf_is_refused(rig: Rig) -> None:
     with worker(rig) as follower:
         (change,) = rig.deploy("a")

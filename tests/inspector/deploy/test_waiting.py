@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from inspector.deploy.control import read_control
-from inspector.deploy.orders import Change, OrderError
+from inspector.deploy.orders import Change, OrderError, Wish
 from inspector.deploy.waiting import RefusedByError, await_workers
 from protos.inspection.v1.control_pb2 import WorkerPhase, WorkerState
 from tests.inspector.deploy.toys import CUP, Rig
@@ -69,6 +69,14 @@ def test_two_people_at_once_are_told_of_each_other(rig: Rig) -> None:
     rig.deploy("b")
     with pytest.raises(OrderError, match=r"deployment 2 by .* counts now, not 1"):
         wait(rig, changes)
+
+
+def test_of_two_that_took_the_same_number_the_earlier_is_told(rig: Rig) -> None:
+    one, other = rig.racing_orders(), rig.racing_orders()
+    lost, won = other.deploy(rig.bundle("b"), Wish()), one.deploy(rig.bundle("a"), Wish())
+    with pytest.raises(OrderError, match=r"deployment 1 by .* counts now, not 1"):
+        wait(rig, lost)
+    assert wait(rig, won) == 0
 
 
 def test_the_end_of_a_trial_is_waited_for_too(rig: Rig) -> None:
