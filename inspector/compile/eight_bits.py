@@ -26,8 +26,8 @@ from inspector.engines.forms import parts
 from inspector.parity.report import ParityReport, passed
 
 NO_PRODUCT = "holds no product that is worth eight bits"
-FASTER = 1.05
-"""Times FP32's speed: below it, a difference is the machine's mood."""
+FASTER = 1.1
+"""Times FP32's speed: below it, a difference is the machine's mood. One graph had 1.03 and 1.20 within the hour."""
 
 
 class Speed(NamedTuple):
