@@ -4,13 +4,24 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 
 from pydantic import ValidationError
 
 from inspector.deploy.check import Answer
 
-_PROGRAM = "import os; os.nice(19); from inspector.deploy.check import main; main()"
-"""At the lowest priority from the first import on."""
+_PROGRAM = """
+import os
+os.nice(19)
+try:
+    with open("/proc/self/oom_score_adj", "w") as score:
+        score.write("1000")
+except OSError:
+    pass
+from inspector.deploy.check import main
+main()
+"""
+"""At the lowest priority from the first import on, and the first to go where memory runs out: the line stays."""
 _LOOK_S = 0.2
 _MAX_WORDS = 2000
 
@@ -29,9 +40,9 @@ Patience = Callable[[], bool]
 
 def checked(config: Path, recipe: str, folder: Path, patience: Patience) -> Answer:
     """Raises RefusedError, also where the process dies of the bundle; GivenUpError."""
-    command = [sys.executable, "-c", _PROGRAM, str(config), recipe, str(folder)]
+    command = [sys.executable, "-P", "-c", _PROGRAM, str(config), recipe, str(folder)]
     try:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603 - fixed words
+        process = subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, errors="replace")  # noqa: S603 - fixed words
     except OSError as exc:
         raise RefusedError(f"no process can be started to check {folder} ({exc}): free memory or processes") from exc
     with process:

@@ -110,6 +110,28 @@ def test_a_bundle_that_brings_the_process_down_is_refused(rig: Rig, monkeypatch:
         checked(rig.service.path, "cup", rig.bundle("a"), lambda: True)
 
 
+def test_words_that_are_no_text_are_words_too(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "_PROGRAM", r"import sys; sys.stderr.buffer.write(b'gr\xfcn'); sys.exit(3)")
+    with pytest.raises(RefusedError, match="exit code 3; gr\ufffdn"):
+        checked(rig.service.path, "cup", rig.bundle("a"), lambda: True)
+
+
+def test_the_process_imports_nothing_from_the_folder_it_starts_in(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('a stranger of the same name')")
+    monkeypatch.chdir(tmp_path)
+    assert checked(rig.service.path, "cup", rig.bundle("a"), lambda: True).outcome == "passed"
+
+
+def test_the_process_is_the_first_to_go_where_memory_runs_out(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = checking._PROGRAM.partition("from inspector")[0]
+    tell = "print(open('/proc/self/oom_score_adj').read().strip(), os.nice(0), file=__import__('sys').stderr)"
+    monkeypatch.setattr(checking, "_PROGRAM", begin + tell)
+    with pytest.raises(RefusedError, match="; 1000 19"):
+        checked(rig.service.path, "cup", rig.bundle("a"), lambda: True)
+
+
 def test_whoever_has_no_patience_left_gets_no_answer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checking, "_PROGRAM", "import time; time.sleep(60)")
     with pytest.raises(GivenUpError):
