@@ -41,7 +41,8 @@ def deployed(
     service: Service, stop: Event, registry: CollectorRegistry, *, is_worker: bool = True
 ) -> Iterator[Deployed]:
     """Opens what was deployed, or the bundles that the recipes name, and follows what is deployed from now on; a
-    worker tells how far it is. Raises BundleError, EngineError, ConfigError, LogError; GivenUpError."""
+    worker tells how far it is. Raises BundleError, EngineError, ConfigError, LogError; GivenUpError;
+    FollowerError at the end."""
     config = service.config
     metrics = DeployMetrics(registry, places_of(service))
     comparison = Comparison(metrics)

@@ -117,10 +117,11 @@ def _follow(desk: _Desk, orders: Orders, changes: list[Change], wait_s: float | 
     except RefusedByError as refused:
         orders.withdraw(changes, str(refused))
         raise OrderError(f"{refused}\nit is taken back, and the line goes on with what it had") from refused
-    if num_workers:
-        click.echo(f"done: {num_workers} worker(s) follow")
-    else:
-        click.echo("no worker has reported within a minute: the record stands, and workers take it when they start")
+    if not num_workers:
+        raise OrderError(
+            "no worker has reported within a minute: the record stands, and workers take it when they start"
+        )
+    click.echo(f"done: {num_workers} worker(s) follow")
 
 
 def described(deployment: Deployment) -> str:

@@ -15,6 +15,7 @@ from inspector.bundle.load import BundleError
 from inspector.cli.errors import reported
 from inspector.config.service import Service, load_service
 from inspector.deploy.checking import GivenUpError
+from inspector.deploy.follower import FollowerError
 from inspector.engines.engine import EngineError
 from inspector.gateway.server import GatewayError
 from inspector.metrics import WorkerMetrics
@@ -24,8 +25,8 @@ from streams.kafka import quiet_client_logs
 
 log = logging.getLogger("inspector.serving")
 
-STARTING = (BundleError, EngineError, GatewayError)
-"""Why a service cannot start, beside its configuration and its log."""
+ENDING = (BundleError, EngineError, FollowerError, GatewayError)
+"""Why a service cannot start or go on, beside its configuration and its log."""
 
 config_option = click.option(
     "--config",
@@ -38,7 +39,7 @@ config_option = click.option(
 
 @click.command()
 @config_option
-@reported(*STARTING)
+@reported(*ENDING)
 def serve(config: Path) -> None:
     """Runs worker, gateway and metrics in one process, until SIGINT or SIGTERM."""
     _run(load_service(config), worker=True, gateway=True)
@@ -47,7 +48,7 @@ def serve(config: Path) -> None:
 @click.command()
 @config_option
 @click.option("--name", help="Name of this worker, unique in its group; the configuration's by default.")
-@reported(*STARTING)
+@reported(*ENDING)
 def worker(config: Path, name: str | None) -> None:
     """Judges pieces, without a gateway: one process for each worker name."""
     _run(named(load_service(config), name), worker=True, gateway=False)
@@ -55,7 +56,7 @@ def worker(config: Path, name: str | None) -> None:
 
 @click.command()
 @config_option
-@reported(*STARTING)
+@reported(*ENDING)
 def gateway(config: Path) -> None:
     """Serves verdicts over gRPC, without judging the line; any number may run on one log."""
     _run(load_service(config), worker=False, gateway=True)

@@ -30,6 +30,12 @@ log = logging.getLogger("inspector.deploy")
 
 LOOK_S = 0.2
 STOP_S = 5.0
+
+
+class FollowerError(Exception):
+    """What is deployed is followed no more."""
+
+
 REMEDY = "the line goes on as before: mend the bundle and deploy it again, or `inspector rollback`"
 
 
@@ -45,6 +51,7 @@ class Follower:
         self._shadow: Shadow | None = None
         self._retired: list[Post] = []
         """Kept for one look, so that what judged until now is not freed by the thread that judges."""
+        self._has_failed = False
         self._thread = Thread(target=self._run, name="deployments", daemon=True)
         self._table = ControlTable(service.config.prefix, service.config.lines)
         self._tail: Tail = read_control(source, self._table)
@@ -65,10 +72,15 @@ class Follower:
         self._thread.start()
 
     def stop(self) -> None:
-        """A bundle that is being prepared is given up."""
+        """A bundle that is being prepared is given up. Raises FollowerError where following had ended before."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(STOP_S)
+        if self._has_failed:
+            raise FollowerError(
+                "deployments could be followed no more, see the error in the log: the service stops when all that it "
+                "has decided is published; start it again, and report the error"
+            )
 
     # At the start
 
@@ -140,6 +152,7 @@ class Follower:
     # Beside the line
 
     def _run(self) -> None:
+        """An error that nobody foresaw stops the service: it would judge on with what nobody wants any more."""
         try:
             while not self._stop.wait(LOOK_S):
                 self._retired.clear()
@@ -147,6 +160,10 @@ class Follower:
                 self._end_failed_shadows()
                 self._settle()
                 self._reports.sign_of_life(self.lineup.posts)
+        except BaseException:
+            self._has_failed = True
+            self._stop.set()
+            raise
         finally:
             self._tail.close()
             self._reports.close()
@@ -154,6 +171,7 @@ class Follower:
     def _read(self) -> None:
         try:
             self._table.take(self._tail.poll(0.05))
+            self._metrics.looked.set_to_current_time()
         except LogError as exc:
             log.warning("What is deployed cannot be read (%s): tries again.", exc)
             self._stop.wait(1.0)

@@ -20,5 +20,8 @@ class DeployMetrics:
             "inspector_shadow_verdicts", "Verdicts of a shadow, against the live ones", (*PLACE, "outcome"),
             registry=registry,
         )  # fmt: skip
+        self.looked = Gauge("inspector_deployments_read_timestamp_seconds", "When it last read what is deployed",
+                            registry=registry)  # fmt: skip
+        self.looked.set_to_current_time()
         for place in places:
             self.refused.labels(*place)

@@ -9,6 +9,7 @@ from inspector.config.problems import ConfigError
 from inspector.config.service import Service
 from inspector.deploy.checking import Patience, RefusedError, checked
 from inspector.deploy.lineup import Placed, Posts
+from inspector.deploy.shadow import FAULTS
 from inspector.deploy.shelf import Shelf
 from inspector.deploy.warm_up import warm_up
 from inspector.engines.engine import EngineError, EngineSettings
@@ -57,6 +58,9 @@ class Preparer:
             model, words = self._model(recipe, bundle, posts, asker)
         except (BundleError, ConfigError, EngineError) as exc:
             raise RefusedError(str(exc)) from exc
+        except (*FAULTS, OSError) as exc:
+            log.exception("Deployment %d fails in a way that nobody foresaw.", deployment.number)
+            raise RefusedError(f"{type(exc).__name__}: {exc}") from exc
         asker.say(WorkerPhase.WORKER_PHASE_READY)
         return Prepared(Placed(model, deployment.number, deployment.digest), words)
 

@@ -10,7 +10,7 @@ from kafka import errors as kafka_errors
 
 from streams.kafka.client import FATAL_ERRORS, Reach, fatal, open_reader, record_of
 from streams.kafka.settings import KafkaSettings
-from streams.log import Start, TokenExpiredError, TokenInvalidError, TopicsError
+from streams.log import LogError, Start, TokenExpiredError, TokenInvalidError, TopicsError
 from streams.records import Record, TopicPartition
 from streams.token import decode
 
@@ -32,6 +32,9 @@ class KafkaTail:
         except FATAL_ERRORS as exc:
             self.close()
             raise fatal(settings, exc) from exc
+        except kafka_errors.KafkaError as exc:
+            self.close()
+            raise _unanswered(exc) from exc
         except BaseException:
             self.close()
             raise
@@ -52,7 +55,11 @@ class KafkaTail:
         return [record_of(message) for messages in found.values() for message in messages]
 
     def position(self) -> Mapping[TopicPartition, int]:
-        return {TopicPartition(*at): self._consumer.position(at) for at in self._partitions}
+        """Raises LogError when the cluster does not say it in time."""
+        try:
+            return {TopicPartition(*at): self._consumer.position(at) for at in self._partitions}
+        except kafka_errors.KafkaError as exc:
+            raise _unanswered(exc) from exc
 
     def close(self) -> None:
         self._consumer.close()
@@ -115,3 +122,7 @@ class KafkaTail:
     def _ends(self) -> Mapping[KafkaPartition, int]:
         ends: Mapping[KafkaPartition, int] = self._consumer.end_offsets(self._partitions)
         return ends
+
+
+def _unanswered(exc: kafka_errors.KafkaError) -> LogError:
+    return LogError(f"the cluster does not say where its topics begin and end ({type(exc).__name__}: {exc}): try again")

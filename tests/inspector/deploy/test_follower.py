@@ -10,7 +10,7 @@ import pytest
 
 from inspector.bundle.load import BundleError
 from inspector.deploy.checking import GivenUpError
-from inspector.deploy.follower import Follower
+from inspector.deploy.follower import Follower, FollowerError
 from inspector.deploy.lineup import Place
 from inspector.deploy.orders import Wish
 from inspector.recipe.book import ANY
@@ -271,6 +271,35 @@ def test_going_live_takes_the_very_model_that_was_on_trial(rig: Rig) -> None:
         post = look(follower)
         assert tried is not None
         assert (post.live.model, post.live.number, post.trial) == (tried.model, 2, None)
+
+
+def test_a_bundle_that_fails_in_a_way_nobody_foresaw_is_refused(rig: Rig) -> None:
+    def fail() -> None:
+        raise UnicodeDecodeError("utf-8", b"\xfc", 0, 1, "invalid start byte")
+
+    rig.gate.meanwhile = fail
+    with worker(rig) as follower:
+        rig.deploy("a")
+        assert version_of(look(follower)) == (0, "1")
+    assert word(rig).detail.startswith("UnicodeDecodeError")
+
+
+def test_a_service_that_follows_no_more_stops_and_says_so(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    follower = rig.follower(stop := Event())
+    monkeypatch.setattr(follower, "_settle", lambda: {}["nobody foresaw this"])
+    with pytest.raises(KeyError):
+        follower._run()
+    assert stop.is_set()
+    with pytest.raises(FollowerError, match="followed no more"):
+        follower.stop()
+
+
+def test_a_service_that_was_stopped_has_nothing_to_say(rig: Rig) -> None:
+    follower = rig.follower()
+    follower.start()
+    follower.stop()
+    told = {metric.name for metric in rig.registry.collect()}
+    assert "inspector_deployments_read_timestamp_seconds" in told
 
 
 def test_a_service_that_stops_gives_a_check_up(rig: Rig) -> None:

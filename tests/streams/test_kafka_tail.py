@@ -1,0 +1,54 @@
+"""A tail on a cluster that does not answer in time says so as a log does."""
+
+from collections.abc import Sequence
+
+import pytest
+from kafka import TopicPartition as KafkaPartition
+from kafka import errors as kafka_errors
+
+from streams.kafka import tail
+from streams.kafka.settings import KafkaSettings
+from streams.kafka.tail import KafkaTail
+from streams.log import LogError, Start
+
+
+class SlowCluster:
+    """A stand-in for kafka-python's consumer: what it is to look up takes too long."""
+
+    def __init__(self, *, ends: bool) -> None:
+        self.ends, self.closed = ends, False
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return {0}
+
+    def assign(self, partitions: Sequence[KafkaPartition]) -> None: ...
+
+    def seek(self, at: KafkaPartition, offset: int) -> None: ...
+
+    def end_offsets(self, partitions: Sequence[KafkaPartition]) -> dict[KafkaPartition, int]:
+        if not self.ends:
+            raise kafka_errors.KafkaTimeoutError("30 s")
+        return dict.fromkeys(partitions, 7)
+
+    def position(self, at: KafkaPartition) -> int:
+        raise kafka_errors.KafkaTimeoutError("30 s")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def opened(monkeypatch: pytest.MonkeyPatch, cluster: SlowCluster) -> KafkaTail:
+    monkeypatch.setattr(tail, "open_reader", lambda settings: cluster)
+    return KafkaTail(KafkaSettings(("nowhere:9092",)), ["p.l1.control"], Start())
+
+
+def test_opening_fails_as_a_log_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = SlowCluster(ends=False)
+    with pytest.raises(LogError, match=r"KafkaTimeoutError.*try again"):
+        opened(monkeypatch, cluster)
+    assert cluster.closed
+
+
+def test_asking_where_it_stands_fails_as_a_log_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(LogError, match=r"KafkaTimeoutError.*try again"):
+        opened(monkeypatch, SlowCluster(ends=True)).position()
