@@ -7,7 +7,7 @@ import hashlib
 import importlib.metadata
 import logging
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,10 @@ from inspector.engines.tensorrt_gpu import load_api
 from inspector.model import Model
 from inspector.parity.archive import set_of
 from inspector.parity.content import ParityError
-from inspector.parity.gate import check
+from inspector.parity.gate import GateSettings, check
+from inspector.parity.judging import MAX_BATCH
 from inspector.parity.report import Limit, passed, words
+from inspector.recipe.model import Recipe
 
 log = logging.getLogger("inspector.engines")
 
@@ -29,11 +31,15 @@ UNCHECKED = (
     "the bundle has no parity set, and nothing else says whether it decides as exported; "
     "export it again with --parity MANIFEST, and compile that"
 )
+_DECIDES = {"pass_below", "fail_above", "certified_miss_rate", "parity_max_flips", "cameras", "sensors"}
+"""What of a recipe makes a decision of a score, and how many may differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    limit: Limit
+    recipes: Sequence[Recipe]
+    """By the limits of each of them it must decide as the oracle."""
+    max_batch: int = MAX_BATCH
     gpu: Callable[[], GpuApi] = load_api
 
     def __call__(self, model: Model) -> str:
@@ -42,24 +48,29 @@ class Admission:
             return ""
         if model.schema.parity_set is None:
             return UNCHECKED
-        proof = self._proof(model)
-        return "" if proof.is_file() else self._checked(model, proof)
+        return next(filter(None, (self._fault(model, recipe) for recipe in self.recipes)), "")
 
-    def _checked(self, model: Model, proof: Path) -> str:
+    def _fault(self, model: Model, recipe: Recipe) -> str:
+        proof = self._proof(model, recipe)
+        return "" if proof.is_file() else self._checked(model, recipe, proof)
+
+    def _checked(self, model: Model, recipe: Recipe, proof: Path) -> str:
         log.info("Bundle %s: %s is new on this machine, and its parity set is run.", model.schema.name, model.engine)
         try:
-            report = check(model, set_of(model.bundle))
+            report = check(model, set_of(model.bundle), GateSettings(recipe, self.max_batch))
         except ParityError as exc:
             return str(exc)
-        outcome = words(report, self.limit)[0]
-        if not passed(report, self.limit):
+        limit = Limit(recipe.parity_max_flips)
+        outcome = words(report, limit)[0]
+        if not passed(report, limit):
             return f"the parity gate refuses it: {outcome}; compile the bundle again"
-        _remember(proof, outcome)
+        remember(proof, outcome)
         return ""
 
-    def _proof(self, model: Model) -> Path:
+    def _proof(self, model: Model, recipe: Recipe) -> Path:
         """By all that a decision may depend on."""
-        words = model.bundle.digest, model.engine, str(self.limit), machine(model.settings, self.gpu)
+        limits = recipe.model_dump_json(include=_DECIDES)
+        words = model.bundle.digest, model.engine, limits, machine(model.settings, self.gpu)
         key = hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
         return cache_folder(model.bundle.folder) / f"{model.engine.replace('/', '-')}-{key}.passed"
 
@@ -81,7 +92,7 @@ def _processor() -> str:
     return next((line for line in lines if line.startswith("model name")), platform.processor())
 
 
-def _remember(proof: Path, outcome: str) -> None:
+def remember(proof: Path, outcome: str) -> None:
     try:
         proof.parent.mkdir(parents=True, exist_ok=True)
         proof.write_text(f"{outcome}\n", encoding="utf-8")

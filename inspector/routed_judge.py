@@ -21,7 +21,6 @@ from inspector.examination import Examination
 from inspector.findings import blank_verdict, chief, verdict_of
 from inspector.model import Model
 from inspector.model_choice import open_best, stand_in, standing
-from inspector.parity.report import Limit
 from inspector.recipe.book import Recipes
 from inspector.recipe.fit import misfits
 from inspector.recipe.model import Recipe
@@ -65,7 +64,7 @@ class RoutedJudge:
     ) -> "RoutedJudge":
         """Opens every bundle once. Raises BundleError, EngineError, or ConfigError for a recipe that does not fit."""
         book = Recipes(recipes)
-        return cls(book, open_models(book, settings.engines), settings.max_batch, store, clock_ns)
+        return cls(book, open_models(book, settings.engines, settings.max_batch), settings.max_batch, store, clock_ns)
 
     def twin(self) -> "RoutedJudge":
         """A judge over the same line-up with a budget of its own: the line's overload is not the gateway's."""
@@ -165,16 +164,17 @@ class RoutedJudge:
         return verdicts
 
 
-def open_models(recipes: Iterable[Recipe], engines: Sequence[EngineSettings]) -> dict[Path, Model]:
+def open_models(recipes: Iterable[Recipe], engines: Sequence[EngineSettings], max_batch: int = 16) -> dict[Path, Model]:
     """Every bundle that the recipes name, opened once. Raises BundleError, EngineError, ConfigError."""
     book = list(recipes)
     bundles = {folder: load(folder) for folder in sorted({recipe.bundle for recipe in book})}
     problems = [problem for recipe in book for problem in misfits(recipe, bundles[recipe.bundle].schema)]
     if problems:
         raise ConfigError(problems)
-    limits = {folder: min(r.parity_max_flips for r in book if r.bundle == folder) for folder in bundles}
+    judging = {folder: [recipe for recipe in book if recipe.bundle == folder] for folder in bundles}
     return {
-        folder: open_best(bundle, engines, admit=Admission(Limit(limits[folder]))) for folder, bundle in bundles.items()
+        folder: open_best(bundle, engines, admit=Admission(judging[folder], max_batch))
+        for folder, bundle in bundles.items()
     }
 
 

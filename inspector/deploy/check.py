@@ -24,7 +24,7 @@ from inspector.model import Model
 from inspector.model_choice import open_best
 from inspector.parity.archive import set_of
 from inspector.parity.content import ParityError
-from inspector.parity.gate import check
+from inspector.parity.gate import GateSettings, check
 from inspector.parity.report import Limit, passed, words
 from inspector.recipe.book import Recipes
 from inspector.recipe.fit import misfits
@@ -100,7 +100,7 @@ class _Gate:
             self._said.append("no parity set in the bundle")
             return
         limit = Limit(self._recipe.parity_max_flips)
-        report = check(model, set_of(self._bundle))
+        report = check(model, set_of(self._bundle), GateSettings(self._recipe, self._max_batch))
         lines = words(report, limit)
         if not passed(report, limit):
             found = " ".join(line.strip() for line in lines[: 2 + _MAX_NAMED])

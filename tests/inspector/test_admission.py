@@ -9,7 +9,6 @@ from inspector.admission import Admission, machine
 from inspector.bundle.load import load
 from inspector.engines.engine import EngineError, EngineSettings
 from inspector.model_choice import open_best
-from inspector.parity.report import Limit
 from inspector.routed_judge import open_models
 from tests.bundles import toy_recipe, write_toy_bundle
 from tests.inspector.parity.toy_set import toy_pieces, write_toy_set
@@ -30,12 +29,14 @@ def proofs(folder: Path) -> list[str]:
 
 def test_what_passed_once_is_not_run_again(tmp_path: Path) -> None:
     folder = bundle_with(tmp_path / "toy", spoiled=False)
-    bundle, admission = load(folder), Admission(Limit())
+    bundle, admission = load(folder), Admission([toy_recipe(folder)])
     assert open_best(bundle, ORDER, admit=admission).engine == "onnx/int8"
     assert proofs(folder) == ["onnx-int8"]
     (folder / "parity.zip").unlink()
     assert open_best(bundle, ORDER, admit=admission).engine == "onnx/int8"
-    stricter = open_best(bundle, ORDER, admit=Admission(Limit(0)))
+    stricter = open_best(
+        bundle, ORDER, admit=Admission([toy_recipe(folder).model_copy(update={"parity_max_flips": 0})])
+    )
     assert stricter.engine == "onnx/fp32", "another limit is another question, and the pieces are gone"
 
 
@@ -51,13 +52,23 @@ def test_a_form_that_flips_decisions_is_refused_and_the_next_is_taken(
     assert proofs(folder) == []
 
 
+def test_the_limits_are_those_of_every_recipe(tmp_path: Path) -> None:
+    folder = bundle_with(tmp_path / "toy", spoiled=True)
+    strict = toy_recipe(folder)
+    all_review = strict.model_copy(update={"pass_below": 0.0, "fail_above": 1.0})
+    assert open_best(load(folder), ORDER, admit=Admission([all_review])).engine == "onnx/int8", "it changes nothing"
+    assert proofs(folder) == ["onnx-int8"]
+    assert open_best(load(folder), ORDER, admit=Admission([strict])).engine == "onnx/fp32", "that proof is not this one"
+    assert open_best(load(folder), ORDER, admit=Admission([all_review, strict])).engine == "onnx/fp32"
+
+
 def test_a_device_of_another_driver_is_another_machine(tmp_path: Path) -> None:
     gpu, folder = StandInGpu(), tmp_path / "toy"
     write_toy_set(folder, toy_pieces(8))
     add_form(folder, "tensorrt/fp16", {"mic-ear": compiled_file(folder, gpu)})
     for driver in (13000, 13000, 13010):
         gpu.cuda.faults.driver_version = driver
-        model = open_best(load(folder), ORDER, lambda: gpu.api, Admission(Limit(), lambda: gpu.api))
+        model = open_best(load(folder), ORDER, lambda: gpu.api, Admission([toy_recipe(folder)], gpu=lambda: gpu.api))
         assert model.engine == "tensorrt/fp16"
     assert proofs(folder) == ["tensorrt-fp16", "tensorrt-fp16"]
     assert machine(model.settings, lambda: gpu.api).endswith("GPU, compute capability 8.6, driver for CUDA 13.1")
@@ -66,22 +77,22 @@ def test_a_device_of_another_driver_is_another_machine(tmp_path: Path) -> None:
 def test_without_a_parity_set_no_compiled_form_judges(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = quantised(write_toy_bundle(tmp_path / "toy"))
     with caplog.at_level(logging.INFO, "inspector.engines"):
-        assert open_best(load(folder), ORDER, admit=Admission(Limit())).engine == "onnx/fp32"
+        assert open_best(load(folder), ORDER, admit=Admission([toy_recipe(folder)])).engine == "onnx/fp32"
     assert "not onnx/int8: the bundle has no parity set" in caplog.text
     assert "export it again with --parity MANIFEST" in caplog.text
     with pytest.raises(EngineError, match="has no parity set"):
-        open_best(load(folder), [EngineSettings.parse("onnx/int8")], admit=Admission(Limit()))
+        open_best(load(folder), [EngineSettings.parse("onnx/int8")], admit=Admission([toy_recipe(folder)]))
 
 
 def test_exported_graphs_need_no_proof(tmp_path: Path) -> None:
     folder = tmp_path / "toy"
     write_toy_set(folder, toy_pieces(4))
-    assert open_best(load(folder), ORDER, admit=Admission(Limit())).engine == "onnx/fp32"
+    assert open_best(load(folder), ORDER, admit=Admission([toy_recipe(folder)])).engine == "onnx/fp32"
     assert proofs(folder) == []
 
 
 def test_a_folder_that_cannot_be_written_costs_time_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = bundle_with(tmp_path / "toy", spoiled=False)
     (tmp_path / "toy.cache").write_text("a file in the folder's place")
-    assert open_best(load(folder), ORDER, admit=Admission(Limit())).engine == "onnx/int8"
+    assert open_best(load(folder), ORDER, admit=Admission([toy_recipe(folder)])).engine == "onnx/int8"
     assert "the next start runs the parity set again" in caplog.text

@@ -75,6 +75,12 @@ def test_a_compiled_form_without_a_parity_set_is_passed_over(rig: Rig) -> None:
     assert "not onnx/int8: the bundle has no parity set" in answer.words
 
 
+def test_the_limits_are_those_of_the_recipe(rig: Rig) -> None:
+    write_toy_set(folder := rig.bundle("a"), toy_pieces(20))
+    (rig.folder / "cup.toml").write_text("pass_below = 0.0\nfail_above = 1.0\n" + RECIPE)
+    assert examined(rig.service.path, "cup", with_spoiled_int8(folder)).engine == "onnx/int8", "all is REVIEW anyway"
+
+
 def test_golden_pieces_must_be_decided_rightly(rig: Rig) -> None:
     golden(rig.folder, {"ok": GOOD, "nok": BAD})
     assert "the golden set is decided rightly" in examined(rig.service.path, "cup", rig.bundle("a")).words
