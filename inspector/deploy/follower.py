@@ -5,7 +5,6 @@ judged already and cannot be opened now keeps the worker from starting: nobody h
 """
 
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from threading import Event, Thread
@@ -19,7 +18,6 @@ from inspector.deploy.metrics import DeployMetrics
 from inspector.deploy.preparing import Asker, Prepared, Preparer, check_trial
 from inspector.deploy.reports import Reports
 from inspector.deploy.shadow import Shadow
-from inspector.engines.engine import EngineSettings
 from inspector.recipe.book import ANY
 from inspector.recipe.model import Recipe
 from inspector.routed_judge import open_models
@@ -89,7 +87,8 @@ class Follower:
         deployed = [place for place in self._places if self._active(place).live.number]
         recipes = self._service.recipes
         kept = [r for r in recipes if not any(p in deployed for p, own in self._places.items() if own is r)]
-        models = open_models([*kept, *(self._places[p] for p in self._places if p not in deployed)], self._wishes)
+        worker, others = self._service.config.worker, (p for p in self._places if p not in deployed)
+        models = open_models([*kept, *(self._places[p] for p in others)], worker.wishes, worker.max_batch)
         own = {folder: Placed(model) for folder, model in models.items()}
         for recipe in recipes:
             if model := models.get(recipe.bundle):
@@ -102,10 +101,6 @@ class Follower:
             if _judges(post, self._tried[place].live):
                 self._say(place, post.live.number, WorkerPhase.WORKER_PHASE_LIVE)
 
-    @property
-    def _wishes(self) -> Sequence[EngineSettings]:
-        return self._service.config.worker.wishes
-
     def _first_post(self, place: Place, recipe: Recipe) -> Post:
         while True:
             deployment = self._active(place).live
@@ -117,7 +112,8 @@ class Follower:
                     raise
 
     def _first_try(self, place: Place, recipe: Recipe, deployment: Deployment) -> Post:
-        self._remember(place, recipe, deployment)
+        if word := self._table.words(place).get(self._service.config.worker.name):
+            self._reports.take_over(place, word.state)
         try:
             return Post(self._prepare(place, recipe, deployment).placed)
         except RefusedError as exc:
@@ -130,16 +126,6 @@ class Follower:
             self._set(place, former)
             self._refused(place, deployment, exc)
         return former
-
-    def _remember(self, place: Place, recipe: Recipe, deployment: Deployment) -> None:
-        """What this worker has judged with is not checked again at its restart."""
-        word = self._table.words(place).get(self._service.config.worker.name)
-        if word is None:
-            return
-        self._reports.take_over(place, word.state)
-        if word.state.live == deployment.number and word.state.engine:
-            settings = EngineSettings.parse(word.state.engine, self._service.config.worker.threads)
-            self._preparer.approve(recipe.name, deployment.digest, settings)
 
     def _before(self, place: Place, recipe: Recipe, refused: Deployment) -> Post:
         """What the line goes on with while it refuses a deployment."""

@@ -9,6 +9,7 @@ from inspector.config.problems import ConfigError
 from inspector.config.service import Service
 from inspector.deploy.checking import Patience, RefusedError, checked
 from inspector.deploy.lineup import Placed, Posts
+from inspector.deploy.proof import Proof
 from inspector.deploy.shadow import FAULTS
 from inspector.deploy.shelf import Shelf
 from inspector.deploy.warm_up import warm_up
@@ -47,7 +48,7 @@ class Preparer:
         self._approved: dict[tuple[str, str], EngineSettings] = {}
 
     def approve(self, recipe: str, digest: str, settings: EngineSettings) -> None:
-        """This worker has judged with it so: it is not checked again."""
+        """The recipe's own bundle, which was let through when it was opened."""
         self._approved[digest, recipe] = settings
 
     def prepare(self, recipe: Recipe, deployment: Deployment, posts: Posts, asker: Asker) -> Prepared:
@@ -72,17 +73,19 @@ class Preparer:
         return bundle
 
     def _model(self, recipe: Recipe, bundle: LoadedBundle, posts: Posts, asker: Asker) -> tuple[Model, str]:
-        key = (bundle.digest, recipe.name)
-        if key in self._approved:
+        key, proof = (bundle.digest, recipe.name), Proof(bundle, recipe, self._worker)
+        if known := self._approved.get(key) or proof.engine():
             try:
-                return _opened(bundle, self._approved[key], posts), ""
-            except EngineError as exc:  # another machine of the same name, or a device that is gone
+                return _opened(bundle, known, posts), ""
+            except EngineError as exc:  # a device that is gone
+                self._approved.pop(key, None)
                 log.warning("Bundle %s ran on %s before and does not now (%s): it is checked again.",
-                            bundle.folder, self._approved.pop(key), exc)  # fmt: skip
+                            bundle.folder, known, exc)  # fmt: skip
         asker.say(WorkerPhase.WORKER_PHASE_CHECKING)
         answer = checked(self._path, recipe.name, bundle.folder, asker.patience)
-        self._approved[key] = EngineSettings.parse(answer.engine, self._worker.threads)
-        return _opened(bundle, self._approved[key], posts), answer.words
+        self._approved[key] = settings = EngineSettings.parse(answer.engine, self._worker.threads)
+        proof.keep(settings)
+        return _opened(bundle, settings, posts), answer.words
 
 
 def _opened(bundle: LoadedBundle, settings: EngineSettings, posts: Posts) -> Model:

@@ -9,13 +9,14 @@ from threading import Event
 import pytest
 
 from inspector.bundle.load import BundleError
+from inspector.deploy import proof
 from inspector.deploy.checking import GivenUpError
 from inspector.deploy.follower import Follower, FollowerError
 from inspector.deploy.lineup import Place
 from inspector.deploy.orders import Wish
 from inspector.recipe.book import ANY
 from protos.inspection.v1.control_pb2 import DeploymentMode, WorkerPhase, WorkerState
-from tests.inspector.deploy.toys import CUP, Rig, close, look, version_of
+from tests.inspector.deploy.toys import CUP, Rig, close, look, say, version_of
 
 SHADOW = Wish(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
 CANARY = Wish(DeploymentMode.DEPLOYMENT_MODE_CANARY, stations=("st-1",))
@@ -86,6 +87,7 @@ def test_two_that_took_the_same_number_are_two_deployments(rig: Rig) -> None:
         assert version_of(look(early)) == (1, "b")
     with worker(rig) as late:
         assert version_of(late.lineup.posts[CUP]) == (1, "b")
+    assert rig.gate.asked == ["a", "b"]
 
 
 def test_the_later_of_the_same_number_is_taken_while_the_earlier_is_checked(rig: Rig) -> None:
@@ -143,6 +145,26 @@ def test_a_restart_judges_with_what_counts_and_does_not_check_it_again(rig: Rig)
     with worker(rig) as follower:
         rig.deploy("a")
         look(follower)
+    with worker(rig) as follower:
+        assert version_of(follower.lineup.posts[CUP]) == (1, "a")
+    assert rig.gate.asked == ["a"]
+
+
+def test_a_restart_on_another_machine_checks_again_whatever_the_record_says(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with worker(rig) as follower:
+        rig.deploy("a")
+        look(follower)
+    monkeypatch.setattr(proof, "machine", lambda wish, gpu: "onnxruntime of tomorrow")
+    with worker(rig) as follower:
+        assert version_of(follower.lineup.posts[CUP]) == (1, "a")
+    assert rig.gate.asked == ["a", "a"]
+
+
+def test_an_engine_of_another_version_in_a_record_is_no_hindrance(rig: Rig) -> None:
+    rig.deploy("a")
+    say(rig, WorkerState(worker="worker-1", recipe="cup", deployment=1, phase=LIVE, live=1, engine="quantum/fp4"))
     with worker(rig) as follower:
         assert version_of(follower.lineup.posts[CUP]) == (1, "a")
     assert rig.gate.asked == ["a"]
