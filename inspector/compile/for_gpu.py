@@ -18,12 +18,15 @@ from inspector.compile.eight_bits import Terms, choose
 from inspector.compile.graph import kinds, leading_to, read_graph
 from inspector.compile.half import staying_full, to_half
 from inspector.compile.job import CompileError, Form, Job, Made, RefusedError
+from inspector.compile.quantise import never
 from inspector.engines.forms import parts
 from inspector.engines.tensorrt_build import BuildError, Compiler, build, find_compiler
 from inspector.parity.report import ParityReport, passed, words
 
 TURING = "7.5"
-"""TensorRT for RTX has no FP32 matrix products for it, but convolutions."""
+"""TensorRT for RTX has no FP32 matrix products for it, but convolutions: few graphs keep to these in FP32 or INT8, and
+none of a bundle's heads does, so that such a bundle is had in FP16 alone."""
+MATRIX_PRODUCTS = frozenset({"MatMul", "Gemm"})
 
 
 class Ready(NamedTuple):
@@ -37,10 +40,29 @@ class Ready(NamedTuple):
 def compile_for_gpu(job: Job) -> Form:
     """Raises EngineError without TensorRT, RefusedError by the gate, CompileError for a graph that does not build."""
     compiler = find_compiler(job.wish.targets)
+    _demand_half_for_turing(job, compiler)
     graphs = [_ready(job, made, compiler.targets) for made in _sources(job)]
     report = _checked(job, graphs)
     made = tuple(_built(job, ready, compiler) for ready in graphs)
     return Form(compiler.name, compiler.targets, job.wish.batches, made, report)
+
+
+def _demand_half_for_turing(job: Job, compiler: Compiler) -> None:
+    """Before anything is quantised or built. INT8 too leaves matrix products in FP32: those of the head at least."""
+    if compiler.distribution != "tensorrt-rtx" or TURING not in compiler.targets or job.wish.precision == "fp16":
+        return
+    for part, file in parts(job.bundle.schema):
+        if (name := _first_full_product(read_graph(job.bundle.path(file)), job.wish.precision, part)) is not None:
+            raise CompileError(
+                f"{part}: {job.wish.label} leaves operator {name} in FP32, and {compiler.name} has no FP32 matrix "
+                f"products for {TURING}; ask for --precision fp16, or leave {TURING} out of --target"
+            )
+
+
+def _first_full_product(model: ModelProto, precision: Precision, part: str) -> str | None:
+    full = never(model) if precision == "int8" and part != "head" else kinds(model).keys()
+    nodes = (node for node in model.graph.node if node.op_type in MATRIX_PRODUCTS and node.name in full)
+    return next((f"{node.name!r} ({node.op_type})" for node in nodes), None)
 
 
 def _sources(job: Job) -> Sequence[Made]:
@@ -60,10 +82,11 @@ def _ready(job: Job, made: Made, targets: Sequence[str]) -> Ready:
 
 def for_tensorrt(model: ModelProto, precision: Precision, targets: Sequence[str], *, is_head: bool) -> ModelProto:
     """The graph that TensorRT is handed; INT8 is in it already."""
+    if precision != "fp16":
+        return model
     if TURING in targets:
-        full = _full(model, is_head=is_head) if precision == "fp16" else set(kinds(model))
-        model = as_convolutions(model, full)
-    return to_half(model, _full(model, is_head=is_head)) if precision == "fp16" else model
+        model = as_convolutions(model, _full(model, is_head=is_head))
+    return to_half(model, _full(model, is_head=is_head))
 
 
 def _full(model: ModelProto, *, is_head: bool) -> set[str]:

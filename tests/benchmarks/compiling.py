@@ -30,7 +30,6 @@ COLUMNS: tuple[tuple[str, Precision, tuple[str, ...]], ...] = (
     ("FP16", "fp16", RTX_TARGETS),
     ("INT8", "int8", RTX_TARGETS),
     ("FP16 for 7.5", "fp16", ("7.5",)),
-    ("FP32 for 7.5", "fp32", ("7.5",)),
 )
 
 

@@ -1,17 +1,19 @@
 """What TensorRT is handed has passed the gate; what fails names graph and operator; the bundle stays as it was."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, numpy_helper
 
+from inspector.bundle.schema import Precision
 from inspector.compile import eight_bits, for_gpu
 from inspector.compile.for_gpu import compile_for_gpu
 from inspector.compile.job import CompileError, RefusedError, Wish
 from inspector.compile.quantise import quantise
 from inspector.engines.engine_file import header_fault
-from inspector.engines.tensorrt_build import RTX_TARGETS
+from inspector.engines.tensorrt_build import RTX_TARGETS, find_compiler
 from tests.inspector.compile.jobs import NUM_PIECES, demo_job, spoiled
 
 
@@ -53,6 +55,26 @@ def test_the_very_graphs_that_are_handed_over_pass_the_gate(tmp_path: Path, monk
     assert list((tmp_path / "scratch").glob("*.engine")) == []
 
 
-def test_fp32_for_turing_is_refused_with_the_operators_name(tmp_path: Path) -> None:
-    with pytest.raises(CompileError, match=r"head: .* in tensorrt/fp32 for 7\.5: operator 'node_matmul_2' \(MatMul\)"):
-        compile_for_gpu(demo_job(tmp_path / "scratch", Wish("tensorrt", "fp32", ("7.5",))))
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("targets", [("7.5",), ("8.6", "7.5")])
+def test_for_turing_all_but_fp16_is_refused_before_anything_is_made(
+    tmp_path: Path, precision: Precision, targets: tuple[str, ...]
+) -> None:
+    """With the first operator that would stay FP32; experts of the demo alone could be built so."""
+    job = demo_job(tmp_path / "scratch", Wish("tensorrt", precision, targets))
+    with pytest.raises(
+        CompileError, match=rf"^top-scout: tensorrt/{precision} leaves operator '\w+' \((MatMul|Gemm)\)"
+    ):
+        compile_for_gpu(job)
+    assert list(job.scratch.iterdir()) == []
+
+
+def test_a_gpu_of_turing_itself_builds_what_tensorrt_for_rtx_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The distribution that builds on the GPU has these products: what it cannot build it says itself."""
+    there = replace(find_compiler(("7.5",)), distribution="tensorrt")
+    monkeypatch.setattr(for_gpu, "find_compiler", lambda targets: there)
+    monkeypatch.setattr(for_gpu, "build", lambda *arguments: b"an engine")
+    form = compile_for_gpu(demo_job(tmp_path / "scratch", Wish("tensorrt", "fp32")))
+    assert {made.precision for made in form.graphs} == {"fp32"}
