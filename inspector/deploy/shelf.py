@@ -3,6 +3,7 @@
 A bundle's folder is named after its content, so that what lies there never changes under a worker.
 """
 
+import errno
 import os
 import re
 import shutil
@@ -23,10 +24,12 @@ class Shelf:
         self._folder = folder
 
     def put(self, bundle: LoadedBundle) -> str:
-        """Copies a bundle unless it is there; its name. All of it appears at once. Raises BundleError."""
+        """Copies a bundle unless it is there; its name. All of it appears at once, and what is damaged there is mended
+        file by file. Raises BundleError."""
         name = folder_name(bundle)
         target = self._folder / name
-        if not target.exists():
+        _check_whole(bundle)
+        if not self._is_sound(name, bundle.digest):
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._copy(bundle, target)
@@ -35,19 +38,30 @@ class Shelf:
                     f"{self._folder}: the bundle cannot be copied there ({exc.strerror}); make the folder that "
                     "`[worker] bundles` names writable from here"
                 ) from exc
-        self.get(name, bundle.digest)
+        _check_whole(self.get(name, bundle.digest))
         return name
+
+    def _is_sound(self, name: str, digest: str) -> bool:
+        try:
+            _check_whole(self.get(name, digest))
+        except BundleError:
+            return False
+        return True
 
     def _copy(self, bundle: LoadedBundle, target: Path) -> None:
         arriving = Path(tempfile.mkdtemp(prefix=".arriving-", dir=self._folder))
         try:
-            for file in (MANIFEST_NAME, *bundle.schema.files):
+            for file in (names := (*bundle.schema.files, MANIFEST_NAME)):
                 shutil.copyfile(bundle.path(file), arriving / file)
                 _to_disk(arriving / file)
             arriving.chmod(0o755)
-            arriving.rename(target)
-        except OSError:
-            if not target.is_dir():  # else somebody was faster with the same content
+            if target.is_dir() and not target.is_symlink():
+                for file in names:
+                    (arriving / file).replace(target / file)
+            else:
+                arriving.rename(target)
+        except OSError as exc:
+            if exc.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # else somebody was faster with the same content
                 raise
         finally:
             shutil.rmtree(arriving, ignore_errors=True)
@@ -75,6 +89,12 @@ def folder_name(bundle: LoadedBundle) -> str:
     """Readable and plain, and one per content."""
     version = re.sub(r"[^A-Za-z0-9._-]", "_", bundle.schema.version)[:64]
     return f"{bundle.schema.name}-{version}-{bundle.digest[:DIGEST_DIGITS]}"
+
+
+def _check_whole(bundle: LoadedBundle) -> None:
+    """Compiled files too, which loading leaves to whoever opens them. Raises BundleError."""
+    if faults := list(filter(None, map(bundle.file_fault, bundle.schema.files))):
+        raise BundleError("\n".join(f"bundle {bundle.folder}: {fault}" for fault in faults))
 
 
 def _to_disk(path: Path) -> None:

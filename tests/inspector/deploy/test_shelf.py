@@ -1,5 +1,6 @@
 """The shelf that workers share: whole bundles under names that say what is in them, and nothing outside of it."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from inspector.bundle.card import write_section
 from inspector.bundle.load import BundleError, load
 from inspector.deploy.shelf import Shelf
 from tests.bundles import edit_manifest, write_toy_bundle
+from tests.inspector.deploy.test_check import with_spoiled_int8
 
 
 @pytest.fixture
@@ -75,13 +77,38 @@ def test_a_bundle_that_was_changed_on_the_shelf_is_refused(shelf: Shelf, tmp_pat
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"version": "1.1"}))
     with pytest.raises(BundleError, match=r"has digest \w{12}, deployed was \w{12}: it was changed"):
         shelf.get(name, bundle.digest)
-    with pytest.raises(BundleError, match="it was changed"):
-        shelf.put(bundle)
+    assert shelf.put(bundle) == name
+    assert shelf.get(name, bundle.digest).schema == bundle.schema
 
 
-def test_a_copy_that_fails_leaves_nothing_behind(shelf: Shelf, tmp_path: Path) -> None:
+def test_what_cannot_be_copied_leaves_nothing_behind(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle = load(write_toy_bundle(tmp_path / "toy"))
-    (tmp_path / "toy" / "head.onnx").unlink()
+    monkeypatch.setattr("inspector.deploy.shelf._to_disk", fail_as_full_disk)
     with pytest.raises(BundleError, match="cannot be copied there"):
         shelf.put(bundle)
     assert list((tmp_path / "bundles").iterdir()) == []
+
+
+def fail_as_full_disk(path: Path) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("file", ["full.int8.onnx", "head.onnx"])
+def test_a_source_that_is_damaged_is_not_copied(shelf: Shelf, tmp_path: Path, file: str) -> None:
+    bundle = load(with_spoiled_int8(write_toy_bundle(tmp_path / "toy")))
+    bundle.path(file).write_bytes(b"half")
+    with pytest.raises(BundleError, match=f"file '{file}' has SHA-256"):
+        shelf.put(bundle)
+    assert not (tmp_path / "bundles").exists()
+
+
+@pytest.mark.parametrize("file", ["full.int8.onnx", "head.onnx", "bundle.json"])
+def test_what_is_damaged_on_the_shelf_is_mended(shelf: Shelf, tmp_path: Path, file: str) -> None:
+    bundle = load(with_spoiled_int8(write_toy_bundle(tmp_path / "toy")))
+    shelved = tmp_path / "bundles" / shelf.put(bundle) / file
+    shelved.write_bytes(b"half")
+    shelf.put(bundle)
+    assert shelved.read_bytes() == bundle.path(file).read_bytes()
+    assert [path.name for path in (tmp_path / "bundles").iterdir()] == [shelved.parent.name]
