@@ -57,8 +57,13 @@ class ControlTable:
         self.active: dict[Place, Active] = {}
         self.deployments: dict[tuple[str, int], Deployment] = {}
         self.workers: dict[WorkerAt, Word] = {}
-        self.newest_ns = 0
-        """When the log took the newest record: its clock, for ages of others."""
+        self._last_ns: dict[str, int] = {}
+
+    @property
+    def newest_ns(self) -> int:
+        """When the log took the last record: its clock, for ages of others. That clock may be set back: of one topic
+        the last record counts, not the highest time."""
+        return max(self._last_ns.values(), default=0)
 
     def take(self, records: Sequence[Record]) -> None:
         """A record that cannot be read changes nothing."""
@@ -66,7 +71,7 @@ class ControlTable:
             line = self._line_of.get(record.topic)
             if line is None:
                 continue
-            self.newest_ns = max(self.newest_ns, record.append_ns)
+            self._last_ns[line] = record.append_ns
             try:
                 self._take(line, record)
             except (DecodeError, ValueError) as exc:

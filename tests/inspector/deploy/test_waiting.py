@@ -1,5 +1,6 @@
 """Whoever deploys waits for the workers that live, and is told by the first that refuses."""
 
+import time
 from contextlib import closing
 
 import pytest
@@ -54,6 +55,15 @@ def test_a_worker_of_yesterday_is_not_waited_for(rig: Rig, monkeypatch: pytest.M
     assert wait(rig, changes) == 0
     say(rig, "w2", 1, LIVE)
     assert wait(rig, changes) == 1
+
+
+def test_a_clock_that_is_set_back_hides_no_refusal(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = rig.deploy("a")
+    an_hour_ago_ns = time.time_ns() - int(3600e9)
+    monkeypatch.setattr("streams.embedded.store.time.time_ns", lambda: an_hour_ago_ns)
+    say(rig, "w1", 1, REFUSED, "decides otherwise")
+    with pytest.raises(RefusedByError, match="decides otherwise"):
+        wait(rig, changes)
 
 
 def test_what_was_said_of_an_earlier_deployment_does_not_count(rig: Rig) -> None:
