@@ -109,9 +109,9 @@ def _option_problems(settings: KafkaSettings, topic: str, options: Mapping[str, 
             f"{topic}: {SIZE} is {options[SIZE]}, max_record_bytes needs {settings.max_message_bytes}: "
             "'inspector topics create' sets it"
         )
-    if _is_control(topic) and "compact" not in options[CLEANUP]:
+    if _is_control(topic) and options[CLEANUP] != "compact":
         problems.append(
-            f"{topic}: {CLEANUP} is {options[CLEANUP]}, must be compact, else what is deployed is forgotten: "
+            f"{topic}: {CLEANUP} is {options[CLEANUP]}, must be compact alone, else what is deployed is forgotten: "
             "'inspector topics create' sets it"
         )
     return problems
