@@ -4,10 +4,14 @@ Whoever loads the folder meanwhile, or after a crash, finds the old bundle or th
 their own (they hold a hash), the manifest that lists them comes after, and what only the old one listed goes last.
 """
 
+import fcntl
 import hashlib
+import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from inspector.bundle.files import replace_file, write_manifest
@@ -19,32 +23,54 @@ from inspector.engines.forms import parts
 
 def add_form(bundle: LoadedBundle, wish: Wish, form: Form, out: Path | None = None) -> Compiled:
     """Into the bundle's folder, or into a copy of it at `out`. Raises BundleError."""
+    demand_free(out)
     try:
-        folder = bundle.folder if out is None else _copied(bundle, out)
-        compiled = _add(folder, bundle.schema, wish, form)
-        if out is not None:
-            folder.rename(out)
+        if out is None:
+            return _add(bundle.folder, bundle.schema, wish, form)
+        return _add_to_copy(bundle, wish, form, out)
     except OSError as exc:
         raise BundleError(
             f"{exc.filename}: cannot be written ({exc.strerror}); make room there, or name --out"
         ) from exc
+
+
+def demand_free(out: Path | None) -> None:
+    """Raises BundleError where a copy would lie upon something."""
+    if out is not None and out.exists():
+        raise BundleError(f"{out} exists; name a folder that does not, or compile that bundle itself")
+
+
+def _add_to_copy(bundle: LoadedBundle, wish: Wish, form: Form, out: Path) -> Compiled:
+    """Made beside `out`, so that it is there whole or not at all."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
+        copy = Path(scratch, "copy")
+        copy.mkdir()
+        for name in bundle.schema.files:
+            shutil.copyfile(bundle.path(name), copy / name)
+        write_manifest(copy, bundle.schema)
+        compiled = _add(copy, bundle.schema, wish, form)
+        copy.rename(out)
     return compiled
 
 
-def _copied(bundle: LoadedBundle, out: Path) -> Path:
-    """Beside `out`, so that it is there whole or not at all."""
-    if out.exists():
-        raise BundleError(f"{out} exists; name a folder that does not, or compile that bundle itself")
-    part = out.with_name(f"{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    for name in bundle.schema.files:
-        shutil.copyfile(bundle.path(name), part / name)
-    write_manifest(part, bundle.schema)
-    return part
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Waits for whoever else adds to this folder: each lists what the other has added."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _add(folder: Path, compiled_from: Bundle, wish: Wish, form: Form) -> Compiled:
+    with _alone(folder):
+        return _add_alone(folder, compiled_from, wish, form)
+
+
+def _add_alone(folder: Path, compiled_from: Bundle, wish: Wish, form: Form) -> Compiled:
     found = load(folder).schema
     if list(_exported(found)) != list(_exported(compiled_from)):
         raise BundleError(f"{folder}: another bundle was put there meanwhile, and is left alone; compile it")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from inspector.bundle.load import LoadedBundle
 from inspector.bundle.schema import Compiled
-from inspector.compile.adding import add_form
+from inspector.compile.adding import add_form, demand_free
 from inspector.compile.feeds import calibration_pieces
 from inspector.compile.for_cpu import compile_for_cpu
 from inspector.compile.for_gpu import compile_for_gpu
@@ -24,6 +24,7 @@ def compile_bundle(
     Raises CompileError, EngineError, ParityError, ManifestError, RecordingError, BundleError.
     """
     _demand_sense(wish)
+    demand_free(out)
     parity = set_of(bundle)
     pieces = calibration_pieces(parity, calibration) if wish.precision == "int8" else []
     with tempfile.TemporaryDirectory(prefix="inspector-compile-") as scratch:

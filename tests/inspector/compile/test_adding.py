@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -10,6 +11,7 @@ from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.bundle.schema import Compiled
 from inspector.compile import adding
 from inspector.compile.adding import add_form
+from inspector.compile.compiling import compile_bundle
 from inspector.compile.job import Form, Made, Wish
 from inspector.parity.report import ParityReport
 from tests.bundles import edit_manifest, write_toy_bundle
@@ -103,6 +105,40 @@ def test_a_copy_leaves_the_bundle_as_it_was(tmp_path: Path, bundle: LoadedBundle
     assert not compiled_files(bundle.folder)
     with pytest.raises(BundleError, match="exists; name a folder that does not"):
         add_form(bundle, Wish("onnx", "int8"), form(tmp_path, "b"), out)
+
+
+def test_a_copy_touches_nothing_that_lies_beside_it(tmp_path: Path, bundle: LoadedBundle) -> None:
+    foreign = tmp_path / "box.part/notes.txt"
+    foreign.parent.mkdir()
+    foreign.write_text("somebody's")
+    add_form(bundle, Wish("onnx", "int8"), form(tmp_path, "a"), tmp_path / "box")
+    assert foreign.read_text() == "somebody's"
+    assert not list(tmp_path.glob(".box*"))
+
+
+def test_a_copy_that_is_there_is_said_before_anything_is_compiled(tmp_path: Path, bundle: LoadedBundle) -> None:
+    """The toy has no parity set: compiling would have to say that first."""
+    with pytest.raises(BundleError, match="exists; name a folder that does not"):
+        compile_bundle(bundle, Wish("onnx", "int8"), lambda part, doing: None, out=tmp_path)
+
+
+def test_two_that_add_at_once_lose_neither_form(
+    tmp_path: Path, bundle: LoadedBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second comes when the first has read what the bundle lists."""
+    second = form(tmp_path, "b", ".engine")
+    other = Thread(target=lambda: add_form(bundle, Wish("tensorrt", "fp16"), second))
+
+    def replace(path: Path, content: bytes, whole=files_module.replace_file) -> None:
+        if other.ident is None:
+            other.start()
+            other.join(0.2)
+        whole(path, content)
+
+    monkeypatch.setattr(adding, "replace_file", replace)
+    add_form(bundle, Wish("onnx", "int8"), form(tmp_path, "a"))
+    other.join()
+    assert {c.engine for c in load(bundle.folder).schema.compiled} == {"onnx", "tensorrt"}
 
 
 def test_another_bundle_that_was_put_there_meanwhile_is_left_alone(tmp_path: Path, bundle: LoadedBundle) -> None:
