@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Lock
 
 from inspector.bundle.load import BundleError, LoadedBundle
-from inspector.bundle.schema import Bundle, Calibration, Expert, ImageInput
+from inspector.bundle.schema import Bundle, Calibration, Expert, input_shape
 from inspector.engines.engine import Engine, EngineSettings, Port
 from inspector.engines.factory import open_engine, trim_memory
 from inspector.engines.forms import check_compiled, compiled_form, engine_file, parts
@@ -89,18 +89,11 @@ def _mismatches(model: Model) -> Iterator[str]:
     schema = model.schema
     for expert in schema.experts:
         engine = model.experts[expert.name]
-        yield from _ports(f"{expert.file} input", engine.inputs, [Port("input", (None, *_input_shape(expert)))])
+        yield from _ports(f"{expert.file} input", engine.inputs, [Port("input", (None, *input_shape(expert.input)))])
         yield from _ports(f"{expert.file} output", engine.outputs, expert_outputs(schema, expert))
     yield from _ports(f"{schema.head.file} input", model.head.inputs, head_inputs(schema))
     outputs = [Port("logits", (None, 1 + len(schema.classes))), Port("gate", (None, len(schema.experts)))]
     yield from _ports(f"{schema.head.file} output", model.head.outputs, outputs)
-
-
-def _input_shape(expert: Expert) -> tuple[int, ...]:
-    form = expert.input
-    if isinstance(form, ImageInput):
-        return form.rows * form.cols, form.num_channels, form.tile_height_px, form.tile_width_px
-    return form.num_channels, form.num_samples
 
 
 def expert_outputs(schema: Bundle, expert: Expert) -> list[Port]:

@@ -1,17 +1,16 @@
 """`inspector parity`: runs a bundle's parity set through every engine of it that this machine has. Without torch."""
 
 import json
-from collections.abc import Collection
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 
+from inspector.benchmark.artefacts import BenchError, chosen, forms_of
 from inspector.bundle.load import BundleError, load
-from inspector.bundle.schema import Bundle
 from inspector.cli.errors import reported
-from inspector.engines.engine import EngineError, EngineSettings
+from inspector.engines.engine import EngineError
 from inspector.model import Model, open_model
 from inspector.parity.archive import ParitySet, set_of
 from inspector.parity.content import ParityError
@@ -30,7 +29,7 @@ FolderOrFile = click.Path(path_type=Path)
 )
 @click.option("--recipe", type=FolderOrFile, help="Decide by its limits, and refuse by its parity_max_flips.")
 @click.option("--report", "file", type=FolderOrFile, help="Write figures and every piece that changed, as JSON.")
-@reported(BundleError, ParityError)
+@reported(BenchError, BundleError, ParityError)
 def parity(bundle: Path, names: tuple[str, ...], recipe: Path | None, file: Path | None) -> None:
     """Counts the decisions of BUNDLE's engines here that differ from torch's, on the pieces stored with it.
 
@@ -40,7 +39,7 @@ def parity(bundle: Path, names: tuple[str, ...], recipe: Path | None, file: Path
     limit = Limit() if live is None else Limit(live.parity_max_flips)
     loaded = load(bundle)
     pieces = set_of(loaded)
-    forms = _forms(loaded.schema, names)
+    forms = chosen(forms_of(loaded.schema), names)
     for note in pieces.about.notes:
         click.echo(note)
     reports = []
@@ -56,17 +55,6 @@ def parity(bundle: Path, names: tuple[str, ...], recipe: Path | None, file: Path
     absent = len(forms) - len(reports)
     if not reports or (names and absent) or not all(passed(report, limit) for report in reports):
         raise SystemExit(1)
-
-
-def _forms(bundle: Bundle, names: Collection[str]) -> list[EngineSettings]:
-    """As exported, and as compiled. Raises ParityError for a name that is none of these."""
-    compiled = [EngineSettings(form.engine, precision=form.precision) for form in bundle.compiled]
-    forms = list(dict.fromkeys([EngineSettings("onnx"), EngineSettings("openvino"), *compiled]))
-    unknown = set(names) - {name for form in forms for name in (form.name, str(form))}
-    if unknown:
-        there = ", ".join(map(str, forms))
-        raise ParityError(f"the bundle has no {sorted(unknown)[0]}: it has {there}; make it by `inspector compile`")
-    return [form for form in forms if not names or {form.name, str(form)} & set(names)]
 
 
 def _report(model: Model, pieces: ParitySet, recipe: Recipe | None) -> ParityReport:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from inspector.bundle.files import write_manifest
 from inspector.bundle.load import LoadedBundle
-from inspector.bundle.schema import MANIFEST_NAME
 from inspector.manifest import Label
 from inspector.parity.content import (
     ABOUT_NAME,
@@ -47,9 +47,7 @@ def _list(bundle: LoadedBundle, name: str | None) -> None:
         with bundle.path(name).open("rb") as file:
             files[name] = hashlib.file_digest(file, "sha256").hexdigest()
     listed = bundle.schema.model_copy(update={"parity_set": name, "files": dict(sorted(files.items()))})
-    part = bundle.folder / f"{MANIFEST_NAME}.part"
-    part.write_text(listed.model_dump_json(indent=2, exclude_unset=True) + "\n", encoding="utf-8")
-    part.replace(bundle.folder / MANIFEST_NAME)
+    write_manifest(bundle.folder, listed)
 
 
 def write_set(path: Path, about: About, pieces: Iterable[Judged], limits: Limits | None = None) -> None:
