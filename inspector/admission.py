@@ -6,7 +6,6 @@ Kernels are chosen by GPU, driver, processor and version: what decided as torch 
 import hashlib
 import importlib.metadata
 import logging
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from inspector.engines.engine import EngineSettings
 from inspector.engines.forms import compiled_form
 from inspector.engines.gpu_api import GpuApi
 from inspector.engines.kernel_cache import cache_folder
+from inspector.engines.processor import processor
 from inspector.engines.tensorrt_gpu import load_api
 from inspector.model import Model
 from inspector.parity.archive import set_of
@@ -81,15 +81,7 @@ def machine(settings: EngineSettings, gpu: Callable[[], GpuApi] = load_api) -> s
         api = gpu()
         return f"{api.compiler} on {find_device(api.cuda)}"
     package = {"onnx": "onnxruntime", "openvino": "openvino"}[settings.name]
-    return f"{package} {importlib.metadata.version(package)} on {_processor()}"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line for line in lines if line.startswith("model name")), platform.processor())
+    return f"{package} {importlib.metadata.version(package)} on {processor()}"
 
 
 def remember(proof: Path, outcome: str) -> None:

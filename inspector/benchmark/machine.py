@@ -2,25 +2,17 @@
 
 import importlib.metadata
 import os
-import platform
 import sys
-from pathlib import Path
 
 from inspector.benchmark.report import Machine
+from inspector.engines.processor import processor
 
 _RUNTIMES = ("onnxruntime", "openvino", "tensorrt-rtx", "tensorrt", "torch")
-_CPU_INFO = Path("/proc/cpuinfo")
 
 
 def machine(threads: int) -> Machine:
     usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return Machine(_processor(), usable, os.getloadavg()[0], threads, _versions())
-
-
-def _processor() -> str:
-    lines = _CPU_INFO.read_text(encoding="utf-8").splitlines() if _CPU_INFO.exists() else []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.machine())
+    return Machine(processor(), usable, os.getloadavg()[0], threads, _versions())
 
 
 def _versions() -> list[str]:
