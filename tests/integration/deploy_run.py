@@ -48,14 +48,23 @@ class Step:
 
     name: str
     code: int
-    seconds: float
     said: str
+    begin_ns: int
+    end_ns: int
+
+    @property
+    def seconds(self) -> float:
+        return round((self.end_ns - self.begin_ns) / 1e9, 1)
 
 
 @dataclass(frozen=True)
 class Receipt:
     verdict: Verdict
-    latency_ms: float
+    at_ns: int
+
+    @property
+    def latency_ms(self) -> float:
+        return (self.at_ns - self.verdict.capture_ns) / 1e6
 
 
 @dataclass
@@ -81,16 +90,52 @@ class Reader:
         with closing(log), closing(log.tail(Start(earliest=True))) as tail:
             while not self._stop.is_set():
                 for record in tail.poll(0.2):
-                    verdict, now_ns = Verdict.FromString(record.value), time.time_ns()
-                    self.receipts.append(Receipt(verdict, (now_ns - verdict.capture_ns) / 1e6))
+                    self.receipts.append(Receipt(Verdict.FromString(record.value), time.time_ns()))
 
     @property
-    def pieces(self) -> Counter[str]:
-        return Counter(each.verdict.inspection.piece_id for each in list(self.receipts))
+    def pieces(self) -> Counter[tuple[str, int]]:
+        return pieces_of(list(self.receipts))
 
 
-def run_line(line: Line, steps: Sequence[str]) -> tuple[list[Receipt], list[Step]]:
-    """Publishes all pieces while the steps are taken, evenly over the time, and waits for the verdicts."""
+def pieces_of(receipts: Sequence[Receipt]) -> Counter[tuple[str, int]]:
+    return Counter((each.verdict.inspection.piece_id, each.verdict.inspection.pass_number) for each in receipts)
+
+
+@dataclass
+class Publishing:
+    """Publishes all pieces, and once more as another pass, until somebody has seen enough."""
+
+    line: Line
+    num_rounds: int = 0
+    _enough: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def running(self) -> Iterator["Publishing"]:
+        thread = threading.Thread(target=self._run)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._enough.set()
+            thread.join()
+
+    def _run(self) -> None:
+        while not self.num_rounds or not self._enough.is_set():
+            self.num_rounds += 1
+            self.line.publish(self.num_rounds - 1).wait()
+
+
+@dataclass(frozen=True)
+class Course:
+    """What was published, received and done."""
+
+    num_pieces: int
+    receipts: list[Receipt]
+    steps: list[Step]
+
+
+def run_line(line: Line, steps: Sequence[str]) -> Course:
+    """Publishes pieces until the steps are taken, evenly over the time of one round, and waits for the verdicts."""
     line.create()
     bundles = made_bundles(line.config.parent, set(steps) - {"back"})
     with ExitStack() as stack:
@@ -101,15 +146,24 @@ def run_line(line: Line, steps: Sequence[str]) -> tuple[list[Receipt], list[Step
         )
         wait_for(lambda: "is mine" in said(line), 60, "a worker to own the line")
         reader = stack.enter_context(Reader(line.config).running())
-        publisher = line.publish()
-        stack.callback(publisher.kill)
-        taken = list(take(line, steps, bundles))
-        publisher.wait()
+        with Publishing(line).running() as publishing:
+            taken = list(take(line, steps, bundles))
+            await_piece_after(reader, taken)
+        num_pieces = line.options.pieces * publishing.num_rounds
         deadline_s = time.monotonic() + PATIENCE_S
-        while len(reader.pieces) < line.options.pieces and time.monotonic() < deadline_s:
+        while len(reader.pieces) < num_pieces and time.monotonic() < deadline_s:
             time.sleep(0.2)
         time.sleep(1.0)  # one too many would come now
-    return reader.receipts, taken
+    return Course(num_pieces, reader.receipts, taken)
+
+
+def await_piece_after(reader: Reader, taken: Sequence[Step]) -> None:
+    """The last deployment is to judge as well; where it does not, the report says so."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while taken and time.monotonic() < deadline_s:
+        if any(each.verdict.capture_ns > taken[-1].end_ns for each in list(reader.receipts)):
+            return
+        time.sleep(0.2)
 
 
 def made_bundles(folder: Path, names: set[str]) -> dict[str, Path]:
@@ -136,11 +190,11 @@ def take(line: Line, steps: Sequence[str], bundles: dict[str, Path]) -> Iterator
 
 
 def step(name: str, words: Sequence[str]) -> Step:
-    begin_s = time.monotonic()
+    begin_ns = time.time_ns()
     # Whoever deploys sits at another machine as a rule: its imports must not be what the line is measured with.
     command = ["nice", "-n", "10", sys.executable, "-m", "inspector", "--log-level", "warning", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return Step(name, done.returncode, round(time.monotonic() - begin_s, 1), done.stdout + done.stderr)
+    return Step(name, done.returncode, done.stdout + done.stderr, begin_ns, time.time_ns())
 
 
 def misnamed(line: Line, receipts: Sequence[Receipt]) -> list[str]:
@@ -162,24 +216,40 @@ def misnamed(line: Line, receipts: Sequence[Receipt]) -> list[str]:
 
 def run(options: Options, steps: Sequence[str], *, calm: bool = True) -> dict[str, object]:
     with broker_for(options) as (bootstrap, _):
-        undisturbed = run_line(Line(options, "calm", bootstrap), ())[0] if calm else []
+        undisturbed = run_line(Line(options, "calm", bootstrap), ()).receipts if calm else []
         line = Line(options, "deploys", bootstrap)
-        receipts, taken = run_line(line, steps)
+        course = run_line(line, steps)
+        receipts, taken = course.receipts, course.steps
         wrong = misnamed(line, receipts)
-    pieces = Counter(each.verdict.inspection.piece_id for each in receipts)
+    pieces = pieces_of(receipts)
     return {
         "log": options.log,
-        "pieces": options.pieces,
+        "pieces": course.num_pieces,
         "rate": options.rate,
         "verdicts": len(receipts),
         "doubled": sum(count > 1 for count in pieces.values()),
-        "missing": options.pieces - len(pieces),
+        "missing": course.num_pieces - len(pieces),
         "misnamed": wrong,
         "by_deployment": dict(sorted(Counter(each.verdict.deployment for each in receipts).items())),
         "steps": [(each.name, each.code, each.seconds) for each in taken],
+        "verdicts_within": [sum(own.begin_ns < each.at_ns < own.end_ns for each in receipts) for own in taken],
+        "verdicts_after": [sum(own.end_ns < each.at_ns for each in receipts) for own in taken],
+        "failures": failures(taken, {each.verdict.deployment for each in receipts}),
         "said": [each.said for each in taken],
         "latency_ms": {"calm": percentiles(undisturbed), "deploys": percentiles(receipts)},
     }
+
+
+def failures(taken: Sequence[Step], judged: set[int]) -> list[str]:
+    """Steps that ended otherwise than they must: each is followed by all and judges pieces, a spoiled one neither."""
+    found = []
+    for number, each in enumerate(taken, start=1):
+        must_fail = each.name == "spoiled"
+        if each.code != int(must_fail):
+            found.append(f"step {number} ({each.name}) ended with {each.code}: {each.said}")
+        if (number in judged) == must_fail:
+            found.append(f"deployment {number} ({each.name}) judged {'a' if must_fail else 'no'} piece")
+    return found
 
 
 def percentiles(receipts: Sequence[Receipt]) -> dict[str, float]:
@@ -205,6 +275,7 @@ def table(report: dict[str, object]) -> str:
             f"{counts}, misnamed {len(report['misnamed'])}",  # type: ignore[arg-type]
             f"verdicts by deployment: {report['by_deployment']}",
             f"steps (exit code, seconds): {steps}",
+            *report["failures"],  # type: ignore[misc]
         ]
     )
 
@@ -226,7 +297,8 @@ def main() -> int:
     latency = report["latency_ms"]
     assert isinstance(latency, dict)
     within = latency["deploys"]["p99"] <= latency["calm"]["p99"] + 100
-    return 0 if (report["doubled"], report["missing"], report["misnamed"]) == (0, 0, []) and within else 1
+    found = [report[name] for name in ("doubled", "missing", "misnamed", "failures")]
+    return 0 if found == [0, 0, [], []] and within else 1
 
 
 if __name__ == "__main__":

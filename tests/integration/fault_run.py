@@ -98,11 +98,12 @@ class Line:
         if self.options.log == "kafka":
             _inspector("topics", "create", "--config", str(self.config), "--partitions", "2").wait()
 
-    def publish(self) -> "subprocess.Popen[bytes]":
+    def publish(self, pass_number: int = 0) -> "subprocess.Popen[bytes]":
         options = self.options
         words = ["--pieces", str(options.pieces), "--rate", str(options.rate), "--stations", "4", "--seed", "11"]
         truth = ["--truth", str(self.config.with_name("truth.jsonl"))]
-        return _inspector("simulate", "--config", str(self.config), *words, "--chunk-s", "0.5", *truth)
+        words += ["--pass-number", str(pass_number), "--chunk-s", "0.5"]
+        return _inspector("simulate", "--config", str(self.config), *words, *truth)
 
     def worker(self, name: str, fault: tuple[str, int, str] | None = None) -> WorkerProcess:
         point, after, kind = fault or ("", 0, "KILL")
