@@ -1,6 +1,6 @@
 """What was seen and heard of one piece: the type that the join hands on. Knows neither experts nor decisions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, NamedTuple
@@ -94,3 +94,24 @@ class Observation:
     """Append time of the first record: how old the piece is in the log."""
     arrival_ns: int
     """Append time of the last record used."""
+
+
+def from_files(
+    inspection: InspectionId, product: str, images: Iterable[tuple[str, Image]], clips: Iterable[Clip]
+) -> Observation:
+    """A piece that no line has seen: whole, and of no moment. Images come by camera, in order of sequence."""
+    seen: dict[str, tuple[Image, ...]] = {}
+    for camera, image in images:
+        seen[camera] = (*seen.get(camera, ()), image)
+    return Observation(
+        inspection=inspection,
+        product=product,
+        lot="",
+        closing=Closing.COMPLETE,
+        views={camera: View(camera, own, State.PRESENT) for camera, own in seen.items()},
+        clips={clip.sensor: clip for clip in clips},
+        entry_ns=0,
+        capture_ns=0,
+        append_ns=0,
+        arrival_ns=0,
+    )

@@ -7,7 +7,7 @@ import numpy as np
 
 from inspector.bundle.schema import Bundle, ImageInput, SignalInput
 from inspector.parity.archive import ParitySet
-from streams.observation import Clip, Closing, Image, InspectionId, Observation, State, View
+from streams.observation import Clip, Image, InspectionId, Observation, State, from_files
 
 MAX_BYTES = 2**28
 """Of decoded recordings: all are in memory before the clock runs, for decoding is the join's work."""
@@ -56,30 +56,19 @@ def made_up(schema: Bundle, seed: int = 1) -> list[Observation]:
 
 
 def _piece(schema: Bundle, piece_id: str, rng: np.random.Generator) -> Observation:
-    views: dict[str, View] = {}
-    clips: dict[str, Clip] = {}
+    images: list[tuple[str, Image]] = []
+    clips: list[Clip] = []
     for modality in schema.modalities:
         forms = [expert.input for expert in schema.experts if expert.modality == modality.name]
         form = max(forms, key=_size, default=None)
         if form is None:
             continue  # Nobody looks at it.
         if isinstance(form, ImageInput):
-            views[modality.name] = View(modality.name, (_image(form, rng),), State.PRESENT)
+            images.append((modality.name, _image(form, rng)))
         elif modality.kind != "image":
             samples = rng.standard_normal((form.num_samples, form.num_channels), np.float32)
-            clips[modality.name] = Clip(modality.name, modality.kind, samples, form.sample_rate_hz, State.PRESENT)
-    return Observation(
-        inspection=InspectionId("bench", "made-up", piece_id),
-        product="",
-        lot="",
-        closing=Closing.COMPLETE,
-        views=views,
-        clips=clips,
-        entry_ns=0,
-        capture_ns=0,
-        append_ns=0,
-        arrival_ns=0,
-    )
+            clips.append(Clip(modality.name, modality.kind, samples, form.sample_rate_hz, State.PRESENT))
+    return from_files(InspectionId("bench", "made-up", piece_id), "", images, clips)
 
 
 def _size(form: ImageInput | SignalInput) -> int:

@@ -20,7 +20,7 @@ from protos.inspection.v1.records_pb2 import ImagePixels
 from protos.inspection.v1.verdict_pb2 import Decision
 from streams.images import decode_pixels
 from streams.limits import Limits
-from streams.observation import Clip, Closing, Image, InspectionId, Observation, State, View
+from streams.observation import Clip, InspectionId, Observation, State, from_files
 
 FULL_SCALE = np.float32(32768.0)
 _BATCH = 16
@@ -43,22 +43,10 @@ def golden_findings(model: Model, recipe: Recipe, manifest: Path, max_batch: int
 
 
 def _observation(piece: LinePiece) -> Observation:
-    images: dict[str, tuple[Image, ...]] = {}
-    for shot in piece.shots:
-        image = decode_pixels(ImagePixels(format=shot.format, data=shot.data), Limits())
-        images[shot.camera] = (*images.get(shot.camera, ()), image)
-    return Observation(
-        inspection=InspectionId("golden", "set", piece.piece_id),
-        product=piece.product,
-        lot="",
-        closing=Closing.COMPLETE,
-        views={name: View(name, own, State.PRESENT) for name, own in images.items()},
-        clips={sensor: _clip(sensor, recording) for sensor, recording in piece.recordings.items()},
-        entry_ns=0,
-        capture_ns=0,
-        append_ns=0,
-        arrival_ns=0,
-    )
+    pixels = ((shot.camera, ImagePixels(format=shot.format, data=shot.data)) for shot in piece.shots)
+    images = ((camera, decode_pixels(found, Limits())) for camera, found in pixels)
+    clips = (_clip(sensor, recording) for sensor, recording in piece.recordings.items())
+    return from_files(InspectionId("golden", "set", piece.piece_id), piece.product, images, clips)
 
 
 def _clip(sensor: str, recording: Recording) -> Clip:

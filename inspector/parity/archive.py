@@ -18,7 +18,7 @@ from inspector.bundle.load import LoadedBundle
 from inspector.parity.content import ABOUT_NAME, PIECES_NAME, About, ParityError, Piece, SignalFile
 from inspector.parity.recordings import read_clip, read_image
 from streams.limits import Limits
-from streams.observation import Clip, Closing, Image, InspectionId, Observation, State, View
+from streams.observation import Clip, Image, InspectionId, Observation, State, from_files
 
 Kind = TypeVar("Kind", About, Piece)
 
@@ -116,22 +116,13 @@ def _parsed(path: Path, where: str, kind: type[Kind], text: bytes) -> Kind:
 
 
 def _observation(file: zipfile.ZipFile, piece: Piece, limits: Limits) -> Observation:
-    images: dict[str, tuple[Image, ...]] = {}
-    for source in piece.images:
-        image = read_image(source.file, _member(file, source.file, limits.max_reference_bytes), limits)
-        images[source.camera] = (*images.get(source.camera, ()), image)
-    return Observation(
-        inspection=InspectionId("parity", "set", piece.piece_id),
-        product=piece.product,
-        lot="",
-        closing=Closing.COMPLETE,
-        views={name: View(name, own, State.PRESENT) for name, own in images.items()},
-        clips={source.sensor: _clip(file, source, limits) for source in piece.signals},
-        entry_ns=0,
-        capture_ns=0,
-        append_ns=0,
-        arrival_ns=0,
-    )
+    images = ((source.camera, _image(file, source.file, limits)) for source in piece.images)
+    clips = (_clip(file, source, limits) for source in piece.signals)
+    return from_files(InspectionId("parity", "set", piece.piece_id), piece.product, images, clips)
+
+
+def _image(file: zipfile.ZipFile, name: str, limits: Limits) -> Image:
+    return read_image(name, _member(file, name, limits.max_reference_bytes), limits)
 
 
 def _clip(file: zipfile.ZipFile, source: SignalFile, limits: Limits) -> Clip:
