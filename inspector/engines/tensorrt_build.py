@@ -11,7 +11,8 @@ from typing import cast
 from inspector.engines.builder_api import Builder, BuilderLibrary, Config, Network, Parser, Profile
 from inspector.engines.device import find_device
 from inspector.engines.engine import EngineError, WrongDeviceError
-from inspector.engines.gpu_api import Distribution, Logger
+from inspector.engines.gpu_api import Distribution
+from inspector.engines.listener import listener
 from inspector.engines.tensorrt_gpu import load_api, load_tensorrt
 
 RTX_TARGETS = ("8.0", "8.6", "8.9", "12.0")
@@ -59,7 +60,7 @@ def find_compiler(targets: Sequence[str]) -> Compiler:
 def build(graph: bytes, kinds: Mapping[str, str], batches: Sequence[int], compiler: Compiler) -> bytes:
     """`kinds` says of what kind each operator is, by its name. Raises BuildError."""
     library, words = compiler.library, list[str]()
-    logger = _listener(library, words)
+    logger = listener(library.ILogger, words)
     builder = library.Builder(logger)
     # TensorRT 11 takes the flag and ignores it: all its networks are strongly typed.
     network = builder.create_network(1 << int(library.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
@@ -110,15 +111,3 @@ def operators_in(words: Sequence[str], kinds: Mapping[str, str]) -> str:
     text = " | ".join(words)
     found = [f"{name!r} ({kinds[name]})" for name in dict.fromkeys(re.findall(r"'([^']+)'", text)) if name in kinds]
     return f"operator {', '.join(found) or 'not named'}: {text or 'TensorRT gives no reason'}"
-
-
-def _listener(library: BuilderLibrary, words: list[str]) -> Logger:
-    """Keeps what the builder says of errors, for the message of an exception."""
-    base = library.ILogger
-
-    class Listener(base):  # type: ignore[misc, valid-type]  # the class is known when the library is
-        def log(self, severity: object, msg: str) -> None:
-            if severity in (base.ERROR, base.INTERNAL_ERROR):
-                words.append(msg)
-
-    return Listener()

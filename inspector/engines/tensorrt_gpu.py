@@ -38,6 +38,7 @@ from inspector.engines.gpu_api import (
 )
 from inspector.engines.gpu_buffers import Buffer, Stream
 from inspector.engines.kernel_cache import Kernels, cache_path
+from inspector.engines.listener import listener
 
 Found = TypeVar("Found")
 _MODULES: tuple[tuple[str, Distribution], ...] = (
@@ -94,11 +95,11 @@ class TensorRtEngine:
         if not file.batches:
             raise EngineError(f"{self._name}: the bundle names no batch sizes for it; {COMPILE_AGAIN}")
         self._lock = Lock()
-        listener, self._words = _listener(api.trt.ILogger)
+        logger, self._words = _listener(api.trt.ILogger)
         self._words.clear()
         with ExitStack() as stack:
             self._stream = stack.enter_context(closing(Stream(api.cuda)))
-            self._runtime = api.trt.Runtime(listener)
+            self._runtime = api.trt.Runtime(logger)
             self._engine = self._deserialised(content)
             self.inputs, self.outputs = self._ports(is_input=True), self._ports(is_input=False)
             self._kernels = Kernels(api, self._engine, cache_path(file.path, file.sha256, device, api.compiler))
@@ -203,15 +204,6 @@ class TensorRtEngine:
 
 @cache
 def _listener(base: type[Logger]) -> tuple[Logger, deque[str]]:
-    """Keeps what the library says of errors, for the messages of exceptions.
-
-    One for all engines: the library reports much to the first logger that it was ever given.
-    """
+    """One for all engines: the library reports much to the first logger that it was ever given."""
     words = deque[str](maxlen=4)
-
-    class Listener(base):  # type: ignore[misc, valid-type]  # the class is known when the library is
-        def log(self, severity: object, msg: str) -> None:
-            if severity in (base.ERROR, base.INTERNAL_ERROR):
-                words.append(msg)
-
-    return Listener(), words
+    return listener(base, words), words
