@@ -12,10 +12,11 @@ import onnx
 import onnx.shape_inference
 
 from inspector.benchmark.peak import Work
+from inspector.compile.graph import PRODUCTS, num_multiplications
 
 _FLOAT_BYTES = 4
 """Inputs and outputs are float32 in every form."""
-_PRODUCTS = {"Conv", "ConvTranspose", "MatMul", "Gemm"}
+_COUNTED = PRODUCTS | {"ConvTranspose"}
 _UNCOUNTED = {"Attention", "DFT", "Einsum", "GRU", "If", "LSTM", "Loop", "RNN", "Scan"}
 """Hold products too: a graph with one of them would seem to do less than it does."""
 
@@ -36,7 +37,7 @@ def work(path: Path, batch: int) -> Work:
     for node in graph.node:
         if node.op_type in _UNCOUNTED:
             raise CountError(f"{node.op_type} {node.name!r}: its products are not counted")
-    flops = sum(_flops(node, shapes) for node in graph.node if node.op_type in _PRODUCTS)
+    flops = sum(_flops(node, shapes) for node in graph.node if node.op_type in _COUNTED)
     ports = [shapes[port.name] for port in (*graph.input, *graph.output) if port.name not in weights]
     return Work(flops, sum(map(math.prod, weights.values())), sum(map(math.prod, ports)) * _FLOAT_BYTES)
 
@@ -51,13 +52,4 @@ def _flops(node: onnx.NodeProto, shapes: Mapping[str, Sequence[int]]) -> int:
     left, right, result = (shapes.get(name, (0,)) for name in names)
     if 0 in (*left, *right, *result):
         raise CountError(f"{node.op_type} {node.name!r}: the sizes {left}, {right}, {result} are not all known")
-    match node.op_type:
-        case "Conv":
-            return 2 * math.prod(result) * math.prod(right[1:])
-        case "ConvTranspose":
-            return 2 * math.prod(left) * math.prod(right[1:])
-        case "Gemm":
-            turned = next((attribute.i for attribute in node.attribute if attribute.name == "transA"), 0)
-            return 2 * math.prod(result) * left[0 if turned else 1]
-        case _:
-            return 2 * math.prod(result) * left[-1]
+    return 2 * num_multiplications(node, left, right, result)

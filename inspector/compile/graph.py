@@ -1,9 +1,9 @@
 """Reads what an ONNX graph is made of: which operators lead where, and what its products cost. Changes no operator."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto
 
@@ -71,9 +71,22 @@ def multiplications(model: ModelProto) -> dict[str, int]:
 
 
 def _multiplications(node: NodeProto, sizes: Mapping[str, Sequence[int]]) -> int:
-    left, right = (sizes.get(name, [1]) for name in node.input[:2])
-    inner = int(np.prod(right[1:])) if node.op_type == "Conv" else left[-1]
-    return int(np.prod(sizes.get(node.output[0], [1]))) * inner
+    left, right, result = (sizes.get(name, [1]) for name in (*node.input[:2], node.output[0]))
+    return num_multiplications(node, left, right, result)
+
+
+def num_multiplications(node: NodeProto, left: Sequence[int], right: Sequence[int], result: Sequence[int]) -> int:
+    """Of one product, from the sizes of its operands and its result."""
+    match node.op_type:
+        case "Conv":
+            return math.prod(result) * math.prod(right[1:])
+        case "ConvTranspose":
+            return math.prod(left) * math.prod(right[1:])
+        case "Gemm":
+            turned = next((attribute.i for attribute in node.attribute if attribute.name == "transA"), 0)
+            return math.prod(result) * left[0 if turned else -1]
+        case _:
+            return math.prod(result) * left[-1]
 
 
 def share_quantised(model: ModelProto) -> float:
