@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from inspector.bundle import card as card_module
-from inspector.bundle import files as files_module
 from inspector.bundle import load as load_module
 from inspector.bundle.card import with_section, write_section
 from inspector.bundle.load import BundleError, load
 from tests.bundles import edit_manifest, write_toy_bundle
+from tests.crashes import crash_at
 
 
 @pytest.mark.parametrize(
@@ -58,20 +58,8 @@ def test_a_crash_leaves_a_bundle_that_loads_and_can_be_measured_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: int
 ) -> None:
     before = load(write_toy_bundle(tmp_path))
-    replaced = []
-
-    def replace(path: Path, content: bytes, whole=files_module.replace_file) -> None:
-        if len(replaced) == last:
-            path.with_name(f"{path.name}.part").write_bytes(content[: len(content) // 2])
-            raise KeyboardInterrupt
-        replaced.append(path.name)
-        whole(path, content)
-
-    with monkeypatch.context() as patch:
-        for module in (card_module, files_module):
-            patch.setattr(module, "replace_file", replace)
-        with pytest.raises(KeyboardInterrupt):
-            write_section(before, "Measured", "first")
+    with crash_at(last, card_module, monkeypatch):
+        write_section(before, "Measured", "first")
     after = load(tmp_path)
     assert after.schema.experts == before.schema.experts
     assert after.model_card == ("# Toy\n" if last == 0 else "")

@@ -15,6 +15,7 @@ from inspector.compile.compiling import compile_bundle
 from inspector.compile.job import Form, Made, Wish
 from inspector.parity.report import ParityReport
 from tests.bundles import edit_manifest, write_toy_bundle
+from tests.crashes import crash_at
 
 REPORT = ParityReport(
     bundle="toy 1", engine="onnx/int8", num_pieces=10, num_calibration=10, max_difference=0.25, changes=()
@@ -76,20 +77,8 @@ def test_a_crash_leaves_the_old_bundle_and_the_next_form_tidies_up(
     wish = Wish("onnx", "int8")
     old = add_form(bundle, wish, form(tmp_path, "a"))
     before = load(bundle.folder).digest
-    replaced = []
-
-    def replace(path: Path, content: bytes, whole=files_module.replace_file) -> None:
-        if len(replaced) == last:
-            path.with_name(f"{path.name}.part").write_bytes(content[: len(content) // 2])
-            raise KeyboardInterrupt
-        replaced.append(path.name)
-        whole(path, content)
-
-    with monkeypatch.context() as patch:
-        for module in (adding, files_module):
-            patch.setattr(module, "replace_file", replace)
-        with pytest.raises(KeyboardInterrupt):
-            add_form(bundle, wish, form(tmp_path, "b"))
+    with crash_at(last, adding, monkeypatch):
+        add_form(bundle, wish, form(tmp_path, "b"))
     found = load(bundle.folder)
     assert (found.digest, found.schema.compiled) == (before, (old,))
     assert all(not found.file_fault(name) for name in names(old))
