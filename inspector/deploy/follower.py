@@ -13,7 +13,7 @@ from inspector.bundle.load import BundleError
 from inspector.config.service import Service
 from inspector.deploy.checking import GivenUpError, RefusedError
 from inspector.deploy.control import ControlTable, phase_word, places_of, read_control
-from inspector.deploy.lineup import Lineup, Place, Placed, Post, Posts, Trial
+from inspector.deploy.lineup import Lineup, Named, Place, Placed, Post, Posts, Trial
 from inspector.deploy.metrics import DeployMetrics
 from inspector.deploy.preparing import Asker, Prepared, Preparer, check_trial
 from inspector.deploy.reports import Reports
@@ -99,7 +99,7 @@ class Follower:
             post = self._first_post(place, recipe) if place in deployed else Post(own[recipe.bundle])
             self._set(place, post)
             if _judges(post, self._tried[place].live):
-                self._say(place, post.live.number, WorkerPhase.WORKER_PHASE_LIVE)
+                self._say(place, post.live, WorkerPhase.WORKER_PHASE_LIVE)
 
     def _first_post(self, place: Place, recipe: Recipe) -> Post:
         while True:
@@ -186,7 +186,7 @@ class Follower:
                     self._settle_live(place, recipe, active.live, posts)
             except GivenUpError:
                 self._tried[place] = before
-                self._say(place, self.lineup.posts[place].live.number, WorkerPhase.WORKER_PHASE_LIVE)
+                self._say(place, self.lineup.posts[place].live, WorkerPhase.WORKER_PHASE_LIVE)
 
     def _settle_live(self, place: Place, recipe: Recipe, deployment: Deployment, posts: Posts) -> None:
         """`posts` may hold the model on a trial that has just ended."""
@@ -199,12 +199,12 @@ class Follower:
                 return
             words = prepared.words
             self._set(place, replace(self.lineup.posts[place], live=prepared.placed))
-        self._say(place, deployment.number, WorkerPhase.WORKER_PHASE_LIVE, words)
+        self._say(place, deployment, WorkerPhase.WORKER_PHASE_LIVE, words)
 
     def _settle_trial(self, place: Place, recipe: Recipe, deployment: Deployment) -> None:
         if not deployment.number:
             self._set(place, replace(self.lineup.posts[place], trial=None))
-            self._say(place, self.lineup.posts[place].live.number, WorkerPhase.WORKER_PHASE_LIVE)
+            self._say(place, self.lineup.posts[place].live, WorkerPhase.WORKER_PHASE_LIVE)
             return
         try:
             check_trial(deployment)
@@ -215,7 +215,7 @@ class Follower:
             return
         trial = Trial(prepared.placed, deployment.share, frozenset(deployment.stations))
         self._set(place, replace(self.lineup.posts[place], trial=trial))
-        self._say(place, deployment.number, WorkerPhase.WORKER_PHASE_LIVE, prepared.words)
+        self._say(place, deployment, WorkerPhase.WORKER_PHASE_LIVE, prepared.words)
 
     def _end_failed_shadows(self) -> None:
         fault = None if self._shadow is None else self._shadow.fault()
@@ -233,7 +233,7 @@ class Follower:
         """Raises RefusedError; GivenUpError for what counts no more, even when all is done: another worker may have
         refused it meanwhile."""
         tried, known = self._tried[place], self.lineup.posts if posts is None else posts
-        asker = Asker(partial(self._say, place, deployment.number), partial(self._is_wanted, place, tried))
+        asker = Asker(partial(self._say, place, deployment), partial(self._is_wanted, place, tried))
         prepared = self._preparer.prepare(recipe, deployment, known, asker)
         if not asker.patience():
             raise GivenUpError
@@ -259,12 +259,12 @@ class Follower:
         log.error("Line %s, recipe %s: deployment %d (%s %s) is REFUSED here, %s: %s",
                   *place, deployment.number, deployment.bundle, deployment.version, REMEDY, finding)  # fmt: skip
         self._metrics.refused.labels(*place).inc()
-        self._say(place, deployment.number, WorkerPhase.WORKER_PHASE_REFUSED, str(finding))
+        self._say(place, deployment, WorkerPhase.WORKER_PHASE_REFUSED, str(finding))
 
-    def _say(self, place: Place, number: int, phase: WorkerPhase, detail: str = "") -> None:
-        log.info("Line %s, recipe %s: deployment %d is %s here.", *place, number, phase_word(phase))
-        self._reports.say(place, number, phase, detail, self.lineup.posts.get(place))
+    def _say(self, place: Place, of: Named, phase: WorkerPhase, detail: str = "") -> None:
+        log.info("Line %s, recipe %s: deployment %d is %s here.", *place, of.number, phase_word(phase))
+        self._reports.say(place, of, phase, detail, self.lineup.posts.get(place))
 
 
-def _judges(post: Post, deployment: Deployment) -> bool:
-    return (post.live.number, post.live.digest) == (deployment.number, deployment.digest)
+def _judges(post: Post, of: Named) -> bool:
+    return (post.live.number, post.live.digest) == (of.number, of.digest)

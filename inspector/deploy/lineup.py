@@ -7,12 +7,22 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from inspector.model import Model
 from inspector.recipe.book import ANY
 from inspector.recipe.model import Recipe
 from streams.observation import InspectionId
+
+
+class Named(Protocol):
+    """A deployment, by what tells it from others: two of the same second may have the same number."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def digest(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +32,7 @@ class Placed:
     model: Model
     number: int = 0
     digest: str = ""
-    """As the deployment's record has it: two deployments of the same second may have the same number."""
+    """As the deployment's record has it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,9 +46,9 @@ class Change:
     before: Active
 
     @property
-    def wanted(self) -> int:
-        """Number of the deployment that workers take up by this."""
-        return self.active.trial.number or self.active.live.number
+    def wanted(self) -> Deployment:
+        """That workers take up by this; number 0: the recipe's own bundle."""
+        return self.active.trial if self.active.trial.number else self.active.live
 
 
 class OrderError(Exception):

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from inspector.deploy.control import worker_output
-from inspector.deploy.lineup import Place, Post
+from inspector.deploy.lineup import Named, Place, Post
 from inspector.deploy.shadow import Comparison
 from protos.inspection.v1.control_pb2 import WorkerPhase, WorkerState
 from streams.log import Log, LogError, Publisher
@@ -31,10 +31,15 @@ class Reports:
         """What this worker's predecessor said last is true until something judges here."""
         self._judging[place] = (state.live, state.engine)
 
-    def say(self, place: Place, number: int, phase: WorkerPhase, detail: str, post: Post | None) -> None:
+    def say(self, place: Place, of: Named, phase: WorkerPhase, detail: str, post: Post | None) -> None:
         """`post`: what judges there now; None where nothing does yet."""
         self._last[place] = WorkerState(
-            worker=self._worker, recipe=place.recipe, deployment=number, phase=phase, detail=detail
+            worker=self._worker,
+            recipe=place.recipe,
+            deployment=of.number,
+            digest=of.digest,
+            phase=phase,
+            detail=detail,
         )
         self._publish([self._output(place, post)])
 

@@ -63,18 +63,22 @@ def _check_standing(table: ControlTable, change: Change) -> None:
 
 
 def _is_there(change: Change, word: Word) -> bool:
-    return (word.state.deployment, word.state.phase) == (change.wanted, WorkerPhase.WORKER_PHASE_LIVE)
+    return _speaks_of(change, word) and word.state.phase == WorkerPhase.WORKER_PHASE_LIVE
+
+
+def _speaks_of(change: Change, word: Word) -> bool:
+    return (word.state.deployment, word.state.digest) == (change.wanted.number, change.wanted.digest)
 
 
 def _tell_once(
     told: dict[tuple[Place, str], str], change: Change, worker: str, word: Word, tell: Callable[[str], None]
 ) -> None:
     """Raises RefusedByError."""
-    if word.state.deployment != change.wanted:
+    if not _speaks_of(change, word):
         return
     text = phase_word(word.state.phase) + (f": {word.state.detail[:_WORDS]}" if word.state.detail else "")
     if told.get((change.place, worker)) != text:
         told[change.place, worker] = text
         tell(f"{change.place.line} {worker}: {text}")
     if word.state.phase == WorkerPhase.WORKER_PHASE_REFUSED:
-        raise RefusedByError(f"{worker} refuses deployment {change.wanted}: {word.state.detail}")
+        raise RefusedByError(f"{worker} refuses deployment {change.wanted.number}: {word.state.detail}")

@@ -76,7 +76,7 @@ class Active(_message.Message):
     def __init__(self, live: _Optional[_Union[Deployment, _Mapping]] = ..., trial: _Optional[_Union[Deployment, _Mapping]] = ...) -> None: ...
 
 class WorkerState(_message.Message):
-    __slots__ = ("worker", "recipe", "deployment", "phase", "detail", "at_ns", "live", "shadow_equal", "shadow_different", "engine")
+    __slots__ = ("worker", "recipe", "deployment", "phase", "detail", "at_ns", "live", "shadow_equal", "shadow_different", "engine", "digest")
     WORKER_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
@@ -87,6 +87,7 @@ class WorkerState(_message.Message):
     SHADOW_EQUAL_FIELD_NUMBER: _ClassVar[int]
     SHADOW_DIFFERENT_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
     worker: str
     recipe: str
     deployment: int
@@ -97,4 +98,5 @@ class WorkerState(_message.Message):
     shadow_equal: int
     shadow_different: int
     engine: str
-    def __init__(self, worker: _Optional[str] = ..., recipe: _Optional[str] = ..., deployment: _Optional[int] = ..., phase: _Optional[_Union[WorkerPhase, str]] = ..., detail: _Optional[str] = ..., at_ns: _Optional[int] = ..., live: _Optional[int] = ..., shadow_equal: _Optional[int] = ..., shadow_different: _Optional[int] = ..., engine: _Optional[str] = ...) -> None: ...
+    digest: str
+    def __init__(self, worker: _Optional[str] = ..., recipe: _Optional[str] = ..., deployment: _Optional[int] = ..., phase: _Optional[_Union[WorkerPhase, str]] = ..., detail: _Optional[str] = ..., at_ns: _Optional[int] = ..., live: _Optional[int] = ..., shadow_equal: _Optional[int] = ..., shadow_different: _Optional[int] = ..., engine: _Optional[str] = ..., digest: _Optional[str] = ...) -> None: ...

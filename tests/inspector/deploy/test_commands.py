@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from inspector.bundle.load import load
 from inspector.cli.deploying import deploy, deployments, rollback
 from protos.inspection.v1.control_pb2 import WorkerPhase, WorkerState
 from tests.inspector.deploy.toys import CUP, Rig, say
@@ -17,8 +18,13 @@ def called(rig: Rig, *words: str) -> Result:
     return CliRunner().invoke(command, [*words[1:], "--config", str(rig.service.path)])
 
 
+def digest(rig: Rig) -> str:
+    """Of the bundle that is deployed first."""
+    return load(rig.bundle("a")).digest
+
+
 def test_deploying_ends_when_every_worker_follows(rig: Rig) -> None:
-    say(rig, WorkerState(worker="w1", recipe="cup", deployment=1, phase=LIVE, detail="fits"))
+    say(rig, WorkerState(worker="w1", recipe="cup", deployment=1, digest=digest(rig), phase=LIVE, detail="fits"))
     done = called(rig, "deploy", str(rig.bundle("a")), "--reason", "new light")
     assert done.exit_code == 0
     assert done.output.splitlines()[1:] == ["l1 w1: live: fits", "done: 1 worker(s) follow"]
@@ -29,7 +35,9 @@ def test_deploying_ends_when_every_worker_follows(rig: Rig) -> None:
 
 
 def test_what_a_worker_refuses_is_taken_back(rig: Rig) -> None:
-    say(rig, WorkerState(worker="w1", recipe="cup", deployment=1, phase=REFUSED, detail="7 decisions flip"))
+    words = WorkerState(worker="w1", recipe="cup", deployment=1, digest=digest(rig), phase=REFUSED)
+    words.detail = "7 decisions flip"
+    say(rig, words)
     done = called(rig, "deploy", str(rig.bundle("a")))
     assert done.exit_code == 1
     assert "w1 refuses deployment 1: 7 decisions flip" in done.output
@@ -40,7 +48,7 @@ def test_what_a_worker_refuses_is_taken_back(rig: Rig) -> None:
 
 
 def test_without_waiting_the_record_is_left_to_the_workers(rig: Rig) -> None:
-    say(rig, WorkerState(worker="w1", recipe="cup", deployment=1, phase=REFUSED))
+    say(rig, WorkerState(worker="w1", recipe="cup", deployment=1, digest=digest(rig), phase=REFUSED))
     done = called(rig, "deploy", str(rig.bundle("a")), "--no-wait", "--canary", "0.25")
     assert (done.exit_code, len(done.output.splitlines())) == (0, 1)
     assert ", 25.0% of the inspections" in done.output

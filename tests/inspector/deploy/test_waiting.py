@@ -5,10 +5,11 @@ from contextlib import closing
 
 import pytest
 
+from inspector.bundle.load import load
 from inspector.deploy.control import read_control
 from inspector.deploy.orders import Change, OrderError, Wish
 from inspector.deploy.waiting import RefusedByError, await_workers
-from protos.inspection.v1.control_pb2 import WorkerPhase, WorkerState
+from protos.inspection.v1.control_pb2 import Deployment, WorkerPhase, WorkerState
 from tests.inspector.deploy.toys import CUP, Rig
 from tests.inspector.deploy.toys import say as tell
 
@@ -20,7 +21,10 @@ LIVE, CHECKING, REFUSED = (
 
 
 def say(rig: Rig, worker: str, deployment: int, phase: WorkerPhase, detail: str = "") -> None:
-    tell(rig, WorkerState(worker=worker, recipe="cup", deployment=deployment, phase=phase, detail=detail))
+    rig.orders()  # reads what was deployed
+    digest = rig.table.deployments.get(("l1", deployment), Deployment()).digest
+    words = WorkerState(worker=worker, recipe="cup", deployment=deployment, digest=digest, phase=phase, detail=detail)
+    tell(rig, words)
 
 
 def wait(rig: Rig, changes: list[Change], told: list[str] | None = None) -> int:
@@ -81,16 +85,21 @@ def test_two_people_at_once_are_told_of_each_other(rig: Rig) -> None:
         wait(rig, changes)
 
 
-def test_of_two_that_took_the_same_number_the_earlier_is_told(rig: Rig) -> None:
+def test_of_two_that_took_the_same_number_the_earlier_is_told_and_the_later_takes_no_word_on_it(rig: Rig) -> None:
     one, other = rig.racing_orders(), rig.racing_orders()
     lost, won = other.deploy(rig.bundle("b"), Wish()), one.deploy(rig.bundle("a"), Wish())
     with pytest.raises(OrderError, match=r"deployment 1 by .* counts now, not 1"):
         wait(rig, lost)
     assert wait(rig, won) == 0
+    tell(rig, WorkerState(worker="w1", recipe="cup", deployment=1, digest=load(rig.bundle("b")).digest, phase=LIVE))
+    with pytest.raises(OrderError, match="w1 did not follow"):
+        wait(rig, won)
+    tell(rig, WorkerState(worker="w1", recipe="cup", deployment=1, digest=load(rig.bundle("a")).digest, phase=LIVE))
+    assert wait(rig, won) == 1
 
 
 def test_the_end_of_a_trial_is_waited_for_too(rig: Rig) -> None:
     rig.deploy("a")
     say(rig, "w1", 1, LIVE)
     (change,) = rig.orders().roll_back("")
-    assert (change.place, change.wanted) == (CUP, 2)
+    assert (change.place, change.wanted.number) == (CUP, 2)
