@@ -6,7 +6,7 @@ are decisions.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -90,34 +90,50 @@ class _Trial:
 
 
 def _tried(trial: _Trial, before: ParityReport) -> Tried | str:
-    """The first omission by which no further decision flips, or that with the fewest flips; where none is to be had,
+    """The fastest graph by which no further decision flips, or that with the fewest flips; where none is to be had,
     why."""
     model = read_graph(trial.job.bundle.path(trial.expert.file))
-    if not quantisable(model):
+    products = quantisable(model)
+    if not products:
         return NO_PRODUCT
-    refusals: list[str] = []
     inputs = feeds(trial.expert, trial.job.calibration)
-    return fewest_flips(_all(trial, model, inputs, refusals), enough=len(before.flips)) or refusals[0]
+    omissions = [omission for omission in OMISSIONS if set(products) > omission.of(products)]
+    candidates: Iterable[_Candidate] = (_candidate(trial, model, inputs, omission) for omission in omissions)
+    if trial.terms.speed:
+        candidates = sorted(candidates, key=lambda candidate: -candidate.speed.ratio)
+    refusals: list[str] = []
+    return fewest_flips(_passing(trial, candidates, refusals), enough=len(before.flips)) or refusals[0]
 
 
-def _all(trial: _Trial, model: ModelProto, inputs: Sequence[Feed], refusals: list[str]) -> Iterator[Tried]:
-    """One omission after another; what is refused says why, with the figures."""
+class _Candidate(NamedTuple):
+    path: Path
+    made: Made
+    speed: Speed
+    refused: str
+
+
+def _candidate(trial: _Trial, model: ModelProto, inputs: Sequence[Feed], omission: Omission) -> _Candidate:
+    trial.job.say(trial.expert.name, "quantises" + omission.words)
+    path, made = _quantised(trial, model, inputs, omission)
+    try:
+        speed = trial.terms.speed(trial.expert, path, inputs[0]) if trial.terms.speed else Speed(FASTER, "")
+    except EngineError as exc:
+        return _Candidate(path, made, Speed(0.0, ""), f"does not run so: {exc}")
+    made = made._replace(why=_joined(speed.words, omission.words))
+    return _Candidate(path, made, speed, "" if speed.ratio >= FASTER else f"is no faster so: {speed.words}")
+
+
+def _passing(trial: _Trial, candidates: Iterable[_Candidate], refusals: list[str]) -> Iterator[Tried]:
+    """One after another; what is refused says why, with the figures."""
     job, name = trial.job, trial.expert.name
-    for omission in OMISSIONS:
-        job.say(name, "quantises" + omission.words)
-        path, made = _quantised(trial, model, inputs, omission)
-        try:
-            speed = trial.terms.speed(trial.expert, path, inputs[0]) if trial.terms.speed else Speed(FASTER, "")
-        except EngineError as exc:
-            refusals.append(f"does not run so: {exc}")
+    for path, made, speed, refused in candidates:
+        if refused:
+            refusals.append(refused)
             continue
-        if speed.ratio < FASTER:
-            refusals.append(f"is no faster so: {speed.words}")
-            return  # What is left out runs in FP32 beside it: that would bring less still.
         job.say(name, f"decides on {len(job.parity.pieces)} pieces")
         report = check_graphs(job, {**trial.kept, name: path}, trial.terms.runtime)
         if passed(report, job.wish.limit):
-            yield Tried(path, report, made._replace(why=_joined(speed.words, omission.words)))
+            yield Tried(path, report, made)
         else:
             refusals.append(_joined(f"decides otherwise: {standing(report, job.wish.limit)}", speed.words))
 

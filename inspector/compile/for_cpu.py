@@ -13,7 +13,7 @@ from inspector.compile.quantise import Feed
 from inspector.engines.engine import EngineSettings
 from inspector.engines.factory import check_installed, open_engine
 
-PACE = Pace(min_rounds=40)
+PACE = Pace(min_rounds=10)
 
 
 def compile_for_cpu(job: Job) -> Form:

@@ -19,6 +19,7 @@ from inspector.compile.graph import kinds, leading_to, read_graph
 from inspector.compile.half import staying_full, to_half
 from inspector.compile.job import CompileError, Form, Job, Made, RefusedError
 from inspector.compile.quantise import never
+from inspector.engines.engine_cache import entry_path, keep_engine, open_cache, take_engine
 from inspector.engines.forms import parts
 from inspector.engines.tensorrt_build import BuildError, Compiler, build, find_compiler
 from inspector.parity.report import ParityReport, passed, words
@@ -43,7 +44,8 @@ def compile_for_gpu(job: Job) -> Form:
     _demand_half_for_turing(job, compiler)
     graphs = [_ready(job, made, compiler.targets) for made in _sources(job)]
     report = _checked(job, graphs)
-    made = tuple(_built(job, ready, compiler) for ready in graphs)
+    cache = None if job.wish.cache is None or compiler.device is None else open_cache(job.wish.cache)
+    made = tuple(_made(job, ready, compiler, cache) for ready in graphs)
     return Form(compiler.name, compiler.targets, job.wish.batches, made, report)
 
 
@@ -102,17 +104,34 @@ def _checked(job: Job, graphs: Sequence[Ready]) -> ParityReport:
     return report
 
 
-def _built(job: Job, ready: Ready, compiler: Compiler) -> Made:
-    part = ready.made.part
-    job.say(part, "builds")
-    started_s = time.monotonic()
-    try:
-        engine = build(ready.path.read_bytes(), kinds(read_graph(ready.path)), job.wish.batches, compiler)
-    except BuildError as exc:
-        asked = f"{job.wish.label} for {', '.join(compiler.targets)}"
-        raise CompileError(f"{part}: {compiler.name} does not build it in {asked}: {exc}") from exc
+def _made(job: Job, ready: Ready, compiler: Compiler, cache: Path | None) -> Made:
+    part, started_s = ready.made.part, time.monotonic()
+    engine, origin = _engine(job, ready, compiler, cache)
     path = job.scratch / f"{part}.engine"
     path.write_bytes(engine)
     seconds = ready.made.seconds + time.monotonic() - started_s
-    job.say(part, f"built in {seconds:.1f} s")
+    job.say(part, f"{origin} in {seconds:.1f} s")
     return ready.made._replace(path=path, seconds=seconds)
+
+
+def _engine(job: Job, ready: Ready, compiler: Compiler, cache: Path | None) -> tuple[bytes, str]:
+    """And where it comes from."""
+    if cache is None or compiler.device is None:
+        return _built(job, ready, compiler), "built"
+    graph = ready.path.read_bytes()
+    entry = entry_path(cache, graph, job.wish.batches, compiler.name, compiler.device)
+    engine = take_engine(entry)
+    if engine is not None:
+        return engine, "taken from the cache"
+    engine = _built(job, ready, compiler)
+    keep_engine(entry, engine)
+    return engine, "built"
+
+
+def _built(job: Job, ready: Ready, compiler: Compiler) -> bytes:
+    job.say(ready.made.part, "builds")
+    try:
+        return build(ready.path.read_bytes(), kinds(read_graph(ready.path)), job.wish.batches, compiler)
+    except BuildError as exc:
+        asked = f"{job.wish.label} for {', '.join(compiler.targets)}"
+        raise CompileError(f"{ready.made.part}: {compiler.name} does not build it in {asked}: {exc}") from exc

@@ -31,6 +31,8 @@ class Wish:
     """Compute capabilities; empty: what TensorRT here builds for by itself."""
     max_batch: int = 16
     limit: Limit = field(default_factory=Limit)
+    cache: Path | None = None
+    """Where engines are kept that a TensorRT built which needs a GPU for it; None: nowhere."""
 
     @property
     def label(self) -> str:

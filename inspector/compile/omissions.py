@@ -28,7 +28,7 @@ class Omission(NamedTuple):
 
 
 OMISSIONS = (Omission(False, False), Omission(True, False), Omission(False, True), Omission(True, True))
-"""In the order in which they are tried: what saves most time first."""
+"""In the order in which they are tried where no speed is known: the least first."""
 
 
 class Counted(Protocol):

@@ -1,12 +1,15 @@
 """Runs a graph with OpenVINO on the CPU: in float32, and in INT8 where the graph is quantised.
 
-Imported only where a form of a bundle for it is opened.
+Imported only where a form of a bundle for it is opened. An expert's graph is compiled for one image or clip, and takes
+those of a batch one after another: a run has 5 to 15 % less to do than one of a free size, and a score does not depend
+on what shares its batch (INT8 differed by 4e-4). The price is up to a tenth of the pieces per second in batches of 16.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 
+import numpy as np
 import openvino as ov
 
 from inspector.engines.engine import Array, EngineError, Port, check_inputs
@@ -22,25 +25,40 @@ class OpenVinoEngine:
             "PERFORMANCE_HINT": "LATENCY",
         }
         try:
-            self._model = ov.Core().compile_model(str(path), "CPU", settings)
+            core = ov.Core()
+            graph = core.read_model(path)
+            self.inputs = tuple(_port(node) for node in graph.inputs)
+            self.outputs = tuple(_port(node) for node in graph.outputs)
+            # Heads alone have several inputs, and stay free: fixed sizes of masked attention crash OpenVINO 2026.4.1.
+            self._one_by_one = len(self.inputs) == 1
+            if self._one_by_one:
+                graph.reshape([1, *graph.inputs[0].get_partial_shape()[1:]])
+            self._request = core.compile_model(graph, "CPU", settings).create_infer_request()
         except RuntimeError as exc:
             raise EngineError(f"{path}: OpenVINO {ov.__version__} cannot load it: {exc}") from exc
-        self._request = self._model.create_infer_request()
         self._lock = Lock()
-        self.inputs = tuple(_port(node) for node in self._model.inputs)
-        self.outputs = tuple(_port(node) for node in self._model.outputs)
 
     def run(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
         check_inputs("OpenVINO", self.inputs, inputs)
+        batch = len(inputs[self.inputs[0].name])
+        step = 1 if self._one_by_one else batch
         with self._lock:
-            try:
-                # Inputs are not copied on their way in (3 % faster), outputs once: the request overwrites its own.
-                results = self._request.infer(dict(inputs), share_inputs=True, share_outputs=True)
-            except RuntimeError as exc:
-                raise EngineError(f"OpenVINO: {exc}") from exc
-            return {port.name: results[index].copy() for index, port in enumerate(self.outputs)}
+            runs = [
+                self._infer({name: value[row : row + step] for name, value in inputs.items()})
+                for row in range(0, batch, step)
+            ]
+        return {port.name: np.concatenate(found) for port, *found in zip(self.outputs, *runs, strict=True)}
+
+    def _infer(self, inputs: dict[str, Array]) -> list[Array]:
+        """The outputs in their order."""
+        try:
+            # Inputs are not copied on their way in (3 % faster), outputs once: the request overwrites its own.
+            results = self._request.infer(inputs, share_inputs=True, share_outputs=True)
+        except RuntimeError as exc:
+            raise EngineError(f"OpenVINO: {exc}") from exc
+        return [results[index].copy() for index in range(len(self.outputs))]
 
 
-def _port(node: ov.ConstOutput) -> Port:
+def _port(node: ov.Output) -> Port:
     sizes = node.get_partial_shape()
     return Port(node.get_any_name(), tuple(None if size.is_dynamic else size.get_length() for size in sizes))

@@ -1,9 +1,9 @@
 """Prints what INT8 gives on this machine's processor: speed and memory of each expert, in ONNX Runtime and OpenVINO.
 
-    python -m tests.benchmarks.int8_cpu [--keep FOLDER] [--rounds 60]
+    python -m tests.benchmarks.int8_cpu [--keep FOLDER] [--rounds 20]
 
 Experts are a ResNet-18 and a small MobileNetV3 with random weights at 224 px, and the demo's. FP32 and INT8 of one
-runtime take turns in one run, batch 1, one thread; processor time. Memory is that of a session in a fresh process, as
+runtime take turns of four runs, batch 1, one thread; processor time. Memory is that of a session in a fresh process, as
 private bytes once freed heap went back, three times; the peak while it loads and runs stands beside it.
 """
 
@@ -96,7 +96,7 @@ def _memory(full: list[Memory | None], eighth: list[Memory | None]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", type=Path)
-    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=20)
     options = parser.parse_args()
     titles = [f"{runtime} {what}" for runtime in RUNTIMES for what in ("FP32 -> INT8", "memory held")]
     with tempfile.TemporaryDirectory(prefix="inspector-int8-") as scratch:

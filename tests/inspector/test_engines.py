@@ -10,6 +10,7 @@ import pytest
 from inspector.engines import factory
 from inspector.engines.engine import EngineError, EngineName, EngineSettings
 from tests.bundles import write_toy_bundle
+from tests.inspector.compile.jobs import DEMO
 
 
 @pytest.mark.parametrize("name", ["onnx", "openvino"])
@@ -51,11 +52,20 @@ def test_an_engine_that_is_not_installed_names_the_cure(tmp_path: Path, monkeypa
         factory.open_engine(tmp_path / "any.onnx", EngineSettings("openvino"))
 
 
+def test_with_openvino_a_piece_is_judged_alike_whatever_shares_its_batch() -> None:
+    engine = factory.open_engine(DEMO / "top-scout.onnx", EngineSettings("openvino"))
+    images = np.random.default_rng(0).normal(size=(3, *engine.inputs[0].shape[1:])).astype(np.float32)
+    together = engine.run({"input": images})
+    for row in range(3):
+        alone = engine.run({"input": images[row : row + 1]})
+        assert all(np.array_equal(alone[name], together[name][row : row + 1]) for name in together)
+
+
 def test_openvino_runs_a_quantised_graph_in_int8(tmp_path: Path) -> None:
     """Its hint of float32 is about what is not quantised."""
     write_quantised_convolution(tmp_path / "conv.onnx")
     engine = factory.open_engine(tmp_path / "conv.onnx", EngineSettings("openvino"))
-    model = engine._model  # type: ignore[attr-defined]
+    model = engine._request.get_compiled_model()  # type: ignore[attr-defined]
     nodes = [node.get_rt_info() for node in model.get_runtime_model().get_ordered_ops()]
     kinds = {node["layerType"].astype(str): node["runtimePrecision"].astype(str) for node in nodes}
     assert kinds["Convolution"] in ("u8", "i8")

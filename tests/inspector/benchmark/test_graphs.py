@@ -10,13 +10,13 @@ from inspector.benchmark.graphs import graph_rows
 from inspector.benchmark.memory import Memory
 from inspector.benchmark.peak import Peak
 from inspector.benchmark.settings import BenchSettings
-from inspector.benchmark.timing import Pace
+from inspector.benchmark.timing import NUM_WARM_UPS, Pace
 from inspector.bundle.load import load
 from inspector.engines.engine import Array, EngineSettings
 from inspector.model import open_model
 from tests.standins.gpus import StandInGpu, compiled_toy
 
-SETTINGS = BenchSettings(batches=(1, 4), pace=Pace(2, 2, 0.0, num_warm_ups=0))
+SETTINGS = BenchSettings(batches=(1, 4), pace=Pace(2, 2, 0.0, turn=1))
 
 
 class Torch:
@@ -53,4 +53,5 @@ def test_engines_on_the_gpu_get_figures_and_those_on_the_cpu_say_that_they_are_t
     for row in on_gpu:
         figures = (row.gpu.torch_eager, row.gpu.torch_compile, row.gpu.roofline)
         assert all(isinstance(figure, float) and figure > 0 for figure in figures)
-    assert sorted(torch.batches) == [1] * 4 + [4] * 4
+    num_runs = 2 * (NUM_WARM_UPS + 2 * 2)  # Eager and compiled; two rounds of one run before the one that is timed.
+    assert sorted(torch.batches) == [1] * num_runs + [4] * num_runs

@@ -20,9 +20,7 @@ from tests.bundles import write_toy_bundle
 from tests.inspector.parity.toy_set import toy_model, toy_pieces, write_toy_set
 from tests.standins.gpus import StandInGpu, add_form, compiled_toy
 
-QUICK = BenchSettings(
-    engines=("onnx",), batches=(1, 3), rates=(200.0,), seconds=0.1, pace=Pace(2, 2, 0.0, num_warm_ups=1)
-)
+QUICK = BenchSettings(engines=("onnx",), batches=(1, 3), rates=(200.0,), seconds=0.1, pace=Pace(2, 2, 0.0, turn=1))
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inspector.benchmark.timing import Clock, Pace, Timing, inputs_for, interleaved, percentile
+from inspector.benchmark.timing import NUM_WARM_UPS, Clock, Pace, Timing, inputs_for, interleaved, percentile
 from inspector.engines.engine import Port
 
 
@@ -26,20 +26,33 @@ def timed(pace: Pace, **ms: float) -> tuple[FakeTime, dict[str, Timing]]:
 
 
 def test_ways_take_turns_after_warming_up() -> None:
-    fake, found = timed(Pace(min_rounds=3, max_rounds=3, budget_s=0.0, num_warm_ups=1), fast=1, slow=4)
-    assert fake.calls == ["fast", "slow"] * 4
+    fake, found = timed(Pace(min_rounds=3, max_rounds=3, budget_s=0.0, turn=2), fast=1, slow=4)
+    warm_ups, rounds = fake.calls[: 2 * NUM_WARM_UPS], fake.calls[2 * NUM_WARM_UPS :]
+    assert warm_ups == ["fast"] * NUM_WARM_UPS + ["slow"] * NUM_WARM_UPS
+    assert rounds == ["fast", "fast", "fast", "slow", "slow", "slow"] * 3
     assert found["slow"].median_ms == pytest.approx(4)
     assert found["slow"].median_cpu_ms == pytest.approx(2)
-    assert len(found["fast"].wall_ms) == 3
+    assert len(found["fast"].wall_ms) == 3 * 2
+
+
+def test_the_first_run_of_a_turn_is_not_timed() -> None:
+    fake = FakeTime()
+
+    def run(name: str) -> None:
+        is_first = not fake.calls or fake.calls[-1] != name
+        fake.run(name, 50 if is_first else 1)
+
+    found = interleaved({name: lambda name=name: run(name) for name in ("a", "b")}, Pace(2, 2, 0.0, 3), fake.clock)
+    assert list(found["a"].wall_ms) == pytest.approx([1] * 6)
 
 
 @pytest.mark.parametrize(
     ("ms", "rounds"),
-    [(1.0, 30), (110.0, 10), (1000.0, 5)],
+    [(1.0, 30), (60.0, 9), (1000.0, 5)],
     ids=["the most rounds end it", "the budget ends it", "the fewest rounds are done whatever they take"],
 )
 def test_rounds_are_as_many_as_the_budget_allows(ms: float, rounds: int) -> None:
-    _, found = timed(Pace(min_rounds=5, max_rounds=30, budget_s=1.0, num_warm_ups=0), only=ms)
+    _, found = timed(Pace(min_rounds=5, max_rounds=30, budget_s=1.0, turn=1), only=ms)
     assert len(found["only"].wall_ms) == rounds
 
 
