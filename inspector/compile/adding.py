@@ -8,12 +8,11 @@ import fcntl
 import hashlib
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from inspector.bundle.copying import copied_beside
 from inspector.bundle.files import replace_file, write_manifest
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.bundle.schema import Bundle, Compiled, CompiledGraph
@@ -41,14 +40,8 @@ def demand_free(out: Path | None) -> None:
 
 
 def _add_to_copy(bundle: LoadedBundle, wish: Wish, form: Form, out: Path) -> Compiled:
-    """Made beside `out`, so that it is there whole or not at all."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
-        copy = Path(scratch, "copy")
-        copy.mkdir()
-        for name in bundle.schema.files:
-            shutil.copyfile(bundle.path(name), copy / name)
-        write_manifest(copy, bundle.schema)
+    """Of what lies there now: its card may have been written anew since it was compiled from."""
+    with copied_beside(load(bundle.folder), out) as copy:
         compiled = _add(copy, bundle.schema, wish, form)
         copy.rename(out)
     return compiled

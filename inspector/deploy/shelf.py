@@ -4,12 +4,10 @@ A bundle's folder is named after its content, so that what lies there never chan
 """
 
 import errno
-import os
 import re
-import shutil
-import tempfile
 from pathlib import Path
 
+from inspector.bundle.copying import copied_beside
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.bundle.schema import MANIFEST_NAME
 from inspector.findings import DIGEST_DIGITS
@@ -31,7 +29,6 @@ class Shelf:
         _check_whole(bundle)
         if not self._is_sound(name, bundle.digest):
             try:
-                self._folder.mkdir(parents=True, exist_ok=True)
                 self._copy(bundle, target)
             except OSError as exc:
                 raise BundleError(
@@ -49,22 +46,16 @@ class Shelf:
         return True
 
     def _copy(self, bundle: LoadedBundle, target: Path) -> None:
-        arriving = Path(tempfile.mkdtemp(prefix=".arriving-", dir=self._folder))
         try:
-            for file in (names := (*bundle.schema.files, MANIFEST_NAME)):
-                shutil.copyfile(bundle.path(file), arriving / file)
-                _to_disk(arriving / file)
-            arriving.chmod(0o755)
-            if target.is_dir() and not target.is_symlink():
-                for file in names:
-                    (arriving / file).replace(target / file)
-            else:
-                arriving.rename(target)
+            with copied_beside(bundle, target) as copy:
+                if target.is_dir() and not target.is_symlink():
+                    for file in (*bundle.schema.files, MANIFEST_NAME):
+                        (copy / file).replace(target / file)
+                else:
+                    copy.rename(target)
         except OSError as exc:
             if exc.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # else somebody was faster with the same content
                 raise
-        finally:
-            shutil.rmtree(arriving, ignore_errors=True)
 
     def get(self, name: str, digest: str) -> LoadedBundle:
         """The bundle of this name, found to be the one that was deployed. Raises BundleError."""
@@ -95,8 +86,3 @@ def _check_whole(bundle: LoadedBundle) -> None:
     """Compiled files too, which loading leaves to whoever opens them. Raises BundleError."""
     if faults := list(filter(None, map(bundle.file_fault, bundle.schema.files))):
         raise BundleError("\n".join(f"bundle {bundle.folder}: {fault}" for fault in faults))
-
-
-def _to_disk(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -7,6 +7,7 @@ from threading import Thread
 import pytest
 
 from inspector.bundle import files as files_module
+from inspector.bundle.card import write_section
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.bundle.schema import Compiled
 from inspector.compile import adding
@@ -96,13 +97,20 @@ def test_a_copy_leaves_the_bundle_as_it_was(tmp_path: Path, bundle: LoadedBundle
         add_form(bundle, Wish("onnx", "int8"), form(tmp_path, "b"), out)
 
 
+def test_a_card_that_was_written_anew_since_comes_along(tmp_path: Path, bundle: LoadedBundle) -> None:
+    write_section(bundle, "Measured", "all is well")
+    add_form(bundle, Wish("onnx", "int8"), form(tmp_path, "a"), tmp_path / "box")
+    assert load(tmp_path / "box").model_card.endswith("all is well\n")
+
+
 def test_a_copy_touches_nothing_that_lies_beside_it(tmp_path: Path, bundle: LoadedBundle) -> None:
     foreign = tmp_path / "box.part/notes.txt"
     foreign.parent.mkdir()
     foreign.write_text("somebody's")
-    add_form(bundle, Wish("onnx", "int8"), form(tmp_path, "a"), tmp_path / "box")
+    made, before = form(tmp_path, "a"), {path.name for path in tmp_path.iterdir()}
+    add_form(bundle, Wish("onnx", "int8"), made, tmp_path / "box")
     assert foreign.read_text() == "somebody's"
-    assert not list(tmp_path.glob(".box*"))
+    assert {path.name for path in tmp_path.iterdir()} == before | {"box"}
 
 
 def test_a_copy_that_is_there_is_said_before_anything_is_compiled(tmp_path: Path, bundle: LoadedBundle) -> None:

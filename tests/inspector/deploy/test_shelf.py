@@ -85,7 +85,7 @@ def test_what_cannot_be_copied_leaves_nothing_behind(
     shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = load(write_toy_bundle(tmp_path / "toy"))
-    monkeypatch.setattr("inspector.deploy.shelf._to_disk", fail_as_full_disk)
+    monkeypatch.setattr("inspector.bundle.copying.to_disk", fail_as_full_disk)
     with pytest.raises(BundleError, match="cannot be copied there"):
         shelf.put(bundle)
     assert list((tmp_path / "bundles").iterdir()) == []

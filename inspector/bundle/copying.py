@@ -1,0 +1,33 @@
+"""Turns a bundle into a copy that enters its place whole or not at all. Judges nothing, and places nothing itself."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from inspector.bundle.load import LoadedBundle
+from inspector.bundle.schema import MANIFEST_NAME
+
+ARRIVING = ".arriving-"
+"""Begins the names of folders in which copies are made; only a crash leaves one."""
+
+
+@contextmanager
+def copied_beside(bundle: LoadedBundle, target: Path) -> Iterator[Path]:
+    """A copy on the target's disk, to be renamed into its place; what is not taken out of it is gone afterwards.
+    Raises OSError."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=ARRIVING, dir=target.parent, ignore_cleanup_errors=True) as scratch:
+        copy = Path(scratch, "copy")
+        copy.mkdir()
+        for file in (*bundle.schema.files, MANIFEST_NAME):
+            shutil.copyfile(bundle.path(file), copy / file)
+            to_disk(copy / file)
+        yield copy
+
+
+def to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
