@@ -7,11 +7,9 @@ latency is from the moment that a piece's capture was scheduled for to the recei
 share one machine with the broker, the publisher and the checks: figures count on an otherwise quiet machine only.
 """
 
-import argparse
 import json
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -30,7 +28,7 @@ from inspector.findings import DIGEST_DIGITS
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.log import Start
 from tests.integration.deploy_bundles import DEMO, copy_of_demo, spoiled
-from tests.integration.fault_run import Line, Options, broker_for
+from tests.integration.fault_run import Line, Options, arguments, broker_for
 from tests.integration.faults import ROOT, WorkerProcess, wait_for
 
 WORKERS = ("worker-1", "worker-2")
@@ -281,16 +279,9 @@ def table(report: dict[str, object]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--log", choices=("kafka", "embedded"), default="kafka")
-    parser.add_argument("--pieces", type=int, default=2000)
-    parser.add_argument("--rate", type=float, default=12.0)
-    parser.add_argument("--short", action="store_true", help="three deployments, a roll-back and a spoiled bundle")
-    parser.add_argument("--folder", type=Path, help="keep configurations and logs here")
-    parser.add_argument("--out", type=Path, help="write the report here")
-    given = parser.parse_args()
-    folder = given.folder or Path(tempfile.mkdtemp(prefix="deploys"))
-    report = run(Options(given.log, given.pieces, given.rate, folder, {}), SHORT if given.short else FULL)
+    given = arguments(__doc__, "three deployments, a roll-back and a spoiled bundle", pieces=2000, rate=12.0)
+    options = Options(given.log, given.pieces, given.rate, given.folder, {})
+    report = run(options, SHORT if given.short else FULL)
     print(table(report))
     if given.out:
         given.out.write_text(json.dumps(report, indent=1))

@@ -256,18 +256,24 @@ def run(options: Options) -> dict[str, object]:
     }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(about: str | None, short: str, pieces: int, rate: float) -> argparse.Namespace:
+    """The words of a command `about` a run on a line; `short` says what its shorter form does."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--log", choices=("kafka", "embedded"), default="kafka")
-    parser.add_argument("--pieces", type=int, default=1000)
-    parser.add_argument("--rate", type=float, default=8.0)
-    parser.add_argument("--short", action="store_true", help="four kills instead of ten and a stop")
+    parser.add_argument("--pieces", type=int, default=pieces)
+    parser.add_argument("--rate", type=float, default=rate)
+    parser.add_argument("--short", action="store_true", help=short)
     parser.add_argument("--folder", type=Path, help="keep configurations and logs here")
     parser.add_argument("--out", type=Path, help="write the report here")
     given = parser.parse_args()
-    folder = given.folder or Path(tempfile.mkdtemp(prefix="faults"))
+    given.folder = given.folder or Path(tempfile.mkdtemp(prefix="line"))
+    return given
+
+
+def main() -> int:
+    given = arguments(__doc__, "four kills instead of ten and a stop", pieces=1000, rate=8.0)
     full, leave_at = (FULL, 0.6) if given.log == "kafka" else (EMBEDDED, 0.97)
-    report = run(Options(given.log, given.pieces, given.rate, folder, SHORT if given.short else full, leave_at))
+    report = run(Options(given.log, given.pieces, given.rate, given.folder, SHORT if given.short else full, leave_at))
     text = json.dumps(report, indent=1)
     print(text)
     if given.out:
