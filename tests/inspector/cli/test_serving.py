@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bundles import write_toy_bundle
+from tests.inspector.deploy.toys import RECIPE
 
 CONFIG = """
 lines = ["line-1"]
@@ -18,18 +19,6 @@ path = "log.sqlite"
 [gateway]
 listen = "127.0.0.1:{port}"
 """
-RECIPE = """
-name = "cup"
-version = "1"
-bundle = "toy"
-[[cameras]]
-name = "top"
-[[sensors]]
-name = "mic"
-kind = "audio"
-sample_rate_hz = 100
-end_s = 0.16
-"""
 
 
 @pytest.mark.parametrize(
@@ -38,7 +27,7 @@ end_s = 0.16
 def test_what_keeps_a_service_from_starting_is_told(tmp_path: Path, has_bundle: bool, said: str) -> None:
     (tmp_path / "recipe.toml").write_text(RECIPE)
     if has_bundle:
-        write_toy_bundle(tmp_path / "toy")
+        write_toy_bundle(tmp_path / "own")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         config = tmp_path / "service.toml"
         config.write_text(CONFIG.format(port=taken.getsockname()[1]))
