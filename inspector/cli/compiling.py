@@ -15,6 +15,7 @@ from inspector.cli.errors import reported
 from inspector.compile.compiling import compile_bundle
 from inspector.compile.job import CompileError, Wish
 from inspector.engines.engine import EngineError
+from inspector.engines.engine_cache import usual_cache
 from inspector.parity.content import ParityError
 from inspector.parity.report import Limit, words
 from inspector.recipe.book import load_recipe
@@ -57,6 +58,12 @@ _USUAL = {"tensorrt": "fp16", "onnx": "int8", "openvino": "int8"}
     help="Manifest whose calibration split gives INT8 its ranges. Default: the pieces of the bundle's parity set.",
 )
 @click.option("--recipe", type=FolderOrFile, help="Refuse by its parity_max_flips. Default: 0.002.")
+@click.option(
+    "--cache",
+    metavar="FOLDER|off",
+    help="Where tensorrt keeps engines that it built, for the next time; off: nowhere. "
+    "Default: inspector/tensorrt in $XDG_CACHE_HOME or ~/.cache. tensorrt-rtx needs none.",
+)
 @click.option("--out", type=FolderOrFile, help="Leave BUNDLE alone, and write a copy with what was compiled here.")
 @reported(BundleError, CompileError, EngineError, ParityError)
 def compile(
@@ -67,6 +74,7 @@ def compile(
     max_batch: int,
     calibration: Path | None,
     recipe: Path | None,
+    cache: str | None,
     out: Path | None,
 ) -> None:
     """Adds to BUNDLE its graphs as compiled for one engine at one precision, in place of an earlier such form.
@@ -87,6 +95,7 @@ def compile(
         targets=tuple(target.strip() for target in targets.split(",") if target.strip()),
         max_batch=max_batch,
         limit=Limit() if recipe is None else Limit(load_recipe(recipe).recipe.parity_max_flips),
+        cache=_cache(cache) if engine == "tensorrt" else None,
     )
     console = Console(stderr=True)
     with Lines(console) as lines:
@@ -94,6 +103,16 @@ def compile(
     Console().print(_table(made))
     click.echo("\n".join(words(report, wish.limit)))
     click.echo(f"{wish.label}, by {made.compiler}, is in {out or bundle}: `inspector doctor {out or bundle}`")
+
+
+def _cache(named: str | None) -> Path | None:
+    match named:
+        case None:
+            return usual_cache()
+        case "off":
+            return None
+        case folder:
+            return Path(folder)
 
 
 class Lines:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from inspector.engines.builder_api import Builder, BuilderLibrary, Config, Network, Parser, Profile
-from inspector.engines.device import find_device
+from inspector.engines.device import Device, find_device
 from inspector.engines.engine import EngineError, WrongDeviceError
 from inspector.engines.gpu_api import Distribution
 from inspector.engines.listener import listener
@@ -32,6 +32,8 @@ class Compiler:
     version: str
     targets: tuple[str, ...]
     """Compute capabilities."""
+    device: Device | None = None
+    """The GPU that it builds on; None where it needs none."""
 
     @property
     def name(self) -> str:
@@ -48,13 +50,14 @@ def find_compiler(targets: Sequence[str]) -> Compiler:
         for target in found:
             _capability(builder, target)
         return Compiler(distribution, builder, library.__version__, found)
-    here = find_device(load_api().cuda).capability
+    device = find_device(load_api().cuda)
+    here = device.capability
     if targets and tuple(targets) != (here,):
         raise WrongDeviceError(
             f"tensorrt builds for the GPU that it runs on, which has {here}, and {', '.join(targets)} was asked for; "
             "compile on such a GPU, or with tensorrt-rtx for several"
         )
-    return Compiler(distribution, builder, library.__version__, (here,))
+    return Compiler(distribution, builder, library.__version__, (here,), device)
 
 
 def build(graph: bytes, kinds: Mapping[str, str], batches: Sequence[int], compiler: Compiler) -> bytes:

@@ -10,6 +10,7 @@ from inspector.cli import main
 from inspector.parity.content import Said
 from tests.bundles import write_toy_bundle
 from tests.inspector.parity.toy_set import told, toy_pieces, write_toy_set
+from tests.standins.builder import classic_box
 
 
 def run(bundle: Path, *words: str | Path) -> Result:
@@ -82,3 +83,22 @@ def test_a_copy_leaves_the_bundle_alone(bundle: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert load(bundle).digest == before
     assert [form.engine for form in load(out).schema.compiled] == ["tensorrt"]
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [([], "home/inspector/tensorrt"), (["--cache", "other"], "other"), (["--cache", "off"], None)],
+)
+def test_engines_of_tensorrt_are_kept_where_asked(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], kept: str | None
+) -> None:
+    trt = classic_box(monkeypatch)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        done = run(bundle, "--engine", "tensorrt", "--precision", "fp32", *words)
+        assert done.exit_code == 0, done.output
+    found = {path.parent.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.engine")} - {bundle.name}
+    assert found == ({kept} if kept else set())
+    assert len(trt.profiles) == (4 if kept else 8)
+    assert ("taken from the cache" in done.output) is (kept is not None)

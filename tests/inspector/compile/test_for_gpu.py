@@ -10,11 +10,12 @@ from onnx import ModelProto, TensorProto, numpy_helper
 from inspector.bundle.schema import Precision
 from inspector.compile import eight_bits, for_gpu
 from inspector.compile.for_gpu import compile_for_gpu
-from inspector.compile.job import CompileError, RefusedError, Wish
+from inspector.compile.job import CompileError, Form, RefusedError, Say, Wish
 from inspector.compile.quantise import quantise
 from inspector.engines.engine_file import header_fault
 from inspector.engines.tensorrt_build import RTX_TARGETS, find_compiler
 from tests.inspector.compile.jobs import NUM_PIECES, demo_job, spoiled
+from tests.standins.builder import classic_box
 
 
 def test_all_graphs_are_built_from_what_passed(tmp_path: Path) -> None:
@@ -78,3 +79,36 @@ def test_a_gpu_of_turing_itself_builds_what_tensorrt_for_rtx_does_not(
     monkeypatch.setattr(for_gpu, "build", lambda *arguments: b"an engine")
     form = compile_for_gpu(demo_job(tmp_path / "scratch", Wish("tensorrt", "fp32")))
     assert {made.precision for made in form.graphs} == {"fp32"}
+
+
+def on_a_classic_box(scratch: Path, cache: Path, say: Say) -> Form:
+    return compile_for_gpu(replace(demo_job(scratch, Wish("tensorrt", "fp32", max_batch=2, cache=cache)), say=say))
+
+
+def test_what_tensorrt_built_once_is_taken_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four engines one is damaged meanwhile, and it alone is built anew; with another driver, all are."""
+    trt = classic_box(monkeypatch)
+    said = dict[str, str]()
+    first = on_a_classic_box(tmp_path / "first", tmp_path / "cache", said.__setitem__)
+    assert (len(trt.profiles), said["head"][:8]) == (4, "built in")
+    engines = [made.path.read_bytes() for made in first.graphs if made.path]
+    damaged = min((tmp_path / "cache").iterdir())
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    again = on_a_classic_box(tmp_path / "again", tmp_path / "cache", said.__setitem__)
+    assert [made.path.read_bytes() for made in again.graphs if made.path] == engines
+    origins = [said[made.part].partition(" in ")[0] for made in again.graphs]
+    assert (len(trt.profiles), sorted(origins)) == (5, ["built", *["taken from the cache"] * 3])
+    trt.cuda.faults.driver_version = 13010
+    on_a_classic_box(tmp_path / "driver", tmp_path / "cache", said.__setitem__)
+    assert len(trt.profiles) == 9
+
+
+def test_a_cache_that_cannot_be_had_costs_time_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    trt = classic_box(monkeypatch)
+    (tmp_path / "file").write_text("no folder")
+    form = on_a_classic_box(tmp_path / "scratch", tmp_path / "file/cache", lambda part, doing: None)
+    assert len(form.graphs) == len(trt.profiles) == 4
+    (warning,) = caplog.messages
+    assert "cannot be used (Not a directory): they are built anew" in warning

@@ -8,6 +8,7 @@ from inspector.engines.device import INSTALL_DRIVER
 from inspector.engines.engine import NoDriverError, WrongDeviceError
 from inspector.engines.gpu_api import GpuApi
 from inspector.engines.tensorrt_build import BuildError, build, find_compiler, operators_in
+from tests.standins.builder import StandInBuilders, classic_box
 from tests.standins.cuda import Faults, StandInCuda
 from tests.standins.tensorrt import StandInTensorRt
 
@@ -33,23 +34,28 @@ def test_operators_are_those_of_the_graph_that_are_quoted() -> None:
 
 
 @pytest.fixture
-def classic(monkeypatch: pytest.MonkeyPatch) -> StandInCuda:
-    """`tensorrt` in the place of `tensorrt-rtx`, on a STAND-IN for a GPU of compute capability 8.6."""
-    cuda = StandInCuda(Faults())
-    api = StandInTensorRt(cuda).api("tensorrt")
-    monkeypatch.setattr(tensorrt_build, "load_tensorrt", lambda: ("tensorrt", api.trt))
-    monkeypatch.setattr(tensorrt_build, "load_api", lambda: api)
-    return cuda
+def classic(monkeypatch: pytest.MonkeyPatch) -> StandInBuilders:
+    return classic_box(monkeypatch)
 
 
-def test_tensorrt_builds_for_the_gpu_that_is_here(classic: StandInCuda) -> None:
+def test_tensorrt_builds_for_the_gpu_that_is_here(classic: StandInBuilders) -> None:
     assert find_compiler(()).targets == ("8.6",)
-    assert find_compiler(("8.6",)).name == "tensorrt 1.7.1.116"
+    assert find_compiler(("8.6",)).name == "tensorrt 10.13.2.6"
+    assert str(find_compiler(()).device) == "Stand-in GPU, compute capability 8.6, driver for CUDA 13.0"
     with pytest.raises(WrongDeviceError, match=r"the GPU that it runs on, which has 8\.6, and 8\.9 was asked for"):
         find_compiler(("8.9",))
 
 
-def test_tensorrt_without_a_driver_says_what_helps(classic: StandInCuda, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tensorrt_builds_one_profile_of_all_batches(classic: StandInBuilders) -> None:
+    """The stand-in's configuration takes no compute capabilities: they are of TensorRT for RTX alone."""
+    model = onnx.parser.parse_model(
+        '<ir_version: 9, opset_import: ["" : 17]> g (float[B,4] x) => (float[B,4] y) { y = Relu(x) }'
+    )
+    assert build(model.SerializeToString(), {}, (1, 2, 6), find_compiler(())).startswith(b"ftrt")
+    assert classic.profiles == [{"x": ((1, 4), (6, 4), (6, 4))}]
+
+
+def test_tensorrt_without_a_driver_says_what_helps(classic: StandInBuilders, monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = StandInCuda(Faults(no_driver=True))
     monkeypatch.setattr(tensorrt_build, "load_api", lambda: GpuApi("tensorrt", StandInTensorRt(cuda), cuda))
     with pytest.raises(NoDriverError) as found:
