@@ -40,7 +40,7 @@ def demand_free(out: Path | None) -> None:
 
 
 def _add_to_copy(bundle: LoadedBundle, wish: Wish, form: Form, out: Path) -> Compiled:
-    """Of what lies there now: its card may have been written anew since it was compiled from."""
+    """Of what lies there now: another form, or a card, may have come since it was compiled from."""
     with copied_beside(load(bundle.folder), out) as copy:
         compiled = _add(copy, bundle.schema, wish, form)
         copy.rename(out)

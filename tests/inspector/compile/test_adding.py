@@ -97,10 +97,14 @@ def test_a_copy_leaves_the_bundle_as_it_was(tmp_path: Path, bundle: LoadedBundle
         add_form(bundle, Wish("onnx", "int8"), form(tmp_path, "b"), out)
 
 
-def test_a_card_that_was_written_anew_since_comes_along(tmp_path: Path, bundle: LoadedBundle) -> None:
-    write_section(bundle, "Measured", "all is well")
-    add_form(bundle, Wish("onnx", "int8"), form(tmp_path, "a"), tmp_path / "box")
-    assert load(tmp_path / "box").model_card.endswith("all is well\n")
+def test_what_came_to_the_bundle_since_comes_along(tmp_path: Path, bundle: LoadedBundle) -> None:
+    other = add_form(bundle, Wish("tensorrt", "fp16"), form(tmp_path, "a", ".engine"))
+    write_section(load(bundle.folder), "Measured", "all is well")
+    compiled = add_form(bundle, Wish("onnx", "int8"), form(tmp_path, "b"), tmp_path / "box")
+    found = load(tmp_path / "box")
+    assert found.schema.compiled == (other, compiled)
+    assert not any(map(found.file_fault, found.schema.files))
+    assert found.model_card.endswith("all is well\n")
 
 
 def test_a_copy_touches_nothing_that_lies_beside_it(tmp_path: Path, bundle: LoadedBundle) -> None:
