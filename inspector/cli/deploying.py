@@ -15,6 +15,8 @@ from inspector.config.service import Service, load_service
 from inspector.deploy.control import MODES, ControlTable, Word, WorkerAt, phase_word, read_control
 from inspector.deploy.history import Row, rows_of
 from inspector.deploy.orders import Change, OrderError, Orders, Wish, recipe_of
+from inspector.deploy.shelf import Shelf
+from inspector.deploy.tidying import look_over
 from inspector.deploy.waiting import RefusedByError, await_workers
 from inspector.findings import DIGEST_DIGITS
 from protos.inspection.v1.control_pb2 import Deployment, DeploymentMode
@@ -137,16 +139,48 @@ def described(deployment: Deployment) -> str:
 
 @click.command()
 @_CONFIG
+@click.option("--tidy", is_flag=True, help="Remove bundles that nothing returns to, in place of showing the history.")
 @reported(OrderError)
-def deployments(config: Path) -> None:
-    """Shows what judged when, who decided it, and how far the workers are."""
+def deployments(config: Path, tidy: bool) -> None:
+    """Shows what judged when, who decided it, and how far the workers are.
+
+    With --tidy, empties the folder of `[worker] bundles`: of the bundles that were deployed on the configuration's
+    lines, those go that neither judge nor are on trial and that no chain of roll-backs returns to. Every bundle is
+    listed with its size, and why it stays; nothing but bundles is touched, and nothing at all where the control topics
+    cannot be read whole. Where several configurations share the folder, give one that names all their lines; and wait
+    until nobody's `deploy` or `rollback` waits for workers, for what it may have to take back is not known here.
+    """
     with _desk(config) as desk:
-        for row in rows_of(desk.table):
-            click.echo(_history_line(row))
-        for at, word in sorted(desk.table.workers.items()):
-            click.echo(_worker_line(at, word, desk.table.newest_ns))
-        if not desk.table.workers:
-            click.echo("no worker has ever reported")
+        if tidy:
+            _tidy(desk)
+        else:
+            _show(desk.table)
+
+
+def _tidy(desk: _Desk) -> None:
+    shelf, freed = Shelf(desk.service.bundles), 0
+    try:
+        for found in look_over(desk.service, desk.log):
+            if not found.needed:
+                shelf.remove(found.name)
+                freed += found.num_bytes
+            fate = f"kept, {found.needed}" if found.needed else "removed, nothing returns to it"
+            click.echo(f"{found.name}: {found.num_bytes / 1e6:.1f} MB: {fate}")
+    except OSError as exc:
+        raise OrderError(
+            f"{exc.filename}: cannot be listed or removed ({exc.strerror}); tidy as a user who may write in "
+            f"{desk.service.bundles}"
+        ) from exc
+    click.echo(f"{freed / 1e6:.1f} MB freed in {desk.service.bundles}")
+
+
+def _show(table: ControlTable) -> None:
+    for row in rows_of(table):
+        click.echo(_history_line(row))
+    for at, word in sorted(table.workers.items()):
+        click.echo(_worker_line(at, word, table.newest_ns))
+    if not table.workers:
+        click.echo("no worker has ever reported")
 
 
 def _history_line(row: Row) -> str:

@@ -1,18 +1,25 @@
-"""Puts bundles into the folder that all workers of a line share, and finds them there by name. Opens no graph.
+"""Puts bundles into the folder that all workers of a line share, finds and removes them by name. Opens no graph.
 
 A bundle's folder is named after its content, so that what lies there never changes under a worker.
 """
 
 import errno
 import re
+import shutil
+import time
+from contextlib import suppress
 from pathlib import Path
 
-from inspector.bundle.copying import copied_beside
+from inspector.bundle.copying import ARRIVING, copied_beside
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.bundle.schema import MANIFEST_NAME
 from inspector.findings import DIGEST_DIGITS
 
+LEFT_S = 86400.0
+"""No copy takes so long: it ended in the middle."""
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_NAMED = re.compile(rf"\w+(-\w+)*-[A-Za-z0-9._-]{{0,64}}-[0-9a-f]{{{DIGEST_DIGITS}}}", re.ASCII)
+"""See `folder_name`."""
 
 
 class Shelf:
@@ -27,6 +34,7 @@ class Shelf:
         name = folder_name(bundle)
         target = self._folder / name
         _check_whole(bundle)
+        self._sweep()
         if not self._is_sound(name, bundle.digest):
             try:
                 self._copy(bundle, target)
@@ -37,6 +45,24 @@ class Shelf:
                 ) from exc
         _check_whole(self.get(name, bundle.digest))
         return name
+
+    def _sweep(self) -> None:
+        """What cannot be removed harms nobody but the disk."""
+        for left in self._folder.glob(f"{ARRIVING}*"):
+            with suppress(OSError):
+                if time.time() - left.lstat().st_mtime > LEFT_S:
+                    shutil.rmtree(left)
+
+    def bundles(self) -> dict[str, int]:
+        """Bytes of each by its name; whatever else lies there is not named. Raises OSError."""
+        if not self._folder.is_dir():
+            return {}
+        found = [path for path in self._folder.iterdir() if _NAMED.fullmatch(path.name)]
+        return {path.name: _num_bytes(path) for path in found if path.is_dir() and not path.is_symlink()}
+
+    def remove(self, name: str) -> None:
+        """One of `bundles`. Raises OSError."""
+        shutil.rmtree(self._folder / name)
 
     def _is_sound(self, name: str, digest: str) -> bool:
         try:
@@ -80,6 +106,10 @@ def folder_name(bundle: LoadedBundle) -> str:
     """Readable and plain, and one per content."""
     version = re.sub(r"[^A-Za-z0-9._-]", "_", bundle.schema.version)[:64]
     return f"{bundle.schema.name}-{version}-{bundle.digest[:DIGEST_DIGITS]}"
+
+
+def _num_bytes(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
 
 
 def _check_whole(bundle: LoadedBundle) -> None:

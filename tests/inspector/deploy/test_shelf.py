@@ -2,13 +2,15 @@
 
 import errno
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
 
 from inspector.bundle.card import write_section
 from inspector.bundle.load import BundleError, load
-from inspector.deploy.shelf import Shelf
+from inspector.deploy.shelf import LEFT_S, Shelf
 from tests.bundles import edit_manifest, write_toy_bundle
 from tests.inspector.deploy.test_check import with_spoiled_int8
 
@@ -89,6 +91,20 @@ def test_what_cannot_be_copied_leaves_nothing_behind(
     with pytest.raises(BundleError, match="cannot be copied there"):
         shelf.put(bundle)
     assert list((tmp_path / "bundles").iterdir()) == []
+
+
+@pytest.mark.parametrize(("age_s", "stays"), [(LEFT_S - 60, True), (LEFT_S + 60, False)])
+def test_what_a_crash_left_goes_with_the_next_bundle_a_day_later(
+    shelf: Shelf, tmp_path: Path, age_s: float, stays: bool
+) -> None:
+    left = tmp_path / "bundles/.arriving-x"
+    (left / "copy").mkdir(parents=True)
+    other = tmp_path / "bundles/.other"
+    other.mkdir()
+    for folder in (left, other):
+        os.utime(folder, (time.time() - age_s,) * 2)
+    shelf.put(load(write_toy_bundle(tmp_path / "toy")))
+    assert (left.exists(), other.exists()) == (stays, True)
 
 
 def fail_as_full_disk(path: Path) -> None:
