@@ -13,6 +13,7 @@ from pathlib import Path
 from inspector.bundle.copying import ARRIVING, copied_beside
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.bundle.schema import MANIFEST_NAME
+from inspector.engines.kernel_cache import cache_folder
 from inspector.findings import DIGEST_DIGITS
 
 LEFT_S = 86400.0
@@ -61,8 +62,9 @@ class Shelf:
         return {path.name: _num_bytes(path) for path in found if path.is_dir() and not path.is_symlink()}
 
     def remove(self, name: str) -> None:
-        """One of `bundles`. Raises OSError."""
+        """One of `bundles`, with what machines found out about it. Raises OSError."""
         shutil.rmtree(self._folder / name)
+        shutil.rmtree(cache_folder(self._folder / name), ignore_errors=True)
 
     def _is_sound(self, name: str, digest: str) -> bool:
         try:
