@@ -11,6 +11,7 @@ import pytest
 from inspector.bundle.card import write_section
 from inspector.bundle.load import BundleError, load
 from inspector.deploy.shelf import LEFT_S, Shelf
+from inspector.engines.kernel_cache import cache_folder
 from tests.bundles import edit_manifest, write_toy_bundle
 from tests.inspector.deploy.test_check import with_spoiled_int8
 
@@ -33,6 +34,13 @@ def test_putting_it_again_changes_nothing(shelf: Shelf, tmp_path: Path) -> None:
     first = (tmp_path / "bundles" / shelf.put(bundle) / "bundle.json").stat()
     again = (tmp_path / "bundles" / shelf.put(bundle) / "bundle.json").stat()
     assert (again.st_ino, again.st_mtime_ns) == (first.st_ino, first.st_mtime_ns)
+
+
+def test_what_machines_found_out_about_a_bundle_goes_with_it(shelf: Shelf, tmp_path: Path) -> None:
+    name = shelf.put(load(write_toy_bundle(tmp_path / "made")))
+    cache_folder(tmp_path / "bundles" / name).mkdir()
+    shelf.remove(name)
+    assert not list((tmp_path / "bundles").iterdir())
 
 
 def test_measuring_does_not_make_another_bundle_of_it(tmp_path: Path) -> None:
