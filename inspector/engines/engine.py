@@ -1,6 +1,6 @@
 """Says what an engine is: a runtime with one graph loaded. Knows neither experts nor pieces."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, cast, get_args
 
@@ -94,8 +94,11 @@ def is_fallback(label: str) -> bool:
     return _FALLBACK in label
 
 
-def check_inputs(runtime: str, ports: Sequence[Port], inputs: Mapping[str, Array]) -> None:
-    """For runtimes that run a dynamic graph on sizes that its input does not allow. Raises EngineError."""
+def check_inputs(runtime: str, ports: Sequence[Port], inputs: Mapping[str, Array]) -> int:
+    """The size of the batch. For runtimes that run a dynamic graph on sizes that its input does not allow.
+
+    Raises EngineError.
+    """
     for port in ports:
         value = inputs.get(port.name)
         shape = None if value is None else value.shape
@@ -105,3 +108,13 @@ def check_inputs(runtime: str, ports: Sequence[Port], inputs: Mapping[str, Array
             or any(want is not None and size != want for size, want in zip(shape, port.shape, strict=True))
         ):
             raise EngineError(f"{runtime}: input {port.name!r} has shape {shape}, expected {port.shape}")
+    sizes = {len(inputs[port.name]) for port in ports}
+    if len(sizes) != 1 or 0 in sizes:
+        raise EngineError(f"{runtime}: inputs have batches of {sorted(sizes)}, expected one size")
+    return sizes.pop()
+
+
+def in_slices(num: int, most: int, run: Callable[[slice], Mapping[str, Array]]) -> Mapping[str, Array]:
+    """Outputs of a batch of `num`, run by no more than `most` at once."""
+    parts = [run(slice(start, min(start + most, num))) for start in range(0, num, most)]
+    return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

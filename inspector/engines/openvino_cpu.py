@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 
-import numpy as np
 import openvino as ov
 
-from inspector.engines.engine import Array, EngineError, Port, check_inputs
+from inspector.engines.engine import Array, EngineError, Port, check_inputs, in_slices
 
 
 class OpenVinoEngine:
@@ -39,24 +38,18 @@ class OpenVinoEngine:
         self._lock = Lock()
 
     def run(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
-        check_inputs("OpenVINO", self.inputs, inputs)
-        batch = len(inputs[self.inputs[0].name])
-        step = 1 if self._one_by_one else batch
+        num = check_inputs("OpenVINO", self.inputs, inputs)
         with self._lock:
-            runs = [
-                self._infer({name: value[row : row + step] for name, value in inputs.items()})
-                for row in range(0, batch, step)
-            ]
-        return {port.name: np.concatenate(found) for port, *found in zip(self.outputs, *runs, strict=True)}
+            return in_slices(num, 1 if self._one_by_one else num, lambda rows: self._infer(inputs, rows))
 
-    def _infer(self, inputs: dict[str, Array]) -> list[Array]:
-        """The outputs in their order."""
+    def _infer(self, inputs: Mapping[str, Array], rows: slice) -> Mapping[str, Array]:
+        taken = {name: value[rows] for name, value in inputs.items()}
         try:
             # Inputs are not copied on their way in (3 % faster), outputs once: the request overwrites its own.
-            results = self._request.infer(inputs, share_inputs=True, share_outputs=True)
+            results = self._request.infer(taken, share_inputs=True, share_outputs=True)
         except RuntimeError as exc:
             raise EngineError(f"OpenVINO: {exc}") from exc
-        return [results[index].copy() for index in range(len(self.outputs))]
+        return {port.name: results[index].copy() for index, port in enumerate(self.outputs)}
 
 
 def _port(node: ov.Output) -> Port:

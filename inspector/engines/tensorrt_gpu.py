@@ -15,8 +15,6 @@ from functools import cache
 from threading import Lock
 from typing import TypeVar, cast
 
-import numpy as np
-
 from inspector.engines.device import find_device, invalidity, memory_words
 from inspector.engines.engine import (
     Array,
@@ -26,6 +24,7 @@ from inspector.engines.engine import (
     NoDriverError,
     Port,
     check_inputs,
+    in_slices,
 )
 from inspector.engines.engine_file import COMPILE_AGAIN, EngineFile, check_compiler, check_target, read_engine
 from inspector.engines.gpu_api import (
@@ -111,16 +110,9 @@ class TensorRtEngine:
         self.close = weakref.finalize(self, self._stream.close)
 
     def run(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
-        check_inputs("TensorRT", self.inputs, inputs)
-        sizes = {len(inputs[port.name]) for port in self.inputs}
-        if len(sizes) != 1 or 0 in sizes:
-            raise EngineError(f"TensorRT: inputs of {self._name} have batches of {sorted(sizes)}, expected one size")
-        num, most = sizes.pop(), self._buckets[-1].size
+        num = check_inputs(f"TensorRT: {self._name}", self.inputs, inputs)
         with self._lock:
-            parts = [self._run(inputs, slice(start, min(start + most, num))) for start in range(0, num, most)]
-        if len(parts) == 1:
-            return parts[0]
-        return {port.name: np.concatenate([part[port.name] for part in parts]) for port in self.outputs}
+            return in_slices(num, self._buckets[-1].size, lambda rows: self._run(inputs, rows))
 
     def _run(self, inputs: Mapping[str, Array], rows: slice) -> Mapping[str, Array]:
         """A batch between two buckets is filled up with zeros: few shapes mean few kernels, and rows stand alone."""

@@ -61,6 +61,14 @@ def test_with_openvino_a_piece_is_judged_alike_whatever_shares_its_batch() -> No
         assert all(np.array_equal(alone[name], together[name][row : row + 1]) for name in together)
 
 
+@pytest.mark.parametrize("sizes", [(2, 4), (0, 0)])
+def test_openvino_takes_one_size_of_batch(sizes: tuple[int, int]) -> None:
+    head = factory.open_engine(DEMO / "head.onnx", EngineSettings("openvino"))
+    shapes = {port.name: (sizes[n > 0], *port.shape[1:]) for n, port in enumerate(head.inputs)}
+    with pytest.raises(EngineError, match="expected one size"):
+        head.run({name: np.ones(shape, np.float32) for name, shape in shapes.items()})
+
+
 def test_openvino_runs_a_quantised_graph_in_int8(tmp_path: Path) -> None:
     """Its hint of float32 is about what is not quantised."""
     write_quantised_convolution(tmp_path / "conv.onnx")
