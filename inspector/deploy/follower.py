@@ -12,17 +12,18 @@ from threading import Event, Thread
 from inspector.bundle.load import BundleError
 from inspector.config.service import Service
 from inspector.deploy.checking import GivenUpError, RefusedError
-from inspector.deploy.control import ControlTable, phase_word, places_of, read_control
+from inspector.deploy.control import phase_word, places_of
 from inspector.deploy.lineup import Lineup, Named, Place, Placed, Post, Posts, Trial
 from inspector.deploy.metrics import DeployMetrics
 from inspector.deploy.preparing import Asker, Prepared, Preparer, check_trial
+from inspector.deploy.reading import ControlReader
 from inspector.deploy.reports import Reports
 from inspector.deploy.shadow import Shadow
 from inspector.recipe.book import ANY
 from inspector.recipe.model import Recipe
 from inspector.routed_judge import open_models
 from protos.inspection.v1.control_pb2 import Active, Deployment, WorkerPhase
-from streams.log import Log, LogError, Tail
+from streams.log import Log
 
 log = logging.getLogger("inspector.deploy")
 
@@ -42,7 +43,7 @@ class Follower:
     `stop` is set meanwhile."""
 
     def __init__(self, service: Service, source: Log, reports: Reports, metrics: DeployMetrics, stop: Event) -> None:
-        self._service, self._log, self._reports, self._metrics = service, source, reports, metrics
+        self._service, self._reports, self._metrics = service, reports, metrics
         self._places = places_of(service)
         self._stop = stop
         self._preparer = Preparer(service)
@@ -51,8 +52,7 @@ class Follower:
         """Kept for one look, so that what judged until now is not freed by the thread that judges."""
         self._has_failed = False
         self._thread = Thread(target=self._run, name="deployments", daemon=True)
-        self._table = ControlTable(service.config.prefix, service.config.lines)
-        self._tail: Tail = read_control(source, self._table)
+        self._control = ControlReader(service, source, stop.wait)
         self._tried = dict.fromkeys(self._places, Active())
         """What was tried last, whatever came of it: whole records, for two may have the same number."""
         self.lineup = Lineup({})
@@ -60,8 +60,7 @@ class Follower:
             self._begin()
             self._settle()
         except BaseException:
-            self._tail.close()
-            self._reports.close()
+            self._close()
             raise
 
     def start(self, shadow: Shadow | None = None) -> None:
@@ -84,7 +83,7 @@ class Follower:
 
     def _begin(self) -> None:
         """Posts what counts, and the recipes' own bundles where nothing was ever deployed."""
-        deployed = [place for place in self._places if self._active(place).live.number]
+        deployed = [place for place in self._places if self._control.active(place).live.number]
         recipes = self._service.recipes
         kept = [r for r in recipes if not any(p in deployed for p, own in self._places.items() if own is r)]
         worker, others = self._service.config.worker, (p for p in self._places if p not in deployed)
@@ -103,7 +102,7 @@ class Follower:
 
     def _first_post(self, place: Place, recipe: Recipe) -> Post:
         while True:
-            deployment = self._active(place).live
+            deployment = self._control.active(place).live
             self._tried[place] = Active(live=deployment)
             try:
                 return self._first_try(place, recipe, deployment)
@@ -112,12 +111,12 @@ class Follower:
                     raise
 
     def _first_try(self, place: Place, recipe: Recipe, deployment: Deployment) -> Post:
-        if word := self._table.words(place).get(self._service.config.worker.name):
+        if word := self._control.table.words(place).get(self._service.config.worker.name):
             self._reports.take_over(place, word.state)
         try:
             return Post(self._prepare(place, recipe, deployment).placed)
         except RefusedError as exc:
-            if any(word.state.live == deployment.number for word in self._table.words(place).values()):
+            if any(word.state.live == deployment.number for word in self._control.table.words(place).values()):
                 raise BundleError(
                     f"deployment {deployment.number} of recipe {recipe.name!r} on {place.line} has judged and cannot "
                     f"be opened here: {exc}\nbring the bundle back, or `inspector rollback` from any machine"
@@ -129,7 +128,7 @@ class Follower:
 
     def _before(self, place: Place, recipe: Recipe, refused: Deployment) -> Post:
         """What the line goes on with while it refuses a deployment."""
-        former = self._table.deployments.get((place.line, refused.previous), Deployment(recipe=recipe.name))
+        former = self._control.table.deployments.get((place.line, refused.previous), Deployment(recipe=recipe.name))
         try:
             return Post(self._prepare(place, recipe, former).placed)
         except RefusedError as exc:
@@ -151,33 +150,20 @@ class Follower:
             self._stop.set()
             raise
         finally:
-            self._tail.close()
-            self._reports.close()
+            self._close()
 
     def _read(self) -> None:
-        try:
-            self._table.take(self._tail.poll(0.05))
+        if self._control.read():
             self._metrics.looked.set_to_current_time()
-        except LogError as exc:
-            log.warning("What is deployed cannot be read (%s): tries again.", exc)
-            self._stop.wait(1.0)
-            self._reopen()
 
-    def _reopen(self) -> None:
-        try:
-            again = read_control(self._log, self._table)
-        except LogError:
-            return
-        self._tail.close()
-        self._tail = again
-
-    def _active(self, place: Place) -> Active:
-        return self._table.active.get(place, Active())
+    def _close(self) -> None:
+        self._control.close()
+        self._reports.close()
 
     def _settle(self) -> None:
         """Does what is new in the records. The trial first: a refusal must be the last that is told of a place."""
         for place, recipe in self._places.items():
-            active, before, posts = self._active(place), self._tried[place], self.lineup.posts
+            active, before, posts = self._control.active(place), self._tried[place], self.lineup.posts
             self._tried[place] = active
             try:
                 if active.trial != before.trial:
@@ -226,7 +212,7 @@ class Follower:
             if post.shadow is not None:
                 number = post.shadow.number
                 self._set(place, replace(post, trial=None))
-                ended = self._table.deployments.get((place.line, number), Deployment(number=number))
+                ended = self._control.table.deployments.get((place.line, number), Deployment(number=number))
                 self._refused(place, ended, RefusedError(fault))
 
     def _prepare(self, place: Place, recipe: Recipe, deployment: Deployment, posts: Posts | None = None) -> Prepared:
@@ -243,7 +229,7 @@ class Follower:
         """Reads what has come meanwhile, and shows that this worker lives."""
         self._read()
         self._reports.sign_of_life(self.lineup.posts)
-        active = self._active(place)
+        active = self._control.active(place)
         is_same = tried.live == active.live and tried.trial in (active.trial, Deployment())
         return is_same and not self._stop.is_set()
 

@@ -121,5 +121,4 @@ def version_of(post: Post) -> tuple[int, str]:
 
 
 def close(follower: Follower) -> None:
-    follower._tail.close()
-    follower._reports.close()
+    follower._close()

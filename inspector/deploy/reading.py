@@ -1,0 +1,53 @@
+"""Keeps a table at what the control topics say, through failures of the log. Acts on nothing."""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from inspector.config.service import Service
+from inspector.deploy.control import ControlTable, read_control
+from inspector.deploy.lineup import Place
+from protos.inspection.v1.control_pb2 import Active
+from streams.log import Log, LogError
+
+log = logging.getLogger("inspector.deploy")
+
+_PAUSE_S = 1.0
+
+
+class ControlReader:
+    """`table` is replaced whole where the log had to be read anew: ask for it each time."""
+
+    def __init__(self, service: Service, source: Log, pause: Callable[[float], object]) -> None:
+        """`pause` waits so many seconds before the log is tried again. Raises LogError."""
+        self._log, self._pause = source, pause
+        self._new_table = partial(ControlTable, service.config.prefix, service.config.lines)
+        self.table = self._new_table()
+        self._tail = read_control(source, self.table)
+
+    def active(self, place: Place) -> Active:
+        return self.table.active.get(place, Active())
+
+    def read(self) -> bool:
+        """Takes what is new; False where the log cannot be read and all is as it was."""
+        try:
+            self.table.take(self._tail.poll(0.05))
+        except LogError as exc:
+            log.warning("What is deployed cannot be read (%s): tries again.", exc)
+            self._pause(_PAUSE_S)
+            self._reopen()
+            return False
+        return True
+
+    def close(self) -> None:
+        self._tail.close()
+
+    def _reopen(self) -> None:
+        """Old records come first: nobody may see the table before it has been read to its end."""
+        table = self._new_table()
+        try:
+            tail = read_control(self._log, table)
+        except LogError:
+            return
+        self._tail.close()
+        self._tail, self.table = tail, table

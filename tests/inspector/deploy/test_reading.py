@@ -1,0 +1,85 @@
+"""The table of the control topics is at what they said last, also while the log fails."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from inspector.deploy.control import active_output
+from inspector.deploy.reading import ControlReader
+from protos.inspection.v1.control_pb2 import Active, Deployment
+from streams.log import Log, LogError, Publisher, Start, Tail
+from streams.records import Record, TopicPartition, Topics
+from tests.inspector.deploy.toys import CUP, Rig
+
+TOPICS = Topics("inspection", "l1")
+PARTITION = TopicPartition(TOPICS.of("control"), 0)
+
+
+class Uncompacted:
+    """A stand-in for a log that still has every record of a key, and that breaks off at the offsets `broken`."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.records: list[Record] = []
+        self.broken: set[int] = set()
+        for number in numbers:
+            self.put(number)
+
+    def put(self, number: int) -> None:
+        out = active_output(TOPICS, "cup", Active(live=Deployment(number=number)))
+        self.records.append(Record(out.topic, 0, len(self.records), out.key, out.value, out.type, 1))
+
+    def control(self, start: Start) -> Tail:
+        return OneByOne(self, 0 if start.earliest else len(self.records))
+
+    def tail(self, start: Start) -> Tail:
+        raise NotImplementedError
+
+    def publisher(self) -> Publisher:
+        raise NotImplementedError
+
+    def close(self) -> None: ...
+
+
+class OneByOne:
+    def __init__(self, log: Uncompacted, offset: int) -> None:
+        self._log, self._offset = log, offset
+
+    def poll(self, timeout_s: float) -> Sequence[Record]:
+        if self._offset in self._log.broken:
+            raise LogError("broker is gone")
+        found = self._log.records[self._offset : self._offset + 1]
+        self._offset += len(found)
+        return found
+
+    def position(self) -> Mapping[TopicPartition, int]:
+        return {PARTITION: self._offset}
+
+    def close(self) -> None: ...
+
+
+@contextmanager
+def reading(rig: Rig, log: Log) -> Iterator[ControlReader]:
+    reader = ControlReader(rig.service, log, lambda pause_s: None)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def test_a_log_that_breaks_off_while_it_is_read_anew_brings_nothing_old_back(rig: Rig) -> None:
+    with reading(rig, log := Uncompacted(1, 2, 3)) as reader:
+        log.broken = {1, 3}
+        assert not reader.read()
+        assert reader.active(CUP).live.number == 3
+        log.broken = set()
+        assert reader.read()
+        assert reader.active(CUP).live.number == 3
+
+
+def test_it_goes_on_where_the_log_was_read_anew(rig: Rig) -> None:
+    with reading(rig, log := Uncompacted(1, 2)) as reader:
+        log.broken = {2}
+        assert not reader.read()
+        log.broken = set()
+        log.put(3)
+        assert reader.read()
+        assert reader.active(CUP).live.number == 3
