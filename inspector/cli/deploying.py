@@ -101,10 +101,16 @@ def _wish(shadow: bool, canary: float | None, stations: str | None, reason: str)
 @_NO_WAIT
 @reported(BundleError, OrderError)
 def rollback(config: Path, recipe: str | None, reason: str, wait_s: float, no_wait: bool) -> None:
-    """Ends the shadow or canary that runs; without one, has judge again what judged before the live deployment."""
+    """Ends the recipe's shadow or canary on every line that has one; where none has, has judge again what judged
+    before the live deployment. Lines that have nothing to take back are named and left as they are."""
     with _desk(config) as desk:
         orders = Orders(desk.service, recipe_of(desk.service, recipe), desk.table, desk.log)
-        _follow(desk, orders, orders.roll_back(reason), None if no_wait else wait_s)
+        changes = orders.roll_back(reason)
+        changed = {change.place for change in changes}
+        for place in orders.places:
+            if place not in changed:
+                click.echo(f"{place.line}: nothing is taken back, this line goes on as it is")
+        _follow(desk, orders, changes, None if no_wait else wait_s)
 
 
 def _follow(desk: _Desk, orders: Orders, changes: list[Change], wait_s: float | None) -> None:

@@ -80,8 +80,18 @@ class Orders:
         return self._write([self._change(place, made) for place in self.places])
 
     def roll_back(self, reason: str) -> list[Change]:
-        """Ends a trial, or else has judge again what did before the live deployment. Raises OrderError, LogError."""
-        return self._write([self._rolled_back(place, reason) for place in self.places])
+        """Ends the recipe's trials, or else has judge again what did before the live deployments. Lines that have
+        nothing to take back are left as they are. Raises OrderError where all are, LogError."""
+        on_trial = [place for place in self.places if self._active(place).HasField("trial")]
+        if on_trial:
+            return self._write([self._trial_ended(place, reason) for place in on_trial])
+        deployed = [place for place in self.places if self._active(place).live.folder]
+        if not deployed:
+            lines = ", ".join(place.line for place in self.places)
+            raise OrderError(
+                f"recipe {self._recipe.name!r} on {lines}: its own bundle judges, nothing lies before that"
+            )
+        return self._write([self._rolled_back(place, reason) for place in deployed])
 
     def withdraw(self, changes: Iterable[Change], reason: str) -> None:
         """Has count again what counted before, unless somebody has deployed since."""
@@ -116,17 +126,16 @@ class Orders:
         made.previous = before.live.number
         return Change(place, made, Active(live=made), before)
 
+    def _trial_ended(self, place: Place, reason: str) -> Change:
+        before = self._active(place)
+        made = self._deployment(LIVE, reason)
+        made.rolls_back = before.trial.number
+        _take_over(made, before.live)
+        return Change(place, made, Active(live=before.live) if before.HasField("live") else Active(), before)
+
     def _rolled_back(self, place: Place, reason: str) -> Change:
         before = self._active(place)
         made = self._deployment(LIVE, reason)
-        if before.HasField("trial"):
-            made.rolls_back = before.trial.number
-            _take_over(made, before.live)
-            return Change(place, made, Active(live=before.live) if before.HasField("live") else Active(), before)
-        if not before.live.folder:
-            raise OrderError(
-                f"recipe {place.recipe!r} on {place.line}: its own bundle judges, nothing lies before that"
-            )
         made.rolls_back = before.live.number
         _take_over(made, self._table.deployments.get((place.line, before.live.previous), Deployment()))
         return Change(place, made, Active(live=made), before)

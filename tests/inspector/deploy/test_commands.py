@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from inspector.bundle.load import load
 from inspector.cli.deploying import deploy, deployments, rollback
 from protos.inspection.v1.control_pb2 import WorkerPhase, WorkerState
-from tests.inspector.deploy.toys import CUP, Rig, say
+from tests.inspector.deploy.toys import CONFIG, CUP, Rig, say
 
 LIVE, REFUSED = WorkerPhase.WORKER_PHASE_LIVE, WorkerPhase.WORKER_PHASE_REFUSED
 
@@ -68,6 +68,15 @@ def test_a_roll_back_says_what_judges_again(rig: Rig) -> None:
         "deployment 2 on l1: live: the bundle that the recipe names, takes back deployment 1\n"
     )
     assert "its own bundle judges" in called(rig, "rollback").output
+
+
+def test_a_roll_back_names_the_lines_that_go_on_as_they_are(rig: Rig) -> None:
+    called(rig, "deploy", str(rig.bundle("a")))
+    rig.service.path.write_text(CONFIG.replace('"l1"', '"l1", "l2"'))
+    assert called(rig, "rollback", "--no-wait").output.splitlines() == [
+        "l2: nothing is taken back, this line goes on as it is",
+        "deployment 2 on l1: live: the bundle that the recipe names, takes back deployment 1",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,22 @@
 """Deploying, rolling back, taking back: what counts afterwards, and what the history says."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from inspector.bundle.schema import SignalInput
+from inspector.config.opening import open_log
 from inspector.config.problems import ConfigError
+from inspector.config.service import load_service
+from inspector.deploy.control import ControlTable, active_output
 from inspector.deploy.history import rows_of
+from inspector.deploy.lineup import Place
 from inspector.deploy.orders import OrderError, Wish
 from protos.inspection.v1.control_pb2 import Active, DeploymentMode
+from streams.records import Topics
 from tests.bundles import Toy, write_toy_bundle
-from tests.inspector.deploy.toys import CUP, Rig
+from tests.inspector.deploy.toys import CONFIG, CUP, Rig
 
 SHADOW = Wish(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
 CANARY = Wish(DeploymentMode.DEPLOYMENT_MODE_CANARY, share=0.1)
@@ -44,6 +50,36 @@ def test_nothing_lies_before_the_recipes_own_bundle(rig: Rig) -> None:
     rig.orders().roll_back("")
     with pytest.raises(OrderError, match="recipe 'cup' on l1: its own bundle judges"):
         rig.orders().roll_back("")
+
+
+def add_line(rig: Rig) -> None:
+    """The recipe's line is `*`: it holds there too."""
+    rig.service.path.write_text(CONFIG.replace('"l1"', '"l1", "l2"'))
+    rig.service = load_service(rig.service.path)
+    rig.log, rig.table = open_log(rig.service.path, rig.service.config), ControlTable("inspection", ("l1", "l2"))
+
+
+def test_a_line_added_since_does_not_stand_in_the_way_of_a_roll_back(rig: Rig) -> None:
+    rig.deploy("a")
+    add_line(rig)
+    assert [(change.place, change.deployment.rolls_back) for change in rig.orders().roll_back("")] == [(CUP, 1)]
+    assert live(rig) == (2, "")
+    assert Place("l2", "cup") not in rig.table.active
+    with pytest.raises(OrderError, match="recipe 'cup' on l1, l2: its own bundle judges"):
+        rig.orders().roll_back("")
+
+
+def test_a_roll_back_ends_trials_only_where_one_line_has_one(rig: Rig) -> None:
+    rig.deploy("a")
+    rig.deploy("b", SHADOW)
+    add_line(rig)
+    rig.orders()
+    l2 = Active(live=rig.table.active[CUP].live)
+    with closing(rig.log.publisher()) as publisher:
+        publisher.publish([active_output(Topics("inspection", "l2"), "cup", l2)])
+    assert [(change.place, change.deployment.rolls_back) for change in rig.orders().roll_back("")] == [(CUP, 2)]
+    assert (live(rig), counts(rig).HasField("trial")) == ((1, "a"), False)
+    assert rig.table.active[Place("l2", "cup")] == l2
 
 
 def test_a_deployment_after_a_roll_back_returns_to_what_that_set(rig: Rig) -> None:
