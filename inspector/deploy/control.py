@@ -13,7 +13,7 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError, Message
 
 from inspector.config.service import Service
-from inspector.deploy.lineup import Place
+from inspector.deploy.lineup import Named, Place
 from inspector.recipe.book import ANY
 from inspector.recipe.model import Recipe
 from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode, WorkerPhase, WorkerState
@@ -47,6 +47,14 @@ class Word:
 
     state: WorkerState
     append_ns: int
+
+    def judges_with(self, of: Named) -> bool:
+        return _means(self.state.live, self.state.live_digest, of)
+
+
+def _means(number: int, digest: str, of: Named) -> bool:
+    """Workers of before the digests tell the number alone."""
+    return number == of.number and digest in (of.digest, "")
 
 
 class ControlTable:

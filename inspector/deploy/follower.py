@@ -116,7 +116,7 @@ class Follower:
         try:
             return Post(self._prepare(place, recipe, deployment).placed)
         except RefusedError as exc:
-            if any(word.state.live == deployment.number for word in self._control.table.words(place).values()):
+            if any(word.judges_with(deployment) for word in self._control.table.words(place).values()):
                 raise BundleError(
                     f"deployment {deployment.number} of recipe {recipe.name!r} on {place.line} has judged and cannot "
                     f"be opened here: {exc}\nbring the bundle back, or `inspector rollback` from any machine"

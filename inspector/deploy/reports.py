@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from inspector.deploy.control import worker_output
 from inspector.deploy.lineup import Named, Place, Post
@@ -16,6 +17,14 @@ log = logging.getLogger("inspector.deploy")
 SIGN_OF_LIFE_S = 10.0
 
 
+class _Judging(NamedTuple):
+    """What judges at a place."""
+
+    number: int = 0
+    digest: str = ""
+    engine: str = ""
+
+
 class Reports:
     """One thread uses it. Without a log (a gateway is no worker) nothing is told."""
 
@@ -23,13 +32,13 @@ class Reports:
         self._log, self._prefix, self._worker, self._comparison = source, prefix, worker, comparison
         self._publisher: Publisher | None = None
         self._last: dict[Place, WorkerState] = {}
-        self._judging: dict[Place, tuple[int, str]] = {}
-        """Deployment and engine; of the last process under this name, as long as nothing judges in this one."""
+        self._judging: dict[Place, _Judging] = {}
+        """Of the last process under this name, as long as nothing judges in this one."""
         self._told_s = 0.0
 
     def take_over(self, place: Place, state: WorkerState) -> None:
         """What this worker's predecessor said last is true until something judges here."""
-        self._judging[place] = (state.live, state.engine)
+        self._judging[place] = _Judging(state.live, state.live_digest, state.engine)
 
     def say(self, place: Place, of: Named, phase: WorkerPhase, detail: str, post: Post | None) -> None:
         """`post`: what judges there now; None where nothing does yet."""
@@ -56,8 +65,8 @@ class Reports:
         state = self._last[place]
         state.at_ns = time.time_ns()
         if post is not None:
-            self._judging[place] = (post.live.number, str(post.live.model.settings))
-        state.live, state.engine = self._judging.get(place, (0, ""))
+            self._judging[place] = _Judging(post.live.number, post.live.digest, str(post.live.model.settings))
+        state.live, state.live_digest, state.engine = self._judging.get(place, _Judging())
         if post is not None and post.trial is not None:
             counts = self._comparison.of(place, post.trial.placed.number)
             state.shadow_equal, state.shadow_different = counts.equal, counts.different

@@ -10,7 +10,7 @@ from inspector.deploy.control import ControlTable, read_control
 from inspector.deploy.orders import OrderError
 from inspector.deploy.shelf import Shelf
 from inspector.deploy.waiting import REPORTED_S
-from protos.inspection.v1.control_pb2 import Deployment
+from protos.inspection.v1.control_pb2 import Deployment, WorkerState
 from streams.log import Log
 from streams.records import Record
 
@@ -63,8 +63,15 @@ def _judging(table: ControlTable) -> Iterator[tuple[str, str]]:
     """What living workers judge with, whatever is ordered: one that refused the newest goes on with what it had."""
     for at, word in table.workers.items():
         is_alive = word.append_ns > table.newest_ns - int(REPORTED_S * 1e9)
-        if is_alive and (deployment := table.deployments.get((at.line, word.state.live))):
-            yield deployment.folder, f"{at.worker} judges with it on {at.line}"
+        for key, deployment in table.deployments.items() if is_alive else ():
+            if _is_bundle_of(word.state, deployment, key == (at.line, word.state.live)):
+                yield deployment.folder, f"{at.worker} judges with it on {at.line}"
+
+
+def _is_bundle_of(state: WorkerState, deployment: Deployment, is_same_number: bool) -> bool:
+    """By the digest where it is told: of two deployments with the same number the history holds the later one, and the
+    other's bundle under other numbers only."""
+    return deployment.digest == state.live_digest if state.live_digest else is_same_number
 
 
 def _counting(table: ControlTable) -> Iterator[tuple[str, str]]:

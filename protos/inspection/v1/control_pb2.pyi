@@ -76,7 +76,7 @@ class Active(_message.Message):
     def __init__(self, live: _Optional[_Union[Deployment, _Mapping]] = ..., trial: _Optional[_Union[Deployment, _Mapping]] = ...) -> None: ...
 
 class WorkerState(_message.Message):
-    __slots__ = ("worker", "recipe", "deployment", "phase", "detail", "at_ns", "live", "shadow_equal", "shadow_different", "engine", "digest")
+    __slots__ = ("worker", "recipe", "deployment", "phase", "detail", "at_ns", "live", "shadow_equal", "shadow_different", "engine", "digest", "live_digest")
     WORKER_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
@@ -88,6 +88,7 @@ class WorkerState(_message.Message):
     SHADOW_DIFFERENT_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
+    LIVE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     worker: str
     recipe: str
     deployment: int
@@ -99,4 +100,5 @@ class WorkerState(_message.Message):
     shadow_different: int
     engine: str
     digest: str
-    def __init__(self, worker: _Optional[str] = ..., recipe: _Optional[str] = ..., deployment: _Optional[int] = ..., phase: _Optional[_Union[WorkerPhase, str]] = ..., detail: _Optional[str] = ..., at_ns: _Optional[int] = ..., live: _Optional[int] = ..., shadow_equal: _Optional[int] = ..., shadow_different: _Optional[int] = ..., engine: _Optional[str] = ..., digest: _Optional[str] = ...) -> None: ...
+    live_digest: str
+    def __init__(self, worker: _Optional[str] = ..., recipe: _Optional[str] = ..., deployment: _Optional[int] = ..., phase: _Optional[_Union[WorkerPhase, str]] = ..., detail: _Optional[str] = ..., at_ns: _Optional[int] = ..., live: _Optional[int] = ..., shadow_equal: _Optional[int] = ..., shadow_different: _Optional[int] = ..., engine: _Optional[str] = ..., digest: _Optional[str] = ..., live_digest: _Optional[str] = ...) -> None: ...

@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from inspector.bundle.load import BundleError
+from inspector.bundle.load import BundleError, load
 from inspector.deploy import proof
 from inspector.deploy.checking import GivenUpError
 from inspector.deploy.follower import Follower, FollowerError
@@ -214,6 +214,26 @@ def test_a_start_that_was_cut_off_does_not_forget_what_has_judged(rig: Rig) -> N
     with worker(rig) as follower:
         assert version_of(follower.lineup.posts[CUP]) == (1, "a")
     assert rig.gate.asked == ["a"]
+
+
+def test_a_deployment_of_the_same_number_as_one_that_judged_is_not_proven(rig: Rig) -> None:
+    one, other = rig.racing_orders(), rig.racing_orders()
+    with worker(rig) as follower:
+        one.deploy(rig.bundle("a"), Wish())
+        assert version_of(look(follower)) == (1, "a")
+    assert word(rig).live_digest == load(rig.bundle("a")).digest
+    other.deploy(rig.bundle("b"), Wish())
+    rig.gate.refuses = {"b"}
+    with worker(rig) as follower:
+        assert version_of(follower.lineup.posts[CUP]) == (0, "1")
+
+
+def test_the_word_of_an_older_worker_names_the_number_alone(rig: Rig) -> None:
+    rig.deploy("a")
+    say(rig, WorkerState(worker="worker-1", recipe="cup", deployment=1, phase=LIVE, live=1))
+    shutil.rmtree(rig.folder / "bundles")
+    with pytest.raises(BundleError, match="has judged"):
+        rig.follower()
 
 
 def test_what_another_worker_refused_meanwhile_is_not_placed(rig: Rig) -> None:

@@ -98,6 +98,19 @@ def test_what_a_living_worker_judges_with_stays(
     assert fates(rig) == {"a": fate}
 
 
+def test_of_two_that_took_the_same_number_that_stays_which_a_worker_judges_with(rig: Rig) -> None:
+    """It was deployed before under another number; of number 3 the history holds the later one."""
+    rig.deploy("a")
+    rig.orders().roll_back("")
+    one, other = rig.racing_orders(), rig.racing_orders()
+    one.deploy(rig.bundle("a"), Wish())
+    digest = load(rig.bundle("a")).digest
+    say(rig, WorkerState(worker="w1", recipe="cup", live=3, live_digest=digest))
+    other.deploy(rig.bundle("b"), Wish())
+    rig.orders().roll_back("")
+    assert fates(rig) == {"a": "kept, w1 judges with it on l1", "b": "removed, nothing returns to it"}
+
+
 def test_what_a_recipe_names_stays(rig: Rig) -> None:
     rig.deploy("a")
     rig.orders().roll_back("")
