@@ -1,7 +1,7 @@
 """Follows the control topics and has the line-up do what they say: one thread beside the line, which it never stops.
 
 A deployment that is refused here changes nothing: what judged before judges on, after a restart too. One that has
-judged already and cannot be opened now keeps the worker from starting: nobody has said what should judge instead.
+judged here already and cannot be opened now keeps the worker from starting: nobody has said what should judge instead.
 """
 
 import logging
@@ -111,15 +111,16 @@ class Follower:
                     raise
 
     def _first_try(self, place: Place, recipe: Recipe, deployment: Deployment) -> Post:
-        if word := self._control.table.words(place).get(self._service.config.worker.name):
-            self._reports.take_over(place, word.state)
+        own = self._control.table.words(place).get(self._service.config.worker.name)
+        if own is not None:
+            self._reports.take_over(place, own.state)
         try:
             return Post(self._prepare(place, recipe, deployment).placed)
         except RefusedError as exc:
-            if any(word.judges_with(deployment) for word in self._control.table.words(place).values()):
+            if own is not None and own.judges_with(deployment):  # whatever others took up
                 raise BundleError(
-                    f"deployment {deployment.number} of recipe {recipe.name!r} on {place.line} has judged and cannot "
-                    f"be opened here: {exc}\nbring the bundle back, or `inspector rollback` from any machine"
+                    f"deployment {deployment.number} of recipe {recipe.name!r} on {place.line} has judged here and "
+                    f"cannot be opened now: {exc}\nbring the bundle back, or `inspector rollback` from any machine"
                 ) from exc
             former = self._before(place, recipe, deployment)
             self._set(place, former)

@@ -191,12 +191,28 @@ def test_a_start_goes_on_with_what_an_unproven_deployment_replaced(rig: Rig) -> 
     assert (word(rig).deployment, word(rig).phase, word(rig).live) == (2, REFUSED, 1)
 
 
+def test_what_is_refused_here_may_judge_elsewhere(rig: Rig) -> None:
+    """After a restart too."""
+    rig.gate.refuses = {"b"}
+    with worker(rig) as follower:
+        rig.deploy("a")
+        look(follower)
+        (change,) = rig.deploy("b")
+        look(follower)
+    others = WorkerState(worker="worker-2", recipe="cup", deployment=2, phase=LIVE, live=2)
+    others.digest = others.live_digest = change.deployment.digest
+    say(rig, others)
+    with worker(rig) as follower:
+        assert version_of(follower.lineup.posts[CUP]) == (1, "a")
+    assert (word(rig).deployment, word(rig).phase, word(rig).live) == (2, REFUSED, 1)
+
+
 def test_a_worker_does_not_start_without_what_has_judged(rig: Rig) -> None:
     with worker(rig) as follower:
         rig.deploy("a")
         look(follower)
     shutil.rmtree(rig.folder / "bundles")
-    with pytest.raises(BundleError, match=r"deployment 1 .* has judged and cannot be opened here.*\n.*rollback"):
+    with pytest.raises(BundleError, match=r"deployment 1 .* has judged here and cannot be opened now.*\n.*rollback"):
         rig.follower()
 
 
@@ -208,7 +224,7 @@ def test_a_start_that_was_cut_off_does_not_forget_what_has_judged(rig: Rig) -> N
     shelf = rig.folder / "bundles"
     shelf.rename(rig.folder / "away")
     for _ in range(2):
-        with pytest.raises(BundleError, match="has judged and cannot"):
+        with pytest.raises(BundleError, match="has judged here"):
             rig.follower()
     (rig.folder / "away").rename(shelf)
     with worker(rig) as follower:
@@ -232,7 +248,7 @@ def test_the_word_of_an_older_worker_names_the_number_alone(rig: Rig) -> None:
     rig.deploy("a")
     say(rig, WorkerState(worker="worker-1", recipe="cup", deployment=1, phase=LIVE, live=1))
     shutil.rmtree(rig.folder / "bundles")
-    with pytest.raises(BundleError, match="has judged"):
+    with pytest.raises(BundleError, match="has judged here"):
         rig.follower()
 
 
