@@ -1,12 +1,12 @@
 """Lets known pieces through a bundle before it may judge a line: a process of its own, at the lowest priority.
 
 A process and not a thread: a thread that is given little time would hold the interpreter's lock for long while the
-judge waits for it, and a runtime that a bad graph brings down would take the line with it. Says on its standard output
-which engine may judge, or why none may.
+judge waits for it, and a runtime that a bad graph brings down would take the line with it. Is asked on its standard
+input, by what is in force where it is asked and not by what the files say by now; says on its standard output which
+engine may judge, or why none may.
 """
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict
 
 from inspector.admission import UNCHECKED
 from inspector.bundle.load import BundleError, LoadedBundle, load
-from inspector.config.problems import ConfigError, Problem
-from inspector.config.service import load_service
+from inspector.config.problems import ConfigError
+from inspector.config.tables import WorkerTable
 from inspector.deploy.golden import golden_findings
 from inspector.engines.engine import EngineError
 from inspector.engines.forms import compiled_form
@@ -26,7 +26,6 @@ from inspector.parity.archive import set_of
 from inspector.parity.content import ParityError
 from inspector.parity.gate import GateSettings, check
 from inspector.parity.report import Limit, passed, words
-from inspector.recipe.book import Recipes
 from inspector.recipe.fit import misfits
 from inspector.recipe.model import Recipe
 from inspector.recordings import RecordingError
@@ -41,6 +40,16 @@ REFUSALS = (BundleError, ConfigError, EngineError, Finding, GateError, ManifestE
 _MAX_NAMED = 10
 
 
+class Question(BaseModel):
+    """What the process is asked: whether the bundle in this folder may judge by this recipe, run as the worker does."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path
+    recipe: Recipe
+    worker: WorkerTable
+
+
 class Answer(BaseModel):
     """What the process says."""
 
@@ -52,33 +61,23 @@ class Answer(BaseModel):
     words: str = ""
 
 
-def main(arguments: Sequence[str] = sys.argv[1:]) -> None:
-    """Takes the configuration, the recipe's name and the bundle's folder."""
-    config, recipe, folder = arguments
-    print(examined(Path(config), recipe, Path(folder)).model_dump_json(), flush=True)
+def main() -> None:
+    question = Question.model_validate_json(sys.stdin.read())
+    print(examined(question).model_dump_json(), flush=True)
 
 
-def examined(config: Path, name: str, folder: Path) -> Answer:
-    """Whether the bundle may judge by this recipe on this machine."""
-    said: list[str] = []
+def examined(question: Question) -> Answer:
+    """Whether the bundle may judge on this machine."""
+    recipe, worker, said = question.recipe, question.worker, list[str]()
     try:
-        service = load_service(config)
-        recipe = _recipe(config, service.recipes, name)
-        bundle = load(folder)
+        bundle = load(question.folder)
         if problems := misfits(recipe, bundle.schema):
             raise ConfigError(problems)
-        gate = _Gate(bundle, recipe, service.config.worker.max_batch, said)
-        model = open_best(bundle, service.config.worker.wishes, admit=gate.let_through)
+        gate = _Gate(bundle, recipe, worker.max_batch, said)
+        model = open_best(bundle, worker.wishes, admit=gate.let_through)
     except REFUSALS as exc:
         return Answer(outcome="refused", words=str(exc))
     return Answer(outcome="passed", engine=str(model.settings), words="; ".join(said))
-
-
-def _recipe(config: Path, recipes: Recipes, name: str) -> Recipe:
-    for recipe in recipes:
-        if recipe.name == name:
-            return recipe
-    raise ConfigError([Problem(config, "recipes", repr(name), "is no recipe of it any more", "restart the service")])
 
 
 class _Gate:

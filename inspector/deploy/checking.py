@@ -3,12 +3,11 @@
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from subprocess import PIPE
 
 from pydantic import ValidationError
 
-from inspector.deploy.check import Answer
+from inspector.deploy.check import Answer, Question
 
 _PROGRAM = """
 import os
@@ -38,15 +37,17 @@ Patience = Callable[[], bool]
 """Asked again and again whether the answer is still wanted; whoever is asked may use the time."""
 
 
-def checked(config: Path, recipe: str, folder: Path, patience: Patience) -> Answer:
+def checked(question: Question, patience: Patience) -> Answer:
     """Raises RefusedError, also where the process dies of the bundle; GivenUpError."""
-    command = [sys.executable, "-P", "-c", _PROGRAM, str(config), recipe, str(folder)]
+    command, folder = [sys.executable, "-X", "utf8", "-P", "-c", _PROGRAM], question.folder
     try:
-        process = subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, errors="replace")  # noqa: S603 - fixed words
+        process = subprocess.Popen(  # noqa: S603 - fixed words
+            command, stdin=PIPE, stdout=PIPE, stderr=PIPE, encoding="utf-8", errors="replace"
+        )
     except OSError as exc:
         raise RefusedError(f"no process can be started to check {folder} ({exc}): free memory or processes") from exc
     with process:
-        said, errors = _waited(process, patience)
+        said, errors = _waited(process, question.model_dump_json(), patience)
     try:
         answer = Answer.model_validate_json(said.strip().rpartition("\n")[2])
     except ValidationError as exc:
@@ -60,11 +61,12 @@ def checked(config: Path, recipe: str, folder: Path, patience: Patience) -> Answ
     return answer
 
 
-def _waited(process: "subprocess.Popen[str]", patience: Patience) -> tuple[str, str]:
+def _waited(process: "subprocess.Popen[str]", question: str | None, patience: Patience) -> tuple[str, str]:
     while True:
         try:
-            return process.communicate(timeout=_LOOK_S)
+            return process.communicate(question, timeout=_LOOK_S)
         except subprocess.TimeoutExpired:
+            question = None  # it is on its way
             if not patience():
                 process.kill()
                 raise GivenUpError from None

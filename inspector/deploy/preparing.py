@@ -7,6 +7,7 @@ from typing import NamedTuple
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.config.problems import ConfigError
 from inspector.config.service import Service
+from inspector.deploy.check import Question
 from inspector.deploy.checking import Patience, RefusedError, checked
 from inspector.deploy.lineup import Placed, Posts
 from inspector.deploy.proof import Proof
@@ -43,7 +44,7 @@ class Preparer:
     """Prepares one deployment after the other. What it has checked once it does not check again."""
 
     def __init__(self, service: Service) -> None:
-        self._path, self._worker = service.path, service.config.worker
+        self._worker = service.config.worker
         self._shelf = Shelf(service.bundles)
         self._approved: dict[tuple[str, str], EngineSettings] = {}
 
@@ -82,7 +83,7 @@ class Preparer:
                 log.warning("Bundle %s ran on %s before and does not now (%s): it is checked again.",
                             bundle.folder, known, exc)  # fmt: skip
         asker.say(WorkerPhase.WORKER_PHASE_CHECKING)
-        answer = checked(self._path, recipe.name, bundle.folder, asker.patience)
+        answer = checked(Question(folder=bundle.folder, recipe=recipe, worker=self._worker), asker.patience)
         self._approved[key] = settings = EngineSettings.parse(answer.engine, self._worker.threads)
         proof.keep(settings)
         return _opened(bundle, settings, posts), answer.words

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from inspector.config.service import load_service
 from inspector.deploy import checking
-from inspector.deploy.check import examined
+from inspector.deploy.check import Question, examined
 from inspector.deploy.checking import GivenUpError, RefusedError, checked
 from inspector.manifest import ImageRow, PieceRow, SignalRow, write_manifest
 from inspector.recordings import write_wav
@@ -50,16 +51,22 @@ def golden(folder: Path, labels: dict[str, float]) -> None:
     (folder / "cup.toml").write_text('golden = "golden.jsonl"\n' + RECIPE)
 
 
+def asked(rig: Rig, folder: Path) -> Question:
+    """By the files as they are now."""
+    service = load_service(rig.service.path)
+    return Question(folder=folder, recipe=next(iter(service.recipes)), worker=service.config.worker)
+
+
 def test_a_bundle_that_decides_as_the_oracle_may_judge(rig: Rig) -> None:
     write_toy_set(folder := rig.bundle("a"), toy_pieces(20))
-    answer = examined(rig.service.path, "cup", folder)
+    answer = examined(asked(rig, folder))
     assert (answer.outcome, answer.engine) == ("passed", "onnx/fp32")
     assert "0 of 20 decisions flip" in answer.words
 
 
 def test_spoiled_scales_are_refused_and_the_pieces_named(rig: Rig) -> None:
     write_toy_set(folder := rig.bundle("a"), toy_pieces(20))
-    answer = examined(rig.service.path, "cup", with_spoiled_int8(folder))
+    answer = examined(asked(rig, with_spoiled_int8(folder)))
     assert answer.outcome == "refused"
     assert answer.words.startswith("onnx/int8: REFUSED: ")
     assert "(unknown): FAIL" in answer.words
@@ -67,10 +74,10 @@ def test_spoiled_scales_are_refused_and_the_pieces_named(rig: Rig) -> None:
 
 
 def test_a_compiled_form_without_a_parity_set_is_passed_over(rig: Rig) -> None:
-    answer = examined(rig.service.path, "cup", with_spoiled_int8(rig.bundle("a")))
+    answer = examined(asked(rig, with_spoiled_int8(rig.bundle("a"))))
     assert (answer.outcome, answer.engine) == ("passed", "onnx/fp32")
     (rig.folder / "service.toml").write_text(CONFIG + '[worker]\nengines = ["onnx/int8"]\n')
-    answer = examined(rig.service.path, "cup", rig.bundle("a"))
+    answer = examined(asked(rig, rig.bundle("a")))
     assert answer.outcome == "refused"
     assert "not onnx/int8: the bundle has no parity set" in answer.words
 
@@ -78,14 +85,14 @@ def test_a_compiled_form_without_a_parity_set_is_passed_over(rig: Rig) -> None:
 def test_the_limits_are_those_of_the_recipe(rig: Rig) -> None:
     write_toy_set(folder := rig.bundle("a"), toy_pieces(20))
     (rig.folder / "cup.toml").write_text("pass_below = 0.0\nfail_above = 1.0\n" + RECIPE)
-    assert examined(rig.service.path, "cup", with_spoiled_int8(folder)).engine == "onnx/int8", "all is REVIEW anyway"
+    assert examined(asked(rig, with_spoiled_int8(folder))).engine == "onnx/int8", "all is REVIEW anyway"
 
 
 def test_golden_pieces_must_be_decided_rightly(rig: Rig) -> None:
     golden(rig.folder, {"ok": GOOD, "nok": BAD})
-    assert "the golden set is decided rightly" in examined(rig.service.path, "cup", rig.bundle("a")).words
+    assert "the golden set is decided rightly" in examined(asked(rig, rig.bundle("a"))).words
     golden(rig.folder, {"ok": GOOD, "ok again": BAD, "nok": GOOD})
-    words = examined(rig.service.path, "cup", rig.bundle("a")).words
+    words = examined(asked(rig, rig.bundle("a"))).words
     assert words.startswith("2 piece(s) of ")
     assert words.endswith("are decided wrongly: g1 (ok): FAIL, g2 (nok): PASS")
 
@@ -94,32 +101,46 @@ def test_golden_pieces_must_be_decided_rightly(rig: Rig) -> None:
 def test_a_golden_set_that_cannot_be_read_lets_nothing_through(rig: Rig, lost: str) -> None:
     golden(rig.folder, {"ok": GOOD})
     (rig.folder / lost).unlink()
-    answer = examined(rig.service.path, "cup", rig.bundle("a"))
+    answer = examined(asked(rig, rig.bundle("a")))
     assert answer.outcome == "refused"
     assert lost in answer.words
 
 
-def test_a_recipe_that_is_gone_lets_nothing_through(rig: Rig) -> None:
-    assert "is no recipe of it any more" in examined(rig.service.path, "lid", rig.bundle("a")).words
+def test_what_is_in_force_counts_and_not_what_the_files_say_by_now(rig: Rig) -> None:
+    """Somebody has edited both, and nobody has restarted the service."""
+    write_toy_set(folder := rig.bundle("a"), toy_pieces(20))
+    question = asked(rig, with_spoiled_int8(folder))
+    (rig.folder / "cup.toml").write_text("parity_max_flips = 1.0\npass_below = 0.0\nfail_above = 1.0\n" + RECIPE)
+    rig.service.path.write_text(CONFIG + '[worker]\nengines = ["onnx/fp32"]\n')
+    with pytest.raises(RefusedError, match=r"^onnx/int8: REFUSED: "):
+        checked(question, lambda: True)
+
+
+def test_all_that_a_recipe_and_a_worker_say_comes_over(rig: Rig) -> None:
+    golden(rig.folder, {"ok": GOOD})
+    (rig.folder / "service.toml").write_text(CONFIG + '[worker]\nengines = ["onnx/fp32"]\nthreads = 2\nmax_batch = 3\n')
+    question = asked(rig, rig.bundle("a"))
+    assert question.worker.max_batch == 3
+    assert Question.model_validate_json(question.model_dump_json()) == question
 
 
 def test_the_check_runs_in_a_process_of_its_own(rig: Rig) -> None:
-    assert checked(rig.service.path, "cup", rig.bundle("a"), lambda: True).engine == "onnx/fp32"
+    assert checked(asked(rig, rig.bundle("a")), lambda: True).engine == "onnx/fp32"
     shutil.rmtree(gone := rig.bundle("b"))
     with pytest.raises(RefusedError, match="cannot be read"):
-        checked(rig.service.path, "cup", gone, lambda: True)
+        checked(asked(rig, gone), lambda: True)
 
 
 def test_a_bundle_that_brings_the_process_down_is_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checking, "_PROGRAM", "import os; os.abort()")
     with pytest.raises(RefusedError, match=r"ended without an answer \(exit code -6; .*brings its engine down"):
-        checked(rig.service.path, "cup", rig.bundle("a"), lambda: True)
+        checked(asked(rig, rig.bundle("a")), lambda: True)
 
 
 def test_words_that_are_no_text_are_words_too(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checking, "_PROGRAM", r"import sys; sys.stderr.buffer.write(b'gr\xfcn'); sys.exit(3)")
     with pytest.raises(RefusedError, match="exit code 3; gr\ufffdn"):
-        checked(rig.service.path, "cup", rig.bundle("a"), lambda: True)
+        checked(asked(rig, rig.bundle("a")), lambda: True)
 
 
 def test_the_process_imports_nothing_from_the_folder_it_starts_in(
@@ -127,7 +148,7 @@ def test_the_process_imports_nothing_from_the_folder_it_starts_in(
 ) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit('a stranger of the same name')")
     monkeypatch.chdir(tmp_path)
-    assert checked(rig.service.path, "cup", rig.bundle("a"), lambda: True).outcome == "passed"
+    assert checked(asked(rig, rig.bundle("a")), lambda: True).outcome == "passed"
 
 
 def test_the_process_is_the_first_to_go_where_memory_runs_out(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,10 +156,10 @@ def test_the_process_is_the_first_to_go_where_memory_runs_out(rig: Rig, monkeypa
     tell = "print(open('/proc/self/oom_score_adj').read().strip(), os.nice(0), file=__import__('sys').stderr)"
     monkeypatch.setattr(checking, "_PROGRAM", begin + tell)
     with pytest.raises(RefusedError, match="; 1000 19"):
-        checked(rig.service.path, "cup", rig.bundle("a"), lambda: True)
+        checked(asked(rig, rig.bundle("a")), lambda: True)
 
 
 def test_whoever_has_no_patience_left_gets_no_answer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checking, "_PROGRAM", "import time; time.sleep(60)")
     with pytest.raises(GivenUpError):
-        checked(rig.service.path, "cup", rig.bundle("a"), lambda: False)
+        checked(asked(rig, rig.bundle("a")), lambda: False)

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from inspector.config.opening import open_log
 from inspector.config.service import Service, load_service
-from inspector.deploy.check import Answer
+from inspector.deploy.check import Answer, Question
 from inspector.deploy.checking import Patience, RefusedError
 from inspector.deploy.control import ControlTable, places_of, read_control, worker_output
 from inspector.deploy.follower import Follower
@@ -52,7 +52,8 @@ class StandInGate:
         self.asked: list[str] = []
         self.meanwhile: Callable[[], object] = lambda: None
 
-    def checked(self, config: Path, recipe: str, folder: Path, patience: Patience) -> Answer:
+    def checked(self, question: Question, patience: Patience) -> Answer:
+        folder = question.folder
         version = folder.name.split("-")[1] if "-" in folder.name else folder.name
         self.asked.append(version)
         self.meanwhile()
