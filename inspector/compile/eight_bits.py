@@ -21,7 +21,7 @@ from inspector.compile.graph import read_graph, share_quantised
 from inspector.compile.job import Job, Made, RefusedError
 from inspector.compile.omissions import OMISSIONS, Omission, fewest_flips
 from inspector.compile.quantise import Dialect, Feed, quantisable, quantise
-from inspector.engines.engine import EngineError, EngineName
+from inspector.engines.engine import EngineName
 from inspector.engines.forms import parts
 from inspector.parity.report import ParityReport, passed
 
@@ -32,9 +32,9 @@ FASTER = 1.1
 
 class Speed(NamedTuple):
     ratio: float
-    """To FP32."""
+    """To FP32; 0 where it does not run."""
     words: str
-    """With both figures."""
+    """With both figures, or why it does not run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,11 @@ class Terms:
     dialect: Dialect
     runtime: EngineName
     """That the gate runs it in."""
-    speed: Callable[[Expert, Path, Feed], Speed] | None = None
-    """None where it cannot be measured here."""
+    speeds: Callable[[Expert, Sequence[Path], Feed], Sequence[Speed]] | None = None
+    """Of several graphs of one expert, in one run; None where it cannot be measured here."""
+
+
+UNKNOWN = Speed(FASTER, "")
 
 
 class Tried(NamedTuple):
@@ -98,42 +101,41 @@ def _tried(trial: _Trial, before: ParityReport) -> Tried | str:
         return NO_PRODUCT
     inputs = feeds(trial.expert, trial.job.calibration)
     omissions = [omission for omission in OMISSIONS if set(products) > omission.of(products)]
-    candidates: Iterable[_Candidate] = (_candidate(trial, model, inputs, omission) for omission in omissions)
-    if trial.terms.speed:
-        candidates = sorted(candidates, key=lambda candidate: -candidate.speed.ratio)
     refusals: list[str] = []
-    return fewest_flips(_passing(trial, candidates, refusals), enough=len(before.flips)) or refusals[0]
+    passing = _passing(trial, _candidates(trial, model, inputs, omissions), refusals)
+    return fewest_flips(passing, enough=len(before.flips)) or refusals[0]
 
 
 class _Candidate(NamedTuple):
     path: Path
     made: Made
     speed: Speed
-    refused: str
 
 
-def _candidate(trial: _Trial, model: ModelProto, inputs: Sequence[Feed], omission: Omission) -> _Candidate:
-    trial.job.say(trial.expert.name, "quantises" + omission.words)
-    path, made = _quantised(trial, model, inputs, omission)
-    try:
-        speed = trial.terms.speed(trial.expert, path, inputs[0]) if trial.terms.speed else Speed(FASTER, "")
-    except EngineError as exc:
-        return _Candidate(path, made, Speed(0.0, ""), f"does not run so: {exc}")
-    made = made._replace(why=_joined(speed.words, omission.words))
-    return _Candidate(path, made, speed, "" if speed.ratio >= FASTER else f"is no faster so: {speed.words}")
+def _candidates(
+    trial: _Trial, model: ModelProto, inputs: Sequence[Feed], omissions: Sequence[Omission]
+) -> Iterable[_Candidate]:
+    """The fastest first; where no speed is known, one after another, as they are asked for."""
+    quantised = (_quantised(trial, model, inputs, omission) for omission in omissions)
+    if trial.terms.speeds is None:
+        return (_Candidate(path, made, UNKNOWN) for path, made in quantised)
+    found = list(quantised)
+    speeds = trial.terms.speeds(trial.expert, [path for path, _ in found], inputs[0])
+    timed = [_Candidate(path, made, speed) for (path, made), speed in zip(found, speeds, strict=True)]
+    return sorted(timed, key=lambda candidate: -candidate.speed.ratio)
 
 
 def _passing(trial: _Trial, candidates: Iterable[_Candidate], refusals: list[str]) -> Iterator[Tried]:
     """One after another; what is refused says why, with the figures."""
     job, name = trial.job, trial.expert.name
-    for path, made, speed, refused in candidates:
-        if refused:
-            refusals.append(refused)
+    for path, made, speed in candidates:
+        if speed.ratio < FASTER:
+            refusals.append(f"is no faster so: {speed.words}" if speed.ratio else speed.words)
             continue
         job.say(name, f"decides on {len(job.parity.pieces)} pieces")
         report = check_graphs(job, {**trial.kept, name: path}, trial.terms.runtime)
         if passed(report, job.wish.limit):
-            yield Tried(path, report, made)
+            yield Tried(path, report, made._replace(why=_joined(speed.words, made.why)))
         else:
             refusals.append(_joined(f"decides otherwise: {standing(report, job.wish.limit)}", speed.words))
 
@@ -144,7 +146,8 @@ def _joined(*words: str) -> str:
 
 def _quantised(trial: _Trial, model: ModelProto, inputs: Sequence[Feed], omission: Omission) -> tuple[Path, Made]:
     started_s, name = time.monotonic(), trial.expert.name
+    trial.job.say(name, "quantises" + omission.words)
     path = trial.job.scratch / f"{name}.int8{omission.suffix}.onnx"
     found = quantise(model, inputs, trial.terms.dialect, omission.of(quantisable(model)))
     onnx.save(found, path)
-    return path, Made(name, path, "int8", time.monotonic() - started_s, share_quantised(found))
+    return path, Made(name, path, "int8", time.monotonic() - started_s, share_quantised(found), why=omission.words)

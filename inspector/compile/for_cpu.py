@@ -1,5 +1,6 @@
 """Turns those experts into INT8 that this machine's processor runs faster so. Knows nothing of how they are chosen."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from inspector.bundle.schema import Expert
 from inspector.compile.eight_bits import Speed, Terms, choose
 from inspector.compile.job import Form, Job
 from inspector.compile.quantise import Feed
-from inspector.engines.engine import EngineSettings
+from inspector.engines.engine import EngineError, EngineName, EngineSettings
 from inspector.engines.factory import check_installed, open_engine
 
 PACE = Pace(min_rounds=10)
@@ -19,15 +20,30 @@ PACE = Pace(min_rounds=10)
 def compile_for_cpu(job: Job) -> Form:
     """Raises EngineError without the runtime, RefusedError where no graph is kept."""
     check_installed(EngineSettings(job.wish.engine))
-    graphs, report = choose(job, Terms("cpu", job.wish.engine, partial(_speed, job)))
+    graphs, report = choose(job, Terms("cpu", job.wish.engine, partial(_speeds, job)))
     return Form(f"onnxruntime {ort.__version__}", (), (), graphs, report)
 
 
-def _speed(job: Job, expert: Expert, path: Path, feed: Feed) -> Speed:
-    """As the line would run both graphs: one piece, one thread; in turn."""
-    settings = EngineSettings(job.wish.engine)
-    engines = {"int8": open_engine(path, settings), "fp32": open_engine(job.bundle.path(expert.file), settings)}
-    times = interleaved({name: partial(engine.run, feed) for name, engine in engines.items()}, PACE)
-    int8_ms, fp32_ms = times["int8"].median_cpu_ms, times["fp32"].median_cpu_ms
+def _speeds(job: Job, expert: Expert, paths: Sequence[Path], feed: Feed) -> list[Speed]:
+    return speeds(job.wish.engine, job.bundle.path(expert.file), paths, feed)
+
+
+def speeds(runtime: EngineName, fp32: Path, int8: Sequence[Path], feed: Feed) -> list[Speed]:
+    """As the line would run these graphs: one piece, one thread; in turn."""
+    settings = EngineSettings(runtime)
+    runs, refused = {"fp32": partial(open_engine(fp32, settings).run, feed)}, dict[str, Speed]()
+    for path in int8:
+        try:
+            engine = open_engine(path, settings)
+            engine.run(feed)
+        except EngineError as exc:
+            refused[path.name] = Speed(0.0, f"does not run so: {exc}")
+        else:
+            runs[path.name] = partial(engine.run, feed)
+    times_ms = {name: timing.median_cpu_ms for name, timing in interleaved(runs, PACE).items()}
+    return [refused.get(path.name) or _speed(times_ms[path.name], times_ms["fp32"]) for path in int8]
+
+
+def _speed(int8_ms: float, fp32_ms: float) -> Speed:
     ratio = fp32_ms / int8_ms
     return Speed(ratio, f"{int8_ms:.3g} ms in INT8, {fp32_ms:.3g} ms in FP32 ({ratio:.2f} x)")

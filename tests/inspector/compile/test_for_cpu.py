@@ -1,17 +1,18 @@
 """An expert is kept in INT8 only where it is faster so and the line decides as before."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 
 import onnxruntime as ort
 import pytest
+from onnx import ModelProto
 
 from inspector.benchmark.timing import Pace, Run, Timing
 from inspector.compile import eight_bits, for_cpu
 from inspector.compile.for_cpu import compile_for_cpu
 from inspector.compile.job import RefusedError, Wish
-from inspector.compile.quantise import quantise
+from inspector.compile.quantise import Dialect, Feed, quantise
 from tests.inspector.compile.jobs import NUM_PIECES, demo_job, spoiled
 
 
@@ -21,8 +22,8 @@ def speeds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     found = [1.0]
 
     def measured(runs: Mapping[str, Run], pace: Pace) -> dict[str, Timing]:
-        times = {"int8": found.pop(0) if len(found) > 1 else found[0], "fp32": 3.0}
-        return {name: Timing([times[name]], [times[name]]) for name in runs}
+        times = {name: 3.0 if name == "fp32" else found.pop(0) if len(found) > 1 else found[0] for name in runs}
+        return {name: Timing([ms], [ms]) for name, ms in times.items()}
 
     monkeypatch.setattr(for_cpu, "interleaved", measured)
     return found
@@ -75,3 +76,24 @@ def test_spoiled_scales_are_refused_by_the_gate(
     assert [line.split()[0] for line in lines] == ["top-scout", "top-full", "mic-scout", "head"]
     for line in lines[:3]:
         assert re.search(rf"decides otherwise: \d+ of {NUM_PIECES} decisions flip \(1 may\): s1-.*\(3\.00 x\)$", line)
+
+
+def test_what_the_runtime_cannot_run_says_so(
+    tmp_path: Path, speeds: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def quantised(model: ModelProto, feeds: Iterable[Feed], dialect: Dialect, left_out: Set[str]) -> ModelProto:
+        found = quantise(model, feeds, dialect, left_out)
+        return found if len(left_out) == 1 else unknown_operator(found)
+
+    monkeypatch.setattr(eight_bits, "quantise", quantised)
+    form = compile_for_cpu(demo_job(tmp_path / "scratch", Wish("onnx", "int8")))
+    assert form.graphs[1].why in [f"1 ms in INT8, 3 ms in FP32 (3.00 x); without the {which} product" for which in
+                                  ("first", "last")]  # fmt: skip
+    monkeypatch.setattr(eight_bits, "quantise", lambda *arguments: unknown_operator(quantise(*arguments)))
+    with pytest.raises(RefusedError, match=r"top-full does not run so: .*Nonsense"):
+        compile_for_cpu(demo_job(tmp_path / "again", Wish("onnx", "int8")))
+
+
+def unknown_operator(model: ModelProto) -> ModelProto:
+    model.graph.node[0].op_type = "Nonsense"
+    return model
