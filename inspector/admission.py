@@ -33,6 +33,9 @@ UNCHECKED = (
 )
 _DECIDES = {"pass_below", "fail_above", "certified_miss_rate", "parity_max_flips", "cameras", "sensors"}
 """What of a recipe makes a decision of a score, and how many may differ."""
+HOW_GRAPHS_RUN = "2"
+"""Counted up when engines hand a graph other inputs, sizes or batches than before, or the gate counts otherwise: older
+proofs are not found then. 2: OpenVINO runs an expert on one piece at a time, and moved INT8 scores by 4e-4 with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,14 @@ class Admission:
     def _proof(self, model: Model, recipe: Recipe) -> Path:
         """By all that a decision may depend on."""
         limits = recipe.model_dump_json(include=_DECIDES)
-        words = model.bundle.digest, model.engine, limits, machine(model.settings, self.gpu)
+        words = model.bundle.digest, limits, way_of(model.settings, self.max_batch), machine(model.settings, self.gpu)
         key = hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
         return cache_folder(model.bundle.folder) / f"{model.engine.replace('/', '-')}-{key}.passed"
+
+
+def way_of(settings: EngineSettings, max_batch: int) -> str:
+    """How graphs are run: sizes of batches and of thread pools change the order of sums, and scores with it."""
+    return f"{HOW_GRAPHS_RUN} {settings} threads {settings.threads} max_batch {max_batch}"
 
 
 def machine(settings: EngineSettings, gpu: Callable[[], GpuApi] = load_api) -> str:

@@ -5,7 +5,7 @@ import importlib.metadata
 from collections.abc import Callable
 from pathlib import Path
 
-from inspector.admission import machine, remember
+from inspector.admission import machine, remember, way_of
 from inspector.bundle.load import LoadedBundle
 from inspector.config.tables import WorkerTable
 from inspector.engines.engine import EngineError, EngineSettings
@@ -16,14 +16,15 @@ from inspector.recipe.model import Recipe
 
 
 class Proof:
-    """Of one bundle for one recipe here; another driver, runtime, recipe or order of engines needs another one."""
+    """Of one bundle for one recipe here; another driver, runtime, recipe, order of engines or way to run them needs
+    another one."""
 
     def __init__(
         self, bundle: LoadedBundle, recipe: Recipe, worker: WorkerTable, gpu: Callable[[], GpuApi] = load_api
     ) -> None:
         self._wishes = worker.wishes
         words = [bundle.digest, recipe.model_dump_json(exclude={"bundle"}), _content(recipe.golden)]
-        words += [str(worker.max_batch), *(f"{wish} {_machine(wish, gpu)}" for wish in self._wishes)]
+        words += [f"{way_of(wish, worker.max_batch)} {_machine(wish, gpu)}" for wish in self._wishes]
         key = hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
         self._path = cache_folder(bundle.folder) / f"deploy-{recipe.name}-{key}.passed"
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from inspector import admission
 from inspector.admission import Admission, machine
 from inspector.bundle.load import load
 from inspector.engines.engine import EngineError, EngineSettings
@@ -29,11 +30,11 @@ def proofs(folder: Path) -> list[str]:
 
 def test_what_passed_once_is_not_run_again(tmp_path: Path) -> None:
     folder = bundle_with(tmp_path / "toy", spoiled=False)
-    bundle, admission = load(folder), Admission([toy_recipe(folder)])
-    assert open_best(bundle, ORDER, admit=admission).engine == "onnx/int8"
+    bundle, admit = load(folder), Admission([toy_recipe(folder)])
+    assert open_best(bundle, ORDER, admit=admit).engine == "onnx/int8"
     assert proofs(folder) == ["onnx-int8"]
     (folder / "parity.zip").unlink()
-    assert open_best(bundle, ORDER, admit=admission).engine == "onnx/int8"
+    assert open_best(bundle, ORDER, admit=admit).engine == "onnx/int8"
     stricter = open_best(
         bundle, ORDER, admit=Admission([toy_recipe(folder).model_copy(update={"parity_max_flips": 0})])
     )
@@ -60,6 +61,18 @@ def test_the_limits_are_those_of_every_recipe(tmp_path: Path) -> None:
     assert proofs(folder) == ["onnx-int8"]
     assert open_best(load(folder), ORDER, admit=Admission([strict])).engine == "onnx/fp32", "that proof is not this one"
     assert open_best(load(folder), ORDER, admit=Admission([all_review, strict])).engine == "onnx/fp32"
+
+
+@pytest.mark.parametrize(("threads", "max_batch", "later"), [(2, 16, ""), (1, 4, ""), (1, 16, "later")])
+def test_another_way_to_run_graphs_is_another_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int, max_batch: int, later: str
+) -> None:
+    folder = bundle_with(tmp_path / "toy", spoiled=False)
+    bundle, recipes = load(folder), [toy_recipe(folder)]
+    open_best(bundle, [EngineSettings.parse("onnx/int8")], admit=Admission(recipes, 16))
+    monkeypatch.setattr(admission, "HOW_GRAPHS_RUN", admission.HOW_GRAPHS_RUN + later)
+    open_best(bundle, [EngineSettings.parse("onnx/int8", threads)], admit=Admission(recipes, max_batch))
+    assert proofs(folder) == ["onnx-int8", "onnx-int8"]
 
 
 def test_a_device_of_another_driver_is_another_machine(tmp_path: Path) -> None:
