@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from inspector.benchmark.artefacts import BenchError, chosen, forms_of
-from inspector.bundle.load import BundleError, load
+from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.cli.errors import reported
-from inspector.engines.engine import EngineError
+from inspector.engines import choice
+from inspector.engines.engine import EngineError, EngineSettings
 from inspector.model import Model, open_model
 from inspector.parity.archive import ParitySet, set_of
 from inspector.parity.content import ParityError
@@ -45,7 +46,7 @@ def parity(bundle: Path, names: tuple[str, ...], recipe: Path | None, file: Path
     reports = []
     for settings in forms:
         try:
-            reports.append(_report(open_model(loaded, settings), pieces, live))
+            reports.append(_report(_opened(loaded, settings), pieces, live))
         except EngineError as exc:
             click.echo(f"{settings}: cannot run here: {exc}")
         else:
@@ -55,6 +56,12 @@ def parity(bundle: Path, names: tuple[str, ...], recipe: Path | None, file: Path
     absent = len(forms) - len(reports)
     if not reports or (names and absent) or not all(passed(report, limit) for report in reports):
         raise SystemExit(1)
+
+
+def _opened(bundle: LoadedBundle, settings: EngineSettings) -> Model:
+    """As the service opens it: a file that is not the one that was compiled is never run. Raises EngineError."""
+    choice.check(bundle, settings)
+    return open_model(bundle, settings)
 
 
 def _report(model: Model, pieces: ParitySet, recipe: Recipe | None) -> ParityReport:

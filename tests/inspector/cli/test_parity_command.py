@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from inspector.parity.content import Said
-from tests.bundles import write_toy_bundle
+from tests.bundles import save_expert, write_toy_bundle
 from tests.inspector.parity.toy_set import toy_pieces, write_toy_set
+from tests.standins.gpus import quantised
 
 ROOT = Path(__file__).parents[3]
 MODULE = "tests.integration.without_training"
@@ -60,6 +61,18 @@ def test_the_limit_is_the_recipes(tmp_path: Path) -> None:
         "onnx/fp32: passed: 2 of 20 decisions flip (allowed: 2)"
         in run(tmp_path / "toy", "--engine", "onnx", "--recipe", recipe).stdout
     )
+
+
+def test_an_altered_compiled_file_is_not_run(tmp_path: Path) -> None:
+    """It decides as before, and is another file than the one that was compiled."""
+    folder = tmp_path / "toy"
+    write_toy_set(folder, toy_pieces(20))
+    quantised(folder, gain=16)
+    assert run(folder, "--engine", "onnx/int8").returncode == 0
+    save_expert(folder / "full.onnx.int8.onnx", 17)
+    done = run(folder, "--engine", "onnx/int8")
+    assert done.returncode == 1
+    assert "onnx/int8: cannot run here: file 'full.onnx.int8.onnx' has SHA-256" in done.stdout
 
 
 def altered(folder: Path) -> Path:
