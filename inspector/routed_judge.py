@@ -28,6 +28,9 @@ from inspector.routing import OVERLOADED, Budget, Finding, route
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Closing, Observation
 
+Group = list[tuple[int, Recipe]]
+"""Pieces that one model judges: index and recipe."""
+
 
 @dataclass(frozen=True, slots=True)
 class JudgeSettings:
@@ -94,7 +97,7 @@ class RoutedJudge:
         """One verdict each, in order; stamps everything but `publish_ns` and `deadline_missed`."""
         budget, now_ns, posts = self._budget, self._clock_ns(), self._lineup.posts
         verdicts: dict[int, pb.Verdict] = {}
-        groups: dict[Placed, list[tuple[int, Recipe]]] = {}
+        groups: dict[Placed, Group] = {}
         for index, piece in enumerate(observations):
             recipe = self._recipes.find(piece.inspection.line, piece.inspection.station, piece.product)
             ruling = _turned_away(piece, recipe, budget, now_ns)
@@ -110,19 +113,21 @@ class RoutedJudge:
             verdict.decision_ns = decision_ns
         return [verdicts[index] for index in range(len(observations))]
 
-    def shadows(self, observations: Sequence[Observation], verdicts: Sequence[pb.Verdict]) -> dict[int, pb.Verdict]:
-        """By index, what models that judge beside the live ones say of the pieces that these looked at; no evidence."""
+    def shadows(self, observations: Sequence[Observation], verdicts: Sequence[pb.Verdict]) -> dict[Placed, Group]:
+        """What is to judge beside the live ones, and which of the pieces that these looked at; no evidence."""
         posts = self._lineup.posts
-        groups: dict[Placed, list[tuple[int, Recipe]]] = {}
+        groups: dict[Placed, Group] = {}
         for index, (piece, verdict) in enumerate(zip(observations, verdicts, strict=True)):
             recipe = self._recipes.find(piece.inspection.line, piece.inspection.station, piece.product)
             placed = None if recipe is None else post_of(posts, piece.inspection.line, recipe.name).shadow
             if recipe is not None and placed is not None and verdict.bundle:
                 plain = recipe.model_copy(update={"evidence": "never"})
                 groups.setdefault(placed, []).append((index, plain))
-        found: dict[int, pb.Verdict] = {}
-        for placed, group in groups.items():
-            found |= self._group(placed, group, observations, self._budget)
+        return groups
+
+    def shadow(self, placed: Placed, group: Group, observations: Sequence[Observation]) -> dict[int, pb.Verdict]:
+        """By index, what one of the shadows says."""
+        found = self._group(placed, group, observations, self._budget)
         for verdict in found.values():
             verdict.decision_ns, verdict.shadow = self._clock_ns(), True
         return found
@@ -130,7 +135,7 @@ class RoutedJudge:
     def _group(
         self,
         placed: Placed,
-        group: Sequence[tuple[int, Recipe]],
+        group: Group,
         observations: Sequence[Observation],
         budget: Budget,
     ) -> dict[int, pb.Verdict]:

@@ -205,16 +205,13 @@ class Follower:
         self._say(place, deployment, WorkerPhase.WORKER_PHASE_LIVE, prepared.words)
 
     def _end_failed_shadows(self) -> None:
-        fault = None if self._shadow is None else self._shadow.fault()
-        if fault is None:
-            return
-        for place in self._places:
-            post = self.lineup.posts[place]
-            if post.shadow is not None:
-                number = post.shadow.number
-                self._set(place, replace(post, trial=None))
-                ended = self._control.table.deployments.get((place.line, number), Deployment(number=number))
-                self._refused(place, ended, RefusedError(fault))
+        while self._shadow is not None and (fault := self._shadow.fault()):
+            failed = fault.placed
+            for place in self._places:
+                post = self.lineup.posts[place]
+                if post.shadow is failed:  # else it was replaced meanwhile
+                    self._set(place, replace(post, trial=None))
+                    self._refused(place, _named(failed), RefusedError(fault.words))
 
     def _prepare(self, place: Place, recipe: Recipe, deployment: Deployment, posts: Posts | None = None) -> Prepared:
         """Raises RefusedError; GivenUpError for what counts no more, even when all is done: another worker may have
@@ -255,3 +252,8 @@ class Follower:
 
 def _judges(post: Post, of: Named) -> bool:
     return (post.live.number, post.live.digest) == (of.number, of.digest)
+
+
+def _named(placed: Placed) -> Deployment:
+    schema = placed.model.schema
+    return Deployment(number=placed.number, digest=placed.digest, bundle=schema.name, version=schema.version)

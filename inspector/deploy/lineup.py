@@ -25,7 +25,7 @@ class Named(Protocol):
     def digest(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Placed:
     """A model and the deployment that put it there; 0 where the recipe itself names its bundle."""
 

@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from typing import NamedTuple
+from weakref import WeakSet
 
-from inspector.deploy.lineup import Place
+from inspector.deploy.lineup import Place, Placed
 from inspector.deploy.metrics import DeployMetrics
 from inspector.judge import Compared
-from inspector.routed_judge import RoutedJudge
+from inspector.routed_judge import Group, RoutedJudge
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.observation import Observation
 
@@ -56,33 +58,46 @@ class Comparison:
         return self._counts.get((place, number), Counts())
 
 
+class Fault(NamedTuple):
+    """What went wrong with which shadow."""
+
+    placed: Placed
+    words: str
+
+
 class Shadow:
     """Implements `inspector.judge.Beside` for a worker; `faults` gives what went wrong to the thread that follows."""
 
     def __init__(self, judge: RoutedJudge, comparison: Comparison, wall_ns: Callable[[], int] = time.time_ns) -> None:
         self._judge, self._comparison, self._wall_ns = judge.twin(), comparison, wall_ns
-        self._faults: SimpleQueue[str] = SimpleQueue()
-        self._failed: object = None
+        self._faults: SimpleQueue[Fault] = SimpleQueue()
+        self._failed: WeakSet[Placed] = WeakSet()
+        """Keeps no model from being freed, nor frees one here."""
 
     def judge(self, observations: Sequence[Observation], verdicts: Sequence[Verdict]) -> list[Compared]:
-        posts = self._judge.posts
-        if posts is self._failed or not any(post.shadow for post in posts.values()) or self._is_behind(observations):
+        if not any(post.shadow for post in self._judge.posts.values()) or self._is_behind(observations):
             return []
+        compared: list[Compared] = []
+        for placed, group in self._judge.shadows(observations, verdicts).items():
+            found = {} if placed in self._failed else self._judged(placed, group, observations)
+            compared += [Compared(verdicts[index], shadow) for index, shadow in found.items()]
+        return compared
+
+    def _judged(self, placed: Placed, group: Group, observations: Sequence[Observation]) -> dict[int, Verdict]:
         try:
-            found = self._judge.shadows(observations, verdicts)
+            return self._judge.shadow(placed, group, observations)
         except FAULTS as exc:
-            log.exception("A shadow failed and is not asked again; the line is not touched by it.")
-            self._failed = posts  # until anything is placed anew
-            self._faults.put(f"{type(exc).__name__}: {exc}")
-            return []
-        return [Compared(verdicts[index], shadow) for index, shadow in found.items()]
+            log.exception("Shadow %d failed and is not asked again; the line is not touched by it.", placed.number)
+            self._failed.add(placed)
+            self._faults.put(Fault(placed, f"{type(exc).__name__}: {exc}"))
+            return {}
 
     def published(self, compared: Sequence[Compared]) -> None:
         for pair in compared:
             self._comparison.add(pair.live, pair.shadow)
 
-    def fault(self) -> str | None:
-        """What went wrong since the last call; None where nothing did."""
+    def fault(self) -> Fault | None:
+        """The next one that was not given yet."""
         try:
             return self._faults.get_nowait()
         except Empty:

@@ -12,8 +12,9 @@ from inspector.bundle.load import BundleError, load
 from inspector.deploy import proof
 from inspector.deploy.checking import GivenUpError
 from inspector.deploy.follower import Follower, FollowerError
-from inspector.deploy.lineup import Place
+from inspector.deploy.lineup import Place, Placed
 from inspector.deploy.orders import Wish
+from inspector.deploy.shadow import Fault
 from inspector.recipe.book import ANY
 from protos.inspection.v1.control_pb2 import DeploymentMode, WorkerPhase, WorkerState
 from tests.inspector.deploy.toys import CUP, Rig, close, look, say, version_of
@@ -302,23 +303,34 @@ def test_a_trial_that_would_judge_otherwise_than_it_says_is_refused(rig: Rig, wi
 class FailedOnce:
     """A stand-in for the shadow's thread, which has a fault to tell of."""
 
-    def __init__(self) -> None:
-        self._faults = ["KeyError: 'top-thumb'"]
+    def __init__(self, placed: Placed | None) -> None:
+        assert placed is not None
+        self._faults = [Fault(placed, "KeyError: 'top-thumb'")]
 
-    def fault(self) -> str | None:
+    def fault(self) -> Fault | None:
         return self._faults.pop() if self._faults else None
 
 
 def test_a_shadow_that_fails_is_ended_and_told_of(rig: Rig) -> None:
     with worker(rig) as follower:
         rig.deploy("a", SHADOW)
-        assert look(follower).shadow is not None
-        follower._shadow = FailedOnce()
+        follower._shadow = FailedOnce(look(follower).shadow)
         follower._end_failed_shadows()
         post = look(follower)
         assert (post.trial, post.live.number) == (None, 0)
     assert (rig.refused(), word(rig).deployment, word(rig).phase) == (1, 1, REFUSED)
     assert word(rig).detail == "KeyError: 'top-thumb'"
+
+
+def test_a_shadow_does_not_answer_for_the_one_before(rig: Rig) -> None:
+    with worker(rig) as follower:
+        rig.deploy("a", SHADOW)
+        follower._shadow = FailedOnce(look(follower).shadow)
+        rig.deploy("b", SHADOW)
+        after = look(follower)
+        follower._end_failed_shadows()
+        assert look(follower) is after
+    assert (rig.refused(), word(rig).deployment, word(rig).phase) == (0, 2, LIVE)
 
 
 def test_going_live_takes_the_very_model_that_was_on_trial(rig: Rig) -> None:

@@ -1,6 +1,7 @@
 """Canaries judge their pieces, shadows judge beside the live ones, and a shadow that fails costs the line nothing."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -121,8 +122,19 @@ def broken(model: Model) -> Model:
 def test_a_shadow_that_fails_is_asked_no_more_and_said_so_once(bench: Bench) -> None:
     bench.put(Trial(Placed(broken(bench.strict), 2)))
     assert bench.beside(pieces(1)) == []
-    assert (bench.shadow.fault() or "").startswith("KeyError")
+    assert (fault := bench.shadow.fault()) is not None
+    assert (fault.placed.number, fault.words.partition(":")[0]) == (2, "KeyError")
     assert bench.beside(pieces(1)) == []
     assert bench.shadow.fault() is None
     bench.put(Trial(Placed(bench.strict, 3)))
     assert [verdict.deployment for verdict in bench.beside(pieces(1))] == [3]
+
+
+def test_a_shadow_that_fails_costs_no_other_shadow(bench: Bench) -> None:
+    bench.put(Trial(Placed(broken(bench.strict), 2)))
+    other = Post(Placed(bench.live, 1), Trial(Placed(bench.strict, 3)))
+    bench.lineup.set(Place("line-2", "cup"), other)
+    (here,) = pieces(1)
+    there = replace(here, inspection=here.inspection._replace(line="line-2"))
+    for _ in range(2):
+        assert [verdict.deployment for verdict in bench.beside([here, there])] == [3]
