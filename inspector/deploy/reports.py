@@ -41,7 +41,8 @@ class Reports:
         self._judging[place] = _Judging(state.live, state.live_digest, state.engine)
 
     def say(self, place: Place, of: Named, phase: WorkerPhase, detail: str, post: Post | None) -> None:
-        """`post`: what judges there now; None where nothing does yet."""
+        """`post`: what judges there now; None where nothing does yet. Repeats the words on all other places: whoever
+        waits for them must see that this worker lives."""
         self._last[place] = WorkerState(
             worker=self._worker,
             recipe=place.recipe,
@@ -50,7 +51,7 @@ class Reports:
             phase=phase,
             detail=detail,
         )
-        self._publish([self._output(place, post)])
+        self._publish([self._output(each, post if each == place else None) for each in self._last])
 
     def sign_of_life(self, posts: Mapping[Place, Post]) -> None:
         """Repeats all, when it is time."""

@@ -10,7 +10,10 @@ from protos.inspection.v1.control_pb2 import WorkerPhase
 from streams.log import Tail
 
 REPORTED_S = 60.0
-"""Whoever has said nothing for this long, by the log's own clock, is not waited for."""
+"""Whoever has said nothing for this long, by the log's own clock, is not waited for, unless it prepares a bundle."""
+_PREPARING = frozenset(
+    {WorkerPhase.WORKER_PHASE_LOADING, WorkerPhase.WORKER_PHASE_CHECKING, WorkerPhase.WORKER_PHASE_READY}
+)
 _LOOK_S = 0.2
 _WORDS = 400
 
@@ -46,11 +49,11 @@ def await_workers(
 
 
 def _words(table: ControlTable, changes: Sequence[Change]) -> Iterator[tuple[Change, str, Word]]:
-    """What workers said that are alive."""
+    """What workers said that are alive. While one opens and warms what is wanted, it says nothing."""
     since_ns = table.newest_ns - int(REPORTED_S * 1e9)
     for change in changes:
         for worker, word in sorted(table.words(change.place).items()):
-            if word.append_ns > since_ns:
+            if word.append_ns > since_ns or (_speaks_of(change, word) and word.state.phase in _PREPARING):
                 yield change, worker, word
 
 

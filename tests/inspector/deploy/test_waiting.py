@@ -8,16 +8,17 @@ import pytest
 from inspector.bundle.load import load
 from inspector.deploy.control import read_control
 from inspector.deploy.orders import Change, OrderError, Wish
-from inspector.deploy.waiting import RefusedByError, await_workers
+from inspector.deploy.waiting import REPORTED_S, RefusedByError, await_workers
 from protos.inspection.v1.control_pb2 import Deployment, WorkerPhase, WorkerState
 from tests.inspector.deploy.toys import CUP, Rig
 from tests.inspector.deploy.toys import say as tell
 
-LIVE, CHECKING, REFUSED = (
-    WorkerPhase.WORKER_PHASE_LIVE,
+LOADING, CHECKING, READY = (
+    WorkerPhase.WORKER_PHASE_LOADING,
     WorkerPhase.WORKER_PHASE_CHECKING,
-    WorkerPhase.WORKER_PHASE_REFUSED,
+    WorkerPhase.WORKER_PHASE_READY,
 )
+LIVE, REFUSED = WorkerPhase.WORKER_PHASE_LIVE, WorkerPhase.WORKER_PHASE_REFUSED
 
 
 def say(rig: Rig, worker: str, deployment: int, phase: WorkerPhase, detail: str = "") -> None:
@@ -59,6 +60,20 @@ def test_a_worker_of_yesterday_is_not_waited_for(rig: Rig, monkeypatch: pytest.M
     assert wait(rig, changes) == 0
     say(rig, "w2", 1, LIVE)
     assert wait(rig, changes) == 1
+
+
+@pytest.mark.parametrize("phase", [LOADING, CHECKING, READY])
+def test_whoever_opens_a_large_bundle_says_nothing_for_long_and_is_waited_for(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, phase: WorkerPhase
+) -> None:
+    changes = rig.deploy("a")
+    long_ago_ns = time.time_ns() - int(2e9 * REPORTED_S)
+    with monkeypatch.context() as then:
+        then.setattr("streams.embedded.store.time.time_ns", lambda: long_ago_ns)
+        say(rig, "w1", 1, phase)
+    say(rig, "w2", 1, LIVE)
+    with pytest.raises(OrderError, match="w1 did not follow"):
+        wait(rig, changes)
 
 
 def test_a_clock_that_is_set_back_hides_no_refusal(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
