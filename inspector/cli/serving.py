@@ -69,8 +69,9 @@ def _run(service: Service, *, worker: bool, gateway: bool) -> None:
     with ExitStack() as stack:
         stack.enter_context(suppress(GivenUpError))
         stop = stack.enter_context(stopped_by_signals(service.config.worker.stop_budget_s))
-        what = stack.enter_context(deployed(service, stop, registry, is_worker=worker))
+        # Before bundles are opened and checked: a counter that stands at 1 when it is first read shows no increase.
         _serve_metrics(stack, service, registry)
+        what = stack.enter_context(deployed(service, stop, registry, is_worker=worker))
         if gateway:
             opened = stack.enter_context(open_gateway(service, what.judge, registry))
             log.info("Gateway answers at %s.", opened.address)

@@ -3,10 +3,21 @@
 import socket
 import subprocess
 import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from inspector.cli import serving
+from inspector.config.service import Service, load_service
+from inspector.deploy.checking import GivenUpError
+from inspector.deploy.control import places_of
+from inspector.deploy.metrics import DeployMetrics
+from inspector.serving import Deployed
 from tests.bundles import write_toy_bundle
 from tests.inspector.deploy.toys import RECIPE
 
@@ -36,3 +47,32 @@ def test_what_keeps_a_service_from_starting_is_told(tmp_path: Path, has_bundle: 
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert any(line.startswith("Error: ") and said in line for line in done.stderr.splitlines())
+
+
+def test_metrics_are_served_while_bundles_are_still_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a start refuses is an increase only for whoever has read a 0 before."""
+    write_toy_bundle(tmp_path / "own")
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    (tmp_path / "service.toml").write_text(
+        CONFIG.format(port=free_port()) + f'[metrics]\nlisten = "127.0.0.1:{free_port()}"\n'
+    )
+    service = load_service(tmp_path / "service.toml")
+    assert service.config.metrics is not None
+    address, read = service.config.metrics.listen, list[str]()
+
+    @contextmanager
+    def opening(service: Service, stop: Event, registry: CollectorRegistry, *, is_worker: bool) -> Iterator[Deployed]:
+        DeployMetrics(registry, places_of(service))
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+            read.append(answer.read().decode())
+        raise GivenUpError
+        yield
+
+    monkeypatch.setattr(serving, "deployed", opening)
+    serving._run(service, worker=True, gateway=True)
+    assert 'inspector_deploy_refused_total{line="line-1",recipe="cup"} 0.0' in read[0]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])

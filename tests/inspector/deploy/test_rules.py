@@ -1,6 +1,7 @@
 """The alert rules ask for metrics that a worker has."""
 
 import re
+import time
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -9,11 +10,24 @@ from inspector.deploy.lineup import Place
 from inspector.deploy.metrics import DeployMetrics
 
 RULES = Path(__file__).parents[3] / "deploy/prometheus/deployments.rules.yaml"
+PLACE = Place("l1", "cup")
+
+
+def test_what_is_refused_at_a_start_is_told_from_what_was_refused_long_ago() -> None:
+    """By when the counter began, for no increase is seen of one that is 1 from the first scrape on."""
+    registry = CollectorRegistry()
+    before_s = time.time()
+    DeployMetrics(registry, [PLACE]).refused.labels(*PLACE).inc()
+    began_s = registry.get_sample_value("inspector_deploy_refused_created", PLACE._asdict())
+    assert began_s is not None
+    assert before_s <= began_s <= time.time()
+    told = "or (inspector_deploy_refused_total > 0 and time() - inspector_deploy_refused_created < 900)"
+    assert told in RULES.read_text()
 
 
 def test_every_metric_of_the_rules_is_there_from_the_start() -> None:
     registry = CollectorRegistry()
-    metrics = DeployMetrics(registry, [Place("l1", "cup")])
+    metrics = DeployMetrics(registry, [PLACE])
     asked = set(re.findall(r"inspector_\w+", "\n".join(re.findall(r"expr:(.*?)labels:", RULES.read_text(), re.DOTALL))))
     told = {sample.name for family in registry.collect() for sample in family.samples}
     assert asked - told == {"inspector_deployment", "inspector_shadow_verdicts_total"}, (
