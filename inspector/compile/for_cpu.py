@@ -20,7 +20,7 @@ PACE = Pace(min_rounds=10)
 def compile_for_cpu(job: Job) -> Form:
     """Raises EngineError without the runtime, RefusedError where no graph is kept."""
     check_installed(EngineSettings(job.wish.engine))
-    graphs, report = choose(job, Terms("cpu", job.wish.engine, partial(_speeds, job)))
+    graphs, report = choose(job, Terms(job.wish.engine, job.wish.engine, partial(_speeds, job)))
     return Form(f"onnxruntime {ort.__version__}", (), (), graphs, report)
 
 

@@ -1,4 +1,4 @@
-"""Turns an FP32 graph into one with explicit Q/DQ from calibration inputs: for CPUs, or for TensorRT. Knows no bundle.
+"""Turns an FP32 graph into one with explicit Q/DQ from calibration inputs, as one runtime wants it. Knows no bundle.
 
 Only what lies between the first heavy product and the last is quantised: the input's scaling, log-mel and the
 readout cost next to nothing, and it is there that eight bits move decisions. (All operators: 3.2 x the speed of FP32 in
@@ -6,19 +6,20 @@ OpenVINO for a ResNet-18, against 3.35 x.)
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Literal
 
 import onnx
-from onnx import ModelProto
+from onnx import GraphProto, ModelProto, NodeProto
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-from inspector.compile.graph import PRODUCTS, front_end, multiplications
+from inspector.compile.graph import PRODUCTS, front_end, makers, multiplications
 from inspector.engines.engine import Array
 
 Feed = Mapping[str, Array]
-Dialect = Literal["cpu", "tensorrt"]
+Dialect = Literal["onnx", "openvino", "tensorrt"]
 
 BETWEEN = frozenset({"Relu", "Clip", "Add", "MaxPool", "GlobalAveragePool"})
 """On CPUs these stay in eight bits too; with products alone ONNX Runtime gave 2.8 x where it gives 3.1 x."""
@@ -52,7 +53,34 @@ def quantise(
         )
         found = onnx.load(after)
         found.ClearField("metadata_props")
+        if dialect == "openvino":
+            _add_in_float(found.graph)
         return found
+
+
+def _add_in_float(graph: GraphProto) -> None:
+    """A residual block's convolution hands on its sums as they are: OpenVINO adds what is in eight bits to them before
+    it rounds (2 to 3 % faster for a ResNet-18, and one rounding less). ONNX Runtime adds in eight bits or slowly."""
+    made_by, users = makers(graph), Counter(name for node in graph.node for name in node.input)
+    for add in [node for node in graph.node if node.op_type == "Add"]:
+        for index, name in enumerate(add.input):
+            chain = _chain(made_by, name, ("DequantizeLinear", "QuantizeLinear", "Conv"))
+            if chain and all(users[node.output[0]] == 1 for node in chain):
+                for node in chain[:2]:
+                    graph.node.remove(node)
+                add.input[index] = chain[2].output[0]
+                break
+
+
+def _chain(made_by: Mapping[str, NodeProto], name: str, kinds: Sequence[str]) -> list[NodeProto]:
+    """The operators of these kinds that a value comes from, one through the other; none where it does not."""
+    found: list[NodeProto] = []
+    for kind in kinds:
+        node = made_by.get(found[-1].input[0] if found else name)
+        if node is None or node.op_type != kind:
+            return []
+        found.append(node)
+    return found
 
 
 def _prepared(model: ModelProto) -> ModelProto:

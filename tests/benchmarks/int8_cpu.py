@@ -62,7 +62,7 @@ def _made(bundle: LoadedBundle, expert: Expert, runtime: CompiledFor, scratch: P
     for omission in OMISSIONS:
         if set(products) > omission.of(products):
             made.append(scratch / f"{bundle.schema.name}-{expert.name}-{runtime}{omission.suffix}.onnx")
-            onnx.save(quantise(model, noise, "cpu", omission.of(products)), made[-1])
+            onnx.save(quantise(model, noise, runtime, omission.of(products)), made[-1])
     found = speeds(runtime, exported, made, noise[0])
     path = made[max(range(len(made)), key=lambda index: found[index].ratio)]
     return Made(expert.name, path, "int8", 0.0, share_quantised(onnx.load(path)))

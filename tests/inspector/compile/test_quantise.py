@@ -1,6 +1,7 @@
 """INT8 graphs take their middle in eight bits, in the form that their runtime wants."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import onnx.parser
@@ -9,9 +10,11 @@ from onnx import ModelProto, TensorProto, numpy_helper
 
 from inspector.bundle.load import load
 from inspector.bundle.schema import input_shape
-from inspector.compile.graph import PRODUCTS, front_end, multiplications, read_graph, share_quantised
+from inspector.compile.graph import PRODUCTS, front_end, makers, multiplications, read_graph, share_quantised
 from inspector.compile.omissions import OMISSIONS
 from inspector.compile.quantise import Dialect, outer, quantisable, quantise, unfit
+from inspector.engines.engine import EngineSettings
+from inspector.engines.factory import open_engine
 from tests.inspector.compile.jobs import DEMO
 
 
@@ -30,7 +33,7 @@ def zero_points(model: ModelProto) -> list[TensorProto]:
     return [weight for weight in model.graph.initializer if weight.name in names]
 
 
-@pytest.mark.parametrize(("dialect", "kind"), [("cpu", TensorProto.UINT8), ("tensorrt", TensorProto.INT8)])
+@pytest.mark.parametrize(("dialect", "kind"), [("onnx", TensorProto.UINT8), ("tensorrt", TensorProto.INT8)])
 def test_each_runtime_gets_the_activations_that_it_wants(dialect: Dialect, kind: int) -> None:
     model, feeds = expert_graph("top-scout")
     found = quantise(model, feeds, dialect)
@@ -44,7 +47,7 @@ def test_what_is_left_out_stays_in_float() -> None:
     model, feeds = expert_graph("top-scout")
     products = quantisable(model)
     assert share_quantised(model) == 0
-    shares = [share_quantised(quantise(model, feeds, "cpu", omission.of(products))) for omission in OMISSIONS]
+    shares = [share_quantised(quantise(model, feeds, "onnx", omission.of(products))) for omission in OMISSIONS]
     num = sum(node.op_type in PRODUCTS for node in model.graph.node)
     assert [round(share * num) for share in shares] == [len(products) - left for left in (0, 1, 1, 2)]
 
@@ -69,3 +72,34 @@ def test_constants_that_are_no_matrix_on_the_right_stay_in_float() -> None:
         node.name = f"m{index}"
     assert unfit(model) == {"m0", "m1", "m2"}
     assert quantisable(model) == ["m3", "m4"]
+
+
+def residual_block() -> tuple[ModelProto, list[Mapping[str, np.ndarray]]]:
+    rng = np.random.default_rng(0)
+    model = onnx.parser.parse_model(
+        '<ir_version: 9, opset_import: ["" : 17]> block (float[B,4,8,8] x) => (float[B,4,8,8] y)'
+        "{ a = Conv<pads=[1,1,1,1]>(x, first) b = Relu(a) c = Conv<pads=[1,1,1,1]>(b, second) d = Add(c, b)"
+        " y = Relu(d) }"
+    )
+    for node in model.graph.node:
+        node.name = node.output[0]
+    for name in ("first", "second"):
+        model.graph.initializer.append(numpy_helper.from_array(rng.normal(size=(4, 4, 3, 3)).astype(np.float32), name))
+    return model, [{"x": rng.normal(size=(1, 4, 8, 8)).astype(np.float32)} for _ in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "kinds"),
+    [("onnx", ["DequantizeLinear", "DequantizeLinear"]), ("openvino", ["Conv", "DequantizeLinear"])],
+)
+def test_openvino_adds_to_sums_that_are_not_rounded(dialect: Dialect, kinds: list[str], tmp_path: Path) -> None:
+    model, feeds = residual_block()
+    found = quantise(model, feeds, dialect)
+    made_by = makers(found.graph)
+    (add,) = (node for node in found.graph.node if node.op_type == "Add")
+    assert [made_by[name].op_type for name in add.input] == kinds
+    onnx.save(model, tmp_path / "fp32.onnx")
+    onnx.save(found, tmp_path / "int8.onnx")
+    before, after = (open_engine(tmp_path / f"{name}.onnx", EngineSettings("openvino")).run(feeds[0])["y"]
+                     for name in ("fp32", "int8"))  # fmt: skip
+    assert np.abs(after - before).max() < 0.04 * np.abs(before).max()
