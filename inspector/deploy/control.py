@@ -30,6 +30,9 @@ MODES: dict[int, str] = {
 
 
 def phase_word(phase: int) -> str:
+    """One that a newer worker tells is given as its number."""
+    if phase not in WorkerPhase.values():
+        return f"phase {phase}"
     return WorkerPhase.Name(WorkerPhase.ValueType(phase)).removeprefix("WORKER_PHASE_").lower()
 
 

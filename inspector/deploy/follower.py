@@ -158,7 +158,10 @@ class Follower:
             self._metrics.looked.set_to_current_time()
 
     def _close(self) -> None:
+        """A worker that was stopped is not waited for; one that fails is: what was ordered may be the cause."""
         self._control.close()
+        if self._stop.is_set() and not self._has_failed:
+            self._reports.goodbye()
         self._reports.close()
 
     def _settle(self) -> None:

@@ -58,6 +58,12 @@ class Reports:
         if time.monotonic() - self._told_s >= SIGN_OF_LIFE_S:
             self._publish([self._output(place, posts.get(place)) for place in self._last])
 
+    def goodbye(self) -> None:
+        """What judged last stays told: a restart asks for it."""
+        for state in self._last.values():
+            state.phase = WorkerPhase.WORKER_PHASE_STOPPED
+        self._publish([self._output(place, None) for place in self._last])
+
     def close(self) -> None:
         if self._publisher is not None:
             self._within(self._publisher.close)

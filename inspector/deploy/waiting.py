@@ -49,12 +49,19 @@ def await_workers(
 
 
 def _words(table: ControlTable, changes: Sequence[Change]) -> Iterator[tuple[Change, str, Word]]:
-    """What workers said that are alive. While one opens and warms what is wanted, it says nothing."""
+    """What workers said that are alive."""
     since_ns = table.newest_ns - int(REPORTED_S * 1e9)
     for change in changes:
         for worker, word in sorted(table.words(change.place).items()):
-            if word.append_ns > since_ns or (_speaks_of(change, word) and word.state.phase in _PREPARING):
+            if _is_alive(change, word, since_ns):
                 yield change, worker, word
+
+
+def _is_alive(change: Change, word: Word, since_ns: int) -> bool:
+    """While a worker opens and warms what is wanted, it says nothing."""
+    if word.state.phase == WorkerPhase.WORKER_PHASE_STOPPED:
+        return False
+    return word.append_ns > since_ns or (_speaks_of(change, word) and word.state.phase in _PREPARING)
 
 
 def _check_standing(table: ControlTable, change: Change) -> None:

@@ -22,6 +22,7 @@ class WorkerPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WORKER_PHASE_READY: _ClassVar[WorkerPhase]
     WORKER_PHASE_LIVE: _ClassVar[WorkerPhase]
     WORKER_PHASE_REFUSED: _ClassVar[WorkerPhase]
+    WORKER_PHASE_STOPPED: _ClassVar[WorkerPhase]
 DEPLOYMENT_MODE_UNSPECIFIED: DeploymentMode
 DEPLOYMENT_MODE_LIVE: DeploymentMode
 DEPLOYMENT_MODE_SHADOW: DeploymentMode
@@ -32,6 +33,7 @@ WORKER_PHASE_CHECKING: WorkerPhase
 WORKER_PHASE_READY: WorkerPhase
 WORKER_PHASE_LIVE: WorkerPhase
 WORKER_PHASE_REFUSED: WorkerPhase
+WORKER_PHASE_STOPPED: WorkerPhase
 
 class Deployment(_message.Message):
     __slots__ = ("number", "recipe", "folder", "bundle", "version", "digest", "mode", "share", "stations", "deployed_ns", "by", "reason", "rolls_back", "previous", "withdrawn")

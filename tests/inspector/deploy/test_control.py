@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from inspector.deploy.control import ControlTable, active_output, deployment_output, worker_output
+from inspector.deploy.control import ControlTable, active_output, deployment_output, phase_word, worker_output
 from inspector.deploy.lineup import Place
 from protos.inspection.v1.control_pb2 import Active, Deployment, WorkerPhase, WorkerState
 from streams.records import Output, Record, Topics
@@ -54,6 +54,11 @@ def test_what_cannot_be_read_changes_nothing(
     assert not table.deployments
     assert not table.workers
     assert "find out who wrote it" in caplog.text
+
+
+@pytest.mark.parametrize(("phase", "word"), [(WorkerPhase.WORKER_PHASE_STOPPED, "stopped"), (99, "phase 99")])
+def test_phases_of_newer_workers_can_be_shown(phase: int, word: str) -> None:
+    assert phase_word(phase) == word
 
 
 def test_other_lines_are_not_its_business(table: ControlTable) -> None:

@@ -22,6 +22,7 @@ from tests.inspector.deploy.toys import CUP, Rig, close, look, say, version_of
 SHADOW = Wish(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
 CANARY = Wish(DeploymentMode.DEPLOYMENT_MODE_CANARY, stations=("st-1",))
 LIVE, REFUSED = WorkerPhase.WORKER_PHASE_LIVE, WorkerPhase.WORKER_PHASE_REFUSED
+STOPPED = WorkerPhase.WORKER_PHASE_STOPPED
 
 
 @contextmanager
@@ -360,6 +361,7 @@ def test_a_service_that_follows_no_more_stops_and_says_so(rig: Rig, monkeypatch:
     with pytest.raises(KeyError):
         follower._run()
     assert stop.is_set()
+    assert word(rig).phase == LIVE, "it is waited for: nobody stopped it"
     with pytest.raises(FollowerError, match="followed no more"):
         follower.stop()
 
@@ -368,6 +370,7 @@ def test_a_service_that_was_stopped_has_nothing_to_say(rig: Rig) -> None:
     follower = rig.follower()
     follower.start()
     follower.stop()
+    assert word(rig).phase == STOPPED
     told = {metric.name for metric in rig.registry.collect()}
     assert "inspector_deployments_read_timestamp_seconds" in told
 
@@ -385,3 +388,15 @@ def test_a_start_that_is_stopped_ends(rig: Rig) -> None:
     rig.gate.meanwhile = stop.set
     with pytest.raises(GivenUpError):
         rig.follower(stop)
+    assert word(rig).phase == STOPPED
+
+
+def test_a_start_after_a_stop_knows_what_has_judged(rig: Rig) -> None:
+    with worker(rig) as follower:
+        rig.deploy("a")
+        look(follower)
+        follower._stop.set()
+    assert (word(rig).phase, word(rig).live) == (STOPPED, 1)
+    shutil.rmtree(rig.folder / "bundles")
+    with pytest.raises(BundleError, match="has judged here"):
+        rig.follower()

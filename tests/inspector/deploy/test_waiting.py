@@ -62,6 +62,13 @@ def test_a_worker_of_yesterday_is_not_waited_for(rig: Rig, monkeypatch: pytest.M
     assert wait(rig, changes) == 1
 
 
+def test_a_worker_that_was_stopped_is_not_waited_for(rig: Rig) -> None:
+    say(rig, "w1", 0, WorkerPhase.WORKER_PHASE_STOPPED)
+    changes = rig.deploy("a")
+    say(rig, "w2", 1, LIVE)
+    assert wait(rig, changes) == 1
+
+
 @pytest.mark.parametrize("phase", [LOADING, CHECKING, READY])
 def test_whoever_opens_a_large_bundle_says_nothing_for_long_and_is_waited_for(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, phase: WorkerPhase
