@@ -51,6 +51,9 @@ class Word:
     state: WorkerState
     append_ns: int
 
+    def speaks_of(self, of: Named) -> bool:
+        return _means(self.state.deployment, self.state.digest, of)
+
     def judges_with(self, of: Named) -> bool:
         return _means(self.state.live, self.state.live_digest, of)
 

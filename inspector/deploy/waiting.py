@@ -61,7 +61,7 @@ def _is_alive(change: Change, word: Word, since_ns: int) -> bool:
     """While a worker opens and warms what is wanted, it says nothing."""
     if word.state.phase == WorkerPhase.WORKER_PHASE_STOPPED:
         return False
-    return word.append_ns > since_ns or (_speaks_of(change, word) and word.state.phase in _PREPARING)
+    return word.append_ns > since_ns or (word.speaks_of(change.wanted) and word.state.phase in _PREPARING)
 
 
 def _check_standing(table: ControlTable, change: Change) -> None:
@@ -73,18 +73,14 @@ def _check_standing(table: ControlTable, change: Change) -> None:
 
 
 def _is_there(change: Change, word: Word) -> bool:
-    return _speaks_of(change, word) and word.state.phase == WorkerPhase.WORKER_PHASE_LIVE
-
-
-def _speaks_of(change: Change, word: Word) -> bool:
-    return (word.state.deployment, word.state.digest) == (change.wanted.number, change.wanted.digest)
+    return word.speaks_of(change.wanted) and word.state.phase == WorkerPhase.WORKER_PHASE_LIVE
 
 
 def _tell_once(
     told: dict[tuple[Place, str], str], change: Change, worker: str, word: Word, tell: Callable[[str], None]
 ) -> None:
     """Raises RefusedByError."""
-    if not _speaks_of(change, word):
+    if not word.speaks_of(change.wanted):
         return
     text = phase_word(word.state.phase) + (f": {word.state.detail[:_WORDS]}" if word.state.detail else "")
     if told.get((change.place, worker)) != text:

@@ -120,6 +120,16 @@ def test_of_two_that_took_the_same_number_the_earlier_is_told_and_the_later_take
     assert wait(rig, won) == 1
 
 
+def test_the_word_of_an_older_worker_names_the_number_alone(rig: Rig) -> None:
+    """While workers are brought up to date one by one."""
+    changes = rig.deploy("a")
+    tell(rig, WorkerState(worker="w1", recipe="cup", deployment=1, phase=LIVE))
+    assert wait(rig, changes) == 1
+    changes = rig.deploy("b")
+    with pytest.raises(OrderError, match="w1 did not follow"):
+        wait(rig, changes)
+
+
 def test_the_end_of_a_trial_is_waited_for_too(rig: Rig) -> None:
     rig.deploy("a")
     say(rig, "w1", 1, LIVE)
