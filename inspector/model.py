@@ -36,6 +36,8 @@ class Model:
     calibrations: Mapping[frozenset[str], Calibration]
     """By the experts that ran."""
     settings: EngineSettings
+    refused: tuple[str, ...] = ()
+    """Compiled forms that came before it in the order and may not judge here, by engine and precision."""
     fallen: Fallen = field(init=False, default_factory=Fallen, repr=False, compare=False)
 
     @property

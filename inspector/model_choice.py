@@ -1,18 +1,28 @@
 """Opens a bundle in the first form of an order that runs here; on ONNX Runtime after a fault. Judges nothing."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from inspector.bundle.load import LoadedBundle
 from inspector.engines.choice import check, one_line
-from inspector.engines.engine import DeviceError, EngineError, EngineSettings, fallback_label
+from inspector.engines.engine import DeviceError, EngineError, EngineSettings, ForeignEngineError, fallback_label
+from inspector.engines.forms import compiled_form
 from inspector.engines.gpu_api import GpuApi
 from inspector.engines.tensorrt_gpu import load_api
 from inspector.model import Model, open_model
 from inspector.recipe.model import Recipe
 
 log = logging.getLogger("inspector.engines")
+
+
+class _NotAdmittedError(EngineError):
+    """What opens and may not judge; the message says why."""
+
+
+_REFUSALS = (ForeignEngineError, _NotAdmittedError)
+"""Of a compiled form, not of a machine that cannot run it."""
 
 
 def admit_all(model: Model) -> str:
@@ -27,21 +37,57 @@ def open_best(
     admit: Callable[[Model], str] = admit_all,
 ) -> Model:
     """Raises EngineError with one line per wish where none runs, BundleError for graphs that are not what it says."""
+    passed_over: list[str] = []
     refused: list[str] = []
     for wish in wishes:
         try:
-            check(bundle, wish, gpu)
-            model = open_model(bundle, wish, gpu=gpu)
-            fault = admit(model)
+            model = _admitted(bundle, wish, gpu, admit)
         except EngineError as exc:
-            fault = one_line(exc)
+            passed_over.append(f"{wish}: {one_line(exc)}")
+            if isinstance(exc, _REFUSALS):
+                _tell_refused(bundle, wish, one_line(exc))
+                refused.append(str(wish))
         else:
-            if not fault:
-                log.info("Bundle %s: engine %s%s", bundle.schema.name, wish, _because(refused))
-                return model
-        refused.append(f"{wish}: {fault}")
-    text = "\n".join(f"  not {line}" for line in refused)
+            log.info("Bundle %s: engine %s%s", bundle.schema.name, wish, _because(passed_over))
+            return replace(model, refused=tuple(refused))
+    text = "\n".join(f"  not {line}" for line in passed_over)
     raise EngineError(f"bundle {bundle.folder}: no engine of [worker] engines runs it here\n{text}")
+
+
+def _admitted(
+    bundle: LoadedBundle, wish: EngineSettings, gpu: Callable[[], GpuApi], admit: Callable[[Model], str]
+) -> Model:
+    check(bundle, wish, gpu)
+    model = open_model(bundle, wish, gpu=gpu)
+    if fault := admit(model):
+        raise _NotAdmittedError(fault)
+    return model
+
+
+def open_again(bundle: LoadedBundle, wishes: Sequence[EngineSettings], chosen: EngineSettings) -> Model:
+    """In the form that was let through here before; those before it are looked at and not opened. Raises as above."""
+    return replace(open_best(bundle, (chosen,)), refused=tuple(_refused_before(bundle, wishes, chosen)))
+
+
+def _refused_before(bundle: LoadedBundle, wishes: Sequence[EngineSettings], chosen: EngineSettings) -> Iterator[str]:
+    """What was compiled and could run was not let through, or it would have been chosen."""
+    for wish in takewhile(lambda wish: wish != chosen, wishes):
+        if compiled_form(bundle.schema, wish) is None:
+            continue
+        try:
+            check(bundle, wish)
+            fault = "it did not pass when the bundle was checked here"
+        except ForeignEngineError as exc:
+            fault = one_line(exc)
+        except EngineError:
+            continue
+        _tell_refused(bundle, wish, fault)
+        yield str(wish)
+
+
+def _tell_refused(bundle: LoadedBundle, wish: EngineSettings, fault: str) -> None:
+    log.warning("Bundle %s: %s is REFUSED here, and the next of [worker] engines is tried. Compile it again and deploy "
+                "that, or take it out of [worker] engines: %s", bundle.schema.name, wish, fault)  # fmt: skip
 
 
 def _because(refused: Sequence[str]) -> str:

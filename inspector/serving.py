@@ -14,7 +14,7 @@ from inspector.config.service import Service
 from inspector.deploy.control import places_of
 from inspector.deploy.follower import Follower
 from inspector.deploy.lineup import Lineup
-from inspector.deploy.metrics import DeployMetrics
+from inspector.deploy.metrics import DeployMetrics, RefusedEngines
 from inspector.deploy.reports import Reports
 from inspector.deploy.shadow import Comparison, Shadow
 from inspector.description import describe_model
@@ -49,6 +49,7 @@ def deployed(
     with closing(open_log(service.path, config)) as log:
         reports = Reports(log if is_worker else None, config.prefix, config.worker.name, comparison)
         follower = Follower(service, log, reports, metrics, stop)
+        registry.register(RefusedEngines(follower.lineup))
         try:
             judge = _judge(service, follower.lineup)
             shadow = Shadow(judge, comparison)

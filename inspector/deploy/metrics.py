@@ -1,10 +1,12 @@
-"""Counts what deployments come to in one process, for Prometheus. Decides nothing."""
+"""Counts what deployments come to in one process and tells of refused engines, for Prometheus. Decides nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
-from inspector.deploy.lineup import Place
+from inspector.deploy.lineup import Lineup, Place, Placed
 
 PLACE = ("line", "recipe")
 
@@ -25,3 +27,25 @@ class DeployMetrics:
         self.looked.set_to_current_time()
         for place in places:
             self.refused.labels(*place)
+
+
+class RefusedEngines(Collector):
+    """Reads off the line-up which compiled forms are refused: a bundle that judges no more is told of no more."""
+
+    def __init__(self, lineup: Lineup) -> None:
+        self._lineup = lineup
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        words = "Compiled forms that may not judge here and come before the one that does"
+        told = GaugeMetricFamily("inspector_engine_refused", words, labels=("bundle", "engine"))
+        models = (placed.model for placed in _all_placed(self._lineup))
+        for named in sorted({(model.schema.name, engine) for model in models for engine in model.refused}):
+            told.add_metric(named, 1)
+        yield told
+
+
+def _all_placed(lineup: Lineup) -> Iterator[Placed]:
+    for post in lineup.posts.values():
+        yield post.live
+        if post.trial is not None:
+            yield post.trial.placed

@@ -16,7 +16,7 @@ from inspector.deploy.shelf import Shelf
 from inspector.deploy.warm_up import warm_up
 from inspector.engines.engine import EngineError, EngineSettings
 from inspector.model import Model
-from inspector.model_choice import open_best
+from inspector.model_choice import open_again
 from inspector.recipe.fit import misfits
 from inspector.recipe.model import Recipe
 from protos.inspection.v1.control_pb2 import Deployment, DeploymentMode, WorkerPhase
@@ -77,7 +77,7 @@ class Preparer:
         key, proof = (bundle.digest, recipe.name), Proof(bundle, recipe, self._worker)
         if known := self._approved.get(key) or proof.engine():
             try:
-                return _opened(bundle, known, posts), ""
+                return self._opened(bundle, known, posts), ""
             except EngineError as exc:  # a device that is gone
                 self._approved.pop(key, None)
                 log.warning("Bundle %s ran on %s before and does not now (%s): it is checked again.",
@@ -86,18 +86,20 @@ class Preparer:
         answer = checked(Question(folder=bundle.folder, recipe=recipe, worker=self._worker), asker.patience)
         self._approved[key] = settings = EngineSettings.parse(answer.engine, self._worker.threads)
         proof.keep(settings)
-        return _opened(bundle, settings, posts), answer.words
+        return self._opened(bundle, settings, posts), answer.words
 
-
-def _opened(bundle: LoadedBundle, settings: EngineSettings, posts: Posts) -> Model:
-    """The very model, where it is open at some post already."""
-    for post in posts.values():
-        for placed in (post.live, None if post.trial is None else post.trial.placed):
-            if placed is not None and (placed.model.bundle.digest, placed.model.settings) == (bundle.digest, settings):
-                return placed.model
-    model = open_best(bundle, (settings,))
-    warm_up(model)
-    return model
+    def _opened(self, bundle: LoadedBundle, settings: EngineSettings, posts: Posts) -> Model:
+        """The very model, where it is open at some post already."""
+        for post in posts.values():
+            for placed in (post.live, None if post.trial is None else post.trial.placed):
+                if placed is not None and (placed.model.bundle.digest, placed.model.settings) == (
+                    bundle.digest,
+                    settings,
+                ):
+                    return placed.model
+        model = open_again(bundle, self._worker.wishes, settings)
+        warm_up(model)
+        return model
 
 
 def check_trial(deployment: Deployment) -> None:

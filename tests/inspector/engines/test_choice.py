@@ -118,8 +118,20 @@ def test_a_form_that_may_not_judge_is_passed_over(tmp_path: Path, caplog: pytest
     gate = {"onnx/int8": "3 of 300 decisions flip", "onnx/fp32": ""}
     with caplog.at_level(logging.INFO, "inspector.engines"):
         model = open_best(bundle, ORDER, absent, lambda model: gate[model.engine])
-    assert model.engine == "onnx/fp32"
+    assert (model.engine, model.refused) == ("onnx/fp32", ("onnx/int8",))
     assert "not onnx/int8: 3 of 300 decisions flip" in caplog.text
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning.startswith(
+        "Bundle toy: onnx/int8 is REFUSED here, and the next of [worker] engines is tried. Compile"
+    )
+    assert warning.endswith("take it out of [worker] engines: 3 of 300 decisions flip")
+
+
+def test_what_this_machine_cannot_run_is_not_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = quantised(compiled_toy(tmp_path / "bundle", StandInGpu()))
+    gpu = StandInGpu(Faults(no_driver=True))
+    assert open_best(load(folder), [GPU_FORM, EngineSettings()], lambda: gpu.api).refused == ()
+    assert not [record for record in caplog.records if record.levelno == logging.WARNING]
 
 
 def test_where_none_runs_all_reasons_are_told(tmp_path: Path) -> None:
@@ -134,7 +146,8 @@ def test_an_altered_form_costs_the_bundle_that_form_alone(tmp_path: Path) -> Non
     folder = quantised(write_toy_bundle(tmp_path))
     (folder / "full.onnx.int8.onnx").write_bytes(b"junk")
     bundle = load(folder)
-    assert open_best(bundle, ORDER, absent).engine == "onnx/fp32"
+    model = open_best(bundle, ORDER, absent)
+    assert (model.engine, model.refused) == ("onnx/fp32", ("onnx/int8",))
     (found,) = options(bundle, [EngineSettings.parse("onnx/int8")])
     assert "file 'full.onnx.int8.onnx' has SHA-256" in found.why_not
 
