@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inspector.manifest import read_manifest
+from inspector.manifest import ManifestError, read_manifest
 from inspector.model import Model
 from inspector.recipe.book import Recipes
 from inspector.recipe.model import Recipe
@@ -30,6 +30,11 @@ _BATCH = 16
 def golden_findings(model: Model, recipe: Recipe, manifest: Path, max_batch: int) -> Iterator[str]:
     """One line per piece decided wrongly. Raises ManifestError, RecordingError, Finding for what cannot be read."""
     rows = [row for row in read_manifest(manifest) if row.label != "unknown"]
+    if not rows:
+        raise ManifestError(
+            f"{manifest}: every label is unknown, so that no piece says how it must be decided; label pieces of the "
+            "golden set ok or nok, or take golden out of the recipe"
+        )
     pieces = ManifestPieces(manifest.parent, rows)
     anywhere = recipe.model_copy(update={"line": "*", "station": "*", "product": "*", "evidence": "never"})
     judge = RoutedJudge(Recipes([anywhere]), {recipe.bundle: model}, max_batch, clock_ns=lambda: 0)

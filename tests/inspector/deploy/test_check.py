@@ -13,7 +13,7 @@ from inspector.config.service import load_service
 from inspector.deploy import checking
 from inspector.deploy.check import Question, examined
 from inspector.deploy.checking import GivenUpError, RefusedError, checked
-from inspector.manifest import ImageRow, PieceRow, SignalRow, write_manifest
+from inspector.manifest import ImageRow, PieceRow, SignalRow, read_manifest, write_manifest
 from inspector.recordings import write_wav
 from tests.bundles import edit_manifest, save_expert
 from tests.inspector.deploy.toys import CONFIG, RECIPE, Rig
@@ -95,6 +95,15 @@ def test_golden_pieces_must_be_decided_rightly(rig: Rig) -> None:
     words = examined(asked(rig, rig.bundle("a"))).words
     assert words.startswith("2 piece(s) of ")
     assert words.endswith("are decided wrongly: g1 (ok): FAIL, g2 (nok): PASS")
+
+
+def test_a_golden_set_without_labels_lets_nothing_through(rig: Rig) -> None:
+    golden(rig.folder, {"ok": GOOD, "nok": BAD})
+    set_of_pieces = rig.folder / "golden.jsonl"
+    write_manifest(set_of_pieces, [row.model_copy(update={"label": "unknown"}) for row in read_manifest(set_of_pieces)])
+    answer = examined(asked(rig, rig.bundle("a")))
+    assert answer.outcome == "refused"
+    assert answer.words.startswith(f"{set_of_pieces}: every label is unknown")
 
 
 @pytest.mark.parametrize("lost", ["golden.jsonl", "0.png", "silence.wav"])
