@@ -81,12 +81,13 @@ def build(graph: bytes, kinds: Mapping[str, str], batches: Sequence[int], compil
 
 
 def _capability(library: BuilderLibrary, target: str) -> object:
-    known = library.ComputeCapability.__members__
-    found = known.get("SM" + target.replace(".", ""))
-    if found is None or "." not in target:
-        names = ", ".join(f"{name[2:-1]}.{name[-1]}" for name in known if name.startswith("SM"))
-        raise WrongDeviceError(f"compute capability {target} is none that this TensorRT for RTX builds for: {names}")
-    return found
+    members = library.ComputeCapability.__members__.items()
+    known = {f"{name[2:-1]}.{name[-1]}": found for name, found in members if name.startswith("SM")}
+    if target not in known:
+        raise WrongDeviceError(
+            f"compute capability {target} is none that this TensorRT for RTX builds for: {', '.join(known)}"
+        )
+    return known[target]
 
 
 def _set_targets(library: BuilderLibrary, config: Config, targets: Sequence[str]) -> None:

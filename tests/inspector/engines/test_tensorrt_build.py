@@ -13,9 +13,13 @@ from tests.standins.cuda import Faults, StandInCuda
 from tests.standins.tensorrt import StandInTensorRt
 
 
-def test_what_is_no_target_of_tensorrt_for_rtx_names_those_that_are() -> None:
-    with pytest.raises(WrongDeviceError, match=r"9\.0 is none .*: 7\.5, 8\.0, 8\.6, 8\.9, 12\.0, 12\.1"):
-        find_compiler(("8.6", "9.0"))
+@pytest.mark.parametrize("target", ["9.0", "1.20", "120", "12.0.", ""])
+def test_what_is_no_target_of_tensorrt_for_rtx_names_those_that_are(target: str) -> None:
+    """1.20 is no way to write 12.0: what stands in the bundle must be what devices say of themselves."""
+    with pytest.raises(
+        WrongDeviceError, match=rf"capability {target} is none .*: 7\.5, 8\.0, 8\.6, 8\.9, 12\.0, 12\.1"
+    ):
+        find_compiler(("8.6", target))
 
 
 def test_what_does_not_parse_is_named_with_its_operator() -> None:
