@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.integration.deploy_run import Step, failures
+from protos.inspection.v1.verdict_pb2 import Verdict
+from tests.integration.deploy_run import Course, Receipt, Step, failures, is_passed, table, tally
 
 
 def step(name: str, code: int) -> Step:
@@ -22,3 +23,41 @@ def step(name: str, code: int) -> Step:
 def test_every_step_must_come_to_what_it_says(codes: tuple[int, ...], judged: set[int], found: list[str]) -> None:
     taken = [step(name, code) for name, code in zip(("v1", "back", "spoiled"), codes, strict=True)]
     assert failures(taken, judged) == found
+
+
+def course(*pieces: str) -> Course:
+    """Of two pieces."""
+    receipts = [Receipt(Verdict(capture_ns=0), 0) for _ in pieces]
+    for receipt, piece in zip(receipts, pieces, strict=True):
+        receipt.verdict.inspection.piece_id = piece
+    return Course(2, receipts, [])
+
+
+WHOLE, DOUBLED, LOST = course("a", "b"), course("a", "b", "b"), course("a")
+
+
+def report(calm: Course, deploys: Course, deploys_p99_ms: float = 190.0) -> dict[str, object]:
+    latency = {"calm": {"p99": 100.0}, "deploys": {"p99": deploys_p99_ms}}
+    found = {"log": "embedded", "misnamed": [], "failures": [], "by_deployment": {}, "steps": []}
+    return {**tally(deploys), "calm": tally(calm), "latency_ms": latency, **found}
+
+
+@pytest.mark.parametrize(
+    ("calm", "deploys", "p99_ms", "passed"),
+    [
+        (WHOLE, WHOLE, 190.0, True),
+        (WHOLE, WHOLE, 201.0, False),
+        (WHOLE, DOUBLED, 190.0, False),
+        (WHOLE, LOST, 190.0, False),
+        (DOUBLED, WHOLE, 190.0, False),
+        (LOST, WHOLE, 190.0, False),
+    ],
+)
+def test_both_runs_owe_every_piece_one_verdict(calm: Course, deploys: Course, p99_ms: float, passed: bool) -> None:
+    assert is_passed(report(calm, deploys, p99_ms)) is passed
+
+
+def test_both_runs_are_told_beside_each_other() -> None:
+    lines = table(report(LOST, WHOLE)).splitlines()
+    assert "calm: pieces 2, verdicts 1, doubled 0, missing 1, p99 100.0 ms" in lines
+    assert "deploys: pieces 2, verdicts 2, doubled 0, missing 0, p99 190.0 ms" in lines
