@@ -25,7 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "gateway": ("inspector.cli.serving", "Serves verdicts over gRPC."),
     "parity": ("inspector.cli.parity", "Counts decisions of a bundle's engines that differ from torch's."),
     "replay": ("inspector.cli.replay", "Publishes a data set as a line would."),
-    "rollback": ("inspector.cli.deploying", "Has judge again what judged before."),
+    "rollback": ("inspector.cli.deploying", "Ends a trial, or has judge again what judged before."),
     "serve": ("inspector.cli.serving", "Runs worker, gateway and metrics in one process."),
     "simulate": ("inspector.cli.simulate", "Makes a synthetic line: a data set, or records into the log."),
     "topics": ("inspector.cli.topics", "Creates or checks the topics on Kafka."),
