@@ -19,7 +19,7 @@ from inspector.deploy.shelf import Shelf
 from inspector.deploy.tidying import look_over
 from inspector.deploy.waiting import RefusedByError, await_workers
 from inspector.findings import DIGEST_DIGITS
-from protos.inspection.v1.control_pb2 import Deployment, DeploymentMode
+from protos.inspection.v1.control_pb2 import Deployment, DeploymentMode, WorkerPhase
 from streams.kafka import quiet_client_logs
 from streams.log import Log
 
@@ -203,4 +203,5 @@ def _worker_line(at: WorkerAt, word: Word, newest_ns: int) -> str:
     text = f"{at.line} {at.recipe} {at.worker}: {phase_word(state.phase)} {state.deployment}{detail}"
     if state.shadow_equal or state.shadow_different:
         text += f", shadow decided alike {state.shadow_equal} times and otherwise {state.shadow_different} times"
-    return f"{text}; judges with {state.live or 'its own bundle'} on {state.engine}, said {age_s:.0f} s ago"
+    verb = "judged" if state.phase == WorkerPhase.WORKER_PHASE_STOPPED else "judges"
+    return f"{text}; {verb} with {state.live or 'its own bundle'} on {state.engine}, said {age_s:.0f} s ago"
