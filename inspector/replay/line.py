@@ -6,6 +6,7 @@ One pure generator, `line_records`, feeds replay, simulation and the demo.
 import heapq
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +40,8 @@ class LineSettings:
     chunk_s: float = 0.1
     stream_id: str = "replay"
     pass_number: int = 0
+    truth: Path | None = None
+    """What is true of every piece goes to this file as it enters, one JSON object a line, and never to a topic."""
 
 
 def line_records(
@@ -48,23 +51,6 @@ def line_records(
     load = lru_cache(maxsize=4 * plan.num_stations + 16)(source.piece)
     line = _Line(spec, plan, settings, faults, load)
     return disturb(heapq.merge(*line.sources(), key=lambda record: record.at_ns), faults)
-
-
-def write_truth(path: Path, source: PieceSource, plan: Plan, settings: LineSettings) -> None:
-    """Writes what is true of every piece, one JSON object a line: a file beside the log, never a topic."""
-    with path.open("w", encoding="utf-8") as file:
-        for entry in plan.entries:
-            piece = source.piece(entry.number)
-            row = {
-                "line": settings.topics.line,
-                "station": settings.stations[entry.station],
-                "piece_id": piece.piece_id,
-                "pass_number": settings.pass_number,
-                "entry_ns": settings.base_ns + plan.entry_ns(entry),
-                "label": piece.label,
-                "defects": list(piece.defects),
-            }
-            file.write(json.dumps(row) + "\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +72,27 @@ class _Line:
         """Records of all pieces; a frame waits for the entries that come before it."""
         waiting: list[Scheduled] = []
         count = 0
-        for entry in self.plan.entries:
-            arrival = self._arrival(entry)
+        for arrival, piece in self._arrivals():
             while waiting and waiting[0].at_ns <= arrival.entry_ns:
                 yield heapq.heappop(waiting)
-            for at_ns, message in piece_messages(arrival, self.load(entry.number), self.spec):
+            for at_ns, message in piece_messages(arrival, piece, self.spec):
                 heapq.heappush(waiting, Scheduled(at_ns, count, to_output(self.settings.topics, message)))
                 count += 1
         while waiting:
             yield heapq.heappop(waiting)
 
-    def _arrival(self, entry: Entry) -> Arrival:
-        piece, settings = self.load(entry.number), self.settings
+    def _arrivals(self) -> Iterator[tuple[Arrival, LinePiece]]:
+        truth = self.settings.truth
+        with nullcontext() if truth is None else truth.open("w", encoding="utf-8") as file:
+            for entry in self.plan.entries:
+                piece = self.load(entry.number)
+                arrival = self._arrival(entry, piece)
+                if file is not None:
+                    file.write(json.dumps(_true_of(arrival, piece)) + "\n")
+                yield arrival, piece
+
+    def _arrival(self, entry: Entry, piece: LinePiece) -> Arrival:
+        settings = self.settings
         inspection = Inspection(
             line=settings.topics.line,
             station=settings.stations[entry.station],
@@ -152,3 +147,16 @@ def _length_ns(samples: int, rate_hz: float) -> int:
     """Rounded up: a stamp before its sample would put it one place too early in a window that begins with it."""
     numerator, denominator = rate_hz.as_integer_ratio()
     return -(-samples * denominator * NS // numerator)
+
+
+def _true_of(arrival: Arrival, piece: LinePiece) -> dict[str, object]:
+    inspection = arrival.inspection
+    return {
+        "line": inspection.line,
+        "station": inspection.station,
+        "piece_id": inspection.piece_id,
+        "pass_number": inspection.pass_number,
+        "entry_ns": arrival.entry_ns,
+        "label": piece.label,
+        "defects": list(piece.defects),
+    }

@@ -7,7 +7,7 @@ from pathlib import Path
 from inspector.config.service import Service
 from inspector.recipe.model import Recipe
 from inspector.replay.faults import NS, PERFECT, Faults
-from inspector.replay.line import LineSettings, line_records, write_truth
+from inspector.replay.line import LineSettings, line_records
 from inspector.replay.pacing import Clock, Published, publish_paced
 from inspector.replay.pieces import PieceSource
 from inspector.replay.plan import Plan, PlanError, plan
@@ -44,14 +44,11 @@ class Run:
     plan: Plan
     settings: LineSettings
     faults: Faults
-    truth: Path | None
 
     def publish(
         self, publisher: Publisher, clock: Clock, progress: Callable[[Output], None] | None = None
     ) -> Published:
         """Publishes all records at their moments. Raises LogFullError, and what reading the pieces raises."""
-        if self.truth is not None:
-            write_truth(self.truth, self.source, self.plan, self.settings)
         records = line_records(self.source, self.recipe.assembly, self.plan, self.settings, self.faults)
         return publish_paced(records, publisher, clock, progress)
 
@@ -69,9 +66,10 @@ def prepare(source: PieceSource, service: Service, request: Request, now_ns: int
         chunk_s=request.chunk_s,
         stream_id=f"replay-{now_ns}",
         pass_number=request.pass_number,
+        truth=request.truth,
     )
     _check_found(service, line, recipe, settings)
-    return Run(source, recipe, schedule, settings, request.faults, request.truth)
+    return Run(source, recipe, schedule, settings, request.faults)
 
 
 def _recipe(service: Service, line: str, name: str | None, modalities: frozenset[str]) -> Recipe:
