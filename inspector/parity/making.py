@@ -23,6 +23,11 @@ from inspector.parity.judging import MAX_BATCH, Judgement, judge
 from inspector.parity.writing import Judged, add_set
 from inspector.training.export import Draft, FlatHead
 
+SEEN = (
+    "the encoders were fitted on these pieces too (refit): what an engine changes shows less on them than on others, "
+    "and INT8 is not compiled by them"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
@@ -52,6 +57,7 @@ def add_parity_set(
         seed=drawing.seed,
         num_calibration=len(rows),
         num_nearest=len(nearest),
+        notes=(SEEN,) if draft.certificate is not None and not draft.certificate.of_these_encoders else (),
     )
     add_set(load(folder), about, _judged(manifest.parent, rows, judgements, chosen))
     return set_of(load(folder))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
 from pathlib import Path
 
 import onnxruntime as ort
@@ -9,11 +10,13 @@ import pytest
 from onnx import ModelProto
 
 from inspector.benchmark.timing import Pace, Run, Timing
+from inspector.bundle.load import load
+from inspector.bundle.schema import Certificate
 from inspector.compile import eight_bits, for_cpu
 from inspector.compile.for_cpu import compile_for_cpu
 from inspector.compile.job import RefusedError, Wish
 from inspector.compile.quantise import Dialect, Feed, quantise
-from tests.inspector.compile.jobs import NUM_PIECES, demo_job, spoiled
+from tests.inspector.compile.jobs import DEMO, NUM_PIECES, demo_job, spoiled
 
 
 @pytest.fixture
@@ -97,3 +100,29 @@ def test_what_the_runtime_cannot_run_says_so(
 def unknown_operator(model: ModelProto) -> ModelProto:
     model.graph.node[0].op_type = "Nonsense"
     return model
+
+
+def test_pieces_that_the_encoders_were_fitted_on_say_nothing_of_eight_bits(tmp_path: Path) -> None:
+    certificate = Certificate(
+        miss_rate=0.01,
+        confidence=0.95,
+        num_defects=9,
+        claim=None,
+        nearest=None,
+        needs=0,
+        sure_below=0.1,
+        of_these_encoders=False,
+    )
+    bundle = load(DEMO)
+    seen = replace(bundle, schema=bundle.schema.model_copy(update={"certificate": certificate}))
+    with pytest.raises(RefusedError, match=r'fitted on its calibration pieces too .* Train it with refit = "never"'):
+        compile_for_cpu(demo_job(tmp_path / "scratch", Wish("onnx", "int8"), seen))
+
+
+def test_an_expert_that_no_piece_reached_stays_in_float(tmp_path: Path, speeds: list[float]) -> None:
+    job = demo_job(tmp_path / "scratch", Wish("onnx", "int8"))
+    rare = [piece for piece in job.parity.pieces if "top-full" not in piece.said.experts]
+    assert 0 < len(rare) < len(job.parity.pieces)
+    form = compile_for_cpu(replace(job, parity=replace(job.parity, pieces=rare)))
+    assert [made.precision for made in form.graphs] == ["int8", "fp32", "int8", "fp32"]
+    assert form.graphs[1].why.startswith("runs on none of the parity set's pieces")

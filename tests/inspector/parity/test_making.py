@@ -1,6 +1,7 @@
 """A parity set made of a draft holds what torch says of the pieces nearest the limits and of others by lot."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from inspector.bundle.schema import Bundle, Expert, Head
+from inspector.bundle.schema import Bundle, Certificate, Expert, Head
 from inspector.decision import Limits
 from inspector.manifest import ImageRow, PieceRow, SignalRow, write_manifest
 from inspector.parity.archive import ParitySet
@@ -141,6 +142,24 @@ def test_all_pieces_where_there_are_fewer(
     found = add_parity_set(bundle, draft, manifest, Drawing(num_pieces), lambda done, total: None)
     assert (len(found.pieces), found.about.num_nearest) == (num, num_nearest)
     assert len({piece.piece_id for piece in found.pieces}) == num
+
+
+@pytest.mark.parametrize("of_these_encoders", [True, False])
+def test_a_set_that_the_encoders_were_fitted_on_says_so(
+    tmp_path: Path, made: ParitySet, of_these_encoders: bool
+) -> None:
+    from inspector.parity.making import SEEN, Drawing, add_parity_set
+    from inspector.training.untrained import untrained
+
+    told = Certificate(
+        miss_rate=0.01, confidence=0.95, num_defects=9, claim=None, nearest=None, needs=0, sure_below=0.1,
+        of_these_encoders=of_these_encoders,
+    )  # fmt: skip
+    draft = replace(untrained(), certificate=told)
+    bundle = write_bare_bundle(tmp_path / "bundle", draft)
+    manifest = made.path.parents[1] / "manifest.jsonl"
+    found = add_parity_set(bundle, draft, manifest, Drawing(4), lambda done, total: None)
+    assert (SEEN in found.about.notes) is not of_these_encoders
 
 
 @pytest.mark.parametrize(("num", "expected"), [(0, set()), (1, {3}), (2, {3, 1}), (3, {3, 1, 4}), (9, {0, 1, 2, 3, 4})])
