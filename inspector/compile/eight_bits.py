@@ -48,8 +48,8 @@ class Terms:
     dialect: Dialect
     runtime: EngineName
     """That the gate runs it in."""
-    speeds: Callable[[Expert, Sequence[Path], Feed], Sequence[Speed]] | None = None
-    """Of several graphs of one expert, in one run; None where it cannot be measured here."""
+    speeds: Callable[[Path, Sequence[Path], Feed], Sequence[Speed]] | None = None
+    """Of the graph in FP32, given first, and of several in INT8, in one run; None where it cannot be measured here."""
 
 
 UNKNOWN = Speed(FASTER, "")
@@ -137,7 +137,8 @@ def _candidates(
     if trial.terms.speeds is None:
         return (_Candidate(path, made, UNKNOWN) for path, made in quantised)
     found = list(quantised)
-    speeds = trial.terms.speeds(trial.expert, [path for path, _ in found], inputs[0])
+    exported = trial.job.bundle.path(trial.expert.file)
+    speeds = trial.terms.speeds(exported, [path for path, _ in found], inputs[0])
     timed = [_Candidate(path, made, speed) for (path, made), speed in zip(found, speeds, strict=True)]
     return sorted(timed, key=lambda candidate: -candidate.speed.ratio)
 

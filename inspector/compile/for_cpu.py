@@ -7,7 +7,6 @@ from pathlib import Path
 import onnxruntime as ort
 
 from inspector.benchmark.timing import Pace, interleaved
-from inspector.bundle.schema import Expert
 from inspector.compile.eight_bits import Speed, Terms, choose
 from inspector.compile.job import Form, Job
 from inspector.compile.quantise import Feed
@@ -20,12 +19,8 @@ PACE = Pace(min_rounds=10)
 def compile_for_cpu(job: Job) -> Form:
     """Raises EngineError without the runtime, RefusedError where no graph is kept."""
     check_installed(EngineSettings(job.wish.engine))
-    graphs, report = choose(job, Terms(job.wish.engine, job.wish.engine, partial(_speeds, job)))
+    graphs, report = choose(job, Terms(job.wish.engine, job.wish.engine, partial(speeds, job.wish.engine)))
     return Form(f"onnxruntime {ort.__version__}", (), (), graphs, report)
-
-
-def _speeds(job: Job, expert: Expert, paths: Sequence[Path], feed: Feed) -> list[Speed]:
-    return speeds(job.wish.engine, job.bundle.path(expert.file), paths, feed)
 
 
 def speeds(runtime: EngineName, fp32: Path, int8: Sequence[Path], feed: Feed) -> list[Speed]:

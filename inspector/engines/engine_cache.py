@@ -1,20 +1,19 @@
 """Keeps engines that TensorRT built on this machine's GPU: the same graph is not built twice. Builds and runs none.
 
-An entry is the SHA-256 of its own name and of the engine, then the engine, in one file: one rename puts both there.
+An entry is sealed with its own name: one that was moved under another's is noticed.
 """
 
 import hashlib
 import logging
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from inspector.engines.device import Device
+from inspector.engines.sealed_file import DamagedError, read_sealed, write_sealed
 
 log = logging.getLogger("inspector.engines")
 
-_DIGEST_BYTES = 32
 _FORM = "1"
 """Counted up when `build` asks something else of TensorRT: older entries are not found then."""
 
@@ -57,30 +56,19 @@ def entry_path(cache: Path, graph: bytes, batches: Sequence[int], compiler: str,
 def take_engine(entry: Path) -> bytes | None:
     """None where there is none, or none that is whole."""
     try:
-        content = entry.read_bytes()
+        return read_sealed(entry, entry.name)
     except FileNotFoundError:
         return None
     except OSError as exc:
         log.warning("Engine %s cannot be read (%s): it is built anew.", entry, exc.strerror)
-        return None
-    engine = content[_DIGEST_BYTES:]
-    if _digest(entry, engine) != content[:_DIGEST_BYTES]:
+    except DamagedError:
         log.warning("Engine %s is altered or truncated: it is built anew.", entry)
-        return None
-    return engine
+    return None
 
 
 def keep_engine(entry: Path, engine: bytes) -> None:
     """Whole or not at all; where it cannot be written, the next time costs what this one did, and nothing else."""
     try:
-        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=entry.parent) as scratch:
-            unfinished = Path(scratch, entry.name)
-            unfinished.touch(mode=0o600)
-            unfinished.write_bytes(_digest(entry, engine) + engine)
-            unfinished.replace(entry)
+        write_sealed(entry, engine, entry.name, mode=0o600)
     except OSError as exc:
         log.warning("Engine %s cannot be kept (%s): it is built anew the next time.", entry, exc.strerror)
-
-
-def _digest(entry: Path, engine: bytes) -> bytes:
-    return hashlib.sha256(entry.name.encode() + engine).digest()

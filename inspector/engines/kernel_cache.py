@@ -1,19 +1,17 @@
 """Keeps what TensorRT for RTX compiled for one device beside the bundle: a second start is fast. Runs none.
 
-A file is the SHA-256 of the rest, then the rest: what is damaged is dropped before the runtime reads it.
+Its files are sealed: what is damaged is dropped before the runtime reads it.
 """
 
 import hashlib
 import logging
-import os
 from pathlib import Path
 
 from inspector.engines.device import Device
 from inspector.engines.gpu_api import Context, CudaEngine, GpuApi, RuntimeCache, RuntimeConfig
+from inspector.engines.sealed_file import DamagedError, read_sealed, write_sealed
 
 log = logging.getLogger("inspector.engines")
-
-_DIGEST_BYTES = 32
 
 
 def cache_path(engine: Path, sha256: str, device: Device, compiler: str) -> Path:
@@ -32,17 +30,14 @@ def cache_folder(bundle: Path) -> Path:
 def read_cache(path: Path) -> bytes | None:
     """None where there is none, or none that is whole."""
     try:
-        content = path.read_bytes()
+        return read_sealed(path)
     except FileNotFoundError:
         return None
     except OSError as exc:
         log.warning("Kernel cache %s cannot be read (%s): this start compiles anew.", path, exc.strerror)
-        return None
-    blob = content[_DIGEST_BYTES:]
-    if hashlib.sha256(blob).digest() != content[:_DIGEST_BYTES]:
+    except DamagedError:
         drop_cache(path, "is damaged")
-        return None
-    return blob
+    return None
 
 
 def drop_cache(path: Path, why: str) -> None:
@@ -57,9 +52,7 @@ def write_cache(path: Path, blob: bytes) -> None:
     """Whole or not at all; a folder that cannot be written costs the next start its time, and nothing else."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-        unfinished.write_bytes(hashlib.sha256(blob).digest() + blob)
-        unfinished.replace(path)
+        write_sealed(path, blob)
     except OSError as exc:
         log.warning("Kernel cache %s cannot be written (%s): the next start compiles anew.", path, exc.strerror)
 

@@ -1,0 +1,33 @@
+"""Files that are the SHA-256 of the rest, then the rest: one rename puts both there. Knows not what they hold."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+_DIGEST_BYTES = 32
+
+
+class DamagedError(ValueError):
+    """A file is altered, truncated, or not the one that it is called."""
+
+
+def read_sealed(path: Path, name: str = "") -> bytes:
+    """`name` as it was written. Raises OSError, DamagedError."""
+    content = path.read_bytes()
+    found = content[_DIGEST_BYTES:]
+    if _digest(found, name) != content[:_DIGEST_BYTES]:
+        raise DamagedError(f"{path} is altered or truncated")
+    return found
+
+
+def write_sealed(path: Path, content: bytes, name: str = "", mode: int = 0o666) -> None:
+    """Whole or not at all; `mode` within the umask. Raises OSError."""
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=path.parent) as scratch:
+        unfinished = Path(scratch, path.name)
+        unfinished.touch(mode=mode)
+        unfinished.write_bytes(_digest(content, name) + content)
+        unfinished.replace(path)
+
+
+def _digest(content: bytes, name: str) -> bytes:
+    return hashlib.sha256(name.encode() + content).digest()
