@@ -11,11 +11,11 @@ from onnx import ModelProto
 
 from inspector.benchmark.timing import Pace, Run, Timing
 from inspector.bundle.load import load
-from inspector.bundle.schema import Certificate
 from inspector.compile import eight_bits, for_cpu
 from inspector.compile.for_cpu import compile_for_cpu
 from inspector.compile.job import RefusedError, Wish
 from inspector.compile.quantise import Dialect, Feed, quantise
+from tests.certificates import claimless
 from tests.inspector.compile.jobs import DEMO, NUM_PIECES, demo_job, spoiled
 
 
@@ -103,16 +103,7 @@ def unknown_operator(model: ModelProto) -> ModelProto:
 
 
 def test_pieces_that_the_encoders_were_fitted_on_say_nothing_of_eight_bits(tmp_path: Path) -> None:
-    certificate = Certificate(
-        miss_rate=0.01,
-        confidence=0.95,
-        num_defects=9,
-        claim=None,
-        nearest=None,
-        needs=0,
-        sure_below=0.1,
-        of_these_encoders=False,
-    )
+    certificate = claimless(of_these_encoders=False)
     bundle = load(DEMO)
     seen = replace(bundle, schema=bundle.schema.model_copy(update={"certificate": certificate}))
     with pytest.raises(RefusedError, match=r'fitted on its calibration pieces too .* Train it with refit = "never"'):

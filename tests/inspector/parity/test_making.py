@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from inspector.bundle.schema import Bundle, Certificate, Expert, Head
+from inspector.bundle.schema import Bundle, Expert, Head
 from inspector.decision import Limits
 from inspector.manifest import ImageRow, PieceRow, SignalRow, write_manifest
 from inspector.parity.archive import ParitySet
@@ -17,6 +17,7 @@ from inspector.parity.content import Said
 from inspector.parity.gate import check
 from inspector.parity.judging import Judgement
 from inspector.recordings import write_wav
+from tests.certificates import claimless
 
 if TYPE_CHECKING:
     from inspector.training.export import Draft
@@ -151,10 +152,7 @@ def test_a_set_that_the_encoders_were_fitted_on_says_so(
     from inspector.parity.making import SEEN, Drawing, add_parity_set
     from inspector.training.untrained import untrained
 
-    told = Certificate(
-        miss_rate=0.01, confidence=0.95, num_defects=9, claim=None, nearest=None, needs=0, sure_below=0.1,
-        of_these_encoders=of_these_encoders,
-    )  # fmt: skip
+    told = claimless(of_these_encoders=of_these_encoders)
     draft = replace(untrained(), certificate=told)
     bundle = write_bare_bundle(tmp_path / "bundle", draft)
     manifest = made.path.parents[1] / "manifest.jsonl"

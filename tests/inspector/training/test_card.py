@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from fusion.head import FusionHead, HeadForm, Member
-from inspector.bundle.schema import Certificate
 from inspector.training.card import Story, model_card
 from inspector.training.config import TrainConfig
 from inspector.training.corpus import Corpus
 from inspector.training.head_fit import FittedHead
+from tests.certificates import claimless
 from tests.inspector.training.test_corpus import manifest
 
 
@@ -16,16 +16,7 @@ def story(*, refitted: bool, joint: bool) -> Story:
     head = FittedHead(
         FusionHead(HeadForm((Member("top", 1), Member("mic", 1)), 8, 0)), 0, torch.zeros(1, 1), {0: 0.5}, joint
     )
-    certificate = Certificate(
-        miss_rate=0.01,
-        confidence=0.95,
-        num_defects=0,
-        claim=None,
-        nearest=None,
-        needs=299,
-        of_these_encoders=not refitted,
-        sure_below=0.0,
-    )
+    certificate = claimless(of_these_encoders=not refitted)
     return Story((), (), head, ("All experts run.",), certificate)
 
 
