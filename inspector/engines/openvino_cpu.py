@@ -2,7 +2,7 @@
 
 Imported only where a form of a bundle for it is opened. An expert's graph is compiled for one image or clip, and takes
 those of a batch one after another: a run has 5 to 15 % less to do than one of a free size, and a score does not depend
-on what shares its batch (INT8 differed by 4e-4). The price is up to a tenth of the pieces per second in batches of 16.
+on what shares its batch (INT8 differed by 4e-4). The price is up to a fifth more time for the pieces of a batch of 16.
 """
 
 from collections.abc import Mapping
