@@ -186,7 +186,7 @@ class Watch:
             request.start_time_ns = wanted.start_time_ns
         else:
             begin = WatchStart.WATCH_START_EARLIEST if wanted.earliest else WatchStart.WATCH_START_LIVE
-            setattr(request, "from", begin)
+            request.start_at = begin
         return request
 
 

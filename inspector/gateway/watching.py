@@ -63,9 +63,9 @@ def start_of(request: WatchVerdictsRequest) -> Start:
             raise invalid_argument(f"start_time_ns is {request.start_time_ns}, expected nanoseconds since 1970")
         case "start_time_ns":
             return Start(time_ns=request.start_time_ns)
-    begin = getattr(request, "from")
+    begin = request.start_at
     if begin not in {WatchStart.WATCH_START_UNSPECIFIED, WatchStart.WATCH_START_LIVE, WatchStart.WATCH_START_EARLIEST}:
-        raise invalid_argument(f"from is {begin}, expected LIVE or EARLIEST")
+        raise invalid_argument(f"start_at is {begin}, expected LIVE or EARLIEST")
     return Start(earliest=begin == WatchStart.WATCH_START_EARLIEST)
 
 

@@ -57,6 +57,9 @@ class DeadLetterReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEAD_LETTER_REASON_REFERENCE: _ClassVar[DeadLetterReason]
     DEAD_LETTER_REASON_ORPHAN: _ClassVar[DeadLetterReason]
     DEAD_LETTER_REASON_STATE_LIMIT: _ClassVar[DeadLetterReason]
+    DEAD_LETTER_REASON_UNREADABLE: _ClassVar[DeadLetterReason]
+    DEAD_LETTER_REASON_POISONED: _ClassVar[DeadLetterReason]
+    DEAD_LETTER_REASON_TOO_SLOW: _ClassVar[DeadLetterReason]
 
 class Label(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -99,6 +102,9 @@ DEAD_LETTER_REASON_STATION_LIMIT: DeadLetterReason
 DEAD_LETTER_REASON_REFERENCE: DeadLetterReason
 DEAD_LETTER_REASON_ORPHAN: DeadLetterReason
 DEAD_LETTER_REASON_STATE_LIMIT: DeadLetterReason
+DEAD_LETTER_REASON_UNREADABLE: DeadLetterReason
+DEAD_LETTER_REASON_POISONED: DeadLetterReason
+DEAD_LETTER_REASON_TOO_SLOW: DeadLetterReason
 LABEL_UNSPECIFIED: Label
 LABEL_OK: Label
 LABEL_NOK: Label

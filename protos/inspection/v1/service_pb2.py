@@ -26,15 +26,16 @@ from protos.inspection.v1 import records_pb2 as protos_dot_inspection_dot_v1_dot
 from protos.inspection.v1 import verdict_pb2 as protos_dot_inspection_dot_v1_dot_verdict__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"protos/inspection/v1/service.proto\x12\rinspection.v1\x1a\"protos/inspection/v1/records.proto\x1a\"protos/inspection/v1/verdict.proto\"n\n\nSignalClip\x12\x0e\n\x06sensor\x18\x01 \x01(\t\x12\'\n\x04kind\x18\x02 \x01(\x0e\x32\x19.inspection.v1.SignalKind\x12\'\n\x07samples\x18\x03 \x01(\x0b\x32\x16.inspection.v1.Samples\"\xa8\x01\n\x0eInspectRequest\x12-\n\ninspection\x18\x01 \x01(\x0b\x32\x19.inspection.v1.Inspection\x12\x0f\n\x07product\x18\x02 \x01(\t\x12*\n\x06\x66rames\x18\x03 \x03(\x0b\x32\x1a.inspection.v1.CameraFrame\x12*\n\x07signals\x18\x04 \x03(\x0b\x32\x19.inspection.v1.SignalClip\":\n\x0fInspectResponse\x12\'\n\x07verdict\x18\x01 \x01(\x0b\x32\x16.inspection.v1.Verdict\"\xda\x01\n\x14WatchVerdictsRequest\x12\r\n\x05lines\x18\x01 \x03(\t\x12\x10\n\x08stations\x18\x02 \x03(\t\x12\x10\n\x08products\x18\x03 \x03(\t\x12*\n\tdecisions\x18\x04 \x03(\x0e\x32\x17.inspection.v1.Decision\x12\x16\n\x0cresume_token\x18\x05 \x01(\x0cH\x00\x12)\n\x04\x66rom\x18\x06 \x01(\x0e\x32\x19.inspection.v1.WatchStartH\x00\x12\x17\n\rstart_time_ns\x18\x07 \x01(\x03H\x00\x42\x07\n\x05start\"V\n\x15WatchVerdictsResponse\x12\'\n\x07verdict\x18\x01 \x01(\x0b\x32\x16.inspection.v1.Verdict\x12\x14\n\x0cresume_token\x18\x02 \x01(\x0c\"B\n\x11GetVerdictRequest\x12-\n\ninspection\x18\x01 \x01(\x0b\x32\x19.inspection.v1.Inspection\"=\n\x12GetVerdictResponse\x12\'\n\x07verdict\x18\x01 \x01(\x0b\x32\x16.inspection.v1.Verdict\"B\n\x15SubmitFeedbackRequest\x12)\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x01 \x01(\x0b\x32\x17.inspection.v1.Feedback\"\x18\n\x16SubmitFeedbackResponse\"A\n\x0fGetModelRequest\x12\x0c\n\x04line\x18\x01 \x01(\t\x12\x0f\n\x07station\x18\x02 \x01(\t\x12\x0f\n\x07product\x18\x03 \x01(\t\"M\n\x0bModelExpert\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08modality\x18\x02 \x01(\t\x12\r\n\x05scout\x18\x03 \x01(\x08\x12\x0f\n\x07\x63ost_ms\x18\x04 \x01(\x01\"\xef\x01\n\x10GetModelResponse\x12\x0e\n\x06\x62undle\x18\x01 \x01(\t\x12\x16\n\x0e\x62undle_version\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x04 \x03(\t\x12+\n\x07\x65xperts\x18\x05 \x03(\x0b\x32\x1a.inspection.v1.ModelExpert\x12\x12\n\nmodel_card\x18\x06 \x01(\t\x12\x0e\n\x06recipe\x18\x07 \x01(\t\x12\x16\n\x0erecipe_version\x18\x08 \x01(\t\x12\x15\n\rbundle_digest\x18\t \x01(\t\x12\x12\n\ndeployment\x18\n \x01(\r*Y\n\nWatchStart\x12\x1b\n\x17WATCH_START_UNSPECIFIED\x10\x00\x12\x14\n\x10WATCH_START_LIVE\x10\x01\x12\x18\n\x14WATCH_START_EARLIEST\x10\x02\x32\xba\x03\n\x11InspectionService\x12H\n\x07Inspect\x12\x1d.inspection.v1.InspectRequest\x1a\x1e.inspection.v1.InspectResponse\x12\\\n\rWatchVerdicts\x12#.inspection.v1.WatchVerdictsRequest\x1a$.inspection.v1.WatchVerdictsResponse0\x01\x12Q\n\nGetVerdict\x12 .inspection.v1.GetVerdictRequest\x1a!.inspection.v1.GetVerdictResponse\x12]\n\x0eSubmitFeedback\x12$.inspection.v1.SubmitFeedbackRequest\x1a%.inspection.v1.SubmitFeedbackResponse\x12K\n\x08GetModel\x12\x1e.inspection.v1.GetModelRequest\x1a\x1f.inspection.v1.GetModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"protos/inspection/v1/service.proto\x12\rinspection.v1\x1a\"protos/inspection/v1/records.proto\x1a\"protos/inspection/v1/verdict.proto\"n\n\nSignalClip\x12\x0e\n\x06sensor\x18\x01 \x01(\t\x12\'\n\x04kind\x18\x02 \x01(\x0e\x32\x19.inspection.v1.SignalKind\x12\'\n\x07samples\x18\x03 \x01(\x0b\x32\x16.inspection.v1.Samples\"\xa8\x01\n\x0eInspectRequest\x12-\n\ninspection\x18\x01 \x01(\x0b\x32\x19.inspection.v1.Inspection\x12\x0f\n\x07product\x18\x02 \x01(\t\x12*\n\x06\x66rames\x18\x03 \x03(\x0b\x32\x1a.inspection.v1.CameraFrame\x12*\n\x07signals\x18\x04 \x03(\x0b\x32\x19.inspection.v1.SignalClip\":\n\x0fInspectResponse\x12\'\n\x07verdict\x18\x01 \x01(\x0b\x32\x16.inspection.v1.Verdict\"\xde\x01\n\x14WatchVerdictsRequest\x12\r\n\x05lines\x18\x01 \x03(\t\x12\x10\n\x08stations\x18\x02 \x03(\t\x12\x10\n\x08products\x18\x03 \x03(\t\x12*\n\tdecisions\x18\x04 \x03(\x0e\x32\x17.inspection.v1.Decision\x12\x16\n\x0cresume_token\x18\x05 \x01(\x0cH\x00\x12-\n\x08start_at\x18\x06 \x01(\x0e\x32\x19.inspection.v1.WatchStartH\x00\x12\x17\n\rstart_time_ns\x18\x07 \x01(\x03H\x00\x42\x07\n\x05start\"V\n\x15WatchVerdictsResponse\x12\'\n\x07verdict\x18\x01 \x01(\x0b\x32\x16.inspection.v1.Verdict\x12\x14\n\x0cresume_token\x18\x02 \x01(\x0c\"B\n\x11GetVerdictRequest\x12-\n\ninspection\x18\x01 \x01(\x0b\x32\x19.inspection.v1.Inspection\"=\n\x12GetVerdictResponse\x12\'\n\x07verdict\x18\x01 \x01(\x0b\x32\x16.inspection.v1.Verdict\"B\n\x15SubmitFeedbackRequest\x12)\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x01 \x01(\x0b\x32\x17.inspection.v1.Feedback\"\x18\n\x16SubmitFeedbackResponse\"A\n\x0fGetModelRequest\x12\x0c\n\x04line\x18\x01 \x01(\t\x12\x0f\n\x07station\x18\x02 \x01(\t\x12\x0f\n\x07product\x18\x03 \x01(\t\"M\n\x0bModelExpert\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08modality\x18\x02 \x01(\t\x12\r\n\x05scout\x18\x03 \x01(\x08\x12\x0f\n\x07\x63ost_ms\x18\x04 \x01(\x01\"\xef\x01\n\x10GetModelResponse\x12\x0e\n\x06\x62undle\x18\x01 \x01(\t\x12\x16\n\x0e\x62undle_version\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x04 \x03(\t\x12+\n\x07\x65xperts\x18\x05 \x03(\x0b\x32\x1a.inspection.v1.ModelExpert\x12\x12\n\nmodel_card\x18\x06 \x01(\t\x12\x0e\n\x06recipe\x18\x07 \x01(\t\x12\x16\n\x0erecipe_version\x18\x08 \x01(\t\x12\x15\n\rbundle_digest\x18\t \x01(\t\x12\x12\n\ndeployment\x18\n \x01(\r*Y\n\nWatchStart\x12\x1b\n\x17WATCH_START_UNSPECIFIED\x10\x00\x12\x14\n\x10WATCH_START_LIVE\x10\x01\x12\x18\n\x14WATCH_START_EARLIEST\x10\x02\x32\xba\x03\n\x11InspectionService\x12H\n\x07Inspect\x12\x1d.inspection.v1.InspectRequest\x1a\x1e.inspection.v1.InspectResponse\x12\\\n\rWatchVerdicts\x12#.inspection.v1.WatchVerdictsRequest\x1a$.inspection.v1.WatchVerdictsResponse0\x01\x12Q\n\nGetVerdict\x12 .inspection.v1.GetVerdictRequest\x1a!.inspection.v1.GetVerdictResponse\x12]\n\x0eSubmitFeedback\x12$.inspection.v1.SubmitFeedbackRequest\x1a%.inspection.v1.SubmitFeedbackResponse\x12K\n\x08GetModel\x12\x1e.inspection.v1.GetModelRequest\x1a\x1f.inspection.v1.GetModelResponseBO\n\x1einspector.protos.inspection.v1P\x01Z+inspector/protos/inspection/v1;inspectionv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.inspection.v1.service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_WATCHSTART']._serialized_start=1390
-  _globals['_WATCHSTART']._serialized_end=1479
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\036inspector.protos.inspection.v1P\001Z+inspector/protos/inspection/v1;inspectionv1'
+  _globals['_WATCHSTART']._serialized_start=1394
+  _globals['_WATCHSTART']._serialized_end=1483
   _globals['_SIGNALCLIP']._serialized_start=125
   _globals['_SIGNALCLIP']._serialized_end=235
   _globals['_INSPECTREQUEST']._serialized_start=238
@@ -42,23 +43,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INSPECTRESPONSE']._serialized_start=408
   _globals['_INSPECTRESPONSE']._serialized_end=466
   _globals['_WATCHVERDICTSREQUEST']._serialized_start=469
-  _globals['_WATCHVERDICTSREQUEST']._serialized_end=687
-  _globals['_WATCHVERDICTSRESPONSE']._serialized_start=689
-  _globals['_WATCHVERDICTSRESPONSE']._serialized_end=775
-  _globals['_GETVERDICTREQUEST']._serialized_start=777
-  _globals['_GETVERDICTREQUEST']._serialized_end=843
-  _globals['_GETVERDICTRESPONSE']._serialized_start=845
-  _globals['_GETVERDICTRESPONSE']._serialized_end=906
-  _globals['_SUBMITFEEDBACKREQUEST']._serialized_start=908
-  _globals['_SUBMITFEEDBACKREQUEST']._serialized_end=974
-  _globals['_SUBMITFEEDBACKRESPONSE']._serialized_start=976
-  _globals['_SUBMITFEEDBACKRESPONSE']._serialized_end=1000
-  _globals['_GETMODELREQUEST']._serialized_start=1002
-  _globals['_GETMODELREQUEST']._serialized_end=1067
-  _globals['_MODELEXPERT']._serialized_start=1069
-  _globals['_MODELEXPERT']._serialized_end=1146
-  _globals['_GETMODELRESPONSE']._serialized_start=1149
-  _globals['_GETMODELRESPONSE']._serialized_end=1388
-  _globals['_INSPECTIONSERVICE']._serialized_start=1482
-  _globals['_INSPECTIONSERVICE']._serialized_end=1924
+  _globals['_WATCHVERDICTSREQUEST']._serialized_end=691
+  _globals['_WATCHVERDICTSRESPONSE']._serialized_start=693
+  _globals['_WATCHVERDICTSRESPONSE']._serialized_end=779
+  _globals['_GETVERDICTREQUEST']._serialized_start=781
+  _globals['_GETVERDICTREQUEST']._serialized_end=847
+  _globals['_GETVERDICTRESPONSE']._serialized_start=849
+  _globals['_GETVERDICTRESPONSE']._serialized_end=910
+  _globals['_SUBMITFEEDBACKREQUEST']._serialized_start=912
+  _globals['_SUBMITFEEDBACKREQUEST']._serialized_end=978
+  _globals['_SUBMITFEEDBACKRESPONSE']._serialized_start=980
+  _globals['_SUBMITFEEDBACKRESPONSE']._serialized_end=1004
+  _globals['_GETMODELREQUEST']._serialized_start=1006
+  _globals['_GETMODELREQUEST']._serialized_end=1071
+  _globals['_MODELEXPERT']._serialized_start=1073
+  _globals['_MODELEXPERT']._serialized_end=1150
+  _globals['_GETMODELRESPONSE']._serialized_start=1153
+  _globals['_GETMODELRESPONSE']._serialized_end=1392
+  _globals['_INSPECTIONSERVICE']._serialized_start=1486
+  _globals['_INSPECTIONSERVICE']._serialized_end=1928
 # @@protoc_insertion_point(module_scope)

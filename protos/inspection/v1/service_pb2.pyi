@@ -47,21 +47,22 @@ class InspectResponse(_message.Message):
     def __init__(self, verdict: _Optional[_Union[_verdict_pb2.Verdict, _Mapping]] = ...) -> None: ...
 
 class WatchVerdictsRequest(_message.Message):
-    __slots__ = ("lines", "stations", "products", "decisions", "resume_token", "start_time_ns")
+    __slots__ = ("lines", "stations", "products", "decisions", "resume_token", "start_at", "start_time_ns")
     LINES_FIELD_NUMBER: _ClassVar[int]
     STATIONS_FIELD_NUMBER: _ClassVar[int]
     PRODUCTS_FIELD_NUMBER: _ClassVar[int]
     DECISIONS_FIELD_NUMBER: _ClassVar[int]
     RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    FROM_FIELD_NUMBER: _ClassVar[int]
+    START_AT_FIELD_NUMBER: _ClassVar[int]
     START_TIME_NS_FIELD_NUMBER: _ClassVar[int]
     lines: _containers.RepeatedScalarFieldContainer[str]
     stations: _containers.RepeatedScalarFieldContainer[str]
     products: _containers.RepeatedScalarFieldContainer[str]
     decisions: _containers.RepeatedScalarFieldContainer[_verdict_pb2.Decision]
     resume_token: bytes
+    start_at: WatchStart
     start_time_ns: int
-    def __init__(self, lines: _Optional[_Iterable[str]] = ..., stations: _Optional[_Iterable[str]] = ..., products: _Optional[_Iterable[str]] = ..., decisions: _Optional[_Iterable[_Union[_verdict_pb2.Decision, str]]] = ..., resume_token: _Optional[bytes] = ..., start_time_ns: _Optional[int] = ..., **kwargs) -> None: ...
+    def __init__(self, lines: _Optional[_Iterable[str]] = ..., stations: _Optional[_Iterable[str]] = ..., products: _Optional[_Iterable[str]] = ..., decisions: _Optional[_Iterable[_Union[_verdict_pb2.Decision, str]]] = ..., resume_token: _Optional[bytes] = ..., start_at: _Optional[_Union[WatchStart, str]] = ..., start_time_ns: _Optional[int] = ...) -> None: ...
 
 class WatchVerdictsResponse(_message.Message):
     __slots__ = ("verdict", "resume_token")

@@ -266,7 +266,7 @@ def test_readers_of_history_are_bounded(gateways: Gateways, clients: Clients, pu
         put(number, note=b"x" * 50_000)
     gateway = gateways(max_readers=1, reader_wait_s=0.1, ring_count=5, send_timeout_s=10.0)
     request = WatchVerdictsRequest()
-    setattr(request, "from", WatchStart.WATCH_START_EARLIEST)
+    request.start_at = WatchStart.WATCH_START_EARLIEST
     held = InspectionServiceStub(clients(gateway)._channel).WatchVerdicts(request)
     next(held)
     with pytest.raises(grpc.RpcError) as refused:
