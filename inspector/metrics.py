@@ -44,6 +44,9 @@ class WorkerMetrics:
         self.refused = counter("commits_refused", "Commits refused because another worker has taken over")
         self.lost_offsets = counter("lost_offsets", "Input records that retention removed before they were read")
         self.anchors = counter("stream_anchors", "Times that a stream began or was re-anchored", (*PLACE, "sensor"))
+        self.foreign = counter(
+            "foreign_records", "Records of output topics, read back and passed over: damaged or not ours", ("topic",)
+        )
         self.open_pieces = gauge("open_pieces", "Pieces that wait for data", ("line", "partition"))
         self.open_bytes = gauge("open_bytes", "Bytes of images in open pieces", ("line", "partition"))
         self.unread = gauge("unread_partitions", "Input partitions that are not read to their end")
@@ -60,7 +63,7 @@ class WorkerMetrics:
         self.commit_seconds = histogram("commit_seconds", "Duration of a commit")
 
     def appended(self, line: str, station: str, source: str, delay_s: float) -> None:
-        """Called by the join, as are the next two: see `streams.join_metrics.JoinMetrics`."""
+        """Called by the join, as are the next three: see `streams.join_metrics.JoinMetrics`."""
         self.append_delay.labels(line, station, source).observe(delay_s)
 
     def waited(self, line: str, station: str, modality: str, wait_s: float) -> None:
@@ -68,6 +71,9 @@ class WorkerMetrics:
 
     def anchored(self, line: str, station: str, sensor: str) -> None:
         self.anchors.labels(line, station, sensor).inc()
+
+    def passed_over(self, topic: str, num_records: int) -> None:
+        self.foreign.labels(topic).inc(num_records)
 
     def turn(self, shards: Shards, batch: Batch) -> None:
         """After one turn of the main loop."""

@@ -11,6 +11,7 @@ from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_MISPLACED_STATIO
 from streams.assembly import JoinSettings, RecipeBook
 from streams.codecs import decode
 from streams.dead_letters import reject
+from streams.foreign import read_ours
 from streams.items import Chunk, Entry, Event, Frame, Item, Rejected, Trace
 from streams.join import Join, JoinMetrics
 from streams.limits import Limits
@@ -78,7 +79,10 @@ class Shards:
     def own(self, assignment: Assignment) -> None:
         """Builds the join of a shard from what its predecessors left."""
         shard = assignment.shard
-        judged = [judged_from(record) for record in assignment.verdicts]
+        max_skew_s = self._settings.join.max_skew_s
+        judged = read_ours(
+            assignment.verdicts, lambda record: judged_from(record, shard.line, max_skew_s), self._metrics
+        )
         self._joins[shard] = Join(
             assignment, judged, self._recipes, self.topics(shard), self._settings.join, self._metrics
         )

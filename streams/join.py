@@ -51,7 +51,8 @@ class Join:
     ) -> None:
         self._settings, self._line = settings, topics.line
         self._time = ShardTime()
-        self._ledger = Ledger(assignment, judged, topics)
+        metrics = metrics or NoMetrics()
+        self._ledger = Ledger(assignment, judged, topics, metrics)
         partition = assignment.shard.partition
         self._frames = TopicPartition(topics.of("frames"), partition)
         self._inputs = frozenset(TopicPartition(topic, partition) for topic in topics.inputs)
@@ -60,7 +61,7 @@ class Join:
             settings=settings,
             time=self._time,
             ledger=self._ledger,
-            metrics=metrics or NoMetrics(),
+            metrics=metrics,
             pieces=TopicPartition(topics.of("pieces"), partition),
             signals=TopicPartition(topics.of("signals"), partition),
             refuse=self._refuse,

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from protos.inspection.v1.records_pb2 import DeadLetter
+from streams.dead_letters import dead_letter_from
+from streams.foreign import read_ours
 from streams.items import Origin
+from streams.join_metrics import JoinMetrics
 from streams.log import Assignment, Position
 from streams.observation import InspectionId
-from streams.records import TopicPartition, Topics
+from streams.records import Record, TopicPartition, Topics
 from streams.resume import Memo
 
 
@@ -96,6 +99,8 @@ class Verdicts:
         return inspection in self._judged
 
     def add(self, judged: Judged, behind: Mapping[TopicPartition, int]) -> None:
+        if judged.inspection in self._judged:  # a second verdict on the topic: the first one counts, in its place
+            return
         self._judged[judged.inspection] = judged
         self._behind[judged.inspection] = dict(behind)
 
@@ -120,7 +125,7 @@ class Verdicts:
 class Ledger:
     """The accounts of one shard."""
 
-    def __init__(self, assignment: Assignment, judged: Iterable[Judged], topics: Topics) -> None:
+    def __init__(self, assignment: Assignment, judged: Iterable[Judged], topics: Topics, metrics: JoinMetrics) -> None:
         self._outputs = [TopicPartition(topics.of(kind), assignment.shard.partition) for kind in OUTPUTS]
         self._frames = TopicPartition(topics.of("frames"), assignment.shard.partition)
         self._cursors: dict[TopicPartition, Cursor] = {}
@@ -129,12 +134,20 @@ class Ledger:
         for topic in topics.inputs:
             self._open(TopicPartition(topic, assignment.shard.partition), assignment)
         self.letters = Letters(assignment.dead_letter_end)
-        for record in assignment.dead_letters:
-            self.letters.read_back(DeadLetter.FromString(record.value), record.offset)
+        for letter, offset in read_ours(assignment.dead_letters, self._letter, metrics):
+            self.letters.read_back(letter, offset)
         self.verdicts = Verdicts(assignment.verdict_end)
         read = {at: cursor.read for at, cursor in self._cursors.items()}
         for each in sorted(judged, key=lambda one: one.verdict_offset):
             self.verdicts.add(each, read)
+
+    def _letter(self, record: Record) -> tuple[DeadLetter, int] | None:
+        """A letter about a record of this shard that a predecessor had read: any other would swallow a record."""
+        letter = dead_letter_from(record)
+        cursor = self._cursors.get(TopicPartition(letter.topic, letter.partition)) if letter else None
+        if letter is None or cursor is None or not 0 <= letter.offset < cursor.read:
+            return None
+        return letter, record.offset
 
     def _open(self, at: TopicPartition, assignment: Assignment) -> None:
         committed = assignment.positions.get(at.topic)

@@ -7,6 +7,9 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from streams.limits import LAST_NS, is_name
+from streams.log import LogError
+
 MAX_MEMO_BYTES = 4096
 _FIELDS_BYTES = 128
 _CLOCK_BYTES = 17
@@ -18,7 +21,7 @@ def has_room_for(stations: Iterable[str]) -> bool:
     return sum(len(name) + _CLOCK_BYTES for name in stations) <= MAX_MEMO_BYTES - _FIELDS_BYTES
 
 
-class MemoError(ValueError):
+class MemoError(LogError):
     """A memo that is too large to be committed, or that no worker of this version has written."""
 
 
@@ -78,6 +81,10 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def _is_clock(value: object) -> bool:
+    return isinstance(value, int) and _is_count(value) and value < LAST_NS // 1_000_000
+
+
 def _count_or_none(value: object, text: str, offset: int) -> int | None:
     if value is None:
         return None
@@ -87,7 +94,7 @@ def _count_or_none(value: object, text: str, offset: int) -> int | None:
 
 
 def _clocks(value: object, text: str, offset: int) -> dict[str, int]:
-    if isinstance(value, dict) and all(isinstance(clock, int) for clock in value.values()):
+    if isinstance(value, dict) and all(is_name(name) and _is_clock(clock) for name, clock in value.items()):
         return value
     raise _refused(text, offset)
 

@@ -15,7 +15,7 @@ from typing import Literal
 from streams.embedded.store import EmbeddedSettings, Store, Topic
 from streams.log import Assignment, Batch, LogError, Position
 from streams.records import Record, Shard, TopicPartition, Topics
-from streams.resume import Memo
+from streams.resume import Memo, MemoError
 
 log = logging.getLogger("inspector.streams.embedded")
 
@@ -67,6 +67,8 @@ class EmbeddedSource:
             if self._epoch is None:
                 return self._gain(deadline_s)
             return self._read(self._epoch, deadline_s)
+        except MemoError:  # waiting does not help: another program has written beside our positions
+            raise
         except LogError as exc:
             log.warning("reading is put off: %s", exc)
             time.sleep(max(0.0, deadline_s - time.monotonic()))
