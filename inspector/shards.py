@@ -12,40 +12,20 @@ from streams.assembly import JoinSettings, RecipeBook
 from streams.codecs import decode
 from streams.dead_letters import reject
 from streams.foreign import read_ours
-from streams.items import Chunk, Entry, Event, Frame, Item, Rejected, Trace
+from streams.items import Item, Rejected
 from streams.join import Join, JoinMetrics
 from streams.limits import Limits
 from streams.log import Assignment, Batch, Position
 from streams.observation import InspectionId, Observation
+from streams.placement import home_partition
 from streams.records import Record, Shard, TopicPartition, Topics
 from streams.references import Resolver
 
 log = logging.getLogger("inspector.shards")
 
 
-class StationMap:
-    """Remembers in which partition each station was first seen: its records must all lie in one."""
-
-    def __init__(self) -> None:
-        self._home: dict[tuple[str, str], tuple[int, str]] = {}
-
-    def misplaced(self, line: str, station: str, at: TopicPartition) -> str | None:
-        """None where the station is at home or new; else what is wrong and what mends it."""
-        partition, topic = self._home.get((line, station), (at.partition, at.topic))
-        if partition == at.partition:
-            return None
-        return (
-            f"station {station!r} is in partition {partition} of {topic} and in partition {at.partition} of "
-            f"{at.topic}: its producers place records differently; set all of them to Kafka's default partitioner "
-            "(murmur2 over the key; librdkafka: partitioner=murmur2_random)"
-        )
-
-    def learn(self, line: str, station: str, at: TopicPartition) -> None:
-        self._home.setdefault((line, station), (at.partition, at.topic))
-
-    def forget(self, shards: AbstractSet[Shard]) -> None:
-        gone = {(shard.line, shard.partition) for shard in shards}
-        self._home = {key: home for key, home in self._home.items() if (key[0], home[0]) not in gone}
+MAX_REPORTED = 32
+"""Misplaced stations that are named in the log, per worker and until it loses a shard: anybody may make up names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +42,7 @@ class Shards:
     def __init__(self, settings: ShardSettings, recipes: RecipeBook, resolver: Resolver, metrics: JoinMetrics) -> None:
         self._settings, self._recipes, self._resolver, self._metrics = settings, recipes, resolver, metrics
         self._joins: dict[Shard, Join] = {}
-        self._stations = StationMap()
+        self._num_partitions: dict[Shard, int] = {}
         self._reported: set[tuple[str, str]] = set()
         self._last: dict[TopicPartition, Position] = {}
         self._line_of = {topic: line for line in settings.lines for topic in Topics(settings.prefix, line).inputs}
@@ -86,6 +66,7 @@ class Shards:
         self._joins[shard] = Join(
             assignment, judged, self._recipes, self.topics(shard), self._settings.join, self._metrics
         )
+        self._num_partitions[shard] = assignment.num_partitions
         log.info(
             "Line %s, partition %d is mine: reading on at %s; %d verdicts and %d dead letters read back.",
             shard.line,
@@ -100,7 +81,7 @@ class Shards:
         for shard in lost:
             if join := self._joins.pop(shard, None):
                 log.info("Line %s, partition %d is lost: %d open pieces dropped.", *shard, join.num_open)
-        self._stations.forget(lost)
+        self._reported.clear()
         self._last = {at: position for at, position in self._last.items() if self._shard(at) not in lost}
 
     def clear(self) -> None:
@@ -113,26 +94,36 @@ class Shards:
         if join is None:
             return
         item = decode(record, self._settings.limits, self._line_of[record.topic])
-        station = _station(item)
-        if not join.was_read(item.origin):  # else it is at home where it was accepted
-            item = self._placed(item, station, record, at)
+        if not join.was_read(item.origin):  # else it was accepted here, and must not be judged elsewhere
+            item = self._placed(item, record, self._num_partitions[self._shard(at)])
         join.add(item)
-        if join.knows(station):  # no more names are kept than stations
-            self._stations.learn(self._line_of[at.topic], station, at)
         for frame in join.references():
             self._resolver.submit(frame)
 
-    def _placed(self, item: Item, station: str, record: Record, at: TopicPartition) -> Item:
-        """The item, or its rejection where the station's records lie in several partitions."""
+    def _placed(self, item: Item, record: Record, num_partitions: int) -> Item:
+        """The item, or its rejection where its key, the station, belongs in another partition: another worker would
+        judge the rest of the piece there. A record written before partitions were added is no exception: the piece
+        that was on its way meanwhile would have two verdicts."""
         if isinstance(item, Rejected) and item.entry is None:
             return item
-        finding = self._stations.misplaced(self._line_of[at.topic], station, at)
-        if finding is None:
+        home = home_partition(record.key, num_partitions)
+        if home == record.partition:
             return item
-        if (at.topic, station) not in self._reported:
-            self._reported.add((at.topic, station))
-            log.error("Line %s: %s.", self._line_of[at.topic], finding)
+        station = record.key.decode()
+        finding = (
+            f"station {station!r} is in partition {record.partition} of {record.topic}, its key belongs in partition "
+            f"{home} of {num_partitions}: set the producer to Kafka's default partitioner (murmur2 over the key; "
+            "librdkafka: partitioner=murmur2_random) and let it choose no partition itself; if partitions were added "
+            "since, send it again"
+        )
+        self._report(record.topic, station, finding)
         return reject(item.origin, DEAD_LETTER_REASON_MISPLACED_STATION, finding, station=station, record=record)
+
+    def _report(self, topic: str, station: str, finding: str) -> None:
+        """In the log, once for each topic and station, for so many of them."""
+        if (topic, station) not in self._reported and len(self._reported) < MAX_REPORTED:
+            self._reported.add((topic, station))
+            log.error("Line %s: %s.", self._line_of[topic], finding)
 
     def advance(self, batch: Batch, now_s: float) -> Iterator[tuple[Shard, list[Observation]]]:
         """Lets time pass in every join; gives the pieces that closed, in order of entry within a shard."""
@@ -171,13 +162,3 @@ class Shards:
 
     def _shard(self, at: TopicPartition) -> Shard:
         return Shard(self._line_of[at.topic], at.partition)
-
-
-def _station(item: Item) -> str:
-    match item:
-        case Rejected(entry=Entry() as entry):
-            return entry.inspection.station
-        case Chunk() | Rejected():
-            return item.station
-        case Frame() | Trace() | Event():
-            return item.inspection.station

@@ -87,10 +87,6 @@ class Join:
         known = self._stations.get(station)
         return None if known is None else known.clock.now_ns
 
-    def knows(self, station: str) -> bool:
-        """Whether state is kept of a station."""
-        return station in self._stations
-
     def was_read(self, origin: Origin) -> bool:
         """Whether a predecessor had read this record: what became of it then stands."""
         return self._ledger.was_read(origin)

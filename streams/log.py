@@ -65,6 +65,8 @@ class Assignment:
     verdict_end: int = 0
     """Offset behind the last verdict of the shard's verdict partition."""
     dead_letter_end: int = 0
+    num_partitions: int = 1
+    """Partitions of each of the line's topics, as they are now: they and a key say where a record must lie."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ def test_a_group_without_commits_gains_its_shards_at_the_earliest(line: KafkaLin
     batch = poll_for(work(line, stack).source, "gained")
     assert {each.shard for each in batch.gained} == {Shard(line.name, 0), Shard(line.name, 1)}
     assert [each.starts for each in batch.gained] == [dict.fromkeys(line.topics.inputs, 0)] * 2
+    assert [each.num_partitions for each in batch.gained] == [2, 2]
 
 
 def test_live_starts_at_the_end_and_stays_there_for_the_successor(line: KafkaLine, stack: ExitStack) -> None:
