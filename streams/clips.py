@@ -91,6 +91,13 @@ class SensorStream:
         self._runs: dict[str, list[Run]] = {}
         self._segments: list[Segment] = []
 
+    def __len__(self) -> int:
+        """Stretches of samples held."""
+        return len(self._segments)
+
+    def __bool__(self) -> bool:
+        return True
+
     def end_ns(self, chunk: Chunk) -> int:
         """Event time at which a chunk ends by its own stamp."""
         return chunk.start_ns + self._rate.ns(len(chunk.samples))

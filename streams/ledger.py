@@ -130,6 +130,7 @@ class Ledger:
         self._frames = TopicPartition(topics.of("frames"), assignment.shard.partition)
         self._cursors: dict[TopicPartition, Cursor] = {}
         self.clocks_ms: Mapping[str, int] = {}
+        self.forgotten_ms: int | None = None
         self._has_reread_all = False
         for topic in topics.inputs:
             self._open(TopicPartition(topic, assignment.shard.partition), assignment)
@@ -155,7 +156,7 @@ class Ledger:
         memo = Memo(start) if committed is None else Memo.decode(committed.memo, committed.offset)
         self._cursors[at] = Cursor(start, memo.read)
         if at == self._frames:
-            self.clocks_ms = memo.clocks_ms
+            self.clocks_ms, self.forgotten_ms = memo.clocks_ms, memo.forgotten_ms
 
     @property
     def is_rereading(self) -> bool:
@@ -190,7 +191,7 @@ class Ledger:
         self.verdicts.add(Judged(inspection, entry_ns, self.verdicts.end), behind)
 
     def positions(
-        self, clocks_ms: Mapping[str, int], forget: Callable[[Judged], bool]
+        self, clocks_ms: Mapping[str, int], forgotten_ms: int | None, forget: Callable[[Judged], bool]
     ) -> dict[TopicPartition, Position]:
         """Where a successor goes on, should it take over after the next commit."""
         done = {at: cursor.done for at, cursor in self._cursors.items()}
@@ -199,7 +200,7 @@ class Ledger:
         for at, cursor in self._cursors.items():
             memo = Memo(max(cursor.read, cursor.next))
             if at == self._frames:
-                memo = Memo(memo.read, verdicts, letters, clocks_ms)
+                memo = Memo(memo.read, verdicts, letters, clocks_ms, forgotten_ms)
             positions[at] = Position(done[at], memo.encode())
         return positions
 

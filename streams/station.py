@@ -38,8 +38,14 @@ class Station:
     """The pieces and sensors of one station. The `take_*` methods raise Finding for a record that cannot be used;
     `again` marks one that a predecessor had accepted: it is not late."""
 
-    def __init__(self, line: str, name: str, shared: Surroundings, clock_ns: int | None) -> None:
+    def __init__(
+        self, line: str, name: str, shared: Surroundings, clock_ns: int | None, floor_ns: int | None = None
+    ) -> None:
+        """`clock_ns` is what a predecessor's clock had reached; without one nothing enters before `floor_ns`."""
         self.line, self.name = line, name
+        self.used_ns = 0 if clock_ns is None else clock_ns + _ns(shared.settings.dedup_horizon_s)
+        """When the log took the newest record that names the station; a predecessor's is taken to have lagged."""
+        self._floor_ns = floor_ns
         self.clock = StationClock(shared.time, clock_ns, _ns(shared.settings.dedup_horizon_s))
         self.open: dict[InspectionId, Piece] = {}
         self.closed: dict[InspectionId, Piece] = {}
@@ -56,9 +62,15 @@ class Station:
         return not (self.open or self.closed or self._waiting or self._streams or self.clock.has_begun)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is neither a piece without a verdict nor anything that one may still need."""
+        return not (self.open or self.closed or self._waiting or any(map(len, self._streams.values())))
+
+    @property
     def horizon_ns(self) -> int | None:
         """Event time before which nothing enters any more."""
-        return None if self.clock.now_ns is None else self.clock.now_ns - _ns(self._settings.dedup_horizon_s)
+        now_ns = self.clock.now_ns
+        return self._floor_ns if now_ns is None else now_ns - _ns(self._settings.dedup_horizon_s)
 
     def take_frame(self, frame: Frame, *, again: bool) -> None:
         entry = Entry(frame.inspection, frame.product, frame.lot, frame.capture_ns, frame.camera)
@@ -137,9 +149,7 @@ class Station:
 
     def take_chunk(self, chunk: Chunk, *, again: bool) -> None:
         spec = self._sensor(chunk, "time")
-        stream = self._streams.get(chunk.sensor)
-        if stream is None:
-            stream = self._streams[chunk.sensor] = SensorStream(spec, self._settings.jitter_s)
+        stream = self._streams.get(chunk.sensor) or SensorStream(spec, self._settings.jitter_s)
         end_ns = stream.end_ns(chunk)
         self._check_skew(chunk.origin, end_ns)
         needed_ns = self._needed_ns(chunk.sensor)
@@ -149,6 +159,7 @@ class Station:
                 f"the samples end {(needed_ns - end_ns) / 1e9:.3f} s before any window that is open or may still open: "
                 "send them sooner, or raise dedup_horizon_s",
             )
+        self._streams[chunk.sensor] = stream
         self._saw(chunk.origin, chunk.sensor, end_ns)
         anchors = stream.num_anchors
         if not stream.place(chunk):

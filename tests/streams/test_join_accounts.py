@@ -1,19 +1,22 @@
 """The accounts of the join: bounds, positions, memory of verdicts, take-over, pausing."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
+from streams.assembly import AssemblySpec, SensorSpec
 from streams.items import EventKind, Origin
 from streams.join import Join, Judged
 from streams.join_metrics import NoMetrics
 from streams.log import Position
-from streams.observation import Closing
+from streams.observation import Closing, InspectionId
 from streams.records import TopicPartition
 from streams.resume import Memo
 from tests.streams.join_model import (
     FRAMES,
     LETTERS,
+    MIC,
     PIECES,
     SETTINGS,
     SIGNALS,
@@ -21,8 +24,10 @@ from tests.streams.join_model import (
     VERDICTS,
     Book,
     Log,
+    chunk,
     event,
     frame,
+    reference,
     trace,
 )
 from tests.streams.join_rig import ALL, P, Rig, at_s, only
@@ -65,7 +70,7 @@ def test_stations_whose_clocks_would_not_fit_beside_an_offset_are_refused() -> N
     rig.advance()
     assert set(rig.reasons()) == {"STATION_LIMIT"}
     memo = rig.join.positions()[FRAMES].memo
-    assert len(Memo.decode(memo, 0).clocks_ms) == 61
+    assert len(Memo.decode(memo, 0).clocks_ms) == 57
 
 
 class Sources(NoMetrics):
@@ -177,3 +182,103 @@ def test_a_station_that_is_gone_does_not_keep_verdicts_in_memory() -> None:
     join.advance(frozenset(), True, 0.0)
     position = join.positions()[FRAMES]
     assert Memo.decode(position.memo, position.offset).verdicts == 1
+
+
+def strangers(rig: Rig, count: int, at: float) -> None:
+    for number in range(count):
+        inspection = InspectionId("line", f"typo-{number}", f"x{number}")
+        rig.put(FRAMES, at, frame(inspection, "top", 0, at_s(at)))
+
+
+def judge_all(rig: Rig) -> None:
+    """A commit of everything that has closed."""
+    rig.join.settle([each.inspection for each in rig.pass_s(2.0)])
+    rig.join.positions()
+    rig.join.committed({})
+
+
+@pytest.mark.parametrize(
+    ("later_s", "reasons"), [(7.9, ["STATION_LIMIT"]), (8.0, [])], ids=["within two horizons", "behind them"]
+)
+def test_a_new_station_takes_the_place_of_one_that_was_idle(later_s: float, reasons: list[str]) -> None:
+    rig = Rig(replace(SETTINGS, max_stations=3))
+    strangers(rig, 3, 0.0)
+    judge_all(rig)
+    rig.put(FRAMES, later_s, frame(P, "top", 0, at_s(later_s)))
+    assert rig.reasons() == reasons
+    assert rig.join.num_open == 1 - len(reasons)
+
+
+def test_a_station_with_an_open_piece_keeps_its_place() -> None:
+    rig = Rig(replace(SETTINGS, max_stations=1))
+    rig.put(FRAMES, 0.0, reference(P, "top", 0, at_s(0), "x"))
+    strangers(rig, 1, 20.0)
+    assert rig.reasons() == ["STATION_LIMIT"]
+
+
+def test_places_are_free_after_a_restart_as_well() -> None:
+    """The clocks of a predecessor's stations lie beside the offset; what they lagged is not known any more."""
+    log = Log({at: [] for at in ALL})
+    clocks_ms = {f"typo-{number}": at_s(0) // 1_000_000 for number in range(4)}
+    log.positions = {FRAMES: Position(0, Memo(0, 0, 0, clocks_ms).encode())}
+    assignment, _ = log.assignment()
+    join = Join(assignment, (), Book(), TOPICS, SETTINGS)
+    join.add(frame(P, "top", 0, at_s(12))(Origin(FRAMES.topic, 0, 0, at_s(12))))
+    assert (join.num_open, join.rejected()) == (1, [])
+    memo = Memo.decode(join.positions()[FRAMES].memo, 0)
+    assert (len(memo.clocks_ms), memo.forgotten_ms) == (3, at_s(14) // 1_000_000)
+
+
+class OneStation(Book):
+    """Recipes name station `a` alone."""
+
+    def sensors(self, line: str, station: str) -> Mapping[str, SensorSpec]:
+        return super().sensors(line, station) if station == "a" else {}
+
+    def cameras(self, line: str, station: str) -> frozenset[str]:
+        return super().cameras(line, station) if station == "a" else frozenset()
+
+    def assembly(self, line: str, station: str, product: str) -> AssemblySpec | None:
+        return super().assembly(line, station, product) if station == "a" else None
+
+
+def test_a_station_with_a_recipe_takes_the_place_of_one_without_at_once() -> None:
+    rig = Rig(replace(SETTINGS, max_stations=3), book=OneStation())
+    strangers(rig, 3, 0.0)
+    judge_all(rig)
+    strangers(rig, 4, 0.5)
+    assert rig.reasons() == ["LATE", "LATE", "LATE", "STATION_LIMIT"]
+    rig.put(FRAMES, 0.6, frame(P, "top", 0, at_s(0.6)))
+    assert rig.join.num_open == 1
+    assert rig.reasons() == []
+
+
+@pytest.mark.parametrize("again_s", [0.7, 5.0, 11.0, 13.0, 60.0])
+def test_a_piece_of_a_station_that_was_forgotten_is_not_judged_a_second_time(again_s: float) -> None:
+    rig = Rig(replace(SETTINGS, max_stations=3), book=OneStation())
+    strangers(rig, 3, 0.0)
+    judge_all(rig)
+    rig.put(FRAMES, 0.6, frame(P, "top", 0, at_s(0.6)))
+    rig.join.settle([each.inspection for each in rig.pass_s(again_s - 0.6)])
+    rig.join.positions()
+    rig.put(FRAMES, again_s, frame(InspectionId("line", "typo-0", "x0"), "top", 0, at_s(0)))
+    rig.join.settle([each.inspection for each in rig.pass_s(2.0)])
+    assert set(rig.reasons()) <= {"LATE", "TOO_OLD", "STATION_LIMIT"}
+    assert rig.join.num_open == 0
+
+
+def test_memory_of_verdicts_ends_although_their_station_was_forgotten() -> None:
+    rig = Rig(replace(SETTINGS, max_stations=1))
+    strangers(rig, 1, 0.0)
+    judge_all(rig)
+    rig.join.committed({VERDICTS: 1, LETTERS: 0})
+    rig.put(FRAMES, 9.0, frame(P, "top", 0, at_s(9)))
+    rig.join.settle([each.inspection for each in rig.pass_s(4.0)])
+    assert Memo.decode(rig.join.positions()[FRAMES].memo, 0).verdicts == 1
+
+
+def test_a_sensor_whose_every_chunk_is_refused_takes_no_room() -> None:
+    rig = Rig(replace(SETTINGS, max_stations=1))
+    rig.put(SIGNALS, 0.0, chunk(MIC, 0, 9, station="typo", start_ns=at_s(1000)))
+    rig.frames()
+    assert rig.reasons() == ["CLOCK"]
