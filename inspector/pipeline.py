@@ -91,16 +91,19 @@ class Pipeline:
     def step(self) -> None:
         batch = self._source.poll(self._wait_s())
         self._take_over(batch)
-        for record in batch.records:
-            self._shards.add(record)
-        for shard, observations in self._shards.advance(batch, self._monotonic()):
+        for read in self._shards.take(batch):
+            self._work(read)
+        self._source.pause(self._shards.ahead())
+        self._metrics.turn(self._shards, batch)
+
+    def _work(self, read: Batch) -> None:
+        """Judges what has closed, and commits; nothing of it is held any more when this returns."""
+        for shard, observations in self._shards.advance(read, self._monotonic()):
             self._decide(shard, observations)
         self._judge_beside()
         self._gather_rejected()
         if self._due():
             self._commit()
-        self._source.pause(self._shards.ahead())
-        self._metrics.turn(self._shards, batch)
 
     def _take_over(self, batch: Batch) -> None:
         """Drops what belongs to another worker now, and builds the state of what belongs to this one."""

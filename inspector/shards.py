@@ -4,7 +4,7 @@ Knows neither experts nor how a log commits."""
 import logging
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inspector.verdicts import judged_from
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_MISPLACED_STATION
@@ -20,6 +20,7 @@ from streams.observation import InspectionId, Observation
 from streams.placement import home_partition
 from streams.records import Record, Shard, TopicPartition, Topics
 from streams.references import Resolver
+from streams.sizes import decoded_size
 
 log = logging.getLogger("inspector.shards")
 
@@ -99,6 +100,26 @@ class Shards:
         join.add(item)
         for frame in join.references():
             self._resolver.submit(frame)
+
+    def take(self, batch: Batch) -> Iterator[Batch]:
+        """Adds the records of a batch, as far as what they decode to fits; gives what was read so far each time that
+        pieces must be judged before more is decoded, and at last the batch itself."""
+        for number, record in enumerate(batch.records):
+            size = decoded_size(record, self._settings.limits)
+            join = self._joins.get(self._shard(TopicPartition(record.topic, record.partition)))
+            if join is not None and not join.has_room_for(size):
+                yield self._so_far(batch, number)
+                if not join.has_room_for(size):
+                    join.make_room_for(size)
+                    yield self._so_far(batch, number)
+            self.add(record)
+        yield batch
+
+    def _so_far(self, batch: Batch, num_added: int) -> Batch:
+        """The batch as if it had ended here: what follows is unread."""
+        rest = {TopicPartition(record.topic, record.partition) for record in batch.records[num_added:]}
+        at_end = batch.at_end - {self._shard(at) for at in rest if at.topic in self._line_of}
+        return replace(batch, unread=batch.unread | rest, at_end=at_end)
 
     def _placed(self, item: Item, record: Record, num_partitions: int) -> Item:
         """The item, or its rejection where its key, the station, belongs in another partition: another worker would

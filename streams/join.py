@@ -76,6 +76,26 @@ class Join:
         """Bytes of images and traces in open pieces, and of traces that wait for theirs."""
         return sum(station.num_bytes for station in self._stations)
 
+    @property
+    def held_bytes(self) -> int:
+        """Those, and what closed pieces hold that `advance` has not given yet."""
+        return self.open_bytes + sum(station.closed_bytes for station in self._stations)
+
+    def has_room_for(self, num_bytes: int) -> bool:
+        """Whether a record that takes so much once it is decoded fits; the largest one fits where nothing is held."""
+        return self.held_bytes == 0 or self.held_bytes + num_bytes <= self._settings.max_open_bytes
+
+    def make_room_for(self, num_bytes: int) -> None:
+        """Closes the oldest pieces until it would fit: `advance` gives them, and then it does.
+
+        What a predecessor had read fitted there, as a rule. Where it does not here, the pieces closed lose their images
+        at once: `advance` gives nothing before all of it was read again.
+        """
+        self._bound(num_bytes)
+        if self._ledger.is_rereading:
+            for station in self._stations:
+                station.empty_closed()
+
     def clock(self, station: str) -> int | None:
         """Event time that a station has reached; None when nothing of it was read."""
         known = self._stations.get(station)
@@ -222,12 +242,13 @@ class Join:
         name = station or (inspection.station if inspection else "")
         self._rejected.append(reject(origin, finding.reason, finding.detail, station=name, inspection=inspection))
 
-    def _bound(self) -> None:
-        """Closes the oldest pieces of the fullest station until the decoded bytes fit."""
-        while self.open_bytes > self._settings.max_open_bytes:
-            fullest = max(self._stations, key=lambda station: station.num_bytes)
-            if not fullest.close_oldest():
+    def _bound(self, num_bytes: int = 0) -> None:
+        """Closes the oldest pieces of the fullest station until the decoded bytes, and so many more, fit."""
+        while self.open_bytes + num_bytes > self._settings.max_open_bytes:
+            fullest = max(self._stations, key=lambda station: station.num_bytes, default=None)
+            if fullest is None or fullest.num_bytes == 0:
                 return
+            fullest.close_oldest()
 
     def _forgettable(self, judged: Judged) -> bool:
         name = judged.inspection.station

@@ -141,6 +141,10 @@ class Piece:
     def hand_over(self) -> None:
         """The observation has what was seen and heard; only the accounts are kept until the verdict is out."""
         self.is_observed = True
+        self.drop_contents()
+
+    def drop_contents(self) -> None:
+        """Nobody will look at images and traces any more."""
         self.images.clear()
         self.traces.clear()
         self.fetching.clear()

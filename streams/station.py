@@ -51,6 +51,9 @@ class Station:
         self.closed: dict[InspectionId, Piece] = {}
         """Handed over, but without a published verdict."""
         self.num_bytes = 0
+        """Of images and traces in open pieces, and of traces that wait."""
+        self.closed_bytes = 0
+        """Of those in pieces that are closed and not handed over yet."""
         self._shared, self._settings = shared, shared.settings
         self._sensors = shared.recipes.sensors(line, name)
         self._sources = shared.recipes.cameras(line, name) | self._sensors.keys() | {"events"}
@@ -195,18 +198,23 @@ class Station:
             for piece in list(self.open.values()):
                 self._look_at(piece, moment)
             self._drop_orphans()
-        done = [piece for piece in self.closed.values() if not piece.is_observed]
-        observed = [self._observe(piece) for piece in done]
+        observed = [self._observe(piece) for piece in self.closed.values() if not piece.is_observed]
         self._drop_chunks()
         return observed
 
-    def close_oldest(self) -> bool:
+    def empty_closed(self) -> None:
+        """Lets go of what pieces hold that were closed for lack of room: that is their verdict, whatever they show."""
+        for piece in self.closed.values():
+            if not piece.is_observed:
+                piece.drop_contents()
+        self.closed_bytes = 0
+
+    def close_oldest(self) -> None:
         """Makes room: the oldest waiting trace is given up, else the oldest open piece closes as it is."""
         if self._waiting:
             self._give_up_oldest()
         elif self.open:
             self._close(min(self.open.values(), key=lambda piece: piece.entry_ns), Closing.STATE_LIMIT)
-        return bool(self._waiting or self.open)
 
     def _enter(self, entry: Entry, origin: Origin, *, again: bool) -> Piece:
         """The open piece of an inspection, opened by this record if need be."""
@@ -285,7 +293,8 @@ class Station:
             for shot in list(piece.fetching):
                 self._fail_fetch(piece, shot, "the image was not there when the piece closed: raise max_delay_s")
         piece.closing = why
-        self.num_bytes -= piece.num_bytes
+        num_bytes = piece.num_bytes
+        self.num_bytes, self.closed_bytes = self.num_bytes - num_bytes, self.closed_bytes + num_bytes
         self.closed[piece.inspection] = self.open.pop(piece.inspection)
 
     def _fail_fetch(self, piece: Piece, shot: Shot, detail: str) -> None:
@@ -300,6 +309,7 @@ class Station:
                 cuts[sensor.name] = stream.cut(window)
                 newest_ns[sensor.name] = stream.newest_ns
         observation = piece.observation(cuts, newest_ns)
+        self.closed_bytes -= piece.num_bytes
         piece.hand_over()
         return observation
 

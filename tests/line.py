@@ -90,13 +90,15 @@ def publish(log: EmbeddedLog, outputs: Iterable[Output]) -> None:
         publisher.publish(list(outputs))
 
 
-def build(source: Source, sink: Sink, metrics: WorkerMetrics | None = None) -> tuple[Pipeline, StubJudge]:
+def build(
+    source: Source, sink: Sink, metrics: WorkerMetrics | None = None, join: JoinSettings | None = None
+) -> tuple[Pipeline, StubJudge]:
     """The product's pipeline over a stub judge."""
     metrics = metrics or WorkerMetrics(CollectorRegistry())
     recipes = Recipes([RECIPE])
     judge = StubJudge(recipes)
     resolver = Resolver(ReferenceSettings(), Limits())
-    shards = Shards(ShardSettings("qa", ("line-1",), JoinSettings(), Limits()), recipes, resolver, metrics)
+    shards = Shards(ShardSettings("qa", ("line-1",), join or JoinSettings(), Limits()), recipes, resolver, metrics)
     return Pipeline(source, sink, shards, judge, PipelineSettings(), metrics, lambda _: RECIPE.deadline_s), judge
 
 

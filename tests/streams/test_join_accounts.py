@@ -48,6 +48,43 @@ def test_images_in_open_pieces_are_bounded_in_bytes() -> None:
     assert [each.inspection.piece_id for each in rig.advance()] == ["0", "1"]
 
 
+def test_pieces_closed_for_lack_of_room_count_until_they_are_handed_over() -> None:
+    rig = Rig(replace(SETTINGS, max_open_bytes=20))
+    for number in range(4):
+        rig.put(FRAMES, 0.0, frame(P._replace(piece_id=str(number)), "top", 0, at_s(number / 10)))
+    assert (rig.join.open_bytes, rig.join.held_bytes) == (16, 32)
+    assert not rig.join.has_room_for(4)
+    rig.advance()
+    assert (rig.join.open_bytes, rig.join.held_bytes) == (16, 16)
+    assert [rig.join.has_room_for(size) for size in (4, 5)] == [True, False]
+
+
+def test_room_is_made_at_all_stations_and_for_a_record_that_fills_it_alone() -> None:
+    rig = Rig(replace(SETTINGS, max_open_bytes=20))
+    for station in ("a", "b"):
+        rig.put(FRAMES, 0.0, frame(P._replace(station=station), "top", 0, at_s(0)))
+    rig.join.make_room_for(100)
+    assert {each.inspection.station for each in rig.advance()} == {"a", "b"}
+    assert rig.join.has_room_for(100)
+
+
+def test_a_successor_with_less_room_than_its_predecessor_keeps_the_bound() -> None:
+    """Nothing is handed over before all was read again: a verdict made without the rest would hide records."""
+    log = Log({at: [] for at in ALL})
+    log.positions = {FRAMES: Position(0, Memo(3, 0, 0).encode())}
+    assignment, _ = log.assignment()
+    join = Join(assignment, (), Book(), TOPICS, replace(SETTINGS, max_open_bytes=20))
+    for offset in range(3):
+        if not join.has_room_for(8):
+            assert join.advance({FRAMES}, False, 0.0) == []
+            join.make_room_for(8)
+        piece = P._replace(piece_id=str(offset))
+        join.add(frame(piece, "top", 0, at_s(offset / 10))(Origin(FRAMES.topic, 0, offset, at_s(offset / 10))))
+        assert join.held_bytes <= 20
+    (observation,) = join.advance({FRAMES}, False, 0.0)
+    assert (observation.inspection.piece_id, observation.closing) == ("0", Closing.STATE_LIMIT)
+
+
 def test_one_station_more_than_there_is_room_for_is_refused() -> None:
     rig = Rig(replace(SETTINGS, max_stations=1))
     rig.frames()
