@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from inspector.verdicts import judged_from
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_MISPLACED_STATION
 from streams.assembly import JoinSettings, RecipeBook
-from streams.codecs import decode
+from streams.codecs import decode, decoded_size
 from streams.dead_letters import reject
 from streams.foreign import read_ours
 from streams.items import Item, Rejected
@@ -20,7 +20,6 @@ from streams.observation import InspectionId, Observation
 from streams.placement import home_partition
 from streams.records import Record, Shard, TopicPartition, Topics
 from streams.references import Resolver
-from streams.sizes import decoded_size
 
 log = logging.getLogger("inspector.shards")
 

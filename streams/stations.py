@@ -4,7 +4,7 @@ The names come from producers, so that anybody can fill all places. A station wi
 place when it has been idle for two horizons, or at once where no recipe names it and one names the new station.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.clips import SECOND_NS
@@ -29,6 +29,9 @@ class Stations:
 
     def __iter__(self) -> Iterator[Station]:
         return iter(self._stations.values())
+
+    def items(self) -> Iterable[tuple[str, Station]]:
+        return self._stations.items()
 
     def __getitem__(self, name: str) -> Station:
         return self._stations[name]
