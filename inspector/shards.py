@@ -18,12 +18,14 @@ from streams.limits import Limits
 from streams.log import Assignment, Batch, Position
 from streams.observation import InspectionId, Observation
 from streams.placement import home_partition
-from streams.records import Record, Shard, TopicPartition, Topics
+from streams.records import TYPE_PREFIX, Record, Shard, TopicPartition, Topics
 from streams.references import Resolver
 
 log = logging.getLogger("inspector.shards")
 
 
+CHUNK_TYPE = TYPE_PREFIX + "SignalChunk"
+"""Its samples count as signals: they have a bound of their own, and are what open pieces wait for."""
 MAX_REPORTED = 32
 """Misplaced stations that are named in the log, per worker and until it loses a shard: anybody may make up names."""
 
@@ -104,7 +106,7 @@ class Shards:
         """Adds the records of a batch, as far as what they decode to fits; gives what was read so far each time that
         pieces must be judged before more is decoded, and at last the batch itself."""
         for number, record in enumerate(batch.records):
-            size = decoded_size(record, self._settings.limits)
+            size = 0 if record.type == CHUNK_TYPE else decoded_size(record, self._settings.limits)
             join = self._joins.get(self._shard(TopicPartition(record.topic, record.partition)))
             if join is not None and not join.has_room_for(size):
                 yield self._so_far(batch, number)

@@ -16,8 +16,9 @@ from streams.limits import Finding
 from streams.log import Assignment, Position
 from streams.observation import Absence, Image, InspectionId, Observation
 from streams.records import TopicPartition, Topics
-from streams.station import Station, Surroundings
+from streams.station import Station
 from streams.stations import MEMORY_HORIZONS, Stations
+from streams.surroundings import Surroundings
 
 __all__ = ["Join", "JoinMetrics", "Judged"]
 

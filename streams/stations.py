@@ -10,7 +10,8 @@ from protos.inspection.v1 import records_pb2 as pb
 from streams.clips import SECOND_NS
 from streams.limits import Finding
 from streams.resume import has_room_for
-from streams.station import Station, Surroundings
+from streams.station import Station
+from streams.surroundings import Surroundings
 
 MEMORY_HORIZONS = 2
 """Verdicts are remembered for this many horizons after entry: a record of the piece that is younger than its entry by

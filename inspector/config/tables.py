@@ -111,6 +111,7 @@ class JoinTable(Table):
     read_ahead_s: Seconds = _JOIN.read_ahead_s
     max_open_pieces: int = Field(default=_JOIN.max_open_pieces, ge=1, le=100_000)
     max_open_bytes: Bytes = _JOIN.max_open_bytes
+    max_signal_bytes: Bytes = _JOIN.max_signal_bytes
     max_stations: int = Field(default=_JOIN.max_stations, ge=1, le=10_000)
 
     @property

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from streams.assembly import AssemblySpec, SensorSpec
+from streams.clips import SEGMENT_BYTES
 from streams.items import EventKind, Origin
 from streams.join import Join, Judged
 from streams.join_metrics import NoMetrics
@@ -18,12 +19,14 @@ from tests.streams.join_model import (
     LETTERS,
     MIC,
     PIECES,
+    SECOND,
     SETTINGS,
     SIGNALS,
     TOPICS,
     VERDICTS,
     Book,
     Log,
+    bad_frame,
     chunk,
     event,
     frame,
@@ -319,3 +322,40 @@ def test_a_sensor_whose_every_chunk_is_refused_takes_no_room() -> None:
     rig.put(SIGNALS, 0.0, chunk(MIC, 0, 9, station="typo", start_ns=at_s(1000)))
     rig.frames()
     assert rig.reasons() == ["CLOCK"]
+
+
+def chunks(rig: Rig, count: int, num_samples: int, at: float = 0.0) -> None:
+    """Chunks of one sensor, each behind the one before."""
+    for number in range(count):
+        start_ns = at_s(at) + number * num_samples * SECOND // 100
+        rig.put(
+            SIGNALS, at + number * num_samples / 100, chunk(MIC, number * num_samples, num_samples, start_ns=start_ns)
+        )
+
+
+@pytest.mark.parametrize("num_samples", [1, 10])
+def test_samples_are_bounded_in_bytes_whatever_the_length_of_the_chunks(num_samples: int) -> None:
+    rig = Rig(replace(SETTINGS, max_signal_bytes=20 * (SEGMENT_BYTES + 4 * num_samples)))
+    chunks(rig, 25, num_samples)
+    assert rig.reasons() == ["STATE_LIMIT"] * 5
+    rig.put(PIECES, 20.0, event(P, EventKind.ENTERED, at_s(20)))
+    rig.pass_s(1.0)
+    chunks(rig, 20, num_samples, at=21.0)
+    assert rig.reasons() == [], "the old ones were dropped, and count no more"
+
+
+def test_a_producer_that_repeats_a_record_of_a_piece_does_not_make_it_grow() -> None:
+    rig = Rig()
+    for _ in range(60):
+        rig.put(FRAMES, 0.0, frame(P, "unheard-of", 0, at_s(0)))
+    reasons = rig.reasons()
+    assert (reasons.count("UNKNOWN_SENSOR"), reasons.count("STATE_LIMIT")) == (52, 8)
+
+
+def test_frames_that_cannot_be_read_do_not_make_a_piece_grow() -> None:
+    rig = Rig()
+    for number in range(60):
+        rig.put(FRAMES, 0.0, bad_frame(P, f"camera-{number}", at_s(0)))
+    piece = next(iter(rig.join._stations)).open[P]
+    assert (len(piece.origins), len(piece.lost)) == (52, 52)
+    assert rig.reasons() == ["BAD_IMAGE"] * 60
