@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
 from kafka import errors as kafka_errors
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
+from streams.kafka.fetching import SteadyConsumer
 from streams.kafka.settings import KafkaSettings, client_options, reader_options, writer_options
 from streams.kafka.transactional import BoundedProducer, PatientClient
 from streams.log import LogError
@@ -133,7 +134,7 @@ def _doubt(settings: KafkaSettings) -> str:
     return f"; the login of user '{settings.security.username}' may have been refused, check name and password"
 
 
-def open_group_consumer(settings: KafkaSettings) -> KafkaConsumer:
+def open_group_consumer(settings: KafkaSettings) -> SteadyConsumer:
     """A static member of the workers' group."""
     options = reader_options(settings) | {
         "group_id": settings.group,
@@ -143,13 +144,13 @@ def open_group_consumer(settings: KafkaSettings) -> KafkaConsumer:
         "heartbeat_interval_ms": min(1000, settings.session_timeout_ms // 4),
         "partition_assignment_strategy": (RangePartitionAssignor,),
     }
-    return _opened(settings, lambda: KafkaConsumer(**options))
+    return _opened(settings, lambda: SteadyConsumer(**options))
 
 
-def open_reader(settings: KafkaSettings) -> KafkaConsumer:
+def open_reader(settings: KafkaSettings) -> SteadyConsumer:
     """A consumer of no group, to be assigned partitions by hand."""
     options = reader_options(settings) | {"client_id": f"{settings.worker}-reader"}
-    return _opened(settings, lambda: KafkaConsumer(**options))
+    return _opened(settings, lambda: SteadyConsumer(**options))
 
 
 def open_producer(settings: KafkaSettings) -> KafkaProducer:

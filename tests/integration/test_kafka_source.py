@@ -132,6 +132,20 @@ def test_a_paused_partition_gives_nothing_and_counts_as_unread(line: KafkaLine, 
     assert [record.value for record in poll_until(source, 1)[1]] == [b"held"]
 
 
+def test_what_a_pause_left_in_the_client_comes_again_after_a_rebalance(line: KafkaLine, stack: ExitStack) -> None:
+    few = replace(line, settings=replace(line.settings, max_poll_records=20))
+    line.publish([b"x"] * 100, partition=0)
+    first = work(few, stack)
+    poll_until(first.source, 1)
+    first.source.pause({frames(line)})
+    line.publish([b"y"] * 30, partition=1)
+    assert len(poll_until(first.source, 30)[1]) == 30
+    second = work(few, stack, "worker-2")
+    poll_both(first, second, until=first)
+    _, records = poll_until(first.source, 100)
+    assert [record.offset for record in records if record.partition == 0] == list(range(100))
+
+
 def test_offsets_deleted_before_the_take_over_are_counted(
     line: KafkaLine, stack: ExitStack, caplog: pytest.LogCaptureFixture
 ) -> None:
