@@ -64,6 +64,9 @@ _MAX_FIRST_SAMPLE = 2**62
 def decode(record: Record, limits: Limits, line: str) -> Item:
     """The item that a record of this line's input topics stands for; never raises for what a producer sent."""
     origin = origin_of(record)
+    if record.unreadable:
+        reason, detail = DeadLetterReason.DEAD_LETTER_REASON_UNREADABLE, record.unreadable
+        return reject(origin, reason, f"the client of the log cannot read it: {detail}", station="", record=record)
     try:
         message = _parse(record, limits)
     except Finding as finding:

@@ -56,6 +56,8 @@ class Record:
     """The header `inspection-type`, e.g. `inspection.v1.CameraFrame`; empty when absent."""
     append_ns: int
     """When the log took the record, in nanoseconds since the Unix epoch."""
+    unreadable: str = ""
+    """Why the log's client cannot decode the record; its `value` is then what is left of its bytes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka import errors as kafka_errors
-from kafka.consumer.fetcher import ConsumerRecord
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
+from streams.kafka.answers import Message, UnreadableMessage
 from streams.kafka.fetching import SteadyConsumer
 from streams.kafka.settings import KafkaSettings, client_options, reader_options, writer_options
 from streams.kafka.transactional import BoundedProducer, PatientClient
@@ -198,8 +198,12 @@ def discard(producer: KafkaProducer) -> None:
         producer._sender.force_close()  # noqa: SLF001 - kafka-python offers no other way
 
 
-def record_of(message: ConsumerRecord) -> Record:
+def record_of(message: Message) -> Record:
     """A record as the rest of the product knows it."""
+    append_ns = message.timestamp * 1_000_000
+    if isinstance(message, UnreadableMessage):
+        topic, partition, offset, *_, detail, raw = message
+        return Record(topic, partition, offset, b"", raw, "", append_ns, unreadable=detail)
     kind = next((value for name, value in message.headers if name == TYPE_HEADER), b"")
     return Record(
         topic=message.topic,
@@ -208,7 +212,7 @@ def record_of(message: ConsumerRecord) -> Record:
         key=message.key or b"",
         value=message.value or b"",
         type=(kind or b"").decode("utf-8", "replace"),
-        append_ns=message.timestamp * 1_000_000,
+        append_ns=append_ns,
     )
 
 

@@ -1,14 +1,20 @@
-"""A consumer of kafka-python that gives back what it has parked of a paused partition. Knows no topic."""
+"""A consumer of kafka-python that no pause and no record stops: parked records come back, damaged ones are passed on.
+
+Knows no topic.
+"""
+
+from functools import partial
 
 from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPartition
-from kafka.consumer.fetcher import ConsumerRecord, Fetcher
-from kafka.record import MemoryRecords
+from kafka.consumer.fetcher import Fetcher
+
+from streams.kafka.answers import Answer, Message
 
 MAX_PARKED_BYTES = 64 * 2**20
 """Fetched bytes of paused partitions that are kept; above it they are dropped and fetched again after the pause."""
 
-Fetched = dict[KafkaPartition, list[ConsumerRecord]]
+Fetched = dict[KafkaPartition, list[Message]]
 
 
 class SteadyFetcher(Fetcher):  # type: ignore[misc]
@@ -20,7 +26,11 @@ class SteadyFetcher(Fetcher):  # type: ignore[misc]
     records that were handed out.
     """
 
-    _next_partition_records: "SteadyFetcher.PartitionRecords | None"
+    _next_partition_records: Answer | None
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        super().__init__(*arguments, **options)
+        self.PartitionRecords = partial(Answer, max_batch_bytes=self.config["fetch_max_bytes"])
 
     def fetched_records(self, max_records: int | None = None, update_offsets: bool = True) -> tuple[Fetched, bool]:
         self._drop_above_bound()
@@ -51,13 +61,6 @@ class SteadyFetcher(Fetcher):  # type: ignore[misc]
             self._paused_completed_fetches.pop(at, None)
             if parked := self._paused_partition_records.pop(at, None):
                 parked.drain()
-
-    class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
-        """Records of one partition out of one answer, which say how large the answer was."""
-
-        def __init__(self, fetch_offset: int, tp: KafkaPartition, records: MemoryRecords, **options: object) -> None:
-            super().__init__(fetch_offset, tp, records, **options)
-            self.num_bytes = records.size_in_bytes()
 
 
 class SteadyConsumer(KafkaConsumer):  # type: ignore[misc]

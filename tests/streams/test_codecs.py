@@ -48,6 +48,15 @@ def test_a_large_png_with_no_surplus_is_decoded() -> None:
     assert np.array_equal(decode_pixels(pixels, LIMITS), noise)
 
 
+def test_a_record_that_the_client_cannot_decode_is_a_dead_letter_that_says_why() -> None:
+    item = decode(Record(TOPICS.of("frames"), 3, 41, b"", b"rest", "", 99, unreadable="no codec"), LIMITS, bad.LINE)
+    assert isinstance(item, Rejected)
+    assert (item.reason, item.raw, item.entry) == (pb.DEAD_LETTER_REASON_UNREADABLE, b"rest", None)
+    letter = pb.DeadLetter.FromString(dead_letter_output(TOPICS, item).value)
+    assert (letter.topic, letter.partition, letter.offset) == (TOPICS.of("frames"), 3, 41)
+    assert "no codec" in letter.detail
+
+
 @pytest.mark.parametrize("case", bad.malformed(), ids=lambda case: case.name)
 def test_a_malformed_record_is_refused_with_its_reason(case: bad.Malformed) -> None:
     item = refusal(case)
