@@ -58,6 +58,8 @@ class Record:
     """When the log took the record, in nanoseconds since the Unix epoch."""
     unreadable: str = ""
     """Why the log's client cannot decode the record; its `value` is then what is left of its bytes."""
+    is_stamped_by_log: bool = True
+    """Whether `append_ns` is the log's; else it is a producer's, or the newest that the log had set before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka import errors as kafka_errors
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
-from streams.kafka.answers import Message, UnreadableMessage
+from streams.kafka.answers import LOG_APPEND_TIME, Message, UnreadableMessage
 from streams.kafka.fetching import SteadyConsumer
 from streams.kafka.settings import KafkaSettings, client_options, reader_options, writer_options
 from streams.kafka.transactional import BoundedProducer, PatientClient
@@ -200,10 +200,10 @@ def discard(producer: KafkaProducer) -> None:
 
 def record_of(message: Message) -> Record:
     """A record as the rest of the product knows it."""
-    append_ns = message.timestamp * 1_000_000
+    append_ns, is_stamped_by_log = message.timestamp * 1_000_000, message.timestamp_type == LOG_APPEND_TIME
     if isinstance(message, UnreadableMessage):
         topic, partition, offset, *_, detail, raw = message
-        return Record(topic, partition, offset, b"", raw, "", append_ns, unreadable=detail)
+        return Record(topic, partition, offset, b"", raw, "", append_ns, detail, is_stamped_by_log)
     kind = next((value for name, value in message.headers if name == TYPE_HEADER), b"")
     return Record(
         topic=message.topic,
@@ -213,6 +213,7 @@ def record_of(message: Message) -> Record:
         value=message.value or b"",
         type=(kind or b"").decode("utf-8", "replace"),
         append_ns=append_ns,
+        is_stamped_by_log=is_stamped_by_log,
     )
 
 

@@ -7,10 +7,13 @@ from dataclasses import replace
 
 import pytest
 from kafka import KafkaProducer
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from streams.kafka import KafkaLog
+from streams.kafka.client import open_admin
 from streams.kafka.sink import KafkaSink
 from streams.kafka.source import KafkaSource
+from streams.kafka.topics import STAMP
 from streams.log import Batch, CommitRefusedError, LogError, Position, TopicsError
 from streams.records import TYPE_HEADER, Shard, TopicPartition
 from streams.resume import Memo
@@ -184,6 +187,21 @@ def test_what_cannot_be_decoded_of_the_outputs_is_read_back_as_such(line: KafkaL
         (b"again", FRAME, False),
     ]
     assert [each.type for each in verdicts if each.unreadable] == [""]
+
+
+def test_records_that_a_topic_lets_producers_stamp_move_no_clock_and_are_said_once(
+    line: KafkaLine, stack: ExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = work(line, stack).source
+    line.publish([b"a"])
+    _, (first,) = poll_until(source, 1)
+    with closing(open_admin(line.settings)) as admin:
+        wrong = {STAMP: "CreateTime"}
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, frames(line).topic, wrong)])
+    line.publish([b"b", b"c"])
+    _, records = poll_until(source, 2)
+    assert [(each.is_stamped_by_log, each.append_ns) for each in records] == [(False, first.append_ns)] * 2
+    assert caplog.text.count("is stamped by its producer") == 1
 
 
 def test_offsets_deleted_before_the_take_over_are_counted(

@@ -57,6 +57,21 @@ def test_a_record_that_the_client_cannot_decode_is_a_dead_letter_that_says_why()
     assert "no codec" in letter.detail
 
 
+def test_a_record_with_its_producers_stamp_is_refused_and_its_piece_enters() -> None:
+    event = pb.PieceEvent(
+        inspection=pb.Inspection(line=bad.LINE, station=bad.STATION, piece_id="p1"),
+        product="disc",
+        kind=pb.PIECE_EVENT_KIND_ENTERED,
+        event_ns=99,
+    )
+    stamped = record(bad.EVENT, event.SerializeToString(), "pieces", key=bad.STATION.encode())
+    item = decode(dataclasses.replace(stamped, is_stamped_by_log=False), LIMITS, bad.LINE)
+    assert isinstance(item, Rejected)
+    assert item.reason == pb.DEAD_LETTER_REASON_CLOCK
+    assert "message.timestamp.type" in item.detail
+    assert item.entry == Entry(PIECE, "disc", "", 99, None)
+
+
 @pytest.mark.parametrize("case", bad.malformed(), ids=lambda case: case.name)
 def test_a_malformed_record_is_refused_with_its_reason(case: bad.Malformed) -> None:
     item = refusal(case)
