@@ -53,7 +53,7 @@ class Retention:
             if append_ns < cutoff_ns
         )[:_ROWS]
         for record_id, append_ns, topic_id in oldest:
-            self._store.execute("DELETE FROM records WHERE id = ?", record_id)
+            self._store.delete(topic_id, record_id)
             self._store.execute(
                 "UPDATE topics SET floor = ?, floor_ns = ? WHERE id = ?", record_id + 1, append_ns, topic_id
             )
