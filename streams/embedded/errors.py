@@ -28,7 +28,7 @@ def translate(path: Path, exc: sqlite3.Error, busy_s: float) -> LogError:
     code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LogUnavailableError(
-            f"{path}: another process{_writer(path)} has held the write lock for {busy_s:.0f} s ({exc}): end that "
+            f"{path}: another process{_writer(path)} has held the write lock for {busy_s:.3g} s ({exc}): end that "
             "process or its transaction (a backup, a database shell)"
         )
     if code in _PASSING:

@@ -75,14 +75,15 @@ class Lease:
         self._boot = boot_id() if boot is None else boot
         self._silences: dict[str, _Silence] = {}
         self._is_first = True
+        self._number = 0
         self._beat_s = 0.0
 
     def blocker(self) -> str | None:
         """Another live owner. At its start a worker takes over from its own name at once: that was its predecessor.
         After a start of the machine nobody lives that beat before."""
         for row in self._store.execute("SELECT line, owner, epoch, beat, boot FROM leases").fetchall():
-            line, owner, _, beat, boot = row
-            if line not in self._group.lines or beat == _GIVEN_BACK:
+            line, owner, number, beat, boot = row
+            if line not in self._group.lines or beat == _GIVEN_BACK or number == self._number:
                 continue
             is_predecessor = self._is_first and owner == self._group.owner
             was_restarted = boot not in ("", self._boot)
@@ -109,6 +110,7 @@ class Lease:
                 "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, 1, ?)", line, self._group.owner, number, self._boot
             )
         self._beat_s = self._monotonic()
+        self._number = number
         return Epoch(self._group.lines, number)
 
     def taken(self) -> None:

@@ -25,11 +25,12 @@ class Outage:
         self._said_s = 0.0
         self._delay_s = _FIRST_DELAY_S
 
-    def failed(self, exc: LogUnavailableError) -> float:
-        """Returns how long to wait before the next try, in seconds."""
+    def failed(self, exc: LogUnavailableError, began_s: float | None = None) -> float:
+        """`began_s`: when the try began that failed. Returns how long to wait before the next one, in seconds."""
         now_s = self._monotonic()
         if self._since_s is None:
-            self._since_s, self._said_s, self._delay_s = now_s, now_s, _FIRST_DELAY_S
+            self._since_s = now_s if began_s is None else began_s
+            self._said_s, self._delay_s = now_s, _FIRST_DELAY_S
             log.warning("%s waits, and goes on by itself once it can: %s", self._what, exc)
         elif now_s - self._said_s >= _SAY_EVERY_S:
             self._said_s = now_s
@@ -49,10 +50,11 @@ class Outage:
 def retried(attempt: Callable[[], Result], outage: Outage, budget_s: float) -> Result:
     """Tries until it works, for at most `budget_s`. Raises LogUnavailableError then, and other LogErrors at once."""
     while True:
+        began_s = time.monotonic()
         try:
             result = attempt()
         except LogUnavailableError as exc:
-            delay_s = outage.failed(exc)
+            delay_s = outage.failed(exc, began_s)
             if outage.waited_s() + delay_s >= budget_s:
                 raise
             time.sleep(delay_s)

@@ -79,6 +79,7 @@ class EmbeddedPublisher:
     def publish(self, outputs: Sequence[Output]) -> None:
         """Readers see the records at once; `flush` makes them durable. Raises LogFullError, LogUnavailableError and
         LogError, and then keeps none of them."""
+        self._store.check_sizes(outputs)
         with self._lock:
             self._tried(lambda: self._append(outputs))
 
@@ -99,7 +100,7 @@ class EmbeddedPublisher:
         try:
             retried(attempt, self._outage, self._busy_s)
         except LogUnavailableError as exc:
-            raise LogUnavailableError(f"{exc}; waited {self._busy_s:.0f} s, nothing of this call was written") from exc
+            raise LogUnavailableError(f"{exc}; waited {self._busy_s:.3g} s, nothing of this call was written") from exc
 
     def _append(self, outputs: Sequence[Output]) -> None:
         with self._store.write(durable=False):

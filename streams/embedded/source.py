@@ -29,7 +29,8 @@ class EmbeddedSource:
         self._group = group
         self._epoch: Epoch | None = None
         self._lease = Lease(store, group, settings.lease_s)
-        self._outage = Outage(f"reading of {store.path}")
+        self._outage = Outage(f"reading {store.path}")
+        self._beat_outage = Outage(f"renewing the lease in {store.path}")
         self._next: dict[TopicPartition, int] = {}
         self._paused: AbstractSet[TopicPartition] = frozenset()
         self._waiting = False
@@ -74,7 +75,8 @@ class EmbeddedSource:
                 blocker = self._lease.blocker()  # another may have been quicker
                 if blocker is None:
                     epoch = self._lease.take()
-                    gained = [self._assignment(line) for line in self._group.lines]
+                    for line in self._group.lines:
+                        self._make_topics(Topics(self._group.prefix, line))
         if blocker is not None:
             if not self._waiting:
                 log.warning(
@@ -83,21 +85,34 @@ class EmbeddedSource:
             self._waiting = True
             time.sleep(min(0.1, max(0.0, deadline_s - time.monotonic())))
             return Batch(epoch=None)
+        with self._store.read():  # nobody else writes for these lines any more
+            gained = [self._assignment(line) for line in self._group.lines]
         self._lease.taken()
         self._epoch, self._waiting = epoch, False
         log.info("%s owns lines %s", self._group.owner, ", ".join(self._group.lines))
         return Batch(epoch=epoch, gained=gained, unread=frozenset(self._next))
 
     def _beat(self, epoch: Epoch) -> None:
-        if self._lease.is_beat_due:
-            with self._store.write(durable=False):
+        """While another process holds the write lock no other worker takes the lease either: reading goes on."""
+        if not self._lease.is_beat_due:
+            return
+        try:
+            with self._store.write(durable=False, busy_s=0.05):
                 self._lease.beat(epoch)
+        except LogUnavailableError as exc:
+            self._beat_outage.failed(exc)
+        else:
+            self._beat_outage.worked()
+
+    def _make_topics(self, topics: Topics) -> None:
+        for name in (*topics.inputs, topics.of("verdicts"), topics.of("dead-letters")):
+            self._store.topic(name)
 
     def _assignment(self, line: str) -> Assignment:
         topics = Topics(self._group.prefix, line)
         positions: dict[str, Position] = {}
         for name in topics.inputs:
-            topic = self._store.topic(name)
+            topic = self._store.known_topic(name)
             row = self._store.execute("SELECT next, memo FROM positions WHERE topic = ?", name).fetchone()
             if row is not None:
                 positions[name] = Position(*row)
@@ -121,7 +136,7 @@ class EmbeddedSource:
         return start
 
     def _left(self, name: str, start: int | None) -> list[Record]:
-        return [] if start is None else self._store.records(self._store.topic(name), start)
+        return [] if start is None else self._store.records(self._store.known_topic(name), start)
 
     # The records
 
@@ -179,12 +194,4 @@ class EmbeddedSource:
                 for topic in topics
             )
         )
-        by_id = {topic.id: topic for topic in topics}
-        records: list[Record] = []
-        num_bytes = 0
-        for offset, topic_id in offsets:
-            if len(records) >= limit or num_bytes >= self._settings.max_poll_bytes:
-                break
-            records.append(self._store.record(by_id[topic_id], offset))
-            num_bytes += len(records[-1].value)
-        return records
+        return self._store.some(offsets, topics)[0]

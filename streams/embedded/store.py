@@ -7,7 +7,7 @@ turns, so that rows become visible in the order of their ids.
 import logging
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from streams.embedded.file import (
     lost,
     uri,
 )
+from streams.log import LogError
 from streams.records import CONTROL_KIND, INPUT_KINDS, Output, Record, TopicPartition
 
 log = logging.getLogger("inspector.streams.embedded")
@@ -154,10 +155,13 @@ class Store:
                 return
 
     @contextmanager
-    def write(self, *, durable: bool) -> Iterator[None]:
-        """One transaction, alone among all processes; `durable` puts it, and all before it, on the disk."""
+    def write(self, *, durable: bool, busy_s: float | None = None) -> Iterator[None]:
+        """One transaction, alone among all processes; `durable` puts it, and all before it, on the disk. `busy_s` None
+        waits for other writers as long as the settings say."""
+        busy_s = self._settings.busy_s if busy_s is None else busy_s
         self.check_file()
-        with self._translated():
+        with self._translated(busy_s):
+            self._db.execute(f"PRAGMA busy_timeout = {round(busy_s * 1000)}")
             self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
             with self._db:
@@ -169,15 +173,17 @@ class Store:
         self.check_file()
         with self._translated():
             self._db.execute("BEGIN")
-            with self._db:
+            try:
                 yield
+            finally:
+                self._db.rollback()  # a commit fails once a damaged page was met
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, busy_s: float | None = None) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as exc:
-            raise translate(self.path, exc, self._settings.busy_s) from exc
+            raise translate(self.path, exc, self._settings.busy_s if busy_s is None else busy_s) from exc
 
     def check_file(self) -> None:
         """Raises LogError where the file is not the one that was opened: what is written would be read by nobody."""
@@ -223,12 +229,15 @@ class Store:
         """The topic, made where it is new (within `write`)."""
         hold = 0 if name.endswith(tuple(f".{kind}" for kind in (*INPUT_KINDS, CONTROL_KIND))) else _NO_HOLD
         self.execute("INSERT OR IGNORE INTO topics (name, hold) VALUES (?, ?)", name, hold)
+        return self.known_topic(name)
+
+    def known_topic(self, name: str) -> Topic:
         row = self.execute("SELECT id, name, hold, floor, floor_ns, bytes FROM topics WHERE name = ?", name).fetchone()
         return Topic(*row)
 
     def append(self, outputs: Sequence[Output]) -> dict[TopicPartition, int]:
         """Appends in this order (within `write`); returns the end offset of every topic written."""
-        now_ns = time.time_ns()
+        now_ns = time.time_ns()  # as it is, also after the clock was set back: the join measures delays by it
         topics = {name: self.topic(name).id for name in {output.topic for output in outputs}}
         ends: dict[TopicPartition, int] = {}
         for output in outputs:
@@ -247,6 +256,21 @@ class Store:
             self.execute("UPDATE topics SET bytes = bytes + ? WHERE id = ?", size_of(output), topic_id)
             ends[TopicPartition(output.topic, 0)] = (inserted.lastrowid or 0) + 1
         return ends
+
+    def check_sizes(self, outputs: Sequence[Output]) -> None:
+        """Raises LogError."""
+        limit = self._settings.max_record_bytes
+        for output in outputs:
+            if len(output.value) > limit:
+                raise LogError(
+                    f"a record of {len(output.value)} bytes for {output.topic} is refused, max_record_bytes = {limit}: "
+                    "send less, or raise max_record_bytes"
+                )
+            if len(output.key) > _MAX_KEY_BYTES:
+                raise LogError(
+                    f"a record for {output.topic} has a key of {len(output.key)} bytes, expected at most "
+                    f"{_MAX_KEY_BYTES}: the key is the station's name"
+                )
 
     def delete(self, topic_id: int, offset: int) -> None:
         self.execute(
@@ -294,6 +318,18 @@ class Store:
         """The first bytes of a value that is too large, one more than is allowed, without reading the rest."""
         with self._db.blobopen("records", "value", offset, readonly=True) as blob:
             return blob.read(self._settings.max_record_bytes + 1)
+
+    def some(self, offsets: Iterable[tuple[int, int]], topics: Sequence[Topic]) -> tuple[list[Record], bool]:
+        """Records at these (offset, id of a topic), within the bounds of one poll, and whether those are all."""
+        by_id = {topic.id: topic for topic in topics}
+        records: list[Record] = []
+        num_bytes = 0
+        for offset, topic_id in offsets:
+            if len(records) >= self._settings.max_poll_records or num_bytes >= self._settings.max_poll_bytes:
+                return records, False
+            records.append(self.record(by_id[topic_id], offset))
+            num_bytes += len(records[-1].value)
+        return records, True
 
     def records(self, topic: Topic, start: int) -> list[Record]:
         """All records of a topic from an offset on."""
