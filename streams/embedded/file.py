@@ -2,6 +2,7 @@
 
 import sqlite3
 import stat
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,12 +53,14 @@ def uri(path: Path, options: str) -> str:
     return f"{path.absolute().as_uri()}?{options}"
 
 
-def identity(path: Path, *, with_wal: bool) -> Identity:
-    """None in it where nothing lies. SQLite keeps WAL and index beside the file that a link leads to."""
-    paths = [path]
-    if with_wal:
-        real = path.resolve()
-        paths += [real.with_name(f"{real.name}{suffix}") for suffix in ("-wal", "-shm")]
+def watched_paths(path: Path) -> tuple[Path, ...]:
+    """The file, its WAL and its index. SQLite keeps these beside the file that a link leads to."""
+    real = path.resolve()
+    return (path, *(real.with_name(f"{real.name}{suffix}") for suffix in ("-wal", "-shm")))
+
+
+def identity(paths: Iterable[Path]) -> Identity:
+    """Which files lie at these paths; None in it where nothing lies. Raises LogUnavailableError."""
     return Identity(tuple(map(_inode, paths)))
 
 

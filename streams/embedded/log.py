@@ -27,7 +27,7 @@ class EmbeddedLog:
                 f"{path}: its folder cannot be made ({exc.strerror}): make {path.parent}, or name another path"
             ) from exc
         Store(path, self._settings).close()
-        self._identity = identity(path, with_wal=False)
+        self._identity = identity([path])
 
     def publisher(self) -> EmbeddedPublisher:
         store = self._open()

@@ -103,6 +103,7 @@ class EmbeddedPublisher:
             raise LogUnavailableError(f"{exc}; waited {self._busy_s:.3g} s, nothing of this call was written") from exc
 
     def _append(self, outputs: Sequence[Output]) -> None:
+        self._store.check_wal()
         with self._store.write(durable=False):
             self._retention.drop_old()
             self._retention.make_room(outputs)

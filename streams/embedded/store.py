@@ -23,8 +23,9 @@ from streams.embedded.file import (
     identity,
     lost,
     uri,
+    watched_paths,
 )
-from streams.log import LogError
+from streams.log import LogError, LogUnavailableError
 from streams.records import CONTROL_KIND, INPUT_KINDS, Output, Record, TopicPartition
 
 log = logging.getLogger("inspector.streams.embedded")
@@ -59,6 +60,9 @@ class EmbeddedSettings:
     max_poll_bytes: int = 16 * 2**20
     """A poll gives no more records above it: at most this and one record."""
     max_poll_records: int = 500
+    max_wal_bytes: int = 256 * 2**20
+    """Publishers wait while the file -wal is larger: 16 MiB are usual, and it grows while another program reads one
+    state of the log for long."""
     look_s: float = 0.005
     """How often a waiting poll looks for new records; half as often once nothing has come for a second."""
 
@@ -98,7 +102,7 @@ class Store:
         self._changed_s = time.monotonic()
         if expected is None:
             check_file(path)
-        elif identity(path, with_wal=False) != expected:
+        elif identity([path]) != expected:
             raise lost(path)
         with self._translated():
             mode = "rwc" if expected is None else "rw"
@@ -112,7 +116,8 @@ class Store:
         try:
             with self._translated():
                 self._open()
-            self._identity = identity(path, with_wal=True)
+            self._watched = watched_paths(path)
+            self._identity = identity(self._watched)
         except BaseException:
             self._db.close()
             raise
@@ -187,7 +192,7 @@ class Store:
 
     def check_file(self) -> None:
         """Raises LogError where the file is not the one that was opened: what is written would be read by nobody."""
-        if identity(self.path, with_wal=True) != self._identity:
+        if identity(self._watched) != self._identity:
             raise lost(self.path)
 
     def execute(self, sql: str, *values: str | int | bytes) -> sqlite3.Cursor:
@@ -256,6 +261,24 @@ class Store:
             self.execute("UPDATE topics SET bytes = bytes + ? WHERE id = ?", size_of(output), topic_id)
             ends[TopicPartition(output.topic, 0)] = (inserted.lastrowid or 0) + 1
         return ends
+
+    def check_wal(self) -> None:
+        """Empties the WAL where it has grown too far. Raises LogUnavailableError where a reader keeps it from that."""
+        wal = self._watched[1]
+        try:
+            size = wal.stat().st_size
+        except OSError:
+            return
+        if size <= self._settings.max_wal_bytes:
+            return
+        with self._translated():
+            self._db.execute("PRAGMA busy_timeout = 100")
+            is_busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_busy:
+            raise LogUnavailableError(
+                f"{wal} has grown to {size} bytes, for another program keeps reading one state of the log (a database "
+                "shell or backup with an open transaction): end it"
+            )
 
     def check_sizes(self, outputs: Sequence[Output]) -> None:
         """Raises LogError."""

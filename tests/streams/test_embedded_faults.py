@@ -190,6 +190,25 @@ def test_the_lag_counts_what_was_not_given_yet(path: Path) -> None:
         assert [source.poll(0).lag[FRAMES] for _ in range(2)] == [1, 0]
 
 
+def test_a_long_reader_does_not_let_the_wal_fill_the_disk(path: Path) -> None:
+    settings = EmbeddedSettings(busy_s=0.2, max_wal_bytes=4 * MIB)
+    log = EmbeddedLog(path, settings)
+    with closing(log.publisher()) as publisher, closing(sqlite3.connect(path, isolation_level=None)) as shell:
+        shell.execute("BEGIN")
+        shell.execute("SELECT count(*) FROM records").fetchone()
+        with pytest.raises(LogUnavailableError, match="keeps reading one state of the log"):
+            publish_many(publisher, 200)
+        assert path.with_name("log.db-wal").stat().st_size < 5 * MIB
+        shell.execute("ROLLBACK")
+        publish_many(publisher, 200)
+        assert path.with_name("log.db-wal").stat().st_size < 17 * MIB
+
+
+def publish_many(publisher: EmbeddedPublisher, count: int) -> None:
+    for _ in range(count):
+        publisher.publish(frames(bytes(50_000)))
+
+
 # Damage
 
 
