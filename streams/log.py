@@ -13,12 +13,16 @@ class LogError(Exception):
     """Base of what a log can fail with."""
 
 
+class LogUnavailableError(LogError):
+    """The log cannot be used now; waiting may mend it, and nothing of what failed was written."""
+
+
 class CommitRefusedError(LogError):
     """Another owner has taken over: nothing of the commit was written, all state of the shards must be dropped."""
 
 
 class LogFullError(LogError):
-    """The embedded log has reached `max_bytes` and nothing in it may be deleted yet."""
+    """The embedded log has no room for a kind of record within `max_bytes`, and nothing of it may be deleted yet."""
 
 
 class TopicsError(LogError):
@@ -126,7 +130,8 @@ class Publisher(Protocol):
     """Appends records durably, outside of any worker: what cameras, sensors, replay and feedback use."""
 
     def publish(self, outputs: Sequence[Output]) -> None:
-        """Hands records over. Raises LogFullError (embedded). `flush` waits until they are durable."""
+        """Hands records over; `flush` waits until they are durable. An outage is waited out, for a bounded time where
+        the log is embedded: then LogUnavailableError. Raises LogFullError (embedded)."""
 
     def flush(self) -> None: ...
 
