@@ -17,7 +17,7 @@ from inspector.shards import Shards, ShardSettings
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.limits import Limits
 from streams.log import Sink, Source
-from streams.references import ReferenceSettings, Resolver
+from streams.references import Resolver
 
 log = logging.getLogger("inspector.worker")
 
@@ -93,7 +93,7 @@ def _limits(service: Service) -> Limits:
 
 
 def _resolver(service: Service) -> Resolver:
-    return Resolver(ReferenceSettings(service.config.references.allowed_prefixes), _limits(service))
+    return Resolver(service.config.references.settings, _limits(service))
 
 
 def _pipeline_settings(service: Service) -> PipelineSettings:
