@@ -47,10 +47,12 @@ def scheme_of(uri: str) -> str:
 
 
 def shown(uri: str) -> str:
-    """The address as logs and dead letters may show it: without the query, which signs, and without a password."""
+    """The address as logs and dead letters may show it: without a password, and without the query that signs it."""
     if scheme_of(uri) != "file":
+        uri = re.sub(r"(//)[^/@]*@", r"\1...@", uri)
+    if scheme_of(uri) in ("http", "https"):
         start, _, query = uri.partition("?")
-        uri = re.sub(r"(//)[^/@]*@", r"\1...@", start) + ("?..." if query else "")
+        uri = start + ("?..." if query else "")
     return uri if len(uri) <= _MAX_SHOWN else uri[:_MAX_SHOWN] + "..."
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from streams.addresses import Address
 from streams.items import Frame, Reference
+from streams.limits import Limits
 from streams.transfer import FetchError, FetchTimeoutError, Transfer
 
 
@@ -27,6 +28,11 @@ class ReferenceSettings:
     """The same in bytes: no further image is decoded beyond it."""
     max_waiting: int = 10_000
     """References waiting beyond this are refused. They are small; a backlog after downtime holds many."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """At most: files on their way, images that wait, and one more that is being decoded."""
+        return self.max_bytes + self.max_ready_bytes + Limits().max_image_bytes
 
 
 @dataclass(slots=True, eq=False)
@@ -67,6 +73,8 @@ class Lane:
         self._num_hung, self._num_late = 0, 0
         self._num_bytes = 0
         self._retry_at_s = -math.inf
+        self._probe: Fetch | None = None
+        self._num_probes = 0
 
     @property
     def answers(self) -> bool:
@@ -102,22 +110,22 @@ class Lane:
         if len(self.fetching) >= limit or self.waiting[0].reference.size_bytes > room:
             return None
         fetch = self.waiting.popleft()
+        self._probe = None if self.answers else fetch
         self.fetching.add(fetch)
         self._num_bytes += fetch.reference.size_bytes
         return fetch
 
     def end(self, fetch: Fetch, now_s: float, *, is_late: bool) -> bool:
         """The outcome of a fetch is known. Whether it changes if the store counts as one that answers."""
-        answered = self.answers
+        answered, was_probe = self.answers, fetch is self._probe
         self.fetching.discard(fetch)
         self._num_bytes -= fetch.reference.size_bytes
         fetch.is_over = True
         self._num_late = self._num_late + 1 if is_late else 0
-        if not self.answers:
-            doublings = self._num_late - self._settings.max_late
-            self._retry_at_s = now_s + min(
-                self._settings.retry_s * 2.0 ** min(doublings, 16), self._settings.max_retry_s
-            )
+        if is_late and (was_probe or self.answers != answered):  # those that were begun before tell nothing new
+            self._num_probes = self._num_probes + 1 if was_probe else 0
+            pause_s = min(self._settings.retry_s * 2.0**self._num_probes, self._settings.max_retry_s)
+            self._retry_at_s = now_s + pause_s
         return self.answers != answered
 
     def hang(self) -> None:

@@ -224,7 +224,8 @@ def _lanes(settings: ReferenceSettings) -> dict[str, Lane]:
 def _words(address: Address, error: Exception) -> str:
     if isinstance(error, FetchError):
         return str(error)
-    return f"{address.shown} cannot be fetched: {repr(error).replace(address.uri, address.shown)}"
+    words = str(error).replace(address.uri, address.shown)
+    return f"{address.shown} cannot be read ({type(error).__name__}: {words}): check address and rights"
 
 
 def _fetched(frame: Frame, image: Image | None, detail: str) -> Fetched:

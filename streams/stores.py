@@ -2,18 +2,23 @@
 
 import errno
 import http.client
+import logging
 import os
 import socket
 import stat
+from collections.abc import Sequence
 from contextlib import closing
+from functools import cache
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
 import fsspec
 import fsspec.asyn
 
-from streams.addresses import PACKAGES, Address, file_paths, install_words, is_inside
+from streams.addresses import PACKAGES, Address, file_paths, install_words, is_inside, scheme_of
 from streams.transfer import FetchError, Transfer
+
+log = logging.getLogger("inspector.streams.stores")
 
 _BLOCK_BYTES = 2**20
 _URL_SAFE = "/%:@!$&'()*+,;=~?-._"
@@ -132,9 +137,30 @@ class _ObjectStore(Protocol):
     async def open_async(self, path: str, mode: str) -> _Stream: ...
 
 
+@cache
+def _client(scheme: str) -> fsspec.AbstractFileSystem:
+    """One for all threads: fsspec would give each of them connections and credentials of its own."""
+    return fsspec.filesystem(scheme)
+
+
+def prepare(prefixes: Sequence[str]) -> None:
+    """Loads what reads these prefixes: 1 s of imports and sessions that the first piece would else wait for. Raises
+    nothing: what fails here fails again, with its reference, where it can be told."""
+    for scheme in {scheme_of(prefix) for prefix in prefixes} & PACKAGES.keys():
+        try:
+            filesystem = _client(scheme)
+            if PACKAGES[scheme] == "s3fs":
+                filesystem.connect()
+        except Exception as exc:  # noqa: BLE001 - clients of stores raise anything
+            log.warning(
+                "References: the client for %s:// cannot be prepared (%s: %s).", scheme, type(exc).__name__, exc
+            )
+
+
 def read_object(address: Address, transfer: Transfer) -> None:
     """A file of an object store; at the deadline the store's client is told to stop, so that its thread ends."""
-    filesystem, path = fsspec.core.url_to_fs(address.uri)
+    filesystem = _client(address.scheme)
+    path = filesystem._strip_protocol(address.uri)  # noqa: SLF001 - fsspec has no public name for it
     if PACKAGES.get(address.scheme) == "s3fs":
         try:
             fsspec.asyn.sync(filesystem.loop, _stream, filesystem, path, transfer, timeout=transfer.remaining_s)
