@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from types import FrameType
 
 from inspector.config.opening import open_ends
-from inspector.config.service import Service
+from inspector.config.service import Service, reference_problems
 from inspector.judge import Beside, Judge
 from inspector.metrics import WorkerMetrics
 from inspector.pipeline import Pipeline, PipelineSettings
@@ -17,7 +17,8 @@ from inspector.shards import Shards, ShardSettings
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.limits import Limits
 from streams.log import Sink, Source
-from streams.references import ReferenceSettings, Resolver
+from streams.references import Resolver
+from streams.stores import prepare
 
 log = logging.getLogger("inspector.worker")
 
@@ -93,7 +94,11 @@ def _limits(service: Service) -> Limits:
 
 
 def _resolver(service: Service) -> Resolver:
-    return Resolver(ReferenceSettings(service.config.references.allowed_prefixes), _limits(service))
+    settings = service.config.references.settings
+    for problem in reference_problems(service):
+        log.error("%s. Until then the images below it become dead letters.", problem)
+    threading.Thread(target=prepare, args=(settings.allowed_prefixes,), name="prepare", daemon=True).start()
+    return Resolver(settings, _limits(service))
 
 
 def _pipeline_settings(service: Service) -> PipelineSettings:
