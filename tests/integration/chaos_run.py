@@ -15,10 +15,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.kafka.run import Broker, properties
-from tests.integration.conftest import free_ports
+from deploy.kafka.run import Broker
 from tests.integration.outside_reader import reader_name
-from tests.integration.proof_line import Crew, Progress, ProofLine, say
+from tests.integration.proof_line import Crew, Progress, ProofLine, broker_in, say
 from tests.integration.verdict_count import VerdictCount
 
 FAULTS = ("--duplicate", "0.1", "--jitter", "0.05", "--reorder", "0.1")
@@ -182,16 +181,11 @@ def main() -> int:
     given = vars(parser.parse_args())
     folder = given.pop("folder") or Path(tempfile.mkdtemp(prefix="chaos-"))
     plan = ChaosPlan(**given)
-    port, controller = free_ports(2)
-    broker = Broker(folder / "kafka", properties(port, controller, folder / "kafka"))
-    broker.start()
-    try:
-        line = ProofLine.create(folder / "chaos", f"127.0.0.1:{port}")
+    with broker_in(folder / "kafka") as (bootstrap, broker):
+        line = ProofLine.create(folder / "chaos", bootstrap)
         counted, crew = run(plan, line, broker)
         print(table(plan, counted, crew, line.count("read_uncommitted")))
-        say(f"missing: {json.dumps(counted.missing[:20])}, doubled: {json.dumps(counted.doubled[:20])}; see {folder}")
-    finally:
-        broker.stop()
+    say(f"missing: {json.dumps(counted.missing[:20])}, doubled: {json.dumps(counted.doubled[:20])}; see {folder}")
     return 0 if counted.is_exact else 1
 
 

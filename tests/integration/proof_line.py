@@ -8,13 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from deploy.kafka.run import Broker, properties
 from inspector.config.opening import open_log
 from inspector.config.service import load_service
 from inspector.replay.pacing import Clock
@@ -23,6 +25,7 @@ from inspector.replay.run import Request, prepare
 from inspector.simulation.pieces import LineSettings
 from tests.benchmarks.publisher import Pool
 from tests.benchmarks.setting import inspector
+from tests.integration.conftest import free_ports
 from tests.integration.faults import ROOT, WorkerProcess
 from tests.integration.outside_reader import read_topic
 from tests.integration.verdict_count import Inspected, VerdictCount, count
@@ -198,6 +201,18 @@ class Progress:
 
     def close(self) -> None:
         self._consumer.close()
+
+
+@contextmanager
+def broker_in(folder: Path) -> Iterator[tuple[str, Broker]]:
+    """A broker on free ports, with its data in `folder`."""
+    port, controller = free_ports(2)
+    broker = Broker(folder, properties(port, controller, folder))
+    broker.start()
+    try:
+        yield f"127.0.0.1:{port}", broker
+    finally:
+        broker.stop()
 
 
 def say(text: str) -> None:
