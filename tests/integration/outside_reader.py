@@ -1,11 +1,14 @@
 """Reads a topic with a program that is not ours: kcat, or Apache's Java client where kcat is not installed.
 
-Knows no message. Nothing of the product runs here, so that what it counts does not rest on the product's readers.
+Knows no message. Nothing of the product runs here, so that what it counts does not rest on the product's readers. The
+embedded log is read by SQLite itself.
 """
 
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -50,6 +53,14 @@ def read_topic(bootstrap: str, topic: str, isolation: str = "read_committed", pr
     if reader.returncode:
         raise ReaderError(f"{program} could not read {topic} (exit code {reader.returncode}): {errors[-500:]}")
     return records
+
+
+def read_sqlite(path: Path, topic: str) -> list[TopicRecord]:
+    """The same of the embedded log, by SQLite itself."""
+    query = "SELECT records.id, append_ns, value FROM records JOIN topics ON topics.id = topic WHERE name = ?"
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as base:
+        rows = base.execute(query, (topic,)).fetchall()
+    return [TopicRecord(0, offset, append_ns / 1e9, value) for offset, append_ns, value in rows]
 
 
 def _kcat(bootstrap: str, topic: str, isolation: str) -> list[str]:

@@ -27,7 +27,7 @@ from tests.benchmarks.publisher import Pool
 from tests.benchmarks.setting import inspector
 from tests.integration.conftest import free_ports
 from tests.integration.faults import ROOT, WorkerProcess
-from tests.integration.outside_reader import read_topic
+from tests.integration.outside_reader import TopicRecord, read_sqlite, read_topic
 from tests.integration.verdict_count import Inspected, VerdictCount, count
 
 CONFIG = """
@@ -114,10 +114,15 @@ class ProofLine:
         rows = map(json.loads, self.truth.read_text().splitlines())
         return frozenset((row["station"], row["piece_id"], row["pass_number"]) for row in rows)
 
+    def read(self, kind: str, isolation: str = "read_committed") -> list[TopicRecord]:
+        """One of the line's topics, by a program that is not ours."""
+        if self.bootstrap:
+            return read_topic(self.bootstrap, self.topic(kind), isolation)
+        return read_sqlite(self.folder / "log.sqlite", self.topic(kind))
+
     def count(self, isolation: str = "read_committed") -> VerdictCount:
-        """Verdicts and dead letters on Kafka, by another program's reading."""
-        verdicts = read_topic(self.bootstrap, self.topic("verdicts"), isolation)
-        return count(self.published, verdicts, read_topic(self.bootstrap, self.topic("dead-letters"), isolation))
+        """Verdicts and dead letters, by another program's reading."""
+        return count(self.published, self.read("verdicts", isolation), self.read("dead-letters", isolation))
 
 
 class Crew:

@@ -64,6 +64,12 @@ def count(
     )
 
 
+def latencies_s(published: AbstractSet[Inspected], verdicts: Sequence[TopicRecord]) -> list[float]:
+    """From the capture of a piece's frame, which is when it is published, to the log's stamp on its verdict."""
+    read = ((Verdict.FromString(record.value), record.append_s) for record in verdicts)
+    return sorted(append_s - verdict.capture_ns / 1e9 for verdict, append_s in read if inspected(verdict) in published)
+
+
 def inspected(verdict: Verdict) -> Inspected:
     return verdict.inspection.station, verdict.inspection.piece_id, verdict.inspection.pass_number
 
