@@ -1,4 +1,4 @@
-"""The long proofs in small: what `chaos_run`, `backlog_soak` and `memory_run` do for hours."""
+"""The long proofs in small: a backlog as `backlog_soak` makes it, and the limit that `memory_run` rests on."""
 
 import sys
 from pathlib import Path
@@ -7,11 +7,9 @@ import pytest
 
 from tests.integration.backlog_soak import SoakPlan, soak
 from tests.integration.memory_limit import memory_limit
-from tests.integration.worst_inputs import WORST, Turn
-
-pytestmark = pytest.mark.broker
 
 
+@pytest.mark.broker
 @pytest.mark.timeout(120)
 def test_a_backlog_on_four_partitions_is_judged_although_the_worker_is_killed(bootstrap: str, tmp_path: Path) -> None:
     plan = SoakPlan(backlog_s=40.0, partitions=4, workers=1, kills=1, patience_s=15.0)
@@ -24,10 +22,3 @@ def test_a_process_that_takes_more_than_its_limit_is_killed(tmp_path: Path) -> N
     with memory_limit(64 * 2**20) as limit:
         process = limit.start([sys.executable, "-c", "bytearray(2**28).replace(b'a', b'b')"], tmp_path / "log")
         assert process.wait(20) == -9
-
-
-def test_every_one_of_the_worst_inputs_fits_into_a_record() -> None:
-    for name, make in WORST.items():
-        records = make(Turn(1, "http://127.0.0.1:1/"))
-        assert records, name
-        assert all(len(record.value) < 8 * 2**20 for record in records if record.codec != "gzip"), name
