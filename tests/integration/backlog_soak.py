@@ -40,7 +40,8 @@ class SoakPlan:
     partitions: int
     workers: int
     rate: float = 10.0
-    stations: int = 12
+    stations: int = 24
+    """Their keys reach 10 of 12 partitions; those of 12 stations reach 7."""
     kills: int = 3
     seed: int = 1
     rule: str = "judge"

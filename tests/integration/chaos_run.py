@@ -39,6 +39,7 @@ class ChaosPlan:
     away_after_s: float = 5.0
     """Counted from the first shard that a worker owns: while the backlog is judged."""
     workers: int = 2
+    stations: int = 5
 
 
 @dataclass
@@ -105,7 +106,7 @@ class Outage:
 
 def run(plan: ChaosPlan, line: ProofLine, broker: Broker) -> tuple[VerdictCount, Crew]:
     """Publishes, kills, and waits until every piece has its verdict or nothing has come for a minute."""
-    words = ("--stations", "5", "--seed", str(plan.seed), *FAULTS)
+    words = ("--stations", str(plan.stations), "--seed", str(plan.seed), *FAULTS)
     publisher = line.simulate(plan.pieces, plan.rate, *words)
     crew, progress = Crew(line, plan.workers), Progress(line)
     try:
@@ -152,10 +153,11 @@ def table(plan: ChaosPlan, counted: VerdictCount, crew: Crew, uncommitted: Verdi
         ("pieces with a verdict", counted.counted),
         ("pieces with two verdicts", str(len(counted.doubled))),
         ("pieces without", str(len(counted.missing))),
-        ("dead letters", f"{counted.letters}, doubled: {counted.doubled_letters}"),
+        ("dead letters", counted.letters_by_reason),
+        ("records with two dead letters", str(counted.doubled_letters)),
         (
             "verdict records by read_uncommitted",
-            f"{uncommitted.verdicts} (aborted ones among them), of {uncommitted.counted} pieces",
+            f"{uncommitted.verdicts} with the aborted ones, of {uncommitted.counted} pieces",
         ),
         ("longest pause of a station", f"{counted.longest_pause_s:.1f} s"),
         ("SIGKILLs of workers", f"{crew.kills} of {plan.kills}; ended by themselves: {crew.ended}"),
@@ -177,6 +179,7 @@ def main() -> int:
     parser.add_argument("--backlog-s", type=float, default=usual.backlog_s)
     parser.add_argument("--away-s", type=float, default=usual.away_s)
     parser.add_argument("--workers", type=int, default=usual.workers)
+    parser.add_argument("--stations", type=int, default=usual.stations)
     parser.add_argument("--folder", type=Path, help="keep configuration and logs here")
     given = vars(parser.parse_args())
     folder = given.pop("folder") or Path(tempfile.mkdtemp(prefix="chaos-"))

@@ -154,7 +154,8 @@ def table(result: MemoryResult) -> str:
     rows = [
         ("good pieces with a verdict", counted.counted),
         ("doubled, missing", f"{len(counted.doubled)}, {len(counted.missing)}"),
-        ("dead letters, doubled", f"{counted.letters}, {counted.doubled_letters}"),
+        ("dead letters", counted.letters_by_reason),
+        ("records with two dead letters", str(counted.doubled_letters)),
         ("publish to verdict p50, p99, most", ", ".join(f"{result.quantile_s(q):.2f} s" for q in (0.5, 0.99, 1.0))),
         ("limit", f"{service.limit.max_bytes / 2**20:.0f} MiB by {service.limit.name}"),
         ("memory at most", f"{worst / 2**20:.0f} MiB in {len(service.samples)} samples"),

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import pairwise
 
-from protos.inspection.v1.records_pb2 import DeadLetter
+from protos.inspection.v1.records_pb2 import DeadLetter, DeadLetterReason
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Verdict
 from tests.integration.outside_reader import TopicRecord
 
@@ -32,11 +32,16 @@ class VerdictCount:
     seconds: float
     """From the first verdict to the last."""
     rulings: dict[str, int]
+    letter_reasons: dict[str, int]
 
     @property
     def is_exact(self) -> bool:
         """Whether every published piece has exactly one verdict, and no record two dead letters."""
         return not (self.doubled or self.missing or self.doubled_letters)
+
+    @property
+    def letters_by_reason(self) -> str:
+        return ", ".join(f"{number} {name}" for name, number in self.letter_reasons.items()) or "none"
 
     @property
     def counted(self) -> str:
@@ -50,7 +55,8 @@ def count(
     ours = [(verdict, append_s) for verdict, append_s in read if inspected(verdict) in published]
     counts = Counter(inspected(verdict) for verdict, _ in ours)
     times = sorted(append_s for _, append_s in ours)
-    places = Counter(_place(DeadLetter.FromString(record.value)) for record in letters)
+    read_letters = [DeadLetter.FromString(record.value) for record in letters]
+    places = Counter(map(_place, read_letters))
     return VerdictCount(
         pieces=len(published),
         verdicts=len(ours),
@@ -61,6 +67,7 @@ def count(
         longest_pause_s=_longest_pause_s(ours),
         seconds=times[-1] - times[0] if times else 0.0,
         rulings=dict(Counter(_ruling(verdict) for verdict, _ in ours).most_common()),
+        letter_reasons=dict(Counter(map(_reason, read_letters)).most_common()),
     )
 
 
@@ -76,6 +83,10 @@ def inspected(verdict: Verdict) -> Inspected:
 
 def _place(letter: DeadLetter) -> tuple[str, int, int]:
     return letter.topic, letter.partition, letter.offset
+
+
+def _reason(letter: DeadLetter) -> str:
+    return DeadLetterReason.Name(letter.reason).removeprefix("DEAD_LETTER_REASON_")
 
 
 def _ruling(verdict: Verdict) -> str:
