@@ -25,7 +25,7 @@ from tests.integration.outside_reader import reader_name
 from tests.integration.proof_line import ProofLine, broker_in, say
 from tests.integration.verdict_count import VerdictCount, latencies_s
 from tests.integration.worst_inputs import WORST
-from tests.integration.worst_senders import Offender, silent_server
+from tests.integration.worst_senders import Offence, Offender, silent_server
 
 RATE = 10.0
 MAX_P99_S = 2.0
@@ -116,7 +116,7 @@ class MemoryResult:
         return self.latencies_s[min(len(self.latencies_s) - 1, int(share * len(self.latencies_s)))]
 
 
-def run(line: ProofLine, limit: MemoryLimit, minutes: float, every_s: float, silent_address: str) -> MemoryResult:
+def run(line: ProofLine, limit: MemoryLimit, minutes: float, offence: Offence, silent_address: str) -> MemoryResult:
     """Good pieces and the worst inputs for so many minutes, then a wait for the last verdicts."""
     service = LimitedService(line, limit)
     with ExitStack() as stack:
@@ -127,7 +127,7 @@ def run(line: ProofLine, limit: MemoryLimit, minutes: float, every_s: float, sil
         publisher = line.simulate(pieces, RATE, "--stations", "5", "--seed", "3")
         stack.callback(publisher.wait)
         stack.callback(publisher.kill)
-        with Offender(line, every_s, silent_address) as offender:
+        with Offender(line, offence, silent_address) as offender:
             while publisher.poll() is None:
                 _second(service, f"{sum(offender.sent.values())} of the worst sent")
         _finish(service)
@@ -192,6 +192,9 @@ def main() -> int:
     parser.add_argument("--log", choices=("kafka", "embedded"), default="kafka")
     parser.add_argument("--limit-mib", type=int, default=1024)
     parser.add_argument("--every-s", type=float, default=1.0, help="one of the worst inputs comes this often")
+    parser.add_argument(
+        "--only", default="", help="inputs whose name has this in it; one that none has: good pieces alone"
+    )
     parser.add_argument("--folder", type=Path, help="keep configuration and logs here")
     parser.add_argument("--out", type=Path, help="write the tables here too")
     given = parser.parse_args()
@@ -201,7 +204,7 @@ def main() -> int:
         proof_line(given.log, folder, silent_address) as line,
         memory_limit(given.limit_mib * 2**20) as limit,
     ):
-        result = run(line, limit, given.minutes, given.every_s, silent_address)
+        result = run(line, limit, given.minutes, Offence(given.every_s, given.only), silent_address)
         text = f"{table(result)}\n\n{details(result)}"
     print(text)
     if given.out:

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Protocol
@@ -123,11 +124,25 @@ class EmbeddedSender:
         self._publisher.close()
 
 
+@dataclass(frozen=True)
+class Offence:
+    """Which of the worst inputs are sent, and how often."""
+
+    every_s: float
+    only: str = ""
+    """A part of the names; empty for all."""
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name in WORST if self.only in name]
+
+
 class Offender:
     """Sends one of the worst inputs every `every_s` seconds, in turn, from a thread of its own."""
 
-    def __init__(self, line: ProofLine, every_s: float, silent_address: str) -> None:
-        self._every_s, self._silent_address = every_s, silent_address
+    def __init__(self, line: ProofLine, offence: Offence, silent_address: str) -> None:
+        self._every_s, self._silent_address = offence.every_s, silent_address
+        self._names = offence.names
         self._sender: Sender = KafkaSender(line) if line.bootstrap else EmbeddedSender(line)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="offender")
@@ -136,8 +151,8 @@ class Offender:
         """Not taken by the log, or not to be sent here."""
 
     def __enter__(self) -> "Offender":
-        for make in WORST.values():
-            make(Turn(0, self._silent_address))  # large ones take seconds to make
+        for name in self._names:
+            WORST[name](Turn(0, self._silent_address))  # large ones take seconds to make
         self._thread.start()
         return self
 
@@ -147,8 +162,8 @@ class Offender:
         self._sender.close()
 
     def _run(self) -> None:
-        names, number, next_s = list(WORST), 1, time.monotonic()
-        while not self._stop.wait(max(0.0, next_s - time.monotonic())):
+        names, number, next_s = self._names, 0, time.monotonic()
+        while names and not self._stop.wait(max(0.0, next_s - time.monotonic())):
             name = names[number % len(names)]
             taken = self._sender.send(WORST[name](Turn(number, self._silent_address)))
             (self.sent if taken else self.refused)[name] += 1
