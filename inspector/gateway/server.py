@@ -17,6 +17,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
+from inspector.certificates import CertificateError, Certificates, Pem, TlsFiles
 from inspector.config.tables import is_loopback
 from inspector.gateway.entrance import Entrance
 from inspector.gateway.feed import Feed, Position
@@ -29,7 +30,7 @@ from inspector.gateway.lookup import Lookup
 from inspector.gateway.metrics import GatewayMetrics
 from inspector.gateway.ring import Entry, Ring
 from inspector.gateway.service import InspectionService, ModelLookup
-from inspector.gateway.settings import GatewaySettings, TlsFiles
+from inspector.gateway.settings import GatewaySettings
 from inspector.gateway.watching import Watching
 from inspector.judge import Judge
 from protos.inspection.v1.service_pb2 import DESCRIPTOR
@@ -222,9 +223,21 @@ def _options(settings: GatewaySettings) -> list[tuple[str, int]]:
 
 
 def _credentials(tls: TlsFiles) -> grpc.ServerCredentials:
+    """gRPC asks at each handshake whether the files were renewed. Raises GatewayError."""
     try:
-        client_ca = None if tls.client_ca is None else tls.client_ca.read_bytes()
-        pair = (tls.key.read_bytes(), tls.cert.read_bytes())
-    except OSError as exc:
-        raise GatewayError(f"a TLS file cannot be read ({exc}): correct its path or its rights") from exc
-    return grpc.ssl_server_credentials([pair], root_certificates=client_ca, require_client_auth=client_ca is not None)
+        certificates = Certificates(tls)
+    except CertificateError as error:
+        raise GatewayError(str(error)) from error
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        return _configuration(certificates.pem) if certificates.renewed() else None
+
+    return grpc.dynamic_ssl_server_credentials(
+        _configuration(certificates.pem),
+        fetch,  # type: ignore[arg-type]  # None, which the stubs do not know, means unchanged
+        require_client_authentication=tls.client_ca is not None,
+    )
+
+
+def _configuration(pem: Pem) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(pem.key, pem.cert)], root_certificates=pem.client_ca)

@@ -1,16 +1,8 @@
 """Says how the gateway serves: addresses, bounds, TLS. Knows no file format of the configuration."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """PEM files of the server; with `client_ca` clients must show a certificate of that authority."""
-
-    cert: Path
-    key: Path
-    client_ca: Path | None = None
+from inspector.certificates import TlsFiles
 
 
 @dataclass(frozen=True, slots=True)
