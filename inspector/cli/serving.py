@@ -2,16 +2,15 @@
 
 import gc
 import logging
-import threading
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import click
 import cv2
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from inspector.bundle.load import BundleError
+from inspector.certificates import CertificateError
 from inspector.cli.errors import reported
 from inspector.config.service import Service, load_service
 from inspector.deploy.checking import GivenUpError
@@ -19,13 +18,14 @@ from inspector.deploy.follower import FollowerError
 from inspector.engines.engine import EngineError
 from inspector.gateway.server import GatewayError
 from inspector.metrics import WorkerMetrics
+from inspector.metrics_server import MetricsError, MetricsServer
 from inspector.serving import deployed, guarded, open_gateway
 from inspector.worker import run_worker, stopped_by_signals
 from streams.kafka import quiet_client_logs
 
 log = logging.getLogger("inspector.serving")
 
-ENDING = (BundleError, EngineError, FollowerError, GatewayError)
+ENDING = (BundleError, CertificateError, EngineError, FollowerError, GatewayError, MetricsError)
 """Why a service cannot start or go on, beside its configuration and its log."""
 
 config_option = click.option(
@@ -98,13 +98,6 @@ def _serve_metrics(stack: ExitStack, service: Service, registry: CollectorRegist
     metrics = service.config.metrics
     if metrics is None:
         return
-    host, _, port = metrics.listen.rpartition(":")
-    server, thread = start_http_server(int(port), addr=host.strip("[]"), registry=registry)
-    stack.callback(_stop_server, server.shutdown, server.server_close, thread)
-    log.info("Metrics for Prometheus at http://%s/metrics.", metrics.listen)
-
-
-def _stop_server(shutdown: Callable[[], None], close: Callable[[], None], thread: threading.Thread) -> None:
-    shutdown()
-    close()
-    thread.join()
+    tls = None if metrics.tls is None else metrics.tls.files
+    stack.enter_context(MetricsServer(metrics.listen, registry, tls))
+    log.info("Metrics for Prometheus at %s://%s/metrics.", "http" if tls is None else "https", metrics.listen)
