@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -67,6 +67,7 @@ class Gateway:
         self._budget_s = 5.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
+        self._state: GatewayState | None = None
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
 
     def __enter__(self) -> Self:
@@ -89,6 +90,13 @@ class Gateway:
     def address(self) -> str:
         """Where it listens, with the port that it was given."""
         return f"{self._settings.listen.rpartition(':')[0]}:{self._listening.result(0)}"
+
+    def line_stands_still(self, standing: bool) -> None:
+        """Health is NOT_SERVING from True to False: nobody gets the verdicts that a client would wait for."""
+        state = self._state
+        if state is not None and self._thread.is_alive() and self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended in between
+                self._loop.call_soon_threadsafe(state.stand_still, standing)
 
     def stop(self, budget_s: float = 5.0) -> None:
         """Lets calls end within the budget; watchers are sent away at once, to resume elsewhere."""
@@ -114,7 +122,7 @@ class Gateway:
             inspecting = self._inspecting()
             stack.callback(inspecting.close)
             servicer = health.aio.HealthServicer()
-            state = GatewayState(self._settings, self._metrics, servicer, self._serving)
+            state = self._state = GatewayState(self._settings, self._metrics, servicer, self._serving)
             await state.report(serving=False)
             watching = Watching(self._backend.log, state.ring, self._settings, self._metrics)
             service = InspectionService(watching, state.index, inspecting, desk, self._backend.models, self._metrics)
@@ -156,6 +164,7 @@ class GatewayState:
     ) -> None:
         self._metrics, self._health, self._serving = metrics, servicer, serving
         self._reports: set[asyncio.Task[None]] = set()
+        self._has_caught_up = self._stands_still = False
         self.ring = Ring(settings.ring_bytes, settings.ring_age_s, settings.ring_count)
         since_ns = time.time_ns() - int(settings.read_back_s * 1e9)
         self.index = VerdictIndex(settings.index_bytes, settings.index_age_s, since_ns)
@@ -175,11 +184,18 @@ class GatewayState:
 
     def caught_up(self) -> None:
         self._serving.set()
-        self._report_soon(serving=True)
+        self._has_caught_up = True
+        self._report_soon()
+
+    def stand_still(self, standing: bool) -> None:
+        """The worker of this process makes no progress, or does again."""
+        self._stands_still = standing
+        self._report_soon()
 
     def end(self) -> None:
         self.ring.close()
-        self._report_soon(serving=False)
+        self._has_caught_up = False
+        self._report_soon()
 
     async def report(self, *, serving: bool) -> None:
         """Sets the status of the whole server and of the service."""
@@ -187,7 +203,8 @@ class GatewayState:
         for name in (health.OVERALL_HEALTH, SERVICE):
             await self._health.set(name, status)
 
-    def _report_soon(self, *, serving: bool) -> None:
+    def _report_soon(self) -> None:
+        serving = self._has_caught_up and not self._stands_still
         task = asyncio.get_running_loop().create_task(self.report(serving=serving))
         self._reports.add(task)
         task.add_done_callback(self._reports.discard)

@@ -70,7 +70,7 @@ class EmbeddedSource:
         except LogError as exc:
             log.warning("reading is put off: %s", exc)
             time.sleep(max(0.0, deadline_s - time.monotonic()))
-            return Batch(epoch=self._epoch)
+            return Batch(epoch=self._epoch, obstacle=str(exc))
 
     def pause(self, partitions: AbstractSet[TopicPartition]) -> None:
         """These partitions give no records until the next call."""
