@@ -152,6 +152,8 @@ class WorkerTable(Table):
     commit_delay_s: Seconds = 0.02
     max_verdicts_per_commit: int = Field(default=50, ge=1, le=1000)
     stop_budget_s: Seconds = 10.0
+    stall_after_s: Seconds = 30.0
+    """Unread input or open pieces without progress for this long make health NOT_SERVING and raise the alert."""
     scouts_only_after_s: Seconds = 60.0
     """Pieces that waited longer in the log are looked at by the scouts only."""
     review_after_s: Seconds = 120.0

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -73,6 +73,7 @@ class Gateway:
         self._budget_s = 5.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
+        self._state: GatewayState | None = None
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
 
     def __enter__(self) -> Self:
@@ -96,6 +97,13 @@ class Gateway:
         """Where it listens, with the port that it was given."""
         return f"{self._settings.listen.rpartition(':')[0]}:{self._listening.result(0)}"
 
+    def line_stands_still(self, standing: bool) -> None:
+        """Health is NOT_SERVING from True to False: nobody gets the verdicts that a client would wait for."""
+        state = self._state
+        if state is not None and self._thread.is_alive() and self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended in between
+                self._loop.call_soon_threadsafe(state.stand_still, standing)
+
     def stop(self, budget_s: float = 5.0) -> None:
         """Lets calls end within the budget; watchers are sent away at once, to resume elsewhere."""
         if self._thread.is_alive() and self._loop is not None:
@@ -116,7 +124,7 @@ class Gateway:
         self._loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
             servicer = Health(frozenset({health.OVERALL_HEALTH, SERVICE}), self._settings.send_timeout_s)
-            state = GatewayState(self._settings, self._metrics, servicer, self._serving)
+            state = self._state = GatewayState(self._settings, self._metrics, servicer, self._serving)
             server, port = _server(self._settings, self._metrics)
             add_InspectionServiceServicer_to_server(self._service(state, stack), server)  # type: ignore[no-untyped-call]
             health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
@@ -160,6 +168,7 @@ class GatewayState:
         serving: threading.Event,
     ) -> None:
         self._metrics, self._health, self._serving = metrics, health, serving
+        self._has_caught_up = self._stands_still = False
         self.ring = Ring(settings.ring_bytes, settings.ring_age_s, settings.ring_count)
         since_ns = time.time_ns() - int(settings.read_back_s * 1e9)
         self.index = VerdictIndex(settings.index_bytes, settings.index_age_s, since_ns)
@@ -179,11 +188,21 @@ class GatewayState:
 
     def caught_up(self) -> None:
         self._serving.set()
-        self._health.report(serving=True)
+        self._has_caught_up = True
+        self._report()
+
+    def stand_still(self, standing: bool) -> None:
+        """The worker of this process makes no progress, or does again."""
+        self._stands_still = standing
+        self._report()
 
     def end(self) -> None:
         self.ring.close()
-        self._health.report(serving=False)
+        self._has_caught_up = False
+        self._report()
+
+    def _report(self) -> None:
+        self._health.report(serving=self._has_caught_up and not self._stands_still)
 
 
 def check_exposure(settings: GatewaySettings) -> None:

@@ -46,7 +46,7 @@ class EmbeddedSource:
         except LogUnavailableError as exc:
             delay_s = self._outage.failed(exc)
             time.sleep(max(0.0, min(delay_s, deadline_s - time.monotonic())))
-            return Batch(epoch=self._epoch, unread=frozenset(self._next), lag=dict(self._lag))
+            return Batch(epoch=self._epoch, unread=frozenset(self._next), lag=dict(self._lag), obstacle=str(exc))
         self._outage.worked()
         return batch
 

@@ -86,10 +86,13 @@ class KafkaSource:
         if lost:
             return Batch(epoch, lost=lost)
         if self._handover is not None:
-            return Batch(epoch, gained=self._hand_over(self._handover, timeout_s))
+            gained = self._hand_over(self._handover, timeout_s)
+            return Batch(epoch, gained=gained, obstacle=self._obstacle(epoch.generation_id))
         at_end = self._confirm(idle=not records)
         unread, lag = self._progress.unread(), self._progress.lag()
-        return Batch(epoch, records=records, at_end=at_end, unread=unread, lag=lag, num_lost=self._newly_lost())
+        obstacle = self._obstacle(epoch.generation_id)
+        num_lost = self._newly_lost()
+        return Batch(epoch, records, at_end=at_end, unread=unread, lag=lag, num_lost=num_lost, obstacle=obstacle)
 
     def pause(self, partitions: AbstractSet[TopicPartition]) -> None:
         owned = {at for shard in self._owned.values() for at in shard}
@@ -124,6 +127,13 @@ class KafkaSource:
         else:
             return found
         return {}
+
+    def _obstacle(self, generation: int) -> str:
+        if self._reach.away and (self._owned or self._handover is not None):
+            return f"Kafka at {','.join(self._settings.bootstrap_servers)} does not answer"
+        if self._handover is not None:
+            return "the handover of its shards is not over"
+        return "" if generation >= 0 else f"this worker is no member of group {self._settings.group}"
 
     def _follow_group(self, generation: int) -> frozenset[Shard]:
         """Takes note of rebalances, refused commits and a lost membership; the shards that are gone by that."""

@@ -15,6 +15,7 @@ from streams.kafka.sink import KafkaSink
 from streams.kafka.source import KafkaSource
 from streams.kafka.topics import STAMP
 from streams.log import Batch, CommitRefusedError, LogError, Position, TopicsError
+from streams.log_clock import LogClock
 from streams.records import TYPE_HEADER, Shard, TopicPartition
 from streams.resume import Memo
 from tests.integration.kafka_line import FRAME, KafkaLine, poll_for, poll_until
@@ -276,6 +277,25 @@ def test_a_commit_without_membership_is_refused(line: KafkaLine, stack: ExitStac
     source_epoch = Batch(epoch=object()).epoch
     with pytest.raises(CommitRefusedError):
         work(line, stack).sink.commit([line.verdict(b"A")], {}, source_epoch)
+
+
+def test_a_commit_tells_how_far_the_clock_of_this_machine_is_off(line: KafkaLine, stack: ExitStack) -> None:
+    clock = LogClock(by_wall=False, wall_ns=lambda: time.time_ns() + 121 * 10**9)
+    worker = work(line, stack)
+    worker.sink._clock = clock
+    batch = poll_for(worker.source, "gained")
+    worker.sink.commit([line.verdict(b"A")], {frames(line): Position(0, memo(0))}, batch.epoch)
+    assert clock.skew_s == pytest.approx(121.0, abs=1.0)
+
+
+def test_shards_that_are_being_handed_over_are_an_obstacle(line: KafkaLine, stack: ExitStack) -> None:
+    source = work(line, stack).source
+    obstacles = []
+    while not (batch := source.poll(0.1)).gained:
+        obstacles.append(batch.obstacle)
+    assert obstacles
+    assert all(obstacles)
+    assert batch.obstacle == ""
 
 
 def test_an_output_that_is_too_large_is_named(line: KafkaLine, stack: ExitStack) -> None:

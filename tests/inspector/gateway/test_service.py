@@ -255,6 +255,17 @@ def test_health_is_not_serving_before_the_log_is_read(gateways: Gateways, client
     until(lambda: health.Check(check).status == health_pb2.HealthCheckResponse.SERVING)
 
 
+def test_health_is_not_serving_while_the_line_stands_still(gateways: Gateways, clients: Clients) -> None:
+    gateway = gateways()
+    health = health_pb2_grpc.HealthStub(clients(gateway)._channel)
+    for standing, status in ((True, "NOT_SERVING"), (False, "SERVING")):
+        gateway.line_stands_still(standing)
+        for service in ("", SERVICE):
+            check = health_pb2.HealthCheckRequest(service=service)
+            wanted = health_pb2.HealthCheckResponse.ServingStatus.Value(status)
+            until(lambda check=check, wanted=wanted: health.Check(check).status == wanted)
+
+
 def test_reflection_lists_the_service(gateways: Gateways, clients: Clients) -> None:
     stub = reflection_pb2_grpc.ServerReflectionStub(clients(gateways())._channel)
     asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
