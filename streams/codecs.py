@@ -19,7 +19,7 @@ from protos.inspection.v1.records_pb2 import (
     SignalKind,
 )
 from streams.dead_letters import origin_of, reject
-from streams.images import decode_pixels
+from streams.images import decode_pixels, image_size
 from streams.items import Chunk, Entry, Event, EventKind, Frame, Item, Origin, Reference, Trace
 from streams.limits import (
     Finding,
@@ -35,7 +35,7 @@ from streams.limits import (
 )
 from streams.observation import InspectionId, ModalityKind
 from streams.records import TYPE_PREFIX, Record
-from streams.samples import decode_samples
+from streams.samples import decode_samples, samples_size
 
 Message = CameraFrame | SignalChunk | ProcessTrace | PieceEvent
 
@@ -91,6 +91,25 @@ def decode(record: Record, limits: Limits, line: str) -> Item:
             entry=entry,
             inspection=inspection,
         )
+
+
+def decoded_size(record: Record, limits: Limits) -> int:
+    """Bytes of pixels or samples that the item of this record will keep at most; 0 for what is refused by its header.
+
+    Decodes nothing: it costs the parsing of the record, 0.2 ms per MB. While it runs, `decode` itself takes up to
+    three times these bytes.
+    """
+    try:
+        message = _parse(record, limits)
+    except Finding:
+        return 0
+    match message:
+        case CameraFrame():
+            return image_size(message.pixels, limits)
+        case SignalChunk() | ProcessTrace():
+            return samples_size(message.samples, limits)
+        case PieceEvent():
+            return 0
 
 
 def _parse(record: Record, limits: Limits) -> Message:
