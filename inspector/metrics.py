@@ -58,6 +58,9 @@ class WorkerMetrics:
         self.foreign = counter(
             "foreign_records", "Records of output topics, read back and passed over: damaged or not ours", ("topic",)
         )
+        self.standstills = counter("standstills", "Times that unread input or open pieces made no progress")
+        self.stands_still = gauge("line_stands_still", "1 while unread input or open pieces make no progress")
+        self.clock_skew = gauge("clock_skew_seconds", "How far this machine's clock is ahead of the log's")
         self.open_pieces = gauge("open_pieces", "Pieces that wait for data", ("line", "partition"))
         self.open_bytes = gauge("open_bytes", "Bytes of images in open pieces", ("line", "partition"))
         self.unread = gauge("unread_partitions", "Input partitions that are not read to their end")

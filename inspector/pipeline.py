@@ -13,11 +13,13 @@ from threading import Event
 from inspector.judge import Beside, Compared, Judge, NobodyBeside
 from inspector.metrics import WorkerMetrics
 from inspector.shards import Shards
+from inspector.stall import StallSettings, StallWatch
 from inspector.verdicts import inspection_id, stamp, verdict_output
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.dead_letters import dead_letter_output
 from streams.items import Rejected
 from streams.log import Batch, CommitRefusedError, Sink, Source
+from streams.log_clock import LogClock
 from streams.observation import Observation
 from streams.records import Output, Shard
 
@@ -70,16 +72,18 @@ class Pipeline:
         deadline_s: Callable[[Verdict], float | None],
         *,
         beside: Beside | None = None,
+        watch: StallWatch | None = None,
+        clock: LogClock | None = None,
         monotonic: Callable[[], float] = time.monotonic,
-        wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._source, self._sink, self._shards, self._judge = source, sink, shards, judge
         self._settings, self._metrics, self._deadline_s = settings, metrics, deadline_s
-        self._monotonic, self._wall_ns = monotonic, wall_ns
+        self._monotonic, self._clock = monotonic, clock or LogClock()
         self._beside: Beside = beside or NobodyBeside()
         self._pending = Pending()
         self._just_judged: list[tuple[Shard, Sequence[Observation], Sequence[Verdict]]] = []
         self._committed_s = monotonic()
+        self._watch = watch or StallWatch(StallSettings(), monotonic())
         self._epoch: object = None
 
     def run(self, stop: Event) -> None:
@@ -89,15 +93,24 @@ class Pipeline:
         self._commit()
 
     def step(self) -> None:
+        self._watch.doing("polling")
         batch = self._source.poll(self._wait_s())
         self._take_over(batch)
-        for read in self._shards.take(batch):
+        if batch.records:
+            self._clock.read(max(record.append_ns for record in batch.records))
+        for read in self._shards.take(batch, self._before_decoding):
             self._work(read)
-        self._source.pause(self._shards.ahead())
+        paused = self._shards.ahead()
+        self._source.pause(paused)
         self._metrics.turn(self._shards, batch)
+        self._watch.turn(self._shards, batch, paused, self._monotonic())
+
+    def _before_decoding(self) -> None:
+        self._watch.doing("decoding a record")
 
     def _work(self, read: Batch) -> None:
         """Judges what has closed, and commits; nothing of it is held any more when this returns."""
+        self._watch.doing("joining")
         for shard, observations in self._shards.advance(read, self._monotonic()):
             self._decide(shard, observations)
         self._judge_beside()
@@ -121,6 +134,7 @@ class Pipeline:
             if not self._shards.owns(shard):
                 return
             pieces = observations[start : start + size]
+            self._watch.doing("judging pieces")
             verdicts = self._judge.judge(pieces)
             self._pending.verdicts += [(shard, verdict) for verdict in verdicts]
             self._just_judged.append((shard, pieces, verdicts))
@@ -131,6 +145,7 @@ class Pipeline:
     def _judge_beside(self) -> None:
         """After all verdicts of a turn, while the commit gathers more of them anyway."""
         judged, self._just_judged = self._just_judged, []
+        self._watch.doing("judging beside the line")
         for shard, pieces, verdicts in judged:
             if self._shards.owns(shard):
                 self._pending.beside += [(shard, compared) for compared in self._beside.judge(pieces, verdicts)]
@@ -165,14 +180,18 @@ class Pipeline:
         positions = self._shards.positions()
         started_s = self._committed_s = self._monotonic()
         if not outputs and not self._shards.moved(positions):
+            self._watch.committed()
             return
+        self._watch.doing("committing")
         try:
             ends = self._sink.commit(outputs, positions, self._epoch)
         except CommitRefusedError as refused:
             log.warning("Another worker took over (%s): %d results dropped, it makes them anew.", refused, len(outputs))
             self._metrics.refused.inc()
+            self._watch.refused()
             self._shards.clear()
             return
+        self._watch.committed()
         self._shards.committed(positions, ends)
         self._metrics.committed([verdict for _, verdict in pending.verdicts], self._monotonic() - started_s)
         self._metrics.dead_lettered(pending.rejected)
@@ -180,7 +199,7 @@ class Pipeline:
 
     def _outputs(self, pending: Pending) -> list[Output]:
         """The records of a commit; their pieces are settled in the positions that go with it."""
-        publish_ns = self._wall_ns()
+        publish_ns = self._clock.now_ns()
         outputs = []
         for shard, verdict in pending.verdicts:
             stamp(verdict, publish_ns, self._deadline_s(verdict))

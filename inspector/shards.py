@@ -2,7 +2,7 @@
 Knows neither experts nor how a log commits."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
@@ -102,9 +102,9 @@ class Shards:
         for frame in join.references():
             self._resolver.submit(frame)
 
-    def take(self, batch: Batch) -> Iterator[Batch]:
+    def take(self, batch: Batch, before: Callable[[], None]) -> Iterator[Batch]:
         """Adds the records of a batch, as far as what they decode to fits; gives what was read so far each time that
-        pieces must be judged before more is decoded, and at last the batch itself."""
+        pieces must be judged before more is decoded, and at last the batch itself. Calls `before` each record."""
         for number, record in enumerate(batch.records):
             size = 0 if record.type == CHUNK_TYPE else decoded_size(record, self._settings.limits)
             join = self._joins.get(self._shard(TopicPartition(record.topic, record.partition)))
@@ -113,6 +113,7 @@ class Shards:
                 if not join.has_room_for(size):
                     join.make_room_for(size)
                     yield self._so_far(batch, number)
+            before()
             self.add(record)
         yield batch
 

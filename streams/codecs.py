@@ -64,6 +64,9 @@ _MAX_FIRST_SAMPLE = 2**62
 def decode(record: Record, limits: Limits, line: str) -> Item:
     """The item that a record of this line's input topics stands for; never raises for what a producer sent."""
     origin = origin_of(record)
+    if record.unreadable:
+        reason, detail = DeadLetterReason.DEAD_LETTER_REASON_UNREADABLE, record.unreadable
+        return reject(origin, reason, f"the client of the log cannot read it: {detail}", station="", record=record)
     try:
         message = _parse(record, limits)
     except Finding as finding:
@@ -76,6 +79,7 @@ def decode(record: Record, limits: Limits, line: str) -> Item:
     try:
         _check_address(message, record, line)
         entry = _entry(message, inspection, record)
+        _check_stamp(record)
         return _item(message, origin, limits)
     except Finding as finding:
         return reject(
@@ -161,6 +165,15 @@ def _check_address(message: Message, record: Record, line: str) -> None:
         raise _misaddressed(f"the record says line {owner.line} on topic {record.topic}: send it to its line's topic")
     if owner.station.encode() != record.key:
         raise _misaddressed(f"the key is {record.key[:60]!r}, expected the station {owner.station}: set the key to it")
+
+
+def _check_stamp(record: Record) -> None:
+    if not record.is_stamped_by_log:
+        raise Finding(
+            DeadLetterReason.DEAD_LETTER_REASON_CLOCK,
+            f"topic {record.topic} stamps records by their producers' clocks, expected message.timestamp.type = "
+            "LogAppendTime: 'inspector topics create' sets it",
+        )
 
 
 def _misaddressed(detail: str) -> Finding:

@@ -69,6 +69,16 @@ class Join:
         self._references: list[Frame] = []
 
     @property
+    def inputs(self) -> frozenset[TopicPartition]:
+        """The partitions that this shard is read from."""
+        return self._inputs
+
+    @property
+    def first_open(self) -> dict[str, InspectionId]:
+        """By station, the piece that has been open for longest."""
+        return {station.name: next(iter(station.open)) for station in self._stations if station.open}
+
+    @property
     def num_open(self) -> int:
         return sum(len(station.open) for station in self._stations)
 

@@ -3,7 +3,9 @@
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,12 @@ from inspector.engines.engine import LostDeviceError
 from inspector.judge import Compared
 from inspector.metrics import WorkerMetrics
 from inspector.pipeline import Pipeline
+from inspector.stall import StallSettings, StallWatch
 from protos.inspection.v1 import verdict_pb2
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_BAD_IMAGE, DEAD_LETTER_REASON_DUPLICATE, DeadLetter
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.embedded import EmbeddedLog, EmbeddedSettings
-from streams.log import CommitRefusedError, LogError, Position, Sink, Source
+from streams.log import Batch, CommitRefusedError, LogError, Position, Sink, Source
 from streams.observation import Observation
 from streams.records import Output, TopicPartition
 from tests.line import PNG, TOPICS, build, chunk, frame, publish, written
@@ -173,6 +176,39 @@ def test_after_a_refused_commit_nothing_of_it_is_published(log: EmbeddedLog, pat
     assert refusing.refused == 1
     assert len(judge.judged) == NUM_PIECES
     assert written(path, "verdicts") == []
+
+
+class Parking:
+    """A source that never gives what lies in one topic, as a client did that had parked the records of a partition."""
+
+    def __init__(self, source: Source, topic: str) -> None:
+        self._source, self._at = source, TopicPartition(topic, 0)
+
+    def poll(self, timeout_s: float) -> Batch:
+        batch = self._source.poll(0.0)
+        kept = [record for record in batch.records if record.topic != self._at.topic]
+        return replace(batch, records=kept, at_end=frozenset(), unread=batch.unread | {self._at}, lag={self._at: 5})
+
+    def pause(self, partitions: AbstractSet[TopicPartition]) -> None:
+        self._source.pause(partitions)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def test_a_topic_that_is_never_given_is_named(log: EmbeddedLog, path: Path) -> None:
+    publish(log, line_of(NUM_PIECES))
+    source, sink = ends(log)
+    watch = StallWatch(StallSettings(after_s=30.0), 0.0)
+    with closing(source), closing(sink):
+        pipeline, _ = build(Parking(source, TOPICS.of("signals")), sink)
+        pipeline._watch, pipeline._monotonic = watch, iter(range(1000)).__next__
+        while not watch.findings:
+            pipeline.step()
+    assert written(path, "verdicts") == []
+    (finding,) = watch.findings
+    assert "qa.line-1.signals, partition 0, holds 5 unread records" in finding
+    assert f"with {NUM_PIECES} pieces open" in finding
 
 
 class Disagreeing:

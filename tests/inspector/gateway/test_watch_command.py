@@ -58,8 +58,9 @@ def test_verdict_of_a_piece(gateways: Gateways, put: Put) -> None:
     assert "NOT_FOUND" in missing.output
 
 
-def test_feedback_reaches_the_log(gateways: Gateways, log: MemoryLog) -> None:
-    result = run(gateways(), feedback, "a", "s", "1", "nok", "--defect", "dent", "--author", "eva")
+def test_feedback_reaches_the_log(gateways: Gateways, log: MemoryLog, put: Put) -> None:
+    put(1)
+    result = run(gateways(), feedback, "a", "s0", "000001", "nok", "--defect", "dent", "--author", "eva")
     assert result.exit_code == 0, result.output
     kept = Feedback.FromString(log.others[0].value)
     assert (kept.label, list(kept.defects), kept.author) == (Label.LABEL_NOK, ["dent"], "eva")
