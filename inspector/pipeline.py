@@ -90,6 +90,7 @@ class Pipeline:
         """Works until `stop` is set, then publishes what is already decided."""
         while not stop.is_set():
             self.step()
+        self._shards.rest()
         self._commit()
 
     def step(self) -> None:
@@ -101,6 +102,8 @@ class Pipeline:
         for record in batch.records:
             self._watch.doing("decoding a record")
             self._shards.add(record)
+            if self._monotonic() - self._committed_s > self._settings.position_interval_s:
+                self._commit()  # should the next record end this process, its successor need not read these again
         self._watch.doing("joining")
         for shard, observations in self._shards.advance(batch, self._monotonic()):
             self._decide(shard, observations)

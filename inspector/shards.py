@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from inspector.care import CarefulDecoder
 from inspector.verdicts import judged_from
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_MISPLACED_STATION
 from streams.assembly import JoinSettings, RecipeBook
-from streams.codecs import decode
-from streams.dead_letters import reject
+from streams.dead_letters import origin_of, reject
+from streams.decoding import Decoder
 from streams.items import Chunk, Entry, Event, Frame, Item, Rejected, Trace
 from streams.join import Join, JoinMetrics
 from streams.limits import Limits
@@ -58,8 +59,16 @@ class ShardSettings:
 class Shards:
     """The joins of this worker, by shard."""
 
-    def __init__(self, settings: ShardSettings, recipes: RecipeBook, resolver: Resolver, metrics: JoinMetrics) -> None:
+    def __init__(
+        self,
+        settings: ShardSettings,
+        recipes: RecipeBook,
+        resolver: Resolver,
+        metrics: JoinMetrics,
+        decoder: Decoder | None = None,
+    ) -> None:
         self._settings, self._recipes, self._resolver, self._metrics = settings, recipes, resolver, metrics
+        self._care = CarefulDecoder(decoder or Decoder())
         self._joins: dict[Shard, Join] = {}
         self._stations = StationMap()
         self._reported: set[tuple[str, str]] = set()
@@ -78,6 +87,7 @@ class Shards:
     def own(self, assignment: Assignment) -> None:
         """Builds the join of a shard from what its predecessors left."""
         shard = assignment.shard
+        self._care.begin(assignment)
         judged = [judged_from(record) for record in assignment.verdicts]
         self._joins[shard] = Join(
             assignment, judged, self._recipes, self.topics(shard), self._settings.join, self._metrics
@@ -96,8 +106,15 @@ class Shards:
         for shard in lost:
             if join := self._joins.pop(shard, None):
                 log.info("Line %s, partition %d is lost: %d open pieces dropped.", *shard, join.num_open)
+        self._care.forget(lambda at: self._shard(at) in lost)
         self._stations.forget(lost)
         self._last = {at: position for at, position in self._last.items() if self._shard(at) not in lost}
+
+    def rest(self) -> None:
+        """This worker stops of its own accord: one more commit tells its successors that it has not died."""
+        for join in self._joins.values():
+            join.rest()
+        self._last.clear()
 
     def clear(self) -> None:
         self.drop(set(self._joins))
@@ -108,7 +125,8 @@ class Shards:
         join = self._joins.get(self._shard(at))
         if join is None:
             return
-        item = decode(record, self._settings.limits, self._line_of[record.topic])
+        reason = join.reason_given(origin_of(record))
+        item = self._care.decode(record, self._settings.limits, self._line_of[record.topic], reason)
         station = _station(item)
         if not join.was_read(item.origin):  # else it is at home where it was accepted
             item = self._placed(item, station, record, at)
@@ -132,6 +150,7 @@ class Shards:
 
     def advance(self, batch: Batch, now_s: float) -> Iterator[tuple[Shard, list[Observation]]]:
         """Lets time pass in every join; gives the pieces that closed, in order of entry within a shard."""
+        self._care.forget(lambda at: self._shard(at) in batch.at_end)
         for found in self._resolver.finished():
             if join := self._joins.get(self._shard(found.at)):
                 join.resolve(found.inspection, found.camera, found.sequence, found.image, found.detail)

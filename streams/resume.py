@@ -5,10 +5,12 @@ One JSON object per input partition, well under Kafka's 4,096 bytes of offset me
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 MAX_MEMO_BYTES = 4096
-_FIELDS_BYTES = 128
+_FIELDS_BYTES = 224
+"""`read`, both offsets, `starts` and `judging`, each at its longest."""
+MAX_STARTS = 99
 _CLOCK_BYTES = 17
 """Thirteen digits of milliseconds, quotes, colon and comma."""
 
@@ -34,6 +36,9 @@ class Memo:
     """Frames partition only: read the dead-letter partition back from this offset."""
     clocks_ms: Mapping[str, int] = field(default_factory=dict)
     """Frames partition only: the clock of each station, so that it never runs back."""
+    starts: int = 0
+    """Owners in a row that began where there were records to read, and committed nothing beyond `read`: they may have
+    died of the next record."""
 
     def encode(self) -> str:
         """The memo as compact ASCII JSON of at most 4,096 bytes. Raises MemoError."""
@@ -44,6 +49,8 @@ class Memo:
             fields["dead_letters"] = self.dead_letters
         if self.clocks_ms:
             fields["clocks_ms"] = dict(self.clocks_ms)
+        if self.starts:
+            fields["starts"] = min(self.starts, MAX_STARTS)
         text = json.dumps(fields, separators=(",", ":"))
         if len(text) > MAX_MEMO_BYTES:
             raise MemoError(
@@ -71,7 +78,12 @@ class Memo:
             verdicts=_count_or_none(fields.get("verdicts"), text, offset),
             dead_letters=_count_or_none(fields.get("dead_letters"), text, offset),
             clocks_ms=_clocks(fields.get("clocks_ms", {}), text, offset),
+            starts=_count_or_none(fields.get("starts"), text, offset) or 0,
         )
+
+    def begun(self, end: int) -> "Memo":
+        """What a new owner leaves before it reads on, in a partition that ends at offset `end`."""
+        return replace(self, starts=self.starts + 1) if self.read < end else self
 
 
 def _is_count(value: object) -> bool:

@@ -22,11 +22,12 @@ from inspector.gateway.server import GatewayError
 from inspector.metrics import WorkerMetrics
 from inspector.serving import deployed, guarded, open_gateway
 from inspector.worker import Around, run_worker, stopped_by_signals, tell_nobody
+from streams.decoding import DecodingError
 from streams.kafka import quiet_client_logs
 
 log = logging.getLogger("inspector.serving")
 
-ENDING = (BundleError, EngineError, FollowerError, GatewayError)
+ENDING = (BundleError, DecodingError, EngineError, FollowerError, GatewayError)
 """Why a service cannot start or go on, beside its configuration and its log."""
 
 config_option = click.option(

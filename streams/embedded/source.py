@@ -138,21 +138,33 @@ class EmbeddedSource:
         for name in topics.inputs:
             topic = self._store.topic(name)
             row = self._store.execute("SELECT next, memo FROM positions WHERE topic = ?", name).fetchone()
-            if row is not None:
-                positions[name] = Position(*row)
             self._next[topic.partition] = row[0] if row is not None else self._start(topic)
+            memo = self._count_in(topic, "" if row is None else row[1])
+            if row is not None:
+                positions[name] = Position(row[0], memo)
         frames = positions.get(topics.of("frames"))
-        memo = Memo(0) if frames is None else Memo.decode(frames.memo, frames.offset)
+        left = Memo(0) if frames is None else Memo.decode(frames.memo, frames.offset)
         end = self._store.end()
         return Assignment(
             shard=Shard(line, 0),
             positions=positions,
             starts={name: self._next[TopicPartition(name, 0)] for name in topics.inputs},
-            verdicts=self._left(topics.of("verdicts"), memo.verdicts),
-            dead_letters=self._left(topics.of("dead-letters"), memo.dead_letters),
+            verdicts=self._left(topics.of("verdicts"), left.verdicts),
+            dead_letters=self._left(topics.of("dead-letters"), left.dead_letters),
             verdict_end=end,
             dead_letter_end=end,
         )
+
+    def _count_in(self, topic: Topic, left: str) -> str:
+        """The predecessor's memo, with this owner counted: should it die of what it reads, its successor must know."""
+        start = self._next[topic.partition]
+        memo = Memo.decode(left, start)
+        end = self._store.end() if self._store.ids(topic, memo.read, 1) else memo.read
+        counted = memo.begun(end)
+        if counted != memo:
+            text = counted.encode()
+            self._store.execute("INSERT OR REPLACE INTO positions VALUES (?, ?, ?)", topic.name, start, text)
+        return counted.encode()
 
     def _start(self, topic: Topic) -> int:
         start = topic.floor if self._group.start_at == "earliest" else self._store.end()

@@ -65,7 +65,7 @@ def test_stations_whose_clocks_would_not_fit_beside_an_offset_are_refused() -> N
     rig.advance()
     assert set(rig.reasons()) == {"STATION_LIMIT"}
     memo = rig.join.positions()[FRAMES].memo
-    assert len(Memo.decode(memo, 0).clocks_ms) == 61
+    assert len(Memo.decode(memo, 0).clocks_ms) == 59
 
 
 class Sources(NoMetrics):
