@@ -90,6 +90,7 @@ class Pipeline:
         """Works until `stop` is set, then publishes what is already decided."""
         while not stop.is_set():
             self.step()
+        self._shards.rest()
         self._commit()
 
     def step(self) -> None:
@@ -106,6 +107,8 @@ class Pipeline:
         self._watch.turn(self._shards, batch, paused, self._monotonic())
 
     def _before_decoding(self) -> None:
+        if self._monotonic() - self._committed_s > self._settings.position_interval_s:
+            self._commit()  # should the next record end this process, its successor need not read these again
         self._watch.doing("decoding a record")
 
     def _work(self, read: Batch) -> None:

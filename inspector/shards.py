@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
+from inspector.care import CarefulDecoder
 from inspector.verdicts import judged_from
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_MISPLACED_STATION
 from streams.assembly import JoinSettings, RecipeBook
-from streams.codecs import decode, decoded_size
-from streams.dead_letters import reject
+from streams.codecs import decoded_size
+from streams.dead_letters import origin_of, reject
+from streams.decoding import Decoder
 from streams.foreign import read_ours
 from streams.items import Item, Rejected
 from streams.join import Join, JoinMetrics
@@ -41,8 +43,16 @@ class ShardSettings:
 class Shards:
     """The joins of this worker, by shard."""
 
-    def __init__(self, settings: ShardSettings, recipes: RecipeBook, resolver: Resolver, metrics: JoinMetrics) -> None:
+    def __init__(
+        self,
+        settings: ShardSettings,
+        recipes: RecipeBook,
+        resolver: Resolver,
+        metrics: JoinMetrics,
+        decoder: Decoder | None = None,
+    ) -> None:
         self._settings, self._recipes, self._resolver, self._metrics = settings, recipes, resolver, metrics
+        self._care = CarefulDecoder(decoder or Decoder())
         self._joins: dict[Shard, Join] = {}
         self._num_partitions: dict[Shard, int] = {}
         self._reported: set[tuple[str, str]] = set()
@@ -61,6 +71,7 @@ class Shards:
     def own(self, assignment: Assignment) -> None:
         """Builds the join of a shard from what its predecessors left."""
         shard = assignment.shard
+        self._care.begin(assignment)
         max_skew_s = self._settings.join.max_skew_s
         judged = read_ours(
             assignment.verdicts, lambda record: judged_from(record, shard.line, max_skew_s), self._metrics
@@ -83,8 +94,15 @@ class Shards:
         for shard in lost:
             if join := self._joins.pop(shard, None):
                 log.info("Line %s, partition %d is lost: %d open pieces dropped.", *shard, join.num_open)
+        self._care.forget(lambda at: self._shard(at) in lost)
         self._reported.clear()
         self._last = {at: position for at, position in self._last.items() if self._shard(at) not in lost}
+
+    def rest(self) -> None:
+        """This worker stops of its own accord: one more commit tells its successors that it has not died."""
+        for join in self._joins.values():
+            join.rest()
+        self._last.clear()
 
     def clear(self) -> None:
         self.drop(set(self._joins))
@@ -95,7 +113,8 @@ class Shards:
         join = self._joins.get(self._shard(at))
         if join is None:
             return
-        item = decode(record, self._settings.limits, self._line_of[record.topic])
+        reason = join.reason_given(origin_of(record))
+        item = self._care.decode(record, self._settings.limits, self._line_of[record.topic], reason)
         if not join.was_read(item.origin):  # else it was accepted here, and must not be judged elsewhere
             item = self._placed(item, record, self._num_partitions[self._shard(at)])
         join.add(item)
@@ -106,6 +125,7 @@ class Shards:
         """Adds the records of a batch, as far as what they decode to fits; gives what was read so far each time that
         pieces must be judged before more is decoded, and at last the batch itself. Calls `before` each record."""
         for number, record in enumerate(batch.records):
+            before()
             size = 0 if record.type == CHUNK_TYPE else decoded_size(record, self._settings.limits)
             join = self._joins.get(self._shard(TopicPartition(record.topic, record.partition)))
             if join is not None and not join.has_room_for(size):
@@ -113,7 +133,6 @@ class Shards:
                 if not join.has_room_for(size):
                     join.make_room_for(size)
                     yield self._so_far(batch, number)
-            before()
             self.add(record)
         yield batch
 
@@ -150,6 +169,7 @@ class Shards:
 
     def advance(self, batch: Batch, now_s: float) -> Iterator[tuple[Shard, list[Observation]]]:
         """Lets time pass in every join; gives the pieces that closed, in order of entry within a shard."""
+        self._care.forget(lambda at: self._shard(at) in batch.at_end)
         for found in self._resolver.finished():
             if join := self._joins.get(self._shard(found.at)):
                 join.resolve(found.inspection, found.camera, found.sequence, found.image, found.detail)

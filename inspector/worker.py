@@ -20,6 +20,7 @@ from inspector.shards import Shards, ShardSettings
 from inspector.stall import StallSettings, StallWatch
 from inspector.watchdog import Watchdog
 from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.decoding import Decoder
 from streams.limits import Limits
 from streams.log import Sink, Source
 from streams.log_clock import LogClock
@@ -60,7 +61,8 @@ def run_worker(
         stack.enter_context(closing(source))
         resolver = stack.enter_context(closing(_resolver(service)))
         settings = ShardSettings(config.prefix, config.lines, config.join.settings, _limits(service))
-        shards = Shards(settings, service.recipes, resolver, metrics)
+        decoder = stack.enter_context(closing(Decoder()))
+        shards = Shards(settings, service.recipes, resolver, metrics, decoder)
         watch = StallWatch(stall_settings(config, service.recipes), time.monotonic())
         stack.enter_context(Watchdog(watch, metrics, around.stands_still))
         metrics.clock_skew.set_function(lambda: around.clock.skew_s)

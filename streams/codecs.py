@@ -20,7 +20,7 @@ from protos.inspection.v1.records_pb2 import (
 )
 from streams.dead_letters import origin_of, reject
 from streams.images import decode_pixels, image_size
-from streams.items import Chunk, Entry, Event, EventKind, Frame, Item, Origin, Reference, Trace
+from streams.items import Chunk, Entry, Event, EventKind, Frame, Item, Origin, Reference, Rejected, Trace
 from streams.limits import (
     Finding,
     Limits,
@@ -110,6 +110,26 @@ def decoded_size(record: Record, limits: Limits) -> int:
             return samples_size(message.samples, limits)
         case PieceEvent():
             return 0
+
+
+def give_up(record: Record, limits: Limits, line: str, reason: int, detail: str) -> Rejected:
+    """The dead letter of a record whose content is not decoded; its inspection enters all the same, if it names one."""
+    origin = origin_of(record)
+    try:
+        message = _parse(record, limits)
+        _check_address(message, record, line)
+    except Finding:
+        return reject(origin, reason, detail, station="", record=record)
+    inspection = _readable(message)
+    return reject(
+        origin,
+        reason,
+        detail,
+        station=_station(message, record),
+        record=record,
+        entry=_entry(message, inspection, record),
+        inspection=inspection,
+    )
 
 
 def _parse(record: Record, limits: Limits) -> Message:

@@ -9,7 +9,11 @@ from streams.records import TYPE_PREFIX, Output, Record, Topics
 
 MAX_RAW_BYTES = 64 * 1024
 DEAD_LETTER_TYPE = TYPE_PREFIX + "DeadLetter"
-_WITHOUT_BYTES = {DeadLetterReason.DEAD_LETTER_REASON_LATE, DeadLetterReason.DEAD_LETTER_REASON_DUPLICATE}
+_WITHOUT_BYTES = {
+    DeadLetterReason.DEAD_LETTER_REASON_LATE,
+    DeadLetterReason.DEAD_LETTER_REASON_DUPLICATE,
+    DeadLetterReason.DEAD_LETTER_REASON_POISONED,  # whoever reads dead letters should not die of it next
+}
 
 
 def origin_of(record: Record) -> Origin:
@@ -27,7 +31,8 @@ def reject(
     entry: Entry | None = None,
     inspection: InspectionId | None = None,
 ) -> Rejected:
-    """A finding about the record at `origin`; with `record` its first bytes go along, but for LATE and DUPLICATE."""
+    """A finding about the record at `origin`; with `record` its first bytes go along, but for LATE, DUPLICATE
+    and POISONED."""
     raw = record.value[:MAX_RAW_BYTES] if record is not None and reason not in _WITHOUT_BYTES else b""
     return Rejected(
         origin,

@@ -116,6 +116,14 @@ class Join:
         """Whether a predecessor had read this record: what became of it then stands."""
         return self._ledger.was_read(origin)
 
+    def reason_given(self, origin: Origin) -> int | None:
+        """The reason of the dead letter that is out about this record."""
+        return self._ledger.letters.reread.get((place(origin), origin.offset))
+
+    def rest(self) -> None:
+        """The owner stops of its own accord, after one more commit."""
+        self._ledger.rest()
+
     def add(self, item: Item) -> None:
         """Takes the next record of its partition."""
         again = self._ledger.read(item.origin)

@@ -6,7 +6,7 @@ Turns that into positions from which a successor can go on. Knows neither clocks
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 from protos.inspection.v1.records_pb2 import DeadLetter
@@ -37,10 +37,12 @@ def place(origin: Origin) -> TopicPartition:
 class Cursor:
     """How far one input partition is read and done."""
 
-    def __init__(self, start: int, read: int) -> None:
+    def __init__(self, start: int, read: int, starts: int = 0) -> None:
         self.next = start
         self.read = read
         """Records below are accounted for by a predecessor: used, still open, or dead letters."""
+        self.starts = starts
+        """Owners in a row that committed nothing beyond `read`, this one included."""
         self._held: set[int] = set()
         self._order: list[int] = []
 
@@ -154,7 +156,7 @@ class Ledger:
         committed = assignment.positions.get(at.topic)
         start = assignment.starts.get(at.topic, 0 if committed is None else committed.offset)
         memo = Memo(start) if committed is None else Memo.decode(committed.memo, committed.offset)
-        self._cursors[at] = Cursor(start, memo.read)
+        self._cursors[at] = Cursor(start, memo.read, memo.starts)
         if at == self._frames:
             self.clocks_ms, self.forgotten_ms = memo.clocks_ms, memo.forgotten_ms
 
@@ -162,6 +164,11 @@ class Ledger:
     def is_rereading(self) -> bool:
         """Whether records that the predecessor had read are still to come."""
         return not self._has_reread_all and any(cursor.next < cursor.read for cursor in self._cursors.values())
+
+    def rest(self) -> None:
+        """This owner stops of its own accord: its successor is the first one."""
+        for cursor in self._cursors.values():
+            cursor.starts = 0
 
     def reread_all(self) -> None:
         """The input is read to its end: what the predecessor had read and is not there any more will not come."""
@@ -198,9 +205,10 @@ class Ledger:
         verdicts, letters = self.verdicts.back_to(done, forget), self.letters.back_to(done)
         positions = {}
         for at, cursor in self._cursors.items():
-            memo = Memo(max(cursor.read, cursor.next))
+            memo = Memo(max(cursor.read, cursor.next), starts=cursor.starts if cursor.next <= cursor.read else 0)
             if at == self._frames:
-                memo = Memo(memo.read, verdicts, letters, clocks_ms, forgotten_ms)
+                memo = replace(memo, verdicts=verdicts, dead_letters=letters, clocks_ms=clocks_ms)
+                memo = replace(memo, forgotten_ms=forgotten_ms)
             positions[at] = Position(done[at], memo.encode())
         return positions
 

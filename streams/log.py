@@ -61,7 +61,7 @@ class Assignment:
 
     shard: Shard
     positions: Mapping[str, Position]
-    """Committed position per input topic; a topic without a commit is absent."""
+    """Committed position per input topic; a topic without a commit is absent. The memo counts this owner already."""
     starts: Mapping[str, int]
     """Offset of the next record that `poll` will give, per input topic."""
     verdicts: Sequence[Record] = ()

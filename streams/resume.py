@@ -5,14 +5,15 @@ One JSON object per input partition, well under Kafka's 4,096 bytes of offset me
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from streams.limits import LAST_NS, is_name
 from streams.log import LogError
 
 MAX_MEMO_BYTES = 4096
 _FIELDS_BYTES = 360
-"""Numbers of nineteen digits under all the names below take 156; the rest is left for fields of later versions."""
+"""Numbers at their longest under all the names below take 168; the rest is left for fields of later versions."""
+MAX_STARTS = 99
 _CLOCK_BYTES = 17
 """Thirteen digits of milliseconds, quotes, colon and comma."""
 
@@ -38,6 +39,9 @@ class Memo:
     """Frames partition only: read the dead-letter partition back from this offset."""
     clocks_ms: Mapping[str, int] = field(default_factory=dict)
     """Frames partition only: the clock of each station, so that it never runs back."""
+    starts: int = 0
+    """Owners in a row that began where there were records to read, and committed nothing beyond `read`: they may have
+    died of the next record."""
 
     forgotten_ms: int | None = None
     """Frames partition only: no piece of a station that was forgotten has entered behind this event time."""
@@ -53,6 +57,8 @@ class Memo:
             fields["clocks_ms"] = dict(self.clocks_ms)
         if self.forgotten_ms is not None:
             fields["forgotten_ms"] = self.forgotten_ms
+        if self.starts:
+            fields["starts"] = min(self.starts, MAX_STARTS)
         text = json.dumps(fields, separators=(",", ":"))
         if len(text) > MAX_MEMO_BYTES:
             raise MemoError(
@@ -81,7 +87,12 @@ class Memo:
             dead_letters=_count_or_none(fields.get("dead_letters"), text, offset),
             clocks_ms=_clocks(fields.get("clocks_ms", {}), text, offset),
             forgotten_ms=_count_or_none(fields.get("forgotten_ms"), text, offset),
+            starts=_count_or_none(fields.get("starts"), text, offset) or 0,
         )
+
+    def begun(self, end: int) -> "Memo":
+        """What a new owner leaves before it reads on, in a partition that ends at offset `end`."""
+        return replace(self, starts=self.starts + 1) if self.read < end else self
 
 
 def _is_count(value: object) -> bool:

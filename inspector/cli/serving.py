@@ -23,11 +23,12 @@ from inspector.metrics import WorkerMetrics
 from inspector.metrics_server import MetricsError, MetricsServer
 from inspector.serving import deployed, guarded, open_gateway
 from inspector.worker import Around, run_worker, stopped_by_signals, tell_nobody
+from streams.decoding import DecodingError
 from streams.kafka import quiet_client_logs
 
 log = logging.getLogger("inspector.serving")
 
-ENDING = (BundleError, CertificateError, EngineError, FollowerError, GatewayError, MetricsError)
+ENDING = (BundleError, CertificateError, DecodingError, EngineError, FollowerError, GatewayError, MetricsError)
 """Why a service cannot start or go on, beside its configuration and its log."""
 
 config_option = click.option(

@@ -77,6 +77,7 @@ class EmbeddedSource:
                     epoch = self._lease.take()
                     for line in self._group.lines:
                         self._make_topics(Topics(self._group.prefix, line))
+                        self._count_in(Topics(self._group.prefix, line))
         if blocker is not None:
             if not self._waiting:
                 log.warning(
@@ -118,17 +119,28 @@ class EmbeddedSource:
                 positions[name] = Position(*row)
             self._next[topic.partition] = row[0] if row is not None else self._start(topic)
         frames = positions.get(topics.of("frames"))
-        memo = Memo(0) if frames is None else Memo.decode(frames.memo, frames.offset)
+        left = Memo(0) if frames is None else Memo.decode(frames.memo, frames.offset)
         end = self._store.end()
         return Assignment(
             shard=Shard(line, 0),
             positions=positions,
             starts={name: self._next[TopicPartition(name, 0)] for name in topics.inputs},
-            verdicts=self._left(topics.of("verdicts"), memo.verdicts),
-            dead_letters=self._left(topics.of("dead-letters"), memo.dead_letters),
+            verdicts=self._left(topics.of("verdicts"), left.verdicts),
+            dead_letters=self._left(topics.of("dead-letters"), left.dead_letters),
             verdict_end=end,
             dead_letter_end=end,
         )
+
+    def _count_in(self, topics: Topics) -> None:
+        """Counts this owner in the memos: should it die of what it reads, its successor must know (within `write`)."""
+        for name in topics.inputs:
+            topic = self._store.known_topic(name)
+            row = self._store.execute("SELECT next, memo FROM positions WHERE topic = ?", name).fetchone()
+            start, left = row if row is not None else (self._start(topic), "")
+            memo = Memo.decode(left, start)
+            end = self._store.end() if self._store.ids(topic, memo.read, 1) else memo.read
+            if (counted := memo.begun(end)) != memo:
+                self._store.execute("INSERT OR REPLACE INTO positions VALUES (?, ?, ?)", name, start, counted.encode())
 
     def _start(self, topic: Topic) -> int:
         start = topic.floor if self._group.start_at == "earliest" else self._store.end()

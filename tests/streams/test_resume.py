@@ -10,6 +10,7 @@ from streams.resume import MAX_MEMO_BYTES, Memo, MemoError, has_room_for
     [
         Memo(0),
         Memo(7, verdicts=0, dead_letters=0),
+        Memo(7, starts=3),
         Memo(2**62, verdicts=2**62, dead_letters=12, clocks_ms={"st-1": 1_700_000_000_000, "st.2": 5}),
         Memo(7, verdicts=0, dead_letters=0, forgotten_ms=1_700_000_000_000),
     ],
@@ -54,7 +55,12 @@ def test_what_there_is_room_for_fits_beside_the_largest_numbers_and_a_field_of_a
     while has_room_for((*clocks, name := f"{len(clocks):048d}")):
         clocks[name] = 4_000_000_000_000
     assert len(clocks) == 57
-    assert len(Memo(2**62, 2**62, 2**62, clocks, 2**62).encode()) <= MAX_MEMO_BYTES - 200
+    assert len(Memo(2**62, 2**62, 2**62, clocks, 10**6, 2**62).encode()) <= MAX_MEMO_BYTES - 150
+
+
+def test_an_owner_counts_where_there_is_something_to_read() -> None:
+    assert Memo(7).begun(8).begun(8) == Memo(7, starts=2)
+    assert Memo(7).begun(7) == Memo(7)
 
 
 def test_a_memo_too_large_for_the_offset_is_refused() -> None:
