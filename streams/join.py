@@ -92,6 +92,11 @@ class Join:
         """Those, and what closed pieces hold that `advance` has not given yet."""
         return self.open_bytes + sum(station.closed_bytes for station in self._stations)
 
+    @property
+    def signal_bytes(self) -> int:
+        """Bytes of samples that a piece may still need."""
+        return self._shared.held.signal_bytes
+
     def has_room_for(self, num_bytes: int) -> bool:
         """Whether a record that takes so much once it is decoded fits; the largest one fits where nothing is held."""
         return self.held_bytes == 0 or self.held_bytes + num_bytes <= self._settings.max_open_bytes
