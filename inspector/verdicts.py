@@ -1,7 +1,10 @@
 """Carries verdicts between protobuf and log records, and stamps what is known at publication. Decides nothing."""
 
-from protos.inspection.v1.records_pb2 import Inspection
+from google.protobuf.message import DecodeError
+
+from protos.inspection.v1.records_pb2 import DeadLetter, Inspection
 from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.dead_letters import DEAD_LETTER_TYPE
 from streams.ledger import Judged
 from streams.observation import InspectionId
 from streams.records import TYPE_PREFIX, Output, Record, Shard, Topics
@@ -35,3 +38,16 @@ def judged_from(record: Record) -> Judged:
     """What the join must remember of a verdict that was read back."""
     verdict = Verdict.FromString(record.value)
     return Judged(inspection_id(verdict.inspection), verdict.entry_ns, record.offset)
+
+
+def settled_ns(record: Record) -> int | None:
+    """Event or append time up to which the input of a shard was settled when this was written: the entry of a
+    verdict's piece, the record of a dead letter. None for a record of somebody else."""
+    try:
+        if record.type == VERDICT_TYPE:
+            return Verdict.FromString(record.value).entry_ns
+        if record.type == DEAD_LETTER_TYPE:
+            return DeadLetter.FromString(record.value).append_ns
+    except DecodeError:
+        return None
+    return None

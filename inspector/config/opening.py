@@ -4,6 +4,7 @@ from pathlib import Path
 
 from inspector.config.service import Service, ServiceConfig, kafka_settings
 from inspector.config.tables import EmbeddedTable
+from inspector.verdicts import settled_ns
 from streams.embedded import EmbeddedLog, EmbeddedSettings
 from streams.kafka.log import KafkaLog
 from streams.log import Sink, Source
@@ -15,7 +16,7 @@ def open_log(path: Path, config: ServiceConfig) -> EmbeddedLog | KafkaLog:
         case EmbeddedTable(path=file, max_bytes=max_bytes, max_age_s=max_age_s):
             return EmbeddedLog(file, EmbeddedSettings(max_bytes=max_bytes, max_age_s=max_age_s))
         case _:
-            return KafkaLog(kafka_settings(path, config), config.prefix, config.lines)
+            return KafkaLog(kafka_settings(path, config), config.prefix, config.lines, settled_ns)
 
 
 def open_ends(service: Service) -> tuple[Source, Sink]:

@@ -15,6 +15,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 from streams.kafka.client import FATAL_ERRORS, Reach, fatal, obstacle, open_group_consumer, record_of
 from streams.kafka.handover import Handover
 from streams.kafka.progress import Progress
+from streams.kafka.recovery import SettledNs, append_time
 from streams.kafka.session import Session
 from streams.kafka.settings import KafkaSettings
 from streams.kafka.stamps import Stamps
@@ -58,12 +59,19 @@ class KafkaSource:
     `poll` gives nothing. Records of a poll in which anything was revoked are dropped: they are read again.
     """
 
-    def __init__(self, settings: KafkaSettings, lines: Sequence[Topics], session: Session) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        lines: Sequence[Topics],
+        session: Session,
+        settled_ns: SettledNs = append_time,
+    ) -> None:
         self.lost_offsets: Counter[str] = Counter()
         """Records per topic that were deleted before this worker could read them."""
         self._num_lost = 0
         self._settings = settings
         self._session = session
+        self._settled_ns = settled_ns
         self._reach = Reach(settings)
         self._topics = {topic: line for line in lines for topic in line.inputs}
         self._consumer: KafkaConsumer = open_group_consumer(settings)
@@ -162,7 +170,9 @@ class KafkaSource:
                     f"partition {shard.partition} of {', '.join(torn)} went to another worker than its sisters: the "
                     "topics of a line need equal partition counts; mend them with 'inspector topics create'"
                 )
-        return Handover(self._consumer, self._settings, shards, self._note_lost) if shards else None
+        if not shards:
+            return None
+        return Handover(self._consumer, self._settings, shards, self._note_lost, self._settled_ns)
 
     def _hand_over(self, handover: Handover, timeout_s: float) -> Sequence[Assignment]:
         try:
