@@ -82,3 +82,7 @@ class SteadyConsumer(KafkaConsumer):  # type: ignore[misc]
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
         self._fetcher = SteadyFetcher(self._client, self._subscription, metrics=self._metrics, **self.config)
+
+    def rejoin(self) -> None:
+        """Joins the group once more; its leader shares all partitions out anew by that."""
+        self._coordinator.request_rejoin()

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from kafka import KafkaConsumer, OffsetAndMetadata
@@ -31,12 +31,15 @@ class Handover:
         shards: Mapping[Shard, Topics],
         on_lost: OnLost,
         settled_ns: SettledNs = append_time,
+        anew: Set[str] = frozenset(),
     ) -> None:
+        """`anew`: topics made anew, in which offsets committed before mean nothing."""
         self._consumer = consumer
         self._settings = settings
         self._shards = shards
         self._on_lost = on_lost
         self._settled_ns = settled_ns
+        self._anew = anew
         self._partitions = {
             shard: tuple(KafkaPartition(topic, shard.partition) for topic in topics.inputs)
             for shard, topics in shards.items()
@@ -91,7 +94,8 @@ class Handover:
         for at in self._all():
             if at not in self._positions:
                 committed = self._consumer.committed(at, metadata=True, timeout_ms=max(500, int(timeout_s * 1000)))
-                self._positions[at] = None if committed is None else Position(committed.offset, committed.metadata)
+                is_gone = committed is None or at.topic in self._anew
+                self._positions[at] = None if is_gone else Position(committed.offset, committed.metadata)
 
     def _recover(self, timeout_s: float) -> bool:
         """Gives positions to shards whose offsets are gone but whose outputs are there; True when that is done."""

@@ -19,7 +19,8 @@ from streams.kafka.recovery import SettledNs, append_time
 from streams.kafka.session import Session
 from streams.kafka.settings import KafkaSettings
 from streams.kafka.stamps import Stamps
-from streams.log import Assignment, Batch, TopicsError
+from streams.kafka.watch import TopicWatch
+from streams.log import Assignment, Batch
 from streams.records import Record, Shard, TopicPartition, Topics
 
 log = logging.getLogger("inspector.streams.kafka")
@@ -77,6 +78,13 @@ class KafkaSource:
         self._consumer: KafkaConsumer = open_group_consumer(settings)
         self._progress = Progress(self._consumer)
         self._stamps = Stamps()
+        self._watch = TopicWatch(settings, lines)
+        self._problem = ""
+        """What is wrong with the topics; nothing is read meanwhile."""
+        self._anew: frozenset[str] = frozenset()
+        """Topics made anew for which no handover was done since."""
+        self._is_torn = False
+        """Whether the group's leader gave this worker a part of a shard."""
         self._events: SimpleQueue[Partitions | None] = SimpleQueue()
         self._owned: dict[Shard, tuple[KafkaPartition, ...]] = {}
         self._handover: Handover | None = None
@@ -90,9 +98,12 @@ class KafkaSource:
             raise fatal(self._settings, kafka_errors.FencedInstanceIdError())
         records = self._fetch(0.02 if self._handover else timeout_s)
         epoch = self._consumer.group_metadata()
+        self._look_at_topics()
         lost = self._follow_group(epoch.generation_id)
         if lost:
             return Batch(epoch, lost=lost)
+        if self._problem:
+            return Batch(epoch)
         if self._handover is not None:
             return Batch(epoch, gained=self._hand_over(self._handover, timeout_s))
         at_end = self._confirm(idle=not records)
@@ -108,6 +119,7 @@ class KafkaSource:
 
     def close(self) -> None:
         self._drop_handover()
+        self._watch.close()
         self._consumer.close(autocommit=False, timeout_ms=5_000)
 
     def _fetch(self, timeout_s: float) -> list[Record]:
@@ -133,6 +145,30 @@ class KafkaSource:
             return found
         return {}
 
+    def _look_at_topics(self) -> None:
+        """Gives everything up while topics are missing or unequal, and begins anew when they are others."""
+        sight = self._watch.look()
+        if sight is None:
+            return
+        if sight.problem and not self._problem:
+            log.error("%s. Nothing is read until then", sight.problem)
+            self._session.refused = True
+        elif sight.changed or (self._problem and not sight.problem) or (self._is_torn and not sight.problem):
+            changed = ", ".join(sorted(sight.changed)) or "none of them"
+            log.warning("the topics are whole; made anew or larger: %s. The shards are shared out anew", changed)
+            self._anew |= sight.anew
+            self._rejoin()
+        self._problem = sight.problem
+
+    def _rejoin(self) -> None:
+        """Has the group share the partitions out anew, by what its leader knows then."""
+        self._session.refused = True
+        try:
+            self._consumer.topics()
+        except kafka_errors.KafkaError as exc:
+            self._reach.failed(exc)
+        self._consumer.rejoin()
+
     def _follow_group(self, generation: int) -> frozenset[Shard]:
         """Takes note of rebalances, refused commits and a lost membership; the shards that are gone by that."""
         assigned, changed = self._latest_assignment()
@@ -147,7 +183,7 @@ class KafkaSource:
         self._progress.begin(())
         if changed:
             self._drop_handover()
-            self._handover = self._new_handover(assigned)
+            self._handover = None if self._problem else self._new_handover(assigned)
         return lost
 
     def _latest_assignment(self) -> tuple[Partitions, bool]:
@@ -163,16 +199,17 @@ class KafkaSource:
 
     def _new_handover(self, assigned: Partitions) -> Handover | None:
         shards = {Shard(self._topics[at.topic].line, at.partition): self._topics[at.topic] for at in assigned}
-        for shard, topics in shards.items():
-            torn = [topic for topic in topics.inputs if KafkaPartition(topic, shard.partition) not in assigned]
-            if torn:
-                raise TopicsError(
-                    f"partition {shard.partition} of {', '.join(torn)} went to another worker than its sisters: the "
-                    "topics of a line need equal partition counts; mend them with 'inspector topics create'"
-                )
+        inputs = {KafkaPartition(topic, shard.partition) for shard, each in shards.items() for topic in each.inputs}
+        self._is_torn = not inputs <= assigned
+        if self._is_torn:
+            missing = ", ".join(f"{at.topic}/{at.partition}" for at in sorted(inputs - assigned))
+            log.error(
+                "%s went to nobody or to another worker than their sisters: the shards are shared out anew", missing
+            )
+            return None
         if not shards:
             return None
-        return Handover(self._consumer, self._settings, shards, self._note_lost, self._settled_ns)
+        return Handover(self._consumer, self._settings, shards, self._note_lost, self._settled_ns, self._anew)
 
     def _hand_over(self, handover: Handover, timeout_s: float) -> Sequence[Assignment]:
         try:
@@ -192,6 +229,7 @@ class KafkaSource:
         self._reach.worked()
         if gained is None:
             return ()
+        self._anew = frozenset()
         self._drop_handover()
         self._begin([assignment.shard for assignment in gained])
         return gained
