@@ -22,6 +22,7 @@ from inspector.config.tables import (
 )
 from inspector.recipe.book import Recipes, find_recipe_files, load_recipes
 from streams.addresses import install_words, missing_package, shown
+from streams.assembly import JoinSettings
 from streams.dead_letters import MAX_RAW_BYTES
 from streams.kafka.settings import KafkaSecurity, KafkaSettings
 from streams.records import Topics
@@ -121,7 +122,13 @@ def kafka_settings(path: Path, config: ServiceConfig) -> KafkaSettings:
         max_record_bytes=config.max_record_bytes,
         session_timeout_ms=round(table.session_timeout_s * 1000),
         transaction_timeout_ms=round(table.transaction_timeout_s * 1000),
+        reread_s=_reread_s(config.join.settings),
     )
+
+
+def _reread_s(join: JoinSettings) -> float:
+    """How long before the newest piece with a verdict a record may lie that is still needed; a minute for windows."""
+    return 60.0 + 2 * join.dedup_horizon_s + join.max_delay_s + join.max_skew_s + join.read_ahead_s
 
 
 def _security(path: Path, table: KafkaTable) -> KafkaSecurity:

@@ -77,8 +77,11 @@ class Reach:
         if self._away_since is None:
             self._away_since = self._clock()
             where = ",".join(self._settings.bootstrap_servers)
-            cause = obstacle(self._settings) or (reason if isinstance(reason, str) else repr(reason))
-            log.warning("Kafka at %s does not answer (%s): waiting for it", where, cause)
+            said = reason if isinstance(reason, str) else repr(reason)
+            if cause := obstacle(self._settings):
+                log.warning("Kafka at %s does not answer (%s): waiting for it", where, cause)
+            else:
+                log.warning("Kafka at %s answers, but does not do what is asked (%s): trying again", where, said)
         delay_s = _DELAYS_S[min(self._failures, len(_DELAYS_S) - 1)]
         self._failures += 1
         return delay_s
@@ -143,6 +146,7 @@ def open_group_consumer(settings: KafkaSettings) -> SteadyConsumer:
         "session_timeout_ms": settings.session_timeout_ms,
         "heartbeat_interval_ms": min(1000, settings.session_timeout_ms // 4),
         "partition_assignment_strategy": (RangePartitionAssignor,),
+        "metadata_max_age_ms": 10_000,  # the group's leader sees new partitions by it
     }
     return _opened(settings, lambda: SteadyConsumer(**options))
 

@@ -55,6 +55,8 @@ class KafkaSettings:
     security: KafkaSecurity = KafkaSecurity()
     start_at: Literal["earliest", "live"] = "earliest"
     """Where a group without committed offsets begins."""
+    reread_s: float = 180.0
+    """Where a group has lost its offsets: how long before its last outputs its input is read again."""
     max_record_bytes: int = 8 * 2**20
     max_poll_records: int = 500
     session_timeout_ms: int = 10_000
