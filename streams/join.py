@@ -214,6 +214,8 @@ class Join:
             self._stations.drop_blank(name)
 
     def _dispatch(self, item: Frame | Chunk | Trace | Event, *, again: bool) -> None:
+        if again and self._is_of_forgotten_station(item):
+            return
         station = self._station(_station_name(item), item.origin)
         match item:
             case Frame():
@@ -226,6 +228,14 @@ class Join:
                 station.take_trace(item, again=again)
             case Chunk():
                 station.take_chunk(item, again=again)
+
+    def _is_of_forgotten_station(self, item: Frame | Chunk | Trace | Event) -> bool:
+        """Whether the predecessor judged the piece and then forgot its station, which must not take a place again."""
+        inspection, verdicts = _inspection(item), self._ledger.verdicts
+        if inspection is None or inspection not in verdicts or self._stations.get(inspection.station) is not None:
+            return False
+        verdicts.touch(inspection, item.origin)
+        return True
 
     def _take_rejected(self, item: Rejected, *, again: bool) -> None:
         """The dead letter, and the inspection that enters all the same; TOO_OLD and the like say that it did not."""
