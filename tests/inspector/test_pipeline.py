@@ -116,7 +116,7 @@ def test_a_position_of_another_program_ends_the_worker_in_words(log: EmbeddedLog
 
 
 class DyingSink:
-    """Loses the process's power at its first commit, or `after` so many: before anything is written, or after all is."""
+    """Loses the process's power at its first commit, or `after` so many: before anything is written, or after it."""
 
     def __init__(self, sink: Sink, *, written: bool, after: int = 0) -> None:
         self._sink, self._written, self._left = sink, written, after
