@@ -25,7 +25,6 @@ from tests.integration.verdict_count import VerdictCount
 
 CHUNK_S, MAX_DELAY_S = 2.0, 4.0
 """Long chunks cost the publisher less; the join waits for the end of one, and a little more."""
-SETTLED_S = 3.0
 HEAD = (
     "| backlog s | partitions | workers | kills | pieces | verdicts | doubled | missing | seconds | verdicts/s "
     "| published in s | longest pause s |\n" + "|---" * 12 + "|"
@@ -47,6 +46,9 @@ class SoakPlan:
     rule: str = "judge"
     patience_s: float = 60.0
     """Without a verdict for this long, what is missing is missing for good."""
+
+    settled_s: float = 3.0
+    """With all verdicts there and none more for this long, one too many would have come."""
 
     @property
     def pieces(self) -> int:
@@ -109,7 +111,7 @@ def _drain(plan: SoakPlan, crew: Crew, progress: Progress) -> None:
         if marks and progress.end >= marks[0]:
             del marks[0]
             crew.kill(chance.choice(crew.names))
-        if progress.end >= plan.pieces and progress.idle_s > SETTLED_S and not crew.line.count().missing:
+        if progress.end >= plan.pieces and progress.idle_s > plan.settled_s and not crew.line.count().missing:
             return
         if time.monotonic() - said_s > 15:
             said_s = time.monotonic()
