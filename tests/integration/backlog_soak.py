@@ -25,6 +25,7 @@ from tests.integration.verdict_count import VerdictCount
 
 CHUNK_S, MAX_DELAY_S = 2.0, 4.0
 """Long chunks cost the publisher less; the join waits for the end of one, and a little more."""
+START_S = 60.0
 HEAD = (
     "| backlog s | partitions | workers | kills | pieces | verdicts | doubled | missing | seconds | verdicts/s "
     "| published in s | longest pause s |\n" + "|---" * 12 + "|"
@@ -104,10 +105,12 @@ def _drain(plan: SoakPlan, crew: Crew, progress: Progress) -> None:
     """Until all is judged or nothing comes any more; kills a worker whenever the topic has grown to the next mark."""
     chance = random.Random(plan.seed)
     marks = sorted(chance.uniform(0.05, 0.9) * plan.pieces for _ in range(plan.kills))
-    said_s = time.monotonic()
+    begin_s = said_s = time.monotonic()
     while progress.idle_s < plan.patience_s:
         crew.tick()
         progress.look()
+        if time.monotonic() - begin_s < START_S and not any(map(crew.owns, crew.names)):
+            progress.wake()  # a busy machine starts workers slowly
         if marks and progress.end >= marks[0]:
             del marks[0]
             crew.kill(chance.choice(crew.names))
