@@ -146,7 +146,6 @@ def open_group_consumer(settings: KafkaSettings) -> SteadyConsumer:
         "session_timeout_ms": settings.session_timeout_ms,
         "heartbeat_interval_ms": min(1000, settings.session_timeout_ms // 4),
         "partition_assignment_strategy": (RangePartitionAssignor,),
-        "metadata_max_age_ms": 10_000,  # the group's leader sees new partitions by it
     }
     return _opened(settings, lambda: SteadyConsumer(**options))
 

@@ -83,6 +83,14 @@ class SteadyConsumer(KafkaConsumer):  # type: ignore[misc]
         super().__init__(**options)
         self._fetcher = SteadyFetcher(self._client, self._subscription, metrics=self._metrics, **self.config)
 
+    def topic_id(self, topic: str) -> object:
+        """What tells a topic from one of the same name that was made later; None where that is not known."""
+        return self._cluster.topic_id(topic)
+
+    def known_partitions(self, topic: str) -> frozenset[int]:
+        """By the client's metadata, which it renews by itself; none for a topic that is missing."""
+        return frozenset(self._cluster.partitions_for_topic(topic) or ())
+
     def rejoin(self) -> None:
         """Joins the group once more; its leader shares all partitions out anew by that."""
         self._coordinator.request_rejoin()

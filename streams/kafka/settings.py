@@ -11,6 +11,9 @@ RECORD_OVERHEAD_BYTES = 64 * 1024
 FETCH_BYTES = 16 * 2**20
 """One answer of a broker holds at most this much (or one larger record)."""
 
+METADATA_MAX_AGE_MS = 10_000
+"""By then a consumer, and the group's leader among them, knows of new partitions and of topics made anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class KafkaSecurity:
@@ -103,6 +106,7 @@ def reader_options(settings: KafkaSettings) -> dict[str, object]:
         "fetch_max_bytes": max(FETCH_BYTES, settings.max_message_bytes),
         "max_partition_fetch_bytes": settings.max_message_bytes,
         "fetch_max_wait_ms": 100,
+        "metadata_max_age_ms": METADATA_MAX_AGE_MS,
         "retry_backoff_ms": 50,
         "max_poll_records": settings.max_poll_records,
         "metrics_enabled": False,
