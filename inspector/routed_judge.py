@@ -16,7 +16,6 @@ from inspector.decision import Ruling
 from inspector.deploy.lineup import Lineup, Placed, Posts, post_of
 from inspector.engines.engine import DeviceError, EngineSettings
 from inspector.evidence import Picture, image_evidence, signal_evidence
-from inspector.evidence_store import EvidenceStore
 from inspector.examination import Examination
 from inspector.findings import blank_verdict, chief, verdict_of
 from inspector.model import Model
@@ -48,13 +47,12 @@ class RoutedJudge:
         recipes: Recipes,
         models: Mapping[Path, Model] | Lineup,
         max_batch: int = 16,
-        store: EvidenceStore | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         """`models`: those that the recipes name, by folder, or a line-up that changes while the judge works."""
         self._lineup = models if isinstance(models, Lineup) else Lineup.own(recipes, models)
         self._recipes, self._max_batch = recipes, max_batch
-        self._store, self._clock_ns = store, clock_ns
+        self._clock_ns = clock_ns
         self._budget, self._thrift = Budget.FULL, 1.0
 
     @classmethod
@@ -62,16 +60,15 @@ class RoutedJudge:
         cls,
         recipes: Iterable[Recipe],
         settings: JudgeSettings,
-        store: EvidenceStore | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> "RoutedJudge":
         """Opens every bundle once. Raises BundleError, EngineError, or ConfigError for a recipe that does not fit."""
         book = Recipes(recipes)
-        return cls(book, open_models(book, settings.engines, settings.max_batch), settings.max_batch, store, clock_ns)
+        return cls(book, open_models(book, settings.engines, settings.max_batch), settings.max_batch, clock_ns)
 
     def twin(self) -> "RoutedJudge":
         """A judge over the same line-up with a budget of its own: the line's overload is not the gateway's."""
-        return RoutedJudge(self._recipes, self._lineup, self._max_batch, self._store, self._clock_ns)
+        return RoutedJudge(self._recipes, self._lineup, self._max_batch, self._clock_ns)
 
     def set_budget(self, budget: Budget) -> None:
         """Holds from the next call of `judge` on; the worker lowers it under overload."""
@@ -165,7 +162,7 @@ class RoutedJudge:
         rows = [row for row in range(len(pieces)) if _wants_evidence(recipes[row], findings[row])]
         _add_contributions(examination, rows, findings, verdicts)
         for row in rows:
-            _add_evidence(examination, row, verdicts[row], self._store)
+            _add_evidence(examination, row, verdicts[row])
         return verdicts
 
 
@@ -231,7 +228,7 @@ def _add_contributions(
             modality.contribution = float(full.logits[0] - without.logits[0]) / calibration.temperature
 
 
-def _add_evidence(examination: Examination, row: int, verdict: pb.Verdict, store: EvidenceStore | None) -> None:
+def _add_evidence(examination: Examination, row: int, verdict: pb.Verdict) -> None:
     """Where the most thorough expert of each modality saw it."""
     piece = examination.pieces[row]
     for modality in verdict.modalities:
@@ -244,5 +241,5 @@ def _add_evidence(examination: Examination, row: int, verdict: pb.Verdict, store
             verdict.signals.extend([evidence] if evidence else [])
         else:
             height_px, width_px = piece.views[modality.name].images[look.image].shape[:2]
-            picture = Picture(piece.inspection, modality.name, width_px, height_px)
-            verdict.images.append(image_evidence(picture, look.outputs["relevance"], store))
+            picture = Picture(modality.name, width_px, height_px)
+            verdict.images.append(image_evidence(picture, look.outputs["relevance"]))

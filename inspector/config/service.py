@@ -1,16 +1,16 @@
 """Turns a configuration file into a service's settings and recipes, validated whole. Opens no log and no model."""
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from inspector.config.problems import ConfigError, Problem, load_toml
 from inspector.config.tables import (
     EmbeddedTable,
-    EvidenceTable,
     GatewayTable,
     JoinTable,
     KafkaTable,
@@ -25,6 +25,11 @@ from streams.addresses import install_words, missing_package, shown
 from streams.dead_letters import MAX_RAW_BYTES
 from streams.kafka.settings import KafkaSecurity, KafkaSettings
 from streams.records import Topics
+
+log = logging.getLogger("inspector.config")
+
+GONE = {"evidence": "every heat map fits into its verdict, and no file was ever written there"}
+"""Keys of earlier versions, and why they are no longer needed."""
 
 
 class ServiceConfig(Table):
@@ -41,8 +46,17 @@ class ServiceConfig(Table):
     worker: WorkerTable = WorkerTable()
     gateway: GatewayTable = GatewayTable()
     metrics: MetricsTable | None = None
-    evidence: EvidenceTable | None = None
     references: ReferencesTable = ReferencesTable()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_gone_keys(cls, values: object) -> object:
+        """Files of earlier versions stay usable."""
+        if not isinstance(values, dict):
+            return values
+        for key in GONE.keys() & values.keys():
+            log.warning("[%s] in the configuration is ignored: %s; remove it.", key, GONE[key])
+        return {key: value for key, value in values.items() if key not in GONE}
 
     def topics(self, line: str) -> Topics:
         return Topics(self.prefix, line)

@@ -236,13 +236,6 @@ class MetricsTable(Table):
     listen: Address = "127.0.0.1:9464"
 
 
-class EvidenceTable(Table):
-    """Where heat maps go that are too large for a verdict."""
-
-    folder: RelativePath
-    max_bytes: Bytes = 2**30
-
-
 def _prefix(value: str) -> str:
     if fault := prefix_fault(value):
         raise ValueError(fault)
