@@ -39,7 +39,7 @@ class ServiceConfig(Table):
     lines: tuple[Name, ...] = Field(min_length=1)
     recipes: tuple[str, ...] = Field(min_length=1)
     """Files or patterns such as `recipes/*.toml`."""
-    max_record_bytes: int = Field(default=8 * 2**20, ge=2 * MAX_RAW_BYTES)
+    max_record_bytes: int = Field(default=8 * 2**20, ge=2 * MAX_RAW_BYTES, le=2**30)
     """A dead letter, with the first bytes of its record, must fit as well."""
     log: Annotated[EmbeddedTable | KafkaTable, Field(discriminator="kind")]
     join: JoinTable = JoinTable()
@@ -149,9 +149,23 @@ def _security(path: Path, table: KafkaTable) -> KafkaSecurity:
     return KafkaSecurity(protocol, ca_file, cert_file, key_file, sasl.mechanism, sasl.username, password)
 
 
+def _password_in(path: Path, file: Path) -> str:
+    try:
+        password = file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
+        remedy = "let this user read it; it holds the password alone, on one line"
+        raise ConfigError(
+            [Problem(path, "log.sasl.password_file", str(file), f"cannot be read ({why})", remedy)]
+        ) from exc
+    if not password:
+        raise ConfigError([Problem(path, "log.sasl.password_file", str(file), "is empty", "write the password there")])
+    return password
+
+
 def _password(path: Path, variable: str | None, file: Path | None) -> str:
     if file is not None:
-        return file.read_text(encoding="utf-8").rstrip("\r\n")
+        return _password_in(path, file)
     password = os.environ.get(variable or "")
     if password is None:
         remedy = "set it in the service's environment, or use password_file"
