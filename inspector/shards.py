@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import partial
 
 from inspector.verdicts import judged_from
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_MISPLACED_STATION
@@ -116,7 +117,7 @@ class Shards:
         if join.knows(station):  # no more names are kept than stations
             self._stations.learn(self._line_of[at.topic], station, at)
         for frame in join.references():
-            self._resolver.submit(frame)
+            self._resolver.submit(frame, partial(join.is_fetching, frame))
 
     def _placed(self, item: Item, station: str, record: Record, at: TopicPartition) -> Item:
         """The item, or its rejection where the station's records lie in several partitions."""
