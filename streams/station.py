@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.addresses import shown
 from streams.assembly import JoinSettings, RecipeBook, SensorSpec
 from streams.clips import SECOND_NS, SensorStream
 from streams.clock import ShardTime, StationClock
@@ -272,10 +271,8 @@ class Station:
 
     def _close(self, piece: Piece, why: Closing) -> None:
         if why not in (Closing.ABORTED, Closing.NO_RECIPE):
-            for shot, frame in list(piece.fetching.items()):
-                address = shown(frame.reference.uri) if frame.reference else ""
-                detail = f"{address} had not come when the piece closed: check its store, or raise max_delay_s"
-                self._fail_fetch(piece, shot, detail)
+            for shot in list(piece.fetching):
+                self._fail_fetch(piece, shot, piece.not_come(shot))
         piece.closing = why
         self.num_bytes -= piece.num_bytes
         self.closed[piece.inspection] = self.open.pop(piece.inspection)
