@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from functools import partial
 
 from inspector.care import CarefulDecoder
 from inspector.verdicts import judged_from
@@ -119,7 +120,7 @@ class Shards:
             item = self._placed(item, record, self._num_partitions[self._shard(at)])
         join.add(item)
         for frame in join.references():
-            self._resolver.submit(frame)
+            self._resolver.submit(frame, partial(join.is_fetching, frame))
 
     def take(self, batch: Batch, before: Callable[[], None]) -> Iterator[Batch]:
         """Adds the records of a batch, as far as what they decode to fits; gives what was read so far each time that

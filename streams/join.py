@@ -152,6 +152,11 @@ class Join:
             station.resolve(inspection, (camera, sequence), image, detail)
             self._bound()
 
+    def is_fetching(self, frame: Frame) -> bool:
+        """Whether a piece still waits for the image of this frame; asked from the threads that fetch, too."""
+        station = self._stations.get(frame.inspection.station)
+        return station is not None and station.is_fetching(frame)
+
     def references(self) -> list[Frame]:
         """Frames taken since the last call whose image has to be fetched."""
         found, self._references = self._references, []

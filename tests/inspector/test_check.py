@@ -50,9 +50,9 @@ VALUES = {
 
 
 def bundle(folder: Path) -> None:
-    """A bundle as far as `check` looks: it opens no graph."""
+    """A bundle as far as `check` looks: it opens no graph, and an empty one is one."""
     folder.mkdir()
-    (folder / "a.onnx").write_bytes(b"graph")
+    (folder / "a.onnx").write_bytes(b"")
     expert = {"scout": True, "file": "a.onnx", "num_tokens": 1, "cost_ms": 4.0}
     image = {"type": "image", "tile_height_px": 8, "tile_width_px": 8}
     signal = {"type": "signal", "sample_rate_hz": 16000, "num_samples": 4000, "num_channels": 1}
@@ -70,7 +70,7 @@ def bundle(folder: Path) -> None:
             {"experts": ["ear", "eye"], "temperature": 1.0, "bias": 0.0, "pass_below": 0.2, "fail_above": 0.8}
         ],
         "policy": {"mode": "dense"},
-        "files": {"a.onnx": hashlib.sha256(b"graph").hexdigest()},
+        "files": {"a.onnx": hashlib.sha256(b"").hexdigest()},
     }
     (folder / "bundle.json").write_text(json.dumps(content))
 

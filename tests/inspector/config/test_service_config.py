@@ -152,3 +152,12 @@ def test_the_example_for_kafka_lacks_nothing_but_its_certificates() -> None:
     with pytest.raises(ConfigError) as caught:
         load_service(path)
     assert {problem.expectation.rpartition(" ")[2] for problem in caught.value.problems} == {"file"}
+
+
+def test_a_table_of_an_earlier_version_is_ignored_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    service = load_service(write(tmp_path, GOOD + '[evidence]\nfolder = "evidence"\nmax_bytes = 5'))
+    assert service.config == load_service(write(tmp_path, GOOD)).config
+    assert caplog.messages == [
+        "[evidence] in the configuration is ignored: every heat map fits into its verdict, "
+        "and no file was ever written there; remove it."
+    ]
