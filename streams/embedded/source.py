@@ -6,12 +6,13 @@ import time
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
+from streams.embedded.errors import damaged
 from streams.embedded.lease import Epoch, Group, Lease, holds
 from streams.embedded.outage import Outage
 from streams.embedded.store import EmbeddedSettings, Store, Topic
 from streams.log import Assignment, Batch, LogUnavailableError, Position
 from streams.records import Record, Shard, TopicPartition, Topics
-from streams.resume import Memo
+from streams.resume import Memo, MemoError
 
 log = logging.getLogger("inspector.streams.embedded")
 
@@ -74,6 +75,7 @@ class EmbeddedSource:
             with self._store.write(durable=True):
                 blocker = self._lease.blocker()  # another may have been quicker
                 if blocker is None:
+                    self._store.topics()  # a damaged one ends here: it would be made anew, and its records forgotten
                     epoch = self._lease.take()
                     for line in self._group.lines:
                         self._make_topics(Topics(self._group.prefix, line))
@@ -115,8 +117,8 @@ class EmbeddedSource:
             topic = self._store.known_topic(name)
             row = self._store.execute("SELECT next, memo FROM positions WHERE topic = ?", name).fetchone()
             if row is not None:
-                positions[name] = Position(*row)
-            self._next[topic.partition] = row[0] if row is not None else self._start(topic)
+                positions[name] = self._position(name, *row)
+            self._next[topic.partition] = positions[name].offset if row is not None else self._start(topic)
         frames = positions.get(topics.of("frames"))
         memo = Memo(0) if frames is None else Memo.decode(frames.memo, frames.offset)
         end = self._store.end()
@@ -129,6 +131,18 @@ class EmbeddedSource:
             verdict_end=end,
             dead_letter_end=end,
         )
+
+    def _position(self, name: str, offset: object, memo: object) -> Position:
+        """A memo that cannot be read leaves more to read back, not less. Raises LogError without an offset."""
+        if not isinstance(offset, int):
+            raise damaged(self._store.path, f"the position of {name} is {offset!r}")
+        text = memo if isinstance(memo, str) else repr(memo)
+        try:
+            Memo.decode(text, offset)
+        except MemoError as exc:
+            log.warning("%s: %s. All verdicts and dead letters left are read back, so that none comes twice", name, exc)
+            text = Memo(offset, verdicts=0, dead_letters=0).encode()
+        return Position(offset, text)
 
     def _start(self, topic: Topic) -> int:
         start = topic.floor if self._group.start_at == "earliest" else self._store.end()

@@ -228,7 +228,7 @@ class Store:
 
     def topics(self, suffix: str = "") -> list[Topic]:
         rows = self._db.execute("SELECT id, name, hold, floor, floor_ns, bytes FROM topics ORDER BY id")
-        return [Topic(*row) for row in rows if row[1].endswith(suffix)]
+        return [topic for topic in map(self._topic, rows) if topic.name.endswith(suffix)]
 
     def topic(self, name: str) -> Topic:
         """The topic, made where it is new (within `write`)."""
@@ -238,7 +238,14 @@ class Store:
 
     def known_topic(self, name: str) -> Topic:
         row = self.execute("SELECT id, name, hold, floor, floor_ns, bytes FROM topics WHERE name = ?", name).fetchone()
-        return Topic(*row)
+        return self._topic(row)
+
+    def _topic(self, row: tuple[object, ...]) -> Topic:
+        """Raises LogError: without its topics a log cannot be read."""
+        topic_id, name, *numbers = row
+        if not isinstance(name, str) or not all(isinstance(number, int) for number in numbers):
+            raise damaged(self.path, f"topic {topic_id} is {row[1:]!r}")
+        return Topic(*row)  # type: ignore[arg-type]  # as just checked
 
     def append(self, outputs: Sequence[Output]) -> dict[TopicPartition, int]:
         """Appends in this order (within `write`); returns the end offset of every topic written."""
@@ -311,6 +318,22 @@ class Store:
             "SELECT id FROM records WHERE topic = ? AND id >= ? ORDER BY id LIMIT ?", topic.id, start, limit
         )
         return [row[0] for row in rows]
+
+    def first_since(self, topic: Topic, time_ns: int) -> int:
+        """Offset of the topic's first record appended at that time or later, or the end; looks at about 30 records.
+        Where the clock was set back, at one of the places that the time may mean."""
+        low, high = topic.floor, self.end()
+        while low < high:
+            row = self.execute(
+                "SELECT id, append_ns FROM records WHERE topic = ? AND id >= ? ORDER BY id LIMIT 1",
+                topic.id,
+                middle := (low + high) // 2,
+            ).fetchone()
+            if row is None or row[1] >= time_ns:
+                high = middle
+            else:
+                low = row[0] + 1
+        return low
 
     def count(self, topic: Topic, start: int, limit: int) -> int:
         """How many records the topic holds from `start` on; counts no further than `limit`."""

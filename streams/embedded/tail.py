@@ -69,10 +69,7 @@ class EmbeddedTail:
     def _first_since(self, topic: Topic, time_ns: int) -> int:
         if topic.floor and time_ns <= topic.floor_ns:
             raise self._expired(f"the time {time_ns} on {topic.name}", topic)
-        (first,) = self._store.execute(
-            "SELECT min(id) FROM records WHERE topic = ? AND append_ns >= ?", topic.id, time_ns
-        ).fetchone()
-        return self._store.end() if first is None else int(first)
+        return self._store.first_since(topic, time_ns)
 
     def _expired(self, what: str, topic: Topic) -> TokenExpiredError:
         row = self._store.execute(

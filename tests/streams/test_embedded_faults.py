@@ -255,6 +255,31 @@ def test_a_row_of_the_wrong_types_keeps_nobody_from_starting(verdicts: Path, dam
     ]
 
 
+@pytest.mark.parametrize("memo", ["{", "[]", '{"read":-1}', "\xff", "5"])
+def test_a_damaged_memo_reads_all_back(verdicts: Path, memo: str, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(sqlite3.connect(verdicts)) as db:
+        db.execute("UPDATE positions SET memo = ?", (memo,))
+        db.commit()
+    assert len(take_over(verdicts)) == 3
+    assert "none comes twice" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE topics SET name = x'ff01' WHERE id = 1",
+        "UPDATE topics SET hold = 'a' WHERE id = 1",
+        "UPDATE positions SET next = 'a'",
+    ],
+)
+def test_damaged_topics_and_positions_end_in_words(verdicts: Path, damage: str) -> None:
+    with closing(sqlite3.connect(verdicts)) as db:
+        db.execute(damage)
+        db.commit()
+    with pytest.raises(LogError, match="is damaged"):
+        take_over(verdicts)
+
+
 def damage_page(path: Path, is_it: Callable[[bytes], bool], head: bytes) -> None:
     data = bytearray(path.read_bytes())
     starts = [at for at in range(0, len(data), PAGE_BYTES) if is_it(bytes(data[at : at + PAGE_BYTES]))]

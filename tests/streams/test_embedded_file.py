@@ -218,3 +218,10 @@ def test_a_link_leads_to_the_log(tmp_path: Path) -> None:
     with closing(log.source(["l1"], "qa", "w")) as source:
         source.poll(0)
         assert values(source.poll(0)) == [b"1"]
+
+
+@pytest.mark.parametrize("name", ["log?mode=memory", "log#1.db", "100%25.db", "with space.db", "L\u00e4ufe.db"])
+def test_any_name_of_a_file_will_do(tmp_path: Path, name: str) -> None:
+    publish(EmbeddedLog(tmp_path / name), *frames(b"1"))
+    assert (tmp_path / name).is_file()
+    assert [at.name for at in tmp_path.iterdir()] == [name]
