@@ -9,7 +9,8 @@ from collections.abc import Set as AbstractSet
 from streams.embedded.errors import damaged
 from streams.embedded.lease import Epoch, Group, Lease, holds
 from streams.embedded.outage import Outage
-from streams.embedded.store import EmbeddedSettings, Store, Topic
+from streams.embedded.settings import EmbeddedSettings
+from streams.embedded.store import Store, Topic
 from streams.log import Assignment, Batch, LogUnavailableError, Position
 from streams.records import Record, Shard, TopicPartition, Topics
 from streams.resume import Memo, MemoError
@@ -72,7 +73,7 @@ class EmbeddedSource:
         with self._store.read():
             blocker = self._lease.blocker()
         if blocker is None:
-            with self._store.write(durable=True):
+            with self._store.write(durable=True, busy_s=min(1.0, self._settings.busy_s)):
                 blocker = self._lease.blocker()  # another may have been quicker
                 if blocker is None:
                     self._store.topics()  # a damaged one ends here: it would be made anew, and its records forgotten

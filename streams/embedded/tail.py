@@ -7,7 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 
 from streams import token
-from streams.embedded.store import EmbeddedSettings, Store, Topic
+from streams.embedded.settings import EmbeddedSettings
+from streams.embedded.store import Store, Topic
 from streams.log import Start, TokenExpiredError, TokenInvalidError
 from streams.records import Record, TopicPartition
 
