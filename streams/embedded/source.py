@@ -103,7 +103,8 @@ class EmbeddedSource:
             with self._store.write(durable=False, busy_s=0.05):
                 self._lease.beat(epoch)
         except LogUnavailableError as exc:
-            self._beat_outage.failed(exc)
+            if self._lease.is_beat_late:
+                self._beat_outage.failed(exc)
         else:
             self._beat_outage.worked()
 
