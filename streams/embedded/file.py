@@ -81,8 +81,9 @@ def _status(path: Path) -> os.stat_result | None:
 
 def lost(path: Path) -> LogError:
     return LogError(
-        f"{path} was deleted, moved, replaced or emptied, or its -wal or -shm was, while this process used "
-        "it: stop everything that uses this log; put the files back together, or start again, which begins an empty log where none lies"
+        f"{path} was deleted, moved, replaced or emptied, or its -wal or -shm was, while this process used it: stop "
+        "everything that uses this log; put the files back together, or start again, which begins an empty log where "
+        "none lies"
     )
 
 
