@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from streams.embedded.errors import damaged
 from streams.embedded.lease import Epoch, Group, Lease, holds
 from streams.embedded.outage import Outage
+from streams.embedded.readback import ReadBack
 from streams.embedded.settings import EmbeddedSettings
 from streams.embedded.store import Store, Topic
 from streams.log import Assignment, Batch, LogUnavailableError, Position
@@ -151,8 +152,11 @@ class EmbeddedSource:
         log.info("%s has no commit: begins %s, at offset %d", topic.name, self._group.start_at, start)
         return start
 
-    def _left(self, name: str, start: int | None) -> list[Record]:
-        return [] if start is None else self._store.records(self._store.known_topic(name), start)
+    def _left(self, name: str, start: int | None) -> Sequence[Record]:
+        if start is None:
+            return ()
+        topic = self._store.known_topic(name)
+        return ReadBack(self._store, topic, self._store.ids(topic, start, -1))
 
     # The records
 

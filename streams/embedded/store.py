@@ -200,7 +200,3 @@ class Store(Connection):
             records.append(self.record(by_id[topic_id], offset))
             num_bytes += len(records[-1].value)
         return records, True
-
-    def records(self, topic: Topic, start: int) -> list[Record]:
-        """All records of a topic from an offset on."""
-        return [self.record(topic, offset) for offset in self.ids(topic, start, -1)]

@@ -255,6 +255,26 @@ def test_a_row_of_the_wrong_types_keeps_nobody_from_starting(verdicts: Path, dam
     ]
 
 
+def test_what_is_read_back_is_read_in_bounded_slices(verdicts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slices: list[int] = []
+    some = Store.some
+
+    def watched(store: Store, *asked: object) -> tuple[list[Record], bool]:
+        slices.append(len((read := some(store, *asked))[0]))  # type: ignore[arg-type]
+        return read
+
+    with closing(EmbeddedLog(verdicts, EmbeddedSettings(max_poll_bytes=50_000)).source(["l1"], "qa", "w")) as source:
+        (assignment,) = source.poll(0).gained
+        monkeypatch.setattr(Store, "some", watched)
+        assert [len(record.value) for record in assignment.verdicts] == [5, 100_000, 5]
+        assert slices == [2, 1]
+        assert (assignment.verdicts[-1].value, len(assignment.verdicts), len(assignment.verdicts[1:])) == (
+            b"third",
+            3,
+            2,
+        )
+
+
 @pytest.mark.parametrize("memo", ["{", "[]", '{"read":-1}', "\xff", "5"])
 def test_a_damaged_memo_reads_all_back(verdicts: Path, memo: str, caplog: pytest.LogCaptureFixture) -> None:
     with closing(sqlite3.connect(verdicts)) as db:
