@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from streams.embedded.errors import translate
-from streams.log import LogError, LogUnavailableError
+from streams.log import LogError, LogLostError, LogUnavailableError
 
 APPLICATION_ID = 0x696E7370
 """The letters `insp`; `file` and `PRAGMA application_id` show it."""
@@ -79,8 +79,8 @@ def _status(path: Path) -> os.stat_result | None:
         raise LogUnavailableError(f"{path}: the system does not say what lies there: {exc.strerror}") from exc
 
 
-def lost(path: Path) -> LogError:
-    return LogError(
+def lost(path: Path) -> LogLostError:
+    return LogLostError(
         f"{path} was deleted, moved, replaced or emptied, or its -wal or -shm was, while this process used it: stop "
         "everything that uses this log; put the files back together, or start again, which begins an empty log where "
         "none lies"
