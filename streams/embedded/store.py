@@ -7,6 +7,7 @@ turns, so that rows become visible in the order of their ids.
 import logging
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -94,6 +95,7 @@ class Store(Connection):
         now_ns = time.time_ns()  # as it is, also after the clock was set back: the join measures delays by it
         topics = {name: self.topic(name).id for name in {output.topic for output in outputs}}
         ends: dict[TopicPartition, int] = {}
+        sizes: Counter[int] = Counter()
         for output in outputs:
             topic_id = topics[output.topic]
             if output.topic.endswith(f".{CONTROL_KIND}"):  # compacted at once: the last record of a key is what counts
@@ -107,8 +109,10 @@ class Store(Connection):
                 output.key,
                 output.value,
             )
-            self.execute("UPDATE topics SET bytes = bytes + ? WHERE id = ?", size_of(output), topic_id)
+            sizes[topic_id] += size_of(output)
             ends[TopicPartition(output.topic, 0)] = (inserted.lastrowid or 0) + 1
+        for topic_id, size in sizes.items():
+            self.execute("UPDATE topics SET bytes = bytes + ? WHERE id = ?", size, topic_id)
         return ends
 
     def check_sizes(self, outputs: Sequence[Output]) -> None:
