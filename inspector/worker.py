@@ -95,7 +95,10 @@ def deadlines(service: Service) -> Callable[[Verdict], float | None]:
 @contextmanager
 def stopped_by_signals(budget_s: float) -> Iterator[threading.Event]:
     """An event that SIGINT and SIGTERM set. A stop that takes longer than its budget ends hard: nothing is lost by it,
-    for what is not committed is read again. The second signal ends at once."""
+    for what is not committed is read again. The second signal ends at once.
+
+    The budget holds beyond this context, for the interpreter waits for threads at its end: one that hangs in a fetch or
+    in a model would keep it for ever."""
     stop = threading.Event()
     timer = threading.Timer(budget_s, _end_hard, [budget_s])
     timer.daemon = True
@@ -111,13 +114,31 @@ def stopped_by_signals(budget_s: float) -> Iterator[threading.Event]:
     try:
         yield stop
     finally:
-        timer.cancel()
+        if not stop.is_set():
+            timer.cancel()
         for number, handler in previous.items():
             signal.signal(number, handler)
 
 
+@contextmanager
+def ended_in_time(budget_s: float) -> Iterator[None]:
+    """Around all that a process does: however it leaves, the process ends within the budget."""
+    try:
+        yield
+    finally:
+        timer = threading.Timer(budget_s, _end_hard, [budget_s])
+        timer.daemon = True
+        timer.start()
+
+
 def _end_hard(budget_s: float) -> None:
-    log.error("Not stopped after %.0f s: ending hard; what is not committed will be read again.", budget_s)
+    busy = sorted(each.name for each in threading.enumerate() if not each.daemon)
+    log.error(
+        "Not stopped after %.0f s (%s): ending hard; what is not committed will be read again.",
+        budget_s,
+        ", ".join(busy),
+    )
+    logging.shutdown()
     os._exit(1)
 
 

@@ -21,7 +21,7 @@ from inspector.engines.engine import EngineError
 from inspector.gateway.server import GatewayError
 from inspector.metrics import WorkerMetrics
 from inspector.serving import deployed, guarded, open_gateway
-from inspector.worker import Around, run_worker, stopped_by_signals, tell_nobody
+from inspector.worker import Around, ended_in_time, run_worker, stopped_by_signals, tell_nobody
 from streams.decoding import DecodingError
 from streams.kafka import quiet_client_logs
 
@@ -44,7 +44,7 @@ config_option = click.option(
 @reported(*ENDING)
 def serve(config: Path) -> None:
     """Runs worker, gateway and metrics in one process, until SIGINT or SIGTERM."""
-    _run(load_service(config), worker=True, gateway=True)
+    _end_to_end(load_service(config), worker=True, gateway=True)
 
 
 @click.command()
@@ -53,7 +53,7 @@ def serve(config: Path) -> None:
 @reported(*ENDING)
 def worker(config: Path, name: str | None) -> None:
     """Judges pieces, without a gateway: one process for each worker name."""
-    _run(named(load_service(config), name), worker=True, gateway=False)
+    _end_to_end(named(load_service(config), name), worker=True, gateway=False)
 
 
 @click.command()
@@ -61,7 +61,12 @@ def worker(config: Path, name: str | None) -> None:
 @reported(*ENDING)
 def gateway(config: Path) -> None:
     """Serves verdicts over gRPC, without judging the line; any number may run on one log."""
-    _run(load_service(config), worker=False, gateway=True)
+    _end_to_end(load_service(config), worker=False, gateway=True)
+
+
+def _end_to_end(service: Service, *, worker: bool, gateway: bool) -> None:
+    with ended_in_time(service.config.worker.stop_budget_s):
+        _run(service, worker=worker, gateway=gateway)
 
 
 def _run(service: Service, *, worker: bool, gateway: bool) -> None:
