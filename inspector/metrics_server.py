@@ -44,7 +44,7 @@ class MetricsServer:
         self._listening: Future[int] = Future()
         self._loop = asyncio.new_event_loop()
         self._end = asyncio.Event()
-        self._answers: dict[asyncio.Task[None], None] = {}
+        self._answers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
 
     def __enter__(self) -> Self:
@@ -92,8 +92,8 @@ class MetricsServer:
             self._listening.set_result(server.sockets[0].getsockname()[1])
             while not await self._ended(RENEWAL_S):
                 self._renew()
-            for answer in self._answers:
-                answer.cancel()
+            for answer in list(self._answers):
+                self._cut_off(answer)
 
     async def _ended(self, limit_s: float) -> bool:
         try:
@@ -111,12 +111,15 @@ class MetricsServer:
 
     def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._answers) >= MAX_CONNECTIONS:
-            oldest = next(iter(self._answers))
-            del self._answers[oldest]
-            oldest.cancel()
+            self._cut_off(next(iter(self._answers)))
         answer = self._loop.create_task(self._answer(reader, writer))
-        self._answers[answer] = None
+        self._answers[answer] = writer
         answer.add_done_callback(lambda answer: self._answers.pop(answer, None))
+
+    def _cut_off(self, answer: asyncio.Task[None]) -> None:
+        """Here, because a task that has not begun never reaches its own end."""
+        self._answers.pop(answer).transport.abort()
+        answer.cancel()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
