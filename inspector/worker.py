@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
@@ -31,16 +31,13 @@ log = logging.getLogger("inspector.worker")
 Ends = tuple[Source, Sink]
 
 
-def tell_nobody(standing: bool) -> None:
-    """No gateway in this process."""
-
-
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What a worker shares with the rest of its process: the log's clock, and who is told that it stands still."""
+    """What a worker shares with the rest of its process: the log's clock, and who is told, from another thread, that
+    it stands still or goes on."""
 
     clock: LogClock = field(default_factory=LogClock)
-    stands_still: Callable[[bool], None] = tell_nobody
+    told: Sequence[Callable[[bool], None]] = ()
 
 
 def run_worker(
@@ -63,7 +60,7 @@ def run_worker(
         decoder = stack.enter_context(closing(Decoder()))
         shards = Shards(settings, service.recipes, resolver, metrics, decoder)
         watch = StallWatch(stall_settings(config, service.recipes), time.monotonic())
-        stack.enter_context(Watchdog(watch, metrics, around.stands_still))
+        stack.enter_context(Watchdog(watch, metrics, around.told))
         metrics.clock_skew.set_function(lambda: around.clock.skew_s)
         pipeline = Pipeline(
             source,

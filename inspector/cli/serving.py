@@ -2,16 +2,16 @@
 
 import gc
 import logging
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import click
 import cv2
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from inspector.bundle.load import BundleError
+from inspector.certificates import CertificateError
 from inspector.cli.errors import reported
 from inspector.config.opening import log_clock
 from inspector.config.service import Service, load_service
@@ -20,14 +20,23 @@ from inspector.deploy.follower import FollowerError
 from inspector.engines.engine import EngineError
 from inspector.gateway.server import GatewayError
 from inspector.metrics import WorkerMetrics
+from inspector.metrics_server import MetricsError, MetricsServer
 from inspector.serving import deployed, guarded, open_gateway
-from inspector.worker import Around, ended_in_time, run_worker, stopped_by_signals, tell_nobody
+from inspector.worker import Around, ended_in_time, run_worker, stopped_by_signals
 from streams.decoding import DecodingError
 from streams.kafka import quiet_client_logs
 
 log = logging.getLogger("inspector.serving")
 
-ENDING = (BundleError, DecodingError, EngineError, FollowerError, GatewayError)
+ENDING = (
+    BundleError,
+    CertificateError,
+    DecodingError,
+    EngineError,
+    FollowerError,
+    GatewayError,
+    MetricsError,
+)
 """Why a service cannot start or go on, beside its configuration and its log."""
 
 config_option = click.option(
@@ -77,17 +86,16 @@ def _run(service: Service, *, worker: bool, gateway: bool) -> None:
         stack.enter_context(suppress(GivenUpError))
         stop = stack.enter_context(stopped_by_signals(service.config.worker.stop_budget_s))
         # Before bundles are opened and checked: a counter that stands at 1 when it is first read shows no increase.
-        _serve_metrics(stack, service, registry)
+        told: list[Callable[[bool], None]] = _serve_metrics(stack, service, registry)
         what = stack.enter_context(deployed(service, stop, registry, is_worker=worker))
-        stands_still: Callable[[bool], None] = tell_nobody
         if gateway:
             opened = stack.enter_context(open_gateway(service, what.judge, registry))
-            stands_still = opened.line_stands_still
+            told.append(opened.line_stands_still)
             log.info("Gateway answers at %s.", opened.address)
         # Opening a bundle collects garbage, and nobody judges meanwhile: 150 ms with all modules, 0.3 ms without.
         gc.freeze()
         if worker:
-            metrics, around = WorkerMetrics(registry), Around(log_clock(service.config), stands_still)
+            metrics, around = WorkerMetrics(registry), Around(log_clock(service.config), told)
             guard = guarded(service, what.judge, metrics.thrift.set, around.clock)
             run_worker(service, guard, metrics, stop, beside=what.shadow, around=around)
         else:
@@ -103,17 +111,12 @@ def named(service: Service, name: str | None) -> Service:
     return Service(service.path, config.model_copy(update={"worker": worker}), service.recipes)
 
 
-def _serve_metrics(stack: ExitStack, service: Service, registry: CollectorRegistry) -> None:
+def _serve_metrics(stack: ExitStack, service: Service, registry: CollectorRegistry) -> list[Callable[[bool], None]]:
+    """Who, of them, is to be told that the line stands still."""
     metrics = service.config.metrics
     if metrics is None:
-        return
-    host, _, port = metrics.listen.rpartition(":")
-    server, thread = start_http_server(int(port), addr=host.strip("[]"), registry=registry)
-    stack.callback(_stop_server, server.shutdown, server.server_close, thread)
-    log.info("Metrics for Prometheus at http://%s/metrics.", metrics.listen)
-
-
-def _stop_server(shutdown: Callable[[], None], close: Callable[[], None], thread: threading.Thread) -> None:
-    shutdown()
-    close()
-    thread.join()
+        return []
+    tls = None if metrics.tls is None else metrics.tls.files
+    server = stack.enter_context(MetricsServer(metrics.listen, registry, tls))
+    log.info("Metrics for Prometheus at %s://%s/metrics.", "http" if tls is None else "https", metrics.listen)
+    return [server.line_stands_still]

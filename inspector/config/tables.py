@@ -9,8 +9,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
+from inspector.certificates import TlsFiles
 from inspector.engines.engine import EngineSettings
-from inspector.gateway.settings import GatewaySettings, TlsFiles
+from inspector.gateway.settings import GatewaySettings
 from streams.assembly import JoinSettings
 
 _JOIN = JoinSettings()
@@ -174,22 +175,37 @@ class WorkerTable(Table):
         return self
 
 
-class GatewayTlsTable(Table):
+class ServerTlsTable(Table):
     """TLS for clients, PEM files; with `client_ca` they need a certificate of that authority."""
 
     cert: ExistingFile
     key: ExistingFile
     client_ca: ExistingFile | None = None
 
+    @property
+    def files(self) -> TlsFiles:
+        return TlsFiles(self.cert, self.key, self.client_ca)
+
 
 class GatewayTable(Table):
     """How verdicts are served over gRPC."""
 
     listen: Address = "127.0.0.1:50051"
-    tls: GatewayTlsTable | None = None
+    tls: ServerTlsTable | None = None
     allow_insecure: bool = False
     """Serves without TLS off loopback: only inside a network that is protected otherwise."""
     max_watchers: int = Field(default=64, ge=1, le=10_000)
+    max_connections: int = Field(default=1024, ge=16, le=100_000)
+    max_connections_per_host: int = Field(default=128, ge=1, le=100_000)
+    """Connections of one host; those on which nothing was called are closed first."""
+    request_timeout_s: Seconds = 10.0
+    """A call whose request is not whole after this time is ended."""
+    unread_bytes: int = Field(default=128 * 2**20, ge=2**20)
+    """What requests that are not whole yet may hold together."""
+    feedback_per_s: float = Field(default=20.0, gt=0, le=10_000)
+    """Findings a second that clients may file, half of them from one host."""
+    lookup_s: Seconds = 3.0
+    """How long the log is read for a verdict that the index does not know any more."""
     ring_bytes: Bytes = 64 * 2**20
     ring_age_s: Seconds = 600.0
     index_bytes: Bytes = 64 * 2**20
@@ -204,18 +220,23 @@ class GatewayTable(Table):
 
     @model_validator(mode="after")
     def _protected(self) -> Self:
-        if self.tls is None and not self.allow_insecure and not is_loopback(self.listen):
-            raise ValueError(
-                f"listen = {self.listen!r} is reachable from outside and has no TLS; add [gateway.tls], listen on "
-                "127.0.0.1, or set allow_insecure = true where the network is protected otherwise"
-            )
+        _check_exposure("gateway", self.listen, self.tls, allow_insecure=self.allow_insecure)
         return self
 
     def settings(self, max_record_bytes: int) -> GatewaySettings:
         """What the gateway takes; one limit of size holds for records and messages."""
         values = self.model_dump(exclude={"tls"})
-        tls = None if self.tls is None else TlsFiles(self.tls.cert, self.tls.key, self.tls.client_ca)
+        tls = None if self.tls is None else self.tls.files
         return GatewaySettings(**values, tls=tls, max_record_bytes=max_record_bytes)
+
+
+def _check_exposure(table: str, listen: str, tls: ServerTlsTable | None, *, allow_insecure: bool) -> None:
+    """Raises ValueError where the line's secrets would leave the machine in clear text unasked."""
+    if tls is None and not allow_insecure and not is_loopback(listen):
+        raise ValueError(
+            f"listen = {listen!r} is reachable from outside and has no TLS; add [{table}.tls], listen on 127.0.0.1, "
+            "or set allow_insecure = true where the network is protected otherwise"
+        )
 
 
 def is_loopback(address: str) -> bool:
@@ -233,6 +254,14 @@ class MetricsTable(Table):
     """Where Prometheus finds the metrics; absent means nowhere."""
 
     listen: Address = "127.0.0.1:9464"
+    tls: ServerTlsTable | None = None
+    allow_insecure: bool = False
+    """Serves without TLS off loopback: only inside a network that is protected otherwise."""
+
+    @model_validator(mode="after")
+    def _protected(self) -> Self:
+        _check_exposure("metrics", self.listen, self.tls, allow_insecure=self.allow_insecure)
+        return self
 
 
 class EvidenceTable(Table):

@@ -153,7 +153,7 @@ def look(dog: Watchdog, seconds: int) -> None:
 def test_a_loop_that_hangs_is_seen_from_outside(caplog: pytest.LogCaptureFixture) -> None:
     metrics, reports = WorkerMetrics(registry := CollectorRegistry()), Reports()
     watch = StallWatch(StallSettings(), 0.0)
-    dog = Watchdog(watch, metrics, reports.append)
+    dog = Watchdog(watch, metrics, [reports.append])
     watch.doing("judging pieces")
     look(dog, 33)
     assert reports == [True]
@@ -169,7 +169,7 @@ def test_a_loop_that_hangs_is_seen_from_outside(caplog: pytest.LogCaptureFixture
 def test_a_standstill_is_said_once_in_ten_minutes(caplog: pytest.LogCaptureFixture) -> None:
     watch = StallWatch(StallSettings(), 0.0)
     watch.findings = ("line l1 waits",)
-    dog = Watchdog(watch, WorkerMetrics(CollectorRegistry()), Reports().append)
+    dog = Watchdog(watch, WorkerMetrics(CollectorRegistry()), [Reports().append])
     for now_s in range(601):
         watch.doing("polling")
         dog.look(float(now_s))

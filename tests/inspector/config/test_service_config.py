@@ -71,6 +71,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         (GOOD + "[join]\nmax_delay_s = nan", "join.max_delay_s", "finite"),
         (GOOD + '[gateway]\nlisten = "50051"', "gateway.listen = '50051'", "write host:port"),
         (GOOD + '[gateway]\nlisten = "0.0.0.0:1"', "gateway", "add [gateway.tls]"),
+        (GOOD + '[metrics]\nlisten = "0.0.0.0:1"', "metrics", "add [metrics.tls]"),
         (GOOD + '[gateway.tls]\ncert = "no.pem"\nkey = "no.pem"', "gateway.tls.cert = 'no.pem'", "is no file"),
         (GOOD + "[worker]\nreview_after_s = 2", "worker", "raise it"),
         (GOOD + '[worker]\nengines = ["onnx/int4"]', "worker.engines[0] = 'onnx/int4'", "'onnx/fp32' or 'onnx/int8'"),

@@ -187,15 +187,10 @@ def test_get_verdict(gateways: Gateways, clients: Clients, put: Put) -> None:
     assert found.inspection.piece_id == "000007"
 
 
-def test_get_verdict_says_since_when_it_knows(gateways: Gateways, clients: Clients, put: Put) -> None:
-    put(7, 0, 1_000)
-    with pytest.raises(ClientError) as refused:
-        clients(gateways()).verdict(Inspection(line="a", station="s0", piece_id="000007"))
-    assert refused.value.code is grpc.StatusCode.NOT_FOUND
-    assert "no verdict of a/s0/000007#0 since 20" in refused.value.detail
-
-
-def test_feedback_is_in_the_log_when_the_call_returns(gateways: Gateways, clients: Clients, log: MemoryLog) -> None:
+def test_feedback_is_in_the_log_when_the_call_returns(
+    gateways: Gateways, clients: Clients, log: MemoryLog, put: Put
+) -> None:
+    put(1, station="s")
     clients(gateways()).submit_feedback(Feedback(inspection=PIECE, label=Label.LABEL_NOK, author="eva", note="dent"))
     (stored,) = log.others
     assert (stored.topic, stored.key, stored.type) == ("t.a.feedback", b"s", "inspection.v1.Feedback")
@@ -227,7 +222,8 @@ def test_feedback_is_checked(
     assert log.others == []
 
 
-def test_feedback_for_a_full_log(gateways: Gateways, clients: Clients, log: MemoryLog) -> None:
+def test_feedback_for_a_full_log(gateways: Gateways, clients: Clients, log: MemoryLog, put: Put) -> None:
+    put(1, station="s")
     log.full = True
     with pytest.raises(ClientError) as refused:
         clients(gateways()).submit_feedback(Feedback(inspection=PIECE, label=Label.LABEL_OK))
