@@ -99,22 +99,28 @@ class Pipeline:
         self._take_over(batch)
         if batch.records:
             self._clock.read(max(record.append_ns for record in batch.records))
-        for record in batch.records:
-            self._watch.doing("decoding a record")
-            self._shards.add(record)
-            if self._monotonic() - self._committed_s > self._settings.position_interval_s:
-                self._commit()  # should the next record end this process, its successor need not read these again
+        for read in self._shards.take(batch, self._before_decoding):
+            self._work(read)
+        paused = self._shards.ahead()
+        self._source.pause(paused)
+        self._metrics.turn(self._shards, batch)
+        self._watch.turn(self._shards, batch, paused, self._monotonic())
+
+    def _before_decoding(self) -> None:
+        """Should a record end this process, its successor need not read again what came more than a second before."""
+        if self._monotonic() - self._committed_s > self._settings.position_interval_s:
+            self._commit()
+        self._watch.doing("decoding a record")
+
+    def _work(self, read: Batch) -> None:
+        """Judges what has closed, and commits; nothing of it is held any more when this returns."""
         self._watch.doing("joining")
-        for shard, observations in self._shards.advance(batch, self._monotonic()):
+        for shard, observations in self._shards.advance(read, self._monotonic()):
             self._decide(shard, observations)
         self._judge_beside()
         self._gather_rejected()
         if self._due():
             self._commit()
-        paused = self._shards.ahead()
-        self._source.pause(paused)
-        self._metrics.turn(self._shards, batch)
-        self._watch.turn(self._shards, batch, paused, self._monotonic())
 
     def _take_over(self, batch: Batch) -> None:
         """Drops what belongs to another worker now, and builds the state of what belongs to this one."""

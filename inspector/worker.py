@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from inspector.config.opening import open_ends
-from inspector.config.service import Service, ServiceConfig
+from inspector.config.service import Service, ServiceConfig, reference_problems
 from inspector.judge import Beside, Judge
 from inspector.metrics import WorkerMetrics
 from inspector.pipeline import Pipeline, PipelineSettings
@@ -24,7 +24,8 @@ from streams.decoding import Decoder
 from streams.limits import Limits
 from streams.log import Sink, Source
 from streams.log_clock import LogClock
-from streams.references import ReferenceSettings, Resolver
+from streams.references import Resolver
+from streams.stores import prepare
 
 log = logging.getLogger("inspector.worker")
 
@@ -153,7 +154,11 @@ def _limits(service: Service) -> Limits:
 
 
 def _resolver(service: Service) -> Resolver:
-    return Resolver(ReferenceSettings(service.config.references.allowed_prefixes), _limits(service))
+    settings = service.config.references.settings
+    for problem in reference_problems(service):
+        log.error("%s. Until then the images below it become dead letters.", problem)
+    threading.Thread(target=prepare, args=(settings.allowed_prefixes,), name="prepare", daemon=True).start()
+    return Resolver(settings, _limits(service))
 
 
 def _pipeline_settings(service: Service) -> PipelineSettings:

@@ -1,5 +1,7 @@
 """Turns a record that cannot be used into the record on the dead-letter topic. Knows no reason's cause."""
 
+from google.protobuf.message import DecodeError
+
 from protos.inspection.v1.records_pb2 import DeadLetter, DeadLetterReason, Inspection
 from streams.items import Entry, Origin, Rejected
 from streams.observation import InspectionId
@@ -69,6 +71,16 @@ def dead_letter_output(topics: Topics, rejected: Rejected) -> Output:
         letter.SerializeToString(deterministic=True),
         DEAD_LETTER_TYPE,
     )
+
+
+def dead_letter_from(record: Record) -> DeadLetter | None:
+    """A dead letter that was read back; None where it is none."""
+    if record.type != DEAD_LETTER_TYPE:
+        return None
+    try:
+        return DeadLetter.FromString(record.value)
+    except DecodeError:
+        return None
 
 
 def inspection_message(inspection: InspectionId) -> Inspection:

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 from protos.inspection.v1.records_pb2 import DeadLetter
+from streams.dead_letters import dead_letter_from
+from streams.foreign import read_ours
 from streams.items import Origin
+from streams.join_metrics import JoinMetrics
 from streams.log import Assignment, Position
 from streams.observation import InspectionId
-from streams.records import TopicPartition, Topics
+from streams.records import Record, TopicPartition, Topics
 from streams.resume import Memo
 
 
@@ -98,6 +101,8 @@ class Verdicts:
         return inspection in self._judged
 
     def add(self, judged: Judged, behind: Mapping[TopicPartition, int]) -> None:
+        if judged.inspection in self._judged:  # a second verdict on the topic: the first one counts, in its place
+            return
         self._judged[judged.inspection] = judged
         self._behind[judged.inspection] = dict(behind)
 
@@ -122,21 +127,30 @@ class Verdicts:
 class Ledger:
     """The accounts of one shard."""
 
-    def __init__(self, assignment: Assignment, judged: Iterable[Judged], topics: Topics) -> None:
+    def __init__(self, assignment: Assignment, judged: Iterable[Judged], topics: Topics, metrics: JoinMetrics) -> None:
         self._outputs = [TopicPartition(topics.of(kind), assignment.shard.partition) for kind in OUTPUTS]
         self._frames = TopicPartition(topics.of("frames"), assignment.shard.partition)
         self._cursors: dict[TopicPartition, Cursor] = {}
         self.clocks_ms: Mapping[str, int] = {}
+        self.forgotten_ms: int | None = None
         self._has_reread_all = False
         for topic in topics.inputs:
             self._open(TopicPartition(topic, assignment.shard.partition), assignment)
         self.letters = Letters(assignment.dead_letter_end)
-        for record in assignment.dead_letters:
-            self.letters.read_back(DeadLetter.FromString(record.value), record.offset)
+        for letter, offset in read_ours(assignment.dead_letters, self._letter, metrics):
+            self.letters.read_back(letter, offset)
         self.verdicts = Verdicts(assignment.verdict_end)
         read = {at: cursor.read for at, cursor in self._cursors.items()}
         for each in sorted(judged, key=lambda one: one.verdict_offset):
             self.verdicts.add(each, read)
+
+    def _letter(self, record: Record) -> tuple[DeadLetter, int] | None:
+        """A letter about a record of this shard that a predecessor had read: any other would swallow a record."""
+        letter = dead_letter_from(record)
+        cursor = self._cursors.get(TopicPartition(letter.topic, letter.partition)) if letter else None
+        if letter is None or cursor is None or not 0 <= letter.offset < cursor.read:
+            return None
+        return letter, record.offset
 
     def _open(self, at: TopicPartition, assignment: Assignment) -> None:
         committed = assignment.positions.get(at.topic)
@@ -144,7 +158,7 @@ class Ledger:
         memo = Memo(start) if committed is None else Memo.decode(committed.memo, committed.offset)
         self._cursors[at] = Cursor(start, memo.read, memo.starts)
         if at == self._frames:
-            self.clocks_ms = memo.clocks_ms
+            self.clocks_ms, self.forgotten_ms = memo.clocks_ms, memo.forgotten_ms
 
     @property
     def is_rereading(self) -> bool:
@@ -184,7 +198,7 @@ class Ledger:
         self.verdicts.add(Judged(inspection, entry_ns, self.verdicts.end), behind)
 
     def positions(
-        self, clocks_ms: Mapping[str, int], forget: Callable[[Judged], bool]
+        self, clocks_ms: Mapping[str, int], forgotten_ms: int | None, forget: Callable[[Judged], bool]
     ) -> dict[TopicPartition, Position]:
         """Where a successor goes on, should it take over after the next commit."""
         done = {at: cursor.done for at, cursor in self._cursors.items()}
@@ -193,7 +207,9 @@ class Ledger:
         for at, cursor in self._cursors.items():
             memo = Memo(max(cursor.read, cursor.next), starts=cursor.starts if cursor.next <= cursor.read else 0)
             if at == self._frames:
-                memo = replace(memo, verdicts=verdicts, dead_letters=letters, clocks_ms=clocks_ms)
+                memo = replace(
+                    memo, verdicts=verdicts, dead_letters=letters, clocks_ms=clocks_ms, forgotten_ms=forgotten_ms
+                )
             positions[at] = Position(done[at], memo.encode())
         return positions
 

@@ -13,12 +13,16 @@ class LogError(Exception):
     """Base of what a log can fail with."""
 
 
+class LogUnavailableError(LogError):
+    """The log cannot be used now; waiting may mend it, and nothing of what failed was written."""
+
+
 class CommitRefusedError(LogError):
     """Another owner has taken over: nothing of the commit was written, all state of the shards must be dropped."""
 
 
 class LogFullError(LogError):
-    """The embedded log has reached `max_bytes` and nothing in it may be deleted yet."""
+    """The embedded log has no room for a kind of record within `max_bytes`, and nothing of it may be deleted yet."""
 
 
 class TopicsError(LogError):
@@ -65,6 +69,8 @@ class Assignment:
     verdict_end: int = 0
     """Offset behind the last verdict of the shard's verdict partition."""
     dead_letter_end: int = 0
+    num_partitions: int = 1
+    """Partitions of each of the line's topics, as they are now: they and a key say where a record must lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +133,8 @@ class Publisher(Protocol):
     """Appends records durably, outside of any worker: what cameras, sensors, replay and feedback use."""
 
     def publish(self, outputs: Sequence[Output]) -> None:
-        """Hands records over. Raises LogFullError (embedded). `flush` waits until they are durable."""
+        """Hands records over; `flush` waits until they are durable. An outage is waited out, for a bounded time where
+        the log is embedded: then LogUnavailableError. Raises LogFullError (embedded)."""
 
     def flush(self) -> None: ...
 

@@ -7,9 +7,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from streams.limits import LAST_NS, is_name
+from streams.log import LogError
+
 MAX_MEMO_BYTES = 4096
-_FIELDS_BYTES = 224
-"""`read`, both offsets, `starts` and `judging`, each at its longest."""
+_FIELDS_BYTES = 360
+"""Numbers of nineteen digits under all the names below take 156; the rest is left for fields of later versions."""
 MAX_STARTS = 99
 _CLOCK_BYTES = 17
 """Thirteen digits of milliseconds, quotes, colon and comma."""
@@ -20,7 +23,7 @@ def has_room_for(stations: Iterable[str]) -> bool:
     return sum(len(name) + _CLOCK_BYTES for name in stations) <= MAX_MEMO_BYTES - _FIELDS_BYTES
 
 
-class MemoError(ValueError):
+class MemoError(LogError):
     """A memo that is too large to be committed, or that no worker of this version has written."""
 
 
@@ -36,6 +39,8 @@ class Memo:
     """Frames partition only: read the dead-letter partition back from this offset."""
     clocks_ms: Mapping[str, int] = field(default_factory=dict)
     """Frames partition only: the clock of each station, so that it never runs back."""
+    forgotten_ms: int | None = None
+    """Frames partition only: no piece of a station that was forgotten has entered behind this event time."""
     starts: int = 0
     """Owners in a row that began where there were records to read, and committed nothing beyond `read`: they may have
     died of the next record."""
@@ -49,6 +54,8 @@ class Memo:
             fields["dead_letters"] = self.dead_letters
         if self.clocks_ms:
             fields["clocks_ms"] = dict(self.clocks_ms)
+        if self.forgotten_ms is not None:
+            fields["forgotten_ms"] = self.forgotten_ms
         if self.starts:
             fields["starts"] = min(self.starts, MAX_STARTS)
         text = json.dumps(fields, separators=(",", ":"))
@@ -78,6 +85,7 @@ class Memo:
             verdicts=_count_or_none(fields.get("verdicts"), text, offset),
             dead_letters=_count_or_none(fields.get("dead_letters"), text, offset),
             clocks_ms=_clocks(fields.get("clocks_ms", {}), text, offset),
+            forgotten_ms=_count_or_none(fields.get("forgotten_ms"), text, offset),
             starts=_count_or_none(fields.get("starts"), text, offset) or 0,
         )
 
@@ -90,6 +98,10 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def _is_clock(value: object) -> bool:
+    return isinstance(value, int) and _is_count(value) and value < LAST_NS // 1_000_000
+
+
 def _count_or_none(value: object, text: str, offset: int) -> int | None:
     if value is None:
         return None
@@ -99,7 +111,7 @@ def _count_or_none(value: object, text: str, offset: int) -> int | None:
 
 
 def _clocks(value: object, text: str, offset: int) -> dict[str, int]:
-    if isinstance(value, dict) and all(isinstance(clock, int) for clock in value.values()):
+    if isinstance(value, dict) and all(is_name(name) and _is_clock(clock) for name, clock in value.items()):
         return value
     raise _refused(text, offset)
 

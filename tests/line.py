@@ -92,14 +92,20 @@ def publish(log: EmbeddedLog, outputs: Iterable[Output]) -> None:
 
 
 def build(
-    source: Source, sink: Sink, metrics: WorkerMetrics | None = None, decoder: Decoder | None = None
+    source: Source,
+    sink: Sink,
+    metrics: WorkerMetrics | None = None,
+    join: JoinSettings | None = None,
+    decoder: Decoder | None = None,
 ) -> tuple[Pipeline, StubJudge]:
     """The product's pipeline over a stub judge."""
     metrics = metrics or WorkerMetrics(CollectorRegistry())
     recipes = Recipes([RECIPE])
     judge = StubJudge(recipes)
     resolver = Resolver(ReferenceSettings(), Limits())
-    shards = Shards(ShardSettings("qa", ("line-1",), JoinSettings(), Limits()), recipes, resolver, metrics, decoder)
+    shards = Shards(
+        ShardSettings("qa", ("line-1",), join or JoinSettings(), Limits()), recipes, resolver, metrics, decoder
+    )
     return Pipeline(source, sink, shards, judge, PipelineSettings(), metrics, lambda _: RECIPE.deadline_s), judge
 
 

@@ -14,7 +14,10 @@ def open_log(path: Path, config: ServiceConfig) -> EmbeddedLog | KafkaLog:
     """`path` is the file that the configuration came from. Raises ConfigError, LogError."""
     match config.log:
         case EmbeddedTable(path=file, max_bytes=max_bytes, max_age_s=max_age_s):
-            return EmbeddedLog(file, EmbeddedSettings(max_bytes=max_bytes, max_age_s=max_age_s))
+            settings = EmbeddedSettings(
+                max_bytes=max_bytes, max_age_s=max_age_s, max_record_bytes=config.max_record_bytes
+            )
+            return EmbeddedLog(file, settings)
         case _:
             return KafkaLog(kafka_settings(path, config), config.prefix, config.lines)
 

@@ -12,9 +12,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from inspector.certificates import TlsFiles
 from inspector.engines.engine import EngineSettings
 from inspector.gateway.settings import GatewaySettings
+from streams.addresses import prefix_fault
 from streams.assembly import JoinSettings
+from streams.lane import ReferenceSettings
 
 _JOIN = JoinSettings()
+_REFERENCES = ReferenceSettings()
 
 
 def _resolved(path: Path, info: ValidationInfo) -> Path:
@@ -112,6 +115,7 @@ class JoinTable(Table):
     read_ahead_s: Seconds = _JOIN.read_ahead_s
     max_open_pieces: int = Field(default=_JOIN.max_open_pieces, ge=1, le=100_000)
     max_open_bytes: Bytes = _JOIN.max_open_bytes
+    max_signal_bytes: Bytes = _JOIN.max_signal_bytes
     max_stations: int = Field(default=_JOIN.max_stations, ge=1, le=10_000)
 
     @property
@@ -271,7 +275,21 @@ class EvidenceTable(Table):
     max_bytes: Bytes = 2**30
 
 
-class ReferencesTable(Table):
-    """Below which addresses images may be fetched; none by default."""
+def _prefix(value: str) -> str:
+    if fault := prefix_fault(value):
+        raise ValueError(fault)
+    return value
 
-    allowed_prefixes: tuple[str, ...] = ()
+
+class ReferencesTable(Table):
+    """Below which addresses images may be fetched, none by default, and what fetching may take."""
+
+    allowed_prefixes: tuple[Annotated[str, AfterValidator(_prefix)], ...] = ()
+    timeout_s: Seconds = _REFERENCES.timeout_s
+    """From the start of a fetch to its last byte. A piece waits `join.max_delay_s` for its images at most."""
+    max_bytes: Bytes = _REFERENCES.max_bytes
+    """Of files being fetched, all prefixes together; each may take an equal part of it."""
+
+    @property
+    def settings(self) -> ReferenceSettings:
+        return ReferenceSettings(self.allowed_prefixes, self.timeout_s, self.max_bytes)

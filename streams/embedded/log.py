@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from streams.embedded.file import identity
+from streams.embedded.lease import Group, StartAt
 from streams.embedded.retention import Retention
 from streams.embedded.sink import EmbeddedPublisher, EmbeddedSink
-from streams.embedded.source import EmbeddedSource, Group, StartAt
+from streams.embedded.source import EmbeddedSource
 from streams.embedded.store import EmbeddedSettings, Store
 from streams.embedded.tail import EmbeddedTail
-from streams.log import Start, Step, no_step
+from streams.log import LogError, Start, Step, no_step
 from streams.records import CONTROL_KIND
 
 
@@ -18,12 +20,18 @@ class EmbeddedLog:
     def __init__(self, path: Path, settings: EmbeddedSettings | None = None) -> None:
         self._path = path
         self._settings = EmbeddedSettings() if settings is None else settings
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._open().close()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise LogError(
+                f"{path}: its folder cannot be made ({exc.strerror}): make {path.parent}, or name another path"
+            ) from exc
+        Store(path, self._settings).close()
+        self._identity = identity([path])
 
     def publisher(self) -> EmbeddedPublisher:
         store = self._open()
-        return EmbeddedPublisher(store, Retention(store, self._settings))
+        return EmbeddedPublisher(store, Retention(store, self._settings), self._settings.busy_s)
 
     def tail(self, start: Start) -> EmbeddedTail:
         """Raises TokenExpiredError, TokenInvalidError."""
@@ -54,4 +62,4 @@ class EmbeddedLog:
         """Nothing is kept open here; every part closes its own connection."""
 
     def _open(self) -> Store:
-        return Store(self._path, self._settings)
+        return Store(self._path, self._settings, self._identity)

@@ -1,69 +1,160 @@
-"""Deletes records that are too old or too many, oldest first, never one that somebody still needs. Knows no payload."""
+"""Deletes records that are too old or too many, oldest first, never one that somebody still needs. Knows no payload.
+
+Every kind of record has a share of `max_bytes` and makes room within it alone: no flood of one kind takes another's.
+"""
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 
-from streams.embedded.store import EmbeddedSettings, Store, Topic
+from streams.embedded.store import EmbeddedSettings, Store, Topic, size_of
 from streams.log import LogFullError
-from streams.records import Output
+from streams.records import CONTROL_KIND, INPUT_KINDS, Output
 
 _ROWS = 64
+_FEW_ROWS = 4
+"""Room is made in small steps: the share of a small log holds a few dozen findings."""
 _EVERY_S = 1.0
 _ROUNDS = 20
 """Bounds what one transaction deletes: 1,280 rows, every second."""
-_ROW_BYTES = 512
-"""A row's share of pages beside its value; errs on the large side."""
+_INPUT = "input"
+_VERDICTS = "verdicts"
+_SHARES = {_INPUT: 1 / 2, _VERDICTS: 1 / 4}
+_SMALL_SHARE = 1 / 16
+"""Of dead letters, feedback, shadow verdicts and control each."""
+_HELD = {
+    _INPUT: "no worker has read it yet: start the worker",
+    CONTROL_KIND: "none of it may be deleted: remove deployments that nobody needs",
+    _VERDICTS: "the worker reads it back when it starts again",
+}
+
+_Rows = list[tuple[int, int]]
+"""Offset and time of appending, in the order of the offsets."""
+
+
+def share_of(kind: str) -> str:
+    """What a kind shares its room with: frames, signals and pieces have one share."""
+    return _INPUT if kind in INPUT_KINDS else kind
 
 
 class Retention:
     """Keeps one file within age and size. Call its methods within `Store.write`."""
 
-    def __init__(self, store: Store, settings: EmbeddedSettings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: EmbeddedSettings,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
         self._store = store
         self._settings = settings
-        self._next_s = 0.0
+        self._monotonic, self._wall_ns = monotonic, wall_ns
+        self._began = wall_ns(), monotonic()
+        self._next_s = monotonic()
 
     def drop_old(self) -> None:
-        """Deletes some records above `max_age_s`; looks once a second only."""
-        if time.monotonic() < self._next_s:
+        """Deletes some records above `max_age_s`, and of shares that are too full; looks once a second only."""
+        if self._monotonic() < self._next_s:
             return
-        self._next_s = time.monotonic() + _EVERY_S
-        cutoff_ns = time.time_ns() - int(self._settings.max_age_s * 1e9)
+        self._next_s = self._monotonic() + _EVERY_S
+        cutoff_ns = self._now_ns() - int(self._settings.max_age_s * 1e9)
         for _ in range(_ROUNDS):
-            if not self._drop(cutoff_ns):
-                return
+            if not self._drop(self._store.topics(), cutoff_ns):
+                break
+        for share in {share_of(topic.kind) for topic in self._store.topics()}:
+            for _ in range(_ROUNDS * _ROWS // _FEW_ROWS):
+                if self._used(share) <= self._room(share) or not self._drop(self._topics(share)):
+                    break
 
     def make_room(self, outputs: Sequence[Output]) -> None:
-        """Deletes the oldest until the outputs fit. Raises LogFullError."""
-        needed = sum(len(output.value) + len(output.key) + _ROW_BYTES for output in outputs)
-        while (live := self._store.live_bytes()) + needed > self._settings.max_bytes:
-            if not self._drop(time.time_ns() + 1):
-                raise LogFullError(
-                    f"{self._store.path} holds {live} bytes, {needed} more would pass max_bytes "
-                    f"{self._settings.max_bytes}, and nothing in it may be deleted before a worker has read it: start "
-                    "the worker, or raise max_bytes"
-                )
+        """Deletes the oldest of the same share until the outputs fit. Raises LogFullError."""
+        needed: Counter[str] = Counter()
+        for output in outputs:
+            needed[share_of(output.topic.rpartition(".")[2])] += size_of(output)
+        for share, size in needed.items():
+            while self._used(share) + size > self._room(share):
+                if not self._drop(self._topics(share)):
+                    raise self._full(share, size)
+        self._make_room_in_file(sum(needed.values()), next(iter(needed), _INPUT))
 
-    def _drop(self, cutoff_ns: int) -> int:
-        """Deletes up to 64 of the oldest records appended before the cutoff; returns how many."""
+    def _make_room_in_file(self, size: int, share: str) -> None:
+        """Pages that are not full take more than the shares count: old input goes first then, verdicts never."""
+        while self._store.live_bytes() + size > self._settings.max_bytes:
+            others = [topic for topic in self._store.topics() if topic.kind not in (*INPUT_KINDS, _VERDICTS)]
+            if not (self._drop(self._topics(_INPUT)) or self._drop(others)):
+                raise self._full(share, size)
+
+    def _full(self, share: str, size: int) -> LogFullError:
+        path, room, limit = self._store.path, self._room(share), self._settings.max_bytes
+        if size > room:
+            least = int(size * limit / max(1, room)) + 1
+            return LogFullError(
+                f"{path} has no room for {size} bytes of {share} at once: max_bytes {limit} gives {room} bytes to "
+                f"{share}: send fewer at once, or raise max_bytes to {least}"
+            )
+        return LogFullError(
+            f"{path} has no room for {size} bytes of {share}: {self._used(share)} of the {room} bytes that max_bytes "
+            f"{limit} gives to {share} are used, {self._store.live_bytes()} in all, and "
+            f"{_HELD.get(share, 'nothing of it may be deleted')}, or raise max_bytes"
+        )
+
+    def _topics(self, share: str) -> list[Topic]:
+        return [topic for topic in self._store.topics() if share_of(topic.kind) == share]
+
+    def _used(self, share: str) -> int:
+        return sum(topic.bytes for topic in self._topics(share))
+
+    def _room(self, share: str) -> int:
+        return int(self._settings.max_bytes * _SHARES.get(share, _SMALL_SHARE))
+
+    def _now_ns(self) -> int:
+        """The wall clock, but never ahead of the time that has passed: a clock that is set a week ahead deletes
+        nothing that this process would have kept."""
+        wall_ns, monotonic_s = self._began
+        return min(self._wall_ns(), wall_ns + int((self._monotonic() - monotonic_s) * 1e9))
+
+    def _drop(self, topics: Iterable[Topic], cutoff_ns: int | None = None) -> int:
+        """Deletes a few of the oldest records, or up to 64 of those appended before the cutoff; returns how many."""
+        limit = _FEW_ROWS if cutoff_ns is None else _ROWS
         oldest = sorted(
             (record_id, append_ns, topic.id)
-            for topic in self._store.topics()
-            for record_id, append_ns in self._deletable(topic)
-            if append_ns < cutoff_ns
-        )[:_ROWS]
+            for topic in topics
+            for record_id, append_ns in self._deletable(topic, cutoff_ns, limit)
+        )[:limit]
         for record_id, append_ns, topic_id in oldest:
-            self._store.execute("DELETE FROM records WHERE id = ?", record_id)
+            self._store.delete(topic_id, record_id)
             self._store.execute(
                 "UPDATE topics SET floor = ?, floor_ns = ? WHERE id = ?", record_id + 1, append_ns, topic_id
             )
         return len(oldest)
 
-    def _deletable(self, topic: Topic) -> list[tuple[int, int]]:
-        rows = self._store.execute(
-            "SELECT id, append_ns FROM records WHERE topic = ? AND id < ? ORDER BY id LIMIT ?",
+    def _deletable(self, topic: Topic, cutoff_ns: int | None, limit: int) -> _Rows:
+        rows = self._rows(topic, 0, limit)
+        if cutoff_ns is None or not rows:
+            return rows
+        while rows and rows[-1][1] >= cutoff_ns and not self._is_followed_by_older(topic, rows[-1], cutoff_ns):
+            rows.pop()
+        return rows
+
+    def _is_followed_by_older(self, topic: Topic, row: tuple[int, int], cutoff_ns: int) -> bool:
+        """Whether a record was stamped by a clock that was ahead: one appended after it is older than the cutoff. Looks
+        at few records, ever further behind."""
+        offset, append_ns = row
+        if append_ns <= self._now_ns():
+            return False
+        step = 1
+        while rows := self._rows(topic, offset + step, 1):
+            if rows[0][1] < cutoff_ns:
+                return True
+            step *= 2
+        return False
+
+    def _rows(self, topic: Topic, start: int, limit: int) -> _Rows:
+        return self._store.execute(
+            "SELECT id, append_ns FROM records WHERE topic = ? AND id >= ? AND id < ? ORDER BY id LIMIT ?",
             topic.id,
+            start,
             topic.hold,
-            _ROWS,
-        )
-        return rows.fetchall()
+            limit,
+        ).fetchall()

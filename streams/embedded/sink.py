@@ -1,12 +1,14 @@
 """Writes verdicts with positions in one transaction, and the records of producers in others. Knows no payload."""
 
+import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from streams.embedded.lease import Epoch, holds
+from streams.embedded.outage import Outage, retried
 from streams.embedded.retention import Retention
-from streams.embedded.source import Epoch, holds
 from streams.embedded.store import Store
-from streams.log import CommitRefusedError, Position, Step, no_step
+from streams.log import CommitRefusedError, LogUnavailableError, Position, Step, no_step
 from streams.records import Output, TopicPartition
 from streams.resume import Memo
 
@@ -18,11 +20,18 @@ class EmbeddedSink:
         self._store = store
         self._retention = retention
         self._step = step
+        self._outage = Outage(f"committing to {store.path}")
 
     def commit(
         self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position], epoch: object
     ) -> Mapping[TopicPartition, int]:
-        """Raises CommitRefusedError when another owner has taken a line of this epoch; nothing is written then."""
+        """Waits for as long as the file cannot be written. Raises CommitRefusedError when another owner has taken a
+        line of this epoch (nothing is written then), LogError for what waiting does not mend."""
+        return retried(lambda: self._commit(outputs, positions, epoch), self._outage, math.inf)
+
+    def _commit(
+        self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position], epoch: object
+    ) -> Mapping[TopicPartition, int]:
         self._step("before begin")
         with self._store.write(durable=True):
             if not isinstance(epoch, Epoch) or not holds(self._store, epoch):
@@ -57,28 +66,28 @@ class EmbeddedSink:
 
 
 class EmbeddedPublisher:
-    """Appends records of producers; any thread may call it."""
+    """Appends records of producers; any thread may call it. Waits for a file that cannot be written, up to `busy_s`."""
 
-    def __init__(self, store: Store, retention: Retention) -> None:
+    def __init__(self, store: Store, retention: Retention, busy_s: float) -> None:
         self._store = store
         self._retention = retention
+        self._busy_s = busy_s
+        self._outage = Outage(f"publishing to {store.path}")
         self._lock = threading.Lock()
         self._pending = False
 
     def publish(self, outputs: Sequence[Output]) -> None:
-        """Readers see the records at once; `flush` makes them durable. Raises LogFullError, and then keeps none."""
-        with self._lock, self._store.write(durable=False):
-            self._retention.drop_old()
-            self._retention.make_room(outputs)
-            self._store.append(outputs)
-            self._pending = True
+        """Readers see the records at once; `flush` makes them durable. Raises LogFullError, LogUnavailableError and
+        LogError, and then keeps none of them."""
+        self._store.check_sizes(outputs)
+        with self._lock:
+            self._tried(lambda: self._append(outputs))
 
     def flush(self) -> None:
-        """Returns when all that was published is on the disk."""
+        """Returns when all that was published is on the disk. Raises LogUnavailableError, LogError."""
         with self._lock:
             if self._pending:
-                with self._store.write(durable=True):
-                    self._store.execute("UPDATE flushes SET number = number + 1")
+                self._tried(self._sync)
             self._pending = False
 
     def close(self) -> None:
@@ -86,3 +95,21 @@ class EmbeddedPublisher:
             self.flush()
         finally:
             self._store.close()
+
+    def _tried(self, attempt: Callable[[], None]) -> None:
+        try:
+            retried(attempt, self._outage, self._busy_s)
+        except LogUnavailableError as exc:
+            raise LogUnavailableError(f"{exc}; waited {self._busy_s:.3g} s, nothing of this call was written") from exc
+
+    def _append(self, outputs: Sequence[Output]) -> None:
+        self._store.check_wal()
+        with self._store.write(durable=False):
+            self._retention.drop_old()
+            self._retention.make_room(outputs)
+            self._store.append(outputs)
+        self._pending = True
+
+    def _sync(self) -> None:
+        with self._store.write(durable=True):
+            self._store.execute("UPDATE flushes SET number = number + 1")

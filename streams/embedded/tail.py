@@ -2,6 +2,7 @@
 
 Knows no payload."""
 
+import heapq
 import time
 from collections.abc import Mapping, Sequence
 
@@ -89,14 +90,16 @@ class EmbeddedTail:
             for topic in topics:
                 self._check_kept(topic, starts[topic.partition])
             limit = self._settings.max_poll_records
-            found = sorted(
-                (i, topic) for topic in topics for i in self._store.ids(topic, starts[topic.partition], limit + 1)
+            offsets = heapq.merge(
+                *(
+                    [(offset, topic.id) for offset in self._store.ids(topic, starts[topic.partition], limit)]
+                    for topic in topics
+                )
             )
-            records = [self._store.record(topic, offset) for offset, topic in found[:limit]]
-            if len(found) <= limit:
+            records, is_all = self._store.some(offsets, topics)
+            if is_all and len(records) < limit:
                 starts = dict.fromkeys(starts, self._store.end())
-        for record in records:
-            if len(found) > limit:
-                starts[TopicPartition(record.topic, 0)] = record.offset + 1
+            else:
+                starts |= {TopicPartition(record.topic, 0): record.offset + 1 for record in records}
         self._next = starts
         return records

@@ -52,6 +52,7 @@ class Handover:
             self.report_waiting(TimeoutError("verdicts cannot be read to their end"))
             return None
         readback = self._readback
+        self._consumer.topics()  # how many partitions there are now, whatever the group's leader knew
         return [self._assignment(shard, readback) for shard in self._shards]
 
     def report_waiting(self, reason: Exception) -> None:
@@ -142,6 +143,7 @@ class Handover:
             dead_letters=readback.records(dead_letters),
             verdict_end=readback.end(verdicts),
             dead_letter_end=readback.end(dead_letters),
+            num_partitions=len(self._consumer.partitions_for_topic(topics.of("frames"))),
         )
 
     def _all(self) -> list[KafkaPartition]:

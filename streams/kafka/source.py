@@ -17,6 +17,7 @@ from streams.kafka.handover import Handover
 from streams.kafka.progress import Progress
 from streams.kafka.session import Session
 from streams.kafka.settings import KafkaSettings
+from streams.kafka.stamps import Stamps
 from streams.log import Assignment, Batch, TopicsError
 from streams.records import Record, Shard, TopicPartition, Topics
 
@@ -67,6 +68,7 @@ class KafkaSource:
         self._topics = {topic: line for line in lines for topic in line.inputs}
         self._consumer: KafkaConsumer = open_group_consumer(settings)
         self._progress = Progress(self._consumer)
+        self._stamps = Stamps()
         self._events: SimpleQueue[Partitions | None] = SimpleQueue()
         self._owned: dict[Shard, tuple[KafkaPartition, ...]] = {}
         self._handover: Handover | None = None
@@ -113,7 +115,7 @@ class KafkaSource:
             return []
         if found:
             self._reach.worked()
-        return [record_of(message) for messages in found.values() for message in messages]
+        return [self._stamps.timed(record_of(message)) for messages in found.values() for message in messages]
 
     def _poll_client(self, timeout_ms: int) -> dict[KafkaPartition, list[ConsumerRecord]]:
         try:

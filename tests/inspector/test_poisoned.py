@@ -170,8 +170,8 @@ def test_only_owners_without_progress_are_counted(log: EmbeddedLog, path: Path) 
     publish(log, records_of(3))
     for number in (1, 2):
         source, sink = log.source(("line-1",), "qa", "w"), log.sink()
-        with closing(source), closing(sink):
-            pipeline, _ = build(source, Unwilling(sink))
+        with closing(source), closing(sink), closing(Decoder(CHILD)) as decoder:
+            pipeline, _ = build(source, Unwilling(sink), decoder=decoder)
             with pytest.raises(PowerCut):
                 pipeline.run(Event())
         assert memos(path) == {"frames": number, "signals": number}

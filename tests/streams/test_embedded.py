@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from streams.embedded import EmbeddedLog, EmbeddedSettings
+from streams.embedded.file import APPLICATION_ID
 from streams.log import (
     CommitRefusedError,
     Log,
@@ -248,6 +249,7 @@ def test_a_file_of_something_else_is_refused(path: Path) -> None:
 
 def test_a_log_of_a_later_version_is_refused(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute("PRAGMA user_version = 7")
-    with pytest.raises(LogError, match="version 7, expected 1"):
+    with pytest.raises(LogError, match="version 7, expected at most 2"):
         EmbeddedLog(path)

@@ -76,6 +76,8 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         (GOOD + "[worker]\nreview_after_s = 2", "worker", "raise it"),
         (GOOD + '[worker]\nengines = ["onnx/int4"]', "worker.engines[0] = 'onnx/int4'", "'onnx/fp32' or 'onnx/int8'"),
         (GOOD + "[worker]\nengines = []", "worker.engines = []", "at least 1 item"),
+        (GOOD + '[references]\nallowed_prefixes = ["memory://x/"]', "references.allowed_prefixes[0]", "'memory'"),
+        (GOOD + '[references]\nallowed_prefixes = ["s3://"]', "references.allowed_prefixes[0]", "s3://name/folder/"),
         (GOOD + '[worker]\nengine = "onnx"', "worker.engine", "did you mean 'engines'?"),
         (GOOD.replace("embedded", "sqlite"), "log", "'embedded', 'kafka'"),
         (GOOD.replace('path = "data/log.sqlite"', ""), "log.path", "is required"),

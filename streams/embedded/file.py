@@ -1,0 +1,142 @@
+"""Tells what lies at a path before a single byte is written there, and whether it is still the same file later."""
+
+import sqlite3
+import stat
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from streams.embedded.errors import translate
+from streams.log import LogError, LogUnavailableError
+
+APPLICATION_ID = 0x696E7370
+"""The letters `insp`; `file` and `PRAGMA application_id` show it."""
+VERSION = 2
+_MIN_BYTES = 512
+"""A smaller file holds no page, and SQLite would write over it as if it were empty."""
+TABLES = frozenset({"topics", "records", "positions", "leases", "flushes"})
+
+
+class Content(NamedTuple):
+    """What marks a database as somebody's."""
+
+    application_id: int
+    version: int
+    tables: frozenset[str]
+
+    @property
+    def is_empty(self) -> bool:
+        return (self.application_id, self.version, self.tables) == (0, 0, frozenset())
+
+    @property
+    def is_log(self) -> bool:
+        """Version 1 had no application id."""
+        if self.application_id == 0:
+            return self.version == 1 and self.tables >= TABLES
+        return self.application_id == APPLICATION_ID
+
+
+Inode = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which files lie at the paths of a log: the file itself, its WAL and its index. While they are open, no others
+    get their numbers."""
+
+    inodes: tuple[Inode | None, ...]
+
+
+def uri(path: Path, options: str) -> str:
+    return f"{path.absolute().as_uri()}?{options}"
+
+
+def watched_paths(path: Path) -> tuple[Path, ...]:
+    """The file, its WAL and its index. SQLite keeps these beside the file that a link leads to."""
+    real = path.resolve()
+    return (path, *(real.with_name(f"{real.name}{suffix}") for suffix in ("-wal", "-shm")))
+
+
+def identity(paths: Iterable[Path]) -> Identity:
+    """Which files lie at these paths; None in it where nothing lies. Raises LogUnavailableError."""
+    return Identity(tuple(map(_inode, paths)))
+
+
+def _inode(path: Path) -> Inode | None:
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as exc:
+        raise LogUnavailableError(f"{path}: the system does not say what lies there: {exc.strerror}") from exc
+    return status.st_dev, status.st_ino
+
+
+def lost(path: Path) -> LogError:
+    return LogError(
+        f"{path} was deleted, moved or replaced, or its -wal or -shm was, while this process used it: stop everything "
+        "that uses this log; put the files back together, or start again, which begins an empty log where none lies"
+    )
+
+
+def content_of(db: sqlite3.Connection) -> Content:
+    tables = frozenset(name for (name,) in db.execute("SELECT name FROM sqlite_master"))
+    (application_id,), (version,) = (
+        db.execute(f"PRAGMA {what}").fetchone() for what in ("application_id", "user_version")
+    )
+    return Content(application_id, version, tables - {"sqlite_sequence"})
+
+
+def check_file(path: Path) -> None:
+    """Raises LogError where something else than a log, or than nothing, lies at `path`. Writes nothing."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return
+    except OSError as exc:
+        raise LogError(f"{path}: {exc.strerror}, expected a file or a free name: name another path") from exc
+    if not stat.S_ISREG(status.st_mode):
+        what = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        raise LogError(f"{path} is {what}, expected a file or a free name: name a file in it, or another path")
+    if 0 < status.st_size < _MIN_BYTES:
+        raise _no_database(path)
+    if status.st_size:
+        check_content(path, _peek(path))
+
+
+def _no_database(path: Path) -> LogError:
+    return LogError(f"{path} is no database, expected a log or a free name: name another path")
+
+
+def check_content(path: Path, content: Content) -> None:
+    """Raises LogError."""
+    if not (content.is_empty or content.is_log):
+        raise LogError(
+            f"{path} is the database of another program (application id {content.application_id}, version "
+            f"{content.version}, tables {', '.join(sorted(content.tables)[:5]) or 'none'}), expected a log of this "
+            "one or a free name: name another path; nothing was written into it"
+        )
+    if content.version > VERSION:
+        raise LogError(
+            f"{path} is a log of version {content.version}, expected at most {VERSION}: name another path, or update "
+            "this program"
+        )
+
+
+def _peek(path: Path) -> Content:
+    """`immutable` takes no lock and makes no file, but does not see the WAL: a log that was killed before its first
+    checkpoint looks empty."""
+    try:
+        with closing(sqlite3.connect(uri(path, "immutable=1"), uri=True)) as db:
+            content = content_of(db)
+        wal = path.resolve().with_name(f"{path.resolve().name}-wal")
+        if content.is_empty and wal.exists() and wal.stat().st_size:
+            with closing(sqlite3.connect(uri(path, "mode=ro"), uri=True)) as db:
+                content = content_of(db)
+    except sqlite3.DatabaseError as exc:
+        if getattr(exc, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
+            raise _no_database(path) from exc
+        raise translate(path, exc, 0.0) from exc
+    return content
