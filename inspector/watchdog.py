@@ -12,8 +12,8 @@ from inspector.stall import StallWatch
 log = logging.getLogger("inspector.watchdog")
 
 REMEDY = (
-    "restart this worker (nothing is lost by it); if that does not help, look at the log of records and at what this "
-    "program has logged before"
+    "where the log of records does not answer or takes no commit, mend that, and this worker goes on by itself; else "
+    "restart this worker, nothing is lost by it"
 )
 _LOOK_S = 1.0
 _REMIND_S = 600.0

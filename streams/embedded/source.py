@@ -140,8 +140,9 @@ class EmbeddedSource:
             if row is None:
                 log.info("%s has no commit: begins %s, at offset %d", name, self._group.start_at, start)
             memo = Memo.decode("" if row is None else row[1], start)
-            if self._store.ids(topic, memo.read, 1):
-                text = memo.begun(self._store.end()).encode()
+            counted = memo.begun(start, self._store.end() if self._store.ids(topic, memo.read, 1) else memo.read)
+            if counted != memo:
+                text = counted.encode()
                 self._store.execute("INSERT OR REPLACE INTO positions VALUES (?, ?, ?)", name, start, text)
 
     def _start(self, topic: Topic) -> int:
