@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inspector.bundle.schema import Bundle
 from inspector.config.problems import ConfigError, Problem
-from inspector.config.service import Service
+from inspector.config.service import Service, reference_problems
 from inspector.config.tables import KafkaTable
 from inspector.recipe.fit import misfits, read_bundle
 from inspector.recipe.model import Recipe, Sensor
@@ -49,7 +49,7 @@ class Report:
 def check(service: Service, chunk_s: float = 0.1) -> Report:
     """`chunk_s` is the length of the chunks that the sensors send: no file states it."""
     lines = list(_log_lines(service))
-    problems: list[Problem] = []
+    problems = reference_problems(service)
     for recipe in service.recipes:
         try:
             bundle = read_bundle(recipe.bundle)
@@ -157,5 +157,7 @@ def _memory_lines(service: Service) -> Iterator[str]:
         "gateway ring and index": config.gateway.ring_bytes + config.gateway.index_bytes,
         "records being read": _FETCH_BYTES + config.max_record_bytes,
     }
+    if config.references.allowed_prefixes:
+        parts["images that frames refer to"] = config.references.settings.memory_bytes
     listed = " + ".join(f"{name} {size / _MIB:.0f}" for name, size in parts.items())
     yield f"memory at most, per shard, beside models: {listed} = {sum(parts.values()) / _MIB:.0f} MiB"

@@ -30,6 +30,7 @@ from inspector.engines.tensorrt_gpu import load_api
 from inspector.recipe.fit import read_bundle
 from inspector.recipe.model import Recipe
 from inspector.recipe.promise import covering, promise_words
+from streams.addresses import install_words, missing_package
 
 _NEEDED_MEMORY_MIB = 1024
 _CONNECT_S = 2.0
@@ -180,7 +181,7 @@ def _configuration(path: Path) -> list[Finding]:
         config = load_service_config(path)
     except ConfigError as exc:
         return [Finding("configuration", "wrong", str(exc), "inspector check FILE")]
-    return [*_promises(path), *_bundles(path, config), *_log(config)]
+    return [*_promises(path), *_bundles(path, config), *_log(config), *_references(config)]
 
 
 def _bundles(path: Path, config: ServiceConfig) -> list[Finding]:
@@ -198,6 +199,19 @@ def _log(config: ServiceConfig) -> list[Finding]:
     if os.access(folder, os.W_OK):
         return [Finding("log file", "ok", f"{shutil.disk_usage(folder).free // 2**20} MiB free below {folder}")]
     return [Finding("log file", "wrong", f"{folder} cannot be written", "give this user the right or change log.path")]
+
+
+def _references(config: ServiceConfig) -> list[Finding]:
+    """Whether what reads the allowed prefixes is installed; whether they answer is for the service to see."""
+    findings = []
+    for prefix in config.references.allowed_prefixes:
+        if package := missing_package(prefix):
+            findings.append(
+                Finding(f"images below {prefix}", "wrong", f"{package} is not installed", install_words(package))
+            )
+        else:
+            findings.append(Finding(f"images below {prefix}", "ok", "can be read"))
+    return findings
 
 
 def _reach(address: str) -> Finding:

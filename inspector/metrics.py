@@ -1,6 +1,7 @@
 """Counts what a worker does, for Prometheus. Decides nothing."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -14,20 +15,30 @@ from streams.records import Shard
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 PLACE = ("line", "station")
+T = TypeVar("T", Counter, Histogram)
 
 
 class WorkerMetrics:
     """Everything that a worker reports; one registry, one instance."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._by_station: list[tuple[Counter | Histogram, tuple[str, ...]]] = []
+
         def counter(name: str, text: str, labels: Sequence[str] = ()) -> Counter:
-            return Counter(f"inspector_{name}", text, labels, registry=registry)
+            return noted(Counter(f"inspector_{name}", text, labels, registry=registry), labels)
 
         def gauge(name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
             return Gauge(f"inspector_{name}", text, labels, registry=registry)
 
         def histogram(name: str, text: str, labels: Sequence[str] = ()) -> Histogram:
-            return Histogram(f"inspector_{name}", text, labels, buckets=LATENCY_BUCKETS, registry=registry)
+            return noted(
+                Histogram(f"inspector_{name}", text, labels, buckets=LATENCY_BUCKETS, registry=registry), labels
+            )
+
+        def noted(metric: T, labels: Sequence[str]) -> T:
+            if tuple(labels[:2]) == PLACE:
+                self._by_station.append((metric, tuple(labels)))
+            return metric
 
         self.records = counter("records", "Records read", ("topic",))
         self.verdicts = counter("verdicts", "Verdicts published", (*PLACE, "decision", "reason"))
@@ -44,6 +55,12 @@ class WorkerMetrics:
         self.refused = counter("commits_refused", "Commits refused because another worker has taken over")
         self.lost_offsets = counter("lost_offsets", "Input records that retention removed before they were read")
         self.anchors = counter("stream_anchors", "Times that a stream began or was re-anchored", (*PLACE, "sensor"))
+        self.foreign = counter(
+            "foreign_records", "Records of output topics, read back and passed over: damaged or not ours", ("topic",)
+        )
+        self.standstills = counter("standstills", "Times that unread input or open pieces made no progress")
+        self.stands_still = gauge("line_stands_still", "1 while unread input or open pieces make no progress")
+        self.clock_skew = gauge("clock_skew_seconds", "How far this machine's clock is ahead of the log's")
         self.open_pieces = gauge("open_pieces", "Pieces that wait for data", ("line", "partition"))
         self.open_bytes = gauge("open_bytes", "Bytes of images in open pieces", ("line", "partition"))
         self.unread = gauge("unread_partitions", "Input partitions that are not read to their end")
@@ -60,7 +77,7 @@ class WorkerMetrics:
         self.commit_seconds = histogram("commit_seconds", "Duration of a commit")
 
     def appended(self, line: str, station: str, source: str, delay_s: float) -> None:
-        """Called by the join, as are the next two: see `streams.join_metrics.JoinMetrics`."""
+        """Called by the join, as are the next four: see `streams.join_metrics.JoinMetrics`."""
         self.append_delay.labels(line, station, source).observe(delay_s)
 
     def waited(self, line: str, station: str, modality: str, wait_s: float) -> None:
@@ -68,6 +85,18 @@ class WorkerMetrics:
 
     def anchored(self, line: str, station: str, sensor: str) -> None:
         self.anchors.labels(line, station, sensor).inc()
+
+    def forgot(self, line: str, station: str) -> None:
+        """Drops what is labelled with the station: anybody may make up names, and labels would pile up."""
+        for metric, names in self._by_station:
+            samples = [sample.labels for family in metric.collect() for sample in family.samples]
+            labels = {tuple(sample[name] for name in names) for sample in samples}
+            for values in labels:
+                if values[:2] == (line, station):
+                    metric.remove(*values)
+
+    def passed_over(self, topic: str, num_records: int) -> None:
+        self.foreign.labels(topic).inc(num_records)
 
     def turn(self, shards: Shards, batch: Batch) -> None:
         """After one turn of the main loop."""

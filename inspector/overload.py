@@ -32,15 +32,16 @@ class OverloadGuard:
         control: PriceControl | None = None,
         *,
         show: Callable[[float], None] = lambda thrift: None,
-        wall_ns: Callable[[], int] = time.time_ns,
+        clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        """`control` moves the price of bundles whose policy is `budgeted`; `show` is told of it."""
-        self._judge, self._settings, self._wall_ns = judge, settings, wall_ns
+        """`control` moves the price of bundles whose policy is `budgeted`; `show` is told of it. `clock_ns` is that of
+        the log, by which arrivals are stamped."""
+        self._judge, self._settings, self._clock_ns = judge, settings, clock_ns
         self._control, self._show = control, show
         self._budget = Budget.FULL
 
     def judge(self, observations: Sequence[Observation]) -> list[Verdict]:
-        waited_s = (self._wall_ns() - min(piece.arrival_ns for piece in observations)) / 1e9
+        waited_s = (self._clock_ns() - min(piece.arrival_ns for piece in observations)) / 1e9
         budget = self._budget_for(waited_s)
         if budget is not self._budget:
             log.warning("Pieces have waited %.1f s: the budget is %s now (was %s).", waited_s, budget, self._budget)
@@ -54,7 +55,7 @@ class OverloadGuard:
     def _set_price(self, observations: Sequence[Observation], cpu_s: float) -> None:
         if self._control is None:
             return
-        now_ns = self._wall_ns()
+        now_ns = self._clock_ns()
         thrift = self._control.note([(now_ns - piece.arrival_ns) / 1e9 for piece in observations], cpu_s)
         self._judge.set_thrift(thrift)
         self._show(thrift)

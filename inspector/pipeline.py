@@ -10,18 +10,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
+from inspector.decision import Ruling
+from inspector.findings import blank_verdict
 from inspector.judge import Beside, Compared, Judge, NobodyBeside
 from inspector.metrics import WorkerMetrics
 from inspector.shards import Shards
+from inspector.stall import StallSettings, StallWatch
 from inspector.verdicts import inspection_id, stamp, verdict_output
-from protos.inspection.v1.verdict_pb2 import Verdict
+from protos.inspection.v1.verdict_pb2 import DECISION_REASON_ENGINE, DECISION_REVIEW, Verdict
 from streams.dead_letters import dead_letter_output
 from streams.items import Rejected
 from streams.log import Batch, CommitRefusedError, Sink, Source
+from streams.log_clock import LogClock
 from streams.observation import Observation
 from streams.records import Output, Shard
 
 log = logging.getLogger("inspector.pipeline")
+
+ENDED_WORKERS = Ruling(DECISION_REVIEW, DECISION_REASON_ENGINE)
+_MAX_ENDED = 2
+"""So often in a row, no worker ends by chance between the same two commits, milliseconds apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,37 +78,55 @@ class Pipeline:
         deadline_s: Callable[[Verdict], float | None],
         *,
         beside: Beside | None = None,
+        watch: StallWatch | None = None,
+        clock: LogClock | None = None,
         monotonic: Callable[[], float] = time.monotonic,
-        wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._source, self._sink, self._shards, self._judge = source, sink, shards, judge
         self._settings, self._metrics, self._deadline_s = settings, metrics, deadline_s
-        self._monotonic, self._wall_ns = monotonic, wall_ns
+        self._monotonic, self._clock = monotonic, clock or LogClock()
         self._beside: Beside = beside or NobodyBeside()
         self._pending = Pending()
         self._just_judged: list[tuple[Shard, Sequence[Observation], Sequence[Verdict]]] = []
         self._committed_s = monotonic()
+        self._watch = watch or StallWatch(StallSettings(), monotonic())
         self._epoch: object = None
 
     def run(self, stop: Event) -> None:
         """Works until `stop` is set, then publishes what is already decided."""
         while not stop.is_set():
             self.step()
+        self._shards.rest()
         self._commit()
 
     def step(self) -> None:
+        self._watch.doing("polling")
         batch = self._source.poll(self._wait_s())
         self._take_over(batch)
-        for record in batch.records:
-            self._shards.add(record)
-        for shard, observations in self._shards.advance(batch, self._monotonic()):
+        if batch.records:
+            self._clock.read(max(record.append_ns for record in batch.records))
+        for read in self._shards.take(batch, self._before_decoding):
+            self._work(read)
+        paused = self._shards.ahead()
+        self._source.pause(paused)
+        self._metrics.turn(self._shards, batch)
+        self._watch.turn(self._shards, batch, paused, self._monotonic())
+
+    def _before_decoding(self) -> None:
+        """Should a record end this process, its successor need not read again what came more than a second before."""
+        if self._monotonic() - self._committed_s > self._settings.position_interval_s:
+            self._commit()
+        self._watch.doing("decoding a record")
+
+    def _work(self, read: Batch) -> None:
+        """Judges what has closed, and commits; nothing of it is held any more when this returns."""
+        self._watch.doing("joining")
+        for shard, observations in self._shards.advance(read, self._monotonic()):
             self._decide(shard, observations)
         self._judge_beside()
         self._gather_rejected()
         if self._due():
             self._commit()
-        self._source.pause(self._shards.ahead())
-        self._metrics.turn(self._shards, batch)
 
     def _take_over(self, batch: Batch) -> None:
         """Drops what belongs to another worker now, and builds the state of what belongs to this one."""
@@ -113,11 +139,14 @@ class Pipeline:
 
     def _decide(self, shard: Shard, observations: Sequence[Observation]) -> None:
         """Judges in slices, committing in between, so that a backlog is neither held in memory nor judged twice."""
+        if self._shards.is_doubtful(shard):
+            observations = self._decide_with_care(shard, observations)
         size = self._settings.max_verdicts_per_commit
         for start in range(0, len(observations), size):
             if not self._shards.owns(shard):
                 return
             pieces = observations[start : start + size]
+            self._watch.doing("judging pieces")
             verdicts = self._judge.judge(pieces)
             self._pending.verdicts += [(shard, verdict) for verdict in verdicts]
             self._just_judged.append((shard, pieces, verdicts))
@@ -125,9 +154,30 @@ class Pipeline:
             if len(self._pending.verdicts) >= size:
                 self._commit()
 
+    def _decide_with_care(self, shard: Shard, observations: Sequence[Observation]) -> Sequence[Observation]:
+        """Where owners before may have died of judging: one piece at a time, said in a commit before, nothing beside. A
+        piece that two have ended at is not judged. Gives what is left once there is no doubt any more."""
+        for number, piece in enumerate(observations):
+            if not self._shards.is_doubtful(shard):
+                return observations[number:]
+            ended = self._shards.begin_judging(shard, piece.inspection)
+            if ended < _MAX_ENDED:
+                self._commit()
+                self._watch.doing("judging a piece that may end workers")
+                verdicts = self._judge.judge([piece]) if self._shards.owns(shard) else []
+            else:
+                log.error(
+                    "%s has ended %d workers that judged it: it is for a person to look at.", piece.inspection, ended
+                )
+                verdicts = [blank_verdict(piece, None, ENDED_WORKERS)]
+            self._pending.verdicts += [(shard, verdict) for verdict in verdicts]
+            self._commit()
+        return ()
+
     def _judge_beside(self) -> None:
         """After all verdicts of a turn, while the commit gathers more of them anyway."""
         judged, self._just_judged = self._just_judged, []
+        self._watch.doing("judging beside the line")
         for shard, pieces, verdicts in judged:
             if self._shards.owns(shard):
                 self._pending.beside += [(shard, compared) for compared in self._beside.judge(pieces, verdicts)]
@@ -162,14 +212,18 @@ class Pipeline:
         positions = self._shards.positions()
         started_s = self._committed_s = self._monotonic()
         if not outputs and not self._shards.moved(positions):
+            self._watch.committed()
             return
+        self._watch.doing("committing")
         try:
             ends = self._sink.commit(outputs, positions, self._epoch)
         except CommitRefusedError as refused:
             log.warning("Another worker took over (%s): %d results dropped, it makes them anew.", refused, len(outputs))
             self._metrics.refused.inc()
+            self._watch.refused()
             self._shards.clear()
             return
+        self._watch.committed()
         self._shards.committed(positions, ends)
         self._metrics.committed([verdict for _, verdict in pending.verdicts], self._monotonic() - started_s)
         self._metrics.dead_lettered(pending.rejected)
@@ -177,7 +231,7 @@ class Pipeline:
 
     def _outputs(self, pending: Pending) -> list[Output]:
         """The records of a commit; their pieces are settled in the positions that go with it."""
-        publish_ns = self._wall_ns()
+        publish_ns = self._clock.now_ns()
         outputs = []
         for shard, verdict in pending.verdicts:
             stamp(verdict, publish_ns, self._deadline_s(verdict))

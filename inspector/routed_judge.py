@@ -26,6 +26,7 @@ from inspector.recipe.fit import misfits
 from inspector.recipe.model import Recipe
 from inspector.routing import OVERLOADED, Budget, Finding, route
 from protos.inspection.v1 import verdict_pb2 as pb
+from streams.log_clock import LogClock
 from streams.observation import Closing, Observation
 
 Group = list[tuple[int, Recipe]]
@@ -50,11 +51,13 @@ class RoutedJudge:
         max_batch: int = 16,
         store: EvidenceStore | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
+        reached_ns: Callable[[], int] | None = None,
     ) -> None:
-        """`models`: those that the recipes name, by folder, or a line-up that changes while the judge works."""
+        """`models`: those that the recipes name, by folder, or a line-up that changes while the judge works. Pieces are
+        stamped by `clock_ns`; how long they waited is counted by `reached_ns`: see `LogClock`."""
         self._lineup = models if isinstance(models, Lineup) else Lineup.own(recipes, models)
         self._recipes, self._max_batch = recipes, max_batch
-        self._store, self._clock_ns = store, clock_ns
+        self._store, self._clock_ns, self._reached_ns = store, clock_ns, reached_ns or clock_ns
         self._budget, self._thrift = Budget.FULL, 1.0
 
     @classmethod
@@ -69,9 +72,11 @@ class RoutedJudge:
         book = Recipes(recipes)
         return cls(book, open_models(book, settings.engines, settings.max_batch), settings.max_batch, store, clock_ns)
 
-    def twin(self) -> "RoutedJudge":
-        """A judge over the same line-up with a budget of its own: the line's overload is not the gateway's."""
-        return RoutedJudge(self._recipes, self._lineup, self._max_batch, self._store, self._clock_ns)
+    def twin(self, clock: LogClock | None = None) -> "RoutedJudge":
+        """A judge over the same line-up with a budget of its own: the line's overload is not the gateway's. It takes
+        the time from `clock`, if there is one."""
+        clock_ns, reached_ns = (clock.now_ns, clock.reached_ns) if clock else (self._clock_ns, self._reached_ns)
+        return RoutedJudge(self._recipes, self._lineup, self._max_batch, self._store, clock_ns, reached_ns)
 
     def set_budget(self, budget: Budget) -> None:
         """Holds from the next call of `judge` on; the worker lowers it under overload."""
@@ -95,7 +100,7 @@ class RoutedJudge:
 
     def judge(self, observations: Sequence[Observation]) -> list[pb.Verdict]:
         """One verdict each, in order; stamps everything but `publish_ns` and `deadline_missed`."""
-        budget, now_ns, posts = self._budget, self._clock_ns(), self._lineup.posts
+        budget, now_ns, posts = self._budget, self._reached_ns(), self._lineup.posts
         verdicts: dict[int, pb.Verdict] = {}
         groups: dict[Placed, Group] = {}
         for index, piece in enumerate(observations):

@@ -26,6 +26,7 @@ from inspector.routed_judge import RoutedJudge
 from protos.inspection.v1.service_pb2 import GetModelResponse
 from streams.limits import Limits
 from streams.log import Log
+from streams.log_clock import LogClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,20 @@ def _judge(service: Service, lineup: Lineup) -> RoutedJudge:
     return RoutedJudge(service.recipes, lineup, worker.max_batch, store)
 
 
-def guarded(service: Service, judge: RoutedJudge, show: Callable[[float], None] = lambda thrift: None) -> OverloadGuard:
-    """The judge of a worker, which saves computing while pieces wait too long; `show` is told of the price."""
+def guarded(
+    service: Service,
+    judge: RoutedJudge,
+    show: Callable[[float], None] = lambda thrift: None,
+    clock: LogClock | None = None,
+) -> OverloadGuard:
+    """The judge of a worker, which saves computing while pieces wait too long; `show` is told of the price. Waiting is
+    counted by the log's `clock`."""
+    clock = clock or LogClock()
     worker = service.config.worker
     settings = OverloadSettings(worker.scouts_only_after_s, worker.review_after_s)
     limits = BudgetSettings(worker.max_p99_s, worker.max_cpu_share)
-    return OverloadGuard(judge.twin(), settings, PriceControl(limits, time.monotonic), show=show)
+    control = PriceControl(limits, time.monotonic)
+    return OverloadGuard(judge.twin(clock), settings, control, show=show, clock_ns=clock.reached_ns)
 
 
 @contextmanager

@@ -2,49 +2,34 @@
 Knows neither experts nor how a log commits."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from inspector.care import CarefulDecoder
 from inspector.verdicts import judged_from
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_MISPLACED_STATION
 from streams.assembly import JoinSettings, RecipeBook
-from streams.codecs import decode
-from streams.dead_letters import reject
-from streams.items import Chunk, Entry, Event, Frame, Item, Rejected, Trace
+from streams.codecs import decoded_size
+from streams.dead_letters import origin_of, reject
+from streams.decoding import Decoder
+from streams.foreign import read_ours
+from streams.items import Item, Rejected
 from streams.join import Join, JoinMetrics
 from streams.limits import Limits
 from streams.log import Assignment, Batch, Position
 from streams.observation import InspectionId, Observation
-from streams.records import Record, Shard, TopicPartition, Topics
+from streams.placement import home_partition
+from streams.records import TYPE_PREFIX, Record, Shard, TopicPartition, Topics
 from streams.references import Resolver
 
 log = logging.getLogger("inspector.shards")
 
 
-class StationMap:
-    """Remembers in which partition each station was first seen: its records must all lie in one."""
-
-    def __init__(self) -> None:
-        self._home: dict[tuple[str, str], tuple[int, str]] = {}
-
-    def misplaced(self, line: str, station: str, at: TopicPartition) -> str | None:
-        """None where the station is at home or new; else what is wrong and what mends it."""
-        partition, topic = self._home.get((line, station), (at.partition, at.topic))
-        if partition == at.partition:
-            return None
-        return (
-            f"station {station!r} is in partition {partition} of {topic} and in partition {at.partition} of "
-            f"{at.topic}: its producers place records differently; set all of them to Kafka's default partitioner "
-            "(murmur2 over the key; librdkafka: partitioner=murmur2_random)"
-        )
-
-    def learn(self, line: str, station: str, at: TopicPartition) -> None:
-        self._home.setdefault((line, station), (at.partition, at.topic))
-
-    def forget(self, shards: AbstractSet[Shard]) -> None:
-        gone = {(shard.line, shard.partition) for shard in shards}
-        self._home = {key: home for key, home in self._home.items() if (key[0], home[0]) not in gone}
+CHUNK_TYPE = TYPE_PREFIX + "SignalChunk"
+"""Its samples count as signals: they have a bound of their own, and are what open pieces wait for."""
+MAX_REPORTED = 32
+"""Misplaced stations that are named in the log, per worker and until it loses a shard: anybody may make up names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +43,18 @@ class ShardSettings:
 class Shards:
     """The joins of this worker, by shard."""
 
-    def __init__(self, settings: ShardSettings, recipes: RecipeBook, resolver: Resolver, metrics: JoinMetrics) -> None:
+    def __init__(
+        self,
+        settings: ShardSettings,
+        recipes: RecipeBook,
+        resolver: Resolver,
+        metrics: JoinMetrics,
+        decoder: Decoder | None = None,
+    ) -> None:
         self._settings, self._recipes, self._resolver, self._metrics = settings, recipes, resolver, metrics
+        self._care = CarefulDecoder(decoder or Decoder())
         self._joins: dict[Shard, Join] = {}
-        self._stations = StationMap()
+        self._num_partitions: dict[Shard, int] = {}
         self._reported: set[tuple[str, str]] = set()
         self._last: dict[TopicPartition, Position] = {}
         self._line_of = {topic: line for line in settings.lines for topic in Topics(settings.prefix, line).inputs}
@@ -78,10 +71,15 @@ class Shards:
     def own(self, assignment: Assignment) -> None:
         """Builds the join of a shard from what its predecessors left."""
         shard = assignment.shard
-        judged = [judged_from(record) for record in assignment.verdicts]
+        self._care.begin(assignment)
+        max_skew_s = self._settings.join.max_skew_s
+        judged = read_ours(
+            assignment.verdicts, lambda record: judged_from(record, shard.line, max_skew_s), self._metrics
+        )
         self._joins[shard] = Join(
             assignment, judged, self._recipes, self.topics(shard), self._settings.join, self._metrics
         )
+        self._num_partitions[shard] = assignment.num_partitions
         log.info(
             "Line %s, partition %d is mine: reading on at %s; %d verdicts and %d dead letters read back.",
             shard.line,
@@ -96,8 +94,24 @@ class Shards:
         for shard in lost:
             if join := self._joins.pop(shard, None):
                 log.info("Line %s, partition %d is lost: %d open pieces dropped.", *shard, join.num_open)
-        self._stations.forget(lost)
+        self._care.forget(lambda at: self._shard(at) in lost)
+        self._reported.clear()
         self._last = {at: position for at, position in self._last.items() if self._shard(at) not in lost}
+
+    def is_doubtful(self, shard: Shard) -> bool:
+        """Whether owners before may have ended because they judged the shard's oldest piece."""
+        return shard in self._joins and self._joins[shard].is_doubtful
+
+    def begin_judging(self, shard: Shard, inspection: InspectionId) -> int:
+        """The next commit, which is due now, says that this piece is judged next; how many owners have ended so."""
+        self._last.clear()
+        return self._joins[shard].begin_judging(inspection)
+
+    def rest(self) -> None:
+        """This worker stops of its own accord: one more commit tells its successors that it has not died."""
+        for join in self._joins.values():
+            join.rest()
+        self._last.clear()
 
     def clear(self) -> None:
         self.drop(set(self._joins))
@@ -108,30 +122,63 @@ class Shards:
         join = self._joins.get(self._shard(at))
         if join is None:
             return
-        item = decode(record, self._settings.limits, self._line_of[record.topic])
-        station = _station(item)
-        if not join.was_read(item.origin):  # else it is at home where it was accepted
-            item = self._placed(item, station, record, at)
+        reason = join.reason_given(origin_of(record))
+        item = self._care.decode(record, self._settings.limits, self._line_of[record.topic], reason)
+        if not join.was_read(item.origin):  # else it was accepted here, and must not be judged elsewhere
+            item = self._placed(item, record, self._num_partitions[self._shard(at)])
         join.add(item)
-        if join.knows(station):  # no more names are kept than stations
-            self._stations.learn(self._line_of[at.topic], station, at)
         for frame in join.references():
             self._resolver.submit(frame)
 
-    def _placed(self, item: Item, station: str, record: Record, at: TopicPartition) -> Item:
-        """The item, or its rejection where the station's records lie in several partitions."""
+    def take(self, batch: Batch, before: Callable[[], None]) -> Iterator[Batch]:
+        """Adds the records of a batch, as far as what they decode to fits; gives what was read so far each time that
+        pieces must be judged before more is decoded, and at last the batch itself. Calls `before` each record."""
+        for number, record in enumerate(batch.records):
+            size = 0 if record.type == CHUNK_TYPE else decoded_size(record, self._settings.limits)
+            join = self._joins.get(self._shard(TopicPartition(record.topic, record.partition)))
+            if join is not None and not join.has_room_for(size):
+                yield self._so_far(batch, number)
+                if not join.has_room_for(size):
+                    join.make_room_for(size)
+                    yield self._so_far(batch, number)
+            before()
+            self.add(record)
+        yield batch
+
+    def _so_far(self, batch: Batch, num_added: int) -> Batch:
+        """The batch as if it had ended here: what follows is unread."""
+        rest = {TopicPartition(record.topic, record.partition) for record in batch.records[num_added:]}
+        at_end = batch.at_end - {self._shard(at) for at in rest if at.topic in self._line_of}
+        return replace(batch, unread=batch.unread | rest, at_end=at_end)
+
+    def _placed(self, item: Item, record: Record, num_partitions: int) -> Item:
+        """The item, or its rejection where its key, the station, belongs in another partition: another worker would
+        judge the rest of the piece there. A record written before partitions were added is no exception: the piece
+        that was on its way meanwhile would have two verdicts."""
         if isinstance(item, Rejected) and item.entry is None:
             return item
-        finding = self._stations.misplaced(self._line_of[at.topic], station, at)
-        if finding is None:
+        home = home_partition(record.key, num_partitions)
+        if home == record.partition:
             return item
-        if (at.topic, station) not in self._reported:
-            self._reported.add((at.topic, station))
-            log.error("Line %s: %s.", self._line_of[at.topic], finding)
+        station = record.key.decode()
+        finding = (
+            f"station {station!r} is in partition {record.partition} of {record.topic}, its key belongs in partition "
+            f"{home} of {num_partitions}: set the producer to Kafka's default partitioner (murmur2 over the key; "
+            "librdkafka: partitioner=murmur2_random) and let it choose no partition itself; if partitions were added "
+            "since, send it again"
+        )
+        self._report(record.topic, station, finding)
         return reject(item.origin, DEAD_LETTER_REASON_MISPLACED_STATION, finding, station=station, record=record)
+
+    def _report(self, topic: str, station: str, finding: str) -> None:
+        """In the log, once for each topic and station, for so many of them."""
+        if (topic, station) not in self._reported and len(self._reported) < MAX_REPORTED:
+            self._reported.add((topic, station))
+            log.error("Line %s: %s.", self._line_of[topic], finding)
 
     def advance(self, batch: Batch, now_s: float) -> Iterator[tuple[Shard, list[Observation]]]:
         """Lets time pass in every join; gives the pieces that closed, in order of entry within a shard."""
+        self._care.forget(lambda at: self._shard(at) in batch.at_end)
         for found in self._resolver.finished():
             if join := self._joins.get(self._shard(found.at)):
                 join.resolve(found.inspection, found.camera, found.sequence, found.image, found.detail)
@@ -167,13 +214,3 @@ class Shards:
 
     def _shard(self, at: TopicPartition) -> Shard:
         return Shard(self._line_of[at.topic], at.partition)
-
-
-def _station(item: Item) -> str:
-    match item:
-        case Rejected(entry=Entry() as entry):
-            return entry.inspection.station
-        case Chunk() | Rejected():
-            return item.station
-        case Frame() | Trace() | Event():
-            return item.inspection.station

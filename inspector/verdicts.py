@@ -1,11 +1,16 @@
 """Carries verdicts between protobuf and log records, and stamps what is known at publication. Decides nothing."""
 
+from google.protobuf.message import DecodeError
+
 from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.ledger import Judged
+from streams.limits import is_name, is_text, is_time
 from streams.observation import InspectionId
 from streams.records import TYPE_PREFIX, Output, Record, Shard, Topics
 
+_CLOCK_SET_BACK_S = 86_400.0
+"""The log's clock may have been set back by this much between a record and its verdict."""
 VERDICT_TYPE = TYPE_PREFIX + "Verdict"
 
 
@@ -31,7 +36,24 @@ def verdict_output(topics: Topics, shard: Shard, verdict: Verdict) -> Output:
     )
 
 
-def judged_from(record: Record) -> Judged:
-    """What the join must remember of a verdict that was read back."""
-    verdict = Verdict.FromString(record.value)
+def judged_from(record: Record, line: str, max_skew_s: float) -> Judged | None:
+    """What the join must remember of a verdict of this line that was read back; None where it is none.
+
+    An entry far ahead of the log's clock would never be forgotten, and nothing behind it.
+    """
+    if record.type != VERDICT_TYPE:
+        return None
+    try:
+        verdict = Verdict.FromString(record.value)
+    except DecodeError:
+        return None
+    latest_ns = record.append_ns + round((max_skew_s + _CLOCK_SET_BACK_S) * 1e9)
+    if not _is_ours(verdict, line) or verdict.entry_ns > latest_ns:
+        return None
     return Judged(inspection_id(verdict.inspection), verdict.entry_ns, record.offset)
+
+
+def _is_ours(verdict: Verdict, line: str) -> bool:
+    named = verdict.inspection
+    is_named = is_name(named.station) and named.piece_id != "" and is_text(named.piece_id)
+    return named.line == line and is_named and is_time(verdict.entry_ns) and not verdict.shadow

@@ -4,24 +4,41 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from types import FrameType
 
 from inspector.config.opening import open_ends
-from inspector.config.service import Service
+from inspector.config.service import Service, ServiceConfig, reference_problems
 from inspector.judge import Beside, Judge
 from inspector.metrics import WorkerMetrics
 from inspector.pipeline import Pipeline, PipelineSettings
+from inspector.recipe.book import Recipes
 from inspector.shards import Shards, ShardSettings
+from inspector.stall import StallSettings, StallWatch
+from inspector.watchdog import Watchdog
 from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.decoding import Decoder
 from streams.limits import Limits
 from streams.log import Sink, Source
-from streams.references import ReferenceSettings, Resolver
+from streams.log_clock import LogClock
+from streams.references import Resolver
+from streams.stores import prepare
 
 log = logging.getLogger("inspector.worker")
 
 Ends = tuple[Source, Sink]
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a worker shares with the rest of its process: the log's clock, and who is told, from another thread, that
+    it stands still or goes on."""
+
+    clock: LogClock = field(default_factory=LogClock)
+    told: Sequence[Callable[[bool], None]] = ()
 
 
 def run_worker(
@@ -31,18 +48,32 @@ def run_worker(
     stop: threading.Event,
     ends: Callable[[], Ends] | None = None,
     beside: Beside | None = None,
+    around: Around | None = None,
 ) -> None:
     """Works until `stop` is set. Raises LogError where the log cannot be used at all; outages are waited out."""
-    config = service.config
+    config, around = service.config, around or Around()
     with ExitStack() as stack:
-        source, sink = (ends or (lambda: open_ends(service)))()
+        source, sink = (ends or (lambda: open_ends(service, around.clock)))()
         stack.enter_context(closing(sink))
         stack.enter_context(closing(source))
         resolver = stack.enter_context(closing(_resolver(service)))
         settings = ShardSettings(config.prefix, config.lines, config.join.settings, _limits(service))
-        shards = Shards(settings, service.recipes, resolver, metrics)
+        decoder = stack.enter_context(closing(Decoder()))
+        shards = Shards(settings, service.recipes, resolver, metrics, decoder)
+        watch = StallWatch(stall_settings(config, service.recipes), time.monotonic())
+        stack.enter_context(Watchdog(watch, metrics, around.told))
+        metrics.clock_skew.set_function(lambda: around.clock.skew_s)
         pipeline = Pipeline(
-            source, sink, shards, judge, _pipeline_settings(service), metrics, deadlines(service), beside=beside
+            source,
+            sink,
+            shards,
+            judge,
+            _pipeline_settings(service),
+            metrics,
+            deadlines(service),
+            beside=beside,
+            watch=watch,
+            clock=around.clock,
         )
         log.info("Worker %s judges %s.", config.worker.name, ", ".join(config.lines))
         pipeline.run(stop)
@@ -62,7 +93,10 @@ def deadlines(service: Service) -> Callable[[Verdict], float | None]:
 @contextmanager
 def stopped_by_signals(budget_s: float) -> Iterator[threading.Event]:
     """An event that SIGINT and SIGTERM set. A stop that takes longer than its budget ends hard: nothing is lost by it,
-    for what is not committed is read again. The second signal ends at once."""
+    for what is not committed is read again. The second signal ends at once.
+
+    The budget holds beyond this context, for the interpreter waits for threads at its end: one that hangs in a fetch or
+    in a model would keep it for ever."""
     stop = threading.Event()
     timer = threading.Timer(budget_s, _end_hard, [budget_s])
     timer.daemon = True
@@ -78,14 +112,41 @@ def stopped_by_signals(budget_s: float) -> Iterator[threading.Event]:
     try:
         yield stop
     finally:
-        timer.cancel()
+        if not stop.is_set():
+            timer.cancel()
         for number, handler in previous.items():
             signal.signal(number, handler)
 
 
+@contextmanager
+def ended_in_time(budget_s: float) -> Iterator[None]:
+    """Around all that a process does: however it leaves, the process ends within the budget."""
+    try:
+        yield
+    finally:
+        timer = threading.Timer(budget_s, _end_hard, [budget_s])
+        timer.daemon = True
+        timer.start()
+
+
 def _end_hard(budget_s: float) -> None:
-    log.error("Not stopped after %.0f s: ending hard; what is not committed will be read again.", budget_s)
+    busy = sorted(each.name for each in threading.enumerate() if not each.daemon)
+    log.error(
+        "Not stopped after %.0f s (%s): ending hard; what is not committed will be read again.",
+        budget_s,
+        ", ".join(busy),
+    )
+    logging.shutdown()
     os._exit(1)
+
+
+def stall_settings(config: ServiceConfig, recipes: Recipes) -> StallSettings:
+    """A piece may wait for the longest window, a delay behind it, as long for a fetch, and the skew of clocks."""
+    join = config.join
+    ends_s = [0.0, *(sensor.end_s for recipe in recipes for sensor in recipe.sensors)]
+    spans_s = [0.0, *(recipe.capture_span_s for recipe in recipes)]
+    wait_s = max(ends_s) + max(spans_s) + 2 * join.max_delay_s + join.reorder_s + join.max_skew_s
+    return StallSettings(config.worker.stall_after_s, wait_s)
 
 
 def _limits(service: Service) -> Limits:
@@ -93,7 +154,11 @@ def _limits(service: Service) -> Limits:
 
 
 def _resolver(service: Service) -> Resolver:
-    return Resolver(ReferenceSettings(service.config.references.allowed_prefixes), _limits(service))
+    settings = service.config.references.settings
+    for problem in reference_problems(service):
+        log.error("%s. Until then the images below it become dead letters.", problem)
+    threading.Thread(target=prepare, args=(settings.allowed_prefixes,), name="prepare", daemon=True).start()
+    return Resolver(settings, _limits(service))
 
 
 def _pipeline_settings(service: Service) -> PipelineSettings:

@@ -64,7 +64,9 @@ class JoinSettings:
     max_open_pieces: int = 256
     """Open pieces per station; the oldest closes as STATE_LIMIT when one more enters."""
     max_open_bytes: int = 512 * 2**20
-    """Bytes of decoded images in open pieces per shard."""
+    """Bytes of decoded images and traces of pieces per shard, until they are judged."""
+    max_signal_bytes: int = 512 * 2**20
+    """Bytes of samples per shard that a piece may still need; what would exceed them is refused."""
     max_stations: int = 32
     """Stations per shard that state is kept for."""
 

@@ -4,7 +4,8 @@ Knows nothing of pieces. Every sample sits in one slot of a grid 1 / rate wide t
 instant has one sample: what came first stays. All placing is done in whole numbers; nothing drifts or rounds twice.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort_right
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,6 +17,9 @@ from streams.assembly import SensorSpec
 from streams.items import Chunk
 
 SECOND_NS = 1_000_000_000
+SEGMENT_BYTES = 400
+"""What a segment takes beside its samples, its anchor and its place in the accounts included: a producer may send
+chunks of one sample."""
 Samples = NDArray[np.float32]
 
 
@@ -77,6 +81,10 @@ class Segment:
     def end(self) -> int:
         return self.at + len(self.samples)
 
+    @property
+    def num_bytes(self) -> int:
+        return self.samples.nbytes + SEGMENT_BYTES
+
 
 class SensorStream:
     """What one sensor has delivered and may still be asked for."""
@@ -85,11 +93,22 @@ class SensorStream:
         self.newest_ns: int | None = None
         """Event time at which the newest sample ends; stays when the samples are dropped."""
         self.num_anchors = 0
+        self.num_bytes = 0
+        """Of samples held, and of what keeps account of them."""
         self._rate = Rate(spec.sample_rate_hz)
         self._num_channels = spec.num_channels
         self._jitter_ns = round(jitter_s * 1e9)
         self._runs: dict[str, list[Run]] = {}
         self._segments: list[Segment] = []
+        self._num_segments: Counter[Run | int] = Counter()
+        """Segments of each run, and of each record by its offset."""
+
+    def __len__(self) -> int:
+        """Stretches of samples held."""
+        return len(self._segments)
+
+    def __bool__(self) -> bool:
+        return True
 
     def end_ns(self, chunk: Chunk) -> int:
         """Event time at which a chunk ends by its own stamp."""
@@ -97,13 +116,21 @@ class SensorStream:
 
     def place(self, chunk: Chunk) -> bool:
         """Takes those samples whose slots are free; False when there are none."""
-        run = self._run(chunk)
+        run, is_new = self._run(chunk)
         first = run.at + chunk.first_sample - run.first_sample
         free = list(self._free(first, first + len(chunk.samples)))
+        if free and is_new:  # a producer may name any number of streams that bring nothing
+            insort_right(self._runs.setdefault(run.stream_id, []), run, key=_first_sample)
+            self.num_anchors += 1
         for start, end in free:
             samples = chunk.samples[start - first : end - first]
+            if len(samples) < len(chunk.samples):
+                samples = samples.copy()  # else one new sample would keep all of an overlapping chunk
             segment = Segment(run, start, samples, chunk.origin.offset, chunk.origin.append_ns)
             self._segments.insert(bisect_left(self._segments, start, key=_at), segment)
+            self.num_bytes += segment.num_bytes
+            self._num_segments[run] += 1
+            self._num_segments[segment.offset] += 1
             end_ns = run.anchor_ns + self._rate.ns(end - run.at)
             self.newest_ns = end_ns if self.newest_ns is None else max(self.newest_ns, end_ns)
         return bool(free)
@@ -134,36 +161,47 @@ class SensorStream:
     def drop_before(self, time_ns: int) -> set[int]:
         """Forgets samples that end before a time; gives the offsets of records of which nothing is left."""
         keep = bisect_left(self._segments, self._rate.slots(time_ns), key=lambda segment: segment.end)
-        dropped, self._segments = self._segments[:keep], self._segments[keep:]
-        if not dropped:
+        if keep == 0:
             return set()
-        runs = sorted({segment.run for segment in self._segments}, key=lambda run: run.first_sample)
-        self._runs = {}
-        for run in runs:
-            self._runs.setdefault(run.stream_id, []).append(run)
-        return {segment.offset for segment in dropped} - {segment.offset for segment in self._segments}
+        dropped = self._segments[:keep]
+        del self._segments[:keep]
+        self.num_bytes -= sum(segment.num_bytes for segment in dropped)
+        for run in [segment.run for segment in dropped if self._is_last(segment.run)]:
+            self._drop_run(run)
+        return {segment.offset for segment in dropped if self._is_last(segment.offset)}
 
-    @property
-    def num_bytes(self) -> int:
-        return sum(segment.samples.nbytes for segment in self._segments)
+    def _is_last(self, key: Run | int) -> bool:
+        """Whether the segment that is being dropped was the last one of a run, or of a record."""
+        self._num_segments[key] -= 1
+        if self._num_segments[key]:
+            return False
+        del self._num_segments[key]
+        return True
 
-    def _run(self, chunk: Chunk) -> Run:
-        """The anchor that the chunk counts from: a new one when count and stamp differ by more than the jitter."""
-        runs = self._runs.setdefault(chunk.stream_id, [])
-        index = bisect_right(runs, chunk.first_sample, key=lambda run: run.first_sample)
+    def _drop_run(self, run: Run) -> None:
+        runs = self._runs[run.stream_id]
+        index = bisect_left(runs, run.first_sample, key=_first_sample)
+        while runs[index] is not run:
+            index += 1
+        del runs[index]
+        if not runs:
+            del self._runs[run.stream_id]
+
+    def _run(self, chunk: Chunk) -> tuple[Run, bool]:
+        """The anchor that the chunk counts from, and whether it is a new one: count and stamp differ by more than the
+        jitter then."""
+        runs = self._runs.get(chunk.stream_id, [])
+        index = bisect_right(runs, chunk.first_sample, key=_first_sample)
         if runs:
             run = runs[max(0, index - 1)]
             counted_ns = run.anchor_ns + self._rate.ns(chunk.first_sample - run.first_sample)
             if abs(chunk.start_ns - counted_ns) <= self._jitter_ns:
-                return run
-        anchored = Run(chunk.stream_id, chunk.first_sample, chunk.start_ns, self._rate.slots(chunk.start_ns))
-        runs.insert(index, anchored)
-        self.num_anchors += 1
-        return anchored
+                return run, False
+        return Run(chunk.stream_id, chunk.first_sample, chunk.start_ns, self._rate.slots(chunk.start_ns)), True
 
     def _free(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Stretches of slots from `start` to `end` that hold no sample yet."""
-        for segment in self._segments[self._first_after(start) :]:
+        for segment in self._from(self._first_after(start)):
             if segment.at >= end:
                 break
             if segment.at > start:
@@ -171,6 +209,10 @@ class SensorStream:
             start = max(start, segment.end)
         if start < end:
             yield start, end
+
+    def _from(self, index: int) -> Iterator[Segment]:
+        """Segments from an index on, without a copy of a list that may be long."""
+        return (self._segments[at] for at in range(index, len(self._segments)))
 
     def _first_after(self, at: int) -> int:
         """Index of the first segment that ends after a slot."""
@@ -182,7 +224,7 @@ class SensorStream:
         Place k takes the sample with start + k / rate <= time < start + (k + 1) / rate: one of each run at most.
         """
         filled, length = 0, self.length(window)
-        for segment in self._segments[self._first_after(self._rate.slots(window.start_ns) - 1) :]:
+        for segment in self._from(self._first_after(self._rate.slots(window.start_ns) - 1)):
             shift = segment.at - segment.run.at + self._rate.slots(segment.run.anchor_ns - window.start_ns)
             lo, hi = max(shift, filled), min(shift + len(segment.samples), length)
             if lo >= length:
@@ -194,3 +236,7 @@ class SensorStream:
 
 def _at(segment: Segment) -> int:
     return segment.at
+
+
+def _first_sample(run: Run) -> int:
+    return run.first_sample

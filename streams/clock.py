@@ -31,6 +31,12 @@ class ShardTime:
         self._confirmed_s: float | None = None
         self._has_news = False
 
+    @property
+    def now_ns(self) -> int | None:
+        """The log's own clock as far as it was read, and confirmed idling; None before the first record."""
+        idle_ns = 0 if self._has_news else self.idle_ns
+        return max(self.appended.values()) + idle_ns if self.appended else None
+
     def read(self, at: TopicPartition, append_ns: int) -> None:
         """A record was read, usable or not."""
         before_ns = self.appended.get(at, append_ns)

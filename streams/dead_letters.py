@@ -1,5 +1,7 @@
 """Turns a record that cannot be used into the record on the dead-letter topic. Knows no reason's cause."""
 
+from google.protobuf.message import DecodeError
+
 from protos.inspection.v1.records_pb2 import DeadLetter, DeadLetterReason, Inspection
 from streams.items import Entry, Origin, Rejected
 from streams.observation import InspectionId
@@ -7,7 +9,11 @@ from streams.records import TYPE_PREFIX, Output, Record, Topics
 
 MAX_RAW_BYTES = 64 * 1024
 DEAD_LETTER_TYPE = TYPE_PREFIX + "DeadLetter"
-_WITHOUT_BYTES = {DeadLetterReason.DEAD_LETTER_REASON_LATE, DeadLetterReason.DEAD_LETTER_REASON_DUPLICATE}
+_WITHOUT_BYTES = {
+    DeadLetterReason.DEAD_LETTER_REASON_LATE,
+    DeadLetterReason.DEAD_LETTER_REASON_DUPLICATE,
+    DeadLetterReason.DEAD_LETTER_REASON_POISONED,  # whoever reads dead letters should not die of it next
+}
 
 
 def origin_of(record: Record) -> Origin:
@@ -25,7 +31,8 @@ def reject(
     entry: Entry | None = None,
     inspection: InspectionId | None = None,
 ) -> Rejected:
-    """A finding about the record at `origin`; with `record` its first bytes go along, but for LATE and DUPLICATE."""
+    """A finding about the record at `origin`; with `record` its first bytes go along, but for LATE, DUPLICATE
+    and POISONED."""
     raw = record.value[:MAX_RAW_BYTES] if record is not None and reason not in _WITHOUT_BYTES else b""
     return Rejected(
         origin,
@@ -64,6 +71,16 @@ def dead_letter_output(topics: Topics, rejected: Rejected) -> Output:
         letter.SerializeToString(deterministic=True),
         DEAD_LETTER_TYPE,
     )
+
+
+def dead_letter_from(record: Record) -> DeadLetter | None:
+    """A dead letter that was read back; None where it is none."""
+    if record.type != DEAD_LETTER_TYPE:
+        return None
+    try:
+        return DeadLetter.FromString(record.value)
+    except DecodeError:
+        return None
 
 
 def inspection_message(inspection: InspectionId) -> Inspection:

@@ -12,6 +12,7 @@ from protos.inspection.v1.records_pb2 import DeadLetterReason
 from streams.limits import Finding
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_FIRST_CHUNK_END = 33
 _PNG_CHANNELS = {(0, 8): 1, (0, 16): 1, (2, 8): 3, (2, 16): 3, (3, 8): 3}
 """Channels by (colour type, bit depth): grey, colour, and palette as colour."""
 _MAX_CHUNKS = 20_000
@@ -36,6 +37,21 @@ class Header:
 def bad_image(detail: str) -> Finding:
     """The image is truncated, damaged or not of the declared form."""
     return Finding(DeadLetterReason.DEAD_LETTER_REASON_BAD_IMAGE, detail)
+
+
+def declared_png(data: bytes) -> Header:
+    """What a PNG file says in its first chunk; nothing behind it is looked at. Raises Finding."""
+    if len(data) < _FIRST_CHUNK_END or not data.startswith(_PNG_SIGNATURE):
+        raise bad_image(f"the data begin with {data[:8].hex() or 'nothing'}, expected a PNG signature: check `format`")
+    return _ihdr(data[12:16], memoryview(data)[16 : _FIRST_CHUNK_END - 4])
+
+
+def declared_jpeg(data: bytes) -> Header:
+    """What a JPEG file says in its first frame header; nothing behind it is looked at. Raises Finding."""
+    for marker, body in _jpeg_segments(data):
+        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
+            return _sof(marker, body)
+    raise bad_image("the JPEG has no frame header before its first scan, expected one: save it anew")
 
 
 def png_header(data: bytes) -> Header:

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from protos.inspection.v1.records_pb2 import ImagePixels, PixelFormat
-from streams.image_files import Header, bad_image, jpeg_header, png_header
-from streams.limits import Limits, invalid, too_large
+from streams.image_files import Header, bad_image, declared_jpeg, declared_png, jpeg_header, png_header
+from streams.limits import Finding, Limits, invalid, too_large
 from streams.observation import Image
 
 _RAW = {
@@ -20,6 +20,7 @@ _RAW = {
 }
 """Channels and bytes per value of the raw formats."""
 _FILES = {PixelFormat.PIXEL_FORMAT_PNG: png_header, PixelFormat.PIXEL_FORMAT_JPEG: jpeg_header}
+_DECLARED = {PixelFormat.PIXEL_FORMAT_PNG: declared_png, PixelFormat.PIXEL_FORMAT_JPEG: declared_jpeg}
 _FILLER = b"\x55\xaa\x33\xcc\x5a" * 64
 _BLANK = 128
 """What the decoder paints where a JPEG's data end too early."""
@@ -45,6 +46,18 @@ def decode_pixels(pixels: ImagePixels, limits: Limits) -> Image:
         )
     flat: Image = np.frombuffer(pixels.data, "<u2" if bytes_per_value == 2 else "u1")
     return flat.reshape(_shape(header))
+
+
+def image_size(pixels: ImagePixels, limits: Limits) -> int:
+    """Bytes that `decode_pixels` will give at most, by what the header says; 0 for what it will refuse by that."""
+    if pixels.format in _RAW:
+        return len(pixels.data)
+    if pixels.format not in _DECLARED:
+        return 0
+    try:
+        return _check_size(_DECLARED[pixels.format](pixels.data), limits)
+    except Finding:
+        return 0
 
 
 def decode_file(data: bytes, pixel_format: int, limits: Limits, declared_px: tuple[int, int] = (0, 0)) -> Image:

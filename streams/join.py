@@ -16,8 +16,9 @@ from streams.limits import Finding
 from streams.log import Assignment, Position
 from streams.observation import Absence, Image, InspectionId, Observation
 from streams.records import TopicPartition, Topics
-from streams.resume import has_room_for
-from streams.station import Station, Surroundings
+from streams.station import Station
+from streams.stations import MEMORY_HORIZONS, Stations
+from streams.surroundings import Surroundings
 
 __all__ = ["Join", "JoinMetrics", "Judged"]
 
@@ -32,9 +33,6 @@ WITHOUT_EFFECT = {
     pb.DEAD_LETTER_REASON_ORPHAN,
 }
 """Dead letters whose record let no inspection enter."""
-MEMORY_HORIZONS = 2
-"""Verdicts are remembered for this many horizons after entry: a record of the piece that is younger than its entry by
-up to one horizon is then still known as late, and does not let the piece enter a second time."""
 
 
 class Join:
@@ -49,9 +47,10 @@ class Join:
         settings: JoinSettings,
         metrics: JoinMetrics | None = None,
     ) -> None:
-        self._settings, self._line = settings, topics.line
+        self._settings = settings
         self._time = ShardTime()
-        self._ledger = Ledger(assignment, judged, topics)
+        metrics = metrics or NoMetrics()
+        self._ledger = Ledger(assignment, judged, topics, metrics)
         partition = assignment.shard.partition
         self._frames = TopicPartition(topics.of("frames"), partition)
         self._inputs = frozenset(TopicPartition(topic, partition) for topic in topics.inputs)
@@ -60,39 +59,79 @@ class Join:
             settings=settings,
             time=self._time,
             ledger=self._ledger,
-            metrics=metrics or NoMetrics(),
+            metrics=metrics,
             pieces=TopicPartition(topics.of("pieces"), partition),
             signals=TopicPartition(topics.of("signals"), partition),
             refuse=self._refuse,
         )
-        self._stations = {
-            name: Station(self._line, name, self._shared, clock_ms * 1_000_000)
-            for name, clock_ms in self._ledger.clocks_ms.items()
-        }
+        self._stations = Stations(topics.line, self._shared, self._ledger.clocks_ms, self._ledger.forgotten_ms)
         self._rejected: list[Rejected] = []
         self._references: list[Frame] = []
 
     @property
+    def inputs(self) -> frozenset[TopicPartition]:
+        """The partitions that this shard is read from."""
+        return self._inputs
+
+    @property
+    def first_open(self) -> dict[str, InspectionId]:
+        """By station, the piece that has been open for longest."""
+        return {station.name: next(iter(station.open)) for station in self._stations if station.open}
+
+    @property
     def num_open(self) -> int:
-        return sum(len(station.open) for station in self._stations.values())
+        return sum(len(station.open) for station in self._stations)
 
     @property
     def open_bytes(self) -> int:
         """Bytes of images and traces in open pieces, and of traces that wait for theirs."""
-        return sum(station.num_bytes for station in self._stations.values())
+        return sum(station.num_bytes for station in self._stations)
+
+    @property
+    def held_bytes(self) -> int:
+        """Those, and what closed pieces hold that `advance` has not given yet."""
+        return self.open_bytes + sum(station.closed_bytes for station in self._stations)
+
+    def has_room_for(self, num_bytes: int) -> bool:
+        """Whether a record that takes so much once it is decoded fits; the largest one fits where nothing is held."""
+        return self.held_bytes == 0 or self.held_bytes + num_bytes <= self._settings.max_open_bytes
+
+    def make_room_for(self, num_bytes: int) -> None:
+        """Closes the oldest pieces until it would fit: `advance` gives them, and then it does.
+
+        What a predecessor had read fitted there, as a rule. Where it does not here, the pieces closed lose their images
+        at once: `advance` gives nothing before all of it was read again.
+        """
+        self._bound(num_bytes)
+        if self._ledger.is_rereading:
+            for station in self._stations:
+                station.empty_closed()
 
     def clock(self, station: str) -> int | None:
         """Event time that a station has reached; None when nothing of it was read."""
         known = self._stations.get(station)
         return None if known is None else known.clock.now_ns
 
-    def knows(self, station: str) -> bool:
-        """Whether state is kept of a station."""
-        return station in self._stations
-
     def was_read(self, origin: Origin) -> bool:
         """Whether a predecessor had read this record: what became of it then stands."""
         return self._ledger.was_read(origin)
+
+    def reason_given(self, origin: Origin) -> int | None:
+        """The reason of the dead letter that is out about this record."""
+        return self._ledger.letters.reread.get((place(origin), origin.offset))
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether owners before may have ended because they judged the oldest piece."""
+        return self._ledger.is_doubtful
+
+    def begin_judging(self, inspection: InspectionId) -> int:
+        """The next commit says that this piece is judged next; how many owners have ended after they said so."""
+        return self._ledger.begin_judging(inspection)
+
+    def rest(self) -> None:
+        """The owner stops of its own accord, after one more commit."""
+        self._ledger.rest()
 
     def add(self, item: Item) -> None:
         """Takes the next record of its partition."""
@@ -131,11 +170,11 @@ class Join:
         self._time.confirm(unread & self._inputs, at_end, now_s)
         if self._time.at_end:
             self._ledger.reread_all()
-        for station in self._stations.values():
+        for station in self._stations:
             station.clock.tick()
         if self._ledger.is_rereading:
             return []
-        closed = [each for station in self._stations.values() for each in station.advance(now_s)]
+        closed = [each for station in self._stations for each in station.advance(now_s)]
         return sorted(closed, key=lambda each: (each.entry_ns, each.inspection))
 
     def rejected(self) -> list[Rejected]:
@@ -153,12 +192,7 @@ class Join:
 
     def positions(self) -> dict[TopicPartition, Position]:
         """Where a successor goes on after the commit that holds everything drained and settled so far."""
-        clocks_ms = {
-            name: station.clock.now_ns // 1_000_000
-            for name, station in self._stations.items()
-            if station.clock.now_ns is not None
-        }
-        return self._ledger.positions(clocks_ms, self._forgettable)
+        return self._ledger.positions(self._stations.clocks_ms, self._stations.forgotten_ms, self._forgettable)
 
     def committed(self, ends: Mapping[TopicPartition, int]) -> None:
         """The commit is done; `ends` are the end offsets of the partitions that it wrote to."""
@@ -167,7 +201,7 @@ class Join:
     def ahead(self) -> frozenset[TopicPartition]:
         """Partitions to pause: too far ahead of the slowest unread one, or frames while too many pieces wait for
         another partition. One unread partition at least always goes on."""
-        paused = {at for station in self._stations.values() for at in self._ahead_at(station)}
+        paused = {at for station in self._stations for at in self._ahead_at(station)}
         if not self._time.unread - paused:
             paused -= {self._slowest()} if self._time.unread else set()
         others = self._time.unread - paused - {self._frames}
@@ -181,11 +215,10 @@ class Join:
         except Finding as finding:
             name = _station_name(item)
             self._refuse(item.origin, finding, _inspection(item), station=name)
-            if name in self._stations and self._stations[name].is_blank:
-                del self._stations[name]  # a name that only refused records carry takes no place
+            self._stations.drop_blank(name)
 
     def _dispatch(self, item: Frame | Chunk | Trace | Event, *, again: bool) -> None:
-        station = self._station(_station_name(item))
+        station = self._station(_station_name(item), item.origin)
         match item:
             case Frame():
                 station.take_frame(item, again=again)
@@ -202,7 +235,7 @@ class Join:
         """The dead letter, and the inspection that enters all the same; TOO_OLD and the like say that it did not."""
         if item.entry is not None:
             try:
-                station = self._station(item.entry.inspection.station)
+                station = self._station(item.entry.inspection.station, item.origin)
                 station.take_lost(item.entry, item.origin, Absence.UNDECODABLE, again=again)
             except Finding as finding:
                 if finding.reason in (pb.DEAD_LETTER_REASON_TOO_OLD, pb.DEAD_LETTER_REASON_STATION_LIMIT):
@@ -216,29 +249,20 @@ class Join:
         try:
             match item:
                 case Rejected(entry=Entry() as entry):
-                    station = self._station(entry.inspection.station)
+                    station = self._station(entry.inspection.station, item.origin)
                     station.take_lost(entry, item.origin, Absence.UNDECODABLE, again=True)
                 case Frame() if reason == pb.DEAD_LETTER_REASON_REFERENCE:
                     entry = Entry(item.inspection, item.product, item.lot, item.capture_ns, item.camera)
-                    station = self._station(item.inspection.station)
+                    station = self._station(item.inspection.station, item.origin)
                     station.take_lost(entry, item.origin, Absence.REFERENCE, again=True)
                 case Frame():
                     self._dispatch(item, again=True)
         except Finding:
             return
 
-    def _station(self, name: str) -> Station:
+    def _station(self, name: str, origin: Origin) -> Station:
         """The state of a station. Raises Finding when there is no room for another one."""
-        station = self._stations.get(name)
-        if station is None:
-            if len(self._stations) >= self._settings.max_stations or not has_room_for((*self._stations, name)):
-                raise Finding(
-                    pb.DEAD_LETTER_REASON_STATION_LIMIT,
-                    f"{len(self._stations) + 1} stations share the partition, at most {self._settings.max_stations} "
-                    "may, and no more than fit beside an offset: raise max_stations or the number of partitions",
-                )
-            station = self._stations[name] = Station(self._line, name, self._shared, None)
-        return station
+        return self._stations.take(name, origin.append_ns, may_forget=not self._ledger.is_rereading)
 
     def _refuse(
         self, origin: Origin, finding: Finding, inspection: InspectionId | None, *, station: str | None = None
@@ -246,15 +270,19 @@ class Join:
         name = station or (inspection.station if inspection else "")
         self._rejected.append(reject(origin, finding.reason, finding.detail, station=name, inspection=inspection))
 
-    def _bound(self) -> None:
-        """Closes the oldest pieces of the fullest station until the decoded bytes fit."""
-        while self.open_bytes > self._settings.max_open_bytes:
-            fullest = max(self._stations.values(), key=lambda station: station.num_bytes)
-            if not fullest.close_oldest():
+    def _bound(self, num_bytes: int = 0) -> None:
+        """Closes the oldest pieces of the fullest station until the decoded bytes, and so many more, fit."""
+        while self.open_bytes + num_bytes > self._settings.max_open_bytes:
+            fullest = max(self._stations, key=lambda station: station.num_bytes, default=None)
+            if fullest is None or fullest.num_bytes == 0:
                 return
+            fullest.close_oldest()
 
     def _forgettable(self, judged: Judged) -> bool:
-        clock_ns = self.clock(judged.inspection.station)
+        name = judged.inspection.station
+        if self._stations.get(name) is None:
+            return self._stations.has_forgotten(name, judged.entry_ns)
+        clock_ns = self.clock(name)
         horizon_ns = round(MEMORY_HORIZONS * self._settings.dedup_horizon_s * 1e9)
         return clock_ns is not None and judged.entry_ns < clock_ns - horizon_ns
 
@@ -273,7 +301,7 @@ class Join:
         return min(self._time.unread, key=lambda at: self._time.appended.get(at, 0))
 
     def _is_half_full(self) -> bool:
-        is_full = any(len(each.open) * 2 > self._settings.max_open_pieces for each in self._stations.values())
+        is_full = any(len(each.open) * 2 > self._settings.max_open_pieces for each in self._stations)
         return is_full or self.open_bytes * 2 > self._settings.max_open_bytes
 
 

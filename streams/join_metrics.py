@@ -15,6 +15,12 @@ class JoinMetrics(Protocol):
     def anchored(self, line: str, station: str, sensor: str) -> None:
         """A stream began, or its stamps no longer fitted its count."""
 
+    def forgot(self, line: str, station: str) -> None:
+        """A station gave up its place: what was reported of it may go."""
+
+    def passed_over(self, topic: str, num_records: int) -> None:
+        """Records on an output topic that no inspector wrote, or that are damaged: seen while taking over a shard."""
+
 
 class NoMetrics:
     """Reports to nobody."""
@@ -24,3 +30,7 @@ class NoMetrics:
     def waited(self, line: str, station: str, modality: str, wait_s: float) -> None: ...
 
     def anchored(self, line: str, station: str, sensor: str) -> None: ...
+
+    def passed_over(self, topic: str, num_records: int) -> None: ...
+
+    def forgot(self, line: str, station: str) -> None: ...

@@ -65,7 +65,7 @@ class Assignment:
 
     shard: Shard
     positions: Mapping[str, Position]
-    """Committed position per input topic; a topic without a commit is absent."""
+    """Committed position per input topic; a topic without a commit is absent. The memo counts this owner already."""
     starts: Mapping[str, int]
     """Offset of the next record that `poll` will give, per input topic."""
     verdicts: Sequence[Record] = ()
@@ -73,6 +73,8 @@ class Assignment:
     verdict_end: int = 0
     """Offset behind the last verdict of the shard's verdict partition."""
     dead_letter_end: int = 0
+    num_partitions: int = 1
+    """Partitions of each of the line's topics, as they are now: they and a key say where a record must lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,9 @@ class Batch:
     """Records not given yet per input partition, as far as the log tells."""
     num_lost: int = 0
     """Records that retention removed before they could be read, since the poll before."""
+    obstacle: str = ""
+    """Why the log gives this worker nothing, whatever it holds (it does not answer, shards are still being handed
+    over); empty where it answers."""
 
 
 Step = Callable[[str], None]

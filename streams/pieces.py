@@ -55,6 +55,13 @@ class Piece:
         return images + sum(trace.samples.nbytes for trace in self.traces.values())
 
     @property
+    def max_records(self) -> int:
+        """How many records may belong to the piece: each that is expected, some of them doubled or of no use."""
+        spec = self.spec or AssemblySpec(cameras=())
+        num_expected = sum(camera.num_frames for camera in spec.cameras) + len(spec.sensors) + len(EventKind)
+        return 4 * num_expected + 16
+
+    @property
     def append_ns(self) -> int:
         return min(origin.append_ns for origin in self.origins)
 
@@ -141,6 +148,10 @@ class Piece:
     def hand_over(self) -> None:
         """The observation has what was seen and heard; only the accounts are kept until the verdict is out."""
         self.is_observed = True
+        self.drop_contents()
+
+    def drop_contents(self) -> None:
+        """Nobody will look at images and traces any more."""
         self.images.clear()
         self.traces.clear()
         self.fetching.clear()

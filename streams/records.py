@@ -56,6 +56,10 @@ class Record:
     """The header `inspection-type`, e.g. `inspection.v1.CameraFrame`; empty when absent."""
     append_ns: int
     """When the log took the record, in nanoseconds since the Unix epoch."""
+    unreadable: str = ""
+    """Why the log's client cannot decode the record; its `value` is then what is left of its bytes."""
+    is_stamped_by_log: bool = True
+    """Whether `append_ns` is the log's; else it is a producer's, or the newest that the log had set before."""
 
 
 @dataclass(frozen=True, slots=True)

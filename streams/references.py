@@ -1,30 +1,24 @@
 """Fetches images that frames only refer to, off the polling thread: prefix, size, hash, then pixels.
 Knows nothing of pieces and windows."""
 
-import hashlib
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
 
-import fsspec
-
+from streams.addresses import Address, allowed, shown
 from streams.images import decode_file
-from streams.items import Frame, Reference
+from streams.items import Frame
+from streams.lane import Fetch, Lane, LaneSettings, ReferenceSettings
 from streams.limits import Finding, Limits
 from streams.observation import Image, InspectionId
 from streams.records import TopicPartition
+from streams.stores import read
+from streams.transfer import FetchError, FetchTimeoutError, Transfer
 
 log = logging.getLogger("inspector.streams.references")
-
-
-class FetchError(Exception):
-    """A reference that may not or cannot be resolved; the message is the detail of its dead letter."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,51 +33,25 @@ class Fetched:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceSettings:
-    allowed_prefixes: tuple[str, ...] = ()
-    """Addresses below which references may lie, such as `s3://frames/line-1/`; none by default."""
-    num_threads: int = 4
-    max_ready: int = 8
-    """Images fetched and not taken yet; fetching waits then, so that a busy worker's memory stays bounded."""
-    max_waiting: int = 10_000
-    """References waiting beyond this are refused. They are small; a backlog after downtime holds many."""
-
-
-Read = Callable[[str, int], bytes]
-
-
-def read_with_fsspec(uri: str, size_bytes: int) -> bytes:
-    """At most `size_bytes` of the file, once its size is known to be that. Raises FetchError."""
-    try:
-        filesystem, path = fsspec.core.url_to_fs(uri)
-        actual = filesystem.size(path)
-        if actual != size_bytes:
-            raise FetchError(f"{uri} has {actual} bytes, the frame says {size_bytes}: send the reference anew")
-        with filesystem.open(path, "rb") as file:
-            content: bytes = file.read(size_bytes + 1)
-    except (OSError, ValueError, ImportError) as exc:
-        raise FetchError(f"{uri} cannot be read ({type(exc).__name__}: {exc}): check address and rights") from exc
-    return content
-
-
-def is_allowed(uri: str, prefixes: tuple[str, ...]) -> bool:
-    """Whether an address lies below one of the prefixes, with neither `..` nor chained protocols in it."""
-    decoded = unquote(uri)
-    if "::" in decoded or "\\" in decoded or ".." in PurePosixPath(urlsplit(decoded).path).parts:
-        return False
-    return any(uri.startswith(prefix.rstrip("/") + "/") for prefix in prefixes)
+Read = Callable[[Address, Transfer], None]
 
 
 class Resolver:
-    """Fetches in a few threads; `finished` gives what is there, without waiting."""
+    """Fetches in a few threads per store; `finished` gives what is there, without waiting. Its threads end with the
+    process, whatever they wait for."""
 
-    def __init__(self, settings: ReferenceSettings, limits: Limits, read: Read = read_with_fsspec) -> None:
-        self._settings, self._limits, self._read = settings, limits, read
-        self._pool = ThreadPoolExecutor(settings.num_threads, thread_name_prefix="references")
-        self._done: queue.SimpleQueue[tuple[Fetched, bool]] = queue.SimpleQueue()
-        """With whether it takes one of the places for images that are ready."""
-        self._ready = threading.Semaphore(settings.max_ready)
+    def __init__(
+        self,
+        settings: ReferenceSettings,
+        limits: Limits,
+        read: Read = read,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings, self._limits, self._read, self._monotonic = settings, limits, read, monotonic
+        self._lock = threading.Lock()
+        self._lanes = _lanes(settings)
+        self._ready = _Shelf(settings.max_ready, settings.max_ready_bytes)
+        self._done: queue.SimpleQueue[Fetched] = queue.SimpleQueue()
         self._waiting = 0
 
     def submit(self, frame: Frame) -> None:
@@ -91,58 +59,173 @@ class Resolver:
         if frame.reference is None:
             raise AssertionError("only frames with a reference are resolved")
         self._waiting += 1
-        if self._waiting > self._settings.max_waiting:
+        address = allowed(frame.reference.uri, self._settings.allowed_prefixes)
+        if address is None:
+            detail = (
+                f"{shown(frame.reference.uri)} lies below none of the allowed prefixes "
+                f"{list(self._settings.allowed_prefixes)}: add its prefix under [references] in the configuration"
+            )
+            self._refuse(frame, detail)
+        elif self._waiting > self._settings.max_waiting:
             detail = f"{self._waiting} references wait, at most {self._settings.max_waiting} may: slow the producer"
-            self._done.put((_fetched(frame, None, detail), False))
-            return
-        fetching = self._pool.submit(self._fetch, frame.reference)
-        fetching.add_done_callback(partial(self._finish, frame))
+            self._done.put(_fetched(frame, None, detail))
+        else:
+            self._queue(Fetch(frame, frame.reference, address))
 
     def finished(self) -> list[Fetched]:
         """What has been fetched or has failed since the last call."""
-        found: list[Fetched] = []
+        self._look_at_deadlines()
+        finished: list[Fetched] = []
         while not self._done.empty():
-            fetched, takes_place = self._done.get()
-            found.append(fetched)
-            if takes_place:
-                self._ready.release()
-        self._waiting -= len(found)
-        return found
+            fetched = self._done.get()
+            finished.append(fetched)
+            if fetched.image is not None:
+                self._ready.take(fetched.image)
+        self._waiting -= len(finished)
+        return finished
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._ready.release(self._settings.num_threads)  # whoever waits for a place may end
+        """Waits for nobody."""
+        with self._lock:
+            for lane in self._lanes.values():
+                lane.waiting.clear()
+                for fetch in lane.fetching:
+                    fetch.is_over = True
+                    if fetch.transfer is not None:
+                        fetch.transfer.abandon()
+        self._ready.close()
 
-    def _finish(self, frame: Frame, fetching: "Future[Image]") -> None:
-        """Every reference ends here, whatever a storage's client may raise: else its place would stay taken."""
-        if fetching.cancelled():
-            return
-        error = fetching.exception()
-        if error is None:
-            self._done.put((_fetched(frame, fetching.result(), ""), True))
-            return
-        detail = str(error) if isinstance(error, FetchError) else f"the image cannot be fetched: {error!r}"
-        log.warning("%s: %s", frame.inspection, detail)
-        self._done.put((_fetched(frame, None, detail), True))
+    def _queue(self, fetch: Fetch) -> None:
+        with self._lock:
+            lane = self._lanes[fetch.address.prefix]
+            refusal = lane.refusal(fetch.reference, self._monotonic())
+            if refusal is None:
+                lane.waiting.append(fetch)
+                self._start(lane)
+                return
+        self._done.put(_fetched(fetch.frame, None, f"{fetch.address.shown}: {refusal}"))
 
-    def _fetch(self, reference: Reference) -> Image:
-        self._ready.acquire()
-        if not is_allowed(reference.uri, self._settings.allowed_prefixes):
-            raise FetchError(
-                f"{reference.uri} lies below none of the allowed prefixes {list(self._settings.allowed_prefixes)}: "
-                "add its prefix under [references] in the configuration"
+    def _start(self, lane: Lane) -> None:
+        """A thread for each reference that there is room for; the lock is held."""
+        while (fetch := lane.next(self._monotonic())) is not None:
+            timeout_s = self._settings.timeout_s
+            fetch.transfer = Transfer(fetch.address.shown, fetch.reference.size_bytes, timeout_s, self._monotonic)
+            thread = threading.Thread(
+                target=self._fetch, args=(lane, fetch, fetch.transfer), name="reference", daemon=True
             )
-        content = self._read(reference.uri, reference.size_bytes)
-        digest = hashlib.sha256(content).digest()
-        if digest != reference.sha256:
-            raise FetchError(
-                f"{reference.uri} has SHA-256 {digest.hex()[:16]}..., the frame says {reference.sha256.hex()[:16]}...: "
-                "the file was changed, send the reference anew"
-            )
+            thread.start()
+
+    def _look_at_deadlines(self) -> None:
+        with self._lock:
+            for lane in self._lanes.values():
+                for fetch, transfer in lane.late():
+                    lane.hang()
+                    transfer.abandon()
+                    self._end(lane, fetch, transfer.late())
+                self._go_on(lane)
+
+    def _fetch(self, lane: Lane, fetch: Fetch, transfer: Transfer) -> None:
+        """The whole life of a thread."""
+        outcome: Image | Exception
         try:
-            return decode_file(content, reference.format, self._limits)
+            self._read(fetch.address, transfer)
+            content = transfer.content(fetch.reference.sha256)
+            with self._lock:
+                fetch.has_come = not fetch.is_over
+            outcome = self._decode(fetch, content) if fetch.has_come else transfer.late()
+        except Exception as exc:  # noqa: BLE001 - clients of stores raise anything, and every reference must end
+            outcome = exc
+        with self._lock:
+            if fetch.is_over:
+                lane.come_back()
+            else:
+                self._end(lane, fetch, outcome)
+            self._go_on(lane)
+
+    def _decode(self, fetch: Fetch, content: bytes) -> Image:
+        """One image at a time, once there is room for it."""
+        image: Image | None = None
+        self._ready.wait()
+        try:
+            image = decode_file(content, fetch.reference.format, self._limits)
         except Finding as finding:
-            raise FetchError(f"{reference.uri}: {finding.detail}") from finding
+            raise FetchError(f"{fetch.address.shown}: {finding.detail}") from finding
+        finally:
+            self._ready.put(image)
+        return image
+
+    def _end(self, lane: Lane, fetch: Fetch, outcome: Image | Exception) -> None:
+        """Every reference that was begun ends here, once; the lock is held."""
+        changed = lane.end(fetch, self._monotonic(), is_late=isinstance(outcome, FetchTimeoutError))
+        if isinstance(outcome, Exception):
+            self._refuse(fetch.frame, _words(fetch.address, outcome))
+        else:
+            self._done.put(_fetched(fetch.frame, outcome, ""))
+        if changed and lane.answers:
+            log.info("References: the store below %s answers again.", lane.prefix)
+        elif changed:
+            log.error("References: %s. Until then images below it are refused.", lane.outage(self._monotonic()))
+
+    def _go_on(self, lane: Lane) -> None:
+        """Starts what there is room for, refuses what a store that hangs would keep; the lock is held."""
+        for fetch in lane.stranded(self._monotonic()):
+            self._done.put(_fetched(fetch.frame, None, f"{fetch.address.shown}: {lane.outage(self._monotonic())}"))
+        self._start(lane)
+
+    def _refuse(self, frame: Frame, detail: str) -> None:
+        log.warning("%s: %s", frame.inspection, detail)
+        self._done.put(_fetched(frame, None, detail))
+
+
+class _Shelf:
+    """Bounds the images that are decoded and not taken yet."""
+
+    def __init__(self, max_images: int, max_bytes: int) -> None:
+        self._max_images, self._max_bytes = max_images, max_bytes
+        self._num_images, self._num_bytes = 0, 0
+        self._is_decoding, self._is_closed = False, False
+        self._changed = threading.Condition()
+
+    def wait(self) -> None:
+        """Until one more image may be decoded: a single one at a time, for its size is not known before."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closed or (not self._is_decoding and self._has_room()))
+            self._is_decoding = True
+
+    def put(self, image: Image | None) -> None:
+        """What became of it."""
+        with self._changed:
+            self._is_decoding = False
+            if image is not None:
+                self._num_images, self._num_bytes = self._num_images + 1, self._num_bytes + image.nbytes
+            self._changed.notify_all()
+
+    def take(self, image: Image) -> None:
+        with self._changed:
+            self._num_images, self._num_bytes = self._num_images - 1, self._num_bytes - image.nbytes
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Whoever waits may end."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+    def _has_room(self) -> bool:
+        return self._num_images < self._max_images and self._num_bytes < self._max_bytes
+
+
+def _lanes(settings: ReferenceSettings) -> dict[str, Lane]:
+    prefixes = settings.allowed_prefixes
+    share = settings.max_bytes // max(1, len(prefixes))
+    return {prefix: Lane(prefix, LaneSettings(settings.num_threads, share, settings.timeout_s)) for prefix in prefixes}
+
+
+def _words(address: Address, error: Exception) -> str:
+    if isinstance(error, FetchError):
+        return str(error)
+    words = str(error).replace(address.uri, address.shown)
+    return f"{address.shown} cannot be read ({type(error).__name__}: {words}): check address and rights"
 
 
 def _fetched(frame: Frame, image: Image | None, detail: str) -> Fetched:

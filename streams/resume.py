@@ -5,10 +5,15 @@ One JSON object per input partition, well under Kafka's 4,096 bytes of offset me
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from streams.limits import LAST_NS, is_name
+from streams.log import LogError
 
 MAX_MEMO_BYTES = 4096
-_FIELDS_BYTES = 128
+_FIELDS_BYTES = 360
+"""Numbers of nineteen digits under all the names below take 156; the rest is left for fields of later versions."""
+MAX_STARTS, MAX_JUDGING = 99, 4
 _CLOCK_BYTES = 17
 """Thirteen digits of milliseconds, quotes, colon and comma."""
 
@@ -18,7 +23,7 @@ def has_room_for(stations: Iterable[str]) -> bool:
     return sum(len(name) + _CLOCK_BYTES for name in stations) <= MAX_MEMO_BYTES - _FIELDS_BYTES
 
 
-class MemoError(ValueError):
+class MemoError(LogError):
     """A memo that is too large to be committed, or that no worker of this version has written."""
 
 
@@ -34,16 +39,30 @@ class Memo:
     """Frames partition only: read the dead-letter partition back from this offset."""
     clocks_ms: Mapping[str, int] = field(default_factory=dict)
     """Frames partition only: the clock of each station, so that it never runs back."""
+    forgotten_ms: int | None = None
+    """Frames partition only: no piece of a station that was forgotten has entered behind this event time."""
+    starts: int = 0
+    """Owners in a row that began where there were records to read, and committed nothing beyond `read`: they may have
+    died of the next record."""
+    unsettled: int = 0
+    """Owners in a row that began with pieces open, and left the oldest of them without a verdict: they may have died
+    of judging it."""
+    judging: tuple[tuple[int, int], ...] = ()
+    """Frames partition only: pieces at whose judging owners may have ended, each with how many have; the last of them
+    was about to be judged."""
 
     def encode(self) -> str:
         """The memo as compact ASCII JSON of at most 4,096 bytes. Raises MemoError."""
-        fields: dict[str, object] = {"read": self.read}
-        if self.verdicts is not None:
-            fields["verdicts"] = self.verdicts
-        if self.dead_letters is not None:
-            fields["dead_letters"] = self.dead_letters
-        if self.clocks_ms:
-            fields["clocks_ms"] = dict(self.clocks_ms)
+        optional: dict[str, object] = {
+            "verdicts": self.verdicts,
+            "dead_letters": self.dead_letters,
+            "clocks_ms": dict(self.clocks_ms) or None,
+            "forgotten_ms": self.forgotten_ms,
+            "starts": min(self.starts, MAX_STARTS) or None,
+            "unsettled": min(self.unsettled, MAX_STARTS) or None,
+            "judging": [list(pair) for pair in self.judging[-MAX_JUDGING:]] or None,
+        }
+        fields = {"read": self.read} | {name: value for name, value in optional.items() if value is not None}
         text = json.dumps(fields, separators=(",", ":"))
         if len(text) > MAX_MEMO_BYTES:
             raise MemoError(
@@ -71,11 +90,27 @@ class Memo:
             verdicts=_count_or_none(fields.get("verdicts"), text, offset),
             dead_letters=_count_or_none(fields.get("dead_letters"), text, offset),
             clocks_ms=_clocks(fields.get("clocks_ms", {}), text, offset),
+            forgotten_ms=_count_or_none(fields.get("forgotten_ms"), text, offset),
+            starts=_count_or_none(fields.get("starts"), text, offset) or 0,
+            unsettled=_count_or_none(fields.get("unsettled"), text, offset) or 0,
+            judging=_pairs(fields.get("judging"), text, offset),
+        )
+
+    def begun(self, offset: int, end: int) -> "Memo":
+        """What a new owner leaves before it reads on from `offset`, in a partition that ends at offset `end`."""
+        return replace(
+            self,
+            starts=self.starts + (self.read < end),
+            unsettled=self.unsettled + (offset < self.read),
         )
 
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_clock(value: object) -> bool:
+    return isinstance(value, int) and _is_count(value) and value < LAST_NS // 1_000_000
 
 
 def _count_or_none(value: object, text: str, offset: int) -> int | None:
@@ -86,8 +121,21 @@ def _count_or_none(value: object, text: str, offset: int) -> int | None:
     raise _refused(text, offset)
 
 
+def _pairs(value: object, text: str, offset: int) -> tuple[tuple[int, int], ...]:
+    if value is None:
+        return ()
+    pairs = []
+    for pair in value if isinstance(value, list) else [value]:
+        match pair:
+            case [int(piece), int(ended)] if _is_count(piece) and _is_count(ended):
+                pairs.append((piece, ended))
+            case _:
+                raise _refused(text, offset)
+    return tuple(pairs)
+
+
 def _clocks(value: object, text: str, offset: int) -> dict[str, int]:
-    if isinstance(value, dict) and all(isinstance(clock, int) for clock in value.values()):
+    if isinstance(value, dict) and all(is_name(name) and _is_clock(clock) for name, clock in value.items()):
         return value
     raise _refused(text, offset)
 

@@ -35,6 +35,13 @@ def decode_samples(samples: Samples, limits: Limits) -> NDArray[np.float32]:
     return values.reshape(-1, samples.num_channels)
 
 
+def samples_size(samples: Samples, limits: Limits) -> int:
+    """Bytes that `decode_samples` will give at most; 0 for what it will refuse by its size."""
+    width = _BYTES.get(samples.format)
+    count = len(samples.data) // width if width else 0
+    return count * np.dtype(np.float32).itemsize if count <= limits.max_samples else 0
+
+
 def _check_form(samples: Samples, limits: Limits) -> None:
     rate_hz = samples.sample_rate_hz
     if not math.isfinite(rate_hz) or not limits.min_sample_rate_hz <= rate_hz <= limits.max_sample_rate_hz:

@@ -1,50 +1,42 @@
 """Joins what one station delivers: pieces enter, gather their records, and close. Knows no position and no commit
 beyond which records it still needs."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.assembly import JoinSettings, RecipeBook, SensorSpec
-from streams.clips import SECOND_NS, SensorStream
-from streams.clock import ShardTime, StationClock
+from streams.assembly import SensorSpec
+from streams.clips import SECOND_NS, SEGMENT_BYTES, SensorStream
+from streams.clock import StationClock
 from streams.items import Chunk, Entry, Event, EventKind, Frame, Origin, Trace
-from streams.join_metrics import JoinMetrics
-from streams.ledger import Ledger, place
+from streams.ledger import place
 from streams.limits import Finding
 from streams.observation import Absence, Closing, Image, InspectionId, Observation
 from streams.pieces import Piece, Shot
-from streams.records import TopicPartition
+from streams.refusals import duplicate, late, orphan, too_many_records, too_many_samples
+from streams.surroundings import Surroundings
 from streams.waiting import Moment, Wait, closing, waits
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all stations of a shard share."""
-
-    recipes: RecipeBook
-    settings: JoinSettings
-    time: ShardTime
-    ledger: Ledger
-    metrics: JoinMetrics
-    pieces: TopicPartition
-    """The partition of piece events."""
-    signals: TopicPartition
-    refuse: Callable[[Origin, Finding, InspectionId], None]
-    """Makes a dead letter of a record that was taken before."""
 
 
 class Station:
     """The pieces and sensors of one station. The `take_*` methods raise Finding for a record that cannot be used;
     `again` marks one that a predecessor had accepted: it is not late."""
 
-    def __init__(self, line: str, name: str, shared: Surroundings, clock_ns: int | None) -> None:
+    def __init__(
+        self, line: str, name: str, shared: Surroundings, clock_ns: int | None, floor_ns: int | None = None
+    ) -> None:
+        """`clock_ns` is what a predecessor's clock had reached; without one nothing enters before `floor_ns`."""
         self.line, self.name = line, name
+        self.used_ns = 0 if clock_ns is None else clock_ns + _ns(shared.settings.dedup_horizon_s)
+        """When the log took the newest record that names the station; a predecessor's is taken to have lagged."""
+        self._floor_ns = floor_ns
         self.clock = StationClock(shared.time, clock_ns, _ns(shared.settings.dedup_horizon_s))
         self.open: dict[InspectionId, Piece] = {}
         self.closed: dict[InspectionId, Piece] = {}
         """Handed over, but without a published verdict."""
         self.num_bytes = 0
+        """Of images and traces in open pieces, and of traces that wait."""
+        self.closed_bytes = 0
+        """Of those in pieces that are closed and not handed over yet."""
         self._shared, self._settings = shared, shared.settings
         self._sensors = shared.recipes.sensors(line, name)
         self._sources = shared.recipes.cameras(line, name) | self._sensors.keys() | {"events"}
@@ -56,9 +48,15 @@ class Station:
         return not (self.open or self.closed or self._waiting or self._streams or self.clock.has_begun)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is neither a piece without a verdict nor anything that one may still need."""
+        return not (self.open or self.closed or self._waiting or any(map(len, self._streams.values())))
+
+    @property
     def horizon_ns(self) -> int | None:
         """Event time before which nothing enters any more."""
-        return None if self.clock.now_ns is None else self.clock.now_ns - _ns(self._settings.dedup_horizon_s)
+        now_ns = self.clock.now_ns
+        return self._floor_ns if now_ns is None else now_ns - _ns(self._settings.dedup_horizon_s)
 
     def take_frame(self, frame: Frame, *, again: bool) -> None:
         entry = Entry(frame.inspection, frame.product, frame.lot, frame.capture_ns, frame.camera)
@@ -84,7 +82,7 @@ class Station:
                 f"{camera.name!r} in the recipe, or the producer",
             )
         if shot in piece.captures:
-            raise _duplicate(f"image {frame.sequence} of camera {frame.camera!r}")
+            raise duplicate(f"image {frame.sequence} of camera {frame.camera!r}")
         piece.take_frame(frame)
         self.num_bytes += 0 if frame.image is None else frame.image.nbytes
 
@@ -97,7 +95,7 @@ class Station:
         piece = self._enter(entry, event.origin, again=again)
         self._saw(event.origin, "events", event.event_ns)
         if event.kind in piece.events:
-            raise _duplicate(f"event `{event.kind.value}`")
+            raise duplicate(f"event `{event.kind.value}`")
         piece.take_event(event)
 
     def take_lost(self, entry: Entry, origin: Origin, why: Absence, *, again: bool) -> None:
@@ -122,11 +120,11 @@ class Station:
         if self._is_judged(trace.inspection, trace.origin, again=again):
             return
         if trace.inspection in self.closed:
-            raise _late(trace.inspection)
+            raise late(trace.inspection)
         if trace.inspection in self.open:
             self._adopt(self.open[trace.inspection], trace)
         elif self.horizon_ns is not None and end_ns < self.horizon_ns and not again:
-            raise _orphan(trace)
+            raise orphan(trace)
         else:
             if len(self._waiting) >= self._settings.max_open_pieces:
                 self._give_up_oldest()
@@ -137,9 +135,7 @@ class Station:
 
     def take_chunk(self, chunk: Chunk, *, again: bool) -> None:
         spec = self._sensor(chunk, "time")
-        stream = self._streams.get(chunk.sensor)
-        if stream is None:
-            stream = self._streams[chunk.sensor] = SensorStream(spec, self._settings.jitter_s)
+        stream = self._streams.get(chunk.sensor) or SensorStream(spec, self._settings.jitter_s)
         end_ns = stream.end_ns(chunk)
         self._check_skew(chunk.origin, end_ns)
         needed_ns = self._needed_ns(chunk.sensor)
@@ -149,12 +145,16 @@ class Station:
                 f"the samples end {(needed_ns - end_ns) / 1e9:.3f} s before any window that is open or may still open: "
                 "send them sooner, or raise dedup_horizon_s",
             )
+        self._check_room(chunk)
+        self._streams[chunk.sensor] = stream
         self._saw(chunk.origin, chunk.sensor, end_ns)
-        anchors = stream.num_anchors
-        if not stream.place(chunk):
+        anchors, num_bytes = stream.num_anchors, stream.num_bytes
+        is_new = stream.place(chunk)
+        self._shared.held.signal_bytes += stream.num_bytes - num_bytes
+        if not is_new:
             if again:  # its samples lay a jitter apart while the anchor was an earlier one
                 return
-            raise _duplicate(f"samples of sensor {chunk.sensor!r} at {chunk.start_ns} ns")
+            raise duplicate(f"samples of sensor {chunk.sensor!r} at {chunk.start_ns} ns")
         if stream.num_anchors > anchors:
             self._shared.metrics.anchored(self.line, self.name, chunk.sensor)
         self._shared.ledger.hold(chunk.origin)
@@ -184,24 +184,29 @@ class Station:
             for piece in list(self.open.values()):
                 self._look_at(piece, moment)
             self._drop_orphans()
-        done = [piece for piece in self.closed.values() if not piece.is_observed]
-        observed = [self._observe(piece) for piece in done]
+        observed = [self._observe(piece) for piece in self.closed.values() if not piece.is_observed]
         self._drop_chunks()
         return observed
 
-    def close_oldest(self) -> bool:
+    def empty_closed(self) -> None:
+        """Lets go of what pieces hold that were closed for lack of room: that is their verdict, whatever they show."""
+        for piece in self.closed.values():
+            if not piece.is_observed:
+                piece.drop_contents()
+        self.closed_bytes = 0
+
+    def close_oldest(self) -> None:
         """Makes room: the oldest waiting trace is given up, else the oldest open piece closes as it is."""
         if self._waiting:
             self._give_up_oldest()
         elif self.open:
             self._close(min(self.open.values(), key=lambda piece: piece.entry_ns), Closing.STATE_LIMIT)
-        return bool(self._waiting or self.open)
 
     def _enter(self, entry: Entry, origin: Origin, *, again: bool) -> Piece:
         """The open piece of an inspection, opened by this record if need be."""
         self._check_skew(origin, entry.event_ns)
         if entry.inspection in self.closed:
-            raise _late(entry.inspection)
+            raise late(entry.inspection)
         piece = self.open.get(entry.inspection)
         if piece is None:
             if self.horizon_ns is not None and entry.event_ns < self.horizon_ns and not again:
@@ -237,11 +242,13 @@ class Station:
                 f"sensor {trace.sensor!r} is not named by the recipe of product {piece.product!r}: add it there",
             )
         if trace.sensor in piece.traces:
-            raise _duplicate(f"trace of sensor {trace.sensor!r}")
-        piece.traces[trace.sensor] = trace
+            raise duplicate(f"trace of sensor {trace.sensor!r}")
         self._keep(piece, trace.origin)
+        piece.traces[trace.sensor] = trace
 
     def _keep(self, piece: Piece, origin: Origin) -> None:
+        if len(piece.origins) >= piece.max_records:
+            raise too_many_records(piece.inspection, piece.max_records)
         piece.origins.append(origin)
         self._shared.ledger.hold(origin)
 
@@ -274,7 +281,8 @@ class Station:
             for shot in list(piece.fetching):
                 self._fail_fetch(piece, shot, "the image was not there when the piece closed: raise max_delay_s")
         piece.closing = why
-        self.num_bytes -= piece.num_bytes
+        num_bytes = piece.num_bytes
+        self.num_bytes, self.closed_bytes = self.num_bytes - num_bytes, self.closed_bytes + num_bytes
         self.closed[piece.inspection] = self.open.pop(piece.inspection)
 
     def _fail_fetch(self, piece: Piece, shot: Shot, detail: str) -> None:
@@ -289,6 +297,7 @@ class Station:
                 cuts[sensor.name] = stream.cut(window)
                 newest_ns[sensor.name] = stream.newest_ns
         observation = piece.observation(cuts, newest_ns)
+        self.closed_bytes -= piece.num_bytes
         piece.hand_over()
         return observation
 
@@ -296,14 +305,16 @@ class Station:
         horizon_ns = self.horizon_ns
         for trace in [one for one in self._waiting if horizon_ns is not None and _end_ns(one) < horizon_ns]:
             self._waiting.remove(trace)
-            self._give_up(trace, _orphan(trace))
+            self._give_up(trace, orphan(trace))
 
     def _drop_chunks(self) -> None:
         for name, stream in self._streams.items():
             needed_ns = self._needed_ns(name)
             if needed_ns is not None:
+                num_bytes = stream.num_bytes
                 for offset in stream.drop_before(needed_ns):
                     self._shared.ledger.release(self._shared.signals, offset)
+                self._shared.held.signal_bytes += stream.num_bytes - num_bytes
 
     def _needed_ns(self, sensor: str) -> int | None:
         """Event time from which an open piece, or one that can still enter, needs the samples of a sensor."""
@@ -343,7 +354,7 @@ class Station:
         if inspection not in self._shared.ledger.verdicts:
             return False
         if not again:
-            raise _late(inspection)
+            raise late(inspection)
         self._shared.ledger.verdicts.touch(inspection, origin)
         return True
 
@@ -355,6 +366,11 @@ class Station:
         if inspection in self.closed:
             self._keep(self.closed[inspection], origin)
         return inspection in self.closed
+
+    def _check_room(self, chunk: Chunk) -> None:
+        held_bytes, most = self._shared.held.signal_bytes, self._settings.max_signal_bytes
+        if held_bytes + chunk.samples.nbytes + SEGMENT_BYTES > most:
+            raise too_many_samples(held_bytes, most)
 
     def _check_skew(self, origin: Origin, event_ns: int) -> None:
         ahead_ns = event_ns - origin.append_ns
@@ -377,23 +393,3 @@ def _ns(seconds: float) -> int:
 
 def _end_ns(trace: Trace) -> int:
     return trace.start_ns + round(len(trace.samples) / trace.sample_rate_hz * SECOND_NS)
-
-
-def _late(inspection: InspectionId) -> Finding:
-    return Finding(
-        pb.DEAD_LETTER_REASON_LATE,
-        f"{inspection} is judged already, expected before: raise max_delay_s, or send the record sooner",
-    )
-
-
-def _duplicate(what: str) -> Finding:
-    return Finding(
-        pb.DEAD_LETTER_REASON_DUPLICATE, f"{what} was taken before, expected once: nothing to do, the first one counts"
-    )
-
-
-def _orphan(trace: Trace) -> Finding:
-    return Finding(
-        pb.DEAD_LETTER_REASON_ORPHAN,
-        f"{trace.inspection} never entered, expected a frame or an event of it: check the piece id of the trace",
-    )

@@ -20,6 +20,7 @@ from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1 import verdict_pb2
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.assembly import JoinSettings
+from streams.decoding import Decoder
 from streams.embedded import EmbeddedLog
 from streams.encoding import to_output
 from streams.limits import Limits
@@ -90,13 +91,21 @@ def publish(log: EmbeddedLog, outputs: Iterable[Output]) -> None:
         publisher.publish(list(outputs))
 
 
-def build(source: Source, sink: Sink, metrics: WorkerMetrics | None = None) -> tuple[Pipeline, StubJudge]:
+def build(
+    source: Source,
+    sink: Sink,
+    metrics: WorkerMetrics | None = None,
+    join: JoinSettings | None = None,
+    decoder: Decoder | None = None,
+) -> tuple[Pipeline, StubJudge]:
     """The product's pipeline over a stub judge."""
     metrics = metrics or WorkerMetrics(CollectorRegistry())
     recipes = Recipes([RECIPE])
     judge = StubJudge(recipes)
     resolver = Resolver(ReferenceSettings(), Limits())
-    shards = Shards(ShardSettings("qa", ("line-1",), JoinSettings(), Limits()), recipes, resolver, metrics)
+    shards = Shards(
+        ShardSettings("qa", ("line-1",), join or JoinSettings(), Limits()), recipes, resolver, metrics, decoder
+    )
     return Pipeline(source, sink, shards, judge, PipelineSettings(), metrics, lambda _: RECIPE.deadline_s), judge
 
 

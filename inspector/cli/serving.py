@@ -2,30 +2,41 @@
 
 import gc
 import logging
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import click
 import cv2
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from inspector.bundle.load import BundleError
+from inspector.certificates import CertificateError
 from inspector.cli.errors import reported
+from inspector.config.opening import log_clock
 from inspector.config.service import Service, load_service
 from inspector.deploy.checking import GivenUpError
 from inspector.deploy.follower import FollowerError
 from inspector.engines.engine import EngineError
 from inspector.gateway.server import GatewayError
 from inspector.metrics import WorkerMetrics
+from inspector.metrics_server import MetricsError, MetricsServer
 from inspector.serving import deployed, guarded, open_gateway
-from inspector.worker import run_worker, stopped_by_signals
+from inspector.worker import Around, ended_in_time, run_worker, stopped_by_signals
+from streams.decoding import DecodingError
 from streams.kafka import quiet_client_logs
 
 log = logging.getLogger("inspector.serving")
 
-ENDING = (BundleError, EngineError, FollowerError, GatewayError)
+ENDING = (
+    BundleError,
+    CertificateError,
+    DecodingError,
+    EngineError,
+    FollowerError,
+    GatewayError,
+    MetricsError,
+)
 """Why a service cannot start or go on, beside its configuration and its log."""
 
 config_option = click.option(
@@ -42,7 +53,7 @@ config_option = click.option(
 @reported(*ENDING)
 def serve(config: Path) -> None:
     """Runs worker, gateway and metrics in one process, until SIGINT or SIGTERM."""
-    _run(load_service(config), worker=True, gateway=True)
+    _end_to_end(load_service(config), worker=True, gateway=True)
 
 
 @click.command()
@@ -51,7 +62,7 @@ def serve(config: Path) -> None:
 @reported(*ENDING)
 def worker(config: Path, name: str | None) -> None:
     """Judges pieces, without a gateway: one process for each worker name."""
-    _run(named(load_service(config), name), worker=True, gateway=False)
+    _end_to_end(named(load_service(config), name), worker=True, gateway=False)
 
 
 @click.command()
@@ -59,7 +70,12 @@ def worker(config: Path, name: str | None) -> None:
 @reported(*ENDING)
 def gateway(config: Path) -> None:
     """Serves verdicts over gRPC, without judging the line; any number may run on one log."""
-    _run(load_service(config), worker=False, gateway=True)
+    _end_to_end(load_service(config), worker=False, gateway=True)
+
+
+def _end_to_end(service: Service, *, worker: bool, gateway: bool) -> None:
+    with ended_in_time(service.config.worker.stop_budget_s):
+        _run(service, worker=worker, gateway=gateway)
 
 
 def _run(service: Service, *, worker: bool, gateway: bool) -> None:
@@ -70,17 +86,18 @@ def _run(service: Service, *, worker: bool, gateway: bool) -> None:
         stack.enter_context(suppress(GivenUpError))
         stop = stack.enter_context(stopped_by_signals(service.config.worker.stop_budget_s))
         # Before bundles are opened and checked: a counter that stands at 1 when it is first read shows no increase.
-        _serve_metrics(stack, service, registry)
+        told: list[Callable[[bool], None]] = _serve_metrics(stack, service, registry)
         what = stack.enter_context(deployed(service, stop, registry, is_worker=worker))
         if gateway:
             opened = stack.enter_context(open_gateway(service, what.judge, registry))
+            told.append(opened.line_stands_still)
             log.info("Gateway answers at %s.", opened.address)
         # Opening a bundle collects garbage, and nobody judges meanwhile: 150 ms with all modules, 0.3 ms without.
         gc.freeze()
         if worker:
-            metrics = WorkerMetrics(registry)
-            guard = guarded(service, what.judge, metrics.thrift.set)
-            run_worker(service, guard, metrics, stop, beside=what.shadow)
+            metrics, around = WorkerMetrics(registry), Around(log_clock(service.config), told)
+            guard = guarded(service, what.judge, metrics.thrift.set, around.clock)
+            run_worker(service, guard, metrics, stop, beside=what.shadow, around=around)
         else:
             stop.wait()
 
@@ -94,17 +111,12 @@ def named(service: Service, name: str | None) -> Service:
     return Service(service.path, config.model_copy(update={"worker": worker}), service.recipes)
 
 
-def _serve_metrics(stack: ExitStack, service: Service, registry: CollectorRegistry) -> None:
+def _serve_metrics(stack: ExitStack, service: Service, registry: CollectorRegistry) -> list[Callable[[bool], None]]:
+    """Who, of them, is to be told that the line stands still."""
     metrics = service.config.metrics
     if metrics is None:
-        return
-    host, _, port = metrics.listen.rpartition(":")
-    server, thread = start_http_server(int(port), addr=host.strip("[]"), registry=registry)
-    stack.callback(_stop_server, server.shutdown, server.server_close, thread)
-    log.info("Metrics for Prometheus at http://%s/metrics.", metrics.listen)
-
-
-def _stop_server(shutdown: Callable[[], None], close: Callable[[], None], thread: threading.Thread) -> None:
-    shutdown()
-    close()
-    thread.join()
+        return []
+    tls = None if metrics.tls is None else metrics.tls.files
+    server = stack.enter_context(MetricsServer(metrics.listen, registry, tls))
+    log.info("Metrics for Prometheus at %s://%s/metrics.", "http" if tls is None else "https", metrics.listen)
+    return [server.line_stands_still]

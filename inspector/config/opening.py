@@ -7,6 +7,7 @@ from inspector.config.tables import EmbeddedTable
 from streams.embedded import EmbeddedLog, EmbeddedSettings
 from streams.kafka.log import KafkaLog
 from streams.log import Sink, Source
+from streams.log_clock import LogClock
 
 
 def open_log(path: Path, config: ServiceConfig) -> EmbeddedLog | KafkaLog:
@@ -21,12 +22,18 @@ def open_log(path: Path, config: ServiceConfig) -> EmbeddedLog | KafkaLog:
             return KafkaLog(kafka_settings(path, config), config.prefix, config.lines)
 
 
-def open_ends(service: Service) -> tuple[Source, Sink]:
-    """A worker's source and sink. Kafka opens the sink first: that ends what a predecessor of this name left open."""
+def log_clock(config: ServiceConfig) -> LogClock:
+    """The clock of the configured log: Kafka's brokers have clocks of their own."""
+    return LogClock(by_wall=isinstance(config.log, EmbeddedTable))
+
+
+def open_ends(service: Service, clock: LogClock | None = None) -> tuple[Source, Sink]:
+    """A worker's source and sink; the sink sets the log's `clock`. Kafka opens the sink first: that ends what a
+    predecessor of this name left open."""
     config = service.config
     log = open_log(service.path, config)
     if isinstance(log, KafkaLog):
-        sink = log.sink()
+        sink = log.sink(clock=clock)
         return log.source(), sink
     start_at = config.log.start_at
     return log.source(config.lines, config.prefix, config.worker.name, start_at=start_at), log.sink()

@@ -21,6 +21,7 @@ from inspector.config.tables import (
     WorkerTable,
 )
 from inspector.recipe.book import Recipes, find_recipe_files, load_recipes
+from streams.addresses import install_words, missing_package, shown
 from streams.dead_letters import MAX_RAW_BYTES
 from streams.kafka.settings import KafkaSecurity, KafkaSettings
 from streams.records import Topics
@@ -90,6 +91,21 @@ def load_service(path: Path) -> Service:
     except ConfigError as exc:
         raise ConfigError([*exc.problems, *_recipe_problems(path)]) from exc
     return Service(path, config, load_recipes(find_recipe_files(path.parent, config.recipes)))
+
+
+def reference_problems(service: Service) -> list[Problem]:
+    """Allowed prefixes of which nothing can be read here, for the package that reads them is not installed."""
+    return [
+        Problem(
+            service.path,
+            "references.allowed_prefixes",
+            shown(prefix),
+            f"needs the package {package}, which is not installed",
+            install_words(package),
+        )
+        for prefix in service.config.references.allowed_prefixes
+        if (package := missing_package(prefix))
+    ]
 
 
 def _recipe_problems(path: Path) -> tuple[Problem, ...]:

@@ -9,11 +9,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
+from inspector.certificates import TlsFiles
 from inspector.engines.engine import EngineSettings
-from inspector.gateway.settings import GatewaySettings, TlsFiles
+from inspector.gateway.settings import GatewaySettings
+from streams.addresses import prefix_fault
 from streams.assembly import JoinSettings
+from streams.lane import ReferenceSettings
 
 _JOIN = JoinSettings()
+_REFERENCES = ReferenceSettings()
 
 
 def _resolved(path: Path, info: ValidationInfo) -> Path:
@@ -111,6 +115,7 @@ class JoinTable(Table):
     read_ahead_s: Seconds = _JOIN.read_ahead_s
     max_open_pieces: int = Field(default=_JOIN.max_open_pieces, ge=1, le=100_000)
     max_open_bytes: Bytes = _JOIN.max_open_bytes
+    max_signal_bytes: Bytes = _JOIN.max_signal_bytes
     max_stations: int = Field(default=_JOIN.max_stations, ge=1, le=10_000)
 
     @property
@@ -148,6 +153,8 @@ class WorkerTable(Table):
     commit_delay_s: Seconds = 0.02
     max_verdicts_per_commit: int = Field(default=50, ge=1, le=1000)
     stop_budget_s: Seconds = 10.0
+    stall_after_s: Seconds = 30.0
+    """Unread input or open pieces without progress for this long make health NOT_SERVING and raise the alert."""
     scouts_only_after_s: Seconds = 60.0
     """Pieces that waited longer in the log are looked at by the scouts only."""
     review_after_s: Seconds = 120.0
@@ -172,22 +179,37 @@ class WorkerTable(Table):
         return self
 
 
-class GatewayTlsTable(Table):
+class ServerTlsTable(Table):
     """TLS for clients, PEM files; with `client_ca` they need a certificate of that authority."""
 
     cert: ExistingFile
     key: ExistingFile
     client_ca: ExistingFile | None = None
 
+    @property
+    def files(self) -> TlsFiles:
+        return TlsFiles(self.cert, self.key, self.client_ca)
+
 
 class GatewayTable(Table):
     """How verdicts are served over gRPC."""
 
     listen: Address = "127.0.0.1:50051"
-    tls: GatewayTlsTable | None = None
+    tls: ServerTlsTable | None = None
     allow_insecure: bool = False
     """Serves without TLS off loopback: only inside a network that is protected otherwise."""
     max_watchers: int = Field(default=64, ge=1, le=10_000)
+    max_connections: int = Field(default=1024, ge=16, le=100_000)
+    max_connections_per_host: int = Field(default=128, ge=1, le=100_000)
+    """Connections of one host; those on which nothing was called are closed first."""
+    request_timeout_s: Seconds = 10.0
+    """A call whose request is not whole after this time is ended."""
+    unread_bytes: int = Field(default=128 * 2**20, ge=2**20)
+    """What requests that are not whole yet may hold together."""
+    feedback_per_s: float = Field(default=20.0, gt=0, le=10_000)
+    """Findings a second that clients may file, half of them from one host."""
+    lookup_s: Seconds = 3.0
+    """How long the log is read for a verdict that the index does not know any more."""
     ring_bytes: Bytes = 64 * 2**20
     ring_age_s: Seconds = 600.0
     index_bytes: Bytes = 64 * 2**20
@@ -202,18 +224,23 @@ class GatewayTable(Table):
 
     @model_validator(mode="after")
     def _protected(self) -> Self:
-        if self.tls is None and not self.allow_insecure and not is_loopback(self.listen):
-            raise ValueError(
-                f"listen = {self.listen!r} is reachable from outside and has no TLS; add [gateway.tls], listen on "
-                "127.0.0.1, or set allow_insecure = true where the network is protected otherwise"
-            )
+        _check_exposure("gateway", self.listen, self.tls, allow_insecure=self.allow_insecure)
         return self
 
     def settings(self, max_record_bytes: int) -> GatewaySettings:
         """What the gateway takes; one limit of size holds for records and messages."""
         values = self.model_dump(exclude={"tls"})
-        tls = None if self.tls is None else TlsFiles(self.tls.cert, self.tls.key, self.tls.client_ca)
+        tls = None if self.tls is None else self.tls.files
         return GatewaySettings(**values, tls=tls, max_record_bytes=max_record_bytes)
+
+
+def _check_exposure(table: str, listen: str, tls: ServerTlsTable | None, *, allow_insecure: bool) -> None:
+    """Raises ValueError where the line's secrets would leave the machine in clear text unasked."""
+    if tls is None and not allow_insecure and not is_loopback(listen):
+        raise ValueError(
+            f"listen = {listen!r} is reachable from outside and has no TLS; add [{table}.tls], listen on 127.0.0.1, "
+            "or set allow_insecure = true where the network is protected otherwise"
+        )
 
 
 def is_loopback(address: str) -> bool:
@@ -231,6 +258,14 @@ class MetricsTable(Table):
     """Where Prometheus finds the metrics; absent means nowhere."""
 
     listen: Address = "127.0.0.1:9464"
+    tls: ServerTlsTable | None = None
+    allow_insecure: bool = False
+    """Serves without TLS off loopback: only inside a network that is protected otherwise."""
+
+    @model_validator(mode="after")
+    def _protected(self) -> Self:
+        _check_exposure("metrics", self.listen, self.tls, allow_insecure=self.allow_insecure)
+        return self
 
 
 class EvidenceTable(Table):
@@ -240,7 +275,21 @@ class EvidenceTable(Table):
     max_bytes: Bytes = 2**30
 
 
-class ReferencesTable(Table):
-    """Below which addresses images may be fetched; none by default."""
+def _prefix(value: str) -> str:
+    if fault := prefix_fault(value):
+        raise ValueError(fault)
+    return value
 
-    allowed_prefixes: tuple[str, ...] = ()
+
+class ReferencesTable(Table):
+    """Below which addresses images may be fetched, none by default, and what fetching may take."""
+
+    allowed_prefixes: tuple[Annotated[str, AfterValidator(_prefix)], ...] = ()
+    timeout_s: Seconds = _REFERENCES.timeout_s
+    """From the start of a fetch to its last byte. A piece waits `join.max_delay_s` for its images at most."""
+    max_bytes: Bytes = _REFERENCES.max_bytes
+    """Of files being fetched, all prefixes together; each may take an equal part of it."""
+
+    @property
+    def settings(self) -> ReferenceSettings:
+        return ReferenceSettings(self.allowed_prefixes, self.timeout_s, self.max_bytes)

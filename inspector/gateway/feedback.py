@@ -5,6 +5,10 @@ import time
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
+from inspector.gateway.callers import Caller
+from inspector.gateway.lookup import Lookup, inspection_id
+from inspector.gateway.places import Places
+from inspector.gateway.rate import Rate
 from inspector.gateway.refusal import exhausted, invalid_argument, unavailable
 from protos.inspection.v1.records_pb2 import Feedback, Label
 from streams.limits import Finding, check_name, check_text, invalid, is_time
@@ -13,6 +17,8 @@ from streams.records import TYPE_PREFIX, Output, Topics
 
 MAX_NOTE_BYTES = 4096
 MAX_DEFECTS = 64
+MAX_WAITING = 32
+BURST_S = 5.0
 FEEDBACK_TYPE = TYPE_PREFIX + "Feedback"
 
 
@@ -37,21 +43,30 @@ def check_feedback(feedback: Feedback, lines: Collection[str]) -> None:
 
 
 class FeedbackDesk:
-    """One thread owns the publisher, opened with the first finding."""
+    """Files what is said about pieces that have a verdict, at a bounded rate for each host and in all.
 
-    def __init__(self, source: Log, prefix: str, lines: Collection[str]) -> None:
-        self._log, self._prefix, self._lines = source, prefix, lines
+    One thread owns the publisher, opened with the first finding.
+    """
+
+    def __init__(self, source: Log, prefix: str, lines: Collection[str], lookup: Lookup, per_s: float) -> None:
+        """At most `per_s` findings a second in all, half of it from one host; a burst may take five seconds' worth."""
+        self._log, self._prefix, self._lines, self._lookup = source, prefix, lines, lookup
+        self._rate = Rate(per_s, BURST_S)
+        self._waiting = Places("findings that wait to be stored", MAX_WAITING)
         self._thread = ThreadPoolExecutor(1, "gateway-feedback")
         self._publisher: Publisher | None = None
 
-    async def file(self, feedback: Feedback) -> None:
+    async def file(self, feedback: Feedback, caller: Caller) -> None:
         """Returns once the finding is in the log; `given_ns` 0 becomes now. Raises Refusal."""
         kept = Feedback()
         kept.CopyFrom(feedback)
         kept.given_ns = kept.given_ns or time.time_ns()
         try:
             check_feedback(kept, self._lines)
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._publish, kept)
+            self._rate.take(caller.host)
+            async with self._waiting.place(caller):
+                await self._lookup.find(inspection_id(kept.inspection), caller, wait=True)
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._publish, kept)
         except Finding as finding:
             raise invalid_argument(finding.detail) from finding
         except LogFullError as full:

@@ -2,12 +2,16 @@
 
 import asyncio
 import time
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
 from inspector.engines.engine import EngineError
-from inspector.gateway.refusal import Refusal, exhausted, invalid_argument, unavailable
+from inspector.gateway.callers import Caller
+from inspector.gateway.entrance import parsed
+from inspector.gateway.places import Places
+from inspector.gateway.refusal import Refusal, invalid_argument, unavailable
 from inspector.gateway.request import observation_of
 from inspector.judge import Judge
 from protos.inspection.v1.records_pb2 import DeadLetterReason
@@ -16,38 +20,87 @@ from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.assembly import RecipeBook
 from streams.limits import Finding, Limits
 
+REMEMBERED_HOSTS = 1024
+
+
+class Turns:
+    """Lets `concurrency` callers work and `queue` wait, and gives each host, then each connection, its turn."""
+
+    def __init__(self, concurrency: int, queue: int) -> None:
+        self._num_free = concurrency
+        self._queue = Places("pieces that wait to be judged", queue)
+        self._waiting: dict[asyncio.Future[None], Caller] = {}
+        self._served: OrderedDict[str, int] = OrderedDict()
+        """Number of the last turn that a host or a connection had."""
+        self._num_turns = 0
+
+    async def wait(self, caller: Caller) -> None:
+        """Returns with a turn, to be handed back by `done`. Raises Refusal."""
+        if self._num_free:
+            self._num_free -= 1
+            self._note(caller)
+            return
+        turn = asyncio.get_running_loop().create_future()
+        try:
+            async with self._queue.place(caller):
+                self._waiting[turn] = caller
+                await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                self.done()
+            raise
+        finally:
+            self._waiting.pop(turn, None)
+
+    def done(self) -> None:
+        """Hands the turn on: to the host, and of it to the connection, whose last one is longest ago."""
+        waiting = {turn: caller for turn, caller in self._waiting.items() if not turn.done()}
+        if not waiting:
+            self._num_free += 1
+            return
+        turn = min(waiting, key=lambda turn: self._last_turns(waiting[turn]))
+        self._note(waiting[turn])
+        turn.set_result(None)
+
+    def _last_turns(self, caller: Caller) -> tuple[int, int]:
+        return self._served.get(caller.host, 0), self._served.get(caller.connection, 0)
+
+    def _note(self, caller: Caller) -> None:
+        self._num_turns += 1
+        for name in caller:
+            self._served[name] = self._num_turns
+            self._served.move_to_end(name)
+        while len(self._served) > REMEMBERED_HOSTS:
+            self._served.popitem(last=False)
+
 
 class Inspecting:
     """`judge` None refuses every call: a gateway without a model. The judge must bear calls from several threads."""
 
     def __init__(self, judge: Judge | None, recipes: RecipeBook, limits: Limits, concurrency: int, queue: int) -> None:
         self._judge, self._recipes, self._limits = judge, recipes, limits
-        self._max_calls = concurrency + queue
-        self._num_calls = 0
+        self._turns = Turns(concurrency, queue)
         self._threads = ThreadPoolExecutor(concurrency, "gateway-inspect")
 
-    async def inspect(self, request: InspectRequest) -> Verdict:
-        """The verdict of the piece in the request. Raises Refusal."""
+    async def inspect(self, request: bytes, caller: Caller) -> Verdict:
+        """The verdict of the piece in the serialised request, which is parsed when its turn comes. Raises Refusal."""
         if self._judge is None:
             raise Refusal(
                 grpc.StatusCode.FAILED_PRECONDITION, "this gateway holds no model: ask one that runs with a worker"
             )
-        if self._num_calls >= self._max_calls:
-            raise exhausted(f"{self._num_calls} pieces are being judged or wait, as many as allowed: try again later")
-        self._num_calls += 1
+        await self._turns.wait(caller)
         loop = asyncio.get_running_loop()
         work = self._threads.submit(self._work, request, self._judge)
-        work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done))
+        work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._turns.done))
         return await asyncio.wrap_future(work)
 
     def close(self) -> None:
         """Lets what runs end; what waits is given up."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def _done(self) -> None:
-        self._num_calls -= 1
-
-    def _work(self, request: InspectRequest, judge: Judge) -> Verdict:
+    def _work(self, data: bytes, judge: Judge) -> Verdict:
+        request = parsed(InspectRequest.FromString, data)
+        assert isinstance(request, InspectRequest)  # noqa: S101
         try:
             observation = observation_of(request, self._recipes, self._limits, time.time_ns())
         except Finding as finding:

@@ -15,6 +15,9 @@ class GatewayMetrics:
         self.messages = Counter("inspector_gateway_messages", "Messages to watchers", ("kind",), registry=registry)
         self.verdicts = Counter("inspector_gateway_verdicts", "Verdicts read from the log", registry=registry)
         self.ring_bytes = Gauge("inspector_gateway_ring_bytes", "Memory of the latest verdicts", registry=registry)
+        self.closed = Gauge(
+            "inspector_gateway_connections_closed", "Connections closed over their host's limit", registry=registry
+        )
         self.refused = Counter("inspector_gateway_refused", "Calls refused", ("call", "code"), registry=registry)
         self.inspect_seconds = Histogram(
             "inspector_gateway_inspect_seconds", "Duration of Inspect", buckets=BUCKETS_S, registry=registry

@@ -8,25 +8,30 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Self
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
+from inspector.certificates import CertificateError, Certificates, Pem, TlsFiles
 from inspector.config.tables import is_loopback
+from inspector.gateway.connections import Calls, ConnectionLimit, allowed_connections
+from inspector.gateway.entrance import Entrance
 from inspector.gateway.feed import Feed, Position
 from inspector.gateway.feedback import FeedbackDesk
+from inspector.gateway.health import Health
 from inspector.gateway.index import VerdictIndex
 from inspector.gateway.inspecting import Inspecting
+from inspector.gateway.lanes import lanes_of
+from inspector.gateway.lookup import Lookup
 from inspector.gateway.metrics import GatewayMetrics
 from inspector.gateway.ring import Entry, Ring
 from inspector.gateway.service import InspectionService, ModelLookup
-from inspector.gateway.settings import GatewaySettings, TlsFiles
-from inspector.gateway.unreadable import UnreadableRequests
+from inspector.gateway.settings import GatewaySettings
 from inspector.gateway.watching import Watching
 from inspector.judge import Judge
 from protos.inspection.v1.service_pb2 import DESCRIPTOR
@@ -35,6 +40,8 @@ from streams.assembly import RecipeBook
 from streams.limits import Limits
 from streams.log import Log, Start
 
+MAX_STREAMS = 200
+"""Calls of one connection at the same time; what comes on top waits in the client."""
 SERVICE = DESCRIPTOR.services_by_name["InspectionService"].full_name
 
 
@@ -67,6 +74,7 @@ class Gateway:
         self._budget_s = 5.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
+        self._state: GatewayState | None = None
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
 
     def __enter__(self) -> Self:
@@ -90,6 +98,13 @@ class Gateway:
         """Where it listens, with the port that it was given."""
         return f"{self._settings.listen.rpartition(':')[0]}:{self._listening.result(0)}"
 
+    def line_stands_still(self, standing: bool) -> None:
+        """Health is NOT_SERVING from True to False: nobody gets the verdicts that a client would wait for."""
+        state = self._state
+        if state is not None and self._thread.is_alive() and self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended in between
+                self._loop.call_soon_threadsafe(state.stand_still, standing)
+
     def stop(self, budget_s: float = 5.0) -> None:
         """Lets calls end within the budget; watchers are sent away at once, to resume elsewhere."""
         if self._thread.is_alive() and self._loop is not None:
@@ -109,34 +124,37 @@ class Gateway:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
-            desk = FeedbackDesk(self._backend.log, self._backend.prefix, self._backend.lines)
-            stack.callback(desk.close)
-            inspecting = self._inspecting()
-            stack.callback(inspecting.close)
-            servicer = health.aio.HealthServicer()
-            state = GatewayState(self._settings, self._metrics, servicer, self._serving)
-            await state.report(serving=False)
-            watching = Watching(self._backend.log, state.ring, self._settings, self._metrics)
-            service = InspectionService(watching, state.index, inspecting, desk, self._backend.models, self._metrics)
-            server, port = _server(self._settings)
-            add_InspectionServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
+            servicer = Health(frozenset({health.OVERALL_HEALTH, SERVICE}), self._settings.send_timeout_s)
+            state = self._state = GatewayState(self._settings, self._metrics, servicer, self._serving)
+            calls = Calls()
+            server, port = _server(self._settings, self._metrics, calls)
+            add_InspectionServiceServicer_to_server(self._service(state, stack), server)  # type: ignore[no-untyped-call]
             health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
             reflection.enable_server_reflection([SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
             feed = self._feed(state)
             await server.start()
             stack.push_async_callback(feed.stop)
             feed.start()
+            limit = ConnectionLimit(port, self._settings.max_connections_per_host, calls)
+            self._metrics.closed.set_function(lambda: limit.num_closed)
+            stack.callback(asyncio.create_task(limit.run()).cancel)
             self._listening.set_result(port)
             await self._stop.wait()
-            await servicer.enter_graceful_shutdown()
-            state.ring.close()
+            state.end()
             await server.stop(self._budget_s)
 
-    def _inspecting(self) -> Inspecting:
+    def _service(self, state: "GatewayState", stack: AsyncExitStack) -> InspectionService:
         backend, settings = self._backend, self._settings
-        return Inspecting(
+        lookup = Lookup(backend.log, state.index, settings.lookup_s)
+        stack.callback(lookup.close)
+        desk = FeedbackDesk(backend.log, backend.prefix, backend.lines, lookup, settings.feedback_per_s)
+        stack.callback(desk.close)
+        inspecting = Inspecting(
             backend.judge, backend.recipes, backend.limits, settings.inspect_concurrency, settings.inspect_queue
         )
+        stack.callback(inspecting.close)
+        watching = Watching(backend.log, state.ring, settings, self._metrics)
+        return InspectionService(watching, lookup, inspecting, desk, backend.models, self._metrics)
 
     def _feed(self, state: "GatewayState") -> Feed:
         feed = Feed(self._backend.log, Start(time_ns=state.index.since_ns), state, asyncio.get_running_loop())
@@ -151,11 +169,11 @@ class GatewayState:
         self,
         settings: GatewaySettings,
         metrics: GatewayMetrics,
-        servicer: "health.aio.HealthServicer",
+        health: Health,
         serving: threading.Event,
     ) -> None:
-        self._metrics, self._health, self._serving = metrics, servicer, serving
-        self._reports: set[asyncio.Task[None]] = set()
+        self._metrics, self._health, self._serving = metrics, health, serving
+        self._has_caught_up = self._stands_still = False
         self.ring = Ring(settings.ring_bytes, settings.ring_age_s, settings.ring_count)
         since_ns = time.time_ns() - int(settings.read_back_s * 1e9)
         self.index = VerdictIndex(settings.index_bytes, settings.index_age_s, since_ns)
@@ -175,22 +193,21 @@ class GatewayState:
 
     def caught_up(self) -> None:
         self._serving.set()
-        self._report_soon(serving=True)
+        self._has_caught_up = True
+        self._report()
+
+    def stand_still(self, standing: bool) -> None:
+        """The worker of this process makes no progress, or does again."""
+        self._stands_still = standing
+        self._report()
 
     def end(self) -> None:
         self.ring.close()
-        self._report_soon(serving=False)
+        self._has_caught_up = False
+        self._report()
 
-    async def report(self, *, serving: bool) -> None:
-        """Sets the status of the whole server and of the service."""
-        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
-        for name in (health.OVERALL_HEALTH, SERVICE):
-            await self._health.set(name, status)
-
-    def _report_soon(self, *, serving: bool) -> None:
-        task = asyncio.get_running_loop().create_task(self.report(serving=serving))
-        self._reports.add(task)
-        task.add_done_callback(self._reports.discard)
+    def _report(self) -> None:
+        self._health.report(serving=self._has_caught_up and not self._stands_still)
 
 
 def check_exposure(settings: GatewaySettings) -> None:
@@ -202,19 +219,9 @@ def check_exposure(settings: GatewaySettings) -> None:
         )
 
 
-def _server(settings: GatewaySettings) -> tuple[grpc.aio.Server, int]:
-    size = settings.max_message_bytes
-    options = [
-        ("grpc.max_receive_message_length", size),
-        ("grpc.max_send_message_length", size),
-        ("grpc.so_reuseport", 0),
-        ("grpc.keepalive_time_ms", 20_000),
-        ("grpc.keepalive_timeout_ms", 10_000),
-        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-    ]
-    server = grpc.aio.server(
-        interceptors=[UnreadableRequests()], options=options, maximum_concurrent_rpcs=settings.max_calls
-    )
+def _server(settings: GatewaySettings, metrics: GatewayMetrics, calls: Calls) -> tuple[grpc.aio.Server, int]:
+    entrance = Entrance(lanes_of(settings, metrics), settings, metrics, calls)
+    server = grpc.aio.server(interceptors=[entrance], options=_options(settings))
     try:
         if settings.tls is None:
             return server, server.add_insecure_port(settings.listen)
@@ -223,10 +230,38 @@ def _server(settings: GatewaySettings) -> tuple[grpc.aio.Server, int]:
         raise GatewayError(f"cannot listen on {settings.listen} ({exc}): choose a free address") from exc
 
 
+def _options(settings: GatewaySettings) -> list[tuple[str, int]]:
+    size = settings.max_message_bytes
+    return [
+        ("grpc.max_receive_message_length", size),
+        ("grpc.max_send_message_length", size),
+        ("grpc.so_reuseport", 0),
+        ("grpc.keepalive_time_ms", 20_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+        ("grpc.max_concurrent_streams", MAX_STREAMS),
+        ("grpc.max_allowed_incoming_connections", allowed_connections(settings.max_connections)),
+        ("grpc.server_handshake_timeout_ms", 5_000),
+        ("grpc.max_connection_idle_ms", 60_000),
+    ]
+
+
 def _credentials(tls: TlsFiles) -> grpc.ServerCredentials:
+    """gRPC asks at each handshake whether the files were renewed. Raises GatewayError."""
     try:
-        client_ca = None if tls.client_ca is None else tls.client_ca.read_bytes()
-        pair = (tls.key.read_bytes(), tls.cert.read_bytes())
-    except OSError as exc:
-        raise GatewayError(f"a TLS file cannot be read ({exc}): correct its path or its rights") from exc
-    return grpc.ssl_server_credentials([pair], root_certificates=client_ca, require_client_auth=client_ca is not None)
+        certificates = Certificates(tls)
+    except CertificateError as error:
+        raise GatewayError(str(error)) from error
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        return _configuration(certificates.pem) if certificates.renewed() else None
+
+    return grpc.dynamic_ssl_server_credentials(
+        _configuration(certificates.pem),
+        fetch,  # type: ignore[arg-type]  # None, which the stubs do not know, means unchanged
+        require_client_authentication=tls.client_ca is not None,
+    )
+
+
+def _configuration(pem: Pem) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(pem.key, pem.cert)], root_certificates=pem.client_ca)

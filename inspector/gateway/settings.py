@@ -1,16 +1,8 @@
 """Says how the gateway serves: addresses, bounds, TLS. Knows no file format of the configuration."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """PEM files of the server; with `client_ca` clients must show a certificate of that authority."""
-
-    cert: Path
-    key: Path
-    client_ca: Path | None = None
+from inspector.certificates import TlsFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +14,27 @@ class GatewaySettings:
     allow_insecure: bool = False
     """Serves without TLS off loopback: only inside a network that is protected otherwise."""
     max_record_bytes: int = 8 * 2**20
+    request_timeout_s: float = 10.0
+    """A call whose request is not whole after this time is ended."""
+    unread_bytes: int = 128 * 2**20
+    """What requests that are not whole yet may hold together, all at their largest."""
+    max_answers: int = 64
+    """Calls, watchers and probes aside, that are being answered at the same time."""
+    max_probes: int = 32
+    """Calls of health and reflection at the same time."""
+    max_connections: int = 1024
+    max_connections_per_host: int = 128
+    feedback_per_s: float = 20.0
+    """Findings a second, half of them from one host."""
+    lookup_s: float = 3.0
+    """How long the log is read for a verdict that the index does not know."""
     max_watchers: int = 64
     max_readers: int = 4
     """Watchers that read the log on their own at the same time, to be positioned or for history."""
     reader_wait_s: float = 5.0
     """A watcher waits for its turn to read for this long."""
+    reader_patience_s: float = 10.0
+    """A watcher that has read for this long yields its place to one that waits; it resumes with its token."""
     send_timeout_s: float = 10.0
     """A watcher that does not take a message for this long is cut off."""
     sign_of_life_s: float = 2.0
@@ -49,6 +57,6 @@ class GatewaySettings:
         return self.max_record_bytes + 256 * 2**10
 
     @property
-    def max_calls(self) -> int:
-        """Calls at the same time, each of which may hold one message."""
-        return self.max_watchers + self.inspect_concurrency + self.inspect_queue + 64
+    def max_unread(self) -> int:
+        """Requests that may be on their way at the same time, each of the largest size."""
+        return max(4, self.unread_bytes // self.max_message_bytes)

@@ -6,23 +6,27 @@ not below the position, so that changing from history to the ring neither repeat
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import grpc
 
+from inspector.gateway.callers import Caller, caller_of
 from inspector.gateway.metrics import GatewayMetrics
+from inspector.gateway.places import Places
 from inspector.gateway.reader import HistoryReader
 from inspector.gateway.refusal import Refusal, exhausted, invalid_argument, unavailable
 from inspector.gateway.ring import Entry, Ring, RingClosedError, RingPassedError
 from inspector.gateway.settings import GatewaySettings
 from protos.inspection.v1.service_pb2 import WatchStart, WatchVerdictsRequest, WatchVerdictsResponse
 from streams import token
+from streams.limits import Finding, check_name, check_text
 from streams.log import Log, LogError, Start, TokenExpiredError, TokenInvalidError
 from streams.records import TopicPartition
 
 Context = grpc.aio.ServicerContext[WatchVerdictsRequest, WatchVerdictsResponse]
+MAX_FILTER_VALUES = 256
+"""Names of each kind in a filter, of at most 128 bytes: 120 kB with all lists full, where 8 MB of names took 146."""
 SLICE = 64
 """Entries taken from the ring at once: what a watcher may hold beside it."""
 
@@ -46,12 +50,24 @@ class Filter:
 
 
 def filter_of(request: WatchVerdictsRequest) -> Filter:
-    return Filter(
-        frozenset(request.lines),
-        frozenset(request.stations),
-        frozenset(request.products),
-        frozenset(request.decisions),
-    )
+    """Raises Refusal: what a watcher wants to see is kept for as long as it watches, so it is bounded."""
+    for what, values in (
+        ("lines", request.lines),
+        ("stations", request.stations),
+        ("products", request.products),
+        ("decisions", request.decisions),
+    ):
+        if len(values) > MAX_FILTER_VALUES:
+            raise invalid_argument(
+                f"{len(values)} {what}, expected at most {MAX_FILTER_VALUES}: leave the list empty to see all"
+            )
+    try:
+        lines = frozenset(check_name("a line", name) for name in request.lines)
+        stations = frozenset(check_name("a station", name) for name in request.stations)
+        products = frozenset(check_text("a product", name) for name in request.products)
+    except Finding as finding:
+        raise invalid_argument(finding.detail) from finding
+    return Filter(lines, stations, products, frozenset(request.decisions))
 
 
 def start_of(request: WatchVerdictsRequest) -> Start:
@@ -126,55 +142,30 @@ class Outlet:
 
 
 class Watching:
-    """Admits watchers and serves each of them; all share the ring."""
+    """Serves each watcher; all share the ring."""
 
     def __init__(self, source: Log, ring: Ring, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
         self._log, self._ring, self._settings, self._metrics = source, ring, settings, metrics
-        self._num_watchers = 0
-        self._readers = asyncio.Semaphore(settings.max_readers)
+        self._readers = Places(
+            "watchers that read history", settings.max_readers, settings.reader_patience_s, metrics.readers.set
+        )
 
     async def serve(self, request: WatchVerdictsRequest, context: Context) -> None:
         """Streams until the client leaves. Raises Refusal."""
         outlet = Outlet(context, filter_of(request), self._settings, self._metrics)
-        async with self._place():
-            try:
-                number = await self._catch_up(start_of(request), outlet)
-                await self._follow(number, outlet)
-            except RingClosedError:
-                raise unavailable("the gateway stops: resume with the last token, here or elsewhere") from None
-
-    @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        if self._num_watchers >= self._settings.max_watchers:
-            raise exhausted(f"{self._num_watchers} watchers are connected, as many as allowed: try again later")
-        self._num_watchers += 1
-        self._metrics.watchers.set(self._num_watchers)
         try:
-            yield
-        finally:
-            self._num_watchers -= 1
-            self._metrics.watchers.set(self._num_watchers)
+            number = await self._catch_up(start_of(request), outlet, caller_of(context))
+            await self._follow(number, outlet)
+        except RingClosedError:
+            raise unavailable("the gateway stops: resume with the last token, here or elsewhere") from None
 
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(self._settings.reader_wait_s):
-                await self._readers.acquire()
-        except TimeoutError:
-            raise exhausted(
-                f"{self._settings.max_readers} watchers read history, as many as allowed: try again later"
-            ) from None
-        self._metrics.readers.inc()
-        try:
-            yield
-        finally:
-            self._readers.release()
-            self._metrics.readers.dec()
-
-    async def _catch_up(self, start: Start, outlet: Outlet) -> int:
+    async def _catch_up(self, start: Start, outlet: Outlet, caller: Caller) -> int:
         """Reads the log until the ring holds all that is left; the ring's number to go on with."""
         try:
-            async with self._reading(), HistoryReader(self._log, start) as reader:
+            async with (
+                self._readers.place(caller, self._settings.reader_wait_s),
+                HistoryReader(self._log, start) as reader,
+            ):
                 await outlet.open(await reader.position())
                 while not self._ring.covers(outlet.vector):
                     self._ring.check_open()

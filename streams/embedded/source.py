@@ -31,6 +31,8 @@ class EmbeddedSource:
         self._settings = settings
         self._group = group
         self._epoch: Epoch | None = None
+        self._taken: Epoch | None = None
+        """A turn that stands in the file, and whose predecessor's state is not read yet."""
         self._lease = Lease(store, group, settings.lease_s)
         self._outage = Outage(f"reading {store.path}")
         self._beat_outage = Outage(f"renewing the lease in {store.path}")
@@ -49,7 +51,7 @@ class EmbeddedSource:
         except LogUnavailableError as exc:
             delay_s = self._outage.failed(exc)
             time.sleep(max(0.0, min(delay_s, deadline_s - time.monotonic())))
-            return Batch(epoch=self._epoch, unread=frozenset(self._next), lag=dict(self._lag))
+            return Batch(epoch=self._epoch, unread=frozenset(self._next), lag=dict(self._lag), obstacle=str(exc))
         self._outage.worked()
         return batch
 
@@ -71,6 +73,29 @@ class EmbeddedSource:
     # The lease
 
     def _gain(self, deadline_s: float) -> Batch:
+        """Takes the lines once, and then reads what the predecessor left for as often as it takes."""
+        if self._taken is None and (blocker := self._take()) is not None:
+            if not self._waiting:
+                log.warning(
+                    "%s waits: %s holds the lease until it is silent for its lease time", self._group.owner, blocker
+                )
+            self._waiting = True
+            time.sleep(min(0.1, max(0.0, deadline_s - time.monotonic())))
+            return Batch(epoch=None)
+        epoch = self._taken
+        with self._store.read():
+            is_held = epoch is not None and holds(self._store, epoch)
+            gained = [self._assignment(line) for line in self._group.lines] if is_held else []
+        self._taken = None
+        if epoch is None or not is_held:
+            return Batch(epoch=None)
+        self._lease.taken()
+        self._epoch, self._waiting = epoch, False
+        log.info("%s owns lines %s", self._group.owner, ", ".join(self._group.lines))
+        return Batch(epoch=epoch, gained=gained, unread=frozenset(self._next))
+
+    def _take(self) -> str | None:
+        """Who keeps this worker from taking the lines; None when it has taken them."""
         with self._store.read():
             blocker = self._lease.blocker()
         if blocker is None:
@@ -81,20 +106,10 @@ class EmbeddedSource:
                     epoch = self._lease.take()
                     for line in self._group.lines:
                         self._make_topics(Topics(self._group.prefix, line))
-        if blocker is not None:
-            if not self._waiting:
-                log.warning(
-                    "%s waits: %s holds the lease until it is silent for its lease time", self._group.owner, blocker
-                )
-            self._waiting = True
-            time.sleep(min(0.1, max(0.0, deadline_s - time.monotonic())))
-            return Batch(epoch=None)
-        with self._store.read():  # nobody else writes for these lines any more
-            gained = [self._assignment(line) for line in self._group.lines]
-        self._lease.taken()
-        self._epoch, self._waiting = epoch, False
-        log.info("%s owns lines %s", self._group.owner, ", ".join(self._group.lines))
-        return Batch(epoch=epoch, gained=gained, unread=frozenset(self._next))
+                        self._count_in(Topics(self._group.prefix, line))
+        if blocker is None:
+            self._taken = epoch
+        return blocker
 
     def _beat(self, epoch: Epoch) -> None:
         """While another process holds the write lock no other worker takes the lease either: reading goes on."""
@@ -123,14 +138,14 @@ class EmbeddedSource:
                 positions[name] = self._position(name, *row)
             self._next[topic.partition] = positions[name].offset if row is not None else self._start(topic)
         frames = positions.get(topics.of("frames"))
-        memo = Memo(0) if frames is None else Memo.decode(frames.memo, frames.offset)
+        left = Memo(0) if frames is None else Memo.decode(frames.memo, frames.offset)
         end = self._store.end()
         return Assignment(
             shard=Shard(line, 0),
             positions=positions,
             starts={name: self._next[TopicPartition(name, 0)] for name in topics.inputs},
-            verdicts=self._left(topics.of("verdicts"), memo.verdicts),
-            dead_letters=self._left(topics.of("dead-letters"), memo.dead_letters),
+            verdicts=self._left(topics.of("verdicts"), left.verdicts),
+            dead_letters=self._left(topics.of("dead-letters"), left.dead_letters),
             verdict_end=end,
             dead_letter_end=end,
         )
@@ -147,10 +162,24 @@ class EmbeddedSource:
             text = Memo(offset, verdicts=0, dead_letters=0).encode()
         return Position(offset, text)
 
+    def _count_in(self, topics: Topics) -> None:
+        """Counts this owner in the memos (within `write`): should it die of what it reads, its successor must know."""
+        for name in topics.inputs:
+            topic = self._store.topic(name)
+            row = self._store.execute("SELECT next, memo FROM positions WHERE topic = ?", name).fetchone()
+            if row is None:
+                position = Position(self._start(topic))
+                log.info("%s has no commit: begins %s, at offset %d", name, self._group.start_at, position.offset)
+            else:
+                position = self._position(name, *row)
+            start, memo = position.offset, Memo.decode(position.memo, position.offset)
+            counted = memo.begun(start, self._store.end() if self._store.ids(topic, memo.read, 1) else memo.read)
+            if counted != memo:
+                text = counted.encode()
+                self._store.execute("INSERT OR REPLACE INTO positions VALUES (?, ?, ?)", name, start, text)
+
     def _start(self, topic: Topic) -> int:
-        start = topic.floor if self._group.start_at == "earliest" else self._store.end()
-        log.info("%s has no commit: begins %s, at offset %d", topic.name, self._group.start_at, start)
-        return start
+        return topic.floor if self._group.start_at == "earliest" else self._store.end()
 
     def _left(self, name: str, start: int | None) -> Sequence[Record]:
         if start is None:

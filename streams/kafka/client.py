@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
 from kafka import errors as kafka_errors
-from kafka.consumer.fetcher import ConsumerRecord
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
+from streams.kafka.answers import LOG_APPEND_TIME, Message, UnreadableMessage
+from streams.kafka.fetching import SteadyConsumer
 from streams.kafka.settings import KafkaSettings, client_options, reader_options, writer_options
 from streams.kafka.transactional import BoundedProducer, PatientClient
 from streams.log import LogError
@@ -133,7 +134,7 @@ def _doubt(settings: KafkaSettings) -> str:
     return f"; the login of user '{settings.security.username}' may have been refused, check name and password"
 
 
-def open_group_consumer(settings: KafkaSettings) -> KafkaConsumer:
+def open_group_consumer(settings: KafkaSettings) -> SteadyConsumer:
     """A static member of the workers' group."""
     options = reader_options(settings) | {
         "group_id": settings.group,
@@ -143,13 +144,13 @@ def open_group_consumer(settings: KafkaSettings) -> KafkaConsumer:
         "heartbeat_interval_ms": min(1000, settings.session_timeout_ms // 4),
         "partition_assignment_strategy": (RangePartitionAssignor,),
     }
-    return _opened(settings, lambda: KafkaConsumer(**options))
+    return _opened(settings, lambda: SteadyConsumer(**options))
 
 
-def open_reader(settings: KafkaSettings) -> KafkaConsumer:
+def open_reader(settings: KafkaSettings) -> SteadyConsumer:
     """A consumer of no group, to be assigned partitions by hand."""
     options = reader_options(settings) | {"client_id": f"{settings.worker}-reader"}
-    return _opened(settings, lambda: KafkaConsumer(**options))
+    return _opened(settings, lambda: SteadyConsumer(**options))
 
 
 def open_producer(settings: KafkaSettings) -> KafkaProducer:
@@ -197,8 +198,12 @@ def discard(producer: KafkaProducer) -> None:
         producer._sender.force_close()  # noqa: SLF001 - kafka-python offers no other way
 
 
-def record_of(message: ConsumerRecord) -> Record:
+def record_of(message: Message) -> Record:
     """A record as the rest of the product knows it."""
+    append_ns, is_stamped_by_log = message.timestamp * 1_000_000, message.timestamp_type == LOG_APPEND_TIME
+    if isinstance(message, UnreadableMessage):
+        topic, partition, offset, *_, detail, raw = message
+        return Record(topic, partition, offset, b"", raw, "", append_ns, detail, is_stamped_by_log)
     kind = next((value for name, value in message.headers if name == TYPE_HEADER), b"")
     return Record(
         topic=message.topic,
@@ -207,7 +212,8 @@ def record_of(message: ConsumerRecord) -> Record:
         key=message.key or b"",
         value=message.value or b"",
         type=(kind or b"").decode("utf-8", "replace"),
-        append_ns=message.timestamp * 1_000_000,
+        append_ns=append_ns,
+        is_stamped_by_log=is_stamped_by_log,
     )
 
 

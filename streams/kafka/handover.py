@@ -52,6 +52,7 @@ class Handover:
             self.report_waiting(TimeoutError("verdicts cannot be read to their end"))
             return None
         readback = self._readback
+        self._consumer.topics()  # how many partitions there are now, whatever the group's leader knew
         return [self._assignment(shard, readback) for shard in self._shards]
 
     def report_waiting(self, reason: Exception) -> None:
@@ -86,7 +87,8 @@ class Handover:
         firsts = self._consumer.beginning_offsets(self._all())
         ends = self._consumer.end_offsets(self._all())
         starts = {at: self._start(at, firsts[at], ends[at]) for at in self._all()}
-        self._consumer.commit({at: OffsetAndMetadata(start, self._memo(at), -1) for at, start in starts.items()})
+        memos = {at: self._count_in(at, start, ends[at]) for at, start in starts.items()}
+        self._consumer.commit({at: OffsetAndMetadata(start, memos[at], -1) for at, start in starts.items()})
         for at, start in starts.items():
             self._consumer.seek(at, start)
         self._starts = starts
@@ -108,9 +110,14 @@ class Handover:
             return first
         return position.offset
 
-    def _memo(self, at: KafkaPartition) -> str:
+    def _count_in(self, at: KafkaPartition, start: int, end: int) -> str:
+        """The predecessor's memo, with this owner counted: should it die of what it reads, its successor must know."""
         position = self._positions[at]
-        return "" if position is None else position.memo
+        if position is None:
+            return Memo(start).begun(start, end).encode()
+        memo = Memo.decode(position.memo, position.offset).begun(start, end)
+        self._positions[at] = Position(position.offset, memo.encode())
+        return memo.encode()
 
     def _readback_starts(self) -> dict[TopicPartition, int | None]:
         starts: dict[TopicPartition, int | None] = {}
@@ -136,6 +143,7 @@ class Handover:
             dead_letters=readback.records(dead_letters),
             verdict_end=readback.end(verdicts),
             dead_letter_end=readback.end(dead_letters),
+            num_partitions=len(self._consumer.partitions_for_topic(topics.of("frames"))),
         )
 
     def _all(self) -> list[KafkaPartition]:

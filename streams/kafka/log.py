@@ -10,6 +10,7 @@ from streams.kafka.source import KafkaSource
 from streams.kafka.tail import KafkaTail
 from streams.kafka.topics import require_topics
 from streams.log import Publisher, Start, Step, Tail, no_step
+from streams.log_clock import LogClock
 from streams.records import CONTROL_KIND, Topics
 
 
@@ -30,8 +31,9 @@ class KafkaLog:
         require_topics(self._settings, self._prefix, self._lines)
         return KafkaSource(self._settings, [Topics(self._prefix, line) for line in self._lines], self._session)
 
-    def sink(self, step: Step = no_step) -> KafkaSink:
-        return KafkaSink(self._settings, self._session, step)
+    def sink(self, step: Step = no_step, clock: LogClock | None = None) -> KafkaSink:
+        """`clock` is set by the stamps of what the sink writes."""
+        return KafkaSink(self._settings, self._session, step, clock)
 
     def publisher(self) -> Publisher:
         return KafkaPublisher(self._settings)

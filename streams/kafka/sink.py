@@ -13,6 +13,7 @@ from streams.kafka.session import Session
 from streams.kafka.settings import KafkaSettings
 from streams.kafka.transactional import BoundedProducer
 from streams.log import CommitRefusedError, LogError, Position, Step, no_step
+from streams.log_clock import LogClock
 from streams.records import Output, TopicPartition
 from streams.resume import MAX_MEMO_BYTES
 
@@ -40,10 +41,13 @@ class KafkaSink:
     not confirmed is in doubt: it counts as refused, and the source's handover finds out from the topics themselves.
     """
 
-    def __init__(self, settings: KafkaSettings, session: Session, step: Step = no_step) -> None:
+    def __init__(
+        self, settings: KafkaSettings, session: Session, step: Step = no_step, clock: LogClock | None = None
+    ) -> None:
         self._settings = settings
         self._session = session
         self._step = step
+        self._clock = clock or LogClock()
         self._reach = Reach(settings)
         self._producer: BoundedProducer | None = open_transactional_producer(settings)
         """None after a wreck, until the next commit."""
@@ -91,6 +95,7 @@ class KafkaSink:
         return ends
 
     def _produce(self, producer: BoundedProducer, outputs: Sequence[Output]) -> Mapping[TopicPartition, int]:
+        sent_ns = self._clock.monotonic_ns()
         futures = [
             producer.send(
                 each.topic, value=each.value, key=each.key, headers=headers_of(each.type), partition=each.partition
@@ -98,11 +103,13 @@ class KafkaSink:
             for each in outputs
         ]
         producer.flush()
+        answered_ns = self._clock.monotonic_ns()
         ends: dict[TopicPartition, int] = {}
         for future in futures:
             written = future.get()
             at = TopicPartition(written.topic, written.partition)
             ends[at] = max(ends.get(at, 0), written.offset + 1)
+            self._clock.wrote(sent_ns, written.timestamp * 1_000_000, answered_ns)
         return ends
 
     def _finish(self, producer: BoundedProducer) -> None:

@@ -17,6 +17,7 @@ from streams.kafka.handover import Handover
 from streams.kafka.progress import Progress
 from streams.kafka.session import Session
 from streams.kafka.settings import KafkaSettings
+from streams.kafka.stamps import Stamps
 from streams.log import Assignment, Batch, TopicsError
 from streams.records import Record, Shard, TopicPartition, Topics
 
@@ -67,6 +68,7 @@ class KafkaSource:
         self._topics = {topic: line for line in lines for topic in line.inputs}
         self._consumer: KafkaConsumer = open_group_consumer(settings)
         self._progress = Progress(self._consumer)
+        self._stamps = Stamps()
         self._events: SimpleQueue[Partitions | None] = SimpleQueue()
         self._owned: dict[Shard, tuple[KafkaPartition, ...]] = {}
         self._handover: Handover | None = None
@@ -84,10 +86,13 @@ class KafkaSource:
         if lost:
             return Batch(epoch, lost=lost)
         if self._handover is not None:
-            return Batch(epoch, gained=self._hand_over(self._handover, timeout_s))
+            gained = self._hand_over(self._handover, timeout_s)
+            return Batch(epoch, gained=gained, obstacle=self._obstacle(epoch.generation_id))
         at_end = self._confirm(idle=not records)
         unread, lag = self._progress.unread(), self._progress.lag()
-        return Batch(epoch, records=records, at_end=at_end, unread=unread, lag=lag, num_lost=self._newly_lost())
+        obstacle = self._obstacle(epoch.generation_id)
+        num_lost = self._newly_lost()
+        return Batch(epoch, records, at_end=at_end, unread=unread, lag=lag, num_lost=num_lost, obstacle=obstacle)
 
     def pause(self, partitions: AbstractSet[TopicPartition]) -> None:
         owned = {at for shard in self._owned.values() for at in shard}
@@ -110,7 +115,7 @@ class KafkaSource:
             return []
         if found:
             self._reach.worked()
-        return [record_of(message) for messages in found.values() for message in messages]
+        return [self._stamps.timed(record_of(message)) for messages in found.values() for message in messages]
 
     def _poll_client(self, timeout_ms: int) -> dict[KafkaPartition, list[ConsumerRecord]]:
         try:
@@ -122,6 +127,13 @@ class KafkaSource:
         else:
             return found
         return {}
+
+    def _obstacle(self, generation: int) -> str:
+        if self._reach.away and (self._owned or self._handover is not None):
+            return f"Kafka at {','.join(self._settings.bootstrap_servers)} does not answer"
+        if self._handover is not None:
+            return "the handover of its shards is not over"
+        return "" if generation >= 0 else f"this worker is no member of group {self._settings.group}"
 
     def _follow_group(self, generation: int) -> frozenset[Shard]:
         """Takes note of rebalances, refused commits and a lost membership; the shards that are gone by that."""

@@ -8,6 +8,7 @@ from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPartition
 from kafka import errors as kafka_errors
 
+from streams.kafka.answers import Message, UnreadableMessage
 from streams.kafka.client import FATAL_ERRORS, Reach, fatal, open_reader, record_of
 from streams.kafka.settings import KafkaSettings
 from streams.log import LogError, Start, TokenExpiredError, TokenInvalidError, TopicsError
@@ -52,7 +53,7 @@ class KafkaTail:
             return ()
         if found:
             self._reach.worked()
-        return [record_of(message) for messages in found.values() for message in messages]
+        return [record_of(message) for messages in found.values() for message in _readable(messages)]
 
     def position(self) -> Mapping[TopicPartition, int]:
         """Raises LogError when the cluster does not say it in time."""
@@ -122,6 +123,17 @@ class KafkaTail:
     def _ends(self) -> Mapping[KafkaPartition, int]:
         ends: Mapping[KafkaPartition, int] = self._consumer.end_offsets(self._partitions)
         return ends
+
+
+def _readable(messages: Sequence[Message]) -> Sequence[Message]:
+    """The messages of one partition that can be decoded; the others are passed over, and said in one line."""
+    passed_over = [message for message in messages if isinstance(message, UnreadableMessage)]
+    if not passed_over:
+        return messages
+    topic, partition, first, *_, detail, _ = passed_over[0]
+    log.error("%s/%d: %d records cannot be decoded and are passed over, the first at offset %d: %s",
+              topic, partition, len(passed_over), first, detail)  # fmt: skip
+    return [message for message in messages if not isinstance(message, UnreadableMessage)]
 
 
 def _unanswered(exc: kafka_errors.KafkaError) -> LogError:

@@ -1,8 +1,10 @@
-"""Makes and checks the topics of lines: present, of equal partition counts, stamped by the log, large enough.
+"""Makes and checks the topics of lines: present, of equal partition counts, stamped by the log, unpacked, large
+enough.
 
 Knows no record.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -16,10 +18,22 @@ from streams.kafka.settings import KafkaSettings
 from streams.log import LogError, TopicsError
 from streams.records import CONTROL_KIND, INPUT_KINDS, OUTPUT_KINDS, Topics
 
+log = logging.getLogger("inspector.streams.kafka")
+
 STAMP = "message.timestamp.type"
 SIZE = "max.message.bytes"
 RETENTION = "retention.ms"
 CLEANUP = "cleanup.policy"
+COMPRESSION = "compression.type"
+_WANTED = {
+    STAMP: ("LogAppendTime", ", for pieces are timed by the log's clock"),
+    COMPRESSION: (
+        "uncompressed",
+        ", so that brokers unpack what producers compress, and refuse what is too large then",
+    ),
+}
+_WANTED_OF_CONTROL = {CLEANUP: ("compact", " alone, else what is deployed is forgotten")}
+"""Value of an option, and why it is needed."""
 _COMPACTED = {CLEANUP: "compact", "segment.ms": str(6 * 3_600_000)}
 """Kafka never compacts the segment that it writes to: without new ones, signs of life would pile up for a week."""
 
@@ -58,9 +72,24 @@ def check_topics(settings: KafkaSettings, prefix: str, lines: Sequence[str]) -> 
 
 
 def require_topics(settings: KafkaSettings, prefix: str, lines: Sequence[str]) -> None:
-    """Raises TopicsError unless every line has all its topics with equal partition counts."""
+    """Raises TopicsError unless every line has all its topics with equal partition counts, stamped by the log.
+
+    What else is wrong with their options is logged.
+    """
     with closing(open_admin(settings)) as admin:
-        problems = _count_problems(_partition_counts(admin, prefix, lines), prefix, lines)
+        counts = _partition_counts(admin, prefix, lines)
+        problems = _count_problems(counts, prefix, lines)
+        options = {} if problems else _options(admin, list(counts))
+    by_problem: dict[str, list[str]] = {}
+    for topic, each in options.items():
+        for problem in _problems(settings, topic, each):
+            by_problem.setdefault(problem, []).append(topic)
+    for problem, topics in by_problem.items():
+        said = f"{', '.join(topics)}: {problem}"
+        if problem.startswith(STAMP):
+            problems.append(said)
+        else:
+            log.error("%s", said)
     if problems:
         raise TopicsError("; ".join(problems))
 
@@ -99,19 +128,22 @@ def _options(admin: KafkaAdminClient, topics: Sequence[str]) -> Mapping[str, Map
 
 
 def _option_problems(settings: KafkaSettings, topic: str, options: Mapping[str, str]) -> list[str]:
-    problems = []
-    if options[STAMP] != "LogAppendTime":
-        problems.append(
-            f"{topic}: {STAMP} is {options[STAMP]}, must be LogAppendTime: 'inspector topics create' sets it"
-        )
+    return [f"{topic}: {problem}" for problem in _problems(settings, topic, options)]
+
+
+def _problems(settings: KafkaSettings, topic: str, options: Mapping[str, str]) -> list[str]:
+    """What is wrong with the options of a topic, each with its cure; every sentence begins with the option's name."""
+    if STAMP not in options:
+        return ["its options cannot be read, so they are not checked: give this user the right DescribeConfigs"]
+    wanted = _WANTED | _WANTED_OF_CONTROL if _is_control(topic) else _WANTED
+    problems = [
+        f"{name} is {options[name]}, must be {value}{why}: 'inspector topics create' sets it"
+        for name, (value, why) in wanted.items()
+        if options[name] != value
+    ]
     if int(options[SIZE]) < settings.max_message_bytes:
         problems.append(
-            f"{topic}: {SIZE} is {options[SIZE]}, max_record_bytes needs {settings.max_message_bytes}: "
-            "'inspector topics create' sets it"
-        )
-    if _is_control(topic) and options[CLEANUP] != "compact":
-        problems.append(
-            f"{topic}: {CLEANUP} is {options[CLEANUP]}, must be compact alone, else what is deployed is forgotten: "
+            f"{SIZE} is {options[SIZE]}, max_record_bytes needs {settings.max_message_bytes}: "
             "'inspector topics create' sets it"
         )
     return problems
@@ -122,7 +154,7 @@ def _is_control(topic: str) -> bool:
 
 
 def _mend(admin: KafkaAdminClient, settings: KafkaSettings, topic: str, count: int, plan: TopicPlan) -> str:
-    options = {STAMP: "LogAppendTime", SIZE: str(settings.max_message_bytes)}
+    options = {name: value for name, (value, _) in _WANTED.items()} | {SIZE: str(settings.max_message_bytes)}
     if _is_control(topic):
         options |= _COMPACTED
         plan = replace(plan, partitions=1)

@@ -8,6 +8,7 @@ import pytest
 
 from inspector.check import check, latency_budget, signal_bytes_per_station
 from inspector.config.service import Service, load_service
+from streams import addresses
 
 CONFIG = """
 lines = ["line-1"]
@@ -19,6 +20,8 @@ path = "log.sqlite"
 max_delay_s = {max_delay_s}
 dedup_horizon_s = 10.0
 read_ahead_s = 5.0
+[references]
+allowed_prefixes = [{prefixes}]
 """
 RECIPE = """
 name = "disc"
@@ -33,7 +36,15 @@ kind = "{kind}"
 sample_rate_hz = {rate}
 end_s = {end_s}
 """
-VALUES = {"max_delay_s": 0.5, "deadline_s": 2.0, "sensor": "mic", "kind": "audio", "rate": 16000, "end_s": 0.25}
+VALUES = {
+    "max_delay_s": 0.5,
+    "deadline_s": 2.0,
+    "sensor": "mic",
+    "kind": "audio",
+    "rate": 16000,
+    "end_s": 0.25,
+    "prefixes": "",
+}
 
 
 def bundle(folder: Path) -> None:
@@ -120,3 +131,16 @@ def test_a_damaged_bundle_is_a_problem_and_the_rest_is_still_explained(tmp_path:
     report = check(service)
     assert any("SHA-256" in str(problem) for problem in report.problems)
     assert any("latency" in line for line in report.lines)
+
+
+def test_a_prefix_that_needs_a_package_which_is_absent_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = service_with(tmp_path, prefixes='"file:///frames", "s3://frames/", "https://store/"')
+    assert "images that frames refer to 512 =" in check(service).lines[-1]
+    monkeypatch.setattr(addresses, "find_spec", lambda name: None)
+    (problem,) = check(service).problems
+    assert str(problem).endswith(
+        "service.toml: references.allowed_prefixes = s3://frames/: needs the package s3fs, which is not installed; "
+        "in the checkout, pip install '.[s3]'"
+    )

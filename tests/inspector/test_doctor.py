@@ -8,6 +8,7 @@ import pytest
 from inspector.config.tables import WorkerTable
 from inspector.doctor import bundle_findings, examine
 from inspector.engines.engine import EngineSettings
+from streams import addresses
 from tests.bundles import write_toy_bundle
 from tests.standins.cuda import Faults
 from tests.standins.gpus import StandInGpu, compiled_toy
@@ -111,3 +112,14 @@ def test_the_bundles_of_a_configuration_are_told(tmp_path: Path) -> None:
 def test_a_folder_without_a_bundle_is_wrong(tmp_path: Path) -> None:
     (finding,) = bundle_findings(tmp_path / "none", WorkerTable().wishes)
     assert (finding.state, "cannot be read" in finding.found) == ("wrong", True)
+
+
+def test_a_prefix_that_needs_a_package_which_is_absent_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "service.toml"
+    path.write_text(KAFKA.format(port=1) + '[references]\nallowed_prefixes = ["s3://frames/", "file:///frames"]')
+    monkeypatch.setattr(addresses, "find_spec", lambda name: None)
+    s3, local = (finding for finding in examine(path) if finding.subject.startswith("images below"))
+    assert (s3.state, s3.found, s3.remedy) == ("wrong", "s3fs is not installed", "in the checkout, pip install '.[s3]'")
+    assert local.state == "ok"

@@ -10,6 +10,7 @@ from inspector.deploy.metrics import RefusedEngines
 from inspector.metrics import WorkerMetrics
 from inspector.recipe.book import Recipes
 from inspector.shards import Shards, ShardSettings
+from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.assembly import JoinSettings
 from streams.limits import Limits
@@ -51,3 +52,16 @@ def test_alerts_are_about_metrics_that_there_are() -> None:
     rules = (Path(__file__).parents[2] / "deploy/prometheus/engines.rules.yaml").read_text()
     named = set(re.findall(r"^ *expr:.*?(inspector_\w+)", rules, re.MULTILINE))
     assert {"inspector_engine_fallback_total", "inspector_engine_refused"} <= named <= known
+
+
+def test_a_forgotten_station_leaves_no_labels() -> None:
+    """Anybody may make up names; those of the other stations stay."""
+    metrics = WorkerMetrics(registry := CollectorRegistry())
+    for station in ("a", "typo"):
+        metrics.appended("line-1", station, "top", 0.1)
+        metrics.anchored("line-1", station, "mic")
+        verdict = Verdict(decision=1, reason=1, inspection=Inspection(line="line-1", station=station))
+        metrics.committed([verdict], 0.0)
+    metrics.forgot("line-1", "typo")
+    samples = [sample.labels for family in registry.collect() for sample in family.samples]
+    assert {labels["station"] for labels in samples if "station" in labels} == {"a"}

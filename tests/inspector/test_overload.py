@@ -9,6 +9,8 @@ from inspector.budget import BudgetSettings, PriceControl
 from inspector.bundle.schema import Policy, Router
 from inspector.overload import OverloadGuard, OverloadSettings
 from inspector.routed_judge import JudgeSettings, RoutedJudge
+from protos.inspection.v1.verdict_pb2 import DECISION_PASS, DECISION_REVIEW
+from streams.log_clock import LogClock
 from tests.bundles import NOW_NS, Toy, clip, piece, toy_recipe, view, write_toy_bundle
 
 DOUBT = Router(
@@ -47,10 +49,33 @@ def test_the_price_rises_before_any_budget_falls(tmp_path: Path, max_p99_s: floa
         OverloadSettings(),
         PriceControl(BudgetSettings(max_p99_s), clock.monotonic_s),
         show=shown.append,
-        wall_ns=clock.wall_ns,
+        clock_ns=clock.wall_ns,
     )
     verdicts = []
     for clock.now_s in (0.1, 20.0, 20.1):
         verdicts += guard.judge([piece(view(0.5), clip(0.5))])
     assert [verdict.route.partition(":")[2] for verdict in verdicts] == routes
     assert shown == ([1.0, 2.0, 2.0] if max_p99_s else [1.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize("ahead_s", [40.0, 61.0, 121.0, -3600.0])
+def test_a_worker_whose_clock_is_off_judges_as_others_do(tmp_path: Path, ahead_s: float) -> None:
+    """40 s ahead was BACKLOG, 61 s ahead scouts only, 121 s ahead REVIEW for every piece."""
+    clock = Clock()
+    log_clock = LogClock(
+        by_wall=False,
+        monotonic_ns=lambda: int(clock.now_s * 1e9),
+        wall_ns=lambda: clock.wall_ns() + int(ahead_s * 1e9),
+    )
+    recipe = toy_recipe(write_toy_bundle(tmp_path, Toy()))
+    judge = RoutedJudge.from_recipes([recipe], JudgeSettings(), clock_ns=lambda: NOW_NS)
+    guard = OverloadGuard(judge.twin(log_clock), OverloadSettings(), clock_ns=log_clock.reached_ns)
+    log_clock.read(NOW_NS)
+    (first,) = guard.judge([piece(view(0.0), clip(0.0))])
+    log_clock.wrote(0, NOW_NS, 1_000_000)
+    (second,) = guard.judge([piece(view(0.0), clip(0.0))])
+    assert [first.decision, second.decision] == [DECISION_PASS, DECISION_PASS]
+    assert second.decision_ns == pytest.approx(NOW_NS, abs=2_000_000)
+    clock.now_s = 200.0
+    (late,) = guard.judge([piece(view(0.0), clip(0.0))])
+    assert late.decision == DECISION_REVIEW

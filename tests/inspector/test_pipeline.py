@@ -1,8 +1,11 @@
 """The main loop over a real embedded log: one verdict per piece, one dead letter per bad record, through crashes."""
 
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,14 +15,15 @@ from inspector.engines.engine import LostDeviceError
 from inspector.judge import Compared
 from inspector.metrics import WorkerMetrics
 from inspector.pipeline import Pipeline
+from inspector.stall import StallSettings, StallWatch
 from protos.inspection.v1 import verdict_pb2
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_BAD_IMAGE, DEAD_LETTER_REASON_DUPLICATE, DeadLetter
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.embedded import EmbeddedLog, EmbeddedSettings
-from streams.log import CommitRefusedError, Position, Sink, Source
+from streams.log import Batch, CommitRefusedError, LogError, Position, Sink, Source
 from streams.observation import Observation
 from streams.records import Output, TopicPartition
-from tests.line import PNG, build, chunk, frame, publish, written
+from tests.line import PNG, TOPICS, build, chunk, frame, publish, written
 
 NUM_PIECES = 5
 GAP_NS = 100_000_000
@@ -76,6 +80,38 @@ def test_what_was_committed_is_not_judged_again(log: EmbeddedLog, path: Path) ->
             verdicts = work(pipeline, path, NUM_PIECES)
     assert len(verdicts) == NUM_PIECES
     assert judge.judged == []
+
+
+def test_foreign_records_on_its_outputs_do_not_keep_a_worker_from_starting(log: EmbeddedLog, path: Path) -> None:
+    publish(log, line_of(NUM_PIECES))
+    source, sink = ends(log)
+    with closing(source), closing(sink):
+        work(build(source, sink)[0], path, NUM_PIECES)
+    foreign = [Output(TOPICS.of(kind), None, b"st", b"hello", "") for kind in ("verdicts", "dead-letters")]
+    publish(log, [*foreign, frame("next", time.time_ns() - 1_000_000_000)])
+    metrics = WorkerMetrics(registry := CollectorRegistry())
+    source, sink = ends(log)
+    with closing(source), closing(sink):
+        pipeline, judge = build(source, sink, metrics)
+        deadline = time.monotonic() + 10
+        while judge.judged != ["next"] and time.monotonic() < deadline:
+            pipeline.step()
+    assert judge.judged == ["next"]
+    for kind in ("verdicts", "dead-letters"):
+        assert registry.get_sample_value("inspector_foreign_records_total", {"topic": TOPICS.of(kind)}) == 1
+
+
+def test_a_position_of_another_program_ends_the_worker_in_words(log: EmbeddedLog, path: Path) -> None:
+    """Waiting for it to change would look healthy and judge nothing."""
+    publish(log, line_of(1))
+    source, sink = ends(log)
+    with closing(source), closing(sink):
+        work(build(source, sink)[0], path, 1)
+    with closing(sqlite3.connect(path)) as base, base:
+        base.execute("UPDATE positions SET memo = 'x'")
+    source, sink = ends(log)
+    with closing(source), closing(sink), pytest.raises(LogError, match="check which program commits"):
+        source.poll(0.0)
 
 
 class DyingSink:
@@ -140,6 +176,39 @@ def test_after_a_refused_commit_nothing_of_it_is_published(log: EmbeddedLog, pat
     assert refusing.refused == 1
     assert len(judge.judged) == NUM_PIECES
     assert written(path, "verdicts") == []
+
+
+class Parking:
+    """A source that never gives what lies in one topic, as a client did that had parked the records of a partition."""
+
+    def __init__(self, source: Source, topic: str) -> None:
+        self._source, self._at = source, TopicPartition(topic, 0)
+
+    def poll(self, timeout_s: float) -> Batch:
+        batch = self._source.poll(0.0)
+        kept = [record for record in batch.records if record.topic != self._at.topic]
+        return replace(batch, records=kept, at_end=frozenset(), unread=batch.unread | {self._at}, lag={self._at: 5})
+
+    def pause(self, partitions: AbstractSet[TopicPartition]) -> None:
+        self._source.pause(partitions)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def test_a_topic_that_is_never_given_is_named(log: EmbeddedLog, path: Path) -> None:
+    publish(log, line_of(NUM_PIECES))
+    source, sink = ends(log)
+    watch = StallWatch(StallSettings(after_s=30.0), 0.0)
+    with closing(source), closing(sink):
+        pipeline, _ = build(Parking(source, TOPICS.of("signals")), sink)
+        pipeline._watch, pipeline._monotonic = watch, iter(range(1000)).__next__
+        while not watch.findings:
+            pipeline.step()
+    assert written(path, "verdicts") == []
+    (finding,) = watch.findings
+    assert "qa.line-1.signals, partition 0, holds 5 unread records" in finding
+    assert f"with {NUM_PIECES} pieces open" in finding
 
 
 class Disagreeing:

@@ -1,4 +1,4 @@
-"""Stations whose records lie in several partitions of a line."""
+"""Stations whose records lie in partitions where their key does not place them."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -6,12 +6,13 @@ from contextlib import closing
 import pytest
 
 from inspector.recipe.book import Recipes
-from inspector.shards import Shards, ShardSettings
+from inspector.shards import MAX_REPORTED, Shards, ShardSettings
 from protos.inspection.v1 import records_pb2 as pb
 from streams.assembly import JoinSettings
 from streams.join_metrics import NoMetrics
 from streams.limits import Limits
-from streams.log import Assignment, Batch, Position
+from streams.log import Assignment, Position
+from streams.placement import home_partition
 from streams.records import Record, Shard
 from streams.references import ReferenceSettings, Resolver
 from streams.resume import Memo
@@ -29,11 +30,15 @@ def shards() -> Iterator[Shards]:
         yield Shards(settings, Recipes([RECIPE]), resolver, NoMetrics())
 
 
-def own(shards: Shards, partition: int, positions: Mapping[str, Position] = NOTHING) -> None:
-    shards.own(Assignment(Shard("line-1", partition), positions, dict.fromkeys(TOPICS.inputs, 0)))
+def own(shards: Shards, partition: int, positions: Mapping[str, Position] = NOTHING, num_partitions: int = 4) -> None:
+    shards.own(
+        Assignment(
+            Shard("line-1", partition), positions, dict.fromkeys(TOPICS.inputs, 0), num_partitions=num_partitions
+        )
+    )
 
 
-def record(partition: int, offset: int, piece: str, *, png: bytes = PNG, station: str = "st") -> Record:
+def record(partition: int, offset: int, piece: str, *, png: bytes = PNG, station: str = "st-0") -> Record:
     output = frame(piece, NOW_NS, png, station)
     return Record(output.topic, partition, offset, output.key, output.value, output.type, NOW_NS)
 
@@ -46,32 +51,60 @@ def num_open(shards: Shards) -> dict[int, int]:
     return {shard.partition: join.num_open for shard, join in shards}
 
 
+HOME = home_partition(b"st-0", 4)
+ELSEWHERE = (HOME + 1) % 4
+
+
 @pytest.mark.parametrize("png", [PNG, b"broken"])
-def test_a_record_in_a_second_partition_lets_nothing_enter(shards: Shards, png: bytes) -> None:
-    own(shards, 0)
-    own(shards, 1)
-    shards.add(record(0, 0, "p"))
-    shards.add(record(1, 0, "p", png=png))
-    assert num_open(shards) == {0: 1, 1: 0}
+def test_a_record_that_its_key_does_not_place_there_lets_nothing_enter(
+    shards: Shards, png: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No other partition need be seen for that: two workers would give two verdicts."""
+    own(shards, ELSEWHERE)
+    for offset in range(2):
+        shards.add(record(ELSEWHERE, offset, "p", png=png))
+    assert num_open(shards) == {ELSEWHERE: 0}
+    (_, first), (_, second) = shards.rejected()
+    assert first.reason == second.reason == pb.DEAD_LETTER_REASON_MISPLACED_STATION
+    assert f"partition {ELSEWHERE} of {FRAMES}, its key belongs in partition {HOME} of 4" in first.detail
+    assert "murmur2" in first.detail
+    assert len(caplog.records) == 1
+
+
+def test_a_record_in_the_partition_of_its_key_enters(shards: Shards) -> None:
+    own(shards, HOME)
+    shards.add(record(HOME, 0, "p"))
+    assert (num_open(shards), reasons(shards)) == ({HOME: 1}, [])
+
+
+def test_after_partitions_were_added_what_lies_unread_in_the_former_one_is_a_dead_letter(shards: Shards) -> None:
+    """Producers use the new number: judged here as well, a piece of the changeover would have two verdicts."""
+    key_moves = next(f"st-{n}" for n in range(99) if home_partition(f"st-{n}".encode(), 2) == 1 != _home_of_six(n))
+    own(shards, 1, {FRAMES: Position(0, Memo(1).encode())}, num_partitions=6)
+    shards.add(record(1, 0, "accepted", station=key_moves))
+    shards.add(record(1, 1, "unread", station=key_moves))
+    assert num_open(shards) == {1: 1}, "what a predecessor accepted is accepted again"
     assert reasons(shards) == ["DEAD_LETTER_REASON_MISPLACED_STATION"]
 
 
-def test_what_a_predecessor_accepted_is_accepted_again(shards: Shards) -> None:
-    """The other partition may be read first after a restart."""
-    own(shards, 0, {FRAMES: Position(0, Memo(1).encode())})
-    own(shards, 1)
-    shards.add(record(1, 0, "q"))
-    shards.add(record(0, 0, "p"))
-    assert num_open(shards) == {0: 1, 1: 1}
-    assert reasons(shards) == []
+def _home_of_six(number: int) -> int:
+    return home_partition(f"st-{number}".encode(), 6)
 
 
-def test_stations_without_room_are_not_remembered(shards: Shards) -> None:
+def test_misplaced_stations_are_said_once_each_and_only_so_many(
+    shards: Shards, caplog: pytest.LogCaptureFixture
+) -> None:
     own(shards, 0)
-    own(shards, 1)
+    strangers = [f"st-{n}" for n in range(999) if home_partition(f"st-{n}".encode(), 4) != 0]
+    for offset, station in enumerate(strangers):
+        shards.add(record(0, offset, "p", station=station))
+    assert len(shards.rejected()) == len(strangers) > MAX_REPORTED
+    assert len(caplog.records) == MAX_REPORTED
+
+
+def test_one_partition_is_the_home_of_every_key(shards: Shards) -> None:
+    """The embedded log."""
+    own(shards, 0, num_partitions=1)
     for number in range(8):
         shards.add(record(0, number, "p", station=f"st-{number}"))
     assert reasons(shards) == ["DEAD_LETTER_REASON_STATION_LIMIT"] * 4
-    shards.add(record(1, 0, "p", station="st-7"))
-    assert reasons(shards) == []
-    assert list(shards.advance(Batch(None), 0.0)) == []

@@ -6,12 +6,17 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 
 import pytest
+from kafka import KafkaProducer
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from streams.kafka import KafkaLog
+from streams.kafka.client import open_admin
 from streams.kafka.sink import KafkaSink
 from streams.kafka.source import KafkaSource
+from streams.kafka.topics import STAMP
 from streams.log import Batch, CommitRefusedError, LogError, Position, TopicsError
-from streams.records import Shard, TopicPartition
+from streams.log_clock import LogClock
+from streams.records import TYPE_HEADER, Shard, TopicPartition
 from streams.resume import Memo
 from tests.integration.kafka_line import FRAME, KafkaLine, poll_for, poll_until
 
@@ -60,6 +65,7 @@ def test_a_group_without_commits_gains_its_shards_at_the_earliest(line: KafkaLin
     batch = poll_for(work(line, stack).source, "gained")
     assert {each.shard for each in batch.gained} == {Shard(line.name, 0), Shard(line.name, 1)}
     assert [each.starts for each in batch.gained] == [dict.fromkeys(line.topics.inputs, 0)] * 2
+    assert [each.num_partitions for each in batch.gained] == [2, 2]
 
 
 def test_live_starts_at_the_end_and_stays_there_for_the_successor(line: KafkaLine, stack: ExitStack) -> None:
@@ -130,6 +136,74 @@ def test_a_paused_partition_gives_nothing_and_counts_as_unread(line: KafkaLine, 
     assert Shard(line.name, 0) not in batches[-1].at_end
     source.pause(frozenset())
     assert [record.value for record in poll_until(source, 1)[1]] == [b"held"]
+
+
+def test_what_a_pause_left_in_the_client_comes_again_after_a_rebalance(line: KafkaLine, stack: ExitStack) -> None:
+    few = replace(line, settings=replace(line.settings, max_poll_records=20))
+    line.publish([b"x"] * 100, partition=0)
+    first = work(few, stack)
+    poll_until(first.source, 1)
+    first.source.pause({frames(line)})
+    line.publish([b"y"] * 30, partition=1)
+    assert len(poll_until(first.source, 30)[1]) == 30
+    second = work(few, stack, "worker-2")
+    poll_both(first, second, until=first)
+    _, records = poll_until(first.source, 100)
+    assert [record.offset for record in records if record.partition == 0] == list(range(100))
+
+
+class Latin(str):
+    """A header name as a client in C may write it: its bytes are not UTF-8."""
+
+    def encode(self, *_: object, **__: object) -> bytes:
+        return b"\xfc"
+
+
+def test_a_record_that_the_client_cannot_decode_is_given_as_such_and_stops_nothing(
+    line: KafkaLine, stack: ExitStack
+) -> None:
+    producer = stack.enter_context(closing(KafkaProducer(bootstrap_servers=line.settings.bootstrap_servers)))
+    names = [TYPE_HEADER, Latin("x"), TYPE_HEADER]
+    for number, name in enumerate(names):
+        producer.send(frames(line).topic, b"%d" % number, b"station", headers=[(name, FRAME.encode())], partition=0)
+    producer.flush()
+    _, records = poll_until(work(line, stack).source, 3)
+    assert [(record.offset, bool(record.unreadable)) for record in records] == [(0, False), (1, True), (2, False)]
+    assert "utf-8" in records[1].unreadable
+    assert b"1" in records[1].value
+    assert records[1].append_ns >= records[0].append_ns > 0
+
+
+def test_what_cannot_be_decoded_of_the_outputs_is_read_back_as_such(line: KafkaLine, stack: ExitStack) -> None:
+    line.publish([b"a"])
+    with closing(Worker(line.log())) as first:
+        batches, _ = poll_until(first.source, 1)
+        first.sink.commit([line.verdict(b"A")], {frames(line): Position(1, memo(1))}, batches[-1].epoch)
+    producer = stack.enter_context(closing(KafkaProducer(bootstrap_servers=line.settings.bootstrap_servers)))
+    producer.send(line.topics.of("verdicts"), b"?", headers=[(Latin("x"), b"")], partition=0).get(10)
+    line.publish([b"again"], kind="verdicts")
+    gained = poll_for(work(line, stack).source, "gained").gained
+    verdicts = next(each.verdicts for each in gained if each.shard.partition == 0)
+    assert [(each.value, each.type, bool(each.unreadable)) for each in verdicts if not each.unreadable] == [
+        (b"A", "inspection.v1.Verdict", False),
+        (b"again", FRAME, False),
+    ]
+    assert [each.type for each in verdicts if each.unreadable] == [""]
+
+
+def test_records_that_a_topic_lets_producers_stamp_move_no_clock_and_are_said_once(
+    line: KafkaLine, stack: ExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = work(line, stack).source
+    line.publish([b"a"])
+    _, (first,) = poll_until(source, 1)
+    with closing(open_admin(line.settings)) as admin:
+        wrong = {STAMP: "CreateTime"}
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, frames(line).topic, wrong)])
+    line.publish([b"b", b"c"])
+    _, records = poll_until(source, 2)
+    assert [(each.is_stamped_by_log, each.append_ns) for each in records] == [(False, first.append_ns)] * 2
+    assert caplog.text.count("is stamped by its producer") == 1
 
 
 def test_offsets_deleted_before_the_take_over_are_counted(
@@ -203,6 +277,25 @@ def test_a_commit_without_membership_is_refused(line: KafkaLine, stack: ExitStac
     source_epoch = Batch(epoch=object()).epoch
     with pytest.raises(CommitRefusedError):
         work(line, stack).sink.commit([line.verdict(b"A")], {}, source_epoch)
+
+
+def test_a_commit_tells_how_far_the_clock_of_this_machine_is_off(line: KafkaLine, stack: ExitStack) -> None:
+    clock = LogClock(by_wall=False, wall_ns=lambda: time.time_ns() + 121 * 10**9)
+    worker = work(line, stack)
+    worker.sink._clock = clock
+    batch = poll_for(worker.source, "gained")
+    worker.sink.commit([line.verdict(b"A")], {frames(line): Position(0, memo(0))}, batch.epoch)
+    assert clock.skew_s == pytest.approx(121.0, abs=1.0)
+
+
+def test_shards_that_are_being_handed_over_are_an_obstacle(line: KafkaLine, stack: ExitStack) -> None:
+    source = work(line, stack).source
+    obstacles = []
+    while not (batch := source.poll(0.1)).gained:
+        obstacles.append(batch.obstacle)
+    assert obstacles
+    assert all(obstacles)
+    assert batch.obstacle == ""
 
 
 def test_an_output_that_is_too_large_is_named(line: KafkaLine, stack: ExitStack) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import closing
 
 import pytest
+from kafka import KafkaProducer
 
 from streams.log import Start, TokenExpiredError, TokenInvalidError
 from streams.records import Record, TopicPartition
@@ -88,3 +89,21 @@ def test_a_token_before_the_oldest_record_left_names_its_time(line: KafkaLine) -
 def test_a_token_behind_the_end_is_invalid(line: KafkaLine) -> None:
     with pytest.raises(TokenInvalidError, match="made anew"):
         read(line, Start(token=token(line, 7)), 1)
+
+
+class Latin(str):
+    """A header name whose bytes are not UTF-8."""
+
+    def encode(self, *_: object, **__: object) -> bytes:
+        return b"\xfc"
+
+
+def test_a_record_that_the_client_cannot_decode_is_passed_over_and_said(
+    line: KafkaLine, caplog: pytest.LogCaptureFixture
+) -> None:
+    line.publish([b"a"], kind="verdicts")
+    with closing(KafkaProducer(bootstrap_servers=line.settings.bootstrap_servers)) as producer:
+        producer.send(line.topics.of("verdicts"), b"?", headers=[(Latin("x"), b"")], partition=0).get(10)
+    line.publish([b"b"], kind="verdicts")
+    assert read(line, Start(earliest=True), 2) == [b"a", b"b"]
+    assert "1 records cannot be decoded and are passed over, the first at offset 1" in caplog.text

@@ -4,9 +4,13 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from kafka import KafkaProducer
+from kafka import errors as kafka_errors
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from streams.kafka import TopicPlan, check_topics, create_topics
 from streams.kafka.client import open_admin
+from streams.kafka.topics import COMPRESSION, STAMP
 from streams.log import TopicsError
 from tests.integration.kafka_line import PREFIX, KafkaLine
 
@@ -72,3 +76,30 @@ def test_wrong_stamps_and_sizes_are_named_and_mended(bare: KafkaLine) -> None:
     assert len([each for each in problems if "must be compact alone" in each]) == 1
     bare.create()
     assert check_topics(bare.settings, PREFIX, [bare.name]) == []
+
+
+def alter(line: KafkaLine, kind: str, option: str, value: str) -> None:
+    with closing(open_admin(line.settings)) as admin:
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, line.topics.of(kind), {option: value})])
+
+
+def test_a_worker_refuses_topics_that_producers_stamp(line: KafkaLine) -> None:
+    alter(line, "signals", STAMP, "CreateTime")
+    with pytest.raises(TopicsError, match=rf"{line.topics.of('signals')}: .*LogAppendTime.*inspector topics create"):
+        line.log().source()
+
+
+def test_a_worker_says_which_topics_let_compressed_batches_in(
+    line: KafkaLine, caplog: pytest.LogCaptureFixture
+) -> None:
+    alter(line, "frames", COMPRESSION, "producer")
+    line.log().source().close()
+    assert f"{line.topics.of('frames')}: compression.type is producer, must be uncompressed" in caplog.text
+
+
+def test_the_broker_unpacks_batches_and_refuses_what_is_too_large_then(line: KafkaLine) -> None:
+    options = {"bootstrap_servers": line.settings.bootstrap_servers, "compression_type": "gzip"}
+    with closing(KafkaProducer(**options, max_request_size=2**28)) as producer:
+        producer.send(line.topics.of("frames"), b"fits", partition=0).get(10)
+        with pytest.raises(kafka_errors.MessageSizeTooLargeError):
+            producer.send(line.topics.of("frames"), bytes(2 * line.settings.max_record_bytes), partition=0).get(10)

@@ -13,7 +13,7 @@ import numpy as np
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.assembly import AssemblySpec, CameraSpec, JoinSettings, SensorSpec
-from streams.dead_letters import dead_letter_output
+from streams.dead_letters import DEAD_LETTER_TYPE, dead_letter_output
 from streams.items import Chunk, Entry, Event, EventKind, Frame, Item, Origin, Reference, Rejected, Trace
 from streams.join import Join, Judged
 from streams.log import Assignment, Position
@@ -85,7 +85,7 @@ class Log:
             if offset >= (memo.verdicts or 0)
         ]
         letters = [
-            Record(LETTERS.topic, 0, offset, b"", dead_letter_output(TOPICS, letter).value, "", 0)
+            Record(LETTERS.topic, 0, offset, b"", dead_letter_output(TOPICS, letter).value, DEAD_LETTER_TYPE, 0)
             for offset, letter in enumerate(self.letters)
             if offset >= (memo.dead_letters or 0)
         ]

@@ -1,7 +1,7 @@
 """A join and the log that feeds it, driven by hand."""
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.assembly import JoinSettings
+from streams.assembly import JoinSettings, RecipeBook
 from streams.items import Origin
 from streams.join import Join, JoinMetrics
 from streams.observation import InspectionId, Observation
@@ -35,9 +35,11 @@ def at_s(seconds: float) -> int:
 class Rig:
     """A join and the log that feeds it; `put` takes seconds since T0."""
 
-    def __init__(self, settings: JoinSettings = SETTINGS, metrics: JoinMetrics | None = None) -> None:
+    def __init__(
+        self, settings: JoinSettings = SETTINGS, metrics: JoinMetrics | None = None, book: RecipeBook | None = None
+    ) -> None:
         assignment, judged = Log({at: [] for at in ALL}).assignment()
-        self.join = Join(assignment, judged, Book(), TOPICS, settings, metrics)
+        self.join = Join(assignment, judged, book or Book(), TOPICS, settings, metrics)
         self.next = dict.fromkeys(ALL, 0)
         self.now_s = 0.0
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.assembly import SensorSpec
-from streams.clips import SensorStream, Window
+from streams.clips import SEGMENT_BYTES, SensorStream, Window
 from streams.items import Chunk, Origin
 
 MS = 1_000_000
@@ -104,7 +104,34 @@ def test_a_flood_of_the_same_instant_takes_no_more_memory() -> None:
     source = stream()
     for number in range(100):
         source.place(chunk(1000 * number, 10, at_ms=0, stream_id=str(number)))
-    assert source.num_bytes == 40
+    assert source.num_bytes == 40 + SEGMENT_BYTES
+
+
+def test_streams_that_bring_no_sample_are_not_remembered() -> None:
+    source = stream()
+    source.place(chunk(0, 10))
+    for number in range(100):
+        assert not source.place(chunk(1000 * number, 10, at_ms=0, stream_id=f"t{number}"))
+    assert (source.num_anchors, list(source._runs)) == (1, ["s"])
+
+
+def test_one_new_sample_does_not_keep_a_chunk_that_overlaps() -> None:
+    source = stream()
+    for number in range(5):
+        source.place(chunk(number, 1000))
+    assert sum(segment.samples.nbytes for segment in source._segments) == 4 * 1004
+    assert all(segment.samples.base is None for segment in source._segments[1:])
+    assert source.num_bytes == 4 * 1004 + 5 * SEGMENT_BYTES
+
+
+def test_what_is_dropped_counts_no_more() -> None:
+    source = stream()
+    for number in range(5):
+        source.place(chunk(10 * number, 10, stream_id=f"s{number}"))
+    assert source.drop_before(T0 + 31 * MS) == {0, 10, 20}
+    assert (source.num_bytes, sorted(source._runs)) == (2 * (40 + SEGMENT_BYTES), ["s3", "s4"])
+    assert source.drop_before(T0 + 10_000 * MS) == {30, 40}
+    assert (source.num_bytes, source._runs, source._num_segments) == (0, {}, {})
 
 
 def test_the_end_of_the_data_is_remembered_when_they_are_dropped() -> None:

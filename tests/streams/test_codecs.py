@@ -48,6 +48,30 @@ def test_a_large_png_with_no_surplus_is_decoded() -> None:
     assert np.array_equal(decode_pixels(pixels, LIMITS), noise)
 
 
+def test_a_record_that_the_client_cannot_decode_is_a_dead_letter_that_says_why() -> None:
+    item = decode(Record(TOPICS.of("frames"), 3, 41, b"", b"rest", "", 99, unreadable="no codec"), LIMITS, bad.LINE)
+    assert isinstance(item, Rejected)
+    assert (item.reason, item.raw, item.entry) == (pb.DEAD_LETTER_REASON_UNREADABLE, b"rest", None)
+    letter = pb.DeadLetter.FromString(dead_letter_output(TOPICS, item).value)
+    assert (letter.topic, letter.partition, letter.offset) == (TOPICS.of("frames"), 3, 41)
+    assert "no codec" in letter.detail
+
+
+def test_a_record_with_its_producers_stamp_is_refused_and_its_piece_enters() -> None:
+    event = pb.PieceEvent(
+        inspection=pb.Inspection(line=bad.LINE, station=bad.STATION, piece_id="p1"),
+        product="disc",
+        kind=pb.PIECE_EVENT_KIND_ENTERED,
+        event_ns=99,
+    )
+    stamped = record(bad.EVENT, event.SerializeToString(), "pieces", key=bad.STATION.encode())
+    item = decode(dataclasses.replace(stamped, is_stamped_by_log=False), LIMITS, bad.LINE)
+    assert isinstance(item, Rejected)
+    assert item.reason == pb.DEAD_LETTER_REASON_CLOCK
+    assert "message.timestamp.type" in item.detail
+    assert item.entry == Entry(PIECE, "disc", "", 99, None)
+
+
 @pytest.mark.parametrize("case", bad.malformed(), ids=lambda case: case.name)
 def test_a_malformed_record_is_refused_with_its_reason(case: bad.Malformed) -> None:
     item = refusal(case)

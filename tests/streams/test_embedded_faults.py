@@ -15,6 +15,7 @@ import pytest
 from streams.embedded import EmbeddedLog, EmbeddedSettings
 from streams.embedded.retention import Retention
 from streams.embedded.sink import EmbeddedPublisher, EmbeddedSink
+from streams.embedded.source import EmbeddedSource
 from streams.embedded.store import Store
 from streams.log import LogError, LogUnavailableError, Position, Start
 from streams.records import Output, Record
@@ -153,7 +154,7 @@ def test_what_cannot_be_read_now_is_presumed_unread(path: Path, monkeypatch: pyt
         assert source.poll(0).at_end == {SHARD}
 
 
-def unavailable(store: Store) -> None:
+def unavailable(*_: object) -> None:
     raise LogUnavailableError("the disk does not answer")
 
 
@@ -180,6 +181,21 @@ def ids_that_fail_at_the_end(ids: Callable[..., list[int]]) -> Callable[..., lis
         return ids(store, topic, start, limit)
 
     return read
+
+
+def test_a_take_over_that_fails_while_reading_back_takes_the_lines_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = EmbeddedLog(path, QUICK)
+    publish(log, *frames(b"1"))
+    with closing(log.source(["l1"], "qa", "w")) as source:
+        with monkeypatch.context() as patched:
+            patched.setattr(EmbeddedSource, "_assignment", unavailable)
+            assert not any(source.poll(0).gained for _ in range(3))
+        assert source.poll(0).gained
+        assert values(source.poll(0)) == [b"1"]
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT epoch FROM leases").fetchone() == (1,)
 
 
 def test_the_lag_counts_what_was_not_given_yet(path: Path) -> None:

@@ -1,28 +1,36 @@
 """The accounts of the join: bounds, positions, memory of verdicts, take-over, pausing."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
+from streams.assembly import AssemblySpec, SensorSpec
+from streams.clips import SEGMENT_BYTES
 from streams.items import EventKind, Origin
 from streams.join import Join, Judged
 from streams.join_metrics import NoMetrics
 from streams.log import Position
-from streams.observation import Closing
+from streams.observation import Closing, InspectionId
 from streams.records import TopicPartition
 from streams.resume import Memo
 from tests.streams.join_model import (
     FRAMES,
     LETTERS,
+    MIC,
     PIECES,
+    SECOND,
     SETTINGS,
     SIGNALS,
     TOPICS,
     VERDICTS,
     Book,
     Log,
+    bad_frame,
+    chunk,
     event,
     frame,
+    reference,
     trace,
 )
 from tests.streams.join_rig import ALL, P, Rig, at_s, only
@@ -41,6 +49,43 @@ def test_images_in_open_pieces_are_bounded_in_bytes() -> None:
         rig.put(FRAMES, 0.0, frame(P._replace(piece_id=str(number)), "top", 0, at_s(number / 10)))
         assert rig.join.open_bytes <= 20
     assert [each.inspection.piece_id for each in rig.advance()] == ["0", "1"]
+
+
+def test_pieces_closed_for_lack_of_room_count_until_they_are_handed_over() -> None:
+    rig = Rig(replace(SETTINGS, max_open_bytes=20))
+    for number in range(4):
+        rig.put(FRAMES, 0.0, frame(P._replace(piece_id=str(number)), "top", 0, at_s(number / 10)))
+    assert (rig.join.open_bytes, rig.join.held_bytes) == (16, 32)
+    assert not rig.join.has_room_for(4)
+    rig.advance()
+    assert (rig.join.open_bytes, rig.join.held_bytes) == (16, 16)
+    assert [rig.join.has_room_for(size) for size in (4, 5)] == [True, False]
+
+
+def test_room_is_made_at_all_stations_and_for_a_record_that_fills_it_alone() -> None:
+    rig = Rig(replace(SETTINGS, max_open_bytes=20))
+    for station in ("a", "b"):
+        rig.put(FRAMES, 0.0, frame(P._replace(station=station), "top", 0, at_s(0)))
+    rig.join.make_room_for(100)
+    assert {each.inspection.station for each in rig.advance()} == {"a", "b"}
+    assert rig.join.has_room_for(100)
+
+
+def test_a_successor_with_less_room_than_its_predecessor_keeps_the_bound() -> None:
+    """Nothing is handed over before all was read again: a verdict made without the rest would hide records."""
+    log = Log({at: [] for at in ALL})
+    log.positions = {FRAMES: Position(0, Memo(3, 0, 0).encode())}
+    assignment, _ = log.assignment()
+    join = Join(assignment, (), Book(), TOPICS, replace(SETTINGS, max_open_bytes=20))
+    for offset in range(3):
+        if not join.has_room_for(8):
+            assert join.advance({FRAMES}, False, 0.0) == []
+            join.make_room_for(8)
+        piece = P._replace(piece_id=str(offset))
+        join.add(frame(piece, "top", 0, at_s(offset / 10))(Origin(FRAMES.topic, 0, offset, at_s(offset / 10))))
+        assert join.held_bytes <= 20
+    (observation,) = join.advance({FRAMES}, False, 0.0)
+    assert (observation.inspection.piece_id, observation.closing) == ("0", Closing.STATE_LIMIT)
 
 
 def test_one_station_more_than_there_is_room_for_is_refused() -> None:
@@ -65,7 +110,7 @@ def test_stations_whose_clocks_would_not_fit_beside_an_offset_are_refused() -> N
     rig.advance()
     assert set(rig.reasons()) == {"STATION_LIMIT"}
     memo = rig.join.positions()[FRAMES].memo
-    assert len(Memo.decode(memo, 0).clocks_ms) == 61
+    assert len(Memo.decode(memo, 0).clocks_ms) == 57
 
 
 class Sources(NoMetrics):
@@ -177,3 +222,140 @@ def test_a_station_that_is_gone_does_not_keep_verdicts_in_memory() -> None:
     join.advance(frozenset(), True, 0.0)
     position = join.positions()[FRAMES]
     assert Memo.decode(position.memo, position.offset).verdicts == 1
+
+
+def strangers(rig: Rig, count: int, at: float) -> None:
+    for number in range(count):
+        inspection = InspectionId("line", f"typo-{number}", f"x{number}")
+        rig.put(FRAMES, at, frame(inspection, "top", 0, at_s(at)))
+
+
+def judge_all(rig: Rig) -> None:
+    """A commit of everything that has closed."""
+    rig.join.settle([each.inspection for each in rig.pass_s(2.0)])
+    rig.join.positions()
+    rig.join.committed({})
+
+
+@pytest.mark.parametrize(
+    ("later_s", "reasons"), [(7.9, ["STATION_LIMIT"]), (8.0, [])], ids=["within two horizons", "behind them"]
+)
+def test_a_new_station_takes_the_place_of_one_that_was_idle(later_s: float, reasons: list[str]) -> None:
+    rig = Rig(replace(SETTINGS, max_stations=3))
+    strangers(rig, 3, 0.0)
+    judge_all(rig)
+    rig.put(FRAMES, later_s, frame(P, "top", 0, at_s(later_s)))
+    assert rig.reasons() == reasons
+    assert rig.join.num_open == 1 - len(reasons)
+
+
+def test_a_station_with_an_open_piece_keeps_its_place() -> None:
+    rig = Rig(replace(SETTINGS, max_stations=1))
+    rig.put(FRAMES, 0.0, reference(P, "top", 0, at_s(0), "x"))
+    strangers(rig, 1, 20.0)
+    assert rig.reasons() == ["STATION_LIMIT"]
+
+
+def test_places_are_free_after_a_restart_as_well() -> None:
+    """The clocks of a predecessor's stations lie beside the offset; what they lagged is not known any more."""
+    log = Log({at: [] for at in ALL})
+    clocks_ms = {f"typo-{number}": at_s(0) // 1_000_000 for number in range(4)}
+    log.positions = {FRAMES: Position(0, Memo(0, 0, 0, clocks_ms).encode())}
+    assignment, _ = log.assignment()
+    join = Join(assignment, (), Book(), TOPICS, SETTINGS)
+    join.add(frame(P, "top", 0, at_s(12))(Origin(FRAMES.topic, 0, 0, at_s(12))))
+    assert (join.num_open, join.rejected()) == (1, [])
+    memo = Memo.decode(join.positions()[FRAMES].memo, 0)
+    assert (len(memo.clocks_ms), memo.forgotten_ms) == (3, at_s(14) // 1_000_000)
+
+
+class OneStation(Book):
+    """Recipes name station `a` alone."""
+
+    def sensors(self, line: str, station: str) -> Mapping[str, SensorSpec]:
+        return super().sensors(line, station) if station == "a" else {}
+
+    def cameras(self, line: str, station: str) -> frozenset[str]:
+        return super().cameras(line, station) if station == "a" else frozenset()
+
+    def assembly(self, line: str, station: str, product: str) -> AssemblySpec | None:
+        return super().assembly(line, station, product) if station == "a" else None
+
+
+def test_a_station_with_a_recipe_takes_the_place_of_one_without_at_once() -> None:
+    rig = Rig(replace(SETTINGS, max_stations=3), book=OneStation())
+    strangers(rig, 3, 0.0)
+    judge_all(rig)
+    strangers(rig, 4, 0.5)
+    assert rig.reasons() == ["LATE", "LATE", "LATE", "STATION_LIMIT"]
+    rig.put(FRAMES, 0.6, frame(P, "top", 0, at_s(0.6)))
+    assert rig.join.num_open == 1
+    assert rig.reasons() == []
+
+
+@pytest.mark.parametrize("again_s", [0.7, 5.0, 11.0, 13.0, 60.0])
+def test_a_piece_of_a_station_that_was_forgotten_is_not_judged_a_second_time(again_s: float) -> None:
+    rig = Rig(replace(SETTINGS, max_stations=3), book=OneStation())
+    strangers(rig, 3, 0.0)
+    judge_all(rig)
+    rig.put(FRAMES, 0.6, frame(P, "top", 0, at_s(0.6)))
+    rig.join.settle([each.inspection for each in rig.pass_s(again_s - 0.6)])
+    rig.join.positions()
+    rig.put(FRAMES, again_s, frame(InspectionId("line", "typo-0", "x0"), "top", 0, at_s(0)))
+    rig.join.settle([each.inspection for each in rig.pass_s(2.0)])
+    assert set(rig.reasons()) <= {"LATE", "TOO_OLD", "STATION_LIMIT"}
+    assert rig.join.num_open == 0
+
+
+def test_memory_of_verdicts_ends_although_their_station_was_forgotten() -> None:
+    rig = Rig(replace(SETTINGS, max_stations=1))
+    strangers(rig, 1, 0.0)
+    judge_all(rig)
+    rig.join.committed({VERDICTS: 1, LETTERS: 0})
+    rig.put(FRAMES, 9.0, frame(P, "top", 0, at_s(9)))
+    rig.join.settle([each.inspection for each in rig.pass_s(4.0)])
+    assert Memo.decode(rig.join.positions()[FRAMES].memo, 0).verdicts == 1
+
+
+def test_a_sensor_whose_every_chunk_is_refused_takes_no_room() -> None:
+    rig = Rig(replace(SETTINGS, max_stations=1))
+    rig.put(SIGNALS, 0.0, chunk(MIC, 0, 9, station="typo", start_ns=at_s(1000)))
+    rig.frames()
+    assert rig.reasons() == ["CLOCK"]
+
+
+def chunks(rig: Rig, count: int, num_samples: int, at: float = 0.0) -> None:
+    """Chunks of one sensor, each behind the one before."""
+    for number in range(count):
+        start_ns = at_s(at) + number * num_samples * SECOND // 100
+        rig.put(
+            SIGNALS, at + number * num_samples / 100, chunk(MIC, number * num_samples, num_samples, start_ns=start_ns)
+        )
+
+
+@pytest.mark.parametrize("num_samples", [1, 10])
+def test_samples_are_bounded_in_bytes_whatever_the_length_of_the_chunks(num_samples: int) -> None:
+    rig = Rig(replace(SETTINGS, max_signal_bytes=20 * (SEGMENT_BYTES + 4 * num_samples)))
+    chunks(rig, 25, num_samples)
+    assert rig.reasons() == ["STATE_LIMIT"] * 5
+    rig.put(PIECES, 20.0, event(P, EventKind.ENTERED, at_s(20)))
+    rig.pass_s(1.0)
+    chunks(rig, 20, num_samples, at=21.0)
+    assert rig.reasons() == [], "the old ones were dropped, and count no more"
+
+
+def test_a_producer_that_repeats_a_record_of_a_piece_does_not_make_it_grow() -> None:
+    rig = Rig()
+    for _ in range(60):
+        rig.put(FRAMES, 0.0, frame(P, "unheard-of", 0, at_s(0)))
+    reasons = rig.reasons()
+    assert (reasons.count("UNKNOWN_SENSOR"), reasons.count("STATE_LIMIT")) == (52, 8)
+
+
+def test_frames_that_cannot_be_read_do_not_make_a_piece_grow() -> None:
+    rig = Rig()
+    for number in range(60):
+        rig.put(FRAMES, 0.0, bad_frame(P, f"camera-{number}", at_s(0)))
+    piece = next(iter(rig.join._stations)).open[P]
+    assert (len(piece.origins), len(piece.lost)) == (52, 52)
+    assert rig.reasons() == ["BAD_IMAGE"] * 60

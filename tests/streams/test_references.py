@@ -1,8 +1,10 @@
-"""References: only below allowed prefixes, only what was hashed, never on the caller's thread."""
+"""References: only below allowed prefixes, only what was hashed, never on the caller's thread, never without end."""
 
 import hashlib
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -10,10 +12,12 @@ import numpy as np
 import pytest
 
 from protos.inspection.v1.records_pb2 import PIXEL_FORMAT_PNG
+from streams.addresses import Address
 from streams.items import Frame, Origin, Reference
 from streams.limits import Limits
 from streams.observation import InspectionId
-from streams.references import Fetched, ReferenceSettings, Resolver, is_allowed
+from streams.references import Fetched, ReferenceSettings, Resolver
+from streams.transfer import Transfer
 
 IMAGE = np.arange(64, dtype=np.uint8).reshape(8, 8)
 
@@ -32,9 +36,8 @@ def image_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def resolver(image_file: Path) -> Iterator[Resolver]:
-    made = Resolver(ReferenceSettings(allowed_prefixes=(f"file://{image_file.parent}",)), Limits())
-    yield made
-    made.close()
+    with closing(Resolver(ReferenceSettings(allowed_prefixes=(f"file://{image_file.parent}",)), Limits())) as resolver:
+        yield resolver
 
 
 def reference_to(path: Path, **changes: object) -> Reference:
@@ -43,18 +46,27 @@ def reference_to(path: Path, **changes: object) -> Reference:
     return Reference(**{**fields, "format": PIXEL_FORMAT_PNG, **changes})
 
 
+def outcomes(resolver: Resolver, num: int, within_s: float = 20.0) -> list[Fetched]:
+    """What the polling thread of a worker gets to see, turn by turn."""
+    fetched: list[Fetched] = []
+    deadline_s = time.monotonic() + within_s
+    while len(fetched) < num and time.monotonic() < deadline_s:
+        fetched += resolver.finished()
+        threading.Event().wait(0.002)
+    assert len(fetched) == num, f"{len(fetched)} of {num} after {within_s} s"
+    return fetched
+
+
 def resolve(resolver: Resolver, reference: Reference) -> Fetched:
     resolver.submit(frame(reference))
-    resolver._pool.shutdown(wait=True)
-    (found,) = resolver.finished()
-    return found
+    return outcomes(resolver, 1)[0]
 
 
 def test_the_image_comes_back(resolver: Resolver, image_file: Path) -> None:
-    found = resolve(resolver, reference_to(image_file))
-    assert found.image is not None
-    assert np.array_equal(found.image, IMAGE)
-    assert found.inspection.piece_id == "p"
+    fetched = resolve(resolver, reference_to(image_file))
+    assert fetched.image is not None
+    assert np.array_equal(fetched.image, IMAGE)
+    assert fetched.inspection.piece_id == "p"
 
 
 @pytest.mark.parametrize(
@@ -69,9 +81,9 @@ def test_the_image_comes_back(resolver: Resolver, image_file: Path) -> None:
 def test_what_is_not_as_the_frame_says_is_refused(
     resolver: Resolver, image_file: Path, changes: dict[str, object], finding: str
 ) -> None:
-    found = resolve(resolver, reference_to(image_file, **changes))
-    assert found.image is None
-    assert finding in found.detail
+    fetched = resolve(resolver, reference_to(image_file, **changes))
+    assert fetched.image is None
+    assert finding in fetched.detail
 
 
 def test_a_missing_file_is_a_finding(resolver: Resolver, image_file: Path) -> None:
@@ -80,58 +92,197 @@ def test_a_missing_file_is_a_finding(resolver: Resolver, image_file: Path) -> No
     assert "cannot be read" in resolve(resolver, reference).detail
 
 
-def test_a_damaged_image_is_a_finding(resolver: Resolver, image_file: Path) -> None:
+def test_a_damaged_image_is_a_finding_and_keeps_no_place(image_file: Path) -> None:
     image_file.write_bytes(image_file.read_bytes()[:-20])
-    assert resolve(resolver, reference_to(image_file)).image is None
-
-
-def test_a_backlog_is_fetched_whole_though_few_images_are_held(image_file: Path) -> None:
-    resolver = Resolver(ReferenceSettings((f"file://{image_file.parent}",), max_ready=2), Limits())
-    for _ in range(200):
-        resolver.submit(frame(reference_to(image_file)))
-    found: list[Fetched] = []
-    most, deadline = 0, time.monotonic() + 30
-    while len(found) < 200 and time.monotonic() < deadline:
-        most = max(most, resolver._done.qsize())
-        found += resolver.finished()
-    resolver.close()
-    assert all(each.image is not None for each in found)
-    assert len(found) == 200
-    assert 1 <= most <= 2
-
-
-def test_a_flood_is_refused(image_file: Path) -> None:
-    resolver = Resolver(ReferenceSettings(max_waiting=0), Limits())
-    assert "slow the producer" in resolve(resolver, reference_to(image_file)).detail
+    settings = ReferenceSettings((f"file://{image_file.parent}",), max_ready=1)
+    with closing(Resolver(settings, Limits())) as resolver:
+        for _ in range(3):
+            assert resolve(resolver, reference_to(image_file)).image is None
 
 
 @pytest.mark.parametrize(
-    ("uri", "allowed"),
-    [
-        ("s3://bucket/line/a.png", True),
-        ("s3://bucket/line", False),
-        ("s3://bucket/line-2/a.png", False),
-        ("s3://bucket/line/../other/a.png", False),
-        ("s3://bucket/line/%2e%2e/other/a.png", False),
-        ("simplecache::s3://bucket/line/a.png", False),
-        ("s3://bucket/line/simplecache::file:///etc/hostname", False),
-    ],
+    ("bound", "most"), [({"max_ready": 2}, 2), ({"max_ready_bytes": IMAGE.nbytes * 2}, 2), ({"max_ready_bytes": 1}, 1)]
 )
-def test_only_addresses_below_a_prefix_are_allowed(uri: str, allowed: bool) -> None:
-    assert is_allowed(uri, ("s3://bucket/line/",)) is allowed
+def test_a_backlog_is_fetched_whole_though_few_images_are_held(
+    image_file: Path, bound: dict[str, int], most: int
+) -> None:
+    settings = ReferenceSettings((f"file://{image_file.parent}",), **bound)
+    with closing(Resolver(settings, Limits())) as resolver:
+        for _ in range(60):
+            resolver.submit(frame(reference_to(image_file)))
+        fetched: list[Fetched] = []
+        sizes: list[int] = []
+        deadline_s = time.monotonic() + 20
+        while len(fetched) < 60 and time.monotonic() < deadline_s:
+            sizes.append(resolver._done.qsize())
+            fetched += resolver.finished()
+    assert [entry.image is not None for entry in fetched] == [True] * 60
+    assert 1 <= max(sizes) <= most
 
 
-def test_nothing_is_allowed_by_default(image_file: Path) -> None:
-    assert not is_allowed(f"file://{image_file}", ReferenceSettings().allowed_prefixes)
+def test_a_flood_is_refused(image_file: Path) -> None:
+    settings = ReferenceSettings((f"file://{image_file.parent}",), max_waiting=0)
+    with closing(Resolver(settings, Limits())) as resolver:
+        assert "slow the producer" in resolve(resolver, reference_to(image_file)).detail
 
 
 def test_an_error_of_the_storage_client_fails_the_reference(image_file: Path) -> None:
     """Clients raise what is no OSError; the place of each such reference must become free again."""
 
-    def read(uri: str, size_bytes: int) -> bytes:
+    def read(address: Address, transfer: Transfer) -> None:
         raise RuntimeError("no credentials")
 
-    resolver = Resolver(ReferenceSettings((f"file://{image_file.parent}",)), Limits(), read)
-    found = resolve(resolver, reference_to(image_file))
-    assert found.image is None
-    assert "no credentials" in found.detail
+    settings = ReferenceSettings((f"file://{image_file.parent}",))
+    with closing(Resolver(settings, Limits(), read)) as resolver:
+        for _ in range(10):
+            fetched = resolve(resolver, reference_to(image_file))
+            assert fetched.image is None
+            assert "no credentials" in fetched.detail
+
+
+class Store:
+    """A store below `/hangs/` that answers nothing until it is told to, and one below `/works/` that answers."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.num_reads = 0
+        self.mended, self.released = threading.Event(), threading.Event()
+
+    def __call__(self, address: Address, transfer: Transfer) -> None:
+        self.num_reads += 1
+        if "/hangs/" in address.uri and not self.mended.is_set():
+            self.released.wait(30)
+        transfer.add(self._content)
+
+
+class Hanging:
+    """A resolver over both stores, whose clock stands still until `pass_s`."""
+
+    def __init__(self, image_file: Path) -> None:
+        self.store = Store(image_file.read_bytes())
+        self._now_s = 0.0
+        self._image_file = image_file
+        settings = ReferenceSettings(("file:///hangs", "file:///works"), timeout_s=5.0)
+        self.resolver = Resolver(settings, Limits(), self.store, lambda: self._now_s)
+
+    def submit(self, store: str, num: int = 1) -> None:
+        for i in range(num):
+            self.resolver.submit(frame(reference_to(self._image_file, uri=f"file:///{store}/{i}.png")))
+
+    def pass_s(self, span_s: float) -> None:
+        self._now_s += span_s
+
+    def hang(self, num: int) -> None:
+        """References that run into their deadline, and all threads for them have begun to read."""
+        reads = self.store.num_reads
+        self.submit("hangs", num)
+        wait_until(lambda: self.store.num_reads == reads + num)
+        self.pass_s(5.0)
+        assert all("did not come within 5 s" in entry.detail for entry in outcomes(self.resolver, num))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 20
+    while not condition() and time.monotonic() < deadline_s:
+        threading.Event().wait(0.002)
+    assert condition()
+
+
+@pytest.fixture
+def hanging(image_file: Path) -> Iterator[Hanging]:
+    hanging = Hanging(image_file)
+    with closing(hanging.resolver):
+        yield hanging
+    hanging.store.released.set()
+
+
+def test_a_store_that_hangs_keeps_no_other_store_waiting(hanging: Hanging) -> None:
+    hanging.submit("hangs", 6)
+    hanging.submit("works", 3)
+    fetched = outcomes(hanging.resolver, 3)
+    assert all(entry.image is not None for entry in fetched)
+
+
+def test_a_store_that_hangs_refuses_at_once_after_four_deadlines_and_says_so_once(
+    hanging: Hanging, caplog: pytest.LogCaptureFixture
+) -> None:
+    hanging.hang(4)
+    reads = hanging.store.num_reads
+    hanging.submit("hangs", 50)
+    details = {entry.detail.partition(": ")[2] for entry in outcomes(hanging.resolver, 50)}
+    assert hanging.store.num_reads == reads
+    assert details == {
+        "the store below file:///hangs does not answer: 4 fetches in a row took longer than 5 s, 4 of them still hang, "
+        "it is tried again in 10 s; check it and the way to it"
+    }
+    assert caplog.text.count("does not answer") == 1
+
+
+def test_what_waited_for_a_store_that_hangs_is_refused_with_it(hanging: Hanging) -> None:
+    hanging.submit("hangs", 20)
+    wait_until(lambda: hanging.store.num_reads == 4)
+    hanging.pass_s(5.0)
+    details = [entry.detail for entry in outcomes(hanging.resolver, 20)]
+    assert sum("does not answer" in detail for detail in details) == 16
+    assert hanging.store.num_reads == 4
+
+
+def test_a_store_is_tried_by_one_reference_and_read_again_once_it_answers(
+    hanging: Hanging, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    hanging.hang(4)
+    hanging.pass_s(10.0)
+    hanging.hang(1)
+    hanging.submit("hangs", 5)
+    assert all("tried again in 20 s" in entry.detail for entry in outcomes(hanging.resolver, 5))
+    hanging.pass_s(20.0)
+    hanging.store.mended.set()
+    hanging.submit("hangs")
+    assert outcomes(hanging.resolver, 1)[0].image is not None
+    hanging.submit("hangs", 9)
+    assert all(entry.image is not None for entry in outcomes(hanging.resolver, 9))
+    assert caplog.text.count("answers again") == 1
+
+
+def test_threads_that_never_come_back_are_bounded(hanging: Hanging) -> None:
+    hanging.hang(4)
+    for _ in range(12):
+        hanging.pass_s(300.0)
+        hanging.hang(1)
+    hanging.pass_s(300.0)
+    hanging.submit("hangs", 3)
+    assert all("until one comes back" in entry.detail for entry in outcomes(hanging.resolver, 3))
+    assert hanging.store.num_reads == 16
+    hanging.store.mended.set()
+    hanging.store.released.set()
+    wait_until(lambda: hanging.resolver._lanes["file:///hangs"]._num_hung == 0)
+    hanging.submit("hangs")
+    assert outcomes(hanging.resolver, 1)[0].image is not None
+
+
+def test_bytes_being_fetched_are_bounded_over_all_stores(image_file: Path) -> None:
+    """Two stores share room for four files: two of each are read at a time, though four threads may."""
+    size = image_file.stat().st_size
+    release, reads = threading.Event(), []
+
+    def read(address: Address, transfer: Transfer) -> None:
+        reads.append(address)
+        release.wait(30)
+        transfer.add(image_file.read_bytes())
+
+    settings = ReferenceSettings(("file:///a", "file:///b"), max_bytes=4 * size + 3)
+    with closing(Resolver(settings, Limits(), read)) as resolver:
+        for store in "aabbaabb":
+            resolver.submit(frame(reference_to(image_file, uri=f"file:///{store}/x.png")))
+        wait_until(lambda: len(reads) == 4)
+        assert resolver.finished() == []
+        assert len(reads) == 4
+        release.set()
+        assert all(entry.image is not None for entry in outcomes(resolver, 8))
+
+
+def test_a_file_larger_than_a_store_may_take_is_refused_and_says_what_to_raise(image_file: Path) -> None:
+    settings = ReferenceSettings((f"file://{image_file.parent}",), max_bytes=10)
+    with closing(Resolver(settings, Limits())) as resolver:
+        assert "raise [references] max_bytes" in resolve(resolver, reference_to(image_file)).detail

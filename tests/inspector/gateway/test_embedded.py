@@ -3,6 +3,7 @@
 import itertools
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -15,7 +16,7 @@ from streams.embedded.log import EmbeddedLog
 from streams.records import Output
 from tests.inspector.gateway.conftest import SETTINGS, CountingJudge, OneRecipe, verdict_bytes
 
-Start = Callable[[], Gateway]
+Start = Callable[..., Gateway]
 
 
 @pytest.fixture
@@ -29,9 +30,9 @@ def file_log(tmp_path: Path) -> Iterator[EmbeddedLog]:
 def start(file_log: EmbeddedLog) -> Iterator[Start]:
     started: list[Gateway] = []
 
-    def over_the_file() -> Gateway:
+    def over_the_file(**changes: float) -> Gateway:
         backend = Backend(file_log, "t", frozenset({"a"}), OneRecipe(), lambda *_: None, CountingJudge())
-        started.append(Gateway(backend, SETTINGS))
+        started.append(Gateway(backend, replace(SETTINGS, **changes)))
         started[-1].start()
         assert started[-1].wait_serving(10)
         return started[-1]
@@ -39,6 +40,18 @@ def start(file_log: EmbeddedLog) -> Iterator[Start]:
     yield over_the_file
     for gateway in started:
         gateway.stop(0.5)
+
+
+def test_a_verdict_before_the_index_is_read_from_the_file(file_log: EmbeddedLog, start: Start) -> None:
+    append(file_log, range(50))
+    gateway = start(read_back_s=1e-3)
+    with Client(gateway.address) as client:
+        wanted = Inspection(line="a", station="s", piece_id="000007")
+        assert client.verdict(wanted).inspection == wanted
+        with pytest.raises(ClientError, match="no verdict of a/s/000099#0 in the whole log"):
+            client.submit_feedback(
+                Feedback(inspection=Inspection(line="a", station="s", piece_id="000099"), label=Label.LABEL_OK)
+            )
 
 
 def append(log: EmbeddedLog, numbers: Iterator[int] | range) -> None:
@@ -91,11 +104,9 @@ def test_garbage_token(start: Start) -> None:
 
 
 def test_feedback_survives_in_the_file(file_log: EmbeddedLog, start: Start, tmp_path: Path) -> None:
+    append(file_log, range(1))
+    inspection = Inspection(line="a", station="s", piece_id="000000")
     with Client(start().address) as client:
-        client.submit_feedback(
-            Feedback(
-                inspection=Inspection(line="a", station="s", piece_id="1"), label=Label.LABEL_OK, note="found-by-eva"
-            )
-        )
+        client.submit_feedback(Feedback(inspection=inspection, label=Label.LABEL_OK, note="found-by-eva"))
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"found-by-eva" in stored

@@ -187,15 +187,10 @@ def test_get_verdict(gateways: Gateways, clients: Clients, put: Put) -> None:
     assert found.inspection.piece_id == "000007"
 
 
-def test_get_verdict_says_since_when_it_knows(gateways: Gateways, clients: Clients, put: Put) -> None:
-    put(7, 0, 1_000)
-    with pytest.raises(ClientError) as refused:
-        clients(gateways()).verdict(Inspection(line="a", station="s0", piece_id="000007"))
-    assert refused.value.code is grpc.StatusCode.NOT_FOUND
-    assert "no verdict of a/s0/000007#0 since 20" in refused.value.detail
-
-
-def test_feedback_is_in_the_log_when_the_call_returns(gateways: Gateways, clients: Clients, log: MemoryLog) -> None:
+def test_feedback_is_in_the_log_when_the_call_returns(
+    gateways: Gateways, clients: Clients, log: MemoryLog, put: Put
+) -> None:
+    put(1, station="s")
     clients(gateways()).submit_feedback(Feedback(inspection=PIECE, label=Label.LABEL_NOK, author="eva", note="dent"))
     (stored,) = log.others
     assert (stored.topic, stored.key, stored.type) == ("t.a.feedback", b"s", "inspection.v1.Feedback")
@@ -227,7 +222,8 @@ def test_feedback_is_checked(
     assert log.others == []
 
 
-def test_feedback_for_a_full_log(gateways: Gateways, clients: Clients, log: MemoryLog) -> None:
+def test_feedback_for_a_full_log(gateways: Gateways, clients: Clients, log: MemoryLog, put: Put) -> None:
+    put(1, station="s")
     log.full = True
     with pytest.raises(ClientError) as refused:
         clients(gateways()).submit_feedback(Feedback(inspection=PIECE, label=Label.LABEL_OK))
@@ -257,6 +253,17 @@ def test_health_is_not_serving_before_the_log_is_read(gateways: Gateways, client
     assert health.Check(check).status == health_pb2.HealthCheckResponse.NOT_SERVING
     log.outage = False
     until(lambda: health.Check(check).status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def test_health_is_not_serving_while_the_line_stands_still(gateways: Gateways, clients: Clients) -> None:
+    gateway = gateways()
+    health = health_pb2_grpc.HealthStub(clients(gateway)._channel)
+    for standing, status in ((True, "NOT_SERVING"), (False, "SERVING")):
+        gateway.line_stands_still(standing)
+        for service in ("", SERVICE):
+            check = health_pb2.HealthCheckRequest(service=service)
+            wanted = health_pb2.HealthCheckResponse.ServingStatus.Value(status)
+            until(lambda check=check, wanted=wanted: health.Check(check).status == wanted)
 
 
 def test_reflection_lists_the_service(gateways: Gateways, clients: Clients) -> None:

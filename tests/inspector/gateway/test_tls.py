@@ -7,9 +7,10 @@ import grpc
 import pytest
 import trustme
 
+from inspector.certificates import TlsFiles
 from inspector.client import Client, ClientError, ClientTls
 from inspector.gateway.server import Gateway, GatewayError, check_exposure
-from inspector.gateway.settings import GatewaySettings, TlsFiles
+from inspector.gateway.settings import GatewaySettings
 
 Gateways = Callable[..., Gateway]
 Clients = Callable[..., Client]
@@ -84,5 +85,48 @@ def test_a_taken_address_is_said_at_start(gateways: Gateways) -> None:
 
 
 def test_a_missing_certificate_is_said_at_start(gateways: Gateways, folder: Path) -> None:
-    with pytest.raises(GatewayError, match=r"nowhere\.pem.*correct its path"):
+    with pytest.raises(GatewayError, match=r"nowhere\.pem.*correct their paths"):
         gateways(tls=TlsFiles(folder / "nowhere.pem", folder / "server.key"))
+
+
+def test_a_renewed_certificate_is_used_without_a_restart(
+    gateways: Gateways, clients: Clients, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Connections that stand go on; a renewal that does not fit is said and the one before it stays."""
+    first, second = trustme.CA(), trustme.CA()
+    first.cert_pem.write_to_path(tmp_path / "first.pem")
+    second.cert_pem.write_to_path(tmp_path / "second.pem")
+    _issue(first, tmp_path)
+    gateway = gateways(tls=TlsFiles(tmp_path / "cert", tmp_path / "key"))
+    standing = clients(gateway, ClientTls(tmp_path / "first.pem"))
+    assert standing.model().bundle == "demo"
+    (tmp_path / "key").write_bytes(second.issue_cert("127.0.0.1").private_key_pem.bytes())
+    assert clients(gateway, ClientTls(tmp_path / "first.pem")).model().bundle == "demo"
+    assert "The renewed certificate is not used, the one before it stays" in caplog.text
+    _issue(second, tmp_path)
+    assert clients(gateway, ClientTls(tmp_path / "second.pem")).model().bundle == "demo"
+    assert standing.model().bundle == "demo"
+    with pytest.raises(ClientError):
+        clients(gateway, ClientTls(tmp_path / "first.pem")).model()
+
+
+def test_a_renewed_authority_of_clients_is_used_without_a_restart(
+    gateways: Gateways, clients: Clients, tmp_path: Path
+) -> None:
+    server_ca, first, second = trustme.CA(), trustme.CA(), trustme.CA()
+    server_ca.cert_pem.write_to_path(tmp_path / "server-ca")
+    _issue(server_ca, tmp_path)
+    _issue(second, tmp_path, "client-")
+    first.cert_pem.write_to_path(tmp_path / "client-ca")
+    gateway = gateways(tls=TlsFiles(tmp_path / "cert", tmp_path / "key", tmp_path / "client-ca"))
+    tls = ClientTls(tmp_path / "server-ca", tmp_path / "client-cert", tmp_path / "client-key")
+    with pytest.raises(ClientError):
+        clients(gateway, tls).model()
+    second.cert_pem.write_to_path(tmp_path / "client-ca")
+    assert clients(gateway, tls).model().bundle == "demo"
+
+
+def _issue(authority: trustme.CA, folder: Path, prefix: str = "") -> None:
+    issued = authority.issue_cert("127.0.0.1")
+    (folder / f"{prefix}key").write_bytes(issued.private_key_pem.bytes())
+    (folder / f"{prefix}cert").write_bytes(issued.cert_chain_pems[0].bytes())

@@ -1,0 +1,70 @@
+"""Decodes with care where owners before have died: in a process apart, until the place of death is passed.
+
+A worker that dies of a record leaves no word of it. What it leaves is that it took a partition over, had records to
+read, and committed nothing beyond them (`Memo.starts`); from the second such owner on, the next one takes care.
+"""
+
+import logging
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+
+from protos.inspection.v1 import records_pb2 as pb
+from streams.decoding import Decoder
+from streams.items import Item
+from streams.limits import Limits
+from streams.log import Assignment
+from streams.records import Record, TopicPartition
+from streams.resume import Memo
+
+log = logging.getLogger("inspector.care")
+
+_GIVEN_UP = {pb.DEAD_LETTER_REASON_POISONED, pb.DEAD_LETTER_REASON_TOO_SLOW}
+_SPAN = 1000
+"""Offsets read with care: two polls, more than a worker reads between two commits of its positions."""
+
+
+class CarefulDecoder:
+    """Chooses how a record is decoded, by the place where it lies."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self._until: dict[TopicPartition, int] = {}
+        """Offset up to which the records of a partition are decoded apart."""
+
+    def begin(self, assignment: Assignment) -> None:
+        """A shard is taken over."""
+        for topic, position in assignment.positions.items():
+            memo = Memo.decode(position.memo, position.offset)
+            if memo.starts > 1:  # this worker is the last of them
+                at = TopicPartition(topic, assignment.shard.partition)
+                self._until[at] = memo.read + _SPAN
+                log.warning(
+                    "%s, partition %d: %d workers before have begun at offset %d and committed nothing beyond it. "
+                    "%d records are decoded in a process apart, in case one of them ends workers.",
+                    *at,
+                    memo.starts - 1,
+                    memo.read,
+                    _SPAN,
+                )
+
+    def decode(self, record: Record, limits: Limits, line: str, reason_given: int | None) -> Item:
+        """`reason_given` is that of the dead letter which is out about the record. Raises DecodingError."""
+        if reason_given in _GIVEN_UP:
+            return self._decoder.give_up_again(record, limits, line, reason_given or 0)
+        at = TopicPartition(record.topic, record.partition)
+        if at not in self._until:
+            return self._decoder.decode(record, limits, line)
+        if record.offset < self._until[at]:
+            return self._decoder.decode_apart(record, limits, line)
+        self._end({at})
+        return self._decoder.decode(record, limits, line)
+
+    def forget(self, is_over: Callable[[TopicPartition], bool]) -> None:
+        """These partitions are another worker's now, or read to their end."""
+        if self._until:
+            self._end({at for at in self._until if is_over(at)})
+
+    def _end(self, places: AbstractSet[TopicPartition]) -> None:
+        self._until = {at: offset for at, offset in self._until.items() if at not in places}
+        if not self._until:
+            self._decoder.end_child()

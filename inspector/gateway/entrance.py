@@ -1,0 +1,204 @@
+"""Lets calls in: reads each request within bounds of time, bytes and share, then hands it to the method it is for.
+
+gRPC hands a unary call over when its request is whole, and by then a call without a request has occupied one of the
+server's places for as long as it likes. Here every call is served as a stream, which on the wire is the same, so that
+it is known from its first header on who calls and how much of the server it holds.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NoReturn, TypeAlias, cast
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+
+from inspector.gateway.callers import Caller, caller_of
+from inspector.gateway.connections import Calls
+from inspector.gateway.metrics import GatewayMetrics
+from inspector.gateway.places import Places
+from inspector.gateway.refusal import Refusal, exhausted, invalid_argument, unavailable
+from inspector.gateway.settings import GatewaySettings
+
+log = logging.getLogger("inspector.gateway.entrance")
+
+Request = Message | bytes
+Context = grpc.aio.ServicerContext[bytes, Message]
+Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, Message]"
+MAX_DETAIL = 1000
+"""A status travels in headers, which clients take up to 8 KiB of."""
+ABORT_BUDGET_S = 5.0
+"""A client that reads nothing must not hold the call for longer."""
+REFUSALS_EVERY_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What bounds the calls of some methods."""
+
+    reading: Places
+    """Calls whose request is not whole yet."""
+    answering: Places
+    """Calls whose answer is not sent yet; the life of a stream."""
+    max_bytes: int
+    """Largest request; what is larger is not parsed."""
+    max_life_s: float | None = None
+    """A stream is ended after this time; its client opens another one."""
+    parsed: bool = True
+    """Whether the method is given a message, or the bytes because it parses when it has room."""
+
+
+class Entrance(grpc.aio.ServerInterceptor):
+    """Wraps all methods; `lanes` by the method's full name, by its service's, or under the empty name."""
+
+    def __init__(
+        self, lanes: Mapping[str, Lane], settings: GatewaySettings, metrics: GatewayMetrics, calls: Calls
+    ) -> None:
+        self._lanes, self._settings, self._metrics, self._calls = lanes, settings, metrics, calls
+        self._refusals = Refusals()
+
+    async def intercept_service(  # type: ignore[override]  # generic per method in the stubs, which it cannot be
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "Handler | None":
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        method = handler_call_details.method
+        service = method.rpartition("/")[0]
+        lane = self._lanes.get(method) or self._lanes.get(service) or self._lanes[""]
+        call = Call(handler, lane, self._settings)
+        name = method.rpartition("/")[2]
+
+        async def answer(_: object, context: Context) -> None:
+            await self._answer(call, name, context)
+
+        return grpc.stream_stream_rpc_method_handler(answer, None, handler.response_serializer)
+
+    async def _answer(self, call: "Call", name: str, context: Context) -> None:
+        caller = caller_of(context)
+        try:
+            with self._calls.on(caller):
+                await call.serve(caller, context)
+        except Refusal as refusal:
+            self._metrics.refused.labels(name, refusal.code.name).inc()
+            self._refusals.note(name, caller, refusal)
+            await _abort(name, caller, refusal, context)
+        except grpc.aio.InternalError:
+            # What gRPC raises where the client has gone in the middle of a read or a write.
+            log.debug("%s of %s: the client has gone.", name, caller.connection)
+            raise asyncio.CancelledError from None
+
+
+class Call:
+    """One method behind its lane."""
+
+    def __init__(self, handler: Handler, lane: Lane, settings: GatewaySettings) -> None:
+        self._handler, self._lane, self._settings = handler, lane, settings
+
+    async def serve(self, caller: Caller, context: Context) -> None:
+        """Raises Refusal."""
+        data = None if self._handler.request_streaming else await self._read(caller, context)
+        async with self._lane.answering.place(caller):
+            try:
+                async with asyncio.timeout(self._lane.max_life_s) as life:
+                    await self._run(data, caller, context)
+            except TimeoutError:
+                if not life.expired():
+                    raise
+                raise unavailable(f"the stream has lasted {self._lane.max_life_s:g} s: open another one") from None
+
+    async def _run(self, data: bytes | None, caller: Caller, context: Context) -> None:
+        handler = self._handler
+        if data is None:
+            requests = self._requests(caller, context)
+            respond = cast(Callable[[AsyncIterator[Request], Context], AsyncIterator[Message]], handler.stream_stream)
+            async for response in respond(requests, context):
+                await self._send(response, context)
+            return
+        request = self._parse(data)
+        del data
+        if handler.response_streaming:
+            await cast(Callable[[Request, Context], Awaitable[None]], handler.unary_stream)(request, context)
+            return
+        answer = cast(Callable[[Request, Context], Awaitable[Message]], handler.unary_unary)(request, context)
+        del request
+        await self._send(await answer, context)
+
+    async def _requests(self, caller: Caller, context: Context) -> AsyncIterator[Request]:
+        while (data := await self._next(caller, context)) is not None:
+            yield self._parse(data)
+
+    async def _read(self, caller: Caller, context: Context) -> bytes:
+        data = await self._next(caller, context)
+        if data is None:
+            raise invalid_argument("the call ended without a request: send one message")
+        return data
+
+    async def _next(self, caller: Caller, context: Context) -> bytes | None:
+        """The next request; None at the end of a stream of them."""
+        timeout_s = self._settings.request_timeout_s
+        async with self._lane.reading.place(caller):
+            try:
+                async with asyncio.timeout(timeout_s):
+                    data = await context.read()
+            except TimeoutError:
+                raise Refusal(
+                    grpc.StatusCode.DEADLINE_EXCEEDED,
+                    f"the request was not whole after {timeout_s:g} s: send it at once, or over a faster network",
+                ) from None
+        return data if isinstance(data, bytes) else None
+
+    def _parse(self, data: bytes) -> Request:
+        if len(data) > self._lane.max_bytes:
+            raise invalid_argument(f"the request has {len(data)} bytes, expected at most {self._lane.max_bytes}")
+        if not self._lane.parsed or self._handler.request_deserializer is None:
+            return data
+        deserialize = cast(Callable[[bytes], Message], self._handler.request_deserializer)
+        return parsed(deserialize, data)
+
+    async def _send(self, response: Message, context: Context) -> None:
+        try:
+            async with asyncio.timeout(self._settings.send_timeout_s):
+                await context.write(response)
+        except TimeoutError:
+            raise exhausted(
+                f"the answer was not received for {self._settings.send_timeout_s:g} s: read faster"
+            ) from None
+
+
+def parsed(deserialize: Callable[[bytes], Message], data: bytes) -> Message:
+    """Raises Refusal; gRPC alone would answer UNKNOWN."""
+    try:
+        return deserialize(data)
+    except DecodeError as error:
+        raise invalid_argument(f"the request does not parse ({error}): check the client's serialiser") from error
+
+
+class Refusals:
+    """Says in the log that calls are refused, at most once in ten seconds: a client may be refused all the time."""
+
+    def __init__(self) -> None:
+        self._num_unsaid = 0
+        self._next_s = 0.0
+
+    def note(self, name: str, caller: Caller, refusal: Refusal) -> None:
+        if refusal.code is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return
+        now_s = asyncio.get_running_loop().time()
+        self._num_unsaid += 1
+        if now_s >= self._next_s:
+            log.warning("%d calls refused, the last a %s of %s: %s.", self._num_unsaid, name, caller.host, refusal)
+            self._num_unsaid, self._next_s = 0, now_s + REFUSALS_EVERY_S
+
+
+async def _abort(name: str, caller: Caller, refusal: Refusal, context: Context) -> NoReturn:
+    """Ends the call with the refusal's status, or without one where the client does not take it."""
+    with suppress(TimeoutError, grpc.aio.InternalError):
+        async with asyncio.timeout(ABORT_BUDGET_S):
+            await context.abort(refusal.code, refusal.detail[:MAX_DETAIL], refusal.metadata)
+    log.info("%s of %s cut off without its status, which it did not take: %s.", name, caller.connection, refusal)
+    raise asyncio.CancelledError

@@ -1,0 +1,168 @@
+"""Finds the verdict of one inspection: in the index, or in the part of the log before it, for a bounded time."""
+
+import asyncio
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import grpc
+
+from inspector.gateway.callers import Caller
+from inspector.gateway.index import VerdictIndex
+from inspector.gateway.places import Places
+from inspector.gateway.refusal import Refusal, exhausted, invalid_argument, unavailable
+from inspector.gateway.ring import Entry, entries_of
+from protos.inspection.v1.records_pb2 import Inspection
+from streams.limits import Finding, check_name, check_text
+from streams.log import Log, LogError, Start, TokenExpiredError
+from streams.observation import InspectionId
+from streams.records import TopicPartition
+
+WINDOWS_NS = (3600 * 10**9, 24 * 3600 * 10**9)
+"""The log is read backwards in windows, the rest at last: recent pieces are asked for most."""
+REST = 3.0
+"""After a look-up the log is left alone for this many times as long: a quarter of one thread at most."""
+MAX_WAITING = 8
+REMEMBERED_SEARCHES = 4096
+_POLL_S = 0.05
+
+
+def inspection_id(named: Inspection) -> InspectionId:
+    """Raises Refusal."""
+    try:
+        line, station = check_name("line", named.line), check_name("station", named.station)
+        return InspectionId(line, station, check_text("piece_id", named.piece_id), named.pass_number)
+    except Finding as finding:
+        raise invalid_argument(finding.detail) from finding
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What reading the log came to: the verdict, or how far back there is none."""
+
+    entry: Entry | None
+    since_ns: int
+    """There is none since this moment; 0: in the whole log."""
+    searched_ns: int
+    """When it was read; what was appended later is in the index."""
+
+
+class Lookup:
+    """One look-up in the log at a time, a quarter of the time at most. Belongs to the event loop."""
+
+    def __init__(self, source: Log, index: VerdictIndex, limit_s: float) -> None:
+        self._log, self._index, self._limit_s = source, index, limit_s
+        self._thread = ThreadPoolExecutor(1, "gateway-lookup")
+        self._turn = asyncio.Lock()
+        self._waiting = Places("look-ups in the log", MAX_WAITING)
+        self._searches: OrderedDict[InspectionId, Search] = OrderedDict()
+        """Look-ups that came to nothing: a client may ask for the same piece until its verdict comes."""
+        self._rested_s = 0.0
+        self._stop = threading.Event()
+
+    async def find(self, wanted: InspectionId, caller: Caller, *, wait: bool = False) -> Entry:
+        """Waits for its turn to read the log if need be, or says without it what the index knows. Raises Refusal."""
+        self._index.trim(time.time_ns())
+        if (entry := self._index.find(wanted)) is not None:
+            return entry
+        search = self._remembered(wanted)
+        if search is None:
+            async with self._waiting.place(caller), self._turn:
+                search = await self._search(wanted, wait=wait)
+        if (entry := search.entry or self._index.find(wanted)) is not None:
+            return entry
+        raise _unknown(wanted, search.since_ns)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _remembered(self, wanted: InspectionId) -> Search | None:
+        search = self._searches.get(wanted)
+        return search if search is not None and search.searched_ns >= self._index.since_ns else None
+
+    async def _search(self, wanted: InspectionId, *, wait: bool) -> Search:
+        wait_s = self._rested_s - time.monotonic()
+        if wait_s > 0 and not wait:
+            return Search(None, self._index.since_ns, 0)
+        if wait_s > self._limit_s:
+            raise exhausted(
+                f"no verdict of {wanted} since {_moment(self._index.since_ns)}, and the log before it is being read "
+                f"for other pieces: try again in {wait_s:.0f} s"
+            )
+        await asyncio.sleep(max(0.0, wait_s))
+        search = await self._read_log(wanted)
+        if search.entry is None:
+            self._searches[wanted] = search
+            if len(self._searches) > REMEMBERED_SEARCHES:
+                self._searches.popitem(last=False)
+        return search
+
+    async def _read_log(self, wanted: InspectionId) -> Search:
+        began_s = time.monotonic()
+        reader = LogSearch(self._log, wanted, began_s + self._limit_s, self._stop.is_set)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, reader.run, self._index.since_ns)
+        except LogError as error:
+            raise unavailable(f"the log cannot be read ({error}): try again later") from error
+        finally:
+            now_s = time.monotonic()
+            self._rested_s = now_s + REST * (now_s - began_s)
+
+
+class LogSearch:
+    """Reads verdicts backwards in windows of time until `deadline_s` of the monotonic clock."""
+
+    def __init__(self, source: Log, wanted: InspectionId, deadline_s: float, is_stopped: Callable[[], bool]) -> None:
+        self._log, self._wanted, self._deadline_s, self._is_stopped = source, wanted, deadline_s, is_stopped
+        self._needle = wanted.piece_id.encode()
+
+    def run(self, before_ns: int) -> Search:
+        """Raises LogError."""
+        searched_ns, end_ns = time.time_ns(), before_ns
+        for window_ns in (*WINDOWS_NS, end_ns):
+            begin_ns = max(0, end_ns - window_ns)
+            try:
+                entry, is_whole = self._read(Start(time_ns=begin_ns) if begin_ns else Start(earliest=True), end_ns)
+            except TokenExpiredError:
+                begin_ns = 0
+                entry, is_whole = self._read(Start(earliest=True), end_ns)
+            if entry is not None or not is_whole:
+                return Search(entry, end_ns, searched_ns)
+            if not begin_ns:
+                break
+            end_ns = begin_ns
+        return Search(None, 0, searched_ns)
+
+    def _read(self, start: Start, end_ns: int) -> tuple[Entry | None, bool]:
+        """The verdict, and whether the window was read to its end."""
+        with closing(self._log.tail(Start(time_ns=end_ns))) as tail:
+            goal = dict(tail.position())
+        with closing(self._log.tail(start)) as tail:
+            while not _covers(tail.position(), goal):
+                if self._is_stopped() or time.monotonic() > self._deadline_s:
+                    return None, False
+                records = [record for record in tail.poll(_POLL_S) if self._needle in record.value]
+                entry = next((entry for entry in entries_of(records) if entry.inspection == self._wanted), None)
+                if entry is not None:
+                    return entry, True
+        return None, True
+
+
+def _covers(position: Mapping[TopicPartition, int], goal: Mapping[TopicPartition, int]) -> bool:
+    return all(position.get(source, 0) >= end for source, end in goal.items())
+
+
+def _unknown(wanted: InspectionId, since_ns: int) -> Refusal:
+    known = f"since {_moment(since_ns)}, which is as far back as was read" if since_ns else "in the whole log"
+    detail = f"no verdict of {wanted} {known}: it may be older or expired, or still to come"
+    return Refusal(grpc.StatusCode.NOT_FOUND, detail, (("since-ns", str(since_ns)),))
+
+
+def _moment(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns / 1e9, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,132 @@
+"""Shares a bounded number of places fairly: when all are occupied, a newcomer displaces the caller that holds the most.
+
+A fixed number per caller would either lock out the others or refuse a caller that is alone. Belongs to the event loop.
+"""
+
+import asyncio
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from types import TracebackType
+
+from inspector.gateway.callers import Caller
+from inspector.gateway.refusal import exhausted
+
+LOOK_EVERY_S = 0.05
+
+
+class Place:
+    """An async context manager around the work that occupies the place; displaced, that work ends with a Refusal."""
+
+    def __init__(self, places: "Places", caller: Caller, wait_s: float = 0.0) -> None:
+        self.caller = caller
+        self._wait_s = wait_s
+        self._places = places
+        self._displaced = False
+        self._task: asyncio.Task[object] | None = None
+        self._cancelling = 0
+
+    async def __aenter__(self) -> "Place":
+        """Raises Refusal when no place is free and no other caller holds more."""
+        self._task = asyncio.current_task()
+        assert self._task is not None, "runs in a task"  # noqa: S101
+        self._cancelling = self._task.cancelling()
+        deadline_s = time.monotonic() + self._wait_s
+        while not self._places.occupy(self):
+            if time.monotonic() >= deadline_s:
+                raise exhausted(self._places.full_detail)
+            await asyncio.sleep(LOOK_EVERY_S)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._places.leave(self)
+        if self._displaced and self._task is not None:
+            was_ours = self._task.uncancel() <= self._cancelling
+            if was_ours and kind is asyncio.CancelledError:
+                raise exhausted(self._places.displaced_detail) from None
+
+    def displace(self) -> None:
+        self._displaced = True
+        assert self._task is not None, "entered"  # noqa: S101
+        self._task.cancel()
+
+
+class Places:
+    """At most `max_count` places; `what` names them for the client: `requests being read`."""
+
+    def __init__(
+        self,
+        what: str,
+        max_count: int,
+        patience_s: float = math.inf,
+        changed: Callable[[int], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """A place that was held for `patience_s` yields to an equal, too: 0 where a place is held for milliseconds and
+        whoever holds one for longer is idle."""
+        self._what, self._max_count, self._patience_s, self._changed = what, max_count, patience_s, changed
+        self._clock = clock
+        self._occupied: dict[Place, float] = {}
+        """Each place with the moment from which on it is held, oldest first."""
+        self._by_host: Counter[str] = Counter()
+        self._by_connection: Counter[str] = Counter()
+        self.num_displaced = 0
+        self.displaced_detail = (
+            f"all {max_count} {what} were occupied and this client held the most: another one needed the place"
+        )
+
+    def __len__(self) -> int:
+        return len(self._occupied)
+
+    @property
+    def full_detail(self) -> str:
+        return f"{len(self)} {self._what}, as many as allowed: try again later"
+
+    def place(self, caller: Caller, wait_s: float = 0.0) -> Place:
+        """Enter it to occupy it, which may take `wait_s`."""
+        return Place(self, caller, wait_s)
+
+    def occupy(self, place: Place) -> bool:
+        """Whether there was one, free or of somebody who holds more."""
+        if len(self) >= self._max_count:
+            victim = self._victim(place.caller)
+            if victim is None:
+                return False
+            self.leave(victim)
+            self.num_displaced += 1
+            victim.displace()
+        self._occupied[place] = self._clock()
+        self._by_host[place.caller.host] += 1
+        self._by_connection[place.caller.connection] += 1
+        self._changed(len(self))
+        return True
+
+    def leave(self, place: Place) -> None:
+        """Does nothing for a place that was displaced before."""
+        if place not in self._occupied:
+            return
+        del self._occupied[place]
+        for counts, name in ((self._by_host, place.caller.host), (self._by_connection, place.caller.connection)):
+            counts[name] -= 1
+            if not counts[name]:
+                del counts[name]
+        self._changed(len(self))
+
+    def _victim(self, newcomer: Caller) -> Place | None:
+        """The oldest place of the connection with the most places, of the host with the most."""
+        if not self._occupied:
+            return None
+        oldest = max(self._occupied, key=self._weight)
+        caller = oldest.caller
+        if caller.host == newcomer.host:
+            excess = self._by_connection[caller.connection] - self._by_connection[newcomer.connection]
+        else:
+            excess = self._by_host[caller.host] - self._by_host[newcomer.host]
+        is_patient = self._clock() - self._occupied[oldest] < self._patience_s
+        return oldest if excess >= (2 if is_patient else 1) else None
+
+    def _weight(self, place: Place) -> tuple[int, int]:
+        return self._by_host[place.caller.host], self._by_connection[place.caller.connection]

@@ -1,0 +1,52 @@
+"""Refuses what comes faster than a rate, of one host or of all."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from inspector.gateway.refusal import exhausted
+
+REMEMBERED_HOSTS = 1024
+
+
+class Bucket:
+    """Fills at `per_s` up to `size`."""
+
+    def __init__(self, per_s: float, size: float, now_s: float) -> None:
+        self._per_s, self._size, self._level, self._seen_s = per_s, size, size, now_s
+
+    def wait_s(self, now_s: float) -> float:
+        """How long until there is one; 0 when there is."""
+        self._level = min(self._size, self._level + (now_s - self._seen_s) * self._per_s)
+        self._seen_s = now_s
+        return max(0.0, (1.0 - self._level) / self._per_s)
+
+    def take(self) -> None:
+        self._level -= 1.0
+
+
+class Rate:
+    """`per_s` in all and half of that for each host, in bursts of `burst_s` times as many."""
+
+    def __init__(self, per_s: float, burst_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._host_per_s, self._burst_s, self._clock = per_s / 2, burst_s, clock
+        self._all = Bucket(per_s, max(1.0, per_s * burst_s), clock())
+        self._hosts: OrderedDict[str, Bucket] = OrderedDict()
+
+    def take(self, host: str) -> None:
+        """Raises Refusal with the time to wait."""
+        now_s = self._clock()
+        bucket = self._hosts.pop(host, None)
+        if bucket is None:
+            bucket = Bucket(self._host_per_s, max(1.0, self._host_per_s * self._burst_s), now_s)
+        self._hosts[host] = bucket
+        if len(self._hosts) > REMEMBERED_HOSTS:
+            self._hosts.popitem(last=False)
+        wait_s = max(bucket.wait_s(now_s), self._all.wait_s(now_s))
+        if wait_s > 0:
+            raise exhausted(
+                f"more than {self._host_per_s:g} findings a second from one client, or {2 * self._host_per_s:g} in "
+                f"all: try again in {wait_s:.1f} s"
+            )
+        bucket.take()
+        self._all.take()

@@ -1,0 +1,181 @@
+"""Answers Prometheus over HTTP: a request of bounded size and time on one of a few connections, then the metrics; and
+at `/health` whether the line goes on (200) or stands still (503), for probes of a worker without a gateway.
+
+prometheus_client's own server gives every connection a thread and waits for its request indefinitely: 995 of them
+took all descriptors of the process, and the gateway answered no more.
+"""
+
+import asyncio
+import gzip
+import logging
+import threading
+from concurrent.futures import Future
+from typing import Self
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from inspector.certificates import Certificates, TlsFiles, tls_context
+
+log = logging.getLogger("inspector.metrics")
+
+MAX_CONNECTIONS = 16
+"""One more ends the oldest: a scrape takes milliseconds, and what is older waits for something else."""
+BACKLOG = 1024
+"""A queue that overflows makes a scrape wait for seconds behind those who flood it."""
+MAX_REQUEST_BYTES = 8 * 2**10
+LIFE_S = 5.0
+RENEWAL_S = 10.0
+"""How often the files of the certificate are looked at."""
+_STATUS = {
+    200: "OK",
+    400: "Bad Request",
+    405: "Method Not Allowed",
+    431: "Request Header Fields Too Large",
+    503: "Service Unavailable",
+}
+
+
+class MetricsError(Exception):
+    """The metrics cannot be served as configured; the message says what to change."""
+
+
+class MetricsServer:
+    """A thread with an event loop of its own, from `start` to `stop`; a context manager does both."""
+
+    def __init__(self, listen: str, registry: CollectorRegistry, tls: TlsFiles | None = None) -> None:
+        """`listen` is host:port, of which port 0 means a free one. Raises CertificateError."""
+        self._listen, self._registry, self._tls = listen, registry, tls
+        self._certificates = None if tls is None else Certificates(tls)
+        self._context = None if tls is None else tls_context(tls)
+        self._listening: Future[int] = Future()
+        self._stands_still = False
+        self._loop = asyncio.new_event_loop()
+        self._end = asyncio.Event()
+        self._answers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Returns once it listens. Raises MetricsError."""
+        self._thread.start()
+        self._listening.result(30.0)
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._end.set)
+            self._thread.join()
+
+    def line_stands_still(self, standing: bool) -> None:
+        """What `/health` says from now on; any thread may tell."""
+        self._stands_still = standing
+
+    @property
+    def port(self) -> int:
+        return self._listening.result(0)
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve())
+        except OSError as exc:
+            message = f"cannot serve metrics at {self._listen} ({exc}): choose a free address in [metrics] listen"
+            self._listening.set_exception(MetricsError(message))
+
+    async def _serve(self) -> None:
+        host, _, port = self._listen.rpartition(":")
+        handshake_s = None if self._tls is None else LIFE_S
+        server = await asyncio.start_server(
+            self._admit,
+            host.strip("[]"),
+            int(port),
+            limit=MAX_REQUEST_BYTES,
+            ssl=self._context,
+            ssl_handshake_timeout=handshake_s,
+            backlog=BACKLOG,
+        )
+        async with server:
+            self._listening.set_result(server.sockets[0].getsockname()[1])
+            while not await self._ended(RENEWAL_S):
+                self._renew()
+            for answer in list(self._answers):
+                self._cut_off(answer)
+
+    async def _ended(self, limit_s: float) -> bool:
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._end.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _renew(self) -> None:
+        """Files that do not fit were refused before they come here."""
+        if self._certificates is not None and self._certificates.renewed():
+            assert self._tls is not None and self._context is not None, "come together"  # noqa: S101, PT018
+            self._context.load_cert_chain(self._tls.cert, self._tls.key)
+
+    def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._answers) >= MAX_CONNECTIONS:
+            self._cut_off(next(iter(self._answers)))
+        answer = self._loop.create_task(self._answer(reader, writer))
+        self._answers[answer] = writer
+        answer.add_done_callback(lambda answer: self._answers.pop(answer, None))
+
+    def _cut_off(self, answer: asyncio.Task[None]) -> None:
+        """Here, because a task that has not begun never reaches its own end."""
+        self._answers.pop(answer).transport.abort()
+        answer.cancel()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(LIFE_S):
+                writer.write(await self._response(reader))
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+            log.debug("A connection ended without a whole request, or did not take its answer.")
+        finally:
+            writer.transport.abort()
+
+    async def _response(self, reader: asyncio.StreamReader) -> bytes:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.LimitOverrunError:
+            return _framed(431, "text/plain", b"")
+        lines = head.decode("latin-1").split("\r\n")
+        headers = {
+            name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])
+        }
+        match lines[0].split(" "):
+            case ["GET", "/health", version] if version.startswith("HTTP/1."):
+                return self._health()
+            case ["GET", _, version] if version.startswith("HTTP/1."):
+                return self._metrics(headers)
+            case [_, _, version] if version.startswith("HTTP/1."):
+                return _framed(405, "text/plain", b"", "Allow: GET\r\n")
+        return _framed(400, "text/plain", b"")
+
+    def _health(self) -> bytes:
+        if self._stands_still:
+            return _framed(503, "text/plain", b"the line stands still: see the log of this process\n")
+        return _framed(200, "text/plain", b"ok\n")
+
+    def _metrics(self, headers: dict[str, str]) -> bytes:
+        encode, kind = choose_encoder(headers.get("accept", ""))
+        body: bytes = encode(self._registry)
+        if "gzip" in headers.get("accept-encoding", ""):
+            return _framed(200, kind, gzip.compress(body, 1), "Content-Encoding: gzip\r\n")
+        return _framed(200, kind, body)
+
+
+def _framed(status: int, kind: str, body: bytes, headers: str = "") -> bytes:
+    head = f"HTTP/1.1 {status} {_STATUS[status]}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+    return f"{head}{headers}Connection: close\r\n\r\n".encode() + body

@@ -1,0 +1,121 @@
+"""Decodes records in a process of its own, which may die of one without taking the worker along. Knows no log.
+
+`python -m streams.decoding_child FD` is the child: it answers records with items over one socket, and ends with it.
+"""
+
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from streams.codecs import decode
+from streams.items import Item
+from streams.limits import Limits
+from streams.records import Record
+
+_SLICE_S = 0.1
+_MORE_BYTES = 640 * 2**20
+"""What decoding may take beside the libraries: four times the largest image; less than a small machine has left."""
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+class ChildDiedError(Exception):
+    """The process ended while it decoded a record; the message says of what."""
+
+
+class NoChildError(Exception):
+    """No such process can be had here."""
+
+
+class DecodingChild:
+    """The parent's end."""
+
+    def __init__(self, module: str, start_s: float) -> None:
+        """Waits until the child is ready. Raises NoChildError."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            words = [sys.executable, "-m", module, str(theirs.fileno())]
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - fixed words
+                    words,
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    env={**os.environ, **_ONE_THREAD},
+                    start_new_session=True,  # Ctrl-C at the worker is no death of a record
+                )
+            except OSError as exc:
+                ours.close()
+                raise NoChildError(str(exc)) from exc
+        self._connection = Connection(ours.detach())
+        try:
+            self._receive(start_s)
+        except (ChildDiedError, TimeoutError) as exc:
+            self.close()
+            raise NoChildError(f"it does not start: {exc}") from exc
+
+    def decode(self, record: Record, limits: Limits, line: str, wait_s: float) -> Item | None:
+        """The item; None when it takes longer. Raises ChildDiedError; of no use after either."""
+        try:
+            self._connection.send((record, limits, line))
+            return self._receive(wait_s)
+        except TimeoutError:
+            return None
+        except OSError as exc:
+            raise ChildDiedError(self._death()) from exc
+
+    def close(self) -> None:
+        self._connection.close()
+        self._process.kill()
+        self._process.wait()
+
+    def _receive(self, wait_s: float) -> Item:
+        """Slices of the wait are counted, not the clock. Raises TimeoutError, ChildDiedError."""
+        for _ in range(max(1, round(wait_s / _SLICE_S))):
+            if self._connection.poll(_SLICE_S):
+                break
+        else:
+            raise TimeoutError(f"no answer in {wait_s:g} s")
+        try:
+            item: Item = self._connection.recv()
+        except (EOFError, OSError) as exc:
+            raise ChildDiedError(self._death()) from exc
+        return item
+
+    def _death(self) -> str:
+        code = self._process.wait()
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def main(descriptor: int, do: Callable[[Record, Limits, str], Item] = decode) -> None:
+    """The child: decodes until the other end is gone."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a manager that ends the group of processes ends the parent
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limit = _data_bytes() + _MORE_BYTES
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    connection = Connection(descriptor)
+    connection.send("ready")
+    while True:
+        try:
+            record, limits, line = connection.recv()
+        except EOFError:
+            return
+        try:
+            connection.send(do(record, limits, line))
+        except MemoryError:  # what a decoder leaves behind after that is of no use
+            os.abort()
+
+
+def _data_bytes() -> int:
+    """Private memory that this process has mapped."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmData:")) * 1024
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,141 @@
+"""Turns record batches of Kafka into records, and what cannot be decoded of them into `Unreadable`. Knows no topic.
+
+kafka-python raises for the first record that it cannot decode, and gives nothing behind it ever after; and it unpacks
+a batch to whatever size it turns out to have.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kafka import errors as kafka_errors
+from kafka.record import MemoryRecords
+from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
+from kafka.record.util import decode_varint
+
+MAX_LETTERS_PER_BATCH = 10_000
+"""A batch that cannot be decoded gives so many `Unreadable` at most, one per record; a larger one gives one in all.
+A few kilobytes may claim 2^31 records."""
+MAX_GZIP_MEMBERS = 16
+"""Producers write one."""
+_CODECS = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
+_GZIP = 1
+_OFFSET = struct.Struct(">q")
+_WHOLE_GZIP = 31
+"""zlib's word for a gzip member with its header."""
+DAMAGE = (kafka_errors.CorruptRecordError, ValueError, IndexError, struct.error)
+"""What kafka-python raises for a record whose bytes are not one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record, by its offset, that cannot be decoded, and why."""
+
+    offset: int
+    detail: str
+    raw: bytes = b""
+    """Its bytes in the batch, where it could be singled out."""
+
+
+class _UnpackError(Exception):
+    """The batch cannot be unpacked; the message says why, and what mends it."""
+
+
+def following(records: MemoryRecords) -> int | None:
+    """The first offset of the batch that comes next; None where the answer holds no whole one."""
+    ahead = records._next_slice  # noqa: SLF001 - kafka-python offers no look ahead
+    return None if ahead is None or len(ahead) < _OFFSET.size else int(_OFFSET.unpack_from(ahead)[0])
+
+
+def damaged(first: int, behind: int | None) -> Iterator[Unreadable]:
+    """The records of a batch whose checksum is wrong, up to the batch behind it: its own numbers may be wrong as well.
+
+    Where none is behind it, one record: the next answer begins one offset further.
+    """
+    detail = "the checksum of its batch is not that of its bytes: look at the disks of the brokers"
+    yield from refused(first, first if behind is None else behind - 1, detail)
+
+
+def records_of(batch: DefaultRecordBatch, limit_bytes: int) -> Iterator[DefaultRecord | Unreadable]:
+    """The records of a batch of format 2, in order, unpacked to at most `limit_bytes`; never raises for its bytes."""
+    try:
+        _unpack(batch, limit_bytes)
+    except _UnpackError as exc:
+        yield from refused(batch.base_offset, batch.last_offset, str(exc))
+    else:
+        yield from _records(batch)
+
+
+def refused(first: int, last: int, detail: str) -> Iterator[Unreadable]:
+    """All records from one offset to another, as unreadable for one reason."""
+    if last - first >= MAX_LETTERS_PER_BATCH:
+        yield Unreadable(last, f"this and all records from offset {first} on ({last - first + 1} in all): {detail}")
+        return
+    for offset in range(first, last + 1):
+        yield Unreadable(offset, detail)
+
+
+def _records(batch: DefaultRecordBatch) -> Iterator[DefaultRecord | Unreadable]:
+    """Decodes record by record; one that is damaged is stepped over by its length."""
+    expected = batch.base_offset
+    for _ in range(batch.records_count):
+        start = batch._pos  # noqa: SLF001 - kafka-python's iterator ends at the first error for good
+        try:
+            record = batch._read_msg()  # noqa: SLF001
+            if not expected <= record.offset <= batch.last_offset:
+                raise ValueError(f"its offset is {record.offset}, expected {expected} to {batch.last_offset}")
+        except DAMAGE as exc:
+            end = _end(batch._buffer, start)  # noqa: SLF001
+            if end is None or expected > batch.last_offset:
+                yield from refused(expected, batch.last_offset, f"its batch is damaged ({exc}): check its producer")
+                return
+            raw = bytes(batch._buffer[start:end])  # noqa: SLF001
+            yield Unreadable(expected, f"the record cannot be decoded ({exc}): check its producer", raw)
+            batch._pos = end  # noqa: SLF001
+            expected += 1
+        else:
+            yield record
+            expected = record.offset + 1
+
+
+def _end(buffer: bytearray, start: int) -> int | None:
+    """Where the record that starts there ends by its length; None where that is damaged itself."""
+    try:
+        length, begin = decode_varint(buffer, start)
+    except (ValueError, IndexError):
+        return None
+    end: int = begin + length
+    return end if start < end <= len(buffer) else None
+
+
+def _unpack(batch: DefaultRecordBatch, limit_bytes: int) -> None:
+    """Unpacks a batch in place. Raises _UnpackError."""
+    if batch.compression_type == 0:
+        return
+    codec = _CODECS.get(batch.compression_type, f"codec {batch.compression_type}")
+    cure = "'inspector topics create' makes the broker unpack batches, or let the producer not compress"
+    if batch.compression_type != _GZIP:
+        raise _UnpackError(f"its batch is compressed with {codec}, which is read by the broker only: {cure}")
+    try:
+        unpacked = gunzip(memoryview(batch._buffer)[batch._pos :], limit_bytes)  # noqa: SLF001
+    except (zlib.error, ValueError) as exc:
+        raise _UnpackError(f"its batch cannot be unpacked ({codec}: {exc}): {cure}") from exc
+    batch._buffer, batch._pos, batch._decompressed = bytearray(unpacked), 0, True  # noqa: SLF001
+
+
+def gunzip(packed: bytes | memoryview, limit_bytes: int) -> bytes:
+    """Unpacks gzip, never holding much more than `limit_bytes`. Raises ValueError, zlib.error."""
+    parts: list[bytes] = []
+    rest: bytes | memoryview = packed
+    for _ in range(MAX_GZIP_MEMBERS):
+        member = zlib.decompressobj(_WHOLE_GZIP)
+        parts.append(member.decompress(rest, limit_bytes + 1 - sum(map(len, parts))))
+        if sum(map(len, parts)) > limit_bytes:
+            raise ValueError(f"more than {limit_bytes} bytes, send smaller batches")
+        if not member.eof:
+            raise ValueError("it is cut short")
+        rest = member.unused_data
+        if not rest:
+            return b"".join(parts)
+    raise ValueError(f"more than {MAX_GZIP_MEMBERS} parts")

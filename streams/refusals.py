@@ -1,0 +1,42 @@
+"""Words why a record comes too late, twice or to no purpose. Decides nothing."""
+
+from protos.inspection.v1 import records_pb2 as pb
+from streams.items import Trace
+from streams.limits import Finding
+from streams.observation import InspectionId
+
+
+def late(inspection: InspectionId) -> Finding:
+    return Finding(
+        pb.DEAD_LETTER_REASON_LATE,
+        f"{inspection} is judged already, expected before: raise max_delay_s, or send the record sooner",
+    )
+
+
+def duplicate(what: str) -> Finding:
+    return Finding(
+        pb.DEAD_LETTER_REASON_DUPLICATE, f"{what} was taken before, expected once: nothing to do, the first one counts"
+    )
+
+
+def orphan(trace: Trace) -> Finding:
+    return Finding(
+        pb.DEAD_LETTER_REASON_ORPHAN,
+        f"{trace.inspection} never entered, expected a frame or an event of it: check the piece id of the trace",
+    )
+
+
+def too_many_samples(held_bytes: int, max_bytes: int) -> Finding:
+    return Finding(
+        pb.DEAD_LETTER_REASON_STATE_LIMIT,
+        f"the sensors of this partition hold {held_bytes} bytes of samples that a piece may still need, at most "
+        f"{max_bytes} may be held: send fewer and longer chunks, or raise max_signal_bytes",
+    )
+
+
+def too_many_records(inspection: InspectionId, max_records: int) -> Finding:
+    return Finding(
+        pb.DEAD_LETTER_REASON_STATE_LIMIT,
+        f"{inspection} has {max_records} records already, more than its recipe asks for: send each of them once, and "
+        "give every piece an id of its own",
+    )

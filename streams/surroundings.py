@@ -1,0 +1,37 @@
+"""Names what the stations of one shard share. Does nothing with it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from streams.assembly import JoinSettings, RecipeBook
+from streams.clock import ShardTime
+from streams.items import Origin
+from streams.join_metrics import JoinMetrics
+from streams.ledger import Ledger
+from streams.limits import Finding
+from streams.observation import InspectionId
+from streams.records import TopicPartition
+
+
+@dataclass(slots=True)
+class Held:
+    """What the stations of a shard hold together."""
+
+    signal_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all stations of a shard share."""
+
+    recipes: RecipeBook
+    settings: JoinSettings
+    time: ShardTime
+    ledger: Ledger
+    metrics: JoinMetrics
+    pieces: TopicPartition
+    """The partition of piece events."""
+    signals: TopicPartition
+    refuse: Callable[[Origin, Finding, InspectionId], None]
+    """Makes a dead letter of a record that was taken before."""
+    held: Held = field(default_factory=Held)

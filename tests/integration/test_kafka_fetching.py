@@ -1,0 +1,88 @@
+"""Reading goes on behind a pause, whatever the client held when it began. Against a real broker."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from kafka import TopicPartition
+
+from streams.kafka import fetching
+from streams.kafka.client import open_reader
+from streams.kafka.fetching import SteadyConsumer
+from tests.integration.kafka_line import KafkaLine
+
+pytestmark = pytest.mark.broker
+NUM_RECORDS = 150
+"""More than one poll gives, so that a pause finds half-read answers in the client."""
+
+
+class Reader:
+    """A consumer of two partitions A and B that holds an answer of A in part."""
+
+    def __init__(self, consumer: SteadyConsumer, line: KafkaLine) -> None:
+        self.consumer = consumer
+        self.a, self.b = (TopicPartition(line.topics.of("frames"), number) for number in (0, 1))
+        self.offsets: dict[TopicPartition, list[int]] = {self.a: [], self.b: []}
+        consumer.assign([self.a, self.b])
+        consumer.seek_to_beginning()
+
+    def poll_until(self, at: TopicPartition, count: int, timeout_s: float = 5.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        while len(self.offsets[at]) < count and time.monotonic() < deadline:
+            for found, messages in self.consumer.poll(timeout_ms=100).items():
+                self.offsets[found] += [message.offset for message in messages]
+
+
+@pytest.fixture
+def reader(line: KafkaLine) -> Iterator[Reader]:
+    """Both partitions are full; A has been polled once."""
+    for partition in (0, 1):
+        line.publish([b"x" * 1000] * NUM_RECORDS, partition=partition)
+    settings = replace(line.settings, max_poll_records=40)
+    with closing(open_reader(settings)) as consumer:
+        reader = Reader(consumer, line)
+        consumer.pause(reader.b)
+        reader.poll_until(reader.a, 1)
+        consumer.pause(reader.a)
+        consumer.resume(reader.b)
+        yield reader
+
+
+def test_what_was_parked_comes_when_the_partition_is_resumed(reader: Reader) -> None:
+    reader.poll_until(reader.b, NUM_RECORDS)
+    reader.consumer.resume(reader.a)
+    reader.poll_until(reader.a, NUM_RECORDS)
+    assert reader.offsets == {at: list(range(NUM_RECORDS)) for at in (reader.a, reader.b)}
+
+
+def test_what_was_parked_comes_in_turn_while_another_partition_still_has_records(reader: Reader) -> None:
+    reader.poll_until(reader.b, 1)
+    reader.consumer.resume(reader.a)
+    reader.poll_until(reader.a, NUM_RECORDS)
+    assert len(reader.offsets[reader.b]) < NUM_RECORDS
+    reader.poll_until(reader.b, NUM_RECORDS)
+    assert reader.offsets == {at: list(range(NUM_RECORDS)) for at in (reader.a, reader.b)}
+
+
+def test_what_was_parked_before_a_seek_is_not_given(reader: Reader) -> None:
+    """A rebalance seeks: what the client holds of the time before belongs to nobody."""
+    reader.poll_until(reader.b, NUM_RECORDS)
+    num_before = len(reader.offsets[reader.a])
+    reader.consumer.seek(reader.a, 5)
+    reader.consumer.resume(reader.a)
+    reader.poll_until(reader.a, num_before + NUM_RECORDS - 5)
+    assert reader.offsets[reader.a][num_before:] == list(range(5, NUM_RECORDS))
+
+
+def test_parked_bytes_are_bounded_and_what_is_dropped_is_fetched_again(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "MAX_PARKED_BYTES", 1000)
+    reader.poll_until(reader.b, NUM_RECORDS)
+    fetcher = reader.consumer._fetcher
+    assert not fetcher._paused_partition_records
+    reader.consumer.resume(reader.a)
+    reader.poll_until(reader.a, NUM_RECORDS)
+    assert reader.offsets[reader.a] == list(range(NUM_RECORDS))

@@ -1,0 +1,120 @@
+"""Decoding ends in time, and takes nobody along."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from protos.inspection.v1 import records_pb2 as pb
+from streams.decoding import Decoder, DecodingError, DecodingSettings
+from streams.items import Frame, Item, Rejected
+from streams.limits import Limits
+from streams.records import Record
+from tests.line import frame
+
+NOW_NS = 1_700_000_000_000_000_000
+QUICK = DecodingSettings(cpu_s=0.2, wait_s=0.3, child="tests.streams.poison")
+
+
+def record(piece: str, offset: int = 7) -> Record:
+    output = frame(piece, NOW_NS)
+    return Record(output.topic, 3, offset, output.key, output.value, output.type, NOW_NS)
+
+
+@pytest.fixture
+def release() -> Iterator[threading.Event]:
+    """Ends what a test has let hang."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def reason(item: Item) -> str:
+    assert isinstance(item, Rejected)
+    return pb.DeadLetterReason.Name(pb.DeadLetterReason.ValueType(item.reason)).removeprefix("DEAD_LETTER_REASON_")
+
+
+def test_what_is_decoded_in_time_is_the_item_itself() -> None:
+    with closing(Decoder()) as decoder:
+        item = decoder.decode(record("p"), Limits(), "line-1")
+    assert isinstance(item, Frame)
+    assert item.image is not None
+
+
+def test_what_computes_too_long_is_a_dead_letter_and_its_piece_enters() -> None:
+    def compute(*_: object) -> Item:
+        end_s = time.thread_time() + 0.6
+        while time.thread_time() < end_s:
+            pass
+        raise AssertionError
+
+    with closing(Decoder(QUICK, compute)) as decoder:
+        item = decoder.decode(record("p"), Limits(), "line-1")
+        assert reason(item) == "TOO_SLOW"
+    assert isinstance(item, Rejected)
+    assert item.entry is not None
+    assert item.entry.inspection.piece_id == "p"
+
+
+def test_the_next_record_is_decoded_while_the_slow_one_goes_on(release: threading.Event) -> None:
+    def hang(record: Record, limits: Limits, line: str) -> Item:
+        if b"slow" in record.value:
+            release.wait()
+        return Rejected(origin=None, reason=1, detail="", station="")  # type: ignore[arg-type]
+
+    with closing(Decoder(QUICK, hang)) as decoder:
+        reasons = [reason(decoder.decode(record(piece), Limits(), "line-1")) for piece in ("slow", "quick")]
+    assert reasons == ["TOO_SLOW", "UNKNOWN_TYPE"]
+
+
+def test_decodes_that_never_end_end_the_worker(release: threading.Event) -> None:
+    def hang(*_: object) -> Item:
+        release.wait()
+        raise AssertionError
+
+    with closing(Decoder(QUICK, hang)) as decoder:
+        for _ in range(QUICK.max_abandoned):
+            assert reason(decoder.decode(record("p"), Limits(), "line-1")) == "TOO_SLOW"
+        with pytest.raises(DecodingError, match="start it again"):
+            decoder.decode(record("p"), Limits(), "line-1")
+
+
+def test_decodes_that_end_at_last_are_not_counted_for_ever() -> None:
+    def dawdle(*_: object) -> Item:
+        time.sleep(0.5)
+        raise AssertionError
+
+    with closing(Decoder(QUICK, dawdle)) as decoder:
+        for _ in range(QUICK.max_abandoned + 3):
+            assert reason(decoder.decode(record("p"), Limits(), "line-1")) == "TOO_SLOW"
+
+
+def test_an_error_comes_out_where_it_was_asked_for() -> None:
+    def fail(*_: object) -> Item:
+        raise ZeroDivisionError
+
+    with closing(Decoder(QUICK, fail)) as decoder, pytest.raises(ZeroDivisionError):
+        decoder.decode(record("p"), Limits(), "line-1")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "reasons"),
+    [(("good", "deadly", "good"), ["", "POISONED", ""]), (("greedy",), ["POISONED"]), (("endless",), ["TOO_SLOW"])],
+)
+def test_a_process_apart_dies_in_the_workers_place(pieces: tuple[str, ...], reasons: list[str]) -> None:
+    with closing(Decoder(QUICK)) as decoder:
+        items = [decoder.decode_apart(record(piece), Limits(), "line-1") for piece in pieces]
+    assert [reason(item) if isinstance(item, Rejected) else "" for item in items] == reasons
+    letter = items[-1] if len(items) == 1 else items[1]
+    assert isinstance(letter, Rejected)
+    assert "offset 7" in letter.detail or reasons == ["TOO_SLOW"]
+    assert letter.entry is not None
+    assert bool(letter.raw) is (reasons == ["TOO_SLOW"])
+
+
+def test_without_a_process_apart_records_are_decoded_here() -> None:
+    with closing(Decoder(DecodingSettings(child="no.such.module"))) as decoder:
+        item = decoder.decode_apart(record("p"), Limits(), "line-1")
+    assert isinstance(item, Frame)
