@@ -138,6 +138,8 @@ class Watch:
         self._call: grpc.Call | None = None
         self.token = options.token
         self.positioned = threading.Event()
+        self.trouble: str | None = ""
+        """Why no verdict can come just now, in the words of the last status; None while the gateway answers."""
 
     def __iter__(self) -> Iterator[tuple[Verdict, bytes]]:
         """Raises ClientError for what trying again does not mend."""
@@ -148,13 +150,16 @@ class Watch:
                     delay_s = FIRST_DELAY_S
                     self.token = response.resume_token
                     self.positioned.set()
+                    self.trouble = None
                     if response.HasField("verdict"):
                         yield response.verdict, response.resume_token
             except grpc.RpcError as error:
                 if self._closed.is_set():
                     return
+                refused = client_error(error)
+                self.trouble = str(refused)
                 if error.code() not in RETRIED:
-                    raise client_error(error) from error
+                    raise refused from error
             finally:
                 self._cancel()
             self._closed.wait(delay_s)

@@ -1,4 +1,5 @@
-"""Answers Prometheus over HTTP: a request of bounded size and time on one of a few connections, then the metrics.
+"""Answers Prometheus over HTTP: a request of bounded size and time on one of a few connections, then the metrics; and
+at `/health` whether the line goes on (200) or stands still (503), for probes of a worker without a gateway.
 
 prometheus_client's own server gives every connection a thread and waits for its request indefinitely: 995 of them
 took all descriptors of the process, and the gateway answered no more.
@@ -26,7 +27,13 @@ MAX_REQUEST_BYTES = 8 * 2**10
 LIFE_S = 5.0
 RENEWAL_S = 10.0
 """How often the files of the certificate are looked at."""
-_STATUS = {200: "OK", 400: "Bad Request", 405: "Method Not Allowed", 431: "Request Header Fields Too Large"}
+_STATUS = {
+    200: "OK",
+    400: "Bad Request",
+    405: "Method Not Allowed",
+    431: "Request Header Fields Too Large",
+    503: "Service Unavailable",
+}
 
 
 class MetricsError(Exception):
@@ -42,9 +49,10 @@ class MetricsServer:
         self._certificates = None if tls is None else Certificates(tls)
         self._context = None if tls is None else tls_context(tls)
         self._listening: Future[int] = Future()
+        self._stands_still = False
         self._loop = asyncio.new_event_loop()
         self._end = asyncio.Event()
-        self._answers: dict[asyncio.Task[None], None] = {}
+        self._answers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
 
     def __enter__(self) -> Self:
@@ -63,6 +71,10 @@ class MetricsServer:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._end.set)
             self._thread.join()
+
+    def line_stands_still(self, standing: bool) -> None:
+        """What `/health` says from now on; any thread may tell."""
+        self._stands_still = standing
 
     @property
     def port(self) -> int:
@@ -92,8 +104,8 @@ class MetricsServer:
             self._listening.set_result(server.sockets[0].getsockname()[1])
             while not await self._ended(RENEWAL_S):
                 self._renew()
-            for answer in self._answers:
-                answer.cancel()
+            for answer in list(self._answers):
+                self._cut_off(answer)
 
     async def _ended(self, limit_s: float) -> bool:
         try:
@@ -111,12 +123,15 @@ class MetricsServer:
 
     def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._answers) >= MAX_CONNECTIONS:
-            oldest = next(iter(self._answers))
-            del self._answers[oldest]
-            oldest.cancel()
+            self._cut_off(next(iter(self._answers)))
         answer = self._loop.create_task(self._answer(reader, writer))
-        self._answers[answer] = None
+        self._answers[answer] = writer
         answer.add_done_callback(lambda answer: self._answers.pop(answer, None))
+
+    def _cut_off(self, answer: asyncio.Task[None]) -> None:
+        """Here, because a task that has not begun never reaches its own end."""
+        self._answers.pop(answer).transport.abort()
+        answer.cancel()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -140,11 +155,18 @@ class MetricsServer:
             name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])
         }
         match lines[0].split(" "):
+            case ["GET", "/health", version] if version.startswith("HTTP/1."):
+                return self._health()
             case ["GET", _, version] if version.startswith("HTTP/1."):
                 return self._metrics(headers)
             case [_, _, version] if version.startswith("HTTP/1."):
                 return _framed(405, "text/plain", b"", "Allow: GET\r\n")
         return _framed(400, "text/plain", b"")
+
+    def _health(self) -> bytes:
+        if self._stands_still:
+            return _framed(503, "text/plain", b"the line stands still: see the log of this process\n")
+        return _framed(200, "text/plain", b"ok\n")
 
     def _metrics(self, headers: dict[str, str]) -> bytes:
         encode, kind = choose_encoder(headers.get("accept", ""))

@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
+from inspector.decision import Ruling
+from inspector.findings import blank_verdict
 from inspector.judge import Beside, Compared, Judge, NobodyBeside
 from inspector.metrics import WorkerMetrics
 from inspector.shards import Shards
 from inspector.stall import StallSettings, StallWatch
 from inspector.verdicts import inspection_id, stamp, verdict_output
-from protos.inspection.v1.verdict_pb2 import Verdict
+from protos.inspection.v1.verdict_pb2 import DECISION_REASON_ENGINE, DECISION_REVIEW, Verdict
 from streams.dead_letters import dead_letter_output
 from streams.items import Rejected
 from streams.log import Batch, CommitRefusedError, Sink, Source
@@ -24,6 +26,10 @@ from streams.observation import Observation
 from streams.records import Output, Shard
 
 log = logging.getLogger("inspector.pipeline")
+
+ENDED_WORKERS = Ruling(DECISION_REVIEW, DECISION_REASON_ENGINE)
+_MAX_ENDED = 2
+"""So often in a row, no worker ends by chance between the same two commits, milliseconds apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +113,9 @@ class Pipeline:
         self._watch.turn(self._shards, batch, paused, self._monotonic())
 
     def _before_decoding(self) -> None:
+        """Should a record end this process, its successor need not read again what came more than a second before."""
         if self._monotonic() - self._committed_s > self._settings.position_interval_s:
-            self._commit()  # should the next record end this process, its successor need not read these again
+            self._commit()
         self._watch.doing("decoding a record")
 
     def _work(self, read: Batch) -> None:
@@ -132,6 +139,8 @@ class Pipeline:
 
     def _decide(self, shard: Shard, observations: Sequence[Observation]) -> None:
         """Judges in slices, committing in between, so that a backlog is neither held in memory nor judged twice."""
+        if self._shards.is_doubtful(shard):
+            observations = self._decide_with_care(shard, observations)
         size = self._settings.max_verdicts_per_commit
         for start in range(0, len(observations), size):
             if not self._shards.owns(shard):
@@ -144,6 +153,26 @@ class Pipeline:
             self._mark_pending()
             if len(self._pending.verdicts) >= size:
                 self._commit()
+
+    def _decide_with_care(self, shard: Shard, observations: Sequence[Observation]) -> Sequence[Observation]:
+        """Where owners before may have died of judging: one piece at a time, said in a commit before, nothing beside. A
+        piece that two have ended at is not judged. Gives what is left once there is no doubt any more."""
+        for number, piece in enumerate(observations):
+            if not self._shards.is_doubtful(shard):
+                return observations[number:]
+            ended = self._shards.begin_judging(shard, piece.inspection)
+            if ended < _MAX_ENDED:
+                self._commit()
+                self._watch.doing("judging a piece that may end workers")
+                verdicts = self._judge.judge([piece]) if self._shards.owns(shard) else []
+            else:
+                log.error(
+                    "%s has ended %d workers that judged it: it is for a person to look at.", piece.inspection, ended
+                )
+                verdicts = [blank_verdict(piece, None, ENDED_WORKERS)]
+            self._pending.verdicts += [(shard, verdict) for verdict in verdicts]
+            self._commit()
+        return ()
 
     def _judge_beside(self) -> None:
         """After all verdicts of a turn, while the commit gathers more of them anyway."""

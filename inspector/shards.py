@@ -99,6 +99,15 @@ class Shards:
         self._reported.clear()
         self._last = {at: position for at, position in self._last.items() if self._shard(at) not in lost}
 
+    def is_doubtful(self, shard: Shard) -> bool:
+        """Whether owners before may have ended because they judged the shard's oldest piece."""
+        return shard in self._joins and self._joins[shard].is_doubtful
+
+    def begin_judging(self, shard: Shard, inspection: InspectionId) -> int:
+        """The next commit, which is due now, says that this piece is judged next; how many owners have ended so."""
+        self._last.clear()
+        return self._joins[shard].begin_judging(inspection)
+
     def rest(self) -> None:
         """This worker stops of its own accord: one more commit tells its successors that it has not died."""
         for join in self._joins.values():

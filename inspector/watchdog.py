@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from inspector.metrics import WorkerMetrics
@@ -12,23 +12,23 @@ from inspector.stall import StallWatch
 log = logging.getLogger("inspector.watchdog")
 
 REMEDY = (
-    "restart this worker (nothing is lost by it); if that does not help, look at the log of records and at what this "
-    "program has logged before"
+    "where the log of records does not answer or takes no commit, mend that, and this worker goes on by itself; else "
+    "restart this worker, nothing is lost by it"
 )
 _LOOK_S = 1.0
 _REMIND_S = 600.0
 
 
 class Watchdog:
-    """A context manager. `report` is called on its thread with True when the line stands still, False when it goes on.
+    """A context manager. `told` are called on its thread with True when the line stands still, False when it goes on.
 
     It counts its own looks, not the clock: a process that was suspended has not stood still.
     """
 
     def __init__(
-        self, watch: StallWatch, metrics: WorkerMetrics, report: Callable[[bool], None], look_s: float = _LOOK_S
+        self, watch: StallWatch, metrics: WorkerMetrics, told: Sequence[Callable[[bool], None]], look_s: float = _LOOK_S
     ) -> None:
-        self._watch, self._metrics, self._report, self._look_s = watch, metrics, report, look_s
+        self._watch, self._metrics, self._told, self._look_s = watch, metrics, tuple(told), look_s
         self._stage = watch.stage
         self._stuck_s = 0.0
         self._stands_s: float | None = None
@@ -68,7 +68,7 @@ class Watchdog:
             self._stands_s = now_s
             self._metrics.standstills.inc()
             self._metrics.stands_still.set(1)
-            self._report(True)
+            self._tell(standing=True)
         if begins or now_s - self._said_s >= _REMIND_S:
             self._said_s = now_s
             log.error("The line stands still: %s. To do: %s.", "; ".join(findings), REMEDY)
@@ -77,4 +77,8 @@ class Watchdog:
         log.warning("The line goes on after %.0f s.", now_s - (self._stands_s or now_s))
         self._stands_s = None
         self._metrics.stands_still.set(0)
-        self._report(False)
+        self._tell(standing=False)
+
+    def _tell(self, *, standing: bool) -> None:
+        for tell in self._told:
+            tell(standing)

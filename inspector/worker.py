@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
@@ -32,16 +32,13 @@ log = logging.getLogger("inspector.worker")
 Ends = tuple[Source, Sink]
 
 
-def tell_nobody(standing: bool) -> None:
-    """No gateway in this process."""
-
-
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What a worker shares with the rest of its process: the log's clock, and who is told that it stands still."""
+    """What a worker shares with the rest of its process: the log's clock, and who is told, from another thread, that
+    it stands still or goes on."""
 
     clock: LogClock = field(default_factory=LogClock)
-    stands_still: Callable[[bool], None] = tell_nobody
+    told: Sequence[Callable[[bool], None]] = ()
 
 
 def run_worker(
@@ -64,7 +61,7 @@ def run_worker(
         decoder = stack.enter_context(closing(Decoder()))
         shards = Shards(settings, service.recipes, resolver, metrics, decoder)
         watch = StallWatch(stall_settings(config, service.recipes), time.monotonic())
-        stack.enter_context(Watchdog(watch, metrics, around.stands_still))
+        stack.enter_context(Watchdog(watch, metrics, around.told))
         metrics.clock_skew.set_function(lambda: around.clock.skew_s)
         pipeline = Pipeline(
             source,
@@ -96,7 +93,10 @@ def deadlines(service: Service) -> Callable[[Verdict], float | None]:
 @contextmanager
 def stopped_by_signals(budget_s: float) -> Iterator[threading.Event]:
     """An event that SIGINT and SIGTERM set. A stop that takes longer than its budget ends hard: nothing is lost by it,
-    for what is not committed is read again. The second signal ends at once."""
+    for what is not committed is read again. The second signal ends at once.
+
+    The budget holds beyond this context, for the interpreter waits for threads at its end: one that hangs in a fetch or
+    in a model would keep it for ever."""
     stop = threading.Event()
     timer = threading.Timer(budget_s, _end_hard, [budget_s])
     timer.daemon = True
@@ -112,13 +112,31 @@ def stopped_by_signals(budget_s: float) -> Iterator[threading.Event]:
     try:
         yield stop
     finally:
-        timer.cancel()
+        if not stop.is_set():
+            timer.cancel()
         for number, handler in previous.items():
             signal.signal(number, handler)
 
 
+@contextmanager
+def ended_in_time(budget_s: float) -> Iterator[None]:
+    """Around all that a process does: however it leaves, the process ends within the budget."""
+    try:
+        yield
+    finally:
+        timer = threading.Timer(budget_s, _end_hard, [budget_s])
+        timer.daemon = True
+        timer.start()
+
+
 def _end_hard(budget_s: float) -> None:
-    log.error("Not stopped after %.0f s: ending hard; what is not committed will be read again.", budget_s)
+    busy = sorted(each.name for each in threading.enumerate() if not each.daemon)
+    log.error(
+        "Not stopped after %.0f s (%s): ending hard; what is not committed will be read again.",
+        budget_s,
+        ", ".join(busy),
+    )
+    logging.shutdown()
     os._exit(1)
 
 

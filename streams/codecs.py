@@ -93,25 +93,6 @@ def decode(record: Record, limits: Limits, line: str) -> Item:
         )
 
 
-def decoded_size(record: Record, limits: Limits) -> int:
-    """Bytes of pixels or samples that the item of this record will keep at most; 0 for what is refused by its header.
-
-    Decodes nothing: it costs the parsing of the record, 0.2 ms per MB. While it runs, `decode` itself takes up to
-    three times these bytes.
-    """
-    try:
-        message = _parse(record, limits)
-    except Finding:
-        return 0
-    match message:
-        case CameraFrame():
-            return image_size(message.pixels, limits)
-        case SignalChunk() | ProcessTrace():
-            return samples_size(message.samples, limits)
-        case PieceEvent():
-            return 0
-
-
 def give_up(record: Record, limits: Limits, line: str, reason: int, detail: str) -> Rejected:
     """The dead letter of a record whose content is not decoded; its inspection enters all the same, if it names one."""
     origin = origin_of(record)
@@ -130,6 +111,25 @@ def give_up(record: Record, limits: Limits, line: str, reason: int, detail: str)
         entry=_entry(message, inspection, record),
         inspection=inspection,
     )
+
+
+def decoded_size(record: Record, limits: Limits) -> int:
+    """Bytes of pixels or samples that the item of this record will keep at most; 0 for what is refused by its header.
+
+    Decodes nothing: it costs the parsing of the record, 0.2 ms per MB. While it runs, `decode` itself takes up to
+    three times these bytes.
+    """
+    try:
+        message = _parse(record, limits)
+    except Finding:
+        return 0
+    match message:
+        case CameraFrame():
+            return image_size(message.pixels, limits)
+        case SignalChunk() | ProcessTrace():
+            return samples_size(message.samples, limits)
+        case PieceEvent():
+            return 0
 
 
 def _parse(record: Record, limits: Limits) -> Message:

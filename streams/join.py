@@ -125,6 +125,15 @@ class Join:
         """The reason of the dead letter that is out about this record."""
         return self._ledger.letters.reread.get((place(origin), origin.offset))
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether owners before may have ended because they judged the oldest piece."""
+        return self._ledger.is_doubtful
+
+    def begin_judging(self, inspection: InspectionId) -> int:
+        """The next commit says that this piece is judged next; how many owners have ended after they said so."""
+        return self._ledger.begin_judging(inspection)
+
     def rest(self) -> None:
         """The owner stops of its own accord, after one more commit."""
         self._ledger.rest()

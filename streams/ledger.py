@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
+from zlib import crc32
 
 from protos.inspection.v1.records_pb2 import DeadLetter
 from streams.dead_letters import dead_letter_from
@@ -37,12 +38,11 @@ def place(origin: Origin) -> TopicPartition:
 class Cursor:
     """How far one input partition is read and done."""
 
-    def __init__(self, start: int, read: int, starts: int = 0) -> None:
-        self.next = start
-        self.read = read
+    def __init__(self, start: int, memo: Memo) -> None:
+        self.next = self._start = start
+        self.read = memo.read
         """Records below are accounted for by a predecessor: used, still open, or dead letters."""
-        self.starts = starts
-        """Owners in a row that committed nothing beyond `read`, this one included."""
+        self._starts, self._unsettled = memo.starts, memo.unsettled
         self._held: set[int] = set()
         self._order: list[int] = []
 
@@ -54,6 +54,20 @@ class Cursor:
 
     def release(self, offset: int) -> None:
         self._held.discard(offset)
+
+    def rest(self) -> None:
+        """This owner stops of its own accord: its successor is the first one."""
+        self._starts = self._unsettled = 0
+
+    @property
+    def starts(self) -> int:
+        """Owners in a row that got nowhere beyond `read`, this one included."""
+        return self._starts if self.next <= self.read else 0
+
+    @property
+    def unsettled(self) -> int:
+        """Owners in a row that left the oldest piece without a verdict, this one included."""
+        return self._unsettled if self.done <= self._start else 0
 
     @property
     def done(self) -> int:
@@ -130,12 +144,16 @@ class Ledger:
     def __init__(self, assignment: Assignment, judged: Iterable[Judged], topics: Topics, metrics: JoinMetrics) -> None:
         self._outputs = [TopicPartition(topics.of(kind), assignment.shard.partition) for kind in OUTPUTS]
         self._frames = TopicPartition(topics.of("frames"), assignment.shard.partition)
+        self._openers = [TopicPartition(topics.of(kind), assignment.shard.partition) for kind in ("frames", "pieces")]
         self._cursors: dict[TopicPartition, Cursor] = {}
+        self._judging: dict[int, int] = {}
+        self._num_doubtful = 0
         self.clocks_ms: Mapping[str, int] = {}
         self.forgotten_ms: int | None = None
         self._has_reread_all = False
         for topic in topics.inputs:
             self._open(TopicPartition(topic, assignment.shard.partition), assignment)
+        self._doubt()
         self.letters = Letters(assignment.dead_letter_end)
         for letter, offset in read_ours(assignment.dead_letters, self._letter, metrics):
             self.letters.read_back(letter, offset)
@@ -156,19 +174,43 @@ class Ledger:
         committed = assignment.positions.get(at.topic)
         start = assignment.starts.get(at.topic, 0 if committed is None else committed.offset)
         memo = Memo(start) if committed is None else Memo.decode(committed.memo, committed.offset)
-        self._cursors[at] = Cursor(start, memo.read, memo.starts)
+        self._cursors[at] = Cursor(start, memo)
         if at == self._frames:
             self.clocks_ms, self.forgotten_ms = memo.clocks_ms, memo.forgotten_ms
+            self._judging = dict(memo.judging)
 
     @property
     def is_rereading(self) -> bool:
         """Whether records that the predecessor had read are still to come."""
         return not self._has_reread_all and any(cursor.next < cursor.read for cursor in self._cursors.values())
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether owners before may have ended because they judged what this one is about to judge."""
+        return self._num_doubtful > 0
+
+    def begin_judging(self, inspection: InspectionId) -> int:
+        """The next commit says that this piece is judged next; how many owners have ended after they said so."""
+        self._num_doubtful -= 1
+        piece = _digest(inspection)
+        ended = self._judging.pop(piece, 0)
+        self._judging[piece] = ended
+        return ended
+
+    def _doubt(self) -> None:
+        """Whoever made the last mark of judging has ended there. Signals say nothing about pieces: they are read again
+        from far behind anyway."""
+        if self._judging:
+            self._judging[next(reversed(self._judging))] += 1
+        unsettled = max(self._cursors[at].unsettled for at in self._openers)
+        starts = max(cursor.starts for cursor in self._cursors.values())
+        self._num_doubtful = DOUBTFUL_PIECES if self._judging or unsettled > 1 or starts > 2 else 0
+
     def rest(self) -> None:
         """This owner stops of its own accord: its successor is the first one."""
+        self._judging = {}
         for cursor in self._cursors.values():
-            cursor.starts = 0
+            cursor.rest()
 
     def reread_all(self) -> None:
         """The input is read to its end: what the predecessor had read and is not there any more will not come."""
@@ -190,6 +232,7 @@ class Ledger:
 
     def settle(self, inspection: InspectionId, entry_ns: int, origins: Iterable[Origin]) -> None:
         """The verdict of an inspection is in the next commit: its records are not needed any more."""
+        self._judging.pop(_digest(inspection), None)
         behind: dict[TopicPartition, int] = {}
         for origin in origins:
             at = place(origin)
@@ -205,10 +248,12 @@ class Ledger:
         verdicts, letters = self.verdicts.back_to(done, forget), self.letters.back_to(done)
         positions = {}
         for at, cursor in self._cursors.items():
-            memo = Memo(max(cursor.read, cursor.next), starts=cursor.starts if cursor.next <= cursor.read else 0)
+            memo = Memo(max(cursor.read, cursor.next), starts=cursor.starts, unsettled=cursor.unsettled)
             if at == self._frames:
-                memo = replace(memo, verdicts=verdicts, dead_letters=letters, clocks_ms=clocks_ms)
-                memo = replace(memo, forgotten_ms=forgotten_ms)
+                memo = replace(
+                    memo, verdicts=verdicts, dead_letters=letters, clocks_ms=clocks_ms, forgotten_ms=forgotten_ms
+                )
+                memo = replace(memo, judging=tuple(self._judging.items()))
             positions[at] = Position(done[at], memo.encode())
         return positions
 
@@ -218,4 +263,11 @@ class Ledger:
         self.letters.end = ends.get(letters, self.letters.end)
 
 
+def _digest(inspection: InspectionId) -> int:
+    """What stands for a piece in a memo."""
+    return crc32(repr(inspection).encode())
+
+
 OUTPUTS = ("verdicts", "dead-letters")
+DOUBTFUL_PIECES = 50
+"""Judged one by one where owners have ended: as many as one judges between two commits."""

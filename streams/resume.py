@@ -12,8 +12,8 @@ from streams.log import LogError
 
 MAX_MEMO_BYTES = 4096
 _FIELDS_BYTES = 360
-"""Numbers at their longest under all the names below take 168; the rest is left for fields of later versions."""
-MAX_STARTS = 99
+"""Numbers of nineteen digits under all the names below take 156; the rest is left for fields of later versions."""
+MAX_STARTS, MAX_JUDGING = 99, 4
 _CLOCK_BYTES = 17
 """Thirteen digits of milliseconds, quotes, colon and comma."""
 
@@ -39,26 +39,30 @@ class Memo:
     """Frames partition only: read the dead-letter partition back from this offset."""
     clocks_ms: Mapping[str, int] = field(default_factory=dict)
     """Frames partition only: the clock of each station, so that it never runs back."""
+    forgotten_ms: int | None = None
+    """Frames partition only: no piece of a station that was forgotten has entered behind this event time."""
     starts: int = 0
     """Owners in a row that began where there were records to read, and committed nothing beyond `read`: they may have
     died of the next record."""
-
-    forgotten_ms: int | None = None
-    """Frames partition only: no piece of a station that was forgotten has entered behind this event time."""
+    unsettled: int = 0
+    """Owners in a row that began with pieces open, and left the oldest of them without a verdict: they may have died
+    of judging it."""
+    judging: tuple[tuple[int, int], ...] = ()
+    """Frames partition only: pieces at whose judging owners may have ended, each with how many have; the last of them
+    was about to be judged."""
 
     def encode(self) -> str:
         """The memo as compact ASCII JSON of at most 4,096 bytes. Raises MemoError."""
-        fields: dict[str, object] = {"read": self.read}
-        if self.verdicts is not None:
-            fields["verdicts"] = self.verdicts
-        if self.dead_letters is not None:
-            fields["dead_letters"] = self.dead_letters
-        if self.clocks_ms:
-            fields["clocks_ms"] = dict(self.clocks_ms)
-        if self.forgotten_ms is not None:
-            fields["forgotten_ms"] = self.forgotten_ms
-        if self.starts:
-            fields["starts"] = min(self.starts, MAX_STARTS)
+        optional: dict[str, object] = {
+            "verdicts": self.verdicts,
+            "dead_letters": self.dead_letters,
+            "clocks_ms": dict(self.clocks_ms) or None,
+            "forgotten_ms": self.forgotten_ms,
+            "starts": min(self.starts, MAX_STARTS) or None,
+            "unsettled": min(self.unsettled, MAX_STARTS) or None,
+            "judging": [list(pair) for pair in self.judging[-MAX_JUDGING:]] or None,
+        }
+        fields = {"read": self.read} | {name: value for name, value in optional.items() if value is not None}
         text = json.dumps(fields, separators=(",", ":"))
         if len(text) > MAX_MEMO_BYTES:
             raise MemoError(
@@ -88,11 +92,17 @@ class Memo:
             clocks_ms=_clocks(fields.get("clocks_ms", {}), text, offset),
             forgotten_ms=_count_or_none(fields.get("forgotten_ms"), text, offset),
             starts=_count_or_none(fields.get("starts"), text, offset) or 0,
+            unsettled=_count_or_none(fields.get("unsettled"), text, offset) or 0,
+            judging=_pairs(fields.get("judging"), text, offset),
         )
 
-    def begun(self, end: int) -> "Memo":
-        """What a new owner leaves before it reads on, in a partition that ends at offset `end`."""
-        return replace(self, starts=self.starts + 1) if self.read < end else self
+    def begun(self, offset: int, end: int) -> "Memo":
+        """What a new owner leaves before it reads on from `offset`, in a partition that ends at offset `end`."""
+        return replace(
+            self,
+            starts=self.starts + (self.read < end),
+            unsettled=self.unsettled + (offset < self.read),
+        )
 
 
 def _is_count(value: object) -> bool:
@@ -109,6 +119,19 @@ def _count_or_none(value: object, text: str, offset: int) -> int | None:
     if isinstance(value, int) and _is_count(value):
         return value
     raise _refused(text, offset)
+
+
+def _pairs(value: object, text: str, offset: int) -> tuple[tuple[int, int], ...]:
+    if value is None:
+        return ()
+    pairs = []
+    for pair in value if isinstance(value, list) else [value]:
+        match pair:
+            case [int(piece), int(ended)] if _is_count(piece) and _is_count(ended):
+                pairs.append((piece, ended))
+            case _:
+                raise _refused(text, offset)
+    return tuple(pairs)
 
 
 def _clocks(value: object, text: str, offset: int) -> dict[str, int]:

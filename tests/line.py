@@ -95,16 +95,17 @@ def build(
     source: Source,
     sink: Sink,
     metrics: WorkerMetrics | None = None,
-    decoder: Decoder | None = None,
     join: JoinSettings | None = None,
+    decoder: Decoder | None = None,
 ) -> tuple[Pipeline, StubJudge]:
     """The product's pipeline over a stub judge."""
     metrics = metrics or WorkerMetrics(CollectorRegistry())
     recipes = Recipes([RECIPE])
     judge = StubJudge(recipes)
     resolver = Resolver(ReferenceSettings(), Limits())
-    settings = ShardSettings("qa", ("line-1",), join or JoinSettings(), Limits())
-    shards = Shards(settings, recipes, resolver, metrics, decoder)
+    shards = Shards(
+        ShardSettings("qa", ("line-1",), join or JoinSettings(), Limits()), recipes, resolver, metrics, decoder
+    )
     return Pipeline(source, sink, shards, judge, PipelineSettings(), metrics, lambda _: RECIPE.deadline_s), judge
 
 

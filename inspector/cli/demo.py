@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inspector.cli.errors import reported
+from inspector.cli.printable import cell, say
 from inspector.demo import DemoError, DemoSettings, Outcome, run_demo
 from inspector.tally import Tally, decision_word, reason_word
 from protos.inspection.v1.verdict_pb2 import Verdict
@@ -65,13 +66,13 @@ def _cells(verdict: Verdict) -> tuple[str, ...]:
     score = f"{verdict.defect_score:.3f}" if verdict.HasField("defect_score") else "-"
     ran = "+".join(expert.expert for expert in verdict.experts if expert.ran) or "-"
     named = verdict.inspection
-    return named.station, named.piece_id, decision_word(verdict), reason_word(verdict), score, ran
+    return cell(named.station), cell(named.piece_id), decision_word(verdict), reason_word(verdict), score, cell(ran)
 
 
 def _screen(recent: deque[Verdict], tally: Tally) -> Group:
     table = Table("station", "piece", "decision", "reason", "score", "experts that ran")
     for verdict in recent:
-        table.add_row(*_cells(verdict), style=_COLOURS[decision_word(verdict)])
+        table.add_row(*map(Text, _cells(verdict)), style=_COLOURS[decision_word(verdict)])
     counts = ", ".join(f"{tally.decisions[word]} {word}" for word in _COLOURS)
     latency = tally.latency_ms()
     return Group(table, Text(f"{tally.received} of {len(tally.truth)} pieces: {counts}; p95 {latency['p95']:.0f} ms"))
@@ -84,9 +85,9 @@ def _print_summary(outcome: Outcome) -> None:
     for reason, count in sorted(tally.reasons.items()):
         click.echo(f"  {reason}: {count}")
     for piece_id in tally.escapes:
-        click.echo(f"  escape: {piece_id} has {', '.join(tally.truth[piece_id])} and passed")
+        say(f"  escape: {piece_id} has {', '.join(tally.truth[piece_id])} and passed")
     for piece_id in tally.false_rejects:
-        click.echo(f"  false reject: {piece_id} is good and failed")
+        say(f"  false reject: {piece_id} is good and failed")
     latency = tally.latency_ms()
     figures = ", ".join(f"{name} {value:.0f} ms" for name, value in latency.items())
     click.echo(f"  capture to receipt: {figures}; experts run {tally.experts_run}, skipped {tally.experts_skipped}")

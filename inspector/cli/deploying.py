@@ -10,6 +10,7 @@ import click
 
 from inspector.bundle.load import BundleError
 from inspector.cli.errors import reported
+from inspector.cli.printable import say
 from inspector.config.opening import open_log
 from inspector.config.service import Service, load_service
 from inspector.deploy.control import MODES, ControlTable, Word, WorkerAt, phase_word, read_control
@@ -109,19 +110,19 @@ def rollback(config: Path, recipe: str | None, reason: str, wait_s: float, no_wa
         changed = {change.place for change in changes}
         for place in orders.places:
             if place not in changed:
-                click.echo(f"{place.line}: nothing is taken back, this line goes on as it is")
+                say(f"{place.line}: nothing is taken back, this line goes on as it is")
         _follow(desk, orders, changes, None if no_wait else wait_s)
 
 
 def _follow(desk: _Desk, orders: Orders, changes: list[Change], wait_s: float | None) -> None:
     """Waits for the workers; None: not at all."""
     for change in changes:
-        click.echo(f"deployment {change.deployment.number} on {change.place.line}: {described(change.deployment)}")
+        say(f"deployment {change.deployment.number} on {change.place.line}: {described(change.deployment)}")
     if wait_s is None:
         return
     try:
         with closing(read_control(desk.log, desk.table)) as tail:
-            num_workers = await_workers(desk.table, tail, changes, wait_s, click.echo)
+            num_workers = await_workers(desk.table, tail, changes, wait_s, say)
     except RefusedByError as refused:
         orders.withdraw(changes, str(refused))
         raise OrderError(f"{refused}\nit is taken back, and the line goes on with what it had") from refused
@@ -129,7 +130,7 @@ def _follow(desk: _Desk, orders: Orders, changes: list[Change], wait_s: float | 
         raise OrderError(
             "no worker has reported within a minute: the record stands, and workers take it when they start"
         )
-    click.echo(f"done: {num_workers} worker(s) follow")
+    say(f"done: {num_workers} worker(s) follow")
 
 
 def described(deployment: Deployment) -> str:
@@ -171,22 +172,22 @@ def _tidy(desk: _Desk) -> None:
                 shelf.remove(found.name)
                 freed += found.num_bytes
             fate = f"kept, {found.needed}" if found.needed else "removed, nothing returns to it"
-            click.echo(f"{found.name}: {found.num_bytes / 1e6:.1f} MB: {fate}")
+            say(f"{found.name}: {found.num_bytes / 1e6:.1f} MB: {fate}")
     except OSError as exc:
         raise OrderError(
             f"{exc.filename}: cannot be listed or removed ({exc.strerror}); tidy as a user who may write in "
             f"{desk.service.bundles}"
         ) from exc
-    click.echo(f"{freed / 1e6:.1f} MB freed in {desk.service.bundles}")
+    say(f"{freed / 1e6:.1f} MB freed in {desk.service.bundles}")
 
 
 def _show(table: ControlTable) -> None:
     for row in rows_of(table):
-        click.echo(_history_line(row))
+        say(_history_line(row))
     for at, word in sorted(table.workers.items()):
-        click.echo(_worker_line(at, word, table.newest_ns))
+        say(_worker_line(at, word, table.newest_ns))
     if not table.workers:
-        click.echo("no worker has ever reported")
+        say("no worker has ever reported")
 
 
 def _history_line(row: Row) -> str:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import click
 
+from inspector.cli.printable import printable_lines
 from inspector.config.problems import ConfigError
 from inspector.manifest import ManifestError
 from inspector.recordings import RecordingError
@@ -20,6 +21,7 @@ def reported(*others: type[Exception]) -> Iterator[None]:
     try:
         yield
     except ConfigError as exc:
-        raise click.ClickException("\n".join([f"{len(exc.problems)} problem(s)", *map(str, exc.problems)])) from exc
+        problems = [f"{len(exc.problems)} problem(s)", *map(str, exc.problems)]
+        raise click.ClickException(printable_lines("\n".join(problems))) from exc
     except _MENDABLE + others as exc:
-        raise click.ClickException(str(exc)) from exc
+        raise click.ClickException(printable_lines(str(exc))) from exc

@@ -4,6 +4,11 @@ import json
 import logging
 import sys
 import time
+from types import TracebackType
+
+from inspector.cli.printable import printable, printable_json, printable_lines
+
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 LEVELS = ("debug", "info", "warning", "error")
 _LOUD = ("kafka",)
@@ -19,6 +24,14 @@ class LineFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """One line, though a record that is spoken of may have line breaks and escapes in its names."""
+        record.message = printable(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: ExcInfo) -> str:  # noqa: N802
+        return printable_lines(super().formatException(ei))
+
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line, in UTC."""
@@ -33,7 +46,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False)
+        return printable_json(json.dumps(entry, ensure_ascii=False))
 
 
 def setup_logging(level: str, *, as_json: bool) -> None:

@@ -22,7 +22,7 @@ from inspector.gateway.server import GatewayError
 from inspector.metrics import WorkerMetrics
 from inspector.metrics_server import MetricsError, MetricsServer
 from inspector.serving import deployed, guarded, open_gateway
-from inspector.worker import Around, run_worker, stopped_by_signals, tell_nobody
+from inspector.worker import Around, ended_in_time, run_worker, stopped_by_signals
 from streams.decoding import DecodingError
 from streams.kafka import quiet_client_logs
 
@@ -45,7 +45,7 @@ config_option = click.option(
 @reported(*ENDING)
 def serve(config: Path) -> None:
     """Runs worker, gateway and metrics in one process, until SIGINT or SIGTERM."""
-    _run(load_service(config), worker=True, gateway=True)
+    _end_to_end(load_service(config), worker=True, gateway=True)
 
 
 @click.command()
@@ -54,7 +54,7 @@ def serve(config: Path) -> None:
 @reported(*ENDING)
 def worker(config: Path, name: str | None) -> None:
     """Judges pieces, without a gateway: one process for each worker name."""
-    _run(named(load_service(config), name), worker=True, gateway=False)
+    _end_to_end(named(load_service(config), name), worker=True, gateway=False)
 
 
 @click.command()
@@ -62,7 +62,12 @@ def worker(config: Path, name: str | None) -> None:
 @reported(*ENDING)
 def gateway(config: Path) -> None:
     """Serves verdicts over gRPC, without judging the line; any number may run on one log."""
-    _run(load_service(config), worker=False, gateway=True)
+    _end_to_end(load_service(config), worker=False, gateway=True)
+
+
+def _end_to_end(service: Service, *, worker: bool, gateway: bool) -> None:
+    with ended_in_time(service.config.worker.stop_budget_s):
+        _run(service, worker=worker, gateway=gateway)
 
 
 def _run(service: Service, *, worker: bool, gateway: bool) -> None:
@@ -73,17 +78,16 @@ def _run(service: Service, *, worker: bool, gateway: bool) -> None:
         stack.enter_context(suppress(GivenUpError))
         stop = stack.enter_context(stopped_by_signals(service.config.worker.stop_budget_s))
         # Before bundles are opened and checked: a counter that stands at 1 when it is first read shows no increase.
-        _serve_metrics(stack, service, registry)
+        told: list[Callable[[bool], None]] = _serve_metrics(stack, service, registry)
         what = stack.enter_context(deployed(service, stop, registry, is_worker=worker))
-        stands_still: Callable[[bool], None] = tell_nobody
         if gateway:
             opened = stack.enter_context(open_gateway(service, what.judge, registry))
-            stands_still = opened.line_stands_still
+            told.append(opened.line_stands_still)
             log.info("Gateway answers at %s.", opened.address)
         # Opening a bundle collects garbage, and nobody judges meanwhile: 150 ms with all modules, 0.3 ms without.
         gc.freeze()
         if worker:
-            metrics, around = WorkerMetrics(registry), Around(log_clock(service.config), stands_still)
+            metrics, around = WorkerMetrics(registry), Around(log_clock(service.config), told)
             guard = guarded(service, what.judge, metrics.thrift.set, around.clock)
             run_worker(service, guard, metrics, stop, beside=what.shadow, around=around)
         else:
@@ -99,10 +103,12 @@ def named(service: Service, name: str | None) -> Service:
     return Service(service.path, config.model_copy(update={"worker": worker}), service.recipes)
 
 
-def _serve_metrics(stack: ExitStack, service: Service, registry: CollectorRegistry) -> None:
+def _serve_metrics(stack: ExitStack, service: Service, registry: CollectorRegistry) -> list[Callable[[bool], None]]:
+    """Who, of them, is to be told that the line stands still."""
     metrics = service.config.metrics
     if metrics is None:
-        return
+        return []
     tls = None if metrics.tls is None else metrics.tls.files
-    stack.enter_context(MetricsServer(metrics.listen, registry, tls))
+    server = stack.enter_context(MetricsServer(metrics.listen, registry, tls))
     log.info("Metrics for Prometheus at %s://%s/metrics.", "http" if tls is None else "https", metrics.listen)
+    return [server.line_stands_still]

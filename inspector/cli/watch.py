@@ -17,6 +17,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from inspector.cli.connecting import waiting_said
+from inspector.cli.printable import cell, printable
 from inspector.client import Client, ClientError, ClientTls, WatchOptions
 from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, ModalityState, Verdict
@@ -71,8 +73,10 @@ def watch(
     start_time_ns = None if begin in {"live", "earliest"} else time_of(begin)
     options = WatchOptions(lines, stations, products, wanted, start_time_ns=start_time_ns, earliest=begin == "earliest")
     with _client(address, tls_ca, tls_cert, tls_key) as client:
-        verdicts = (verdict for verdict, _ in itertools.islice(client.watch(options), count))
-        _show(verdicts, as_json=as_json)
+        watching = client.watch(options)
+        verdicts = (verdict for verdict, _ in itertools.islice(watching, count))
+        with waiting_said(address, lambda: watching.trouble):
+            _show(verdicts, as_json=as_json)
 
 
 @click.command()
@@ -94,7 +98,9 @@ def verdict(
     """Prints the recent verdict of one piece as JSON."""
     with _client(address, tls_ca, tls_cert, tls_key) as client:
         inspection = Inspection(line=line, station=station, piece_id=piece, pass_number=pass_number)
-        click.echo(MessageToJson(without_pictures(client.verdict(inspection)), preserving_proto_field_name=True))
+        with waiting_said(address, _no_status):
+            answer = client.verdict(inspection)
+        click.echo(MessageToJson(without_pictures(answer), preserving_proto_field_name=True))
 
 
 @click.command()
@@ -131,7 +137,7 @@ def feedback(
         note=note,
         given_ns=time.time_ns(),
     )
-    with _client(address, tls_ca, tls_cert, tls_key) as client:
+    with _client(address, tls_ca, tls_cert, tls_key) as client, waiting_said(address, _no_status):
         client.submit_feedback(finding)
 
 
@@ -154,12 +160,12 @@ def words(shown: Verdict) -> tuple[str, ...]:
     latency_ms = (shown.publish_ns - shown.capture_ns) / 1e6
     return (
         f"{moment:%H:%M:%S}",
-        f"{named.line}/{named.station}",
-        named.piece_id if named.pass_number == 0 else f"{named.piece_id}#{named.pass_number}",
+        cell(f"{named.line}/{named.station}"),
+        cell(named.piece_id) + (f"#{named.pass_number}" if named.pass_number else ""),
         _word(Decision.Name, shown.decision, "DECISION_"),
         _word(DecisionReason.Name, shown.reason, "DECISION_REASON_"),
         f"{shown.defect_score:.3f}" if shown.HasField("defect_score") else "-",
-        ", ".join(absent) or "-",
+        cell(", ".join(absent) or "-"),
         f"{latency_ms:.0f} ms",
     )
 
@@ -181,7 +187,12 @@ def _client(address: str, ca: Path | None, cert: Path | None, key: Path | None) 
         with Client(address, None if ca is None else ClientTls(ca, cert, key)) as client:
             yield client
     except ClientError as error:
-        raise click.ClickException(f"{address}: {error}") from error
+        raise click.ClickException(printable(f"{address}: {error}")) from error
+
+
+def _no_status() -> str:
+    """Of a call that has not ended."""
+    return ""
 
 
 def _show(verdicts: Iterable[Verdict], *, as_json: bool) -> None:

@@ -4,7 +4,7 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -58,6 +58,17 @@ class ServiceConfig(Table):
         for key in GONE.keys() & values.keys():
             log.warning("[%s] in the configuration is ignored: %s; remove it.", key, GONE[key])
         return {key: value for key, value in values.items() if key not in GONE}
+
+    @model_validator(mode="after")
+    def _room_for_a_record(self) -> Self:
+        """Half of an embedded log is for input: see `streams.embedded.retention`."""
+        least = 2 * (self.max_record_bytes + 2**20)
+        if isinstance(self.log, EmbeddedTable) and self.log.max_bytes < least:
+            raise ValueError(
+                f"log.max_bytes is {self.log.max_bytes}: half of it, which is for input, does not hold one record of "
+                f"max_record_bytes = {self.max_record_bytes}; set at least {least}"
+            )
+        return self
 
     def topics(self, line: str) -> Topics:
         return Topics(self.prefix, line)

@@ -16,6 +16,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from inspector.gateway.callers import Caller, caller_of
+from inspector.gateway.connections import Calls
 from inspector.gateway.metrics import GatewayMetrics
 from inspector.gateway.places import Places
 from inspector.gateway.refusal import Refusal, exhausted, invalid_argument, unavailable
@@ -52,8 +53,10 @@ class Lane:
 class Entrance(grpc.aio.ServerInterceptor):
     """Wraps all methods; `lanes` by the method's full name, by its service's, or under the empty name."""
 
-    def __init__(self, lanes: Mapping[str, Lane], settings: GatewaySettings, metrics: GatewayMetrics) -> None:
-        self._lanes, self._settings, self._metrics = lanes, settings, metrics
+    def __init__(
+        self, lanes: Mapping[str, Lane], settings: GatewaySettings, metrics: GatewayMetrics, calls: Calls
+    ) -> None:
+        self._lanes, self._settings, self._metrics, self._calls = lanes, settings, metrics, calls
         self._refusals = Refusals()
 
     async def intercept_service(  # type: ignore[override]  # generic per method in the stubs, which it cannot be
@@ -78,7 +81,8 @@ class Entrance(grpc.aio.ServerInterceptor):
     async def _answer(self, call: "Call", name: str, context: Context) -> None:
         caller = caller_of(context)
         try:
-            await call.serve(caller, context)
+            with self._calls.on(caller):
+                await call.serve(caller, context)
         except Refusal as refusal:
             self._metrics.refused.labels(name, refusal.code.name).inc()
             self._refusals.note(name, caller, refusal)

@@ -15,8 +15,8 @@ class GatewayMetrics:
         self.messages = Counter("inspector_gateway_messages", "Messages to watchers", ("kind",), registry=registry)
         self.verdicts = Counter("inspector_gateway_verdicts", "Verdicts read from the log", registry=registry)
         self.ring_bytes = Gauge("inspector_gateway_ring_bytes", "Memory of the latest verdicts", registry=registry)
-        self.closed = Counter(
-            "inspector_gateway_connections_closed", "Connections over the limit of their host", registry=registry
+        self.closed = Gauge(
+            "inspector_gateway_connections_closed", "Connections closed over their host's limit", registry=registry
         )
         self.refused = Counter("inspector_gateway_refused", "Calls refused", ("call", "code"), registry=registry)
         self.inspect_seconds = Histogram(

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 
 from inspector.certificates import CertificateError, Certificates, Pem, TlsFiles
 from inspector.config.tables import is_loopback
+from inspector.gateway.connections import Calls, ConnectionLimit, allowed_connections
 from inspector.gateway.entrance import Entrance
 from inspector.gateway.feed import Feed, Position
 from inspector.gateway.feedback import FeedbackDesk
@@ -125,7 +126,8 @@ class Gateway:
         async with AsyncExitStack() as stack:
             servicer = Health(frozenset({health.OVERALL_HEALTH, SERVICE}), self._settings.send_timeout_s)
             state = self._state = GatewayState(self._settings, self._metrics, servicer, self._serving)
-            server, port = _server(self._settings, self._metrics)
+            calls = Calls()
+            server, port = _server(self._settings, self._metrics, calls)
             add_InspectionServiceServicer_to_server(self._service(state, stack), server)  # type: ignore[no-untyped-call]
             health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
             reflection.enable_server_reflection([SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
@@ -133,6 +135,9 @@ class Gateway:
             await server.start()
             stack.push_async_callback(feed.stop)
             feed.start()
+            limit = ConnectionLimit(port, self._settings.max_connections_per_host, calls)
+            self._metrics.closed.set_function(lambda: limit.num_closed)
+            stack.callback(asyncio.create_task(limit.run()).cancel)
             self._listening.set_result(port)
             await self._stop.wait()
             state.end()
@@ -214,8 +219,8 @@ def check_exposure(settings: GatewaySettings) -> None:
         )
 
 
-def _server(settings: GatewaySettings, metrics: GatewayMetrics) -> tuple[grpc.aio.Server, int]:
-    entrance = Entrance(lanes_of(settings, metrics), settings, metrics)
+def _server(settings: GatewaySettings, metrics: GatewayMetrics, calls: Calls) -> tuple[grpc.aio.Server, int]:
+    entrance = Entrance(lanes_of(settings, metrics), settings, metrics, calls)
     server = grpc.aio.server(interceptors=[entrance], options=_options(settings))
     try:
         if settings.tls is None:
@@ -235,7 +240,7 @@ def _options(settings: GatewaySettings) -> list[tuple[str, int]]:
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
         ("grpc.max_concurrent_streams", MAX_STREAMS),
-        ("grpc.max_allowed_incoming_connections", settings.max_connections),
+        ("grpc.max_allowed_incoming_connections", allowed_connections(settings.max_connections)),
         ("grpc.server_handshake_timeout_ms", 5_000),
         ("grpc.max_connection_idle_ms", 60_000),
     ]

@@ -145,8 +145,8 @@ class Handover:
         """The predecessor's memo, with this owner counted: should it die of what it reads, its successor must know."""
         position = self._positions[at]
         if position is None:
-            return Memo(start).begun(end).encode()
-        memo = Memo.decode(position.memo, position.offset).begun(end)
+            return Memo(start).begun(start, end).encode()
+        memo = Memo.decode(position.memo, position.offset).begun(start, end)
         self._positions[at] = Position(position.offset, memo.encode())
         return memo.encode()
 

@@ -51,6 +51,15 @@ def test_metrics(server: MetricsServer) -> None:
         assert b"answer 42.0" in response.read()
 
 
+def test_health_is_about_the_line(server: MetricsServer) -> None:
+    ask = b"GET /health HTTP/1.1\r\n\r\n"
+    assert answer(server, ask).startswith(b"HTTP/1.1 200 OK")
+    server.line_stands_still(True)
+    assert answer(server, ask).startswith(b"HTTP/1.1 503 Service Unavailable")
+    server.line_stands_still(False)
+    assert answer(server, ask).startswith(b"HTTP/1.1 200 OK")
+
+
 def test_metrics_compressed(server: MetricsServer) -> None:
     head, _, body = answer(server, b"GET /metrics HTTP/1.1\r\nAccept-Encoding: gzip\r\n\r\n").partition(b"\r\n\r\n")
     assert b"Content-Encoding: gzip" in head

@@ -11,16 +11,17 @@ import pytest
 
 from inspector.pipeline import Pipeline
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_POISONED, DeadLetter
-from protos.inspection.v1.verdict_pb2 import Verdict
+from protos.inspection.v1.verdict_pb2 import DECISION_PASS, DECISION_REASON_ENGINE, DECISION_REVIEW, Verdict
 from streams.codecs import decode
 from streams.decoding import Decoder, DecodingSettings
 from streams.embedded import EmbeddedLog, EmbeddedSettings
 from streams.items import Item
 from streams.limits import Limits
 from streams.log import Position, Sink
+from streams.observation import Observation
 from streams.records import Output, Record, TopicPartition
 from streams.resume import Memo
-from tests.line import TOPICS, build, chunk, frame, publish, written
+from tests.line import TOPICS, StubJudge, build, chunk, frame, publish, written
 
 GAP_NS = 100_000_000
 CHILD = DecodingSettings(child="tests.streams.poison", max_inline_bytes=2**20)
@@ -59,13 +60,18 @@ def records_of(count: int, poison: int | None = None) -> list[Output]:
 
 
 def alive(
-    log: EmbeddedLog, do: Callable[[Record, Limits, str], Item], until: Callable[[], bool], owner: str = "w"
+    log: EmbeddedLog,
+    do: Callable[[Record, Limits, str], Item],
+    until: Callable[[], bool],
+    owner: str = "w",
+    is_deadly: Callable[[Sequence[str]], bool] = lambda judged: False,
 ) -> bool:
     """One worker's life; False when it died, True when it has seen the end and stopped by itself."""
     source, sink = log.source(("line-1",), "qa", owner), log.sink()
     decoder = Decoder(CHILD, do)
     with closing(source), closing(sink), closing(decoder):
-        pipeline, _ = build(source, sink, decoder=decoder)
+        pipeline, judge = build(source, sink, decoder=decoder)
+        pipeline._judge = Deadly(judge, is_deadly)
         try:
             deadline_s = time.monotonic() + 20
             while not until() and time.monotonic() < deadline_s:
@@ -128,9 +134,8 @@ def test_what_is_poisoned_is_not_decoded_by_a_later_worker(log: EmbeddedLog, pat
 
 
 def test_workers_that_end_by_chance_poison_nothing(log: EmbeddedLog, path: Path) -> None:
-    """Thirty of them, most at their start, in the middle of a record or around a commit."""
-    chance = random.Random(5)
-    publish(log, records_of(40))
+    """Most of them at their start: between two turns, in the middle of a record, or judging."""
+    chance, coming = random.Random(5), records_of(40)
 
     def mortal(record: Record, limits: Limits, line: str) -> Item:
         if chance.random() < 0.02:
@@ -138,10 +143,21 @@ def test_workers_that_end_by_chance_poison_nothing(log: EmbeddedLog, path: Path)
         return decode(record, limits, line)
 
     deaths = 0
-    while not alive(log, mortal, lambda: len(pieces(path)) == 40) and deaths < 40:
+
+    def is_done() -> bool:
+        publish(log, coming[:4])
+        del coming[:4]
+        if chance.random() < 0.3:
+            raise PowerCut
+        return not coming and len(pieces(path)) == 40
+
+    while not alive(log, mortal, is_done, is_deadly=lambda _: chance.random() < 0.02):
         deaths += 1
+        assert deaths < 60
+    assert deaths >= 8
     assert letters(path) == []
     assert pieces(path) == sorted(f"p{number}" for number in range(40))
+    assert {Verdict.FromString(value).decision for value in written(path, "verdicts")} == {DECISION_PASS}
 
 
 def memos(path: Path) -> Mapping[str, int]:
@@ -169,8 +185,8 @@ class Unwilling:
 def test_only_owners_without_progress_are_counted(log: EmbeddedLog, path: Path) -> None:
     publish(log, records_of(3))
     for number in (1, 2):
-        source, sink, decoder = log.source(("line-1",), "qa", "w"), log.sink(), Decoder(CHILD, decode)
-        with closing(source), closing(sink), closing(decoder):
+        source, sink = log.source(("line-1",), "qa", "w"), log.sink()
+        with closing(source), closing(sink), closing(Decoder(CHILD)) as decoder:
             pipeline, _ = build(source, Unwilling(sink), decoder=decoder)
             with pytest.raises(PowerCut):
                 pipeline.run(Event())
@@ -184,3 +200,31 @@ def test_a_graceful_stop_is_not_counted(log: EmbeddedLog, path: Path) -> None:
     for _ in range(3):
         assert alive(log, decode, iter((False, True)).__next__)
         assert set(memos(path).values()) == {0}
+
+
+class Deadly:
+    """A judge that ends its process where `is_deadly` says so."""
+
+    def __init__(self, judge: StubJudge, is_deadly: Callable[[Sequence[str]], bool]) -> None:
+        self._judge, self._is_deadly = judge, is_deadly
+
+    def judge(self, observations: Sequence[Observation]) -> list[Verdict]:
+        if self._is_deadly([each.inspection.piece_id for each in observations]):
+            raise PowerCut
+        return self._judge.judge(observations)
+
+
+def test_a_piece_that_ends_workers_is_left_to_a_person(log: EmbeddedLog, path: Path) -> None:
+    publish(log, records_of(6))
+    deaths = 0
+    while not alive(log, decode, lambda: len(pieces(path)) == 6, is_deadly=lambda judged: "p3" in judged):
+        deaths += 1
+        assert deaths < 8
+    verdicts = {each.inspection.piece_id: each for each in map(Verdict.FromString, written(path, "verdicts"))}
+    assert sorted(verdicts) == [f"p{number}" for number in range(6)]
+    assert verdicts["p3"].decision == DECISION_REVIEW
+    assert verdicts["p3"].reason == DECISION_REASON_ENGINE
+    assert {each.decision for piece, each in verdicts.items() if piece != "p3"} == {DECISION_PASS}
+    assert len(written(path, "verdicts")) == 6
+    assert letters(path) == []
+    assert deaths <= 5

@@ -153,12 +153,12 @@ def look(dog: Watchdog, seconds: int) -> None:
 def test_a_loop_that_hangs_is_seen_from_outside(caplog: pytest.LogCaptureFixture) -> None:
     metrics, reports = WorkerMetrics(registry := CollectorRegistry()), Reports()
     watch = StallWatch(StallSettings(), 0.0)
-    dog = Watchdog(watch, metrics, reports.append)
+    dog = Watchdog(watch, metrics, [reports.append])
     watch.doing("judging pieces")
     look(dog, 33)
     assert reports == [True]
     assert registry.get_sample_value("inspector_line_stands_still") == 1
-    assert "the main loop has been judging pieces for 31 s. To do: restart this worker" in caplog.text
+    assert "the main loop has been judging pieces for 31 s. To do: where the log" in caplog.text
     watch.doing("committing")
     look(dog, 1)
     assert reports == [True, False]
@@ -169,7 +169,7 @@ def test_a_loop_that_hangs_is_seen_from_outside(caplog: pytest.LogCaptureFixture
 def test_a_standstill_is_said_once_in_ten_minutes(caplog: pytest.LogCaptureFixture) -> None:
     watch = StallWatch(StallSettings(), 0.0)
     watch.findings = ("line l1 waits",)
-    dog = Watchdog(watch, WorkerMetrics(CollectorRegistry()), Reports().append)
+    dog = Watchdog(watch, WorkerMetrics(CollectorRegistry()), [Reports().append])
     for now_s in range(601):
         watch.doing("polling")
         dog.look(float(now_s))

@@ -1,5 +1,10 @@
-"""What a worker says at its start."""
+"""What a worker says at its start, and that its process ends in time, whatever hangs in it."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -8,6 +13,51 @@ import pytest
 from inspector.worker import _resolver
 from streams import addresses
 from tests.inspector.test_check import service_with
+
+SIGNALLED = """
+with stopped_by_signals(0.3) as stop:
+    os.kill(os.getpid(), signal.SIGTERM)
+    stop.wait()
+"""
+FAILED = """
+with ended_in_time(0.3):
+    raise ValueError
+"""
+HANGING = """
+import os, signal, threading
+from concurrent.futures import ThreadPoolExecutor
+from inspector.worker import ended_in_time, stopped_by_signals
+ThreadPoolExecutor(1, thread_name_prefix="hanging").submit(threading.Event().wait)
+print("ready", flush=True)
+"""
+
+
+@pytest.mark.parametrize("leaving", [SIGNALLED, FAILED], ids=["stopped by a signal", "ended by an error"])
+def test_a_process_whose_thread_hangs_ends_within_its_budget(leaving: str) -> None:
+    """It waited for ever: the interpreter joins the threads of a pool, and the timer of the budget was over by then."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGING + leaving], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        begin_s = time.monotonic()
+        try:
+            _, said = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert time.monotonic() - begin_s < 10
+    assert process.returncode == 1
+    assert b"Not stopped after 0 s (MainThread, hanging_0): ending hard" in said
+
+
+def test_a_signal_to_a_process_that_hangs_in_its_loop_ends_it_too() -> None:
+    script = HANGING + "with stopped_by_signals(0.3):\n    threading.Event().wait()\n"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.2)  # the handlers are set right after
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(30) == 1
 
 
 def test_a_worker_says_at_its_start_which_package_its_references_need(

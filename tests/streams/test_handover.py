@@ -54,5 +54,8 @@ def test_where_reading_goes_on(committed: int, start: int, read: int) -> None:
     assert handover.step(0.0) is None
     assert set(consumer.sought.values()) == {start}
     kept = consumer.kept[TOPICS.of("frames")]
-    assert (kept.offset, Memo.decode(kept.metadata, kept.offset)) == (start, Memo(read, 1, 2, {"st": 7}, starts=1))
+    assert (kept.offset, Memo.decode(kept.metadata, kept.offset)) == (
+        start,
+        Memo(read, 1, 2, {"st": 7}, starts=1, unsettled=int(start < read)),
+    )
     assert [first for _, first, _ in lost] == ([committed] * 3 if committed < FIRST else [])

@@ -10,7 +10,7 @@ from streams.resume import MAX_MEMO_BYTES, Memo, MemoError, has_room_for
     [
         Memo(0),
         Memo(7, verdicts=0, dead_letters=0),
-        Memo(7, starts=3),
+        Memo(7, starts=3, unsettled=2, judging=((4_000_000_000, 1), (5, 0))),
         Memo(2**62, verdicts=2**62, dead_letters=12, clocks_ms={"st-1": 1_700_000_000_000, "st.2": 5}),
         Memo(7, verdicts=0, dead_letters=0, forgotten_ms=1_700_000_000_000),
     ],
@@ -38,6 +38,9 @@ def test_a_field_of_a_later_version_is_passed_over() -> None:
         '{"read": 1, "verdicts": "2"}',
         '{"read": 1, "dead_letters": -2}',
         '{"read": 1, "clocks_ms": [1]}',
+        '{"read": 1, "starts": -1}',
+        '{"read": 1, "judging": [1]}',
+        '{"read": 1, "judging": [[1, -1]]}',
         '{"read": 1, "clocks_ms": {"a": 1.5}}',
         '{"read": 1, "clocks_ms": {"a": -1}}',
         '{"read": 1, "clocks_ms": {"a": 9223372036854775807}}',
@@ -55,12 +58,15 @@ def test_what_there_is_room_for_fits_beside_the_largest_numbers_and_a_field_of_a
     while has_room_for((*clocks, name := f"{len(clocks):048d}")):
         clocks[name] = 4_000_000_000_000
     assert len(clocks) == 57
-    assert len(Memo(2**62, 2**62, 2**62, clocks, 10**6, 2**62).encode()) <= MAX_MEMO_BYTES - 150
+    assert len(Memo(2**62, 2**62, 2**62, clocks, 2**62).encode()) <= MAX_MEMO_BYTES - 200
+    whole = Memo(2**62, 2**62, 2**62, clocks, 2**62, 1000, 1000, ((2**32 - 1, 99),) * 9)
+    assert len(whole.encode()) <= MAX_MEMO_BYTES - 50
 
 
 def test_an_owner_counts_where_there_is_something_to_read() -> None:
-    assert Memo(7).begun(8).begun(8) == Memo(7, starts=2)
-    assert Memo(7).begun(7) == Memo(7)
+    assert Memo(7).begun(7, 8).begun(7, 8) == Memo(7, starts=2)
+    assert Memo(7).begun(7, 7) == Memo(7)
+    assert Memo(7).begun(6, 7) == Memo(7, unsettled=1)
 
 
 def test_a_memo_too_large_for_the_offset_is_refused() -> None:

@@ -64,6 +64,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     ("changed", "key", "said"),
     [
         (GOOD + "max_byte = 3", "log.max_byte", "did you mean 'max_bytes'?"),
+        (GOOD + "max_bytes = 16777216", "", "log.max_bytes is 16777216: half of it, which is for input"),
         (GOOD + "[joint]\nmax_delay_s = 1", "joint", "did you mean 'join'?"),
         (GOOD + "[join]\nmax_dealy_s = 1", "join.max_dealy_s", "did you mean 'max_delay_s'?"),
         (GOOD + "[join]\nzzz = 1", "join.zzz", "known keys here: dedup_horizon_s"),

@@ -110,3 +110,15 @@ def test_a_bundle_that_is_not_whole_is_not_deployed(rig: Rig, tmp_path: Path) ->
     assert done.exit_code == 1
     assert "file 'head.onnx' cannot be read" in done.output
     assert not (tmp_path / "bundles").exists()
+
+
+def test_escapes_of_those_who_write_the_control_topic_do_not_reach_the_terminal(rig: Rig) -> None:
+    words = WorkerState(
+        worker="w1", recipe="cup", deployment=1, digest=digest(rig), phase=REFUSED, detail="\x1b[2J\nl2"
+    )
+    say(rig, words)
+    done = called(rig, "deploy", str(rig.bundle("a")), "--reason", "\x1b]0;owned\x07\nl1 cup 9: live now")
+    listed = called(rig, "deployments").output
+    assert "\x1b" not in done.output + listed
+    assert r"(\x1b]0;owned\x07\nl1 cup 9: live now)" in listed
+    assert len(listed.splitlines()) == 2

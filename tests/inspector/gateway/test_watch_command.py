@@ -2,15 +2,20 @@
 
 import io
 import json
+import socket
+import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
+from inspector.cli import connecting
 from inspector.cli.watch import feedback, table, time_of, verdict, watch, without_pictures
+from inspector.client import Client
 from inspector.gateway.server import Gateway
 from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
 from protos.inspection.v1.verdict_pb2 import Decision, ImageEvidence, ModalityState, Verdict
@@ -83,6 +88,82 @@ def test_the_table_shows_what_is_absent_and_how_many() -> None:
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert all(word in text for word in ("p[1]#2", "REVIEW 4", "mic"))
     assert "top" not in text
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connecting, "FIRST_S", 0.05)
+    monkeypatch.setattr(connecting, "EVERY_S", 0.05)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_watching_says_that_no_gateway_answers_until_one_does(gateways: Gateways, put: Put) -> None:
+    """And JSON on stdout stays JSON."""
+    put(1)
+    first = gateways()
+    first.stop()
+    with ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(run, first, watch, "--from", "earliest", "--count", "1", "--json")
+        time.sleep(0.5)
+        gateways(listen=first.address)
+        result = watching.result(20)
+    assert json.loads(result.stdout)["inspection"]["piece_id"] == "000001"
+    assert f"connecting to {first.address} … (UNAVAILABLE: " in result.stderr
+    assert len(result.stderr.splitlines()) > 2
+
+
+@pytest.mark.usefixtures("impatient")
+def test_watching_says_that_all_places_are_taken(gateways: Gateways, put: Put) -> None:
+    gateway = gateways(max_watchers=1)
+    put(1)
+    with Client(gateway.address) as client, ThreadPoolExecutor(1) as pool:
+        held = client.watch()
+        pool.submit(lambda: list(held))
+        assert held.positioned.wait(5)
+        watching = pool_run(gateway, "--from", "earliest", "--count", "1")
+        time.sleep(0.5)
+        held.close()
+        result = watching()
+    assert "RESOURCE_EXHAUSTED: 1 watchers, as many as allowed" in result.stderr
+    assert "000001" in result.stdout
+
+
+def pool_run(gateway: Gateway, *arguments: str) -> Callable[[], Result]:
+    pool = ThreadPoolExecutor(1)
+    watching = pool.submit(run, gateway, watch, *arguments)
+    pool.shutdown(wait=False)
+    return lambda: watching.result(20)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("arguments", [(verdict, "a", "s", "1"), (feedback, "a", "s", "1", "ok")])
+def test_a_gateway_that_takes_no_connection_is_said(arguments: tuple[click.Command, str]) -> None:
+    """A port that accepts and says nothing: the call has no status until its time is over."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as pool:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        call = pool.submit(CliRunner().invoke, arguments[0], ["--address", address, *arguments[1:]])
+        time.sleep(0.5)
+        silent.close()
+        result = call.result(30)
+    assert f"connecting to {address} … (no answer yet)" in result.stderr
+    assert result.exit_code == 1
+
+
+HOSTILE = "\x1b]0;x\x07\npiece\r\x9b31m\u202e"
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_escapes_in_verdicts_do_not_reach_the_terminal(
+    gateways: Gateways, log: MemoryLog, arguments: tuple[str, ...]
+) -> None:
+    inspection = Inspection(line="a", station=HOSTILE, piece_id=HOSTILE + "y" * 10_000)
+    shown = Verdict(inspection=inspection, decision=Decision.DECISION_PASS)
+    shown.modalities.add(name=HOSTILE, state=ModalityState.MODALITY_STATE_MISSING)
+    log.append(log.partitions[0], shown.SerializeToString())
+    result = run(gateways(), watch, "--from", "earliest", "--count", "1", *arguments)
+    (line,) = result.stdout.removesuffix("\n").split("\n")
+    assert line.isprintable()
+    assert arguments or len(line) < 1000
 
 
 def test_heat_maps_stay_out_of_json() -> None:

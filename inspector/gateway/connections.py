@@ -1,0 +1,183 @@
+"""Keeps any host from holding more than its part of the connections, and all of them within the open files allowed.
+
+gRPC limits connections only in all. It does not hand them out either, so they are looked up among the process's open
+files, and those over a host's limit are shut down there: gRPC sees a client that has gone.
+"""
+
+import asyncio
+import logging
+import os
+import resource
+import socket
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import NamedTuple
+
+from inspector.gateway.callers import Caller, host_of
+
+log = logging.getLogger("inspector.gateway.connections")
+
+FILES_FOR_OTHERS = 256
+"""Open files that log, metrics, libraries and models need beside the gateway's connections, with room to spare."""
+LOOK_EVERY_S = 0.25
+RETRY_S = 1.0
+SAY_EVERY_S = 10.0
+REMEMBERED = 8192
+
+
+class Connection(NamedTuple):
+    """One accepted connection, as the operating system knows it."""
+
+    inode: int
+    """Rises with every socket that is opened."""
+    descriptor: int
+    host: str
+    port: int
+
+
+def allowed_connections(wanted: int) -> int:
+    """How many connections the limit of open files has room for, once it is raised as far as it may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard == resource.RLIM_INFINITY or hard >= wanted + FILES_FOR_OTHERS:
+        return wanted
+    allowed = max(16, hard - FILES_FOR_OTHERS)
+    log.warning(
+        "This process may open %d files: the gateway takes %d connections, where max_connections is %d. Raise the "
+        "limit to %d (ulimit -n, LimitNOFILE of systemd), or lower max_connections.",
+        hard,
+        allowed,
+        wanted,
+        wanted + FILES_FOR_OTHERS,
+    )
+    return allowed
+
+
+class Calls:
+    """Which connections have calls now, or had some. Belongs to the event loop."""
+
+    def __init__(self) -> None:
+        self._active: dict[tuple[str, int], int] = defaultdict(int)
+        self._used: OrderedDict[tuple[str, int], None] = OrderedDict()
+        """Least recently used first."""
+
+    @contextmanager
+    def on(self, caller: Caller) -> Iterator[None]:
+        name = (host_of(caller.connection), int(caller.connection.rpartition(":")[2] or 0))
+        self._active[name] += 1
+        try:
+            yield
+        finally:
+            self._active[name] -= 1
+            if not self._active[name]:
+                del self._active[name]
+            self._used[name] = None
+            self._used.move_to_end(name)
+            if len(self._used) > REMEMBERED:
+                self._used.popitem(last=False)
+
+    def by_use(self, connections: Sequence[Connection]) -> list[Connection]:
+        """Those without any call first, oldest first; then those without a call now; then those with one."""
+        ranks = {name: rank for rank, name in enumerate(self._used, 1)}
+
+        def use(connection: Connection) -> tuple[bool, int, int]:
+            name = (connection.host, connection.port)
+            return name in self._active, ranks.get(name, 0), connection.inode
+
+        return sorted(connections, key=use)
+
+
+class ConnectionLimit:
+    """Looks every quarter of a second, and closes what a host holds beyond `max_per_host`, least used first."""
+
+    def __init__(self, port: int, max_per_host: int, calls: Calls) -> None:
+        self._port, self._max_per_host, self._calls = port, max_per_host, calls
+        self._said_s = -SAY_EVERY_S
+        self.num_closed = 0
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                if len(os.listdir(_FILES)) > self._max_per_host:
+                    self.close_excess(await asyncio.to_thread(connections_to, self._port))
+            except OSError as exc:
+                log.warning("The gateway's connections cannot be counted (%s): tries again in %g s.", exc, RETRY_S)
+                await asyncio.sleep(RETRY_S)
+
+    def close_excess(self, connections: Sequence[Connection]) -> None:
+        by_host = defaultdict[str, list[Connection]](list)
+        for connection in connections:
+            by_host[connection.host].append(connection)
+        for host, of_host in by_host.items():
+            excess = self._calls.by_use(of_host)[: max(0, len(of_host) - self._max_per_host)]
+            closed = sum(_shut_down(connection, self._port) for connection in excess)
+            if closed:
+                self._say(host, len(of_host), closed)
+
+    def _say(self, host: str, num_held: int, closed: int) -> None:
+        self.num_closed += closed
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._said_s >= SAY_EVERY_S:
+            self._said_s = now_s
+            log.warning(
+                "%s held %d connections, of which %d are allowed: %d were closed, those that were used least.",
+                host,
+                num_held,
+                self._max_per_host,
+                closed,
+            )
+
+
+_FILES = "/dev/fd"
+
+
+def connections_to(port: int) -> list[Connection]:
+    """The connections that this process has accepted on a port."""
+    found = (_connection(name, port) for name in os.listdir(_FILES))
+    return [connection for connection in found if connection is not None]
+
+
+def _connection(name: str, port: int) -> Connection | None:
+    try:
+        inode = os.stat(int(name)).st_ino
+        with _opened(int(name)) as opened:
+            return _described(opened, int(name), inode, port)
+    except OSError:  # no socket, not connected, or closed meanwhile
+        return None
+
+
+@contextmanager
+def _opened(descriptor: int) -> Iterator[socket.socket]:
+    """The socket behind a descriptor that stays whose it is."""
+    duplicate = os.dup(descriptor)
+    try:
+        opened = socket.socket(fileno=duplicate)
+    except OSError:
+        os.close(duplicate)
+        raise
+    with closing(opened):
+        yield opened
+
+
+def _described(opened: socket.socket, descriptor: int, inode: int, port: int) -> Connection | None:
+    if opened.family not in {socket.AF_INET, socket.AF_INET6} or opened.getsockname()[1] != port:
+        return None
+    address, peer_port = opened.getpeername()[:2]
+    return Connection(inode, descriptor, host_of(f"ip:[{address}]:{peer_port}"), peer_port)
+
+
+def _shut_down(connection: Connection, port: int) -> bool:
+    """Whether it was still the same one: a descriptor may have been closed and given to another file meanwhile."""
+    try:
+        with _opened(connection.descriptor) as opened:
+            inode = os.fstat(opened.fileno()).st_ino
+            if _described(opened, connection.descriptor, inode, port) != connection:
+                return False
+            opened.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,62 @@
+"""Text of others on a terminal and in the log."""
+
+import io
+import json
+import logging
+
+import pytest
+
+from inspector.cli.logs import JsonFormatter, LineFormatter
+from inspector.cli.printable import cell, printable, printable_lines
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Gehäuse 7 — ok", "Gehäuse 7 — ok"),
+        ("\x1b]0;x\x07", r"\x1b]0;x\x07"),
+        ("a\r\nb\tc", r"a\r\nb\tc"),
+        ("\x9b31m", r"\x9b31m"),
+        ("\u202egnp", r"\u202egnp"),
+        ("\u2028", r"\u2028"),
+        ("\ud800", r"\ud800"),
+    ],
+)
+def test_what_is_not_printable_is_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_lines_of_our_making_stay() -> None:
+    assert printable_lines("2 problems\n\x1b[2J") == "2 problems\n\\x1b[2J"
+
+
+def test_a_cell_is_bounded() -> None:
+    assert len(cell("x" * 10**6)) == 201
+
+
+@pytest.mark.parametrize("formatter", [LineFormatter(), JsonFormatter()])
+def test_a_log_line_stays_one_line(formatter: logging.Formatter) -> None:
+    """Names in records come from anybody who may write to the log."""
+    logger, stream = logging.Logger("test"), io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    logger.addHandler(handler)
+    logger.warning("Station %s is new.", "s\n12:00:00.000 ERROR inspector: all is lost\x1b[2J\x9b\u202e")
+    (line,) = stream.getvalue().removesuffix("\n").split("\n")
+    assert line.isprintable()
+    if isinstance(formatter, JsonFormatter):
+        assert "\x9b" in json.loads(line)["message"]
+
+
+def test_a_trace_keeps_its_lines_and_loses_its_escapes() -> None:
+    logger, stream = logging.Logger("test"), io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(LineFormatter())
+    logger.addHandler(handler)
+    try:
+        raise ValueError("\x1b[2J")  # noqa: TRY301
+    except ValueError:
+        logger.exception("It broke.")
+    lines = stream.getvalue().splitlines()
+    assert len(lines) > 3
+    assert all(line.isprintable() for line in lines)

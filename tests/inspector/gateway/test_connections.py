@@ -1,0 +1,108 @@
+"""How many connections a gateway takes, of one host and in all."""
+
+import logging
+import resource
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+
+import grpc
+import pytest
+
+from inspector.client import Client
+from inspector.gateway.callers import Caller
+from inspector.gateway.connections import Calls, Connection, allowed_connections, connections_to
+from inspector.gateway.server import Gateway
+from protos.inspection.v1.service_pb2 import WatchVerdictsRequest
+from protos.inspection.v1.service_pb2_grpc import InspectionServiceStub
+from tests.inspector.gateway.conftest import until
+
+Gateways = Callable[..., Gateway]
+Clients = Callable[..., Client]
+
+
+def connect(gateway: Gateway, stack: ExitStack) -> socket.socket:
+    address = ("127.0.0.1", port_of(gateway))
+    return stack.enter_context(closing(socket.create_connection(address, 5)))
+
+
+def port_of(gateway: Gateway) -> int:
+    return int(gateway.address.rpartition(":")[2])
+
+
+def test_a_host_is_closed_down_to_its_limit_and_who_calls_keeps_its_connection(
+    gateways: Gateways, clients: Clients
+) -> None:
+    gateway = gateways(max_connections_per_host=20)
+    good = clients(gateway)
+    watch = InspectionServiceStub(good._channel).WatchVerdicts(WatchVerdictsRequest())
+    next(watch)
+    with ExitStack() as stack:
+        for _ in range(100):
+            connect(gateway, stack)
+        until(lambda: 0 < len(connections_to(port_of(gateway))) <= 20)
+        assert clients(gateway).model().bundle == "demo"
+        assert good.model().bundle == "demo"
+        assert watch.is_active()
+        watch.cancel()
+
+
+def test_connections_are_bounded_in_all(gateways: Gateways) -> None:
+    gateway = gateways(max_connections=10)
+    with ExitStack() as stack:
+        for _ in range(40):
+            connect(gateway, stack)
+        until(lambda: len(connections_to(port_of(gateway))) <= 10)
+        assert len(connections_to(port_of(gateway))) == 10
+
+
+def test_what_is_no_http2_is_not_kept(gateways: Gateways) -> None:
+    gateway = gateways()
+    with ExitStack() as stack:
+        for _ in range(20):
+            connect(gateway, stack).sendall(b"GET / HTTP/1.1\r\n\r\n")
+        until(lambda: connections_to(port_of(gateway)) == [])
+
+
+def test_connections_without_calls_go_first() -> None:
+    calls = Calls()
+    busy, idle, fresh, old = (Connection(inode, inode, "h", port) for inode, port in ((1, 1), (2, 2), (9, 9), (3, 3)))
+    with calls.on(Caller("h", "ipv4:h:2")):
+        pass
+    calls._used[("h", 2)] = None
+    calls._active[("h", 1)] = 1
+    assert calls.by_use([busy, idle, fresh, old]) == [old, fresh, idle, busy]
+
+
+@pytest.fixture
+def limits() -> Iterator[None]:
+    """The soft limit of open files, restored; the hard one could not be."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.usefixtures("limits")
+def test_the_limit_of_open_files_is_raised_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard - 1, hard))
+    caplog.set_level(logging.WARNING)
+    assert allowed_connections(100) == 100
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    assert caplog.text == ""
+    assert allowed_connections(hard) == hard - 256
+    assert f"Raise the limit to {hard + 256}" in caplog.text
+
+
+def test_a_channel_of_a_client_is_found_by_its_name(gateways: Gateways) -> None:
+    """What gRPC calls a connection and what the operating system does are the same."""
+    gateway = gateways(max_connections_per_host=1)
+    with grpc.insecure_channel(gateway.address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
+        watch = InspectionServiceStub(channel).WatchVerdicts(WatchVerdictsRequest())
+        next(watch)
+        with ExitStack() as stack:
+            for _ in range(5):
+                connect(gateway, stack)
+            until(lambda: len(connections_to(port_of(gateway))) == 1)
+        assert watch.is_active()
+        watch.cancel()
