@@ -9,6 +9,7 @@ from inspector.config.problems import ConfigError, Problem
 from inspector.config.service import Service, reference_problems
 from inspector.config.tables import KafkaTable
 from inspector.evidence import MAX_PNG_BYTES
+from inspector.gateway.lanes import MAX_UNREAD_PROBES
 from inspector.recipe.fit import misfits, read_bundle
 from inspector.recipe.model import Recipe, Sensor
 from inspector.recipe.promise import promise_words
@@ -67,6 +68,7 @@ def check(service: Service, chunk_s: float = 0.1) -> Report:
         if bundle is not None:
             problems.extend(misfits(recipe, bundle))
     lines.extend(_memory_lines(service))
+    lines.append(_request_line(service))
     return Report(tuple(lines), tuple(problems))
 
 
@@ -197,3 +199,15 @@ def _memory_lines(service: Service) -> Iterator[str]:
     )
     listed = " + ".join(f"{name} {size / _MIB:.0f}" for name, size in parts.items())
     yield f"memory at most, beside models and with one shard: {listed} = {sum(parts.values()) / _MIB:.0f} MiB"
+
+
+def _request_line(service: Service) -> str:
+    """What clients can make a gateway hold beside what it keeps of its own accord."""
+    settings = service.config.gateway.settings(service.config.max_record_bytes)
+    parts = {
+        "being read": (2 * settings.max_unread + MAX_UNREAD_PROBES) * 3 * settings.max_message_bytes,
+        "waiting to be judged": settings.inspect_queue * settings.max_message_bytes,
+        "being judged": settings.inspect_concurrency * (2 * settings.max_message_bytes + Limits().max_image_bytes),
+    }
+    listed = " + ".join(f"{name} {size / _MIB:.0f}" for name, size in parts.items())
+    return f"clients' requests at most, per gateway: {listed} = {sum(parts.values()) / _MIB:.0f} MiB"

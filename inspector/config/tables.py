@@ -216,7 +216,7 @@ class GatewayTable(Table):
     allow_insecure: bool = False
     """Serves without TLS off loopback: only inside a network that is protected otherwise."""
     max_watchers: int = Field(default=64, ge=1, le=10_000)
-    max_connections: int = Field(default=1024, ge=16, le=100_000)
+    max_connections: int = Field(default=4096, ge=16, le=100_000)
     max_connections_per_host: int = Field(default=128, ge=1, le=100_000)
     """Connections of one host; those on which nothing was called are closed first."""
     request_timeout_s: Seconds = 10.0
