@@ -31,9 +31,10 @@ from tests.benchmarks.mutations import damaged, is_large, large_records
 LIMITS = Limits()
 MAX_CPU_MS = 1500.0
 """An image at the limit of 128 MiB costs 0.7 to 1.2 s of a busy core, any other less than half a second."""
-MAX_PEAK_MIB = 3 * LIMITS.max_image_bytes / 2**20 + 64
-"""What decoding one record may add to a process: three times the largest image, and what libraries keep."""
-MAX_LEAK_MIB = 64.0
+MAX_PEAK_MIB = 3.3 * LIMITS.max_image_bytes / 2**20 + 16
+"""What decoding one record may add to a process: 3.3 times the largest image, and what libraries keep."""
+MAX_KEPT_MIB = 96.0
+"""After 2,000 records; glibc keeps up to 64 MiB of freed heap once it has seen large blocks."""
 _BLOCK = 2_000
 
 
@@ -47,7 +48,7 @@ class Block:
     worst_cpu: str = ""
     peak_mib: float = 0.0
     peak: str = ""
-    leak_mib: float = 0.0
+    kept_mib: float = 0.0
     stderr_bytes: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
@@ -59,7 +60,7 @@ class Block:
             self.peak_mib, self.peak = other.peak_mib, other.peak
         self.num_records += other.num_records
         self.cpu_s += other.cpu_s
-        self.leak_mib = max(self.leak_mib, other.leak_mib)
+        self.kept_mib = max(self.kept_mib, other.kept_mib)
         self.stderr_bytes += other.stderr_bytes
         self.outcomes += other.outcomes
         self.faults += other.faults
@@ -69,7 +70,7 @@ class Block:
         measured = (
             ("CPU of one record, ms", self.worst_cpu_ms, MAX_CPU_MS, self.worst_cpu),
             ("memory of one record, MiB", self.peak_mib, MAX_PEAK_MIB, self.peak),
-            ("memory kept after a block, MiB", self.leak_mib, MAX_LEAK_MIB, ""),
+            ("memory kept after a block, MiB", self.kept_mib, MAX_KEPT_MIB, ""),
             ("bytes on stderr", self.stderr_bytes, 0, ""),
         )
         return self.faults + [
@@ -90,7 +91,7 @@ def run_block(seed: int, start: int, count: int) -> Block:
     with _stderr_counted(block):
         for number in range(start, start + count):
             _decode_one(block, seed, number)
-    block.leak_mib = _reset_peak_mib() - before_mib
+    block.kept_mib = _reset_peak_mib() - before_mib
     return block
 
 
@@ -183,7 +184,7 @@ def table(total: Block, wall_s: float) -> str:
         ("seconds, decoding", f"{total.cpu_s:.0f}"),
         ("worst CPU of a record, ms", f"{total.worst_cpu_ms:.1f} ({total.worst_cpu})"),
         ("most memory for a record, MiB", f"{total.peak_mib:.0f} ({total.peak})"),
-        ("most memory kept after a block, MiB", f"{total.leak_mib:.0f}"),
+        ("most memory kept after a block, MiB", f"{total.kept_mib:.0f}"),
         ("bytes on stderr", f"{total.stderr_bytes}"),
         *((outcome, str(count)) for outcome, count in total.outcomes.most_common()),
     ]

@@ -27,7 +27,7 @@ def test_a_record_is_found_again_by_its_number() -> None:
     [
         Block(worst_cpu_ms=fuzz_records.MAX_CPU_MS + 1),
         Block(peak_mib=fuzz_records.MAX_PEAK_MIB + 1),
-        Block(leak_mib=fuzz_records.MAX_LEAK_MIB + 1),
+        Block(kept_mib=fuzz_records.MAX_KEPT_MIB + 1),
         Block(stderr_bytes=1),
         Block(faults=["record 1 raises"]),
     ],
