@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 import numpy as np
 
@@ -20,6 +21,8 @@ _CHANNELS = {(0, 8): 1, (0, 16): 1, (2, 8): 3, (2, 16): 3, (3, 8): 3}
 """Channels by (colour type, bit depth): grey, colour, and palette as colour."""
 _PALETTE = 3
 _PALETTE_BYTES = 3 * 256
+_ANCILLARY = 0x20
+"""This bit of a chunk's first letter: an image can be shown without it."""
 _MAX_CHUNKS = 20_000
 _MAX_PIECE_BYTES = 0xFFFF
 """A stored block of deflate holds no more."""
@@ -63,10 +66,10 @@ def read_png(data: bytes) -> ImageFile:
     header = declared_png(data)
     palette: memoryview | None = None
     pixels: list[memoryview] = []
-    for kind, body in _chunks(data):
+    for kind, body in islice(_chunks(data), 1, None):
         if kind == b"IDAT":
             pixels.append(body)
-        elif kind == b"PLTE":
+        elif kind == b"PLTE" and palette is None and not pixels:
             palette = body
         elif kind in {b"tRNS", b"acTL"}:
             raise bad_image(
@@ -75,6 +78,8 @@ def read_png(data: bytes) -> ImageFile:
         elif kind == b"IEND":
             head = _head(data, palette)
             return ImageFile(header, partial(_unpacked, head, _layout(data, header), pixels))
+        elif not kind[0] & _ANCILLARY:
+            raise bad_image(f"the PNG has a chunk {kind!r} that is unknown or out of place: save it anew")
     raise bad_image(f"the PNG of {len(data)} bytes has no end (IEND), expected a whole file: send it again")
 
 
