@@ -8,14 +8,19 @@ from inspector.bundle.schema import Bundle
 from inspector.config.problems import ConfigError, Problem
 from inspector.config.service import Service, reference_problems
 from inspector.config.tables import KafkaTable
+from inspector.evidence import MAX_PNG_BYTES
+from inspector.gateway.lanes import MAX_UNREAD_PROBES
 from inspector.recipe.fit import misfits, read_bundle
 from inspector.recipe.model import Recipe, Sensor
 from inspector.recipe.promise import promise_words
 from inspector.recipe.window import window_samples
+from streams.limits import Limits
 
 COMMIT_S = 0.05
 """A transaction on a broker near by, at the 95th percentile."""
 _FETCH_BYTES = 32 * 2**20
+_DECODING_COPIES = 3
+"""What `streams.codecs.decode` takes while it runs, in sizes of the image."""
 _MIB = 2**20
 
 
@@ -59,9 +64,11 @@ def check(service: Service, chunk_s: float = 0.1) -> Report:
         budget = latency_budget(service, recipe, bundle, chunk_s)
         lines.extend(_recipe_lines(recipe, bundle, budget))
         problems.extend(_deadline_problems(recipe, budget))
+        problems.extend(_signal_problems(service, recipe))
         if bundle is not None:
             problems.extend(misfits(recipe, bundle))
     lines.extend(_memory_lines(service))
+    lines.append(_request_line(service))
     return Report(tuple(lines), tuple(problems))
 
 
@@ -148,16 +155,59 @@ def signal_bytes_per_station(service: Service, recipe: Recipe) -> int:
     return round(total)
 
 
-def _memory_lines(service: Service) -> Iterator[str]:
-    config = service.config
-    signals = max((signal_bytes_per_station(service, recipe) for recipe in service.recipes), default=0)
+def _signal_problems(service: Service, recipe: Recipe) -> Iterator[Problem]:
+    """One station alone must fit; how many there are, no file says."""
+    needed, most = signal_bytes_per_station(service, recipe), service.config.join.max_signal_bytes
+    if needed > most:
+        expectation = f"the sensors of one station of recipe {recipe.name} need {needed} bytes"
+        remedy = "raise max_signal_bytes, or lower dedup_horizon_s or the sensors' rates"
+        yield Problem(service.path, "join.max_signal_bytes", str(most), expectation, remedy)
+
+
+def memory_parts(service: Service) -> dict[str, int]:
+    """Bytes that a worker of one shard may hold at once beside its models, by what holds them."""
+    config, limits = service.config, Limits()
     parts = {
-        f"signals of {config.join.max_stations} stations": signals * config.join.max_stations,
-        "open pieces": config.join.max_open_bytes,
-        "gateway ring and index": config.gateway.ring_bytes + config.gateway.index_bytes,
+        "signals": config.join.max_signal_bytes,
+        "pieces until they are judged": config.join.max_open_bytes,
+        "a record in decoding": _DECODING_COPIES * limits.max_image_bytes,
         "records being read": _FETCH_BYTES + config.max_record_bytes,
+        "verdicts until they are committed": _pending_bytes(service),
+        "gateway ring and index": config.gateway.ring_bytes + config.gateway.index_bytes,
     }
     if config.references.allowed_prefixes:
         parts["images that frames refer to"] = config.references.settings.memory_bytes
+    return parts
+
+
+def _pending_bytes(service: Service) -> int:
+    """Two verdicts a piece where a shadow judges as well, each with a map for every image and signal."""
+    sights = (sum(camera.num_frames for camera in r.cameras) + len(r.sensors) for r in service.recipes)
+    return 2 * service.config.worker.max_verdicts_per_commit * max(sights, default=0) * MAX_PNG_BYTES
+
+
+def _memory_lines(service: Service) -> Iterator[str]:
+    join, parts = service.config.join, memory_parts(service)
+    needed = max((signal_bytes_per_station(service, recipe) for recipe in service.recipes), default=0)
+    if needed:
+        places = join.max_signal_bytes // needed
+        yield f"signals: a station keeps up to {needed / _MIB:.1f} MiB, so {places} stations of a shard have room"
+    yield (
+        "memory: a record that would exceed max_open_bytes waits until pieces are judged, samples beyond "
+        "max_signal_bytes are dead letters STATE_LIMIT; each further shard of a worker takes "
+        f"{(join.max_signal_bytes + join.max_open_bytes) / _MIB:.0f} MiB more"
+    )
     listed = " + ".join(f"{name} {size / _MIB:.0f}" for name, size in parts.items())
-    yield f"memory at most, per shard, beside models: {listed} = {sum(parts.values()) / _MIB:.0f} MiB"
+    yield f"memory at most, beside models and with one shard: {listed} = {sum(parts.values()) / _MIB:.0f} MiB"
+
+
+def _request_line(service: Service) -> str:
+    """What clients can make a gateway hold beside what it keeps of its own accord."""
+    settings = service.config.gateway.settings(service.config.max_record_bytes)
+    parts = {
+        "being read": (2 * settings.max_unread + MAX_UNREAD_PROBES) * 3 * settings.max_message_bytes,
+        "waiting to be judged": settings.inspect_queue * settings.max_message_bytes,
+        "being judged": settings.inspect_concurrency * (2 * settings.max_message_bytes + Limits().max_image_bytes),
+    }
+    listed = " + ".join(f"{name} {size / _MIB:.0f}" for name, size in parts.items())
+    return f"clients' requests at most, per gateway: {listed} = {sum(parts.values()) / _MIB:.0f} MiB"

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from inspector.bundle.schema import SignalInput
 from inspector.engines.engine import Array
-from inspector.evidence_store import EvidenceStore
 from protos.inspection.v1.verdict_pb2 import ImageEvidence, ImageRegion, SignalEvidence
-from streams.observation import InspectionId
 
 MAX_REGIONS = 5
 MAX_PNG_BYTES = 64 * 1024
@@ -41,22 +39,20 @@ class Box(NamedTuple):
 class Picture(NamedTuple):
     """Which image a heat map lies over."""
 
-    inspection: InspectionId
     camera: str
     width_px: int
     height_px: int
 
 
-def image_evidence(picture: Picture, relevance: Array, store: EvidenceStore | None) -> ImageEvidence:
+def image_evidence(picture: Picture, relevance: Array) -> ImageEvidence:
     """Heat map and regions, in pixels of the image as it was captured."""
     png = heat_map(relevance, picture.width_px, picture.height_px, HEAT_MAP_PX)
-    kept = store.save(picture.inspection, picture.camera, png) if store and len(png) > MAX_PNG_BYTES else None
     side_px = HEAT_MAP_PX
     while len(png) > MAX_PNG_BYTES:
         side_px //= 2
         png = heat_map(relevance, picture.width_px, picture.height_px, side_px)
     regions = [_region(box, relevance, picture) for box in boxes(relevance)]
-    return ImageEvidence(camera=picture.camera, regions=regions, heat_map_png=png, heat_map_file=kept or "")
+    return ImageEvidence(camera=picture.camera, regions=regions, heat_map_png=png)
 
 
 def heat_map(relevance: Array, width_px: int, height_px: int, side_px: int) -> bytes:

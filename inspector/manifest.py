@@ -59,6 +59,8 @@ def read_manifest(path: Path, split: str | None = None) -> list[PieceRow]:
         text = path.read_text(encoding="utf-8")
     except OSError as exc:
         raise ManifestError(f"{path}: cannot be read ({exc.strerror}); name a manifest.jsonl that exists") from exc
+    except UnicodeDecodeError as exc:
+        raise ManifestError(f"{path}: is not UTF-8 ({exc.reason} at byte {exc.start}); save it as UTF-8") from exc
     rows = [row for row in _parsed(path, text) if split in (None, row.split)]
     if not rows:
         wanted = "no piece" if split is None else f"no piece of split {split!r}"

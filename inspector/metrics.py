@@ -63,6 +63,7 @@ class WorkerMetrics:
         self.clock_skew = gauge("clock_skew_seconds", "How far this machine's clock is ahead of the log's")
         self.open_pieces = gauge("open_pieces", "Pieces that wait for data", ("line", "partition"))
         self.open_bytes = gauge("open_bytes", "Bytes of images in open pieces", ("line", "partition"))
+        self.signal_bytes = gauge("signal_bytes", "Bytes of samples that a piece may still need", ("line", "partition"))
         self.unread = gauge("unread_partitions", "Input partitions that are not read to their end")
         self.lag = gauge("consumer_lag_records", "Input records not read yet", ("topic", "partition"))
         self.thrift = gauge("computing_price_factor", "What budgeted policies multiply their price of computing by")
@@ -103,7 +104,7 @@ class WorkerMetrics:
         for record in batch.records:
             self.records.labels(record.topic).inc()
         if batch.lost:
-            for gauge in (self.lag, self.open_pieces, self.open_bytes):
+            for gauge in (self.lag, self.open_pieces, self.open_bytes, self.signal_bytes):
                 gauge.clear()
         self.unread.set(len(batch.unread))
         self.lost_offsets.inc(batch.num_lost)
@@ -112,6 +113,7 @@ class WorkerMetrics:
         for shard, join in shards:
             self.open_pieces.labels(shard.line, shard.partition).set(join.num_open)
             self.open_bytes.labels(shard.line, shard.partition).set(join.open_bytes)
+            self.signal_bytes.labels(shard.line, shard.partition).set(join.signal_bytes)
 
     def committed(self, verdicts: Sequence[Verdict], commit_s: float) -> None:
         """After a commit that published these verdicts."""

@@ -8,6 +8,7 @@ took all descriptors of the process, and the gateway answered no more.
 import asyncio
 import gzip
 import logging
+import socket
 import threading
 from concurrent.futures import Future
 from typing import Self
@@ -19,10 +20,12 @@ from inspector.certificates import Certificates, TlsFiles, tls_context
 
 log = logging.getLogger("inspector.metrics")
 
-MAX_CONNECTIONS = 16
-"""One more ends the oldest: a scrape takes milliseconds, and what is older waits for something else."""
-BACKLOG = 1024
-"""A queue that overflows makes a scrape wait for seconds behind those who flood it."""
+MAX_CONNECTIONS = 128
+"""One more ends the oldest without a whole request, or else the oldest: a scrape takes milliseconds, and what is older
+waits for something else."""
+BACKLOG, ACCEPTED_AT_ONCE = 1024, 16
+"""A queue that overflows makes a scrape wait for seconds behind those who flood it; what leaves it at once takes as
+many open files."""
 MAX_REQUEST_BYTES = 8 * 2**10
 LIFE_S = 5.0
 RENEWAL_S = 10.0
@@ -53,6 +56,8 @@ class MetricsServer:
         self._loop = asyncio.new_event_loop()
         self._end = asyncio.Event()
         self._answers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._asked: set[asyncio.Task[None]] = set()
+        """Those of them whose request is whole."""
         self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
 
     def __enter__(self) -> Self:
@@ -89,19 +94,19 @@ class MetricsServer:
             self._listening.set_exception(MetricsError(message))
 
     async def _serve(self) -> None:
-        host, _, port = self._listen.rpartition(":")
-        handshake_s = None if self._tls is None else LIFE_S
+        listening = _listening_socket(self._listen)
+        handshake_s = None if self._context is None else LIFE_S
         server = await asyncio.start_server(
             self._admit,
-            host.strip("[]"),
-            int(port),
+            sock=listening,
             limit=MAX_REQUEST_BYTES,
             ssl=self._context,
             ssl_handshake_timeout=handshake_s,
-            backlog=BACKLOG,
+            backlog=ACCEPTED_AT_ONCE,
         )
+        listening.listen(BACKLOG)  # asyncio accepts as many at once as it was told may queue
         async with server:
-            self._listening.set_result(server.sockets[0].getsockname()[1])
+            self._listening.set_result(listening.getsockname()[1])
             while not await self._ended(RENEWAL_S):
                 self._renew()
             for answer in list(self._answers):
@@ -123,10 +128,15 @@ class MetricsServer:
 
     def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._answers) >= MAX_CONNECTIONS:
-            self._cut_off(next(iter(self._answers)))
+            unread = (answer for answer in self._answers if answer not in self._asked)
+            self._cut_off(next(unread, next(iter(self._answers))))
         answer = self._loop.create_task(self._answer(reader, writer))
         self._answers[answer] = writer
-        answer.add_done_callback(lambda answer: self._answers.pop(answer, None))
+        answer.add_done_callback(self._forget)
+
+    def _forget(self, answer: asyncio.Task[None]) -> None:
+        self._answers.pop(answer, None)
+        self._asked.discard(answer)
 
     def _cut_off(self, answer: asyncio.Task[None]) -> None:
         """Here, because a task that has not begun never reaches its own end."""
@@ -150,6 +160,8 @@ class MetricsServer:
             head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.LimitOverrunError:
             return _framed(431, "text/plain", b"")
+        if (answer := asyncio.current_task()) is not None:
+            self._asked.add(answer)
         lines = head.decode("latin-1").split("\r\n")
         headers = {
             name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])
@@ -174,6 +186,13 @@ class MetricsServer:
         if "gzip" in headers.get("accept-encoding", ""):
             return _framed(200, kind, gzip.compress(body, 1), "Content-Encoding: gzip\r\n")
         return _framed(200, kind, body)
+
+
+def _listening_socket(listen: str) -> socket.socket:
+    """Raises OSError."""
+    host, _, port = listen.rpartition(":")
+    family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+    return socket.create_server(address[:2], family=family, backlog=BACKLOG)
 
 
 def _framed(status: int, kind: str, body: bytes, headers: str = "") -> bytes:

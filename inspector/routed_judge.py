@@ -16,7 +16,6 @@ from inspector.decision import Ruling
 from inspector.deploy.lineup import Lineup, Placed, Posts, post_of
 from inspector.engines.engine import DeviceError, EngineSettings
 from inspector.evidence import Picture, image_evidence, signal_evidence
-from inspector.evidence_store import EvidenceStore
 from inspector.examination import Examination
 from inspector.findings import blank_verdict, chief, verdict_of
 from inspector.model import Model
@@ -49,7 +48,6 @@ class RoutedJudge:
         recipes: Recipes,
         models: Mapping[Path, Model] | Lineup,
         max_batch: int = 16,
-        store: EvidenceStore | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
         reached_ns: Callable[[], int] | None = None,
     ) -> None:
@@ -57,7 +55,7 @@ class RoutedJudge:
         stamped by `clock_ns`; how long they waited is counted by `reached_ns`: see `LogClock`."""
         self._lineup = models if isinstance(models, Lineup) else Lineup.own(recipes, models)
         self._recipes, self._max_batch = recipes, max_batch
-        self._store, self._clock_ns, self._reached_ns = store, clock_ns, reached_ns or clock_ns
+        self._clock_ns, self._reached_ns = clock_ns, reached_ns or clock_ns
         self._budget, self._thrift = Budget.FULL, 1.0
 
     @classmethod
@@ -65,18 +63,17 @@ class RoutedJudge:
         cls,
         recipes: Iterable[Recipe],
         settings: JudgeSettings,
-        store: EvidenceStore | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> "RoutedJudge":
         """Opens every bundle once. Raises BundleError, EngineError, or ConfigError for a recipe that does not fit."""
         book = Recipes(recipes)
-        return cls(book, open_models(book, settings.engines, settings.max_batch), settings.max_batch, store, clock_ns)
+        return cls(book, open_models(book, settings.engines, settings.max_batch), settings.max_batch, clock_ns)
 
     def twin(self, clock: LogClock | None = None) -> "RoutedJudge":
         """A judge over the same line-up with a budget of its own: the line's overload is not the gateway's. It takes
         the time from `clock`, if there is one."""
         clock_ns, reached_ns = (clock.now_ns, clock.reached_ns) if clock else (self._clock_ns, self._reached_ns)
-        return RoutedJudge(self._recipes, self._lineup, self._max_batch, self._store, clock_ns, reached_ns)
+        return RoutedJudge(self._recipes, self._lineup, self._max_batch, clock_ns, reached_ns)
 
     def set_budget(self, budget: Budget) -> None:
         """Holds from the next call of `judge` on; the worker lowers it under overload."""
@@ -170,7 +167,7 @@ class RoutedJudge:
         rows = [row for row in range(len(pieces)) if _wants_evidence(recipes[row], findings[row])]
         _add_contributions(examination, rows, findings, verdicts)
         for row in rows:
-            _add_evidence(examination, row, verdicts[row], self._store)
+            _add_evidence(examination, row, verdicts[row])
         return verdicts
 
 
@@ -236,7 +233,7 @@ def _add_contributions(
             modality.contribution = float(full.logits[0] - without.logits[0]) / calibration.temperature
 
 
-def _add_evidence(examination: Examination, row: int, verdict: pb.Verdict, store: EvidenceStore | None) -> None:
+def _add_evidence(examination: Examination, row: int, verdict: pb.Verdict) -> None:
     """Where the most thorough expert of each modality saw it."""
     piece = examination.pieces[row]
     for modality in verdict.modalities:
@@ -249,5 +246,5 @@ def _add_evidence(examination: Examination, row: int, verdict: pb.Verdict, store
             verdict.signals.extend([evidence] if evidence else [])
         else:
             height_px, width_px = piece.views[modality.name].images[look.image].shape[:2]
-            picture = Picture(piece.inspection, modality.name, width_px, height_px)
-            verdict.images.append(image_evidence(picture, look.outputs["relevance"], store))
+            picture = Picture(modality.name, width_px, height_px)
+            verdict.images.append(image_evidence(picture, look.outputs["relevance"]))

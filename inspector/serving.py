@@ -13,12 +13,10 @@ from inspector.config.opening import open_log
 from inspector.config.service import Service
 from inspector.deploy.control import places_of
 from inspector.deploy.follower import Follower
-from inspector.deploy.lineup import Lineup
 from inspector.deploy.metrics import DeployMetrics, RefusedEngines
 from inspector.deploy.reports import Reports
 from inspector.deploy.shadow import Comparison, Shadow
 from inspector.description import describe_model
-from inspector.evidence_store import EvidenceStore
 from inspector.gateway.server import Backend, Gateway
 from inspector.gateway.service import ModelLookup
 from inspector.overload import OverloadGuard, OverloadSettings
@@ -52,18 +50,12 @@ def deployed(
         follower = Follower(service, log, reports, metrics, stop)
         registry.register(RefusedEngines(follower.lineup))
         try:
-            judge = _judge(service, follower.lineup)
+            judge = RoutedJudge(service.recipes, follower.lineup, config.worker.max_batch)
             shadow = Shadow(judge, comparison)
             follower.start(shadow)
             yield Deployed(judge, shadow)
         finally:
             follower.stop()
-
-
-def _judge(service: Service, lineup: Lineup) -> RoutedJudge:
-    worker, evidence = service.config.worker, service.config.evidence
-    store = None if evidence is None else EvidenceStore(evidence.folder, evidence.max_bytes)
-    return RoutedJudge(service.recipes, lineup, worker.max_batch, store)
 
 
 def guarded(

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from functools import partial
 
 from inspector.care import CarefulDecoder
 from inspector.verdicts import judged_from
@@ -128,12 +129,13 @@ class Shards:
             item = self._placed(item, record, self._num_partitions[self._shard(at)])
         join.add(item)
         for frame in join.references():
-            self._resolver.submit(frame)
+            self._resolver.submit(frame, partial(join.is_fetching, frame))
 
     def take(self, batch: Batch, before: Callable[[], None]) -> Iterator[Batch]:
         """Adds the records of a batch, as far as what they decode to fits; gives what was read so far each time that
         pieces must be judged before more is decoded, and at last the batch itself. Calls `before` each record."""
         for number, record in enumerate(batch.records):
+            before()
             size = 0 if record.type == CHUNK_TYPE else decoded_size(record, self._settings.limits)
             join = self._joins.get(self._shard(TopicPartition(record.topic, record.partition)))
             if join is not None and not join.has_room_for(size):
@@ -141,7 +143,6 @@ class Shards:
                 if not join.has_room_for(size):
                     join.make_room_for(size)
                     yield self._so_far(batch, number)
-            before()
             self.add(record)
         yield batch
 

@@ -2,8 +2,9 @@
 
 from google.protobuf.message import DecodeError
 
-from protos.inspection.v1.records_pb2 import Inspection
+from protos.inspection.v1.records_pb2 import DeadLetter, Inspection
 from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.dead_letters import DEAD_LETTER_TYPE
 from streams.ledger import Judged
 from streams.limits import is_name, is_text, is_time
 from streams.observation import InspectionId
@@ -57,3 +58,16 @@ def _is_ours(verdict: Verdict, line: str) -> bool:
     named = verdict.inspection
     is_named = is_name(named.station) and named.piece_id != "" and is_text(named.piece_id)
     return named.line == line and is_named and is_time(verdict.entry_ns) and not verdict.shadow
+
+
+def settled_ns(record: Record) -> int | None:
+    """Event or append time up to which the input of a shard was settled when this was written: the entry of a
+    verdict's piece, the record of a dead letter. None for a record of somebody else."""
+    try:
+        if record.type == VERDICT_TYPE:
+            return Verdict.FromString(record.value).entry_ns
+        if record.type == DEAD_LETTER_TYPE:
+            return DeadLetter.FromString(record.value).append_ns
+    except DecodeError:
+        return None
+    return None

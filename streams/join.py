@@ -92,6 +92,11 @@ class Join:
         """Those, and what closed pieces hold that `advance` has not given yet."""
         return self.open_bytes + sum(station.closed_bytes for station in self._stations)
 
+    @property
+    def signal_bytes(self) -> int:
+        """Bytes of samples that a piece may still need."""
+        return self._shared.held.signal_bytes
+
     def has_room_for(self, num_bytes: int) -> bool:
         """Whether a record that takes so much once it is decoded fits; the largest one fits where nothing is held."""
         return self.held_bytes == 0 or self.held_bytes + num_bytes <= self._settings.max_open_bytes
@@ -156,6 +161,11 @@ class Join:
             station.resolve(inspection, (camera, sequence), image, detail)
             self._bound()
 
+    def is_fetching(self, frame: Frame) -> bool:
+        """Whether a piece still waits for the image of this frame; asked from the threads that fetch, too."""
+        station = self._stations.get(frame.inspection.station)
+        return station is not None and station.is_fetching(frame)
+
     def references(self) -> list[Frame]:
         """Frames taken since the last call whose image has to be fetched."""
         found, self._references = self._references, []
@@ -218,6 +228,8 @@ class Join:
             self._stations.drop_blank(name)
 
     def _dispatch(self, item: Frame | Chunk | Trace | Event, *, again: bool) -> None:
+        if again and self._is_of_forgotten_station(item):
+            return
         station = self._station(_station_name(item), item.origin)
         match item:
             case Frame():
@@ -230,6 +242,14 @@ class Join:
                 station.take_trace(item, again=again)
             case Chunk():
                 station.take_chunk(item, again=again)
+
+    def _is_of_forgotten_station(self, item: Frame | Chunk | Trace | Event) -> bool:
+        """Whether the predecessor judged the piece and then forgot its station, which must not take a place again."""
+        inspection, verdicts = _inspection(item), self._ledger.verdicts
+        if inspection is None or inspection not in verdicts or self._stations.get(inspection.station) is not None:
+            return False
+        verdicts.touch(inspection, item.origin)
+        return True
 
     def _take_rejected(self, item: Rejected, *, again: bool) -> None:
         """The dead letter, and the inspection that enters all the same; TOO_OLD and the like say that it did not."""

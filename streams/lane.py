@@ -3,6 +3,7 @@ Starts no thread and reads no byte; its caller holds a lock around every call.""
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from streams.addresses import Address
@@ -42,6 +43,7 @@ class Fetch:
     frame: Frame
     reference: Reference
     address: Address
+    wanted: Callable[[], bool]
     transfer: Transfer | None = None
     has_come: bool = False
     """All bytes are there; decoding has no deadline here."""
@@ -103,6 +105,8 @@ class Lane:
 
     def next(self, now_s: float) -> Fetch | None:
         """The reference to be fetched now, if there is one and there is room."""
+        while self.waiting and not self.waiting[0].wanted():
+            self.waiting.popleft()  # its piece is closed, and its dead letter written
         if not self.waiting or not self._may_try(now_s):
             return None
         limit = self._settings.num_threads if self.answers else 1

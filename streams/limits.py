@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from protos.inspection.v1.records_pb2 import DeadLetterReason
+from streams.opencv_limits import MAX_PIXELS, MAX_SIDE_PX
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,48}")
 _MAX_TEXT_BYTES = 128
@@ -16,8 +17,8 @@ class Limits:
     """What is refused before memory is taken for it; one set for a whole service."""
 
     max_record_bytes: int = 8 * 2**20
-    max_side_px: int = 32_768
-    max_pixels: int = 64_000_000
+    max_side_px: int = MAX_SIDE_PX
+    max_pixels: int = MAX_PIXELS
     max_image_bytes: int = 128 * 2**20
     """Decoded size: pixels times channels times bytes; keeps one bomb below what the service may grow by."""
     max_reference_bytes: int = 256 * 2**20

@@ -17,6 +17,10 @@ class LogUnavailableError(LogError):
     """The log cannot be used now; waiting may mend it, and nothing of what failed was written."""
 
 
+class LogLostError(LogError):
+    """The log is damaged, or is not there any more: who uses it ends, for nothing that it does would count."""
+
+
 class CommitRefusedError(LogError):
     """Another owner has taken over: nothing of the commit was written, all state of the shards must be dropped."""
 

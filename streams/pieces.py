@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
 
+from streams.addresses import shown
 from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.clips import SECOND_NS, Cut, Window
 from streams.items import Event, EventKind, Frame, Origin, Trace
@@ -101,6 +102,12 @@ class Piece:
     def enter_by(self, event_ns: int) -> None:
         """A record without further use made the inspection enter."""
         self.others_ns = event_ns if self.others_ns is None else min(self.others_ns, event_ns)
+
+    def not_come(self, shot: Shot) -> str:
+        """Why a frame that is still being fetched is given up."""
+        reference = self.fetching[shot].reference
+        address = "" if reference is None else shown(reference.uri)
+        return f"{address} had not come when the piece closed: check its store, or raise max_delay_s"
 
     def fail_fetch(self, shot: Shot) -> Frame:
         """A reference that did not come: the frame is lost, its place is free for another."""

@@ -39,6 +39,11 @@ class Topics(NamedTuple):
         return tuple(self.of(kind) for kind in INPUT_KINDS)
 
     @property
+    def sisters(self) -> tuple[str, ...]:
+        """The topics whose partitions belong together: those that a worker reads and writes."""
+        return tuple(self.of(kind) for kind in (*INPUT_KINDS, *OUTPUT_KINDS) if kind != "feedback")
+
+    @property
     def all(self) -> tuple[str, ...]:
         return tuple(self.of(kind) for kind in (*INPUT_KINDS, *OUTPUT_KINDS, CONTROL_KIND))
 

@@ -52,13 +52,12 @@ class Resolver:
         self._lanes = _lanes(settings)
         self._ready = _Shelf(settings.max_ready, settings.max_ready_bytes)
         self._done: queue.SimpleQueue[Fetched] = queue.SimpleQueue()
-        self._waiting = 0
 
-    def submit(self, frame: Frame) -> None:
-        """Begins to fetch the image of a frame."""
+    def submit(self, frame: Frame, wanted: Callable[[], bool] = lambda: True) -> None:
+        """Begins to fetch the image of a frame. One that waits is dropped when it is `wanted` no more, so that a store
+        slower than the line costs some images and not, by an ever longer queue, all of them."""
         if frame.reference is None:
             raise AssertionError("only frames with a reference are resolved")
-        self._waiting += 1
         address = allowed(frame.reference.uri, self._settings.allowed_prefixes)
         if address is None:
             detail = (
@@ -66,11 +65,11 @@ class Resolver:
                 f"{list(self._settings.allowed_prefixes)}: add its prefix under [references] in the configuration"
             )
             self._refuse(frame, detail)
-        elif self._waiting > self._settings.max_waiting:
-            detail = f"{self._waiting} references wait, at most {self._settings.max_waiting} may: slow the producer"
+        elif (num := self._num_waiting()) >= self._settings.max_waiting:
+            detail = f"{num + 1} references wait, at most {self._settings.max_waiting} may: slow the producer"
             self._done.put(_fetched(frame, None, detail))
         else:
-            self._queue(Fetch(frame, frame.reference, address))
+            self._queue(Fetch(frame, frame.reference, address, wanted))
 
     def finished(self) -> list[Fetched]:
         """What has been fetched or has failed since the last call."""
@@ -81,7 +80,6 @@ class Resolver:
             finished.append(fetched)
             if fetched.image is not None:
                 self._ready.take(fetched.image)
-        self._waiting -= len(finished)
         return finished
 
     def close(self) -> None:
@@ -94,6 +92,10 @@ class Resolver:
                     if fetch.transfer is not None:
                         fetch.transfer.abandon()
         self._ready.close()
+
+    def _num_waiting(self) -> int:
+        with self._lock:
+            return self._done.qsize() + sum(len(lane.waiting) + len(lane.fetching) for lane in self._lanes.values())
 
     def _queue(self, fetch: Fetch) -> None:
         with self._lock:

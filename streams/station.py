@@ -279,7 +279,7 @@ class Station:
     def _close(self, piece: Piece, why: Closing) -> None:
         if why not in (Closing.ABORTED, Closing.NO_RECIPE):
             for shot in list(piece.fetching):
-                self._fail_fetch(piece, shot, "the image was not there when the piece closed: raise max_delay_s")
+                self._fail_fetch(piece, shot, piece.not_come(shot))
         piece.closing = why
         num_bytes = piece.num_bytes
         self.num_bytes, self.closed_bytes = self.num_bytes - num_bytes, self.closed_bytes + num_bytes

@@ -4,12 +4,16 @@ python3 deploy/kafka/run.py --port 9092 --data run/kafka
 """
 
 import argparse
+import ctypes
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import FrameType
 
 HERE = Path(__file__).resolve().parent
 LIBS = HERE / "libs"
@@ -76,8 +80,17 @@ def properties(port: int, controller_port: int, data: Path) -> dict[str, str]:
 class Broker:
     """One broker process with its folder: `start`, `stop` (or `kill`), `start` again on the same data."""
 
-    def __init__(self, data: Path, config: Mapping[str, str], scram: Mapping[str, str] | None = None) -> None:
-        """`scram`: users and passwords (SCRAM-SHA-512) that exist from the start."""
+    def __init__(
+        self,
+        data: Path,
+        config: Mapping[str, str],
+        scram: Mapping[str, str] | None = None,
+        *,
+        dies_with_us: bool = False,
+    ) -> None:
+        """`scram`: users and passwords (SCRAM-SHA-512) that exist from the start; `dies_with_us`: the broker stops when
+        the thread that started it is gone, killed even (on Linux)."""
+        self._dies_with_us = dies_with_us
         self._data = data
         self._config = dict(config)
         self._scram = dict(scram or {})
@@ -96,7 +109,12 @@ class Broker:
         if not (self._data / "log" / "meta.properties").exists():
             self._format(file)
         with (self._data / "broker.log").open("wb") as out:
-            process = subprocess.Popen(_java("kafka.Kafka", str(file)), stdout=out, stderr=out)  # noqa: S603
+            process = subprocess.Popen(  # noqa: S603
+                _java("kafka.Kafka", str(file)),
+                stdout=out,
+                stderr=out,
+                preexec_fn=_stopped_with_parent() if self._dies_with_us else None,
+            )
         self._process = process
         try:
             self._wait(process)
@@ -157,6 +175,25 @@ def _java(main: str, *arguments: str) -> list[str]:
     return ["java", "-Xmx512m", "-Djava.awt.headless=true", "-cp", f"{LIBS}/*", main, *arguments]
 
 
+def _stopped_with_parent() -> Callable[[], None] | None:
+    """What a child of this process calls before it becomes another program; None where there is no such thing."""
+    if sys.platform != "linux":
+        return None
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+    set_parent_death_signal = 1
+
+    def bind() -> None:
+        prctl(set_parent_death_signal, signal.SIGTERM)
+        if os.getppid() != parent:  # it is gone already
+            os._exit(1)
+
+    return bind
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="One Kafka broker on loopback, until Ctrl-C.")
     parser.add_argument("--port", type=int, default=9092)
@@ -164,7 +201,10 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path("run/kafka"))
     options = parser.parse_args()
     data = options.data.resolve()
-    broker = Broker(data, properties(options.port, options.controller_port, data))
+    broker = Broker(data, properties(options.port, options.controller_port, data), dies_with_us=True)
+    signals = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not signal.SIG_IGN]
+    for each in signals:  # nohup has HUP ignored, and that stays
+        signal.signal(each, _end)
     try:
         broker.start()
         print(f"Kafka answers at 127.0.0.1:{options.port}, data in {data}; Ctrl-C stops it", flush=True)
@@ -175,6 +215,8 @@ def main() -> int:
     except KeyboardInterrupt:
         return 0
     finally:
+        for each in (signal.SIGINT, *signals):  # stopping takes its time, and has its own limit
+            signal.signal(each, signal.SIG_IGN)
         broker.stop()
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from fusion.certificate import certifiable_level, certifies, further_defects
 from fusion.policy import LEARNED
 from inspector.bundle.schema import MANIFEST_NAME, Bundle, Calibration, Certificate, Expert, Policy, Router, SignalInput
+from inspector.bundle.weights import weights_fault
 
 CARD_NAME = "model_card.md"
 
@@ -34,7 +35,7 @@ class LoadedBundle:
 
     def file_fault(self, file: str) -> str:
         """What is wrong with a file, compiled ones included; empty where it is as listed."""
-        return _file_fault(self.folder, file, self.schema.files[file])
+        return _file_fault(self.folder, file, self.schema)
 
 
 def load(folder: Path) -> LoadedBundle:
@@ -54,7 +55,7 @@ def _checked(folder: Path, content: bytes) -> LoadedBundle:
     _refuse(folder, _meanings(schema))
     _refuse(folder, _contents(folder, schema))
     card = folder / CARD_NAME
-    text = card.read_text(encoding="utf-8") if CARD_NAME in schema.files else ""
+    text = card.read_text(encoding="utf-8", errors="replace") if CARD_NAME in schema.files else ""
     return LoadedBundle(folder, schema, text, digest_of(schema))
 
 
@@ -113,12 +114,13 @@ def _contents(folder: Path, schema: Bundle) -> Iterator[str]:
     """Of all but compiled graphs: each of these is checked by whoever opens it, and costs the bundle one form only."""
     compiled = {graph.file for form in schema.compiled for graph in form.graphs}
     exported = {schema.head.file, *(expert.file for expert in schema.experts)}
-    for name, expected in schema.files.items():
-        if (name not in compiled or name in exported) and (fault := _file_fault(folder, name, expected)):
+    for name in schema.files:
+        if (name not in compiled or name in exported) and (fault := _file_fault(folder, name, schema)):
             yield fault
 
 
-def _file_fault(folder: Path, name: str, expected: str) -> str:
+def _file_fault(folder: Path, name: str, schema: Bundle) -> str:
+    expected = schema.files[name]
     try:
         with (folder / name).open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -126,7 +128,16 @@ def _file_fault(folder: Path, name: str, expected: str) -> str:
         return f"file {name!r} cannot be read ({exc.strerror}); copy the whole folder again"
     if found != expected.lower():
         return f"file {name!r} has SHA-256 {found}, expected {expected}; copy the bundle again, or export it anew"
-    return ""
+    return _weights_fault(folder, name, schema)
+
+
+def _weights_fault(folder: Path, name: str, schema: Bundle) -> str:
+    """Weights beside a graph are read by every runtime, whether or not a hash covers them."""
+    compiled = {graph.file: form.engine for form in schema.compiled for graph in form.graphs}
+    exported = {schema.head.file, *(expert.file for expert in schema.experts)}
+    if name not in exported and compiled.get(name, "tensorrt") == "tensorrt":
+        return ""  # no ONNX graph
+    return weights_fault(folder / name, schema.files.keys() - compiled.keys())
 
 
 def _meanings(schema: Bundle) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import click
 
+from inspector.cli.files import unusable_files_reported
 from inspector.cli.logs import LEVELS, setup_logging
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -54,6 +55,10 @@ class LazyGroup(click.Group):
         if not isinstance(command, click.Command):
             raise TypeError(f"{module}.{cmd_name} is {command!r}, expected a click command")
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        with unusable_files_reported():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

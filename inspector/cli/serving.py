@@ -28,15 +28,7 @@ from streams.kafka import quiet_client_logs
 
 log = logging.getLogger("inspector.serving")
 
-ENDING = (
-    BundleError,
-    CertificateError,
-    DecodingError,
-    EngineError,
-    FollowerError,
-    GatewayError,
-    MetricsError,
-)
+ENDING = (BundleError, CertificateError, DecodingError, EngineError, FollowerError, GatewayError, MetricsError)
 """Why a service cannot start or go on, beside its configuration and its log."""
 
 config_option = click.option(

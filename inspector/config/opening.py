@@ -4,6 +4,7 @@ from pathlib import Path
 
 from inspector.config.service import Service, ServiceConfig, kafka_settings
 from inspector.config.tables import EmbeddedTable
+from inspector.verdicts import settled_ns
 from streams.embedded import EmbeddedLog, EmbeddedSettings
 from streams.kafka.log import KafkaLog
 from streams.log import Sink, Source
@@ -19,7 +20,7 @@ def open_log(path: Path, config: ServiceConfig) -> EmbeddedLog | KafkaLog:
             )
             return EmbeddedLog(file, settings)
         case _:
-            return KafkaLog(kafka_settings(path, config), config.prefix, config.lines)
+            return KafkaLog(kafka_settings(path, config), config.prefix, config.lines, settled_ns)
 
 
 def log_clock(config: ServiceConfig) -> LogClock:

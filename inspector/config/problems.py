@@ -13,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 Model = TypeVar("Model", bound=BaseModel)
+MAX_BYTES = 2**20
+"""Of one configuration or recipe; the shipped ones have 2 kB."""
 _SECRET = ("password", "secret", "token")
 
 
@@ -45,15 +47,29 @@ def load_toml(path: Path, model: type[Model]) -> Model:
     Raises ConfigError with every problem of the file.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise ConfigError([Problem(path, "file", "", f"cannot be read ({exc.strerror})", "name a TOML file")]) from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise ConfigError([Problem(path, "file", "", f"is not TOML: {exc}", "mend that place")]) from exc
-    try:
+        data = _parsed(path)
         return model.model_validate(data, context={"folder": path.parent.resolve()})
+    except OSError as exc:
+        raise _unusable(path, f"cannot be read ({exc.strerror})", "name a TOML file that this user may read") from exc
     except ValidationError as exc:
         raise ConfigError([_problem(path, model, error) for error in _causes(exc.errors())]) from exc
+    except RecursionError as exc:
+        raise _unusable(path, "nests its values too deep", "no key needs more than three levels") from exc
+    except (ValueError, OverflowError) as exc:  # of tomllib: no TOML, not UTF-8, numbers of thousands of digits
+        raise _unusable(path, f"is not TOML: {str(exc)[:200]}", "mend that place") from exc
+
+
+def _parsed(path: Path) -> dict[str, object]:
+    """Reads a bounded part, for the file may be a device."""
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise _unusable(path, f"has more than {MAX_BYTES} bytes", "name a configuration, not data")
+    return tomllib.loads(content.decode("utf-8"))
+
+
+def _unusable(path: Path, expectation: str, remedy: str) -> ConfigError:
+    return ConfigError([Problem(path, "file", "", expectation, remedy)])
 
 
 def _causes(errors: Sequence[ErrorDetails]) -> list[ErrorDetails]:
@@ -93,8 +109,15 @@ def _shown(key: str, value: object) -> str:
         return ""
     if any(word in key.lower() for word in _SECRET):
         return "(not shown)"
-    text = repr(value)
+    text = _outline(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _outline(value: object) -> str:
+    try:
+        return repr(value)
+    except (RecursionError, ValueError):  # nested too deep, or a number of more digits than Python prints
+        return ""
 
 
 def _near_miss(key: str, known: Sequence[str]) -> str:

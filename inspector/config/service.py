@@ -1,16 +1,16 @@
 """Turns a configuration file into a service's settings and recipes, validated whole. Opens no log and no model."""
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from inspector.config.problems import ConfigError, Problem, load_toml
 from inspector.config.tables import (
     EmbeddedTable,
-    EvidenceTable,
     GatewayTable,
     JoinTable,
     KafkaTable,
@@ -22,9 +22,15 @@ from inspector.config.tables import (
 )
 from inspector.recipe.book import Recipes, find_recipe_files, load_recipes
 from streams.addresses import install_words, missing_package, shown
+from streams.assembly import JoinSettings
 from streams.dead_letters import MAX_RAW_BYTES
 from streams.kafka.settings import KafkaSecurity, KafkaSettings
 from streams.records import Topics
+
+log = logging.getLogger("inspector.config")
+
+GONE = {"evidence": "every heat map fits into its verdict, and no file was ever written there"}
+"""Keys of earlier versions, and why they are no longer needed."""
 
 
 class ServiceConfig(Table):
@@ -34,15 +40,35 @@ class ServiceConfig(Table):
     lines: tuple[Name, ...] = Field(min_length=1)
     recipes: tuple[str, ...] = Field(min_length=1)
     """Files or patterns such as `recipes/*.toml`."""
-    max_record_bytes: int = Field(default=8 * 2**20, ge=2 * MAX_RAW_BYTES)
+    max_record_bytes: int = Field(default=8 * 2**20, ge=2 * MAX_RAW_BYTES, le=2**30)
     """A dead letter, with the first bytes of its record, must fit as well."""
     log: Annotated[EmbeddedTable | KafkaTable, Field(discriminator="kind")]
     join: JoinTable = JoinTable()
     worker: WorkerTable = WorkerTable()
     gateway: GatewayTable = GatewayTable()
     metrics: MetricsTable | None = None
-    evidence: EvidenceTable | None = None
     references: ReferencesTable = ReferencesTable()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_gone_keys(cls, values: object) -> object:
+        """Files of earlier versions stay usable."""
+        if not isinstance(values, dict):
+            return values
+        for key in GONE.keys() & values.keys():
+            log.warning("[%s] in the configuration is ignored: %s; remove it.", key, GONE[key])
+        return {key: value for key, value in values.items() if key not in GONE}
+
+    @model_validator(mode="after")
+    def _room_for_a_record(self) -> Self:
+        """Half of an embedded log is for input: see `streams.embedded.retention`."""
+        least = 2 * (self.max_record_bytes + 2**20)
+        if isinstance(self.log, EmbeddedTable) and self.log.max_bytes < least:
+            raise ValueError(
+                f"log.max_bytes is {self.log.max_bytes}: half of it, which is for input, does not hold one record of "
+                f"max_record_bytes = {self.max_record_bytes}; set at least {least}"
+            )
+        return self
 
     def topics(self, line: str) -> Topics:
         return Topics(self.prefix, line)
@@ -121,7 +147,13 @@ def kafka_settings(path: Path, config: ServiceConfig) -> KafkaSettings:
         max_record_bytes=config.max_record_bytes,
         session_timeout_ms=round(table.session_timeout_s * 1000),
         transaction_timeout_ms=round(table.transaction_timeout_s * 1000),
+        reread_s=_reread_s(config.join.settings),
     )
+
+
+def _reread_s(join: JoinSettings) -> float:
+    """How long before the newest piece with a verdict a record may lie that is still needed; a minute for windows."""
+    return 60.0 + 2 * join.dedup_horizon_s + join.max_delay_s + join.max_skew_s + join.read_ahead_s
 
 
 def _security(path: Path, table: KafkaTable) -> KafkaSecurity:
@@ -135,9 +167,23 @@ def _security(path: Path, table: KafkaTable) -> KafkaSecurity:
     return KafkaSecurity(protocol, ca_file, cert_file, key_file, sasl.mechanism, sasl.username, password)
 
 
+def _password_in(path: Path, file: Path) -> str:
+    try:
+        password = file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
+        remedy = "let this user read it; it holds the password alone, on one line"
+        raise ConfigError(
+            [Problem(path, "log.sasl.password_file", str(file), f"cannot be read ({why})", remedy)]
+        ) from exc
+    if not password:
+        raise ConfigError([Problem(path, "log.sasl.password_file", str(file), "is empty", "write the password there")])
+    return password
+
+
 def _password(path: Path, variable: str | None, file: Path | None) -> str:
     if file is not None:
-        return file.read_text(encoding="utf-8").rstrip("\r\n")
+        return _password_in(path, file)
     password = os.environ.get(variable or "")
     if password is None:
         remedy = "set it in the service's environment, or use password_file"

@@ -22,12 +22,29 @@ _REFERENCES = ReferenceSettings()
 
 def _resolved(path: Path, info: ValidationInfo) -> Path:
     folder = (info.context or {}).get("folder", Path())
-    return Path(folder / path).resolve()
+    try:
+        return Path(folder / path).resolve()
+    except (OSError, RuntimeError, ValueError) as exc:  # a loop of links, a NUL
+        raise ValueError(f"leads nowhere ({exc}); correct the path") from exc
 
 
 def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise ValueError(f"{path} is no file; correct the path or put the file there")
+    try:
+        if path.is_file():
+            path.open("rb").close()
+            return path
+    except OSError as exc:
+        raise ValueError(f"{path} cannot be read ({exc.strerror}); give this user the right to read it") from exc
+    raise ValueError(f"{path} is no file; correct the path or put the file there")
+
+
+def _no_folder(path: Path) -> Path:
+    try:
+        is_folder = path.is_dir()
+    except OSError as exc:
+        raise ValueError(f"{path} cannot be reached ({exc.strerror}); correct the path or the rights on it") from exc
+    if is_folder:
+        raise ValueError(f"{path} is a folder; name the log's file in it, such as {path / 'log.sqlite'}")
     return path
 
 
@@ -39,11 +56,11 @@ def _address(value: str) -> str:
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*$", max_length=48)]
-RelativePath = Annotated[Path, AfterValidator(_resolved)]
+FilePath = Annotated[Path, AfterValidator(_resolved), AfterValidator(_no_folder)]
 ExistingFile = Annotated[Path, AfterValidator(_resolved), AfterValidator(_existing)]
 Address = Annotated[str, AfterValidator(_address)]
 Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
-Bytes = Annotated[int, Field(gt=0)]
+Bytes = Annotated[int, Field(gt=0, le=2**50)]
 
 
 class Table(BaseModel):
@@ -54,7 +71,7 @@ class EmbeddedTable(Table):
     """A log in one SQLite file: no broker needed."""
 
     kind: Literal["embedded"]
-    path: RelativePath
+    path: FilePath
     max_bytes: Bytes = 4 * 2**30
     max_age_s: Seconds = 7 * 86_400.0
     start_at: Literal["earliest", "live"] = "earliest"
@@ -199,7 +216,7 @@ class GatewayTable(Table):
     allow_insecure: bool = False
     """Serves without TLS off loopback: only inside a network that is protected otherwise."""
     max_watchers: int = Field(default=64, ge=1, le=10_000)
-    max_connections: int = Field(default=1024, ge=16, le=100_000)
+    max_connections: int = Field(default=4096, ge=16, le=100_000)
     max_connections_per_host: int = Field(default=128, ge=1, le=100_000)
     """Connections of one host; those on which nothing was called are closed first."""
     request_timeout_s: Seconds = 10.0
@@ -266,13 +283,6 @@ class MetricsTable(Table):
     def _protected(self) -> Self:
         _check_exposure("metrics", self.listen, self.tls, allow_insecure=self.allow_insecure)
         return self
-
-
-class EvidenceTable(Table):
-    """Where heat maps go that are too large for a verdict."""
-
-    folder: RelativePath
-    max_bytes: Bytes = 2**30
 
 
 def _prefix(value: str) -> str:

@@ -22,6 +22,7 @@ from streams.records import CONTROL_KIND, TYPE_PREFIX, Output, Record, Topics
 
 log = logging.getLogger("inspector.deploy")
 
+MAX_NUMBER = 10**9
 MODES: dict[int, str] = {
     DeploymentMode.DEPLOYMENT_MODE_LIVE: "live",
     DeploymentMode.DEPLOYMENT_MODE_SHADOW: "shadow",
@@ -98,7 +99,7 @@ class ControlTable:
             case "active":
                 self.active[Place(line, rest)] = Active.FromString(record.value)
             case "deployment":
-                self.deployments[line, int(rest)] = Deployment.FromString(record.value)
+                self.deployments[line, _number(rest)] = Deployment.FromString(record.value)
             case "worker":
                 state = WorkerState.FromString(record.value)
                 self.workers[WorkerAt(line, state.worker, state.recipe)] = Word(state, record.append_ns)
@@ -111,6 +112,14 @@ class ControlTable:
     def words(self, place: Place) -> dict[str, Word]:
         """What every worker said last of a recipe, by its name."""
         return {at.worker: word for at, word in self.workers.items() if (at.line, at.recipe) == place}
+
+
+def _number(text: str) -> int:
+    """Raises ValueError: behind a number that is absurd there would be no next one."""
+    number = int(text)
+    if not 0 < number <= MAX_NUMBER:
+        raise ValueError(f"no deployment has the number {text[:20]}")
+    return number
 
 
 def read_control(source: Log, table: ControlTable) -> Tail:

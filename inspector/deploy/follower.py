@@ -23,7 +23,7 @@ from inspector.recipe.book import ANY
 from inspector.recipe.model import Recipe
 from inspector.routed_judge import open_models
 from protos.inspection.v1.control_pb2 import Active, Deployment, WorkerPhase
-from streams.log import Log
+from streams.log import Log, LogLostError
 
 log = logging.getLogger("inspector.deploy")
 
@@ -51,6 +51,7 @@ class Follower:
         self._retired: list[Post] = []
         """Kept for one look, so that what judged until now is not freed by the thread that judges."""
         self._has_failed = False
+        self._lost_log: LogLostError | None = None
         self._thread = Thread(target=self._run, name="deployments", daemon=True)
         self._control = ControlReader(service, source, stop.wait)
         self._tried = dict.fromkeys(self._places, Active())
@@ -73,6 +74,8 @@ class Follower:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(STOP_S)
+        if self._lost_log is not None:
+            raise FollowerError(str(self._lost_log)) from self._lost_log
         if self._has_failed:
             raise FollowerError(
                 "deployments could be followed no more, see the error in the log: the service stops when all that it "
@@ -138,7 +141,7 @@ class Follower:
     # Beside the line
 
     def _run(self) -> None:
-        """An error that nobody foresaw stops the service: it would judge on with what nobody wants any more."""
+        """A lost log and an error that nobody foresaw stop the service: it would judge on with what nobody wants."""
         try:
             while not self._stop.wait(LOOK_S):
                 self._retired.clear()
@@ -146,6 +149,9 @@ class Follower:
                 self._end_failed_shadows()
                 self._settle()
                 self._reports.sign_of_life(self.lineup.posts)
+        except LogLostError as exc:
+            self._lost_log = exc
+            self._stop.set()
         except BaseException:
             self._has_failed = True
             self._stop.set()

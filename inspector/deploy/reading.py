@@ -8,7 +8,7 @@ from inspector.config.service import Service
 from inspector.deploy.control import ControlTable, read_control
 from inspector.deploy.lineup import Place
 from protos.inspection.v1.control_pb2 import Active
-from streams.log import Log, LogError
+from streams.log import Log, LogError, LogLostError
 
 log = logging.getLogger("inspector.deploy")
 
@@ -29,9 +29,11 @@ class ControlReader:
         return self.table.active.get(place, Active())
 
     def read(self) -> bool:
-        """Takes what is new; False where the log cannot be read and all is as it was."""
+        """Takes what is new; False where the log cannot be read and all is as it was. Raises LogLostError."""
         try:
             self.table.take(self._tail.poll(0.05))
+        except LogLostError:
+            raise
         except LogError as exc:
             log.warning("What is deployed cannot be read (%s): tries again.", exc)
             self._pause(_PAUSE_S)

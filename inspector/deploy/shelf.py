@@ -6,8 +6,6 @@ A bundle's folder is named after its content, so that what lies there never chan
 import errno
 import re
 import shutil
-import time
-from contextlib import suppress
 from pathlib import Path
 
 from inspector.bundle.copying import ARRIVING, copied_beside
@@ -15,9 +13,8 @@ from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.bundle.schema import MANIFEST_NAME
 from inspector.engines.kernel_cache import cache_folder
 from inspector.findings import DIGEST_DIGITS
+from inspector.leftovers import sweep
 
-LEFT_S = 86400.0
-"""No copy takes so long: it ended in the middle."""
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _NAMED = re.compile(rf"\w+(-\w+)*-[A-Za-z0-9._-]{{0,64}}-[0-9a-f]{{{DIGEST_DIGITS}}}", re.ASCII)
 """See `folder_name`."""
@@ -35,7 +32,7 @@ class Shelf:
         name = folder_name(bundle)
         target = self._folder / name
         _check_whole(bundle)
-        self._sweep()
+        sweep(self._folder, ARRIVING)
         if not self._is_sound(name, bundle.digest):
             try:
                 self._copy(bundle, target)
@@ -46,13 +43,6 @@ class Shelf:
                 ) from exc
         _check_whole(self.get(name, bundle.digest))
         return name
-
-    def _sweep(self) -> None:
-        """What cannot be removed harms nobody but the disk."""
-        for left in self._folder.glob(f"{ARRIVING}*"):
-            with suppress(OSError):
-                if time.time() - left.lstat().st_mtime > LEFT_S:
-                    shutil.rmtree(left)
 
     def bundles(self) -> dict[str, int]:
         """Bytes of each by its name; whatever else lies there is not named. Raises OSError."""

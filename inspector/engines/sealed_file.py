@@ -4,7 +4,10 @@ import hashlib
 import tempfile
 from pathlib import Path
 
+from inspector.leftovers import sweep
+
 _DIGEST_BYTES = 32
+UNFINISHED = ".unfinished-"
 
 
 class DamagedError(ValueError):
@@ -22,7 +25,8 @@ def read_sealed(path: Path, name: str = "") -> bytes:
 
 def write_sealed(path: Path, content: bytes, name: str = "", mode: int = 0o666) -> None:
     """Whole or not at all; `mode` within the umask. Raises OSError."""
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=path.parent) as scratch:
+    sweep(path.parent, UNFINISHED)
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=path.parent) as scratch:
         unfinished = Path(scratch, path.name)
         unfinished.touch(mode=mode)
         unfinished.write_bytes(_digest(content, name) + content)

@@ -122,8 +122,8 @@ def erased(sight: Sight, relevance: Array, good: Sequence[Samples]) -> list[Obse
         return [replace(piece, views={}, clips={expert.modality: version}) for version in clips]
     view = piece.views[expert.modality]
     image = view.images[sight.look.image]
-    picture = Picture(piece.inspection, expert.modality, image.shape[1], image.shape[0])
-    region = image_evidence(picture, relevance, None).regions[0]
+    picture = Picture(expert.modality, image.shape[1], image.shape[0])
+    region = image_evidence(picture, relevance).regions[0]
     return [replace(piece, clips={}, views={expert.modality: replace(view, images=(inpainted(image, region),))})]
 
 

@@ -5,13 +5,15 @@ files, and those over a host's limit are shut down there: gRPC sees a client tha
 """
 
 import asyncio
+import errno
 import logging
 import os
 import resource
 import socket
+import stat
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from inspector.gateway.callers import Caller, host_of
@@ -20,7 +22,7 @@ log = logging.getLogger("inspector.gateway.connections")
 
 FILES_FOR_OTHERS = 256
 """Open files that log, metrics, libraries and models need beside the gateway's connections, with room to spare."""
-LOOK_EVERY_S = 0.25
+LOOK_EVERY_S, FLOODED_EVERY_S = 0.25, 0.05
 RETRY_S = 1.0
 SAY_EVERY_S = 10.0
 REMEMBERED = 8192
@@ -90,7 +92,7 @@ class Calls:
 
 
 class ConnectionLimit:
-    """Looks every quarter of a second, and closes what a host holds beyond `max_per_host`, least used first."""
+    """Closes what a host holds beyond `max_per_host`, least used first: four times a second, twenty in a flood."""
 
     def __init__(self, port: int, max_per_host: int, calls: Calls) -> None:
         self._port, self._max_per_host, self._calls = port, max_per_host, calls
@@ -99,16 +101,20 @@ class ConnectionLimit:
 
     async def run(self) -> None:
         """Until it is cancelled."""
+        is_flooded = False
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(FLOODED_EVERY_S if is_flooded else LOOK_EVERY_S)
             try:
-                if len(os.listdir(_FILES)) > self._max_per_host:
-                    self.close_excess(await asyncio.to_thread(connections_to, self._port))
+                is_flooded = len(os.listdir(_FILES)) > self._max_per_host and self.close_excess(
+                    await asyncio.to_thread(connections_to, self._port)
+                )
             except OSError as exc:
                 log.warning("The gateway's connections cannot be counted (%s): tries again in %g s.", exc, RETRY_S)
                 await asyncio.sleep(RETRY_S)
 
-    def close_excess(self, connections: Sequence[Connection]) -> None:
+    def close_excess(self, connections: Sequence[Connection]) -> bool:
+        """Whether there was any."""
+        before = self.num_closed
         by_host = defaultdict[str, list[Connection]](list)
         for connection in connections:
             by_host[connection.host].append(connection)
@@ -117,6 +123,7 @@ class ConnectionLimit:
             closed = sum(_shut_down(connection, self._port) for connection in excess)
             if closed:
                 self._say(host, len(of_host), closed)
+        return self.num_closed > before
 
     def _say(self, host: str, num_held: int, closed: int) -> None:
         self.num_closed += closed
@@ -143,24 +150,23 @@ def connections_to(port: int) -> list[Connection]:
 
 def _connection(name: str, port: int) -> Connection | None:
     try:
-        inode = os.stat(int(name)).st_ino
-        with _opened(int(name)) as opened:
-            return _described(opened, int(name), inode, port)
+        with _borrowed(int(name)) as opened:
+            return _described(opened, int(name), os.fstat(opened.fileno()).st_ino, port)
     except OSError:  # no socket, not connected, or closed meanwhile
         return None
 
 
 @contextmanager
-def _opened(descriptor: int) -> Iterator[socket.socket]:
-    """The socket behind a descriptor that stays whose it is."""
-    duplicate = os.dup(descriptor)
+def _borrowed(descriptor: int) -> Iterator[socket.socket]:
+    """The socket behind a descriptor of somebody else, never closed here, nor any copy of it: closing one of a file
+    takes away every lock that the process has on that file, and SQLite's are such locks. Raises OSError."""
+    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        raise OSError(errno.ENOTSOCK, "no socket")
+    opened = socket.socket(fileno=descriptor)
     try:
-        opened = socket.socket(fileno=duplicate)
-    except OSError:
-        os.close(duplicate)
-        raise
-    with closing(opened):
         yield opened
+    finally:
+        opened.detach()
 
 
 def _described(opened: socket.socket, descriptor: int, inode: int, port: int) -> Connection | None:
@@ -173,7 +179,7 @@ def _described(opened: socket.socket, descriptor: int, inode: int, port: int) ->
 def _shut_down(connection: Connection, port: int) -> bool:
     """Whether it was still the same one: a descriptor may have been closed and given to another file meanwhile."""
     try:
-        with _opened(connection.descriptor) as opened:
+        with _borrowed(connection.descriptor) as opened:
             inode = os.fstat(opened.fileno()).st_ino
             if _described(opened, connection.descriptor, inode, port) != connection:
                 return False

@@ -7,6 +7,7 @@ it is known from its first header on who calls and how much of the server it hol
 
 import asyncio
 import logging
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ class Lane:
     """Largest request; what is larger is not parsed."""
     max_life_s: float | None = None
     """A stream is ended after this time; its client opens another one."""
+    wait_s: float = 0.0
+    """How long a request waits with its sender for a place to be read."""
     parsed: bool = True
     """Whether the method is given a message, or the bytes because it parses when it has room."""
 
@@ -83,7 +86,11 @@ class Entrance(grpc.aio.ServerInterceptor):
         try:
             with self._calls.on(caller):
                 await call.serve(caller, context)
+        except asyncio.CancelledError as cancelled:
+            forget_locals(cancelled)
+            raise
         except Refusal as refusal:
+            forget_locals(refusal)
             self._metrics.refused.labels(name, refusal.code.name).inc()
             self._refusals.note(name, caller, refusal)
             await _abort(name, caller, refusal, context)
@@ -141,7 +148,7 @@ class Call:
     async def _next(self, caller: Caller, context: Context) -> bytes | None:
         """The next request; None at the end of a stream of them."""
         timeout_s = self._settings.request_timeout_s
-        async with self._lane.reading.place(caller):
+        async with self._lane.reading.place(caller, self._lane.wait_s):
             try:
                 async with asyncio.timeout(timeout_s):
                     data = await context.read()
@@ -176,6 +183,18 @@ def parsed(deserialize: Callable[[bytes], Message], data: bytes) -> Message:
         return deserialize(data)
     except DecodeError as error:
         raise invalid_argument(f"the request does not parse ({error}): check the client's serialiser") from error
+
+
+def forget_locals(error: BaseException) -> None:
+    """Takes from the traces of an error and of its causes what their functions held.
+
+    A future, its error, the error's trace and the function that waits for the future hold each other until the garbage
+    collector comes, and with them the request and its pictures: 350 refused requests of 8 MiB took 4 GB.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        traceback.clear_frames(link.__traceback__)
+        link = link.__cause__ or link.__context__
 
 
 class Refusals:

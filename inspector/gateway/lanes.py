@@ -10,7 +10,7 @@ from inspector.gateway.settings import GatewaySettings
 
 MAX_SMALL_BYTES = 128 * 2**10
 """The largest request of any method but Inspect: a token of 64 KiB with filters, a note with 64 defects."""
-MAX_UNREAD_PROBES = 4
+MAX_UNREAD_PROBES = 2
 PROBE_LIFE_S = 600.0
 _SERVICE = "/inspection.v1.InspectionService"
 
@@ -18,13 +18,16 @@ _SERVICE = "/inspection.v1.InspectionService"
 def lanes_of(settings: GatewaySettings, metrics: GatewayMetrics) -> Mapping[str, Lane]:
     """By a method's full name, its service's, or the empty name for health and reflection."""
     reading = Places("requests that are being read", settings.max_unread, 0.0)
+    pieces = Places("pieces that are being read", settings.max_unread, settings.request_wait_s)
     answering = Places("calls that are being answered", settings.max_answers)
     watching = Places("watchers", settings.max_watchers, changed=metrics.watchers.set)
     probing = Places("probes that are being read", MAX_UNREAD_PROBES, 0.0)
     probes = Places("probes", settings.max_probes, 0.0)
     return {
         f"{_SERVICE}/WatchVerdicts": Lane(reading, watching, MAX_SMALL_BYTES),
-        f"{_SERVICE}/Inspect": Lane(reading, answering, settings.max_message_bytes, parsed=False),
+        f"{_SERVICE}/Inspect": Lane(
+            pieces, answering, settings.max_message_bytes, wait_s=settings.request_wait_s, parsed=False
+        ),
         _SERVICE: Lane(reading, answering, MAX_SMALL_BYTES),
         "": Lane(probing, probes, MAX_SMALL_BYTES, PROBE_LIFE_S),
     }

@@ -14,6 +14,7 @@ from inspector.gateway.callers import Caller
 from inspector.gateway.refusal import exhausted
 
 LOOK_EVERY_S = 0.05
+MAX_WAITING = 64
 
 
 class Place:
@@ -34,9 +35,8 @@ class Place:
         self._cancelling = self._task.cancelling()
         deadline_s = time.monotonic() + self._wait_s
         while not self._places.occupy(self):
-            if time.monotonic() >= deadline_s:
+            if time.monotonic() >= deadline_s or not await self._places.look_again():
                 raise exhausted(self._places.full_detail)
-            await asyncio.sleep(LOOK_EVERY_S)
         return self
 
     async def __aexit__(
@@ -73,7 +73,7 @@ class Places:
         """Each place with the moment from which on it is held, oldest first."""
         self._by_host: Counter[str] = Counter()
         self._by_connection: Counter[str] = Counter()
-        self.num_displaced = 0
+        self._num_waiting = 0
         self.displaced_detail = (
             f"all {max_count} {what} were occupied and this client held the most: another one needed the place"
         )
@@ -96,12 +96,22 @@ class Places:
             if victim is None:
                 return False
             self.leave(victim)
-            self.num_displaced += 1
             victim.displace()
         self._occupied[place] = self._clock()
         self._by_host[place.caller.host] += 1
         self._by_connection[place.caller.connection] += 1
         self._changed(len(self))
+        return True
+
+    async def look_again(self) -> bool:
+        """Waits a moment; False where so many wait already that one more may not."""
+        if self._num_waiting >= MAX_WAITING:
+            return False
+        self._num_waiting += 1
+        try:
+            await asyncio.sleep(LOOK_EVERY_S)
+        finally:
+            self._num_waiting -= 1
         return True
 
     def leave(self, place: Place) -> None:

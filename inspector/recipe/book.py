@@ -49,12 +49,16 @@ def find_recipe_files(folder: Path, patterns: Sequence[str]) -> list[Path]:
 
 
 def _matching(folder: Path, pattern: str) -> list[Path]:
+    """Empty for what is no pattern, such as an empty text."""
     path = Path(pattern)
-    if path.is_absolute():
-        return sorted(path.parent.glob(path.name))
-    while pattern.startswith("../"):
-        folder, pattern = folder.parent, pattern[3:]
-    return sorted(folder.glob(pattern))
+    try:
+        if path.is_absolute():
+            return sorted(path.parent.glob(path.name))
+        while pattern.startswith("../"):
+            folder, pattern = folder.parent, pattern[3:]
+        return sorted(folder.glob(pattern))
+    except (ValueError, OSError):
+        return []
 
 
 def load_recipes(paths: Iterable[Path]) -> "Recipes":

@@ -14,6 +14,7 @@ from encoders.front_end import Image
 from inspector.bundle.schema import Modality
 from inspector.manifest import ImageRow, Label, ManifestError, PieceRow, SignalRow
 from inspector.recordings import read_recording
+from streams.opencv_limits import MAX_PIXELS, MAX_SIDE_PX
 
 ATTRIBUTABLE = 0.95
 """A class belongs to a modality that is labelled nok in at least this share of the pieces with the class."""
@@ -55,7 +56,10 @@ def read_source(root: Path, source: ImageRow | SignalRow) -> Recording:
 
 def read_image(root: Path, source: ImageRow) -> Image:
     path = root / source.path
-    image = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+    try:
+        image = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+    except cv2.error as exc:
+        raise ManifestError(f"{path}: has more than {MAX_PIXELS} px or a side above {MAX_SIDE_PX} px; crop it") from exc
     if image is None or image.dtype not in (np.uint8, np.uint16):
         raise ManifestError(f"{path}: is no 8-bit or 16-bit image; mend the file or leave the piece out")
     return np.asarray(image, np.uint8) if image.dtype == np.uint8 else np.asarray(image, np.uint16)

@@ -1,6 +1,6 @@
 """The log that needs no broker: one SQLite file, one partition per topic, several processes. Knows no payload."""
 
 from streams.embedded.log import EmbeddedLog
-from streams.embedded.store import EmbeddedSettings
+from streams.embedded.settings import EmbeddedSettings
 
 __all__ = ["EmbeddedLog", "EmbeddedSettings"]

@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from streams.log import LogError, LogUnavailableError
+from streams.log import LogError, LogLostError, LogUnavailableError
 
 _PRIMARY = 0xFF
 """The low byte of an extended code is the code that SQLite documents; see https://www.sqlite.org/rescode.html"""
@@ -24,7 +24,7 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def translate(path: Path, exc: sqlite3.Error, busy_s: float) -> LogError:
-    """A LogUnavailableError where waiting may help, else a LogError that ends whoever uses the log."""
+    """A LogUnavailableError where waiting may help, else a LogLostError, which ends whoever uses the log."""
     code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LogUnavailableError(
@@ -35,11 +35,13 @@ def translate(path: Path, exc: sqlite3.Error, busy_s: float) -> LogError:
         return LogUnavailableError(f"{path}: {_PASSING[code]} ({exc})")
     if code in _DAMAGED:
         return damaged(path, str(exc))
-    return LogError(f"{path}: {exc}, expected the tables of this log: check which other program writes into the file")
+    return LogLostError(
+        f"{path}: {exc}, expected the tables of this log: check which other program writes into the file"
+    )
 
 
-def damaged(path: Path, what: str) -> LogError:
-    return LogError(
+def damaged(path: Path, what: str) -> LogLostError:
+    return LogLostError(
         f"{path} is damaged ({what}): stop the service, check the disk, keep a copy of the file with its -wal, then "
         f"restore what is left (`sqlite3 {path.name} .recover`) or move it aside and begin an empty log"
     )

@@ -1,5 +1,6 @@
 """Tells what lies at a path before a single byte is written there, and whether it is still the same file later."""
 
+import os
 import sqlite3
 import stat
 from collections.abc import Iterable
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from streams.embedded.errors import translate
-from streams.log import LogError, LogUnavailableError
+from streams.log import LogError, LogLostError, LogUnavailableError
 
 APPLICATION_ID = 0x696E7370
 """The letters `insp`; `file` and `PRAGMA application_id` show it."""
@@ -47,6 +48,8 @@ class Identity:
     get their numbers."""
 
     inodes: tuple[Inode | None, ...]
+    is_empty: bool = False
+    """Whether nothing stands in the file itself: it was cut, for a log has its tables from its first commit on."""
 
 
 def uri(path: Path, options: str) -> str:
@@ -60,24 +63,27 @@ def watched_paths(path: Path) -> tuple[Path, ...]:
 
 
 def identity(paths: Iterable[Path]) -> Identity:
-    """Which files lie at these paths; None in it where nothing lies. Raises LogUnavailableError."""
-    return Identity(tuple(map(_inode, paths)))
+    """Which files lie at these paths, the log's own first; None in it where nothing lies. Raises
+    LogUnavailableError."""
+    statuses = [_status(path) for path in paths]
+    inodes = tuple(None if status is None else (status.st_dev, status.st_ino) for status in statuses)
+    return Identity(inodes, statuses[0] is not None and statuses[0].st_size == 0)
 
 
-def _inode(path: Path) -> Inode | None:
+def _status(path: Path) -> os.stat_result | None:
     try:
-        status = path.stat()
+        return path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as exc:
         raise LogUnavailableError(f"{path}: the system does not say what lies there: {exc.strerror}") from exc
-    return status.st_dev, status.st_ino
 
 
-def lost(path: Path) -> LogError:
-    return LogError(
-        f"{path} was deleted, moved or replaced, or its -wal or -shm was, while this process used it: stop everything "
-        "that uses this log; put the files back together, or start again, which begins an empty log where none lies"
+def lost(path: Path) -> LogLostError:
+    return LogLostError(
+        f"{path} was deleted, moved, replaced or emptied, or its -wal or -shm was, while this process used it: stop "
+        "everything that uses this log; put the files back together, or start again, which begins an empty log where "
+        "none lies"
     )
 
 

@@ -122,6 +122,11 @@ class Lease:
     def is_beat_due(self) -> bool:
         return self._monotonic() - self._beat_s >= self._lease_s / _BEATS_PER_LEASE
 
+    @property
+    def is_beat_late(self) -> bool:
+        """Whether more was missed than the turn of another writer explains."""
+        return self._monotonic() - self._beat_s >= self._lease_s / 2
+
     def beat(self, epoch: Epoch) -> None:
         self._store.execute("UPDATE leases SET beat = beat + 1 WHERE epoch = ?", epoch.number)
         self._beat_s = self._monotonic()

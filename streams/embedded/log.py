@@ -6,9 +6,10 @@ from pathlib import Path
 from streams.embedded.file import identity
 from streams.embedded.lease import Group, StartAt
 from streams.embedded.retention import Retention
+from streams.embedded.settings import EmbeddedSettings
 from streams.embedded.sink import EmbeddedPublisher, EmbeddedSink
 from streams.embedded.source import EmbeddedSource
-from streams.embedded.store import EmbeddedSettings, Store
+from streams.embedded.store import Store
 from streams.embedded.tail import EmbeddedTail
 from streams.log import LogError, Start, Step, no_step
 from streams.records import CONTROL_KIND

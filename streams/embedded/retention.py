@@ -7,7 +7,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from streams.embedded.store import EmbeddedSettings, Store, Topic, size_of
+from streams.embedded.settings import EmbeddedSettings
+from streams.embedded.store import Store, Topic, size_of
 from streams.log import LogFullError
 from streams.records import CONTROL_KIND, INPUT_KINDS, Output
 

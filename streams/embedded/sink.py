@@ -81,13 +81,13 @@ class EmbeddedPublisher:
         LogError, and then keeps none of them."""
         self._store.check_sizes(outputs)
         with self._lock:
-            self._tried(lambda: self._append(outputs))
+            self._tried(lambda: self._append(outputs), "nothing of this call was written")
 
     def flush(self) -> None:
         """Returns when all that was published is on the disk. Raises LogUnavailableError, LogError."""
         with self._lock:
             if self._pending:
-                self._tried(self._sync)
+                self._tried(self._sync, "what was published before may not be on the disk")
             self._pending = False
 
     def close(self) -> None:
@@ -96,11 +96,11 @@ class EmbeddedPublisher:
         finally:
             self._store.close()
 
-    def _tried(self, attempt: Callable[[], None]) -> None:
+    def _tried(self, attempt: Callable[[], None], otherwise: str) -> None:
         try:
             retried(attempt, self._outage, self._busy_s)
         except LogUnavailableError as exc:
-            raise LogUnavailableError(f"{exc}; waited {self._busy_s:.3g} s, nothing of this call was written") from exc
+            raise LogUnavailableError(f"{exc}; waited {self._busy_s:.3g} s, {otherwise}") from exc
 
     def _append(self, outputs: Sequence[Output]) -> None:
         self._store.check_wal()

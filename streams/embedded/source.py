@@ -6,12 +6,15 @@ import time
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
+from streams.embedded.errors import damaged
 from streams.embedded.lease import Epoch, Group, Lease, holds
 from streams.embedded.outage import Outage
-from streams.embedded.store import EmbeddedSettings, Store, Topic
+from streams.embedded.readback import ReadBack
+from streams.embedded.settings import EmbeddedSettings
+from streams.embedded.store import Store, Topic
 from streams.log import Assignment, Batch, LogUnavailableError, Position
 from streams.records import Record, Shard, TopicPartition, Topics
-from streams.resume import Memo
+from streams.resume import Memo, MemoError
 
 log = logging.getLogger("inspector.streams.embedded")
 
@@ -28,6 +31,8 @@ class EmbeddedSource:
         self._settings = settings
         self._group = group
         self._epoch: Epoch | None = None
+        self._taken: Epoch | None = None
+        """A turn that stands in the file, and whose predecessor's state is not read yet."""
         self._lease = Lease(store, group, settings.lease_s)
         self._outage = Outage(f"reading {store.path}")
         self._beat_outage = Outage(f"renewing the lease in {store.path}")
@@ -68,17 +73,8 @@ class EmbeddedSource:
     # The lease
 
     def _gain(self, deadline_s: float) -> Batch:
-        with self._store.read():
-            blocker = self._lease.blocker()
-        if blocker is None:
-            with self._store.write(durable=True):
-                blocker = self._lease.blocker()  # another may have been quicker
-                if blocker is None:
-                    epoch = self._lease.take()
-                    for line in self._group.lines:
-                        self._make_topics(Topics(self._group.prefix, line))
-                        self._count_in(Topics(self._group.prefix, line))
-        if blocker is not None:
+        """Takes the lines once, and then reads what the predecessor left for as often as it takes."""
+        if self._taken is None and (blocker := self._take()) is not None:
             if not self._waiting:
                 log.warning(
                     "%s waits: %s holds the lease until it is silent for its lease time", self._group.owner, blocker
@@ -86,12 +82,34 @@ class EmbeddedSource:
             self._waiting = True
             time.sleep(min(0.1, max(0.0, deadline_s - time.monotonic())))
             return Batch(epoch=None)
-        with self._store.read():  # nobody else writes for these lines any more
-            gained = [self._assignment(line) for line in self._group.lines]
+        epoch = self._taken
+        with self._store.read():
+            is_held = epoch is not None and holds(self._store, epoch)
+            gained = [self._assignment(line) for line in self._group.lines] if is_held else []
+        self._taken = None
+        if epoch is None or not is_held:
+            return Batch(epoch=None)
         self._lease.taken()
         self._epoch, self._waiting = epoch, False
         log.info("%s owns lines %s", self._group.owner, ", ".join(self._group.lines))
         return Batch(epoch=epoch, gained=gained, unread=frozenset(self._next))
+
+    def _take(self) -> str | None:
+        """Who keeps this worker from taking the lines; None when it has taken them."""
+        with self._store.read():
+            blocker = self._lease.blocker()
+        if blocker is None:
+            with self._store.write(durable=True, busy_s=min(1.0, self._settings.busy_s)):
+                blocker = self._lease.blocker()  # another may have been quicker
+                if blocker is None:
+                    self._store.topics()  # a damaged one ends here: it would be made anew, and its records forgotten
+                    epoch = self._lease.take()
+                    for line in self._group.lines:
+                        self._make_topics(Topics(self._group.prefix, line))
+                        self._count_in(Topics(self._group.prefix, line))
+        if blocker is None:
+            self._taken = epoch
+        return blocker
 
     def _beat(self, epoch: Epoch) -> None:
         """While another process holds the write lock no other worker takes the lease either: reading goes on."""
@@ -101,7 +119,8 @@ class EmbeddedSource:
             with self._store.write(durable=False, busy_s=0.05):
                 self._lease.beat(epoch)
         except LogUnavailableError as exc:
-            self._beat_outage.failed(exc)
+            if self._lease.is_beat_late:
+                self._beat_outage.failed(exc)
         else:
             self._beat_outage.worked()
 
@@ -115,9 +134,9 @@ class EmbeddedSource:
         for name in topics.inputs:
             topic = self._store.known_topic(name)
             row = self._store.execute("SELECT next, memo FROM positions WHERE topic = ?", name).fetchone()
-            self._next[topic.partition] = row[0] if row is not None else self._start(topic)
             if row is not None:
-                positions[name] = Position(*row)
+                positions[name] = self._position(name, *row)
+            self._next[topic.partition] = positions[name].offset if row is not None else self._start(topic)
         frames = positions.get(topics.of("frames"))
         left = Memo(0) if frames is None else Memo.decode(frames.memo, frames.offset)
         end = self._store.end()
@@ -131,15 +150,29 @@ class EmbeddedSource:
             dead_letter_end=end,
         )
 
+    def _position(self, name: str, offset: object, memo: object) -> Position:
+        """A memo that cannot be read leaves more to read back, not less. Raises LogError without an offset."""
+        if not isinstance(offset, int):
+            raise damaged(self._store.path, f"the position of {name} is {offset!r}")
+        text = memo if isinstance(memo, str) else repr(memo)
+        try:
+            Memo.decode(text, offset)
+        except MemoError as exc:
+            log.warning("%s: %s. All verdicts and dead letters left are read back, so that none comes twice", name, exc)
+            text = Memo(offset, verdicts=0, dead_letters=0).encode()
+        return Position(offset, text)
+
     def _count_in(self, topics: Topics) -> None:
         """Counts this owner in the memos (within `write`): should it die of what it reads, its successor must know."""
         for name in topics.inputs:
             topic = self._store.topic(name)
             row = self._store.execute("SELECT next, memo FROM positions WHERE topic = ?", name).fetchone()
-            start = row[0] if row is not None else self._start(topic)
             if row is None:
-                log.info("%s has no commit: begins %s, at offset %d", name, self._group.start_at, start)
-            memo = Memo.decode("" if row is None else row[1], start)
+                position = Position(self._start(topic))
+                log.info("%s has no commit: begins %s, at offset %d", name, self._group.start_at, position.offset)
+            else:
+                position = self._position(name, *row)
+            start, memo = position.offset, Memo.decode(position.memo, position.offset)
             counted = memo.begun(start, self._store.end() if self._store.ids(topic, memo.read, 1) else memo.read)
             if counted != memo:
                 text = counted.encode()
@@ -148,8 +181,11 @@ class EmbeddedSource:
     def _start(self, topic: Topic) -> int:
         return topic.floor if self._group.start_at == "earliest" else self._store.end()
 
-    def _left(self, name: str, start: int | None) -> list[Record]:
-        return [] if start is None else self._store.records(self._store.known_topic(name), start)
+    def _left(self, name: str, start: int | None) -> Sequence[Record]:
+        if start is None:
+            return ()
+        topic = self._store.known_topic(name)
+        return ReadBack(self._store, topic, self._store.ids(topic, start, -1))
 
     # The records
 

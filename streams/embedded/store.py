@@ -7,30 +7,18 @@ turns, so that rows become visible in the order of their ids.
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from streams.embedded import schema
-from streams.embedded.errors import damaged, translate
-from streams.embedded.file import (
-    VERSION,
-    Identity,
-    check_content,
-    check_file,
-    content_of,
-    identity,
-    lost,
-    uri,
-    watched_paths,
-)
-from streams.log import LogError, LogUnavailableError
+from streams.embedded.connection import Connection
+from streams.embedded.errors import damaged
+from streams.log import LogError
 from streams.records import CONTROL_KIND, INPUT_KINDS, Output, Record, TopicPartition
 
 log = logging.getLogger("inspector.streams.embedded")
 
-_QUIET_S = 1.0
 _MAX_KEY_BYTES = 64 * 2**10
 _RECORD = """
 SELECT CASE WHEN typeof(key) = 'blob' AND length(key) <= ? THEN key ELSE x'' END,
@@ -42,29 +30,6 @@ FROM records WHERE id = ?"""
 """A row of what another program, or a flipped bit, has made of it: types are checked before anything is read."""
 _NO_HOLD = 2**62
 """An output topic is held by nothing until a memo names the verdicts that a successor reads back."""
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddedSettings:
-    """How much the file keeps, how long an owner may be silent, and how much one poll gives."""
-
-    max_bytes: int = 4 * 2**30
-    """Bytes of live records; older ones are deleted above it, never those that are still needed."""
-    max_age_s: float = 7 * 86_400.0
-    lease_s: float = 10.0
-    """An owner silent for this long may be followed by another."""
-    busy_s: float = 30.0
-    """How long to wait for other writers, and a publisher for a disk that takes nothing."""
-    max_record_bytes: int = 8 * 2**20
-    """A larger value is not appended; of one that another program has put there, so much is read."""
-    max_poll_bytes: int = 16 * 2**20
-    """A poll gives no more records above it: at most this and one record."""
-    max_poll_records: int = 500
-    max_wal_bytes: int = 256 * 2**20
-    """Publishers wait while the file -wal is larger: 16 MiB are usual, and it grows while another program reads one
-    state of the log for long."""
-    look_s: float = 0.005
-    """How often a waiting poll looks for new records; half as often once nothing has come for a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,130 +57,8 @@ def size_of(output: Output) -> int:
     return len(output.key) + len(output.value) + schema.ROW_BYTES
 
 
-class Store:
-    """One connection to the file. One thread at a time uses it; every user opens its own."""
-
-    def __init__(self, path: Path, settings: EmbeddedSettings, expected: Identity | None = None) -> None:
-        """`expected`: the file that must lie at `path`; without it a new one is made. Raises LogError."""
-        self.path = path
-        self._settings = settings
-        self._changed_s = time.monotonic()
-        if expected is None:
-            check_file(path)
-        elif identity([path]) != expected:
-            raise lost(path)
-        with self._translated():
-            mode = "rwc" if expected is None else "rw"
-            self._db = sqlite3.connect(
-                uri(path, f"mode={mode}"),
-                uri=True,
-                timeout=settings.busy_s,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-        try:
-            with self._translated():
-                self._open()
-            self._watched = watched_paths(path)
-            self._identity = identity(self._watched)
-        except BaseException:
-            self._db.close()
-            raise
-
-    def _open(self) -> None:
-        self._db.text_factory = lambda text: text.decode(errors="replace")  # a flipped bit is no error of reading
-        self._db.execute("PRAGMA page_size = 16384")
-        self._fill()
-        self._switch_to_wal()
-        self._db.execute(f"PRAGMA journal_size_limit = {64 * 2**20}")
-        content_of(self._db)
-
-    def _fill(self) -> None:
-        """Makes the tables where there are none, before the file's journal is changed: another program's file is left
-        as it was."""
-        content = content_of(self._db)
-        if content.version == VERSION and content.is_log:
-            return
-        self._db.execute("BEGIN IMMEDIATE")
-        with self._db:
-            content = content_of(self._db)
-            check_content(self.path, content)
-            if content.is_empty:
-                schema.create(self._db)
-            elif content.version < VERSION:
-                schema.upgrade(self._db)
-                log.info("%s was a log of version %d and is one of version %d now", self.path, content.version, VERSION)
-
-    def _switch_to_wal(self) -> None:
-        """SQLite does not wait its turn for this one change, so that two first users of a file collide."""
-        deadline_s = time.monotonic() + self._settings.busy_s
-        while True:
-            try:
-                self._db.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as exc:
-                if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline_s:
-                    raise
-                time.sleep(0.01)
-            else:
-                return
-
-    @contextmanager
-    def write(self, *, durable: bool, busy_s: float | None = None) -> Iterator[None]:
-        """One transaction, alone among all processes; `durable` puts it, and all before it, on the disk. `busy_s` None
-        waits for other writers as long as the settings say."""
-        busy_s = self._settings.busy_s if busy_s is None else busy_s
-        self.check_file()
-        with self._translated(busy_s):
-            self._db.execute(f"PRAGMA busy_timeout = {round(busy_s * 1000)}")
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._db.execute("BEGIN IMMEDIATE")
-            with self._db:
-                yield
-
-    @contextmanager
-    def read(self) -> Iterator[None]:
-        """One view of the file that no writer changes."""
-        self.check_file()
-        with self._translated():
-            self._db.execute("BEGIN")
-            try:
-                yield
-            finally:
-                self._db.rollback()  # a commit fails once a damaged page was met
-
-    @contextmanager
-    def _translated(self, busy_s: float | None = None) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as exc:
-            raise translate(self.path, exc, self._settings.busy_s if busy_s is None else busy_s) from exc
-
-    def check_file(self) -> None:
-        """Raises LogError where the file is not the one that was opened: what is written would be read by nobody."""
-        if identity(self._watched) != self._identity:
-            raise lost(self.path)
-
-    def execute(self, sql: str, *values: str | int | bytes) -> sqlite3.Cursor:
-        return self._db.execute(sql, values)
-
-    def _number(self, sql: str, *values: str | int) -> int:
-        (value,) = self._db.execute(sql, values).fetchone()
-        return int(value)
-
-    def changes_seen(self) -> int:
-        """A number that another connection's commit changes; costs microseconds."""
-        with self._translated():
-            return self._number("PRAGMA data_version")
-
-    def wait(self, seen: int, deadline_s: float) -> None:
-        """Returns when another connection has committed since `changes_seen` gave `seen`, or at the deadline."""
-        look_s = self._settings.look_s
-        while (left_s := deadline_s - time.monotonic()) > 0:
-            if self.changes_seen() != seen:
-                self._changed_s = time.monotonic()
-                return
-            quiet = time.monotonic() - self._changed_s > _QUIET_S
-            time.sleep(min(left_s, look_s * 2 if quiet else look_s))
+class Store(Connection):
+    """Topics and records of a file. One thread at a time uses it; every user opens its own."""
 
     def end(self) -> int:
         """Offset that the next record gets at least."""
@@ -228,7 +71,7 @@ class Store:
 
     def topics(self, suffix: str = "") -> list[Topic]:
         rows = self._db.execute("SELECT id, name, hold, floor, floor_ns, bytes FROM topics ORDER BY id")
-        return [Topic(*row) for row in rows if row[1].endswith(suffix)]
+        return [topic for topic in map(self._topic, rows) if topic.name.endswith(suffix)]
 
     def topic(self, name: str) -> Topic:
         """The topic, made where it is new (within `write`)."""
@@ -238,13 +81,21 @@ class Store:
 
     def known_topic(self, name: str) -> Topic:
         row = self.execute("SELECT id, name, hold, floor, floor_ns, bytes FROM topics WHERE name = ?", name).fetchone()
-        return Topic(*row)
+        return self._topic(row)
+
+    def _topic(self, row: tuple[object, ...]) -> Topic:
+        """Raises LogError: without its topics a log cannot be read."""
+        topic_id, name, *numbers = row
+        if not isinstance(name, str) or not all(isinstance(number, int) for number in numbers):
+            raise damaged(self.path, f"topic {topic_id} is {row[1:]!r}")
+        return Topic(*row)  # type: ignore[arg-type]  # as just checked
 
     def append(self, outputs: Sequence[Output]) -> dict[TopicPartition, int]:
         """Appends in this order (within `write`); returns the end offset of every topic written."""
         now_ns = time.time_ns()  # as it is, also after the clock was set back: the join measures delays by it
         topics = {name: self.topic(name).id for name in {output.topic for output in outputs}}
         ends: dict[TopicPartition, int] = {}
+        sizes: Counter[int] = Counter()
         for output in outputs:
             topic_id = topics[output.topic]
             if output.topic.endswith(f".{CONTROL_KIND}"):  # compacted at once: the last record of a key is what counts
@@ -258,27 +109,11 @@ class Store:
                 output.key,
                 output.value,
             )
-            self.execute("UPDATE topics SET bytes = bytes + ? WHERE id = ?", size_of(output), topic_id)
+            sizes[topic_id] += size_of(output)
             ends[TopicPartition(output.topic, 0)] = (inserted.lastrowid or 0) + 1
+        for topic_id, size in sizes.items():
+            self.execute("UPDATE topics SET bytes = bytes + ? WHERE id = ?", size, topic_id)
         return ends
-
-    def check_wal(self) -> None:
-        """Empties the WAL where it has grown too far. Raises LogUnavailableError where a reader keeps it from that."""
-        wal = self._watched[1]
-        try:
-            size = wal.stat().st_size
-        except OSError:
-            return
-        if size <= self._settings.max_wal_bytes:
-            return
-        with self._translated():
-            self._db.execute("PRAGMA busy_timeout = 100")
-            is_busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if is_busy:
-            raise LogUnavailableError(
-                f"{wal} has grown to {size} bytes, for another program keeps reading one state of the log (a database "
-                "shell or backup with an open transaction): end it"
-            )
 
     def check_sizes(self, outputs: Sequence[Output]) -> None:
         """Raises LogError."""
@@ -311,6 +146,22 @@ class Store:
             "SELECT id FROM records WHERE topic = ? AND id >= ? ORDER BY id LIMIT ?", topic.id, start, limit
         )
         return [row[0] for row in rows]
+
+    def first_since(self, topic: Topic, time_ns: int) -> int:
+        """Offset of the topic's first record appended at that time or later, or the end; looks at about 30 records.
+        Where the clock was set back, at one of the places that the time may mean."""
+        low, high = topic.floor, self.end()
+        while low < high:
+            row = self.execute(
+                "SELECT id, append_ns FROM records WHERE topic = ? AND id >= ? ORDER BY id LIMIT 1",
+                topic.id,
+                middle := (low + high) // 2,
+            ).fetchone()
+            if row is None or row[1] >= time_ns:
+                high = middle
+            else:
+                low = row[0] + 1
+        return low
 
     def count(self, topic: Topic, start: int, limit: int) -> int:
         """How many records the topic holds from `start` on; counts no further than `limit`."""
@@ -353,10 +204,3 @@ class Store:
             records.append(self.record(by_id[topic_id], offset))
             num_bytes += len(records[-1].value)
         return records, True
-
-    def records(self, topic: Topic, start: int) -> list[Record]:
-        """All records of a topic from an offset on."""
-        return [self.record(topic, offset) for offset in self.ids(topic, start, -1)]
-
-    def close(self) -> None:
-        self._db.close()

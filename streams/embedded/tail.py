@@ -7,7 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 
 from streams import token
-from streams.embedded.store import EmbeddedSettings, Store, Topic
+from streams.embedded.settings import EmbeddedSettings
+from streams.embedded.store import Store, Topic
 from streams.log import Start, TokenExpiredError, TokenInvalidError
 from streams.records import Record, TopicPartition
 
@@ -69,10 +70,7 @@ class EmbeddedTail:
     def _first_since(self, topic: Topic, time_ns: int) -> int:
         if topic.floor and time_ns <= topic.floor_ns:
             raise self._expired(f"the time {time_ns} on {topic.name}", topic)
-        (first,) = self._store.execute(
-            "SELECT min(id) FROM records WHERE topic = ? AND append_ns >= ?", topic.id, time_ns
-        ).fetchone()
-        return self._store.end() if first is None else int(first)
+        return self._store.first_since(topic, time_ns)
 
     def _expired(self, what: str, topic: Topic) -> TokenExpiredError:
         row = self._store.execute(

@@ -77,8 +77,11 @@ class Reach:
         if self._away_since is None:
             self._away_since = self._clock()
             where = ",".join(self._settings.bootstrap_servers)
-            cause = obstacle(self._settings) or (reason if isinstance(reason, str) else repr(reason))
-            log.warning("Kafka at %s does not answer (%s): waiting for it", where, cause)
+            said = reason if isinstance(reason, str) else repr(reason)
+            if cause := obstacle(self._settings):
+                log.warning("Kafka at %s does not answer (%s): waiting for it", where, cause)
+            else:
+                log.warning("Kafka at %s answers, but does not do what is asked (%s): trying again", where, said)
         delay_s = _DELAYS_S[min(self._failures, len(_DELAYS_S) - 1)]
         self._failures += 1
         return delay_s

@@ -3,6 +3,7 @@
 Knows no topic.
 """
 
+from collections.abc import Mapping
 from functools import partial
 
 from kafka import KafkaConsumer
@@ -38,6 +39,18 @@ class SteadyFetcher(Fetcher):  # type: ignore[misc]
         fetched: tuple[Fetched, bool] = super().fetched_records(max_records, update_offsets)
         return fetched
 
+    def _group_list_offset_requests(
+        self, timestamps: Mapping[KafkaPartition, int]
+    ) -> Mapping[int, Mapping[KafkaPartition, tuple[int, int]]]:
+        """By node; nothing as long as not every leader is known, for which kafka-python waits then.
+
+        Otherwise it answers for the others alone, and a KeyError follows.
+        """
+        by_node: Mapping[int, Mapping[KafkaPartition, tuple[int, int]]] = super()._group_list_offset_requests(
+            timestamps
+        )
+        return by_node if sum(map(len, by_node.values())) == len(timestamps) else {}
+
     def _take_turns(self) -> None:
         """Puts the first parked records that may be read into the place in line; what was there waits behind them."""
         if not self._next_partition_records:
@@ -69,3 +82,15 @@ class SteadyConsumer(KafkaConsumer):  # type: ignore[misc]
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
         self._fetcher = SteadyFetcher(self._client, self._subscription, metrics=self._metrics, **self.config)
+
+    def topic_id(self, topic: str) -> object:
+        """What tells a topic from one of the same name that was made later; None where that is not known."""
+        return self._cluster.topic_id(topic)
+
+    def known_partitions(self, topic: str) -> frozenset[int]:
+        """By the client's metadata, which it renews by itself; none for a topic that is missing."""
+        return frozenset(self._cluster.partitions_for_topic(topic) or ())
+
+    def rejoin(self) -> None:
+        """Joins the group once more; its leader shares all partitions out anew by that."""
+        self._coordinator.request_rejoin()

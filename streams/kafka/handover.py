@@ -2,13 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from kafka import KafkaConsumer, OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
 
 from streams.kafka.readback import ReadBack
+from streams.kafka.recovery import Recovery, SettledNs, append_time, is_forgotten
 from streams.kafka.settings import KafkaSettings
 from streams.log import Assignment, Position
 from streams.records import Shard, TopicPartition, Topics
@@ -24,12 +25,21 @@ class Handover:
     """From an assignment by the group to `Assignment`s. The partitions stay paused until `step` gives them."""
 
     def __init__(
-        self, consumer: KafkaConsumer, settings: KafkaSettings, shards: Mapping[Shard, Topics], on_lost: OnLost
+        self,
+        consumer: KafkaConsumer,
+        settings: KafkaSettings,
+        shards: Mapping[Shard, Topics],
+        on_lost: OnLost,
+        settled_ns: SettledNs = append_time,
+        anew: Set[str] = frozenset(),
     ) -> None:
+        """`anew`: topics made anew, in which offsets committed before mean nothing."""
         self._consumer = consumer
         self._settings = settings
         self._shards = shards
         self._on_lost = on_lost
+        self._settled_ns = settled_ns
+        self._anew = anew
         self._partitions = {
             shard: tuple(KafkaPartition(topic, shard.partition) for topic in topics.inputs)
             for shard, topics in shards.items()
@@ -37,6 +47,8 @@ class Handover:
         self._positions: dict[KafkaPartition, Position | None] = {}
         self._starts: dict[KafkaPartition, int] = {}
         self._readback: ReadBack | None = None
+        self._recovery: Recovery | None = None
+        self._is_recovered = False
         self._begun_s = time.monotonic()
         self._reported = False
 
@@ -44,7 +56,8 @@ class Handover:
         """Goes on for about `timeout_s`; None until all shards are ready. Errors of the cluster pass through."""
         if not self._starts:
             self._find_positions(timeout_s)
-            self._find_starts()
+            if self._is_recovered or self._recover(timeout_s):
+                self._find_starts()
             return None
         if self._readback is None:
             self._readback = ReadBack(self._settings, self._readback_starts())
@@ -74,13 +87,31 @@ class Handover:
     def close(self) -> None:
         if self._readback is not None:
             self._readback.close()
+        if self._recovery is not None:
+            self._recovery.close()
 
     def _find_positions(self, timeout_s: float) -> None:
         """Reads the committed positions; a predecessor's offsets that are still undecided are waited for."""
         for at in self._all():
             if at not in self._positions:
                 committed = self._consumer.committed(at, metadata=True, timeout_ms=max(500, int(timeout_s * 1000)))
-                self._positions[at] = None if committed is None else Position(committed.offset, committed.metadata)
+                is_gone = committed is None or at.topic in self._anew
+                self._positions[at] = None if is_gone else Position(committed.offset, committed.metadata)
+
+    def _recover(self, timeout_s: float) -> bool:
+        """Gives positions to shards whose offsets are gone but whose outputs are there; True when that is done."""
+        if self._recovery is None:
+            forgotten = {
+                shard: topics
+                for shard, topics in self._shards.items()
+                if is_forgotten(self._positions, topics, shard.partition)
+            }
+            self._recovery = Recovery(self._consumer, self._settings, forgotten, self._settled_ns)
+        if not self._recovery.step(timeout_s):
+            self.report_waiting(TimeoutError("verdicts cannot be read to their end"))
+            return False
+        self._positions, self._is_recovered = self._recovery.positions(self._positions), True
+        return True
 
     def _find_starts(self) -> None:
         """Decides where to read on, and commits it: that proves our membership and makes `live` last."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from streams.kafka.publisher import KafkaPublisher
+from streams.kafka.recovery import SettledNs, append_time
 from streams.kafka.session import Session
 from streams.kafka.settings import KafkaSettings
 from streams.kafka.sink import KafkaSink
@@ -20,8 +21,12 @@ class KafkaLog:
     A worker opens one sink and one source, and the sink first: that ends what its predecessor left open.
     """
 
-    def __init__(self, settings: KafkaSettings, prefix: str, lines: Sequence[str]) -> None:
+    def __init__(
+        self, settings: KafkaSettings, prefix: str, lines: Sequence[str], settled_ns: SettledNs = append_time
+    ) -> None:
+        """`settled_ns`: what an output says about how far the input was, see `streams.kafka.recovery`."""
         self._settings = settings
+        self._settled_ns = settled_ns
         self._prefix = prefix
         self._lines = tuple(lines)
         self._session = Session()
@@ -29,7 +34,8 @@ class KafkaLog:
     def source(self) -> KafkaSource:
         """Raises TopicsError when topics are missing or unequal."""
         require_topics(self._settings, self._prefix, self._lines)
-        return KafkaSource(self._settings, [Topics(self._prefix, line) for line in self._lines], self._session)
+        lines = [Topics(self._prefix, line) for line in self._lines]
+        return KafkaSource(self._settings, lines, self._session, self._settled_ns)
 
     def sink(self, step: Step = no_step, clock: LogClock | None = None) -> KafkaSink:
         """`clock` is set by the stamps of what the sink writes."""

@@ -11,6 +11,9 @@ RECORD_OVERHEAD_BYTES = 64 * 1024
 FETCH_BYTES = 16 * 2**20
 """One answer of a broker holds at most this much (or one larger record)."""
 
+METADATA_MAX_AGE_MS = 10_000
+"""By then a consumer, and the group's leader among them, knows of new partitions and of topics made anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class KafkaSecurity:
@@ -55,6 +58,8 @@ class KafkaSettings:
     security: KafkaSecurity = KafkaSecurity()
     start_at: Literal["earliest", "live"] = "earliest"
     """Where a group without committed offsets begins."""
+    reread_s: float = 180.0
+    """Where a group has lost its offsets: how long before its last outputs its input is read again."""
     max_record_bytes: int = 8 * 2**20
     max_poll_records: int = 500
     session_timeout_ms: int = 10_000
@@ -101,6 +106,7 @@ def reader_options(settings: KafkaSettings) -> dict[str, object]:
         "fetch_max_bytes": max(FETCH_BYTES, settings.max_message_bytes),
         "max_partition_fetch_bytes": settings.max_message_bytes,
         "fetch_max_wait_ms": 100,
+        "metadata_max_age_ms": METADATA_MAX_AGE_MS,
         "retry_backoff_ms": 50,
         "max_poll_records": settings.max_poll_records,
         "metrics_enabled": False,

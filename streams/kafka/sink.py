@@ -8,9 +8,10 @@ from kafka import OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
 from kafka import errors as kafka_errors
 
-from streams.kafka.client import FATAL_ERRORS, Reach, discard, fatal, headers_of, open_transactional_producer
+from streams.kafka.client import FATAL_ERRORS, Reach, discard, fatal, headers_of, obstacle, open_transactional_producer
 from streams.kafka.session import Session
 from streams.kafka.settings import KafkaSettings
+from streams.kafka.topics import missing_topics
 from streams.kafka.transactional import BoundedProducer
 from streams.log import CommitRefusedError, LogError, Position, Step, no_step
 from streams.log_clock import LogClock
@@ -66,7 +67,14 @@ class KafkaSink:
                 raise fatal(self._settings, exc) from exc
             except kafka_errors.KafkaError as exc:
                 self._wreck()  # opening anew ends the transaction; an abort may wait for a connection that is gone
-                time.sleep(self._reach.failed(exc))
+                time.sleep(self._reach.failed(self._cause(exc, outputs)))
+
+    def _cause(self, error: kafka_errors.KafkaError, outputs: Sequence[Output]) -> object:
+        """Why a commit failed: the error, or the topics that are not there, looked up once for each outage."""
+        if self._reach.away or obstacle(self._settings):
+            return error
+        missing = missing_topics(self._settings, sorted({each.topic for each in outputs}))
+        return f"{', '.join(missing)} missing: create with 'inspector topics create'" if missing else error
 
     def close(self) -> None:
         """A transaction still open is left to its timeout or to the successor."""

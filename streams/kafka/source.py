@@ -15,10 +15,12 @@ from kafka.consumer.fetcher import ConsumerRecord
 from streams.kafka.client import FATAL_ERRORS, Reach, fatal, obstacle, open_group_consumer, record_of
 from streams.kafka.handover import Handover
 from streams.kafka.progress import Progress
+from streams.kafka.recovery import SettledNs, append_time
 from streams.kafka.session import Session
 from streams.kafka.settings import KafkaSettings
 from streams.kafka.stamps import Stamps
-from streams.log import Assignment, Batch, TopicsError
+from streams.kafka.watch import TopicWatch
+from streams.log import Assignment, Batch
 from streams.records import Record, Shard, TopicPartition, Topics
 
 log = logging.getLogger("inspector.streams.kafka")
@@ -58,17 +60,31 @@ class KafkaSource:
     `poll` gives nothing. Records of a poll in which anything was revoked are dropped: they are read again.
     """
 
-    def __init__(self, settings: KafkaSettings, lines: Sequence[Topics], session: Session) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        lines: Sequence[Topics],
+        session: Session,
+        settled_ns: SettledNs = append_time,
+    ) -> None:
         self.lost_offsets: Counter[str] = Counter()
         """Records per topic that were deleted before this worker could read them."""
         self._num_lost = 0
         self._settings = settings
         self._session = session
+        self._settled_ns = settled_ns
         self._reach = Reach(settings)
         self._topics = {topic: line for line in lines for topic in line.inputs}
         self._consumer: KafkaConsumer = open_group_consumer(settings)
         self._progress = Progress(self._consumer)
         self._stamps = Stamps()
+        self._watch = TopicWatch(settings, lines)
+        self._problem = ""
+        """What is wrong with the topics; nothing is read meanwhile."""
+        self._anew: frozenset[str] = frozenset()
+        """Topics made anew for which no handover was done since."""
+        self._is_torn = False
+        """Whether the group's leader gave this worker a part of a shard."""
         self._events: SimpleQueue[Partitions | None] = SimpleQueue()
         self._owned: dict[Shard, tuple[KafkaPartition, ...]] = {}
         self._handover: Handover | None = None
@@ -82,9 +98,12 @@ class KafkaSource:
             raise fatal(self._settings, kafka_errors.FencedInstanceIdError())
         records = self._fetch(0.02 if self._handover else timeout_s)
         epoch = self._consumer.group_metadata()
+        self._look_at_topics()
         lost = self._follow_group(epoch.generation_id)
         if lost:
             return Batch(epoch, lost=lost)
+        if self._problem:
+            return Batch(epoch, obstacle=self._problem)
         if self._handover is not None:
             gained = self._hand_over(self._handover, timeout_s)
             return Batch(epoch, gained=gained, obstacle=self._obstacle(epoch.generation_id))
@@ -103,6 +122,7 @@ class KafkaSource:
 
     def close(self) -> None:
         self._drop_handover()
+        self._watch.close()
         self._consumer.close(autocommit=False, timeout_ms=5_000)
 
     def _fetch(self, timeout_s: float) -> list[Record]:
@@ -135,6 +155,30 @@ class KafkaSource:
             return "the handover of its shards is not over"
         return "" if generation >= 0 else f"this worker is no member of group {self._settings.group}"
 
+    def _look_at_topics(self) -> None:
+        """Gives everything up while topics are missing or unequal, and begins anew when they are others."""
+        sight = self._watch.look()
+        if sight is None:
+            return
+        if sight.problem and not self._problem:
+            log.error("%s. Nothing is read until then", sight.problem)
+            self._session.refused = True
+        elif sight.changed or (self._problem and not sight.problem) or (self._is_torn and not sight.problem):
+            changed = ", ".join(sorted(sight.changed)) or "none of them"
+            log.warning("the topics are whole; made anew or larger: %s. The shards are shared out anew", changed)
+            self._anew |= sight.anew
+            self._rejoin()
+        self._problem = sight.problem
+
+    def _rejoin(self) -> None:
+        """Has the group share the partitions out anew, by what its leader knows then."""
+        self._session.refused = True
+        try:
+            self._consumer.topics()
+        except kafka_errors.KafkaError as exc:
+            self._reach.failed(exc)
+        self._consumer.rejoin()
+
     def _follow_group(self, generation: int) -> frozenset[Shard]:
         """Takes note of rebalances, refused commits and a lost membership; the shards that are gone by that."""
         assigned, changed = self._latest_assignment()
@@ -149,7 +193,7 @@ class KafkaSource:
         self._progress.begin(())
         if changed:
             self._drop_handover()
-            self._handover = self._new_handover(assigned)
+            self._handover = None if self._problem else self._new_handover(assigned)
         return lost
 
     def _latest_assignment(self) -> tuple[Partitions, bool]:
@@ -165,14 +209,17 @@ class KafkaSource:
 
     def _new_handover(self, assigned: Partitions) -> Handover | None:
         shards = {Shard(self._topics[at.topic].line, at.partition): self._topics[at.topic] for at in assigned}
-        for shard, topics in shards.items():
-            torn = [topic for topic in topics.inputs if KafkaPartition(topic, shard.partition) not in assigned]
-            if torn:
-                raise TopicsError(
-                    f"partition {shard.partition} of {', '.join(torn)} went to another worker than its sisters: the "
-                    "topics of a line need equal partition counts; mend them with 'inspector topics create'"
-                )
-        return Handover(self._consumer, self._settings, shards, self._note_lost) if shards else None
+        inputs = {KafkaPartition(topic, shard.partition) for shard, each in shards.items() for topic in each.inputs}
+        self._is_torn = not inputs <= assigned
+        if self._is_torn:
+            missing = ", ".join(f"{at.topic}/{at.partition}" for at in sorted(inputs - assigned))
+            log.error(
+                "%s went to nobody or to another worker than their sisters: the shards are shared out anew", missing
+            )
+            return None
+        if not shards:
+            return None
+        return Handover(self._consumer, self._settings, shards, self._note_lost, self._settled_ns, self._anew)
 
     def _hand_over(self, handover: Handover, timeout_s: float) -> Sequence[Assignment]:
         try:
@@ -192,6 +239,7 @@ class KafkaSource:
         self._reach.worked()
         if gained is None:
             return ()
+        self._anew = frozenset()
         self._drop_handover()
         self._begin([assignment.shard for assignment in gained])
         return gained

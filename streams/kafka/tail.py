@@ -4,12 +4,12 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 
-from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPartition
 from kafka import errors as kafka_errors
 
 from streams.kafka.answers import Message, UnreadableMessage
 from streams.kafka.client import FATAL_ERRORS, Reach, fatal, open_reader, record_of
+from streams.kafka.fetching import SteadyConsumer
 from streams.kafka.settings import KafkaSettings
 from streams.log import LogError, Start, TokenExpiredError, TokenInvalidError, TopicsError
 from streams.records import Record, TopicPartition
@@ -24,7 +24,10 @@ class KafkaTail:
     def __init__(self, settings: KafkaSettings, topics: Sequence[str], start: Start) -> None:
         self._settings = settings
         self._reach = Reach(settings)
-        self._consumer: KafkaConsumer = open_reader(settings)
+        self._topics = topics
+        self._ids: dict[str, object] = {}
+        self._missing: frozenset[str] = frozenset()
+        self._consumer: SteadyConsumer = open_reader(settings)
         try:
             self._partitions = self._find_partitions(topics)
             self._consumer.assign(self._partitions)
@@ -41,8 +44,12 @@ class KafkaTail:
             raise
 
     def poll(self, timeout_s: float) -> Sequence[Record]:
-        """Outages are waited out. Raises TokenExpiredError when retention overtakes the reading."""
+        """Outages are waited out.
+
+        Raises TokenExpiredError when retention overtakes the reading, or a topic is made anew.
+        """
         try:
+            self._look_at_topics()
             found = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
         except kafka_errors.OffsetOutOfRangeError as exc:
             raise self._expired("the reading is") from exc
@@ -54,6 +61,26 @@ class KafkaTail:
         if found:
             self._reach.worked()
         return [record_of(message) for messages in found.values() for message in _readable(messages)]
+
+    def _look_at_topics(self) -> None:
+        """Reads new partitions from their beginning. Raises TokenExpiredError for a topic that is another one now."""
+        missing = frozenset(topic for topic in self._topics if not self._consumer.known_partitions(topic))
+        for topic in missing - self._missing:
+            log.error("topic %s is missing: waiting for it; create it with 'inspector topics create'", topic)
+        self._missing = missing
+        for topic in self._topics:
+            topic_id = self._consumer.topic_id(topic)
+            if topic_id != self._ids.setdefault(topic, topic_id) and topic_id is not None:
+                raise TokenExpiredError(f"topic {topic} was made anew: start with earliest", self._oldest_ns())
+        known = [
+            KafkaPartition(topic, number) for topic in self._topics for number in self._consumer.known_partitions(topic)
+        ]
+        if new := sorted(set(known) - set(self._partitions)):
+            firsts = self._consumer.beginning_offsets(new)
+            self._partitions += new
+            self._consumer.assign(self._partitions)
+            for at in new:
+                self._consumer.seek(at, firsts[at])
 
     def position(self) -> Mapping[TopicPartition, int]:
         """Raises LogError when the cluster does not say it in time."""
@@ -105,11 +132,14 @@ class KafkaTail:
         return {at: ends[at] if found[at] is None else found[at].offset for at in self._partitions}
 
     def _expired(self, what: str) -> TokenExpiredError:
-        oldest = self._oldest_ms()
-        oldest_ns = max(oldest.values()) * 1_000_000 if oldest else time.time_ns()
         return TokenExpiredError(
-            f"{what} before the oldest verdict left: retention has deleted it, start at that time or later", oldest_ns
+            f"{what} before the oldest verdict left: retention has deleted it, start at that time or later",
+            self._oldest_ns(),
         )
+
+    def _oldest_ns(self) -> int:
+        oldest = self._oldest_ms()
+        return max(oldest.values()) * 1_000_000 if oldest else time.time_ns()
 
     def _oldest_ms(self) -> Mapping[KafkaPartition, int]:
         """Append time of the first record left per partition; partitions without records are absent."""

@@ -16,7 +16,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from streams.kafka.client import open_admin
 from streams.kafka.settings import KafkaSettings
 from streams.log import LogError, TopicsError
-from streams.records import CONTROL_KIND, INPUT_KINDS, OUTPUT_KINDS, Topics
+from streams.records import CONTROL_KIND, Topics
 
 log = logging.getLogger("inspector.streams.kafka")
 
@@ -36,6 +36,14 @@ _WANTED_OF_CONTROL = {CLEANUP: ("compact", " alone, else what is deployed is for
 """Value of an option, and why it is needed."""
 _COMPACTED = {CLEANUP: "compact", "segment.ms": str(6 * 3_600_000)}
 """Kafka never compacts the segment that it writes to: without new ones, signs of life would pile up for a week."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A topic as the cluster describes it; one that is made anew has another id."""
+
+    topic_id: str | None
+    num_partitions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,29 +102,46 @@ def require_topics(settings: KafkaSettings, prefix: str, lines: Sequence[str]) -
         raise TopicsError("; ".join(problems))
 
 
+def missing_topics(settings: KafkaSettings, names: Sequence[str]) -> list[str]:
+    """Those of the topics that the cluster does not have."""
+    with closing(open_admin(settings)) as admin:
+        return [name for name, each in described(admin, names).items() if not each.num_partitions]
+
+
+def described(admin: KafkaAdminClient, names: Sequence[str]) -> dict[str, Described]:
+    """What the cluster says of topics; those that are missing have no partitions."""
+    topics = {
+        each["name"]: Described(each["topic_id"], len(each["partitions"])) for each in admin.describe_topics(names)
+    }
+    return {name: topics.get(name, Described(None, 0)) for name in names}
+
+
+def layout_problem(topics: Topics, counts: Mapping[str, int]) -> str:
+    """What is missing or unequal among topics of one line, and its cure; empty where nothing is."""
+    missing = [topic for topic, count in counts.items() if not count]
+    if missing:
+        return f"{', '.join(missing)} missing: create with 'inspector topics create'"
+    sisters = {topic: counts[topic] for topic in topics.sisters}
+    if len(set(sisters.values())) == 1:
+        return ""
+    listed = ", ".join(f"{topic} has {count}" for topic, count in sisters.items())
+    return (
+        f"unequal partition counts tear a station's records apart ({listed}): mend with "
+        f"'inspector topics create --partitions {max(sisters.values())}' while nothing writes"
+    )
+
+
 def _partition_counts(admin: KafkaAdminClient, prefix: str, lines: Sequence[str]) -> Mapping[str, int]:
     """Partitions per topic; 0 for a topic that is missing."""
     names = [topic for line in lines for topic in Topics(prefix, line).all]
-    described = {each["name"]: len(each["partitions"]) for each in admin.describe_topics(names)}
-    return {name: described.get(name, 0) for name in names}
+    return {name: each.num_partitions for name, each in described(admin, names).items()}
 
 
 def _count_problems(counts: Mapping[str, int], prefix: str, lines: Sequence[str]) -> list[str]:
     problems = []
-    for line in lines:
-        topics = Topics(prefix, line)
-        missing = [topic for topic in topics.all if not counts[topic]]
-        own = [topics.of(kind) for kind in (*INPUT_KINDS, *OUTPUT_KINDS) if kind != "feedback"]
-        sisters = {topic: counts[topic] for topic in own}
-        if missing:
-            problems.append(f"{', '.join(missing)} missing: create with 'inspector topics create'")
-        elif len(set(sisters.values())) > 1:
-            listed = ", ".join(f"{topic} has {count}" for topic, count in sisters.items())
-            problems.append(
-                f"unequal partition counts tear a station's records apart ({listed}): mend with "
-                f"'inspector topics create --partitions {max(sisters.values())}' while nothing writes"
-            )
-    return problems
+    for topics in (Topics(prefix, line) for line in lines):
+        problems.append(layout_problem(topics, {topic: counts[topic] for topic in topics.all}))
+    return [problem for problem in problems if problem]
 
 
 def _options(admin: KafkaAdminClient, topics: Sequence[str]) -> Mapping[str, Mapping[str, str]]:

@@ -125,9 +125,7 @@ def _modalities() -> list[verdicts.Modality]:
 def _image_evidence() -> list[verdicts.ImageEvidence]:
     region = verdicts.ImageRegion(x_px=1, y_px=2, width_px=3, height_px=4, strength=0.9)
     heat_map_png = parts.png(_GREY)
-    return [
-        verdicts.ImageEvidence(camera="top", regions=[region], heat_map_png=heat_map_png, heat_map_file="l1-p1.png")
-    ]
+    return [verdicts.ImageEvidence(camera="top", regions=[region], heat_map_png=heat_map_png)]
 
 
 def main() -> None:

@@ -1,15 +1,21 @@
 """A bundle is whole and means something, or it is refused with words that help."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
 
+import numpy as np
+import onnx
+import onnx.numpy_helper
 import pytest
+from onnx.external_data_helper import set_external_data
 
 from inspector.bundle.load import BundleError, load
 from inspector.engines.engine import EngineSettings
 from inspector.model import open_model
 from tests.bundles import edit_manifest, write_toy_bundle
+from tests.inspector.deploy.test_check import with_spoiled_int8
 
 
 def test_a_whole_bundle_loads(tmp_path: Path) -> None:
@@ -145,3 +151,61 @@ def test_a_graph_with_other_inputs_is_refused(tmp_path: Path) -> None:
         {"experts": ["top-thumb"], "temperature": 1, "bias": 0, "pass_below": 0, "fail_above": 1}]})  # fmt: skip
     with pytest.raises(BundleError, match=r"head\.onnx input 'logits_top-wide' is absent"):
         open_model(load(tmp_path), EngineSettings())
+
+
+def with_weights_beside(folder: Path, graph: str, location: str, inside: bool = False) -> None:
+    """Adds a tensor to a graph, or to a branch of it where `inside`, whose values lie in a file beside it."""
+    model = onnx.load(folder / graph)
+    tensor = onnx.numpy_helper.from_array(np.ones(4, np.float32), "w")
+    (folder / location).write_bytes(tensor.raw_data)
+    set_external_data(tensor, location, 0, len(tensor.raw_data))
+    tensor.ClearField("raw_data")
+    if inside:
+        branch = onnx.helper.make_graph([], "branch", [], [], [tensor])
+        model.graph.node.append(onnx.helper.make_node("If", ["c"], ["o"], then_branch=branch, else_branch=branch))
+    else:
+        model.graph.initializer.append(tensor)
+    (folder / graph).write_bytes(model.SerializeToString())
+    list_files(folder, graph)
+
+
+def list_files(folder: Path, *names: str) -> None:
+    files = json.loads((folder / "bundle.json").read_text())["files"]
+    hashes = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    edit_manifest(folder, {"files": files | hashes})
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_weights_that_no_hash_covers_are_refused(tmp_path: Path, inside: bool) -> None:
+    folder = write_toy_bundle(tmp_path / "b")
+    with_weights_beside(folder, "full.onnx", "weights.bin", inside)
+    with pytest.raises(BundleError, match=r"'full.onnx' takes weights from \['weights.bin'\], which `files` does not"):
+        load(folder)
+
+
+def test_weights_that_are_listed_load_and_are_hashed(tmp_path: Path) -> None:
+    folder = write_toy_bundle(tmp_path / "b")
+    with_weights_beside(folder, "full.onnx", "weights.bin")
+    list_files(folder, "weights.bin")
+    assert open_model(load(folder), EngineSettings()).experts
+    (folder / "weights.bin").write_bytes(b"other")
+    with pytest.raises(BundleError, match=r"'weights.bin' has SHA-256"):
+        load(folder)
+
+
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_weights_beside_a_compiled_graph_are_refused_by_whoever_opens_it(tmp_path: Path, engine: str) -> None:
+    folder = with_spoiled_int8(write_toy_bundle(tmp_path / "b"))
+    (folder / "full.int8.onnx").write_bytes((folder / "full.onnx").read_bytes())
+    with_weights_beside(folder, "full.int8.onnx", "weights.bin")
+    compiled = json.loads((folder / "bundle.json").read_text())["compiled"]
+    edit_manifest(folder, {"compiled": [form | {"engine": engine} for form in compiled]})
+    assert "takes weights from ['weights.bin']" in load(folder).file_fault("full.int8.onnx")
+
+
+def test_what_is_no_graph_is_refused(tmp_path: Path) -> None:
+    folder = write_toy_bundle(tmp_path / "b")
+    (folder / "full.onnx").write_bytes(b"graph")
+    list_files(folder, "full.onnx")
+    with pytest.raises(BundleError, match=r"'full.onnx' is no ONNX graph"):
+        load(folder)

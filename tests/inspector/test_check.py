@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from inspector.check import check, latency_budget, signal_bytes_per_station
+from inspector.check import check, latency_budget, memory_parts, signal_bytes_per_station
 from inspector.config.service import Service, load_service
 from streams import addresses
+from streams.limits import Limits
 
 CONFIG = """
 lines = ["line-1"]
@@ -48,9 +50,9 @@ VALUES = {
 
 
 def bundle(folder: Path) -> None:
-    """A bundle as far as `check` looks: it opens no graph."""
+    """A bundle as far as `check` looks: it opens no graph, and an empty one is one."""
     folder.mkdir()
-    (folder / "a.onnx").write_bytes(b"graph")
+    (folder / "a.onnx").write_bytes(b"")
     expert = {"scout": True, "file": "a.onnx", "num_tokens": 1, "cost_ms": 4.0}
     image = {"type": "image", "tile_height_px": 8, "tile_width_px": 8}
     signal = {"type": "signal", "sample_rate_hz": 16000, "num_samples": 4000, "num_channels": 1}
@@ -68,7 +70,7 @@ def bundle(folder: Path) -> None:
             {"experts": ["ear", "eye"], "temperature": 1.0, "bias": 0.0, "pass_below": 0.2, "fail_above": 0.8}
         ],
         "policy": {"mode": "dense"},
-        "files": {"a.onnx": hashlib.sha256(b"graph").hexdigest()},
+        "files": {"a.onnx": hashlib.sha256(b"").hexdigest()},
     }
     (folder / "bundle.json").write_text(json.dumps(content))
 
@@ -88,6 +90,27 @@ def test_a_fitting_service_is_explained_without_a_problem(tmp_path: Path) -> Non
     assert "4000 samples from +0 s to +0.25 s around 'entered'" in text
     assert "= 0.430 s; with a silent source + 0.500 = 0.930 s; deadline 2.000 s" in text
     assert "memory at most" in text
+    assert "clients' requests at most, per gateway: being read 297 + waiting to be judged 66 + being judged 289" in text
+
+
+def test_memory_is_the_sum_of_what_has_a_bound(tmp_path: Path) -> None:
+    service = service_with(tmp_path)
+    parts = memory_parts(service)
+    join = service.config.join
+    assert (parts["signals"], parts["pieces until they are judged"]) == (join.max_signal_bytes, join.max_open_bytes)
+    assert parts["a record in decoding"] == 3 * Limits().max_image_bytes
+    assert parts["verdicts until they are committed"] == 2 * service.config.worker.max_verdicts_per_commit * 2 * 65536
+    text = "\n".join(check(service).lines)
+    assert f"= {sum(parts.values()) / 2**20:.0f} MiB" in text
+    assert "a station keeps up to 1.0 MiB, so 532 stations of a shard have room" in text
+    assert "each further shard of a worker takes 1024 MiB more" in text
+
+
+def test_a_bound_below_what_one_station_needs_is_a_problem(tmp_path: Path) -> None:
+    service = service_with(tmp_path)
+    join = service.config.join.model_copy(update={"max_signal_bytes": 1_000_000})
+    tight = replace(service, config=service.config.model_copy(update={"join": join}))
+    assert any("need 1008000 bytes" in str(problem) for problem in check(tight).problems)
 
 
 def test_the_budget_adds_window_chunk_delay_inference_and_commit(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from inspector.stall import StallSettings, StallWatch
 from protos.inspection.v1 import verdict_pb2
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_BAD_IMAGE, DEAD_LETTER_REASON_DUPLICATE, DeadLetter
 from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.assembly import JoinSettings
 from streams.embedded import EmbeddedLog, EmbeddedSettings
 from streams.log import Batch, CommitRefusedError, LogError, Position, Sink, Source
 from streams.observation import Observation
@@ -115,14 +116,17 @@ def test_a_position_of_another_program_ends_the_worker_in_words(log: EmbeddedLog
 
 
 class DyingSink:
-    """Loses the process's power at its first commit: before anything is written, or after all of it is."""
+    """Loses the process's power at its first commit, or `after` so many: before anything is written, or after it."""
 
-    def __init__(self, sink: Sink, *, written: bool) -> None:
-        self._sink, self._written = sink, written
+    def __init__(self, sink: Sink, *, written: bool, after: int = 0) -> None:
+        self._sink, self._written, self._left = sink, written, after
 
     def commit(
         self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position], epoch: object
     ) -> Mapping[TopicPartition, int]:
+        if self._left:
+            self._left -= 1
+            return self._sink.commit(outputs, positions, epoch)
         if self._written:
             self._sink.commit(outputs, positions, epoch)
         raise PowerCut
@@ -145,6 +149,26 @@ def test_a_crash_at_the_commit_neither_loses_nor_doubles(log: EmbeddedLog, path:
     with closing(source), closing(sink):
         verdicts = work(build(source, sink)[0], path, NUM_PIECES)
     assert sorted(verdict.inspection.piece_id for verdict in verdicts) == [f"p{n}" for n in range(NUM_PIECES)]
+
+
+@pytest.mark.parametrize(("after", "is_written"), [(0, False), (1, True), (2, False)])
+def test_a_crash_while_a_batch_is_judged_in_parts_neither_loses_nor_doubles(
+    log: EmbeddedLog, path: Path, after: int, is_written: bool
+) -> None:
+    """Three images of 64 bytes have room, so that pieces are judged, and committed, before the next is decoded."""
+    small = replace(JoinSettings(), max_open_bytes=200, max_delay_s=0.2)
+    count = 20
+    publish(log, [frame(f"p{number}", time.time_ns()) for number in range(count)])
+    source, sink = ends(log)
+    with closing(source), closing(sink):
+        pipeline, _ = build(source, DyingSink(sink, written=is_written, after=after), join=small)
+        pipeline._settings = replace(pipeline._settings, max_verdicts_per_commit=3)
+        with pytest.raises(PowerCut):
+            work(pipeline, path, count)
+    source, sink = ends(log)
+    with closing(source), closing(sink):
+        verdicts = work(build(source, sink, join=small)[0], path, count)
+    assert sorted(verdict.inspection.piece_id for verdict in verdicts) == sorted(f"p{n}" for n in range(count))
 
 
 class RefusedOnce:

@@ -14,7 +14,6 @@ from inspector.config.problems import ConfigError
 from inspector.description import describe_model
 from inspector.engines.engine import Array, Engine, EngineError, EngineSettings
 from inspector.engines.factory import open_engine
-from inspector.evidence_store import EvidenceStore
 from inspector.model import open_model
 from inspector.recipe.book import Recipes
 from inspector.recipe.model import Recipe
@@ -397,15 +396,6 @@ def test_the_recipe_says_when_evidence_is_taken(tmp_path: Path, evidence: str, p
     bench = Bench(tmp_path, change={"evidence": evidence})
     verdicts = bench.judge.judge([piece(), piece(view(1.0), clip(1.0))])
     assert [len(v.images) for v in verdicts] == [passing, failing]
-
-
-def test_the_store_is_not_used_for_small_heat_maps(tmp_path: Path) -> None:
-    recipe = toy_recipe(write_toy_bundle(tmp_path / "b"))
-    store = EvidenceStore(tmp_path / "evidence", 10_000)
-    judge = RoutedJudge.from_recipes([recipe], JudgeSettings(), store, lambda: NOW_NS)
-    (verdict,) = judge.judge([piece(view(1.0))])
-    assert verdict.images[0].heat_map_png
-    assert list((tmp_path / "evidence").iterdir()) == []
 
 
 def test_the_model_describes_itself(tmp_path: Path) -> None:

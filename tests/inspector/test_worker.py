@@ -1,10 +1,16 @@
-"""A worker's process ends in time, whatever hangs in it."""
+"""What a worker says at its start, and that its process ends in time, whatever hangs in it."""
 
 import subprocess
 import sys
 import time
+from contextlib import closing
+from pathlib import Path
 
 import pytest
+
+from inspector.worker import _resolver
+from streams import addresses
+from tests.inspector.test_check import service_with
 
 SIGNALLED = """
 with stopped_by_signals(0.3) as stop:
@@ -40,3 +46,13 @@ def test_a_process_whose_thread_hangs_ends_within_its_budget(leaving: str) -> No
     assert time.monotonic() - begin_s < 10
     assert process.returncode == 1
     assert b"Not stopped after 0 s (MainThread, hanging_0): ending hard" in said
+
+
+def test_a_worker_says_at_its_start_which_package_its_references_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = service_with(tmp_path, prefixes='"gs://frames/"')
+    monkeypatch.setattr(addresses, "find_spec", lambda name: None)
+    with closing(_resolver(service)):
+        (message,) = (record.message for record in caplog.records if record.name == "inspector.worker")
+    assert "gs://frames/: needs the package gcsfs, which is not installed; pip install gcsfs" in message

@@ -25,7 +25,7 @@ from tests.integration.verdict_count import VerdictCount
 
 CHUNK_S, MAX_DELAY_S = 2.0, 4.0
 """Long chunks cost the publisher less; the join waits for the end of one, and a little more."""
-SETTLED_S = 3.0
+START_S = 60.0
 HEAD = (
     "| backlog s | partitions | workers | kills | pieces | verdicts | doubled | missing | seconds | verdicts/s "
     "| published in s | longest pause s |\n" + "|---" * 12 + "|"
@@ -47,6 +47,9 @@ class SoakPlan:
     rule: str = "judge"
     patience_s: float = 60.0
     """Without a verdict for this long, what is missing is missing for good."""
+
+    settled_s: float = 3.0
+    """With all verdicts there and none more for this long, one too many would have come."""
 
     @property
     def pieces(self) -> int:
@@ -102,14 +105,16 @@ def _drain(plan: SoakPlan, crew: Crew, progress: Progress) -> None:
     """Until all is judged or nothing comes any more; kills a worker whenever the topic has grown to the next mark."""
     chance = random.Random(plan.seed)
     marks = sorted(chance.uniform(0.05, 0.9) * plan.pieces for _ in range(plan.kills))
-    said_s = time.monotonic()
+    begin_s = said_s = time.monotonic()
     while progress.idle_s < plan.patience_s:
         crew.tick()
         progress.look()
+        if time.monotonic() - begin_s < START_S and not any(map(crew.owns, crew.names)):
+            progress.wake()  # a busy machine starts workers slowly
         if marks and progress.end >= marks[0]:
             del marks[0]
             crew.kill(chance.choice(crew.names))
-        if progress.end >= plan.pieces and progress.idle_s > SETTLED_S and not crew.line.count().missing:
+        if progress.end >= plan.pieces and progress.idle_s > plan.settled_s and not crew.line.count().missing:
             return
         if time.monotonic() - said_s > 15:
             said_s = time.monotonic()

@@ -18,11 +18,12 @@ from kafka.errors import KafkaError
 
 from deploy.kafka.run import Broker, properties
 from inspector.config.opening import open_log
-from inspector.config.service import load_service
+from inspector.config.service import kafka_settings, load_service, load_service_config
 from inspector.replay.pacing import Clock
 from inspector.replay.pieces import SimulatedPieces
 from inspector.replay.run import Request, prepare
 from inspector.simulation.pieces import LineSettings
+from streams.kafka import TopicPlan, create_topics
 from tests.benchmarks.publisher import Pool
 from tests.benchmarks.setting import inspector
 from tests.integration.conftest import free_ports
@@ -77,8 +78,8 @@ class ProofLine:
             log = f'kind = "embedded"\npath = "{folder / "log.sqlite"}"'
         line.config.write_text(CONFIG.format(prefix=line.prefix, log=log, max_delay_s=max_delay_s, more=more))
         if bootstrap:
-            words = ("topics", "create", "--config", str(line.config), "--partitions", str(partitions))
-            subprocess.run(inspector(*words), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+            config = load_service_config(line.config)
+            create_topics(kafka_settings(line.config, config), config.prefix, config.lines, TopicPlan(partitions))
         return line
 
     @property

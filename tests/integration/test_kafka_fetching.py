@@ -86,3 +86,11 @@ def test_parked_bytes_are_bounded_and_what_is_dropped_is_fetched_again(
     reader.consumer.resume(reader.a)
     reader.poll_until(reader.a, NUM_RECORDS)
     assert reader.offsets[reader.a] == list(range(NUM_RECORDS))
+
+
+def test_offsets_of_a_topic_that_is_not_known_yet_are_waited_for(line: KafkaLine) -> None:
+    with closing(open_reader(line.settings)) as consumer:
+        known, unknown = (TopicPartition(line.topics.of(kind), 0) for kind in ("frames", "verdicts"))
+        consumer.assign([known])
+        assert consumer.end_offsets([known]) == {known: 0}
+        assert consumer.end_offsets([known, unknown]) == {known: 0, unknown: 0}

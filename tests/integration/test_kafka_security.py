@@ -1,4 +1,5 @@
-"""TLS and SASL/SCRAM against a broker with a certificate made for the test."""
+"""TLS, SASL/SCRAM and the rights that docs/BROKER.md gives each user, against a broker with a certificate made for the
+test."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,17 +11,21 @@ import trustme
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from deploy.kafka.run import properties
-from streams.kafka import KafkaSecurity
-from streams.kafka.client import open_reader
-from streams.log import LogError, Position
-from streams.records import TopicPartition
+from streams.kafka import KafkaSecurity, TopicPlan, create_topics
+from streams.kafka.client import open_admin, open_reader
+from streams.kafka.topics import check_topics
+from streams.log import LogError, Position, Start
+from streams.records import Output, TopicPartition
 from streams.resume import Memo
+from tests.integration.broker_rights import rights_of_the_page
 from tests.integration.conftest import free_ports, start
-from tests.integration.kafka_line import KafkaLine, poll_until
+from tests.integration.kafka_line import PREFIX, KafkaLine, poll_until
 
 pytestmark = pytest.mark.broker
 
 USER, PASSWORD = "inspector", "not-a-secret"
+USERS = ("camera", "worker", "gateway", "deployer", "topics")
+"""Those of docs/BROKER.md that are tried; the other producers have the camera's rights."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,11 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
         "sasl.enabled.mechanisms": "SCRAM-SHA-512",
         "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": scram,
         "listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config": scram,
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "ssl.principal.mapping.rules": "RULE:^.*$/tls/",
+        "super.users": f"User:ANONYMOUS;User:tls;User:{USER}",
     }
-    broker = start(data, config, {USER: PASSWORD})
+    broker = start(data, config, dict.fromkeys((USER, *USERS), PASSWORD))
     ports = {"plaintext": plain, "ssl": tls, "sasl_ssl": sasl, "sasl_plaintext": sasl_plain}
     yield Secured(ports, ca_file, cert_file, key_file)
     broker.stop()
@@ -109,3 +117,59 @@ def test_files_that_are_no_certificates_are_named(secured: Secured) -> None:
     line = secured.line("files", KafkaSecurity("ssl", ca_file=secured.key_file))
     with pytest.raises(LogError, match=r"TLS files .*key cannot be used"):
         open_reader(line.settings)
+
+
+@pytest.fixture(scope="module")
+def ruled(secured: Secured) -> KafkaLine:
+    """A line on which docs/BROKER.md has been followed."""
+    line = secured.line("ruled", security(secured, "sasl_plaintext"))
+    with closing(open_admin(line.settings)) as admin:
+        admin.create_acls(rights_of_the_page(line))
+    as_user(line, "topics").create()
+    return line
+
+
+def as_user(line: KafkaLine, user: str) -> KafkaLine:
+    security = KafkaSecurity("sasl_plaintext", username=user, password=PASSWORD)
+    return replace(line, settings=replace(line.settings, security=security))
+
+
+def test_each_user_can_do_its_work(ruled: KafkaLine) -> None:
+    as_user(ruled, "camera").publish([b"a"])
+    log = as_user(ruled, "worker").log()
+    with closing(log.sink()) as sink, closing(log.source()) as source:
+        batches, _ = poll_until(source, 1)
+        frames = TopicPartition(ruled.topics.of("frames"), 0)
+        outputs = [
+            ruled.verdict(b"A"),
+            Output(ruled.topics.of("dead-letters"), 0, b"s", b"D", "inspection.v1.DeadLetter"),
+        ]
+        sink.commit(outputs, {frames: Position(1, Memo(read=1).encode())}, batches[-1].epoch)
+    gateway = as_user(ruled, "gateway")
+    assert [record.value for record in gateway.verdicts(1)] == [b"A"]
+    gateway.publish([b"feedback"], "feedback")
+    for user in ("worker", "deployer"):
+        as_user(ruled, user).publish([b"order"], "control")
+    with closing(as_user(ruled, "deployer").log().control(Start(earliest=True))) as control:
+        assert control.poll(5.0)
+    maker = as_user(ruled, "topics").settings
+    create_topics(maker, PREFIX, [ruled.name], TopicPlan(partitions=ruled.partitions + 1))
+    assert check_topics(maker, PREFIX, [ruled.name]) == []
+
+
+@pytest.mark.parametrize(
+    ("user", "kind"),
+    [
+        ("camera", "verdicts"),
+        ("camera", "control"),
+        ("camera", "pieces"),
+        ("gateway", "verdicts"),
+        ("gateway", "control"),
+        ("deployer", "verdicts"),
+        ("worker", "frames"),
+        ("topics", "verdicts"),
+    ],
+)
+def test_nobody_can_do_another_s_work(ruled: KafkaLine, user: str, kind: str) -> None:
+    with pytest.raises(LogError, match="Authorization"):
+        as_user(ruled, user).publish([b"PASS"], kind)

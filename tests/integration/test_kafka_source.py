@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 from kafka import KafkaProducer
@@ -87,7 +88,8 @@ def test_a_successor_gets_position_memo_and_what_was_published(line: KafkaLine, 
     assert ends == {TopicPartition(line.topics.of("verdicts"), 0): 3}  # the first commit's marker has an offset too
     batch = poll_for(work(line, stack).source, "gained")
     gained = next(each for each in batch.gained if each.shard.partition == 0)
-    assert gained.positions[frames(line).topic] == Position(1, memo(2, 2))
+    counted = Memo(read=2, verdicts=2, dead_letters=0, starts=1, unsettled=1)
+    assert gained.positions[frames(line).topic] == Position(1, counted.encode())
     assert gained.starts[frames(line).topic] == 1
     assert [record.value for record in gained.verdicts] == [b"B"]
     assert gained.verdict_end >= 3
@@ -204,6 +206,47 @@ def test_records_that_a_topic_lets_producers_stamp_move_no_clock_and_are_said_on
     _, records = poll_until(source, 2)
     assert [(each.is_stamped_by_log, each.append_ns) for each in records] == [(False, first.append_ns)] * 2
     assert caplog.text.count("is stamped by its producer") == 1
+
+
+def judge_three(line: KafkaLine) -> None:
+    """Three frames, each with a verdict, by a worker that is gone."""
+    line.publish([b"a", b"b", b"c"])
+    with closing(Worker(line.log())) as first:
+        batches, _ = poll_until(first.source, 3)
+        for number, value in enumerate([b"A", b"B", b"C"]):
+            positions = {frames(line): Position(number, memo(number + 1))}
+            first.sink.commit([line.verdict(value)], positions, batches[-1].epoch)
+
+
+@pytest.mark.parametrize(("start_at", "start", "values"), [("earliest", 0, [b"a", b"b", b"c"]), ("live", 3, [])])
+def test_a_group_without_offsets_is_told_of_the_verdicts_that_the_line_has(
+    line: KafkaLine, stack: ExitStack, start_at: Literal["earliest", "live"], start: int, values: list[bytes]
+) -> None:
+    """As when Kafka has forgotten the offsets of the group: what is read again must not be judged again."""
+    judge_three(line)
+    other = replace(line, settings=replace(line.settings, group=line.name + "-anew", start_at=start_at))
+    worker = work(other, stack)
+    gained = next(each for each in poll_for(worker.source, "gained").gained if each.shard.partition == 0)
+    position = gained.positions[frames(line).topic]
+    assert [each.value for each in gained.verdicts] == [b"A", b"B", b"C"]
+    assert (position.offset, Memo.decode(position.memo, position.offset).read) == (start, 3)
+    assert gained.starts[frames(line).topic] == start
+    assert [each.value for each in poll_until(worker.source, 3, timeout_s=3.0 if values else 0.5)[1]] == values
+
+
+def test_offsets_that_another_program_has_reset_do_not_hide_the_verdicts(
+    line: KafkaLine, stack: ExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    judge_three(line)
+    with closing(Worker(line.log())) as other:
+        batch = poll_for(other.source, "gained")
+        other.sink.commit([], {frames(line): Position(0)}, batch.epoch)
+    caplog.set_level("WARNING", "inspector.streams.kafka")
+    gained = next(each for each in poll_for(work(line, stack).source, "gained").gained if each.shard.partition == 0)
+    position = gained.positions[frames(line).topic]
+    assert (position.offset, Memo.decode(position.memo, position.offset).read) == (0, 3)
+    assert [each.value for each in gained.verdicts] == [b"A", b"B", b"C"]
+    assert "what has its verdict is not judged again" in caplog.text
 
 
 def test_offsets_deleted_before_the_take_over_are_counted(

@@ -7,7 +7,9 @@ from contextlib import closing
 import pytest
 from kafka import KafkaProducer
 
-from streams.log import Start, TokenExpiredError, TokenInvalidError
+from streams.kafka import settings
+from streams.kafka.client import open_admin
+from streams.log import Start, Tail, TokenExpiredError, TokenInvalidError
 from streams.records import Record, TopicPartition
 from streams.token import encode
 from tests.integration.kafka_line import KafkaLine
@@ -107,3 +109,46 @@ def test_a_record_that_the_client_cannot_decode_is_passed_over_and_said(
     line.publish([b"b"], kind="verdicts")
     assert read(line, Start(earliest=True), 2) == [b"a", b"b"]
     assert "1 records cannot be decoded and are passed over, the first at offset 1" in caplog.text
+
+
+def poll_until(tail: Tail, deadline: float) -> None:
+    while time.monotonic() < deadline:
+        tail.poll(0.1)
+
+
+@pytest.fixture
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "METADATA_MAX_AGE_MS", 200)
+
+
+@pytest.mark.usefixtures("_quick")
+def test_added_partitions_are_followed_from_their_beginning(line: KafkaLine) -> None:
+    with closing(line.log().tail(Start())) as tail:
+        with closing(open_admin(line.settings)) as admin:
+            admin.create_partitions({line.topics.of("verdicts"): 3})
+        line.publish([b"new"], kind="verdicts", partition=2)
+        records: list[Record] = []
+        deadline = time.monotonic() + 10
+        while not records and time.monotonic() < deadline:
+            records += tail.poll(0.1)
+        assert [record.value for record in records] == [b"new"]
+        assert tail.position()[TopicPartition(line.topics.of("verdicts"), 2)] == 1
+
+
+@pytest.mark.usefixtures("_quick")
+def test_a_topic_made_anew_ends_the_tail_and_one_that_is_missing_is_said(
+    line: KafkaLine, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(line, [b"old"])
+    with closing(line.log().tail(Start(earliest=True))) as tail:
+        assert tail.poll(2.0)
+        with closing(open_admin(line.settings)) as admin:
+            admin.delete_topics([line.topics.of("verdicts")])
+        deadline = time.monotonic() + 10
+        while "is missing: waiting for it" not in caplog.text and time.monotonic() < deadline:
+            tail.poll(0.1)
+        line.create()
+        publish(line, [b"new"] * 2)
+        with pytest.raises(TokenExpiredError, match="made anew"):
+            poll_until(tail, deadline)
+    assert caplog.text.count("is missing: waiting for it") == 1

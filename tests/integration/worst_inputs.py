@@ -157,7 +157,7 @@ def _compressed(turn: Turn, codec: str) -> list[WorstRecord]:
 
 
 def _gzip_bomb(turn: Turn) -> list[WorstRecord]:
-    return [replace(turn.frame(b""), value=bytes(200 * 2**20), codec="gzip")]
+    return [replace(turn.frame(b""), value=bytes(100 * 2**20), codec="gzip")]
 
 
 JPEG = pb.PIXEL_FORMAT_JPEG
@@ -185,6 +185,6 @@ WORST: dict[str, Make] = {
     "batch in snappy": lambda turn: _compressed(turn, "snappy"),
     "batch in lz4": lambda turn: _compressed(turn, "lz4"),
     "batch in zstd": lambda turn: _compressed(turn, "zstd"),
-    "batch in gzip, 200 MB": _gzip_bomb,
+    "batch in gzip, 100 MB": _gzip_bomb,
 }
 """By what they are; sent one a second, in turn."""

@@ -130,10 +130,10 @@ def test_a_successor_reads_on_and_reads_back(log: EmbeddedLog, sink: Sink) -> No
         )
     with closing(log.source(["l1"], "qa", "w")) as source:
         (assignment,) = source.poll(0).gained
+        assert (values(assignment.verdicts), values(assignment.dead_letters)) == ([b"v1"], [b"d1"])
         assert values(source.poll(0)) == [b"2", b"3"]
     counted = replace(Memo.decode(memo, 0), unsettled=1).encode()
     assert assignment.positions == {FRAMES.topic: Position(batch.records[1].offset, counted)}
-    assert (values(assignment.verdicts), values(assignment.dead_letters)) == ([b"v1"], [b"d1"])
     assert assignment.verdict_end >= ends[VERDICTS]
 
 

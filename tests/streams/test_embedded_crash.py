@@ -113,7 +113,8 @@ def test_a_producer_killed_while_appending_leaves_whole_batches(path: Path) -> N
 TORN = """
 import os, sys
 from pathlib import Path
-from streams.embedded.store import EmbeddedSettings, Store
+from streams.embedded import EmbeddedSettings
+from streams.embedded.store import Store
 from streams.records import Output
 store = Store(Path(sys.argv[1]), EmbeddedSettings())
 with store.write(durable=True):

@@ -15,6 +15,7 @@ import pytest
 from streams.embedded import EmbeddedLog, EmbeddedSettings
 from streams.embedded.retention import Retention
 from streams.embedded.sink import EmbeddedPublisher, EmbeddedSink
+from streams.embedded.source import EmbeddedSource
 from streams.embedded.store import Store
 from streams.log import LogError, LogUnavailableError, Position, Start
 from streams.records import Output, Record
@@ -153,7 +154,7 @@ def test_what_cannot_be_read_now_is_presumed_unread(path: Path, monkeypatch: pyt
         assert source.poll(0).at_end == {SHARD}
 
 
-def unavailable(store: Store) -> None:
+def unavailable(*_: object) -> None:
     raise LogUnavailableError("the disk does not answer")
 
 
@@ -180,6 +181,21 @@ def ids_that_fail_at_the_end(ids: Callable[..., list[int]]) -> Callable[..., lis
         return ids(store, topic, start, limit)
 
     return read
+
+
+def test_a_take_over_that_fails_while_reading_back_takes_the_lines_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = EmbeddedLog(path, QUICK)
+    publish(log, *frames(b"1"))
+    with closing(log.source(["l1"], "qa", "w")) as source:
+        with monkeypatch.context() as patched:
+            patched.setattr(EmbeddedSource, "_assignment", unavailable)
+            assert not any(source.poll(0).gained for _ in range(3))
+        assert source.poll(0).gained
+        assert values(source.poll(0)) == [b"1"]
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT epoch FROM leases").fetchone() == (1,)
 
 
 def test_the_lag_counts_what_was_not_given_yet(path: Path) -> None:
@@ -253,6 +269,51 @@ def test_a_row_of_the_wrong_types_keeps_nobody_from_starting(verdicts: Path, dam
         str,
         int,
     ]
+
+
+def test_what_is_read_back_is_read_in_bounded_slices(verdicts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slices: list[int] = []
+    some = Store.some
+
+    def watched(store: Store, *asked: object) -> tuple[list[Record], bool]:
+        slices.append(len((read := some(store, *asked))[0]))  # type: ignore[arg-type]
+        return read
+
+    with closing(EmbeddedLog(verdicts, EmbeddedSettings(max_poll_bytes=50_000)).source(["l1"], "qa", "w")) as source:
+        (assignment,) = source.poll(0).gained
+        monkeypatch.setattr(Store, "some", watched)
+        assert [len(record.value) for record in assignment.verdicts] == [5, 100_000, 5]
+        assert slices == [2, 1]
+        assert (assignment.verdicts[-1].value, len(assignment.verdicts), len(assignment.verdicts[1:])) == (
+            b"third",
+            3,
+            2,
+        )
+
+
+@pytest.mark.parametrize("memo", ["{", "[]", '{"read":-1}', "\xff", "5"])
+def test_a_damaged_memo_reads_all_back(verdicts: Path, memo: str, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(sqlite3.connect(verdicts)) as db:
+        db.execute("UPDATE positions SET memo = ?", (memo,))
+        db.commit()
+    assert len(take_over(verdicts)) == 3
+    assert "none comes twice" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE topics SET name = x'ff01' WHERE id = 1",
+        "UPDATE topics SET hold = 'a' WHERE id = 1",
+        "UPDATE positions SET next = 'a'",
+    ],
+)
+def test_damaged_topics_and_positions_end_in_words(verdicts: Path, damage: str) -> None:
+    with closing(sqlite3.connect(verdicts)) as db:
+        db.execute(damage)
+        db.commit()
+    with pytest.raises(LogError, match="is damaged"):
+        take_over(verdicts)
 
 
 def damage_page(path: Path, is_it: Callable[[bytes], bool], head: bytes) -> None:

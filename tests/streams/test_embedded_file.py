@@ -178,6 +178,10 @@ def replace(path: Path) -> None:
     EmbeddedLog(path)
 
 
+def truncate(path: Path) -> None:
+    os.truncate(path, 0)
+
+
 def delete_wal(path: Path) -> None:
     path.with_name("log.db-wal").unlink()
 
@@ -186,7 +190,7 @@ def move_folder(path: Path) -> None:
     path.parent.rename(path.parent.with_name("elsewhere"))
 
 
-@pytest.mark.parametrize("change", [delete, replace, delete_wal, move_folder])
+@pytest.mark.parametrize("change", [delete, replace, truncate, delete_wal, move_folder])
 def test_a_file_that_is_changed_under_its_users_ends_all_of_them(
     tmp_path: Path, change: Callable[[Path], None]
 ) -> None:
@@ -203,10 +207,10 @@ def test_a_file_that_is_changed_under_its_users_ends_all_of_them(
             lambda: sink.commit([output("verdicts", b"v")], {FRAMES: Position(1)}, epoch),
             source.close,
         ):
-            with pytest.raises(LogError, match="deleted, moved or replaced"):
+            with pytest.raises(LogError, match=r"moved, replaced or emptied|is damaged"):
                 use()
         if change is not delete_wal:
-            with pytest.raises(LogError, match="deleted, moved or replaced"):
+            with pytest.raises(LogError, match=r"moved, replaced or emptied|is damaged"):
                 log.tail(Start())
 
 
@@ -218,3 +222,10 @@ def test_a_link_leads_to_the_log(tmp_path: Path) -> None:
     with closing(log.source(["l1"], "qa", "w")) as source:
         source.poll(0)
         assert values(source.poll(0)) == [b"1"]
+
+
+@pytest.mark.parametrize("name", ["log?mode=memory", "log#1.db", "100%25.db", "with space.db", "L\u00e4ufe.db"])
+def test_any_name_of_a_file_will_do(tmp_path: Path, name: str) -> None:
+    publish(EmbeddedLog(tmp_path / name), *frames(b"1"))
+    assert (tmp_path / name).is_file()
+    assert [at.name for at in tmp_path.iterdir()] == [name]

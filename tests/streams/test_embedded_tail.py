@@ -9,6 +9,7 @@ import pytest
 
 from streams import token
 from streams.embedded import EmbeddedLog, EmbeddedSettings
+from streams.embedded.store import Store
 from streams.log import (
     Log,
     Start,
@@ -54,6 +55,18 @@ def test_a_live_tail_shows_what_comes(log: Log, verdicts: list[Record]) -> None:
 
 def test_a_tail_from_a_time_begins_with_the_first_record_then(log: Log, verdicts: list[Record]) -> None:
     assert tail_values(log, Start(time_ns=verdicts[1].append_ns)) == [b"2", b"3", b"later"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 33])
+def test_a_time_is_looked_up_among_records_of_several_topics(path: Path, log: Log, count: int) -> None:
+    publish(log, *[output(kind, b"v") for _ in range(count) for kind in ("verdicts", "frames")])
+    with closing(Store(path, SHORT)) as store, store.write(durable=False):
+        store.execute("UPDATE records SET append_ns = id * 10")
+        topic = store.topic(VERDICTS.topic)
+        stamps = [(offset, offset * 10) for offset in store.ids(topic, 0, -1)]
+        for time_ns in range(20 * count + 20):
+            expected = next((offset for offset, stamp in stamps if stamp >= time_ns), store.end())
+            assert store.ids(topic, store.first_since(topic, time_ns), 1) == store.ids(topic, expected, 1)
 
 
 def test_a_token_resumes_behind_its_message(log: Log, verdicts: list[Record]) -> None:

@@ -16,6 +16,8 @@ from tests.golden.make import FOLDER, messages
 
 FILES = sorted(FOLDER.glob("*.bin"))
 KINDS = {"CameraFrame": "frames", "SignalChunk": "signals", "ProcessTrace": "signals", "PieceEvent": "pieces"}
+REMOVED = {"heatMapFile"}
+"""Fields that are reserved now: old records with them are read, without them."""
 INPUTS = [path for path in FILES if path.name.split(".")[0] in KINDS]
 
 
@@ -28,7 +30,11 @@ def test_every_field_of_a_golden_message_is_still_read(path: Path) -> None:
     name = path.name.split(".")[0]
     message_type: type[Message] = getattr(verdict_pb2 if name == "Verdict" else records_pb2, name)
     message = message_type.FromString(path.read_bytes())
-    assert MessageToDict(message) == json.loads(path.with_suffix(".json").read_text())
+    assert MessageToDict(message) == json.loads(path.with_suffix(".json").read_text(), object_pairs_hook=_kept)
+
+
+def _kept(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    return {key: value for key, value in pairs if key not in REMOVED}
 
 
 @pytest.mark.parametrize("path", INPUTS, ids=stem)

@@ -359,3 +359,16 @@ def test_frames_that_cannot_be_read_do_not_make_a_piece_grow() -> None:
     piece = next(iter(rig.join._stations)).open[P]
     assert (len(piece.origins), len(piece.lost)) == (52, 52)
     assert rig.reasons() == ["BAD_IMAGE"] * 60
+
+
+def test_a_station_that_the_predecessor_forgot_takes_no_place_from_the_one_that_followed() -> None:
+    """Its record is read again before that of the piece that is open."""
+    log = Log({at: [] for at in ALL})
+    memo = Memo(2, verdicts=0, dead_letters=0, forgotten_ms=at_s(1) // 1_000_000)
+    log.positions = {FRAMES: Position(0, memo.encode())}
+    assignment, _ = log.assignment()
+    typo = P._replace(station="typo")
+    join = Join(assignment, [Judged(typo, at_s(0), 0)], Book(), TOPICS, replace(SETTINGS, max_stations=1))
+    for offset, inspection in enumerate((typo, P)):
+        join.add(frame(inspection, "top", 0, at_s(offset))(Origin(FRAMES.topic, 0, offset, at_s(offset))))
+    assert (join.num_open, join.rejected()) == (1, [])

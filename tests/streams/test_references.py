@@ -261,6 +261,20 @@ def test_threads_that_never_come_back_are_bounded(hanging: Hanging) -> None:
     assert outcomes(hanging.resolver, 1)[0].image is not None
 
 
+def test_what_is_wanted_no_more_is_not_read(hanging: Hanging) -> None:
+    """As in a queue behind a slow store, whose pieces close meanwhile."""
+    hanging.submit("hangs", 4)
+    wait_until(lambda: hanging.store.num_reads == 4)
+    for wanted in (False, False, True, False):
+        reference = reference_to(hanging._image_file, uri="file:///hangs/later.png")
+        hanging.resolver.submit(frame(reference), lambda wanted=wanted: wanted)
+    hanging.store.mended.set()
+    hanging.store.released.set()
+    assert all(entry.image is not None for entry in outcomes(hanging.resolver, 5))
+    assert hanging.store.num_reads == 5
+    assert hanging.resolver._num_waiting() == 0
+
+
 def test_bytes_being_fetched_are_bounded_over_all_stores(image_file: Path) -> None:
     """Two stores share room for four files: two of each are read at a time, though four threads may."""
     size = image_file.stat().st_size

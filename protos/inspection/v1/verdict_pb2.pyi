@@ -129,16 +129,14 @@ class ImageRegion(_message.Message):
     def __init__(self, x_px: _Optional[int] = ..., y_px: _Optional[int] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ..., strength: _Optional[float] = ...) -> None: ...
 
 class ImageEvidence(_message.Message):
-    __slots__ = ("camera", "regions", "heat_map_png", "heat_map_file")
+    __slots__ = ("camera", "regions", "heat_map_png")
     CAMERA_FIELD_NUMBER: _ClassVar[int]
     REGIONS_FIELD_NUMBER: _ClassVar[int]
     HEAT_MAP_PNG_FIELD_NUMBER: _ClassVar[int]
-    HEAT_MAP_FILE_FIELD_NUMBER: _ClassVar[int]
     camera: str
     regions: _containers.RepeatedCompositeFieldContainer[ImageRegion]
     heat_map_png: bytes
-    heat_map_file: str
-    def __init__(self, camera: _Optional[str] = ..., regions: _Optional[_Iterable[_Union[ImageRegion, _Mapping]]] = ..., heat_map_png: _Optional[bytes] = ..., heat_map_file: _Optional[str] = ...) -> None: ...
+    def __init__(self, camera: _Optional[str] = ..., regions: _Optional[_Iterable[_Union[ImageRegion, _Mapping]]] = ..., heat_map_png: _Optional[bytes] = ...) -> None: ...
 
 class SignalEvidence(_message.Message):
     __slots__ = ("sensor", "start_s", "end_s", "low_hz", "high_hz", "strength")

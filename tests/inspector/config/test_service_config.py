@@ -64,6 +64,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     ("changed", "key", "said"),
     [
         (GOOD + "max_byte = 3", "log.max_byte", "did you mean 'max_bytes'?"),
+        (GOOD + "max_bytes = 16777216", "", "log.max_bytes is 16777216: half of it, which is for input"),
         (GOOD + "[joint]\nmax_delay_s = 1", "joint", "did you mean 'join'?"),
         (GOOD + "[join]\nmax_dealy_s = 1", "join.max_dealy_s", "did you mean 'max_delay_s'?"),
         (GOOD + "[join]\nzzz = 1", "join.zzz", "known keys here: dedup_horizon_s"),
@@ -152,3 +153,12 @@ def test_the_example_for_kafka_lacks_nothing_but_its_certificates() -> None:
     with pytest.raises(ConfigError) as caught:
         load_service(path)
     assert {problem.expectation.rpartition(" ")[2] for problem in caught.value.problems} == {"file"}
+
+
+def test_a_table_of_an_earlier_version_is_ignored_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    service = load_service(write(tmp_path, GOOD + '[evidence]\nfolder = "evidence"\nmax_bytes = 5'))
+    assert service.config == load_service(write(tmp_path, GOOD)).config
+    assert caplog.messages == [
+        "[evidence] in the configuration is ignored: every heat map fits into its verdict, "
+        "and no file was ever written there; remove it."
+    ]

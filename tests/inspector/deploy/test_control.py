@@ -43,7 +43,16 @@ def test_a_worker_speaks_of_each_recipe(table: ControlTable) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [(b"deployment/x", b""), (b"active/cup", b"\xff\xff"), (b"\xff", b""), (b"door/open", b""), (b"worker/w", b"\x08")],
+    [
+        (b"deployment/x", b""),
+        (b"deployment/-1", b""),
+        (b"deployment/4294967295", b""),
+        (b"deployment/" + b"9" * 5000, b""),
+        (b"active/cup", b"\xff\xff"),
+        (b"\xff", b""),
+        (b"door/open", b""),
+        (b"worker/w", b"\x08"),
+    ],
 )
 def test_what_cannot_be_read_changes_nothing(
     table: ControlTable, caplog: pytest.LogCaptureFixture, key: bytes, value: bytes

@@ -1,7 +1,7 @@
 """A worker does what the control topic says, refuses what it must, and goes on with what it had."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
@@ -17,6 +17,8 @@ from inspector.deploy.orders import Wish
 from inspector.deploy.shadow import Fault
 from inspector.recipe.book import ANY
 from protos.inspection.v1.control_pb2 import DeploymentMode, WorkerPhase, WorkerState
+from streams.log import LogLostError
+from streams.records import Record
 from tests.inspector.deploy.toys import CUP, Rig, close, look, say, version_of
 
 SHADOW = Wish(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
@@ -363,6 +365,19 @@ def test_a_service_that_follows_no_more_stops_and_says_so(rig: Rig, monkeypatch:
     assert stop.is_set()
     assert word(rig).phase == LIVE, "it is waited for: nobody stopped it"
     with pytest.raises(FollowerError, match="followed no more"):
+        follower.stop()
+
+
+def test_a_service_whose_log_is_lost_ends_with_the_reason(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    follower = rig.follower(stop := Event())
+
+    def poll(timeout_s: float) -> Sequence[Record]:
+        raise LogLostError("log.db was deleted: put it back")
+
+    monkeypatch.setattr(follower._control._tail, "poll", poll)
+    follower._run()
+    assert stop.is_set()
+    with pytest.raises(FollowerError, match=r"log\.db was deleted: put it back"):
         follower.stop()
 
 

@@ -1,10 +1,14 @@
 """How many connections a gateway takes, of one host and in all."""
 
+import fcntl
 import logging
 import resource
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import grpc
 import pytest
@@ -106,3 +110,14 @@ def test_a_channel_of_a_client_is_found_by_its_name(gateways: Gateways) -> None:
             until(lambda: len(connections_to(port_of(gateway))) == 1)
         assert watch.is_active()
         watch.cancel()
+
+
+def test_looking_at_open_files_leaves_the_locks_of_other_files_alone(gateways: Gateways, tmp_path: Path) -> None:
+    """SQLite's locks are the process's: closing any descriptor of the file, a copy too, would lose them."""
+    gateway = gateways()
+    with (tmp_path / "locked").open("wb") as locked:
+        fcntl.lockf(locked, fcntl.LOCK_EX)
+        connections_to(port_of(gateway))
+        probe = "import fcntl,sys; fcntl.lockf(open(sys.argv[1], 'ab'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+        other = subprocess.run([sys.executable, "-c", probe, tmp_path / "locked"], capture_output=True, check=False)
+        assert b"BlockingIOError" in other.stderr

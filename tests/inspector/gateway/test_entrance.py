@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 import grpc
+import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -132,7 +134,7 @@ def test_what_is_no_request_is_refused_in_words(gateways: Gateways, messages: li
 
 def test_requests_that_are_not_whole_are_bounded_in_bytes(gateways: Gateways, clients: Clients) -> None:
     """As many as `unread_bytes` has room for are read; the next one of the same client is refused, unread."""
-    gateway, silence = gateways(unread_bytes=5 * (8 * 2**20 + 256 * 2**10)), Silence()
+    gateway, silence = gateways(unread_bytes=15 * (8 * 2**20 + 256 * 2**10), request_wait_s=0.1), Silence()
     with grpc.insecure_channel(gateway.address) as channel:
         calls = hold(channel, "Inspect", silence, 6)
         until(lambda: any(call.done() for call in calls))
@@ -141,6 +143,32 @@ def test_requests_that_are_not_whole_are_bounded_in_bytes(gateways: Gateways, cl
             grpc.StatusCode.RESOURCE_EXHAUSTED
         ]
         silence.end()
+
+
+def test_pieces_wait_for_room_to_be_read(gateways: Gateways, clients: Clients) -> None:
+    """Of one client at once, more than are read at a time: all are answered."""
+    gateway = gateways(unread_bytes=1, inspect_queue=30)
+    stub = InspectionServiceStub(clients(gateway)._channel)
+    pixels = frame(data=bytes(4 * 2**20))
+    calls = [stub.Inspect.future(request([pixels])) for _ in range(12)]
+    codes = {call.code() for call in calls if call.exception(30) is not None}
+    assert codes == {grpc.StatusCode.INVALID_ARGUMENT}  # zeros are no picture
+
+
+def test_refused_requests_are_freed_at_once(gateways: Gateways, clients: Clients) -> None:
+    """Not when the garbage collector comes, which counts objects, not bytes."""
+    stub = InspectionServiceStub(clients(gateways())._channel)
+    bad = request([frame(data=bytes(6 * 2**20))])
+    gc.disable()
+    try:
+        for number in range(12):
+            if number == 2:
+                before = psutil.Process().memory_info().rss
+            with pytest.raises(grpc.RpcError):
+                stub.Inspect(bad)
+        assert psutil.Process().memory_info().rss - before < 30e6
+    finally:
+        gc.enable()
 
 
 def test_what_waits_to_be_judged_is_not_parsed(

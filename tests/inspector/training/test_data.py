@@ -1,6 +1,7 @@
 """Recordings with their targets: once each, and only what their own modality can show."""
 
 import math
+import zlib
 
 import cv2
 import numpy as np
@@ -13,8 +14,17 @@ from inspector.evaluation.resampling import unit_weights
 from inspector.manifest import ImageRow, ManifestError, PieceRow, SignalRow
 from inspector.training.augment import augment_pictures, augment_signals
 from inspector.training.config import ImageExpert, SignalExpert
-from inspector.training.data import Clip, examples, modalities_of, own_group, targets_of, units_of
+from inspector.training.data import (
+    Clip,
+    examples,
+    modalities_of,
+    own_group,
+    read_image,
+    targets_of,
+    units_of,
+)
 from inspector.training.inputs import cut, input_form, prepare
+from tests.malformed import png_of
 
 pytestmark = pytest.mark.train
 
@@ -228,3 +238,10 @@ def test_signals_keep_their_shape_and_change_little():
     changed = augment_signals(signals, config)
     assert changed.shape == signals.shape
     assert 0 < (changed - signals).abs().mean() < 0.3
+
+
+def test_an_image_above_the_limit_of_pixels_is_refused_by_name(tmp_path):
+    rows = zlib.compress(bytes(2 * 32_769))
+    (tmp_path / "a.png").write_bytes(png_of(1, 32_769, rows))
+    with pytest.raises(ManifestError, match=r"a\.png: .*32768 px; crop it"):
+        read_image(tmp_path, ImageRow(camera="top", path="a.png"))

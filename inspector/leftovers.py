@@ -1,0 +1,17 @@
+"""Removes what writers that were killed left beside the files that they were writing."""
+
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+
+LEFT_S = 86400.0
+"""No write takes so long: it ended in the middle."""
+
+
+def sweep(folder: Path, prefix: str) -> None:
+    """Folders of this prefix that are older than a day. What cannot be removed harms nobody but the disk."""
+    for left_over in folder.glob(f"{prefix}*"):
+        with suppress(OSError):
+            if time.time() - left_over.lstat().st_mtime > LEFT_S:
+                shutil.rmtree(left_over)

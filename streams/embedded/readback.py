@@ -1,0 +1,52 @@
+"""Gives a successor the committed verdicts and dead letters, a slice at a time: a long log takes no memory."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+from streams.embedded.outage import Outage, retried
+from streams.embedded.store import Store, Topic
+from streams.records import Record
+
+_SLICE = 500
+
+
+class ReadBack(Sequence[Record]):
+    """Records of a topic by their offsets; read anew each time they are asked for, for as long as the source is open.
+
+    Waits for a file that cannot be read now. A record that was deleted meanwhile comes empty.
+    """
+
+    def __init__(self, store: Store, topic: Topic, offsets: Sequence[int]) -> None:
+        self._store, self._topic, self._offsets = store, topic, offsets
+        self._outage = Outage(f"reading {topic.name} back")
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "ReadBack": ...
+
+    def __getitem__(self, index: int | slice) -> "Record | ReadBack":
+        if isinstance(index, slice):
+            return ReadBack(self._store, self._topic, self._offsets[index])
+        return self._read([self._offsets[index]])[0]
+
+    def __iter__(self) -> Iterator[Record]:
+        start = 0
+        while start < len(self._offsets):
+            records = self._read(self._offsets[start : start + _SLICE])
+            yield from records
+            start += len(records)
+
+    def _read(self, offsets: Sequence[int]) -> list[Record]:
+        """As many as one poll may give."""
+
+        def attempt() -> list[Record]:
+            with self._store.read():
+                return self._store.some(((offset, self._topic.id) for offset in offsets), [self._topic])[0]
+
+        return retried(attempt, self._outage, math.inf)

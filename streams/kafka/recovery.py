@@ -1,0 +1,149 @@
+"""Finds out from a shard's own outputs how far it was, where the group's committed offsets are gone. Knows no payload.
+
+Kafka forgets the offsets of a group seven days after its last member left, and anybody may delete or reset them. What
+has its verdict must not be judged again by that, and what has none must not be skipped.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from kafka import KafkaConsumer
+from kafka import TopicPartition as KafkaPartition
+
+from streams.kafka.readback import ReadBack
+from streams.kafka.settings import KafkaSettings
+from streams.log import Position
+from streams.records import Record, Shard, TopicPartition, Topics
+from streams.resume import Memo
+
+log = logging.getLogger("inspector.streams.kafka")
+
+SettledNs = Callable[[Record], int | None]
+"""The time of the input that an output record is about, in nanoseconds; None for a record of somebody else."""
+Positions = Mapping[KafkaPartition, Position | None]
+_NUM_LAST = 100
+"""Offsets at the end of an output partition that are looked at first, ten times as many where none of them is ours."""
+
+
+def append_time(record: Record) -> int | None:
+    """The time at which the log took the output, for want of a better one."""
+    return record.append_ns
+
+
+def is_forgotten(positions: Positions, topics: Topics, partition: int) -> bool:
+    """Whether an offset of a shard is gone, or set by another program, so that its memo is gone."""
+    found = [positions[KafkaPartition(topic, partition)] for topic in topics.inputs]
+    frames = positions[KafkaPartition(topics.of("frames"), partition)]
+    return None in found or frames is None or not frames.memo
+
+
+@dataclass(slots=True)
+class _Outputs:
+    """What the last outputs of a shard say, in nanoseconds."""
+
+    settled_ns: int
+    """Input up to this time was judged or refused."""
+    last_ns: int
+    """When the log took the last output."""
+
+
+class Recovery:
+    """Positions for shards without a memory, from the ends of their verdicts and dead letters."""
+
+    def __init__(
+        self, consumer: KafkaConsumer, settings: KafkaSettings, shards: Mapping[Shard, Topics], settled_ns: SettledNs
+    ) -> None:
+        self._consumer, self._settings, self._shards, self._settled_ns = consumer, settings, shards, settled_ns
+        self._num_seen, self._num_last = 0, _NUM_LAST
+        self._readback: ReadBack | None = None
+        self._outputs: dict[Shard, _Outputs] = {}
+
+    def step(self, timeout_s: float) -> bool:
+        """Goes on for about `timeout_s`; True when the outputs are read. Errors of the cluster pass through."""
+        if self._readback is None:
+            firsts, ends = self._bounds()
+            if all(ends[at] - firsts[at] <= self._num_seen for at in ends):
+                return True
+            starts = {TopicPartition(*at): max(firsts[at], ends[at] - self._num_last) for at in ends}
+            self._readback = ReadBack(self._settings, starts)
+        if self._readback.step(timeout_s):
+            for shard in self._shards:
+                self._note(shard, self._readback)
+            self.close()
+            self._num_seen, self._num_last = self._num_last, self._num_last * 10
+        return False
+
+    def positions(self, known: Positions) -> dict[KafkaPartition, Position | None]:
+        """Positions with a memory for the shards that have outputs; the others are new to this group."""
+        positions = dict(known)
+        for shard, outputs in self._outputs.items():
+            positions |= self._of(shard, outputs, known)
+        return positions
+
+    def close(self) -> None:
+        if self._readback is not None:
+            self._readback.close()
+        self._readback = None
+
+    def _bounds(self) -> tuple[Mapping[KafkaPartition, int], Mapping[KafkaPartition, int]]:
+        """First and end offsets of the outputs of those shards of which nothing was found yet."""
+        unknown = [at for shard in self._shards if shard not in self._outputs for at in self._output_partitions(shard)]
+        if not unknown:
+            return {}, {}
+        return self._consumer.beginning_offsets(unknown), self._consumer.end_offsets(unknown)
+
+    def _note(self, shard: Shard, readback: ReadBack) -> None:
+        for at in self._output_partitions(shard):
+            for record in readback.records(TopicPartition(*at)):
+                settled_ns = None if record.unreadable else self._settled_ns(record)
+                if settled_ns is not None:
+                    settled_ns = min(settled_ns, record.append_ns)
+                    before = self._outputs.setdefault(shard, _Outputs(settled_ns, record.append_ns))
+                    before.settled_ns = max(before.settled_ns, settled_ns)
+                    before.last_ns = max(before.last_ns, record.append_ns)
+
+    def _of(self, shard: Shard, outputs: _Outputs, known: Positions) -> dict[KafkaPartition, Position]:
+        topics = self._shards[shard]
+        frames, *others = (KafkaPartition(topic, shard.partition) for topic in topics.inputs)
+        inputs, since_ms = [frames, *others], outputs.settled_ns // 10**6 - round(self._settings.reread_s * 1000)
+        since = self._offsets([*inputs, *self._output_partitions(shard)], since_ms)
+        read = self._offsets(inputs, outputs.last_ns // 10**6 + 1)
+        ends = self._consumer.end_offsets(inputs)
+        starts = {at: self._start(known[at], since[at], ends[at]) for at in inputs}
+        verdicts, dead_letters = (since[at] for at in self._output_partitions(shard))
+        self._report(shard, since_ms, outputs)
+        memos = {at: Memo(read[at]) for at in others} | {frames: Memo(read[frames], verdicts, dead_letters)}
+        return {at: Position(starts[at], memos[at].encode()) for at in inputs}
+
+    def _start(self, known: Position | None, since: int, end: int) -> int:
+        """Where to go on: what lies before `since` is settled; nothing that was skipped on purpose is taken back."""
+        if known is None:
+            return since if self._settings.start_at == "earliest" else end
+        return known.offset if known.memo else max(known.offset, since)
+
+    def _offsets(self, partitions: Iterable[KafkaPartition], time_ms: int) -> dict[KafkaPartition, int]:
+        """Offset of the first record at or after a time, or the end."""
+        wanted = dict.fromkeys(partitions, max(0, time_ms))
+        ends = self._consumer.end_offsets(list(wanted))
+        found = self._consumer.offsets_for_times(wanted)
+        return {at: ends[at] if found[at] is None else found[at].offset for at in wanted}
+
+    def _output_partitions(self, shard: Shard) -> list[KafkaPartition]:
+        return [KafkaPartition(self._shards[shard].of(kind), shard.partition) for kind in ("verdicts", "dead-letters")]
+
+    def _report(self, shard: Shard, since_ms: int, outputs: _Outputs) -> None:
+        log.warning(
+            "line %s, partition %d: group %s has no offsets of ours (expired, deleted or reset), but there are "
+            "verdicts up to %s: reading again what came since %s; what has its verdict is not judged again",
+            shard.line,
+            shard.partition,
+            self._settings.group,
+            _clock(outputs.last_ns // 10**6),
+            _clock(since_ms),
+        )
+
+
+def _clock(time_ms: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time_ms / 1000))

@@ -1,0 +1,87 @@
+"""What a look at the topics says when they go, come back, grow or are not to be had; on a stand-in for the cluster."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from kafka import errors as kafka_errors
+
+from streams.kafka.settings import KafkaSettings
+from streams.kafka.watch import LOOK_INTERVAL_S, Sight, TopicWatch
+from streams.records import Topics
+
+TOPICS = Topics("qa", "l1")
+FRAMES = TOPICS.of("frames")
+
+
+class Cluster:
+    """Topics by name, with id and partitions; away while `topics` is None."""
+
+    def __init__(self) -> None:
+        self.topics: dict[str, tuple[str, int]] | None = dict.fromkeys(TOPICS.sisters, ("first", 2))
+        self.now_s = 0.0
+
+    def describe_topics(self, names: Sequence[str]) -> list[dict[str, object]]:
+        if self.topics is None:
+            raise kafka_errors.KafkaTimeoutError
+        known = {name: self.topics.get(name, (None, 0)) for name in names}
+        return [{"name": name, "topic_id": each[0], "partitions": [0] * each[1]} for name, each in known.items()]
+
+    def close(self) -> None: ...
+
+
+def go(cluster: Cluster) -> None:
+    cluster.topics = None
+
+
+def lose(cluster: Cluster) -> None:
+    assert cluster.topics is not None
+    del cluster.topics[FRAMES]
+
+
+def grow_one(cluster: Cluster) -> None:
+    assert cluster.topics is not None
+    cluster.topics[FRAMES] = ("first", 3)
+
+
+def grow(cluster: Cluster) -> None:
+    cluster.topics = dict.fromkeys(TOPICS.sisters, ("first", 3))
+
+
+def make_anew(cluster: Cluster) -> None:
+    assert cluster.topics is not None
+    cluster.topics[FRAMES] = ("second", 2)
+
+
+MISSING = Sight(f"{FRAMES} missing: create with 'inspector topics create'")
+ANEW = Sight("", frozenset({FRAMES}), frozenset({FRAMES}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sights"),
+    [
+        pytest.param([], [Sight()], id="nothing"),
+        pytest.param([go], [None], id="the cluster is away"),
+        pytest.param([lose, lambda _: None], [MISSING, MISSING], id="a topic is gone and stays so"),
+        pytest.param([lose, make_anew, lambda _: None], [MISSING, ANEW, Sight()], id="gone, then made anew"),
+        pytest.param([make_anew], [ANEW], id="made anew between two looks"),
+        pytest.param([grow], [Sight("", frozenset(TOPICS.sisters))], id="partitions added"),
+    ],
+)
+def test_looks(changes: list[Callable[[Cluster], None]], sights: list[Sight | None]) -> None:
+    cluster = Cluster()
+    watch = TopicWatch(KafkaSettings(), [TOPICS], lambda: cluster.now_s, lambda _: cluster)
+    assert watch.look() is None
+    for change, sight in zip(changes or [lambda _: None], sights, strict=True):
+        change(cluster)
+        cluster.now_s += LOOK_INTERVAL_S
+        assert watch.look() == sight
+
+
+def test_a_topic_with_more_partitions_than_its_sisters_is_a_problem() -> None:
+    cluster = Cluster()
+    watch = TopicWatch(KafkaSettings(), [TOPICS], lambda: cluster.now_s, lambda _: cluster)
+    grow_one(cluster)
+    cluster.now_s += LOOK_INTERVAL_S
+    sight = watch.look()
+    assert sight is not None
+    assert "unequal partition counts" in sight.problem
