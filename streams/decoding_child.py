@@ -3,6 +3,7 @@
 `python -m streams.decoding_child FD` is the child: it answers records with items over one socket, and ends with it.
 """
 
+import ctypes
 import os
 import resource
 import signal
@@ -21,6 +22,7 @@ from streams.records import Record
 _SLICE_S = 0.1
 _MORE_BYTES = 640 * 2**20
 """What decoding may take beside the libraries: four times the largest image; less than a small machine has left."""
+_PR_SET_PDEATHSIG = 1
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -95,6 +97,7 @@ def main(descriptor: int, do: Callable[[Record, Limits, str], Item] = decode) ->
     """The child: decodes until the other end is gone."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a manager that ends the group of processes ends the parent
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # a decode without end does not outlive the worker
     limit = _data_bytes() + _MORE_BYTES
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

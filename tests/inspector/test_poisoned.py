@@ -95,8 +95,7 @@ def pieces(path: Path) -> list[str]:
     return sorted(Verdict.FromString(value).inspection.piece_id for value in written(path, "verdicts"))
 
 
-@pytest.mark.parametrize("owners", [("w",), ("w1", "w2")])
-@pytest.mark.parametrize("at_work", [True, False])
+@pytest.mark.parametrize(("owners", "at_work"), [(("w1", "w2"), True), (("w",), False)])
 def test_the_record_is_poisoned_after_two_workers(
     log: EmbeddedLog, path: Path, owners: Sequence[str], at_work: bool
 ) -> None:

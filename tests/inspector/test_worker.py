@@ -1,7 +1,5 @@
 """What a worker says at its start, and that its process ends in time, whatever hangs in it."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -48,16 +46,6 @@ def test_a_process_whose_thread_hangs_ends_within_its_budget(leaving: str) -> No
     assert time.monotonic() - begin_s < 10
     assert process.returncode == 1
     assert b"Not stopped after 0 s (MainThread, hanging_0): ending hard" in said
-
-
-def test_a_signal_to_a_process_that_hangs_in_its_loop_ends_it_too() -> None:
-    script = HANGING + "with stopped_by_signals(0.3):\n    threading.Event().wait()\n"
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(0.2)  # the handlers are set right after
-        os.kill(process.pid, signal.SIGTERM)
-        assert process.wait(30) == 1
 
 
 def test_a_worker_says_at_its_start_which_package_its_references_need(

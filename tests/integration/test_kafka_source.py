@@ -88,7 +88,7 @@ def test_a_successor_gets_position_memo_and_what_was_published(line: KafkaLine, 
     assert ends == {TopicPartition(line.topics.of("verdicts"), 0): 3}  # the first commit's marker has an offset too
     batch = poll_for(work(line, stack).source, "gained")
     gained = next(each for each in batch.gained if each.shard.partition == 0)
-    counted = Memo(read=2, verdicts=2, dead_letters=0, starts=1)
+    counted = Memo(read=2, verdicts=2, dead_letters=0, starts=1, unsettled=1)
     assert gained.positions[frames(line).topic] == Position(1, counted.encode())
     assert gained.starts[frames(line).topic] == 1
     assert [record.value for record in gained.verdicts] == [b"B"]

@@ -1,9 +1,12 @@
 """Decoding ends in time, and takes nobody along."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -112,6 +115,29 @@ def test_a_process_apart_dies_in_the_workers_place(pieces: tuple[str, ...], reas
     assert "offset 7" in letter.detail or reasons == ["TOO_SLOW"]
     assert letter.entry is not None
     assert bool(letter.raw) is (reasons == ["TOO_SLOW"])
+
+
+def test_a_process_apart_does_not_outlive_a_worker_that_is_killed() -> None:
+    """Not even in the middle of a decode without end."""
+    script = """
+import os, signal, threading
+from streams.decoding_child import DecodingChild
+from tests.streams.test_decoding import Limits, record
+child = DecodingChild("tests.streams.poison", 30.0)
+print(child._process.pid, flush=True)
+child._connection.send((record("endless"), Limits(), "line-1"))
+signal.pause()
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        child = Path(f"/proc/{int(worker.stdout.readline())}")
+        time.sleep(0.2)
+        assert child.exists()
+        worker.kill()
+    deadline_s = time.monotonic() + 10
+    while child.exists() and time.monotonic() < deadline_s and "(zombie)" not in (child / "status").read_text():
+        time.sleep(0.05)
+    assert not child.exists() or "(zombie)" in (child / "status").read_text()
 
 
 def test_without_a_process_apart_records_are_decoded_here() -> None:
