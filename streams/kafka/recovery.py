@@ -7,7 +7,7 @@ has its verdict must not be judged again by that, and what has none must not be 
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPartition
@@ -106,15 +106,21 @@ class Recovery:
 
     def _of(self, shard: Shard, outputs: _Outputs, known: Positions) -> dict[KafkaPartition, Position]:
         topics = self._shards[shard]
-        frames, *others = (KafkaPartition(topic, shard.partition) for topic in topics.inputs)
-        inputs, since_ms = [frames, *others], outputs.settled_ns // 10**6 - round(self._settings.reread_s * 1000)
+        frames = KafkaPartition(topics.of("frames"), shard.partition)
+        inputs = [KafkaPartition(topic, shard.partition) for topic in topics.inputs]
+        since_ms = outputs.settled_ns // 10**6 - round(self._settings.reread_s * 1000)
         since = self._offsets([*inputs, *self._output_partitions(shard)], since_ms)
         read = self._offsets(inputs, outputs.last_ns // 10**6 + 1)
         ends = self._consumer.end_offsets(inputs)
         starts = {at: self._start(known[at], since[at], ends[at]) for at in inputs}
+        memos = {at: _memo(known[at], read[at]) for at in inputs}
         verdicts, dead_letters = (since[at] for at in self._output_partitions(shard))
+        memos[frames] = replace(
+            memos[frames],
+            verdicts=_least(verdicts, memos[frames].verdicts),
+            dead_letters=_least(dead_letters, memos[frames].dead_letters),
+        )
         self._report(shard, since_ms, outputs)
-        memos = {at: Memo(read[at]) for at in others} | {frames: Memo(read[frames], verdicts, dead_letters)}
         return {at: Position(starts[at], memos[at].encode()) for at in inputs}
 
     def _start(self, known: Position | None, since: int, end: int) -> int:
@@ -143,6 +149,16 @@ class Recovery:
             _clock(outputs.last_ns // 10**6),
             _clock(since_ms),
         )
+
+
+def _memo(known: Position | None, read: int) -> Memo:
+    """What is left of the memory of a partition, in which all below `read` was there when the last output was made."""
+    memo = Memo.decode(known.memo, known.offset) if known is not None and known.memo else Memo(read)
+    return replace(memo, read=max(memo.read, read))
+
+
+def _least(offset: int, known: int | None) -> int:
+    return offset if known is None else min(offset, known)
 
 
 def _clock(time_ms: int) -> str:

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from queue import Empty, SimpleQueue
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer
+from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPartition
 from kafka import errors as kafka_errors
 from kafka.consumer.fetcher import ConsumerRecord
 
 from streams.kafka.client import FATAL_ERRORS, Reach, fatal, obstacle, open_group_consumer, record_of
 from streams.kafka.handover import Handover
+from streams.kafka.listener import GroupListener, Partitions, hold
 from streams.kafka.progress import Progress
 from streams.kafka.recovery import SettledNs, append_time
 from streams.kafka.session import Session
@@ -24,33 +25,6 @@ from streams.log import Assignment, Batch
 from streams.records import Record, Shard, TopicPartition, Topics
 
 log = logging.getLogger("inspector.streams.kafka")
-
-Partitions = frozenset[KafkaPartition]
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Runs on the client's own thread: only notes what happened, and keeps new partitions from being read."""
-
-    def __init__(self, consumer: KafkaConsumer, events: "SimpleQueue[Partitions | None]") -> None:
-        self._consumer = consumer
-        self._events = events
-
-    def on_partitions_revoked(self, revoked: AbstractSet[KafkaPartition]) -> None:
-        self._events.put(None)
-
-    def on_partitions_lost(self, lost: AbstractSet[KafkaPartition]) -> None:
-        self._events.put(None)
-
-    def on_partitions_assigned(self, assigned: AbstractSet[KafkaPartition]) -> None:
-        hold(self._consumer, frozenset(assigned))
-        self._events.put(frozenset(assigned))
-
-
-def hold(consumer: KafkaConsumer, partitions: Partitions) -> None:
-    """Pauses partitions, with a position of their own so that the client does not look for one."""
-    consumer.pause(*partitions)
-    for at in partitions:
-        consumer.seek(at, 0)
 
 
 class KafkaSource:
@@ -83,13 +57,13 @@ class KafkaSource:
         """What is wrong with the topics; nothing is read meanwhile."""
         self._anew: frozenset[str] = frozenset()
         """Topics made anew for which no handover was done since."""
-        self._is_torn = False
-        """Whether the group's leader gave this worker a part of a shard."""
+        self._torn = ""
+        """What is missing of a shard that the group's leader gave to this worker in part."""
         self._events: SimpleQueue[Partitions | None] = SimpleQueue()
         self._owned: dict[Shard, tuple[KafkaPartition, ...]] = {}
         self._handover: Handover | None = None
         self._paused: Partitions = frozenset()
-        self._consumer.subscribe(list(self._topics), listener=_Listener(self._consumer, self._events))
+        self._consumer.subscribe(list(self._topics), listener=GroupListener(self._consumer, self._events))
         self._consumer.topics()  # the leader of the group assigns only what its metadata hold already
 
     def poll(self, timeout_s: float) -> Batch:
@@ -102,8 +76,8 @@ class KafkaSource:
         lost = self._follow_group(epoch.generation_id)
         if lost:
             return Batch(epoch, lost=lost)
-        if self._problem:
-            return Batch(epoch, obstacle=self._problem)
+        if self._problem or self._torn:
+            return Batch(epoch, obstacle=self._problem or self._torn)
         if self._handover is not None:
             gained = self._hand_over(self._handover, timeout_s)
             return Batch(epoch, gained=gained, obstacle=self._obstacle(epoch.generation_id))
@@ -163,16 +137,16 @@ class KafkaSource:
         if sight.problem and not self._problem:
             log.error("%s. Nothing is read until then", sight.problem)
             self._session.refused = True
-        elif sight.changed or (self._problem and not sight.problem) or (self._is_torn and not sight.problem):
+        elif not sight.problem and (sight.changed or self._problem or self._torn):
             changed = ", ".join(sorted(sight.changed)) or "none of them"
             log.warning("the topics are whole; made anew or larger: %s. The shards are shared out anew", changed)
             self._anew |= sight.anew
+            self._session.refused |= bool(sight.anew)  # what is held of them is worth nothing
             self._rejoin()
         self._problem = sight.problem
 
     def _rejoin(self) -> None:
         """Has the group share the partitions out anew, by what its leader knows then."""
-        self._session.refused = True
         try:
             self._consumer.topics()
         except kafka_errors.KafkaError as exc:
@@ -278,6 +252,9 @@ class KafkaSource:
         for at, offset in offsets.items():
             if offset < firsts[at]:
                 self._note_lost(TopicPartition(*at), offset, firsts[at] - 1)
+            else:
+                log.error("%s/%d: nothing lies at offset %d any more: was the topic made anew? Reading from %d",
+                          *at, offset, firsts[at])  # fmt: skip
             self._consumer.seek(at, firsts[at])
 
     def _step_back(self, error: kafka_errors.LogTruncationError) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kafka import KafkaAdminClient
@@ -10,7 +10,7 @@ from kafka import errors as kafka_errors
 
 from streams.kafka.client import open_admin
 from streams.kafka.settings import KafkaSettings
-from streams.kafka.topics import described, layout_problem
+from streams.kafka.topics import Described, described, layout_problem
 from streams.records import Topics
 
 log = logging.getLogger("inspector.streams.kafka")
@@ -43,8 +43,9 @@ class TopicWatch:
     ) -> None:
         self._lines, self._clock = lines, clock
         self._admin = open_client(replace(settings, request_timeout_ms=LOOK_TIMEOUT_MS))
-        self._last = described(self._admin, self._names)
-        self._next_s = clock() + LOOK_INTERVAL_S
+        self._last: Mapping[str, Described] = {}
+        """As of the last look at which nothing was missing."""
+        self._next_s = clock()
 
     def look(self) -> Sight | None:
         """None between looks, and while the cluster does not answer."""
@@ -61,7 +62,7 @@ class TopicWatch:
         ]
         if any(problems):
             return Sight("; ".join(filter(None, problems)))
-        changed = frozenset(topic for topic, each in now.items() if each != self._last[topic])
+        changed = frozenset(topic for topic, each in now.items() if each != self._last.get(topic, each))
         anew = frozenset(topic for topic in changed if now[topic].topic_id != self._last[topic].topic_id)
         self._last = now
         return Sight("", changed, anew)
