@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 import time
 from types import TracebackType
@@ -50,7 +51,10 @@ class JsonFormatter(logging.Formatter):
 
 
 def setup_logging(level: str, *, as_json: bool) -> None:
-    """Sends everything to stderr; calling it again replaces what was set up before."""
+    """Sends everything to stderr; calling it again replaces what was set up before. Call it before grpc is imported."""
+    if level != "debug":
+        # gRPC's core writes to stderr past every formatter, and what a client says when it leaves word for word.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else LineFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
