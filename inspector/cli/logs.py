@@ -50,11 +50,15 @@ class JsonFormatter(logging.Formatter):
         return printable_json(json.dumps(entry, ensure_ascii=False))
 
 
-def setup_logging(level: str, *, as_json: bool) -> None:
-    """Sends everything to stderr; calling it again replaces what was set up before. Call it before grpc is imported."""
+def quiet_grpc(level: str) -> None:
+    """Call it before grpc is imported: its core writes to stderr past every formatter, and what a client says as it
+    leaves word for word. At debug it may."""
     if level != "debug":
-        # gRPC's core writes to stderr past every formatter, and what a client says when it leaves word for word.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
+def setup_logging(level: str, *, as_json: bool) -> None:
+    """Sends everything to stderr; calling it again replaces what was set up before."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else LineFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

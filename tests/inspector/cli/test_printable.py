@@ -66,8 +66,9 @@ def test_a_trace_keeps_its_lines_and_loses_its_escapes() -> None:
 
 FAREWELL = """
 import os, socket, struct, sys
-from inspector.cli.logs import setup_logging
-setup_logging("info", as_json=False)
+from inspector.cli import main
+with main.make_context("inspector", ["serve"]) as ctx:
+    main.get_command(ctx, "serve")
 import grpc
 from concurrent.futures import ThreadPoolExecutor
 with ThreadPoolExecutor(1) as pool:
