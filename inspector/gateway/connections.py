@@ -135,8 +135,8 @@ class ConnectionLimit:
         by_use = self._calls.by_use(of_host)
         num_flood = max(0, len(by_use) - FLOOD_FACTOR * self._max_per_host)
         flood, rest = by_use[:num_flood], by_use[num_flood:]
-        settled = [connection for connection in rest if now_s - self._seen_s[connection] >= GRACE_S]
-        return flood + settled[: max(0, len(rest) - self._max_per_host)]
+        excess = rest[: max(0, len(rest) - self._max_per_host)]
+        return flood + [connection for connection in excess if now_s - self._seen_s[connection] >= GRACE_S]
 
     def _say(self, host: str, num_held: int, closed: int) -> None:
         self.num_closed += closed
