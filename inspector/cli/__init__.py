@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import click
 
 from inspector.cli.files import unusable_files_reported
-from inspector.cli.logs import LEVELS, setup_logging
+from inspector.cli.logs import LEVELS, quiet_grpc, setup_logging
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "adapt": ("inspector.cli.adapting", "Teaches a checkpoint a new recipe, if it keeps the old ones."),
@@ -49,6 +49,7 @@ class LazyGroup(click.Group):
             return None
         module = COMMANDS[cmd_name][0]
         try:
+            quiet_grpc(ctx.params.get("log_level", "info"))  # click imports the command before it calls `main`
             command = getattr(importlib.import_module(module), cmd_name)
         except ModuleNotFoundError as exc:
             raise click.ClickException(_missing(cmd_name, exc.name or "")) from exc

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 import time
 from types import TracebackType
@@ -47,6 +48,13 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         return printable_json(json.dumps(entry, ensure_ascii=False))
+
+
+def quiet_grpc(level: str) -> None:
+    """Call it before grpc is imported: its core writes to stderr past every formatter, and what a client says as it
+    leaves word for word. At debug it may."""
+    if level != "debug":
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 def setup_logging(level: str, *, as_json: bool) -> None:

@@ -22,6 +22,10 @@ log = logging.getLogger("inspector.gateway.connections")
 
 FILES_FOR_OTHERS = 256
 """Open files that log, metrics, libraries and models need beside the gateway's connections, with room to spare."""
+GRACE_S = 0.5
+"""A connection may be without a call for this long: a probe's first call comes a moment after its connection."""
+FLOOD_FACTOR = 4
+"""How many times its limit a host may hold for as long as that."""
 LOOK_EVERY_S, FLOODED_EVERY_S = 0.25, 0.05
 RETRY_S = 1.0
 SAY_EVERY_S = 10.0
@@ -97,6 +101,7 @@ class ConnectionLimit:
     def __init__(self, port: int, max_per_host: int, calls: Calls) -> None:
         self._port, self._max_per_host, self._calls = port, max_per_host, calls
         self._said_s = -SAY_EVERY_S
+        self._seen_s: dict[Connection, float] = {}
         self.num_closed = 0
 
     async def run(self) -> None:
@@ -118,12 +123,20 @@ class ConnectionLimit:
         by_host = defaultdict[str, list[Connection]](list)
         for connection in connections:
             by_host[connection.host].append(connection)
+        now_s = asyncio.get_running_loop().time()
+        self._seen_s = {connection: self._seen_s.get(connection, now_s) for connection in connections}
         for host, of_host in by_host.items():
-            excess = self._calls.by_use(of_host)[: max(0, len(of_host) - self._max_per_host)]
-            closed = sum(_shut_down(connection, self._port) for connection in excess)
+            closed = sum(_shut_down(connection, self._port) for connection in self._excess(of_host, now_s))
             if closed:
                 self._say(host, len(of_host), closed)
         return self.num_closed > before
+
+    def _excess(self, of_host: Sequence[Connection], now_s: float) -> list[Connection]:
+        by_use = self._calls.by_use(of_host)
+        num_flood = max(0, len(by_use) - FLOOD_FACTOR * self._max_per_host)
+        flood, rest = by_use[:num_flood], by_use[num_flood:]
+        excess = rest[: max(0, len(rest) - self._max_per_host)]
+        return flood + [connection for connection in excess if now_s - self._seen_s[connection] >= GRACE_S]
 
     def _say(self, host: str, num_held: int, closed: int) -> None:
         self.num_closed += closed

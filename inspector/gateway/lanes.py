@@ -18,7 +18,7 @@ _SERVICE = "/inspection.v1.InspectionService"
 def lanes_of(settings: GatewaySettings, metrics: GatewayMetrics) -> Mapping[str, Lane]:
     """By a method's full name, its service's, or the empty name for health and reflection."""
     reading = Places("requests that are being read", settings.max_unread, 0.0)
-    pieces = Places("pieces that are being read", settings.max_unread, settings.request_wait_s)
+    pieces = Places("pieces that are being read", settings.max_unread, settings.request_wait_s, 0.0)
     answering = Places("calls that are being answered", settings.max_answers)
     watching = Places("watchers", settings.max_watchers, changed=metrics.watchers.set)
     probing = Places("probes that are being read", MAX_UNREAD_PROBES, 0.0)

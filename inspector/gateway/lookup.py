@@ -125,6 +125,8 @@ class LogSearch:
     def run(self, before_ns: int) -> Search:
         """Raises LogError."""
         searched_ns, end_ns = time.time_ns(), before_ns
+        if not self._is_kept(before_ns):
+            return Search(None, 0, searched_ns)
         for window_ns in (*WINDOWS_NS, end_ns):
             begin_ns = max(0, end_ns - window_ns)
             try:
@@ -138,6 +140,14 @@ class LogSearch:
                 break
             end_ns = begin_ns
         return Search(None, 0, searched_ns)
+
+    def _is_kept(self, before_ns: int) -> bool:
+        """Whether the log may have anything from before this moment."""
+        try:
+            self._log.tail(Start(time_ns=before_ns)).close()
+        except TokenExpiredError:
+            return False
+        return True
 
     def _read(self, start: Start, end_ns: int) -> tuple[Entry | None, bool]:
         """The verdict, and whether the window was read to its end."""

@@ -62,12 +62,15 @@ class Places:
         what: str,
         max_count: int,
         patience_s: float = math.inf,
+        swarm_patience_s: float | None = None,
         changed: Callable[[int], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """A place that was held for `patience_s` yields to an equal, too: 0 where a place is held for milliseconds and
-        whoever holds one for longer is idle."""
+        whoever holds one for longer is idle. `swarm_patience_s` holds between connections of one host, where one client
+        may look like many."""
         self._what, self._max_count, self._patience_s, self._changed = what, max_count, patience_s, changed
+        self._swarm_patience_s = patience_s if swarm_patience_s is None else swarm_patience_s
         self._clock = clock
         self._occupied: dict[Place, float] = {}
         """Each place with the moment from which on it is held, oldest first."""
@@ -131,11 +134,13 @@ class Places:
             return None
         oldest = max(self._occupied, key=self._weight)
         caller = oldest.caller
+        patience_s = self._patience_s
         if caller.host == newcomer.host:
+            patience_s = self._swarm_patience_s
             excess = self._by_connection[caller.connection] - self._by_connection[newcomer.connection]
         else:
             excess = self._by_host[caller.host] - self._by_host[newcomer.host]
-        is_patient = self._clock() - self._occupied[oldest] < self._patience_s
+        is_patient = self._clock() - self._occupied[oldest] < patience_s
         return oldest if excess >= (2 if is_patient else 1) else None
 
     def _weight(self, place: Place) -> tuple[int, int]:

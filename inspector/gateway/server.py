@@ -17,7 +17,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
-from inspector.certificates import CertificateError, Certificates, Pem, TlsFiles
+from inspector.certificates import CertificateError
 from inspector.config.tables import is_loopback
 from inspector.gateway.connections import Calls, ConnectionLimit, allowed_connections
 from inspector.gateway.entrance import Entrance
@@ -32,6 +32,7 @@ from inspector.gateway.metrics import GatewayMetrics
 from inspector.gateway.ring import Entry, Ring
 from inspector.gateway.service import InspectionService, ModelLookup
 from inspector.gateway.settings import GatewaySettings
+from inspector.gateway.tls import server_credentials
 from inspector.gateway.watching import Watching
 from inspector.judge import Judge
 from protos.inspection.v1.service_pb2 import DESCRIPTOR
@@ -225,7 +226,9 @@ def _server(settings: GatewaySettings, metrics: GatewayMetrics, calls: Calls) ->
     try:
         if settings.tls is None:
             return server, server.add_insecure_port(settings.listen)
-        return server, server.add_secure_port(settings.listen, _credentials(settings.tls))
+        return server, server.add_secure_port(settings.listen, server_credentials(settings.tls))
+    except CertificateError as error:
+        raise GatewayError(str(error)) from error
     except RuntimeError as exc:
         raise GatewayError(f"cannot listen on {settings.listen} ({exc}): choose a free address") from exc
 
@@ -247,24 +250,3 @@ def _options(settings: GatewaySettings) -> list[tuple[str, int]]:
         ("grpc.server_handshake_timeout_ms", 5_000),
         ("grpc.max_connection_idle_ms", 600_000),
     ]
-
-
-def _credentials(tls: TlsFiles) -> grpc.ServerCredentials:
-    """gRPC asks at each handshake whether the files were renewed. Raises GatewayError."""
-    try:
-        certificates = Certificates(tls)
-    except CertificateError as error:
-        raise GatewayError(str(error)) from error
-
-    def fetch() -> grpc.ServerCertificateConfiguration | None:
-        return _configuration(certificates.pem) if certificates.renewed() else None
-
-    return grpc.dynamic_ssl_server_credentials(
-        _configuration(certificates.pem),
-        fetch,  # type: ignore[arg-type]  # None, which the stubs do not know, means unchanged
-        require_client_authentication=tls.client_ca is not None,
-    )
-
-
-def _configuration(pem: Pem) -> grpc.ServerCertificateConfiguration:
-    return grpc.ssl_server_certificate_configuration([(pem.key, pem.cert)], root_certificates=pem.client_ca)

@@ -147,7 +147,7 @@ class Watching:
     def __init__(self, source: Log, ring: Ring, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
         self._log, self._ring, self._settings, self._metrics = source, ring, settings, metrics
         self._readers = Places(
-            "watchers that read history", settings.max_readers, settings.reader_patience_s, metrics.readers.set
+            "watchers that read history", settings.max_readers, settings.reader_patience_s, changed=metrics.readers.set
         )
 
     async def serve(self, request: WatchVerdictsRequest, context: Context) -> None:

@@ -8,6 +8,7 @@ code is 1 where a good client was refused or failed, a piece has no verdict, or 
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -33,8 +34,8 @@ from protos.inspection.v1.service_pb2 import InspectRequest, SignalClip
 from tests.integration.gateway_attackers import ATTACKS, OWN
 
 ROOT = Path(__file__).parents[2]
-BOUNDS_S = {"inspect": 1.0, "health": 1.0, "verdict": 2.0, "metrics": 1.0}
-"""99th percentiles; a verdict's is the demo recipe's deadline."""
+BOUNDS_S = {"inspect": 2.0, "health": 1.0, "verdict": 2.0, "metrics": 1.0}
+"""99th percentiles; those of verdicts and Inspect are the deadline of the recipe of the demo."""
 PAUSE_S = {"inspect": 0.25, "health": 0.25, "metrics": 1.0}
 WINDOW_SAMPLES = 4000
 CONFIG = """
@@ -221,7 +222,7 @@ def usage(process: psutil.Process) -> tuple[float, int]:
 
 
 def run(names: list[str], seconds: float, port: int, folder: Path) -> tuple[list[Row], str]:
-    num_pieces = int(10 * (seconds + 8) * len(names))
+    num_pieces = int(10 * (seconds + 5) * len(names))
     with ExitStack() as stack:
         process = stack.enter_context(service(folder, port))
         wait_serving(port)
@@ -270,6 +271,9 @@ def main() -> None:
     faults = [f"{row.attack}: {fault}" for row in rows for fault in row.good.faults]
     if "Traceback" in log:
         faults.append("the service's log holds a traceback")
+    foreign = [line for line in log.split("\n") if line and not re.match(r"\d\d:\d\d:\d\d\.\d{3} ", line)]
+    if foreign:
+        faults.append(f"{len(foreign)} lines of the service's log are not its own, the first {foreign[0][:100]!r}")
     if not pieces.split(", ")[1].startswith("0 "):
         faults.append(pieces)
     print(f"\nTimes are p50 / p99; MB and open files before / most / 3 s after. {pieces}.")

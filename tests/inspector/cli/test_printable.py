@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import subprocess
+import sys
 
 import pytest
 
@@ -60,3 +62,32 @@ def test_a_trace_keeps_its_lines_and_loses_its_escapes() -> None:
     lines = stream.getvalue().splitlines()
     assert len(lines) > 3
     assert all(line.isprintable() for line in lines)
+
+
+FAREWELL = """
+import os, socket, struct, sys
+from inspector.cli import main
+with main.make_context("inspector", ["serve"]) as ctx:
+    main.get_command(ctx, "serve")
+import grpc
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(1) as pool:
+    server = grpc.server(pool)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    client = socket.create_connection(("127.0.0.1", port))
+    said = struct.pack(">II", 0, 2) + b"\\x1b[2Jowned"
+    goaway = struct.pack(">I", len(said))[1:] + b"\\x07\\0" + struct.pack(">I", 0) + said
+    client.sendall(b"PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n" + b"\\0\\0\\0\\x04\\0\\0\\0\\0\\0" + goaway)
+    client.settimeout(0.3)
+    try:
+        while client.recv(1000): pass
+    except OSError: pass
+    client.close()
+    server.stop(0)
+"""
+
+
+def test_what_a_client_says_as_it_leaves_does_not_reach_stderr() -> None:
+    done = subprocess.run([sys.executable, "-c", FAREWELL], capture_output=True, check=True, timeout=60)
+    assert done.stderr == b""

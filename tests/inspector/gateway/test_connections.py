@@ -15,7 +15,7 @@ import pytest
 
 from inspector.client import Client
 from inspector.gateway.callers import Caller
-from inspector.gateway.connections import Calls, Connection, allowed_connections, connections_to
+from inspector.gateway.connections import Calls, Connection, ConnectionLimit, allowed_connections, connections_to
 from inspector.gateway.server import Gateway
 from protos.inspection.v1.service_pb2 import WatchVerdictsRequest
 from protos.inspection.v1.service_pb2_grpc import InspectionServiceStub
@@ -54,10 +54,21 @@ def test_a_host_is_closed_down_to_its_limit_and_who_calls_keeps_its_connection(
 def test_connections_are_bounded_in_all(gateways: Gateways) -> None:
     gateway = gateways(max_connections=10)
     with ExitStack() as stack:
-        for _ in range(40):
-            connect(gateway, stack)
-        until(lambda: len(connections_to(port_of(gateway))) <= 10)
+        opened = [connect(gateway, stack) for _ in range(40)]
+        until(lambda: sum(_is_closed(connection) for connection in opened) == 30)
         assert len(connections_to(port_of(gateway))) == 10
+
+
+def _is_closed(connection: socket.socket) -> bool:
+    connection.setblocking(False)
+    try:
+        while connection.recv(4096):
+            pass
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def test_what_is_no_http2_is_not_kept(gateways: Gateways) -> None:
@@ -76,6 +87,17 @@ def test_connections_without_calls_go_first() -> None:
     calls._used[("h", 2)] = None
     calls._active[("h", 1)] = 1
     assert calls.by_use([busy, idle, fresh, old]) == [old, fresh, idle, busy]
+
+
+def test_an_old_connection_with_calls_outlives_young_ones_without() -> None:
+    """However many there are beyond the limit, and though the young ones have their grace."""
+    calls = Calls()
+    limit = ConnectionLimit(1, 2, calls)
+    good, young = Connection(1, 1, "h", 1), [Connection(n, n, "h", n) for n in range(2, 8)]
+    calls._active["h", 1] = 1
+    limit._seen_s = {good: 0.0} | dict.fromkeys(young, 100.0)
+    assert limit._excess([good, *young], 100.1) == []
+    assert limit._excess([good, *young], 101.0) == young[:5]
 
 
 @pytest.fixture

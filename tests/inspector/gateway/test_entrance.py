@@ -76,7 +76,7 @@ def served(client: Client) -> None:
 
 @pytest.mark.parametrize("method", ["GetVerdict", "Inspect", "WatchVerdicts"])
 def test_idle_calls_of_one_client_lock_nobody_out(gateways: Gateways, clients: Clients, method: str) -> None:
-    gateway, silence = gateways(), Silence()
+    gateway, silence = gateways(request_wait_s=0.1), Silence()
     with grpc.insecure_channel(gateway.address) as channel:
         calls = hold(channel, method, silence, IDLE)
         until(lambda: sum(call.done() for call in calls) >= IDLE - 20)

@@ -9,6 +9,7 @@ from inspector.gateway.callers import Caller
 from inspector.gateway.index import VerdictIndex
 from inspector.gateway.lookup import Lookup
 from inspector.gateway.refusal import Refusal
+from streams.log import Start, TokenExpiredError
 from streams.observation import InspectionId
 from streams.records import Record
 from tests.inspector.gateway.memory_log import MemoryLog
@@ -79,4 +80,26 @@ async def test_the_log_rests_between_look_ups(log: MemoryLog, put: Put, monkeypa
         await reader.find(piece(3), CALLER)
     with pytest.raises(Refusal, match="is being read for other pieces: try again"):
         await reader.find(piece(3), CALLER, wait=True)
+    reader.close()
+
+
+@pytest.mark.parametrize("oldest_h", [0.0, 0.5, 3.0])
+async def test_what_retention_has_deleted_is_not_read(
+    log: MemoryLog, put: Put, monkeypatch: pytest.MonkeyPatch, oldest_h: float
+) -> None:
+    """Logs refuse a time that lies before the oldest record, where there were older ones."""
+    oldest_ns, plain = time.time_ns() - int(oldest_h * HOUR_NS), log.tail
+    put(1, 0, oldest_ns)
+
+    def tail(start: Start) -> object:
+        if start.time_ns is not None and start.time_ns < oldest_ns:
+            raise TokenExpiredError("deleted", oldest_ns)
+        return plain(start)
+
+    monkeypatch.setattr(log, "tail", tail)
+    reader = Lookup(log, VerdictIndex(10**6, 3600.0, oldest_ns + (10**9 if oldest_h else -(10**9))), 5.0)
+    with pytest.raises(Refusal, match="in the whole log"):
+        await reader.find(piece(2), CALLER)
+    if oldest_h:
+        assert (await reader.find(piece(1), CALLER, wait=True)).inspection == piece(1)
     reader.close()

@@ -61,6 +61,25 @@ async def test_a_newcomer_displaces_who_holds_more(
     assert await outcome(held, newcomer, patience_s, held_s) == expected
 
 
+@pytest.mark.parametrize(("newcomer", "is_admitted"), [("a3", True), ("b1", False)])
+async def test_connections_of_one_host_may_have_less_patience_with_each_other(newcomer: str, is_admitted: bool) -> None:
+    """One call on each of many connections is no more than one client's, hosts are."""
+    places = Places("things", 2, 60.0, 0.0)
+
+    async def hold(name: str) -> None:
+        async with places.place(caller(name)):
+            await asyncio.sleep(3600)
+
+    holders = [asyncio.create_task(hold(name)) for name in ("a1", "c1" if newcomer == "b1" else "a2")]
+    await asyncio.sleep(0)
+    place = places.place(caller(newcomer))
+    assert places.occupy(place) is is_admitted
+    places.leave(place)
+    for holder in holders:
+        holder.cancel()
+    await asyncio.gather(*holders, return_exceptions=True)
+
+
 async def test_a_displaced_call_that_its_client_cancels_stays_cancelled() -> None:
     places = Places("things", 1, 0.0)
 
