@@ -18,7 +18,8 @@ from streams.limits import Limits
 
 COMMIT_S = 0.05
 """A transaction on a broker near by, at the 95th percentile."""
-_FETCH_BYTES = 32 * 2**20
+_FETCH_BYTES = 112 * 2**20
+"""Kafka: two answers, one batch unpacked (16 MiB each), and answers for paused partitions (64); embedded: less."""
 _DECODING_COPIES = 3
 """What `streams.codecs.decode` takes while it runs, in sizes of the image."""
 _MIB = 2**20
