@@ -1,7 +1,8 @@
 """Decodes with care where owners before have died: in a process apart, until the place of death is passed.
 
 A worker that dies of a record leaves no word of it. What it leaves is that it took a partition over, had records to
-read, and committed nothing beyond them (`Memo.starts`); from the second such owner on, the next one takes care.
+read, and committed nothing beyond them (`Memo.starts`), or had pieces open and settled none (`Memo.unsettled`, for
+images are decoded beside the reading); from the second such owner on, the next one takes care.
 """
 
 import logging
@@ -35,17 +36,21 @@ class CarefulDecoder:
         """A shard is taken over."""
         for topic, position in assignment.positions.items():
             memo = Memo.decode(position.memo, position.offset)
-            if memo.starts > 1:  # this worker is the last of them
+            if max(memo.starts, memo.unsettled) > 1:  # this worker is the last of them
                 at = TopicPartition(topic, assignment.shard.partition)
                 self._until[at] = memo.read + _SPAN
                 log.warning(
-                    "%s, partition %d: %d workers before have begun at offset %d and committed nothing beyond it. "
-                    "%d records are decoded in a process apart, in case one of them ends workers.",
+                    "%s, partition %d: %d workers before have begun at offset %d and come no further. The records up "
+                    "to offset %d are decoded in a process apart, in case one of them ends workers.",
                     *at,
-                    memo.starts - 1,
-                    memo.read,
-                    _SPAN,
+                    max(memo.starts, memo.unsettled) - 1,
+                    position.offset,
+                    self._until[at],
                 )
+
+    def is_at(self, at: TopicPartition) -> bool:
+        """Whether records of this partition are decoded with care now."""
+        return at in self._until
 
     def decode(self, record: Record, limits: Limits, line: str, reason_given: int | None) -> Item:
         """`reason_given` is that of the dead letter which is out about the record. Raises DecodingError."""
