@@ -19,8 +19,8 @@ from streams.records import Record
 class LargeImageSettings:
     min_bytes: int = 8 * 2**20
     """Decoded size from which an image is large: it takes some 50 ms, a hundred times as long as a usual piece."""
-    max_waiting_bytes: int = 2**30
-    """Decoded size of all that waits, about eight seconds of a core. Beyond it images are decoded on the thread that
+    max_waiting_bytes: int = 2**31
+    """Decoded size of all that waits, some sixteen seconds of a core. Beyond it images are decoded on the thread that
     polls, so that no more is read than can be decoded."""
     max_record_bytes: int = 64 * 2**20
     """The same on the wire: this much memory waiting images take."""
