@@ -58,7 +58,7 @@ class KafkaSource:
         self._anew: frozenset[str] = frozenset()
         """Topics made anew for which no handover was done since."""
         self._torn = ""
-        """What is missing of a shard that the group's leader gave to this worker in part."""
+        """Which partitions of its shards the group's leader did not give to this worker; nothing is read meanwhile."""
         self._events: SimpleQueue[Partitions | None] = SimpleQueue()
         self._owned: dict[Shard, tuple[KafkaPartition, ...]] = {}
         self._handover: Handover | None = None
@@ -184,12 +184,10 @@ class KafkaSource:
     def _new_handover(self, assigned: Partitions) -> Handover | None:
         shards = {Shard(self._topics[at.topic].line, at.partition): self._topics[at.topic] for at in assigned}
         inputs = {KafkaPartition(topic, shard.partition) for shard, each in shards.items() for topic in each.inputs}
-        self._is_torn = not inputs <= assigned
-        if self._is_torn:
-            missing = ", ".join(f"{at.topic}/{at.partition}" for at in sorted(inputs - assigned))
-            log.error(
-                "%s went to nobody or to another worker than their sisters: the shards are shared out anew", missing
-            )
+        missing = ", ".join(f"{at.topic}/{at.partition}" for at in sorted(inputs - assigned))
+        self._torn = missing and f"{missing} went to nobody or to another worker than the rest of the shard"
+        if self._torn:
+            log.error("%s: nothing is read until the group has shared its partitions out again", self._torn)
             return None
         if not shards:
             return None
