@@ -4,11 +4,12 @@ Offsets are the row ids of one sequence for all topics: they grow, with gaps, an
 turns, so that rows become visible in the order of their ids.
 """
 
+import heapq
 import logging
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from streams.embedded import schema
@@ -146,6 +147,14 @@ class Store(Connection):
             "SELECT id FROM records WHERE topic = ? AND id >= ? ORDER BY id LIMIT ?", topic.id, start, limit
         )
         return [row[0] for row in rows]
+
+    def next_ids(
+        self, topics: Sequence[Topic], starts: Mapping[TopicPartition, int], limit: int
+    ) -> Iterable[tuple[int, int]]:
+        """(Offset, id of the topic) of up to `limit` next records of each topic, in the order of all offsets."""
+        return heapq.merge(
+            *([(offset, topic.id) for offset in self.ids(topic, starts[topic.partition], limit)] for topic in topics)
+        )
 
     def first_since(self, topic: Topic, time_ns: int) -> int:
         """Offset of the topic's first record appended at that time or later, or the end; looks at about 30 records.
