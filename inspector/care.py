@@ -1,7 +1,7 @@
-"""Decodes with care where owners before have died: in a process apart, until the place of death is passed.
+"""Decodes in a child process where earlier owners of a partition have died, until reading is past that place.
 
-A worker that dies of a record leaves no word of it. What it leaves is that it took a partition over, had records to
-read, and committed nothing beyond them (`Memo.starts`); from the second such owner on, the next one takes care.
+A worker that dies of a record cannot report it. Its successor sees that it took the partition over, had records to
+read, and committed nothing after them (`Memo.starts`). After two such owners the next one decodes in a child process.
 """
 
 import logging
@@ -39,8 +39,8 @@ class CarefulDecoder:
                 at = TopicPartition(topic, assignment.shard.partition)
                 self._until[at] = memo.read + _SPAN
                 log.warning(
-                    "%s, partition %d: %d workers before have begun at offset %d and committed nothing beyond it. "
-                    "%d records are decoded in a process apart, in case one of them ends workers.",
+                    "%s, partition %d: the last %d workers began at offset %d and committed nothing after it. In "
+                    "case a record there ends the process, the next %d records are decoded in a child process.",
                     *at,
                     memo.starts - 1,
                     memo.read,

@@ -167,7 +167,10 @@ class Pipeline:
                 verdicts = self._judge.judge([piece]) if self._shards.owns(shard) else []
             else:
                 log.error(
-                    "%s has ended %d workers that judged it: it is for a person to look at.", piece.inspection, ended
+                    "%s: %d workers ended while they judged this piece; it is not judged again and gets REVIEW. "
+                    "Look at the piece, and at why those workers ended.",
+                    piece.inspection,
+                    ended,
                 )
                 verdicts = [blank_verdict(piece, None, ENDED_WORKERS)]
             self._pending.verdicts += [(shard, verdict) for verdict in verdicts]

@@ -56,7 +56,7 @@ class KafkaSource:
         self._problem = ""
         """What is wrong with the topics; nothing is read meanwhile."""
         self._anew: frozenset[str] = frozenset()
-        """Topics made anew for which no handover was done since."""
+        """Topics that were deleted and created again, and for which no handover was done since."""
         self._torn = ""
         """Which partitions of its shards the group's leader did not give to this worker; nothing is read meanwhile."""
         self._events: SimpleQueue[Partitions | None] = SimpleQueue()
@@ -130,7 +130,8 @@ class KafkaSource:
         return "" if generation >= 0 else f"this worker is no member of group {self._settings.group}"
 
     def _look_at_topics(self) -> None:
-        """Gives everything up while topics are missing or unequal, and begins anew when they are others."""
+        """Gives all shards up while topics are missing or have unequal partition counts, and has them assigned again
+        when topics were recreated or have got partitions."""
         sight = self._watch.look()
         if sight is None:
             return
@@ -139,14 +140,19 @@ class KafkaSource:
             self._session.refused = True
         elif not sight.problem and (sight.changed or self._problem or self._torn):
             changed = ", ".join(sorted(sight.changed)) or "none of them"
-            log.warning("the topics are whole; made anew or larger: %s. The shards are shared out anew", changed)
+            log.warning(
+                "no topic is missing now; recreated or with more partitions: %s; the group shares them out again",
+                changed,
+            )
             self._anew |= sight.anew
-            self._session.refused |= bool(sight.anew)  # what is held of them is worth nothing
+            self._session.refused |= bool(
+                sight.anew
+            )  # offsets and pieces of the old topics mean nothing in the new ones
             self._rejoin()
         self._problem = sight.problem
 
     def _rejoin(self) -> None:
-        """Has the group share the partitions out anew, by what its leader knows then."""
+        """Has the group assign all partitions again, by the metadata that its leader has then."""
         try:
             self._consumer.topics()
         except kafka_errors.KafkaError as exc:

@@ -126,7 +126,7 @@ def layout_problem(topics: Topics, counts: Mapping[str, int]) -> str:
         return ""
     listed = ", ".join(f"{topic} has {count}" for topic, count in sisters.items())
     return (
-        f"unequal partition counts tear a station's records apart ({listed}): mend with "
+        f"unequal partition counts send the records of a station to different workers ({listed}): make them equal with "
         f"'inspector topics create --partitions {max(sisters.values())}' while nothing writes"
     )
 
