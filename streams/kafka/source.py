@@ -55,7 +55,7 @@ class KafkaSource:
         self._watch = TopicWatch(settings, lines)
         self._problem = ""
         """What is wrong with the topics; nothing is read meanwhile."""
-        self._anew: frozenset[str] = frozenset()
+        self._recreated: frozenset[str] = frozenset()
         """Topics that were deleted and created again, and for which no handover was done since."""
         self._torn = ""
         """Which partitions of its shards the group's leader did not give to this worker; nothing is read meanwhile."""
@@ -144,9 +144,9 @@ class KafkaSource:
                 "no topic is missing now; recreated or with more partitions: %s; the group shares them out again",
                 changed,
             )
-            self._anew |= sight.anew
+            self._recreated |= sight.recreated
             self._session.refused |= bool(
-                sight.anew
+                sight.recreated
             )  # offsets and pieces of the old topics mean nothing in the new ones
             self._rejoin()
         self._problem = sight.problem
@@ -197,7 +197,7 @@ class KafkaSource:
             return None
         if not shards:
             return None
-        return Handover(self._consumer, self._settings, shards, self._note_lost, self._settled_ns, self._anew)
+        return Handover(self._consumer, self._settings, shards, self._note_lost, self._settled_ns, self._recreated)
 
     def _hand_over(self, handover: Handover, timeout_s: float) -> Sequence[Assignment]:
         try:
@@ -217,7 +217,7 @@ class KafkaSource:
         self._reach.worked()
         if gained is None:
             return ()
-        self._anew = frozenset()
+        self._recreated = frozenset()
         self._drop_handover()
         self._begin([assignment.shard for assignment in gained])
         return gained
@@ -257,7 +257,7 @@ class KafkaSource:
             if offset < firsts[at]:
                 self._note_lost(TopicPartition(*at), offset, firsts[at] - 1)
             else:
-                log.error("%s/%d: nothing lies at offset %d any more: was the topic made anew? Reading from %d",
+                log.error("%s/%d: nothing lies at offset %d any more: was the topic recreated? Reading from %d",
                           *at, offset, firsts[at])  # fmt: skip
             self._consumer.seek(at, firsts[at])
 

@@ -40,7 +40,7 @@ _COMPACTED = {CLEANUP: "compact", "segment.ms": str(6 * 3_600_000)}
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A topic as the cluster describes it; one that is made anew has another id."""
+    """A topic as the cluster describes it; one that is recreated gets another id."""
 
     topic_id: str | None
     num_partitions: int
@@ -93,11 +93,11 @@ def require_topics(settings: KafkaSettings, prefix: str, lines: Sequence[str]) -
         for problem in _problems(settings, topic, each):
             by_problem.setdefault(problem, []).append(topic)
     for problem, topics in by_problem.items():
-        said = f"{', '.join(topics)}: {problem}"
+        line = f"{', '.join(topics)}: {problem}"
         if problem.startswith(STAMP):
-            problems.append(said)
+            problems.append(line)
         else:
-            log.error("%s", said)
+            log.error("%s", line)
     if problems:
         raise TopicsError("; ".join(problems))
 
