@@ -1,7 +1,8 @@
 """Decodes in a child process where earlier owners of a partition have died, until reading is past that place.
 
-A worker that dies of a record cannot report it. Its successor sees that it took the partition over, had records to
-read, and committed nothing after them (`Memo.starts`). After two such owners the next one decodes in a child process.
+A worker that dies of a record cannot report it. Its successor sees that it took the partition over and had records to
+read, but committed nothing after them (`Memo.starts`), or had pieces open and settled none (`Memo.unsettled`, for
+images are decoded beside the reading). After two such owners the next one decodes in a child process.
 """
 
 import logging
@@ -35,17 +36,21 @@ class CarefulDecoder:
         """A shard is taken over."""
         for topic, position in assignment.positions.items():
             memo = Memo.decode(position.memo, position.offset)
-            if memo.starts > 1:  # this worker is the last of them
+            if max(memo.starts, memo.unsettled) > 1:  # this worker is the last of them
                 at = TopicPartition(topic, assignment.shard.partition)
                 self._until[at] = memo.read + _SPAN
                 log.warning(
-                    "%s, partition %d: the last %d workers began at offset %d and committed nothing after it. In "
-                    "case a record there ends the process, the next %d records are decoded in a child process.",
+                    "%s, partition %d: the last %d workers began at offset %d and came no further. In case a record "
+                    "there ends the process, the records up to offset %d are decoded in a child process.",
                     *at,
-                    memo.starts - 1,
-                    memo.read,
-                    _SPAN,
+                    max(memo.starts, memo.unsettled) - 1,
+                    position.offset,
+                    self._until[at],
                 )
+
+    def is_at(self, at: TopicPartition) -> bool:
+        """Whether records of this partition are decoded with care now."""
+        return at in self._until
 
     def decode(self, record: Record, limits: Limits, line: str, reason_given: int | None) -> Item:
         """`reason_given` is that of the dead letter which is out about the record. Raises DecodingError."""

@@ -11,12 +11,14 @@ from inspector.care import CarefulDecoder
 from inspector.verdicts import judged_from
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_MISPLACED_STATION
 from streams.assembly import JoinSettings, RecipeBook
-from streams.codecs import decoded_size
+from streams.codecs import decode, decoded_size
 from streams.dead_letters import origin_of, reject
 from streams.decoding import Decoder
 from streams.foreign import read_ours
-from streams.items import Item, Rejected
+from streams.items import Frame, Item, Rejected
 from streams.join import Join, JoinMetrics
+from streams.large_images import Decoded, LargeImage, LargeImages
+from streams.ledger import place
 from streams.limits import Limits
 from streams.log import Assignment, Batch, Position
 from streams.observation import InspectionId, Observation
@@ -51,9 +53,11 @@ class Shards:
         resolver: Resolver,
         metrics: JoinMetrics,
         decoder: Decoder | None = None,
+        large: LargeImages | None = None,
     ) -> None:
         self._settings, self._recipes, self._resolver, self._metrics = settings, recipes, resolver, metrics
         self._care = CarefulDecoder(decoder or Decoder())
+        self._large = large or LargeImages(settings.limits)
         self._joins: dict[Shard, Join] = {}
         self._num_partitions: dict[Shard, int] = {}
         self._reported: set[tuple[str, str]] = set()
@@ -117,19 +121,39 @@ class Shards:
     def clear(self) -> None:
         self.drop(set(self._joins))
 
-    def add(self, record: Record) -> None:
-        """Decodes a record and gives it to its join; records of shards that are lost are left to their new owner."""
+    def add(self, record: Record, large_bytes: int = 0) -> None:
+        """Decodes a record and gives it to its join; records of shards that are lost are left to their new owner. A
+        large image, of `large_bytes`, comes later."""
         at = TopicPartition(record.topic, record.partition)
         join = self._joins.get(self._shard(at))
         if join is None:
             return
-        reason = join.reason_given(origin_of(record))
-        item = self._care.decode(record, self._settings.limits, self._line_of[record.topic], reason)
+        line, limits = self._line_of[record.topic], self._settings.limits
+        if large_bytes:
+            item = decode(record, limits, line, with_pixels=False)
+        else:
+            item = self._care.decode(record, limits, line, join.reason_given(origin_of(record)))
         if not join.was_read(item.origin):  # else it was accepted here, and must not be judged elsewhere
             item = self._placed(item, record, self._num_partitions[self._shard(at)])
         join.add(item)
         for frame in join.references():
-            self._resolver.submit(frame, partial(join.is_fetching, frame))
+            wanted = partial(self._is_wanted, frame)
+            if frame.reference is None:
+                self._large.submit(LargeImage(frame, record, line, large_bytes, wanted))
+            else:
+                self._resolver.submit(frame, wanted)
+
+    def _is_wanted(self, frame: Frame) -> bool:
+        """Whether a piece waits for the image of a frame; asked from the threads that bring it, too."""
+        join = self._joins.get(self._shard(place(frame.origin)))
+        return join is not None and join.is_fetching(frame)
+
+    def _may_come_later(self, join: Join, record: Record, size_bytes: int) -> bool:
+        """Whether an image is decoded beside the polling thread. Not where a predecessor has read it: what became of
+        it must come out again, and may have ended him."""
+        at = TopicPartition(record.topic, record.partition)
+        is_new = not join.is_rereading and not join.was_read(origin_of(record))
+        return self._large.has_room_for(size_bytes, len(record.value)) and is_new and not self._care.is_at(at)
 
     def take(self, batch: Batch, before: Callable[[], None]) -> Iterator[Batch]:
         """Adds the records of a batch, as far as what they decode to fits; gives what was read so far each time that
@@ -138,12 +162,13 @@ class Shards:
             before()
             size = 0 if record.type == CHUNK_TYPE else decoded_size(record, self._settings.limits)
             join = self._joins.get(self._shard(TopicPartition(record.topic, record.partition)))
-            if join is not None and not join.has_room_for(size):
+            is_later = join is not None and self._may_come_later(join, record, size)
+            if join is not None and not is_later and not join.has_room_for(size):
                 yield self._so_far(batch, number)
                 if not join.has_room_for(size):
                     join.make_room_for(size)
                     yield self._so_far(batch, number)
-            self.add(record)
+            self.add(record, size if is_later else 0)
         yield batch
 
     def _so_far(self, batch: Batch, num_added: int) -> Batch:
@@ -183,10 +208,21 @@ class Shards:
         for found in self._resolver.finished():
             if join := self._joins.get(self._shard(found.at)):
                 join.resolve(found.inspection, found.camera, found.sequence, found.image, found.detail)
+        if decoded := self._large.finished(self._has_room_for):
+            self._take_large(decoded)
         for shard, join in list(self._joins.items()):
             closed = join.advance(batch.unread, shard in batch.at_end, now_s)
             if closed and shard in self._joins:
                 yield shard, closed
+
+    def _has_room_for(self, frame: Frame, num_bytes: int) -> bool:
+        join = self._joins.get(self._shard(place(frame.origin)))
+        return join is None or join.has_room_for(num_bytes)
+
+    def _take_large(self, decoded: Decoded) -> None:
+        join = self._joins.get(self._shard(place(decoded.frame.origin)))
+        if join is not None:
+            join.decoded(decoded.frame, decoded.item)
 
     def rejected(self) -> list[tuple[Shard, Rejected]]:
         """Records found unusable since the last call."""

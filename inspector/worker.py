@@ -21,6 +21,7 @@ from inspector.stall import StallSettings, StallWatch
 from inspector.watchdog import Watchdog
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.decoding import Decoder
+from streams.large_images import LargeImages
 from streams.limits import Limits
 from streams.log import Sink, Source
 from streams.log_clock import LogClock
@@ -59,7 +60,8 @@ def run_worker(
         resolver = stack.enter_context(closing(_resolver(service)))
         settings = ShardSettings(config.prefix, config.lines, config.join.settings, _limits(service))
         decoder = stack.enter_context(closing(Decoder()))
-        shards = Shards(settings, service.recipes, resolver, metrics, decoder)
+        large = stack.enter_context(closing(LargeImages(settings.limits)))
+        shards = Shards(settings, service.recipes, resolver, metrics, decoder, large)
         watch = StallWatch(stall_settings(config, service.recipes), time.monotonic())
         stack.enter_context(Watchdog(watch, metrics, around.standstill_listeners))
         metrics.clock_skew.set_function(lambda: around.clock.skew_s)

@@ -61,8 +61,11 @@ _MAX_URI_BYTES = 2048
 _MAX_FIRST_SAMPLE = 2**62
 
 
-def decode(record: Record, limits: Limits, line: str) -> Item:
-    """The item that a record of this line's input topics stands for; never raises for what a producer sent."""
+def decode(record: Record, limits: Limits, line: str, *, with_pixels: bool = True) -> Item:
+    """The item that a record of this line's input topics stands for; never raises for what a producer sent.
+
+    Without pixels a frame comes with its image left out, for somebody to decode it later.
+    """
     origin = origin_of(record)
     if record.unreadable:
         reason, detail = DeadLetterReason.DEAD_LETTER_REASON_UNREADABLE, record.unreadable
@@ -80,7 +83,7 @@ def decode(record: Record, limits: Limits, line: str) -> Item:
         _check_address(message, record, line)
         entry = _entry(message, inspection, record)
         _check_stamp(record)
-        return _item(message, origin, limits)
+        return _item(message, origin, limits, with_pixels=with_pixels)
     except Finding as finding:
         return reject(
             origin,
@@ -215,10 +218,10 @@ def _entry(message: Message, inspection: InspectionId | None, record: Record) ->
     return Entry(inspection, product, lot, event_ns if is_time(event_ns) else record.append_ns, camera)
 
 
-def _item(message: Message, origin: Origin, limits: Limits) -> Item:
+def _item(message: Message, origin: Origin, limits: Limits, *, with_pixels: bool) -> Item:
     match message:
         case CameraFrame():
-            return _frame(message, origin, limits)
+            return _frame(message, origin, limits, with_pixels=with_pixels)
         case SignalChunk():
             return _chunk(message, origin, limits)
         case ProcessTrace():
@@ -227,7 +230,7 @@ def _item(message: Message, origin: Origin, limits: Limits) -> Item:
             return _event(message, origin)
 
 
-def _frame(message: CameraFrame, origin: Origin, limits: Limits) -> Frame:
+def _frame(message: CameraFrame, origin: Origin, limits: Limits, *, with_pixels: bool) -> Frame:
     check_text("piece_id", message.inspection.piece_id)
     if message.WhichOneof("content") is None:
         raise invalid("the frame has neither pixels nor a reference, expected one: fill in `content`")
@@ -242,7 +245,7 @@ def _frame(message: CameraFrame, origin: Origin, limits: Limits) -> Frame:
         camera,
         message.sequence,
         capture_ns,
-        image=decode_pixels(message.pixels, limits) if pixels else None,
+        image=decode_pixels(message.pixels, limits) if pixels and with_pixels else None,
         reference=None if pixels else _reference(message.reference, limits),
     )
 

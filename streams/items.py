@@ -32,7 +32,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One image of one piece, or where it lies: exactly one of `image` and `reference` is set."""
+    """One image of one piece, or where it lies. With neither `image` nor `reference` it is being decoded."""
 
     origin: Origin
     inspection: InspectionId

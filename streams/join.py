@@ -117,6 +117,11 @@ class Join:
         known = self._stations.get(station)
         return None if known is None else known.clock.now_ns
 
+    @property
+    def is_rereading(self) -> bool:
+        """Whether records that a predecessor had read are still to come."""
+        return self._ledger.is_rereading
+
     def was_read(self, origin: Origin) -> bool:
         """Whether a predecessor had read this record: what became of it then stands."""
         return self._ledger.was_read(origin)
@@ -161,13 +166,25 @@ class Join:
             station.resolve(inspection, (camera, sequence), image, detail)
             self._bound()
 
+    def decoded(self, frame: Frame, item: Item) -> None:
+        """The image of a frame that was added without it, or its dead letter."""
+        if not self.is_fetching(frame):
+            return
+        shot, station = (frame.camera, frame.sequence), self._stations[frame.inspection.station]
+        if isinstance(item, Frame):
+            station.resolve(frame.inspection, shot, item.image, "")
+        elif isinstance(item, Rejected):
+            station.open[frame.inspection].fail_fetch(shot)
+            self._rejected.append(item)
+        self._bound()
+
     def is_fetching(self, frame: Frame) -> bool:
-        """Whether a piece still waits for the image of this frame; asked from the threads that fetch, too."""
+        """Whether a piece still waits for the image of this frame; asked from the threads that bring it, too."""
         station = self._stations.get(frame.inspection.station)
         return station is not None and station.is_fetching(frame)
 
     def references(self) -> list[Frame]:
-        """Frames taken since the last call whose image has to be fetched."""
+        """Frames taken since the last call whose image has to be fetched or decoded."""
         found, self._references = self._references, []
         return found
 

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
 
+from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_REFERENCE, DEAD_LETTER_REASON_TOO_SLOW
 from streams.addresses import shown
 from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.clips import SECOND_NS, Cut, Window
 from streams.items import Event, EventKind, Frame, Origin, Trace
+from streams.limits import Finding
 from streams.observation import Absence, Clip, Closing, Image, InspectionId, Observation, State, View
 
 Shot = tuple[str, int]
@@ -27,7 +29,7 @@ class Piece:
     images: dict[Shot, Image] = field(default_factory=dict)
     captures: dict[Shot, int] = field(default_factory=dict)
     fetching: dict[Shot, Frame] = field(default_factory=dict)
-    """Frames whose image is being fetched."""
+    """Frames whose image is being fetched or decoded."""
     lost: dict[tuple[str, int], Absence] = field(default_factory=dict)
     """Camera and capture of frames that are of no use, and why; the same frame doubled counts once."""
     traces: dict[str, Trace] = field(default_factory=dict)
@@ -85,6 +87,10 @@ class Piece:
     def is_fetching(self, camera: str) -> bool:
         return any(shot[0] == camera for shot in self.fetching)
 
+    def is_decoding(self, camera: str) -> bool:
+        """Whether an image of the camera is being decoded: it is there, so nobody gives up waiting for it."""
+        return any(shot[0] == camera and frame.reference is None for shot, frame in self.fetching.items())
+
     def take_frame(self, frame: Frame) -> None:
         shot = (frame.camera, frame.sequence)
         self.captures[shot] = frame.capture_ns
@@ -103,17 +109,21 @@ class Piece:
         """A record without further use made the inspection enter."""
         self.others_ns = event_ns if self.others_ns is None else min(self.others_ns, event_ns)
 
-    def not_come(self, shot: Shot) -> str:
-        """Why a frame that is still being fetched is given up."""
+    def not_come(self, shot: Shot) -> Finding:
+        """Why a frame that is still being fetched or decoded is given up."""
         reference = self.fetching[shot].reference
-        address = "" if reference is None else shown(reference.uri)
-        return f"{address} had not come when the piece closed: check its store, or raise max_delay_s"
+        if reference is None:
+            detail = "the image was not decoded when the piece had to close: send fewer, or raise max_open_bytes"
+            return Finding(DEAD_LETTER_REASON_TOO_SLOW, detail)
+        detail = f"{shown(reference.uri)} had not come when the piece closed: check its store, or raise max_delay_s"
+        return Finding(DEAD_LETTER_REASON_REFERENCE, detail)
 
     def fail_fetch(self, shot: Shot) -> Frame:
-        """A reference that did not come: the frame is lost, its place is free for another."""
+        """An image that did not come: the frame is lost, its place is free for another."""
         frame = self.fetching.pop(shot)
         self.enter_by(self.captures.pop(shot))
-        self.lose(frame.camera, frame.capture_ns, Absence.REFERENCE)
+        why = Absence.UNDECODABLE if frame.reference is None else Absence.REFERENCE
+        self.lose(frame.camera, frame.capture_ns, why)
         return frame
 
     def anchor_ns(self, sensor: SensorSpec, *, camera_done: bool) -> int | None:

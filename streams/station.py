@@ -165,7 +165,7 @@ class Station:
         if piece is None or shot not in piece.fetching:
             return
         if image is None:
-            self._fail_fetch(piece, shot, detail)
+            self._fail_fetch(piece, shot, Finding(pb.DEAD_LETTER_REASON_REFERENCE, detail))
             return
         del piece.fetching[shot]
         piece.images[shot] = image
@@ -285,9 +285,9 @@ class Station:
         self.num_bytes, self.closed_bytes = self.num_bytes - num_bytes, self.closed_bytes + num_bytes
         self.closed[piece.inspection] = self.open.pop(piece.inspection)
 
-    def _fail_fetch(self, piece: Piece, shot: Shot, detail: str) -> None:
+    def _fail_fetch(self, piece: Piece, shot: Shot, finding: Finding) -> None:
         frame = piece.fail_fetch(shot)
-        self._shared.refuse(frame.origin, Finding(pb.DEAD_LETTER_REASON_REFERENCE, detail), piece.inspection)
+        self._shared.refuse(frame.origin, finding, piece.inspection)
 
     def _observe(self, piece: Piece) -> Observation:
         cuts, newest_ns = {}, {}

@@ -51,6 +51,8 @@ def closing(piece: Piece, found: Mapping[str, Wait]) -> Closing | None:
 def _camera(piece: Piece, camera: str, num_frames: int, moment: Moment) -> Wait:
     if piece.num_images(camera) >= num_frames:
         return Wait.COMPLETE
+    if piece.is_decoding(camera):
+        return Wait.WAITING
     if piece.is_fetching(camera) and (piece.fetch_by_s is None or moment.now_s < piece.fetch_by_s):
         return Wait.WAITING
     if piece.num_images(camera) + piece.num_lost(camera) >= num_frames:

@@ -28,12 +28,17 @@ def bundle(tmp_path: Path) -> LoadedBundle:
     return load(write_toy_bundle(tmp_path / "toy"))
 
 
+def graph_named(text: str) -> bytes:
+    """An ONNX model of nothing but the name of its producer."""
+    return b"\x12" + bytes([len(text)]) + text.encode()
+
+
 def form(scratch: Path, content: str, suffix: str = ".onnx") -> Form:
     """Two graphs of four are new."""
     made = []
     for part in ("top-thumb", "mic-ear"):
         path = scratch / f"{part}{suffix}"
-        path.write_text(f"{part} {content}")
+        path.write_bytes(graph_named(f"{part} {content}"))
         made.append(Made(part, path, "int8", 1.234, 0.5))
     made.append(Made("head", None, "fp32", 0.0, why="too small"))
     return Form("compiler 1", (), (1, 2), tuple(made), REPORT)
@@ -53,7 +58,7 @@ def test_a_form_is_listed_with_its_files_and_their_hashes(tmp_path: Path, bundle
     assert found.schema.compiled == (compiled,)
     assert all(not found.file_fault(graph.file) for graph in compiled.graphs)
     assert compiled_files(bundle.folder) == names(compiled)
-    assert compiled.graphs[0].num_bytes == len("top-thumb a")
+    assert compiled.graphs[0].num_bytes == len(graph_named("top-thumb a"))
     assert (compiled.graphs[2].file, compiled.graphs[2].why) == ("head.onnx", "too small")
     assert compiled.parity == REPORT.parity()
 
