@@ -30,7 +30,7 @@ class EmbeddedSource:
         self._settings = settings
         self._group = group
         self._epoch: Epoch | None = None
-        self._taken: Epoch | None = None
+        self._new_turn: Epoch | None = None
         """A turn that stands in the file, and whose predecessor's state is not read yet."""
         self._lease = Lease(store, group, settings.lease_s)
         self._outage = Outage(f"reading {store.path}")
@@ -73,7 +73,7 @@ class EmbeddedSource:
 
     def _gain(self, deadline_s: float) -> Batch:
         """Takes the lines once, and then reads what the predecessor left for as often as it takes."""
-        if self._taken is None and (blocker := self._take()) is not None:
+        if self._new_turn is None and (blocker := self._take()) is not None:
             if not self._waiting:
                 log.warning(
                     "%s waits: %s holds the lease until it is silent for its lease time", self._group.owner, blocker
@@ -81,14 +81,14 @@ class EmbeddedSource:
             self._waiting = True
             time.sleep(min(0.1, max(0.0, deadline_s - time.monotonic())))
             return Batch(epoch=None)
-        epoch = self._taken
+        epoch = self._new_turn
         with self._store.read():
             is_held = epoch is not None and holds(self._store, epoch)
             gained = [self._assignment(line) for line in self._group.lines] if is_held else []
-        self._taken = None
+        self._new_turn = None
         if epoch is None or not is_held:
             return Batch(epoch=None)
-        self._lease.taken()
+        self._lease.confirm()
         self._epoch, self._waiting = epoch, False
         log.info("%s owns lines %s", self._group.owner, ", ".join(self._group.lines))
         return Batch(epoch=epoch, gained=gained, unread=frozenset(self._next))
@@ -107,7 +107,7 @@ class EmbeddedSource:
                         self._make_topics(Topics(self._group.prefix, line))
                         self._count_in(Topics(self._group.prefix, line))
         if blocker is None:
-            self._taken = epoch
+            self._new_turn = epoch
         return blocker
 
     def _beat(self, epoch: Epoch) -> None:
