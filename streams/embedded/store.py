@@ -179,8 +179,7 @@ class Store(Connection):
         )
 
     def record(self, topic: Topic, offset: int) -> Record:
-        """A record as it stands there. A damaged one comes without what cannot be read: whoever decodes it refuses it,
-        and the line goes on."""
+        """One record. What cannot be read of a damaged one is empty: decoding refuses it, and the line goes on."""
         try:
             row = self.execute(_RECORD, _MAX_KEY_BYTES, self._settings.max_record_bytes, offset).fetchone()
             size = 0 if row is None else row[3]
