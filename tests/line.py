@@ -23,6 +23,7 @@ from streams.assembly import JoinSettings
 from streams.decoding import Decoder
 from streams.embedded import EmbeddedLog
 from streams.encoding import to_output
+from streams.large_images import LargeImages
 from streams.limits import Limits
 from streams.log import Sink, Source
 from streams.observation import Observation, State
@@ -97,15 +98,15 @@ def build(
     metrics: WorkerMetrics | None = None,
     join: JoinSettings | None = None,
     decoder: Decoder | None = None,
+    large: LargeImages | None = None,
 ) -> tuple[Pipeline, StubJudge]:
     """The product's pipeline over a stub judge."""
     metrics = metrics or WorkerMetrics(CollectorRegistry())
     recipes = Recipes([RECIPE])
     judge = StubJudge(recipes)
     resolver = Resolver(ReferenceSettings(), Limits())
-    shards = Shards(
-        ShardSettings("qa", ("line-1",), join or JoinSettings(), Limits()), recipes, resolver, metrics, decoder
-    )
+    settings = ShardSettings("qa", ("line-1",), join or JoinSettings(), Limits())
+    shards = Shards(settings, recipes, resolver, metrics, decoder, large)
     return Pipeline(source, sink, shards, judge, PipelineSettings(), metrics, lambda _: RECIPE.deadline_s), judge
 
 

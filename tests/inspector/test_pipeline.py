@@ -21,6 +21,8 @@ from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_BAD_IMAGE, DEAD_
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.assembly import JoinSettings
 from streams.embedded import EmbeddedLog, EmbeddedSettings
+from streams.large_images import LargeImages, LargeImageSettings
+from streams.limits import Limits
 from streams.log import Batch, CommitRefusedError, Position, Sink, Source
 from streams.observation import Observation
 from streams.records import Output, TopicPartition
@@ -342,3 +344,28 @@ def test_an_engine_that_stops_the_line_commits_nothing(
     with closing(source), closing(sink):
         verdicts = work(build(source, sink)[0], path, NUM_PIECES)
     assert sorted(verdict.inspection.piece_id for verdict in verdicts) == [f"p{n}" for n in range(NUM_PIECES)]
+
+
+@pytest.mark.parametrize(("after", "is_written"), [(0, False), (0, True), (2, False), (2, True)])
+def test_large_images_have_their_verdicts_and_dead_letters_once_through_a_crash(
+    log: EmbeddedLog, path: Path, after: int, is_written: bool
+) -> None:
+    """Every image counts as large here, and every third is damaged."""
+    count, bad = 12, [f"p{n}" for n in range(0, 12, 3)]
+    damaged = PNG[:50] + bytes([PNG[50] ^ 1]) + PNG[51:]
+    names = [f"p{n}" for n in range(count)]
+    publish(log, [frame(name, time.time_ns(), damaged if name in bad else PNG) for name in names])
+    quick, any_size = replace(JoinSettings(), max_delay_s=0.2), LargeImageSettings(min_bytes=1)
+    source, sink = ends(log)
+    with closing(source), closing(sink), closing(LargeImages(Limits(), settings=any_size)) as large:
+        pipeline, _ = build(source, DyingSink(sink, written=is_written, after=after), join=quick, large=large)
+        pipeline._settings = replace(pipeline._settings, max_verdicts_per_commit=3)
+        with pytest.raises(PowerCut):
+            work(pipeline, path, count)
+    source, sink = ends(log)
+    with closing(source), closing(sink), closing(LargeImages(Limits(), settings=any_size)) as large:
+        verdicts = work(build(source, sink, join=quick, large=large)[0], path, count)
+    assert sorted(verdict.inspection.piece_id for verdict in verdicts) == sorted(names)
+    letters = [DeadLetter.FromString(value) for value in written(path, "dead-letters")]
+    assert sorted(letter.inspection.piece_id for letter in letters) == sorted(bad)
+    assert {letter.reason for letter in letters} == {DEAD_LETTER_REASON_BAD_IMAGE}

@@ -35,6 +35,8 @@ FLAT_SHARE, FLAT_BYTES = 1.1, 16 * 2**20
 """The last window's median may exceed the second's by this much: the first is of the warm-up."""
 AFTER_S = 60.0
 """For the verdicts of the last pieces."""
+KEYS = "join.max_open_bytes = 146800640\njoin.max_signal_bytes = 67108864"
+"""Bounds for a machine of 1 GiB: the largest image and a few more; `inspector check` says what they come to."""
 MORE = """
 [gateway]
 listen = "127.0.0.1:{port}"
@@ -183,7 +185,7 @@ def proof_line(log: str, folder: Path, silent_address: str) -> Iterator[ProofLin
     more = MORE.format(port=free_ports(1)[0], prefix=silent_address)
     with ExitStack() as stack:
         bootstrap = stack.enter_context(broker_in(folder / "kafka"))[0] if log == "kafka" else ""
-        yield ProofLine.create(folder / "memory", bootstrap, more=more)
+        yield ProofLine.create(folder / "memory", bootstrap, keys=KEYS, more=more)
 
 
 def main() -> int:

@@ -35,13 +35,12 @@ CONFIG = """
 prefix = "{prefix}"
 lines = ["line-1"]
 recipes = ["recipe.toml"]
+join.max_delay_s = {max_delay_s}
+worker.scouts_only_after_s = 31000000
+worker.review_after_s = 31000000
+{keys}
 [log]
 {log}
-[join]
-max_delay_s = {max_delay_s}
-[worker]
-scouts_only_after_s = 31000000
-review_after_s = 31000000
 {more}
 """
 """However late a piece is, it is judged: the proofs count verdicts, and a REVIEW for lateness would be one as well."""
@@ -65,9 +64,10 @@ class ProofLine:
         partitions: int = 4,
         max_delay_s: float = 1.0,
         backlog: str = "judge",
+        keys: str = "",
         more: str = "",
     ) -> "ProofLine":
-        """Writes configuration and recipe and makes the topics. `more` is TOML behind the configuration's tables."""
+        """Writes configuration and recipe and makes the topics. `keys` and `more` add dotted keys and tables."""
         line = cls(folder, folder.name, bootstrap, partitions)
         folder.mkdir(parents=True)
         recipe = (ROOT / "deploy/recipes/demo.toml").read_text()
@@ -76,7 +76,9 @@ class ProofLine:
         log = f'kind = "kafka"\nbootstrap_servers = ["{bootstrap}"]\ngroup = "{line.prefix}"'
         if not bootstrap:
             log = f'kind = "embedded"\npath = "{folder / "log.sqlite"}"'
-        line.config.write_text(CONFIG.format(prefix=line.prefix, log=log, max_delay_s=max_delay_s, more=more))
+        line.config.write_text(
+            CONFIG.format(prefix=line.prefix, log=log, max_delay_s=max_delay_s, keys=keys, more=more)
+        )
         if bootstrap:
             config = load_service_config(line.config)
             create_topics(kafka_settings(line.config, config), config.prefix, config.lines, TopicPlan(partitions))
