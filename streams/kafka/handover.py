@@ -31,15 +31,15 @@ class Handover:
         shards: Mapping[Shard, Topics],
         on_lost: OnLost,
         settled_ns: SettledNs = append_time,
-        recreated: Set[str] = frozenset(),
+        anew: Set[str] = frozenset(),
     ) -> None:
-        """`recreated`: topics that were deleted and created again, so that offsets committed before mean nothing."""
+        """`anew`: topics made anew, in which offsets committed before mean nothing."""
         self._consumer = consumer
         self._settings = settings
         self._shards = shards
         self._on_lost = on_lost
         self._settled_ns = settled_ns
-        self._recreated = recreated
+        self._anew = anew
         self._partitions = {
             shard: tuple(KafkaPartition(topic, shard.partition) for topic in topics.inputs)
             for shard, topics in shards.items()
@@ -95,7 +95,7 @@ class Handover:
         for at in self._all():
             if at not in self._positions:
                 committed = self._consumer.committed(at, metadata=True, timeout_ms=max(500, int(timeout_s * 1000)))
-                is_gone = committed is None or at.topic in self._recreated
+                is_gone = committed is None or at.topic in self._anew
                 self._positions[at] = None if is_gone else Position(committed.offset, committed.metadata)
 
     def _recover(self, timeout_s: float) -> bool:
@@ -134,7 +134,7 @@ class Handover:
             self._on_lost(TopicPartition(*at), position.offset, first - 1)
             return first
         if position.offset > end:
-            log.error("%s/%d: committed offset %d lies behind the end %d: was the topic recreated? Reading from %d",
+            log.error("%s/%d: committed offset %d lies behind the end %d: was the topic made anew? Reading from %d",
                       *at, position.offset, end, first)  # fmt: skip
             memo = replace(Memo.decode(position.memo, position.offset), read=first)
             self._positions[at] = Position(first, memo.encode())  # no predecessor has accepted what lies there now

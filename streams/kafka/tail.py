@@ -50,7 +50,7 @@ class KafkaTail:
         """
         try:
             self._look_at_topics()
-            messages = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
+            found = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
         except kafka_errors.OffsetOutOfRangeError as exc:
             raise self._expired("the reading is") from exc
         except FATAL_ERRORS as exc:
@@ -58,9 +58,9 @@ class KafkaTail:
         except kafka_errors.KafkaError as exc:
             time.sleep(min(timeout_s, self._reach.failed(exc)))
             return ()
-        if messages:
+        if found:
             self._reach.worked()
-        return [record_of(message) for part in messages.values() for message in _readable(part)]
+        return [record_of(message) for messages in found.values() for message in _readable(messages)]
 
     def _look_at_topics(self) -> None:
         """Reads new partitions from their beginning. Raises TokenExpiredError for a topic that is another one now."""
@@ -128,8 +128,8 @@ class KafkaTail:
         oldest = self._oldest_ms()
         if any(firsts[at] > 0 and time_ns < oldest[at] * 1_000_000 for at in oldest):
             raise self._expired("the time asked for is")
-        starts = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, max(0, time_ns) // 1_000_000))
-        return {at: ends[at] if starts[at] is None else starts[at].offset for at in self._partitions}
+        found = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, max(0, time_ns) // 1_000_000))
+        return {at: ends[at] if found[at] is None else found[at].offset for at in self._partitions}
 
     def _expired(self, what: str) -> TokenExpiredError:
         return TokenExpiredError(
@@ -143,8 +143,8 @@ class KafkaTail:
 
     def _oldest_ms(self) -> Mapping[KafkaPartition, int]:
         """Append time of the first record left per partition; partitions without records are absent."""
-        firsts = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, 0))
-        return {at: first.timestamp for at, first in firsts.items() if first is not None}
+        found = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, 0))
+        return {at: first.timestamp for at, first in found.items() if first is not None}
 
     def _firsts(self) -> Mapping[KafkaPartition, int]:
         firsts: Mapping[KafkaPartition, int] = self._consumer.beginning_offsets(self._partitions)
