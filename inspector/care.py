@@ -1,8 +1,8 @@
-"""Decodes with care where owners before have died: in a process apart, until the place of death is passed.
+"""Decodes in a child process where earlier owners of a partition have died, until reading is past that place.
 
-A worker that dies of a record leaves no word of it. What it leaves is that it took a partition over, had records to
-read, and committed nothing beyond them (`Memo.starts`), or had pieces open and settled none (`Memo.unsettled`, for
-images are decoded beside the reading); from the second such owner on, the next one takes care.
+A worker that dies of a record cannot report it. Its successor sees that it took the partition over and had records to
+read, but committed nothing after them (`Memo.starts`), or had pieces open and settled none (`Memo.unsettled`, for
+images are decoded beside the reading). After two such owners the next one decodes in a child process.
 """
 
 import logging
@@ -40,8 +40,8 @@ class CarefulDecoder:
                 at = TopicPartition(topic, assignment.shard.partition)
                 self._until[at] = memo.read + _SPAN
                 log.warning(
-                    "%s, partition %d: %d workers before have begun at offset %d and come no further. The records up "
-                    "to offset %d are decoded in a process apart, in case one of them ends workers.",
+                    "%s, partition %d: the last %d workers began at offset %d and came no further. In case a record "
+                    "there ends the process, the records up to offset %d are decoded in a child process.",
                     *at,
                     max(memo.starts, memo.unsettled) - 1,
                     position.offset,

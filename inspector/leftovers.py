@@ -1,4 +1,4 @@
-"""Removes what writers that were killed left beside the files that they were writing."""
+"""Removes the unfinished files of writers that were killed."""
 
 import shutil
 import time

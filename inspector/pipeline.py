@@ -155,8 +155,8 @@ class Pipeline:
                 self._commit()
 
     def _decide_with_care(self, shard: Shard, observations: Sequence[Observation]) -> Sequence[Observation]:
-        """Where owners before may have died of judging: one piece at a time, said in a commit before, nothing beside. A
-        piece that two have ended at is not judged. Gives what is left once there is no doubt any more."""
+        """After owners that may have died of judging: one piece at a time, each announced by a commit, and no shadow. A
+        piece at which two owners ended is not judged. Returns the pieces that are left when the doubt is over."""
         for number, piece in enumerate(observations):
             if not self._shards.is_doubtful(shard):
                 return observations[number:]
@@ -167,7 +167,10 @@ class Pipeline:
                 verdicts = self._judge.judge([piece]) if self._shards.owns(shard) else []
             else:
                 log.error(
-                    "%s has ended %d workers that judged it: it is for a person to look at.", piece.inspection, ended
+                    "%s: %d workers ended while they judged this piece; it is not judged again and gets REVIEW. "
+                    "Look at the piece, and at why those workers ended.",
+                    piece.inspection,
+                    ended,
                 )
                 verdicts = [blank_verdict(piece, None, ENDED_WORKERS)]
             self._pending.verdicts += [(shard, verdict) for verdict in verdicts]

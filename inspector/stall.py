@@ -1,4 +1,4 @@
-"""Turns what each turn of the main loop did into the sentences that say what stands still. Knows no log and no metric.
+"""Turns what the main loop did in each turn into findings about input and pieces that make no progress.
 
 Time is counted in turns of at most five seconds: a process that was suspended has not stood still.
 """

@@ -1,4 +1,4 @@
-"""Looks from a thread of its own whether the main loop goes on, and says so: log, metrics, health. Decides nothing."""
+"""Watches from its own thread whether the main loop makes progress, and reports a standstill: log, metrics, health."""
 
 import logging
 import threading
@@ -12,23 +12,27 @@ from inspector.stall import StallWatch
 log = logging.getLogger("inspector.watchdog")
 
 REMEDY = (
-    "where the log of records does not answer or takes no commit, mend that, and this worker goes on by itself; else "
-    "restart this worker, nothing is lost by it"
+    "where the log of records does not answer or takes no commit, repair it, and this worker goes on by itself; "
+    "otherwise restart this worker, which loses nothing"
 )
 _LOOK_S = 1.0
 _REMIND_S = 600.0
 
 
 class Watchdog:
-    """A context manager. `told` are called on its thread with True when the line stands still, False when it goes on.
+    """A context manager. `listeners` are called on its thread: True means a standstill, False that it is over.
 
     It counts its own looks, not the clock: a process that was suspended has not stood still.
     """
 
     def __init__(
-        self, watch: StallWatch, metrics: WorkerMetrics, told: Sequence[Callable[[bool], None]], look_s: float = _LOOK_S
+        self,
+        watch: StallWatch,
+        metrics: WorkerMetrics,
+        listeners: Sequence[Callable[[bool], None]],
+        look_s: float = _LOOK_S,
     ) -> None:
-        self._watch, self._metrics, self._told, self._look_s = watch, metrics, tuple(told), look_s
+        self._watch, self._metrics, self._listeners, self._look_s = watch, metrics, tuple(listeners), look_s
         self._stage = watch.stage
         self._stuck_s = 0.0
         self._stands_s: float | None = None
@@ -80,5 +84,5 @@ class Watchdog:
         self._tell(standing=False)
 
     def _tell(self, *, standing: bool) -> None:
-        for tell in self._told:
-            tell(standing)
+        for listener in self._listeners:
+            listener(standing)

@@ -35,11 +35,11 @@ Ends = tuple[Source, Sink]
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What a worker shares with the rest of its process: the log's clock, and who is told, from another thread, that
-    it stands still or goes on."""
+    """What a worker shares with the rest of its process."""
 
     clock: LogClock = field(default_factory=LogClock)
-    told: Sequence[Callable[[bool], None]] = ()
+    standstill_listeners: Sequence[Callable[[bool], None]] = ()
+    """Called from another thread: True means a standstill, False that it is over."""
 
 
 def run_worker(
@@ -63,7 +63,7 @@ def run_worker(
         large = stack.enter_context(closing(LargeImages(settings.limits)))
         shards = Shards(settings, service.recipes, resolver, metrics, decoder, large)
         watch = StallWatch(stall_settings(config, service.recipes), time.monotonic())
-        stack.enter_context(Watchdog(watch, metrics, around.told))
+        stack.enter_context(Watchdog(watch, metrics, around.standstill_listeners))
         metrics.clock_skew.set_function(lambda: around.clock.skew_s)
         pipeline = Pipeline(
             source,

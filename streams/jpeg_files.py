@@ -65,7 +65,7 @@ def read_jpeg(data: bytes) -> ImageFile:
     for segment in _segments(data):
         if segment.marker in _FRAMES:
             if frame is not None:
-                raise bad_image("the JPEG has two frame headers, expected one: save it anew")
+                raise bad_image("the JPEG has two frame headers, expected one: save it again")
             frame = _frame(segment)
         elif segment.marker == _SOS:
             if frame is None:
@@ -102,7 +102,9 @@ def _segment(data: bytes, start: int) -> _Segment:
         raise _no_end(data)
     marker = data[code]
     if fill is None or (marker not in _WITH_LENGTH and marker != _EOI):
-        raise bad_image(f"the JPEG has the byte {marker:02x} at {code}, expected the marker of a segment: save it anew")
+        raise bad_image(
+            f"the JPEG has the byte {marker:02x} at {code}, expected the marker of a segment: save it again"
+        )
     view = memoryview(data)
     if marker == _EOI:
         return _Segment(marker, b"", view[start : code + 1])
@@ -130,7 +132,7 @@ def _no_end(data: bytes) -> Finding:
 
 
 def _no_frame() -> Finding:
-    return bad_image("the JPEG has no frame header before its first scan, expected one: save it anew")
+    return bad_image("the JPEG has no frame header before its first scan, expected one: save it again")
 
 
 def _frame(segment: _Segment) -> _Frame:

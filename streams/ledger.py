@@ -198,8 +198,8 @@ class Ledger:
         return ended
 
     def _doubt(self) -> None:
-        """Whoever made the last mark of judging has ended there. Signals say nothing about pieces: they are read again
-        from far behind anyway."""
+        """Counts the predecessor against the piece that it marked last, for it ended there. Signals say nothing about
+        pieces: they are read again from far behind anyway."""
         if self._judging:
             self._judging[next(reversed(self._judging))] += 1
         unsettled = max(self._cursors[at].unsettled for at in self._openers)

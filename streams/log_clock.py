@@ -1,6 +1,6 @@
-"""Tells the log's time of day on this machine, by the append times of what was written. Knows no broker.
+"""Estimates the log's time of day on this machine from the stamps that the log gives to what is written.
 
-Whoever asks how long a record has waited must ask by the clock that stamped it: a worker's own may be minutes off.
+How long a record has waited is measured by the clock that stamped it: that of a worker may be minutes off.
 """
 
 import logging

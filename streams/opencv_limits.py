@@ -7,7 +7,7 @@ MAX_PIXELS = 64_000_000
 
 
 def set_opencv_limits() -> None:
-    """A second belt behind the checks of headers; in a process that loaded OpenCV earlier it has no effect.
+    """A second check behind those of the headers; without effect in a process that loaded OpenCV earlier.
 
     OpenCV's log lines have neither time nor level, and every image that it cannot read is reported by a finding.
     """

@@ -48,7 +48,7 @@ def declared_png(data: bytes) -> Header:
         raise bad_image(f"the data begin with {data[:8].hex() or 'nothing'}, expected a PNG signature: check `format`")
     kind, body = data[12:16], data[16 : _IHDR_END - 4]
     if kind != b"IHDR" or data[8:12] != b"\0\0\0\x0d" or len(data) < _IHDR_END:
-        raise bad_image(f"the PNG begins with chunk {kind!r}, expected IHDR of 13 bytes: save it anew")
+        raise bad_image(f"the PNG begins with chunk {kind!r}, expected IHDR of 13 bytes: save it again")
     width_px, height_px, depth, colour, *methods, interlace = struct.unpack(">IIBBBBB", body)
     channels = _CHANNELS.get((colour, depth))
     if channels is None:
@@ -57,7 +57,9 @@ def declared_png(data: bytes) -> Header:
             "without alpha: save it as one of these"
         )
     if methods != [0, 0] or interlace > 1:
-        raise bad_image(f"the PNG has methods {methods} and interlace {interlace}, expected 0 and 0 or 1: save it anew")
+        raise bad_image(
+            f"the PNG has methods {methods} and interlace {interlace}, expected 0 and 0 or 1: save it again"
+        )
     return Header(width_px, height_px, channels, 2 if depth == 16 else 1)
 
 
@@ -79,7 +81,7 @@ def read_png(data: bytes) -> ImageFile:
             head = _head(data, palette)
             return ImageFile(header, partial(_unpacked, head, _layout(data, header), pixels))
         elif not kind[0] & _ANCILLARY:
-            raise bad_image(f"the PNG has a chunk {kind!r} that is unknown or out of place: save it anew")
+            raise bad_image(f"the PNG has a chunk {kind!r} that is unknown or out of place: save it again")
     raise bad_image(f"the PNG of {len(data)} bytes has no end (IEND), expected a whole file: send it again")
 
 
@@ -109,7 +111,7 @@ def _head(data: bytes, palette: memoryview | None) -> bytearray:
         return head
     if palette is None or not palette or len(palette) % 3 or len(palette) > _PALETTE_BYTES:
         size = "none" if palette is None else f"one of {len(palette)} bytes"
-        raise bad_image(f"the PNG needs a palette and has {size}, expected 3 bytes for 1 to 256 colours: save it anew")
+        raise bad_image(f"the PNG needs a palette and has {size}, expected 3 bytes for 1 to 256 colours: save it again")
     _add_chunk(head, b"PLTE", bytes(palette).ljust(_PALETTE_BYTES, b"\0"))
     return head
 
@@ -159,7 +161,7 @@ def _inflated(pixels: list[memoryview], most: int) -> Iterator[bytes]:
                 size += len(piece)
                 if size > most:
                     raise bad_image(
-                        f"the PNG's pixel data inflate to more than {most} bytes, expected half of that: save it anew"
+                        f"the PNG's pixel data inflate to more than {most} bytes, expected half of that: save it again"
                     )
                 yield piece
                 rest = inflater.unconsumed_tail

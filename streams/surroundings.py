@@ -1,4 +1,4 @@
-"""Names what the stations of one shard share. Does nothing with it."""
+"""What the stations of one shard share: recipes, settings, time, accounts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -78,16 +78,16 @@ def _run(service: Service, *, worker: bool, gateway: bool) -> None:
         stack.enter_context(suppress(GivenUpError))
         stop = stack.enter_context(stopped_by_signals(service.config.worker.stop_budget_s))
         # Before bundles are opened and checked: a counter that stands at 1 when it is first read shows no increase.
-        told: list[Callable[[bool], None]] = _serve_metrics(stack, service, registry)
+        listeners: list[Callable[[bool], None]] = _serve_metrics(stack, service, registry)
         what = stack.enter_context(deployed(service, stop, registry, is_worker=worker))
         if gateway:
             opened = stack.enter_context(open_gateway(service, what.judge, registry))
-            told.append(opened.line_stands_still)
+            listeners.append(opened.line_stands_still)
             log.info("Gateway answers at %s.", opened.address)
         # Opening a bundle collects garbage, and nobody judges meanwhile: 150 ms with all modules, 0.3 ms without.
         gc.freeze()
         if worker:
-            metrics, around = WorkerMetrics(registry), Around(log_clock(service.config), told)
+            metrics, around = WorkerMetrics(registry), Around(log_clock(service.config), listeners)
             guard = guarded(service, what.judge, metrics.thrift.set, around.clock)
             run_worker(service, guard, metrics, stop, beside=what.shadow, around=around)
         else:
@@ -104,7 +104,7 @@ def named(service: Service, name: str | None) -> Service:
 
 
 def _serve_metrics(stack: ExitStack, service: Service, registry: CollectorRegistry) -> list[Callable[[bool], None]]:
-    """Who, of them, is to be told that the line stands still."""
+    """Starts the metrics server, if one is configured; returns those of its methods that must hear of a standstill."""
     metrics = service.config.metrics
     if metrics is None:
         return []

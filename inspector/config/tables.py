@@ -14,8 +14,11 @@ from inspector.engines.engine import EngineSettings
 from inspector.gateway.settings import GatewaySettings
 from streams.addresses import prefix_fault
 from streams.assembly import JoinSettings
+from streams.embedded.settings import EmbeddedSettings
 from streams.lane import ReferenceSettings
 
+_EMBEDDED = EmbeddedSettings()
+_GATEWAY = GatewaySettings()
 _JOIN = JoinSettings()
 _REFERENCES = ReferenceSettings()
 
@@ -72,8 +75,8 @@ class EmbeddedTable(Table):
 
     kind: Literal["embedded"]
     path: FilePath
-    max_bytes: Bytes = 4 * 2**30
-    max_age_s: Seconds = 7 * 86_400.0
+    max_bytes: Bytes = _EMBEDDED.max_bytes
+    max_age_s: Seconds = _EMBEDDED.max_age_s
     start_at: Literal["earliest", "live"] = "earliest"
 
 
@@ -211,32 +214,32 @@ class ServerTlsTable(Table):
 class GatewayTable(Table):
     """How verdicts are served over gRPC."""
 
-    listen: Address = "127.0.0.1:50051"
+    listen: Address = _GATEWAY.listen
     tls: ServerTlsTable | None = None
     allow_insecure: bool = False
     """Serves without TLS off loopback: only inside a network that is protected otherwise."""
-    max_watchers: int = Field(default=64, ge=1, le=10_000)
-    max_connections: int = Field(default=4096, ge=16, le=100_000)
-    max_connections_per_host: int = Field(default=128, ge=1, le=100_000)
+    max_watchers: int = Field(default=_GATEWAY.max_watchers, ge=1, le=10_000)
+    max_connections: int = Field(default=_GATEWAY.max_connections, ge=16, le=100_000)
+    max_connections_per_host: int = Field(default=_GATEWAY.max_connections_per_host, ge=1, le=100_000)
     """Connections of one host; those on which nothing was called are closed first."""
-    request_timeout_s: Seconds = 10.0
+    request_timeout_s: Seconds = _GATEWAY.request_timeout_s
     """A call whose request is not whole after this time is ended."""
-    unread_bytes: int = Field(default=128 * 2**20, ge=2**20)
+    unread_bytes: int = Field(default=_GATEWAY.unread_bytes, ge=2**20)
     """What requests that are not whole yet may hold together."""
-    feedback_per_s: float = Field(default=20.0, gt=0, le=10_000)
+    feedback_per_s: float = Field(default=_GATEWAY.feedback_per_s, gt=0, le=10_000)
     """Findings a second that clients may file, half of them from one host."""
-    lookup_s: Seconds = 3.0
+    lookup_s: Seconds = _GATEWAY.lookup_s
     """How long the log is read for a verdict that the index does not know any more."""
-    ring_bytes: Bytes = 64 * 2**20
-    ring_age_s: Seconds = 600.0
-    index_bytes: Bytes = 64 * 2**20
-    index_age_s: Seconds = 3600.0
-    read_back_s: Seconds = 600.0
+    ring_bytes: Bytes = _GATEWAY.ring_bytes
+    ring_age_s: Seconds = _GATEWAY.ring_age_s
+    index_bytes: Bytes = _GATEWAY.index_bytes
+    index_age_s: Seconds = _GATEWAY.index_age_s
+    read_back_s: Seconds = _GATEWAY.read_back_s
     """At its start the gateway reads the verdicts of this time back."""
-    send_timeout_s: Seconds = 10.0
+    send_timeout_s: Seconds = _GATEWAY.send_timeout_s
     """A watcher that takes nothing for this long is cut off."""
-    inspect_concurrency: int = Field(default=2, ge=1, le=256)
-    inspect_queue: int = Field(default=8, ge=0, le=1024)
+    inspect_concurrency: int = Field(default=_GATEWAY.inspect_concurrency, ge=1, le=256)
+    inspect_queue: int = Field(default=_GATEWAY.inspect_queue, ge=0, le=1024)
     """Calls of `Inspect` that may wait for their turn."""
 
     @model_validator(mode="after")

@@ -118,8 +118,8 @@ class ConnectionLimit:
                 await asyncio.sleep(RETRY_S)
 
     def close_excess(self, connections: Sequence[Connection]) -> bool:
-        """Whether there was any."""
-        before = self.num_closed
+        """Closes what is above the limit; whether there was any."""
+        num_closed = 0
         by_host = defaultdict[str, list[Connection]](list)
         for connection in connections:
             by_host[connection.host].append(connection)
@@ -127,9 +127,11 @@ class ConnectionLimit:
         self._seen_s = {connection: self._seen_s.get(connection, now_s) for connection in connections}
         for host, of_host in by_host.items():
             closed = sum(_shut_down(connection, self._port) for connection in self._excess(of_host, now_s))
+            num_closed += closed
             if closed:
-                self._say(host, len(of_host), closed)
-        return self.num_closed > before
+                self._say(host, len(of_host), closed, now_s)
+        self.num_closed += num_closed
+        return num_closed > 0
 
     def _excess(self, of_host: Sequence[Connection], now_s: float) -> list[Connection]:
         by_use = self._calls.by_use(of_host)
@@ -138,13 +140,12 @@ class ConnectionLimit:
         excess = rest[: max(0, len(rest) - self._max_per_host)]
         return flood + [connection for connection in excess if now_s - self._seen_s[connection] >= GRACE_S]
 
-    def _say(self, host: str, num_held: int, closed: int) -> None:
-        self.num_closed += closed
-        now_s = asyncio.get_running_loop().time()
+    def _say(self, host: str, num_held: int, closed: int, now_s: float) -> None:
         if now_s - self._said_s >= SAY_EVERY_S:
             self._said_s = now_s
             log.warning(
-                "%s held %d connections, of which %d are allowed: %d were closed, those that were used least.",
+                "%s held %d connections, of which %d are allowed: the %d least used were closed. Let its clients share "
+                "a channel, or raise max_connections_per_host.",
                 host,
                 num_held,
                 self._max_per_host,

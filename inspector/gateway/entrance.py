@@ -198,7 +198,7 @@ def forget_locals(error: BaseException) -> None:
 
 
 class Refusals:
-    """Says in the log that calls are refused, at most once in ten seconds: a client may be refused all the time."""
+    """Logs that calls are refused, at most every ten seconds: a client may be refused all the time."""
 
     def __init__(self) -> None:
         self._num_unsaid = 0
@@ -210,7 +210,9 @@ class Refusals:
         now_s = asyncio.get_running_loop().time()
         self._num_unsaid += 1
         if now_s >= self._next_s:
-            log.warning("%d calls refused, the last a %s of %s: %s.", self._num_unsaid, name, caller.host, refusal)
+            log.warning(
+                "%d calls refused, the last one a %s from %s: %s.", self._num_unsaid, name, caller.host, refusal
+            )
             self._num_unsaid, self._next_s = 0, now_s + REFUSALS_EVERY_S
 
 
@@ -219,5 +221,7 @@ async def _abort(name: str, caller: Caller, refusal: Refusal, context: Context) 
     with suppress(TimeoutError, grpc.aio.InternalError):
         async with asyncio.timeout(ABORT_BUDGET_S):
             await context.abort(refusal.code, refusal.detail[:MAX_DETAIL], refusal.metadata)
-    log.info("%s of %s cut off without its status, which it did not take: %s.", name, caller.connection, refusal)
+    log.info(
+        "%s of %s cut off without its status, which the client did not read: %s.", name, caller.connection, refusal
+    )
     raise asyncio.CancelledError

@@ -170,6 +170,6 @@ class Connection:
             is_busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if is_busy:
             raise LogUnavailableError(
-                f"{wal} has grown to {size} bytes, for another program keeps reading one state of the log (a database "
-                "shell or backup with an open transaction): end it"
+                f"{wal} has grown to {size} bytes, because another program keeps reading one state of the log (a "
+                "database shell or a backup with an open transaction): end that program"
             )

@@ -16,7 +16,7 @@ _PASSING = {
     sqlite3.SQLITE_READONLY: "it cannot be written: check its rights, and whether its file system is mounted read-only",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: check its rights, its folder, and the limit of open files",
     sqlite3.SQLITE_PERM: "the system refuses access: check its rights",
-    sqlite3.SQLITE_NOMEM: "this machine has no memory left: end what takes it",
+    sqlite3.SQLITE_NOMEM: "this machine has no memory left: stop programs that take much of it",
     sqlite3.SQLITE_PROTOCOL: "other processes hold its locks: end those that should not use it",
     sqlite3.SQLITE_INTERRUPT: "the statement was interrupted",
 }

@@ -82,8 +82,7 @@ def _status(path: Path) -> os.stat_result | None:
 def lost(path: Path) -> LogLostError:
     return LogLostError(
         f"{path} was deleted, moved, replaced or emptied, or its -wal or -shm was, while this process used it: stop "
-        "everything that uses this log; put the files back together, or start again, which begins an empty log where "
-        "none lies"
+        "everything that uses this log, then restore the file with its -wal, or start again with an empty log"
     )
 
 

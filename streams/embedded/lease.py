@@ -113,8 +113,8 @@ class Lease:
         self._number = number
         return Epoch(self._group.lines, number)
 
-    def taken(self) -> None:
-        """The turn stands in the file: from now on the own name is another's."""
+    def confirm(self) -> None:
+        """The turn stands in the file: another owner of this name is from now on another process, no predecessor."""
         self._is_first = False
         self._silences.clear()
 

@@ -1,6 +1,5 @@
 """Gives a worker its input from the file, for as long as it holds the lease of its lines. Knows no payload."""
 
-import heapq
 import logging
 import time
 from collections.abc import Sequence
@@ -31,7 +30,7 @@ class EmbeddedSource:
         self._settings = settings
         self._group = group
         self._epoch: Epoch | None = None
-        self._taken: Epoch | None = None
+        self._new_turn: Epoch | None = None
         """A turn that stands in the file, and whose predecessor's state is not read yet."""
         self._lease = Lease(store, group, settings.lease_s)
         self._outage = Outage(f"reading {store.path}")
@@ -74,7 +73,7 @@ class EmbeddedSource:
 
     def _gain(self, deadline_s: float) -> Batch:
         """Takes the lines once, and then reads what the predecessor left for as often as it takes."""
-        if self._taken is None and (blocker := self._take()) is not None:
+        if self._new_turn is None and (blocker := self._take()) is not None:
             if not self._waiting:
                 log.warning(
                     "%s waits: %s holds the lease until it is silent for its lease time", self._group.owner, blocker
@@ -82,14 +81,14 @@ class EmbeddedSource:
             self._waiting = True
             time.sleep(min(0.1, max(0.0, deadline_s - time.monotonic())))
             return Batch(epoch=None)
-        epoch = self._taken
+        epoch = self._new_turn
         with self._store.read():
             is_held = epoch is not None and holds(self._store, epoch)
             gained = [self._assignment(line) for line in self._group.lines] if is_held else []
-        self._taken = None
+        self._new_turn = None
         if epoch is None or not is_held:
             return Batch(epoch=None)
-        self._lease.taken()
+        self._lease.confirm()
         self._epoch, self._waiting = epoch, False
         log.info("%s owns lines %s", self._group.owner, ", ".join(self._group.lines))
         return Batch(epoch=epoch, gained=gained, unread=frozenset(self._next))
@@ -108,7 +107,7 @@ class EmbeddedSource:
                         self._make_topics(Topics(self._group.prefix, line))
                         self._count_in(Topics(self._group.prefix, line))
         if blocker is None:
-            self._taken = epoch
+            self._new_turn = epoch
         return blocker
 
     def _beat(self, epoch: Epoch) -> None:
@@ -133,10 +132,10 @@ class EmbeddedSource:
         positions: dict[str, Position] = {}
         for name in topics.inputs:
             topic = self._store.known_topic(name)
-            row = self._store.execute("SELECT next, memo FROM positions WHERE topic = ?", name).fetchone()
-            if row is not None:
-                positions[name] = self._position(name, *row)
-            self._next[topic.partition] = positions[name].offset if row is not None else self._start(topic)
+            position = self._committed(name)
+            if position is not None:
+                positions[name] = position
+            self._next[topic.partition] = self._start(topic) if position is None else position.offset
         frames = positions.get(topics.of("frames"))
         left = Memo(0) if frames is None else Memo.decode(frames.memo, frames.offset)
         end = self._store.end()
@@ -150,8 +149,13 @@ class EmbeddedSource:
             dead_letter_end=end,
         )
 
-    def _position(self, name: str, offset: object, memo: object) -> Position:
-        """A memo that cannot be read leaves more to read back, not less. Raises LogError without an offset."""
+    def _committed(self, name: str) -> Position | None:
+        """None where nothing was committed. A memo that cannot be read leaves more to read back, not less. Raises
+        LogError without an offset."""
+        row = self._store.execute("SELECT next, memo FROM positions WHERE topic = ?", name).fetchone()
+        if row is None:
+            return None
+        offset, memo = row
         if not isinstance(offset, int):
             raise damaged(self._store.path, f"the position of {name} is {offset!r}")
         text = memo if isinstance(memo, str) else repr(memo)
@@ -166,12 +170,10 @@ class EmbeddedSource:
         """Counts this owner in the memos (within `write`): should it die of what it reads, its successor must know."""
         for name in topics.inputs:
             topic = self._store.topic(name)
-            row = self._store.execute("SELECT next, memo FROM positions WHERE topic = ?", name).fetchone()
-            if row is None:
+            position = self._committed(name)
+            if position is None:
                 position = Position(self._start(topic))
                 log.info("%s has no commit: begins %s, at offset %d", name, self._group.start_at, position.offset)
-            else:
-                position = self._position(name, *row)
             start, memo = position.offset, Memo.decode(position.memo, position.offset)
             counted = memo.begun(start, self._store.end() if self._store.ids(topic, memo.read, 1) else memo.read)
             if counted != memo:
@@ -236,11 +238,5 @@ class EmbeddedSource:
 
     def _next_records(self, topics: Sequence[Topic]) -> list[Record]:
         """Next records in the order of their offsets, within the bounds of one poll."""
-        limit = self._settings.max_poll_records
-        offsets = heapq.merge(
-            *(
-                [(offset, topic.id) for offset in self._store.ids(topic, self._next[topic.partition], limit)]
-                for topic in topics
-            )
-        )
+        offsets = self._store.next_ids(topics, self._next, self._settings.max_poll_records)
         return self._store.some(offsets, topics)[0]

@@ -4,11 +4,12 @@ Offsets are the row ids of one sequence for all topics: they grow, with gaps, an
 turns, so that rows become visible in the order of their ids.
 """
 
+import heapq
 import logging
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from streams.embedded import schema
@@ -147,6 +148,14 @@ class Store(Connection):
         )
         return [row[0] for row in rows]
 
+    def next_ids(
+        self, topics: Sequence[Topic], starts: Mapping[TopicPartition, int], limit: int
+    ) -> Iterable[tuple[int, int]]:
+        """(Offset, id of the topic) of up to `limit` next records of each topic, in the order of all offsets."""
+        return heapq.merge(
+            *([(offset, topic.id) for offset in self.ids(topic, starts[topic.partition], limit)] for topic in topics)
+        )
+
     def first_since(self, topic: Topic, time_ns: int) -> int:
         """Offset of the topic's first record appended at that time or later, or the end; looks at about 30 records.
         Where the clock was set back, at one of the places that the time may mean."""
@@ -170,8 +179,7 @@ class Store(Connection):
         )
 
     def record(self, topic: Topic, offset: int) -> Record:
-        """A record as it stands there. A damaged one comes without what cannot be read: whoever decodes it refuses it,
-        and the line goes on."""
+        """One record. What cannot be read of a damaged one is empty: decoding refuses it, and the line goes on."""
         try:
             row = self.execute(_RECORD, _MAX_KEY_BYTES, self._settings.max_record_bytes, offset).fetchone()
             size = 0 if row is None else row[3]

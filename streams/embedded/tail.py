@@ -2,7 +2,6 @@
 
 Knows no payload."""
 
-import heapq
 import time
 from collections.abc import Mapping, Sequence
 
@@ -88,13 +87,7 @@ class EmbeddedTail:
             for topic in topics:
                 self._check_kept(topic, starts[topic.partition])
             limit = self._settings.max_poll_records
-            offsets = heapq.merge(
-                *(
-                    [(offset, topic.id) for offset in self._store.ids(topic, starts[topic.partition], limit)]
-                    for topic in topics
-                )
-            )
-            records, is_all = self._store.some(offsets, topics)
+            records, is_all = self._store.some(self._store.next_ids(topics, starts, limit), topics)
             if is_all and len(records) < limit:
                 starts = dict.fromkeys(starts, self._store.end())
             else:

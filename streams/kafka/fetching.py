@@ -92,5 +92,5 @@ class SteadyConsumer(KafkaConsumer):  # type: ignore[misc]
         return frozenset(self._cluster.partitions_for_topic(topic) or ())
 
     def rejoin(self) -> None:
-        """Joins the group once more; its leader shares all partitions out anew by that."""
+        """Joins the group again, which makes its leader assign all partitions again."""
         self._coordinator.request_rejoin()

@@ -34,9 +34,9 @@ def append_time(record: Record) -> int | None:
 
 def is_forgotten(positions: Positions, topics: Topics, partition: int) -> bool:
     """Whether an offset of a shard is gone, or set by another program, so that its memo is gone."""
-    found = [positions[KafkaPartition(topic, partition)] for topic in topics.inputs]
+    inputs = [positions[KafkaPartition(topic, partition)] for topic in topics.inputs]
     frames = positions[KafkaPartition(topics.of("frames"), partition)]
-    return None in found or frames is None or not frames.memo
+    return None in inputs or frames is None or not frames.memo
 
 
 @dataclass(slots=True)
@@ -131,10 +131,10 @@ class Recovery:
 
     def _offsets(self, partitions: Iterable[KafkaPartition], time_ms: int) -> dict[KafkaPartition, int]:
         """Offset of the first record at or after a time, or the end."""
-        wanted = dict.fromkeys(partitions, max(0, time_ms))
-        ends = self._consumer.end_offsets(list(wanted))
-        found = self._consumer.offsets_for_times(wanted)
-        return {at: ends[at] if found[at] is None else found[at].offset for at in wanted}
+        times_ms = dict.fromkeys(partitions, max(0, time_ms))
+        ends = self._consumer.end_offsets(list(times_ms))
+        firsts = self._consumer.offsets_for_times(times_ms)
+        return {at: ends[at] if firsts[at] is None else firsts[at].offset for at in times_ms}
 
     def _output_partitions(self, shard: Shard) -> list[KafkaPartition]:
         return [KafkaPartition(self._shards[shard].of(kind), shard.partition) for kind in ("verdicts", "dead-letters")]

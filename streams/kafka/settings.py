@@ -12,7 +12,7 @@ FETCH_BYTES = 16 * 2**20
 """One answer of a broker holds at most this much (or one larger record)."""
 
 METADATA_MAX_AGE_MS = 10_000
-"""By then a consumer, and the group's leader among them, knows of new partitions and of topics made anew."""
+"""By then a consumer, and the group's leader among them, knows of new partitions and of recreated topics."""
 
 
 @dataclass(frozen=True, slots=True)

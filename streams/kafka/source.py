@@ -55,10 +55,10 @@ class KafkaSource:
         self._watch = TopicWatch(settings, lines)
         self._problem = ""
         """What is wrong with the topics; nothing is read meanwhile."""
-        self._anew: frozenset[str] = frozenset()
-        """Topics made anew for which no handover was done since."""
+        self._recreated: frozenset[str] = frozenset()
+        """Topics that were deleted and created again, and for which no handover was done since."""
         self._torn = ""
-        """What is missing of a shard that the group's leader gave to this worker in part."""
+        """Which partitions of its shards the group's leader did not give to this worker; nothing is read meanwhile."""
         self._events: SimpleQueue[Partitions | None] = SimpleQueue()
         self._owned: dict[Shard, tuple[KafkaPartition, ...]] = {}
         self._handover: Handover | None = None
@@ -130,7 +130,8 @@ class KafkaSource:
         return "" if generation >= 0 else f"this worker is no member of group {self._settings.group}"
 
     def _look_at_topics(self) -> None:
-        """Gives everything up while topics are missing or unequal, and begins anew when they are others."""
+        """Gives all shards up while topics are missing or have unequal partition counts, and has them assigned again
+        when topics were recreated or have got partitions."""
         sight = self._watch.look()
         if sight is None:
             return
@@ -139,14 +140,19 @@ class KafkaSource:
             self._session.refused = True
         elif not sight.problem and (sight.changed or self._problem or self._torn):
             changed = ", ".join(sorted(sight.changed)) or "none of them"
-            log.warning("the topics are whole; made anew or larger: %s. The shards are shared out anew", changed)
-            self._anew |= sight.anew
-            self._session.refused |= bool(sight.anew)  # what is held of them is worth nothing
+            log.warning(
+                "no topic is missing now; recreated or with more partitions: %s; the group shares them out again",
+                changed,
+            )
+            self._recreated |= sight.recreated
+            self._session.refused |= bool(
+                sight.recreated
+            )  # offsets and pieces of the old topics mean nothing in the new ones
             self._rejoin()
         self._problem = sight.problem
 
     def _rejoin(self) -> None:
-        """Has the group share the partitions out anew, by what its leader knows then."""
+        """Has the group assign all partitions again, by the metadata that its leader has then."""
         try:
             self._consumer.topics()
         except kafka_errors.KafkaError as exc:
@@ -184,16 +190,14 @@ class KafkaSource:
     def _new_handover(self, assigned: Partitions) -> Handover | None:
         shards = {Shard(self._topics[at.topic].line, at.partition): self._topics[at.topic] for at in assigned}
         inputs = {KafkaPartition(topic, shard.partition) for shard, each in shards.items() for topic in each.inputs}
-        self._is_torn = not inputs <= assigned
-        if self._is_torn:
-            missing = ", ".join(f"{at.topic}/{at.partition}" for at in sorted(inputs - assigned))
-            log.error(
-                "%s went to nobody or to another worker than their sisters: the shards are shared out anew", missing
-            )
+        missing = ", ".join(f"{at.topic}/{at.partition}" for at in sorted(inputs - assigned))
+        self._torn = missing and f"{missing} went to nobody or to another worker than the rest of the shard"
+        if self._torn:
+            log.error("%s: nothing is read until the group has shared its partitions out again", self._torn)
             return None
         if not shards:
             return None
-        return Handover(self._consumer, self._settings, shards, self._note_lost, self._settled_ns, self._anew)
+        return Handover(self._consumer, self._settings, shards, self._note_lost, self._settled_ns, self._recreated)
 
     def _hand_over(self, handover: Handover, timeout_s: float) -> Sequence[Assignment]:
         try:
@@ -213,7 +217,7 @@ class KafkaSource:
         self._reach.worked()
         if gained is None:
             return ()
-        self._anew = frozenset()
+        self._recreated = frozenset()
         self._drop_handover()
         self._begin([assignment.shard for assignment in gained])
         return gained
@@ -253,7 +257,7 @@ class KafkaSource:
             if offset < firsts[at]:
                 self._note_lost(TopicPartition(*at), offset, firsts[at] - 1)
             else:
-                log.error("%s/%d: nothing lies at offset %d any more: was the topic made anew? Reading from %d",
+                log.error("%s/%d: nothing lies at offset %d any more: was the topic recreated? Reading from %d",
                           *at, offset, firsts[at])  # fmt: skip
             self._consumer.seek(at, firsts[at])
 

@@ -34,7 +34,7 @@ class Stamps:
         if (record.topic, what) not in self._said:
             self._said.add((record.topic, what))
             log.error(
-                "%s/%d: the record at offset %d %s: %s. Each such record becomes a dead letter; this is said once",
+                "%s/%d: the record at offset %d %s: %s. Each such record becomes a dead letter (logged once per topic)",
                 record.topic,
                 record.partition,
                 record.offset,

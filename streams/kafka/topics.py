@@ -40,7 +40,7 @@ _COMPACTED = {CLEANUP: "compact", "segment.ms": str(6 * 3_600_000)}
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A topic as the cluster describes it; one that is made anew has another id."""
+    """A topic as the cluster describes it; one that is recreated gets another id."""
 
     topic_id: str | None
     num_partitions: int
@@ -93,11 +93,11 @@ def require_topics(settings: KafkaSettings, prefix: str, lines: Sequence[str]) -
         for problem in _problems(settings, topic, each):
             by_problem.setdefault(problem, []).append(topic)
     for problem, topics in by_problem.items():
-        said = f"{', '.join(topics)}: {problem}"
+        line = f"{', '.join(topics)}: {problem}"
         if problem.startswith(STAMP):
-            problems.append(said)
+            problems.append(line)
         else:
-            log.error("%s", said)
+            log.error("%s", line)
     if problems:
         raise TopicsError("; ".join(problems))
 
@@ -126,7 +126,7 @@ def layout_problem(topics: Topics, counts: Mapping[str, int]) -> str:
         return ""
     listed = ", ".join(f"{topic} has {count}" for topic, count in sisters.items())
     return (
-        f"unequal partition counts tear a station's records apart ({listed}): mend with "
+        f"unequal partition counts send the records of a station to different workers ({listed}): make them equal with "
         f"'inspector topics create --partitions {max(sisters.values())}' while nothing writes"
     )
 

@@ -1,4 +1,4 @@
-"""Looks now and then whether the topics are still those that a worker began on. Knows no record and no group."""
+"""Looks every few seconds whether a worker's topics are still the same ones, with as many partitions."""
 
 import logging
 import time
@@ -26,9 +26,9 @@ class Sight:
     problem: str = ""
     """What is missing or unequal, and the cure; empty where nothing is."""
     changed: frozenset[str] = frozenset()
-    """Topics that were made anew or have more partitions now."""
-    anew: frozenset[str] = frozenset()
-    """Those of them that were made anew: offsets committed before mean nothing in them."""
+    """Topics that were recreated or have more partitions now."""
+    recreated: frozenset[str] = frozenset()
+    """Those of them that were deleted and created again: offsets committed before mean nothing in them."""
 
 
 class TopicWatch:
@@ -62,10 +62,12 @@ class TopicWatch:
         ]
         if any(problems):
             return Sight("; ".join(filter(None, problems)))
-        changed = frozenset(topic for topic, each in now.items() if each != self._last.get(topic, each))
-        anew = frozenset(topic for topic in changed if now[topic].topic_id != self._last[topic].topic_id)
+        changed = frozenset(
+            topic for topic, description in now.items() if description != self._last.get(topic, description)
+        )
+        recreated = frozenset(topic for topic in changed if now[topic].topic_id != self._last[topic].topic_id)
         self._last = now
-        return Sight("", changed, anew)
+        return Sight("", changed, recreated)
 
     @property
     def _names(self) -> list[str]:

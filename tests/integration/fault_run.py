@@ -19,10 +19,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.kafka.run import Broker, properties
-from tests.integration.conftest import free_ports
+from deploy.kafka.run import Broker
 from tests.integration.fault_report import Read, compare, count_aborts, gaps, open_at, read_verdicts
 from tests.integration.faults import ROOT, WorkerProcess, wait_for
+from tests.integration.proof_line import broker_in
 
 Plan = Sequence[tuple[str, int, str]]
 """Point, records read before it counts, signal."""
@@ -172,14 +172,8 @@ def broker_for(options: Options) -> Iterator[tuple[str, Broker | None]]:
     if options.log == "embedded":
         yield "", None
         return
-    port, controller = free_ports(2)
-    data = options.folder / "kafka"
-    broker = Broker(data, properties(port, controller, data))
-    broker.start()
-    try:
-        yield f"127.0.0.1:{port}", broker
-    finally:
-        broker.stop()
+    with broker_in(options.folder / "kafka") as started:
+        yield started
 
 
 def run_line(line: Line, plans: dict[str, Plan], disturb: Callable[[float, list[Supervisor]], None]) -> list[Read]:

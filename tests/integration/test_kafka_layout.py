@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
+from kafka import TopicPartition as KafkaPartition
 
 from streams.kafka import TopicPlan, create_topics, watch
 from streams.kafka.client import open_admin
@@ -104,3 +105,15 @@ def test_a_commit_waits_for_the_topic_that_it_writes_to_and_names_it(
         commit.result(20)
     assert [record.value for record in line.verdicts(1)] == [b"A"]
     assert "does not answer" not in caplog.text
+
+
+def test_a_worker_that_got_part_of_a_shard_says_so_and_has_the_group_share_out_again(
+    line: KafkaLine, source: KafkaSource, caplog: pytest.LogCaptureFixture
+) -> None:
+    source._events.put(frozenset({KafkaPartition(line.topics.of("frames"), 0)}))
+    assert source.poll(0.1).lost
+    obstacle = source.poll(0.1).obstacle
+    assert f"{line.topics.of('signals')}/0" in obstacle
+    assert obstacle in caplog.text
+    line.publish([b"a"])
+    assert [record.value for record in poll_until(source, 1)[1]] == [b"a"]

@@ -24,7 +24,6 @@ STATIONS = tuple(f"station-{number}" for number in range(1, 6))
 """The good pieces' stations: bad frames come in between."""
 FOREIGN = "bad-1"
 """Bad samples come from a station that is not a good piece's: there they would be a second clock of its microphone."""
-PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 NUM_LARGE = 14
 """Sent at once: 0.83 MiB that decode to 896 MB."""
 

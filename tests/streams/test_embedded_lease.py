@@ -46,7 +46,7 @@ def lease(store: Store, clock: Clock, owner: str, boot: str = "this boot") -> Le
 def owned(lease: Lease, store: Store) -> Lease:
     with store.write(durable=False):
         lease.take()
-    lease.taken()
+    lease.confirm()
     return lease
 
 

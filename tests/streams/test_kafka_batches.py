@@ -36,39 +36,39 @@ def batch(values: Iterable[bytes], base: int = 0, names: Callable[[int], str] = 
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 2**26)
     for number, value in enumerate(values):
         builder.append(number, 1_000 + number, b"key", value, [(names(number), b"x")])
-    made = bytearray(builder.build())
-    struct.pack_into(">q", made, 0, base)
-    return made
+    content = bytearray(builder.build())
+    struct.pack_into(">q", content, 0, base)
+    return content
 
 
-def signed(made: bytearray) -> bytearray:
+def signed(content: bytearray) -> bytearray:
     """The batch with the checksum and the length of its bytes."""
-    struct.pack_into(">i", made, 8, len(made) - 12)
-    struct.pack_into(">I", made, 17, calc_crc32c(memoryview(made)[21:]))
-    return made
+    struct.pack_into(">i", content, 8, len(content) - 12)
+    struct.pack_into(">I", content, 17, calc_crc32c(memoryview(content)[21:]))
+    return content
 
 
-def packed(made: bytearray, codec: int, payload: bytes) -> bytearray:
+def packed(content: bytearray, codec: int, payload: bytes) -> bytearray:
     """The batch with another payload that says to be compressed."""
-    packed = made[:HEADER] + payload
+    packed = content[:HEADER] + payload
     struct.pack_into(">h", packed, 21, codec)
     return signed(packed)
 
 
-def overwritten(made: bytearray, at: int, data: bytes) -> bytearray:
-    made[at : at + len(data)] = data
-    return made
+def overwritten(content: bytearray, at: int, data: bytes) -> bytearray:
+    content[at : at + len(data)] = data
+    return content
 
 
 def read(answer: bytes, first: int = 0, limit: int = LIMIT) -> list[Message]:
     """All messages of an answer, as the fetcher takes them; the answer must end."""
     records = MemoryRecords(answer)
-    made = Answer(
+    parsed = Answer(
         first, AT, records, max_batch_bytes=limit, check_crcs=True, isolation_level=IsolationLevel.READ_COMMITTED
     )
     messages: list[Message] = []
-    while made:
-        messages += made.take(100)
+    while parsed:
+        messages += parsed.take(100)
     assert [each.offset for each in messages] == sorted({each.offset for each in messages})
     return messages
 
@@ -83,7 +83,6 @@ def details(messages: Iterable[Message]) -> list[str]:
 
 
 ABC = (b"a", b"b", b"c")
-BEHIND = [(3, b"behind")]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from streams.limits import Limits
 from streams.observation import InspectionId
 from streams.references import Fetched, ReferenceSettings, Resolver
 from streams.transfer import Transfer
+from tests.waiting import until
 
 IMAGE = np.arange(64, dtype=np.uint8).reshape(8, 8)
 
@@ -176,16 +177,9 @@ class Hanging:
         """References that run into their deadline, and all threads for them have begun to read."""
         reads = self.store.num_reads
         self.submit("hangs", num)
-        wait_until(lambda: self.store.num_reads == reads + num)
+        until(lambda: self.store.num_reads == reads + num)
         self.pass_s(5.0)
         assert all("did not come within 5 s" in entry.detail for entry in outcomes(self.resolver, num))
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 20
-    while not condition() and time.monotonic() < deadline_s:
-        threading.Event().wait(0.002)
-    assert condition()
 
 
 @pytest.fixture
@@ -220,7 +214,7 @@ def test_a_store_that_hangs_refuses_at_once_after_four_deadlines_and_says_so_onc
 
 def test_what_waited_for_a_store_that_hangs_is_refused_with_it(hanging: Hanging) -> None:
     hanging.submit("hangs", 20)
-    wait_until(lambda: hanging.store.num_reads == 4)
+    until(lambda: hanging.store.num_reads == 4)
     hanging.pass_s(5.0)
     details = [entry.detail for entry in outcomes(hanging.resolver, 20)]
     assert sum("does not answer" in detail for detail in details) == 16
@@ -256,7 +250,7 @@ def test_threads_that_never_come_back_are_bounded(hanging: Hanging) -> None:
     assert hanging.store.num_reads == 16
     hanging.store.mended.set()
     hanging.store.released.set()
-    wait_until(lambda: hanging.resolver._lanes["file:///hangs"]._num_hung == 0)
+    until(lambda: hanging.resolver._lanes["file:///hangs"]._num_hung == 0)
     hanging.submit("hangs")
     assert outcomes(hanging.resolver, 1)[0].image is not None
 
@@ -264,7 +258,7 @@ def test_threads_that_never_come_back_are_bounded(hanging: Hanging) -> None:
 def test_what_is_wanted_no_more_is_not_read(hanging: Hanging) -> None:
     """As in a queue behind a slow store, whose pieces close meanwhile."""
     hanging.submit("hangs", 4)
-    wait_until(lambda: hanging.store.num_reads == 4)
+    until(lambda: hanging.store.num_reads == 4)
     for wanted in (False, False, True, False):
         reference = reference_to(hanging._image_file, uri="file:///hangs/later.png")
         hanging.resolver.submit(frame(reference), lambda wanted=wanted: wanted)
@@ -289,7 +283,7 @@ def test_bytes_being_fetched_are_bounded_over_all_stores(image_file: Path) -> No
     with closing(Resolver(settings, Limits(), read)) as resolver:
         for store in "aabbaabb":
             resolver.submit(frame(reference_to(image_file, uri=f"file:///{store}/x.png")))
-        wait_until(lambda: len(reads) == 4)
+        until(lambda: len(reads) == 4)
         assert resolver.finished() == []
         assert len(reads) == 4
         release.set()

@@ -1,45 +1,22 @@
 """A worker does what the control topic says, refuses what it must, and goes on with what it had."""
 
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
-from threading import Event
 
 import pytest
 
 from inspector.bundle.load import BundleError, load
 from inspector.deploy import proof
-from inspector.deploy.checking import GivenUpError
-from inspector.deploy.follower import Follower, FollowerError
 from inspector.deploy.lineup import Place, Placed
 from inspector.deploy.orders import Wish
 from inspector.deploy.shadow import Fault
 from inspector.recipe.book import ANY
 from protos.inspection.v1.control_pb2 import DeploymentMode, WorkerPhase, WorkerState
-from streams.log import LogLostError
-from streams.records import Record
-from tests.inspector.deploy.toys import CUP, Rig, close, look, say, version_of
+from tests.inspector.deploy.toys import CUP, Rig, look, say, version_of, word, worker
 
 SHADOW = Wish(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
 CANARY = Wish(DeploymentMode.DEPLOYMENT_MODE_CANARY, stations=("st-1",))
 LIVE, REFUSED = WorkerPhase.WORKER_PHASE_LIVE, WorkerPhase.WORKER_PHASE_REFUSED
-STOPPED = WorkerPhase.WORKER_PHASE_STOPPED
-
-
-@contextmanager
-def worker(rig: Rig) -> Iterator[Follower]:
-    follower = rig.follower()
-    try:
-        yield follower
-    finally:
-        close(follower)
-
-
-def word(rig: Rig) -> WorkerState:
-    """What the worker said last."""
-    rig.orders()
-    return rig.table.words(CUP)["worker-1"].state
 
 
 def test_without_a_record_the_recipes_own_bundle_judges(rig: Rig) -> None:
@@ -355,63 +332,3 @@ def test_a_bundle_that_fails_in_a_way_nobody_foresaw_is_refused(rig: Rig) -> Non
         rig.deploy("a")
         assert version_of(look(follower)) == (0, "1")
     assert word(rig).detail.startswith("UnicodeDecodeError")
-
-
-def test_a_service_that_follows_no_more_stops_and_says_so(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    follower = rig.follower(stop := Event())
-    monkeypatch.setattr(follower, "_settle", lambda: {}["nobody foresaw this"])
-    with pytest.raises(KeyError):
-        follower._run()
-    assert stop.is_set()
-    assert word(rig).phase == LIVE, "it is waited for: nobody stopped it"
-    with pytest.raises(FollowerError, match="followed no more"):
-        follower.stop()
-
-
-def test_a_service_whose_log_is_lost_ends_with_the_reason(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    follower = rig.follower(stop := Event())
-
-    def poll(timeout_s: float) -> Sequence[Record]:
-        raise LogLostError("log.db was deleted: put it back")
-
-    monkeypatch.setattr(follower._control._tail, "poll", poll)
-    follower._run()
-    assert stop.is_set()
-    with pytest.raises(FollowerError, match=r"log\.db was deleted: put it back"):
-        follower.stop()
-
-
-def test_a_service_that_was_stopped_has_nothing_to_say(rig: Rig) -> None:
-    follower = rig.follower()
-    follower.start()
-    follower.stop()
-    assert word(rig).phase == STOPPED
-    told = {metric.name for metric in rig.registry.collect()}
-    assert "inspector_deployments_read_timestamp_seconds" in told
-
-
-def test_a_service_that_stops_gives_a_check_up(rig: Rig) -> None:
-    with worker(rig) as follower:
-        rig.deploy("a")
-        rig.gate.meanwhile = follower._stop.set
-        assert version_of(look(follower)) == (0, "1")
-
-
-def test_a_start_that_is_stopped_ends(rig: Rig) -> None:
-    rig.deploy("a")
-    stop = Event()
-    rig.gate.meanwhile = stop.set
-    with pytest.raises(GivenUpError):
-        rig.follower(stop)
-    assert word(rig).phase == STOPPED
-
-
-def test_a_start_after_a_stop_knows_what_has_judged(rig: Rig) -> None:
-    with worker(rig) as follower:
-        rig.deploy("a")
-        look(follower)
-        follower._stop.set()
-    assert (word(rig).phase, word(rig).live) == (STOPPED, 1)
-    shutil.rmtree(rig.folder / "bundles")
-    with pytest.raises(BundleError, match="has judged here"):
-        rig.follower()

@@ -1,7 +1,7 @@
 """A service on an embedded log with toy bundles to deploy, and a follower that is driven by hand."""
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event
 
@@ -123,3 +123,18 @@ def version_of(post: Post) -> tuple[int, str]:
 
 def close(follower: Follower) -> None:
     follower._close()
+
+
+@contextmanager
+def worker(rig: Rig) -> Iterator[Follower]:
+    follower = rig.follower()
+    try:
+        yield follower
+    finally:
+        close(follower)
+
+
+def word(rig: Rig) -> WorkerState:
+    """What the worker said last."""
+    rig.orders()
+    return rig.table.words(CUP)["worker-1"].state

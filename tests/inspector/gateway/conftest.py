@@ -1,6 +1,5 @@
 """Gives each test a gateway over a log, and clients, all closed at its end."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -122,11 +121,3 @@ def clients() -> Iterator[Callable[..., Client]]:
     yield connect
     for client in opened:
         client.close()
-
-
-def until(condition: Callable[[], bool], limit_s: float = 10.0) -> None:
-    """Waits for what other threads bring about."""
-    deadline_s = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline_s, "waited in vain"
-        time.sleep(0.01)

@@ -19,7 +19,7 @@ from inspector.gateway.connections import Calls, Connection, ConnectionLimit, al
 from inspector.gateway.server import Gateway
 from protos.inspection.v1.service_pb2 import WatchVerdictsRequest
 from protos.inspection.v1.service_pb2_grpc import InspectionServiceStub
-from tests.inspector.gateway.conftest import until
+from tests.waiting import until
 
 Gateways = Callable[..., Gateway]
 Clients = Callable[..., Client]

@@ -21,9 +21,10 @@ from protos.inspection.v1.service_pb2_grpc import InspectionServiceStub
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.observation import Observation
 from streams.records import Record
-from tests.inspector.gateway.conftest import CountingJudge, until
+from tests.inspector.gateway.conftest import CountingJudge
 from tests.inspector.gateway.memory_log import MemoryLog
 from tests.inspector.gateway.test_service import frame, request
+from tests.waiting import until
 
 Put = Callable[..., Record]
 Gateways = Callable[..., Gateway]

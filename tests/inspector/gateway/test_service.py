@@ -30,8 +30,9 @@ from protos.inspection.v1.service_pb2 import InspectRequest, SignalClip
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Verdict
 from streams.observation import Absence, Observation, State
 from streams.records import Record
-from tests.inspector.gateway.conftest import CountingJudge, until
+from tests.inspector.gateway.conftest import CountingJudge
 from tests.inspector.gateway.memory_log import MemoryLog
+from tests.waiting import until
 
 Put = Callable[..., Record]
 Gateways = Callable[..., Gateway]

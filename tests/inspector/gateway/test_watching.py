@@ -15,8 +15,8 @@ from protos.inspection.v1.service_pb2_grpc import InspectionServiceStub
 from protos.inspection.v1.verdict_pb2 import Decision, Verdict
 from streams import token
 from streams.records import Record, TopicPartition
-from tests.inspector.gateway.conftest import until
 from tests.inspector.gateway.memory_log import MemoryLog
+from tests.waiting import until
 
 Put = Callable[..., Record]
 Gateways = Callable[..., Gateway]
