@@ -14,6 +14,7 @@ from inspector.recipe.fit import misfits, read_bundle
 from inspector.recipe.model import Recipe, Sensor
 from inspector.recipe.promise import promise_words
 from inspector.recipe.window import window_samples
+from streams.large_images import LargeImageSettings
 from streams.limits import Limits
 
 COMMIT_S = 0.05
@@ -172,6 +173,7 @@ def memory_parts(service: Service) -> dict[str, int]:
         "signals": config.join.max_signal_bytes,
         "pieces until they are judged": config.join.max_open_bytes,
         "a record in decoding": _DECODING_COPIES * limits.max_image_bytes,
+        "large images that wait": LargeImageSettings().memory_bytes(limits),
         "records being read": _FETCH_BYTES + config.max_record_bytes,
         "verdicts until they are committed": _pending_bytes(service),
         "gateway ring and index": config.gateway.ring_bytes + config.gateway.index_bytes,

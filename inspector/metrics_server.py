@@ -92,6 +92,11 @@ class MetricsServer:
         except OSError as exc:
             message = f"cannot serve metrics at {self._listen} ({exc}): choose a free address in [metrics] listen"
             self._listening.set_exception(MetricsError(message))
+        finally:
+            if not self._listening.done():
+                self._listening.set_exception(
+                    MetricsError("the metrics ended before they listened: see the trace above")
+                )
 
     async def _serve(self) -> None:
         listening = _listening_socket(self._listen)

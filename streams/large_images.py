@@ -27,6 +27,10 @@ class LargeImageSettings:
     patience_s: float = 1.0
     """An image that there is no room for is offered again at every turn for so long, and then handed over anyway."""
 
+    def memory_bytes(self, limits: Limits) -> int:
+        """At most: records that wait, and one image that is ready."""
+        return self.max_record_bytes + limits.max_image_bytes
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LargeImage:
