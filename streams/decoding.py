@@ -112,7 +112,7 @@ class Decoder:
 
     def decode_apart(self, record: Record, limits: Limits, line: str) -> Item:
         """The same in a child process, whose death is the record's fault when a second child dies of it too. Raises
-        DecodingError where there is no child to be had."""
+        DecodingError where no child can be started."""
         try:
             item = self._in_child(record, limits, line)
         except ChildDiedError as died:

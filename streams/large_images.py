@@ -116,7 +116,7 @@ class LargeImages:
         return ready
 
     def close(self) -> None:
-        """Waits for nobody: what is not decoded will be read again."""
+        """Ends at once. Records that are not decoded yet will be read again."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()

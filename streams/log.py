@@ -18,7 +18,7 @@ class LogUnavailableError(LogError):
 
 
 class LogLostError(LogError):
-    """The log is damaged, or is not there any more: who uses it ends, for nothing that it does would count."""
+    """The log is damaged or gone. Programs that use it end, because nothing that they write would be kept."""
 
 
 class CommitRefusedError(LogError):

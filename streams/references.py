@@ -83,7 +83,7 @@ class Resolver:
         return finished
 
     def close(self) -> None:
-        """Waits for nobody."""
+        """Ends at once, whatever hangs."""
         with self._lock:
             for lane in self._lanes.values():
                 lane.waiting.clear()
@@ -208,7 +208,7 @@ class _Shelf:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Whoever waits may end."""
+        """Wakes the threads that wait, so that they end."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()

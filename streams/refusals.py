@@ -9,7 +9,7 @@ from streams.observation import InspectionId
 def late(inspection: InspectionId) -> Finding:
     return Finding(
         pb.DEAD_LETTER_REASON_LATE,
-        f"{inspection} is judged already, expected before: raise max_delay_s, or send the record sooner",
+        f"{inspection} has its verdict already, this record came too late: send it sooner, or raise max_delay_s",
     )
 
 

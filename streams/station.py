@@ -359,7 +359,7 @@ class Station:
         return True
 
     def _has_closed(self, inspection: InspectionId, origin: Origin) -> bool:
-        """Whether nothing is waited for any more: that the piece left is then no news, and nothing late."""
+        """Whether the piece has closed. A `left` event changes nothing then, and is not late."""
         if inspection in self._shared.ledger.verdicts:
             self._shared.ledger.verdicts.touch(inspection, origin)
             return True

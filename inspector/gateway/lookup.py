@@ -43,7 +43,7 @@ def inspection_id(named: Inspection) -> InspectionId:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What reading the log came to: the verdict, or how far back there is none."""
+    """The verdict that the log holds, or the time back to which it holds none."""
 
     entry: Entry | None
     since_ns: int

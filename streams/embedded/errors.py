@@ -24,7 +24,7 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def translate(path: Path, exc: sqlite3.Error, busy_s: float) -> LogError:
-    """A LogUnavailableError where waiting may help, else a LogLostError, which ends whoever uses the log."""
+    """A LogUnavailableError where waiting may help, else a LogLostError, which ends every program that uses the log."""
     code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LogUnavailableError(

@@ -36,7 +36,7 @@ class EmbeddedSink:
         with self._store.write(durable=True):
             if not isinstance(epoch, Epoch) or not holds(self._store, epoch):
                 raise CommitRefusedError(
-                    f"the lease of {epoch} is over, another owner has taken it: drop all state and poll again"
+                    f"the lease of {epoch} is over and another worker has it: these results are dropped, and that worker judges the pieces"
                 )
             ends = self._store.append(outputs)
             self._step("after produce")

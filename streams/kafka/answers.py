@@ -1,6 +1,6 @@
 """Turns a broker's answer for one partition into messages, and into `UnreadableMessage` where it cannot be decoded.
 
-kafka-python ends an answer at the first record that it cannot decode, and gives nothing behind it ever after.
+kafka-python ends an answer at the first record that it cannot decode, and never gives what lies behind it.
 """
 
 from collections.abc import Iterator

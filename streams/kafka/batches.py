@@ -1,6 +1,6 @@
 """Turns record batches of Kafka into records, and what cannot be decoded of them into `Unreadable`. Knows no topic.
 
-kafka-python raises for the first record that it cannot decode, and gives nothing behind it ever after; and it unpacks
+kafka-python raises for the first record that it cannot decode, and never gives what lies behind it; and it unpacks
 a batch to whatever size it turns out to have.
 """
 

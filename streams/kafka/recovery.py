@@ -1,7 +1,7 @@
 """Finds out from a shard's own outputs how far it was, where the group's committed offsets are gone. Knows no payload.
 
-Kafka forgets the offsets of a group seven days after its last member left, and anybody may delete or reset them. What
-has its verdict must not be judged again by that, and what has none must not be skipped.
+Kafka forgets the offsets of a group seven days after its last member left, and anybody may delete or reset them. After
+that, no piece may be judged twice and none may be skipped.
 """
 
 import logging
