@@ -36,7 +36,7 @@ class EmbeddedSink:
         with self._store.write(durable=True):
             if not isinstance(epoch, Epoch) or not holds(self._store, epoch):
                 raise CommitRefusedError(
-                    f"the lease of {epoch} is over and another worker has it: these results are dropped, and that worker judges the pieces"
+                    f"the lease of {epoch} is over and another worker has it: that worker judges these pieces again"
                 )
             ends = self._store.append(outputs)
             self._step("after produce")
