@@ -141,7 +141,7 @@ class Shards:
             if frame.reference is None:
                 self._large.submit(LargeImage(frame, record, line, large_bytes, wanted))
             else:
-                self._resolver.submit(frame, wanted)
+                self._resolver.submit(frame, wanted, is_apart=self._care.is_at(at))
 
     def _is_wanted(self, frame: Frame) -> bool:
         """Whether a piece waits for the image of a frame; asked from the threads that bring it, too."""

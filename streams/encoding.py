@@ -1,8 +1,19 @@
 """Turns a message of a producer into the record that the service reads: topic, key, type header. Knows no log."""
 
-from protos.inspection.v1.records_pb2 import CameraFrame, Feedback, PieceEvent, ProcessTrace, SignalChunk
-from streams.records import TYPE_PREFIX, Output, Topics
+from protos.inspection.v1.records_pb2 import (
+    CameraFrame,
+    Feedback,
+    ImagePixels,
+    Inspection,
+    PieceEvent,
+    PixelFormat,
+    ProcessTrace,
+    SignalChunk,
+)
+from streams.items import Frame
+from streams.records import TYPE_PREFIX, Output, Record, Topics
 
+FRAME_TYPE = TYPE_PREFIX + "CameraFrame"
 Produced = CameraFrame | SignalChunk | ProcessTrace | PieceEvent | Feedback
 
 
@@ -16,6 +27,25 @@ def to_output(topics: Topics, message: Produced) -> Output:
         message.SerializeToString(deterministic=True),
         TYPE_PREFIX + message.DESCRIPTOR.name,
     )
+
+
+def with_pixels(frame: Frame, data: bytes, pixel_format: int) -> Record:
+    """The record that would hold the image of a frame which only refers to it."""
+    origin, named = frame.origin, frame.inspection
+    inspection = Inspection(
+        line=named.line, station=named.station, piece_id=named.piece_id, pass_number=named.pass_number
+    )
+    message = CameraFrame(
+        inspection=inspection,
+        product=frame.product,
+        lot=frame.lot,
+        camera=frame.camera,
+        sequence=frame.sequence,
+        capture_ns=frame.capture_ns,
+        pixels=ImagePixels(format=PixelFormat.Name(PixelFormat.ValueType(pixel_format)), data=data),
+    )
+    value, key = message.SerializeToString(), named.station.encode()
+    return Record(origin.topic, origin.partition, origin.offset, key, value, FRAME_TYPE, origin.append_ns)
 
 
 def _kind(message: Produced) -> str:

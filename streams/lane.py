@@ -44,6 +44,8 @@ class Fetch:
     reference: Reference
     address: Address
     wanted: Callable[[], bool]
+    is_apart: bool = False
+    """Whether its image is decoded in a process of its own, because workers have ended at this place."""
     transfer: Transfer | None = None
     has_come: bool = False
     """All bytes are there; decoding has no deadline here."""

@@ -6,11 +6,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from streams.addresses import Address, allowed, shown
+from streams.decoding import Decoder
+from streams.encoding import with_pixels
 from streams.images import decode_file
-from streams.items import Frame
+from streams.items import Frame, Rejected
 from streams.lane import Fetch, Lane, LaneSettings, ReferenceSettings
 from streams.limits import Finding, Limits
 from streams.observation import Image, InspectionId
@@ -46,16 +48,20 @@ class Resolver:
         limits: Limits,
         read: Read = read,
         monotonic: Callable[[], float] = time.monotonic,
+        decoder: Decoder | None = None,
     ) -> None:
+        """`decoder` decodes images at places where workers have ended; one thread at a time calls it."""
         self._settings, self._limits, self._read, self._monotonic = settings, limits, read, monotonic
+        self._decoder = decoder or Decoder()
         self._lock = threading.Lock()
         self._lanes = _lanes(settings)
         self._ready = _Shelf(settings.max_ready, settings.max_ready_bytes)
         self._done: queue.SimpleQueue[Fetched] = queue.SimpleQueue()
 
-    def submit(self, frame: Frame, wanted: Callable[[], bool] = lambda: True) -> None:
+    def submit(self, frame: Frame, wanted: Callable[[], bool] = lambda: True, *, is_apart: bool = False) -> None:
         """Begins to fetch the image of a frame. One that waits is dropped when it is `wanted` no more, so that a store
-        slower than the line costs some images and not, by an ever longer queue, all of them."""
+        slower than the line costs some images and not, by an ever longer queue, all of them. `is_apart`: it is decoded
+        in a process of its own."""
         if frame.reference is None:
             raise AssertionError("only frames with a reference are resolved")
         address = allowed(frame.reference.uri, self._settings.allowed_prefixes)
@@ -69,7 +75,7 @@ class Resolver:
             detail = f"{num + 1} references wait, at most {self._settings.max_waiting} may: slow the producer"
             self._done.put(_fetched(frame, None, detail))
         else:
-            self._queue(Fetch(frame, frame.reference, address, wanted))
+            self._queue(Fetch(frame, frame.reference, address, wanted, is_apart))
 
     def finished(self) -> list[Fetched]:
         """What has been fetched or has failed since the last call."""
@@ -149,12 +155,26 @@ class Resolver:
         image: Image | None = None
         self._ready.wait()
         try:
-            image = decode_file(content, fetch.reference.format, self._limits)
+            image = (self._decode_apart if fetch.is_apart else self._decode_here)(fetch, content)
         except Finding as finding:
             raise FetchError(f"{fetch.address.shown}: {finding.detail}") from finding
         finally:
             self._ready.put(image)
         return image
+
+    def _decode_here(self, fetch: Fetch, content: bytes) -> Image:
+        return decode_file(content, fetch.reference.format, self._limits)
+
+    def _decode_apart(self, fetch: Fetch, content: bytes) -> Image:
+        record = with_pixels(fetch.frame, content, fetch.reference.format)
+        limits = replace(self._limits, max_record_bytes=len(record.value))
+        item = self._decoder.decode_apart(record, limits, fetch.frame.inspection.line)
+        self._decoder.end_child()
+        if isinstance(item, Rejected):
+            raise Finding(item.reason, item.detail)
+        if not isinstance(item, Frame) or item.image is None:
+            raise AssertionError("a frame with pixels is decoded to an image")
+        return item.image
 
     def _end(self, lane: Lane, fetch: Fetch, outcome: Image | Exception) -> None:
         """Every reference that was begun ends here, once; the lock is held."""

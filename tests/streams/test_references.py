@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ import pytest
 
 from protos.inspection.v1.records_pb2 import PIXEL_FORMAT_PNG
 from streams.addresses import Address
+from streams.decoding import Decoder, DecodingSettings
 from streams.items import Frame, Origin, Reference
 from streams.limits import Limits
 from streams.observation import InspectionId
@@ -294,3 +296,21 @@ def test_a_file_larger_than_a_store_may_take_is_refused_and_says_what_to_raise(i
     settings = ReferenceSettings((f"file://{image_file.parent}",), max_bytes=10)
     with closing(Resolver(settings, Limits())) as resolver:
         assert "raise [references] max_bytes" in resolve(resolver, reference_to(image_file)).detail
+
+
+@pytest.mark.parametrize(("more", "comes"), [(b"", True), (b"deadly", False)])
+def test_where_workers_have_ended_an_image_is_decoded_in_a_process_apart(
+    image_file: Path, more: bytes, comes: bool
+) -> None:
+    image_file.write_bytes(image_file.read_bytes() + more)
+    settings = ReferenceSettings(allowed_prefixes=(f"file://{image_file.parent}",))
+    child = DecodingSettings(child="tests.streams.poison")
+    with closing(Resolver(settings, Limits(), decoder=Decoder(child))) as resolver:
+        asked = replace(frame(reference_to(image_file)), origin=Origin("qa.l.frames", 0, 1, 1))
+        resolver.submit(asked, is_apart=True)
+        (fetched,) = outcomes(resolver, 1)
+    if comes:
+        assert fetched.image is not None
+        assert np.array_equal(fetched.image, IMAGE)
+    else:
+        assert "ended workers, and two processes that decoded it ended (SIGKILL, SIGKILL)" in fetched.detail
