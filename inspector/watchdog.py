@@ -28,7 +28,7 @@ class Watchdog:
     def __init__(
         self, watch: StallWatch, metrics: WorkerMetrics, told: Sequence[Callable[[bool], None]], look_s: float = _LOOK_S
     ) -> None:
-        self._watch, self._metrics, self._told, self._look_s = watch, metrics, tuple(told), look_s
+        self._watch, self._metrics, self._told, self._look_s = watch, metrics, told, look_s
         self._stage = watch.stage
         self._stuck_s = 0.0
         self._stands_s: float | None = None

@@ -34,11 +34,19 @@ Ends = tuple[Source, Sink]
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What a worker shares with the rest of its process: the log's clock, and who is told, from another thread, that
-    it stands still or goes on."""
+    """What a worker shares with the rest of its process: the log's clock, and who looks whether it stands still, from
+    before its start on."""
 
     clock: LogClock = field(default_factory=LogClock)
-    told: Sequence[Callable[[bool], None]] = ()
+    watch: StallWatch = field(default_factory=lambda: StallWatch(StallSettings(), time.monotonic()))
+
+
+@contextmanager
+def watched(service: Service, metrics: WorkerMetrics, told: Sequence[Callable[[bool], None]]) -> Iterator[StallWatch]:
+    """From here on, `told` hear that the line stands still or goes on; a start that waits for the log stands still."""
+    watch = StallWatch(stall_settings(service.config, service.recipes), time.monotonic())
+    with Watchdog(watch, metrics, told):
+        yield watch
 
 
 def run_worker(
@@ -60,8 +68,6 @@ def run_worker(
         settings = ShardSettings(config.prefix, config.lines, config.join.settings, _limits(service))
         decoder = stack.enter_context(closing(Decoder()))
         shards = Shards(settings, service.recipes, resolver, metrics, decoder)
-        watch = StallWatch(stall_settings(config, service.recipes), time.monotonic())
-        stack.enter_context(Watchdog(watch, metrics, around.told))
         metrics.clock_skew.set_function(lambda: around.clock.skew_s)
         pipeline = Pipeline(
             source,
@@ -72,7 +78,7 @@ def run_worker(
             metrics,
             deadlines(service),
             beside=beside,
-            watch=watch,
+            watch=around.watch,
             clock=around.clock,
         )
         log.info("Worker %s judges %s.", config.worker.name, ", ".join(config.lines))
