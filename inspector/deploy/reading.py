@@ -13,6 +13,8 @@ from streams.log import Log, LogError, LogLostError
 log = logging.getLogger("inspector.deploy")
 
 _PAUSE_S = 1.0
+_SAY_EVERY = 60
+"""Failures in a row of which one is said: about a minute of them."""
 
 
 class ControlReader:
@@ -23,6 +25,7 @@ class ControlReader:
         self._log, self._pause = source, pause
         self._new_table = partial(ControlTable, service.config.prefix, service.config.lines)
         self.table = self._new_table()
+        self._num_failed = 0
         self._tail = read_control(source, self.table)
 
     def active(self, place: Place) -> Active:
@@ -35,10 +38,13 @@ class ControlReader:
         except LogLostError:
             raise
         except LogError as exc:
-            log.warning("What is deployed cannot be read (%s): tries again.", exc)
+            if self._num_failed % _SAY_EVERY == 0:
+                log.warning("What is deployed cannot be read (%s): tries until it can.", exc)
+            self._num_failed += 1
             self._pause(_PAUSE_S)
             self._reopen()
             return False
+        self._num_failed = 0
         return True
 
     def close(self) -> None:

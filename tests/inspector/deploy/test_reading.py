@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import pytest
+
 from inspector.deploy.control import active_output
 from inspector.deploy.reading import ControlReader
 from protos.inspection.v1.control_pb2 import Active, Deployment
@@ -40,6 +42,8 @@ class Uncompacted:
 
 
 class OneByOne:
+    is_away = False
+
     def __init__(self, log: Uncompacted, offset: int) -> None:
         self._log, self._offset = log, offset
 
@@ -83,3 +87,16 @@ def test_it_goes_on_where_the_log_was_read_anew(rig: Rig) -> None:
         log.put(3)
         assert reader.read()
         assert reader.active(CUP).live.number == 3
+
+
+def test_a_long_outage_is_said_about_once_a_minute(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    with reading(rig, log := Uncompacted(1)) as reader:
+        log.broken = {1}
+        for _ in range(61):
+            assert not reader.read()
+        assert caplog.text.count("What is deployed cannot be read") == 2
+        log.broken = set()
+        assert reader.read()
+        log.broken = {1}
+        assert not reader.read()
+    assert caplog.text.count("What is deployed cannot be read") == 3
