@@ -70,7 +70,7 @@ class StallWatch:
         self.settings = settings
         self.findings: tuple[str, ...] = ()
         """What stands still, one clause each, as of the last turn."""
-        self.stage = ("start", 0)
+        self.stage = ("waiting for the log of records, or opening the models, to start with", 0)
         """What the loop is doing, with a number that grows with every step."""
         self._now_s = now_s
         self._inputs: dict[TopicPartition, _Input] = {}

@@ -32,7 +32,7 @@ class Watchdog:
         listeners: Sequence[Callable[[bool], None]],
         look_s: float = _LOOK_S,
     ) -> None:
-        self._watch, self._metrics, self._listeners, self._look_s = watch, metrics, tuple(listeners), look_s
+        self._watch, self._metrics, self._listeners, self._look_s = watch, metrics, listeners, look_s
         self._stage = watch.stage
         self._stuck_s = 0.0
         self._stands_s: float | None = None

@@ -35,11 +35,22 @@ Ends = tuple[Source, Sink]
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What a worker shares with the rest of its process."""
+    """What a worker shares with the rest of its process: the log's clock, and who looks whether it stands still, from
+    before its start on."""
 
     clock: LogClock = field(default_factory=LogClock)
-    standstill_listeners: Sequence[Callable[[bool], None]] = ()
-    """Called from another thread: True means a standstill, False that it is over."""
+    watch: StallWatch = field(default_factory=lambda: StallWatch(StallSettings(), time.monotonic()))
+
+
+@contextmanager
+def watched(
+    service: Service, metrics: WorkerMetrics, listeners: Sequence[Callable[[bool], None]]
+) -> Iterator[StallWatch]:
+    """From here on, listeners hear that the line stands still (True) or goes on; a start that waits for the log stands
+    still. More of them may join the sequence later."""
+    watch = StallWatch(stall_settings(service.config, service.recipes), time.monotonic())
+    with Watchdog(watch, metrics, listeners):
+        yield watch
 
 
 def run_worker(
@@ -62,8 +73,6 @@ def run_worker(
         decoder = stack.enter_context(closing(Decoder()))
         large = stack.enter_context(closing(LargeImages(settings.limits)))
         shards = Shards(settings, service.recipes, resolver, metrics, decoder, large)
-        watch = StallWatch(stall_settings(config, service.recipes), time.monotonic())
-        stack.enter_context(Watchdog(watch, metrics, around.standstill_listeners))
         metrics.clock_skew.set_function(lambda: around.clock.skew_s)
         pipeline = Pipeline(
             source,
@@ -74,7 +83,7 @@ def run_worker(
             metrics,
             deadlines(service),
             beside=beside,
-            watch=watch,
+            watch=around.watch,
             clock=around.clock,
         )
         log.info("Worker %s judges %s.", config.worker.name, ", ".join(config.lines))

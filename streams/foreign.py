@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from streams.join_metrics import JoinMetrics
@@ -15,18 +16,23 @@ T = TypeVar("T")
 def read_ours(records: Sequence[Record], read: Callable[[Record], T | None], metrics: JoinMetrics) -> list[T]:
     """What `read` makes of the records of one partition; those of which it makes None are counted, and reported in one
     line: a foreign or damaged record must neither stop a worker nor be believed."""
-    read_back = [(record, read(record)) for record in records]
-    foreign = [record for record, item in read_back if item is None]
-    if foreign:
-        first = foreign[0]
-        metrics.passed_over(first.topic, len(foreign))
+    items: list[T] = []
+    num_foreign, first = 0, None
+    for record in records:  # one at a time: a log may read them in slices, for they do not all fit into memory
+        item = read(record)
+        if item is not None:
+            items.append(item)
+            continue
+        num_foreign, first = num_foreign + 1, first or replace(record, value=b"")
+    if first is not None:
+        metrics.passed_over(first.topic, num_foreign)
         log.error(
             "%s/%d: %d of %d records read back are damaged or were not written by an inspector, the first at offset "
             "%d: passed over. Find out who writes to this topic, and let only inspectors write to it.",
             first.topic,
             first.partition,
-            len(foreign),
+            num_foreign,
             len(records),
             first.offset,
         )
-    return [item for _, item in read_back if item is not None]
+    return items

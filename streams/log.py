@@ -160,6 +160,10 @@ class Tail(Protocol):
     def poll(self, timeout_s: float) -> Sequence[Record]:
         """Waits up to `timeout_s` for verdict records, in order within each partition."""
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the last `poll` gave nothing because the log does not answer."""
+
     def position(self) -> Mapping[TopicPartition, int]:
         """Next offset per verdict partition."""
 

@@ -81,7 +81,7 @@ class Memo:
             return cls(read=offset)
         try:
             fields = json.loads(text)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise _refused(text, offset) from exc
         if not isinstance(fields, dict) or not _is_count(fields.get("read")):
             raise _refused(text, offset)
@@ -106,7 +106,7 @@ class Memo:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
 def _is_clock(value: object) -> bool:
@@ -143,5 +143,5 @@ def _clocks(value: object, text: str, offset: int) -> dict[str, int]:
 def _refused(text: str, offset: int) -> MemoError:
     return MemoError(
         f"the memo {text[:80]!r} beside offset {offset} is not one that an inspector has written: "
-        "check which program commits for this group, or reset the group's offsets"
+        "check which other program commits for this group"
     )

@@ -22,7 +22,7 @@ from inspector.gateway.server import GatewayError
 from inspector.metrics import WorkerMetrics
 from inspector.metrics_server import MetricsError, MetricsServer
 from inspector.serving import deployed, guarded, open_gateway
-from inspector.worker import Around, ended_in_time, run_worker, stopped_by_signals
+from inspector.worker import Around, ended_in_time, run_worker, stopped_by_signals, watched
 from streams.decoding import DecodingError
 from streams.kafka import quiet_client_logs
 
@@ -79,6 +79,9 @@ def _run(service: Service, *, worker: bool, gateway: bool) -> None:
         stop = stack.enter_context(stopped_by_signals(service.config.worker.stop_budget_s))
         # Before bundles are opened and checked: a counter that stands at 1 when it is first read shows no increase.
         listeners: list[Callable[[bool], None]] = _serve_metrics(stack, service, registry)
+        metrics = WorkerMetrics(registry) if worker else None
+        # And before the log is waited for: the backlog grows meanwhile.
+        watch = stack.enter_context(watched(service, metrics, listeners)) if metrics else None
         what = stack.enter_context(deployed(service, stop, registry, is_worker=worker))
         if gateway:
             opened = stack.enter_context(open_gateway(service, what.judge, registry))
@@ -86,8 +89,8 @@ def _run(service: Service, *, worker: bool, gateway: bool) -> None:
             log.info("Gateway answers at %s.", opened.address)
         # Opening a bundle collects garbage, and nobody judges meanwhile: 150 ms with all modules, 0.3 ms without.
         gc.freeze()
-        if worker:
-            metrics, around = WorkerMetrics(registry), Around(log_clock(service.config), listeners)
+        if metrics and watch:
+            around = Around(log_clock(service.config), watch)
             guard = guarded(service, what.judge, metrics.thrift.set, around.clock)
             run_worker(service, guard, metrics, stop, beside=what.shadow, around=around)
         else:

@@ -8,22 +8,26 @@ from inspector.config.service import Service
 from inspector.deploy.control import ControlTable, read_control
 from inspector.deploy.lineup import Place
 from protos.inspection.v1.control_pb2 import Active
-from streams.log import Log, LogError, LogLostError
+from streams.log import Log, LogError, LogLostError, LogUnavailableError, Tail
 
 log = logging.getLogger("inspector.deploy")
 
 _PAUSE_S = 1.0
+_SAY_EVERY = 60
+"""Failures in a row of which one is said: about a minute of them."""
 
 
 class ControlReader:
     """`table` is replaced whole where the log had to be read anew: ask for it each time."""
 
     def __init__(self, service: Service, source: Log, pause: Callable[[float], object]) -> None:
-        """`pause` waits so many seconds before the log is tried again. Raises LogError."""
+        """`pause` waits so many seconds before the log is tried again; True from it gives up. Outages are waited out.
+        Raises LogError."""
         self._log, self._pause = source, pause
         self._new_table = partial(ControlTable, service.config.prefix, service.config.lines)
         self.table = self._new_table()
-        self._tail = read_control(source, self.table)
+        self._num_failed = 0
+        self._tail = self._first()
 
     def active(self, place: Place) -> Active:
         return self.table.active.get(place, Active())
@@ -35,11 +39,25 @@ class ControlReader:
         except LogLostError:
             raise
         except LogError as exc:
-            log.warning("What is deployed cannot be read (%s): tries again.", exc)
+            if self._num_failed % _SAY_EVERY == 0:
+                log.warning("What is deployed cannot be read (%s): tries until it can.", exc)
+            self._num_failed += 1
             self._pause(_PAUSE_S)
             self._reopen()
             return False
+        self._num_failed = 0
         return True
+
+    def _first(self) -> Tail:
+        while True:
+            try:
+                return read_control(self._log, self.table)
+            except LogUnavailableError as exc:
+                if self._num_failed % _SAY_EVERY == 0:
+                    log.warning("What is deployed cannot be read (%s): tries until it can.", exc)
+                self._num_failed += 1
+                if self._pause(_PAUSE_S):
+                    raise
 
     def close(self) -> None:
         self._tail.close()

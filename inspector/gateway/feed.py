@@ -6,19 +6,23 @@ The next batch is fetched when the loop has taken the last one, so that a busy l
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import Protocol
 
 from inspector.gateway.ring import Entry, entries_of
 from streams import token
-from streams.log import Log, LogError, Start, TokenExpiredError
+from streams.log import Log, LogError, Start, TokenExpiredError, TokenInvalidError
 from streams.records import TopicPartition
 
 log = logging.getLogger("inspector.gateway.feed")
 
 Position = Mapping[TopicPartition, int]
 FIRST_DELAY_S = 0.1
+BLIND_AFTER_S = 30.0
+"""As for a worker whose line stands still."""
+_SAY_EVERY_S = 60.0
 
 
 class FeedTarget(Protocol):
@@ -31,6 +35,9 @@ class FeedTarget(Protocol):
 
     def caught_up(self) -> None:
         """All that the log held when the feed began has been taken."""
+
+    def blind(self, is_blind: bool) -> None:
+        """The log cannot be read for longer than an outage that clients need not hear of, or can be again."""
 
     def end(self) -> None:
         """Nothing comes any more."""
@@ -45,9 +52,14 @@ class Feed:
         self._position: Position | None = None
         self._goal: Position | None = None
         self._delay_s = FIRST_DELAY_S
+        self._away_s: float | None = None
+        """When the log was last read, while it cannot be."""
+        self._said_s: float | None = None
+        self._is_blind = False
         self._thread = threading.Thread(target=self._run, name="gateway-feed", daemon=True)
         self.poll_s = 0.2
         self.max_delay_s = 5.0
+        self.blind_after_s = BLIND_AFTER_S
 
     def start(self) -> None:
         self._thread.start()
@@ -67,6 +79,9 @@ class Feed:
                         "Verdicts were dropped before the gateway read them (%s): goes on with the oldest.", expired
                     )
                     self._position, start, oldest_ns = None, Start(earliest=True), expired.oldest_ns
+                except TokenInvalidError as other:
+                    log.warning("The log was replaced (%s): goes on with the oldest verdict of the new one.", other)
+                    self._position, start, oldest_ns = None, Start(earliest=True), time.time_ns()
                 except LogError as error:
                     self._wait_out(error)
                     start = start if self._position is None else Start(token=token.encode(self._position))
@@ -74,9 +89,25 @@ class Feed:
             self._post(self._target.end)
 
     def _wait_out(self, error: LogError) -> None:
-        log.warning("The verdicts cannot be read (%s): tries again in %.1f s.", error, self._delay_s)
+        """Says it once, and every minute."""
+        now_s = time.monotonic()
+        if self._said_s is None or now_s - self._said_s >= _SAY_EVERY_S:
+            self._said_s = now_s
+            log.warning("The verdicts cannot be read (%s): tries until they can.", error)
+        self._note(is_away=True)
         self._stop.wait(self._delay_s)
         self._delay_s = min(2 * self._delay_s, self.max_delay_s)
+
+    def _note(self, *, is_away: bool) -> None:
+        now_s = time.monotonic()
+        self._away_s = (now_s if self._away_s is None else self._away_s) if is_away else None
+        if not is_away and self._said_s is not None:
+            self._said_s = None
+            log.warning("The verdicts can be read again.")
+        is_blind = self._away_s is not None and now_s - self._away_s > self.blind_after_s
+        if is_blind != self._is_blind:
+            self._is_blind = is_blind
+            self._post(lambda: self._target.blind(is_blind))
 
     def _follow(self, start: Start, oldest_ns: int | None) -> None:
         with closing(self._log.tail(start)) as tail:
@@ -87,6 +118,7 @@ class Feed:
             while not self._stop.is_set():
                 entries = entries_of(tail.poll(self.poll_s))
                 self._delay_s = FIRST_DELAY_S
+                self._note(is_away=tail.is_away)
                 self._hand_over(entries, dict(tail.position()))
 
     def _end(self) -> Position:

@@ -48,14 +48,27 @@ class Entry:
 
 def entries_of(records: Iterable[Record]) -> list[Entry]:
     """The records that are verdicts; another one on a verdict topic is said in the log and passed over."""
-    return [entry for record in records if (entry := _entry(record)) is not None]
+    entries, foreign = [], dict[TopicPartition, list[Record]]()
+    for record in records:
+        entry = _entry(record)
+        if entry is None:
+            foreign.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
+        else:
+            entries.append(entry)
+    for at, passed_over in foreign.items():
+        log.warning(
+            "%s/%d: %d records are no verdicts and are passed over, the first at offset %d.",
+            *at,
+            len(passed_over),
+            passed_over[0].offset,
+        )
+    return entries
 
 
 def _entry(record: Record) -> Entry | None:
     try:
         verdict = Verdict.FromString(record.value)
     except DecodeError:
-        log.warning("Record %d of %s/%d is not a verdict: passed over.", record.offset, record.topic, record.partition)
         return None
     named = verdict.inspection
     inspection = InspectionId(named.line, named.station, named.piece_id, named.pass_number)

@@ -174,7 +174,7 @@ class GatewayState:
         serving: threading.Event,
     ) -> None:
         self._metrics, self._health, self._serving = metrics, health, serving
-        self._has_caught_up = self._stands_still = False
+        self._has_caught_up = self._stands_still = self._is_blind = False
         self.ring = Ring(settings.ring_bytes, settings.ring_age_s, settings.ring_count)
         since_ns = time.time_ns() - int(settings.read_back_s * 1e9)
         self.index = VerdictIndex(settings.index_bytes, settings.index_age_s, since_ns)
@@ -202,13 +202,18 @@ class GatewayState:
         self._stands_still = standing
         self._report()
 
+    def blind(self, is_blind: bool) -> None:
+        """The log cannot be read, or can be again."""
+        self._is_blind = is_blind
+        self._report()
+
     def end(self) -> None:
         self.ring.close()
         self._has_caught_up = False
         self._report()
 
     def _report(self) -> None:
-        self._health.report(serving=self._has_caught_up and not self._stands_still)
+        self._health.report(serving=self._has_caught_up and not self._stands_still and not self._is_blind)
 
 
 def check_exposure(settings: GatewaySettings) -> None:

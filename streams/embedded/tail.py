@@ -33,6 +33,11 @@ class EmbeddedTail:
                 return records
             self._store.wait(seen, deadline_s)
 
+    @property
+    def is_away(self) -> bool:
+        """Never: a file that cannot be read is an error."""
+        return False
+
     def position(self) -> Mapping[TopicPartition, int]:
         return dict(self._next)
 

@@ -13,7 +13,7 @@ from streams.kafka.recovery import Recovery, SettledNs, append_time, is_forgotte
 from streams.kafka.settings import KafkaSettings
 from streams.log import Assignment, Position
 from streams.records import Shard, TopicPartition, Topics
-from streams.resume import Memo
+from streams.resume import Memo, MemoError
 
 log = logging.getLogger("inspector.streams.kafka")
 
@@ -96,7 +96,7 @@ class Handover:
             if at not in self._positions:
                 committed = self._consumer.committed(at, metadata=True, timeout_ms=max(500, int(timeout_s * 1000)))
                 is_gone = committed is None or at.topic in self._anew
-                self._positions[at] = None if is_gone else Position(committed.offset, committed.metadata)
+                self._positions[at] = None if is_gone else _ours(at, committed)
 
     def _recover(self, timeout_s: float) -> bool:
         """Gives positions to shards whose offsets are gone but whose outputs are there; True when that is done."""
@@ -179,3 +179,14 @@ class Handover:
 
     def _all(self) -> list[KafkaPartition]:
         return [at for partitions in self._partitions.values() for at in partitions]
+
+
+def _ours(at: KafkaPartition, committed: OffsetAndMetadata) -> Position:
+    """The committed position, without a memo that no inspector has written: whoever may read in this group may commit
+    in it, and that must not keep every worker from starting."""
+    try:
+        Memo.decode(committed.metadata, committed.offset)
+    except MemoError as exc:
+        log.warning("%s/%d: %s. What was judged is found out from the verdicts", *at, exc)
+        return Position(committed.offset)
+    return Position(committed.offset, committed.metadata)

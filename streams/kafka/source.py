@@ -272,5 +272,5 @@ class KafkaSource:
 
     def _note_lost(self, at: TopicPartition, first: int, last: int) -> None:
         self.lost_offsets[at.topic] += last - first + 1
-        log.error("%s/%d: %d records were deleted before they were read, offsets %d to %d",
+        log.error("%s/%d: %d records were deleted before this worker could read them, offsets %d to %d",
                   *at, last - first + 1, first, last)  # fmt: skip

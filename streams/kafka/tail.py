@@ -11,11 +11,14 @@ from streams.kafka.answers import Message, UnreadableMessage
 from streams.kafka.client import FATAL_ERRORS, Reach, fatal, open_reader, record_of
 from streams.kafka.fetching import SteadyConsumer
 from streams.kafka.settings import KafkaSettings
-from streams.log import LogError, Start, TokenExpiredError, TokenInvalidError, TopicsError
+from streams.log import LogError, LogUnavailableError, Start, TokenExpiredError, TokenInvalidError, TopicsError
 from streams.records import Record, TopicPartition
 from streams.token import decode
 
 log = logging.getLogger("inspector.streams.kafka")
+
+_PROOF_EVERY_S = 5.0
+_PROOF_TIMEOUT_MS = 1_000
 
 
 class KafkaTail:
@@ -27,6 +30,8 @@ class KafkaTail:
         self._topics = topics
         self._ids: dict[str, object] = {}
         self._missing: frozenset[str] = frozenset()
+        self._proof_s = time.monotonic()
+        """When the cluster last gave something."""
         self._consumer: SteadyConsumer = open_reader(settings)
         try:
             self._partitions = self._find_partitions(topics)
@@ -50,9 +55,10 @@ class KafkaTail:
         """
         try:
             self._look_at_topics()
+            self._ask_for_proof()
             found = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
         except kafka_errors.OffsetOutOfRangeError as exc:
-            raise self._expired("the reading is") from exc
+            raise self._overtaken() from exc
         except FATAL_ERRORS as exc:
             raise fatal(self._settings, exc) from exc
         except kafka_errors.KafkaError as exc:
@@ -60,7 +66,22 @@ class KafkaTail:
             return ()
         if found:
             self._reach.worked()
+            self._proof_s = time.monotonic()
         return [record_of(message) for messages in found.values() for message in _readable(messages)]
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the cluster does not answer, so that nothing that it holds can be seen."""
+        return self._reach.away
+
+    def _ask_for_proof(self) -> None:
+        """An idle topic and a cluster that is away look the same to kafka-python: asks, where nothing came lately."""
+        now_s = time.monotonic()
+        if now_s - self._proof_s < _PROOF_EVERY_S and not self._reach.away:
+            return
+        self._consumer.end_offsets(self._partitions, timeout_ms=_PROOF_TIMEOUT_MS)
+        self._proof_s = now_s
+        self._reach.worked()
 
     def _look_at_topics(self) -> None:
         """Reads new partitions from their beginning. Raises TokenExpiredError for a topic that is another one now."""
@@ -131,6 +152,12 @@ class KafkaTail:
         found = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, max(0, time_ns) // 1_000_000))
         return {at: ends[at] if found[at] is None else found[at].offset for at in self._partitions}
 
+    def _overtaken(self) -> LogError:
+        try:
+            return self._expired("the reading is")
+        except kafka_errors.KafkaError as exc:
+            return _unanswered(exc)
+
     def _expired(self, what: str) -> TokenExpiredError:
         return TokenExpiredError(
             f"{what} before the oldest verdict left: retention has deleted it, start at that time or later",
@@ -167,4 +194,6 @@ def _readable(messages: Sequence[Message]) -> Sequence[Message]:
 
 
 def _unanswered(exc: kafka_errors.KafkaError) -> LogError:
-    return LogError(f"the cluster does not say where its topics begin and end ({type(exc).__name__}: {exc}): try again")
+    return LogUnavailableError(
+        f"the cluster does not say where its topics begin and end ({type(exc).__name__}: {exc}): try again"
+    )

@@ -1,6 +1,8 @@
 """Records on our output topics that nobody of ours wrote, met while taking over a shard."""
 
 import logging
+import tracemalloc
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -8,6 +10,7 @@ from inspector.verdicts import VERDICT_TYPE, judged_from
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.dead_letters import DEAD_LETTER_TYPE
+from streams.foreign import read_ours
 from streams.items import Origin
 from streams.join import Join, Judged
 from streams.join_metrics import NoMetrics
@@ -118,3 +121,25 @@ def test_a_verdict_doubled_on_the_topic_hides_none_that_lies_between() -> None:
     assignment = Assignment(SHARD, {FRAMES.topic: position}, {FRAMES.topic: 0}, (), (), 4, 0)
     join = Join(assignment, judged, Book(), TOPICS, SETTINGS)
     assert Memo.decode(join.positions()[FRAMES].memo, 0).verdicts == 1
+
+
+class Long(Sequence[Record]):
+    """A hundred records of 1 MiB, read anew each time, as the embedded log does."""
+
+    def __len__(self) -> int:
+        return 100
+
+    def __getitem__(self, index: object) -> Record:  # type: ignore[override]  # is never asked
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[Record]:
+        return (Record("t.a.verdicts", 0, offset, b"", bytes(2**20), "", 1) for offset in range(len(self)))
+
+
+def test_what_is_read_back_is_held_one_record_at_a_time() -> None:
+    tracemalloc.start()
+    try:
+        assert read_ours(Long(), lambda record: record.offset if record.offset % 2 else None, NoMetrics())[0] == 1
+        assert tracemalloc.get_traced_memory()[1] < 10 * 2**20
+    finally:
+        tracemalloc.stop()

@@ -6,8 +6,10 @@ import pytest
 from kafka import OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
 
+from streams.kafka import handover as handover_module
 from streams.kafka.handover import Handover
 from streams.kafka.settings import KafkaSettings
+from streams.log import Position
 from streams.records import Shard, TopicPartition, Topics
 from streams.resume import Memo
 
@@ -59,3 +61,31 @@ def test_where_reading_goes_on(committed: int, start: int, read: int) -> None:
         Memo(read, 1, 2, {"st": 7}, starts=1, unsettled=int(start < read)),
     )
     assert [first for _, first, _ in lost] == ([committed] * 3 if committed < FIRST else [])
+
+
+@pytest.mark.parametrize("text", ["NO_METADATA", '{"read": 1, "clocks_ms": [1]}'])
+def test_a_memo_of_another_program_stops_no_worker_and_sends_it_to_the_verdicts(
+    text: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[Mapping[Shard, Topics]] = []
+
+    class Recovered:
+        def __init__(self, consumer: object, settings: object, shards: Mapping[Shard, Topics], *_: object) -> None:
+            asked.append(shards)
+
+        def step(self, timeout_s: float) -> bool:
+            return True
+
+        def positions(
+            self, known: Mapping[KafkaPartition, Position | None]
+        ) -> Mapping[KafkaPartition, Position | None]:
+            return dict(known)
+
+    monkeypatch.setattr(handover_module, "Recovery", Recovered)
+    shards = {Shard("line-1", 0): TOPICS}
+    consumer = Consumer(OffsetAndMetadata(40, text, -1))
+    assert Handover(consumer, KafkaSettings(), shards, lambda *_: None).step(0.0) is None
+    assert asked == [shards]
+    kept = consumer.kept[TOPICS.of("frames")]
+    assert (kept.offset, Memo.decode(kept.metadata, kept.offset)) == (40, Memo(40, starts=1))
+    assert "not one that an inspector has written: check which other program" in caplog.text

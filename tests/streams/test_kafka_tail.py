@@ -7,6 +7,7 @@ from kafka import TopicPartition as KafkaPartition
 from kafka import errors as kafka_errors
 
 from streams.kafka import tail
+from streams.kafka.answers import Message
 from streams.kafka.settings import KafkaSettings
 from streams.kafka.tail import KafkaTail
 from streams.log import LogError, Start
@@ -25,10 +26,19 @@ class SlowCluster:
 
     def seek(self, at: KafkaPartition, offset: int) -> None: ...
 
-    def end_offsets(self, partitions: Sequence[KafkaPartition]) -> dict[KafkaPartition, int]:
+    def end_offsets(self, partitions: Sequence[KafkaPartition], timeout_ms: int = 0) -> dict[KafkaPartition, int]:
         if not self.ends:
             raise kafka_errors.KafkaTimeoutError("30 s")
         return dict.fromkeys(partitions, 7)
+
+    def known_partitions(self, topic: str) -> frozenset[int]:
+        return frozenset({0})
+
+    def topic_id(self, topic: str) -> object:
+        return None
+
+    def poll(self, timeout_ms: int) -> dict[KafkaPartition, list[Message]]:
+        return {}
 
     def position(self, at: KafkaPartition) -> int:
         raise kafka_errors.KafkaTimeoutError("30 s")
@@ -52,3 +62,29 @@ def test_opening_fails_as_a_log_does(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_asking_where_it_stands_fails_as_a_log_does(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LogError, match=r"KafkaTimeoutError.*try again"):
         opened(monkeypatch, SlowCluster(ends=True)).position()
+
+
+def test_a_cluster_that_goes_away_while_retention_overtakes_fails_as_a_log_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Overtaken(SlowCluster):
+        def poll(self, timeout_ms: int) -> dict[KafkaPartition, list[Message]]:
+            raise kafka_errors.OffsetOutOfRangeError({})
+
+        def offsets_for_times(self, times: object) -> None:
+            raise kafka_errors.KafkaTimeoutError("30 s")
+
+    with pytest.raises(LogError, match=r"KafkaTimeoutError.*try again"):
+        opened(monkeypatch, Overtaken(ends=True)).poll(0.0)
+
+
+def test_an_idle_tail_finds_out_that_the_cluster_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """kafka-python gives nothing and says nothing then, as where no verdict comes."""
+    cluster = SlowCluster(ends=True)
+    idle = opened(monkeypatch, cluster)
+    monkeypatch.setattr(tail, "_PROOF_EVERY_S", 0.0)
+    seen = []
+    for cluster.ends in (True, False, True):
+        assert not idle.poll(0.0)
+        seen.append(idle.is_away)
+    assert seen == [False, True, False]

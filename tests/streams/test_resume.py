@@ -39,6 +39,8 @@ def test_a_field_of_a_later_version_is_passed_over() -> None:
         '{"read": 1, "dead_letters": -2}',
         '{"read": 1, "clocks_ms": [1]}',
         '{"read": 1, "starts": -1}',
+        '{"read": 1, "verdicts": 9223372036854775808}',
+        pytest.param("[" * MAX_MEMO_BYTES, id="nested deep"),
         '{"read": 1, "judging": [1]}',
         '{"read": 1, "judging": [[1, -1]]}',
         '{"read": 1, "clocks_ms": {"a": 1.5}}',

@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from inspector.deploy.metrics import DeployMetrics
 from inspector.serving import Deployed
 from tests.bundles import write_toy_bundle
 from tests.inspector.deploy.toys import RECIPE
+from tests.inspector.gateway.conftest import until
 
 CONFIG = """
 lines = ["line-1"]
@@ -49,6 +51,33 @@ def test_what_keeps_a_service_from_starting_is_told(tmp_path: Path, has_bundle: 
     assert any(line.startswith("Error: ") and said in line for line in done.stderr.splitlines())
 
 
+def test_a_start_that_waits_for_the_log_stands_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The backlog grows meanwhile, and nobody else sees it."""
+    write_toy_bundle(tmp_path / "own")
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    (tmp_path / "service.toml").write_text(
+        CONFIG.format(port=free_port())
+        + f'[metrics]\nlisten = "127.0.0.1:{free_port()}"\n[worker]\nname = "w"\nstall_after_s = 0.5\n'
+    )
+    service = load_service(tmp_path / "service.toml")
+    assert service.config.metrics is not None
+    address, seen = service.config.metrics.listen, list[bool]()
+
+    @contextmanager
+    def waiting(service: Service, stop: Event, registry: CollectorRegistry, *, is_worker: bool) -> Iterator[Deployed]:
+        seen.append(is_standing(address))
+        until(lambda: is_standing(address))
+        raise GivenUpError
+        yield
+
+    monkeypatch.setattr(serving, "deployed", waiting)
+    serving._run(service, worker=True, gateway=False)
+    assert seen == [False]
+    assert "The line stands still: the main loop has been waiting for the log" in caplog.text
+
+
 def test_metrics_are_served_while_bundles_are_still_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a start refuses is an increase only for whoever has read a 0 before."""
     write_toy_bundle(tmp_path / "own")
@@ -71,6 +100,14 @@ def test_metrics_are_served_while_bundles_are_still_opened(tmp_path: Path, monke
     monkeypatch.setattr(serving, "deployed", opening)
     serving._run(service, worker=True, gateway=True)
     assert 'inspector_deploy_refused_total{line="line-1",recipe="cup"} 0.0' in read[0]
+
+
+def is_standing(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{address}/health", timeout=10):
+            return False
+    except urllib.error.HTTPError as answer:
+        return answer.code == 503
 
 
 def free_port() -> int:

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import pytest
+
 from inspector.deploy.control import active_output
 from inspector.deploy.reading import ControlReader
 from protos.inspection.v1.control_pb2 import Active, Deployment
-from streams.log import Log, LogError, Publisher, Start, Tail
+from streams.log import Log, LogError, LogUnavailableError, Publisher, Start, Tail
 from streams.records import Record, TopicPartition, Topics
 from tests.inspector.deploy.toys import CUP, Rig
 
@@ -40,6 +42,8 @@ class Uncompacted:
 
 
 class OneByOne:
+    is_away = False
+
     def __init__(self, log: Uncompacted, offset: int) -> None:
         self._log, self._offset = log, offset
 
@@ -83,3 +87,39 @@ def test_it_goes_on_where_the_log_was_read_anew(rig: Rig) -> None:
         log.put(3)
         assert reader.read()
         assert reader.active(CUP).live.number == 3
+
+
+def test_a_long_outage_is_said_about_once_a_minute(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    with reading(rig, log := Uncompacted(1)) as reader:
+        log.broken = {1}
+        for _ in range(61):
+            assert not reader.read()
+        assert caplog.text.count("What is deployed cannot be read") == 2
+        log.broken = set()
+        assert reader.read()
+        log.broken = {1}
+        assert not reader.read()
+    assert caplog.text.count("What is deployed cannot be read") == 3
+
+
+class AwayAtFirst(Uncompacted):
+    """A log that cannot be opened for the first few times."""
+
+    num_away = 3
+
+    def control(self, start: Start) -> Tail:
+        if self.num_away:
+            self.num_away -= 1
+            raise LogUnavailableError("broker is gone")
+        return super().control(start)
+
+
+def test_an_outage_at_the_start_is_waited_out(rig: Rig) -> None:
+    """It ended the worker, with the advice to try again."""
+    with reading(rig, AwayAtFirst(1, 2)) as reader:
+        assert reader.active(CUP).live.number == 2
+
+
+def test_a_service_that_is_stopped_waits_for_no_log(rig: Rig) -> None:
+    with pytest.raises(LogUnavailableError):
+        ControlReader(rig.service, AwayAtFirst(1), lambda pause_s: True)

@@ -24,6 +24,8 @@ class MemoryLog:
         self.outage = False
         self.full = False
         self.open_tails = 0
+        self.num_refused = 0
+        """Tails that were asked for in an outage."""
 
     def append(self, source: TopicPartition, value: bytes, append_ns: int | None = None) -> Record:
         with self.changed:
@@ -40,12 +42,19 @@ class MemoryLog:
             del self.records[source][:count]
             self.removed[source] += count
 
+    def replace(self) -> None:
+        """Another log, without records, stands in its place."""
+        with self.changed:
+            self.records = {source: [] for source in self.partitions}
+            self.removed = dict.fromkeys(self.partitions, 0)
+
     def publisher(self) -> "MemoryPublisher":
         return MemoryPublisher(self)
 
     def tail(self, start: Start) -> "MemoryTail":
         with self.changed:
             if self.outage:
+                self.num_refused += 1
                 raise LogError("the log is away")
             tail = MemoryTail(self, self._positions(start))
             self.open_tails += 1
@@ -81,6 +90,8 @@ class MemoryLog:
 
 
 class MemoryTail:
+    is_away = False
+
     def __init__(self, owner: MemoryLog, positions: dict[TopicPartition, int]) -> None:
         self._owner, self._positions = owner, positions
 

@@ -96,11 +96,6 @@ def test_a_closed_ring_gives_nothing() -> None:
         held.read(held.end, 10)
 
 
-def test_what_is_no_verdict_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
-    assert entries_of([Record(*P0, 7, b"s", b"\xff\xff", "inspection.v1.Verdict", 1)]) == []
-    assert "7 of t.a.verdicts/0" in caplog.text
-
-
 @pytest.mark.parametrize(
     ("max_bytes", "max_age_s", "known", "since_ns"),
     [
@@ -122,3 +117,11 @@ def test_index_counts_a_doubled_inspection_once() -> None:
     index.add(entry(0), 0)
     index.add(entry(0), 0)
     assert index.num_bytes == 100 + ENTRY_OVERHEAD_BYTES
+
+
+def test_what_is_no_verdict_is_passed_over_and_said_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    records = [Record("t.a.verdicts", 0, offset, b"s", b"\xff", "", 1) for offset in range(5, 105)]
+    assert entries_of(records) == []
+    assert caplog.messages == [
+        "t.a.verdicts/0: 100 records are no verdicts and are passed over, the first at offset 5."
+    ]

@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from inspector.client import Client, ClientError
 from inspector.engines.engine import LostDeviceError
+from inspector.gateway import feed
 from inspector.gateway.server import SERVICE, Gateway
 from protos.inspection.v1.records_pb2 import (
     CameraFrame,
@@ -254,6 +255,18 @@ def test_health_is_not_serving_before_the_log_is_read(gateways: Gateways, client
     assert health.Check(check).status == health_pb2.HealthCheckResponse.NOT_SERVING
     log.outage = False
     until(lambda: health.Check(check).status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def test_health_is_not_serving_while_the_log_cannot_be_read(
+    gateways: Gateways, clients: Clients, log: MemoryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "BLIND_AFTER_S", 0.05)
+    health = health_pb2_grpc.HealthStub(clients(gateways())._channel)
+    check = health_pb2.HealthCheckRequest(service=SERVICE)
+    for outage, status in ((True, "NOT_SERVING"), (False, "SERVING")):
+        log.outage = outage
+        expected = health_pb2.HealthCheckResponse.ServingStatus.Value(status)
+        until(lambda expected=expected: health.Check(check).status == expected)
 
 
 def test_health_is_not_serving_while_the_line_stands_still(gateways: Gateways, clients: Clients) -> None:

@@ -244,6 +244,25 @@ def test_an_outage_of_the_log_is_waited_out(gateways: Gateways, clients: Clients
     watch.close()
 
 
+def test_a_log_that_was_replaced_in_an_outage_is_shown_from_its_beginning_and_both_are_said_once(
+    gateways: Gateways, clients: Clients, put: Put, log: MemoryLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = gateways()
+    for number in range(3):
+        put(number)
+    until(lambda: gateway._state is not None and sum(gateway._state.ring.position.values()) == 3)
+    log.outage = True
+    until(lambda: log.num_refused > 2)
+    log.replace()
+    put(7)
+    log.outage = False
+    until(lambda: "can be read again" in caplog.text)
+    watch = clients(gateway).watch(WatchOptions(earliest=True))
+    assert next(iter(watch))[0].inspection.piece_id == "000007"
+    watch.close()
+    assert [caplog.text.count(words) for words in ("cannot be read (", "was replaced")] == [1, 1]
+
+
 def test_watchers_hear_of_a_gap_in_the_log(gateways: Gateways, clients: Clients, put: Put, log: MemoryLog) -> None:
     gateway = gateways()
     stub = InspectionServiceStub(clients(gateway)._channel)
