@@ -5,9 +5,11 @@ from google.protobuf.message import DecodeError
 from protos.inspection.v1.records_pb2 import DeadLetter, DeadLetterReason, Inspection
 from streams.items import Entry, Origin, Rejected
 from streams.observation import InspectionId
-from streams.records import TYPE_PREFIX, Output, Record, Topics
+from streams.records import MAX_TYPE, TYPE_PREFIX, Output, Record, Topics
 
 MAX_RAW_BYTES = 64 * 1024
+_MAX_DETAIL = 2000
+"""Characters; a finding repeats what stands in the record, and what a store answers."""
 DEAD_LETTER_TYPE = TYPE_PREFIX + "DeadLetter"
 _WITHOUT_BYTES = {
     DeadLetterReason.DEAD_LETTER_REASON_LATE,
@@ -37,11 +39,11 @@ def reject(
     return Rejected(
         origin,
         reason,
-        detail,
+        detail if len(detail) <= _MAX_DETAIL else detail[:_MAX_DETAIL] + "...",
         station,
         raw=raw,
         raw_size_bytes=0 if record is None else len(record.value),
-        type="" if record is None else record.type,
+        type="" if record is None else record.type[:MAX_TYPE],
         entry=entry,
         inspection=inspection,
     )

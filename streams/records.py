@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 TYPE_HEADER = "inspection-type"
+MAX_TYPE = 256
+"""Bytes of this header that are read; ours have at most 30."""
 TYPE_PREFIX = "inspection.v1."
 
 INPUT_KINDS = ("frames", "signals", "pieces")

@@ -22,6 +22,9 @@ from streams.transfer import FetchError, FetchTimeoutError, Transfer
 
 log = logging.getLogger("inspector.streams.references")
 
+_MAX_WORDS = 500
+"""Of a store's client, which may repeat all that the store said."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fetched:
@@ -246,7 +249,7 @@ def _lanes(settings: ReferenceSettings) -> dict[str, Lane]:
 def _words(address: Address, error: Exception) -> str:
     if isinstance(error, FetchError):
         return str(error)
-    words = str(error).replace(address.uri, address.shown)
+    words = str(error).replace(address.uri, address.shown)[:_MAX_WORDS]
     return f"{address.shown} cannot be read ({type(error).__name__}: {words}): check address and rights"
 
 

@@ -21,6 +21,8 @@ from streams.transfer import FetchError, Transfer
 log = logging.getLogger("inspector.streams.stores")
 
 _BLOCK_BYTES = 2**20
+_MAX_WORDS = 500
+"""Of an error; a server's first line stands in it, which may have 64 KiB."""
 _URL_SAFE = "/%:@!$&'()*+,;=~?-._"
 
 
@@ -37,7 +39,7 @@ def read(address: Address, transfer: Transfer) -> None:
             f"{address.shown} needs the package {package}, which does not load here ({exc}): {install_words(package)}"
         ) from exc
     except (OSError, ValueError, http.client.HTTPException) as exc:
-        words = str(exc).replace(address.uri, address.shown)
+        words = str(exc).replace(address.uri, address.shown)[:_MAX_WORDS]
         raise FetchError(
             f"{address.shown} cannot be read ({type(exc).__name__}: {words}): check address and rights"
         ) from exc

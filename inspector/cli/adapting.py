@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.printable import say
 from inspector.cli.training import Bars, FolderOrFile, mendable, progress_bars
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.continual import Keeping, Tolerance
@@ -97,10 +98,10 @@ def distil(
 
 def _settle(found: Successor, checkpoint: Path, out: Path) -> None:
     for gate in found.gates:
-        click.echo(str(gate))
+        say(str(gate))
     for deed in ("adapted", "distilled"):
         if deed in found.draft.provenance:
-            click.echo(f"{deed}: {found.draft.provenance[deed]}")
+            say(f"{deed}: {found.draft.provenance[deed]}")
     click.echo(f"on what was learned: {_line(found.before)} -> {_line(found.after)}")
     if not found.passed:
         raise click.ClickException(f"{checkpoint} stays as it is, nothing is written: a recipe would lose (see above)")

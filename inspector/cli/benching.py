@@ -14,6 +14,7 @@ from inspector.benchmark.run import measure
 from inspector.benchmark.settings import BenchSettings
 from inspector.bundle.load import BundleError
 from inspector.cli.errors import reported
+from inspector.cli.printable import printable_lines
 from inspector.engines.engine import EngineError
 from inspector.parity.content import ParityError
 
@@ -90,7 +91,7 @@ def engines(
     report = _measured(bundle, BenchSettings(names, batches, rates, seconds, threads, checkpoint))
     console = Console()
     console.width = max(console.width, _PAGE_WIDTH)
-    console.print(Markdown(page(report)))
+    console.print(Markdown(printable_lines(page(report))))
     for file in files:
         file.write_text(as_json(report) if file.suffix == ".json" else page(report), encoding="utf-8")
     if names and any(form.why_not for form in report.forms):

@@ -6,6 +6,7 @@ import click
 
 from inspector.check import check as check_service
 from inspector.cli.errors import reported
+from inspector.cli.printable import say
 from inspector.config.problems import ConfigError
 from inspector.config.service import load_service
 
@@ -18,7 +19,7 @@ def check(file: Path, chunk_s: float) -> None:
     """Explains what FILE means: windows, latency budget, memory bound. Exit code 1 when something is wrong."""
     report = check_service(load_service(file), chunk_s)
     for line in report.lines:
-        click.echo(line)
+        say(line)
     if report.problems:
         raise ConfigError(report.problems)
     click.echo("nothing wrong")

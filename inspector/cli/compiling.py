@@ -8,10 +8,12 @@ import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
+from rich.text import Text
 
 from inspector.bundle.load import BundleError, load
 from inspector.bundle.schema import Compiled, CompiledFor, Precision
 from inspector.cli.errors import reported
+from inspector.cli.printable import printable_lines, say_lines
 from inspector.compile.compiling import compile_bundle
 from inspector.compile.job import CompileError, Wish
 from inspector.engines.engine import EngineError
@@ -101,7 +103,7 @@ def compile(
     with Lines(console) as lines:
         made, report = compile_bundle(load(bundle), wish, lines.say, calibration, out)
     Console().print(_table(made))
-    click.echo("\n".join(words(report, wish.limit)))
+    say_lines("\n".join(words(report, wish.limit)))
     click.echo(f"{wish.label}, by {made.compiler}, is in {out or bundle}: `inspector doctor {out or bundle}`")
 
 
@@ -147,5 +149,6 @@ def _table(made: Compiled) -> Table:
     table = Table("graph", "precision", "in INT8", "seconds", "bytes", "")
     for graph in made.graphs:
         share = "" if graph.quantised is None else f"{graph.quantised:.0%}"
-        table.add_row(graph.part, graph.precision, share, f"{graph.seconds:.2f}", f"{graph.num_bytes:,}", graph.why)
+        figures = (share, f"{graph.seconds:.2f}", f"{graph.num_bytes:,}")
+        table.add_row(graph.part, graph.precision, *figures, Text(printable_lines(graph.why)))
     return table

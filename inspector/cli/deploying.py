@@ -10,7 +10,7 @@ import click
 
 from inspector.bundle.load import BundleError
 from inspector.cli.errors import reported
-from inspector.cli.printable import say
+from inspector.cli.printable import printable, say
 from inspector.config.opening import open_log
 from inspector.config.service import Service, load_service
 from inspector.deploy.control import MODES, ControlTable, Word, WorkerAt, phase_word, read_control
@@ -125,7 +125,9 @@ def _follow(desk: _Desk, orders: Orders, changes: list[Change], wait_s: float | 
             num_workers = await_workers(desk.table, tail, changes, wait_s, say)
     except RefusedByError as refused:
         orders.withdraw(changes, str(refused))
-        raise OrderError(f"{refused}\nit is taken back, and the line goes on with what it had") from refused
+        raise OrderError(
+            f"{printable(str(refused))}\nit is taken back, and the line goes on with what it had"
+        ) from refused
     if not num_workers:
         raise OrderError(
             "no worker has reported within a minute: the record stands, and workers take it when they start"

@@ -5,7 +5,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from inspector.cli.printable import printable_lines
 from inspector.doctor import Finding, examine
 
 _MARKS = {"ok": "[green]ok[/]", "optional": "[yellow]no[/]", "wrong": "[red]no[/]"}
@@ -27,5 +29,6 @@ def doctor(bundle: Path | None, config: Path | None) -> None:
 def _table(findings: list[Finding]) -> Table:
     table = Table("", "what", "found", "what helps")
     for finding in findings:
-        table.add_row(_MARKS[finding.state], finding.subject, finding.found, finding.remedy)
+        words = (finding.subject, finding.found, finding.remedy)
+        table.add_row(_MARKS[finding.state], *(Text(printable_lines(text)) for text in words))
     return table

@@ -10,6 +10,7 @@ from rich.progress import Progress
 from inspector.benchmark.artefacts import BenchError, chosen, forms_of
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.cli.errors import reported
+from inspector.cli.printable import say, say_lines
 from inspector.engines import choice
 from inspector.engines.engine import EngineError, EngineSettings
 from inspector.model import Model, open_model
@@ -42,15 +43,15 @@ def parity(bundle: Path, names: tuple[str, ...], recipe: Path | None, file: Path
     pieces = set_of(loaded)
     forms = chosen(forms_of(loaded.schema), names)
     for note in pieces.about.notes:
-        click.echo(note)
+        say(note)
     reports = []
     for settings in forms:
         try:
             reports.append(_report(_opened(loaded, settings), pieces, live))
         except EngineError as exc:
-            click.echo(f"{settings}: cannot run here: {exc}")
+            say_lines(f"{settings}: cannot run here: {exc}")
         else:
-            click.echo("\n".join(words(reports[-1], limit)))
+            say_lines("\n".join(words(reports[-1], limit)))
     if file is not None:
         file.write_text(json.dumps(as_json(reports, limit), indent=2) + "\n", encoding="utf-8")
     absent = len(forms) - len(reports)

@@ -19,7 +19,7 @@ def printable_lines(text: str) -> str:
 
 def printable_json(text: str) -> str:
     """The same for serialised JSON, in the escapes of JSON."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    return text if text.isprintable() else "".join(map(_json_escaped, text))
 
 
 def cell(text: str) -> str:
@@ -32,5 +32,15 @@ def say(text: str, *, err: bool = False) -> None:
     click.echo(printable(text), err=err)
 
 
+def say_lines(text: str) -> None:
+    """Prints text whose lines are ours."""
+    click.echo(printable_lines(text))
+
+
 def _escaped(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
+def _json_escaped(character: str) -> str:
+    """DEL is the one character that is not printable and that JSON lets stand."""
+    return character if character.isprintable() else json.dumps(character)[1:-1].replace("\x7f", "\\u007f")

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from inspector.bundle.card import write_section
 from inspector.bundle.load import BundleError, load
 from inspector.cli.errors import reported
+from inspector.cli.printable import printable_lines, say
 from inspector.evaluation.evaluate import evaluate as evaluate_bundle
 from inspector.evaluation.explanation_page import explanation_page, write_explanations
 from inspector.evaluation.explanations import Explanations, explain
@@ -109,7 +110,7 @@ def train(
             save_checkpoint(checkpoint, training.draft)
         write_bundle(bundle, training.draft)
     for finding in training.findings:
-        click.echo(finding)
+        say(finding)
     click.echo(f"bundle {training.draft.name} {training.draft.version} is in {bundle}")
     _add_parity(bundle, training.draft, manifest, parity_pieces)
 
@@ -147,7 +148,7 @@ def evaluate(
     examined = load(bundle)
     with progress_bars() as bars:
         found = evaluate_bundle(bundle, manifest, split, false_rejects, Bars(bars))
-    Console().print(Markdown(page(found)))
+    Console().print(Markdown(printable_lines(page(found))))
     if report is not None:
         click.echo(f"written to {' and '.join(map(str, write_report(found, report)))}")
     if pieces is not None:
@@ -161,7 +162,7 @@ def evaluate(
 
 def _explained(bundle: Path, manifest: Path, split: Split, report: Path | None) -> Explanations:
     found = explain(bundle, manifest, split)
-    Console().print(Markdown(explanation_page(found)))
+    Console().print(Markdown(printable_lines(explanation_page(found))))
     if report is not None:
         click.echo(f"written to {' and '.join(map(str, write_explanations(found, report)))}")
     return found
@@ -191,4 +192,4 @@ def _add_parity(bundle: Path, draft: Draft, manifest: Path, num_pieces: int) -> 
     about, num = found.about, len(found.pieces)
     click.echo(f"Parity set: {num} calibration pieces, {about.num_nearest} of them nearest the limits.")
     for finding in (*([few(num, about.num_calibration)] if num < ENOUGH_PIECES else []), *about.notes):
-        click.echo(finding)
+        say(finding)

@@ -17,6 +17,10 @@ from kafka.record.util import decode_varint
 MAX_LETTERS_PER_BATCH = 10_000
 """A batch that cannot be decoded gives so many `Unreadable` at most, one per record; a larger one gives one in all.
 A few kilobytes may claim 2^31 records."""
+MAX_HEADERS = 1000
+"""Of one record; one that reads 4 million empty ones out of 8 MB takes 259 MB and 2.3 s."""
+_FEW_BYTES = 2 * MAX_HEADERS
+"""A record of so many bytes has no more headers: each takes two."""
 MAX_GZIP_MEMBERS = 16
 """Producers write one."""
 _CODECS = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
@@ -82,6 +86,7 @@ def _records(batch: DefaultRecordBatch) -> Iterator[DefaultRecord | Unreadable]:
     for _ in range(batch.records_count):
         start = batch._pos  # noqa: SLF001 - kafka-python's iterator ends at the first error for good
         try:
+            _check_headers(batch._buffer, start)  # noqa: SLF001
             record = batch._read_msg()  # noqa: SLF001
             if not expected <= record.offset <= batch.last_offset:
                 raise ValueError(f"its offset is {record.offset}, expected {expected} to {batch.last_offset}")
@@ -97,6 +102,22 @@ def _records(batch: DefaultRecordBatch) -> Iterator[DefaultRecord | Unreadable]:
         else:
             yield record
             expected = record.offset + 1
+
+
+def _check_headers(buffer: bytearray, start: int) -> None:
+    """Before a list is made of them. Raises ValueError, IndexError."""
+    length, position = decode_varint(buffer, start)
+    if length <= _FEW_BYTES:
+        return
+    position += 1  # attributes
+    for _ in ("timestamp", "offset"):
+        _, position = decode_varint(buffer, position)
+    for _ in ("key", "value"):
+        size, position = decode_varint(buffer, position)
+        position += max(0, size)
+    count, _ = decode_varint(buffer, position)
+    if count > MAX_HEADERS:
+        raise ValueError(f"it has {count} headers, expected at most {MAX_HEADERS}")
 
 
 def _end(buffer: bytearray, start: int) -> int | None:

@@ -18,7 +18,7 @@ from streams.kafka.fetching import SteadyConsumer
 from streams.kafka.settings import KafkaSettings, client_options, reader_options, writer_options
 from streams.kafka.transactional import BoundedProducer, PatientClient
 from streams.log import LogError
-from streams.records import TYPE_HEADER, Record
+from streams.records import MAX_TYPE, TYPE_HEADER, Record
 
 log = logging.getLogger("inspector.streams.kafka")
 
@@ -214,7 +214,7 @@ def record_of(message: Message) -> Record:
         offset=message.offset,
         key=message.key or b"",
         value=message.value or b"",
-        type=(kind or b"").decode("utf-8", "replace"),
+        type=(kind or b"")[:MAX_TYPE].decode("utf-8", "replace"),
         append_ns=append_ns,
         is_stamped_by_log=is_stamped_by_log,
     )

@@ -1,10 +1,14 @@
 """What `doctor` finds, on a machine arranged for it."""
 
+import json
+import re
 import socket
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from inspector.cli import main
 from inspector.config.tables import WorkerTable
 from inspector.doctor import bundle_findings, examine
 from inspector.engines.engine import EngineSettings
@@ -112,6 +116,17 @@ def test_the_bundles_of_a_configuration_are_told(tmp_path: Path) -> None:
 def test_a_folder_without_a_bundle_is_wrong(tmp_path: Path) -> None:
     (finding,) = bundle_findings(tmp_path / "none", WorkerTable().wishes)
     assert (finding.state, "cannot be read" in finding.found) == ("wrong", True)
+
+
+def test_what_a_bundle_says_is_shown_without_its_escapes(tmp_path: Path) -> None:
+    """Neither a terminal's escapes nor this table's own markup are obeyed."""
+    folder = write_toy_bundle(tmp_path / "bundle")
+    said = json.loads((folder / "bundle.json").read_text())
+    said["\x1b]0;x\x07[red]"] = 1
+    (folder / "bundle.json").write_text(json.dumps(said))
+    shown = CliRunner().invoke(main, ["doctor", str(folder)]).output
+    assert re.search("[\x00-\x09\x0b-\x1f]", shown) is None
+    assert r"\x1b]0;x\x07[red]" in shown
 
 
 def test_a_prefix_that_needs_a_package_which_is_absent_is_wrong(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.codecs import decode
-from streams.dead_letters import dead_letter_output, reject
+from streams.dead_letters import dead_letter_output, origin_of, reject
 from streams.encoding import Produced, to_output
 from streams.images import decode_pixels
 from streams.items import Chunk, Entry, Event, EventKind, Frame, Item, Origin, Reference, Rejected, Trace
@@ -251,6 +251,13 @@ def test_a_dead_letter_says_where_why_and_what() -> None:
     assert (letter.topic, letter.partition, letter.offset, letter.append_ns) == ("qa.l1.frames", 3, 41, 99)
     assert (letter.line, letter.station, letter.inspection) == ("l1", "st-1", bad.inspection())
     assert (len(letter.raw), letter.raw_size_bytes, letter.type) == (64 * 1024, item.raw_size_bytes, bad.FRAME)
+
+
+def test_a_dead_letter_is_bounded_whatever_was_sent_and_said() -> None:
+    """What a store answers stands in the detail: one above max_record_bytes would end every worker."""
+    sent = dataclasses.replace(record(bad.FRAME, b"x", "frames"), type="\N{REPLACEMENT CHARACTER}" * 2**20)
+    letter = reject(origin_of(sent), pb.DEAD_LETTER_REASON_REFERENCE, "\xff" * 2**20, station="", record=sent)
+    assert len(dead_letter_output(TOPICS, letter).value) < 16 * 1024
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from inspector.cli.logs import JsonFormatter, LineFormatter
-from inspector.cli.printable import cell, printable, printable_lines
+from inspector.cli.printable import cell, printable, printable_json, printable_lines
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,10 @@ def test_a_log_line_stays_one_line(formatter: logging.Formatter) -> None:
     assert line.isprintable()
     if isinstance(formatter, JsonFormatter):
         assert "\x9b" in json.loads(line)["message"]
+
+
+def test_json_escapes_what_its_writer_lets_stand() -> None:
+    assert printable_json('"a\x7fb\x9b"') == r'"a\u007fb\u009b"'
 
 
 def test_a_trace_keeps_its_lines_and_loses_its_escapes() -> None:

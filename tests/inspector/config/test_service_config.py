@@ -107,13 +107,28 @@ def test_all_problems_are_listed_at_once_those_of_recipes_too(tmp_path: Path) ->
     assert keys == ["join.max_delay_s", "join.reorder_s", "worker.thread", "cameras[0].nam"]
 
 
-@pytest.mark.parametrize(("text", "said"), [(None, "cannot be read"), ("lines = [", "is not TOML")])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "cannot be read"),
+        ("lines = [", "is not TOML"),
+        ("#" * 2**20 + "\n", "has more than 1048576 bytes"),
+        ("x = " + "[" * 20_000 + "]" * 20_000, "nests its values too deep"),
+        ("a." * 30_000 + "a = 1", "nests its values too deep"),
+        ("[" + "a . " * 30_000 + "a]", "nests its values too deep"),
+        ("recipes = [{" + "a." * 30_000 + "a = 1}]", "nests its values too deep"),
+    ],
+)
 def test_a_file_that_is_no_toml_is_told(tmp_path: Path, text: str | None, said: str) -> None:
     path = tmp_path / "service.toml"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=rf"^[^ ]+: file: {said}"):
         load_service(path)
+
+
+def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
+    assert load_service(write(tmp_path, "\ufeff" + GOOD)).config.lines == ("line-1",)
 
 
 def test_kafka_settings_take_the_password_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
