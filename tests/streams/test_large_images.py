@@ -45,19 +45,19 @@ def frame_at(offset: int) -> Frame:
 
 
 def without_image(piece: str) -> Make:
-    make = frame(P._replace(piece_id=piece), "top", 0, at_s(0))
+    complete = frame(P._replace(piece_id=piece), "top", 0, at_s(0))
 
-    def made(origin: Origin) -> Item:
-        item = make(origin)
+    def incomplete(origin: Origin) -> Item:
+        item = complete(origin)
         assert isinstance(item, Frame)
         return replace(item, image=None)
 
-    return made
+    return incomplete
 
 
 @dataclass
 class Queue:
-    """The queue under test, with a clock of its own."""
+    """The queue under test and its clock."""
 
     decoder: SlowDecoder = field(default_factory=SlowDecoder)
     now_s: float = 0.0
@@ -154,8 +154,8 @@ def test_decodes_that_hang_end_the_worker() -> None:
 
 def pending(rig: Rig, piece: str = "p") -> Frame:
     rig.put(FRAMES, 0.0, without_image(piece))
-    (asked,) = rig.join.references()
-    return asked
+    (waiting,) = rig.join.references()
+    return waiting
 
 
 def test_a_piece_waits_for_its_image_however_long_while_others_go_on() -> None:
