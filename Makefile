@@ -27,7 +27,7 @@ demo: $(SERVE)/.installed  ## installs the serving half and runs 600 simulated p
 	$(SERVE)/inspector demo
 
 test: $(DEV)/.installed needs-java  ## installs everything and passes all tests, a real Kafka broker's included
-	$(DEV)/pytest
+	$(DEV)/pytest --numprocesses 2 --dist loadgroup
 
 test-gpu: $(DEV)/.installed  ## passes the engines' tests on the GPU of this machine in place of the stand-in for one
 	@$(DEV)/python -m tests.standins.gpus || { echo "make: the engines' tests need a GPU, its driver and TensorRT (see above); without one, make test runs them on a stand-in"; exit 1; }
