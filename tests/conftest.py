@@ -1,6 +1,6 @@
 """Shares the tests between the processes of `make test`.
 
-Tests that talk to live parts (brokers, gateways, services) stay together in one process: they share these parts, and they
+Tests that talk to live parts (brokers, gateways, services) stay together in one process: they share these parts, and
 wait more than they compute. Of all others each file stays together, for its fixtures.
 """
 
