@@ -4,9 +4,10 @@ from pathlib import Path
 
 from inspector.config.service import Service, ServiceConfig, kafka_settings
 from inspector.config.tables import EmbeddedTable
-from inspector.verdicts import settled_ns
+from inspector.verdicts import essence, settled_ns
 from streams.embedded import EmbeddedLog, EmbeddedSettings
 from streams.kafka.log import KafkaLog
+from streams.kafka.readback import OutputRules
 from streams.log import Sink, Source
 from streams.log_clock import LogClock
 
@@ -20,7 +21,8 @@ def open_log(path: Path, config: ServiceConfig) -> EmbeddedLog | KafkaLog:
             )
             return EmbeddedLog(file, settings)
         case _:
-            return KafkaLog(kafka_settings(path, config), config.prefix, config.lines, settled_ns)
+            rules = OutputRules(settled_ns, essence)
+            return KafkaLog(kafka_settings(path, config), config.prefix, config.lines, rules)
 
 
 def log_clock(config: ServiceConfig) -> LogClock:
