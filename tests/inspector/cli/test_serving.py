@@ -21,7 +21,7 @@ from inspector.deploy.metrics import DeployMetrics
 from inspector.serving import Deployed
 from tests.bundles import write_toy_bundle
 from tests.inspector.deploy.toys import RECIPE
-from tests.inspector.gateway.conftest import until
+from tests.waiting import until
 
 CONFIG = """
 lines = ["line-1"]
