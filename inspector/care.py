@@ -34,19 +34,24 @@ class CarefulDecoder:
 
     def begin(self, assignment: Assignment) -> None:
         """A shard is taken over."""
+        num_before, places = 0, []
         for topic, position in assignment.positions.items():
             memo = Memo.decode(position.memo, position.offset)
-            if max(memo.starts, memo.unsettled) > 1:  # this worker is the last of them
+            if (num_owners := max(memo.starts, memo.unsettled)) > 1:  # this worker is the last of them
                 at = TopicPartition(topic, assignment.shard.partition)
                 self._until[at] = memo.read + _SPAN
-                log.warning(
-                    "%s, partition %d: the last %d workers began at offset %d and came no further. In case a record "
-                    "there ends the process, the records up to offset %d are decoded in a child process.",
-                    *at,
-                    max(memo.starts, memo.unsettled) - 1,
-                    position.offset,
-                    self._until[at],
-                )
+                num_before = max(num_before, num_owners - 1)
+                places.append(f"{topic} from offset {position.offset} to {self._until[at]}")
+        if places:
+            log.warning(
+                "Line %s, partition %d: %s start (%s): in case a record there ends the process, the records there are "
+                "decoded in a child process.",
+                *assignment.shard,
+                "the last worker came no further than its"
+                if num_before == 1
+                else f"the last {num_before} workers came no further than their",
+                ", ".join(places),
+            )
 
     def is_at(self, at: TopicPartition) -> bool:
         """Whether records of this partition are decoded with care now."""

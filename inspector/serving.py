@@ -45,7 +45,7 @@ def deployed(
     config = service.config
     metrics = DeployMetrics(registry, places_of(service))
     comparison = Comparison(metrics)
-    with closing(open_log(service.path, config)) as log:
+    with closing(open_log(service.path, config, stop)) as log:
         reports = Reports(log if is_worker else None, config.prefix, config.worker.name, comparison)
         follower = Follower(service, log, reports, metrics, stop)
         registry.register(RefusedEngines(follower.lineup))

@@ -1,10 +1,12 @@
 """Carries verdicts between protobuf and log records, and stamps what is known at publication. Decides nothing."""
 
+from dataclasses import replace
+
 from google.protobuf.message import DecodeError
 
 from protos.inspection.v1.records_pb2 import DeadLetter, Inspection
 from protos.inspection.v1.verdict_pb2 import Verdict
-from streams.dead_letters import DEAD_LETTER_TYPE
+from streams.dead_letters import DEAD_LETTER_TYPE, inspection_message
 from streams.ledger import Judged
 from streams.limits import is_name, is_text, is_time
 from streams.observation import InspectionId
@@ -12,6 +14,8 @@ from streams.records import TYPE_PREFIX, Output, Record, Shard, Topics
 
 _CLOCK_SET_BACK_S = 86_400.0
 """The log's clock may have been set back by this much between a record and its verdict."""
+_MAX_TOPIC = 249
+"""Characters of a topic's name, which the name of a line is a part of; Kafka takes no longer one."""
 VERDICT_TYPE = TYPE_PREFIX + "Verdict"
 
 
@@ -58,6 +62,40 @@ def _is_ours(verdict: Verdict, line: str) -> bool:
     named = verdict.inspection
     is_named = is_name(named.station) and named.piece_id != "" and is_text(named.piece_id)
     return named.line == line and is_named and is_time(verdict.entry_ns) and not verdict.shadow
+
+
+def essence(record: Record) -> Record | None:
+    """What an owner needs of an output read back, in some 600 bytes: a verdict has up to 64 KiB for each image,
+    a dead letter 64 KiB. None for a record of somebody else."""
+    try:
+        if record.type == VERDICT_TYPE:
+            value = _verdict_essence(Verdict.FromString(record.value))
+        elif record.type == DEAD_LETTER_TYPE:
+            value = _letter_essence(DeadLetter.FromString(record.value))
+        else:
+            return None
+    except DecodeError:
+        return None
+    return None if value is None else replace(record, key=b"", value=value)
+
+
+def _verdict_essence(verdict: Verdict) -> bytes | None:
+    named = verdict.inspection
+    if len(named.line) > _MAX_TOPIC or not _is_ours(verdict, named.line):
+        return None
+    return Verdict(inspection=inspection_message(inspection_id(named)), entry_ns=verdict.entry_ns).SerializeToString()
+
+
+def _letter_essence(letter: DeadLetter) -> bytes | None:
+    if len(letter.topic) > _MAX_TOPIC:
+        return None
+    return DeadLetter(
+        reason=letter.reason,
+        topic=letter.topic,
+        partition=letter.partition,
+        offset=letter.offset,
+        append_ns=letter.append_ns,
+    ).SerializeToString()
 
 
 def settled_ns(record: Record) -> int | None:

@@ -62,10 +62,11 @@ def run_worker(
     beside: Beside | None = None,
     around: Around | None = None,
 ) -> None:
-    """Works until `stop` is set. Raises LogError where the log cannot be used at all; outages are waited out."""
+    """Works until `stop` is set. Raises LogError where the log cannot be used at all, LogStoppedError where `stop` is
+    set before it could be opened; outages are waited out."""
     config, around = service.config, around or Around()
     with ExitStack() as stack:
-        source, sink = (ends or (lambda: open_ends(service, around.clock)))()
+        source, sink = (ends or (lambda: open_ends(service, around.clock, stop)))()
         stack.enter_context(closing(sink))
         stack.enter_context(closing(source))
         resolver = stack.enter_context(closing(_resolver(service)))

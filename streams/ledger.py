@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
+from typing import NamedTuple
 from zlib import crc32
 
-from protos.inspection.v1.records_pb2 import DeadLetter
 from streams.dead_letters import dead_letter_from
 from streams.foreign import read_ours
 from streams.items import Origin
@@ -77,6 +77,16 @@ class Cursor:
         return min(self._order[0], self.next) if self._order else self.next
 
 
+class _Letter(NamedTuple):
+    """What is kept of a dead letter read back: with the bytes of its record it takes 64 KiB."""
+
+    at: TopicPartition
+    offset: int
+    reason: int
+    letter_offset: int
+    """Where the letter itself lies."""
+
+
 @dataclass(slots=True)
 class Letters:
     """Records that are dead letters and may be read again, with the least offset at which their letter lies."""
@@ -86,10 +96,9 @@ class Letters:
     """Reason of each letter that was read back."""
     _kept: deque[tuple[TopicPartition, int, int]] = field(default_factory=deque)
 
-    def read_back(self, letter: DeadLetter, offset: int) -> None:
-        at = TopicPartition(letter.topic, letter.partition)
-        self.reread[at, letter.offset] = letter.reason
-        self._kept.append((at, letter.offset, offset))
+    def read_back(self, letter: _Letter) -> None:
+        self.reread[letter.at, letter.offset] = letter.reason
+        self._kept.append((letter.at, letter.offset, letter.letter_offset))
 
     def add(self, origin: Origin) -> None:
         """A letter that the next commit publishes."""
@@ -155,20 +164,23 @@ class Ledger:
             self._open(TopicPartition(topic, assignment.shard.partition), assignment)
         self._doubt()
         self.letters = Letters(assignment.dead_letter_end)
-        for letter, offset in read_ours(assignment.dead_letters, self._letter, metrics):
-            self.letters.read_back(letter, offset)
+        for letter in read_ours(assignment.dead_letters, self._letter, metrics):
+            self.letters.read_back(letter)
         self.verdicts = Verdicts(assignment.verdict_end)
         read = {at: cursor.read for at, cursor in self._cursors.items()}
         for each in sorted(judged, key=lambda one: one.verdict_offset):
             self.verdicts.add(each, read)
 
-    def _letter(self, record: Record) -> tuple[DeadLetter, int] | None:
+    def _letter(self, record: Record) -> _Letter | None:
         """A letter about a record of this shard that a predecessor had read: any other would swallow a record."""
         letter = dead_letter_from(record)
-        cursor = self._cursors.get(TopicPartition(letter.topic, letter.partition)) if letter else None
-        if letter is None or cursor is None or not 0 <= letter.offset < cursor.read:
+        if letter is None:
             return None
-        return letter, record.offset
+        at = TopicPartition(letter.topic, letter.partition)
+        cursor = self._cursors.get(at)
+        if cursor is None or not 0 <= letter.offset < cursor.read:
+            return None
+        return _Letter(at, letter.offset, letter.reason, record.offset)
 
     def _open(self, at: TopicPartition, assignment: Assignment) -> None:
         committed = assignment.positions.get(at.topic)

@@ -29,6 +29,10 @@ class LogFullError(LogError):
     """The embedded log has no room for a kind of record within `max_bytes`, and nothing of it may be deleted yet."""
 
 
+class LogStoppedError(LogError):
+    """The program is to end, so the log is waited for no longer; what is not committed is read again."""
+
+
 class TopicsError(LogError):
     """Topics are missing or unequal; the message names them and the command that mends it."""
 

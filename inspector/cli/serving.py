@@ -2,8 +2,8 @@
 
 import gc
 import logging
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
@@ -25,6 +25,7 @@ from inspector.serving import deployed, guarded, open_gateway
 from inspector.worker import Around, ended_in_time, run_worker, stopped_by_signals, watched
 from streams.decoding import DecodingError
 from streams.kafka import quiet_client_logs
+from streams.log import LogStoppedError
 
 log = logging.getLogger("inspector.serving")
 
@@ -75,7 +76,7 @@ def _run(service: Service, *, worker: bool, gateway: bool) -> None:
     cv2.setNumThreads(1)  # images are small, and the cores belong to the experts
     registry = CollectorRegistry()
     with ExitStack() as stack:
-        stack.enter_context(suppress(GivenUpError))
+        stack.enter_context(_quiet_stop())
         stop = stack.enter_context(stopped_by_signals(service.config.worker.stop_budget_s))
         # Before bundles are opened and checked: a counter that stands at 1 when it is first read shows no increase.
         listeners: list[Callable[[bool], None]] = _serve_metrics(stack, service, registry)
@@ -95,6 +96,17 @@ def _run(service: Service, *, worker: bool, gateway: bool) -> None:
             run_worker(service, guard, metrics, stop, beside=what.shadow, around=around)
         else:
             stop.wait()
+
+
+@contextmanager
+def _quiet_stop() -> Iterator[None]:
+    """Whatever was waited for when the service was told to stop, it stops."""
+    try:
+        yield
+    except GivenUpError:
+        pass
+    except LogStoppedError as exc:
+        log.info("The service ends: %s.", exc)
 
 
 def named(service: Service, name: str | None) -> Service:

@@ -1,26 +1,32 @@
 """Opens the log that a configuration names. Knows no record."""
 
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 from inspector.config.service import Service, ServiceConfig, kafka_settings
 from inspector.config.tables import EmbeddedTable
-from inspector.verdicts import settled_ns
+from inspector.verdicts import essence, settled_ns
 from streams.embedded import EmbeddedLog, EmbeddedSettings
 from streams.kafka.log import KafkaLog
+from streams.kafka.readback import OutputRules
 from streams.log import Sink, Source
 from streams.log_clock import LogClock
 
 
-def open_log(path: Path, config: ServiceConfig) -> EmbeddedLog | KafkaLog:
-    """`path` is the file that the configuration came from. Raises ConfigError, LogError."""
+def open_log(path: Path, config: ServiceConfig, stop: Event | None = None) -> EmbeddedLog | KafkaLog:
+    """`path` is the file that the configuration came from; once `stop` is set, nothing waits for the log to open.
+    Raises ConfigError, LogError."""
     match config.log:
         case EmbeddedTable(path=file, max_bytes=max_bytes, max_age_s=max_age_s):
-            settings = EmbeddedSettings(
+            limits = EmbeddedSettings(
                 max_bytes=max_bytes, max_age_s=max_age_s, max_record_bytes=config.max_record_bytes
             )
-            return EmbeddedLog(file, settings)
+            return EmbeddedLog(file, limits)
         case _:
-            return KafkaLog(kafka_settings(path, config), config.prefix, config.lines, settled_ns)
+            rules = OutputRules(settled_ns, essence)
+            settings = replace(kafka_settings(path, config), stop=stop)
+            return KafkaLog(settings, config.prefix, config.lines, rules)
 
 
 def log_clock(config: ServiceConfig) -> LogClock:
@@ -28,11 +34,11 @@ def log_clock(config: ServiceConfig) -> LogClock:
     return LogClock(by_wall=isinstance(config.log, EmbeddedTable))
 
 
-def open_ends(service: Service, clock: LogClock | None = None) -> tuple[Source, Sink]:
+def open_ends(service: Service, clock: LogClock | None = None, stop: Event | None = None) -> tuple[Source, Sink]:
     """A worker's source and sink; the sink sets the log's `clock`. Kafka opens the sink first: that ends what a
-    predecessor of this name left open."""
+    predecessor of this name left open. Raises LogStoppedError when `stop` is set while the log is waited for."""
     config = service.config
-    log = open_log(service.path, config)
+    log = open_log(service.path, config, stop)
     if isinstance(log, KafkaLog):
         sink = log.sink(clock=clock)
         return log.source(), sink

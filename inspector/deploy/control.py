@@ -5,7 +5,7 @@ worker is. A recipe of several lines has a record in the topic of each.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from inspector.deploy.lineup import Named, Place
 from inspector.recipe.book import ANY
 from inspector.recipe.model import Recipe
 from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode, WorkerPhase, WorkerState
-from streams.log import Log, Start, Tail
+from streams.log import Log, LogStoppedError, Start, Tail
 from streams.records import CONTROL_KIND, TYPE_PREFIX, Output, Record, Topics
 
 log = logging.getLogger("inspector.deploy")
@@ -122,18 +122,25 @@ def _number(text: str) -> int:
     return number
 
 
-def read_control(source: Log, table: ControlTable) -> Tail:
-    """Brings the table up to what the topics hold now; returns the tail that goes on from there. Raises LogError."""
+def read_control(source: Log, table: ControlTable, is_over: Callable[[], object] = lambda: False) -> Tail:
+    """Brings the table up to what the topics hold now; returns the tail that goes on from there. Raises LogError;
+    LogStoppedError once `is_over`: an outage is waited out here as well."""
     with closing(source.control(Start())) as latest:
         goal = dict(latest.position())
     tail = source.control(Start(earliest=True))
     try:
         while any(tail.position().get(at, 0) < end for at, end in goal.items()):
+            _check(is_over)
             table.take(tail.poll(0.2))
     except BaseException:
         tail.close()
         raise
     return tail
+
+
+def _check(is_over: Callable[[], object]) -> None:
+    if is_over():
+        raise LogStoppedError("told to stop before all was read that is deployed")
 
 
 def places_of(service: Service) -> dict[Place, Recipe]:

@@ -8,7 +8,7 @@ from inspector.config.service import Service
 from inspector.deploy.control import ControlTable, read_control
 from inspector.deploy.lineup import Place
 from protos.inspection.v1.control_pb2 import Active
-from streams.log import Log, LogError, LogLostError, LogUnavailableError, Tail
+from streams.log import Log, LogError, LogLostError, LogStoppedError, LogUnavailableError, Tail
 
 log = logging.getLogger("inspector.deploy")
 
@@ -22,7 +22,7 @@ class ControlReader:
 
     def __init__(self, service: Service, source: Log, pause: Callable[[float], object]) -> None:
         """`pause` waits so many seconds before the log is tried again; True from it gives up. Outages are waited out.
-        Raises LogError."""
+        Raises LogError, LogStoppedError where it was given up."""
         self._log, self._pause = source, pause
         self._new_table = partial(ControlTable, service.config.prefix, service.config.lines)
         self.table = self._new_table()
@@ -51,13 +51,13 @@ class ControlReader:
     def _first(self) -> Tail:
         while True:
             try:
-                return read_control(self._log, self.table)
+                return read_control(self._log, self.table, lambda: self._pause(0))
             except LogUnavailableError as exc:
                 if self._num_failed % _SAY_EVERY == 0:
                     log.warning("What is deployed cannot be read (%s): tries until it can.", exc)
                 self._num_failed += 1
                 if self._pause(_PAUSE_S):
-                    raise
+                    raise LogStoppedError(f"told to stop while the log could not be read: {exc}") from exc
 
     def close(self) -> None:
         self._tail.close()

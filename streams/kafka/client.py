@@ -7,6 +7,8 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
+from threading import Thread
 from typing import TypeVar
 
 from kafka import KafkaAdminClient, KafkaProducer
@@ -17,7 +19,7 @@ from streams.kafka.answers import LOG_APPEND_TIME, Message, UnreadableMessage
 from streams.kafka.fetching import SteadyConsumer
 from streams.kafka.settings import KafkaSettings, client_options, reader_options, writer_options
 from streams.kafka.transactional import BoundedProducer, PatientClient
-from streams.log import LogError
+from streams.log import LogError, LogStoppedError
 from streams.records import MAX_TYPE, TYPE_HEADER, Record
 
 log = logging.getLogger("inspector.streams.kafka")
@@ -38,6 +40,9 @@ FATAL_ERRORS = (
 )
 """What no waiting mends."""
 
+_LOOK_S = 0.1
+_LAST_S = 1.0
+"""An attempt under way may take this long once the program is to end: the last commit may need its client."""
 _DELAYS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -113,7 +118,41 @@ def obstacle(settings: KafkaSettings) -> str | None:
 
 
 def _opened(settings: KafkaSettings, open_client: Callable[[], Client]) -> Client:
-    """Opens a client, waiting for the cluster as long as it takes. Raises LogError for what waiting does not mend."""
+    """Opens a client, waiting for the cluster as long as it takes. Raises LogError for what waiting does not mend,
+    LogStoppedError where the program is to end meanwhile.
+
+    A connection to a machine that is off, or a broker that hangs, keeps an attempt for many seconds, and nothing ends
+    it: the attempts are made in a thread of their own, which ends with the process.
+    """
+    if settings.stop is None:
+        return _waited_for(settings, open_client)
+    opened: Future[Client] = Future()
+
+    def run() -> None:
+        try:
+            opened.set_result(_waited_for(settings, open_client))
+        except BaseException as exc:  # noqa: BLE001 - raised again below
+            opened.set_exception(exc)
+
+    Thread(target=run, name="opening", daemon=True).start()
+    while not settings.stop.is_set():
+        wait([opened], _LOOK_S)
+        if opened.done():
+            return opened.result()
+    wait([opened], _LAST_S)
+    if not opened.done():
+        raise _stopped(settings)
+    return opened.result()
+
+
+def _stopped(settings: KafkaSettings) -> LogStoppedError:
+    where = ",".join(settings.bootstrap_servers)
+    return LogStoppedError(
+        f"told to stop while Kafka at {where} did not answer; what is not committed will be read again"
+    )
+
+
+def _waited_for(settings: KafkaSettings, open_client: Callable[[], Client]) -> Client:
     reach = Reach(settings)
     while True:
         reason = obstacle(settings)
@@ -127,7 +166,11 @@ def _opened(settings: KafkaSettings, open_client: Callable[[], Client]) -> Clien
             else:
                 reach.worked()
                 return client
-        time.sleep(reach.failed(reason))
+        delay_s = reach.failed(reason)
+        if settings.stop is None:
+            time.sleep(delay_s)
+        elif settings.stop.wait(delay_s):
+            raise _stopped(settings)
 
 
 def _doubt(settings: KafkaSettings) -> str:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from kafka import KafkaConsumer, OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
 
-from streams.kafka.readback import ReadBack
-from streams.kafka.recovery import Recovery, SettledNs, append_time, is_forgotten
+from streams.kafka.readback import NO_RULES, OutputRules, ReadBack
+from streams.kafka.recovery import Recovery, is_forgotten
 from streams.kafka.settings import KafkaSettings
 from streams.log import Assignment, Position
 from streams.records import Shard, TopicPartition, Topics
@@ -30,7 +30,7 @@ class Handover:
         settings: KafkaSettings,
         shards: Mapping[Shard, Topics],
         on_lost: OnLost,
-        settled_ns: SettledNs = append_time,
+        rules: OutputRules = NO_RULES,
         anew: Set[str] = frozenset(),
     ) -> None:
         """`anew`: topics made anew, in which offsets committed before mean nothing."""
@@ -38,7 +38,7 @@ class Handover:
         self._settings = settings
         self._shards = shards
         self._on_lost = on_lost
-        self._settled_ns = settled_ns
+        self._rules = rules
         self._anew = anew
         self._partitions = {
             shard: tuple(KafkaPartition(topic, shard.partition) for topic in topics.inputs)
@@ -60,7 +60,7 @@ class Handover:
                 self._find_starts()
             return None
         if self._readback is None:
-            self._readback = ReadBack(self._settings, self._readback_starts())
+            self._readback = ReadBack(self._settings, self._readback_starts(), self._rules.essence)
         if not self._readback.step(timeout_s):
             self.report_waiting(TimeoutError("verdicts cannot be read to their end"))
             return None
@@ -106,7 +106,7 @@ class Handover:
                 for shard, topics in self._shards.items()
                 if is_forgotten(self._positions, topics, shard.partition)
             }
-            self._recovery = Recovery(self._consumer, self._settings, forgotten, self._settled_ns)
+            self._recovery = Recovery(self._consumer, self._settings, forgotten, self._rules)
         if not self._recovery.step(timeout_s):
             self.report_waiting(TimeoutError("verdicts cannot be read to their end"))
             return False

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from streams.kafka.publisher import KafkaPublisher
-from streams.kafka.recovery import SettledNs, append_time
+from streams.kafka.readback import NO_RULES, OutputRules
 from streams.kafka.session import Session
 from streams.kafka.settings import KafkaSettings
 from streams.kafka.sink import KafkaSink
@@ -22,11 +22,11 @@ class KafkaLog:
     """
 
     def __init__(
-        self, settings: KafkaSettings, prefix: str, lines: Sequence[str], settled_ns: SettledNs = append_time
+        self, settings: KafkaSettings, prefix: str, lines: Sequence[str], rules: OutputRules = NO_RULES
     ) -> None:
-        """`settled_ns`: what an output says about how far the input was, see `streams.kafka.recovery`."""
+        """`rules`: what the outputs of predecessors say, and what of them is kept."""
         self._settings = settings
-        self._settled_ns = settled_ns
+        self._rules = rules
         self._prefix = prefix
         self._lines = tuple(lines)
         self._session = Session()
@@ -35,7 +35,7 @@ class KafkaLog:
         """Raises TopicsError when topics are missing or unequal."""
         require_topics(self._settings, self._prefix, self._lines)
         lines = [Topics(self._prefix, line) for line in self._lines]
-        return KafkaSource(self._settings, lines, self._session, self._settled_ns)
+        return KafkaSource(self._settings, lines, self._session, self._rules)
 
     def sink(self, step: Step = no_step, clock: LogClock | None = None) -> KafkaSink:
         """`clock` is set by the stamps of what the sink writes."""

@@ -6,30 +6,23 @@ that, no piece may be judged twice and none may be skipped.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPartition
 
-from streams.kafka.readback import ReadBack
+from streams.kafka.readback import OutputRules, ReadBack
 from streams.kafka.settings import KafkaSettings
 from streams.log import Position
-from streams.records import Record, Shard, TopicPartition, Topics
+from streams.records import Shard, TopicPartition, Topics
 from streams.resume import Memo
 
 log = logging.getLogger("inspector.streams.kafka")
 
-SettledNs = Callable[[Record], int | None]
-"""The time of the input that an output record is about, in nanoseconds; None for a record of somebody else."""
 Positions = Mapping[KafkaPartition, Position | None]
 _NUM_LAST = 100
 """Offsets at the end of an output partition that are looked at first, ten times as many where none of them is ours."""
-
-
-def append_time(record: Record) -> int | None:
-    """The time at which the log took the output, for want of a better one."""
-    return record.append_ns
 
 
 def is_forgotten(positions: Positions, topics: Topics, partition: int) -> bool:
@@ -53,9 +46,9 @@ class Recovery:
     """Positions for shards without a memory, from the ends of their verdicts and dead letters."""
 
     def __init__(
-        self, consumer: KafkaConsumer, settings: KafkaSettings, shards: Mapping[Shard, Topics], settled_ns: SettledNs
+        self, consumer: KafkaConsumer, settings: KafkaSettings, shards: Mapping[Shard, Topics], rules: OutputRules
     ) -> None:
-        self._consumer, self._settings, self._shards, self._settled_ns = consumer, settings, shards, settled_ns
+        self._consumer, self._settings, self._shards, self._rules = consumer, settings, shards, rules
         self._num_seen, self._num_last = 0, _NUM_LAST
         self._readback: ReadBack | None = None
         self._outputs: dict[Shard, _Outputs] = {}
@@ -67,7 +60,7 @@ class Recovery:
             if all(ends[at] - firsts[at] <= self._num_seen for at in ends):
                 return True
             starts = {TopicPartition(*at): max(firsts[at], ends[at] - self._num_last) for at in ends}
-            self._readback = ReadBack(self._settings, starts)
+            self._readback = ReadBack(self._settings, starts, self._rules.essence)
         if self._readback.step(timeout_s):
             for shard in self._shards:
                 self._note(shard, self._readback)
@@ -97,7 +90,7 @@ class Recovery:
     def _note(self, shard: Shard, readback: ReadBack) -> None:
         for at in self._output_partitions(shard):
             for record in readback.records(TopicPartition(*at)):
-                settled_ns = None if record.unreadable else self._settled_ns(record)
+                settled_ns = None if record.unreadable else self._rules.settled_ns(record)
                 if settled_ns is not None:
                     settled_ns = min(settled_ns, record.append_ns)
                     before = self._outputs.setdefault(shard, _Outputs(settled_ns, record.append_ns))

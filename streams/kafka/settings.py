@@ -2,6 +2,7 @@
 
 import ssl
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Literal
 
 from streams.log import LogError
@@ -66,6 +67,8 @@ class KafkaSettings:
     transaction_timeout_ms: int = 10_000
     request_timeout_ms: int = 30_000
     connect_timeout_s: float = 5.0
+    stop: Event | None = field(default=None, compare=False, repr=False)
+    """Set when the program is to end: from then on no client that is opened waits for the cluster."""
 
     @property
     def transactional_id(self) -> str:

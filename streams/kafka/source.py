@@ -16,7 +16,7 @@ from streams.kafka.client import FATAL_ERRORS, Reach, fatal, obstacle, open_grou
 from streams.kafka.handover import Handover
 from streams.kafka.listener import GroupListener, Partitions, hold
 from streams.kafka.progress import Progress
-from streams.kafka.recovery import SettledNs, append_time
+from streams.kafka.readback import NO_RULES, OutputRules
 from streams.kafka.session import Session
 from streams.kafka.settings import KafkaSettings
 from streams.kafka.stamps import Stamps
@@ -39,14 +39,14 @@ class KafkaSource:
         settings: KafkaSettings,
         lines: Sequence[Topics],
         session: Session,
-        settled_ns: SettledNs = append_time,
+        rules: OutputRules = NO_RULES,
     ) -> None:
         self.lost_offsets: Counter[str] = Counter()
         """Records per topic that were deleted before this worker could read them."""
         self._num_lost = 0
         self._settings = settings
         self._session = session
-        self._settled_ns = settled_ns
+        self._rules = rules
         self._reach = Reach(settings)
         self._topics = {topic: line for line in lines for topic in line.inputs}
         self._consumer: KafkaConsumer = open_group_consumer(settings)
@@ -197,7 +197,7 @@ class KafkaSource:
             return None
         if not shards:
             return None
-        return Handover(self._consumer, self._settings, shards, self._note_lost, self._settled_ns, self._recreated)
+        return Handover(self._consumer, self._settings, shards, self._note_lost, self._rules, self._recreated)
 
     def _hand_over(self, handover: Handover, timeout_s: float) -> Sequence[Assignment]:
         try:

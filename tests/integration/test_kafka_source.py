@@ -1,6 +1,7 @@
 """What a source gives: shards with what predecessors left, records, ends, losses. Against a real broker."""
 
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -10,8 +11,12 @@ import pytest
 from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from inspector.verdicts import essence, judged_from
+from protos.inspection.v1.records_pb2 import Inspection
+from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.kafka import KafkaLog
 from streams.kafka.client import open_admin
+from streams.kafka.readback import ReadBack
 from streams.kafka.sink import KafkaSink
 from streams.kafka.source import KafkaSource
 from streams.kafka.topics import STAMP
@@ -115,6 +120,28 @@ def test_read_back_waits_until_an_open_transaction_is_decided(line: KafkaLine, s
     producer.commit_transaction()
     gained = poll_both(first, second, until=second).gained
     assert [record.value for record in gained[0].verdicts] == [b"undecided"]
+
+
+def test_any_number_of_large_outputs_can_be_read_back(line: KafkaLine) -> None:
+    """160 records of 8 MB that somebody had written there took a starting worker to 1.46 GB."""
+    line.publish([bytes(8_000_000)] * 12, kind="verdicts")
+    verdict = Verdict(inspection=Inspection(line=line.name, station="st", piece_id="p"), entry_ns=70)
+    verdict.images.add(heat_map_png=bytes(8_000_000))
+    with closing(line.log("publisher").publisher()) as publisher:
+        publisher.publish([line.verdict(verdict.SerializeToString())] * 4)
+    verdicts = TopicPartition(line.topics.of("verdicts"), 0)
+    tracemalloc.start()
+    try:
+        with closing(ReadBack(line.settings, {verdicts: 0}, essence)) as readback:
+            while not readback.step(0.1):
+                pass
+            held_bytes, peak_bytes = tracemalloc.get_traced_memory()
+            end, records = readback.end(verdicts), readback.records(verdicts)
+    finally:
+        tracemalloc.stop()
+    assert end == 16
+    assert [judged_from(record, line.name, 0.0) is not None for record in records] == [False] * 12 + [True] * 4
+    assert peak_bytes < 80_000_000, held_bytes
 
 
 def test_everything_read_is_confirmed_at_end_and_nothing_is_unread(line: KafkaLine, stack: ExitStack) -> None:

@@ -8,6 +8,7 @@ from kafka import TopicPartition as KafkaPartition
 from kafka.structs import OffsetAndTimestamp
 
 from streams.kafka import recovery
+from streams.kafka.readback import OutputRules
 from streams.kafka.recovery import Recovery, is_forgotten
 from streams.kafka.settings import KafkaSettings
 from streams.log import Position
@@ -41,7 +42,7 @@ class Outputs:
     held: tuple[Record, ...] = ()
     starts: Sequence[int | None] = ()
 
-    def __init__(self, settings: KafkaSettings, starts: Mapping[TopicPartition, int | None]) -> None:
+    def __init__(self, settings: KafkaSettings, starts: Mapping[TopicPartition, int | None], _: object) -> None:
         self._starts = starts
         type(self).starts = [*type(self).starts, starts[TopicPartition(*VERDICTS)]]
 
@@ -75,7 +76,7 @@ def recovered(
     monkeypatch.setattr(recovery, "ReadBack", Outputs)
     monkeypatch.setattr(Outputs, "held", held)
     monkeypatch.setattr(Outputs, "starts", [])
-    finder = Recovery(Consumer(), settings, {SHARD: TOPICS}, settled_ns)
+    finder = Recovery(Consumer(), settings, {SHARD: TOPICS}, OutputRules(settled_ns))
     while not finder.step(0.0):
         pass
     return finder.positions(known)

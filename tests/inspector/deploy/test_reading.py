@@ -8,7 +8,7 @@ import pytest
 from inspector.deploy.control import active_output
 from inspector.deploy.reading import ControlReader
 from protos.inspection.v1.control_pb2 import Active, Deployment
-from streams.log import Log, LogError, LogUnavailableError, Publisher, Start, Tail
+from streams.log import Log, LogError, LogStoppedError, LogUnavailableError, Publisher, Start, Tail
 from streams.records import Record, TopicPartition, Topics
 from tests.inspector.deploy.toys import CUP, Rig
 
@@ -121,5 +121,6 @@ def test_an_outage_at_the_start_is_waited_out(rig: Rig) -> None:
 
 
 def test_a_service_that_is_stopped_waits_for_no_log(rig: Rig) -> None:
-    with pytest.raises(LogUnavailableError):
+    """It ended with an error."""
+    with pytest.raises(LogStoppedError):
         ControlReader(rig.service, AwayAtFirst(1), lambda pause_s: True)
