@@ -14,6 +14,7 @@ from inspector.decision import Ruling
 from inspector.findings import blank_verdict
 from inspector.judge import Beside, Compared, Judge, NobodyBeside
 from inspector.metrics import WorkerMetrics
+from inspector.refused import RefusalLog
 from inspector.shards import Shards
 from inspector.stall import StallSettings, StallWatch
 from inspector.verdicts import inspection_id, make_fit, stamp, verdict_output
@@ -95,6 +96,7 @@ class Pipeline:
         self._watch = watch or StallWatch(StallSettings(), monotonic())
         self._epoch: object = None
         self._too_large = Reminder[Shard]()
+        self._refusals = RefusalLog()
 
     def run(self, stop: Event) -> None:
         """Works until `stop` is set, then publishes what is already decided."""
@@ -190,7 +192,9 @@ class Pipeline:
                 self._pending.beside += [(shard, compared) for compared in self._beside.judge(pieces, verdicts)]
 
     def _gather_rejected(self) -> None:
-        if found := self._shards.rejected():
+        found = self._shards.rejected()
+        self._refusals.write(found, self._monotonic())
+        if found:
             self._pending.rejected += found
             self._mark_pending()
 

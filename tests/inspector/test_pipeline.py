@@ -95,6 +95,25 @@ def test_a_verdict_larger_than_a_record_is_published_without_heat_maps(
     assert [record.levelname for record in caplog.records if "max_record_bytes" in record.message] == ["ERROR"]
 
 
+def test_made_up_stations_are_one_line_in_the_log(
+    log: EmbeddedLog, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    begin_ns = time.time_ns() - 1_000_000_000
+    publish(log, [frame(f"p{number}", begin_ns + number, station=f"made-up-{number}") for number in range(600)])
+    source, sink = ends(log)
+    with closing(source), closing(sink):
+        pipeline, _ = build(source, sink, join=JoinSettings(max_stations=20))
+        deadline = time.monotonic() + 10
+        while len(written(path, "dead-letters")) < 580 and time.monotonic() < deadline:
+            pipeline.step()
+    assert len(written(path, "dead-letters")) == 580
+    (line,) = [entry for entry in caplog.records if "STATION_LIMIT" in entry.message]
+    assert line.levelname == "ERROR"
+    assert "at most 20 may" in line.message
+    assert "made-up-499 last" in line.message
+    assert "name the line's stations in recipes" in line.message
+
+
 def with_maps(verdict: Verdict, count: int) -> Verdict:
     verdict.images.extend(verdict_pb2.ImageEvidence(camera="top", heat_map_png=bytes(2**16)) for _ in range(count))
     return verdict
