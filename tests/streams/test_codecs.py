@@ -271,6 +271,17 @@ def test_the_largest_dead_letter_fits_the_smallest_record_that_may_be_configured
     assert len(dead_letter_output(Topics("q" * 48, "l" * 48), letter).value) <= 2 * MAX_RAW_BYTES
 
 
+def test_samples_that_find_no_memory_end_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_memory(samples: pb.Samples, limits: Limits) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("streams.codecs.decode_samples", without_memory)
+    item = decode(record(bad.CHUNK, bad.chunk(), "signals"), Limits(), "l1")
+    assert isinstance(item, Rejected)
+    assert item.reason == pb.DEAD_LETTER_REASON_TOO_LARGE
+    assert "of memory, which this process does not get" in item.detail
+
+
 @pytest.mark.parametrize(
     ("reason", "num_bytes"),
     [
