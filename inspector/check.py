@@ -7,15 +7,17 @@ from pathlib import Path
 from inspector.bundle.schema import Bundle
 from inspector.config.problems import ConfigError, Problem
 from inspector.config.service import Service, reference_problems
-from inspector.config.tables import KafkaTable
+from inspector.config.tables import EmbeddedTable, KafkaTable
 from inspector.evidence import MAX_PNG_BYTES
 from inspector.gateway.lanes import MAX_UNREAD_PROBES
 from inspector.recipe.fit import misfits, read_bundle
 from inspector.recipe.model import Recipe, Sensor
 from inspector.recipe.promise import promise_words
 from inspector.recipe.window import window_samples
+from streams.embedded.file import check_place
 from streams.large_images import LargeImageSettings
 from streams.limits import Limits
+from streams.log import LogError
 
 COMMIT_S = 0.05
 """A transaction on a broker near by, at the 95th percentile."""
@@ -56,7 +58,7 @@ class Report:
 def check(service: Service, chunk_s: float = 0.1) -> Report:
     """`chunk_s` is the length of the chunks that the sensors send: no file states it."""
     lines = list(_log_lines(service))
-    problems = reference_problems(service)
+    problems = [*_place_problems(service), *reference_problems(service)]
     for recipe in service.recipes:
         try:
             bundle = read_bundle(recipe.bundle)
@@ -97,6 +99,16 @@ def _deadline_problems(recipe: Recipe, budget: Budget) -> Iterator[Problem]:
         expectation = f"a verdict may take {budget.worst_s:.3f} s when a source is silent"
         remedy = "raise deadline_s, or lower join.max_delay_s or the window's end"
         yield Problem(Path(f"recipe {recipe.name}"), "deadline_s", f"{recipe.deadline_s:g}", expectation, remedy)
+
+
+def _place_problems(service: Service) -> Iterator[Problem]:
+    """Where no embedded log can lie, `serve` ends or waits."""
+    if isinstance(table := service.config.log, EmbeddedTable):
+        try:
+            check_place(table.path)
+        except LogError as exc:
+            expectation, _, remedy = str(exc).rpartition(": ")
+            yield Problem(service.path, "log.path", str(table.path), expectation, remedy)
 
 
 def _log_lines(service: Service) -> Iterator[str]:

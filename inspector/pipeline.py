@@ -14,9 +14,10 @@ from inspector.decision import Ruling
 from inspector.findings import blank_verdict
 from inspector.judge import Beside, Compared, Judge, NobodyBeside
 from inspector.metrics import WorkerMetrics
+from inspector.refused import RefusalLog
 from inspector.shards import Shards
 from inspector.stall import StallSettings, StallWatch
-from inspector.verdicts import inspection_id, stamp, verdict_output
+from inspector.verdicts import inspection_id, make_fit, stamp, verdict_output
 from protos.inspection.v1.verdict_pb2 import DECISION_REASON_ENGINE, DECISION_REVIEW, Verdict
 from streams.dead_letters import dead_letter_output
 from streams.items import Rejected
@@ -24,6 +25,7 @@ from streams.log import Batch, CommitRefusedError, Sink, Source
 from streams.log_clock import LogClock
 from streams.observation import Observation
 from streams.records import Output, Shard
+from streams.reminder import Reminder
 
 log = logging.getLogger("inspector.pipeline")
 
@@ -40,6 +42,8 @@ class PipelineSettings:
     position_interval_s: float = 1.0
     """How often positions are committed while nothing is decided."""
     idle_poll_s: float = 0.05
+    max_record_bytes: int = 8 * 2**20
+    """The log takes no larger verdict."""
 
 
 @dataclass(slots=True)
@@ -91,6 +95,8 @@ class Pipeline:
         self._committed_s = monotonic()
         self._watch = watch or StallWatch(StallSettings(), monotonic())
         self._epoch: object = None
+        self._too_large = Reminder[Shard]()
+        self._refusals = RefusalLog()
 
     def run(self, stop: Event) -> None:
         """Works until `stop` is set, then publishes what is already decided."""
@@ -186,7 +192,9 @@ class Pipeline:
                 self._pending.beside += [(shard, compared) for compared in self._beside.judge(pieces, verdicts)]
 
     def _gather_rejected(self) -> None:
-        if found := self._shards.rejected():
+        found = self._shards.rejected()
+        self._refusals.write(found, self._monotonic())
+        if found:
             self._pending.rejected += found
             self._mark_pending()
 
@@ -239,8 +247,23 @@ class Pipeline:
         for shard, verdict in pending.verdicts:
             stamp(verdict, publish_ns, self._deadline_s(verdict))
             self._shards.settle(shard, inspection_id(verdict.inspection))
-            outputs.append(verdict_output(self._shards.topics(shard), shard, verdict))
+            outputs.append(self._verdict_output(shard, verdict))
         for shard, (_, shadow) in pending.beside:
             stamp(shadow, publish_ns, self._deadline_s(shadow))
-            outputs.append(verdict_output(self._shards.topics(shard), shard, shadow))
+            outputs.append(self._verdict_output(shard, shadow))
         return outputs + [dead_letter_output(self._shards.topics(shard), found) for shard, found in pending.rejected]
+
+    def _verdict_output(self, shard: Shard, verdict: Verdict) -> Output:
+        topics, limit = self._shards.topics(shard), self._settings.max_record_bytes
+        output = verdict_output(topics, shard, verdict)
+        if (size := len(output.value)) <= limit:
+            return output
+        left_out = ", ".join(make_fit(verdict, limit))
+        self._too_large.add(shard, verdict.inspection.piece_id, f"{size} bytes, published without {left_out}")
+        for (line, partition), many in self._too_large.due(self._monotonic()):
+            log.error(
+                "Line %s, partition %d: %d verdicts are larger than max_record_bytes = %d (the last: piece %s, %s): "
+                "raise max_record_bytes in the configuration, and at a broker.",
+                *(line, partition, many.count, limit, many.names[-1], many.words),
+            )
+        return verdict_output(topics, shard, verdict)

@@ -17,6 +17,8 @@ _CLOCK_SET_BACK_S = 86_400.0
 _MAX_TOPIC = 249
 """Characters of a topic's name, which the name of a line is a part of; Kafka takes no longer one."""
 VERDICT_TYPE = TYPE_PREFIX + "Verdict"
+_DETAILS = ("images", "signals", "experts", "classes", "modalities")
+"""What a verdict can do without, in the order in which it is left out."""
 
 
 def inspection_id(message: Inspection) -> InspectionId:
@@ -28,6 +30,30 @@ def stamp(verdict: Verdict, publish_ns: int, deadline_s: float | None) -> Verdic
     verdict.publish_ns = publish_ns
     verdict.deadline_missed = deadline_s is not None and publish_ns - verdict.capture_ns > deadline_s * 1e9
     return verdict
+
+
+def make_fit(verdict: Verdict, max_bytes: int) -> list[str]:
+    """Leaves out what a record has no room for: heat maps, the largest first, then the details that people look up.
+    Identity, decision and score always fit: names are bounded. Returns what is left out.
+
+    Kafka refuses a larger verdict, which ends this worker and every one that judges the piece after it; of the embedded
+    log it is not read back, and the piece would be judged again."""
+    excess = verdict.ByteSize() - max_bytes
+    left_out, num_maps = [], 0
+    for image in sorted(verdict.images, key=lambda image: -len(image.heat_map_png)):
+        if excess <= 0:
+            break
+        if image.heat_map_png:
+            excess, num_maps = excess - len(image.heat_map_png), num_maps + 1
+            image.ClearField("heat_map_png")
+    if num_maps:
+        left_out.append(f"{num_maps} of {len(verdict.images)} heat maps")
+    for name in _DETAILS:
+        if verdict.ByteSize() <= max_bytes:
+            break
+        verdict.ClearField(name)
+        left_out.append(name)
+    return left_out
 
 
 def verdict_output(topics: Topics, shard: Shard, verdict: Verdict) -> Output:

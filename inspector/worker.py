@@ -175,4 +175,6 @@ def _resolver(service: Service) -> Resolver:
 
 def _pipeline_settings(service: Service) -> PipelineSettings:
     worker = service.config.worker
-    return PipelineSettings(worker.commit_delay_s, worker.max_verdicts_per_commit)
+    return PipelineSettings(
+        worker.commit_delay_s, worker.max_verdicts_per_commit, max_record_bytes=service.config.max_record_bytes
+    )

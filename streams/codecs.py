@@ -4,6 +4,8 @@ Everything declared is checked before memory is taken for it. A record above `ma
 so that it opens no inspection.
 """
 
+from collections.abc import Callable
+
 from google.protobuf.message import DecodeError
 
 from protos.inspection.v1.records_pb2 import (
@@ -36,6 +38,7 @@ from streams.limits import (
 from streams.observation import InspectionId, ModalityKind
 from streams.records import TYPE_PREFIX, Record
 from streams.samples import decode_samples, samples_size
+from streams.want_of_memory import want_of_memory
 
 Message = CameraFrame | SignalChunk | ProcessTrace | PieceEvent
 
@@ -83,7 +86,7 @@ def decode(record: Record, limits: Limits, line: str, *, with_pixels: bool = Tru
         _check_address(message, record, line)
         entry = _entry(message, inspection, record)
         _check_stamp(record)
-        return _item(message, origin, limits, with_pixels=with_pixels)
+        return _in_memory(lambda: _item(message, origin, limits, with_pixels=with_pixels), record)
     except Finding as finding:
         return reject(
             origin,
@@ -216,6 +219,14 @@ def _entry(message: Message, inspection: InspectionId | None, record: Record) ->
         return None
     product, lot = (text if is_text(text) else "" for text in (message.product, message.lot))
     return Entry(inspection, product, lot, event_ns if is_time(event_ns) else record.append_ns, camera)
+
+
+def _in_memory(make: Callable[[], Item], record: Record) -> Item:
+    """Raises Finding where it is memory that is wanting as well: samples take twice their record."""
+    try:
+        return make()
+    except MemoryError as exc:
+        raise want_of_memory(2 * len(record.value)) from exc
 
 
 def _item(message: Message, origin: Origin, limits: Limits, *, with_pixels: bool) -> Item:

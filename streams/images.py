@@ -10,11 +10,12 @@ import numpy as np
 
 from protos.inspection.v1.records_pb2 import ImagePixels, PixelFormat
 from streams.decoder_messages import with_messages
-from streams.image_files import Header, bad_image
+from streams.image_files import Header, ImageFile, bad_image
 from streams.jpeg_files import declared_jpeg, read_jpeg
 from streams.limits import Finding, Limits, invalid, too_large
 from streams.observation import Image
 from streams.png_files import declared_png, read_png
+from streams.want_of_memory import lacks_memory, want_of_memory
 
 log = logging.getLogger("inspector.streams.images")
 
@@ -82,8 +83,7 @@ def decode_file(data: bytes, pixel_format: int, limits: Limits, declared_px: tup
         if declared not in {0, actual}:
             raise bad_image(f"the record declares a {side} of {declared} px, the file has {actual}: correct either")
     with _large_image if size > _LARGE_BYTES else nullcontext():
-        content = file.for_decoder()
-        image = _imdecode(content) if pixel_format == PixelFormat.PIXEL_FORMAT_PNG else _decode_jpeg(content)
+        image = _decode_checked(file, pixel_format, size)
     if image is None or image.shape != _shape(header) or image.itemsize != header.bytes_per_value:
         got = "nothing" if image is None else f"{image.shape} {image.dtype}"
         raise bad_image(f"the file decodes to {got}, expected {_shape(header)} as its header says: send it again")
@@ -112,6 +112,18 @@ def _check_size(header: Header, limits: Limits) -> int:
 def _shape(header: Header) -> tuple[int, ...]:
     plane = (header.height_px, header.width_px)
     return plane if header.channels == 1 else (*plane, header.channels)
+
+
+def _decode_checked(file: ImageFile, pixel_format: int, size: int) -> Image | None:
+    """Raises Finding, where it is memory that is wanting as well."""
+    try:
+        content = file.for_decoder()
+        image = _imdecode(content) if pixel_format == PixelFormat.PIXEL_FORMAT_PNG else _decode_jpeg(content)
+    except MemoryError as exc:
+        raise want_of_memory(size) from exc
+    if image is None and lacks_memory(size):
+        raise want_of_memory(size)
+    return image
 
 
 def _decode_jpeg(content: bytes | bytearray) -> Image | None:

@@ -88,8 +88,8 @@ class Stations:
                     pb.DEAD_LETTER_REASON_STATION_LIMIT,
                     f"{len(self._stations) + 1} stations share the partition, at most {settings.max_stations} may, and "
                     f"no more than fit beside an offset; one gives up its place when it has sent nothing for "
-                    f"{MEMORY_HORIZONS * settings.dedup_horizon_s:g} s: correct mistyped names, or raise max_stations "
-                    "or the number of partitions",
+                    f"{MEMORY_HORIZONS * settings.dedup_horizon_s:g} s: find the producer of mistyped names, name "
+                    "the line's stations in recipes, or raise max_stations or the number of partitions",
                 )
             self._forget(idle)
 

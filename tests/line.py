@@ -99,6 +99,7 @@ def build(
     join: JoinSettings | None = None,
     decoder: Decoder | None = None,
     large: LargeImages | None = None,
+    pipeline: PipelineSettings | None = None,
 ) -> tuple[Pipeline, StubJudge]:
     """The product's pipeline over a stub judge."""
     metrics = metrics or WorkerMetrics(CollectorRegistry())
@@ -107,7 +108,8 @@ def build(
     resolver = Resolver(ReferenceSettings(), Limits())
     settings = ShardSettings("qa", ("line-1",), join or JoinSettings(), Limits())
     shards = Shards(settings, recipes, resolver, metrics, decoder, large)
-    return Pipeline(source, sink, shards, judge, PipelineSettings(), metrics, lambda _: RECIPE.deadline_s), judge
+    settled = pipeline or PipelineSettings()
+    return Pipeline(source, sink, shards, judge, settled, metrics, lambda _: RECIPE.deadline_s), judge
 
 
 def written(path: Path, kind: str) -> list[bytes]:

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+import tempfile
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -109,6 +110,23 @@ def check_file(path: Path) -> None:
         raise _no_database(path)
     if status.st_size:
         check_content(path, _peek(path))
+
+
+def check_place(path: Path) -> None:
+    """Raises LogError where no log can be opened or made at `path`, as `EmbeddedLog` would. Leaves nothing behind."""
+    folder = next(each for each in path.parents if os.path.lexists(each))
+    if not folder.is_dir():
+        raise LogError(f"{path}: {folder} is no folder, expected one or a free name: name another path")
+    check_file(path)
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as exc:
+        raise LogError(
+            f"{path}: no file can be made in {folder} ({exc.strerror}), expected room for one: check "
+            "its rights and its disk, or name another path"
+        ) from exc
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        raise LogError(f"{path} cannot be read and written by this user, expected both: check its rights")
 
 
 def _no_database(path: Path) -> LogError:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from inspector.check import check, latency_budget, memory_parts, signal_bytes_per_station
 from inspector.config.service import Service, load_service
 from streams import addresses
+from streams.embedded import EmbeddedLog
 from streams.limits import Limits
+from streams.log import LogError
 
 CONFIG = """
 lines = ["line-1"]
@@ -91,6 +94,38 @@ def test_a_fitting_service_is_explained_without_a_problem(tmp_path: Path) -> Non
     assert "= 0.430 s; with a silent source + 0.500 = 0.930 s; deadline 2.000 s" in text
     assert "memory at most" in text
     assert "clients' requests at most, per gateway: being read 297 + waiting to be judged 66 + being judged 289" in text
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("recipe.toml/log.sqlite", "recipe.toml is no folder"),
+        ("recipe.toml/below/log.sqlite", "recipe.toml is no folder"),
+        ("recipe.toml", "recipe.toml is no database"),
+        ("/dev/null", "/dev/null is no regular file"),
+        ("/proc/log.sqlite", "no file can be made in /proc"),
+        ("/proc/new/log.sqlite", "no file can be made in /proc"),
+    ],
+)
+def test_a_log_that_serve_refuses_is_a_problem(tmp_path: Path, place: str, said: str) -> None:
+    service = service_with(tmp_path)
+    log = service.config.log.model_copy(update={"path": tmp_path / place})
+    refused = replace(service, config=service.config.model_copy(update={"log": log}))
+    (problem,) = check(refused).problems
+    assert problem.key == "log.path"
+    assert said in problem.expectation
+    with pytest.raises(LogError):
+        EmbeddedLog(tmp_path / place).close()
+
+
+def test_looking_at_the_place_of_a_log_leaves_nothing_there(tmp_path: Path) -> None:
+    service = service_with(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    log = service.config.log.model_copy(update={"path": tmp_path / "new" / "folder" / "log.sqlite"})
+    assert check(replace(service, config=service.config.model_copy(update={"log": log}))).problems == ()
+    assert sorted(tmp_path.rglob("*")) == before
+    with closing(EmbeddedLog(tmp_path / "log.sqlite")):
+        assert check(service).problems == ()
 
 
 def test_memory_is_the_sum_of_what_has_a_bound(tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from prometheus_client import CollectorRegistry
 from inspector.engines.engine import LostDeviceError
 from inspector.judge import Compared
 from inspector.metrics import WorkerMetrics
-from inspector.pipeline import Pipeline
+from inspector.pipeline import Pipeline, PipelineSettings
 from inspector.stall import StallSettings, StallWatch
 from protos.inspection.v1 import verdict_pb2
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_BAD_IMAGE, DEAD_LETTER_REASON_DUPLICATE, DeadLetter
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.assembly import JoinSettings
+from streams.dead_letters import MAX_RAW_BYTES
 from streams.embedded import EmbeddedLog, EmbeddedSettings
 from streams.large_images import LargeImages, LargeImageSettings
 from streams.limits import Limits
@@ -72,6 +73,50 @@ def test_every_piece_gets_one_verdict_with_all_modalities(log: EmbeddedLog, path
     assert sorted(verdict.inspection.piece_id for verdict in verdicts) == [f"p{n}" for n in range(NUM_PIECES)]
     assert {verdict.decision for verdict in verdicts} == {verdict_pb2.DECISION_PASS}
     assert all(verdict.publish_ns >= verdict.entry_ns for verdict in verdicts)
+
+
+def test_a_verdict_larger_than_a_record_is_published_without_heat_maps(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Kafka refuses it for ever, so that each worker would end at the same piece; of the embedded log a successor would
+    read its head, and judge the piece again."""
+    limit = 2 * MAX_RAW_BYTES
+    path = tmp_path / "log.sqlite"
+    with closing(EmbeddedLog(path, EmbeddedSettings(max_record_bytes=limit))) as log:
+        publish(log, line_of(NUM_PIECES))
+        source, sink = ends(log)
+        with closing(source), closing(sink):
+            pipeline, judge = build(source, sink, pipeline=PipelineSettings(max_record_bytes=limit))
+            blank = judge.judge
+            judge.judge = lambda pieces: [with_maps(verdict, 3) for verdict in blank(pieces)]  # type: ignore[method-assign]
+            verdicts = work(pipeline, path, NUM_PIECES)
+    assert len(verdicts) == NUM_PIECES
+    assert {sum(map(bool, (image.heat_map_png for image in verdict.images))) for verdict in verdicts} == {1}
+    assert [record.levelname for record in caplog.records if "max_record_bytes" in record.message] == ["ERROR"]
+
+
+def test_made_up_stations_are_one_line_in_the_log(
+    log: EmbeddedLog, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    begin_ns = time.time_ns() - 1_000_000_000
+    publish(log, [frame(f"p{number}", begin_ns + number, station=f"made-up-{number}") for number in range(600)])
+    source, sink = ends(log)
+    with closing(source), closing(sink):
+        pipeline, _ = build(source, sink, join=JoinSettings(max_stations=20))
+        deadline = time.monotonic() + 10
+        while len(written(path, "dead-letters")) < 580 and time.monotonic() < deadline:
+            pipeline.step()
+    assert len(written(path, "dead-letters")) == 580
+    (line,) = [entry for entry in caplog.records if "STATION_LIMIT" in entry.message]
+    assert line.levelname == "ERROR"
+    assert "at most 20 may" in line.message
+    assert "made-up-499 last" in line.message
+    assert "name the line's stations in recipes" in line.message
+
+
+def with_maps(verdict: Verdict, count: int) -> Verdict:
+    verdict.images.extend(verdict_pb2.ImageEvidence(camera="top", heat_map_png=bytes(2**16)) for _ in range(count))
+    return verdict
 
 
 def test_what_was_committed_is_not_judged_again(log: EmbeddedLog, path: Path) -> None:

@@ -1,12 +1,23 @@
-"""How far the input of a shard was when an output was written, by what the output says."""
+"""What an output says of the input, and that every verdict fits into a record."""
 
 import pytest
 
-from inspector.verdicts import VERDICT_TYPE, essence, judged_from, settled_ns
+from inspector.verdicts import VERDICT_TYPE, essence, judged_from, make_fit, settled_ns
 from protos.inspection.v1.records_pb2 import DeadLetter, Inspection
-from protos.inspection.v1.verdict_pb2 import Verdict
-from streams.dead_letters import DEAD_LETTER_TYPE, dead_letter_from
+from protos.inspection.v1.verdict_pb2 import (
+    DECISION_FAIL,
+    ClassProbability,
+    ExpertRun,
+    ImageEvidence,
+    ImageRegion,
+    Modality,
+    Verdict,
+)
+from streams.dead_letters import DEAD_LETTER_TYPE, MAX_RAW_BYTES, dead_letter_from
 from streams.records import Record
+
+LEAST_LIMIT = 2 * MAX_RAW_BYTES
+"""The smallest max_record_bytes that a configuration may name."""
 
 
 @pytest.mark.parametrize(
@@ -66,3 +77,37 @@ def test_what_an_owner_keeps_of_an_output_is_small_and_says_the_same(kind: str, 
 )
 def test_nothing_is_kept_of_what_others_wrote(kind: str, value: bytes) -> None:
     assert essence(Record("t.line-1.verdicts", 0, 5, LARGE, value, kind, 99)) is None
+
+
+def evidence(*sizes: int) -> list[ImageEvidence]:
+    return [ImageEvidence(camera=f"c{size}", regions=[ImageRegion(x_px=1)], heat_map_png=bytes(size)) for size in sizes]
+
+
+def test_a_verdict_too_large_for_a_record_goes_without_its_largest_heat_maps() -> None:
+    verdict = Verdict(decision=DECISION_FAIL, images=evidence(10_000, 64_000, 30_000, 60_000))
+    assert make_fit(verdict, LEAST_LIMIT) == ["1 of 4 heat maps"]
+    assert [len(image.heat_map_png) for image in verdict.images] == [10_000, 0, 30_000, 60_000]
+    assert [len(image.regions) for image in verdict.images] == [1] * 4
+    assert make_fit(verdict, LEAST_LIMIT) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "left_out"),
+    [
+        ({"images": evidence(*([0] * 20_000))}, ["images"]),
+        ({"experts": [ExpertRun(expert="e" * 48, modality="m" * 48)] * 2000}, ["images", "signals", "experts"]),
+        ({"classes": [ClassProbability(name="c" * 48)] * 5000}, ["images", "signals", "experts", "classes"]),
+        (
+            {"modalities": [Modality(name="m" * 48, kind="image")] * 5000},
+            ["images", "signals", "experts", "classes", "modalities"],
+        ),
+    ],
+    ids=["images", "experts", "classes", "modalities"],
+)
+def test_details_follow_where_that_is_not_enough(part: dict[str, list[object]], left_out: list[str]) -> None:
+    named = Inspection(line="l" * 48, station="s" * 48, piece_id="p" * 128, pass_number=2**32 - 1)
+    texts = dict.fromkeys(("product", "lot"), "x" * 128)
+    verdict = Verdict(inspection=named, decision=DECISION_FAIL, defect_score=0.9, **texts, **part)  # type: ignore[arg-type]
+    assert make_fit(verdict, LEAST_LIMIT) == left_out
+    assert verdict.ByteSize() <= LEAST_LIMIT
+    assert (verdict.inspection, verdict.decision, verdict.defect_score) == (named, DECISION_FAIL, 0.9)

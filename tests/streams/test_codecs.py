@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.codecs import decode
-from streams.dead_letters import dead_letter_output, origin_of, reject
+from streams.dead_letters import MAX_RAW_BYTES, dead_letter_output, origin_of, reject
 from streams.encoding import Produced, to_output
 from streams.images import decode_pixels
 from streams.items import Chunk, Entry, Event, EventKind, Frame, Item, Origin, Reference, Rejected, Trace
@@ -258,6 +258,28 @@ def test_a_dead_letter_is_bounded_whatever_was_sent_and_said() -> None:
     sent = dataclasses.replace(record(bad.FRAME, b"x", "frames"), type="\N{REPLACEMENT CHARACTER}" * 2**20)
     letter = reject(origin_of(sent), pb.DEAD_LETTER_REASON_REFERENCE, "\xff" * 2**20, station="", record=sent)
     assert len(dead_letter_output(TOPICS, letter).value) < 16 * 1024
+
+
+def test_the_largest_dead_letter_fits_the_smallest_record_that_may_be_configured() -> None:
+    """The configuration allows no max_record_bytes below twice the bytes of a record that go along."""
+    named = InspectionId("l" * 48, "s" * 48, "p" * 128, 2**32 - 1)
+    sent = dataclasses.replace(record(bad.FRAME, bytes(2**20), "frames"), type="\U0001f600" * 2**10)
+    detail = "\U0001f600" * 2**10
+    letter = reject(
+        origin_of(sent), pb.DEAD_LETTER_REASON_REFERENCE, detail * 4, station="s" * 48, record=sent, inspection=named
+    )
+    assert len(dead_letter_output(Topics("q" * 48, "l" * 48), letter).value) <= 2 * MAX_RAW_BYTES
+
+
+def test_samples_that_find_no_memory_end_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_memory(samples: pb.Samples, limits: Limits) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("streams.codecs.decode_samples", without_memory)
+    item = decode(record(bad.CHUNK, bad.chunk(), "signals"), Limits(), "l1")
+    assert isinstance(item, Rejected)
+    assert item.reason == pb.DEAD_LETTER_REASON_TOO_LARGE
+    assert "of memory, which this process does not get" in item.detail
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Decoding image files in several threads, and within limits."""
 
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +13,28 @@ from streams import images
 from streams.limits import Limits
 from streams.observation import Image
 from tests import malformed as bad
+
+WITH_LITTLE_MEMORY = """
+import logging, resource, cv2, numpy as np
+from pathlib import Path
+from protos.inspection.v1 import records_pb2 as pb
+from streams.images import decode_file
+from streams.limits import Finding, Limits
+
+logging.basicConfig(format="%(levelname)s %(message)s")
+noise = np.random.default_rng(0).integers(0, 255, (2000, 3000, 3), np.uint8)
+for form, name in ((pb.PIXEL_FORMAT_PNG, ".png"), (pb.PIXEL_FORMAT_JPEG, ".jpg")):
+    file = cv2.imencode(name, noise)[1].tobytes()
+    decode_file(cv2.imencode(name, noise[:8, :8])[1].tobytes(), form, Limits())
+    for spare in (2, 10, 20, 30, 200):
+        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (mapped + spare * 2**20, -1))
+        try:
+            print(name, spare, decode_file(file, form, Limits()).shape)
+        except Finding as finding:
+            print(name, spare, pb.DeadLetterReason.Name(finding.reason), finding.detail)
+        resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+"""
 
 
 def test_large_images_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,3 +64,16 @@ def test_a_refused_large_image_keeps_no_other_from_being_decoded() -> None:
     for _ in range(2):
         with pytest.raises(images.Finding):
             images.decode_file(junk, pb.PIXEL_FORMAT_PNG, Limits())
+
+
+def test_want_of_memory_is_not_called_a_bad_image() -> None:
+    """OpenCV gives nothing for both."""
+    words = [sys.executable, "-c", WITH_LITTLE_MEMORY]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    lines = ended.stdout.splitlines()
+    whole = [line for line in lines if line.endswith("(2000, 3000, 3)")]
+    wanting = [line for line in lines if "TOO_LARGE decoding it takes up to 51 MiB of memory" in line]
+    assert {".png 200 (2000, 3000, 3)", ".jpg 200 (2000, 3000, 3)"} <= set(whole)
+    assert len(wanting) >= 4
+    assert len(whole) + len(wanting) == len(lines) == 10
+    assert len([line for line in ended.stderr.splitlines() if line.startswith("ERROR Out of memory")]) == 1

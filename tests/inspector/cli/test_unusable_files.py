@@ -2,6 +2,7 @@
 never with a traceback."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,12 @@ EMBEDDED = SERVICE + 'kind = "embedded"\npath = "{path}"\n'
 KAFKA = SERVICE + 'kind = "kafka"\nbootstrap_servers = ["127.0.0.1:1"]\n'
 RECIPE = 'name = "r"\nversion = "1"\nbundle = "bundle"\n[[cameras]]\nname = "top"\n'
 DEEP = "x = " + "[" * 20_000 + "]" * 20_000
+
+
+@pytest.fixture(autouse=True)
+def _endless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that cannot start ends its process within `stop_budget_s`: here that is the process of the tests."""
+    monkeypatch.setattr("inspector.cli.serving.ended_in_time", nullcontext)
 
 
 def run(*arguments: object) -> Result:
