@@ -154,7 +154,7 @@ def test_the_gate_opens_where_no_recall_is_lost_and_few_more_good_pieces_are_hel
         ({"tuning": "lora"}, {"backbone, 1x1", "readout"}),
         ({}, {"backbone, 1x1", "readout"}),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value)) if isinstance(value, set) else str(value),
 )
 def test_a_backbone_moves_as_its_configuration_says(asked, moved):
     """Few recordings: where nothing is asked, by low-rank updates, which change no 3x3 convolution."""
