@@ -32,8 +32,8 @@ LIMITS = Limits()
 MAX_CPU_MS = 1500.0
 """An image at the limit of 128 MiB costs 0.7 to 1.2 s of a busy core, any other less than half a second."""
 MAX_PEAK_MIB = 3.3 * LIMITS.max_image_bytes / 2**20 + 64
-"""What decoding one record may add to a process: 3.3 times the largest image, and the heap that glibc has kept of earlier
-ones. Of a million records the worst added 452 MiB where it stood, and 374 alone."""
+"""What decoding one record may add to a process: 3.3 times the largest image, and the heap that glibc has kept of
+earlier ones. Of a million records the worst added 452 MiB where it stood, and 374 alone."""
 MAX_KEPT_MIB = 96.0
 """After 2,000 records; glibc keeps up to 64 MiB of freed heap once it has seen large blocks."""
 _BLOCK = 2_000
