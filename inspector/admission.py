@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from inspector.bundle.files import replace_file
 from inspector.engines.device import find_device
 from inspector.engines.engine import EngineSettings
 from inspector.engines.forms import compiled_form
@@ -95,6 +96,6 @@ def machine(settings: EngineSettings, gpu: Callable[[], GpuApi] = load_api) -> s
 def remember(proof: Path, outcome: str) -> None:
     try:
         proof.parent.mkdir(parents=True, exist_ok=True)
-        proof.write_text(f"{outcome}\n", encoding="utf-8")
+        replace_file(proof, f"{outcome}\n".encode())
     except OSError as exc:
         log.warning("%s cannot be written (%s): the next start runs the parity set again.", proof, exc.strerror)

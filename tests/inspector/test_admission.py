@@ -1,6 +1,8 @@
 """A compiled form judges on a machine only after the bundle's own pieces have passed there."""
 
+import errno
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -109,3 +111,18 @@ def test_a_folder_that_cannot_be_written_costs_time_only(tmp_path: Path, caplog:
     (tmp_path / "toy.cache").write_text("a file in the folder's place")
     assert open_best(load(folder), ORDER, admit=Admission([toy_recipe(folder)])).engine == "onnx/int8"
     assert "the next start runs the parity set again" in caplog.text
+
+
+def test_an_approval_is_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    proof = tmp_path / "cache" / "one.passed"
+    admission.remember(proof, "300 pieces, no flip")
+
+    def is_full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", is_full)
+    admission.remember(proof, "cut")
+    assert proof.read_text() == "300 pieces, no flip\n"
+    assert "No space left on device" in caplog.text
