@@ -1,7 +1,9 @@
-"""A small line for tests of the worker: one camera, one microphone, records as producers send them, a stub judge."""
+"""A small line for tests of the worker: one camera, one microphone, records as producers send them, a stub judge, and a
+sink that dies."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -25,13 +27,14 @@ from streams.embedded import EmbeddedLog
 from streams.encoding import to_output
 from streams.large_images import LargeImages
 from streams.limits import Limits
-from streams.log import Sink, Source
+from streams.log import Position, Sink, Source
 from streams.observation import Observation, State
-from streams.records import Output, Topics
+from streams.records import Output, TopicPartition, Topics
 from streams.references import ReferenceSettings, Resolver
 
 TOPICS = Topics("qa", "line-1")
 RATE_HZ = 1000.0
+GAP_NS = 100_000_000
 RECIPE = Recipe(
     name="disc",
     version="1",
@@ -117,3 +120,48 @@ def written(path: Path, kind: str) -> list[bytes]:
     with closing(sqlite3.connect(path)) as base:
         query = "SELECT value FROM records JOIN topics ON topics.id = topic WHERE name = ? ORDER BY records.id"
         return [value for (value,) in base.execute(query, (TOPICS.of(kind),))]
+
+
+def line_of(count: int) -> list[Output]:
+    """Pieces a tenth of a second apart with all their sound, two seconds ago."""
+    begin_ns = time.time_ns() - 2_000_000_000
+    pieces = [frame(f"p{number}", begin_ns + number * GAP_NS) for number in range(count)]
+    return pieces + [chunk(number, begin_ns) for number in range(count)]
+
+
+def work(pipeline: Pipeline, path: Path, count: int) -> list[Verdict]:
+    """Steps until `count` verdicts are out (at most ten seconds), and a little longer for one too many."""
+    deadline = time.monotonic() + 10
+    while len(written(path, "verdicts")) < count and time.monotonic() < deadline:
+        pipeline.step()
+    for _ in range(3):
+        pipeline.step()
+    return [Verdict.FromString(value) for value in written(path, "verdicts")]
+
+
+def ends(log: EmbeddedLog, owner: str = "w") -> tuple[Source, Sink]:
+    return log.source(("line-1",), "qa", owner), log.sink()
+
+
+class DyingSink:
+    """Loses the process's power at its first commit, or `after` so many: before anything is written, or after it."""
+
+    def __init__(self, sink: Sink, *, written: bool, after: int = 0) -> None:
+        self._sink, self._written, self._left = sink, written, after
+
+    def commit(
+        self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position], epoch: object
+    ) -> Mapping[TopicPartition, int]:
+        if self._left:
+            self._left -= 1
+            return self._sink.commit(outputs, positions, epoch)
+        if self._written:
+            self._sink.commit(outputs, positions, epoch)
+        raise PowerCut
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+class PowerCut(BaseException):
+    pass

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import replace
@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from inspector.engines.engine import LostDeviceError
 from inspector.judge import Compared
 from inspector.metrics import WorkerMetrics
-from inspector.pipeline import Pipeline, PipelineSettings
+from inspector.pipeline import PipelineSettings
 from inspector.stall import StallSettings, StallWatch
 from protos.inspection.v1 import verdict_pb2
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_BAD_IMAGE, DEAD_LETTER_REASON_DUPLICATE, DeadLetter
@@ -22,47 +22,12 @@ from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.assembly import JoinSettings
 from streams.dead_letters import MAX_RAW_BYTES
 from streams.embedded import EmbeddedLog, EmbeddedSettings
-from streams.large_images import LargeImages, LargeImageSettings
-from streams.limits import Limits
 from streams.log import Batch, CommitRefusedError, Position, Sink, Source
 from streams.observation import Observation
 from streams.records import Output, TopicPartition
-from tests.line import PNG, TOPICS, build, chunk, frame, publish, written
+from tests.line import GAP_NS, PNG, TOPICS, build, chunk, ends, frame, line_of, publish, work, written
 
 NUM_PIECES = 5
-GAP_NS = 100_000_000
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "log.sqlite"
-
-
-@pytest.fixture
-def log(path: Path) -> Iterator[EmbeddedLog]:
-    with closing(EmbeddedLog(path, EmbeddedSettings(lease_s=0.2))) as made:
-        yield made
-
-
-def line_of(count: int) -> list[Output]:
-    """Pieces a tenth of a second apart with all their sound, two seconds ago."""
-    begin_ns = time.time_ns() - 2_000_000_000
-    pieces = [frame(f"p{number}", begin_ns + number * GAP_NS) for number in range(count)]
-    return pieces + [chunk(number, begin_ns) for number in range(count)]
-
-
-def work(pipeline: Pipeline, path: Path, count: int) -> list[Verdict]:
-    """Steps until `count` verdicts are out (at most ten seconds), and a little longer for one too many."""
-    deadline = time.monotonic() + 10
-    while len(written(path, "verdicts")) < count and time.monotonic() < deadline:
-        pipeline.step()
-    for _ in range(3):
-        pipeline.step()
-    return [Verdict.FromString(value) for value in written(path, "verdicts")]
-
-
-def ends(log: EmbeddedLog, owner: str = "w") -> tuple[Source, Sink]:
-    return log.source(("line-1",), "qa", owner), log.sink()
 
 
 def test_every_piece_gets_one_verdict_with_all_modalities(log: EmbeddedLog, path: Path) -> None:
@@ -161,62 +126,6 @@ def test_a_memo_that_cannot_be_read_has_the_verdicts_read_back(log: EmbeddedLog,
     with closing(source), closing(sink):
         (assignment,) = source.poll(0.0).gained
         assert len(assignment.verdicts) == 1
-
-
-class DyingSink:
-    """Loses the process's power at its first commit, or `after` so many: before anything is written, or after it."""
-
-    def __init__(self, sink: Sink, *, written: bool, after: int = 0) -> None:
-        self._sink, self._written, self._left = sink, written, after
-
-    def commit(
-        self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position], epoch: object
-    ) -> Mapping[TopicPartition, int]:
-        if self._left:
-            self._left -= 1
-            return self._sink.commit(outputs, positions, epoch)
-        if self._written:
-            self._sink.commit(outputs, positions, epoch)
-        raise PowerCut
-
-    def close(self) -> None:
-        self._sink.close()
-
-
-class PowerCut(BaseException):
-    pass
-
-
-@pytest.mark.parametrize("is_written", [False, True])
-def test_a_crash_at_the_commit_neither_loses_nor_doubles(log: EmbeddedLog, path: Path, is_written: bool) -> None:
-    publish(log, line_of(NUM_PIECES))
-    source, sink = ends(log)
-    with closing(source), closing(sink), pytest.raises(PowerCut):
-        work(build(source, DyingSink(sink, written=is_written))[0], path, NUM_PIECES)
-    source, sink = ends(log)
-    with closing(source), closing(sink):
-        verdicts = work(build(source, sink)[0], path, NUM_PIECES)
-    assert sorted(verdict.inspection.piece_id for verdict in verdicts) == [f"p{n}" for n in range(NUM_PIECES)]
-
-
-@pytest.mark.parametrize(("after", "is_written"), [(0, False), (1, True), (2, False)])
-def test_a_crash_while_a_batch_is_judged_in_parts_neither_loses_nor_doubles(
-    log: EmbeddedLog, path: Path, after: int, is_written: bool
-) -> None:
-    """Three images of 64 bytes have room, so that pieces are judged, and committed, before the next is decoded."""
-    small = replace(JoinSettings(), max_open_bytes=200, max_delay_s=0.2)
-    count = 20
-    publish(log, [frame(f"p{number}", time.time_ns()) for number in range(count)])
-    source, sink = ends(log)
-    with closing(source), closing(sink):
-        pipeline, _ = build(source, DyingSink(sink, written=is_written, after=after), join=small)
-        pipeline._settings = replace(pipeline._settings, max_verdicts_per_commit=3)
-        with pytest.raises(PowerCut):
-            work(pipeline, path, count)
-    source, sink = ends(log)
-    with closing(source), closing(sink):
-        verdicts = work(build(source, sink, join=small)[0], path, count)
-    assert sorted(verdict.inspection.piece_id for verdict in verdicts) == sorted(f"p{n}" for n in range(count))
 
 
 class RefusedOnce:
@@ -389,28 +298,3 @@ def test_an_engine_that_stops_the_line_commits_nothing(
     with closing(source), closing(sink):
         verdicts = work(build(source, sink)[0], path, NUM_PIECES)
     assert sorted(verdict.inspection.piece_id for verdict in verdicts) == [f"p{n}" for n in range(NUM_PIECES)]
-
-
-@pytest.mark.parametrize(("after", "is_written"), [(0, False), (0, True), (2, False), (2, True)])
-def test_large_images_have_their_verdicts_and_dead_letters_once_through_a_crash(
-    log: EmbeddedLog, path: Path, after: int, is_written: bool
-) -> None:
-    """Every image counts as large here, and every third is damaged."""
-    count, bad = 12, [f"p{n}" for n in range(0, 12, 3)]
-    damaged = PNG[:50] + bytes([PNG[50] ^ 1]) + PNG[51:]
-    names = [f"p{n}" for n in range(count)]
-    publish(log, [frame(name, time.time_ns(), damaged if name in bad else PNG) for name in names])
-    quick, any_size = replace(JoinSettings(), max_delay_s=0.2), LargeImageSettings(min_bytes=1)
-    source, sink = ends(log)
-    with closing(source), closing(sink), closing(LargeImages(Limits(), settings=any_size)) as large:
-        pipeline, _ = build(source, DyingSink(sink, written=is_written, after=after), join=quick, large=large)
-        pipeline._settings = replace(pipeline._settings, max_verdicts_per_commit=3)
-        with pytest.raises(PowerCut):
-            work(pipeline, path, count)
-    source, sink = ends(log)
-    with closing(source), closing(sink), closing(LargeImages(Limits(), settings=any_size)) as large:
-        verdicts = work(build(source, sink, join=quick, large=large)[0], path, count)
-    assert sorted(verdict.inspection.piece_id for verdict in verdicts) == sorted(names)
-    letters = [DeadLetter.FromString(value) for value in written(path, "dead-letters")]
-    assert sorted(letter.inspection.piece_id for letter in letters) == sorted(bad)
-    assert {letter.reason for letter in letters} == {DEAD_LETTER_REASON_BAD_IMAGE}

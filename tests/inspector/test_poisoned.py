@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from threading import Event
@@ -14,38 +14,22 @@ from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_POISONED, DeadLe
 from protos.inspection.v1.verdict_pb2 import DECISION_PASS, DECISION_REASON_ENGINE, DECISION_REVIEW, Verdict
 from streams.codecs import decode
 from streams.decoding import Decoder, DecodingSettings
-from streams.embedded import EmbeddedLog, EmbeddedSettings
+from streams.embedded import EmbeddedLog
 from streams.items import Item
 from streams.limits import Limits
 from streams.log import Position, Sink
 from streams.observation import Observation
 from streams.records import Output, Record, TopicPartition
 from streams.resume import Memo
-from tests.line import TOPICS, StubJudge, build, chunk, frame, publish, written
+from tests.line import GAP_NS, TOPICS, PowerCut, StubJudge, build, chunk, frame, publish, written
 
-GAP_NS = 100_000_000
 CHILD = DecodingSettings(child="tests.streams.poison", max_inline_bytes=2**20)
-
-
-class PowerCut(BaseException):
-    """What a process dies of in these tests."""
 
 
 def deadly(record: Record, limits: Limits, line: str) -> Item:
     if b"deadly" in record.value:
         raise PowerCut
     return decode(record, limits, line)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "log.sqlite"
-
-
-@pytest.fixture
-def log(path: Path) -> Iterator[EmbeddedLog]:
-    with closing(EmbeddedLog(path, EmbeddedSettings(lease_s=0.2))) as made:
-        yield made
 
 
 def records_of(count: int, poison: int | None = None) -> list[Output]:
