@@ -24,12 +24,20 @@ def lacking(required: Collection[str], present: Collection[str], examined: Colle
     return (frozenset(required) | frozenset(present)) - (frozenset(examined) & frozenset(present))
 
 
-def decide(score: float | None, limits: Limits | None, lacks: Collection[str]) -> Ruling:
-    """FAIL needs a score alone; PASS needs everything. A score or limits of None: nothing calibrated was seen."""
+IMPLAUSIBLE = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_IMPLAUSIBLE)
+
+
+def decide(
+    score: float | None, limits: Limits | None, lacks: Collection[str], implausible: Collection[str] = ()
+) -> Ruling:
+    """FAIL needs a score alone; PASS needs everything, and every source plausible. A score or limits of None: nothing
+    calibrated was seen."""
     if score is not None and not math.isfinite(score):
         return Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_ENGINE)
     if score is not None and limits is not None and score > limits.fail_above:
         return Ruling(pb.DECISION_FAIL, pb.DECISION_REASON_DEFECT)
+    if implausible:
+        return IMPLAUSIBLE
     if lacks:
         return Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_MISSING_MODALITY)
     if score is not None and limits is not None and score < limits.pass_below:

@@ -47,6 +47,8 @@ class Examination:
         schema = model.schema
         self.model, self.pieces, self._max_batch = model, pieces, max_batch
         self.present = [_present(piece) & {m.name for m in schema.modalities} for piece in pieces]
+        self.implausible = [_implausible(piece) for piece in pieces]
+        """Per piece, cameras and sensors that cannot be believed: no expert looks at them, and nothing passes."""
         self.looks: list[dict[str, Look]] = [{} for _ in pieces]
         """Per piece, by expert."""
         self.costs_ms: list[dict[str, float]] = [{} for _ in pieces]
@@ -135,6 +137,11 @@ def _present(piece: Observation) -> frozenset[str]:
     views = {name for name, view in piece.views.items() if view.state is State.PRESENT and view.images}
     clips = {name for name, c in piece.clips.items() if c.state is State.PRESENT and c.samples is not None}
     return frozenset(views | clips)
+
+
+def _implausible(piece: Observation) -> frozenset[str]:
+    views = {name for name, view in piece.views.items() if view.state is State.IMPLAUSIBLE}
+    return frozenset(views | {name for name, clip in piece.clips.items() if clip.state is State.IMPLAUSIBLE})
 
 
 def _image_feed(form: ImageInput) -> Callable[[Sequence[tuple[int, int, Image]]], Mapping[str, Array]]:

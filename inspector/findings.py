@@ -18,14 +18,11 @@ STATES: Mapping[State, pb.ModalityState] = {
     State.PRESENT: pb.MODALITY_STATE_PRESENT,
     State.MISSING: pb.MODALITY_STATE_MISSING,
     State.STALE: pb.MODALITY_STATE_STALE,
+    State.IMPLAUSIBLE: pb.MODALITY_STATE_IMPLAUSIBLE,
 }
 ABSENCES: Mapping[Absence | None, pb.ModalityReason] = {
     None: pb.MODALITY_REASON_UNSPECIFIED,
-    Absence.NOT_RECEIVED: pb.MODALITY_REASON_NOT_RECEIVED,
-    Absence.COVERAGE: pb.MODALITY_REASON_COVERAGE,
-    Absence.UNDECODABLE: pb.MODALITY_REASON_UNDECODABLE,
-    Absence.REFERENCE: pb.MODALITY_REASON_REFERENCE,
-    Absence.NO_ANCHOR: pb.MODALITY_REASON_NO_ANCHOR,
+    **{absence: getattr(pb, f"MODALITY_REASON_{absence.name}") for absence in Absence},
 }
 
 
@@ -58,7 +55,7 @@ def _modality(name: str, kind: ModalityKind, source: View | Clip | None) -> pb.M
         missing, reason = pb.MODALITY_STATE_MISSING, pb.MODALITY_REASON_NOT_RECEIVED
         return pb.Modality(name=name, kind=kind, state=missing, reason=reason)
     state, reason = STATES[source.state], ABSENCES[source.absence]
-    return pb.Modality(name=name, kind=kind, state=state, reason=reason, coverage=source.coverage)
+    return pb.Modality(name=name, kind=kind, state=state, reason=reason, coverage=source.coverage, detail=source.detail)
 
 
 def verdict_of(examination: Examination, row: int, recipe: Recipe, finding: Finding) -> pb.Verdict:

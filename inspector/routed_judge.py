@@ -12,7 +12,7 @@ from inspector.admission import Admission
 from inspector.bundle.load import load
 from inspector.bundle.schema import SignalInput
 from inspector.config.problems import ConfigError
-from inspector.decision import Ruling
+from inspector.decision import IMPLAUSIBLE, Ruling
 from inspector.deploy.lineup import Lineup, Placed, Posts, post_of
 from inspector.engines.engine import DeviceError, EngineSettings
 from inspector.evidence import Picture, image_evidence, signal_evidence
@@ -26,7 +26,7 @@ from inspector.recipe.model import Recipe
 from inspector.routing import OVERLOADED, Budget, Finding, route
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.log_clock import LogClock
-from streams.observation import Closing, Observation
+from streams.observation import Closing, Observation, State
 
 Group = list[tuple[int, Recipe]]
 """Pieces that one model judges: index and recipe."""
@@ -201,6 +201,8 @@ def _turned_away(piece: Observation, recipe: Recipe | None, budget: Budget, now_
         return OVERLOADED
     if not any(view.images for view in piece.views.values()):
         return NO_IMAGE
+    if all(view.state is State.IMPLAUSIBLE for view in piece.views.values() if view.images):
+        return IMPLAUSIBLE
     if recipe.backlog == "review" and now_ns - piece.append_ns > recipe.stale_after_s * 1e9:
         return BACKLOG
     return OVERLOADED if budget is Budget.REVIEW else None

@@ -96,12 +96,13 @@ def _finding(examination: Examination, row: int, recipe: Recipe, fused: Fused | 
     if row in examination.failed:
         return Finding(ENGINE_FAILED)
     lacks = lacking(recipe.required, examination.present[row], examination.examined(row))
+    implausible = examination.implausible[row]
     calibration = examination.model.calibrations.get(examination.ran(row))
     if fused is None or calibration is None:
-        return Finding(decide(None, None, lacks), fused=fused)
+        return Finding(decide(None, None, lacks, implausible), fused=fused)
     score = probability(float(fused.logits[0]), calibration.temperature, calibration.bias)
     limits = limits_of(recipe, examination.model.schema, calibration, examination.examined(row))
-    ruling = decide(score, limits, lacks)
+    ruling = decide(score, limits, lacks, implausible)
     return Finding(ruling, score=score, limits=limits, calibration=calibration, fused=fused)
 
 

@@ -28,6 +28,8 @@ class State(Enum):
     PRESENT = "present"
     MISSING = "missing"
     STALE = "stale"
+    IMPLAUSIBLE = "implausible"
+    """It came and cannot be believed; nothing passes on it."""
 
 
 class Absence(Enum):
@@ -38,6 +40,18 @@ class Absence(Enum):
     UNDECODABLE = "undecodable"
     REFERENCE = "reference"
     NO_ANCHOR = "no_anchor"
+    EXPOSURE = "exposure"
+    CONTRAST = "contrast"
+    SHARPNESS = "sharpness"
+    NOISE = "noise"
+    SATURATED = "saturated"
+    FORMAT = "format"
+    FROZEN = "frozen"
+    LEVEL = "level"
+    CLIPPED = "clipped"
+    OFFSET = "offset"
+    DEAD_CHANNEL = "dead_channel"
+    CLOCK = "clock"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +63,8 @@ class View:
     state: State
     absence: Absence | None = None
     coverage: float = 1.0
+    detail: str = ""
+    """Of an implausible one: what was measured, what was expected and the likely cause."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +80,8 @@ class Clip:
     coverage: float = 1.0
     first_ns: int = 0
     """Event time of the first sample."""
+    detail: str = ""
+    """Of an implausible one: what was measured, what was expected and the likely cause."""
 
 
 class Closing(Enum):

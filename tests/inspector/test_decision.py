@@ -76,3 +76,17 @@ def test_pass_needs_everything(
     low = score is not None and limits is not None and score < limits.pass_below and score <= limits.fail_above
     passes = seen_whole and low and score != float("-inf")
     assert (ruling.decision == pb.DECISION_PASS) == passes
+
+
+@pytest.mark.parametrize(
+    ("score", "reason"),
+    [
+        (0.0, pb.DECISION_REASON_IMPLAUSIBLE),
+        (0.5, pb.DECISION_REASON_IMPLAUSIBLE),
+        (1.0, pb.DECISION_REASON_DEFECT),
+        (None, pb.DECISION_REASON_IMPLAUSIBLE),
+    ],
+)
+def test_nothing_passes_beside_a_source_that_cannot_be_believed(score, reason):
+    assert decide(score, Limits(0.3, 0.7), (), {"top"}).reason == reason
+    assert decide(score, Limits(0.3, 0.7), {"mic"}, {"top"}).reason == reason

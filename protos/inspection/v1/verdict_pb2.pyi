@@ -28,6 +28,8 @@ class DecisionReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DECISION_REASON_BACKLOG: _ClassVar[DecisionReason]
     DECISION_REASON_OVERLOAD: _ClassVar[DecisionReason]
     DECISION_REASON_ENGINE: _ClassVar[DecisionReason]
+    DECISION_REASON_IMPLAUSIBLE: _ClassVar[DecisionReason]
+    DECISION_REASON_ID_READ_TWICE: _ClassVar[DecisionReason]
 
 class ModalityState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -35,6 +37,7 @@ class ModalityState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MODALITY_STATE_PRESENT: _ClassVar[ModalityState]
     MODALITY_STATE_MISSING: _ClassVar[ModalityState]
     MODALITY_STATE_STALE: _ClassVar[ModalityState]
+    MODALITY_STATE_IMPLAUSIBLE: _ClassVar[ModalityState]
 
 class ModalityReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -45,6 +48,18 @@ class ModalityReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MODALITY_REASON_REFERENCE: _ClassVar[ModalityReason]
     MODALITY_REASON_NO_ANCHOR: _ClassVar[ModalityReason]
     MODALITY_REASON_NOT_EXAMINED: _ClassVar[ModalityReason]
+    MODALITY_REASON_EXPOSURE: _ClassVar[ModalityReason]
+    MODALITY_REASON_CONTRAST: _ClassVar[ModalityReason]
+    MODALITY_REASON_SHARPNESS: _ClassVar[ModalityReason]
+    MODALITY_REASON_NOISE: _ClassVar[ModalityReason]
+    MODALITY_REASON_SATURATED: _ClassVar[ModalityReason]
+    MODALITY_REASON_FORMAT: _ClassVar[ModalityReason]
+    MODALITY_REASON_FROZEN: _ClassVar[ModalityReason]
+    MODALITY_REASON_LEVEL: _ClassVar[ModalityReason]
+    MODALITY_REASON_CLIPPED: _ClassVar[ModalityReason]
+    MODALITY_REASON_OFFSET: _ClassVar[ModalityReason]
+    MODALITY_REASON_DEAD_CHANNEL: _ClassVar[ModalityReason]
+    MODALITY_REASON_CLOCK: _ClassVar[ModalityReason]
 DECISION_UNSPECIFIED: Decision
 DECISION_PASS: Decision
 DECISION_FAIL: Decision
@@ -60,10 +75,13 @@ DECISION_REASON_NO_RECIPE: DecisionReason
 DECISION_REASON_BACKLOG: DecisionReason
 DECISION_REASON_OVERLOAD: DecisionReason
 DECISION_REASON_ENGINE: DecisionReason
+DECISION_REASON_IMPLAUSIBLE: DecisionReason
+DECISION_REASON_ID_READ_TWICE: DecisionReason
 MODALITY_STATE_UNSPECIFIED: ModalityState
 MODALITY_STATE_PRESENT: ModalityState
 MODALITY_STATE_MISSING: ModalityState
 MODALITY_STATE_STALE: ModalityState
+MODALITY_STATE_IMPLAUSIBLE: ModalityState
 MODALITY_REASON_UNSPECIFIED: ModalityReason
 MODALITY_REASON_NOT_RECEIVED: ModalityReason
 MODALITY_REASON_COVERAGE: ModalityReason
@@ -71,9 +89,21 @@ MODALITY_REASON_UNDECODABLE: ModalityReason
 MODALITY_REASON_REFERENCE: ModalityReason
 MODALITY_REASON_NO_ANCHOR: ModalityReason
 MODALITY_REASON_NOT_EXAMINED: ModalityReason
+MODALITY_REASON_EXPOSURE: ModalityReason
+MODALITY_REASON_CONTRAST: ModalityReason
+MODALITY_REASON_SHARPNESS: ModalityReason
+MODALITY_REASON_NOISE: ModalityReason
+MODALITY_REASON_SATURATED: ModalityReason
+MODALITY_REASON_FORMAT: ModalityReason
+MODALITY_REASON_FROZEN: ModalityReason
+MODALITY_REASON_LEVEL: ModalityReason
+MODALITY_REASON_CLIPPED: ModalityReason
+MODALITY_REASON_OFFSET: ModalityReason
+MODALITY_REASON_DEAD_CHANNEL: ModalityReason
+MODALITY_REASON_CLOCK: ModalityReason
 
 class Modality(_message.Message):
-    __slots__ = ("name", "kind", "state", "reason", "coverage", "gate_weight", "defect_score", "contribution")
+    __slots__ = ("name", "kind", "state", "reason", "coverage", "gate_weight", "defect_score", "contribution", "detail")
     NAME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +112,7 @@ class Modality(_message.Message):
     GATE_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     DEFECT_SCORE_FIELD_NUMBER: _ClassVar[int]
     CONTRIBUTION_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
     name: str
     kind: str
     state: ModalityState
@@ -90,7 +121,8 @@ class Modality(_message.Message):
     gate_weight: float
     defect_score: float
     contribution: float
-    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[_Union[ModalityState, str]] = ..., reason: _Optional[_Union[ModalityReason, str]] = ..., coverage: _Optional[float] = ..., gate_weight: _Optional[float] = ..., defect_score: _Optional[float] = ..., contribution: _Optional[float] = ...) -> None: ...
+    detail: str
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[_Union[ModalityState, str]] = ..., reason: _Optional[_Union[ModalityReason, str]] = ..., coverage: _Optional[float] = ..., gate_weight: _Optional[float] = ..., defect_score: _Optional[float] = ..., contribution: _Optional[float] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class ExpertRun(_message.Message):
     __slots__ = ("expert", "modality", "ran", "cost_ms", "why")
