@@ -14,6 +14,8 @@ class CameraSpec:
     name: str
     num_frames: int = 1
     """Images of this camera that make the piece complete (sequences 0 to num_frames - 1)."""
+    may_repeat: bool = False
+    """An image equal to an earlier one is no sign of a frozen camera: it is drawn, not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class SensorSpec:
     anchor: str = "entered"
     """`entered` (the event, or else the first capture) or the name of the camera whose first frame is the anchor."""
     min_coverage: float = 1.0
+    may_repeat: bool = False
+    """A recording equal to an earlier one is no sign of a frozen sensor: its values are set, not measured."""
 
 
 @dataclass(frozen=True, slots=True)

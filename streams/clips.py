@@ -5,7 +5,7 @@ instant has one sample: what came first stays. All placing is done in whole numb
 """
 
 from bisect import bisect_left, bisect_right, insort_right
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.assembly import SensorSpec
+from streams.content import digest, is_telling
 from streams.items import Chunk
 
 SECOND_NS = 1_000_000_000
 SEGMENT_BYTES = 400
 """What a segment takes beside its samples, its anchor and its place in the accounts included: a producer may send
 chunks of one sample."""
+KEPT_RECORDS = 64
+"""Records that a new one is compared with: a ring buffer that stands still sends all its parts in turn."""
 Samples = NDArray[np.float32]
 
 
@@ -37,6 +40,8 @@ class Cut(NamedTuple):
     coverage: float
     first_ns: int
     arrival_ns: int
+    equals_ns: int | None = None
+    """Event time of earlier samples that part of it repeats, as a buffer does that goes round."""
 
 
 class Rate:
@@ -76,6 +81,8 @@ class Segment:
     samples: Samples
     offset: int
     append_ns: int
+    equals_ns: int | None = None
+    """Start of an earlier record of the sensor with the same samples."""
 
     @property
     def end(self) -> int:
@@ -102,6 +109,8 @@ class SensorStream:
         self._segments: list[Segment] = []
         self._num_segments: Counter[Run | int] = Counter()
         """Segments of each run, and of each record by its offset."""
+        self._contents: OrderedDict[bytes, int] = OrderedDict()
+        """Start of the last records by their content."""
 
     def __len__(self) -> int:
         """Stretches of samples held."""
@@ -122,11 +131,12 @@ class SensorStream:
         if free and is_new:  # a producer may name any number of streams that bring nothing
             insort_right(self._runs.setdefault(run.stream_id, []), run, key=_first_sample)
             self.num_anchors += 1
+        equals_ns = self._equals(chunk) if free else None
         for start, end in free:
             samples = chunk.samples[start - first : end - first]
             if len(samples) < len(chunk.samples):
                 samples = samples.copy()  # else one new sample would keep all of an overlapping chunk
-            segment = Segment(run, start, samples, chunk.origin.offset, chunk.origin.append_ns)
+            segment = Segment(run, start, samples, chunk.origin.offset, chunk.origin.append_ns, equals_ns)
             self._segments.insert(bisect_left(self._segments, start, key=_at), segment)
             self.num_bytes += segment.num_bytes
             self._num_segments[run] += 1
@@ -134,6 +144,15 @@ class SensorStream:
             end_ns = run.anchor_ns + self._rate.ns(end - run.at)
             self.newest_ns = end_ns if self.newest_ns is None else max(self.newest_ns, end_ns)
         return bool(free)
+
+    def _equals(self, chunk: Chunk) -> int | None:
+        """Start of the last record before that had the same samples; takes note of this one."""
+        content = digest(chunk.samples)
+        earlier_ns = self._contents.pop(content, None)
+        self._contents[content] = chunk.start_ns
+        if len(self._contents) > KEPT_RECORDS:
+            self._contents.popitem(last=False)
+        return earlier_ns if earlier_ns is not None and is_telling(chunk.samples) else None
 
     def coverage(self, window: Window) -> float:
         """Share of the window's slots that hold a sample."""
@@ -156,7 +175,8 @@ class SensorStream:
         segment, lo, _, shift = parts[0]
         first_ns = segment.run.anchor_ns + self._rate.ns(segment.at + (lo - shift) - segment.run.at - lo)
         covered = sum(hi - lo for _, lo, hi, _ in parts)
-        return Cut(samples, covered / length, first_ns, max(part[0].append_ns for part in parts))
+        equals_ns = next((part[0].equals_ns for part in parts if part[0].equals_ns is not None), None)
+        return Cut(samples, covered / length, first_ns, max(part[0].append_ns for part in parts), equals_ns)
 
     def drop_before(self, time_ns: int) -> set[int]:
         """Forgets samples that end before a time; gives the offsets of records of which nothing is left."""

@@ -64,7 +64,9 @@ class Join:
             signals=TopicPartition(topics.of("signals"), partition),
             refuse=self._refuse,
         )
-        self._stations = Stations(topics.line, self._shared, self._ledger.clocks_ms, self._ledger.forgotten_ms)
+        self._stations = Stations(
+            topics.line, self._shared, self._ledger.clocks_ms, self._ledger.forgotten_ms, self._ledger.contents
+        )
         self._rejected: list[Rejected] = []
         self._references: list[Frame] = []
 
@@ -214,12 +216,15 @@ class Join:
     def settle(self, inspections: Iterable[InspectionId]) -> None:
         """The verdicts of these inspections are in the commit being made."""
         for inspection in inspections:
-            piece = self._stations[inspection.station].closed.pop(inspection)
+            station = self._stations[inspection.station]
+            piece = station.closed.pop(inspection)
+            station.frozen.settle(piece.contents)
             self._ledger.settle(inspection, piece.entry_ns, piece.origins)
 
     def positions(self) -> dict[TopicPartition, Position]:
         """Where a successor goes on after the commit that holds everything drained and settled so far."""
-        return self._ledger.positions(self._stations.clocks_ms, self._stations.forgotten_ms, self._forgettable)
+        stations = self._stations
+        return self._ledger.positions(stations.clocks_ms, stations.forgotten_ms, stations.contents, self._forgettable)
 
     def committed(self, ends: Mapping[TopicPartition, int]) -> None:
         """The commit is done; `ends` are the end offsets of the partitions that it wrote to."""

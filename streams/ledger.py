@@ -13,6 +13,7 @@ from zlib import crc32
 
 from streams.dead_letters import dead_letter_from
 from streams.foreign import read_ours
+from streams.frozen import Contents
 from streams.items import Origin
 from streams.join_metrics import JoinMetrics
 from streams.log import Assignment, Position
@@ -153,12 +154,14 @@ class Ledger:
     def __init__(self, assignment: Assignment, judged: Iterable[Judged], topics: Topics, metrics: JoinMetrics) -> None:
         self._outputs = [TopicPartition(topics.of(kind), assignment.shard.partition) for kind in OUTPUTS]
         self._frames = TopicPartition(topics.of("frames"), assignment.shard.partition)
-        self._openers = [TopicPartition(topics.of(kind), assignment.shard.partition) for kind in ("frames", "pieces")]
+        self._pieces = TopicPartition(topics.of("pieces"), assignment.shard.partition)
+        self._openers = [self._frames, self._pieces]
         self._cursors: dict[TopicPartition, Cursor] = {}
         self._judging: dict[int, int] = {}
         self._num_doubtful = 0
         self.clocks_ms: Mapping[str, int] = {}
         self.forgotten_ms: int | None = None
+        self.contents: Mapping[str, Contents] = {}
         self._has_reread_all = False
         for topic in topics.inputs:
             self._open(TopicPartition(topic, assignment.shard.partition), assignment)
@@ -190,6 +193,8 @@ class Ledger:
         if at == self._frames:
             self.clocks_ms, self.forgotten_ms = memo.clocks_ms, memo.forgotten_ms
             self._judging = dict(memo.judging)
+        elif at == self._pieces:
+            self.contents = memo.contents
 
     @property
     def is_rereading(self) -> bool:
@@ -253,7 +258,11 @@ class Ledger:
         self.verdicts.add(Judged(inspection, entry_ns, self.verdicts.end), behind)
 
     def positions(
-        self, clocks_ms: Mapping[str, int], forgotten_ms: int | None, forget: Callable[[Judged], bool]
+        self,
+        clocks_ms: Mapping[str, int],
+        forgotten_ms: int | None,
+        contents: Mapping[str, Contents],
+        forget: Callable[[Judged], bool],
     ) -> dict[TopicPartition, Position]:
         """Where a successor goes on, should it take over after the next commit."""
         done = {at: cursor.done for at, cursor in self._cursors.items()}
@@ -266,6 +275,8 @@ class Ledger:
                     memo, verdicts=verdicts, dead_letters=letters, clocks_ms=clocks_ms, forgotten_ms=forgotten_ms
                 )
                 memo = replace(memo, judging=tuple(self._judging.items()))
+            elif at == self._pieces:
+                memo = replace(memo, contents=contents)
             positions[at] = Position(done[at], memo.encode())
         return positions
 

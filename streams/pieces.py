@@ -1,13 +1,14 @@
 """Gathers the records of one piece and says what they make of each camera and sensor. Knows no clock and no log."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_REFERENCE, DEAD_LETTER_REASON_TOO_SLOW
 from streams.addresses import shown
 from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.clips import SECOND_NS, Cut, Window
+from streams.frozen import Contents
 from streams.items import Event, EventKind, Frame, Origin, Trace
 from streams.limits import Finding
 from streams.observation import Absence, Clip, Closing, Image, InspectionId, Observation, State, View
@@ -41,6 +42,8 @@ class Piece:
     """Modalities that nothing more is waited for."""
     closing: Closing | None = None
     is_observed: bool = False
+    contents: Contents = field(default_factory=dict)
+    """What stands for its recordings, once it is observed."""
 
     @property
     def entry_ns(self) -> int:
@@ -63,6 +66,13 @@ class Piece:
         spec = self.spec or AssemblySpec(cameras=())
         num_expected = sum(camera.num_frames for camera in spec.cameras) + len(spec.sensors) + len(EventKind)
         return 4 * num_expected + 16
+
+    @property
+    def may_repeat(self) -> frozenset[str]:
+        """Cameras and sensors whose recordings may equal earlier ones."""
+        spec = self.spec or AssemblySpec(cameras=())
+        cameras = {camera.name for camera in spec.cameras if camera.may_repeat}
+        return frozenset(cameras | {sensor.name for sensor in spec.sensors if sensor.may_repeat})
 
     @property
     def append_ns(self) -> int:
@@ -199,9 +209,14 @@ class Piece:
         if cut.coverage < sensor.min_coverage:
             return _absent(sensor, Absence.COVERAGE, coverage=cut.coverage)
         rate_hz = sensor.sample_rate_hz
-        return Clip(
+        clip = Clip(
             sensor.name, sensor.kind, cut.samples, rate_hz, State.PRESENT, coverage=cut.coverage, first_ns=cut.first_ns
         )
+        if cut.equals_ns is None or sensor.may_repeat:
+            return clip
+        apart_s = (window.start_ns - cut.equals_ns) / 1e9
+        detail = f"its samples equal those of {apart_s:.1f} s before: is the sensor frozen, or does a buffer repeat?"
+        return replace(clip, state=State.IMPLAUSIBLE, absence=Absence.FROZEN, detail=detail)
 
 
 def _absent(sensor: SensorSpec, why: Absence, state: State = State.MISSING, coverage: float = 0.0) -> Clip:

@@ -4,9 +4,11 @@ One JSON object per input partition, well under Kafka's 4,096 bytes of offset me
 """
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from streams.frozen import CONTENT_BYTES, Contents
 from streams.limits import LAST_NS, is_name
 from streams.log import LogError
 
@@ -14,6 +16,8 @@ MAX_MEMO_BYTES = 4096
 _FIELDS_BYTES = 360
 """Numbers of nineteen digits under all the names below take 156; the rest is left for fields of later versions."""
 MAX_STARTS, MAX_JUDGING = 99, 4
+_KEPT = (256, 64, 16, 4, 2, 1)
+"""So many recordings of each source go along, the most that fit: 256 are those of four pieces with 64 images each."""
 _CLOCK_BYTES = 17
 """Thirteen digits of milliseconds, quotes, colon and comma."""
 
@@ -50,6 +54,9 @@ class Memo:
     judging: tuple[tuple[int, int], ...] = ()
     """Frames partition only: pieces at whose judging owners may have ended, each with how many have; the last of them
     was about to be judged."""
+    contents: Mapping[str, Contents] = field(default_factory=dict)
+    """Pieces partition only, by station: the recordings judged last, so that a frozen source is known at once. The
+    oldest of them, then those of the last stations, are left out where there is no room."""
 
     def encode(self) -> str:
         """The memo as compact ASCII JSON of at most 4,096 bytes. Raises MemoError."""
@@ -63,6 +70,8 @@ class Memo:
             "judging": [list(pair) for pair in self.judging[-MAX_JUDGING:]] or None,
         }
         fields = {"read": self.read} | {name: value for name, value in optional.items() if value is not None}
+        if contents := fitting(self.contents):
+            fields["contents"] = contents
         text = json.dumps(fields, separators=(",", ":"))
         if len(text) > MAX_MEMO_BYTES:
             raise MemoError(
@@ -94,6 +103,7 @@ class Memo:
             starts=_count_or_none(fields.get("starts"), text, offset) or 0,
             unsettled=_count_or_none(fields.get("unsettled"), text, offset) or 0,
             judging=_pairs(fields.get("judging"), text, offset),
+            contents=_contents(fields.get("contents", {}), text, offset),
         )
 
     def begun(self, offset: int, end: int) -> "Memo":
@@ -138,6 +148,45 @@ def _clocks(value: object, text: str, offset: int) -> dict[str, int]:
     if isinstance(value, dict) and all(is_name(name) and _is_clock(clock) for name, clock in value.items()):
         return value
     raise _refused(text, offset)
+
+
+def fitting(contents: Mapping[str, Contents]) -> dict[str, dict[str, str]]:
+    """The contents in base64, as many as a memo without clocks has room for."""
+    room = MAX_MEMO_BYTES - _FIELDS_BYTES
+    for kept in _KEPT:
+        texts = {station: _texts(sources, kept) for station, sources in contents.items()}
+        if len(json.dumps(texts, separators=(",", ":"))) <= room:
+            return texts
+    while len(json.dumps(texts, separators=(",", ":"))) > room:
+        texts.popitem()
+    return texts
+
+
+def _texts(sources: Contents, kept: int) -> dict[str, str]:
+    return {source: b64encode(b"".join(each[-kept:])).decode() for source, each in sources.items()}
+
+
+def _contents(value: object, text: str, offset: int) -> dict[str, Contents]:
+    try:
+        match value:
+            case dict():
+                return {station: _contents_of(sources) for station, sources in value.items()}
+    except ValueError as exc:
+        raise _refused(text, offset) from exc
+    raise _refused(text, offset)
+
+
+def _contents_of(sources: object) -> Contents:
+    """Raises ValueError."""
+    if not isinstance(sources, dict):
+        raise ValueError("expected one text for each source")  # noqa: TRY004
+    found: dict[str, list[bytes]] = {}
+    for source, packed in sources.items():
+        data = b64decode(packed, validate=True) if isinstance(packed, str) else b"-"
+        if len(data) % CONTENT_BYTES:
+            raise ValueError(f"{source}: expected {CONTENT_BYTES} bytes for each recording")
+        found[source] = [data[at : at + CONTENT_BYTES] for at in range(0, len(data), CONTENT_BYTES)]
+    return found
 
 
 def _refused(text: str, offset: int) -> MemoError:

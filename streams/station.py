@@ -7,6 +7,7 @@ from protos.inspection.v1 import records_pb2 as pb
 from streams.assembly import SensorSpec
 from streams.clips import SECOND_NS, SEGMENT_BYTES, SensorStream
 from streams.clock import StationClock
+from streams.frozen import Contents, Frozen
 from streams.items import Chunk, Entry, Event, EventKind, Frame, Origin, Trace
 from streams.ledger import place
 from streams.limits import Finding
@@ -22,9 +23,16 @@ class Station:
     `again` marks one that a predecessor had accepted: it is not late."""
 
     def __init__(
-        self, line: str, name: str, shared: Surroundings, clock_ns: int | None, floor_ns: int | None = None
+        self,
+        line: str,
+        name: str,
+        shared: Surroundings,
+        clock_ns: int | None,
+        floor_ns: int | None = None,
+        contents: Contents | None = None,
     ) -> None:
-        """`clock_ns` is what a predecessor's clock had reached; without one nothing enters before `floor_ns`."""
+        """`clock_ns` is what a predecessor's clock had reached; without one nothing enters before `floor_ns`. The last
+        recordings that it judged are known by `contents`."""
         self.line, self.name = line, name
         self.used_ns = 0 if clock_ns is None else clock_ns + _ns(shared.settings.dedup_horizon_s)
         """When the log took the newest record that names the station; a predecessor's is taken to have lagged."""
@@ -42,6 +50,7 @@ class Station:
         self._sources = shared.recipes.cameras(line, name) | self._sensors.keys() | {"events"}
         self._streams: dict[str, SensorStream] = {}
         self._waiting: list[Trace] = []
+        self.frozen = Frozen(contents or {})
 
     @property
     def is_blank(self) -> bool:
@@ -184,7 +193,8 @@ class Station:
             for piece in list(self.open.values()):
                 self._look_at(piece, moment)
             self._drop_orphans()
-        observed = [self._observe(piece) for piece in self.closed.values() if not piece.is_observed]
+        closed = [piece for piece in self.closed.values() if not piece.is_observed]
+        observed = [self._observe(piece) for piece in sorted(closed, key=lambda one: (one.entry_ns, one.inspection))]
         self._drop_chunks()
         return observed
 
@@ -296,7 +306,7 @@ class Station:
             if sensor.bind == "time" and window is not None and stream is not None and stream.newest_ns is not None:
                 cuts[sensor.name] = stream.cut(window)
                 newest_ns[sensor.name] = stream.newest_ns
-        observation = piece.observation(cuts, newest_ns)
+        observation, piece.contents = self.frozen.mark(piece.observation(cuts, newest_ns), piece.may_repeat)
         self.closed_bytes -= piece.num_bytes
         piece.hand_over()
         return observation

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.clips import SECOND_NS
+from streams.frozen import Contents
 from streams.limits import Finding
 from streams.resume import has_room_for
 from streams.station import Station
@@ -21,10 +22,20 @@ up to one horizon is then still known as late, and does not let the piece enter 
 class Stations:
     """The stations by name. One that was forgotten leaves no clock: `forgotten_ns` stands in its place."""
 
-    def __init__(self, line: str, shared: Surroundings, clocks_ms: Mapping[str, int], forgotten_ms: int | None) -> None:
+    def __init__(
+        self,
+        line: str,
+        shared: Surroundings,
+        clocks_ms: Mapping[str, int],
+        forgotten_ms: int | None,
+        contents: Mapping[str, Contents],
+    ) -> None:
         self._line, self._shared = line, shared
         self._horizon_ns = round(shared.settings.dedup_horizon_s * SECOND_NS)
-        self._stations = {name: self._new(name, clock_ms * 1_000_000, None) for name, clock_ms in clocks_ms.items()}
+        self._stations = {
+            name: Station(line, name, shared, clock_ms * 1_000_000, contents=contents.get(name))
+            for name, clock_ms in clocks_ms.items()
+        }
         self.forgotten_ns = None if forgotten_ms is None else forgotten_ms * 1_000_000
         """The log's clock when a station was forgotten last, and the skew that event times may have."""
 
@@ -50,6 +61,12 @@ class Stations:
         }
 
     @property
+    def contents(self) -> dict[str, Contents]:
+        """What stands for the last recordings that were judged, for a successor; the station used last comes first."""
+        stations = sorted(self, key=lambda station: station.used_ns, reverse=True)
+        return {station.name: station.frozen.settled for station in stations if station.frozen.settled}
+
+    @property
     def forgotten_ms(self) -> int | None:
         """Rounded up, for a successor."""
         return None if self.forgotten_ns is None else -(-self.forgotten_ns // 1_000_000)
@@ -60,7 +77,7 @@ class Stations:
         station = self._stations.get(name)
         if station is None:
             self._make_room(name, may_forget=may_forget)
-            station = self._stations[name] = self._new(name, None, self._floor_ns())
+            station = self._stations[name] = Station(self._line, name, self._shared, None, self._floor_ns())
         station.used_ns = max(station.used_ns, append_ns)
         return station
 
@@ -75,9 +92,6 @@ class Stations:
         of it would be too old for a station that is new."""
         now_ns = self._shared.time.now_ns
         return name not in self._stations and now_ns is not None and entry_ns < self._oldest_ns(now_ns)
-
-    def _new(self, name: str, clock_ns: int | None, floor_ns: int | None) -> Station:
-        return Station(self._line, name, self._shared, clock_ns, floor_ns)
 
     def _make_room(self, name: str, *, may_forget: bool) -> None:
         settings = self._shared.settings

@@ -22,6 +22,9 @@ class Source(Table):
     name: Name
     required: bool = True
     """Without it no piece passes."""
+    may_repeat: bool = False
+    """A recording equal to that of a piece before is taken for what it shows, not for a frozen source: set it where
+    values are drawn or set instead of measured, or where a data set is replayed that uses a recording twice."""
 
 
 class Camera(Source):
@@ -141,7 +144,7 @@ class Recipe(Table):
     @property
     def assembly(self) -> AssemblySpec:
         """What the join must gather for a piece."""
-        cameras = tuple(CameraSpec(camera.name, camera.num_frames) for camera in self.cameras)
+        cameras = tuple(CameraSpec(camera.name, camera.num_frames, camera.may_repeat) for camera in self.cameras)
         sensors = tuple(SensorSpec(**sensor.model_dump(exclude={"required"})) for sensor in self.sensors)
         return AssemblySpec(cameras, sensors, self.capture_span_s)
 

@@ -12,7 +12,7 @@ from random import Random
 import numpy as np
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.assembly import AssemblySpec, CameraSpec, JoinSettings, SensorSpec
+from streams.assembly import AssemblySpec, CameraSpec, JoinSettings, RecipeBook, SensorSpec
 from streams.dead_letters import DEAD_LETTER_TYPE, dead_letter_output
 from streams.items import Chunk, Entry, Event, EventKind, Frame, Item, Origin, Reference, Rejected, Trace
 from streams.join import Join, Judged
@@ -97,10 +97,10 @@ class Log:
 class Worker:
     """Drives a join as the main loop does; dropped and made anew where the process dies."""
 
-    def __init__(self, log: Log, settings: JoinSettings = SETTINGS) -> None:
+    def __init__(self, log: Log, settings: JoinSettings = SETTINGS, book: RecipeBook | None = None) -> None:
         self.log = log
         assignment, judged = log.assignment()
-        self.join = Join(assignment, judged, Book(), TOPICS, settings)
+        self.join = Join(assignment, judged, book or Book(), TOPICS, settings)
         self.next = {at: assignment.starts[at.topic] for at in log.input}
         self.pending: list[Observation] = []
         self.paused: AbstractSet[TopicPartition] = frozenset()
@@ -144,21 +144,28 @@ class Worker:
         self.join.committed({VERDICTS: len(self.log.verdicts), LETTERS: len(self.log.letters)})
 
 
-def run(log: Log, random: Random, *, crash: float = 0.0, settings: JoinSettings = SETTINGS) -> Log:
+def run(
+    log: Log,
+    random: Random,
+    *,
+    crash: float = 0.0,
+    settings: JoinSettings = SETTINGS,
+    book: RecipeBook | None = None,
+) -> Log:
     """Works the whole log off on a clone of its input, dying now and then, until everything is closed."""
     log = Log(log.input)
-    worker, now_ns = Worker(log, settings), T0 + random.choice((0, log.end_ns - T0))
+    worker, now_ns = Worker(log, settings, book), T0 + random.choice((0, log.end_ns - T0))
     quiet_ns = log.end_ns + 20 * SECOND
     while now_ns < quiet_ns or worker.is_busy:
         assert now_ns < quiet_ns + 600 * SECOND, "no progress"
         now_ns += random.choice((10, 100, 400, 700)) * 1_000_000
         worker.step(now_ns, {at: random.choice((0, 3, 10, 200)) for at in random.sample(list(log.input), 3)})
         if random.random() < crash / 2:
-            worker = Worker(log, settings)
+            worker = Worker(log, settings, book)
         if random.random() < 0.5:
             worker.commit(random.choice((None, None, 0, 1)))
             if random.random() < crash:
-                worker = Worker(log, settings)
+                worker = Worker(log, settings, book)
     worker.commit()
     return log
 
