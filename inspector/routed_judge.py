@@ -188,6 +188,7 @@ def open_models(recipes: Iterable[Recipe], engines: Sequence[EngineSettings], ma
 ABORTED = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_ABORTED)
 NO_RECIPE = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_NO_RECIPE)
 NO_IMAGE = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_NO_IMAGE)
+ID_READ_TWICE = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_ID_READ_TWICE)
 BACKLOG = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_BACKLOG)
 
 
@@ -197,6 +198,8 @@ def _turned_away(piece: Observation, recipe: Recipe | None, budget: Budget, now_
         return ABORTED
     if recipe is None or piece.closing is Closing.NO_RECIPE:
         return NO_RECIPE
+    if piece.is_read_twice:
+        return ID_READ_TWICE
     if piece.closing is Closing.STATE_LIMIT:
         return OVERLOADED
     if not any(view.images for view in piece.views.values()):

@@ -15,9 +15,10 @@ from streams.ledger import Judged, Ledger, place
 from streams.limits import Finding
 from streams.log import Assignment, Position
 from streams.observation import Absence, Image, InspectionId, Observation
+from streams.one_part import MEMORY_HORIZONS
 from streams.records import TopicPartition, Topics
 from streams.station import Station
-from streams.stations import MEMORY_HORIZONS, Stations
+from streams.stations import Stations
 from streams.surroundings import Surroundings
 
 __all__ = ["Join", "JoinMetrics", "Judged"]
@@ -31,8 +32,15 @@ WITHOUT_EFFECT = {
     pb.DEAD_LETTER_REASON_STATE_LIMIT,
     pb.DEAD_LETTER_REASON_MISPLACED_STATION,
     pb.DEAD_LETTER_REASON_ORPHAN,
+    pb.DEAD_LETTER_REASON_ID_READ_TWICE,
 }
 """Dead letters whose record let no inspection enter."""
+_SAYS_MORE = {
+    pb.DEAD_LETTER_REASON_TOO_OLD,
+    pb.DEAD_LETTER_REASON_STATION_LIMIT,
+    pb.DEAD_LETTER_REASON_ID_READ_TWICE,
+}
+"""Reasons that a dead letter names before why its record cannot be decoded."""
 
 
 class Join:
@@ -219,7 +227,7 @@ class Join:
             station = self._stations[inspection.station]
             piece = station.closed.pop(inspection)
             station.frozen.settle(piece.contents)
-            self._ledger.settle(inspection, piece.entry_ns, piece.origins)
+            self._ledger.settle(inspection, piece.part, piece.origins)
 
     def positions(self) -> dict[TopicPartition, Position]:
         """Where a successor goes on after the commit that holds everything drained and settled so far."""
@@ -280,12 +288,14 @@ class Join:
                 station = self._station(item.entry.inspection.station, item.origin)
                 station.take_lost(item.entry, item.origin, Absence.UNDECODABLE, again=again)
             except Finding as finding:
-                if finding.reason in (pb.DEAD_LETTER_REASON_TOO_OLD, pb.DEAD_LETTER_REASON_STATION_LIMIT):
+                if finding.reason in _SAYS_MORE:
                     item = replace(item, reason=finding.reason, detail=f"{finding.detail}; besides, {item.detail}")
         self._rejected.append(item)
 
     def _take_lettered(self, item: Item, reason: int) -> None:
         """A record whose dead letter is out: only what it meant to its inspection is taken again."""
+        if reason == pb.DEAD_LETTER_REASON_ID_READ_TWICE:
+            self._mark_read_twice(item)
         if reason in WITHOUT_EFFECT:
             return
         try:
@@ -301,6 +311,12 @@ class Join:
                     self._dispatch(item, again=True)
         except Finding:
             return
+
+    def _mark_read_twice(self, item: Item) -> None:
+        inspection = item.inspection if isinstance(item, Rejected) else _inspection(item)
+        station = None if inspection is None else self._stations.get(inspection.station)
+        if station is not None and inspection in station.open:
+            station.open[inspection].is_read_twice = True
 
     def _station(self, name: str, origin: Origin) -> Station:
         """The state of a station. Raises Finding when there is no room for another one."""

@@ -18,6 +18,7 @@ from streams.items import Origin
 from streams.join_metrics import JoinMetrics
 from streams.log import Assignment, Position
 from streams.observation import InspectionId
+from streams.one_part import Part, Times
 from streams.records import Record, TopicPartition, Topics
 from streams.resume import Memo
 
@@ -30,6 +31,8 @@ class Judged:
     entry_ns: int
     verdict_offset: int
     """Offset of the verdict, or a lower bound of it while its commit is under way."""
+    times: Times = field(default_factory=dict)
+    """When the records were made that it was judged by; empty where a predecessor judged it."""
 
 
 def place(origin: Origin) -> TopicPartition:
@@ -123,6 +126,9 @@ class Verdicts:
 
     def __contains__(self, inspection: InspectionId) -> bool:
         return inspection in self._judged
+
+    def get(self, inspection: InspectionId) -> Judged | None:
+        return self._judged.get(inspection)
 
     def add(self, judged: Judged, behind: Mapping[TopicPartition, int]) -> None:
         if judged.inspection in self._judged:  # a second verdict on the topic: the first one counts, in its place
@@ -247,7 +253,7 @@ class Ledger:
     def release(self, at: TopicPartition, offset: int) -> None:
         self._cursors[at].release(offset)
 
-    def settle(self, inspection: InspectionId, entry_ns: int, origins: Iterable[Origin]) -> None:
+    def settle(self, inspection: InspectionId, part: Part, origins: Iterable[Origin]) -> None:
         """The verdict of an inspection is in the next commit: its records are not needed any more."""
         self._judging.pop(_digest(inspection), None)
         behind: dict[TopicPartition, int] = {}
@@ -255,7 +261,7 @@ class Ledger:
             at = place(origin)
             self.release(at, origin.offset)
             behind[at] = max(origin.offset + 1, behind.get(at, 0))
-        self.verdicts.add(Judged(inspection, entry_ns, self.verdicts.end), behind)
+        self.verdicts.add(Judged(inspection, part.entry_ns, self.verdicts.end, part.times), behind)
 
     def positions(
         self,

@@ -112,6 +112,8 @@ class Observation:
     """Append time of the first record: how old the piece is in the log."""
     arrival_ns: int
     """Append time of the last record used."""
+    is_read_twice: bool = False
+    """Records of another part came under the same id: whose these are nobody knows."""
 
 
 def from_files(

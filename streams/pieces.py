@@ -12,6 +12,7 @@ from streams.frozen import Contents
 from streams.items import Event, EventKind, Frame, Origin, Trace
 from streams.limits import Finding
 from streams.observation import Absence, Clip, Closing, Image, InspectionId, Observation, State, View
+from streams.one_part import ENTERED, Part, image_of, trace_of
 
 Shot = tuple[str, int]
 """Camera and sequence: what tells the images of a piece apart."""
@@ -34,6 +35,8 @@ class Piece:
     lost: dict[tuple[str, int], Absence] = field(default_factory=dict)
     """Camera and capture of frames that are of no use, and why; the same frame doubled counts once."""
     traces: dict[str, Trace] = field(default_factory=dict)
+    traces_ns: dict[str, int] = field(default_factory=dict)
+    """Start of each trace."""
     events: dict[EventKind, int] = field(default_factory=dict)
     others_ns: int | None = None
     """Least event time of records that only made the inspection enter."""
@@ -42,6 +45,8 @@ class Piece:
     """Modalities that nothing more is waited for."""
     closing: Closing | None = None
     is_observed: bool = False
+    is_read_twice: bool = False
+    """Another part came under the same id."""
     contents: Contents = field(default_factory=dict)
     """What stands for its recordings, once it is observed."""
 
@@ -54,6 +59,15 @@ class Piece:
             return min(self.captures.values())
         known = [*self.events.values(), *([] if self.others_ns is None else [self.others_ns])]
         return min(known)
+
+    @property
+    def part(self) -> Part:
+        """What tells this part from another one that is read under its id."""
+        times = {image_of(*shot): capture_ns for shot, capture_ns in self.captures.items()}
+        times |= {trace_of(sensor): start_ns for sensor, start_ns in self.traces_ns.items()}
+        if EventKind.ENTERED in self.events:
+            times[ENTERED] = self.events[EventKind.ENTERED]
+        return Part(self.entry_ns, times)
 
     @property
     def num_bytes(self) -> int:
@@ -111,6 +125,9 @@ class Piece:
 
     def take_event(self, event: Event) -> None:
         self.events[event.kind] = event.event_ns
+
+    def take_trace(self, trace: Trace) -> None:
+        self.traces[trace.sensor], self.traces_ns[trace.sensor] = trace, trace.start_ns
 
     def lose(self, camera: str, capture_ns: int, why: Absence) -> None:
         self.lost[camera, capture_ns] = why
@@ -170,6 +187,7 @@ class Piece:
             capture_ns=max(self.captures.values(), default=self.entry_ns),
             append_ns=self.append_ns,
             arrival_ns=max([self.arrival_ns, *(cut.arrival_ns for cut in cuts.values())]),
+            is_read_twice=self.is_read_twice,
         )
 
     def hand_over(self) -> None:

@@ -10,13 +10,10 @@ from protos.inspection.v1 import records_pb2 as pb
 from streams.clips import SECOND_NS
 from streams.frozen import Contents
 from streams.limits import Finding
+from streams.one_part import MEMORY_HORIZONS
 from streams.resume import has_room_for
 from streams.station import Station
 from streams.surroundings import Surroundings
-
-MEMORY_HORIZONS = 2
-"""Verdicts are remembered for this many horizons after entry: a record of the piece that is younger than its entry by
-up to one horizon is then still known as late, and does not let the piece enter a second time."""
 
 
 class Stations:

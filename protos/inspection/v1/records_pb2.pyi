@@ -60,6 +60,7 @@ class DeadLetterReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEAD_LETTER_REASON_UNREADABLE: _ClassVar[DeadLetterReason]
     DEAD_LETTER_REASON_POISONED: _ClassVar[DeadLetterReason]
     DEAD_LETTER_REASON_TOO_SLOW: _ClassVar[DeadLetterReason]
+    DEAD_LETTER_REASON_ID_READ_TWICE: _ClassVar[DeadLetterReason]
 
 class Label(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -105,6 +106,7 @@ DEAD_LETTER_REASON_STATE_LIMIT: DeadLetterReason
 DEAD_LETTER_REASON_UNREADABLE: DeadLetterReason
 DEAD_LETTER_REASON_POISONED: DeadLetterReason
 DEAD_LETTER_REASON_TOO_SLOW: DeadLetterReason
+DEAD_LETTER_REASON_ID_READ_TWICE: DeadLetterReason
 LABEL_UNSPECIFIED: Label
 LABEL_OK: Label
 LABEL_NOK: Label

@@ -74,7 +74,8 @@ class InspectionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchVerdicts(self, request, context):
-        """Streams verdicts as they are published.
+        """Streams verdicts as they are published. That another part was read under an id later is not streamed: GetVerdict and
+        the dead letters say it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
