@@ -182,6 +182,9 @@ class Log(Protocol):
     def tail(self, start: Start) -> Tail:
         """Raises TokenExpiredError, TokenInvalidError."""
 
+    def dead_letters(self, start: Start) -> Tail:
+        """Follows the dead letters instead. Raises what `tail` raises."""
+
     def control(self, start: Start) -> Tail:
         """Follows the control topics instead: from `earliest`, the last record of every key that was ever written."""
 

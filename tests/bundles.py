@@ -183,7 +183,7 @@ def clip(mean: float, state: State = State.PRESENT) -> Clip:
 
 def piece(
     top: View | None = None, mic: Clip | None = None, *, piece_id: str = "p1", product: str = "cup",
-    closing: Closing = Closing.COMPLETE, append_ns: int = NOW_NS,
+    closing: Closing = Closing.COMPLETE, append_ns: int = NOW_NS, is_read_twice: bool = False,
 ) -> Observation:  # fmt: skip
     """What the join hands on; a modality that is not given is a good one (image 0.25, sound 0)."""
     return Observation(
@@ -197,4 +197,5 @@ def piece(
         capture_ns=append_ns - 2,
         append_ns=append_ns,
         arrival_ns=append_ns + 1,
+        is_read_twice=is_read_twice,
     )

@@ -1,4 +1,4 @@
-"""Carries verdicts from the log into the event loop: one thread that follows one tail. Knows neither ring nor client.
+"""Carries verdicts, or doubts about them, from the log into the event loop: one thread that follows one tail.
 
 The next batch is fetched when the loop has taken the last one, so that a busy loop holds back the tail, not memory.
 """
@@ -9,12 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
-from inspector.gateway.ring import Entry, entries_of
 from streams import token
-from streams.log import Log, LogError, Start, TokenExpiredError, TokenInvalidError
-from streams.records import TopicPartition
+from streams.log import LogError, Start, Tail, TokenExpiredError, TokenInvalidError
+from streams.records import Record, TopicPartition
 
 log = logging.getLogger("inspector.gateway.feed")
 
@@ -25,13 +25,26 @@ BLIND_AFTER_S = 30.0
 _SAY_EVERY_S = 60.0
 
 
-class FeedTarget(Protocol):
+Entry = TypeVar("Entry")
+Taken = TypeVar("Taken", contravariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Followed(Generic[Entry]):
+    """A kind of record that is followed."""
+
+    name: str
+    tail: Callable[[Start], Tail]
+    read: Callable[[Sequence[Record]], Sequence[Entry]]
+
+
+class FeedTarget(Protocol[Taken]):
     """What a feed fills; called in the event loop only."""
 
     def begin(self, position: Position, oldest_ns: int | None) -> None:
         """What comes next starts here and joins on to nothing; `oldest_ns` where older verdicts have expired."""
 
-    def take(self, entries: Sequence[Entry], position: Position) -> None: ...
+    def take(self, entries: Sequence[Taken], position: Position) -> None: ...
 
     def caught_up(self) -> None:
         """All that the log held when the feed began has been taken."""
@@ -43,11 +56,13 @@ class FeedTarget(Protocol):
         """Nothing comes any more."""
 
 
-class Feed:
+class Feed(Generic[Entry]):
     """Follows the log from `start` on, across outages, until it is stopped."""
 
-    def __init__(self, source: Log, start: Start, target: FeedTarget, loop: asyncio.AbstractEventLoop) -> None:
-        self._log, self._start, self._target, self._loop = source, start, target, loop
+    def __init__(
+        self, followed: Followed[Entry], start: Start, target: FeedTarget[Entry], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._followed, self._start, self._target, self._loop = followed, start, target, loop
         self._stop = threading.Event()
         self._position: Position | None = None
         self._goal: Position | None = None
@@ -76,11 +91,12 @@ class Feed:
                     self._follow(start, oldest_ns)
                 except TokenExpiredError as expired:
                     log.warning(
-                        "Verdicts were dropped before the gateway read them (%s): goes on with the oldest.", expired
+                        "Of the %s some were deleted before the gateway read them (%s): goes on with the oldest.",
+                        *(self._followed.name, expired),
                     )
                     self._position, start, oldest_ns = None, Start(earliest=True), expired.oldest_ns
                 except TokenInvalidError as other:
-                    log.warning("The log was replaced (%s): goes on with the oldest verdict of the new one.", other)
+                    log.warning("The log was replaced (%s): goes on with the oldest record of the new one.", other)
                     self._position, start, oldest_ns = None, Start(earliest=True), time.time_ns()
                 except LogError as error:
                     self._wait_out(error)
@@ -93,7 +109,7 @@ class Feed:
         now_s = time.monotonic()
         if self._said_s is None or now_s - self._said_s >= _SAY_EVERY_S:
             self._said_s = now_s
-            log.warning("The verdicts cannot be read (%s): tries until they can.", error)
+            log.warning("The %s cannot be read (%s): tries until they can.", self._followed.name, error)
         self._note(is_away=True)
         self._stop.wait(self._delay_s)
         self._delay_s = min(2 * self._delay_s, self.max_delay_s)
@@ -103,26 +119,26 @@ class Feed:
         self._away_s = (now_s if self._away_s is None else self._away_s) if is_away else None
         if not is_away and self._said_s is not None:
             self._said_s = None
-            log.warning("The verdicts can be read again.")
+            log.warning("The %s can be read again.", self._followed.name)
         is_blind = self._away_s is not None and now_s - self._away_s > self.blind_after_s
         if is_blind != self._is_blind:
             self._is_blind = is_blind
             self._post(lambda: self._target.blind(is_blind))
 
     def _follow(self, start: Start, oldest_ns: int | None) -> None:
-        with closing(self._log.tail(start)) as tail:
+        with closing(self._followed.tail(start)) as tail:
             if self._position is None:
                 self._goal = self._end()
                 self._position = position = dict(tail.position())
                 self._post(lambda: self._target.begin(position, oldest_ns))
             while not self._stop.is_set():
-                entries = entries_of(tail.poll(self.poll_s))
+                entries = self._followed.read(tail.poll(self.poll_s))
                 self._delay_s = FIRST_DELAY_S
                 self._note(is_away=tail.is_away)
                 self._hand_over(entries, dict(tail.position()))
 
     def _end(self) -> Position:
-        with closing(self._log.tail(Start())) as tail:
+        with closing(self._followed.tail(Start())) as tail:
             return dict(tail.position())
 
     def _hand_over(self, entries: Sequence[Entry], position: Position) -> None:

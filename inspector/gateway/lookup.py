@@ -9,15 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import grpc
 
 from inspector.gateway.callers import Caller
+from inspector.gateway.doubts import Doubts, LetterSearch
 from inspector.gateway.index import VerdictIndex
 from inspector.gateway.places import Places
 from inspector.gateway.refusal import Refusal, exhausted, invalid_argument, unavailable
 from inspector.gateway.ring import Entry, entries_of
 from protos.inspection.v1.records_pb2 import Inspection
+from protos.inspection.v1.verdict_pb2 import DECISION_REASON_ID_READ_TWICE, DECISION_REVIEW, Verdict
 from streams.limits import Finding, check_name, check_text
 from streams.log import Log, LogError, Start, TokenExpiredError
 from streams.observation import InspectionId
@@ -30,6 +33,7 @@ REST = 3.0
 MAX_WAITING = 8
 REMEMBERED_SEARCHES = 4096
 _POLL_S = 0.05
+Result = TypeVar("Result")
 
 
 def inspection_id(named: Inspection) -> InspectionId:
@@ -55,8 +59,8 @@ class Search:
 class Lookup:
     """One look-up in the log at a time, a quarter of the time at most. Belongs to the event loop."""
 
-    def __init__(self, source: Log, index: VerdictIndex, limit_s: float) -> None:
-        self._log, self._index, self._limit_s = source, index, limit_s
+    def __init__(self, source: Log, index: VerdictIndex, doubts: Doubts, limit_s: float) -> None:
+        self._log, self._index, self._doubts, self._limit_s = source, index, doubts, limit_s
         self._thread = ThreadPoolExecutor(1, "gateway-lookup")
         self._turn = asyncio.Lock()
         self._waiting = Places("look-ups in the log", MAX_WAITING)
@@ -64,6 +68,15 @@ class Lookup:
         """Look-ups that came to nothing: a client may ask for the same piece until its verdict comes."""
         self._rested_s = 0.0
         self._stop = threading.Event()
+
+    async def answer(self, wanted: InspectionId, caller: Caller) -> Verdict:
+        """The verdict, REVIEW where another part was read under the id since: nobody knows which one is asked for.
+        Raises Refusal."""
+        entry = await self.find(wanted, caller)
+        verdict = Verdict.FromString(entry.value)
+        if await self._is_doubted(entry, caller):
+            verdict.decision, verdict.reason = DECISION_REVIEW, DECISION_REASON_ID_READ_TWICE
+        return verdict
 
     async def find(self, wanted: InspectionId, caller: Caller, *, wait: bool = False) -> Entry:
         """Waits for its turn to read the log if need be, or says without it what the index knows. Raises Refusal."""
@@ -103,11 +116,29 @@ class Lookup:
                 self._searches.popitem(last=False)
         return search
 
+    async def _is_doubted(self, entry: Entry, caller: Caller) -> bool:
+        """Reads the log for a verdict that is older than the doubts known here."""
+        if entry in self._doubts or entry.append_ns >= self._doubts.since_ns:
+            return entry in self._doubts
+        async with self._waiting.place(caller), self._turn:
+            deadline_s = time.monotonic() + self._limit_s
+            found = await self._work(LetterSearch(self._log, entry, deadline_s, self._stop.is_set).run)
+        if found is None:
+            raise exhausted(
+                f"{entry.inspection} has a verdict, but the dead letters behind it could not be read within "
+                f"{self._limit_s:g} s, so that another part may have its id: try again, or raise lookup_s"
+            )
+        return found
+
     async def _read_log(self, wanted: InspectionId) -> Search:
+        reader = LogSearch(self._log, wanted, time.monotonic() + self._limit_s, self._stop.is_set)
+        return await self._work(lambda: reader.run(self._index.since_ns))
+
+    async def _work(self, read: Callable[[], Result]) -> Result:
+        """Reads the log in the one thread, which rests afterwards. Raises Refusal."""
         began_s = time.monotonic()
-        reader = LogSearch(self._log, wanted, began_s + self._limit_s, self._stop.is_set)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, reader.run, self._index.since_ns)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, read)
         except LogError as error:
             raise unavailable(f"the log cannot be read ({error}): try again later") from error
         finally:

@@ -5,8 +5,6 @@ Knows neither broker nor model, only their seams.
 
 import asyncio
 import threading
-import time
-from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -20,18 +18,19 @@ from prometheus_client import CollectorRegistry
 from inspector.certificates import CertificateError
 from inspector.config.tables import is_loopback
 from inspector.gateway.connections import Calls, ConnectionLimit, allowed_connections
+from inspector.gateway.doubts import Doubt, doubts_of
 from inspector.gateway.entrance import Entrance
-from inspector.gateway.feed import Feed, Position
+from inspector.gateway.feed import Feed, Followed
 from inspector.gateway.feedback import FeedbackDesk
 from inspector.gateway.health import Health
-from inspector.gateway.index import VerdictIndex
 from inspector.gateway.inspecting import Inspecting
 from inspector.gateway.lanes import lanes_of
 from inspector.gateway.lookup import Lookup
 from inspector.gateway.metrics import GatewayMetrics
-from inspector.gateway.ring import Entry, Ring
+from inspector.gateway.ring import Entry, entries_of
 from inspector.gateway.service import InspectionService, ModelLookup
 from inspector.gateway.settings import GatewaySettings
+from inspector.gateway.state import GatewayState
 from inspector.gateway.tls import server_credentials
 from inspector.gateway.watching import Watching
 from inspector.judge import Judge
@@ -132,10 +131,11 @@ class Gateway:
             add_InspectionServiceServicer_to_server(self._service(state, stack), server)  # type: ignore[no-untyped-call]
             health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
             reflection.enable_server_reflection([SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-            feed = self._feed(state)
+            feeds = self._feeds(state)
             await server.start()
-            stack.push_async_callback(feed.stop)
-            feed.start()
+            for feed in feeds:
+                stack.push_async_callback(feed.stop)
+                feed.start()
             limit = ConnectionLimit(port, self._settings.max_connections_per_host, calls)
             self._metrics.closed.set_function(lambda: limit.num_closed)
             stack.callback(asyncio.create_task(limit.run()).cancel)
@@ -144,9 +144,9 @@ class Gateway:
             state.end()
             await server.stop(self._budget_s)
 
-    def _service(self, state: "GatewayState", stack: AsyncExitStack) -> InspectionService:
+    def _service(self, state: GatewayState, stack: AsyncExitStack) -> InspectionService:
         backend, settings = self._backend, self._settings
-        lookup = Lookup(backend.log, state.index, settings.lookup_s)
+        lookup = Lookup(backend.log, state.index, state.doubts, settings.lookup_s)
         stack.callback(lookup.close)
         desk = FeedbackDesk(backend.log, backend.prefix, backend.lines, lookup, settings.feedback_per_s)
         stack.callback(desk.close)
@@ -157,63 +157,14 @@ class Gateway:
         watching = Watching(backend.log, state.ring, settings, self._metrics)
         return InspectionService(watching, lookup, inspecting, desk, backend.models, self._metrics)
 
-    def _feed(self, state: "GatewayState") -> Feed:
-        feed = Feed(self._backend.log, Start(time_ns=state.index.since_ns), state, asyncio.get_running_loop())
-        feed.poll_s, feed.max_delay_s = self._settings.poll_s, self._settings.max_outage_delay_s
-        return feed
-
-
-class GatewayState:
-    """What the feed fills, in the event loop: the ring for watchers, the index for look-ups, the health for all."""
-
-    def __init__(
-        self,
-        settings: GatewaySettings,
-        metrics: GatewayMetrics,
-        health: Health,
-        serving: threading.Event,
-    ) -> None:
-        self._metrics, self._health, self._serving = metrics, health, serving
-        self._has_caught_up = self._stands_still = self._is_blind = False
-        self.ring = Ring(settings.ring_bytes, settings.ring_age_s, settings.ring_count)
-        since_ns = time.time_ns() - int(settings.read_back_s * 1e9)
-        self.index = VerdictIndex(settings.index_bytes, settings.index_age_s, since_ns)
-
-    def begin(self, position: Position, oldest_ns: int | None) -> None:
-        self.ring.restart(position)
-        if oldest_ns is not None:
-            self.index.restart(oldest_ns)
-
-    def take(self, entries: Sequence[Entry], position: Position) -> None:
-        now_ns = time.time_ns()
-        self.ring.push(entries, position, now_ns)
-        for entry in entries:
-            self.index.add(entry, now_ns)
-        self._metrics.verdicts.inc(len(entries))
-        self._metrics.ring_bytes.set(self.ring.num_bytes)
-
-    def caught_up(self) -> None:
-        self._serving.set()
-        self._has_caught_up = True
-        self._report()
-
-    def stand_still(self, standing: bool) -> None:
-        """The worker of this process makes no progress, or does again."""
-        self._stands_still = standing
-        self._report()
-
-    def blind(self, is_blind: bool) -> None:
-        """The log cannot be read, or can be again."""
-        self._is_blind = is_blind
-        self._report()
-
-    def end(self) -> None:
-        self.ring.close()
-        self._has_caught_up = False
-        self._report()
-
-    def _report(self) -> None:
-        self._health.report(serving=self._has_caught_up and not self._stands_still and not self._is_blind)
+    def _feeds(self, state: GatewayState) -> list[Feed[Entry] | Feed[Doubt]]:
+        log, start, loop = self._backend.log, Start(time_ns=state.index.since_ns), asyncio.get_running_loop()
+        verdicts = Feed(Followed("verdicts", log.tail, entries_of), start, state, loop)
+        doubts = Feed(Followed("dead letters", log.dead_letters, doubts_of), start, state.doubts, loop)
+        feeds: list[Feed[Entry] | Feed[Doubt]] = [verdicts, doubts]
+        for feed in feeds:
+            feed.poll_s, feed.max_delay_s = self._settings.poll_s, self._settings.max_outage_delay_s
+        return feeds
 
 
 def check_exposure(settings: GatewaySettings) -> None:

@@ -55,10 +55,9 @@ class InspectionService(InspectionServiceServicer):
     async def GetVerdict(  # noqa: N802
         self, request: GetVerdictRequest, context: "grpc.aio.ServicerContext[GetVerdictRequest, GetVerdictResponse]"
     ) -> GetVerdictResponse:
-        entry = await self._lookup.find(inspection_id(request.inspection), caller_of(context))
-        response = GetVerdictResponse()
-        response.verdict.MergeFromString(entry.value)
-        return response
+        return GetVerdictResponse(
+            verdict=await self._lookup.answer(inspection_id(request.inspection), caller_of(context))
+        )
 
     async def SubmitFeedback(  # noqa: N802
         self,

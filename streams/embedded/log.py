@@ -38,6 +38,9 @@ class EmbeddedLog:
         """Raises TokenExpiredError, TokenInvalidError."""
         return self._follow("verdicts", start)
 
+    def dead_letters(self, start: Start) -> EmbeddedTail:
+        return self._follow("dead-letters", start)
+
     def control(self, start: Start) -> EmbeddedTail:
         return self._follow(CONTROL_KIND, start)
 

@@ -47,6 +47,9 @@ class KafkaLog:
     def tail(self, start: Start) -> Tail:
         return self._follow("verdicts", start)
 
+    def dead_letters(self, start: Start) -> Tail:
+        return self._follow("dead-letters", start)
+
     def control(self, start: Start) -> Tail:
         return self._follow(CONTROL_KIND, start)
 

@@ -41,6 +41,19 @@ def test_earliest_gives_all_partitions(line: KafkaLine) -> None:
     assert sorted(read(line, Start(earliest=True), 3)) == [b"a", b"b", b"c"]
 
 
+def test_dead_letters_are_followed_apart_from_verdicts(line: KafkaLine) -> None:
+    """A look-up asks them whether another part was read under an id."""
+    publish(line, [b"verdict"])
+    line.publish([b"letter"], kind="dead-letters", partition=1)
+    found: list[Record] = []
+    deadline = time.monotonic() + 10
+    with closing(line.log().dead_letters(Start(earliest=True))) as tail:
+        while not found and time.monotonic() < deadline:
+            found += tail.poll(0.1)
+        assert [(record.topic, record.value) for record in found] == [(line.topics.of("dead-letters"), b"letter")]
+        assert tail.position()[TopicPartition(line.topics.of("dead-letters"), 1)] == 1
+
+
 def test_live_gives_what_comes_after(line: KafkaLine) -> None:
     publish(line, [b"old"])
     with closing(line.log().tail(Start())) as tail:

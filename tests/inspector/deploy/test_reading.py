@@ -35,6 +35,9 @@ class Uncompacted:
     def tail(self, start: Start) -> Tail:
         raise NotImplementedError
 
+    def dead_letters(self, start: Start) -> Tail:
+        raise NotImplementedError
+
     def publisher(self) -> Publisher:
         raise NotImplementedError
 

@@ -11,11 +11,14 @@ from streams.records import Output, Record, TopicPartition
 
 
 class MemoryLog:
-    """Several partitions of one verdict topic per line; other topics are kept in `others`."""
+    """Several partitions of one verdict topic per line, as many of dead letters; other topics are kept in `others`."""
 
-    def __init__(self, prefix: str = "t", lines: Sequence[str] = ("a",), num_partitions: int = 2) -> None:
+    def __init__(
+        self, prefix: str = "t", lines: Sequence[str] = ("a",), num_partitions: int = 2, kind: str = "verdicts"
+    ) -> None:
+        self.letters = MemoryLog(prefix, lines, num_partitions, "dead-letters") if kind == "verdicts" else self
         self.partitions = [
-            TopicPartition(f"{prefix}.{line}.verdicts", number) for line in lines for number in range(num_partitions)
+            TopicPartition(f"{prefix}.{line}.{kind}", number) for line in lines for number in range(num_partitions)
         ]
         self.records: dict[TopicPartition, list[Record]] = {source: [] for source in self.partitions}
         self.removed: dict[TopicPartition, int] = dict.fromkeys(self.partitions, 0)
@@ -27,11 +30,13 @@ class MemoryLog:
         self.num_refused = 0
         """Tails that were asked for in an outage."""
 
-    def append(self, source: TopicPartition, value: bytes, append_ns: int | None = None) -> Record:
+    def append(
+        self, source: TopicPartition, value: bytes, append_ns: int | None = None, kind: str = "inspection.v1.Verdict"
+    ) -> Record:
         with self.changed:
             offset = self.removed[source] + len(self.records[source])
             stamp = time.time_ns() if append_ns is None else append_ns
-            record = Record(*source, offset, b"s", value, "inspection.v1.Verdict", stamp)
+            record = Record(*source, offset, b"s", value, kind, stamp)
             self.records[source].append(record)
             self.changed.notify_all()
             return record
@@ -60,8 +65,11 @@ class MemoryLog:
             self.open_tails += 1
             return tail
 
+    def dead_letters(self, start: Start) -> "MemoryTail":
+        return self.letters.tail(start)
+
     def close(self) -> None:
-        assert self.open_tails == 0
+        assert self.open_tails == self.letters.open_tails == 0
 
     def _positions(self, start: Start) -> dict[TopicPartition, int]:
         if start.token is not None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from inspector.gateway.callers import Caller
+from inspector.gateway.doubts import Doubts
 from inspector.gateway.index import VerdictIndex
 from inspector.gateway.lookup import Lookup
 from inspector.gateway.refusal import Refusal
@@ -20,7 +21,11 @@ CALLER = Caller("h", "h:1")
 
 
 def lookup(log: MemoryLog, limit_s: float = 5.0) -> Lookup:
-    return Lookup(log, VerdictIndex(10**6, 3600.0, time.time_ns()), limit_s)
+    return Lookup(log, VerdictIndex(10**6, 3600.0, time.time_ns()), doubts(), limit_s)
+
+
+def doubts(max_count: int = 100) -> Doubts:
+    return Doubts(time.time_ns(), lambda: None, lambda _: None, max_count)
 
 
 def piece(number: int, partition: int = 0) -> InspectionId:
@@ -97,7 +102,7 @@ async def test_what_retention_has_deleted_is_not_read(
         return plain(start)
 
     monkeypatch.setattr(log, "tail", tail)
-    reader = Lookup(log, VerdictIndex(10**6, 3600.0, oldest_ns + (10**9 if oldest_h else -(10**9))), 5.0)
+    reader = Lookup(log, VerdictIndex(10**6, 3600.0, oldest_ns + (10**9 if oldest_h else -(10**9))), doubts(), 5.0)
     with pytest.raises(Refusal, match="in the whole log"):
         await reader.find(piece(2), CALLER)
     if oldest_h:

@@ -1,0 +1,80 @@
+"""Holds what the feeds of a gateway bring, and says from it whether the gateway is healthy. Knows no client."""
+
+import threading
+import time
+from collections.abc import Sequence
+
+from inspector.gateway.doubts import Doubts
+from inspector.gateway.feed import Position
+from inspector.gateway.health import Health
+from inspector.gateway.index import VerdictIndex
+from inspector.gateway.metrics import GatewayMetrics
+from inspector.gateway.ring import Entry, Ring
+from inspector.gateway.settings import GatewaySettings
+
+VERDICTS, DOUBTS = "verdicts", "doubts"
+
+
+class GatewayState:
+    """What the feed fills, in the event loop: the ring for watchers, the index for look-ups, the health for all."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        metrics: GatewayMetrics,
+        health: Health,
+        serving: threading.Event,
+    ) -> None:
+        self._metrics, self._health, self._serving = metrics, health, serving
+        self._stands_still = False
+        self._behind = {VERDICTS, DOUBTS}
+        """What is not read to where it ended when the gateway started."""
+        self._unread: set[str] = set()
+        """What the log does not give."""
+        self.ring = Ring(settings.ring_bytes, settings.ring_age_s, settings.ring_count)
+        since_ns = time.time_ns() - int(settings.read_back_s * 1e9)
+        self.index = VerdictIndex(settings.index_bytes, settings.index_age_s, since_ns)
+        self.doubts = Doubts(since_ns, lambda: self._caught_up(DOUBTS), lambda is_blind: self._blind(DOUBTS, is_blind))
+
+    def begin(self, position: Position, oldest_ns: int | None) -> None:
+        self.ring.restart(position)
+        if oldest_ns is not None:
+            self.index.restart(oldest_ns)
+
+    def take(self, entries: Sequence[Entry], position: Position) -> None:
+        now_ns = time.time_ns()
+        self.ring.push(entries, position, now_ns)
+        for entry in entries:
+            self.index.add(entry, now_ns)
+        self._metrics.verdicts.inc(len(entries))
+        self._metrics.ring_bytes.set(self.ring.num_bytes)
+
+    def caught_up(self) -> None:
+        self._caught_up(VERDICTS)
+
+    def _caught_up(self, what: str) -> None:
+        self._behind.discard(what)
+        if not self._behind:
+            self._serving.set()
+        self._report()
+
+    def stand_still(self, standing: bool) -> None:
+        """The worker of this process makes no progress, or does again."""
+        self._stands_still = standing
+        self._report()
+
+    def blind(self, is_blind: bool) -> None:
+        """The log cannot be read, or can be again."""
+        self._blind(VERDICTS, is_blind)
+
+    def _blind(self, what: str, is_blind: bool) -> None:
+        (self._unread.add if is_blind else self._unread.discard)(what)
+        self._report()
+
+    def end(self) -> None:
+        self.ring.close()
+        self._behind.add(VERDICTS)
+        self._report()
+
+    def _report(self) -> None:
+        self._health.report(serving=not (self._behind or self._stands_still or self._unread))
