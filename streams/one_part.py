@@ -3,6 +3,7 @@ both NOREAD. Goes by event time alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.limits import Finding
@@ -24,6 +25,16 @@ def trace_of(sensor: str) -> str:
     return f"trace of sensor {sensor!r}"
 
 
+class Named(NamedTuple):
+    """A record as far as it tells one part from another."""
+
+    inspection: InspectionId
+    what: str
+    event_ns: int
+    product: str | None = None
+    """None for a record that is made at any time after entry."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """What is known of the part that has the id."""
@@ -33,18 +44,17 @@ class Part:
     """Empty where a predecessor judged it."""
 
 
-def unlike(part: Part, what: str, event_ns: int, span_s: float | None) -> str:
-    """Why this record is of another part, in words; empty where it may be of the same. `span_s`: how long after the
-    entry records of this kind are made; None for those that are made at any time."""
-    taken_ns = part.times.get(what)
+def unlike(part: Part, named: Named, span_s: float) -> str:
+    """Why this record is of another part, in words; empty where it may be of the same. All frames of a part are made
+    within `span_s` after its entry."""
+    taken_ns = part.times.get(named.what)
     if taken_ns is not None:
-        if taken_ns == event_ns:
-            return ""
-        return f"{what} was taken before, {abs(event_ns - taken_ns) / 1e9:.3f} s apart"
-    after_s = (event_ns - part.entry_ns) / 1e9
-    if span_s is None or after_s <= span_s:
+        apart_s = abs(named.event_ns - taken_ns) / 1e9
+        return f"{named.what} was taken before, {apart_s:.3f} s apart" if apart_s else ""
+    after_s = (named.event_ns - part.entry_ns) / 1e9
+    if named.product is None or after_s <= span_s:
         return ""
-    return f"{what} was made {after_s:.3f} s after the piece had entered, capture_span_s is {span_s:g}"
+    return f"{named.what} was made {after_s:.3f} s after the piece had entered, capture_span_s is {span_s:g}"
 
 
 def read_twice(inspection: InspectionId, why: str, horizon_s: float) -> Finding:

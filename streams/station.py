@@ -2,32 +2,22 @@
 beyond which records it still needs."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.assembly import AssemblySpec, SensorSpec
+from streams.assembly import SensorSpec
 from streams.clips import SECOND_NS, SEGMENT_BYTES, SensorStream
 from streams.clock import StationClock
 from streams.frozen import Contents, Frozen
+from streams.ids import Ids
 from streams.items import Chunk, Entry, Event, EventKind, Frame, Origin, Trace
 from streams.ledger import place
 from streams.limits import Finding
 from streams.observation import Absence, Closing, Image, InspectionId, Observation
-from streams.one_part import ENTERED, Part, image_of, read_twice, trace_of, unlike
+from streams.one_part import ENTERED, Named, image_of, trace_of
 from streams.pieces import Piece, Shot
-from streams.refusals import duplicate, late, orphan, too_many_records, too_many_samples
+from streams.refusals import duplicate, orphan, too_many_records, too_many_samples
 from streams.surroundings import Surroundings
 from streams.waiting import Moment, Wait, closing, waits
-
-
-class Named(NamedTuple):
-    """A record as far as it tells one part from another."""
-
-    inspection: InspectionId
-    what: str
-    event_ns: int
-    product: str | None = None
-    """None for a record that is made at any time after entry."""
 
 
 class Station:
@@ -63,6 +53,7 @@ class Station:
         self._streams: dict[str, SensorStream] = {}
         self._waiting: list[Trace] = []
         self.frozen = Frozen(contents or {})
+        self._ids = Ids(line, name, shared, self.closed)
 
     @property
     def is_blank(self) -> bool:
@@ -82,7 +73,9 @@ class Station:
     def take_frame(self, frame: Frame, *, again: bool) -> None:
         entry = Entry(frame.inspection, frame.product, frame.lot, frame.capture_ns, frame.camera)
         what = image_of(frame.camera, frame.sequence)
-        if self._is_judged(Named(frame.inspection, what, frame.capture_ns, frame.product), frame.origin, again=again):
+        if self._ids.is_judged(
+            Named(frame.inspection, what, frame.capture_ns, frame.product), frame.origin, again=again
+        ):
             return
         piece = self._enter(entry, frame.origin, again=again)
         self._saw(frame.origin, frame.camera, frame.capture_ns)
@@ -104,29 +97,29 @@ class Station:
                 f"{camera.name!r} in the recipe, or the producer",
             )
         if shot in piece.captures:
-            raise self._doubled(piece, what, frame.capture_ns)
+            raise self._ids.doubled(piece, what, frame.capture_ns)
         piece.take_frame(frame)
         self.num_bytes += 0 if frame.image is None else frame.image.nbytes
 
     def take_event(self, event: Event, *, again: bool) -> None:
-        if event.kind is EventKind.LEFT and self._has_closed(event.inspection, event.origin):
+        if event.kind is EventKind.LEFT and self._ids.has_closed(event.inspection, event.origin, self._keep):
             return
         what = f"event `{event.kind.value}`"
         product = event.product if what == ENTERED else None
-        if self._is_judged(Named(event.inspection, what, event.event_ns, product), event.origin, again=again):
+        if self._ids.is_judged(Named(event.inspection, what, event.event_ns, product), event.origin, again=again):
             return
         entry = Entry(event.inspection, event.product, event.lot, event.event_ns, None)
         piece = self._enter(entry, event.origin, again=again)
         self._saw(event.origin, "events", event.event_ns)
         if event.kind in piece.events:
-            raise self._doubled(piece, what, event.event_ns)
+            raise self._ids.doubled(piece, what, event.event_ns)
         piece.take_event(event)
 
     def take_lost(self, entry: Entry, origin: Origin, why: Absence, *, again: bool) -> None:
         """A record that is a dead letter but still says which inspection it belongs to. Raises Finding where it says
         more: that it is too old, or of another part."""
         if entry.event_ns != origin.append_ns and not again:  # else it has no time of its own
-            self._check_part(Named(entry.inspection, "the record", entry.event_ns, entry.product))
+            self._ids.check_part(Named(entry.inspection, "the record", entry.event_ns, entry.product))
         if entry.inspection in self._shared.ledger.verdicts:
             self._shared.ledger.verdicts.touch(entry.inspection, origin)
             return
@@ -143,9 +136,9 @@ class Station:
     def take_trace(self, trace: Trace, *, again: bool) -> None:
         spec = self._sensor(trace, "piece")
         end_ns = trace.start_ns + round(len(trace.samples) / spec.sample_rate_hz * SECOND_NS)
-        self._check_skew(trace.origin, end_ns)
+        self._ids.check_skew(trace.origin, end_ns)
         named = Named(trace.inspection, trace_of(trace.sensor), trace.start_ns)
-        if self._is_judged(named, trace.origin, again=again):
+        if self._ids.is_judged(named, trace.origin, again=again):
             return
         if trace.inspection in self.open:
             self._adopt(self.open[trace.inspection], trace)
@@ -163,7 +156,7 @@ class Station:
         spec = self._sensor(chunk, "time")
         stream = self._streams.get(chunk.sensor) or SensorStream(spec, self._settings.jitter_s)
         end_ns = stream.end_ns(chunk)
-        self._check_skew(chunk.origin, end_ns)
+        self._ids.check_skew(chunk.origin, end_ns)
         needed_ns = self._needed_ns(chunk.sensor)
         if needed_ns is not None and end_ns <= needed_ns and not again:
             raise Finding(
@@ -231,7 +224,7 @@ class Station:
 
     def _enter(self, entry: Entry, origin: Origin, *, again: bool) -> Piece:
         """The open piece of an inspection, opened by this record if need be."""
-        self._check_skew(origin, entry.event_ns)
+        self._ids.check_skew(origin, entry.event_ns)
         piece = self.open.get(entry.inspection)
         if piece is None:
             if self.horizon_ns is not None and entry.event_ns < self.horizon_ns and not again:
@@ -267,7 +260,7 @@ class Station:
                 f"sensor {trace.sensor!r} is not named by the recipe of product {piece.product!r}: add it there",
             )
         if trace.sensor in piece.traces:
-            raise self._doubled(piece, trace_of(trace.sensor), trace.start_ns)
+            raise self._ids.doubled(piece, trace_of(trace.sensor), trace.start_ns)
         self._keep(piece, trace.origin)
         piece.take_trace(trace)
 
@@ -374,65 +367,10 @@ class Station:
             )
         return spec
 
-    def _is_judged(self, named: Named, origin: Origin, *, again: bool) -> bool:
-        """Whether the predecessor used this record for a verdict. Raises Finding when it comes after the verdict, or
-        after the piece has closed."""
-        verdicts = self._shared.ledger.verdicts
-        if named.inspection in verdicts and again:
-            verdicts.touch(named.inspection, origin)
-            return True
-        if named.inspection not in verdicts and named.inspection not in self.closed:
-            return False
-        self._check_skew(origin, named.event_ns)
-        self._check_part(named)
-        raise late(named.inspection)
-
-    def _check_part(self, named: Named) -> None:
-        """Raises Finding for a record of another part than the one that was judged, or is about to be."""
-        judged, closed = self._shared.ledger.verdicts.get(named.inspection), self.closed.get(named.inspection)
-        if judged is not None:
-            part = Part(judged.entry_ns, judged.times)
-        elif closed is not None:
-            part = closed.part
-        else:
-            return
-        span_s = None
-        if named.product is not None:
-            spec = self._shared.recipes.assembly(self.line, self.name, named.product) or AssemblySpec(cameras=())
-            span_s = spec.capture_span_s
-        if why := unlike(part, named.what, named.event_ns, span_s):
-            raise read_twice(named.inspection, why, self._settings.dedup_horizon_s)
-
-    def _doubled(self, piece: Piece, what: str, event_ns: int) -> Finding:
-        """A record that an open piece has already: the same one again, or that of another part."""
-        why = unlike(piece.part, what, event_ns, None)
-        if not why:
-            return duplicate(what)
-        piece.is_read_twice = True
-        return read_twice(piece.inspection, why, self._settings.dedup_horizon_s)
-
-    def _has_closed(self, inspection: InspectionId, origin: Origin) -> bool:
-        """Whether the piece has closed. A `left` event changes nothing then, and is not late."""
-        if inspection in self._shared.ledger.verdicts:
-            self._shared.ledger.verdicts.touch(inspection, origin)
-            return True
-        if inspection in self.closed:
-            self._keep(self.closed[inspection], origin)
-        return inspection in self.closed
-
     def _check_room(self, chunk: Chunk) -> None:
         held_bytes, most = self._shared.held.signal_bytes, self._settings.max_signal_bytes
         if held_bytes + chunk.samples.nbytes + SEGMENT_BYTES > most:
             raise too_many_samples(held_bytes, most)
-
-    def _check_skew(self, origin: Origin, event_ns: int) -> None:
-        ahead_ns = event_ns - origin.append_ns
-        if ahead_ns > _ns(self._settings.max_skew_s):
-            raise Finding(
-                pb.DEAD_LETTER_REASON_CLOCK,
-                f"event time is {ahead_ns / 1e9:.3f} s ahead of the log's clock, at most {self._settings.max_skew_s} s "
-                "is allowed: set the producer's clock",
-            )
 
     def _saw(self, origin: Origin, source: str, event_ns: int) -> None:
         self.clock.saw(place(origin), event_ns, origin.append_ns)

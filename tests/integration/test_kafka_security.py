@@ -147,6 +147,8 @@ def test_each_user_can_do_its_work(ruled: KafkaLine) -> None:
         sink.commit(outputs, {frames: Position(1, Memo(read=1).encode())}, batches[-1].epoch)
     gateway = as_user(ruled, "gateway")
     assert [record.value for record in gateway.verdicts(1)] == [b"A"]
+    with closing(gateway.log().dead_letters(Start(earliest=True))) as letters:
+        assert [record.value for record in letters.poll(5.0)] == [b"D"]
     gateway.publish([b"feedback"], "feedback")
     for user in ("worker", "deployer"):
         as_user(ruled, user).publish([b"order"], "control")
