@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Label = Literal["ok", "nok", "unknown"]
 Split = Literal["train", "calibration", "test"]
+BitDepth = Literal[8, 10, 12, 14, 16]
 
 
 class ManifestError(ValueError):
@@ -23,10 +24,12 @@ class Row(BaseModel):
 
 
 class ImageRow(Row):
-    """One image of a piece."""
+    """One image of a piece; path ends in .png, .jpg or .jpeg."""
 
     camera: str
     path: str
+    bit_depth: BitDepth | None = None
+    """Of the camera, where its values lie low in 16 bits; None: of the file."""
 
 
 class SignalRow(Row):

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from inspector.dataset.recordings import Recording
 from inspector.manifest import ManifestError, read_manifest
 from inspector.model import Model
 from inspector.recipe.book import Recipes
 from inspector.recipe.model import Recipe
-from inspector.recordings import Recording
 from inspector.replay.pieces import LinePiece, ManifestPieces
 from inspector.routed_judge import RoutedJudge
 from protos.inspection.v1.records_pb2 import ImagePixels

@@ -20,8 +20,9 @@ from torch import Tensor
 from fusion.calibration import probability
 from fusion.head import Fused, FusionHead, HeadForm, Member
 from inspector.bundle.schema import Calibration, Modality, Policy
+from inspector.dataset.files import read_source, source_of
 from inspector.manifest import ManifestError, PieceRow, read_manifest
-from inspector.training.data import modalities_of, own_group, read_source, source_of
+from inspector.training.data import modalities_of, own_group
 from inspector.training.export import Draft, DraftExpert
 from inspector.training.good_eyes import SEES, TOKEN_DIM, Backbone, GoodRecordings, describe, fit, look_at
 from inspector.training.subsets import expert_sets
