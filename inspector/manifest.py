@@ -10,9 +10,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from streams.assembly import BitDepth
+
 Label = Literal["ok", "nok", "unknown"]
 Split = Literal["train", "calibration", "test"]
-BitDepth = Literal[8, 10, 12, 14, 16]
 
 
 class ManifestError(ValueError):

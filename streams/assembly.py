@@ -6,6 +6,8 @@ from typing import Literal, Protocol
 
 from streams.observation import ModalityKind
 
+BitDepth = Literal[8, 10, 12, 14, 16]
+
 
 @dataclass(frozen=True, slots=True)
 class CameraSpec:
@@ -14,6 +16,8 @@ class CameraSpec:
     name: str
     num_frames: int = 1
     """Images of this camera that make the piece complete (sequences 0 to num_frames - 1)."""
+    bit_depth: BitDepth | None = None
+    """Bits that the camera fills, from the lowest; None: all of 8 or 16, as its images have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protos.inspection.v1.records_pb2 import DeadLetterReason
+from streams.assembly import BitDepth, CameraSpec
 from streams.limits import Finding
 from streams.observation import Image
 
-BIT_DEPTHS = (8, 10, 12, 14, 16)
 _FULL_SCALE = 65_535
 
 
-def to_full_scale(image: Image, bit_depth: int | None) -> Image:
+def to_full_scale(image: Image, bit_depth: BitDepth | None) -> Image:
     """The image with 2**bit_depth - 1 at the full scale of its type: uint8 for 8 bits, else uint16, rounded.
 
     None leaves it as it is. Raises Finding for pixels that a camera of this bit depth cannot give.
@@ -40,8 +40,16 @@ def to_full_scale(image: Image, bit_depth: int | None) -> Image:
     return _scale(bit_depth)[image]
 
 
+def scaled(image: Image, camera: CameraSpec) -> Image:
+    """The image of a camera as experts get it. Raises Finding, which names the camera."""
+    try:
+        return to_full_scale(image, camera.bit_depth)
+    except Finding as finding:
+        raise Finding(finding.reason, f"camera {camera.name}: {finding.detail}") from finding
+
+
 @cache
-def _scale(bit_depth: int) -> NDArray[np.uint16]:
+def _scale(bit_depth: BitDepth) -> NDArray[np.uint16]:
     """Of every value its share of full scale."""
     highest = 2**bit_depth - 1
     values = np.arange(highest + 1, dtype=np.uint32)

@@ -10,6 +10,7 @@ from inspector.dataset.file_bytes import read_bytes
 from inspector.dataset.recordings import Clip, read_clip
 from inspector.manifest import ImageRow, ManifestError, PieceRow, SignalRow
 from protos.inspection.v1.records_pb2 import PixelFormat
+from streams.assembly import BitDepth
 from streams.bit_depth import to_full_scale
 from streams.images import decode_file
 from streams.limits import Finding, Limits
@@ -26,7 +27,7 @@ _FORMATS = {
 }
 
 
-def read_image(path: Path, bit_depth: int | None = None, limits: Limits | None = None) -> Image:
+def read_image(path: Path, bit_depth: BitDepth | None = None, limits: Limits | None = None) -> Image:
     """(H, W) or (H, W, 3) blue-green-red, as the line hands it on: full scale is that of uint8 or uint16.
 
     `bit_depth` is the camera's; None is that of the file. Raises ManifestError with the file and the line's reason.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from encoders.front_end import Image
 from inspector.bundle.schema import Modality
+from inspector.dataset.bit_depths import bit_depths
 from inspector.dataset.files import Recording, read_source, source_of
 from inspector.dataset.recordings import Clip
 from inspector.manifest import ImageRow, Label, ManifestError, PieceRow, SignalRow
@@ -35,7 +36,8 @@ def modalities_of(rows: Sequence[PieceRow]) -> tuple[Modality, ...]:
     """Cameras, then sensors, each with the classes that it can show, judged by the labels per modality if there."""
     cameras = sorted({image.camera for row in rows for image in row.images})
     sensors = sorted({(signal.sensor, signal.kind) for row in rows for signal in row.signals})
-    bare = [Modality(name=name, kind="image") for name in cameras]
+    depths = bit_depths(rows)
+    bare = [Modality(name=name, kind="image", bit_depth=depths[name]) for name in cameras]
     bare += [Modality(name=name, kind=kind) for name, kind in sensors]
     return tuple(modality.model_copy(update={"classes": _own_classes(rows, modality)}) for modality in bare)
 
