@@ -87,8 +87,8 @@ def _warnings(name: str, camera: _Camera) -> Iterator[str]:
         values = ", ".join(str(value) for value in sorted(camera.turned))
         yield (
             f"camera {name}: {camera.turned.total()} of {camera.num_images} images have an EXIF orientation "
-            f"({values}, the last: {camera.turned_file}): pixels are taken as stored, here and on the line; if they were labelled "
-            "or masked as turned, turn the pixels and save them without EXIF"
+            f"({values}, the last: {camera.turned_file}): pixels are taken as stored, here and on the line; if they "
+            "were labelled or masked as turned, turn the pixels and save them without EXIF"
         )
     depths = [depth for depth in camera.depths if depth is not None]
     if depths and len(depths) == len(camera.depths):
