@@ -139,7 +139,8 @@ def _unpacked(head: bytearray, layout: list[_Rows], pixels: list[memoryview]) ->
     """The file with its rows in stored blocks, one a chunk. Raises Finding."""
     file, checksum, position, size = bytearray(head), 1, 0, layout[-1].end
     _add_chunk(file, b"IDAT", _ZLIB_HEADER)
-    for piece in _inflated(pixels, most=2 * size + _MAX_INPUT_BYTES):
+    # Rows of 8 bits under a header of fewer would decode to noise: there, no byte may be left over.
+    for piece in _inflated(pixels, most=size if head[24] < 8 else 2 * size + _MAX_INPUT_BYTES):
         rows = piece[: size - position]
         _check_filters(rows, position, layout)
         position += len(rows)
@@ -166,7 +167,7 @@ def _inflated(pixels: list[memoryview], most: int) -> Iterator[bytes]:
                 size += len(piece)
                 if size > most:
                     raise bad_image(
-                        f"the PNG's pixel data inflate to more than {most} bytes, expected half of that: save it again"
+                        f"the PNG's pixel data inflate to more than {most} bytes, more than it declares: save it again"
                     )
                 yield piece
                 rest = inflater.unconsumed_tail

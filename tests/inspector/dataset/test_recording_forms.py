@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from inspector.dataset import flac_files
+from inspector.dataset.files import read_source
 from inspector.dataset.recordings import RecordingError, read_clip, read_recording
+from inspector.manifest import PieceRow, SignalRow
+from inspector.replay.messages import Arrival, piece_messages
+from inspector.replay.pieces import ManifestPieces
+from protos.inspection.v1 import records_pb2 as pb
+from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
+from streams.limits import Limits
+from streams.samples import decode_samples
 from tests.inspector.dataset.sample_files import (
     COUNTS,
     RATE_HZ,
@@ -153,3 +161,15 @@ def test_a_missing_file_is_called_missing(tmp_path: Path, name: str, advice: str
         read_recording(tmp_path / name, RATE_HZ)
     assert "does not exist" in str(caught.value)
     assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize("name", READ)
+def test_the_line_gets_the_samples_that_training_gets(tmp_path: Path, name: str) -> None:
+    """By the record that replay publishes, and the line's decoder."""
+    (tmp_path / name).write_bytes(READ[name])
+    signal = SignalRow(sensor="mic", kind="trace", sample_rate_hz=RATE_HZ, path=name)
+    piece = ManifestPieces(tmp_path, [PieceRow(piece_id="p", split="test", signals=(signal,))]).piece(0)
+    spec = AssemblySpec((CameraSpec("top"),), (SensorSpec("mic", "trace", RATE_HZ, bind="piece"),))
+    messages = [message for _, message in piece_messages(Arrival(pb.Inspection(), "", "", 1), piece, spec)]
+    (trace,) = (message for message in messages if isinstance(message, pb.ProcessTrace))
+    assert decode_samples(trace.samples, Limits()).tobytes() == read_source(tmp_path, signal).samples.tobytes()  # type: ignore[union-attr]
