@@ -31,7 +31,7 @@ def advice(camera: str, depth: BitDepth) -> str:
     return (
         f"camera {camera}: its 16-bit images never exceed {2**depth - 1} and are read as shares of 65535, so they look "
         f"{'all but black' if depth <= _SURE_AT_ONCE else 'dark'}: this looks like {depth} bits: set bit_depth = "
-        f"{depth} for the camera, in the recipe and in the manifest's image rows"
+        f"{depth} (or the camera's own, if it has more) in the recipe's camera and in the manifest's image rows"
     )
 
 

@@ -1,5 +1,6 @@
 """`inspector replay`: publishes a data set as a line would."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -22,6 +23,4 @@ def replay(manifest: Path, config: Path, split: str | None, pieces: int | None) 
     """Publishes the data set of MANIFEST: frames by piece, sound and vibration as continuous chunks with each clip at
     its piece's time, traces with their piece's id. What is true of the pieces goes into no topic: see --truth."""
     rows = read_manifest(manifest, split)[:pieces]
-    for warning in survey(manifest, rows):
-        click.echo(f"warning: {warning}", err=True)
-    publish(ManifestPieces(manifest.parent, rows), config, given_options().request)
+    publish(ManifestPieces(manifest.parent, rows), config, given_options().request, partial(survey, manifest, rows))
