@@ -11,7 +11,7 @@ from inspector.config.tables import EmbeddedTable, KafkaTable
 from inspector.evidence import MAX_PNG_BYTES
 from inspector.gateway.lanes import MAX_UNREAD_PROBES
 from inspector.recipe.fit import misfits, read_bundle
-from inspector.recipe.model import Recipe, Sensor
+from inspector.recipe.model import Camera, Recipe, Sensor
 from inspector.recipe.promise import promise_words
 from inspector.recipe.window import window_samples
 from streams.embedded.file import check_place
@@ -134,7 +134,8 @@ def _recipe_lines(recipe: Recipe, bundle: Bundle | None, budget: Budget) -> Iter
     where = f"line {recipe.line}, station {recipe.station}, product {recipe.product}"
     yield f"recipe {recipe.name} {recipe.version}: {where}"
     for camera in recipe.cameras:
-        yield f"  camera {camera.name}: {camera.num_frames} frame(s) within {recipe.capture_span_s:g} s of the entry"
+        frames = f"{camera.num_frames} frame(s){_bits(camera)}"
+        yield f"  camera {camera.name}: {frames} within {recipe.capture_span_s:g} s of the entry"
     for sensor in recipe.sensors:
         yield f"  {sensor.kind} {sensor.name}: {_window(sensor)}"
     if bundle is not None:
@@ -146,6 +147,10 @@ def _recipe_lines(recipe: Recipe, bundle: Bundle | None, budget: Budget) -> Iter
         f"+ commit {budget.commit_s:.3f} = {budget.usual_s:.3f} s; with a silent source + {budget.max_delay_s:.3f} = "
         f"{budget.worst_s:.3f} s; deadline {recipe.deadline_s:.3f} s"
     )
+
+
+def _bits(camera: Camera) -> str:
+    return "" if camera.bit_depth is None else f" of {camera.bit_depth} bits"
 
 
 def _window(sensor: Sensor) -> str:

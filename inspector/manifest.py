@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from streams.assembly import BitDepth
+
 Label = Literal["ok", "nok", "unknown"]
 Split = Literal["train", "calibration", "test"]
 
@@ -23,10 +25,12 @@ class Row(BaseModel):
 
 
 class ImageRow(Row):
-    """One image of a piece."""
+    """One image of a piece; path ends in .png, .jpg or .jpeg."""
 
     camera: str
     path: str
+    bit_depth: BitDepth | None = None
+    """Of the camera, where its values lie low in 16 bits; None: of the file."""
 
 
 class SignalRow(Row):

@@ -6,6 +6,8 @@ from typing import Literal, Protocol
 
 from streams.observation import ModalityKind
 
+BitDepth = Literal[8, 10, 12, 14, 16]
+
 
 @dataclass(frozen=True, slots=True)
 class CameraSpec:
@@ -16,6 +18,8 @@ class CameraSpec:
     """Images of this camera that make the piece complete (sequences 0 to num_frames - 1)."""
     may_repeat: bool = False
     """An image equal to an earlier one is no sign of a frozen camera: it is drawn, not measured."""
+    bit_depth: BitDepth | None = None
+    """Bits that the camera fills, from the lowest; None: all of 8 or 16, as its images have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def decode_file(data: bytes, pixel_format: int, limits: Limits, declared_px: tup
 
     Waits while another thread decodes a large image, if this one is large too.
     """
-    file = _FILES[pixel_format](data)  # type: ignore[index]  # enum values are ints on the wire
+    file = read_file(data, pixel_format, limits)
     header = file.header
     size = _check_size(header, limits)
     for side, declared, actual in zip(
@@ -88,6 +88,13 @@ def decode_file(data: bytes, pixel_format: int, limits: Limits, declared_px: tup
         got = "nothing" if image is None else f"{image.shape} {image.dtype}"
         raise bad_image(f"the file decodes to {got}, expected {_shape(header)} as its header says: send it again")
     return image
+
+
+def read_file(data: bytes, pixel_format: int, limits: Limits) -> ImageFile:
+    """A PNG or JPEG file whose parts and size are checked, for all that can be told before decoding. Raises Finding."""
+    file: ImageFile = _FILES[pixel_format](data)  # type: ignore[index]  # enum values are ints on the wire
+    _check_size(file.header, limits)
+    return file
 
 
 def _check_size(header: Header, limits: Limits) -> int:

@@ -41,6 +41,11 @@ _SAYS_MORE = {
     pb.DEAD_LETTER_REASON_ID_READ_TWICE,
 }
 """Reasons that a dead letter names before why its record cannot be decoded."""
+_LOST_FRAMES: dict[int, Absence] = {
+    pb.DEAD_LETTER_REASON_REFERENCE: Absence.REFERENCE,
+    pb.DEAD_LETTER_REASON_WRONG_FORMAT: Absence.UNDECODABLE,
+}
+"""Dead letters about the image of a frame that its inspection had counted on."""
 
 
 class Join:
@@ -303,10 +308,10 @@ class Join:
                 case Rejected(entry=Entry() as entry):
                     station = self._station(entry.inspection.station, item.origin)
                     station.take_lost(entry, item.origin, Absence.UNDECODABLE, again=True)
-                case Frame() if reason == pb.DEAD_LETTER_REASON_REFERENCE:
+                case Frame() if reason in _LOST_FRAMES:
                     entry = Entry(item.inspection, item.product, item.lot, item.capture_ns, item.camera)
                     station = self._station(item.inspection.station, item.origin)
-                    station.take_lost(entry, item.origin, Absence.REFERENCE, again=True)
+                    station.take_lost(entry, item.origin, _LOST_FRAMES[reason], again=True)
                 case Frame():
                     self._dispatch(item, again=True)
         except Finding:

@@ -7,6 +7,7 @@ from operator import itemgetter
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_REFERENCE, DEAD_LETTER_REASON_TOO_SLOW
 from streams.addresses import shown
 from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
+from streams.bit_depth import scaled
 from streams.clips import SECOND_NS, Cut, Window
 from streams.frozen import Contents
 from streams.items import Event, EventKind, Frame, Origin, Trace
@@ -115,13 +116,27 @@ class Piece:
         """Whether an image of the camera is being decoded: it is there, so nobody gives up waiting for it."""
         return any(shot[0] == camera and frame.reference is None for shot, frame in self.fetching.items())
 
-    def take_frame(self, frame: Frame) -> None:
+    def take_frame(self, frame: Frame, camera: CameraSpec) -> int:
+        """Returns the bytes that it takes. Raises Finding for an image unlike the camera's: the frame is lost."""
         shot = (frame.camera, frame.sequence)
-        self.captures[shot] = frame.capture_ns
-        if frame.image is not None:
-            self.images[shot] = frame.image
-        else:
-            self.fetching[shot] = frame
+        if frame.image is None:
+            self.captures[shot], self.fetching[shot] = frame.capture_ns, frame
+            return 0
+        try:
+            image = scaled(frame.image, camera)
+        except Finding:
+            self.enter_by(frame.capture_ns)
+            self.lose(frame.camera, frame.capture_ns, Absence.UNDECODABLE)
+            raise
+        self.captures[shot], self.images[shot] = frame.capture_ns, image
+        return image.nbytes
+
+    def take_image(self, shot: Shot, image: Image, camera: CameraSpec) -> int:
+        """Of a frame that was being fetched or decoded, alike."""
+        image = scaled(image, camera)
+        del self.fetching[shot]
+        self.images[shot] = image
+        return image.nbytes
 
     def take_event(self, event: Event) -> None:
         self.events[event.kind] = event.event_ns
@@ -145,11 +160,11 @@ class Piece:
         detail = f"{shown(reference.uri)} had not come when the piece closed: check its store, or raise max_delay_s"
         return Finding(DEAD_LETTER_REASON_REFERENCE, detail)
 
-    def fail_fetch(self, shot: Shot) -> Frame:
-        """An image that did not come: the frame is lost, its place is free for another."""
+    def fail_fetch(self, shot: Shot, *, has_come: bool = False) -> Frame:
+        """An image that did not come, or is of no use: the frame is lost, its place is free for another."""
         frame = self.fetching.pop(shot)
         self.enter_by(self.captures.pop(shot))
-        why = Absence.UNDECODABLE if frame.reference is None else Absence.REFERENCE
+        why = Absence.UNDECODABLE if has_come or frame.reference is None else Absence.REFERENCE
         self.lose(frame.camera, frame.capture_ns, why)
         return frame
 

@@ -17,10 +17,11 @@ from streams.image_files import Header, ImageFile, bad_image
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _IHDR_END = 33
-_CHANNELS = {(0, 8): 1, (0, 16): 1, (2, 8): 3, (2, 16): 3, (3, 8): 3}
-"""Channels by (colour type, bit depth): grey, colour, and palette as colour."""
-_PALETTE = 3
-_PALETTE_BYTES = 3 * 256
+_GREY, _COLOUR, _PALETTE = 0, 2, 3
+_CHANNELS = {(_GREY, depth): 1 for depth in (1, 2, 4, 8, 16)}
+_CHANNELS |= {(_COLOUR, depth): 3 for depth in (8, 16)}
+_CHANNELS |= {(_PALETTE, depth): 3 for depth in (1, 2, 4, 8)}
+"""Channels by (colour type, bit depth): grey, colour, and palette as colour. Grey of fewer bits becomes 0 to 255."""
 _ANCILLARY = 0x20
 """This bit of a chunk's first letter: an image can be shown without it."""
 _MAX_CHUNKS = 20_000
@@ -53,8 +54,8 @@ def declared_png(data: bytes) -> Header:
     channels = _CHANNELS.get((colour, depth))
     if channels is None:
         raise bad_image(
-            f"the PNG has colour type {colour} with {depth} bits, expected grey or colour of 8 or 16 bits "
-            "without alpha: save it as one of these"
+            f"the PNG has colour type {colour} with {depth} bits, expected grey, colour or palette of at most "
+            "16 bits without alpha: save it as one of these"
         )
     if methods != [0, 0] or interlace > 1:
         raise bad_image(
@@ -105,27 +106,31 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
 
 
 def _head(data: bytes, palette: memoryview | None) -> bytearray:
-    """Signature, IHDR, and a palette of 256 colours where there must be one: no pixel lies outside it."""
+    """Signature, IHDR, and a whole palette where there must be one: no pixel lies outside it."""
     head = bytearray(data[:_IHDR_END])
     if data[25] != _PALETTE:
         return head
-    if palette is None or not palette or len(palette) % 3 or len(palette) > _PALETTE_BYTES:
+    most = 2 ** data[24]
+    if palette is None or not palette or len(palette) % 3 or len(palette) > 3 * most:
         size = "none" if palette is None else f"one of {len(palette)} bytes"
-        raise bad_image(f"the PNG needs a palette and has {size}, expected 3 bytes for 1 to 256 colours: save it again")
-    _add_chunk(head, b"PLTE", bytes(palette).ljust(_PALETTE_BYTES, b"\0"))
+        raise bad_image(
+            f"the PNG needs a palette and has {size}, expected 3 bytes for 1 to {most} colours: save it again"
+        )
+    _add_chunk(head, b"PLTE", bytes(palette).ljust(3 * most, b"\0"))
     return head
 
 
 def _layout(data: bytes, header: Header) -> list[_Rows]:
     """The runs of rows: one, or one for each pass that has pixels."""
-    pixel_bytes = header.bytes_per_value * (1 if data[25] == _PALETTE else header.channels)
+    pixel_bits = data[24] * (1 if data[25] == _PALETTE else header.channels)
     passes = _PASSES if data[28] else ((0, 0, 1, 1),)
     runs: list[_Rows] = []
     start = 0
     for column, row, across, down in passes:
         width, height = -(-(header.width_px - column) // across), -(-(header.height_px - row) // down)
         if width > 0 and height > 0:
-            runs.append(_Rows(start, start + height * (1 + width * pixel_bytes), 1 + width * pixel_bytes))
+            row_bytes = 1 + -(-width * pixel_bits // 8)
+            runs.append(_Rows(start, start + height * row_bytes, row_bytes))
             start = runs[-1].end
     return runs
 
@@ -134,7 +139,8 @@ def _unpacked(head: bytearray, layout: list[_Rows], pixels: list[memoryview]) ->
     """The file with its rows in stored blocks, one a chunk. Raises Finding."""
     file, checksum, position, size = bytearray(head), 1, 0, layout[-1].end
     _add_chunk(file, b"IDAT", _ZLIB_HEADER)
-    for piece in _inflated(pixels, most=2 * size + _MAX_INPUT_BYTES):
+    # Rows of 8 bits under a header of fewer would decode to noise: there, no byte may be left over.
+    for piece in _inflated(pixels, most=size if head[24] < 8 else 2 * size + _MAX_INPUT_BYTES):
         rows = piece[: size - position]
         _check_filters(rows, position, layout)
         position += len(rows)
@@ -161,7 +167,7 @@ def _inflated(pixels: list[memoryview], most: int) -> Iterator[bytes]:
                 size += len(piece)
                 if size > most:
                     raise bad_image(
-                        f"the PNG's pixel data inflate to more than {most} bytes, expected half of that: save it again"
+                        f"the PNG's pixel data inflate to more than {most} bytes, more than it declares: save it again"
                     )
                 yield piece
                 rest = inflater.unconsumed_tail

@@ -4,7 +4,7 @@ beyond which records it still needs."""
 from collections.abc import Iterator
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.assembly import SensorSpec
+from streams.assembly import CameraSpec, SensorSpec
 from streams.clips import SECOND_NS, SEGMENT_BYTES, SensorStream
 from streams.clock import StationClock
 from streams.frozen import Contents, Frozen
@@ -98,8 +98,8 @@ class Station:
             )
         if shot in piece.captures:
             raise self._ids.doubled(piece, what, frame.capture_ns)
-        piece.take_frame(frame)
-        self.num_bytes += 0 if frame.image is None else frame.image.nbytes
+        self._shared.low_pixels.look((self.line, self.name, camera), frame.image)
+        self.num_bytes += piece.take_frame(frame, camera)
 
     def take_event(self, event: Event, *, again: bool) -> None:
         if event.kind is EventKind.LEFT and self._ids.has_closed(event.inspection, event.origin, self._keep):
@@ -186,9 +186,12 @@ class Station:
         if image is None:
             self._fail_fetch(piece, shot, Finding(pb.DEAD_LETTER_REASON_REFERENCE, detail))
             return
-        del piece.fetching[shot]
-        piece.images[shot] = image
-        self.num_bytes += image.nbytes
+        camera = piece.camera(shot[0]) or CameraSpec(shot[0])
+        self._shared.low_pixels.look((self.line, self.name, camera), image)
+        try:
+            self.num_bytes += piece.take_image(shot, image, camera)
+        except Finding as finding:
+            self._fail_fetch(piece, shot, finding)
 
     def is_fetching(self, frame: Frame) -> bool:
         """Whether a frame was taken whose image is not there yet."""
@@ -304,7 +307,7 @@ class Station:
         self.closed[piece.inspection] = self.open.pop(piece.inspection)
 
     def _fail_fetch(self, piece: Piece, shot: Shot, finding: Finding) -> None:
-        frame = piece.fail_fetch(shot)
+        frame = piece.fail_fetch(shot, has_come=finding.reason == pb.DEAD_LETTER_REASON_WRONG_FORMAT)
         self._shared.refuse(frame.origin, finding, piece.inspection)
 
     def _observe(self, piece: Piece) -> Observation:

@@ -9,6 +9,7 @@ from streams.items import Origin
 from streams.join_metrics import JoinMetrics
 from streams.ledger import Ledger
 from streams.limits import Finding
+from streams.low_pixels import LowPixels
 from streams.observation import InspectionId
 from streams.records import TopicPartition
 
@@ -35,3 +36,4 @@ class Surroundings:
     refuse: Callable[[Origin, Finding, InspectionId], None]
     """Makes a dead letter of a record that was taken before."""
     held: Held = field(default_factory=Held)
+    low_pixels: LowPixels = field(default_factory=LowPixels)

@@ -21,6 +21,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from streams.assembly import BitDepth
+
 MANIFEST_NAME = "bundle.json"
 
 Precision = Literal["fp32", "fp16", "int8"]
@@ -88,6 +90,10 @@ class Modality(Part):
     kind: ModalityKind
     classes: tuple[str, ...] = ()
     """Classes that this modality can show; where its experts did not run, these were not examined."""
+    bit_depth: BitDepth | None = None
+    """Of a camera's images in training; None: those filled 8 or 16 bits."""
+    orientation: Literal["as stored"] = "as stored"
+    """Which way round a camera's images are seen: no EXIF orientation turns them, here, in training and on the line."""
 
 
 class Head(Part):

@@ -1,6 +1,6 @@
 """What `replay` and `simulate` share: the options of a line and its faults, the progress bar, the closing line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
@@ -135,11 +135,16 @@ def given_options() -> PublishOptions:
     return PublishOptions.model_validate(click.get_current_context().meta[_KEY])
 
 
-def publish(source: PieceSource, config: Path, request: Request) -> None:
-    """Publishes all pieces to the log of a configuration, with a progress bar, and says what was published."""
+def publish(source: PieceSource, config: Path, request: Request, survey: Callable[[], Sequence[str]] = tuple) -> None:
+    """Publishes all pieces to the log of a configuration, with a progress bar, and says what was published.
+
+    `survey` gives warnings about the pieces' files before the first record, or raises ManifestError.
+    """
     service = load_service(config)
     clock = Clock()
     run = prepare(source, service, request, clock.now_ns())
+    for warning in survey():
+        click.echo(f"warning: {warning}", err=True)
     stations = run.plan.num_stations
     if stations > request.stations:
         click.echo(f"windows would overlap at {request.rate_hz:g} pieces/s: pieces are spread over {stations} stations")

@@ -1,11 +1,13 @@
 """`inspector replay`: publishes a data set as a line would."""
 
+from functools import partial
 from pathlib import Path
 
 import click
 
 from inspector.cli.errors import reported
 from inspector.cli.publishing import given_options, publish, publish_options
+from inspector.dataset.survey import survey
 from inspector.manifest import read_manifest
 from inspector.replay.pieces import ManifestPieces
 
@@ -21,4 +23,4 @@ def replay(manifest: Path, config: Path, split: str | None, pieces: int | None) 
     """Publishes the data set of MANIFEST: frames by piece, sound and vibration as continuous chunks with each clip at
     its piece's time, traces with their piece's id. What is true of the pieces goes into no topic: see --truth."""
     rows = read_manifest(manifest, split)[:pieces]
-    publish(ManifestPieces(manifest.parent, rows), config, given_options().request)
+    publish(ManifestPieces(manifest.parent, rows), config, given_options().request, partial(survey, manifest, rows))

@@ -16,6 +16,7 @@ from inspector.admission import UNCHECKED
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.config.problems import ConfigError
 from inspector.config.tables import WorkerTable
+from inspector.dataset.recordings import RecordingError
 from inspector.deploy.golden import golden_findings
 from inspector.engines.engine import EngineError
 from inspector.engines.forms import compiled_form
@@ -28,7 +29,6 @@ from inspector.parity.gate import GateSettings, check
 from inspector.parity.report import Limit, passed, words
 from inspector.recipe.fit import misfits
 from inspector.recipe.model import Recipe
-from inspector.recordings import RecordingError
 from streams.limits import Finding
 
 

@@ -1,5 +1,6 @@
 """Compares what a bundle says of a manifest's split with its labels. Knows no runtime and no command line."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,8 @@ import numpy as np
 from fusion.calibration import Labels, Scores, fit, probability
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Policy
+from inspector.dataset.bit_depths import demand_bit_depths
+from inspector.dataset.survey import survey
 from inspector.evaluation.examine import Examined, open_bundle
 from inspector.evaluation.figures import Certainty, Figures, certainty, figures
 from inspector.evaluation.noisy_or import calibrated, noisy_or, truth
@@ -23,12 +26,18 @@ from protos.inspection.v1 import verdict_pb2 as pb
 
 Progress = Callable[[str, int, int], None]
 
+_log = logging.getLogger("inspector.evaluation")
+
 
 def evaluate(bundle: Path, manifest: Path, split: Split, false_reject_rate: float, progress: Progress) -> Report:
     """Examines the split, and the calibration split for noisy-or's calibration alone."""
     rows = read_manifest(manifest)
     demand_grouped_splits(rows)
+    judged = [row for row in rows if row.split in (split, "calibration") and row.label != "unknown"]
+    for warning in survey(manifest, judged):
+        _log.warning("%s", warning)
     model = open_bundle(bundle)
+    demand_bit_depths(judged, model.schema.modalities)
     pieces, reference = (
         Examined(model, manifest.parent, labelled(rows, name), partial(progress, name))
         for name in (split, "calibration")

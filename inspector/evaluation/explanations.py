@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from inspector.dataset.bit_depths import demand_bit_depths
 from inspector.evaluation.contributions import Contributions, contributions
 from inspector.evaluation.deletion import Deletion, deletion
 from inspector.evaluation.examine import open_bundle
@@ -40,6 +41,7 @@ def explain(bundle: Path, manifest: Path, split: Split, seed: int = 0) -> Explan
     """`seed` chooses the boxes elsewhere and the resamplings."""
     model, root = open_bundle(bundle), manifest.parent
     rows = read_manifest(manifest, split)
+    demand_bit_depths(rows, model.schema.modalities)
     seen = {modality.name: sights(model, root, rows, modality) for modality in model.schema.modalities}
     cameras = [modality.name for modality in model.schema.modalities if modality.kind == "image"]
     maps = {name: heat_maps(root, seen[name], seed) for name in cameras}
@@ -77,7 +79,7 @@ def read_mask(root: Path, sight: Sight) -> Mask:
     if not sight.defective or sight.row.mask is None:
         return np.zeros(size, np.bool_)
     path = root / sight.row.mask
-    grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     if grey is None or grey.shape != size:
         found = "cannot be read" if grey is None else f"has {grey.shape[0]} x {grey.shape[1]} px"
         raise ManifestError(f"{path}: {found}, expected a mask of {size[0]} x {size[1]} px as its image; mend the file")

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspector.bundle.schema import Expert, Modality
+from inspector.dataset.files import source_of
 from inspector.evaluation.observations import observe
 from inspector.examination import Examination, Look
 from inspector.findings import chief
 from inspector.manifest import PieceRow
 from inspector.model import Model
-from inspector.training.data import own_group, own_label, source_of
+from inspector.training.data import own_group, own_label
 from streams.observation import Observation
 
 MAX_BATCH = 16

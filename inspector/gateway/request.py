@@ -7,6 +7,7 @@ from dataclasses import replace
 from protos.inspection.v1.records_pb2 import CameraFrame, DeadLetterReason, SignalKind
 from protos.inspection.v1.service_pb2 import InspectRequest, SignalClip
 from streams.assembly import AssemblySpec, CameraSpec, RecipeBook, SensorSpec
+from streams.bit_depth import scaled
 from streams.images import decode_pixels
 from streams.limits import Finding, Limits, check_name, check_text, check_time, invalid
 from streams.observation import Absence, Clip, Closing, Image, InspectionId, Observation, State, View
@@ -59,7 +60,7 @@ def _views(request: InspectRequest, spec: AssemblySpec, limits: Limits) -> dict[
         _check_frame(frame, request, cameras, images)
         image = decode_pixels(frame.pixels, replace(limits, max_image_bytes=left_bytes))
         left_bytes -= image.nbytes
-        images[frame.camera][frame.sequence] = image
+        images[frame.camera][frame.sequence] = scaled(image, cameras[frame.camera])
     return {name: _view(camera, images[name]) for name, camera in cameras.items()}
 
 

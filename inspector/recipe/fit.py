@@ -22,7 +22,7 @@ def read_bundle(folder: Path) -> Bundle:
 
 def misfits(recipe: Recipe, bundle: Bundle) -> list[Problem]:
     """Everything in which the two differ."""
-    return [*_names(recipe, bundle), *_kinds(recipe, bundle), *_signals(recipe, bundle)]
+    return [*_names(recipe, bundle), *_kinds(recipe, bundle), *_bit_depths(recipe, bundle), *_signals(recipe, bundle)]
 
 
 def _names(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:
@@ -42,6 +42,17 @@ def _kinds(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:
             yield _problem(
                 recipe, modality.name, f"is {kind} here and {modality.kind} in the bundle", "make them equal"
             )
+
+
+def _bit_depths(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:
+    """A bundle that says none learned from images at full scale: any camera's bit depth brings its images there."""
+    trained = {modality.name: modality.bit_depth for modality in bundle.modalities}
+    for camera in recipe.cameras:
+        there = trained.get(camera.name)
+        if there not in (None, camera.bit_depth):
+            here = "not given" if camera.bit_depth is None else str(camera.bit_depth)
+            expectation = f"bit_depth is {here} here and {there} in the bundle"
+            yield _problem(recipe, camera.name, expectation, f"set bit_depth = {there}, or train for this camera")
 
 
 def _signals(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:

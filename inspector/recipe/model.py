@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
+from streams.assembly import AssemblySpec, BitDepth, CameraSpec, SensorSpec
 from streams.observation import ModalityKind
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*$", max_length=48)]
@@ -31,6 +31,8 @@ class Camera(Source):
     """One `[[cameras]]` table."""
 
     num_frames: int = Field(default=1, ge=1, le=64)
+    bit_depth: BitDepth | None = None
+    """Bits that the camera fills, from the lowest; None: all of 8 or 16, as its images have."""
 
 
 class Sensor(Source):
@@ -144,7 +146,9 @@ class Recipe(Table):
     @property
     def assembly(self) -> AssemblySpec:
         """What the join must gather for a piece."""
-        cameras = tuple(CameraSpec(camera.name, camera.num_frames, camera.may_repeat) for camera in self.cameras)
+        cameras = tuple(
+            CameraSpec(camera.name, camera.num_frames, camera.may_repeat, camera.bit_depth) for camera in self.cameras
+        )
         sensors = tuple(SensorSpec(**sensor.model_dump(exclude={"required"})) for sensor in self.sensors)
         return AssemblySpec(cameras, sensors, self.capture_span_s)
 

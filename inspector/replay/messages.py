@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inspector.recordings import Recording, Samples
+from inspector.dataset.recordings import Recording
+from inspector.dataset.sample_files import Samples
 from inspector.replay.pieces import LinePiece, Shot
 from inspector.replay.signals import Stretch
 from protos.inspection.v1 import records_pb2 as pb

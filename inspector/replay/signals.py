@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from inspector.dataset.recordings import Recording
+from inspector.dataset.sample_files import Samples
 from inspector.recipe.window import window_samples
-from inspector.recordings import Recording, Samples
 from inspector.replay.plan import PlanError
 from streams.assembly import SensorSpec
 

@@ -10,17 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inspector.bundle.schema import Modality
+from inspector.dataset.files import source_of
 from inspector.manifest import Label, ManifestError, PieceRow, Split, read_manifest
-from inspector.training.data import (
-    Example,
-    classes_of,
-    examples,
-    modalities_of,
-    own_group,
-    own_label,
-    source_of,
-    targets_of,
-)
+from inspector.training.data import Example, classes_of, examples, modalities_of, own_group, own_label, targets_of
 from inspector.training.splits import demand_grouped_splits
 
 

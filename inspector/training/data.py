@@ -7,28 +7,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from encoders.front_end import Image
 from inspector.bundle.schema import Modality
+from inspector.dataset.bit_depths import bit_depths
+from inspector.dataset.files import Recording, read_source, source_of
+from inspector.dataset.recordings import Clip
 from inspector.manifest import ImageRow, Label, ManifestError, PieceRow, SignalRow
-from inspector.recordings import read_recording
-from streams.opencv_limits import MAX_PIXELS, MAX_SIDE_PX
 
 ATTRIBUTABLE = 0.95
 """A class belongs to a modality that is labelled nok in at least this share of the pieces with the class."""
-
-
-@dataclass(frozen=True, eq=False)
-class Clip:
-    """Samples (num_samples, num_channels) as the join hands them on."""
-
-    samples: NDArray[np.float32]
-    sample_rate_hz: float
-
-
-Recording = Image | Clip
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,43 +32,12 @@ class Example:
     """(H, W) where the defect is; None is unknown, or a signal. A good picture has none anywhere."""
 
 
-def source_of(row: PieceRow, modality: str) -> ImageRow | SignalRow | None:
-    """The recording of a piece that its experts get: the first of that camera or sensor."""
-    cameras = (image for image in row.images if image.camera == modality)
-    sensors = (signal for signal in row.signals if signal.sensor == modality)
-    return next(cameras, None) or next(sensors, None)
-
-
-def read_source(root: Path, source: ImageRow | SignalRow) -> Recording:
-    return read_image(root, source) if isinstance(source, ImageRow) else read_clip(root, source)
-
-
-def read_image(root: Path, source: ImageRow) -> Image:
-    path = root / source.path
-    try:
-        image = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
-    except cv2.error as exc:
-        raise ManifestError(f"{path}: has more than {MAX_PIXELS} px or a side above {MAX_SIDE_PX} px; crop it") from exc
-    if image is None or image.dtype not in (np.uint8, np.uint16):
-        raise ManifestError(f"{path}: is no 8-bit or 16-bit image; mend the file or leave the piece out")
-    return np.asarray(image, np.uint8) if image.dtype == np.uint8 else np.asarray(image, np.uint16)
-
-
-def read_clip(root: Path, source: SignalRow) -> Clip:
-    path = root / source.path
-    if path.suffix.lower() == ".flac":
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-        return Clip(samples, float(rate))
-    found = read_recording(path, source.sample_rate_hz)
-    scale = 32768.0 if found.samples.dtype == np.int16 else 1.0
-    return Clip((found.samples / np.float32(scale)).astype(np.float32), found.sample_rate_hz)
-
-
 def modalities_of(rows: Sequence[PieceRow]) -> tuple[Modality, ...]:
     """Cameras, then sensors, each with the classes that it can show, judged by the labels per modality if there."""
     cameras = sorted({image.camera for row in rows for image in row.images})
     sensors = sorted({(signal.sensor, signal.kind) for row in rows for signal in row.signals})
-    bare = [Modality(name=name, kind="image") for name in cameras]
+    depths = bit_depths(rows)
+    bare = [Modality(name=name, kind="image", bit_depth=depths[name]) for name in cameras]
     bare += [Modality(name=name, kind=kind) for name, kind in sensors]
     return tuple(modality.model_copy(update={"classes": _own_classes(rows, modality)}) for modality in bare)
 
@@ -171,7 +129,7 @@ def _mask(root: Path, picture: Image, owner: PieceRow, label: Label) -> NDArray[
         return np.zeros(picture.shape[:2], np.bool_)
     if owner.mask is None:
         return None
-    mask = cv2.imread(str(root / owner.mask), cv2.IMREAD_GRAYSCALE)
+    mask = cv2.imread(str(root / owner.mask), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     if mask is None or mask.shape != picture.shape[:2]:
         found = "cannot be read" if mask is None else f"is {mask.shape}, its image {picture.shape[:2]}"
         raise ManifestError(f"{root / owner.mask}: {found}; mend the mask or leave it out of the manifest")

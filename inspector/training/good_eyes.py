@@ -19,8 +19,9 @@ from encoders.profiles import MAP_SIDE_PX, MapProfile, Profile, SoundProfile, Tr
 from encoders.tokens import Encoded
 from encoders.vision import Weights
 from inspector.bundle.schema import ImageInput, Modality, SignalInput
+from inspector.dataset.files import Recording
+from inspector.dataset.recordings import Clip
 from inspector.training.config import ExpertConfig, ImageExpert, SignalExpert, TrainConfigError
-from inspector.training.data import Clip, Recording
 from inspector.training.defaults import MAP_LEVELS
 from inspector.training.defaults import MAP_SIDE_PX as LARGEST_MAP_PX
 from inspector.training.inputs import cut, input_form, prepare

@@ -4,6 +4,7 @@ Per camera a memory of places, per sensor (and for wafer-like maps) a memory of 
 noisy-or of them; limits come from held-out distances of the good pieces themselves.
 """
 
+import logging
 import math
 import platform
 import random
@@ -20,8 +21,10 @@ from torch import Tensor
 from fusion.calibration import probability
 from fusion.head import Fused, FusionHead, HeadForm, Member
 from inspector.bundle.schema import Calibration, Modality, Policy
+from inspector.dataset.files import read_source, source_of
+from inspector.dataset.survey import survey
 from inspector.manifest import ManifestError, PieceRow, read_manifest
-from inspector.training.data import modalities_of, own_group, read_source, source_of
+from inspector.training.data import modalities_of, own_group
 from inspector.training.export import Draft, DraftExpert
 from inspector.training.good_eyes import SEES, TOKEN_DIM, Backbone, GoodRecordings, describe, fit, look_at
 from inspector.training.subsets import expert_sets
@@ -38,6 +41,8 @@ NEVER = 1.0
 FILTERS = "fixed filters"
 
 Progress = Callable[[str, int, int], None]
+
+_log = logging.getLogger("inspector.training")
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> D
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
     rows = good_pieces(manifest, options)
+    for warning in survey(manifest, rows):
+        _log.warning("%s", warning)
     found = [good_recordings(manifest.parent, rows, modality) for modality in modalities_of(rows)]
     experts, held, seen = [], [], []
     for own in found:

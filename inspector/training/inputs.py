@@ -16,9 +16,10 @@ from encoders.profiles import MapProfile, SoundProfile, TraceProfile, map_levels
 from encoders.vibration import VibrationEncoder
 from encoders.vision import Shape, VisionEncoder, Weights
 from inspector.bundle.schema import ImageInput, SignalInput
+from inspector.dataset.files import Recording
+from inspector.dataset.recordings import Clip
 from inspector.manifest import ManifestError
 from inspector.training.config import ExpertConfig, ImageExpert, SignalExpert
-from inspector.training.data import Clip, Recording
 
 WAFER_LEVELS = (0.0, 128.0, 255.0)
 """No die, passed, failed: the values of wafer-like maps that `rings` understands."""

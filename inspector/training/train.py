@@ -18,6 +18,8 @@ from fusion.head import FusionHead
 from fusion.policy import routed
 from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Calibration, Certificate, Modality
+from inspector.dataset.recordings import Clip
+from inspector.dataset.survey import survey
 from inspector.manifest import Split
 from inspector.training.card import Story, model_card
 from inspector.training.certify import certify, routed_scores
@@ -25,7 +27,6 @@ from inspector.training.compete import Standing, Taken, keep, stand, take
 from inspector.training.config import ExpertConfig, TrainConfig
 from inspector.training.corpus import Corpus
 from inspector.training.course import Material
-from inspector.training.data import Clip
 from inspector.training.defaults import camera_candidates, sensor_candidates
 from inspector.training.export import Draft
 from inspector.training.inputs import input_form, prepare
@@ -76,7 +77,10 @@ class Training:
 def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: Progress) -> Training:
     """Raises ManifestError for data that cannot be trained on."""
     _prepare_torch(config, options)
-    school = School(Corpus(manifest), config, options, progress)
+    corpus = Corpus(manifest)
+    for warning in survey(manifest, [row for row in corpus.rows if row.split != "test"]):
+        _log.warning("%s", warning)
+    school = School(corpus, config, options, progress)
     standings = school.compete()
     taken = school.take(standings)
     fusion = school.fuse(taken)

@@ -202,3 +202,25 @@ def test_a_prefix_that_needs_a_package_which_is_absent_is_a_problem(
         "service.toml: references.allowed_prefixes = s3://frames/: needs the package s3fs, which is not installed; "
         "in the checkout, pip install '.[s3]'"
     )
+
+
+@pytest.mark.parametrize(
+    ("trained", "recipe", "said"),
+    [
+        (12, "", "bit_depth is not given here and 12 in the bundle"),
+        (12, "bit_depth = 10", "bit_depth is 10 here and 12 in the bundle"),
+        (12, "bit_depth = 12", None),
+        (None, "bit_depth = 12", None),
+    ],
+)
+def test_a_recipe_of_another_bit_depth_than_the_bundle_is_a_problem(
+    tmp_path: Path, trained: int | None, recipe: str, said: str | None
+) -> None:
+    described, bundle_file = service_with(tmp_path), tmp_path / "bundle" / "bundle.json"
+    known = json.loads(bundle_file.read_text())
+    known["modalities"][0]["bit_depth"] = trained
+    bundle_file.write_text(json.dumps(known))
+    text = (tmp_path / "recipe.toml").read_text().replace('name = "top"', f'name = "top"\n{recipe}')
+    (tmp_path / "recipe.toml").write_text(text)
+    problems = "\n".join(map(str, check(load_service(described.path)).problems))
+    assert problems == "" if said is None else said in problems

@@ -128,3 +128,26 @@ def test_what_libpng_would_refuse_is_refused_before_it(
 def test_colours_outside_a_short_palette_are_black() -> None:
     file = indexed(np.full((4, 4), 200, np.uint8), bad.png_chunk(b"PLTE", PALETTE))
     assert not decoded(file).any()
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+@pytest.mark.parametrize("width", [1, 7, 8, 13])
+@pytest.mark.parametrize("colour", [0, 3])
+def test_pixels_of_fewer_than_8_bits_are_those_of_the_file(depth: int, width: int, colour: int) -> None:
+    values = np.random.default_rng(2).integers(0, 2**depth, (5, width))
+    bits = (values[..., None] >> np.arange(depth)[::-1]) & 1
+    rows = np.packbits(bits.reshape(5, -1).astype(np.uint8), axis=1)
+    packed = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    file = bad.png_of(width, 5, packed, depth=depth, colour=colour)
+    colours = np.arange(3 * 2**depth, dtype=np.uint8).reshape(-1, 3)
+    if colour == 3:
+        file = file[:33] + bad.png_chunk(b"PLTE", colours.tobytes()) + file[33:]
+    expected = values * (255 // (2**depth - 1)) if colour == 0 else colours[values][..., ::-1]
+    assert np.array_equal(decoded(file), expected)
+
+
+def test_a_palette_of_more_colours_than_the_bits_can_name_is_refused() -> None:
+    file = bad.png_of(4, 1, zlib.compress(b"\0\0"), depth=2, colour=3)
+    file = file[:33] + bad.png_chunk(b"PLTE", bytes(15)) + file[33:]
+    with pytest.raises(Finding, match="1 to 4 colours"):
+        decoded(file)

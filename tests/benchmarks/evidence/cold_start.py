@@ -15,9 +15,10 @@ from encoders.vision import Weights
 from fusion.calibration import Labels, Scores, probability
 from fusion.head import FusionHead, Member
 from inspector.bundle.schema import Modality
+from inspector.dataset.files import read_source, source_of
 from inspector.evaluation.figures import area_under_curve
 from inspector.manifest import PieceRow, read_manifest
-from inspector.training.data import modalities_of, own_label, read_source, source_of
+from inspector.training.data import modalities_of, own_label
 from inspector.training.defaults import SMALL_BACKBONE
 from inspector.training.export import DraftExpert, write_bundle
 from inspector.training.good_eyes import Backbone, Description, Eye, describe, fit, look_at, read, taken

@@ -8,12 +8,12 @@ import torch
 from numpy.typing import NDArray
 
 from fusion.calibration import Labels
+from inspector.dataset.recordings import Clip
 from inspector.evaluation.figures import area_under_curve
 from inspector.simulation.pieces import LineSettings, simulate_piece
 from inspector.simulation.sound import SAMPLE_RATE_HZ
 from inspector.training.config import SignalExpert
 from inspector.training.continual import Gate, Keeping, Tolerance, at_limit, balanced_memory, learn
-from inspector.training.data import Clip
 from inspector.training.drafts import expert_logits
 from inspector.training.encoder_fit import EncoderFit, Recordings, Schedule
 from inspector.training.export import DraftExpert

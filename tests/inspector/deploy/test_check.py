@@ -8,13 +8,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import soundfile
 
 from inspector.config.service import load_service
+from inspector.dataset.recordings import write_wav
 from inspector.deploy import checking
 from inspector.deploy.check import Question, examined
 from inspector.deploy.checking import GivenUpError, RefusedError, checked
 from inspector.manifest import ImageRow, PieceRow, SignalRow, read_manifest, write_manifest
-from inspector.recordings import write_wav
 from tests.bundles import edit_manifest, save_expert
 from tests.inspector.deploy.toys import CONFIG, RECIPE, Rig
 from tests.inspector.parity.toy_set import toy_pieces, write_toy_set
@@ -172,3 +173,21 @@ def test_whoever_has_no_patience_left_gets_no_answer(rig: Rig, monkeypatch: pyte
     monkeypatch.setattr(checking, "_PROGRAM", "import time; time.sleep(60)")
     with pytest.raises(GivenUpError):
         checked(asked(rig, rig.bundle("a")), lambda: False)
+
+
+def test_a_golden_set_takes_flac_as_training_does(rig: Rig) -> None:
+    golden(rig.folder, {"ok": GOOD, "nok": BAD})
+    soundfile.write(rig.folder / "silence.flac", np.zeros((16, 1), np.int16), 100, subtype="PCM_16")
+    manifest = rig.folder / "golden.jsonl"
+    manifest.write_text(manifest.read_text().replace("silence.wav", "silence.flac"))
+    assert "the golden set is decided rightly" in examined(asked(rig, rig.bundle("a"))).words
+
+
+def test_a_golden_recording_with_a_nan_is_named(rig: Rig) -> None:
+    golden(rig.folder, {"ok": GOOD, "nok": BAD})
+    np.save(rig.folder / "nan.npy", np.full(16, np.nan, np.float32))
+    manifest = rig.folder / "golden.jsonl"
+    manifest.write_text(manifest.read_text().replace("silence.wav", "nan.npy"))
+    answer = examined(asked(rig, rig.bundle("a")))
+    assert answer.outcome == "refused"
+    assert "nan.npy: sample 0 of channel 0 is nan" in answer.words

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from inspector.bundle.schema import Bundle, Expert, Head
+from inspector.dataset.recordings import write_wav
 from inspector.decision import Limits
 from inspector.manifest import ImageRow, PieceRow, SignalRow, write_manifest
 from inspector.parity.archive import ParitySet
 from inspector.parity.content import Said
 from inspector.parity.gate import check
 from inspector.parity.judging import Judgement
-from inspector.recordings import write_wav
 from tests.certificates import claimless
 
 if TYPE_CHECKING:

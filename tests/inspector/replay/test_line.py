@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inspector.dataset.recordings import Recording, write_wav
 from inspector.manifest import ImageRow, PieceRow, SignalRow
 from inspector.recipe.window import window_samples
-from inspector.recordings import Recording, write_wav
 from inspector.replay.faults import Faults, Scheduled, Silence
 from inspector.replay.line import LineSettings, line_records
 from inspector.replay.pieces import LinePiece, ManifestPieces, Shot

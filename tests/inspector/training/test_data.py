@@ -10,19 +10,13 @@ import torch
 
 from fusion.certificate import independent
 from inspector.bundle.schema import ImageInput, Modality, SignalInput
+from inspector.dataset.files import read_image
+from inspector.dataset.recordings import Clip
 from inspector.evaluation.resampling import unit_weights
 from inspector.manifest import ImageRow, ManifestError, PieceRow, SignalRow
 from inspector.training.augment import augment_pictures, augment_signals
 from inspector.training.config import ImageExpert, SignalExpert
-from inspector.training.data import (
-    Clip,
-    examples,
-    modalities_of,
-    own_group,
-    read_image,
-    targets_of,
-    units_of,
-)
+from inspector.training.data import examples, modalities_of, own_group, targets_of, units_of
 from inspector.training.inputs import cut, input_form, prepare
 from tests.malformed import png_of
 
@@ -243,5 +237,5 @@ def test_signals_keep_their_shape_and_change_little():
 def test_an_image_above_the_limit_of_pixels_is_refused_by_name(tmp_path):
     rows = zlib.compress(bytes(2 * 32_769))
     (tmp_path / "a.png").write_bytes(png_of(1, 32_769, rows))
-    with pytest.raises(ManifestError, match=r"a\.png: .*32768 px; crop it"):
-        read_image(tmp_path, ImageRow(camera="top", path="a.png"))
+    with pytest.raises(ManifestError, match=r"a\.png: .*at most 32768 px a side.*crop it"):
+        read_image(tmp_path / "a.png")

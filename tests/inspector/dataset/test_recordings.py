@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inspector.recordings import RecordingError, read_recording, write_wav
+from inspector.dataset.recordings import RecordingError, read_recording, write_wav
 
 
 def test_wav_samples_are_those_of_the_file(tmp_path: Path) -> None:
@@ -36,14 +36,14 @@ def eight_bits(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "make", "said"),
     [
-        ("a.flac", lambda path: path.write_bytes(b"fLaC"), "convert it to 16-bit PCM"),
-        ("a.wav", lambda path: path.write_bytes(b"RIFF"), "cannot be read as 16-bit PCM WAV"),
+        ("a.flac", lambda path: path.write_bytes(b"fLaC"), "cannot be read as FLAC"),
+        ("a.wav", lambda path: path.write_bytes(b"RIFF"), "cannot be read as WAV"),
         ("a.wav", eight_bits, "has 8-bit samples"),
         ("a.wav", lambda path: write_wav(path, np.zeros((1, 1), np.int16), 8_000), "8000 Hz, the manifest says 16000"),
         ("a.npy", lambda path: path.write_bytes(b"nothing"), "cannot be read as a NumPy file"),
         ("a.npy", lambda path: np.save(path, np.zeros((2, 2, 2))), "shape (2, 2, 2)"),
         ("a.npy", lambda path: np.save(path, np.array(["x"])), "expected numbers"),
-        ("a.npy", lambda path: None, "cannot be read"),
+        ("a.npy", lambda path: None, "does not exist"),
     ],
 )
 def test_what_cannot_be_read_says_what_helps(tmp_path: Path, name: str, make: object, said: str) -> None:

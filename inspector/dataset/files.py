@@ -1,0 +1,62 @@
+"""Reads the images of a data set by the line's own decoder: what the line refuses is refused here, for the same reason.
+
+Pixels are taken as stored: neither the line nor training turns an image by its EXIF orientation.
+"""
+
+from pathlib import Path
+
+from encoders.front_end import Image
+from inspector.dataset.file_bytes import read_bytes
+from inspector.dataset.recordings import Clip, read_clip
+from inspector.manifest import ImageRow, ManifestError, PieceRow, SignalRow
+from protos.inspection.v1.records_pb2 import PixelFormat
+from streams.assembly import BitDepth
+from streams.bit_depth import to_full_scale
+from streams.images import decode_file
+from streams.limits import Finding, Limits
+
+ORIENTATION = "as stored"
+"""Which way round images are seen; a bundle says it."""
+
+Recording = Image | Clip
+
+_FORMATS = {
+    ".png": PixelFormat.PIXEL_FORMAT_PNG,
+    ".jpg": PixelFormat.PIXEL_FORMAT_JPEG,
+    ".jpeg": PixelFormat.PIXEL_FORMAT_JPEG,
+}
+
+
+def read_image(path: Path, bit_depth: BitDepth | None = None, limits: Limits | None = None) -> Image:
+    """(H, W) or (H, W, 3) blue-green-red, as the line hands it on: full scale is that of uint8 or uint16.
+
+    `bit_depth` is the camera's; None is that of the file. Raises ManifestError with the file and the line's reason.
+    """
+    limits = limits or Limits()
+    pixel_format, data = read_image_file(path, limits)
+    try:
+        return to_full_scale(decode_file(data, pixel_format, limits), bit_depth)
+    except Finding as finding:
+        raise ManifestError(f"{path}: {finding.detail}") from finding
+
+
+def read_image_file(path: Path, limits: Limits | None = None) -> tuple[PixelFormat, bytes]:
+    """Format by its name and bytes of an image file, not decoded. Raises ManifestError."""
+    form = _FORMATS.get(path.suffix.lower())
+    if form is None:
+        raise ManifestError(f"{path}: is no .png or .jpg, the only files that a line sends; convert the image")
+    return form, read_bytes(path, (limits or Limits()).max_reference_bytes, ManifestError)
+
+
+def source_of(row: PieceRow, modality: str) -> ImageRow | SignalRow | None:
+    """The recording of a piece that its experts get: the first of that camera or sensor."""
+    cameras = (image for image in row.images if image.camera == modality)
+    sensors = (signal for signal in row.signals if signal.sensor == modality)
+    return next(cameras, None) or next(sensors, None)
+
+
+def read_source(root: Path, source: ImageRow | SignalRow) -> Recording:
+    """Raises ManifestError, RecordingError."""
+    if isinstance(source, ImageRow):
+        return read_image(root / source.path, source.bit_depth)
+    return read_clip(root / source.path, source.sample_rate_hz, source.kind)

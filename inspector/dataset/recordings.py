@@ -1,0 +1,114 @@
+"""Reads and writes recordings of one sensor: WAV, FLAC and NumPy files, whole and finite, or refused by name."""
+
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector.dataset.file_bytes import read_bytes
+from inspector.dataset.flac_files import decode_flac
+from inspector.dataset.npy_files import decode_npy
+from inspector.dataset.sample_files import Decoded, SampleFileError, Samples
+from inspector.dataset.wav_files import decode_wav
+from streams.limits import Limits
+
+FULL_SCALE = np.float32(32768)
+MAX_FILE_BYTES = 2 * 2**30
+_DECODERS = {".wav": decode_wav, ".flac": decode_flac, ".npy": decode_npy}
+
+
+class RecordingError(ValueError):
+    """A recording that cannot be read; the message names file, finding and remedy."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """Samples (num_samples, num_channels): int16 as they stand in the file, or float32 of full scale 1.0."""
+
+    samples: Samples
+    sample_rate_hz: float
+
+    @property
+    def length_s(self) -> float:
+        return len(self.samples) / self.sample_rate_hz
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """Samples (num_samples, num_channels) as the join hands them on."""
+
+    samples: NDArray[np.float32]
+    sample_rate_hz: float
+
+
+def read_recording(path: Path, sample_rate_hz: float, kind: str = "trace") -> Recording:
+    """Reads a .wav, .flac or .npy file; the rate of WAV and FLAC must be the one that the manifest states.
+
+    Raises RecordingError for what is cut, empty, not finite or of another form.
+    """
+    decode = _DECODERS.get(path.suffix.lower())
+    if decode is None:
+        raise RecordingError(f"{path}: {path.suffix!r} is not read; convert it to .wav, .flac or float32 .npy")
+    data = read_bytes(path, MAX_FILE_BYTES, RecordingError)
+    try:
+        decoded = decode(data)
+        _check_shape(decoded, kind)
+        _check_finite(decoded.samples)
+    except SampleFileError as exc:
+        raise RecordingError(f"{path}: {exc}") from exc
+    _check_rate(path, decoded, sample_rate_hz)
+    return Recording(decoded.samples, sample_rate_hz)
+
+
+def read_clip(path: Path, sample_rate_hz: float, kind: str = "trace") -> Clip:
+    """The same as the line hands it on: float32, integers divided by 32768. Raises RecordingError."""
+    return Clip(full_scale(read_recording(path, sample_rate_hz, kind).samples), sample_rate_hz)
+
+
+def full_scale(samples: Samples) -> NDArray[np.float32]:
+    """float32 as the line's decoder makes it: int16 divided by 32768."""
+    return samples.astype(np.float32) / FULL_SCALE if samples.dtype == np.int16 else samples.astype(np.float32)
+
+
+def _check_shape(decoded: Decoded, kind: str) -> None:
+    """A trace may have more channels than samples; a sound of such a shape is one by channels."""
+    num_samples, num_channels = decoded.samples.shape
+    most = Limits().max_signal_channels
+    if num_samples == 0:
+        raise SampleFileError("holds no samples; restore the file or leave the piece out")
+    if num_channels > most or (kind != "trace" and num_channels > num_samples):
+        looks = f"has shape {decoded.samples.shape}: looks transposed" if num_channels > num_samples else "is too wide"
+        raise SampleFileError(
+            f"{looks}: expected (samples, channels), at most {most} channels, found {num_samples} samples of "
+            f"{num_channels} channels; save its transpose (array.T)"
+        )
+
+
+def _check_finite(samples: Samples) -> None:
+    finite = np.isfinite(samples)
+    if finite.all():
+        return
+    index, channel = (int(number) for number in np.argwhere(~finite)[0])
+    raise SampleFileError(
+        f"sample {index} of channel {channel} is {samples[index, channel]}, expected finite values "
+        f"({np.count_nonzero(~finite)} are not); mend the recording or leave the piece out"
+    )
+
+
+def _check_rate(path: Path, decoded: Decoded, sample_rate_hz: float) -> None:
+    if decoded.sample_rate_hz not in (None, sample_rate_hz):
+        raise RecordingError(
+            f"{path}: is sampled at {decoded.sample_rate_hz:g} Hz, the manifest says {sample_rate_hz:g} Hz; "
+            "correct the manifest or resample the file"
+        )
+
+
+def write_wav(path: Path, samples: NDArray[np.int16], sample_rate_hz: int) -> None:
+    """Writes samples (num_samples, num_channels) as 16-bit PCM."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(samples.shape[1])
+        file.setsampwidth(2)
+        file.setframerate(sample_rate_hz)
+        file.writeframes(np.ascontiguousarray(samples, dtype="<i2").tobytes())
