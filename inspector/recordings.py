@@ -70,7 +70,7 @@ def _read_npy(path: Path) -> NDArray[np.float32]:
             f"{path}: holds {array.dtype} of shape {array.shape}; expected numbers (num_samples,) or "
             "(num_samples, num_channels)"
         )
-    columns = array.reshape(len(array), -1)
+    columns = array.reshape(len(array), 1 if array.ndim == 1 else array.shape[1])
     return np.ascontiguousarray(columns, dtype=np.float32)
 
 

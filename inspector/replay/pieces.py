@@ -5,18 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from inspector.manifest import Label, ManifestError, PieceRow
-from inspector.recordings import Recording, read_recording
+from inspector.manifest import Label, PieceRow
+from inspector.received import read_image_file, read_sound
+from inspector.recordings import Recording
 from inspector.simulation.dataset import CAMERA, MICROPHONE
 from inspector.simulation.pieces import LineSettings, simulate_piece
 from inspector.simulation.sound import SAMPLE_RATE_HZ
 from protos.inspection.v1.records_pb2 import PixelFormat
-
-_FORMATS = {
-    ".png": PixelFormat.PIXEL_FORMAT_PNG,
-    ".jpg": PixelFormat.PIXEL_FORMAT_JPEG,
-    ".jpeg": PixelFormat.PIXEL_FORMAT_JPEG,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +66,7 @@ class ManifestPieces:
 
     def piece(self, number: int) -> LinePiece:
         row = self._rows[number]
-        recordings = {s.sensor: read_recording(self._folder / s.path, s.sample_rate_hz) for s in row.signals}
+        recordings = {source.sensor: read_sound(self._folder, source) for source in row.signals}
         return LinePiece(
             row.piece_id, self._shots(row), recordings, row.label, row.product, row.defects, row.modality_labels
         )
@@ -80,21 +75,11 @@ class ManifestPieces:
         count: dict[str, int] = {}
         shots = []
         for image in row.images:
-            path = self._folder / image.path
-            form = _FORMATS.get(path.suffix.lower())
-            if form is None:
-                raise ManifestError(f"{path}: a line sends .png and .jpg as they are; convert the image")
+            form, data = read_image_file(self._folder / image.path)
             sequence = count.get(image.camera, 0)
             count[image.camera] = sequence + 1
-            shots.append(Shot(image.camera, sequence, form, _read(path)))
+            shots.append(Shot(image.camera, sequence, form, data))
         return tuple(shots)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as exc:
-        raise ManifestError(f"{path}: cannot be read ({exc.strerror}); restore the file or its line") from exc
 
 
 class SimulatedPieces:
