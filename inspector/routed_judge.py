@@ -134,6 +134,10 @@ class RoutedJudge:
             verdict.decision_ns, verdict.shadow = self._clock_ns(), True
         return found
 
+    def examination(self, model: Model, pieces: Sequence[Observation]) -> Examination:
+        """What the experts see of pieces; evaluation has them say again what they saw before."""
+        return Examination(model, pieces, self._max_batch)
+
     def _group(
         self,
         placed: Placed,
@@ -161,7 +165,7 @@ class RoutedJudge:
     def _examine_with(
         self, model: Model, pieces: Sequence[Observation], recipes: Sequence[Recipe], budget: Budget
     ) -> list[pb.Verdict]:
-        examination = Examination(model, pieces, self._max_batch)
+        examination = self.examination(model, pieces)
         findings = route(examination, recipes, budget, self._thrift)
         verdicts = [verdict_of(examination, row, recipes[row], findings[row]) for row in range(len(pieces))]
         rows = [row for row in range(len(pieces)) if _wants_evidence(recipes[row], findings[row])]

@@ -14,6 +14,7 @@ from streams.items import Event, EventKind, Frame, Origin, Trace
 from streams.limits import Finding
 from streams.observation import Absence, Clip, Closing, Image, InspectionId, Observation, State, View
 from streams.one_part import ENTERED, Part, image_of, trace_of
+from streams.whole import absent, clip_of, view_of
 
 Shot = tuple[str, int]
 """Camera and sequence: what tells the images of a piece apart."""
@@ -218,39 +219,25 @@ class Piece:
 
     def _view(self, camera: CameraSpec) -> View:
         images = tuple(self.images[shot] for shot in sorted(self.images) if shot[0] == camera.name)
-        coverage = min(1.0, len(images) / camera.num_frames)
-        if coverage == 1.0:
-            return View(camera.name, images, State.PRESENT)
         lost = [why for (known, _), why in sorted(self.lost.items(), key=itemgetter(0)) if known == camera.name]
-        otherwise = Absence.COVERAGE if images else Absence.NOT_RECEIVED
-        return View(camera.name, images, State.MISSING, lost[0] if lost else otherwise, coverage)
+        return view_of(camera, images, lost[0] if lost else None)
 
     def _trace(self, sensor: SensorSpec) -> Clip:
         trace = self.traces.get(sensor.name)
         if trace is None:
-            return _absent(sensor, Absence.NOT_RECEIVED)
-        rate_hz = trace.sample_rate_hz
-        return Clip(sensor.name, sensor.kind, trace.samples, rate_hz, State.PRESENT, first_ns=trace.start_ns)
+            return absent(sensor, Absence.NOT_RECEIVED)
+        return clip_of(sensor, trace.samples, 1.0, trace.start_ns)
 
     def _clip(self, sensor: SensorSpec, cuts: Mapping[str, Cut], newest_ns: Mapping[str, int]) -> Clip:
         window, cut = self.window(sensor), cuts.get(sensor.name)
         if window is None:
-            return _absent(sensor, Absence.NO_ANCHOR)
+            return absent(sensor, Absence.NO_ANCHOR)
         if cut is None or cut.samples is None:
             is_stale = newest_ns.get(sensor.name, window.start_ns + 1) <= window.start_ns
-            return _absent(sensor, Absence.NOT_RECEIVED, State.STALE if is_stale else State.MISSING)
-        if cut.coverage < sensor.min_coverage:
-            return _absent(sensor, Absence.COVERAGE, coverage=cut.coverage)
-        rate_hz = sensor.sample_rate_hz
-        clip = Clip(
-            sensor.name, sensor.kind, cut.samples, rate_hz, State.PRESENT, coverage=cut.coverage, first_ns=cut.first_ns
-        )
-        if cut.equals_ns is None or sensor.may_repeat:
+            return absent(sensor, Absence.NOT_RECEIVED, State.STALE if is_stale else State.MISSING)
+        clip = clip_of(sensor, cut.samples, cut.coverage, cut.first_ns)
+        if cut.equals_ns is None or sensor.may_repeat or clip.state is not State.PRESENT:
             return clip
         apart_s = (window.start_ns - cut.equals_ns) / 1e9
         detail = f"its samples equal those of {apart_s:.1f} s before: is the sensor frozen, or does a buffer repeat?"
         return replace(clip, state=State.IMPLAUSIBLE, absence=Absence.FROZEN, detail=detail)
-
-
-def _absent(sensor: SensorSpec, why: Absence, state: State = State.MISSING, coverage: float = 0.0) -> Clip:
-    return Clip(sensor.name, sensor.kind, None, sensor.sample_rate_hz, state, why, coverage)

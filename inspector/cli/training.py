@@ -130,6 +130,7 @@ def weights_file(item: str) -> tuple[str, Path]:
     "--false-rejects", default=0.05, show_default=True, type=click.FloatRange(0, 1), help="For the miss rate."
 )
 @click.option("--report", type=FolderOrFile, help="Folder for report.json and report.md.")
+@click.option("--recipe", type=FolderOrFile, help="Decide by this recipe; without it, everything is required, whole.")
 @click.option("--pieces", type=FolderOrFile, help="Write what the service would say of every piece to this file.")
 @click.option("--explanations", is_flag=True, help="Also test heat maps, evidence and contributions.")
 @click.option("--card", is_flag=True, help="Put the figures into the bundle's model card, in place of earlier ones.")
@@ -140,14 +141,15 @@ def evaluate(
     split: Split,
     false_rejects: float,
     report: Path | None,
+    recipe: Path | None,
     pieces: Path | None,
     explanations: bool,
     card: bool,
 ) -> None:
-    """Judges the split of MANIFEST with BUNDLE and shows the figures."""
+    """Judges the split of MANIFEST with BUNDLE as the service would, and shows the figures."""
     examined = load(bundle)
     with progress_bars() as bars:
-        found = evaluate_bundle(bundle, manifest, split, false_rejects, Bars(bars))
+        found = evaluate_bundle(bundle, manifest, split, false_rejects, Bars(bars), recipe)
     Console().print(Markdown(printable_lines(page(found))))
     if report is not None:
         click.echo(f"written to {' and '.join(map(str, write_report(found, report)))}")

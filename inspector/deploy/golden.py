@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from inspector.dataset.bit_depths import demand_bit_depths
+from inspector.dataset.received import assembled, received
 from inspector.dataset.survey import survey
-from inspector.evaluation.observations import observe
-from inspector.manifest import ManifestError, read_manifest
+from inspector.manifest import ManifestError, PieceRow, read_manifest
 from inspector.model import Model
 from inspector.recipe.book import Recipes
 from inspector.recipe.model import Recipe
 from inspector.routed_judge import RoutedJudge
 from protos.inspection.v1.verdict_pb2 import Decision
+from streams.observation import InspectionId, Observation
 
 _BATCH = 16
 """Pieces held in memory at once."""
@@ -35,8 +36,12 @@ def golden_findings(model: Model, recipe: Recipe, manifest: Path, max_batch: int
     judge = RoutedJudge(Recipes([anywhere]), {recipe.bundle: model}, max_batch, clock_ns=lambda: 0)
     for start in range(0, len(rows), _BATCH):
         batch = rows[start : start + _BATCH]
-        verdicts = judge.judge([observe(manifest.parent, row) for row in batch])
+        verdicts = judge.judge([_observation(manifest.parent, row, anywhere) for row in batch])
         for row, verdict in zip(batch, verdicts, strict=True):
             if (row.label == "ok") != (verdict.decision == Decision.DECISION_PASS):
                 said = Decision.Name(verdict.decision).removeprefix("DECISION_")
                 yield f"{row.piece_id} ({row.label}): {said}"
+
+
+def _observation(root: Path, row: PieceRow, recipe: Recipe) -> Observation:
+    return assembled(received(root, row), row, recipe.assembly, InspectionId("golden", "set", row.piece_id))

@@ -40,17 +40,24 @@ class Prepared(NamedTuple):
     words: str
 
 
+class Approval(NamedTuple):
+    """Engine that passed, and the golden set that it passed; None: it was asked for none."""
+
+    settings: EngineSettings
+    golden: str | None
+
+
 class Preparer:
     """Prepares one deployment after the other. What it has checked once it does not check again."""
 
     def __init__(self, service: Service) -> None:
         self._worker = service.config.worker
         self._shelf = Shelf(service.bundles)
-        self._approved: dict[tuple[str, str], EngineSettings] = {}
+        self._approved: dict[tuple[str, str], Approval] = {}
 
     def approve(self, recipe: str, digest: str, settings: EngineSettings) -> None:
         """The recipe's own bundle, which was let through when it was opened."""
-        self._approved[digest, recipe] = settings
+        self._approved[digest, recipe] = Approval(settings, None)
 
     def prepare(self, recipe: Recipe, deployment: Deployment, posts: Posts, asker: Asker) -> Prepared:
         """A model that is open already, in `posts`, is taken from there. Raises RefusedError, GivenUpError."""
@@ -75,7 +82,7 @@ class Preparer:
 
     def _model(self, recipe: Recipe, bundle: LoadedBundle, posts: Posts, asker: Asker) -> tuple[Model, str]:
         key, proof = (bundle.digest, recipe.name), Proof(bundle, recipe, self._worker)
-        if known := self._approved.get(key) or proof.engine():
+        if known := self._known(key, proof):
             try:
                 return self._opened(bundle, known, posts), ""
             except EngineError as exc:  # a device that is gone
@@ -84,9 +91,17 @@ class Preparer:
                             bundle.folder, known, exc)  # fmt: skip
         asker.say(WorkerPhase.WORKER_PHASE_CHECKING)
         answer = checked(Question(folder=bundle.folder, recipe=recipe, worker=self._worker), asker.patience)
-        self._approved[key] = settings = EngineSettings.parse(answer.engine, self._worker.threads)
+        settings = EngineSettings.parse(answer.engine, self._worker.threads)
+        self._approved[key] = Approval(settings, proof.golden)
         proof.keep(settings)
         return self._opened(bundle, settings, posts), answer.words
+
+    def _known(self, key: tuple[str, str], proof: Proof) -> EngineSettings | None:
+        """What may judge without another check: by this process, or by one before it."""
+        approval = self._approved.get(key)
+        if approval is not None and approval.golden in (None, proof.golden):
+            return approval.settings
+        return proof.engine()
 
     def _opened(self, bundle: LoadedBundle, settings: EngineSettings, posts: Posts) -> Model:
         """The very model, where it is open at some post already."""

@@ -13,14 +13,14 @@ from scipy.stats import spearmanr
 
 from fusion.calibration import Scores
 from inspector.bundle.schema import Bundle
-from inspector.engines.engine import EngineSettings
-from inspector.evaluation.observations import observe, without
+from inspector.evaluation.observations import arrivals, without
+from inspector.evaluation.recipes import recipe_for
 from inspector.evaluation.resampling import Interval, mean_by_group
 from inspector.examination import Examination
 from inspector.manifest import PieceRow
 from inspector.model import Model
-from inspector.recipe.model import Camera, Recipe, Sensor
-from inspector.routed_judge import JudgeSettings, RoutedJudge
+from inspector.recipe.book import Recipes
+from inspector.routed_judge import RoutedJudge
 from inspector.training.data import own_group, own_label
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation
@@ -55,8 +55,9 @@ class Told(NamedTuple):
 
 def contributions(model: Model, root: Path, rows: Sequence[PieceRow], seed: int) -> Contributions | None:
     """None where no verdict compares modalities."""
-    pieces = [observe(root, row) for row in rows]
-    judge = RoutedJudge.from_recipes([_recipe(model)], JudgeSettings([EngineSettings("onnx", threads=1)]))
+    recipe = recipe_for(model, rows, None).model_copy(update={"evidence": "always"})
+    pieces = [piece.observed(recipe) for piece in arrivals(root, rows)]
+    judge = RoutedJudge(Recipes([recipe]), {recipe.bundle: model}, clock_ns=lambda: 0)
     everything = [Told(*found) for found in zip(rows, pieces, judge.judge(pieces), strict=True)]
     told = [found for found in everything if any(m.HasField("contribution") for m in found.verdict.modalities)]
     if not told:
@@ -73,31 +74,6 @@ def contributions(model: Model, root: Path, rows: Sequence[PieceRow], seed: int)
             [_largest(found, "contribution") == name for found, name in blamed], groups, seed
         ),
         gate_blames=mean_by_group([_largest(found, "gate_weight") == name for found, name in blamed], groups, seed),
-    )
-
-
-def _recipe(model: Model) -> Recipe:
-    """As the bundle would be used, but with evidence for every piece."""
-    schema = model.schema
-    rates = {e.modality: e.input for e in schema.experts if e.input.type == "signal"}
-    return Recipe(
-        name="explanations",
-        version="1",
-        bundle=model.bundle.folder,
-        cameras=tuple(Camera(name=m.name) for m in schema.modalities if m.kind == "image"),
-        sensors=tuple(
-            Sensor(
-                name=m.name,
-                kind=m.kind,
-                sample_rate_hz=rates[m.name].sample_rate_hz,
-                num_channels=rates[m.name].num_channels,
-                bind="piece",
-            )
-            for m in schema.modalities
-            if m.kind != "image"
-        ),
-        backlog="judge",
-        evidence="always",
     )
 
 

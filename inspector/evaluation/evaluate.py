@@ -12,10 +12,11 @@ from fusion.scored import ExpertSet
 from inspector.bundle.schema import Policy
 from inspector.dataset.bit_depths import demand_bit_depths
 from inspector.dataset.survey import survey
-from inspector.evaluation.examine import Examined, open_bundle
+from inspector.evaluation.examine import Examined, experts_of, finding_of, open_bundle
 from inspector.evaluation.figures import Certainty, Figures, certainty, figures
 from inspector.evaluation.noisy_or import calibrated, noisy_or, truth
 from inspector.evaluation.outcomes import outcomes
+from inspector.evaluation.recipes import recipe_for
 from inspector.evaluation.report import Decisions, PieceResult, Report
 from inspector.evaluation.resampling import NUM_DRAWS, unit_weights
 from inspector.manifest import ManifestError, PieceRow, Split, read_manifest
@@ -29,8 +30,16 @@ Progress = Callable[[str, int, int], None]
 _log = logging.getLogger("inspector.evaluation")
 
 
-def evaluate(bundle: Path, manifest: Path, split: Split, false_reject_rate: float, progress: Progress) -> Report:
-    """Examines the split, and the calibration split for noisy-or's calibration alone."""
+def evaluate(
+    bundle: Path,
+    manifest: Path,
+    split: Split,
+    false_reject_rate: float,
+    progress: Progress,
+    recipe_file: Path | None = None,
+) -> Report:
+    """Examines the split, and the calibration split for noisy-or's calibration alone; decides by the recipe of a file,
+    or else by one that demands everything. Raises ConfigError for a recipe that does not fit."""
     rows = read_manifest(manifest)
     demand_grouped_splits(rows)
     judged = [row for row in rows if row.split in (split, "calibration") and row.label != "unknown"]
@@ -38,16 +47,19 @@ def evaluate(bundle: Path, manifest: Path, split: Split, false_reject_rate: floa
         _log.warning("%s", warning)
     model = open_bundle(bundle)
     demand_bit_depths(judged, model.schema.modalities)
+    recipe = recipe_for(model, rows, recipe_file)
     pieces, reference = (
-        Examined(model, manifest.parent, labelled(rows, name), partial(progress, name))
+        Examined(model, manifest.parent, labelled(rows, name), partial(progress, name), recipe)
         for name in (split, "calibration")
     )
     labels = _labels(pieces)
     dense, dense_findings = pieces.routed(Policy(mode="dense"))
-    routed, findings = pieces.routed(model.schema.policy)
+    verdicts = pieces.verdicts(model.schema.policy)
+    routed, findings = [*map(experts_of, verdicts)], [*map(finding_of, verdicts)]
     scores = {"fused": pieces.scores(dense), "routed": _scores(findings), "noisy-or": _noisy_or(pieces, reference)}
     scores |= {f"{name} alone": pieces.scores(pieces.able([name])) for name in _modalities(pieces)}
     right = {name: (own >= 0.5) == labels for name, own in scores.items()}
+    comparable = {name: own for name, own in scores.items() if _compares(own, labels)}
     return Report(
         bundle=model.schema.name,
         version=model.schema.version,
@@ -56,8 +68,8 @@ def evaluate(bundle: Path, manifest: Path, split: Split, false_reject_rate: floa
         defective=int(labels.sum()),
         recordings=independent(pieces.rows),
         false_reject_rate=false_reject_rate,
-        scores={name: _figures(own, labels, false_reject_rate) for name, own in scores.items()},
-        certainty=_certainty(pieces, scores),
+        scores={name: _figures(own, labels, false_reject_rate) for name, own in comparable.items()},
+        certainty=_certainty(pieces, comparable),
         own_scores=_own_figures(pieces, reference, false_reject_rate),
         only_fused_right=int(np.sum(right["fused"] & ~right["noisy-or"])),
         only_noisy_or_right=int(np.sum(right["noisy-or"] & ~right["fused"])),
@@ -65,7 +77,8 @@ def evaluate(bundle: Path, manifest: Path, split: Split, false_reject_rate: floa
         outcomes=outcomes(pieces),
         encoder_cpu_s={"dense": _cpu_s(pieces, dense), "routed": _cpu_s(pieces, routed)},
         experts_run={"dense": sum(map(len, dense)), "routed": sum(map(len, routed))},
-        pieces_routed=_results(pieces, routed, findings),
+        pieces_routed=_results(pieces, verdicts),
+        recipe="" if recipe_file is None else f"{recipe.name} {recipe.version}",
     )
 
 
@@ -93,8 +106,15 @@ def _own_figures(pieces: Examined, reference: Examined, false_reject_rate: float
         scores = probability(_calibrated(pieces, reference, expert.name), 1.0, 0.0)
         labels = _own_labels(pieces, expert.name)
         known = ~np.isnan(labels)
+        if not _compares(scores[known], labels[known] > 0.5):
+            continue
         result[expert.name] = _figures(scores[known], labels[known] > 0.5, false_reject_rate)
     return result
+
+
+def _compares(scores: Scores, labels: Labels) -> bool:
+    """Whether there are scores of good and of defective pieces: those that the service turns away have none."""
+    return len(set(labels[~np.isnan(scores)].tolist())) == 2
 
 
 def _figures(scores: Scores, labels: Labels, false_reject_rate: float) -> Figures:
@@ -136,22 +156,31 @@ def _decisions(pieces: Examined, findings: Sequence[Finding]) -> Decisions:
     )
 
 
-def _results(pieces: Examined, ran: Sequence[ExpertSet], findings: Sequence[Finding]) -> tuple[PieceResult, ...]:
-    columns = zip(pieces.rows, ran, findings, pieces.scores(pieces.scouts()), strict=True)
+def _results(pieces: Examined, verdicts: Sequence[pb.Verdict]) -> tuple[PieceResult, ...]:
+    columns = zip(pieces.rows, verdicts, map(finding_of, verdicts), pieces.scores(pieces.scouts()), strict=True)
     return tuple(
         PieceResult(
             piece_id=row.piece_id,
             label=row.label,
-            decision=pb.Decision.Name(finding.ruling.decision).removeprefix("DECISION_"),
+            decision=pb.Decision.Name(verdict.decision).removeprefix("DECISION_"),
+            reason=pb.DecisionReason.Name(verdict.reason).removeprefix("DECISION_REASON_"),
+            states={modality.name: state_of(modality) for modality in verdict.modalities},
             score=finding.score,
             scout_score=_known(scout_score),
             present=tuple(sorted(pieces.present(index))),
-            experts=tuple(sorted(experts)),
+            experts=tuple(sorted(experts_of(verdict))),
             pass_below=None if finding.limits is None else finding.limits.pass_below,
             fail_above=None if finding.limits is None else finding.limits.fail_above,
         )
-        for index, (row, experts, finding, scout_score) in enumerate(columns)
+        for index, (row, verdict, finding, scout_score) in enumerate(columns)
     )
+
+
+def state_of(modality: pb.Modality) -> str:
+    """Such as `PRESENT`, or `MISSING COVERAGE` with why."""
+    state = pb.ModalityState.Name(modality.state).removeprefix("MODALITY_STATE_")
+    reason = pb.ModalityReason.Name(modality.reason).removeprefix("MODALITY_REASON_")
+    return state if modality.reason == pb.MODALITY_REASON_UNSPECIFIED else f"{state} {reason}"
 
 
 def _known(score: float) -> float | None:

@@ -14,13 +14,19 @@ from fusion.calibration import Scores, probability
 from fusion.scored import ExpertSet
 from inspector.bundle.load import load
 from inspector.bundle.schema import Expert, Policy
+from inspector.decision import Limits, Ruling
 from inspector.engines.engine import EngineSettings
-from inspector.evaluation.observations import observe, without
+from inspector.evaluation.observations import arrivals
+from inspector.evaluation.recipes import recipe_for
 from inspector.examination import Examination
 from inspector.manifest import PieceRow
 from inspector.model import Model, open_model
-from inspector.recipe.demanding import demanding_recipe
-from inspector.routing import Finding, route
+from inspector.recipe.book import Recipes
+from inspector.recipe.model import Recipe
+from inspector.routed_judge import RoutedJudge
+from inspector.routing import Finding
+from protos.inspection.v1 import verdict_pb2 as pb
+from streams.observation import Observation
 
 MAX_BATCH = 16
 
@@ -29,10 +35,19 @@ class Examined:
     """Pieces that every expert has looked at, one by one on one thread; the head is asked about any part of that."""
 
     def __init__(
-        self, model: Model, root: Path, rows: Sequence[PieceRow], progress: Callable[[int, int], None]
+        self,
+        model: Model,
+        root: Path,
+        rows: Sequence[PieceRow],
+        progress: Callable[[int, int], None],
+        recipe: Recipe | None = None,
     ) -> None:
+        """By default, a recipe that demands everything of every piece: see `recipe_for`. Raises ManifestError,
+        RecordingError."""
         self.model, self.rows = model, tuple(rows)
-        self._seen = Examination(model, [observe(root, row) for row in rows], max_batch=1)
+        self.recipe = recipe or recipe_for(model, rows, None)
+        self._arrivals = arrivals(root, rows)
+        self._seen = Examination(model, [piece.observed(self.recipe) for piece in self._arrivals], max_batch=1)
         self.cpu_s: list[dict[str, float]] = [{} for _ in rows]
         """Per piece, preparation included, by expert."""
         for index in range(len(rows)):
@@ -80,31 +95,65 @@ class Examined:
         scouts = {expert.name for expert in self.model.schema.experts if expert.scout}
         return [experts & scouts for experts in self.able([m.name for m in self.model.schema.modalities])]
 
-    def routed(self, policy: Policy, removed: str | None = None) -> tuple[list[ExpertSet], list[Finding]]:
-        """What a policy runs on each piece and what is found, by the service's own routing; all modalities required.
+    def verdicts(self, policy: Policy, removed: str | None = None) -> list[pb.Verdict]:
+        """What the service would say of each piece, as if the modality `removed` had never arrived."""
+        pieces: Sequence[Observation] = self._seen.pieces
+        if removed is not None:
+            pieces = [piece.observed(self.recipe, removed) for piece in self._arrivals]
+        judge = ReplayJudge(self._seen, self.recipe, with_policy(self.model, policy))
+        return judge.judge(pieces)
 
-        As if the modality `removed` had never arrived.
-        """
-        replay = Replay(self._seen, with_policy(self.model, policy), removed)
-        findings = route(replay, [demanding_recipe(self.model)] * len(self.rows))
-        return [replay.ran(row) for row in range(len(self.rows))], findings
+    def routed(self, policy: Policy, removed: str | None = None) -> tuple[list[ExpertSet], list[Finding]]:
+        """The same as sets of experts that ran and what they found; none ran on a piece that is turned away."""
+        verdicts = self.verdicts(policy, removed)
+        return [experts_of(verdict) for verdict in verdicts], [finding_of(verdict) for verdict in verdicts]
 
 
 class Replay(Examination):
-    """An examination whose experts answer what they answered before: routing can be tried without computing again."""
+    """An examination whose experts answer what they answered before: routing can be tried without computing again.
 
-    def __init__(self, seen: Examination, model: Model, removed: str | None = None) -> None:
-        pieces = seen.pieces if removed is None else [without(piece, removed) for piece in seen.pieces]
-        super().__init__(model, pieces, MAX_BATCH)
+    `pieces` are some of those that were seen, in any order; None: all of them.
+    """
+
+    def __init__(self, seen: Examination, model: Model, pieces: Sequence[Observation] | None = None) -> None:
+        super().__init__(model, seen.pieces if pieces is None else pieces, MAX_BATCH)
         self._seen = seen
+        rows = {piece.inspection: row for row, piece in enumerate(seen.pieces)}
+        self._rows = [*range(len(seen.pieces))] if pieces is None else [rows[piece.inspection] for piece in pieces]
 
     def look(self, expert: Expert, rows: Sequence[int]) -> None:
         for row in rows:
-            self.costs_ms[row][expert.name] = self._seen.costs_ms[row][expert.name]
-            if expert.name in self._seen.looks[row]:
-                self.looks[row][expert.name] = self._seen.looks[row][expert.name]
+            before = self._rows[row]
+            self.costs_ms[row][expert.name] = self._seen.costs_ms[before][expert.name]
+            if expert.name in self._seen.looks[before]:
+                self.looks[row][expert.name] = self._seen.looks[before][expert.name]
             else:
                 self.failed.add(row)
+
+
+class ReplayJudge(RoutedJudge):
+    """The service's judge over experts that have looked already. Pieces have no time: none is a backlog."""
+
+    def __init__(self, seen: Examination, recipe: Recipe, model: Model) -> None:
+        super().__init__(Recipes([recipe]), {recipe.bundle: model}, MAX_BATCH, clock_ns=lambda: 0)
+        self._seen = seen
+
+    def examination(self, model: Model, pieces: Sequence[Observation]) -> Examination:
+        return Replay(self._seen, model, pieces)
+
+
+def experts_of(verdict: pb.Verdict) -> ExpertSet:
+    return frozenset(run.expert for run in verdict.experts if run.ran)
+
+
+def finding_of(verdict: pb.Verdict) -> Finding:
+    """What was found, without what was computed on the way."""
+    return Finding(
+        Ruling(verdict.decision, verdict.reason),
+        route=verdict.route,
+        score=verdict.defect_score if verdict.HasField("defect_score") else None,
+        limits=Limits(verdict.pass_below, verdict.fail_above) if verdict.HasField("pass_below") else None,
+    )
 
 
 def with_policy(model: Model, policy: Policy) -> Model:

@@ -1,17 +1,64 @@
-"""Turns a manifest's rows into observations, read from files as a line would have delivered them. Knows no model."""
+"""Turns a manifest's rows into observations: by a recipe as the service would, or with all that there is.
 
-from dataclasses import replace
+Knows no model.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from inspector.dataset.files import read_image
-from inspector.dataset.recordings import read_clip
-from inspector.manifest import PieceRow, SignalRow
+from inspector.dataset.received import assembled, received
+from inspector.manifest import PieceRow
+from inspector.recipe.book import Recipes
+from inspector.recipe.model import Recipe
 from streams.observation import Clip, InspectionId, Observation, State, from_files
+from streams.whole import WholePiece
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrived:
+    """A piece with its files, before a recipe is applied."""
+
+    row: PieceRow
+    piece: WholePiece
+    inspection: InspectionId
+
+    def observed(self, recipe: Recipe, removed: str | None = None) -> Observation:
+        """What the service makes of it, as if `removed` had never arrived. Raises ManifestError."""
+        images, sounds = dict(self.piece.images), dict(self.piece.sounds)
+        for parts in (images, sounds):
+            parts.pop(removed or "", None)
+        row = self.row if self.row.product else self.row.model_copy(update={"product": _product(recipe)})
+        fits = Recipes([recipe]).find(self.inspection.line, self.inspection.station, row.product)
+        return assembled(WholePiece(images, sounds), row, None if fits is None else fits.assembly, self.inspection)
+
+
+def _product(recipe: Recipe) -> str:
+    """Of pieces that do not say theirs, as replay has it."""
+    return "part" if recipe.product == "*" else recipe.product
+
+
+def arrivals(root: Path, rows: Sequence[PieceRow]) -> list[Arrived]:
+    """Raises ManifestError, RecordingError for a file that cannot be used."""
+    passes = Counter[str]()
+    found = []
+    for row in rows:
+        inspection = InspectionId("evaluation", "files", row.piece_id, passes[row.piece_id])
+        passes[row.piece_id] += 1
+        found.append(Arrived(row, received(root, row), inspection))
+    return found
 
 
 def observe(root: Path, row: PieceRow) -> Observation:
-    images = ((source.camera, read_image(root / source.path, source.bit_depth)) for source in row.images)
-    clips = (_clip(root, source) for source in row.signals)
+    """All that there is, whole or not: for those who ask what an expert sees and not what the service decides."""
+    piece = received(root, row)
+    images = ((camera, image) for camera, shown in piece.images.items() for image in shown)
+    clips = (
+        Clip(sensor, sound.kind, sound.samples, sound.sample_rate_hz, State.PRESENT)
+        for sensor, sound in piece.sounds.items()
+        if len(sound.samples)
+    )
     return from_files(InspectionId("evaluation", "files", row.piece_id), row.product, images, clips)
 
 
@@ -19,8 +66,3 @@ def without(piece: Observation, modality: str) -> Observation:
     """The same piece had this modality never arrived."""
     views = {name: view for name, view in piece.views.items() if name != modality}
     return replace(piece, views=views, clips={name: c for name, c in piece.clips.items() if name != modality})
-
-
-def _clip(root: Path, source: SignalRow) -> Clip:
-    clip = read_clip(root / source.path, source.sample_rate_hz, source.kind)
-    return Clip(source.sensor, source.kind, clip.samples, clip.sample_rate_hz, State.PRESENT)

@@ -17,7 +17,7 @@ NOTHING = "nothing"
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of routed pieces, by the bundle's limits, every modality required."""
+    """Of all pieces, as the service decides them by the recipe of the evaluation."""
 
     recall: Interval
     """Defective pieces that FAIL or go to REVIEW."""

@@ -22,11 +22,14 @@ class Decisions:
 
 @dataclass(frozen=True)
 class PieceResult:
-    """What the service would say of one piece: routed, by the bundle's limits."""
+    """What the service would say of one piece by the recipe of the evaluation."""
 
     piece_id: str
     label: str
     decision: str
+    reason: str
+    states: Mapping[str, str]
+    """By camera and sensor: `PRESENT`, or such as `MISSING COVERAGE`."""
     score: float | None
     scout_score: float | None
     """By which the policy chose; None where no scout looked."""
@@ -60,6 +63,8 @@ class Report:
     encoder_cpu_s: Mapping[str, float]
     experts_run: Mapping[str, int]
     pieces_routed: tuple[PieceResult, ...] = ()
+    recipe: str = ""
+    """Name and version; empty: derived from the bundle, with everything demanded."""
 
 
 def write_pieces(report: Report, path: Path) -> None:
@@ -93,6 +98,8 @@ def page(report: Report) -> str:
             "",
             counts(report.pieces, report.defective, report.recordings),
             "",
+            judged_by(report),
+            "",
             "## Scores against the piece's label",
             "",
             *scores_table(report),
@@ -120,6 +127,12 @@ def page(report: Report) -> str:
             "",
         ]
     )
+
+
+def judged_by(report: Report) -> str:
+    if report.recipe:
+        return f"Decided as the service does by recipe {report.recipe}."
+    return "Decided as the service does by a recipe that requires every camera and sensor, whole."
 
 
 def counts(pieces: int, defective: int, recordings: Mapping[str, int]) -> str:

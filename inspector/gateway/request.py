@@ -10,10 +10,11 @@ from streams.assembly import AssemblySpec, CameraSpec, RecipeBook, SensorSpec
 from streams.bit_depth import scaled
 from streams.images import decode_pixels
 from streams.limits import Finding, Limits, check_name, check_text, check_time, invalid
-from streams.observation import Absence, Clip, Closing, Image, InspectionId, Observation, State, View
+from streams.observation import Clip, Closing, Image, InspectionId, ModalityKind, Observation, View
 from streams.samples import decode_samples
+from streams.whole import Sound, WholePiece, check_form, clips_of, views_of, window_length, wrong_form
 
-_KINDS = {
+_KINDS: Mapping[int, ModalityKind] = {
     SignalKind.SIGNAL_KIND_AUDIO: "audio",
     SignalKind.SIGNAL_KIND_VIBRATION: "vibration",
     SignalKind.SIGNAL_KIND_TRACE: "trace",
@@ -28,7 +29,8 @@ def observation_of(request: InspectRequest, recipes: RecipeBook, limits: Limits,
     views: Mapping[str, View] = {}
     clips: Mapping[str, Clip] = {}
     if spec is not None:
-        views, clips = _views(request, spec, limits), _clips(request, spec, limits)
+        piece = WholePiece(_images(request, spec, limits), _sounds(request, spec, limits))
+        views, clips = views_of(spec, piece), clips_of(spec, piece)
     captures = [check_time("capture_ns", frame.capture_ns) for frame in request.frames if frame.capture_ns] or [now_ns]
     return Observation(
         inspection,
@@ -51,8 +53,9 @@ def inspection_of(request: InspectRequest) -> InspectionId:
     return InspectionId(line, station, check_text("piece_id", named.piece_id), named.pass_number)
 
 
-def _views(request: InspectRequest, spec: AssemblySpec, limits: Limits) -> dict[str, View]:
-    """The images of one request together may take what one image may, so that many small bombs fail like one."""
+def _images(request: InspectRequest, spec: AssemblySpec, limits: Limits) -> dict[str, list[Image]]:
+    """By camera, in order of sequence. The images of one request together may take what one image may, so that many
+    small bombs fail like one."""
     cameras = {camera.name: camera for camera in spec.cameras}
     images: dict[str, dict[int, Image]] = defaultdict(dict)
     left_bytes = limits.max_image_bytes
@@ -61,7 +64,7 @@ def _views(request: InspectRequest, spec: AssemblySpec, limits: Limits) -> dict[
         image = decode_pixels(frame.pixels, replace(limits, max_image_bytes=left_bytes))
         left_bytes -= image.nbytes
         images[frame.camera][frame.sequence] = scaled(image, cameras[frame.camera])
-    return {name: _view(camera, images[name]) for name, camera in cameras.items()}
+    return {camera: [known[sequence] for sequence in sorted(known)] for camera, known in images.items()}
 
 
 def _check_frame(
@@ -84,57 +87,30 @@ def _check_frame(
         raise invalid(f"camera {frame.camera}: no pixels, expected them inline: references are not resolved here")
 
 
-def _view(camera: CameraSpec, images: Mapping[int, Image]) -> View:
-    ordered = tuple(images[sequence] for sequence in sorted(images))
-    coverage = len(ordered) / camera.num_frames
-    if coverage == 1.0:
-        return View(camera.name, ordered, State.PRESENT)
-    absence = Absence.COVERAGE if ordered else Absence.NOT_RECEIVED
-    return View(camera.name, ordered, State.MISSING, absence, coverage)
-
-
-def _clips(request: InspectRequest, spec: AssemblySpec, limits: Limits) -> dict[str, Clip]:
+def _sounds(request: InspectRequest, spec: AssemblySpec, limits: Limits) -> dict[str, Sound]:
     sensors = {sensor.name: sensor for sensor in spec.sensors}
-    clips: dict[str, Clip] = {}
+    sounds: dict[str, Sound] = {}
     for signal in request.signals:
         if signal.sensor not in sensors:
             raise _unknown("sensor", signal.sensor, sensors)
-        if signal.sensor in clips:
+        if signal.sensor in sounds:
             raise _duplicate(f"sensor {signal.sensor} comes twice, expected one recording: drop one")
-        clips[signal.sensor] = _clip(signal, sensors[signal.sensor], limits)
-    absent = {name: _absent(sensor) for name, sensor in sensors.items() if name not in clips}
-    return clips | absent
+        sounds[signal.sensor] = _sound(signal, sensors[signal.sensor], limits)
+    return sounds
 
 
-def _clip(signal: SignalClip, sensor: SensorSpec, limits: Limits) -> Clip:
+def _sound(signal: SignalClip, sensor: SensorSpec, limits: Limits) -> Sound:
     samples = decode_samples(signal.samples, limits)
-    _check_form(signal, sensor)
-    if sensor.bind == "piece":
-        return Clip(sensor.name, sensor.kind, samples, sensor.sample_rate_hz, State.PRESENT)
-    expected = round((sensor.end_s - sensor.start_s) * sensor.sample_rate_hz)
-    if len(samples) > expected:
-        raise _wrong(
+    if (kind := _KINDS.get(signal.kind)) is None:
+        raise wrong_form(f"sensor {sensor.name}: kind is {signal.kind}, expected {sensor.kind} as in the recipe")
+    sound = Sound(kind, samples, signal.samples.sample_rate_hz)
+    check_form(sensor, sound)
+    if sensor.bind == "time" and len(samples) > (expected := window_length(sensor)):
+        raise wrong_form(
             f"sensor {sensor.name}: {len(samples)} samples, expected {expected} for the recipe's window of "
             f"{sensor.end_s - sensor.start_s:g} s: cut the recording to the window"
         )
-    coverage = len(samples) / expected
-    if coverage < sensor.min_coverage:
-        return _absent(sensor, Absence.COVERAGE, coverage)
-    return Clip(sensor.name, sensor.kind, samples, sensor.sample_rate_hz, State.PRESENT, coverage=coverage)
-
-
-def _check_form(signal: SignalClip, sensor: SensorSpec) -> None:
-    rate_hz, channels = signal.samples.sample_rate_hz, signal.samples.num_channels
-    if _KINDS.get(signal.kind) != sensor.kind:
-        raise _wrong(f"sensor {sensor.name}: kind is {signal.kind}, expected {sensor.kind} as in the recipe")
-    if rate_hz != sensor.sample_rate_hz:
-        raise _wrong(f"sensor {sensor.name}: {rate_hz:g} Hz, expected {sensor.sample_rate_hz:g} Hz: resample it")
-    if channels != sensor.num_channels:
-        raise _wrong(f"sensor {sensor.name}: {channels} channels, expected {sensor.num_channels}: send the recipe's")
-
-
-def _absent(sensor: SensorSpec, absence: Absence = Absence.NOT_RECEIVED, coverage: float = 0.0) -> Clip:
-    return Clip(sensor.name, sensor.kind, None, sensor.sample_rate_hz, State.MISSING, absence, coverage)
+    return sound
 
 
 def _unknown(what: str, name: str, known: Mapping[str, object]) -> Finding:
@@ -147,10 +123,6 @@ def _unknown(what: str, name: str, known: Mapping[str, object]) -> Finding:
 
 def _duplicate(detail: str) -> Finding:
     return Finding(DeadLetterReason.DEAD_LETTER_REASON_DUPLICATE, detail)
-
-
-def _wrong(detail: str) -> Finding:
-    return Finding(DeadLetterReason.DEAD_LETTER_REASON_WRONG_FORMAT, detail)
 
 
 def _misaddressed(detail: str) -> Finding:

@@ -1,20 +1,50 @@
 """Makes the recipe that evaluation and the parity gate judge by: all of a bundle demanded. Knows no line."""
 
+from collections.abc import Mapping, Sequence
+
+from inspector.bundle.schema import Bundle, Modality, SignalInput
 from inspector.model import Model
 from inspector.recipe.model import Camera, Recipe, Sensor
 
 
-def demanding_recipe(model: Model) -> Recipe:
-    """Every modality of the bundle required, all limits the bundle's own."""
-    schema = model.schema
+def demanding_recipe(model: Model, num_frames: Mapping[str, int] | None = None) -> Recipe:
+    """Every modality of the bundle required, all limits the bundle's own, windows as long as its inputs.
+
+    `num_frames` says how many images each camera takes of a piece; 1 for those that it does not name.
+    """
+    schema, frames = model.schema, num_frames or {}
     return Recipe(
         name="evaluation",
         version="1",
         bundle=model.bundle.folder,
-        cameras=tuple(Camera(name=m.name) for m in schema.modalities if m.kind == "image"),
-        sensors=tuple(
-            Sensor(name=m.name, kind=m.kind, sample_rate_hz=1.0, bind="piece")
-            for m in schema.modalities
-            if m.kind != "image"
+        cameras=tuple(
+            Camera(name=m.name, num_frames=frames.get(m.name, 1)) for m in schema.modalities if m.kind == "image"
         ),
+        sensors=tuple(_sensor(schema, m) for m in schema.modalities if m.kind != "image"),
+        backlog="judge",
+        evidence="never",
     )
+
+
+def _sensor(schema: Bundle, modality: Modality) -> Sensor:
+    """Cut from a stream where that is possible: a window has one length, and a trace comes with its piece."""
+    assert modality.kind != "image"  # noqa: S101
+    forms = forms_of(schema, modality.name)
+    if not forms:  # Nobody looks at it: no form is asked of it.
+        return Sensor(name=modality.name, kind=modality.kind, sample_rate_hz=1.0, bind="piece")
+    form, lengths = forms[0], {form.num_samples for form in forms}
+    is_window = modality.kind != "trace" and len(lengths) == 1
+    return Sensor(
+        name=modality.name,
+        kind=modality.kind,
+        sample_rate_hz=form.sample_rate_hz,
+        num_channels=form.num_channels,
+        bind="time" if is_window else "piece",
+        end_s=form.num_samples / form.sample_rate_hz if is_window else 0.0,
+    )
+
+
+def forms_of(schema: Bundle, modality: str) -> Sequence[SignalInput]:
+    """What the experts of a sensor are given."""
+    experts = [expert for expert in schema.experts if expert.modality == modality]
+    return [expert.input for expert in experts if isinstance(expert.input, SignalInput)]

@@ -48,6 +48,11 @@ class Sensor(Source):
     """`entered`, or the name of the camera whose first frame is the anchor."""
     min_coverage: float = Field(default=1.0, gt=0, le=1)
 
+    @property
+    def spec(self) -> SensorSpec:
+        """What the join must know of it."""
+        return SensorSpec(**self.model_dump(exclude={"required"}))
+
     @model_validator(mode="after")
     def _window_fits_binding(self) -> Self:
         if self.bind == "time" and self.end_s <= self.start_s:
@@ -149,8 +154,7 @@ class Recipe(Table):
         cameras = tuple(
             CameraSpec(camera.name, camera.num_frames, camera.may_repeat, camera.bit_depth) for camera in self.cameras
         )
-        sensors = tuple(SensorSpec(**sensor.model_dump(exclude={"required"})) for sensor in self.sensors)
-        return AssemblySpec(cameras, sensors, self.capture_span_s)
+        return AssemblySpec(cameras, tuple(sensor.spec for sensor in self.sensors), self.capture_span_s)
 
     @property
     def kinds(self) -> dict[str, ModalityKind]:

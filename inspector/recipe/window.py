@@ -2,10 +2,9 @@
 
 from inspector.recipe.model import Sensor
 from streams.assembly import SensorSpec
-from streams.clips import Rate
+from streams.whole import window_length
 
 
 def window_samples(sensor: Sensor | SensorSpec) -> int:
-    """Samples of a fully covered window; its ends are whole nanoseconds, and one of them is let pass as rounding."""
-    length_ns = round(sensor.end_s * 1e9) - round(sensor.start_s * 1e9)
-    return Rate(sensor.sample_rate_hz).slots(length_ns + 1)
+    """Samples of a fully covered window."""
+    return window_length(sensor if isinstance(sensor, SensorSpec) else sensor.spec)

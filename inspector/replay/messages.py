@@ -56,7 +56,7 @@ def piece_messages(arrival: Arrival, piece: LinePiece, spec: AssemblySpec) -> It
     )
     for sensor in spec.sensors:
         clip = piece.recordings.get(sensor.name)
-        if sensor.bind == "piece" and clip is not None:
+        if sensor.bind == "piece" and clip is not None and len(clip.samples):
             yield arrival.entry_ns, _trace(arrival, sensor, clip)
     for shot in sorted(piece.shots, key=lambda shot: shot.sequence):
         capture_ns = arrival.entry_ns + capture_delay_ns(spec, shot.sequence)

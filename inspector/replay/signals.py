@@ -46,7 +46,7 @@ class StreamPlan:
 
 
 def stretches(stream: StreamPlan, recording: Callable[[int], Recording | None]) -> Iterator[Stretch]:
-    """Chunks of the stream in order; a piece without a recording leaves a gap as wide as its window."""
+    """Chunks of the stream in order; what a recording lacks of its window, all of it where there is none, is a gap."""
     window = window_samples(stream.sensor)
     upcoming, begun = 0, 0
     for first in range(0, stream.num_samples, stream.chunk_samples):
@@ -58,9 +58,13 @@ def stretches(stream: StreamPlan, recording: Callable[[int], Recording | None]) 
             upcoming += 1
         clips = [(place, recording(place.number)) for place in stream.places[begun:upcoming]]
         samples = _mixed(stream, first, last, clips)
-        gaps = [(place.first_sample, place.first_sample + window) for place, clip in clips if clip is None]
+        gaps = [(place.first_sample + _length(clip, window), place.first_sample + window) for place, clip in clips]
         for start, end in _sent(first, last, [*stream.silent, *gaps]):
             yield Stretch(start, samples[start - first : end - first])
+
+
+def _length(clip: Recording | None, window: int) -> int:
+    return 0 if clip is None else min(len(clip.samples), window)
 
 
 def _mixed(stream: StreamPlan, first: int, last: int, clips: Sequence[tuple[Placed, Recording | None]]) -> Samples:
@@ -75,22 +79,20 @@ def _mixed(stream: StreamPlan, first: int, last: int, clips: Sequence[tuple[Plac
         elif framed.dtype == np.int16 and samples.dtype == np.float32:
             framed = framed.astype(np.float32) / np.float32(32768)
         begin, end = max(first, place.first_sample), min(last, place.first_sample + len(framed))
-        samples[begin - first : end - first] = framed[begin - place.first_sample : end - place.first_sample]
+        if begin < end:
+            samples[begin - first : end - first] = framed[begin - place.first_sample : end - place.first_sample]
     return samples
 
 
 def fit(clip: Recording, sensor: SensorSpec) -> Samples:
-    """The clip cut to the recipe's window, or followed by silence up to its end. Raises PlanError."""
+    """The clip, cut to the recipe's window. Raises PlanError."""
     rate_hz, channels = clip.sample_rate_hz, clip.samples.shape[1]
     if (rate_hz, channels) != (sensor.sample_rate_hz, sensor.num_channels):
         raise PlanError(
             f"sensor {sensor.name!r}: the recording has {channels} channel(s) at {rate_hz:g} Hz, the recipe "
             f"{sensor.num_channels} at {sensor.sample_rate_hz:g} Hz; correct the recipe or the data set"
         )
-    window = window_samples(sensor)
-    framed = np.zeros((window, channels), dtype=clip.samples.dtype)
-    framed[: len(clip.samples)] = clip.samples[:window]
-    return framed
+    return clip.samples[: window_samples(sensor)]
 
 
 def _sent(first: int, last: int, silent: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:

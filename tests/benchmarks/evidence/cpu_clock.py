@@ -19,11 +19,12 @@ from inspector.bundle.load import load
 from inspector.bundle.schema import Expert, Policy
 from inspector.engines.engine import Array, Engine, EngineSettings
 from inspector.engines.factory import open_engine
-from inspector.evaluation.examine import MAX_BATCH, demanding_recipe, with_policy
+from inspector.evaluation.examine import MAX_BATCH, with_policy
 from inspector.evaluation.observations import observe
 from inspector.examination import Examination
 from inspector.manifest import read_manifest
 from inspector.model import Model, open_model
+from inspector.recipe.demanding import demanding_recipe
 from inspector.routing import route
 from streams.observation import Observation
 

@@ -98,6 +98,28 @@ def test_golden_pieces_must_be_decided_rightly(rig: Rig) -> None:
     assert words.endswith("are decided wrongly: g1 (ok): FAIL, g2 (nok): PASS")
 
 
+def test_a_golden_piece_is_judged_as_the_service_judges_it(rig: Rig) -> None:
+    """Half a recording is too little, a longer one is cut, FLAC is read as training reads it."""
+    golden(rig.folder, {"ok": GOOD, "nok": BAD})
+    write_wav(rig.folder / "silence.wav", np.zeros((8, 1), np.int16), 100)
+    assert "g0 (ok): REVIEW" in examined(asked(rig, rig.bundle("a"))).words
+    write_wav(rig.folder / "silence.wav", np.zeros((40, 1), np.int16), 100)
+    assert "decided rightly" in examined(asked(rig, rig.bundle("a"))).words
+    soundfile.write(rig.folder / "silence.flac", np.zeros((16, 1), np.int16), 100)
+    set_of_pieces = rig.folder / "golden.jsonl"
+    set_of_pieces.write_text(set_of_pieces.read_text().replace(".wav", ".flac"))
+    assert "decided rightly" in examined(asked(rig, rig.bundle("a"))).words
+
+
+def test_a_golden_recording_of_another_kind_is_refused(rig: Rig) -> None:
+    golden(rig.folder, {"ok": GOOD})
+    set_of_pieces = rig.folder / "golden.jsonl"
+    set_of_pieces.write_text(set_of_pieces.read_text().replace("audio", "vibration"))
+    answer = examined(asked(rig, rig.bundle("a")))
+    assert answer.outcome == "refused"
+    assert answer.words == "piece g0: sensor mic: kind is vibration, expected audio as in the recipe"
+
+
 def test_a_golden_set_without_labels_lets_nothing_through(rig: Rig) -> None:
     golden(rig.folder, {"ok": GOOD, "nok": BAD})
     set_of_pieces = rig.folder / "golden.jsonl"

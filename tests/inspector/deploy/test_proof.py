@@ -6,11 +6,13 @@ import pytest
 
 from inspector import admission
 from inspector.bundle.load import load
+from inspector.config.service import load_service
 from inspector.config.tables import WorkerTable
-from inspector.deploy import proof
+from inspector.deploy import golden_digest, proof
 from inspector.deploy.proof import Proof
 from inspector.engines.engine import EngineSettings
-from tests.inspector.deploy.toys import Rig
+from inspector.manifest import ImageRow, PieceRow, SignalRow, write_manifest
+from tests.inspector.deploy.toys import RECIPE, Rig, StandInGate, look, worker
 
 AS_USUAL = WorkerTable()
 FP32 = EngineSettings.parse("onnx/fp32")
@@ -45,12 +47,77 @@ def test_engines_that_run_graphs_otherwise_are_another_question(rig: Rig, monkey
     assert made(rig).engine() is None
 
 
+def golden_set(rig: Rig) -> Path:
+    """Two pieces, one of them with sound and a mask."""
+    for name in ("a.png", "b.png", "a.wav", "a_mask.png"):
+        (rig.folder / name).write_bytes(name.encode())
+    sound = SignalRow(sensor="mic", kind="audio", sample_rate_hz=100, path="a.wav")
+    rows = [
+        PieceRow(piece_id=name, split="test", label="ok", images=(ImageRow(camera="top", path=f"{name}.png"),))
+        for name in ("a", "b")
+    ]
+    rows[0] = rows[0].model_copy(update={"signals": (sound,), "mask": "a_mask.png"})
+    write_manifest(rig.folder / "golden.jsonl", rows)
+    return rig.folder / "golden.jsonl"
+
+
 def test_other_golden_pieces_are_another_question(rig: Rig) -> None:
-    golden = rig.folder / "golden.jsonl"
-    golden.write_text("one")
+    golden = golden_set(rig)
     made(rig, golden=golden).keep(FP32)
-    golden.write_text("another")
+    assert made(rig, golden=golden).engine() == FP32
+    golden.write_text(golden.read_text().replace('"ok"', '"nok"'))
     assert made(rig, golden=golden).engine() is None
+
+
+@pytest.mark.parametrize("name", ["a.png", "b.png", "a.wav", "a_mask.png"])
+@pytest.mark.parametrize("change", ["other", "longer", "gone", "swapped"])
+def test_a_changed_file_of_the_golden_set_voids_the_approval(
+    rig: Rig, caplog: pytest.LogCaptureFixture, name: str, change: str
+) -> None:
+    golden = golden_set(rig)
+    made(rig, golden=golden).keep(FP32)
+    path = rig.folder / name
+    match change:
+        case "other":
+            path.write_bytes(path.read_bytes()[::-1])
+        case "longer":
+            path.write_bytes(path.read_bytes() + b"\0")
+        case "gone":
+            path.unlink()
+        case "swapped":
+            other = rig.folder / ("b.png" if name != "b.png" else "a.png")
+            content = path.read_bytes()
+            path.write_bytes(other.read_bytes())
+            other.write_bytes(content)
+    assert made(rig, golden=golden).engine() is None
+    assert f"is void: a file of the golden set {golden} is not what it was. It is checked again." in caplog.text
+
+
+def test_an_approval_by_the_manifest_alone_is_void(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    golden = golden_set(rig)
+    made(rig, golden=golden).keep(FP32)
+    (kept,) = rig.bundle("a").parent.rglob("deploy-cup-*.passed")
+    kept.write_text("onnx/fp32\n")
+    assert made(rig, golden=golden).engine() is None
+    assert "it was given when only the manifest of the golden set" in caplog.text
+    assert made(rig).engine() is None
+    made(rig).keep(FP32)
+    assert made(rig).engine() == FP32, "without a golden set nothing changes"
+
+
+@pytest.mark.parametrize(("bound", "value"), [("MAX_FILES", 3), ("MAX_BYTES", 24)])
+def test_a_golden_set_above_its_bounds_is_never_remembered(
+    rig: Rig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, bound: str, value: int
+) -> None:
+    golden = golden_set(rig)
+    monkeypatch.setattr(golden_digest, bound, value + 1)
+    made(rig, golden=golden).keep(FP32)
+    assert made(rig, golden=golden).engine() == FP32
+    monkeypatch.setattr(golden_digest, bound, value)
+    caplog.clear()
+    made(rig, golden=golden).keep(FP32)
+    assert made(rig, golden=golden).engine() is None
+    assert "No approval by the golden set can be remembered" in caplog.text
 
 
 def test_another_machine_is_another_question(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,3 +129,19 @@ def test_another_machine_is_another_question(rig: Rig, monkeypatch: pytest.Monke
 def test_an_engine_that_nobody_asks_for_is_none(rig: Rig) -> None:
     made(rig).keep(EngineSettings.parse("torch/fp32"))
     assert made(rig).engine() is None
+
+
+def test_a_worker_that_runs_on_asks_again_too(rig: Rig, gate: StandInGate) -> None:
+    golden_set(rig)
+    (rig.folder / "cup.toml").write_text('golden = "golden.jsonl"\n' + RECIPE)
+    rig.service = load_service(rig.service.path)
+    with worker(rig) as follower:
+        for version in ("a", "b", "a"):
+            rig.deploy(version)
+            look(follower)
+        assert gate.asked == ["a", "b"]
+        (rig.folder / "a.png").write_bytes(b"another")
+        for version in ("b", "a", "a"):
+            rig.deploy(version)
+            look(follower)
+        assert gate.asked == ["a", "b", "b", "a"]

@@ -10,9 +10,10 @@ from fusion.scored import Scored
 from inspector.bundle.load import load
 from inspector.bundle.schema import Policy, Router
 from inspector.engines.engine import EngineSettings
-from inspector.evaluation.examine import Replay, demanding_recipe, with_policy
+from inspector.evaluation.examine import Replay, with_policy
 from inspector.examination import Examination
 from inspector.model import Model, open_model
+from inspector.recipe.demanding import demanding_recipe
 from inspector.routing import route
 from streams.observation import Observation, State
 from tests.bundles import Toy, clip, piece, view, write_toy_bundle

@@ -99,6 +99,15 @@ def test_inspect_says_what_is_missing(
     assert (mic.state, mic.absence, mic.coverage) == clip_state
 
 
+def test_inspect_fills_a_short_clip_as_the_join_fills_a_gap(
+    gateways: Gateways, clients: Clients, judge: CountingJudge
+) -> None:
+    clients(gateways()).inspect(request([frame(), frame(1)], [clip(3000)]))
+    samples = judge.seen[0].clips["mic"].samples
+    assert samples is not None
+    assert samples[:, 0].tolist() == [0.5] * 3000 + [0.0] * 1000
+
+
 def test_inspect_without_a_recipe(gateways: Gateways, clients: Clients) -> None:
     verdict = clients(gateways()).inspect(request([frame()], product="unknown"))
     assert verdict.reason == DecisionReason.DECISION_REASON_NO_RECIPE

@@ -1,6 +1,7 @@
 """The records of a replayed line: counts, times, windows that hold exactly the files' samples."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -189,8 +190,10 @@ def test_skew_moves_the_sensors_stamps_only() -> None:
     assert decoded(plain, pb.CameraFrame) == decoded(skewed, pb.CameraFrame)
 
 
-def test_a_short_clip_is_followed_by_zeros_up_to_the_windows_end(tmp_path: Path) -> None:
-    write_wav(tmp_path / "a.wav", np.full((1000, 1), 77, dtype=np.int16), 16_000)
+@pytest.mark.parametrize("num_samples", [1, 1000, 3999, 4000, 5000])
+def test_a_recording_arrives_as_long_as_it_is(tmp_path: Path, num_samples: int) -> None:
+    """What it lacks of the window never comes, and what it has beyond it is cut off."""
+    write_wav(tmp_path / "a.wav", np.full((num_samples, 1), 77, dtype=np.int16), 16_000)
     (tmp_path / "a.png").write_bytes(b"png")
     row = PieceRow(
         piece_id="a",
@@ -198,12 +201,23 @@ def test_a_short_clip_is_followed_by_zeros_up_to_the_windows_end(tmp_path: Path)
         images=(ImageRow(camera="top", path="a.png"),),
         signals=(SignalRow(sensor="mic", kind="audio", sample_rate_hz=16_000, path="a.wav"),),
     )
-    spec = spec_of()
-    records = run(ManifestPieces(tmp_path, [row]), spec)  # type: ignore[arg-type]
-    got = cut(decoded(records, pb.SignalChunk), "station-1", BASE_NS - NS // 50, 4000)
-    assert got is not None
-    assert got[:1000].tolist() == [[77]] * 1000
-    assert not got[1000:].any()
+    records = run(ManifestPieces(tmp_path, [row]), spec_of())  # type: ignore[arg-type]
+    chunks, start_ns, expected = decoded(records, pb.SignalChunk), BASE_NS - NS // 50, min(num_samples, 4000)
+    if expected:
+        got = cut(chunks, "station-1", start_ns, expected)
+        assert got is not None
+        assert (got == 77).all()
+    if expected < 4000:
+        places = [round((chunk.start_ns - start_ns) * 16_000 / NS) for chunk in chunks]
+        spans = [(first, first + len(chunk.samples.data) // 2) for first, chunk in zip(places, chunks, strict=True)]
+        assert not [span for span in spans if span[0] < 4000 and span[1] > expected]
+    assert cut(chunks, "station-1", start_ns + NS // 4, 160) is not None, "heard again behind the window"
+
+
+def test_a_trace_without_samples_is_not_sent() -> None:
+    spec = spec_of(kind="trace", bind="piece", sample_rate_hz=100.0, end_s=0.5)
+    records = run(Made(replace(spec.sensors[0], end_s=-0.02), 4, np.float32), spec)
+    assert decoded(records, pb.ProcessTrace) == []
 
 
 def test_traces_travel_with_their_piece() -> None:

@@ -1,0 +1,46 @@
+"""Reads the files of a manifest's row as the piece that they are: what a line would have received, whole.
+
+The one place that reads files for evaluation and the golden set; `streams.whole` applies the recipe's rules to them.
+"""
+
+from pathlib import Path
+
+from inspector.dataset.files import read_image
+from inspector.dataset.recordings import read_clip
+from inspector.manifest import ManifestError, PieceRow
+from streams.assembly import AssemblySpec
+from streams.limits import Finding
+from streams.observation import Closing, Image, InspectionId, Observation
+from streams.whole import Sound, WholePiece, clips_of, views_of
+
+
+def received(root: Path, row: PieceRow) -> WholePiece:
+    """Raises ManifestError, RecordingError for a file that cannot be used, by its name."""
+    images: dict[str, list[Image]] = {}
+    for source in row.images:
+        images.setdefault(source.camera, []).append(read_image(root / source.path, source.bit_depth))
+    sounds = {}
+    for signal in row.signals:
+        clip = read_clip(root / signal.path, signal.sample_rate_hz, signal.kind)
+        sounds[signal.sensor] = Sound(signal.kind, clip.samples, clip.sample_rate_hz)
+    return WholePiece(images, sounds)
+
+
+def assembled(piece: WholePiece, row: PieceRow, spec: AssemblySpec | None, inspection: InspectionId) -> Observation:
+    """What the service makes of the piece by its recipe, of no moment; None: no recipe fits. Raises ManifestError."""
+    try:
+        clips = {} if spec is None else clips_of(spec, piece)
+    except Finding as finding:
+        raise ManifestError(f"piece {row.piece_id}: {finding.detail}") from finding
+    return Observation(
+        inspection=inspection,
+        product=row.product,
+        lot="",
+        closing=Closing.NO_RECIPE if spec is None else Closing.COMPLETE,
+        views={} if spec is None else views_of(spec, piece),
+        clips=clips,
+        entry_ns=0,
+        capture_ns=0,
+        append_ns=0,
+        arrival_ns=0,
+    )

@@ -1,0 +1,35 @@
+"""Says by which recipe an evaluation judges: the one that is named, or one that demands all of the bundle."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from inspector.config.problems import ConfigError
+from inspector.manifest import PieceRow
+from inspector.model import Model
+from inspector.recipe.book import load_recipe
+from inspector.recipe.demanding import demanding_recipe
+from inspector.recipe.fit import misfits
+from inspector.recipe.model import Recipe
+
+
+def recipe_for(model: Model, rows: Sequence[PieceRow], file: Path | None) -> Recipe:
+    """Of any line and station, and without evidence, which changes no decision. Raises ConfigError.
+
+    Without a file, every piece must bring as many images of each camera as any row does.
+    """
+    if file is None:
+        return demanding_recipe(model, most_frames(rows))
+    changes = {"line": "*", "station": "*", "bundle": model.bundle.folder, "evidence": "never"}
+    recipe = load_recipe(file).recipe.model_copy(update=changes)
+    if problems := misfits(recipe, model.schema):
+        raise ConfigError(problems)
+    return recipe
+
+
+def most_frames(rows: Sequence[PieceRow]) -> dict[str, int]:
+    """By camera, the most images that a piece has of it."""
+    counts = Counter[str]()
+    for row in rows:
+        counts |= Counter(image.camera for image in row.images)
+    return dict(counts)
