@@ -31,8 +31,8 @@ from streams.limits import (
     check_time,
     invalid,
     is_name,
+    is_recent,
     is_text,
-    is_time,
     too_large,
 )
 from streams.observation import InspectionId, ModalityKind
@@ -218,7 +218,7 @@ def _entry(message: Message, inspection: InspectionId | None, record: Record) ->
     if inspection is None:
         return None
     product, lot = (text if is_text(text) else "" for text in (message.product, message.lot))
-    return Entry(inspection, product, lot, event_ns if is_time(event_ns) else record.append_ns, camera)
+    return Entry(inspection, product, lot, event_ns if is_recent(event_ns) else record.append_ns, camera)
 
 
 def _in_memory(make: Callable[[], Item], record: Record) -> Item:

@@ -12,6 +12,8 @@ from streams.items import Event, EventKind, Frame, Origin, Trace
 from streams.limits import Finding
 from streams.observation import Absence, Clip, Closing, Image, InspectionId, Observation, State, View
 
+EVENTS = "events"
+"""What the piece events of a station are called beside its cameras and sensors."""
 Shot = tuple[str, int]
 """Camera and sequence: what tells the images of a piece apart."""
 
@@ -37,6 +39,8 @@ class Piece:
     others_ns: int | None = None
     """Least event time of records that only made the inspection enter."""
     fetch_by_s: float | None = None
+    delays: dict[str, int] = field(default_factory=dict)
+    """From event to append in ns, the lowest of each camera, and of `events` once it has entered by one."""
     waited: set[str] = field(default_factory=set)
     """Modalities that nothing more is waited for."""
     closing: Closing | None = None
@@ -94,6 +98,8 @@ class Piece:
     def take_frame(self, frame: Frame) -> None:
         shot = (frame.camera, frame.sequence)
         self.captures[shot] = frame.capture_ns
+        delay_ns = frame.origin.append_ns - frame.capture_ns
+        self.delays[frame.camera] = min(delay_ns, self.delays.get(frame.camera, delay_ns))
         if frame.image is not None:
             self.images[shot] = frame.image
         else:
@@ -101,6 +107,8 @@ class Piece:
 
     def take_event(self, event: Event) -> None:
         self.events[event.kind] = event.event_ns
+        if event.kind is EventKind.ENTERED:
+            self.delays[EVENTS] = event.origin.append_ns - event.event_ns
 
     def lose(self, camera: str, capture_ns: int, why: Absence) -> None:
         self.lost[camera, capture_ns] = why
@@ -134,6 +142,14 @@ class Piece:
             return self.captures[sensor.anchor, 0]
         others = [capture_ns for (camera, _), capture_ns in self.captures.items() if camera == sensor.anchor]
         return min(others) if others and camera_done else None
+
+    def anchor_source(self, sensor: SensorSpec) -> str:
+        """Whose stamp the sensor's window is relative to."""
+        if sensor.anchor != "entered":
+            return sensor.anchor
+        if EventKind.ENTERED in self.events or not self.captures:
+            return EVENTS
+        return min(self.captures, key=lambda shot: self.captures[shot])[0]
 
     def window(self, sensor: SensorSpec, *, camera_done: bool = True) -> Window | None:
         anchor_ns = self.anchor_ns(sensor, camera_done=camera_done)

@@ -1,0 +1,189 @@
+"""Compares the clocks of one station's sources, and says of a piece which of them cannot be believed.
+
+Two sources disagree when the records of the piece came further apart than their stamps say, and the lowest delays of
+the two did as well: then it was no outage, which delays all, and no single record that was held up. Both must exceed
+`max_source_offset_s`. Who disagrees with a source that agrees with the log's own clock is the odd one.
+"""
+
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from itertools import combinations
+from typing import NamedTuple
+
+from streams.assembly import JoinSettings
+from streams.clips import SECOND_NS
+from streams.clock_causes import likely_cause
+from streams.join_metrics import JoinMetrics
+from streams.reminder import Happened, Reminder
+from streams.source_clock import WINDOW_NS, SourceClock
+
+log = logging.getLogger("streams.source_clocks")
+
+LOG = "the log"
+MAX_COMMON_NS = 1500 * SECOND_NS
+"""All sources may be late alike by this much, as after an outage. Wrong time zones are at least half an hour."""
+MAX_DRIFT_PPM = 50.0
+"""A crystal at its worst, without a time server."""
+REMIND_S = 60.0
+
+
+class Doubt(NamedTuple):
+    """Whose clock cannot be believed, and by how much its stamps are behind another's (negative: ahead)."""
+
+    source: str
+    behind_ns: int
+    reference: str
+
+    @property
+    def words(self) -> str:
+        size_s, way = abs(self.behind_ns) / 1e9, "behind" if self.behind_ns > 0 else "ahead of"
+        held = ", or a producer that holds records back" if self.behind_ns > 0 else ""
+        return (
+            f"the clock of {self.source!r} is {size_s:.3f} s {way} that of {self.reference!r}, by stamps against the "
+            f"times at which the log took the records; likely {likely_cause(size_s)}{held}: set the clock of "
+            f"{self.source!r}"
+        )
+
+
+class SourceClocks:
+    """The clocks of the cameras, sensors and piece events that a station's recipes name."""
+
+    def __init__(
+        self, place: tuple[str, str], sources: Collection[str], settings: JoinSettings, metrics: JoinMetrics
+    ) -> None:
+        """`place` is line and station."""
+        self._place, self._metrics = place, metrics
+        self._most_ns = round(min(settings.max_source_offset_s, settings.max_skew_s) * SECOND_NS)
+        self._jitter_s = settings.jitter_s
+        self._clocks = {source: SourceClock(self._most_ns) for source in sources}
+        self._reminder = Reminder[tuple[str, str]](REMIND_S)
+
+    def saw(self, source: str, event_ns: int, append_ns: int) -> None:
+        """A record of a source, usable or not. One that no recipe names counts for nothing."""
+        clock = self._clocks.get(source)
+        if clock is None:
+            return
+        clock.saw(append_ns - event_ns, append_ns)
+        lowest_ns = clock.lowest_ns or 0
+        self._metrics.source_clock(*self._place, source, lowest_ns / 1e9, clock.drift_ppm)
+        drift_ppm = self._drift_ppm(source)
+        if abs(drift_ppm) > MAX_DRIFT_PPM:
+            size = f"{abs(drift_ppm):.0f} ppm ({abs(drift_ppm) * 0.0864:.1f} s a day)"
+            way = "loses" if drift_ppm > 0 else "gains"
+            self._reminder.add(
+                (source, "drift"),
+                "",
+                f"its clock {way} {size} against the log's, other sources do not: set it by a time server (NTP or PTP)",
+            )
+
+    def misfit(self, sensor: str, misfit_ns: int) -> None:
+        """A chunk was stamped so much later than its samples count (negative: earlier): its stream begins anew."""
+        self._metrics.misfit(*self._place, sensor, misfit_ns / 1e9)
+        way = "after" if misfit_ns > 0 else "before"
+        words = (
+            f"a chunk is stamped {abs(misfit_ns) / 1e9:.3f} s {way} the time that its sample count gives (jitter_s is "
+            f"{self._jitter_s:g}): its stamps jitter, its clock was set, or samples were lost without being counted"
+        )
+        self._reminder.add((sensor, "jitter"), "", words)
+
+    def doubts(self, delays: Mapping[str, int], others: Collection[str] = ()) -> "Doubts":
+        """What is not to be believed of a piece. `delays` are those of its records by source, the lowest each; `others`
+        are sources that gave it nothing, of which only the clock is known."""
+        known = {source: delay for source in others if (delay := self._fresh_ns(source)) is not None}
+        records = {**known, **delays}
+        lowest = {source: min(delay, self._lowest_ns(source, delay)) for source, delay in records.items()}
+        apart = [
+            (a, b)
+            for a, b in combinations(sorted(records), 2)
+            if self._is_apart(records[a] - records[b]) and self._is_apart(lowest[a] - lowest[b])
+        ]
+        odd = {doubt.source: doubt for doubt in self._odd(apart, lowest)}
+        for source, delay in records.items():
+            if source not in odd and min(delay, lowest[source]) > MAX_COMMON_NS:
+                odd[source] = Doubt(source, lowest[source], LOG)
+        return Doubts(odd, frozenset(apart))
+
+    def count(self, doubts: "Doubts") -> None:
+        """A piece that could have passed does not, because of these."""
+        for source, doubt in doubts.odd.items():
+            if source in self._clocks:
+                self._metrics.doubted(*self._place, source)
+            self._reminder.add((source, "offset"), "", f"{doubt.words}; no piece passes meanwhile")
+
+    def explain(self, source: str, event_ns: int, append_ns: int) -> str | None:
+        """Why a record could not enter, where its source's clock is the cause."""
+        delay_ns = append_ns - event_ns
+        others = {other: ns for other in self._clocks if other != source and (ns := self._fresh_ns(other)) is not None}
+        lowest_ns = min(delay_ns, self._lowest_ns(source, delay_ns))
+        if others:
+            reference, reference_ns = min(others.items(), key=lambda item: abs(item[1]))
+        else:
+            reference, reference_ns = LOG, 0
+        behind_ns = lowest_ns - reference_ns
+        if not self._is_apart(behind_ns):
+            return None
+        doubt = Doubt(source, behind_ns, reference)
+        self._reminder.add((source, "offset"), "", f"{doubt.words}; its records are refused meanwhile")
+        return doubt.words
+
+    def remind(self, now_s: float) -> None:
+        """Writes what is due to the log."""
+        for (source, _), happened in self._reminder.due(now_s):
+            log.warning("Line %s, station %s, %s: %s.", *self._place, source, _with_count(happened))
+
+    def _is_apart(self, delay_ns: int) -> bool:
+        return abs(delay_ns) > self._most_ns
+
+    def _lowest_ns(self, source: str, otherwise: int) -> int:
+        clock = self._clocks.get(source)
+        return otherwise if clock is None or clock.lowest_ns is None else clock.lowest_ns
+
+    def _fresh_ns(self, source: str) -> int | None:
+        """The lowest delay of a source that has not fallen silent."""
+        clock = self._clocks.get(source)
+        newest_ns = max((each.newest_ns for each in self._clocks.values() if each.newest_ns is not None), default=0)
+        if clock is None or clock.newest_ns is None or clock.newest_ns < newest_ns - WINDOW_NS:
+            return None
+        return clock.lowest_ns
+
+    def _drift_ppm(self, source: str) -> float:
+        """Drift of a source that the others do not share; the log's own clock may drift as well."""
+        drift_ppm = self._clocks[source].drift_ppm
+        if drift_ppm is None:
+            return 0.0
+        others = [
+            each.drift_ppm for name, each in self._clocks.items() if name != source and each.drift_ppm is not None
+        ]
+        return min((drift_ppm - other for other in others), key=abs, default=drift_ppm)
+
+    def _odd(self, apart: list[tuple[str, str]], lowest: Mapping[str, int]) -> Iterator[Doubt]:
+        """Of those that disagree, the ones that do not go by the log's clock; where none does, the one that disagrees
+        with most others; both where that does not tell."""
+        names = sorted({name for pair in apart for name in pair})
+        odd = [name for name in names if self._is_apart(lowest[name])]
+        if len(odd) == len(names):
+            counts = {name: sum(name in pair for pair in apart) for name in names}
+            most = max(counts.values(), default=0)
+            odd = [name for name in names if counts[name] == most]
+        for name in odd or names:
+            against = [b if a == name else a for a, b in apart if name in (a, b)]
+            reference = min(against, key=lambda other: (other in odd, abs(lowest[other])))
+            yield Doubt(name, lowest[name] - lowest[reference], reference)
+
+
+class Doubts(NamedTuple):
+    """Sources of a piece that cannot be believed, and the pairs of sources that disagree."""
+
+    odd: Mapping[str, Doubt]
+    apart: frozenset[tuple[str, str]]
+
+    def between(self, source: str, other: str) -> Doubt | None:
+        """What is wrong between two sources; None where they agree."""
+        first, second = sorted((source, other))
+        if (first, second) not in self.apart:
+            return None
+        return self.odd.get(source) or self.odd.get(other)
+
+
+def _with_count(happened: Happened) -> str:
+    return happened.words if happened.count == 1 else f"{happened.words} ({happened.count} times since the last line)"
