@@ -32,7 +32,8 @@ def explained(clocks: SourceClocks, item: Frame | Chunk | Trace | Event, finding
     if finding.reason not in BY_CLOCK:
         return finding
     source, event_ns = stamp_of(item)
-    why = clocks.explain(source, event_ns, item.origin.append_ns)
+    is_ahead = finding.reason == pb.DEAD_LETTER_REASON_CLOCK
+    why = clocks.explain(source, item.origin.append_ns - event_ns, is_ahead=is_ahead)
     return finding if why is None else Finding(finding.reason, f"{finding.detail.rpartition(': ')[0]}: {why}")
 
 

@@ -87,6 +87,15 @@ def check_text(what: str, value: str, *, required: bool = True) -> str:
 
 
 def check_time(what: str, value_ns: int) -> int:
+    """Raises Finding."""
+    if not is_time(value_ns):
+        raise invalid(
+            f"{what} is {value_ns}, expected nanoseconds since 1970 and before 2262: set the producer's clock"
+        )
+    return value_ns
+
+
+def check_stamp(what: str, value_ns: int) -> int:
     """Raises Finding, also for years before 2000: no record is so old, but clocks that were never set are, and stamps
     in milliseconds."""
     if not is_recent(value_ns):

@@ -11,6 +11,8 @@ from statistics import median
 from streams.clips import SECOND_NS
 
 WINDOW_NS = 30 * SECOND_NS
+CATCH_UP_NS = SECOND_NS
+"""What was held back comes at once: in less than this."""
 _BUCKET_NS = SECOND_NS // 2
 _MINUTE_NS = 60 * SECOND_NS
 MAX_MINUTES = 60
@@ -33,6 +35,10 @@ class SourceClock:
         self.drift_ppm: float | None = None
         """How fast the source's clock falls behind the log's (negative: gains on it); None until that can be told."""
         self._step_ns = step_ns
+        self._newest_event_ns = 0
+        self._held_until_ns: int | None = None
+        self._first: _Low | None = None
+        """The record that a fall of the delay is measured from."""
         self._lows: deque[_Low] = deque()
         """Append times and delays, both rising: the first is the lowest of the window."""
         self._minutes: deque[_Low] = deque(maxlen=MAX_MINUTES)
@@ -45,11 +51,30 @@ class SourceClock:
         """The lowest delay since the clock last stepped, within the window; negative where it is ahead."""
         return self._lows[0].delay_ns if self._lows else None
 
+    @property
+    def is_catching_up(self) -> bool:
+        """Whether its records came late a moment ago without a step of the clock: more of them will show it."""
+        held_until_ns, newest_ns = self._held_until_ns, self.newest_ns
+        return held_until_ns is not None and newest_ns is not None and newest_ns < held_until_ns + CATCH_UP_NS
+
+    @property
+    def has_fallen(self) -> bool:
+        """Whether its delay fell by more than a step: it came faster than time passes, so it was held back before."""
+        return (
+            self._first is not None
+            and bool(self._lows)
+            and self._first.delay_ns - self._lows[0].delay_ns > self._step_ns
+        )
+
     def saw(self, delay_ns: int, append_ns: int) -> None:
         """A record, usable or not. A delay that rises by more than a step begins anew: a clock that was set back, or
         records that were held back, of which the last to come show the clock again."""
         if self._lows and delay_ns - self._lows[0].delay_ns > self._step_ns:
             self._lows.clear()
+            self._first = None
+            has_stepped = append_ns - delay_ns < self._newest_event_ns - self._step_ns // 2
+            self._held_until_ns = None if has_stepped else append_ns
+        self._newest_event_ns = max(self._newest_event_ns, append_ns - delay_ns)
         self.newest_ns = append_ns if self.newest_ns is None else max(self.newest_ns, append_ns)
         while self._lows and self._lows[-1].delay_ns >= delay_ns:
             self._lows.pop()
@@ -57,6 +82,8 @@ class SourceClock:
             self._lows.append(_Low(append_ns, delay_ns))
         while len(self._lows) > 1 and self._lows[0].append_ns < self.newest_ns - WINDOW_NS:
             self._lows.popleft()
+        if self._first is None or append_ns - self._first.append_ns > WINDOW_NS:
+            self._first = _Low(append_ns, delay_ns)
         self._count_minute(delay_ns, append_ns)
 
     def _count_minute(self, delay_ns: int, append_ns: int) -> None:

@@ -21,7 +21,8 @@ log = logging.getLogger("streams.source_clocks")
 
 LOG = "the log"
 MAX_COMMON_NS = 1500 * SECOND_NS
-"""All sources may be late alike by this much, as after an outage. Wrong time zones are at least half an hour."""
+"""All sources may be late alike by this much, or by more if they catch up, as after an outage. A wrong time zone makes
+half an hour at least."""
 MAX_DRIFT_PPM = 50.0
 """A crystal at its worst, without a time server."""
 REMIND_S = 60.0
@@ -82,7 +83,7 @@ class SourceClocks:
         way = "after" if misfit_ns > 0 else "before"
         words = (
             f"a chunk is stamped {abs(misfit_ns) / 1e9:.3f} s {way} the time that its sample count gives (jitter_s is "
-            f"{self._jitter_s:g}): its stamps jitter, its clock was set, or samples were lost without being counted"
+            f"{self._jitter_s:g}): its stamps jitter or drift, its clock was set, or it does not count lost samples"
         )
         self._reminder.add((sensor, "jitter"), "", words)
 
@@ -95,11 +96,11 @@ class SourceClocks:
         apart = [
             (a, b)
             for a, b in combinations(sorted(records), 2)
-            if self._is_apart(records[a] - records[b]) and self._is_apart(lowest[a] - lowest[b])
+            if self._are_apart(records[a] - records[b], lowest[a] - lowest[b])
         ]
         odd = {doubt.source: doubt for doubt in self._odd(apart, lowest)}
         for source, delay in records.items():
-            if source not in odd and min(delay, lowest[source]) > MAX_COMMON_NS:
+            if source not in odd and min(delay, lowest[source]) > MAX_COMMON_NS and not self._was_held_back(source):
                 odd[source] = Doubt(source, lowest[source], LOG)
         return Doubts(odd, frozenset(apart))
 
@@ -110,9 +111,11 @@ class SourceClocks:
                 self._metrics.doubted(*self._place, source)
             self._reminder.add((source, "offset"), "", f"{doubt.words}; no piece passes meanwhile")
 
-    def explain(self, source: str, event_ns: int, append_ns: int) -> str | None:
-        """Why a record could not enter, where its source's clock is the cause."""
-        delay_ns = append_ns - event_ns
+    def explain(self, source: str, delay_ns: int, *, is_ahead: bool) -> str | None:
+        """Why a record could not enter, where its source's clock is the cause by being ahead or behind. `delay_ns` is
+        the record's from event to append."""
+        if (clock := self._clocks.get(source)) is not None and clock.is_catching_up:
+            return None
         others = {other: ns for other in self._clocks if other != source and (ns := self._fresh_ns(other)) is not None}
         lowest_ns = min(delay_ns, self._lowest_ns(source, delay_ns))
         if others:
@@ -120,7 +123,7 @@ class SourceClocks:
         else:
             reference, reference_ns = LOG, 0
         behind_ns = lowest_ns - reference_ns
-        if not self._is_apart(behind_ns):
+        if not self._is_apart(behind_ns) or is_ahead != (behind_ns < 0):
             return None
         doubt = Doubt(source, behind_ns, reference)
         self._reminder.add((source, "offset"), "", f"{doubt.words}; its records are refused meanwhile")
@@ -133,6 +136,13 @@ class SourceClocks:
 
     def _is_apart(self, delay_ns: int) -> bool:
         return abs(delay_ns) > self._most_ns
+
+    def _are_apart(self, records_ns: int, clocks_ns: int) -> bool:
+        """Whether records and clocks are further apart than transport explains, both the same way."""
+        return self._is_apart(records_ns) and self._is_apart(clocks_ns) and (records_ns > 0) == (clocks_ns > 0)
+
+    def _was_held_back(self, source: str) -> bool:
+        return source in self._clocks and self._clocks[source].has_fallen
 
     def _lowest_ns(self, source: str, otherwise: int) -> int:
         clock = self._clocks.get(source)
@@ -151,10 +161,9 @@ class SourceClocks:
         drift_ppm = self._clocks[source].drift_ppm
         if drift_ppm is None:
             return 0.0
-        others = [
-            each.drift_ppm for name, each in self._clocks.items() if name != source and each.drift_ppm is not None
-        ]
-        return min((drift_ppm - other for other in others), key=abs, default=drift_ppm)
+        others = [each for name, each in self._clocks.items() if name != source and each.newest_ns is not None]
+        drifts = [each.drift_ppm for each in others if each.drift_ppm is not None]
+        return min((drift_ppm - other for other in drifts), key=abs, default=0.0 if others else drift_ppm)
 
     def _odd(self, apart: list[tuple[str, str]], lowest: Mapping[str, int]) -> Iterator[Doubt]:
         """Of those that disagree, the ones that do not go by the log's clock; where none does, the one that disagrees
