@@ -154,9 +154,9 @@ def _clock_line(service: Service) -> str:
     join = service.config.join
     offset_s = min(join.max_source_offset_s, join.max_skew_s)
     return (
-        f"clocks: records further than {join.max_skew_s:g} s ahead of the log's clock are refused; where records of two "
-        f"sources of a station come more than {offset_s:g} s (max_source_offset_s) further apart than their stamps say, "
-        "transport included, nothing passes; stamps of a sensor may differ from its sample count by "
+        f"clocks: records further than {join.max_skew_s:g} s ahead of the log's clock are refused; where the records "
+        f"of two sources of a station come more than {offset_s:g} s (max_source_offset_s) further apart than their "
+        "stamps say, transport included, nothing passes; stamps of a sensor may differ from its sample count by "
         f"{join.jitter_s:g} s"
     )
 

@@ -1,11 +1,12 @@
 """Compares the clocks of one station's sources, and says of a piece which of them cannot be believed.
 
-Two sources disagree when the records of the piece came further apart than their stamps say, and the lowest delays of
-the two did as well: then it was no outage, which delays all, and no single record that was held up. Both must exceed
-`max_source_offset_s`. Who disagrees with a source that agrees with the log's own clock is the odd one.
+Two sources disagree when their lowest delays of late are more than `max_source_offset_s` apart, so that it is no single
+record that was held up, and the piece's own records bear it out, so that it is no outage, which delays all. Who
+disagrees with a source that agrees with the log's own clock is the odd one.
 """
 
 import logging
+import math
 from collections.abc import Collection, Iterator, Mapping
 from itertools import combinations
 from typing import NamedTuple
@@ -34,6 +35,7 @@ class Doubt(NamedTuple):
     source: str
     behind_ns: int
     reference: str
+    cause: str
 
     @property
     def words(self) -> str:
@@ -41,7 +43,7 @@ class Doubt(NamedTuple):
         held = ", or a producer that holds records back" if self.behind_ns > 0 else ""
         return (
             f"the clock of {self.source!r} is {size_s:.3f} s {way} that of {self.reference!r}, by stamps against the "
-            f"times at which the log took the records; likely {likely_cause(size_s)}{held}: set the clock of "
+            f"times at which the log took the records; likely {self.cause}{held}: set the clock of "
             f"{self.source!r}"
         )
 
@@ -96,12 +98,13 @@ class SourceClocks:
         apart = [
             (a, b)
             for a, b in combinations(sorted(records), 2)
-            if self._are_apart(records[a] - records[b], lowest[a] - lowest[b])
+            if self._is_apart(lowest[a] - lowest[b])
+            and self._came_apart(a, b, math.copysign(1, lowest[a] - lowest[b]) * (records[a] - records[b]))
         ]
         odd = {doubt.source: doubt for doubt in self._odd(apart, lowest)}
         for source, delay in records.items():
             if source not in odd and min(delay, lowest[source]) > MAX_COMMON_NS and not self._was_held_back(source):
-                odd[source] = Doubt(source, lowest[source], LOG)
+                odd[source] = self._doubt(source, lowest[source], LOG)
         return Doubts(odd, frozenset(apart))
 
     def count(self, doubts: "Doubts") -> None:
@@ -125,7 +128,7 @@ class SourceClocks:
         behind_ns = lowest_ns - reference_ns
         if not self._is_apart(behind_ns) or is_ahead != (behind_ns < 0):
             return None
-        doubt = Doubt(source, behind_ns, reference)
+        doubt = self._doubt(source, behind_ns, reference)
         self._reminder.add((source, "offset"), "", f"{doubt.words}; its records are refused meanwhile")
         return doubt.words
 
@@ -137,9 +140,11 @@ class SourceClocks:
     def _is_apart(self, delay_ns: int) -> bool:
         return abs(delay_ns) > self._most_ns
 
-    def _are_apart(self, records_ns: int, clocks_ns: int) -> bool:
-        """Whether records and clocks are further apart than transport explains, both the same way."""
-        return self._is_apart(records_ns) and self._is_apart(clocks_ns) and (records_ns > 0) == (clocks_ns > 0)
+    def _came_apart(self, a: str, b: str, apart_ns: float) -> bool:
+        """Whether the records of a piece bear out what the clocks of two sources say: not where an outage held back
+        both, which come one after the other then."""
+        are_held_back = self._was_held_back(a) and self._was_held_back(b)
+        return apart_ns > (self._most_ns if are_held_back else self._most_ns // 2)
 
     def _was_held_back(self, source: str) -> bool:
         return source in self._clocks and self._clocks[source].has_fallen
@@ -169,7 +174,7 @@ class SourceClocks:
         """Of those that disagree, the ones that do not go by the log's clock; where none does, the one that disagrees
         with most others; both where that does not tell."""
         names = sorted({name for pair in apart for name in pair})
-        odd = [name for name in names if self._is_apart(lowest[name])]
+        odd = [name for name in names if abs(lowest[name]) > self._most_ns // 2]
         if len(odd) == len(names):
             counts = {name: sum(name in pair for pair in apart) for name in names}
             most = max(counts.values(), default=0)
@@ -177,7 +182,14 @@ class SourceClocks:
         for name in odd or names:
             against = [b if a == name else a for a, b in apart if name in (a, b)]
             reference = min(against, key=lambda other: (other in odd, abs(lowest[other])))
-            yield Doubt(name, lowest[name] - lowest[reference], reference)
+            yield self._doubt(name, lowest[name] - lowest[reference], reference)
+
+    def _doubt(self, source: str, behind_ns: int, reference: str) -> Doubt:
+        drift_ppm = self._drift_ppm(source) if source in self._clocks else 0.0
+        drift = f"a drift, of {abs(drift_ppm):.0f} ppm at present, that no time server (NTP or PTP) corrects"
+        return Doubt(
+            source, behind_ns, reference, drift if abs(drift_ppm) > MAX_DRIFT_PPM else likely_cause(behind_ns / 1e9)
+        )
 
 
 class Doubts(NamedTuple):
