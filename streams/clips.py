@@ -37,8 +37,8 @@ class Cut(NamedTuple):
     coverage: float
     first_ns: int
     arrival_ns: int
-    delay_ns: int
-    """The lowest of its records, from their end to when the log took them."""
+    delays_ns: tuple[int, int]
+    """The lowest and the highest of its records, from their end to when the log took them."""
 
 
 class Rate:
@@ -156,7 +156,7 @@ class SensorStream:
         """The samples inside the window, each in its place."""
         parts = list(self._parts(window))
         if not parts:
-            return Cut(None, 0.0, window.start_ns, 0, 0)
+            return Cut(None, 0.0, window.start_ns, 0, (0, 0))
         length = self.length(window)
         samples = np.zeros((length, self._num_channels), np.float32)
         for segment, lo, hi, shift in parts:
@@ -166,7 +166,8 @@ class SensorStream:
         covered = sum(hi - lo for _, lo, hi, _ in parts)
         segments = [part[0] for part in parts]
         arrival_ns = max(each.append_ns for each in segments)
-        return Cut(samples, covered / length, first_ns, arrival_ns, min(each.delay_ns(self._rate) for each in segments))
+        delays_ns = [each.delay_ns(self._rate) for each in segments]
+        return Cut(samples, covered / length, first_ns, arrival_ns, (min(delays_ns), max(delays_ns)))
 
     def drop_before(self, time_ns: int) -> set[int]:
         """Forgets samples that end before a time; gives the offsets of records of which nothing is left."""

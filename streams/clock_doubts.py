@@ -10,7 +10,7 @@ from streams.items import Chunk, Event, Frame, Trace
 from streams.limits import Finding
 from streams.observation import Absence, Clip, Observation, State, View
 from streams.pieces import EVENTS, Piece
-from streams.source_clocks import Doubt, Doubts, SourceClocks
+from streams.source_clocks import Delays, Doubt, Doubts, SourceClocks
 
 BY_CLOCK = {
     pb.DEAD_LETTER_REASON_TOO_OLD,
@@ -55,12 +55,13 @@ def stamp_of(item: Frame | Chunk | Trace | Event) -> tuple[str, int]:
             return item.sensor, item.start_ns + round(len(item.samples) / item.sample_rate_hz * SECOND_NS)
 
 
-def delays_of(piece: Piece, cuts: Mapping[str, Cut]) -> dict[str, int]:
-    """From event to append in ns, the lowest of each source that gave the piece something."""
-    delays = dict(piece.delays)
+def delays_of(piece: Piece, cuts: Mapping[str, Cut]) -> dict[str, Delays]:
+    """From event to append in ns, the lowest and the highest of each source that gave the piece something."""
+    delays = {source: (delay_ns, delay_ns) for source, delay_ns in piece.delays.items()}
     for trace in piece.traces.values():
-        delays[trace.sensor] = trace.origin.append_ns - stamp_of(trace)[1]
-    return delays | {sensor: cut.delay_ns for sensor, cut in cuts.items() if cut.samples is not None}
+        delay_ns = trace.origin.append_ns - stamp_of(trace)[1]
+        delays[trace.sensor] = delay_ns, delay_ns
+    return delays | {sensor: cut.delays_ns for sensor, cut in cuts.items() if cut.samples is not None}
 
 
 def mark(observation: Observation, piece: Piece, doubts: Doubts) -> Observation:

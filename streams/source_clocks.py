@@ -6,7 +6,6 @@ disagrees with a source that agrees with the log's own clock is the odd one.
 """
 
 import logging
-import math
 from collections.abc import Collection, Iterator, Mapping
 from itertools import combinations
 from typing import NamedTuple
@@ -27,6 +26,10 @@ half an hour at least."""
 MAX_DRIFT_PPM = 50.0
 """A crystal at its worst, without a time server."""
 REMIND_S = 60.0
+
+
+Delays = tuple[int, int]
+"""The lowest and the highest, in ns from event to append."""
 
 
 class Doubt(NamedTuple):
@@ -57,6 +60,7 @@ class SourceClocks:
         """`place` is line and station."""
         self._place, self._metrics = place, metrics
         self._most_ns = round(min(settings.max_source_offset_s, settings.max_skew_s) * SECOND_NS)
+        self._skew_ns = round(settings.max_skew_s * SECOND_NS)
         self._jitter_s = settings.jitter_s
         self._clocks = {source: SourceClock(self._most_ns) for source in sources}
         self._reminder = Reminder[tuple[str, str]](REMIND_S)
@@ -89,22 +93,17 @@ class SourceClocks:
         )
         self._reminder.add((sensor, "jitter"), "", words)
 
-    def doubts(self, delays: Mapping[str, int], others: Collection[str] = ()) -> "Doubts":
-        """What is not to be believed of a piece. `delays` are those of its records by source, the lowest each; `others`
-        are sources that gave it nothing, of which only the clock is known."""
-        known = {source: delay for source in others if (delay := self._fresh_ns(source)) is not None}
+    def doubts(self, delays: Mapping[str, Delays], others: Collection[str] = ()) -> "Doubts":
+        """What is not to be believed of a piece. `delays` are those of its records by source; `others` are sources that
+        gave it nothing, of which only the clock is known."""
+        known = {source: (delay, delay) for source in others if (delay := self._fresh_ns(source)) is not None}
         records = {**known, **delays}
-        lowest = {source: min(delay, self._lowest_ns(source, delay)) for source, delay in records.items()}
-        apart = [
-            (a, b)
-            for a, b in combinations(sorted(records), 2)
-            if self._is_apart(lowest[a] - lowest[b])
-            and self._came_apart(a, b, math.copysign(1, lowest[a] - lowest[b]) * (records[a] - records[b]))
-        ]
+        lowest = {source: min(low, self._lowest_ns(source, low)) for source, (low, _) in records.items()}
+        apart = [(a, b) for a, b in combinations(sorted(records), 2) if self._are_apart(a, b, records, lowest)]
         odd = {doubt.source: doubt for doubt in self._odd(apart, lowest)}
-        for source, delay in records.items():
-            if source not in odd and min(delay, lowest[source]) > MAX_COMMON_NS and not self._was_held_back(source):
-                odd[source] = self._doubt(source, lowest[source], LOG)
+        for source, lowest_ns in lowest.items():
+            if source not in odd and lowest_ns > MAX_COMMON_NS and not self._was_held_back(source):
+                odd[source] = self._doubt(source, lowest_ns, LOG)
         return Doubts(odd, frozenset(apart))
 
     def count(self, doubts: "Doubts") -> None:
@@ -140,14 +139,24 @@ class SourceClocks:
     def _is_apart(self, delay_ns: int) -> bool:
         return abs(delay_ns) > self._most_ns
 
-    def _came_apart(self, a: str, b: str, apart_ns: float) -> bool:
-        """Whether the records of a piece bear out what the clocks of two sources say: not where an outage held back
-        both, which come one after the other then."""
-        are_held_back = self._was_held_back(a) and self._was_held_back(b)
-        return apart_ns > (self._most_ns if are_held_back else self._most_ns // 2)
+    def _are_apart(self, a: str, b: str, records: Mapping[str, Delays], lowest: Mapping[str, int]) -> bool:
+        """Whether the clocks of two sources are apart, and the piece's records bear it out in every pair of them.
+
+        They must do so by more where both were held back, for the ones may then have come behind the others; and need
+        not where the clocks are further apart than batches are long, and the later source was never held back.
+        """
+        early, late = sorted((a, b), key=lambda source: lowest[source])
+        apart_ns = lowest[late] - lowest[early]
+        if not self._is_apart(apart_ns):
+            return False
+        if apart_ns > self._skew_ns and not self._was_held_back(late):
+            return True
+        were_held_back = self._was_held_back(a) and self._was_held_back(b)
+        return records[late][0] - records[early][1] > (self._most_ns if were_held_back else self._most_ns // 2)
 
     def _was_held_back(self, source: str) -> bool:
-        return source in self._clocks and self._clocks[source].has_fallen
+        clock = self._clocks.get(source)
+        return clock is not None and (clock.has_fallen or clock.is_catching_up)
 
     def _lowest_ns(self, source: str, otherwise: int) -> int:
         clock = self._clocks.get(source)

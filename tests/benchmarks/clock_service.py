@@ -1,5 +1,5 @@
-"""A few wrong clocks through the service itself: the demo's bundle on the embedded log, in real time. Every piece is
-cracked and looks good; the sound of the seconds before is that of good ones."""
+"""A few wrong clocks through the service itself: the demo's bundle on the embedded log, in real time. All pieces look
+good; every other one is cracked, which is only heard."""
 
 import subprocess
 import sys
@@ -49,12 +49,13 @@ listen = "127.0.0.1:{}"
 [metrics]
 listen = "127.0.0.1:{}"
 """
+PASS, REVIEW, FAIL = vb.DECISION_PASS, vb.DECISION_REVIEW, vb.DECISION_FAIL
 TOPICS = Topics("qa", "line-1")
 
 
 def through_the_service() -> Iterator[str]:
     """Rows of a Markdown table."""
-    yield "| fault | verdicts of 8 | PASS | dead letters | what is said |"
+    yield "| fault | good: PASS, REVIEW, FAIL of 4 | cracked: PASS, REVIEW, FAIL of 4 | dead letters | what is said |"
     yield "|---|---|---|---|---|"
     for name, stamp in FAULTS.items():
         with tempfile.TemporaryDirectory() as place:
@@ -77,13 +78,16 @@ def through_the_service() -> Iterator[str]:
 def _row(name: str, folder: Path) -> str:
     verdicts = [vb.Verdict.FromString(value) for value in written(folder / "log.sqlite", "verdicts")]
     letters = [pb.DeadLetter.FromString(value) for value in written(folder / "log.sqlite", "dead-letters")]
-    passes = [each for each in verdicts if each.decision == vb.DECISION_PASS]
+    decisions = [(int(each.inspection.piece_id[1:]) % 2, each.decision) for each in verdicts]
+    good, cracked = (
+        ", ".join(str(decisions.count((is_cracked, each))) for each in (PASS, REVIEW, FAIL)) for is_cracked in (0, 1)
+    )
     details = [modality.detail for verdict in verdicts for modality in verdict.modalities if modality.detail]
     warnings = [
         line for line in (folder / "service.log").read_text().splitlines() if "WARN" in line and "clock" in line
     ]
     said = next(iter([*details, *(letter.detail for letter in letters)]), "nothing")
-    return f"| {name} | {len(verdicts)} | {len(passes)} | {len(letters)} | {said} ({len(warnings)} warnings) |"
+    return f"| {name} | {good} | {cracked} | {len(letters)} | {said} ({len(warnings)} warnings) |"
 
 
 def _write(folder: Path) -> None:
@@ -101,16 +105,20 @@ def _wait_until_it_judges(folder: Path) -> None:
 
 
 def _publish(folder: Path, stamp: Stamp) -> None:
-    good, cracked = _piece(()), _piece(AUDIBLE)
+    pieces = _piece(()), _piece(AUDIBLE)
     start_ns = time.time_ns() - LEAD * NS
     with closing(EmbeddedLog(folder / "log.sqlite").publisher()) as publisher:
-        lead = [each for second in range(LEAD) for each in _sounds(good, start_ns, second)]
+        lead = [each for second in range(LEAD) for each in _sounds(pieces[second % 2], start_ns, second)]
         publisher.publish([to_output(TOPICS, message) for message in lead])
         for number in range(NUM_PIECES):
-            now_ns = start_ns + (LEAD + number) * NS
-            time.sleep(max(0.0, (now_ns + NS - time.time_ns()) / NS))
-            records = [*_records(f"p{number}", cracked, stamp, now_ns), *_sounds(cracked, start_ns, LEAD + number)]
-            publisher.publish([to_output(TOPICS, message) for message in records])
+            second = LEAD + number
+            sounds = _sounds(pieces[number % 2], start_ns, second)
+            for tenth, sound in enumerate(sounds):
+                now_ns = start_ns + second * NS
+                records = _records(f"p{number}", pieces[number % 2], stamp, now_ns) if tenth == 0 else []
+                time.sleep(max(0.0, (now_ns + (tenth + 1) * NS // 10 - time.time_ns()) / NS))
+                publisher.publish([to_output(TOPICS, message) for message in (*records, sound)])
+        time.sleep(1.0)
 
 
 def _piece(defects: tuple[str, ...]) -> SimulatedPiece:

@@ -5,6 +5,7 @@ sound can be told.
 """
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -114,6 +115,8 @@ class ClockLine:
     num_pieces: int = 12
     spacing_s: float = 1.0
     chunk_s: float = 0.1
+    batch_s: float = 0.0
+    """All sources send what they have so often, at whole multiples of it; 0: at once."""
     has_events: bool = True
     seed: int = 0
     settings: JoinSettings = field(default_factory=JoinSettings)
@@ -156,7 +159,7 @@ class ClockLine:
             true_s, inspection = FIRST_S + number * self.spacing_s, InspectionId("line", "a", f"p{number}")
             if self.has_events:
                 make = event(inspection, EventKind.ENTERED, self._stamp("events", true_s))
-                records.append((self._arrival("events", true_s, random), PIECES, make))
+                records.append((self._arrival("events", true_s + 0.002, random), PIECES, make))
             stamp = self._stamp("top", true_s + 0.005)
             records.append((self._arrival("top", true_s + 0.005, random), FRAMES, frame(inspection, "top", 0, stamp)))
         size = round(self.chunk_s * RATE_HZ)
@@ -171,6 +174,8 @@ class ClockLine:
     def _arrival(self, source: str, true_s: float, random: Random) -> float:
         from_s, to_s = self.held.get(source, (0.0, 0.0))
         sent_s = to_s if from_s <= true_s < to_s else true_s
+        if self.batch_s:
+            sent_s = (math.floor(round(sent_s / self.batch_s - 1e-3, 6)) + 1) * self.batch_s
         return sent_s + self.transport.get(source, lambda random: 0.02)(random)
 
     def _outcome(self, each: Observation) -> Outcome:

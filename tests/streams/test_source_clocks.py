@@ -92,6 +92,13 @@ def test_ordinary_transport_voids_nothing(transport: dict[str, Callable[[Random]
     assert line.warnings == []
 
 
+@pytest.mark.parametrize("batch_s", [0.2, 1.0])
+def test_a_producer_that_sends_in_batches_voids_nothing(batch_s: float) -> None:
+    """The frame waits for the batch's end from its beginning, the last chunk not at all."""
+    assert {each.doubt for each in ClockLine(batch_s=batch_s).run()} == {""}
+    assert not any(each.passes for each in ClockLine({"top": constant(-3.0)}, batch_s=batch_s).run())
+
+
 @PROFILE
 @given(st.integers(0, 2**32), st.floats(0.0, 1.0))
 def test_no_transport_below_the_stated_bound_voids(seed: int, share: float) -> None:
@@ -245,7 +252,9 @@ def test_what_is_kept_of_a_source_is_bounded() -> None:
         (-5.5 * 3600, "(5.5 h)"),
         (1800.0, "(0.5 h)"),
         (37.02, "TAI"),
-        (-18.3, "GPS"),
+        (38.0, "TAI"),
+        (18.995, "GPS"),
+        (-17.2, "GPS"),
         (2.4, "NTP"),
         (200.0, "NTP"),
         (86_400.0 * 3, "NTP"),
@@ -284,7 +293,7 @@ def test_a_stranger_takes_no_room_and_no_label() -> None:
     for number in range(1000):
         known.saw(f"stranger-{number}", at_s(0.0), at_s(20.0))
     assert metrics.offset_s == {}
-    assert not known.doubts({"top": SEC, "stranger-1": SEC}).odd
+    assert not known.doubts({"top": (SEC, SEC), "stranger-1": (SEC, SEC)}).odd
 
 
 @pytest.mark.parametrize("history_s", [0.0, 20.0, 100.0])
@@ -295,6 +304,6 @@ def test_an_offset_is_seen_with_and_without_a_history(history_s: float) -> None:
         known.saw("top", at_s(now_s - 18.0), at_s(now_s + 0.02))
         known.saw("mic", at_s(now_s), at_s(now_s + 0.01))
         now_s += 0.5
-    doubts = known.doubts({"top": 18 * SEC, "mic": SEC // 100})
+    doubts = known.doubts({"top": (18 * SEC, 18 * SEC), "mic": (SEC // 100, SEC // 10)})
     assert set(doubts.odd) == {"top"}
     assert doubts.between("mic", "top") is doubts.odd["top"]
