@@ -29,13 +29,14 @@ class _Low:
 class SourceClock:
     """The stamps of one source, in what is at most a minute of buckets and an hour of minutes."""
 
-    def __init__(self, step_ns: int) -> None:
+    def __init__(self, step_ns: int, hold_up_ns: int) -> None:
+        """Records of a source that was silent may be late by `hold_up_ns` for a moment and are put down to that."""
         self.newest_ns: int | None = None
         """Append time of the newest record."""
         self.drift_ppm: float | None = None
         """How fast the source's clock falls behind the log's (negative: gains on it); None until that can be told."""
-        self._step_ns = step_ns
-        self._newest_event_ns = 0
+        self._step_ns, self._hold_up_ns = step_ns, hold_up_ns
+        self._newest_event_ns = self._gap_ns = 0
         self._held_until_ns: int | None = None
         self._first: _Low | None = None
         """The record that a fall of the delay is measured from."""
@@ -70,10 +71,11 @@ class SourceClock:
         """A record, usable or not. A delay that rises by more than a step begins anew: a clock that was set back, or
         records that were held back, of which the last to come show the clock again."""
         if self._lows and delay_ns - self._lows[0].delay_ns > self._step_ns:
-            self._lows.clear()
-            self._first = None
-            has_stepped = append_ns - delay_ns < self._newest_event_ns - self._step_ns // 2
-            self._held_until_ns = None if has_stepped else append_ns
+            self._rise(delay_ns, append_ns)
+        else:
+            self._gap_ns = append_ns - (self.newest_ns or append_ns)
+            if not self.is_catching_up:
+                self._held_until_ns = None
         self._newest_event_ns = max(self._newest_event_ns, append_ns - delay_ns)
         self.newest_ns = append_ns if self.newest_ns is None else max(self.newest_ns, append_ns)
         while self._lows and self._lows[-1].delay_ns >= delay_ns:
@@ -85,6 +87,21 @@ class SourceClock:
         if self._first is None or append_ns - self._first.append_ns > WINDOW_NS:
             self._first = _Low(append_ns, delay_ns)
         self._count_minute(delay_ns, append_ns)
+
+    def _rise(self, delay_ns: int, append_ns: int) -> None:
+        """A record that is late. Was the source silent for longer than between its records before, it was held up, or
+        those before it were, and for a moment nothing is concluded; else its clock has stepped."""
+        rise_ns, silent_ns = delay_ns - self._lows[0].delay_ns, append_ns - (self.newest_ns or append_ns)
+        has_stepped = append_ns - delay_ns < self._newest_event_ns - self._step_ns // 2
+        is_held_up = not has_stepped and silent_ns >= self._gap_ns + rise_ns // 2
+        if is_held_up or (self.is_catching_up and not has_stepped):
+            self._held_until_ns = append_ns if is_held_up else self._held_until_ns
+            if rise_ns <= self._hold_up_ns:
+                return
+        else:
+            self._held_until_ns = None
+        self._lows.clear()
+        self._first = None
 
     def _count_minute(self, delay_ns: int, append_ns: int) -> None:
         minute = append_ns // _MINUTE_NS

@@ -62,7 +62,8 @@ class SourceClocks:
         self._most_ns = round(min(settings.max_source_offset_s, settings.max_skew_s) * SECOND_NS)
         self._skew_ns = round(settings.max_skew_s * SECOND_NS)
         self._jitter_s = settings.jitter_s
-        self._clocks = {source: SourceClock(self._most_ns) for source in sources}
+        hold_up_ns = round(max(settings.max_skew_s, settings.max_delay_s) * SECOND_NS)
+        self._clocks = {source: SourceClock(self._most_ns, hold_up_ns) for source in sources}
         self._reminder = Reminder[tuple[str, str]](REMIND_S)
 
     def saw(self, source: str, event_ns: int, append_ns: int) -> None:
@@ -147,7 +148,8 @@ class SourceClocks:
         """
         early, late = sorted((a, b), key=lambda source: lowest[source])
         apart_ns = lowest[late] - lowest[early]
-        if not self._is_apart(apart_ns):
+        is_ahead = min(apart_ns, -lowest[early]) > self._most_ns * 2 // 3  # of the log: transport is no excuse
+        if not self._is_apart(apart_ns) and not is_ahead:
             return False
         if apart_ns > self._skew_ns and not self._was_held_back(late):
             return True

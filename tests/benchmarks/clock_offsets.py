@@ -119,8 +119,10 @@ def main() -> None:
         for line in through_the_service():
             print(line, flush=True)
         return
-    for line in (*simulated(), "", *smallest()):
-        print(line, flush=True)
+    for table in (smallest(), simulated()):
+        for line in table:
+            print(line, flush=True)
+        print()
 
 
 if __name__ == "__main__":

@@ -70,6 +70,13 @@ def test_a_jump_ahead_voids_the_first_piece_behind_it() -> None:
     assert [each.passes for each in sorted(outcomes, key=lambda each: each.true_s)] == [True] * 6 + [False] * 6
 
 
+def test_a_camera_ahead_of_the_log_is_seen_although_it_takes_its_time() -> None:
+    """No transport makes a record come before its event: less is needed than for one that is behind."""
+    transport = {"top": lambda random: random.uniform(0.2, 0.35)}
+    outcomes = ClockLine({"top": constant(1.0)}, transport, has_events=False).run()
+    assert not any(each.passes for each in outcomes)
+
+
 def test_a_clock_that_is_set_right_is_believed_at_once() -> None:
     outcomes = ClockLine({"top": lambda true_s: 0.0 if true_s >= 8.5 else -5.0}, has_events=False).run()
     assert [each.passes for each in sorted(outcomes, key=lambda each: each.true_s)] == [False] * 6 + [True] * 6
@@ -138,6 +145,36 @@ def test_the_last_record_that_one_source_held_back_shows_its_clock() -> None:
     outcomes = ClockLine(held={"top": (6.2, 12.0)}, has_events=False, num_pieces=20).run()
     assert {each.doubt for each in outcomes} == {""}
     assert all(each.passes for each in outcomes)
+
+
+@pytest.mark.parametrize("source", EVERY)
+@pytest.mark.parametrize("from_s", [8.003, 8.1, 8.2, 8.3])
+def test_a_source_that_is_held_up_for_a_moment_voids_nothing(source: str, from_s: float) -> None:
+    """A producer stalls for longer than transport usually takes: what comes behind it is late for a moment."""
+    line = ClockLine(held={source: (from_s, from_s + 1.5)}, settings=JoinSettings(max_delay_s=2.0))
+    assert {each.doubt for each in line.run()} == {""}
+
+
+def test_a_late_record_after_a_silence_is_put_down_to_a_hold_up_for_a_moment() -> None:
+    """What is read of a stall before the rest of it has come; if it stays so, it is the clock."""
+
+    def lowest_s(delays_s: list[float], gap_s: float = 0.5) -> float:
+        clock = SourceClock(SEC, 2 * SEC)
+        for number, delay_s in enumerate(delays_s):
+            clock.saw(round(delay_s * SEC), at_s(number * gap_s + delay_s))
+        return (clock.lowest_ns or 0) / SEC
+
+    assert lowest_s([0.1] * 10 + [1.5]) == 0.1
+    assert lowest_s([0.1] * 10 + [1.5, 1.5]) == 0.1
+    assert lowest_s([0.1] * 10 + [1.5] * 4) == 1.5, "a second later it still is so"
+    assert lowest_s([0.1] * 10 + [1.5, 1.0, 0.5, 0.1]) == 0.1
+    assert lowest_s([0.1] * 10 + [5.0]) == 5.0, "longer than any source is waited for"
+
+    stepped = SourceClock(SEC, 2 * SEC)
+    for number in range(10):
+        stepped.saw(SEC // 10, at_s(number * 0.5))
+    stepped.saw(SEC // 10 + 3 * SEC // 2, at_s(5.0))
+    assert stepped.lowest_ns == 1.6 * SEC, "it came when it was due: its stamp is wrong"
 
 
 def test_hours_late_is_no_pass_although_all_are() -> None:
@@ -238,7 +275,7 @@ def test_the_setting_moves_the_bound_and_max_skew_caps_it() -> None:
 
 
 def test_what_is_kept_of_a_source_is_bounded() -> None:
-    clock, random = SourceClock(SEC), Random(1)
+    clock, random = SourceClock(SEC, 2 * SEC), Random(1)
     for number in range(200_000):
         clock.saw(number * 10_000 + random.randrange(SEC // 2), at_s(0.0) + number * SEC // 20)
         assert len(clock) <= 2 * 30 + 1 + MAX_MINUTES + 1
