@@ -71,6 +71,7 @@ def check(service: Service, chunk_s: float = 0.1) -> Report:
         problems.extend(_signal_problems(service, recipe))
         if bundle is not None:
             problems.extend(misfits(recipe, bundle))
+    lines.append(_clock_line(service))
     lines.extend(_memory_lines(service))
     lines.append(_request_line(service))
     return Report(tuple(lines), tuple(problems))
@@ -151,6 +152,18 @@ def _recipe_lines(recipe: Recipe, bundle: Bundle | None, budget: Budget) -> Iter
 
 def _bits(camera: Camera) -> str:
     return "" if camera.bit_depth is None else f" of {camera.bit_depth} bits"
+
+
+def _clock_line(service: Service) -> str:
+    """How far clocks may be off, and from where on it is noticed."""
+    join = service.config.join
+    offset_s = min(join.max_source_offset_s, join.max_skew_s)
+    return (
+        f"clocks: records further than {join.max_skew_s:g} s ahead of the log's clock are refused; where the records "
+        f"of two sources of a station come more than {offset_s:g} s (max_source_offset_s) further apart than their "
+        "stamps say, transport included, nothing passes; stamps of a sensor may differ from its sample count by "
+        f"{join.jitter_s:g} s"
+    )
 
 
 def _window(sensor: Sensor) -> str:

@@ -15,20 +15,20 @@ from streams.records import Shard
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 PLACE = ("line", "station")
-T = TypeVar("T", Counter, Histogram)
+T = TypeVar("T", Counter, Gauge, Histogram)
 
 
 class WorkerMetrics:
     """Everything that a worker reports; one registry, one instance."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._by_station: list[tuple[Counter | Histogram, tuple[str, ...]]] = []
+        self._by_station: list[tuple[Counter | Gauge | Histogram, tuple[str, ...]]] = []
 
         def counter(name: str, text: str, labels: Sequence[str] = ()) -> Counter:
             return noted(Counter(f"inspector_{name}", text, labels, registry=registry), labels)
 
         def gauge(name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
-            return Gauge(f"inspector_{name}", text, labels, registry=registry)
+            return noted(Gauge(f"inspector_{name}", text, labels, registry=registry), labels)
 
         def histogram(name: str, text: str, labels: Sequence[str] = ()) -> Histogram:
             return noted(
@@ -61,6 +61,22 @@ class WorkerMetrics:
         self.standstills = counter("standstills", "Times that unread input or open pieces made no progress")
         self.stands_still = gauge("line_stands_still", "1 while unread input or open pieces make no progress")
         self.clock_skew = gauge("clock_skew_seconds", "How far this machine's clock is ahead of the log's")
+        self.source_offset = gauge(
+            "source_offset_seconds",
+            "Lowest delay from event to append of a source in 30 s: how far its clock is behind the log's",
+            (*PLACE, "source"),
+        )
+        self.source_drift = gauge(
+            "source_drift_ppm", "How fast a source's clock falls behind the log's", (*PLACE, "source")
+        )
+        self.source_misfit = gauge(
+            "source_misfit_seconds",
+            "How much later a chunk was stamped than its samples count, the last time that this exceeded jitter_s",
+            (*PLACE, "sensor"),
+        )
+        self.clock_doubts = counter(
+            "clock_doubts", "Pieces that could not pass because of a source's clock", (*PLACE, "source")
+        )
         self.open_pieces = gauge("open_pieces", "Pieces that wait for data", ("line", "partition"))
         self.open_bytes = gauge("open_bytes", "Bytes of images in open pieces", ("line", "partition"))
         self.signal_bytes = gauge("signal_bytes", "Bytes of samples that a piece may still need", ("line", "partition"))
@@ -78,7 +94,7 @@ class WorkerMetrics:
         self.commit_seconds = histogram("commit_seconds", "Duration of a commit")
 
     def appended(self, line: str, station: str, source: str, delay_s: float) -> None:
-        """Called by the join, as are the next four: see `streams.join_metrics.JoinMetrics`."""
+        """Called by the join, as are the next seven: see `streams.join_metrics.JoinMetrics`."""
         self.append_delay.labels(line, station, source).observe(delay_s)
 
     def waited(self, line: str, station: str, modality: str, wait_s: float) -> None:
@@ -86,6 +102,17 @@ class WorkerMetrics:
 
     def anchored(self, line: str, station: str, sensor: str) -> None:
         self.anchors.labels(line, station, sensor).inc()
+
+    def source_clock(self, line: str, station: str, source: str, offset_s: float, drift_ppm: float | None) -> None:
+        self.source_offset.labels(line, station, source).set(offset_s)
+        if drift_ppm is not None:
+            self.source_drift.labels(line, station, source).set(drift_ppm)
+
+    def doubted(self, line: str, station: str, source: str) -> None:
+        self.clock_doubts.labels(line, station, source).inc()
+
+    def misfit(self, line: str, station: str, sensor: str, misfit_s: float) -> None:
+        self.source_misfit.labels(line, station, sensor).set(misfit_s)
 
     def forgot(self, line: str, station: str) -> None:
         """Drops what is labelled with the station: anybody may make up names, and labels would pile up."""

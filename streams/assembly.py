@@ -65,6 +65,9 @@ class JoinSettings:
     """How long after its time a piece may still enter, and how long its verdict is remembered."""
     max_skew_s: float = 2.0
     """Event times further than this ahead of the log's clock are refused."""
+    max_source_offset_s: float = 0.9
+    """Sources of a station whose records come further apart than their stamps say, by more than this, are not believed:
+    nothing passes. Transport may differ by this much; at most `max_skew_s` counts."""
     jitter_s: float = 0.02
     """A chunk's stamp may differ from its sample count by this much before the stream is re-anchored."""
     read_ahead_s: float = 5.0

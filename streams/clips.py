@@ -40,6 +40,8 @@ class Cut(NamedTuple):
     coverage: float
     first_ns: int
     arrival_ns: int
+    delays_ns: tuple[int, int]
+    """The lowest and the highest of its records, from their end to when the log took them."""
     equals_ns: int | None = None
     """Event time of earlier samples that part of it repeats, as a buffer does that goes round."""
 
@@ -92,6 +94,10 @@ class Segment:
     def num_bytes(self) -> int:
         return self.samples.nbytes + SEGMENT_BYTES
 
+    def delay_ns(self, rate: "Rate") -> int:
+        """From its end, by count, to when the log took it."""
+        return self.append_ns - self.run.anchor_ns - rate.ns(self.end - self.run.at)
+
 
 class SensorStream:
     """What one sensor has delivered and may still be asked for."""
@@ -102,6 +108,8 @@ class SensorStream:
         self.num_anchors = 0
         self.num_bytes = 0
         """Of samples held, and of what keeps account of them."""
+        self.misfit_ns = 0
+        """By how much the newest chunk was stamped later than its samples count; 0 for the first of a stream."""
         self._rate = Rate(spec.sample_rate_hz)
         self._num_channels = spec.num_channels
         self._jitter_ns = round(jitter_s * 1e9)
@@ -167,7 +175,7 @@ class SensorStream:
         """The samples inside the window, each in its place."""
         parts = list(self._parts(window))
         if not parts:
-            return Cut(None, 0.0, window.start_ns, 0)
+            return Cut(None, 0.0, window.start_ns, 0, (0, 0))
         length = self.length(window)
         samples = np.zeros((length, self._num_channels), np.float32)
         for segment, lo, hi, shift in parts:
@@ -175,8 +183,11 @@ class SensorStream:
         segment, lo, _, shift = parts[0]
         first_ns = segment.run.anchor_ns + self._rate.ns(segment.at + (lo - shift) - segment.run.at - lo)
         covered = sum(hi - lo for _, lo, hi, _ in parts)
-        equals_ns = next((part[0].equals_ns for part in parts if part[0].equals_ns is not None), None)
-        return Cut(samples, covered / length, first_ns, max(part[0].append_ns for part in parts), equals_ns)
+        segments = [part[0] for part in parts]
+        arrival_ns = max(segment.append_ns for segment in segments)
+        delays_ns = [segment.delay_ns(self._rate) for segment in segments]
+        equals_ns = next((segment.equals_ns for segment in segments if segment.equals_ns is not None), None)
+        return Cut(samples, covered / length, first_ns, arrival_ns, (min(delays_ns), max(delays_ns)), equals_ns)
 
     def drop_before(self, time_ns: int) -> set[int]:
         """Forgets samples that end before a time; gives the offsets of records of which nothing is left."""
@@ -210,12 +221,14 @@ class SensorStream:
     def _run(self, chunk: Chunk) -> tuple[Run, bool]:
         """The anchor that the chunk counts from, and whether it is a new one: count and stamp differ by more than the
         jitter then."""
+        self.misfit_ns = 0
         runs = self._runs.get(chunk.stream_id, [])
         index = bisect_right(runs, chunk.first_sample, key=_first_sample)
         if runs:
             run = runs[max(0, index - 1)]
             counted_ns = run.anchor_ns + self._rate.ns(chunk.first_sample - run.first_sample)
-            if abs(chunk.start_ns - counted_ns) <= self._jitter_ns:
+            self.misfit_ns = chunk.start_ns - counted_ns
+            if abs(self.misfit_ns) <= self._jitter_ns:
                 return run, False
         return Run(chunk.stream_id, chunk.first_sample, chunk.start_ns, self._rate.slots(chunk.start_ns)), True
 

@@ -27,12 +27,12 @@ from streams.limits import (
     Finding,
     Limits,
     check_name,
+    check_stamp,
     check_text,
-    check_time,
     invalid,
     is_name,
+    is_recent,
     is_text,
-    is_time,
     too_large,
 )
 from streams.observation import InspectionId, ModalityKind
@@ -218,7 +218,7 @@ def _entry(message: Message, inspection: InspectionId | None, record: Record) ->
     if inspection is None:
         return None
     product, lot = (text if is_text(text) else "" for text in (message.product, message.lot))
-    return Entry(inspection, product, lot, event_ns if is_time(event_ns) else record.append_ns, camera)
+    return Entry(inspection, product, lot, event_ns if is_recent(event_ns) else record.append_ns, camera)
 
 
 def _in_memory(make: Callable[[], Item], record: Record) -> Item:
@@ -246,7 +246,7 @@ def _frame(message: CameraFrame, origin: Origin, limits: Limits, *, with_pixels:
     if message.WhichOneof("content") is None:
         raise invalid("the frame has neither pixels nor a reference, expected one: fill in `content`")
     product, lot = check_text("product", message.product), check_text("lot", message.lot, required=False)
-    camera, capture_ns = check_name("camera", message.camera), check_time("capture_ns", message.capture_ns)
+    camera, capture_ns = check_name("camera", message.camera), check_stamp("capture_ns", message.capture_ns)
     pixels = message.HasField("pixels")
     return Frame(
         origin,
@@ -283,7 +283,7 @@ def _chunk(message: SignalChunk, origin: Origin, limits: Limits) -> Chunk:
     sensor, kind = check_name("sensor", message.sensor), _kind(message.kind)
     stream_id, start_ns = (
         check_text("stream_id", message.stream_id, required=False),
-        check_time("start_ns", message.start_ns),
+        check_stamp("start_ns", message.start_ns),
     )
     if message.first_sample > _MAX_FIRST_SAMPLE:
         raise invalid(f"first_sample is {message.first_sample}, expected at most {_MAX_FIRST_SAMPLE}: count from 0")
@@ -307,7 +307,7 @@ def _chunk(message: SignalChunk, origin: Origin, limits: Limits) -> Chunk:
 def _trace(message: ProcessTrace, origin: Origin, limits: Limits) -> Trace:
     check_text("piece_id", message.inspection.piece_id)
     sensor, kind = check_name("sensor", message.sensor), _kind(message.kind)
-    start_ns = check_time("start_ns", message.start_ns)
+    start_ns = check_stamp("start_ns", message.start_ns)
     samples = decode_samples(message.samples, limits)
     rate_hz = message.samples.sample_rate_hz
     _check_end(start_ns, len(samples), rate_hz)
@@ -315,7 +315,7 @@ def _trace(message: ProcessTrace, origin: Origin, limits: Limits) -> Trace:
 
 
 def _check_end(start_ns: int, num_samples: int, rate_hz: float) -> None:
-    check_time("the time of the last sample", start_ns + int(num_samples / rate_hz * 1e9))
+    check_stamp("the time of the last sample", start_ns + int(num_samples / rate_hz * 1e9))
 
 
 def _kind(value: int) -> ModalityKind:
@@ -329,5 +329,5 @@ def _event(message: PieceEvent, origin: Origin) -> Event:
     product, lot = check_text("product", message.product), check_text("lot", message.lot, required=False)
     if message.kind not in _EVENTS:
         raise invalid(f"event kind is {message.kind}, expected ENTERED, LEFT or ABORTED: set `kind`")
-    event_ns = check_time("event_ns", message.event_ns)
+    event_ns = check_stamp("event_ns", message.event_ns)
     return Event(origin, _id(message.inspection), product, lot, _EVENTS[message.kind], event_ns)

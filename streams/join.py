@@ -8,6 +8,7 @@ from dataclasses import replace
 from protos.inspection.v1 import records_pb2 as pb
 from streams.assembly import JoinSettings, RecipeBook
 from streams.clock import ShardTime
+from streams.clock_doubts import explained, saw
 from streams.dead_letters import reject
 from streams.items import Chunk, Entry, Event, Frame, Item, Origin, Rejected, Trace
 from streams.join_metrics import JoinMetrics, NoMetrics
@@ -259,6 +260,8 @@ class Join:
             self._dispatch(item, again=again)
         except Finding as finding:
             name = _station_name(item)
+            if station := self._stations.get(name):
+                finding = explained(station.source_clocks, item, finding)
             self._refuse(item.origin, finding, _inspection(item), station=name)
             self._stations.drop_blank(name)
 
@@ -266,6 +269,7 @@ class Join:
         if again and self._is_of_forgotten_station(item):
             return
         station = self._station(_station_name(item), item.origin)
+        saw(station.source_clocks, item)
         match item:
             case Frame():
                 station.take_frame(item, again=again)

@@ -15,6 +15,16 @@ class JoinMetrics(Protocol):
     def anchored(self, line: str, station: str, sensor: str) -> None:
         """A stream began, or its stamps no longer fitted its count."""
 
+    def source_clock(self, line: str, station: str, source: str, offset_s: float, drift_ppm: float | None) -> None:
+        """A record of a source that a recipe names: the lowest delay from event to append (how far its clock is behind
+        the log's, transport included), and how fast that grows; None where it cannot be told yet."""
+
+    def doubted(self, line: str, station: str, source: str) -> None:
+        """A piece may not pass because of this source's clock."""
+
+    def misfit(self, line: str, station: str, sensor: str, misfit_s: float) -> None:
+        """A chunk was stamped so much later than its samples count: by more than `jitter_s`, either way."""
+
     def forgot(self, line: str, station: str) -> None:
         """A station gave up its place: what was reported of it may go."""
 
@@ -34,3 +44,9 @@ class NoMetrics:
     def passed_over(self, topic: str, num_records: int) -> None: ...
 
     def forgot(self, line: str, station: str) -> None: ...
+
+    def source_clock(self, line: str, station: str, source: str, offset_s: float, drift_ppm: float | None) -> None: ...
+
+    def doubted(self, line: str, station: str, source: str) -> None: ...
+
+    def misfit(self, line: str, station: str, sensor: str, misfit_s: float) -> None: ...

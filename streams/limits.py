@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from protos.inspection.v1.records_pb2 import DeadLetterReason
+from streams.clock_causes import FIRST_NS, wrong_unit
 from streams.opencv_limits import MAX_PIXELS, MAX_SIDE_PX
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,48}")
@@ -63,6 +64,11 @@ def is_time(value_ns: int) -> bool:
     return 0 < value_ns < LAST_NS
 
 
+def is_recent(value_ns: int) -> bool:
+    """Whether a record may have been stamped so: between 2000 and 2262."""
+    return FIRST_NS <= value_ns < LAST_NS
+
+
 def check_name(what: str, value: str) -> str:
     """Raises Finding."""
     if not is_name(value):
@@ -85,5 +91,17 @@ def check_time(what: str, value_ns: int) -> int:
     if not is_time(value_ns):
         raise invalid(
             f"{what} is {value_ns}, expected nanoseconds since 1970 and before 2262: set the producer's clock"
+        )
+    return value_ns
+
+
+def check_stamp(what: str, value_ns: int) -> int:
+    """Raises Finding, also for years before 2000: no record is so old, but clocks that were never set are, and stamps
+    in milliseconds."""
+    if not is_recent(value_ns):
+        unit = wrong_unit(value_ns)
+        likely = f"it looks like {unit}: send nanoseconds" if unit else "set the producer's clock"
+        raise invalid(
+            f"{what} is {value_ns}, expected nanoseconds since 1970, between the years 2000 and 2262: {likely}"
         )
     return value_ns

@@ -16,6 +16,8 @@ from streams.observation import Absence, Clip, Closing, Image, InspectionId, Obs
 from streams.one_part import ENTERED, Part, image_of, trace_of
 from streams.whole import absent, clip_of, view_of
 
+EVENTS = "events"
+"""What the piece events of a station are called beside its cameras and sensors."""
 Shot = tuple[str, int]
 """Camera and sequence: what tells the images of a piece apart."""
 
@@ -43,6 +45,8 @@ class Piece:
     others_ns: int | None = None
     """Least event time of records that only made the inspection enter."""
     fetch_by_s: float | None = None
+    delays: dict[str, int] = field(default_factory=dict)
+    """From event to append in ns, the lowest of each camera, and of `events` once it has entered by one."""
     waited: set[str] = field(default_factory=set)
     """Modalities that nothing more is waited for."""
     closing: Closing | None = None
@@ -121,7 +125,8 @@ class Piece:
         """Returns the bytes that it takes. Raises Finding for an image unlike the camera's: the frame is lost."""
         shot = (frame.camera, frame.sequence)
         if frame.image is None:
-            self.captures[shot], self.fetching[shot] = frame.capture_ns, frame
+            self._capture(frame)
+            self.fetching[shot] = frame
             return 0
         try:
             image = scaled(frame.image, camera)
@@ -129,8 +134,14 @@ class Piece:
             self.enter_by(frame.capture_ns)
             self.lose(frame.camera, frame.capture_ns, Absence.UNDECODABLE)
             raise
-        self.captures[shot], self.images[shot] = frame.capture_ns, image
+        self._capture(frame)
+        self.images[shot] = image
         return image.nbytes
+
+    def _capture(self, frame: Frame) -> None:
+        self.captures[frame.camera, frame.sequence] = frame.capture_ns
+        delay_ns = frame.origin.append_ns - frame.capture_ns
+        self.delays[frame.camera] = min(delay_ns, self.delays.get(frame.camera, delay_ns))
 
     def take_image(self, shot: Shot, image: Image, camera: CameraSpec) -> int:
         """Of a frame that was being fetched or decoded, alike."""
@@ -141,6 +152,8 @@ class Piece:
 
     def take_event(self, event: Event) -> None:
         self.events[event.kind] = event.event_ns
+        if event.kind is EventKind.ENTERED:
+            self.delays[EVENTS] = event.origin.append_ns - event.event_ns
 
     def take_trace(self, trace: Trace) -> None:
         self.traces[trace.sensor], self.traces_ns[trace.sensor] = trace, trace.start_ns
@@ -177,6 +190,14 @@ class Piece:
             return self.captures[sensor.anchor, 0]
         others = [capture_ns for (camera, _), capture_ns in self.captures.items() if camera == sensor.anchor]
         return min(others) if others and camera_done else None
+
+    def anchor_source(self, sensor: SensorSpec) -> str:
+        """Whose stamp the sensor's window is relative to."""
+        if sensor.anchor != "entered":
+            return sensor.anchor
+        if EventKind.ENTERED in self.events or not self.captures:
+            return EVENTS
+        return min(self.captures, key=lambda shot: self.captures[shot])[0]
 
     def window(self, sensor: SensorSpec, *, camera_done: bool = True) -> Window | None:
         anchor_ns = self.anchor_ns(sensor, camera_done=camera_done)

@@ -7,6 +7,7 @@ from protos.inspection.v1 import records_pb2 as pb
 from streams.assembly import CameraSpec, SensorSpec
 from streams.clips import SECOND_NS, SEGMENT_BYTES, SensorStream
 from streams.clock import StationClock
+from streams.clock_doubts import checked
 from streams.frozen import Contents, Frozen
 from streams.ids import Ids
 from streams.items import Chunk, Entry, Event, EventKind, Frame, Origin, Trace
@@ -14,8 +15,9 @@ from streams.ledger import place
 from streams.limits import Finding
 from streams.observation import Absence, Closing, Image, InspectionId, Observation
 from streams.one_part import ENTERED, Named, image_of, trace_of
-from streams.pieces import Piece, Shot
+from streams.pieces import EVENTS, Piece, Shot
 from streams.refusals import duplicate, orphan, too_many_records, too_many_samples
+from streams.source_clocks import SourceClocks
 from streams.surroundings import Surroundings
 from streams.waiting import Moment, Wait, closing, waits
 
@@ -49,7 +51,8 @@ class Station:
         """Of those in pieces that are closed and not handed over yet."""
         self._shared, self._settings = shared, shared.settings
         self._sensors = shared.recipes.sensors(line, name)
-        self._sources = shared.recipes.cameras(line, name) | self._sensors.keys() | {"events"}
+        self._sources = shared.recipes.cameras(line, name) | self._sensors.keys() | {EVENTS}
+        self.source_clocks = SourceClocks((line, name), self._sources, shared.settings, shared.metrics)
         self._streams: dict[str, SensorStream] = {}
         self._waiting: list[Trace] = []
         self.frozen = Frozen(contents or {})
@@ -110,7 +113,7 @@ class Station:
             return
         entry = Entry(event.inspection, event.product, event.lot, event.event_ns, None)
         piece = self._enter(entry, event.origin, again=again)
-        self._saw(event.origin, "events", event.event_ns)
+        self._saw(event.origin, EVENTS, event.event_ns)
         if event.kind in piece.events:
             raise self._ids.doubled(piece, what, event.event_ns)
         piece.take_event(event)
@@ -176,6 +179,8 @@ class Station:
             raise duplicate(f"samples of sensor {chunk.sensor!r} at {chunk.start_ns} ns")
         if stream.num_anchors > anchors:
             self._shared.metrics.anchored(self.line, self.name, chunk.sensor)
+            if stream.misfit_ns:
+                self.source_clocks.misfit(chunk.sensor, stream.misfit_ns)
         self._shared.ledger.hold(chunk.origin)
 
     def resolve(self, inspection: InspectionId, shot: Shot, image: Image | None, detail: str) -> None:
@@ -200,6 +205,7 @@ class Station:
 
     def advance(self, now_s: float) -> list[Observation]:
         """The pieces for which nothing more is waited, and those that were closed for lack of room."""
+        self.source_clocks.remind(now_s)
         clock_ns = self.clock.now_ns
         if clock_ns is not None:
             moment = Moment(clock_ns, now_s, self._streams, self._settings)
@@ -317,7 +323,8 @@ class Station:
             if sensor.bind == "time" and window is not None and stream is not None and stream.newest_ns is not None:
                 cuts[sensor.name] = stream.cut(window)
                 newest_ns[sensor.name] = stream.newest_ns
-        observation, piece.contents = self.frozen.mark(piece.observation(cuts, newest_ns), piece.may_repeat)
+        observation = checked(piece.observation(cuts, newest_ns), piece, cuts, self.source_clocks)
+        observation, piece.contents = self.frozen.mark(observation, piece.may_repeat)
         self.closed_bytes -= piece.num_bytes
         piece.hand_over()
         return observation

@@ -131,6 +131,7 @@ class JoinTable(Table):
     reorder_s: Seconds = _JOIN.reorder_s
     dedup_horizon_s: Seconds = _JOIN.dedup_horizon_s
     max_skew_s: Seconds = _JOIN.max_skew_s
+    max_source_offset_s: Seconds = _JOIN.max_source_offset_s
     jitter_s: Seconds = _JOIN.jitter_s
     read_ahead_s: Seconds = _JOIN.read_ahead_s
     max_open_pieces: int = Field(default=_JOIN.max_open_pieces, ge=1, le=100_000)

@@ -93,6 +93,7 @@ def test_a_fitting_service_is_explained_without_a_problem(tmp_path: Path) -> Non
     assert "4000 samples from +0 s to +0.25 s around 'entered'" in text
     assert "= 0.430 s; with a silent source + 0.500 = 0.930 s; deadline 2.000 s" in text
     assert "memory at most" in text
+    assert "more than 0.9 s (max_source_offset_s)" in text
     assert "clients' requests at most, per gateway: being read 297 + waiting to be judged 66 + being judged 289" in text
 
 

@@ -18,6 +18,9 @@ def test_every_alert_asks_for_a_metric_of_the_worker() -> None:
     assert asked == {
         "inspector_line_stands_still",
         "inspector_clock_skew_seconds",
+        "inspector_clock_doubts_total",
+        "inspector_source_offset_seconds",
+        "inspector_source_drift_ppm",
         "inspector_dead_letters_total",
         "inspector_foreign_records_total",
     }

@@ -65,3 +65,19 @@ def test_a_forgotten_station_leaves_no_labels() -> None:
     metrics.forgot("line-1", "typo")
     samples = [sample.labels for family in registry.collect() for sample in family.samples]
     assert {labels["station"] for labels in samples if "station" in labels} == {"a"}
+
+
+def test_the_clocks_of_sources_are_reported_until_their_station_is_forgotten() -> None:
+    metrics = WorkerMetrics(registry := CollectorRegistry())
+    top = {"line": "line-1", "station": "a", "source": "top"}
+    metrics.source_clock("line-1", "a", "top", 18.02, None)
+    assert registry.get_sample_value("inspector_source_offset_seconds", top) == 18.02
+    assert registry.get_sample_value("inspector_source_drift_ppm", top) is None
+    metrics.source_clock("line-1", "a", "top", 18.02, 90.0)
+    metrics.doubted("line-1", "a", "top")
+    metrics.misfit("line-1", "a", "mic", 0.05)
+    assert registry.get_sample_value("inspector_source_drift_ppm", top) == 90.0
+    assert registry.get_sample_value("inspector_clock_doubts_total", top) == 1
+    metrics.forgot("line-1", "a")
+    assert registry.get_sample_value("inspector_source_offset_seconds", top) is None
+    assert registry.get_sample_value("inspector_clock_doubts_total", top) is None

@@ -1,0 +1,129 @@
+"""Sets clocks of a camera or a microphone wrong and prints what is said of it, how soon, and what passes meanwhile.
+
+    python -m tests.benchmarks.clock_offsets
+    python -m tests.benchmarks.clock_offsets --service
+
+A piece a second, sound in chunks of 0.1 s, 0.02 to 0.12 s of transport; the camera takes 0.3 s more. "Foreign" is a
+piece that passes with sound of which more than half is not its own. With `--service` some of it goes through
+`inspector serve` on the embedded log in real time, with records of the wire.
+"""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from tests.streams.clock_line import FIRST_S, ClockLine, Offset, Outcome, constant, drifting, jump
+
+OFFSETS_S = (0.1, 1.0, 18.0, 37.0, 3600.0)
+STEPS_S = [0.1 * number for number in range(1, 21)]
+NUM_PIECES = 60
+DRIFT_PIECES = 4 * 3600
+CAMERA_S, JITTER_S = 0.3, 0.1
+
+
+@dataclass(frozen=True)
+class Found:
+    """What became of one line."""
+
+    outcomes: list[Outcome]
+    warnings: list[str]
+    letters: list[str]
+
+    @property
+    def first_void(self) -> int | None:
+        """Number of the first piece, in order of time, that does not pass."""
+        return next((number for number, each in enumerate(self.outcomes) if not each.passes), None)
+
+    @property
+    def num_passes(self) -> int:
+        return sum(each.passes for each in self.outcomes)
+
+    @property
+    def num_foreign(self) -> int:
+        return sum(each.passes and each.is_foreign for each in self.outcomes)
+
+    @property
+    def words(self) -> str:
+        doubts = [each.doubt for each in self.outcomes if each.doubt]
+        offsets = [line for line in self.warnings if "jitter_s" not in line]
+        return next(iter([*doubts, *self.letters, *offsets, *self.warnings]), "nothing")
+
+
+def run(
+    source: str, offset: Offset, num_pieces: int = NUM_PIECES, *, camera_s: float = CAMERA_S, jitter_s: float = JITTER_S
+) -> Found:
+    """Where the camera is off, so are the piece events: the station has one clock, the microphone another."""
+    offsets = {"top": offset, "events": offset} if source == "camera" else {"mic": offset}
+
+    def quick(random: Random) -> float:
+        return 0.02 + random.uniform(0.0, jitter_s)
+
+    transport = {"events": quick, "mic": quick, "top": lambda random: camera_s + quick(random)}
+    line = ClockLine(offsets, transport, num_pieces=num_pieces)
+    outcomes = sorted(line.run(), key=lambda each: each.true_s)
+    return Found(outcomes, line.warnings, line.letters)
+
+
+def simulated() -> Iterator[str]:
+    yield "| source | fault | verdicts | PASS | PASS on foreign sound | first piece not passed | what is said |"
+    yield "|---|---|---|---|---|---|---|"
+    for source in ("camera", "microphone"):
+        for size_s in OFFSETS_S:
+            for offset_s in (-size_s, size_s):
+                yield _row(source, f"{offset_s:+g} s from the start", run(source, constant(offset_s)))
+        for offset_s in (-18.0, -1.0, 1.0):
+            found = run(source, jump(FIRST_S + 29.5, offset_s))
+            yield _row(source, f"{offset_s:+g} s from piece 30 on", found)
+        for ppm in (-100.0, 100.0):
+            yield _row(source, f"drift {ppm:+g} ppm, 4 h", run(source, drifting(ppm), DRIFT_PIECES))
+
+
+def _row(source: str, fault: str, found: Found) -> str:
+    first = found.first_void
+    cells = (
+        source,
+        fault,
+        f"{len(found.outcomes)}",
+        f"{found.num_passes}",
+        f"{found.num_foreign}",
+        "none" if first is None else f"{first} (of {len(found.outcomes)})",
+        found.words,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def smallest() -> Iterator[str]:
+    """The offsets from which on nothing passes, in steps of 0.1 s."""
+    yield "| source | way | transport: camera later by, jitter | smallest offset from which on nothing passes |"
+    yield "|---|---|---|---|"
+    for source in ("camera", "microphone"):
+        for sign, way in ((-1, "behind"), (1, "ahead")):
+            for camera_s, jitter_s in ((0.0, 0.02), (0.3, 0.1), (0.3, 0.4)):
+                told = [
+                    size_s
+                    for size_s in STEPS_S
+                    if run(source, constant(sign * size_s), 30, camera_s=camera_s, jitter_s=jitter_s).num_passes
+                ]
+                least = f"{max(told, default=0.0) + 0.1:.1f} s"
+                yield f"| {source} | {way} | {camera_s:g} s, {jitter_s:g} s | {least} |"
+
+
+def main() -> None:
+    """Prints the tables as Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--service", action="store_true", help="a few offsets through `inspector serve`, in real time")
+    if parser.parse_args().service:
+        from tests.benchmarks.clock_service import through_the_service
+
+        for line in through_the_service():
+            print(line, flush=True)
+        return
+    for table in (smallest(), simulated()):
+        for line in table:
+            print(line, flush=True)
+        print()
+
+
+if __name__ == "__main__":
+    main()
