@@ -17,6 +17,7 @@ from tests.streams.join_model import (
     MIC,
     PIECES,
     PRESS,
+    SETTINGS,
     SIGNALS,
     Book,
     Log,
@@ -28,6 +29,8 @@ from tests.streams.join_model import (
 from tests.streams.join_rig import Rig, at_s, only
 
 NOISE = np.random.default_rng(1)
+ANY_CLOCK = replace(SETTINGS, max_skew_s=60.0, max_source_offset_s=60.0)
+"""Records come here when it suits the test."""
 
 
 def image(seed: int, shape: tuple[int, ...] = (16, 16)) -> Image:
@@ -160,7 +163,7 @@ def piece_with_sound(rig: Rig, number: int, values: np.ndarray, shift: int = 0) 
 
 
 def test_a_clip_equal_to_an_earlier_one_is_implausible() -> None:
-    rig = Rig(book=OneCamera(replace(MIC, start_s=0.0)))
+    rig = Rig(settings=ANY_CLOCK, book=OneCamera(replace(MIC, start_s=0.0)))
     first, second = NOISE.normal(size=100), NOISE.normal(size=100)
     assert [piece_with_sound(rig, n, v).clips["mic"].state for n, v in enumerate((first, second, first))] == [
         OK,
@@ -170,7 +173,7 @@ def test_a_clip_equal_to_an_earlier_one_is_implausible() -> None:
 
 
 def test_a_buffer_sent_again_is_implausible_wherever_the_window_lies_in_it() -> None:
-    rig = Rig(book=OneCamera(replace(MIC, start_s=0.0)))
+    rig = Rig(settings=ANY_CLOCK, book=OneCamera(replace(MIC, start_s=0.0)))
     values = NOISE.normal(size=100)
     assert piece_with_sound(rig, 0, values).clips["mic"].state is OK
     clip = piece_with_sound(rig, 1, values, shift=30).clips["mic"]
@@ -179,7 +182,7 @@ def test_a_buffer_sent_again_is_implausible_wherever_the_window_lies_in_it() -> 
 
 
 def test_a_chunk_that_was_only_doubled_is_no_frozen_sensor() -> None:
-    rig = Rig(book=OneCamera(replace(MIC, start_s=0.0)))
+    rig = Rig(settings=ANY_CLOCK, book=OneCamera(replace(MIC, start_s=0.0)))
     values = NOISE.normal(size=100)
     rig.put(SIGNALS, 0, sound(0, values, 0.0))
     rig.put(SIGNALS, 0, sound(0, values, 0.0))
@@ -189,12 +192,12 @@ def test_a_chunk_that_was_only_doubled_is_no_frozen_sensor() -> None:
 
 
 def test_silence_is_left_to_other_checks() -> None:
-    rig = Rig(book=OneCamera(replace(MIC, start_s=0.0)))
+    rig = Rig(settings=ANY_CLOCK, book=OneCamera(replace(MIC, start_s=0.0)))
     assert [piece_with_sound(rig, n, np.zeros(100)).clips["mic"].state for n in range(3)] == [OK, OK, OK]
 
 
 def test_pieces_side_by_side_hear_the_same() -> None:
-    rig = Rig(book=OneCamera(replace(MIC, start_s=0.0)))
+    rig = Rig(settings=ANY_CLOCK, book=OneCamera(replace(MIC, start_s=0.0)))
     rig.put(SIGNALS, 0, sound(0, NOISE.normal(size=100), 0.0))
     for name in ("left", "right"):
         rig.put(FRAMES, 0, shot(name, 0, image(len(name))))
@@ -211,7 +214,7 @@ def test_pieces_side_by_side_hear_the_same() -> None:
     ids=["measured", "one-run-of-a-batch", "few-steps"],
 )
 def test_a_trace_that_comes_again_is_implausible(values: np.ndarray, start_s: float, expected: State) -> None:
-    rig = Rig(book=OneCamera(PRESS))
+    rig = Rig(settings=ANY_CLOCK, book=OneCamera(PRESS))
     found = []
     for number, begin_s in enumerate((0.0, start_s)):
         rig.put(FRAMES, begin_s, shot(f"p{number}", begin_s, image(number)))

@@ -26,7 +26,7 @@ IMAGE = np.arange(64, dtype=np.uint8).reshape(8, 8)
 
 
 def frame(reference: Reference) -> Frame:
-    return Frame(Origin("t", 0, 1, 1), InspectionId("l", "s", "p"), "a", "", "top", 0, 1, None, reference)
+    return Frame(Origin("t", 0, 1, 1), InspectionId("l", "s", "p"), "a", "", "top", 0, 1_700_000_000 * 10**9, None, reference)
 
 
 @pytest.fixture
