@@ -173,13 +173,10 @@ class SourceClocks:
         return clock.lowest_ns
 
     def _drift_ppm(self, source: str) -> float:
-        """Drift of a source that the others do not share; the log's own clock may drift as well."""
+        """How much more a source drifts than the one that drifts least: what all share is the log's own drift."""
+        drifts = [each.drift_ppm for each in self._clocks.values() if each.drift_ppm is not None]
         drift_ppm = self._clocks[source].drift_ppm
-        if drift_ppm is None:
-            return 0.0
-        others = [each for name, each in self._clocks.items() if name != source and each.newest_ns is not None]
-        drifts = [each.drift_ppm for each in others if each.drift_ppm is not None]
-        return min((drift_ppm - other for other in drifts), key=abs, default=0.0 if others else drift_ppm)
+        return 0.0 if drift_ppm is None else drift_ppm - min(drifts, key=abs)
 
     def _odd(self, apart: list[tuple[str, str]], lowest: Mapping[str, int]) -> Iterator[Doubt]:
         """Of those that disagree, the ones that do not go by the log's clock; where none does, the one that disagrees

@@ -28,6 +28,7 @@ class Found:
 
     outcomes: list[Outcome]
     warnings: list[str]
+    warned_s: list[float]
     letters: list[str]
 
     @property
@@ -46,8 +47,14 @@ class Found:
     @property
     def words(self) -> str:
         doubts = [each.doubt for each in self.outcomes if each.doubt]
-        offsets = [line for line in self.warnings if "jitter_s" not in line]
-        return next(iter([*doubts, *self.letters, *offsets, *self.warnings]), "nothing")
+        return next(iter([*doubts, *self.letters, *self.warnings]), "nothing") + self.drift
+
+    @property
+    def drift(self) -> str:
+        """What is said of a drift, and when."""
+        said = zip(self.warned_s, self.warnings, strict=True)
+        first = next(((at_s, line) for at_s, line in said if "ppm" in line), None)
+        return "" if first is None else f"; after {first[0] / 60:.1f} min: {first[1]}"
 
 
 def run(
@@ -62,7 +69,7 @@ def run(
     transport = {"events": quick, "mic": quick, "top": lambda random: camera_s + quick(random)}
     line = ClockLine(offsets, transport, num_pieces=num_pieces)
     outcomes = sorted(line.run(), key=lambda each: each.true_s)
-    return Found(outcomes, line.warnings, line.letters)
+    return Found(outcomes, line.warnings, line.warned_s, line.letters)
 
 
 def simulated() -> Iterator[str]:

@@ -123,20 +123,23 @@ class ClockLine:
     metrics: Noted = field(default_factory=Noted)
     letters: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    warned_s: list[float] = field(default_factory=list)
+    """When each of them was written, as true time."""
+    now_s: float = 0.0
 
     def run(self) -> list[Outcome]:
         rig = Rig(self.settings, self.metrics, OneCamera())
         records = sorted(self._records(), key=lambda record: record[0])
         outcomes: list[Outcome] = []
-        now_s, number = 0.0, 0
-        logger, handler = logging.getLogger("streams.source_clocks"), _Lines(self.warnings)
+        number = 0
+        logger, handler = logging.getLogger("streams.source_clocks"), _Lines(self)
         logger.addHandler(handler)
         try:
-            while number < len(records) or now_s < self._end_s + 4.0:
-                now_s = round(now_s + STEP_S, 3)
-                if number < len(records) and now_s > self._end_s + 4.0:  # transport of hours
-                    now_s = max(now_s, records[number][0])
-                while number < len(records) and records[number][0] <= now_s:
+            while number < len(records) or self.now_s < self._end_s + 4.0:
+                self.now_s = round(self.now_s + STEP_S, 3)
+                if number < len(records) and self.now_s > self._end_s + 4.0:  # transport of hours
+                    self.now_s = max(self.now_s, records[number][0])
+                while number < len(records) and records[number][0] <= self.now_s:
                     append_s, at, make = records[number]
                     rig.put(at, append_s, make)
                     number += 1
@@ -191,12 +194,13 @@ class ClockLine:
 
 
 class _Lines(logging.Handler):
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, line: ClockLine) -> None:
         super().__init__(logging.WARNING)
-        self._lines = lines
+        self._line = line
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._lines.append(record.getMessage())
+        self._line.warnings.append(record.getMessage())
+        self._line.warned_s.append(self._line.now_s)
 
 
 def _letter(reason: int, detail: str) -> str:

@@ -26,7 +26,8 @@ IMAGE = np.arange(64, dtype=np.uint8).reshape(8, 8)
 
 
 def frame(reference: Reference) -> Frame:
-    return Frame(Origin("t", 0, 1, 1), InspectionId("l", "s", "p"), "a", "", "top", 0, 1_700_000_000 * 10**9, None, reference)
+    capture_ns = 1_700_000_000 * 10**9
+    return Frame(Origin("t", 0, 1, 1), InspectionId("l", "s", "p"), "a", "", "top", 0, capture_ns, None, reference)
 
 
 @pytest.fixture
