@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from inspector.bundle.schema import Certificate
 from inspector.manifest import Split
 from inspector.recipe.promise import certificate_words
+from inspector.training.advice import Advice, advice_lines
 from inspector.training.compete import Standing, Taken
 from inspector.training.config import TrainConfig
 from inspector.training.corpus import Corpus
@@ -23,6 +24,7 @@ class Story:
     head: FittedHead
     routing: Sequence[str]
     certificate: Certificate
+    warnings: Sequence[Advice] = ()
 
     def findings(self) -> tuple[str, ...]:
         """Sentences for people."""
@@ -44,6 +46,7 @@ def model_card(corpus: Corpus, config: TrainConfig, story: Story) -> str:
             "Training knows no score of a test split: `inspector evaluate BUNDLE MANIFEST --card` puts them under "
             "*Measured*, at the end.",
             "",
+            *advice_lines(story.warnings),
             "## Data",
             "",
             *_data(corpus),

@@ -31,6 +31,7 @@ from inspector.bundle.schema import (
     SignalInput,
     input_shape,
 )
+from inspector.training.advice import Advice
 from inspector.training.config import ExpertConfig
 from inspector.training.inputs import Encoder
 
@@ -86,6 +87,8 @@ class Draft:
     certificate: Certificate | None = None
     provenance: Mapping[str, str | int | float] = field(default_factory=dict)
     card: str = ""
+    warnings: tuple[Advice, ...] = ()
+    """What its training does not know; the card lists them."""
 
 
 def write_bundle(folder: Path, draft: Draft) -> Bundle:
