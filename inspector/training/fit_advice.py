@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fusion.scored import Scored
 from inspector.evaluation.figures import certainty
@@ -11,6 +12,7 @@ from inspector.evaluation.resampling import NUM_DRAWS, Interval, unit_weights
 from inspector.training.advice import Advice
 from inspector.training.compete import Standing, Taken
 from inspector.training.encoder_fit import HOW, TO_THE_END, schedule
+from inspector.training.kernel_fit import NEVER
 
 CHANCE = 0.5
 FEWEST_EPOCHS = 12
@@ -20,13 +22,19 @@ REMEDY = "give --weights (cameras), modality_labels, more pieces, or leave it ou
 
 def interval(standing: Standing) -> Interval:
     """Of the area under the curve on held-out recordings, by bootstrap over their groups; NaN where it has none."""
-    scored = ~(standing.logits[:, 0].isnan() | standing.material.targets[:, 0].isnan()).numpy()
+    scored = judged(standing) & ~standing.material.targets[:, 0].isnan().numpy()
     labels = standing.material.targets[:, 0].numpy()[scored] >= 0.5
     if labels.all() or not labels.any():
         return Interval(math.nan, math.nan, math.nan)
     scores = standing.logits[:, 0].numpy()[scored].astype(np.float64)
     groups = [frozenset((group,)) for group, own in zip(standing.material.groups, scored, strict=True) if own]
     return certainty(scores, labels, unit_weights(groups, NUM_DRAWS, seed=0)).auc
+
+
+def judged(standing: Standing) -> NDArray[np.bool_]:
+    """(R,) recordings with a score: fits that were shown too few defects gave all of theirs one constant."""
+    logits = standing.logits[:, 0]
+    return np.asarray(~(logits.isnan() | (logits == NEVER)).numpy())
 
 
 def without_misleading(standings: Sequence[Standing]) -> list[Standing]:
@@ -41,12 +49,12 @@ def chance_advice(standings: Sequence[Standing], kept: Sequence[Standing]) -> It
     shipped = {own.name for own in kept}
     for standing in standings:
         auc = interval(standing)
-        num = int((~standing.logits[:, 0].isnan()).sum())
+        num = int(judged(standing).sum())
         if math.isnan(auc.mean):
             yield Advice(
                 "chance",
-                f"nobody knows how good expert {standing.name} is: its {num} held-out recordings are all labelled "
-                "alike; give more groups with good and with defective recordings",
+                f"nobody knows how good expert {standing.name} is: the {num} held-out recordings that "
+                "it could be asked about are labelled alike; give more groups with good and with defective recordings",
             )
         elif auc.low <= CHANCE:
             yield Advice("chance", f"expert {standing.name} {_doubt(auc)} ({_figures(auc)}, from {num} recordings)"

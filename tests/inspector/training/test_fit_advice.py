@@ -21,6 +21,7 @@ from inspector.training.fit_advice import (
     interval,
     without_misleading,
 )
+from inspector.training.kernel_fit import NEVER
 from tests.inspector.training.small_material import PICTURE, TRACE, of_traces
 
 pytestmark = pytest.mark.train
@@ -80,6 +81,14 @@ def test_recordings_of_one_group_count_once() -> None:
     copied = standing("copied", "top", scores.repeat(10), tuple(LABELS[:20].repeat(10)), per_group=10)
     single, many = interval(alone), interval(copied)
     assert many.high - many.low == pytest.approx(single.high - single.low, abs=0.05)
+
+
+def test_fits_that_were_shown_too_few_defects_are_no_evidence_against_an_expert() -> None:
+    """All of a fold have one constant then, as if they were good."""
+    unlearned = np.where(np.arange(NUM) < 20, NEVER, 3.0 * LABELS + NOISE)
+    assert said(standing("mic", "mic", unlearned, [1.0] * 20 + list(LABELS[20:]))) == []
+    (text,) = said(standing("mic", "mic", np.full(NUM, NEVER)))
+    assert "nobody knows how good expert mic is: the 0 held-out recordings" in text
 
 
 @pytest.mark.parametrize("label", [0.0, 1.0, math.nan])
