@@ -25,6 +25,8 @@ class Story:
     routing: Sequence[str]
     certificate: Certificate
     warnings: Sequence[Advice] = ()
+    probabilities: Sequence[str] = ()
+    """Lines on which figures are probabilities."""
 
     def findings(self) -> tuple[str, ...]:
         """Sentences for people."""
@@ -65,12 +67,23 @@ def model_card(corpus: Corpus, config: TrainConfig, story: Story) -> str:
             "",
             f"{_head_fit(story)}: {losses}. Calibration, limits and routing come from cross-fitted scores.",
             "",
+            *_probabilities(story),
             "## Routing and promise",
             "",
             *(f"- {finding}" for finding in (*story.routing, certificate_words(story.certificate))),
             "",
         ]
     )
+
+
+def _probabilities(story: Story) -> list[str]:
+    if not story.probabilities:
+        return []
+    intro = (
+        "Classes and single modalities are calibrated on pieces that their encoders had not seen, for pieces mixed as "
+        "in these; raw scores rank pieces and are no probabilities."
+    )
+    return ["## Probabilities", "", intro, "", *story.probabilities, ""]
 
 
 def _fitted_on(story: Story) -> str:

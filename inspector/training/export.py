@@ -27,6 +27,7 @@ from inspector.bundle.schema import (
     Head,
     ImageInput,
     Modality,
+    Platt,
     Policy,
     SignalInput,
     input_shape,
@@ -84,6 +85,8 @@ class Draft:
     head: FusionHead
     calibrations: tuple[Calibration, ...]
     policy: Policy
+    own_calibrations: Mapping[str, Platt] = field(default_factory=dict)
+    """By expert, of its own log-odds; an expert that is not here is raw."""
     certificate: Certificate | None = None
     provenance: Mapping[str, str | int | float] = field(default_factory=dict)
     card: str = ""
@@ -98,7 +101,7 @@ def write_bundle(folder: Path, draft: Draft) -> Bundle:
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    experts = tuple(_write_expert(part, expert) for expert in draft.experts)
+    experts = tuple(_write_expert(part, expert, draft.own_calibrations.get(expert.name)) for expert in draft.experts)
     head = _write_head(part, draft)
     (part / CARD_NAME).write_text(draft.card, encoding="utf-8")
     bundle = Bundle(
@@ -121,7 +124,7 @@ def write_bundle(folder: Path, draft: Draft) -> Bundle:
     return bundle
 
 
-def _write_expert(folder: Path, expert: DraftExpert) -> Expert:
+def _write_expert(folder: Path, expert: DraftExpert, calibration: Platt | None) -> Expert:
     path = folder / f"{expert.name}.onnx"
     probe = torch.zeros(2, *input_shape(expert.input))
     to_onnx(expert.module, {"input": probe}, ("tokens", "logits", "relevance"), path)
@@ -133,6 +136,7 @@ def _write_expert(folder: Path, expert: DraftExpert) -> Expert:
         input=expert.input,
         num_tokens=expert.num_tokens,
         cost_ms=cost_ms(path, {"input": probe[:1].numpy()}),
+        calibration=calibration,
     )
 
 

@@ -17,7 +17,7 @@ import torch
 from fusion.head import FusionHead
 from fusion.policy import routed
 from fusion.scored import ExpertSet, Scored
-from inspector.bundle.schema import Calibration, Certificate, Modality
+from inspector.bundle.schema import Calibration, Certificate, Modality, Platt
 from inspector.manifest import Split
 from inspector.training.advice import Advice, give
 from inspector.training.card import Story, model_card
@@ -35,6 +35,7 @@ from inspector.training.inputs import input_form, prepare
 from inspector.training.joint_fit import fine_tune, unexplained
 from inspector.training.limits import calibrate
 from inspector.training.pretrained import unused_advice, weights_advice
+from inspector.training.probabilities import expert_calibrations, probability_lines, with_classes
 from inspector.training.routing_fit import PolicyChoice, choose_policy, ground_of
 from inspector.training.scoring import (
     BOTH,
@@ -92,7 +93,15 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     if school.may_refit(standings, judged):
         judged = school.refit(judged)
     warnings += give(_fit_advice(school, standings, judged), strict=options.strict)
-    story = Story(standings, judged.taken, judged.fusion.head, judged.choice.findings, judged.certificate, warnings)
+    story = Story(
+        standings,
+        judged.taken,
+        judged.fusion.head,
+        judged.choice.findings,
+        judged.certificate,
+        warnings,
+        _probabilities(school.corpus, judged),
+    )
     draft = Draft(
         name=config.name,
         version=config.version,
@@ -103,6 +112,7 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
         head=judged.fusion.head.head,
         calibrations=tuple(judged.calibrations.values()),
         policy=judged.choice.policy,
+        own_calibrations=judged.own_calibrations,
         provenance=_provenance(school.corpus, options, judged),
         card=model_card(school.corpus, config, story),
         certificate=judged.certificate,
@@ -121,6 +131,7 @@ class Judged:
     calibrations: dict[ExpertSet, Calibration]
     choice: PolicyChoice
     certificate: Certificate
+    own_calibrations: dict[str, Platt]
 
 
 def _judged(school: "School", taken: list[Taken], fusion: Fusion, scored: Scored) -> Judged:
@@ -129,7 +140,8 @@ def _judged(school: "School", taken: list[Taken], fusion: Fusion, scored: Scored
     ground = ground_of(scored, experts, calibrations)
     choice = choose_policy(ground, config.acceptance, config.policy, school.options.seed)
     scores = routed_scores(scored, routed(choice.policy, experts, scored, calibrations), calibrations)
-    return Judged(taken, fusion, scored, calibrations, choice, certify(scores, scored, config.acceptance))
+    certificate, own = certify(scores, scored, config.acceptance), expert_calibrations(school.corpus, taken, scored)
+    return Judged(taken, fusion, scored, with_classes(calibrations, school.corpus, fusion), choice, certificate, own)
 
 
 def _fit_advice(school: "School", standings: Sequence[Standing], judged: Judged) -> Iterator[Advice]:
@@ -139,6 +151,11 @@ def _fit_advice(school: "School", standings: Sequence[Standing], judged: Judged)
     yield from chance_advice(standings if school.config.experts else _winners(standings), kept)
     yield from fused_advice(judged.scored)
     yield from epochs_advice(judged.taken)
+
+
+def _probabilities(corpus: Corpus, judged: Judged) -> list[str]:
+    names = [own.expert.name for own in judged.taken]
+    return probability_lines(corpus.classes, judged.calibrations[frozenset(names)], names, judged.own_calibrations)
 
 
 @dataclass(frozen=True, eq=False)
