@@ -93,7 +93,11 @@ def _add_sight(examination: Examination, row: int, modality: pb.Modality, gate: 
         if modality.state == pb.MODALITY_STATE_PRESENT:
             modality.reason = pb.MODALITY_REASON_NOT_EXAMINED
         return
-    modality.defect_score = probability(examination.looks[row][expert.name].defect_logit, 1.0, 0.0)
+    logit = examination.looks[row][expert.name].defect_logit
+    if expert.calibration is None:
+        modality.raw_defect_score = probability(logit, 1.0, 0.0)
+    else:
+        modality.defect_score = probability(logit, expert.calibration.temperature, expert.calibration.bias)
     if gate is not None:
         experts = examination.model.schema.experts
         modality.gate_weight = sum(float(gate[i]) for i, e in enumerate(experts) if e.modality == modality.name)
@@ -107,13 +111,18 @@ def chief(examination: Examination, row: int, modality: str) -> Expert | None:
 
 
 def _classes(schema: Bundle, examined: frozenset[str], finding: Finding) -> list[pb.ClassProbability]:
-    """A class without a probability was not examined: no modality that can show it was looked at."""
+    """A class without any figure was not examined: no modality that can show it was looked at."""
+    known = {} if finding.calibration is None else finding.calibration.classes
     named = {name for modality in schema.modalities for name in modality.classes}
     shown = {name for modality in schema.modalities if modality.name in examined for name in modality.classes}
     found = []
     for index, name in enumerate(schema.classes, start=1):
         entry = pb.ClassProbability(name=name)
         if finding.fused is not None and (name in shown or name not in named):
-            entry.probability = probability(float(finding.fused.logits[index]), 1.0, 0.0)
+            logit, own = float(finding.fused.logits[index]), known.get(name)
+            if own is None:
+                entry.raw_score = probability(logit, 1.0, 0.0)
+            else:
+                entry.probability = probability(logit, own.temperature, own.bias)
         found.append(entry)
     return found

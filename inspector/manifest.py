@@ -65,22 +65,43 @@ def read_manifest(path: Path, split: str | None = None) -> list[PieceRow]:
         raise ManifestError(f"{path}: cannot be read ({exc.strerror}); name a manifest.jsonl that exists") from exc
     except UnicodeDecodeError as exc:
         raise ManifestError(f"{path}: is not UTF-8 ({exc.reason} at byte {exc.start}); save it as UTF-8") from exc
-    rows = [row for row in _parsed(path, text) if split in (None, row.split)]
+    numbered = list(_parsed(path, text))
+    _refuse_doubles(path, numbered)
+    rows = [row for _, row in numbered if split in (None, row.split)]
     if not rows:
         wanted = "no piece" if split is None else f"no piece of split {split!r}"
         raise ManifestError(f"{path}: holds {wanted}; splits are train, calibration and test")
     return rows
 
 
-def _parsed(path: Path, text: str) -> Iterator[PieceRow]:
+def _parsed(path: Path, text: str) -> Iterator[tuple[int, PieceRow]]:
+    """Rows with the numbers of their lines."""
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         try:
-            yield PieceRow.model_validate_json(line)
+            row = PieceRow.model_validate_json(line)
         except ValidationError as exc:
             found = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'line'}: {e['msg']}" for e in exc.errors())
             raise ManifestError(f"{path}:{number}: {found}; mend the line or make the data set again") from exc
+        if row.label == "ok" and row.defects:
+            raise ManifestError(
+                f"{path}:{number}: piece {row.piece_id!r} is labelled ok and has the defects {', '.join(row.defects)}: "
+                "label it nok, or remove its defects"
+            )
+        yield number, row
+
+
+def _refuse_doubles(path: Path, numbered: Iterable[tuple[int, PieceRow]]) -> None:
+    """Of two pieces with one id a line judges one, and look-ups and feedback cannot tell which."""
+    lines: dict[str, int] = {}
+    for number, row in numbered:
+        first = lines.setdefault(row.piece_id, number)
+        if first != number:
+            raise ManifestError(
+                f"{path}: lines {first} and {number} both have piece_id {row.piece_id!r}: every piece has an id of its "
+                "own; rename one (two exports put together need a prefix each), or remove the line that is there twice"
+            )
 
 
 def write_manifest(path: Path, rows: Iterable[PieceRow]) -> None:

@@ -23,6 +23,7 @@ from inspector.bundle.schema import (
     Head,
     ImageInput,
     Modality,
+    Platt,
     Policy,
     SignalInput,
 )
@@ -45,6 +46,10 @@ class Toy:
     signal: SignalInput = SIGNAL
     uncalibrated: frozenset[frozenset[str]] = frozenset()
     """Sets of experts that get no calibration."""
+    own: Mapping[str, Platt] = field(default_factory=dict)
+    """Calibrations of single experts."""
+    of_classes: Mapping[str, Platt] = field(default_factory=dict)
+    """Calibrations of classes, the same for every set of experts."""
 
 
 def write_toy_bundle(folder: Path, toy: Toy | None = None) -> Path:
@@ -76,10 +81,12 @@ def write_toy_bundle(folder: Path, toy: Toy | None = None) -> Path:
             Modality(name="top", kind="image", classes=("scratch",)),
             Modality(name="mic", kind="audio", classes=("rattle",)),
         ),
-        experts=experts,
+        experts=tuple(own.model_copy(update={"calibration": toy.own.get(own.name)}) for own in experts),
         head=Head(file="head.onnx", cost_ms=0.1),
         calibrations=tuple(
-            Calibration(experts=members, temperature=1.0, bias=0.0, pass_below=0.3, fail_above=0.7)
+            Calibration(
+                experts=members, temperature=1.0, bias=0.0, pass_below=0.3, fail_above=0.7, classes=toy.of_classes
+            )
             for members in sets
             if frozenset(members) not in toy.uncalibrated
         ),

@@ -21,14 +21,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """The command line sets up logging for its whole process; no other test may see that."""
-    root, names = logging.getLogger(), ("kafka", "onnx_ir", "onnxscript")
-    level, handlers = root.level, list(root.handlers)
-    levels = {name: logging.getLogger(name).level for name in names}
+def default_logging() -> Iterator[None]:
+    """The command line sets up logging for its whole process, also from a module's fixture: no test may notice."""
+    _reset_logging()
     yield
-    root.setLevel(level)
-    for handler in [handler for handler in root.handlers if handler not in handlers]:
+    _reset_logging()
+
+
+def _reset_logging() -> None:
+    """Root at WARNING without handlers of ours; the subclasses of StreamHandler that pytest adds stay."""
+    root = logging.getLogger()
+    logging.disable(logging.NOTSET)
+    root.setLevel(logging.WARNING)
+    for handler in [handler for handler in root.handlers if type(handler) is logging.StreamHandler]:
         root.removeHandler(handler)
-    for name, before in levels.items():
-        logging.getLogger(name).setLevel(before)
+    for name in ("kafka", "onnx_ir", "onnxscript"):
+        logging.getLogger(name).setLevel(logging.NOTSET)

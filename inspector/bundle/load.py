@@ -151,7 +151,7 @@ def _meanings(schema: Bundle) -> Iterator[str]:
     for expert in schema.experts:
         yield from _expert(expert, schema)
     for calibration in schema.calibrations:
-        yield from _calibration(calibration, experts)
+        yield from _calibration(calibration, experts, schema.classes)
     yield from _doubled("compiled form", [f"{found.engine}/{found.precision}" for found in schema.compiled])
     for found in schema.compiled:
         yield from _unknown(f"{found.engine}/{found.precision}", [graph.part for graph in found.graphs], parts)
@@ -209,9 +209,10 @@ def _expert(expert: Expert, schema: Bundle) -> Iterator[str]:
             yield f"expert {expert.name!r}: scaling has mean {form.mean} and std {form.std}, expected {expectation}"
 
 
-def _calibration(calibration: Calibration, experts: Sequence[str]) -> Iterator[str]:
+def _calibration(calibration: Calibration, experts: Sequence[str], classes: Sequence[str]) -> Iterator[str]:
     label = f"calibration of {'+'.join(calibration.experts)}"
     yield from _unknown(label, calibration.experts, experts)
+    yield from _unknown(f"{label}: classes", tuple(calibration.classes), classes)
     if list(calibration.experts) != sorted(set(calibration.experts)):
         yield f"{label}: the experts are not sorted, or named twice; export the bundle again"
     if calibration.pass_below > calibration.fail_above:

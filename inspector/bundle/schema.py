@@ -73,6 +73,13 @@ def input_shape(form: ImageInput | SignalInput) -> tuple[int, ...]:
     return form.num_channels, form.num_samples
 
 
+class Platt(Part):
+    """probability = sigmoid(logit / temperature + bias)"""
+
+    temperature: float = Field(gt=0)
+    bias: float
+
+
 class Expert(Part):
     name: Name
     modality: Name
@@ -83,6 +90,8 @@ class Expert(Part):
     num_tokens: int = Field(gt=0)
     cost_ms: float = Field(ge=0)
     """Measured at export: one piece, one thread, ONNX Runtime."""
+    calibration: Platt | None = None
+    """Of its own defect log-odds, against the label of its modality; None: too little evidence, they are raw."""
 
 
 class Modality(Part):
@@ -111,6 +120,8 @@ class Calibration(Part):
     """probability = sigmoid(logit / temperature + bias)"""
     pass_below: float = Field(ge=0, le=1)
     fail_above: float = Field(ge=0, le=1)
+    classes: Mapping[str, Platt] = Field(default_factory=dict)
+    """Of the head's log-odds per class; a class that is not here had too little evidence, and its log-odds are raw."""
 
 
 class Router(Part):

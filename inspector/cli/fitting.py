@@ -9,7 +9,17 @@ from pathlib import Path
 import click
 
 from encoders.vision import Weights
-from inspector.cli.training import Bars, mendable, progress_bars, weights_file
+from inspector.cli.training import (
+    Bars,
+    mendable,
+    progress_bars,
+    report_option,
+    say_warnings,
+    strict_option,
+    strictly,
+    weights_file,
+)
+from inspector.training.advice import write_training_report
 from inspector.training.export import write_bundle
 from inspector.training.good_eyes import Backbone
 from inspector.training.good_only import PASS_SHARE, GoodOptions, fit_good_only
@@ -30,6 +40,8 @@ FolderOrFile = click.Path(path_type=Path)
 )
 @click.option("--name", default="good-only", show_default=True, help="The bundle's name.")
 @click.option("--seed", default=0, show_default=True, help="Draws the pieces.")
+@strict_option
+@report_option
 @mendable()
 def fit(
     manifest: Path,
@@ -42,6 +54,8 @@ def fit(
     pass_share: float,
     name: str,
     seed: int,
+    strict: bool,
+    report: Path | None,
 ) -> None:
     """Makes a usable bundle from the good pieces of MANIFEST alone, in under a minute from 50 of them.
 
@@ -69,13 +83,17 @@ def fit(
         seed=seed,
         backbone=_backbone(weights, pretrained),
         pass_share=pass_share,
+        strict=strict,
     )
-    with progress_bars() as bars:
+    with strictly(report), progress_bars() as bars:
         progress = Bars(bars)
         draft = fit_good_only(manifest, options, progress)
         progress("writing graphs", 0, 1)
         write_bundle(bundle, draft)
         progress("writing graphs", 1, 1)
+    say_warnings(draft.warnings)
+    if report is not None:
+        write_training_report(report, (), draft.warnings)
     click.echo(
         f"bundle {draft.name} {draft.version} of {draft.provenance['good_pieces']} good pieces is in {bundle} after "
         f"{time.monotonic() - start:.0f} s; it knows no defect: see {bundle / 'model_card.md'}"

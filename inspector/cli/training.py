@@ -3,7 +3,7 @@
 The command line imports this module only when one of these is called, so that serving starts without torch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -27,6 +27,7 @@ from inspector.manifest import Split
 from inspector.parity.content import ENOUGH_PIECES, ParityError
 from inspector.parity.making import Drawing, add_parity_set
 from inspector.parity.report import few
+from inspector.training.advice import Advice, StrictError, write_training_report
 from inspector.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from inspector.training.config import TrainConfig, TrainConfigError, read_train_config
 from inspector.training.export import Draft, ExportError, write_bundle
@@ -35,6 +36,8 @@ from inspector.training.train import TrainOptions
 from inspector.training.train import train as train_draft
 
 FolderOrFile = click.Path(path_type=Path)
+WARNED = 3
+"""Exit code of a command that warned under `--strict`."""
 
 
 @contextmanager
@@ -69,6 +72,34 @@ parity_pieces_option = click.option(
 )
 
 
+strict_option = click.option(
+    "--strict", is_flag=True, help="End with exit code 3 at the first warnings, and write no bundle."
+)
+report_option = click.option(
+    "--report", type=FolderOrFile, help="Write findings and warnings to this JSON file, under --strict too."
+)
+
+
+@contextmanager
+def strictly(report: Path | None) -> Iterator[None]:
+    """Turns warnings under `--strict` into exit code 3."""
+    try:
+        yield
+    except StrictError as exc:
+        say_warnings(exc.warnings)
+        if report is not None:
+            write_training_report(report, (), exc.warnings)
+        click.echo("nothing is written, for --strict allows no warning", err=True)
+        raise click.exceptions.Exit(WARNED) from exc
+
+
+def say_warnings(warnings: Sequence[Advice]) -> None:
+    if warnings:
+        say(f"{len(warnings)} warning(s):")
+    for warning in warnings:
+        say(f"- {warning}")
+
+
 def progress_bars() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
@@ -89,6 +120,8 @@ def progress_bars() -> Progress:
     "--weights", multiple=True, metavar="NAME=FILE", help="Local safetensors file of a timm model; repeatable."
 )
 @click.option("--checkpoint", type=FolderOrFile, help="Also keep the weights here, for `inspector export`.")
+@strict_option
+@report_option
 @parity_pieces_option
 @mendable()
 def train(
@@ -99,18 +132,26 @@ def train(
     epochs: int | None,
     weights: tuple[str, ...],
     checkpoint: Path | None,
+    strict: bool,
+    report: Path | None,
     parity_pieces: int,
 ) -> None:
-    """Trains a model on MANIFEST and writes its bundle, with pieces by which engines are compared with torch."""
+    """Trains a model on MANIFEST and writes its bundle, with pieces by which engines are compared with torch.
+
+    What training does not know is said in warnings: on the screen, in the report and in the model card.
+    """
     settings = TrainConfig() if config is None else read_train_config(config)
-    options = TrainOptions(seed, epochs, dict(weights_file(item) for item in weights))
-    with progress_bars() as bars:
+    options = TrainOptions(seed, epochs, dict(weights_file(item) for item in weights), strict)
+    with strictly(report), progress_bars() as bars:
         training = train_draft(manifest, settings, options, Bars(bars))
         if checkpoint is not None:
             save_checkpoint(checkpoint, training.draft)
         write_bundle(bundle, training.draft)
     for finding in training.findings:
         say(finding)
+    say_warnings(training.draft.warnings)
+    if report is not None:
+        write_training_report(report, training.findings, training.draft.warnings)
     click.echo(f"bundle {training.draft.name} {training.draft.version} is in {bundle}")
     _add_parity(bundle, training.draft, manifest, parity_pieces)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from inspector.bundle.schema import Certificate
 from inspector.manifest import Split
 from inspector.recipe.promise import certificate_words
+from inspector.training.advice import Advice, advice_lines
 from inspector.training.compete import Standing, Taken
 from inspector.training.config import TrainConfig
 from inspector.training.corpus import Corpus
@@ -23,6 +24,9 @@ class Story:
     head: FittedHead
     routing: Sequence[str]
     certificate: Certificate
+    warnings: Sequence[Advice] = ()
+    probabilities: Sequence[str] = ()
+    """Lines on which figures are probabilities."""
 
     def findings(self) -> tuple[str, ...]:
         """Sentences for people."""
@@ -44,6 +48,7 @@ def model_card(corpus: Corpus, config: TrainConfig, story: Story) -> str:
             "Training knows no score of a test split: `inspector evaluate BUNDLE MANIFEST --card` puts them under "
             "*Measured*, at the end.",
             "",
+            *advice_lines(story.warnings),
             "## Data",
             "",
             *_data(corpus),
@@ -62,12 +67,23 @@ def model_card(corpus: Corpus, config: TrainConfig, story: Story) -> str:
             "",
             f"{_head_fit(story)}: {losses}. Calibration, limits and routing come from cross-fitted scores.",
             "",
+            *_probabilities(story),
             "## Routing and promise",
             "",
             *(f"- {finding}" for finding in (*story.routing, certificate_words(story.certificate))),
             "",
         ]
     )
+
+
+def _probabilities(story: Story) -> list[str]:
+    if not story.probabilities:
+        return []
+    intro = (
+        "Classes and single modalities are calibrated on pieces that their encoders had not seen, for pieces mixed as "
+        "in these; raw scores rank pieces and are no probabilities."
+    )
+    return ["## Probabilities", "", intro, "", *story.probabilities, ""]
 
 
 def _fitted_on(story: Story) -> str:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from fusion.head import FusionHead, HeadForm, Member
-from inspector.bundle.schema import Calibration, Certificate, ImageInput, Modality, Policy, SignalInput
+from inspector.bundle.schema import Calibration, Certificate, ImageInput, Modality, Platt, Policy, SignalInput
 from inspector.training.config import ExpertConfig, ImageExpert, Section
 from inspector.training.export import Draft, DraftExpert
 from inspector.training.inputs import build_encoder
@@ -42,6 +42,7 @@ class Checkpoint(Section):
     experts: tuple[SavedExpert, ...]
     calibrations: tuple[Calibration, ...]
     policy: Policy
+    own_calibrations: Mapping[str, Platt] = {}
     certificate: Certificate | None = None
     provenance: Mapping[str, str | int | float]
     card: str
@@ -60,6 +61,7 @@ def save_checkpoint(folder: Path, draft: Draft) -> None:
         experts=tuple(SavedExpert(config=expert.config, input=expert.input) for expert in draft.experts),
         calibrations=draft.calibrations,
         policy=draft.policy,
+        own_calibrations=draft.own_calibrations,
         certificate=draft.certificate,
         provenance=draft.provenance,
         card=draft.card,
@@ -90,6 +92,7 @@ def load_checkpoint(folder: Path) -> Draft:
         head=FusionHead(HeadForm(members, *widths, content.compared)).eval(),
         calibrations=content.calibrations,
         policy=content.policy,
+        own_calibrations=content.own_calibrations,
         certificate=content.certificate,
         provenance=content.provenance,
         card=content.card,

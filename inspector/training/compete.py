@@ -51,6 +51,10 @@ class Standing:
     def name(self) -> str:
         return self.material.config.name
 
+    @property
+    def modality(self) -> str:
+        return self.material.config.modality
+
     def line(self) -> str:
         """For the model card and the log."""
         return f"{self.name} {self.auc:.3f}"

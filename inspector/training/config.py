@@ -4,6 +4,7 @@ Knows the manifest's cameras and sensors, but neither torch nor a file's pixels.
 """
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -161,6 +162,9 @@ class TrainConfig(Section):
     experts: tuple[ExpertConfig, ...] = ()
     """Empty: experts that suit each camera and sensor compete. Those given here are all taken; they are fitted once,
     and only pieces of the calibration split are scored, unless `cross_fit` or their own `every_fold` asks for more."""
+    labels: Mapping[str, tuple[str, ...]] = {}
+    """Which cameras and sensors (or `image`, `signal`) a class of defects shows in, such as `crack = ["top"]`: labels
+    per modality where the manifest has none. Without any, each expert learns every defect of the piece."""
     cross_fit: bool = False
     refit: Literal["auto", "never"] = "auto"
     """`auto`: where the calibration split cannot certify what is asked and the encoders are quick to fit, they are

@@ -13,22 +13,27 @@ from inspector.bundle.schema import Modality
 from inspector.dataset.files import source_of
 from inspector.manifest import Label, ManifestError, PieceRow, Split, read_manifest
 from inspector.training.data import Example, classes_of, examples, modalities_of, own_group, own_label, targets_of
+from inspector.training.labels import ClassMap, mapped_classes, with_own_labels
 from inspector.training.splits import demand_grouped_splits
 
 
 class Corpus:
-    """Raises ManifestError where splits leak, or train or calibration lacks a label, a modality or a second group."""
+    """Raises ManifestError where splits leak, or train or calibration lacks a label, a modality or a second group.
 
-    def __init__(self, manifest: Path) -> None:
-        self.rows = read_manifest(manifest)
-        demand_grouped_splits(self.rows)
-        self.modalities, self.classes = modalities_of(self.rows), classes_of(self.rows)
+    `shows` says which modalities each class of defects shows in: see inspector/training/labels.py.
+    """
+
+    def __init__(self, manifest: Path, shows: ClassMap | None = None) -> None:
+        read, shows = read_manifest(manifest), shows or {}
+        demand_grouped_splits(read)
+        self.rows = with_own_labels(read, modalities_of(read), shows)
+        found, self.classes = modalities_of(self.rows), classes_of(self.rows)
+        self.modalities = tuple(mapped_classes(modality, found, shows) for modality in found)
         for split in ("train", "calibration"):
-            if {row.label for row in self.split(split)} < {"ok", "nok"}:
-                raise ManifestError(f"{manifest}: split {split} needs pieces labelled ok and nok")
+            _demand_labels(manifest, split, self.split(split))
             for modality in self.modalities:
                 _demand_groups(manifest, split, modality, self.split(split))
-        self._root = manifest.parent
+        self.root = manifest.parent
         self.examples = cache(self._examples)
 
     def split(self, split: Split) -> list[PieceRow]:
@@ -56,7 +61,7 @@ class Corpus:
             )
 
     def _examples(self, split: Split, name: str) -> dict[str, Example]:
-        return examples(self._root, self.split(split), self.modality(name), self.classes)
+        return examples(self.root, self.split(split), self.modality(name), self.classes)
 
     def examples_of(self, splits: Sequence[Split], name: str) -> dict[str, Example]:
         """`examples` of several splits, one after the other: they share no recording."""
@@ -86,6 +91,16 @@ class Corpus:
         if len(chosen) == len(self.modalities) or None in labels or "unknown" in labels:
             return row.label
         return "nok" if "nok" in labels else "ok"
+
+
+def _demand_labels(manifest: Path, split: Split, rows: Sequence[PieceRow]) -> None:
+    counts = {label: sum(row.label == label for row in rows) for label in ("ok", "nok")}
+    if not all(counts.values()):
+        raise ManifestError(
+            f"{manifest}: split {split} needs pieces labelled ok and nok, it has {len(rows)} pieces, {counts['ok']} "
+            f"labelled ok and {counts['nok']} labelled nok: label some of each; with good pieces alone, "
+            "`inspector fit --good-only` makes a bundle"
+        )
 
 
 def _demand_groups(manifest: Path, split: Split, modality: Modality, rows: Sequence[PieceRow]) -> None:

@@ -27,10 +27,12 @@ from inspector.bundle.schema import (
     Head,
     ImageInput,
     Modality,
+    Platt,
     Policy,
     SignalInput,
     input_shape,
 )
+from inspector.training.advice import Advice
 from inspector.training.config import ExpertConfig
 from inspector.training.inputs import Encoder
 
@@ -83,9 +85,13 @@ class Draft:
     head: FusionHead
     calibrations: tuple[Calibration, ...]
     policy: Policy
+    own_calibrations: Mapping[str, Platt] = field(default_factory=dict)
+    """By expert, of its own log-odds; an expert that is not here is raw."""
     certificate: Certificate | None = None
     provenance: Mapping[str, str | int | float] = field(default_factory=dict)
     card: str = ""
+    warnings: tuple[Advice, ...] = ()
+    """What its training does not know; the card lists them."""
 
 
 def write_bundle(folder: Path, draft: Draft) -> Bundle:
@@ -95,7 +101,7 @@ def write_bundle(folder: Path, draft: Draft) -> Bundle:
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    experts = tuple(_write_expert(part, expert) for expert in draft.experts)
+    experts = tuple(_write_expert(part, expert, draft.own_calibrations.get(expert.name)) for expert in draft.experts)
     head = _write_head(part, draft)
     (part / CARD_NAME).write_text(draft.card, encoding="utf-8")
     bundle = Bundle(
@@ -118,7 +124,7 @@ def write_bundle(folder: Path, draft: Draft) -> Bundle:
     return bundle
 
 
-def _write_expert(folder: Path, expert: DraftExpert) -> Expert:
+def _write_expert(folder: Path, expert: DraftExpert, calibration: Platt | None) -> Expert:
     path = folder / f"{expert.name}.onnx"
     probe = torch.zeros(2, *input_shape(expert.input))
     to_onnx(expert.module, {"input": probe}, ("tokens", "logits", "relevance"), path)
@@ -130,6 +136,7 @@ def _write_expert(folder: Path, expert: DraftExpert) -> Expert:
         input=expert.input,
         num_tokens=expert.num_tokens,
         cost_ms=cost_ms(path, {"input": probe[:1].numpy()}),
+        calibration=calibration,
     )
 
 

@@ -8,7 +8,7 @@ import logging
 import math
 import platform
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,15 +18,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from encoders.patches import NetworkPatches
 from fusion.calibration import probability
 from fusion.head import Fused, FusionHead, HeadForm, Member
 from inspector.bundle.schema import Calibration, Modality, Policy
 from inspector.dataset.files import read_source, source_of
-from inspector.dataset.survey import survey
 from inspector.manifest import ManifestError, PieceRow, read_manifest
+from inspector.training.advice import Advice, advice_lines, give
 from inspector.training.data import modalities_of, own_group
+from inspector.training.data_advice import file_survey, manifest_advice
 from inspector.training.export import Draft, DraftExpert
 from inspector.training.good_eyes import SEES, TOKEN_DIM, Backbone, GoodRecordings, describe, fit, look_at
+from inspector.training.pretrained import file_advice, unused_file
 from inspector.training.subsets import expert_sets
 
 FEWEST = 10
@@ -59,6 +62,8 @@ class GoodOptions:
     backbone: Backbone | None = None
     """None: fixed filters."""
     pass_share: float = PASS_SHARE
+    strict: bool = False
+    """Whether a warning ends it."""
 
 
 def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> Draft:
@@ -66,8 +71,9 @@ def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> D
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
     rows = good_pieces(manifest, options)
-    for warning in survey(manifest, rows):
-        _log.warning("%s", warning)
+    warnings = give(_backbone_advice(options.backbone), strict=options.strict)
+    warnings += give(file_survey(manifest, rows), strict=options.strict)
+    warnings += give(manifest_advice(manifest), strict=options.strict)
     found = [good_recordings(manifest.parent, rows, modality) for modality in modalities_of(rows)]
     experts, held, seen = [], [], []
     for own in found:
@@ -77,6 +83,8 @@ def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> D
         experts.append(DraftExpert(eye.config, eye.form, fitted.module))
         held.append((own, fitted.held))
         seen.append(SEES[type(eye.describer)])
+    if options.backbone is not None and SEES[NetworkPatches] not in seen:
+        warnings += give([unused_file(options.backbone.name)], strict=options.strict)
     head = noisy_or_head([Member(e.modality, e.num_tokens) for e in experts])
     return Draft(
         name=options.name,
@@ -89,8 +97,15 @@ def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> D
         calibrations=calibrations(experts, head, held_by_piece(rows, held), options.pass_share),
         policy=Policy(mode="dense"),
         provenance=_provenance(rows, options),
-        card=card(options, len(rows), list(zip(found, seen, strict=True))),
+        card=card(options, len(rows), list(zip(found, seen, strict=True)), warnings),
+        warnings=warnings,
     )
+
+
+def _backbone_advice(backbone: Backbone | None) -> Iterator[Advice]:
+    """Raises TrainConfigError for a file that is not of that network."""
+    if backbone is not None and backbone.weights.file is not None:
+        yield from file_advice(backbone.name, backbone.weights.file)
 
 
 def good_pieces(manifest: Path, options: GoodOptions) -> list[PieceRow]:
@@ -203,7 +218,12 @@ def _provenance(rows: Sequence[PieceRow], options: GoodOptions) -> dict[str, str
     }
 
 
-def card(options: GoodOptions, num_pieces: int, found: Sequence[tuple[GoodRecordings, str]]) -> str:
+def card(
+    options: GoodOptions,
+    num_pieces: int,
+    found: Sequence[tuple[GoodRecordings, str]],
+    warnings: Sequence[Advice] = (),
+) -> str:
     """Markdown of one page; beside the recordings of each modality, what is looked at."""
     lines = [f"| {o.modality.name} | {len(o.recordings)} | {len(set(o.groups))} | {seen} |" for o, seen in found]
     return CARD.format(
@@ -212,6 +232,7 @@ def card(options: GoodOptions, num_pieces: int, found: Sequence[tuple[GoodRecord
         pieces=num_pieces,
         lines="\n".join(lines),
         share=options.pass_share,
+        warnings="".join(f"{line}\n" for line in advice_lines(warnings)),
     )
 
 
@@ -222,7 +243,7 @@ of a defect, it names no class, it certifies nothing about misses, and it never 
 all good ones may come from a new lamp or a new lot as well as from a defect. A person looks at what is not PASS, and
 what that person finds is the data for `inspector train`.
 
-## Data
+{warnings}## Data
 
 {pieces} good pieces.
 

@@ -83,6 +83,8 @@ class FittedHead:
     """Cross-fitted loss by number of steps."""
     joint: bool = False
     """Fitted together with the encoders; steps are then epochs, and losses are of held-out pieces."""
+    class_logits: Float[Tensor, "S P K"] | None = None
+    """Cross-fitted as `logits` are."""
 
 
 def fit_head(
@@ -97,14 +99,15 @@ def fit_head(
     pairs = crossed_folds(groups, settings.num_folds, seed)
     checks = range(0, settings.max_steps + 1, settings.check_every)
     num_sets, num_pieces = lesson.targets.shape[:2]
-    scores = torch.full((len(checks), num_sets, num_pieces), math.nan)
+    outputs = torch.full((len(checks), num_sets, num_pieces, lesson.targets.shape[2]), math.nan)
     for index, (fit, score) in enumerate(pairs):
         held = torch.tensor(score)
         run = HeadRun(form, lesson.of(torch.tensor(fit, dtype=torch.long)), settings, seed)
         for check, steps in enumerate(checks):
             run.advance(steps)
-            scores[check][:, held] = run.logits(lesson.encodings.of(held))
+            outputs[check][:, held] = run.outputs(lesson.encodings.of(held))
         progress(index + 1, len(pairs) + 1)
+    scores = outputs[..., 0]
     losses = {steps: float(_whole_losses(scores[check], lesson).mean()) for check, steps in enumerate(checks)}
     best = min(checks, key=lambda steps: losses[steps])
     if not _surely_better(scores[checks.index(best)], scores[0], lesson, groups):
@@ -112,7 +115,8 @@ def fit_head(
     final = HeadRun(form, lesson, settings, seed)
     final.advance(best)
     progress(len(pairs) + 1, len(pairs) + 1)
-    return FittedHead(final.head.eval(), best, scores[checks.index(best)], losses)
+    chosen = outputs[checks.index(best)]
+    return FittedHead(final.head.eval(), best, chosen[..., 0], losses, class_logits=chosen[..., 1:])
 
 
 def _whole_losses(logits_SP: Float[Tensor, "S P"], lesson: Lesson) -> Float[Tensor, " P"]:
@@ -173,10 +177,10 @@ class HeadRun:
             self._step()
             self._steps += 1
 
-    def logits(self, encodings: Encodings) -> Float[Tensor, "S P"]:
+    def outputs(self, encodings: Encodings) -> Float[Tensor, "S P O"]:
         self.head.eval()
         with torch.no_grad():
-            return torch.stack([encodings.read(self.head, ran).logits[:, 0] for ran in self._lesson.sets])
+            return torch.stack([encodings.read(self.head, ran).logits for ran in self._lesson.sets])
 
     def _step(self) -> None:
         """Modality dropout: half of the pieces with all modalities, the others with any set, a single one included."""

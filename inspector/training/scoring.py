@@ -38,6 +38,14 @@ class Fusion:
     head: FittedHead
     lesson: Lesson
     sets: tuple[ExpertSet, ...]
+    rows: tuple[PieceRow, ...]
+    """The pieces of the lesson."""
+
+    def class_logits(self) -> Float[Tensor, "S P K"]:
+        """Of the lesson's pieces, by heads that had not seen them; a head of no steps learned no class."""
+        if self.head.class_logits is not None:
+            return self.head.class_logits
+        return _said(self.head.head, self.lesson.encodings, self.lesson.sets)[..., 1:]
 
 
 def fuse(
@@ -48,7 +56,7 @@ def fuse(
     lesson = _lesson(corpus, experts, sets)
     groups = [row.groups for row in corpus.labelled("calibration")]
     fitted = fit_head(head_form(corpus, experts, config), lesson, groups, config.head, seed, progress)
-    return Fusion(fitted, lesson, sets)
+    return Fusion(fitted, lesson, sets, tuple(corpus.labelled("calibration")))
 
 
 def head_form(
@@ -120,14 +128,14 @@ def score_out_of_fold(corpus: Corpus, taken: Sequence[Taken], fusion: Fusion, sp
     rows, encodings = _out_of_fold(corpus, taken, fusion, splits)
     if not rows:
         return None
-    logits_SP = _said(fusion.head.head, encodings, fusion.lesson.sets)
+    logits_SP = _said(fusion.head.head, encodings, fusion.lesson.sets)[..., 0]
     values = (encodings.present, torch.stack([own[:, 0] for own in encodings.logits]), logits_SP)
     return _scored(corpus, taken, fusion, rows, values, unseen=False)
 
 
 @torch.no_grad()
-def _said(head: FusionHead, encodings: Encodings, sets: Float[Tensor, "S E"]) -> Float[Tensor, "S P"]:
-    return torch.stack([encodings.read(head.eval(), ran).logits[:, 0] for ran in sets])
+def _said(head: FusionHead, encodings: Encodings, sets: Float[Tensor, "S E"]) -> Float[Tensor, "S P O"]:
+    return torch.stack([encodings.read(head.eval(), ran).logits for ran in sets])
 
 
 def _out_of_fold(
@@ -149,7 +157,7 @@ def calibrated_again(corpus: Corpus, taken: Sequence[Taken], fusion: Fusion, con
     experts = [own.expert for own in taken]
     lesson = _lesson_of(corpus, experts, fusion.sets, rows, encodings)
     head = HeadRun(head_form(corpus, experts, config), lesson, config.head, seed).head.eval()
-    return Fusion(replace(fusion.head, head=head), lesson, fusion.sets)
+    return Fusion(replace(fusion.head, head=head, class_logits=None), lesson, fusion.sets, tuple(rows))
 
 
 def fused_jointly(corpus: Corpus, taken: Sequence[Taken], head: FusionHead, found: JointFit) -> Fusion:
@@ -158,8 +166,9 @@ def fused_jointly(corpus: Corpus, taken: Sequence[Taken], head: FusionHead, foun
     sets = tuple(map(frozenset, expert_sets(experts)))
     lesson = _lesson(corpus, experts, sets)
     losses = {0: found.staged_loss, found.best_epoch: found.joint_loss}
-    fitted = FittedHead(head, found.best_epoch, _said(head, lesson.encodings, lesson.sets), losses, joint=True)
-    return Fusion(fitted, lesson, sets)
+    logits_SP = _said(head, lesson.encodings, lesson.sets)[..., 0]
+    fitted = FittedHead(head, found.best_epoch, logits_SP, losses, joint=True)
+    return Fusion(fitted, lesson, sets, tuple(corpus.labelled("calibration")))
 
 
 def _scored(

@@ -164,9 +164,17 @@ def targets_by(wanted: Sequence[str], own: Sequence[str], targets_RO: Float[Tens
 
 
 def _successor(draft: Draft, changed: Mapping[str, DraftExpert], deed: str) -> Draft:
+    """Limits stay those of before; figures of changed experts, and of classes, are raw from here on."""
     experts = tuple(changed.get(expert.name, expert) for expert in draft.experts)
     provenance = {**draft.provenance, deed: ", ".join(changed)}
-    return replace(draft, experts=experts, certificate=None, provenance=provenance)
+    return replace(
+        draft,
+        experts=experts,
+        calibrations=tuple(own.model_copy(update={"classes": {}}) for own in draft.calibrations),
+        own_calibrations={name: own for name, own in draft.own_calibrations.items() if name not in changed},
+        certificate=None,
+        provenance=provenance,
+    )
 
 
 def _named(progress: Progress, stage: str) -> Callable[[int, int], None]:

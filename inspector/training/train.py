@@ -6,7 +6,7 @@ Knows no command line.
 import logging
 import platform
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -17,21 +17,25 @@ import torch
 from fusion.head import FusionHead
 from fusion.policy import routed
 from fusion.scored import ExpertSet, Scored
-from inspector.bundle.schema import Calibration, Certificate, Modality
+from inspector.bundle.schema import Calibration, Certificate, Modality, Platt
 from inspector.dataset.recordings import Clip
-from inspector.dataset.survey import survey
 from inspector.manifest import Split
+from inspector.training.advice import Advice, give
 from inspector.training.card import Story, model_card
 from inspector.training.certify import certify, routed_scores
 from inspector.training.compete import Standing, Taken, keep, stand, take
 from inspector.training.config import ExpertConfig, TrainConfig
 from inspector.training.corpus import Corpus
 from inspector.training.course import Material
+from inspector.training.data_advice import data_advice, file_survey
 from inspector.training.defaults import camera_candidates, sensor_candidates
 from inspector.training.export import Draft
+from inspector.training.fit_advice import chance_advice, epochs_advice, fused_advice, without_misleading
 from inspector.training.inputs import input_form, prepare
 from inspector.training.joint_fit import fine_tune, unexplained
 from inspector.training.limits import calibrate
+from inspector.training.pretrained import unused_advice, weights_advice
+from inspector.training.probabilities import expert_calibrations, probability_lines, with_classes
 from inspector.training.routing_fit import PolicyChoice, choose_policy, ground_of
 from inspector.training.scoring import (
     BOTH,
@@ -63,6 +67,8 @@ class TrainOptions:
     """For every encoder that is fitted by passes; None: as the configuration says."""
     weights: Mapping[str, Path] = field(default_factory=dict)
     """Local safetensors files by timm's model names."""
+    strict: bool = False
+    """Whether a warning ends it: those of the data before anything is fitted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,19 +81,29 @@ class Training:
 
 
 def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: Progress) -> Training:
-    """Raises ManifestError for data that cannot be trained on."""
+    """Raises ManifestError for data that cannot be trained on, StrictError for a warning where none is allowed."""
     _prepare_torch(config, options)
-    corpus = Corpus(manifest)
-    for warning in survey(manifest, [row for row in corpus.rows if row.split != "test"]):
-        _log.warning("%s", warning)
-    school = School(corpus, config, options, progress)
+    warnings = give(weights_advice(options.weights, config.experts), strict=options.strict)
+    school = School(Corpus(manifest, config.labels), config, options, progress)
+    used = [row for row in school.corpus.rows if row.split != "test"]
+    warnings += give(file_survey(manifest, used), strict=options.strict)
+    warnings += give(data_advice(school.corpus), strict=options.strict)
     standings = school.compete()
     taken = school.take(standings)
     fusion = school.fuse(taken)
     judged = _judged(school, taken, fusion, score(school.corpus, taken, fusion))
     if school.may_refit(standings, judged):
         judged = school.refit(judged)
-    story = Story(standings, judged.taken, judged.fusion.head, judged.choice.findings, judged.certificate)
+    warnings += give(_fit_advice(school, standings, judged), strict=options.strict)
+    story = Story(
+        standings,
+        judged.taken,
+        judged.fusion.head,
+        judged.choice.findings,
+        judged.certificate,
+        warnings,
+        _probabilities(school.corpus, judged),
+    )
     draft = Draft(
         name=config.name,
         version=config.version,
@@ -98,9 +114,11 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
         head=judged.fusion.head.head,
         calibrations=tuple(judged.calibrations.values()),
         policy=judged.choice.policy,
+        own_calibrations=judged.own_calibrations,
         provenance=_provenance(school.corpus, options, judged),
         card=model_card(school.corpus, config, story),
         certificate=judged.certificate,
+        warnings=warnings,
     )
     return Training(draft, judged.scored, story.findings())
 
@@ -115,6 +133,7 @@ class Judged:
     calibrations: dict[ExpertSet, Calibration]
     choice: PolicyChoice
     certificate: Certificate
+    own_calibrations: dict[str, Platt]
 
 
 def _judged(school: "School", taken: list[Taken], fusion: Fusion, scored: Scored) -> Judged:
@@ -123,7 +142,22 @@ def _judged(school: "School", taken: list[Taken], fusion: Fusion, scored: Scored
     ground = ground_of(scored, experts, calibrations)
     choice = choose_policy(ground, config.acceptance, config.policy, school.options.seed)
     scores = routed_scores(scored, routed(choice.policy, experts, scored, calibrations), calibrations)
-    return Judged(taken, fusion, scored, calibrations, choice, certify(scores, scored, config.acceptance))
+    certificate, own = certify(scores, scored, config.acceptance), expert_calibrations(school.corpus, taken, scored)
+    return Judged(taken, fusion, scored, with_classes(calibrations, school.corpus, fusion), choice, certificate, own)
+
+
+def _fit_advice(school: "School", standings: Sequence[Standing], judged: Judged) -> Iterator[Advice]:
+    names = {own.expert.name for own in judged.taken}
+    kept = [own for own in standings if own.name in names]
+    yield from unused_advice(school.options.weights, [own.material.config for own in standings])
+    yield from chance_advice(standings if school.config.experts else _winners(standings), kept)
+    yield from fused_advice(judged.scored)
+    yield from epochs_advice(judged.taken)
+
+
+def _probabilities(corpus: Corpus, judged: Judged) -> list[str]:
+    names = [own.expert.name for own in judged.taken]
+    return probability_lines(corpus.classes, judged.calibrations[frozenset(names)], names, judged.own_calibrations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,9 +189,9 @@ class School:
         return standing
 
     def take(self, standings: Sequence[Standing]) -> list[Taken]:
-        """All where the configuration names them; else those that win their modality."""
-        kept = standings if self.config.experts else _winners(standings)
-        return [take(own, partial(self.progress, own.name)) for own in kept]
+        """All where the configuration names them, else those that win their modality; none that misleads."""
+        wanted = standings if self.config.experts else _winners(standings)
+        return [take(own, partial(self.progress, own.name)) for own in without_misleading(wanted)]
 
     def fuse(self, taken: Sequence[Taken]) -> Fusion:
         """The head alone, or together with the encoders where labels per modality leave defects unexplained."""

@@ -58,3 +58,21 @@ def test_a_split_without_pieces_and_a_file_that_is_absent_are_refused(tmp_path: 
     path.write_text(GOOD)
     with pytest.raises(ManifestError, match="no piece of split 'train'"):
         read_manifest(path, "train")
+
+
+@pytest.mark.parametrize("split", [None, "test", "train"])
+def test_two_lines_with_one_piece_id_are_refused_whatever_split_is_asked_for(tmp_path: Path, split: str | None) -> None:
+    path = tmp_path / "manifest.jsonl"
+    other = GOOD.replace('"a"', '"b"')
+    path.write_text("\n".join((GOOD, "", other, GOOD.replace("test", "train"))) + "\n")
+    with pytest.raises(ManifestError, match=r"lines 1 and 4 both have piece_id 'a'"):
+        read_manifest(path, split)
+
+
+def test_a_good_piece_with_defects_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.jsonl"
+    path.write_text(GOOD + '\n{"piece_id": "b", "split": "test", "label": "ok", "defects": ["crack", "dent"]}\n')
+    with pytest.raises(
+        ManifestError, match=r"manifest.jsonl:2: piece 'b' is labelled ok and has the defects crack, dent"
+    ):
+        read_manifest(path)

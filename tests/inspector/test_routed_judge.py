@@ -195,7 +195,8 @@ def test_an_early_fail_examines_no_more_and_says_so(tmp_path: Path) -> None:
     bench = Bench(tmp_path, Toy(ear_is_scout=False))
     verdict = bench.one(piece(view(1.0)))
     assert (named(verdict), bench.batches["ear"]) == (("FAIL", "DEFECT"), [])
-    assert [entry.HasField("probability") for entry in verdict.classes] == [True, False]
+    assert [entry.HasField("raw_score") for entry in verdict.classes] == [True, False]
+    assert not any(entry.HasField("probability") for entry in verdict.classes)
     assert [m.reason for m in verdict.modalities] == [
         pb.MODALITY_REASON_UNSPECIFIED,
         pb.MODALITY_REASON_NOT_EXAMINED,
@@ -261,8 +262,10 @@ def test_a_missing_modality_keeps_its_reason_and_is_no_zeros(tmp_path: Path) -> 
     )
     assert not mic.HasField("gate_weight")
     assert not mic.HasField("defect_score")
+    assert not mic.HasField("raw_defect_score")
     assert top.gate_weight == 1.0
     assert not verdict.classes[1].HasField("probability")
+    assert not verdict.classes[1].HasField("raw_score")
     assert bench.batches["ear"] == []
     assert verdict.experts[2].why == "absent"
 
@@ -292,7 +295,7 @@ def test_the_most_suspicious_image_stands_for_its_camera(tmp_path: Path) -> None
     observation = piece(type(whole)("top", images, State.PRESENT))
     verdict = Bench(tmp_path).one(observation)
     assert verdict.route == "cascade:full"
-    assert verdict.modalities[0].defect_score == pytest.approx(sigmoid(16 - 8), rel=1e-5)
+    assert verdict.modalities[0].raw_defect_score == pytest.approx(sigmoid(16 - 8), rel=1e-5)
 
 
 def test_nan_concerns_one_piece_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -103,7 +103,7 @@ MODALITY_REASON_DEAD_CHANNEL: ModalityReason
 MODALITY_REASON_CLOCK: ModalityReason
 
 class Modality(_message.Message):
-    __slots__ = ("name", "kind", "state", "reason", "coverage", "gate_weight", "defect_score", "contribution", "detail")
+    __slots__ = ("name", "kind", "state", "reason", "coverage", "gate_weight", "defect_score", "contribution", "detail", "raw_defect_score")
     NAME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -113,6 +113,7 @@ class Modality(_message.Message):
     DEFECT_SCORE_FIELD_NUMBER: _ClassVar[int]
     CONTRIBUTION_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
+    RAW_DEFECT_SCORE_FIELD_NUMBER: _ClassVar[int]
     name: str
     kind: str
     state: ModalityState
@@ -122,7 +123,8 @@ class Modality(_message.Message):
     defect_score: float
     contribution: float
     detail: str
-    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[_Union[ModalityState, str]] = ..., reason: _Optional[_Union[ModalityReason, str]] = ..., coverage: _Optional[float] = ..., gate_weight: _Optional[float] = ..., defect_score: _Optional[float] = ..., contribution: _Optional[float] = ..., detail: _Optional[str] = ...) -> None: ...
+    raw_defect_score: float
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[_Union[ModalityState, str]] = ..., reason: _Optional[_Union[ModalityReason, str]] = ..., coverage: _Optional[float] = ..., gate_weight: _Optional[float] = ..., defect_score: _Optional[float] = ..., contribution: _Optional[float] = ..., detail: _Optional[str] = ..., raw_defect_score: _Optional[float] = ...) -> None: ...
 
 class ExpertRun(_message.Message):
     __slots__ = ("expert", "modality", "ran", "cost_ms", "why")
@@ -139,12 +141,14 @@ class ExpertRun(_message.Message):
     def __init__(self, expert: _Optional[str] = ..., modality: _Optional[str] = ..., ran: _Optional[bool] = ..., cost_ms: _Optional[float] = ..., why: _Optional[str] = ...) -> None: ...
 
 class ClassProbability(_message.Message):
-    __slots__ = ("name", "probability")
+    __slots__ = ("name", "probability", "raw_score")
     NAME_FIELD_NUMBER: _ClassVar[int]
     PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    RAW_SCORE_FIELD_NUMBER: _ClassVar[int]
     name: str
     probability: float
-    def __init__(self, name: _Optional[str] = ..., probability: _Optional[float] = ...) -> None: ...
+    raw_score: float
+    def __init__(self, name: _Optional[str] = ..., probability: _Optional[float] = ..., raw_score: _Optional[float] = ...) -> None: ...
 
 class ImageRegion(_message.Message):
     __slots__ = ("x_px", "y_px", "width_px", "height_px", "strength")

@@ -59,3 +59,25 @@ def test_experts_that_leave_a_modality_out_or_ask_for_another_are_refused(
     corpus.demand_seen(["top", "mic", "top"])
     with pytest.raises(ManifestError, match=message):
         corpus.demand_seen(names)
+
+
+@pytest.mark.parametrize(
+    ("split", "labels", "counts"),
+    [
+        ("train", ("unknown",), "4 pieces, 0 labelled ok and 0 labelled nok"),
+        ("calibration", ("unknown",), "4 pieces, 0 labelled ok and 0 labelled nok"),
+        ("train", ("ok", "unknown"), "4 pieces, 2 labelled ok and 0 labelled nok"),
+        ("calibration", ("unknown", "nok"), "4 pieces, 0 labelled ok and 2 labelled nok"),
+        ("train", ("nok",), "4 pieces, 0 labelled ok and 4 labelled nok"),
+    ],
+)
+def test_a_split_without_good_or_defective_pieces_is_refused(
+    tmp_path: Path, split: str, labels: tuple[str, ...], counts: str
+) -> None:
+    path = manifest(tmp_path, ("train", "calibration"))
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for number, row in enumerate(row for row in rows if row["split"] == split):
+        row["label"] = labels[number % len(labels)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(ManifestError, match=f"split {split} needs pieces labelled ok and nok, it has {counts}"):
+        Corpus(path)

@@ -116,7 +116,8 @@ def quiet_board(kept):
 )
 def test_where_pieces_of_one_kind_alone_were_looked_at_first_everything_runs_and_it_is_said(kept, caplog):
     board = quiet_board(kept)
-    router = fit_router(board, ["thumb"], frozenset({"thumb", "full", "ear"}))
+    with caplog.at_level("WARNING"):
+        router = fit_router(board, ["thumb"], frozenset({"thumb", "full", "ear"}))
     found = ways(router, ["camera", "camera", "mic"])
     said = Glances(np.array([[-9.0], [9.0]]), np.array([-9.0, 9.0]), np.ones((2, 3), bool), np.zeros(2, bool))
     chosen = routes(router, found, said, price=0.7 / ALL_MS)

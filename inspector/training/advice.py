@@ -1,0 +1,55 @@
+"""What a training does not know: warnings that say what to do, for the command line, the report and the model card."""
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["chance", "epochs", "evidence", "labels", "recordings", "weights"]
+
+_log = logging.getLogger("inspector.training")
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One warning."""
+
+    kind: Kind
+    text: str
+    """What is wrong, with figures, and what to do."""
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}"
+
+
+class StrictError(ValueError):
+    """Under `--strict`: warnings that a bundle is not to be written with."""
+
+    def __init__(self, warnings: Sequence[Advice]) -> None:
+        super().__init__("\n".join(map(str, warnings)))
+        self.warnings = tuple(warnings)
+
+
+def give(warnings: Iterable[Advice], *, strict: bool) -> tuple[Advice, ...]:
+    """Logs each warning. Raises StrictError where there is one and none is allowed."""
+    given = tuple(warnings)
+    for warning in given:
+        _log.warning("%s", warning)
+    if strict and given:
+        raise StrictError(given)
+    return given
+
+
+def advice_lines(warnings: Sequence[Advice]) -> list[str]:
+    """A section of the model card; no line without warnings."""
+    if not warnings:
+        return []
+    return ["## Warnings of the training", "", *(f"- **{own.kind}**: {own.text}" for own in warnings), ""]
+
+
+def write_training_report(path: Path, findings: Sequence[str], warnings: Sequence[Advice]) -> None:
+    """One JSON object: `findings` (sentences) and `warnings` (kind and text each)."""
+    content = {"findings": list(findings), "warnings": [asdict(own) for own in warnings]}
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,152 @@
+"""Says what a manifest does not tell a training: labels per modality, classes without evidence, repeated recordings."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from fusion.certificate import independent
+from inspector.bundle.schema import Modality
+from inspector.dataset.files import source_of
+from inspector.dataset.survey import survey
+from inspector.manifest import PieceRow, Split, read_manifest
+from inspector.training.advice import Advice
+from inspector.training.corpus import Corpus
+from inspector.training.data import modalities_of, own_label, units_of
+from inspector.training.repeats import contradictions, refuse_leaks, repeat_advice, uses_by_content
+
+FEWEST_PARTS = 5
+"""Independent parts with a class, below which its recall is a guess: of five that were all found, 45 % may be missed
+(95 %, one-sided)."""
+
+
+def data_advice(corpus: Corpus) -> Iterator[Advice]:
+    """Raises ManifestError for a recording that is in several splits under several names."""
+    uses = uses_by_content(corpus.root, corpus.rows, corpus.modalities)
+    refuse_leaks(corpus.root, uses)
+    yield from repeat_advice(uses)
+    yield from contradictions(uses, corpus.modalities)
+    yield from _missing_labels(corpus)
+    yield from _unknown_names(corpus)
+    yield from _one_sided(corpus)
+    yield from _good_with_bad_parts(corpus)
+    yield from _without_class(corpus)
+    yield from _unmeasured(corpus)
+
+
+def file_survey(manifest: Path, rows: Sequence[PieceRow]) -> Iterator[Advice]:
+    """What the files of these rows look like. Raises ManifestError with each that cannot be read."""
+    for text in survey(manifest, rows):
+        yield Advice("recordings", text)
+
+
+def manifest_advice(manifest: Path) -> Iterator[Advice]:
+    """What stands in a manifest of which good pieces alone are used."""
+    rows = read_manifest(manifest)
+    modalities = modalities_of(rows)
+    uses = uses_by_content(manifest.parent, rows, modalities)
+    yield from repeat_advice(uses)
+    yield from contradictions(uses, modalities)
+
+
+def _missing_labels(corpus: Corpus) -> Iterator[Advice]:
+    """With the piece's label, an expert is taught defects that its recording cannot show."""
+    if len(corpus.modalities) < 2:
+        return
+    defective = [row for split in ("train", "calibration") for row in corpus.split(split) if row.label == "nok"]
+    for modality in corpus.modalities:
+        seen = [row for row in defective if source_of(row, modality.name) is not None]
+        lacking = [row for row in seen if own_label(row, modality) is None]
+        if lacking:
+            yield Advice(
+                "labels",
+                f"{len(lacking)} of {len(seen)} defective pieces have no label for {modality.name} alone, so its "
+                "experts learn defects that only others show (a microphone fell from AUC 1.000 to .609): add "
+                "modality_labels to the manifest, or a map of classes in the configuration, such as "
+                f'[labels] {_example(corpus)} = ["{modality.name}"]',
+            )
+
+
+def _example(corpus: Corpus) -> str:
+    return f'"{corpus.classes[0]}"' if corpus.classes else "crack"
+
+
+def _unknown_names(corpus: Corpus) -> Iterator[Advice]:
+    known = {"image", "signal", *(modality.name for modality in corpus.modalities)}
+    strange = sorted({name for row in corpus.rows for name in row.modality_labels} - known)
+    if strange:
+        yield Advice(
+            "labels",
+            f"modality_labels has {', '.join(strange)}, which is no camera or sensor of the manifest, so nothing reads "
+            f"it: known are {', '.join(sorted(known))}",
+        )
+
+
+def _one_sided(corpus: Corpus) -> Iterator[Advice]:
+    splits: tuple[Split, ...] = ("train", "calibration")
+    for modality in corpus.modalities:
+        for split in splits:
+            rows = [row for row in corpus.split(split) if source_of(row, modality.name) is not None]
+            labels = {own_label(row, modality) or row.label for row in rows}
+            missing = sorted({"ok", "nok"} - labels)
+            if missing:
+                yield Advice(
+                    "labels",
+                    f"no recording of {modality.name} in split {split} is labelled {' or '.join(missing)}: its experts "
+                    f"cannot be taught or judged by it; label some, or leave {modality.name} out of the manifest",
+                )
+
+
+def _good_with_bad_parts(corpus: Corpus) -> Iterator[Advice]:
+    found = [
+        (row, modality)
+        for row in corpus.rows
+        for modality in corpus.modalities
+        if row.label == "ok" and own_label(row, modality) == "nok" and source_of(row, modality.name) is not None
+    ]
+    if found:
+        row, modality = found[0]
+        yield Advice(
+            "labels",
+            f"{len({row.piece_id for row, _ in found})} pieces are labelled ok and nok in a modality, first "
+            f"{row.piece_id} in {modality.name}: correct the piece's label or the modality's",
+        )
+
+
+def _without_class(corpus: Corpus) -> Iterator[Advice]:
+    defective = [row for row in corpus.rows if row.label == "nok"]
+    bare = [row for row in defective if not row.defects]
+    if corpus.classes and bare:
+        yield Advice(
+            "labels",
+            f"{len(bare)} of {len(defective)} defective pieces name no class in `defects`, first {bare[0].piece_id}: "
+            "they are learned as showing none of the classes; name them",
+        )
+
+
+def _unmeasured(corpus: Corpus) -> Iterator[Advice]:
+    splits: tuple[Split, ...] = ("train", "calibration", "test")
+    counts = {name: {split: num_parts(_with(corpus, split, name), corpus.modalities) for split in splits}
+              for name in corpus.classes}  # fmt: skip
+    few = {name: own for name, own in counts.items() if min(own.values()) < FEWEST_PARTS}
+    if few:
+        listed = "; ".join(f"{name} {', '.join(f'{n} in {split}' for split, n in own.items())}"
+                           for name, own in few.items())  # fmt: skip
+        yield Advice(
+            "evidence",
+            f"{len(few)} of {len(corpus.classes)} classes have fewer than {FEWEST_PARTS} independent parts in a split "
+            f"({listed}): they are hardly learned or measured, and nobody knows how many of them pass; record more",
+        )
+    if not {"ok", "nok"} <= {row.label for row in corpus.split("test")}:
+        yield Advice(
+            "evidence",
+            "split test lacks pieces labelled ok or nok, so nothing can measure the bundle: keep some recordings of "
+            "other groups for it",
+        )
+
+
+def _with(corpus: Corpus, split: Split, name: str) -> list[PieceRow]:
+    return [row for row in corpus.split(split) if name in row.defects]
+
+
+def num_parts(rows: Sequence[PieceRow], modalities: Sequence[Modality]) -> int:
+    """How many of the pieces share no recording that carries the defect."""
+    return len(independent([row.piece_id for row in rows], [units_of(row, modalities) for row in rows]))

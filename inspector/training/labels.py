@@ -1,0 +1,65 @@
+"""Gives rows a label per modality where the manifest has none: from their defects, by the configuration's `[labels]`.
+
+A piece is nok in a modality if one of its defects shows there, ok if all of its defects show elsewhere, and unknown
+where a defect of it is not in the map. Labels that the manifest has stay as they are.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+
+from inspector.bundle.schema import Modality
+from inspector.manifest import Label, ManifestError, PieceRow
+from inspector.training.data import own_label
+
+ClassMap = Mapping[str, Sequence[str]]
+"""The modalities that a class of defects shows in, by class: names of cameras and sensors, `image` or `signal`."""
+
+
+def with_own_labels(rows: Sequence[PieceRow], modalities: Sequence[Modality], shows: ClassMap) -> list[PieceRow]:
+    """Raises ManifestError for a class or a modality that the manifest does not have."""
+    if not shows:
+        return list(rows)
+    named = _by_name(modalities, shows)
+    _refuse_unknown("class", shows, sorted({name for row in rows for name in row.defects}))
+    return [_labelled(row, modalities, named) for row in rows]
+
+
+def mapped_classes(modality: Modality, modalities: Sequence[Modality], shows: ClassMap) -> Modality:
+    """The modality shows the classes that the map gives it, and of those not in the map what its labels say."""
+    named = _by_name(modalities, shows)
+    kept = {name for name in modality.classes if name not in named}
+    classes = kept | {name for name, places in named.items() if modality.name in places}
+    return modality.model_copy(update={"classes": tuple(sorted(classes))})
+
+
+def _by_name(modalities: Sequence[Modality], shows: ClassMap) -> dict[str, frozenset[str]]:
+    names = [modality.name for modality in modalities]
+    general = {
+        "image": [modality.name for modality in modalities if modality.kind == "image"],
+        "signal": [modality.name for modality in modalities if modality.kind != "image"],
+    }
+    places = {name: [name] for name in names}
+    known = {**general, **places}
+    _refuse_unknown("camera or sensor", (place for own in shows.values() for place in own), sorted(known))
+    return {name: frozenset(one for place in own for one in known[place]) for name, own in shows.items()}
+
+
+def _labelled(row: PieceRow, modalities: Sequence[Modality], named: Mapping[str, frozenset[str]]) -> PieceRow:
+    missing = {m.name: _inferred(row, m.name, named) for m in modalities if own_label(row, m) is None}
+    return row.model_copy(update={"modality_labels": {**row.modality_labels, **missing}}) if missing else row
+
+
+def _inferred(row: PieceRow, modality: str, named: Mapping[str, frozenset[str]]) -> Label:
+    if row.label != "nok":
+        return row.label
+    if any(modality in named.get(name, ()) for name in row.defects):
+        return "nok"
+    return "ok" if row.defects and all(name in named for name in row.defects) else "unknown"
+
+
+def _refuse_unknown(what: str, asked: Iterable[str], known: Sequence[str]) -> None:
+    for name in asked:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"the manifest has {', '.join(known) or 'none'}"
+            raise ManifestError(f"[labels] names the {what} {name!r}, which the manifest does not have: {hint}")

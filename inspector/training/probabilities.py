@@ -1,0 +1,97 @@
+"""Fits what turns log-odds of single experts and of classes into probabilities, where there is evidence enough.
+
+Both are Platt's sigmoid on pieces that the encoders had not seen. Letters: P pieces, E experts, K classes.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fusion.calibration import Labels, Scores, fit
+from fusion.scored import ExpertSet, Scored
+from inspector.bundle.schema import Calibration, Modality, Platt
+from inspector.dataset.files import source_of
+from inspector.manifest import PieceRow
+from inspector.training.compete import Taken
+from inspector.training.corpus import Corpus
+from inspector.training.data import own_group, own_label
+from inspector.training.data_advice import num_parts
+from inspector.training.scoring import Fusion
+
+ENOUGH_PARTS = 10
+"""Independent parts with a defect, and as many without: with fewer, the figure would look surer than it is."""
+
+
+def expert_calibrations(corpus: Corpus, taken: Sequence[Taken], scored: Scored) -> dict[str, Platt]:
+    """By expert, against the label of its own modality or else of the piece; recordings that recur count once."""
+    by_id = {row.piece_id: row for row in corpus.rows}
+    rows = [by_id[piece_id] for piece_id in scored.piece_ids]
+    found = {}
+    for own in taken:
+        logits = scored.expert_logits[scored.experts.index(own.expert.name)]
+        platt = _of_recordings(rows, logits, corpus.modality(own.expert.modality))
+        if platt is not None:
+            found[own.expert.name] = platt
+    return found
+
+
+def _of_recordings(rows: Sequence[PieceRow], logits: Scores, modality: Modality) -> Platt | None:
+    labels = [own_label(row, modality) or row.label for row in rows]
+    known = [i for i, label in enumerate(labels) if label != "unknown" and not np.isnan(logits[i])]
+    groups = {label: {own_group(rows[i], modality) for i in known if labels[i] == label} for label in ("ok", "nok")}
+    if min(map(len, groups.values())) < ENOUGH_PARTS:
+        return None
+    paths = [source.path if (source := source_of(rows[i], modality.name)) else "" for i in known]
+    times = Counter(paths)
+    weights = np.array([1 / times[path] for path in paths])
+    return _platt(logits[known], np.array([labels[i] == "nok" for i in known]), weights)
+
+
+def with_classes(
+    calibrations: Mapping[ExpertSet, Calibration], corpus: Corpus, fusion: Fusion
+) -> dict[ExpertSet, Calibration]:
+    """Adds a sigmoid per class to the calibration of each set of experts. Pieces that name no class are left out."""
+    named = np.array([row.label == "ok" or bool(row.defects) for row in fusion.rows])
+    present_PE = fusion.lesson.encodings.present
+    found = dict(calibrations)
+    for names, ran_E, logits_PK in zip(fusion.sets, fusion.lesson.sets, fusion.class_logits(), strict=True):
+        able = named & (present_PE[:, ran_E > 0] > 0).all(1).numpy()
+        columns = zip(corpus.classes, logits_PK.T.double().numpy(), strict=True)
+        platts = {name: _of_class(name, fusion.rows, own, able, corpus.modalities) for name, own in columns}
+        classes = {name: own for name, own in platts.items() if own is not None}
+        found[names] = calibrations[names].model_copy(update={"classes": classes})
+    return found
+
+
+def _of_class(
+    name: str, rows: Sequence[PieceRow], logits: Scores, able: Labels, modalities: Sequence[Modality]
+) -> Platt | None:
+    chosen: list[int] = np.flatnonzero(able).tolist()
+    labels = np.array([name in rows[i].defects for i in chosen], np.bool_)
+    sides = [[rows[i] for i, own in zip(chosen, labels, strict=True) if own == side] for side in (True, False)]
+    if min(num_parts(side, modalities) for side in sides) < ENOUGH_PARTS:
+        return None
+    return _platt(logits[chosen], labels, np.ones(len(chosen)))
+
+
+def _platt(logits: Scores, labels: Labels, weights: Scores) -> Platt:
+    found = fit(logits, labels, weights)
+    return Platt(temperature=found.temperature, bias=found.bias)
+
+
+def probability_lines(
+    classes: Sequence[str], whole: Calibration, experts: Sequence[str], own: Mapping[str, Platt]
+) -> list[str]:
+    """For the model card: which figures of a verdict are probabilities, and which are raw."""
+    lines = []
+    for what, names, known in (("classes", classes, whole.classes), ("experts", experts, own)):
+        calibrated, raw = ([n for n in names if (n in known) is side] for side in (True, False))
+        if calibrated:
+            lines.append(f"- Probabilities of {what}: {', '.join(calibrated)}.")
+        if raw:
+            lines.append(
+                f"- Raw scores of {what}, with fewer than {ENOUGH_PARTS} independent parts with or without the defect: "
+                f"{', '.join(raw)}."
+            )
+    return lines

@@ -1,0 +1,138 @@
+"""Finds recordings that are given more than once in a manifest, by their bytes and not by their names."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inspector.bundle.schema import Modality
+from inspector.manifest import Label, ManifestError, PieceRow
+from inspector.training.advice import Advice
+from inspector.training.data import own_group, own_label
+
+CHANCE_BYTES = 4096
+"""Smaller files may be equal by chance: 4 of 1701 wafer maps and traces of one public set are, from other wafers."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """One recording of one piece."""
+
+    row: PieceRow
+    modality: Modality
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.path} of {self.row.piece_id}"
+
+
+def uses_by_content(root: Path, rows: Sequence[PieceRow], modalities: Sequence[Modality]) -> list[list[Use]]:
+    """Lists of uses of equal recordings. A file that cannot be read equals itself alone: its reader refuses it."""
+    by_name = {modality.name: modality for modality in modalities}
+    digests: dict[str, str] = {}
+    uses: dict[str, list[Use]] = defaultdict(list)
+    for row in rows:
+        for name, path in _sources(row):
+            if path not in digests:
+                digests[path] = _digest(root / path)
+            uses[digests[path]].append(Use(row, by_name[name], path))
+    return list(uses.values())
+
+
+def _sources(row: PieceRow) -> Iterator[tuple[str, str]]:
+    yield from ((image.camera, image.path) for image in row.images)
+    yield from ((signal.sensor, signal.path) for signal in row.signals)
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return str(path)
+
+
+def refuse_leaks(root: Path, uses: Sequence[Sequence[Use]]) -> None:
+    """Raises ManifestError for one recording in several splits under several names."""
+    leaks = [own for own in uses if len(_splits(own)) > 1 and _size(root, own) > CHANCE_BYTES]
+    if leaks:
+        one, other = _two(leaks[0], _split)
+        raise ManifestError(
+            f"{len(leaks)} recordings are in more than one split under several names: {one} in {one.row.split} and "
+            f"{other} in {other.row.split} have the same bytes: leave one of the two out, or put both into one split"
+        )
+
+
+def repeat_advice(uses: Sequence[Sequence[Use]]) -> Iterator[Advice]:
+    """Warnings of recordings that occur more often than the manifest's groups say."""
+    for property_of, what, remedy in _REPEATS:
+        found = [own for own in uses if len({property_of(use) for use in own}) > 1]
+        if found:
+            one, other = _two(found[0], property_of)
+            yield Advice(
+                "recordings",
+                f"{len(found)} recordings are given {what}: {one} ({property_of(one)}) and {other} "
+                f"({property_of(other)}) have the same bytes: {remedy}",
+            )
+    twice = [use for own in uses for use in own if _times(own, use) > 1]
+    if twice:
+        yield Advice("recordings", f"{twice[0]} is given more than once for that piece: name each recording once")
+
+
+def contradictions(uses: Sequence[Sequence[Use]], modalities: Sequence[Modality]) -> Iterator[Advice]:
+    """One recording that is called good here and defective there."""
+    single = len(modalities) == 1
+
+    def label(use: Use) -> Label | None:
+        return own_label(use.row, use.modality) or (use.row.label if single else None)
+
+    found = [own for own in uses if {"ok", "nok"} <= {label(use) for use in own}]
+    if found:
+        known = [use for use in found[0] if label(use) in ("ok", "nok")]
+        one, other = _two(known, lambda use: label(use) or "")
+        yield Advice(
+            "labels",
+            f"{len(found)} recordings are labelled ok and nok: {one} is {label(one)}, {other} is {label(other)}: "
+            "correct one label; what is learned from both is neither",
+        )
+
+
+def _times(own: Sequence[Use], use: Use) -> int:
+    return sum(other.row.piece_id == use.row.piece_id and other.modality == use.modality for other in own)
+
+
+def _two(own: Sequence[Use], property_of: Callable[[Use], str]) -> tuple[Use, Use]:
+    """The first of them, and the first that differs from it."""
+    return own[0], next(use for use in own if property_of(use) != property_of(own[0]))
+
+
+def _splits(own: Sequence[Use]) -> set[str]:
+    return {use.row.split for use in own}
+
+
+def _size(root: Path, own: Sequence[Use]) -> int:
+    return (root / own[0].path).stat().st_size
+
+
+def _split(use: Use) -> str:
+    return use.row.split
+
+
+def _modality(use: Use) -> str:
+    return use.modality.name
+
+
+def _group(use: Use) -> str:
+    return own_group(use.row, use.modality)
+
+
+_REPEATS: Sequence[tuple[Callable[[Use], str], str, str]] = (
+    (_split, "in several splits under several names", "if they are of one part, leave one out"),
+    (
+        _group,
+        "in several groups, so that folds leak and evidence counts twice",
+        "give all pieces with that recording one group, or remove the copy",
+    ),
+    (_modality, "for several cameras or sensors", "name for each the file that it took itself"),
+)

@@ -1,0 +1,166 @@
+"""Log-odds of experts and classes become probabilities where there is evidence, by the parts that are independent."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fusion.calibration import probability
+from inspector.bundle.schema import Calibration, Modality, Platt
+from inspector.manifest import ImageRow, PieceRow
+from inspector.training import compete
+from inspector.training import train as training
+from inspector.training.corpus import Corpus
+from inspector.training.probabilities import ENOUGH_PARTS, _of_class, _of_recordings, probability_lines
+from inspector.training.scoring import score
+from inspector.training.successor import _successor
+from inspector.training.train import Judged, School, Training, train
+from tests.inspector.training.small_corpus import CONFIG, OPTIONS, write_corpus
+
+pytestmark = pytest.mark.train
+
+TOP = Modality(name="top", kind="image")
+NUM = 2000
+
+
+def row(number: int, bad: bool, picture: int | None = None) -> PieceRow:
+    picture = number if picture is None else picture
+    return PieceRow(
+        piece_id=f"p{number}",
+        images=(ImageRow(camera="top", path=f"{picture}.png"),),
+        label="nok" if bad else "ok",
+        defects=("dent",) if bad else (),
+        split="calibration",
+        groups={"image": f"g{picture}"},
+    )
+
+
+def test_the_figure_is_the_share_of_defects_among_pieces_with_that_figure() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 4, NUM)
+    bad = rng.random(NUM) < probability(logits, 3.0, -1.0)
+    rows = [row(number, own) for number, own in enumerate(bad.tolist())]
+    own = _of_recordings(rows, logits, TOP)
+    of_class = _of_class("dent", rows, logits, np.ones(NUM, np.bool_), [TOP])
+    assert own is not None
+    assert own == of_class
+    figures = probability(logits, own.temperature, own.bias)
+    for low in np.arange(0, 1, 0.2):
+        here = (figures >= low) & (figures < low + 0.2)
+        assert bad[here].mean() == pytest.approx(figures[here].mean(), abs=0.06)
+
+
+@pytest.mark.parametrize(("num_bad", "num_good"), [(ENOUGH_PARTS - 1, 50), (50, ENOUGH_PARTS - 1)])
+def test_with_too_few_parts_on_a_side_there_is_no_probability(num_bad: int, num_good: int) -> None:
+    rows = [row(number, number < num_bad) for number in range(num_bad + num_good)]
+    logits = np.linspace(1, -1, len(rows))
+    able = np.ones(len(rows), np.bool_)
+    assert _of_recordings(rows, logits, TOP) is None
+    assert _of_class("dent", rows, logits, able, [TOP]) is None
+    more = [*rows, row(1000, num_bad < num_good)]
+    logits = np.append(logits, 0.0)
+    assert _of_recordings(more, logits, TOP) is not None
+    assert _of_class("dent", more, logits, np.append(able, True), [TOP]) is not None
+
+
+def test_pieces_that_share_a_recording_are_one_part() -> None:
+    """Forty defective pieces of one picture."""
+    rows = [row(number, bad=True, picture=0) for number in range(40)] + [row(n, bad=False) for n in range(100, 140)]
+    logits = np.linspace(1, -1, len(rows))
+    assert _of_recordings(rows, logits, TOP) is None
+    assert _of_class("dent", rows, logits, np.ones(len(rows), np.bool_), [TOP]) is None
+
+
+def test_a_recording_counts_once_however_many_pieces_have_it() -> None:
+    rng = np.random.default_rng(1)
+    bad, logits = np.arange(60) % 2 == 1, rng.normal(size=60) + np.arange(60) % 2
+    once = [row(number, own) for number, own in enumerate(bad.tolist())]
+    often = once + [row(100 + number, bad=True, picture=1) for number in range(50)]
+    found = _of_recordings(often, np.append(logits, np.full(50, logits[1])), TOP)
+    expected = _of_recordings(once, logits, TOP)
+    assert found is not None
+    assert expected is not None
+    assert (found.temperature, found.bias) == pytest.approx((expected.temperature, expected.bias), rel=1e-4)
+
+
+def test_unknown_labels_and_missing_recordings_teach_nothing() -> None:
+    rows = [row(number, number % 2 == 1) for number in range(60)]
+    logits = np.random.default_rng(2).normal(size=60)
+    expected = _of_recordings(rows, logits, TOP)
+    unknown = row(100, bad=False).model_copy(update={"label": "unknown"})
+    assert _of_recordings([*rows, unknown, row(101, bad=True)], np.append(logits, [9.0, math.nan]), TOP) == expected
+
+
+def with_defects(manifest: Path) -> Path:
+    """Blots show in maps, steps in traces."""
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    for own in rows:
+        labels, heard = own["modality_labels"], bool(own.get("signals"))
+        bad = own.get("label") == "nok"
+        own["defects"] = ["blot"] * (bad and labels["image"] == "nok")
+        own["defects"] += ["step"] * (bad and heard and labels["signal"] == "nok")
+    manifest.write_text("\n".join(map(json.dumps, rows)))
+    return manifest
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return with_defects(write_corpus(tmp_path_factory.mktemp("classes")))
+
+
+@pytest.fixture(scope="module")
+def trained(manifest: Path) -> Training:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compete, "_cost_ms", lambda expert, module: 1.0)
+        return train(manifest, CONFIG, OPTIONS, lambda stage, done, total: None)
+
+
+def test_training_calibrates_what_it_has_evidence_of(trained: Training) -> None:
+    draft = trained.draft
+    assert draft.classes == ("blot", "step")
+    whole = next(own for own in draft.calibrations if len(own.experts) == 2)
+    assert set(draft.own_calibrations) == {"top-rings", "mic-profile"}
+    assert set(whole.classes) == {"blot", "step"}
+    assert "- Probabilities of classes: blot, step." in draft.card
+    assert "- Probabilities of experts: top-rings, mic-profile." in draft.card
+
+
+def test_cross_fitted_class_logits_are_those_of_heads_that_had_not_seen_the_piece(manifest: Path) -> None:
+    change = {"head": CONFIG.head.model_copy(update={"max_steps": 0})}
+    school = School(Corpus(manifest), CONFIG.model_copy(update=change), OPTIONS, lambda stage, done, total: None)
+    taken = school.take(school.compete())
+    fusion = school.fuse(taken)
+    assert fusion.head.class_logits is not None
+    assert fusion.class_logits().shape == (3, len(fusion.rows), 2)
+    judged: Judged = training._judged(school, taken, fusion, score(school.corpus, taken, fusion))
+    assert {frozenset(own.experts) for own in judged.calibrations.values()} == set(fusion.sets)
+
+
+def test_changed_experts_lose_their_probabilities(trained: Training) -> None:
+    draft = trained.draft
+    changed = _successor(draft, {"top-rings": draft.experts[0]}, "adapted")
+    assert set(changed.own_calibrations) == {"mic-profile"}
+    assert all(not own.classes for own in changed.calibrations)
+
+
+@pytest.mark.parametrize(
+    ("known", "lines"),
+    [
+        ((), ["Raw scores of classes, with fewer than 10 independent parts", "Raw scores of experts"]),
+        (
+            ("blot", "top"),
+            ["Probabilities of classes: blot.", "Raw scores of classes", "Probabilities of experts: top."],
+        ),
+    ],
+)
+def test_the_card_says_which_figures_are_raw(known: tuple[str, ...], lines: list[str]) -> None:
+    sigmoid = Platt(temperature=1.0, bias=0.0)
+    whole = Calibration(
+        experts=("top",), temperature=1.0, bias=0.0, pass_below=0.1, fail_above=0.9,
+        classes={name: sigmoid for name in known if name == "blot"},
+    )  # fmt: skip
+    found = probability_lines(("blot", "step"), whole, ["top"], {name: sigmoid for name in known if name == "top"})
+    assert len(found) == len(lines)
+    assert all(part in line for part, line in zip(lines, found, strict=True))
