@@ -1,4 +1,7 @@
-"""Gathers what the most thorough expert of a modality saw of every recording, once each. Knows no figures."""
+"""Gathers what the most thorough expert of a modality saw of every recording, once each. Knows no figures.
+
+The images that a camera took of one piece are one recording: the one most like a defect stands for them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ from inspector.examination import Examination, Look
 from inspector.findings import chief
 from inspector.manifest import PieceRow
 from inspector.model import Model
-from inspector.training.data import own_group, own_label, source_of
+from inspector.training.data import own_group, own_label, sources_of
 from streams.observation import Observation
 
 MAX_BATCH = 16
@@ -29,13 +32,18 @@ class Sight:
     """By the modality's own label, or else the piece's."""
     group: str
 
+    @property
+    def only_image(self) -> bool:
+        """The camera took no other of the piece."""
+        return len(self.piece.views[self.expert.modality].images) == 1
+
 
 def sights(model: Model, root: Path, rows: Sequence[PieceRow], modality: Modality) -> list[Sight]:
-    firsts: dict[str, PieceRow] = {}
+    firsts: dict[tuple[str, ...], PieceRow] = {}
     for row in rows:
-        source = source_of(row, modality.name)
-        if source is not None:
-            firsts.setdefault(source.path, row)
+        paths = tuple(source.path for source in sources_of(row, modality.name))
+        if paths:
+            firsts.setdefault(paths, row)
     own = list(firsts.values())
     examination = Examination(model, [observe(root, row) for row in own], MAX_BATCH)
     for expert in model.schema.experts:

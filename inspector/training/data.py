@@ -43,11 +43,10 @@ class Example:
     """(H, W) where the defect is; None is unknown, or a signal. A good picture has none anywhere."""
 
 
-def source_of(row: PieceRow, modality: str) -> ImageRow | SignalRow | None:
-    """The recording of a piece that its experts get: the first of that camera or sensor."""
-    cameras = (image for image in row.images if image.camera == modality)
-    sensors = (signal for signal in row.signals if signal.sensor == modality)
-    return next(cameras, None) or next(sensors, None)
+def sources_of(row: PieceRow, modality: str) -> tuple[ImageRow | SignalRow, ...]:
+    """The recordings of a piece that its experts get: all images of that camera, or the last of that sensor."""
+    images = tuple(image for image in row.images if image.camera == modality)
+    return images or tuple(signal for signal in row.signals if signal.sensor == modality)[-1:]
 
 
 def read_source(root: Path, source: ImageRow | SignalRow) -> Recording:
@@ -142,14 +141,16 @@ def targets_of(row: PieceRow, label: Label, classes: Sequence[str], own: Sequenc
 
 
 def examples(root: Path, rows: Sequence[PieceRow], modality: Modality, classes: Sequence[str]) -> dict[str, Example]:
-    """Every recording of a modality once, by its path; without own labels, with the mean of its pieces' targets."""
+    """Every recording of a modality once, by its path; without own labels, with the mean of its pieces' targets.
+
+    Each of several images of a piece has the label of the piece: nobody says in which of them the defect shows.
+    """
     found: dict[str, ImageRow | SignalRow] = {}
     owners: dict[str, list[PieceRow]] = defaultdict(list)
     for row in rows:
-        source = source_of(row, modality.name)
-        if source is not None:
-            found[source.path] = source
-            owners[source.path].append(row)
+        for path, source in {own.path: own for own in sources_of(row, modality.name)}.items():
+            found[path] = source
+            owners[path].append(row)
     return {path: _example(root, source, owners[path], modality, classes) for path, source in found.items()}
 
 
@@ -164,12 +165,12 @@ def _example(
 
 
 def _mask(root: Path, picture: Image, owner: PieceRow, label: Label) -> NDArray[np.bool_] | None:
-    """Of the only camera: with more, a manifest's one mask does not say whose it is."""
+    """Of the only image: with more, a manifest's one mask does not say whose it is."""
     if len({image.camera for image in owner.images}) != 1:
         return None
     if label == "ok":
         return np.zeros(picture.shape[:2], np.bool_)
-    if owner.mask is None:
+    if owner.mask is None or len(owner.images) != 1:
         return None
     mask = cv2.imread(str(root / owner.mask), cv2.IMREAD_GRAYSCALE)
     if mask is None or mask.shape != picture.shape[:2]:
