@@ -177,7 +177,7 @@ def _scored(
     present_PE, expert_EP, fused_SP = values
     able_SP = torch.stack([(present_PE[:, ran > 0] > 0).all(1) for ran in fusion.lesson.sets])
     costs_E1 = np.array([[own.cost_ms / 1e3] for own in taken])
-    images_EP = np.array([[len(sources_of(row, own.expert.modality)) for row in rows] for own in taken], np.float32)
+    runs_PE = np.array([[len(sources_of(row, own.expert.modality)) for own in taken] for row in rows], np.float32)
     return Scored(
         piece_ids=tuple(row.piece_id for row in rows),
         labels=np.array([row.label == "nok" for row in rows]),
@@ -186,7 +186,7 @@ def _scored(
         expert_logits=torch.where(present_PE.T > 0, expert_EP, torch.nan).numpy().astype(np.float64),
         sets=fusion.sets,
         logits=torch.where(able_SP, fused_SP, torch.nan).numpy().astype(np.float64),
-        cpu_s=costs_E1 * images_EP,
+        cpu_s=costs_E1 * runs_PE.T,
         unseen=np.full(len(rows), unseen),
     )
 
