@@ -78,9 +78,12 @@ def check(service: Service, chunk_s: float = 0.1) -> Report:
 
 
 def latency_budget(service: Service, recipe: Recipe, bundle: Bundle | None, chunk_s: float) -> Budget:
-    """Every expert runs; a window's end counts from the entry, which is never later than the last frame."""
+    """Every expert runs on each frame; a window's end counts from the entry, never later than the last frame."""
     timed = [sensor for sensor in recipe.sensors if sensor.bind == "time"]
-    cost_ms = 0.0 if bundle is None else sum(expert.cost_ms for expert in bundle.experts) + bundle.head.cost_ms
+    runs = {camera.name: camera.num_frames for camera in recipe.cameras}
+    experts = () if bundle is None else bundle.experts
+    cost_ms = sum(expert.cost_ms * runs.get(expert.modality, 1) for expert in experts)
+    cost_ms += 0.0 if bundle is None else bundle.head.cost_ms
     return Budget(
         window_s=max([0.0, *(sensor.end_s + _anchor_s(sensor, recipe) for sensor in timed)]),
         chunk_s=chunk_s if timed else 0.0,

@@ -89,7 +89,7 @@ class Expert(Part):
     input: Annotated[ImageInput | SignalInput, Field(discriminator="type")]
     num_tokens: int = Field(gt=0)
     cost_ms: float = Field(ge=0)
-    """Measured at export: one piece, one thread, ONNX Runtime."""
+    """Measured at export: one image or clip, one thread, ONNX Runtime."""
     calibration: Platt | None = None
     """Of its own defect log-odds, against the label of its modality; None: too little evidence, they are raw."""
 

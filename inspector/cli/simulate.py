@@ -28,15 +28,24 @@ from inspector.simulation.pieces import LineSettings, Scenario
     "ring unseen; neither sensor alone can know. rare_hard: all is plain but for 8 % rubbed parts, where a hairline, "
     "too fine for a thumbnail, tells bad from good.",
 )
+@click.option(
+    "--frames",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Images per piece; marks on its surface show in one of them. A live line needs as many num_frames.",
+)
 @publish_options
 @reported()
-def simulate(out: Path | None, config: Path | None, pieces: int, defects: float, scenario: Scenario) -> None:
+def simulate(
+    out: Path | None, config: Path | None, pieces: int, defects: float, scenario: Scenario, frames: int
+) -> None:
     """Makes discs with scratches and dents (seen) and cracks (heard). Give --out for a data set to train on, or
     --config for a live line; the options of rate and faults belong to the latter."""
     if (out is None) == (config is None):
         raise click.UsageError("give one of --out (a data set) and --config (a live line)")
     options = given_options()
-    settings = LineSettings(seed=options.seed, defect_share=defects, scenario=scenario)
+    settings = LineSettings(seed=options.seed, defect_share=defects, scenario=scenario, num_frames=frames)
     if config is not None:
         publish(SimulatedPieces(settings, pieces), config, options.request)
     elif out is not None:

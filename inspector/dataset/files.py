@@ -48,11 +48,10 @@ def read_image_file(path: Path, limits: Limits | None = None) -> tuple[PixelForm
     return form, read_bytes(path, (limits or Limits()).max_reference_bytes, ManifestError)
 
 
-def source_of(row: PieceRow, modality: str) -> ImageRow | SignalRow | None:
-    """The recording of a piece that its experts get: the first of that camera or sensor."""
-    cameras = (image for image in row.images if image.camera == modality)
-    sensors = (signal for signal in row.signals if signal.sensor == modality)
-    return next(cameras, None) or next(sensors, None)
+def sources_of(row: PieceRow, modality: str) -> tuple[ImageRow | SignalRow, ...]:
+    """The recordings of a piece that its experts get: all images of that camera, or the last of that sensor."""
+    images = tuple(image for image in row.images if image.camera == modality)
+    return images or tuple(signal for signal in row.signals if signal.sensor == modality)[-1:]
 
 
 def read_source(root: Path, source: ImageRow | SignalRow) -> Recording:

@@ -56,8 +56,11 @@ def explain(bundle: Path, manifest: Path, split: Split, seed: int = 0) -> Explan
 
 
 def heat_maps(root: Path, seen: Sequence[Sight], seed: int) -> HeatMaps | None:
-    """Over the images that have a mask and the good ones; None without masks."""
-    known = [sight for sight in seen if not sight.defective or sight.row.mask]
+    """Over the images that have a mask and the good ones; None without masks.
+
+    Of several images of a camera nobody says whose the mask is.
+    """
+    known = [sight for sight in seen if not sight.defective or (sight.row.mask and sight.only_image)]
     masks = [read_mask(root, sight) for sight in known]
     if not any(mask.any() for mask in masks):
         return None

@@ -3,6 +3,7 @@
 import numpy as np
 
 from fusion.scored import Scored
+from inspector.dataset.files import sources_of
 from inspector.evaluation.examine import Examined
 from inspector.training.data import units_of
 from inspector.training.subsets import expert_sets
@@ -15,6 +16,7 @@ def scored(seen: Examined) -> Scored:
     names = tuple(expert.name for expert in schema.experts)
     expert_logits = np.stack([seen.expert_logits(name) for name in names])
     costs_s = np.array([[expert.cost_ms / 1e3] for expert in schema.experts])
+    images = np.array([[len(sources_of(row, e.modality)) for row in seen.rows] for e in schema.experts])
     return Scored(
         piece_ids=tuple(row.piece_id for row in seen.rows),
         labels=np.array([row.label == "nok" for row in seen.rows]),
@@ -23,6 +25,6 @@ def scored(seen: Examined) -> Scored:
         expert_logits=expert_logits,
         sets=sets,
         logits=np.stack([seen.logits([own] * len(seen.rows)) for own in sets]),
-        cpu_s=costs_s * ~np.isnan(expert_logits),
+        cpu_s=costs_s * images * ~np.isnan(expert_logits),
         unseen=np.ones(len(seen.rows), np.bool_),
     )

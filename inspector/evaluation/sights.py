@@ -1,11 +1,14 @@
-"""Gathers what the most thorough expert of a modality saw of every recording, once each. Knows no figures."""
+"""Gathers what the most thorough expert of a modality saw of every recording, once each. Knows no figures.
+
+The images that a camera took of one piece are one recording: the one most like a defect stands for them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from inspector.bundle.schema import Expert, Modality
-from inspector.dataset.files import source_of
+from inspector.dataset.files import sources_of
 from inspector.evaluation.observations import observe
 from inspector.examination import Examination, Look
 from inspector.findings import chief
@@ -30,13 +33,18 @@ class Sight:
     """By the modality's own label, or else the piece's."""
     group: str
 
+    @property
+    def only_image(self) -> bool:
+        """The camera took no other of the piece."""
+        return len(self.piece.views[self.expert.modality].images) == 1
+
 
 def sights(model: Model, root: Path, rows: Sequence[PieceRow], modality: Modality) -> list[Sight]:
-    firsts: dict[str, PieceRow] = {}
+    firsts: dict[tuple[str, ...], PieceRow] = {}
     for row in rows:
-        source = source_of(row, modality.name)
-        if source is not None:
-            firsts.setdefault(source.path, row)
+        paths = tuple(source.path for source in sources_of(row, modality.name))
+        if paths:
+            firsts.setdefault(paths, row)
     own = list(firsts.values())
     examination = Examination(model, [observe(root, row) for row in own], MAX_BATCH)
     for expert in model.schema.experts:

@@ -97,7 +97,7 @@ class SimulatedPieces:
 
     def piece(self, number: int) -> LinePiece:
         made = simulate_piece(self._settings, self._first + number)
-        shot = Shot(CAMERA, 0, PixelFormat.PIXEL_FORMAT_PNG, made.png)
+        shots = tuple(Shot(CAMERA, n, PixelFormat.PIXEL_FORMAT_PNG, png) for n, png in enumerate(made.pngs))
         sound = Recording(made.sound, float(SAMPLE_RATE_HZ))
         label: Label = "nok" if made.truth.defects else "ok"
-        return LinePiece(made.piece_id, (shot,), {MICROPHONE: sound}, label, defects=made.truth.defects)
+        return LinePiece(made.piece_id, shots, {MICROPHONE: sound}, label, defects=made.truth.defects)

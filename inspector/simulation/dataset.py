@@ -21,7 +21,8 @@ def write_dataset(
     rows = []
     for number in range(num_pieces):
         piece = simulate_piece(settings, number)
-        (folder / "images" / f"{piece.piece_id}.png").write_bytes(piece.png)
+        for frame, png in enumerate(piece.pngs):
+            (folder / _image_path(piece, frame)).write_bytes(png)
         write_wav(folder / "signals" / f"{piece.piece_id}.wav", piece.sound, SAMPLE_RATE_HZ)
         rows.append(manifest_row(piece, _split(number, num_pieces)))
         progress(number + 1)
@@ -40,7 +41,7 @@ def manifest_row(piece: SimulatedPiece, split: Split) -> PieceRow:
     truth = piece.truth
     return PieceRow(
         piece_id=piece.piece_id,
-        images=(ImageRow(camera=CAMERA, path=f"images/{piece.piece_id}.png"),),
+        images=tuple(ImageRow(camera=CAMERA, path=_image_path(piece, n)) for n in range(len(piece.images))),
         signals=(
             SignalRow(
                 sensor=MICROPHONE,
@@ -55,6 +56,10 @@ def manifest_row(piece: SimulatedPiece, split: Split) -> PieceRow:
         groups={"image": piece.piece_id, "signal": piece.piece_id},
         modality_labels={"image": _label(truth, VISIBLE), "signal": _label(truth, AUDIBLE)},
     )
+
+
+def _image_path(piece: SimulatedPiece, frame: int) -> str:
+    return f"images/{piece.piece_id}{f'-{frame}' if frame else ''}.png"
 
 
 def _label(truth: Truth, names: tuple[str, ...]) -> Label:

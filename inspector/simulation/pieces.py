@@ -45,6 +45,8 @@ class LineSettings:
     """Share of pieces whose insert is only seen or only heard; in `disagreement`."""
     rub_share: float = 0.08
     """Share of rubbed pieces, half of them with a hairline; in `rare_hard`."""
+    num_frames: int = 1
+    """Images per piece: it turns before the camera, and what lies on its surface shows in one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +66,53 @@ class SimulatedPiece:
 
     piece_id: str
     truth: Truth
-    image: NDArray[np.uint8]
-    """Grey (160, 160)."""
+    images: tuple[NDArray[np.uint8], ...]
+    """Grey (160, 160) each, in order of the frames."""
     sound: NDArray[np.int16]
     """(4000, 1) at 16 kHz."""
 
     @property
+    def image(self) -> NDArray[np.uint8]:
+        """The first."""
+        return self.images[0]
+
+    @property
     def png(self) -> bytes:
-        return cv2.imencode(".png", self.image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+        return self.pngs[0]
+
+    @property
+    def pngs(self) -> tuple[bytes, ...]:
+        compression = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+        return tuple(cv2.imencode(".png", image, compression)[1].tobytes() for image in self.images)
 
 
 def simulate_piece(settings: LineSettings, number: int) -> SimulatedPiece:
     """The piece with this number; equal settings and numbers give equal bytes."""
     rng = _rng(settings, number)
     truth = _truth(rng, settings)
-    image = draw_part(
-        rng,
-        number % settings.stations,
-        scratch=truth.severity.get("scratch", 0.0),
-        dent=truth.severity.get("dent", 0.0),
-        insert=truth.severity.get("insert", 0.0),
-        rub=truth.severity.get("rub", 0.0),
-        hairline=truth.severity.get("hairline", 0.0),
-    )
+    station, shown = number % settings.stations, _shown(settings, number)
+    images = tuple(_image(rng, station, truth, turned=frame != shown) for frame in range(settings.num_frames))
     sound = ring(rng, crack=truth.severity.get("crack", 0.0), partial=truth.severity.get("partial", 0.0))
-    return SimulatedPiece(piece_id(settings, number), truth, image, sound)
+    return SimulatedPiece(piece_id(settings, number), truth, images, sound)
+
+
+def _image(rng: np.random.Generator, station: int, truth: Truth, *, turned: bool) -> NDArray[np.uint8]:
+    """`turned`: what lies on the surface is out of sight. An insert goes all the way round."""
+    surface = {} if turned else truth.severity
+    return draw_part(
+        rng,
+        station,
+        scratch=surface.get("scratch", 0.0),
+        dent=surface.get("dent", 0.0),
+        insert=truth.severity.get("insert", 0.0),
+        rub=surface.get("rub", 0.0),
+        hairline=surface.get("hairline", 0.0),
+    )
+
+
+def _shown(settings: LineSettings, number: int) -> int:
+    """The frame in which the surface is seen; drawn by itself, so that one frame is as it always was."""
+    return int(np.random.default_rng([settings.seed, number, 1]).integers(settings.num_frames))
 
 
 def piece_id(settings: LineSettings, number: int) -> str:

@@ -41,11 +41,16 @@ class Standing:
     logits: Float[Tensor, "R O"]
     """By fits that had not seen the recording; NaN where there was none."""
     auc: float
+    """By piece: the expert is to know the piece, not each of its images."""
 
     @property
     def complete(self) -> bool:
         """Every recording was scored out of fold."""
         return not bool(self.logits[:, 0].isnan().any())
+
+    @property
+    def judged(self) -> Float[Tensor, "P O"]:
+        return self.material.judged(self.logits)
 
     @property
     def name(self) -> str:
@@ -88,7 +93,7 @@ def course_of(material: Material, cross_fit: bool) -> Course:
 def stand(material: Material, folds: Sequence[int], cross_fit: bool, report: Callable[[int, int], None]) -> Standing:
     course = course_of(material, cross_fit)
     logits = course.cross_fitted(folds, report)
-    return Standing(material, course, logits, _auc(logits, material.targets))
+    return Standing(material, course, logits, _auc(material.judged(logits), material.judged_targets))
 
 
 def _auc(logits: Float[Tensor, "R O"], targets: Float[Tensor, "R O"]) -> float:
@@ -111,13 +116,13 @@ def keep(standings: Sequence[Standing]) -> list[Standing]:
 
 
 def _best(rivals: Sequence[Standing]) -> Standing:
-    """By the recordings that all have scored: a network's one fold may be easier than all that a kernel has scored.
+    """By the pieces that all have scored: a network's one fold may be easier than all that a kernel has scored.
 
     Who cannot be told (NaN) loses.
     """
     told = [own for own in rivals if not math.isnan(own.auc)] or rivals
-    by_all = ~torch.stack([own.logits[:, :1] for own in told]).isnan().any(dim=0)
-    fair = [_auc(own.logits.where(by_all, torch.nan), own.material.targets) for own in told]
+    by_all = ~torch.stack([own.judged[:, :1] for own in told]).isnan().any(dim=0)
+    fair = [_auc(own.judged.where(by_all, torch.nan), own.material.judged_targets) for own in told]
     return told[int(np.argmax([own.auc for own in told] if np.isnan(fair).any() else fair))]
 
 
@@ -126,17 +131,17 @@ def _added(scout: Standing, other: Standing) -> float:
 
     Networks are scored on one fold: beside the figure on all, one that added nothing was kept in 19 of 50 draws.
     """
-    both, targets = _joint(scout, other), other.material.targets
-    alone = _auc(scout.logits.where(~both.isnan(), torch.nan), targets)
+    both, targets = _joint(scout, other), other.material.judged_targets
+    alone = _auc(scout.judged.where(~both.isnan(), torch.nan), targets)
     return 0.0 if math.isnan(alone) else (_auc(both, targets) - alone) / max(1 - alone, 1e-9)
 
 
-def _joint(first: Standing, second: Standing) -> Float[Tensor, "R O"]:
+def _joint(first: Standing, second: Standing) -> Float[Tensor, "P O"]:
     """Sum of the log-odds of two experts of one modality, each by its own spread."""
-    return first.logits / _spread(first.logits) + second.logits / _spread(second.logits)
+    return first.judged / _spread(first.judged) + second.judged / _spread(second.judged)
 
 
-def _spread(logits: Float[Tensor, "R O"]) -> float:
+def _spread(logits: Float[Tensor, "P O"]) -> float:
     return float(logits[~logits[:, 0].isnan(), 0].std())
 
 

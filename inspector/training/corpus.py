@@ -10,9 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inspector.bundle.schema import Modality
-from inspector.dataset.files import source_of
+from inspector.dataset.files import sources_of
 from inspector.manifest import Label, ManifestError, PieceRow, Split, read_manifest
 from inspector.training.data import Example, classes_of, examples, modalities_of, own_group, own_label, targets_of
+from inspector.training.frames import Frames
 from inspector.training.labels import ClassMap, mapped_classes, with_own_labels
 from inspector.training.splits import demand_grouped_splits
 
@@ -67,11 +68,15 @@ class Corpus:
         """`examples` of several splits, one after the other: they share no recording."""
         return {path: example for split in splits for path, example in self.examples(split, name).items()}
 
-    def places(self, rows: Sequence[PieceRow], splits: Sequence[Split], name: str) -> list[int | None]:
-        """Where each piece's recording stands in `examples_of`; None where it has none."""
+    def frames(self, rows: Sequence[PieceRow], splits: Sequence[Split], name: str) -> list[Frames]:
+        """Where each piece's recordings stand in `examples_of`."""
         order = {path: index for index, path in enumerate(self.examples_of(splits, name))}
-        sources = [source_of(row, name) for row in rows]
-        return [None if source is None else order[source.path] for source in sources]
+        return [tuple(order[source.path] for source in sources_of(row, name)) for row in rows]
+
+    def pieces_of(self, splits: Sequence[Split], name: str) -> tuple[Frames, ...]:
+        """The recordings that are judged together, each set of them once, in order of `examples_of`."""
+        rows = [row for split in splits for row in self.split(split)]
+        return tuple(dict.fromkeys(own for own in self.frames(rows, splits, name) if own))
 
     def targets(self, rows: Sequence[PieceRow], present: Sequence[str]) -> Float[Tensor, "P O"]:
         """What can be said of pieces when only these modalities are present; NaN is unknown.
@@ -105,7 +110,7 @@ def _demand_labels(manifest: Path, split: Split, rows: Sequence[PieceRow]) -> No
 
 def _demand_groups(manifest: Path, split: Split, modality: Modality, rows: Sequence[PieceRow]) -> None:
     """Two groups at least: what is fitted on one is judged on another."""
-    groups = {own_group(row, modality) for row in rows if source_of(row, modality.name) is not None}
+    groups = {own_group(row, modality) for row in rows if sources_of(row, modality.name)}
     if len(groups) < 2:
         found = "no recording" if not groups else "recordings of one group alone"
         raise ManifestError(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.training.config import ExpertConfig
+from inspector.training.frames import Frames, targets_of_pieces, worst
 from inspector.training.inputs import Encoder
 
 Report = Callable[[int, int], None]
@@ -34,6 +35,16 @@ class Material:
     weights: Mapping[str, Path]
     seed: int
     epochs: int | None = None
+    pieces: tuple[Frames, ...] = ()
+    """Recordings that are judged together, as the images of one piece are; empty: each by itself."""
+
+    def judged(self, logits: Float[Tensor, "R O"]) -> Float[Tensor, "P O"]:
+        """Log-odds by piece instead of by recording."""
+        return logits[worst(logits[:, 0], self.pieces)] if self.pieces else logits
+
+    @property
+    def judged_targets(self) -> Float[Tensor, "P O"]:
+        return targets_of_pieces(self.targets, self.pieces) if self.pieces else self.targets
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from encoders.front_end import Image
 from inspector.bundle.schema import Modality
 from inspector.dataset.bit_depths import bit_depths
-from inspector.dataset.files import Recording, read_source, source_of
+from inspector.dataset.files import Recording, read_source, sources_of
 from inspector.dataset.recordings import Clip
 from inspector.manifest import ImageRow, Label, ManifestError, PieceRow, SignalRow
 
@@ -100,14 +100,16 @@ def targets_of(row: PieceRow, label: Label, classes: Sequence[str], own: Sequenc
 
 
 def examples(root: Path, rows: Sequence[PieceRow], modality: Modality, classes: Sequence[str]) -> dict[str, Example]:
-    """Every recording of a modality once, by its path; without own labels, with the mean of its pieces' targets."""
+    """Every recording of a modality once, by its path; without own labels, with the mean of its pieces' targets.
+
+    Each of several images of a piece has the label of the piece: nobody says in which of them the defect shows.
+    """
     found: dict[str, ImageRow | SignalRow] = {}
     owners: dict[str, list[PieceRow]] = defaultdict(list)
     for row in rows:
-        source = source_of(row, modality.name)
-        if source is not None:
-            found[source.path] = source
-            owners[source.path].append(row)
+        for path, source in {own.path: own for own in sources_of(row, modality.name)}.items():
+            found[path] = source
+            owners[path].append(row)
     return {path: _example(root, source, owners[path], modality, classes) for path, source in found.items()}
 
 
@@ -122,12 +124,12 @@ def _example(
 
 
 def _mask(root: Path, picture: Image, owner: PieceRow, label: Label) -> NDArray[np.bool_] | None:
-    """Of the only camera: with more, a manifest's one mask does not say whose it is."""
+    """Of the only image: with more, a manifest's one mask does not say whose it is."""
     if len({image.camera for image in owner.images}) != 1:
         return None
     if label == "ok":
         return np.zeros(picture.shape[:2], np.bool_)
-    if owner.mask is None:
+    if owner.mask is None or len(owner.images) != 1:
         return None
     mask = cv2.imread(str(root / owner.mask), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     if mask is None or mask.shape != picture.shape[:2]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fusion.certificate import independent
 from inspector.bundle.schema import Modality
-from inspector.dataset.files import source_of
+from inspector.dataset.files import sources_of
 from inspector.dataset.survey import survey
 from inspector.manifest import PieceRow, Split, read_manifest
 from inspector.training.advice import Advice
@@ -53,7 +53,7 @@ def _missing_labels(corpus: Corpus) -> Iterator[Advice]:
         return
     defective = [row for split in ("train", "calibration") for row in corpus.split(split) if row.label == "nok"]
     for modality in corpus.modalities:
-        seen = [row for row in defective if source_of(row, modality.name) is not None]
+        seen = [row for row in defective if sources_of(row, modality.name)]
         lacking = [row for row in seen if own_label(row, modality) is None]
         if lacking:
             yield Advice(
@@ -84,7 +84,7 @@ def _one_sided(corpus: Corpus) -> Iterator[Advice]:
     splits: tuple[Split, ...] = ("train", "calibration")
     for modality in corpus.modalities:
         for split in splits:
-            rows = [row for row in corpus.split(split) if source_of(row, modality.name) is not None]
+            rows = [row for row in corpus.split(split) if sources_of(row, modality.name)]
             labels = {own_label(row, modality) or row.label for row in rows}
             missing = sorted({"ok", "nok"} - labels)
             if missing:
@@ -100,7 +100,7 @@ def _good_with_bad_parts(corpus: Corpus) -> Iterator[Advice]:
         (row, modality)
         for row in corpus.rows
         for modality in corpus.modalities
-        if row.label == "ok" and own_label(row, modality) == "nok" and source_of(row, modality.name) is not None
+        if row.label == "ok" and own_label(row, modality) == "nok" and sources_of(row, modality.name)
     ]
     if found:
         row, modality = found[0]

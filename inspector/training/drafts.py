@@ -16,6 +16,7 @@ from inspector.training.corpus import Corpus
 from inspector.training.data import Example
 from inspector.training.encoder_fit import Recordings, encode
 from inspector.training.export import Draft, DraftExpert
+from inspector.training.frames import present, worst
 from inspector.training.head_fit import Encodings
 from inspector.training.inputs import prepare
 
@@ -52,6 +53,6 @@ def _encode_pieces(
     """One expert's outputs per piece, and 1 where the piece has a recording for it."""
     examples = corpus.examples(split, expert.modality).values()
     encoded = encode(expert.module, recordings_of(examples, expert.input).inputs, expert.input)
-    places = corpus.places(rows, [split], expert.modality)
-    index = torch.tensor([place or 0 for place in places])
-    return Encoded(*(output[index] for output in encoded)), torch.tensor([float(p is not None) for p in places])
+    frames = corpus.frames(rows, [split], expert.modality)
+    index = worst(encoded.logits[:, 0], frames)
+    return Encoded(*(output[index] for output in encoded)), present(frames)

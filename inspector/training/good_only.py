@@ -22,7 +22,7 @@ from encoders.patches import NetworkPatches
 from fusion.calibration import probability
 from fusion.head import Fused, FusionHead, HeadForm, Member
 from inspector.bundle.schema import Calibration, Modality, Policy
-from inspector.dataset.files import read_source, source_of
+from inspector.dataset.files import read_source, sources_of
 from inspector.manifest import ManifestError, PieceRow, read_manifest
 from inspector.training.advice import Advice, advice_lines, give
 from inspector.training.data import modalities_of, own_group
@@ -144,17 +144,17 @@ def _paths(row: PieceRow) -> list[str]:
 
 
 def good_recordings(root: Path, rows: Sequence[PieceRow], modality: Modality) -> GoodRecordings:
-    """Raises ManifestError where there are too few, or signals of several rates."""
-    groups: dict[str, str] = {}
-    sources = [source for row in rows if (source := source_of(row, modality.name))]
-    for row in rows:
-        source = source_of(row, modality.name)
-        if source is not None:
-            groups[source.path] = own_group(row, modality)
-    found = {source.path: source for source in sources}
-    if len(found) < FEWEST:
+    """Raises ManifestError where there are too few, or signals of several rates.
+
+    Several images of one piece are one recording where recordings are counted or held out.
+    """
+    seen = [(row, sources) for row in rows if (sources := sources_of(row, modality.name))]
+    groups = {source.path: own_group(row, modality) for row, sources in seen for source in sources}
+    first = {source.path: sources[0].path for _, sources in seen for source in sources}
+    found = {source.path: source for _, sources in seen for source in sources}
+    if (num := len(set(first.values()))) < FEWEST:
         raise ManifestError(
-            f"{modality.name} has {len(found)} recordings in {len(rows)} good pieces, expected at least {FEWEST}: "
+            f"{modality.name} has {num} recordings in {len(rows)} good pieces, expected at least {FEWEST}: "
             "record more good pieces with it, or leave it out of the manifest"
         )
     whole = len(set(groups.values())) >= FEWEST_GROUPS
@@ -162,7 +162,7 @@ def good_recordings(root: Path, rows: Sequence[PieceRow], modality: Modality) ->
         modality,
         tuple(found),
         tuple(read_source(root, source) for source in found.values()),
-        tuple(groups[path] if whole else path for path in found),
+        tuple(groups[path] if whole else first[path] for path in found),
     )
 
 
@@ -172,12 +172,12 @@ def noisy_or_head(members: Sequence[Member]) -> FusionHead:
 
 
 def held_by_piece(rows: Sequence[PieceRow], held: Sequence[tuple[GoodRecordings, Tensor]]) -> Float[Tensor, "P E"]:
-    """Held-out log-odds of each piece's recordings; NaN where it has none."""
+    """Held-out log-odds of each piece, of several images the highest; NaN where it has none."""
     columns = []
     for own, logits in held:
         of = dict(zip(own.paths, logits.tolist(), strict=True))
-        sources = [source_of(row, own.modality.name) for row in rows]
-        columns.append([math.nan if source is None else of[source.path] for source in sources])
+        seen = [sources_of(row, own.modality.name) for row in rows]
+        columns.append([max((of[source.path] for source in sources), default=math.nan) for sources in seen])
     return torch.tensor(columns).T
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from encoders.tokens import Encoded
@@ -24,6 +24,7 @@ from inspector.training.corpus import Corpus
 from inspector.training.data import own_label
 from inspector.training.encoder_fit import multi_label_loss
 from inspector.training.export import DraftExpert
+from inspector.training.frames import Frames, present, worst
 from inspector.training.inputs import cut, prepare
 from inspector.training.splits import crossed_folds
 from inspector.training.subsets import expert_sets
@@ -87,7 +88,8 @@ class _Pieces:
     """Labelled training pieces: prepared recordings by expert, which of them a piece has, and what should be said."""
 
     inputs: tuple[Float[Tensor, "R ..."], ...]
-    places: Int[Tensor, "E P"]
+    frames: tuple[list[Frames], ...]
+    """By expert and piece."""
     present: Float[Tensor, "P E"]
     sets: Float[Tensor, "S E"]
     whole: int
@@ -95,20 +97,27 @@ class _Pieces:
     targets: Float[Tensor, "S P O"]
     own_targets: Float[Tensor, "E P O"]
 
-    def take(self, expert: int, rows: Tensor) -> Float[Tensor, "B ..."]:
-        return self.inputs[expert][self.places[expert, rows]]
+    def take(self, expert: int, rows: Tensor) -> tuple[Float[Tensor, "F ..."], list[Frames]]:
+        """All images of these pieces one after the other, and for each piece their places among these."""
+        images: list[int] = []
+        places = []
+        for row in rows.tolist():
+            own = self.frames[expert][row] or (0,)
+            places.append(tuple(range(len(images), len(images) + len(own))))
+            images += own
+        return self.inputs[expert][torch.tensor(images)], places
 
 
 def _pieces(corpus: Corpus, experts: Sequence[DraftExpert]) -> _Pieces:
     rows = corpus.labelled("train")
     names = expert_sets(experts)
     modalities = [[expert.modality for expert in experts if expert.name in chosen] for chosen in names]
-    places = [corpus.places(rows, ["train"], expert.modality) for expert in experts]
+    frames = tuple(corpus.frames(rows, ["train"], expert.modality) for expert in experts)
     found = [[example.recording for example in corpus.examples("train", e.modality).values()] for e in experts]
     return _Pieces(
         inputs=tuple(prepare(own, expert.input) for own, expert in zip(found, experts, strict=True)),
-        places=torch.tensor([[place or 0 for place in own] for own in places]),
-        present=torch.tensor([[float(place is not None) for place in own] for own in places]).T,
+        frames=frames,
+        present=torch.stack([present(own) for own in frames], dim=1),
         sets=torch.tensor([[float(expert.name in chosen) for expert in experts] for chosen in names]),
         whole=names.index(tuple(sorted(expert.name for expert in experts))),
         targets=torch.stack([corpus.targets(rows, own) for own in modalities]),
@@ -210,12 +219,14 @@ class _Run:
         return loss
 
     def _encode(self, rows: Tensor, *, changed: bool) -> list[Encoded]:
+        """Of several images of a piece the one that is most like a defect by now."""
         encoded = []
         for index, expert in enumerate(self._experts):
-            inputs = self._pieces.take(index, rows)
+            inputs, places = self._pieces.take(index, rows)
             if changed:
                 inputs = _augmented(inputs, expert.config)
-            encoded.append(expert.module(cut(inputs, expert.input)))
+            seen: Encoded = expert.module(cut(inputs, expert.input))
+            encoded.append(Encoded(*(output[worst(seen.logits[:, 0], places)] for output in seen)))
         return encoded
 
     def _fused(self, encoded: Sequence[Encoded], here_PE: Float[Tensor, "B E"]) -> Float[Tensor, "B O"]:

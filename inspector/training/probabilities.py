@@ -11,7 +11,7 @@ import numpy as np
 from fusion.calibration import Labels, Scores, fit
 from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Calibration, Modality, Platt
-from inspector.dataset.files import source_of
+from inspector.dataset.files import sources_of
 from inspector.manifest import PieceRow
 from inspector.training.compete import Taken
 from inspector.training.corpus import Corpus
@@ -42,7 +42,7 @@ def _of_recordings(rows: Sequence[PieceRow], logits: Scores, modality: Modality)
     groups = {label: {own_group(rows[i], modality) for i in known if labels[i] == label} for label in ("ok", "nok")}
     if min(map(len, groups.values())) < ENOUGH_PARTS:
         return None
-    paths = [source.path if (source := source_of(rows[i], modality.name)) else "" for i in known]
+    paths = ["/".join(source.path for source in sources_of(rows[i], modality.name)) for i in known]
     times = Counter(paths)
     weights = np.array([1 / times[path] for path in paths])
     return _platt(logits[known], np.array([labels[i] == "nok" for i in known]), weights)

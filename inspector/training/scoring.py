@@ -16,6 +16,7 @@ from torch import Tensor
 from encoders.tokens import Encoded
 from fusion.head import FusionHead, HeadForm, Member
 from fusion.scored import ExpertSet, Scored
+from inspector.dataset.files import sources_of
 from inspector.manifest import PieceRow, Split
 from inspector.training.compete import Taken
 from inspector.training.config import TrainConfig
@@ -23,6 +24,7 @@ from inspector.training.corpus import Corpus
 from inspector.training.data import units_of
 from inspector.training.encoder_fit import encode
 from inspector.training.export import DraftExpert
+from inspector.training.frames import Frames, present, worst
 from inspector.training.head_fit import Encodings, FittedHead, HeadRun, Lesson, fit_head
 from inspector.training.inputs import prepare
 from inspector.training.joint_fit import JointFit
@@ -100,14 +102,14 @@ def _encode_pieces(corpus: Corpus, expert: DraftExpert) -> tuple[Encoded, Tensor
     """Outputs of one expert for the calibration pieces, and 1 where the piece has the recording."""
     recordings = [example.recording for example in corpus.examples("calibration", expert.modality).values()]
     encoded = encode(expert.module, prepare(recordings, expert.input), expert.input)
-    index, here = _placed(corpus, expert, ["calibration"])
-    return Encoded(*(output[index] for output in encoded)), here
+    frames = _frames(corpus, expert, ["calibration"])
+    index = worst(encoded.logits[:, 0], frames)
+    return Encoded(*(output[index] for output in encoded)), present(frames)
 
 
-def _placed(corpus: Corpus, expert: DraftExpert, splits: Sequence[Split]) -> tuple[Tensor, Tensor]:
-    """For every labelled piece the number of its recording, and 1 where it has one."""
-    places = corpus.places(labelled(corpus, splits), splits, expert.modality)
-    return torch.tensor([place or 0 for place in places]), torch.tensor([float(p is not None) for p in places])
+def _frames(corpus: Corpus, expert: DraftExpert, splits: Sequence[Split]) -> list[Frames]:
+    """Of every labelled piece."""
+    return corpus.frames(labelled(corpus, splits), splits, expert.modality)
 
 
 def labelled(corpus: Corpus, splits: Sequence[Split]) -> list[PieceRow]:
@@ -141,9 +143,10 @@ def _said(head: FusionHead, encodings: Encodings, sets: Float[Tensor, "S E"]) ->
 def _out_of_fold(
     corpus: Corpus, taken: Sequence[Taken], fusion: Fusion, splits: Sequence[Split]
 ) -> tuple[list[PieceRow], Encodings]:
-    placed = [_placed(corpus, own.expert, splits) for own in taken]
-    present_PE = torch.stack([here for _, here in placed], dim=1)
-    logits_EPO = torch.stack([own.unseen_logits[index] for own, (index, _) in zip(taken, placed, strict=True)])
+    frames = [_frames(corpus, own.expert, splits) for own in taken]
+    present_PE = torch.stack([present(own) for own in frames], dim=1)
+    chosen_EP = [worst(own.unseen_logits[:, 0], pieces) for own, pieces in zip(taken, frames, strict=True)]
+    logits_EPO = torch.stack([own.unseen_logits[index] for own, index in zip(taken, chosen_EP, strict=True)])
     chosen = (~logits_EPO[:, :, 0].isnan() | (present_PE.T == 0)).all(0)
     shapes = [own.shape[1:] for own in fusion.lesson.encodings.tokens]
     tokens = tuple(torch.zeros(int(chosen.sum()), *shape) for shape in shapes)
@@ -184,6 +187,7 @@ def _scored(
     present_PE, expert_EP, fused_SP = values
     able_SP = torch.stack([(present_PE[:, ran > 0] > 0).all(1) for ran in fusion.lesson.sets])
     costs_E1 = np.array([[own.cost_ms / 1e3] for own in taken])
+    runs_PE = np.array([[len(sources_of(row, own.expert.modality)) for own in taken] for row in rows], np.float32)
     return Scored(
         piece_ids=tuple(row.piece_id for row in rows),
         labels=np.array([row.label == "nok" for row in rows]),
@@ -192,7 +196,7 @@ def _scored(
         expert_logits=torch.where(present_PE.T > 0, expert_EP, torch.nan).numpy().astype(np.float64),
         sets=fusion.sets,
         logits=torch.where(able_SP, fused_SP, torch.nan).numpy().astype(np.float64),
-        cpu_s=costs_E1 * present_PE.T.numpy(),
+        cpu_s=costs_E1 * runs_PE.T,
         unseen=np.full(len(rows), unseen),
     )
 

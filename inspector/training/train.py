@@ -265,6 +265,7 @@ def _material(school: School, expert: ExpertConfig, splits: Sequence[Split]) -> 
         weights=options.weights,
         seed=options.seed,
         epochs=options.epochs,
+        pieces=corpus.pieces_of(splits, expert.modality),
     )
 
 

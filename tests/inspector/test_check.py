@@ -10,6 +10,7 @@ import pytest
 
 from inspector.check import check, latency_budget, memory_parts, signal_bytes_per_station
 from inspector.config.service import Service, load_service
+from inspector.recipe.fit import read_bundle
 from streams import addresses
 from streams.embedded import EmbeddedLog
 from streams.limits import Limits
@@ -155,6 +156,14 @@ def test_the_budget_adds_window_chunk_delay_inference_and_commit(tmp_path: Path)
     budget = latency_budget(service, recipe, None, chunk_s=0.2)
     assert budget.worst_s == pytest.approx(0.25 + 0.2 + 0.5 + 0.02 + 0.05)
     assert budget.usual_s == pytest.approx(budget.worst_s - 0.5)
+
+
+def test_an_expert_takes_its_time_for_every_frame(tmp_path: Path) -> None:
+    service = service_with(tmp_path)
+    one = next(iter(service.recipes))
+    three = one.model_copy(update={"cameras": (one.cameras[0].model_copy(update={"num_frames": 3}),)})
+    found = [latency_budget(service, recipe, read_bundle(one.bundle), chunk_s=0.2) for recipe in (one, three)]
+    assert [budget.inference_s for budget in found] == pytest.approx([0.004 + 0.004 + 0.002, 3 * 0.004 + 0.004 + 0.002])
 
 
 def test_kept_signals_are_retention_times_rate(tmp_path: Path) -> None:

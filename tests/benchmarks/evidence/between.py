@@ -78,7 +78,7 @@ def heard(draft: Draft, corpus: Corpus, split: Split) -> Heard:
 def _encoded(expert: DraftExpert, corpus: Corpus, split: Split) -> Encoded:
     recordings = [found.recording for found in corpus.examples(split, expert.modality).values()]
     encoded = encode(expert.module, prepare(recordings, expert.input), expert.input)
-    places = [place for place in corpus.places(corpus.labelled(split), [split], expert.modality) if place is not None]
+    places = [place for (place,) in corpus.frames(corpus.labelled(split), [split], expert.modality)]
     return Encoded(*(output[places] for output in encoded))
 
 

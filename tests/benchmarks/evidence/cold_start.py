@@ -15,12 +15,13 @@ from encoders.vision import Weights
 from fusion.calibration import Labels, Scores, probability
 from fusion.head import FusionHead, Member
 from inspector.bundle.schema import Modality
-from inspector.dataset.files import read_source, source_of
+from inspector.dataset.files import read_source, sources_of
 from inspector.evaluation.figures import area_under_curve
 from inspector.manifest import PieceRow, read_manifest
 from inspector.training.data import modalities_of, own_label
 from inspector.training.defaults import SMALL_BACKBONE
 from inspector.training.export import DraftExpert, write_bundle
+from inspector.training.frames import Frames, worst
 from inspector.training.good_eyes import Backbone, Description, Eye, describe, fit, look_at, read, taken
 from inspector.training.good_only import (
     GoodOptions,
@@ -132,8 +133,8 @@ def _sight(
     start = time.process_time()
     described = describe(eye, own.recordings, lambda done, total: None)
     cpu_s = (time.process_time() - start) / len(own.recordings)
-    labels = {s.path: own_label(r, modality) or r.label for r in tested if (s := source_of(r, modality.name))}
-    sources = {s.path: s for r in tested if (s := source_of(r, modality.name))}
+    labels = {s.path: own_label(r, modality) or r.label for r in tested for s in sources_of(r, modality.name)}
+    sources = {s.path: s for r in tested for s in sources_of(r, modality.name)}
     return Sight(
         modality,
         eye,
@@ -175,17 +176,16 @@ def _judged(
     tested: Sequence[PieceRow], sights: Sequence[Sight], said: Sequence[Tensor], head: FusionHead
 ) -> tuple[Scores, Labels]:
     """Fused scores and labels of the test pieces that have everything."""
-    places = [[_place(row, sight) for sight in sights] for row in tested]
-    whole = [index for index, own in enumerate(places) if None not in own]
-    columns = [logits[[places[index][number] or 0 for index in whole]] for number, logits in enumerate(said)]
+    frames = [[_frames(row, sight) for sight in sights] for row in tested]
+    whole = [index for index, own in enumerate(frames) if all(own)]
+    columns = [logits[worst(logits, [frames[index][number] for index in whole])] for number, logits in enumerate(said)]
     with torch.no_grad():
         logits = fused(head, torch.stack(columns, dim=1), torch.ones(len(sights)))
     return probability(_scores(logits), 1.0, 0.0), np.array([tested[index].label == "nok" for index in whole])
 
 
-def _place(row: PieceRow, sight: Sight) -> int | None:
-    source = source_of(row, sight.modality.name)
-    return None if source is None else sight.tested[source.path]
+def _frames(row: PieceRow, sight: Sight) -> Frames:
+    return tuple(sight.tested[source.path] for source in sources_of(row, sight.modality.name))
 
 
 def _scores(logits: Tensor) -> Scores:

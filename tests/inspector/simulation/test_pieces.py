@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from inspector.manifest import read_manifest
+from inspector.simulation import pieces
 from inspector.simulation.dataset import write_dataset
 from inspector.simulation.image import draw_part
 from inspector.simulation.pieces import LineSettings, simulate_piece, truth_of
@@ -66,3 +67,31 @@ def test_a_dataset_is_complete_and_its_files_are_the_lines_own(tmp_path: Path) -
         assert file.readframes(4000) == piece.sound.tobytes()
     assert rows[7].defects == piece.truth.defects
     assert rows[7].modality_labels.keys() == {"image", "signal"}
+
+
+def test_with_several_frames_a_mark_shows_in_one_of_them_and_the_piece_is_the_same(tmp_path: Path) -> None:
+    settings = LineSettings(seed=2, defect_share=1.0, faint_share=0.0, num_frames=3)
+    rows = read_manifest(write_dataset(tmp_path, 12, settings))
+    assert [len({image.path for image in row.images}) for row in rows] == [3] * 12
+    assert [row.defects for row in rows] == [
+        truth_of(LineSettings(seed=2, defect_share=1.0, faint_share=0.0), n).defects for n in range(12)
+    ]
+    piece = simulate_piece(settings, 4)
+    assert [(tmp_path / image.path).read_bytes() for image in rows[4].images] == list(piece.pngs)
+    shown = {pieces._shown(settings, number) for number in range(12)}
+    assert shown == {0, 1, 2}
+
+
+def test_a_mark_is_drawn_in_its_frame_alone() -> None:
+    settings = LineSettings(seed=2, num_frames=3)
+    for number in range(6):
+        shown = pieces._shown(settings, number)
+        drawn = [
+            np.abs(_drawn(1.0, turned=frame != shown).astype(float) - _drawn(0.0, turned=True)).max() > 40
+            for frame in range(3)
+        ]
+        assert drawn == [frame == shown for frame in range(3)]
+
+
+def _drawn(dent: float, *, turned: bool) -> np.ndarray:
+    return pieces._image(np.random.default_rng(2), 0, pieces.Truth({"dent": dent}, ()), turned=turned)

@@ -1,0 +1,172 @@
+"""Several images of a camera: training sees all of them, and scores a piece by the one that the line keeps."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fusion.head import FusionHead, HeadForm, Member
+from inspector.bundle.load import load
+from inspector.bundle.schema import Modality
+from inspector.dataset.files import sources_of
+from inspector.engines.engine import EngineSettings
+from inspector.evaluation.evaluate import evaluate
+from inspector.examination import Examination
+from inspector.manifest import ImageRow, PieceRow, SignalRow, read_manifest
+from inspector.model import open_model
+from inspector.training import compete
+from inspector.training.config import ImageExpert, JointFitting
+from inspector.training.corpus import Corpus
+from inspector.training.course import Material
+from inspector.training.data import examples
+from inspector.training.encoder_fit import encode
+from inspector.training.export import DraftExpert, write_bundle
+from inspector.training.frames import worst
+from inspector.training.good_only import GoodOptions, fit_good_only, good_pieces, good_recordings, held_by_piece
+from inspector.training.inputs import build_encoder, input_form
+from inspector.training.joint_fit import _pieces, _Run, fine_tune
+from inspector.training.splits import folds
+from streams.observation import InspectionId, Observation, from_files
+from streams.records import Topics
+from tests.bundles import write_toy_bundle
+from tests.inspector.training.frames_corpus import NUM, NUM_FRAMES, write_frames
+from tests.inspector.training.small_material import TRACE, TRACE_FORM
+
+pytestmark = pytest.mark.train
+TOP = Modality(name="top", kind="image")
+TOPICS = Topics("t", "l")
+
+
+def quiet(*_: object) -> None:
+    """Nobody wants to know how far it is."""
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_frames(tmp_path_factory.mktemp("frames"))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_image_that_stands_for_a_piece_is_that_of_the_line(tmp_path: Path, seed: int) -> None:
+    """Random pieces of one to six grey images; equal ones are frequent."""
+    rng = np.random.default_rng(seed)
+    greys = [rng.integers(0, 4, rng.integers(1, 7)) for _ in range(12)]
+    model = open_model(load(write_toy_bundle(tmp_path)), EngineSettings("onnx", threads=1))
+    pieces = [_piece(str(number), own.tolist()) for number, own in enumerate(greys)]
+    line, alone = (
+        Examination(model, own, max_batch=5)
+        for own in (pieces, [_piece("one", [grey]) for own in greys for grey in own.tolist()])
+    )
+    ends = np.cumsum([0, *map(len, greys)]).tolist()
+    frames = [tuple(range(first, last)) for first, last in pairwise(ends)]
+    for expert in model.schema.experts[:2]:
+        for examination in (line, alone):
+            examination.look(expert, range(len(examination.pieces)))
+        logits = torch.tensor([looks[expert.name].defect_logit for looks in alone.looks])
+        kept = [first + looks[expert.name].image for first, looks in zip(ends, line.looks, strict=False)]
+        assert worst(logits, frames).tolist() == kept
+
+
+def _piece(name: str, greys: Sequence[int]) -> Observation:
+    images = [("top", np.full((4, 4), 60 * grey, np.uint8)) for grey in greys]
+    return from_files(InspectionId("l", "s", name), "p", images, [])
+
+
+def test_a_piece_that_is_not_wholly_scored_has_no_score() -> None:
+    logits = torch.tensor([1.0, math.nan, 3.0, 2.0, 2.0])
+    assert worst(logits, [(0, 1), (0, 2), (4, 3), (), (1, 2)]).tolist() == [1, 2, 4, 0, 1]
+
+
+def row_of(paths: Sequence[str], label: str = "nok", **more: object) -> PieceRow:
+    images = tuple(ImageRow(camera="top", path=path) for path in paths)
+    return PieceRow.model_validate(
+        {"piece_id": "".join(paths), "images": images, "label": label, "split": "train", "groups": {"lot": "1"}} | more
+    )
+
+
+def test_the_recordings_of_a_piece_are_all_images_and_the_last_of_a_sensor() -> None:
+    """The line keeps one clip of a sensor, and a second file takes the place of the first."""
+    signals = [SignalRow(sensor="mic", kind="audio", sample_rate_hz=8, path=path) for path in ("a.wav", "b.wav")]
+    other = ImageRow(camera="side", path="s.png")
+    row = row_of(["a.png", "b.png"], signals=tuple(signals))
+    row = row.model_copy(update={"images": (row.images[0], other, row.images[1])})
+    assert [source.path for source in sources_of(row, "top")] == ["a.png", "b.png"]
+    assert [source.path for source in sources_of(row, "side")] == ["s.png"]
+    assert [source.path for source in sources_of(row, "mic")] == ["b.wav"]
+    assert sources_of(row, "eye") == ()
+
+
+def test_every_image_is_an_example_with_the_label_of_its_piece(manifest: Path) -> None:
+    rows = read_manifest(manifest, "train")
+    found = examples(manifest.parent, rows, TOP, ())
+    assert list(found) == [image.path for row in rows for image in row.images]
+    assert [example.targets[0] for example in found.values()] == [
+        row.label == "nok" for row in rows for _ in row.images
+    ]
+    good = found[rows[1].images[2].path].mask
+    assert good is not None
+    assert not good.any()
+
+
+def test_nobody_knows_in_which_image_a_mask_lies(manifest: Path) -> None:
+    row = read_manifest(manifest, "train")[0].model_copy(update={"mask": "nowhere.png"})
+    found = examples(manifest.parent, [row], TOP, ())
+    assert [example.mask for example in found.values()] == [None] * NUM_FRAMES
+
+
+def test_the_images_of_a_piece_lie_in_one_fold(manifest: Path) -> None:
+    corpus = Corpus(manifest)
+    found = list(corpus.examples("train", "top").values())
+    chosen = folds([example.group for example in found], 3, seed=0)
+    pieces = corpus.pieces_of(["train"], "top")
+    assert [len(own) for own in pieces] == [NUM_FRAMES] * NUM["train"]
+    assert all(len({chosen[found[index].group] for index in own}) == 1 for own in pieces)
+
+
+def test_an_expert_is_judged_by_piece_and_not_by_image() -> None:
+    """Two images in three of a defective piece show nothing, and no expert is to know them."""
+    logits = torch.tensor([[0.0], [5.0], [0.1], [0.2], [0.0], [0.1]])
+    targets = torch.tensor([[1.0]] * 3 + [[0.0]] * 3)
+    material = Material(TRACE, TRACE_FORM, logits, targets, (), (), (8, 0), {}, 0, pieces=((0, 1, 2), (3, 4, 5)))
+    assert material.judged(logits).tolist() == [[5.0], [pytest.approx(0.2)]]
+    assert material.judged_targets.tolist() == [[1.0], [0.0]]
+    assert compete.Standing(material, None, logits, 0.5).judged.tolist() == material.judged(logits).tolist()  # type: ignore[arg-type]
+
+
+def test_a_good_only_bundle_holds_out_whole_pieces_and_is_as_strict_as_the_line(manifest: Path) -> None:
+    rows = good_pieces(manifest, GoodOptions())
+    lot = [row.model_copy(update={"groups": {"lot": "7"}}) for row in rows]
+    own = good_recordings(manifest.parent, lot, TOP)
+    assert len(own.recordings) == NUM_FRAMES * len(rows)
+    assert [own.groups.count(group) for group in dict.fromkeys(own.groups)] == [NUM_FRAMES] * len(rows)
+    logits = torch.arange(len(own.paths), dtype=torch.float32)
+    by_piece = held_by_piece(lot, [(own, logits)])[:, 0].tolist()
+    assert by_piece == [float(NUM_FRAMES * (number + 1) - 1) for number in range(len(rows))]
+
+
+def test_a_good_only_bundle_finds_the_defect_too(manifest: Path, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "cold", fit_good_only(manifest, GoodOptions(), quiet))
+    dense = evaluate(tmp_path / "cold", manifest, "test", 0.05, quiet).decisions["dense"]
+    assert dense.failed == 0
+    assert len(dense.escapes) <= 1, "of 8 defective pieces"
+    assert dense.passed >= 10, "of 16 good pieces"
+
+
+def test_the_joint_fit_goes_on_with_the_image_most_like_a_defect(manifest: Path) -> None:
+    corpus = Corpus(manifest)
+    torch.manual_seed(0)
+    config = ImageExpert(name="top-scout", modality="top", scout=True, height_px=16, width_px=16)
+    form = input_form(config, [])
+    expert = DraftExpert(config, form, build_encoder(config, form, (8, 0), {}).eval())
+    head = FusionHead(HeadForm((Member("top", expert.num_tokens),), 8, 0))
+    pieces = _pieces(corpus, [expert])
+    with torch.no_grad():
+        (found,) = _Run([expert], head, pieces, JointFitting())._encode(torch.tensor([4, 1]), changed=False)
+        alone = encode(expert.module, pieces.inputs[0], form).logits[:, 0]
+    wanted = [alone[NUM_FRAMES * number : NUM_FRAMES * (number + 1)].max() for number in (4, 1)]
+    assert torch.allclose(found.logits[:, 0], torch.stack(wanted), atol=1e-5)
+    assert fine_tune([expert], head, corpus, JointFitting(epochs=1, head_steps=2), 0, quiet).staged_loss > 0

@@ -1,0 +1,187 @@
+"""A line whose defects show in the second of three images: trained, judged and replayed, with one answer."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from inspector.bundle.schema import Modality
+from inspector.engines.engine import EngineSettings
+from inspector.evaluation.evaluate import evaluate
+from inspector.evaluation.examine import Examined, open_bundle
+from inspector.evaluation.explanations import heat_maps
+from inspector.evaluation.report import Report
+from inspector.evaluation.scoring import scored as scored_by_serving
+from inspector.evaluation.sights import sights
+from inspector.gateway.request import observation_of
+from inspector.manifest import read_manifest
+from inspector.parity.making import Drawing, add_parity_set
+from inspector.recipe.book import Recipes
+from inspector.recipe.model import Camera, Recipe
+from inspector.replay.faults import PERFECT
+from inspector.replay.line import LineSettings, line_records
+from inspector.replay.pieces import ManifestPieces
+from inspector.replay.plan import NS, plan
+from inspector.routed_judge import JudgeSettings, RoutedJudge
+from inspector.training import compete
+from inspector.training.corpus import Corpus
+from inspector.training.drafts import fused_logits
+from inspector.training.export import write_bundle
+from inspector.training.train import Training, TrainOptions, train
+from protos.inspection.v1.records_pb2 import CameraFrame, ImagePixels, Inspection
+from protos.inspection.v1.service_pb2 import InspectRequest
+from protos.inspection.v1.verdict_pb2 import Decision, Verdict
+from streams.assembly import JoinSettings
+from streams.codecs import decode
+from streams.embedded import EmbeddedLog
+from streams.join import Join
+from streams.limits import Limits
+from streams.observation import Observation
+from streams.records import Topics
+from tests.inspector.training.frames_corpus import CONFIG, NUM, NUM_FRAMES, SHOWN, write_frames
+
+pytestmark = pytest.mark.train
+TOP = Modality(name="top", kind="image")
+TOPICS = Topics("t", "l")
+
+
+def quiet(*_: object) -> None:
+    """Nobody wants to know how far it is."""
+
+
+class Made(NamedTuple):
+    manifest: Path
+    bundle: Path
+    training: Training
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A bundle of a line whose defects show in the second of three images alone."""
+    folder = tmp_path_factory.mktemp("frames")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compete, "_cost_ms", lambda expert, module: 2.0)
+        manifest = write_frames(folder)
+        training = train(manifest, CONFIG, TrainOptions(), quiet)
+    write_bundle(folder / "bundle", training.draft)
+    return Made(manifest, folder / "bundle", training)
+
+
+@pytest.fixture(scope="module")
+def report(made: Made) -> Report:
+    return evaluate(made.bundle, made.manifest, "test", 0.05, quiet)
+
+
+def test_a_defect_that_the_first_image_does_not_show_is_found(report: Report) -> None:
+    routed = report.decisions["routed"]
+    assert report.defective == NUM["test"] // 3
+    assert routed.escapes == ()
+    assert routed.false_rejects == ()
+    assert report.scores["routed"].auc > 0.99
+
+
+def test_the_certificate_is_of_what_the_line_will_say(made: Made) -> None:
+    certificate = made.training.draft.certificate
+    assert certificate is not None
+    assert certificate.claim is not None, "with the first image alone nothing could be promised"
+
+
+def test_training_scores_pieces_as_the_line_does(made: Made) -> None:
+    """The calibration pieces, which no encoder saw; training pieces are scored out of fold."""
+    rows = read_manifest(made.manifest, "calibration")
+    line = scored_by_serving(Examined(open_bundle(made.bundle), made.manifest.parent, rows, quiet))
+    unseen = made.training.scored.take(made.training.scored.unseen)
+    assert unseen.piece_ids == line.piece_ids
+    assert unseen.sets == line.sets
+    assert np.allclose(unseen.expert_logits, line.expert_logits, atol=1e-4)
+    found = fused_logits(made.training.draft, Corpus(made.manifest), "calibration")
+    assert np.allclose(found, line.logits[0], atol=1e-4)
+
+
+def test_every_image_of_a_piece_is_paid_for(made: Made) -> None:
+    assert made.training.scored.cpu_s == pytest.approx(NUM_FRAMES * 0.002)
+    line = Examined(open_bundle(made.bundle), made.manifest.parent, read_manifest(made.manifest, "test"), quiet)
+    cost_s = line.model.schema.experts[0].cost_ms / 1e3
+    assert scored_by_serving(line).cpu_s == pytest.approx(NUM_FRAMES * cost_s)
+
+
+def recipe_of(bundle: Path) -> Recipe:
+    return Recipe(
+        name="disc", version="1", product="disc", bundle=bundle, backlog="judge",
+        cameras=(Camera(name="top", num_frames=NUM_FRAMES),),
+    )  # fmt: skip
+
+
+def inspected(manifest: Path, recipe: Recipe) -> list[Observation]:
+    """As `Inspect` makes them of a request."""
+    rows = read_manifest(manifest, "test")
+    pieces = ManifestPieces(manifest.parent, rows)
+    requests = [
+        InspectRequest(
+            inspection=Inspection(line="l", station="s0", piece_id=row.piece_id),
+            product="disc",
+            frames=[
+                CameraFrame(
+                    camera=shot.camera, sequence=shot.sequence, pixels=ImagePixels(format=shot.format, data=shot.data)
+                )
+                for shot in pieces.piece(number).shots
+            ],
+        )
+        for number, row in enumerate(rows)
+    ]
+    return [observation_of(request, Recipes([recipe]), Limits(), NS) for request in requests]
+
+
+def replayed(manifest: Path, recipe: Recipe, log: EmbeddedLog) -> list[Observation]:
+    """As `replay` publishes them and the join puts them together."""
+    source = ManifestPieces(manifest.parent, read_manifest(manifest, "test"))
+    settings = LineSettings(TOPICS, ("s0",), "disc", 1_750_000_000 * NS)
+    records = line_records(source, recipe.assembly, plan(len(source), 12.0, recipe.assembly), settings, PERFECT)
+    with closing(log.publisher()) as publisher:
+        publisher.publish([record.output for record in records])
+    return list(_joined(recipe, log))
+
+
+def _joined(recipe: Recipe, log: EmbeddedLog) -> Iterator[Observation]:
+    with closing(log.source(["l"], "t", "reader")) as reader:
+        join = Join(reader.poll(1.0).gained[0], [], Recipes([recipe]), TOPICS, JoinSettings())
+        for turn in range(12):
+            batch = reader.poll(0.02)
+            for record in batch.records:
+                join.add(decode(record, Limits(), "l"))
+            yield from join.advance(batch.unread, bool(batch.at_end), turn * 0.9)
+
+
+def test_evaluate_inspect_and_replay_agree(made: Made, report: Report, tmp_path: Path) -> None:
+    recipe = recipe_of(made.bundle)
+    judge = RoutedJudge.from_recipes([recipe], JudgeSettings([EngineSettings("onnx", threads=1)]))
+    files = {piece.piece_id: piece for piece in report.pieces_routed}
+    log = EmbeddedLog(tmp_path / "log.sqlite")
+    for way in (inspected(made.manifest, recipe), replayed(made.manifest, recipe, log)):
+        verdicts = {verdict.inspection.piece_id: verdict for verdict in judge.judge(way)}
+        assert verdicts.keys() == files.keys()
+        for name, verdict in verdicts.items():
+            _demand_equal(verdict, files[name].decision, files[name].score)
+
+
+def _demand_equal(verdict: Verdict, decision: str, score: float | None) -> None:
+    assert Decision.Name(verdict.decision) == f"DECISION_{decision}"
+    assert verdict.defect_score == pytest.approx(score, abs=1e-6)
+
+
+def test_a_parity_set_holds_every_image(made: Made) -> None:
+    found = add_parity_set(made.bundle, made.training.draft, made.manifest, Drawing(), quiet)
+    assert {len(piece.images) for piece in found.pieces} == {NUM_FRAMES}
+    seen = found.observations(found.pieces[:2])
+    assert [len(piece.views["top"].images) for piece in seen] == [NUM_FRAMES] * 2
+    assert all(piece.said.decision == "FAIL" for piece in found.pieces if piece.label == "nok")
+
+
+def test_a_heat_map_is_not_held_against_a_mask_of_nobody_knows_which_image(made: Made) -> None:
+    row = read_manifest(made.manifest, "train")[0].model_copy(update={"mask": "nowhere.png"})
+    seen = sights(open_bundle(made.bundle), made.manifest.parent, [row], TOP)
+    assert [(sight.look.image, sight.only_image) for sight in seen] == [(SHOWN, False)]
+    assert heat_maps(made.manifest.parent, seen, seed=0) is None
