@@ -161,7 +161,7 @@ class RoutedJudge:
     def _examine_with(
         self, model: Model, pieces: Sequence[Observation], recipes: Sequence[Recipe], budget: Budget
     ) -> list[pb.Verdict]:
-        examination = Examination(model, pieces, self._max_batch)
+        examination = Examination(model, pieces, self._max_batch, [recipe.plausibility for recipe in recipes])
         findings = route(examination, recipes, budget, self._thrift)
         verdicts = [verdict_of(examination, row, recipes[row], findings[row]) for row in range(len(pieces))]
         rows = [row for row in range(len(pieces)) if _wants_evidence(recipes[row], findings[row])]

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from inspector.plausibility.limits import Strictness
 from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.observation import ModalityKind
 
@@ -22,6 +23,8 @@ class Source(Table):
     name: Name
     required: bool = True
     """Without it no piece passes."""
+    plausibility: Strictness = "on"
+    """Whether it is believed only within what good training recordings were like, or `wide` of it; `off`: always."""
 
 
 class Camera(Source):
@@ -142,7 +145,9 @@ class Recipe(Table):
     def assembly(self) -> AssemblySpec:
         """What the join must gather for a piece."""
         cameras = tuple(CameraSpec(camera.name, camera.num_frames) for camera in self.cameras)
-        sensors = tuple(SensorSpec(**sensor.model_dump(exclude={"required"})) for sensor in self.sensors)
+        sensors = tuple(
+            SensorSpec(**sensor.model_dump(exclude={"required", "plausibility"})) for sensor in self.sensors
+        )
         return AssemblySpec(cameras, sensors, self.capture_span_s)
 
     @property
@@ -150,6 +155,11 @@ class Recipe(Table):
         """Every modality's kind, cameras first."""
         cameras: dict[str, ModalityKind] = {camera.name: "image" for camera in self.cameras}
         return cameras | {sensor.name: sensor.kind for sensor in self.sensors}
+
+    @property
+    def plausibility(self) -> dict[str, Strictness]:
+        """By camera and sensor."""
+        return {source.name: source.plausibility for source in self.sources}
 
     @property
     def required(self) -> frozenset[str]:

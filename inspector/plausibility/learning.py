@@ -1,0 +1,133 @@
+"""Turns figures of good recordings into the limits within which a source is believed. Knows no files."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from encoders.front_end import Image
+from inspector.bundle.schema import PictureFormat, Plausibility, Range
+from inspector.plausibility.rules import PICTURE, SIGNAL, Rule
+from inspector.plausibility.statistics import Floats
+
+SPREADS, SPREADS_OF_FEW = 0.5, 4.0
+"""Limits lie this many spreads beyond the extremes, the second one divided by the root of the number of recordings."""
+SLACK_OF_FEW = 10.0
+"""Slack grows by this over the root of the number. Of 27 groups of solar cells a half called 1.5 % of the other half
+implausible with 4 in place of 10, and 0.02 % with 10."""
+DEFECTIVE_SHARE = 0.05
+"""Defective recordings widen limits too, but for this share at either end: what is labelled defective may have come
+from a source that failed. Without them an eighth of all defective wafer maps were not believed."""
+FEWEST_DEFECTIVE = 20
+OTHER_SIZE, OTHER_ASPECT = 1.5, 1.25
+"""Where training saw several sizes, pictures may be larger or smaller, longer or wider by these factors."""
+_TENTH = 1.2816
+"""Of a normal distribution, a tenth lies beyond so many standard deviations."""
+
+
+def learn(
+    good: Mapping[str, Floats], groups: Sequence[str], defective: Mapping[str, Floats], form: PictureFormat | None
+) -> Plausibility:
+    """`good` and `defective`: by figure, a value per recording; `groups`: of each good one. Raises ValueError for none.
+
+    The number that counts lies between recordings and groups, at their geometric mean: what a group shares (a bottle, a
+    lot) is the same in all its recordings, and light or gain may change with every one.
+    """
+    if not groups:
+        raise ValueError("no good recording: limits are learned from recordings labelled ok")
+    number = math.sqrt(len(groups) * len(set(groups)))
+    usual = float(np.median(good["level"])) if "level" in good else 1.0
+    rules = SIGNAL if form is None else PICTURE
+    figures = {
+        name: _range(rule, good[name], defective.get(name), number, usual)
+        for name, rule in rules.items()
+        if name in good
+    }
+    return Plausibility(recordings=len(groups), groups=len(set(groups)), figures=figures, picture=form)
+
+
+def _range(rule: Rule, good: Floats, defective: Floats | None, number: float, usual: float) -> Range:
+    scale = usual if rule.by_level else 1.0
+    floor = rule.floor * scale
+    values = _on_scale(rule, good, floor)
+    if not len(values):
+        return Range()
+    least, most = float(values.min()), float(values.max())
+    others = _on_scale(rule, np.empty(0) if defective is None else defective, floor)
+    if len(others) >= FEWEST_DEFECTIVE:
+        least = min(least, float(np.quantile(others, DEFECTIVE_SHARE)))
+        most = max(most, float(np.quantile(others, 1 - DEFECTIVE_SHARE)))
+    tenth, middle, nine_tenths = (float(value) for value in np.quantile(values, (0.1, 0.5, 0.9)))
+    spreads = (SPREADS + SPREADS_OF_FEW / math.sqrt(number)) / _TENTH
+    slack = (1 + SLACK_OF_FEW / math.sqrt(number)) * (1.0 if rule.is_ratio else scale)
+    low = high = None
+    if rule.slack_low is not None and not (rule.is_ratio and least <= _log(floor)):
+        low = _back(rule, least - slack * rule.slack_low - spreads * (middle - tenth))
+    if rule.slack_high is not None:
+        high = _back(rule, most + slack * rule.slack_high + spreads * (nine_tenths - middle))
+    return Range(low=low, high=high)
+
+
+def _on_scale(rule: Rule, values: Floats, floor: float) -> Floats:
+    known = values[np.isfinite(values)]
+    return np.log(np.maximum(known, max(floor, 1e-12))) if rule.is_ratio else known
+
+
+def _log(floor: float) -> float:
+    return math.log(max(floor, 1e-12))
+
+
+def _back(rule: Rule, value: float) -> float:
+    return math.exp(value) if rule.is_ratio else value
+
+
+def picture_format(pictures: Sequence[Image]) -> PictureFormat:
+    """Of good and defective ones: what is wrong with a piece changes neither size nor depth."""
+    sizes = [picture.shape[:2] for picture in pictures]
+    size, aspect = (1.0, 1.0) if len(set(sizes)) == 1 else (OTHER_SIZE, OTHER_ASPECT)
+    depths: set[Literal["uint8", "uint16"]] = {"uint8" if p.dtype == np.uint8 else "uint16" for p in pictures}
+    channels: set[Literal[1, 3]] = {1 if picture.ndim == 2 else 3 for picture in pictures}
+    return PictureFormat(
+        height_px=_around([float(height) for height, _ in sizes], size),
+        width_px=_around([float(width) for _, width in sizes], size),
+        aspect=_around([width / height for height, width in sizes], aspect),
+        depths=tuple(sorted(depths)),
+        channels=tuple(sorted(channels)),
+    )
+
+
+def _around(values: Sequence[float], factor: float) -> Range:
+    return Range(low=min(values) / factor, high=max(values) * factor)
+
+
+def joined(one: Plausibility | None, other: Plausibility) -> Plausibility:
+    """What either of two lines believes."""
+    if one is None:
+        return other
+    names = [name for name in one.figures if name in other.figures]
+    return Plausibility(
+        recordings=one.recordings + other.recordings,
+        groups=one.groups + other.groups,
+        figures={name: _hull(one.figures[name], other.figures[name]) for name in names},
+        picture=_joined_formats(one.picture, other.picture),
+    )
+
+
+def _joined_formats(one: PictureFormat | None, other: PictureFormat | None) -> PictureFormat | None:
+    if one is None or other is None:
+        return None
+    return PictureFormat(
+        height_px=_hull(one.height_px, other.height_px),
+        width_px=_hull(one.width_px, other.width_px),
+        aspect=_hull(one.aspect, other.aspect),
+        depths=tuple(sorted({*one.depths, *other.depths})),
+        channels=tuple(sorted({*one.channels, *other.channels})),
+    )
+
+
+def _hull(one: Range, other: Range) -> Range:
+    return Range(
+        low=None if one.low is None or other.low is None else min(one.low, other.low),
+        high=None if one.high is None or other.high is None else max(one.high, other.high),
+    )
