@@ -1,8 +1,8 @@
 """Turns figures of good recordings into the limits within which a source is believed. Knows no files."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -82,18 +82,30 @@ def _back(rule: Rule, value: float) -> float:
     return math.exp(value) if rule.is_ratio else value
 
 
-def picture_format(pictures: Sequence[Image]) -> PictureFormat:
+class PictureKind(NamedTuple):
+    """What a picture is like, whatever it shows."""
+
+    height_px: int
+    width_px: int
+    channels: Literal[1, 3]
+    depth: Literal["uint8", "uint16"]
+
+
+def kind_of(picture: Image) -> PictureKind:
+    height, width = picture.shape[:2]
+    return PictureKind(height, width, 1 if picture.ndim == 2 else 3, "uint8" if picture.dtype == np.uint8 else "uint16")
+
+
+def picture_format(kinds: Collection[PictureKind]) -> PictureFormat:
     """Of good and defective ones: what is wrong with a piece changes neither size nor depth."""
-    sizes = [picture.shape[:2] for picture in pictures]
-    size, aspect = (1.0, 1.0) if len(set(sizes)) == 1 else (OTHER_SIZE, OTHER_ASPECT)
-    depths: set[Literal["uint8", "uint16"]] = {"uint8" if p.dtype == np.uint8 else "uint16" for p in pictures}
-    channels: set[Literal[1, 3]] = {1 if picture.ndim == 2 else 3 for picture in pictures}
+    one_size = len({(kind.height_px, kind.width_px) for kind in kinds}) == 1
+    size, aspect = (1.0, 1.0) if one_size else (OTHER_SIZE, OTHER_ASPECT)
     return PictureFormat(
-        height_px=_around([float(height) for height, _ in sizes], size),
-        width_px=_around([float(width) for _, width in sizes], size),
-        aspect=_around([width / height for height, width in sizes], aspect),
-        depths=tuple(sorted(depths)),
-        channels=tuple(sorted(channels)),
+        height_px=_around([kind.height_px for kind in kinds], size),
+        width_px=_around([kind.width_px for kind in kinds], size),
+        aspect=_around([kind.width_px / kind.height_px for kind in kinds], aspect),
+        depths=tuple(sorted({kind.depth for kind in kinds})),
+        channels=tuple(sorted({kind.channels for kind in kinds})),
     )
 
 
@@ -101,10 +113,8 @@ def _around(values: Sequence[float], factor: float) -> Range:
     return Range(low=min(values) / factor, high=max(values) * factor)
 
 
-def joined(one: Plausibility | None, other: Plausibility) -> Plausibility:
+def joined(one: Plausibility, other: Plausibility) -> Plausibility:
     """What either of two lines believes."""
-    if one is None:
-        return other
     names = [name for name in one.figures if name in other.figures]
     return Plausibility(
         recordings=one.recordings + other.recordings,

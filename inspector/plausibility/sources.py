@@ -1,13 +1,15 @@
 """Marks the cameras and sensors of pieces that cannot be believed, before any expert looks. Judges no piece."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from encoders.front_end import prepare_clip, prepare_image
-from inspector.bundle.schema import Bundle, Expert, ImageInput, Plausibility, SignalInput
+from inspector.bundle.schema import Bundle, ImageInput, Plausibility, SignalInput, input_shape
 from inspector.plausibility.limits import Doubt, Strictness, clip_doubt, format_doubt, picture_doubt
 from inspector.plausibility.statistics import clip_figures, picture_figures
 from streams.observation import Clip, Image, Observation, State, View
@@ -20,6 +22,20 @@ KEPT_BYTES = 2**26
 Place = tuple[str, int, int]
 """Modality, index of the piece, index of the image."""
 Prepared = NDArray[np.float32]
+
+
+class Watched(Protocol):
+    """An expert, of a bundle or of a draft."""
+
+    @property
+    def modality(self) -> str: ...
+    @property
+    def scout(self) -> bool: ...
+    @property
+    def input(self) -> ImageInput | SignalInput: ...
+
+
+Watcher = TypeVar("Watcher", bound=Watched)
 
 
 class Kept:
@@ -43,10 +59,11 @@ class Kept:
         return len(self._inputs)
 
 
-def watcher(experts: Iterable[Expert], modality: str) -> Expert | None:
-    """The expert on whose prepared input a modality is checked: its scout, else the cheapest."""
+def watcher(experts: Iterable[Watcher], modality: str) -> Watcher | None:
+    """The expert on whose prepared input a modality is checked: the scout with the smallest input, else the expert with
+    the smallest; alike in training, which does not know yet what experts cost."""
     own = [expert for expert in experts if expert.modality == modality]
-    return min(own, key=lambda expert: (not expert.scout, expert.cost_ms), default=None)
+    return min(own, key=lambda expert: (not expert.scout, math.prod(input_shape(expert.input))), default=None)
 
 
 def believed(
@@ -69,15 +86,15 @@ def believed(
     return marked
 
 
-Watched = tuple[str, Plausibility | None, Sequence[Strictness]]
+Limited = tuple[str, Plausibility | None, Sequence[Strictness]]
 """A modality's name, its limits, and per piece how strictly they are taken."""
 
 
 def _view_doubts(
-    form: ImageInput, pieces: Sequence[Observation], watched: Watched, kept: Kept
+    form: ImageInput, pieces: Sequence[Observation], limited: Limited, kept: Kept
 ) -> dict[tuple[int, str], Doubt]:
     """About one image that is not believed, of every piece that has any."""
-    name, limits, levels = watched
+    name, limits, levels = limited
     doubts: dict[tuple[int, str], Doubt] = {}
     thumbnails: list[tuple[int, Prepared]] = []
     for row, index, image in _images(pieces, name, levels):
@@ -120,9 +137,9 @@ def _thumbnail(image: Image, form: ImageInput) -> Prepared | None:
 
 
 def _clip_doubts(
-    form: SignalInput, pieces: Sequence[Observation], watched: Watched, kept: Kept
+    form: SignalInput, pieces: Sequence[Observation], limited: Limited, kept: Kept
 ) -> dict[tuple[int, str], Doubt]:
-    name, limits, levels = watched
+    name, limits, levels = limited
     doubts: dict[tuple[int, str], Doubt] = {}
     for row, piece in enumerate(pieces):
         clip = piece.clips.get(name)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from inspector.bundle.schema import Modality
 from inspector.manifest import Label, ManifestError, PieceRow, Split, read_manifest
+from inspector.plausibility.sources import Watched
 from inspector.training.data import (
     Example,
     classes_of,
@@ -21,6 +22,7 @@ from inspector.training.data import (
     source_of,
     targets_of,
 )
+from inspector.training.plausibility_fit import with_plausibility
 from inspector.training.splits import demand_grouped_splits
 
 
@@ -62,6 +64,10 @@ class Corpus:
                 f"no expert of the configuration looks at {', '.join(unseen)}, and nothing passes half seen: add an "
                 "expert for it, or leave it out of the manifest"
             )
+
+    def with_plausibility(self, experts: Sequence[Watched]) -> tuple[Modality, ...]:
+        """The modalities, with limits within which they are believed by what these experts are given."""
+        return with_plausibility(self._root, self.split("train"), self.modalities, experts)
 
     def _examples(self, split: Split, name: str) -> dict[str, Example]:
         return examples(self._root, self.split(split), self.modality(name), self.classes)
