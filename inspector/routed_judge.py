@@ -20,6 +20,7 @@ from inspector.examination import Examination
 from inspector.findings import blank_verdict, chief, verdict_of
 from inspector.model import Model
 from inspector.model_choice import open_best, stand_in, standing
+from inspector.plausibility.log import say_without_limits
 from inspector.recipe.book import Recipes
 from inspector.recipe.fit import misfits
 from inspector.recipe.model import Recipe
@@ -175,6 +176,8 @@ def open_models(recipes: Iterable[Recipe], engines: Sequence[EngineSettings], ma
     """Every bundle that the recipes name, opened once. Raises BundleError, EngineError, ConfigError."""
     book = list(recipes)
     bundles = {folder: load(folder) for folder in sorted({recipe.bundle for recipe in book})}
+    for bundle in bundles.values():
+        say_without_limits(bundle)
     problems = [problem for recipe in book for problem in misfits(recipe, bundles[recipe.bundle].schema)]
     if problems:
         raise ConfigError(problems)

@@ -24,7 +24,8 @@ class Reminder(Generic[Subject]):
     """For one thread. Subjects beyond `MAX_SUBJECTS` wait in silence until another one has been quiet for an interval:
     whatever comes, the log does not fill."""
 
-    def __init__(self) -> None:
+    def __init__(self, interval_s: float = INTERVAL_S) -> None:
+        self._interval_s = interval_s
         self._happened: dict[Subject, Happened] = {}
 
     def add(self, subject: Subject, name: str, words: str) -> None:
@@ -37,7 +38,7 @@ class Reminder(Generic[Subject]):
     def due(self, now_s: float) -> Iterator[tuple[Subject, Happened]]:
         """What is to be said now; counting begins anew behind it."""
         for subject, happened in list(self._happened.items()):
-            if happened.said_s is not None and now_s - happened.said_s < INTERVAL_S:
+            if happened.said_s is not None and now_s - happened.said_s < self._interval_s:
                 continue
             if happened.count:
                 self._happened[subject] = Happened(said_s=now_s)
