@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -17,34 +18,56 @@ SLACK_OF_FEW = 10.0
 """Slack grows by this over the root of the number. Of 27 groups of solar cells a half called 1.5 % of the other half
 implausible with 4 in place of 10, and 0.02 % with 10."""
 DEFECTIVE_SHARE = 0.05
-"""Defective recordings widen limits too, but for this share at either end: what is labelled defective may have come
-from a source that failed. Without them an eighth of all defective wafer maps were not believed."""
-FEWEST_DEFECTIVE = 20
+"""Defective recordings widen limits too, but for this share at either end, one at least: what is labelled defective may
+have come from a source that failed. Without them an eighth of all defective wafer maps were not believed."""
+FEWEST_DEFECTIVE = 3
 OTHER_SIZE, OTHER_ASPECT = 1.5, 1.25
 """Where training saw several sizes, pictures may be larger or smaller, longer or wider by these factors."""
 _TENTH = 1.2816
 """Of a normal distribution, a tenth lies beyond so many standard deviations."""
 
 
-def learn(
-    good: Mapping[str, Floats], groups: Sequence[str], defective: Mapping[str, Floats], form: PictureFormat | None
-) -> Plausibility:
-    """`good` and `defective`: by figure, a value per recording; `groups`: of each good one. Raises ValueError for none.
+@dataclass(frozen=True)
+class Recorded:
+    """Figures of one modality's recordings, each once."""
+
+    good: Mapping[str, Floats]
+    groups: Sequence[str]
+    """Of each good one."""
+    defective: Mapping[str, Floats]
+    is_trace: bool = False
+    """Samples are of a process, whose level and mean are its own."""
+
+
+def learn(recorded: Recorded, form: PictureFormat | None) -> Plausibility:
+    """`form` is None for a sensor. Raises ValueError where nothing is good.
 
     The number that counts lies between recordings and groups, at their geometric mean: what a group shares (a bottle, a
     lot) is the same in all its recordings, and light or gain may change with every one.
     """
+    good, groups = recorded.good, recorded.groups
     if not groups:
         raise ValueError("no good recording: limits are learned from recordings labelled ok")
     number = math.sqrt(len(groups) * len(set(groups)))
     usual = float(np.median(good["level"])) if "level" in good else 1.0
     rules = SIGNAL if form is None else PICTURE
+    if recorded.is_trace:
+        rules = {name: _eased(rule) for name, rule in rules.items()}
     figures = {
-        name: _range(rule, good[name], defective.get(name), number, usual)
+        name: _range(rule, good[name], recorded.defective.get(name), number, usual)
         for name, rule in rules.items()
         if name in good
     }
     return Plausibility(recordings=len(groups), groups=len(set(groups)), figures=figures, picture=form)
+
+
+def _eased(rule: Rule) -> Rule:
+    low, high = rule.slack_low, rule.slack_high
+    return replace(
+        rule,
+        slack_low=None if low is None else low * rule.in_traces,
+        slack_high=None if high is None else high * rule.in_traces,
+    )
 
 
 def _range(rule: Rule, good: Floats, defective: Floats | None, number: float, usual: float) -> Range:
@@ -53,11 +76,7 @@ def _range(rule: Rule, good: Floats, defective: Floats | None, number: float, us
     values = _on_scale(rule, good, floor)
     if not len(values):
         return Range()
-    least, most = float(values.min()), float(values.max())
-    others = _on_scale(rule, np.empty(0) if defective is None else defective, floor)
-    if len(others) >= FEWEST_DEFECTIVE:
-        least = min(least, float(np.quantile(others, DEFECTIVE_SHARE)))
-        most = max(most, float(np.quantile(others, 1 - DEFECTIVE_SHARE)))
+    least, most = _extremes(values, _on_scale(rule, np.empty(0) if defective is None else defective, floor))
     tenth, middle, nine_tenths = (float(value) for value in np.quantile(values, (0.1, 0.5, 0.9)))
     spreads = (SPREADS + SPREADS_OF_FEW / math.sqrt(number)) / _TENTH
     slack = (1 + SLACK_OF_FEW / math.sqrt(number)) * (1.0 if rule.is_ratio else scale)
@@ -67,6 +86,15 @@ def _range(rule: Rule, good: Floats, defective: Floats | None, number: float, us
     if rule.slack_high is not None:
         high = _back(rule, most + slack * rule.slack_high + spreads * (nine_tenths - middle))
     return Range(low=low, high=high)
+
+
+def _extremes(good: Floats, defective: Floats) -> tuple[float, float]:
+    least, most = float(good.min()), float(good.max())
+    if len(defective) < FEWEST_DEFECTIVE:
+        return least, most
+    share = max(DEFECTIVE_SHARE, 1 / len(defective))
+    inner = np.quantile(defective, (share, 1 - share))
+    return min(least, float(inner[0])), max(most, float(inner[1]))
 
 
 def _on_scale(rule: Rule, values: Floats, floor: float) -> Floats:

@@ -23,6 +23,8 @@ class Rule:
     """Values below are as good as this one; for signals in parts of the usual level."""
     by_level: bool = False
     """Slack and floor are parts of the usual level of the sensor."""
+    in_traces: float = 1.0
+    """What slack is multiplied by where level and mean are not the sensor's but the process's."""
     low_cause: str = ""
     high_cause: str = ""
 
@@ -38,9 +40,8 @@ PICTURE: Mapping[str, Rule] = {
         high_cause="were exposure, gain or light changed, or is a part covered",
     ),
     "contrast": Rule(
-        Absence.CONTRAST, "contrast", 0.25, 0.4, floor=_LEVEL,
+        Absence.CONTRAST, "contrast", 0.25, None, floor=_LEVEL,
         low_cause="does the camera see the piece, or is the lens covered or fogged",
-        high_cause="were gain or light changed, or is a part covered",
     ),
     "quarter_contrast": Rule(
         Absence.CONTRAST, "contrast of the flattest quarter", 0.4, None, floor=_LEVEL,
@@ -51,16 +52,16 @@ PICTURE: Mapping[str, Rule] = {
         low_cause="is a part of the lens covered, or a lamp out",
     ),
     "sharpness": Rule(
-        Absence.SHARPNESS, "sharpness", 0.2, 0.5, floor=0.01,
+        Absence.SHARPNESS, "sharpness", 0.2, None, floor=0.01,
         low_cause="is the lens out of focus or dirty, or the piece moving",
-        high_cause="is the picture noise, or torn by a lost connection",
     ),
     "noise": Rule(
         Absence.NOISE, "noise", None, 0.7, floor=0.004,
         high_cause="was the gain raised, or is a cable loose",
     ),
 }  # fmt: skip
-"""In the order in which they are asked; shares and values from 0 (black) to 1."""
+"""In the order in which they are asked; shares and values from 0 (black) to 1. There is no limit to contrast and
+sharpness above: a scratch on a plain surface adds both, and what covers or overdrives a picture shows elsewhere."""
 
 SIGNAL: Mapping[str, Rule] = {
     "clipped": Rule(
@@ -72,7 +73,7 @@ SIGNAL: Mapping[str, Rule] = {
         low_cause="is the gain too high, so that the signal is cut off, or does it hum",
     ),
     "level": Rule(
-        Absence.LEVEL, "level", 0.15, 0.15, floor=0.001, by_level=True,
+        Absence.LEVEL, "level", 0.15, 0.4, floor=0.001, by_level=True, in_traces=2.0,
         low_cause="is the sensor connected and switched on, and its gain as in training",
         high_cause="was the gain raised, or is something else loud beside it",
     ),
@@ -81,7 +82,7 @@ SIGNAL: Mapping[str, Rule] = {
         low_cause="is every channel of the sensor connected",
     ),
     "offset": Rule(
-        Absence.OFFSET, "mean of the samples", 0.25, 0.25, is_ratio=False, by_level=True,
+        Absence.OFFSET, "mean of the samples", 0.25, 0.25, is_ratio=False, by_level=True, in_traces=4.0,
         low_cause="were supply or coupling of the sensor changed",
         high_cause="were supply or coupling of the sensor changed",
     ),

@@ -8,7 +8,7 @@ import numpy as np
 from encoders.front_end import prepare_clip, prepare_image
 from inspector.bundle.schema import ImageInput, Modality, Plausibility, SignalInput
 from inspector.manifest import ImageRow, PieceRow, SignalRow
-from inspector.plausibility.learning import PictureKind, kind_of, learn, picture_format
+from inspector.plausibility.learning import PictureKind, Recorded, kind_of, learn, picture_format
 from inspector.plausibility.sources import Watched, watcher
 from inspector.plausibility.statistics import Floats, clip_figures, picture_figures
 from inspector.training.data import Clip, own_group, own_label, read_source
@@ -37,7 +37,8 @@ def _learned(
     figures = known.figures(good)
     defective = known.figures([source for source, (label, _) in sources.items() if label == "nok"])
     form = picture_format(known.kinds) if known.kinds else None
-    return learn(figures, [sources[source][1] for source in good], defective, form)
+    groups = [sources[source][1] for source in good]
+    return learn(Recorded(figures, groups, defective, modality.kind == "trace"), form)
 
 
 def _sources(rows: Sequence[PieceRow], modality: Modality) -> Mapping[ImageRow | SignalRow, tuple[str, str]]:

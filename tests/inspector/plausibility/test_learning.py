@@ -7,6 +7,7 @@ from inspector.bundle.schema import PictureFormat, Plausibility, Range
 from inspector.plausibility.learning import (
     FEWEST_DEFECTIVE,
     PictureKind,
+    Recorded,
     joined,
     kind_of,
     learn,
@@ -20,7 +21,7 @@ DRAWN = np.random.default_rng(0).uniform(0.4, 0.6, 4000)
 def brightness(good: "np.typing.NDArray[np.float64]", num_groups: int, defective: object = None) -> Range:
     groups = [f"g{index % num_groups}" for index in range(len(good))]
     others = {} if defective is None else {"brightness": np.asarray(defective, float)}
-    return learn({"brightness": good}, groups, others, FORM).figures["brightness"]
+    return learn(Recorded({"brightness": good}, groups, others), FORM).figures["brightness"]
 
 
 def test_no_good_recording_lies_outside() -> None:
@@ -40,10 +41,10 @@ def test_few_recordings_widen_limits_and_few_groups_do_too() -> None:
 def test_defective_recordings_widen_limits_but_for_the_outermost_and_where_there_are_enough() -> None:
     """What is labelled defective may have come from a source that failed."""
     usual = brightness(DRAWN, 4000)
-    dark = [0.1] * FEWEST_DEFECTIVE
-    assert (brightness(DRAWN, 4000, dark).low or 1) < 0.1
-    assert brightness(DRAWN, 4000, dark[1:]) == usual
+    assert (brightness(DRAWN, 4000, [0.1] * FEWEST_DEFECTIVE).low or 1) < 0.1
+    assert brightness(DRAWN, 4000, [0.1] * (FEWEST_DEFECTIVE - 1)) == usual
     assert brightness(DRAWN, 4000, [0.5] * 99 + [0.0]) == usual
+    assert brightness(DRAWN, 4000, [0.5, 0.5, 0.5, 0.0, 0.5]) == usual
 
 
 def test_where_good_recordings_reach_the_floor_there_is_no_limit_below() -> None:
@@ -53,8 +54,10 @@ def test_where_good_recordings_reach_the_floor_there_is_no_limit_below() -> None
 
 def test_the_offset_is_counted_in_parts_of_the_level() -> None:
     good = {"level": np.full(100, 50.0), "offset": np.zeros(100)}
-    limit = learn(good, [str(index) for index in range(100)], {}, None).figures["offset"]
-    assert (limit.low, limit.high) == (pytest.approx(-25.0), pytest.approx(25.0))
+    groups = [str(index) for index in range(100)]
+    for is_trace, reach in ((False, 25.0), (True, 100.0)):
+        limit = learn(Recorded(good, groups, {}, is_trace), None).figures["offset"]
+        assert (limit.low, limit.high) == (pytest.approx(-reach), pytest.approx(reach))
 
 
 def test_figures_that_are_not_numbers_teach_nothing() -> None:
@@ -66,7 +69,7 @@ def test_figures_that_are_not_numbers_teach_nothing() -> None:
 
 def test_without_a_good_recording_nothing_is_learned() -> None:
     with pytest.raises(ValueError, match="labelled ok"):
-        learn({}, [], {}, FORM)
+        learn(Recorded({}, [], {}), FORM)
 
 
 def test_one_size_is_the_only_one_and_several_sizes_are_a_range() -> None:
