@@ -105,6 +105,8 @@ class Replay(Examination):
 
     def look(self, expert: Expert, rows: Sequence[int]) -> None:
         for row in rows:
+            if expert.name not in self._seen.costs_ms[row]:  # Nobody looked beside images that are all implausible.
+                self._seen.look(expert, [row])
             self.costs_ms[row][expert.name] = self._seen.costs_ms[row][expert.name]
             if expert.name in self._seen.looks[row]:
                 self.looks[row][expert.name] = self._seen.looks[row][expert.name]

@@ -93,8 +93,9 @@ def _extremes(good: Floats, defective: Floats) -> tuple[float, float]:
     if len(defective) < FEWEST_DEFECTIVE:
         return least, most
     share = max(DEFECTIVE_SHARE, 1 / len(defective))
-    inner = np.quantile(defective, (share, 1 - share))
-    return min(least, float(inner[0])), max(most, float(inner[1]))
+    inner_least = float(np.quantile(defective, share, method="higher"))
+    inner_most = float(np.quantile(defective, 1 - share, method="lower"))
+    return min(least, inner_least), max(most, inner_most)
 
 
 def _on_scale(rule: Rule, values: Floats, floor: float) -> Floats:

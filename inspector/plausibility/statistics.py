@@ -23,6 +23,7 @@ DARK, BRIGHT = 1.5 / 255, 253.5 / 255
 """Pixels beyond these are at the end of the scale, give or take what resizing does to them."""
 NEAR_PEAK = 0.005
 """Samples this close to the largest one count as cut off: a converter that clips repeats one value."""
+MAINS_HZ = 50.0
 HUM_HZ = (40.0, 130.0)
 """Mains, 50 or 60 Hz, and twice that."""
 MAX_WAVES = 64
@@ -30,19 +31,22 @@ TINY = 1e-7
 
 
 def picture_figures(prepared: Samples, form: ImageInput) -> Mapping[str, Floats]:
-    """By name, one value per thumbnail, of (B, T, C, H, W) as `encoders.front_end.prepare_image` makes them."""
+    """By name, one value per thumbnail, of (B, T, C, H, W) as `encoders.front_end.prepare_image` makes them.
+
+    Sharpness is fine detail over the contrast of the flattest quarter: a large defect raises the contrast of the whole.
+    """
     grey = _grey(prepared, form)
-    spread = grey.std(axis=(1, 2), dtype=np.float64)
     across, down = _bends(grey), _bends(grey.transpose(0, 2, 1))
     detail = np.sqrt(_mean_square(across) + _mean_square(down))
     quarters = [grey[:, rows, columns] for rows in _halves(grey.shape[1]) for columns in _halves(grey.shape[2])]
+    flattest = np.min([quarter.std(axis=(1, 2), dtype=np.float64) for quarter in quarters], axis=0)
     return {
         "brightness": grey.mean(axis=(1, 2), dtype=np.float64),
         "saturated": np.mean((grey <= DARK) | (grey >= BRIGHT), axis=(1, 2)),
-        "contrast": spread,
-        "quarter_contrast": np.min([quarter.std(axis=(1, 2), dtype=np.float64) for quarter in quarters], axis=0),
+        "contrast": grey.std(axis=(1, 2), dtype=np.float64),
+        "quarter_contrast": flattest,
         "quarter_brightness": np.min([quarter.mean(axis=(1, 2), dtype=np.float64) for quarter in quarters], axis=0),
-        "sharpness": detail / np.maximum(spread, TINY),
+        "sharpness": detail / np.maximum(flattest, TINY),
         "noise": _low_quarter(np.abs(across[:, ::2]).reshape(len(grey), -1)),
     }
 
@@ -145,7 +149,7 @@ def _hum(centred: Samples, powers: Floats, waves: Samples) -> float:
 def _hum_waves(length: int, sample_rate_hz: float) -> Samples | None:
     """(S, 2 x waves) that are whole periods of the clip; None for clips that are too short or slow to tell hum."""
     low, high = HUM_HZ
-    if length < 2 * sample_rate_hz / low or sample_rate_hz < 4 * high:
+    if length < 2 * sample_rate_hz / MAINS_HZ or sample_rate_hz < 4 * high:
         return None
     periods = np.arange(np.ceil(low * length / sample_rate_hz), high * length / sample_rate_hz)
     chosen = periods[:: -(-len(periods) // MAX_WAVES)] if len(periods) > MAX_WAVES else periods

@@ -44,7 +44,7 @@ def test_defective_recordings_widen_limits_but_for_the_outermost_and_where_there
     assert (brightness(DRAWN, 4000, [0.1] * FEWEST_DEFECTIVE).low or 1) < 0.1
     assert brightness(DRAWN, 4000, [0.1] * (FEWEST_DEFECTIVE - 1)) == usual
     assert brightness(DRAWN, 4000, [0.5] * 99 + [0.0]) == usual
-    assert brightness(DRAWN, 4000, [0.5, 0.5, 0.5, 0.0, 0.5]) == usual
+    assert (brightness(DRAWN, 4000, [0.5, 0.5, 0.0]).low or 0) > 0.1
 
 
 def test_where_good_recordings_reach_the_floor_there_is_no_limit_below() -> None:
