@@ -14,8 +14,6 @@ from inspector.plausibility.limits import Doubt, Strictness, clip_doubt, format_
 from inspector.plausibility.statistics import clip_figures, picture_figures
 from streams.observation import Clip, Image, Observation, State, View
 
-BATCH_BYTES = 2**21
-"""Of thumbnails that are looked at together: more than the processor keeps near cost twice as much each."""
 KEPT_BYTES = 2**26
 """Of prepared inputs that wait for their scout; beyond it the scout prepares its input again."""
 
@@ -93,22 +91,16 @@ Limited = tuple[str, Plausibility | None, Sequence[Strictness]]
 def _view_doubts(
     form: ImageInput, pieces: Sequence[Observation], limited: Limited, kept: Kept
 ) -> dict[tuple[int, str], Doubt]:
-    """About one image that is not believed, of every piece that has any."""
+    """About the first image that is not believed, of every piece that has any."""
     name, limits, levels = limited
     doubts: dict[tuple[int, str], Doubt] = {}
-    thumbnails: list[tuple[int, Prepared]] = []
     for row, index, image in _images(pieces, name, levels):
-        if doubt := format_doubt(image, limits):
-            doubts.setdefault((row, name), doubt)
-        elif (thumbnail := _thumbnail(image, form)) is not None:
-            thumbnails.append((row, thumbnail))
+        doubt = format_doubt(image, limits)
+        if doubt is None and (thumbnail := _thumbnail(image, form)) is not None:
             kept.add((name, row, index), thumbnail)
-    for batch in _batches(thumbnails):
-        figures = picture_figures(np.stack([thumbnail for _, thumbnail in batch]), form)
-        for place, (row, _) in enumerate(batch):
-            own = {figure: float(values[place]) for figure, values in figures.items()}
-            if doubt := picture_doubt(own, limits, levels[row]):
-                doubts.setdefault((row, name), doubt)
+            doubt = picture_doubt(picture_figures(thumbnail, form), limits, levels[row])
+        if doubt is not None:
+            doubts.setdefault((row, name), doubt)
     return doubts
 
 
@@ -121,11 +113,6 @@ def _images(
         if view is not None and view.state is State.PRESENT and levels[row] != "off":
             for index, image in enumerate(view.images):
                 yield row, index, image
-
-
-def _batches(thumbnails: Sequence[tuple[int, Prepared]]) -> Iterator[Sequence[tuple[int, Prepared]]]:
-    size = max(1, BATCH_BYTES // thumbnails[0][1].nbytes) if thumbnails else 1
-    return (thumbnails[start : start + size] for start in range(0, len(thumbnails), size))
 
 
 def _thumbnail(image: Image, form: ImageInput) -> Prepared | None:

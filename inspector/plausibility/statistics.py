@@ -1,11 +1,12 @@
 """Turns prepared thumbnails and clips into the few figures by which a source is believed or not. Knows no limits.
 
-Letters: B thumbnails, H rows, W columns, C channels, S samples.
+Letters: T tiles, H rows, W columns, C channels, S samples.
 """
 
-from collections.abc import Mapping
+import math
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,61 +29,66 @@ HUM_HZ = (40.0, 130.0)
 """Mains, 50 or 60 Hz, and twice that."""
 MAX_WAVES = 64
 TINY = 1e-7
+_INSIDE = (math.nextafter(DARK, 1), math.nextafter(BRIGHT, 0))
 
 
-def picture_figures(prepared: Samples, form: ImageInput) -> Mapping[str, Floats]:
-    """By name, one value per thumbnail, of (B, T, C, H, W) as `encoders.front_end.prepare_image` makes them.
+def picture_figures(prepared: Samples, form: ImageInput) -> dict[str, float]:
+    """Of one thumbnail (T, C, H, W) as `encoders.front_end.prepare_image` makes it, by name.
 
     Sharpness is fine detail over the contrast of the flattest quarter: a large defect raises the contrast of the whole.
     """
     grey = _grey(prepared, form)
-    across, down = _bends(grey), _bends(grey.transpose(0, 2, 1))
-    detail = np.sqrt(_mean_square(across) + _mean_square(down))
-    quarters = [grey[:, rows, columns] for rows in _halves(grey.shape[1]) for columns in _halves(grey.shape[2])]
-    flattest = np.min([quarter.std(axis=(1, 2), dtype=np.float64) for quarter in quarters], axis=0)
+    quarters = [
+        cv2.meanStdDev(grey[rows, columns]) for rows in _halves(grey.shape[0]) for columns in _halves(grey.shape[1])
+    ]
+    mean, spread = cv2.meanStdDev(grey)
+    flattest = min(float(quarter_spread[0, 0]) for _, quarter_spread in quarters)
+    across, down = _bends(grey)
+    detail = math.sqrt(_mean_square(across) + _mean_square(down))
     return {
-        "brightness": grey.mean(axis=(1, 2), dtype=np.float64),
-        "saturated": np.mean((grey <= DARK) | (grey >= BRIGHT), axis=(1, 2)),
-        "contrast": grey.std(axis=(1, 2), dtype=np.float64),
+        "brightness": float(mean[0, 0]),
+        "saturated": 1 - cv2.countNonZero(cv2.inRange(grey, _INSIDE[0], _INSIDE[1])) / grey.size,
+        "contrast": float(spread[0, 0]),
         "quarter_contrast": flattest,
-        "quarter_brightness": np.min([quarter.mean(axis=(1, 2), dtype=np.float64) for quarter in quarters], axis=0),
-        "sharpness": detail / np.maximum(flattest, TINY),
-        "noise": _low_quarter(np.abs(across[:, ::2]).reshape(len(grey), -1)),
+        "quarter_brightness": min(float(quarter_mean[0, 0]) for quarter_mean, _ in quarters),
+        "sharpness": detail / max(flattest, TINY),
+        "noise": _low_quarter(np.abs(across[::2])),
     }
 
 
 def _grey(prepared: Samples, form: ImageInput) -> Samples:
-    """(B, H, W) from 0 to 1, tiles put together again."""
-    grey = prepared[:, :, 0] if form.num_channels == 1 else prepared.mean(axis=2)
-    tiles = grey.reshape(len(grey), form.rows, form.cols, form.tile_height_px, form.tile_width_px)
+    """(H, W) from 0 to 1, tiles put together again."""
+    grey = prepared[:, 0] if form.num_channels == 1 else prepared.sum(axis=1) * np.float32(1 / 3)
+    tiles = grey.reshape(form.rows, form.cols, form.tile_height_px, form.tile_width_px)
     height_px, width_px = form.rows * form.tile_height_px, form.cols * form.tile_width_px
-    whole = tiles.transpose(0, 1, 3, 2, 4).reshape(len(grey), height_px, width_px)
+    whole = tiles.transpose(0, 2, 1, 3).reshape(height_px, width_px)
     step = -(-max(height_px, width_px) // MAX_SIDE_PX)
-    return np.asarray(whole[:, ::step, ::step] * np.float32(form.std) + np.float32(form.mean), np.float32)
+    return np.asarray(whole[::step, ::step] * np.float32(form.std) + np.float32(form.mean), np.float32)
 
 
 def _halves(length: int) -> tuple[slice, slice]:
     return slice(0, max(1, length // 2)), slice(length // 2, length)
 
 
-def _bends(grey: Samples) -> Samples:
-    """Of every pixel, how far it lies beside the mean of its two neighbours in the row: fine detail, and noise."""
-    if grey.shape[2] < 3:
-        return np.zeros((*grey.shape[:2], 1), np.float32)
-    return np.asarray(grey[:, :, 1:-1] - np.float32(0.5) * (grey[:, :, :-2] + grey[:, :, 2:]), np.float32)
+def _bends(grey: Samples) -> tuple[Samples, Samples]:
+    """How far pixels lie beside the mean of their two neighbours in the row and in the column: fine detail, noise."""
+    half, none = np.float32(0.5), np.zeros((1, 1), np.float32)
+    across = grey[:, 1:-1] - half * (grey[:, :-2] + grey[:, 2:]) if grey.shape[1] > 2 else none
+    down = grey[1:-1] - half * (grey[:-2] + grey[2:]) if grey.shape[0] > 2 else none
+    return across, down
 
 
-def _mean_square(values: Samples) -> Floats:
-    return np.asarray(np.square(values).mean(axis=(1, 2)), np.float64)
+def _mean_square(values: Samples) -> float:
+    return float(np.vdot(values, values)) / values.size
 
 
-def _low_quarter(values: Samples) -> Floats:
-    """Per row, what a quarter of the values lies below: noise is everywhere, detail is not."""
-    place = values.shape[1] // 4
-    return np.asarray(np.partition(values, place, axis=1)[:, place], np.float64)
+def _low_quarter(values: Samples) -> float:
+    """What a quarter of the values lies below: noise is everywhere, detail is not."""
+    place = values.size // 4
+    return float(np.partition(values, place, axis=None)[place])
 
 
-def clip_figures(prepared: Samples, length: int, form: SignalInput) -> Mapping[str, float]:
+def clip_figures(prepared: Samples, length: int, form: SignalInput) -> dict[str, float]:
     """Of one clip (C, S) as `encoders.front_end.prepare_clip` makes it; what lies behind `length` is padding."""
     samples = _spread_out(_as_recorded(prepared[:, :length], form))
     offsets = samples.mean(axis=1)

@@ -74,5 +74,4 @@ class _Seen:
         if isinstance(recording, Clip) or isinstance(self._form, SignalInput):
             raise TypeError(f"{source.path} is not what {self._form.type} experts look at")
         self.kinds.add(kind_of(recording))
-        figures = picture_figures(prepare_image(recording, self._form)[None], self._form)
-        return {name: float(values[0]) for name, values in figures.items()}
+        return picture_figures(prepare_image(recording, self._form), self._form)
