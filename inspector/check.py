@@ -146,6 +146,7 @@ def _recipe_lines(recipe: Recipe, bundle: Bundle | None, budget: Budget) -> Iter
         experts = ", ".join(f"{e.name} {e.cost_ms:g} ms{' (scout)' if e.scout else ''}" for e in bundle.experts)
         yield f"  bundle {bundle.name} {bundle.version}: {experts}"
         yield f"  misses: {promise_words(recipe, bundle)}"
+        yield from _plausibility_lines(recipe, bundle)
     yield (
         f"  latency: window {budget.window_s:.3f} + chunk {budget.chunk_s:.3f} + inference {budget.inference_s:.3f} "
         f"+ commit {budget.commit_s:.3f} = {budget.usual_s:.3f} s; with a silent source + {budget.max_delay_s:.3f} = "
@@ -167,6 +168,19 @@ def _clock_line(service: Service) -> str:
         "stamps say, transport included, nothing passes; stamps of a sensor may differ from its sample count by "
         f"{join.jitter_s:g} s"
     )
+
+
+def _plausibility_lines(recipe: Recipe, bundle: Bundle) -> Iterator[str]:
+    """What is believed whatever it shows."""
+    limits = {modality.name: modality.plausibility for modality in bundle.modalities}
+    for source in recipe.sources:
+        if source.plausibility == "off":
+            yield f"  plausibility of {source.name}: off, so a black picture or a silent sensor may pass"
+        elif source.name in limits and (known := limits[source.name]) is not None:
+            wide = ", widened" if source.plausibility == "wide" else ""
+            yield f"  plausibility of {source.name}: limits of {known.recordings} good recordings{wide}"
+        else:
+            yield f"  plausibility of {source.name}: no limits in the bundle; `inspector plausibility` learns them"
 
 
 def _window(sensor: Sensor) -> str:

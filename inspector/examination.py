@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from encoders.front_end import Image, prepare_clip, prepare_image
 from inspector.batching import Result, run_batched
-from inspector.bundle.schema import Expert, ImageInput, SignalInput, input_shape
+from inspector.bundle.schema import Bundle, Expert, ImageInput, SignalInput, input_shape
 from inspector.engines.engine import Array
 from inspector.model import Model
+from inspector.plausibility.limits import Strictness
+from inspector.plausibility.sources import Kept, believed, watcher
 from streams.observation import Clip, Observation, State
 
 BATCH_BYTES = 2**23
@@ -42,12 +44,24 @@ class Fused:
     gate: Array
 
 
+Strict = Sequence[Mapping[str, Strictness]]
+"""Per piece, by camera and sensor, how strictly plausibility is taken; what is not named: on."""
+
+Prepared = Callable[[int, int], Array | None]
+"""What there is already of a piece's image, or of its clip (index 0)."""
+
+
 class Examination:
-    def __init__(self, model: Model, pieces: Sequence[Observation], max_batch: int) -> None:
+    def __init__(
+        self, model: Model, pieces: Sequence[Observation], max_batch: int, strictness: Strict | None = None
+    ) -> None:
         schema = model.schema
-        self.model, self.pieces, self._max_batch = model, pieces, max_batch
-        self.present = [_present(piece) & {m.name for m in schema.modalities} for piece in pieces]
-        self.implausible = [_implausible(piece) for piece in pieces]
+        self._kept = Kept()
+        self.pieces = self._believed(schema, pieces, [{}] * len(pieces) if strictness is None else strictness)
+        """As they came, with the sources marked that cannot be believed."""
+        self.model, self._max_batch = model, max_batch
+        self.present = [_present(piece) & {m.name for m in schema.modalities} for piece in self.pieces]
+        self.implausible = [_implausible(piece) for piece in self.pieces]
         """Per piece, cameras and sensors that cannot be believed: no expert looks at them, and nothing passes."""
         self.looks: list[dict[str, Look]] = [{} for _ in pieces]
         """Per piece, by expert."""
@@ -56,6 +70,9 @@ class Examination:
         self.head_ms = [0.0] * len(pieces)
         self.failed: set[int] = set()
         """Pieces that a graph failed on."""
+
+    def _believed(self, schema: Bundle, pieces: Sequence[Observation], strictness: Strict) -> Sequence[Observation]:
+        return believed(schema, pieces, strictness, self._kept)
 
     def examined(self, row: int) -> frozenset[str]:
         """Modalities of a piece that an expert has looked at."""
@@ -75,12 +92,20 @@ class Examination:
                 for row in rows
                 for index, image in enumerate(self.pieces[row].views[expert.modality].images)
             ]
-            results = run_batched(engine, images, _image_feed(form), batch_size(form, self._max_batch))
+            feed = _image_feed(form, self._prepared_for(expert))
+            results = run_batched(engine, images, feed, batch_size(form, self._max_batch))
             self._keep(expert, [(row, index) for row, index, _ in images], results)
             return
-        clips = [self.pieces[row].clips[expert.modality] for row in rows]
-        results = run_batched(engine, clips, _clip_feed(form), batch_size(form, self._max_batch))
+        clips = [(row, self.pieces[row].clips[expert.modality]) for row in rows]
+        feed_clips = _clip_feed(form, self._prepared_for(expert))
+        results = run_batched(engine, clips, feed_clips, batch_size(form, self._max_batch))
         self._keep(expert, [(row, 0) for row in rows], results)
+
+    def _prepared_for(self, expert: Expert) -> Prepared:
+        """What was prepared for the check, where it is this expert's input."""
+        if expert != watcher(self.model.schema.experts, expert.modality):
+            return lambda row, index: None
+        return lambda row, index: self._kept.take((expert.modality, row, index))
 
     def _keep(self, expert: Expert, places: Sequence[tuple[int, int]], results: Sequence[Result]) -> None:
         """`places` says for each result which image of which piece it is about."""
@@ -134,7 +159,11 @@ def batch_size(form: ImageInput | SignalInput, max_batch: int) -> int:
 
 
 def _present(piece: Observation) -> frozenset[str]:
-    views = {name for name, view in piece.views.items() if view.state is State.PRESENT and view.images}
+    """Nobody looks at a piece all of whose images are implausible, as nobody does without images."""
+    seen = [view for view in piece.views.values() if view.images]
+    if seen and all(view.state is State.IMPLAUSIBLE for view in seen):
+        return frozenset()
+    views = {view.camera for view in seen if view.state is State.PRESENT}
     clips = {name for name, c in piece.clips.items() if c.state is State.PRESENT and c.samples is not None}
     return frozenset(views | clips)
 
@@ -144,12 +173,22 @@ def _implausible(piece: Observation) -> frozenset[str]:
     return frozenset(views | {name for name, clip in piece.clips.items() if clip.state is State.IMPLAUSIBLE})
 
 
-def _image_feed(form: ImageInput) -> Callable[[Sequence[tuple[int, int, Image]]], Mapping[str, Array]]:
-    return lambda items: {"input": np.stack([prepare_image(image, form) for _, _, image in items])}
+def _image_feed(
+    form: ImageInput, prepared: Prepared
+) -> Callable[[Sequence[tuple[int, int, Image]]], Mapping[str, Array]]:
+    def input_of(row: int, index: int, image: Image) -> Array:
+        ready = prepared(row, index)
+        return prepare_image(image, form) if ready is None else ready
+
+    return lambda items: {"input": np.stack([input_of(*item) for item in items])}
 
 
-def _clip_feed(form: SignalInput) -> Callable[[Sequence[Clip]], Mapping[str, Array]]:
-    return lambda items: {"input": np.stack([prepare_clip(_samples(c), c.sample_rate_hz, form) for c in items])}
+def _clip_feed(form: SignalInput, prepared: Prepared) -> Callable[[Sequence[tuple[int, Clip]]], Mapping[str, Array]]:
+    def input_of(row: int, clip: Clip) -> Array:
+        ready = prepared(row, 0)
+        return prepare_clip(_samples(clip), clip.sample_rate_hz, form) if ready is None else ready
+
+    return lambda items: {"input": np.stack([input_of(*item) for item in items])}
 
 
 def _samples(clip: Clip) -> NDArray[np.float32]:

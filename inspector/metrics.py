@@ -6,9 +6,10 @@ from typing import TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from inspector.engines.engine import is_fallback
+from inspector.plausibility.log import reason_word
 from inspector.shards import Shards
 from protos.inspection.v1.records_pb2 import DeadLetterReason
-from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Verdict
+from protos.inspection.v1.verdict_pb2 import MODALITY_STATE_IMPLAUSIBLE, Decision, DecisionReason, Verdict
 from streams.items import Rejected
 from streams.log import Batch
 from streams.records import Shard
@@ -44,6 +45,9 @@ class WorkerMetrics:
         self.verdicts = counter("verdicts", "Verdicts published", (*PLACE, "decision", "reason"))
         self.missing = counter(
             "modalities_absent", "Modalities missing or stale in verdicts", (*PLACE, "modality", "state")
+        )
+        self.implausible = counter(
+            "implausible", "Cameras and sensors that were not believed, by piece", (*PLACE, "modality", "reason")
         )
         self.dead_letters = counter("dead_letters", "Records that could not be used", ("line", "reason"))
         self.expert_runs = counter("expert_runs", "Runs of an expert, by piece", ("expert",))
@@ -169,6 +173,8 @@ class WorkerMetrics:
         for modality in verdict.modalities:
             if modality.state in (2, 3):
                 self.missing.labels(*place, modality.name, "missing" if modality.state == 2 else "stale").inc()
+            elif modality.state == MODALITY_STATE_IMPLAUSIBLE:
+                self.implausible.labels(*place, modality.name, reason_word(modality)).inc()
         for run in verdict.experts:
             if run.ran:
                 self.expert_runs.labels(run.expert).inc()

@@ -14,6 +14,7 @@ from inspector.decision import Ruling
 from inspector.findings import blank_verdict
 from inspector.judge import Beside, Compared, Judge, NobodyBeside
 from inspector.metrics import WorkerMetrics
+from inspector.plausibility.log import DoubtLog
 from inspector.refused import RefusalLog
 from inspector.shards import Shards
 from inspector.stall import StallSettings, StallWatch
@@ -97,6 +98,7 @@ class Pipeline:
         self._epoch: object = None
         self._too_large = Reminder[Shard]()
         self._refusals = RefusalLog()
+        self._doubts = DoubtLog()
 
     def run(self, stop: Event) -> None:
         """Works until `stop` is set, then publishes what is already decided."""
@@ -236,7 +238,9 @@ class Pipeline:
             return
         self._watch.committed()
         self._shards.committed(positions, ends)
-        self._metrics.committed([verdict for _, verdict in pending.verdicts], self._monotonic() - started_s)
+        verdicts = [verdict for _, verdict in pending.verdicts]
+        self._metrics.committed(verdicts, self._monotonic() - started_s)
+        self._doubts.write(verdicts, self._monotonic())
         self._metrics.dead_lettered(pending.rejected)
         self._beside.published([compared for _, compared in pending.beside])
 

@@ -16,10 +16,11 @@ from inspector.decision import IMPLAUSIBLE, Ruling
 from inspector.deploy.lineup import Lineup, Placed, Posts, post_of
 from inspector.engines.engine import DeviceError, EngineSettings
 from inspector.evidence import Picture, image_evidence, signal_evidence
-from inspector.examination import Examination
+from inspector.examination import Examination, Strict
 from inspector.findings import blank_verdict, chief, verdict_of
 from inspector.model import Model
 from inspector.model_choice import open_best, stand_in, standing
+from inspector.plausibility.log import say_without_limits
 from inspector.recipe.book import Recipes
 from inspector.recipe.fit import misfits
 from inspector.recipe.model import Recipe
@@ -134,9 +135,9 @@ class RoutedJudge:
             verdict.decision_ns, verdict.shadow = self._clock_ns(), True
         return found
 
-    def examination(self, model: Model, pieces: Sequence[Observation]) -> Examination:
+    def examination(self, model: Model, pieces: Sequence[Observation], strictness: Strict) -> Examination:
         """What the experts see of pieces; evaluation has them say again what they saw before."""
-        return Examination(model, pieces, self._max_batch)
+        return Examination(model, pieces, self._max_batch, strictness)
 
     def _group(
         self,
@@ -165,7 +166,7 @@ class RoutedJudge:
     def _examine_with(
         self, model: Model, pieces: Sequence[Observation], recipes: Sequence[Recipe], budget: Budget
     ) -> list[pb.Verdict]:
-        examination = self.examination(model, pieces)
+        examination = self.examination(model, pieces, [recipe.plausibility for recipe in recipes])
         findings = route(examination, recipes, budget, self._thrift)
         verdicts = [verdict_of(examination, row, recipes[row], findings[row]) for row in range(len(pieces))]
         rows = [row for row in range(len(pieces)) if _wants_evidence(recipes[row], findings[row])]
@@ -179,6 +180,8 @@ def open_models(recipes: Iterable[Recipe], engines: Sequence[EngineSettings], ma
     """Every bundle that the recipes name, opened once. Raises BundleError, EngineError, ConfigError."""
     book = list(recipes)
     bundles = {folder: load(folder) for folder in sorted({recipe.bundle for recipe in book})}
+    for bundle in bundles.values():
+        say_without_limits(bundle)
     problems = [problem for recipe in book for problem in misfits(recipe, bundles[recipe.bundle].schema)]
     if problems:
         raise ConfigError(problems)

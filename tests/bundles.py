@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx.parser
+from numpy.typing import NDArray
 
 from inspector.bundle.schema import (
     Bundle,
@@ -173,18 +174,33 @@ def toy_recipe(bundle: Path, name: str = "cup", product: str = "*") -> Recipe:
     )
 
 
+def grey(mean: float, shape: tuple[int, int] = (8, 12)) -> NDArray[np.uint8]:
+    """A picture of this mean; one value throughout would not be believed, so two of its 4 x 4 places differ by one."""
+    value, high, wide = round(mean * 255), shape[0] // 4, shape[1] // 4
+    image = np.full(shape, value, np.uint8)
+    if value < 255:
+        image[:high, :wide] += 1
+    if value > 0:
+        image[-high:, -wide:] -= 1
+    return image
+
+
+def hum(mean: float, length: int = 16) -> NDArray[np.float32]:
+    """Samples (length, 1) of this mean, the first one a trace below: see `grey`."""
+    samples = np.full((length, 1), mean, np.float32)
+    samples[0] -= 2.0**-16
+    return samples
+
+
 def view(mean: float, state: State = State.PRESENT, num_images: int = 1) -> View:
-    """A grey image of 8 x 12 pixels, all of one value."""
-    image = np.full((8, 12), round(mean * 255), np.uint8)
     if state is State.PRESENT:
-        return View("top", (image,) * num_images, state)
+        return View("top", (grey(mean),) * num_images, state)
     return View("top", (), state, Absence.NOT_RECEIVED, 0.0)
 
 
 def clip(mean: float, state: State = State.PRESENT) -> Clip:
-    """Samples that are all of one value."""
     if state is State.PRESENT:
-        return Clip("mic", "audio", np.full((16, 1), mean, np.float32), 100.0, state)
+        return Clip("mic", "audio", hum(mean), 100.0, state)
     return Clip("mic", "audio", None, 100.0, state, Absence.NOT_RECEIVED, 0.0)
 
 

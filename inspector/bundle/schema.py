@@ -94,6 +94,36 @@ class Expert(Part):
     """Of its own defect log-odds, against the label of its modality; None: too little evidence, they are raw."""
 
 
+class Range(Part):
+    """From low to high, both included; None: no limit on that side."""
+
+    low: float | None = Field(default=None, allow_inf_nan=False)
+    high: float | None = Field(default=None, allow_inf_nan=False)
+
+
+class PictureFormat(Part):
+    """What pictures of training were like before they were resized."""
+
+    height_px: Range
+    width_px: Range
+    aspect: Range
+    """Width over height."""
+    depths: tuple[Literal["uint8", "uint16"], ...] = Field(min_length=1)
+    channels: tuple[Literal[1, 3], ...] = Field(min_length=1)
+
+
+class Plausibility(Part):
+    """Within what a camera or sensor is believed, learned from its good training recordings."""
+
+    recordings: int = Field(gt=0)
+    groups: int = Field(gt=0)
+    """Of these recordings: they share neither specimen nor lot."""
+    figures: Mapping[str, Range]
+    """By name: see `inspector.plausibility.rules`; names that are not known there are passed over."""
+    picture: PictureFormat | None = None
+    """None for a sensor."""
+
+
 class Modality(Part):
     name: Name
     kind: ModalityKind
@@ -103,6 +133,8 @@ class Modality(Part):
     """Of a camera's images in training; None: those filled 8 or 16 bits."""
     orientation: Literal["as stored"] = "as stored"
     """Which way round a camera's images are seen: no EXIF orientation turns them, here, in training and on the line."""
+    plausibility: Plausibility | None = None
+    """None: only a source that gives one value throughout is not believed."""
 
 
 class Head(Part):

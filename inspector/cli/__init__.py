@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "fit": ("inspector.cli.fitting", "Makes a bundle from good pieces alone: a cold start."),
     "gateway": ("inspector.cli.serving", "Serves verdicts over gRPC."),
     "parity": ("inspector.cli.parity", "Counts decisions of a bundle's engines that differ from torch's."),
+    "plausibility": ("inspector.cli.plausibility", "Gives a bundle limits within which sources are believed."),
     "replay": ("inspector.cli.replay", "Publishes a data set as a line would."),
     "rollback": ("inspector.cli.deploying", "Ends a trial, or has judge again what judged before."),
     "serve": ("inspector.cli.serving", "Runs worker, gateway and metrics in one process."),

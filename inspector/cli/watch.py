@@ -21,7 +21,7 @@ from inspector.cli.connecting import waiting_said
 from inspector.cli.printable import cell, printable
 from inspector.client import Client, ClientError, ClientTls, WatchOptions
 from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
-from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, ModalityState, Verdict
+from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Modality, ModalityState, Verdict
 
 COLOURS = {Decision.DECISION_PASS: "green", Decision.DECISION_FAIL: "red", Decision.DECISION_REVIEW: "yellow"}
 NUM_ROWS = 20
@@ -153,10 +153,10 @@ def time_of(text: str) -> int:
 
 
 def words(shown: Verdict) -> tuple[str, ...]:
-    """Time, place, piece, decision, reason, score, absent modalities, latency: a row of the table."""
+    """Time, place, piece, decision, reason, score, modalities that do not count, latency: a row of the table."""
     moment = datetime.fromtimestamp(shown.publish_ns / 1e9, UTC).astimezone()
     named = shown.inspection
-    absent = [item.name for item in shown.modalities if item.state != ModalityState.MODALITY_STATE_PRESENT]
+    absent = [_absent(item) for item in shown.modalities if item.state != ModalityState.MODALITY_STATE_PRESENT]
     latency_ms = (shown.publish_ns - shown.capture_ns) / 1e6
     return (
         f"{moment:%H:%M:%S}",
@@ -168,6 +168,10 @@ def words(shown: Verdict) -> tuple[str, ...]:
         cell(", ".join(absent) or "-"),
         f"{latency_ms:.0f} ms",
     )
+
+
+def _absent(item: Modality) -> str:
+    return f"{item.name} implausible" if item.state == ModalityState.MODALITY_STATE_IMPLAUSIBLE else item.name
 
 
 def without_pictures(shown: Verdict) -> Verdict:

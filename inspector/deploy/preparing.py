@@ -17,6 +17,7 @@ from inspector.deploy.warm_up import warm_up
 from inspector.engines.engine import EngineError, EngineSettings
 from inspector.model import Model
 from inspector.model_choice import open_again
+from inspector.plausibility.log import say_without_limits
 from inspector.recipe.fit import misfits
 from inspector.recipe.model import Recipe
 from protos.inspection.v1.control_pb2 import Deployment, DeploymentMode, WorkerPhase
@@ -113,6 +114,7 @@ class Preparer:
                 ):
                     return placed.model
         model = open_again(bundle, self._worker.wishes, settings)
+        say_without_limits(bundle)
         warm_up(model)
         return model
 

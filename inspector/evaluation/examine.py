@@ -13,12 +13,12 @@ import numpy as np
 from fusion.calibration import Scores, probability
 from fusion.scored import ExpertSet
 from inspector.bundle.load import load
-from inspector.bundle.schema import Expert, Policy
+from inspector.bundle.schema import Bundle, Expert, Policy
 from inspector.decision import Limits, Ruling
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.observations import arrivals
 from inspector.evaluation.recipes import recipe_for
-from inspector.examination import Examination
+from inspector.examination import Examination, Strict
 from inspector.manifest import PieceRow
 from inspector.model import Model, open_model
 from inspector.recipe.book import Recipes
@@ -26,7 +26,7 @@ from inspector.recipe.model import Recipe
 from inspector.routed_judge import RoutedJudge
 from inspector.routing import Finding
 from protos.inspection.v1 import verdict_pb2 as pb
-from streams.observation import Observation
+from streams.observation import Observation, State
 
 MAX_BATCH = 16
 
@@ -47,7 +47,8 @@ class Examined:
         self.model, self.rows = model, tuple(rows)
         self.recipe = recipe or recipe_for(model, rows, None)
         self._arrivals = arrivals(root, rows)
-        self._seen = Examination(model, [piece.observed(self.recipe) for piece in self._arrivals], max_batch=1)
+        pieces = [piece.observed(self.recipe) for piece in self._arrivals]
+        self._seen = Examination(model, pieces, 1, [self.recipe.plausibility] * len(pieces))
         self.cpu_s: list[dict[str, float]] = [{} for _ in rows]
         """Per piece, preparation included, by expert."""
         for index in range(len(rows)):
@@ -116,19 +117,40 @@ class Replay(Examination):
     """
 
     def __init__(self, seen: Examination, model: Model, pieces: Sequence[Observation] | None = None) -> None:
-        super().__init__(model, seen.pieces if pieces is None else pieces, MAX_BATCH)
         self._seen = seen
         rows = {piece.inspection: row for row, piece in enumerate(seen.pieces)}
         self._rows = [*range(len(seen.pieces))] if pieces is None else [rows[piece.inspection] for piece in pieces]
+        super().__init__(model, seen.pieces if pieces is None else pieces, MAX_BATCH)
+
+    def _believed(self, schema: Bundle, pieces: Sequence[Observation], strictness: Strict) -> Sequence[Observation]:
+        """They were checked by the examination that is replayed."""
+        return [marked_as(self._seen.pieces[row], piece) for row, piece in zip(self._rows, pieces, strict=True)]
 
     def look(self, expert: Expert, rows: Sequence[int]) -> None:
         for row in rows:
             before = self._rows[row]
+            if expert.name not in self._seen.costs_ms[before]:  # Nobody looked beside images that are all implausible.
+                self._seen.look(expert, [before])
             self.costs_ms[row][expert.name] = self._seen.costs_ms[before][expert.name]
             if expert.name in self._seen.looks[before]:
                 self.looks[row][expert.name] = self._seen.looks[before][expert.name]
             else:
                 self.failed.add(row)
+
+
+def marked_as(seen: Observation, piece: Observation) -> Observation:
+    """The piece with the marks of those sources that were seen before and not believed."""
+    views = {
+        name: seen.views[name] if _is_doubted(seen.views.get(name)) else view for name, view in piece.views.items()
+    }
+    clips = {
+        name: seen.clips[name] if _is_doubted(seen.clips.get(name)) else clip for name, clip in piece.clips.items()
+    }
+    return replace(piece, views=views, clips=clips)
+
+
+def _is_doubted(source: View | Clip | None) -> bool:
+    return source is not None and source.state is State.IMPLAUSIBLE
 
 
 class ReplayJudge(RoutedJudge):
@@ -138,7 +160,7 @@ class ReplayJudge(RoutedJudge):
         super().__init__(Recipes([recipe]), {recipe.bundle: model}, MAX_BATCH, clock_ns=lambda: 0)
         self._seen = seen
 
-    def examination(self, model: Model, pieces: Sequence[Observation]) -> Examination:
+    def examination(self, model: Model, pieces: Sequence[Observation], strictness: Strict) -> Examination:
         return Replay(self._seen, model, pieces)
 
 

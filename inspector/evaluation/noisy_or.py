@@ -20,8 +20,11 @@ def truth(rows: Sequence[PieceRow], modality: Modality) -> Scores:
 
 
 def calibrated(logits: Scores, at_reference: Scores, true_there: Scores) -> Scores:
-    """(P,) an expert's log-odds, calibrated on the reference pieces that it could look at and whose truth is known."""
+    """(P,) an expert's log-odds, calibrated on the reference pieces that it could look at and whose truth is known; as
+    they are where no defective one, or no good one, could be looked at: all may be implausible."""
     known = ~np.isnan(at_reference) & ~np.isnan(true_there)
+    if len(np.unique(true_there[known] > 0.5)) < 2:
+        return logits
     found = fit(at_reference[known], true_there[known] > 0.5)
     return logits / found.temperature + found.bias
 

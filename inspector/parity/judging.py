@@ -7,6 +7,7 @@ from inspector.decision import Limits, decide, lacking
 from inspector.examination import Examination
 from inspector.model import Model
 from inspector.parity.content import Decision, Said
+from inspector.plausibility.limits import Strictness
 from inspector.recipe.demanding import demanding_recipe
 from inspector.recipe.model import Recipe
 from inspector.recipe.promise import limits_of
@@ -32,8 +33,10 @@ class Judgement(NamedTuple):
 
 
 def judge(model: Model, pieces: Sequence[Observation], max_batch: int = MAX_BATCH) -> list[Judgement]:
-    """Through the whole routed system, all pieces at once: hand in no more than memory holds."""
-    examination = Examination(model, pieces, max_batch)
+    """Through the whole routed system, all pieces at once: hand in no more than memory holds. Plausible or not: engines
+    are compared, no sources."""
+    believed: list[dict[str, Strictness]] = [dict.fromkeys([*piece.views, *piece.clips], "off") for piece in pieces]
+    examination = Examination(model, pieces, max_batch, believed)
     findings = route(examination, [demanding_recipe(model)] * len(pieces))
     return [_judgement(examination, row, finding) for row, finding in enumerate(findings)]
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from inspector.plausibility.limits import Strictness
 from streams.assembly import AssemblySpec, BitDepth, CameraSpec, SensorSpec
 from streams.observation import ModalityKind
 
@@ -25,6 +26,8 @@ class Source(Table):
     may_repeat: bool = False
     """A recording equal to that of a piece before is taken for what it shows, not for a frozen source: set it where
     values are drawn or set instead of measured, or where a data set is replayed that uses a recording twice."""
+    plausibility: Strictness = "on"
+    """Whether it is believed only within what good training recordings were like, or `wide` of it; `off`: always."""
 
 
 class Camera(Source):
@@ -51,7 +54,7 @@ class Sensor(Source):
     @property
     def spec(self) -> SensorSpec:
         """What the join must know of it."""
-        return SensorSpec(**self.model_dump(exclude={"required"}))
+        return SensorSpec(**self.model_dump(exclude={"required", "plausibility"}))
 
     @model_validator(mode="after")
     def _window_fits_binding(self) -> Self:
@@ -161,6 +164,11 @@ class Recipe(Table):
         """Every modality's kind, cameras first."""
         cameras: dict[str, ModalityKind] = {camera.name: "image" for camera in self.cameras}
         return cameras | {sensor.name: sensor.kind for sensor in self.sensors}
+
+    @property
+    def plausibility(self) -> dict[str, Strictness]:
+        """By camera and sensor."""
+        return {source.name: source.plausibility for source in self.sources}
 
     @property
     def required(self) -> frozenset[str]:

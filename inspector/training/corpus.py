@@ -12,9 +12,11 @@ from torch import Tensor
 from inspector.bundle.schema import Modality
 from inspector.dataset.files import sources_of
 from inspector.manifest import Label, ManifestError, PieceRow, Split, read_manifest
+from inspector.plausibility.sources import Watched
 from inspector.training.data import Example, classes_of, examples, modalities_of, own_group, own_label, targets_of
 from inspector.training.frames import Frames
 from inspector.training.labels import ClassMap, mapped_classes, with_own_labels
+from inspector.training.plausibility_fit import with_plausibility
 from inspector.training.splits import demand_grouped_splits
 
 
@@ -60,6 +62,10 @@ class Corpus:
                 f"no expert of the configuration looks at {', '.join(unseen)}, and nothing passes half seen: add an "
                 "expert for it, or leave it out of the manifest"
             )
+
+    def with_plausibility(self, experts: Sequence[Watched]) -> tuple[Modality, ...]:
+        """The modalities, with limits within which they are believed by what these experts are given."""
+        return with_plausibility(self.root, self.split("train"), self.modalities, experts)
 
     def _examples(self, split: Split, name: str) -> dict[str, Example]:
         return examples(self.root, self.split(split), self.modality(name), self.classes)

@@ -29,6 +29,7 @@ from inspector.training.data import modalities_of, own_group
 from inspector.training.data_advice import file_survey, manifest_advice
 from inspector.training.export import Draft, DraftExpert
 from inspector.training.good_eyes import SEES, TOKEN_DIM, Backbone, GoodRecordings, describe, fit, look_at
+from inspector.training.plausibility_fit import with_plausibility
 from inspector.training.pretrained import file_advice, unused_file
 from inspector.training.subsets import expert_sets
 
@@ -91,7 +92,7 @@ def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> D
         version=options.version,
         classes=(),
         token_dim=TOKEN_DIM,
-        modalities=tuple(own.modality for own in found),
+        modalities=with_plausibility(manifest.parent, rows, [own.modality for own in found], experts),
         experts=tuple(experts),
         head=head,
         calibrations=calibrations(experts, head, held_by_piece(rows, held), options.pass_share),

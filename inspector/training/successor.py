@@ -13,8 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from fusion.calibration import probability
+from inspector.bundle.schema import Modality
 from inspector.evaluation.figures import area_under_curve
 from inspector.manifest import ManifestError
+from inspector.plausibility.learning import joined
 from inspector.training.continual import AtLimit, Gate, Keeping, Tolerance, at_limit, balanced_memory, learn
 from inspector.training.corpus import Corpus
 from inspector.training.descent import Descent
@@ -106,7 +108,7 @@ def adapt(draft: Draft, new: Corpus, old: Mapping[str, Corpus], how: Adapting, p
         memory = Recordings(torch.cat([m.inputs for m in memories]), torch.cat([m.targets for m in memories]))
         report = _named(progress, expert.name)
         experts[expert.name] = learn(expert, _lesson(draft, expert, new), memory, how.keeping, report)
-    after = _successor(draft, experts, "adapted")
+    after = _believing_both(_successor(draft, experts, "adapted"), new)
     gates = tuple(
         Gate(name, standing(draft, corpus).at_limit, standing(after, corpus).at_limit, how.tolerance)
         for name, corpus in old.items()
@@ -136,6 +138,7 @@ def replace_by_student(draft: Draft, corpus: Corpus, name: str, how: Distilling,
             f'{student.num_tokens}: configure `encoder = "{how.encoders[-1]}"` and train, which fits a head for it'
         )
     after = _successor(draft, {name: student}, "distilled")
+    after = replace(after, modalities=_relearned(after, corpus))
     before, now = standing(draft, corpus), standing(after, corpus)
     return Successor(after, (Gate(draft.name, before.at_limit, now.at_limit, how.tolerance),), before, now)
 
@@ -175,6 +178,21 @@ def _successor(draft: Draft, changed: Mapping[str, DraftExpert], deed: str) -> D
         certificate=None,
         provenance=provenance,
     )
+
+
+def _relearned(draft: Draft, corpus: Corpus) -> tuple[Modality, ...]:
+    """With limits of plausibility by what the experts are given now."""
+    learned = {own.name: own.plausibility for own in corpus.with_plausibility(draft.experts)}
+    return tuple(own.model_copy(update={"plausibility": learned.get(own.name)}) for own in draft.modalities)
+
+
+def _believing_both(draft: Draft, new: Corpus) -> Draft:
+    """Sources of the old recipes are believed as before, those of the new one too; where no limits were, none are."""
+    modalities = []
+    for old, now in zip(draft.modalities, _relearned(draft, new), strict=True):
+        known = old.plausibility and now.plausibility and joined(old.plausibility, now.plausibility)
+        modalities.append(old.model_copy(update={"plausibility": known}))
+    return replace(draft, modalities=tuple(modalities))
 
 
 def _named(progress: Progress, stage: str) -> Callable[[int, int], None]:

@@ -109,7 +109,7 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
         version=config.version,
         classes=school.corpus.classes,
         token_dim=config.token_dim,
-        modalities=school.corpus.modalities,
+        modalities=school.corpus.with_plausibility([own.expert for own in judged.taken]),
         experts=tuple(own.expert for own in judged.taken),
         head=judged.fusion.head.head,
         calibrations=tuple(judged.calibrations.values()),

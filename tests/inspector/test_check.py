@@ -193,6 +193,16 @@ def test_what_is_promised_about_misses_is_said(tmp_path: Path) -> None:
     assert "misses: no promise asked about misses (certified_miss_rate); bundle: no certificate" in text
 
 
+def test_what_is_believed_whatever_it_shows_is_said(tmp_path: Path) -> None:
+    service = service_with(tmp_path)
+    text = "\n".join(check(service).lines)
+    assert "plausibility of mic: no limits in the bundle; `inspector plausibility` learns them" in text
+    path = tmp_path / "recipe.toml"
+    path.write_text(path.read_text().replace("[[sensors]]", '[[sensors]]\nplausibility = "off"'))
+    text = "\n".join(check(load_service(tmp_path / "service.toml")).lines)
+    assert "plausibility of mic: off, so a black picture or a silent sensor may pass" in text
+
+
 def test_a_damaged_bundle_is_a_problem_and_the_rest_is_still_explained(tmp_path: Path) -> None:
     service = service_with(tmp_path)
     (tmp_path / "bundle" / "a.onnx").write_bytes(b"other")

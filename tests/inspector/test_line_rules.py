@@ -23,6 +23,7 @@ def test_every_alert_asks_for_a_metric_of_the_worker() -> None:
         "inspector_source_drift_ppm",
         "inspector_dead_letters_total",
         "inspector_foreign_records_total",
+        "inspector_implausible_total",
     }
     assert asked <= known
 

@@ -11,7 +11,12 @@ from inspector.metrics import WorkerMetrics
 from inspector.recipe.book import Recipes
 from inspector.shards import Shards, ShardSettings
 from protos.inspection.v1.records_pb2 import Inspection
-from protos.inspection.v1.verdict_pb2 import Verdict
+from protos.inspection.v1.verdict_pb2 import (
+    MODALITY_REASON_EXPOSURE,
+    MODALITY_STATE_IMPLAUSIBLE,
+    Modality,
+    Verdict,
+)
 from streams.assembly import JoinSettings
 from streams.limits import Limits
 from streams.log import Assignment, Batch
@@ -43,6 +48,17 @@ def test_verdicts_made_under_a_fall_back_are_counted() -> None:
     for engine in ("tensorrt/fp16", "onnx/fp32 (fallback from tensorrt/fp16)", "", "onnx/fp32"):
         metrics.committed([Verdict(bundle="toy", engine=engine, decision=1, reason=1)], 0.0)
     assert registry.get_sample_value("inspector_engine_fallback_total", {"bundle": "toy"}) == 1
+
+
+def test_sources_that_were_not_believed_are_counted_by_reason() -> None:
+    metrics = WorkerMetrics(registry := CollectorRegistry())
+    place = Inspection(line="l", station="s")
+    dark = Modality(name="top", state=MODALITY_STATE_IMPLAUSIBLE, reason=MODALITY_REASON_EXPOSURE)
+    metrics.committed([Verdict(inspection=place, decision=3, modalities=[dark])] * 2, 0.0)
+    labels = {"line": "l", "station": "s", "modality": "top", "reason": "exposure"}
+    assert registry.get_sample_value("inspector_implausible_total", labels) == 2
+    metrics.forgot("l", "s")
+    assert registry.get_sample_value("inspector_implausible_total", labels) is None
 
 
 def test_alerts_are_about_metrics_that_there_are() -> None:

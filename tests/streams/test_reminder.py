@@ -16,6 +16,13 @@ def test_a_line_is_due_at_the_beginning_and_a_count_when_an_interval_ends() -> N
     assert [happened.said_s for _, happened in lines.due(3 * INTERVAL_S)] == [None]
 
 
+def test_another_interval_may_be_asked_for() -> None:
+    lines = Reminder[str](60.0)
+    for now_s in (0.0, 59.0, 60.0):
+        lines.add("limit", "name", "why")
+        assert bool(list(lines.due(now_s))) == (now_s != 59.0)
+
+
 def test_names_and_subjects_are_bounded() -> None:
     lines = Reminder[int]()
     for number in range(3 * MAX_SUBJECTS):

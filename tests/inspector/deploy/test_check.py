@@ -16,7 +16,7 @@ from inspector.deploy import checking
 from inspector.deploy.check import Question, examined
 from inspector.deploy.checking import GivenUpError, RefusedError, checked
 from inspector.manifest import ImageRow, PieceRow, SignalRow, read_manifest, write_manifest
-from tests.bundles import edit_manifest, save_expert
+from tests.bundles import edit_manifest, grey, save_expert
 from tests.inspector.deploy.toys import CONFIG, RECIPE, Rig
 from tests.inspector.parity.toy_set import toy_pieces, write_toy_set
 
@@ -35,11 +35,11 @@ def with_spoiled_int8(folder: Path) -> Path:
 
 
 def golden(folder: Path, labels: dict[str, float]) -> None:
-    """Good and bad pieces of one grey each, silent, beside a recipe that demands them."""
+    """Good and bad pieces of one grey each, all but silent, beside a recipe that demands them."""
     rows = []
-    write_wav(folder / "silence.wav", np.zeros((16, 1), np.int16), 100)
-    for index, (label, grey) in enumerate(labels.items()):
-        cv2.imwrite(str(folder / f"{index}.png"), np.full((8, 12), round(grey * 255), np.uint8))
+    write_wav(folder / "silence.wav", np.eye(16, 1, dtype=np.int16), 100)
+    for index, (label, mean) in enumerate(labels.items()):
+        cv2.imwrite(str(folder / f"{index}.png"), grey(mean))
         row = PieceRow(
             piece_id=f"g{index}",
             images=(ImageRow(camera="top", path=f"{index}.png"),),

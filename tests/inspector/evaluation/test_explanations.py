@@ -17,7 +17,7 @@ from inspector.manifest import ImageRow, ManifestError, PieceRow, SignalRow, rea
 from tests.benchmarks.evidence.bench import Trained
 from tests.benchmarks.evidence.explanations import COLUMNS, rows, run
 from tests.benchmarks.test_pages import scored
-from tests.bundles import write_toy_bundle
+from tests.bundles import grey, hum, write_toy_bundle
 
 pytestmark = pytest.mark.train
 NUM_PIECES = 6
@@ -55,7 +55,8 @@ def manifest(tmp_path: Path) -> Path:
     rows = []
     for index in range(NUM_PIECES):
         kind = ("seen", "heard", "good")[index % 3]
-        image, samples = np.full((16, 16), 150, np.uint8), np.full((16, 1), 0.1, np.float32)
+        samples = hum(0.1)
+        image = np.full((16, 16), 150, np.uint8) if kind == "seen" else grey(150 / 255, (16, 16))
         mask = np.zeros_like(image)
         mask[SPOT] = 255
         if kind == "seen":
@@ -119,7 +120,7 @@ def test_a_signal_is_not_erased_where_no_good_one_can_stand_in(bundle: Path, man
 
 
 def test_a_defect_that_the_expert_misses_has_no_evidence(bundle: Path, manifest: Path) -> None:
-    cv2.imwrite(str(manifest.parent / "0.png"), np.full((16, 16), 90, np.uint8))
+    cv2.imwrite(str(manifest.parent / "0.png"), grey(90 / 255, (16, 16)))
     found = explain(bundle, manifest, "test").deletions["top"]
     assert (found.recordings, found.missed) == (1, 1)
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from inspector.bundle.load import load
 from inspector.bundle.schema import Certificate, Claim
 from inspector.manifest import ImageRow, PieceRow, SignalRow, Split, write_manifest
-from tests.bundles import write_toy_bundle
+from tests.bundles import grey, hum, write_toy_bundle
 
 cli = pytest.importorskip("inspector.cli.training", reason="needs the training half")
 evaluation = pytest.importorskip("inspector.evaluation.evaluate", reason="needs the training half")
@@ -38,8 +38,8 @@ def line(tmp_path: Path) -> Path:
 
 def _write(folder: Path, split: Split, index: int, kind: str) -> PieceRow:
     name, (mean, level) = f"{split}-{index}", KINDS[kind]
-    cv2.imwrite(str(folder / f"{name}.png"), np.full((8, 8), round(255 * mean), np.uint8))
-    np.save(folder / f"{name}.npy", np.full((16, 1), level, np.float32))
+    cv2.imwrite(str(folder / f"{name}.png"), grey(mean, (8, 8)))
+    np.save(folder / f"{name}.npy", hum(level))
     return PieceRow(
         piece_id=name,
         images=(ImageRow(camera="top", path=f"{name}.png"),),

@@ -10,7 +10,7 @@ from fusion.calibration import probability
 from fusion.scored import Scored
 from inspector.evaluation.examine import Examined, open_bundle
 from inspector.manifest import ImageRow, PieceRow, SignalRow
-from tests.bundles import write_toy_bundle
+from tests.bundles import grey, hum, write_toy_bundle
 
 scoring = pytest.importorskip("inspector.evaluation.scoring", reason="needs the training half")
 
@@ -27,8 +27,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Examined:
 
 
 def _row(folder: Path, number: int, top: float, mic: float | None) -> PieceRow:
-    cv2.imwrite(str(folder / f"{number}.png"), np.full((8, 12), round(top * 255), np.uint8))
-    np.save(folder / f"{number}.npy", np.full(16, mic or 0, np.float32))
+    cv2.imwrite(str(folder / f"{number}.png"), grey(top))
+    np.save(folder / f"{number}.npy", hum(mic or 0))
     sound = SignalRow(sensor="mic", kind="audio", sample_rate_hz=100, path=f"{number}.npy")
     return PieceRow(
         piece_id=str(number),

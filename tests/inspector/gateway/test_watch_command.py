@@ -83,10 +83,11 @@ def test_the_table_shows_what_is_absent_and_how_many() -> None:
     )
     shown.modalities.add(name="mic", state=ModalityState.MODALITY_STATE_STALE)
     shown.modalities.add(name="top", state=ModalityState.MODALITY_STATE_PRESENT)
-    console = Console(width=140, file=io.StringIO())
+    shown.modalities.add(name="side", state=ModalityState.MODALITY_STATE_IMPLAUSIBLE)
+    console = Console(width=160, file=io.StringIO())
     console.print(table([shown], Counter(REVIEW=4)))
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    assert all(word in text for word in ("p[1]#2", "REVIEW 4", "mic"))
+    assert all(word in text for word in ("p[1]#2", "REVIEW 4", "mic", "side", "implausible"))
     assert "top" not in text
 
 

@@ -1,0 +1,49 @@
+"""`inspector plausibility`: gives a bundle that has none the limits within which sources are believed.
+
+The command line imports this module only when it is called, so that serving starts without torch.
+"""
+
+from pathlib import Path
+
+import click
+
+from inspector.bundle.files import write_manifest
+from inspector.bundle.load import BundleError, load
+from inspector.bundle.schema import Modality
+from inspector.cli.printable import say
+from inspector.cli.training import FolderOrFile, mendable
+from inspector.manifest import ManifestError, read_manifest
+from inspector.training.plausibility_fit import with_plausibility
+
+
+@click.command()
+@click.argument("bundle", type=FolderOrFile)
+@click.argument("manifest", type=FolderOrFile)
+@mendable()
+def plausibility(bundle: Path, manifest: Path) -> None:
+    """Learns from the training split of MANIFEST within what each camera and sensor is believed, and writes it into
+    BUNDLE, in place of limits that it has.
+
+    MANIFEST is the one that the bundle was trained on. The bundle gets another digest: workers take it for another one.
+    """
+    loaded = load(bundle)
+    schema = loaded.schema
+    modalities = with_plausibility(manifest.parent, read_manifest(manifest, "train"), schema.modalities, schema.experts)
+    if all(modality.plausibility is None for modality in modalities):
+        raise ManifestError(
+            f"{manifest}: split train has no recording labelled ok of {', '.join(m.name for m in modalities)}: name "
+            "the manifest that the bundle was trained on"
+        )
+    try:
+        write_manifest(bundle, schema.model_copy(update={"modalities": modalities}))
+    except OSError as exc:
+        raise BundleError(f"{bundle}: cannot be written ({exc.strerror}); make the folder writable") from exc
+    for modality in modalities:
+        say(f"{modality.name}: {_words(modality)}")
+
+
+def _words(modality: Modality) -> str:
+    limits = modality.plausibility
+    if limits is None:
+        return "no good recording, so no limits: label some ok"
+    return f"{len(limits.figures)} figures, limits from {limits.recordings} good recordings of {limits.groups} groups"

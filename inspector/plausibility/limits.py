@@ -1,0 +1,97 @@
+"""Compares the figures of a thumbnail or clip with the limits of a bundle, and says in a sentence what is wrong."""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from encoders.front_end import Image
+from inspector.bundle.schema import Plausibility, Range
+from inspector.plausibility.rules import PICTURE, SIGNAL, Rule
+from inspector.plausibility.statistics import BRIGHT, DARK, TINY
+from streams.observation import Absence
+
+Strictness = Literal["on", "wide", "off"]
+"""`wide`: limits twice as far out; `off`: nothing is compared."""
+
+
+class Doubt(NamedTuple):
+    """Why a source is not believed, with what was measured, what was expected and the likely cause."""
+
+    absence: Absence
+    detail: str
+
+
+def picture_doubt(figures: Mapping[str, float], limits: Plausibility | None, strictness: Strictness) -> Doubt | None:
+    """`figures` of one thumbnail. Without limits only a picture of one value is not believed."""
+    if limits is not None:
+        return _outside(figures, limits, PICTURE, strictness)
+    if figures["contrast"] > TINY:
+        return None
+    value = figures["brightness"]
+    absence = Absence.CONTRAST if DARK < value < BRIGHT else Absence.EXPOSURE
+    return Doubt(absence, f"every pixel has the brightness {value:.3g}: is the lens covered, or the light off?")
+
+
+def clip_doubt(figures: Mapping[str, float], limits: Plausibility | None, strictness: Strictness) -> Doubt | None:
+    """`figures` of one clip. Without limits only samples of one value are not believed."""
+    if limits is not None:
+        return _outside(figures, limits, SIGNAL, strictness)
+    if figures["level"] > TINY:
+        return None
+    return Doubt(Absence.LEVEL, f"every sample is {figures['offset']:.3g}: is the sensor connected and switched on?")
+
+
+def format_doubt(image: Image, limits: Plausibility | None) -> Doubt | None:
+    """Of the picture as it came: size, bit depth and colour unlike all that training saw."""
+    if limits is None or limits.picture is None:
+        return None
+    height, width = image.shape[:2]
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    known = limits.picture
+    if image.dtype.name not in known.depths:
+        seen = f"pixels are {image.dtype.name}, training saw {' and '.join(known.depths)}"
+        return Doubt(Absence.FORMAT, f"{seen}: was the camera's pixel format changed?")
+    if channels not in known.channels:
+        seen = f"the picture has {channels} channel(s), training saw {' and '.join(map(str, known.channels))}"
+        return Doubt(Absence.FORMAT, f"{seen}: was the camera's pixel format changed?")
+    sizes = ((height, known.height_px), (width, known.width_px), (width / height, known.aspect))
+    if any(_is_outside(value, limit) for value, limit in sizes):
+        expected = f"width {_span(known.width_px)}, height {_span(known.height_px)}, aspect {_span(known.aspect)}"
+        seen = f"the picture is {width} x {height} px, expected {expected}"
+        return Doubt(Absence.FORMAT, f"{seen}: was the camera's resolution or region of interest changed?")
+    return None
+
+
+def _outside(
+    figures: Mapping[str, float], limits: Plausibility, rules: Mapping[str, Rule], strictness: Strictness
+) -> Doubt | None:
+    """About the first figure that lies outside; one that is not a number is left to the experts, which refuse it."""
+    for name, rule in rules.items():
+        limit, value = limits.figures.get(name), figures.get(name)
+        if limit is None or value is None:
+            continue
+        believed = _widened(limit, rule) if strictness == "wide" else limit
+        if _is_outside(value, believed):
+            is_low = believed.low is not None and value < believed.low
+            cause = rule.low_cause if is_low else rule.high_cause
+            return Doubt(rule.absence, f"{rule.words} {value:.3g}, expected {_span(believed)}: {cause}?")
+    return None
+
+
+def _is_outside(value: float, limit: Range) -> bool:
+    return (limit.low is not None and value < limit.low) or (limit.high is not None and value > limit.high)
+
+
+def _widened(limit: Range, rule: Rule) -> Range:
+    """Ratios: half and twice. Shares: half of what is left. Others: both limits as far again from each other."""
+    low, high = limit.low, limit.high
+    if rule.is_ratio:
+        return Range(low=None if low is None else low / 2, high=None if high is None else high * 2)
+    if low is not None and high is not None:
+        return Range(low=low - (high - low) / 2, high=high + (high - low) / 2)
+    return Range(low=low, high=None if high is None else high + (1 - high) / 2)
+
+
+def _span(limit: Range) -> str:
+    if limit.low is None or limit.high is None:
+        return f"at most {limit.high:.3g}" if limit.low is None else f"at least {limit.low:.3g}"
+    return f"{limit.low:.3g}" if limit.low == limit.high else f"{limit.low:.3g} to {limit.high:.3g}"

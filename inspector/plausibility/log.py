@@ -1,0 +1,67 @@
+"""Turns implausible sources into few lines of the log: one where a reason begins at a station, then one a minute."""
+
+import logging
+from collections.abc import Iterator, Sequence
+
+from inspector.bundle.load import LoadedBundle
+from protos.inspection.v1 import verdict_pb2 as pb
+from streams.reminder import Happened, Reminder
+
+log = logging.getLogger("inspector.plausibility")
+
+INTERVAL_S = 60.0
+_MAX_WORDS = 300
+
+Subject = tuple[str, str, str, str, str]
+"""Line, station, recipe, modality, reason."""
+
+
+class DoubtLog:
+    """What was not believed, for the people who read the log."""
+
+    def __init__(self) -> None:
+        self._reminder = Reminder[Subject](INTERVAL_S)
+
+    def write(self, verdicts: Sequence[pb.Verdict], now_s: float) -> None:
+        """Says what of these is new, and what has gone on for a minute; call it with every commit."""
+        for verdict in verdicts:
+            for subject, detail in _doubts(verdict):
+                self._reminder.add(subject, verdict.inspection.piece_id, detail)
+        for subject, many in self._reminder.due(now_s):
+            log.warning("%s", _words(subject, many))
+
+
+def _doubts(verdict: pb.Verdict) -> Iterator[tuple[Subject, str]]:
+    place = verdict.inspection
+    for modality in verdict.modalities:
+        if modality.state == pb.MODALITY_STATE_IMPLAUSIBLE:
+            yield (place.line, place.station, verdict.recipe, modality.name, reason_word(modality)), modality.detail
+
+
+def reason_word(modality: pb.Modality) -> str:
+    """Lower case; a reason that this version does not know is `other`, so that labels stay bounded."""
+    known = pb.ModalityReason.DESCRIPTOR.values_by_number.get(modality.reason)
+    return "other" if known is None else known.name.removeprefix("MODALITY_REASON_").lower()
+
+
+def _words(subject: Subject, many: Happened) -> str:
+    line, station, recipe, modality, reason = subject
+    since = "" if many.said_s is None else f" in {INTERVAL_S:.0f} s"
+    return (
+        f"Line {line}, station {station}: {modality} was not believed ({reason}) for {many.count} piece(s){since}, "
+        f"{', '.join(many.names)} last, and these did not pass. The last: {many.words[:_MAX_WORDS]} Mend the source. "
+        f'Where it is as it should be, train with such recordings, or set plausibility = "wide" or "off" for '
+        f"{modality} in recipe {recipe}."
+    )
+
+
+def say_without_limits(bundle: LoadedBundle) -> None:
+    """Once, where a bundle is opened that was made before there were limits."""
+    bare = [modality.name for modality in bundle.schema.modalities if modality.plausibility is None]
+    if bare:
+        log.warning(
+            "Bundle %s %s has no limits of plausibility for %s: only a picture or sound of one value throughout is not "
+            "believed there. Train it again, or run `inspector plausibility BUNDLE MANIFEST` with the manifest that it "
+            "was trained on.",
+            *(bundle.schema.name, bundle.schema.version, ", ".join(bare)),
+        )

@@ -1,0 +1,99 @@
+"""Says which figures are compared, how far limits lie beyond what was seen, and what a person reads about each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from streams.observation import Absence
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How one figure is judged. A slack of None: there is no limit on that side."""
+
+    absence: Absence
+    words: str
+    """What was measured, before the value."""
+    slack_low: float | None = None
+    slack_high: float | None = None
+    """Beyond the extremes of good recordings: as a difference of logarithms, or of values where `is_ratio` is False;
+    for many recordings, and a multiple of it for few."""
+    is_ratio: bool = True
+    """Whether twice and half are equally far."""
+    floor: float = 0.0
+    """Values below are as good as this one; for signals in parts of the usual level."""
+    by_level: bool = False
+    """Slack and floor are parts of the usual level of the sensor."""
+    in_traces: float = 1.0
+    """What slack is multiplied by where level and mean are not the sensor's but the process's."""
+    low_cause: str = ""
+    high_cause: str = ""
+
+
+_LEVEL = 1 / 255
+PICTURE: Mapping[str, Rule] = {
+    "brightness": Rule(
+        Absence.EXPOSURE, "mean brightness", 0.2, 0.2, floor=_LEVEL,
+        low_cause="is the light on, or the lens covered", high_cause="is it overexposed, or does other light fall in",
+    ),
+    "saturated": Rule(
+        Absence.SATURATED, "share of pixels at an end of the scale", None, 0.1, is_ratio=False,
+        high_cause="were exposure, gain or light changed, or is a part covered",
+    ),
+    "contrast": Rule(
+        Absence.CONTRAST, "contrast", 0.25, None, floor=_LEVEL,
+        low_cause="does the camera see the piece, or is the lens covered or fogged",
+    ),
+    "quarter_contrast": Rule(
+        Absence.CONTRAST, "contrast of the flattest quarter", 0.4, None, floor=_LEVEL,
+        low_cause="is a part of the lens covered, or of the picture lost",
+    ),
+    "quarter_brightness": Rule(
+        Absence.EXPOSURE, "brightness of the darkest quarter", 0.35, None, floor=_LEVEL,
+        low_cause="is a part of the lens covered, or a lamp out",
+    ),
+    "sharpness": Rule(
+        Absence.SHARPNESS, "sharpness", 0.2, None, floor=0.01,
+        low_cause="is the lens out of focus or dirty, or the piece moving",
+    ),
+    "noise": Rule(
+        Absence.NOISE, "noise", None, 0.7, floor=0.004,
+        high_cause="was the gain raised, or is a cable loose",
+    ),
+}  # fmt: skip
+"""In the order in which they are asked; shares and values from 0 (black) to 1. There is no limit to contrast and
+sharpness above: a scratch on a plain surface adds both, and what covers or overdrives a picture shows elsewhere."""
+
+SIGNAL: Mapping[str, Rule] = {
+    "clipped": Rule(
+        Absence.CLIPPED, "share of samples at the extremes", None, 0.02, is_ratio=False,
+        high_cause="is the gain too high, so that the converter cuts the signal off",
+    ),
+    "crest": Rule(
+        Absence.CLIPPED, "peak over level", 0.2, None, floor=0.1,
+        low_cause="is the gain too high, so that the signal is cut off, or does it hum",
+    ),
+    "level": Rule(
+        Absence.LEVEL, "level", 0.15, 0.4, floor=0.001, by_level=True, in_traces=2.0,
+        low_cause="is the sensor connected and switched on, and its gain as in training",
+        high_cause="was the gain raised, or is something else loud beside it",
+    ),
+    "channel_level": Rule(
+        Absence.DEAD_CHANNEL, "level of the quietest channel", 0.7, None, floor=0.001, by_level=True,
+        low_cause="is every channel of the sensor connected",
+    ),
+    "offset": Rule(
+        Absence.OFFSET, "mean of the samples", 0.25, 0.25, is_ratio=False, by_level=True, in_traces=4.0,
+        low_cause="were supply or coupling of the sensor changed",
+        high_cause="were supply or coupling of the sensor changed",
+    ),
+    "hum": Rule(
+        Absence.NOISE, "share of energy from 40 to 130 Hz", None, 0.15, is_ratio=False,
+        high_cause="does mains hum come in by a broken shield or ground",
+    ),
+    "noise_floor": Rule(
+        Absence.NOISE, "noise floor", 0.3, 0.3, floor=0.01, by_level=True,
+        low_cause="is the sensor muted, or another one connected",
+        high_cause="is a cable or its shield broken, or a machine running beside it",
+    ),
+}  # fmt: skip
+"""In the order in which they are asked; samples are as the sensor gives them."""

@@ -1,0 +1,79 @@
+"""Learns from a manifest's training recordings within what each camera and sensor is believed. Knows no network."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from encoders.front_end import prepare_clip, prepare_image
+from inspector.bundle.schema import ImageInput, Modality, Plausibility, SignalInput
+from inspector.dataset.files import read_source
+from inspector.dataset.recordings import Clip
+from inspector.manifest import ImageRow, PieceRow, SignalRow
+from inspector.plausibility.learning import PictureKind, Recorded, kind_of, learn, picture_format
+from inspector.plausibility.sources import Watched, watcher
+from inspector.plausibility.statistics import Floats, clip_figures, picture_figures
+from inspector.training.data import own_group, own_label
+
+
+def with_plausibility(
+    root: Path, rows: Sequence[PieceRow], modalities: Sequence[Modality], experts: Sequence[Watched]
+) -> tuple[Modality, ...]:
+    """The modalities with limits from `rows`, which are those of the training split; each recording counts once.
+
+    One without a good recording, or without an expert, gets no limits.
+    """
+    limits = {own.name: _learned(root, rows, own, experts) for own in modalities}
+    return tuple(own.model_copy(update={"plausibility": limits[own.name]}) for own in modalities)
+
+
+def _learned(
+    root: Path, rows: Sequence[PieceRow], modality: Modality, experts: Sequence[Watched]
+) -> Plausibility | None:
+    expert = watcher(experts, modality.name)
+    sources = _sources(rows, modality)
+    good = [source for source, (label, _) in sources.items() if label == "ok"]
+    if expert is None or not good:
+        return None
+    known = _Seen(root, expert.input)
+    figures = known.figures(good)
+    defective = known.figures([source for source, (label, _) in sources.items() if label == "nok"])
+    form = picture_format(known.kinds) if known.kinds else None
+    groups = [sources[source][1] for source in good]
+    return learn(Recorded(figures, groups, defective, modality.kind == "trace"), form)
+
+
+def _sources(rows: Sequence[PieceRow], modality: Modality) -> Mapping[ImageRow | SignalRow, tuple[str, str]]:
+    """Every recording of the modality once, all images of a piece, with label and group. What some piece calls
+    defective is not good."""
+    found: dict[ImageRow | SignalRow, tuple[str, str]] = {}
+    for row in rows:
+        label = own_label(row, modality) or row.label
+        own: list[ImageRow | SignalRow] = [image for image in row.images if image.camera == modality.name]
+        own += [signal for signal in row.signals if signal.sensor == modality.name]
+        for source in own:
+            worse = "nok" if "nok" in (label, found.get(source, ("", ""))[0]) else label
+            found[source] = (worse, own_group(row, modality))
+    return found
+
+
+class _Seen:
+    """Reads recordings one by one: only their figures, and what shape pictures had, are kept."""
+
+    def __init__(self, root: Path, form: ImageInput | SignalInput) -> None:
+        self._root, self._form = root, form
+        self.kinds: set[PictureKind] = set()
+
+    def figures(self, sources: Iterable[ImageRow | SignalRow]) -> Mapping[str, Floats]:
+        rows = [self._figures(source) for source in sources]
+        return {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
+
+    def _figures(self, source: ImageRow | SignalRow) -> Mapping[str, float]:
+        recording = read_source(self._root, source)
+        if isinstance(recording, Clip) and isinstance(self._form, SignalInput):
+            prepared = prepare_clip(recording.samples, recording.sample_rate_hz, self._form)
+            return clip_figures(prepared, min(len(recording.samples), self._form.num_samples), self._form)
+        if isinstance(recording, Clip) or isinstance(self._form, SignalInput):
+            raise TypeError(f"{source.path} is not what {self._form.type} experts look at")
+        self.kinds.add(kind_of(recording))
+        return picture_figures(prepare_image(recording, self._form), self._form)

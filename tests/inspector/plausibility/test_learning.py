@@ -1,0 +1,103 @@
+"""Limits lie beyond all good recordings, further where few were seen, and leave out nothing that was good."""
+
+import numpy as np
+import pytest
+
+from inspector.bundle.schema import PictureFormat, Plausibility, Range
+from inspector.plausibility.learning import (
+    FEWEST_DEFECTIVE,
+    PictureKind,
+    Recorded,
+    joined,
+    kind_of,
+    learn,
+    picture_format,
+)
+
+FORM = picture_format({PictureKind(8, 12, 1, "uint8")})
+DRAWN = np.random.default_rng(0).uniform(0.4, 0.6, 4000)
+
+
+def brightness(good: "np.typing.NDArray[np.float64]", num_groups: int, defective: object = None) -> Range:
+    groups = [f"g{index % num_groups}" for index in range(len(good))]
+    others = {} if defective is None else {"brightness": np.asarray(defective, float)}
+    return learn(Recorded({"brightness": good}, groups, others), FORM).figures["brightness"]
+
+
+def test_no_good_recording_lies_outside() -> None:
+    limit = brightness(DRAWN, 4000)
+    assert limit.low is not None
+    assert limit.high is not None
+    assert 0.2 < limit.low < DRAWN.min() < DRAWN.max() < limit.high < 0.9
+
+
+def test_few_recordings_widen_limits_and_few_groups_do_too() -> None:
+    limits = [brightness(DRAWN[:number], groups) for number, groups in ((4000, 4000), (4000, 40), (40, 4))]
+    widths = [(limit.high or 0) / (limit.low or 1) for limit in limits]
+    assert widths == sorted(widths)
+    assert widths[-1] > 2 * widths[0]
+
+
+def test_defective_recordings_widen_limits_but_for_the_outermost_and_where_there_are_enough() -> None:
+    """What is labelled defective may have come from a source that failed."""
+    usual = brightness(DRAWN, 4000)
+    assert (brightness(DRAWN, 4000, [0.1] * FEWEST_DEFECTIVE).low or 1) < 0.1
+    assert brightness(DRAWN, 4000, [0.1] * (FEWEST_DEFECTIVE - 1)) == usual
+    assert brightness(DRAWN, 4000, [0.5] * 99 + [0.0]) == usual
+    assert (brightness(DRAWN, 4000, [0.5, 0.5, 0.0]).low or 0) > 0.1
+
+
+def test_where_good_recordings_reach_the_floor_there_is_no_limit_below() -> None:
+    """Traces of a machine that rests have no noise at all."""
+    assert brightness(np.array([0.0, 0.5] * 20), 40).low is None
+
+
+def test_the_offset_is_counted_in_parts_of_the_level() -> None:
+    good = {"level": np.full(100, 50.0), "offset": np.zeros(100)}
+    groups = [str(index) for index in range(100)]
+    for is_trace, reach in ((False, 25.0), (True, 100.0)):
+        limit = learn(Recorded(good, groups, {}, is_trace), None).figures["offset"]
+        assert (limit.low, limit.high) == (pytest.approx(-reach), pytest.approx(reach))
+
+
+def test_figures_that_are_not_numbers_teach_nothing() -> None:
+    with_one = brightness(np.array([np.nan, *DRAWN]), 4001)
+    without = brightness(DRAWN, 4001)
+    assert (with_one.low, with_one.high) == pytest.approx((without.low, without.high), rel=1e-3)
+    assert brightness(np.array([np.nan] * 9), 9) == Range()
+
+
+def test_without_a_good_recording_nothing_is_learned() -> None:
+    with pytest.raises(ValueError, match="labelled ok"):
+        learn(Recorded({}, [], {}), FORM)
+
+
+def test_one_size_is_the_only_one_and_several_sizes_are_a_range() -> None:
+    assert FORM.height_px == Range(low=8, high=8)
+    several = picture_format({PictureKind(10, 20, 1, "uint8"), PictureKind(20, 20, 3, "uint16")})
+    assert several.height_px == Range(low=10 / 1.5, high=30)
+    assert several.aspect == Range(low=0.8, high=2.5)
+    assert (several.depths, several.channels) == (("uint16", "uint8"), (1, 3))
+
+
+def test_kinds_are_read_off_pictures() -> None:
+    assert kind_of(np.zeros((3, 4), np.uint8)) == PictureKind(3, 4, 1, "uint8")
+    assert kind_of(np.zeros((3, 4, 3), np.uint16)) == PictureKind(3, 4, 3, "uint16")
+
+
+def test_two_recipes_together_believe_what_either_does() -> None:
+    one, other = (
+        Plausibility(recordings=9, groups=3, figures={"level": limit}, picture=form)
+        for limit, form in (
+            (Range(low=1.0, high=2.0), FORM),
+            (Range(low=0.5, high=None), picture_format({PictureKind(9, 9, 3, "uint16")})),
+        )
+    )
+    both = joined(one, other)
+    assert both.figures == {"level": Range(low=0.5, high=None)}
+    assert isinstance(both.picture, PictureFormat)
+    assert (both.recordings, both.picture.height_px, both.picture.depths) == (
+        18,
+        Range(low=8, high=9),
+        ("uint16", "uint8"),
+    )

@@ -1,0 +1,186 @@
+"""No expert looks at a source that cannot be believed, the verdict says why, and nothing passes on it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from inspector.bundle.load import load
+from inspector.bundle.schema import Plausibility, Range
+from inspector.engines.engine import EngineSettings
+from inspector.examination import Examination
+from inspector.model import Model, open_model
+from inspector.plausibility.learning import PictureKind, picture_format
+from inspector.plausibility.limits import Strictness
+from inspector.plausibility.sources import KEPT_BYTES, Kept, watcher
+from inspector.recipe.book import Recipes
+from inspector.routed_judge import RoutedJudge
+from protos.inspection.v1 import verdict_pb2 as pb
+from streams.observation import Absence, Closing, Observation, State, View
+from tests.bundles import NOW_NS, clip, grey, piece, toy_recipe, view, write_toy_bundle
+
+LIMITS = {
+    "top": Plausibility(
+        recordings=9,
+        groups=9,
+        figures={"brightness": Range(low=0.1, high=0.95)},
+        picture=picture_format({PictureKind(8, 12, 1, "uint8")}),
+    ),
+    "mic": Plausibility(recordings=9, groups=9, figures={"offset": Range(low=-0.9, high=0.9)}),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_toy_bundle(tmp_path_factory.mktemp("toy") / "bundle")
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> Model:
+    """The toy, with limits."""
+    bare = open_model(load(folder), EngineSettings("onnx"))
+    limited = tuple(m.model_copy(update={"plausibility": LIMITS[m.name]}) for m in bare.schema.modalities)
+    schema = bare.schema.model_copy(update={"modalities": limited})
+    return replace(bare, bundle=replace(bare.bundle, schema=schema))
+
+
+def judged(model: Model, *pieces: Observation, top: Strictness = "on") -> list[pb.Verdict]:
+    plain = toy_recipe(model.bundle.folder)
+    recipe = plain.model_copy(update={"cameras": (plain.cameras[0].model_copy(update={"plausibility": top}),)})
+    return RoutedJudge(Recipes([recipe]), {recipe.bundle: model}, clock_ns=lambda: NOW_NS).judge(pieces)
+
+
+def ran(verdict: pb.Verdict) -> set[str]:
+    return {run.expert for run in verdict.experts if run.ran}
+
+
+def words(verdict: pb.Verdict) -> tuple[str, str]:
+    return (
+        pb.Decision.Name(verdict.decision).removeprefix("DECISION_"),
+        pb.DecisionReason.Name(verdict.reason).removeprefix("DECISION_REASON_"),
+    )
+
+
+def test_what_is_believed_is_judged_as_before(model: Model) -> None:
+    (verdict,) = judged(model, piece())
+    assert words(verdict) == ("PASS", "GOOD")
+    assert all(m.state == pb.MODALITY_STATE_PRESENT and not m.detail for m in verdict.modalities)
+
+
+def test_a_dark_picture_is_not_looked_at_and_the_verdict_says_why(model: Model) -> None:
+    """It is the only camera's: the sound is not asked either."""
+    (verdict,) = judged(model, piece(view(0.05)))
+    assert words(verdict) == ("REVIEW", "IMPLAUSIBLE")
+    assert not ran(verdict)
+    top = verdict.modalities[0]
+    assert (top.state, top.reason) == (pb.MODALITY_STATE_IMPLAUSIBLE, pb.MODALITY_REASON_EXPOSURE)
+    assert top.detail == "mean brightness 0.051, expected 0.1 to 0.95: is the light on, or the lens covered?"
+
+
+def test_it_is_the_verdict_of_a_piece_whose_images_were_marked_before(model: Model) -> None:
+    marked = View("top", (grey(0.5),), State.IMPLAUSIBLE, Absence.FROZEN)
+    for verdict in judged(model, piece(view(0.05)), piece(marked)):
+        assert words(verdict) == ("REVIEW", "IMPLAUSIBLE")
+        assert not ran(verdict)
+
+
+def test_beside_a_sound_that_is_not_believed_a_good_picture_does_not_pass_and_a_bad_one_fails(model: Model) -> None:
+    good, bad = judged(model, piece(mic=clip(0.95)), piece(view(0.9), clip(0.95)))
+    assert (words(good), words(bad)) == (("REVIEW", "IMPLAUSIBLE"), ("FAIL", "DEFECT"))
+    assert ran(good) | ran(bad) <= {"top-thumb", "top-full"}
+    assert good.modalities[1].reason == pb.MODALITY_REASON_OFFSET
+
+
+def test_one_implausible_image_of_several_makes_the_camera_implausible(model: Model) -> None:
+    several = View("top", (grey(0.25), grey(0.05)), State.PRESENT)
+    (verdict,) = judged(model, piece(several))
+    assert words(verdict) == ("REVIEW", "IMPLAUSIBLE")
+
+
+@pytest.mark.parametrize("image", [grey(0.25, (8, 16)), grey(0.25).astype(np.uint16) * 257])
+def test_another_size_or_depth_is_not_believed(model: Model, image: NDArray[np.uint8]) -> None:
+    (verdict,) = judged(model, piece(View("top", (image,), State.PRESENT)))
+    assert verdict.modalities[0].reason == pb.MODALITY_REASON_FORMAT
+    assert words(verdict) == ("REVIEW", "IMPLAUSIBLE")
+
+
+def test_a_recipe_may_widen_a_camera_or_believe_it_always(model: Model) -> None:
+    dark = piece(view(0.06))
+    assert [words(judged(model, dark, top=how)[0])[0] for how in ("on", "wide", "off")] == [
+        "REVIEW",
+        "PASS",
+        "PASS",
+    ]
+    assert words(judged(model, piece(view(0.0)), top="off")[0])[0] == "PASS"
+
+
+@pytest.mark.parametrize("value", [0, 90, 255])
+def test_a_bundle_without_limits_does_not_believe_a_picture_of_one_value(folder: Path, value: int) -> None:
+    model = open_model(load(folder), EngineSettings("onnx"))
+    flat = View("top", (np.full((8, 12), value, np.uint8),), State.PRESENT)
+    assert words(judged(model, piece(flat))[0]) == ("REVIEW", "IMPLAUSIBLE")
+
+
+@pytest.mark.parametrize("value", [0.0, 0.25])
+def test_a_bundle_without_limits_does_not_believe_samples_of_one_value(folder: Path, value: float) -> None:
+    model = open_model(load(folder), EngineSettings("onnx"))
+    still = replace(clip(0.0), samples=np.full((16, 1), value, np.float32))
+    (verdict,) = judged(model, piece(mic=still))
+    assert words(verdict) == ("REVIEW", "IMPLAUSIBLE")
+    assert verdict.modalities[1].reason == pb.MODALITY_REASON_LEVEL
+
+
+def test_an_aborted_piece_stays_aborted(model: Model) -> None:
+    (verdict,) = judged(model, piece(view(0.0), closing=Closing.ABORTED))
+    assert words(verdict) == ("REVIEW", "ABORTED")
+
+
+def test_what_an_expert_cannot_take_is_said_by_the_expert(model: Model) -> None:
+    (verdict,) = judged(model, piece(mic=replace(clip(0.0), sample_rate_hz=7.0)))
+    assert words(verdict) == ("REVIEW", "ENGINE")
+
+
+def test_the_scout_takes_what_was_prepared_for_the_check(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    examination = Examination(model, [piece(), piece(piece_id="p2")], 16)
+    monkeypatch.setattr("inspector.examination.prepare_image", _never)
+    monkeypatch.setattr("inspector.examination.prepare_clip", _never)
+    scouts = [expert for expert in model.schema.experts if expert.scout]
+    for scout in scouts:
+        examination.look(scout, [0, 1])
+    assert [set(looks) for looks in examination.looks] == [{"top-thumb", "mic-ear"}] * 2
+    assert not examination.failed
+
+
+def _never(*_: object) -> None:
+    raise AssertionError("prepared a second time")
+
+
+def test_an_expert_may_look_twice_and_sees_the_same(model: Model) -> None:
+    examination = Examination(model, [piece(view(0.6))], 16)
+    scout = model.schema.experts[0]
+    examination.look(scout, [0])
+    first = examination.looks[0][scout.name].defect_logit
+    examination.looks[0].clear()
+    examination.look(scout, [0])
+    assert examination.looks[0][scout.name].defect_logit == first
+
+
+def test_no_more_is_kept_than_there_is_room_for() -> None:
+    kept = Kept(max_bytes=100)
+    for row in range(5):
+        kept.add(("top", row, 0), np.zeros(10, np.float32))
+    assert len(kept) == 2
+    assert kept.take(("top", 0, 0)) is not None
+    assert kept.take(("top", 0, 0)) is None
+    kept.add(("top", 9, 0), np.zeros(10, np.float32))
+    assert len(kept) == 2
+    assert KEPT_BYTES <= 2**26
+
+
+def test_the_scout_watches_else_the_smallest_expert(model: Model) -> None:
+    experts = model.schema.experts
+    assert watcher(experts, "top") == experts[0]
+    assert watcher([expert for expert in experts if not expert.scout], "top") == experts[1]
+    assert watcher(experts, "nobody") is None
