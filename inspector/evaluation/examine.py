@@ -140,17 +140,13 @@ class Replay(Examination):
 
 def marked_as(seen: Observation, piece: Observation) -> Observation:
     """The piece with the marks of those sources that were seen before and not believed."""
-    views = {
-        name: seen.views[name] if _is_doubted(seen.views.get(name)) else view for name, view in piece.views.items()
-    }
-    clips = {
-        name: seen.clips[name] if _is_doubted(seen.clips.get(name)) else clip for name, clip in piece.clips.items()
-    }
-    return replace(piece, views=views, clips=clips)
-
-
-def _is_doubted(source: View | Clip | None) -> bool:
-    return source is not None and source.state is State.IMPLAUSIBLE
+    views = {name: view for name, view in seen.views.items() if view.state is State.IMPLAUSIBLE}
+    clips = {name: clip for name, clip in seen.clips.items() if clip.state is State.IMPLAUSIBLE}
+    return replace(
+        piece,
+        views={name: views.get(name, view) for name, view in piece.views.items()},
+        clips={name: clips.get(name, clip) for name, clip in piece.clips.items()},
+    )
 
 
 class ReplayJudge(RoutedJudge):
