@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 
 from inspector.config.service import load_service
 from inspector.dataset.recordings import write_wav
@@ -98,14 +99,21 @@ def test_golden_pieces_must_be_decided_rightly(rig: Rig) -> None:
     assert words.endswith("are decided wrongly: g1 (ok): FAIL, g2 (nok): PASS")
 
 
+def nearly_silent(num_samples: int) -> NDArray[np.int16]:
+    """Samples (num_samples, 1) of which one is no zero: silence throughout would not be believed."""
+    samples = np.zeros((num_samples, 1), np.int16)
+    samples[0] = -1
+    return samples
+
+
 def test_a_golden_piece_is_judged_as_the_service_judges_it(rig: Rig) -> None:
     """Half a recording is too little, a longer one is cut, FLAC is read as training reads it."""
     golden(rig.folder, {"ok": GOOD, "nok": BAD})
-    write_wav(rig.folder / "silence.wav", np.zeros((8, 1), np.int16), 100)
+    write_wav(rig.folder / "silence.wav", nearly_silent(8), 100)
     assert "g0 (ok): REVIEW" in examined(asked(rig, rig.bundle("a"))).words
-    write_wav(rig.folder / "silence.wav", np.zeros((40, 1), np.int16), 100)
+    write_wav(rig.folder / "silence.wav", nearly_silent(40), 100)
     assert "decided rightly" in examined(asked(rig, rig.bundle("a"))).words
-    soundfile.write(rig.folder / "silence.flac", np.zeros((16, 1), np.int16), 100)
+    soundfile.write(rig.folder / "silence.flac", nearly_silent(16), 100)
     set_of_pieces = rig.folder / "golden.jsonl"
     set_of_pieces.write_text(set_of_pieces.read_text().replace(".wav", ".flac"))
     assert "decided rightly" in examined(asked(rig, rig.bundle("a"))).words
@@ -199,7 +207,7 @@ def test_whoever_has_no_patience_left_gets_no_answer(rig: Rig, monkeypatch: pyte
 
 def test_a_golden_set_takes_flac_as_training_does(rig: Rig) -> None:
     golden(rig.folder, {"ok": GOOD, "nok": BAD})
-    soundfile.write(rig.folder / "silence.flac", np.zeros((16, 1), np.int16), 100, subtype="PCM_16")
+    soundfile.write(rig.folder / "silence.flac", nearly_silent(16), 100, subtype="PCM_16")
     manifest = rig.folder / "golden.jsonl"
     manifest.write_text(manifest.read_text().replace("silence.wav", "silence.flac"))
     assert "the golden set is decided rightly" in examined(asked(rig, rig.bundle("a"))).words

@@ -18,7 +18,7 @@ from inspector.manifest import ImageRow, ManifestError, PieceRow, SignalRow, wri
 from inspector.model import Model, open_model
 from inspector.recipe.fit import misfits
 from protos.inspection.v1 import verdict_pb2 as pb
-from tests.bundles import write_toy_bundle
+from tests.bundles import grey, hum, write_toy_bundle
 
 RECIPE = """
 name = "cup"
@@ -45,8 +45,8 @@ def model(tmp_path: Path) -> Model:
 
 def row(folder: Path, images: int = 1, samples: int | None = 16, name: str = "p", **more: object) -> PieceRow:
     """A good picture, and sound that is defective where there is any."""
-    cv2.imwrite(str(folder / f"{name}.png"), np.full((8, 12), 20, np.uint8))
-    np.save(folder / f"{name}.npy", np.full(samples or 0, LOUD, np.float32))
+    cv2.imwrite(str(folder / f"{name}.png"), grey(20 / 255))
+    np.save(folder / f"{name}.npy", hum(LOUD, samples)[:, 0] if samples else np.zeros(0, np.float32))
     sound = SignalRow(sensor="mic", kind="audio", sample_rate_hz=100, path=f"{name}.npy")
     return PieceRow(
         piece_id=name,
