@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 
 
 def cell(text: str) -> str:
-    """Text of one cell: no line breaks, no bar that would end the cell, no tag."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    """Text of one cell: no line breaks, no bar that would end the cell, no tag outside code."""
+    parts = " ".join(text.split()).replace("|", "\\|").split("`")
+    return "`".join(part if index % 2 else part.replace("<", "&lt;") for index, part in enumerate(parts))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

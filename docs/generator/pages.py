@@ -1,20 +1,20 @@
 """Writes the reference: all pages that are generated from the code.
 
-    python -m docs.generator.pages FOLDER
+python -m docs.generator.pages FOLDER
 """
 
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from docs.generator import commands, keys, metrics, protos
+from docs.generator import commands, keys, metrics, wire
 
 FOLDER = "reference"
 
 
 def pages() -> Iterator[tuple[str, str]]:
     """Path in the documentation and text of every page."""
-    for source in (keys, commands, metrics, protos):
+    for source in (keys, commands, metrics, wire):
         for name, text in source.pages():
             yield f"{FOLDER}/{name}", text
 
