@@ -9,9 +9,8 @@ from inspector.cli import main
 
 LEAD = (
     "`inspector COMMAND --help` prints the same. Options of `inspector` itself stand before the command. "
-    "Exit codes: 0 when the command did what it was asked; 1 when a file, the log, the gateway or a check stands in the "
-    "way, with a message that says what to do; 2 when the command line is wrong. Any other error is a defect of "
-    "inspector."
+    "Exit codes: 0 when the command did what it was asked; 1 when a file, the log, the gateway or a check prevents it, "
+    "with a message that says what to do; 2 when the command line is wrong. Any other error is a defect of inspector."
 )
 
 

@@ -18,7 +18,9 @@ from inspector.config.reference import Section, sections
 from inspector.config.service import ServiceConfig
 from inspector.manifest import PieceRow
 from inspector.parity.content import About, Piece
+from inspector.parity.report import ParityReport
 from inspector.recipe.model import Recipe
+from inspector.training.checkpoint import Checkpoint
 from inspector.training.config import TrainConfig
 
 
@@ -51,7 +53,13 @@ FILES: Mapping[str, FileKind] = {
         "Bundle",
         "A bundle is a folder: `bundle.json`, one ONNX graph for each expert and one for the head, and a model card. "
         "`inspector train` writes it, and loading checks the SHA-256 of every file.",
-        {"bundle.json": Bundle, "parity.zip: about.json": About, "parity.zip: a line of pieces.jsonl": Piece},
+        {
+            "bundle.json": Bundle,
+            "parity.zip: about.json": About,
+            "parity.zip: a line of pieces.jsonl": Piece,
+            "Report of inspector parity --json": ParityReport,
+            "checkpoint.json of a checkpoint": Checkpoint,
+        },
     ),
     "manifest.md": FileKind(
         "Manifest",

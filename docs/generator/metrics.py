@@ -73,10 +73,10 @@ def _owners() -> Iterator[type]:
 
 
 def _collectors(owner: type) -> list[Collector]:
-    """Those that the class registers, in an order of its own; a collector of ours describes itself without a process."""
+    """Those that the class registers; a collector of ours describes itself without a process."""
     recorder = _Recorder()
     if Collector in owner.__mro__:
-        recorder.register(owner.__new__(owner))
+        recorder.register(object.__new__(owner))
     else:
         further = list(inspect.signature(owner).parameters.values())[1:]
         owner(recorder, *([()] * len(further)))
@@ -85,6 +85,6 @@ def _collectors(owner: type) -> list[Collector]:
 
 def _entries(collector: Collector) -> Iterator[MetricEntry]:
     for family in getattr(collector, "describe", list)():
-        labels = getattr(collector, "_labelnames", None) or getattr(family, "_labelnames", ())
+        labels: tuple[str, ...] = getattr(collector, "_labelnames", ()) or getattr(family, "_labelnames", ())
         name = f"{family.name}_total" if family.type == "counter" else family.name
         yield MetricEntry(name, family.type, tuple(labels), family.documentation)

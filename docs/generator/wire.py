@@ -1,4 +1,4 @@
-"""Turns the wire contract into reference pages: messages, fields, services, and enums with the meaning of each value."""
+"""Turns the wire contract into reference pages: messages, fields, services, and the values of every enum."""
 
 import os
 import tempfile
@@ -26,8 +26,8 @@ _INNER = 2
 """Of fields in a message, values in an enum, and methods in a service."""
 
 WIRE_LEAD = (
-    "Records on the topics and messages of the gateway, from the files in `protos/`. A record's key is its station, its "
-    "header `inspection-type` names its message with the package, such as `inspection.v1.CameraFrame`. "
+    "Records on the topics and messages of the gateway, from the files in `protos/`. A record's key is its station; "
+    "its header `inspection-type` names its message with the package, such as `inspection.v1.CameraFrame`. "
     "[Codes](codes.md) has the enums. For a client UNSPECIFIED, an unknown value, an error and a missing verdict all "
     "mean: not PASS."
 )
