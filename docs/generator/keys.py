@@ -57,7 +57,7 @@ FILES: Mapping[str, FileKind] = {
             "bundle.json": Bundle,
             "parity.zip: about.json": About,
             "parity.zip: a line of pieces.jsonl": Piece,
-            "Report of inspector parity --json": ParityReport,
+            "Report of inspector parity --report": ParityReport,
             "checkpoint.json of a checkpoint": Checkpoint,
         },
     ),
