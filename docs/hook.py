@@ -16,7 +16,7 @@ _SCRIPTED = re.compile(
 )
 """What the theme's scripts would fetch for diagrams and counts of stars, of which this site has none."""
 _LOADED = re.compile(
-    r"<(?:script|link|img|iframe|source|object|embed)\b[^>]*?\b(?:src|href|data|srcset)=[\"']?((?:https?:)?//[^\"'\s>]+)"
+    r"<(?:script|link|img|image|use|iframe|source|object|embed)\b[^>]*?\b(?:src|href|data|srcset)=[\"']?((?:https?:)?//[^\"'\s>]+)"
     r"|url\([\"']?((?:https?:)?//[^)\"']+)|@import\s+[\"']((?:https?:)?//[^\"']+)",
     re.IGNORECASE,
 )

@@ -116,11 +116,9 @@ def models_of_files() -> set[type[BaseModel]]:
     """Every model of the package that has keys, wherever it lies."""
     for module in _modules_with_models():
         importlib.import_module(module)
-    return {model for model in _subclasses(BaseModel) if model.__module__.startswith("inspector.") and _own(model)}
-
-
-def _own(model: type[BaseModel]) -> bool:
-    return bool(model.model_fields)
+    return {
+        model for model in _subclasses(BaseModel) if model.__module__.startswith("inspector.") and model.model_fields
+    }
 
 
 def _subclasses(model: type[BaseModel]) -> Iterator[type[BaseModel]]:

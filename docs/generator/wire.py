@@ -60,8 +60,8 @@ def files() -> Sequence[ProtoFile]:
         options = [f"-I{ROOT}", f"--descriptor_set_out={out}", "--include_source_info", *names]
         if protoc.main(["protoc", *options]) != 0:
             raise RuntimeError("protoc cannot read the files in protos/: see its message above")
-        found = FileDescriptorSet.FromString(Path(out).read_bytes())
-    return [ProtoFile(file, _comments(file)) for file in found.file]
+        descriptors = FileDescriptorSet.FromString(Path(out).read_bytes())
+    return [ProtoFile(file, _comments(file)) for file in descriptors.file]
 
 
 def _comments(file: FileDescriptorProto) -> dict[tuple[int, ...], str]:

@@ -1,5 +1,6 @@
 """The code and the files that the documentation shows are accepted by the service."""
 
+import itertools
 import re
 import tomllib
 from collections.abc import Callable
@@ -62,3 +63,15 @@ def test_a_decision_has_number_date_and_reason(page: Path) -> None:
     assert re.match(rf"# {int(page.stem[:4])}\. .+\n\nDate: \d{{4}}-\d\d-\d\d\n\n## Decision\n\S", text)
     assert re.search(r"\n## Reason\n\S", text)
     assert f"({page.name})" in (DOCS / "decisions" / "index.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.relative_to(DOCS).as_posix())
+def test_a_list_or_table_follows_an_empty_line(page: Path) -> None:
+    """Python-Markdown shows it as running text otherwise."""
+    text = re.sub(r"^```.*?^```", "```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    starts = [
+        line
+        for before, line in itertools.pairwise(text.splitlines())
+        if re.match(r"- |\d+\. |\|", line) and before and not re.match(r"- |\d+\. |\||  ", before)
+    ]
+    assert starts == []

@@ -45,11 +45,11 @@ def _by_column(table: Table) -> Iterator[dict[str, str]]:
 
 def _number(text: str) -> float:
     """The first figure of a cell; a percentage becomes a share."""
-    found = re.search(r"-?\d+(?:\.\d+)?(%?)", text)
-    if found is None:
+    parts = re.search(r"-?\d+(?:\.\d+)?(%?)", text)
+    if parts is None:
         raise ValueError(f"{text!r} holds no figure")
-    value = float(found[0].rstrip("%"))
-    return value / 100 if found[1] else value
+    value = float(parts[0].rstrip("%"))
+    return value / 100 if parts[1] else value
 
 
 def _accuracy(table: Table) -> Iterator[Claim]:
@@ -61,24 +61,24 @@ def _accuracy(table: Table) -> Iterator[Claim]:
             yield Claim(f"{row['set']}: {row['score']}, accuracy / AUC", f"at least {row['goal']}",
                         f"{' / '.join(figures)}: {_verdict(is_reached)}")  # fmt: skip
     for note in table.notes:
-        if found := re.match(r"(\w+): fused minus noisy-or, .*AUC ([+-]\d+\.\d+) to ([+-]\d+\.\d+)", note):
-            yield Claim(f"{found[1]}: fused against noisy-or of the same encoders, AUC", "no worse within the interval",
-                        f"{found[2]} to {found[3]}: {_verdict(float(found[3]) >= 0)}")  # fmt: skip
+        if parts := re.match(r"(\w+): fused minus noisy-or, .*AUC ([+-]\d+\.\d+) to ([+-]\d+\.\d+)", note):
+            yield Claim(f"{parts[1]}: fused against noisy-or of the same encoders, AUC", "no worse within the interval",
+                        f"{parts[2]} to {parts[3]}: {_verdict(float(parts[3]) >= 0)}")  # fmt: skip
 
 
 def _disagreement(table: Table) -> Iterator[Claim]:
     for note in table.notes:
-        if found := re.match(r"Fused minus noisy-or: (-?[\d.]+(?: ± [\d.]+)?) of accuracy", note):
+        if parts := re.match(r"Fused minus noisy-or: (-?[\d.]+(?: ± [\d.]+)?) of accuracy", note):
             yield Claim("simulated disagreement: fused minus noisy-or, accuracy", "at least 0.100",
-                        f"{found[1]}: {_verdict(_number(found[1]) >= 0.1)}")  # fmt: skip
+                        f"{parts[1]}: {_verdict(_number(parts[1]) >= 0.1)}")  # fmt: skip
 
 
 def _frontier(table: Table) -> Iterator[Claim]:
     for note in table.notes:
-        found = re.match(r"(\w+): \(i\) ([\d.]+%) saved, recall lost (.*?): goal (missed|reached[^;]*)", note)
-        if found:
-            yield Claim(f"{found[1]}: encoders' CPU saved against all experts", "at least 46.5% at no lost recall",
-                        f"{found[2]}, recall lost {found[3]}: {_verdict(found[4] != 'missed', found[4])}")  # fmt: skip
+        parts = re.match(r"(\w+): \(i\) ([\d.]+%) saved, recall lost (.*?): goal (missed|reached[^;]*)", note)
+        if parts:
+            yield Claim(f"{parts[1]}: encoders' CPU saved against all experts", "at least 46.5% at no lost recall",
+                        f"{parts[2]}, recall lost {parts[3]}: {_verdict(parts[4] != 'missed', parts[4])}")  # fmt: skip
         gain = re.match(r"(rare_hard): .*routing gains (\d+%), recall lost against it ([^;.]*\.[^;]*?)\.?$", note)
         if gain:
             yield Claim("rare_hard: CPU saved against the cheapest static set as good", "at least 30%",
@@ -87,16 +87,16 @@ def _frontier(table: Table) -> Iterator[Claim]:
 
 def _cold_start(table: Table) -> Iterator[Claim]:
     for note in table.notes:
-        if found := re.match(r"(\w+): 50 good pieces .* took ([\d.]+) CPU-seconds to fit and ([\d.]+) to write", note):
-            taken_s = float(found[2]) + float(found[3])
-            yield Claim(f"{found[1]}: a bundle from 50 good pieces", "in under a minute",
-                        f"{taken_s:.1f} CPU-seconds without the imports: {_verdict(taken_s < 60)}")  # fmt: skip
+        if parts := re.match(r"(\w+): 50 good pieces .* took ([\d.]+) CPU-seconds to fit and ([\d.]+) to write", note):
+            total_s = float(parts[2]) + float(parts[3])
+            yield Claim(f"{parts[1]}: a bundle from 50 good pieces", "in under a minute",
+                        f"{total_s:.1f} CPU-seconds without the imports: {_verdict(total_s < 60)}")  # fmt: skip
 
 
 def _missing(table: Table) -> Iterator[Claim]:
     for note in table.notes:
-        if found := re.match(r"PASS with a modality removed, all rows together: (\d+)", note):
-            yield Claim("a modality is removed: pieces that PASS", "0", f"{found[1]}: {_verdict(found[1] == '0')}")
+        if parts := re.match(r"PASS with a modality removed, all rows together: (\d+)", note):
+            yield Claim("a modality is removed: pieces that PASS", "0", f"{parts[1]}: {_verdict(parts[1] == '0')}")
 
 
 def _certificates(table: Table) -> Iterator[Claim]:
