@@ -1,5 +1,5 @@
-"""TLS, SASL/SCRAM and the rights that docs/how-to/kafka.md gives each user, against a broker with a certificate made for
-the test."""
+"""TLS, SASL/SCRAM and the rights that docs/how-to/kafka.md gives each user, against a broker with a certificate made
+for the test."""
 
 from collections.abc import Iterator
 from contextlib import closing
