@@ -17,7 +17,8 @@ from streams.items import Chunk, Frame
 from streams.limits import Limits
 from streams.records import Record
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -75,3 +76,11 @@ def test_a_list_or_table_follows_an_empty_line(page: Path) -> None:
         if re.match(r"- |\d+\. |\|", line) and before and not re.match(r"- |\d+\. |\||  ", before)
     ]
     assert starts == []
+
+
+@pytest.mark.parametrize(
+    "page", [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name
+)
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    named = re.findall(r"`((?:inspector|streams|fusion|encoders|deploy|docs|tests|protos)/[\w/.-]+)`", page.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
