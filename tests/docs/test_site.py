@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from docs.generator.pages import pages
-from docs.hook import outside_addresses
 
+hook = pytest.importorskip("docs.hook", reason="needs mkdocs-material")
 pytestmark = pytest.mark.train
 ROOT = Path(__file__).parents[2]
 BUILD = """
@@ -22,11 +22,10 @@ cli(["build", "--quiet", "--strict", "--site-dir", sys.argv[1]])
 
 
 def test_the_site_is_built_without_the_network_and_fetches_nothing(tmp_path: Path) -> None:
-    pytest.importorskip("mkdocs", reason="needs mkdocs-material")
     build = [sys.executable, "-c", BUILD, str(tmp_path / "site")]
     done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert list(outside_addresses(tmp_path / "site")) == []
+    assert list(hook.outside_addresses(tmp_path / "site")) == []
     for name, _ in pages():
         assert (tmp_path / "site" / name).with_suffix(".html").exists()
 
@@ -49,4 +48,4 @@ def test_addresses_that_a_browser_fetches_are_told_from_links(
     tmp_path: Path, name: str, text: str, is_fetched: bool
 ) -> None:
     (tmp_path / name).write_text(text)
-    assert bool(list(outside_addresses(tmp_path))) == is_fetched
+    assert bool(list(hook.outside_addresses(tmp_path))) == is_fetched
