@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-gpu check format protos bench broker train-demo clean
+.PHONY: help demo test test-gpu check docs format protos bench broker train-demo clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SERVE := .venv-serve/bin
@@ -33,12 +33,15 @@ test-gpu: $(DEV)/.installed  ## passes the engines' tests on the GPU of this mac
 	@$(DEV)/python -m tests.standins.gpus || { echo "make: the engines' tests need a GPU, its driver and TensorRT (see above); without one, make test runs them on a stand-in"; exit 1; }
 	INSPECTOR_TEST_GPU=1 $(DEV)/pytest tests/inspector/engines/test_tensorrt_gpu.py tests/inspector/engines/test_standin.py
 
-check: $(DEV)/.installed  ## format, lint, strict types, arrows between packages, generated code in step
+check: $(DEV)/.installed docs  ## format, lint, strict types, arrows between packages, generated code in step, documentation
 	$(DEV)/ruff format --check .
 	$(DEV)/ruff check .
 	$(DEV)/mypy
 	$(DEV)/lint-imports --no-cache
 	$(DEV)/python tests/generated_code.py
+
+docs: $(DEV)/.installed  ## builds the documentation into build/site (index.html), strictly and without the network
+	NO_MKDOCS_2_WARNING=1 $(DEV)/python -m mkdocs build --quiet --strict
 
 format: $(DEV)/.installed  ## formats the code
 	$(DEV)/ruff format .

@@ -28,7 +28,9 @@ class ImageRow(Row):
     """One image of a piece; path ends in .png, .jpg or .jpeg."""
 
     camera: str
+    """Name of the camera."""
     path: str
+    """PNG or JPEG file, relative to the manifest."""
     bit_depth: BitDepth | None = None
     """Of the camera, where its values lie low in 16 bits; None: of the file."""
 
@@ -37,24 +39,38 @@ class SignalRow(Row):
     """One recording of a piece; path ends in .wav, .flac or .npy."""
 
     sensor: str
+    """Name of the sensor."""
     kind: Literal["audio", "vibration", "trace"]
+    """What it measures."""
     sample_rate_hz: float = Field(gt=0)
+    """Samples per second and channel."""
     path: str
+    """Recording, relative to the manifest: .wav, .flac or .npy."""
 
 
 class PieceRow(Row):
     """One piece of a data set."""
 
     piece_id: str = Field(min_length=1, max_length=128)
+    """Unique in the data set."""
     images: tuple[ImageRow, ...] = ()
+    """One object for each image."""
     signals: tuple[SignalRow, ...] = ()
+    """One object for each recording."""
     label: Label = "unknown"
+    """What the piece is: good, defective, or not known."""
     defects: tuple[str, ...] = ()
+    """Classes of its defects."""
     mask: str | None = None
+    """Image of the defect's place, white on black, relative to the manifest."""
     split: Split
+    """What the piece is used for."""
     groups: Mapping[str, str] = Field(default_factory=dict)
+    """What belongs together, such as {"lot": "17"}: no split or fold shares an id with another."""
     modality_labels: Mapping[str, Label] = Field(default_factory=dict)
+    """Label of one camera or sensor by itself, by its name or by `image` and `signal`."""
     product: str = ""
+    """Product that chooses the recipe."""
 
 
 def read_manifest(path: Path, split: str | None = None) -> list[PieceRow]:

@@ -39,31 +39,46 @@ class ImageInput(Part):
     """How an image becomes an expert's input: resized to rows x cols tiles, scaled, normalised."""
 
     type: Literal["image"] = "image"
+    """Says that the expert takes images."""
     tile_height_px: int = Field(gt=0, le=4096)
+    """Height of one tile after resizing."""
     tile_width_px: int = Field(gt=0, le=4096)
+    """Width of one tile after resizing."""
     rows: int = Field(default=1, gt=0, le=16)
+    """Rows of tiles that the image is cut into."""
     cols: int = Field(default=1, gt=0, le=16)
+    """Columns of tiles that the image is cut into."""
     num_channels: Literal[1, 3] = 3
+    """1: grey, 3: colour."""
     interpolation: Literal["area", "linear", "nearest"] = "area"
+    """How the image is resized to the tiles."""
     mean: float = 0.5
     """Subtracted after scaling to 0..1."""
     std: float = Field(default=0.5, gt=0)
+    """Divides what is left."""
 
 
 class SignalInput(Part):
     """How a clip becomes an expert's input: exactly `num_samples`, cut or padded at the end, scaled by `scaling`."""
 
     type: Literal["signal"] = "signal"
+    """Says that the expert takes signals."""
     sample_rate_hz: float = Field(gt=0)
+    """Rate of the sensor; the recipe's must equal it."""
     num_samples: int = Field(gt=0)
+    """Samples of the clip, per channel."""
     num_channels: int = Field(gt=0, le=64)
+    """Channels of the clip."""
     scaling: Literal["none", "standard"] = "none"
     """`standard`: (x - mean) / std per channel with the figures below."""
     mean: tuple[float, ...] = ()
+    """Mean of each channel in training."""
     std: tuple[float, ...] = ()
+    """Standard deviation of each channel in training."""
     min_hz: float | None = None
     """Frequencies of relevance rows, mel-spaced from min_hz to max_hz; None without frequencies."""
     max_hz: float | None = None
+    """Upper end of the same frequencies."""
 
 
 def input_shape(form: ImageInput | SignalInput) -> tuple[int, ...]:
@@ -82,12 +97,17 @@ class Platt(Part):
 
 class Expert(Part):
     name: Name
+    """Unique in the bundle."""
     modality: Name
     """Name of the camera or sensor."""
     scout: bool
+    """Runs on every piece, before the router decides."""
     file: str
+    """Its ONNX graph, relative to the bundle."""
     input: Annotated[ImageInput | SignalInput, Field(discriminator="type")]
+    """How a recording becomes the graph's input."""
     num_tokens: int = Field(gt=0)
+    """Tokens that the graph returns for one piece."""
     cost_ms: float = Field(ge=0)
     """Measured at export: one image or clip, one thread, ONNX Runtime."""
     calibration: Platt | None = None
@@ -126,7 +146,9 @@ class Plausibility(Part):
 
 class Modality(Part):
     name: Name
+    """Name of the camera or sensor."""
     kind: ModalityKind
+    """What it measures."""
     classes: tuple[str, ...] = ()
     """Classes that this modality can show; where its experts did not run, these were not examined."""
     bit_depth: BitDepth | None = None
@@ -139,7 +161,9 @@ class Modality(Part):
 
 class Head(Part):
     file: str
+    """The fusion head's ONNX graph, relative to the bundle."""
     cost_ms: float = Field(ge=0)
+    """Measured at export: one piece, one thread, ONNX Runtime."""
 
 
 class Calibration(Part):
@@ -148,10 +172,13 @@ class Calibration(Part):
     experts: tuple[Name, ...]
     """Sorted names."""
     temperature: float = Field(gt=0)
+    """Divides the log-odds: above 1 makes them less certain."""
     bias: float
     """probability = sigmoid(logit / temperature + bias)"""
     pass_below: float = Field(ge=0, le=1)
+    """Calibrated scores below this one pass."""
     fail_above: float = Field(ge=0, le=1)
+    """Calibrated scores above this one fail."""
     classes: Mapping[str, Platt] = Field(default_factory=dict)
     """Of the head's log-odds per class; a class that is not here had too little evidence, and its log-odds are raw."""
 
@@ -162,6 +189,7 @@ class Router(Part):
     first: tuple[Name, ...] = Field(min_length=1)
     """What runs on every piece, and whose log-odds are the inputs, in this order."""
     centre: tuple[float, ...]
+    """Mean of each expert's log-odds in training."""
     scale: tuple[Annotated[float, Field(gt=0)], ...]
     """Per expert of `first`: inputs are (log-odds - centre) / scale."""
     threshold: float
@@ -171,7 +199,9 @@ class Router(Part):
     weights: tuple[tuple[float, ...], ...]
     """Per path, by input: log-odds of each first expert, joint log-odds, and the absolute values of these."""
     bias: tuple[float, ...]
+    """Per path, added to the weighted inputs."""
     experts: tuple[Name, ...]
+    """All experts of the bundle, in the order of `costs_ms`."""
     costs_ms: tuple[Annotated[float, Field(ge=0)], ...]
     """CPU of each of `experts`, one piece, measured in training."""
 
@@ -180,9 +210,12 @@ class Policy(Part):
     """Which experts run on a piece."""
 
     mode: Literal["dense", "static", "cascade", "learned", "budgeted"] = "cascade"
+    """`dense`: all experts run; `static`: one fixed set; `cascade`: the scouts decide by their score; `learned` and
+    `budgeted`: the router decides."""
     static_experts: tuple[Name, ...] = ()
     """For `static`: all that runs, scouts included."""
     low: float = Field(default=0.0, ge=0, le=1)
+    """For `cascade`: lower end of the scores that ask for all experts."""
     high: float = Field(default=1.0, ge=0, le=1)
     """For `cascade`: a calibrated scout score in [low, high] asks for all experts; outside it the scouts suffice."""
     router: Router | None = None
@@ -195,7 +228,9 @@ class Claim(Part):
     """At most `miss_rate` of the defective pieces pass as long as only scores below `pass_below` do."""
 
     miss_rate: float = Field(gt=0, lt=1)
+    """Share of defective pieces that may pass at most."""
     pass_below: float = Field(ge=0, le=1)
+    """The limit that the claim holds for."""
     num_misses: int = Field(ge=0, le=1_000_000)
     """Independent defects whose score lies below."""
     good_held: float = Field(ge=0, le=1)
@@ -208,6 +243,7 @@ class Certificate(Part):
     miss_rate: float = Field(gt=0, lt=1)
     """What was asked."""
     confidence: float = Field(gt=0, lt=1)
+    """Probability that the claim holds, over the draw of the evidence."""
     num_defects: int = Field(ge=0, le=1_000_000)
     """Independent defects, unseen in training: no two share a recording or group."""
     claim: Claim | None
@@ -227,11 +263,13 @@ class Parity(Part):
     """What the gate counted when it let the bundle's own pieces through the whole routed system."""
 
     num_pieces: int = Field(ge=0)
+    """Pieces of the parity set that ran."""
     flips: int = Field(ge=0)
     """Decisions that differ from torch's at the live limits."""
     new_passes: int = Field(ge=0)
     """Defective pieces among these that PASS now."""
     route_changes: int = Field(ge=0)
+    """Pieces for which other experts ran than with torch."""
     max_difference: float = Field(ge=0)
     """Of calibrated scores."""
     flips_below: float = Field(ge=0, le=1)
@@ -242,20 +280,26 @@ class CompiledGraph(Part):
     part: Name
     """An expert, or `head`."""
     file: str
+    """The compiled graph, relative to the bundle."""
     precision: Precision
     """Where less than was asked: `why` says so."""
     seconds: float = Field(ge=0)
+    """Time that compiling took."""
     num_bytes: int = Field(ge=0)
+    """Size of the file."""
     quantised: float | None = Field(default=None, ge=0, le=1)
     """Share of convolutions and matrix products that take INT8."""
     why: str = ""
+    """Why the precision is less than was asked; empty where it is not."""
 
 
 class Compiled(Part):
     """All graphs for one engine at one precision. Graphs not named run as they were exported, where the engine can."""
 
     engine: CompiledFor
+    """Runtime that the graphs are for."""
     precision: Precision
+    """Precision that was asked for."""
     compiler: str
     """Distribution and version, such as tensorrt-rtx 1.7.1.116."""
     targets: tuple[str, ...] = ()
@@ -263,6 +307,7 @@ class Compiled(Part):
     batches: tuple[int, ...] = ()
     """Batch sizes that buffers are made for; the last is the largest."""
     graphs: tuple[CompiledGraph, ...]
+    """One for each part that was compiled."""
     parity: Parity | None = None
     """None: the machine that compiled could not run it."""
 
@@ -271,20 +316,32 @@ class Bundle(Part):
     """The whole of `bundle.json`."""
 
     schema_version: Literal[1] = 1
+    """Version of this format."""
     name: Name
+    """Name of the bundle, as in verdicts."""
     version: str
+    """Version of the bundle, as in verdicts."""
     classes: tuple[str, ...] = ()
+    """Defect classes that the model tells apart."""
     token_dim: int = Field(gt=0)
+    """Width of every expert's tokens (D)."""
     modalities: tuple[Modality, ...] = Field(min_length=1)
+    """Cameras and sensors that the model knows."""
     experts: tuple[Expert, ...] = Field(min_length=1)
+    """Encoders, in the order of the head's inputs."""
     head: Head
+    """The graph that fuses what the experts return."""
     calibrations: tuple[Calibration, ...] = Field(min_length=1)
+    """Probability and limits for each set of experts that may run."""
     policy: Policy
+    """Which experts run on a piece."""
     certificate: Certificate | None = None
     """None: nothing was ever asked."""
     compiled: tuple[Compiled, ...] = ()
+    """Graphs for other engines, made by `inspector compile`."""
     parity_set: str | None = None
     """File of the pieces that the parity gate runs."""
     provenance: Mapping[str, str | int | float] = Field(default_factory=dict)
+    """How and when the bundle was trained, for people."""
     files: Mapping[str, str]
     """SHA-256 in hex of every file beside bundle.json."""

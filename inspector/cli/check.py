@@ -6,6 +6,7 @@ import click
 
 from inspector.check import check as check_service
 from inspector.cli.errors import reported
+from inspector.cli.keys import explain_keys
 from inspector.cli.printable import say
 from inspector.config.problems import ConfigError
 from inspector.config.service import load_service
@@ -14,9 +15,16 @@ from inspector.config.service import load_service
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--chunk-s", default=0.1, show_default=True, help="Length of the chunks that the sensors send.")
+@click.option(
+    "--keys", is_flag=True, help="Only lists every key that FILE may have: a configuration, recipe or train.toml."
+)
 @reported()
-def check(file: Path, chunk_s: float) -> None:
+def check(file: Path, chunk_s: float, keys: bool) -> None:
     """Explains what FILE means: windows, latency budget, memory bound. Exit code 1 when something is wrong."""
+    if keys:
+        for line in explain_keys(file):
+            say(line)
+        return
     report = check_service(load_service(file), chunk_s)
     for line in report.lines:
         say(line)

@@ -37,17 +37,25 @@ class ServiceConfig(Table):
     """The whole of a service's configuration file."""
 
     prefix: Name = "inspection"
+    """First part of every topic's name."""
     lines: tuple[Name, ...] = Field(min_length=1)
+    """Lines that this service judges."""
     recipes: tuple[str, ...] = Field(min_length=1)
     """Files or patterns such as `recipes/*.toml`."""
     max_record_bytes: int = Field(default=8 * 2**20, ge=2 * MAX_RAW_BYTES, le=2**30)
     """A dead letter, with the first bytes of its record, must fit as well."""
     log: Annotated[EmbeddedTable | KafkaTable, Field(discriminator="kind")]
+    """Where records are read from and verdicts written to."""
     join: JoinTable = JoinTable()
+    """How records become pieces."""
     worker: WorkerTable = WorkerTable()
+    """How pieces are judged."""
     gateway: GatewayTable = GatewayTable()
+    """How verdicts are served."""
     metrics: MetricsTable | None = None
+    """Where metrics are served; without the table nowhere."""
     references: ReferencesTable = ReferencesTable()
+    """From where images that frames refer to may be fetched."""
 
     @model_validator(mode="before")
     @classmethod

@@ -5,7 +5,7 @@ Paths are relative to the file that names them. Names end in their unit; absent 
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
@@ -73,19 +73,27 @@ class Table(BaseModel):
 class EmbeddedTable(Table):
     """A log in one SQLite file: no broker needed."""
 
+    meanings_from: ClassVar[type] = EmbeddedSettings
+
     kind: Literal["embedded"]
+    """Chooses the embedded log."""
     path: FilePath
+    """The log's file; it is made where it does not exist."""
     max_bytes: Bytes = _EMBEDDED.max_bytes
     max_age_s: Seconds = _EMBEDDED.max_age_s
     start_at: Literal["earliest", "live"] = "earliest"
+    """Where a worker without a committed position begins: at the oldest record or with new ones."""
 
 
 class TlsTable(Table):
     """TLS towards the brokers; without files the system's authorities are trusted."""
 
     ca_file: ExistingFile | None = None
+    """Authorities that the brokers' certificates are checked against, PEM; without it those of the system."""
     cert_file: ExistingFile | None = None
+    """This client's certificate, PEM, where brokers ask for one."""
     key_file: ExistingFile | None = None
+    """Its key, PEM, not encrypted."""
 
     @model_validator(mode="after")
     def _pair(self) -> Self:
@@ -98,10 +106,13 @@ class SaslTable(Table):
     """Login at the brokers. The password itself never stands in the file."""
 
     mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """How the password is proven."""
     username: str = Field(min_length=1)
+    """The broker's user."""
     password_env: str | None = None
     """Name of the environment variable that holds the password."""
     password_file: ExistingFile | None = None
+    """File that holds the password, in place of the variable."""
 
     @model_validator(mode="after")
     def _one_password(self) -> Self:
@@ -114,18 +125,27 @@ class KafkaTable(Table):
     """Apache Kafka 4."""
 
     kind: Literal["kafka"]
+    """Chooses Kafka."""
     bootstrap_servers: tuple[Address, ...] = Field(min_length=1)
+    """Brokers to begin with, as host:port; the others are learned from these."""
     group: Name = "inspector"
+    """Consumer group of the workers, and first part of their transactional ids."""
     start_at: Literal["earliest", "live"] = "earliest"
     """Where a group without committed offsets begins."""
     tls: TlsTable | None = None
+    """Encryption towards the brokers; without the table none."""
     sasl: SaslTable | None = None
+    """Login at the brokers; without the table none."""
     session_timeout_s: Seconds = 10.0
+    """A worker that is silent for this long loses its partitions."""
     transaction_timeout_s: Seconds = 10.0
+    """The broker ends a transaction that is open for this long."""
 
 
 class JoinTable(Table):
-    """How the join treats time and memory: see `streams.assembly.JoinSettings`."""
+    """How the join treats time and memory."""
+
+    meanings_from: ClassVar[type] = JoinSettings
 
     max_delay_s: Seconds = _JOIN.max_delay_s
     reorder_s: Seconds = _JOIN.reorder_s
@@ -171,9 +191,13 @@ class WorkerTable(Table):
     threads: int = Field(default=1, ge=1, le=256)
     """Threads of each engine session."""
     max_batch: int = Field(default=16, ge=1, le=256)
+    """Pieces that one run of an expert takes at most."""
     commit_delay_s: Seconds = 0.02
+    """A commit waits this long for further verdicts."""
     max_verdicts_per_commit: int = Field(default=50, ge=1, le=1000)
+    """So many verdicts are committed without waiting."""
     stop_budget_s: Seconds = 10.0
+    """A process that was told to stop ends within this time."""
     stall_after_s: Seconds = 30.0
     """Unread input or open pieces without progress for this long make health NOT_SERVING and raise the alert."""
     scouts_only_after_s: Seconds = 60.0
@@ -204,8 +228,11 @@ class ServerTlsTable(Table):
     """TLS for clients, PEM files; with `client_ca` they need a certificate of that authority."""
 
     cert: ExistingFile
+    """The server's certificate and what signed it."""
     key: ExistingFile
+    """Its key, not encrypted."""
     client_ca: ExistingFile | None = None
+    """Authority of the clients' certificates; without it clients show none."""
 
     @property
     def files(self) -> TlsFiles:
@@ -215,8 +242,11 @@ class ServerTlsTable(Table):
 class GatewayTable(Table):
     """How verdicts are served over gRPC."""
 
+    meanings_from: ClassVar[type] = GatewaySettings
+
     listen: Address = _GATEWAY.listen
     tls: ServerTlsTable | None = None
+    """Encryption towards clients; without the table none."""
     allow_insecure: bool = False
     """Serves without TLS off loopback: only inside a network that is protected otherwise."""
     max_watchers: int = Field(default=_GATEWAY.max_watchers, ge=1, le=10_000)
@@ -279,7 +309,9 @@ class MetricsTable(Table):
     """Where Prometheus finds the metrics; absent means nowhere."""
 
     listen: Address = "127.0.0.1:9464"
+    """Where Prometheus finds `/metrics`, as host:port."""
     tls: ServerTlsTable | None = None
+    """Encryption towards Prometheus; without the table none."""
     allow_insecure: bool = False
     """Serves without TLS off loopback: only inside a network that is protected otherwise."""
 
@@ -297,6 +329,8 @@ def _prefix(value: str) -> str:
 
 class ReferencesTable(Table):
     """Below which addresses images may be fetched, none by default, and what fetching may take."""
+
+    meanings_from: ClassVar[type] = ReferenceSettings
 
     allowed_prefixes: tuple[Annotated[str, AfterValidator(_prefix)], ...] = ()
     timeout_s: Seconds = _REFERENCES.timeout_s

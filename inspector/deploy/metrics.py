@@ -35,9 +35,14 @@ class RefusedEngines(Collector):
     def __init__(self, lineup: Lineup) -> None:
         self._lineup = lineup
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    @staticmethod
+    def describe() -> list[GaugeMetricFamily]:
+        """The metric without its values; the registry asks for it, and the reference in docs/."""
         words = "Compiled forms that may not judge here and come before the one that does"
-        told = GaugeMetricFamily("inspector_engine_refused", words, labels=("bundle", "engine"))
+        return [GaugeMetricFamily("inspector_engine_refused", words, labels=("bundle", "engine"))]
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        (told,) = self.describe()
         models = (placed.model for placed in _all_placed(self._lineup))
         for named in sorted({(model.schema.name, engine) for model in models for engine in model.refused}):
             told.add_metric(named, 1)

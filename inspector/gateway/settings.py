@@ -10,6 +10,7 @@ class GatewaySettings:
     """One set for a whole gateway. Bounds are per gateway, not per watcher, unless they say so."""
 
     listen: str = "127.0.0.1:50051"
+    """Where clients find the gateway, as host:port."""
     tls: TlsFiles | None = None
     allow_insecure: bool = False
     """Serves without TLS off loopback: only inside a network that is protected otherwise."""
@@ -26,12 +27,14 @@ class GatewaySettings:
     max_probes: int = 32
     """Calls of health and reflection at the same time."""
     max_connections: int = 4096
+    """Connections of all hosts together."""
     max_connections_per_host: int = 128
     feedback_per_s: float = 20.0
     """Findings a second, half of them from one host."""
     lookup_s: float = 3.0
     """How long the log is read for a verdict that the index does not know."""
     max_watchers: int = 64
+    """Watchers connected at the same time."""
     max_readers: int = 4
     """Watchers that read the log on their own at the same time, to be positioned or for history."""
     reader_wait_s: float = 5.0
@@ -42,13 +45,18 @@ class GatewaySettings:
     """A watcher that does not take a message for this long is cut off."""
     sign_of_life_s: float = 2.0
     ring_bytes: int = 64 * 2**20
+    """Memory of the latest verdicts, from which watchers are served."""
     ring_age_s: float = 600.0
+    """Older verdicts leave that memory."""
     ring_count: int = 100_000
     index_bytes: int = 64 * 2**20
+    """Memory of the index that look-ups use."""
     index_age_s: float = 3600.0
+    """Older verdicts leave the index; a look-up then reads the log."""
     read_back_s: float = 600.0
     """At its start the gateway reads the verdicts of this time back."""
     inspect_concurrency: int = 2
+    """Calls of `Inspect` that are judged at the same time."""
     inspect_queue: int = 8
     """Calls of `Inspect` that may wait for their turn."""
     poll_s: float = 0.2

@@ -32,33 +32,46 @@ class Said(Entry):
     """What a model said of a piece at the bundle's own limits, every modality demanded."""
 
     decision: Decision
+    """PASS, FAIL or REVIEW."""
     score: float | None = Field(default=None, ge=0, le=1)
     """Calibrated; None where nothing calibrated was seen."""
     route: str
+    """Path that the router took."""
     experts: tuple[str, ...]
     """Those that ran, sorted."""
 
 
 class ImageFile(Entry):
     camera: str
+    """Name of the camera."""
     file: str
+    """PNG file in the set."""
 
 
 class SignalFile(Entry):
     sensor: str
+    """Name of the sensor."""
     kind: ModalityKind
+    """What it measures."""
     sample_rate_hz: float = Field(gt=0)
+    """Samples per second and channel."""
     file: str
+    """FLAC or .npy file in the set."""
 
 
 class Piece(Entry):
     """One line of `pieces.jsonl`."""
 
     piece_id: str = Field(min_length=1, max_length=128)
+    """As in the manifest."""
     label: Label
+    """As in the manifest."""
     product: str = ""
+    """As in the manifest."""
     images: tuple[ImageFile, ...] = ()
+    """One object for each image."""
     signals: tuple[SignalFile, ...] = ()
+    """One object for each recording."""
     said: Said
     """By the oracle: torch."""
 
@@ -75,8 +88,11 @@ class About(Entry):
     """The whole of `about.json`."""
 
     schema_version: Literal[1] = 1
+    """Version of this format."""
     bundle: str
+    """Name of the bundle that the set was made for."""
     version: str
+    """Its version."""
     oracle: str
     """Such as torch 2.15.0."""
     seed: int

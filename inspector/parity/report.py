@@ -18,10 +18,13 @@ class Change(Entry):
     """A piece of which two things are said."""
 
     piece_id: str
+    """As in the parity set."""
     label: Label
+    """As in the parity set."""
     expected: Said
     """By the oracle."""
     found: Said
+    """By the engine."""
 
     @property
     def flips(self) -> bool:
@@ -48,9 +51,11 @@ class ParityReport(Entry):
     """What one engine made of a parity set."""
 
     bundle: str
+    """Name of the bundle."""
     engine: str
     """Engine and precision, such as onnx/fp32."""
     num_pieces: int
+    """Pieces that ran."""
     num_calibration: int
     """Pieces that the set was taken from."""
     max_difference: float

@@ -21,6 +21,7 @@ class Source(Table):
     """What a camera and a sensor have in common."""
 
     name: Name
+    """As its records name it, and as the bundle does."""
     required: bool = True
     """Without it no piece passes."""
     may_repeat: bool = False
@@ -34,6 +35,7 @@ class Camera(Source):
     """One `[[cameras]]` table."""
 
     num_frames: int = Field(default=1, ge=1, le=64)
+    """Images of this camera that make a piece complete."""
     bit_depth: BitDepth | None = None
     """Bits that the camera fills, from the lowest; None: all of 8 or 16, as its images have."""
 
@@ -42,14 +44,21 @@ class Sensor(Source):
     """One `[[sensors]]` table; the window is relative to the anchor and belongs to time-bound sensors."""
 
     kind: Literal["audio", "vibration", "trace"]
+    """What it measures."""
     sample_rate_hz: float = Field(gt=0)
+    """Rate of its records; another one is a dead letter."""
     num_channels: int = Field(default=1, ge=1, le=64)
+    """Channels of its records; another number is a dead letter."""
     bind: Literal["time", "piece"] = "time"
+    """`time`: a continuous stream, cut to the window; `piece`: one record that carries the piece's id."""
     start_s: float = 0.0
+    """Start of the window, relative to the anchor."""
     end_s: float = 0.0
+    """End of the window, relative to the anchor."""
     anchor: str = "entered"
     """`entered`, or the name of the camera whose first frame is the anchor."""
     min_coverage: float = Field(default=1.0, gt=0, le=1)
+    """Share of the window that must be covered; with less the modality is missing."""
 
     @property
     def spec(self) -> SensorSpec:
@@ -70,14 +79,21 @@ class Recipe(Table):
     """One recipe file. `line`, `station` and `product` are names or `*` for any."""
 
     name: Name
+    """Unique among the recipes of a service."""
     version: str = Field(min_length=1, max_length=64)
+    """Stands in every verdict; change it with every change of the file."""
     line: Name | Literal["*"] = "*"
+    """Line that the recipe is for; `*`: any."""
     station: Name | Literal["*"] = "*"
+    """Station that the recipe is for; `*`: any."""
     product: str = Field(default="*", min_length=1, max_length=128)
+    """Product that the recipe is for, as records name it; `*`: any."""
     bundle: Path
     """Folder of the model bundle."""
     cameras: tuple[Camera, ...] = Field(min_length=1)
+    """One table for each camera."""
     sensors: tuple[Sensor, ...] = ()
+    """One table for each microphone, accelerometer or process trace."""
     capture_span_s: float = Field(default=0.5, ge=0)
     """All frames of a piece are captured within this time after its entry."""
     pass_below: Share | None = None
@@ -95,6 +111,7 @@ class Recipe(Table):
     stale_after_s: float = Field(default=30.0, gt=0)
     """A piece that waited longer in the log is a backlog."""
     backlog: Literal["review", "judge"] = "review"
+    """What a piece in a backlog gets: REVIEW without running experts, or its judgement all the same."""
     golden: Path | None = None
     """Manifest of labelled pieces, which a deployed bundle must decide rightly before it judges: good ones PASS,
     defective ones do not."""
@@ -102,6 +119,7 @@ class Recipe(Table):
     """When the device that judges fails: ONNX Runtime judges on, or the worker stops before it commits these pieces.
     Falling back changes speed and, within the limits of the parity gate, no decision; a line that stops costs all."""
     evidence: Literal["not_pass", "always", "never"] = "not_pass"
+    """Which verdicts carry heat maps and regions: those that are not PASS, all, or none."""
     full_evidence_on_fail: bool = False
     """Runs the skipped experts too for a piece that fails early, so that its evidence is whole."""
 

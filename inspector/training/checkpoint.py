@@ -28,24 +28,38 @@ class CheckpointError(ValueError):
 
 class SavedExpert(Section):
     config: ExpertConfig
+    """How it was configured for training."""
     input: ImageInput | SignalInput = Field(discriminator="type")
+    """How a recording becomes its input."""
 
 
 class Checkpoint(Section):
     """The whole of `checkpoint.json`."""
 
     name: str
+    """Name of the bundle."""
     version: str
+    """Version of the bundle."""
     classes: tuple[str, ...]
+    """Defect classes."""
     token_dim: int
+    """Width of every expert's tokens."""
     modalities: tuple[Modality, ...]
+    """Cameras and sensors."""
     experts: tuple[SavedExpert, ...]
+    """Encoders, in the order of the head's inputs."""
     calibrations: tuple[Calibration, ...]
+    """As in the bundle."""
     policy: Policy
+    """As in the bundle."""
     own_calibrations: Mapping[str, Platt] = {}
+    """Of each expert alone, by its name, as in the bundle."""
     certificate: Certificate | None = None
+    """As in the bundle."""
     provenance: Mapping[str, str | int | float]
+    """As in the bundle."""
     card: str
+    """The model card, in Markdown."""
     compared: tuple[tuple[int, int], ...] = ()
     """Pairs of experts whose disagreement the head looks for."""
 

@@ -10,6 +10,7 @@ class EmbeddedSettings:
     max_bytes: int = 4 * 2**30
     """Bytes of live records; older ones are deleted above it, never those that are still needed."""
     max_age_s: float = 7 * 86_400.0
+    """Records older than this are deleted, never those that are still needed."""
     lease_s: float = 10.0
     """An owner silent for this long may be followed by another."""
     busy_s: float = 30.0

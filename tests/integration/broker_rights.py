@@ -1,4 +1,4 @@
-"""Turns the commands of docs/BROKER.md into rights for the topics, group and transactions of one line."""
+"""Turns the commands of docs/how-to/kafka.md into rights for the topics, group and transactions of one line."""
 
 import re
 import shlex
@@ -9,7 +9,7 @@ from kafka.admin import ACL, ACLOperation, ACLPermissionType, ACLResourcePattern
 
 from tests.integration.kafka_line import PREFIX, KafkaLine
 
-PAGE = Path(__file__).parents[2] / "docs" / "BROKER.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "kafka.md"
 KINDS = {
     "--topic": ResourceType.TOPIC,
     "--group": ResourceType.GROUP,

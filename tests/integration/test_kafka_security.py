@@ -1,5 +1,5 @@
-"""TLS, SASL/SCRAM and the rights that docs/BROKER.md gives each user, against a broker with a certificate made for the
-test."""
+"""TLS, SASL/SCRAM and the rights that docs/how-to/kafka.md gives each user, against a broker with a certificate made
+for the test."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.broker
 
 USER, PASSWORD = "inspector", "not-a-secret"
 USERS = ("camera", "worker", "gateway", "deployer", "topics")
-"""Those of docs/BROKER.md that are tried; the other producers have the camera's rights."""
+"""Those of docs/how-to/kafka.md that are tried; the other producers have the camera's rights."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def test_files_that_are_no_certificates_are_named(secured: Secured) -> None:
 
 @pytest.fixture(scope="module")
 def ruled(secured: Secured) -> KafkaLine:
-    """A line on which docs/BROKER.md has been followed."""
+    """A line on which docs/how-to/kafka.md has been followed."""
     line = secured.line("ruled", security(secured, "sasl_plaintext"))
     with closing(open_admin(line.settings)) as admin:
         admin.create_acls(rights_of_the_page(line))

@@ -10,13 +10,14 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 
+from tests.benchmarks.evidence.claims import head
 from tests.benchmarks.evidence.table import Line, Plot, Table
 
 mpl.use("svg")
 mpl.rcParams["svg.hashsalt"] = "inspector"
 
 COMMAND = "make bench"
-PREFACE = """# Results
+PREFACE = """## How it was measured
 
 What the product claims, measured by `{command}` from clean folders to this page in {minutes:.0f} minutes (on {machine},
 two processes of one thread each, Python {python}). Adaptation, distillation and consistency come from `ARGS=--all` and
@@ -48,9 +49,11 @@ def write_page(page: Path, plots: Path, tables: Sequence[Table], seconds: float)
     """`plots` is the folder of the pictures, which the page links to."""
     plots.mkdir(parents=True, exist_ok=True)
     parts = [
+        "# Results\n",
+        head(tables),
         PREFACE.format(
             command=COMMAND, minutes=seconds / 60, machine=platform.machine(), python=platform.python_version()
-        )
+        ),
     ]
     for table in tables:
         parts.append(table.markdown())

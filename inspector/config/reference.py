@@ -1,0 +1,160 @@
+"""Turns pydantic models into a reference of their keys: name, type, default, unit, meaning. Reads no file of a user.
+
+The meaning of a key is the docstring under its field. A model that takes its defaults from a settings class names that
+class in `meanings_from`, and keys without a docstring of their own take the one of the same field there.
+"""
+
+import ast
+import inspect
+import itertools
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from types import UnionType
+from typing import Annotated, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from inspector.config.value_words import shown, type_words
+
+UNITS: Mapping[str, str] = {
+    "_per_s": "per second",
+    "_ns": "ns since the Unix epoch",
+    "_ms": "ms",
+    "_hz": "Hz",
+    "_px": "px",
+    "_bytes": "bytes",
+    "_s": "s",
+    "_seconds": "s",
+}
+"""By the end of a key's name; the first that fits counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of a file."""
+
+    name: str
+    type: str
+    """In words, with the range of values."""
+    default: str | None
+    """As it would stand in the file; None: the key is required."""
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The keys of one table of a file."""
+
+    path: str
+    """Where the table stands: "" for the top of the file, `log.tls`, `sensors[]` for a list of tables."""
+    variant: str
+    """Which form of the table this is, such as `kind = "kafka"`; "" where there is one form only."""
+    model: type[BaseModel]
+    keys: tuple[Key, ...]
+
+    @property
+    def title(self) -> str:
+        """As a user writes the table's head."""
+        name = self.path.replace("[]", "")
+        head = f"[[{name}]]" if self.path.endswith("[]") else f"[{name}]" if name else "Top level"
+        return f"{head} with {self.variant}" if self.variant else head
+
+    @property
+    def meaning(self) -> str:
+        return inspect.cleandoc(self.model.__doc__ or "")
+
+
+def sections(model: type[BaseModel]) -> list[Section]:
+    """The tables of a file that `model` describes, the top of the file first, each before the tables inside it."""
+    by_place: dict[tuple[str, type[BaseModel]], Section] = {}
+    for section in _walk(model, "", ""):
+        by_place.setdefault((section.path, section.model), section)
+    return list(by_place.values())
+
+
+def reference_lines(model: type[BaseModel]) -> Iterator[str]:
+    """The reference of a file's keys for a terminal."""
+    for number, section in enumerate(sections(model)):
+        if number:
+            yield ""
+        yield section.title
+        yield from (f"  {line}".rstrip() for line in section.meaning.splitlines())
+        for key in section.keys:
+            value = "required" if key.default is None else f"default {key.default}"
+            unit = f", in {key.unit}" if key.unit else ""
+            yield f"  {key.name}: {key.type.replace('`', '')}{unit}, {value}"
+            yield from (f"      {line}" for line in textwrap.wrap(key.meaning, 100))
+
+
+def _walk(model: type[BaseModel], path: str, variant: str) -> Iterator[Section]:
+    yield Section(path, variant, model, tuple(_key(model, name, field) for name, field in model.model_fields.items()))
+    for name, field in model.model_fields.items():
+        inner, is_list = models_in(field.annotation), _is_list(field.annotation)
+        below = f"{path.replace('[]', '')}.{name}".lstrip(".") + ("[]" if is_list else "")
+        for table in inner:
+            yield from _walk(table, below, _variant(table) if len(inner) > 1 else "")
+
+
+def models_in(annotation: object) -> list[type[BaseModel]]:
+    """Models that may stand at a key: several where a table has several forms."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in (Union, UnionType, Annotated, tuple, list, Mapping):
+        return [model for part in get_args(annotation) for model in models_in(part)]
+    return []
+
+
+def _is_list(annotation: object) -> bool:
+    if get_origin(annotation) in (tuple, list):
+        return True
+    return any(_is_list(part) for part in get_args(annotation) if get_origin(annotation) in (Union, UnionType))
+
+
+def _variant(model: type[BaseModel]) -> str:
+    """The one value of its discriminator."""
+    for name, field in model.model_fields.items():
+        if get_origin(field.annotation) is Literal and len(values := get_args(field.annotation)) == 1:
+            return f"{name} = {shown(values[0])}"
+    return model.__name__
+
+
+def _key(model: type[BaseModel], name: str, field: FieldInfo) -> Key:
+    default = None if field.is_required() else shown(field.get_default(call_default_factory=True))
+    return Key(name, type_words(field.annotation, field.metadata), default, unit_of(name), meaning_of(model, name))
+
+
+def unit_of(name: str) -> str:
+    """The unit that the end of a name states; "" for a name without one."""
+    return next((unit for ending, unit in UNITS.items() if f"_{name}".endswith(ending)), "")
+
+
+def meaning_of(model: type, name: str) -> str:
+    """The docstring under a field, of the class itself, its bases, or the class in `meanings_from`; "" without one."""
+    for owner in model.__mro__:
+        if text := _docstrings(owner).get(name):
+            return text
+    source = getattr(model, "meanings_from", None)
+    return meaning_of(source, name) if isinstance(source, type) else ""
+
+
+@cache
+def _docstrings(owner: type) -> Mapping[str, str]:
+    """Docstrings under the annotated attributes of a class, by attribute."""
+    if owner.__module__ in ("builtins", "abc", "typing") or owner is BaseModel:
+        return {}
+    try:
+        body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
+    except (OSError, TypeError, SyntaxError):  # no source here: an executable made of the package
+        return {}
+    texts: dict[str, str] = {}
+    statements: Sequence[ast.stmt] = body.body if isinstance(body, ast.ClassDef) else []
+    for statement, following in itertools.pairwise(statements):
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            match following:
+                case ast.Expr(value=ast.Constant(value=str(text))):
+                    texts[statement.target.id] = " ".join(inspect.cleandoc(text).split())
+    return texts
