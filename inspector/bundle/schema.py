@@ -92,7 +92,9 @@ class Platt(Part):
     """probability = sigmoid(logit / temperature + bias)"""
 
     temperature: float = Field(gt=0)
+    """Divides the log-odds."""
     bias: float
+    """Added after the division."""
 
 
 class Expert(Part):
@@ -118,24 +120,31 @@ class Range(Part):
     """From low to high, both included; None: no limit on that side."""
 
     low: float | None = Field(default=None, allow_inf_nan=False)
+    """Smallest value that is believed."""
     high: float | None = Field(default=None, allow_inf_nan=False)
+    """Largest value that is believed."""
 
 
 class PictureFormat(Part):
     """What pictures of training were like before they were resized."""
 
     height_px: Range
+    """Height."""
     width_px: Range
+    """Width."""
     aspect: Range
     """Width over height."""
     depths: tuple[Literal["uint8", "uint16"], ...] = Field(min_length=1)
+    """Types of the pixels."""
     channels: tuple[Literal[1, 3], ...] = Field(min_length=1)
+    """1 for grey, 3 for colour."""
 
 
 class Plausibility(Part):
     """Within what a camera or sensor is believed, learned from its good training recordings."""
 
     recordings: int = Field(gt=0)
+    """Good ones that the limits rest on."""
     groups: int = Field(gt=0)
     """Of these recordings: they share neither specimen nor lot."""
     figures: Mapping[str, Range]

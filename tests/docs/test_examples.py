@@ -19,6 +19,7 @@ from streams.records import Record
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+NOW_NS = 1_700_000_000 * 10**9
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -32,14 +33,14 @@ def test_the_producer_of_the_page_makes_records_that_a_worker_takes() -> None:
     exec(blocks("how-to/cameras-and-sensors.md", "python")[0], names)  # noqa: S102 - our own page
     _, png = cv2.imencode(".png", np.zeros((4, 6), np.uint8))
     sent = {
-        "frames": names["frame_record"](png.tobytes(), "p-1", 1_000),
-        "signals": names["chunk_record"](bytes(3200), "stream-1", 0, 1_000),
+        "frames": names["frame_record"](png.tobytes(), "p-1", NOW_NS),
+        "signals": names["chunk_record"](bytes(3200), "stream-1", 0, NOW_NS),
     }
     items = []
     for kind, message in sent.items():
         key, headers = names["key_and_headers"]("station-1", message)
         ((_, type_),) = headers
-        record = Record(f"inspection.line-1.{kind}", 0, 0, key, message.SerializeToString(), type_.decode(), 2_000)
+        record = Record(f"inspection.line-1.{kind}", 0, 0, key, message.SerializeToString(), type_.decode(), NOW_NS)
         items.append(decode(record, Limits(), "line-1"))
     frame, chunk = items
     assert isinstance(frame, Frame)
