@@ -76,7 +76,7 @@ class PieceRow(Row):
 def read_manifest(path: Path, split: str | None = None) -> list[PieceRow]:
     """Rows of a manifest in its order, of one split or of all. Raises ManifestError with the first bad line."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as exc:
         raise ManifestError(f"{path}: cannot be read ({exc.strerror}); name a manifest.jsonl that exists") from exc
     except UnicodeDecodeError as exc:
@@ -92,7 +92,7 @@ def read_manifest(path: Path, split: str | None = None) -> list[PieceRow]:
 
 def _parsed(path: Path, text: str) -> Iterator[tuple[int, PieceRow]]:
     """Rows with the numbers of their lines."""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # Strings may hold what else ends a line of text.
         if not line.strip():
             continue
         try:

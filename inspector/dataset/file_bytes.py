@@ -1,6 +1,7 @@
 """Reads the bytes of a file that a manifest names, and says why where there are none."""
 
 from pathlib import Path, PureWindowsPath
+from stat import S_ISDIR, S_ISREG
 from typing import TypeVar
 
 Error = TypeVar("Error", bound=ValueError)
@@ -9,7 +10,10 @@ Error = TypeVar("Error", bound=ValueError)
 def read_bytes(path: Path, max_bytes: int, error: type[Error]) -> bytes:
     """The whole file. Raises `error` for one that is absent, empty, larger than `max_bytes` or cannot be read."""
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        size = status.st_size
+        if not S_ISREG(status.st_mode) and not S_ISDIR(status.st_mode):
+            raise error(f"{path}: is no regular file but a pipe, socket or device; name the file itself")
         if size > max_bytes:
             raise error(f"{path}: has {size} bytes, expected at most {max_bytes}; crop or cut it")
         data = path.read_bytes()

@@ -48,6 +48,8 @@ def _header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[np.generi
 
 
 def _check_form(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
+    if any(type(side) is not int or side < 0 for side in shape):
+        raise SampleFileError(f"declares the shape {shape}, expected whole numbers; write it again by numpy.save")
     if len(shape) not in (1, 2) or (dtype.kind not in "fiu" and dtype.kind != "b"):
         raise SampleFileError(
             f"holds {dtype} of shape {shape}; expected numbers (samples,) or (samples, channels), float32 or int16"

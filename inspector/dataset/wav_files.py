@@ -18,6 +18,10 @@ _SUBFORMAT_TAIL = bytes.fromhex("0000 0000 1000 8000 00aa00389b71")
 _UNKNOWN_SIZE = 0xFFFF_FFFF
 """What writers to a pipe put where they cannot go back to the header: the data go on to the end of the file."""
 
+_NEEDED = {b"fmt ": "the format of its samples (fmt)", b"data": "samples (data)"}
+_MAX_TRAILER = 256
+"""Some programs write a tag behind the last chunk."""
+
 
 class _Form(NamedTuple):
     tag: int
@@ -32,17 +36,30 @@ class _Form(NamedTuple):
 
 def decode_wav(data: bytes) -> Decoded:
     """int16 as it stands in the file, else float32 of full scale 1.0 for integers. Raises SampleFileError."""
-    form: _Form | None = None
+    bodies: dict[bytes, tuple[int, int]] = {}
+    behind = len(data)
     for kind, start, size in _chunks(data):
-        if kind == b"fmt ":
-            form = _form(data[start : start + size])
-        elif kind == b"data":
-            if form is None:
-                raise SampleFileError("has samples before their format (fmt); write it again")
-            return Decoded(_samples(data, start, size, form), float(form.rate_hz))
-    raise SampleFileError(
-        f"has {len(data)} bytes and no samples (no data chunk); the file is cut or was never closed: record it again"
-    )
+        if kind in bodies:
+            raise SampleFileError(f"has {_NEEDED[kind]} twice; write them as one recording")
+        if kind in _NEEDED:
+            bodies[kind] = start, size
+        if kind == b"data" and b"fmt " not in bodies:
+            raise SampleFileError("has samples before their format (fmt); write it again")
+        behind = start if kind not in _NEEDED and start + size > len(data) else len(data)
+    if b"data" not in bodies:
+        raise SampleFileError(
+            f"has {len(data)} bytes and no samples (no data chunk); the file is cut or was never closed: record it "
+            "again"
+        )
+    start, size = bodies[b"fmt "]
+    form = _form(data[start : start + size])
+    samples = _samples(data, *bodies[b"data"], form)
+    if len(data) - behind > _MAX_TRAILER:  # A recorder that was killed may have stated fewer samples than it wrote.
+        raise SampleFileError(
+            f"has {len(data) - behind + 8} bytes behind the samples that its header states, and they are no chunk: "
+            "it grew after the header was written last; repair its header, or record it again"
+        )
+    return Decoded(samples, float(form.rate_hz))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

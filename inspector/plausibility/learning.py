@@ -21,6 +21,10 @@ DEFECTIVE_SHARE = 0.05
 """Defective recordings widen limits too, but for this share at either end, one at least: what is labelled defective may
 have come from a source that failed. Without them an eighth of all defective wafer maps were not believed."""
 FEWEST_DEFECTIVE = 3
+SETTLED_RANGES, SETTLED_SLACK, SETTLED_NUMBER = 3.0, 0.05, 30
+"""Slack of traces is at most so many ranges of what was seen, or so much (of the level), from so many recordings on:
+where all are standardised or regulated to one level, another level is a fault. Where level says nothing a short peak
+that is cut off looks like a lower one: 7 % of clipped wafer traces were believed."""
 OTHER_SIZE, OTHER_ASPECT = 1.5, 1.25
 """Where training saw several sizes, pictures may be larger or smaller, longer or wider by these factors."""
 _TENTH = 1.2816
@@ -67,6 +71,7 @@ def _eased(rule: Rule) -> Rule:
         rule,
         slack_low=None if low is None else low * rule.in_traces,
         slack_high=None if high is None else high * rule.in_traces,
+        may_settle=True,
     )
 
 
@@ -79,12 +84,16 @@ def _range(rule: Rule, good: Floats, defective: Floats | None, number: float, us
     least, most = _extremes(values, _on_scale(rule, np.empty(0) if defective is None else defective, floor))
     tenth, middle, nine_tenths = (float(value) for value in np.quantile(values, (0.1, 0.5, 0.9)))
     spreads = (SPREADS + SPREADS_OF_FEW / math.sqrt(number)) / _TENTH
-    slack = (1 + SLACK_OF_FEW / math.sqrt(number)) * (1.0 if rule.is_ratio else scale)
+    unit = 1.0 if rule.is_ratio else scale
+    few = 1 + SLACK_OF_FEW / math.sqrt(number)
+    widest = math.inf
+    if rule.may_settle and len(values) >= SETTLED_NUMBER:
+        widest = max(SETTLED_RANGES * (most - least), SETTLED_SLACK * unit)
     low = high = None
     if rule.slack_low is not None and not (rule.is_ratio and least <= _log(floor)):
-        low = _back(rule, least - slack * rule.slack_low - spreads * (middle - tenth))
+        low = _back(rule, least - min(few * unit * rule.slack_low, widest) - spreads * (middle - tenth))
     if rule.slack_high is not None:
-        high = _back(rule, most + slack * rule.slack_high + spreads * (nine_tenths - middle))
+        high = _back(rule, most + min(few * unit * rule.slack_high, widest) + spreads * (nine_tenths - middle))
     return Range(low=low, high=high)
 
 

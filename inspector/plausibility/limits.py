@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from encoders.front_end import Image
-from inspector.bundle.schema import Plausibility, Range
+from encoders.front_end import RATE_TOLERANCE, Image
+from inspector.bundle.schema import Plausibility, Range, SignalInput
 from inspector.plausibility.rules import PICTURE, SIGNAL, Rule
 from inspector.plausibility.statistics import BRIGHT, DARK, TINY
 from streams.observation import Absence
@@ -58,6 +58,17 @@ def format_doubt(image: Image, limits: Plausibility | None) -> Doubt | None:
         expected = f"width {_span(known.width_px)}, height {_span(known.height_px)}, aspect {_span(known.aspect)}"
         seen = f"the picture is {width} x {height} px, expected {expected}"
         return Doubt(Absence.FORMAT, f"{seen}: was the camera's resolution or region of interest changed?")
+    return None
+
+
+def clip_format_doubt(num_channels: int, sample_rate_hz: float, form: SignalInput) -> Doubt | None:
+    """Of samples as they came: a number of channels or a rate that the experts were not trained on."""
+    if num_channels != form.num_channels:
+        seen = f"the clip has {num_channels} channel(s), training saw {form.num_channels}"
+        return Doubt(Absence.FORMAT, f"{seen}: was the sensor changed, or are its channels mixed or split?")
+    if abs(sample_rate_hz - form.sample_rate_hz) > RATE_TOLERANCE * form.sample_rate_hz:
+        seen = f"the clip has {sample_rate_hz:g} Hz, training saw {form.sample_rate_hz:g} Hz"
+        return Doubt(Absence.FORMAT, f"{seen}: was the sensor's sample rate changed?")
     return None
 
 

@@ -25,6 +25,8 @@ class Rule:
     """Slack and floor are parts of the usual level of the sensor."""
     in_traces: float = 1.0
     """What slack is multiplied by where level and mean are not the sensor's but the process's."""
+    may_settle: bool = False
+    """Where all recordings are alike in this, the next one is too: slack shrinks."""
     low_cause: str = ""
     high_cause: str = ""
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from encoders.front_end import prepare_clip, prepare_image
 from inspector.bundle.schema import Bundle, ImageInput, Plausibility, SignalInput, input_shape
-from inspector.plausibility.limits import Doubt, Strictness, clip_doubt, format_doubt, picture_doubt
+from inspector.plausibility.limits import Doubt, Strictness, clip_doubt, clip_format_doubt, format_doubt, picture_doubt
 from inspector.plausibility.statistics import clip_figures, picture_figures
 from streams.observation import Clip, Image, Observation, State, View
 
@@ -132,22 +132,15 @@ def _clip_doubts(
         clip = piece.clips.get(name)
         if clip is None or clip.samples is None or clip.state is not State.PRESENT or levels[row] == "off":
             continue
-        prepared = _prepared(clip.samples, clip.sample_rate_hz, form)
-        if prepared is None:
-            continue
-        kept.add((name, row, 0), prepared)
-        figures = clip_figures(prepared, min(len(clip.samples), form.num_samples), form)
-        if doubt := clip_doubt(figures, limits, levels[row]):
+        doubt = clip_format_doubt(clip.samples.shape[1], clip.sample_rate_hz, form)
+        if doubt is None and len(clip.samples):
+            prepared = prepare_clip(clip.samples, clip.sample_rate_hz, form)
+            kept.add((name, row, 0), prepared)
+            figures = clip_figures(prepared, min(len(clip.samples), form.num_samples), form)
+            doubt = clip_doubt(figures, limits, levels[row])
+        if doubt is not None:
             doubts[row, name] = doubt
     return doubts
-
-
-def _prepared(samples: NDArray[np.float32], sample_rate_hz: float, form: SignalInput) -> Prepared | None:
-    """None where it cannot be prepared, which its expert says, or holds nothing."""
-    try:
-        return prepare_clip(samples, sample_rate_hz, form) if len(samples) else None
-    except ValueError:
-        return None
 
 
 def _marked(piece: Observation, name: str, doubt: Doubt) -> Observation:

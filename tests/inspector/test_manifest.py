@@ -76,3 +76,16 @@ def test_a_good_piece_with_defects_is_refused_with_its_line(tmp_path: Path) -> N
         ManifestError, match=r"manifest.jsonl:2: piece 'b' is labelled ok and has the defects crack, dent"
     ):
         read_manifest(path)
+
+
+@pytest.mark.parametrize("text", ["plate\u2028B", "lot\u00857", "a\u2029b\x0b"])
+def test_only_a_line_feed_ends_a_line(tmp_path: Path, text: str) -> None:
+    row = PieceRow(piece_id="p", split="test", groups={"lot": text})
+    write_manifest(tmp_path / "m.jsonl", [row, row.model_copy(update={"piece_id": "q"})])
+    assert [each.groups["lot"] for each in read_manifest(tmp_path / "m.jsonl")] == [text, text]
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> None:
+    line = b'{"piece_id": "p", "split": "test"}\r\n'
+    (tmp_path / "m.jsonl").write_bytes(b"\xef\xbb\xbf" + line)
+    assert [row.piece_id for row in read_manifest(tmp_path / "m.jsonl")] == ["p"]

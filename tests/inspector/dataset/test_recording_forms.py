@@ -1,5 +1,6 @@
 """Each form of a recording is read alike by all, or refused with its name and the reason."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +34,22 @@ NEVER_CLOSED = riff(form(), part(b"data", COUNTS.tobytes(), 0))
 TO_A_PIPE = riff(form(), part(b"data", COUNTS.tobytes(), 0xFFFFFFFF))
 COMMENTED = riff(form(), part(b"LIST", b"abcde\0"), part(b"data", COUNTS.tobytes()), part(b"id3 ", b"x" * 30))
 FLAC = written(COUNTS, "FLAC", "PCM_16")
+TAGGED = wav() + b"TAG" + b"x" * 125
+
+
+def npy_of(shape: str) -> bytes:
+    """A header that numpy's own reader accepts, whatever the shape says."""
+    head = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\0" + len(head).to_bytes(2, "little") + head.encode() + VALUES[:4].tobytes()
+
+
 STEREO = np.repeat(VALUES, 2, axis=1)
 
 READ = {
     "16.wav": wav(),
     "pipe.wav": TO_A_PIPE,
     "comment.wav": COMMENTED,
+    "tag.wav": TAGGED,
     "extensible.wav": written(COUNTS, "WAVEX", "PCM_16"),
     "24.wav": written(COUNTS, "WAV", "PCM_24"),
     "32.wav": written(COUNTS, "WAV", "PCM_32"),
@@ -72,6 +83,9 @@ REFUSED = {
     "law.wav": (written(VALUES, "WAV", "ULAW"), "8-bit samples of WAV format 7"),
     "no channel.wav": (riff(form(channels=0), part(b"data", b"xx")), "states 0 channels"),
     "data first.wav": (riff(part(b"data", COUNTS.tobytes()), form()), "before their format"),
+    "data twice.wav": (riff(form(), part(b"data", b"xx"), part(b"data", COUNTS.tobytes())), "(data) twice"),
+    "form twice.wav": (riff(form(), form(channels=2), part(b"data", COUNTS.tobytes())), "(fmt) twice"),
+    "grew.wav": (wav(size=200), "600 bytes behind the samples that its header states"),
     "rate.wav": (written(COUNTS, "WAV", "PCM_16", 8_000), "8000 Hz, the manifest says 16000 Hz"),
     "nan.wav": (written(with_value(np.nan), "WAV", "FLOAT"), "sample 7 of channel 0 is nan"),
     "wav.flac": (wav(), "expected a FLAC file"),
@@ -93,6 +107,9 @@ REFUSED = {
     "complex.npy": (npy(VALUES.astype(np.complex64)), "holds complex64"),
     "3-D.npy": (npy(np.zeros((2, 2, 2))), "shape (2, 2, 2)"),
     "0-D.npy": (npy(np.float32(1)), "shape ()"),
+    "negative.npy": (npy_of("(-4,)"), "declares the shape (-4,)"),
+    "both negative.npy": (npy_of("(-4, -1)"), "declares the shape (-4, -1)"),
+    "truth.npy": (npy_of("(True,)"), "declares the shape (True,)"),
     "int32.npy": (npy(COUNTS.astype(np.int32)), "holds int32, which does not say its full scale"),
     "uint8.npy": (npy(COUNTS.astype(np.uint8)), "holds uint8"),
     "int8.npy": (npy(COUNTS.astype(np.int8)), "holds int8"),
@@ -129,6 +146,12 @@ def test_what_cannot_be_believed_is_refused_by_name(tmp_path: Path, name: str) -
         read_recording(tmp_path / name, RATE_HZ, "audio")
     assert f"{name}: " in str(caught.value)
     assert said in str(caught.value)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.wav")
+    with pytest.raises(RecordingError, match=r"a\.wav: is no regular file"):
+        read_recording(tmp_path / "a.wav", RATE_HZ)
 
 
 def test_a_trace_may_have_more_channels_than_samples(tmp_path: Path) -> None:

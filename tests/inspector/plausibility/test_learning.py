@@ -6,6 +6,7 @@ import pytest
 from inspector.bundle.schema import PictureFormat, Plausibility, Range
 from inspector.plausibility.learning import (
     FEWEST_DEFECTIVE,
+    SETTLED_NUMBER,
     PictureKind,
     Recorded,
     joined,
@@ -53,11 +54,28 @@ def test_where_good_recordings_reach_the_floor_there_is_no_limit_below() -> None
 
 
 def test_the_offset_is_counted_in_parts_of_the_level() -> None:
-    good = {"level": np.full(100, 50.0), "offset": np.zeros(100)}
-    groups = [str(index) for index in range(100)]
-    for is_trace, reach in ((False, 25.0), (True, 100.0)):
+    good = {"level": np.full(25, 50.0), "offset": np.zeros(25)}
+    groups = [str(index) for index in range(25)]
+    for is_trace, reach in ((False, 37.5), (True, 150.0)):
         limit = learn(Recorded(good, groups, {}, is_trace), None).figures["offset"]
         assert (limit.low, limit.high) == (pytest.approx(-reach), pytest.approx(reach))
+
+
+def trace_levels(levels: "np.typing.NDArray[np.float64]", is_trace: bool = True) -> Range:
+    groups = [str(index) for index in range(len(levels))]
+    return learn(Recorded({"level": levels}, groups, {}, is_trace), None).figures["level"]
+
+
+def test_where_all_traces_have_one_level_another_is_not_believed() -> None:
+    """Standardised ones: a peak that is cut off lowers it, however short it is."""
+    limit = trace_levels(np.full(100, 2.0))
+    assert (limit.low, limit.high) == (pytest.approx(2 * 0.951, rel=1e-3), pytest.approx(2 * 1.051, rel=1e-3))
+
+
+def test_levels_of_traces_that_vary_of_few_traces_and_of_sounds_have_their_slack() -> None:
+    for number, is_trace in ((SETTLED_NUMBER - 1, True), (100, False)):
+        assert (trace_levels(np.full(number, 2.0), is_trace).low or 2) < 1.5
+    assert (trace_levels(np.random.default_rng(0).uniform(1.5, 2.5, 100)).low or 2) < 1.0
 
 
 def test_figures_that_are_not_numbers_teach_nothing() -> None:

@@ -137,8 +137,35 @@ def test_an_aborted_piece_stays_aborted(model: Model) -> None:
     assert words(verdict) == ("REVIEW", "ABORTED")
 
 
-def test_what_an_expert_cannot_take_is_said_by_the_expert(model: Model) -> None:
-    (verdict,) = judged(model, piece(mic=replace(clip(0.0), sample_rate_hz=7.0)))
+OTHER_CLIPS = {
+    "the clip has 7 Hz, training saw 100 Hz: was the sensor's sample rate changed?": replace(
+        clip(0.0), sample_rate_hz=7.0
+    ),
+    "the clip has 2 channel(s), training saw 1: was the sensor changed, or are its channels mixed or split?": replace(
+        clip(0.0), samples=np.zeros((16, 2), np.float32)
+    ),
+}
+
+
+@pytest.mark.parametrize("detail", OTHER_CLIPS)
+def test_another_rate_or_number_of_channels_is_not_believed(model: Model, detail: str) -> None:
+    good, bad = judged(model, piece(mic=OTHER_CLIPS[detail]), piece(view(0.9), OTHER_CLIPS[detail]))
+    assert (words(good), words(bad)) == (("REVIEW", "IMPLAUSIBLE"), ("FAIL", "DEFECT"))
+    assert (good.modalities[1].reason, good.modalities[1].detail) == (pb.MODALITY_REASON_FORMAT, detail)
+
+
+def test_a_bundle_without_limits_does_not_believe_another_rate(folder: Path) -> None:
+    model = open_model(load(folder), EngineSettings("onnx"))
+    (verdict,) = judged(model, piece(mic=replace(clip(0.5), sample_rate_hz=7.0)))
+    assert verdict.modalities[1].reason == pb.MODALITY_REASON_FORMAT
+
+
+def test_what_an_expert_cannot_take_is_said_by_the_expert_where_a_sensor_is_believed_always(model: Model) -> None:
+    plain = toy_recipe(model.bundle.folder)
+    sensors = tuple(sensor.model_copy(update={"plausibility": "off"}) for sensor in plain.sensors)
+    recipe = plain.model_copy(update={"sensors": sensors})
+    judge = RoutedJudge(Recipes([recipe]), {recipe.bundle: model}, clock_ns=lambda: NOW_NS)
+    (verdict,) = judge.judge([piece(mic=replace(clip(0.0), sample_rate_hz=7.0))])
     assert words(verdict) == ("REVIEW", "ENGINE")
 
 
