@@ -13,7 +13,6 @@ from pathlib import Path
 
 import cv2
 import grpc
-import numpy as np
 from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPartition
 
@@ -26,7 +25,7 @@ from streams.embedded import EmbeddedLog
 from streams.encoding import to_output
 from streams.kafka import KafkaLog, KafkaSettings, TopicPlan, create_topics
 from streams.records import Output, Topics
-from tests.bundles import Toy, write_toy_bundle
+from tests.bundles import Toy, grey, hum, write_toy_bundle
 from tests.integration.conftest import free_ports
 from tests.integration.faults import WorkerProcess, wait_for
 
@@ -79,12 +78,12 @@ class Look:
     loudness: float | None = 0.0
 
     def frame(self, capture_ns: int) -> pb.CameraFrame:
-        image = np.full((48, 64), round((self.grey or 0.0) * 255), np.uint8)
+        image = grey(self.grey or 0.0, (48, 64))
         pixels = pb.ImagePixels(format=pb.PIXEL_FORMAT_PNG, data=cv2.imencode(".png", image)[1].tobytes())
         return pb.CameraFrame(camera="top", product=PRODUCT, capture_ns=capture_ns, pixels=pixels)
 
     def samples(self) -> pb.Samples:
-        data = np.full(NUM_SAMPLES, self.loudness or 0.0, "<f4").tobytes()
+        data = hum(self.loudness or 0.0, NUM_SAMPLES).astype("<f4").tobytes()
         return pb.Samples(format=pb.SAMPLE_FORMAT_F32LE, sample_rate_hz=RATE_HZ, num_channels=1, data=data)
 
     def request(self, piece: str, product: str = PRODUCT) -> InspectRequest:

@@ -23,7 +23,7 @@ LOOKS = {
     "plainly good": Look(),
     "plainly bad": Look(1.0, 1.0),
     "doubtful": Look(0.75, 0.25),
-    "no microphone": Look(loudness=None),
+    "no microphone": Look(0.2, None),
     "doubtful, no microphone": Look(0.5, None),
     "no image": Look(grey=None),
 }
