@@ -141,7 +141,7 @@ def train(
     What training does not know is said in warnings: on the screen, in the report and in the model card.
     """
     settings = TrainConfig() if config is None else read_train_config(config)
-    options = TrainOptions(seed, epochs, dict(weights_file(item) for item in weights), strict)
+    options = TrainOptions(seed, epochs, weights_files(weights), strict)
     with strictly(report), progress_bars() as bars:
         training = train_draft(manifest, settings, options, Bars(bars))
         if checkpoint is not None:
@@ -154,6 +154,18 @@ def train(
         write_training_report(report, training.findings, training.draft.warnings)
     click.echo(f"bundle {training.draft.name} {training.draft.version} is in {bundle}")
     _add_parity(bundle, training.draft, manifest, parity_pieces)
+
+
+def weights_files(items: Sequence[str]) -> dict[str, Path]:
+    """By network. Of two files for one, nobody could tell which is meant."""
+    files: dict[str, Path] = {}
+    for name, file in map(weights_file, items):
+        if name in files:
+            raise click.BadParameter(
+                f"{name} is given two files, {files[name]} and {file}; leave one out", param_hint="--weights"
+            )
+        files[name] = file
+    return files
 
 
 def weights_file(item: str) -> tuple[str, Path]:

@@ -30,6 +30,7 @@ def weights_advice(weights: Mapping[str, Path], experts: Sequence[ExpertConfig])
             raise TrainConfigError(f"--weights, network {name}: {_reason(name, sorted(channels), bool(experts))}")
         for num_channels in sorted(channels[name]):
             _refuse_foreign(name, file, num_channels)
+        _refuse_infinite(name, file)
         yield from _unused_tensors(name, file)
 
 
@@ -40,6 +41,7 @@ def file_advice(name: str, file: Path) -> Iterator[Advice]:
         hint = f"; did you mean {near[0]}?" if near else ""
         raise TrainConfigError(f"--weights, network {name}: is not the name of a model of timm{hint}")
     _refuse_foreign(name, file, 3)
+    _refuse_infinite(name, file)
     yield from _unused_tensors(name, file)
 
 
@@ -92,6 +94,17 @@ def _refuse_foreign(name: str, file: Path, num_channels: int) -> None:
             f"--weights, network {name}: {file} is not the file of {name} with {num_channels} input channels: it "
             f"{'; '.join(filter(None, details))}. Give the safetensors file of that timm model; those of timm take "
             "three channels (num_channels = 3)"
+        )
+
+
+def _refuse_infinite(name: str, file: Path) -> None:
+    """One value that is no number makes all that is learned from it worthless. Raises TrainConfigError."""
+    with safe_open(file, framework="pt") as tensors:
+        broken = [key for key in tensors.keys() if not tensors.get_tensor(key).isfinite().all()]  # noqa: SIM118
+    if broken:
+        raise TrainConfigError(
+            f"--weights, network {name}: {file} {_listed('has NaN or infinity in', broken)}: the file is damaged, or "
+            "its training failed; give another"
         )
 
 

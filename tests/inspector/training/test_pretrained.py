@@ -82,6 +82,16 @@ def test_a_file_of_another_model_is_refused_by_its_tensors(
         assert all(word in str(caught.value) for word in (f"is not the file of {NET}", *words))
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path, value: float) -> None:
+    broken = state()
+    broken["conv_stem.weight"].view(-1)[3] = value
+    path = file(tmp_path, broken)
+    for advice in (weights_advice({NET: path}, [EXPERT]), file_advice(NET, path)):
+        with pytest.raises(TrainConfigError, match=r"has NaN or infinity in 1 tensors \(conv_stem\.weight\)"):
+            list(advice)
+
+
 def test_an_expert_of_one_channel_cannot_take_weights_of_three(tmp_path: Path) -> None:
     grey = EXPERT.model_copy(update={"num_channels": 1})
     with pytest.raises(TrainConfigError, match=r"with 1 input channels.*num_channels = 3"):

@@ -138,6 +138,13 @@ def test_weights_that_no_expert_uses_are_refused_at_once(folder: Path, monkeypat
     assert "no expert of this run uses resnet18" in result.output
 
 
+def test_two_files_for_one_network_are_refused(folder: Path) -> None:
+    file = folder / "manifest.jsonl"
+    result = call(folder, "--weights", f"resnet18={file}", "--weights", f"resnet18={folder / 'train.toml'}")
+    assert result.exit_code == 2
+    assert "resnet18 is given two files" in result.output
+
+
 def test_a_cold_start_is_strict_too(folder: Path) -> None:
     rows = [row for row in read_manifest(folder / "manifest.jsonl") if row.label == "ok"]
     (folder / rows[0].images[0].path).write_bytes((folder / rows[1].images[0].path).read_bytes())
