@@ -17,7 +17,7 @@ from inspector.engines.engine import Array
 from inspector.model import Model
 from inspector.plausibility.limits import Strictness
 from inspector.plausibility.sources import Kept, believed, watcher
-from streams.observation import Clip, Observation, State
+from streams.observation import Absence, Clip, Observation, State
 
 BATCH_BYTES = 2**23
 """Of input per run: 16 pictures of 320 px, 20 MB, cost twice as much each as 6 do, for memory fetched anew."""
@@ -62,7 +62,8 @@ class Examination:
         self.model, self._max_batch = model, max_batch
         self.present = [_present(piece) & {m.name for m in schema.modalities} for piece in self.pieces]
         self.implausible = [_implausible(piece) for piece in self.pieces]
-        """Per piece, cameras and sensors that cannot be believed: no expert looks at them, and nothing passes."""
+        """Per piece, cameras and sensors that cannot be believed: nothing passes. Experts look at none of them but at
+        pictures of another size, which neither pass nor fail a piece."""
         self.looks: list[dict[str, Look]] = [{} for _ in pieces]
         """Per piece, by expert."""
         self.costs_ms: list[dict[str, float]] = [{} for _ in pieces]
@@ -161,9 +162,9 @@ def batch_size(form: ImageInput | SignalInput, max_batch: int) -> int:
 def _present(piece: Observation) -> frozenset[str]:
     """Nobody looks at a piece all of whose images are implausible, as nobody does without images."""
     seen = [view for view in piece.views.values() if view.images]
-    if seen and all(view.state is State.IMPLAUSIBLE for view in seen):
+    views = {view.camera for view in seen if view.state is State.PRESENT or view.absence is Absence.SIZE}
+    if seen and not views and all(view.state is State.IMPLAUSIBLE for view in seen):
         return frozenset()
-    views = {view.camera for view in seen if view.state is State.PRESENT}
     clips = {name for name, c in piece.clips.items() if c.state is State.PRESENT and c.samples is not None}
     return frozenset(views | clips)
 

@@ -11,7 +11,7 @@ from fusion.calibration import probability
 from fusion.policy import Glance, first, further, scouts
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Calibration
-from inspector.decision import Limits, Ruling, decide, lacking
+from inspector.decision import IMPLAUSIBLE, Limits, Ruling, decide, lacking
 from inspector.examination import Examination, Fused
 from inspector.recipe.model import Recipe
 from inspector.recipe.promise import limits_of
@@ -103,6 +103,8 @@ def _finding(examination: Examination, row: int, recipe: Recipe, fused: Fused | 
     score = probability(float(fused.logits[0]), calibration.temperature, calibration.bias)
     limits = limits_of(recipe, examination.model.schema, calibration, examination.examined(row))
     ruling = decide(score, limits, lacks, implausible)
+    if implausible & examination.examined(row):
+        ruling = IMPLAUSIBLE
     return Finding(ruling, score=score, limits=limits, calibration=calibration, fused=fused)
 
 

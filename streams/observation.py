@@ -52,6 +52,7 @@ class Absence(Enum):
     OFFSET = "offset"
     DEAD_CHANNEL = "dead_channel"
     CLOCK = "clock"
+    SIZE = "size"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

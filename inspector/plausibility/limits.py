@@ -57,7 +57,7 @@ def format_doubt(image: Image, limits: Plausibility | None) -> Doubt | None:
     if any(_is_outside(value, limit) for value, limit in sizes):
         expected = f"width {_span(known.width_px)}, height {_span(known.height_px)}, aspect {_span(known.aspect)}"
         seen = f"the picture is {width} x {height} px, expected {expected}"
-        return Doubt(Absence.FORMAT, f"{seen}: was the camera's resolution or region of interest changed?")
+        return Doubt(Absence.SIZE, f"{seen}: was the camera's resolution or region of interest changed?")
     return None
 
 

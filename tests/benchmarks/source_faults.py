@@ -7,9 +7,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.frozen import Frozen
 from streams.observation import Image, Observation
 
 HUM_HZ = 50.0
+SECOND_NS = 10**9
 
 Samples = NDArray[np.float32]
 ImageFault = Callable[[Image, np.random.Generator], Image]
@@ -78,19 +80,39 @@ CLIP_FAULTS: Mapping[str, ClipFault] = {
     "gain x4": lambda samples, rate_hz, rng: _loud(samples, 4.0),
     "gain /4": lambda samples, rate_hz, rng: samples / np.float32(4),
 }
-NOTHING_PASSES = {"black", "black with noise", "white", "silent", "clipped"}
+OF_PIECE_BEFORE = "of the piece before"
+FROZEN = "frozen"
+"""The same as the line sees it, which compares recordings with those of the pieces before."""
+NOTHING_PASSES = {"black", "black with noise", "white", "silent", "clipped", FROZEN}
 
 
 def spoiled(piece: Observation, before: Observation, source: str, fault: str, rng: np.random.Generator) -> Observation:
-    """The piece with this fault of one camera or sensor; a fault that is none of these has it see what came before."""
+    """The piece with this fault of one camera or sensor."""
+    if fault == FROZEN:
+        return _frozen(before, _of(piece, before, source), source)
+    if fault == OF_PIECE_BEFORE:
+        return _of(piece, before, source)
     if source in piece.views:
         view = piece.views[source]
-        images = before.views[source].images
-        if fault in IMAGE_FAULTS:
-            images = tuple(IMAGE_FAULTS[fault](image, rng) for image in view.images)
+        images = tuple(IMAGE_FAULTS[fault](image, rng) for image in view.images)
         return replace(piece, views={**piece.views, source: replace(view, images=images)})
     clip = piece.clips[source]
-    samples = before.clips[source].samples
-    if fault in CLIP_FAULTS and clip.samples is not None:
-        samples = CLIP_FAULTS[fault](clip.samples, clip.sample_rate_hz, rng)
+    samples = None if clip.samples is None else CLIP_FAULTS[fault](clip.samples, clip.sample_rate_hz, rng)
     return replace(piece, clips={**piece.clips, source: replace(clip, samples=samples)})
+
+
+def _of(piece: Observation, before: Observation, source: str) -> Observation:
+    """What this source showed of the piece before, as if it were of this one: a signal has its own time."""
+    if source in piece.views:
+        view = replace(piece.views[source], images=before.views[source].images)
+        return replace(piece, views={**piece.views, source: view})
+    first_ns = before.clips[source].first_ns + SECOND_NS
+    clip = replace(piece.clips[source], samples=before.clips[source].samples, first_ns=first_ns)
+    return replace(piece, clips={**piece.clips, source: clip})
+
+
+def _frozen(before: Observation, piece: Observation, source: str) -> Observation:
+    others = frozenset({*piece.views, *piece.clips} - {source})
+    line = Frozen({})
+    line.mark(before, others)
+    return line.mark(piece, others)[0]

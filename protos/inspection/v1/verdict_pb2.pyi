@@ -60,6 +60,7 @@ class ModalityReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MODALITY_REASON_OFFSET: _ClassVar[ModalityReason]
     MODALITY_REASON_DEAD_CHANNEL: _ClassVar[ModalityReason]
     MODALITY_REASON_CLOCK: _ClassVar[ModalityReason]
+    MODALITY_REASON_SIZE: _ClassVar[ModalityReason]
 DECISION_UNSPECIFIED: Decision
 DECISION_PASS: Decision
 DECISION_FAIL: Decision
@@ -101,6 +102,7 @@ MODALITY_REASON_CLIPPED: ModalityReason
 MODALITY_REASON_OFFSET: ModalityReason
 MODALITY_REASON_DEAD_CHANNEL: ModalityReason
 MODALITY_REASON_CLOCK: ModalityReason
+MODALITY_REASON_SIZE: ModalityReason
 
 class Modality(_message.Message):
     __slots__ = ("name", "kind", "state", "reason", "coverage", "gate_weight", "defect_score", "contribution", "detail", "raw_defect_score")
