@@ -27,7 +27,7 @@ from inspector.recipe.model import Recipe
 from inspector.routing import OVERLOADED, Budget, Finding, route
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.log_clock import LogClock
-from streams.observation import Closing, Observation, State
+from streams.observation import Absence, Closing, Observation, State, View
 
 Group = list[tuple[int, Recipe]]
 """Pieces that one model judges: index and recipe."""
@@ -211,11 +211,16 @@ def _turned_away(piece: Observation, recipe: Recipe | None, budget: Budget, now_
         return OVERLOADED
     if not any(view.images for view in piece.views.values()):
         return NO_IMAGE
-    if all(view.state is State.IMPLAUSIBLE for view in piece.views.values() if view.images):
+    if all(_is_worthless(view) for view in piece.views.values() if view.images):
         return IMPLAUSIBLE
     if recipe.backlog == "review" and now_ns - piece.append_ns > recipe.stale_after_s * 1e9:
         return BACKLOG
     return OVERLOADED if budget is Budget.REVIEW else None
+
+
+def _is_worthless(view: View) -> bool:
+    """Experts look at a picture of another size, though it decides nothing."""
+    return view.state is State.IMPLAUSIBLE and view.absence is not Absence.SIZE
 
 
 def _wants_evidence(recipe: Recipe, finding: Finding) -> bool:

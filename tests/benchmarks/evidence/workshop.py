@@ -116,7 +116,8 @@ def _make(workshop: Workshop, name: str, seed: int, own: Path) -> None:
     torch.set_num_threads(1)
     manifest = workshop.manifest(name, seed)
     config = SIMULATED[name].config if name in SIMULATED else TrainConfig(name=name)
-    training = train(manifest, config, TrainOptions(weights=workshop.weights), lambda stage, done, total: None)
+    options = TrainOptions(weights={} if config.experts else workshop.weights)  # those of simulated lines use none
+    training = train(manifest, config, options, lambda stage, done, total: None)
     own.mkdir(parents=True, exist_ok=True)
     (own / "findings.txt").write_text("\n".join(training.findings) + "\n", encoding="utf-8")
     save_checkpoint(own / "checkpoint", training.draft)

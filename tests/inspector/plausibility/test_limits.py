@@ -68,18 +68,20 @@ def test_without_limits_a_clip_of_one_value_is_not_believed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "words"),
+    ("image", "absence", "words"),
     [
-        (np.zeros((8, 12), np.uint16), "uint16"),
-        (np.zeros((8, 12, 3), np.uint8), "3 channel"),
-        (np.zeros((12, 8), np.uint8), "8 x 12 px"),
-        (np.zeros((16, 24), np.uint8), "24 x 16 px"),
+        (np.zeros((8, 12), np.uint16), Absence.FORMAT, "uint16"),
+        (np.zeros((8, 12, 3), np.uint8), Absence.FORMAT, "3 channel"),
+        (np.zeros((12, 8), np.uint8), Absence.SIZE, "8 x 12 px"),
+        (np.zeros((16, 24), np.uint8), Absence.SIZE, "24 x 16 px"),
     ],
 )
-def test_another_format_than_trainings_is_not_believed(image: "np.typing.NDArray[np.uint8]", words: str) -> None:
+def test_another_format_or_size_than_trainings_is_not_believed(
+    image: "np.typing.NDArray[np.uint8]", absence: Absence, words: str
+) -> None:
     doubt = format_doubt(image, LIMITS)
     assert doubt is not None
-    assert doubt.absence is Absence.FORMAT
+    assert doubt.absence is absence
     assert words in doubt.detail
     assert format_doubt(image, None) is None
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from inspector.bundle.load import load
 from inspector.bundle.schema import Plausibility, Range
@@ -99,11 +98,23 @@ def test_one_implausible_image_of_several_makes_the_camera_implausible(model: Mo
     assert words(verdict) == ("REVIEW", "IMPLAUSIBLE")
 
 
-@pytest.mark.parametrize("image", [grey(0.25, (8, 16)), grey(0.25).astype(np.uint16) * 257])
-def test_another_size_or_depth_is_not_believed(model: Model, image: NDArray[np.uint8]) -> None:
-    (verdict,) = judged(model, piece(View("top", (image,), State.PRESENT)))
+def test_another_depth_is_not_believed_and_nobody_looks(model: Model) -> None:
+    (verdict,) = judged(model, piece(View("top", (grey(0.25).astype(np.uint16) * 257,), State.PRESENT)))
     assert verdict.modalities[0].reason == pb.MODALITY_REASON_FORMAT
+    assert (words(verdict), ran(verdict)) == (("REVIEW", "IMPLAUSIBLE"), set())
+
+
+@pytest.mark.parametrize("brightness", [0.25, 0.9])
+def test_a_picture_of_another_size_is_scored_and_neither_passes_nor_fails(model: Model, brightness: float) -> None:
+    known, other = (View("top", (grey(brightness, shape),), State.PRESENT) for shape in ((8, 12), (8, 16)))
+    expected, verdict = judged(model, piece(known), piece(other))
+    assert words(expected)[0] in ("PASS", "FAIL")
     assert words(verdict) == ("REVIEW", "IMPLAUSIBLE")
+    assert (verdict.modalities[0].state, verdict.modalities[0].reason) == (
+        pb.MODALITY_STATE_IMPLAUSIBLE,
+        pb.MODALITY_REASON_SIZE,
+    )
+    assert verdict.defect_score == pytest.approx(expected.defect_score, abs=0.05)
 
 
 def test_a_recipe_may_widen_a_camera_or_believe_it_always(model: Model) -> None:
