@@ -130,6 +130,20 @@ def test_a_successor_of_an_owner_that_saw_both_parts_marks_the_piece_too() -> No
         assert [each.reason for each in log.letters] == [pb.DEAD_LETTER_REASON_ID_READ_TWICE]
 
 
+def test_a_successor_marks_a_piece_that_is_opened_behind_what_was_of_another_part() -> None:
+    """Traces lie in another partition than what opens their piece: a successor may read both before it."""
+    q = P._replace(piece_id="q")
+    records = [
+        (FRAMES, at_s(0), frame(P, "side", 0, at_s(0))),
+        (SIGNALS, at_s(0.2), trace(P, at_s(0))),
+        (SIGNALS, at_s(0.3), trace(P, at_s(0.1))),
+        (FRAMES, at_s(0.3), frame(q, "top", 0, at_s(0.3))),
+    ]
+    for seed in range(20):
+        log = run(Log.of(records), Random(seed), crash=0.4)
+        assert {each.inspection: each.is_read_twice for each in log.verdicts} == {P: True, q: False}
+
+
 def test_a_successor_tells_another_part_by_the_entry_alone() -> None:
     assignment, _ = Log({at: [] for at in ALL}).assignment()
     join = Join(assignment, [Judged(P, at_s(0), 0)], Book(), TOPICS, SETTINGS)
