@@ -79,6 +79,20 @@ async def test_a_verdict_is_review_when_another_part_came_after_it(log: MemoryLo
     assert await answer(log, known(now_ns - SECOND, letter)) == REVIEW
 
 
+async def test_a_letter_of_the_same_commit_may_be_stamped_first_by_another_broker(log: MemoryLog, put: Put) -> None:
+    now_ns = time.time_ns()
+    put(1, append_ns=now_ns)
+    letter = put_letter(log, 1, now_ns - 20_000_000)
+    assert await answer(log, known(now_ns - SECOND, letter)) == REVIEW
+    assert await answer(log, known(now_ns + SECOND)) == REVIEW
+
+
+def test_a_gateway_that_follows_the_dead_letters_no_more_is_not_healthy() -> None:
+    told: list[bool] = []
+    Doubts(0, lambda: None, told.append).end()
+    assert told == [True]
+
+
 @pytest.mark.parametrize(
     ("piece", "after_s", "reason"),
     [(2, 1, TWICE), (1, -1, TWICE), (1, 1, pb.DEAD_LETTER_REASON_LATE)],
