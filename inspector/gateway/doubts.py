@@ -51,7 +51,8 @@ class Doubts:
         self._told_caught_up, self._told_blind, self._max_count = caught_up, blind, max_count
         self._last_ns: OrderedDict[InspectionId, int] = OrderedDict()
         self.since_ns = since_ns
-        """Every doubt that the log has from this moment on is known here."""
+        """Every doubt that the log has from this moment on is known here, once all was read."""
+        self._is_behind = True
 
     def __contains__(self, entry: Entry) -> bool:
         """Whether another part came after this verdict, or with it; one that came before has nothing to do with it."""
@@ -59,7 +60,7 @@ class Doubts:
 
     def covers(self, entry: Entry) -> bool:
         """Whether every doubt about this verdict that the log has is known here."""
-        return _first_ns(entry) >= self.since_ns
+        return not self._is_behind and _first_ns(entry) >= self.since_ns
 
     def begin(self, position: Position, oldest_ns: int | None) -> None:
         """What retention has deleted nobody can know."""
@@ -73,6 +74,7 @@ class Doubts:
             self.since_ns = max(self.since_ns, append_ns + 1)
 
     def caught_up(self) -> None:
+        self._is_behind = False
         self._told_caught_up()
 
     def blind(self, is_blind: bool) -> None:
