@@ -117,6 +117,21 @@ def test_two_parts_in_one_open_piece_are_marked(at: TopicPartition, first: Make,
     assert only(rig.pass_s(3.0)).is_read_twice
 
 
+@pytest.mark.parametrize(("apart_s", "is_read_twice"), [(0.3, False), (0.301, True)])
+@pytest.mark.parametrize("is_lost_first", [True, False])
+def test_a_frame_in_place_of_one_that_was_lost_is_another_parts_beyond_the_span(
+    apart_s: float, is_read_twice: bool, is_lost_first: bool
+) -> None:
+    """Nobody sees a second frame where the first one cannot be decoded."""
+    rig = Rig()
+    makes = (bad_frame, frame) if is_lost_first else (frame, bad_frame)
+    for seconds, make in zip((0.0, apart_s), makes, strict=True):
+        record = frame(P, "top", 0, at_s(seconds)) if make is frame else bad_frame(P, "top", at_s(seconds))
+        rig.put(FRAMES, seconds, record)
+    assert rig.reasons() == ["BAD_IMAGE"]
+    assert only(rig.pass_s(3.0)).is_read_twice is is_read_twice
+
+
 def test_a_successor_of_an_owner_that_saw_both_parts_marks_the_piece_too() -> None:
     q = P._replace(piece_id="q")
     records = [
