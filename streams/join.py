@@ -83,6 +83,8 @@ class Join:
         )
         self._rejected: list[Rejected] = []
         self._references: list[Frame] = []
+        self._read_twice: set[InspectionId] = set()
+        """Inspections that a predecessor found to be of two parts, until all that it had read was read again."""
 
     @property
     def inputs(self) -> frozenset[TopicPartition]:
@@ -217,6 +219,7 @@ class Join:
             station.clock.tick()
         if self._ledger.is_rereading:
             return []
+        self._mark_read_twice()
         closed = [each for station in self._stations for each in station.advance(now_s)]
         return sorted(closed, key=lambda each: (each.entry_ns, each.inspection))
 
@@ -303,8 +306,9 @@ class Join:
 
     def _take_lettered(self, item: Item, reason: int) -> None:
         """A record whose dead letter is out: only what it meant to its inspection is taken again."""
-        if reason == pb.DEAD_LETTER_REASON_ID_READ_TWICE:
-            self._mark_read_twice(item)
+        inspection = item.inspection if isinstance(item, Rejected) else _inspection(item)
+        if reason == pb.DEAD_LETTER_REASON_ID_READ_TWICE and inspection is not None:
+            self._read_twice.add(inspection)
         if reason in WITHOUT_EFFECT:
             return
         try:
@@ -321,11 +325,13 @@ class Join:
         except Finding:
             return
 
-    def _mark_read_twice(self, item: Item) -> None:
-        inspection = item.inspection if isinstance(item, Rejected) else _inspection(item)
-        station = None if inspection is None else self._stations.get(inspection.station)
-        if station is not None and inspection in station.open:
-            station.open[inspection].is_read_twice = True
+    def _mark_read_twice(self) -> None:
+        """What opens a piece may lie in another partition than what was of another part, and be read behind it."""
+        for inspection in self._read_twice:
+            station = self._stations.get(inspection.station)
+            if station is not None and inspection in station.open:
+                station.open[inspection].is_read_twice = True
+        self._read_twice.clear()
 
     def _station(self, name: str, origin: Origin) -> Station:
         """The state of a station. Raises Finding when there is no room for another one."""

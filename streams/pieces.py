@@ -224,7 +224,19 @@ class Piece:
             capture_ns=max(self.captures.values(), default=self.entry_ns),
             append_ns=self.append_ns,
             arrival_ns=max([self.arrival_ns, *(cut.arrival_ns for cut in cuts.values())]),
-            is_read_twice=self.is_read_twice,
+            is_read_twice=self.is_read_twice or self._mixes_parts,
+        )
+
+    @property
+    def _mixes_parts(self) -> bool:
+        """Whether a camera that gave all its images lost one beside, further apart than the frames of one part are."""
+        spec = self.spec or AssemblySpec(cameras=())
+        span_ns = round(spec.capture_span_s * SECOND_NS)
+        whole = {camera.name for camera in spec.cameras if self.num_images(camera.name) >= camera.num_frames}
+        return any(
+            camera in whole and camera == other and abs(lost_ns - capture_ns) > span_ns
+            for camera, lost_ns in self.lost
+            for (other, _), capture_ns in self.captures.items()
         )
 
     def hand_over(self) -> None:

@@ -12,6 +12,7 @@ from inspector.bundle.load import BundleError, load
 from inspector.bundle.schema import Modality
 from inspector.cli.printable import say
 from inspector.cli.training import FolderOrFile, mendable
+from inspector.dataset.bit_depths import demand_bit_depths
 from inspector.manifest import ManifestError, read_manifest
 from inspector.training.plausibility_fit import with_plausibility
 
@@ -28,7 +29,9 @@ def plausibility(bundle: Path, manifest: Path) -> None:
     """
     loaded = load(bundle)
     schema = loaded.schema
-    modalities = with_plausibility(manifest.parent, read_manifest(manifest, "train"), schema.modalities, schema.experts)
+    rows = read_manifest(manifest, "train")
+    demand_bit_depths(rows, schema.modalities)
+    modalities = with_plausibility(manifest.parent, rows, schema.modalities, schema.experts)
     if all(modality.plausibility is None for modality in modalities):
         raise ManifestError(
             f"{manifest}: split train has no recording labelled ok of {', '.join(m.name for m in modalities)}: name "

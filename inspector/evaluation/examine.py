@@ -139,13 +139,17 @@ class Replay(Examination):
 
 
 def marked_as(seen: Observation, piece: Observation) -> Observation:
-    """The piece with the marks of those sources that were seen before and not believed."""
+    """The piece with the marks of those sources that were seen before and not believed, as far as it has them."""
     views = {name: view for name, view in seen.views.items() if view.state is State.IMPLAUSIBLE}
     clips = {name: clip for name, clip in seen.clips.items() if clip.state is State.IMPLAUSIBLE}
     return replace(
         piece,
-        views={name: views.get(name, view) for name, view in piece.views.items()},
-        clips={name: clips.get(name, clip) for name, clip in piece.clips.items()},
+        views={
+            name: views.get(name, view) if view.state is State.PRESENT else view for name, view in piece.views.items()
+        },
+        clips={
+            name: clips.get(name, clip) if clip.state is State.PRESENT else clip for name, clip in piece.clips.items()
+        },
     )
 
 

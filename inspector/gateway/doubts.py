@@ -18,6 +18,8 @@ MAX_DOUBTS = 20_000
 """Some 10 MB. Older ones are looked for in the log."""
 WINDOW_NS = 3600 * 10**9
 """A worker remembers a verdict, and so tells another part from it, for two horizons: minutes."""
+SAME_COMMIT_NS = 500_000_000
+"""A verdict and a letter about it may be of one commit; partitions on two brokers are stamped by two clocks."""
 _POLL_S = 0.05
 
 
@@ -49,11 +51,16 @@ class Doubts:
         self._told_caught_up, self._told_blind, self._max_count = caught_up, blind, max_count
         self._last_ns: OrderedDict[InspectionId, int] = OrderedDict()
         self.since_ns = since_ns
-        """Every doubt that the log has from this moment on is known here."""
+        """Every doubt that the log has from this moment on is known here, once all was read."""
+        self._is_behind = True
 
     def __contains__(self, entry: Entry) -> bool:
-        """Whether another part came after this verdict; one that came before it has nothing to do with it."""
-        return self._last_ns.get(entry.inspection, -1) >= entry.append_ns
+        """Whether another part came after this verdict, or with it; one that came before has nothing to do with it."""
+        return self._last_ns.get(entry.inspection, -1) >= _first_ns(entry)
+
+    def covers(self, entry: Entry) -> bool:
+        """Whether every doubt about this verdict that the log has is known here."""
+        return not self._is_behind and _first_ns(entry) >= self.since_ns
 
     def begin(self, position: Position, oldest_ns: int | None) -> None:
         """What retention has deleted nobody can know."""
@@ -67,13 +74,20 @@ class Doubts:
             self.since_ns = max(self.since_ns, append_ns + 1)
 
     def caught_up(self) -> None:
+        self._is_behind = False
         self._told_caught_up()
 
     def blind(self, is_blind: bool) -> None:
         self._told_blind(is_blind)
 
     def end(self) -> None:
-        """What is known stays."""
+        """What is known stays; what comes from now on is not known."""
+        self._told_blind(True)
+
+
+def _first_ns(entry: Entry) -> int:
+    """When the first letter about a verdict may have been taken by the log."""
+    return entry.append_ns - SAME_COMMIT_NS
 
 
 class LetterSearch:
@@ -85,7 +99,7 @@ class LetterSearch:
 
     def run(self) -> bool | None:
         """Whether another part came; None where time was too short to know. Raises LogError."""
-        begin_ns = self._entry.append_ns
+        begin_ns = _first_ns(self._entry)
         try:
             with closing(self._log.dead_letters(Start(time_ns=begin_ns + WINDOW_NS))) as tail:
                 goal = dict(tail.position())

@@ -118,7 +118,7 @@ class Lookup:
 
     async def _is_doubted(self, entry: Entry, caller: Caller) -> bool:
         """Reads the log for a verdict that is older than the doubts known here."""
-        if entry in self._doubts or entry.append_ns >= self._doubts.since_ns:
+        if entry in self._doubts or self._doubts.covers(entry):
             return entry in self._doubts
         async with self._waiting.place(caller), self._turn:
             deadline_s = time.monotonic() + self._limit_s

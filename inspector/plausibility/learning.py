@@ -10,7 +10,7 @@ import numpy as np
 from encoders.front_end import Image
 from inspector.bundle.schema import PictureFormat, Plausibility, Range
 from inspector.plausibility.rules import PICTURE, SIGNAL, Rule
-from inspector.plausibility.statistics import Floats
+from inspector.plausibility.statistics import TINY, Floats
 
 SPREADS, SPREADS_OF_FEW = 0.5, 4.0
 """Limits lie this many spreads beyond the extremes, the second one divided by the root of the number of recordings."""
@@ -25,6 +25,8 @@ SETTLED_RANGES, SETTLED_SLACK, SETTLED_NUMBER = 3.0, 0.05, 30
 """Slack of traces is at most so many ranges of what was seen, or so much (of the level), from so many recordings on:
 where all are standardised or regulated to one level, another level is a fault. Where level says nothing a short peak
 that is cut off looks like a lower one: 7 % of clipped wafer traces were believed."""
+STILL_SHARE = 0.01
+"""Samples that move by less than this share of their value count as if they moved so much."""
 OTHER_SIZE, OTHER_ASPECT = 1.5, 1.25
 """Where training saw several sizes, pictures may be larger or smaller, longer or wider by these factors."""
 _TENTH = 1.2816
@@ -53,7 +55,7 @@ def learn(recorded: Recorded, form: PictureFormat | None) -> Plausibility:
     if not groups:
         raise ValueError("no good recording: limits are learned from recordings labelled ok")
     number = math.sqrt(len(groups) * len(set(groups)))
-    usual = float(np.median(good["level"])) if "level" in good else 1.0
+    usual = _usual_level(good) if "level" in good else 1.0
     rules = SIGNAL if form is None else PICTURE
     if recorded.is_trace:
         rules = {name: _eased(rule) for name, rule in rules.items()}
@@ -63,6 +65,12 @@ def learn(recorded: Recorded, form: PictureFormat | None) -> Plausibility:
         if name in good
     }
     return Plausibility(recordings=len(groups), groups=len(set(groups)), figures=figures, picture=form)
+
+
+def _usual_level(good: Mapping[str, Floats]) -> float:
+    """Of samples that never move, a part of their value stands for it: their mean is rounded, and may ripple a bit."""
+    offset = float(np.median(np.abs(good["offset"]))) if "offset" in good else 0.0
+    return max(float(np.median(good["level"])), STILL_SHARE * offset, TINY)
 
 
 def _eased(rule: Rule) -> Rule:

@@ -7,8 +7,8 @@ import numpy as np
 
 from encoders.front_end import prepare_clip, prepare_image
 from inspector.bundle.schema import ImageInput, Modality, Plausibility, SignalInput
-from inspector.dataset.files import read_source
-from inspector.dataset.recordings import Clip
+from inspector.dataset.files import Recording, read_source
+from inspector.dataset.recordings import Clip, RecordingError
 from inspector.manifest import ImageRow, PieceRow, SignalRow
 from inspector.plausibility.learning import PictureKind, Recorded, kind_of, learn, picture_format
 from inspector.plausibility.sources import Watched, watcher
@@ -69,11 +69,18 @@ class _Seen:
         return {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
 
     def _figures(self, source: ImageRow | SignalRow) -> Mapping[str, float]:
+        """Raises RecordingError, with the file, for a recording that the expert does not take."""
         recording = read_source(self._root, source)
+        try:
+            return self._figures_of(recording)
+        except ValueError as exc:
+            raise RecordingError(f"{self._root / source.path}: {exc}") from exc
+
+    def _figures_of(self, recording: Recording) -> Mapping[str, float]:
         if isinstance(recording, Clip) and isinstance(self._form, SignalInput):
             prepared = prepare_clip(recording.samples, recording.sample_rate_hz, self._form)
             return clip_figures(prepared, min(len(recording.samples), self._form.num_samples), self._form)
         if isinstance(recording, Clip) or isinstance(self._form, SignalInput):
-            raise TypeError(f"{source.path} is not what {self._form.type} experts look at")
+            raise ValueError(f"is not what {self._form.type} experts look at: name the bundle's own manifest")  # noqa: TRY004
         self.kinds.add(kind_of(recording))
         return picture_figures(prepare_image(recording, self._form), self._form)

@@ -85,3 +85,9 @@ def test_a_list_or_table_follows_an_empty_line(page: Path) -> None:
 def test_files_that_a_page_names_are_there(page: Path) -> None:
     named = re.findall(r"`((?:inspector|streams|fusion|encoders|deploy|docs|tests|protos)/[\w/.-]+)`", page.read_text())
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_alert_is_on_the_page_of_alerts() -> None:
+    rules = "".join(path.read_text() for path in sorted((ROOT / "deploy/prometheus").glob("*.rules.yaml")))
+    page = (DOCS / "how-to/alerts.md").read_text()
+    assert [name for name in re.findall(r"- alert: (\w+)", rules) if f"| `{name}` |" not in page] == []

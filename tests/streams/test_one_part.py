@@ -117,6 +117,21 @@ def test_two_parts_in_one_open_piece_are_marked(at: TopicPartition, first: Make,
     assert only(rig.pass_s(3.0)).is_read_twice
 
 
+@pytest.mark.parametrize(("apart_s", "is_read_twice"), [(0.3, False), (0.301, True)])
+@pytest.mark.parametrize("is_lost_first", [True, False])
+def test_a_frame_in_place_of_one_that_was_lost_is_another_parts_beyond_the_span(
+    apart_s: float, is_read_twice: bool, is_lost_first: bool
+) -> None:
+    """Nobody sees a second frame where the first one cannot be decoded."""
+    rig = Rig()
+    makes = (bad_frame, frame) if is_lost_first else (frame, bad_frame)
+    for seconds, make in zip((0.0, apart_s), makes, strict=True):
+        record = frame(P, "top", 0, at_s(seconds)) if make is frame else bad_frame(P, "top", at_s(seconds))
+        rig.put(FRAMES, seconds, record)
+    assert rig.reasons() == ["BAD_IMAGE"]
+    assert only(rig.pass_s(3.0)).is_read_twice is is_read_twice
+
+
 def test_a_successor_of_an_owner_that_saw_both_parts_marks_the_piece_too() -> None:
     q = P._replace(piece_id="q")
     records = [
@@ -128,6 +143,20 @@ def test_a_successor_of_an_owner_that_saw_both_parts_marks_the_piece_too() -> No
         log = run(Log.of(records), Random(seed), crash=0.4)
         assert {each.inspection: each.is_read_twice for each in log.verdicts} == {P: True, q: False}
         assert [each.reason for each in log.letters] == [pb.DEAD_LETTER_REASON_ID_READ_TWICE]
+
+
+def test_a_successor_marks_a_piece_that_is_opened_behind_what_was_of_another_part() -> None:
+    """Traces lie in another partition than what opens their piece: a successor may read both before it."""
+    q = P._replace(piece_id="q")
+    records = [
+        (FRAMES, at_s(0), frame(P, "side", 0, at_s(0))),
+        (SIGNALS, at_s(0.2), trace(P, at_s(0))),
+        (SIGNALS, at_s(0.3), trace(P, at_s(0.1))),
+        (FRAMES, at_s(0.3), frame(q, "top", 0, at_s(0.3))),
+    ]
+    for seed in range(20):
+        log = run(Log.of(records), Random(seed), crash=0.4)
+        assert {each.inspection: each.is_read_twice for each in log.verdicts} == {P: True, q: False}
 
 
 def test_a_successor_tells_another_part_by_the_entry_alone() -> None:

@@ -123,6 +123,16 @@ def test_the_recipe_decides(
     assert said(model, tmp_path, row(tmp_path, images, samples), recipe) == expected
 
 
+def test_a_sensor_that_is_removed_is_missing_though_it_was_not_believed(model: Model, tmp_path: Path) -> None:
+    recipe = recipe_for(model, [], recipe_file(tmp_path, sensor="required = false"))
+    piece = row(tmp_path)
+    np.save(tmp_path / "p.npy", np.full(16, 0.5, np.float32))
+    examined = Examined(model, tmp_path, [piece], lambda done, total: None, recipe)
+    (whole,), (removed,) = (examined.verdicts(model.schema.policy, name) for name in (None, "mic"))
+    assert (whole.decision, whole.reason) == (pb.DECISION_REVIEW, pb.DECISION_REASON_IMPLAUSIBLE)
+    assert (removed.decision, removed.modalities[1].state) == (pb.DECISION_PASS, pb.MODALITY_STATE_MISSING)
+
+
 def test_a_product_that_no_recipe_names_has_none(model: Model, tmp_path: Path) -> None:
     recipe = recipe_file(tmp_path, 'product = "cup"')
     assert said(model, tmp_path, row(tmp_path), recipe)[:2] == ("FAIL", "DEFECT")

@@ -56,6 +56,7 @@ def lookup(log: MemoryLog, doubts: Doubts, limit_s: float = 5.0) -> Lookup:
 def known(since_ns: int, *letters: Record, max_count: int = MAX_DOUBTS) -> Doubts:
     doubts = Doubts(since_ns, lambda: None, lambda _: None, max_count)
     doubts.take(doubts_of(letters), {})
+    doubts.caught_up()
     return doubts
 
 
@@ -77,6 +78,27 @@ async def test_a_verdict_is_review_when_another_part_came_after_it(log: MemoryLo
     put(1, append_ns=now_ns, fail=fail)
     letter = put_letter(log, 1, now_ns + SECOND)
     assert await answer(log, known(now_ns - SECOND, letter)) == REVIEW
+
+
+async def test_a_letter_of_the_same_commit_may_be_stamped_first_by_another_broker(log: MemoryLog, put: Put) -> None:
+    now_ns = time.time_ns()
+    put(1, append_ns=now_ns)
+    letter = put_letter(log, 1, now_ns - 20_000_000)
+    assert await answer(log, known(now_ns - SECOND, letter)) == REVIEW
+    assert await answer(log, known(now_ns + SECOND)) == REVIEW
+
+
+async def test_until_the_letters_are_read_back_the_log_is_asked(log: MemoryLog, put: Put) -> None:
+    now_ns = time.time_ns()
+    put(1, append_ns=now_ns)
+    put_letter(log, 1, now_ns + SECOND)
+    assert await answer(log, Doubts(now_ns - SECOND, lambda: None, lambda _: None)) == REVIEW
+
+
+def test_a_gateway_that_follows_the_dead_letters_no_more_is_not_healthy() -> None:
+    told: list[bool] = []
+    Doubts(0, lambda: None, told.append).end()
+    assert told == [True]
 
 
 @pytest.mark.parametrize(

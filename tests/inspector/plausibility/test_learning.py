@@ -14,6 +14,8 @@ from inspector.plausibility.learning import (
     learn,
     picture_format,
 )
+from inspector.plausibility.limits import clip_doubt
+from streams.observation import Absence
 
 FORM = picture_format({PictureKind(8, 12, 1, "uint8")})
 DRAWN = np.random.default_rng(0).uniform(0.4, 0.6, 4000)
@@ -76,6 +78,17 @@ def test_levels_of_traces_that_vary_of_few_traces_and_of_sounds_have_their_slack
     for number, is_trace in ((SETTLED_NUMBER - 1, True), (100, False)):
         assert (trace_levels(np.full(number, 2.0), is_trace).low or 2) < 1.5
     assert (trace_levels(np.random.default_rng(0).uniform(1.5, 2.5, 100)).low or 2) < 1.0
+
+
+def test_traces_that_never_move_are_believed_however_their_mean_is_rounded() -> None:
+    """A pressure that is held: 0.1 as float32 has another mean with every length."""
+    still = {"level": np.zeros(60), "offset": np.full(60, 0.1), "noise_floor": np.zeros(60)}
+    groups = [str(index) for index in range(60)]
+    limits = learn(Recorded(still, groups, {}, is_trace=True), None)
+    assert clip_doubt({"level": 3e-9, "offset": 0.1 + 3e-9, "noise_floor": 1e-9}, limits, "on") is None
+    doubt = clip_doubt({"level": 0.0, "offset": 0.2, "noise_floor": 0.0}, limits, "on")
+    assert doubt is not None
+    assert doubt.absence is Absence.OFFSET
 
 
 def test_figures_that_are_not_numbers_teach_nothing() -> None:

@@ -131,6 +131,23 @@ def test_a_manifest_without_good_training_recordings_is_refused_and_changes_noth
     assert (folder / "bundle.json").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("shape", "rate_hz", "words"),
+    [((16, 1), 50.0, "0.npy: clip has 50 Hz"), ((16, 2), 100.0, "0.npy: clip has shape (16, 2)")],
+)
+def test_a_manifest_of_other_recordings_is_refused_with_the_file(
+    tmp_path: Path, shape: tuple[int, int], rate_hz: float, words: str
+) -> None:
+    folder = write_toy_bundle(tmp_path / "toy")
+    piece = row(tmp_path, 0, "ok")
+    np.save(tmp_path / "0.npy", RNG.normal(0, 0.1, shape).astype(np.float32))
+    signal = piece.signals[0].model_copy(update={"sample_rate_hz": rate_hz})
+    write_manifest(tmp_path / "manifest.jsonl", [piece.model_copy(update={"signals": (signal,)})])
+    result = CliRunner().invoke(plausibility, [str(folder), str(tmp_path / "manifest.jsonl")])
+    assert result.exit_code == 1
+    assert words in result.output.replace("\n", "")
+
+
 @pytest.mark.parametrize("split", ["calibration", "test"])
 def test_only_the_training_split_teaches(tmp_path: Path, split: str) -> None:
     folder = write_toy_bundle(tmp_path / "toy")
