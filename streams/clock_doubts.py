@@ -29,12 +29,20 @@ def saw(clocks: SourceClocks, item: Frame | Chunk | Trace | Event) -> None:
 
 def explained(clocks: SourceClocks, item: Frame | Chunk | Trace | Event, finding: Finding) -> Finding:
     """The finding about a record, with another remedy where the clock of its source is what keeps it out."""
+    source, event_ns = stamp_of(item)
+    if finding.reason == pb.DEAD_LETTER_REASON_ID_READ_TWICE:
+        doubt = clocks.between(source, EVENTS)
+        return finding if doubt is None else Finding(finding.reason, _no_other_part(finding.detail, doubt))
     if finding.reason not in BY_CLOCK:
         return finding
-    source, event_ns = stamp_of(item)
     is_ahead = finding.reason == pb.DEAD_LETTER_REASON_CLOCK
     why = clocks.explain(source, item.origin.append_ns - event_ns, is_ahead=is_ahead)
     return finding if why is None else Finding(finding.reason, f"{finding.detail.rpartition(': ')[0]}: {why}")
+
+
+def _no_other_part(detail: str, doubt: Doubt) -> str:
+    """Records of one part look like those of two where their clocks are apart: no reader has failed."""
+    return f"{detail.partition('. Mend')[0]}. Likelier than another part: {doubt.words}"
 
 
 def checked(observation: Observation, piece: Piece, cuts: Mapping[str, Cut], clocks: SourceClocks) -> Observation:

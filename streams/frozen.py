@@ -12,7 +12,9 @@ from streams.content import DIGEST_BYTES, Recording, digest, is_telling
 from streams.observation import Absence, Clip, Observation, State
 
 KEPT_PIECES = 4
-"""Pieces that a recording is compared with: a driver that stands still may hand out its last few buffers in turn."""
+KEPT_RECORDINGS = 16
+"""A recording is compared with so many before it, and with those of so many pieces, whatever is more: a driver that
+stands still may hand out all its buffers in turn."""
 CONTENT_BYTES = DIGEST_BYTES + 4
 """Digest, then the time of a signal: one recording may belong to several pieces. An image has no time."""
 _NO_TIME = bytes(4)
@@ -103,7 +105,7 @@ def _repeats(content: bytes, earlier: bytes) -> bool:
 
 
 def _newest(recordings: list[Kept], per_piece: int) -> list[Kept]:
-    return recordings[-KEPT_PIECES * per_piece :]
+    return recordings[-max(KEPT_RECORDINGS, KEPT_PIECES * per_piece) :]
 
 
 def _sentence(what: str, earlier: str, piece: str, num_equal: int) -> str:

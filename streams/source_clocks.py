@@ -132,6 +132,16 @@ class SourceClocks:
         self._reminder.add((source, "offset"), "", f"{doubt.words}; its records are refused meanwhile")
         return doubt.words
 
+    def between(self, source: str, other: str) -> Doubt | None:
+        """What is wrong between two sources by their clocks alone; None where they agree, or one is not heard."""
+        lowest = {name: ns for name in self._clocks if (ns := self._fresh_ns(name)) is not None}
+        if source == other or not lowest.keys() >= {source, other} or self._was_held_back(source):
+            return None
+        if not self._is_apart(lowest[source] - lowest[other]):
+            return None
+        odd = {doubt.source: doubt for doubt in self._odd([(source, other)], lowest)}
+        return odd.get(source) or odd.get(other)
+
     def remind(self, now_s: float) -> None:
         """Writes what is due to the log."""
         for (source, _), happened in self._reminder.due(now_s):

@@ -34,7 +34,7 @@ def picture_doubt(figures: Mapping[str, float], limits: Plausibility | None, str
 def clip_doubt(figures: Mapping[str, float], limits: Plausibility | None, strictness: Strictness) -> Doubt | None:
     """`figures` of one clip. Without limits only samples of one value are not believed."""
     if limits is not None:
-        return _outside(figures, limits, SIGNAL, strictness)
+        return _too_quiet(figures, limits, strictness) or _outside(figures, limits, SIGNAL, strictness)
     if figures["level"] > TINY:
         return None
     return Doubt(Absence.LEVEL, f"every sample is {figures['offset']:.3g}: is the sensor connected and switched on?")
@@ -70,6 +70,14 @@ def clip_format_doubt(num_channels: int, sample_rate_hz: float, form: SignalInpu
         seen = f"the clip has {sample_rate_hz:g} Hz, training saw {form.sample_rate_hz:g} Hz"
         return Doubt(Absence.FORMAT, f"{seen}: was the sensor's sample rate changed?")
     return None
+
+
+def _too_quiet(figures: Mapping[str, float], limits: Plausibility, strictness: Strictness) -> Doubt | None:
+    """Asked before all else: the rest of a dead signal looks cut off, flat or noisy; no gain is to blame."""
+    limit = limits.figures.get("level")
+    if limit is None or limit.low is None or figures["level"] >= limit.low:
+        return None
+    return _outside(figures, limits, {"level": SIGNAL["level"]}, strictness)
 
 
 def _outside(

@@ -70,10 +70,6 @@ SIGNAL: Mapping[str, Rule] = {
         Absence.CLIPPED, "share of samples at the extremes", None, 0.02, is_ratio=False,
         high_cause="is the gain too high, so that the converter cuts the signal off",
     ),
-    "crest": Rule(
-        Absence.CLIPPED, "peak over level", 0.2, None, floor=0.1,
-        low_cause="is the gain too high, so that the signal is cut off, or does it hum",
-    ),
     "level": Rule(
         Absence.LEVEL, "level", 0.15, 0.4, floor=0.001, by_level=True, in_traces=2.0,
         low_cause="is the sensor connected and switched on, and its gain as in training",
@@ -97,5 +93,10 @@ SIGNAL: Mapping[str, Rule] = {
         low_cause="is the sensor muted, or another one connected",
         high_cause="is a cable or its shield broken, or a machine running beside it",
     ),
+    "crest": Rule(
+        Absence.CLIPPED, "peak over level", 0.2, None, floor=0.1,
+        low_cause="is the gain too high, so that the signal is cut off, or does it hum",
+    ),
 }  # fmt: skip
-"""In the order in which they are asked; samples are as the sensor gives them."""
+"""In the order in which they are asked, behind a level that is too low; samples are as the sensor gives them. Hum and
+noise have no peaks either, so that they are asked before these."""

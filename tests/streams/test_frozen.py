@@ -8,7 +8,7 @@ import pytest
 
 from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.content import MIN_CHANGES, digest, is_telling
-from streams.frozen import CONTENT_BYTES, KEPT_PIECES
+from streams.frozen import CONTENT_BYTES, KEPT_RECORDINGS
 from streams.items import Chunk, EventKind, Frame, Trace
 from streams.observation import Absence, Image, InspectionId, Observation, State
 from streams.resume import MAX_MEMO_BYTES, Memo
@@ -97,9 +97,11 @@ OK, BAD = State.PRESENT, State.IMPLAUSIBLE
         ((1, 1, 1), [OK, BAD, BAD]),
         ((1, 1, 2, 2), [OK, BAD, OK, BAD]),
         ((1, 2, 1, 2), [OK, OK, BAD, BAD]),
-        ((1, *range(2, 2 + KEPT_PIECES), 1), [OK] * (KEPT_PIECES + 2)),
+        ((*range(5), *range(5)), [OK] * 5 + [BAD] * 5),
+        ((*range(KEPT_RECORDINGS), 0), [OK] * KEPT_RECORDINGS + [BAD]),
+        ((*range(KEPT_RECORDINGS + 1), 0), [OK] * (KEPT_RECORDINGS + 2)),
     ],
-    ids=["new", "frozen", "two-by-two", "two-buffers", "long-ago"],
+    ids=["new", "frozen", "two-by-two", "two-buffers", "five-buffers", "all-buffers", "long-ago"],
 )
 def test_an_image_that_equals_an_earlier_one_is_implausible(seeds: tuple[int, ...], expected: list[State]) -> None:
     assert states(*map(image, seeds)) == expected

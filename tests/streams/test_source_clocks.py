@@ -222,6 +222,18 @@ def test_a_clock_ahead_is_refused_with_its_cause() -> None:
     assert all(letter.startswith("CLOCK") and "TAI" in letter for letter in line.letters)
 
 
+@pytest.mark.parametrize("offset_s", [-3.0, -18.0, -25.0])
+def test_a_clock_is_not_taken_for_a_reader_that_gives_two_parts_one_id(offset_s: float) -> None:
+    """By its event a piece is so old that it closes before its image comes, which is taken long after that event."""
+    line = ClockLine({"events": constant(offset_s)}, {"top": lambda random: 0.3})
+    assert not any(each.passes for each in line.run())
+    letters = [each for each in line.letters if each.startswith("ID_READ_TWICE")]
+    assert len(letters) == line.num_pieces
+    for letter in letters:
+        assert f"Likelier than another part: the clock of 'events' is {-offset_s - 0.3:.1f}" in letter
+        assert "Mend the reader" not in letter
+
+
 def test_one_record_held_up_is_not_blamed_on_the_clock() -> None:
     line = ClockLine(num_pieces=60, transport={"top": lambda random: 40.0 if random.random() < 0.05 else 0.02}, seed=5)
     line.run()

@@ -47,6 +47,31 @@ def test_wide_limits_are_twice_as_far_out() -> None:
     assert clip_doubt({"level": 0.2, "offset": 0.21}, HEARD, "wide") is not None
 
 
+WHOLE = HEARD.model_copy(
+    update={"figures": {**HEARD.figures, "clipped": Range(high=0.02), "crest": Range(low=3.8), "hum": Range(high=0.2)}}
+)
+
+
+@pytest.mark.parametrize(
+    ("figures", "absence"),
+    [
+        ({"level": 1e-5, "clipped": 1.0, "crest": 1.0}, Absence.LEVEL),
+        ({"level": 0.005, "clipped": 0.0, "crest": 3.7}, Absence.LEVEL),
+        ({"level": 0.3, "clipped": 0.1, "crest": 2.0}, Absence.CLIPPED),
+        ({"level": 0.9, "clipped": 0.1, "crest": 2.0}, Absence.CLIPPED),
+        ({"level": 0.3, "clipped": 0.0, "crest": 1.5, "hum": 0.9}, Absence.NOISE),
+        ({"level": 0.3, "clipped": 0.0, "crest": 1.5, "hum": 0.1}, Absence.CLIPPED),
+    ],
+    ids=["last-bit", "floor", "cut", "cut-and-loud", "hum", "no-peaks"],
+)
+def test_the_reason_is_the_likely_one_where_several_figures_are_outside(
+    figures: dict[str, float], absence: Absence
+) -> None:
+    doubt = clip_doubt(figures, WHOLE, "on")
+    assert doubt is not None
+    assert doubt.absence is absence
+
+
 def test_what_is_no_number_is_left_to_the_experts() -> None:
     assert clip_doubt({"level": np.nan}, HEARD, "on") is None
 
