@@ -92,7 +92,7 @@ def _outside(
         if _is_outside(value, believed):
             is_low = believed.low is not None and value < believed.low
             cause = rule.low_cause if is_low else rule.high_cause
-            return Doubt(rule.absence, f"{rule.words} {value:.3g}, expected {_span(believed)}: {cause}?")
+            return Doubt(rule.absence, f"{rule.words} {_told_apart(value, believed)}: {cause}?")
     return None
 
 
@@ -110,7 +110,15 @@ def _widened(limit: Range, rule: Rule) -> Range:
     return Range(low=low, high=None if high is None else high + (1 - high) / 2)
 
 
-def _span(limit: Range) -> str:
-    if limit.low is None or limit.high is None:
-        return f"at most {limit.high:.3g}" if limit.low is None else f"at least {limit.low:.3g}"
-    return f"{limit.low:.3g}" if limit.low == limit.high else f"{limit.low:.3g} to {limit.high:.3g}"
+def _told_apart(value: float, limit: Range) -> str:
+    """The value and what was expected, in as many digits as show that it lies outside."""
+    bounds = [bound for bound in (limit.low, limit.high) if bound is not None]
+    digits = next((n for n in range(3, 17) if all(f"{value:.{n}g}" != f"{bound:.{n}g}" for bound in bounds)), 17)
+    return f"{value:.{digits}g}, expected {_span(limit, digits)}"
+
+
+def _span(limit: Range, digits: int = 3) -> str:
+    low, high = (None if bound is None else f"{bound:.{digits}g}" for bound in (limit.low, limit.high))
+    if low is None or high is None:
+        return f"at most {high}" if low is None else f"at least {low}"
+    return low if limit.low == limit.high else f"{low} to {high}"

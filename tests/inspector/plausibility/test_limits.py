@@ -27,6 +27,12 @@ def test_a_doubt_is_one_sentence_with_figure_range_and_cause() -> None:
     )
 
 
+def test_a_value_close_to_its_limit_is_not_said_to_equal_it() -> None:
+    doubt = picture_doubt({"brightness": 0.19996}, LIMITS, "on")
+    assert doubt is not None
+    assert doubt.detail.startswith("mean brightness 0.19996, expected 0.2 to 0.6: ")
+
+
 @pytest.mark.parametrize(("value", "is_doubted"), [(0.2, False), (0.6, False), (0.199, True), (0.601, True)])
 def test_limits_belong_to_what_is_believed(value: float, is_doubted: bool) -> None:
     assert (picture_doubt({"brightness": value}, LIMITS, "on") is not None) == is_doubted
