@@ -13,8 +13,11 @@ import torch
 
 from inspector.evaluation.evaluate import labelled
 from inspector.evaluation.examine import Examined, open_bundle
+from inspector.evaluation.recipes import recipe_for
 from inspector.evaluation.scoring import scored
-from inspector.manifest import read_manifest
+from inspector.manifest import PieceRow, read_manifest
+from inspector.model import Model
+from inspector.recipe.model import Recipe
 from inspector.simulation.dataset import write_dataset
 from inspector.simulation.pieces import LineSettings
 from inspector.training.checkpoint import save_checkpoint
@@ -124,5 +127,18 @@ def _make(workshop: Workshop, name: str, seed: int, own: Path) -> None:
     write_bundle(own / "bundle", training.draft)
     write_scored(own / "calibration.npz", training.scored)
     rows = labelled(read_manifest(manifest), "test")
-    seen = Examined(open_bundle(own / "bundle"), manifest.parent, rows, lambda done, total: None)
+    model = open_bundle(own / "bundle")
+    seen = Examined(model, manifest.parent, rows, lambda done, total: None, believing(model, rows))
     write_scored(own / "test.npz", scored(seen))
+
+
+def believing(model: Model, rows: Sequence[PieceRow]) -> Recipe:
+    """The strictest recipe, but for plausibility: what the model can do is asked, and every piece gets its score. How
+    many good and defective pieces are not believed is in `tests.benchmarks.plausibility`."""
+    recipe = recipe_for(model, rows, None)
+    return recipe.model_copy(
+        update={
+            "cameras": tuple(camera.model_copy(update={"plausibility": "off"}) for camera in recipe.cameras),
+            "sensors": tuple(sensor.model_copy(update={"plausibility": "off"}) for sensor in recipe.sensors),
+        }
+    )
