@@ -80,6 +80,10 @@ class Examination:
         looks = self.looks[row]
         return frozenset(expert.modality for expert in self.model.schema.experts if expert.name in looks)
 
+    def unseen(self, row: int) -> frozenset[str]:
+        """Every camera of a piece of which no camera gave all its images: sound alone passes nothing."""
+        return _unseen(self.pieces[row])
+
     def ran(self, row: int) -> frozenset[str]:
         return frozenset(self.looks[row])
 
@@ -152,6 +156,11 @@ class Examination:
                     present_RE[index, column] = 1
             inputs |= {f"tokens_{expert.name}": tokens_RND, f"logits_{expert.name}": logits_RO}
         return inputs
+
+
+def _unseen(piece: Observation) -> frozenset[str]:
+    is_seen = any(view.state is State.PRESENT for view in piece.views.values())
+    return frozenset() if is_seen else frozenset(piece.views)
 
 
 def batch_size(form: ImageInput | SignalInput, max_batch: int) -> int:

@@ -95,7 +95,7 @@ def _rule(examination: Examination, rows: Sequence[int], recipes: Sequence[Recip
 def _finding(examination: Examination, row: int, recipe: Recipe, fused: Fused | None) -> Finding:
     if row in examination.failed:
         return Finding(ENGINE_FAILED)
-    lacks = lacking(recipe.required, examination.present[row], examination.examined(row))
+    lacks = lacking(recipe.required, examination.present[row], examination.examined(row)) | examination.unseen(row)
     implausible = examination.implausible[row]
     calibration = examination.model.calibrations.get(examination.ran(row))
     if fused is None or calibration is None:

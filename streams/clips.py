@@ -5,8 +5,8 @@ instant has one sample: what came first stays. All placing is done in whole numb
 """
 
 from bisect import bisect_left, bisect_right, insort_right
-from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,15 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.assembly import SensorSpec
-from streams.content import digest, is_telling
+from streams.chunk_history import ChunkHistory
 from streams.items import Chunk
 
 SECOND_NS = 1_000_000_000
 SEGMENT_BYTES = 400
 """What a segment takes beside its samples, its anchor and its place in the accounts included: a producer may send
 chunks of one sample."""
-KEPT_RECORDS = 64
-"""Records that a new one is compared with: a ring buffer that stands still sends all its parts in turn."""
 Samples = NDArray[np.float32]
 
 
@@ -85,6 +83,8 @@ class Segment:
     append_ns: int
     equals_ns: int | None = None
     """Start of an earlier record of the sensor with the same samples."""
+    content: bytes | None = None
+    """What stands for its record in the history."""
 
     @property
     def end(self) -> int:
@@ -102,7 +102,8 @@ class Segment:
 class SensorStream:
     """What one sensor has delivered and may still be asked for."""
 
-    def __init__(self, spec: SensorSpec, jitter_s: float) -> None:
+    def __init__(self, spec: SensorSpec, jitter_s: float, contents: Sequence[bytes] = ()) -> None:
+        """`contents`: what a predecessor's history has settled."""
         self.newest_ns: int | None = None
         """Event time at which the newest sample ends; stays when the samples are dropped."""
         self.num_anchors = 0
@@ -117,8 +118,7 @@ class SensorStream:
         self._segments: list[Segment] = []
         self._num_segments: Counter[Run | int] = Counter()
         """Segments of each run, and of each record by its offset."""
-        self._contents: OrderedDict[bytes, int] = OrderedDict()
-        """Start of the last records by their content."""
+        self.history = ChunkHistory(contents)
 
     def __len__(self) -> int:
         """Stretches of samples held."""
@@ -139,12 +139,12 @@ class SensorStream:
         if free and is_new:  # a producer may name any number of streams that bring nothing
             insort_right(self._runs.setdefault(run.stream_id, []), run, key=_first_sample)
             self.num_anchors += 1
-        equals_ns = self._equals(chunk) if free else None
+        content, equals_ns = self.history.note(chunk) if free else (None, None)
         for start, end in free:
             samples = chunk.samples[start - first : end - first]
             if len(samples) < len(chunk.samples):
                 samples = samples.copy()  # else one new sample would keep all of an overlapping chunk
-            segment = Segment(run, start, samples, chunk.origin.offset, chunk.origin.append_ns, equals_ns)
+            segment = Segment(run, start, samples, chunk.origin.offset, chunk.origin.append_ns, equals_ns, content)
             self._segments.insert(bisect_left(self._segments, start, key=_at), segment)
             self.num_bytes += segment.num_bytes
             self._num_segments[run] += 1
@@ -152,15 +152,6 @@ class SensorStream:
             end_ns = run.anchor_ns + self._rate.ns(end - run.at)
             self.newest_ns = end_ns if self.newest_ns is None else max(self.newest_ns, end_ns)
         return bool(free)
-
-    def _equals(self, chunk: Chunk) -> int | None:
-        """Start of the last record before that had the same samples; takes note of this one."""
-        content = digest(chunk.samples)
-        earlier_ns = self._contents.pop(content, None)
-        self._contents[content] = chunk.start_ns
-        if len(self._contents) > KEPT_RECORDS:
-            self._contents.popitem(last=False)
-        return earlier_ns if earlier_ns is not None and is_telling(chunk.samples) else None
 
     def coverage(self, window: Window) -> float:
         """Share of the window's slots that hold a sample."""
@@ -199,7 +190,9 @@ class SensorStream:
         self.num_bytes -= sum(segment.num_bytes for segment in dropped)
         for run in [segment.run for segment in dropped if self._is_last(segment.run)]:
             self._drop_run(run)
-        return {segment.offset for segment in dropped if self._is_last(segment.offset)}
+        gone = [segment for segment in dropped if self._is_last(segment.offset)]
+        self.history.settle(segment.content for segment in gone if segment.content is not None)
+        return {segment.offset for segment in gone}
 
     def _is_last(self, key: Run | int) -> bool:
         """Whether the segment that is being dropped was the last one of a run, or of a record."""

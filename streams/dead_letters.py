@@ -14,6 +14,7 @@ DEAD_LETTER_TYPE = TYPE_PREFIX + "DeadLetter"
 _WITHOUT_BYTES = {
     DeadLetterReason.DEAD_LETTER_REASON_LATE,
     DeadLetterReason.DEAD_LETTER_REASON_DUPLICATE,
+    DeadLetterReason.DEAD_LETTER_REASON_ID_READ_TWICE,
     DeadLetterReason.DEAD_LETTER_REASON_POISONED,  # whoever reads dead letters should not die of it next
 }
 
@@ -33,8 +34,8 @@ def reject(
     entry: Entry | None = None,
     inspection: InspectionId | None = None,
 ) -> Rejected:
-    """A finding about the record at `origin`; with `record` its first bytes go along, but for LATE, DUPLICATE
-    and POISONED."""
+    """A finding about the record at `origin`; with `record` its first bytes go along, but for LATE, DUPLICATE,
+    ID_READ_TWICE and POISONED."""
     raw = record.value[:MAX_RAW_BYTES] if record is not None and reason not in _WITHOUT_BYTES else b""
     return Rejected(
         origin,

@@ -20,6 +20,8 @@ CONTENT_BYTES = DIGEST_BYTES + 4
 _NO_TIME = bytes(4)
 Contents = Mapping[str, Sequence[bytes]]
 """By source, what stands for its recordings, the oldest first."""
+OF_CHUNKS = "/chunks"
+"""Behind a sensor's name: what stands for its chunks, beside its clips. No name holds a slash."""
 Kept = TypeVar("Kept")
 
 
@@ -90,6 +92,18 @@ class Frozen:
         history.known = _newest(known, len(contents))
         history.num_equal = 1 if equal is None else history.num_equal + 1
         return "" if equal is None else _sentence(what, equal.piece, piece, history.num_equal)
+
+
+def joined(pieces: Contents, chunks: Contents) -> Contents:
+    """What stands for the recordings of pieces, and by sensor for the chunks, in one."""
+    return {**pieces, **{sensor + OF_CHUNKS: contents for sensor, contents in chunks.items() if contents}}
+
+
+def split(contents: Contents) -> tuple[Contents, Contents]:
+    """What `joined` has joined."""
+    pieces = {source: each for source, each in contents.items() if not source.endswith(OF_CHUNKS)}
+    chunks = {source.removesuffix(OF_CHUNKS): each for source, each in contents.items() if source not in pieces}
+    return pieces, chunks
 
 
 def _content(clip: Clip) -> list[bytes]:

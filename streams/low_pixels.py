@@ -14,7 +14,9 @@ log = logging.getLogger("inspector.streams.low_pixels")
 Place = tuple[str, str, CameraSpec]
 """Line, station and camera."""
 
-_SURE_AT_ONCE = 12
+_SURE = 12
+_FEW_IMAGES = 3
+"""On the line one dark image is no sign; a data set has no more than it has."""
 _ENOUGH_IMAGES = 20
 """14 bits fill a quarter of 16, as a dim picture does: only so many in a row are a sign."""
 _INTERVAL_S = 60.0
@@ -30,14 +32,14 @@ def advice(camera: str, depth: BitDepth) -> str:
     """What to do about it."""
     return (
         f"camera {camera}: its 16-bit images never exceed {2**depth - 1} and are read as shares of 65535, so they look "
-        f"{'all but black' if depth <= _SURE_AT_ONCE else 'dark'}: this looks like {depth} bits: set bit_depth = "
+        f"{'all but black' if depth <= _SURE else 'dark'}: this looks like {depth} bits: set bit_depth = "
         f"{depth} (or the camera's own, if it has more) in the recipe's camera and in the manifest's image rows"
     )
 
 
 def is_sign(depth: BitDepth, num_images: int) -> bool:
     """Whether so many images of so few bits are a reason to warn."""
-    return depth <= _SURE_AT_ONCE or num_images >= _ENOUGH_IMAGES
+    return depth <= _SURE or num_images >= _ENOUGH_IMAGES
 
 
 @dataclass(slots=True)
@@ -64,9 +66,12 @@ class LowPixels:
         seen = self._seen.setdefault(place, _Seen())
         if _depth_of(seen.brightest) is None:
             return
-        seen.num_images, seen.brightest = seen.num_images + 1, max(seen.brightest, int(image.max(initial=0)))
+        brightest = int(image.max(initial=0))
+        if brightest == 0:  # black, of whatever depth
+            return
+        seen.num_images, seen.brightest = seen.num_images + 1, max(seen.brightest, brightest)
         depth = _depth_of(seen.brightest)
-        if depth is not None and is_sign(depth, seen.num_images):
+        if depth is not None and seen.num_images >= _FEW_IMAGES and is_sign(depth, seen.num_images):
             self._reminder.add(place, camera.name, advice(camera.name, depth))
         for (line, station, _), many in self._reminder.due(self._monotonic()):
             log.warning("%s/%s: %s (%d images).", line, station, many.words, many.count)

@@ -8,7 +8,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from streams.frozen import CONTENT_BYTES, Contents
+from streams.frozen import CONTENT_BYTES, OF_CHUNKS, Contents
 from streams.limits import LAST_NS, is_name
 from streams.log import LogError
 
@@ -18,6 +18,8 @@ _FIELDS_BYTES = 360
 MAX_STARTS, MAX_JUDGING = 99, 4
 _KEPT = (256, 64, 16, 4, 2, 1)
 """So many recordings of each source go along, the most that fit: 256 are those of four pieces with 64 images each."""
+_FEW_CHUNKS = 4
+"""Recordings of pieces go before chunks: of these a quarter goes along, where that is more than this."""
 _CLOCK_BYTES = 17
 """Thirteen digits of milliseconds, quotes, colon and comma."""
 
@@ -55,8 +57,8 @@ class Memo:
     """Frames partition only: pieces at whose judging owners may have ended, each with how many have; the last of them
     was about to be judged."""
     contents: Mapping[str, Contents] = field(default_factory=dict)
-    """Pieces partition only, by station: the recordings judged last, so that a frozen source is known at once. The
-    oldest of them, then those of the last stations, are left out where there is no room."""
+    """Pieces partition only, by station: the recordings judged last and the chunks used last, so that a frozen source
+    is known at once. The oldest of them, then those of the last stations, are left out where there is no room."""
 
     def encode(self) -> str:
         """The memo as compact ASCII JSON of at most 4,096 bytes. Raises MemoError."""
@@ -163,7 +165,9 @@ def fitting(contents: Mapping[str, Contents]) -> dict[str, dict[str, str]]:
 
 
 def _texts(sources: Contents, kept: int) -> dict[str, str]:
-    return {source: b64encode(b"".join(each[-kept:])).decode() for source, each in sources.items()}
+    num_chunks = min(kept, max(_FEW_CHUNKS, kept // 4))
+    many = {source: num_chunks if source.endswith(OF_CHUNKS) else kept for source in sources}
+    return {source: b64encode(b"".join(each[-many[source] :])).decode() for source, each in sources.items()}
 
 
 def _contents(value: object, text: str, offset: int) -> dict[str, Contents]:

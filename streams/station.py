@@ -8,7 +8,7 @@ from streams.assembly import CameraSpec, SensorSpec
 from streams.clips import SECOND_NS, SEGMENT_BYTES, SensorStream
 from streams.clock import StationClock
 from streams.clock_doubts import checked
-from streams.frozen import Contents, Frozen
+from streams.frozen import Contents, Frozen, joined, split
 from streams.ids import Ids
 from streams.items import Chunk, Entry, Event, EventKind, Frame, Origin, Trace
 from streams.ledger import place
@@ -36,7 +36,7 @@ class Station:
         contents: Contents | None = None,
     ) -> None:
         """`clock_ns` is what a predecessor's clock had reached; without one nothing enters before `floor_ns`. The last
-        recordings that it judged are known by `contents`."""
+        recordings that it judged, and chunks that it used, are known by `contents`."""
         self.line, self.name = line, name
         self.used_ns = 0 if clock_ns is None else clock_ns + _ns(shared.settings.dedup_horizon_s)
         """When the log took the newest record that names the station; a predecessor's is taken to have lagged."""
@@ -55,7 +55,8 @@ class Station:
         self.source_clocks = SourceClocks((line, name), self._sources, shared.settings, shared.metrics)
         self._streams: dict[str, SensorStream] = {}
         self._waiting: list[Trace] = []
-        self.frozen = Frozen(contents or {})
+        pieces, self._chunk_contents = split(contents or {})
+        self.frozen = Frozen(pieces)
         self._ids = Ids(line, name, shared, self.closed)
 
     @property
@@ -72,6 +73,13 @@ class Station:
         """Event time before which nothing enters any more."""
         now_ns = self.clock.now_ns
         return self._floor_ns if now_ns is None else now_ns - _ns(self._settings.dedup_horizon_s)
+
+    @property
+    def contents(self) -> Contents:
+        """What stands for the last recordings that were judged, and for the last chunks that are not needed any more,
+        for a successor."""
+        begun = {name: stream.history.settled for name, stream in self._streams.items()}
+        return joined(self.frozen.settled, {**self._chunk_contents, **begun})
 
     def take_frame(self, frame: Frame, *, again: bool) -> None:
         entry = Entry(frame.inspection, frame.product, frame.lot, frame.capture_ns, frame.camera)
@@ -157,7 +165,9 @@ class Station:
 
     def take_chunk(self, chunk: Chunk, *, again: bool) -> None:
         spec = self._sensor(chunk, "time")
-        stream = self._streams.get(chunk.sensor) or SensorStream(spec, self._settings.jitter_s)
+        stream = self._streams.get(chunk.sensor) or SensorStream(
+            spec, self._settings.jitter_s, self._chunk_contents.get(chunk.sensor, ())
+        )
         end_ns = stream.end_ns(chunk)
         self._ids.check_skew(chunk.origin, end_ns)
         needed_ns = self._needed_ns(chunk.sensor)

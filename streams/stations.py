@@ -59,9 +59,10 @@ class Stations:
 
     @property
     def contents(self) -> dict[str, Contents]:
-        """What stands for the last recordings that were judged, for a successor; the station used last comes first."""
+        """What stations leave for a successor; the one used last comes first."""
         stations = sorted(self, key=lambda station: station.used_ns, reverse=True)
-        return {station.name: station.frozen.settled for station in stations if station.frozen.settled}
+        contents = {station.name: station.contents for station in stations}
+        return {name: left for name, left in contents.items() if left}
 
     @property
     def forgotten_ms(self) -> int | None:

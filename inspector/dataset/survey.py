@@ -27,7 +27,8 @@ class _Camera:
     turned: Counter[int] = field(default_factory=Counter)
     turned_file: Path | None = None
     depths: list[BitDepth | None] = field(default_factory=list)
-    """The fewest bits of each 16-bit image decoded."""
+    """The fewest bits of each 16-bit image decoded that is not black."""
+    num_black: int = 0
 
 
 def survey(manifest: Path, rows: Sequence[PieceRow]) -> list[str]:
@@ -74,8 +75,12 @@ def _look_at(root: Path, image: ImageRow, camera: _Camera) -> None:
         camera.turned[turned] += 1
         camera.turned_file = path
     is_open = header.bytes_per_value == 2 and image.bit_depth is None and None not in camera.depths
-    if is_open and len(camera.depths) < _MAX_DECODED:
-        camera.depths.append(likely_bit_depth(read_image(path)))
+    if is_open and len(camera.depths) + camera.num_black < _MAX_DECODED:
+        decoded = read_image(path)
+        if decoded.any():
+            camera.depths.append(likely_bit_depth(decoded))
+        else:
+            camera.num_black += 1
 
 
 def _listen_to(root: Path, signal: SignalRow) -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from inspector.plausibility.limits import Strictness
 from streams.assembly import AssemblySpec, BitDepth, CameraSpec, SensorSpec
 from streams.observation import ModalityKind
+from streams.pieces import EVENTS
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*$", max_length=48)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -130,6 +131,11 @@ class Recipe(Table):
         if doubled:
             raise ValueError(
                 f"the names {doubled} are used more than once; cameras and sensors need names of their own"
+            )
+        if EVENTS in names:
+            raise ValueError(
+                f"a camera or sensor is named {EVENTS!r}, as the source of piece events is, and would share its clock: "
+                "choose another name"
             )
         return self
 

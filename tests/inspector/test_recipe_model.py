@@ -33,6 +33,8 @@ def test_tables_become_the_joins_assembly() -> None:
         ("certified_miss_rate = 0.0\n" + BASE, "certified_miss_rate"),
         ("deadline_s = nan\n" + BASE, "deadline_s"),
         (BASE + '[[cameras]]\nname = "top"\n', "more than once"),
+        (BASE.replace('"top"', '"events"'), "'events'"),
+        (BASE + SENSOR.replace('"mic"', '"events"'), "'events'"),
         (BASE + SENSOR + 'anchor = "side"\n', "anchor 'side' is none of"),
         (BASE + SENSOR + "start_s = 1.0\n", "is empty"),
         ('name = "cup"\nversion = "1"\nbundle = "b"\ncameras = []\n', "at least 1"),

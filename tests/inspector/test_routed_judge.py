@@ -20,8 +20,8 @@ from inspector.recipe.model import Recipe
 from inspector.routed_judge import JudgeSettings, RoutedJudge
 from inspector.routing import Budget
 from protos.inspection.v1 import verdict_pb2 as pb
-from streams.observation import Closing, Observation, State
-from tests.bundles import NOW_NS, Toy, clip, piece, toy_recipe, view, write_toy_bundle
+from streams.observation import Absence, Closing, Observation, State, View
+from tests.bundles import NOW_NS, Toy, clip, grey, piece, toy_recipe, view, write_toy_bundle
 
 
 class Watched:
@@ -79,6 +79,7 @@ def sigmoid(logit: float) -> float:
     return 1 / (1 + math.exp(-logit))
 
 
+SHORT_VIEW = View("top", (grey(0.2),), State.MISSING, Absence.COVERAGE, 0.5)
 MISSING_VIEW, MISSING_CLIP, STALE_CLIP = view(0, State.MISSING), clip(0, State.MISSING), clip(0, State.STALE)
 GREY = 51 / 255
 
@@ -230,6 +231,22 @@ def test_a_recipe_may_ask_for_full_evidence_on_fail(tmp_path: Path) -> None:
 )
 def test_ruling(tmp_path: Path, observation: Observation, decision: str, reason: str) -> None:
     assert Bench(tmp_path).ruling(observation) == (decision, reason)
+
+
+@pytest.mark.parametrize(
+    ("top", "loudness", "expected"),
+    [
+        (SHORT_VIEW, 0.0, ("REVIEW", "MISSING_MODALITY")),
+        (SHORT_VIEW, 1.0, ("FAIL", "DEFECT")),
+        (MISSING_VIEW, 0.0, ("REVIEW", "NO_IMAGE")),
+        (view(GREY), 0.0, ("PASS", "GOOD")),
+    ],
+)
+def test_sound_alone_passes_nothing(tmp_path: Path, top: View, loudness: float, expected: tuple[str, str]) -> None:
+    """Also where no camera is required: one image of two is no more to go by than none."""
+    camera = {"name": "top", "required": False, "num_frames": 2}
+    bench = Bench(tmp_path, Toy(policy=Policy(mode="dense")), change={"cameras": (camera,)})
+    assert bench.ruling(piece(top, clip(loudness))) == expected
 
 
 def test_what_is_turned_away_costs_nothing(tmp_path: Path) -> None:

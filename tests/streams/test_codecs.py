@@ -287,6 +287,7 @@ def test_samples_that_find_no_memory_end_no_worker(monkeypatch: pytest.MonkeyPat
     [
         (pb.DEAD_LETTER_REASON_LATE, 0),
         (pb.DEAD_LETTER_REASON_DUPLICATE, 0),
+        (pb.DEAD_LETTER_REASON_ID_READ_TWICE, 0),
         (pb.DEAD_LETTER_REASON_CLOCK, 3),
     ],
 )

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
+from streams.chunk_history import KEPT_RECORDS
 from streams.content import MIN_CHANGES, digest, is_telling
-from streams.frozen import CONTENT_BYTES, KEPT_RECORDINGS
+from streams.frozen import CONTENT_BYTES, KEPT_RECORDINGS, OF_CHUNKS
 from streams.items import Chunk, EventKind, Frame, Trace
 from streams.observation import Absence, Image, InspectionId, Observation, State
+from streams.records import TopicPartition
 from streams.resume import MAX_MEMO_BYTES, Memo
 from tests.streams.join_model import (
     FRAMES,
@@ -289,3 +291,53 @@ def test_digests_tell_recordings_apart() -> None:
     many = [image(seed) for seed in range(200)] + [np.full((4, 4), n, np.uint8) for n in range(200)]
     assert len({digest(each) for each in many}) == 400
     assert not is_telling(np.tile(np.float32([0.1, 0.9]), (500, 1)))
+
+
+def ring_buffer(num_parts: int) -> list[tuple[TopicPartition, int, Make]]:
+    """A microphone whose buffer goes round, each part half a second, and a new image every 0.7 s."""
+    parts = [np.random.default_rng(part).normal(0, 0.1, 50) for part in range(num_parts)]
+    chunks = [(SIGNALS, at_s(k / 2 + 0.5), sound(50 * k, parts[k % num_parts], k / 2)) for k in range(24)]
+    times = [0.3 + 0.7 * n for n in range(16)]
+    return chunks + [(FRAMES, at_s(at + 0.05), shot(f"p{n}", at, image(n))) for n, at in enumerate(times)]
+
+
+@pytest.mark.parametrize("num_parts", [1, 3, 7])
+def test_wherever_owners_die_a_ring_buffer_is_known(num_parts: int) -> None:
+    records, book = ring_buffer(num_parts), OneCamera(MIC)
+
+    def clips(seed: int, crash: float) -> dict[str, tuple[State, str]]:
+        log = run(Log.of(records), Random(seed), crash=crash, book=book)
+        return {seen.inspection.piece_id: (seen.clips["mic"].state, seen.clips["mic"].detail) for seen in log.verdicts}
+
+    undisturbed = clips(0, 0.0)
+    assert sum(state is BAD for state, _ in undisturbed.values()) >= 16 - num_parts
+    assert all(clips(seed, 0.4) == undisturbed for seed in range(40))
+
+
+def test_a_sensor_silent_since_a_take_over_is_handed_on_all_the_same() -> None:
+    noise = NOISE.normal(size=100)
+    records = [
+        (at, at_s(second), make)
+        for second, number in ((1, 0), (3601, 1))
+        for at, make in (
+            (SIGNALS, sound(1000 * number, noise, second - 1)),
+            (FRAMES, shot(f"p{number}", second - 0.5 + number / 10, image(number))),
+        )
+    ]
+    log, book = Log.of(records), OneCamera(MIC)
+    for begin_s in (0, 20, 40, 3600):
+        worker = Worker(log, book=book)
+        for tenth in range(100):
+            worker.step(at_s(begin_s + tenth / 10), {FRAMES: 10, SIGNALS: 10})
+            worker.commit()
+    assert [seen.clips["mic"].state for seen in log.verdicts] == [OK, BAD]
+
+
+def test_the_memo_keeps_recordings_of_pieces_before_chunks() -> None:
+    sources = {f"camera-{n}": [bytes([n, k]) * 6 for k in range(16)] for n in range(8)}
+    sources |= {f"mic-{n}{OF_CHUNKS}": [bytes([99, n, k]) * 4 for k in range(KEPT_RECORDS)] for n in range(4)}
+    text = Memo(2**62, contents={"a": sources}).encode()
+    assert len(text) <= MAX_MEMO_BYTES
+    kept = Memo.decode(text, 0).contents["a"]
+    assert {name: len(each) for name, each in kept.items()} == dict.fromkeys(sources, 16)
+    assert all(sources[name][-len(each) :] == each for name, each in kept.items())

@@ -25,7 +25,10 @@ def test_the_fewest_bits_that_hold_a_picture(brightest: int, depth: int | None) 
 @pytest.mark.parametrize(
     ("pictures", "lines"),
     [
-        ([picture(4095)], 1),
+        ([picture(4095)] * 2, 0),
+        ([picture(4095)] * 3, 1),
+        ([picture(0)] * 50, 0),
+        ([picture(0), picture(0), picture(4095)], 0),
         ([picture(4000)] * 50, 1),
         ([picture(16383)] * 19, 0),
         ([picture(16383)] * 20, 1),
@@ -44,7 +47,7 @@ def test_low_pictures_are_said_once(pictures: list[np.ndarray], lines: int, capl
 def test_the_line_comes_again_each_minute(caplog: pytest.LogCaptureFixture) -> None:
     now_s = [0.0]
     watch = LowPixels(monotonic=lambda: now_s[0])
-    for now_s[0] in (0.0, 30.0, 59.0, 60.0, 61.0, 121.0):
+    for now_s[0] in (0.0, 0.0, 0.0, 30.0, 59.0, 60.0, 61.0, 121.0):
         watch.look(("line-1", "s", CameraSpec("top")), picture(4095))
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 3
     assert "line-1/s: camera top: its 16-bit images never exceed 4095" in caplog.text
