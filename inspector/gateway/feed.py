@@ -110,8 +110,8 @@ class Feed(Generic[Entry]):
         if self._said_s is None or now_s - self._said_s >= _SAY_EVERY_S:
             self._said_s = now_s
             log.warning(
-                "The %s cannot be read (%s): tries until they can. Is the log there, and has the gateway the right Read "
-                "on the topic of %s?",
+                "The %s cannot be read (%s): tries until they can. Is the log there, and has the gateway the right "
+                "Read on the topic of %s?",
                 *(self._followed.name, error, self._followed.name),
             )
         self._note(is_away=True)
