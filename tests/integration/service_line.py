@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import grpc
+import numpy as np
 from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPartition
 
@@ -78,7 +79,9 @@ class Look:
     loudness: float | None = 0.0
 
     def frame(self, capture_ns: int) -> pb.CameraFrame:
-        image = grey(self.grey or 0.0, (48, 64))
+        """With noise of its own, as no two images of a camera are alike."""
+        noise = np.random.default_rng(capture_ns).integers(-1, 2, (48, 64))
+        image = (grey(self.grey or 0.0, (48, 64)) + noise).clip(0, 255).astype(np.uint8)
         pixels = pb.ImagePixels(format=pb.PIXEL_FORMAT_PNG, data=cv2.imencode(".png", image)[1].tobytes())
         return pb.CameraFrame(camera="top", product=PRODUCT, capture_ns=capture_ns, pixels=pixels)
 
