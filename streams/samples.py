@@ -9,7 +9,8 @@ from protos.inspection.v1.records_pb2 import DeadLetterReason, SampleFormat, Sam
 from streams.limits import Finding, Limits, invalid, too_large
 
 _BYTES = {SampleFormat.SAMPLE_FORMAT_S16LE: 2, SampleFormat.SAMPLE_FORMAT_F32LE: 4}
-_FULL_SCALE = np.float32(32768)
+FULL_SCALE = np.float32(32768)
+"""Of int16 samples."""
 
 
 def decode_samples(samples: Samples, limits: Limits) -> NDArray[np.float32]:
@@ -26,13 +27,18 @@ def decode_samples(samples: Samples, limits: Limits) -> NDArray[np.float32]:
     if (count := len(samples.data) // width) > limits.max_samples:
         raise too_large(f"{count} samples in a record, expected at most {limits.max_samples}: send shorter records")
     if samples.format == SampleFormat.SAMPLE_FORMAT_S16LE:
-        values = np.frombuffer(samples.data, "<i2").astype(np.float32) / _FULL_SCALE
+        values = from_int16(np.frombuffer(samples.data, "<i2"))
     else:
         values = np.frombuffer(samples.data, "<f4")
         if not np.isfinite(values).all():
             index = int(np.flatnonzero(~np.isfinite(values))[0])
             raise _bad(f"sample {index} is {values[index]}, expected finite values: repair the sensor's driver")
     return values.reshape(-1, samples.num_channels)
+
+
+def from_int16(steps: NDArray[np.int16]) -> NDArray[np.float32]:
+    """The samples at full scale 1.0; the shape stays."""
+    return steps.astype(np.float32) / FULL_SCALE
 
 
 def samples_size(samples: Samples, limits: Limits) -> int:

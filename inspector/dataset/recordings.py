@@ -13,8 +13,8 @@ from inspector.dataset.npy_files import decode_npy
 from inspector.dataset.sample_files import Decoded, SampleFileError, Samples
 from inspector.dataset.wav_files import decode_wav
 from streams.limits import Limits
+from streams.samples import from_int16
 
-FULL_SCALE = np.float32(32768)
 MAX_FILE_BYTES = 2 * 2**30
 _DECODERS = {".wav": decode_wav, ".flac": decode_flac, ".npy": decode_npy}
 
@@ -69,7 +69,7 @@ def read_clip(path: Path, sample_rate_hz: float, kind: str = "trace") -> Clip:
 
 def full_scale(samples: Samples) -> NDArray[np.float32]:
     """float32 as the line's decoder makes it: int16 divided by 32768."""
-    return samples.astype(np.float32) / FULL_SCALE if samples.dtype == np.int16 else samples.astype(np.float32)
+    return from_int16(np.asarray(samples, np.int16)) if samples.dtype == np.int16 else samples.astype(np.float32)
 
 
 def _check_shape(decoded: Decoded, kind: str) -> None:

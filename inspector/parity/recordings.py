@@ -17,10 +17,10 @@ from protos.inspection.v1.records_pb2 import PixelFormat
 from streams.images import decode_file
 from streams.limits import Finding, Limits
 from streams.observation import Image
+from streams.samples import FULL_SCALE, from_int16
 
 Samples = NDArray[np.float32]
 
-_FULL_SCALE = 32768.0
 _FLAC_MAX_CHANNELS, _FLAC_RATES_HZ = 8, range(1, 655_351)
 _NPY_HEADER = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '<f4', 'fortran_order': False, 'shape': \((\d{1,9}), (\d{1,9})\), \} *\n",
@@ -39,9 +39,9 @@ def image_file(image: Image, limits: Limits) -> tuple[str, bytes]:
 
 def clip_file(samples: Samples, sample_rate_hz: float, limits: Limits) -> tuple[str, bytes]:
     """Suffix and bytes: FLAC where all samples are 16-bit integers over full scale, and .npy where it holds no such."""
-    scaled = np.nan_to_num(samples.astype(np.float64) * _FULL_SCALE).round()
-    steps = scaled.clip(-_FULL_SCALE, _FULL_SCALE - 1).astype(np.int16)
-    if _flac_takes(samples, sample_rate_hz) and _full_scaled(steps).tobytes() == samples.tobytes():
+    scaled = np.nan_to_num(samples.astype(np.float64) * FULL_SCALE).round()
+    steps = scaled.clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    if _flac_takes(samples, sample_rate_hz) and from_int16(steps).tobytes() == samples.tobytes():
         suffix, content = ".flac", _flac(steps, int(sample_rate_hz))
     else:
         suffix, content = ".npy", _npy(samples)
@@ -52,10 +52,6 @@ def clip_file(samples: Samples, sample_rate_hz: float, limits: Limits) -> tuple[
 def _flac_takes(samples: Samples, sample_rate_hz: float) -> bool:
     num_samples, num_channels = samples.shape
     return num_samples > 0 and 1 <= num_channels <= _FLAC_MAX_CHANNELS and sample_rate_hz in _FLAC_RATES_HZ
-
-
-def _full_scaled(steps: NDArray[np.int16]) -> Samples:
-    return steps.astype(np.float32) / np.float32(_FULL_SCALE)
 
 
 def _flac(steps: NDArray[np.int16], sample_rate_hz: int) -> bytes:
@@ -107,7 +103,7 @@ def _read_flac(name: str, data: bytes, limits: Limits) -> Samples:
         raise ParityError(f"{name}: {len(data)} bytes are no whole FLAC file ({exc}); copy the bundle again") from exc
     if len(steps) != num_samples:
         raise ParityError(f"{name}: holds {len(steps)} samples of the {num_samples} declared; copy the bundle again")
-    return _full_scaled(steps)
+    return from_int16(steps)
 
 
 def _read_npy(name: str, data: bytes, limits: Limits) -> Samples:

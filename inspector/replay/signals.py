@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inspector.dataset.recordings import Recording
+from inspector.dataset.recordings import Recording, full_scale
 from inspector.dataset.sample_files import Samples
 from inspector.recipe.window import window_samples
 from inspector.replay.plan import PlanError
@@ -75,9 +75,9 @@ def _mixed(stream: StreamPlan, first: int, last: int, clips: Sequence[tuple[Plac
             continue
         framed = fit(clip, stream.sensor)
         if framed.dtype == np.float32 and samples.dtype == np.int16:
-            samples = samples.astype(np.float32) / np.float32(32768)
+            samples = full_scale(samples)
         elif framed.dtype == np.int16 and samples.dtype == np.float32:
-            framed = framed.astype(np.float32) / np.float32(32768)
+            framed = full_scale(framed)
         begin, end = max(first, place.first_sample), min(last, place.first_sample + len(framed))
         if begin < end:
             samples[begin - first : end - first] = framed[begin - place.first_sample : end - place.first_sample]

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from inspector.manifest import ImageRow, PieceRow, Split, write_manifest
 from inspector.training.config import Acceptance, HeadFitting, ImageExpert, TrainConfig
+from tests.inspector.training.small_corpus import SIDE_PX, die_map
 
-SIDE_PX, NUM_FRAMES, SHOWN = 48, 3, 1
+NUM_FRAMES, SHOWN = 3, 1
 NUM: dict[Split, int] = {"train": 60, "calibration": 48, "test": 24}
 RINGS = ImageExpert(
     name="top-rings", modality="top", scout=True, encoder="rings", readout="kernel",
@@ -38,7 +38,7 @@ def _row(folder: Path, rng: np.random.Generator, split: Split, number: int) -> P
     name, bad = f"{split}-{number}", number % 3 == 0
     paths = [f"{name}-{frame}.png" for frame in range(NUM_FRAMES)]
     for frame, path in enumerate(paths):
-        cv2.imwrite(str(folder / path), _map(rng, bad and frame == SHOWN))
+        cv2.imwrite(str(folder / path), die_map(rng, bad and frame == SHOWN))
     return PieceRow(
         piece_id=name,
         images=tuple(ImageRow(camera="top", path=path) for path in paths),
@@ -46,12 +46,3 @@ def _row(folder: Path, rng: np.random.Generator, split: Split, number: int) -> P
         split=split,
         groups={"piece": name},
     )
-
-
-def _map(rng: np.random.Generator, blot: bool) -> NDArray[np.uint8]:
-    """Dies that passed (128) or failed (255)."""
-    dies = np.where(rng.random((SIDE_PX, SIDE_PX)) < 0.05, 255, 128).astype(np.uint8)
-    if blot:
-        top, left = rng.integers(0, SIDE_PX - 12, 2)
-        dies[top : top + 10, left : left + 10] = 255
-    return dies

@@ -39,7 +39,7 @@ def write_corpus(folder: Path, strange: bool = False) -> Path:
 
 def _row(folder: Path, rng: np.random.Generator, split: Split, number: int, strange: bool) -> PieceRow:
     name, blot, step = f"{split}-{number}", bool(rng.random() < 0.33), bool(rng.random() < 0.33)
-    cv2.imwrite(str(folder / f"{name}.png"), _map(rng, blot))
+    cv2.imwrite(str(folder / f"{name}.png"), die_map(rng, blot))
     trace = rng.normal(0, 1, NUM_SAMPLES).astype(np.float32)
     trace[NUM_SAMPLES // 2 :] += 2.5 * step
     np.save(folder / f"{name}.npy", trace)
@@ -56,7 +56,7 @@ def _row(folder: Path, rng: np.random.Generator, split: Split, number: int, stra
     )
 
 
-def _map(rng: np.random.Generator, blot: bool) -> NDArray[np.uint8]:
+def die_map(rng: np.random.Generator, blot: bool) -> NDArray[np.uint8]:
     """Dies that passed (128) or failed (255)."""
     dies = np.where(rng.random((SIDE_PX, SIDE_PX)) < 0.05, 255, 128).astype(np.uint8)
     if blot:
