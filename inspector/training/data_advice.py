@@ -96,17 +96,17 @@ def _one_sided(corpus: Corpus) -> Iterator[Advice]:
 
 
 def _good_with_bad_parts(corpus: Corpus) -> Iterator[Advice]:
-    found = [
+    contradictions = [
         (row, modality)
         for row in corpus.rows
         for modality in corpus.modalities
         if row.label == "ok" and own_label(row, modality) == "nok" and sources_of(row, modality.name)
     ]
-    if found:
-        row, modality = found[0]
+    if contradictions:
+        row, modality = contradictions[0]
         yield Advice(
             "labels",
-            f"{len({row.piece_id for row, _ in found})} pieces are labelled ok and nok in a modality, first "
+            f"{len({row.piece_id for row, _ in contradictions})} pieces are labelled ok and nok in a modality, first "
             f"{row.piece_id} in {modality.name}: correct the piece's label or the modality's",
         )
 
@@ -126,10 +126,10 @@ def _unmeasured(corpus: Corpus) -> Iterator[Advice]:
     splits: tuple[Split, ...] = ("train", "calibration", "test")
     counts = {name: {split: num_parts(_with(corpus, split, name), corpus.modalities) for split in splits}
               for name in corpus.classes}  # fmt: skip
-    few = {name: own for name, own in counts.items() if min(own.values()) < FEWEST_PARTS}
+    few = {name: by_split for name, by_split in counts.items() if min(by_split.values()) < FEWEST_PARTS}
     if few:
-        listed = "; ".join(f"{name} {', '.join(f'{n} in {split}' for split, n in own.items())}"
-                           for name, own in few.items())  # fmt: skip
+        listed = "; ".join(f"{name} {', '.join(f'{n} in {split}' for split, n in by_split.items())}"
+                           for name, by_split in few.items())  # fmt: skip
         yield Advice(
             "evidence",
             f"{len(few)} of {len(corpus.classes)} classes have fewer than {FEWEST_PARTS} independent parts in a split "

@@ -20,14 +20,14 @@ def worst(logits_R: Float[Tensor, " R"], pieces: Sequence[Frames]) -> Int[Tensor
     One without log-odds (NaN) comes before all others: a piece that is not wholly scored has no score.
     """
     values = logits_R.detach().numpy()
-    return torch.tensor([own[int(np.argmax(values[list(own)]))] if own else 0 for own in pieces])
+    return torch.tensor([frames[int(np.argmax(values[list(frames)]))] if frames else 0 for frames in pieces])
 
 
 def present(pieces: Sequence[Frames]) -> Float[Tensor, " P"]:
     """1 where the piece has a recording."""
-    return torch.tensor([float(bool(own)) for own in pieces])
+    return torch.tensor([float(bool(frames)) for frames in pieces])
 
 
 def targets_of_pieces(targets_RO: Float[Tensor, "R O"], pieces: Sequence[Frames]) -> Float[Tensor, "P O"]:
     """The mean over the recordings of each piece; every piece has one."""
-    return torch.stack([targets_RO[list(own)].mean(0) for own in pieces])
+    return torch.stack([targets_RO[list(frames)].mean(0) for frames in pieces])

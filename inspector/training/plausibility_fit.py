@@ -23,8 +23,8 @@ def with_plausibility(
 
     One without a good recording, or without an expert, gets no limits.
     """
-    limits = {own.name: _learned(root, rows, own, experts) for own in modalities}
-    return tuple(own.model_copy(update={"plausibility": limits[own.name]}) for own in modalities)
+    limits = {modality.name: _learned(root, rows, modality, experts) for modality in modalities}
+    return tuple(modality.model_copy(update={"plausibility": limits[modality.name]}) for modality in modalities)
 
 
 def _learned(
@@ -46,15 +46,15 @@ def _learned(
 def _sources(rows: Sequence[PieceRow], modality: Modality) -> Mapping[ImageRow | SignalRow, tuple[str, str]]:
     """Every recording of the modality once, all images of a piece, with label and group. What some piece calls
     defective is not good."""
-    found: dict[ImageRow | SignalRow, tuple[str, str]] = {}
+    labelled: dict[ImageRow | SignalRow, tuple[str, str]] = {}
     for row in rows:
         label = own_label(row, modality) or row.label
-        own: list[ImageRow | SignalRow] = [image for image in row.images if image.camera == modality.name]
-        own += [signal for signal in row.signals if signal.sensor == modality.name]
-        for source in own:
-            worse = "nok" if "nok" in (label, found.get(source, ("", ""))[0]) else label
-            found[source] = (worse, own_group(row, modality))
-    return found
+        recordings: list[ImageRow | SignalRow] = [image for image in row.images if image.camera == modality.name]
+        recordings += [signal for signal in row.signals if signal.sensor == modality.name]
+        for source in recordings:
+            worse = "nok" if "nok" in (label, labelled.get(source, ("", ""))[0]) else label
+            labelled[source] = (worse, own_group(row, modality))
+    return labelled
 
 
 class _Seen:

@@ -23,17 +23,17 @@ ENOUGH_PARTS = 10
 """Independent parts with a defect, and as many without: with fewer, the figure would look surer than it is."""
 
 
-def expert_calibrations(corpus: Corpus, taken: Sequence[Taken], scored: Scored) -> dict[str, Platt]:
+def expert_calibrations(corpus: Corpus, selected: Sequence[Taken], scored: Scored) -> dict[str, Platt]:
     """By expert, against the label of its own modality or else of the piece; recordings that recur count once."""
     by_id = {row.piece_id: row for row in corpus.rows}
     rows = [by_id[piece_id] for piece_id in scored.piece_ids]
-    found = {}
-    for own in taken:
-        logits = scored.expert_logits[scored.experts.index(own.expert.name)]
-        platt = _of_recordings(rows, logits, corpus.modality(own.expert.modality))
+    calibrations = {}
+    for expert in selected:
+        logits = scored.expert_logits[scored.experts.index(expert.expert.name)]
+        platt = _of_recordings(rows, logits, corpus.modality(expert.expert.modality))
         if platt is not None:
-            found[own.expert.name] = platt
-    return found
+            calibrations[expert.expert.name] = platt
+    return calibrations
 
 
 def _of_recordings(rows: Sequence[PieceRow], logits: Scores, modality: Modality) -> Platt | None:
@@ -54,14 +54,14 @@ def with_classes(
     """Adds a sigmoid per class to the calibration of each set of experts. Pieces that name no class are left out."""
     named = np.array([row.label == "ok" or bool(row.defects) for row in fusion.rows])
     present_PE = fusion.lesson.encodings.present
-    found = dict(calibrations)
+    completed = dict(calibrations)
     for names, ran_E, logits_PK in zip(fusion.sets, fusion.lesson.sets, fusion.class_logits(), strict=True):
         able = named & (present_PE[:, ran_E > 0] > 0).all(1).numpy()
         columns = zip(corpus.classes, logits_PK.T.double().numpy(), strict=True)
         platts = {name: _of_class(name, fusion.rows, own, able, corpus.modalities) for name, own in columns}
         classes = {name: own for name, own in platts.items() if own is not None}
-        found[names] = calibrations[names].model_copy(update={"classes": classes})
-    return found
+        completed[names] = calibrations[names].model_copy(update={"classes": classes})
+    return completed
 
 
 def _of_class(
@@ -76,16 +76,16 @@ def _of_class(
 
 
 def _platt(logits: Scores, labels: Labels, weights: Scores) -> Platt:
-    found = fit(logits, labels, weights)
-    return Platt(temperature=found.temperature, bias=found.bias)
+    fitted = fit(logits, labels, weights)
+    return Platt(temperature=fitted.temperature, bias=fitted.bias)
 
 
 def probability_lines(
-    classes: Sequence[str], whole: Calibration, experts: Sequence[str], own: Mapping[str, Platt]
+    classes: Sequence[str], whole: Calibration, experts: Sequence[str], by_expert: Mapping[str, Platt]
 ) -> list[str]:
     """For the model card: which figures of a verdict are probabilities, and which are raw."""
     lines = []
-    for what, names, known in (("classes", classes, whole.classes), ("experts", experts, own)):
+    for what, names, known in (("classes", classes, whole.classes), ("experts", experts, by_expert)):
         calibrated, raw = ([n for n in names if (n in known) is side] for side in (True, False))
         if calibrated:
             lines.append(f"- Probabilities of {what}: {', '.join(calibrated)}.")

@@ -55,7 +55,7 @@ def _digest(path: Path) -> str:
 
 def refuse_leaks(root: Path, uses: Sequence[Sequence[Use]]) -> None:
     """Raises ManifestError for one recording in several splits under several names."""
-    leaks = [own for own in uses if len(_splits(own)) > 1 and _size(root, own) > CHANCE_BYTES]
+    leaks = [recording for recording in uses if len(_splits(recording)) > 1 and _size(root, recording) > CHANCE_BYTES]
     if leaks:
         one, other = _two(leaks[0], _split)
         raise ManifestError(
@@ -67,15 +67,15 @@ def refuse_leaks(root: Path, uses: Sequence[Sequence[Use]]) -> None:
 def repeat_advice(uses: Sequence[Sequence[Use]]) -> Iterator[Advice]:
     """Warnings of recordings that occur more often than the manifest's groups say."""
     for property_of, what, remedy in _REPEATS:
-        found = [own for own in uses if len({property_of(use) for use in own}) > 1]
-        if found:
-            one, other = _two(found[0], property_of)
+        repeated = [recording for recording in uses if len({property_of(use) for use in recording}) > 1]
+        if repeated:
+            one, other = _two(repeated[0], property_of)
             yield Advice(
                 "recordings",
-                f"{len(found)} recordings are given {what}: {one} ({property_of(one)}) and {other} "
+                f"{len(repeated)} recordings are given {what}: {one} ({property_of(one)}) and {other} "
                 f"({property_of(other)}) have the same bytes: {remedy}",
             )
-    twice = [use for own in uses for use in own if _times(own, use) > 1]
+    twice = [use for recording in uses for use in recording if _times(recording, use) > 1]
     if twice:
         yield Advice("recordings", f"{twice[0]} is given more than once for that piece: name each recording once")
 
@@ -87,32 +87,32 @@ def contradictions(uses: Sequence[Sequence[Use]], modalities: Sequence[Modality]
     def label(use: Use) -> Label | None:
         return own_label(use.row, use.modality) or (use.row.label if single else None)
 
-    found = [own for own in uses if {"ok", "nok"} <= {label(use) for use in own}]
-    if found:
-        known = [use for use in found[0] if label(use) in ("ok", "nok")]
+    disputed = [recording for recording in uses if {"ok", "nok"} <= {label(use) for use in recording}]
+    if disputed:
+        known = [use for use in disputed[0] if label(use) in ("ok", "nok")]
         one, other = _two(known, lambda use: label(use) or "")
         yield Advice(
             "labels",
-            f"{len(found)} recordings are labelled ok and nok: {one} is {label(one)}, {other} is {label(other)}: "
+            f"{len(disputed)} recordings are labelled ok and nok: {one} is {label(one)}, {other} is {label(other)}: "
             "correct one label; what is learned from both is neither",
         )
 
 
-def _times(own: Sequence[Use], use: Use) -> int:
-    return sum(other.row.piece_id == use.row.piece_id and other.modality == use.modality for other in own)
+def _times(recording: Sequence[Use], use: Use) -> int:
+    return sum(other.row.piece_id == use.row.piece_id and other.modality == use.modality for other in recording)
 
 
-def _two(own: Sequence[Use], property_of: Callable[[Use], str]) -> tuple[Use, Use]:
+def _two(recording: Sequence[Use], property_of: Callable[[Use], str]) -> tuple[Use, Use]:
     """The first of them, and the first that differs from it."""
-    return own[0], next(use for use in own if property_of(use) != property_of(own[0]))
+    return recording[0], next(use for use in recording if property_of(use) != property_of(recording[0]))
 
 
-def _splits(own: Sequence[Use]) -> set[str]:
-    return {use.row.split for use in own}
+def _splits(recording: Sequence[Use]) -> set[str]:
+    return {use.row.split for use in recording}
 
 
-def _size(root: Path, own: Sequence[Use]) -> int:
-    return (root / own[0].path).stat().st_size
+def _size(root: Path, recording: Sequence[Use]) -> int:
+    return (root / recording[0].path).stat().st_size
 
 
 def _split(use: Use) -> str:

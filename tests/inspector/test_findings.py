@@ -35,8 +35,8 @@ def logit(raw: float) -> float:
 
 
 def test_without_calibration_every_figure_is_raw(tmp_path: Path) -> None:
-    found = figures(judged(tmp_path))
-    assert {name: set(own) for name, own in found.items()} == {
+    by_modality = figures(judged(tmp_path))
+    assert {name: set(names) for name, names in by_modality.items()} == {
         "top": {"raw_defect_score"},
         "mic": {"raw_defect_score"},
         "scratch": {"raw_score"},
@@ -46,31 +46,31 @@ def test_without_calibration_every_figure_is_raw(tmp_path: Path) -> None:
 
 def test_a_calibrated_expert_says_a_probability_of_its_modality(tmp_path: Path) -> None:
     raw = figures(judged(tmp_path / "raw"))
-    found = figures(judged(tmp_path / "own", own={"top-full": SIGMOID, "top-thumb": OTHER}))
+    by_modality = figures(judged(tmp_path / "own", own={"top-full": SIGMOID, "top-thumb": OTHER}))
     expected = probability(logit(raw["top"]["raw_defect_score"]), SIGMOID.temperature, SIGMOID.bias)
-    assert found["top"] == {"defect_score": pytest.approx(expected, rel=1e-5)}
-    assert found["mic"] == raw["mic"]
+    assert by_modality["top"] == {"defect_score": pytest.approx(expected, rel=1e-5)}
+    assert by_modality["mic"] == raw["mic"]
 
 
 def test_a_calibrated_class_has_a_probability_and_the_others_are_raw(tmp_path: Path) -> None:
     raw = figures(judged(tmp_path / "raw"))
-    found = figures(judged(tmp_path / "own", of_classes={"rattle": SIGMOID}))
+    by_modality = figures(judged(tmp_path / "own", of_classes={"rattle": SIGMOID}))
     expected = probability(logit(raw["rattle"]["raw_score"]), SIGMOID.temperature, SIGMOID.bias)
-    assert found["rattle"] == {"probability": pytest.approx(expected, rel=1e-5)}
-    assert found["scratch"] == raw["scratch"]
+    assert by_modality["rattle"] == {"probability": pytest.approx(expected, rel=1e-5)}
+    assert by_modality["scratch"] == raw["scratch"]
 
 
 def test_what_was_not_examined_has_no_figure_whatever_is_calibrated(tmp_path: Path) -> None:
     toy = Toy(policy=DENSE, own={"mic-ear": SIGMOID}, of_classes={"rattle": SIGMOID, "scratch": OTHER})
-    found = figures(Bench(tmp_path, toy).one(piece(view(GREY), MISSING_CLIP)))
-    assert (found["mic"], found["rattle"]) == ({}, {})
-    assert set(found["scratch"]) == {"probability"}
+    by_modality = figures(Bench(tmp_path, toy).one(piece(view(GREY), MISSING_CLIP)))
+    assert (by_modality["mic"], by_modality["rattle"]) == ({}, {})
+    assert set(by_modality["scratch"]) == {"probability"}
 
 
 def test_experts_that_were_never_calibrated_together_leave_the_classes_raw(tmp_path: Path) -> None:
     every = frozenset({"top-thumb", "top-full", "mic-ear"})
-    found = figures(judged(tmp_path, of_classes={"rattle": SIGMOID}, uncalibrated=frozenset({every})))
-    assert set(found["rattle"]) == {"raw_score"}
+    by_modality = figures(judged(tmp_path, of_classes={"rattle": SIGMOID}, uncalibrated=frozenset({every})))
+    assert set(by_modality["rattle"]) == {"raw_score"}
 
 
 def test_decisions_do_not_depend_on_these_calibrations(tmp_path: Path) -> None:

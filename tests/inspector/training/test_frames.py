@@ -56,10 +56,10 @@ def test_the_image_that_stands_for_a_piece_is_that_of_the_line(tmp_path: Path, s
     rng = np.random.default_rng(seed)
     greys = [rng.integers(0, 4, rng.integers(1, 7)) for _ in range(12)]
     model = open_model(load(write_toy_bundle(tmp_path)), EngineSettings("onnx", threads=1))
-    pieces = [_piece(str(number), own.tolist()) for number, own in enumerate(greys)]
+    pieces = [_piece(str(number), shades.tolist()) for number, shades in enumerate(greys)]
     line, alone = (
-        Examination(model, own, max_batch=5)
-        for own in (pieces, [_piece("one", [grey]) for own in greys for grey in own.tolist()])
+        Examination(model, shades, max_batch=5)
+        for shades in (pieces, [_piece("one", [grey]) for shades in greys for grey in shades.tolist()])
     )
     ends = np.cumsum([0, *map(len, greys)]).tolist()
     frames = [tuple(range(first, last)) for first, last in pairwise(ends)]
@@ -102,29 +102,29 @@ def test_the_recordings_of_a_piece_are_all_images_and_the_last_of_a_sensor() -> 
 
 def test_every_image_is_an_example_with_the_label_of_its_piece(manifest: Path) -> None:
     rows = read_manifest(manifest, "train")
-    found = examples(manifest.parent, rows, TOP, ())
-    assert list(found) == [image.path for row in rows for image in row.images]
-    assert [example.targets[0] for example in found.values()] == [
+    by_path = examples(manifest.parent, rows, TOP, ())
+    assert list(by_path) == [image.path for row in rows for image in row.images]
+    assert [example.targets[0] for example in by_path.values()] == [
         row.label == "nok" for row in rows for _ in row.images
     ]
-    good = found[rows[1].images[2].path].mask
+    good = by_path[rows[1].images[2].path].mask
     assert good is not None
     assert not good.any()
 
 
 def test_nobody_knows_in_which_image_a_mask_lies(manifest: Path) -> None:
     row = read_manifest(manifest, "train")[0].model_copy(update={"mask": "nowhere.png"})
-    found = examples(manifest.parent, [row], TOP, ())
-    assert [example.mask for example in found.values()] == [None] * NUM_FRAMES
+    by_path = examples(manifest.parent, [row], TOP, ())
+    assert [example.mask for example in by_path.values()] == [None] * NUM_FRAMES
 
 
 def test_the_images_of_a_piece_lie_in_one_fold(manifest: Path) -> None:
     corpus = Corpus(manifest)
-    found = list(corpus.examples("train", "top").values())
-    chosen = folds([example.group for example in found], 3, seed=0)
+    recordings = list(corpus.examples("train", "top").values())
+    chosen = folds([example.group for example in recordings], 3, seed=0)
     pieces = corpus.pieces_of(["train"], "top")
-    assert [len(own) for own in pieces] == [NUM_FRAMES] * NUM["train"]
-    assert all(len({chosen[found[index].group] for index in own}) == 1 for own in pieces)
+    assert [len(frames) for frames in pieces] == [NUM_FRAMES] * NUM["train"]
+    assert all(len({chosen[recordings[index].group] for index in frames}) == 1 for frames in pieces)
 
 
 def test_an_expert_is_judged_by_piece_and_not_by_image() -> None:
@@ -140,11 +140,11 @@ def test_an_expert_is_judged_by_piece_and_not_by_image() -> None:
 def test_a_good_only_bundle_holds_out_whole_pieces_and_is_as_strict_as_the_line(manifest: Path) -> None:
     rows = good_pieces(manifest, GoodOptions())
     lot = [row.model_copy(update={"groups": {"lot": "7"}}) for row in rows]
-    own = good_recordings(manifest.parent, lot, TOP)
-    assert len(own.recordings) == NUM_FRAMES * len(rows)
-    assert [own.groups.count(group) for group in dict.fromkeys(own.groups)] == [NUM_FRAMES] * len(rows)
-    logits = torch.arange(len(own.paths), dtype=torch.float32)
-    by_piece = held_by_piece(lot, [(own, logits)])[:, 0].tolist()
+    good = good_recordings(manifest.parent, lot, TOP)
+    assert len(good.recordings) == NUM_FRAMES * len(rows)
+    assert [good.groups.count(group) for group in dict.fromkeys(good.groups)] == [NUM_FRAMES] * len(rows)
+    logits = torch.arange(len(good.paths), dtype=torch.float32)
+    by_piece = held_by_piece(lot, [(good, logits)])[:, 0].tolist()
     assert by_piece == [float(NUM_FRAMES * (number + 1) - 1) for number in range(len(rows))]
 
 
@@ -165,8 +165,8 @@ def test_the_joint_fit_goes_on_with_the_image_most_like_a_defect(manifest: Path)
     head = FusionHead(HeadForm((Member("top", expert.num_tokens),), 8, 0))
     pieces = _pieces(corpus, [expert])
     with torch.no_grad():
-        (found,) = _Run([expert], head, pieces, JointFitting())._encode(torch.tensor([4, 1]), changed=False)
+        (encodings,) = _Run([expert], head, pieces, JointFitting())._encode(torch.tensor([4, 1]), changed=False)
         alone = encode(expert.module, pieces.inputs[0], form).logits[:, 0]
-    wanted = [alone[NUM_FRAMES * number : NUM_FRAMES * (number + 1)].max() for number in (4, 1)]
-    assert torch.allclose(found.logits[:, 0], torch.stack(wanted), atol=1e-5)
+    expected = [alone[NUM_FRAMES * number : NUM_FRAMES * (number + 1)].max() for number in (4, 1)]
+    assert torch.allclose(encodings.logits[:, 0], torch.stack(expected), atol=1e-5)
     assert fine_tune([expert], head, corpus, JointFitting(epochs=1, head_steps=2), 0, quiet).staged_loss > 0

@@ -97,8 +97,8 @@ def test_training_scores_pieces_as_the_line_does(made: Made) -> None:
     assert unseen.piece_ids == line.piece_ids
     assert unseen.sets == line.sets
     assert np.allclose(unseen.expert_logits, line.expert_logits, atol=1e-4)
-    found = fused_logits(made.training.draft, Corpus(made.manifest), "calibration")
-    assert np.allclose(found, line.logits[0], atol=1e-4)
+    logits = fused_logits(made.training.draft, Corpus(made.manifest), "calibration")
+    assert np.allclose(logits, line.logits[0], atol=1e-4)
 
 
 def test_every_image_of_a_piece_is_paid_for(made: Made) -> None:
@@ -173,11 +173,11 @@ def _demand_equal(verdict: Verdict, decision: str, score: float | None) -> None:
 
 
 def test_a_parity_set_holds_every_image(made: Made) -> None:
-    found = add_parity_set(made.bundle, made.training.draft, made.manifest, Drawing(), quiet)
-    assert {len(piece.images) for piece in found.pieces} == {NUM_FRAMES}
-    seen = found.observations(found.pieces[:2])
+    parity = add_parity_set(made.bundle, made.training.draft, made.manifest, Drawing(), quiet)
+    assert {len(piece.images) for piece in parity.pieces} == {NUM_FRAMES}
+    seen = parity.observations(parity.pieces[:2])
     assert [len(piece.views["top"].images) for piece in seen] == [NUM_FRAMES] * 2
-    assert all(piece.said.decision == "FAIL" for piece in found.pieces if piece.label == "nok")
+    assert all(piece.said.decision == "FAIL" for piece in parity.pieces if piece.label == "nok")
 
 
 def test_a_heat_map_is_not_held_against_a_mask_of_nobody_knows_which_image(made: Made) -> None:

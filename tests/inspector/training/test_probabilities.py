@@ -76,13 +76,13 @@ def test_pieces_that_share_a_recording_are_one_part() -> None:
 def test_a_recording_counts_once_however_many_pieces_have_it() -> None:
     rng = np.random.default_rng(1)
     bad, logits = np.arange(60) % 2 == 1, rng.normal(size=60) + np.arange(60) % 2
-    once = [row(number, own) for number, own in enumerate(bad.tolist())]
+    once = [row(number, is_bad) for number, is_bad in enumerate(bad.tolist())]
     often = once + [row(100 + number, bad=True, picture=1) for number in range(50)]
-    found = _of_recordings(often, np.append(logits, np.full(50, logits[1])), TOP)
+    repeated = _of_recordings(often, np.append(logits, np.full(50, logits[1])), TOP)
     expected = _of_recordings(once, logits, TOP)
-    assert found is not None
+    assert repeated is not None
     assert expected is not None
-    assert (found.temperature, found.bias) == pytest.approx((expected.temperature, expected.bias), rel=1e-4)
+    assert (repeated.temperature, repeated.bias) == pytest.approx((expected.temperature, expected.bias), rel=1e-4)
 
 
 def test_unknown_labels_and_missing_recordings_teach_nothing() -> None:
@@ -96,11 +96,11 @@ def test_unknown_labels_and_missing_recordings_teach_nothing() -> None:
 def with_defects(manifest: Path) -> Path:
     """Blots show in maps, steps in traces."""
     rows = [json.loads(line) for line in manifest.read_text().splitlines()]
-    for own in rows:
-        labels, heard = own["modality_labels"], bool(own.get("signals"))
-        bad = own.get("label") == "nok"
-        own["defects"] = ["blot"] * (bad and labels["image"] == "nok")
-        own["defects"] += ["step"] * (bad and heard and labels["signal"] == "nok")
+    for piece in rows:
+        labels, heard = piece["modality_labels"], bool(piece.get("signals"))
+        bad = piece.get("label") == "nok"
+        piece["defects"] = ["blot"] * (bad and labels["image"] == "nok")
+        piece["defects"] += ["step"] * (bad and heard and labels["signal"] == "nok")
     manifest.write_text("\n".join(map(json.dumps, rows)))
     return manifest
 
@@ -120,7 +120,7 @@ def trained(manifest: Path) -> Training:
 def test_training_calibrates_what_it_has_evidence_of(trained: Training) -> None:
     draft = trained.draft
     assert draft.classes == ("blot", "step")
-    whole = next(own for own in draft.calibrations if len(own.experts) == 2)
+    whole = next(calibration for calibration in draft.calibrations if len(calibration.experts) == 2)
     assert set(draft.own_calibrations) == {"top-rings", "mic-profile"}
     assert set(whole.classes) == {"blot", "step"}
     assert "- Probabilities of classes: blot, step." in draft.card
@@ -130,19 +130,19 @@ def test_training_calibrates_what_it_has_evidence_of(trained: Training) -> None:
 def test_cross_fitted_class_logits_are_those_of_heads_that_had_not_seen_the_piece(manifest: Path) -> None:
     change = {"head": CONFIG.head.model_copy(update={"max_steps": 0})}
     school = School(Corpus(manifest), CONFIG.model_copy(update=change), OPTIONS, lambda stage, done, total: None)
-    taken = school.take(school.compete())
-    fusion = school.fuse(taken)
+    selected = school.take(school.compete())
+    fusion = school.fuse(selected)
     assert fusion.head.class_logits is not None
     assert fusion.class_logits().shape == (3, len(fusion.rows), 2)
-    judged: Judged = training._judged(school, taken, fusion, score(school.corpus, taken, fusion))
-    assert {frozenset(own.experts) for own in judged.calibrations.values()} == set(fusion.sets)
+    judged: Judged = training._judged(school, selected, fusion, score(school.corpus, selected, fusion))
+    assert {frozenset(calibration.experts) for calibration in judged.calibrations.values()} == set(fusion.sets)
 
 
 def test_changed_experts_lose_their_probabilities(trained: Training) -> None:
     draft = trained.draft
     changed = _successor(draft, {"top-rings": draft.experts[0]}, "adapted")
     assert set(changed.own_calibrations) == {"mic-profile"}
-    assert all(not own.classes for own in changed.calibrations)
+    assert all(not calibration.classes for calibration in changed.calibrations)
 
 
 @pytest.mark.parametrize(
