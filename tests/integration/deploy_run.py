@@ -146,8 +146,7 @@ def run_line(line: Line, steps: Sequence[str]) -> Course:
         wait_for(lambda: "is mine" in said(line), 60, "a worker to own the line")
         reader = stack.enter_context(Reader(line.config).running())
         with Publishing(line).running() as publishing:
-            taken = list(take(line, steps, bundles))
-            await_piece_after(reader, taken)
+            taken = list(take(line, steps, bundles, reader))
         num_pieces = line.options.pieces * publishing.num_rounds
         deadline_s = time.monotonic() + PATIENCE_S
         while len(reader.pieces) < num_pieces and time.monotonic() < deadline_s:
@@ -156,11 +155,20 @@ def run_line(line: Line, steps: Sequence[str]) -> Course:
     return Course(num_pieces, reader.receipts, taken)
 
 
-def await_piece_after(reader: Reader, taken: Sequence[Step]) -> None:
-    """The last deployment is to judge as well; where it does not, the report says so."""
+def await_verdict_of(reader: Reader, deployment: int) -> None:
+    """Every deployment is to judge before the next one comes; where one does not in time, the report says so."""
     deadline_s = time.monotonic() + PATIENCE_S
-    while taken and time.monotonic() < deadline_s:
-        if any(each.verdict.capture_ns > taken[-1].end_ns for each in list(reader.receipts)):
+    while time.monotonic() < deadline_s:
+        if any(each.verdict.deployment == deployment for each in list(reader.receipts)):
+            return
+        time.sleep(0.2)
+
+
+def await_piece_after(reader: Reader, end_ns: int) -> None:
+    """Pieces go on after the last step; where none does in time, the report says so."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline_s:
+        if any(each.verdict.capture_ns > end_ns for each in list(reader.receipts)):
             return
         time.sleep(0.2)
 
@@ -179,13 +187,18 @@ def said(line: Line) -> str:
     return "".join(log.read_text() for log in line.config.parent.glob("worker-*.log"))
 
 
-def take(line: Line, steps: Sequence[str], bundles: dict[str, Path]) -> Iterator[Step]:
+def take(line: Line, steps: Sequence[str], bundles: dict[str, Path], reader: Reader) -> Iterator[Step]:
     begin_s = time.monotonic() + LEAD_S
     pause_s = line.options.pieces / line.options.rate / (len(steps) + 1)
     for number, name in enumerate(steps, start=1):
         time.sleep(max(0.0, begin_s + number * pause_s - time.monotonic()))
         words = ["rollback"] if name == "back" else ["deploy", str(bundles[name])]
-        yield step(name, [*words, "--config", str(line.config), "--reason", f"step {number}"])
+        done = step(name, [*words, "--config", str(line.config), "--reason", f"step {number}"])
+        if name != "spoiled":
+            await_verdict_of(reader, number)
+        yield done
+    if steps:
+        await_piece_after(reader, done.end_ns)
 
 
 def step(name: str, words: Sequence[str]) -> Step:
