@@ -20,14 +20,14 @@ from inspector.deploy.follower import FollowerError
 from inspector.engines.engine import EngineError
 from inspector.gateway.server import GatewayError
 from inspector.metrics import WorkerMetrics
-from inspector.metrics_server import MetricsError, MetricsServer
-from inspector.serving import deployed, guarded, open_gateway
-from inspector.worker import Around, ended_in_time, run_worker, stopped_by_signals, watched
+from inspector.service.assembly import deployed, guarded, open_gateway
+from inspector.service.metrics_server import MetricsError, MetricsServer
+from inspector.service.run_worker import Around, ended_in_time, run_worker, stopped_by_signals, watched
 from streams.decoding import DecodingError
 from streams.kafka import quiet_client_logs
 from streams.log import LogStoppedError
 
-log = logging.getLogger("inspector.serving")
+log = logging.getLogger("inspector.service.assembly")
 
 ENDING = (BundleError, CertificateError, DecodingError, EngineError, FollowerError, GatewayError, MetricsError)
 """Why a service cannot start or go on, beside its configuration and its log."""

@@ -16,8 +16,8 @@ from inspector.cli.serving import named
 from inspector.config.opening import open_log
 from inspector.config.service import Service, load_service
 from inspector.metrics import WorkerMetrics
-from inspector.serving import deployed, guarded
-from inspector.worker import run_worker, stopped_by_signals
+from inspector.service.assembly import deployed, guarded
+from inspector.service.run_worker import run_worker, stopped_by_signals
 from streams.kafka import KafkaLog, quiet_client_logs
 from streams.log import Sink, Source
 from tests.integration.faults import Fault, FaultySource

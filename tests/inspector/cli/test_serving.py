@@ -18,7 +18,7 @@ from inspector.config.service import Service, load_service
 from inspector.deploy.checking import GivenUpError
 from inspector.deploy.control import places_of
 from inspector.deploy.metrics import DeployMetrics
-from inspector.serving import Deployed
+from inspector.service.assembly import Deployed
 from tests.bundles import write_toy_bundle
 from tests.inspector.deploy.toys import RECIPE
 from tests.waiting import until

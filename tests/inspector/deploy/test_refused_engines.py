@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from inspector.deploy.metrics import RefusedEngines
 from inspector.deploy.orders import Wish
-from inspector.serving import deployed
+from inspector.service.assembly import deployed
 from protos.inspection.v1.control_pb2 import DeploymentMode
 from tests.bundles import save_expert
 from tests.inspector.deploy.toys import Rig, close, look

@@ -13,9 +13,9 @@ import pytest
 import trustme
 from prometheus_client import CollectorRegistry, Gauge
 
-from inspector import metrics_server
 from inspector.certificates import TlsFiles
-from inspector.metrics_server import MAX_CONNECTIONS, MetricsError, MetricsServer
+from inspector.service import metrics_server
+from inspector.service.metrics_server import MAX_CONNECTIONS, MetricsError, MetricsServer
 
 
 @pytest.fixture

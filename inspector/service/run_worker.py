@@ -28,7 +28,7 @@ from streams.log_clock import LogClock
 from streams.references import Resolver
 from streams.stores import prepare
 
-log = logging.getLogger("inspector.worker")
+log = logging.getLogger("inspector.service.run_worker")
 
 Ends = tuple[Source, Sink]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.worker import _resolver
+from inspector.service.run_worker import _resolver
 from streams import addresses
 from tests.inspector.test_check import service_with
 
@@ -24,7 +24,7 @@ with ended_in_time(0.3):
 HANGING = """
 import os, signal, threading
 from concurrent.futures import ThreadPoolExecutor
-from inspector.worker import ended_in_time, stopped_by_signals
+from inspector.service.run_worker import ended_in_time, stopped_by_signals
 ThreadPoolExecutor(1, thread_name_prefix="hanging").submit(threading.Event().wait)
 print("ready", flush=True)
 """
@@ -54,5 +54,5 @@ def test_a_worker_says_at_its_start_which_package_its_references_need(
     service = service_with(tmp_path, prefixes='"gs://frames/"')
     monkeypatch.setattr(addresses, "find_spec", lambda name: None)
     with closing(_resolver(service)):
-        (message,) = (record.message for record in caplog.records if record.name == "inspector.worker")
+        (message,) = (record.message for record in caplog.records if record.name == "inspector.service.run_worker")
     assert "gs://frames/: needs the package gcsfs, which is not installed; pip install gcsfs" in message
