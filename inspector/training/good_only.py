@@ -20,6 +20,7 @@ from torch import Tensor
 
 from encoders.patches import NetworkPatches
 from fusion.calibration import probability
+from fusion.expert_sets import expert_sets
 from fusion.head import Fused, FusionHead, HeadForm, Member
 from inspector.bundle.schema import Calibration, Modality, Policy
 from inspector.dataset.files import read_source, sources_of
@@ -31,7 +32,6 @@ from inspector.training.export import Draft, DraftExpert
 from inspector.training.good_eyes import SEES, TOKEN_DIM, Backbone, GoodRecordings, describe, fit, look_at
 from inspector.training.plausibility_fit import with_plausibility
 from inspector.training.pretrained import file_advice, unused_file
-from inspector.training.subsets import expert_sets
 
 FEWEST = 10
 """Good pieces, and recordings per modality, below which a spread is a guess."""

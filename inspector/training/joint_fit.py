@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from encoders.tokens import Encoded
 from fusion.agreement import Agreement
+from fusion.expert_sets import expert_sets
 from fusion.head import FusionHead
 from inspector.bundle.schema import Modality
 from inspector.manifest import PieceRow
@@ -27,7 +28,6 @@ from inspector.training.export import DraftExpert
 from inspector.training.frames import Frames, present, worst
 from inspector.training.inputs import cut, prepare
 from inspector.training.splits import crossed_folds
-from inspector.training.subsets import expert_sets
 
 NUM_FOLDS = 5
 HEAD_BATCH = 128

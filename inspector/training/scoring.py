@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from encoders.tokens import Encoded
+from fusion.expert_sets import expert_sets
 from fusion.head import FusionHead, HeadForm, Member
 from fusion.scored import ExpertSet, Scored
 from inspector.dataset.files import sources_of
@@ -28,7 +29,6 @@ from inspector.training.frames import Frames, present, worst
 from inspector.training.head_fit import Encodings, FittedHead, HeadRun, Lesson, fit_head
 from inspector.training.inputs import prepare
 from inspector.training.joint_fit import JointFit
-from inspector.training.subsets import expert_sets
 
 BOTH: tuple[Split, ...] = ("train", "calibration")
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import torch
 
+from fusion.expert_sets import expert_sets
 from fusion.head import FusionHead, HeadForm, Member
 from inspector.bundle.schema import Bundle, Calibration, ImageInput, Modality, Policy, SignalInput
 from inspector.training.config import ExpertConfig, ImageExpert, SignalExpert
 from inspector.training.export import Draft, DraftExpert, write_bundle
 from inspector.training.inputs import build_encoder
-from inspector.training.subsets import expert_sets
 
 CLASSES = ("dent", "rattle")
 TOKEN_DIM = 32

@@ -8,6 +8,7 @@ import torch
 from click.testing import CliRunner
 
 from fusion.calibration import probability
+from fusion.expert_sets import expert_sets
 from fusion.head import FusionHead, HeadForm, Member
 from inspector.bundle.schema import Calibration, Certificate, Modality, Policy
 from inspector.cli import adapting, main
@@ -23,7 +24,6 @@ from inspector.training.descent import Descent
 from inspector.training.drafts import fused_logits
 from inspector.training.export import Draft, DraftExpert
 from inspector.training.inputs import build_encoder, input_form
-from inspector.training.subsets import expert_sets
 from inspector.training.successor import Adapting, Standing, Successor, adapt, targets_by
 
 pytestmark = pytest.mark.train

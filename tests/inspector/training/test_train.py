@@ -9,12 +9,12 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from fusion.expert_sets import expert_sets
 from inspector.bundle.load import load
 from inspector.cli import main
 from inspector.engines.engine import EngineSettings
 from inspector.manifest import ImageRow, PieceRow, SignalRow, write_manifest
 from inspector.model import open_model
-from inspector.training.subsets import expert_sets
 
 pytestmark = [pytest.mark.train, pytest.mark.timeout(600)]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from inspector.training.subsets import expert_sets
+from fusion.expert_sets import expert_sets
 
 
 @dataclass(frozen=True)
