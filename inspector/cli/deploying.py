@@ -9,6 +9,7 @@ from typing import NamedTuple
 import click
 
 from inspector.bundle.load import BundleError
+from inspector.bundle.store import Shelf
 from inspector.cli.errors import reported
 from inspector.cli.printable import printable, say
 from inspector.config.opening import open_log
@@ -16,7 +17,6 @@ from inspector.config.service import Service, load_service
 from inspector.deploy.control import MODES, ControlTable, Word, WorkerAt, phase_word, read_control
 from inspector.deploy.history import Row, rows_of
 from inspector.deploy.orders import Change, OrderError, Orders, Wish, recipe_of
-from inspector.deploy.shelf import Shelf
 from inspector.deploy.tidying import look_over
 from inspector.deploy.waiting import RefusedByError, await_workers
 from inspector.findings import DIGEST_DIGITS

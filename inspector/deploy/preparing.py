@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from inspector.bundle.load import BundleError, LoadedBundle, load
+from inspector.bundle.store import Shelf
 from inspector.config.problems import ConfigError
 from inspector.config.service import Service
 from inspector.deploy.check import Question
@@ -12,7 +13,6 @@ from inspector.deploy.checking import Patience, RefusedError, checked
 from inspector.deploy.lineup import Placed, Posts
 from inspector.deploy.proof import Proof
 from inspector.deploy.shadow import FAULTS
-from inspector.deploy.shelf import Shelf
 from inspector.deploy.warm_up import warm_up
 from inspector.engines.engine import EngineError, EngineSettings
 from inspector.model import Model

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
+from inspector.bundle.store import Shelf
 from inspector.config.service import Service
 from inspector.deploy.control import ControlTable, read_control
 from inspector.deploy.orders import OrderError
-from inspector.deploy.shelf import Shelf
 from inspector.deploy.waiting import REPORTED_S
 from protos.inspection.v1.control_pb2 import Deployment, WorkerState
 from streams.log import Log

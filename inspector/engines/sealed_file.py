@@ -4,7 +4,7 @@ import hashlib
 import tempfile
 from pathlib import Path
 
-from inspector.leftovers import sweep
+from inspector.bundle.leftovers import sweep
 
 _DIGEST_BYTES = 32
 UNFINISHED = ".unfinished-"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from inspector.bundle.load import load
+from inspector.bundle.store import Shelf, folder_name
 from inspector.deploy.control import active_output
 from inspector.deploy.orders import Wish
-from inspector.deploy.shelf import Shelf, folder_name
 from protos.inspection.v1.control_pb2 import Active, DeploymentMode, WorkerPhase, WorkerState
 from streams.records import CONTROL_KIND, Output, Topics
 from tests.inspector.deploy.test_commands import called
@@ -165,7 +165,7 @@ def test_what_cannot_be_removed_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatc
     def refuse(path: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr("inspector.deploy.shelf.shutil.rmtree", refuse)
+    monkeypatch.setattr("inspector.bundle.store.shutil.rmtree", refuse)
     check_refused(rig, "cannot be listed or removed (Permission denied); tidy as a user who may write in")
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from inspector.bundle.leftovers import LEFT_S
 from inspector.engines.sealed_file import UNFINISHED, read_sealed, write_sealed
-from inspector.leftovers import LEFT_S
 
 
 @pytest.mark.parametrize(("age_s", "stays"), [(LEFT_S - 60, True), (LEFT_S + 60, False)])
