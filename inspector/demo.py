@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from inspector.client import Client, ClientError, Watch, WatchOptions
+from inspector.client.client import Client, ClientError, Watch, WatchOptions
 from inspector.config.opening import open_log
 from inspector.config.service import Service, load_service
 from inspector.config.tables import EmbeddedTable

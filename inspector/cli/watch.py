@@ -19,7 +19,7 @@ from rich.text import Text
 
 from inspector.cli.connecting import waiting_said
 from inspector.cli.printable import cell, printable
-from inspector.client import Client, ClientError, ClientTls, WatchOptions
+from inspector.client.client import Client, ClientError, ClientTls, WatchOptions
 from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Modality, ModalityState, Verdict
 

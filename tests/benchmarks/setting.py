@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.kafka.run import Broker, properties
-from inspector.client import Client, Watch, WatchOptions
+from inspector.client.client import Client, Watch, WatchOptions
 from protos.inspection.v1.verdict_pb2 import Verdict
 from tests.integration.conftest import free_ports
 

@@ -25,7 +25,7 @@ import numpy as np
 import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from inspector.client import Client, ClientError, WatchOptions
+from inspector.client.client import Client, ClientError, WatchOptions
 from inspector.replay.pieces import LinePiece, SimulatedPieces
 from inspector.simulation.dataset import MICROPHONE
 from inspector.simulation.pieces import LineSettings

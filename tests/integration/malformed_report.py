@@ -19,7 +19,7 @@ from pathlib import Path
 import grpc
 import psutil
 
-from inspector.client import Client
+from inspector.client.client import Client
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1.service_pb2 import InspectResponse
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Verdict

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inspector.client import Client
+from inspector.client.client import Client
 from inspector.dataset.recordings import Recording
 from inspector.evaluation.evaluate import state_of
 from inspector.manifest import PieceRow, read_manifest

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from inspector.bundle.schema import SignalInput
-from inspector.client import Client
+from inspector.client.client import Client
 from tests.bundles import Toy, edit_manifest, write_toy_bundle
 from tests.integration.deploy_run import SHORT, Options, run
 from tests.integration.faults import ROOT, wait_for

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.client import Client, Watch, WatchOptions
+from inspector.client.client import Client, Watch, WatchOptions
 from inspector.gateway.server import Backend, Gateway
 from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import Decision, Verdict

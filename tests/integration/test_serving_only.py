@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.client import WatchOptions
+from inspector.client.client import WatchOptions
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Verdict
 from streams.encoding import to_output

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from inspector.client import Client, ClientTls
+from inspector.client.client import Client, ClientTls
 from inspector.gateway.server import Backend, Gateway
 from inspector.gateway.settings import GatewaySettings
 from protos.inspection.v1.records_pb2 import Inspection

@@ -13,7 +13,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from inspector.client import Client
+from inspector.client.client import Client
 from inspector.gateway.callers import Caller
 from inspector.gateway.connections import Calls, Connection, ConnectionLimit, allowed_connections, connections_to
 from inspector.gateway.server import Gateway

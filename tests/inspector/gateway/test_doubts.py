@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.client import Client
+from inspector.client.client import Client
 from inspector.gateway.callers import Caller
 from inspector.gateway.doubts import MAX_DOUBTS, WINDOW_NS, Doubts, LetterSearch, doubts_of
 from inspector.gateway.index import VerdictIndex

@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from inspector.client import Client, ClientError, WatchOptions
+from inspector.client.client import Client, ClientError, WatchOptions
 from inspector.gateway.server import Backend, Gateway
 from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
 from streams.embedded.log import EmbeddedLog

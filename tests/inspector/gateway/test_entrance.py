@@ -13,7 +13,7 @@ import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from inspector.client import Client, ClientError
+from inspector.client.client import Client, ClientError
 from inspector.gateway.server import Gateway
 from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
 from protos.inspection.v1.service_pb2 import GetModelRequest, WatchVerdictsRequest

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import grpc
 import psutil
 
-from inspector.client import Client
+from inspector.client.client import Client
 from inspector.gateway.server import Backend, Gateway
 from protos.inspection.v1.service_pb2 import InspectRequest
 from streams.assembly import AssemblySpec, CameraSpec, SensorSpec

@@ -11,7 +11,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from inspector.client import Client, ClientError
+from inspector.client.client import Client, ClientError
 from inspector.engines.engine import LostDeviceError
 from inspector.gateway import feed
 from inspector.gateway.server import SERVICE, Gateway

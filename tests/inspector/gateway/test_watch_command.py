@@ -15,7 +15,7 @@ from rich.console import Console
 
 from inspector.cli import connecting
 from inspector.cli.watch import feedback, table, time_of, verdict, watch, without_pictures
-from inspector.client import Client
+from inspector.client.client import Client
 from inspector.gateway.server import Gateway
 from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
 from protos.inspection.v1.verdict_pb2 import Decision, ImageEvidence, ModalityState, Verdict

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import grpc
 import pytest
 
-from inspector.client import Client, ClientError, WatchOptions
+from inspector.client.client import Client, ClientError, WatchOptions
 from inspector.gateway.server import Gateway
 from protos.inspection.v1.service_pb2 import WatchStart, WatchVerdictsRequest, WatchVerdictsResponse
 from protos.inspection.v1.service_pb2_grpc import InspectionServiceStub
