@@ -14,7 +14,7 @@ from inspector.bundle.load import BundleError, load
 from inspector.bundle.schema import Compiled, CompiledFor, Precision
 from inspector.cli.errors import reported
 from inspector.cli.printable import printable_lines, say_lines
-from inspector.compile.compiling import compile_bundle
+from inspector.compile.compile import compile_bundle
 from inspector.compile.job import CompileError, Wish
 from inspector.engines.engine import EngineError
 from inspector.engines.engine_cache import usual_cache

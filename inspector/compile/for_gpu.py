@@ -12,11 +12,11 @@ import onnx
 from onnx import ModelProto
 
 from inspector.bundle.schema import Precision
-from inspector.compile.checking import check_graphs, standing
-from inspector.compile.convs import as_convolutions
-from inspector.compile.eight_bits import Terms, choose
+from inspector.compile.conv1x1 import as_convolutions
+from inspector.compile.fp16 import staying_full, to_half
+from inspector.compile.gate import check_graphs, standing
 from inspector.compile.graph import kinds, leading_to, read_graph
-from inspector.compile.half import staying_full, to_half
+from inspector.compile.int8_selection import Terms, choose
 from inspector.compile.job import CompileError, Form, Job, Made, RefusedError
 from inspector.compile.quantise import never
 from inspector.engines.engine_cache import entry_path, keep_engine, open_cache, take_engine

@@ -24,12 +24,12 @@ from inspector.benchmark.memory import Memory, measure_memory
 from inspector.benchmark.timing import Pace, inputs_for, interleaved
 from inspector.bundle.load import LoadedBundle, load
 from inspector.bundle.schema import CompiledFor, Expert, input_shape
-from inspector.compile.adding import add_form
-from inspector.compile.eight_bits import FASTER
-from inspector.compile.for_cpu import speeds
+from inspector.compile.add_to_bundle import add_form
+from inspector.compile.cpu import speeds
+from inspector.compile.float_layers import OMISSIONS
 from inspector.compile.graph import read_graph, share_quantised
+from inspector.compile.int8_selection import FASTER
 from inspector.compile.job import Form, Made, Wish
-from inspector.compile.omissions import OMISSIONS
 from inspector.compile.quantise import Feed, quantisable, quantise
 from inspector.engines.engine import EngineSettings
 from inspector.engines.factory import open_engine

@@ -16,7 +16,7 @@ from typing import cast
 from fusion.certificate import rate_below
 from inspector.bundle.load import LoadedBundle, load
 from inspector.bundle.schema import CompiledFor
-from inspector.compile.compiling import compile_bundle
+from inspector.compile.compile import compile_bundle
 from inspector.compile.job import CompileError, Wish
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.observations import observe

@@ -8,7 +8,7 @@ import pytest
 from onnx import ModelProto, TensorProto, numpy_helper
 
 from inspector.bundle.schema import Precision
-from inspector.compile import eight_bits, for_gpu
+from inspector.compile import for_gpu, int8_selection
 from inspector.compile.for_gpu import compile_for_gpu
 from inspector.compile.job import CompileError, Form, RefusedError, Say, Wish
 from inspector.compile.quantise import quantise
@@ -32,7 +32,7 @@ def test_all_graphs_are_built_from_what_passed(tmp_path: Path) -> None:
 
 
 def test_spoiled_scales_are_refused_before_anything_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(eight_bits, "quantise", lambda *arguments: spoiled(quantise(*arguments)))
+    monkeypatch.setattr(int8_selection, "quantise", lambda *arguments: spoiled(quantise(*arguments)))
     job = demo_job(tmp_path / "scratch", Wish("tensorrt", "int8"))
     with pytest.raises(RefusedError, match=rf"top-scout decides otherwise: \d+ of {NUM_PIECES} decisions flip.*: s1-"):
         compile_for_gpu(job)

@@ -10,8 +10,8 @@ from onnx import ModelProto, TensorProto, numpy_helper
 
 from inspector.bundle.load import load
 from inspector.bundle.schema import input_shape
+from inspector.compile.float_layers import OMISSIONS
 from inspector.compile.graph import PRODUCTS, front_end, makers, multiplications, read_graph, share_quantised
-from inspector.compile.omissions import OMISSIONS
 from inspector.compile.quantise import Dialect, outer, quantisable, quantise, unfit
 from inspector.engines.engine import EngineSettings
 from inspector.engines.factory import open_engine

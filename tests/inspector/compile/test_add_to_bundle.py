@@ -10,9 +10,9 @@ from inspector.bundle import files as files_module
 from inspector.bundle.card import write_section
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.bundle.schema import Compiled
-from inspector.compile import adding
-from inspector.compile.adding import add_form
-from inspector.compile.compiling import compile_bundle
+from inspector.compile import add_to_bundle
+from inspector.compile.add_to_bundle import add_form
+from inspector.compile.compile import compile_bundle
 from inspector.compile.job import Form, Made, Wish
 from inspector.parity.report import ParityReport
 from tests.bundles import edit_manifest, write_toy_bundle
@@ -83,7 +83,7 @@ def test_a_crash_leaves_the_old_bundle_and_the_next_form_tidies_up(
     wish = Wish("onnx", "int8")
     old = add_form(bundle, wish, form(tmp_path, "a"))
     before = load(bundle.folder).digest
-    with crash_at(last, adding, monkeypatch):
+    with crash_at(last, add_to_bundle, monkeypatch):
         add_form(bundle, wish, form(tmp_path, "b"))
     found = load(bundle.folder)
     assert (found.digest, found.schema.compiled) == (before, (old,))
@@ -141,7 +141,7 @@ def test_two_that_add_at_once_lose_neither_form(
             other.join(0.2)
         whole(path, content)
 
-    monkeypatch.setattr(adding, "replace_file", replace)
+    monkeypatch.setattr(add_to_bundle, "replace_file", replace)
     add_form(bundle, Wish("onnx", "int8"), form(tmp_path, "a"))
     other.join()
     assert {c.engine for c in load(bundle.folder).schema.compiled} == {"onnx", "tensorrt"}

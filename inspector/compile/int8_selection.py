@@ -18,11 +18,11 @@ import onnx
 from onnx import ModelProto
 
 from inspector.bundle.schema import Expert
-from inspector.compile.checking import check_graphs, standing
 from inspector.compile.feeds import feeds
+from inspector.compile.float_layers import OMISSIONS, Omission, fewest_flips
+from inspector.compile.gate import check_graphs, standing
 from inspector.compile.graph import read_graph, share_quantised
 from inspector.compile.job import Job, Made, RefusedError
-from inspector.compile.omissions import OMISSIONS, Omission, fewest_flips
 from inspector.compile.quantise import Dialect, Feed, quantisable, quantise
 from inspector.engines.engine import EngineName
 from inspector.engines.forms import parts

@@ -8,7 +8,7 @@ import onnxruntime as ort
 import pytest
 from onnx import ModelProto, numpy_helper
 
-from inspector.compile.convs import as_convolutions
+from inspector.compile.conv1x1 import as_convolutions
 from inspector.compile.graph import kinds
 
 WEIGHTS = {

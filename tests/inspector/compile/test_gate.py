@@ -2,9 +2,9 @@
 
 import pytest
 
-from inspector.compile.checking import standing
+from inspector.compile.gate import standing
 from inspector.parity.report import Limit
-from tests.inspector.compile.test_omissions import trial
+from tests.inspector.compile.test_float_layers import trial
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from onnx import ModelProto, TensorProto
 
 from inspector.bundle.load import load
 from inspector.bundle.schema import input_shape
+from inspector.compile.fp16 import staying_full, to_half
 from inspector.compile.graph import front_end, leading_to, read_graph
-from inspector.compile.half import staying_full, to_half
 from tests.inspector.compile.jobs import DEMO
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from inspector.compile.omissions import OMISSIONS, fewest_flips
+from inspector.compile.float_layers import OMISSIONS, fewest_flips
 from inspector.parity.content import Said
 from inspector.parity.report import Change, ParityReport
 

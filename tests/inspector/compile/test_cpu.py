@@ -11,8 +11,9 @@ from onnx import ModelProto
 
 from inspector.benchmark.timing import Pace, Run, Timing
 from inspector.bundle.load import load
-from inspector.compile import eight_bits, for_cpu
-from inspector.compile.for_cpu import compile_for_cpu
+from inspector.compile import cpu as cpu_module
+from inspector.compile import int8_selection
+from inspector.compile.cpu import compile_for_cpu
 from inspector.compile.job import RefusedError, Wish
 from inspector.compile.quantise import Dialect, Feed, quantise
 from tests.certificates import claimless
@@ -28,7 +29,7 @@ def speeds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         times = {name: 3.0 if name == "fp32" else found.pop(0) if len(found) > 1 else found[0] for name in runs}
         return {name: Timing([ms], [ms]) for name, ms in times.items()}
 
-    monkeypatch.setattr(for_cpu, "interleaved", measured)
+    monkeypatch.setattr(cpu_module, "interleaved", measured)
     return found
 
 
@@ -72,7 +73,7 @@ def test_where_no_graph_is_worth_it_nothing_is_added(tmp_path: Path, speeds: lis
 def test_spoiled_scales_are_refused_by_the_gate(
     tmp_path: Path, speeds: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(eight_bits, "quantise", lambda *arguments: spoiled(quantise(*arguments)))
+    monkeypatch.setattr(int8_selection, "quantise", lambda *arguments: spoiled(quantise(*arguments)))
     with pytest.raises(RefusedError) as found:
         compile_for_cpu(demo_job(tmp_path / "scratch", Wish("onnx", "int8")))
     lines = str(found.value).splitlines()[1:]
@@ -88,11 +89,11 @@ def test_what_the_runtime_cannot_run_says_so(
         found = quantise(model, feeds, dialect, left_out)
         return found if len(left_out) == 1 else unknown_operator(found)
 
-    monkeypatch.setattr(eight_bits, "quantise", quantised)
+    monkeypatch.setattr(int8_selection, "quantise", quantised)
     form = compile_for_cpu(demo_job(tmp_path / "scratch", Wish("onnx", "int8")))
     assert form.graphs[1].why in [f"1 ms in INT8, 3 ms in FP32 (3.00 x); without the {which} product" for which in
                                   ("first", "last")]  # fmt: skip
-    monkeypatch.setattr(eight_bits, "quantise", lambda *arguments: unknown_operator(quantise(*arguments)))
+    monkeypatch.setattr(int8_selection, "quantise", lambda *arguments: unknown_operator(quantise(*arguments)))
     with pytest.raises(RefusedError, match=r"top-full does not run so: .*Nonsense"):
         compile_for_cpu(demo_job(tmp_path / "again", Wish("onnx", "int8")))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnxruntime as ort
 
 from inspector.benchmark.timing import Pace, interleaved
-from inspector.compile.eight_bits import Speed, Terms, choose
+from inspector.compile.int8_selection import Speed, Terms, choose
 from inspector.compile.job import Form, Job
 from inspector.compile.quantise import Feed
 from inspector.engines.engine import EngineError, EngineName, EngineSettings
