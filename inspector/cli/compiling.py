@@ -16,8 +16,8 @@ from inspector.cli.errors import reported
 from inspector.cli.printable import printable_lines, say_lines
 from inspector.compile.compile import compile_bundle
 from inspector.compile.job import CompileError, Wish
+from inspector.compile.tensorrt.engine_cache import usual_cache
 from inspector.engines.engine import EngineError
-from inspector.engines.engine_cache import usual_cache
 from inspector.parity.content import ParityError
 from inspector.parity.report import Limit, words
 from inspector.recipe.book import load_recipe

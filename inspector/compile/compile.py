@@ -8,8 +8,8 @@ from inspector.bundle.schema import Compiled
 from inspector.compile.add_to_bundle import add_form, demand_free
 from inspector.compile.cpu import compile_for_cpu
 from inspector.compile.feeds import calibration_pieces
-from inspector.compile.for_gpu import compile_for_gpu
 from inspector.compile.job import CompileError, Job, Say, Wish
+from inspector.compile.tensorrt.compile import compile_for_gpu
 from inspector.parity.archive import set_of
 from inspector.parity.report import ParityReport
 

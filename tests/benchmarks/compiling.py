@@ -15,11 +15,11 @@ from onnx import ModelProto
 
 from inspector.bundle.load import LoadedBundle, load
 from inspector.bundle.schema import MANIFEST_NAME, Precision, input_shape
-from inspector.compile.for_gpu import for_tensorrt
 from inspector.compile.graph import kinds, read_graph, share_quantised
 from inspector.compile.quantise import quantise
+from inspector.compile.tensorrt.build import RTX_TARGETS, BuildError, build, find_compiler
+from inspector.compile.tensorrt.compile import for_tensorrt
 from inspector.engines.forms import parts
-from inspector.engines.tensorrt_build import RTX_TARGETS, BuildError, build, find_compiler
 from tests.inspector.compile.jobs import DEMO
 from tests.inspector.compile.large import write_large
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import onnx
 import pytest
 
-from inspector.engines import tensorrt_build
-from inspector.engines.builder_api import Shape
+from inspector.compile.tensorrt import build as build_module
+from inspector.compile.tensorrt.builder_api import Shape
 from tests.standins.cuda import Faults, StandInCuda
 from tests.standins.tensorrt import ILogger, StandInTensorRt
 
@@ -107,6 +107,6 @@ class Builder:
 def classic_box(monkeypatch: pytest.MonkeyPatch) -> StandInBuilders:
     """`tensorrt` in the place of `tensorrt-rtx`, on a STAND-IN for a GPU of compute capability 8.6."""
     trt = StandInBuilders(StandInCuda(Faults()))
-    monkeypatch.setattr(tensorrt_build, "load_tensorrt", lambda: ("tensorrt", trt))
-    monkeypatch.setattr(tensorrt_build, "load_api", lambda: trt.api("tensorrt"))
+    monkeypatch.setattr(build_module, "load_tensorrt", lambda: ("tensorrt", trt))
+    monkeypatch.setattr(build_module, "load_api", lambda: trt.api("tensorrt"))
     return trt

@@ -12,13 +12,13 @@ from onnx import ModelProto, TensorProto
 
 from inspector.bundle.load import LoadedBundle, load
 from inspector.bundle.schema import Precision, input_shape
-from inspector.compile.for_gpu import compile_for_gpu, for_tensorrt
 from inspector.compile.graph import kinds, read_graph, share_quantised
 from inspector.compile.job import CompileError, Job, Wish
 from inspector.compile.quantise import quantise
+from inspector.compile.tensorrt.build import RTX_TARGETS, BuildError, build, find_compiler
+from inspector.compile.tensorrt.compile import compile_for_gpu, for_tensorrt
 from inspector.engines.engine_file import header_fault
 from inspector.engines.forms import parts
-from inspector.engines.tensorrt_build import RTX_TARGETS, BuildError, build, find_compiler
 from inspector.parity.archive import set_of
 from tests.inspector.compile.jobs import DEMO
 

@@ -19,9 +19,9 @@ from inspector.compile.graph import kinds, leading_to, read_graph
 from inspector.compile.int8_selection import Terms, choose
 from inspector.compile.job import CompileError, Form, Job, Made, RefusedError
 from inspector.compile.quantise import never
-from inspector.engines.engine_cache import entry_path, keep_engine, open_cache, take_engine
+from inspector.compile.tensorrt.build import BuildError, Compiler, build, find_compiler
+from inspector.compile.tensorrt.engine_cache import entry_path, keep_engine, open_cache, take_engine
 from inspector.engines.forms import parts
-from inspector.engines.tensorrt_build import BuildError, Compiler, build, find_compiler
 from inspector.parity.report import ParityReport, passed, words
 
 TURING = "7.5"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from inspector.engines.builder_api import Builder, BuilderLibrary, Config, Network, Parser, Profile
+from inspector.compile.tensorrt.builder_api import Builder, BuilderLibrary, Config, Network, Parser, Profile
 from inspector.engines.device import Device, find_device
 from inspector.engines.engine import EngineError, WrongDeviceError
 from inspector.engines.gpu_api import Distribution

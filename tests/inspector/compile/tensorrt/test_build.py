@@ -3,11 +3,11 @@
 import onnx.parser
 import pytest
 
-from inspector.engines import tensorrt_build
+from inspector.compile.tensorrt import build as build_module
+from inspector.compile.tensorrt.build import BuildError, build, find_compiler, operators_in
 from inspector.engines.device import INSTALL_DRIVER
 from inspector.engines.engine import NoDriverError, WrongDeviceError
 from inspector.engines.gpu_api import GpuApi
-from inspector.engines.tensorrt_build import BuildError, build, find_compiler, operators_in
 from tests.standins.builder import StandInBuilders, classic_box
 from tests.standins.cuda import Faults, StandInCuda
 from tests.standins.tensorrt import StandInTensorRt
@@ -61,7 +61,7 @@ def test_tensorrt_builds_one_profile_of_all_batches(classic: StandInBuilders) ->
 
 def test_tensorrt_without_a_driver_says_what_helps(classic: StandInBuilders, monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = StandInCuda(Faults(no_driver=True))
-    monkeypatch.setattr(tensorrt_build, "load_api", lambda: GpuApi("tensorrt", StandInTensorRt(cuda), cuda))
+    monkeypatch.setattr(build_module, "load_api", lambda: GpuApi("tensorrt", StandInTensorRt(cuda), cuda))
     with pytest.raises(NoDriverError) as found:
         find_compiler(())
     assert INSTALL_DRIVER in str(found.value)

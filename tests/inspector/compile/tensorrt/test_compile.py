@@ -8,12 +8,13 @@ import pytest
 from onnx import ModelProto, TensorProto, numpy_helper
 
 from inspector.bundle.schema import Precision
-from inspector.compile import for_gpu, int8_selection
-from inspector.compile.for_gpu import compile_for_gpu
+from inspector.compile import int8_selection
 from inspector.compile.job import CompileError, Form, RefusedError, Say, Wish
 from inspector.compile.quantise import quantise
+from inspector.compile.tensorrt import compile as compile_module
+from inspector.compile.tensorrt.build import RTX_TARGETS, find_compiler
+from inspector.compile.tensorrt.compile import compile_for_gpu
 from inspector.engines.engine_file import header_fault
-from inspector.engines.tensorrt_build import RTX_TARGETS, find_compiler
 from tests.inspector.compile.jobs import NUM_PIECES, demo_job, spoiled
 from tests.standins.builder import classic_box
 
@@ -41,7 +42,7 @@ def test_spoiled_scales_are_refused_before_anything_is_built(tmp_path: Path, mon
 
 def test_the_very_graphs_that_are_handed_over_pass_the_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What conversion to FP16 spoils is refused as well."""
-    halve = for_gpu.to_half
+    halve = compile_module.to_half
 
     def too_small(model: ModelProto, kept: set[str]) -> ModelProto:
         found = halve(model, kept)
@@ -50,7 +51,7 @@ def test_the_very_graphs_that_are_handed_over_pass_the_gate(tmp_path: Path, monk
                 weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) * np.float16(0.5), weight.name))
         return found
 
-    monkeypatch.setattr(for_gpu, "to_half", too_small)
+    monkeypatch.setattr(compile_module, "to_half", too_small)
     with pytest.raises(RefusedError, match=rf"REFUSED: \d+ of {NUM_PIECES} decisions flip \(allowed: 1\)[^$]*\n  s1-"):
         compile_for_gpu(demo_job(tmp_path / "scratch", Wish("tensorrt", "fp16")))
     assert list((tmp_path / "scratch").glob("*.engine")) == []
@@ -75,8 +76,8 @@ def test_a_gpu_of_turing_itself_builds_what_tensorrt_for_rtx_does_not(
 ) -> None:
     """The distribution that builds on the GPU has these products: what it cannot build it says itself."""
     there = replace(find_compiler(("7.5",)), distribution="tensorrt")
-    monkeypatch.setattr(for_gpu, "find_compiler", lambda targets: there)
-    monkeypatch.setattr(for_gpu, "build", lambda *arguments: b"an engine")
+    monkeypatch.setattr(compile_module, "find_compiler", lambda targets: there)
+    monkeypatch.setattr(compile_module, "build", lambda *arguments: b"an engine")
     form = compile_for_gpu(demo_job(tmp_path / "scratch", Wish("tensorrt", "fp32")))
     assert {made.precision for made in form.graphs} == {"fp32"}
 
