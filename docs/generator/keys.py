@@ -16,7 +16,7 @@ from docs.generator.markdown import page, table
 from inspector.bundle.schema import Bundle
 from inspector.config.reference import Section, sections
 from inspector.config.service import ServiceConfig
-from inspector.manifest import PieceRow
+from inspector.dataset.manifest import PieceRow
 from inspector.parity.content import About, Piece
 from inspector.parity.report import ParityReport
 from inspector.recipe.model import Recipe

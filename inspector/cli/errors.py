@@ -7,8 +7,8 @@ import click
 
 from inspector.cli.printable import printable_lines
 from inspector.config.problems import ConfigError
+from inspector.dataset.manifest import ManifestError
 from inspector.dataset.recordings import RecordingError
-from inspector.manifest import ManifestError
 from inspector.replay.plan import PlanError
 from streams.log import LogError
 

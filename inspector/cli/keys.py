@@ -9,7 +9,7 @@ from inspector.bundle.schema import MANIFEST_NAME, Bundle
 from inspector.config.problems import ConfigError, Problem, load_toml
 from inspector.config.reference import reference_lines
 from inspector.config.service import ServiceConfig
-from inspector.manifest import PieceRow
+from inspector.dataset.manifest import PieceRow
 from inspector.recipe.model import Recipe
 from inspector.training.config import TrainConfig
 

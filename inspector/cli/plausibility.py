@@ -13,7 +13,7 @@ from inspector.bundle.schema import Modality
 from inspector.cli.printable import say
 from inspector.cli.training import FolderOrFile, mendable
 from inspector.dataset.bit_depths import demand_bit_depths
-from inspector.manifest import ManifestError, read_manifest
+from inspector.dataset.manifest import ManifestError, read_manifest
 from inspector.training.plausibility_fit import with_plausibility
 
 

@@ -7,8 +7,8 @@ import click
 
 from inspector.cli.errors import reported
 from inspector.cli.publishing import given_options, publish, publish_options
+from inspector.dataset.manifest import read_manifest
 from inspector.dataset.survey import survey
-from inspector.manifest import read_manifest
 from inspector.replay.pieces import ManifestPieces
 
 

@@ -18,12 +18,12 @@ from inspector.bundle.card import write_section
 from inspector.bundle.load import BundleError, load
 from inspector.cli.errors import reported
 from inspector.cli.printable import printable_lines, say
+from inspector.dataset.manifest import Split
 from inspector.evaluation.evaluate import evaluate as evaluate_bundle
 from inspector.evaluation.explanation_page import explanation_page, write_explanations
 from inspector.evaluation.explanations import Explanations, explain
 from inspector.evaluation.measured import MEASURED, measured, origin
 from inspector.evaluation.report import page, write_pieces, write_report
-from inspector.manifest import Split
 from inspector.parity.content import ENOUGH_PIECES, ParityError
 from inspector.parity.making import Drawing, add_parity_set
 from inspector.parity.report import few

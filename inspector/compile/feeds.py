@@ -9,9 +9,9 @@ import numpy as np
 from encoders.front_end import prepare_clip, prepare_image
 from inspector.bundle.schema import Expert, ImageInput
 from inspector.compile.job import CompileError
+from inspector.dataset.manifest import read_manifest
 from inspector.engines.engine import Array
 from inspector.evaluation.observations import observe
-from inspector.manifest import read_manifest
 from inspector.parity.archive import ParitySet
 from streams.observation import Observation
 

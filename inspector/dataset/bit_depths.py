@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from inspector.bundle.schema import Modality
-from inspector.manifest import ManifestError, PieceRow
+from inspector.dataset.manifest import ManifestError, PieceRow
 from streams.assembly import BitDepth
 
 

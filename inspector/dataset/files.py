@@ -7,8 +7,8 @@ from pathlib import Path
 
 from encoders.front_end import Image
 from inspector.dataset.file_bytes import read_bytes
+from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow
 from inspector.dataset.recordings import Clip, read_clip
-from inspector.manifest import ImageRow, ManifestError, PieceRow, SignalRow
 from protos.inspection.v1.records_pb2 import PixelFormat
 from streams.assembly import BitDepth
 from streams.bit_depth import to_full_scale

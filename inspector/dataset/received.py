@@ -6,8 +6,8 @@ The one place that reads files for evaluation and the golden set; `streams.whole
 from pathlib import Path
 
 from inspector.dataset.files import read_image
+from inspector.dataset.manifest import ManifestError, PieceRow
 from inspector.dataset.recordings import read_clip
-from inspector.manifest import ManifestError, PieceRow
 from streams.assembly import AssemblySpec
 from streams.limits import Finding
 from streams.observation import Closing, Image, InspectionId, Observation

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from inspector.dataset.files import read_image, read_image_file
+from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow
 from inspector.dataset.orientation import AS_STORED, orientation
 from inspector.dataset.recordings import RecordingError, read_recording
-from inspector.manifest import ImageRow, ManifestError, PieceRow, SignalRow
 from streams.assembly import BitDepth
 from streams.images import read_file
 from streams.limits import Finding, Limits

@@ -16,11 +16,11 @@ from inspector.admission import UNCHECKED
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.config.problems import ConfigError
 from inspector.config.tables import WorkerTable
+from inspector.dataset.manifest import ManifestError
 from inspector.dataset.recordings import RecordingError
 from inspector.deploy.golden import golden_findings
 from inspector.engines.engine import EngineError
 from inspector.engines.forms import compiled_form
-from inspector.manifest import ManifestError
 from inspector.model import Model
 from inspector.model_choice import open_best
 from inspector.parity.archive import set_of

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from inspector.dataset.bit_depths import demand_bit_depths
+from inspector.dataset.manifest import ManifestError, PieceRow, read_manifest
 from inspector.dataset.received import assembled, received
 from inspector.dataset.survey import survey
-from inspector.manifest import ManifestError, PieceRow, read_manifest
 from inspector.model import Model
 from inspector.recipe.book import Recipes
 from inspector.recipe.model import Recipe

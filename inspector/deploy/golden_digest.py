@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from inspector.manifest import ManifestError, PieceRow, read_manifest
+from inspector.dataset.manifest import ManifestError, PieceRow, read_manifest
 
 MAX_FILES = 100_000
 MAX_BYTES = 16 * 2**30

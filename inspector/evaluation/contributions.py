@@ -13,11 +13,11 @@ from scipy.stats import spearmanr
 
 from fusion.calibration import Scores
 from inspector.bundle.schema import Bundle
+from inspector.dataset.manifest import PieceRow
 from inspector.evaluation.observations import arrivals, without
 from inspector.evaluation.recipes import recipe_for
 from inspector.evaluation.resampling import Interval, mean_by_group
 from inspector.examination import Examination
-from inspector.manifest import PieceRow
 from inspector.model import Model
 from inspector.recipe.book import Recipes
 from inspector.routed_judge import RoutedJudge

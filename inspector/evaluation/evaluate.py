@@ -11,6 +11,8 @@ from fusion.calibration import Labels, Scores, fit, probability
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Policy
 from inspector.dataset.bit_depths import demand_bit_depths
+from inspector.dataset.manifest import ManifestError, PieceRow, Split, read_manifest
+from inspector.dataset.splits import demand_grouped_splits
 from inspector.dataset.survey import survey
 from inspector.evaluation.examine import Examined, experts_of, finding_of, open_bundle
 from inspector.evaluation.figures import Certainty, Figures, certainty, figures
@@ -19,10 +21,8 @@ from inspector.evaluation.outcomes import outcomes
 from inspector.evaluation.recipes import recipe_for
 from inspector.evaluation.report import Decisions, PieceResult, Report
 from inspector.evaluation.resampling import NUM_DRAWS, unit_weights
-from inspector.manifest import ManifestError, PieceRow, Split, read_manifest
 from inspector.routing import Finding
 from inspector.training.data import units_of
-from inspector.training.splits import demand_grouped_splits
 from protos.inspection.v1 import verdict_pb2 as pb
 
 Progress = Callable[[str, int, int], None]

@@ -14,12 +14,12 @@ from fusion.calibration import Scores, probability
 from fusion.scored import ExpertSet
 from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle, Expert, Policy
+from inspector.dataset.manifest import PieceRow
 from inspector.decision import Limits, Ruling
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.observations import arrivals
 from inspector.evaluation.recipes import recipe_for
 from inspector.examination import Examination, Strict
-from inspector.manifest import PieceRow
 from inspector.model import Model, open_model
 from inspector.recipe.book import Recipes
 from inspector.recipe.model import Recipe

@@ -9,7 +9,7 @@ import numpy as np
 
 from fusion.calibration import Scores, fit, probability
 from inspector.bundle.schema import Modality
-from inspector.manifest import PieceRow
+from inspector.dataset.manifest import PieceRow
 from inspector.training.data import own_label
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from inspector.dataset.manifest import PieceRow
 from inspector.dataset.received import assembled, received
-from inspector.manifest import PieceRow
 from inspector.recipe.book import Recipes
 from inspector.recipe.model import Recipe
 from streams.observation import Clip, InspectionId, Observation, State, from_files

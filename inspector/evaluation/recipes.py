@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inspector.config.problems import ConfigError
-from inspector.manifest import PieceRow
+from inspector.dataset.manifest import PieceRow
 from inspector.model import Model
 from inspector.recipe.book import load_recipe
 from inspector.recipe.demanding import demanding_recipe

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from inspector.bundle.schema import ModalityKind
-from inspector.manifest import Label
+from inspector.dataset.manifest import Label
 
 SET_NAME = "parity.zip"
 ABOUT_NAME = "about.json"

@@ -12,10 +12,10 @@ import torch
 
 from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle, input_shape
+from inspector.dataset.manifest import PieceRow, read_manifest
 from inspector.engines.engine import Engine, EngineSettings, Port
 from inspector.engines.torch_oracle import TorchEngine
 from inspector.evaluation.observations import observe
-from inspector.manifest import PieceRow, read_manifest
 from inspector.model import Model, expert_outputs, head_inputs, open_model
 from inspector.parity.archive import ParitySet, set_of
 from inspector.parity.content import ENOUGH_PIECES, About

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fusion.certificate import rate_below
 from inspector.bundle.schema import Parity
-from inspector.manifest import Label
+from inspector.dataset.manifest import Label
 from inspector.parity.content import ENOUGH_PIECES, Entry, Said
 
 CONFIDENCE = 0.95

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from inspector.bundle.files import write_manifest
 from inspector.bundle.load import LoadedBundle
-from inspector.manifest import Label
+from inspector.dataset.manifest import Label
 from inspector.parity.content import (
     ABOUT_NAME,
     PIECES_NAME,

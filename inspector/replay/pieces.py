@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from inspector.dataset.files import read_image_file
+from inspector.dataset.manifest import Label, PieceRow
 from inspector.dataset.recordings import Recording, read_recording
-from inspector.manifest import Label, PieceRow
 from inspector.simulation.dataset import CAMERA, MICROPHONE
 from inspector.simulation.pieces import LineSettings, simulate_piece
 from inspector.simulation.sound import SAMPLE_RATE_HZ

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from inspector.dataset.manifest import ImageRow, Label, PieceRow, SignalRow, Split, write_manifest
 from inspector.dataset.recordings import write_wav
-from inspector.manifest import ImageRow, Label, PieceRow, SignalRow, Split, write_manifest
 from inspector.simulation.pieces import AUDIBLE, VISIBLE, LineSettings, SimulatedPiece, Truth, simulate_piece
 from inspector.simulation.sound import SAMPLE_RATE_HZ
 

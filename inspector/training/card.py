@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inspector.bundle.schema import Certificate
-from inspector.manifest import Split
+from inspector.dataset.manifest import Split
 from inspector.recipe.promise import certificate_words
 from inspector.training.advice import Advice, advice_lines
 from inspector.training.compete import Standing, Taken

@@ -13,8 +13,8 @@ from encoders.front_end import Image
 from inspector.bundle.schema import Modality
 from inspector.dataset.bit_depths import bit_depths
 from inspector.dataset.files import Recording, read_source, sources_of
+from inspector.dataset.manifest import ImageRow, Label, ManifestError, PieceRow, SignalRow
 from inspector.dataset.recordings import Clip
-from inspector.manifest import ImageRow, Label, ManifestError, PieceRow, SignalRow
 
 ATTRIBUTABLE = 0.95
 """A class belongs to a modality that is labelled nok in at least this share of the pieces with the class."""

@@ -11,7 +11,7 @@ import torch
 from encoders.tokens import Encoded
 from fusion.calibration import Scores
 from inspector.bundle.schema import ImageInput, SignalInput
-from inspector.manifest import PieceRow, Split
+from inspector.dataset.manifest import PieceRow, Split
 from inspector.training.corpus import Corpus
 from inspector.training.data import Example
 from inspector.training.encoder_fit import Recordings, encode

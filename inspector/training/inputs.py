@@ -17,8 +17,8 @@ from encoders.vibration import VibrationEncoder
 from encoders.vision import Shape, VisionEncoder, Weights
 from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.dataset.files import Recording
+from inspector.dataset.manifest import ManifestError
 from inspector.dataset.recordings import Clip
-from inspector.manifest import ManifestError
 from inspector.training.config import ExpertConfig, ImageExpert, SignalExpert
 
 WAFER_LEVELS = (0.0, 128.0, 255.0)

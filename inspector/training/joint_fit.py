@@ -17,7 +17,8 @@ from fusion.agreement import Agreement
 from fusion.expert_sets import expert_sets
 from fusion.head import FusionHead
 from inspector.bundle.schema import Modality
-from inspector.manifest import PieceRow
+from inspector.dataset.manifest import PieceRow
+from inspector.dataset.splits import crossed_folds
 from inspector.training.augment import augment_pictures, augment_signals
 from inspector.training.config import ImageExpert, JointFitting, SignalExpert
 from inspector.training.consistency import align, contrast, scale
@@ -27,7 +28,6 @@ from inspector.training.encoder_fit import multi_label_loss
 from inspector.training.export import DraftExpert
 from inspector.training.frames import Frames, present, worst
 from inspector.training.inputs import cut, prepare
-from inspector.training.splits import crossed_folds
 
 NUM_FOLDS = 5
 HEAD_BATCH = 128

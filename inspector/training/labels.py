@@ -8,7 +8,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
 from inspector.bundle.schema import Modality
-from inspector.manifest import Label, ManifestError, PieceRow
+from inspector.dataset.manifest import Label, ManifestError, PieceRow
 from inspector.training.data import own_label
 
 ClassMap = Mapping[str, Sequence[str]]

@@ -8,8 +8,8 @@ import numpy as np
 from encoders.front_end import prepare_clip, prepare_image
 from inspector.bundle.schema import ImageInput, Modality, Plausibility, SignalInput
 from inspector.dataset.files import Recording, read_source
+from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow
 from inspector.dataset.recordings import Clip, RecordingError
-from inspector.manifest import ImageRow, PieceRow, SignalRow
 from inspector.plausibility.learning import PictureKind, Recorded, kind_of, learn, picture_format
 from inspector.plausibility.sources import Watched, watcher
 from inspector.plausibility.statistics import Floats, clip_figures, picture_figures

@@ -12,7 +12,7 @@ from fusion.calibration import Labels, Scores, fit
 from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Calibration, Modality, Platt
 from inspector.dataset.files import sources_of
-from inspector.manifest import PieceRow
+from inspector.dataset.manifest import PieceRow
 from inspector.training.compete import Taken
 from inspector.training.corpus import Corpus
 from inspector.training.data import own_group, own_label

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspector.bundle.schema import Modality
-from inspector.manifest import Label, ManifestError, PieceRow
+from inspector.dataset.manifest import Label, ManifestError, PieceRow
 from inspector.training.advice import Advice
 from inspector.training.data import own_group, own_label
 

@@ -14,6 +14,7 @@ from fusion.calibration import Labels, Scores, probability
 from fusion.policy import Calibration, Expert, routed
 from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Policy
+from inspector.dataset.splits import unit_folds
 from inspector.training.config import Acceptance
 from inspector.training.frontier import (
     FALSE_REJECT_RATE,
@@ -28,7 +29,6 @@ from inspector.training.frontier import (
     static_points,
 )
 from inspector.training.router_fit import best_set, fit_router, same_route
-from inspector.training.splits import unit_folds
 
 Calibrations = Mapping[ExpertSet, Calibration]
 Wish = Literal["auto", "dense", "static", "cascade", "learned", "budgeted"]

@@ -18,7 +18,7 @@ from fusion.expert_sets import expert_sets
 from fusion.head import FusionHead, HeadForm, Member
 from fusion.scored import ExpertSet, Scored
 from inspector.dataset.files import sources_of
-from inspector.manifest import PieceRow, Split
+from inspector.dataset.manifest import PieceRow, Split
 from inspector.training.compete import Taken
 from inspector.training.config import TrainConfig
 from inspector.training.corpus import Corpus

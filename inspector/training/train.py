@@ -18,8 +18,9 @@ from fusion.head import FusionHead
 from fusion.policy import routed
 from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Calibration, Certificate, Modality, Platt
+from inspector.dataset.manifest import Split
 from inspector.dataset.recordings import Clip
-from inspector.manifest import Split
+from inspector.dataset.splits import folds
 from inspector.training.advice import Advice, give
 from inspector.training.card import Story, model_card
 from inspector.training.certify import certify, routed_scores
@@ -47,7 +48,6 @@ from inspector.training.scoring import (
     score,
     score_out_of_fold,
 )
-from inspector.training.splits import folds
 
 Progress = Callable[[str, int, int], None]
 """Stage, steps done, steps in all."""

@@ -10,8 +10,8 @@ from scipy.stats import beta
 from encoders.front_end import prepare_clip, prepare_image
 from inspector.bundle.schema import Bundle, ImageInput, Modality, SignalInput
 from inspector.dataset.files import sources_of
+from inspector.dataset.manifest import PieceRow, read_manifest
 from inspector.evaluation.observations import observe
-from inspector.manifest import PieceRow, read_manifest
 from inspector.plausibility.limits import Strictness
 from inspector.plausibility.sources import Kept, believed, watcher
 from inspector.training.data import own_group, own_label

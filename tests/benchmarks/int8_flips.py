@@ -18,9 +18,9 @@ from inspector.bundle.load import LoadedBundle, load
 from inspector.bundle.schema import CompiledFor
 from inspector.compile.compile import compile_bundle
 from inspector.compile.job import CompileError, Wish
+from inspector.dataset.manifest import PieceRow, read_manifest
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.observations import observe
-from inspector.manifest import PieceRow, read_manifest
 from inspector.model import Model, open_model
 from inspector.parity.content import ENOUGH_PIECES, About
 from inspector.parity.judging import MAX_BATCH, Judgement, judge

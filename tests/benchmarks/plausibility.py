@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from inspector.bundle.load import load
+from inspector.dataset.manifest import read_manifest
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.observations import observe
 from inspector.examination import Examination
-from inspector.manifest import read_manifest
 from inspector.model import Model, open_model
 from inspector.recipe.demanding import demanding_recipe
 from inspector.routing import route

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fusion.scored import Scored
-from inspector.manifest import PieceRow, write_manifest
+from inspector.dataset.manifest import PieceRow, write_manifest
 from tests.benchmarks.evidence.bench import Trained
 from tests.bundles import write_toy_bundle
 

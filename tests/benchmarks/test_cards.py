@@ -8,7 +8,7 @@ import pytest
 
 from fusion.scored import Scored
 from inspector.bundle.load import load
-from inspector.manifest import PieceRow, write_manifest
+from inspector.dataset.manifest import PieceRow, write_manifest
 from tests.benchmarks.evidence.bench import Trained
 from tests.benchmarks.evidence.table import Table
 from tests.benchmarks.test_pages import scored

@@ -11,10 +11,10 @@ import pytest
 
 from fusion.scored import Scored
 from inspector.bundle.schema import Policy, Router, SignalInput
+from inspector.dataset.manifest import read_manifest
 from inspector.engines.engine import Array, Engine
 from inspector.engines.factory import open_engine
 from inspector.evaluation.observations import observe
-from inspector.manifest import read_manifest
 from inspector.simulation.dataset import write_dataset
 from inspector.simulation.pieces import LineSettings
 from tests.benchmarks.evidence.bench import Trained

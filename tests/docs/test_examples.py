@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from inspector.manifest import PieceRow
+from inspector.dataset.manifest import PieceRow
 from inspector.recipe.model import Recipe
 from streams.codecs import decode
 from streams.items import Chunk, Frame

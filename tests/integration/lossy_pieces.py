@@ -14,8 +14,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from inspector.bundle.schema import SignalInput
+from inspector.dataset.manifest import ImageRow, Label, PieceRow, SignalRow, Split, write_manifest
 from inspector.dataset.recordings import write_wav
-from inspector.manifest import ImageRow, Label, PieceRow, SignalRow, Split, write_manifest
 from tests.wide_bundle import ACC, MIC, OIL
 
 NUM_CALIBRATION = 12

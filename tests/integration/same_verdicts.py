@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from inspector.client.client import Client
+from inspector.dataset.manifest import PieceRow, read_manifest
 from inspector.dataset.recordings import Recording
 from inspector.evaluation.evaluate import state_of
-from inspector.manifest import PieceRow, read_manifest
 from inspector.recipe.book import load_recipe
 from inspector.recipe.window import window_samples
 from inspector.replay.pieces import LinePiece, ManifestPieces

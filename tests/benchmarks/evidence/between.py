@@ -9,7 +9,7 @@ import torch
 
 from encoders.tokens import Encoded
 from fusion.calibration import Labels, Scores
-from inspector.manifest import Split
+from inspector.dataset.manifest import Split
 from inspector.simulation.dataset import CAMERA, MICROPHONE, write_dataset
 from inspector.simulation.pieces import LineSettings
 from inspector.training.config import Fitting, ImageExpert, JointFitting, SignalExpert, TrainConfig

@@ -5,10 +5,10 @@ from datetime import date
 
 from inspector.bundle.card import write_section
 from inspector.bundle.load import load
+from inspector.dataset.manifest import read_manifest
 from inspector.evaluation.evaluate import independent, labelled
 from inspector.evaluation.measured import MEASURED, origin
 from inspector.evaluation.report import counts
-from inspector.manifest import read_manifest
 from tests.benchmarks.evidence.bench import Trained
 from tests.benchmarks.evidence.table import Table, grid
 

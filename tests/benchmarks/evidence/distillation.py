@@ -8,8 +8,9 @@ from typing import NamedTuple
 import torch
 
 from inspector.bundle.schema import input_shape
+from inspector.dataset.manifest import Split
+from inspector.dataset.splits import folds
 from inspector.evaluation.figures import area_under_curve
-from inspector.manifest import Split
 from inspector.training.config import ImageExpert
 from inspector.training.corpus import Corpus
 from inspector.training.data import Example
@@ -19,7 +20,6 @@ from inspector.training.drafts import expert_logits, recordings_of
 from inspector.training.encoder_fit import EncoderFit, Recordings, Schedule
 from inspector.training.export import DraftExpert, cost_ms, to_onnx
 from inspector.training.inputs import build_encoder, input_form
-from inspector.training.splits import folds
 from tests.benchmarks.evidence.bench import Bench
 from tests.benchmarks.evidence.table import Table
 

@@ -8,8 +8,9 @@ from statistics import mean
 import torch
 
 from encoders.vision import VisionEncoder
+from inspector.dataset.manifest import Split
+from inspector.dataset.splits import folds
 from inspector.evaluation.figures import area_under_curve
-from inspector.manifest import Split
 from inspector.training.config import ImageExpert
 from inspector.training.corpus import Corpus
 from inspector.training.drafts import expert_logits, recordings_of
@@ -17,7 +18,6 @@ from inspector.training.encoder_fit import EncoderFit, Recordings, schedule
 from inspector.training.export import DraftExpert
 from inspector.training.inputs import build_encoder, input_form
 from inspector.training.lora import RANK, LowRank, Tuning, num_trainable, tuned
-from inspector.training.splits import folds
 from tests.benchmarks.evidence.bench import Bench
 from tests.benchmarks.evidence.table import Table
 

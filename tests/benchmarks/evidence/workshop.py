@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
+from inspector.dataset.manifest import PieceRow, read_manifest
 from inspector.evaluation.evaluate import labelled
 from inspector.evaluation.examine import Examined, open_bundle
 from inspector.evaluation.recipes import recipe_for
 from inspector.evaluation.scoring import scored
-from inspector.manifest import PieceRow, read_manifest
 from inspector.model import Model
 from inspector.recipe.model import Recipe
 from inspector.simulation.dataset import write_dataset

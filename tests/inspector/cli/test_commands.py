@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from inspector.cli import COMMANDS, main
 from inspector.cli.logs import setup_logging
 from inspector.cli.publishing import parse_silence
-from inspector.manifest import read_manifest
+from inspector.dataset.manifest import read_manifest
 from inspector.replay.faults import Silence
 from streams.embedded import EmbeddedLog
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from inspector.dataset.files import read_image, read_source
+from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow
 from inspector.evaluation.observations import observe
 from inspector.gateway.request import observation_of
-from inspector.manifest import ImageRow, ManifestError, PieceRow
 from inspector.replay.pieces import ManifestPieces
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1.service_pb2 import InspectRequest

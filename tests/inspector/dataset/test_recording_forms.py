@@ -8,8 +8,8 @@ import pytest
 
 from inspector.dataset import flac_files
 from inspector.dataset.files import read_source
+from inspector.dataset.manifest import PieceRow, SignalRow
 from inspector.dataset.recordings import RecordingError, read_clip, read_recording
-from inspector.manifest import PieceRow, SignalRow
 from inspector.replay.messages import Arrival, piece_messages
 from inspector.replay.pieces import ManifestPieces
 from protos.inspection.v1 import records_pb2 as pb

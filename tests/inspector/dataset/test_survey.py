@@ -7,8 +7,8 @@ import pytest
 
 from inspector.bundle.schema import Modality
 from inspector.dataset.bit_depths import bit_depths, demand_bit_depths
+from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow, write_manifest
 from inspector.dataset.survey import MAX_NAMED, survey
-from inspector.manifest import ImageRow, ManifestError, PieceRow, SignalRow, write_manifest
 from streams.assembly import BitDepth
 from tests.inspector.dataset.sample_files import image_file, npy, oriented, wav, with_value
 

@@ -12,11 +12,11 @@ import soundfile
 from numpy.typing import NDArray
 
 from inspector.config.service import load_service
+from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, read_manifest, write_manifest
 from inspector.dataset.recordings import write_wav
 from inspector.deploy import checking
 from inspector.deploy.check import Question, examined
 from inspector.deploy.checking import GivenUpError, RefusedError, checked
-from inspector.manifest import ImageRow, PieceRow, SignalRow, read_manifest, write_manifest
 from tests.bundles import edit_manifest, grey, save_expert
 from tests.inspector.deploy.toys import CONFIG, RECIPE, Rig
 from tests.inspector.parity.toy_set import toy_pieces, write_toy_set

@@ -8,10 +8,10 @@ from inspector import admission
 from inspector.bundle.load import load
 from inspector.config.service import load_service
 from inspector.config.tables import WorkerTable
+from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, write_manifest
 from inspector.deploy import golden_digest, proof
 from inspector.deploy.proof import Proof
 from inspector.engines.engine import EngineSettings
-from inspector.manifest import ImageRow, PieceRow, SignalRow, write_manifest
 from tests.inspector.deploy.toys import RECIPE, Rig, StandInGate, look, worker
 
 AS_USUAL = WorkerTable()

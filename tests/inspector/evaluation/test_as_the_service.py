@@ -10,11 +10,11 @@ from click.testing import CliRunner
 
 from inspector.bundle.load import load
 from inspector.bundle.schema import Policy
+from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow, write_manifest
 from inspector.dataset.recordings import RecordingError
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.examine import Examined
 from inspector.evaluation.recipes import most_frames, recipe_for
-from inspector.manifest import ImageRow, ManifestError, PieceRow, SignalRow, write_manifest
 from inspector.model import Model, open_model
 from inspector.recipe.fit import misfits
 from protos.inspection.v1 import verdict_pb2 as pb

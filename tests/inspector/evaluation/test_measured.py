@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from inspector.bundle.load import load
 from inspector.bundle.schema import Certificate, Claim
-from inspector.manifest import ImageRow, PieceRow, SignalRow, Split, write_manifest
+from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, Split, write_manifest
 from tests.bundles import grey, hum, write_toy_bundle
 
 cli = pytest.importorskip("inspector.cli.training", reason="needs the training half")

@@ -5,8 +5,8 @@ import pytest
 
 from fusion.calibration import fit
 from inspector.bundle.schema import Modality
+from inspector.dataset.manifest import PieceRow
 from inspector.evaluation.noisy_or import calibrated, noisy_or, truth
-from inspector.manifest import PieceRow
 
 NAN = float("nan")
 

@@ -8,8 +8,8 @@ import pytest
 
 from fusion.calibration import probability
 from fusion.scored import Scored
+from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow
 from inspector.evaluation.examine import Examined, open_bundle
-from inspector.manifest import ImageRow, PieceRow, SignalRow
 from tests.bundles import grey, hum, write_toy_bundle
 
 scoring = pytest.importorskip("inspector.evaluation.scoring", reason="needs the training half")

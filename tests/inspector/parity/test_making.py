@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from inspector.bundle.schema import Bundle, Expert, Head
+from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, write_manifest
 from inspector.dataset.recordings import write_wav
 from inspector.decision import Limits
-from inspector.manifest import ImageRow, PieceRow, SignalRow, write_manifest
 from inspector.parity.archive import ParitySet
 from inspector.parity.content import Said
 from inspector.parity.gate import check
@@ -102,8 +102,8 @@ def test_recordings_are_png_and_flac_and_npy_where_flac_holds_no_such(made: Pari
 
 
 def test_the_line_sees_what_training_saw(made: ParitySet) -> None:
+    from inspector.dataset.manifest import read_manifest
     from inspector.evaluation.observations import observe
-    from inspector.manifest import read_manifest
 
     root = made.path.parents[1]
     rows = {row.piece_id: row for row in read_manifest(root / "manifest.jsonl")}

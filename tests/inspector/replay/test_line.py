@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow
 from inspector.dataset.recordings import Recording, write_wav
-from inspector.manifest import ImageRow, PieceRow, SignalRow
 from inspector.recipe.window import window_samples
 from inspector.replay.faults import Faults, Scheduled, Silence
 from inspector.replay.line import LineSettings, line_records

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow
 from inspector.dataset.recordings import write_wav
-from inspector.manifest import ImageRow, PieceRow, SignalRow
 from inspector.replay.faults import Faults, Silence
 from inspector.replay.line import LineSettings, line_records
 from inspector.replay.pieces import ManifestPieces

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inspector.manifest import read_manifest
+from inspector.dataset.manifest import read_manifest
 from inspector.simulation import pieces
 from inspector.simulation.dataset import write_dataset
 from inspector.simulation.image import draw_part

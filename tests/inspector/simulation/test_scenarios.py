@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from inspector.manifest import read_manifest
+from inspector.dataset.manifest import read_manifest
 from inspector.simulation.dataset import write_dataset
 from inspector.simulation.image import draw_part
 from inspector.simulation.pieces import LineSettings, simulate_piece, truth_of

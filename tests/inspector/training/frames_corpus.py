@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from inspector.manifest import ImageRow, PieceRow, Split, write_manifest
+from inspector.dataset.manifest import ImageRow, PieceRow, Split, write_manifest
 from inspector.training.config import Acceptance, HeadFitting, ImageExpert, TrainConfig
 from tests.inspector.training.small_corpus import SIDE_PX, die_map
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.manifest import ImageRow, Label, PieceRow, SignalRow, Split, write_manifest
+from inspector.dataset.manifest import ImageRow, Label, PieceRow, SignalRow, Split, write_manifest
 from inspector.training.config import Acceptance, HeadFitting, ImageExpert, SignalExpert, TrainConfig
 from inspector.training.train import TrainOptions
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.manifest import ManifestError
+from inspector.dataset.manifest import ManifestError
 from inspector.training.corpus import Corpus
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inspector.manifest import ManifestError
+from inspector.dataset.manifest import ManifestError
 from inspector.training.advice import Advice
 from inspector.training.corpus import Corpus
 from inspector.training.data_advice import data_advice, manifest_advice

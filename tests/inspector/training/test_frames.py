@@ -13,10 +13,11 @@ from fusion.head import FusionHead, HeadForm, Member
 from inspector.bundle.load import load
 from inspector.bundle.schema import Modality
 from inspector.dataset.files import sources_of
+from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, read_manifest
+from inspector.dataset.splits import folds
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.evaluate import evaluate
 from inspector.examination import Examination
-from inspector.manifest import ImageRow, PieceRow, SignalRow, read_manifest
 from inspector.model import open_model
 from inspector.training import compete
 from inspector.training.config import ImageExpert, JointFitting
@@ -29,7 +30,6 @@ from inspector.training.frames import worst
 from inspector.training.good_only import GoodOptions, fit_good_only, good_pieces, good_recordings, held_by_piece
 from inspector.training.inputs import build_encoder, input_form
 from inspector.training.joint_fit import _pieces, _Run, fine_tune
-from inspector.training.splits import folds
 from streams.observation import InspectionId, Observation, from_files
 from streams.records import Topics
 from tests.bundles import write_toy_bundle

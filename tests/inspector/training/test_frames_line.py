@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from inspector.bundle.schema import Modality
+from inspector.dataset.manifest import read_manifest
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.evaluate import evaluate
 from inspector.evaluation.examine import Examined, open_bundle
@@ -17,7 +18,6 @@ from inspector.evaluation.report import Report
 from inspector.evaluation.scoring import scored as scored_by_serving
 from inspector.evaluation.sights import sights
 from inspector.gateway.request import observation_of
-from inspector.manifest import read_manifest
 from inspector.parity.making import Drawing, add_parity_set
 from inspector.recipe.book import Recipes
 from inspector.recipe.model import Camera, Recipe

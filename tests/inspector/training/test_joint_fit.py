@@ -11,8 +11,8 @@ import torch
 from fusion.agreement import UNLIKELY, Agreement
 from fusion.head import FusionHead, HeadForm, Member
 from inspector.bundle.schema import Modality
+from inspector.dataset.manifest import Label, PieceRow
 from inspector.evaluation.figures import area_under_curve
-from inspector.manifest import Label, PieceRow
 from inspector.simulation.dataset import write_dataset
 from inspector.simulation.pieces import LineSettings
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from inspector.bundle.schema import Modality
-from inspector.manifest import Label, ManifestError, PieceRow
+from inspector.dataset.manifest import Label, ManifestError, PieceRow
 from inspector.training.config import TrainConfigError, read_train_config
 from inspector.training.corpus import Corpus
 from inspector.training.labels import with_own_labels

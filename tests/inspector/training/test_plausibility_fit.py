@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from inspector.bundle.load import load
 from inspector.bundle.schema import ImageInput, Modality, Plausibility, SignalInput
 from inspector.cli.plausibility import plausibility
-from inspector.manifest import ImageRow, Label, PieceRow, SignalRow, read_manifest, write_manifest
+from inspector.dataset.manifest import ImageRow, Label, PieceRow, SignalRow, read_manifest, write_manifest
 from inspector.plausibility.sources import Kept, believed
 from inspector.training.plausibility_fit import with_plausibility
 from streams.observation import Clip, InspectionId, Observation, State, from_files

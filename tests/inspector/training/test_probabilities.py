@@ -9,7 +9,7 @@ import pytest
 
 from fusion.calibration import probability
 from inspector.bundle.schema import Calibration, Modality, Platt
-from inspector.manifest import ImageRow, PieceRow
+from inspector.dataset.manifest import ImageRow, PieceRow
 from inspector.training import compete
 from inspector.training import train as training
 from inspector.training.corpus import Corpus

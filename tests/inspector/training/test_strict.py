@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from inspector.cli import main
-from inspector.manifest import PieceRow, read_manifest, write_manifest
+from inspector.dataset.manifest import PieceRow, read_manifest, write_manifest
 from tests.inspector.training.small_corpus import NUM_SAMPLES, write_corpus
 
 pytestmark = pytest.mark.train

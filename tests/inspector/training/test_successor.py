@@ -12,7 +12,7 @@ from fusion.expert_sets import expert_sets
 from fusion.head import FusionHead, HeadForm, Member
 from inspector.bundle.schema import Calibration, Certificate, Modality, Policy
 from inspector.cli import adapting, main
-from inspector.manifest import ManifestError
+from inspector.dataset.manifest import ManifestError
 from inspector.simulation.dataset import CAMERA, MICROPHONE, write_dataset
 from inspector.simulation.pieces import LineSettings
 from inspector.training import successor

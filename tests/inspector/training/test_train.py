@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from fusion.expert_sets import expert_sets
 from inspector.bundle.load import load
 from inspector.cli import main
+from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, write_manifest
 from inspector.engines.engine import EngineSettings
-from inspector.manifest import ImageRow, PieceRow, SignalRow, write_manifest
 from inspector.model import open_model
 
 pytestmark = [pytest.mark.train, pytest.mark.timeout(600)]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.manifest import ImageRow, ManifestError, PieceRow, SignalRow, read_manifest, write_manifest
+from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow, read_manifest, write_manifest
 
 GOOD = '{"piece_id": "a", "split": "test", "groups": {"image": "1"}, "modality_labels": {"image": "nok"}, "mask": null}'
 

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.manifest import ManifestError, PieceRow
+from inspector.dataset.manifest import ManifestError, PieceRow
 
 
 def demand_grouped_splits(rows: Sequence[PieceRow]) -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from inspector.manifest import ImageRow, ManifestError, PieceRow
-from inspector.training.splits import crossed_folds, demand_grouped_splits, folds, unit_folds
+from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow
+from inspector.dataset.splits import crossed_folds, demand_grouped_splits, folds, unit_folds
 
 
 def piece(name, split, groups, image="a.png"):
