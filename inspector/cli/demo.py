@@ -14,8 +14,8 @@ from rich.text import Text
 
 from inspector.cli.errors import reported
 from inspector.cli.printable import cell, say
-from inspector.demo import DemoError, DemoSettings, Outcome, run_demo
-from inspector.tally import Tally, decision_word, reason_word
+from inspector.demo.run import DemoError, DemoSettings, Outcome, run_demo
+from inspector.demo.tally import Tally, decision_word, reason_word
 from protos.inspection.v1.verdict_pb2 import Verdict
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "demo" / "service.toml"

@@ -16,13 +16,13 @@ from inspector.client.client import Client, ClientError, Watch, WatchOptions
 from inspector.config.opening import open_log
 from inspector.config.service import Service, load_service
 from inspector.config.tables import EmbeddedTable
+from inspector.demo.tally import Tally
 from inspector.replay.faults import Faults, Silence
 from inspector.replay.pacing import Clock, Published
 from inspector.replay.pieces import SimulatedPieces
 from inspector.replay.run import Request, prepare
 from inspector.simulation.dataset import MICROPHONE
 from inspector.simulation.pieces import LineSettings, piece_id, truth_of
-from inspector.tally import Tally
 from protos.inspection.v1.verdict_pb2 import Verdict
 
 START_BUDGET_S, PATIENCE_S, STOP_BUDGET_S = 30.0, 15.0, 20.0

@@ -1,6 +1,6 @@
 """What the demo counts."""
 
-from inspector.tally import Tally
+from inspector.demo.tally import Tally
 from protos.inspection.v1 import verdict_pb2 as pb
 from protos.inspection.v1.records_pb2 import Inspection
 
