@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inspector.cli.printable import printable_lines
-from inspector.doctor import Finding, examine
+from inspector.diagnostics.doctor import Finding, examine
 
 _MARKS = {"ok": "[green]ok[/]", "optional": "[yellow]no[/]", "wrong": "[red]no[/]"}
 

@@ -10,7 +10,7 @@ import pytest
 
 from inspector.service.run_worker import _resolver
 from streams import addresses
-from tests.inspector.test_check import service_with
+from tests.inspector.diagnostics.test_check_config import service_with
 
 SIGNALLED = """
 with stopped_by_signals(0.3) as stop:

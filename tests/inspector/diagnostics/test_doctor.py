@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from inspector.cli import main
 from inspector.config.tables import WorkerTable
-from inspector.doctor import bundle_findings, examine
+from inspector.diagnostics.doctor import bundle_findings, examine
 from inspector.engines.engine import EngineSettings
 from streams import addresses
 from tests.bundles import write_toy_bundle
