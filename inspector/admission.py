@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspector.bundle.files import replace_file
+from inspector.engines.cpu_name import processor
 from inspector.engines.device import find_device
 from inspector.engines.engine import EngineSettings
-from inspector.engines.forms import compiled_form
 from inspector.engines.gpu_api import GpuApi
 from inspector.engines.kernel_cache import cache_folder
-from inspector.engines.processor import processor
 from inspector.engines.tensorrt_gpu import load_api
+from inspector.engines.variants import compiled_form
 from inspector.model import Model
 from inspector.parity.archive import set_of
 from inspector.parity.content import ParityError

@@ -9,9 +9,9 @@ from inspector.bundle.load import BundleError, LoadedBundle
 from inspector.bundle.schema import Bundle, Calibration, Expert, input_shape
 from inspector.engines.engine import Engine, EngineSettings, Port
 from inspector.engines.factory import open_engine, trim_memory
-from inspector.engines.forms import check_compiled, compiled_form, engine_file, parts
 from inspector.engines.gpu_api import GpuApi
 from inspector.engines.tensorrt_gpu import TensorRtEngine, load_api
+from inspector.engines.variants import check_compiled, compiled_form, engine_file, parts
 
 Opener = Callable[[Path, EngineSettings], Engine]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from inspector.bundle.load import LoadedBundle
 from inspector.bundle.schema import Bundle
 from inspector.engines.engine import EngineSettings
-from inspector.engines.forms import compiled_form, parts
+from inspector.engines.variants import compiled_form, parts
 
 
 class BenchError(ValueError):

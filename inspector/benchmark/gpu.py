@@ -11,13 +11,13 @@ from typing import Protocol, cast
 from inspector.benchmark.artefacts import Artefact, BenchError
 from inspector.benchmark.energy import CudaBus, EnergyError, Nvml, Read, energy_counter
 from inspector.benchmark.peak import CudaAttributes, Peak, PeakError, peak_of
-from inspector.benchmark.timing import Run, Timing
 from inspector.bundle.load import LoadedBundle
 from inspector.bundle.schema import Precision
 from inspector.engines.device import find_device
 from inspector.engines.engine import Array, NoDriverError
-from inspector.engines.forms import parts
 from inspector.engines.gpu_api import Cuda
+from inspector.engines.timing import Run, Timing
+from inspector.engines.variants import parts
 
 NO_GPU = "no GPU here"
 _ON_CPU = "runs on the CPU"

@@ -8,10 +8,10 @@ from inspector.benchmark.gpu import NO_GPU, Gauge, GpuFigures
 from inspector.benchmark.memory import Memory, measure_memory
 from inspector.benchmark.report import GraphRow
 from inspector.benchmark.settings import BenchSettings, Progress
-from inspector.benchmark.timing import Pace, Run, Timing, inputs_for, interleaved
 from inspector.bundle.load import LoadedBundle
 from inspector.engines.engine import Engine, EngineSettings
-from inspector.engines.forms import parts
+from inspector.engines.timing import Pace, Run, Timing, inputs_for, interleaved
+from inspector.engines.variants import parts
 from inspector.model import Model
 
 Models = Mapping[EngineSettings, Model]

@@ -5,7 +5,7 @@ import os
 import sys
 
 from inspector.benchmark.report import Machine
-from inspector.engines.processor import processor
+from inspector.engines.cpu_name import processor
 
 _RUNTIMES = ("onnxruntime", "openvino", "tensorrt-rtx", "tensorrt", "torch")
 

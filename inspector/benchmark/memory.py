@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from inspector.benchmark.artefacts import Artefact, BenchError, placed
-from inspector.benchmark.timing import inputs_for
 from inspector.bundle.load import LoadedBundle, load
 from inspector.engines.device import checked
 from inspector.engines.engine import Engine, EngineName, EngineSettings
-from inspector.engines.forms import compiled_form, engine_file, parts
+from inspector.engines.timing import inputs_for
+from inspector.engines.variants import compiled_form, engine_file, parts
 
 _ROLLUP = Path("/proc/self/smaps_rollup")
 _NUM_RUNS = 3

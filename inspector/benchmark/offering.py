@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from inspector.benchmark.timing import percentile
+from inspector.engines.timing import percentile
 from inspector.pipeline import PipelineSettings
 from streams.observation import Observation
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inspector.benchmark.timing import Pace
+from inspector.engines.timing import Pace
 
 Progress = Callable[[str, int, int], None]
 """Told of each stage how much is done, and of how much."""

@@ -17,7 +17,7 @@ from inspector.bundle.files import replace_file, write_manifest
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.bundle.schema import Bundle, Compiled, CompiledGraph
 from inspector.compile.job import Form, Made, Wish
-from inspector.engines.forms import parts
+from inspector.engines.variants import parts
 
 
 def add_form(bundle: LoadedBundle, wish: Wish, form: Form, out: Path | None = None) -> Compiled:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from inspector.benchmark.timing import Pace, interleaved
 from inspector.compile.int8_selection import Speed, Terms, choose
 from inspector.compile.job import Form, Job
 from inspector.compile.quantise import Feed
 from inspector.engines.engine import EngineError, EngineName, EngineSettings
 from inspector.engines.factory import check_installed, open_engine
+from inspector.engines.timing import Pace, interleaved
 
 PACE = Pace(min_rounds=10)
 

@@ -25,7 +25,7 @@ from inspector.compile.graph import read_graph, share_quantised
 from inspector.compile.job import Job, Made, RefusedError
 from inspector.compile.quantise import Dialect, Feed, quantisable, quantise
 from inspector.engines.engine import EngineName
-from inspector.engines.forms import parts
+from inspector.engines.variants import parts
 from inspector.parity.report import ParityReport, passed
 
 NO_PRODUCT = "holds no product that is worth eight bits"

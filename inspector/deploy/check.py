@@ -20,7 +20,7 @@ from inspector.dataset.manifest import ManifestError
 from inspector.dataset.recordings import RecordingError
 from inspector.deploy.golden import golden_findings
 from inspector.engines.engine import EngineError
-from inspector.engines.forms import compiled_form
+from inspector.engines.variants import compiled_form
 from inspector.model import Model
 from inspector.model_choice import open_best
 from inspector.parity.archive import set_of

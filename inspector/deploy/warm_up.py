@@ -3,7 +3,7 @@
 import numpy as np
 
 from inspector.bundle.schema import input_shape
-from inspector.engines.forms import compiled_form
+from inspector.engines.variants import compiled_form
 from inspector.model import Model, head_inputs
 
 

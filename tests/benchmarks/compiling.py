@@ -19,7 +19,7 @@ from inspector.compile.graph import kinds, read_graph, share_quantised
 from inspector.compile.quantise import quantise
 from inspector.compile.tensorrt.build import RTX_TARGETS, BuildError, build, find_compiler
 from inspector.compile.tensorrt.compile import for_tensorrt
-from inspector.engines.forms import parts
+from inspector.engines.variants import parts
 from tests.inspector.compile.jobs import DEMO
 from tests.inspector.compile.large import write_large
 

@@ -21,7 +21,6 @@ import onnx
 
 from inspector.benchmark.artefacts import Artefact, artefacts
 from inspector.benchmark.memory import Memory, measure_memory
-from inspector.benchmark.timing import Pace, inputs_for, interleaved
 from inspector.bundle.load import LoadedBundle, load
 from inspector.bundle.schema import CompiledFor, Expert, input_shape
 from inspector.compile.add_to_bundle import add_form
@@ -33,6 +32,7 @@ from inspector.compile.job import Form, Made, Wish
 from inspector.compile.quantise import Feed, quantisable, quantise
 from inspector.engines.engine import EngineSettings
 from inspector.engines.factory import open_engine
+from inspector.engines.timing import Pace, inputs_for, interleaved
 from inspector.parity.report import ParityReport
 from tests.benchmarks.compiling import large_bundle
 from tests.inspector.compile.jobs import DEMO

@@ -21,7 +21,7 @@ from inspector.compile.job import CompileError, Form, Job, Made, RefusedError
 from inspector.compile.quantise import never
 from inspector.compile.tensorrt.build import BuildError, Compiler, build, find_compiler
 from inspector.compile.tensorrt.engine_cache import entry_path, keep_engine, open_cache, take_engine
-from inspector.engines.forms import parts
+from inspector.engines.variants import parts
 from inspector.parity.report import ParityReport, passed, words
 
 TURING = "7.5"

@@ -8,9 +8,9 @@ import pytest
 from inspector.benchmark.artefacts import Artefact
 from inspector.benchmark.gpu import Gauge, GpuFigures, millijoules, open_gauge
 from inspector.benchmark.peak import Peak
-from inspector.benchmark.timing import Timing
 from inspector.bundle.load import load
 from inspector.engines.engine import Array, EngineSettings
+from inspector.engines.timing import Timing
 from tests.bundles import write_toy_bundle
 from tests.inspector.benchmark.gpu_properties import GpuProperties, StandInNvml, l4
 from tests.standins.cuda import Faults

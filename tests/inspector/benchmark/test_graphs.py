@@ -10,9 +10,9 @@ from inspector.benchmark.graphs import graph_rows
 from inspector.benchmark.memory import Memory
 from inspector.benchmark.peak import Peak
 from inspector.benchmark.settings import BenchSettings
-from inspector.benchmark.timing import NUM_WARM_UPS, Pace
 from inspector.bundle.load import load
 from inspector.engines.engine import Array, EngineSettings
+from inspector.engines.timing import NUM_WARM_UPS, Pace
 from inspector.model import open_model
 from tests.standins.gpus import StandInGpu, compiled_toy
 

@@ -9,13 +9,13 @@ import onnxruntime as ort
 import pytest
 from onnx import ModelProto
 
-from inspector.benchmark.timing import Pace, Run, Timing
 from inspector.bundle.load import load
 from inspector.compile import cpu as cpu_module
 from inspector.compile import int8_selection
 from inspector.compile.cpu import compile_for_cpu
 from inspector.compile.job import RefusedError, Wish
 from inspector.compile.quantise import Dialect, Feed, quantise
+from inspector.engines.timing import Pace, Run, Timing
 from tests.certificates import claimless
 from tests.inspector.compile.jobs import DEMO, NUM_PIECES, demo_job, spoiled
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from inspector.benchmark.timing import NUM_WARM_UPS, Clock, Pace, Timing, inputs_for, interleaved, percentile
 from inspector.engines.engine import Port
+from inspector.engines.timing import NUM_WARM_UPS, Clock, Pace, Timing, inputs_for, interleaved, percentile
 
 
 class FakeTime:
