@@ -31,7 +31,7 @@ test: $(DEV)/.installed needs-java  ## installs everything and passes all tests,
 
 test-gpu: $(DEV)/.installed  ## passes the engines' tests on the GPU of this machine in place of the stand-in for one
 	@$(DEV)/python -m tests.standins.gpus || { echo "make: the engines' tests need a GPU, its driver and TensorRT (see above); without one, make test runs them on a stand-in"; exit 1; }
-	INSPECTOR_TEST_GPU=1 $(DEV)/pytest tests/inspector/engines/test_tensorrt_gpu.py tests/inspector/engines/test_standin.py
+	INSPECTOR_TEST_GPU=1 $(DEV)/pytest tests/inspector/engines/tensorrt/test_runtime.py tests/inspector/engines/test_standin.py
 
 check: $(DEV)/.installed docs  ## format, lint, strict types, arrows between packages, generated code in step, documentation
 	$(DEV)/ruff format --check .

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from inspector.bundle.files import replace_file
 from inspector.engines.cpu_name import processor
-from inspector.engines.device import find_device
 from inspector.engines.engine import EngineSettings
-from inspector.engines.gpu_api import GpuApi
-from inspector.engines.kernel_cache import cache_folder
-from inspector.engines.tensorrt_gpu import load_api
+from inspector.engines.tensorrt.device import find_device
+from inspector.engines.tensorrt.gpu_api import GpuApi
+from inspector.engines.tensorrt.kernel_cache import cache_folder
+from inspector.engines.tensorrt.runtime import load_api
 from inspector.engines.variants import compiled_form
 from inspector.model import Model
 from inspector.parity.archive import set_of

@@ -9,8 +9,8 @@ from inspector.bundle.load import BundleError, LoadedBundle
 from inspector.bundle.schema import Bundle, Calibration, Expert, input_shape
 from inspector.engines.engine import Engine, EngineSettings, Port
 from inspector.engines.factory import open_engine, trim_memory
-from inspector.engines.gpu_api import GpuApi
-from inspector.engines.tensorrt_gpu import TensorRtEngine, load_api
+from inspector.engines.tensorrt.gpu_api import GpuApi
+from inspector.engines.tensorrt.runtime import TensorRtEngine, load_api
 from inspector.engines.variants import check_compiled, compiled_form, engine_file, parts
 
 Opener = Callable[[Path, EngineSettings], Engine]

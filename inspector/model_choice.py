@@ -8,8 +8,8 @@ from itertools import takewhile
 from inspector.bundle.load import LoadedBundle
 from inspector.engines.choice import check, one_line
 from inspector.engines.engine import DeviceError, EngineError, EngineSettings, ForeignEngineError, fallback_label
-from inspector.engines.gpu_api import GpuApi
-from inspector.engines.tensorrt_gpu import load_api
+from inspector.engines.tensorrt.gpu_api import GpuApi
+from inspector.engines.tensorrt.runtime import load_api
 from inspector.engines.variants import compiled_form
 from inspector.model import Model, open_model
 from inspector.recipe.model import Recipe

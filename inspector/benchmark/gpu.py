@@ -13,9 +13,9 @@ from inspector.benchmark.energy import CudaBus, EnergyError, Nvml, Read, energy_
 from inspector.benchmark.peak import CudaAttributes, Peak, PeakError, peak_of
 from inspector.bundle.load import LoadedBundle
 from inspector.bundle.schema import Precision
-from inspector.engines.device import find_device
 from inspector.engines.engine import Array, NoDriverError
-from inspector.engines.gpu_api import Cuda
+from inspector.engines.tensorrt.device import find_device
+from inspector.engines.tensorrt.gpu_api import Cuda
 from inspector.engines.timing import Run, Timing
 from inspector.engines.variants import parts
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from inspector.benchmark.artefacts import Artefact, BenchError, placed
 from inspector.bundle.load import LoadedBundle, load
-from inspector.engines.device import checked
 from inspector.engines.engine import Engine, EngineName, EngineSettings
+from inspector.engines.tensorrt.device import checked
 from inspector.engines.timing import inputs_for
 from inspector.engines.variants import compiled_form, engine_file, parts
 
@@ -75,7 +75,7 @@ def _opened(bundle: LoadedBundle, form: EngineSettings, runtime: EngineName, fil
 
             return OpenVinoEngine(bundle.path(file), form.threads)
         case "tensorrt":
-            from inspector.engines.tensorrt_gpu import TensorRtEngine, load_api
+            from inspector.engines.tensorrt.runtime import TensorRtEngine, load_api
 
             found = compiled_form(bundle.schema, form)
             graphs = {} if found is None else {graph.file: (found, graph) for graph in found.graphs}
@@ -110,7 +110,7 @@ def _device_bytes(runtime: EngineName) -> int:
     """Taken of the GPU by whomever."""
     if runtime != "tensorrt":
         return 0
-    from inspector.engines.tensorrt_gpu import load_api
+    from inspector.engines.tensorrt.runtime import load_api
 
     cuda = load_api().cuda
     error, free, total = cuda.cudaMemGetInfo()

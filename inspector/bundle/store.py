@@ -12,7 +12,7 @@ from inspector.bundle.copying import ARRIVING, copied_beside
 from inspector.bundle.leftovers import sweep
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.bundle.schema import MANIFEST_NAME
-from inspector.engines.kernel_cache import cache_folder
+from inspector.engines.tensorrt.kernel_cache import cache_folder
 from inspector.findings import DIGEST_DIGITS
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")

@@ -10,9 +10,9 @@ from inspector.bundle.load import LoadedBundle
 from inspector.config.tables import WorkerTable
 from inspector.deploy.golden_digest import GoldenDigestError, files_digest, manifest_digest
 from inspector.engines.engine import EngineError, EngineSettings
-from inspector.engines.gpu_api import GpuApi
-from inspector.engines.kernel_cache import cache_folder
-from inspector.engines.tensorrt_gpu import load_api
+from inspector.engines.tensorrt.gpu_api import GpuApi
+from inspector.engines.tensorrt.kernel_cache import cache_folder
+from inspector.engines.tensorrt.runtime import load_api
 from inspector.recipe.model import Recipe
 
 log = logging.getLogger("inspector.deploy")

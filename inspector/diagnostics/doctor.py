@@ -23,10 +23,10 @@ from inspector.config.problems import ConfigError
 from inspector.config.service import ServiceConfig, load_service, load_service_config
 from inspector.config.tables import KafkaTable, WorkerTable
 from inspector.engines.choice import Option, options
-from inspector.engines.device import find_device
 from inspector.engines.engine import EngineError, EngineSettings
-from inspector.engines.gpu_api import GpuApi
-from inspector.engines.tensorrt_gpu import load_api
+from inspector.engines.tensorrt.device import find_device
+from inspector.engines.tensorrt.gpu_api import GpuApi
+from inspector.engines.tensorrt.runtime import load_api
 from inspector.recipe.fit import read_bundle
 from inspector.recipe.model import Recipe
 from inspector.recipe.promise import covering, promise_words

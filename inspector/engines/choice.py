@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from inspector.bundle.load import LoadedBundle
 from inspector.bundle.schema import Compiled
-from inspector.engines.device import find_device, memory_words
 from inspector.engines.engine import DeviceMemoryError, EngineError, EngineSettings, ForeignEngineError
-from inspector.engines.engine_file import check_compiler, check_target, read_engine
 from inspector.engines.factory import check_installed
-from inspector.engines.gpu_api import GpuApi
-from inspector.engines.tensorrt_gpu import load_api
+from inspector.engines.tensorrt.device import find_device, memory_words
+from inspector.engines.tensorrt.engine_file import check_compiler, check_target, read_engine
+from inspector.engines.tensorrt.gpu_api import GpuApi
+from inspector.engines.tensorrt.runtime import load_api
 from inspector.engines.variants import check_compiled, compiled_form, engine_file
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from inspector.bundle.load import LoadedBundle
 from inspector.bundle.schema import Bundle, Compiled, CompiledGraph
 from inspector.engines.engine import EngineError, EngineSettings
-from inspector.engines.engine_file import EngineFile
+from inspector.engines.tensorrt.engine_file import EngineFile
 
 
 def compiled_form(schema: Bundle, settings: EngineSettings) -> Compiled | None:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 from inspector.compile.tensorrt.build import build, find_compiler
-from inspector.engines.device import find_device
 from inspector.engines.engine import EngineError
-from inspector.engines.engine_file import RTX_MAGIC, EngineFile
-from inspector.engines.gpu_api import Distribution, GpuApi
-from inspector.engines.tensorrt_gpu import load_api
+from inspector.engines.tensorrt.device import find_device
+from inspector.engines.tensorrt.engine_file import RTX_MAGIC, EngineFile
+from inspector.engines.tensorrt.gpu_api import Distribution, GpuApi
+from inspector.engines.tensorrt.runtime import load_api
 from tests.bundles import Toy, edit_manifest, save_expert, write_toy_bundle
 from tests.standins.cuda import Faults, StandInCuda
 from tests.standins.tensorrt import StandInTensorRt

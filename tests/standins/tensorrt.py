@@ -16,7 +16,7 @@ import numpy as np
 import onnxruntime as ort
 
 from inspector.engines.engine import Array
-from inspector.engines.gpu_api import Distribution, GpuApi
+from inspector.engines.tensorrt.gpu_api import Distribution, GpuApi
 from tests.standins.cuda import MisuseError, StandInCuda
 
 VERSION = "1.7.1.116"

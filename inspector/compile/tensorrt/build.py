@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import cast
 
 from inspector.compile.tensorrt.builder_api import Builder, BuilderLibrary, Config, Network, Parser, Profile
-from inspector.engines.device import Device, find_device
 from inspector.engines.engine import EngineError, WrongDeviceError
-from inspector.engines.gpu_api import Distribution
-from inspector.engines.listener import listener
-from inspector.engines.tensorrt_gpu import load_api, load_tensorrt
+from inspector.engines.tensorrt.device import Device, find_device
+from inspector.engines.tensorrt.gpu_api import Distribution
+from inspector.engines.tensorrt.logger import listener
+from inspector.engines.tensorrt.runtime import load_api, load_tensorrt
 
 RTX_TARGETS = ("8.0", "8.6", "8.9", "12.0")
 """Where none are named. 7.5 is better built alone: beside it, engines are slower for all."""

@@ -4,7 +4,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol, SupportsInt
 
-from inspector.engines.gpu_api import Logger
+from inspector.engines.tensorrt.gpu_api import Logger
 
 Shape = tuple[int, ...]
 

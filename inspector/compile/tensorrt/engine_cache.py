@@ -9,8 +9,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from inspector.engines.device import Device
 from inspector.engines.sealed_file import DamagedError, read_sealed, write_sealed
+from inspector.engines.tensorrt.device import Device
 
 log = logging.getLogger("inspector.engines")
 

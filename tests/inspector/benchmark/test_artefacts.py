@@ -8,7 +8,7 @@ import pytest
 
 from inspector.benchmark.artefacts import BenchError, artefacts, chosen, forms_of
 from inspector.bundle.load import LoadedBundle, load
-from inspector.engines.engine_file import EngineFile
+from inspector.engines.tensorrt.engine_file import EngineFile
 from tests.bundles import write_toy_bundle
 from tests.standins.gpus import add_form
 

@@ -14,7 +14,7 @@ from inspector.benchmark.memory import Memory
 from inspector.benchmark.offering import Clock, Load
 from inspector.benchmark.report import Report
 from inspector.benchmark.settings import BenchSettings
-from inspector.engines.engine_file import EngineFile
+from inspector.engines.tensorrt.engine_file import EngineFile
 from inspector.engines.timing import Pace
 from tests.bundles import write_toy_bundle
 from tests.inspector.parity.toy_set import toy_model, toy_pieces, write_toy_set

@@ -12,7 +12,7 @@ from inspector.bundle.card import write_section
 from inspector.bundle.leftovers import LEFT_S
 from inspector.bundle.load import BundleError, load
 from inspector.bundle.store import Shelf
-from inspector.engines.kernel_cache import cache_folder
+from inspector.engines.tensorrt.kernel_cache import cache_folder
 from tests.bundles import edit_manifest, write_toy_bundle
 from tests.inspector.deploy.test_check import with_spoiled_int8
 

@@ -17,7 +17,7 @@ from inspector.compile.job import CompileError, Job, Wish
 from inspector.compile.quantise import quantise
 from inspector.compile.tensorrt.build import RTX_TARGETS, BuildError, build, find_compiler
 from inspector.compile.tensorrt.compile import compile_for_gpu, for_tensorrt
-from inspector.engines.engine_file import header_fault
+from inspector.engines.tensorrt.engine_file import header_fault
 from inspector.engines.variants import parts
 from inspector.parity.archive import set_of
 from tests.inspector.compile.jobs import DEMO

@@ -12,7 +12,7 @@ from inspector.bundle.load import load
 from inspector.config.tables import DEFAULT_ENGINES
 from inspector.engines.choice import options
 from inspector.engines.engine import EngineError, EngineSettings, NoDriverError
-from inspector.engines.gpu_api import GpuApi
+from inspector.engines.tensorrt.gpu_api import GpuApi
 from inspector.model import open_model
 from inspector.model_choice import open_best
 from tests.bundles import edit_manifest, write_toy_bundle

@@ -20,8 +20,8 @@ from inspector.engines.engine import (
     NoDriverError,
     WrongDeviceError,
 )
-from inspector.engines.engine_file import EngineFile, header_fault
-from inspector.engines.tensorrt_gpu import TensorRtEngine
+from inspector.engines.tensorrt.engine_file import EngineFile, header_fault
+from inspector.engines.tensorrt.runtime import TensorRtEngine
 from tests.standins.cuda import Faults
 from tests.standins.gpus import BATCHES, StandInGpu, compiled_file, rtx_header
 

@@ -10,10 +10,10 @@ from typing import Protocol
 import numpy as np
 import pytest
 
-from inspector.engines import gpu_api
-from inspector.engines.device import invalidity
 from inspector.engines.engine import DeviceMemoryError, ForeignEngineError, NoDriverError, WrongDeviceError
-from inspector.engines.tensorrt_gpu import load_tensorrt
+from inspector.engines.tensorrt import gpu_api
+from inspector.engines.tensorrt.device import invalidity
+from inspector.engines.tensorrt.runtime import load_tensorrt
 from tests.standins import tensorrt as standin
 from tests.standins.cuda import CopyKind, Faults, MisuseError, StandInCuda
 from tests.standins.gpus import BATCHES, StandInGpu, compiled_file

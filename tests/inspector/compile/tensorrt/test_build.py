@@ -5,9 +5,9 @@ import pytest
 
 from inspector.compile.tensorrt import build as build_module
 from inspector.compile.tensorrt.build import BuildError, build, find_compiler, operators_in
-from inspector.engines.device import INSTALL_DRIVER
 from inspector.engines.engine import NoDriverError, WrongDeviceError
-from inspector.engines.gpu_api import GpuApi
+from inspector.engines.tensorrt.device import INSTALL_DRIVER
+from inspector.engines.tensorrt.gpu_api import GpuApi
 from tests.standins.builder import StandInBuilders, classic_box
 from tests.standins.cuda import Faults, StandInCuda
 from tests.standins.tensorrt import StandInTensorRt

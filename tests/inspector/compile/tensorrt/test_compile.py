@@ -14,7 +14,7 @@ from inspector.compile.quantise import quantise
 from inspector.compile.tensorrt import compile as compile_module
 from inspector.compile.tensorrt.build import RTX_TARGETS, find_compiler
 from inspector.compile.tensorrt.compile import compile_for_gpu
-from inspector.engines.engine_file import header_fault
+from inspector.engines.tensorrt.engine_file import header_fault
 from tests.inspector.compile.jobs import NUM_PIECES, demo_job, spoiled
 from tests.standins.builder import classic_box
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from inspector.compile.tensorrt.engine_cache import entry_path, keep_engine, open_cache, take_engine, usual_cache
-from inspector.engines.device import Device
+from inspector.engines.tensorrt.device import Device
 
 GPU = Device("NVIDIA L4", "8.9", "13.0", 2**34)
 GRAPH, BATCHES, COMPILER = b"a graph", (1, 2, 4), "tensorrt 10.13.2.6"

@@ -15,7 +15,6 @@ from functools import cache
 from threading import Lock
 from typing import TypeVar, cast
 
-from inspector.engines.device import find_device, invalidity, memory_words
 from inspector.engines.engine import (
     Array,
     DeviceError,
@@ -26,8 +25,9 @@ from inspector.engines.engine import (
     check_inputs,
     in_slices,
 )
-from inspector.engines.engine_file import COMPILE_AGAIN, EngineFile, check_compiler, check_target, read_engine
-from inspector.engines.gpu_api import (
+from inspector.engines.tensorrt.device import find_device, invalidity, memory_words
+from inspector.engines.tensorrt.engine_file import COMPILE_AGAIN, EngineFile, check_compiler, check_target, read_engine
+from inspector.engines.tensorrt.gpu_api import (
     Cuda,
     CudaEngine,
     Distribution,
@@ -35,9 +35,9 @@ from inspector.engines.gpu_api import (
     Logger,
     TensorRt,
 )
-from inspector.engines.gpu_buffers import Buffer, Stream
-from inspector.engines.kernel_cache import Kernels, cache_path
-from inspector.engines.listener import listener
+from inspector.engines.tensorrt.gpu_buffers import Buffer, Stream
+from inspector.engines.tensorrt.kernel_cache import Kernels, cache_path
+from inspector.engines.tensorrt.logger import listener
 
 Found = TypeVar("Found")
 _MODULES: tuple[tuple[str, Distribution], ...] = (

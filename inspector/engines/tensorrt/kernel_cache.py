@@ -7,9 +7,9 @@ import hashlib
 import logging
 from pathlib import Path
 
-from inspector.engines.device import Device
-from inspector.engines.gpu_api import Context, CudaEngine, GpuApi, RuntimeCache, RuntimeConfig
 from inspector.engines.sealed_file import DamagedError, read_sealed, write_sealed
+from inspector.engines.tensorrt.device import Device
+from inspector.engines.tensorrt.gpu_api import Context, CudaEngine, GpuApi, RuntimeCache, RuntimeConfig
 
 log = logging.getLogger("inspector.engines")
 

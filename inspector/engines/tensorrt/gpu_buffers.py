@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inspector.engines.device import checked
 from inspector.engines.engine import Array
-from inspector.engines.gpu_api import Cuda
+from inspector.engines.tensorrt.device import checked
+from inspector.engines.tensorrt.gpu_api import Cuda
 
 
 @dataclass(frozen=True, slots=True)

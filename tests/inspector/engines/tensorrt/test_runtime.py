@@ -10,7 +10,7 @@ import pytest
 from inspector.bundle.load import load
 from inspector.engines.engine import Array, EngineError, EngineSettings
 from inspector.engines.factory import open_engine
-from inspector.engines.tensorrt_gpu import TensorRtEngine
+from inspector.engines.tensorrt.runtime import TensorRtEngine
 from inspector.model import open_model
 from inspector.recipe.book import Recipes
 from inspector.routed_judge import RoutedJudge

@@ -2,7 +2,7 @@
 
 from collections.abc import MutableSequence
 
-from inspector.engines.gpu_api import Logger
+from inspector.engines.tensorrt.gpu_api import Logger
 
 
 def listener(base: type[Logger], words: MutableSequence[str]) -> Logger:

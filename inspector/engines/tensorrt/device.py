@@ -11,7 +11,7 @@ from inspector.engines.engine import (
     NoDriverError,
     WrongDeviceError,
 )
-from inspector.engines.gpu_api import Cuda
+from inspector.engines.tensorrt.gpu_api import Cuda
 
 OUT_OF_MEMORY = 2
 """cudaErrorMemoryAllocation"""
