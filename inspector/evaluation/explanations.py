@@ -11,8 +11,8 @@ from inspector.dataset.bit_depths import demand_bit_depths
 from inspector.dataset.manifest import ManifestError, Split, read_manifest
 from inspector.evaluation.contributions import Contributions, contributions
 from inspector.evaluation.deletion import Deletion, deletion
-from inspector.evaluation.examine import open_bundle
 from inspector.evaluation.localisation import Chance, Localisation, Mask, centred, chance, edges, enlarged, localise
+from inspector.evaluation.run import open_bundle
 from inspector.evaluation.sights import Sight, sights
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusion.calibration import Labels
-from inspector.evaluation.examine import Examined
 from inspector.evaluation.resampling import Interval, mean_by_units
+from inspector.evaluation.run import Examined
 from inspector.routing import Finding
 from inspector.training.data import units_of
 from protos.inspection.v1 import verdict_pb2 as pb

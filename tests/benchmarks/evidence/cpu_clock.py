@@ -20,8 +20,8 @@ from inspector.bundle.schema import Expert, Policy
 from inspector.dataset.manifest import read_manifest
 from inspector.engines.engine import Array, Engine, EngineSettings
 from inspector.engines.factory import open_engine
-from inspector.evaluation.examine import MAX_BATCH, with_policy
 from inspector.evaluation.observations import observe
+from inspector.evaluation.run import MAX_BATCH, with_policy
 from inspector.examination import Examination
 from inspector.model import Model, open_model
 from inspector.recipe.demanding import demanding_recipe

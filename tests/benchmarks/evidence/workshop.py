@@ -13,8 +13,8 @@ import torch
 
 from inspector.dataset.manifest import PieceRow, read_manifest
 from inspector.evaluation.evaluate import labelled
-from inspector.evaluation.examine import Examined, open_bundle
 from inspector.evaluation.recipes import recipe_for
+from inspector.evaluation.run import Examined, open_bundle
 from inspector.evaluation.scoring import scored
 from inspector.model import Model
 from inspector.recipe.model import Recipe

@@ -13,8 +13,8 @@ from inspector.bundle.schema import Policy
 from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow, write_manifest
 from inspector.dataset.recordings import RecordingError
 from inspector.engines.engine import EngineSettings
-from inspector.evaluation.examine import Examined
 from inspector.evaluation.recipes import most_frames, recipe_for
+from inspector.evaluation.run import Examined
 from inspector.model import Model, open_model
 from inspector.recipe.fit import misfits
 from protos.inspection.v1 import verdict_pb2 as pb

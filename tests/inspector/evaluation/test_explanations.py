@@ -10,9 +10,9 @@ import pytest
 from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow, read_manifest, write_manifest
 from inspector.evaluation.contributions import contributions
 from inspector.evaluation.deletion import deletion
-from inspector.evaluation.examine import open_bundle
 from inspector.evaluation.explanation_page import write_explanations
 from inspector.evaluation.explanations import explain
+from inspector.evaluation.run import open_bundle
 from inspector.evaluation.sights import sights
 from tests.benchmarks.evidence.bench import Trained
 from tests.benchmarks.evidence.explanations import COLUMNS, rows, run

@@ -9,7 +9,7 @@ import pytest
 from fusion.calibration import probability
 from fusion.scored import Scored
 from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow
-from inspector.evaluation.examine import Examined, open_bundle
+from inspector.evaluation.run import Examined, open_bundle
 from tests.bundles import grey, hum, write_toy_bundle
 
 scoring = pytest.importorskip("inspector.evaluation.scoring", reason="needs the training half")

@@ -12,9 +12,9 @@ from inspector.bundle.schema import Modality
 from inspector.dataset.manifest import read_manifest
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.evaluate import evaluate
-from inspector.evaluation.examine import Examined, open_bundle
 from inspector.evaluation.explanations import heat_maps
 from inspector.evaluation.report import Report
+from inspector.evaluation.run import Examined, open_bundle
 from inspector.evaluation.scoring import scored as scored_by_serving
 from inspector.evaluation.sights import sights
 from inspector.gateway.request import observation_of

@@ -10,7 +10,7 @@ from fusion.scored import Scored
 from inspector.bundle.load import load
 from inspector.bundle.schema import Policy, Router
 from inspector.engines.engine import EngineSettings
-from inspector.evaluation.examine import Replay, with_policy
+from inspector.evaluation.run import Replay, with_policy
 from inspector.examination import Examination
 from inspector.model import Model, open_model
 from inspector.recipe.demanding import demanding_recipe
