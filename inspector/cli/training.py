@@ -20,8 +20,8 @@ from inspector.cli.errors import reported
 from inspector.cli.printable import printable_lines, say
 from inspector.dataset.manifest import Split
 from inspector.evaluation.evaluate import evaluate as evaluate_bundle
-from inspector.evaluation.explanation_page import explanation_page, write_explanations
-from inspector.evaluation.explanations import Explanations, explain
+from inspector.evaluation.explanations.evaluate import Explanations, explain
+from inspector.evaluation.explanations.page import explanation_page, write_explanations
 from inspector.evaluation.measured import MEASURED, measured, origin
 from inspector.evaluation.report import page, write_pieces, write_report
 from inspector.parity.content import ENOUGH_PIECES, ParityError

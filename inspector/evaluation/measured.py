@@ -7,8 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from inspector.bundle.schema import Bundle, Certificate
-from inspector.evaluation.explanation_page import explanation_lines
-from inspector.evaluation.explanations import Explanations
+from inspector.evaluation.explanations.evaluate import Explanations
+from inspector.evaluation.explanations.page import explanation_lines
 from inspector.evaluation.report import Report, counts, outcomes_table, scores_table
 from inspector.recipe.promise import certificate_words
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from inspector.evaluation.deletion import Deletion
-from inspector.evaluation.explanations import Explanations, explain
-from inspector.evaluation.localisation import CHANCE_OF_PRO, TOLERANCE_PX, Localisation
+from inspector.evaluation.explanations.deletion_test import Deletion
+from inspector.evaluation.explanations.evaluate import Explanations, explain
+from inspector.evaluation.explanations.localisation import CHANCE_OF_PRO, TOLERANCE_PX, Localisation
 from inspector.evaluation.resampling import Interval
 from tests.benchmarks.evidence.bench import Bench, Trained
 from tests.benchmarks.evidence.spread import spread

@@ -12,11 +12,11 @@ from inspector.bundle.schema import Modality
 from inspector.dataset.manifest import read_manifest
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.evaluate import evaluate
-from inspector.evaluation.explanations import heat_maps
+from inspector.evaluation.explanations.evaluate import heat_maps
+from inspector.evaluation.explanations.expert_views import sights
 from inspector.evaluation.report import Report
 from inspector.evaluation.run import Examined, open_bundle
 from inspector.evaluation.scoring import scored as scored_by_serving
-from inspector.evaluation.sights import sights
 from inspector.gateway.request import observation_of
 from inspector.parity.making import Drawing, add_parity_set
 from inspector.recipe.book import Recipes

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from inspector.engines.engine import Array
-from inspector.evaluation.erasing import Samples, elsewhere, exchanged, inpainted, map_of
+from inspector.evaluation.explanations.expert_views import MAX_BATCH, Sight
+from inspector.evaluation.explanations.masking import Samples, elsewhere, exchanged, inpainted, map_of
 from inspector.evaluation.resampling import Interval, mean_by_group
-from inspector.evaluation.sights import MAX_BATCH, Sight
 from inspector.evidence import Box, Picture, boxes, image_evidence, signal_evidence
 from inspector.examination import Examination, Look
 from inspector.model import Model

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inspector.evaluation.localisation import (
+from inspector.evaluation.explanations.localisation import (
     CHANCE_OF_PRO,
     TOLERANCE_PX,
     centred,

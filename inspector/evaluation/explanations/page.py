@@ -5,10 +5,10 @@ from dataclasses import asdict
 from json import dumps
 from pathlib import Path
 
-from inspector.evaluation.contributions import Contributions
-from inspector.evaluation.deletion import Deletion
-from inspector.evaluation.explanations import Explanations, HeatMaps
-from inspector.evaluation.localisation import CHANCE_OF_PRO, TOLERANCE_PX
+from inspector.evaluation.explanations.contributions import Contributions
+from inspector.evaluation.explanations.deletion_test import Deletion
+from inspector.evaluation.explanations.evaluate import Explanations, HeatMaps
+from inspector.evaluation.explanations.localisation import CHANCE_OF_PRO, TOLERANCE_PX
 
 NAMES = {"relevance": "heat map", "centre": "centred Gaussian", "edges": "edge strength"}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from inspector.bundle.schema import SignalInput
-from inspector.evaluation.erasing import elsewhere, exchanged, inpainted, map_of
+from inspector.evaluation.explanations.masking import elsewhere, exchanged, inpainted, map_of
 from inspector.evidence import Box, boxes, signal_evidence
 from protos.inspection.v1.verdict_pb2 import ImageRegion, SignalEvidence
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow, read_manifest, write_manifest
-from inspector.evaluation.contributions import contributions
-from inspector.evaluation.deletion import deletion
-from inspector.evaluation.explanation_page import write_explanations
-from inspector.evaluation.explanations import explain
+from inspector.evaluation.explanations.contributions import contributions
+from inspector.evaluation.explanations.deletion_test import deletion
+from inspector.evaluation.explanations.evaluate import explain
+from inspector.evaluation.explanations.expert_views import sights
+from inspector.evaluation.explanations.page import write_explanations
 from inspector.evaluation.run import open_bundle
-from inspector.evaluation.sights import sights
 from tests.benchmarks.evidence.bench import Trained
 from tests.benchmarks.evidence.explanations import COLUMNS, rows, run
 from tests.benchmarks.test_pages import scored

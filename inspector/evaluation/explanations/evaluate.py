@@ -9,11 +9,20 @@ import numpy as np
 
 from inspector.dataset.bit_depths import demand_bit_depths
 from inspector.dataset.manifest import ManifestError, Split, read_manifest
-from inspector.evaluation.contributions import Contributions, contributions
-from inspector.evaluation.deletion import Deletion, deletion
-from inspector.evaluation.localisation import Chance, Localisation, Mask, centred, chance, edges, enlarged, localise
+from inspector.evaluation.explanations.contributions import Contributions, contributions
+from inspector.evaluation.explanations.deletion_test import Deletion, deletion
+from inspector.evaluation.explanations.expert_views import Sight, sights
+from inspector.evaluation.explanations.localisation import (
+    Chance,
+    Localisation,
+    Mask,
+    centred,
+    chance,
+    edges,
+    enlarged,
+    localise,
+)
 from inspector.evaluation.run import open_bundle
-from inspector.evaluation.sights import Sight, sights
 
 
 @dataclass(frozen=True)
