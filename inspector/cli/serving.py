@@ -11,13 +11,13 @@ import cv2
 from prometheus_client import CollectorRegistry
 
 from inspector.bundle.load import BundleError
-from inspector.certificates import CertificateError
 from inspector.cli.errors import reported
 from inspector.config.opening import log_clock
 from inspector.config.service import Service, load_service
 from inspector.deploy.checking import GivenUpError
 from inspector.deploy.follower import FollowerError
 from inspector.engines.engine import EngineError
+from inspector.gateway.certificates import CertificateError
 from inspector.gateway.server import GatewayError
 from inspector.metrics import WorkerMetrics
 from inspector.service.assembly import deployed, guarded, open_gateway

@@ -9,8 +9,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
-from inspector.certificates import TlsFiles
 from inspector.engines.engine import EngineSettings
+from inspector.gateway.certificates import TlsFiles
 from inspector.gateway.settings import GatewaySettings
 from streams.addresses import prefix_fault
 from streams.assembly import JoinSettings

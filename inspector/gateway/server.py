@@ -15,8 +15,8 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
-from inspector.certificates import CertificateError
 from inspector.config.tables import is_loopback
+from inspector.gateway.certificates import CertificateError
 from inspector.gateway.connections import Calls, ConnectionLimit, allowed_connections
 from inspector.gateway.doubts import Doubt, doubts_of
 from inspector.gateway.entrance import Entrance

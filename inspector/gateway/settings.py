@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from inspector.certificates import TlsFiles
+from inspector.gateway.certificates import TlsFiles
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import grpc
 
-from inspector.certificates import Certificates, Pem, TlsFiles
+from inspector.gateway.certificates import Certificates, Pem, TlsFiles
 
 
 def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:

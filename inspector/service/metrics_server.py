@@ -16,7 +16,7 @@ from typing import Self
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from inspector.certificates import Certificates, TlsFiles, tls_context
+from inspector.gateway.certificates import Certificates, TlsFiles, tls_context
 
 log = logging.getLogger("inspector.metrics")
 

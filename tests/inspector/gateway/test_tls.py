@@ -7,8 +7,8 @@ import grpc
 import pytest
 import trustme
 
-from inspector.certificates import TlsFiles
 from inspector.client.client import Client, ClientError, ClientTls
+from inspector.gateway.certificates import TlsFiles
 from inspector.gateway.server import Gateway, GatewayError, check_exposure
 from inspector.gateway.settings import GatewaySettings
 

@@ -13,7 +13,7 @@ import pytest
 import trustme
 from prometheus_client import CollectorRegistry, Gauge
 
-from inspector.certificates import TlsFiles
+from inspector.gateway.certificates import TlsFiles
 from inspector.service import metrics_server
 from inspector.service.metrics_server import MAX_CONNECTIONS, MetricsError, MetricsServer
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-log = logging.getLogger("inspector.certificates")
+log = logging.getLogger("inspector.gateway.certificates")
 
 
 class CertificateError(Exception):
