@@ -18,7 +18,7 @@ from inspector.engines.tensorrt.gpu_api import GpuApi
 from inspector.engines.tensorrt.kernel_cache import cache_folder
 from inspector.engines.tensorrt.runtime import load_api
 from inspector.engines.variants import compiled_form
-from inspector.model import Model
+from inspector.inference.model import Model
 from inspector.parity.archive import set_of
 from inspector.parity.content import ParityError
 from inspector.parity.gate import GateSettings, check

@@ -2,7 +2,7 @@
 
 from inspector.deploy.lineup import Placed
 from inspector.findings import DIGEST_DIGITS
-from inspector.model_choice import standing
+from inspector.inference.opening import standing
 from inspector.recipe.model import Recipe
 from protos.inspection.v1.service_pb2 import GetModelResponse, ModelExpert
 

@@ -6,7 +6,7 @@ from fusion.calibration import probability
 from inspector.bundle.schema import Bundle, Expert
 from inspector.decision import Ruling
 from inspector.engines.engine import Array
-from inspector.examination import Examination
+from inspector.inference.examination import Examination
 from inspector.recipe.model import Recipe
 from inspector.routing import Finding
 from protos.inspection.v1 import verdict_pb2 as pb

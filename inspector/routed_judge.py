@@ -16,10 +16,10 @@ from inspector.decision import IMPLAUSIBLE, Ruling
 from inspector.deploy.lineup import Lineup, Placed, Posts, post_of
 from inspector.engines.engine import DeviceError, EngineSettings
 from inspector.evidence import Picture, image_evidence, signal_evidence
-from inspector.examination import Examination, Strict
 from inspector.findings import blank_verdict, chief, verdict_of
-from inspector.model import Model
-from inspector.model_choice import open_best, stand_in, standing
+from inspector.inference.examination import Examination, Strict
+from inspector.inference.model import Model
+from inspector.inference.opening import open_best, stand_in, standing
 from inspector.plausibility.log import say_without_limits
 from inspector.recipe.book import Recipes
 from inspector.recipe.fit import misfits

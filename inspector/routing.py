@@ -12,7 +12,7 @@ from fusion.policy import Glance, first, further, scouts
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Calibration
 from inspector.decision import IMPLAUSIBLE, Limits, Ruling, decide, lacking
-from inspector.examination import Examination, Fused
+from inspector.inference.examination import Examination, Fused
 from inspector.recipe.model import Recipe
 from inspector.recipe.promise import limits_of
 from protos.inspection.v1 import verdict_pb2 as pb

@@ -12,7 +12,7 @@ from inspector.bundle.load import LoadedBundle
 from inspector.engines.engine import Engine, EngineSettings
 from inspector.engines.timing import Pace, Run, Timing, inputs_for, interleaved
 from inspector.engines.variants import parts
-from inspector.model import Model
+from inspector.inference.model import Model
 
 Models = Mapping[EngineSettings, Model]
 """By form; the first is what the others are compared with."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from inspector.benchmark.offering import Clock, Load, Offered, offer
 from inspector.benchmark.report import LineRow
-from inspector.model import Model
+from inspector.inference.model import Model
 from inspector.recipe.book import Recipes
 from inspector.recipe.demanding import demanding_recipe
 from inspector.routed_judge import RoutedJudge

@@ -18,7 +18,7 @@ from inspector.bundle.schema import Bundle, Parity
 from inspector.engines.choice import one_line, options
 from inspector.engines.engine import EngineError, EngineSettings
 from inspector.engines.variants import compiled_form
-from inspector.model import Model, open_model
+from inspector.inference.model import Model, open_model
 from inspector.parity.archive import ParitySet, set_of
 from inspector.parity.gate import GateSettings, check
 

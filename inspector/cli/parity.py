@@ -13,7 +13,7 @@ from inspector.cli.errors import reported
 from inspector.cli.printable import say, say_lines
 from inspector.engines import choice
 from inspector.engines.engine import EngineError, EngineSettings
-from inspector.model import Model, open_model
+from inspector.inference.model import Model, open_model
 from inspector.parity.archive import ParitySet, set_of
 from inspector.parity.content import ParityError
 from inspector.parity.gate import GateSettings, check

@@ -8,7 +8,7 @@ from inspector.compile.job import Job
 from inspector.engines.engine import EngineName, EngineSettings
 from inspector.engines.factory import open_engine
 from inspector.engines.variants import parts
-from inspector.model import open_model
+from inspector.inference.model import open_model
 from inspector.parity.gate import check
 from inspector.parity.report import Limit, ParityReport
 

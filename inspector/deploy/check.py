@@ -21,8 +21,8 @@ from inspector.dataset.recordings import RecordingError
 from inspector.deploy.golden import golden_findings
 from inspector.engines.engine import EngineError
 from inspector.engines.variants import compiled_form
-from inspector.model import Model
-from inspector.model_choice import open_best
+from inspector.inference.model import Model
+from inspector.inference.opening import open_best
 from inspector.parity.archive import set_of
 from inspector.parity.content import ParityError
 from inspector.parity.gate import GateSettings, check

@@ -11,7 +11,7 @@ from inspector.dataset.bit_depths import demand_bit_depths
 from inspector.dataset.manifest import ManifestError, PieceRow, read_manifest
 from inspector.dataset.received import assembled, received
 from inspector.dataset.survey import survey
-from inspector.model import Model
+from inspector.inference.model import Model
 from inspector.recipe.book import Recipes
 from inspector.recipe.model import Recipe
 from inspector.routed_judge import RoutedJudge

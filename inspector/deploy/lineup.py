@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from inspector.model import Model
+from inspector.inference.model import Model
 from inspector.recipe.book import ANY
 from inspector.recipe.model import Recipe
 from streams.observation import InspectionId

@@ -13,10 +13,10 @@ from inspector.deploy.checking import Patience, RefusedError, checked
 from inspector.deploy.lineup import Placed, Posts
 from inspector.deploy.proof import Proof
 from inspector.deploy.shadow import FAULTS
-from inspector.deploy.warm_up import warm_up
 from inspector.engines.engine import EngineError, EngineSettings
-from inspector.model import Model
-from inspector.model_choice import open_again
+from inspector.inference.model import Model
+from inspector.inference.opening import open_again
+from inspector.inference.warm_up import warm_up
 from inspector.plausibility.log import say_without_limits
 from inspector.recipe.fit import misfits
 from inspector.recipe.model import Recipe

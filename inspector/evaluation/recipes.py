@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inspector.config.problems import ConfigError
 from inspector.dataset.manifest import PieceRow
-from inspector.model import Model
+from inspector.inference.model import Model
 from inspector.recipe.book import load_recipe
 from inspector.recipe.demanding import demanding_recipe
 from inspector.recipe.fit import misfits

@@ -19,8 +19,8 @@ from inspector.decision import Limits, Ruling
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.observations import arrivals
 from inspector.evaluation.recipes import recipe_for
-from inspector.examination import Examination, Strict
-from inspector.model import Model, open_model
+from inspector.inference.examination import Examination, Strict
+from inspector.inference.model import Model, open_model
 from inspector.recipe.book import Recipes
 from inspector.recipe.model import Recipe
 from inspector.routed_judge import RoutedJudge

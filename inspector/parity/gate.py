@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from inspector.model import Model
+from inspector.inference.model import Model
 from inspector.parity.archive import ParitySet
 from inspector.parity.content import Piece, Said
 from inspector.parity.judging import MAX_BATCH, by_recipe, judge

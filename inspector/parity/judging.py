@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from inspector.decision import Limits, decide, lacking
-from inspector.examination import Examination
-from inspector.model import Model
+from inspector.inference.examination import Examination
+from inspector.inference.model import Model
 from inspector.parity.content import Decision, Said
 from inspector.plausibility.limits import Strictness
 from inspector.recipe.demanding import demanding_recipe

@@ -16,7 +16,7 @@ from inspector.dataset.manifest import PieceRow, read_manifest
 from inspector.engines.engine import Engine, EngineSettings, Port
 from inspector.engines.torch_oracle import TorchEngine
 from inspector.evaluation.observations import observe
-from inspector.model import Model, expert_outputs, head_inputs, open_model
+from inspector.inference.model import Model, expert_outputs, head_inputs, open_model
 from inspector.parity.archive import ParitySet, set_of
 from inspector.parity.content import ENOUGH_PIECES, About
 from inspector.parity.judging import MAX_BATCH, Judgement, judge

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from inspector.bundle.schema import Bundle, Modality, SignalInput
-from inspector.model import Model
+from inspector.inference.model import Model
 from inspector.recipe.model import Camera, Recipe, Sensor
 
 

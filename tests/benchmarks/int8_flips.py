@@ -21,7 +21,7 @@ from inspector.compile.job import CompileError, Wish
 from inspector.dataset.manifest import PieceRow, read_manifest
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.observations import observe
-from inspector.model import Model, open_model
+from inspector.inference.model import Model, open_model
 from inspector.parity.content import ENOUGH_PIECES, About
 from inspector.parity.judging import MAX_BATCH, Judgement, judge
 from inspector.parity.writing import Judged, add_set

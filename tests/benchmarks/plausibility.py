@@ -19,8 +19,8 @@ from inspector.bundle.load import load
 from inspector.dataset.manifest import read_manifest
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.observations import observe
-from inspector.examination import Examination
-from inspector.model import Model, open_model
+from inspector.inference.examination import Examination
+from inspector.inference.model import Model, open_model
 from inspector.recipe.demanding import demanding_recipe
 from inspector.routing import route
 from protos.inspection.v1 import verdict_pb2 as pb

@@ -11,7 +11,7 @@ from inspector import admission
 from inspector.admission import Admission, machine
 from inspector.bundle.load import load
 from inspector.engines.engine import EngineError, EngineSettings
-from inspector.model_choice import open_best
+from inspector.inference.opening import open_best
 from inspector.routed_judge import open_models
 from tests.bundles import toy_recipe, write_toy_bundle
 from tests.inspector.parity.toy_set import toy_pieces, write_toy_set

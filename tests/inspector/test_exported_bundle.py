@@ -8,7 +8,7 @@ import pytest
 from inspector.bundle.load import load
 from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.engines.engine import EngineName, EngineSettings
-from inspector.model import Model, open_model
+from inspector.inference.model import Model, open_model
 from inspector.recipe.book import Recipes
 from inspector.recipe.model import Camera, Recipe, Sensor
 from inspector.routed_judge import RoutedJudge

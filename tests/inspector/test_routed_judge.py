@@ -14,7 +14,7 @@ from inspector.config.problems import ConfigError
 from inspector.description import describe_model
 from inspector.engines.engine import Array, Engine, EngineError, EngineSettings
 from inspector.engines.factory import open_engine
-from inspector.model import open_model
+from inspector.inference.model import open_model
 from inspector.recipe.book import Recipes
 from inspector.recipe.model import Recipe
 from inspector.routed_judge import JudgeSettings, RoutedJudge

@@ -17,8 +17,8 @@ from inspector.dataset.manifest import PieceRow
 from inspector.evaluation.observations import arrivals, without
 from inspector.evaluation.recipes import recipe_for
 from inspector.evaluation.resampling import Interval, mean_by_group
-from inspector.examination import Examination
-from inspector.model import Model
+from inspector.inference.examination import Examination
+from inspector.inference.model import Model
 from inspector.recipe.book import Recipes
 from inspector.routed_judge import RoutedJudge
 from inspector.training.data import own_group, own_label

@@ -15,8 +15,8 @@ from inspector.evaluation.explanations.expert_views import MAX_BATCH, Sight
 from inspector.evaluation.explanations.masking import Samples, elsewhere, exchanged, inpainted, map_of
 from inspector.evaluation.resampling import Interval, mean_by_group
 from inspector.evidence import Box, Picture, boxes, image_evidence, signal_evidence
-from inspector.examination import Examination, Look
-from inspector.model import Model
+from inspector.inference.examination import Examination, Look
+from inspector.inference.model import Model
 from streams.observation import Observation
 
 NUM_ELSEWHERE = 4

@@ -22,8 +22,8 @@ from inspector.engines.engine import Array, Engine, EngineSettings
 from inspector.engines.factory import open_engine
 from inspector.evaluation.observations import observe
 from inspector.evaluation.run import MAX_BATCH, with_policy
-from inspector.examination import Examination
-from inspector.model import Model, open_model
+from inspector.inference.examination import Examination
+from inspector.inference.model import Model, open_model
 from inspector.recipe.demanding import demanding_recipe
 from inspector.routing import route
 from streams.observation import Observation

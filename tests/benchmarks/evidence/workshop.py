@@ -16,7 +16,7 @@ from inspector.evaluation.evaluate import labelled
 from inspector.evaluation.recipes import recipe_for
 from inspector.evaluation.run import Examined, open_bundle
 from inspector.evaluation.scoring import scored
-from inspector.model import Model
+from inspector.inference.model import Model
 from inspector.recipe.model import Recipe
 from inspector.simulation.dataset import write_dataset
 from inspector.simulation.pieces import LineSettings

@@ -13,7 +13,7 @@ from inspector.benchmark.settings import BenchSettings
 from inspector.bundle.load import load
 from inspector.engines.engine import Array, EngineSettings
 from inspector.engines.timing import NUM_WARM_UPS, Pace
-from inspector.model import open_model
+from inspector.inference.model import open_model
 from tests.standins.gpus import StandInGpu, compiled_toy
 
 SETTINGS = BenchSettings(batches=(1, 4), pace=Pace(2, 2, 0.0, turn=1))

@@ -13,7 +13,7 @@ from onnx.external_data_helper import set_external_data
 
 from inspector.bundle.load import BundleError, load
 from inspector.engines.engine import EngineSettings
-from inspector.model import open_model
+from inspector.inference.model import open_model
 from tests.bundles import edit_manifest, write_toy_bundle
 from tests.inspector.deploy.test_check import with_spoiled_int8
 

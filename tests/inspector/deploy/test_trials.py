@@ -12,7 +12,7 @@ from inspector.deploy.lineup import Lineup, Place, Placed, Post, Trial
 from inspector.deploy.metrics import DeployMetrics
 from inspector.deploy.shadow import BEHIND_S, Comparison, Shadow
 from inspector.engines.engine import EngineSettings
-from inspector.model import Model, open_model
+from inspector.inference.model import Model, open_model
 from inspector.recipe.book import ANY, Recipes
 from inspector.routed_judge import RoutedJudge
 from protos.inspection.v1 import verdict_pb2 as pb

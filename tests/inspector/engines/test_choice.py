@@ -13,8 +13,8 @@ from inspector.config.tables import DEFAULT_ENGINES
 from inspector.engines.choice import options
 from inspector.engines.engine import EngineError, EngineSettings, NoDriverError
 from inspector.engines.tensorrt.gpu_api import GpuApi
-from inspector.model import open_model
-from inspector.model_choice import open_best
+from inspector.inference.model import open_model
+from inspector.inference.opening import open_best
 from tests.bundles import edit_manifest, write_toy_bundle
 from tests.standins.cuda import Faults
 from tests.standins.gpus import StandInGpu, compiled_toy, quantised

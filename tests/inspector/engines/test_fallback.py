@@ -9,8 +9,8 @@ import pytest
 
 from inspector.bundle.load import load
 from inspector.engines.engine import DeviceError, DeviceMemoryError, EngineSettings, LostDeviceError
-from inspector.model import Model, open_model
-from inspector.model_choice import standing
+from inspector.inference.model import Model, open_model
+from inspector.inference.opening import standing
 from inspector.recipe.book import Recipes
 from inspector.recipe.model import Recipe
 from inspector.routed_judge import RoutedJudge

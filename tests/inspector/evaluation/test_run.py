@@ -11,8 +11,8 @@ from inspector.bundle.load import load
 from inspector.bundle.schema import Policy, Router
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.run import Replay, with_policy
-from inspector.examination import Examination
-from inspector.model import Model, open_model
+from inspector.inference.examination import Examination
+from inspector.inference.model import Model, open_model
 from inspector.recipe.demanding import demanding_recipe
 from inspector.routing import route
 from streams.observation import Observation, State

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from inspector.engines.engine import Array, Engine, EngineError, Port
-from inspector.model import Model
+from inspector.inference.model import Model
 from inspector.parity.archive import ParitySet
 from inspector.parity.content import Decision, Said
 from inspector.parity.gate import GateSettings, check

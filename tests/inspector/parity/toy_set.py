@@ -9,7 +9,7 @@ import numpy as np
 from inspector.bundle.load import load
 from inspector.dataset.manifest import Label
 from inspector.engines.engine import EngineSettings
-from inspector.model import Model, open_model
+from inspector.inference.model import Model, open_model
 from inspector.parity.archive import ParitySet, set_of
 from inspector.parity.content import About, Said
 from inspector.parity.judging import judge

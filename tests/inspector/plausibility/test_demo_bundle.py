@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from inspector.bundle.load import load
 from inspector.config.service import load_service
 from inspector.engines.engine import EngineSettings
-from inspector.model import open_model
+from inspector.inference.model import open_model
 from inspector.recipe.book import Recipes
 from inspector.routed_judge import RoutedJudge
 from inspector.simulation.pieces import LineSettings, simulate_piece

@@ -9,8 +9,8 @@ import pytest
 from inspector.bundle.load import load
 from inspector.bundle.schema import Plausibility, Range
 from inspector.engines.engine import EngineSettings
-from inspector.examination import Examination
-from inspector.model import Model, open_model
+from inspector.inference.examination import Examination
+from inspector.inference.model import Model, open_model
 from inspector.plausibility.learning import PictureKind, picture_format
 from inspector.plausibility.limits import Strictness
 from inspector.plausibility.sources import KEPT_BYTES, Kept, watcher
@@ -182,8 +182,8 @@ def test_what_an_expert_cannot_take_is_said_by_the_expert_where_a_sensor_is_beli
 
 def test_the_scout_takes_what_was_prepared_for_the_check(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     examination = Examination(model, [piece(), piece(piece_id="p2")], 16)
-    monkeypatch.setattr("inspector.examination.prepare_image", _never)
-    monkeypatch.setattr("inspector.examination.prepare_clip", _never)
+    monkeypatch.setattr("inspector.inference.examination.prepare_image", _never)
+    monkeypatch.setattr("inspector.inference.examination.prepare_clip", _never)
     scouts = [expert for expert in model.schema.experts if expert.scout]
     for scout in scouts:
         examination.look(scout, [0, 1])

@@ -17,8 +17,8 @@ from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, read_manif
 from inspector.dataset.splits import folds
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.evaluate import evaluate
-from inspector.examination import Examination
-from inspector.model import open_model
+from inspector.inference.examination import Examination
+from inspector.inference.model import open_model
 from inspector.training import compete
 from inspector.training.config import ImageExpert, JointFitting
 from inspector.training.corpus import Corpus

@@ -14,7 +14,7 @@ from inspector.cli import main
 from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow, read_manifest, write_manifest
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.evaluate import evaluate
-from inspector.model import open_model
+from inspector.inference.model import open_model
 from inspector.training.data import modalities_of
 from inspector.training.good_only import (
     GoodOptions,

@@ -14,7 +14,7 @@ from inspector.bundle.load import load
 from inspector.cli import main
 from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, write_manifest
 from inspector.engines.engine import EngineSettings
-from inspector.model import open_model
+from inspector.inference.model import open_model
 
 pytestmark = [pytest.mark.train, pytest.mark.timeout(600)]
 

@@ -11,7 +11,7 @@ from inspector.bundle.load import load
 from inspector.engines.engine import Array, EngineError, EngineSettings
 from inspector.engines.factory import open_engine
 from inspector.engines.tensorrt.runtime import TensorRtEngine
-from inspector.model import open_model
+from inspector.inference.model import open_model
 from inspector.recipe.book import Recipes
 from inspector.routed_judge import RoutedJudge
 from protos.inspection.v1 import verdict_pb2 as pb

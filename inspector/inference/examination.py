@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoders.front_end import Image, prepare_clip, prepare_image
-from inspector.batching import Result, run_batched
 from inspector.bundle.schema import Bundle, Expert, ImageInput, SignalInput, input_shape
 from inspector.engines.engine import Array
-from inspector.model import Model
+from inspector.inference.batching import Result, run_batched
+from inspector.inference.model import Model
 from inspector.plausibility.limits import Strictness
 from inspector.plausibility.sources import Kept, believed, watcher
 from streams.observation import Absence, Clip, Observation, State

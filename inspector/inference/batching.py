@@ -11,7 +11,7 @@ import numpy as np
 from inspector.engines.engine import Array, DeviceError, Engine, EngineError
 
 Item = TypeVar("Item")
-log = logging.getLogger("inspector.batching")
+log = logging.getLogger("inspector.inference.batching")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from inspector.engines.engine import DeviceError, EngineError, EngineSettings, F
 from inspector.engines.tensorrt.gpu_api import GpuApi
 from inspector.engines.tensorrt.runtime import load_api
 from inspector.engines.variants import compiled_form
-from inspector.model import Model, open_model
+from inspector.inference.model import Model, open_model
 from inspector.recipe.model import Recipe
 
 log = logging.getLogger("inspector.engines")

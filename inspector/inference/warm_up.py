@@ -4,7 +4,7 @@ import numpy as np
 
 from inspector.bundle.schema import input_shape
 from inspector.engines.variants import compiled_form
-from inspector.model import Model, head_inputs
+from inspector.inference.model import Model, head_inputs
 
 
 def warm_up(model: Model) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from inspector.bundle.schema import ImageInput, SignalInput
-from inspector.examination import batch_size
+from inspector.inference.examination import batch_size
 
 
 @pytest.mark.parametrize(

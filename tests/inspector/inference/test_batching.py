@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from inspector.batching import run_batched
 from inspector.engines.engine import Array, DeviceError, EngineError, Port
+from inspector.inference.batching import run_batched
 
 
 class Doubler:
