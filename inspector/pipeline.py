@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from threading import Event
 
 from inspector.decision import Ruling
-from inspector.findings import blank_verdict
 from inspector.judge import Beside, Compared, Judge, NobodyBeside
+from inspector.judging.verdict_builder import blank_verdict
 from inspector.metrics import WorkerMetrics
 from inspector.plausibility.log import DoubtLog
 from inspector.refused import RefusalLog

@@ -12,7 +12,7 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 
 from inspector.decision import Ruling
-from inspector.findings import blank_verdict
+from inspector.judging.verdict_builder import blank_verdict
 from inspector.metrics import WorkerMetrics
 from inspector.pipeline import Pipeline, PipelineSettings
 from inspector.recipe.book import Recipes

@@ -13,7 +13,7 @@ from inspector.bundle.leftovers import sweep
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.bundle.schema import MANIFEST_NAME
 from inspector.engines.tensorrt.kernel_cache import cache_folder
-from inspector.findings import DIGEST_DIGITS
+from inspector.judging.verdict_builder import DIGEST_DIGITS
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _NAMED = re.compile(rf"\w+(-\w+)*-[A-Za-z0-9._-]{{0,64}}-[0-9a-f]{{{DIGEST_DIGITS}}}", re.ASCII)

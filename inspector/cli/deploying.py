@@ -19,7 +19,7 @@ from inspector.deploy.history import Row, rows_of
 from inspector.deploy.orders import Change, OrderError, Orders, Wish, recipe_of
 from inspector.deploy.tidying import look_over
 from inspector.deploy.waiting import RefusedByError, await_workers
-from inspector.findings import DIGEST_DIGITS
+from inspector.judging.verdict_builder import DIGEST_DIGITS
 from protos.inspection.v1.control_pb2 import Deployment, DeploymentMode, WorkerPhase
 from streams.kafka import quiet_client_logs
 from streams.log import Log

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError, Message
 
 from inspector.config.service import Service
-from inspector.deploy.lineup import Named, Place
+from inspector.judging.active_models import Named, Place
 from inspector.recipe.book import ANY
 from inspector.recipe.model import Recipe
 from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode, WorkerPhase, WorkerState

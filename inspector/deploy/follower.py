@@ -13,15 +13,15 @@ from inspector.bundle.load import BundleError
 from inspector.config.service import Service
 from inspector.deploy.checking import GivenUpError, RefusedError
 from inspector.deploy.control import phase_word, places_of
-from inspector.deploy.lineup import Lineup, Named, Place, Placed, Post, Posts, Trial
 from inspector.deploy.metrics import DeployMetrics
 from inspector.deploy.preparing import Asker, Prepared, Preparer, check_trial
 from inspector.deploy.reading import ControlReader
 from inspector.deploy.reports import Reports
 from inspector.deploy.shadow import Shadow
+from inspector.judging.active_models import Lineup, Named, Place, Placed, Post, Posts, Trial
+from inspector.judging.routed_judge import open_models
 from inspector.recipe.book import ANY
 from inspector.recipe.model import Recipe
-from inspector.routed_judge import open_models
 from protos.inspection.v1.control_pb2 import Active, Deployment, WorkerPhase
 from streams.log import Log, LogLostError
 

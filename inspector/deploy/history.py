@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from inspector.deploy.control import MODES, ControlTable
-from inspector.deploy.lineup import Place
+from inspector.judging.active_models import Place
 from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode
 
 LIVE = DeploymentMode.DEPLOYMENT_MODE_LIVE

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from inspector.deploy.lineup import Lineup, Place, Placed
+from inspector.judging.active_models import Lineup, Place, Placed
 
 PLACE = ("line", "recipe")
 

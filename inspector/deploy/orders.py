@@ -16,7 +16,7 @@ from inspector.bundle.store import Shelf
 from inspector.config.problems import ConfigError, Problem
 from inspector.config.service import Service
 from inspector.deploy.control import ControlTable, active_output, deployment_output, places_of
-from inspector.deploy.lineup import Place
+from inspector.judging.active_models import Place
 from inspector.recipe.fit import misfits
 from inspector.recipe.model import Recipe
 from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode

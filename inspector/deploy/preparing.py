@@ -10,13 +10,13 @@ from inspector.config.problems import ConfigError
 from inspector.config.service import Service
 from inspector.deploy.check import Question
 from inspector.deploy.checking import Patience, RefusedError, checked
-from inspector.deploy.lineup import Placed, Posts
 from inspector.deploy.proof import Proof
 from inspector.deploy.shadow import FAULTS
 from inspector.engines.engine import EngineError, EngineSettings
 from inspector.inference.model import Model
 from inspector.inference.opening import open_again
 from inspector.inference.warm_up import warm_up
+from inspector.judging.active_models import Placed, Posts
 from inspector.plausibility.log import say_without_limits
 from inspector.recipe.fit import misfits
 from inspector.recipe.model import Recipe

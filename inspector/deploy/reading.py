@@ -6,7 +6,7 @@ from functools import partial
 
 from inspector.config.service import Service
 from inspector.deploy.control import ControlTable, read_control
-from inspector.deploy.lineup import Place
+from inspector.judging.active_models import Place
 from protos.inspection.v1.control_pb2 import Active
 from streams.log import Log, LogError, LogLostError, LogStoppedError, LogUnavailableError, Tail
 

@@ -8,8 +8,8 @@ from inspector.bundle.schema import Bundle
 from inspector.config.problems import ConfigError, Problem
 from inspector.config.service import Service, reference_problems
 from inspector.config.tables import EmbeddedTable, KafkaTable
-from inspector.evidence import MAX_PNG_BYTES
 from inspector.gateway.lanes import MAX_UNREAD_PROBES
+from inspector.judging.evidence import MAX_PNG_BYTES
 from inspector.recipe.fit import misfits, read_bundle
 from inspector.recipe.model import Camera, Recipe, Sensor
 from inspector.recipe.promise import promise_words

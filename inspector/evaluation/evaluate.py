@@ -21,7 +21,7 @@ from inspector.evaluation.recipes import recipe_for
 from inspector.evaluation.report import Decisions, PieceResult, Report
 from inspector.evaluation.resampling import NUM_DRAWS, unit_weights
 from inspector.evaluation.run import Examined, experts_of, finding_of, open_bundle
-from inspector.routing import Finding
+from inspector.judging.routing import Finding
 from inspector.training.data import units_of
 from protos.inspection.v1 import verdict_pb2 as pb
 

@@ -8,7 +8,7 @@ import numpy as np
 from fusion.calibration import Labels
 from inspector.evaluation.resampling import Interval, mean_by_units
 from inspector.evaluation.run import Examined
-from inspector.routing import Finding
+from inspector.judging.routing import Finding
 from inspector.training.data import units_of
 from protos.inspection.v1 import verdict_pb2 as pb
 

@@ -21,10 +21,10 @@ from inspector.evaluation.observations import arrivals
 from inspector.evaluation.recipes import recipe_for
 from inspector.inference.examination import Examination, Strict
 from inspector.inference.model import Model, open_model
+from inspector.judging.routed_judge import RoutedJudge
+from inspector.judging.routing import Finding
 from inspector.recipe.book import Recipes
 from inspector.recipe.model import Recipe
-from inspector.routed_judge import RoutedJudge
-from inspector.routing import Finding
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation, State
 

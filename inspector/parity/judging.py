@@ -6,12 +6,12 @@ from typing import NamedTuple
 from inspector.decision import Limits, decide, lacking
 from inspector.inference.examination import Examination
 from inspector.inference.model import Model
+from inspector.judging.routing import Finding, route
 from inspector.parity.content import Decision, Said
 from inspector.plausibility.limits import Strictness
 from inspector.recipe.demanding import demanding_recipe
 from inspector.recipe.model import Recipe
 from inspector.recipe.promise import limits_of
-from inspector.routing import Finding, route
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation
 

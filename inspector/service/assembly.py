@@ -8,7 +8,6 @@ from threading import Event
 
 from prometheus_client import CollectorRegistry
 
-from inspector.budget import BudgetSettings, PriceControl
 from inspector.config.opening import open_log
 from inspector.config.service import Service
 from inspector.deploy.control import places_of
@@ -16,11 +15,12 @@ from inspector.deploy.follower import Follower
 from inspector.deploy.metrics import DeployMetrics, RefusedEngines
 from inspector.deploy.reports import Reports
 from inspector.deploy.shadow import Comparison, Shadow
-from inspector.description import describe_model
 from inspector.gateway.server import Backend, Gateway
 from inspector.gateway.service import ModelLookup
-from inspector.overload import OverloadGuard, OverloadSettings
-from inspector.routed_judge import RoutedJudge
+from inspector.judging.describe_model import describe_model
+from inspector.judging.overload import OverloadGuard, OverloadSettings
+from inspector.judging.price_control import BudgetSettings, PriceControl
+from inspector.judging.routed_judge import RoutedJudge
 from protos.inspection.v1.service_pb2 import GetModelResponse
 from streams.limits import Limits
 from streams.log import Log

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from inspector.deploy.lineup import Lineup
 from inspector.deploy.metrics import RefusedEngines
+from inspector.judging.active_models import Lineup
 from inspector.metrics import WorkerMetrics
 from inspector.recipe.book import Recipes
 from inspector.shards import Shards, ShardSettings

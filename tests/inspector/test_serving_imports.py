@@ -20,7 +20,7 @@ TRAINING = {
 EXTRAS = {"openvino", "tensorrt", "tensorrt_rtx", "cuda", "ml_dtypes"}
 SCRIPT = """
 import importlib, json, pkgutil, sys
-import streams, inspector.engines, inspector.routed_judge, inspector.description
+import streams, inspector.engines, inspector.judging.routed_judge, inspector.judging.describe_model
 for name in [m.name for m in pkgutil.walk_packages(streams.__path__, "streams.")]:
     importlib.import_module(name)
 for name in ("inspector.cli", "inspector.pipeline", "inspector.gateway", "inspector.config.service"):

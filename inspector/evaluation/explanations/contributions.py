@@ -19,8 +19,8 @@ from inspector.evaluation.recipes import recipe_for
 from inspector.evaluation.resampling import Interval, mean_by_group
 from inspector.inference.examination import Examination
 from inspector.inference.model import Model
+from inspector.judging.routed_judge import RoutedJudge
 from inspector.recipe.book import Recipes
-from inspector.routed_judge import RoutedJudge
 from inspector.training.data import own_group, own_label
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation

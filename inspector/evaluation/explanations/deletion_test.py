@@ -14,9 +14,9 @@ from inspector.engines.engine import Array
 from inspector.evaluation.explanations.expert_views import MAX_BATCH, Sight
 from inspector.evaluation.explanations.masking import Samples, elsewhere, exchanged, inpainted, map_of
 from inspector.evaluation.resampling import Interval, mean_by_group
-from inspector.evidence import Box, Picture, boxes, image_evidence, signal_evidence
 from inspector.inference.examination import Examination, Look
 from inspector.inference.model import Model
+from inspector.judging.evidence import Box, Picture, boxes, image_evidence, signal_evidence
 from streams.observation import Observation
 
 NUM_ELSEWHERE = 4

@@ -13,7 +13,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from encoders.front_end import Image
 from inspector.engines.engine import Array
-from inspector.evidence import Box
+from inspector.judging.evidence import Box
 from protos.inspection.v1.verdict_pb2 import ImageRegion, SignalEvidence
 
 Samples = NDArray[np.float32]

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from inspector.deploy.control import ControlTable, active_output, deployment_output, phase_word, worker_output
-from inspector.deploy.lineup import Place
+from inspector.judging.active_models import Place
 from protos.inspection.v1.control_pb2 import Active, Deployment, WorkerPhase, WorkerState
 from streams.records import Output, Record, Topics
 

@@ -11,8 +11,8 @@ from inspector.config.problems import ConfigError
 from inspector.config.service import load_service
 from inspector.deploy.control import ControlTable, active_output
 from inspector.deploy.history import rows_of
-from inspector.deploy.lineup import Place
 from inspector.deploy.orders import OrderError, Wish
+from inspector.judging.active_models import Place
 from protos.inspection.v1.control_pb2 import Active, DeploymentMode
 from streams.records import Topics
 from tests.bundles import Toy, write_toy_bundle

@@ -7,10 +7,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from inspector.deploy.control import ControlTable, read_control
-from inspector.deploy.lineup import Place
 from inspector.deploy.metrics import DeployMetrics
 from inspector.deploy.reports import Reports
 from inspector.deploy.shadow import Comparison
+from inspector.judging.active_models import Place
 from protos.inspection.v1.control_pb2 import Deployment, WorkerPhase
 from tests.inspector.deploy.toys import Rig
 

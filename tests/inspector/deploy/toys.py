@@ -13,11 +13,11 @@ from inspector.deploy.check import Answer, Question
 from inspector.deploy.checking import Patience, RefusedError
 from inspector.deploy.control import ControlTable, places_of, read_control, worker_output
 from inspector.deploy.follower import Follower
-from inspector.deploy.lineup import Place, Post
 from inspector.deploy.metrics import DeployMetrics
 from inspector.deploy.orders import Change, Orders, Wish, recipe_of
 from inspector.deploy.reports import Reports
 from inspector.deploy.shadow import Comparison
+from inspector.judging.active_models import Place, Post
 from protos.inspection.v1.control_pb2 import WorkerState
 from streams.records import Topics
 from tests.bundles import Toy, edit_manifest, write_toy_bundle

@@ -13,8 +13,8 @@ from inspector.engines.engine import EngineSettings
 from inspector.evaluation.run import Replay, with_policy
 from inspector.inference.examination import Examination
 from inspector.inference.model import Model, open_model
+from inspector.judging.routing import route
 from inspector.recipe.demanding import demanding_recipe
-from inspector.routing import route
 from streams.observation import Observation, State
 from tests.bundles import Toy, clip, piece, view, write_toy_bundle
 

@@ -11,11 +11,11 @@ from inspector.bundle.schema import Plausibility, Range
 from inspector.engines.engine import EngineSettings
 from inspector.inference.examination import Examination
 from inspector.inference.model import Model, open_model
+from inspector.judging.routed_judge import RoutedJudge
 from inspector.plausibility.learning import PictureKind, picture_format
 from inspector.plausibility.limits import Strictness
 from inspector.plausibility.sources import KEPT_BYTES, Kept, watcher
 from inspector.recipe.book import Recipes
-from inspector.routed_judge import RoutedJudge
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Absence, Closing, Observation, State, View
 from tests.bundles import NOW_NS, clip, grey, piece, toy_recipe, view, write_toy_bundle

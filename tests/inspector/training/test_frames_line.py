@@ -18,6 +18,7 @@ from inspector.evaluation.report import Report
 from inspector.evaluation.run import Examined, open_bundle
 from inspector.evaluation.scoring import scored as scored_by_serving
 from inspector.gateway.request import observation_of
+from inspector.judging.routed_judge import JudgeSettings, RoutedJudge
 from inspector.parity.making import Drawing, add_parity_set
 from inspector.recipe.book import Recipes
 from inspector.recipe.model import Camera, Recipe
@@ -25,7 +26,6 @@ from inspector.replay.faults import PERFECT
 from inspector.replay.line import LineSettings, line_records
 from inspector.replay.pieces import ManifestPieces
 from inspector.replay.plan import NS, plan
-from inspector.routed_judge import JudgeSettings, RoutedJudge
 from inspector.training import compete
 from inspector.training.corpus import Corpus
 from inspector.training.drafts import fused_logits

@@ -5,7 +5,7 @@ import pytest
 
 from inspector.bundle.schema import SignalInput
 from inspector.evaluation.explanations.masking import elsewhere, exchanged, inpainted, map_of
-from inspector.evidence import Box, boxes, signal_evidence
+from inspector.judging.evidence import Box, boxes, signal_evidence
 from protos.inspection.v1.verdict_pb2 import ImageRegion, SignalEvidence
 
 pytestmark = pytest.mark.train

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from inspector.bundle.schema import SignalInput
-from inspector.evidence import (
+from inspector.judging.evidence import (
     MAX_PNG_BYTES,
     Box,
     Picture,

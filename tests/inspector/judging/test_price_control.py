@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from inspector.budget import MAX_THRIFT, BudgetSettings, PriceControl
+from inspector.judging.price_control import MAX_THRIFT, BudgetSettings, PriceControl
 
 
 @dataclass

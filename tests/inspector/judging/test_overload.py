@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from inspector.budget import BudgetSettings, PriceControl
 from inspector.bundle.schema import Policy, Router
-from inspector.overload import OverloadGuard, OverloadSettings
-from inspector.routed_judge import JudgeSettings, RoutedJudge
+from inspector.judging.overload import OverloadGuard, OverloadSettings
+from inspector.judging.price_control import BudgetSettings, PriceControl
+from inspector.judging.routed_judge import JudgeSettings, RoutedJudge
 from protos.inspection.v1.verdict_pb2 import DECISION_PASS, DECISION_REVIEW
 from streams.log_clock import LogClock
 from tests.bundles import NOW_NS, Toy, clip, piece, toy_recipe, view, write_toy_bundle

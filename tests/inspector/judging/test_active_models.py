@@ -3,9 +3,9 @@
 import pytest
 
 from inspector.bundle.load import load
-from inspector.deploy.lineup import Lineup, Place, Placed, Post, Trial, portion, post_of
 from inspector.engines.engine import EngineSettings
 from inspector.inference.model import Model, open_model
+from inspector.judging.active_models import Lineup, Place, Placed, Post, Trial, portion, post_of
 from streams.observation import InspectionId
 from tests.bundles import toy_recipe, write_toy_bundle
 

@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from inspector.budget import PriceControl
-from inspector.routed_judge import RoutedJudge
-from inspector.routing import Budget
+from inspector.judging.price_control import PriceControl
+from inspector.judging.routed_judge import RoutedJudge
+from inspector.judging.routing import Budget
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.observation import Observation
 
-log = logging.getLogger("inspector.overload")
+log = logging.getLogger("inspector.judging.overload")
 
 
 @dataclass(frozen=True, slots=True)

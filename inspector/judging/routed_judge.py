@@ -13,18 +13,18 @@ from inspector.bundle.load import load
 from inspector.bundle.schema import SignalInput
 from inspector.config.problems import ConfigError
 from inspector.decision import IMPLAUSIBLE, Ruling
-from inspector.deploy.lineup import Lineup, Placed, Posts, post_of
 from inspector.engines.engine import DeviceError, EngineSettings
-from inspector.evidence import Picture, image_evidence, signal_evidence
-from inspector.findings import blank_verdict, chief, verdict_of
 from inspector.inference.examination import Examination, Strict
 from inspector.inference.model import Model
 from inspector.inference.opening import open_best, stand_in, standing
+from inspector.judging.active_models import Lineup, Placed, Posts, post_of
+from inspector.judging.evidence import Picture, image_evidence, signal_evidence
+from inspector.judging.routing import OVERLOADED, Budget, Finding, route
+from inspector.judging.verdict_builder import blank_verdict, chief, verdict_of
 from inspector.plausibility.log import say_without_limits
 from inspector.recipe.book import Recipes
 from inspector.recipe.fit import misfits
 from inspector.recipe.model import Recipe
-from inspector.routing import OVERLOADED, Budget, Finding, route
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.log_clock import LogClock
 from streams.observation import Absence, Closing, Observation, State, View
@@ -81,7 +81,7 @@ class RoutedJudge:
         self._budget = budget
 
     def set_thrift(self, thrift: float) -> None:
-        """What the price of computing is multiplied by, from the next call of `judge` on: see `inspector.budget`."""
+        """What the price of computing is multiplied by, from the next call of `judge` on: see `inspector.judging.price_control`."""
         self._thrift = thrift
 
     def recipe(self, line: str, station: str, product: str) -> Recipe | None:

@@ -11,7 +11,7 @@ from inspector.bundle.load import BundleError, load
 from inspector.bundle.schema import Platt, Policy
 from protos.inspection.v1 import verdict_pb2 as pb
 from tests.bundles import Toy, clip, piece, view, write_toy_bundle
-from tests.inspector.test_routed_judge import GREY, MISSING_CLIP, Bench
+from tests.inspector.judging.test_routed_judge import GREY, MISSING_CLIP, Bench
 
 SIGMOID, OTHER = Platt(temperature=2.0, bias=-0.5), Platt(temperature=0.5, bias=1.0)
 DENSE = Policy(mode="dense")
