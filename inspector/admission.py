@@ -20,10 +20,10 @@ from inspector.engines.tensorrt.runtime import load_api
 from inspector.engines.variants import compiled_form
 from inspector.inference.model import Model
 from inspector.parity.archive import set_of
-from inspector.parity.content import ParityError
+from inspector.parity.evaluate import MAX_BATCH
 from inspector.parity.gate import GateSettings, check
-from inspector.parity.judging import MAX_BATCH
 from inspector.parity.report import Limit, passed, words
+from inspector.parity.schema import ParityError
 from inspector.recipe.model import Recipe
 
 log = logging.getLogger("inspector.engines")

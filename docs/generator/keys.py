@@ -17,8 +17,8 @@ from inspector.bundle.schema import Bundle
 from inspector.config.reference import Section, sections
 from inspector.config.service import ServiceConfig
 from inspector.dataset.manifest import PieceRow
-from inspector.parity.content import About, Piece
 from inspector.parity.report import ParityReport
+from inspector.parity.schema import About, Piece
 from inspector.recipe.model import Recipe
 from inspector.training.checkpoint import Checkpoint
 from inspector.training.config import TrainConfig

@@ -16,7 +16,7 @@ from inspector.bundle.load import BundleError
 from inspector.cli.errors import reported
 from inspector.cli.printable import printable_lines
 from inspector.engines.engine import EngineError
-from inspector.parity.content import ParityError
+from inspector.parity.schema import ParityError
 
 FolderOrFile = click.Path(path_type=Path)
 _PAGE_WIDTH = 200

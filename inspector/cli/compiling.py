@@ -18,8 +18,8 @@ from inspector.compile.compile import compile_bundle
 from inspector.compile.job import CompileError, Wish
 from inspector.compile.tensorrt.engine_cache import usual_cache
 from inspector.engines.engine import EngineError
-from inspector.parity.content import ParityError
 from inspector.parity.report import Limit, words
+from inspector.parity.schema import ParityError
 from inspector.recipe.book import load_recipe
 
 FolderOrFile = click.Path(path_type=Path)

@@ -15,9 +15,9 @@ from inspector.engines import choice
 from inspector.engines.engine import EngineError, EngineSettings
 from inspector.inference.model import Model, open_model
 from inspector.parity.archive import ParitySet, set_of
-from inspector.parity.content import ParityError
 from inspector.parity.gate import GateSettings, check
 from inspector.parity.report import Limit, ParityReport, as_json, passed, words
+from inspector.parity.schema import ParityError
 from inspector.recipe.book import load_recipe
 from inspector.recipe.model import Recipe
 

@@ -24,9 +24,9 @@ from inspector.evaluation.explanations.evaluate import Explanations, explain
 from inspector.evaluation.explanations.page import explanation_page, write_explanations
 from inspector.evaluation.measured import MEASURED, measured, origin
 from inspector.evaluation.report import page, write_pieces, write_report
-from inspector.parity.content import ENOUGH_PIECES, ParityError
 from inspector.parity.making import Drawing, add_parity_set
 from inspector.parity.report import few
+from inspector.parity.schema import ENOUGH_PIECES, ParityError
 from inspector.training.advice import Advice, StrictError, write_training_report
 from inspector.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from inspector.training.config import TrainConfig, TrainConfigError, read_train_config

@@ -24,9 +24,9 @@ from inspector.engines.variants import compiled_form
 from inspector.inference.model import Model
 from inspector.inference.opening import open_best
 from inspector.parity.archive import set_of
-from inspector.parity.content import ParityError
 from inspector.parity.gate import GateSettings, check
 from inspector.parity.report import Limit, passed, words
+from inspector.parity.schema import ParityError
 from inspector.recipe.fit import misfits
 from inspector.recipe.model import Recipe
 from streams.limits import Finding

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from inspector.inference.model import Model
 from inspector.parity.archive import ParitySet
-from inspector.parity.content import Piece, Said
-from inspector.parity.judging import MAX_BATCH, by_recipe, judge
+from inspector.parity.evaluate import MAX_BATCH, by_recipe, judge
 from inspector.parity.report import Change, ParityReport
+from inspector.parity.schema import Piece, Said
 from inspector.recipe.model import Recipe
 
 

@@ -18,9 +18,9 @@ from inspector.engines.torch_oracle import TorchEngine
 from inspector.evaluation.observations import observe
 from inspector.inference.model import Model, expert_outputs, head_inputs, open_model
 from inspector.parity.archive import ParitySet, set_of
-from inspector.parity.content import ENOUGH_PIECES, About
-from inspector.parity.judging import MAX_BATCH, Judgement, judge
-from inspector.parity.writing import Judged, add_set
+from inspector.parity.evaluate import MAX_BATCH, Judgement, judge
+from inspector.parity.schema import ENOUGH_PIECES, About
+from inspector.parity.write import Judged, add_set
 from inspector.training.export import Draft, FlatHead
 
 SEEN = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fusion.certificate import rate_below
 from inspector.bundle.schema import Parity
 from inspector.dataset.manifest import Label
-from inspector.parity.content import ENOUGH_PIECES, Entry, Said
+from inspector.parity.schema import ENOUGH_PIECES, Entry, Said
 
 CONFIDENCE = 0.95
 PROVABLE = 0.002

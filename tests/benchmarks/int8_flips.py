@@ -22,9 +22,9 @@ from inspector.dataset.manifest import PieceRow, read_manifest
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.observations import observe
 from inspector.inference.model import Model, open_model
-from inspector.parity.content import ENOUGH_PIECES, About
-from inspector.parity.judging import MAX_BATCH, Judgement, judge
-from inspector.parity.writing import Judged, add_set
+from inspector.parity.evaluate import MAX_BATCH, Judgement, judge
+from inspector.parity.schema import ENOUGH_PIECES, About
+from inspector.parity.write import Judged, add_set
 from streams.observation import Observation
 
 

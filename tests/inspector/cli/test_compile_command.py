@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from inspector.bundle.load import load
 from inspector.cli import main
-from inspector.parity.content import Said
+from inspector.parity.schema import Said
 from tests.bundles import write_toy_bundle
 from tests.inspector.parity.toy_set import told, toy_pieces, write_toy_set
 from tests.standins.builder import classic_box

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.parity.content import Said
+from inspector.parity.schema import Said
 from tests.bundles import save_expert, write_toy_bundle
 from tests.inspector.parity.toy_set import toy_pieces, write_toy_set
 from tests.standins.gpus import quantised

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import pytest
 
 from inspector.compile.float_layers import OMISSIONS, fewest_flips
-from inspector.parity.content import Said
 from inspector.parity.report import Change, ParityReport
+from inspector.parity.schema import Said
 
 PASS, FAIL = (Said(decision=decision, score=0.5, route="all", experts=()) for decision in ("PASS", "FAIL"))
 

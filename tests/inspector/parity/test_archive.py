@@ -11,7 +11,7 @@ import pytest
 
 from inspector.bundle.load import BundleError, load
 from inspector.parity.archive import ParitySet, read_set, set_of
-from inspector.parity.content import ParityError
+from inspector.parity.schema import ParityError
 from streams.observation import Observation
 from tests.bundles import write_toy_bundle
 from tests.inspector.parity.toy_set import toy_pieces, write_toy_set

@@ -10,10 +10,10 @@ import pytest
 from inspector.engines.engine import Array, Engine, EngineError, Port
 from inspector.inference.model import Model
 from inspector.parity.archive import ParitySet
-from inspector.parity.content import Decision, Said
+from inspector.parity.evaluate import judge
 from inspector.parity.gate import GateSettings, check
-from inspector.parity.judging import judge
 from inspector.parity.report import Limit, ParityReport, as_json, passed, words
+from inspector.parity.schema import Decision, Said
 from inspector.recipe.demanding import demanding_recipe
 from tests.inspector.parity.toy_set import Retelling, told, toy_model, toy_pieces, write_toy_set
 

@@ -14,9 +14,9 @@ from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, write_mani
 from inspector.dataset.recordings import write_wav
 from inspector.decision import Limits
 from inspector.parity.archive import ParitySet
-from inspector.parity.content import Said
+from inspector.parity.evaluate import Judgement
 from inspector.parity.gate import check
-from inspector.parity.judging import Judgement
+from inspector.parity.schema import Said
 from tests.certificates import claimless
 
 if TYPE_CHECKING:

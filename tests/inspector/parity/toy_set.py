@@ -11,9 +11,9 @@ from inspector.dataset.manifest import Label
 from inspector.engines.engine import EngineSettings
 from inspector.inference.model import Model, open_model
 from inspector.parity.archive import ParitySet, set_of
-from inspector.parity.content import About, Said
-from inspector.parity.judging import judge
-from inspector.parity.writing import Judged, add_set
+from inspector.parity.evaluate import judge
+from inspector.parity.schema import About, Said
+from inspector.parity.write import Judged, add_set
 from streams.observation import Clip, Observation, State
 from tests.bundles import piece, view, write_toy_bundle
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from inspector.bundle.files import write_manifest
 from inspector.bundle.load import LoadedBundle
 from inspector.dataset.manifest import Label
-from inspector.parity.content import (
+from inspector.parity.lossless_files import clip_file, image_file
+from inspector.parity.schema import (
     ABOUT_NAME,
     PIECES_NAME,
     SET_NAME,
@@ -20,7 +21,6 @@ from inspector.parity.content import (
     Said,
     SignalFile,
 )
-from inspector.parity.recordings import clip_file, image_file
 from streams.limits import Limits
 from streams.observation import Clip, Image, Observation
 

@@ -10,8 +10,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from inspector.parity.content import ParityError
-from inspector.parity.recordings import clip_file, image_file, read_clip, read_image
+from inspector.parity.lossless_files import clip_file, image_file, read_clip, read_image
+from inspector.parity.schema import ParityError
 from streams.limits import Limits
 
 LIMITS = Limits()

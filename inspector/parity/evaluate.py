@@ -7,7 +7,7 @@ from inspector.decision import Limits, decide, lacking
 from inspector.inference.examination import Examination
 from inspector.inference.model import Model
 from inspector.judging.routing import Finding, route
-from inspector.parity.content import Decision, Said
+from inspector.parity.schema import Decision, Said
 from inspector.plausibility.limits import Strictness
 from inspector.recipe.demanding import demanding_recipe
 from inspector.recipe.model import Recipe

@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from inspector.parity.content import ParityError
+from inspector.parity.schema import ParityError
 from protos.inspection.v1.records_pb2 import PixelFormat
 from streams.images import decode_file
 from streams.limits import Finding, Limits
