@@ -24,7 +24,7 @@ from inspector.parity.evaluate import MAX_BATCH
 from inspector.parity.gate import GateSettings, check
 from inspector.parity.report import Limit, passed, words
 from inspector.parity.schema import ParityError
-from inspector.recipe.model import Recipe
+from inspector.recipe.recipe import Recipe
 
 log = logging.getLogger("inspector.engines")
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
-from inspector.decision import Ruling
 from inspector.judge import Beside, Compared, Judge, NobodyBeside
 from inspector.judging.verdict_builder import blank_verdict
 from inspector.metrics import WorkerMetrics
 from inspector.plausibility.log import DoubtLog
+from inspector.recipe.decision import Ruling
 from inspector.refused import RefusalLog
 from inspector.shards import Shards
 from inspector.stall import StallSettings, StallWatch

@@ -28,7 +28,7 @@ from inspector.bundle.schema import (
     Policy,
     SignalInput,
 )
-from inspector.recipe.model import Camera, Recipe, Sensor
+from inspector.recipe.recipe import Camera, Recipe, Sensor
 from streams.observation import Absence, Clip, Closing, InspectionId, Observation, State, View
 
 IMAGE = ImageInput(tile_height_px=4, tile_width_px=4, num_channels=1, mean=0.0, std=1.0)

@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from inspector.decision import Ruling
 from inspector.judging.verdict_builder import blank_verdict
 from inspector.metrics import WorkerMetrics
 from inspector.pipeline import Pipeline, PipelineSettings
-from inspector.recipe.book import Recipes
-from inspector.recipe.model import Camera, Recipe, Sensor
+from inspector.recipe.decision import Ruling
+from inspector.recipe.recipe import Camera, Recipe, Sensor
+from inspector.recipe.recipes import Recipes
 from inspector.shards import Shards, ShardSettings
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1 import verdict_pb2

@@ -19,7 +19,7 @@ from inspector.config.service import ServiceConfig
 from inspector.dataset.manifest import PieceRow
 from inspector.parity.report import ParityReport
 from inspector.parity.schema import About, Piece
-from inspector.recipe.model import Recipe
+from inspector.recipe.recipe import Recipe
 from inspector.training.checkpoint import Checkpoint
 from inspector.training.config import TrainConfig
 

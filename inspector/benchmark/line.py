@@ -7,8 +7,8 @@ from inspector.benchmark.offering import Clock, Load, Offered, offer
 from inspector.benchmark.report import LineRow
 from inspector.inference.model import Model
 from inspector.judging.routed_judge import RoutedJudge
-from inspector.recipe.book import Recipes
-from inspector.recipe.demanding import demanding_recipe
+from inspector.recipe.recipes import Recipes
+from inspector.recipe.strict_recipe import demanding_recipe
 from streams.observation import Observation
 
 _NUM_WARM_UPS = 32

@@ -7,9 +7,9 @@ import click
 from inspector.cli.errors import reported
 from inspector.cli.keys import explain_keys
 from inspector.cli.printable import say
-from inspector.config.problems import ConfigError
 from inspector.config.service import load_service
 from inspector.diagnostics.check_config import check as check_service
+from inspector.recipe.problems import ConfigError
 
 
 @click.command()

@@ -20,7 +20,7 @@ from inspector.compile.tensorrt.engine_cache import usual_cache
 from inspector.engines.engine import EngineError
 from inspector.parity.report import Limit, words
 from inspector.parity.schema import ParityError
-from inspector.recipe.book import load_recipe
+from inspector.recipe.recipes import load_recipe
 
 FolderOrFile = click.Path(path_type=Path)
 _USUAL = {"tensorrt": "fp16", "onnx": "int8", "openvino": "int8"}

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import click
 
 from inspector.cli.printable import printable_lines
-from inspector.config.problems import ConfigError
 from inspector.dataset.manifest import ManifestError
 from inspector.dataset.recordings import RecordingError
+from inspector.recipe.problems import ConfigError
 from inspector.replay.plan import PlanError
 from streams.log import LogError
 

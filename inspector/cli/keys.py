@@ -6,11 +6,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from inspector.bundle.schema import MANIFEST_NAME, Bundle
-from inspector.config.problems import ConfigError, Problem, load_toml
 from inspector.config.reference import reference_lines
 from inspector.config.service import ServiceConfig
 from inspector.dataset.manifest import PieceRow
-from inspector.recipe.model import Recipe
+from inspector.recipe.problems import ConfigError, Problem, load_toml
+from inspector.recipe.recipe import Recipe
 from inspector.training.config import TrainConfig
 
 KINDS: Mapping[str, type[BaseModel]] = {

@@ -18,8 +18,8 @@ from inspector.parity.archive import ParitySet, set_of
 from inspector.parity.gate import GateSettings, check
 from inspector.parity.report import Limit, ParityReport, as_json, passed, words
 from inspector.parity.schema import ParityError
-from inspector.recipe.book import load_recipe
-from inspector.recipe.model import Recipe
+from inspector.recipe.recipe import Recipe
+from inspector.recipe.recipes import load_recipe
 
 FolderOrFile = click.Path(path_type=Path)
 

@@ -8,7 +8,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from inspector.config.problems import ConfigError, Problem, load_toml
 from inspector.config.tables import (
     EmbeddedTable,
     GatewayTable,
@@ -20,7 +19,8 @@ from inspector.config.tables import (
     Table,
     WorkerTable,
 )
-from inspector.recipe.book import Recipes, find_recipe_files, load_recipes
+from inspector.recipe.problems import ConfigError, Problem, load_toml
+from inspector.recipe.recipes import Recipes, find_recipe_files, load_recipes
 from streams.addresses import install_words, missing_package, shown
 from streams.assembly import JoinSettings
 from streams.dead_letters import MAX_RAW_BYTES

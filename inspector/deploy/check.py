@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict
 
 from inspector.admission import UNCHECKED
 from inspector.bundle.load import BundleError, LoadedBundle, load
-from inspector.config.problems import ConfigError
 from inspector.config.tables import WorkerTable
 from inspector.dataset.manifest import ManifestError
 from inspector.dataset.recordings import RecordingError
@@ -27,8 +26,9 @@ from inspector.parity.archive import set_of
 from inspector.parity.gate import GateSettings, check
 from inspector.parity.report import Limit, passed, words
 from inspector.parity.schema import ParityError
-from inspector.recipe.fit import misfits
-from inspector.recipe.model import Recipe
+from inspector.recipe.compatibility import misfits
+from inspector.recipe.problems import ConfigError
+from inspector.recipe.recipe import Recipe
 from streams.limits import Finding
 
 

@@ -14,8 +14,8 @@ from google.protobuf.message import DecodeError, Message
 
 from inspector.config.service import Service
 from inspector.judging.active_models import Named, Place
-from inspector.recipe.book import ANY
-from inspector.recipe.model import Recipe
+from inspector.recipe.recipe import Recipe
+from inspector.recipe.recipes import ANY
 from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode, WorkerPhase, WorkerState
 from streams.log import Log, LogStoppedError, Start, Tail
 from streams.records import CONTROL_KIND, TYPE_PREFIX, Output, Record, Topics

@@ -20,8 +20,8 @@ from inspector.deploy.reports import Reports
 from inspector.deploy.shadow import Shadow
 from inspector.judging.active_models import Lineup, Named, Place, Placed, Post, Posts, Trial
 from inspector.judging.routed_judge import open_models
-from inspector.recipe.book import ANY
-from inspector.recipe.model import Recipe
+from inspector.recipe.recipe import Recipe
+from inspector.recipe.recipes import ANY
 from protos.inspection.v1.control_pb2 import Active, Deployment, WorkerPhase
 from streams.log import Log, LogLostError
 

@@ -13,8 +13,8 @@ from inspector.dataset.received import assembled, received
 from inspector.dataset.survey import survey
 from inspector.inference.model import Model
 from inspector.judging.routed_judge import RoutedJudge
-from inspector.recipe.book import Recipes
-from inspector.recipe.model import Recipe
+from inspector.recipe.recipe import Recipe
+from inspector.recipe.recipes import Recipes
 from protos.inspection.v1.verdict_pb2 import Decision
 from streams.observation import InspectionId, Observation
 

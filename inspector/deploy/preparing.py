@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.bundle.store import Shelf
-from inspector.config.problems import ConfigError
 from inspector.config.service import Service
 from inspector.deploy.check import Question
 from inspector.deploy.checking import Patience, RefusedError, checked
@@ -18,8 +17,9 @@ from inspector.inference.opening import open_again
 from inspector.inference.warm_up import warm_up
 from inspector.judging.active_models import Placed, Posts
 from inspector.plausibility.log import say_without_limits
-from inspector.recipe.fit import misfits
-from inspector.recipe.model import Recipe
+from inspector.recipe.compatibility import misfits
+from inspector.recipe.problems import ConfigError
+from inspector.recipe.recipe import Recipe
 from protos.inspection.v1.control_pb2 import Deployment, DeploymentMode, WorkerPhase
 
 log = logging.getLogger("inspector.deploy")

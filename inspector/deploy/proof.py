@@ -13,7 +13,7 @@ from inspector.engines.engine import EngineError, EngineSettings
 from inspector.engines.tensorrt.gpu_api import GpuApi
 from inspector.engines.tensorrt.kernel_cache import cache_folder
 from inspector.engines.tensorrt.runtime import load_api
-from inspector.recipe.model import Recipe
+from inspector.recipe.recipe import Recipe
 
 log = logging.getLogger("inspector.deploy")
 

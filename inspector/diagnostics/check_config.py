@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspector.bundle.schema import Bundle
-from inspector.config.problems import ConfigError, Problem
 from inspector.config.service import Service, reference_problems
 from inspector.config.tables import EmbeddedTable, KafkaTable
 from inspector.gateway.lanes import MAX_UNREAD_PROBES
 from inspector.judging.evidence import MAX_PNG_BYTES
-from inspector.recipe.fit import misfits, read_bundle
-from inspector.recipe.model import Camera, Recipe, Sensor
-from inspector.recipe.promise import promise_words
+from inspector.recipe.compatibility import misfits, read_bundle
+from inspector.recipe.problems import ConfigError, Problem
+from inspector.recipe.recipe import Camera, Recipe, Sensor
+from inspector.recipe.thresholds import promise_words
 from inspector.recipe.window import window_samples
 from streams.embedded.file import check_place
 from streams.large_images import LargeImageSettings

@@ -19,7 +19,6 @@ from typing import Literal
 import click
 
 from inspector.bundle.load import BundleError, load
-from inspector.config.problems import ConfigError
 from inspector.config.service import ServiceConfig, load_service, load_service_config
 from inspector.config.tables import KafkaTable, WorkerTable
 from inspector.engines.choice import Option, options
@@ -27,9 +26,10 @@ from inspector.engines.engine import EngineError, EngineSettings
 from inspector.engines.tensorrt.device import find_device
 from inspector.engines.tensorrt.gpu_api import GpuApi
 from inspector.engines.tensorrt.runtime import load_api
-from inspector.recipe.fit import read_bundle
-from inspector.recipe.model import Recipe
-from inspector.recipe.promise import covering, promise_words
+from inspector.recipe.compatibility import read_bundle
+from inspector.recipe.problems import ConfigError
+from inspector.recipe.recipe import Recipe
+from inspector.recipe.thresholds import covering, promise_words
 from streams.addresses import install_words, missing_package
 
 _NEEDED_MEMORY_MIB = 1024

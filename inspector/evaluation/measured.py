@@ -10,7 +10,7 @@ from inspector.bundle.schema import Bundle, Certificate
 from inspector.evaluation.explanations.evaluate import Explanations
 from inspector.evaluation.explanations.page import explanation_lines
 from inspector.evaluation.report import Report, counts, outcomes_table, scores_table
-from inspector.recipe.promise import certificate_words
+from inspector.recipe.thresholds import certificate_words
 
 MEASURED = "Measured"
 """Title of the section."""

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from inspector.dataset.manifest import PieceRow
 from inspector.dataset.received import assembled, received
-from inspector.recipe.book import Recipes
-from inspector.recipe.model import Recipe
+from inspector.recipe.recipe import Recipe
+from inspector.recipe.recipes import Recipes
 from streams.observation import Clip, InspectionId, Observation, State, from_files
 from streams.whole import WholePiece
 

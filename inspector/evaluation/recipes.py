@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from inspector.config.problems import ConfigError
 from inspector.dataset.manifest import PieceRow
 from inspector.inference.model import Model
-from inspector.recipe.book import load_recipe
-from inspector.recipe.demanding import demanding_recipe
-from inspector.recipe.fit import misfits
-from inspector.recipe.model import Recipe
+from inspector.recipe.compatibility import misfits
+from inspector.recipe.problems import ConfigError
+from inspector.recipe.recipe import Recipe
+from inspector.recipe.recipes import load_recipe
+from inspector.recipe.strict_recipe import demanding_recipe
 
 
 def recipe_for(model: Model, rows: Sequence[PieceRow], file: Path | None) -> Recipe:

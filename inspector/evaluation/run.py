@@ -15,7 +15,6 @@ from fusion.scored import ExpertSet
 from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle, Expert, Policy
 from inspector.dataset.manifest import PieceRow
-from inspector.decision import Limits, Ruling
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.observations import arrivals
 from inspector.evaluation.recipes import recipe_for
@@ -23,8 +22,9 @@ from inspector.inference.examination import Examination, Strict
 from inspector.inference.model import Model, open_model
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.judging.routing import Finding
-from inspector.recipe.book import Recipes
-from inspector.recipe.model import Recipe
+from inspector.recipe.decision import Limits, Ruling
+from inspector.recipe.recipe import Recipe
+from inspector.recipe.recipes import Recipes
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation, State
 

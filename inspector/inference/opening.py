@@ -12,7 +12,7 @@ from inspector.engines.tensorrt.gpu_api import GpuApi
 from inspector.engines.tensorrt.runtime import load_api
 from inspector.engines.variants import compiled_form
 from inspector.inference.model import Model, open_model
-from inspector.recipe.model import Recipe
+from inspector.recipe.recipe import Recipe
 
 log = logging.getLogger("inspector.engines")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from inspector.inference.model import Model
-from inspector.recipe.book import ANY
-from inspector.recipe.model import Recipe
+from inspector.recipe.recipe import Recipe
+from inspector.recipe.recipes import ANY
 from streams.observation import InspectionId
 
 

@@ -3,7 +3,7 @@
 from inspector.inference.opening import standing
 from inspector.judging.active_models import Placed
 from inspector.judging.verdict_builder import DIGEST_DIGITS
-from inspector.recipe.model import Recipe
+from inspector.recipe.recipe import Recipe
 from protos.inspection.v1.service_pb2 import GetModelResponse, ModelExpert
 
 

@@ -11,8 +11,6 @@ from pathlib import Path
 from inspector.admission import Admission
 from inspector.bundle.load import load
 from inspector.bundle.schema import SignalInput
-from inspector.config.problems import ConfigError
-from inspector.decision import IMPLAUSIBLE, Ruling
 from inspector.engines.engine import DeviceError, EngineSettings
 from inspector.inference.examination import Examination, Strict
 from inspector.inference.model import Model
@@ -22,9 +20,11 @@ from inspector.judging.evidence import Picture, image_evidence, signal_evidence
 from inspector.judging.routing import OVERLOADED, Budget, Finding, route
 from inspector.judging.verdict_builder import blank_verdict, chief, verdict_of
 from inspector.plausibility.log import say_without_limits
-from inspector.recipe.book import Recipes
-from inspector.recipe.fit import misfits
-from inspector.recipe.model import Recipe
+from inspector.recipe.compatibility import misfits
+from inspector.recipe.decision import IMPLAUSIBLE, Ruling
+from inspector.recipe.problems import ConfigError
+from inspector.recipe.recipe import Recipe
+from inspector.recipe.recipes import Recipes
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.log_clock import LogClock
 from streams.observation import Absence, Closing, Observation, State, View

@@ -11,10 +11,10 @@ from fusion.calibration import probability
 from fusion.policy import Glance, first, further, scouts
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Calibration
-from inspector.decision import IMPLAUSIBLE, Limits, Ruling, decide, lacking
 from inspector.inference.examination import Examination, Fused
-from inspector.recipe.model import Recipe
-from inspector.recipe.promise import limits_of
+from inspector.recipe.decision import IMPLAUSIBLE, Limits, Ruling, decide, lacking
+from inspector.recipe.recipe import Recipe
+from inspector.recipe.thresholds import limits_of
 from protos.inspection.v1 import verdict_pb2 as pb
 
 ENGINE_FAILED = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_ENGINE)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from fusion.calibration import probability
 from inspector.bundle.schema import Bundle, Expert
-from inspector.decision import Ruling
 from inspector.engines.engine import Array
 from inspector.inference.examination import Examination
 from inspector.judging.routing import Finding
-from inspector.recipe.model import Recipe
+from inspector.recipe.decision import Ruling
+from inspector.recipe.recipe import Recipe
 from protos.inspection.v1 import verdict_pb2 as pb
 from protos.inspection.v1.records_pb2 import Inspection
 from streams.observation import Absence, Clip, ModalityKind, Observation, State, View

@@ -3,15 +3,15 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from inspector.decision import Limits, decide, lacking
 from inspector.inference.examination import Examination
 from inspector.inference.model import Model
 from inspector.judging.routing import Finding, route
 from inspector.parity.schema import Decision, Said
 from inspector.plausibility.limits import Strictness
-from inspector.recipe.demanding import demanding_recipe
-from inspector.recipe.model import Recipe
-from inspector.recipe.promise import limits_of
+from inspector.recipe.decision import Limits, decide, lacking
+from inspector.recipe.recipe import Recipe
+from inspector.recipe.strict_recipe import demanding_recipe
+from inspector.recipe.thresholds import limits_of
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation
 

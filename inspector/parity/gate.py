@@ -8,7 +8,7 @@ from inspector.parity.archive import ParitySet
 from inspector.parity.evaluate import MAX_BATCH, by_recipe, judge
 from inspector.parity.report import Change, ParityReport
 from inspector.parity.schema import Piece, Said
-from inspector.recipe.model import Recipe
+from inspector.recipe.recipe import Recipe
 
 
 def _silent(done: int, total: int) -> None:

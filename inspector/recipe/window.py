@@ -1,6 +1,6 @@
 """Counts the samples in a recipe's window, exactly as the join will cut it. Knows no stream."""
 
-from inspector.recipe.model import Sensor
+from inspector.recipe.recipe import Sensor
 from streams.assembly import SensorSpec
 from streams.whole import window_length
 

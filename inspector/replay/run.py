@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspector.config.service import Service
-from inspector.recipe.model import Recipe
+from inspector.recipe.recipe import Recipe
 from inspector.replay.faults import NS, PERFECT, Faults
 from inspector.replay.line import LineSettings, line_records
 from inspector.replay.pacing import Clock, Published, publish_paced

@@ -15,7 +15,7 @@ from inspector.config.service import Service, ServiceConfig, reference_problems
 from inspector.judge import Beside, Judge
 from inspector.metrics import WorkerMetrics
 from inspector.pipeline import Pipeline, PipelineSettings
-from inspector.recipe.book import Recipes
+from inspector.recipe.recipes import Recipes
 from inspector.shards import Shards, ShardSettings
 from inspector.stall import StallSettings, StallWatch
 from inspector.watchdog import Watchdog

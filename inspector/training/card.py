@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from inspector.bundle.schema import Certificate
 from inspector.dataset.manifest import Split
-from inspector.recipe.promise import certificate_words
+from inspector.recipe.thresholds import certificate_words
 from inspector.training.advice import Advice, advice_lines
 from inspector.training.compete import Standing, Taken
 from inspector.training.config import TrainConfig

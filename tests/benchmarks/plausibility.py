@@ -22,7 +22,7 @@ from inspector.evaluation.observations import observe
 from inspector.inference.examination import Examination
 from inspector.inference.model import Model, open_model
 from inspector.judging.routing import route
-from inspector.recipe.demanding import demanding_recipe
+from inspector.recipe.strict_recipe import demanding_recipe
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation
 from tests.benchmarks.evidence.workshop import Workshop

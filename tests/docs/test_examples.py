@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from inspector.dataset.manifest import PieceRow
-from inspector.recipe.model import Recipe
+from inspector.recipe.recipe import Recipe
 from streams.codecs import decode
 from streams.items import Chunk, Frame
 from streams.limits import Limits

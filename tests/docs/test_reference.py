@@ -11,7 +11,7 @@ from docs.generator.markdown import cell, table
 from docs.generator.pages import pages
 from inspector.cli import COMMANDS
 from inspector.config.reference import sections, unit_of
-from inspector.recipe.model import Recipe
+from inspector.recipe.recipe import Recipe
 from protos.inspection.v1 import control_pb2, records_pb2, service_pb2, verdict_pb2
 
 pytestmark = pytest.mark.train

@@ -10,8 +10,8 @@ from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.engines.engine import EngineName, EngineSettings
 from inspector.inference.model import Model, open_model
 from inspector.judging.routed_judge import RoutedJudge
-from inspector.recipe.book import Recipes
-from inspector.recipe.model import Camera, Recipe, Sensor
+from inspector.recipe.recipe import Camera, Recipe, Sensor
+from inspector.recipe.recipes import Recipes
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Clip, Closing, InspectionId, Observation, State, View
 

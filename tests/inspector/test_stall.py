@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from inspector.metrics import WorkerMetrics
-from inspector.recipe.book import Recipes
+from inspector.recipe.recipes import Recipes
 from inspector.shards import Shards, ShardSettings
 from inspector.stall import StallSettings, StallWatch
 from inspector.watchdog import Watchdog

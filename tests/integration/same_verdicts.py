@@ -25,7 +25,7 @@ from inspector.client.client import Client
 from inspector.dataset.manifest import PieceRow, read_manifest
 from inspector.dataset.recordings import Recording
 from inspector.evaluation.evaluate import state_of
-from inspector.recipe.book import load_recipe
+from inspector.recipe.recipes import load_recipe
 from inspector.recipe.window import window_samples
 from inspector.replay.pieces import LinePiece, ManifestPieces
 from protos.inspection.v1 import records_pb2 as pb

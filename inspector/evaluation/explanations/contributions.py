@@ -20,7 +20,7 @@ from inspector.evaluation.resampling import Interval, mean_by_group
 from inspector.inference.examination import Examination
 from inspector.inference.model import Model
 from inspector.judging.routed_judge import RoutedJudge
-from inspector.recipe.book import Recipes
+from inspector.recipe.recipes import Recipes
 from inspector.training.data import own_group, own_label
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation

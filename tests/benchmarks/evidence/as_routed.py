@@ -9,7 +9,7 @@ from fusion.calibration import Scores
 from fusion.policy import routed
 from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Bundle, Calibration
-from inspector.decision import Limits, Ruling, decide
+from inspector.recipe.decision import Limits, Ruling, decide
 from inspector.training.certify import routed_scores
 
 

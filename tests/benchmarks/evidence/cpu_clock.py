@@ -25,7 +25,7 @@ from inspector.evaluation.run import MAX_BATCH, with_policy
 from inspector.inference.examination import Examination
 from inspector.inference.model import Model, open_model
 from inspector.judging.routing import route
-from inspector.recipe.demanding import demanding_recipe
+from inspector.recipe.strict_recipe import demanding_recipe
 from streams.observation import Observation
 
 ROUNDS = 3

@@ -17,7 +17,7 @@ from inspector.evaluation.recipes import recipe_for
 from inspector.evaluation.run import Examined, open_bundle
 from inspector.evaluation.scoring import scored
 from inspector.inference.model import Model
-from inspector.recipe.model import Recipe
+from inspector.recipe.recipe import Recipe
 from inspector.simulation.dataset import write_dataset
 from inspector.simulation.pieces import LineSettings
 from inspector.training.checkpoint import save_checkpoint

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from inspector.config.problems import ConfigError
 from inspector.config.service import ServiceConfig, kafka_settings, load_service, load_service_config
 from inspector.config.tables import is_loopback
+from inspector.recipe.problems import ConfigError
 from streams.assembly import JoinSettings
 
 GOOD = """

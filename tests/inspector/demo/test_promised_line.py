@@ -8,7 +8,7 @@ import pytest
 from inspector.bundle.schema import Certificate, Claim, Policy
 from inspector.judging.routed_judge import JudgeSettings, RoutedJudge
 from inspector.judging.routing import Budget
-from inspector.recipe.model import Recipe
+from inspector.recipe.recipe import Recipe
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation, State
 from tests.bundles import NOW_NS, Toy, clip, edit_manifest, piece, toy_recipe, view, write_toy_bundle

@@ -10,7 +10,7 @@ from inspector.deploy import proof
 from inspector.deploy.orders import Wish
 from inspector.deploy.shadow import Fault
 from inspector.judging.active_models import Place, Placed
-from inspector.recipe.book import ANY
+from inspector.recipe.recipes import ANY
 from protos.inspection.v1.control_pb2 import DeploymentMode, WorkerPhase, WorkerState
 from tests.inspector.deploy.toys import CUP, Rig, look, say, version_of, word, worker
 

@@ -10,7 +10,7 @@ import pytest
 
 from inspector.config.service import Service, load_service
 from inspector.diagnostics.check_config import check, latency_budget, memory_parts, signal_bytes_per_station
-from inspector.recipe.fit import read_bundle
+from inspector.recipe.compatibility import read_bundle
 from streams import addresses
 from streams.embedded import EmbeddedLog
 from streams.limits import Limits

@@ -12,8 +12,8 @@ from inspector.engines.engine import DeviceError, DeviceMemoryError, EngineSetti
 from inspector.inference.model import Model, open_model
 from inspector.inference.opening import standing
 from inspector.judging.routed_judge import RoutedJudge
-from inspector.recipe.book import Recipes
-from inspector.recipe.model import Recipe
+from inspector.recipe.recipe import Recipe
+from inspector.recipe.recipes import Recipes
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation
 from tests.bundles import NOW_NS, clip, piece, toy_recipe, view

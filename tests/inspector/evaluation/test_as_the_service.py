@@ -16,7 +16,7 @@ from inspector.engines.engine import EngineSettings
 from inspector.evaluation.recipes import most_frames, recipe_for
 from inspector.evaluation.run import Examined
 from inspector.inference.model import Model, open_model
-from inspector.recipe.fit import misfits
+from inspector.recipe.compatibility import misfits
 from protos.inspection.v1 import verdict_pb2 as pb
 from tests.bundles import grey, hum, write_toy_bundle
 

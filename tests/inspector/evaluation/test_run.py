@@ -14,7 +14,7 @@ from inspector.evaluation.run import Replay, with_policy
 from inspector.inference.examination import Examination
 from inspector.inference.model import Model, open_model
 from inspector.judging.routing import route
-from inspector.recipe.demanding import demanding_recipe
+from inspector.recipe.strict_recipe import demanding_recipe
 from streams.observation import Observation, State
 from tests.bundles import Toy, clip, piece, view, write_toy_bundle
 

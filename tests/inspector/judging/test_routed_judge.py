@@ -10,15 +10,15 @@ import pytest
 
 from inspector.bundle.load import load
 from inspector.bundle.schema import Policy, Router
-from inspector.config.problems import ConfigError
 from inspector.engines.engine import Array, Engine, EngineError, EngineSettings
 from inspector.engines.factory import open_engine
 from inspector.inference.model import open_model
 from inspector.judging.describe_model import describe_model
 from inspector.judging.routed_judge import JudgeSettings, RoutedJudge
 from inspector.judging.routing import Budget
-from inspector.recipe.book import Recipes
-from inspector.recipe.model import Recipe
+from inspector.recipe.problems import ConfigError
+from inspector.recipe.recipe import Recipe
+from inspector.recipe.recipes import Recipes
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Absence, Closing, Observation, State, View
 from tests.bundles import NOW_NS, Toy, clip, grey, piece, toy_recipe, view, write_toy_bundle

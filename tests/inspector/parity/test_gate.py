@@ -14,7 +14,7 @@ from inspector.parity.evaluate import judge
 from inspector.parity.gate import GateSettings, check
 from inspector.parity.report import Limit, ParityReport, as_json, passed, words
 from inspector.parity.schema import Decision, Said
-from inspector.recipe.demanding import demanding_recipe
+from inspector.recipe.strict_recipe import demanding_recipe
 from tests.inspector.parity.toy_set import Retelling, told, toy_model, toy_pieces, write_toy_set
 
 OTHER: Mapping[Decision, Decision] = {"PASS": "FAIL", "FAIL": "REVIEW", "REVIEW": "FAIL"}

@@ -12,11 +12,11 @@ import pytest
 from inspector.bundle.schema import Bundle, Expert, Head
 from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, write_manifest
 from inspector.dataset.recordings import write_wav
-from inspector.decision import Limits
 from inspector.parity.archive import ParitySet
 from inspector.parity.evaluate import Judgement
 from inspector.parity.gate import check
 from inspector.parity.schema import Said
+from inspector.recipe.decision import Limits
 from tests.certificates import claimless
 
 if TYPE_CHECKING:

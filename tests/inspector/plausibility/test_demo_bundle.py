@@ -12,7 +12,7 @@ from inspector.config.service import load_service
 from inspector.engines.engine import EngineSettings
 from inspector.inference.model import open_model
 from inspector.judging.routed_judge import RoutedJudge
-from inspector.recipe.book import Recipes
+from inspector.recipe.recipes import Recipes
 from inspector.simulation.pieces import LineSettings, simulate_piece
 from inspector.simulation.sound import SAMPLE_RATE_HZ
 from protos.inspection.v1 import verdict_pb2 as pb

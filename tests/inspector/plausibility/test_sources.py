@@ -15,7 +15,7 @@ from inspector.judging.routed_judge import RoutedJudge
 from inspector.plausibility.learning import PictureKind, picture_format
 from inspector.plausibility.limits import Strictness
 from inspector.plausibility.sources import KEPT_BYTES, Kept, watcher
-from inspector.recipe.book import Recipes
+from inspector.recipe.recipes import Recipes
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Absence, Closing, Observation, State, View
 from tests.bundles import NOW_NS, clip, grey, piece, toy_recipe, view, write_toy_bundle

@@ -20,8 +20,8 @@ from inspector.evaluation.scoring import scored as scored_by_serving
 from inspector.gateway.request import observation_of
 from inspector.judging.routed_judge import JudgeSettings, RoutedJudge
 from inspector.parity.making import Drawing, add_parity_set
-from inspector.recipe.book import Recipes
-from inspector.recipe.model import Camera, Recipe
+from inspector.recipe.recipe import Camera, Recipe
+from inspector.recipe.recipes import Recipes
 from inspector.replay.faults import PERFECT
 from inspector.replay.line import LineSettings, line_records
 from inspector.replay.pieces import ManifestPieces

@@ -11,7 +11,7 @@ import torch
 from fusion.calibration import probability
 from fusion.head import FusionHead
 from inspector.bundle.schema import Claim
-from inspector.recipe.promise import certificate_words
+from inspector.recipe.thresholds import certificate_words
 from inspector.training import compete
 from inspector.training import train as training
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint

@@ -13,7 +13,7 @@ from inspector.engines.factory import open_engine
 from inspector.engines.tensorrt.runtime import TensorRtEngine
 from inspector.inference.model import open_model
 from inspector.judging.routed_judge import RoutedJudge
-from inspector.recipe.book import Recipes
+from inspector.recipe.recipes import Recipes
 from protos.inspection.v1 import verdict_pb2 as pb
 from tests.bundles import NOW_NS, clip, piece, toy_recipe, view
 from tests.standins.gpus import BATCHES, Gpu, StandInGpu, compiled_file, compiled_toy, open_gpu

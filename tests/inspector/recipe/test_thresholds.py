@@ -6,9 +6,9 @@ import pytest
 
 from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle, Certificate, Claim, Policy
-from inspector.decision import Limits
-from inspector.recipe.model import Recipe
-from inspector.recipe.promise import certificate_words, covering, limits_of, promise_words
+from inspector.recipe.decision import Limits
+from inspector.recipe.recipe import Recipe
+from inspector.recipe.thresholds import certificate_words, covering, limits_of, promise_words
 from tests.bundles import toy_recipe, write_toy_bundle
 
 CLAIM = Claim(miss_rate=0.05, pass_below=0.2, num_misses=0, good_held=0.4)

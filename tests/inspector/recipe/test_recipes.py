@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from inspector.config.problems import ConfigError
-from inspector.recipe.book import find_recipe_files, load_recipes
+from inspector.recipe.problems import ConfigError
+from inspector.recipe.recipes import find_recipe_files, load_recipes
 
 
 def recipe(folder: Path, name: str, *lines: str, sensor: str = "") -> Path:

@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 from fusion.certificate import further_defects
 from inspector.bundle.schema import Bundle, Calibration, Certificate, Claim
-from inspector.decision import Limits
-from inspector.recipe.model import Recipe
+from inspector.recipe.decision import Limits
+from inspector.recipe.recipe import Recipe
 
 
 def limits_of(recipe: Recipe, bundle: Bundle, calibration: Calibration, examined: Collection[str]) -> Limits:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from inspector.bundle.schema import Bundle, Modality, SignalInput
 from inspector.inference.model import Model
-from inspector.recipe.model import Camera, Recipe, Sensor
+from inspector.recipe.recipe import Camera, Recipe, Sensor
 
 
 def demanding_recipe(model: Model, num_frames: Mapping[str, int] | None = None) -> Recipe:

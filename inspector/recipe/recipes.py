@@ -9,8 +9,8 @@ from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
 
-from inspector.config.problems import ConfigError, Problem, load_toml
-from inspector.recipe.model import Recipe
+from inspector.recipe.problems import ConfigError, Problem, load_toml
+from inspector.recipe.recipe import Recipe
 from streams.assembly import AssemblySpec, SensorSpec
 
 ANY = "*"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.decision import Limits, decide, lacking
+from inspector.recipe.decision import Limits, decide, lacking
 from protos.inspection.v1 import verdict_pb2 as pb
 
 LIMITS = Limits(0.3, 0.7)

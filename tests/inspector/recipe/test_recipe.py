@@ -5,7 +5,7 @@ import tomllib
 import pytest
 from pydantic import ValidationError
 
-from inspector.recipe.model import Recipe
+from inspector.recipe.recipe import Recipe
 from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
 
 BASE = 'name = "cup"\nversion = "1"\nbundle = "b"\n[[cameras]]\nname = "top"\n'

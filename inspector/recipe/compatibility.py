@@ -5,8 +5,8 @@ from pathlib import Path
 
 from inspector.bundle.load import BundleError, load
 from inspector.bundle.schema import Bundle, SignalInput
-from inspector.config.problems import ConfigError, Problem
-from inspector.recipe.model import Recipe, Sensor
+from inspector.recipe.problems import ConfigError, Problem
+from inspector.recipe.recipe import Recipe, Sensor
 from inspector.recipe.window import window_samples
 
 
