@@ -14,12 +14,12 @@ from inspector.bundle.load import BundleError
 from inspector.cli.errors import reported
 from inspector.config.opening import log_clock
 from inspector.config.service import Service, load_service
-from inspector.deploy.checking import GivenUpError
-from inspector.deploy.follower import FollowerError
 from inspector.engines.engine import EngineError
 from inspector.gateway.certificates import CertificateError
 from inspector.gateway.server import GatewayError
 from inspector.metrics import WorkerMetrics
+from inspector.rollout.follower import FollowerError
+from inspector.rollout.run_check import GivenUpError
 from inspector.service.assembly import deployed, guarded, open_gateway
 from inspector.service.metrics_server import MetricsError, MetricsServer
 from inspector.service.run_worker import Around, ended_in_time, run_worker, stopped_by_signals, watched

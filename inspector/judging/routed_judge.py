@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from inspector.admission import Admission
 from inspector.bundle.load import load
 from inspector.bundle.schema import SignalInput
 from inspector.engines.engine import DeviceError, EngineSettings
@@ -25,6 +24,7 @@ from inspector.recipe.decision import IMPLAUSIBLE, Ruling
 from inspector.recipe.problems import ConfigError
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import Recipes
+from inspector.rollout.admission import Admission
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.log_clock import LogClock
 from streams.observation import Absence, Closing, Observation, State, View

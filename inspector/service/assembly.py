@@ -11,16 +11,16 @@ from prometheus_client import CollectorRegistry
 from inspector.config.opening import open_log
 from inspector.config.service import Service
 from inspector.deploy.control import places_of
-from inspector.deploy.follower import Follower
-from inspector.deploy.metrics import DeployMetrics, RefusedEngines
-from inspector.deploy.reports import Reports
-from inspector.deploy.shadow import Comparison, Shadow
 from inspector.gateway.server import Backend, Gateway
 from inspector.gateway.service import ModelLookup
 from inspector.judging.describe_model import describe_model
 from inspector.judging.overload import OverloadGuard, OverloadSettings
 from inspector.judging.price_control import BudgetSettings, PriceControl
 from inspector.judging.routed_judge import RoutedJudge
+from inspector.rollout.follower import Follower
+from inspector.rollout.metrics import DeployMetrics, RefusedEngines
+from inspector.rollout.shadow import Comparison, Shadow
+from inspector.rollout.worker_status import Reports
 from protos.inspection.v1.service_pb2 import GetModelResponse
 from streams.limits import Limits
 from streams.log import Log

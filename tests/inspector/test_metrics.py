@@ -5,10 +5,10 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from inspector.deploy.metrics import RefusedEngines
 from inspector.judging.active_models import Lineup
 from inspector.metrics import WorkerMetrics
 from inspector.recipe.recipes import Recipes
+from inspector.rollout.metrics import RefusedEngines
 from inspector.shards import Shards, ShardSettings
 from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import (

@@ -15,7 +15,7 @@ from inspector.bundle.load import BundleError, load
 from inspector.engines.engine import EngineSettings
 from inspector.inference.model import open_model
 from tests.bundles import edit_manifest, write_toy_bundle
-from tests.inspector.deploy.test_check import with_spoiled_int8
+from tests.inspector.rollout.test_check_process import with_spoiled_int8
 
 
 def test_a_whole_bundle_loads(tmp_path: Path) -> None:

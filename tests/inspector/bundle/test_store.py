@@ -14,7 +14,7 @@ from inspector.bundle.load import BundleError, load
 from inspector.bundle.store import Shelf
 from inspector.engines.tensorrt.kernel_cache import cache_folder
 from tests.bundles import edit_manifest, write_toy_bundle
-from tests.inspector.deploy.test_check import with_spoiled_int8
+from tests.inspector.rollout.test_check_process import with_spoiled_int8
 
 
 @pytest.fixture

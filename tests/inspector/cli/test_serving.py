@@ -15,12 +15,12 @@ from prometheus_client import CollectorRegistry
 
 from inspector.cli import serving
 from inspector.config.service import Service, load_service
-from inspector.deploy.checking import GivenUpError
 from inspector.deploy.control import places_of
-from inspector.deploy.metrics import DeployMetrics
+from inspector.rollout.metrics import DeployMetrics
+from inspector.rollout.run_check import GivenUpError
 from inspector.service.assembly import Deployed
 from tests.bundles import write_toy_bundle
-from tests.inspector.deploy.toys import RECIPE
+from tests.inspector.rollout.toys import RECIPE
 from tests.waiting import until
 
 CONFIG = """

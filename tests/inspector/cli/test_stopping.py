@@ -14,7 +14,7 @@ import pytest
 
 from streams.embedded import EmbeddedLog
 from tests.bundles import write_toy_bundle
-from tests.inspector.deploy.toys import RECIPE
+from tests.inspector.rollout.toys import RECIPE
 
 KAFKA = (
     'lines = ["line-1"]\nrecipes = ["recipe.toml"]\n[log]\nkind = "kafka"\nbootstrap_servers = ["127.0.0.1:{port}"]\n'

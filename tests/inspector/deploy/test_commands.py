@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from inspector.bundle.load import load
 from inspector.cli.deploying import deploy, deployments, rollback
 from protos.inspection.v1.control_pb2 import WorkerPhase, WorkerState
-from tests.inspector.deploy.toys import CONFIG, CUP, Rig, say
+from tests.inspector.rollout.toys import CONFIG, CUP, Rig, say
 
 LIVE, REFUSED = WorkerPhase.WORKER_PHASE_LIVE, WorkerPhase.WORKER_PHASE_REFUSED
 

@@ -16,7 +16,7 @@ from inspector.recipe.problems import ConfigError
 from protos.inspection.v1.control_pb2 import Active, DeploymentMode
 from streams.records import Topics
 from tests.bundles import Toy, write_toy_bundle
-from tests.inspector.deploy.toys import CONFIG, CUP, Rig
+from tests.inspector.rollout.toys import CONFIG, CUP, Rig
 
 SHADOW = Wish(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
 CANARY = Wish(DeploymentMode.DEPLOYMENT_MODE_CANARY, share=0.1)

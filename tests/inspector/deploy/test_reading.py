@@ -10,7 +10,7 @@ from inspector.deploy.reading import ControlReader
 from protos.inspection.v1.control_pb2 import Active, Deployment
 from streams.log import Log, LogError, LogStoppedError, LogUnavailableError, Publisher, Start, Tail
 from streams.records import Record, TopicPartition, Topics
-from tests.inspector.deploy.toys import CUP, Rig
+from tests.inspector.rollout.toys import CUP, Rig
 
 TOPICS = Topics("inspection", "l1")
 PARTITION = TopicPartition(TOPICS.of("control"), 0)

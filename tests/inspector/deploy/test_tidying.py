@@ -13,7 +13,7 @@ from inspector.deploy.orders import Wish
 from protos.inspection.v1.control_pb2 import Active, DeploymentMode, WorkerPhase, WorkerState
 from streams.records import CONTROL_KIND, Output, Topics
 from tests.inspector.deploy.test_commands import called
-from tests.inspector.deploy.toys import CONFIG, RECIPE, Rig, say
+from tests.inspector.rollout.toys import CONFIG, RECIPE, Rig, say
 
 SHADOW = Wish(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
 CANARY = Wish(DeploymentMode.DEPLOYMENT_MODE_CANARY, share=0.1)

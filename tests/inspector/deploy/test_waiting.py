@@ -10,8 +10,8 @@ from inspector.deploy.control import read_control
 from inspector.deploy.orders import Change, OrderError, Wish
 from inspector.deploy.waiting import REPORTED_S, RefusedByError, await_workers
 from protos.inspection.v1.control_pb2 import Deployment, WorkerPhase, WorkerState
-from tests.inspector.deploy.toys import CUP, Rig
-from tests.inspector.deploy.toys import say as tell
+from tests.inspector.rollout.toys import CUP, Rig
+from tests.inspector.rollout.toys import say as tell
 
 LOADING, CHECKING, READY = (
     WorkerPhase.WORKER_PHASE_LOADING,

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from inspector import admission
-from inspector.admission import Admission, machine
 from inspector.bundle.load import load
 from inspector.engines.engine import EngineError, EngineSettings
 from inspector.inference.opening import open_best
 from inspector.judging.routed_judge import open_models
+from inspector.rollout import admission
+from inspector.rollout.admission import Admission, machine
 from tests.bundles import toy_recipe, write_toy_bundle
 from tests.inspector.parity.toy_set import toy_pieces, write_toy_set
 from tests.standins.gpus import StandInGpu, add_form, compiled_file, quantised

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from inspector.deploy.metrics import DeployMetrics
 from inspector.judging.active_models import Place
+from inspector.rollout.metrics import DeployMetrics
 
 RULES = Path(__file__).parents[3] / "deploy/prometheus/deployments.rules.yaml"
 PLACE = Place("l1", "cup")

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from inspector.bundle.load import BundleError, load
-from inspector.deploy import proof
 from inspector.deploy.orders import Wish
-from inspector.deploy.shadow import Fault
 from inspector.judging.active_models import Place, Placed
 from inspector.recipe.recipes import ANY
+from inspector.rollout import approvals
+from inspector.rollout.shadow import Fault
 from protos.inspection.v1.control_pb2 import DeploymentMode, WorkerPhase, WorkerState
-from tests.inspector.deploy.toys import CUP, Rig, look, say, version_of, word, worker
+from tests.inspector.rollout.toys import CUP, Rig, look, say, version_of, word, worker
 
 SHADOW = Wish(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
 CANARY = Wish(DeploymentMode.DEPLOYMENT_MODE_CANARY, stations=("st-1",))
@@ -137,7 +137,7 @@ def test_a_restart_on_another_machine_checks_again_whatever_the_record_says(
     with worker(rig) as follower:
         rig.deploy("a")
         look(follower)
-    monkeypatch.setattr(proof, "machine", lambda wish, gpu: "onnxruntime of tomorrow")
+    monkeypatch.setattr(approvals, "machine", lambda wish, gpu: "onnxruntime of tomorrow")
     with worker(rig) as follower:
         assert version_of(follower.lineup.posts[CUP]) == (1, "a")
     assert rig.gate.asked == ["a", "a"]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from inspector.deploy.control import worker_output
-from inspector.deploy.shadow import Comparison
 from inspector.judging.active_models import Named, Place, Post
+from inspector.rollout.shadow import Comparison
 from protos.inspection.v1.control_pb2 import WorkerPhase, WorkerState
 from streams.log import Log, LogError, Publisher
 from streams.records import Output, Topics

@@ -8,13 +8,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from inspector.bundle.load import load
-from inspector.deploy.metrics import DeployMetrics
-from inspector.deploy.shadow import BEHIND_S, Comparison, Shadow
 from inspector.engines.engine import EngineSettings
 from inspector.inference.model import Model, open_model
 from inspector.judging.active_models import Lineup, Place, Placed, Post, Trial
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.recipe.recipes import ANY, Recipes
+from inspector.rollout.metrics import DeployMetrics
+from inspector.rollout.shadow import BEHIND_S, Comparison, Shadow
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation, State
 from tests.bundles import NOW_NS, clip, edit_manifest, piece, toy_recipe, view, write_toy_bundle

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from inspector.deploy import preparing
-from tests.inspector.deploy.toys import Rig, StandInGate
+from inspector.rollout import prepare
+from tests.inspector.rollout.toys import Rig, StandInGate
 
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> StandInGate:
     made = StandInGate()
-    monkeypatch.setattr(preparing, "checked", made.checked)
+    monkeypatch.setattr(prepare, "checked", made.checked)
     return made
 
 

@@ -4,15 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from inspector import admission
 from inspector.bundle.load import load
 from inspector.config.service import load_service
 from inspector.config.tables import WorkerTable
 from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, write_manifest
-from inspector.deploy import golden_digest, proof
-from inspector.deploy.proof import Proof
 from inspector.engines.engine import EngineSettings
-from tests.inspector.deploy.toys import RECIPE, Rig, StandInGate, look, worker
+from inspector.rollout import admission, approvals, golden_digest
+from inspector.rollout.approvals import Proof
+from tests.inspector.rollout.toys import RECIPE, Rig, StandInGate, look, worker
 
 AS_USUAL = WorkerTable()
 FP32 = EngineSettings.parse("onnx/fp32")
@@ -122,7 +121,7 @@ def test_a_golden_set_above_its_bounds_is_never_remembered(
 
 def test_another_machine_is_another_question(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     made(rig).keep(FP32)
-    monkeypatch.setattr(proof, "machine", lambda wish, gpu: "another driver")
+    monkeypatch.setattr(approvals, "machine", lambda wish, gpu: "another driver")
     assert made(rig).engine() is None
 
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from inspector.config.service import load_service
 from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, read_manifest, write_manifest
 from inspector.dataset.recordings import write_wav
-from inspector.deploy import checking
-from inspector.deploy.check import Question, examined
-from inspector.deploy.checking import GivenUpError, RefusedError, checked
+from inspector.rollout import run_check
+from inspector.rollout.check_process import Question, examined
+from inspector.rollout.run_check import GivenUpError, RefusedError, checked
 from tests.bundles import edit_manifest, grey, save_expert
-from tests.inspector.deploy.toys import CONFIG, RECIPE, Rig
 from tests.inspector.parity.toy_set import toy_pieces, write_toy_set
+from tests.inspector.rollout.toys import CONFIG, RECIPE, Rig
 
 GOOD, BAD = 0.2, 0.9
 
@@ -172,13 +172,13 @@ def test_the_check_runs_in_a_process_of_its_own(rig: Rig) -> None:
 
 
 def test_a_bundle_that_brings_the_process_down_is_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "_PROGRAM", "import os; os.abort()")
+    monkeypatch.setattr(run_check, "_PROGRAM", "import os; os.abort()")
     with pytest.raises(RefusedError, match=r"ended without an answer \(exit code -6; .*brings its engine down"):
         checked(asked(rig, rig.bundle("a")), lambda: True)
 
 
 def test_words_that_are_no_text_are_words_too(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "_PROGRAM", r"import sys; sys.stderr.buffer.write(b'gr\xfcn'); sys.exit(3)")
+    monkeypatch.setattr(run_check, "_PROGRAM", r"import sys; sys.stderr.buffer.write(b'gr\xfcn'); sys.exit(3)")
     with pytest.raises(RefusedError, match="exit code 3; gr\ufffdn"):
         checked(asked(rig, rig.bundle("a")), lambda: True)
 
@@ -192,15 +192,15 @@ def test_the_process_imports_nothing_from_the_folder_it_starts_in(
 
 
 def test_the_process_is_the_first_to_go_where_memory_runs_out(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    begin = checking._PROGRAM.partition("from inspector")[0]
+    begin = run_check._PROGRAM.partition("from inspector")[0]
     tell = "print(open('/proc/self/oom_score_adj').read().strip(), os.nice(0), file=__import__('sys').stderr)"
-    monkeypatch.setattr(checking, "_PROGRAM", begin + tell)
+    monkeypatch.setattr(run_check, "_PROGRAM", begin + tell)
     with pytest.raises(RefusedError, match="; 1000 19"):
         checked(asked(rig, rig.bundle("a")), lambda: True)
 
 
 def test_whoever_has_no_patience_left_gets_no_answer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "_PROGRAM", "import time; time.sleep(60)")
+    monkeypatch.setattr(run_check, "_PROGRAM", "import time; time.sleep(60)")
     with pytest.raises(GivenUpError):
         checked(asked(rig, rig.bundle("a")), lambda: False)
 

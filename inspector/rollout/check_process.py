@@ -12,12 +12,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from inspector.admission import UNCHECKED
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.config.tables import WorkerTable
 from inspector.dataset.manifest import ManifestError
 from inspector.dataset.recordings import RecordingError
-from inspector.deploy.golden import golden_findings
 from inspector.engines.engine import EngineError
 from inspector.engines.variants import compiled_form
 from inspector.inference.model import Model
@@ -29,6 +27,8 @@ from inspector.parity.schema import ParityError
 from inspector.recipe.compatibility import misfits
 from inspector.recipe.problems import ConfigError
 from inspector.recipe.recipe import Recipe
+from inspector.rollout.admission import UNCHECKED
+from inspector.rollout.golden_set import golden_findings
 from streams.limits import Finding
 
 

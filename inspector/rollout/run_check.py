@@ -7,7 +7,7 @@ from subprocess import PIPE
 
 from pydantic import ValidationError
 
-from inspector.deploy.check import Answer, Question
+from inspector.rollout.check_process import Answer, Question
 
 _PROGRAM = """
 import os
@@ -17,7 +17,7 @@ try:
         score.write("1000")
 except OSError:
     pass
-from inspector.deploy.check import main
+from inspector.rollout.check_process import main
 main()
 """
 """At the lowest priority from the first import on, and the first to go where memory runs out: the line stays."""

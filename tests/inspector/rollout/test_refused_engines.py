@@ -8,12 +8,12 @@ from threading import Event
 import pytest
 from prometheus_client import CollectorRegistry
 
-from inspector.deploy.metrics import RefusedEngines
 from inspector.deploy.orders import Wish
+from inspector.rollout.metrics import RefusedEngines
 from inspector.service.assembly import deployed
 from protos.inspection.v1.control_pb2 import DeploymentMode
 from tests.bundles import save_expert
-from tests.inspector.deploy.toys import Rig, close, look
+from tests.inspector.rollout.toys import Rig, close, look
 from tests.standins.gpus import quantised
 
 SHADOW = Wish(DeploymentMode.DEPLOYMENT_MODE_SHADOW)

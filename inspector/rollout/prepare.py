@@ -7,10 +7,6 @@ from typing import NamedTuple
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.bundle.store import Shelf
 from inspector.config.service import Service
-from inspector.deploy.check import Question
-from inspector.deploy.checking import Patience, RefusedError, checked
-from inspector.deploy.proof import Proof
-from inspector.deploy.shadow import FAULTS
 from inspector.engines.engine import EngineError, EngineSettings
 from inspector.inference.model import Model
 from inspector.inference.opening import open_again
@@ -20,6 +16,10 @@ from inspector.plausibility.log import say_without_limits
 from inspector.recipe.compatibility import misfits
 from inspector.recipe.problems import ConfigError
 from inspector.recipe.recipe import Recipe
+from inspector.rollout.approvals import Proof
+from inspector.rollout.check_process import Question
+from inspector.rollout.run_check import Patience, RefusedError, checked
+from inspector.rollout.shadow import FAULTS
 from protos.inspection.v1.control_pb2 import Deployment, DeploymentMode, WorkerPhase
 
 log = logging.getLogger("inspector.deploy")

@@ -9,15 +9,15 @@ from prometheus_client import CollectorRegistry
 
 from inspector.config.opening import open_log
 from inspector.config.service import Service, load_service
-from inspector.deploy.check import Answer, Question
-from inspector.deploy.checking import Patience, RefusedError
 from inspector.deploy.control import ControlTable, places_of, read_control, worker_output
-from inspector.deploy.follower import Follower
-from inspector.deploy.metrics import DeployMetrics
 from inspector.deploy.orders import Change, Orders, Wish, recipe_of
-from inspector.deploy.reports import Reports
-from inspector.deploy.shadow import Comparison
 from inspector.judging.active_models import Place, Post
+from inspector.rollout.check_process import Answer, Question
+from inspector.rollout.follower import Follower
+from inspector.rollout.metrics import DeployMetrics
+from inspector.rollout.run_check import Patience, RefusedError
+from inspector.rollout.shadow import Comparison
+from inspector.rollout.worker_status import Reports
 from protos.inspection.v1.control_pb2 import WorkerState
 from streams.records import Topics
 from tests.bundles import Toy, edit_manifest, write_toy_bundle

@@ -7,12 +7,12 @@ from threading import Event
 import pytest
 
 from inspector.bundle.load import BundleError
-from inspector.deploy.checking import GivenUpError
-from inspector.deploy.follower import FollowerError
+from inspector.rollout.follower import FollowerError
+from inspector.rollout.run_check import GivenUpError
 from protos.inspection.v1.control_pb2 import WorkerPhase
 from streams.log import LogLostError
 from streams.records import Record
-from tests.inspector.deploy.toys import Rig, look, version_of, word, worker
+from tests.inspector.rollout.toys import Rig, look, version_of, word, worker
 
 LIVE, STOPPED = WorkerPhase.WORKER_PHASE_LIVE, WorkerPhase.WORKER_PHASE_STOPPED
 

@@ -5,15 +5,15 @@ import importlib.metadata
 import logging
 from collections.abc import Callable, Sequence
 
-from inspector.admission import machine, remember, way_of
 from inspector.bundle.load import LoadedBundle
 from inspector.config.tables import WorkerTable
-from inspector.deploy.golden_digest import GoldenDigestError, files_digest, manifest_digest
 from inspector.engines.engine import EngineError, EngineSettings
 from inspector.engines.tensorrt.gpu_api import GpuApi
 from inspector.engines.tensorrt.kernel_cache import cache_folder
 from inspector.engines.tensorrt.runtime import load_api
 from inspector.recipe.recipe import Recipe
+from inspector.rollout.admission import machine, remember, way_of
+from inspector.rollout.golden_digest import GoldenDigestError, files_digest, manifest_digest
 
 log = logging.getLogger("inspector.deploy")
 

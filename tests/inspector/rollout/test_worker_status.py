@@ -7,12 +7,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from inspector.deploy.control import ControlTable, read_control
-from inspector.deploy.metrics import DeployMetrics
-from inspector.deploy.reports import Reports
-from inspector.deploy.shadow import Comparison
 from inspector.judging.active_models import Place
+from inspector.rollout.metrics import DeployMetrics
+from inspector.rollout.shadow import Comparison
+from inspector.rollout.worker_status import Reports
 from protos.inspection.v1.control_pb2 import Deployment, WorkerPhase
-from tests.inspector.deploy.toys import Rig
+from tests.inspector.rollout.toys import Rig
 
 L1, L2 = Place("l1", "cup"), Place("l2", "cup")
 

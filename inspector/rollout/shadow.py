@@ -8,10 +8,10 @@ from queue import Empty, SimpleQueue
 from typing import NamedTuple
 from weakref import WeakSet
 
-from inspector.deploy.metrics import DeployMetrics
 from inspector.judge import Compared
 from inspector.judging.active_models import Place, Placed
 from inspector.judging.routed_judge import Group, RoutedJudge
+from inspector.rollout.metrics import DeployMetrics
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.observation import Observation
 

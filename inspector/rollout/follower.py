@@ -11,17 +11,17 @@ from threading import Event, Thread
 
 from inspector.bundle.load import BundleError
 from inspector.config.service import Service
-from inspector.deploy.checking import GivenUpError, RefusedError
 from inspector.deploy.control import phase_word, places_of
-from inspector.deploy.metrics import DeployMetrics
-from inspector.deploy.preparing import Asker, Prepared, Preparer, check_trial
 from inspector.deploy.reading import ControlReader
-from inspector.deploy.reports import Reports
-from inspector.deploy.shadow import Shadow
 from inspector.judging.active_models import Lineup, Named, Place, Placed, Post, Posts, Trial
 from inspector.judging.routed_judge import open_models
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import ANY
+from inspector.rollout.metrics import DeployMetrics
+from inspector.rollout.prepare import Asker, Prepared, Preparer, check_trial
+from inspector.rollout.run_check import GivenUpError, RefusedError
+from inspector.rollout.shadow import Shadow
+from inspector.rollout.worker_status import Reports
 from protos.inspection.v1.control_pb2 import Active, Deployment, WorkerPhase
 from streams.log import Log, LogLostError
 
