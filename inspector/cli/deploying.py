@@ -14,12 +14,12 @@ from inspector.cli.errors import reported
 from inspector.cli.printable import printable, say
 from inspector.config.opening import open_log
 from inspector.config.service import Service, load_service
-from inspector.deploy.control import MODES, ControlTable, Word, WorkerAt, phase_word, read_control
-from inspector.deploy.history import Row, rows_of
-from inspector.deploy.orders import Change, OrderError, Orders, Wish, recipe_of
-from inspector.deploy.tidying import look_over
-from inspector.deploy.waiting import RefusedByError, await_workers
 from inspector.judging.verdict_builder import DIGEST_DIGITS
+from inspector.rollout.control.cleanup import look_over
+from inspector.rollout.control.commands import Change, OrderError, Orders, Wish, recipe_of
+from inspector.rollout.control.history import Row, rows_of
+from inspector.rollout.control.records import MODES, ControlTable, Word, WorkerAt, phase_word, read_control
+from inspector.rollout.control.wait import RefusedByError, await_workers
 from protos.inspection.v1.control_pb2 import Deployment, DeploymentMode, WorkerPhase
 from streams.kafka import quiet_client_logs
 from streams.log import Log

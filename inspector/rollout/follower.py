@@ -11,12 +11,12 @@ from threading import Event, Thread
 
 from inspector.bundle.load import BundleError
 from inspector.config.service import Service
-from inspector.deploy.control import phase_word, places_of
-from inspector.deploy.reading import ControlReader
 from inspector.judging.active_models import Lineup, Named, Place, Placed, Post, Posts, Trial
 from inspector.judging.routed_judge import open_models
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import ANY
+from inspector.rollout.control.reader import ControlReader
+from inspector.rollout.control.records import phase_word, places_of
 from inspector.rollout.metrics import DeployMetrics
 from inspector.rollout.prepare import Asker, Prepared, Preparer, check_trial
 from inspector.rollout.run_check import GivenUpError, RefusedError

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from inspector.deploy.control import worker_output
 from inspector.judging.active_models import Named, Place, Post
+from inspector.rollout.control.records import worker_output
 from inspector.rollout.shadow import Comparison
 from protos.inspection.v1.control_pb2 import WorkerPhase, WorkerState
 from streams.log import Log, LogError, Publisher

@@ -10,13 +10,13 @@ from prometheus_client import CollectorRegistry
 
 from inspector.config.opening import open_log
 from inspector.config.service import Service
-from inspector.deploy.control import places_of
 from inspector.gateway.server import Backend, Gateway
 from inspector.gateway.service import ModelLookup
 from inspector.judging.describe_model import describe_model
 from inspector.judging.overload import OverloadGuard, OverloadSettings
 from inspector.judging.price_control import BudgetSettings, PriceControl
 from inspector.judging.routed_judge import RoutedJudge
+from inspector.rollout.control.records import places_of
 from inspector.rollout.follower import Follower
 from inspector.rollout.metrics import DeployMetrics, RefusedEngines
 from inspector.rollout.shadow import Comparison, Shadow

@@ -24,8 +24,8 @@ import numpy as np
 from inspector.bundle.load import load
 from inspector.config.opening import open_log
 from inspector.config.service import load_service_config
-from inspector.deploy.control import ControlTable, read_control
 from inspector.judging.verdict_builder import DIGEST_DIGITS
+from inspector.rollout.control.records import ControlTable, read_control
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.log import Start
 from tests.integration.deploy_bundles import DEMO, copy_of_demo, spoiled

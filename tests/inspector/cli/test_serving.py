@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from inspector.cli import serving
 from inspector.config.service import Service, load_service
-from inspector.deploy.control import places_of
+from inspector.rollout.control.records import places_of
 from inspector.rollout.metrics import DeployMetrics
 from inspector.rollout.run_check import GivenUpError
 from inspector.service.assembly import Deployed

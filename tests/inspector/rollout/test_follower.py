@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from inspector.bundle.load import BundleError, load
-from inspector.deploy.orders import Wish
 from inspector.judging.active_models import Place, Placed
 from inspector.recipe.recipes import ANY
 from inspector.rollout import approvals
+from inspector.rollout.control.commands import Wish
 from inspector.rollout.shadow import Fault
 from protos.inspection.v1.control_pb2 import DeploymentMode, WorkerPhase, WorkerState
 from tests.inspector.rollout.toys import CUP, Rig, look, say, version_of, word, worker

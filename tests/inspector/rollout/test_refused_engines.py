@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 from prometheus_client import CollectorRegistry
 
-from inspector.deploy.orders import Wish
+from inspector.rollout.control.commands import Wish
 from inspector.rollout.metrics import RefusedEngines
 from inspector.service.assembly import deployed
 from protos.inspection.v1.control_pb2 import DeploymentMode

@@ -6,8 +6,8 @@ from contextlib import closing
 import pytest
 from prometheus_client import CollectorRegistry
 
-from inspector.deploy.control import ControlTable, read_control
 from inspector.judging.active_models import Place
+from inspector.rollout.control.records import ControlTable, read_control
 from inspector.rollout.metrics import DeployMetrics
 from inspector.rollout.shadow import Comparison
 from inspector.rollout.worker_status import Reports

@@ -9,10 +9,10 @@ from prometheus_client import CollectorRegistry
 
 from inspector.config.opening import open_log
 from inspector.config.service import Service, load_service
-from inspector.deploy.control import ControlTable, places_of, read_control, worker_output
-from inspector.deploy.orders import Change, Orders, Wish, recipe_of
 from inspector.judging.active_models import Place, Post
 from inspector.rollout.check_process import Answer, Question
+from inspector.rollout.control.commands import Change, Orders, Wish, recipe_of
+from inspector.rollout.control.records import ControlTable, places_of, read_control, worker_output
 from inspector.rollout.follower import Follower
 from inspector.rollout.metrics import DeployMetrics
 from inspector.rollout.run_check import Patience, RefusedError

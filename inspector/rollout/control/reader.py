@@ -5,8 +5,8 @@ from collections.abc import Callable
 from functools import partial
 
 from inspector.config.service import Service
-from inspector.deploy.control import ControlTable, read_control
 from inspector.judging.active_models import Place
+from inspector.rollout.control.records import ControlTable, read_control
 from protos.inspection.v1.control_pb2 import Active
 from streams.log import Log, LogError, LogLostError, LogStoppedError, LogUnavailableError, Tail
 

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from inspector.deploy.control import MODES, ControlTable
 from inspector.judging.active_models import Place
+from inspector.rollout.control.records import MODES, ControlTable
 from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode
 
 LIVE = DeploymentMode.DEPLOYMENT_MODE_LIVE

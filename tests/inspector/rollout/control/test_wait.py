@@ -6,9 +6,9 @@ from contextlib import closing
 import pytest
 
 from inspector.bundle.load import load
-from inspector.deploy.control import read_control
-from inspector.deploy.orders import Change, OrderError, Wish
-from inspector.deploy.waiting import REPORTED_S, RefusedByError, await_workers
+from inspector.rollout.control.commands import Change, OrderError, Wish
+from inspector.rollout.control.records import read_control
+from inspector.rollout.control.wait import REPORTED_S, RefusedByError, await_workers
 from protos.inspection.v1.control_pb2 import Deployment, WorkerPhase, WorkerState
 from tests.inspector.rollout.toys import CUP, Rig
 from tests.inspector.rollout.toys import say as tell

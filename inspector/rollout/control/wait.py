@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from inspector.deploy.control import ControlTable, Word, phase_word
-from inspector.deploy.orders import Change, OrderError
 from inspector.judging.active_models import Place
+from inspector.rollout.control.commands import Change, OrderError
+from inspector.rollout.control.records import ControlTable, Word, phase_word
 from protos.inspection.v1.control_pb2 import WorkerPhase
 from streams.log import Tail
 

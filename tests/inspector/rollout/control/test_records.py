@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from inspector.deploy.control import ControlTable, active_output, deployment_output, phase_word, worker_output
 from inspector.judging.active_models import Place
+from inspector.rollout.control.records import ControlTable, active_output, deployment_output, phase_word, worker_output
 from protos.inspection.v1.control_pb2 import Active, Deployment, WorkerPhase, WorkerState
 from streams.records import Output, Record, Topics
 

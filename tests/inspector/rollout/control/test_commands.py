@@ -8,11 +8,11 @@ import pytest
 from inspector.bundle.schema import SignalInput
 from inspector.config.opening import open_log
 from inspector.config.service import load_service
-from inspector.deploy.control import ControlTable, active_output
-from inspector.deploy.history import rows_of
-from inspector.deploy.orders import OrderError, Wish
 from inspector.judging.active_models import Place
 from inspector.recipe.problems import ConfigError
+from inspector.rollout.control.commands import OrderError, Wish
+from inspector.rollout.control.history import rows_of
+from inspector.rollout.control.records import ControlTable, active_output
 from protos.inspection.v1.control_pb2 import Active, DeploymentMode
 from streams.records import Topics
 from tests.bundles import Toy, write_toy_bundle

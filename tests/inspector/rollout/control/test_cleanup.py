@@ -8,11 +8,11 @@ import pytest
 
 from inspector.bundle.load import load
 from inspector.bundle.store import Shelf, folder_name
-from inspector.deploy.control import active_output
-from inspector.deploy.orders import Wish
+from inspector.rollout.control.commands import Wish
+from inspector.rollout.control.records import active_output
 from protos.inspection.v1.control_pb2 import Active, DeploymentMode, WorkerPhase, WorkerState
 from streams.records import CONTROL_KIND, Output, Topics
-from tests.inspector.deploy.test_commands import called
+from tests.inspector.rollout.control.test_command_line import called
 from tests.inspector.rollout.toys import CONFIG, RECIPE, Rig, say
 
 SHADOW = Wish(DeploymentMode.DEPLOYMENT_MODE_SHADOW)

@@ -7,9 +7,9 @@ from google.protobuf.message import DecodeError
 
 from inspector.bundle.store import Shelf
 from inspector.config.service import Service
-from inspector.deploy.control import ControlTable, read_control
-from inspector.deploy.orders import OrderError
-from inspector.deploy.waiting import REPORTED_S
+from inspector.rollout.control.commands import OrderError
+from inspector.rollout.control.records import ControlTable, read_control
+from inspector.rollout.control.wait import REPORTED_S
 from protos.inspection.v1.control_pb2 import Deployment, WorkerState
 from streams.log import Log
 from streams.records import Record

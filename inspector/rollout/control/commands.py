@@ -14,11 +14,11 @@ from pathlib import Path
 from inspector.bundle.load import load
 from inspector.bundle.store import Shelf
 from inspector.config.service import Service
-from inspector.deploy.control import ControlTable, active_output, deployment_output, places_of
 from inspector.judging.active_models import Place
 from inspector.recipe.compatibility import misfits
 from inspector.recipe.problems import ConfigError, Problem
 from inspector.recipe.recipe import Recipe
+from inspector.rollout.control.records import ControlTable, active_output, deployment_output, places_of
 from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode
 from streams.log import Log
 from streams.records import Output, Topics

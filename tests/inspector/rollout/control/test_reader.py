@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from inspector.deploy.control import active_output
-from inspector.deploy.reading import ControlReader
+from inspector.rollout.control.reader import ControlReader
+from inspector.rollout.control.records import active_output
 from protos.inspection.v1.control_pb2 import Active, Deployment
 from streams.log import Log, LogError, LogStoppedError, LogUnavailableError, Publisher, Start, Tail
 from streams.records import Record, TopicPartition, Topics
