@@ -14,14 +14,14 @@ from inspector.dataset.bit_depths import demand_bit_depths
 from inspector.dataset.manifest import ManifestError, PieceRow, Split, read_manifest
 from inspector.dataset.splits import demand_grouped_splits
 from inspector.dataset.survey import survey
-from inspector.evaluation.figures import Certainty, Figures, certainty, figures
 from inspector.evaluation.noisy_or import calibrated, noisy_or, truth
 from inspector.evaluation.outcomes import outcomes
 from inspector.evaluation.recipes import recipe_for
 from inspector.evaluation.report import Decisions, PieceResult, Report
-from inspector.evaluation.resampling import NUM_DRAWS, unit_weights
 from inspector.evaluation.run import Examined, experts_of, finding_of, open_bundle
 from inspector.judging.routing import Finding
+from inspector.statistics.bootstrap import NUM_DRAWS, unit_weights
+from inspector.statistics.classification import Certainty, Figures, certainty, figures
 from inspector.training.data import units_of
 from protos.inspection.v1 import verdict_pb2 as pb
 

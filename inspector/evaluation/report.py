@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from json import dumps
 from pathlib import Path
 
-from inspector.evaluation.figures import Certainty, Figures
 from inspector.evaluation.outcomes import Outcome
+from inspector.statistics.classification import Certainty, Figures
 
 
 @dataclass(frozen=True)

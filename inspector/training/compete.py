@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inspector.bundle.schema import input_shape
-from inspector.evaluation.figures import area_under_curve
+from inspector.statistics.classification import area_under_curve
 from inspector.training.config import ImageExpert, SignalExpert
 from inspector.training.course import Course, Fitted, Material
 from inspector.training.encoder_fit import ScratchCourse

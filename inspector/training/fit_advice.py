@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusion.scored import Scored
-from inspector.evaluation.figures import certainty
-from inspector.evaluation.resampling import NUM_DRAWS, Interval, unit_weights
+from inspector.statistics.bootstrap import NUM_DRAWS, Interval, unit_weights
+from inspector.statistics.classification import certainty
 from inspector.training.advice import Advice
 from inspector.training.compete import Standing, Taken
 from inspector.training.encoder_fit import HOW, TO_THE_END, schedule

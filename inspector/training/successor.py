@@ -15,8 +15,8 @@ from torch import Tensor
 from fusion.calibration import probability
 from inspector.bundle.schema import Modality
 from inspector.dataset.manifest import ManifestError
-from inspector.evaluation.figures import area_under_curve
 from inspector.plausibility.learning import joined
+from inspector.statistics.classification import area_under_curve
 from inspector.training.continual import AtLimit, Gate, Keeping, Tolerance, at_limit, balanced_memory, learn
 from inspector.training.corpus import Corpus
 from inspector.training.descent import Descent

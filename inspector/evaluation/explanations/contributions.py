@@ -16,11 +16,11 @@ from inspector.bundle.schema import Bundle
 from inspector.dataset.manifest import PieceRow
 from inspector.evaluation.observations import arrivals, without
 from inspector.evaluation.recipes import recipe_for
-from inspector.evaluation.resampling import Interval, mean_by_group
 from inspector.inference.examination import Examination
 from inspector.inference.model import Model
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.recipe.recipes import Recipes
+from inspector.statistics.bootstrap import Interval, mean_by_group
 from inspector.training.data import own_group, own_label
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation

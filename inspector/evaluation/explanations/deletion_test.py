@@ -13,10 +13,10 @@ import numpy as np
 from inspector.engines.engine import Array
 from inspector.evaluation.explanations.expert_views import MAX_BATCH, Sight
 from inspector.evaluation.explanations.masking import Samples, elsewhere, exchanged, inpainted, map_of
-from inspector.evaluation.resampling import Interval, mean_by_group
 from inspector.inference.examination import Examination, Look
 from inspector.inference.model import Model
 from inspector.judging.evidence import Box, Picture, boxes, image_evidence, signal_evidence
+from inspector.statistics.bootstrap import Interval, mean_by_group
 from streams.observation import Observation
 
 NUM_ELSEWHERE = 4

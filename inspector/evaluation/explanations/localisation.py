@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from encoders.front_end import Image
-from inspector.evaluation.resampling import Interval, mean_by_group
+from inspector.statistics.bootstrap import Interval, mean_by_group
 
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]

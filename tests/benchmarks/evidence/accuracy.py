@@ -11,9 +11,9 @@ from fusion.scored import ExpertSet, Scored
 from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle
 from inspector.dataset.manifest import read_manifest
-from inspector.evaluation.figures import area_under_curve
 from inspector.evaluation.noisy_or import calibrated, noisy_or, truth
-from inspector.evaluation.resampling import unit_weights
+from inspector.statistics.bootstrap import unit_weights
+from inspector.statistics.classification import area_under_curve
 from tests.benchmarks.evidence.as_routed import as_routed, calibrations_of
 from tests.benchmarks.evidence.bench import Bench, Trained
 from tests.benchmarks.evidence.spread import spread

@@ -8,7 +8,7 @@ from torch import Tensor, from_numpy
 
 from fusion.agreement import Agreement
 from fusion.calibration import Labels, Scores
-from inspector.evaluation.figures import area_under_curve
+from inspector.statistics.classification import area_under_curve
 from inspector.training.checkpoint import load_checkpoint
 from inspector.training.consistency import align
 from inspector.training.corpus import Corpus

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from fusion.calibration import Labels
 from inspector.dataset.recordings import Clip
-from inspector.evaluation.figures import area_under_curve
 from inspector.simulation.pieces import LineSettings, simulate_piece
 from inspector.simulation.sound import SAMPLE_RATE_HZ
+from inspector.statistics.classification import area_under_curve
 from inspector.training.config import SignalExpert
 from inspector.training.continual import Gate, Keeping, Tolerance, at_limit, balanced_memory, learn
 from inspector.training.drafts import expert_logits

@@ -13,8 +13,8 @@ from torch import nn
 from fusion.agreement import Agreement
 from fusion.calibration import Labels, Scores, fit, probability
 from fusion.head import LIMIT, FusionHead
-from inspector.evaluation.figures import area_under_curve
 from inspector.evaluation.noisy_or import calibrated, noisy_or
+from inspector.statistics.classification import area_under_curve
 from inspector.training.config import JointFitting
 from inspector.training.corpus import Corpus
 from inspector.training.export import Draft

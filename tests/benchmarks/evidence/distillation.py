@@ -10,7 +10,7 @@ import torch
 from inspector.bundle.schema import input_shape
 from inspector.dataset.manifest import Split
 from inspector.dataset.splits import folds
-from inspector.evaluation.figures import area_under_curve
+from inspector.statistics.classification import area_under_curve
 from inspector.training.config import ImageExpert
 from inspector.training.corpus import Corpus
 from inspector.training.data import Example

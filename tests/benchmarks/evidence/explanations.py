@@ -7,7 +7,7 @@ import numpy as np
 from inspector.evaluation.explanations.deletion_test import Deletion
 from inspector.evaluation.explanations.evaluate import Explanations, explain
 from inspector.evaluation.explanations.localisation import CHANCE_OF_PRO, TOLERANCE_PX, Localisation
-from inspector.evaluation.resampling import Interval
+from inspector.statistics.bootstrap import Interval
 from tests.benchmarks.evidence.bench import Bench, Trained
 from tests.benchmarks.evidence.spread import spread
 from tests.benchmarks.evidence.table import Table

@@ -11,7 +11,7 @@ from fusion.calibration import Labels, Scores
 from fusion.scored import ExpertSet
 from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle, Policy
-from inspector.evaluation.resampling import Interval, mean_by_units
+from inspector.statistics.bootstrap import Interval, mean_by_units
 from inspector.training.frontier import FALSE_REJECT_RATE, Point, cheapest_good, limit, recall, static_points
 from inspector.training.routing_fit import Candidate, Ground, first_looks, ground_of, learned_sweep
 from tests.benchmarks.evidence.as_routed import calibrations_of

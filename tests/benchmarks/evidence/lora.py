@@ -10,7 +10,7 @@ import torch
 from encoders.vision import VisionEncoder
 from inspector.dataset.manifest import Split
 from inspector.dataset.splits import folds
-from inspector.evaluation.figures import area_under_curve
+from inspector.statistics.classification import area_under_curve
 from inspector.training.config import ImageExpert
 from inspector.training.corpus import Corpus
 from inspector.training.drafts import expert_logits, recordings_of

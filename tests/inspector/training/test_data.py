@@ -13,7 +13,7 @@ from inspector.bundle.schema import ImageInput, Modality, SignalInput
 from inspector.dataset.files import read_image
 from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow
 from inspector.dataset.recordings import Clip
-from inspector.evaluation.resampling import unit_weights
+from inspector.statistics.bootstrap import unit_weights
 from inspector.training.augment import augment_pictures, augment_signals
 from inspector.training.config import ImageExpert, SignalExpert
 from inspector.training.data import examples, modalities_of, own_group, targets_of, units_of

@@ -12,9 +12,9 @@ from fusion.agreement import UNLIKELY, Agreement
 from fusion.head import FusionHead, HeadForm, Member
 from inspector.bundle.schema import Modality
 from inspector.dataset.manifest import Label, PieceRow
-from inspector.evaluation.figures import area_under_curve
 from inspector.simulation.dataset import write_dataset
 from inspector.simulation.pieces import LineSettings
+from inspector.statistics.classification import area_under_curve
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.config import ImageExpert, JointFitting, SignalExpert
 from inspector.training.consistency import align, scale

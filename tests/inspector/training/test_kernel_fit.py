@@ -13,7 +13,7 @@ from encoders.kernel import KernelEncoder
 from encoders.profiles import Profile, TraceProfile
 from inspector.bundle.schema import SignalInput
 from inspector.dataset.recordings import Clip
-from inspector.evaluation.figures import area_under_curve
+from inspector.statistics.classification import area_under_curve
 from inspector.training.config import SignalExpert
 from inspector.training.inputs import input_form
 from inspector.training.kernel_fit import MARGIN_COST, MIN_SHOWN, NEVER, KernelCourse, machine

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inspector.evaluation.figures import area_under_curve, certainty, figures, miss_rate
+from inspector.statistics.classification import area_under_curve, certainty, figures, miss_rate
 
 SCORES = np.array([0.1, 0.4, 0.4, 0.6, 0.9, 0.3])
 LABELS = np.array([False, False, True, True, True, False])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inspector.evaluation.resampling import mean_by_group, mean_by_units, unit_weights
+from inspector.statistics.bootstrap import mean_by_group, mean_by_units, unit_weights
 
 VALUES = np.tile([0.0, 1.0], 50)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusion.calibration import Labels, Scores
-from inspector.evaluation.resampling import Interval
+from inspector.statistics.bootstrap import Interval
 
 
 class Figures(NamedTuple):
@@ -52,7 +52,7 @@ class Certainty(NamedTuple):
 
 
 def certainty(scores: Scores, labels: Labels, weights_DV: NDArray[np.int64]) -> Certainty:
-    """`weights_DV` says how often each draw takes each piece: see `inspector.evaluation.resampling.unit_weights`."""
+    """`weights_DV` says how often each draw takes each piece: see `inspector.statistics.bootstrap.unit_weights`."""
     right = (scores >= 0.5) == labels
     accuracies = weights_DV @ right / weights_DV.sum(1).clip(1)
     areas = _areas(scores, labels, weights_DV)
