@@ -14,7 +14,7 @@ from inspector.cli.printable import say
 from inspector.cli.training import FolderOrFile, mendable
 from inspector.dataset.bit_depths import demand_bit_depths
 from inspector.dataset.manifest import ManifestError, read_manifest
-from inspector.training.plausibility_fit import with_plausibility
+from inspector.training.plausibility import with_plausibility
 
 
 @click.command()

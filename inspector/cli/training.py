@@ -24,7 +24,6 @@ from inspector.evaluation.explanations.evaluate import Explanations, explain
 from inspector.evaluation.explanations.page import explanation_page, write_explanations
 from inspector.evaluation.measured import MEASURED, measured, origin
 from inspector.evaluation.report import page, write_pieces, write_report
-from inspector.parity.making import Drawing, add_parity_set
 from inspector.parity.report import few
 from inspector.parity.schema import ENOUGH_PIECES, ParityError
 from inspector.training.advice import Advice, StrictError, write_training_report
@@ -32,6 +31,7 @@ from inspector.training.checkpoint import CheckpointError, load_checkpoint, save
 from inspector.training.config import TrainConfig, TrainConfigError, read_train_config
 from inspector.training.export import Draft, ExportError, write_bundle
 from inspector.training.lora import LoraError
+from inspector.training.parity_set import Drawing, add_parity_set
 from inspector.training.train import TrainOptions
 from inspector.training.train import train as train_draft
 

@@ -17,7 +17,7 @@ from inspector.plausibility.sources import Watched
 from inspector.training.data import Example, classes_of, examples, modalities_of, own_group, own_label, targets_of
 from inspector.training.frames import Frames
 from inspector.training.labels import ClassMap, mapped_classes, with_own_labels
-from inspector.training.plausibility_fit import with_plausibility
+from inspector.training.plausibility import with_plausibility
 
 
 class Corpus:

@@ -15,7 +15,7 @@ from inspector.evaluation.observations import observe
 from inspector.plausibility.limits import Strictness
 from inspector.plausibility.sources import Kept, believed, watcher
 from inspector.training.data import own_group, own_label
-from inspector.training.plausibility_fit import with_plausibility
+from inspector.training.plausibility import with_plausibility
 from streams.observation import Observation, State
 
 _COLUMNS = (

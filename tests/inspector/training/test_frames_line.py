@@ -19,7 +19,6 @@ from inspector.evaluation.run import Examined, open_bundle
 from inspector.evaluation.scoring import scored as scored_by_serving
 from inspector.gateway.request import observation_of
 from inspector.judging.routed_judge import JudgeSettings, RoutedJudge
-from inspector.parity.making import Drawing, add_parity_set
 from inspector.recipe.recipe import Camera, Recipe
 from inspector.recipe.recipes import Recipes
 from inspector.replay.faults import PERFECT
@@ -30,6 +29,7 @@ from inspector.training import compete
 from inspector.training.corpus import Corpus
 from inspector.training.drafts import fused_logits
 from inspector.training.export import write_bundle
+from inspector.training.parity_set import Drawing, add_parity_set
 from inspector.training.train import Training, TrainOptions, train
 from protos.inspection.v1.records_pb2 import CameraFrame, ImagePixels, Inspection
 from protos.inspection.v1.service_pb2 import InspectRequest

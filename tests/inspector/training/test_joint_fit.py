@@ -22,7 +22,7 @@ from inspector.training.corpus import Corpus
 from inspector.training.export import DraftExpert
 from inspector.training.inputs import build_encoder, input_form
 from inspector.training.joint_fit import fine_tune, unexplained
-from inspector.training.untrained import untrained
+from inspector.training.untrained_bundle import untrained
 
 MODALITIES = (Modality(name="top", kind="image"), Modality(name="mic", kind="audio"))
 

@@ -21,7 +21,7 @@ NOW_NS = 1_700_000_000_000_000_000
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from inspector.training.untrained import write_untrained
+    from inspector.training.untrained_bundle import write_untrained
 
     path = tmp_path_factory.mktemp("bundle") / "untrained"
     write_untrained(path)
@@ -88,5 +88,5 @@ def test_gate_weights_sum_to_one_over_what_was_examined(folder: Path) -> None:
 
 
 def test_a_bundle_holds_no_path_of_the_machine_that_made_it(folder: Path) -> None:
-    root = str(Path(__file__).resolve().parents[2]).encode()
+    root = str(Path(__file__).resolve().parents[3]).encode()
     assert [path.name for path in folder.iterdir() if root in path.read_bytes()] == []

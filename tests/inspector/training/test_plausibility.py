@@ -14,7 +14,7 @@ from inspector.bundle.schema import ImageInput, Modality, Plausibility, SignalIn
 from inspector.cli.plausibility import plausibility
 from inspector.dataset.manifest import ImageRow, Label, PieceRow, SignalRow, read_manifest, write_manifest
 from inspector.plausibility.sources import Kept, believed
-from inspector.training.plausibility_fit import with_plausibility
+from inspector.training.plausibility import with_plausibility
 from streams.observation import Clip, InspectionId, Observation, State, from_files
 from tests.bundles import write_toy_bundle
 

@@ -77,8 +77,8 @@ def write_bare_bundle(folder: Path, draft: "Draft") -> Path:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> ParitySet:
     """The second of two sets that were put into one bundle."""
-    from inspector.parity.making import Drawing, add_parity_set
-    from inspector.training.untrained import untrained
+    from inspector.training.parity_set import Drawing, add_parity_set
+    from inspector.training.untrained_bundle import untrained
 
     root, draft = tmp_path_factory.mktemp("parity"), untrained()
     bundle, manifest = write_bare_bundle(root / "bundle", draft), write_pieces(root)
@@ -121,8 +121,8 @@ def test_the_line_sees_what_training_saw(made: ParitySet) -> None:
 
 @pytest.mark.parametrize(("seed", "agrees"), [(0, True), (1, False)])
 def test_the_oracle_is_the_draft(made: ParitySet, seed: int, agrees: bool) -> None:
-    from inspector.parity.making import oracle
-    from inspector.training.untrained import untrained
+    from inspector.training.parity_set import oracle
+    from inspector.training.untrained_bundle import untrained
 
     report = check(oracle(made.path.parent, untrained(seed)), made)
     assert report.engine == "torch/fp32"
@@ -134,8 +134,8 @@ def test_the_oracle_is_the_draft(made: ParitySet, seed: int, agrees: bool) -> No
 def test_all_pieces_where_there_are_fewer(
     tmp_path: Path, made: ParitySet, num_pieces: int, num: int, num_nearest: int
 ) -> None:
-    from inspector.parity.making import Drawing, add_parity_set
-    from inspector.training.untrained import untrained
+    from inspector.training.parity_set import Drawing, add_parity_set
+    from inspector.training.untrained_bundle import untrained
 
     draft = untrained()
     bundle = write_bare_bundle(tmp_path / "bundle", draft)
@@ -149,8 +149,8 @@ def test_all_pieces_where_there_are_fewer(
 def test_a_set_that_the_encoders_were_fitted_on_says_so(
     tmp_path: Path, made: ParitySet, of_these_encoders: bool
 ) -> None:
-    from inspector.parity.making import SEEN, Drawing, add_parity_set
-    from inspector.training.untrained import untrained
+    from inspector.training.parity_set import SEEN, Drawing, add_parity_set
+    from inspector.training.untrained_bundle import untrained
 
     told = claimless(of_these_encoders=of_these_encoders)
     draft = replace(untrained(), certificate=told)
@@ -162,7 +162,7 @@ def test_a_set_that_the_encoders_were_fitted_on_says_so(
 
 @pytest.mark.parametrize(("num", "expected"), [(0, set()), (1, {3}), (2, {3, 1}), (3, {3, 1, 4}), (9, {0, 1, 2, 3, 4})])
 def test_nearest_by_calibrated_score(num: int, expected: set[int]) -> None:
-    from inspector.parity.making import nearest_limits
+    from inspector.training.parity_set import nearest_limits
 
     limits = Limits(0.2, 0.8)
     scores = [0.5, 0.1, None, 0.79, 0.0]
