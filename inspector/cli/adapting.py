@@ -9,12 +9,12 @@ import click
 
 from inspector.cli.printable import say
 from inspector.cli.training import Bars, FolderOrFile, mendable, progress_bars
+from inspector.training.adapt.adapt import Adapting, Distilling, Standing, Successor, replace_by_student
+from inspector.training.adapt.adapt import adapt as adapt_draft
+from inspector.training.adapt.continual import Keeping, Tolerance
+from inspector.training.adapt.distil import DistilError
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
-from inspector.training.continual import Keeping, Tolerance
 from inspector.training.corpus import Corpus
-from inspector.training.distil import DistilError
-from inspector.training.successor import Adapting, Distilling, Standing, Successor, replace_by_student
-from inspector.training.successor import adapt as adapt_draft
 
 Share = click.FloatRange(0, 1)
 out_option = click.option("--out", required=True, type=FolderOrFile, help="Folder of the new checkpoint.")

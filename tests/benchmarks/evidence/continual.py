@@ -12,9 +12,9 @@ from inspector.dataset.recordings import Clip
 from inspector.simulation.pieces import LineSettings, simulate_piece
 from inspector.simulation.sound import SAMPLE_RATE_HZ
 from inspector.statistics.classification import area_under_curve
+from inspector.training.adapt.continual import Gate, Keeping, Tolerance, at_limit, balanced_memory, learn
+from inspector.training.adapt.evaluate_draft import expert_logits
 from inspector.training.config import SignalExpert
-from inspector.training.continual import Gate, Keeping, Tolerance, at_limit, balanced_memory, learn
-from inspector.training.drafts import expert_logits
 from inspector.training.encoder_fit import EncoderFit, Recordings, Schedule
 from inspector.training.export import DraftExpert
 from inspector.training.inputs import build_encoder, input_form, prepare

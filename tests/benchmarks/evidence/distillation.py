@@ -11,12 +11,12 @@ from inspector.bundle.schema import input_shape
 from inspector.dataset.manifest import Split
 from inspector.dataset.splits import folds
 from inspector.statistics.classification import area_under_curve
+from inspector.training.adapt.distil import Lesson, Shares, Size, distil, size_of, student_of
+from inspector.training.adapt.evaluate_draft import expert_logits, recordings_of
 from inspector.training.config import ImageExpert
 from inspector.training.corpus import Corpus
 from inspector.training.data import Example
 from inspector.training.descent import Descent
-from inspector.training.distil import Lesson, Shares, Size, distil, size_of, student_of
-from inspector.training.drafts import expert_logits, recordings_of
 from inspector.training.encoder_fit import EncoderFit, Recordings, Schedule
 from inspector.training.export import DraftExpert, cost_ms, to_onnx
 from inspector.training.inputs import build_encoder, input_form

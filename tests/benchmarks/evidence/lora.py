@@ -11,9 +11,9 @@ from encoders.vision import VisionEncoder
 from inspector.dataset.manifest import Split
 from inspector.dataset.splits import folds
 from inspector.statistics.classification import area_under_curve
+from inspector.training.adapt.evaluate_draft import expert_logits, recordings_of
 from inspector.training.config import ImageExpert
 from inspector.training.corpus import Corpus
-from inspector.training.drafts import expert_logits, recordings_of
 from inspector.training.encoder_fit import EncoderFit, Recordings, schedule
 from inspector.training.export import DraftExpert
 from inspector.training.inputs import build_encoder, input_form

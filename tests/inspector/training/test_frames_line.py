@@ -26,8 +26,8 @@ from inspector.replay.line import LineSettings, line_records
 from inspector.replay.pieces import ManifestPieces
 from inspector.replay.plan import NS, plan
 from inspector.training import compete
+from inspector.training.adapt.evaluate_draft import fused_logits
 from inspector.training.corpus import Corpus
-from inspector.training.drafts import fused_logits
 from inspector.training.export import write_bundle
 from inspector.training.parity_set import Drawing, add_parity_set
 from inspector.training.train import Training, TrainOptions, train

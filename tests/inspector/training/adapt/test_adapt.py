@@ -15,16 +15,16 @@ from inspector.cli import adapting, main
 from inspector.dataset.manifest import ManifestError
 from inspector.simulation.dataset import CAMERA, MICROPHONE, write_dataset
 from inspector.simulation.pieces import LineSettings
-from inspector.training import successor
+from inspector.training.adapt import adapt as adapt_module
+from inspector.training.adapt.adapt import Adapting, Standing, Successor, adapt, targets_by
+from inspector.training.adapt.continual import AtLimit, Gate, Keeping, Tolerance, at_limit
+from inspector.training.adapt.evaluate_draft import fused_logits
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.config import ImageExpert, SignalExpert
-from inspector.training.continual import AtLimit, Gate, Keeping, Tolerance, at_limit
 from inspector.training.corpus import Corpus
 from inspector.training.descent import Descent
-from inspector.training.drafts import fused_logits
 from inspector.training.export import Draft, DraftExpert
 from inspector.training.inputs import build_encoder, input_form
-from inspector.training.successor import Adapting, Standing, Successor, adapt, targets_by
 
 pytestmark = pytest.mark.train
 
@@ -78,7 +78,7 @@ def call(*arguments):
 
 def test_adapt_writes_a_checkpoint_where_the_old_recipe_keeps_its_recall(tmp_path, recipes, monkeypatch):
     """A limit of 0 holds everything back, before and after: nothing can be lost. The AUC of a dozen pieces is luck."""
-    monkeypatch.setattr(successor, "area_under_curve", lambda scores, labels: 0.5)
+    monkeypatch.setattr(adapt_module, "area_under_curve", lambda scores, labels: 0.5)
     old, new = recipes
     start = checkpoint(tmp_path / "old", untrained(old, pass_below=0.0))
     done = call("adapt", start, new, "--old", old, "--out", tmp_path / "new", "--memory", 8)
@@ -111,8 +111,8 @@ def test_adapt_writes_nothing_where_the_new_recipe_fares_worse_than_before(
     old, new = recipes
     draft = untrained(old, pass_below=0.0)
     found = [Standing(0.9, AtLimit(9, 10, 1, 10)), Standing(auc, AtLimit(9, 10, 1, 10))]
-    monkeypatch.setattr(successor, "standing", lambda own, corpus: found["adapted" in own.provenance])
-    monkeypatch.setattr(successor, "learn", lambda expert, *_: expert)
+    monkeypatch.setattr(adapt_module, "standing", lambda own, corpus: found["adapted" in own.provenance])
+    monkeypatch.setattr(adapt_module, "learn", lambda expert, *_: expert)
     start = checkpoint(tmp_path / "old", draft)
     done = call("adapt", start, new, "--old", old, "--out", tmp_path / "new", "--memory", 8)
     assert (done.exit_code == 0, (tmp_path / "new").exists()) == (written, written)

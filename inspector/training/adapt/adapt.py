@@ -17,11 +17,11 @@ from inspector.bundle.schema import Modality
 from inspector.dataset.manifest import ManifestError
 from inspector.plausibility.learning import joined
 from inspector.statistics.classification import area_under_curve
-from inspector.training.continual import AtLimit, Gate, Keeping, Tolerance, at_limit, balanced_memory, learn
+from inspector.training.adapt.continual import AtLimit, Gate, Keeping, Tolerance, at_limit, balanced_memory, learn
+from inspector.training.adapt.distil import DistilError, Lesson, Shares, distil, student_of
+from inspector.training.adapt.evaluate_draft import fused_logits, recordings_of
 from inspector.training.corpus import Corpus
 from inspector.training.descent import Descent
-from inspector.training.distil import DistilError, Lesson, Shares, distil, student_of
-from inspector.training.drafts import fused_logits, recordings_of
 from inspector.training.encoder_fit import Recordings
 from inspector.training.export import Draft, DraftExpert
 from inspector.training.lora import num_trainable

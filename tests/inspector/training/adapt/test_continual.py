@@ -7,8 +7,7 @@ from torch import nn
 
 from encoders.tokens import Encoded
 from inspector.bundle.schema import SignalInput
-from inspector.training.config import ImageExpert, SignalExpert
-from inspector.training.continual import (
+from inspector.training.adapt.continual import (
     Anchor,
     AtLimit,
     Gate,
@@ -19,6 +18,7 @@ from inspector.training.continual import (
     importance,
     learn,
 )
+from inspector.training.config import ImageExpert, SignalExpert
 from inspector.training.descent import Descent
 from inspector.training.encoder_fit import Recordings
 from inspector.training.export import DraftExpert
