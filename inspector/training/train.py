@@ -22,8 +22,10 @@ from inspector.dataset.manifest import Split
 from inspector.dataset.recordings import Clip
 from inspector.dataset.splits import folds
 from inspector.training.advice import Advice, give
+from inspector.training.calibration.certify import certify, routed_scores
+from inspector.training.calibration.probabilities import expert_calibrations, probability_lines, with_classes
+from inspector.training.calibration.thresholds import calibrate
 from inspector.training.card import Story, model_card
-from inspector.training.certify import certify, routed_scores
 from inspector.training.compete import Standing, Taken, keep, stand, take
 from inspector.training.config import ExpertConfig, TrainConfig
 from inspector.training.corpus import Corpus
@@ -34,9 +36,7 @@ from inspector.training.export import Draft
 from inspector.training.fit_advice import chance_advice, epochs_advice, fused_advice, without_misleading
 from inspector.training.inputs import input_form, prepare
 from inspector.training.joint_fit import fine_tune, unexplained
-from inspector.training.limits import calibrate
 from inspector.training.pretrained import unused_advice, weights_advice
-from inspector.training.probabilities import expert_calibrations, probability_lines, with_classes
 from inspector.training.routing_fit import PolicyChoice, choose_policy, ground_of
 from inspector.training.scoring import (
     BOTH,

@@ -10,7 +10,7 @@ from fusion.policy import routed
 from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Bundle, Calibration
 from inspector.recipe.decision import Limits, Ruling, decide
-from inspector.training.certify import routed_scores
+from inspector.training.calibration.certify import routed_scores
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from fusion.calibration import Scores
 from fusion.certificate import p_value
 from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle, Certificate, Claim
-from inspector.training.certify import certify, claims, evidence, limits_to_test
+from inspector.training.calibration.certify import certify, claims, evidence, limits_to_test
 from inspector.training.config import Acceptance
 from tests.benchmarks.evidence.as_routed import Routed, as_routed
 from tests.benchmarks.evidence.bench import Bench, Trained

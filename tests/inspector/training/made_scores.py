@@ -8,8 +8,8 @@ import numpy as np
 
 from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Calibration
+from inspector.training.calibration.thresholds import calibrate
 from inspector.training.config import Acceptance
-from inspector.training.limits import calibrate
 from inspector.training.routing_fit import Ground, ground_of
 
 

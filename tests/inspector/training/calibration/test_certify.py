@@ -9,7 +9,7 @@ from fusion.scored import Scored
 from inspector.bundle.schema import Calibration
 from inspector.training.config import Acceptance
 
-certifying = pytest.importorskip("inspector.training.certify", reason="needs the training half")
+certifying = pytest.importorskip("inspector.training.calibration.certify", reason="needs the training half")
 certify, claims = certifying.certify, certifying.claims
 
 

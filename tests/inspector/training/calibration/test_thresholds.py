@@ -7,8 +7,8 @@ import pytest
 
 from fusion.calibration import probability
 from fusion.scored import Scored
+from inspector.training.calibration.thresholds import calibrate
 from inspector.training.config import Acceptance, Prices
-from inspector.training.limits import calibrate
 
 ACCEPTANCE = Acceptance(miss_rate=0.02, false_reject_rate=0.02, review_share=0.2, routing_risk=0.01)
 
