@@ -29,8 +29,8 @@ from inspector.parity.schema import ENOUGH_PIECES, ParityError
 from inspector.training.advice import Advice, StrictError, write_training_report
 from inspector.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from inspector.training.config import TrainConfig, TrainConfigError, read_train_config
+from inspector.training.experts.lora import LoraError
 from inspector.training.export import Draft, ExportError, write_bundle
-from inspector.training.lora import LoraError
 from inspector.training.parity_set import Drawing, add_parity_set
 from inspector.training.train import TrainOptions
 from inspector.training.train import train as train_draft

@@ -7,9 +7,9 @@ from inspector.bundle.schema import Certificate
 from inspector.dataset.manifest import Split
 from inspector.recipe.thresholds import certificate_words
 from inspector.training.advice import Advice, advice_lines
-from inspector.training.compete import Standing, Taken
 from inspector.training.config import TrainConfig
 from inspector.training.corpus import Corpus
+from inspector.training.experts.selection import Standing, Taken
 from inspector.training.head_fit import FittedHead
 
 _SPLITS: tuple[Split, ...] = ("train", "calibration", "test")

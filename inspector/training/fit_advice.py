@@ -10,9 +10,9 @@ from fusion.scored import Scored
 from inspector.statistics.bootstrap import NUM_DRAWS, Interval, unit_weights
 from inspector.statistics.classification import certainty
 from inspector.training.advice import Advice
-from inspector.training.compete import Standing, Taken
-from inspector.training.encoder_fit import HOW, TO_THE_END, schedule
-from inspector.training.kernel_fit import NEVER
+from inspector.training.experts.kernel_machine import NEVER
+from inspector.training.experts.network import HOW, TO_THE_END, schedule
+from inspector.training.experts.selection import Standing, Taken
 
 CHANCE = 0.5
 FEWEST_EPOCHS = 12

@@ -22,8 +22,8 @@ from inspector.bundle.schema import ImageInput, Modality, SignalInput
 from inspector.dataset.files import Recording
 from inspector.dataset.recordings import Clip
 from inspector.training.config import ExpertConfig, ImageExpert, SignalExpert, TrainConfigError
-from inspector.training.defaults import MAP_LEVELS
-from inspector.training.defaults import MAP_SIDE_PX as LARGEST_MAP_PX
+from inspector.training.experts.defaults import MAP_LEVELS
+from inspector.training.experts.defaults import MAP_SIDE_PX as LARGEST_MAP_PX
 from inspector.training.inputs import cut, input_form, prepare
 from inspector.training.memory_fit import Fitted, fit_patches, fit_profiles
 

@@ -28,10 +28,10 @@ from inspector.dataset.manifest import ManifestError, PieceRow, read_manifest
 from inspector.training.advice import Advice, advice_lines, give
 from inspector.training.data import modalities_of, own_group
 from inspector.training.data_advice import file_survey, manifest_advice
+from inspector.training.experts.pretrained import file_advice, unused_file
 from inspector.training.export import Draft, DraftExpert
 from inspector.training.good_eyes import SEES, TOKEN_DIM, Backbone, GoodRecordings, describe, fit, look_at
 from inspector.training.plausibility import with_plausibility
-from inspector.training.pretrained import file_advice, unused_file
 
 FEWEST = 10
 """Good pieces, and recordings per modality, below which a spread is a guess."""

@@ -20,7 +20,7 @@ from fusion.calibration import fit as fit_calibration
 from fusion.head import Fused, FusionHead, HeadForm
 from inspector.dataset.splits import crossed_folds
 from inspector.training.config import HeadFitting
-from inspector.training.encoder_fit import multi_label_loss
+from inspector.training.experts.network import multi_label_loss
 
 CERTAINTY = 2.0
 """Standard errors by which a fitted head must beat noisy-or: a smaller gain lies within the noise of few pieces."""

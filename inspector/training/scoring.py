@@ -19,11 +19,11 @@ from fusion.head import FusionHead, HeadForm, Member
 from fusion.scored import ExpertSet, Scored
 from inspector.dataset.files import sources_of
 from inspector.dataset.manifest import PieceRow, Split
-from inspector.training.compete import Taken
 from inspector.training.config import TrainConfig
 from inspector.training.corpus import Corpus
 from inspector.training.data import units_of
-from inspector.training.encoder_fit import encode
+from inspector.training.experts.network import encode
+from inspector.training.experts.selection import Taken
 from inspector.training.export import DraftExpert
 from inspector.training.frames import Frames, present, worst
 from inspector.training.head_fit import Encodings, FittedHead, HeadRun, Lesson, fit_head

@@ -26,17 +26,17 @@ from inspector.training.calibration.certify import certify, routed_scores
 from inspector.training.calibration.probabilities import expert_calibrations, probability_lines, with_classes
 from inspector.training.calibration.thresholds import calibrate
 from inspector.training.card import Story, model_card
-from inspector.training.compete import Standing, Taken, keep, stand, take
 from inspector.training.config import ExpertConfig, TrainConfig
 from inspector.training.corpus import Corpus
-from inspector.training.course import Material
 from inspector.training.data_advice import data_advice, file_survey
-from inspector.training.defaults import camera_candidates, sensor_candidates
+from inspector.training.experts.defaults import camera_candidates, sensor_candidates
+from inspector.training.experts.fitting import Material
+from inspector.training.experts.pretrained import unused_advice, weights_advice
+from inspector.training.experts.selection import Standing, Taken, keep, stand, take
 from inspector.training.export import Draft
 from inspector.training.fit_advice import chance_advice, epochs_advice, fused_advice, without_misleading
 from inspector.training.inputs import input_form, prepare
 from inspector.training.joint_fit import fine_tune, unexplained
-from inspector.training.pretrained import unused_advice, weights_advice
 from inspector.training.routing_fit import PolicyChoice, choose_policy, ground_of
 from inspector.training.scoring import (
     BOTH,

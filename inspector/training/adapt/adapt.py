@@ -21,10 +21,10 @@ from inspector.training.adapt.continual import AtLimit, Gate, Keeping, Tolerance
 from inspector.training.adapt.distil import DistilError, Lesson, Shares, distil, student_of
 from inspector.training.adapt.evaluate_draft import fused_logits, recordings_of
 from inspector.training.corpus import Corpus
-from inspector.training.descent import Descent
-from inspector.training.encoder_fit import Recordings
+from inspector.training.experts.gradient_descent import Descent
+from inspector.training.experts.lora import num_trainable
+from inspector.training.experts.network import Recordings
 from inspector.training.export import Draft, DraftExpert
-from inspector.training.lora import num_trainable
 
 Progress = Callable[[str, int, int], None]
 """Stage, steps done, steps in all."""

@@ -21,13 +21,13 @@ from torch import Tensor, nn
 from encoders.tokens import Encoded
 from encoders.vision import VisionEncoder
 from fusion.calibration import Labels, Scores
-from inspector.training.augment import augment_pictures, augment_signals
 from inspector.training.config import ImageExpert
-from inspector.training.descent import Descent, descend
-from inspector.training.encoder_fit import Recordings, balance, multi_label_loss
+from inspector.training.experts.augment import augment_pictures, augment_signals
+from inspector.training.experts.gradient_descent import Descent, descend
+from inspector.training.experts.lora import Tuning, tuned, tuning_of
+from inspector.training.experts.network import Recordings, balance, multi_label_loss
 from inspector.training.export import DraftExpert
 from inspector.training.inputs import cut
-from inspector.training.lora import Tuning, tuned, tuning_of
 
 _log = logging.getLogger("inspector.training")
 

@@ -17,10 +17,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from encoders.tokens import Encoded
 from inspector.bundle.schema import input_shape
 from inspector.dataset.files import Recording
-from inspector.training.augment import augment_pictures
 from inspector.training.config import ImageExpert
-from inspector.training.descent import Descent, descend
-from inspector.training.encoder_fit import balance, multi_label_loss
+from inspector.training.experts.augment import augment_pictures
+from inspector.training.experts.gradient_descent import Descent, descend
+from inspector.training.experts.network import balance, multi_label_loss
 from inspector.training.export import DraftExpert
 from inspector.training.inputs import build_encoder, cut, input_form, prepare
 

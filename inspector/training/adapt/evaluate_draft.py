@@ -14,7 +14,7 @@ from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.dataset.manifest import PieceRow, Split
 from inspector.training.corpus import Corpus
 from inspector.training.data import Example
-from inspector.training.encoder_fit import Recordings, encode
+from inspector.training.experts.network import Recordings, encode
 from inspector.training.export import Draft, DraftExpert
 from inspector.training.frames import present, worst
 from inspector.training.head_fit import Encodings

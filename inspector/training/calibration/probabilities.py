@@ -13,10 +13,10 @@ from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Calibration, Modality, Platt
 from inspector.dataset.files import sources_of
 from inspector.dataset.manifest import PieceRow
-from inspector.training.compete import Taken
 from inspector.training.corpus import Corpus
 from inspector.training.data import own_group, own_label
 from inspector.training.data_advice import num_parts
+from inspector.training.experts.selection import Taken
 from inspector.training.scoring import Fusion
 
 ENOUGH_PARTS = 10

@@ -14,7 +14,7 @@ from inspector.simulation.dataset import CAMERA, MICROPHONE, write_dataset
 from inspector.simulation.pieces import LineSettings
 from inspector.training.config import Fitting, ImageExpert, JointFitting, SignalExpert, TrainConfig
 from inspector.training.corpus import Corpus
-from inspector.training.encoder_fit import encode
+from inspector.training.experts.network import encode
 from inspector.training.export import Draft, DraftExpert
 from inspector.training.inputs import prepare
 from inspector.training.train import TrainOptions, train

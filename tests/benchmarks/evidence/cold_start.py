@@ -19,7 +19,7 @@ from inspector.dataset.files import read_source, sources_of
 from inspector.dataset.manifest import PieceRow, read_manifest
 from inspector.statistics.classification import area_under_curve
 from inspector.training.data import modalities_of, own_label
-from inspector.training.defaults import SMALL_BACKBONE
+from inspector.training.experts.defaults import SMALL_BACKBONE
 from inspector.training.export import DraftExpert, write_bundle
 from inspector.training.frames import Frames, worst
 from inspector.training.good_eyes import Backbone, Description, Eye, describe, fit, look_at, read, taken

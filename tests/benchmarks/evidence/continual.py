@@ -15,7 +15,7 @@ from inspector.statistics.classification import area_under_curve
 from inspector.training.adapt.continual import Gate, Keeping, Tolerance, at_limit, balanced_memory, learn
 from inspector.training.adapt.evaluate_draft import expert_logits
 from inspector.training.config import SignalExpert
-from inspector.training.encoder_fit import EncoderFit, Recordings, Schedule
+from inspector.training.experts.network import EncoderFit, Recordings, Schedule
 from inspector.training.export import DraftExpert
 from inspector.training.inputs import build_encoder, input_form, prepare
 from tests.benchmarks.evidence.bench import Bench

@@ -16,8 +16,8 @@ from inspector.training.adapt.evaluate_draft import expert_logits, recordings_of
 from inspector.training.config import ImageExpert
 from inspector.training.corpus import Corpus
 from inspector.training.data import Example
-from inspector.training.descent import Descent
-from inspector.training.encoder_fit import EncoderFit, Recordings, Schedule
+from inspector.training.experts.gradient_descent import Descent
+from inspector.training.experts.network import EncoderFit, Recordings, Schedule
 from inspector.training.export import DraftExpert, cost_ms, to_onnx
 from inspector.training.inputs import build_encoder, input_form
 from tests.benchmarks.evidence.bench import Bench

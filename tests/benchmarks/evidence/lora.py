@@ -14,10 +14,10 @@ from inspector.statistics.classification import area_under_curve
 from inspector.training.adapt.evaluate_draft import expert_logits, recordings_of
 from inspector.training.config import ImageExpert
 from inspector.training.corpus import Corpus
-from inspector.training.encoder_fit import EncoderFit, Recordings, schedule
+from inspector.training.experts.lora import RANK, LowRank, Tuning, num_trainable, tuned
+from inspector.training.experts.network import EncoderFit, Recordings, schedule
 from inspector.training.export import DraftExpert
 from inspector.training.inputs import build_encoder, input_form
-from inspector.training.lora import RANK, LowRank, Tuning, num_trainable, tuned
 from tests.benchmarks.evidence.bench import Bench
 from tests.benchmarks.evidence.table import Table
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.training.config import ExpertConfig, ImageExpert, SignalExpert
-from inspector.training.course import Material
+from inspector.training.experts.fitting import Material
 
 SIDE_PX = 64
 TRACE = SignalExpert(name="trace-profile", modality="trace", encoder="trace_profile", scaling="none")

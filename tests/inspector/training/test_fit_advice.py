@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from fusion.scored import Scored
-from inspector.training.compete import Standing, Taken, _auc
 from inspector.training.config import ExpertConfig, Fitting, SignalExpert
-from inspector.training.course import Fitted
-from inspector.training.encoder_fit import HOW, TO_THE_END
+from inspector.training.experts.fitting import Fitted
+from inspector.training.experts.kernel_machine import NEVER
+from inspector.training.experts.network import HOW, TO_THE_END
+from inspector.training.experts.selection import Standing, Taken, _auc
 from inspector.training.export import DraftExpert
 from inspector.training.fit_advice import (
     chance_advice,
@@ -21,7 +22,6 @@ from inspector.training.fit_advice import (
     interval,
     without_misleading,
 )
-from inspector.training.kernel_fit import NEVER
 from tests.inspector.training.small_material import PICTURE, TRACE, of_traces
 
 pytestmark = pytest.mark.train

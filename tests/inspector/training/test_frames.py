@@ -19,12 +19,12 @@ from inspector.engines.engine import EngineSettings
 from inspector.evaluation.evaluate import evaluate
 from inspector.inference.examination import Examination
 from inspector.inference.model import open_model
-from inspector.training import compete
 from inspector.training.config import ImageExpert, JointFitting
 from inspector.training.corpus import Corpus
-from inspector.training.course import Material
 from inspector.training.data import examples
-from inspector.training.encoder_fit import encode
+from inspector.training.experts import selection
+from inspector.training.experts.fitting import Material
+from inspector.training.experts.network import encode
 from inspector.training.export import DraftExpert, write_bundle
 from inspector.training.frames import worst
 from inspector.training.good_only import GoodOptions, fit_good_only, good_pieces, good_recordings, held_by_piece
@@ -134,7 +134,7 @@ def test_an_expert_is_judged_by_piece_and_not_by_image() -> None:
     material = Material(TRACE, TRACE_FORM, logits, targets, (), (), (8, 0), {}, 0, pieces=((0, 1, 2), (3, 4, 5)))
     assert material.judged(logits).tolist() == [[5.0], [pytest.approx(0.2)]]
     assert material.judged_targets.tolist() == [[1.0], [0.0]]
-    assert compete.Standing(material, None, logits, 0.5).judged.tolist() == material.judged(logits).tolist()  # type: ignore[arg-type]
+    assert selection.Standing(material, None, logits, 0.5).judged.tolist() == material.judged(logits).tolist()  # type: ignore[arg-type]
 
 
 def test_a_good_only_bundle_holds_out_whole_pieces_and_is_as_strict_as_the_line(manifest: Path) -> None:

@@ -25,9 +25,9 @@ from inspector.replay.faults import PERFECT
 from inspector.replay.line import LineSettings, line_records
 from inspector.replay.pieces import ManifestPieces
 from inspector.replay.plan import NS, plan
-from inspector.training import compete
 from inspector.training.adapt.evaluate_draft import fused_logits
 from inspector.training.corpus import Corpus
+from inspector.training.experts import selection
 from inspector.training.export import write_bundle
 from inspector.training.parity_set import Drawing, add_parity_set
 from inspector.training.train import Training, TrainOptions, train
@@ -63,7 +63,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A bundle of a line whose defects show in the second of three images alone."""
     folder = tmp_path_factory.mktemp("frames")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compete, "_cost_ms", lambda expert, module: 2.0)
+        patch.setattr(selection, "_cost_ms", lambda expert, module: 2.0)
         manifest = write_frames(folder)
         training = train(manifest, CONFIG, TrainOptions(), quiet)
     write_bundle(folder / "bundle", training.draft)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from inspector.training import compete
-from inspector.training.compete import Taken
 from inspector.training.corpus import Corpus
 from inspector.training.data import units_of
+from inspector.training.experts import selection
+from inspector.training.experts.selection import Taken
 from inspector.training.scoring import BOTH, Fusion, calibrated_again, score, score_out_of_fold
 from inspector.training.train import School
 from tests.inspector.training.small_corpus import CONFIG, NUM, OPTIONS, write_corpus
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.train
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Corpus, list[Taken], Fusion]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compete, "_cost_ms", lambda expert, module: 1.0)
+        patch.setattr(selection, "_cost_ms", lambda expert, module: 1.0)
         corpus = Corpus(write_corpus(tmp_path_factory.mktemp("pieces")))
         school = School(corpus, CONFIG, OPTIONS, lambda stage, done, total: None)
         taken = school.take(school.compete())

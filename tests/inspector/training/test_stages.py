@@ -12,12 +12,12 @@ from fusion.calibration import probability
 from fusion.head import FusionHead
 from inspector.bundle.schema import Claim
 from inspector.recipe.thresholds import certificate_words
-from inspector.training import compete
 from inspector.training import train as training
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
-from inspector.training.compete import Standing
 from inspector.training.config import JointFitting, TrainConfig
 from inspector.training.corpus import Corpus
+from inspector.training.experts import selection
+from inspector.training.experts.selection import Standing
 from inspector.training.export import DraftExpert
 from inspector.training.joint_fit import JointFit
 from inspector.training.scoring import score
@@ -36,7 +36,7 @@ def told(stage: str, done: int, total: int) -> None:
 def _no_clock() -> object:
     """What an expert costs is measured elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compete, "_cost_ms", lambda expert, module: 1.0 if expert.scout else 3.0)
+        patch.setattr(selection, "_cost_ms", lambda expert, module: 1.0 if expert.scout else 3.0)
         yield
 
 

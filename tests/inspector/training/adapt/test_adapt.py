@@ -22,7 +22,7 @@ from inspector.training.adapt.evaluate_draft import fused_logits
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.config import ImageExpert, SignalExpert
 from inspector.training.corpus import Corpus
-from inspector.training.descent import Descent
+from inspector.training.experts.gradient_descent import Descent
 from inspector.training.export import Draft, DraftExpert
 from inspector.training.inputs import build_encoder, input_form
 

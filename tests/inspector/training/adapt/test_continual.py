@@ -19,8 +19,8 @@ from inspector.training.adapt.continual import (
     learn,
 )
 from inspector.training.config import ImageExpert, SignalExpert
-from inspector.training.descent import Descent
-from inspector.training.encoder_fit import Recordings
+from inspector.training.experts.gradient_descent import Descent
+from inspector.training.experts.network import Recordings
 from inspector.training.export import DraftExpert
 from inspector.training.inputs import build_encoder, input_form
 

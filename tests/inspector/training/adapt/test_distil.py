@@ -6,8 +6,8 @@ import torch
 from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.training.adapt.distil import DistilError, Lesson, Shares, demand_small, distil, size_of, student_of
 from inspector.training.config import ImageExpert, SignalExpert
-from inspector.training.descent import Descent
-from inspector.training.encoder_fit import encode
+from inspector.training.experts.gradient_descent import Descent
+from inspector.training.experts.network import encode
 from inspector.training.export import DraftExpert
 from inspector.training.inputs import build_encoder, input_form, prepare
 

@@ -10,11 +10,11 @@ import pytest
 from fusion.calibration import probability
 from inspector.bundle.schema import Calibration, Modality, Platt
 from inspector.dataset.manifest import ImageRow, PieceRow
-from inspector.training import compete
 from inspector.training import train as training
 from inspector.training.adapt.adapt import _successor
 from inspector.training.calibration.probabilities import ENOUGH_PARTS, _of_class, _of_recordings, probability_lines
 from inspector.training.corpus import Corpus
+from inspector.training.experts import selection
 from inspector.training.scoring import score
 from inspector.training.train import Judged, School, Training, train
 from tests.inspector.training.small_corpus import CONFIG, OPTIONS, write_corpus
@@ -113,7 +113,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(manifest: Path) -> Training:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compete, "_cost_ms", lambda expert, module: 1.0)
+        patch.setattr(selection, "_cost_ms", lambda expert, module: 1.0)
         return train(manifest, CONFIG, OPTIONS, lambda stage, done, total: None)
 
 

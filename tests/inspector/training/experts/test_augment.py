@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from inspector.training.augment import _filtered, augment_signals
 from inspector.training.config import SignalExpert
+from inspector.training.experts.augment import _filtered, augment_signals
 
 pytestmark = pytest.mark.train
 NUM, LENGTH, STRENGTH = 64, 512, 0.1

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from encoders.tokens import Encoded
 from inspector.training.config import Fitting, SignalExpert
-from inspector.training.encoder_fit import EncoderFit, Recordings, Schedule, ScratchCourse, encode
+from inspector.training.experts.network import EncoderFit, Recordings, Schedule, ScratchCourse, encode
 from tests.inspector.training.small_material import TRACE_FORM, of_traces, told
 
 pytestmark = pytest.mark.train

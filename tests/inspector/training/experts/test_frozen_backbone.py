@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from inspector.training import frozen_fit
-from inspector.training.frozen_fit import FrozenCourse
+from inspector.training.experts import frozen_backbone
+from inspector.training.experts.frozen_backbone import FrozenCourse
 from tests.inspector.training.small_material import PICTURE, SIDE_PX, of_pictures, of_traces, told
 
 pytestmark = pytest.mark.train
@@ -15,7 +15,7 @@ NUM, SIZE = 32, (32, 32)
 
 @pytest.fixture(autouse=True)
 def _few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frozen_fit, "STEPS", 40)
+    monkeypatch.setattr(frozen_backbone, "STEPS", 40)
     torch.set_num_threads(1)
     torch.manual_seed(0)  # The backbone stands still where it started.
 
@@ -62,10 +62,10 @@ def test_masks_teach_where_the_defect_is() -> None:
 def test_masks_that_are_unknown_teach_nothing() -> None:
     pictures, targets, masks = drawn()
     course = FrozenCourse(of_pictures(pictures, targets, [None] * NUM))
-    assert frozen_fit._place_loss(torch.full((2, *SIZE), 0.3), course._masks[:2]) == 0
+    assert frozen_backbone._place_loss(torch.full((2, *SIZE), 0.3), course._masks[:2]) == 0
     some = FrozenCourse(of_pictures(pictures, targets, [masks[0], *[None] * (NUM - 1)]))
-    known = frozen_fit._place_loss(torch.full((1, *SIZE), 0.3), some._masks[:1])
-    beside_unknown = frozen_fit._place_loss(torch.full((2, *SIZE), 0.3), some._masks[:2])
+    known = frozen_backbone._place_loss(torch.full((1, *SIZE), 0.3), some._masks[:1])
+    beside_unknown = frozen_backbone._place_loss(torch.full((2, *SIZE), 0.3), some._masks[:2])
     assert known == beside_unknown > 0
     assert some.final(told)[1].how.endswith("1 recordings with masks")
 
@@ -81,7 +81,7 @@ def test_a_mirrored_picture_has_its_mask_mirrored_alike(monkeypatch: pytest.Monk
         shown.append((relevance, truth))
         return relevance.new_zeros(())
 
-    monkeypatch.setattr(frozen_fit, "_place_loss", compare)
+    monkeypatch.setattr(frozen_backbone, "_place_loss", compare)
     readout = course._fit(torch.arange(NUM))
     weights = torch.tensor(1.0)
     shown.clear()
@@ -106,7 +106,7 @@ def test_a_picture_that_has_an_orientation_is_not_mirrored(monkeypatch: pytest.M
         seen.update(tuple(own.flatten().tolist()) for own in truth)
         return relevance.new_zeros(())
 
-    monkeypatch.setattr(frozen_fit, "_place_loss", note)
+    monkeypatch.setattr(frozen_backbone, "_place_loss", note)
     upright._fit(torch.arange(NUM))
     assert seen <= {tuple(own.flatten().tolist()) for own in upright._masks}
 
@@ -130,7 +130,7 @@ def test_every_recording_is_scored_by_a_fit_that_did_not_see_its_fold(monkeypatc
 def test_a_place_is_defective_where_a_small_part_of_it_is_for_the_most(side_px: int, defective: int) -> None:
     mask = np.zeros((256, 256), np.bool_)
     mask[:side_px, :side_px] = True
-    assert int(frozen_fit._cells(mask, (8, 8)).sum()) == defective
+    assert int(frozen_backbone._cells(mask, (8, 8)).sum()) == defective
 
 
 def test_an_expert_without_a_backbone_is_refused() -> None:

@@ -18,13 +18,13 @@ from torch import Tensor
 from inspector.bundle.schema import input_shape
 from inspector.statistics.classification import area_under_curve
 from inspector.training.config import ImageExpert, SignalExpert
-from inspector.training.course import Course, Fitted, Material
-from inspector.training.encoder_fit import ScratchCourse
+from inspector.training.experts.fitting import Course, Fitted, Material
+from inspector.training.experts.frozen_backbone import FrozenCourse
+from inspector.training.experts.kernel_machine import KernelCourse
+from inspector.training.experts.lora import tuning_of
+from inspector.training.experts.network import ScratchCourse
 from inspector.training.export import DraftExpert, cost_ms, to_onnx
-from inspector.training.frozen_fit import FrozenCourse
 from inspector.training.inputs import Encoder
-from inspector.training.kernel_fit import KernelCourse
-from inspector.training.lora import tuning_of
 
 _log = logging.getLogger("inspector.training")
 

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from encoders.vision import SCRATCH
 from inspector.training.advice import Advice
 from inspector.training.config import ExpertConfig, ImageExpert, TrainConfigError
-from inspector.training.defaults import SMALL_BACKBONE
+from inspector.training.experts.defaults import SMALL_BACKBONE
 
 SHOWN = 3
 """Tensors listed by name."""

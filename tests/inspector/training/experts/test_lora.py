@@ -9,9 +9,9 @@ from torch import nn
 from encoders.vision import Shape, VisionEncoder, Weights
 from inspector.bundle.schema import ImageInput
 from inspector.training.config import ImageExpert
-from inspector.training.encoder_fit import EncoderFit, Recordings, Schedule, encode
+from inspector.training.experts.lora import LoraError, LowRank, lora_targets, num_trainable, tuned, tuning_of
+from inspector.training.experts.network import EncoderFit, Recordings, Schedule, encode
 from inspector.training.export import to_onnx
-from inspector.training.lora import LoraError, LowRank, lora_targets, num_trainable, tuned, tuning_of
 
 pytestmark = pytest.mark.train
 

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 
 from inspector.training.config import ImageExpert, SignalExpert, TrainConfigError
-from inspector.training.defaults import SMALL_BACKBONE
-from inspector.training.pretrained import file_advice, unused_advice, weights_advice
+from inspector.training.experts.defaults import SMALL_BACKBONE
+from inspector.training.experts.pretrained import file_advice, unused_advice, weights_advice
 from tests.inspector.training.small_material import TRACE
 
 pytestmark = pytest.mark.train

@@ -15,8 +15,8 @@ from inspector.bundle.schema import SignalInput
 from inspector.dataset.recordings import Clip
 from inspector.statistics.classification import area_under_curve
 from inspector.training.config import SignalExpert
+from inspector.training.experts.kernel_machine import MARGIN_COST, MIN_SHOWN, NEVER, KernelCourse, machine
 from inspector.training.inputs import input_form
-from inspector.training.kernel_fit import MARGIN_COST, MIN_SHOWN, NEVER, KernelCourse, machine
 from tests.inspector.training.small_material import TRACE, of_traces, told
 
 pytestmark = pytest.mark.train

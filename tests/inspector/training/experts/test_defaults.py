@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from inspector.bundle.schema import Modality
-from inspector.training.defaults import (
+from inspector.training.experts.defaults import (
     ENOUGH_FOR_NETWORKS,
     FEW_MAPS,
     SMALL_BACKBONE,

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from encoders.tokens import Encoded, Readout, measure
 from encoders.vision import VisionEncoder
 from inspector.training.config import ImageExpert
-from inspector.training.course import Fitted, Material, Report, out_of_fold
-from inspector.training.encoder_fit import balance, multi_label_loss
+from inspector.training.experts.fitting import Fitted, Material, Report, out_of_fold
+from inspector.training.experts.network import balance, multi_label_loss
 from inspector.training.inputs import build_encoder, cut
 
 STEPS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 120, 24, 3e-3, 1e-2

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from encoders.vision import VisionEncoder
-from inspector.training.compete import WORTH, Standing, _auc, _joint, course_of, keep, stand
 from inspector.training.config import Fitting, ImageExpert, SignalExpert
-from inspector.training.course import Material
-from inspector.training.encoder_fit import EncoderFit, ScratchCourse
-from inspector.training.frozen_fit import FrozenCourse
+from inspector.training.experts.fitting import Material
+from inspector.training.experts.frozen_backbone import FrozenCourse
+from inspector.training.experts.kernel_machine import KernelCourse
+from inspector.training.experts.network import EncoderFit, ScratchCourse
+from inspector.training.experts.selection import WORTH, Standing, _auc, _joint, course_of, keep, stand
 from inspector.training.inputs import build_encoder
-from inspector.training.kernel_fit import KernelCourse
 from tests.inspector.training.small_material import PICTURE, PICTURE_FORM, SIDE_PX, of_pictures, of_traces, told
 
 pytestmark = pytest.mark.train

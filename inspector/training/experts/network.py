@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from encoders.tokens import Encoded
 from encoders.vision import SCRATCH, VisionEncoder
 from inspector.bundle.schema import ImageInput, SignalInput
-from inspector.training.augment import augment_pictures, augment_signals
 from inspector.training.config import ExpertConfig, ImageExpert
-from inspector.training.course import Fitted, Material, Report, out_of_fold, rows_of
+from inspector.training.experts.augment import augment_pictures, augment_signals
+from inspector.training.experts.fitting import Fitted, Material, Report, out_of_fold, rows_of
+from inspector.training.experts.lora import Tuning, tuned, tuning_of
 from inspector.training.inputs import Encoder, build_encoder, cut
-from inspector.training.lora import Tuning, tuned, tuning_of
 
 CLASS_WEIGHT = 0.3
 """Of the classes together, beside 1 for the defect."""

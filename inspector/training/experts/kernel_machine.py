@@ -15,7 +15,7 @@ from torch import Tensor
 from encoders.kernel import KernelEncoder, Machine
 from encoders.profiles import Profile
 from inspector.training.config import ImageExpert
-from inspector.training.course import Fitted, Material, Report, out_of_fold
+from inspector.training.experts.fitting import Fitted, Material, Report, out_of_fold
 from inspector.training.inputs import build_encoder, cut
 
 MARGIN_COST = 5.0
