@@ -21,8 +21,8 @@ from inspector.cli.training import (
 )
 from inspector.training.advice import write_training_report
 from inspector.training.export import write_bundle
-from inspector.training.good_eyes import Backbone
-from inspector.training.good_only import PASS_SHARE, GoodOptions, fit_good_only
+from inspector.training.good_only.descriptors import Backbone
+from inspector.training.good_only.fit import PASS_SHARE, GoodOptions, fit_good_only
 
 FolderOrFile = click.Path(path_type=Path)
 

@@ -10,7 +10,7 @@ from encoders.memory import Bank, Exceedance, most_unusual
 from encoders.patches import FilterPatches, gabor_filters
 from encoders.profiles import MAP_SIDE_PX, MapProfile, SoundProfile, TraceProfile
 from inspector.training.export import to_onnx
-from inspector.training.memory_fit import fit_patches, fit_profiles
+from inspector.training.good_only.memory_bank import fit_patches, fit_profiles
 
 pytestmark = pytest.mark.train
 WIDTH = 8

@@ -22,8 +22,8 @@ from inspector.training.data import modalities_of, own_label
 from inspector.training.experts.defaults import SMALL_BACKBONE
 from inspector.training.export import DraftExpert, write_bundle
 from inspector.training.frames import Frames, worst
-from inspector.training.good_eyes import Backbone, Description, Eye, describe, fit, look_at, read, taken
-from inspector.training.good_only import (
+from inspector.training.good_only.descriptors import Backbone, Description, Eye, describe, fit, look_at, read, taken
+from inspector.training.good_only.fit import (
     GoodOptions,
     calibrations,
     fit_good_only,

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from encoders.profiles import Profile, TraceProfile
-from inspector.training.memory_fit import coreset, fit_profiles
+from inspector.training.good_only.memory_bank import coreset, fit_profiles
 
 pytestmark = pytest.mark.train
 

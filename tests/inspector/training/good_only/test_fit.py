@@ -16,7 +16,7 @@ from inspector.engines.engine import EngineSettings
 from inspector.evaluation.evaluate import evaluate
 from inspector.inference.model import open_model
 from inspector.training.data import modalities_of
-from inspector.training.good_only import (
+from inspector.training.good_only.fit import (
     GoodOptions,
     calibrations,
     fused,

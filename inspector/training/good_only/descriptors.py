@@ -24,8 +24,8 @@ from inspector.dataset.recordings import Clip
 from inspector.training.config import ExpertConfig, ImageExpert, SignalExpert, TrainConfigError
 from inspector.training.experts.defaults import MAP_LEVELS
 from inspector.training.experts.defaults import MAP_SIDE_PX as LARGEST_MAP_PX
+from inspector.training.good_only.memory_bank import Fitted, fit_patches, fit_profiles
 from inspector.training.inputs import cut, input_form, prepare
-from inspector.training.memory_fit import Fitted, fit_patches, fit_profiles
 
 TOKEN_DIM = 32
 SIDE_PX = 224

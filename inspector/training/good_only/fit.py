@@ -30,7 +30,7 @@ from inspector.training.data import modalities_of, own_group
 from inspector.training.data_advice import file_survey, manifest_advice
 from inspector.training.experts.pretrained import file_advice, unused_file
 from inspector.training.export import Draft, DraftExpert
-from inspector.training.good_eyes import SEES, TOKEN_DIM, Backbone, GoodRecordings, describe, fit, look_at
+from inspector.training.good_only.descriptors import SEES, TOKEN_DIM, Backbone, GoodRecordings, describe, fit, look_at
 from inspector.training.plausibility import with_plausibility
 
 FEWEST = 10
