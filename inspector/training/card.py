@@ -10,7 +10,7 @@ from inspector.training.advice import Advice, advice_lines
 from inspector.training.config import TrainConfig
 from inspector.training.corpus import Corpus
 from inspector.training.experts.selection import Standing, Taken
-from inspector.training.head_fit import FittedHead
+from inspector.training.head.fit import FittedHead
 
 _SPLITS: tuple[Split, ...] = ("train", "calibration", "test")
 

@@ -35,10 +35,8 @@ from inspector.training.experts.pretrained import unused_advice, weights_advice
 from inspector.training.experts.selection import Standing, Taken, keep, stand, take
 from inspector.training.export import Draft
 from inspector.training.fit_advice import chance_advice, epochs_advice, fused_advice, without_misleading
-from inspector.training.inputs import input_form, prepare
-from inspector.training.joint_fit import fine_tune, unexplained
-from inspector.training.routing_fit import PolicyChoice, choose_policy, ground_of
-from inspector.training.scoring import (
+from inspector.training.head.joint_finetune import fine_tune, unexplained
+from inspector.training.head.scores import (
     BOTH,
     Fusion,
     calibrated_again,
@@ -48,6 +46,8 @@ from inspector.training.scoring import (
     score,
     score_out_of_fold,
 )
+from inspector.training.inputs import input_form, prepare
+from inspector.training.routing_fit import PolicyChoice, choose_policy, ground_of
 
 Progress = Callable[[str, int, int], None]
 """Stage, steps done, steps in all."""

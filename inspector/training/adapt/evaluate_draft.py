@@ -17,7 +17,7 @@ from inspector.training.data import Example
 from inspector.training.experts.network import Recordings, encode
 from inspector.training.export import Draft, DraftExpert
 from inspector.training.frames import present, worst
-from inspector.training.head_fit import Encodings
+from inspector.training.head.fit import Encodings
 from inspector.training.inputs import prepare
 
 

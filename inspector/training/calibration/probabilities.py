@@ -17,7 +17,7 @@ from inspector.training.corpus import Corpus
 from inspector.training.data import own_group, own_label
 from inspector.training.data_advice import num_parts
 from inspector.training.experts.selection import Taken
-from inspector.training.scoring import Fusion
+from inspector.training.head.scores import Fusion
 
 ENOUGH_PARTS = 10
 """Independent parts with a defect, and as many without: with fewer, the figure would look surer than it is."""

@@ -10,9 +10,9 @@ from fusion.agreement import Agreement
 from fusion.calibration import Labels, Scores
 from inspector.statistics.classification import area_under_curve
 from inspector.training.checkpoint import load_checkpoint
-from inspector.training.consistency import align
 from inspector.training.corpus import Corpus
 from inspector.training.export import Draft
+from inspector.training.head.contrastive import align
 from tests.benchmarks.evidence.bench import Bench
 from tests.benchmarks.evidence.between import Heard, heard, staged
 from tests.benchmarks.evidence.table import Table

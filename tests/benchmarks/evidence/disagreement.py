@@ -18,8 +18,8 @@ from inspector.statistics.classification import area_under_curve
 from inspector.training.config import JointFitting
 from inspector.training.corpus import Corpus
 from inspector.training.export import Draft
-from inspector.training.joint_fit import JointFit, fine_tune
-from inspector.training.scoring import head_form
+from inspector.training.head.joint_finetune import JointFit, fine_tune
+from inspector.training.head.scores import head_form
 from tests.benchmarks.evidence.bench import Bench
 from tests.benchmarks.evidence.between import CONFIG, Heard, fused_logits, heard, staged
 from tests.benchmarks.evidence.spread import spread

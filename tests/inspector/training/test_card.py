@@ -7,7 +7,7 @@ from fusion.head import FusionHead, HeadForm, Member
 from inspector.training.card import Story, model_card
 from inspector.training.config import TrainConfig
 from inspector.training.corpus import Corpus
-from inspector.training.head_fit import FittedHead
+from inspector.training.head.fit import FittedHead
 from tests.certificates import claimless
 from tests.inspector.training.test_corpus import manifest
 

@@ -28,8 +28,8 @@ from inspector.training.experts.network import encode
 from inspector.training.export import DraftExpert, write_bundle
 from inspector.training.frames import worst
 from inspector.training.good_only.fit import GoodOptions, fit_good_only, good_pieces, good_recordings, held_by_piece
+from inspector.training.head.joint_finetune import _pieces, _Run, fine_tune
 from inspector.training.inputs import build_encoder, input_form
-from inspector.training.joint_fit import _pieces, _Run, fine_tune
 from streams.observation import InspectionId, Observation, from_files
 from streams.records import Topics
 from tests.bundles import write_toy_bundle

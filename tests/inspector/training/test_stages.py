@@ -19,8 +19,8 @@ from inspector.training.corpus import Corpus
 from inspector.training.experts import selection
 from inspector.training.experts.selection import Standing
 from inspector.training.export import DraftExpert
-from inspector.training.joint_fit import JointFit
-from inspector.training.scoring import score
+from inspector.training.head.joint_finetune import JointFit
+from inspector.training.head.scores import score
 from inspector.training.train import Judged, School, Training, train
 from tests.inspector.training.small_corpus import CONFIG, NUM, NUM_SAMPLES, OPTIONS, SIDE_PX, write_corpus
 

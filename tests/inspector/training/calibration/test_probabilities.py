@@ -15,7 +15,7 @@ from inspector.training.adapt.adapt import _successor
 from inspector.training.calibration.probabilities import ENOUGH_PARTS, _of_class, _of_recordings, probability_lines
 from inspector.training.corpus import Corpus
 from inspector.training.experts import selection
-from inspector.training.scoring import score
+from inspector.training.head.scores import score
 from inspector.training.train import Judged, School, Training, train
 from tests.inspector.training.small_corpus import CONFIG, OPTIONS, write_corpus
 

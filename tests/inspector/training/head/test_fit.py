@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from fusion.head import HeadForm, Member
-from inspector.training import head_fit
 from inspector.training.config import HeadFitting
-from inspector.training.head_fit import Encodings, Lesson, fit_head
+from inspector.training.head import fit as fit_module
+from inspector.training.head.fit import Encodings, Lesson, fit_head
 
 pytestmark = pytest.mark.train
 
@@ -50,7 +50,7 @@ def hinted():
 
 @pytest.mark.parametrize(("certainty", "taken"), [(0.0, True), (100.0, False)])
 def test_steps_are_taken_only_where_they_beat_noisy_or_beyond_the_noise(certainty, taken, monkeypatch):
-    monkeypatch.setattr(head_fit, "CERTAINTY", certainty)
+    monkeypatch.setattr(fit_module, "CERTAINTY", certainty)
     found = fitted(own=hinted(), settings=HeadFitting(max_steps=60, check_every=20, num_folds=2))
     assert set(found.losses) == {0, 20, 40, 60}
     best = min(found.losses, key=lambda steps: found.losses[steps])
@@ -61,7 +61,7 @@ def test_steps_are_taken_only_where_they_beat_noisy_or_beyond_the_noise(certaint
 def test_the_loss_is_that_of_sets_that_cover_everything_and_of_pieces_that_are_known():
     own = lesson()
     own.targets[0, :10] = torch.nan
-    losses = head_fit._whole_losses(torch.stack([torch.zeros(80), *torch.full((2, 80), 9.0)]), own)
+    losses = fit_module._whole_losses(torch.stack([torch.zeros(80), *torch.full((2, 80), 9.0)]), own)
     assert losses.tolist() == pytest.approx([math.log(2)] * 70)
 
 

@@ -20,13 +20,13 @@ from inspector.bundle.schema import Modality
 from inspector.dataset.manifest import PieceRow
 from inspector.dataset.splits import crossed_folds
 from inspector.training.config import ImageExpert, JointFitting, SignalExpert
-from inspector.training.consistency import align, contrast, scale
 from inspector.training.corpus import Corpus
 from inspector.training.data import own_label
 from inspector.training.experts.augment import augment_pictures, augment_signals
 from inspector.training.experts.network import multi_label_loss
 from inspector.training.export import DraftExpert
 from inspector.training.frames import Frames, present, worst
+from inspector.training.head.contrastive import align, contrast, scale
 from inspector.training.inputs import cut, prepare
 
 NUM_FOLDS = 5

@@ -10,7 +10,7 @@ from inspector.training.corpus import Corpus
 from inspector.training.data import units_of
 from inspector.training.experts import selection
 from inspector.training.experts.selection import Taken
-from inspector.training.scoring import BOTH, Fusion, calibrated_again, score, score_out_of_fold
+from inspector.training.head.scores import BOTH, Fusion, calibrated_again, score, score_out_of_fold
 from inspector.training.train import School
 from tests.inspector.training.small_corpus import CONFIG, NUM, OPTIONS, write_corpus
 

@@ -17,11 +17,11 @@ from inspector.simulation.pieces import LineSettings
 from inspector.statistics.classification import area_under_curve
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.config import ImageExpert, JointFitting, SignalExpert
-from inspector.training.consistency import align, scale
 from inspector.training.corpus import Corpus
 from inspector.training.export import DraftExpert
+from inspector.training.head.contrastive import align, scale
+from inspector.training.head.joint_finetune import fine_tune, unexplained
 from inspector.training.inputs import build_encoder, input_form
-from inspector.training.joint_fit import fine_tune, unexplained
 from inspector.training.untrained_bundle import untrained
 
 MODALITIES = (Modality(name="top", kind="image"), Modality(name="mic", kind="audio"))

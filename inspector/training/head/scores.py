@@ -26,9 +26,9 @@ from inspector.training.experts.network import encode
 from inspector.training.experts.selection import Taken
 from inspector.training.export import DraftExpert
 from inspector.training.frames import Frames, present, worst
-from inspector.training.head_fit import Encodings, FittedHead, HeadRun, Lesson, fit_head
+from inspector.training.head.fit import Encodings, FittedHead, HeadRun, Lesson, fit_head
+from inspector.training.head.joint_finetune import JointFit
 from inspector.training.inputs import prepare
-from inspector.training.joint_fit import JointFit
 
 BOTH: tuple[Split, ...] = ("train", "calibration")
 
