@@ -47,7 +47,7 @@ from inspector.training.head.scores import (
     score_out_of_fold,
 )
 from inspector.training.inputs import input_form, prepare
-from inspector.training.routing_fit import PolicyChoice, choose_policy, ground_of
+from inspector.training.routing.policy import PolicyChoice, choose_policy, ground_of
 
 Progress = Callable[[str, int, int], None]
 """Stage, steps done, steps in all."""

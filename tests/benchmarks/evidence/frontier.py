@@ -12,8 +12,8 @@ from fusion.scored import ExpertSet
 from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle, Policy
 from inspector.statistics.bootstrap import Interval, mean_by_units
-from inspector.training.frontier import FALSE_REJECT_RATE, Point, cheapest_good, limit, recall, static_points
-from inspector.training.routing_fit import Candidate, Ground, first_looks, ground_of, learned_sweep
+from inspector.training.routing.frontier import FALSE_REJECT_RATE, Point, cheapest_good, limit, recall, static_points
+from inspector.training.routing.policy import Candidate, Ground, first_looks, ground_of, learned_sweep
 from tests.benchmarks.evidence.as_routed import calibrations_of
 from tests.benchmarks.evidence.bench import Bench, Trained
 from tests.benchmarks.evidence.cpu_clock import Measured, measure

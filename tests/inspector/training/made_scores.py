@@ -10,7 +10,7 @@ from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Calibration
 from inspector.training.calibration.thresholds import calibrate
 from inspector.training.config import Acceptance
-from inspector.training.routing_fit import Ground, ground_of
+from inspector.training.routing.policy import Ground, ground_of
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from fusion.router import Glances, regrets, ways
 from fusion.router import cheapest as routes
 from inspector.bundle.schema import Policy
 from inspector.training.config import Acceptance
-from inspector.training.frontier import Point, point
-from inspector.training.router_fit import _logistic, best_set, fit_router
-from inspector.training.routing_fit import Candidate, Ground, cheapest, choose_policy, first_looks, ground_of
+from inspector.training.routing.frontier import Point, point
+from inspector.training.routing.policy import Candidate, Ground, cheapest, choose_policy, first_looks, ground_of
+from inspector.training.routing.router import _logistic, best_set, fit_router
 from tests.inspector.training.made_scores import COSTS_MS, EXPERTS, ground, limits, made
 
 pytestmark = pytest.mark.train

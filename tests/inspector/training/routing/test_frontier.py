@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inspector.training.frontier import Board, Point, cheapest_good, limit, quality, recall, static_points
+from inspector.training.routing.frontier import Board, Point, cheapest_good, limit, quality, recall, static_points
 from tests.inspector.training.made_scores import COSTS_MS, limits, made
 
 pytestmark = pytest.mark.train

@@ -16,7 +16,7 @@ from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Policy
 from inspector.dataset.splits import unit_folds
 from inspector.training.config import Acceptance
-from inspector.training.frontier import (
+from inspector.training.routing.frontier import (
     FALSE_REJECT_RATE,
     Board,
     Point,
@@ -28,7 +28,7 @@ from inspector.training.frontier import (
     point,
     static_points,
 )
-from inspector.training.router_fit import best_set, fit_router, same_route
+from inspector.training.routing.router import best_set, fit_router, same_route
 
 Calibrations = Mapping[ExpertSet, Calibration]
 Wish = Literal["auto", "dense", "static", "cascade", "learned", "budgeted"]

@@ -11,7 +11,7 @@ from fusion.calibration import Scores
 from fusion.router import MAX_LOG_ODDS, Glances, inputs
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Router
-from inspector.training.frontier import FALSE_REJECT_RATE, Board, limit, quality
+from inspector.training.routing.frontier import FALSE_REJECT_RATE, Board, limit, quality
 
 _log = logging.getLogger("inspector.training")
 
