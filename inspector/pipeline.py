@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
-from inspector.judge import Beside, Compared, Judge, NobodyBeside
 from inspector.judging.verdict_builder import blank_verdict
 from inspector.metrics import WorkerMetrics
 from inspector.plausibility.log import DoubtLog
@@ -18,7 +17,8 @@ from inspector.recipe.decision import Ruling
 from inspector.refused import RefusalLog
 from inspector.shards import Shards
 from inspector.stall import StallSettings, StallWatch
-from inspector.verdicts import inspection_id, make_fit, stamp, verdict_output
+from inspector.verdicts.judge import Beside, Compared, Judge, NobodyBeside
+from inspector.verdicts.records import inspection_id, make_fit, stamp, verdict_output
 from protos.inspection.v1.verdict_pb2 import DECISION_REASON_ENGINE, DECISION_REVIEW, Verdict
 from streams.dead_letters import dead_letter_output
 from streams.items import Rejected

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from inspector.care import CarefulDecoder
-from inspector.verdicts import judged_from
+from inspector.verdicts.records import judged_from
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_MISPLACED_STATION
 from streams.assembly import JoinSettings, RecipeBook
 from streams.codecs import decode, decoded_size

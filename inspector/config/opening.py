@@ -6,7 +6,7 @@ from threading import Event
 
 from inspector.config.service import Service, ServiceConfig, kafka_settings
 from inspector.config.tables import EmbeddedTable
-from inspector.verdicts import essence, settled_ns
+from inspector.verdicts.records import essence, settled_ns
 from streams.embedded import EmbeddedLog, EmbeddedSettings
 from streams.kafka.log import KafkaLog
 from streams.kafka.readback import OutputRules

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
-from inspector.gateway.feed import Position
-from inspector.gateway.ring import Entry
+from inspector.verdicts.feed import Position
+from inspector.verdicts.ring import Entry
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_ID_READ_TWICE
 from streams.dead_letters import dead_letter_from
 from streams.log import Log, Start, TokenExpiredError

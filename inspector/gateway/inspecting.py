@@ -13,7 +13,7 @@ from inspector.gateway.entrance import parsed
 from inspector.gateway.places import Places
 from inspector.gateway.refusal import Refusal, invalid_argument, unavailable
 from inspector.gateway.request import observation_of
-from inspector.judge import Judge
+from inspector.verdicts.judge import Judge
 from protos.inspection.v1.records_pb2 import DeadLetterReason
 from protos.inspection.v1.service_pb2 import InspectRequest
 from protos.inspection.v1.verdict_pb2 import Verdict

@@ -15,10 +15,10 @@ import grpc
 
 from inspector.gateway.callers import Caller
 from inspector.gateway.doubts import Doubts, LetterSearch
-from inspector.gateway.index import VerdictIndex
 from inspector.gateway.places import Places
 from inspector.gateway.refusal import Refusal, exhausted, invalid_argument, unavailable
-from inspector.gateway.ring import Entry, entries_of
+from inspector.verdicts.index import VerdictIndex
+from inspector.verdicts.ring import Entry, entries_of
 from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import DECISION_REASON_ID_READ_TWICE, DECISION_REVIEW, Verdict
 from streams.limits import Finding, check_name, check_text

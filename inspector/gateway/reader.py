@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
 
-from inspector.gateway.ring import Entry, entries_of
+from inspector.verdicts.ring import Entry, entries_of
 from streams.log import Log, Start, Tail
 from streams.records import TopicPartition
 

@@ -20,20 +20,20 @@ from inspector.gateway.certificates import CertificateError
 from inspector.gateway.connections import Calls, ConnectionLimit, allowed_connections
 from inspector.gateway.doubts import Doubt, doubts_of
 from inspector.gateway.entrance import Entrance
-from inspector.gateway.feed import Feed, Followed
 from inspector.gateway.feedback import FeedbackDesk
 from inspector.gateway.health import Health
 from inspector.gateway.inspecting import Inspecting
 from inspector.gateway.lanes import lanes_of
 from inspector.gateway.lookup import Lookup
 from inspector.gateway.metrics import GatewayMetrics
-from inspector.gateway.ring import Entry, entries_of
 from inspector.gateway.service import InspectionService, ModelLookup
 from inspector.gateway.settings import GatewaySettings
 from inspector.gateway.state import GatewayState
 from inspector.gateway.tls import server_credentials
 from inspector.gateway.watching import Watching
-from inspector.judge import Judge
+from inspector.verdicts.feed import Feed, Followed
+from inspector.verdicts.judge import Judge
+from inspector.verdicts.ring import Entry, entries_of
 from protos.inspection.v1.service_pb2 import DESCRIPTOR
 from protos.inspection.v1.service_pb2_grpc import add_InspectionServiceServicer_to_server
 from streams.assembly import RecipeBook

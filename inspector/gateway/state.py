@@ -5,12 +5,12 @@ import time
 from collections.abc import Sequence
 
 from inspector.gateway.doubts import Doubts
-from inspector.gateway.feed import Position
 from inspector.gateway.health import Health
-from inspector.gateway.index import VerdictIndex
 from inspector.gateway.metrics import GatewayMetrics
-from inspector.gateway.ring import Entry, Ring
 from inspector.gateway.settings import GatewaySettings
+from inspector.verdicts.feed import Position
+from inspector.verdicts.index import VerdictIndex
+from inspector.verdicts.ring import Entry, Ring
 
 VERDICTS, DOUBTS = "verdicts", "doubts"
 

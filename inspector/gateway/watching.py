@@ -16,8 +16,8 @@ from inspector.gateway.metrics import GatewayMetrics
 from inspector.gateway.places import Places
 from inspector.gateway.reader import HistoryReader
 from inspector.gateway.refusal import Refusal, exhausted, invalid_argument, unavailable
-from inspector.gateway.ring import Entry, Ring, RingClosedError, RingPassedError
 from inspector.gateway.settings import GatewaySettings
+from inspector.verdicts.ring import Entry, Ring, RingClosedError, RingPassedError
 from protos.inspection.v1.service_pb2 import WatchStart, WatchVerdictsRequest, WatchVerdictsResponse
 from streams import token
 from streams.limits import Finding, check_name, check_text

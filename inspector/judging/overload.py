@@ -23,7 +23,7 @@ class OverloadSettings:
 
 
 class OverloadGuard:
-    """Implements `inspector.judge.Judge`: sets budget and price by how long pieces wait and what they cost."""
+    """Implements `inspector.verdicts.judge.Judge`: sets budget and price by how long pieces wait and what they cost."""
 
     def __init__(
         self,

@@ -42,7 +42,7 @@ class JudgeSettings:
 
 
 class RoutedJudge:
-    """Implements `inspector.judge.Judge` with the models that the recipes name."""
+    """Implements `inspector.verdicts.judge.Judge` with the models that the recipes name."""
 
     def __init__(
         self,

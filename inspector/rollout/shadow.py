@@ -8,10 +8,10 @@ from queue import Empty, SimpleQueue
 from typing import NamedTuple
 from weakref import WeakSet
 
-from inspector.judge import Compared
 from inspector.judging.active_models import Place, Placed
 from inspector.judging.routed_judge import Group, RoutedJudge
 from inspector.rollout.metrics import DeployMetrics
+from inspector.verdicts.judge import Compared
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.observation import Observation
 
@@ -66,7 +66,7 @@ class Fault(NamedTuple):
 
 
 class Shadow:
-    """Implements `inspector.judge.Beside` for a worker; `faults` gives what went wrong to the thread that follows."""
+    """Implements `inspector.verdicts.judge.Beside` for a worker; `faults` gives what went wrong to the thread that follows."""
 
     def __init__(self, judge: RoutedJudge, comparison: Comparison, wall_ns: Callable[[], int] = time.time_ns) -> None:
         self._judge, self._comparison, self._wall_ns = judge.twin(), comparison, wall_ns

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from inspector.verdicts import VERDICT_TYPE, judged_from
+from inspector.verdicts.records import VERDICT_TYPE, judged_from
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.dead_letters import DEAD_LETTER_TYPE

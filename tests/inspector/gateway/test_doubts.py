@@ -10,11 +10,11 @@ import pytest
 from inspector.client.client import Client
 from inspector.gateway.callers import Caller
 from inspector.gateway.doubts import MAX_DOUBTS, WINDOW_NS, Doubts, LetterSearch, doubts_of
-from inspector.gateway.index import VerdictIndex
 from inspector.gateway.lookup import Lookup
 from inspector.gateway.refusal import Refusal
-from inspector.gateway.ring import entries_of
 from inspector.gateway.server import Backend, Gateway
+from inspector.verdicts.index import VerdictIndex
+from inspector.verdicts.ring import entries_of
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Verdict
 from streams.dead_letters import DEAD_LETTER_TYPE

@@ -7,9 +7,9 @@ import pytest
 
 from inspector.gateway.callers import Caller
 from inspector.gateway.doubts import Doubts
-from inspector.gateway.index import VerdictIndex
 from inspector.gateway.lookup import Lookup
 from inspector.gateway.refusal import Refusal
+from inspector.verdicts.index import VerdictIndex
 from streams.log import Start, TokenExpiredError
 from streams.observation import InspectionId
 from streams.records import Record

@@ -13,8 +13,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from inspector.client.client import Client, ClientError
 from inspector.engines.engine import LostDeviceError
-from inspector.gateway import feed
 from inspector.gateway.server import SERVICE, Gateway
+from inspector.verdicts import feed
 from protos.inspection.v1.records_pb2 import (
     CameraFrame,
     Feedback,

@@ -5,7 +5,7 @@ Belongs to the gateway's event loop: every method is called there.
 
 from collections import OrderedDict
 
-from inspector.gateway.ring import Entry
+from inspector.verdicts.ring import Entry
 from streams.observation import InspectionId
 
 

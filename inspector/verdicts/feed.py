@@ -16,7 +16,7 @@ from streams import token
 from streams.log import LogError, Start, Tail, TokenExpiredError, TokenInvalidError
 from streams.records import Record, TopicPartition
 
-log = logging.getLogger("inspector.gateway.feed")
+log = logging.getLogger("inspector.verdicts.feed")
 
 Position = Mapping[TopicPartition, int]
 FIRST_DELAY_S = 0.1

@@ -2,8 +2,8 @@
 
 import pytest
 
-from inspector.gateway.index import VerdictIndex
-from inspector.gateway.ring import ENTRY_OVERHEAD_BYTES, Entry, Ring, RingClosedError, RingPassedError, entries_of
+from inspector.verdicts.index import VerdictIndex
+from inspector.verdicts.ring import ENTRY_OVERHEAD_BYTES, Entry, Ring, RingClosedError, RingPassedError, entries_of
 from streams.observation import InspectionId
 from streams.records import Record, TopicPartition
 

@@ -14,7 +14,7 @@ from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.observation import InspectionId
 from streams.records import Record, TopicPartition
 
-log = logging.getLogger("inspector.gateway.ring")
+log = logging.getLogger("inspector.verdicts.ring")
 
 ENTRY_OVERHEAD_BYTES = 600
 """What an entry takes beside its value, measured on CPython 3.11 with names of ordinary length."""

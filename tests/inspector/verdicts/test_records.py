@@ -2,7 +2,7 @@
 
 import pytest
 
-from inspector.verdicts import VERDICT_TYPE, essence, judged_from, make_fit, settled_ns
+from inspector.verdicts.records import VERDICT_TYPE, essence, judged_from, make_fit, settled_ns
 from protos.inspection.v1.records_pb2 import DeadLetter, Inspection
 from protos.inspection.v1.verdict_pb2 import (
     DECISION_FAIL,
