@@ -12,12 +12,12 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 
 from inspector.judging.verdict_builder import blank_verdict
-from inspector.metrics import WorkerMetrics
-from inspector.pipeline import Pipeline, PipelineSettings
 from inspector.recipe.decision import Ruling
 from inspector.recipe.recipe import Camera, Recipe, Sensor
 from inspector.recipe.recipes import Recipes
-from inspector.shards import Shards, ShardSettings
+from inspector.worker.metrics import WorkerMetrics
+from inspector.worker.pipeline import Pipeline, PipelineSettings
+from inspector.worker.shards import Shards, ShardSettings
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1 import verdict_pb2
 from protos.inspection.v1.verdict_pb2 import Verdict

@@ -17,12 +17,12 @@ from inspector.config.service import Service, load_service
 from inspector.engines.engine import EngineError
 from inspector.gateway.certificates import CertificateError
 from inspector.gateway.server import GatewayError
-from inspector.metrics import WorkerMetrics
 from inspector.rollout.follower import FollowerError
 from inspector.rollout.run_check import GivenUpError
 from inspector.service.assembly import deployed, guarded, open_gateway
 from inspector.service.metrics_server import MetricsError, MetricsServer
 from inspector.service.run_worker import Around, ended_in_time, run_worker, stopped_by_signals, watched
+from inspector.worker.metrics import WorkerMetrics
 from streams.decoding import DecodingError
 from streams.kafka import quiet_client_logs
 from streams.log import LogStoppedError

@@ -18,7 +18,7 @@ from prometheus_client.exposition import choose_encoder
 
 from inspector.gateway.certificates import Certificates, TlsFiles, tls_context
 
-log = logging.getLogger("inspector.metrics")
+log = logging.getLogger("inspector.worker.metrics")
 
 MAX_CONNECTIONS = 128
 """One more ends the oldest without a whole request, or else the oldest: a scrape takes milliseconds, and what is older

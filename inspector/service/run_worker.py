@@ -12,13 +12,13 @@ from types import FrameType
 
 from inspector.config.opening import open_ends
 from inspector.config.service import Service, ServiceConfig, reference_problems
-from inspector.metrics import WorkerMetrics
-from inspector.pipeline import Pipeline, PipelineSettings
 from inspector.recipe.recipes import Recipes
-from inspector.shards import Shards, ShardSettings
-from inspector.stall import StallSettings, StallWatch
 from inspector.verdicts.judge import Beside, Judge
-from inspector.watchdog import Watchdog
+from inspector.worker.metrics import WorkerMetrics
+from inspector.worker.pipeline import Pipeline, PipelineSettings
+from inspector.worker.shards import Shards, ShardSettings
+from inspector.worker.stall import StallSettings, StallWatch
+from inspector.worker.watchdog import Watchdog
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.decoding import Decoder
 from streams.large_images import LargeImages

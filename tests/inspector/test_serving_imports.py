@@ -23,7 +23,7 @@ import importlib, json, pkgutil, sys
 import streams, inspector.engines, inspector.judging.routed_judge, inspector.judging.describe_model
 for name in [m.name for m in pkgutil.walk_packages(streams.__path__, "streams.")]:
     importlib.import_module(name)
-for name in ("inspector.cli", "inspector.pipeline", "inspector.gateway", "inspector.config.service"):
+for name in ("inspector.cli", "inspector.worker.pipeline", "inspector.gateway", "inspector.config.service"):
     importlib.import_module(name)
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """

@@ -15,9 +15,9 @@ from prometheus_client import CollectorRegistry
 from inspector.cli.serving import named
 from inspector.config.opening import open_log
 from inspector.config.service import Service, load_service
-from inspector.metrics import WorkerMetrics
 from inspector.service.assembly import deployed, guarded
 from inspector.service.run_worker import run_worker, stopped_by_signals
+from inspector.worker.metrics import WorkerMetrics
 from streams.kafka import KafkaLog, quiet_client_logs
 from streams.log import Sink, Source
 from tests.integration.faults import Fault, FaultySource

@@ -6,11 +6,11 @@ from contextlib import closing
 import pytest
 from prometheus_client import CollectorRegistry
 
-from inspector.metrics import WorkerMetrics
 from inspector.recipe.recipes import Recipes
-from inspector.shards import Shards, ShardSettings
-from inspector.stall import StallSettings, StallWatch
-from inspector.watchdog import Watchdog
+from inspector.worker.metrics import WorkerMetrics
+from inspector.worker.shards import Shards, ShardSettings
+from inspector.worker.stall import StallSettings, StallWatch
+from inspector.worker.watchdog import Watchdog
 from streams.assembly import JoinSettings
 from streams.join_metrics import NoMetrics
 from streams.limits import Limits

@@ -8,7 +8,7 @@ from streams.items import Rejected
 from streams.records import Shard
 from streams.reminder import INTERVAL_S, Happened, Reminder
 
-log = logging.getLogger("inspector.refused")
+log = logging.getLogger("inspector.worker.refusal_log")
 
 _SAID_ELSEWHERE = {
     pb.DEAD_LETTER_REASON_MISPLACED_STATION,

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from inspector.engines.engine import is_fallback
 from inspector.plausibility.log import reason_word
-from inspector.shards import Shards
+from inspector.worker.shards import Shards
 from protos.inspection.v1.records_pb2 import DeadLetterReason
 from protos.inspection.v1.verdict_pb2 import MODALITY_STATE_IMPLAUSIBLE, Decision, DecisionReason, Verdict
 from streams.items import Rejected

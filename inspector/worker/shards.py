@@ -7,8 +7,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
 
-from inspector.care import CarefulDecoder
 from inspector.verdicts.records import judged_from
+from inspector.worker.poison_guard import CarefulDecoder
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_MISPLACED_STATION
 from streams.assembly import JoinSettings, RecipeBook
 from streams.codecs import decode, decoded_size
@@ -26,7 +26,7 @@ from streams.placement import home_partition
 from streams.records import TYPE_PREFIX, Record, Shard, TopicPartition, Topics
 from streams.references import Resolver
 
-log = logging.getLogger("inspector.shards")
+log = logging.getLogger("inspector.worker.shards")
 
 
 CHUNK_TYPE = TYPE_PREFIX + "SignalChunk"

@@ -9,7 +9,7 @@ from threading import Event
 
 import pytest
 
-from inspector.pipeline import Pipeline
+from inspector.worker.pipeline import Pipeline
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_POISONED, DeadLetter
 from protos.inspection.v1.verdict_pb2 import DECISION_PASS, DECISION_REASON_ENGINE, DECISION_REVIEW, Verdict
 from streams.codecs import decode

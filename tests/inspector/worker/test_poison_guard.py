@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from inspector.care import CarefulDecoder
+from inspector.worker.poison_guard import CarefulDecoder
 from streams.decoding import Decoder
 from streams.log import Assignment, Position
 from streams.records import Shard, Topics

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from inspector.recipe.recipes import Recipes
-from inspector.shards import MAX_REPORTED, Shards, ShardSettings
+from inspector.worker.shards import MAX_REPORTED, Shards, ShardSettings
 from protos.inspection.v1 import records_pb2 as pb
 from streams.assembly import JoinSettings
 from streams.join_metrics import NoMetrics

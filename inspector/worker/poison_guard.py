@@ -17,7 +17,7 @@ from streams.log import Assignment
 from streams.records import Record, TopicPartition
 from streams.resume import Memo
 
-log = logging.getLogger("inspector.care")
+log = logging.getLogger("inspector.worker.poison_guard")
 
 _GIVEN_UP = {pb.DEAD_LETTER_REASON_POISONED, pb.DEAD_LETTER_REASON_TOO_SLOW}
 _SPAN = 1000

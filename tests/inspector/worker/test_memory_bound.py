@@ -26,8 +26,15 @@ def test_bombs_that_are_each_admissible_all_get_their_verdict_within_the_bound(t
     begin_ns = time.time_ns()
     with closing(EmbeddedLog(path)) as log:
         publish(log, [frame(f"p{number}", begin_ns, bomb) for number in range(COUNT)])
-    command = [sys.executable, "-m", "tests.inspector.bounded_worker", str(path), str(HEADROOM_BYTES), str(COUNT)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[2])
+    command = [
+        sys.executable,
+        "-m",
+        "tests.inspector.worker.bounded_worker",
+        str(path),
+        str(HEADROOM_BYTES),
+        str(COUNT),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[3])
     assert done.returncode == 0, done.stderr[-2000:]
     pieces = [Verdict.FromString(value).inspection.piece_id for value in written(path, "verdicts")]
     assert sorted(pieces) == sorted(f"p{number}" for number in range(COUNT))

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from inspector.metrics import WorkerMetrics
-from inspector.stall import StallWatch
+from inspector.worker.metrics import WorkerMetrics
+from inspector.worker.stall import StallWatch
 
-log = logging.getLogger("inspector.watchdog")
+log = logging.getLogger("inspector.worker.watchdog")
 
 REMEDY = (
     "where the log of records does not answer or takes no commit, repair it, and this worker goes on by itself; "

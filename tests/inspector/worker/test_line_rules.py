@@ -5,10 +5,10 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from inspector.metrics import WorkerMetrics
+from inspector.worker.metrics import WorkerMetrics
 from protos.inspection.v1.records_pb2 import DeadLetterReason
 
-RULES = (Path(__file__).parents[2] / "deploy/prometheus/line.rules.yaml").read_text()
+RULES = (Path(__file__).parents[3] / "deploy/prometheus/line.rules.yaml").read_text()
 
 
 def test_every_alert_asks_for_a_metric_of_the_worker() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from inspector.shards import Shards
+from inspector.worker.shards import Shards
 from streams.join import Join
 from streams.log import Batch
 from streams.observation import InspectionId

@@ -1,4 +1,4 @@
-"""A worker under a limit of memory: `python -m tests.inspector.bounded_worker LOG HEADROOM_BYTES COUNT`.
+"""A worker under a limit of memory: `python -m tests.inspector.worker.bounded_worker LOG HEADROOM_BYTES COUNT`.
 
 Judges a log until COUNT verdicts are out; its address space may grow by HEADROOM_BYTES from where it is after imports.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 
-from inspector.pipeline import Pipeline
+from inspector.worker.pipeline import Pipeline
 from streams.assembly import JoinSettings
 from streams.embedded import EmbeddedLog
 from tests.line import build, written

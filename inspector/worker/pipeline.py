@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from threading import Event
 
 from inspector.judging.verdict_builder import blank_verdict
-from inspector.metrics import WorkerMetrics
 from inspector.plausibility.log import DoubtLog
 from inspector.recipe.decision import Ruling
-from inspector.refused import RefusalLog
-from inspector.shards import Shards
-from inspector.stall import StallSettings, StallWatch
 from inspector.verdicts.judge import Beside, Compared, Judge, NobodyBeside
 from inspector.verdicts.records import inspection_id, make_fit, stamp, verdict_output
+from inspector.worker.metrics import WorkerMetrics
+from inspector.worker.refusal_log import RefusalLog
+from inspector.worker.shards import Shards
+from inspector.worker.stall import StallSettings, StallWatch
 from protos.inspection.v1.verdict_pb2 import DECISION_REASON_ENGINE, DECISION_REVIEW, Verdict
 from streams.dead_letters import dead_letter_output
 from streams.items import Rejected
@@ -28,7 +28,7 @@ from streams.observation import Observation
 from streams.records import Output, Shard
 from streams.reminder import Reminder
 
-log = logging.getLogger("inspector.pipeline")
+log = logging.getLogger("inspector.worker.pipeline")
 
 ENDED_WORKERS = Ruling(DECISION_REVIEW, DECISION_REASON_ENGINE)
 _MAX_ENDED = 2

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inspector.refused import RefusalLog
+from inspector.worker.refusal_log import RefusalLog
 from protos.inspection.v1 import records_pb2 as pb
 from streams.dead_letters import reject
 from streams.items import Origin, Rejected

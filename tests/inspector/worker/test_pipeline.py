@@ -12,10 +12,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from inspector.engines.engine import LostDeviceError
-from inspector.metrics import WorkerMetrics
-from inspector.pipeline import PipelineSettings
-from inspector.stall import StallSettings, StallWatch
 from inspector.verdicts.judge import Compared
+from inspector.worker.metrics import WorkerMetrics
+from inspector.worker.pipeline import PipelineSettings
+from inspector.worker.stall import StallSettings, StallWatch
 from protos.inspection.v1 import verdict_pb2
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_BAD_IMAGE, DEAD_LETTER_REASON_DUPLICATE, DeadLetter
 from protos.inspection.v1.verdict_pb2 import Verdict

@@ -6,10 +6,10 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from inspector.judging.active_models import Lineup
-from inspector.metrics import WorkerMetrics
 from inspector.recipe.recipes import Recipes
 from inspector.rollout.metrics import RefusedEngines
-from inspector.shards import Shards, ShardSettings
+from inspector.worker.metrics import WorkerMetrics
+from inspector.worker.shards import Shards, ShardSettings
 from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import (
     MODALITY_REASON_EXPOSURE,
@@ -65,7 +65,7 @@ def test_alerts_are_about_metrics_that_there_are() -> None:
     WorkerMetrics(registry := CollectorRegistry())
     registry.register(RefusedEngines(Lineup({})))
     known = {f"{metric.name}_total" if metric.type == "counter" else metric.name for metric in registry.collect()}
-    rules = (Path(__file__).parents[2] / "deploy/prometheus/engines.rules.yaml").read_text()
+    rules = (Path(__file__).parents[3] / "deploy/prometheus/engines.rules.yaml").read_text()
     named = set(re.findall(r"^ *expr:.*?(inspector_\w+)", rules, re.MULTILINE))
     assert {"inspector_engine_fallback_total", "inspector_engine_refused"} <= named <= known
 
