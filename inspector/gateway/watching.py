@@ -19,7 +19,7 @@ from inspector.gateway.refusal import Refusal, exhausted, invalid_argument, unav
 from inspector.gateway.settings import GatewaySettings
 from inspector.verdicts.ring import Entry, Ring, RingClosedError, RingPassedError
 from protos.inspection.v1.service_pb2 import WatchStart, WatchVerdictsRequest, WatchVerdictsResponse
-from streams import token
+from streams import resume_token
 from streams.limits import Finding, check_name, check_text
 from streams.log import Log, LogError, Start, TokenExpiredError, TokenInvalidError
 from streams.records import TopicPartition
@@ -106,7 +106,7 @@ class Outlet:
                 continue
             self.vector[entry.source] = entry.offset + 1
             if self._wanted.admits(entry):
-                response = WatchVerdictsResponse(resume_token=token.encode(self.vector))
+                response = WatchVerdictsResponse(resume_token=resume_token.encode(self.vector))
                 response.verdict.MergeFromString(entry.value)
                 await self._send(response, "verdict")
 
@@ -126,7 +126,7 @@ class Outlet:
             await self._sign_of_life()
 
     async def _sign_of_life(self) -> None:
-        await self._send(WatchVerdictsResponse(resume_token=token.encode(self.vector)), "sign_of_life")
+        await self._send(WatchVerdictsResponse(resume_token=resume_token.encode(self.vector)), "sign_of_life")
 
     async def _send(self, response: WatchVerdictsResponse, kind: str) -> None:
         try:

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from streams import token
+from streams import resume_token
 from streams.log import LogError, Start, Tail, TokenExpiredError, TokenInvalidError
 from streams.records import Record, TopicPartition
 
@@ -100,7 +100,7 @@ class Feed(Generic[Entry]):
                     self._position, start, oldest_ns = None, Start(earliest=True), time.time_ns()
                 except LogError as error:
                     self._wait_out(error)
-                    start = start if self._position is None else Start(token=token.encode(self._position))
+                    start = start if self._position is None else Start(token=resume_token.encode(self._position))
         finally:
             self._post(self._target.end)
 

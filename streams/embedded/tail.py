@@ -5,7 +5,7 @@ Knows no payload."""
 import time
 from collections.abc import Mapping, Sequence
 
-from streams import token
+from streams import resume_token
 from streams.embedded.settings import EmbeddedSettings
 from streams.embedded.store import Store, Topic
 from streams.log import Start, TokenExpiredError, TokenInvalidError
@@ -47,7 +47,7 @@ class EmbeddedTail:
     def _begin(self, start: Start) -> dict[TopicPartition, int]:
         topics = self._store.topics(self._suffix)
         if start.token is not None:
-            return self._resume(token.decode(start.token), topics)
+            return self._resume(resume_token.decode(start.token), topics)
         if start.time_ns is not None:
             return {topic.partition: self._first_since(topic, start.time_ns) for topic in topics}
         if start.earliest:

@@ -13,7 +13,7 @@ from streams.kafka.fetching import SteadyConsumer
 from streams.kafka.settings import KafkaSettings
 from streams.log import LogError, LogUnavailableError, Start, TokenExpiredError, TokenInvalidError, TopicsError
 from streams.records import Record, TopicPartition
-from streams.token import decode
+from streams.resume_token import decode
 
 log = logging.getLogger("inspector.streams.kafka")
 

@@ -11,7 +11,7 @@ from streams.kafka import settings
 from streams.kafka.client import open_admin
 from streams.log import Start, Tail, TokenExpiredError, TokenInvalidError
 from streams.records import Record, TopicPartition
-from streams.token import encode
+from streams.resume_token import encode
 from tests.integration.kafka_line import KafkaLine
 
 pytestmark = pytest.mark.broker

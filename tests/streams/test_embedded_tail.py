@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streams import token
+from streams import resume_token
 from streams.embedded import EmbeddedLog, EmbeddedSettings
 from streams.embedded.store import Store
 from streams.log import (
@@ -70,20 +70,20 @@ def test_a_time_is_looked_up_among_records_of_several_topics(path: Path, log: Lo
 
 
 def test_a_token_resumes_behind_its_message(log: Log, verdicts: list[Record]) -> None:
-    made = token.encode({VERDICTS: verdicts[1].offset + 1})
+    made = resume_token.encode({VERDICTS: verdicts[1].offset + 1})
     assert tail_values(log, Start(token=made)) == [b"3", b"later"]
 
 
 def test_the_position_of_a_tail_is_a_token(log: Log, verdicts: list[Record]) -> None:
     with closing(log.tail(Start(earliest=True))) as tail:
         tail.poll(0)
-        made = token.encode(tail.position())
+        made = resume_token.encode(tail.position())
     assert tail_values(log, Start(token=made)) == [b"later"]
 
 
 def test_a_line_that_is_younger_than_the_token_is_shown_whole(log: Log, verdicts: list[Record]) -> None:
     with closing(log.tail(Start())) as tail:
-        made = token.encode(tail.position())
+        made = resume_token.encode(tail.position())
     publish(log, Output("qa.l2.verdicts", None, b"st", b"first of l2", "t"))
     assert tail_values(log, Start(token=made)) == [b"first of l2", b"later"]
 
@@ -96,12 +96,15 @@ def test_a_token_of_another_log_is_refused(
     log: Log, verdicts: list[Record], positions: dict[TopicPartition, int]
 ) -> None:
     with pytest.raises(TokenInvalidError):
-        log.tail(Start(token=token.encode(positions)))
+        log.tail(Start(token=resume_token.encode(positions)))
 
 
 def test_a_token_past_retention_says_what_is_left(path: Path, log: Log, verdicts: list[Record]) -> None:
     publish(EmbeddedLog(path, EmbeddedSettings(max_age_s=0.0)), output("verdicts", b"4"))
-    for start in (Start(token=token.encode({VERDICTS: verdicts[1].offset})), Start(time_ns=verdicts[2].append_ns)):
+    for start in (
+        Start(token=resume_token.encode({VERDICTS: verdicts[1].offset})),
+        Start(time_ns=verdicts[2].append_ns),
+    ):
         with pytest.raises(TokenExpiredError, match="start with earliest") as caught:
             log.tail(start)
         with closing(log.tail(Start(earliest=True))) as tail:
@@ -120,7 +123,7 @@ def test_a_tail_goes_through_a_long_topic_in_order(path: Path, num_lines: int, c
     for _ in range(8):  # every poll by a new tail from the token of the one before
         with closing(log.tail(start)) as tail:
             seen += values(tail.poll(0))
-            start = Start(token=token.encode(tail.position()))
+            start = Start(token=resume_token.encode(tail.position()))
     assert seen == sent
 
 

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from streams import token
+from streams import resume_token
 from streams.log import LogError, LogFullError, Start, TokenExpiredError, TokenInvalidError
 from streams.records import Output, Record, TopicPartition
 
@@ -73,7 +73,7 @@ class MemoryLog:
 
     def _positions(self, start: Start) -> dict[TopicPartition, int]:
         if start.token is not None:
-            return self._checked(token.decode(start.token))
+            return self._checked(resume_token.decode(start.token))
         if start.time_ns is not None:
             return {source: self._offset_at(source, start.time_ns) for source in self.partitions}
         if start.earliest:

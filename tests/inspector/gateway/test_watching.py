@@ -13,7 +13,7 @@ from inspector.gateway.server import Gateway
 from protos.inspection.v1.service_pb2 import WatchStart, WatchVerdictsRequest, WatchVerdictsResponse
 from protos.inspection.v1.service_pb2_grpc import InspectionServiceStub
 from protos.inspection.v1.verdict_pb2 import Decision, Verdict
-from streams import token
+from streams import resume_token
 from streams.records import Record, TopicPartition
 from tests.inspector.gateway.memory_log import MemoryLog
 from tests.waiting import until
@@ -78,7 +78,7 @@ def test_filters(gateways: Gateways, clients: Clients, put: Put, options: WatchO
     found: list[int] = []
     thread = threading.Thread(target=lambda: found.extend(int(v.inspection.piece_id) for v, _ in watch))
     thread.start()
-    until(lambda: watch.token is not None and sum(token.decode(watch.token).values()) == 6)
+    until(lambda: watch.token is not None and sum(resume_token.decode(watch.token).values()) == 6)
     watch.close()
     thread.join(5)
     assert sorted(found) == expected
@@ -92,7 +92,7 @@ def test_a_sign_of_life_moves_the_token_of_a_filtered_watcher(gateways: Gateways
     after = next(message for message in call if message.resume_token != before.resume_token)
     call.cancel()
     assert not after.HasField("verdict")
-    assert sum(token.decode(after.resume_token).values()) == 1
+    assert sum(resume_token.decode(after.resume_token).values()) == 1
 
 
 def test_order_holds_within_a_station(gateways: Gateways, clients: Clients, put: Put) -> None:
@@ -148,7 +148,7 @@ def test_a_client_goes_on_by_itself_when_the_gateway_comes_back(gateways: Gatewa
         thread.start()
         for number in range(10):
             put(number)
-        until(lambda: watch.token is not None and sum(token.decode(watch.token).values()) == 10)
+        until(lambda: watch.token is not None and sum(resume_token.decode(watch.token).values()) == 10)
         first.stop(0.2)
         for number in range(10, 20):
             put(number)
@@ -199,7 +199,7 @@ def test_garbage_token(gateways: Gateways, clients: Clients, garbage: bytes) -> 
 
 
 def test_token_of_another_log(gateways: Gateways, clients: Clients) -> None:
-    foreign = token.encode({TopicPartition("other.a.verdicts", 0): 7})
+    foreign = resume_token.encode({TopicPartition("other.a.verdicts", 0): 7})
     with pytest.raises(ClientError) as refused:
         next(iter(clients(gateways()).watch(WatchOptions(token=foreign))))
     assert refused.value.code is grpc.StatusCode.INVALID_ARGUMENT
@@ -210,7 +210,7 @@ def test_expired_token_says_what_is_left(gateways: Gateways, clients: Clients, p
         put(number, 0, 1_000 + number)
     log.remove_first(log.partitions[0], 5)
     with pytest.raises(ClientError) as refused:
-        next(iter(clients(gateways()).watch(WatchOptions(token=token.encode({log.partitions[0]: 2})))))
+        next(iter(clients(gateways()).watch(WatchOptions(token=resume_token.encode({log.partitions[0]: 2})))))
     assert refused.value.code is grpc.StatusCode.OUT_OF_RANGE
     assert refused.value.oldest_ns == 1_005
     assert "1005" in refused.value.detail

@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from streams import token
+from streams import resume_token
 from streams.log import TokenInvalidError
 from streams.records import TopicPartition
 
@@ -22,25 +22,25 @@ def packed(value: object) -> bytes:
 
 @pytest.mark.parametrize("positions", [{}, POSITIONS])
 def test_what_is_encoded_is_decoded(positions: dict[TopicPartition, int]) -> None:
-    assert token.decode(token.encode(positions)) == positions
+    assert resume_token.decode(resume_token.encode(positions)) == positions
 
 
 def test_the_order_of_the_partitions_does_not_change_the_token() -> None:
-    assert token.encode(dict(reversed(POSITIONS.items()))) == token.encode(POSITIONS)
+    assert resume_token.encode(dict(reversed(POSITIONS.items()))) == resume_token.encode(POSITIONS)
 
 
 def test_a_token_of_1000_partitions_stays_small() -> None:
     positions = {TopicPartition(f"qa.l{i // 10}.verdicts", i % 10): 10**9 + i * 7919 for i in range(1000)}
-    assert len(token.encode(positions)) < 8192
+    assert len(resume_token.encode(positions)) < 8192
 
 
 @pytest.mark.parametrize(
     "garbage",
     [
         b"",
-        b"\x02" + token.encode(POSITIONS)[1:],
-        token.encode(POSITIONS)[:-3],
-        token.encode(POSITIONS) + b"x",
+        b"\x02" + resume_token.encode(POSITIONS)[1:],
+        resume_token.encode(POSITIONS)[:-3],
+        resume_token.encode(POSITIONS) + b"x",
         b"\x01garbage",
         packed([]),
         packed({"t": 1}),
@@ -55,4 +55,4 @@ def test_a_token_of_1000_partitions_stays_small() -> None:
 )
 def test_garbage_is_refused(garbage: bytes) -> None:
     with pytest.raises(TokenInvalidError, match="live or earliest"):
-        token.decode(garbage)
+        resume_token.decode(garbage)
