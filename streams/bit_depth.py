@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from protos.inspection.v1.records_pb2 import DeadLetterReason
 from streams.assembly import BitDepth, CameraSpec
-from streams.limits import Finding
+from streams.decode.limits import Finding
 from streams.observation import Image
 
 _FULL_SCALE = 65_535

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 from streams.content import DIGEST_BYTES, digest, is_telling
-from streams.items import Chunk
+from streams.decode.items import Chunk
 
 KEPT_RECORDS = 64
 """Records that a new one is compared with: a ring buffer that stands still sends all its parts in turn."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from streams.assembly import SensorSpec
 from streams.chunk_history import ChunkHistory
-from streams.items import Chunk
+from streams.decode.items import Chunk
 
 SECOND_NS = 1_000_000_000
 SEGMENT_BYTES = 400

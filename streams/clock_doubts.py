@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.clips import SECOND_NS, Cut
-from streams.items import Chunk, Event, Frame, Trace
-from streams.limits import Finding
+from streams.decode.items import Chunk, Event, Frame, Trace
+from streams.decode.limits import Finding
 from streams.observation import Absence, Clip, Observation, State, View
 from streams.pieces import EVENTS, Piece
 from streams.source_clocks import Delays, Doubt, Doubts, SourceClocks

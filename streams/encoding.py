@@ -10,7 +10,7 @@ from protos.inspection.v1.records_pb2 import (
     ProcessTrace,
     SignalChunk,
 )
-from streams.items import Frame
+from streams.decode.items import Frame
 from streams.records import TYPE_PREFIX, Output, Record, Topics
 
 FRAME_TYPE = TYPE_PREFIX + "CameraFrame"

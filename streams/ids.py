@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from protos.inspection.v1 import records_pb2 as pb
 from streams.assembly import AssemblySpec
 from streams.clips import SECOND_NS
-from streams.items import Origin
-from streams.limits import Finding
+from streams.decode.items import Origin
+from streams.decode.limits import Finding
 from streams.observation import InspectionId
 from streams.one_part import Named, Part, read_twice, unlike
 from streams.pieces import Piece

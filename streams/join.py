@@ -9,11 +9,11 @@ from protos.inspection.v1 import records_pb2 as pb
 from streams.assembly import JoinSettings, RecipeBook
 from streams.clock import ShardTime
 from streams.clock_doubts import explained, saw
-from streams.dead_letters import reject
-from streams.items import Chunk, Entry, Event, Frame, Item, Origin, Rejected, Trace
+from streams.decode.dead_letters import reject
+from streams.decode.items import Chunk, Entry, Event, Frame, Item, Origin, Rejected, Trace
+from streams.decode.limits import Finding
 from streams.join_metrics import JoinMetrics, NoMetrics
 from streams.ledger import Judged, Ledger, place
-from streams.limits import Finding
 from streams.log import Assignment, Position
 from streams.observation import Absence, Image, InspectionId, Observation
 from streams.one_part import MEMORY_HORIZONS

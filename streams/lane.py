@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from streams.addresses import Address
-from streams.items import Frame, Reference
-from streams.limits import Limits
+from streams.decode.items import Frame, Reference
+from streams.decode.limits import Limits
 from streams.transfer import FetchError, FetchTimeoutError, Transfer
 
 

@@ -11,10 +11,10 @@ from itertools import takewhile
 from typing import NamedTuple
 from zlib import crc32
 
-from streams.dead_letters import dead_letter_from
+from streams.decode.dead_letters import dead_letter_from
+from streams.decode.items import Origin
 from streams.foreign import read_ours
 from streams.frozen import Contents
-from streams.items import Origin
 from streams.join_metrics import JoinMetrics
 from streams.log import Assignment, Position
 from streams.observation import InspectionId

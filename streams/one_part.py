@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.limits import Finding
+from streams.decode.limits import Finding
 from streams.observation import InspectionId
 
 ENTERED = "event `entered`"

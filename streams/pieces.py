@@ -9,9 +9,9 @@ from streams.addresses import shown
 from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.bit_depth import scaled
 from streams.clips import SECOND_NS, Cut, Window
+from streams.decode.items import Event, EventKind, Frame, Origin, Trace
+from streams.decode.limits import Finding
 from streams.frozen import Contents
-from streams.items import Event, EventKind, Frame, Origin, Trace
-from streams.limits import Finding
 from streams.observation import Absence, Clip, Closing, Image, InspectionId, Observation, State, View
 from streams.one_part import ENTERED, Part, image_of, trace_of
 from streams.whole import absent, clip_of, view_of

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from streams.addresses import Address, allowed, shown
-from streams.decoding import Decoder
+from streams.decode.images import decode_file
+from streams.decode.items import Frame, Rejected
+from streams.decode.limits import Finding, Limits
+from streams.decode.process import Decoder
 from streams.encoding import with_pixels
-from streams.images import decode_file
-from streams.items import Frame, Rejected
 from streams.lane import Fetch, Lane, LaneSettings, ReferenceSettings
-from streams.limits import Finding, Limits
 from streams.observation import Image, InspectionId
 from streams.records import TopicPartition
 from streams.stores import read

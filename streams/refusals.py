@@ -1,8 +1,8 @@
 """Words why a record comes too late, twice or to no purpose. Decides nothing."""
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.items import Trace
-from streams.limits import Finding
+from streams.decode.items import Trace
+from streams.decode.limits import Finding
 from streams.observation import InspectionId
 
 

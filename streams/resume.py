@@ -8,8 +8,8 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from streams.decode.limits import LAST_NS, is_name
 from streams.frozen import CONTENT_BYTES, OF_CHUNKS, Contents
-from streams.limits import LAST_NS, is_name
 from streams.log import LogError
 
 MAX_MEMO_BYTES = 4096

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from streams.assembly import JoinSettings
 from streams.clips import SECOND_NS
-from streams.clock_causes import likely_cause
+from streams.decode.clock_causes import likely_cause
 from streams.join_metrics import JoinMetrics
 from streams.reminder import Happened, Reminder
 from streams.source_clock import WINDOW_NS, SourceClock

@@ -8,11 +8,11 @@ from streams.assembly import CameraSpec, SensorSpec
 from streams.clips import SECOND_NS, SEGMENT_BYTES, SensorStream
 from streams.clock import StationClock
 from streams.clock_doubts import checked
+from streams.decode.items import Chunk, Entry, Event, EventKind, Frame, Origin, Trace
+from streams.decode.limits import Finding
 from streams.frozen import Contents, Frozen, joined, split
 from streams.ids import Ids
-from streams.items import Chunk, Entry, Event, EventKind, Frame, Origin, Trace
 from streams.ledger import place
-from streams.limits import Finding
 from streams.observation import Absence, Closing, Image, InspectionId, Observation
 from streams.one_part import ENTERED, Named, image_of, trace_of
 from streams.pieces import EVENTS, Piece, Shot

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.clips import SECOND_NS
+from streams.decode.limits import Finding
 from streams.frozen import Contents
-from streams.limits import Finding
 from streams.one_part import MEMORY_HORIZONS
 from streams.resume import has_room_for
 from streams.station import Station

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from streams.assembly import JoinSettings, RecipeBook
 from streams.clock import ShardTime
-from streams.items import Origin
+from streams.decode.items import Origin
+from streams.decode.limits import Finding
 from streams.join_metrics import JoinMetrics
 from streams.ledger import Ledger
-from streams.limits import Finding
 from streams.low_pixels import LowPixels
 from streams.observation import InspectionId
 from streams.records import TopicPartition

@@ -7,7 +7,7 @@ from enum import Enum
 
 from streams.assembly import JoinSettings, SensorSpec
 from streams.clips import SECOND_NS, SensorStream
-from streams.items import EventKind
+from streams.decode.items import EventKind
 from streams.observation import Closing
 from streams.pieces import Piece
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from protos.inspection.v1.records_pb2 import DeadLetterReason
 from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.clips import Rate
-from streams.limits import Finding
+from streams.decode.limits import Finding
 from streams.observation import Absence, Clip, Image, ModalityKind, State, View
 
 

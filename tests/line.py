@@ -22,11 +22,11 @@ from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1 import verdict_pb2
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.assembly import JoinSettings
-from streams.decoding import Decoder
+from streams.decode.large_images import LargeImages
+from streams.decode.limits import Limits
+from streams.decode.process import Decoder
 from streams.embedded import EmbeddedLog
 from streams.encoding import to_output
-from streams.large_images import LargeImages
-from streams.limits import Limits
 from streams.log import Position, Sink, Source
 from streams.observation import Observation, State
 from streams.records import Output, TopicPartition, Topics

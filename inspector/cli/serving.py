@@ -23,7 +23,7 @@ from inspector.service.assembly import deployed, guarded, open_gateway
 from inspector.service.metrics_server import MetricsError, MetricsServer
 from inspector.service.run_worker import Around, ended_in_time, run_worker, stopped_by_signals, watched
 from inspector.worker.metrics import WorkerMetrics
-from streams.decoding import DecodingError
+from streams.decode.process import DecodingError
 from streams.kafka import quiet_client_logs
 from streams.log import LogStoppedError
 

@@ -12,8 +12,8 @@ from inspector.dataset.recordings import Clip, read_clip
 from protos.inspection.v1.records_pb2 import PixelFormat
 from streams.assembly import BitDepth
 from streams.bit_depth import to_full_scale
-from streams.images import decode_file
-from streams.limits import Finding, Limits
+from streams.decode.images import decode_file
+from streams.decode.limits import Finding, Limits
 
 ORIENTATION = "as stored"
 """Which way round images are seen; a bundle says it."""

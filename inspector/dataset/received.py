@@ -9,7 +9,7 @@ from inspector.dataset.files import read_image
 from inspector.dataset.manifest import ManifestError, PieceRow
 from inspector.dataset.recordings import read_clip
 from streams.assembly import AssemblySpec
-from streams.limits import Finding
+from streams.decode.limits import Finding
 from streams.observation import Closing, Image, InspectionId, Observation
 from streams.whole import Sound, WholePiece, clips_of, views_of
 

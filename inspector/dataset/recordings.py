@@ -12,8 +12,8 @@ from inspector.dataset.flac_files import decode_flac
 from inspector.dataset.npy_files import decode_npy
 from inspector.dataset.sample_files import Decoded, SampleFileError, Samples
 from inspector.dataset.wav_files import decode_wav
-from streams.limits import Limits
-from streams.samples import from_int16
+from streams.decode.limits import Limits
+from streams.decode.samples import from_int16
 
 MAX_FILE_BYTES = 2 * 2**30
 _DECODERS = {".wav": decode_wav, ".flac": decode_flac, ".npy": decode_npy}

@@ -12,8 +12,8 @@ from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, Signal
 from inspector.dataset.orientation import AS_STORED, orientation
 from inspector.dataset.recordings import RecordingError, read_recording
 from streams.assembly import BitDepth
-from streams.images import read_file
-from streams.limits import Finding, Limits
+from streams.decode.images import read_file
+from streams.decode.limits import Finding, Limits
 from streams.low_pixels import advice, is_sign, likely_bit_depth
 
 MAX_NAMED = 20

@@ -14,9 +14,9 @@ from inspector.recipe.problems import ConfigError, Problem
 from inspector.recipe.recipe import Camera, Recipe, Sensor
 from inspector.recipe.thresholds import promise_words
 from inspector.recipe.window import window_samples
+from streams.decode.large_images import LargeImageSettings
+from streams.decode.limits import Limits
 from streams.embedded.file import check_place
-from streams.large_images import LargeImageSettings
-from streams.limits import Limits
 from streams.log import LogError
 
 COMMIT_S = 0.05
@@ -24,7 +24,7 @@ COMMIT_S = 0.05
 _FETCH_BYTES = 112 * 2**20
 """Kafka: two answers, one batch unpacked (16 MiB each), and answers for paused partitions (64); embedded: less."""
 _DECODING_COPIES = 3
-"""What `streams.codecs.decode` takes while it runs, in sizes of the image."""
+"""What `streams.decode.records.decode` takes while it runs, in sizes of the image."""
 _MIB = 2**20
 
 

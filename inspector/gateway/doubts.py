@@ -9,7 +9,7 @@ from typing import NamedTuple
 from inspector.verdicts.feed import Position
 from inspector.verdicts.ring import Entry
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_ID_READ_TWICE
-from streams.dead_letters import dead_letter_from
+from streams.decode.dead_letters import dead_letter_from
 from streams.log import Log, Start, TokenExpiredError
 from streams.observation import InspectionId
 from streams.records import Record, TopicPartition

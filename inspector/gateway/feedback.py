@@ -11,7 +11,7 @@ from inspector.gateway.places import Places
 from inspector.gateway.rate import Rate
 from inspector.gateway.refusal import exhausted, invalid_argument, unavailable
 from protos.inspection.v1.records_pb2 import Feedback, Label
-from streams.limits import Finding, check_name, check_text, invalid, is_time
+from streams.decode.limits import Finding, check_name, check_text, invalid, is_time
 from streams.log import Log, LogError, LogFullError, Publisher
 from streams.records import TYPE_PREFIX, Output, Topics
 

@@ -18,7 +18,7 @@ from protos.inspection.v1.records_pb2 import DeadLetterReason
 from protos.inspection.v1.service_pb2 import InspectRequest
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.assembly import RecipeBook
-from streams.limits import Finding, Limits
+from streams.decode.limits import Finding, Limits
 
 REMEMBERED_HOSTS = 1024
 

@@ -21,7 +21,7 @@ from inspector.verdicts.index import VerdictIndex
 from inspector.verdicts.ring import Entry, entries_of
 from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import DECISION_REASON_ID_READ_TWICE, DECISION_REVIEW, Verdict
-from streams.limits import Finding, check_name, check_text
+from streams.decode.limits import Finding, check_name, check_text
 from streams.log import Log, LogError, Start, TokenExpiredError
 from streams.observation import InspectionId
 from streams.records import TopicPartition

@@ -8,10 +8,10 @@ from protos.inspection.v1.records_pb2 import CameraFrame, DeadLetterReason, Sign
 from protos.inspection.v1.service_pb2 import InspectRequest, SignalClip
 from streams.assembly import AssemblySpec, CameraSpec, RecipeBook, SensorSpec
 from streams.bit_depth import scaled
-from streams.images import decode_pixels
-from streams.limits import Finding, Limits, check_name, check_text, check_time, invalid
+from streams.decode.images import decode_pixels
+from streams.decode.limits import Finding, Limits, check_name, check_text, check_time, invalid
+from streams.decode.samples import decode_samples
 from streams.observation import Clip, Closing, Image, InspectionId, ModalityKind, Observation, View
-from streams.samples import decode_samples
 from streams.whole import Sound, WholePiece, check_form, clips_of, views_of, window_length, wrong_form
 
 _KINDS: Mapping[int, ModalityKind] = {

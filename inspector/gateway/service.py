@@ -23,7 +23,7 @@ from protos.inspection.v1.service_pb2 import (
     WatchVerdictsRequest,
 )
 from protos.inspection.v1.service_pb2_grpc import InspectionServiceServicer
-from streams.limits import is_text
+from streams.decode.limits import is_text
 
 ModelLookup = Callable[[str, str, str], GetModelResponse | None]
 """Line, station and product, each possibly empty, to the model that judges there."""

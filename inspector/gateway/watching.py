@@ -20,7 +20,7 @@ from inspector.gateway.settings import GatewaySettings
 from inspector.verdicts.ring import Entry, Ring, RingClosedError, RingPassedError
 from protos.inspection.v1.service_pb2 import WatchStart, WatchVerdictsRequest, WatchVerdictsResponse
 from streams import resume_token
-from streams.limits import Finding, check_name, check_text
+from streams.decode.limits import Finding, check_name, check_text
 from streams.log import Log, LogError, Start, TokenExpiredError, TokenInvalidError
 from streams.records import TopicPartition
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from inspector.bundle.load import LoadedBundle
 from inspector.parity.lossless_files import read_clip, read_image
 from inspector.parity.schema import ABOUT_NAME, PIECES_NAME, About, ParityError, Piece, SignalFile
-from streams.limits import Limits
+from streams.decode.limits import Limits
 from streams.observation import Clip, Image, InspectionId, Observation, State, from_files
 
 Kind = TypeVar("Kind", About, Piece)

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from inspector.parity.schema import ParityError
 from protos.inspection.v1.records_pb2 import PixelFormat
-from streams.images import decode_file
-from streams.limits import Finding, Limits
+from streams.decode.images import decode_file
+from streams.decode.limits import Finding, Limits
+from streams.decode.samples import FULL_SCALE, from_int16
 from streams.observation import Image
-from streams.samples import FULL_SCALE, from_int16
 
 Samples = NDArray[np.float32]
 

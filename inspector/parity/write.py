@@ -21,7 +21,7 @@ from inspector.parity.schema import (
     Said,
     SignalFile,
 )
-from streams.limits import Limits
+from streams.decode.limits import Limits
 from streams.observation import Clip, Image, Observation
 
 

@@ -29,7 +29,7 @@ from inspector.recipe.problems import ConfigError
 from inspector.recipe.recipe import Recipe
 from inspector.rollout.admission import UNCHECKED
 from inspector.rollout.golden_set import golden_findings
-from streams.limits import Finding
+from streams.decode.limits import Finding
 
 
 class GateError(Exception):

@@ -22,7 +22,7 @@ from inspector.rollout.metrics import DeployMetrics, RefusedEngines
 from inspector.rollout.shadow import Comparison, Shadow
 from inspector.rollout.worker_status import Reports
 from protos.inspection.v1.service_pb2 import GetModelResponse
-from streams.limits import Limits
+from streams.decode.limits import Limits
 from streams.log import Log
 from streams.log_clock import LogClock
 

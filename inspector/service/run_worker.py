@@ -20,9 +20,9 @@ from inspector.worker.shards import Shards, ShardSettings
 from inspector.worker.stall import StallSettings, StallWatch
 from inspector.worker.watchdog import Watchdog
 from protos.inspection.v1.verdict_pb2 import Verdict
-from streams.decoding import Decoder
-from streams.large_images import LargeImages
-from streams.limits import Limits
+from streams.decode.large_images import LargeImages
+from streams.decode.limits import Limits
+from streams.decode.process import Decoder
 from streams.log import Sink, Source
 from streams.log_clock import LogClock
 from streams.references import Resolver

@@ -10,7 +10,7 @@ from inspector.plausibility.log import reason_word
 from inspector.worker.shards import Shards
 from protos.inspection.v1.records_pb2 import DeadLetterReason
 from protos.inspection.v1.verdict_pb2 import MODALITY_STATE_IMPLAUSIBLE, Decision, DecisionReason, Verdict
-from streams.items import Rejected
+from streams.decode.items import Rejected
 from streams.log import Batch
 from streams.records import Shard
 

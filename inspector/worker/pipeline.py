@@ -20,8 +20,8 @@ from inspector.worker.refusal_log import RefusalLog
 from inspector.worker.shards import Shards
 from inspector.worker.stall import StallSettings, StallWatch
 from protos.inspection.v1.verdict_pb2 import DECISION_REASON_ENGINE, DECISION_REVIEW, Verdict
-from streams.dead_letters import dead_letter_output
-from streams.items import Rejected
+from streams.decode.dead_letters import dead_letter_output
+from streams.decode.items import Rejected
 from streams.log import Batch, CommitRefusedError, Sink, Source
 from streams.log_clock import LogClock
 from streams.observation import Observation

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.decoding import Decoder
-from streams.items import Item
-from streams.limits import Limits
+from streams.decode.items import Item
+from streams.decode.limits import Limits
+from streams.decode.process import Decoder
 from streams.log import Assignment
 from streams.records import Record, TopicPartition
 from streams.resume import Memo

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.items import Rejected
+from streams.decode.items import Rejected
 from streams.records import Shard
 from streams.reminder import INTERVAL_S, Happened, Reminder
 

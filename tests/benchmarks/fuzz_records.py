@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from rich.progress import Progress
 
 from protos.inspection.v1.records_pb2 import DeadLetterReason
-from streams.codecs import decode, decoded_size
-from streams.images import decode_file
-from streams.items import Chunk, Event, Frame, Item, Rejected, Trace
-from streams.limits import Limits
+from streams.decode.images import decode_file
+from streams.decode.items import Chunk, Event, Frame, Item, Rejected, Trace
+from streams.decode.limits import Limits
+from streams.decode.records import decode, decoded_size
 from tests import malformed as bad
 from tests.benchmarks.mutations import damaged, is_large, large_records
 

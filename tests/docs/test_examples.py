@@ -12,9 +12,9 @@ import pytest
 
 from inspector.dataset.manifest import PieceRow
 from inspector.recipe.recipe import Recipe
-from streams.codecs import decode
-from streams.items import Chunk, Frame
-from streams.limits import Limits
+from streams.decode.items import Chunk, Frame
+from streams.decode.limits import Limits
+from streams.decode.records import decode
 from streams.records import Record
 
 ROOT = Path(__file__).parents[2]

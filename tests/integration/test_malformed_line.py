@@ -3,7 +3,7 @@
 import pytest
 
 from protos.inspection.v1.verdict_pb2 import Decision
-from streams.dead_letters import MAX_RAW_BYTES
+from streams.decode.dead_letters import MAX_RAW_BYTES
 from tests.integration.malformed_report import INLINE, Outcome, examine, reason_of, ruling_of
 from tests.integration.service_line import ServiceLine
 from tests.malformed import WITHOUT_FAULT_INLINE

@@ -21,8 +21,8 @@ import pytest
 
 from protos.inspection.v1.records_pb2 import PIXEL_FORMAT_PNG
 from streams import stores
-from streams.items import Frame, Origin, Reference
-from streams.limits import Limits
+from streams.decode.items import Frame, Origin, Reference
+from streams.decode.limits import Limits
 from streams.observation import InspectionId
 from streams.references import Fetched, ReferenceSettings, Resolver
 from tests.integration.conftest import free_ports

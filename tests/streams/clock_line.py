@@ -14,7 +14,7 @@ import numpy as np
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.assembly import AssemblySpec, CameraSpec, JoinSettings, SensorSpec
-from streams.items import EventKind
+from streams.decode.items import EventKind
 from streams.join_metrics import NoMetrics
 from streams.observation import Absence, InspectionId, Observation, State
 from streams.records import TopicPartition

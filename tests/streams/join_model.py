@@ -13,8 +13,8 @@ import numpy as np
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.assembly import AssemblySpec, CameraSpec, JoinSettings, RecipeBook, SensorSpec
-from streams.dead_letters import DEAD_LETTER_TYPE, dead_letter_output
-from streams.items import Chunk, Entry, Event, EventKind, Frame, Item, Origin, Reference, Rejected, Trace
+from streams.decode.dead_letters import DEAD_LETTER_TYPE, dead_letter_output
+from streams.decode.items import Chunk, Entry, Event, EventKind, Frame, Item, Origin, Reference, Rejected, Trace
 from streams.join import Join, Judged
 from streams.log import Assignment, Position
 from streams.observation import InspectionId, Observation

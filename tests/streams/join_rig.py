@@ -2,7 +2,7 @@
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.assembly import JoinSettings, RecipeBook
-from streams.items import Origin
+from streams.decode.items import Origin
 from streams.join import Join, JoinMetrics
 from streams.observation import InspectionId, Observation
 from streams.records import TopicPartition

@@ -8,8 +8,8 @@ import pytest
 
 from streams.assembly import AssemblySpec, BitDepth, CameraSpec
 from streams.bit_depth import to_full_scale
-from streams.items import Item, Origin
-from streams.limits import Finding
+from streams.decode.items import Item, Origin
+from streams.decode.limits import Finding
 from streams.observation import Absence, Image, State
 from tests.streams.join_model import FRAMES, SPEC, Book, Make, frame, reference
 from tests.streams.join_rig import P, Rig, at_s

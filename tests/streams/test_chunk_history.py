@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from streams.chunk_history import KEPT_RECORDS, ChunkHistory
-from streams.items import Chunk, Origin
+from streams.decode.items import Chunk, Origin
 
 T0 = 1_700_000_000_000_000_000
 DAY_NS = 86_400_000_000_000

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from streams.assembly import SensorSpec
 from streams.clips import SEGMENT_BYTES, SensorStream, Window
-from streams.items import Chunk, Origin
+from streams.decode.items import Chunk, Origin
 
 MS = 1_000_000
 T0 = 1_700_000_000_000 * MS

@@ -9,9 +9,9 @@ import pytest
 from inspector.verdicts.records import VERDICT_TYPE, judged_from
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1.verdict_pb2 import Verdict
-from streams.dead_letters import DEAD_LETTER_TYPE
+from streams.decode.dead_letters import DEAD_LETTER_TYPE
+from streams.decode.items import Origin
 from streams.foreign import read_ours
-from streams.items import Origin
 from streams.join import Join, Judged
 from streams.join_metrics import NoMetrics
 from streams.log import Assignment, Position

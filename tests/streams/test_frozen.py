@@ -9,8 +9,8 @@ import pytest
 from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.chunk_history import KEPT_RECORDS
 from streams.content import MIN_CHANGES, digest, is_telling
+from streams.decode.items import Chunk, EventKind, Frame, Trace
 from streams.frozen import CONTENT_BYTES, KEPT_RECORDINGS, OF_CHUNKS
-from streams.items import Chunk, EventKind, Frame, Trace
 from streams.observation import Absence, Image, InspectionId, Observation, State
 from streams.records import TopicPartition
 from streams.resume import MAX_MEMO_BYTES, Memo

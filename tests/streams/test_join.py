@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from streams.items import EventKind
+from streams.decode.items import EventKind
 from streams.observation import Absence, Closing, State
 from streams.records import TopicPartition
 from tests.streams.join_model import (

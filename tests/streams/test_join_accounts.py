@@ -7,7 +7,7 @@ import pytest
 
 from streams.assembly import AssemblySpec, SensorSpec
 from streams.clips import SEGMENT_BYTES
-from streams.items import EventKind, Origin
+from streams.decode.items import EventKind, Origin
 from streams.join import Join, Judged
 from streams.join_metrics import NoMetrics
 from streams.log import Position

@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.items import EventKind, Frame, Rejected
+from streams.decode.items import EventKind, Frame, Rejected
 from streams.observation import Closing, InspectionId, Observation, State
 from streams.records import TopicPartition
 from tests.streams.join_model import (

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.items import EventKind
+from streams.decode.items import EventKind
 from streams.join import Join, Judged
 from streams.observation import InspectionId
 from streams.records import TopicPartition

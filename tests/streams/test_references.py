@@ -14,9 +14,9 @@ import pytest
 
 from protos.inspection.v1.records_pb2 import PIXEL_FORMAT_PNG
 from streams.addresses import Address
-from streams.decoding import Decoder, DecodingSettings
-from streams.items import Frame, Origin, Reference
-from streams.limits import Limits
+from streams.decode.items import Frame, Origin, Reference
+from streams.decode.limits import Limits
+from streams.decode.process import Decoder, DecodingSettings
 from streams.observation import InspectionId
 from streams.references import Fetched, ReferenceSettings, Resolver
 from streams.transfer import Transfer
@@ -305,7 +305,7 @@ def test_where_workers_have_ended_an_image_is_decoded_in_a_process_apart(
 ) -> None:
     image_file.write_bytes(image_file.read_bytes() + more)
     settings = ReferenceSettings(allowed_prefixes=(f"file://{image_file.parent}",))
-    child = DecodingSettings(child="tests.streams.poison")
+    child = DecodingSettings(child="tests.streams.decode.poison")
     with closing(Resolver(settings, Limits(), decoder=Decoder(child))) as resolver:
         asked = replace(frame(reference_to(image_file)), origin=Origin("qa.l.frames", 0, 1, 1))
         resolver.submit(asked, is_apart=True)

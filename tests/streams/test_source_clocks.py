@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.assembly import JoinSettings
-from streams.clock_causes import likely_cause, wrong_unit
-from streams.limits import Finding, check_stamp
+from streams.decode.clock_causes import likely_cause, wrong_unit
+from streams.decode.limits import Finding, check_stamp
 from streams.observation import Absence, State
 from streams.source_clock import MAX_MINUTES, SourceClock
 from streams.source_clocks import SourceClocks

@@ -256,8 +256,8 @@ def test_other_stores_are_read_in_blocks() -> None:
 HANGS = """
 import sys, threading
 from streams.addresses import Address
-from streams.items import Frame, Origin, Reference
-from streams.limits import Limits
+from streams.decode.items import Frame, Origin, Reference
+from streams.decode.limits import Limits
 from streams.observation import InspectionId
 from streams.references import ReferenceSettings, Resolver
 begun = threading.Semaphore(0)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.clips import SensorStream, Window
-from streams.items import Chunk, Origin
-from streams.limits import Finding
+from streams.decode.items import Chunk, Origin
+from streams.decode.limits import Finding
 from streams.observation import Absence, Clip, State
 from streams.whole import Sound, WholePiece, clips_of, views_of, window_length
 

@@ -16,7 +16,7 @@ from inspector.replay.pieces import ManifestPieces
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1.service_pb2 import InspectRequest
 from streams.assembly import AssemblySpec, BitDepth, CameraSpec
-from streams.limits import Finding, Limits
+from streams.decode.limits import Finding, Limits
 from streams.observation import Image
 from tests.image_parts import interlaced
 from tests.inspector.dataset.sample_files import image_file, oriented

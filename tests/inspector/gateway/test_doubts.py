@@ -17,7 +17,7 @@ from inspector.verdicts.index import VerdictIndex
 from inspector.verdicts.ring import entries_of
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Verdict
-from streams.dead_letters import DEAD_LETTER_TYPE
+from streams.decode.dead_letters import DEAD_LETTER_TYPE
 from streams.embedded.log import EmbeddedLog
 from streams.log import Start
 from streams.observation import InspectionId

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from inspector.parity.lossless_files import clip_file, image_file, read_clip, read_image
 from inspector.parity.schema import ParityError
-from streams.limits import Limits
+from streams.decode.limits import Limits
 
 LIMITS = Limits()
 RANDOM = np.random.default_rng(5)

@@ -15,10 +15,10 @@ from inspector.replay.pieces import ManifestPieces
 from inspector.replay.plan import NS, plan
 from streams.assembly import AssemblySpec, CameraSpec, JoinSettings, SensorSpec
 from streams.clips import SensorStream, Window
-from streams.codecs import decode
+from streams.decode.items import Chunk, Event, Item
+from streams.decode.limits import Limits
+from streams.decode.records import decode
 from streams.embedded import EmbeddedLog
-from streams.items import Chunk, Event, Item
-from streams.limits import Limits
 from streams.records import Topics
 
 BASE_NS = 1_750_000_000 * NS + 123_456_789

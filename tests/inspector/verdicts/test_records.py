@@ -13,7 +13,7 @@ from protos.inspection.v1.verdict_pb2 import (
     Modality,
     Verdict,
 )
-from streams.dead_letters import DEAD_LETTER_TYPE, MAX_RAW_BYTES, dead_letter_from
+from streams.decode.dead_letters import DEAD_LETTER_TYPE, MAX_RAW_BYTES, dead_letter_from
 from streams.records import Record
 
 LEAST_LIMIT = 2 * MAX_RAW_BYTES

@@ -18,7 +18,7 @@ from protos.inspection.v1.verdict_pb2 import (
     Verdict,
 )
 from streams.assembly import JoinSettings
-from streams.limits import Limits
+from streams.decode.limits import Limits
 from streams.log import Assignment, Batch
 from streams.records import Shard, TopicPartition
 from streams.references import ReferenceSettings, Resolver

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from inspector.worker.poison_guard import CarefulDecoder
-from streams.decoding import Decoder
+from streams.decode.process import Decoder
 from streams.log import Assignment, Position
 from streams.records import Shard, Topics
 from streams.resume import Memo

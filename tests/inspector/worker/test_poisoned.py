@@ -12,18 +12,18 @@ import pytest
 from inspector.worker.pipeline import Pipeline
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_POISONED, DeadLetter
 from protos.inspection.v1.verdict_pb2 import DECISION_PASS, DECISION_REASON_ENGINE, DECISION_REVIEW, Verdict
-from streams.codecs import decode
-from streams.decoding import Decoder, DecodingSettings
+from streams.decode.items import Item
+from streams.decode.limits import Limits
+from streams.decode.process import Decoder, DecodingSettings
+from streams.decode.records import decode
 from streams.embedded import EmbeddedLog
-from streams.items import Item
-from streams.limits import Limits
 from streams.log import Position, Sink
 from streams.observation import Observation
 from streams.records import Output, Record, TopicPartition
 from streams.resume import Memo
 from tests.line import GAP_NS, TOPICS, PowerCut, StubJudge, build, chunk, frame, publish, written
 
-CHILD = DecodingSettings(child="tests.streams.poison", max_inline_bytes=2**20)
+CHILD = DecodingSettings(child="tests.streams.decode.poison", max_inline_bytes=2**20)
 
 
 def deadly(record: Record, limits: Limits, line: str) -> Item:

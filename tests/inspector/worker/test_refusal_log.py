@@ -4,8 +4,8 @@ import pytest
 
 from inspector.worker.refusal_log import RefusalLog
 from protos.inspection.v1 import records_pb2 as pb
-from streams.dead_letters import reject
-from streams.items import Origin, Rejected
+from streams.decode.dead_letters import reject
+from streams.decode.items import Origin, Rejected
 from streams.records import Shard
 from streams.reminder import INTERVAL_S
 

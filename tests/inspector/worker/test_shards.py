@@ -9,8 +9,8 @@ from inspector.recipe.recipes import Recipes
 from inspector.worker.shards import MAX_REPORTED, Shards, ShardSettings
 from protos.inspection.v1 import records_pb2 as pb
 from streams.assembly import JoinSettings
+from streams.decode.limits import Limits
 from streams.join_metrics import NoMetrics
-from streams.limits import Limits
 from streams.log import Assignment, Position
 from streams.placement import home_partition
 from streams.records import Record, Shard

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from streams.decoder_messages import with_messages
-from streams.images import decode_pixels
-from streams.limits import Finding, Limits
+from streams.decode.decoder_messages import with_messages
+from streams.decode.images import decode_pixels
+from streams.decode.limits import Finding, Limits
 from tests import malformed as bad
 
 LIBC = ctypes.CDLL(None)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams import images
-from streams.limits import Limits
+from streams.decode import images
+from streams.decode.limits import Limits
 from streams.observation import Image
 from tests import malformed as bad
 
@@ -18,8 +18,8 @@ WITH_LITTLE_MEMORY = """
 import logging, resource, cv2, numpy as np
 from pathlib import Path
 from protos.inspection.v1 import records_pb2 as pb
-from streams.images import decode_file
-from streams.limits import Finding, Limits
+from streams.decode.images import decode_file
+from streams.decode.limits import Finding, Limits
 
 logging.basicConfig(format="%(levelname)s %(message)s")
 noise = np.random.default_rng(0).integers(0, 255, (2000, 3000, 3), np.uint8)

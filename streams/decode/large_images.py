@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from streams.decoding import Decoder
-from streams.items import Frame, Item
-from streams.limits import Limits
+from streams.decode.items import Frame, Item
+from streams.decode.limits import Limits
+from streams.decode.process import Decoder
 from streams.records import Record
 
 

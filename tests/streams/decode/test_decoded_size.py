@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.codecs import decode, decoded_size
-from streams.items import Chunk, Frame, Trace
-from streams.limits import Limits
+from streams.decode.items import Chunk, Frame, Trace
+from streams.decode.limits import Limits
+from streams.decode.records import decode, decoded_size
 from streams.records import Record
 from tests import malformed as bad
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protos.inspection.v1.records_pb2 import DeadLetterReason, SampleFormat, Samples
-from streams.limits import Finding, Limits, invalid, too_large
+from streams.decode.limits import Finding, Limits, invalid, too_large
 
 _BYTES = {SampleFormat.SAMPLE_FORMAT_S16LE: 2, SampleFormat.SAMPLE_FORMAT_F32LE: 4}
 FULL_SCALE = np.float32(32768)

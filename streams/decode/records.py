@@ -20,10 +20,10 @@ from protos.inspection.v1.records_pb2 import (
     SignalChunk,
     SignalKind,
 )
-from streams.dead_letters import origin_of, reject
-from streams.images import decode_pixels, image_size
-from streams.items import Chunk, Entry, Event, EventKind, Frame, Item, Origin, Reference, Rejected, Trace
-from streams.limits import (
+from streams.decode.dead_letters import origin_of, reject
+from streams.decode.images import decode_pixels, image_size
+from streams.decode.items import Chunk, Entry, Event, EventKind, Frame, Item, Origin, Reference, Rejected, Trace
+from streams.decode.limits import (
     Finding,
     Limits,
     check_name,
@@ -35,10 +35,10 @@ from streams.limits import (
     is_text,
     too_large,
 )
+from streams.decode.out_of_memory import want_of_memory
+from streams.decode.samples import decode_samples, samples_size
 from streams.observation import InspectionId, ModalityKind
 from streams.records import TYPE_PREFIX, Record
-from streams.samples import decode_samples, samples_size
-from streams.want_of_memory import want_of_memory
 
 Message = CameraFrame | SignalChunk | ProcessTrace | PieceEvent
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.decoding import Decoder, DecodingError, DecodingSettings
-from streams.items import Frame, Item, Rejected
-from streams.limits import Limits
+from streams.decode.items import Frame, Item, Rejected
+from streams.decode.limits import Limits
+from streams.decode.process import Decoder, DecodingError, DecodingSettings
 from streams.records import Record
 from tests.line import frame
 
 NOW_NS = 1_700_000_000_000_000_000
-QUICK = DecodingSettings(cpu_s=0.2, wait_s=0.3, child="tests.streams.poison")
+QUICK = DecodingSettings(cpu_s=0.2, wait_s=0.3, child="tests.streams.decode.poison")
 
 
 def record(piece: str, offset: int = 7) -> Record:
@@ -121,9 +121,9 @@ def test_a_process_apart_does_not_outlive_a_worker_that_is_killed() -> None:
     """Not even in the middle of a decode without end."""
     script = """
 import os, signal, threading
-from streams.decoding_child import DecodingChild
-from tests.streams.test_decoding import Limits, record
-child = DecodingChild("tests.streams.poison", 30.0)
+from streams.decode.child import DecodingChild
+from tests.streams.decode.test_process import Limits, record
+child = DecodingChild("tests.streams.decode.poison", 30.0)
 print(child._process.pid, flush=True)
 child._connection.send((record("endless"), Limits(), "line-1"))
 signal.pause()

@@ -20,7 +20,7 @@ print([is_decoded(*sides) for sides in ((8000, 8001), (32_769, 2), (2, 32_769), 
 """
 
 
-@pytest.mark.parametrize("module", ["streams.images", "inspector.training.data"])
+@pytest.mark.parametrize("module", ["streams.decode.images", "inspector.training.data"])
 def test_a_fresh_process_has_the_limits(module: str) -> None:
     script = _SCRIPT.format(module=module)
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

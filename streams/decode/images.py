@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 
 from protos.inspection.v1.records_pb2 import ImagePixels, PixelFormat
-from streams.decoder_messages import with_messages
-from streams.image_files import Header, ImageFile, bad_image
-from streams.jpeg_files import declared_jpeg, read_jpeg
-from streams.limits import Finding, Limits, invalid, too_large
+from streams.decode.decoder_messages import with_messages
+from streams.decode.image_headers import Header, ImageFile, bad_image
+from streams.decode.jpeg_files import declared_jpeg, read_jpeg
+from streams.decode.limits import Finding, Limits, invalid, too_large
+from streams.decode.out_of_memory import lacks_memory, want_of_memory
+from streams.decode.png_files import declared_png, read_png
 from streams.observation import Image
-from streams.png_files import declared_png, read_png
-from streams.want_of_memory import lacks_memory, want_of_memory
 
 log = logging.getLogger("inspector.streams.images")
 

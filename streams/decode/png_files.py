@@ -13,7 +13,7 @@ from itertools import islice
 
 import numpy as np
 
-from streams.image_files import Header, ImageFile, bad_image
+from streams.decode.image_headers import Header, ImageFile, bad_image
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _IHDR_END = 33

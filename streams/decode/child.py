@@ -1,6 +1,6 @@
 """Decodes records in a process of its own, which may die of one without taking the worker along. Knows no log.
 
-`python -m streams.decoding_child FD` is the child: it answers records with items over one socket, and ends with it.
+`python -m streams.decode.child FD` is the child: it answers records with items over one socket, and ends with it.
 """
 
 import ctypes
@@ -14,9 +14,9 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from streams.codecs import decode
-from streams.items import Item
-from streams.limits import Limits
+from streams.decode.items import Item
+from streams.decode.limits import Limits
+from streams.decode.records import decode
 from streams.records import Record
 
 _SLICE_S = 0.1

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from streams.limits import Finding, too_large
+from streams.decode.limits import Finding, too_large
 from streams.reminder import Reminder
 
 log = logging.getLogger("inspector.streams.memory")

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.codecs import decode
-from streams.dead_letters import MAX_RAW_BYTES, dead_letter_output, origin_of, reject
+from streams.decode.dead_letters import MAX_RAW_BYTES, dead_letter_output, origin_of, reject
+from streams.decode.images import decode_pixels
+from streams.decode.items import Chunk, Entry, Event, EventKind, Frame, Item, Origin, Reference, Rejected, Trace
+from streams.decode.limits import Finding, Limits
+from streams.decode.records import decode
 from streams.encoding import Produced, to_output
-from streams.images import decode_pixels
-from streams.items import Chunk, Entry, Event, EventKind, Frame, Item, Origin, Reference, Rejected, Trace
-from streams.limits import Finding, Limits
 from streams.observation import InspectionId
 from streams.records import Record, Topics
 from tests import malformed as bad
@@ -275,7 +275,7 @@ def test_samples_that_find_no_memory_end_no_worker(monkeypatch: pytest.MonkeyPat
     def without_memory(samples: pb.Samples, limits: Limits) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("streams.codecs.decode_samples", without_memory)
+    monkeypatch.setattr("streams.decode.records.decode_samples", without_memory)
     item = decode(record(bad.CHUNK, bad.chunk(), "signals"), Limits(), "l1")
     assert isinstance(item, Rejected)
     assert item.reason == pb.DEAD_LETTER_REASON_TOO_LARGE

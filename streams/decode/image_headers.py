@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from protos.inspection.v1.records_pb2 import DeadLetterReason
-from streams.limits import Finding
+from streams.decode.limits import Finding
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 
 from protos.inspection.v1.records_pb2 import DeadLetterReason
-from streams.clock_causes import FIRST_NS, wrong_unit
-from streams.opencv_limits import MAX_PIXELS, MAX_SIDE_PX
+from streams.decode.clock_causes import FIRST_NS, wrong_unit
+from streams.decode.opencv_limits import MAX_PIXELS, MAX_SIDE_PX
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,48}")
 _MAX_TEXT_BYTES = 128

@@ -8,9 +8,9 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from protos.inspection.v1 import records_pb2, verdict_pb2
-from streams.codecs import decode
-from streams.items import Rejected
-from streams.limits import Limits
+from streams.decode.items import Rejected
+from streams.decode.limits import Limits
+from streams.decode.records import decode
 from streams.records import TYPE_PREFIX, Record
 from tests.golden.make import FOLDER, messages
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.codecs import decode, give_up
-from streams.decoding_child import ChildDiedError, DecodingChild, NoChildError
-from streams.items import Item
-from streams.limits import Limits
+from streams.decode.child import ChildDiedError, DecodingChild, NoChildError
+from streams.decode.items import Item
+from streams.decode.limits import Limits
+from streams.decode.records import decode, give_up
 from streams.records import TYPE_PREFIX, Record
 
 log = logging.getLogger("inspector.streams.decoding")
@@ -38,7 +38,7 @@ class DecodingSettings:
     """Decodes that were given up and go on; a thread cannot be ended."""
     max_inline_bytes: int = 64 * 1024
     """Records other than frames are decoded on the asking thread up to this size: that takes under a millisecond."""
-    child: str = "streams.decoding_child"
+    child: str = "streams.decode.child"
     """The module that the process apart runs."""
     child_start_s: float = 30.0
 
@@ -90,7 +90,7 @@ class _Hand:
 
 
 class Decoder:
-    """`decode` as `streams.codecs.decode`, in bounded time. One thread calls it."""
+    """`decode` as `streams.decode.records.decode`, in bounded time. One thread calls it."""
 
     def __init__(self, settings: DecodingSettings | None = None, do: Decode = decode) -> None:
         self._settings, self._do = settings or DecodingSettings(), do

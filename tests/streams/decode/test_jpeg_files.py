@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.images import decode_file
-from streams.jpeg_files import read_jpeg
-from streams.limits import Finding, Limits
+from streams.decode.images import decode_file
+from streams.decode.jpeg_files import read_jpeg
+from streams.decode.limits import Finding, Limits
 from streams.observation import Image
 from tests import image_parts as parts
 from tests import malformed as bad

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from streams.decoding import Decoder, DecodingError
-from streams.items import EventKind, Frame, Item, Origin, Rejected
-from streams.large_images import Decoded, LargeImage, LargeImages, LargeImageSettings
-from streams.limits import Limits
+from streams.decode.items import EventKind, Frame, Item, Origin, Rejected
+from streams.decode.large_images import Decoded, LargeImage, LargeImages, LargeImageSettings
+from streams.decode.limits import Limits
+from streams.decode.process import Decoder, DecodingError
 from streams.observation import Absence, Closing, State
 from streams.records import Record
 from tests.streams.join_model import FRAMES, PIECES, SETTINGS, Make, bad_frame, event, frame

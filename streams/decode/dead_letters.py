@@ -3,7 +3,7 @@
 from google.protobuf.message import DecodeError
 
 from protos.inspection.v1.records_pb2 import DeadLetter, DeadLetterReason, Inspection
-from streams.items import Entry, Origin, Rejected
+from streams.decode.items import Entry, Origin, Rejected
 from streams.observation import InspectionId
 from streams.records import MAX_TYPE, TYPE_PREFIX, Output, Record, Topics
 

@@ -9,8 +9,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from streams.image_files import Header, ImageFile, bad_image
-from streams.limits import Finding
+from streams.decode.image_headers import Header, ImageFile, bad_image
+from streams.decode.limits import Finding
 
 _PROGRESSIVE, _EOI, _SOS = 0xC2, 0xD9, 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.images import decode_file
-from streams.limits import Finding, Limits
+from streams.decode.images import decode_file
+from streams.decode.limits import Finding, Limits
+from streams.decode.png_files import read_png
 from streams.observation import Image
-from streams.png_files import read_png
 from tests import image_parts as parts
 from tests import malformed as bad
 

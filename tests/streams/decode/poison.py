@@ -1,14 +1,14 @@
-"""Decoding that ends its process at some records, for tests: `python -m tests.streams.poison FD` is such a child."""
+"""Decoding that ends its process at some records, for tests: `python -m tests.streams.decode.poison FD` is such a child."""
 
 import os
 import signal
 import sys
 import time
 
-from streams.codecs import decode
-from streams.decoding_child import main
-from streams.items import Item
-from streams.limits import Limits
+from streams.decode.child import main
+from streams.decode.items import Item
+from streams.decode.limits import Limits
+from streams.decode.records import decode
 from streams.records import Record
 
 
