@@ -21,12 +21,12 @@ from inspector.worker.shards import Shards, ShardSettings
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1 import verdict_pb2
 from protos.inspection.v1.verdict_pb2 import Verdict
-from streams.assembly import JoinSettings
 from streams.decode.large_images import LargeImages
 from streams.decode.limits import Limits
 from streams.decode.process import Decoder
 from streams.embedded import EmbeddedLog
 from streams.encoding import to_output
+from streams.join.assembly import JoinSettings
 from streams.log import Position, Sink, Source
 from streams.observation import Observation, State
 from streams.records import Output, TopicPartition, Topics

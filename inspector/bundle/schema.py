@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from streams.assembly import BitDepth
+from streams.join.assembly import BitDepth
 
 MANIFEST_NAME = "bundle.json"
 

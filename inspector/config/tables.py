@@ -13,8 +13,8 @@ from inspector.engines.engine import EngineSettings
 from inspector.gateway.certificates import TlsFiles
 from inspector.gateway.settings import GatewaySettings
 from streams.addresses import prefix_fault
-from streams.assembly import JoinSettings
 from streams.embedded.settings import EmbeddedSettings
+from streams.join.assembly import JoinSettings
 from streams.lane import ReferenceSettings
 
 _EMBEDDED = EmbeddedSettings()

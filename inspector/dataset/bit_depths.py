@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from inspector.bundle.schema import Modality
 from inspector.dataset.manifest import ManifestError, PieceRow
-from streams.assembly import BitDepth
+from streams.join.assembly import BitDepth
 
 
 def bit_depths(rows: Iterable[PieceRow]) -> dict[str, BitDepth | None]:

@@ -10,10 +10,10 @@ from inspector.dataset.file_bytes import read_bytes
 from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow
 from inspector.dataset.recordings import Clip, read_clip
 from protos.inspection.v1.records_pb2 import PixelFormat
-from streams.assembly import BitDepth
-from streams.bit_depth import to_full_scale
 from streams.decode.images import decode_file
 from streams.decode.limits import Finding, Limits
+from streams.join.assembly import BitDepth
+from streams.join.bit_depth import to_full_scale
 
 ORIENTATION = "as stored"
 """Which way round images are seen; a bundle says it."""

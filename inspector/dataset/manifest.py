@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from streams.assembly import BitDepth
+from streams.join.assembly import BitDepth
 
 Label = Literal["ok", "nok", "unknown"]
 Split = Literal["train", "calibration", "test"]

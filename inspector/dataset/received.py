@@ -1,6 +1,6 @@
 """Reads the files of a manifest's row as the piece that they are: what a line would have received, whole.
 
-The one place that reads files for evaluation and the golden set; `streams.whole` applies the recipe's rules to them.
+The one place that reads files for evaluation and the golden set; `streams.join.whole` applies the recipe's rules to them.
 """
 
 from pathlib import Path
@@ -8,10 +8,10 @@ from pathlib import Path
 from inspector.dataset.files import read_image
 from inspector.dataset.manifest import ManifestError, PieceRow
 from inspector.dataset.recordings import read_clip
-from streams.assembly import AssemblySpec
 from streams.decode.limits import Finding
+from streams.join.assembly import AssemblySpec
+from streams.join.whole import Sound, WholePiece, clips_of, views_of
 from streams.observation import Closing, Image, InspectionId, Observation
-from streams.whole import Sound, WholePiece, clips_of, views_of
 
 
 def received(root: Path, row: PieceRow) -> WholePiece:

@@ -11,10 +11,10 @@ from inspector.dataset.files import read_image, read_image_file
 from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow
 from inspector.dataset.orientation import AS_STORED, orientation
 from inspector.dataset.recordings import RecordingError, read_recording
-from streams.assembly import BitDepth
 from streams.decode.images import read_file
 from streams.decode.limits import Finding, Limits
-from streams.low_pixels import advice, is_sign, likely_bit_depth
+from streams.join.assembly import BitDepth
+from streams.join.low_pixels import advice, is_sign, likely_bit_depth
 
 MAX_NAMED = 20
 _MAX_DECODED = 50

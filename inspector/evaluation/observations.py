@@ -12,8 +12,8 @@ from inspector.dataset.manifest import PieceRow
 from inspector.dataset.received import assembled, received
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import Recipes
+from streams.join.whole import WholePiece
 from streams.observation import Clip, InspectionId, Observation, State, from_files
-from streams.whole import WholePiece
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,8 +17,8 @@ from inspector.verdicts.judge import Judge
 from protos.inspection.v1.records_pb2 import DeadLetterReason
 from protos.inspection.v1.service_pb2 import InspectRequest
 from protos.inspection.v1.verdict_pb2 import Verdict
-from streams.assembly import RecipeBook
 from streams.decode.limits import Finding, Limits
+from streams.join.assembly import RecipeBook
 
 REMEMBERED_HOSTS = 1024
 

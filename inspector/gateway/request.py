@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from protos.inspection.v1.records_pb2 import CameraFrame, DeadLetterReason, SignalKind
 from protos.inspection.v1.service_pb2 import InspectRequest, SignalClip
-from streams.assembly import AssemblySpec, CameraSpec, RecipeBook, SensorSpec
-from streams.bit_depth import scaled
 from streams.decode.images import decode_pixels
 from streams.decode.limits import Finding, Limits, check_name, check_text, check_time, invalid
 from streams.decode.samples import decode_samples
+from streams.join.assembly import AssemblySpec, CameraSpec, RecipeBook, SensorSpec
+from streams.join.bit_depth import scaled
+from streams.join.whole import Sound, WholePiece, check_form, clips_of, views_of, window_length, wrong_form
 from streams.observation import Clip, Closing, Image, InspectionId, ModalityKind, Observation, View
-from streams.whole import Sound, WholePiece, check_form, clips_of, views_of, window_length, wrong_form
 
 _KINDS: Mapping[int, ModalityKind] = {
     SignalKind.SIGNAL_KIND_AUDIO: "audio",

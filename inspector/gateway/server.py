@@ -36,8 +36,8 @@ from inspector.verdicts.judge import Judge
 from inspector.verdicts.ring import Entry, entries_of
 from protos.inspection.v1.service_pb2 import DESCRIPTOR
 from protos.inspection.v1.service_pb2_grpc import add_InspectionServiceServicer_to_server
-from streams.assembly import RecipeBook
 from streams.decode.limits import Limits
+from streams.join.assembly import RecipeBook
 from streams.log import Log, Start
 
 MAX_STREAMS = 200

@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from inspector.plausibility.limits import Strictness
-from streams.assembly import AssemblySpec, BitDepth, CameraSpec, SensorSpec
+from streams.join.assembly import AssemblySpec, BitDepth, CameraSpec, SensorSpec
+from streams.join.pieces import EVENTS
 from streams.observation import ModalityKind
-from streams.pieces import EVENTS
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*$", max_length=48)]
 Share = Annotated[float, Field(ge=0, le=1)]

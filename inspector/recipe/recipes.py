@@ -11,7 +11,7 @@ from pathlib import Path
 
 from inspector.recipe.problems import ConfigError, Problem, load_toml
 from inspector.recipe.recipe import Recipe
-from streams.assembly import AssemblySpec, SensorSpec
+from streams.join.assembly import AssemblySpec, SensorSpec
 
 ANY = "*"
 
@@ -118,7 +118,7 @@ def _unlike_sensors(first: RecipeFile, second: RecipeFile) -> list[Problem]:
 
 
 class Recipes:
-    """All recipes of a service; implements `streams.assembly.RecipeBook`."""
+    """All recipes of a service; implements `streams.join.assembly.RecipeBook`."""
 
     def __init__(self, recipes: Iterable[Recipe]) -> None:
         self._recipes = tuple(sorted(recipes, key=_specificity, reverse=True))

@@ -1,8 +1,8 @@
 """Counts the samples in a recipe's window, exactly as the join will cut it. Knows no stream."""
 
 from inspector.recipe.recipe import Sensor
-from streams.assembly import SensorSpec
-from streams.whole import window_length
+from streams.join.assembly import SensorSpec
+from streams.join.whole import window_length
 
 
 def window_samples(sensor: Sensor | SensorSpec) -> int:

@@ -18,8 +18,8 @@ from inspector.replay.pieces import LinePiece, PieceSource
 from inspector.replay.plan import NS, Entry, Plan, time_bound
 from inspector.replay.signals import Placed, StreamPlan, stretches
 from protos.inspection.v1.records_pb2 import Inspection
-from streams.assembly import AssemblySpec, SensorSpec
 from streams.encoding import to_output
+from streams.join.assembly import AssemblySpec, SensorSpec
 from streams.records import Topics
 
 _LEAD_NS, _TAIL_NS = NS // 2, NS

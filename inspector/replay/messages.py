@@ -10,7 +10,7 @@ from inspector.dataset.sample_files import Samples
 from inspector.replay.pieces import LinePiece, Shot
 from inspector.replay.signals import Stretch
 from protos.inspection.v1 import records_pb2 as pb
-from streams.assembly import AssemblySpec, SensorSpec
+from streams.join.assembly import AssemblySpec, SensorSpec
 
 _KINDS = {
     "audio": pb.SIGNAL_KIND_AUDIO,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from streams.assembly import AssemblySpec, SensorSpec
+from streams.join.assembly import AssemblySpec, SensorSpec
 
 NS = 1_000_000_000
 MAX_STATIONS = 256

@@ -14,7 +14,7 @@ from inspector.dataset.recordings import Recording, full_scale
 from inspector.dataset.sample_files import Samples
 from inspector.recipe.window import window_samples
 from inspector.replay.plan import PlanError
-from streams.assembly import SensorSpec
+from streams.join.assembly import SensorSpec
 
 
 class Placed(NamedTuple):

@@ -8,7 +8,7 @@ from protos.inspection.v1.records_pb2 import DeadLetter, Inspection
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.decode.dead_letters import DEAD_LETTER_TYPE, inspection_message
 from streams.decode.limits import is_name, is_text, is_time
-from streams.ledger import Judged
+from streams.join.ledger import Judged
 from streams.observation import InspectionId
 from streams.records import TYPE_PREFIX, Output, Record, Shard, Topics
 

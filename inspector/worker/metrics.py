@@ -98,7 +98,7 @@ class WorkerMetrics:
         self.commit_seconds = histogram("commit_seconds", "Duration of a commit")
 
     def appended(self, line: str, station: str, source: str, delay_s: float) -> None:
-        """Called by the join, as are the next seven: see `streams.join_metrics.JoinMetrics`."""
+        """Called by the join, as are the next seven: see `streams.join.join_metrics.JoinMetrics`."""
         self.append_delay.labels(line, station, source).observe(delay_s)
 
     def waited(self, line: str, station: str, modality: str, wait_s: float) -> None:

@@ -13,9 +13,9 @@ from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.items import Item
 from streams.decode.limits import Limits
 from streams.decode.process import Decoder
+from streams.join.offset_metadata import Memo
 from streams.log import Assignment
 from streams.records import Record, TopicPartition
-from streams.resume import Memo
 
 log = logging.getLogger("inspector.worker.poison_guard")
 

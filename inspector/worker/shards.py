@@ -10,19 +10,19 @@ from functools import partial
 from inspector.verdicts.records import judged_from
 from inspector.worker.poison_guard import CarefulDecoder
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_MISPLACED_STATION
-from streams.assembly import JoinSettings, RecipeBook
 from streams.decode.dead_letters import origin_of, reject
 from streams.decode.items import Frame, Item, Rejected
 from streams.decode.large_images import Decoded, LargeImage, LargeImages
 from streams.decode.limits import Limits
 from streams.decode.process import Decoder
 from streams.decode.records import decode, decoded_size
-from streams.foreign import read_ours
-from streams.join import Join, JoinMetrics
-from streams.ledger import place
+from streams.join.assembly import JoinSettings, RecipeBook
+from streams.join.foreign import read_ours
+from streams.join.join import Join, JoinMetrics
+from streams.join.ledger import place
+from streams.join.placement import home_partition
 from streams.log import Assignment, Batch, Position
 from streams.observation import InspectionId, Observation
-from streams.placement import home_partition
 from streams.records import TYPE_PREFIX, Record, Shard, TopicPartition, Topics
 from streams.references import Resolver
 

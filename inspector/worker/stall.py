@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from inspector.worker.shards import Shards
-from streams.join import Join
+from streams.join.join import Join
 from streams.log import Batch
 from streams.observation import InspectionId
 from streams.records import Shard, TopicPartition

@@ -8,9 +8,9 @@ from streams.embedded.lease import Epoch, holds
 from streams.embedded.outage import Outage, retried
 from streams.embedded.retention import Retention
 from streams.embedded.store import Store
+from streams.join.offset_metadata import Memo
 from streams.log import CommitRefusedError, LogUnavailableError, Position, Step, no_step
 from streams.records import Output, TopicPartition
-from streams.resume import Memo
 
 
 class EmbeddedSink:

@@ -11,9 +11,9 @@ from streams.embedded.outage import Outage
 from streams.embedded.readback import ReadBack
 from streams.embedded.settings import EmbeddedSettings
 from streams.embedded.store import Store, Topic
+from streams.join.offset_metadata import Memo, MemoError
 from streams.log import Assignment, Batch, LogUnavailableError, Position
 from streams.records import Record, Shard, TopicPartition, Topics
-from streams.resume import Memo, MemoError
 
 log = logging.getLogger("inspector.streams.embedded")
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 from kafka import KafkaConsumer, OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
 
+from streams.join.offset_metadata import Memo, MemoError
 from streams.kafka.readback import NO_RULES, OutputRules, ReadBack
 from streams.kafka.recovery import Recovery, is_forgotten
 from streams.kafka.settings import KafkaSettings
 from streams.log import Assignment, Position
 from streams.records import Shard, TopicPartition, Topics
-from streams.resume import Memo, MemoError
 
 log = logging.getLogger("inspector.streams.kafka")
 

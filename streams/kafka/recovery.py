@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPartition
 
+from streams.join.offset_metadata import Memo
 from streams.kafka.readback import OutputRules, ReadBack
 from streams.kafka.settings import KafkaSettings
 from streams.log import Position
 from streams.records import Shard, TopicPartition, Topics
-from streams.resume import Memo
 
 log = logging.getLogger("inspector.streams.kafka")
 

@@ -8,6 +8,7 @@ from kafka import OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
 from kafka import errors as kafka_errors
 
+from streams.join.offset_metadata import MAX_MEMO_BYTES
 from streams.kafka.client import FATAL_ERRORS, Reach, discard, fatal, headers_of, obstacle, open_transactional_producer
 from streams.kafka.session import Session
 from streams.kafka.settings import KafkaSettings
@@ -16,7 +17,6 @@ from streams.kafka.transactional import BoundedProducer
 from streams.log import CommitRefusedError, LogError, Position, Step, no_step
 from streams.log_clock import LogClock
 from streams.records import Output, TopicPartition
-from streams.resume import MAX_MEMO_BYTES
 
 log = logging.getLogger("inspector.streams.kafka")
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from tests.streams.clock_line import FIRST_S, ClockLine, Offset, Outcome, constant, drifting, jump
+from tests.streams.join.clock_line import FIRST_S, ClockLine, Offset, Outcome, constant, drifting, jump
 
 OFFSETS_S = (0.1, 1.0, 18.0, 37.0, 3600.0)
 STEPS_S = [0.1 * number for number in range(1, 21)]

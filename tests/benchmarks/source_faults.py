@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.frozen import Frozen
+from streams.join.frozen import Frozen
 from streams.observation import Image, Observation
 
 HUM_HZ = 50.0

@@ -31,7 +31,7 @@ from inspector.replay.pieces import LinePiece, ManifestPieces
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1.service_pb2 import InspectRequest, SignalClip
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Verdict
-from streams.assembly import AssemblySpec, SensorSpec
+from streams.join.assembly import AssemblySpec, SensorSpec
 from tests.benchmarks.setting import ROOT, Receiver, Setting, broker, inspector, service
 from tests.integration.lossy_pieces import Lot
 from tests.wide_bundle import RECIPE, write_wide_bundle

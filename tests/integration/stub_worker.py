@@ -10,10 +10,10 @@ import os
 from contextlib import closing
 from dataclasses import replace
 
+from streams.join.offset_metadata import Memo
 from streams.kafka import KafkaLog, KafkaSettings, quiet_client_logs
 from streams.log import Batch, CommitRefusedError, Position, Sink
 from streams.records import Output, Shard, TopicPartition, Topics
-from streams.resume import Memo
 from tests.integration.faults import Fault, FaultySource
 
 PREFIX = "test"

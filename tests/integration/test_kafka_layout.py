@@ -8,12 +8,12 @@ from contextlib import closing
 import pytest
 from kafka import TopicPartition as KafkaPartition
 
+from streams.join.offset_metadata import Memo
 from streams.kafka import TopicPlan, create_topics, watch
 from streams.kafka.client import open_admin
 from streams.kafka.source import KafkaSource
 from streams.log import Position
 from streams.records import Record, Shard, TopicPartition
-from streams.resume import Memo
 from tests.integration.kafka_line import PREFIX, KafkaLine, poll_for, poll_until
 
 pytestmark = pytest.mark.broker

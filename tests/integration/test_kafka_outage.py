@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from deploy.kafka.run import Broker, properties
+from streams.join.offset_metadata import Memo
 from streams.log import Position
 from streams.records import Output, TopicPartition
-from streams.resume import Memo
 from tests.integration.conftest import free_ports, start
 from tests.integration.kafka_line import FRAME, KafkaLine, poll_for, poll_until
 

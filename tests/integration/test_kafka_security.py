@@ -11,12 +11,12 @@ import trustme
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from deploy.kafka.run import properties
+from streams.join.offset_metadata import Memo
 from streams.kafka import KafkaSecurity, TopicPlan, create_topics
 from streams.kafka.client import open_admin, open_reader
 from streams.kafka.topics import check_topics
 from streams.log import LogError, Position, Start
 from streams.records import Output, TopicPartition
-from streams.resume import Memo
 from tests.integration.broker_rights import rights_of_the_page
 from tests.integration.conftest import free_ports, start
 from tests.integration.kafka_line import PREFIX, KafkaLine, poll_until

@@ -14,6 +14,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from inspector.verdicts.records import essence, judged_from
 from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.join.offset_metadata import Memo
 from streams.kafka import KafkaLog
 from streams.kafka.client import open_admin
 from streams.kafka.readback import ReadBack
@@ -23,7 +24,6 @@ from streams.kafka.topics import STAMP
 from streams.log import Batch, CommitRefusedError, LogError, Position, TopicsError
 from streams.log_clock import LogClock
 from streams.records import TYPE_HEADER, Shard, TopicPartition
-from streams.resume import Memo
 from tests.integration.kafka_line import FRAME, KafkaLine, poll_for, poll_until
 
 pytestmark = pytest.mark.broker

@@ -6,12 +6,12 @@ import pytest
 from kafka import OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
 
+from streams.join.offset_metadata import Memo
 from streams.kafka import handover as handover_module
 from streams.kafka.handover import Handover
 from streams.kafka.settings import KafkaSettings
 from streams.log import Position
 from streams.records import Shard, TopicPartition, Topics
-from streams.resume import Memo
 
 TOPICS = Topics("qa", "line-1")
 FIRST, END = 5, 100

@@ -7,13 +7,13 @@ import pytest
 from kafka import TopicPartition as KafkaPartition
 from kafka.structs import OffsetAndTimestamp
 
+from streams.join.offset_metadata import Memo
 from streams.kafka import recovery
 from streams.kafka.readback import OutputRules
 from streams.kafka.recovery import Recovery, is_forgotten
 from streams.kafka.settings import KafkaSettings
 from streams.log import Position
 from streams.records import Record, Shard, TopicPartition, Topics
-from streams.resume import Memo
 
 TOPICS = Topics("qa", "l1")
 SHARD = Shard("l1", 0)

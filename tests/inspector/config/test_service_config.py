@@ -7,7 +7,7 @@ import pytest
 from inspector.config.service import ServiceConfig, kafka_settings, load_service, load_service_config
 from inspector.config.tables import is_loopback
 from inspector.recipe.problems import ConfigError
-from streams.assembly import JoinSettings
+from streams.join.assembly import JoinSettings
 
 GOOD = """
 lines = ["line-1"]

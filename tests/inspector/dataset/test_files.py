@@ -15,8 +15,8 @@ from inspector.gateway.request import observation_of
 from inspector.replay.pieces import ManifestPieces
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1.service_pb2 import InspectRequest
-from streams.assembly import AssemblySpec, BitDepth, CameraSpec
 from streams.decode.limits import Finding, Limits
+from streams.join.assembly import AssemblySpec, BitDepth, CameraSpec
 from streams.observation import Image
 from tests.image_parts import interlaced
 from tests.inspector.dataset.sample_files import image_file, oriented

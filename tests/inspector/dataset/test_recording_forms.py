@@ -13,9 +13,9 @@ from inspector.dataset.recordings import RecordingError, read_clip, read_recordi
 from inspector.replay.messages import Arrival, piece_messages
 from inspector.replay.pieces import ManifestPieces
 from protos.inspection.v1 import records_pb2 as pb
-from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.decode.limits import Limits
 from streams.decode.samples import decode_samples
+from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
 from tests.inspector.dataset.sample_files import (
     COUNTS,
     RATE_HZ,

@@ -9,7 +9,7 @@ from inspector.bundle.schema import Modality
 from inspector.dataset.bit_depths import bit_depths, demand_bit_depths
 from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow, write_manifest
 from inspector.dataset.survey import MAX_NAMED, survey
-from streams.assembly import BitDepth
+from streams.join.assembly import BitDepth
 from tests.inspector.dataset.sample_files import image_file, npy, oriented, wav, with_value
 
 GREY = np.full((6, 8), 90, np.uint8)

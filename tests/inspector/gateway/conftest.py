@@ -11,7 +11,7 @@ from inspector.gateway.settings import GatewaySettings
 from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.service_pb2 import GetModelResponse
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Verdict
-from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
+from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.observation import Closing, Observation
 from streams.records import Record
 from tests.inspector.gateway.memory_log import MemoryLog

@@ -8,7 +8,7 @@ import psutil
 from inspector.client.client import Client
 from inspector.gateway.server import Backend, Gateway
 from protos.inspection.v1.service_pb2 import InspectRequest
-from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
+from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
 from tests.inspector.gateway.conftest import SETTINGS, CountingJudge
 from tests.inspector.gateway.memory_log import MemoryLog
 from tests.malformed import CHUNK, FRAME, WITHOUT_FAULT_INLINE, inspection, malformed, request_bytes

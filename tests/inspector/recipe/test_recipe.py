@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from inspector.recipe.recipe import Recipe
-from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
+from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
 
 BASE = 'name = "cup"\nversion = "1"\nbundle = "b"\n[[cameras]]\nname = "top"\n'
 SENSOR = '[[sensors]]\nname = "mic"\nkind = "audio"\nsample_rate_hz = 16000\nend_s = 1.0\n'

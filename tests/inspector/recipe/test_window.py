@@ -3,7 +3,7 @@
 import pytest
 
 from inspector.recipe.window import window_samples
-from streams.assembly import SensorSpec
+from streams.join.assembly import SensorSpec
 
 
 @pytest.mark.parametrize(

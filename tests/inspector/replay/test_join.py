@@ -14,12 +14,12 @@ from inspector.replay.pieces import SimulatedPieces
 from inspector.replay.plan import NS, plan
 from inspector.simulation.pieces import LineSettings as Simulated
 from inspector.simulation.pieces import simulate_piece
-from streams.assembly import AssemblySpec, CameraSpec, JoinSettings, SensorSpec
 from streams.decode.limits import Limits
 from streams.decode.records import decode
 from streams.embedded import EmbeddedLog
 from streams.embedded.source import EmbeddedSource
-from streams.join import Join
+from streams.join.assembly import AssemblySpec, CameraSpec, JoinSettings, SensorSpec
+from streams.join.join import Join
 from streams.observation import Closing, Observation, State
 from streams.records import Topics
 

@@ -15,7 +15,7 @@ from inspector.replay.line import LineSettings, line_records
 from inspector.replay.pieces import LinePiece, ManifestPieces, Shot
 from inspector.replay.plan import NS, plan
 from protos.inspection.v1 import records_pb2 as pb
-from streams.assembly import AssemblySpec, CameraSpec, SensorSpec
+from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.records import Topics
 
 BASE_NS = 1_750_000_000 * NS

@@ -13,12 +13,12 @@ from inspector.replay.faults import Faults, Silence
 from inspector.replay.line import LineSettings, line_records
 from inspector.replay.pieces import ManifestPieces
 from inspector.replay.plan import NS, plan
-from streams.assembly import AssemblySpec, CameraSpec, JoinSettings, SensorSpec
-from streams.clips import SensorStream, Window
 from streams.decode.items import Chunk, Event, Item
 from streams.decode.limits import Limits
 from streams.decode.records import decode
 from streams.embedded import EmbeddedLog
+from streams.join.assembly import AssemblySpec, CameraSpec, JoinSettings, SensorSpec
+from streams.join.clips import SensorStream, Window
 from streams.records import Topics
 
 BASE_NS = 1_750_000_000 * NS + 123_456_789

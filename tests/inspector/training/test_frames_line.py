@@ -34,11 +34,11 @@ from inspector.training.train import Training, TrainOptions, train
 from protos.inspection.v1.records_pb2 import CameraFrame, ImagePixels, Inspection
 from protos.inspection.v1.service_pb2 import InspectRequest
 from protos.inspection.v1.verdict_pb2 import Decision, Verdict
-from streams.assembly import JoinSettings
 from streams.decode.limits import Limits
 from streams.decode.records import decode
 from streams.embedded import EmbeddedLog
-from streams.join import Join
+from streams.join.assembly import JoinSettings
+from streams.join.join import Join
 from streams.observation import Observation
 from streams.records import Topics
 from tests.inspector.training.frames_corpus import CONFIG, NUM, NUM_FRAMES, SHOWN, write_frames

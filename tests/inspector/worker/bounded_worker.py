@@ -13,8 +13,8 @@ from pathlib import Path
 import cv2
 
 from inspector.worker.pipeline import Pipeline
-from streams.assembly import JoinSettings
 from streams.embedded import EmbeddedLog
+from streams.join.assembly import JoinSettings
 from tests.line import build, written
 
 

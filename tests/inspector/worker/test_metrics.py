@@ -17,8 +17,8 @@ from protos.inspection.v1.verdict_pb2 import (
     Modality,
     Verdict,
 )
-from streams.assembly import JoinSettings
 from streams.decode.limits import Limits
+from streams.join.assembly import JoinSettings
 from streams.log import Assignment, Batch
 from streams.records import Shard, TopicPartition
 from streams.references import ReferenceSettings, Resolver

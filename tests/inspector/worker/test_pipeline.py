@@ -19,9 +19,9 @@ from inspector.worker.stall import StallSettings, StallWatch
 from protos.inspection.v1 import verdict_pb2
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_BAD_IMAGE, DEAD_LETTER_REASON_DUPLICATE, DeadLetter
 from protos.inspection.v1.verdict_pb2 import Verdict
-from streams.assembly import JoinSettings
 from streams.decode.dead_letters import MAX_RAW_BYTES
 from streams.embedded import EmbeddedLog, EmbeddedSettings
+from streams.join.assembly import JoinSettings
 from streams.log import Batch, CommitRefusedError, Position, Sink, Source
 from streams.observation import Observation
 from streams.records import Output, TopicPartition

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_BAD_IMAGE, DeadLetter
-from streams.assembly import JoinSettings
 from streams.decode.large_images import LargeImages, LargeImageSettings
 from streams.decode.limits import Limits
 from streams.embedded import EmbeddedLog
+from streams.join.assembly import JoinSettings
 from tests.line import PNG, DyingSink, PowerCut, build, ends, frame, line_of, publish, work, written
 
 NUM_PIECES = 5

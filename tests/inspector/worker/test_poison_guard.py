@@ -6,9 +6,9 @@ import pytest
 
 from inspector.worker.poison_guard import CarefulDecoder
 from streams.decode.process import Decoder
+from streams.join.offset_metadata import Memo
 from streams.log import Assignment, Position
 from streams.records import Shard, Topics
-from streams.resume import Memo
 
 TOPICS = Topics("t", "a")
 FRAMES, SIGNALS, PIECES = TOPICS.inputs

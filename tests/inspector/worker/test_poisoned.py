@@ -17,10 +17,10 @@ from streams.decode.limits import Limits
 from streams.decode.process import Decoder, DecodingSettings
 from streams.decode.records import decode
 from streams.embedded import EmbeddedLog
+from streams.join.offset_metadata import Memo
 from streams.log import Position, Sink
 from streams.observation import Observation
 from streams.records import Output, Record, TopicPartition
-from streams.resume import Memo
 from tests.line import GAP_NS, TOPICS, PowerCut, StubJudge, build, chunk, frame, publish, written
 
 CHILD = DecodingSettings(child="tests.streams.decode.poison", max_inline_bytes=2**20)

@@ -8,14 +8,14 @@ import pytest
 from inspector.recipe.recipes import Recipes
 from inspector.worker.shards import MAX_REPORTED, Shards, ShardSettings
 from protos.inspection.v1 import records_pb2 as pb
-from streams.assembly import JoinSettings
 from streams.decode.limits import Limits
-from streams.join_metrics import NoMetrics
+from streams.join.assembly import JoinSettings
+from streams.join.join_metrics import NoMetrics
+from streams.join.offset_metadata import Memo
+from streams.join.placement import home_partition
 from streams.log import Assignment, Position
-from streams.placement import home_partition
 from streams.records import Record, Shard
 from streams.references import ReferenceSettings, Resolver
-from streams.resume import Memo
 from tests.line import PNG, RECIPE, TOPICS, frame
 
 NOW_NS = 1_700_000_000_000_000_000

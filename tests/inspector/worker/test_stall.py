@@ -11,9 +11,9 @@ from inspector.worker.metrics import WorkerMetrics
 from inspector.worker.shards import Shards, ShardSettings
 from inspector.worker.stall import StallSettings, StallWatch
 from inspector.worker.watchdog import Watchdog
-from streams.assembly import JoinSettings
 from streams.decode.limits import Limits
-from streams.join_metrics import NoMetrics
+from streams.join.assembly import JoinSettings
+from streams.join.join_metrics import NoMetrics
 from streams.log import Assignment, Batch
 from streams.records import Record, Shard, TopicPartition
 from streams.references import ReferenceSettings, Resolver

@@ -14,8 +14,8 @@ from streams.decode.limits import Limits
 from streams.decode.process import Decoder, DecodingError
 from streams.observation import Absence, Closing, State
 from streams.records import Record
-from tests.streams.join_model import FRAMES, PIECES, SETTINGS, Make, bad_frame, event, frame
-from tests.streams.join_rig import P, Rig, at_s, only
+from tests.streams.join.join_model import FRAMES, PIECES, SETTINGS, Make, bad_frame, event, frame
+from tests.streams.join.join_rig import P, Rig, at_s, only
 
 SIZE = 100
 SMALL = LargeImageSettings(min_bytes=50, max_waiting_bytes=3 * SIZE, max_record_bytes=30, patience_s=1.0)

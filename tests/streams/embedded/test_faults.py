@@ -17,9 +17,9 @@ from streams.embedded.retention import Retention
 from streams.embedded.sink import EmbeddedPublisher, EmbeddedSink
 from streams.embedded.source import EmbeddedSource
 from streams.embedded.store import Store
+from streams.join.offset_metadata import Memo
 from streams.log import LogError, LogUnavailableError, Position, Start
 from streams.records import Output, Record
-from streams.resume import Memo
 from tests.embedded_parts import FRAMES, SHARD, frames, output, publish, values, verdict_values
 
 QUICK = EmbeddedSettings(busy_s=0.2)

@@ -12,6 +12,7 @@ import pytest
 
 from streams.embedded import EmbeddedLog, EmbeddedSettings
 from streams.embedded.file import APPLICATION_ID
+from streams.join.offset_metadata import Memo
 from streams.log import (
     CommitRefusedError,
     Log,
@@ -23,7 +24,6 @@ from streams.log import (
     Source,
     Start,
 )
-from streams.resume import Memo
 from tests.embedded_parts import (
     FRAMES,
     SHARD,

@@ -1,0 +1,61 @@
+"""Scales the pixels of a camera of 10, 12 or 14 bits, low-aligned in 16, to full scale: the one place that does so.
+
+A camera that puts its bits on top (value << 4) fills 16 bits: it needs no bit depth, or 16.
+"""
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protos.inspection.v1.records_pb2 import DeadLetterReason
+from streams.decode.limits import Finding
+from streams.join.assembly import BitDepth, CameraSpec
+from streams.observation import Image
+
+_FULL_SCALE = 65_535
+
+
+def to_full_scale(image: Image, bit_depth: BitDepth | None) -> Image:
+    """The image with 2**bit_depth - 1 at the full scale of its type: uint8 for 8 bits, else uint16, rounded.
+
+    None leaves it as it is. Raises Finding for pixels that a camera of this bit depth cannot give.
+    """
+    if bit_depth is None or bit_depth == 8 * image.itemsize:
+        return image
+    if image.itemsize == 1:
+        raise _wrong_format(
+            f"the image has 8 bits a value, expected {bit_depth} bits in 16 as bit_depth says: "
+            "send 16-bit pixels, or correct bit_depth"
+        )
+    highest = 2**bit_depth - 1
+    brightest = int(image.max(initial=0))
+    if brightest > highest:
+        raise _wrong_format(
+            f"a pixel is {brightest}, expected at most {highest} for bit_depth = {bit_depth}: correct bit_depth "
+            "(pixels that are shifted up to fill 16 bits have bit_depth = 16)"
+        )
+    if bit_depth == 8:
+        return image.astype(np.uint8)
+    return _scale(bit_depth)[image]
+
+
+def scaled(image: Image, camera: CameraSpec) -> Image:
+    """The image of a camera as experts get it. Raises Finding, which names the camera."""
+    try:
+        return to_full_scale(image, camera.bit_depth)
+    except Finding as finding:
+        raise Finding(finding.reason, f"camera {camera.name}: {finding.detail}") from finding
+
+
+@cache
+def _scale(bit_depth: BitDepth) -> NDArray[np.uint16]:
+    """Of every value its share of full scale."""
+    highest = 2**bit_depth - 1
+    values = np.arange(highest + 1, dtype=np.uint32)
+    scaled: NDArray[np.uint32] = (values * _FULL_SCALE + highest // 2) // highest
+    return scaled.astype(np.uint16)
+
+
+def _wrong_format(detail: str) -> Finding:
+    return Finding(DeadLetterReason.DEAD_LETTER_REASON_WRONG_FORMAT, detail)

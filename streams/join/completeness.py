@@ -1,0 +1,88 @@
+"""Decides what a piece still waits for: which cameras and sensors are complete, and which time has passed.
+Changes nothing and knows no record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from streams.decode.items import EventKind
+from streams.join.assembly import JoinSettings, SensorSpec
+from streams.join.clips import SECOND_NS, SensorStream
+from streams.join.pieces import Piece
+from streams.observation import Closing
+
+
+class Wait(Enum):
+    WAITING = "waiting"
+    PASSED = "passed"
+    COMPLETE = "complete"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a station has reached: event time, its sensors' data, and the monotonic clock for what is fetched."""
+
+    clock_ns: int
+    now_s: float
+    streams: Mapping[str, SensorStream]
+    settings: JoinSettings
+
+
+def waits(piece: Piece, moment: Moment) -> dict[str, Wait]:
+    """The state of every camera and sensor that the recipe names."""
+    if piece.spec is None:
+        return {}
+    cameras = {camera.name: _camera(piece, camera.name, camera.num_frames, moment) for camera in piece.spec.cameras}
+    sensors = {sensor.name: _sensor(piece, sensor, cameras, moment) for sensor in piece.spec.sensors}
+    return cameras | sensors
+
+
+def closing(piece: Piece, found: Mapping[str, Wait]) -> Closing | None:
+    """Why the piece closes now; None as long as something is waited for."""
+    if EventKind.ABORTED in piece.events:
+        return Closing.ABORTED
+    if piece.spec is None:
+        return Closing.NO_RECIPE
+    if Wait.WAITING in found.values():
+        return None
+    return Closing.PASSED if Wait.PASSED in found.values() else Closing.COMPLETE
+
+
+def _camera(piece: Piece, camera: str, num_frames: int, moment: Moment) -> Wait:
+    if piece.num_images(camera) >= num_frames:
+        return Wait.COMPLETE
+    if piece.is_decoding(camera):
+        return Wait.WAITING
+    if piece.is_fetching(camera) and (piece.fetch_by_s is None or moment.now_s < piece.fetch_by_s):
+        return Wait.WAITING
+    if piece.num_images(camera) + piece.num_lost(camera) >= num_frames:
+        return Wait.PASSED
+    return _passed(moment, _last_capture_ns(piece))
+
+
+def _sensor(piece: Piece, sensor: SensorSpec, cameras: Mapping[str, Wait], moment: Moment) -> Wait:
+    if sensor.bind == "piece":
+        return Wait.COMPLETE if sensor.name in piece.traces else _passed(moment, _last_capture_ns(piece))
+    camera_done = cameras.get(sensor.anchor, Wait.PASSED) is not Wait.WAITING
+    window = piece.window(sensor, camera_done=camera_done)
+    if window is None:
+        return Wait.PASSED if camera_done else Wait.WAITING
+    stream = moment.streams.get(sensor.name)
+    if stream is not None and stream.newest_ns is not None and stream.newest_ns > window.start_ns:
+        if stream.coverage(window) == 1.0:
+            return Wait.COMPLETE
+        if stream.newest_ns >= window.end_ns + round(moment.settings.reorder_s * SECOND_NS):
+            return Wait.PASSED
+    return _passed(moment, window.end_ns)
+
+
+def _last_capture_ns(piece: Piece) -> int:
+    """No frame of the piece is captured after this: its capture span, or the `left` event before that."""
+    span_s = piece.spec.capture_span_s if piece.spec else 0.0
+    return min(piece.entry_ns + round(span_s * SECOND_NS), piece.events.get(EventKind.LEFT, 2**63))
+
+
+def _passed(moment: Moment, end_ns: int) -> Wait:
+    """Whether a source that gave nothing up to `end_ns` has had its delay."""
+    has_passed = moment.clock_ns >= end_ns + round(moment.settings.max_delay_s * SECOND_NS)
+    return Wait.PASSED if has_passed else Wait.WAITING

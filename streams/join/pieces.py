@@ -1,0 +1,276 @@
+"""Gathers the records of one piece and says what they make of each camera and sensor. Knows no clock and no log."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
+
+from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_REFERENCE, DEAD_LETTER_REASON_TOO_SLOW
+from streams.addresses import shown
+from streams.decode.items import Event, EventKind, Frame, Origin, Trace
+from streams.decode.limits import Finding
+from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
+from streams.join.bit_depth import scaled
+from streams.join.clips import SECOND_NS, Cut, Window
+from streams.join.frozen import Contents
+from streams.join.one_part import ENTERED, Part, image_of, trace_of
+from streams.join.whole import absent, clip_of, view_of
+from streams.observation import Absence, Clip, Closing, Image, InspectionId, Observation, State, View
+
+EVENTS = "events"
+"""What the piece events of a station are called beside its cameras and sensors."""
+Shot = tuple[str, int]
+"""Camera and sequence: what tells the images of a piece apart."""
+
+
+@dataclass(slots=True, eq=False)
+class Piece:
+    """An inspection that has entered and is not published yet."""
+
+    inspection: InspectionId
+    product: str
+    lot: str
+    spec: AssemblySpec | None
+    origins: list[Origin] = field(default_factory=list)
+    """Every record that the inspection was made of or entered by."""
+    images: dict[Shot, Image] = field(default_factory=dict)
+    captures: dict[Shot, int] = field(default_factory=dict)
+    fetching: dict[Shot, Frame] = field(default_factory=dict)
+    """Frames whose image is being fetched or decoded."""
+    lost: dict[tuple[str, int], Absence] = field(default_factory=dict)
+    """Camera and capture of frames that are of no use, and why; the same frame doubled counts once."""
+    traces: dict[str, Trace] = field(default_factory=dict)
+    traces_ns: dict[str, int] = field(default_factory=dict)
+    """Start of each trace."""
+    events: dict[EventKind, int] = field(default_factory=dict)
+    others_ns: int | None = None
+    """Least event time of records that only made the inspection enter."""
+    fetch_by_s: float | None = None
+    delays: dict[str, int] = field(default_factory=dict)
+    """From event to append in ns, the lowest of each camera, and of `events` once it has entered by one."""
+    waited: set[str] = field(default_factory=set)
+    """Modalities that nothing more is waited for."""
+    closing: Closing | None = None
+    is_observed: bool = False
+    is_read_twice: bool = False
+    """Another part came under the same id."""
+    contents: Contents = field(default_factory=dict)
+    """What stands for its recordings, once it is observed."""
+
+    @property
+    def entry_ns(self) -> int:
+        """The `entered` event, or else the first capture, or else what made it enter."""
+        if EventKind.ENTERED in self.events:
+            return self.events[EventKind.ENTERED]
+        if self.captures:
+            return min(self.captures.values())
+        known = [*self.events.values(), *([] if self.others_ns is None else [self.others_ns])]
+        return min(known)
+
+    @property
+    def part(self) -> Part:
+        """What tells this part from another one that is read under its id."""
+        times = {image_of(*shot): capture_ns for shot, capture_ns in self.captures.items()}
+        times |= {trace_of(sensor): start_ns for sensor, start_ns in self.traces_ns.items()}
+        if EventKind.ENTERED in self.events:
+            times[ENTERED] = self.events[EventKind.ENTERED]
+        return Part(self.entry_ns, times)
+
+    @property
+    def num_bytes(self) -> int:
+        images = sum(image.nbytes for image in self.images.values())
+        return images + sum(trace.samples.nbytes for trace in self.traces.values())
+
+    @property
+    def max_records(self) -> int:
+        """How many records may belong to the piece: each that is expected, some of them doubled or of no use."""
+        spec = self.spec or AssemblySpec(cameras=())
+        num_expected = sum(camera.num_frames for camera in spec.cameras) + len(spec.sensors) + len(EventKind)
+        return 4 * num_expected + 16
+
+    @property
+    def may_repeat(self) -> frozenset[str]:
+        """Cameras and sensors whose recordings may equal earlier ones."""
+        spec = self.spec or AssemblySpec(cameras=())
+        cameras = {camera.name for camera in spec.cameras if camera.may_repeat}
+        return frozenset(cameras | {sensor.name for sensor in spec.sensors if sensor.may_repeat})
+
+    @property
+    def append_ns(self) -> int:
+        return min(origin.append_ns for origin in self.origins)
+
+    @property
+    def arrival_ns(self) -> int:
+        return max(origin.append_ns for origin in self.origins)
+
+    def camera(self, name: str) -> CameraSpec | None:
+        return next((camera for camera in self.spec.cameras if camera.name == name), None) if self.spec else None
+
+    def sensor(self, name: str) -> SensorSpec | None:
+        return next((sensor for sensor in self.spec.sensors if sensor.name == name), None) if self.spec else None
+
+    def num_images(self, camera: str) -> int:
+        return sum(shot[0] == camera for shot in self.images)
+
+    def num_lost(self, camera: str) -> int:
+        return sum(known == camera for known, _ in self.lost)
+
+    def is_fetching(self, camera: str) -> bool:
+        return any(shot[0] == camera for shot in self.fetching)
+
+    def is_decoding(self, camera: str) -> bool:
+        """Whether an image of the camera is being decoded: it is there, so nobody gives up waiting for it."""
+        return any(shot[0] == camera and frame.reference is None for shot, frame in self.fetching.items())
+
+    def take_frame(self, frame: Frame, camera: CameraSpec) -> int:
+        """Returns the bytes that it takes. Raises Finding for an image unlike the camera's: the frame is lost."""
+        shot = (frame.camera, frame.sequence)
+        if frame.image is None:
+            self._capture(frame)
+            self.fetching[shot] = frame
+            return 0
+        try:
+            image = scaled(frame.image, camera)
+        except Finding:
+            self.enter_by(frame.capture_ns)
+            self.lose(frame.camera, frame.capture_ns, Absence.UNDECODABLE)
+            raise
+        self._capture(frame)
+        self.images[shot] = image
+        return image.nbytes
+
+    def _capture(self, frame: Frame) -> None:
+        self.captures[frame.camera, frame.sequence] = frame.capture_ns
+        delay_ns = frame.origin.append_ns - frame.capture_ns
+        self.delays[frame.camera] = min(delay_ns, self.delays.get(frame.camera, delay_ns))
+
+    def take_image(self, shot: Shot, image: Image, camera: CameraSpec) -> int:
+        """Of a frame that was being fetched or decoded, alike."""
+        image = scaled(image, camera)
+        del self.fetching[shot]
+        self.images[shot] = image
+        return image.nbytes
+
+    def take_event(self, event: Event) -> None:
+        self.events[event.kind] = event.event_ns
+        if event.kind is EventKind.ENTERED:
+            self.delays[EVENTS] = event.origin.append_ns - event.event_ns
+
+    def take_trace(self, trace: Trace) -> None:
+        self.traces[trace.sensor], self.traces_ns[trace.sensor] = trace, trace.start_ns
+
+    def lose(self, camera: str, capture_ns: int, why: Absence) -> None:
+        self.lost[camera, capture_ns] = why
+
+    def enter_by(self, event_ns: int) -> None:
+        """A record without further use made the inspection enter."""
+        self.others_ns = event_ns if self.others_ns is None else min(self.others_ns, event_ns)
+
+    def not_come(self, shot: Shot) -> Finding:
+        """Why a frame that is still being fetched or decoded is given up."""
+        reference = self.fetching[shot].reference
+        if reference is None:
+            detail = "the image was not decoded when the piece had to close: send fewer, or raise max_open_bytes"
+            return Finding(DEAD_LETTER_REASON_TOO_SLOW, detail)
+        detail = f"{shown(reference.uri)} had not come when the piece closed: check its store, or raise max_delay_s"
+        return Finding(DEAD_LETTER_REASON_REFERENCE, detail)
+
+    def fail_fetch(self, shot: Shot, *, has_come: bool = False) -> Frame:
+        """An image that did not come, or is of no use: the frame is lost, its place is free for another."""
+        frame = self.fetching.pop(shot)
+        self.enter_by(self.captures.pop(shot))
+        why = Absence.UNDECODABLE if has_come or frame.reference is None else Absence.REFERENCE
+        self.lose(frame.camera, frame.capture_ns, why)
+        return frame
+
+    def anchor_ns(self, sensor: SensorSpec, *, camera_done: bool) -> int | None:
+        """Event time that the sensor's window is relative to, once it is known."""
+        if sensor.anchor == "entered":
+            return self.entry_ns
+        if (sensor.anchor, 0) in self.captures:
+            return self.captures[sensor.anchor, 0]
+        others = [capture_ns for (camera, _), capture_ns in self.captures.items() if camera == sensor.anchor]
+        return min(others) if others and camera_done else None
+
+    def anchor_source(self, sensor: SensorSpec) -> str:
+        """Whose stamp the sensor's window is relative to."""
+        if sensor.anchor != "entered":
+            return sensor.anchor
+        if EventKind.ENTERED in self.events or not self.captures:
+            return EVENTS
+        return min(self.captures, key=lambda shot: self.captures[shot])[0]
+
+    def window(self, sensor: SensorSpec, *, camera_done: bool = True) -> Window | None:
+        anchor_ns = self.anchor_ns(sensor, camera_done=camera_done)
+        if anchor_ns is None:
+            return None
+        return Window(anchor_ns + round(sensor.start_s * SECOND_NS), anchor_ns + round(sensor.end_s * SECOND_NS))
+
+    def observation(self, cuts: Mapping[str, Cut], newest_ns: Mapping[str, int]) -> Observation:
+        """Everything there is; `cuts` holds time-bound clips, `newest_ns` the end of each sensor's data."""
+        if self.closing is None:
+            raise AssertionError("only closed pieces are observed")
+        spec = self.spec or AssemblySpec(cameras=())
+        return Observation(
+            inspection=self.inspection,
+            product=self.product,
+            lot=self.lot,
+            closing=self.closing,
+            views={camera.name: self._view(camera) for camera in spec.cameras},
+            clips={
+                sensor.name: self._trace(sensor) if sensor.bind == "piece" else self._clip(sensor, cuts, newest_ns)
+                for sensor in spec.sensors
+            },
+            entry_ns=self.entry_ns,
+            capture_ns=max(self.captures.values(), default=self.entry_ns),
+            append_ns=self.append_ns,
+            arrival_ns=max([self.arrival_ns, *(cut.arrival_ns for cut in cuts.values())]),
+            is_read_twice=self.is_read_twice or self._mixes_parts,
+        )
+
+    @property
+    def _mixes_parts(self) -> bool:
+        """Whether a camera that gave all its images lost one beside, further apart than the frames of one part are."""
+        spec = self.spec or AssemblySpec(cameras=())
+        span_ns = round(spec.capture_span_s * SECOND_NS)
+        whole = {camera.name for camera in spec.cameras if self.num_images(camera.name) >= camera.num_frames}
+        return any(
+            camera in whole and camera == other and abs(lost_ns - capture_ns) > span_ns
+            for camera, lost_ns in self.lost
+            for (other, _), capture_ns in self.captures.items()
+        )
+
+    def hand_over(self) -> None:
+        """The observation has what was seen and heard; only the accounts are kept until the verdict is out."""
+        self.is_observed = True
+        self.drop_contents()
+
+    def drop_contents(self) -> None:
+        """Nobody will look at images and traces any more."""
+        self.images.clear()
+        self.traces.clear()
+        self.fetching.clear()
+
+    def _view(self, camera: CameraSpec) -> View:
+        images = tuple(self.images[shot] for shot in sorted(self.images) if shot[0] == camera.name)
+        lost = [why for (known, _), why in sorted(self.lost.items(), key=itemgetter(0)) if known == camera.name]
+        return view_of(camera, images, lost[0] if lost else None)
+
+    def _trace(self, sensor: SensorSpec) -> Clip:
+        trace = self.traces.get(sensor.name)
+        if trace is None:
+            return absent(sensor, Absence.NOT_RECEIVED)
+        return clip_of(sensor, trace.samples, 1.0, trace.start_ns)
+
+    def _clip(self, sensor: SensorSpec, cuts: Mapping[str, Cut], newest_ns: Mapping[str, int]) -> Clip:
+        window, cut = self.window(sensor), cuts.get(sensor.name)
+        if window is None:
+            return absent(sensor, Absence.NO_ANCHOR)
+        if cut is None or cut.samples is None:
+            is_stale = newest_ns.get(sensor.name, window.start_ns + 1) <= window.start_ns
+            return absent(sensor, Absence.NOT_RECEIVED, State.STALE if is_stale else State.MISSING)
+        clip = clip_of(sensor, cut.samples, cut.coverage, cut.first_ns)
+        if cut.equals_ns is None or sensor.may_repeat or clip.state is not State.PRESENT:
+            return clip
+        apart_s = (window.start_ns - cut.equals_ns) / 1e9
+        detail = f"its samples equal those of {apart_s:.1f} s before: is the sensor frozen, or does a buffer repeat?"
+        return replace(clip, state=State.IMPLAUSIBLE, absence=Absence.FROZEN, detail=detail)

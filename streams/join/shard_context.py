@@ -1,0 +1,39 @@
+"""What the stations of one shard share: recipes, settings, time, accounts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from streams.decode.items import Origin
+from streams.decode.limits import Finding
+from streams.join.assembly import JoinSettings, RecipeBook
+from streams.join.clock import ShardTime
+from streams.join.join_metrics import JoinMetrics
+from streams.join.ledger import Ledger
+from streams.join.low_pixels import LowPixels
+from streams.observation import InspectionId
+from streams.records import TopicPartition
+
+
+@dataclass(slots=True)
+class Held:
+    """What the stations of a shard hold together."""
+
+    signal_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all stations of a shard share."""
+
+    recipes: RecipeBook
+    settings: JoinSettings
+    time: ShardTime
+    ledger: Ledger
+    metrics: JoinMetrics
+    pieces: TopicPartition
+    """The partition of piece events."""
+    signals: TopicPartition
+    refuse: Callable[[Origin, Finding, InspectionId], None]
+    """Makes a dead letter of a record that was taken before."""
+    held: Held = field(default_factory=Held)
+    low_pixels: LowPixels = field(default_factory=LowPixels)

@@ -1,0 +1,128 @@
+"""Measures the clock of one source against the log's: the lowest delay from event to append, and its drift.
+
+Transport only ever adds to a delay, so the lowest one of a while says most about the clock.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import median
+
+from streams.join.clips import SECOND_NS
+
+WINDOW_NS = 30 * SECOND_NS
+CATCH_UP_NS = SECOND_NS
+"""What was held back comes at once: in less than this."""
+_BUCKET_NS = SECOND_NS // 2
+_MINUTE_NS = 60 * SECOND_NS
+MAX_MINUTES = 60
+_FEWEST_MINUTES = 10
+"""100 ppm are 6 ms a minute: less than transport varies in a few of them."""
+
+
+@dataclass(slots=True)
+class _Low:
+    append_ns: int
+    delay_ns: int
+
+
+class SourceClock:
+    """The stamps of one source, in what is at most a minute of buckets and an hour of minutes."""
+
+    def __init__(self, step_ns: int, hold_up_ns: int) -> None:
+        """Records of a source that was silent may be late by `hold_up_ns` for a moment and are put down to that."""
+        self.newest_ns: int | None = None
+        """Append time of the newest record."""
+        self.drift_ppm: float | None = None
+        """How fast the source's clock falls behind the log's (negative: gains on it); None until that can be told."""
+        self._step_ns, self._hold_up_ns = step_ns, hold_up_ns
+        self._newest_event_ns = self._gap_ns = 0
+        self._held_until_ns: int | None = None
+        self._first: _Low | None = None
+        """The record that a fall of the delay is measured from."""
+        self._lows: deque[_Low] = deque()
+        """Append times and delays, both rising: the first is the lowest of the window."""
+        self._minutes: deque[_Low] = deque(maxlen=MAX_MINUTES)
+
+    def __len__(self) -> int:
+        return len(self._lows) + len(self._minutes)
+
+    @property
+    def lowest_ns(self) -> int | None:
+        """The lowest delay since the clock last stepped, within the window; negative where it is ahead."""
+        return self._lows[0].delay_ns if self._lows else None
+
+    @property
+    def is_catching_up(self) -> bool:
+        """Whether its records came late a moment ago without a step of the clock: more of them will show it."""
+        held_until_ns, newest_ns = self._held_until_ns, self.newest_ns
+        return held_until_ns is not None and newest_ns is not None and newest_ns < held_until_ns + CATCH_UP_NS
+
+    @property
+    def has_fallen(self) -> bool:
+        """Whether its delay fell by more than a step: it came faster than time passes, so it was held back before."""
+        return (
+            self._first is not None
+            and bool(self._lows)
+            and self._first.delay_ns - self._lows[0].delay_ns > self._step_ns
+        )
+
+    def saw(self, delay_ns: int, append_ns: int) -> None:
+        """A record, usable or not. A delay that rises by more than a step begins anew: a clock that was set back, or
+        records that were held back, of which the last to come show the clock again."""
+        if self._lows and delay_ns - self._lows[0].delay_ns > self._step_ns:
+            self._rise(delay_ns, append_ns)
+        else:
+            self._gap_ns = append_ns - (self.newest_ns or append_ns)
+            if not self.is_catching_up:
+                self._held_until_ns = None
+        self._newest_event_ns = max(self._newest_event_ns, append_ns - delay_ns)
+        self.newest_ns = append_ns if self.newest_ns is None else max(self.newest_ns, append_ns)
+        while self._lows and self._lows[-1].delay_ns >= delay_ns:
+            self._lows.pop()
+        if not self._lows or append_ns - self._lows[-1].append_ns >= _BUCKET_NS:
+            self._lows.append(_Low(append_ns, delay_ns))
+        while len(self._lows) > 1 and self._lows[0].append_ns < self.newest_ns - WINDOW_NS:
+            self._lows.popleft()
+        if self._first is None or append_ns - self._first.append_ns > WINDOW_NS:
+            self._first = _Low(append_ns, delay_ns)
+        self._count_minute(delay_ns, append_ns)
+
+    def _rise(self, delay_ns: int, append_ns: int) -> None:
+        """A record that is late. Was the source silent for longer than between its records before, it was held up, or
+        those before it were, and for a moment nothing is concluded; else its clock has stepped."""
+        rise_ns, silent_ns = delay_ns - self._lows[0].delay_ns, append_ns - (self.newest_ns or append_ns)
+        has_stepped = append_ns - delay_ns < self._newest_event_ns - self._step_ns // 2
+        is_held_up = not has_stepped and silent_ns >= self._gap_ns + rise_ns // 2
+        if is_held_up or (self.is_catching_up and not has_stepped):
+            self._held_until_ns = append_ns if is_held_up else self._held_until_ns
+            if rise_ns <= self._hold_up_ns:
+                return
+        else:
+            self._held_until_ns = None
+        self._lows.clear()
+        self._first = None
+
+    def _count_minute(self, delay_ns: int, append_ns: int) -> None:
+        minute = append_ns // _MINUTE_NS
+        if self._minutes and self._minutes[-1].append_ns // _MINUTE_NS >= minute:
+            if delay_ns < self._minutes[-1].delay_ns:
+                self._minutes[-1] = _Low(append_ns, delay_ns)
+            return
+        if len(self._minutes) > 1 and abs(self._minutes[-1].delay_ns - self._minutes[-2].delay_ns) > self._step_ns:
+            newest = self._minutes[-1]
+            self._minutes.clear()
+            self._minutes.append(newest)
+        self.drift_ppm = _drift_ppm(list(self._minutes))
+        self._minutes.append(_Low(append_ns, delay_ns))
+
+
+def _drift_ppm(lows: list[_Low]) -> float | None:
+    """The median slope between any two minutes (Theil and Sen); None where the delays scatter more than they move."""
+    if len(lows) < _FEWEST_MINUTES:
+        return None
+    slope = median((b.delay_ns - a.delay_ns) / (b.append_ns - a.append_ns) for a, b in combinations(lows, 2))
+    level = median(low.delay_ns - slope * (low.append_ns - lows[0].append_ns) for low in lows)
+    scatter = median(abs(low.delay_ns - level - slope * (low.append_ns - lows[0].append_ns)) for low in lows)
+    moved = abs(slope) * (lows[-1].append_ns - lows[0].append_ns)
+    return slope * 1e6 if moved > 4 * scatter else 0.0

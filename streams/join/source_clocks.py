@@ -1,0 +1,228 @@
+"""Compares the clocks of one station's sources, and says of a piece which of them cannot be believed.
+
+Two sources disagree when their lowest delays of late are more than `max_source_offset_s` apart, so that it is no single
+record that was held up, and the piece's own records bear it out, so that it is no outage, which delays all. Who
+disagrees with a source that agrees with the log's own clock is the odd one.
+"""
+
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from itertools import combinations
+from typing import NamedTuple
+
+from streams.decode.clock_causes import likely_cause
+from streams.join.assembly import JoinSettings
+from streams.join.clips import SECOND_NS
+from streams.join.join_metrics import JoinMetrics
+from streams.join.source_clock import WINDOW_NS, SourceClock
+from streams.reminder import Happened, Reminder
+
+log = logging.getLogger("streams.join.source_clocks")
+
+LOG = "the log"
+MAX_COMMON_NS = 1500 * SECOND_NS
+"""All sources may be late alike by this much, or by more if they catch up, as after an outage. A wrong time zone makes
+half an hour at least."""
+MAX_DRIFT_PPM = 50.0
+"""A crystal at its worst, without a time server."""
+REMIND_S = 60.0
+
+
+Delays = tuple[int, int]
+"""The lowest and the highest, in ns from event to append."""
+
+
+class Doubt(NamedTuple):
+    """Whose clock cannot be believed, and by how much its stamps are behind another's (negative: ahead)."""
+
+    source: str
+    behind_ns: int
+    reference: str
+    cause: str
+
+    @property
+    def words(self) -> str:
+        size_s, way = abs(self.behind_ns) / 1e9, "behind" if self.behind_ns > 0 else "ahead of"
+        held = ", or a producer that holds records back" if self.behind_ns > 0 else ""
+        return (
+            f"the clock of {self.source!r} is {size_s:.3f} s {way} that of {self.reference!r}, by stamps against the "
+            f"times at which the log took the records; likely {self.cause}{held}: set the clock of "
+            f"{self.source!r}"
+        )
+
+
+class SourceClocks:
+    """The clocks of the cameras, sensors and piece events that a station's recipes name."""
+
+    def __init__(
+        self, place: tuple[str, str], sources: Collection[str], settings: JoinSettings, metrics: JoinMetrics
+    ) -> None:
+        """`place` is line and station."""
+        self._place, self._metrics = place, metrics
+        self._most_ns = round(min(settings.max_source_offset_s, settings.max_skew_s) * SECOND_NS)
+        self._skew_ns = round(settings.max_skew_s * SECOND_NS)
+        self._jitter_s = settings.jitter_s
+        hold_up_ns = round(max(settings.max_skew_s, settings.max_delay_s) * SECOND_NS)
+        self._clocks = {source: SourceClock(self._most_ns, hold_up_ns) for source in sources}
+        self._reminder = Reminder[tuple[str, str]](REMIND_S)
+
+    def saw(self, source: str, event_ns: int, append_ns: int) -> None:
+        """A record of a source, usable or not. One that no recipe names counts for nothing."""
+        clock = self._clocks.get(source)
+        if clock is None:
+            return
+        clock.saw(append_ns - event_ns, append_ns)
+        lowest_ns = clock.lowest_ns or 0
+        self._metrics.source_clock(*self._place, source, lowest_ns / 1e9, clock.drift_ppm)
+        drift_ppm = self._drift_ppm(source)
+        if abs(drift_ppm) > MAX_DRIFT_PPM:
+            size = f"{abs(drift_ppm):.0f} ppm ({abs(drift_ppm) * 0.0864:.1f} s a day)"
+            way = "loses" if drift_ppm > 0 else "gains"
+            self._reminder.add(
+                (source, "drift"),
+                "",
+                f"its clock {way} {size} against the log's, other sources do not: set it by a time server (NTP or PTP)",
+            )
+
+    def misfit(self, sensor: str, misfit_ns: int) -> None:
+        """A chunk was stamped so much later than its samples count (negative: earlier): its stream begins anew."""
+        self._metrics.misfit(*self._place, sensor, misfit_ns / 1e9)
+        way = "after" if misfit_ns > 0 else "before"
+        words = (
+            f"a chunk is stamped {abs(misfit_ns) / 1e9:.3f} s {way} the time that its sample count gives (jitter_s is "
+            f"{self._jitter_s:g}): its stamps jitter or drift, its clock was set, or it does not count lost samples"
+        )
+        self._reminder.add((sensor, "jitter"), "", words)
+
+    def doubts(self, delays: Mapping[str, Delays], others: Collection[str] = ()) -> "Doubts":
+        """What is not to be believed of a piece. `delays` are those of its records by source; `others` are sources that
+        gave it nothing, of which only the clock is known."""
+        known = {source: (delay, delay) for source in others if (delay := self._fresh_ns(source)) is not None}
+        records = {**known, **delays}
+        lowest = {source: min(low, self._lowest_ns(source, low)) for source, (low, _) in records.items()}
+        apart = [(a, b) for a, b in combinations(sorted(records), 2) if self._are_apart(a, b, records, lowest)]
+        odd = {doubt.source: doubt for doubt in self._odd(apart, lowest)}
+        for source, lowest_ns in lowest.items():
+            if source not in odd and lowest_ns > MAX_COMMON_NS and not self._was_held_back(source):
+                odd[source] = self._doubt(source, lowest_ns, LOG)
+        return Doubts(odd, frozenset(apart))
+
+    def count(self, doubts: "Doubts") -> None:
+        """A piece that could have passed does not, because of these."""
+        for source, doubt in doubts.odd.items():
+            if source in self._clocks:
+                self._metrics.doubted(*self._place, source)
+            self._reminder.add((source, "offset"), "", f"{doubt.words}; no piece passes meanwhile")
+
+    def explain(self, source: str, delay_ns: int, *, is_ahead: bool) -> str | None:
+        """Why a record could not enter, where its source's clock is the cause by being ahead or behind. `delay_ns` is
+        the record's from event to append."""
+        if (clock := self._clocks.get(source)) is not None and clock.is_catching_up:
+            return None
+        others = {other: ns for other in self._clocks if other != source and (ns := self._fresh_ns(other)) is not None}
+        lowest_ns = min(delay_ns, self._lowest_ns(source, delay_ns))
+        if others:
+            reference, reference_ns = min(others.items(), key=lambda item: abs(item[1]))
+        else:
+            reference, reference_ns = LOG, 0
+        behind_ns = lowest_ns - reference_ns
+        if not self._is_apart(behind_ns) or is_ahead != (behind_ns < 0):
+            return None
+        doubt = self._doubt(source, behind_ns, reference)
+        self._reminder.add((source, "offset"), "", f"{doubt.words}; its records are refused meanwhile")
+        return doubt.words
+
+    def between(self, source: str, other: str) -> Doubt | None:
+        """What is wrong between two sources by their clocks alone; None where they agree, or one is not heard."""
+        lowest = {name: ns for name in self._clocks if (ns := self._fresh_ns(name)) is not None}
+        if source == other or not lowest.keys() >= {source, other} or self._was_held_back(source):
+            return None
+        if not self._is_apart(lowest[source] - lowest[other]):
+            return None
+        odd = {doubt.source: doubt for doubt in self._odd([(source, other)], lowest)}
+        return odd.get(source) or odd.get(other)
+
+    def remind(self, now_s: float) -> None:
+        """Writes what is due to the log."""
+        for (source, _), happened in self._reminder.due(now_s):
+            log.warning("Line %s, station %s, %s: %s.", *self._place, source, _with_count(happened))
+
+    def _is_apart(self, delay_ns: int) -> bool:
+        return abs(delay_ns) > self._most_ns
+
+    def _are_apart(self, a: str, b: str, records: Mapping[str, Delays], lowest: Mapping[str, int]) -> bool:
+        """Whether the clocks of two sources are apart, and the piece's records bear it out in every pair of them.
+
+        They must do so by more where both were held back, for the ones may then have come behind the others; and need
+        not where the clocks are further apart than batches are long, and the later source was never held back.
+        """
+        early, late = sorted((a, b), key=lambda source: lowest[source])
+        apart_ns = lowest[late] - lowest[early]
+        is_ahead = min(apart_ns, -lowest[early]) > self._most_ns * 2 // 3  # of the log: transport is no excuse
+        if not self._is_apart(apart_ns) and not is_ahead:
+            return False
+        if apart_ns > self._skew_ns and not self._was_held_back(late):
+            return True
+        were_held_back = self._was_held_back(a) and self._was_held_back(b)
+        return records[late][0] - records[early][1] > (self._most_ns if were_held_back else self._most_ns // 2)
+
+    def _was_held_back(self, source: str) -> bool:
+        clock = self._clocks.get(source)
+        return clock is not None and (clock.has_fallen or clock.is_catching_up)
+
+    def _lowest_ns(self, source: str, otherwise: int) -> int:
+        clock = self._clocks.get(source)
+        return otherwise if clock is None or clock.lowest_ns is None else clock.lowest_ns
+
+    def _fresh_ns(self, source: str) -> int | None:
+        """The lowest delay of a source that has not fallen silent."""
+        clock = self._clocks.get(source)
+        newest_ns = max((each.newest_ns for each in self._clocks.values() if each.newest_ns is not None), default=0)
+        if clock is None or clock.newest_ns is None or clock.newest_ns < newest_ns - WINDOW_NS:
+            return None
+        return clock.lowest_ns
+
+    def _drift_ppm(self, source: str) -> float:
+        """How much more a source drifts than the one that drifts least: what all share is the log's own drift."""
+        drifts = [each.drift_ppm for each in self._clocks.values() if each.drift_ppm is not None]
+        drift_ppm = self._clocks[source].drift_ppm
+        return 0.0 if drift_ppm is None else drift_ppm - min(drifts, key=abs)
+
+    def _odd(self, apart: list[tuple[str, str]], lowest: Mapping[str, int]) -> Iterator[Doubt]:
+        """Of those that disagree, the ones that do not go by the log's clock; where none does, the one that disagrees
+        with most others; both where that does not tell."""
+        names = sorted({name for pair in apart for name in pair})
+        odd = [name for name in names if abs(lowest[name]) > self._most_ns // 2]
+        if len(odd) == len(names):
+            counts = {name: sum(name in pair for pair in apart) for name in names}
+            most = max(counts.values(), default=0)
+            odd = [name for name in names if counts[name] == most]
+        for name in odd or names:
+            against = [b if a == name else a for a, b in apart if name in (a, b)]
+            reference = min(against, key=lambda other: (other in odd, abs(lowest[other])))
+            yield self._doubt(name, lowest[name] - lowest[reference], reference)
+
+    def _doubt(self, source: str, behind_ns: int, reference: str) -> Doubt:
+        drift_ppm = self._drift_ppm(source) if source in self._clocks else 0.0
+        drift = f"a drift, of {abs(drift_ppm):.0f} ppm at present, that no time server (NTP or PTP) corrects"
+        return Doubt(
+            source, behind_ns, reference, drift if abs(drift_ppm) > MAX_DRIFT_PPM else likely_cause(behind_ns / 1e9)
+        )
+
+
+class Doubts(NamedTuple):
+    """Sources of a piece that cannot be believed, and the pairs of sources that disagree."""
+
+    odd: Mapping[str, Doubt]
+    apart: frozenset[tuple[str, str]]
+
+    def between(self, source: str, other: str) -> Doubt | None:
+        """What is wrong between two sources; None where they agree."""
+        first, second = sorted((source, other))
+        if (first, second) not in self.apart:
+            return None
+        return self.odd.get(source) or self.odd.get(other)
+
+
+def _with_count(happened: Happened) -> str:
+    return happened.words if happened.count == 1 else f"{happened.words} ({happened.count} times since the last line)"

@@ -1,0 +1,135 @@
+"""Keeps the stations of one shard, within bounds: a new one may take the place of one that is of no more use.
+
+The names come from producers, so that anybody can fill all places. A station without pieces and samples gives up its
+place when it has been idle for two horizons, or at once where no recipe names it and one names the new station.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from protos.inspection.v1 import records_pb2 as pb
+from streams.decode.limits import Finding
+from streams.join.clips import SECOND_NS
+from streams.join.frozen import Contents
+from streams.join.offset_metadata import has_room_for
+from streams.join.one_part import MEMORY_HORIZONS
+from streams.join.shard_context import Surroundings
+from streams.join.station import Station
+
+
+class Stations:
+    """The stations by name. One that was forgotten leaves no clock: `forgotten_ns` stands in its place."""
+
+    def __init__(
+        self,
+        line: str,
+        shared: Surroundings,
+        clocks_ms: Mapping[str, int],
+        forgotten_ms: int | None,
+        contents: Mapping[str, Contents],
+    ) -> None:
+        self._line, self._shared = line, shared
+        self._horizon_ns = round(shared.settings.dedup_horizon_s * SECOND_NS)
+        self._stations = {
+            name: Station(line, name, shared, clock_ms * 1_000_000, contents=contents.get(name))
+            for name, clock_ms in clocks_ms.items()
+        }
+        self.forgotten_ns = None if forgotten_ms is None else forgotten_ms * 1_000_000
+        """The log's clock when a station was forgotten last, and the skew that event times may have."""
+
+    def __iter__(self) -> Iterator[Station]:
+        return iter(self._stations.values())
+
+    def items(self) -> Iterable[tuple[str, Station]]:
+        return self._stations.items()
+
+    def __getitem__(self, name: str) -> Station:
+        return self._stations[name]
+
+    def get(self, name: str) -> Station | None:
+        return self._stations.get(name)
+
+    @property
+    def clocks_ms(self) -> dict[str, int]:
+        """What the clocks have reached, for a successor."""
+        return {
+            name: station.clock.now_ns // 1_000_000
+            for name, station in self._stations.items()
+            if station.clock.now_ns is not None
+        }
+
+    @property
+    def contents(self) -> dict[str, Contents]:
+        """What stations leave for a successor; the one used last comes first."""
+        stations = sorted(self, key=lambda station: station.used_ns, reverse=True)
+        contents = {station.name: station.contents for station in stations}
+        return {name: left for name, left in contents.items() if left}
+
+    @property
+    def forgotten_ms(self) -> int | None:
+        """Rounded up, for a successor."""
+        return None if self.forgotten_ns is None else -(-self.forgotten_ns // 1_000_000)
+
+    def take(self, name: str, append_ns: int, *, may_forget: bool) -> Station:
+        """The station that a record names, taken by the log at `append_ns`. Raises Finding when there is no place for
+        another one."""
+        station = self._stations.get(name)
+        if station is None:
+            self._make_room(name, may_forget=may_forget)
+            station = self._stations[name] = Station(self._line, name, self._shared, None, self._floor_ns())
+        station.used_ns = max(station.used_ns, append_ns)
+        return station
+
+    def drop_blank(self, name: str) -> None:
+        """A name that only refused records carry takes no place."""
+        station = self._stations.get(name)
+        if station is not None and station.is_blank:
+            del self._stations[name]
+
+    def has_forgotten(self, name: str, entry_ns: int) -> bool:
+        """Whether a piece of a station without state entered so long ago that its verdict is of no more use: a record
+        of it would be too old for a station that is new."""
+        now_ns = self._shared.time.now_ns
+        return name not in self._stations and now_ns is not None and entry_ns < self._oldest_ns(now_ns)
+
+    def _make_room(self, name: str, *, may_forget: bool) -> None:
+        settings = self._shared.settings
+        while len(self._stations) >= settings.max_stations or not has_room_for((*self._stations, name)):
+            idle = self._least_useful(name) if may_forget else None
+            if idle is None:
+                raise Finding(
+                    pb.DEAD_LETTER_REASON_STATION_LIMIT,
+                    f"{len(self._stations) + 1} stations share the partition, at most {settings.max_stations} may, and "
+                    f"no more than fit beside an offset; one gives up its place when it has sent nothing for "
+                    f"{MEMORY_HORIZONS * settings.dedup_horizon_s:g} s: find the producer of mistyped names, name "
+                    "the line's stations in recipes, or raise max_stations or the number of partitions",
+                )
+            self._forget(idle)
+
+    def _least_useful(self, newcomer: str) -> Station | None:
+        now_ns = self._shared.time.now_ns or 0
+        empty = [station for station in self if station.is_empty]
+        idle = [one for one in empty if one.used_ns + MEMORY_HORIZONS * self._horizon_ns <= now_ns]
+        if not idle and self._has_recipe(newcomer):
+            idle = [station for station in empty if not self._has_recipe(station.name)]
+        return min(idle, key=lambda station: station.used_ns, default=None)
+
+    def _has_recipe(self, name: str) -> bool:
+        recipes = self._shared.recipes
+        return bool(recipes.cameras(self._line, name) or recipes.sensors(self._line, name))
+
+    def _forget(self, station: Station) -> None:
+        now_ns = self._shared.time.now_ns or 0
+        self.forgotten_ns = max(self.forgotten_ns or 0, now_ns + round(self._shared.settings.max_skew_s * SECOND_NS))
+        del self._stations[station.name]
+        self._shared.metrics.forgot(self._line, station.name)
+
+    def _floor_ns(self) -> int | None:
+        """Event time before which nothing enters at a new station: it may be one that was forgotten, and the record
+        one of a piece that had its verdict. Verdicts of the last horizons are remembered all the same."""
+        now_ns = self._shared.time.now_ns
+        if self.forgotten_ns is None or now_ns is None:
+            return None
+        return min(self.forgotten_ns, self._oldest_ns(now_ns))
+
+    def _oldest_ns(self, now_ns: int) -> int:
+        return now_ns - (MEMORY_HORIZONS + 1) * self._horizon_ns

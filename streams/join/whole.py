@@ -1,0 +1,118 @@
+"""Turns the recordings of a piece that came whole into views and clips, by the rules of the join. Knows no clock.
+
+Files and `Inspect` bring a piece at once, a line brings it in parts: what is present, missing or too little of it is
+decided here for all of them, so that one piece has one verdict whichever way it came.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protos.inspection.v1.records_pb2 import DeadLetterReason
+from streams.decode.limits import Finding
+from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
+from streams.join.clips import Rate
+from streams.observation import Absence, Clip, Image, ModalityKind, State, View
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sound:
+    """What one sensor recorded: samples (num_samples, num_channels), full scale 1.0 for integers."""
+
+    kind: ModalityKind
+    samples: NDArray[np.float32]
+    sample_rate_hz: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WholePiece:
+    """All that came of one piece, before a recipe says what it makes of it."""
+
+    images: Mapping[str, Sequence[Image]] = field(default_factory=dict)
+    """By camera, in order of sequence."""
+    sounds: Mapping[str, Sound] = field(default_factory=dict)
+    """By sensor; one that recorded no sample has not been heard."""
+
+
+def window_length(sensor: SensorSpec) -> int:
+    """Samples of a fully covered window, as the join cuts it; its ends are whole nanoseconds, and one of them is let
+    pass as rounding."""
+    length_ns = round(sensor.end_s * 1e9) - round(sensor.start_s * 1e9)
+    return Rate(sensor.sample_rate_hz).slots(length_ns + 1)
+
+
+def views_of(spec: AssemblySpec, piece: WholePiece) -> dict[str, View]:
+    """Of every camera of the recipe. Images beyond its `num_frames` are not used, as on a line."""
+    shown = {camera.name: tuple(piece.images.get(camera.name, ()))[: camera.num_frames] for camera in spec.cameras}
+    return {camera.name: view_of(camera, shown[camera.name]) for camera in spec.cameras}
+
+
+def view_of(camera: CameraSpec, images: tuple[Image, ...], lost: Absence | None = None) -> View:
+    """`lost` says why images that came are of no use."""
+    coverage = min(1.0, len(images) / camera.num_frames)
+    if coverage == 1.0:
+        return View(camera.name, images, State.PRESENT)
+    otherwise = Absence.COVERAGE if images else Absence.NOT_RECEIVED
+    return View(camera.name, images, State.MISSING, lost or otherwise, coverage)
+
+
+def clips_of(spec: AssemblySpec, piece: WholePiece) -> dict[str, Clip]:
+    """Of every sensor of the recipe. Raises Finding for a recording of another kind, rate or number of channels."""
+    return {sensor.name: _clip(sensor, piece) for sensor in spec.sensors}
+
+
+def _clip(sensor: SensorSpec, piece: WholePiece) -> Clip:
+    sound = piece.sounds.get(sensor.name)
+    if sound is not None:
+        check_form(sensor, sound)
+    if sensor.bind == "time" and sensor.anchor != "entered" and not piece.images.get(sensor.anchor):
+        return absent(sensor, Absence.NO_ANCHOR)
+    if sound is None or not len(sound.samples):
+        return absent(sensor, Absence.NOT_RECEIVED)
+    if sensor.bind == "piece":
+        return clip_of(sensor, sound.samples, 1.0)
+    length = window_length(sensor)
+    coverage = min(len(sound.samples), length) / length
+    return clip_of(sensor, _in_window(sound.samples, length), coverage)
+
+
+def _in_window(samples: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    """From the window's start on, with zeros where nothing came."""
+    if len(samples) >= length:
+        return samples[:length]
+    filled = np.zeros((length, samples.shape[1]), np.float32)
+    filled[: len(samples)] = samples
+    return filled
+
+
+def clip_of(sensor: SensorSpec, samples: NDArray[np.float32], coverage: float, first_ns: int = 0) -> Clip:
+    """What a window holds, if it holds enough of it."""
+    if coverage < sensor.min_coverage:
+        return absent(sensor, Absence.COVERAGE, coverage=coverage)
+    rate_hz = sensor.sample_rate_hz
+    return Clip(sensor.name, sensor.kind, samples, rate_hz, State.PRESENT, coverage=coverage, first_ns=first_ns)
+
+
+def absent(sensor: SensorSpec, why: Absence, state: State = State.MISSING, coverage: float = 0.0) -> Clip:
+    return Clip(sensor.name, sensor.kind, None, sensor.sample_rate_hz, state, why, coverage)
+
+
+def check_form(sensor: SensorSpec, sound: Sound) -> None:
+    """Raises Finding for a recording that is not the recipe's."""
+    channels = sound.samples.shape[1]
+    if sound.kind != sensor.kind:
+        raise wrong_form(f"sensor {sensor.name}: kind is {sound.kind}, expected {sensor.kind} as in the recipe")
+    if sound.sample_rate_hz != sensor.sample_rate_hz:
+        raise wrong_form(
+            f"sensor {sensor.name}: {sound.sample_rate_hz:g} Hz, expected {sensor.sample_rate_hz:g} Hz: resample it"
+        )
+    if channels != sensor.num_channels:
+        raise wrong_form(
+            f"sensor {sensor.name}: {channels} channels, expected {sensor.num_channels}: send the recipe's"
+        )
+
+
+def wrong_form(detail: str) -> Finding:
+    return Finding(DeadLetterReason.DEAD_LETTER_REASON_WRONG_FORMAT, detail)
