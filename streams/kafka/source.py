@@ -13,13 +13,13 @@ from kafka import errors as kafka_errors
 from kafka.consumer.fetcher import ConsumerRecord
 
 from streams.kafka.client import FATAL_ERRORS, Reach, fatal, obstacle, open_group_consumer, record_of
-from streams.kafka.handover import Handover
 from streams.kafka.listener import GroupListener, Partitions, hold
 from streams.kafka.progress import Progress
 from streams.kafka.readback import NO_RULES, OutputRules
 from streams.kafka.session import Session
 from streams.kafka.settings import KafkaSettings
 from streams.kafka.stamps import Stamps
+from streams.kafka.takeover import Handover
 from streams.kafka.watch import TopicWatch
 from streams.log import Assignment, Batch
 from streams.records import Record, Shard, TopicPartition, Topics

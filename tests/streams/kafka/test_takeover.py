@@ -7,9 +7,9 @@ from kafka import OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
 
 from streams.join.offset_metadata import Memo
-from streams.kafka import handover as handover_module
-from streams.kafka.handover import Handover
+from streams.kafka import takeover as handover_module
 from streams.kafka.settings import KafkaSettings
+from streams.kafka.takeover import Handover
 from streams.log import Position
 from streams.records import Shard, TopicPartition, Topics
 
