@@ -30,7 +30,7 @@ from streams.join.assembly import JoinSettings
 from streams.log import Position, Sink, Source
 from streams.observation import Observation, State
 from streams.records import Output, TopicPartition, Topics
-from streams.references import ReferenceSettings, Resolver
+from streams.references.references import ReferenceSettings, Resolver
 
 TOPICS = Topics("qa", "line-1")
 RATE_HZ = 1000.0

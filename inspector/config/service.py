@@ -21,11 +21,11 @@ from inspector.config.tables import (
 )
 from inspector.recipe.problems import ConfigError, Problem, load_toml
 from inspector.recipe.recipes import Recipes, find_recipe_files, load_recipes
-from streams.addresses import install_words, missing_package, shown
 from streams.decode.dead_letters import MAX_RAW_BYTES
 from streams.join.assembly import JoinSettings
 from streams.kafka.settings import KafkaSecurity, KafkaSettings
 from streams.records import Topics
+from streams.references.addresses import install_words, missing_package, shown
 
 log = logging.getLogger("inspector.config")
 

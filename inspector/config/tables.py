@@ -12,10 +12,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from inspector.engines.engine import EngineSettings
 from inspector.gateway.certificates import TlsFiles
 from inspector.gateway.settings import GatewaySettings
-from streams.addresses import prefix_fault
 from streams.embedded.settings import EmbeddedSettings
 from streams.join.assembly import JoinSettings
-from streams.lane import ReferenceSettings
+from streams.references.addresses import prefix_fault
+from streams.references.lane import ReferenceSettings
 
 _EMBEDDED = EmbeddedSettings()
 _GATEWAY = GatewaySettings()

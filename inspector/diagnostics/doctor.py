@@ -30,7 +30,7 @@ from inspector.recipe.compatibility import read_bundle
 from inspector.recipe.problems import ConfigError
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.thresholds import covering, promise_words
-from streams.addresses import install_words, missing_package
+from streams.references.addresses import install_words, missing_package
 
 _NEEDED_MEMORY_MIB = 1024
 _CONNECT_S = 2.0

@@ -25,8 +25,8 @@ from streams.decode.limits import Limits
 from streams.decode.process import Decoder
 from streams.log import Sink, Source
 from streams.log_clock import LogClock
-from streams.references import Resolver
-from streams.stores import prepare
+from streams.references.references import Resolver
+from streams.references.stores import prepare
 
 log = logging.getLogger("inspector.service.run_worker")
 

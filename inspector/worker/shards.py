@@ -24,7 +24,7 @@ from streams.join.placement import home_partition
 from streams.log import Assignment, Batch, Position
 from streams.observation import InspectionId, Observation
 from streams.records import TYPE_PREFIX, Record, Shard, TopicPartition, Topics
-from streams.references import Resolver
+from streams.references.references import Resolver
 
 log = logging.getLogger("inspector.worker.shards")
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from operator import itemgetter
 
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_REFERENCE, DEAD_LETTER_REASON_TOO_SLOW
-from streams.addresses import shown
 from streams.decode.items import Event, EventKind, Frame, Origin, Trace
 from streams.decode.limits import Finding
 from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
@@ -15,6 +14,7 @@ from streams.join.frozen import Contents
 from streams.join.one_part import ENTERED, Part, image_of, trace_of
 from streams.join.whole import absent, clip_of, view_of
 from streams.observation import Absence, Clip, Closing, Image, InspectionId, Observation, State, View
+from streams.references.addresses import shown
 
 EVENTS = "events"
 """What the piece events of a station are called beside its cameras and sensors."""

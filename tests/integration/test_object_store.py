@@ -20,11 +20,11 @@ import numpy as np
 import pytest
 
 from protos.inspection.v1.records_pb2 import PIXEL_FORMAT_PNG
-from streams import stores
 from streams.decode.items import Frame, Origin, Reference
 from streams.decode.limits import Limits
 from streams.observation import InspectionId
-from streams.references import Fetched, ReferenceSettings, Resolver
+from streams.references import stores
+from streams.references.references import Fetched, ReferenceSettings, Resolver
 from tests.integration.conftest import free_ports
 
 WEED = Path(sys.executable).with_name("weed")

@@ -11,10 +11,10 @@ import pytest
 from inspector.config.service import Service, load_service
 from inspector.diagnostics.check_config import check, latency_budget, memory_parts, signal_bytes_per_station
 from inspector.recipe.compatibility import read_bundle
-from streams import addresses
 from streams.decode.limits import Limits
 from streams.embedded import EmbeddedLog
 from streams.log import LogError
+from streams.references import addresses
 
 CONFIG = """
 lines = ["line-1"]

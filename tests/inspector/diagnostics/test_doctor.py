@@ -12,7 +12,7 @@ from inspector.cli import main
 from inspector.config.tables import WorkerTable
 from inspector.diagnostics.doctor import bundle_findings, examine
 from inspector.engines.engine import EngineSettings
-from streams import addresses
+from streams.references import addresses
 from tests.bundles import write_toy_bundle
 from tests.standins.cuda import Faults
 from tests.standins.gpus import StandInGpu, compiled_toy

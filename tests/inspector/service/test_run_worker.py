@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from inspector.service.run_worker import _resolver
-from streams import addresses
+from streams.references import addresses
 from tests.inspector.diagnostics.test_check_config import service_with
 
 SIGNALLED = """

@@ -16,7 +16,7 @@ from streams.join.assembly import JoinSettings
 from streams.join.join_metrics import NoMetrics
 from streams.log import Assignment, Batch
 from streams.records import Record, Shard, TopicPartition
-from streams.references import ReferenceSettings, Resolver
+from streams.references.references import ReferenceSettings, Resolver
 from tests.line import RECIPE, TOPICS, frame
 
 NOW_NS = 1_700_000_000_000_000_000

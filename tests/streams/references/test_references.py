@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from protos.inspection.v1.records_pb2 import PIXEL_FORMAT_PNG
-from streams.addresses import Address
 from streams.decode.items import Frame, Origin, Reference
 from streams.decode.limits import Limits
 from streams.decode.process import Decoder, DecodingSettings
 from streams.observation import InspectionId
-from streams.references import Fetched, ReferenceSettings, Resolver
-from streams.transfer import Transfer
+from streams.references.addresses import Address
+from streams.references.references import Fetched, ReferenceSettings, Resolver
+from streams.references.transfer import Transfer
 from tests.waiting import until
 
 IMAGE = np.arange(64, dtype=np.uint8).reshape(8, 8)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from streams import addresses
-from streams.addresses import allowed, missing_package, prefix_fault, shown
+from streams.references import addresses
+from streams.references.addresses import allowed, missing_package, prefix_fault, shown
 
 
 @pytest.mark.parametrize(

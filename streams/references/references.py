@@ -8,17 +8,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from streams.addresses import Address, allowed, shown
 from streams.decode.images import decode_file
 from streams.decode.items import Frame, Rejected
 from streams.decode.limits import Finding, Limits
 from streams.decode.process import Decoder
 from streams.encoding import with_pixels
-from streams.lane import Fetch, Lane, LaneSettings, ReferenceSettings
 from streams.observation import Image, InspectionId
 from streams.records import TopicPartition
-from streams.stores import read
-from streams.transfer import FetchError, FetchTimeoutError, Transfer
+from streams.references.addresses import Address, allowed, shown
+from streams.references.lane import Fetch, Lane, LaneSettings, ReferenceSettings
+from streams.references.stores import read
+from streams.references.transfer import FetchError, FetchTimeoutError, Transfer
 
 log = logging.getLogger("inspector.streams.references")
 

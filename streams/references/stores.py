@@ -15,8 +15,8 @@ from urllib.parse import quote, urlsplit
 import fsspec
 import fsspec.asyn
 
-from streams.addresses import PACKAGES, Address, file_paths, install_words, is_inside, scheme_of
-from streams.transfer import FetchError, Transfer
+from streams.references.addresses import PACKAGES, Address, file_paths, install_words, is_inside, scheme_of
+from streams.references.transfer import FetchError, Transfer
 
 log = logging.getLogger("inspector.streams.stores")
 

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from streams.addresses import Address
 from streams.decode.items import Frame, Reference
 from streams.decode.limits import Limits
-from streams.transfer import FetchError, FetchTimeoutError, Transfer
+from streams.references.addresses import Address
+from streams.references.transfer import FetchError, FetchTimeoutError, Transfer
 
 
 @dataclass(frozen=True, slots=True)

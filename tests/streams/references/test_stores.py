@@ -16,9 +16,9 @@ from urllib.parse import quote
 import fsspec
 import pytest
 
-from streams.addresses import Address, allowed
-from streams.stores import read, read_object
-from streams.transfer import FetchError, FetchTimeoutError, Transfer
+from streams.references.addresses import Address, allowed
+from streams.references.stores import read, read_object
+from streams.references.transfer import FetchError, FetchTimeoutError, Transfer
 
 CONTENT = b"image" * 1000
 
@@ -255,11 +255,11 @@ def test_other_stores_are_read_in_blocks() -> None:
 
 HANGS = """
 import sys, threading
-from streams.addresses import Address
+from streams.references.addresses import Address
 from streams.decode.items import Frame, Origin, Reference
 from streams.decode.limits import Limits
 from streams.observation import InspectionId
-from streams.references import ReferenceSettings, Resolver
+from streams.references.references import ReferenceSettings, Resolver
 begun = threading.Semaphore(0)
 def read(address, transfer):
     begun.release()
