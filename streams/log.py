@@ -53,7 +53,7 @@ class TokenInvalidError(LogError):
 class Position:
     """Where a successor goes on reading one input partition, and what it must know then.
 
-    `memo` travels with the committed offset (Kafka: offset metadata, at most 4,096 bytes); see `streams.join.offset_metadata`.
+    `memo` travels with the committed offset (Kafka: offset metadata, at most 4,096 bytes).
     """
 
     offset: int

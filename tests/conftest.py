@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-LIVE = ("integration/", "inspector/gateway/", "inspector/cli/", "inspector/deploy/")
+LIVE = (
+    "integration/",
+    *(f"inspector/{package}/" for package in ("gateway", "cli", "rollout", "demo", "worker", "service")),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

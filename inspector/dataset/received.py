@@ -1,6 +1,6 @@
 """Reads the files of a manifest's row as the piece that they are: what a line would have received, whole.
 
-The one place that reads files for evaluation and the golden set; `streams.join.whole` applies the recipe's rules to them.
+The one place that reads files for evaluation and the golden set; `streams.join.whole` applies the recipe's rules.
 """
 
 from pathlib import Path

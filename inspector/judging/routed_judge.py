@@ -81,7 +81,7 @@ class RoutedJudge:
         self._budget = budget
 
     def set_thrift(self, thrift: float) -> None:
-        """What the price of computing is multiplied by, from the next call of `judge` on: see `inspector.judging.price_control`."""
+        """What the price of computing is multiplied by, from the next call of `judge` on: see `price_control`."""
         self._thrift = thrift
 
     def recipe(self, line: str, station: str, product: str) -> Recipe | None:

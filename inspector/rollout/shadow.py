@@ -66,7 +66,7 @@ class Fault(NamedTuple):
 
 
 class Shadow:
-    """Implements `inspector.verdicts.judge.Beside` for a worker; `faults` gives what went wrong to the thread that follows."""
+    """Implements `Beside` for a worker; `faults` gives what went wrong to the thread that follows."""
 
     def __init__(self, judge: RoutedJudge, comparison: Comparison, wall_ns: Callable[[], int] = time.time_ns) -> None:
         self._judge, self._comparison, self._wall_ns = judge.twin(), comparison, wall_ns

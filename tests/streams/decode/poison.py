@@ -1,4 +1,4 @@
-"""Decoding that ends its process at some records, for tests: `python -m tests.streams.decode.poison FD` is such a child."""
+"""Decoding that ends its process at some records: `python -m tests.streams.decode.poison FD` is such a child."""
 
 import os
 import signal
