@@ -7,7 +7,8 @@ up over the experts that ran; gates are equal shares. A mean below -0.5 makes Na
 
 import hashlib
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 from pathlib import Path
@@ -28,7 +29,11 @@ from inspector.bundle.schema import (
     Policy,
     SignalInput,
 )
+from inspector.engines.engine import EngineSettings
+from inspector.inference.opening import open_models
+from inspector.judging.routed_judge import RoutedJudge
 from inspector.recipe.recipe import Camera, Recipe, Sensor
+from inspector.recipe.recipes import Recipes
 from streams.observation import Absence, Clip, Closing, InspectionId, Observation, State, View
 
 IMAGE = ImageInput(tile_height_px=4, tile_width_px=4, num_channels=1, mean=0.0, std=1.0)
@@ -222,3 +227,13 @@ def piece(
         arrival_ns=append_ns + 1,
         is_read_twice=is_read_twice,
     )
+
+
+def judge_of(
+    recipes: Sequence[Recipe],
+    engine: EngineSettings | None = None,
+    clock_ns: Callable[[], int] = time.time_ns,
+) -> RoutedJudge:
+    """A judge with the models that these recipes name."""
+    book = Recipes(recipes)
+    return RoutedJudge(book, open_models(book, [engine or EngineSettings()]), clock_ns=clock_ns)

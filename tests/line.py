@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from inspector.judging.verdict_builder import blank_verdict
 from inspector.recipe.decision import Ruling
 from inspector.recipe.recipe import Camera, Recipe, Sensor
 from inspector.recipe.recipes import Recipes
+from inspector.verdicts.blank import blank_verdict
 from inspector.worker.metrics import WorkerMetrics
 from inspector.worker.pipeline import Pipeline, PipelineSettings
 from inspector.worker.shards import Shards, ShardSettings

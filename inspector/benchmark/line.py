@@ -8,7 +8,7 @@ from inspector.benchmark.report import LineRow
 from inspector.inference.model import Model
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.recipe.recipes import Recipes
-from inspector.recipe.strict_recipe import demanding_recipe
+from inspector.recipe.strict_recipe import strict_recipe
 from streams.observation import Observation
 
 _NUM_WARM_UPS = 32
@@ -17,7 +17,7 @@ _NUM_WARM_UPS = 32
 
 def line_row(model: Model, pieces: Sequence[Observation], load: Load, clock: Clock | None = None) -> LineRow:
     """On the calling thread, evidence included, every modality demanded."""
-    recipe = demanding_recipe(model)
+    recipe = strict_recipe(model.schema, model.bundle.folder)
     # Time stands still for the judge: recorded pieces are old, and would be a backlog.
     judge = RoutedJudge(Recipes([recipe]), {recipe.bundle: model}, clock_ns=lambda: 0)
     judge.judge(pieces[:_NUM_WARM_UPS])

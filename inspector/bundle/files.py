@@ -20,3 +20,9 @@ def replace_file(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+
+
+def cache_folder(bundle: Path) -> Path:
+    """What this machine found out about a bundle lies beside it, for the bundle itself is hashed whole."""
+    folder = bundle.resolve()
+    return folder.with_name(f"{folder.name}.cache")

@@ -15,6 +15,9 @@ from inspector.bundle.weights import weights_fault
 
 CARD_NAME = "model_card.md"
 
+DIGEST_DIGITS = 12
+"""Of a bundle's digest, where people read it."""
+
 
 class BundleError(ValueError):
     """A bundle cannot be used; the message says what stands there, what is expected and what mends it."""

@@ -9,11 +9,10 @@ import shutil
 from pathlib import Path
 
 from inspector.bundle.copying import ARRIVING, copied_beside
+from inspector.bundle.files import cache_folder
 from inspector.bundle.leftovers import sweep
-from inspector.bundle.load import BundleError, LoadedBundle, load
+from inspector.bundle.load import DIGEST_DIGITS, BundleError, LoadedBundle, load
 from inspector.bundle.schema import MANIFEST_NAME
-from inspector.engines.tensorrt.kernel_cache import cache_folder
-from inspector.judging.verdict_builder import DIGEST_DIGITS
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _NAMED = re.compile(rf"\w+(-\w+)*-[A-Za-z0-9._-]{{0,64}}-[0-9a-f]{{{DIGEST_DIGITS}}}", re.ASCII)

@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 import click
 
-from inspector.bundle.load import BundleError
+from inspector.bundle.load import DIGEST_DIGITS, BundleError
 from inspector.bundle.store import Shelf
 from inspector.cli.errors import reported
 from inspector.cli.printable import printable, say
 from inspector.config.opening import open_log
 from inspector.config.service import Service, load_service
-from inspector.judging.verdict_builder import DIGEST_DIGITS
 from inspector.rollout.control.cleanup import look_over
 from inspector.rollout.control.commands import Change, OrderError, Orders, Wish, recipe_of
 from inspector.rollout.control.history import Row, rows_of

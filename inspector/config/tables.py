@@ -3,7 +3,6 @@
 Paths are relative to the file that names them. Names end in their unit; absent means the default.
 """
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -11,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from inspector.engines.engine import EngineSettings
 from inspector.gateway.certificates import TlsFiles
-from inspector.gateway.settings import GatewaySettings
+from inspector.gateway.settings import GatewaySettings, is_loopback
 from streams.embedded.settings import EmbeddedSettings
 from streams.join.assembly import JoinSettings
 from streams.references.addresses import prefix_fault
@@ -292,17 +291,6 @@ def _check_exposure(table: str, listen: str, tls: ServerTlsTable | None, *, allo
             f"listen = {listen!r} is reachable from outside and has no TLS; add [{table}.tls], listen on 127.0.0.1, "
             "or set allow_insecure = true where the network is protected otherwise"
         )
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only this machine can reach the address."""
-    host = address.rpartition(":")[0].strip("[]")
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class MetricsTable(Table):

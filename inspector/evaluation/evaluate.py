@@ -11,6 +11,7 @@ from fusion.calibration import Labels, Scores, fit, probability
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Policy
 from inspector.dataset.bit_depths import demand_bit_depths
+from inspector.dataset.labels import units_of
 from inspector.dataset.manifest import ManifestError, PieceRow, Split, read_manifest
 from inspector.dataset.splits import demand_grouped_splits
 from inspector.dataset.survey import survey
@@ -22,7 +23,6 @@ from inspector.evaluation.run import Examined, experts_of, finding_of, open_bund
 from inspector.judging.routing import Finding
 from inspector.statistics.bootstrap import NUM_DRAWS, unit_weights
 from inspector.statistics.classification import Certainty, Figures, certainty, figures
-from inspector.training.data import units_of
 from protos.inspection.v1 import verdict_pb2 as pb
 
 Progress = Callable[[str, int, int], None]

@@ -9,8 +9,8 @@ import numpy as np
 
 from fusion.calibration import Scores, fit, probability
 from inspector.bundle.schema import Modality
+from inspector.dataset.labels import own_label
 from inspector.dataset.manifest import PieceRow
-from inspector.training.data import own_label
 
 
 def truth(rows: Sequence[PieceRow], modality: Modality) -> Scores:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusion.calibration import Labels
+from inspector.dataset.labels import units_of
 from inspector.evaluation.run import Examined
 from inspector.judging.routing import Finding
 from inspector.statistics.bootstrap import Interval, mean_by_units
-from inspector.training.data import units_of
 from protos.inspection.v1 import verdict_pb2 as pb
 
 NOTHING = "nothing"

@@ -10,7 +10,7 @@ from inspector.recipe.compatibility import misfits
 from inspector.recipe.problems import ConfigError
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import load_recipe
-from inspector.recipe.strict_recipe import demanding_recipe
+from inspector.recipe.strict_recipe import strict_recipe
 
 
 def recipe_for(model: Model, rows: Sequence[PieceRow], file: Path | None) -> Recipe:
@@ -19,7 +19,7 @@ def recipe_for(model: Model, rows: Sequence[PieceRow], file: Path | None) -> Rec
     Without a file, every piece must bring as many images of each camera as any row does.
     """
     if file is None:
-        return demanding_recipe(model, most_frames(rows))
+        return strict_recipe(model.schema, model.bundle.folder, most_frames(rows))
     changes = {"line": "*", "station": "*", "bundle": model.bundle.folder, "evidence": "never"}
     recipe = load_recipe(file).recipe.model_copy(update=changes)
     if problems := misfits(recipe, model.schema):

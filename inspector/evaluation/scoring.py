@@ -5,8 +5,8 @@ import numpy as np
 from fusion.expert_sets import expert_sets
 from fusion.scored import Scored
 from inspector.dataset.files import sources_of
+from inspector.dataset.labels import units_of
 from inspector.evaluation.run import Examined
-from inspector.training.data import units_of
 
 
 def scored(seen: Examined) -> Scored:

@@ -15,7 +15,6 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
-from inspector.config.tables import is_loopback
 from inspector.gateway.certificates import CertificateError
 from inspector.gateway.connections import Calls, ConnectionLimit, allowed_connections
 from inspector.gateway.doubts import Doubt, doubts_of
@@ -27,7 +26,7 @@ from inspector.gateway.lanes import lanes_of
 from inspector.gateway.lookup import Lookup
 from inspector.gateway.metrics import GatewayMetrics
 from inspector.gateway.service import InspectionService, ModelLookup
-from inspector.gateway.settings import GatewaySettings
+from inspector.gateway.settings import GatewaySettings, is_loopback
 from inspector.gateway.state import GatewayState
 from inspector.gateway.tls import server_credentials
 from inspector.gateway.watching import Watching

@@ -1,17 +1,21 @@
 """Opens a bundle in the first form of an order that runs here; on ONNX Runtime after a fault. Judges nothing."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
+from pathlib import Path
 
-from inspector.bundle.load import LoadedBundle
+from inspector.bundle.load import LoadedBundle, load
 from inspector.engines.choice import check, one_line
-from inspector.engines.engine import DeviceError, EngineError, EngineSettings, ForeignEngineError, fallback_label
+from inspector.engines.engine import EngineError, EngineSettings, ForeignEngineError
 from inspector.engines.tensorrt.gpu_api import GpuApi
 from inspector.engines.tensorrt.runtime import load_api
 from inspector.engines.variants import compiled_form
 from inspector.inference.model import Model, open_model
+from inspector.plausibility.log import say_without_limits
+from inspector.recipe.compatibility import misfits
+from inspector.recipe.problems import ConfigError
 from inspector.recipe.recipe import Recipe
 
 log = logging.getLogger("inspector.engines")
@@ -96,33 +100,19 @@ def _because(refused: Sequence[str]) -> str:
     return " because it is the first of the order that runs here; " + "; ".join(f"not {line}" for line in refused)
 
 
-def standing(model: Model, recipes: Sequence[Recipe] = ()) -> Model:
-    """The model itself, or what judges in its place since its device failed.
-
-    Raises DeviceError where it has failed, under another recipe, and one of these would rather have the line stop.
-    """
-    if model.fallen.model is None:
-        return model
-    if stopping := sorted({recipe.name for recipe in recipes if recipe.engine_fault == "stop"}):
-        raise DeviceError(
-            f"bundle {model.schema.name}: {model.engine} has failed, and engine_fault is stop in recipe "
-            f"{', '.join(stopping)}; see the log for the fault, and restart the service once the device is sound"
-        )
-    return model.fallen.model
-
-
-def stand_in(model: Model, recipes: Sequence[Recipe], fault: DeviceError) -> Model:
-    """The same bundle as exported, on ONNX Runtime, for all who use the model from now on.
-
-    Raises the fault itself where a recipe would rather have the line stop, EngineError where ONNX Runtime fails too.
-    """
-    if any(recipe.engine_fault == "stop" for recipe in recipes):
-        raise fault
-    with model.fallen.lock:
-        if model.fallen.model is None:
-            log.error(
-                "Bundle %s: %s fails, ONNX Runtime judges from now on: %s", model.schema.name, model.engine, fault
-            )
-            fallen = open_model(model.bundle, EngineSettings("onnx", model.settings.threads))
-            model.fallen.model = replace(fallen, engine=fallback_label(fallen.engine, model.engine))
-        return model.fallen.model
+def open_models(
+    recipes: Iterable[Recipe],
+    engines: Sequence[EngineSettings],
+    admission: Callable[[Sequence[Recipe]], Callable[[Model], str]] = lambda recipes: admit_all,
+) -> dict[Path, Model]:
+    """Opens each bundle that the recipes name once. `admission` makes, of the recipes of a bundle, the check that a
+    model must pass. Raises BundleError, EngineError, ConfigError."""
+    book = list(recipes)
+    bundles = {folder: load(folder) for folder in sorted({recipe.bundle for recipe in book})}
+    for bundle in bundles.values():
+        say_without_limits(bundle)
+    problems = [problem for recipe in book for problem in misfits(recipe, bundles[recipe.bundle].schema)]
+    if problems:
+        raise ConfigError(problems)
+    judging = {folder: [recipe for recipe in book if recipe.bundle == folder] for folder in bundles}
+    return {folder: open_best(bundle, engines, admit=admission(judging[folder])) for folder, bundle in bundles.items()}

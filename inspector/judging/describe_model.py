@@ -1,8 +1,8 @@
 """Describes the model that judges by a recipe, as `GetModel` answers. Runs nothing."""
 
-from inspector.inference.opening import standing
+from inspector.bundle.load import DIGEST_DIGITS
+from inspector.inference.fallback import standing
 from inspector.judging.active_models import Placed
-from inspector.judging.verdict_builder import DIGEST_DIGITS
 from inspector.recipe.recipe import Recipe
 from protos.inspection.v1.service_pb2 import GetModelResponse, ModelExpert
 

@@ -4,41 +4,28 @@ Knows neither the log nor the wire; holds no state but its budget, so that worke
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from inspector.bundle.load import load
 from inspector.bundle.schema import SignalInput
-from inspector.engines.engine import DeviceError, EngineSettings
+from inspector.engines.engine import DeviceError
 from inspector.inference.examination import Examination, Strict
+from inspector.inference.fallback import stand_in, standing
 from inspector.inference.model import Model
-from inspector.inference.opening import open_best, stand_in, standing
 from inspector.judging.active_models import Lineup, Placed, Posts, post_of
 from inspector.judging.evidence import Picture, image_evidence, signal_evidence
 from inspector.judging.routing import OVERLOADED, Budget, Finding, route
-from inspector.judging.verdict_builder import blank_verdict, chief, verdict_of
-from inspector.plausibility.log import say_without_limits
-from inspector.recipe.compatibility import misfits
+from inspector.judging.verdict_builder import chief, verdict_of
 from inspector.recipe.decision import IMPLAUSIBLE, Ruling
-from inspector.recipe.problems import ConfigError
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import Recipes
-from inspector.rollout.admission import Admission
+from inspector.verdicts.blank import blank_verdict
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.log_clock import LogClock
 from streams.observation import Absence, Closing, Observation, State, View
 
 Group = list[tuple[int, Recipe]]
 """Pieces that one model judges: index and recipe."""
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeSettings:
-    engines: Sequence[EngineSettings] = (EngineSettings(),)
-    """The first that runs a bundle here judges with it."""
-    max_batch: int = 16
-    """Images or clips per run of an expert."""
 
 
 class RoutedJudge:
@@ -58,17 +45,6 @@ class RoutedJudge:
         self._recipes, self._max_batch = recipes, max_batch
         self._clock_ns, self._reached_ns = clock_ns, reached_ns or clock_ns
         self._budget, self._thrift = Budget.FULL, 1.0
-
-    @classmethod
-    def from_recipes(
-        cls,
-        recipes: Iterable[Recipe],
-        settings: JudgeSettings,
-        clock_ns: Callable[[], int] = time.time_ns,
-    ) -> "RoutedJudge":
-        """Opens every bundle once. Raises BundleError, EngineError, or ConfigError for a recipe that does not fit."""
-        book = Recipes(recipes)
-        return cls(book, open_models(book, settings.engines, settings.max_batch), settings.max_batch, clock_ns)
 
     def twin(self, clock: LogClock | None = None) -> "RoutedJudge":
         """A judge over the same line-up with a budget of its own: the line's overload is not the gateway's. It takes
@@ -174,22 +150,6 @@ class RoutedJudge:
         for row in rows:
             _add_evidence(examination, row, verdicts[row])
         return verdicts
-
-
-def open_models(recipes: Iterable[Recipe], engines: Sequence[EngineSettings], max_batch: int = 16) -> dict[Path, Model]:
-    """Every bundle that the recipes name, opened once. Raises BundleError, EngineError, ConfigError."""
-    book = list(recipes)
-    bundles = {folder: load(folder) for folder in sorted({recipe.bundle for recipe in book})}
-    for bundle in bundles.values():
-        say_without_limits(bundle)
-    problems = [problem for recipe in book for problem in misfits(recipe, bundles[recipe.bundle].schema)]
-    if problems:
-        raise ConfigError(problems)
-    judging = {folder: [recipe for recipe in book if recipe.bundle == folder] for folder in bundles}
-    return {
-        folder: open_best(bundle, engines, admit=Admission(judging[folder], max_batch))
-        for folder, bundle in bundles.items()
-    }
 
 
 ABORTED = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_ABORTED)

@@ -1,61 +1,14 @@
 """Writes down a verdict: what came, what ran, what was found. Decides nothing and runs nothing."""
 
-from collections.abc import Mapping
-
 from fusion.calibration import probability
+from inspector.bundle.load import DIGEST_DIGITS
 from inspector.bundle.schema import Bundle, Expert
 from inspector.engines.engine import Array
 from inspector.inference.examination import Examination
 from inspector.judging.routing import Finding
-from inspector.recipe.decision import Ruling
 from inspector.recipe.recipe import Recipe
+from inspector.verdicts.blank import blank_verdict
 from protos.inspection.v1 import verdict_pb2 as pb
-from protos.inspection.v1.records_pb2 import Inspection
-from streams.observation import Absence, Clip, ModalityKind, Observation, State, View
-
-DIGEST_DIGITS = 12
-STATES: Mapping[State, pb.ModalityState] = {
-    State.PRESENT: pb.MODALITY_STATE_PRESENT,
-    State.MISSING: pb.MODALITY_STATE_MISSING,
-    State.STALE: pb.MODALITY_STATE_STALE,
-    State.IMPLAUSIBLE: pb.MODALITY_STATE_IMPLAUSIBLE,
-}
-ABSENCES: Mapping[Absence | None, pb.ModalityReason] = {
-    None: pb.MODALITY_REASON_UNSPECIFIED,
-    **{absence: getattr(pb, f"MODALITY_REASON_{absence.name}") for absence in Absence},
-}
-
-
-def blank_verdict(piece: Observation, recipe: Recipe | None, ruling: Ruling) -> pb.Verdict:
-    """All that is known without a model."""
-    verdict = pb.Verdict(
-        inspection=Inspection(**piece.inspection._asdict()),
-        product=piece.product,
-        lot=piece.lot,
-        decision=ruling.decision,
-        reason=ruling.reason,
-        capture_ns=piece.capture_ns,
-        arrival_ns=piece.arrival_ns,
-        entry_ns=piece.entry_ns,
-    )
-    if recipe is not None:
-        verdict.recipe, verdict.recipe_version = recipe.name, recipe.version
-    for name, kind in (_kinds(piece) if recipe is None else recipe.kinds).items():
-        verdict.modalities.append(_modality(name, kind, piece.views.get(name) or piece.clips.get(name)))
-    return verdict
-
-
-def _kinds(piece: Observation) -> dict[str, ModalityKind]:
-    views: dict[str, ModalityKind] = dict.fromkeys(piece.views, "image")
-    return views | {name: clip.kind for name, clip in piece.clips.items()}
-
-
-def _modality(name: str, kind: ModalityKind, source: View | Clip | None) -> pb.Modality:
-    if source is None:
-        missing, reason = pb.MODALITY_STATE_MISSING, pb.MODALITY_REASON_NOT_RECEIVED
-        return pb.Modality(name=name, kind=kind, state=missing, reason=reason)
-    state, reason = STATES[source.state], ABSENCES[source.absence]
-    return pb.Modality(name=name, kind=kind, state=state, reason=reason, coverage=source.coverage, detail=source.detail)
 
 
 def verdict_of(examination: Examination, row: int, recipe: Recipe, finding: Finding) -> pb.Verdict:

@@ -10,13 +10,13 @@ from inspector.parity.schema import Decision, Said
 from inspector.plausibility.limits import Strictness
 from inspector.recipe.decision import Limits, decide, lacking
 from inspector.recipe.recipe import Recipe
-from inspector.recipe.strict_recipe import demanding_recipe
+from inspector.recipe.strict_recipe import strict_recipe
 from inspector.recipe.thresholds import limits_of
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation
 
 MAX_BATCH = 16
-"""As `JudgeSettings.max_batch` has it."""
+"""As the service has it by default."""
 
 _DECISIONS: dict[int, Decision] = {
     pb.DECISION_PASS: "PASS",
@@ -37,7 +37,7 @@ def judge(model: Model, pieces: Sequence[Observation], max_batch: int = MAX_BATC
     are compared, no sources."""
     believed: list[dict[str, Strictness]] = [dict.fromkeys([*piece.views, *piece.clips], "off") for piece in pieces]
     examination = Examination(model, pieces, max_batch, believed)
-    findings = route(examination, [demanding_recipe(model)] * len(pieces))
+    findings = route(examination, [strict_recipe(model.schema, model.bundle.folder)] * len(pieces))
     return [_judgement(examination, row, finding) for row, finding in enumerate(findings)]
 
 

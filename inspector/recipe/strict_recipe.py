@@ -1,22 +1,22 @@
 """Makes the recipe that evaluation and the parity gate judge by: all of a bundle demanded. Knows no line."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from inspector.bundle.schema import Bundle, Modality, SignalInput
-from inspector.inference.model import Model
 from inspector.recipe.recipe import Camera, Recipe, Sensor
 
 
-def demanding_recipe(model: Model, num_frames: Mapping[str, int] | None = None) -> Recipe:
+def strict_recipe(schema: Bundle, folder: Path, num_frames: Mapping[str, int] | None = None) -> Recipe:
     """Every modality of the bundle required, all limits the bundle's own, windows as long as its inputs.
 
     `num_frames` says how many images each camera takes of a piece; 1 for those that it does not name.
     """
-    schema, frames = model.schema, num_frames or {}
+    frames = num_frames or {}
     return Recipe(
         name="evaluation",
         version="1",
-        bundle=model.bundle.folder,
+        bundle=folder,
         cameras=tuple(
             Camera(name=m.name, num_frames=frames.get(m.name, 1)) for m in schema.modalities if m.kind == "image"
         ),

@@ -10,12 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from inspector.bundle.files import replace_file
+from inspector.bundle.files import cache_folder, replace_file
 from inspector.engines.cpu_name import processor
 from inspector.engines.engine import EngineSettings
 from inspector.engines.tensorrt.device import find_device
 from inspector.engines.tensorrt.gpu_api import GpuApi
-from inspector.engines.tensorrt.kernel_cache import cache_folder
 from inspector.engines.tensorrt.runtime import load_api
 from inspector.engines.variants import compiled_form
 from inspector.inference.model import Model

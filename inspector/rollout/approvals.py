@@ -5,11 +5,11 @@ import importlib.metadata
 import logging
 from collections.abc import Callable, Sequence
 
+from inspector.bundle.files import cache_folder
 from inspector.bundle.load import LoadedBundle
 from inspector.config.tables import WorkerTable
 from inspector.engines.engine import EngineError, EngineSettings
 from inspector.engines.tensorrt.gpu_api import GpuApi
-from inspector.engines.tensorrt.kernel_cache import cache_folder
 from inspector.engines.tensorrt.runtime import load_api
 from inspector.recipe.recipe import Recipe
 from inspector.rollout.admission import machine, remember, way_of

@@ -11,10 +11,11 @@ from threading import Event, Thread
 
 from inspector.bundle.load import BundleError
 from inspector.config.service import Service
+from inspector.inference.opening import open_models
 from inspector.judging.active_models import Lineup, Named, Place, Placed, Post, Posts, Trial
-from inspector.judging.routed_judge import open_models
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import ANY
+from inspector.rollout.admission import Admission
 from inspector.rollout.control.reader import ControlReader
 from inspector.rollout.control.records import phase_word, places_of
 from inspector.rollout.metrics import DeployMetrics
@@ -90,7 +91,8 @@ class Follower:
         recipes = self._service.recipes
         kept = [r for r in recipes if not any(p in deployed for p, own in self._places.items() if own is r)]
         worker, others = self._service.config.worker, (p for p in self._places if p not in deployed)
-        models = open_models([*kept, *(self._places[p] for p in others)], worker.wishes, worker.max_batch)
+        opened = [*kept, *(self._places[p] for p in others)]
+        models = open_models(opened, worker.wishes, lambda judged: Admission(judged, worker.max_batch))
         own = {folder: Placed(model) for folder, model in models.items()}
         for recipe in recipes:
             if model := models.get(recipe.bundle):

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from inspector.bundle.schema import Modality
 from inspector.dataset.files import sources_of
+from inspector.dataset.labels import classes_of, modalities_of, own_group, own_label
 from inspector.dataset.manifest import Label, ManifestError, PieceRow, Split, read_manifest
 from inspector.dataset.splits import demand_grouped_splits
 from inspector.plausibility.sources import Watched
-from inspector.training.data import Example, classes_of, examples, modalities_of, own_group, own_label, targets_of
+from inspector.training.data import Example, examples, targets_of
 from inspector.training.frames import Frames
 from inspector.training.labels import ClassMap, mapped_classes, with_own_labels
 from inspector.training.plausibility import with_plausibility

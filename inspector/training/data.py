@@ -1,6 +1,6 @@
 """Reads a manifest's recordings once each, with their targets and groups. Knows no network and no augmentation."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,10 @@ from numpy.typing import NDArray
 
 from encoders.front_end import Image
 from inspector.bundle.schema import Modality
-from inspector.dataset.bit_depths import bit_depths
 from inspector.dataset.files import Recording, read_source, sources_of
+from inspector.dataset.labels import own_group, own_label
 from inspector.dataset.manifest import ImageRow, Label, ManifestError, PieceRow, SignalRow
 from inspector.dataset.recordings import Clip
-
-ATTRIBUTABLE = 0.95
-"""A class belongs to a modality that is labelled nok in at least this share of the pieces with the class."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,63 +27,6 @@ class Example:
     group: str
     mask: NDArray[np.bool_] | None = None
     """(H, W) where the defect is; None is unknown, or a signal. A good picture has none anywhere."""
-
-
-def modalities_of(rows: Sequence[PieceRow]) -> tuple[Modality, ...]:
-    """Cameras, then sensors, each with the classes that it can show, judged by the labels per modality if there."""
-    cameras = sorted({image.camera for row in rows for image in row.images})
-    sensors = sorted({(signal.sensor, signal.kind) for row in rows for signal in row.signals})
-    depths = bit_depths(rows)
-    bare = [Modality(name=name, kind="image", bit_depth=depths[name]) for name in cameras]
-    bare += [Modality(name=name, kind=kind) for name, kind in sensors]
-    return tuple(modality.model_copy(update={"classes": _own_classes(rows, modality)}) for modality in bare)
-
-
-def classes_of(rows: Sequence[PieceRow]) -> tuple[str, ...]:
-    return tuple(sorted({name for row in rows for name in row.defects}))
-
-
-def _own_classes(rows: Sequence[PieceRow], modality: Modality) -> tuple[str, ...]:
-    labelled = [(row, own_label(row, modality)) for row in rows]
-    seen = Counter(name for row, label in labelled if label in ("ok", "nok") for name in row.defects)
-    bad = Counter(name for row, label in labelled if label == "nok" for name in row.defects)
-    return tuple(name for name in classes_of(rows) if bad[name] >= ATTRIBUTABLE * seen[name])
-
-
-def own_label(row: PieceRow, modality: Modality) -> Label | None:
-    """The label of this modality alone, under its name or else under `image` or `signal`; None where there is none."""
-    return row.modality_labels.get(modality.name, row.modality_labels.get(_general(modality)))
-
-
-def _general(modality: Modality) -> str:
-    return "image" if modality.kind == "image" else "signal"
-
-
-def own_group(row: PieceRow, modality: Modality) -> str:
-    """The group of this modality's recording, under its name or else under `image` or `signal`, or else all groups.
-
-    Those that are only of the other kind say nothing of it, unless there are no more.
-    """
-    shared = {name: value for name, value in row.groups.items() if name not in ("image", "signal")} or row.groups
-    joint = "/".join(f"{name}={value}" for name, value in sorted(shared.items()))
-    return row.groups.get(modality.name, row.groups.get(_general(modality), joint))
-
-
-def units_of(row: PieceRow, modalities: Sequence[Modality]) -> frozenset[str]:
-    """What the evidence of a piece rests on: the recordings that carry its defect where that is known, else all."""
-    labels = {modality.name: own_label(row, modality) for modality in modalities}
-    carriers = [m for m in modalities if labels[m.name] == "nok"] if row.label == "nok" else []
-    return frozenset(_unit(row, m, modalities) for m in carriers or modalities)
-
-
-def _unit(row: PieceRow, modality: Modality, modalities: Sequence[Modality]) -> str:
-    """A group under the name of all that it covers: two cameras that saw one specimen are one piece of evidence."""
-    general, group = _general(modality), own_group(row, modality)
-    if modality.name in row.groups:
-        return f"{modality.name}={group}"
-    if general in row.groups:
-        return f"{'+'.join(m.name for m in modalities if _general(m) == general)}={group}"
-    return group
 
 
 def targets_of(row: PieceRow, label: Label, classes: Sequence[str], own: Sequence[str]) -> NDArray[np.float32]:

@@ -6,11 +6,11 @@ from pathlib import Path
 from fusion.certificate import independent
 from inspector.bundle.schema import Modality
 from inspector.dataset.files import sources_of
+from inspector.dataset.labels import modalities_of, own_label, units_of
 from inspector.dataset.manifest import PieceRow, Split, read_manifest
 from inspector.dataset.survey import survey
 from inspector.training.advice import Advice
 from inspector.training.corpus import Corpus
-from inspector.training.data import modalities_of, own_label, units_of
 from inspector.training.repeats import contradictions, refuse_leaks, repeat_advice, uses_by_content
 
 FEWEST_PARTS = 5

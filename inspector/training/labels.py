@@ -8,8 +8,8 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
 from inspector.bundle.schema import Modality
+from inspector.dataset.labels import own_label
 from inspector.dataset.manifest import Label, ManifestError, PieceRow
-from inspector.training.data import own_label
 
 ClassMap = Mapping[str, Sequence[str]]
 """The modalities that a class of defects shows in, by class: names of cameras and sensors, `image` or `signal`."""

@@ -8,12 +8,12 @@ import numpy as np
 from encoders.front_end import prepare_clip, prepare_image
 from inspector.bundle.schema import ImageInput, Modality, Plausibility, SignalInput
 from inspector.dataset.files import Recording, read_source
+from inspector.dataset.labels import own_group, own_label
 from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow
 from inspector.dataset.recordings import Clip, RecordingError
 from inspector.plausibility.learning import PictureKind, Recorded, kind_of, learn, picture_format
 from inspector.plausibility.sources import Watched, watcher
 from inspector.plausibility.statistics import Floats, clip_figures, picture_figures
-from inspector.training.data import own_group, own_label
 
 
 def with_plausibility(

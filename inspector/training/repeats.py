@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspector.bundle.schema import Modality
+from inspector.dataset.labels import own_group, own_label
 from inspector.dataset.manifest import Label, ManifestError, PieceRow
 from inspector.training.advice import Advice
-from inspector.training.data import own_group, own_label
 
 CHANCE_BYTES = 4096
 """Smaller files may be equal by chance: 4 of 1701 wafer maps and traces of one public set are, from other wafers."""

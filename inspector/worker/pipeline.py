@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
-from inspector.judging.verdict_builder import blank_verdict
 from inspector.plausibility.log import DoubtLog
 from inspector.recipe.decision import Ruling
+from inspector.verdicts.blank import blank_verdict
 from inspector.verdicts.judge import Beside, Compared, Judge, NobodyBeside
 from inspector.verdicts.records import inspection_id, make_fit, stamp, verdict_output
 from inspector.worker.metrics import WorkerMetrics

@@ -10,11 +10,11 @@ from scipy.stats import beta
 from encoders.front_end import prepare_clip, prepare_image
 from inspector.bundle.schema import Bundle, ImageInput, Modality, SignalInput
 from inspector.dataset.files import sources_of
+from inspector.dataset.labels import own_group, own_label
 from inspector.dataset.manifest import PieceRow, read_manifest
 from inspector.evaluation.observations import observe
 from inspector.plausibility.limits import Strictness
 from inspector.plausibility.sources import Kept, believed, watcher
-from inspector.training.data import own_group, own_label
 from inspector.training.plausibility import with_plausibility
 from streams.observation import Observation, State
 

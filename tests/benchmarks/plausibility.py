@@ -22,7 +22,7 @@ from inspector.evaluation.observations import observe
 from inspector.inference.examination import Examination
 from inspector.inference.model import Model, open_model
 from inspector.judging.routing import route
-from inspector.recipe.strict_recipe import demanding_recipe
+from inspector.recipe.strict_recipe import strict_recipe
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation
 from tests.benchmarks.evidence.workshop import Workshop
@@ -92,7 +92,7 @@ class Bench:
 
     def _decide(self, pieces: Sequence[Observation]) -> float:
         """Share that passes, as on a line that demands every modality."""
-        recipe, passed = demanding_recipe(self.model), 0
+        recipe, passed = strict_recipe(self.model.schema, self.model.bundle.folder), 0
         for start in range(0, len(pieces), BATCH):
             batch = pieces[start : start + BATCH]
             findings = route(Examination(self.model, batch, max_batch=16), [recipe] * len(batch))

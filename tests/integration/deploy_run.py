@@ -21,10 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from inspector.bundle.load import load
+from inspector.bundle.load import DIGEST_DIGITS, load
 from inspector.config.opening import open_log
 from inspector.config.service import load_service_config
-from inspector.judging.verdict_builder import DIGEST_DIGITS
 from inspector.rollout.control.records import ControlTable, read_control
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.log import Start

@@ -7,6 +7,7 @@ import hashlib
 import logging
 from pathlib import Path
 
+from inspector.bundle.files import cache_folder
 from inspector.engines.sealed_file import DamagedError, read_sealed, write_sealed
 from inspector.engines.tensorrt.device import Device
 from inspector.engines.tensorrt.gpu_api import Context, CudaEngine, GpuApi, RuntimeCache, RuntimeConfig
@@ -19,12 +20,6 @@ def cache_path(engine: Path, sha256: str, device: Device, compiler: str) -> Path
     key = "\n".join((device.name, device.capability, device.driver, compiler, sha256.lower()))
     name = f"{engine.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.kernels"
     return cache_folder(engine.parent) / name
-
-
-def cache_folder(bundle: Path) -> Path:
-    """What this machine found out about a bundle lies beside it, for the bundle itself is hashed whole."""
-    folder = bundle.resolve()
-    return folder.with_name(f"{folder.name}.cache")
 
 
 def read_cache(path: Path) -> bytes | None:

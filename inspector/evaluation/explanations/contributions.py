@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 
 from fusion.calibration import Scores
 from inspector.bundle.schema import Bundle
+from inspector.dataset.labels import own_group, own_label
 from inspector.dataset.manifest import PieceRow
 from inspector.evaluation.observations import arrivals, without
 from inspector.evaluation.recipes import recipe_for
@@ -21,7 +22,6 @@ from inspector.inference.model import Model
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.recipe.recipes import Recipes
 from inspector.statistics.bootstrap import Interval, mean_by_group
-from inspector.training.data import own_group, own_label
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from inspector.bundle.schema import Expert, Modality
 from inspector.dataset.files import sources_of
+from inspector.dataset.labels import own_group, own_label
 from inspector.dataset.manifest import PieceRow
 from inspector.evaluation.observations import observe
 from inspector.inference.examination import Examination, Look
 from inspector.inference.model import Model
 from inspector.judging.verdict_builder import chief
-from inspector.training.data import own_group, own_label
 from streams.observation import Observation
 
 MAX_BATCH = 16

@@ -12,9 +12,9 @@ from fusion.calibration import Labels, Scores, fit
 from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Calibration, Modality, Platt
 from inspector.dataset.files import sources_of
+from inspector.dataset.labels import own_group, own_label
 from inspector.dataset.manifest import PieceRow
 from inspector.training.corpus import Corpus
-from inspector.training.data import own_group, own_label
 from inspector.training.data_advice import num_parts
 from inspector.training.experts.selection import Taken
 from inspector.training.head.scores import Fusion

@@ -24,9 +24,9 @@ from fusion.expert_sets import expert_sets
 from fusion.head import Fused, FusionHead, HeadForm, Member
 from inspector.bundle.schema import Calibration, Modality, Policy
 from inspector.dataset.files import read_source, sources_of
+from inspector.dataset.labels import modalities_of, own_group
 from inspector.dataset.manifest import ManifestError, PieceRow, read_manifest
 from inspector.training.advice import Advice, advice_lines, give
-from inspector.training.data import modalities_of, own_group
 from inspector.training.data_advice import file_survey, manifest_advice
 from inspector.training.experts.pretrained import file_advice, unused_file
 from inspector.training.export import Draft, DraftExpert

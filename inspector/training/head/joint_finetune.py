@@ -17,11 +17,11 @@ from fusion.agreement import Agreement
 from fusion.expert_sets import expert_sets
 from fusion.head import FusionHead
 from inspector.bundle.schema import Modality
+from inspector.dataset.labels import own_label
 from inspector.dataset.manifest import PieceRow
 from inspector.dataset.splits import crossed_folds
 from inspector.training.config import ImageExpert, JointFitting, SignalExpert
 from inspector.training.corpus import Corpus
-from inspector.training.data import own_label
 from inspector.training.experts.augment import augment_pictures, augment_signals
 from inspector.training.experts.network import multi_label_loss
 from inspector.training.export import DraftExpert

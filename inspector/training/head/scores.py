@@ -18,10 +18,10 @@ from fusion.expert_sets import expert_sets
 from fusion.head import FusionHead, HeadForm, Member
 from fusion.scored import ExpertSet, Scored
 from inspector.dataset.files import sources_of
+from inspector.dataset.labels import units_of
 from inspector.dataset.manifest import PieceRow, Split
 from inspector.training.config import TrainConfig
 from inspector.training.corpus import Corpus
-from inspector.training.data import units_of
 from inspector.training.experts.network import encode
 from inspector.training.experts.selection import Taken
 from inspector.training.export import DraftExpert

@@ -16,9 +16,9 @@ from fusion.calibration import Labels, Scores, probability
 from fusion.head import FusionHead, Member
 from inspector.bundle.schema import Modality
 from inspector.dataset.files import read_source, sources_of
+from inspector.dataset.labels import modalities_of, own_label
 from inspector.dataset.manifest import PieceRow, read_manifest
 from inspector.statistics.classification import area_under_curve
-from inspector.training.data import modalities_of, own_label
 from inspector.training.experts.defaults import SMALL_BACKBONE
 from inspector.training.export import DraftExpert, write_bundle
 from inspector.training.frames import Frames, worst

@@ -25,7 +25,7 @@ from inspector.evaluation.run import MAX_BATCH, with_policy
 from inspector.inference.examination import Examination
 from inspector.inference.model import Model, open_model
 from inspector.judging.routing import route
-from inspector.recipe.strict_recipe import demanding_recipe
+from inspector.recipe.strict_recipe import strict_recipe
 from streams.observation import Observation
 
 ROUNDS = 3
@@ -135,7 +135,7 @@ def measure(bundle: Path, manifest: Path) -> Measured:
 def _turn(model: Model, pieces: Sequence[Observation], ledger: Ledger) -> Turn:
     ledger.clear()
     examination = TimedExamination(model, pieces, MAX_BATCH)
-    recipe = demanding_recipe(model)
+    recipe = strict_recipe(model.schema, model.bundle.folder)
     _, whole_s = _timed(lambda: route(examination, [recipe] * len(pieces)))
     files = {expert.file for expert in model.schema.experts}
     experts_s = sum(ledger.spent_s[file] for file in files)

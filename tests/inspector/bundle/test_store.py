@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from inspector.bundle.card import write_section
+from inspector.bundle.files import cache_folder
 from inspector.bundle.leftovers import LEFT_S
 from inspector.bundle.load import BundleError, load
 from inspector.bundle.store import Shelf
-from inspector.engines.tensorrt.kernel_cache import cache_folder
 from tests.bundles import edit_manifest, write_toy_bundle
 from tests.inspector.rollout.test_check_process import with_spoiled_int8
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from inspector.config.service import ServiceConfig, kafka_settings, load_service, load_service_config
-from inspector.config.tables import is_loopback
+from inspector.gateway.settings import is_loopback
 from inspector.recipe.problems import ConfigError
 from streams.join.assembly import JoinSettings
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from inspector.bundle.schema import Certificate, Claim, Policy
-from inspector.judging.routed_judge import JudgeSettings, RoutedJudge
+from inspector.judging.routed_judge import RoutedJudge
 from inspector.judging.routing import Budget
 from inspector.recipe.recipe import Recipe
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation, State
-from tests.bundles import NOW_NS, Toy, clip, edit_manifest, piece, toy_recipe, view, write_toy_bundle
+from tests.bundles import NOW_NS, Toy, clip, edit_manifest, judge_of, piece, toy_recipe, view, write_toy_bundle
 
 CLAIM = Claim(miss_rate=0.05, pass_below=0.1, num_misses=0, good_held=0.4)
 CERTIFIED = Certificate(
@@ -38,7 +38,7 @@ def judge(
         "certified_miss_rate": asked,
         "sensors": [sensor.model_dump() for sensor in sensors],
     }
-    return RoutedJudge.from_recipes([Recipe.model_validate(changed)], JudgeSettings(), clock_ns=lambda: NOW_NS)
+    return judge_of([Recipe.model_validate(changed)], clock_ns=lambda: NOW_NS)
 
 
 def decisions(found: RoutedJudge, pieces: list[Observation]) -> set[pb.Decision]:

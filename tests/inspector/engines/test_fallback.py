@@ -9,8 +9,8 @@ import pytest
 
 from inspector.bundle.load import load
 from inspector.engines.engine import DeviceError, DeviceMemoryError, EngineSettings, LostDeviceError
+from inspector.inference.fallback import standing
 from inspector.inference.model import Model, open_model
-from inspector.inference.opening import standing
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import Recipes

@@ -14,7 +14,7 @@ from inspector.evaluation.run import Replay, with_policy
 from inspector.inference.examination import Examination
 from inspector.inference.model import Model, open_model
 from inspector.judging.routing import route
-from inspector.recipe.strict_recipe import demanding_recipe
+from inspector.recipe.strict_recipe import strict_recipe
 from streams.observation import Observation, State
 from tests.bundles import Toy, clip, piece, view, write_toy_bundle
 
@@ -82,7 +82,7 @@ def test_what_the_service_runs_is_what_scored_pieces_and_replays_say(
     toy = Toy(policy=policy, ear_is_scout=ear_is_scout)
     model = open_model(load(write_toy_bundle(tmp_path, toy)), EngineSettings())
     observations = pieces(60)
-    recipes = [demanding_recipe(model)] * len(observations)
+    recipes = [strict_recipe(model.schema, model.bundle.folder)] * len(observations)
     live, seen = Examination(model, observations, 16), dense(model, observations)
     replay = Replay(seen, with_policy(model, policy))
     findings, again = route(live, recipes), route(replay, recipes)

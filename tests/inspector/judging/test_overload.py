@@ -8,10 +8,9 @@ import pytest
 from inspector.bundle.schema import Policy, Router
 from inspector.judging.overload import OverloadGuard, OverloadSettings
 from inspector.judging.price_control import BudgetSettings, PriceControl
-from inspector.judging.routed_judge import JudgeSettings, RoutedJudge
 from protos.inspection.v1.verdict_pb2 import DECISION_PASS, DECISION_REVIEW
 from streams.log_clock import LogClock
-from tests.bundles import NOW_NS, Toy, clip, piece, toy_recipe, view, write_toy_bundle
+from tests.bundles import NOW_NS, Toy, clip, judge_of, piece, toy_recipe, view, write_toy_bundle
 
 DOUBT = Router(
     first=("top-thumb", "mic-ear"),
@@ -45,7 +44,7 @@ def test_the_price_rises_before_any_budget_falls(tmp_path: Path, max_p99_s: floa
     recipe = toy_recipe(write_toy_bundle(tmp_path, Toy(policy=policy)))
     clock, shown = Clock(), list[float]()
     guard = OverloadGuard(
-        RoutedJudge.from_recipes([recipe], JudgeSettings(), clock_ns=lambda: NOW_NS),
+        judge_of([recipe], clock_ns=lambda: NOW_NS),
         OverloadSettings(),
         PriceControl(BudgetSettings(max_p99_s), clock.monotonic_s),
         show=shown.append,
@@ -68,7 +67,7 @@ def test_a_worker_whose_clock_is_off_judges_as_others_do(tmp_path: Path, ahead_s
         wall_ns=lambda: clock.wall_ns() + int(ahead_s * 1e9),
     )
     recipe = toy_recipe(write_toy_bundle(tmp_path, Toy()))
-    judge = RoutedJudge.from_recipes([recipe], JudgeSettings(), clock_ns=lambda: NOW_NS)
+    judge = judge_of([recipe], clock_ns=lambda: NOW_NS)
     guard = OverloadGuard(judge.twin(log_clock), OverloadSettings(), clock_ns=log_clock.reached_ns)
     log_clock.read(NOW_NS)
     (first,) = guard.judge([piece(view(0.0), clip(0.0))])

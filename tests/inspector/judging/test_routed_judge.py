@@ -14,14 +14,14 @@ from inspector.engines.engine import Array, Engine, EngineError, EngineSettings
 from inspector.engines.factory import open_engine
 from inspector.inference.model import open_model
 from inspector.judging.describe_model import describe_model
-from inspector.judging.routed_judge import JudgeSettings, RoutedJudge
+from inspector.judging.routed_judge import RoutedJudge
 from inspector.judging.routing import Budget
 from inspector.recipe.problems import ConfigError
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import Recipes
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Absence, Closing, Observation, State, View
-from tests.bundles import NOW_NS, Toy, clip, grey, piece, toy_recipe, view, write_toy_bundle
+from tests.bundles import NOW_NS, Toy, clip, grey, judge_of, piece, toy_recipe, view, write_toy_bundle
 
 
 class Watched:
@@ -380,8 +380,8 @@ def test_openvino_decides_alike(tmp_path: Path) -> None:
     recipe, pieces = toy_recipe(write_toy_bundle(tmp_path)), mixed(8)
     found = []
     for name in ("onnx", "openvino"):
-        settings = JudgeSettings([EngineSettings("onnx" if name == "onnx" else "openvino")])
-        found.append(RoutedJudge.from_recipes([recipe], settings, clock_ns=lambda: NOW_NS).judge(pieces))
+        engine = EngineSettings("onnx" if name == "onnx" else "openvino")
+        found.append(judge_of([recipe], engine, clock_ns=lambda: NOW_NS).judge(pieces))
     assert facts(found[0]) == facts(found[1])
     np.testing.assert_allclose([v.defect_score for v in found[0]], [v.defect_score for v in found[1]], atol=1e-5)
     assert found[1][0].engine == "openvino/fp32"
@@ -390,7 +390,7 @@ def test_openvino_decides_alike(tmp_path: Path) -> None:
 def test_two_bundles_keep_to_their_pieces(tmp_path: Path) -> None:
     first = toy_recipe(write_toy_bundle(tmp_path / "a", Toy("one")), "cups", "cup")
     second = toy_recipe(write_toy_bundle(tmp_path / "b", Toy("two")), "plates", "plate")
-    judge = RoutedJudge.from_recipes([first, second], JudgeSettings(), clock_ns=lambda: NOW_NS)
+    judge = judge_of([first, second], clock_ns=lambda: NOW_NS)
     products = ["cup", "plate", "bowl", "plate", "cup"]
     verdicts = judge.judge([piece(product=product, piece_id=str(i)) for i, product in enumerate(products)])
     assert [v.bundle for v in verdicts] == ["one", "two", "", "two", "one"]
@@ -400,7 +400,7 @@ def test_two_bundles_keep_to_their_pieces(tmp_path: Path) -> None:
 def test_a_recipe_that_does_not_fit_its_bundle_is_refused(tmp_path: Path) -> None:
     recipe = toy_recipe(write_toy_bundle(tmp_path)).model_copy(update={"sensors": ()})
     with pytest.raises(ConfigError, match="mic"):
-        RoutedJudge.from_recipes([recipe], JudgeSettings())
+        judge_of([recipe])
 
 
 def test_evidence_comes_with_what_does_not_pass(tmp_path: Path) -> None:

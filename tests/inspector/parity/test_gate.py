@@ -14,7 +14,7 @@ from inspector.parity.evaluate import judge
 from inspector.parity.gate import GateSettings, check
 from inspector.parity.report import Limit, ParityReport, as_json, passed, words
 from inspector.parity.schema import Decision, Said
-from inspector.recipe.strict_recipe import demanding_recipe
+from inspector.recipe.strict_recipe import strict_recipe
 from tests.inspector.parity.toy_set import Retelling, told, toy_model, toy_pieces, write_toy_set
 
 OTHER: Mapping[Decision, Decision] = {"PASS": "FAIL", "FAIL": "REVIEW", "REVIEW": "FAIL"}
@@ -108,7 +108,8 @@ def test_the_limits_are_those_of_a_recipe_that_is_given(
         tmp_path, toy_pieces(40), lambda _, said: ("ok", said.model_copy(update={"score": said.score and 0.5}))
     )
     model = toy_model(tmp_path)
-    recipe = demanding_recipe(model).model_copy(update={"pass_below": pass_below, "fail_above": fail_above})
+    limits = {"pass_below": pass_below, "fail_above": fail_above}
+    recipe = strict_recipe(model.schema, model.bundle.folder).model_copy(update=limits)
     low, high = 0.3 if pass_below is None else pass_below, 0.7 if fail_above is None else fail_above
 
     def decision(score: float, *, whole: bool) -> Decision:

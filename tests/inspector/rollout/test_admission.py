@@ -9,8 +9,7 @@ import pytest
 
 from inspector.bundle.load import load
 from inspector.engines.engine import EngineError, EngineSettings
-from inspector.inference.opening import open_best
-from inspector.judging.routed_judge import open_models
+from inspector.inference.opening import open_best, open_models
 from inspector.rollout import admission
 from inspector.rollout.admission import Admission, machine
 from tests.bundles import toy_recipe, write_toy_bundle
@@ -49,7 +48,7 @@ def test_a_form_that_flips_decisions_is_refused_and_the_next_is_taken(
     folder = bundle_with(tmp_path / "toy", spoiled=True)
     for _ in range(2):
         with caplog.at_level(logging.INFO, "inspector.engines"):
-            (model,) = open_models([toy_recipe(folder)], ORDER).values()
+            (model,) = open_models([toy_recipe(folder)], ORDER, Admission).values()
         assert model.engine == "onnx/fp32"
         assert "not onnx/int8: the parity gate refuses it: onnx/int8: REFUSED: " in caplog.messages[-1]
     assert proofs(folder) == []

@@ -11,11 +11,12 @@ import torch
 from fusion.certificate import independent
 from inspector.bundle.schema import ImageInput, Modality, SignalInput
 from inspector.dataset.files import read_image
+from inspector.dataset.labels import modalities_of, own_group, units_of
 from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow
 from inspector.dataset.recordings import Clip
 from inspector.statistics.bootstrap import unit_weights
 from inspector.training.config import ImageExpert, SignalExpert
-from inspector.training.data import examples, modalities_of, own_group, targets_of, units_of
+from inspector.training.data import examples, targets_of
 from inspector.training.experts.augment import augment_pictures, augment_signals
 from inspector.training.inputs import cut, input_form, prepare
 from tests.malformed import png_of

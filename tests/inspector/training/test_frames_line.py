@@ -18,7 +18,6 @@ from inspector.evaluation.report import Report
 from inspector.evaluation.run import Examined, open_bundle
 from inspector.evaluation.scoring import scored as scored_by_serving
 from inspector.gateway.request import observation_of
-from inspector.judging.routed_judge import JudgeSettings, RoutedJudge
 from inspector.recipe.recipe import Camera, Recipe
 from inspector.recipe.recipes import Recipes
 from inspector.replay.faults import PERFECT
@@ -41,6 +40,7 @@ from streams.join.assembly import JoinSettings
 from streams.join.join import Join
 from streams.observation import Observation
 from streams.records import Topics
+from tests.bundles import judge_of
 from tests.inspector.training.frames_corpus import CONFIG, NUM, NUM_FRAMES, SHOWN, write_frames
 
 pytestmark = pytest.mark.train
@@ -157,7 +157,7 @@ def _joined(recipe: Recipe, log: EmbeddedLog) -> Iterator[Observation]:
 
 def test_evaluate_inspect_and_replay_agree(made: Made, report: Report, tmp_path: Path) -> None:
     recipe = recipe_of(made.bundle)
-    judge = RoutedJudge.from_recipes([recipe], JudgeSettings([EngineSettings("onnx", threads=1)]))
+    judge = judge_of([recipe], EngineSettings("onnx", threads=1))
     files = {piece.piece_id: piece for piece in report.pieces_routed}
     log = EmbeddedLog(tmp_path / "log.sqlite")
     for way in (inspected(made.manifest, recipe), replayed(made.manifest, recipe, log)):

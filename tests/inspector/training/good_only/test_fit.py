@@ -11,11 +11,11 @@ from click.testing import CliRunner
 from fusion.head import Member
 from inspector.bundle.load import load
 from inspector.cli import main
+from inspector.dataset.labels import modalities_of
 from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow, read_manifest, write_manifest
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.evaluate import evaluate
 from inspector.inference.model import open_model
-from inspector.training.data import modalities_of
 from inspector.training.good_only.fit import (
     GoodOptions,
     calibrations,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from inspector.dataset.labels import units_of
 from inspector.training.corpus import Corpus
-from inspector.training.data import units_of
 from inspector.training.experts import selection
 from inspector.training.experts.selection import Taken
 from inspector.training.head.scores import BOTH, Fusion, calibrated_again, score, score_out_of_fold
