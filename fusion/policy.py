@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 
 from fusion.calibration import probability
-from fusion.router import Glances, Router, cheapest, ways
+from fusion.router import PartialResults, Router, cheapest, ways
 from fusion.scored import ExpertSet, Scored
 
 Mode = Literal["dense", "static", "cascade", "learned", "budgeted"]
@@ -51,7 +51,7 @@ class Calibration(Protocol):
     def fail_above(self) -> float: ...
 
 
-class Glance(NamedTuple):
+class PartialResult(NamedTuple):
     """What is known of a piece once its first experts ran."""
 
     present: Collection[str]
@@ -81,40 +81,44 @@ def scouts(experts: Sequence[Expert], present: Collection[str]) -> ExpertSet:
 
 
 def further(
-    policy: Policy, experts: Sequence[Expert], glances: Sequence[Glance], thrift: float = 1.0
+    policy: Policy, experts: Sequence[Expert], glances: Sequence[PartialResult], cost_multiplier: float = 1.0
 ) -> list[ExpertSet]:
     """What to run on each piece beside the experts that ran.
 
     A modality that no expert would look at is added, unless the piece fails at once: nothing passes half seen.
-    `thrift` multiplies the price of computing, in the mode `budgeted` alone.
+    `cost_multiplier` multiplies the price of computing, in the mode `budgeted` alone.
     """
-    asked = _asked(policy, experts, glances, thrift)
+    asked = _asked(policy, experts, glances, cost_multiplier)
     return [
         _complete(experts, glance, chosen) - glance.logits.keys() for glance, chosen in zip(glances, asked, strict=True)
     ]
 
 
-def _asked(policy: Policy, experts: Sequence[Expert], glances: Sequence[Glance], thrift: float) -> list[ExpertSet]:
+def _asked(
+    policy: Policy, experts: Sequence[Expert], glances: Sequence[PartialResult], cost_multiplier: float
+) -> list[ExpertSet]:
     if policy.mode in LEARNED and policy.router is not None:
-        price = policy.price * (thrift if policy.mode == "budgeted" else 1.0)
+        price = policy.price * (cost_multiplier if policy.mode == "budgeted" else 1.0)
         return _learned(policy.router, experts, glances, price)
     if policy.mode == "cascade":
         return [_able(experts, glance.present) if _doubtful(policy, glance) else frozenset() for glance in glances]
     return [first(policy, experts, glance.present) for glance in glances]
 
 
-def _doubtful(policy: Policy, glance: Glance) -> bool:
+def _doubtful(policy: Policy, glance: PartialResult) -> bool:
     if glance.log_odds is None:
         return True
     return policy.low <= probability(glance.log_odds, 1.0, 0.0) <= policy.high
 
 
-def _learned(router: Router, experts: Sequence[Expert], glances: Sequence[Glance], price: float) -> list[ExpertSet]:
+def _learned(
+    router: Router, experts: Sequence[Expert], glances: Sequence[PartialResult], price: float
+) -> list[ExpertSet]:
     if not glances:
         return []
     modalities = {expert.name: expert.modality for expert in experts}
     own = [modalities[name] for name in router.experts]
-    found = Glances(
+    found = PartialResults(
         np.array([[glance.logits.get(name, np.nan) for name in router.first] for glance in glances]),
         np.array([np.nan if glance.log_odds is None else glance.log_odds for glance in glances]),
         np.array([[modality in glance.present for modality in own] for glance in glances]),
@@ -130,7 +134,7 @@ def _able(experts: Sequence[Expert], present: Collection[str]) -> ExpertSet:
     return frozenset(expert.name for expert in experts if expert.modality in present)
 
 
-def _complete(experts: Sequence[Expert], glance: Glance, chosen: ExpertSet) -> ExpertSet:
+def _complete(experts: Sequence[Expert], glance: PartialResult, chosen: ExpertSet) -> ExpertSet:
     if glance.fails:
         return chosen
     ran = chosen | glance.logits.keys()
@@ -158,8 +162,8 @@ def routed(
 
 def _glance(
     present: Collection[str], logits: Mapping[str, float], joint: float | None, calibration: Calibration | None
-) -> Glance:
+) -> PartialResult:
     if joint is None or calibration is None or joint != joint:
-        return Glance(present, logits, None, fails=False)
+        return PartialResult(present, logits, None, fails=False)
     log_odds = joint / calibration.temperature + calibration.bias
-    return Glance(present, logits, log_odds, probability(log_odds, 1.0, 0.0) > calibration.fail_above)
+    return PartialResult(present, logits, log_odds, probability(log_odds, 1.0, 0.0) > calibration.fail_above)

@@ -46,7 +46,7 @@ class Router(Protocol):
         """CPU of each of `experts`, one piece."""
 
 
-class Glances(NamedTuple):
+class PartialResults(NamedTuple):
     """Pieces on which all first experts looked, or could not."""
 
     logits: Scores
@@ -59,7 +59,7 @@ class Glances(NamedTuple):
     """(P,) already above the limit of FAIL: nothing more must be seen."""
 
 
-def inputs(router: Router, glances: Glances) -> Scores:
+def inputs(router: Router, glances: PartialResults) -> Scores:
     """(P, X): each expert's log-odds and their distance from the middle, then the joint ones, from the threshold."""
     logits_PF = (glances.logits - np.array(router.centre)) / np.array(router.scale)
     joint_P1 = (glances.log_odds - router.threshold)[:, None]
@@ -73,7 +73,7 @@ def regrets(router: Router, inputs_PX: Scores) -> Scores:
     return probability(margins_PA, 1.0, 0.0)
 
 
-class Ways(NamedTuple):
+class PathMatrix(NamedTuple):
     """The paths of a router as matrices."""
 
     runs: Labels
@@ -84,15 +84,15 @@ class Ways(NamedTuple):
     """(E, M)"""
 
 
-def ways(router: Router, modalities: Sequence[str]) -> Ways:
+def ways(router: Router, modalities: Sequence[str]) -> PathMatrix:
     """`modalities`: of each of the router's experts."""
     adds_AE = np.array([[name in path for name in router.experts] for path in router.paths])
     first_E = np.array([name in router.first for name in router.experts])
     kinds = sorted(set(modalities))
-    return Ways(adds_AE | first_E, adds_AE, np.array([[own == kind for kind in kinds] for own in modalities]))
+    return PathMatrix(adds_AE | first_E, adds_AE, np.array([[own == kind for kind in kinds] for own in modalities]))
 
 
-def cheapest(router: Router, found: Ways, glances: Glances, price: float) -> NDArray[np.intp]:
+def cheapest(router: Router, found: PathMatrix, glances: PartialResults, price: float) -> NDArray[np.intp]:
     """(P,) the path of least regret plus price of its computing, among those that leave no present modality unseen.
 
     A piece that lacks a first expert takes the last path, everything: no regret was learned from such pieces.

@@ -98,7 +98,7 @@ class Batch:
     """Records not given yet per input partition, as far as the log tells."""
     num_lost: int = 0
     """Records that retention removed before they could be read, since the poll before."""
-    obstacle: str = ""
+    connection_problem: str = ""
     """Why the log gives this worker nothing, whatever it holds (it does not answer, shards are still being handed
     over); empty where it answers."""
 

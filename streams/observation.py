@@ -32,7 +32,7 @@ class State(Enum):
     """It came and cannot be believed; nothing passes on it."""
 
 
-class Absence(Enum):
+class MissingReason(Enum):
     """Why a modality is not present; the names are those of `ModalityReason` on the wire."""
 
     NOT_RECEIVED = "not_received"
@@ -62,7 +62,7 @@ class View:
     camera: str
     images: tuple[Image, ...]
     state: State
-    absence: Absence | None = None
+    absence: MissingReason | None = None
     coverage: float = 1.0
     detail: str = ""
     """Of an implausible one: what was measured, what was expected and the likely cause."""
@@ -77,7 +77,7 @@ class Clip:
     samples: NDArray[np.float32] | None
     sample_rate_hz: float
     state: State
-    absence: Absence | None = None
+    absence: MissingReason | None = None
     coverage: float = 1.0
     first_ns: int = 0
     """Event time of the first sample."""
@@ -85,7 +85,7 @@ class Clip:
     """Of an implausible one: what was measured, what was expected and the likely cause."""
 
 
-class Closing(Enum):
+class CloseReason(Enum):
     """Why the join closed a piece."""
 
     COMPLETE = "complete"
@@ -102,7 +102,7 @@ class Observation:
     inspection: InspectionId
     product: str
     lot: str
-    closing: Closing
+    closing: CloseReason
     views: Mapping[str, View]
     clips: Mapping[str, Clip]
     entry_ns: int
@@ -128,7 +128,7 @@ def from_files(
         inspection=inspection,
         product=product,
         lot="",
-        closing=Closing.COMPLETE,
+        closing=CloseReason.COMPLETE,
         views={camera: View(camera, own, State.PRESENT) for camera, own in seen.items()},
         clips={clip.sensor: clip for clip in clips},
         entry_ns=0,

@@ -34,7 +34,7 @@ from inspector.inference.opening import open_models
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.recipe.recipe import Camera, Recipe, Sensor
 from inspector.recipe.recipes import Recipes
-from streams.observation import Absence, Clip, Closing, InspectionId, Observation, State, View
+from streams.observation import Clip, CloseReason, InspectionId, MissingReason, Observation, State, View
 
 IMAGE = ImageInput(tile_height_px=4, tile_width_px=4, num_channels=1, mean=0.0, std=1.0)
 SIGNAL = SignalInput(sample_rate_hz=100.0, num_samples=16, num_channels=1)
@@ -200,18 +200,18 @@ def hum(mean: float, length: int = 16) -> NDArray[np.float32]:
 def view(mean: float, state: State = State.PRESENT, num_images: int = 1) -> View:
     if state is State.PRESENT:
         return View("top", (grey(mean),) * num_images, state)
-    return View("top", (), state, Absence.NOT_RECEIVED, 0.0)
+    return View("top", (), state, MissingReason.NOT_RECEIVED, 0.0)
 
 
 def clip(mean: float, state: State = State.PRESENT) -> Clip:
     if state is State.PRESENT:
         return Clip("mic", "audio", hum(mean), 100.0, state)
-    return Clip("mic", "audio", None, 100.0, state, Absence.NOT_RECEIVED, 0.0)
+    return Clip("mic", "audio", None, 100.0, state, MissingReason.NOT_RECEIVED, 0.0)
 
 
 def piece(
     top: View | None = None, mic: Clip | None = None, *, piece_id: str = "p1", product: str = "cup",
-    closing: Closing = Closing.COMPLETE, append_ns: int = NOW_NS, is_read_twice: bool = False,
+    closing: CloseReason = CloseReason.COMPLETE, append_ns: int = NOW_NS, is_read_twice: bool = False,
 ) -> Observation:  # fmt: skip
     """What the join hands on; a modality that is not given is a good one (image 0.25, sound 0)."""
     return Observation(

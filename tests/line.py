@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from inspector.recipe.decision import Ruling
+from inspector.recipe.decision import DecisionResult
 from inspector.recipe.recipe import Camera, Recipe, Sensor
 from inspector.recipe.recipes import Recipes
 from inspector.verdicts.blank import blank_verdict
@@ -58,11 +58,11 @@ class StubJudge:
         return [blank_verdict(piece, RECIPE, _ruling(piece)) for piece in observations]
 
 
-def _ruling(piece: Observation) -> Ruling:
+def _ruling(piece: Observation) -> DecisionResult:
     whole = all(part.state is State.PRESENT for part in (*piece.views.values(), *piece.clips.values()))
     if whole:
-        return Ruling(verdict_pb2.DECISION_PASS, verdict_pb2.DECISION_REASON_GOOD)
-    return Ruling(verdict_pb2.DECISION_REVIEW, verdict_pb2.DECISION_REASON_MISSING_MODALITY)
+        return DecisionResult(verdict_pb2.DECISION_PASS, verdict_pb2.DECISION_REASON_GOOD)
+    return DecisionResult(verdict_pb2.DECISION_REVIEW, verdict_pb2.DECISION_REASON_MISSING_MODALITY)
 
 
 def frame(piece: str, capture_ns: int, png: bytes = PNG, station: str = "st") -> Output:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from inspector.bundle.load import LoadedBundle
 from inspector.bundle.schema import Bundle
 from inspector.engines.engine import EngineSettings
-from inspector.engines.variants import compiled_form, parts
+from inspector.engines.variants import compiled_variant, parts
 
 
 class BenchError(ValueError):
@@ -60,7 +60,7 @@ def artefacts(bundle: LoadedBundle, forms: Sequence[EngineSettings]) -> list[Art
 
 def placed(schema: Bundle, form: EngineSettings) -> Iterator[tuple[str, EngineSettings, str]]:
     """Part, what it runs as, and its file; what a compiled form leaves out runs as exported in ONNX Runtime."""
-    compiled = compiled_form(schema, form)
+    compiled = compiled_variant(schema, form)
     graphs = {} if compiled is None else {graph.part: graph for graph in compiled.graphs}
     for part, exported in parts(schema):
         if (graph := graphs.get(part)) is not None:

@@ -44,7 +44,7 @@ class GpuFigures:
         return cls(why, why, why, why)
 
 
-class Rival(Protocol):
+class Baseline(Protocol):
     """A graph's torch module on the GPU: see `inspector.benchmark.torch_rivals`."""
 
     def eager(self, inputs: Mapping[str, Array], precision: Precision) -> object: ...
@@ -53,13 +53,13 @@ class Rival(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Gauge:
+class GpuMeter:
     """What can be said of engines on the GPU that is here; in place of what cannot, the reason."""
 
     bundle: LoadedBundle
     peak: Peak | str
     joules: Read | str
-    rivals: Mapping[str, Rival]
+    rivals: Mapping[str, Baseline]
     """By part; none without a checkpoint."""
 
     def runs(self, ours: Sequence[Artefact], inputs: Mapping[str, Array]) -> dict[str, Run]:
@@ -112,7 +112,7 @@ def millijoules(joules: Read, run: Run, clock: Callable[[], float] = time.monoto
 
 def open_gauge(
     bundle: LoadedBundle, checkpoint: Path | None, load: Callable[[str], object] = importlib.import_module
-) -> Gauge | None:
+) -> GpuMeter | None:
     """None without a GPU, or without the bindings by which to reach one. Raises BenchError.
 
     `load` gives a module of `cuda.bindings` by its name.
@@ -123,10 +123,10 @@ def open_gauge(
     except (ImportError, NoDriverError):
         return None
     rivals = {} if checkpoint is None else _rivals(checkpoint, bundle)
-    return Gauge(bundle, _peak(cast(CudaAttributes, cuda), capability), _joules(cast(CudaBus, cuda), load), rivals)
+    return GpuMeter(bundle, _peak(cast(CudaAttributes, cuda), capability), _joules(cast(CudaBus, cuda), load), rivals)
 
 
-def _rivals(checkpoint: Path, bundle: LoadedBundle) -> Mapping[str, Rival]:
+def _rivals(checkpoint: Path, bundle: LoadedBundle) -> Mapping[str, Baseline]:
     try:
         from inspector.benchmark.torch_rivals import open_rivals
     except ModuleNotFoundError as exc:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from inspector.benchmark.artefacts import Artefact, artefacts
-from inspector.benchmark.gpu import NO_GPU, Gauge, GpuFigures
+from inspector.benchmark.gpu import NO_GPU, GpuFigures, GpuMeter
 from inspector.benchmark.memory import Memory, measure_memory
 from inspector.benchmark.report import GraphRow
 from inspector.benchmark.settings import BenchSettings, Progress
@@ -19,7 +19,7 @@ Models = Mapping[EngineSettings, Model]
 
 
 def graph_rows(
-    bundle: LoadedBundle, models: Models, settings: BenchSettings, gauge: Gauge | None, progress: Progress
+    bundle: LoadedBundle, models: Models, settings: BenchSettings, gauge: GpuMeter | None, progress: Progress
 ) -> list[GraphRow]:
     """Raises EngineError, BenchError."""
     ours = artefacts(bundle, list(models))
@@ -47,7 +47,7 @@ def _rows(
     own: Mapping[Artefact, Engine],
     batch: int,
     pace: Pace,
-    gauge: Gauge | None,
+    gauge: GpuMeter | None,
     memories: Mapping[Artefact, Memory | None],
 ) -> Iterator[GraphRow]:
     """All ways to run one graph, in turn, on the same inputs; the reference first."""
@@ -75,5 +75,5 @@ def _rows(
         )
 
 
-def _gpu(gauge: Gauge | None, own: Artefact, batch: int, run: Run, timings: Mapping[str, Timing]) -> GpuFigures:
+def _gpu(gauge: GpuMeter | None, own: Artefact, batch: int, run: Run, timings: Mapping[str, Timing]) -> GpuFigures:
     return GpuFigures.none(NO_GPU) if gauge is None else gauge.figures(own, batch, run, timings)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from inspector.benchmark.offering import Clock, Load, Offered, offer
+from inspector.benchmark.load_generator import Clock, Load, LoadResult, offer
 from inspector.benchmark.report import LineRow
 from inspector.inference.model import Model
 from inspector.judging.routed_judge import RoutedJudge
@@ -24,7 +24,7 @@ def line_row(model: Model, pieces: Sequence[Observation], load: Load, clock: Clo
     return _row(model.engine, load, offer(judge.judge, pieces, load, clock))
 
 
-def _row(form: str, load: Load, found: Offered) -> LineRow:
+def _row(form: str, load: Load, found: LoadResult) -> LineRow:
     return LineRow(
         form=form,
         offered_per_s=load.rate,

@@ -17,7 +17,7 @@ from inspector.bundle.load import LoadedBundle, load
 from inspector.engines.engine import Engine, EngineName, EngineSettings
 from inspector.engines.tensorrt.device import checked
 from inspector.engines.timing import inputs_for
-from inspector.engines.variants import compiled_form, engine_file, parts
+from inspector.engines.variants import compiled_variant, engine_file, parts
 
 _ROLLUP = Path("/proc/self/smaps_rollup")
 _NUM_RUNS = 3
@@ -77,7 +77,7 @@ def _opened(bundle: LoadedBundle, form: EngineSettings, runtime: EngineName, fil
         case "tensorrt":
             from inspector.engines.tensorrt.runtime import TensorRtEngine, load_api
 
-            found = compiled_form(bundle.schema, form)
+            found = compiled_variant(bundle.schema, form)
             graphs = {} if found is None else {graph.file: (found, graph) for graph in found.graphs}
             return TensorRtEngine(engine_file(bundle, *graphs[file]), load_api())
         case _:

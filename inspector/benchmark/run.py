@@ -8,8 +8,8 @@ from inspector.benchmark.artefacts import BenchError, chosen, forms_of, placed
 from inspector.benchmark.gpu import open_gauge
 from inspector.benchmark.graphs import Models, graph_rows
 from inspector.benchmark.line import line_row
+from inspector.benchmark.load_generator import Load
 from inspector.benchmark.machine import machine
-from inspector.benchmark.offering import Load
 from inspector.benchmark.pieces import Offering, offering
 from inspector.benchmark.report import FormRow, LineRow, Report
 from inspector.benchmark.settings import BenchSettings, Progress
@@ -17,7 +17,7 @@ from inspector.bundle.load import LoadedBundle, load
 from inspector.bundle.schema import Bundle, Parity
 from inspector.engines.choice import one_line, options
 from inspector.engines.engine import EngineError, EngineSettings
-from inspector.engines.variants import compiled_form
+from inspector.engines.variants import compiled_variant
 from inspector.inference.model import Model, open_model
 from inspector.parity.archive import ParitySet, set_of
 from inspector.parity.gate import GateSettings, check
@@ -88,7 +88,7 @@ def _parity(model: Model, parity_set: ParitySet, progress: Progress) -> Parity:
 
 def _kept(schema: Bundle, form: EngineSettings) -> Iterator[str]:
     """Graphs that run otherwise than the form's name says, with the compiler's reason."""
-    compiled = compiled_form(schema, form)
+    compiled = compiled_variant(schema, form)
     why = {} if compiled is None else {graph.part: graph.why for graph in compiled.graphs}
     for part, runs_as, _ in placed(schema, form):
         if str(runs_as) != str(form):

@@ -19,7 +19,7 @@ from inspector.training.export import FlatHead, head_inputs
 Module = Callable[..., tuple[torch.Tensor, ...]]
 
 
-class Rival:
+class Baseline:
     """One graph's module, which takes the inputs in the order of `names`."""
 
     def __init__(self, module: nn.Module, names: Sequence[str], device: str) -> None:
@@ -44,7 +44,7 @@ class Rival:
         return [result.float().cpu().numpy() for result in results]
 
 
-def open_rivals(checkpoint: Path, schema: Bundle, device: str = "cuda") -> dict[str, Rival]:
+def open_rivals(checkpoint: Path, schema: Bundle, device: str = "cuda") -> dict[str, Baseline]:
     """By part. Raises BenchError, also for a checkpoint that is not this bundle's."""
     try:
         draft = load_checkpoint(checkpoint)
@@ -55,6 +55,6 @@ def open_rivals(checkpoint: Path, schema: Bundle, device: str = "cuda") -> dict[
             f"{checkpoint} holds {draft.name} {draft.version}, expected the bundle's {schema.name} {schema.version}; "
             "name the checkpoint that the bundle was exported from"
         )
-    rivals = {expert.name: Rival(expert.module, ["input"], device) for expert in draft.experts}
+    rivals = {expert.name: Baseline(expert.module, ["input"], device) for expert in draft.experts}
     names = head_inputs([expert.name for expert in draft.experts])
-    return rivals | {"head": Rival(FlatHead(draft.head), names, device)}
+    return rivals | {"head": Baseline(FlatHead(draft.head), names, device)}

@@ -10,7 +10,7 @@ from pathlib import Path
 from inspector.bundle.load import LoadedBundle
 from inspector.bundle.schema import MANIFEST_NAME
 
-ARRIVING = ".arriving-"
+STAGING_PREFIX = ".arriving-"
 """Begins the names of folders in which copies are made; only a crash leaves one."""
 
 
@@ -19,7 +19,7 @@ def copied_beside(bundle: LoadedBundle, target: Path) -> Iterator[Path]:
     """A copy on the target's disk, to be renamed into its place; what is not taken out of it is gone afterwards.
     Raises OSError."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=ARRIVING, dir=target.parent, ignore_cleanup_errors=True) as scratch:
+    with tempfile.TemporaryDirectory(prefix=STAGING_PREFIX, dir=target.parent, ignore_cleanup_errors=True) as scratch:
         copy = Path(scratch, "copy")
         copy.mkdir()
         for file in (*bundle.schema.files, MANIFEST_NAME):

@@ -8,7 +8,7 @@ import re
 import shutil
 from pathlib import Path
 
-from inspector.bundle.copying import ARRIVING, copied_beside
+from inspector.bundle.copying import STAGING_PREFIX, copied_beside
 from inspector.bundle.files import cache_folder
 from inspector.bundle.leftovers import sweep
 from inspector.bundle.load import DIGEST_DIGITS, BundleError, LoadedBundle, load
@@ -19,7 +19,7 @@ _NAMED = re.compile(rf"\w+(-\w+)*-[A-Za-z0-9._-]{{0,64}}-[0-9a-f]{{{DIGEST_DIGIT
 """See `folder_name`."""
 
 
-class Shelf:
+class BundleStore:
     """The shared folder of bundles; need not exist until one is put there."""
 
     def __init__(self, folder: Path) -> None:
@@ -31,7 +31,7 @@ class Shelf:
         name = folder_name(bundle)
         target = self._folder / name
         _check_whole(bundle)
-        sweep(self._folder, ARRIVING)
+        sweep(self._folder, STAGING_PREFIX)
         if not self._is_sound(name, bundle.digest):
             try:
                 self._copy(bundle, target)

@@ -9,12 +9,12 @@ import click
 
 from inspector.cli.printable import say
 from inspector.cli.training import Bars, FolderOrFile, mendable, progress_bars
-from inspector.training.adapt.adapt import Adapting, Distilling, Standing, Successor, replace_by_student
+from inspector.training.adapt.adapt import Adapting, CrossValidationResult, Distilling, Successor, replace_by_student
 from inspector.training.adapt.adapt import adapt as adapt_draft
 from inspector.training.adapt.continual import Keeping, Tolerance
 from inspector.training.adapt.distil import DistilError
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
-from inspector.training.corpus import Corpus
+from inspector.training.corpus import Dataset
 
 Share = click.FloatRange(0, 1)
 out_option = click.option("--out", required=True, type=FolderOrFile, help="Folder of the new checkpoint.")
@@ -54,8 +54,8 @@ def adapt(
     """Teaches CHECKPOINT the recipe of MANIFEST; keeps the old one where an old recipe or the new one would lose."""
     how = Adapting(Keeping(stiffness=stiffness), memory, Tolerance(tolerance, false_rejects), seed)
     with progress_bars() as bars:
-        draft, recipes = load_checkpoint(checkpoint), {str(path): Corpus(path) for path in old}
-        found = adapt_draft(draft, Corpus(manifest), recipes, how, Bars(bars))
+        draft, recipes = load_checkpoint(checkpoint), {str(path): Dataset(path) for path in old}
+        found = adapt_draft(draft, Dataset(manifest), recipes, how, Bars(bars))
     _settle(found, checkpoint, out)
 
 
@@ -90,7 +90,7 @@ def distil(
     )
     try:
         with progress_bars() as bars:
-            found = replace_by_student(load_checkpoint(checkpoint), Corpus(manifest), expert, how, Bars(bars))
+            found = replace_by_student(load_checkpoint(checkpoint), Dataset(manifest), expert, how, Bars(bars))
     except DistilError as exc:
         raise click.ClickException(str(exc)) from exc
     _settle(found, checkpoint, out)
@@ -111,6 +111,6 @@ def _settle(found: Successor, checkpoint: Path, out: Path) -> None:
     )
 
 
-def _line(standing: Standing) -> str:
+def _line(standing: CrossValidationResult) -> str:
     at = standing.at_limit
     return f"AUC {standing.auc:.3f}, recall {at.recall:.3f}, good held back {at.false_rejects:.3f}"

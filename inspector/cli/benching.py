@@ -13,7 +13,7 @@ from inspector.benchmark.report import Report, as_json, page
 from inspector.benchmark.run import measure
 from inspector.benchmark.settings import BenchSettings
 from inspector.bundle.load import BundleError
-from inspector.cli.errors import reported
+from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import printable_lines
 from inspector.engines.engine import EngineError
 from inspector.parity.schema import ParityError
@@ -73,7 +73,7 @@ def bench() -> None:
 @click.option(
     "--report", "files", multiple=True, type=FolderOrFile, callback=_report_files, help="FILE.json or FILE.md."
 )
-@reported(BenchError, BundleError, EngineError, ParityError)
+@report_user_errors(BenchError, BundleError, EngineError, ParityError)
 def engines(
     bundle: Path,
     names: tuple[str, ...],

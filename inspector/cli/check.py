@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from inspector.cli.errors import reported
+from inspector.cli.errors import report_user_errors
 from inspector.cli.keys import explain_keys
 from inspector.cli.printable import say
 from inspector.config.service import load_service
@@ -18,7 +18,7 @@ from inspector.recipe.problems import ConfigError
 @click.option(
     "--keys", is_flag=True, help="Only lists every key that FILE may have: a configuration, recipe or train.toml."
 )
-@reported()
+@report_user_errors()
 def check(file: Path, chunk_s: float, keys: bool) -> None:
     """Explains what FILE means: windows, latency budget, memory bound. Exit code 1 when something is wrong."""
     if keys:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from inspector.bundle.load import BundleError, load
 from inspector.bundle.schema import Compiled, CompiledFor, Precision
-from inspector.cli.errors import reported
+from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import printable_lines, say_lines
 from inspector.compile.compile import compile_bundle
 from inspector.compile.job import CompileError, Wish
@@ -67,7 +67,7 @@ _USUAL = {"tensorrt": "fp16", "onnx": "int8", "openvino": "int8"}
     "Default: inspector/tensorrt in $XDG_CACHE_HOME or ~/.cache. tensorrt-rtx needs none.",
 )
 @click.option("--out", type=FolderOrFile, help="Leave BUNDLE alone, and write a copy with what was compiled here.")
-@reported(BundleError, CompileError, EngineError, ParityError)
+@report_user_errors(BundleError, CompileError, EngineError, ParityError)
 def compile(
     bundle: Path,
     engine: str,

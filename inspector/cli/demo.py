@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from inspector.cli.errors import reported
+from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import cell, say
 from inspector.demo.run import DemoError, DemoSettings, Outcome, run_demo
 from inspector.demo.tally import Tally, decision_word, reason_word
@@ -28,7 +28,7 @@ _ROWS = 12
 @click.option("--pieces", default=600, show_default=True, type=click.IntRange(1))
 @click.option("--rate", default=12.0, show_default=True, type=click.FloatRange(min=0, min_open=True))
 @click.option("--seed", default=2026, show_default=True, type=click.IntRange(0))
-@reported()
+@report_user_errors()
 def demo(config: Path, pieces: int, rate: float, seed: int) -> None:
     """Starts a service of its own, runs a simulated line with everyday faults through it, and compares its verdicts
     with what is true. The last line printed is one JSON object. Exit code 0: every piece had exactly one verdict."""

@@ -9,15 +9,15 @@ from typing import NamedTuple
 import click
 
 from inspector.bundle.load import DIGEST_DIGITS, BundleError
-from inspector.bundle.store import Shelf
-from inspector.cli.errors import reported
+from inspector.bundle.store import BundleStore
+from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import printable, say
 from inspector.config.opening import open_log
 from inspector.config.service import Service, load_service
-from inspector.rollout.control.cleanup import look_over
-from inspector.rollout.control.commands import Change, OrderError, Orders, Wish, recipe_of
+from inspector.rollout.control.cleanup import list_with_references
+from inspector.rollout.control.commands import Change, DeployError, DeploymentCommands, DeployRequest, recipe_of
 from inspector.rollout.control.history import Row, rows_of
-from inspector.rollout.control.records import MODES, ControlTable, Word, WorkerAt, phase_word, read_control
+from inspector.rollout.control.records import MODES, ControlTable, WorkerAt, WorkerStatus, phase_word, read_control
 from inspector.rollout.control.wait import RefusedByError, await_workers
 from protos.inspection.v1.control_pb2 import Deployment, DeploymentMode, WorkerPhase
 from streams.kafka import quiet_client_logs
@@ -32,7 +32,7 @@ _WAIT = click.option(
 _NO_WAIT = click.option("--no-wait", is_flag=True, help="Write the record and leave the workers to it.")
 
 
-class _Desk(NamedTuple):
+class _DeployContext(NamedTuple):
     """What the commands work with."""
 
     service: Service
@@ -41,13 +41,13 @@ class _Desk(NamedTuple):
 
 
 @contextmanager
-def _desk(config: Path) -> Iterator[_Desk]:
+def _desk(config: Path) -> Iterator[_DeployContext]:
     quiet_client_logs()
     service = load_service(config)
     table = ControlTable(service.config.prefix, service.config.lines)
     with closing(open_log(service.path, service.config)) as log:
         read_control(log, table).close()
-        yield _Desk(service, log, table)
+        yield _DeployContext(service, log, table)
 
 
 @click.command()
@@ -60,7 +60,7 @@ def _desk(config: Path) -> Iterator[_Desk]:
 @_REASON
 @_WAIT
 @_NO_WAIT
-@reported(BundleError, OrderError)
+@report_user_errors(BundleError, DeployError)
 def deploy(
     bundle: Path,
     config: Path,
@@ -76,21 +76,21 @@ def deploy(
     code 1, and the line goes on with what it had."""
     wish = _wish(shadow, canary, canary_stations, reason)
     with _desk(config) as desk:
-        orders = Orders(desk.service, recipe_of(desk.service, recipe), desk.table, desk.log)
+        orders = DeploymentCommands(desk.service, recipe_of(desk.service, recipe), desk.table, desk.log)
         _follow(desk, orders, orders.deploy(bundle, wish), None if no_wait else wait_s)
 
 
-def _wish(shadow: bool, canary: float | None, stations: str | None, reason: str) -> Wish:
+def _wish(shadow: bool, canary: float | None, stations: str | None, reason: str) -> DeployRequest:
     if sum((shadow, canary is not None, stations is not None)) > 1:
         raise click.UsageError("--shadow, --canary and --canary-stations exclude each other; give one of them")
     if shadow:
-        return Wish(DeploymentMode.DEPLOYMENT_MODE_SHADOW, reason=reason)
+        return DeployRequest(DeploymentMode.DEPLOYMENT_MODE_SHADOW, reason=reason)
     named = tuple(name.strip() for name in (stations or "").split(",") if name.strip())
     if stations is not None and not named:
         raise click.UsageError(f"--canary-stations {stations!r} names no station; write A,B")
     if canary is not None or named:
-        return Wish(DeploymentMode.DEPLOYMENT_MODE_CANARY, canary or 0.0, named, reason)
-    return Wish(reason=reason)
+        return DeployRequest(DeploymentMode.DEPLOYMENT_MODE_CANARY, canary or 0.0, named, reason)
+    return DeployRequest(reason=reason)
 
 
 @click.command()
@@ -99,12 +99,12 @@ def _wish(shadow: bool, canary: float | None, stations: str | None, reason: str)
 @_REASON
 @_WAIT
 @_NO_WAIT
-@reported(BundleError, OrderError)
+@report_user_errors(BundleError, DeployError)
 def rollback(config: Path, recipe: str | None, reason: str, wait_s: float, no_wait: bool) -> None:
     """Ends the recipe's shadow or canary on every line that has one; where none has, has judge again what judged
     before the live deployment. Lines that have nothing to take back are named and left as they are."""
     with _desk(config) as desk:
-        orders = Orders(desk.service, recipe_of(desk.service, recipe), desk.table, desk.log)
+        orders = DeploymentCommands(desk.service, recipe_of(desk.service, recipe), desk.table, desk.log)
         changes = orders.roll_back(reason)
         changed = {change.place for change in changes}
         for place in orders.places:
@@ -113,7 +113,7 @@ def rollback(config: Path, recipe: str | None, reason: str, wait_s: float, no_wa
         _follow(desk, orders, changes, None if no_wait else wait_s)
 
 
-def _follow(desk: _Desk, orders: Orders, changes: list[Change], wait_s: float | None) -> None:
+def _follow(desk: _DeployContext, orders: DeploymentCommands, changes: list[Change], wait_s: float | None) -> None:
     """Waits for the workers; None: not at all."""
     for change in changes:
         say(f"deployment {change.deployment.number} on {change.place.line}: {described(change.deployment)}")
@@ -124,11 +124,11 @@ def _follow(desk: _Desk, orders: Orders, changes: list[Change], wait_s: float | 
             num_workers = await_workers(desk.table, tail, changes, wait_s, say)
     except RefusedByError as refused:
         orders.withdraw(changes, str(refused))
-        raise OrderError(
+        raise DeployError(
             f"{printable(str(refused))}\nit is taken back, and the line goes on with what it had"
         ) from refused
     if not num_workers:
-        raise OrderError(
+        raise DeployError(
             "no worker has reported within a minute: the record stands, and workers take it when they start"
         )
     say(f"done: {num_workers} worker(s) follow")
@@ -148,7 +148,7 @@ def described(deployment: Deployment) -> str:
 @click.command()
 @_CONFIG
 @click.option("--tidy", is_flag=True, help="Remove bundles that nothing returns to, in place of showing the history.")
-@reported(OrderError)
+@report_user_errors(DeployError)
 def deployments(config: Path, tidy: bool) -> None:
     """Shows what judged when, who decided it, and how far the workers are.
 
@@ -165,17 +165,17 @@ def deployments(config: Path, tidy: bool) -> None:
             _show(desk.table)
 
 
-def _tidy(desk: _Desk) -> None:
-    shelf, freed = Shelf(desk.service.bundles), 0
+def _tidy(desk: _DeployContext) -> None:
+    shelf, freed = BundleStore(desk.service.bundles), 0
     try:
-        for found in look_over(desk.service, desk.log):
+        for found in list_with_references(desk.service, desk.log):
             if not found.needed:
                 shelf.remove(found.name)
                 freed += found.num_bytes
             fate = f"kept, {found.needed}" if found.needed else "removed, nothing returns to it"
             say(f"{found.name}: {found.num_bytes / 1e6:.1f} MB: {fate}")
     except OSError as exc:
-        raise OrderError(
+        raise DeployError(
             f"{exc.filename}: cannot be listed or removed ({exc.strerror}); tidy as a user who may write in "
             f"{desk.service.bundles}"
         ) from exc
@@ -199,7 +199,7 @@ def _history_line(row: Row) -> str:
     return f"{place}: {when} {found.by}{reason}: {described(found)}: {row.state}"
 
 
-def _worker_line(at: WorkerAt, word: Word, newest_ns: int) -> str:
+def _worker_line(at: WorkerAt, word: WorkerStatus, newest_ns: int) -> str:
     state, age_s = word.state, max(0.0, (newest_ns - word.append_ns) / 1e9)
     detail = f" ({state.detail})" if state.detail else ""
     text = f"{at.line} {at.recipe} {at.worker}: {phase_word(state.phase)} {state.deployment}{detail}"

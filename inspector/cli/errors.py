@@ -12,16 +12,16 @@ from inspector.recipe.problems import ConfigError
 from inspector.replay.plan import PlanError
 from streams.log import LogError
 
-_MENDABLE: tuple[type[Exception], ...] = (LogError, ManifestError, PlanError, RecordingError)
+USER_ERRORS: tuple[type[Exception], ...] = (LogError, ManifestError, PlanError, RecordingError)
 
 
 @contextmanager
-def reported(*others: type[Exception]) -> Iterator[None]:
+def report_user_errors(*others: type[Exception]) -> Iterator[None]:
     """Use as a decorator or around a block; `others` are errors that only this command's parts know."""
     try:
         yield
     except ConfigError as exc:
         problems = [f"{len(exc.problems)} problem(s)", *map(str, exc.problems)]
         raise click.ClickException(printable_lines("\n".join(problems))) from exc
-    except _MENDABLE + others as exc:
+    except USER_ERRORS + others as exc:
         raise click.ClickException(printable_lines(str(exc))) from exc

@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from inspector.benchmark.artefacts import BenchError, chosen, forms_of
 from inspector.bundle.load import BundleError, LoadedBundle, load
-from inspector.cli.errors import reported
+from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import say, say_lines
 from inspector.engines import choice
 from inspector.engines.engine import EngineError, EngineSettings
@@ -31,7 +31,7 @@ FolderOrFile = click.Path(path_type=Path)
 )
 @click.option("--recipe", type=FolderOrFile, help="Decide by its limits, and refuse by its parity_max_flips.")
 @click.option("--report", "file", type=FolderOrFile, help="Write figures and every piece that changed, as JSON.")
-@reported(BenchError, BundleError, ParityError)
+@report_user_errors(BenchError, BundleError, ParityError)
 def parity(bundle: Path, names: tuple[str, ...], recipe: Path | None, file: Path | None) -> None:
     """Counts the decisions of BUNDLE's engines here that differ from torch's, on the pieces stored with it.
 

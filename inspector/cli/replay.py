@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from inspector.cli.errors import reported
+from inspector.cli.errors import report_user_errors
 from inspector.cli.publishing import given_options, publish, publish_options
 from inspector.dataset.manifest import read_manifest
 from inspector.dataset.survey import survey
@@ -18,7 +18,7 @@ from inspector.replay.pieces import ManifestPieces
 @click.option("--split", type=click.Choice(["train", "calibration", "test"]), help="Only this part; all by default.")
 @click.option("--pieces", type=click.IntRange(1), help="Only the first so many.")
 @publish_options
-@reported()
+@report_user_errors()
 def replay(manifest: Path, config: Path, split: str | None, pieces: int | None) -> None:
     """Publishes the data set of MANIFEST: frames by piece, sound and vibration as continuous chunks with each clip at
     its piece's time, traces with their piece's id. What is true of the pieces goes into no topic: see --truth."""

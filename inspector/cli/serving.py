@@ -11,14 +11,14 @@ import cv2
 from prometheus_client import CollectorRegistry
 
 from inspector.bundle.load import BundleError
-from inspector.cli.errors import reported
+from inspector.cli.errors import report_user_errors
 from inspector.config.opening import log_clock
 from inspector.config.service import Service, load_service
 from inspector.engines.engine import EngineError
 from inspector.gateway.certificates import CertificateError
 from inspector.gateway.server import GatewayError
 from inspector.rollout.follower import FollowerError
-from inspector.rollout.run_check import GivenUpError
+from inspector.rollout.run_check import PreparationCancelledError
 from inspector.service.assembly import deployed, guarded, open_gateway
 from inspector.service.metrics_server import MetricsError, MetricsServer
 from inspector.service.run_worker import Around, ended_in_time, run_worker, stopped_by_signals, watched
@@ -43,7 +43,7 @@ config_option = click.option(
 
 @click.command()
 @config_option
-@reported(*ENDING)
+@report_user_errors(*ENDING)
 def serve(config: Path) -> None:
     """Runs worker, gateway and metrics in one process, until SIGINT or SIGTERM."""
     _end_to_end(load_service(config), worker=True, gateway=True)
@@ -52,7 +52,7 @@ def serve(config: Path) -> None:
 @click.command()
 @config_option
 @click.option("--name", help="Name of this worker, unique in its group; the configuration's by default.")
-@reported(*ENDING)
+@report_user_errors(*ENDING)
 def worker(config: Path, name: str | None) -> None:
     """Judges pieces, without a gateway: one process for each worker name."""
     _end_to_end(named(load_service(config), name), worker=True, gateway=False)
@@ -60,7 +60,7 @@ def worker(config: Path, name: str | None) -> None:
 
 @click.command()
 @config_option
-@reported(*ENDING)
+@report_user_errors(*ENDING)
 def gateway(config: Path) -> None:
     """Serves verdicts over gRPC, without judging the line; any number may run on one log."""
     _end_to_end(load_service(config), worker=False, gateway=True)
@@ -92,7 +92,7 @@ def _run(service: Service, *, worker: bool, gateway: bool) -> None:
         gc.freeze()
         if metrics and watch:
             around = Around(log_clock(service.config), watch)
-            guard = guarded(service, what.judge, metrics.thrift.set, around.clock)
+            guard = guarded(service, what.judge, metrics.cost_multiplier.set, around.clock)
             run_worker(service, guard, metrics, stop, beside=what.shadow, around=around)
         else:
             stop.wait()
@@ -103,7 +103,7 @@ def _quiet_stop() -> Iterator[None]:
     """Whatever was waited for when the service was told to stop, it stops."""
     try:
         yield
-    except GivenUpError:
+    except PreparationCancelledError:
         pass
     except LogStoppedError as exc:
         log.info("The service ends: %s.", exc)

@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from inspector.cli.errors import reported
+from inspector.cli.errors import report_user_errors
 from inspector.cli.publishing import given_options, publish, publish_options
 from inspector.replay.pieces import SimulatedPieces
 from inspector.simulation.dataset import write_dataset
@@ -36,7 +36,7 @@ from inspector.simulation.pieces import LineSettings, Scenario
     help="Images per piece; marks on its surface show in one of them. A live line needs as many num_frames.",
 )
 @publish_options
-@reported()
+@report_user_errors()
 def simulate(
     out: Path | None, config: Path | None, pieces: int, defects: float, scenario: Scenario, frames: int
 ) -> None:

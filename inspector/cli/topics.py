@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from inspector.cli.errors import reported
+from inspector.cli.errors import report_user_errors
 from inspector.config.service import kafka_settings, load_service_config
 from streams.kafka.topics import TopicPlan, check_topics, create_topics
 
@@ -23,7 +23,7 @@ def topics() -> None:
 @click.option("--partitions", default=4, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--replication", default=1, show_default=True, type=click.IntRange(1, 10))
 @click.option("--retention-hours", type=click.FloatRange(min=0, min_open=True), help="Default: the broker's.")
-@reported()
+@report_user_errors()
 def create(path: Path, partitions: int, replication: int, retention_hours: float | None) -> None:
     """Makes what is missing and sets what is wrong."""
     config = load_service_config(path)
@@ -34,7 +34,7 @@ def create(path: Path, partitions: int, replication: int, retention_hours: float
 
 @topics.command()
 @_CONFIG
-@reported()
+@report_user_errors()
 def check(path: Path) -> None:
     """Names what is wrong; exit code 1 if anything is."""
     config = load_service_config(path)

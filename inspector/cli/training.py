@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from inspector.bundle.card import write_section
 from inspector.bundle.load import BundleError, load
-from inspector.cli.errors import reported
+from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import printable_lines, say
 from inspector.dataset.manifest import Split
 from inspector.evaluation.evaluate import evaluate as evaluate_bundle
@@ -30,7 +30,7 @@ from inspector.training.advice import Advice, StrictError, write_training_report
 from inspector.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from inspector.training.config import TrainConfig, TrainConfigError, read_train_config
 from inspector.training.experts.lora import LoraError
-from inspector.training.export import Draft, ExportError, write_bundle
+from inspector.training.export import ExportError, TrainedBundle, write_bundle
 from inspector.training.parity_set import Drawing, add_parity_set
 from inspector.training.train import TrainOptions
 from inspector.training.train import train as train_draft
@@ -44,7 +44,7 @@ WARNED = 3
 def mendable() -> Iterator[None]:
     """Errors of the training half that a user can mend, beside those of the other commands."""
     try:
-        with reported():
+        with report_user_errors():
             yield
     except (BundleError, CheckpointError, ExportError, LoraError, ParityError, TrainConfigError) as exc:
         raise click.ClickException(str(exc)) from exc
@@ -240,7 +240,7 @@ def export(checkpoint: Path, bundle: Path, manifest: Path | None, parity_pieces:
         _add_parity(bundle, draft, manifest, parity_pieces)
 
 
-def _add_parity(bundle: Path, draft: Draft, manifest: Path, num_pieces: int) -> None:
+def _add_parity(bundle: Path, draft: TrainedBundle, manifest: Path, num_pieces: int) -> None:
     drawing = Drawing(num_pieces, int(draft.provenance.get("seed", 0)))
     with progress_bars() as bars:
         found = add_parity_set(bundle, draft, manifest, drawing, partial(Bars(bars), "parity set"))

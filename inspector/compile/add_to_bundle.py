@@ -16,11 +16,11 @@ from inspector.bundle.copying import copied_beside
 from inspector.bundle.files import replace_file, write_manifest
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.bundle.schema import Bundle, Compiled, CompiledGraph
-from inspector.compile.job import Form, Made, Wish
+from inspector.compile.job import CompiledVariant, GraphArtifact, Wish
 from inspector.engines.variants import parts
 
 
-def add_form(bundle: LoadedBundle, wish: Wish, form: Form, out: Path | None = None) -> Compiled:
+def add_form(bundle: LoadedBundle, wish: Wish, form: CompiledVariant, out: Path | None = None) -> Compiled:
     """Into the bundle's folder, or into a copy of it at `out`. Raises BundleError."""
     demand_free(out)
     try:
@@ -39,7 +39,7 @@ def demand_free(out: Path | None) -> None:
         raise BundleError(f"{out} exists; name a folder that does not, or compile that bundle itself")
 
 
-def _add_to_copy(bundle: LoadedBundle, wish: Wish, form: Form, out: Path) -> Compiled:
+def _add_to_copy(bundle: LoadedBundle, wish: Wish, form: CompiledVariant, out: Path) -> Compiled:
     """Of what lies there now: another form, or a card, may have come since it was compiled from."""
     with copied_beside(load(bundle.folder), out) as copy:
         compiled = _add(copy, bundle.schema, wish, form)
@@ -58,12 +58,12 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _add(folder: Path, compiled_from: Bundle, wish: Wish, form: Form) -> Compiled:
+def _add(folder: Path, compiled_from: Bundle, wish: Wish, form: CompiledVariant) -> Compiled:
     with _alone(folder):
         return _add_alone(folder, compiled_from, wish, form)
 
 
-def _add_alone(folder: Path, compiled_from: Bundle, wish: Wish, form: Form) -> Compiled:
+def _add_alone(folder: Path, compiled_from: Bundle, wish: Wish, form: CompiledVariant) -> Compiled:
     found = load(folder).schema
     if list(_exported(found)) != list(_exported(compiled_from)):
         raise BundleError(f"{folder}: another bundle was put there meanwhile, and is left alone; compile it")
@@ -83,7 +83,7 @@ def _exported(schema: Bundle) -> Iterator[tuple[str, str, str]]:
     yield from ((part, file, schema.files[file]) for part, file in parts(schema))
 
 
-def _written(folder: Path, schema: Bundle, wish: Wish, form: Form) -> tuple[Compiled, dict[str, str]]:
+def _written(folder: Path, schema: Bundle, wish: Wish, form: CompiledVariant) -> tuple[Compiled, dict[str, str]]:
     """With the hashes of the new files."""
     exported = dict(parts(schema))
     files: dict[str, str] = {}
@@ -100,7 +100,7 @@ def _written(folder: Path, schema: Bundle, wish: Wish, form: Form) -> tuple[Comp
     return form.compiled(wish, graphs), files
 
 
-def _graph(made: Made, file: str, num_bytes: int) -> CompiledGraph:
+def _graph(made: GraphArtifact, file: str, num_bytes: int) -> CompiledGraph:
     return CompiledGraph(
         part=made.part,
         file=file,

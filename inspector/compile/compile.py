@@ -23,7 +23,7 @@ def compile_bundle(
 
     Raises CompileError, EngineError, ParityError, ManifestError, RecordingError, BundleError.
     """
-    _demand_sense(wish)
+    _validate(wish)
     demand_free(out)
     parity = set_of(bundle)
     pieces = calibration_pieces(parity, calibration) if wish.precision == "int8" else []
@@ -33,7 +33,7 @@ def compile_bundle(
         return add_form(bundle, wish, form, out), form.report
 
 
-def _demand_sense(wish: Wish) -> None:
+def _validate(wish: Wish) -> None:
     if wish.engine == "tensorrt":
         return
     if wish.precision == "fp32":

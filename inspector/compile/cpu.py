@@ -6,8 +6,8 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from inspector.compile.int8_selection import Speed, Terms, choose
-from inspector.compile.job import Form, Job
+from inspector.compile.int8_selection import QuantisationTarget, Speed, choose
+from inspector.compile.job import CompiledVariant, Job
 from inspector.compile.quantise import Feed
 from inspector.engines.engine import EngineError, EngineName, EngineSettings
 from inspector.engines.factory import check_installed, open_engine
@@ -16,11 +16,11 @@ from inspector.engines.timing import Pace, interleaved
 PACE = Pace(min_rounds=10)
 
 
-def compile_for_cpu(job: Job) -> Form:
+def compile_for_cpu(job: Job) -> CompiledVariant:
     """Raises EngineError without the runtime, RefusedError where no graph is kept."""
     check_installed(EngineSettings(job.wish.engine))
-    graphs, report = choose(job, Terms(job.wish.engine, job.wish.engine, partial(speeds, job.wish.engine)))
-    return Form(f"onnxruntime {ort.__version__}", (), (), graphs, report)
+    graphs, report = choose(job, QuantisationTarget(job.wish.engine, job.wish.engine, partial(speeds, job.wish.engine)))
+    return CompiledVariant(f"onnxruntime {ort.__version__}", (), (), graphs, report)
 
 
 def speeds(runtime: EngineName, fp32: Path, int8: Sequence[Path], feed: Feed) -> list[Speed]:

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from inspector.parity.report import ParityReport
 
 
-class Omission(NamedTuple):
+class FloatLayerRule(NamedTuple):
     first: bool
     """What sees the input itself: its range is that of the brightest pixel."""
     last: bool
@@ -27,7 +27,12 @@ class Omission(NamedTuple):
         return f" without the {' and the '.join(left)} product" if left else ""
 
 
-OMISSIONS = (Omission(False, False), Omission(True, False), Omission(False, True), Omission(True, True))
+OMISSIONS = (
+    FloatLayerRule(False, False),
+    FloatLayerRule(True, False),
+    FloatLayerRule(False, True),
+    FloatLayerRule(True, True),
+)
 """In the order in which they are tried where no speed is known: the least first."""
 
 

@@ -19,10 +19,10 @@ from onnx import ModelProto
 
 from inspector.bundle.schema import Expert
 from inspector.compile.feeds import feeds
-from inspector.compile.float_layers import OMISSIONS, Omission, fewest_flips
+from inspector.compile.float_layers import OMISSIONS, FloatLayerRule, fewest_flips
 from inspector.compile.gate import check_graphs, standing
 from inspector.compile.graph import read_graph, share_quantised
-from inspector.compile.job import Job, Made, RefusedError
+from inspector.compile.job import GraphArtifact, Job, RefusedError
 from inspector.compile.quantise import Dialect, Feed, quantisable, quantise
 from inspector.engines.engine import EngineName
 from inspector.engines.variants import parts
@@ -42,7 +42,7 @@ class Speed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class QuantisationTarget:
     """What an INT8 graph must be."""
 
     dialect: Dialect
@@ -60,10 +60,10 @@ class Tried(NamedTuple):
 
     path: Path
     report: ParityReport
-    made: Made
+    made: GraphArtifact
 
 
-def choose(job: Job, terms: Terms) -> tuple[tuple[Made, ...], ParityReport]:
+def choose(job: Job, terms: QuantisationTarget) -> tuple[tuple[GraphArtifact, ...], ParityReport]:
     """Every graph of the bundle in its order, and what the gate counted of all together.
 
     Raises RefusedError where none is to be had.
@@ -72,13 +72,13 @@ def choose(job: Job, terms: Terms) -> tuple[tuple[Made, ...], ParityReport]:
     job.say("gate", f"decides on {len(job.parity.pieces)} pieces in FP32")
     report = check_graphs(job, {}, terms.runtime)
     kept: dict[str, Path] = {}
-    made = {"head": Made("head", None, "fp32", 0.0, why=NO_PRODUCT)}
+    made = {"head": GraphArtifact("head", None, "fp32", 0.0, why=NO_PRODUCT)}
     for expert in sorted(job.bundle.schema.experts, key=lambda expert: -expert.cost_ms):
         found = _tried(_Trial(job, terms, expert, kept), report)
         if isinstance(found, Tried):
             kept[expert.name], report, made[expert.name] = found
         else:
-            made[expert.name] = Made(expert.name, None, "fp32", 0.0, why=found)
+            made[expert.name] = GraphArtifact(expert.name, None, "fp32", 0.0, why=found)
         job.say(expert.name, f"{made[expert.name].precision}: {made[expert.name].why}")
     graphs = tuple(made[part] for part, _ in parts(job.bundle.schema))
     if not kept:
@@ -102,7 +102,7 @@ class _Trial:
     """One expert, beside those already taken."""
 
     job: Job
-    terms: Terms
+    terms: QuantisationTarget
     expert: Expert
     kept: Mapping[str, Path]
 
@@ -125,12 +125,12 @@ def _tried(trial: _Trial, before: ParityReport) -> Tried | str:
 
 class _Candidate(NamedTuple):
     path: Path
-    made: Made
+    made: GraphArtifact
     speed: Speed
 
 
 def _candidates(
-    trial: _Trial, model: ModelProto, inputs: Sequence[Feed], omissions: Sequence[Omission]
+    trial: _Trial, model: ModelProto, inputs: Sequence[Feed], omissions: Sequence[FloatLayerRule]
 ) -> Iterable[_Candidate]:
     """The fastest first; where no speed is known, one after another, as they are asked for."""
     quantised = (_quantised(trial, model, inputs, omission) for omission in omissions)
@@ -162,10 +162,14 @@ def _joined(*words: str) -> str:
     return "; ".join(part.strip() for part in words if part)
 
 
-def _quantised(trial: _Trial, model: ModelProto, inputs: Sequence[Feed], omission: Omission) -> tuple[Path, Made]:
+def _quantised(
+    trial: _Trial, model: ModelProto, inputs: Sequence[Feed], omission: FloatLayerRule
+) -> tuple[Path, GraphArtifact]:
     started_s, name = time.monotonic(), trial.expert.name
     trial.job.say(name, "quantises" + omission.words)
     path = trial.job.scratch / f"{name}.int8{omission.suffix}.onnx"
     found = quantise(model, inputs, trial.terms.dialect, omission.of(quantisable(model)))
     onnx.save(found, path)
-    return path, Made(name, path, "int8", time.monotonic() - started_s, share_quantised(found), why=omission.words)
+    return path, GraphArtifact(
+        name, path, "int8", time.monotonic() - started_s, share_quantised(found), why=omission.words
+    )

@@ -56,7 +56,7 @@ class Job:
     say: Say
 
 
-class Made(NamedTuple):
+class GraphArtifact(NamedTuple):
     """One graph as it is to run."""
 
     part: str
@@ -70,13 +70,13 @@ class Made(NamedTuple):
     why: str = ""
 
 
-class Form(NamedTuple):
+class CompiledVariant(NamedTuple):
     """All that a bundle is to list of one engine and precision."""
 
     compiler: str
     targets: tuple[str, ...]
     batches: tuple[int, ...]
-    graphs: tuple[Made, ...]
+    graphs: tuple[GraphArtifact, ...]
     report: ParityReport
     """The gate's."""
 

@@ -11,7 +11,7 @@ from inspector.dataset.recordings import read_clip
 from streams.decode.limits import Finding
 from streams.join.assembly import AssemblySpec
 from streams.join.whole import Sound, WholePiece, clips_of, views_of
-from streams.observation import Closing, Image, InspectionId, Observation
+from streams.observation import CloseReason, Image, InspectionId, Observation
 
 
 def received(root: Path, row: PieceRow) -> WholePiece:
@@ -36,7 +36,7 @@ def assembled(piece: WholePiece, row: PieceRow, spec: AssemblySpec | None, inspe
         inspection=inspection,
         product=row.product,
         lot="",
-        closing=Closing.NO_RECIPE if spec is None else Closing.COMPLETE,
+        closing=CloseReason.NO_RECIPE if spec is None else CloseReason.COMPLETE,
         views={} if spec is None else views_of(spec, piece),
         clips=clips,
         entry_ns=0,

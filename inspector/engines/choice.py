@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from inspector.bundle.load import LoadedBundle
 from inspector.bundle.schema import Compiled
-from inspector.engines.engine import DeviceMemoryError, EngineError, EngineSettings, ForeignEngineError
+from inspector.engines.engine import DeviceMemoryError, EngineError, EngineSettings, IncompatibleEngineError
 from inspector.engines.factory import check_installed
 from inspector.engines.tensorrt.device import find_device, memory_words
 from inspector.engines.tensorrt.engine_file import check_compiler, check_target, read_engine
 from inspector.engines.tensorrt.gpu_api import GpuApi
 from inspector.engines.tensorrt.runtime import load_api
-from inspector.engines.variants import check_compiled, compiled_form, engine_file
+from inspector.engines.variants import check_compiled, compiled_variant, engine_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def check(bundle: LoadedBundle, wish: EngineSettings, gpu: Callable[[], GpuApi] 
     """Raises EngineError where this machine cannot run the bundle so, as far as can be told without trying."""
     check_compiled(bundle.schema, wish)
     check_installed(wish)
-    form = compiled_form(bundle.schema, wish)
+    form = compiled_variant(bundle.schema, wish)
     if form is None:
         return
     if form.engine == "tensorrt":
@@ -51,7 +51,7 @@ def check(bundle: LoadedBundle, wish: EngineSettings, gpu: Callable[[], GpuApi] 
         if form.engine == "tensorrt":
             read_engine(engine_file(bundle, form, graph))
         elif fault := bundle.file_fault(graph.file):
-            raise ForeignEngineError(fault)
+            raise IncompatibleEngineError(fault)
 
 
 def _check_gpu(form: Compiled, api: GpuApi) -> None:

@@ -17,7 +17,7 @@ class EngineError(RuntimeError):
     """A graph could not be loaded or run."""
 
 
-class ForeignEngineError(EngineError):
+class IncompatibleEngineError(EngineError):
     """A compiled file is altered, truncated, or of another compiler or version: the runtime never sees it."""
 
 
@@ -114,7 +114,7 @@ def check_inputs(runtime: str, ports: Sequence[Port], inputs: Mapping[str, Array
     return sizes.pop()
 
 
-def in_slices(num: int, most: int, run: Callable[[slice], Mapping[str, Array]]) -> Mapping[str, Array]:
+def run_in_chunks(num: int, most: int, run: Callable[[slice], Mapping[str, Array]]) -> Mapping[str, Array]:
     """Outputs of a batch of `num`, run by no more than `most` at once."""
     parts = [run(slice(start, min(start + most, num))) for start in range(0, num, most)]
     return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -11,7 +11,7 @@ from threading import Lock
 
 import openvino as ov
 
-from inspector.engines.engine import Array, EngineError, Port, check_inputs, in_slices
+from inspector.engines.engine import Array, EngineError, Port, check_inputs, run_in_chunks
 
 
 class OpenVinoEngine:
@@ -40,7 +40,7 @@ class OpenVinoEngine:
     def run(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
         num = check_inputs("OpenVINO", self.inputs, inputs)
         with self._lock:
-            return in_slices(num, 1 if self._one_by_one else num, lambda rows: self._infer(inputs, rows))
+            return run_in_chunks(num, 1 if self._one_by_one else num, lambda rows: self._infer(inputs, rows))
 
     def _infer(self, inputs: Mapping[str, Array], rows: slice) -> Mapping[str, Array]:
         taken = {name: value[rows] for name, value in inputs.items()}

@@ -8,7 +8,7 @@ from inspector.engines.engine import EngineError, EngineSettings
 from inspector.engines.tensorrt.engine_file import EngineFile
 
 
-def compiled_form(schema: Bundle, settings: EngineSettings) -> Compiled | None:
+def compiled_variant(schema: Bundle, settings: EngineSettings) -> Compiled | None:
     """What was compiled for this engine at this precision."""
     return next((c for c in schema.compiled if (c.engine, c.precision) == (settings.name, settings.precision)), None)
 
@@ -16,7 +16,7 @@ def compiled_form(schema: Bundle, settings: EngineSettings) -> Compiled | None:
 def check_compiled(schema: Bundle, settings: EngineSettings) -> None:
     """Exported graphs are float32, and run as they are in all runtimes but TensorRT. Raises EngineError."""
     needed = settings.name == "tensorrt" or settings.precision != "fp32"
-    if needed and compiled_form(schema, settings) is None:
+    if needed and compiled_variant(schema, settings) is None:
         raise EngineError(
             f"the bundle is not compiled for it; inspector compile BUNDLE --engine {settings.name} "
             f"--precision {settings.precision}"

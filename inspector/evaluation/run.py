@@ -22,7 +22,7 @@ from inspector.inference.examination import Examination, Strict
 from inspector.inference.model import Model, open_model
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.judging.routing import Finding
-from inspector.recipe.decision import Limits, Ruling
+from inspector.recipe.decision import DecisionResult, Limits
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import Recipes
 from protos.inspection.v1 import verdict_pb2 as pb
@@ -171,7 +171,7 @@ def experts_of(verdict: pb.Verdict) -> ExpertSet:
 def finding_of(verdict: pb.Verdict) -> Finding:
     """What was found, without what was computed on the way."""
     return Finding(
-        Ruling(verdict.decision, verdict.reason),
+        DecisionResult(verdict.decision, verdict.reason),
         route=verdict.route,
         score=verdict.defect_score if verdict.HasField("defect_score") else None,
         limits=Limits(verdict.pass_below, verdict.fail_above) if verdict.HasField("pass_below") else None,

@@ -20,7 +20,7 @@ from inspector.gateway.callers import Caller, caller_of
 from inspector.gateway.connections import Calls
 from inspector.gateway.metrics import GatewayMetrics
 from inspector.gateway.places import Places
-from inspector.gateway.refusal import Refusal, exhausted, invalid_argument, unavailable
+from inspector.gateway.refusal import StatusError, exhausted, invalid_argument, unavailable
 from inspector.gateway.settings import GatewaySettings
 
 log = logging.getLogger("inspector.gateway.entrance")
@@ -89,7 +89,7 @@ class Entrance(grpc.aio.ServerInterceptor):
         except asyncio.CancelledError as cancelled:
             forget_locals(cancelled)
             raise
-        except Refusal as refusal:
+        except StatusError as refusal:
             forget_locals(refusal)
             self._metrics.refused.labels(name, refusal.code.name).inc()
             self._refusals.note(name, caller, refusal)
@@ -153,7 +153,7 @@ class Call:
                 async with asyncio.timeout(timeout_s):
                     data = await context.read()
             except TimeoutError:
-                raise Refusal(
+                raise StatusError(
                     grpc.StatusCode.DEADLINE_EXCEEDED,
                     f"the request was not whole after {timeout_s:g} s: send it at once, or over a faster network",
                 ) from None
@@ -204,7 +204,7 @@ class Refusals:
         self._num_unsaid = 0
         self._next_s = 0.0
 
-    def note(self, name: str, caller: Caller, refusal: Refusal) -> None:
+    def note(self, name: str, caller: Caller, refusal: StatusError) -> None:
         if refusal.code is not grpc.StatusCode.RESOURCE_EXHAUSTED:
             return
         now_s = asyncio.get_running_loop().time()
@@ -216,7 +216,7 @@ class Refusals:
             self._num_unsaid, self._next_s = 0, now_s + REFUSALS_EVERY_S
 
 
-async def _abort(name: str, caller: Caller, refusal: Refusal, context: Context) -> NoReturn:
+async def _abort(name: str, caller: Caller, refusal: StatusError, context: Context) -> NoReturn:
     """Ends the call with the refusal's status, or without one where the client does not take it."""
     with suppress(TimeoutError, grpc.aio.InternalError):
         async with asyncio.timeout(ABORT_BUDGET_S):

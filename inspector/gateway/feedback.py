@@ -42,7 +42,7 @@ def check_feedback(feedback: Feedback, lines: Collection[str]) -> None:
         raise invalid(f"given_ns is {feedback.given_ns}, expected nanoseconds since 1970, or 0 for now")
 
 
-class FeedbackDesk:
+class FeedbackWriter:
     """Files what is said about pieces that have a verdict, at a bounded rate for each host and in all.
 
     One thread owns the publisher, opened with the first finding.

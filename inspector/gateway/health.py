@@ -10,7 +10,7 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthServicer
 
-from inspector.gateway.refusal import Refusal, exhausted
+from inspector.gateway.refusal import StatusError, exhausted
 
 Context = grpc.aio.ServicerContext[HealthCheckRequest, HealthCheckResponse]
 
@@ -31,7 +31,9 @@ class Health(HealthServicer):  # type: ignore[misc]  # grpc_health has no types
     async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:  # noqa: N802
         if request.service not in self._names:
             known = ", ".join(repr(name) for name in sorted(self._names))
-            raise Refusal(grpc.StatusCode.NOT_FOUND, f"no service {request.service[:60]!r}, expected one of {known}")
+            raise StatusError(
+                grpc.StatusCode.NOT_FOUND, f"no service {request.service[:60]!r}, expected one of {known}"
+            )
         return HealthCheckResponse(status=self._status)
 
     async def Watch(self, request: HealthCheckRequest, context: Context) -> None:  # noqa: N802

@@ -11,7 +11,7 @@ from inspector.engines.engine import EngineError
 from inspector.gateway.callers import Caller
 from inspector.gateway.entrance import parsed
 from inspector.gateway.places import Places
-from inspector.gateway.refusal import Refusal, invalid_argument, unavailable
+from inspector.gateway.refusal import StatusError, invalid_argument, unavailable
 from inspector.gateway.request import observation_of
 from inspector.verdicts.judge import Judge
 from protos.inspection.v1.records_pb2 import DeadLetterReason
@@ -74,7 +74,7 @@ class Turns:
             self._served.popitem(last=False)
 
 
-class Inspecting:
+class InspectService:
     """`judge` None refuses every call: a gateway without a model. The judge must bear calls from several threads."""
 
     def __init__(self, judge: Judge | None, recipes: RecipeBook, limits: Limits, concurrency: int, queue: int) -> None:
@@ -85,7 +85,7 @@ class Inspecting:
     async def inspect(self, request: bytes, caller: Caller) -> Verdict:
         """The verdict of the piece in the serialised request, which is parsed when its turn comes. Raises Refusal."""
         if self._judge is None:
-            raise Refusal(
+            raise StatusError(
                 grpc.StatusCode.FAILED_PRECONDITION, "this gateway holds no model: ask one that runs with a worker"
             )
         await self._turns.wait(caller)

@@ -16,7 +16,7 @@ import grpc
 from inspector.gateway.callers import Caller
 from inspector.gateway.doubts import Doubts, LetterSearch
 from inspector.gateway.places import Places
-from inspector.gateway.refusal import Refusal, exhausted, invalid_argument, unavailable
+from inspector.gateway.refusal import StatusError, exhausted, invalid_argument, unavailable
 from inspector.verdicts.index import VerdictIndex
 from inspector.verdicts.ring import Entry, entries_of
 from protos.inspection.v1.records_pb2 import Inspection
@@ -199,10 +199,10 @@ def _covers(position: Mapping[TopicPartition, int], goal: Mapping[TopicPartition
     return all(position.get(source, 0) >= end for source, end in goal.items())
 
 
-def _unknown(wanted: InspectionId, since_ns: int) -> Refusal:
+def _unknown(wanted: InspectionId, since_ns: int) -> StatusError:
     known = f"since {_moment(since_ns)}, which is as far back as was read" if since_ns else "in the whole log"
     detail = f"no verdict of {wanted} {known}: it may be older or expired, or still to come"
-    return Refusal(grpc.StatusCode.NOT_FOUND, detail, (("since-ns", str(since_ns)),))
+    return StatusError(grpc.StatusCode.NOT_FOUND, detail, (("since-ns", str(since_ns)),))
 
 
 def _moment(time_ns: int) -> str:

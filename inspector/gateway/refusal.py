@@ -5,7 +5,7 @@ import grpc
 Metadata = tuple[tuple[str, str], ...]
 
 
-class Refusal(Exception):  # noqa: N818 - the client's call is refused; nothing of ours went wrong
+class StatusError(Exception):
     """A status other than OK, with a detail that says value, expectation, remedy."""
 
     def __init__(self, code: grpc.StatusCode, detail: str, metadata: Metadata = ()) -> None:
@@ -15,13 +15,13 @@ class Refusal(Exception):  # noqa: N818 - the client's call is refused; nothing 
         self.metadata = metadata
 
 
-def invalid_argument(detail: str, metadata: Metadata = ()) -> Refusal:
-    return Refusal(grpc.StatusCode.INVALID_ARGUMENT, detail, metadata)
+def invalid_argument(detail: str, metadata: Metadata = ()) -> StatusError:
+    return StatusError(grpc.StatusCode.INVALID_ARGUMENT, detail, metadata)
 
 
-def exhausted(detail: str) -> Refusal:
-    return Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, detail)
+def exhausted(detail: str) -> StatusError:
+    return StatusError(grpc.StatusCode.RESOURCE_EXHAUSTED, detail)
 
 
-def unavailable(detail: str) -> Refusal:
-    return Refusal(grpc.StatusCode.UNAVAILABLE, detail)
+def unavailable(detail: str) -> StatusError:
+    return StatusError(grpc.StatusCode.UNAVAILABLE, detail)

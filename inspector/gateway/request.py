@@ -12,7 +12,7 @@ from streams.decode.samples import decode_samples
 from streams.join.assembly import AssemblySpec, CameraSpec, RecipeBook, SensorSpec
 from streams.join.bit_depth import scaled
 from streams.join.whole import Sound, WholePiece, check_form, clips_of, views_of, window_length, wrong_form
-from streams.observation import Clip, Closing, Image, InspectionId, ModalityKind, Observation, View
+from streams.observation import Clip, CloseReason, Image, InspectionId, ModalityKind, Observation, View
 
 _KINDS: Mapping[int, ModalityKind] = {
     SignalKind.SIGNAL_KIND_AUDIO: "audio",
@@ -36,7 +36,7 @@ def observation_of(request: InspectRequest, recipes: RecipeBook, limits: Limits,
         inspection,
         product,
         lot=next((check_text("lot", frame.lot) for frame in request.frames if frame.lot), ""),
-        closing=Closing.NO_RECIPE if spec is None else Closing.COMPLETE,
+        closing=CloseReason.NO_RECIPE if spec is None else CloseReason.COMPLETE,
         views=views,
         clips=clips,
         entry_ns=min(captures),

@@ -19,9 +19,9 @@ from inspector.gateway.certificates import CertificateError
 from inspector.gateway.connections import Calls, ConnectionLimit, allowed_connections
 from inspector.gateway.doubts import Doubt, doubts_of
 from inspector.gateway.entrance import Entrance
-from inspector.gateway.feedback import FeedbackDesk
+from inspector.gateway.feedback import FeedbackWriter
 from inspector.gateway.health import Health
-from inspector.gateway.inspecting import Inspecting
+from inspector.gateway.inspecting import InspectService
 from inspector.gateway.lanes import lanes_of
 from inspector.gateway.lookup import Lookup
 from inspector.gateway.metrics import GatewayMetrics
@@ -29,7 +29,7 @@ from inspector.gateway.service import InspectionService, ModelLookup
 from inspector.gateway.settings import GatewaySettings, is_loopback
 from inspector.gateway.state import GatewayState
 from inspector.gateway.tls import server_credentials
-from inspector.gateway.watching import Watching
+from inspector.gateway.watching import WatchService
 from inspector.verdicts.feed import Feed, Followed
 from inspector.verdicts.judge import Judge
 from inspector.verdicts.ring import Entry, entries_of
@@ -147,13 +147,13 @@ class Gateway:
         backend, settings = self._backend, self._settings
         lookup = Lookup(backend.log, state.index, state.doubts, settings.lookup_s)
         stack.callback(lookup.close)
-        desk = FeedbackDesk(backend.log, backend.prefix, backend.lines, lookup, settings.feedback_per_s)
+        desk = FeedbackWriter(backend.log, backend.prefix, backend.lines, lookup, settings.feedback_per_s)
         stack.callback(desk.close)
-        inspecting = Inspecting(
+        inspecting = InspectService(
             backend.judge, backend.recipes, backend.limits, settings.inspect_concurrency, settings.inspect_queue
         )
         stack.callback(inspecting.close)
-        watching = Watching(backend.log, state.ring, settings, self._metrics)
+        watching = WatchService(backend.log, state.ring, settings, self._metrics)
         return InspectionService(watching, lookup, inspecting, desk, backend.models, self._metrics)
 
     def _feeds(self, state: GatewayState) -> list[Feed[Entry] | Feed[Doubt]]:

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import grpc
 
 from inspector.gateway.callers import caller_of
-from inspector.gateway.feedback import FeedbackDesk
-from inspector.gateway.inspecting import Inspecting
+from inspector.gateway.feedback import FeedbackWriter
+from inspector.gateway.inspecting import InspectService
 from inspector.gateway.lookup import Lookup, inspection_id
 from inspector.gateway.metrics import GatewayMetrics
-from inspector.gateway.refusal import Refusal, invalid_argument
+from inspector.gateway.refusal import StatusError, invalid_argument
 from inspector.gateway.watching import Context as WatchContext
-from inspector.gateway.watching import Watching
+from inspector.gateway.watching import WatchService
 from protos.inspection.v1.service_pb2 import (
     GetModelRequest,
     GetModelResponse,
@@ -32,10 +32,10 @@ ModelLookup = Callable[[str, str, str], GetModelResponse | None]
 class InspectionService(InspectionServiceServicer):
     def __init__(
         self,
-        watching: Watching,
+        watching: WatchService,
         lookup: Lookup,
-        inspecting: Inspecting,
-        desk: FeedbackDesk,
+        inspecting: InspectService,
+        desk: FeedbackWriter,
         models: ModelLookup,
         metrics: GatewayMetrics,
     ) -> None:
@@ -77,5 +77,5 @@ class InspectionService(InspectionServiceServicer):
         model = self._models(*place)
         if model is None:
             named = f"line {request.line!r}, station {request.station!r}, product {request.product!r}"
-            raise Refusal(grpc.StatusCode.NOT_FOUND, f"no recipe fits {named}: name one that the service serves")
+            raise StatusError(grpc.StatusCode.NOT_FOUND, f"no recipe fits {named}: name one that the service serves")
         return model

@@ -15,7 +15,7 @@ from inspector.gateway.callers import Caller, caller_of
 from inspector.gateway.metrics import GatewayMetrics
 from inspector.gateway.places import Places
 from inspector.gateway.reader import HistoryReader
-from inspector.gateway.refusal import Refusal, exhausted, invalid_argument, unavailable
+from inspector.gateway.refusal import StatusError, exhausted, invalid_argument, unavailable
 from inspector.gateway.settings import GatewaySettings
 from inspector.verdicts.ring import Entry, Ring, RingClosedError, RingPassedError
 from protos.inspection.v1.service_pb2 import WatchStart, WatchVerdictsRequest, WatchVerdictsResponse
@@ -85,7 +85,7 @@ def start_of(request: WatchVerdictsRequest) -> Start:
     return Start(earliest=begin == WatchStart.WATCH_START_EARLIEST)
 
 
-class Outlet:
+class WatcherStream:
     """The client's end: sends what the filter admits and moves the position with every entry."""
 
     def __init__(self, context: Context, wanted: Filter, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
@@ -141,7 +141,7 @@ class Outlet:
         self._metrics.messages.labels(kind).inc()
 
 
-class Watching:
+class WatchService:
     """Serves each watcher; all share the ring."""
 
     def __init__(self, source: Log, ring: Ring, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
@@ -152,14 +152,14 @@ class Watching:
 
     async def serve(self, request: WatchVerdictsRequest, context: Context) -> None:
         """Streams until the client leaves. Raises Refusal."""
-        outlet = Outlet(context, filter_of(request), self._settings, self._metrics)
+        outlet = WatcherStream(context, filter_of(request), self._settings, self._metrics)
         try:
             number = await self._catch_up(start_of(request), outlet, caller_of(context))
             await self._follow(number, outlet)
         except RingClosedError:
             raise unavailable("the gateway stops: resume with the last token, here or elsewhere") from None
 
-    async def _catch_up(self, start: Start, outlet: Outlet, caller: Caller) -> int:
+    async def _catch_up(self, start: Start, outlet: WatcherStream, caller: Caller) -> int:
         """Reads the log until the ring holds all that is left; the ring's number to go on with."""
         try:
             async with (
@@ -176,7 +176,7 @@ class Watching:
                 return self._ring.seek(outlet.vector)
         except TokenExpiredError as expired:
             oldest = (("oldest-ns", str(expired.oldest_ns)),)
-            raise Refusal(
+            raise StatusError(
                 grpc.StatusCode.OUT_OF_RANGE, f"{expired} (oldest-ns: {expired.oldest_ns})", oldest
             ) from expired
         except TokenInvalidError as invalid:
@@ -184,7 +184,7 @@ class Watching:
         except LogError as error:
             raise unavailable(f"the log cannot be read ({error}): try again later") from error
 
-    async def _follow(self, number: int, outlet: Outlet) -> None:
+    async def _follow(self, number: int, outlet: WatcherStream) -> None:
         try:
             while True:
                 entries = self._ring.read(number, SLICE)

@@ -17,14 +17,14 @@ from inspector.inference.batching import Result, run_batched
 from inspector.inference.model import Model
 from inspector.plausibility.limits import Strictness
 from inspector.plausibility.sources import Kept, believed, watcher
-from streams.observation import Absence, Clip, Observation, State
+from streams.observation import Clip, MissingReason, Observation, State
 
 BATCH_BYTES = 2**23
 """Of input per run: 16 pictures of 320 px, 20 MB, cost twice as much each as 6 do, for memory fetched anew."""
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ExpertOutput:
     """What one expert saw of one piece; of several images the one most like a defect stands for the camera."""
 
     outputs: Mapping[str, Array]
@@ -64,7 +64,7 @@ class Examination:
         self.implausible = [_implausible(piece) for piece in self.pieces]
         """Per piece, cameras and sensors that cannot be believed: nothing passes. Experts look at none of them but at
         pictures of another size, which neither pass nor fail a piece."""
-        self.looks: list[dict[str, Look]] = [{} for _ in pieces]
+        self.looks: list[dict[str, ExpertOutput]] = [{} for _ in pieces]
         """Per piece, by expert."""
         self.costs_ms: list[dict[str, float]] = [{} for _ in pieces]
         """Per piece, by expert that ran."""
@@ -120,7 +120,7 @@ class Examination:
             if result.outputs is None:
                 self.failed.add(row)
                 continue
-            look = Look(result.outputs, index)
+            look = ExpertOutput(result.outputs, index)
             if expert.name not in looks or look.defect_logit > looks[expert.name].defect_logit:
                 looks[expert.name] = look
 
@@ -171,7 +171,7 @@ def batch_size(form: ImageInput | SignalInput, max_batch: int) -> int:
 def _present(piece: Observation) -> frozenset[str]:
     """Nobody looks at a piece all of whose images are implausible, as nobody does without images."""
     seen = [view for view in piece.views.values() if view.images]
-    views = {view.camera for view in seen if view.state is State.PRESENT or view.absence is Absence.SIZE}
+    views = {view.camera for view in seen if view.state is State.PRESENT or view.absence is MissingReason.SIZE}
     if seen and not views and all(view.state is State.IMPLAUSIBLE for view in seen):
         return frozenset()
     clips = {name for name, c in piece.clips.items() if c.state is State.PRESENT and c.samples is not None}

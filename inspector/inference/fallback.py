@@ -26,7 +26,7 @@ def standing(model: Model, recipes: Sequence[Recipe] = ()) -> Model:
     return model.fallen.model
 
 
-def stand_in(model: Model, recipes: Sequence[Recipe], fault: DeviceError) -> Model:
+def activate_fallback(model: Model, recipes: Sequence[Recipe], fault: DeviceError) -> Model:
     """The same bundle as exported, on ONNX Runtime, for all who use the model from now on.
 
     Raises the fault itself where a recipe would rather have the line stop, EngineError where ONNX Runtime fails too.

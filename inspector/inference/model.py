@@ -11,13 +11,13 @@ from inspector.engines.engine import Engine, EngineSettings, Port
 from inspector.engines.factory import open_engine, trim_memory
 from inspector.engines.tensorrt.gpu_api import GpuApi
 from inspector.engines.tensorrt.runtime import TensorRtEngine, load_api
-from inspector.engines.variants import check_compiled, compiled_form, engine_file, parts
+from inspector.engines.variants import check_compiled, compiled_variant, engine_file, parts
 
 Opener = Callable[[Path, EngineSettings], Engine]
 
 
 @dataclass(slots=True, eq=False)
-class Fallen:
+class FallbackState:
     """What judges in a model's place since its device failed; None as long as it has not."""
 
     lock: Lock = field(default_factory=Lock)
@@ -38,7 +38,7 @@ class Model:
     settings: EngineSettings
     refused: tuple[str, ...] = ()
     """Compiled forms that came before it in the order and may not judge here, by engine and precision."""
-    fallen: Fallen = field(init=False, default_factory=Fallen, repr=False, compare=False)
+    fallen: FallbackState = field(init=False, default_factory=FallbackState, repr=False, compare=False)
 
     @property
     def schema(self) -> Bundle:
@@ -71,7 +71,7 @@ def _engines(
 ) -> dict[str, Engine]:
     """By part. What a compiled form leaves out runs as exported in ONNX Runtime, the reference."""
     check_compiled(bundle.schema, settings)
-    form = compiled_form(bundle.schema, settings)
+    form = compiled_variant(bundle.schema, settings)
     graphs = {} if form is None else {graph.part: graph for graph in form.graphs}
     exported = settings if form is None else replace(settings, name="onnx", precision="fp32")
     api = gpu() if form is not None and form.engine == "tensorrt" else None

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from inspector.bundle.load import LoadedBundle, load
 from inspector.engines.choice import check, one_line
-from inspector.engines.engine import EngineError, EngineSettings, ForeignEngineError
+from inspector.engines.engine import EngineError, EngineSettings, IncompatibleEngineError
 from inspector.engines.tensorrt.gpu_api import GpuApi
 from inspector.engines.tensorrt.runtime import load_api
-from inspector.engines.variants import compiled_form
+from inspector.engines.variants import compiled_variant
 from inspector.inference.model import Model, open_model
 from inspector.plausibility.log import say_without_limits
 from inspector.recipe.compatibility import misfits
@@ -25,7 +25,7 @@ class _NotAdmittedError(EngineError):
     """What opens and may not judge; the message says why."""
 
 
-_REFUSALS = (ForeignEngineError, _NotAdmittedError)
+_REFUSALS = (IncompatibleEngineError, _NotAdmittedError)
 """Of a compiled form, not of a machine that cannot run it."""
 
 
@@ -76,12 +76,12 @@ def open_again(bundle: LoadedBundle, wishes: Sequence[EngineSettings], chosen: E
 def _refused_before(bundle: LoadedBundle, wishes: Sequence[EngineSettings], chosen: EngineSettings) -> Iterator[str]:
     """What was compiled and could run was not let through, or it would have been chosen."""
     for wish in takewhile(lambda wish: wish != chosen, wishes):
-        if compiled_form(bundle.schema, wish) is None:
+        if compiled_variant(bundle.schema, wish) is None:
             continue
         try:
             check(bundle, wish)
             fault = "it did not pass when the bundle was checked here"
-        except ForeignEngineError as exc:
+        except IncompatibleEngineError as exc:
             fault = one_line(exc)
         except EngineError:
             continue

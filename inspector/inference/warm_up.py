@@ -3,13 +3,13 @@
 import numpy as np
 
 from inspector.bundle.schema import input_shape
-from inspector.engines.variants import compiled_form
+from inspector.engines.variants import compiled_variant
 from inspector.inference.model import Model, head_inputs
 
 
 def warm_up(model: Model) -> None:
     """On zeros. Raises EngineError."""
-    form = compiled_form(model.schema, model.settings)
+    form = compiled_variant(model.schema, model.settings)
     for batch in (1,) if form is None or not form.batches else form.batches:
         for expert in model.schema.experts:
             shape = (batch, *input_shape(expert.input))

@@ -15,7 +15,7 @@ from inspector.recipe.recipes import ANY
 from streams.observation import InspectionId
 
 
-class Named(Protocol):
+class DeploymentRef(Protocol):
     """A deployment, by what tells it from others: two of the same second may have the same number."""
 
     @property
@@ -26,7 +26,7 @@ class Named(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class Placed:
+class DeployedModel:
     """A model and the deployment that put it there; 0 where the recipe itself names its bundle."""
 
     model: Model
@@ -39,7 +39,7 @@ class Placed:
 class Trial:
     """A model that judges some pieces in place of the live one; with neither share nor stations it judges beside it."""
 
-    placed: Placed
+    placed: DeployedModel
     share: float = 0.0
     stations: frozenset[str] = frozenset()
 
@@ -59,46 +59,46 @@ def portion(inspection: InspectionId) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
+class Slot:
     """What judges by one recipe at one line."""
 
-    live: Placed
+    live: DeployedModel
     trial: Trial | None = None
 
-    def judge_of(self, inspection: InspectionId) -> Placed:
+    def judge_of(self, inspection: InspectionId) -> DeployedModel:
         return self.live if self.trial is None or not self.trial.takes(inspection) else self.trial.placed
 
     @property
-    def shadow(self) -> Placed | None:
+    def shadow(self) -> DeployedModel | None:
         return self.trial.placed if self.trial is not None and self.trial.is_shadow else None
 
 
-class Place(NamedTuple):
+class DeploymentTarget(NamedTuple):
     """A recipe at a line; line `*` holds for lines that have no post of their own."""
 
     line: str
     recipe: str
 
 
-Posts = Mapping[Place, Post]
+Posts = Mapping[DeploymentTarget, Slot]
 
 
-class Lineup:
+class ActiveModels:
     """All posts. `posts` is replaced whole and never changed."""
 
     def __init__(self, posts: Posts) -> None:
         self.posts: Posts = dict(posts)
 
     @classmethod
-    def own(cls, recipes: Iterable[Recipe], models: Mapping[Path, Model]) -> "Lineup":
+    def own(cls, recipes: Iterable[Recipe], models: Mapping[Path, Model]) -> "ActiveModels":
         """Every recipe with the bundle that it names."""
-        placed = {folder: Placed(model) for folder, model in models.items()}
-        return cls({Place(ANY, recipe.name): Post(placed[recipe.bundle]) for recipe in recipes})
+        placed = {folder: DeployedModel(model) for folder, model in models.items()}
+        return cls({DeploymentTarget(ANY, recipe.name): Slot(placed[recipe.bundle]) for recipe in recipes})
 
-    def set(self, place: Place, post: Post) -> None:
+    def set(self, place: DeploymentTarget, post: Slot) -> None:
         """Holds from the next call of a judge on. One thread only."""
         self.posts = {**self.posts, place: post}
 
 
-def post_of(posts: Posts, line: str, recipe: str) -> Post:
-    return posts.get(Place(line, recipe)) or posts[Place(ANY, recipe)]
+def slot_for(posts: Posts, line: str, recipe: str) -> Slot:
+    return posts.get(DeploymentTarget(line, recipe)) or posts[DeploymentTarget(ANY, recipe)]

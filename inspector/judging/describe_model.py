@@ -2,12 +2,12 @@
 
 from inspector.bundle.load import DIGEST_DIGITS
 from inspector.inference.fallback import standing
-from inspector.judging.active_models import Placed
+from inspector.judging.active_models import DeployedModel
 from inspector.recipe.recipe import Recipe
 from protos.inspection.v1.service_pb2 import GetModelResponse, ModelExpert
 
 
-def describe_model(recipe: Recipe, placed: Placed) -> GetModelResponse:
+def describe_model(recipe: Recipe, placed: DeployedModel) -> GetModelResponse:
     model, schema = standing(placed.model), placed.model.schema
     return GetModelResponse(
         bundle=schema.name,

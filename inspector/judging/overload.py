@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from inspector.judging.price_control import PriceControl
+from inspector.judging.price_control import CostController
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.judging.routing import Budget
 from protos.inspection.v1.verdict_pb2 import Verdict
@@ -29,9 +29,9 @@ class OverloadGuard:
         self,
         judge: RoutedJudge,
         settings: OverloadSettings,
-        control: PriceControl | None = None,
+        control: CostController | None = None,
         *,
-        show: Callable[[float], None] = lambda thrift: None,
+        show: Callable[[float], None] = lambda cost_multiplier: None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         """`control` moves the price of bundles whose policy is `budgeted`; `show` is told of it. `clock_ns` is that of
@@ -56,9 +56,9 @@ class OverloadGuard:
         if self._control is None:
             return
         now_ns = self._clock_ns()
-        thrift = self._control.note([(now_ns - piece.arrival_ns) / 1e9 for piece in observations], cpu_s)
-        self._judge.set_thrift(thrift)
-        self._show(thrift)
+        cost_multiplier = self._control.note([(now_ns - piece.arrival_ns) / 1e9 for piece in observations], cpu_s)
+        self._judge.set_thrift(cost_multiplier)
+        self._show(cost_multiplier)
 
     def _budget_for(self, waited_s: float) -> Budget:
         if waited_s > self._settings.review_after_s:

@@ -25,35 +25,35 @@ class BudgetSettings:
     """The share of the limits that is steered for; the rest is for swings."""
 
 
-class Work(NamedTuple):
+class BatchLoad(NamedTuple):
     """One batch that was judged."""
 
     latencies_s: tuple[float, ...]
     cpu_s: float
 
 
-class PriceControl:
+class CostController:
     """Says what the price of computing is to be multiplied by: 1 while there is room."""
 
     def __init__(self, settings: BudgetSettings, clock_s: Callable[[], float]) -> None:
         self._settings, self._clock_s = settings, clock_s
-        self._work: list[Work] = []
+        self._work: list[BatchLoad] = []
         self._moved_s = clock_s()
-        self.thrift = 1.0
+        self.cost_multiplier = 1.0
 
     def note(self, latencies_s: Sequence[float], cpu_s: float) -> float:
         """After a batch: its pieces' latencies and what it cost. Returns the factor that holds from now on."""
         now_s = self._clock_s()
-        self._work.append(Work(tuple(latencies_s), cpu_s))
+        self._work.append(BatchLoad(tuple(latencies_s), cpu_s))
         if now_s - self._moved_s >= self._settings.period_s:
-            ratio = self._strain(now_s - self._moved_s) / self._settings.aim
+            ratio = self._utilisation(now_s - self._moved_s) / self._settings.aim
             step = min(max(ratio, 1 / self._settings.lower_by), self._settings.raise_by)
-            self.thrift = min(max(self.thrift * step, 1.0), MAX_THRIFT)
+            self.cost_multiplier = min(max(self.cost_multiplier * step, 1.0), MAX_THRIFT)
             self._moved_s = now_s
             self._work.clear()
-        return self.thrift
+        return self.cost_multiplier
 
-    def _strain(self, span_s: float) -> float:
+    def _utilisation(self, span_s: float) -> float:
         """The measured share of the tighter limit."""
         settings, strain = self._settings, 0.0
         if settings.max_p99_s is not None:

@@ -10,19 +10,19 @@ from pathlib import Path
 from inspector.bundle.schema import SignalInput
 from inspector.engines.engine import DeviceError
 from inspector.inference.examination import Examination, Strict
-from inspector.inference.fallback import stand_in, standing
+from inspector.inference.fallback import activate_fallback, standing
 from inspector.inference.model import Model
-from inspector.judging.active_models import Lineup, Placed, Posts, post_of
+from inspector.judging.active_models import ActiveModels, DeployedModel, Posts, slot_for
 from inspector.judging.evidence import Picture, image_evidence, signal_evidence
 from inspector.judging.routing import OVERLOADED, Budget, Finding, route
 from inspector.judging.verdict_builder import chief, verdict_of
-from inspector.recipe.decision import IMPLAUSIBLE, Ruling
+from inspector.recipe.decision import IMPLAUSIBLE, DecisionResult
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import Recipes
 from inspector.verdicts.blank import blank_verdict
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.log_clock import LogClock
-from streams.observation import Absence, Closing, Observation, State, View
+from streams.observation import CloseReason, MissingReason, Observation, State, View
 
 Group = list[tuple[int, Recipe]]
 """Pieces that one model judges: index and recipe."""
@@ -34,14 +34,14 @@ class RoutedJudge:
     def __init__(
         self,
         recipes: Recipes,
-        models: Mapping[Path, Model] | Lineup,
+        models: Mapping[Path, Model] | ActiveModels,
         max_batch: int = 16,
         clock_ns: Callable[[], int] = time.time_ns,
         reached_ns: Callable[[], int] | None = None,
     ) -> None:
         """`models`: those that the recipes name, by folder, or a line-up that changes while the judge works. Pieces are
         stamped by `clock_ns`; how long they waited is counted by `reached_ns`: see `LogClock`."""
-        self._lineup = models if isinstance(models, Lineup) else Lineup.own(recipes, models)
+        self._lineup = models if isinstance(models, ActiveModels) else ActiveModels.own(recipes, models)
         self._recipes, self._max_batch = recipes, max_batch
         self._clock_ns, self._reached_ns = clock_ns, reached_ns or clock_ns
         self._budget, self._thrift = Budget.FULL, 1.0
@@ -56,9 +56,9 @@ class RoutedJudge:
         """Holds from the next call of `judge` on; the worker lowers it under overload."""
         self._budget = budget
 
-    def set_thrift(self, thrift: float) -> None:
+    def set_thrift(self, cost_multiplier: float) -> None:
         """What the price of computing is multiplied by, from the next call of `judge` on: see `price_control`."""
-        self._thrift = thrift
+        self._thrift = cost_multiplier
 
     def recipe(self, line: str, station: str, product: str) -> Recipe | None:
         return self._recipes.find(line, station, product)
@@ -68,22 +68,22 @@ class RoutedJudge:
         """What judges where at this moment."""
         return self._lineup.posts
 
-    def live(self, line: str, recipe: Recipe) -> Placed:
+    def live(self, line: str, recipe: Recipe) -> DeployedModel:
         """What judges by this recipe at this line now, trials aside."""
-        return post_of(self._lineup.posts, line, recipe.name).live
+        return slot_for(self._lineup.posts, line, recipe.name).live
 
     def judge(self, observations: Sequence[Observation]) -> list[pb.Verdict]:
         """One verdict each, in order; stamps everything but `publish_ns` and `deadline_missed`."""
         budget, now_ns, posts = self._budget, self._reached_ns(), self._lineup.posts
         verdicts: dict[int, pb.Verdict] = {}
-        groups: dict[Placed, Group] = {}
+        groups: dict[DeployedModel, Group] = {}
         for index, piece in enumerate(observations):
             recipe = self._recipes.find(piece.inspection.line, piece.inspection.station, piece.product)
-            ruling = _turned_away(piece, recipe, budget, now_ns)
+            ruling = _skip_reason(piece, recipe, budget, now_ns)
             if recipe is None or ruling is not None:
                 verdicts[index] = blank_verdict(piece, recipe, ruling or NO_RECIPE)
             else:
-                placed = post_of(posts, piece.inspection.line, recipe.name).judge_of(piece.inspection)
+                placed = slot_for(posts, piece.inspection.line, recipe.name).judge_of(piece.inspection)
                 groups.setdefault(placed, []).append((index, recipe))
         for placed, group in groups.items():
             verdicts |= self._group(placed, group, observations, budget)
@@ -92,19 +92,21 @@ class RoutedJudge:
             verdict.decision_ns = decision_ns
         return [verdicts[index] for index in range(len(observations))]
 
-    def shadows(self, observations: Sequence[Observation], verdicts: Sequence[pb.Verdict]) -> dict[Placed, Group]:
+    def shadows(
+        self, observations: Sequence[Observation], verdicts: Sequence[pb.Verdict]
+    ) -> dict[DeployedModel, Group]:
         """What is to judge beside the live ones, and which of the pieces that these looked at; no evidence."""
         posts = self._lineup.posts
-        groups: dict[Placed, Group] = {}
+        groups: dict[DeployedModel, Group] = {}
         for index, (piece, verdict) in enumerate(zip(observations, verdicts, strict=True)):
             recipe = self._recipes.find(piece.inspection.line, piece.inspection.station, piece.product)
-            placed = None if recipe is None else post_of(posts, piece.inspection.line, recipe.name).shadow
+            placed = None if recipe is None else slot_for(posts, piece.inspection.line, recipe.name).shadow
             if recipe is not None and placed is not None and verdict.bundle:
                 plain = recipe.model_copy(update={"evidence": "never"})
                 groups.setdefault(placed, []).append((index, plain))
         return groups
 
-    def shadow(self, placed: Placed, group: Group, observations: Sequence[Observation]) -> dict[int, pb.Verdict]:
+    def shadow(self, placed: DeployedModel, group: Group, observations: Sequence[Observation]) -> dict[int, pb.Verdict]:
         """By index, what one of the shadows says."""
         found = self._group(placed, group, observations, self._budget)
         for verdict in found.values():
@@ -117,7 +119,7 @@ class RoutedJudge:
 
     def _group(
         self,
-        placed: Placed,
+        placed: DeployedModel,
         group: Group,
         observations: Sequence[Observation],
         budget: Budget,
@@ -137,7 +139,7 @@ class RoutedJudge:
         try:
             return self._examine_with(model, pieces, recipes, budget)
         except DeviceError as fault:
-            return self._examine_with(stand_in(model, recipes, fault), pieces, recipes, budget)
+            return self._examine_with(activate_fallback(model, recipes, fault), pieces, recipes, budget)
 
     def _examine_with(
         self, model: Model, pieces: Sequence[Observation], recipes: Sequence[Recipe], budget: Budget
@@ -152,22 +154,22 @@ class RoutedJudge:
         return verdicts
 
 
-ABORTED = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_ABORTED)
-NO_RECIPE = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_NO_RECIPE)
-NO_IMAGE = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_NO_IMAGE)
-ID_READ_TWICE = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_ID_READ_TWICE)
-BACKLOG = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_BACKLOG)
+ABORTED = DecisionResult(pb.DECISION_REVIEW, pb.DECISION_REASON_ABORTED)
+NO_RECIPE = DecisionResult(pb.DECISION_REVIEW, pb.DECISION_REASON_NO_RECIPE)
+NO_IMAGE = DecisionResult(pb.DECISION_REVIEW, pb.DECISION_REASON_NO_IMAGE)
+ID_READ_TWICE = DecisionResult(pb.DECISION_REVIEW, pb.DECISION_REASON_ID_READ_TWICE)
+BACKLOG = DecisionResult(pb.DECISION_REVIEW, pb.DECISION_REASON_BACKLOG)
 
 
-def _turned_away(piece: Observation, recipe: Recipe | None, budget: Budget, now_ns: int) -> Ruling | None:
+def _skip_reason(piece: Observation, recipe: Recipe | None, budget: Budget, now_ns: int) -> DecisionResult | None:
     """Why no expert looks at this piece; None for the pieces that are judged."""
-    if piece.closing is Closing.ABORTED:
+    if piece.closing is CloseReason.ABORTED:
         return ABORTED
-    if recipe is None or piece.closing is Closing.NO_RECIPE:
+    if recipe is None or piece.closing is CloseReason.NO_RECIPE:
         return NO_RECIPE
     if piece.is_read_twice:
         return ID_READ_TWICE
-    if piece.closing is Closing.STATE_LIMIT:
+    if piece.closing is CloseReason.STATE_LIMIT:
         return OVERLOADED
     if not any(view.images for view in piece.views.values()):
         return NO_IMAGE
@@ -180,7 +182,7 @@ def _turned_away(piece: Observation, recipe: Recipe | None, budget: Budget, now_
 
 def _is_worthless(view: View) -> bool:
     """Experts look at a picture of another size, though it decides nothing."""
-    return view.state is State.IMPLAUSIBLE and view.absence is not Absence.SIZE
+    return view.state is State.IMPLAUSIBLE and view.absence is not MissingReason.SIZE
 
 
 def _wants_evidence(recipe: Recipe, finding: Finding) -> bool:

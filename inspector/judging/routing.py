@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from fusion.calibration import probability
-from fusion.policy import Glance, first, further, scouts
+from fusion.policy import PartialResult, first, further, scouts
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Calibration
 from inspector.inference.examination import Examination, Fused
-from inspector.recipe.decision import IMPLAUSIBLE, Limits, Ruling, decide, lacking
+from inspector.recipe.decision import IMPLAUSIBLE, DecisionResult, Limits, decide, lacking
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.thresholds import limits_of
 from protos.inspection.v1 import verdict_pb2 as pb
 
-ENGINE_FAILED = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_ENGINE)
-OVERLOADED = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_OVERLOAD)
+ENGINE_FAILED = DecisionResult(pb.DECISION_REVIEW, pb.DECISION_REASON_ENGINE)
+OVERLOADED = DecisionResult(pb.DECISION_REVIEW, pb.DECISION_REASON_OVERLOAD)
 
 
 class Budget(Enum):
@@ -33,7 +33,7 @@ class Budget(Enum):
 class Finding:
     """What was found about one piece."""
 
-    ruling: Ruling
+    ruling: DecisionResult
     route: str = ""
     score: float | None = None
     limits: Limits | None = None
@@ -42,17 +42,17 @@ class Finding:
 
 
 def route(
-    examination: Examination, recipes: Sequence[Recipe], budget: Budget = Budget.FULL, thrift: float = 1.0
+    examination: Examination, recipes: Sequence[Recipe], budget: Budget = Budget.FULL, cost_multiplier: float = 1.0
 ) -> list[Finding]:
     """One finding per piece of the examination; `recipes` has each piece's recipe.
 
-    `thrift` multiplies the price of computing where the bundle's policy is `budgeted`.
+    `cost_multiplier` multiplies the price of computing where the bundle's policy is `budgeted`.
     """
     rows = range(len(recipes))
     opened = [_opening(examination, row, budget) for row in rows]
     _look(examination, opened)
     findings = _rule(examination, rows, recipes)
-    wishes = _wishes(examination, recipes, findings, thrift)
+    wishes = _wishes(examination, recipes, findings, cost_multiplier)
     if budget is Budget.FULL:
         _look(examination, wishes)
         again = [row for row in rows if wishes[row]]
@@ -109,12 +109,12 @@ def _finding(examination: Examination, row: int, recipe: Recipe, fused: Fused | 
 
 
 def _wishes(
-    examination: Examination, recipes: Sequence[Recipe], findings: Sequence[Finding], thrift: float
+    examination: Examination, recipes: Sequence[Recipe], findings: Sequence[Finding], cost_multiplier: float
 ) -> list[ExpertSet]:
     """Experts that each piece is worth after its first ones."""
     schema = examination.model.schema
     glances = [_glance(examination, row, finding) for row, finding in enumerate(findings)]
-    wishes = further(schema.policy, schema.experts, glances, thrift)
+    wishes = further(schema.policy, schema.experts, glances, cost_multiplier)
     for row, (recipe, finding) in enumerate(zip(recipes, findings, strict=True)):
         if finding.ruling == ENGINE_FAILED:
             wishes[row] = frozenset()
@@ -123,12 +123,12 @@ def _wishes(
     return wishes
 
 
-def _glance(examination: Examination, row: int, early: Finding) -> Glance:
+def _glance(examination: Examination, row: int, early: Finding) -> PartialResult:
     logits = {name: look.defect_logit for name, look in examination.looks[row].items()}
     log_odds = None
     if early.fused is not None and early.calibration is not None:
         log_odds = float(early.fused.logits[0]) / early.calibration.temperature + early.calibration.bias
-    return Glance(examination.present[row], logits, log_odds, early.ruling.decision == pb.DECISION_FAIL)
+    return PartialResult(examination.present[row], logits, log_odds, early.ruling.decision == pb.DECISION_FAIL)
 
 
 def _able(examination: Examination, row: int) -> ExpertSet:

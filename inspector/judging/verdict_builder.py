@@ -25,7 +25,7 @@ def verdict_of(examination: Examination, row: int, recipe: Recipe, finding: Find
         verdict.pass_below, verdict.fail_above = finding.limits
     verdict.experts.extend(_run(examination, row, expert) for expert in schema.experts)
     for modality in verdict.modalities:
-        _add_sight(examination, row, modality, None if finding.fused is None else finding.fused.gate)
+        _add_modality_score(examination, row, modality, None if finding.fused is None else finding.fused.gate)
     verdict.classes.extend(_classes(schema, examination.examined(row), finding))
     return verdict
 
@@ -39,7 +39,7 @@ def _run(examination: Examination, row: int, expert: Expert) -> pb.ExpertRun:
     return pb.ExpertRun(expert=expert.name, modality=expert.modality, why=why)
 
 
-def _add_sight(examination: Examination, row: int, modality: pb.Modality, gate: Array | None) -> None:
+def _add_modality_score(examination: Examination, row: int, modality: pb.Modality, gate: Array | None) -> None:
     """What the experts of this modality said, and how much the head listened."""
     expert = chief(examination, row, modality.name)
     if expert is None:

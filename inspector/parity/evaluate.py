@@ -6,7 +6,7 @@ from typing import NamedTuple
 from inspector.inference.examination import Examination
 from inspector.inference.model import Model
 from inspector.judging.routing import Finding, route
-from inspector.parity.schema import Decision, Said
+from inspector.parity.schema import Decision, Prediction
 from inspector.plausibility.limits import Strictness
 from inspector.recipe.decision import Limits, decide, lacking
 from inspector.recipe.recipe import Recipe
@@ -28,7 +28,7 @@ _DECISIONS: dict[int, Decision] = {
 class Judgement(NamedTuple):
     """What was said of a piece, and by which limits; None where nothing calibrated was seen."""
 
-    said: Said
+    said: Prediction
     limits: Limits | None
 
 
@@ -42,7 +42,7 @@ def judge(model: Model, pieces: Sequence[Observation], max_batch: int = MAX_BATC
 
 
 def _judgement(examination: Examination, row: int, finding: Finding) -> Judgement:
-    said = Said(
+    said = Prediction(
         decision=_DECISIONS[finding.ruling.decision],
         score=finding.score,
         route=finding.route,
@@ -51,7 +51,7 @@ def _judgement(examination: Examination, row: int, finding: Finding) -> Judgemen
     return Judgement(said, finding.limits)
 
 
-def by_recipe(model: Model, recipe: Recipe, present: Collection[str], said: Said) -> Said:
+def by_recipe(model: Model, recipe: Recipe, present: Collection[str], said: Prediction) -> Prediction:
     """The same score of the same experts, decided by a recipe's limits for a piece with these modalities."""
     schema = model.schema
     examined = {expert.modality for expert in schema.experts if expert.name in said.experts}

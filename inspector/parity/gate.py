@@ -7,7 +7,7 @@ from inspector.inference.model import Model
 from inspector.parity.archive import ParitySet
 from inspector.parity.evaluate import MAX_BATCH, by_recipe, judge
 from inspector.parity.report import Change, ParityReport
-from inspector.parity.schema import Piece, Said
+from inspector.parity.schema import Piece, Prediction
 from inspector.recipe.recipe import Recipe
 
 
@@ -44,7 +44,7 @@ def check(model: Model, pieces: ParitySet, settings: GateSettings | None = None)
     )
 
 
-def _change(model: Model, piece: Piece, found: Said, settings: GateSettings) -> Change:
+def _change(model: Model, piece: Piece, found: Prediction, settings: GateSettings) -> Change:
     expected, recipe = piece.said, settings.recipe
     if recipe is not None:
         expected, found = (by_recipe(model, recipe, piece.modalities, said) for said in (expected, found))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fusion.certificate import rate_below
 from inspector.bundle.schema import Parity
 from inspector.dataset.manifest import Label
-from inspector.parity.schema import ENOUGH_PIECES, Entry, Said
+from inspector.parity.schema import ENOUGH_PIECES, Entry, Prediction
 
 CONFIDENCE = 0.95
 PROVABLE = 0.002
@@ -21,9 +21,9 @@ class Change(Entry):
     """As in the parity set."""
     label: Label
     """As in the parity set."""
-    expected: Said
+    expected: Prediction
     """By the oracle."""
-    found: Said
+    found: Prediction
     """By the engine."""
 
     @property
@@ -141,7 +141,7 @@ def _line(change: Change) -> str:
     return f"  {change.piece_id} ({change.label}): {expected} by the oracle, {found} here{worse}"
 
 
-def _said(said: Said) -> str:
+def _said(said: Prediction) -> str:
     return f"{said.decision} " + ("without a score" if said.score is None else f"{said.score:.6f}")
 
 

@@ -28,7 +28,7 @@ class Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Said(Entry):
+class Prediction(Entry):
     """What a model said of a piece at the bundle's own limits, every modality demanded."""
 
     decision: Decision
@@ -72,7 +72,7 @@ class Piece(Entry):
     """One object for each image."""
     signals: tuple[SignalFile, ...] = ()
     """One object for each recording."""
-    said: Said
+    said: Prediction
     """By the oracle: torch."""
 
     @property

@@ -18,7 +18,7 @@ from inspector.parity.schema import (
     ImageFile,
     ParityError,
     Piece,
-    Said,
+    Prediction,
     SignalFile,
 )
 from streams.decode.limits import Limits
@@ -30,7 +30,7 @@ class Judged(NamedTuple):
 
     piece: Observation
     label: Label
-    said: Said
+    said: Prediction
 
 
 def add_set(bundle: LoadedBundle, about: About, pieces: Iterable[Judged]) -> None:
@@ -75,7 +75,7 @@ class _Writer:
             self._file.writestr(zipfile.ZipInfo(name), content)
             self._written.add(name)
 
-    def piece(self, piece: Observation, label: Label, said: Said) -> Piece:
+    def piece(self, piece: Observation, label: Label, said: Prediction) -> Piece:
         images = [ImageFile(camera=v.camera, file=self._image(i)) for v in piece.views.values() for i in v.images]
         signals = [self._signal(clip) for clip in piece.clips.values()]
         return Piece(

@@ -7,7 +7,7 @@ from encoders.front_end import RATE_TOLERANCE, Image
 from inspector.bundle.schema import Plausibility, Range, SignalInput
 from inspector.plausibility.rules import PICTURE, SIGNAL, Rule
 from inspector.plausibility.statistics import BRIGHT, DARK, TINY
-from streams.observation import Absence
+from streams.observation import MissingReason
 
 Strictness = Literal["on", "wide", "off"]
 """`wide`: limits twice as far out; `off`: nothing is compared."""
@@ -16,7 +16,7 @@ Strictness = Literal["on", "wide", "off"]
 class Doubt(NamedTuple):
     """Why a source is not believed, with what was measured, what was expected and the likely cause."""
 
-    absence: Absence
+    absence: MissingReason
     detail: str
 
 
@@ -27,7 +27,7 @@ def picture_doubt(figures: Mapping[str, float], limits: Plausibility | None, str
     if figures["contrast"] > TINY:
         return None
     value = figures["brightness"]
-    absence = Absence.CONTRAST if DARK < value < BRIGHT else Absence.EXPOSURE
+    absence = MissingReason.CONTRAST if DARK < value < BRIGHT else MissingReason.EXPOSURE
     return Doubt(absence, f"every pixel has the brightness {value:.3g}: is the lens covered, or the light off?")
 
 
@@ -37,7 +37,9 @@ def clip_doubt(figures: Mapping[str, float], limits: Plausibility | None, strict
         return _too_quiet(figures, limits, strictness) or _outside(figures, limits, SIGNAL, strictness)
     if figures["level"] > TINY:
         return None
-    return Doubt(Absence.LEVEL, f"every sample is {figures['offset']:.3g}: is the sensor connected and switched on?")
+    return Doubt(
+        MissingReason.LEVEL, f"every sample is {figures['offset']:.3g}: is the sensor connected and switched on?"
+    )
 
 
 def format_doubt(image: Image, limits: Plausibility | None) -> Doubt | None:
@@ -49,15 +51,15 @@ def format_doubt(image: Image, limits: Plausibility | None) -> Doubt | None:
     known = limits.picture
     if image.dtype.name not in known.depths:
         seen = f"pixels are {image.dtype.name}, training saw {' and '.join(known.depths)}"
-        return Doubt(Absence.FORMAT, f"{seen}: was the camera's pixel format changed?")
+        return Doubt(MissingReason.FORMAT, f"{seen}: was the camera's pixel format changed?")
     if channels not in known.channels:
         seen = f"the picture has {channels} channel(s), training saw {' and '.join(map(str, known.channels))}"
-        return Doubt(Absence.FORMAT, f"{seen}: was the camera's pixel format changed?")
+        return Doubt(MissingReason.FORMAT, f"{seen}: was the camera's pixel format changed?")
     sizes = ((height, known.height_px), (width, known.width_px), (width / height, known.aspect))
     if any(_is_outside(value, limit) for value, limit in sizes):
         expected = f"width {_span(known.width_px)}, height {_span(known.height_px)}, aspect {_span(known.aspect)}"
         seen = f"the picture is {width} x {height} px, expected {expected}"
-        return Doubt(Absence.SIZE, f"{seen}: was the camera's resolution or region of interest changed?")
+        return Doubt(MissingReason.SIZE, f"{seen}: was the camera's resolution or region of interest changed?")
     return None
 
 
@@ -65,10 +67,10 @@ def clip_format_doubt(num_channels: int, sample_rate_hz: float, form: SignalInpu
     """Of samples as they came: a number of channels or a rate that the experts were not trained on."""
     if num_channels != form.num_channels:
         seen = f"the clip has {num_channels} channel(s), training saw {form.num_channels}"
-        return Doubt(Absence.FORMAT, f"{seen}: was the sensor changed, or are its channels mixed or split?")
+        return Doubt(MissingReason.FORMAT, f"{seen}: was the sensor changed, or are its channels mixed or split?")
     if abs(sample_rate_hz - form.sample_rate_hz) > RATE_TOLERANCE * form.sample_rate_hz:
         seen = f"the clip has {sample_rate_hz:g} Hz, training saw {form.sample_rate_hz:g} Hz"
-        return Doubt(Absence.FORMAT, f"{seen}: was the sensor's sample rate changed?")
+        return Doubt(MissingReason.FORMAT, f"{seen}: was the sensor's sample rate changed?")
     return None
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from streams.observation import Absence
+from streams.observation import MissingReason
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How one figure is judged. A slack of None: there is no limit on that side."""
 
-    absence: Absence
+    absence: MissingReason
     words: str
     """What was measured, before the value."""
     slack_low: float | None = None
@@ -34,31 +34,31 @@ class Rule:
 _LEVEL = 1 / 255
 PICTURE: Mapping[str, Rule] = {
     "brightness": Rule(
-        Absence.EXPOSURE, "mean brightness", 0.2, 0.2, floor=_LEVEL,
+        MissingReason.EXPOSURE, "mean brightness", 0.2, 0.2, floor=_LEVEL,
         low_cause="is the light on, or the lens covered", high_cause="is it overexposed, or does other light fall in",
     ),
     "saturated": Rule(
-        Absence.SATURATED, "share of pixels at an end of the scale", None, 0.1, is_ratio=False,
+        MissingReason.SATURATED, "share of pixels at an end of the scale", None, 0.1, is_ratio=False,
         high_cause="were exposure, gain or light changed, or is a part covered",
     ),
     "contrast": Rule(
-        Absence.CONTRAST, "contrast", 0.25, None, floor=_LEVEL,
+        MissingReason.CONTRAST, "contrast", 0.25, None, floor=_LEVEL,
         low_cause="does the camera see the piece, or is the lens covered or fogged",
     ),
     "quarter_contrast": Rule(
-        Absence.CONTRAST, "contrast of the flattest quarter", 0.4, None, floor=_LEVEL,
+        MissingReason.CONTRAST, "contrast of the flattest quarter", 0.4, None, floor=_LEVEL,
         low_cause="is a part of the lens covered, or of the picture lost",
     ),
     "quarter_brightness": Rule(
-        Absence.EXPOSURE, "brightness of the darkest quarter", 0.35, None, floor=_LEVEL,
+        MissingReason.EXPOSURE, "brightness of the darkest quarter", 0.35, None, floor=_LEVEL,
         low_cause="is a part of the lens covered, or a lamp out",
     ),
     "sharpness": Rule(
-        Absence.SHARPNESS, "sharpness", 0.2, None, floor=0.01,
+        MissingReason.SHARPNESS, "sharpness", 0.2, None, floor=0.01,
         low_cause="is the lens out of focus or dirty, or the piece moving",
     ),
     "noise": Rule(
-        Absence.NOISE, "noise", None, 0.7, floor=0.004,
+        MissingReason.NOISE, "noise", None, 0.7, floor=0.004,
         high_cause="was the gain raised, or is a cable loose",
     ),
 }  # fmt: skip
@@ -67,34 +67,34 @@ sharpness above: a scratch on a plain surface adds both, and what covers or over
 
 SIGNAL: Mapping[str, Rule] = {
     "clipped": Rule(
-        Absence.CLIPPED, "share of samples at the extremes", None, 0.02, is_ratio=False,
+        MissingReason.CLIPPED, "share of samples at the extremes", None, 0.02, is_ratio=False,
         high_cause="is the gain too high, so that the converter cuts the signal off",
     ),
     "level": Rule(
-        Absence.LEVEL, "level", 0.15, 0.4, floor=0.001, by_level=True, in_traces=2.0,
+        MissingReason.LEVEL, "level", 0.15, 0.4, floor=0.001, by_level=True, in_traces=2.0,
         low_cause="is the sensor connected and switched on, and its gain as in training",
         high_cause="was the gain raised, or is something else loud beside it",
     ),
     "channel_level": Rule(
-        Absence.DEAD_CHANNEL, "level of the quietest channel", 0.7, None, floor=0.001, by_level=True,
+        MissingReason.DEAD_CHANNEL, "level of the quietest channel", 0.7, None, floor=0.001, by_level=True,
         low_cause="is every channel of the sensor connected",
     ),
     "offset": Rule(
-        Absence.OFFSET, "mean of the samples", 0.25, 0.25, is_ratio=False, by_level=True, in_traces=4.0,
+        MissingReason.OFFSET, "mean of the samples", 0.25, 0.25, is_ratio=False, by_level=True, in_traces=4.0,
         low_cause="were supply or coupling of the sensor changed",
         high_cause="were supply or coupling of the sensor changed",
     ),
     "hum": Rule(
-        Absence.NOISE, "share of energy from 40 to 130 Hz", None, 0.15, is_ratio=False,
+        MissingReason.NOISE, "share of energy from 40 to 130 Hz", None, 0.15, is_ratio=False,
         high_cause="does mains hum come in by a broken shield or ground",
     ),
     "noise_floor": Rule(
-        Absence.NOISE, "noise floor", 0.3, 0.3, floor=0.01, by_level=True,
+        MissingReason.NOISE, "noise floor", 0.3, 0.3, floor=0.01, by_level=True,
         low_cause="is the sensor muted, or another one connected",
         high_cause="is a cable or its shield broken, or a machine running beside it",
     ),
     "crest": Rule(
-        Absence.CLIPPED, "peak over level", 0.2, None, floor=0.1,
+        MissingReason.CLIPPED, "peak over level", 0.2, None, floor=0.1,
         low_cause="is the gain too high, so that the signal is cut off, or does it hum",
     ),
 }  # fmt: skip

@@ -14,7 +14,7 @@ class Limits(NamedTuple):
     fail_above: float
 
 
-class Ruling(NamedTuple):
+class DecisionResult(NamedTuple):
     decision: pb.Decision
     reason: pb.DecisionReason
 
@@ -24,22 +24,22 @@ def lacking(required: Collection[str], present: Collection[str], examined: Colle
     return (frozenset(required) | frozenset(present)) - (frozenset(examined) & frozenset(present))
 
 
-IMPLAUSIBLE = Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_IMPLAUSIBLE)
+IMPLAUSIBLE = DecisionResult(pb.DECISION_REVIEW, pb.DECISION_REASON_IMPLAUSIBLE)
 
 
 def decide(
     score: float | None, limits: Limits | None, lacks: Collection[str], implausible: Collection[str] = ()
-) -> Ruling:
+) -> DecisionResult:
     """FAIL needs a score alone; PASS needs everything, and every source plausible. A score or limits of None: nothing
     calibrated was seen."""
     if score is not None and not math.isfinite(score):
-        return Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_ENGINE)
+        return DecisionResult(pb.DECISION_REVIEW, pb.DECISION_REASON_ENGINE)
     if score is not None and limits is not None and score > limits.fail_above:
-        return Ruling(pb.DECISION_FAIL, pb.DECISION_REASON_DEFECT)
+        return DecisionResult(pb.DECISION_FAIL, pb.DECISION_REASON_DEFECT)
     if implausible:
         return IMPLAUSIBLE
     if lacks:
-        return Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_MISSING_MODALITY)
+        return DecisionResult(pb.DECISION_REVIEW, pb.DECISION_REASON_MISSING_MODALITY)
     if score is not None and limits is not None and score < limits.pass_below:
-        return Ruling(pb.DECISION_PASS, pb.DECISION_REASON_GOOD)
-    return Ruling(pb.DECISION_REVIEW, pb.DECISION_REASON_UNCERTAIN)
+        return DecisionResult(pb.DECISION_PASS, pb.DECISION_REASON_GOOD)
+    return DecisionResult(pb.DECISION_REVIEW, pb.DECISION_REASON_UNCERTAIN)

@@ -16,7 +16,7 @@ from inspector.engines.engine import EngineSettings
 from inspector.engines.tensorrt.device import find_device
 from inspector.engines.tensorrt.gpu_api import GpuApi
 from inspector.engines.tensorrt.runtime import load_api
-from inspector.engines.variants import compiled_form
+from inspector.engines.variants import compiled_variant
 from inspector.inference.model import Model
 from inspector.parity.archive import set_of
 from inspector.parity.evaluate import MAX_BATCH
@@ -47,7 +47,7 @@ class Admission:
 
     def __call__(self, model: Model) -> str:
         """Why the model may not judge here; empty where it may. Exported graphs are the reference, and always may."""
-        if compiled_form(model.schema, model.settings) is None:
+        if compiled_variant(model.schema, model.settings) is None:
             return ""
         if model.schema.parity_set is None:
             return UNCHECKED

@@ -18,7 +18,7 @@ from inspector.rollout.golden_digest import GoldenDigestError, files_digest, man
 log = logging.getLogger("inspector.deploy")
 
 
-class Proof:
+class ApprovalCache:
     """Of one bundle for one recipe here; another driver, runtime, recipe, golden set, order of engines or way to run
     them needs another one."""
 

@@ -17,7 +17,7 @@ from inspector.config.tables import WorkerTable
 from inspector.dataset.manifest import ManifestError
 from inspector.dataset.recordings import RecordingError
 from inspector.engines.engine import EngineError
-from inspector.engines.variants import compiled_form
+from inspector.engines.variants import compiled_variant
 from inspector.inference.model import Model
 from inspector.inference.opening import open_best
 from inspector.parity.archive import set_of
@@ -40,7 +40,7 @@ REFUSALS = (BundleError, ConfigError, EngineError, Finding, GateError, ManifestE
 _MAX_NAMED = 10
 
 
-class Question(BaseModel):
+class CheckRequest(BaseModel):
     """What the process is asked: whether the bundle in this folder may judge by this recipe, run as the worker does."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,7 +50,7 @@ class Question(BaseModel):
     worker: WorkerTable
 
 
-class Answer(BaseModel):
+class CheckResult(BaseModel):
     """What the process says."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,11 +62,11 @@ class Answer(BaseModel):
 
 
 def main() -> None:
-    question = Question.model_validate_json(sys.stdin.read())
+    question = CheckRequest.model_validate_json(sys.stdin.read())
     print(examined(question).model_dump_json(), flush=True)
 
 
-def examined(question: Question) -> Answer:
+def examined(question: CheckRequest) -> CheckResult:
     """Whether the bundle may judge on this machine."""
     recipe, worker, said = question.recipe, question.worker, list[str]()
     try:
@@ -76,8 +76,8 @@ def examined(question: Question) -> Answer:
         gate = _Gate(bundle, recipe, worker.max_batch, said)
         model = open_best(bundle, worker.wishes, admit=gate.let_through)
     except REFUSALS as exc:
-        return Answer(outcome="refused", words=str(exc))
-    return Answer(outcome="passed", engine=str(model.settings), words="; ".join(said))
+        return CheckResult(outcome="refused", words=str(exc))
+    return CheckResult(outcome="passed", engine=str(model.settings), words="; ".join(said))
 
 
 class _Gate:
@@ -88,7 +88,7 @@ class _Gate:
 
     def let_through(self, model: Model) -> str:
         """Empty: the model may judge. Raises GateError."""
-        if self._bundle.schema.parity_set is None and compiled_form(model.schema, model.settings) is not None:
+        if self._bundle.schema.parity_set is None and compiled_variant(model.schema, model.settings) is not None:
             return UNCHECKED
         self._parity(model)
         self._golden(model)

@@ -12,15 +12,23 @@ from threading import Event, Thread
 from inspector.bundle.load import BundleError
 from inspector.config.service import Service
 from inspector.inference.opening import open_models
-from inspector.judging.active_models import Lineup, Named, Place, Placed, Post, Posts, Trial
+from inspector.judging.active_models import (
+    ActiveModels,
+    DeployedModel,
+    DeploymentRef,
+    DeploymentTarget,
+    Posts,
+    Slot,
+    Trial,
+)
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import ANY
 from inspector.rollout.admission import Admission
 from inspector.rollout.control.reader import ControlReader
 from inspector.rollout.control.records import phase_word, places_of
 from inspector.rollout.metrics import DeployMetrics
-from inspector.rollout.prepare import Asker, Prepared, Preparer, check_trial
-from inspector.rollout.run_check import GivenUpError, RefusedError
+from inspector.rollout.prepare import PrepareCallbacks, Prepared, Preparer, check_trial
+from inspector.rollout.run_check import PreparationCancelledError, RefusedError
 from inspector.rollout.shadow import Shadow
 from inspector.rollout.worker_status import Reports
 from protos.inspection.v1.control_pb2 import Active, Deployment, WorkerPhase
@@ -49,7 +57,7 @@ class Follower:
         self._stop = stop
         self._preparer = Preparer(service)
         self._shadow: Shadow | None = None
-        self._retired: list[Post] = []
+        self._retired: list[Slot] = []
         """Kept for one look, so that what judged until now is not freed by the thread that judges."""
         self._has_failed = False
         self._lost_log: LogLostError | None = None
@@ -57,7 +65,7 @@ class Follower:
         self._control = ControlReader(service, source, stop.wait)
         self._tried = dict.fromkeys(self._places, Active())
         """What was tried last, whatever came of it: whole records, for two may have the same number."""
-        self.lineup = Lineup({})
+        self.lineup = ActiveModels({})
         try:
             self._begin()
             self._settle()
@@ -93,36 +101,36 @@ class Follower:
         worker, others = self._service.config.worker, (p for p in self._places if p not in deployed)
         opened = [*kept, *(self._places[p] for p in others)]
         models = open_models(opened, worker.wishes, lambda judged: Admission(judged, worker.max_batch))
-        own = {folder: Placed(model) for folder, model in models.items()}
+        own = {folder: DeployedModel(model) for folder, model in models.items()}
         for recipe in recipes:
             if model := models.get(recipe.bundle):
                 self._preparer.approve(recipe.name, model.bundle.digest, model.settings)
         for recipe in kept:
-            self.lineup.set(Place(ANY, recipe.name), Post(own[recipe.bundle]))
+            self.lineup.set(DeploymentTarget(ANY, recipe.name), Slot(own[recipe.bundle]))
         for place, recipe in self._places.items():
-            post = self._first_post(place, recipe) if place in deployed else Post(own[recipe.bundle])
+            post = self._first_post(place, recipe) if place in deployed else Slot(own[recipe.bundle])
             self._set(place, post)
             if _judges(post, self._tried[place].live):
                 self._say(place, post.live, WorkerPhase.WORKER_PHASE_LIVE)
 
-    def _first_post(self, place: Place, recipe: Recipe) -> Post:
+    def _first_post(self, place: DeploymentTarget, recipe: Recipe) -> Slot:
         while True:
             deployment = self._control.active(place).live
             self._tried[place] = Active(live=deployment)
             try:
                 return self._first_try(place, recipe, deployment)
-            except GivenUpError:  # something else was deployed meanwhile
+            except PreparationCancelledError:  # something else was deployed meanwhile
                 if self._stop.is_set():
                     raise
 
-    def _first_try(self, place: Place, recipe: Recipe, deployment: Deployment) -> Post:
+    def _first_try(self, place: DeploymentTarget, recipe: Recipe, deployment: Deployment) -> Slot:
         own = self._control.table.words(place).get(self._service.config.worker.name)
         if own is not None:
-            self._reports.take_over(place, own.state)
+            self._reports.restore(place, own.state)
         try:
-            return Post(self._prepare(place, recipe, deployment).placed)
+            return Slot(self._prepare(place, recipe, deployment).placed)
         except RefusedError as exc:
-            if own is not None and own.judges_with(deployment):  # whatever others took up
+            if own is not None and own.is_serving(deployment):  # whatever others took up
                 raise BundleError(
                     f"deployment {deployment.number} of recipe {recipe.name!r} on {place.line} has judged here and "
                     f"cannot be opened now: {exc}\nbring the bundle back, or `inspector rollback` from any machine"
@@ -132,11 +140,11 @@ class Follower:
             self._refused(place, deployment, exc)
         return former
 
-    def _before(self, place: Place, recipe: Recipe, refused: Deployment) -> Post:
+    def _before(self, place: DeploymentTarget, recipe: Recipe, refused: Deployment) -> Slot:
         """What the line goes on with while it refuses a deployment."""
         former = self._control.table.deployments.get((place.line, refused.previous), Deployment(recipe=recipe.name))
         try:
-            return Post(self._prepare(place, recipe, former).placed)
+            return Slot(self._prepare(place, recipe, former).placed)
         except RefusedError as exc:
             raise BundleError(f"neither deployment {refused.number} nor what it replaced can be opened: {exc}") from exc
 
@@ -150,7 +158,7 @@ class Follower:
                 self._read()
                 self._end_failed_shadows()
                 self._settle()
-                self._reports.sign_of_life(self.lineup.posts)
+                self._reports.heartbeat(self.lineup.posts)
         except LogLostError as exc:
             self._lost_log = exc
             self._stop.set()
@@ -169,7 +177,7 @@ class Follower:
         """A worker that was stopped is not waited for; one that fails is: what was ordered may be the cause."""
         self._control.close()
         if self._stop.is_set() and not self._has_failed:
-            self._reports.goodbye()
+            self._reports.report_stopped()
         self._reports.close()
 
     def _settle(self) -> None:
@@ -182,11 +190,11 @@ class Follower:
                     self._settle_trial(place, recipe, active.trial)
                 if active.live != before.live:
                     self._settle_live(place, recipe, active.live, posts)
-            except GivenUpError:
+            except PreparationCancelledError:
                 self._tried[place] = before
                 self._say(place, self.lineup.posts[place].live, WorkerPhase.WORKER_PHASE_LIVE)
 
-    def _settle_live(self, place: Place, recipe: Recipe, deployment: Deployment, posts: Posts) -> None:
+    def _settle_live(self, place: DeploymentTarget, recipe: Recipe, deployment: Deployment, posts: Posts) -> None:
         """`posts` may hold the model on a trial that has just ended."""
         words = ""
         if not _judges(self.lineup.posts[place], deployment):  # else it was withdrawn before it judged here
@@ -199,7 +207,7 @@ class Follower:
             self._set(place, replace(self.lineup.posts[place], live=prepared.placed))
         self._say(place, deployment, WorkerPhase.WORKER_PHASE_LIVE, words)
 
-    def _settle_trial(self, place: Place, recipe: Recipe, deployment: Deployment) -> None:
+    def _settle_trial(self, place: DeploymentTarget, recipe: Recipe, deployment: Deployment) -> None:
         if not deployment.number:
             self._set(place, replace(self.lineup.posts[place], trial=None))
             self._say(place, self.lineup.posts[place].live, WorkerPhase.WORKER_PHASE_LIVE)
@@ -224,47 +232,49 @@ class Follower:
                     self._set(place, replace(post, trial=None))
                     self._refused(place, _named(failed), RefusedError(fault.words))
 
-    def _prepare(self, place: Place, recipe: Recipe, deployment: Deployment, posts: Posts | None = None) -> Prepared:
+    def _prepare(
+        self, place: DeploymentTarget, recipe: Recipe, deployment: Deployment, posts: Posts | None = None
+    ) -> Prepared:
         """Raises RefusedError; GivenUpError for what counts no more, even when all is done: another worker may have
         refused it meanwhile."""
         tried, known = self._tried[place], self.lineup.posts if posts is None else posts
-        asker = Asker(partial(self._say, place, deployment), partial(self._is_wanted, place, tried))
+        asker = PrepareCallbacks(partial(self._say, place, deployment), partial(self._is_wanted, place, tried))
         prepared = self._preparer.prepare(recipe, deployment, known, asker)
         if not asker.patience():
-            raise GivenUpError
+            raise PreparationCancelledError
         return prepared
 
-    def _is_wanted(self, place: Place, tried: Active) -> bool:
+    def _is_wanted(self, place: DeploymentTarget, tried: Active) -> bool:
         """Reads what has come meanwhile, and shows that this worker lives."""
         self._read()
-        self._reports.sign_of_life(self.lineup.posts)
+        self._reports.heartbeat(self.lineup.posts)
         active = self._control.active(place)
         is_same = tried.live == active.live and tried.trial in (active.trial, Deployment())
         return is_same and not self._stop.is_set()
 
-    def _set(self, place: Place, post: Post) -> None:
+    def _set(self, place: DeploymentTarget, post: Slot) -> None:
         if former := self.lineup.posts.get(place):
             self._retired.append(former)
         self.lineup.set(place, post)
         if place == next(each for each in self._places if each.recipe == place.recipe):
-            self.lineup.set(Place(ANY, place.recipe), post)
+            self.lineup.set(DeploymentTarget(ANY, place.recipe), post)
         self._metrics.live.labels(*place).set(post.live.number)
 
-    def _refused(self, place: Place, deployment: Deployment, finding: RefusedError) -> None:
+    def _refused(self, place: DeploymentTarget, deployment: Deployment, finding: RefusedError) -> None:
         log.error("Line %s, recipe %s: deployment %d (%s %s) is REFUSED here, %s: %s",
                   *place, deployment.number, deployment.bundle, deployment.version, REMEDY, finding)  # fmt: skip
         self._metrics.refused.labels(*place).inc()
         self._say(place, deployment, WorkerPhase.WORKER_PHASE_REFUSED, str(finding))
 
-    def _say(self, place: Place, of: Named, phase: WorkerPhase, detail: str = "") -> None:
+    def _say(self, place: DeploymentTarget, of: DeploymentRef, phase: WorkerPhase, detail: str = "") -> None:
         log.info("Line %s, recipe %s: deployment %d is %s here.", *place, of.number, phase_word(phase))
         self._reports.say(place, of, phase, detail, self.lineup.posts.get(place))
 
 
-def _judges(post: Post, of: Named) -> bool:
+def _judges(post: Slot, of: DeploymentRef) -> bool:
     return (post.live.number, post.live.digest) == (of.number, of.digest)
 
 
-def _named(placed: Placed) -> Deployment:
+def _named(placed: DeployedModel) -> Deployment:
     schema = placed.model.schema
     return Deployment(number=placed.number, digest=placed.digest, bundle=schema.name, version=schema.version)

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from inspector.judging.active_models import Lineup, Place, Placed
+from inspector.judging.active_models import ActiveModels, DeployedModel, DeploymentTarget
 
 PLACE = ("line", "recipe")
 
@@ -14,7 +14,7 @@ PLACE = ("line", "recipe")
 class DeployMetrics:
     """One registry, one instance. A place is there from the start, so that its first refusal is an increase."""
 
-    def __init__(self, registry: CollectorRegistry, places: Iterable[Place]) -> None:
+    def __init__(self, registry: CollectorRegistry, places: Iterable[DeploymentTarget]) -> None:
         self.refused = Counter("inspector_deploy_refused", "Deployments refused here", PLACE, registry=registry)
         self.live = Gauge("inspector_deployment", "Deployment that judges; 0: the recipe's bundle", PLACE,
                           registry=registry)  # fmt: skip
@@ -32,7 +32,7 @@ class DeployMetrics:
 class RefusedEngines(Collector):
     """Reads off the line-up which compiled forms are refused: a bundle that judges no more is told of no more."""
 
-    def __init__(self, lineup: Lineup) -> None:
+    def __init__(self, lineup: ActiveModels) -> None:
         self._lineup = lineup
 
     @staticmethod
@@ -49,7 +49,7 @@ class RefusedEngines(Collector):
         yield told
 
 
-def _all_placed(lineup: Lineup) -> Iterator[Placed]:
+def _all_placed(lineup: ActiveModels) -> Iterator[DeployedModel]:
     for post in lineup.posts.values():
         yield post.live
         if post.trial is not None:

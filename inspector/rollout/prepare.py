@@ -5,20 +5,20 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from inspector.bundle.load import BundleError, LoadedBundle, load
-from inspector.bundle.store import Shelf
+from inspector.bundle.store import BundleStore
 from inspector.config.service import Service
 from inspector.engines.engine import EngineError, EngineSettings
 from inspector.inference.model import Model
 from inspector.inference.opening import open_again
 from inspector.inference.warm_up import warm_up
-from inspector.judging.active_models import Placed, Posts
+from inspector.judging.active_models import DeployedModel, Posts
 from inspector.plausibility.log import say_without_limits
 from inspector.recipe.compatibility import misfits
 from inspector.recipe.problems import ConfigError
 from inspector.recipe.recipe import Recipe
-from inspector.rollout.approvals import Proof
-from inspector.rollout.check_process import Question
-from inspector.rollout.run_check import Patience, RefusedError, checked
+from inspector.rollout.approvals import ApprovalCache
+from inspector.rollout.check_process import CheckRequest
+from inspector.rollout.run_check import RefusedError, StillWanted, checked
 from inspector.rollout.shadow import FAULTS
 from protos.inspection.v1.control_pb2 import Deployment, DeploymentMode, WorkerPhase
 
@@ -27,17 +27,17 @@ log = logging.getLogger("inspector.deploy")
 Say = Callable[[WorkerPhase], None]
 
 
-class Asker(NamedTuple):
+class PrepareCallbacks(NamedTuple):
     """Who wants a deployment prepared: is told how far it is, and says whether it is still wanted."""
 
     say: Say
-    patience: Patience
+    patience: StillWanted
 
 
 class Prepared(NamedTuple):
     """What may be placed, and what the check said."""
 
-    placed: Placed
+    placed: DeployedModel
     words: str
 
 
@@ -53,14 +53,14 @@ class Preparer:
 
     def __init__(self, service: Service) -> None:
         self._worker = service.config.worker
-        self._shelf = Shelf(service.bundles)
+        self._shelf = BundleStore(service.bundles)
         self._approved: dict[tuple[str, str], Approval] = {}
 
     def approve(self, recipe: str, digest: str, settings: EngineSettings) -> None:
         """The recipe's own bundle, which was let through when it was opened."""
         self._approved[digest, recipe] = Approval(settings, None)
 
-    def prepare(self, recipe: Recipe, deployment: Deployment, posts: Posts, asker: Asker) -> Prepared:
+    def prepare(self, recipe: Recipe, deployment: Deployment, posts: Posts, asker: PrepareCallbacks) -> Prepared:
         """A model that is open already, in `posts`, is taken from there. Raises RefusedError, GivenUpError."""
         asker.say(WorkerPhase.WORKER_PHASE_LOADING)
         try:
@@ -72,7 +72,7 @@ class Preparer:
             log.exception("Deployment %d fails in a way that nobody foresaw.", deployment.number)
             raise RefusedError(f"{type(exc).__name__}: {exc}") from exc
         asker.say(WorkerPhase.WORKER_PHASE_READY)
-        return Prepared(Placed(model, deployment.number, deployment.digest), words)
+        return Prepared(DeployedModel(model, deployment.number, deployment.digest), words)
 
     def _found(self, recipe: Recipe, deployment: Deployment) -> LoadedBundle:
         own = not deployment.folder
@@ -81,8 +81,8 @@ class Preparer:
             raise ConfigError(problems)
         return bundle
 
-    def _model(self, recipe: Recipe, bundle: LoadedBundle, posts: Posts, asker: Asker) -> tuple[Model, str]:
-        key, proof = (bundle.digest, recipe.name), Proof(bundle, recipe, self._worker)
+    def _model(self, recipe: Recipe, bundle: LoadedBundle, posts: Posts, asker: PrepareCallbacks) -> tuple[Model, str]:
+        key, proof = (bundle.digest, recipe.name), ApprovalCache(bundle, recipe, self._worker)
         if known := self._known(key, proof):
             try:
                 return self._opened(bundle, known, posts), ""
@@ -91,13 +91,13 @@ class Preparer:
                 log.warning("Bundle %s ran on %s before and does not now (%s): it is checked again.",
                             bundle.folder, known, exc)  # fmt: skip
         asker.say(WorkerPhase.WORKER_PHASE_CHECKING)
-        answer = checked(Question(folder=bundle.folder, recipe=recipe, worker=self._worker), asker.patience)
+        answer = checked(CheckRequest(folder=bundle.folder, recipe=recipe, worker=self._worker), asker.patience)
         settings = EngineSettings.parse(answer.engine, self._worker.threads)
         self._approved[key] = Approval(settings, proof.golden)
         proof.keep(settings)
         return self._opened(bundle, settings, posts), answer.words
 
-    def _known(self, key: tuple[str, str], proof: Proof) -> EngineSettings | None:
+    def _known(self, key: tuple[str, str], proof: ApprovalCache) -> EngineSettings | None:
         """What may judge without another check: by this process, or by one before it."""
         approval = self._approved.get(key)
         if approval is not None and approval.golden in (None, proof.golden):

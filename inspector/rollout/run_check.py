@@ -7,7 +7,7 @@ from subprocess import PIPE
 
 from pydantic import ValidationError
 
-from inspector.rollout.check_process import Answer, Question
+from inspector.rollout.check_process import CheckRequest, CheckResult
 
 _PROGRAM = """
 import os
@@ -29,15 +29,15 @@ class RefusedError(Exception):
     """A bundle may not judge here; the message says why."""
 
 
-class GivenUpError(Exception):
+class PreparationCancelledError(Exception):
     """The service stops, or the deployment counts no more: nobody waits for an answer."""
 
 
-Patience = Callable[[], bool]
+StillWanted = Callable[[], bool]
 """Asked again and again whether the answer is still wanted; whoever is asked may use the time."""
 
 
-def checked(question: Question, patience: Patience) -> Answer:
+def checked(question: CheckRequest, patience: StillWanted) -> CheckResult:
     """Raises RefusedError, also where the process dies of the bundle; GivenUpError."""
     command, folder = [sys.executable, "-X", "utf8", "-P", "-c", _PROGRAM], question.folder
     try:
@@ -49,7 +49,7 @@ def checked(question: Question, patience: Patience) -> Answer:
     with process:
         said, errors = _waited(process, question.model_dump_json(), patience)
     try:
-        answer = Answer.model_validate_json(said.strip().rpartition("\n")[2])
+        answer = CheckResult.model_validate_json(said.strip().rpartition("\n")[2])
     except ValidationError as exc:
         last = errors.strip().rpartition("\n")[2][:_MAX_WORDS]
         raise RefusedError(
@@ -61,7 +61,7 @@ def checked(question: Question, patience: Patience) -> Answer:
     return answer
 
 
-def _waited(process: "subprocess.Popen[str]", question: str | None, patience: Patience) -> tuple[str, str]:
+def _waited(process: "subprocess.Popen[str]", question: str | None, patience: StillWanted) -> tuple[str, str]:
     while True:
         try:
             return process.communicate(question, timeout=_LOOK_S)
@@ -69,4 +69,4 @@ def _waited(process: "subprocess.Popen[str]", question: str | None, patience: Pa
             question = None  # it is on its way
             if not patience():
                 process.kill()
-                raise GivenUpError from None
+                raise PreparationCancelledError from None

@@ -8,10 +8,10 @@ from queue import Empty, SimpleQueue
 from typing import NamedTuple
 from weakref import WeakSet
 
-from inspector.judging.active_models import Place, Placed
+from inspector.judging.active_models import DeployedModel, DeploymentTarget
 from inspector.judging.routed_judge import Group, RoutedJudge
 from inspector.rollout.metrics import DeployMetrics
-from inspector.verdicts.judge import Compared
+from inspector.verdicts.judge import ShadowPair
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.observation import Observation
 
@@ -43,10 +43,10 @@ class Comparison:
 
     def __init__(self, metrics: DeployMetrics) -> None:
         self._metrics = metrics
-        self._counts: dict[tuple[Place, int], Counts] = {}
+        self._counts: dict[tuple[DeploymentTarget, int], Counts] = {}
 
     def add(self, live: Verdict, shadow: Verdict) -> None:
-        place = Place(shadow.inspection.line, shadow.recipe)
+        place = DeploymentTarget(shadow.inspection.line, shadow.recipe)
         counts = self._counts.setdefault((place, shadow.deployment), Counts())
         if live.decision == shadow.decision:
             counts.equal += 1
@@ -54,36 +54,36 @@ class Comparison:
             counts.different += 1
         self._metrics.shadow.labels(*place, "equal" if live.decision == shadow.decision else "different").inc()
 
-    def of(self, place: Place, number: int) -> Counts:
+    def of(self, place: DeploymentTarget, number: int) -> Counts:
         return self._counts.get((place, number), Counts())
 
 
 class Fault(NamedTuple):
     """What went wrong with which shadow."""
 
-    placed: Placed
+    placed: DeployedModel
     words: str
 
 
 class Shadow:
-    """Implements `Beside` for a worker; `faults` gives what went wrong to the thread that follows."""
+    """Implements `ShadowEvaluator` for a worker; `faults` gives what went wrong to the thread that follows."""
 
     def __init__(self, judge: RoutedJudge, comparison: Comparison, wall_ns: Callable[[], int] = time.time_ns) -> None:
         self._judge, self._comparison, self._wall_ns = judge.twin(), comparison, wall_ns
         self._faults: SimpleQueue[Fault] = SimpleQueue()
-        self._failed: WeakSet[Placed] = WeakSet()
+        self._failed: WeakSet[DeployedModel] = WeakSet()
         """Keeps no model from being freed, nor frees one here."""
 
-    def judge(self, observations: Sequence[Observation], verdicts: Sequence[Verdict]) -> list[Compared]:
+    def judge(self, observations: Sequence[Observation], verdicts: Sequence[Verdict]) -> list[ShadowPair]:
         if not any(post.shadow for post in self._judge.posts.values()) or self._is_behind(observations):
             return []
-        compared: list[Compared] = []
+        compared: list[ShadowPair] = []
         for placed, group in self._judge.shadows(observations, verdicts).items():
             found = {} if placed in self._failed else self._judged(placed, group, observations)
-            compared += [Compared(verdicts[index], shadow) for index, shadow in found.items()]
+            compared += [ShadowPair(verdicts[index], shadow) for index, shadow in found.items()]
         return compared
 
-    def _judged(self, placed: Placed, group: Group, observations: Sequence[Observation]) -> dict[int, Verdict]:
+    def _judged(self, placed: DeployedModel, group: Group, observations: Sequence[Observation]) -> dict[int, Verdict]:
         try:
             return self._judge.shadow(placed, group, observations)
         except FAULTS as exc:
@@ -92,7 +92,7 @@ class Shadow:
             self._faults.put(Fault(placed, f"{type(exc).__name__}: {exc}"))
             return {}
 
-    def published(self, compared: Sequence[Compared]) -> None:
+    def published(self, compared: Sequence[ShadowPair]) -> None:
         for pair in compared:
             self._comparison.add(pair.live, pair.shadow)
 

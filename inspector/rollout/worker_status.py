@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from inspector.judging.active_models import Named, Place, Post
+from inspector.judging.active_models import DeploymentRef, DeploymentTarget, Slot
 from inspector.rollout.control.records import worker_output
 from inspector.rollout.shadow import Comparison
 from protos.inspection.v1.control_pb2 import WorkerPhase, WorkerState
@@ -31,16 +31,18 @@ class Reports:
     def __init__(self, source: Log | None, prefix: str, worker: str, comparison: Comparison) -> None:
         self._log, self._prefix, self._worker, self._comparison = source, prefix, worker, comparison
         self._publisher: Publisher | None = None
-        self._last: dict[Place, WorkerState] = {}
-        self._judging: dict[Place, _Judging] = {}
+        self._last: dict[DeploymentTarget, WorkerState] = {}
+        self._judging: dict[DeploymentTarget, _Judging] = {}
         """Of the last process under this name, as long as nothing judges in this one."""
         self._told_s = 0.0
 
-    def take_over(self, place: Place, state: WorkerState) -> None:
+    def restore(self, place: DeploymentTarget, state: WorkerState) -> None:
         """What this worker's predecessor said last is true until something judges here."""
         self._judging[place] = _Judging(state.live, state.live_digest, state.engine)
 
-    def say(self, place: Place, of: Named, phase: WorkerPhase, detail: str, post: Post | None) -> None:
+    def say(
+        self, place: DeploymentTarget, of: DeploymentRef, phase: WorkerPhase, detail: str, post: Slot | None
+    ) -> None:
         """`post`: what judges there now; None where nothing does yet. Repeats the words on all other places: whoever
         waits for them must see that this worker lives."""
         self._last[place] = WorkerState(
@@ -53,12 +55,12 @@ class Reports:
         )
         self._publish([self._output(each, post if each == place else None) for each in self._last])
 
-    def sign_of_life(self, posts: Mapping[Place, Post]) -> None:
+    def heartbeat(self, posts: Mapping[DeploymentTarget, Slot]) -> None:
         """Repeats all, when it is time."""
         if time.monotonic() - self._told_s >= SIGN_OF_LIFE_S:
             self._publish([self._output(place, posts.get(place)) for place in self._last])
 
-    def goodbye(self) -> None:
+    def report_stopped(self) -> None:
         """What judged last stays told: a restart asks for it."""
         for state in self._last.values():
             state.phase = WorkerPhase.WORKER_PHASE_STOPPED
@@ -68,7 +70,7 @@ class Reports:
         if self._publisher is not None:
             self._within(self._publisher.close)
 
-    def _output(self, place: Place, post: Post | None) -> Output:
+    def _output(self, place: DeploymentTarget, post: Slot | None) -> Output:
         state = self._last[place]
         state.at_ns = time.time_ns()
         if post is not None:

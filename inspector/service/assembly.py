@@ -14,7 +14,7 @@ from inspector.gateway.server import Backend, Gateway
 from inspector.gateway.service import ModelLookup
 from inspector.judging.describe_model import describe_model
 from inspector.judging.overload import OverloadGuard, OverloadSettings
-from inspector.judging.price_control import BudgetSettings, PriceControl
+from inspector.judging.price_control import BudgetSettings, CostController
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.rollout.control.records import places_of
 from inspector.rollout.follower import Follower
@@ -61,7 +61,7 @@ def deployed(
 def guarded(
     service: Service,
     judge: RoutedJudge,
-    show: Callable[[float], None] = lambda thrift: None,
+    show: Callable[[float], None] = lambda cost_multiplier: None,
     clock: LogClock | None = None,
 ) -> OverloadGuard:
     """The judge of a worker, which saves computing while pieces wait too long; `show` is told of the price. Waiting is
@@ -70,7 +70,7 @@ def guarded(
     worker = service.config.worker
     settings = OverloadSettings(worker.scouts_only_after_s, worker.review_after_s)
     limits = BudgetSettings(worker.max_p99_s, worker.max_cpu_share)
-    control = PriceControl(limits, time.monotonic)
+    control = CostController(limits, time.monotonic)
     return OverloadGuard(judge.twin(clock), settings, control, show=show, clock_ns=clock.reached_ns)
 
 

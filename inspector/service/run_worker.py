@@ -13,7 +13,7 @@ from types import FrameType
 from inspector.config.opening import open_ends
 from inspector.config.service import Service, ServiceConfig, reference_problems
 from inspector.recipe.recipes import Recipes
-from inspector.verdicts.judge import Beside, Judge
+from inspector.verdicts.judge import Judge, ShadowEvaluator
 from inspector.worker.metrics import WorkerMetrics
 from inspector.worker.pipeline import Pipeline, PipelineSettings
 from inspector.worker.shards import Shards, ShardSettings
@@ -59,7 +59,7 @@ def run_worker(
     metrics: WorkerMetrics,
     stop: threading.Event,
     ends: Callable[[], Ends] | None = None,
-    beside: Beside | None = None,
+    beside: ShadowEvaluator | None = None,
     around: Around | None = None,
 ) -> None:
     """Works until `stop` is set. Raises LogError where the log cannot be used at all, LogStoppedError where `stop` is

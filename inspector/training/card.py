@@ -8,19 +8,19 @@ from inspector.dataset.manifest import Split
 from inspector.recipe.thresholds import certificate_words
 from inspector.training.advice import Advice, advice_lines
 from inspector.training.config import TrainConfig
-from inspector.training.corpus import Corpus
-from inspector.training.experts.selection import Standing, Taken
+from inspector.training.corpus import Dataset
+from inspector.training.experts.selection import CrossValidationResult, SelectedExpert
 from inspector.training.head.fit import FittedHead
 
 _SPLITS: tuple[Split, ...] = ("train", "calibration", "test")
 
 
 @dataclass(frozen=True, eq=False)
-class Story:
+class ModelCardData:
     """What happened in a training."""
 
-    standings: Sequence[Standing]
-    taken: Sequence[Taken]
+    standings: Sequence[CrossValidationResult]
+    taken: Sequence[SelectedExpert]
     head: FittedHead
     routing: Sequence[str]
     certificate: Certificate
@@ -38,7 +38,7 @@ class Story:
         return (contest, *self.routing, certificate_words(self.certificate))
 
 
-def model_card(corpus: Corpus, config: TrainConfig, story: Story) -> str:
+def model_card(corpus: Dataset, config: TrainConfig, story: ModelCardData) -> str:
     """Markdown of one page."""
     losses = ", ".join(f"{steps}: {loss:.4f}" for steps, loss in story.head.losses.items())
     return "\n".join(
@@ -76,7 +76,7 @@ def model_card(corpus: Corpus, config: TrainConfig, story: Story) -> str:
     )
 
 
-def _probabilities(story: Story) -> list[str]:
+def _probabilities(story: ModelCardData) -> list[str]:
     if not story.probabilities:
         return []
     intro = (
@@ -86,13 +86,13 @@ def _probabilities(story: Story) -> list[str]:
     return ["## Probabilities", "", intro, "", *story.probabilities, ""]
 
 
-def _fitted_on(story: Story) -> str:
+def _fitted_on(story: ModelCardData) -> str:
     if story.certificate.of_these_encoders:
         return "Fitted on the training split."
     return "Fitted on the training and the calibration split together: no piece of either is unseen by them."
 
 
-def _head_fit(story: Story) -> str:
+def _head_fit(story: ModelCardData) -> str:
     head = story.head
     if head.joint:
         return (
@@ -110,7 +110,7 @@ def _head_fit(story: Story) -> str:
     )
 
 
-def _experts(story: Story) -> list[str]:
+def _experts(story: ModelCardData) -> list[str]:
     taken = {own.expert.name: own for own in story.taken}
     lines = []
     for own in story.standings:
@@ -120,7 +120,7 @@ def _experts(story: Story) -> list[str]:
     return lines
 
 
-def _data(corpus: Corpus) -> list[str]:
+def _data(corpus: Dataset) -> list[str]:
     lines = ["| split | pieces | ok | nok | recordings of their own |", "|---|---|---|---|---|"]
     for split in _SPLITS:
         rows = corpus.split(split)
@@ -129,7 +129,7 @@ def _data(corpus: Corpus) -> list[str]:
     return lines
 
 
-def _recordings(corpus: Corpus, split: Split) -> str:
+def _recordings(corpus: Dataset, split: Split) -> str:
     rows = corpus.split(split)
     found = {
         modality.name: {

@@ -15,7 +15,7 @@ from torch import nn
 from fusion.head import FusionHead, HeadForm, Member
 from inspector.bundle.schema import Calibration, Certificate, ImageInput, Modality, Platt, Policy, SignalInput
 from inspector.training.config import ExpertConfig, ImageExpert, Section
-from inspector.training.export import Draft, DraftExpert
+from inspector.training.export import TrainedBundle, TrainedExpert
 from inspector.training.inputs import build_encoder
 
 CONTENT_NAME = "checkpoint.json"
@@ -64,7 +64,7 @@ class Checkpoint(Section):
     """Pairs of experts whose disagreement the head looks for."""
 
 
-def save_checkpoint(folder: Path, draft: Draft) -> None:
+def save_checkpoint(folder: Path, draft: TrainedBundle) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     content = Checkpoint(
         name=draft.name,
@@ -85,7 +85,7 @@ def save_checkpoint(folder: Path, draft: Draft) -> None:
     (folder / CONTENT_NAME).write_text(content.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def load_checkpoint(folder: Path) -> Draft:
+def load_checkpoint(folder: Path) -> TrainedBundle:
     """Raises CheckpointError."""
     try:
         content = Checkpoint.model_validate_json((folder / CONTENT_NAME).read_bytes())
@@ -96,7 +96,7 @@ def load_checkpoint(folder: Path) -> Draft:
     widths = (content.token_dim, len(content.classes))
     experts = tuple(_expert(saved, widths) for saved in content.experts)
     members = tuple(Member(expert.modality, expert.num_tokens) for expert in experts)
-    draft = Draft(
+    draft = TrainedBundle(
         name=content.name,
         version=content.version,
         classes=content.classes,
@@ -117,16 +117,16 @@ def load_checkpoint(folder: Path) -> Draft:
     return draft
 
 
-def _expert(saved: SavedExpert, widths: tuple[int, int]) -> DraftExpert:
+def _expert(saved: SavedExpert, widths: tuple[int, int]) -> TrainedExpert:
     config = saved.config
     bare = config.model_copy(update={"pretrained": False}) if isinstance(config, ImageExpert) else config
-    return DraftExpert(config, saved.input, build_encoder(bare, saved.input, widths, {}))
+    return TrainedExpert(config, saved.input, build_encoder(bare, saved.input, widths, {}))
 
 
-def _modules(draft: Draft) -> dict[str, nn.Module]:
+def _modules(draft: TrainedBundle) -> dict[str, nn.Module]:
     return {"head": draft.head} | {f"experts/{expert.name}": expert.module for expert in draft.experts}
 
 
-def _weights(draft: Draft) -> dict[str, torch.Tensor]:
+def _weights(draft: TrainedBundle) -> dict[str, torch.Tensor]:
     modules = _modules(draft).items()
     return {f"{name}/{key}": value for name, module in modules for key, value in module.state_dict().items()}

@@ -21,7 +21,7 @@ from inspector.training.labels import ClassMap, mapped_classes, with_own_labels
 from inspector.training.plausibility import with_plausibility
 
 
-class Corpus:
+class Dataset:
     """Raises ManifestError where splits leak, or train or calibration lacks a label, a modality or a second group.
 
     `shows` says which modalities each class of defects shows in: see inspector/training/labels.py.

@@ -10,7 +10,7 @@ from inspector.dataset.labels import modalities_of, own_label, units_of
 from inspector.dataset.manifest import PieceRow, Split, read_manifest
 from inspector.dataset.survey import survey
 from inspector.training.advice import Advice
-from inspector.training.corpus import Corpus
+from inspector.training.corpus import Dataset
 from inspector.training.repeats import contradictions, refuse_leaks, repeat_advice, uses_by_content
 
 FEWEST_PARTS = 5
@@ -18,7 +18,7 @@ FEWEST_PARTS = 5
 (95 %, one-sided)."""
 
 
-def data_advice(corpus: Corpus) -> Iterator[Advice]:
+def data_advice(corpus: Dataset) -> Iterator[Advice]:
     """Raises ManifestError for a recording that is in several splits under several names."""
     uses = uses_by_content(corpus.root, corpus.rows, corpus.modalities)
     refuse_leaks(corpus.root, uses)
@@ -47,7 +47,7 @@ def manifest_advice(manifest: Path) -> Iterator[Advice]:
     yield from contradictions(uses, modalities)
 
 
-def _missing_labels(corpus: Corpus) -> Iterator[Advice]:
+def _missing_labels(corpus: Dataset) -> Iterator[Advice]:
     """With the piece's label, an expert is taught defects that its recording cannot show."""
     if len(corpus.modalities) < 2:
         return
@@ -65,11 +65,11 @@ def _missing_labels(corpus: Corpus) -> Iterator[Advice]:
             )
 
 
-def _example(corpus: Corpus) -> str:
+def _example(corpus: Dataset) -> str:
     return f'"{corpus.classes[0]}"' if corpus.classes else "crack"
 
 
-def _unknown_names(corpus: Corpus) -> Iterator[Advice]:
+def _unknown_names(corpus: Dataset) -> Iterator[Advice]:
     known = {"image", "signal", *(modality.name for modality in corpus.modalities)}
     strange = sorted({name for row in corpus.rows for name in row.modality_labels} - known)
     if strange:
@@ -80,7 +80,7 @@ def _unknown_names(corpus: Corpus) -> Iterator[Advice]:
         )
 
 
-def _one_sided(corpus: Corpus) -> Iterator[Advice]:
+def _one_sided(corpus: Dataset) -> Iterator[Advice]:
     splits: tuple[Split, ...] = ("train", "calibration")
     for modality in corpus.modalities:
         for split in splits:
@@ -95,7 +95,7 @@ def _one_sided(corpus: Corpus) -> Iterator[Advice]:
                 )
 
 
-def _good_with_bad_parts(corpus: Corpus) -> Iterator[Advice]:
+def _good_with_bad_parts(corpus: Dataset) -> Iterator[Advice]:
     contradictions = [
         (row, modality)
         for row in corpus.rows
@@ -111,7 +111,7 @@ def _good_with_bad_parts(corpus: Corpus) -> Iterator[Advice]:
         )
 
 
-def _without_class(corpus: Corpus) -> Iterator[Advice]:
+def _without_class(corpus: Dataset) -> Iterator[Advice]:
     defective = [row for row in corpus.rows if row.label == "nok"]
     bare = [row for row in defective if not row.defects]
     if corpus.classes and bare:
@@ -122,7 +122,7 @@ def _without_class(corpus: Corpus) -> Iterator[Advice]:
         )
 
 
-def _unmeasured(corpus: Corpus) -> Iterator[Advice]:
+def _unmeasured(corpus: Dataset) -> Iterator[Advice]:
     splits: tuple[Split, ...] = ("train", "calibration", "test")
     counts = {name: {split: num_parts(_with(corpus, split, name), corpus.modalities) for split in splits}
               for name in corpus.classes}  # fmt: skip
@@ -143,7 +143,7 @@ def _unmeasured(corpus: Corpus) -> Iterator[Advice]:
         )
 
 
-def _with(corpus: Corpus, split: Split, name: str) -> list[PieceRow]:
+def _with(corpus: Dataset, split: Split, name: str) -> list[PieceRow]:
     return [row for row in corpus.split(split) if name in row.defects]
 
 

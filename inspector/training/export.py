@@ -48,7 +48,7 @@ class ExportError(ValueError):
 
 
 @dataclass(frozen=True)
-class DraftExpert:
+class TrainedExpert:
     """A trained encoder, how it is built and what its input looks like."""
 
     config: ExpertConfig
@@ -73,7 +73,7 @@ class DraftExpert:
 
 
 @dataclass(frozen=True)
-class Draft:
+class TrainedBundle:
     """All of a bundle but its files."""
 
     name: str
@@ -81,7 +81,7 @@ class Draft:
     classes: tuple[str, ...]
     token_dim: int
     modalities: tuple[Modality, ...]
-    experts: tuple[DraftExpert, ...]
+    experts: tuple[TrainedExpert, ...]
     head: FusionHead
     calibrations: tuple[Calibration, ...]
     policy: Policy
@@ -94,7 +94,7 @@ class Draft:
     """What its training does not know; the card lists them."""
 
 
-def write_bundle(folder: Path, draft: Draft) -> Bundle:
+def write_bundle(folder: Path, draft: TrainedBundle) -> Bundle:
     """Writes beside `folder` first, so that a bundle is there whole or not at all; replaces none but a bundle."""
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST_NAME).exists():
         raise ExportError(f"{folder} holds files but no bundle: name a new or empty folder")
@@ -124,7 +124,7 @@ def write_bundle(folder: Path, draft: Draft) -> Bundle:
     return bundle
 
 
-def _write_expert(folder: Path, expert: DraftExpert, calibration: Platt | None) -> Expert:
+def _write_expert(folder: Path, expert: TrainedExpert, calibration: Platt | None) -> Expert:
     path = folder / f"{expert.name}.onnx"
     probe = torch.zeros(2, *input_shape(expert.input))
     to_onnx(expert.module, {"input": probe}, ("tokens", "logits", "relevance"), path)
@@ -158,7 +158,7 @@ def head_inputs(experts: Sequence[str]) -> tuple[str, ...]:
     return (*(f"tokens_{name}" for name in experts), *(f"logits_{name}" for name in experts), "present")
 
 
-def _write_head(folder: Path, draft: Draft) -> Head:
+def _write_head(folder: Path, draft: TrainedBundle) -> Head:
     path = folder / "head.onnx"
     num_outputs = 1 + len(draft.classes)
     probes = [torch.zeros(2, expert.num_tokens, draft.token_dim) for expert in draft.experts]

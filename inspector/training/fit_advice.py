@@ -12,7 +12,7 @@ from inspector.statistics.classification import certainty
 from inspector.training.advice import Advice
 from inspector.training.experts.kernel_machine import NEVER
 from inspector.training.experts.network import HOW, TO_THE_END, schedule
-from inspector.training.experts.selection import Standing, Taken
+from inspector.training.experts.selection import CrossValidationResult, SelectedExpert
 
 CHANCE = 0.5
 FEWEST_EPOCHS = 12
@@ -20,7 +20,7 @@ FEWEST_EPOCHS = 12
 REMEDY = "give --weights (cameras), modality_labels, more pieces, or leave it out"
 
 
-def interval(standing: Standing) -> Interval:
+def interval(standing: CrossValidationResult) -> Interval:
     """Of the area under the curve on held-out recordings, by bootstrap over their groups; NaN where it has none."""
     scored = judged(standing) & ~standing.material.targets[:, 0].isnan().numpy()
     labels = standing.material.targets[:, 0].numpy()[scored] >= 0.5
@@ -31,20 +31,22 @@ def interval(standing: Standing) -> Interval:
     return certainty(scores, labels, unit_weights(groups, NUM_DRAWS, seed=0)).auc
 
 
-def judged(standing: Standing) -> NDArray[np.bool_]:
+def judged(standing: CrossValidationResult) -> NDArray[np.bool_]:
     """(R,) recordings with a score: fits that were shown too few defects gave all of theirs one constant."""
     logits = standing.logits[:, 0]
     return np.asarray(~(logits.isnan() | (logits == NEVER)).numpy())
 
 
-def without_misleading(standings: Sequence[Standing]) -> list[Standing]:
+def without_misleading(standings: Sequence[CrossValidationResult]) -> list[CrossValidationResult]:
     """Leaves out experts that are worse than chance beyond doubt, as long as their modality keeps another one."""
     misleading = {own.name for own in standings if interval(own).high < CHANCE}
     sound = {own.modality for own in standings if own.name not in misleading}
     return [own for own in standings if own.name not in misleading or own.modality not in sound]
 
 
-def chance_advice(standings: Sequence[Standing], kept: Sequence[Standing]) -> Iterator[Advice]:
+def chance_advice(
+    standings: Sequence[CrossValidationResult], kept: Sequence[CrossValidationResult]
+) -> Iterator[Advice]:
     """`standings`: of the experts that were wanted; `kept`: of those that ship."""
     shipped = {own.name for own in kept}
     for standing in standings:
@@ -89,7 +91,7 @@ def _figures(auc: Interval) -> str:
     return f"AUC {mean}, 95 % {low} to {high}"
 
 
-def epochs_advice(taken: Sequence[Taken]) -> Iterator[Advice]:
+def epochs_advice(taken: Sequence[SelectedExpert]) -> Iterator[Advice]:
     """A fit that was cut short, measured by the passes that its kind takes when nobody says how many."""
     for own in taken:
         fitted, usual = own.fitted, schedule(own.expert.config, None).epochs

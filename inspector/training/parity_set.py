@@ -21,7 +21,7 @@ from inspector.parity.archive import ParitySet, set_of
 from inspector.parity.evaluate import MAX_BATCH, Judgement, judge
 from inspector.parity.schema import ENOUGH_PIECES, About
 from inspector.parity.write import Judged, add_set
-from inspector.training.export import Draft, FlatHead
+from inspector.training.export import FlatHead, TrainedBundle
 
 SEEN = (
     "the encoders were fitted on these pieces too (refit): what an engine changes shows less on them than on others, "
@@ -38,7 +38,7 @@ class Drawing:
 
 
 def add_parity_set(
-    folder: Path, draft: Draft, manifest: Path, drawing: Drawing, progress: Callable[[int, int], None]
+    folder: Path, draft: TrainedBundle, manifest: Path, drawing: Drawing, progress: Callable[[int, int], None]
 ) -> ParitySet:
     """Puts a set into the bundle that was written of this draft. Raises ManifestError, ParityError, BundleError."""
     rows, model = read_manifest(manifest, "calibration"), oracle(folder, draft)
@@ -63,14 +63,14 @@ def add_parity_set(
     return set_of(load(folder))
 
 
-def oracle(folder: Path, draft: Draft) -> Model:
+def oracle(folder: Path, draft: TrainedBundle) -> Model:
     """The draft's torch modules in place of the graphs of the bundle written of it."""
     bundle = load(folder)
     engines = _engines(bundle.schema, draft)
     return open_model(bundle, EngineSettings("torch"), lambda path, _: engines[path.name])
 
 
-def _engines(schema: Bundle, draft: Draft) -> dict[str, Engine]:
+def _engines(schema: Bundle, draft: TrainedBundle) -> dict[str, Engine]:
     """By the file of the graph that each stands in for."""
     modules = {expert.name: expert.module for expert in draft.experts}
     outputs = (Port("logits", (None, 1 + len(schema.classes))), Port("gate", (None, len(schema.experts))))

@@ -25,15 +25,15 @@ from inspector.training.advice import Advice, give
 from inspector.training.calibration.certify import certify, routed_scores
 from inspector.training.calibration.probabilities import expert_calibrations, probability_lines, with_classes
 from inspector.training.calibration.thresholds import calibrate
-from inspector.training.card import Story, model_card
+from inspector.training.card import ModelCardData, model_card
 from inspector.training.config import ExpertConfig, TrainConfig
-from inspector.training.corpus import Corpus
+from inspector.training.corpus import Dataset
 from inspector.training.data_advice import data_advice, file_survey
 from inspector.training.experts.defaults import camera_candidates, sensor_candidates
-from inspector.training.experts.fitting import Material
+from inspector.training.experts.fitting import TrainingData
 from inspector.training.experts.pretrained import unused_advice, weights_advice
-from inspector.training.experts.selection import Standing, Taken, keep, stand, take
-from inspector.training.export import Draft
+from inspector.training.experts.selection import CrossValidationResult, SelectedExpert, keep, stand, take
+from inspector.training.export import TrainedBundle
 from inspector.training.fit_advice import chance_advice, epochs_advice, fused_advice, without_misleading
 from inspector.training.head.joint_finetune import fine_tune, unexplained
 from inspector.training.head.scores import (
@@ -75,7 +75,7 @@ class TrainOptions:
 class Training:
     """The draft of a bundle, the scores that its limits and routes were chosen on, and what people should hear."""
 
-    draft: Draft
+    draft: TrainedBundle
     scored: Scored
     findings: tuple[str, ...]
 
@@ -84,7 +84,7 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     """Raises ManifestError for data that cannot be trained on, StrictError for a warning where none is allowed."""
     _prepare_torch(config, options)
     warnings = give(weights_advice(options.weights, config.experts), strict=options.strict)
-    school = School(Corpus(manifest, config.labels), config, options, progress)
+    school = Trainer(Dataset(manifest, config.labels), config, options, progress)
     used = [row for row in school.corpus.rows if row.split != "test"]
     warnings += give(file_survey(manifest, used), strict=options.strict)
     warnings += give(data_advice(school.corpus), strict=options.strict)
@@ -95,7 +95,7 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     if school.may_refit(standings, judged):
         judged = school.refit(judged)
     warnings += give(_fit_advice(school, standings, judged), strict=options.strict)
-    story = Story(
+    story = ModelCardData(
         standings,
         judged.taken,
         judged.fusion.head,
@@ -104,7 +104,7 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
         warnings,
         _probabilities(school.corpus, judged),
     )
-    draft = Draft(
+    draft = TrainedBundle(
         name=config.name,
         version=config.version,
         classes=school.corpus.classes,
@@ -127,7 +127,7 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
 class Judged:
     """Experts and a head, with everything that is chosen on their scores."""
 
-    taken: list[Taken]
+    taken: list[SelectedExpert]
     fusion: Fusion
     scored: Scored
     calibrations: dict[ExpertSet, Calibration]
@@ -136,7 +136,7 @@ class Judged:
     own_calibrations: dict[str, Platt]
 
 
-def _judged(school: "School", taken: list[Taken], fusion: Fusion, scored: Scored) -> Judged:
+def _judged(school: "Trainer", taken: list[SelectedExpert], fusion: Fusion, scored: Scored) -> Judged:
     config, experts = school.config, tuple(own.expert for own in taken)
     calibrations = _calibrations(school.corpus, taken, scored, config)
     ground = ground_of(scored, experts, calibrations)
@@ -146,7 +146,7 @@ def _judged(school: "School", taken: list[Taken], fusion: Fusion, scored: Scored
     return Judged(taken, fusion, scored, with_classes(calibrations, school.corpus, fusion), choice, certificate, own)
 
 
-def _fit_advice(school: "School", standings: Sequence[Standing], judged: Judged) -> Iterator[Advice]:
+def _fit_advice(school: "Trainer", standings: Sequence[CrossValidationResult], judged: Judged) -> Iterator[Advice]:
     names = {own.expert.name for own in judged.taken}
     kept = [own for own in standings if own.name in names]
     yield from unused_advice(school.options.weights, [own.material.config for own in standings])
@@ -155,21 +155,21 @@ def _fit_advice(school: "School", standings: Sequence[Standing], judged: Judged)
     yield from epochs_advice(judged.taken)
 
 
-def _probabilities(corpus: Corpus, judged: Judged) -> list[str]:
+def _probabilities(corpus: Dataset, judged: Judged) -> list[str]:
     names = [own.expert.name for own in judged.taken]
     return probability_lines(corpus.classes, judged.calibrations[frozenset(names)], names, judged.own_calibrations)
 
 
 @dataclass(frozen=True, eq=False)
-class School:
+class Trainer:
     """What every stage is given, and the stages."""
 
-    corpus: Corpus
+    corpus: Dataset
     config: TrainConfig
     options: TrainOptions
     progress: Progress
 
-    def compete(self) -> list[Standing]:
+    def compete(self) -> list[CrossValidationResult]:
         if self.config.experts:
             self.corpus.demand_seen([expert.modality for expert in self.config.experts])
         standings = []
@@ -179,7 +179,7 @@ class School:
                 standings.append(self._stand(expert, ["train"]))
         return standings
 
-    def _stand(self, expert: ExpertConfig, splits: Sequence[Split]) -> Standing:
+    def _stand(self, expert: ExpertConfig, splits: Sequence[Split]) -> CrossValidationResult:
         material = _material(self, expert, splits)
         fold = folds(material.groups, self.config.num_folds, self.options.seed)
         number = [fold[group] for group in material.groups]
@@ -188,12 +188,12 @@ class School:
         _log.info("%s: area under the curve %.3f on held-out groups of %s", stage, standing.auc, " and ".join(splits))
         return standing
 
-    def take(self, standings: Sequence[Standing]) -> list[Taken]:
+    def take(self, standings: Sequence[CrossValidationResult]) -> list[SelectedExpert]:
         """All where the configuration names them, else those that win their modality; none that misleads."""
         wanted = standings if self.config.experts else _winners(standings)
         return [take(own, partial(self.progress, own.name)) for own in without_misleading(wanted)]
 
-    def fuse(self, taken: Sequence[Taken]) -> Fusion:
+    def fuse(self, taken: Sequence[SelectedExpert]) -> Fusion:
         """The head alone, or together with the encoders where labels per modality leave defects unexplained."""
         torch.set_num_threads(1)  # The head is so small that a second thread only waits.
         strange = unexplained(self.corpus.labelled("train"), self.corpus.modalities)
@@ -209,7 +209,7 @@ class School:
                 return fused_jointly(self.corpus, taken, head, found)
         return fuse(self.corpus, taken, self.config, self.options.seed, partial(self.progress, "fusion head"))
 
-    def may_refit(self, standings: Sequence[Standing], judged: Judged) -> bool:
+    def may_refit(self, standings: Sequence[CrossValidationResult], judged: Judged) -> bool:
         """Evidence that cannot certify what is asked teaches more than it proves."""
         names = {own.expert.name for own in judged.taken}
         quick = all(own.complete for own in standings if own.name in names)
@@ -240,7 +240,7 @@ def _prepare_torch(config: TrainConfig, options: TrainOptions) -> None:
     torch.manual_seed(options.seed)
 
 
-def candidates(corpus: Corpus, modality: Modality, options: TrainOptions) -> list[ExpertConfig]:
+def candidates(corpus: Dataset, modality: Modality, options: TrainOptions) -> list[ExpertConfig]:
     """Experts that suit the recordings of a modality."""
     recordings = [example.recording for example in corpus.examples("train", modality.name).values()]
     if modality.kind == "image":
@@ -249,12 +249,12 @@ def candidates(corpus: Corpus, modality: Modality, options: TrainOptions) -> lis
     return sensor_candidates(modality, len(recordings))
 
 
-def _material(school: School, expert: ExpertConfig, splits: Sequence[Split]) -> Material:
+def _material(school: Trainer, expert: ExpertConfig, splits: Sequence[Split]) -> TrainingData:
     corpus, config, options = school.corpus, school.config, school.options
     found = list(corpus.examples_of(splits, expert.modality).values())
     recordings = [example.recording for example in found]
     form = input_form(expert, recordings)
-    return Material(
+    return TrainingData(
         config=expert,
         form=form,
         inputs=prepare(recordings, form),
@@ -269,13 +269,13 @@ def _material(school: School, expert: ExpertConfig, splits: Sequence[Split]) -> 
     )
 
 
-def _winners(standings: Sequence[Standing]) -> list[Standing]:
+def _winners(standings: Sequence[CrossValidationResult]) -> list[CrossValidationResult]:
     modalities = dict.fromkeys(own.material.config.modality for own in standings)
     return [own for name in modalities for own in keep([s for s in standings if s.material.config.modality == name])]
 
 
 def _calibrations(
-    corpus: Corpus, taken: list[Taken], scored: Scored, config: TrainConfig
+    corpus: Dataset, taken: list[SelectedExpert], scored: Scored, config: TrainConfig
 ) -> dict[ExpertSet, Calibration]:
     modality_of = {own.expert.name: own.expert.modality for own in taken}
     return {
@@ -286,7 +286,7 @@ def _calibrations(
     }
 
 
-def _provenance(corpus: Corpus, options: TrainOptions, judged: Judged) -> dict[str, str | int | float]:
+def _provenance(corpus: Dataset, options: TrainOptions, judged: Judged) -> dict[str, str | int | float]:
     return {
         "seed": options.seed,
         "train_pieces": len(corpus.split("train")),

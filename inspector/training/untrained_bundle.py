@@ -8,7 +8,7 @@ from fusion.expert_sets import expert_sets
 from fusion.head import FusionHead, HeadForm, Member
 from inspector.bundle.schema import Bundle, Calibration, ImageInput, Modality, Policy, SignalInput
 from inspector.training.config import ExpertConfig, ImageExpert, SignalExpert
-from inspector.training.export import Draft, DraftExpert, write_bundle
+from inspector.training.export import TrainedBundle, TrainedExpert, write_bundle
 from inspector.training.inputs import build_encoder
 
 CLASSES = ("dent", "rattle")
@@ -19,7 +19,7 @@ def write_untrained(folder: Path, seed: int = 0) -> Bundle:
     return write_bundle(folder, untrained(seed))
 
 
-def untrained(seed: int = 0) -> Draft:
+def untrained(seed: int = 0) -> TrainedBundle:
     """Camera `camera` (a scout and an expert of 2 x 2 tiles), sensors `microphone` and `vibration` (a scout each)."""
     torch.manual_seed(seed)
     experts = _experts()
@@ -28,7 +28,7 @@ def untrained(seed: int = 0) -> Draft:
         Calibration(experts=names, temperature=1.0, bias=0.0, pass_below=0.3, fail_above=0.7)
         for names in expert_sets(experts)
     ]
-    return Draft(
+    return TrainedBundle(
         name="untrained",
         version="0",
         classes=CLASSES,
@@ -47,7 +47,7 @@ def untrained(seed: int = 0) -> Draft:
     )
 
 
-def _experts() -> tuple[DraftExpert, ...]:
+def _experts() -> tuple[TrainedExpert, ...]:
     thumbnail = ImageInput(tile_height_px=32, tile_width_px=32, num_channels=1)
     tiles = ImageInput(tile_height_px=48, tile_width_px=48, rows=2, cols=2, num_channels=1)
     sound = SignalInput(sample_rate_hz=16000, num_samples=4096, num_channels=1, min_hz=50, max_hz=7200)
@@ -60,5 +60,5 @@ def _experts() -> tuple[DraftExpert, ...]:
     )
 
 
-def _expert(config: ExpertConfig, form: ImageInput | SignalInput) -> DraftExpert:
-    return DraftExpert(config, form, build_encoder(config, form, (TOKEN_DIM, len(CLASSES)), {}))
+def _expert(config: ExpertConfig, form: ImageInput | SignalInput) -> TrainedExpert:
+    return TrainedExpert(config, form, build_encoder(config, form, (TOKEN_DIM, len(CLASSES)), {}))

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from protos.inspection.v1 import verdict_pb2 as pb
 from protos.inspection.v1.records_pb2 import Inspection
-from streams.observation import Absence, Clip, ModalityKind, Observation, State, View
+from streams.observation import Clip, MissingReason, ModalityKind, Observation, State, View
 
 STATES: Mapping[State, pb.ModalityState] = {
     State.PRESENT: pb.MODALITY_STATE_PRESENT,
@@ -13,9 +13,9 @@ STATES: Mapping[State, pb.ModalityState] = {
     State.STALE: pb.MODALITY_STATE_STALE,
     State.IMPLAUSIBLE: pb.MODALITY_STATE_IMPLAUSIBLE,
 }
-ABSENCES: Mapping[Absence | None, pb.ModalityReason] = {
+ABSENCES: Mapping[MissingReason | None, pb.ModalityReason] = {
     None: pb.MODALITY_REASON_UNSPECIFIED,
-    **{absence: getattr(pb, f"MODALITY_REASON_{absence.name}") for absence in Absence},
+    **{absence: getattr(pb, f"MODALITY_REASON_{absence.name}") for absence in MissingReason},
 }
 
 

@@ -13,28 +13,28 @@ class Judge(Protocol):
     def judge(self, observations: Sequence[Observation]) -> list[Verdict]: ...
 
 
-class Compared(NamedTuple):
+class ShadowPair(NamedTuple):
     """The line's verdict on a piece, and what was said beside it."""
 
     live: Verdict
     shadow: Verdict
 
 
-class Beside(Protocol):
+class ShadowEvaluator(Protocol):
     """Judges pieces that have their verdict already; nobody acts upon what it says."""
 
-    def judge(self, observations: Sequence[Observation], verdicts: Sequence[Verdict]) -> list[Compared]:
+    def judge(self, observations: Sequence[Observation], verdicts: Sequence[Verdict]) -> list[ShadowPair]:
         """Of some of the pieces, or of none. Never raises what a model comes to."""
 
-    def published(self, compared: Sequence[Compared]) -> None:
+    def published(self, compared: Sequence[ShadowPair]) -> None:
         """These are in the log now, with the verdicts that they were compared with."""
 
 
-class NobodyBeside:
-    """Implements `Beside` for a worker without shadows."""
+class NoShadow:
+    """Implements `ShadowEvaluator` for a worker without shadows."""
 
-    def judge(self, observations: Sequence[Observation], verdicts: Sequence[Verdict]) -> list[Compared]:
+    def judge(self, observations: Sequence[Observation], verdicts: Sequence[Verdict]) -> list[ShadowPair]:
         return []
 
-    def published(self, compared: Sequence[Compared]) -> None:
+    def published(self, compared: Sequence[ShadowPair]) -> None:
         """Nothing to count."""

@@ -86,8 +86,10 @@ class WorkerMetrics:
         self.signal_bytes = gauge("signal_bytes", "Bytes of samples that a piece may still need", ("line", "partition"))
         self.unread = gauge("unread_partitions", "Input partitions that are not read to their end")
         self.lag = gauge("consumer_lag_records", "Input records not read yet", ("topic", "partition"))
-        self.thrift = gauge("computing_price_factor", "What budgeted policies multiply their price of computing by")
-        self.thrift.set(1)
+        self.cost_multiplier = gauge(
+            "computing_price_factor", "What budgeted policies multiply their price of computing by"
+        )
+        self.cost_multiplier.set(1)
         self.latency = histogram("capture_to_publish_seconds", "Capture of the last frame to publication", PLACE)
         self.join_seconds = histogram(
             "arrival_to_decision_seconds", "Append of the last record used to decision", PLACE

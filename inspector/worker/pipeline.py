@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from threading import Event
 
 from inspector.plausibility.log import DoubtLog
-from inspector.recipe.decision import Ruling
+from inspector.recipe.decision import DecisionResult
 from inspector.verdicts.blank import blank_verdict
-from inspector.verdicts.judge import Beside, Compared, Judge, NobodyBeside
+from inspector.verdicts.judge import Judge, NoShadow, ShadowEvaluator, ShadowPair
 from inspector.verdicts.records import inspection_id, make_fit, stamp, verdict_output
 from inspector.worker.metrics import WorkerMetrics
 from inspector.worker.refusal_log import RefusalLog
@@ -30,7 +30,7 @@ from streams.reminder import Reminder
 
 log = logging.getLogger("inspector.worker.pipeline")
 
-ENDED_WORKERS = Ruling(DECISION_REVIEW, DECISION_REASON_ENGINE)
+ENDED_WORKERS = DecisionResult(DECISION_REVIEW, DECISION_REASON_ENGINE)
 _MAX_ENDED = 2
 """So often in a row, no worker ends by chance between the same two commits, milliseconds apart."""
 
@@ -52,7 +52,7 @@ class Pending:
     """Verdicts and dead letters that the next commit publishes, and what was said beside the verdicts."""
 
     verdicts: list[tuple[Shard, Verdict]] = field(default_factory=list)
-    beside: list[tuple[Shard, Compared]] = field(default_factory=list)
+    beside: list[tuple[Shard, ShadowPair]] = field(default_factory=list)
     rejected: list[tuple[Shard, Rejected]] = field(default_factory=list)
     since_s: float | None = None
 
@@ -82,7 +82,7 @@ class Pipeline:
         metrics: WorkerMetrics,
         deadline_s: Callable[[Verdict], float | None],
         *,
-        beside: Beside | None = None,
+        beside: ShadowEvaluator | None = None,
         watch: StallWatch | None = None,
         clock: LogClock | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -90,7 +90,7 @@ class Pipeline:
         self._source, self._sink, self._shards, self._judge = source, sink, shards, judge
         self._settings, self._metrics, self._deadline_s = settings, metrics, deadline_s
         self._monotonic, self._clock = monotonic, clock or LogClock()
-        self._beside: Beside = beside or NobodyBeside()
+        self._beside: ShadowEvaluator = beside or NoShadow()
         self._pending = Pending()
         self._just_judged: list[tuple[Shard, Sequence[Observation], Sequence[Verdict]]] = []
         self._committed_s = monotonic()
@@ -131,7 +131,7 @@ class Pipeline:
         self._watch.doing("joining")
         for shard, observations in self._shards.advance(read, self._monotonic()):
             self._decide(shard, observations)
-        self._judge_beside()
+        self._run_shadow()
         self._gather_rejected()
         if self._due():
             self._commit()
@@ -185,7 +185,7 @@ class Pipeline:
             self._commit()
         return ()
 
-    def _judge_beside(self) -> None:
+    def _run_shadow(self) -> None:
         """After all verdicts of a turn, while the commit gathers more of them anyway."""
         judged, self._just_judged = self._just_judged, []
         self._watch.doing("judging beside the line")
@@ -218,7 +218,7 @@ class Pipeline:
 
     def _commit(self) -> None:
         """Effects and positions together: all of it is published, or the next owner reads the same input again."""
-        self._judge_beside()
+        self._run_shadow()
         self._gather_rejected()
         pending, self._pending = self._pending, Pending()
         outputs = self._outputs(pending)

@@ -1,8 +1,9 @@
 """Decodes in a child process where earlier owners of a partition have died, until reading is past that place.
 
 A worker that dies of a record cannot report it. Its successor sees that it took the partition over and had records to
-read, but committed nothing after them (`Memo.starts`), or had pieces open and settled none (`Memo.unsettled`, for
-images are decoded beside the reading). After two such owners the next one decodes in a child process.
+read, but committed nothing after them (`OffsetMetadata.starts`), or had pieces open and settled none
+(`OffsetMetadata.unsettled`, since images are decoded while reading continues). After two such owners the next one
+decodes in a child process.
 """
 
 import logging
@@ -13,7 +14,7 @@ from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.items import Item
 from streams.decode.limits import Limits
 from streams.decode.process import Decoder
-from streams.join.offset_metadata import Memo
+from streams.join.offset_metadata import OffsetMetadata
 from streams.log import Assignment
 from streams.records import Record, TopicPartition
 
@@ -36,7 +37,7 @@ class CarefulDecoder:
         """A shard is taken over."""
         num_before, places = 0, []
         for topic, position in assignment.positions.items():
-            memo = Memo.decode(position.memo, position.offset)
+            memo = OffsetMetadata.decode(position.memo, position.offset)
             if (num_owners := max(memo.starts, memo.unsettled)) > 1:  # this worker is the last of them
                 at = TopicPartition(topic, assignment.shard.partition)
                 self._until[at] = memo.read + _SPAN

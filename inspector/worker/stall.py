@@ -105,7 +105,7 @@ class StallWatch:
         self.findings = tuple(self._find(turn, joins))
 
     def _note_obstacle(self, turn: _Turn) -> None:
-        if turn.batch.obstacle:
+        if turn.batch.connection_problem:
             self._obstacle_s += turn.span_s
         elif not turn.batch.lost:
             self._obstacle_s = 0.0
@@ -118,7 +118,7 @@ class StallWatch:
 
     def _note_input(self, at: TopicPartition, join: Join, turn: _Turn) -> None:
         waits_its_turn = at in turn.paused and turn.given & join.inputs
-        if at not in turn.batch.unread or at in turn.given or waits_its_turn or turn.batch.obstacle:
+        if at not in turn.batch.unread or at in turn.given or waits_its_turn or turn.batch.connection_problem:
             self._inputs[at] = _Input()
             return
         known = self._inputs.setdefault(at, _Input())
@@ -129,7 +129,7 @@ class StallWatch:
         before = {station: self._first.pop((shard, station)) for of, station in list(self._first) if of == shard}
         for station, piece in join.first_open.items():
             known = before.get(station)
-            if known is None or known.piece != piece or turn.batch.obstacle:
+            if known is None or known.piece != piece or turn.batch.connection_problem:
                 known = _First(piece)
             elif not turn.batch.unread & join.inputs:
                 known.waited_s += turn.span_s
@@ -138,7 +138,7 @@ class StallWatch:
     def _find(self, turn: _Turn, joins: dict[Shard, Join]) -> Iterator[str]:
         after_s = self.settings.after_s
         if self._obstacle_s > after_s:
-            yield f"nothing can be read for {self._obstacle_s:.0f} s, because {turn.batch.obstacle}"
+            yield f"nothing can be read for {self._obstacle_s:.0f} s, because {turn.batch.connection_problem}"
         if self._refused >= _REFUSALS and self._uncommitted_s > after_s:
             yield f"the last {self._refused} commits were refused, and none was made for {self._uncommitted_s:.0f} s"
         for shard, join in joins.items():

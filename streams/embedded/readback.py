@@ -11,7 +11,7 @@ from streams.records import Record
 _SLICE = 500
 
 
-class ReadBack(Sequence[Record]):
+class OutputReplay(Sequence[Record]):
     """Records of a topic by their offsets; read anew each time they are asked for, for as long as the source is open.
 
     Waits for a file that cannot be read now. A record that was deleted meanwhile comes empty.
@@ -28,11 +28,11 @@ class ReadBack(Sequence[Record]):
     def __getitem__(self, index: int) -> Record: ...
 
     @overload
-    def __getitem__(self, index: slice) -> "ReadBack": ...
+    def __getitem__(self, index: slice) -> "OutputReplay": ...
 
-    def __getitem__(self, index: int | slice) -> "Record | ReadBack":
+    def __getitem__(self, index: int | slice) -> "Record | OutputReplay":
         if isinstance(index, slice):
-            return ReadBack(self._store, self._topic, self._offsets[index])
+            return OutputReplay(self._store, self._topic, self._offsets[index])
         return self._read([self._offsets[index]])[0]
 
     def __iter__(self) -> Iterator[Record]:

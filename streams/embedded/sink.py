@@ -8,7 +8,7 @@ from streams.embedded.lease import Epoch, holds
 from streams.embedded.outage import Outage, retried
 from streams.embedded.retention import Retention
 from streams.embedded.store import Store
-from streams.join.offset_metadata import Memo
+from streams.join.offset_metadata import OffsetMetadata
 from streams.log import CommitRefusedError, LogUnavailableError, Position, Step, no_step
 from streams.records import Output, TopicPartition
 
@@ -50,7 +50,7 @@ class EmbeddedSink:
     def _set(self, topic: str, position: Position) -> None:
         self._store.execute("INSERT OR REPLACE INTO positions VALUES (?, ?, ?)", topic, position.offset, position.memo)
         self._hold(topic, position.offset)
-        memo = Memo.decode(position.memo, position.offset)
+        memo = OffsetMetadata.decode(position.memo, position.offset)
         stem, _, _ = topic.rpartition(".")
         if memo.verdicts is not None:
             self._hold(f"{stem}.verdicts", memo.verdicts)

@@ -8,10 +8,10 @@ from collections.abc import Set as AbstractSet
 from streams.embedded.errors import damaged
 from streams.embedded.lease import Epoch, Group, Lease, holds
 from streams.embedded.outage import Outage
-from streams.embedded.readback import ReadBack
+from streams.embedded.readback import OutputReplay
 from streams.embedded.settings import EmbeddedSettings
 from streams.embedded.store import Store, Topic
-from streams.join.offset_metadata import Memo, MemoError
+from streams.join.offset_metadata import MemoError, OffsetMetadata
 from streams.log import Assignment, Batch, LogUnavailableError, Position
 from streams.records import Record, Shard, TopicPartition, Topics
 
@@ -50,7 +50,9 @@ class EmbeddedSource:
         except LogUnavailableError as exc:
             delay_s = self._outage.failed(exc)
             time.sleep(max(0.0, min(delay_s, deadline_s - time.monotonic())))
-            return Batch(epoch=self._epoch, unread=frozenset(self._next), lag=dict(self._lag), obstacle=str(exc))
+            return Batch(
+                epoch=self._epoch, unread=frozenset(self._next), lag=dict(self._lag), connection_problem=str(exc)
+            )
         self._outage.worked()
         return batch
 
@@ -137,7 +139,7 @@ class EmbeddedSource:
                 positions[name] = position
             self._next[topic.partition] = self._start(topic) if position is None else position.offset
         frames = positions.get(topics.of("frames"))
-        left = Memo(0) if frames is None else Memo.decode(frames.memo, frames.offset)
+        left = OffsetMetadata(0) if frames is None else OffsetMetadata.decode(frames.memo, frames.offset)
         end = self._store.end()
         return Assignment(
             shard=Shard(line, 0),
@@ -160,10 +162,10 @@ class EmbeddedSource:
             raise damaged(self._store.path, f"the position of {name} is {offset!r}")
         text = memo if isinstance(memo, str) else repr(memo)
         try:
-            Memo.decode(text, offset)
+            OffsetMetadata.decode(text, offset)
         except MemoError as exc:
             log.warning("%s: %s. All verdicts and dead letters left are read back, so that none comes twice", name, exc)
-            text = Memo(offset, verdicts=0, dead_letters=0).encode()
+            text = OffsetMetadata(offset, verdicts=0, dead_letters=0).encode()
         return Position(offset, text)
 
     def _count_in(self, topics: Topics) -> None:
@@ -174,7 +176,7 @@ class EmbeddedSource:
             if position is None:
                 position = Position(self._start(topic))
                 log.info("%s has no commit: begins %s, at offset %d", name, self._group.start_at, position.offset)
-            start, memo = position.offset, Memo.decode(position.memo, position.offset)
+            start, memo = position.offset, OffsetMetadata.decode(position.memo, position.offset)
             counted = memo.begun(start, self._store.end() if self._store.ids(topic, memo.read, 1) else memo.read)
             if counted != memo:
                 text = counted.encode()
@@ -187,7 +189,7 @@ class EmbeddedSource:
         if start is None:
             return ()
         topic = self._store.known_topic(name)
-        return ReadBack(self._store, topic, self._store.ids(topic, start, -1))
+        return OutputReplay(self._store, topic, self._store.ids(topic, start, -1))
 
     # The records
 

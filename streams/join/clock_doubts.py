@@ -10,7 +10,7 @@ from streams.decode.limits import Finding
 from streams.join.clips import SECOND_NS, Cut
 from streams.join.pieces import EVENTS, Piece
 from streams.join.source_clocks import Delays, Doubt, Doubts, SourceClocks
-from streams.observation import Absence, Clip, Observation, State, View
+from streams.observation import Clip, MissingReason, Observation, State, View
 
 BY_CLOCK = {
     pb.DEAD_LETTER_REASON_TOO_OLD,
@@ -102,10 +102,10 @@ def _of_clip(name: str, piece: Piece, doubts: Doubts) -> Doubt | None:
 def _view(view: View, doubt: Doubt | None) -> View:
     if doubt is None or view.state is not State.PRESENT:
         return view
-    return replace(view, state=State.IMPLAUSIBLE, absence=Absence.CLOCK, detail=doubt.words)
+    return replace(view, state=State.IMPLAUSIBLE, absence=MissingReason.CLOCK, detail=doubt.words)
 
 
 def _clip(clip: Clip, doubt: Doubt | None) -> Clip:
     if doubt is None or clip.state is not State.PRESENT:
         return clip
-    return replace(clip, state=State.IMPLAUSIBLE, absence=Absence.CLOCK, detail=doubt.words)
+    return replace(clip, state=State.IMPLAUSIBLE, absence=MissingReason.CLOCK, detail=doubt.words)

@@ -9,10 +9,10 @@ from streams.decode.items import EventKind
 from streams.join.assembly import JoinSettings, SensorSpec
 from streams.join.clips import SECOND_NS, SensorStream
 from streams.join.pieces import Piece
-from streams.observation import Closing
+from streams.observation import CloseReason
 
 
-class Wait(Enum):
+class SourceState(Enum):
     WAITING = "waiting"
     PASSED = "passed"
     COMPLETE = "complete"
@@ -28,7 +28,7 @@ class Moment:
     settings: JoinSettings
 
 
-def waits(piece: Piece, moment: Moment) -> dict[str, Wait]:
+def waits(piece: Piece, moment: Moment) -> dict[str, SourceState]:
     """The state of every camera and sensor that the recipe names."""
     if piece.spec is None:
         return {}
@@ -37,42 +37,42 @@ def waits(piece: Piece, moment: Moment) -> dict[str, Wait]:
     return cameras | sensors
 
 
-def closing(piece: Piece, found: Mapping[str, Wait]) -> Closing | None:
+def closing(piece: Piece, found: Mapping[str, SourceState]) -> CloseReason | None:
     """Why the piece closes now; None as long as something is waited for."""
     if EventKind.ABORTED in piece.events:
-        return Closing.ABORTED
+        return CloseReason.ABORTED
     if piece.spec is None:
-        return Closing.NO_RECIPE
-    if Wait.WAITING in found.values():
+        return CloseReason.NO_RECIPE
+    if SourceState.WAITING in found.values():
         return None
-    return Closing.PASSED if Wait.PASSED in found.values() else Closing.COMPLETE
+    return CloseReason.PASSED if SourceState.PASSED in found.values() else CloseReason.COMPLETE
 
 
-def _camera(piece: Piece, camera: str, num_frames: int, moment: Moment) -> Wait:
+def _camera(piece: Piece, camera: str, num_frames: int, moment: Moment) -> SourceState:
     if piece.num_images(camera) >= num_frames:
-        return Wait.COMPLETE
+        return SourceState.COMPLETE
     if piece.is_decoding(camera):
-        return Wait.WAITING
+        return SourceState.WAITING
     if piece.is_fetching(camera) and (piece.fetch_by_s is None or moment.now_s < piece.fetch_by_s):
-        return Wait.WAITING
+        return SourceState.WAITING
     if piece.num_images(camera) + piece.num_lost(camera) >= num_frames:
-        return Wait.PASSED
+        return SourceState.PASSED
     return _passed(moment, _last_capture_ns(piece))
 
 
-def _sensor(piece: Piece, sensor: SensorSpec, cameras: Mapping[str, Wait], moment: Moment) -> Wait:
+def _sensor(piece: Piece, sensor: SensorSpec, cameras: Mapping[str, SourceState], moment: Moment) -> SourceState:
     if sensor.bind == "piece":
-        return Wait.COMPLETE if sensor.name in piece.traces else _passed(moment, _last_capture_ns(piece))
-    camera_done = cameras.get(sensor.anchor, Wait.PASSED) is not Wait.WAITING
+        return SourceState.COMPLETE if sensor.name in piece.traces else _passed(moment, _last_capture_ns(piece))
+    camera_done = cameras.get(sensor.anchor, SourceState.PASSED) is not SourceState.WAITING
     window = piece.window(sensor, camera_done=camera_done)
     if window is None:
-        return Wait.PASSED if camera_done else Wait.WAITING
+        return SourceState.PASSED if camera_done else SourceState.WAITING
     stream = moment.streams.get(sensor.name)
     if stream is not None and stream.newest_ns is not None and stream.newest_ns > window.start_ns:
         if stream.coverage(window) == 1.0:
-            return Wait.COMPLETE
+            return SourceState.COMPLETE
         if stream.newest_ns >= window.end_ns + round(moment.settings.reorder_s * SECOND_NS):
-            return Wait.PASSED
+            return SourceState.PASSED
     return _passed(moment, window.end_ns)
 
 
@@ -82,7 +82,7 @@ def _last_capture_ns(piece: Piece) -> int:
     return min(piece.entry_ns + round(span_s * SECOND_NS), piece.events.get(EventKind.LEFT, 2**63))
 
 
-def _passed(moment: Moment, end_ns: int) -> Wait:
+def _passed(moment: Moment, end_ns: int) -> SourceState:
     """Whether a source that gave nothing up to `end_ns` has had its delay."""
     has_passed = moment.clock_ns >= end_ns + round(moment.settings.max_delay_s * SECOND_NS)
-    return Wait.PASSED if has_passed else Wait.WAITING
+    return SourceState.PASSED if has_passed else SourceState.WAITING

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 from zlib import crc32
 
 from streams.join.content import DIGEST_BYTES, Recording, digest, is_telling
-from streams.observation import Absence, Clip, Observation, State
+from streams.observation import Clip, MissingReason, Observation, State
 
 KEPT_PIECES = 4
 KEPT_RECORDINGS = 16
@@ -69,12 +69,12 @@ class Frozen:
         for name, view in seen.views.items():
             words = self._equals("image", name, view.images, contents[name], piece)
             if words and view.state is State.PRESENT and name not in may_repeat:
-                views[name] = replace(view, state=State.IMPLAUSIBLE, absence=Absence.FROZEN, detail=words)
+                views[name] = replace(view, state=State.IMPLAUSIBLE, absence=MissingReason.FROZEN, detail=words)
         for name, clip in seen.clips.items():
             samples = () if clip.samples is None else (clip.samples,)
             words = self._equals("recording", name, samples, contents[name], piece)
             if words and clip.state is State.PRESENT and name not in may_repeat:
-                clips[name] = replace(clip, state=State.IMPLAUSIBLE, absence=Absence.FROZEN, detail=words)
+                clips[name] = replace(clip, state=State.IMPLAUSIBLE, absence=MissingReason.FROZEN, detail=words)
         return replace(seen, views=views, clips=clips), {name: each for name, each in contents.items() if each}
 
     def _equals(

@@ -10,14 +10,14 @@ from streams.join.clips import SECOND_NS
 from streams.join.one_part import Named, Part, read_twice, unlike
 from streams.join.pieces import Piece
 from streams.join.refusals import duplicate, late
-from streams.join.shard_context import Surroundings
+from streams.join.shard_context import ShardContext
 from streams.observation import InspectionId
 
 
 class Ids:
     """The pieces of one station that take no records any more. Methods raise Finding for what comes all the same."""
 
-    def __init__(self, line: str, station: str, shared: Surroundings, closed: Mapping[InspectionId, Piece]) -> None:
+    def __init__(self, line: str, station: str, shared: ShardContext, closed: Mapping[InspectionId, Piece]) -> None:
         """`closed`: pieces that have no published verdict yet."""
         self._line, self._station = line, station
         self._shared, self._closed = shared, closed

@@ -15,11 +15,11 @@ from streams.join.clock_doubts import explained, saw
 from streams.join.join_metrics import JoinMetrics, NoMetrics
 from streams.join.ledger import Judged, Ledger, place
 from streams.join.one_part import MEMORY_HORIZONS
-from streams.join.shard_context import Surroundings
+from streams.join.shard_context import ShardContext
 from streams.join.station import Station
 from streams.join.stations import Stations
 from streams.log import Assignment, Position
-from streams.observation import Absence, Image, InspectionId, Observation
+from streams.observation import Image, InspectionId, MissingReason, Observation
 from streams.records import TopicPartition, Topics
 
 __all__ = ["Join", "JoinMetrics", "Judged"]
@@ -42,9 +42,9 @@ _SAYS_MORE = {
     pb.DEAD_LETTER_REASON_ID_READ_TWICE,
 }
 """Reasons that a dead letter names before why its record cannot be decoded."""
-_LOST_FRAMES: dict[int, Absence] = {
-    pb.DEAD_LETTER_REASON_REFERENCE: Absence.REFERENCE,
-    pb.DEAD_LETTER_REASON_WRONG_FORMAT: Absence.UNDECODABLE,
+_LOST_FRAMES: dict[int, MissingReason] = {
+    pb.DEAD_LETTER_REASON_REFERENCE: MissingReason.REFERENCE,
+    pb.DEAD_LETTER_REASON_WRONG_FORMAT: MissingReason.UNDECODABLE,
 }
 """Dead letters about the image of a frame that its inspection had counted on."""
 
@@ -68,7 +68,7 @@ class Join:
         partition = assignment.shard.partition
         self._frames = TopicPartition(topics.of("frames"), partition)
         self._inputs = frozenset(TopicPartition(topic, partition) for topic in topics.inputs)
-        self._shared = Surroundings(
+        self._shared = ShardContext(
             recipes=recipes,
             settings=settings,
             time=self._time,
@@ -298,7 +298,7 @@ class Join:
         if item.entry is not None:
             try:
                 station = self._station(item.entry.inspection.station, item.origin)
-                station.take_lost(item.entry, item.origin, Absence.UNDECODABLE, again=again)
+                station.take_lost(item.entry, item.origin, MissingReason.UNDECODABLE, again=again)
             except Finding as finding:
                 if finding.reason in _SAYS_MORE:
                     item = replace(item, reason=finding.reason, detail=f"{finding.detail}; besides, {item.detail}")
@@ -315,7 +315,7 @@ class Join:
             match item:
                 case Rejected(entry=Entry() as entry):
                     station = self._station(entry.inspection.station, item.origin)
-                    station.take_lost(entry, item.origin, Absence.UNDECODABLE, again=True)
+                    station.take_lost(entry, item.origin, MissingReason.UNDECODABLE, again=True)
                 case Frame() if reason in _LOST_FRAMES:
                     entry = Entry(item.inspection, item.product, item.lot, item.capture_ns, item.camera)
                     station = self._station(item.inspection.station, item.origin)

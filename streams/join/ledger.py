@@ -16,7 +16,7 @@ from streams.decode.items import Origin
 from streams.join.foreign import read_ours
 from streams.join.frozen import Contents
 from streams.join.join_metrics import JoinMetrics
-from streams.join.offset_metadata import Memo
+from streams.join.offset_metadata import OffsetMetadata
 from streams.join.one_part import Part, Times
 from streams.log import Assignment, Position
 from streams.observation import InspectionId
@@ -42,7 +42,7 @@ def place(origin: Origin) -> TopicPartition:
 class Cursor:
     """How far one input partition is read and done."""
 
-    def __init__(self, start: int, memo: Memo) -> None:
+    def __init__(self, start: int, memo: OffsetMetadata) -> None:
         self.next = self._start = start
         self.read = memo.read
         """Records below are accounted for by a predecessor: used, still open, or dead letters."""
@@ -194,7 +194,7 @@ class Ledger:
     def _open(self, at: TopicPartition, assignment: Assignment) -> None:
         committed = assignment.positions.get(at.topic)
         start = assignment.starts.get(at.topic, 0 if committed is None else committed.offset)
-        memo = Memo(start) if committed is None else Memo.decode(committed.memo, committed.offset)
+        memo = OffsetMetadata(start) if committed is None else OffsetMetadata.decode(committed.memo, committed.offset)
         self._cursors[at] = Cursor(start, memo)
         if at == self._frames:
             self.clocks_ms, self.forgotten_ms = memo.clocks_ms, memo.forgotten_ms
@@ -275,7 +275,7 @@ class Ledger:
         verdicts, letters = self.verdicts.back_to(done, forget), self.letters.back_to(done)
         positions = {}
         for at, cursor in self._cursors.items():
-            memo = Memo(max(cursor.read, cursor.next), starts=cursor.starts, unsettled=cursor.unsettled)
+            memo = OffsetMetadata(max(cursor.read, cursor.next), starts=cursor.starts, unsettled=cursor.unsettled)
             if at == self._frames:
                 memo = replace(
                     memo, verdicts=verdicts, dead_letters=letters, clocks_ms=clocks_ms, forgotten_ms=forgotten_ms

@@ -34,7 +34,7 @@ class MemoError(LogError):
 
 
 @dataclass(frozen=True, slots=True)
-class Memo:
+class OffsetMetadata:
     """What the owner of a shard leaves beside the committed offset of one input partition."""
 
     read: int
@@ -83,7 +83,7 @@ class Memo:
         return text
 
     @classmethod
-    def decode(cls, text: str, offset: int) -> "Memo":
+    def decode(cls, text: str, offset: int) -> "OffsetMetadata":
         """The memo of a commit at `offset`; an empty text (a commit by another tool) reads on from the offset.
 
         Raises MemoError.
@@ -108,7 +108,7 @@ class Memo:
             contents=_contents(fields.get("contents", {}), text, offset),
         )
 
-    def begun(self, offset: int, end: int) -> "Memo":
+    def begun(self, offset: int, end: int) -> "OffsetMetadata":
         """What a new owner leaves before it reads on from `offset`, in a partition that ends at offset `end`."""
         return replace(
             self,

@@ -13,12 +13,12 @@ from streams.join.clips import SECOND_NS, Cut, Window
 from streams.join.frozen import Contents
 from streams.join.one_part import ENTERED, Part, image_of, trace_of
 from streams.join.whole import absent, clip_of, view_of
-from streams.observation import Absence, Clip, Closing, Image, InspectionId, Observation, State, View
+from streams.observation import Clip, CloseReason, Image, InspectionId, MissingReason, Observation, State, View
 from streams.references.addresses import shown
 
 EVENTS = "events"
 """What the piece events of a station are called beside its cameras and sensors."""
-Shot = tuple[str, int]
+FrameKey = tuple[str, int]
 """Camera and sequence: what tells the images of a piece apart."""
 
 
@@ -32,11 +32,11 @@ class Piece:
     spec: AssemblySpec | None
     origins: list[Origin] = field(default_factory=list)
     """Every record that the inspection was made of or entered by."""
-    images: dict[Shot, Image] = field(default_factory=dict)
-    captures: dict[Shot, int] = field(default_factory=dict)
-    fetching: dict[Shot, Frame] = field(default_factory=dict)
+    images: dict[FrameKey, Image] = field(default_factory=dict)
+    captures: dict[FrameKey, int] = field(default_factory=dict)
+    fetching: dict[FrameKey, Frame] = field(default_factory=dict)
     """Frames whose image is being fetched or decoded."""
-    lost: dict[tuple[str, int], Absence] = field(default_factory=dict)
+    lost: dict[tuple[str, int], MissingReason] = field(default_factory=dict)
     """Camera and capture of frames that are of no use, and why; the same frame doubled counts once."""
     traces: dict[str, Trace] = field(default_factory=dict)
     traces_ns: dict[str, int] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Piece:
     """From event to append in ns, the lowest of each camera, and of `events` once it has entered by one."""
     waited: set[str] = field(default_factory=set)
     """Modalities that nothing more is waited for."""
-    closing: Closing | None = None
+    closing: CloseReason | None = None
     is_observed: bool = False
     is_read_twice: bool = False
     """Another part came under the same id."""
@@ -132,7 +132,7 @@ class Piece:
             image = scaled(frame.image, camera)
         except Finding:
             self.enter_by(frame.capture_ns)
-            self.lose(frame.camera, frame.capture_ns, Absence.UNDECODABLE)
+            self.lose(frame.camera, frame.capture_ns, MissingReason.UNDECODABLE)
             raise
         self._capture(frame)
         self.images[shot] = image
@@ -143,7 +143,7 @@ class Piece:
         delay_ns = frame.origin.append_ns - frame.capture_ns
         self.delays[frame.camera] = min(delay_ns, self.delays.get(frame.camera, delay_ns))
 
-    def take_image(self, shot: Shot, image: Image, camera: CameraSpec) -> int:
+    def take_image(self, shot: FrameKey, image: Image, camera: CameraSpec) -> int:
         """Of a frame that was being fetched or decoded, alike."""
         image = scaled(image, camera)
         del self.fetching[shot]
@@ -158,14 +158,14 @@ class Piece:
     def take_trace(self, trace: Trace) -> None:
         self.traces[trace.sensor], self.traces_ns[trace.sensor] = trace, trace.start_ns
 
-    def lose(self, camera: str, capture_ns: int, why: Absence) -> None:
+    def lose(self, camera: str, capture_ns: int, why: MissingReason) -> None:
         self.lost[camera, capture_ns] = why
 
     def enter_by(self, event_ns: int) -> None:
         """A record without further use made the inspection enter."""
         self.others_ns = event_ns if self.others_ns is None else min(self.others_ns, event_ns)
 
-    def not_come(self, shot: Shot) -> Finding:
+    def not_come(self, shot: FrameKey) -> Finding:
         """Why a frame that is still being fetched or decoded is given up."""
         reference = self.fetching[shot].reference
         if reference is None:
@@ -174,11 +174,11 @@ class Piece:
         detail = f"{shown(reference.uri)} had not come when the piece closed: check its store, or raise max_delay_s"
         return Finding(DEAD_LETTER_REASON_REFERENCE, detail)
 
-    def fail_fetch(self, shot: Shot, *, has_come: bool = False) -> Frame:
+    def fail_fetch(self, shot: FrameKey, *, has_come: bool = False) -> Frame:
         """An image that did not come, or is of no use: the frame is lost, its place is free for another."""
         frame = self.fetching.pop(shot)
         self.enter_by(self.captures.pop(shot))
-        why = Absence.UNDECODABLE if has_come or frame.reference is None else Absence.REFERENCE
+        why = MissingReason.UNDECODABLE if has_come or frame.reference is None else MissingReason.REFERENCE
         self.lose(frame.camera, frame.capture_ns, why)
         return frame
 
@@ -258,19 +258,19 @@ class Piece:
     def _trace(self, sensor: SensorSpec) -> Clip:
         trace = self.traces.get(sensor.name)
         if trace is None:
-            return absent(sensor, Absence.NOT_RECEIVED)
+            return absent(sensor, MissingReason.NOT_RECEIVED)
         return clip_of(sensor, trace.samples, 1.0, trace.start_ns)
 
     def _clip(self, sensor: SensorSpec, cuts: Mapping[str, Cut], newest_ns: Mapping[str, int]) -> Clip:
         window, cut = self.window(sensor), cuts.get(sensor.name)
         if window is None:
-            return absent(sensor, Absence.NO_ANCHOR)
+            return absent(sensor, MissingReason.NO_ANCHOR)
         if cut is None or cut.samples is None:
             is_stale = newest_ns.get(sensor.name, window.start_ns + 1) <= window.start_ns
-            return absent(sensor, Absence.NOT_RECEIVED, State.STALE if is_stale else State.MISSING)
+            return absent(sensor, MissingReason.NOT_RECEIVED, State.STALE if is_stale else State.MISSING)
         clip = clip_of(sensor, cut.samples, cut.coverage, cut.first_ns)
         if cut.equals_ns is None or sensor.may_repeat or clip.state is not State.PRESENT:
             return clip
         apart_s = (window.start_ns - cut.equals_ns) / 1e9
         detail = f"its samples equal those of {apart_s:.1f} s before: is the sensor frozen, or does a buffer repeat?"
-        return replace(clip, state=State.IMPLAUSIBLE, absence=Absence.FROZEN, detail=detail)
+        return replace(clip, state=State.IMPLAUSIBLE, absence=MissingReason.FROZEN, detail=detail)

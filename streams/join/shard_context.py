@@ -22,7 +22,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ShardContext:
     """What all stations of a shard share."""
 
     recipes: RecipeBook

@@ -10,16 +10,16 @@ from streams.join.assembly import CameraSpec, SensorSpec
 from streams.join.clips import SECOND_NS, SEGMENT_BYTES, SensorStream
 from streams.join.clock import StationClock
 from streams.join.clock_doubts import checked
-from streams.join.completeness import Moment, Wait, closing, waits
+from streams.join.completeness import Moment, SourceState, closing, waits
 from streams.join.frozen import Contents, Frozen, joined, split
 from streams.join.ids import Ids
 from streams.join.ledger import place
 from streams.join.one_part import ENTERED, Named, image_of, trace_of
-from streams.join.pieces import EVENTS, Piece, Shot
+from streams.join.pieces import EVENTS, FrameKey, Piece
 from streams.join.refusals import duplicate, orphan, too_many_records, too_many_samples
-from streams.join.shard_context import Surroundings
+from streams.join.shard_context import ShardContext
 from streams.join.source_clocks import SourceClocks
-from streams.observation import Absence, Closing, Image, InspectionId, Observation
+from streams.observation import CloseReason, Image, InspectionId, MissingReason, Observation
 
 
 class Station:
@@ -30,7 +30,7 @@ class Station:
         self,
         line: str,
         name: str,
-        shared: Surroundings,
+        shared: ShardContext,
         clock_ns: int | None,
         floor_ns: int | None = None,
         contents: Contents | None = None,
@@ -126,7 +126,7 @@ class Station:
             raise self._ids.doubled(piece, what, event.event_ns)
         piece.take_event(event)
 
-    def take_lost(self, entry: Entry, origin: Origin, why: Absence, *, again: bool) -> None:
+    def take_lost(self, entry: Entry, origin: Origin, why: MissingReason, *, again: bool) -> None:
         """A record that is a dead letter but still says which inspection it belongs to. Raises Finding where it says
         more: that it is too old, or of another part."""
         if entry.event_ns != origin.append_ns and not again:  # else it has no time of its own
@@ -193,7 +193,7 @@ class Station:
                 self.source_clocks.misfit(chunk.sensor, stream.misfit_ns)
         self._shared.ledger.hold(chunk.origin)
 
-    def resolve(self, inspection: InspectionId, shot: Shot, image: Image | None, detail: str) -> None:
+    def resolve(self, inspection: InspectionId, shot: FrameKey, image: Image | None, detail: str) -> None:
         """A reference was fetched or has failed; what came too late is accounted for already."""
         piece = self.open.get(inspection)
         if piece is None or shot not in piece.fetching:
@@ -239,7 +239,7 @@ class Station:
         if self._waiting:
             self._give_up_oldest()
         elif self.open:
-            self._close(min(self.open.values(), key=lambda piece: piece.entry_ns), Closing.STATE_LIMIT)
+            self._close(min(self.open.values(), key=lambda piece: piece.entry_ns), CloseReason.STATE_LIMIT)
 
     def _enter(self, entry: Entry, origin: Origin, *, again: bool) -> Piece:
         """The open piece of an inspection, opened by this record if need be."""
@@ -258,7 +258,7 @@ class Station:
 
     def _open(self, entry: Entry) -> Piece:
         if len(self.open) >= self._settings.max_open_pieces:
-            self._close(min(self.open.values(), key=lambda piece: piece.entry_ns), Closing.STATE_LIMIT)
+            self._close(min(self.open.values(), key=lambda piece: piece.entry_ns), CloseReason.STATE_LIMIT)
         spec = self._shared.recipes.assembly(self.line, self.name, entry.product)
         piece = self.open[entry.inspection] = Piece(entry.inspection, entry.product, entry.lot, spec)
         piece.enter_by(entry.event_ns)
@@ -303,7 +303,7 @@ class Station:
         if piece.fetching and piece.fetch_by_s is None:
             piece.fetch_by_s = moment.now_s + self._settings.max_delay_s
         found = waits(piece, moment)
-        for modality in [name for name, wait in found.items() if wait is not Wait.WAITING]:
+        for modality in [name for name, wait in found.items() if wait is not SourceState.WAITING]:
             if modality not in piece.waited:
                 piece.waited.add(modality)
                 wait_s = (moment.clock_ns - piece.entry_ns) / 1e9
@@ -313,8 +313,8 @@ class Station:
         if why is not None and self._shared.time.has_read(self._shared.pieces, piece.arrival_ns):
             self._close(piece, why)
 
-    def _close(self, piece: Piece, why: Closing) -> None:
-        if why not in (Closing.ABORTED, Closing.NO_RECIPE):
+    def _close(self, piece: Piece, why: CloseReason) -> None:
+        if why not in (CloseReason.ABORTED, CloseReason.NO_RECIPE):
             for shot in list(piece.fetching):
                 self._fail_fetch(piece, shot, piece.not_come(shot))
         piece.closing = why
@@ -322,7 +322,7 @@ class Station:
         self.num_bytes, self.closed_bytes = self.num_bytes - num_bytes, self.closed_bytes + num_bytes
         self.closed[piece.inspection] = self.open.pop(piece.inspection)
 
-    def _fail_fetch(self, piece: Piece, shot: Shot, finding: Finding) -> None:
+    def _fail_fetch(self, piece: Piece, shot: FrameKey, finding: Finding) -> None:
         frame = piece.fail_fetch(shot, has_come=finding.reason == pb.DEAD_LETTER_REASON_WRONG_FORMAT)
         self._shared.refuse(frame.origin, finding, piece.inspection)
 

@@ -12,7 +12,7 @@ from streams.join.clips import SECOND_NS
 from streams.join.frozen import Contents
 from streams.join.offset_metadata import has_room_for
 from streams.join.one_part import MEMORY_HORIZONS
-from streams.join.shard_context import Surroundings
+from streams.join.shard_context import ShardContext
 from streams.join.station import Station
 
 
@@ -22,7 +22,7 @@ class Stations:
     def __init__(
         self,
         line: str,
-        shared: Surroundings,
+        shared: ShardContext,
         clocks_ms: Mapping[str, int],
         forgotten_ms: int | None,
         contents: Mapping[str, Contents],

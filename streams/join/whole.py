@@ -14,7 +14,7 @@ from protos.inspection.v1.records_pb2 import DeadLetterReason
 from streams.decode.limits import Finding
 from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.join.clips import Rate
-from streams.observation import Absence, Clip, Image, ModalityKind, State, View
+from streams.observation import Clip, Image, MissingReason, ModalityKind, State, View
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,12 +49,12 @@ def views_of(spec: AssemblySpec, piece: WholePiece) -> dict[str, View]:
     return {camera.name: view_of(camera, shown[camera.name]) for camera in spec.cameras}
 
 
-def view_of(camera: CameraSpec, images: tuple[Image, ...], lost: Absence | None = None) -> View:
+def view_of(camera: CameraSpec, images: tuple[Image, ...], lost: MissingReason | None = None) -> View:
     """`lost` says why images that came are of no use."""
     coverage = min(1.0, len(images) / camera.num_frames)
     if coverage == 1.0:
         return View(camera.name, images, State.PRESENT)
-    otherwise = Absence.COVERAGE if images else Absence.NOT_RECEIVED
+    otherwise = MissingReason.COVERAGE if images else MissingReason.NOT_RECEIVED
     return View(camera.name, images, State.MISSING, lost or otherwise, coverage)
 
 
@@ -68,9 +68,9 @@ def _clip(sensor: SensorSpec, piece: WholePiece) -> Clip:
     if sound is not None:
         check_form(sensor, sound)
     if sensor.bind == "time" and sensor.anchor != "entered" and not piece.images.get(sensor.anchor):
-        return absent(sensor, Absence.NO_ANCHOR)
+        return absent(sensor, MissingReason.NO_ANCHOR)
     if sound is None or not len(sound.samples):
-        return absent(sensor, Absence.NOT_RECEIVED)
+        return absent(sensor, MissingReason.NOT_RECEIVED)
     if sensor.bind == "piece":
         return clip_of(sensor, sound.samples, 1.0)
     length = window_length(sensor)
@@ -90,12 +90,12 @@ def _in_window(samples: NDArray[np.float32], length: int) -> NDArray[np.float32]
 def clip_of(sensor: SensorSpec, samples: NDArray[np.float32], coverage: float, first_ns: int = 0) -> Clip:
     """What a window holds, if it holds enough of it."""
     if coverage < sensor.min_coverage:
-        return absent(sensor, Absence.COVERAGE, coverage=coverage)
+        return absent(sensor, MissingReason.COVERAGE, coverage=coverage)
     rate_hz = sensor.sample_rate_hz
     return Clip(sensor.name, sensor.kind, samples, rate_hz, State.PRESENT, coverage=coverage, first_ns=first_ns)
 
 
-def absent(sensor: SensorSpec, why: Absence, state: State = State.MISSING, coverage: float = 0.0) -> Clip:
+def absent(sensor: SensorSpec, why: MissingReason, state: State = State.MISSING, coverage: float = 0.0) -> Clip:
     return Clip(sensor.name, sensor.kind, None, sensor.sample_rate_hz, state, why, coverage)
 
 

@@ -47,7 +47,7 @@ _DELAYS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 def quiet_client_logs() -> None:
-    """Silences kafka-python's own logger, which floods during an outage; `Reach` says what matters."""
+    """Silences kafka-python's own logger, which floods during an outage; `ConnectionMonitor` says what matters."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
@@ -64,7 +64,7 @@ def fatal(settings: KafkaSettings, error: kafka_errors.KafkaError) -> LogError:
     return LogError(f"Kafka at {where} refuses this client for good: {type(error).__name__}: {error}")
 
 
-class Reach:
+class ConnectionMonitor:
     """Whether the cluster answers; logs the two moments when that changes, and makes delays grow in between."""
 
     def __init__(self, settings: KafkaSettings, clock: Callable[[], float] = time.monotonic) -> None:
@@ -83,7 +83,7 @@ class Reach:
             self._away_since = self._clock()
             where = ",".join(self._settings.bootstrap_servers)
             said = reason if isinstance(reason, str) else repr(reason)
-            if cause := obstacle(self._settings):
+            if cause := connection_problem(self._settings):
                 log.warning("Kafka at %s does not answer (%s): waiting for it", where, cause)
             else:
                 log.warning("Kafka at %s answers, but does not do what is asked (%s): trying again", where, said)
@@ -98,7 +98,7 @@ class Reach:
         self._failures = 0
 
 
-def obstacle(settings: KafkaSettings) -> str | None:
+def connection_problem(settings: KafkaSettings) -> str | None:
     """Why no bootstrap server can be connected to, in the words of the system; None when one can."""
     context = settings.security.ssl_context()
     reasons = []
@@ -153,9 +153,9 @@ def _stopped(settings: KafkaSettings) -> LogStoppedError:
 
 
 def _waited_for(settings: KafkaSettings, open_client: Callable[[], Client]) -> Client:
-    reach = Reach(settings)
+    reach = ConnectionMonitor(settings)
     while True:
-        reason = obstacle(settings)
+        reason = connection_problem(settings)
         if reason is None:
             try:
                 client = open_client()

@@ -35,7 +35,7 @@ class OutputRules:
 NO_RULES = OutputRules()
 
 
-class ReadBack:
+class OutputReplay:
     """Reads partitions from given offsets (None: nothing of it) to the end that they have when it begins.
 
     The end is the high watermark: a predecessor's transaction that is not over yet lies before it and holds

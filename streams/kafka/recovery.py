@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPartition
 
-from streams.join.offset_metadata import Memo
-from streams.kafka.readback import OutputRules, ReadBack
+from streams.join.offset_metadata import OffsetMetadata
+from streams.kafka.readback import OutputReplay, OutputRules
 from streams.kafka.settings import KafkaSettings
 from streams.log import Position
 from streams.records import Shard, TopicPartition, Topics
@@ -50,7 +50,7 @@ class Recovery:
     ) -> None:
         self._consumer, self._settings, self._shards, self._rules = consumer, settings, shards, rules
         self._num_seen, self._num_last = 0, _NUM_LAST
-        self._readback: ReadBack | None = None
+        self._readback: OutputReplay | None = None
         self._outputs: dict[Shard, _Outputs] = {}
 
     def step(self, timeout_s: float) -> bool:
@@ -60,7 +60,7 @@ class Recovery:
             if all(ends[at] - firsts[at] <= self._num_seen for at in ends):
                 return True
             starts = {TopicPartition(*at): max(firsts[at], ends[at] - self._num_last) for at in ends}
-            self._readback = ReadBack(self._settings, starts, self._rules.essence)
+            self._readback = OutputReplay(self._settings, starts, self._rules.essence)
         if self._readback.step(timeout_s):
             for shard in self._shards:
                 self._note(shard, self._readback)
@@ -87,7 +87,7 @@ class Recovery:
             return {}, {}
         return self._consumer.beginning_offsets(unknown), self._consumer.end_offsets(unknown)
 
-    def _note(self, shard: Shard, readback: ReadBack) -> None:
+    def _note(self, shard: Shard, readback: OutputReplay) -> None:
         for at in self._output_partitions(shard):
             for record in readback.records(TopicPartition(*at)):
                 settled_ns = None if record.unreadable else self._rules.settled_ns(record)
@@ -144,9 +144,9 @@ class Recovery:
         )
 
 
-def _memo(known: Position | None, read: int) -> Memo:
+def _memo(known: Position | None, read: int) -> OffsetMetadata:
     """What is left of the memory of a partition, in which all below `read` was there when the last output was made."""
-    memo = Memo.decode(known.memo, known.offset) if known is not None and known.memo else Memo(read)
+    memo = OffsetMetadata.decode(known.memo, known.offset) if known is not None and known.memo else OffsetMetadata(read)
     return replace(memo, read=max(memo.read, read))
 
 

@@ -9,7 +9,15 @@ from kafka import TopicPartition as KafkaPartition
 from kafka import errors as kafka_errors
 
 from streams.join.offset_metadata import MAX_MEMO_BYTES
-from streams.kafka.client import FATAL_ERRORS, Reach, discard, fatal, headers_of, obstacle, open_transactional_producer
+from streams.kafka.client import (
+    FATAL_ERRORS,
+    ConnectionMonitor,
+    connection_problem,
+    discard,
+    fatal,
+    headers_of,
+    open_transactional_producer,
+)
 from streams.kafka.session import Session
 from streams.kafka.settings import KafkaSettings
 from streams.kafka.topics import missing_topics
@@ -49,7 +57,7 @@ class KafkaSink:
         self._session = session
         self._step = step
         self._clock = clock or LogClock()
-        self._reach = Reach(settings)
+        self._reach = ConnectionMonitor(settings)
         self._producer: BoundedProducer | None = open_transactional_producer(settings)
         """None after a wreck, until the next commit."""
 
@@ -63,22 +71,22 @@ class KafkaSink:
             except REFUSALS as exc:
                 raise self._refused(exc) from exc
             except FATAL_ERRORS as exc:
-                self._wreck()
+                self._discard_producer()
                 raise fatal(self._settings, exc) from exc
             except kafka_errors.KafkaError as exc:
-                self._wreck()  # opening anew ends the transaction; an abort may wait for a connection that is gone
+                self._discard_producer()  # opening again ends the transaction; an abort may wait for a lost connection
                 time.sleep(self._reach.failed(self._cause(exc, outputs)))
 
     def _cause(self, error: kafka_errors.KafkaError, outputs: Sequence[Output]) -> object:
         """Why a commit failed: the error, or the topics that are not there, looked up once for each outage."""
-        if self._reach.away or obstacle(self._settings):
+        if self._reach.away or connection_problem(self._settings):
             return error
         missing = missing_topics(self._settings, sorted({each.topic for each in outputs}))
         return f"{', '.join(missing)} missing: create with 'inspector topics create'" if missing else error
 
     def close(self) -> None:
         """A transaction still open is left to its timeout or to the successor."""
-        self._wreck()
+        self._discard_producer()
 
     def _transact(
         self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position], epoch: object
@@ -132,9 +140,9 @@ class KafkaSink:
         self._session.refused = True
         self._session.replaced = isinstance(error, kafka_errors.FencedInstanceIdError)
         if isinstance(error, kafka_errors.ProducerFencedError | kafka_errors.InvalidProducerEpochError):
-            self._wreck()
+            self._discard_producer()
         elif isinstance(error, _UnansweredError):  # the handover waits for its end: opening anew makes one
-            self._wreck()
+            self._discard_producer()
             self._producer = open_transactional_producer(self._settings)
         else:
             self._abort()
@@ -147,9 +155,9 @@ class KafkaSink:
         try:
             self._producer.abort_transaction()
         except kafka_errors.KafkaError:
-            self._wreck()
+            self._discard_producer()
 
-    def _wreck(self) -> None:
+    def _discard_producer(self) -> None:
         if self._producer is not None:
             discard(self._producer)
         self._producer = None

@@ -12,7 +12,14 @@ from kafka import TopicPartition as KafkaPartition
 from kafka import errors as kafka_errors
 from kafka.consumer.fetcher import ConsumerRecord
 
-from streams.kafka.client import FATAL_ERRORS, Reach, fatal, obstacle, open_group_consumer, record_of
+from streams.kafka.client import (
+    FATAL_ERRORS,
+    ConnectionMonitor,
+    connection_problem,
+    fatal,
+    open_group_consumer,
+    record_of,
+)
 from streams.kafka.listener import GroupListener, Partitions, hold
 from streams.kafka.progress import Progress
 from streams.kafka.readback import NO_RULES, OutputRules
@@ -47,7 +54,7 @@ class KafkaSource:
         self._settings = settings
         self._session = session
         self._rules = rules
-        self._reach = Reach(settings)
+        self._reach = ConnectionMonitor(settings)
         self._topics = {topic: line for line in lines for topic in line.inputs}
         self._consumer: KafkaConsumer = open_group_consumer(settings)
         self._progress = Progress(self._consumer)
@@ -77,15 +84,23 @@ class KafkaSource:
         if lost:
             return Batch(epoch, lost=lost)
         if self._problem or self._torn:
-            return Batch(epoch, obstacle=self._problem or self._torn)
+            return Batch(epoch, connection_problem=self._problem or self._torn)
         if self._handover is not None:
             gained = self._hand_over(self._handover, timeout_s)
-            return Batch(epoch, gained=gained, obstacle=self._obstacle(epoch.generation_id))
+            return Batch(epoch, gained=gained, connection_problem=self._connection_problem(epoch.generation_id))
         at_end = self._confirm(idle=not records)
         unread, lag = self._progress.unread(), self._progress.lag()
-        obstacle = self._obstacle(epoch.generation_id)
+        connection_problem = self._connection_problem(epoch.generation_id)
         num_lost = self._newly_lost()
-        return Batch(epoch, records, at_end=at_end, unread=unread, lag=lag, num_lost=num_lost, obstacle=obstacle)
+        return Batch(
+            epoch,
+            records,
+            at_end=at_end,
+            unread=unread,
+            lag=lag,
+            num_lost=num_lost,
+            connection_problem=connection_problem,
+        )
 
     def pause(self, partitions: AbstractSet[TopicPartition]) -> None:
         owned = {at for shard in self._owned.values() for at in shard}
@@ -122,7 +137,7 @@ class KafkaSource:
             return found
         return {}
 
-    def _obstacle(self, generation: int) -> str:
+    def _connection_problem(self, generation: int) -> str:
         if self._reach.away and (self._owned or self._handover is not None):
             return f"Kafka at {','.join(self._settings.bootstrap_servers)} does not answer"
         if self._handover is not None:
@@ -209,7 +224,7 @@ class KafkaSource:
             self._session.refused = True
             return ()
         except kafka_errors.KafkaError as exc:
-            if obstacle(self._settings):
+            if connection_problem(self._settings):
                 time.sleep(min(timeout_s, self._reach.failed(exc)))
             else:
                 handover.report_waiting(exc)

@@ -8,7 +8,7 @@ from kafka import TopicPartition as KafkaPartition
 from kafka import errors as kafka_errors
 
 from streams.kafka.answers import Message, UnreadableMessage
-from streams.kafka.client import FATAL_ERRORS, Reach, fatal, open_reader, record_of
+from streams.kafka.client import FATAL_ERRORS, ConnectionMonitor, fatal, open_reader, record_of
 from streams.kafka.fetching import SteadyConsumer
 from streams.kafka.settings import KafkaSettings
 from streams.log import LogError, LogUnavailableError, Start, TokenExpiredError, TokenInvalidError, TopicsError
@@ -26,7 +26,7 @@ class KafkaTail:
 
     def __init__(self, settings: KafkaSettings, topics: Sequence[str], start: Start) -> None:
         self._settings = settings
-        self._reach = Reach(settings)
+        self._reach = ConnectionMonitor(settings)
         self._topics = topics
         self._ids: dict[str, object] = {}
         self._missing: frozenset[str] = frozenset()

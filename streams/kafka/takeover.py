@@ -8,8 +8,8 @@ from dataclasses import replace
 from kafka import KafkaConsumer, OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
 
-from streams.join.offset_metadata import Memo, MemoError
-from streams.kafka.readback import NO_RULES, OutputRules, ReadBack
+from streams.join.offset_metadata import MemoError, OffsetMetadata
+from streams.kafka.readback import NO_RULES, OutputReplay, OutputRules
 from streams.kafka.recovery import Recovery, is_forgotten
 from streams.kafka.settings import KafkaSettings
 from streams.log import Assignment, Position
@@ -46,7 +46,7 @@ class Handover:
         }
         self._positions: dict[KafkaPartition, Position | None] = {}
         self._starts: dict[KafkaPartition, int] = {}
-        self._readback: ReadBack | None = None
+        self._readback: OutputReplay | None = None
         self._recovery: Recovery | None = None
         self._is_recovered = False
         self._begun_s = time.monotonic()
@@ -60,7 +60,7 @@ class Handover:
                 self._find_starts()
             return None
         if self._readback is None:
-            self._readback = ReadBack(self._settings, self._readback_starts(), self._rules.essence)
+            self._readback = OutputReplay(self._settings, self._readback_starts(), self._rules.essence)
         if not self._readback.step(timeout_s):
             self.report_waiting(TimeoutError("verdicts cannot be read to their end"))
             return None
@@ -136,7 +136,7 @@ class Handover:
         if position.offset > end:
             log.error("%s/%d: committed offset %d lies behind the end %d: was the topic made anew? Reading from %d",
                       *at, position.offset, end, first)  # fmt: skip
-            memo = replace(Memo.decode(position.memo, position.offset), read=first)
+            memo = replace(OffsetMetadata.decode(position.memo, position.offset), read=first)
             self._positions[at] = Position(first, memo.encode())  # no predecessor has accepted what lies there now
             return first
         return position.offset
@@ -145,8 +145,8 @@ class Handover:
         """The predecessor's memo, with this owner counted: should it die of what it reads, its successor must know."""
         position = self._positions[at]
         if position is None:
-            return Memo(start).begun(start, end).encode()
-        memo = Memo.decode(position.memo, position.offset).begun(start, end)
+            return OffsetMetadata(start).begun(start, end).encode()
+        memo = OffsetMetadata.decode(position.memo, position.offset).begun(start, end)
         self._positions[at] = Position(position.offset, memo.encode())
         return memo.encode()
 
@@ -154,14 +154,14 @@ class Handover:
         starts: dict[TopicPartition, int | None] = {}
         for shard, topics in self._shards.items():
             frames = self._positions[KafkaPartition(topics.of("frames"), shard.partition)]
-            memo = None if frames is None else Memo.decode(frames.memo, frames.offset)
+            memo = None if frames is None else OffsetMetadata.decode(frames.memo, frames.offset)
             starts[TopicPartition(topics.of("verdicts"), shard.partition)] = None if memo is None else memo.verdicts
             starts[TopicPartition(topics.of("dead-letters"), shard.partition)] = (
                 None if memo is None else memo.dead_letters
             )
         return starts
 
-    def _assignment(self, shard: Shard, readback: ReadBack) -> Assignment:
+    def _assignment(self, shard: Shard, readback: OutputReplay) -> Assignment:
         topics = self._shards[shard]
         verdicts = TopicPartition(topics.of("verdicts"), shard.partition)
         dead_letters = TopicPartition(topics.of("dead-letters"), shard.partition)
@@ -185,7 +185,7 @@ def _ours(at: KafkaPartition, committed: OffsetAndMetadata) -> Position:
     """The committed position, without a memo that no inspector has written: whoever may read in this group may commit
     in it, and that must not keep every worker from starting."""
     try:
-        Memo.decode(committed.metadata, committed.offset)
+        OffsetMetadata.decode(committed.metadata, committed.offset)
     except MemoError as exc:
         log.warning("%s/%d: %s. What was judged is found out from the verdicts", *at, exc)
         return Position(committed.offset)

@@ -28,7 +28,7 @@ from inspector.compile.cpu import speeds
 from inspector.compile.float_layers import OMISSIONS
 from inspector.compile.graph import read_graph, share_quantised
 from inspector.compile.int8_selection import FASTER
-from inspector.compile.job import Form, Made, Wish
+from inspector.compile.job import CompiledVariant, GraphArtifact, Wish
 from inspector.compile.quantise import Feed, quantisable, quantise
 from inspector.engines.engine import EngineSettings
 from inspector.engines.factory import open_engine
@@ -50,11 +50,11 @@ def with_int8(bundle: LoadedBundle, scratch: Path) -> LoadedBundle:
     shutil.copytree(bundle.folder, folder)
     for runtime in RUNTIMES:
         made = tuple(_made(bundle, expert, runtime, scratch) for expert in bundle.schema.experts)
-        add_form(load(folder), Wish(runtime, "int8"), Form("benchmark", (), (), made, NOT_RUN))
+        add_form(load(folder), Wish(runtime, "int8"), CompiledVariant("benchmark", (), (), made, NOT_RUN))
     return load(folder)
 
 
-def _made(bundle: LoadedBundle, expert: Expert, runtime: CompiledFor, scratch: Path) -> Made:
+def _made(bundle: LoadedBundle, expert: Expert, runtime: CompiledFor, scratch: Path) -> GraphArtifact:
     exported = bundle.path(expert.file)
     model, noise = read_graph(exported), list(_noise(expert))
     products = quantisable(model)
@@ -65,7 +65,7 @@ def _made(bundle: LoadedBundle, expert: Expert, runtime: CompiledFor, scratch: P
             onnx.save(quantise(model, noise, runtime, omission.of(products)), made[-1])
     found = speeds(runtime, exported, made, noise[0])
     path = made[max(range(len(made)), key=lambda index: found[index].ratio)]
-    return Made(expert.name, path, "int8", 0.0, share_quantised(onnx.load(path)))
+    return GraphArtifact(expert.name, path, "int8", 0.0, share_quantised(onnx.load(path)))
 
 
 def _noise(expert: Expert) -> Iterator[Feed]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from fusion.policy import Glance, Mode, first, further, routed
-from fusion.router import MAX_LOG_ODDS, Glances, cheapest, inputs, regrets, ways
+from fusion.policy import Mode, PartialResult, first, further, routed
+from fusion.router import MAX_LOG_ODDS, PartialResults, cheapest, inputs, regrets, ways
 from fusion.scored import Scored
 
 
@@ -56,11 +56,11 @@ BOTH = ("camera", "microphone")
 
 def glance(score, *, present=BOTH, ran=("glance", "ear"), fails=False):
     log_odds = None if score is None else float(np.log(score / (1 - score)))
-    return Glance(present, dict.fromkeys(ran, 0.0), log_odds, fails)
+    return PartialResult(present, dict.fromkeys(ran, 0.0), log_odds, fails)
 
 
-def wanted(policy, experts, seen, thrift=1.0):
-    (found,) = further(policy, experts, [seen], thrift)
+def wanted(policy, experts, seen, cost_multiplier=1.0):
+    (found,) = further(policy, experts, [seen], cost_multiplier)
     return found
 
 
@@ -117,7 +117,7 @@ def test_a_router_runs_what_saves_more_regret_than_it_costs(score, expected):
 
 @pytest.mark.parametrize(("mode", "expected"), [("learned", {"gaze"}), ("budgeted", set())])
 def test_thrift_moves_a_budgeted_policy_alone(mode, expected):
-    assert wanted(Settings(mode), EXPERTS, glance(0.5), thrift=10.0) == expected
+    assert wanted(Settings(mode), EXPERTS, glance(0.5), cost_multiplier=10.0) == expected
 
 
 @pytest.mark.parametrize("score", [0.01, 0.5, 0.99])
@@ -136,7 +136,7 @@ def test_a_router_that_lacks_an_input_runs_everything(seen):
 
 def test_inputs_are_scaled_cut_and_folded():
     router = Weights(centre=(1.0, 0.0), scale=(2.0, 1.0), threshold=0.5)
-    given = Glances(np.array([[3.0, -99.0]]), np.array([0.0]), np.ones((1, 3), bool), np.zeros(1, bool))
+    given = PartialResults(np.array([[3.0, -99.0]]), np.array([0.0]), np.ones((1, 3), bool), np.zeros(1, bool))
     expected = [1.0, -MAX_LOG_ODDS, -0.5, 1.0, MAX_LOG_ODDS, 0.5]
     np.testing.assert_allclose(inputs(router, given), [expected])
     np.testing.assert_allclose(regrets(router, inputs(router, given)), [[1 / (1 + np.exp(0.5)), 1 / (1 + np.exp(20))]])
@@ -146,7 +146,7 @@ def test_a_path_costs_only_what_a_piece_has():
     """The camera is absent, so everything costs as much as nothing, and the lesser regret wins at any price."""
     router = Weights(first=("ear",), centre=(0.0,), scale=(1.0,), weights=((0,) * 4,) * 2, bias=(0.0, -1.0))
     able = np.array([[False, False, True], [True, True, True]])
-    given = Glances(np.zeros((2, 1)), np.zeros(2), able, np.ones(2, bool))
+    given = PartialResults(np.zeros((2, 1)), np.zeros(2), able, np.ones(2, bool))
     found = cheapest(router, ways(router, ["camera", "camera", "microphone"]), given, price=1e3)
     assert found.tolist() == [1, 0]
 

@@ -10,7 +10,7 @@ import os
 from contextlib import closing
 from dataclasses import replace
 
-from streams.join.offset_metadata import Memo
+from streams.join.offset_metadata import OffsetMetadata
 from streams.kafka import KafkaLog, KafkaSettings, quiet_client_logs
 from streams.log import Batch, CommitRefusedError, Position, Sink
 from streams.records import Output, Shard, TopicPartition, Topics
@@ -38,7 +38,8 @@ class StubWorker:
         positions: dict[TopicPartition, Position] = {}
         for record in batch.records:
             positions[TopicPartition(record.topic, record.partition)] = Position(
-                max(0, record.offset + 1 - LAG), Memo(read=record.offset + 1, verdicts=0, dead_letters=0).encode()
+                max(0, record.offset + 1 - LAG),
+                OffsetMetadata(read=record.offset + 1, verdicts=0, dead_letters=0).encode(),
             )
             judged = self._judged[Shard(self._topics.line, record.partition)]
             if record.value not in judged:

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 from kafka import TopicPartition as KafkaPartition
 
-from streams.join.offset_metadata import Memo
+from streams.join.offset_metadata import OffsetMetadata
 from streams.kafka import TopicPlan, create_topics, watch
 from streams.kafka.client import open_admin
 from streams.kafka.source import KafkaSource
@@ -54,7 +54,7 @@ def test_inputs_made_anew_are_read_from_their_beginning(
     poll_until(source, 3)
     frames = TopicPartition(line.topics.of("frames"), 0)
     with closing(line.log().sink()) as sink:
-        sink.commit([], {frames: Position(2, Memo(3, 0, 0).encode())}, source.poll(0).epoch)
+        sink.commit([], {frames: Position(2, OffsetMetadata(3, 0, 0).encode())}, source.poll(0).epoch)
     delete(line, "frames", "signals", "pieces")
     poll_until_said(source, caplog, "frames, ")
     assert "missing: create with 'inspector topics create'" in caplog.text
@@ -112,8 +112,8 @@ def test_a_worker_that_got_part_of_a_shard_says_so_and_has_the_group_share_out_a
 ) -> None:
     source._events.put(frozenset({KafkaPartition(line.topics.of("frames"), 0)}))
     assert source.poll(0.1).lost
-    obstacle = source.poll(0.1).obstacle
-    assert f"{line.topics.of('signals')}/0" in obstacle
-    assert obstacle in caplog.text
+    connection_problem = source.poll(0.1).connection_problem
+    assert f"{line.topics.of('signals')}/0" in connection_problem
+    assert connection_problem in caplog.text
     line.publish([b"a"])
     assert [record.value for record in poll_until(source, 1)[1]] == [b"a"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.kafka.run import Broker, properties
-from streams.join.offset_metadata import Memo
+from streams.join.offset_metadata import OffsetMetadata
 from streams.log import Position
 from streams.records import Output, TopicPartition
 from tests.integration.conftest import free_ports, start
@@ -51,7 +51,7 @@ def test_an_outage_is_waited_out_and_said_once(
         while b"b" not in values:
             values += [record.value for record in source.poll(0.1).records]
         publisher.flush()
-        position = Position(2, Memo(read=2, verdicts=0, dead_letters=0).encode())
+        position = Position(2, OffsetMetadata(read=2, verdicts=0, dead_letters=0).encode())
         sink.commit([line.verdict(b"A"), line.verdict(b"B")], {frames: position}, source.poll(0).epoch)
         own = [each.getMessage() for each in caplog.records if each.name == "inspector.streams.kafka"]
         assert len([each for each in own if "does not answer" in each]) == 1
@@ -70,7 +70,7 @@ def test_a_commit_begun_in_an_outage_is_written_once(broker: tuple[Broker, Kafka
         kafka.kill()
         restart = threading.Timer(1.0, kafka.start)
         restart.start()
-        sink.commit([line.verdict(b"A")], {frames: Position(1, Memo(read=1).encode())}, batches[-1].epoch)
+        sink.commit([line.verdict(b"A")], {frames: Position(1, OffsetMetadata(read=1).encode())}, batches[-1].epoch)
         restart.join()
     assert [record.value for record in line.verdicts(1)] == [b"A"]
 
@@ -95,7 +95,7 @@ def test_a_broker_killed_within_a_transaction_costs_seconds(broker: tuple[Broker
         batches, _ = poll_until(source, 1)
         commit = threading.Thread(
             target=sink.commit,
-            args=([line.verdict(b"A")], {frames: Position(1, Memo(read=1).encode())}, batches[-1].epoch),
+            args=([line.verdict(b"A")], {frames: Position(1, OffsetMetadata(read=1).encode())}, batches[-1].epoch),
             daemon=True,  # one that never returns fails the test instead of holding it
         )
         commit.start()

@@ -11,7 +11,7 @@ import trustme
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from deploy.kafka.run import properties
-from streams.join.offset_metadata import Memo
+from streams.join.offset_metadata import OffsetMetadata
 from streams.kafka import KafkaSecurity, TopicPlan, create_topics
 from streams.kafka.client import open_admin, open_reader
 from streams.kafka.topics import check_topics
@@ -105,7 +105,7 @@ def test_everything_works_over(secured: Secured, protocol: str) -> None:
     with closing(log.sink()) as sink, closing(log.source()) as source:
         batches, _ = poll_until(source, 1)
         frames = TopicPartition(line.topics.of("frames"), 0)
-        sink.commit([line.verdict(b"A")], {frames: Position(1, Memo(read=1).encode())}, batches[-1].epoch)
+        sink.commit([line.verdict(b"A")], {frames: Position(1, OffsetMetadata(read=1).encode())}, batches[-1].epoch)
     assert [record.value for record in line.verdicts(1)] == [b"A"]
 
 
@@ -144,7 +144,7 @@ def test_each_user_can_do_its_work(ruled: KafkaLine) -> None:
             ruled.verdict(b"A"),
             Output(ruled.topics.of("dead-letters"), 0, b"s", b"D", "inspection.v1.DeadLetter"),
         ]
-        sink.commit(outputs, {frames: Position(1, Memo(read=1).encode())}, batches[-1].epoch)
+        sink.commit(outputs, {frames: Position(1, OffsetMetadata(read=1).encode())}, batches[-1].epoch)
     gateway = as_user(ruled, "gateway")
     assert [record.value for record in gateway.verdicts(1)] == [b"A"]
     with closing(gateway.log().dead_letters(Start(earliest=True))) as letters:

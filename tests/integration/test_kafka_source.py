@@ -14,10 +14,10 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from inspector.verdicts.records import essence, judged_from
 from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import Verdict
-from streams.join.offset_metadata import Memo
+from streams.join.offset_metadata import OffsetMetadata
 from streams.kafka import KafkaLog
 from streams.kafka.client import open_admin
-from streams.kafka.readback import ReadBack
+from streams.kafka.readback import OutputReplay
 from streams.kafka.sink import KafkaSink
 from streams.kafka.source import KafkaSource
 from streams.kafka.topics import STAMP
@@ -56,7 +56,7 @@ def frames(line: KafkaLine, partition: int = 0) -> TopicPartition:
 
 
 def memo(read: int, verdicts: int = 0) -> str:
-    return Memo(read=read, verdicts=verdicts, dead_letters=0).encode()
+    return OffsetMetadata(read=read, verdicts=verdicts, dead_letters=0).encode()
 
 
 def test_records_carry_key_type_and_append_time(line: KafkaLine, stack: ExitStack) -> None:
@@ -93,7 +93,7 @@ def test_a_successor_gets_position_memo_and_what_was_published(line: KafkaLine, 
     assert ends == {TopicPartition(line.topics.of("verdicts"), 0): 3}  # the first commit's marker has an offset too
     batch = poll_for(work(line, stack).source, "gained")
     gained = next(each for each in batch.gained if each.shard.partition == 0)
-    counted = Memo(read=2, verdicts=2, dead_letters=0, starts=1, unsettled=1)
+    counted = OffsetMetadata(read=2, verdicts=2, dead_letters=0, starts=1, unsettled=1)
     assert gained.positions[frames(line).topic] == Position(1, counted.encode())
     assert gained.starts[frames(line).topic] == 1
     assert [record.value for record in gained.verdicts] == [b"B"]
@@ -132,7 +132,7 @@ def test_any_number_of_large_outputs_can_be_read_back(line: KafkaLine) -> None:
     verdicts = TopicPartition(line.topics.of("verdicts"), 0)
     tracemalloc.start()
     try:
-        with closing(ReadBack(line.settings, {verdicts: 0}, essence)) as readback:
+        with closing(OutputReplay(line.settings, {verdicts: 0}, essence)) as readback:
             while not readback.step(0.1):
                 pass
             held_bytes, peak_bytes = tracemalloc.get_traced_memory()
@@ -256,7 +256,7 @@ def test_a_group_without_offsets_is_told_of_the_verdicts_that_the_line_has(
     gained = next(each for each in poll_for(worker.source, "gained").gained if each.shard.partition == 0)
     position = gained.positions[frames(line).topic]
     assert [each.value for each in gained.verdicts] == [b"A", b"B", b"C"]
-    assert (position.offset, Memo.decode(position.memo, position.offset).read) == (start, 3)
+    assert (position.offset, OffsetMetadata.decode(position.memo, position.offset).read) == (start, 3)
     assert gained.starts[frames(line).topic] == start
     assert [each.value for each in poll_until(worker.source, 3, timeout_s=3.0 if values else 0.5)[1]] == values
 
@@ -271,7 +271,7 @@ def test_offsets_that_another_program_has_reset_do_not_hide_the_verdicts(
     caplog.set_level("WARNING", "inspector.streams.kafka")
     gained = next(each for each in poll_for(work(line, stack).source, "gained").gained if each.shard.partition == 0)
     position = gained.positions[frames(line).topic]
-    assert (position.offset, Memo.decode(position.memo, position.offset).read) == (0, 3)
+    assert (position.offset, OffsetMetadata.decode(position.memo, position.offset).read) == (0, 3)
     assert [each.value for each in gained.verdicts] == [b"A", b"B", b"C"]
     assert "what has its verdict is not judged again" in caplog.text
 
@@ -362,10 +362,10 @@ def test_shards_that_are_being_handed_over_are_an_obstacle(line: KafkaLine, stac
     source = work(line, stack).source
     obstacles = []
     while not (batch := source.poll(0.1)).gained:
-        obstacles.append(batch.obstacle)
+        obstacles.append(batch.connection_problem)
     assert obstacles
     assert all(obstacles)
-    assert batch.obstacle == ""
+    assert batch.connection_problem == ""
 
 
 def test_an_output_that_is_too_large_is_named(line: KafkaLine, stack: ExitStack) -> None:

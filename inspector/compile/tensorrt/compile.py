@@ -16,8 +16,8 @@ from inspector.compile.conv1x1 import as_convolutions
 from inspector.compile.fp16 import staying_full, to_half
 from inspector.compile.gate import check_graphs, standing
 from inspector.compile.graph import kinds, leading_to, read_graph
-from inspector.compile.int8_selection import Terms, choose
-from inspector.compile.job import CompileError, Form, Job, Made, RefusedError
+from inspector.compile.int8_selection import QuantisationTarget, choose
+from inspector.compile.job import CompiledVariant, CompileError, GraphArtifact, Job, RefusedError
 from inspector.compile.quantise import never
 from inspector.compile.tensorrt.build import BuildError, Compiler, build, find_compiler
 from inspector.compile.tensorrt.engine_cache import entry_path, keep_engine, open_cache, take_engine
@@ -34,11 +34,11 @@ class Ready(NamedTuple):
     """A graph that TensorRT may be handed."""
 
     path: Path
-    made: Made
+    made: GraphArtifact
     """What is known before it is built."""
 
 
-def compile_for_gpu(job: Job) -> Form:
+def compile_for_gpu(job: Job) -> CompiledVariant:
     """Raises EngineError without TensorRT, RefusedError by the gate, CompileError for a graph that does not build."""
     compiler = find_compiler(job.wish.targets)
     _demand_half_for_turing(job, compiler)
@@ -46,7 +46,7 @@ def compile_for_gpu(job: Job) -> Form:
     report = _checked(job, graphs)
     cache = None if job.wish.cache is None or compiler.device is None else open_cache(job.wish.cache)
     made = tuple(_made(job, ready, compiler, cache) for ready in graphs)
-    return Form(compiler.name, compiler.targets, job.wish.batches, made, report)
+    return CompiledVariant(compiler.name, compiler.targets, job.wish.batches, made, report)
 
 
 def _demand_half_for_turing(job: Job, compiler: Compiler) -> None:
@@ -67,14 +67,14 @@ def _first_full_product(model: ModelProto, precision: Precision, part: str) -> s
     return next((f"{node.name!r} ({node.op_type})" for node in nodes), None)
 
 
-def _sources(job: Job) -> Sequence[Made]:
+def _sources(job: Job) -> Sequence[GraphArtifact]:
     """What is converted: graphs as exported, or in INT8 where these are to be had."""
     if job.wish.precision == "int8":
-        return choose(job, Terms("tensorrt", "onnx"))[0]
-    return [Made(part, None, job.wish.precision, 0.0) for part, _ in parts(job.bundle.schema)]
+        return choose(job, QuantisationTarget("tensorrt", "onnx"))[0]
+    return [GraphArtifact(part, None, job.wish.precision, 0.0) for part, _ in parts(job.bundle.schema)]
 
 
-def _ready(job: Job, made: Made, targets: Sequence[str]) -> Ready:
+def _ready(job: Job, made: GraphArtifact, targets: Sequence[str]) -> Ready:
     started_s = time.monotonic()
     source = made.path or job.bundle.path(dict(parts(job.bundle.schema))[made.part])
     path = job.scratch / f"{made.part}.onnx"
@@ -104,7 +104,7 @@ def _checked(job: Job, graphs: Sequence[Ready]) -> ParityReport:
     return report
 
 
-def _made(job: Job, ready: Ready, compiler: Compiler, cache: Path | None) -> Made:
+def _made(job: Job, ready: Ready, compiler: Compiler, cache: Path | None) -> GraphArtifact:
     part, started_s = ready.made.part, time.monotonic()
     engine, origin = _engine(job, ready, compiler, cache)
     path = job.scratch / f"{part}.engine"

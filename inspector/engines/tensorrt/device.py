@@ -6,7 +6,7 @@ from typing import NamedTuple
 from inspector.engines.engine import (
     DeviceMemoryError,
     EngineError,
-    ForeignEngineError,
+    IncompatibleEngineError,
     LostDeviceError,
     NoDriverError,
     WrongDeviceError,
@@ -56,12 +56,12 @@ def memory_words(found: str) -> str:
 
 
 _INVALID: Mapping[int, tuple[type[EngineError], str]] = {
-    1: (ForeignEngineError, "was built by another version; compile the bundle again"),
+    1: (IncompatibleEngineError, "was built by another version; compile the bundle again"),
     2: (WrongDeviceError, "was not built for this GPU; compile the bundle with its compute capability as target"),
     4: (NoDriverError, f"needs a newer driver; {INSTALL_DRIVER}"),
     8: (NoDriverError, "needs a newer CUDA runtime; install the TensorRT that compiled it"),
     16: (DeviceMemoryError, memory_words("needs more memory than the GPU has free")),
-    32: (ForeignEngineError, "is malformed; compile the bundle again"),
+    32: (IncompatibleEngineError, "is malformed; compile the bundle again"),
 }
 """What TensorRT for RTX may find: its `EngineInvalidityDiagnostics`."""
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from inspector.engines.engine import ForeignEngineError, WrongDeviceError
+from inspector.engines.engine import IncompatibleEngineError, WrongDeviceError
 
 RTX_MAGIC = b"vtrt"
 _RTX_HEADER = struct.Struct("<4s4xQQ4B")
@@ -34,7 +34,7 @@ class EngineFile:
 def check_compiler(compiled_by: str, here: str) -> None:
     """Engines run with the very version that built them."""
     if compiled_by != here:
-        raise ForeignEngineError(
+        raise IncompatibleEngineError(
             f"compiled by {compiled_by}, and here is {here}; install that version or compile again"
         )
 
@@ -52,15 +52,17 @@ def read_engine(file: EngineFile) -> bytes:
     try:
         content = file.path.read_bytes()
     except OSError as exc:
-        raise ForeignEngineError(f"{file.path.name}: cannot be read ({exc.strerror}); copy the bundle again") from exc
+        raise IncompatibleEngineError(
+            f"{file.path.name}: cannot be read ({exc.strerror}); copy the bundle again"
+        ) from exc
     found = hashlib.sha256(content).hexdigest()
     if found != file.sha256.lower():
-        raise ForeignEngineError(
+        raise IncompatibleEngineError(
             f"{file.path.name} is altered or truncated: SHA-256 {found}, expected {file.sha256}; copy the bundle again"
         )
     fault = header_fault(content, file.compiler)
     if fault is not None:
-        raise ForeignEngineError(f"{file.path.name} {fault}; {COMPILE_AGAIN}")
+        raise IncompatibleEngineError(f"{file.path.name} {fault}; {COMPILE_AGAIN}")
     return content
 
 

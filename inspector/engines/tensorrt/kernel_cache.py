@@ -52,7 +52,7 @@ def write_cache(path: Path, blob: bytes) -> None:
         log.warning("Kernel cache %s cannot be written (%s): the next start compiles anew.", path, exc.strerror)
 
 
-class Kernels:
+class KernelCache:
     """How an engine's context is made: TensorRT for RTX compiles kernels for the device and keeps them in a cache.
 
     What the context was made with lives as long as it does: the library holds bare pointers.

@@ -23,7 +23,7 @@ from inspector.engines.engine import (
     NoDriverError,
     Port,
     check_inputs,
-    in_slices,
+    run_in_chunks,
 )
 from inspector.engines.tensorrt.device import find_device, invalidity, memory_words
 from inspector.engines.tensorrt.engine_file import COMPILE_AGAIN, EngineFile, check_compiler, check_target, read_engine
@@ -36,7 +36,7 @@ from inspector.engines.tensorrt.gpu_api import (
     TensorRt,
 )
 from inspector.engines.tensorrt.gpu_buffers import Buffer, Stream
-from inspector.engines.tensorrt.kernel_cache import Kernels, cache_path
+from inspector.engines.tensorrt.kernel_cache import KernelCache, cache_path
 from inspector.engines.tensorrt.logger import listener
 
 Found = TypeVar("Found")
@@ -101,7 +101,7 @@ class TensorRtEngine:
             self._runtime = api.trt.Runtime(logger)
             self._engine = self._deserialised(content)
             self.inputs, self.outputs = self._ports(is_input=True), self._ports(is_input=False)
-            self._kernels = Kernels(api, self._engine, cache_path(file.path, file.sha256, device, api.compiler))
+            self._kernels = KernelCache(api, self._engine, cache_path(file.path, file.sha256, device, api.compiler))
             self._context = self._present(self._kernels.context(), "gets no execution context")
             self._buckets = [self._bucket(size) for size in sorted(file.batches)]
             self._warm_up()
@@ -112,7 +112,7 @@ class TensorRtEngine:
     def run(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
         num = check_inputs(f"TensorRT: {self._name}", self.inputs, inputs)
         with self._lock:
-            return in_slices(num, self._buckets[-1].size, lambda rows: self._run(inputs, rows))
+            return run_in_chunks(num, self._buckets[-1].size, lambda rows: self._run(inputs, rows))
 
     def _run(self, inputs: Mapping[str, Array], rows: slice) -> Mapping[str, Array]:
         """A batch between two buckets is filled up with zeros: few shapes mean few kernels, and rows stand alone."""

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from inspector.engines.engine import Array
-from inspector.evaluation.explanations.expert_views import MAX_BATCH, Sight
+from inspector.evaluation.explanations.expert_views import MAX_BATCH, ExpertView
 from inspector.evaluation.explanations.masking import Samples, elsewhere, exchanged, inpainted, map_of
-from inspector.inference.examination import Examination, Look
+from inspector.inference.examination import Examination, ExpertOutput
 from inspector.inference.model import Model
 from inspector.judging.evidence import Box, Picture, boxes, image_evidence, signal_evidence
 from inspector.statistics.bootstrap import Interval, mean_by_group
@@ -63,7 +63,7 @@ class Change(NamedTuple):
     moves: float
 
 
-def deletion(model: Model, seen: Sequence[Sight], seed: int) -> Deletion | None:
+def deletion(model: Model, seen: Sequence[ExpertView], seed: int) -> Deletion | None:
     """None where nothing can be erased: no recording caught with a box and room for another, or no good signal."""
     defective = [sight for sight in seen if sight.defective]
     caught = [sight for sight in defective if sight.look.defect_logit > 0]
@@ -99,7 +99,7 @@ def _drawn(good: Sequence[Samples], rng: np.random.Generator) -> list[Samples]:
     return [good[index] for index in rng.permutation(len(good))[:NUM_GOOD]]
 
 
-def _changes(model: Model, sight: Sight, places: Sequence[Box], good: Sequence[Samples]) -> list[Change]:
+def _changes(model: Model, sight: ExpertView, places: Sequence[Box], good: Sequence[Samples]) -> list[Change]:
     """What each of the places changes; the first is the one that was named."""
     shape = _relevance(sight).shape
     without = [erased(sight, map_of(place, shape), good) for place in places]
@@ -109,7 +109,7 @@ def _changes(model: Model, sight: Sight, places: Sequence[Box], good: Sequence[S
     return [Change(*np.mean([next(changes) for _ in versions], axis=0).tolist()) for versions in without]
 
 
-def erased(sight: Sight, relevance: Array, good: Sequence[Samples]) -> list[Observation]:
+def erased(sight: ExpertView, relevance: Array, good: Sequence[Samples]) -> list[Observation]:
     """The recording alone, without what a verdict with this relevance would name first; a signal once per good one."""
     piece, expert = sight.piece, sight.expert
     if expert.input.type == "signal":
@@ -127,13 +127,13 @@ def erased(sight: Sight, relevance: Array, good: Sequence[Samples]) -> list[Obse
     return [replace(piece, clips={}, views={expert.modality: replace(view, images=(inpainted(image, region),))})]
 
 
-def _samples(sight: Sight) -> Samples | None:
+def _samples(sight: ExpertView) -> Samples | None:
     """None for images."""
     clip = sight.piece.clips.get(sight.expert.modality)
     return None if clip is None else clip.samples
 
 
-def _change(sight: Sight, box: Box, after: Look) -> Change:
+def _change(sight: ExpertView, box: Box, after: ExpertOutput) -> Change:
     before, now = _relevance(sight), after.outputs["relevance"]
     inside = map_of(box, before.shape) > 0
     return Change(
@@ -143,5 +143,5 @@ def _change(sight: Sight, box: Box, after: Look) -> Change:
     )
 
 
-def _relevance(sight: Sight) -> Array:
+def _relevance(sight: ExpertView) -> Array:
     return sight.look.outputs["relevance"]

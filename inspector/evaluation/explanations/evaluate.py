@@ -11,7 +11,7 @@ from inspector.dataset.bit_depths import demand_bit_depths
 from inspector.dataset.manifest import ManifestError, Split, read_manifest
 from inspector.evaluation.explanations.contributions import Contributions, contributions
 from inspector.evaluation.explanations.deletion_test import Deletion, deletion
-from inspector.evaluation.explanations.expert_views import Sight, sights
+from inspector.evaluation.explanations.expert_views import ExpertView, sights
 from inspector.evaluation.explanations.localisation import (
     Chance,
     Localisation,
@@ -64,7 +64,7 @@ def explain(bundle: Path, manifest: Path, split: Split, seed: int = 0) -> Explan
     )
 
 
-def heat_maps(root: Path, seen: Sequence[Sight], seed: int) -> HeatMaps | None:
+def heat_maps(root: Path, seen: Sequence[ExpertView], seed: int) -> HeatMaps | None:
     """Over the images that have a mask and the good ones; None without masks.
 
     Of several images of a camera nobody says whose the mask is.
@@ -85,7 +85,7 @@ def heat_maps(root: Path, seen: Sequence[Sight], seed: int) -> HeatMaps | None:
     return HeatMaps(known[0].expert.name, chance(masks), scores)
 
 
-def read_mask(root: Path, sight: Sight) -> Mask:
+def read_mask(root: Path, sight: ExpertView) -> Mask:
     """True where the image shows the defect. Raises ManifestError."""
     size = sight.piece.views[sight.expert.modality].images[sight.look.image].shape[:2]
     if not sight.defective or sight.row.mask is None:

@@ -12,7 +12,7 @@ from inspector.dataset.files import sources_of
 from inspector.dataset.labels import own_group, own_label
 from inspector.dataset.manifest import PieceRow
 from inspector.evaluation.observations import observe
-from inspector.inference.examination import Examination, Look
+from inspector.inference.examination import Examination, ExpertOutput
 from inspector.inference.model import Model
 from inspector.judging.verdict_builder import chief
 from streams.observation import Observation
@@ -21,14 +21,14 @@ MAX_BATCH = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class ExpertView:
     """One recording of one modality and what was seen in it."""
 
     row: PieceRow
     piece: Observation
     """The first piece that has the recording."""
     expert: Expert
-    look: Look
+    look: ExpertOutput
     defective: bool
     """By the modality's own label, or else the piece's."""
     group: str
@@ -39,7 +39,7 @@ class Sight:
         return len(self.piece.views[self.expert.modality].images) == 1
 
 
-def sights(model: Model, root: Path, rows: Sequence[PieceRow], modality: Modality) -> list[Sight]:
+def sights(model: Model, root: Path, rows: Sequence[PieceRow], modality: Modality) -> list[ExpertView]:
     firsts: dict[tuple[str, ...], PieceRow] = {}
     for row in rows:
         paths = tuple(source.path for source in sources_of(row, modality.name))
@@ -51,7 +51,7 @@ def sights(model: Model, root: Path, rows: Sequence[PieceRow], modality: Modalit
         if expert.modality == modality.name:
             examination.look(expert, range(len(own)))
     return [
-        Sight(row, examination.pieces[index], expert, examination.looks[index][expert.name], label == "nok", group)
+        ExpertView(row, examination.pieces[index], expert, examination.looks[index][expert.name], label == "nok", group)
         for index, row in enumerate(own)
         for label, group in [(own_label(row, modality) or row.label, own_group(row, modality))]
         for expert in [chief(examination, index, modality.name)]

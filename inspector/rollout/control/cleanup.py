@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
-from inspector.bundle.store import Shelf
+from inspector.bundle.store import BundleStore
 from inspector.config.service import Service
-from inspector.rollout.control.commands import OrderError
+from inspector.rollout.control.commands import DeployError
 from inspector.rollout.control.records import ControlTable, read_control
 from inspector.rollout.control.wait import REPORTED_S
 from protos.inspection.v1.control_pb2 import Deployment, WorkerState
@@ -17,7 +17,7 @@ from streams.records import Record
 _UNKNOWN = "no deployment of these lines names it: another configuration's, or remove it by hand"
 
 
-class Shelved(NamedTuple):
+class StoredBundle(NamedTuple):
     """A bundle's folder on the shelf."""
 
     name: str
@@ -26,12 +26,12 @@ class Shelved(NamedTuple):
     """Why it stays; empty where nothing asks for it any more."""
 
 
-def look_over(service: Service, source: Log) -> list[Shelved]:
+def list_with_references(service: Service, source: Log) -> list[StoredBundle]:
     """By name. Raises LogError; OrderError where a record cannot be read, for it may name any of them."""
-    shelved = Shelf(service.bundles).bundles()  # before the records: what is put there meanwhile is not looked at
+    shelved = BundleStore(service.bundles).bundles()  # before the records: what is put there meanwhile is not looked at
     read_control(source, table := _WholeTable(service.config.prefix, service.config.lines)).close()
     needed = _needed(service, table)
-    return [Shelved(name, num_bytes, needed.get(name, _UNKNOWN)) for name, num_bytes in sorted(shelved.items())]
+    return [StoredBundle(name, num_bytes, needed.get(name, _UNKNOWN)) for name, num_bytes in sorted(shelved.items())]
 
 
 class _WholeTable(ControlTable):
@@ -39,7 +39,7 @@ class _WholeTable(ControlTable):
         try:
             super()._take(line, record)
         except (DecodeError, ValueError) as exc:
-            raise OrderError(
+            raise DeployError(
                 f"{record.topic}@{record.offset}: a record of type {record.type!r} under key {record.key!r} cannot be "
                 f"read ({exc}) and may name any bundle, so that none is removed: find out who wrote it"
             ) from exc

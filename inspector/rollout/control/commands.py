@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspector.bundle.load import load
-from inspector.bundle.store import Shelf
+from inspector.bundle.store import BundleStore
 from inspector.config.service import Service
-from inspector.judging.active_models import Place
+from inspector.judging.active_models import DeploymentTarget
 from inspector.recipe.compatibility import misfits
 from inspector.recipe.problems import ConfigError, Problem
 from inspector.recipe.recipe import Recipe
@@ -27,7 +27,7 @@ LIVE = DeploymentMode.DEPLOYMENT_MODE_LIVE
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class DeployRequest:
     """How a bundle is to take part."""
 
     mode: DeploymentMode = LIVE
@@ -40,7 +40,7 @@ class Wish:
 class Change:
     """What was written for one line, and what counted there before."""
 
-    place: Place
+    place: DeploymentTarget
     deployment: Deployment
     active: Active
     before: Active
@@ -51,27 +51,27 @@ class Change:
         return self.active.trial if self.active.trial.number else self.active.live
 
 
-class OrderError(Exception):
+class DeployError(Exception):
     """The wish cannot be fulfilled; the message says why."""
 
 
-class Orders:
+class DeploymentCommands:
     """Writes to the control topics of one recipe's lines; `table` is up to date."""
 
     def __init__(self, service: Service, recipe: Recipe, table: ControlTable, source: Log) -> None:
         self._service, self._recipe, self._table, self._log = service, recipe, table, source
         self.places = [place for place in places_of(service) if place.recipe == recipe.name]
         if not self.places:
-            raise OrderError(
+            raise DeployError(
                 f"recipe {recipe.name!r} holds for line {recipe.line!r}, which this service does not serve"
             )
 
-    def deploy(self, folder: Path, wish: Wish) -> list[Change]:
+    def deploy(self, folder: Path, wish: DeployRequest) -> list[Change]:
         """Puts the bundle on the shelf and writes what counts now. Raises BundleError, ConfigError, LogError."""
         bundle = load(folder)
         if problems := misfits(self._recipe, bundle.schema):
             raise ConfigError(problems)
-        name = Shelf(self._service.bundles).put(bundle)
+        name = BundleStore(self._service.bundles).put(bundle)
         made = self._deployment(wish.mode, wish.reason)
         made.folder, made.digest = name, bundle.digest
         made.bundle, made.version = bundle.schema.name, bundle.schema.version
@@ -88,7 +88,7 @@ class Orders:
         deployed = [place for place in self.places if self._active(place).live.folder]
         if not deployed:
             lines = ", ".join(place.line for place in self.places)
-            raise OrderError(
+            raise DeployError(
                 f"recipe {self._recipe.name!r} on {lines}: its own bundle judges, nothing lies before that"
             )
         return self._write([self._rolled_back(place, reason) for place in deployed])
@@ -103,7 +103,7 @@ class Orders:
                 outputs += self._outputs(change.place, noted, change.before)
         self._publish(outputs)
 
-    def _active(self, place: Place) -> Active:
+    def _active(self, place: DeploymentTarget) -> Active:
         return self._table.active.get(place, Active())
 
     def _deployment(self, mode: DeploymentMode, reason: str) -> Deployment:
@@ -116,7 +116,7 @@ class Orders:
             reason=reason,
         )
 
-    def _change(self, place: Place, deployment: Deployment) -> Change:
+    def _change(self, place: DeploymentTarget, deployment: Deployment) -> Change:
         before = self._active(place)
         made = _copy(deployment)
         if made.mode != LIVE:
@@ -126,14 +126,14 @@ class Orders:
         made.previous = before.live.number
         return Change(place, made, Active(live=made), before)
 
-    def _trial_ended(self, place: Place, reason: str) -> Change:
+    def _trial_ended(self, place: DeploymentTarget, reason: str) -> Change:
         before = self._active(place)
         made = self._deployment(LIVE, reason)
         made.rolls_back = before.trial.number
         _take_over(made, before.live)
         return Change(place, made, Active(live=before.live) if before.HasField("live") else Active(), before)
 
-    def _rolled_back(self, place: Place, reason: str) -> Change:
+    def _rolled_back(self, place: DeploymentTarget, reason: str) -> Change:
         before = self._active(place)
         made = self._deployment(LIVE, reason)
         made.rolls_back = before.live.number
@@ -144,7 +144,7 @@ class Orders:
         self._publish([out for c in changes for out in self._outputs(c.place, c.deployment, c.active)])
         return changes
 
-    def _outputs(self, place: Place, deployment: Deployment, active: Active) -> list[Output]:
+    def _outputs(self, place: DeploymentTarget, deployment: Deployment, active: Active) -> list[Output]:
         topics = Topics(self._service.config.prefix, place.line)
         return [deployment_output(topics, deployment), active_output(topics, place.recipe, active)]
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from inspector.judging.active_models import Place
+from inspector.judging.active_models import DeploymentTarget
 from inspector.rollout.control.records import MODES, ControlTable
 from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode
 
@@ -27,7 +27,7 @@ def rows_of(table: ControlTable) -> list[Row]:
 
 
 def _state(table: ControlTable, line: str, found: Deployment, taken_back_by: int | None) -> str:
-    active = table.active.get(Place(line, found.recipe), Active())
+    active = table.active.get(DeploymentTarget(line, found.recipe), Active())
     if found.withdrawn:
         return f"withdrawn: {found.withdrawn}"
     if found.rolls_back and _is_trial(table, line, found.rolls_back):

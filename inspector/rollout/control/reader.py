@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 from inspector.config.service import Service
-from inspector.judging.active_models import Place
+from inspector.judging.active_models import DeploymentTarget
 from inspector.rollout.control.records import ControlTable, read_control
 from protos.inspection.v1.control_pb2 import Active
 from streams.log import Log, LogError, LogLostError, LogStoppedError, LogUnavailableError, Tail
@@ -29,7 +29,7 @@ class ControlReader:
         self._num_failed = 0
         self._tail = self._first()
 
-    def active(self, place: Place) -> Active:
+    def active(self, place: DeploymentTarget) -> Active:
         return self.table.active.get(place, Active())
 
     def read(self) -> bool:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError, Message
 
 from inspector.config.service import Service
-from inspector.judging.active_models import Named, Place
+from inspector.judging.active_models import DeploymentRef, DeploymentTarget
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import ANY
 from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode, WorkerPhase, WorkerState
@@ -46,20 +46,20 @@ class WorkerAt(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class WorkerStatus:
     """What a worker said last, and when the log took it."""
 
     state: WorkerState
     append_ns: int
 
-    def speaks_of(self, of: Named) -> bool:
+    def is_about(self, of: DeploymentRef) -> bool:
         return _means(self.state.deployment, self.state.digest, of)
 
-    def judges_with(self, of: Named) -> bool:
+    def is_serving(self, of: DeploymentRef) -> bool:
         return _means(self.state.live, self.state.live_digest, of)
 
 
-def _means(number: int, digest: str, of: Named) -> bool:
+def _means(number: int, digest: str, of: DeploymentRef) -> bool:
     """Workers of before the digests tell the number alone."""
     return number == of.number and digest in (of.digest, "")
 
@@ -69,9 +69,9 @@ class ControlTable:
 
     def __init__(self, prefix: str, lines: Sequence[str]) -> None:
         self._line_of = {Topics(prefix, line).of(CONTROL_KIND): line for line in lines}
-        self.active: dict[Place, Active] = {}
+        self.active: dict[DeploymentTarget, Active] = {}
         self.deployments: dict[tuple[str, int], Deployment] = {}
-        self.workers: dict[WorkerAt, Word] = {}
+        self.workers: dict[WorkerAt, WorkerStatus] = {}
         self._last_ns: dict[str, int] = {}
 
     @property
@@ -97,19 +97,19 @@ class ControlTable:
         kind, _, rest = record.key.decode().partition("/")
         match kind:
             case "active":
-                self.active[Place(line, rest)] = Active.FromString(record.value)
+                self.active[DeploymentTarget(line, rest)] = Active.FromString(record.value)
             case "deployment":
                 self.deployments[line, _number(rest)] = Deployment.FromString(record.value)
             case "worker":
                 state = WorkerState.FromString(record.value)
-                self.workers[WorkerAt(line, state.worker, state.recipe)] = Word(state, record.append_ns)
+                self.workers[WorkerAt(line, state.worker, state.recipe)] = WorkerStatus(state, record.append_ns)
             case _:
                 raise ValueError("unknown key")
 
     def next_number(self) -> int:
         return max((number for _, number in self.deployments), default=0) + 1
 
-    def words(self, place: Place) -> dict[str, Word]:
+    def words(self, place: DeploymentTarget) -> dict[str, WorkerStatus]:
         """What every worker said last of a recipe, by its name."""
         return {at.worker: word for at, word in self.workers.items() if (at.line, at.recipe) == place}
 
@@ -143,10 +143,10 @@ def _check(is_over: Callable[[], object]) -> None:
         raise LogStoppedError("told to stop before all was read that is deployed")
 
 
-def places_of(service: Service) -> dict[Place, Recipe]:
+def places_of(service: Service) -> dict[DeploymentTarget, Recipe]:
     """Every recipe at every line of the configuration that it holds for."""
     lines = service.config.lines
-    return {Place(line, r.name): r for r in service.recipes for line in lines if r.line in (ANY, line)}
+    return {DeploymentTarget(line, r.name): r for r in service.recipes for line in lines if r.line in (ANY, line)}
 
 
 def active_output(topics: Topics, recipe: str, active: Active) -> Output:

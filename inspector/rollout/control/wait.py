@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from inspector.judging.active_models import Place
-from inspector.rollout.control.commands import Change, OrderError
-from inspector.rollout.control.records import ControlTable, Word, phase_word
+from inspector.judging.active_models import DeploymentTarget
+from inspector.rollout.control.commands import Change, DeployError
+from inspector.rollout.control.records import ControlTable, WorkerStatus, phase_word
 from protos.inspection.v1.control_pb2 import WorkerPhase
 from streams.log import Tail
 
@@ -18,7 +18,7 @@ _LOOK_S = 0.2
 _WORDS = 400
 
 
-class RefusedByError(OrderError):
+class RefusedByError(DeployError):
     """A worker does not take a deployment."""
 
 
@@ -30,7 +30,7 @@ def await_workers(
     Raises RefusedByError, OrderError.
     """
     deadline_s = time.monotonic() + wait_s
-    told: dict[tuple[Place, str], str] = {}
+    told: dict[tuple[DeploymentTarget, str], str] = {}
     while True:
         table.take(tail.poll(_LOOK_S))
         for change in changes:
@@ -42,13 +42,13 @@ def await_workers(
         if not late:
             return len(words)
         if time.monotonic() > deadline_s:
-            raise OrderError(
+            raise DeployError(
                 f"after {wait_s:g} s {', '.join(sorted(set(late)))} did not follow; the record stands and they will "
                 "when they can: see `inspector deployments`, or take it back with `inspector rollback`"
             )
 
 
-def _words(table: ControlTable, changes: Sequence[Change]) -> Iterator[tuple[Change, str, Word]]:
+def _words(table: ControlTable, changes: Sequence[Change]) -> Iterator[tuple[Change, str, WorkerStatus]]:
     """What workers said that are alive."""
     since_ns = table.newest_ns - int(REPORTED_S * 1e9)
     for change in changes:
@@ -57,11 +57,11 @@ def _words(table: ControlTable, changes: Sequence[Change]) -> Iterator[tuple[Cha
                 yield change, worker, word
 
 
-def _is_alive(change: Change, word: Word, since_ns: int) -> bool:
+def _is_alive(change: Change, word: WorkerStatus, since_ns: int) -> bool:
     """While a worker opens and warms what is wanted, it says nothing."""
     if word.state.phase == WorkerPhase.WORKER_PHASE_STOPPED:
         return False
-    return word.append_ns > since_ns or (word.speaks_of(change.wanted) and word.state.phase in _PREPARING)
+    return word.append_ns > since_ns or (word.is_about(change.wanted) and word.state.phase in _PREPARING)
 
 
 def _check_standing(table: ControlTable, change: Change) -> None:
@@ -69,18 +69,22 @@ def _check_standing(table: ControlTable, change: Change) -> None:
     found = table.active.get(change.place)
     if found is not None and found != change.active:
         by = found.trial if found.HasField("trial") else found.live
-        raise OrderError(f"deployment {by.number} by {by.by} counts now, not {change.deployment.number}: talk to them")
+        raise DeployError(f"deployment {by.number} by {by.by} counts now, not {change.deployment.number}: talk to them")
 
 
-def _is_there(change: Change, word: Word) -> bool:
-    return word.speaks_of(change.wanted) and word.state.phase == WorkerPhase.WORKER_PHASE_LIVE
+def _is_there(change: Change, word: WorkerStatus) -> bool:
+    return word.is_about(change.wanted) and word.state.phase == WorkerPhase.WORKER_PHASE_LIVE
 
 
 def _tell_once(
-    told: dict[tuple[Place, str], str], change: Change, worker: str, word: Word, tell: Callable[[str], None]
+    told: dict[tuple[DeploymentTarget, str], str],
+    change: Change,
+    worker: str,
+    word: WorkerStatus,
+    tell: Callable[[str], None],
 ) -> None:
     """Raises RefusedByError."""
-    if not word.speaks_of(change.wanted):
+    if not word.is_about(change.wanted):
         return
     text = phase_word(word.state.phase) + (f": {word.state.detail[:_WORDS]}" if word.state.detail else "")
     if told.get((change.place, worker)) != text:

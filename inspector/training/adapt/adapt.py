@@ -18,13 +18,13 @@ from inspector.dataset.manifest import ManifestError
 from inspector.plausibility.learning import joined
 from inspector.statistics.classification import area_under_curve
 from inspector.training.adapt.continual import AtLimit, Gate, Keeping, Tolerance, at_limit, balanced_memory, learn
-from inspector.training.adapt.distil import DistilError, Lesson, Shares, distil, student_of
+from inspector.training.adapt.distil import DistilError, DistillationData, Shares, distil, student_of
 from inspector.training.adapt.evaluate_draft import fused_logits, recordings_of
-from inspector.training.corpus import Corpus
+from inspector.training.corpus import Dataset
 from inspector.training.experts.gradient_descent import Descent
 from inspector.training.experts.lora import num_trainable
 from inspector.training.experts.network import Recordings
-from inspector.training.export import Draft, DraftExpert
+from inspector.training.export import TrainedBundle, TrainedExpert
 
 Progress = Callable[[str, int, int], None]
 """Stage, steps done, steps in all."""
@@ -51,7 +51,7 @@ class Distilling:
 
 
 @dataclass(frozen=True)
-class Standing:
+class CrossValidationResult:
     """How a draft does on a recipe's calibration pieces, with everything that was captured."""
 
     auc: float
@@ -62,8 +62,8 @@ class Standing:
 class Floor:
     """The new recipe before and after; not by its recall at the old limit, which is perfect if all was held back."""
 
-    before: Standing
-    after: Standing
+    before: CrossValidationResult
+    after: CrossValidationResult
 
     @property
     def open(self) -> bool:
@@ -81,18 +81,20 @@ class Floor:
 
 @dataclass(frozen=True, eq=False)
 class Successor:
-    draft: Draft
+    draft: TrainedBundle
     gates: tuple[Gate | Floor, ...]
-    before: Standing
+    before: CrossValidationResult
     """Of the old draft on the calibration pieces of what was learned."""
-    after: Standing
+    after: CrossValidationResult
 
     @property
     def passed(self) -> bool:
         return all(gate.open for gate in self.gates)
 
 
-def adapt(draft: Draft, new: Corpus, old: Mapping[str, Corpus], how: Adapting, progress: Progress) -> Successor:
+def adapt(
+    draft: TrainedBundle, new: Dataset, old: Mapping[str, Dataset], how: Adapting, progress: Progress
+) -> Successor:
     """Experts learn the new training split; the calibration splits of old recipes and of the new one are the gates.
 
     Kernel machines stay as they are: they have no weights that a step could move. Raises ManifestError where the draft
@@ -117,14 +119,16 @@ def adapt(draft: Draft, new: Corpus, old: Mapping[str, Corpus], how: Adapting, p
     return Successor(after, (*gates, Floor(before, now)), before, now)
 
 
-def replace_by_student(draft: Draft, corpus: Corpus, name: str, how: Distilling, progress: Progress) -> Successor:
+def replace_by_student(
+    draft: TrainedBundle, corpus: Dataset, name: str, how: Distilling, progress: Progress
+) -> Successor:
     """A student in the place of the expert `name`, with the recipe's own gate. Raises DistilError."""
     teacher = next((expert for expert in draft.experts if expert.name == name), None)
     if teacher is None:
         raise DistilError(f"no expert {name!r}: name one of {', '.join(expert.name for expert in draft.experts)}")
     torch.manual_seed(how.seed)
     examples = list(corpus.examples("train", teacher.modality).values())
-    lesson = Lesson(
+    lesson = DistillationData(
         [example.recording for example in examples],
         _lesson(draft, teacher, corpus).targets,
         how.shares,
@@ -143,15 +147,15 @@ def replace_by_student(draft: Draft, corpus: Corpus, name: str, how: Distilling,
     return Successor(after, (Gate(draft.name, before.at_limit, now.at_limit, how.tolerance),), before, now)
 
 
-def standing(draft: Draft, corpus: Corpus) -> Standing:
+def standing(draft: TrainedBundle, corpus: Dataset) -> CrossValidationResult:
     everyone = frozenset(expert.name for expert in draft.experts)
     calibration = next(own for own in draft.calibrations if frozenset(own.experts) == everyone)
     scores = probability(fused_logits(draft, corpus, "calibration"), calibration.temperature, calibration.bias)
     labels = np.array([row.label == "nok" for row in corpus.labelled("calibration")])
-    return Standing(area_under_curve(scores, labels), at_limit(scores, labels, calibration.pass_below))
+    return CrossValidationResult(area_under_curve(scores, labels), at_limit(scores, labels, calibration.pass_below))
 
 
-def _lesson(draft: Draft, expert: DraftExpert, corpus: Corpus) -> Recordings:
+def _lesson(draft: TrainedBundle, expert: TrainedExpert, corpus: Dataset) -> Recordings:
     """The training split for one expert, with targets by the draft's classes."""
     found = recordings_of(corpus.examples("train", expert.modality).values(), expert.input)
     return Recordings(found.inputs, targets_by(draft.classes, corpus.classes, found.targets))
@@ -166,7 +170,7 @@ def targets_by(wanted: Sequence[str], own: Sequence[str], targets_RO: Float[Tens
     return torch.stack([targets_RO[:, 0], *columns], dim=1)
 
 
-def _successor(draft: Draft, changed: Mapping[str, DraftExpert], deed: str) -> Draft:
+def _successor(draft: TrainedBundle, changed: Mapping[str, TrainedExpert], deed: str) -> TrainedBundle:
     """Limits stay those of before; figures of changed experts, and of classes, are raw from here on."""
     experts = tuple(changed.get(expert.name, expert) for expert in draft.experts)
     provenance = {**draft.provenance, deed: ", ".join(changed)}
@@ -180,13 +184,13 @@ def _successor(draft: Draft, changed: Mapping[str, DraftExpert], deed: str) -> D
     )
 
 
-def _relearned(draft: Draft, corpus: Corpus) -> tuple[Modality, ...]:
+def _relearned(draft: TrainedBundle, corpus: Dataset) -> tuple[Modality, ...]:
     """With limits of plausibility by what the experts are given now."""
     learned = {own.name: own.plausibility for own in corpus.with_plausibility(draft.experts)}
     return tuple(own.model_copy(update={"plausibility": learned.get(own.name)}) for own in draft.modalities)
 
 
-def _believing_both(draft: Draft, new: Corpus) -> Draft:
+def _believing_both(draft: TrainedBundle, new: Dataset) -> TrainedBundle:
     """Sources of the old recipes are believed as before, those of the new one too; where no limits were, none are."""
     modalities = []
     for old, now in zip(draft.modalities, _relearned(draft, new), strict=True):

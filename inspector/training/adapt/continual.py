@@ -26,7 +26,7 @@ from inspector.training.experts.augment import augment_pictures, augment_signals
 from inspector.training.experts.gradient_descent import Descent, descend
 from inspector.training.experts.lora import Tuning, tuned, tuning_of
 from inspector.training.experts.network import Recordings, balance, multi_label_loss
-from inspector.training.export import DraftExpert
+from inspector.training.export import TrainedExpert
 from inspector.training.inputs import cut
 
 _log = logging.getLogger("inspector.training")
@@ -61,7 +61,7 @@ def movable(module: nn.Module) -> dict[str, nn.Parameter]:
     return {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
 
 
-def importance(expert: DraftExpert, memory: Recordings) -> dict[str, Tensor]:
+def importance(expert: TrainedExpert, memory: Recordings) -> dict[str, Tensor]:
     """Diagonal Fisher information by parameter: the mean over the memory of p (1 - p) (d logit / d weight)^2."""
     module = expert.module.eval()
     names, weights = zip(*movable(module).items(), strict=True)
@@ -95,12 +95,12 @@ class Anchor:
 
 
 def learn(
-    expert: DraftExpert,
+    expert: TrainedExpert,
     new: Recordings,
     memory: Recordings,
     how: Keeping,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> DraftExpert:
+) -> TrainedExpert:
     """A copy of the expert that has seen the new recordings; the given one stays as it is.
 
     A backbone from timm stands still, or moves by low-rank updates or whole: as `tuning_of` says.
@@ -115,7 +115,7 @@ def learn(
     return learner
 
 
-def _tuning(expert: DraftExpert, num_recordings: int) -> Tuning:
+def _tuning(expert: TrainedExpert, num_recordings: int) -> Tuning:
     if not (isinstance(expert.config, ImageExpert) and isinstance(expert.module, VisionEncoder)):
         return "full"
     choice = tuning_of(expert.config, num_recordings)
@@ -125,7 +125,7 @@ def _tuning(expert: DraftExpert, num_recordings: int) -> Tuning:
 
 
 def _teach(
-    learner: DraftExpert, new: Recordings, memory: Recordings, how: Keeping, progress: Callable[[int, int], None]
+    learner: TrainedExpert, new: Recordings, memory: Recordings, how: Keeping, progress: Callable[[int, int], None]
 ) -> None:
     """Moves what is movable."""
     anchor = None
@@ -143,7 +143,7 @@ def _teach(
     descend(learner.module, loss_of, len(new.inputs), how.descent, progress)
 
 
-def _loss(expert: DraftExpert, data: Recordings, rows: Tensor) -> Tensor:
+def _loss(expert: TrainedExpert, data: Recordings, rows: Tensor) -> Tensor:
     config, inputs = expert.config, data.inputs[rows]
     changed = augment_pictures(inputs, config) if isinstance(config, ImageExpert) else augment_signals(inputs, config)
     encoded: Encoded = expert.module(cut(changed, expert.input))

@@ -21,7 +21,7 @@ from inspector.training.config import ImageExpert
 from inspector.training.experts.augment import augment_pictures
 from inspector.training.experts.gradient_descent import Descent, descend
 from inspector.training.experts.network import balance, multi_label_loss
-from inspector.training.export import DraftExpert
+from inspector.training.export import TrainedExpert
 from inspector.training.inputs import build_encoder, cut, input_form, prepare
 
 
@@ -36,7 +36,7 @@ class Size(NamedTuple):
     """Multiplications with addition for one piece."""
 
 
-def size_of(expert: DraftExpert) -> Size:
+def size_of(expert: TrainedExpert) -> Size:
     probe = torch.zeros(1, *input_shape(expert.input))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         expert.module.eval()(probe)
@@ -48,7 +48,7 @@ SMALL = 0.1
 """Of the teacher's parameters and of its MACs, at most."""
 
 
-def demand_small(teacher: DraftExpert, student: DraftExpert) -> None:
+def demand_small(teacher: TrainedExpert, student: TrainedExpert) -> None:
     """Raises DistilError for a student that is not worth its training."""
     large, small = size_of(teacher), size_of(student)
     if small.parameters > SMALL * large.parameters or small.macs > SMALL * large.macs:
@@ -68,7 +68,7 @@ class Shares:
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class DistillationData:
     """Recordings as they were read, so that teacher and student may each take them in their own resolution."""
 
     recordings: Sequence[Recording]
@@ -77,7 +77,7 @@ class Lesson:
     descent: Descent
 
 
-def student_of(teacher: DraftExpert, encoder: str, side_px: int) -> ImageExpert:
+def student_of(teacher: TrainedExpert, encoder: str, side_px: int) -> ImageExpert:
     """The teacher's configuration with another network over the whole picture at side_px x side_px."""
     if not isinstance(teacher.config, ImageExpert):
         raise DistilError(
@@ -100,11 +100,11 @@ def student_of(teacher: DraftExpert, encoder: str, side_px: int) -> ImageExpert:
 
 
 def distil(
-    teacher: DraftExpert,
+    teacher: TrainedExpert,
     students: Sequence[ImageExpert],
-    lesson: Lesson,
+    lesson: DistillationData,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> DraftExpert:
+) -> TrainedExpert:
     """The last of the students; with several, each teaches the next (progressive). Raises DistilError."""
     demand_small(teacher, _fresh(students[-1], teacher))
     for step, config in enumerate(students):
@@ -117,8 +117,8 @@ def distil(
 
 
 def _taught(
-    teacher: DraftExpert, config: ImageExpert, lesson: Lesson, progress: Callable[[int, int], None]
-) -> DraftExpert:
+    teacher: TrainedExpert, config: ImageExpert, lesson: DistillationData, progress: Callable[[int, int], None]
+) -> TrainedExpert:
     student = _fresh(config, teacher)
     seen = [prepare(lesson.recordings, expert.input) for expert in (teacher, student)]
     weight, shares = balance(lesson.targets), lesson.shares
@@ -149,13 +149,13 @@ def _distance(own: Encoded, model: Encoded, shares: Shares) -> Tensor:
     return shares.teacher * answers + shares.tokens * tokens
 
 
-def _fresh(config: ImageExpert, teacher: DraftExpert) -> DraftExpert:
+def _fresh(config: ImageExpert, teacher: TrainedExpert) -> TrainedExpert:
     """Untrained, with outputs of the teacher's widths."""
     form = input_form(config, [])
     with torch.no_grad():
         model: Encoded = teacher.module.eval()(torch.zeros(1, *input_shape(teacher.input)))
     widths = (model.tokens.shape[2], model.logits.shape[1] - 1)
-    return DraftExpert(config, form, build_encoder(config, form, widths, {}))
+    return TrainedExpert(config, form, build_encoder(config, form, widths, {}))
 
 
 def _same_change(pictures: tuple[Tensor, Tensor], config: ImageExpert) -> tuple[Tensor, Tensor]:

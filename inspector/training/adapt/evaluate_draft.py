@@ -12,10 +12,10 @@ from encoders.tokens import Encoded
 from fusion.calibration import Scores
 from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.dataset.manifest import PieceRow, Split
-from inspector.training.corpus import Corpus
+from inspector.training.corpus import Dataset
 from inspector.training.data import Example
 from inspector.training.experts.network import Recordings, encode
-from inspector.training.export import Draft, DraftExpert
+from inspector.training.export import TrainedBundle, TrainedExpert
 from inspector.training.frames import present, worst
 from inspector.training.head.fit import Encodings
 from inspector.training.inputs import prepare
@@ -27,13 +27,13 @@ def recordings_of(examples: Iterable[Example], form: ImageInput | SignalInput) -
     return Recordings(prepare([example.recording for example in found], form), targets)
 
 
-def expert_logits(expert: DraftExpert, recordings: Recordings) -> Scores:
+def expert_logits(expert: TrainedExpert, recordings: Recordings) -> Scores:
     """(R,) defect log-odds of one expert alone."""
     logits = encode(expert.module, recordings.inputs, expert.input).logits[:, 0]
     return np.asarray(logits.numpy(), np.float64)
 
 
-def fused_logits(draft: Draft, corpus: Corpus, split: Split) -> Scores:
+def fused_logits(draft: TrainedBundle, corpus: Dataset, split: Split) -> Scores:
     """(P,) defect log-odds of the head over the split's labelled pieces, with all experts that have a recording."""
     rows = corpus.labelled(split)
     found = [_encode_pieces(corpus, expert, rows, split) for expert in draft.experts]
@@ -48,7 +48,7 @@ def fused_logits(draft: Draft, corpus: Corpus, split: Split) -> Scores:
 
 
 def _encode_pieces(
-    corpus: Corpus, expert: DraftExpert, rows: Sequence[PieceRow], split: Split
+    corpus: Dataset, expert: TrainedExpert, rows: Sequence[PieceRow], split: Split
 ) -> tuple[Encoded, torch.Tensor]:
     """One expert's outputs per piece, and 1 where the piece has a recording for it."""
     examples = corpus.examples(split, expert.modality).values()

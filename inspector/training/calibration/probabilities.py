@@ -14,16 +14,16 @@ from inspector.bundle.schema import Calibration, Modality, Platt
 from inspector.dataset.files import sources_of
 from inspector.dataset.labels import own_group, own_label
 from inspector.dataset.manifest import PieceRow
-from inspector.training.corpus import Corpus
+from inspector.training.corpus import Dataset
 from inspector.training.data_advice import num_parts
-from inspector.training.experts.selection import Taken
+from inspector.training.experts.selection import SelectedExpert
 from inspector.training.head.scores import Fusion
 
 ENOUGH_PARTS = 10
 """Independent parts with a defect, and as many without: with fewer, the figure would look surer than it is."""
 
 
-def expert_calibrations(corpus: Corpus, selected: Sequence[Taken], scored: Scored) -> dict[str, Platt]:
+def expert_calibrations(corpus: Dataset, selected: Sequence[SelectedExpert], scored: Scored) -> dict[str, Platt]:
     """By expert, against the label of its own modality or else of the piece; recordings that recur count once."""
     by_id = {row.piece_id: row for row in corpus.rows}
     rows = [by_id[piece_id] for piece_id in scored.piece_ids]
@@ -49,7 +49,7 @@ def _of_recordings(rows: Sequence[PieceRow], logits: Scores, modality: Modality)
 
 
 def with_classes(
-    calibrations: Mapping[ExpertSet, Calibration], corpus: Corpus, fusion: Fusion
+    calibrations: Mapping[ExpertSet, Calibration], corpus: Dataset, fusion: Fusion
 ) -> dict[ExpertSet, Calibration]:
     """Adds a sigmoid per class to the calibration of each set of experts. Pieces that name no class are left out."""
     named = np.array([row.label == "ok" or bool(row.defects) for row in fusion.rows])

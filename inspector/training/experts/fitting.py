@@ -21,7 +21,7 @@ Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class TrainingData:
     """The unique recordings of one modality in the training split, as one expert takes them. Letters: R, O = 1 + K."""
 
     config: ExpertConfig
@@ -57,7 +57,7 @@ class Fitted:
     holdout_loss: float | None = None
 
 
-class Course(Protocol):
+class Fitter(Protocol):
     """One way to fit one expert."""
 
     def cross_fitted(self, folds: Sequence[int], report: Report) -> Float[Tensor, "R O"]:

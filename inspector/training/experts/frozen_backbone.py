@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from encoders.tokens import Encoded, Readout, measure
 from encoders.vision import VisionEncoder
 from inspector.training.config import ImageExpert
-from inspector.training.experts.fitting import Fitted, Material, Report, out_of_fold
+from inspector.training.experts.fitting import Fitted, Report, TrainingData, out_of_fold
 from inspector.training.experts.network import balance, multi_label_loss
 from inspector.training.inputs import build_encoder, cut
 
@@ -27,9 +27,9 @@ TOUCHED = 0.3
 
 
 class FrozenCourse:
-    """Implements `Course`."""
+    """Implements `Fitter`."""
 
-    def __init__(self, material: Material) -> None:
+    def __init__(self, material: TrainingData) -> None:
         encoder = build_encoder(material.config, material.form, material.widths, material.weights)
         if not isinstance(encoder, VisionEncoder) or not isinstance(material.config, ImageExpert):
             raise TypeError(f"{material.config.name} has no backbone that could stand still")
@@ -87,7 +87,7 @@ def _place_loss(relevance_BHW: Float[Tensor, "B H W"], masks_BHW: Float[Tensor, 
 
 
 @torch.no_grad()
-def _maps(encoder: VisionEncoder, material: Material) -> list[Tensor]:
+def _maps(encoder: VisionEncoder, material: TrainingData) -> list[Tensor]:
     parts = [encoder.maps(cut(batch, material.form)) for batch in torch.split(material.inputs, 16)]
     return [torch.cat(levels).contiguous() for levels in zip(*parts, strict=True)]
 

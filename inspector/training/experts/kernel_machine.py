@@ -15,7 +15,7 @@ from torch import Tensor
 from encoders.kernel import KernelEncoder, Machine
 from encoders.profiles import Profile
 from inspector.training.config import ImageExpert
-from inspector.training.experts.fitting import Fitted, Material, Report, out_of_fold
+from inspector.training.experts.fitting import Fitted, Report, TrainingData, out_of_fold
 from inspector.training.inputs import build_encoder, cut
 
 MARGIN_COST = 5.0
@@ -27,9 +27,9 @@ BATCH = 64
 
 
 class KernelCourse:
-    """Implements `Course`."""
+    """Implements `Fitter`."""
 
-    def __init__(self, material: Material) -> None:
+    def __init__(self, material: TrainingData) -> None:
         encoder = build_encoder(material.config, material.form, material.widths, material.weights)
         if not isinstance(encoder, KernelEncoder):
             raise TypeError(f"{material.config.name} is no kernel expert")
@@ -107,7 +107,7 @@ def _directions(standard: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.asarray(columns[:, :512], np.float32)
 
 
-def _views(material: Material) -> list[Tensor]:
+def _views(material: TrainingData) -> list[Tensor]:
     """Pictures without up, left or right are also shown mirrored."""
     config, inputs = material.config, material.inputs
     if not isinstance(config, ImageExpert) or config.turn == "none" or config.encoder == "rings":
@@ -116,7 +116,7 @@ def _views(material: Material) -> list[Tensor]:
 
 
 @torch.no_grad()
-def _described(encoder: KernelEncoder, inputs: Tensor, material: Material) -> Profile:
+def _described(encoder: KernelEncoder, inputs: Tensor, material: TrainingData) -> Profile:
     parts = [encoder.describer(cut(batch, material.form)) for batch in torch.split(inputs, BATCH)]
     return Profile(*(torch.cat(part) for part in zip(*parts, strict=True)))
 

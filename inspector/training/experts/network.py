@@ -17,7 +17,7 @@ from encoders.vision import SCRATCH, VisionEncoder
 from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.training.config import ExpertConfig, ImageExpert
 from inspector.training.experts.augment import augment_pictures, augment_signals
-from inspector.training.experts.fitting import Fitted, Material, Report, out_of_fold, rows_of
+from inspector.training.experts.fitting import Fitted, Report, TrainingData, out_of_fold, rows_of
 from inspector.training.experts.lora import Tuning, tuned, tuning_of
 from inspector.training.inputs import Encoder, build_encoder, cut
 
@@ -156,13 +156,13 @@ def _silent(done: int, total: int) -> None:
 
 
 class ScratchCourse:
-    """Implements `Course` for networks whose every weight is fitted.
+    """Implements `Fitter` for networks whose every weight is fitted.
 
     Where each fit takes long, one fold says when to stop and how good it is, and what was fitted then ships. Else each
     fit goes to the end of its schedule, on all but a fold and at last on everything.
     """
 
-    def __init__(self, material: Material, every_fold: bool, tuning: Tuning = "full") -> None:
+    def __init__(self, material: TrainingData, every_fold: bool, tuning: Tuning = "full") -> None:
         self._material, self._every_fold, self._tuning = material, every_fold, tuning
         self._kept: tuple[Encoder, Fitted] | None = None
 

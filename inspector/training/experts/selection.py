@@ -18,12 +18,12 @@ from torch import Tensor
 from inspector.bundle.schema import input_shape
 from inspector.statistics.classification import area_under_curve
 from inspector.training.config import ImageExpert, SignalExpert
-from inspector.training.experts.fitting import Course, Fitted, Material
+from inspector.training.experts.fitting import Fitted, Fitter, TrainingData
 from inspector.training.experts.frozen_backbone import FrozenCourse
 from inspector.training.experts.kernel_machine import KernelCourse
 from inspector.training.experts.lora import tuning_of
 from inspector.training.experts.network import ScratchCourse
-from inspector.training.export import DraftExpert, cost_ms, to_onnx
+from inspector.training.export import TrainedExpert, cost_ms, to_onnx
 from inspector.training.inputs import Encoder
 
 _log = logging.getLogger("inspector.training")
@@ -33,11 +33,11 @@ WORTH = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Standing:
+class CrossValidationResult:
     """How one candidate did."""
 
-    material: Material
-    course: Course
+    material: TrainingData
+    course: Fitter
     logits: Float[Tensor, "R O"]
     """By fits that had not seen the recording; NaN where there was none."""
     auc: float
@@ -66,16 +66,16 @@ class Standing:
 
 
 @dataclass(frozen=True, eq=False)
-class Taken:
+class SelectedExpert:
     """An expert that ships, fitted on all training recordings."""
 
-    expert: DraftExpert
+    expert: TrainedExpert
     fitted: Fitted
     unseen_logits: Float[Tensor, "R O"]
     cost_ms: float
 
 
-def course_of(material: Material, cross_fit: bool) -> Course:
+def make_fitter(material: TrainingData, cross_fit: bool) -> Fitter:
     config = material.config
     every_fold = cross_fit or config.fitting.every_fold
     if isinstance(config, SignalExpert) and config.encoder.endswith("_profile"):
@@ -90,10 +90,12 @@ def course_of(material: Material, cross_fit: bool) -> Course:
     return FrozenCourse(material) if choice.tuning == "frozen" else ScratchCourse(material, every_fold, choice.tuning)
 
 
-def stand(material: Material, folds: Sequence[int], cross_fit: bool, report: Callable[[int, int], None]) -> Standing:
-    course = course_of(material, cross_fit)
+def stand(
+    material: TrainingData, folds: Sequence[int], cross_fit: bool, report: Callable[[int, int], None]
+) -> CrossValidationResult:
+    course = make_fitter(material, cross_fit)
     logits = course.cross_fitted(folds, report)
-    return Standing(material, course, logits, _auc(material.judged(logits), material.judged_targets))
+    return CrossValidationResult(material, course, logits, _auc(material.judged(logits), material.judged_targets))
 
 
 def _auc(logits: Float[Tensor, "R O"], targets: Float[Tensor, "R O"]) -> float:
@@ -104,7 +106,7 @@ def _auc(logits: Float[Tensor, "R O"], targets: Float[Tensor, "R O"]) -> float:
     return area_under_curve(logits[known, 0].numpy().astype(np.float64), labels)
 
 
-def keep(standings: Sequence[Standing]) -> list[Standing]:
+def keep(standings: Sequence[CrossValidationResult]) -> list[CrossValidationResult]:
     """The best scout, and the expert that adds most to it, where that is more than `WORTH`."""
     scouts = [own for own in standings if own.material.config.scout]
     others = [own for own in standings if not own.material.config.scout]
@@ -115,7 +117,7 @@ def keep(standings: Sequence[Standing]) -> list[Standing]:
     return [scout, *(own for own in others if added[own.name] == max(added.values()) > WORTH)][:2]
 
 
-def _best(rivals: Sequence[Standing]) -> Standing:
+def _best(rivals: Sequence[CrossValidationResult]) -> CrossValidationResult:
     """By the pieces that all have scored: a network's one fold may be easier than all that a kernel has scored.
 
     Who cannot be told (NaN) loses.
@@ -126,7 +128,7 @@ def _best(rivals: Sequence[Standing]) -> Standing:
     return told[int(np.argmax([own.auc for own in told] if np.isnan(fair).any() else fair))]
 
 
-def _added(scout: Standing, other: Standing) -> float:
+def _added(scout: CrossValidationResult, other: CrossValidationResult) -> float:
     """Share of what the scout's area under the curve lacks, on the recordings that both have scored.
 
     Networks are scored on one fold: beside the figure on all, one that added nothing was kept in 19 of 50 draws.
@@ -136,7 +138,7 @@ def _added(scout: Standing, other: Standing) -> float:
     return 0.0 if math.isnan(alone) else (_auc(both, targets) - alone) / max(1 - alone, 1e-9)
 
 
-def _joint(first: Standing, second: Standing) -> Float[Tensor, "P O"]:
+def _joint(first: CrossValidationResult, second: CrossValidationResult) -> Float[Tensor, "P O"]:
     """Sum of the log-odds of two experts of one modality, each by its own spread."""
     return first.judged / _spread(first.judged) + second.judged / _spread(second.judged)
 
@@ -145,15 +147,17 @@ def _spread(logits: Float[Tensor, "P O"]) -> float:
     return float(logits[~logits[:, 0].isnan(), 0].std())
 
 
-def take(standing: Standing, report: Callable[[int, int], None], cost_ms: float | None = None) -> Taken:
+def take(
+    standing: CrossValidationResult, report: Callable[[int, int], None], cost_ms: float | None = None
+) -> SelectedExpert:
     """`cost_ms` is known where the same network was taken before."""
     module, fitted = standing.course.final(report)
     material = standing.material
-    expert = DraftExpert(material.config, material.form, module.eval())
-    return Taken(expert, fitted, standing.logits, _cost_ms(expert, module) if cost_ms is None else cost_ms)
+    expert = TrainedExpert(material.config, material.form, module.eval())
+    return SelectedExpert(expert, fitted, standing.logits, _cost_ms(expert, module) if cost_ms is None else cost_ms)
 
 
-def _cost_ms(expert: DraftExpert, module: Encoder) -> float:
+def _cost_ms(expert: TrainedExpert, module: Encoder) -> float:
     """As it will run: exported."""
     probe = torch.zeros(2, *input_shape(expert.input))
     with TemporaryDirectory() as folder:

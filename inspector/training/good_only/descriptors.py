@@ -62,7 +62,7 @@ class GoodRecordings:
 
 
 @dataclass(frozen=True, eq=False)
-class Eye:
+class Descriptor:
     """How one modality is described, before anything is fitted."""
 
     config: ExpertConfig
@@ -70,7 +70,7 @@ class Eye:
     describer: Describer
 
 
-def look_at(own: GoodRecordings, backbone: Backbone | None) -> Eye:
+def make_descriptor(own: GoodRecordings, backbone: Backbone | None) -> Descriptor:
     """Chooses the description by the kind of recording."""
     name = own.modality.name
     if own.modality.kind != "image":
@@ -91,10 +91,10 @@ def look_at(own: GoodRecordings, backbone: Backbone | None) -> Eye:
     form = image_form(config)
     if levels is not None:
         outside, marked = levels
-        return Eye(config, form, MapProfile((outside - form.mean) / form.std, (marked - form.mean) / form.std))
+        return Descriptor(config, form, MapProfile((outside - form.mean) / form.std, (marked - form.mean) / form.std))
     if backbone is not None:
-        return Eye(config, form, _network(backbone, form))
-    return Eye(config, form, FilterPatches())
+        return Descriptor(config, form, _network(backbone, form))
+    return Descriptor(config, form, FilterPatches())
 
 
 def _network(backbone: Backbone, form: ImageInput) -> NetworkPatches:
@@ -123,7 +123,7 @@ def _map_levels(pictures: Sequence[Image]) -> tuple[float, float] | None:
     return map_levels(levels) if small and 2 < len(levels) <= MAP_LEVELS else None
 
 
-def _listen(own: GoodRecordings) -> Eye:
+def _listen(own: GoodRecordings) -> Descriptor:
     trace = own.modality.kind == "trace"
     config = SignalExpert(
         name=f"{own.modality.name}-good",
@@ -135,13 +135,13 @@ def _listen(own: GoodRecordings) -> Eye:
     if isinstance(form, ImageInput):
         raise AssertionError(f"{own.modality.name} is no camera")  # noqa: TRY004 - our own invariant
     if form.min_hz is None or form.max_hz is None:
-        return Eye(config, form, TraceProfile(form.num_samples))
+        return Descriptor(config, form, TraceProfile(form.num_samples))
     mel = MelForm(form.sample_rate_hz, config.num_fft, config.hop, config.num_mels, form.min_hz, form.max_hz)
-    return Eye(config, form, SoundProfile(mel))
+    return Descriptor(config, form, SoundProfile(mel))
 
 
 @torch.no_grad()
-def describe(eye: Eye, recordings: Sequence[Recording], progress: Callable[[int, int], None]) -> Description:
+def describe(eye: Descriptor, recordings: Sequence[Recording], progress: Callable[[int, int], None]) -> Description:
     """Once for all recordings, in batches."""
     eye.describer.eval()
     parts: list[Description] = []
@@ -166,7 +166,7 @@ def joined(parts: Sequence[Description]) -> Description:
 
 
 @torch.no_grad()
-def fit(eye: Eye, described: Description, groups: Sequence[str]) -> Fitted:
+def fit(eye: Descriptor, described: Description, groups: Sequence[str]) -> Fitted:
     match eye.describer, described:
         case NetworkPatches() | FilterPatches(), Tensor():
             return fit_patches(eye.describer, described, groups, TOKEN_DIM)

@@ -29,8 +29,16 @@ from inspector.dataset.manifest import ManifestError, PieceRow, read_manifest
 from inspector.training.advice import Advice, advice_lines, give
 from inspector.training.data_advice import file_survey, manifest_advice
 from inspector.training.experts.pretrained import file_advice, unused_file
-from inspector.training.export import Draft, DraftExpert
-from inspector.training.good_only.descriptors import SEES, TOKEN_DIM, Backbone, GoodRecordings, describe, fit, look_at
+from inspector.training.export import TrainedBundle, TrainedExpert
+from inspector.training.good_only.descriptors import (
+    SEES,
+    TOKEN_DIM,
+    Backbone,
+    GoodRecordings,
+    describe,
+    fit,
+    make_descriptor,
+)
 from inspector.training.plausibility import with_plausibility
 
 FEWEST = 10
@@ -67,7 +75,7 @@ class GoodOptions:
     """Whether a warning ends it."""
 
 
-def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> Draft:
+def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> TrainedBundle:
     """Raises ManifestError for data that cannot be fitted on."""
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
@@ -78,16 +86,16 @@ def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> D
     found = [good_recordings(manifest.parent, rows, modality) for modality in modalities_of(rows)]
     experts, held, seen = [], [], []
     for own in found:
-        eye = look_at(own, options.backbone)
+        eye = make_descriptor(own, options.backbone)
         described = describe(eye, own.recordings, partial(progress, own.modality.name))
         fitted = fit(eye, described, own.groups)
-        experts.append(DraftExpert(eye.config, eye.form, fitted.module))
+        experts.append(TrainedExpert(eye.config, eye.form, fitted.module))
         held.append((own, fitted.held))
         seen.append(SEES[type(eye.describer)])
     if options.backbone is not None and SEES[NetworkPatches] not in seen:
         warnings += give([unused_file(options.backbone.name)], strict=options.strict)
     head = noisy_or_head([Member(e.modality, e.num_tokens) for e in experts])
-    return Draft(
+    return TrainedBundle(
         name=options.name,
         version=options.version,
         classes=(),
@@ -184,7 +192,7 @@ def held_by_piece(rows: Sequence[PieceRow], held: Sequence[tuple[GoodRecordings,
 
 @torch.no_grad()
 def calibrations(
-    experts: Sequence[DraftExpert], head: FusionHead, held_PE: Float[Tensor, "P E"], pass_share: float = PASS_SHARE
+    experts: Sequence[TrainedExpert], head: FusionHead, held_PE: Float[Tensor, "P E"], pass_share: float = PASS_SHARE
 ) -> tuple[Calibration, ...]:
     """Limits for every set of experts, from what the head says of the good pieces."""
     names = [expert.name for expert in experts]

@@ -51,7 +51,7 @@ class Encodings:
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class HeadData:
     """Encodings with what should be said of them, per set of experts and per expert; NaN is unknown."""
 
     encodings: Encodings
@@ -62,8 +62,8 @@ class Lesson:
     own_targets: Float[Tensor, "E P"]
     """Whether an expert's own recording is defective, as far as that is known."""
 
-    def of(self, pieces: Tensor) -> "Lesson":
-        return Lesson(
+    def of(self, pieces: Tensor) -> "HeadData":
+        return HeadData(
             self.encodings.of(pieces),
             self.sets,
             self.whole,
@@ -89,7 +89,7 @@ class FittedHead:
 
 def fit_head(
     form: HeadForm,
-    lesson: Lesson,
+    lesson: HeadData,
     groups: Sequence[Mapping[str, str]],
     settings: HeadFitting,
     seed: int,
@@ -119,7 +119,7 @@ def fit_head(
     return FittedHead(final.head.eval(), best, chosen[..., 0], losses, class_logits=chosen[..., 1:])
 
 
-def _whole_losses(logits_SP: Float[Tensor, "S P"], lesson: Lesson) -> Float[Tensor, " P"]:
+def _whole_losses(logits_SP: Float[Tensor, "S P"], lesson: HeadData) -> Float[Tensor, " P"]:
     """Cross-entropy of every piece whose truth is known, mean over the sets that cover all modalities."""
     whole = torch.tensor(lesson.whole)
     targets, logits = lesson.targets[whole][:, :, 0], logits_SP[whole]
@@ -131,7 +131,7 @@ def _whole_losses(logits_SP: Float[Tensor, "S P"], lesson: Lesson) -> Float[Tens
 def _surely_better(
     logits_SP: Float[Tensor, "S P"],
     start_SP: Float[Tensor, "S P"],
-    lesson: Lesson,
+    lesson: HeadData,
     groups: Sequence[Mapping[str, str]],
 ) -> bool:
     """Whether the loss per piece falls by more than `CERTAINTY` standard errors, pieces of one group taken together.
@@ -162,7 +162,7 @@ def _losses(logits: Tensor, targets: Tensor) -> Tensor:
 class HeadRun:
     """A head on its way: starts as noisy-or of Platt-calibrated experts, advances step by step."""
 
-    def __init__(self, form: HeadForm, lesson: Lesson, settings: HeadFitting, seed: int) -> None:
+    def __init__(self, form: HeadForm, lesson: HeadData, settings: HeadFitting, seed: int) -> None:
         torch.manual_seed(seed)
         self.head = FusionHead(form)
         self._lesson, self._steps = lesson, 0
@@ -198,7 +198,7 @@ class HeadRun:
 
 
 @torch.no_grad()
-def _calibrate_experts(head: FusionHead, lesson: Lesson) -> None:
+def _calibrate_experts(head: FusionHead, lesson: HeadData) -> None:
     """Platt's sigmoid per expert for the defect; classes keep their log-odds until they are fitted."""
     for index, own in enumerate(lesson.encodings.logits):
         known = (lesson.encodings.present[:, index] > 0) & ~lesson.own_targets[index].isnan()

@@ -21,10 +21,10 @@ from inspector.dataset.labels import own_label
 from inspector.dataset.manifest import PieceRow
 from inspector.dataset.splits import crossed_folds
 from inspector.training.config import ImageExpert, JointFitting, SignalExpert
-from inspector.training.corpus import Corpus
+from inspector.training.corpus import Dataset
 from inspector.training.experts.augment import augment_pictures, augment_signals
 from inspector.training.experts.network import multi_label_loss
-from inspector.training.export import DraftExpert
+from inspector.training.export import TrainedExpert
 from inspector.training.frames import Frames, present, worst
 from inspector.training.head.contrastive import align, contrast, scale
 from inspector.training.inputs import cut, prepare
@@ -49,9 +49,9 @@ def unexplained(rows: Sequence[PieceRow], modalities: Sequence[Modality]) -> lis
 
 
 def fine_tune(
-    experts: Sequence[DraftExpert],
+    experts: Sequence[TrainedExpert],
     head: FusionHead,
-    corpus: Corpus,
+    corpus: Dataset,
     settings: JointFitting,
     seed: int,
     progress: Callable[[int, int], None],
@@ -108,7 +108,7 @@ class _Pieces:
         return self.inputs[expert][torch.tensor(images)], places
 
 
-def _pieces(corpus: Corpus, experts: Sequence[DraftExpert]) -> _Pieces:
+def _pieces(corpus: Dataset, experts: Sequence[TrainedExpert]) -> _Pieces:
     rows = corpus.labelled("train")
     names = expert_sets(experts)
     modalities = [[expert.modality for expert in experts if expert.name in chosen] for chosen in names]
@@ -129,7 +129,7 @@ class _Run:
     """Encoders and head on their way."""
 
     def __init__(
-        self, experts: Sequence[DraftExpert], head: FusionHead, pieces: _Pieces, settings: JointFitting
+        self, experts: Sequence[TrainedExpert], head: FusionHead, pieces: _Pieces, settings: JointFitting
     ) -> None:
         self._experts, self._head, self._pieces, self._settings = experts, head, pieces, settings
         self.modules = nn.ModuleList([head, *(expert.module for expert in experts)])

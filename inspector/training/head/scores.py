@@ -21,12 +21,12 @@ from inspector.dataset.files import sources_of
 from inspector.dataset.labels import units_of
 from inspector.dataset.manifest import PieceRow, Split
 from inspector.training.config import TrainConfig
-from inspector.training.corpus import Corpus
+from inspector.training.corpus import Dataset
 from inspector.training.experts.network import encode
-from inspector.training.experts.selection import Taken
-from inspector.training.export import DraftExpert
+from inspector.training.experts.selection import SelectedExpert
+from inspector.training.export import TrainedExpert
 from inspector.training.frames import Frames, present, worst
-from inspector.training.head.fit import Encodings, FittedHead, HeadRun, Lesson, fit_head
+from inspector.training.head.fit import Encodings, FittedHead, HeadData, HeadRun, fit_head
 from inspector.training.head.joint_finetune import JointFit
 from inspector.training.inputs import prepare
 
@@ -38,7 +38,7 @@ class Fusion:
     """The head, and what it was fitted on."""
 
     head: FittedHead
-    lesson: Lesson
+    lesson: HeadData
     sets: tuple[ExpertSet, ...]
     rows: tuple[PieceRow, ...]
     """The pieces of the lesson."""
@@ -51,7 +51,11 @@ class Fusion:
 
 
 def fuse(
-    corpus: Corpus, taken: Sequence[Taken], config: TrainConfig, seed: int, progress: Callable[[int, int], None]
+    corpus: Dataset,
+    taken: Sequence[SelectedExpert],
+    config: TrainConfig,
+    seed: int,
+    progress: Callable[[int, int], None],
 ) -> Fusion:
     experts = [own.expert for own in taken]
     sets = tuple(map(frozenset, expert_sets(experts)))
@@ -62,7 +66,7 @@ def fuse(
 
 
 def head_form(
-    corpus: Corpus, experts: Sequence[DraftExpert], config: TrainConfig, *, compared: bool = False
+    corpus: Dataset, experts: Sequence[TrainedExpert], config: TrainConfig, *, compared: bool = False
 ) -> HeadForm:
     """`compared`: the first expert of each modality with that of the next."""
     members = tuple(Member(expert.modality, expert.num_tokens) for expert in experts)
@@ -71,7 +75,7 @@ def head_form(
     return HeadForm(members, config.token_dim, len(corpus.classes), pairs)
 
 
-def _lesson(corpus: Corpus, experts: Sequence[DraftExpert], sets: Sequence[ExpertSet]) -> Lesson:
+def _lesson(corpus: Dataset, experts: Sequence[TrainedExpert], sets: Sequence[ExpertSet]) -> HeadData:
     encoded = [_encode_pieces(corpus, expert) for expert in experts]
     encodings = Encodings(
         tuple(own.tokens for own, _ in encoded),
@@ -82,14 +86,14 @@ def _lesson(corpus: Corpus, experts: Sequence[DraftExpert], sets: Sequence[Exper
 
 
 def _lesson_of(
-    corpus: Corpus,
-    experts: Sequence[DraftExpert],
+    corpus: Dataset,
+    experts: Sequence[TrainedExpert],
     sets: Sequence[ExpertSet],
     rows: Sequence[PieceRow],
     encodings: Encodings,
-) -> Lesson:
+) -> HeadData:
     present = [[expert.modality for expert in experts if expert.name in names] for names in sets]
-    return Lesson(
+    return HeadData(
         encodings=encodings,
         sets=torch.tensor([[float(expert.name in names) for expert in experts] for names in sets]),
         whole=tuple(len(set(modalities)) == len(corpus.modalities) for modalities in present),
@@ -98,7 +102,7 @@ def _lesson_of(
     )
 
 
-def _encode_pieces(corpus: Corpus, expert: DraftExpert) -> tuple[Encoded, Tensor]:
+def _encode_pieces(corpus: Dataset, expert: TrainedExpert) -> tuple[Encoded, Tensor]:
     """Outputs of one expert for the calibration pieces, and 1 where the piece has the recording."""
     recordings = [example.recording for example in corpus.examples("calibration", expert.modality).values()]
     encoded = encode(expert.module, prepare(recordings, expert.input), expert.input)
@@ -107,16 +111,16 @@ def _encode_pieces(corpus: Corpus, expert: DraftExpert) -> tuple[Encoded, Tensor
     return Encoded(*(output[index] for output in encoded)), present(frames)
 
 
-def _frames(corpus: Corpus, expert: DraftExpert, splits: Sequence[Split]) -> list[Frames]:
+def _frames(corpus: Dataset, expert: TrainedExpert, splits: Sequence[Split]) -> list[Frames]:
     """Of every labelled piece."""
     return corpus.frames(labelled(corpus, splits), splits, expert.modality)
 
 
-def labelled(corpus: Corpus, splits: Sequence[Split]) -> list[PieceRow]:
+def labelled(corpus: Dataset, splits: Sequence[Split]) -> list[PieceRow]:
     return [row for split in splits for row in corpus.labelled(split)]
 
 
-def score(corpus: Corpus, taken: Sequence[Taken], fusion: Fusion) -> Scored:
+def score(corpus: Dataset, taken: Sequence[SelectedExpert], fusion: Fusion) -> Scored:
     """Pieces of the calibration split, and those of training that have log-odds out of fold."""
     encodings = fusion.lesson.encodings
     values = (encodings.present, torch.stack([own[:, 0] for own in encodings.logits]), fusion.head.logits)
@@ -125,7 +129,9 @@ def score(corpus: Corpus, taken: Sequence[Taken], fusion: Fusion) -> Scored:
     return unseen if seen is None else _joined(seen, unseen)
 
 
-def score_out_of_fold(corpus: Corpus, taken: Sequence[Taken], fusion: Fusion, splits: Sequence[Split]) -> Scored | None:
+def score_out_of_fold(
+    corpus: Dataset, taken: Sequence[SelectedExpert], fusion: Fusion, splits: Sequence[Split]
+) -> Scored | None:
     """Pieces all of whose recordings have log-odds out of fold; a head of no steps reads nothing but these."""
     rows, encodings = _out_of_fold(corpus, taken, fusion, splits)
     if not rows:
@@ -141,7 +147,7 @@ def _said(head: FusionHead, encodings: Encodings, sets: Float[Tensor, "S E"]) ->
 
 
 def _out_of_fold(
-    corpus: Corpus, taken: Sequence[Taken], fusion: Fusion, splits: Sequence[Split]
+    corpus: Dataset, taken: Sequence[SelectedExpert], fusion: Fusion, splits: Sequence[Split]
 ) -> tuple[list[PieceRow], Encodings]:
     frames = [_frames(corpus, own.expert, splits) for own in taken]
     present_PE = torch.stack([present(own) for own in frames], dim=1)
@@ -154,7 +160,9 @@ def _out_of_fold(
     return rows, Encodings(tokens, tuple(logits_EPO[:, chosen].nan_to_num()), present_PE[chosen])
 
 
-def calibrated_again(corpus: Corpus, taken: Sequence[Taken], fusion: Fusion, config: TrainConfig, seed: int) -> Fusion:
+def calibrated_again(
+    corpus: Dataset, taken: Sequence[SelectedExpert], fusion: Fusion, config: TrainConfig, seed: int
+) -> Fusion:
     """A head of no steps for encoders that were fitted on both splits, from their log-odds out of fold."""
     rows, encodings = _out_of_fold(corpus, taken, fusion, BOTH)
     experts = [own.expert for own in taken]
@@ -163,7 +171,7 @@ def calibrated_again(corpus: Corpus, taken: Sequence[Taken], fusion: Fusion, con
     return Fusion(replace(fusion.head, head=head, class_logits=None), lesson, fusion.sets, tuple(rows))
 
 
-def fused_jointly(corpus: Corpus, taken: Sequence[Taken], head: FusionHead, found: JointFit) -> Fusion:
+def fused_jointly(corpus: Dataset, taken: Sequence[SelectedExpert], head: FusionHead, found: JointFit) -> Fusion:
     """The head that was fitted together with the encoders: it has seen no calibration piece, nor have they."""
     experts = [own.expert for own in taken]
     sets = tuple(map(frozenset, expert_sets(experts)))
@@ -175,8 +183,8 @@ def fused_jointly(corpus: Corpus, taken: Sequence[Taken], head: FusionHead, foun
 
 
 def _scored(
-    corpus: Corpus,
-    taken: Sequence[Taken],
+    corpus: Dataset,
+    taken: Sequence[SelectedExpert],
     fusion: Fusion,
     rows: Sequence[PieceRow],
     values: tuple[Tensor, Tensor, Tensor],

@@ -47,7 +47,7 @@ MIN_GAIN = 0.03
 
 
 @dataclass(frozen=True)
-class Ground:
+class RoutingData:
     """What a policy is chosen on."""
 
     board: Board
@@ -58,8 +58,8 @@ class Ground:
     def scored(self) -> Scored:
         return self.board.scored
 
-    def take(self, index: Labels) -> "Ground":
-        return Ground(Board.of(self.scored.take(index), self.calibrations), self.experts, self.calibrations)
+    def take(self, index: Labels) -> "RoutingData":
+        return RoutingData(Board.of(self.scored.take(index), self.calibrations), self.experts, self.calibrations)
 
     def routed(self, policy: Policy) -> list[ExpertSet]:
         return routed(policy, self.experts, self.scored, self.calibrations)
@@ -80,11 +80,11 @@ class PolicyChoice:
     """Sentences for people."""
 
 
-def ground_of(scored: Scored, experts: Sequence[Expert], calibrations: Calibrations) -> Ground:
-    return Ground(Board.of(scored, calibrations), tuple(experts), calibrations)
+def ground_of(scored: Scored, experts: Sequence[Expert], calibrations: Calibrations) -> RoutingData:
+    return RoutingData(Board.of(scored, calibrations), tuple(experts), calibrations)
 
 
-def choose_policy(ground: Ground, acceptance: Acceptance, wish: Wish = "auto", seed: int = 0) -> PolicyChoice:
+def choose_policy(ground: RoutingData, acceptance: Acceptance, wish: Wish = "auto", seed: int = 0) -> PolicyChoice:
     """`auto`: the static set, unless a cascade or a router saves computing against it at no less recall.
 
     Any other wish is granted, and the finding says what it costs.
@@ -108,7 +108,7 @@ def choose_policy(ground: Ground, acceptance: Acceptance, wish: Wish = "auto", s
     return PolicyChoice(policy, (_gain(found.point, points[best], _dense(points)) + same_route(policy.router),))
 
 
-def _sweeps(ground: Ground, acceptance: Acceptance, wish: Wish, seed: int) -> Iterator[list[Candidate]]:
+def _sweeps(ground: RoutingData, acceptance: Acceptance, wish: Wish, seed: int) -> Iterator[list[Candidate]]:
     if wish in ("auto", "cascade"):
         yield cascade_sweep(ground, acceptance, seed)
     if wish in ("auto", "learned", "budgeted"):
@@ -132,7 +132,7 @@ def cheapest(sweeps: Sequence[Sequence[Candidate]], floor: float, strict: bool) 
     return None if strict else max(everyone, key=lambda own: own.point.quality, default=None)
 
 
-def first_looks(ground: Ground) -> list[tuple[str, ...]]:
+def first_looks(ground: RoutingData) -> list[tuple[str, ...]]:
     """What a router may look with first: the scouts, and each one or two experts that leave something to save.
 
     An expert that half of the pieces have nothing for is no first look.
@@ -148,7 +148,9 @@ def first_looks(ground: Ground) -> list[tuple[str, ...]]:
     return list(dict.fromkeys(chosen))
 
 
-def _crossfit(ground: Ground, seed: int, fit: Callable[[Ground], Sequence[Policy]], label: str) -> Iterator[Candidate]:
+def _crossfit(
+    ground: RoutingData, seed: int, fit: Callable[[RoutingData], Sequence[Policy]], label: str
+) -> Iterator[Candidate]:
     """`fit` gives the policies of one sweep, each time in the same order."""
     policies = fit(ground)
     ran: list[list[ExpertSet]] = [[frozenset()] * len(ground.scored.labels) for _ in policies]
@@ -163,14 +165,14 @@ def _crossfit(ground: Ground, seed: int, fit: Callable[[Ground], Sequence[Policy
     return (Candidate(policy, point(label, ground.board, own)) for policy, own in zip(policies, ran, strict=True))
 
 
-def cascade_sweep(ground: Ground, acceptance: Acceptance, seed: int) -> list[Candidate]:
+def cascade_sweep(ground: RoutingData, acceptance: Acceptance, seed: int) -> list[Candidate]:
     """By the risk that a piece is decided otherwise because the scouts were enough; nothing without scouts."""
     scouts = frozenset(expert.name for expert in ground.experts if expert.scout)
     everyone = frozenset(ground.scored.experts)
     if scouts in (frozenset(), everyone):
         return []
 
-    def fit(part: Ground) -> list[Policy]:
+    def fit(part: RoutingData) -> list[Policy]:
         quick, full = (part.board.scores([names] * len(part.scored.labels)) for names in (scouts, everyone))
         both = ~np.isnan(quick) & ~np.isnan(full)
         above = full[both] > limit(full[both], part.scored.labels[both], FALSE_REJECT_RATE)
@@ -195,26 +197,26 @@ def _moved(score: float, log_odds: float) -> float:
     return score if log_odds == 0 else probability(float(np.log(inner / (1 - inner))) + log_odds, 1.0, 0.0)
 
 
-def learned_sweep(ground: Ground, first: Sequence[str], seed: int) -> list[Candidate]:
+def learned_sweep(ground: RoutingData, first: Sequence[str], seed: int) -> list[Candidate]:
     """By the price of computing."""
     total_ms = max(float(ground.board.costs_ms.sum()), 1e-6)
 
     best = best_set(ground.board, first)
 
-    def fit(part: Ground) -> list[Policy]:
+    def fit(part: RoutingData) -> list[Policy]:
         router = fit_router(part.board, first, best)
         return [Policy(mode="learned", router=router, price=price / total_ms) for price in PRICES]
 
     return list(_crossfit(ground, seed, fit, f"router after {name_of(frozenset(first))}"))
 
 
-def _sees_all(ground: Ground, names: ExpertSet) -> bool:
+def _sees_all(ground: RoutingData, names: ExpertSet) -> bool:
     """Whether a set can let a piece pass: it looks at every modality."""
     seen = {expert.modality for expert in ground.experts if expert.name in names}
     return seen == {expert.modality for expert in ground.experts}
 
 
-def _static(ground: Ground, names: ExpertSet) -> Policy:
+def _static(ground: RoutingData, names: ExpertSet) -> Policy:
     if names == frozenset(ground.scored.experts):
         return Policy(mode="dense")
     return Policy(mode="static", static_experts=tuple(sorted(names)))

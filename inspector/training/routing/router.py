@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from fusion.calibration import Scores
-from fusion.router import MAX_LOG_ODDS, Glances, inputs
+from fusion.router import MAX_LOG_ODDS, PartialResults, inputs
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Router
 from inspector.training.routing.frontier import FALSE_REJECT_RATE, Board, limit, quality
@@ -56,7 +56,7 @@ def fit_router(board: Board, first: Sequence[str], best: ExpertSet) -> Router:
     )
     joint = part.scores([frozenset(first)] * len(labels)).clip(1e-9, 1 - 1e-9)
     unused = np.zeros((len(labels), 0), bool)
-    given = inputs(blank, Glances(logits.T, np.log(joint) - np.log1p(-joint), unused, unused))
+    given = inputs(blank, PartialResults(logits.T, np.log(joint) - np.log1p(-joint), unused, unused))
     fits = [_logistic(given, regret) for regret in _regrets(part, first, blank.paths, best)]
     return blank.model_copy(update={"weights": tuple(w for w, _ in fits), "bias": tuple(b for _, b in fits)})
 

@@ -9,7 +9,7 @@ from fusion.calibration import Scores
 from fusion.policy import routed
 from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Bundle, Calibration
-from inspector.recipe.decision import Limits, Ruling, decide
+from inspector.recipe.decision import DecisionResult, Limits, decide
 from inspector.training.calibration.certify import routed_scores
 
 
@@ -22,7 +22,7 @@ class Routed:
     ran: Sequence[ExpertSet]
     scores: Scores
 
-    def rulings(self, required: frozenset[str]) -> list[Ruling]:
+    def rulings(self, required: frozenset[str]) -> list[DecisionResult]:
         """By the bundle's limits."""
         calibrations, modalities = calibrations_of(self.schema), modality_of(self.schema)
         found = []

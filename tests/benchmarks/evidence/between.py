@@ -13,9 +13,9 @@ from inspector.dataset.manifest import Split
 from inspector.simulation.dataset import CAMERA, MICROPHONE, write_dataset
 from inspector.simulation.pieces import LineSettings
 from inspector.training.config import Fitting, ImageExpert, JointFitting, SignalExpert, TrainConfig
-from inspector.training.corpus import Corpus
+from inspector.training.corpus import Dataset
 from inspector.training.experts.network import encode
-from inspector.training.export import Draft, DraftExpert
+from inspector.training.export import TrainedBundle, TrainedExpert
 from inspector.training.inputs import prepare
 from inspector.training.train import TrainOptions, train
 
@@ -53,7 +53,7 @@ class Heard:
 
 
 @functools.cache
-def staged(folder: Path, seed: int) -> tuple[Draft, Corpus]:
+def staged(folder: Path, seed: int) -> tuple[TrainedBundle, Dataset]:
     """Made once per folder and training seed. Whoever changes the draft's modules works on a copy."""
     data = folder / "between"
     manifest = data / "manifest.jsonl"
@@ -61,10 +61,10 @@ def staged(folder: Path, seed: int) -> tuple[Draft, Corpus]:
         settings = LineSettings(seed=LINE_SEED, defect_share=DEFECT_SHARE, scenario="disagreement")
         write_dataset(data, NUM_PIECES, settings)
     draft = train(manifest, CONFIG, TrainOptions(seed=seed), lambda stage, done, total: None).draft
-    return draft, Corpus(manifest)
+    return draft, Dataset(manifest)
 
 
-def heard(draft: Draft, corpus: Corpus, split: Split) -> Heard:
+def heard(draft: TrainedBundle, corpus: Dataset, split: Split) -> Heard:
     """By the two experts of a draft; every piece must have both recordings."""
     rows = corpus.labelled(split)
     first, second = (_encoded(expert, corpus, split) for expert in draft.experts)
@@ -75,14 +75,14 @@ def heard(draft: Draft, corpus: Corpus, split: Split) -> Heard:
     )
 
 
-def _encoded(expert: DraftExpert, corpus: Corpus, split: Split) -> Encoded:
+def _encoded(expert: TrainedExpert, corpus: Dataset, split: Split) -> Encoded:
     recordings = [found.recording for found in corpus.examples(split, expert.modality).values()]
     encoded = encode(expert.module, prepare(recordings, expert.input), expert.input)
     places = [place for (place,) in corpus.frames(corpus.labelled(split), [split], expert.modality)]
     return Encoded(*(output[places] for output in encoded))
 
 
-def fused_logits(draft: Draft, pieces: Heard) -> Scores:
+def fused_logits(draft: TrainedBundle, pieces: Heard) -> Scores:
     """Of the draft's head with both experts."""
     here = torch.ones(len(pieces.labels), 2)
     with torch.no_grad():

@@ -20,9 +20,18 @@ from inspector.dataset.labels import modalities_of, own_label
 from inspector.dataset.manifest import PieceRow, read_manifest
 from inspector.statistics.classification import area_under_curve
 from inspector.training.experts.defaults import SMALL_BACKBONE
-from inspector.training.export import DraftExpert, write_bundle
+from inspector.training.export import TrainedExpert, write_bundle
 from inspector.training.frames import Frames, worst
-from inspector.training.good_only.descriptors import Backbone, Description, Eye, describe, fit, look_at, read, taken
+from inspector.training.good_only.descriptors import (
+    Backbone,
+    Description,
+    Descriptor,
+    describe,
+    fit,
+    make_descriptor,
+    read,
+    taken,
+)
 from inspector.training.good_only.fit import (
     GoodOptions,
     calibrations,
@@ -66,7 +75,7 @@ class Sight:
     """One modality of one set, all its recordings described once."""
 
     modality: Modality
-    eye: Eye
+    eye: Descriptor
     good: dict[str, int]
     good_described: Description
     tested: dict[str, int]
@@ -129,7 +138,7 @@ def _sight(
     root: Path, modality: Modality, good: Sequence[PieceRow], tested: Sequence[PieceRow], backbone: Backbone | None
 ) -> Sight:
     own = good_recordings(root, good, modality)
-    eye = look_at(own, backbone)
+    eye = make_descriptor(own, backbone)
     start = time.process_time()
     described = describe(eye, own.recordings, lambda done, total: None)
     cpu_s = (time.process_time() - start) / len(own.recordings)
@@ -154,7 +163,7 @@ def _point(root: Path, good: Sequence[PieceRow], tested: Sequence[PieceRow], sig
         start = time.process_time()
         fitted = fit(sight.eye, taken(sight.good_described, [sight.good[path] for path in own.paths]), own.groups)
         cpu_s += time.process_time() - start + sight.cpu_s * len(own.paths)
-        experts.append(DraftExpert(sight.eye.config, sight.eye.form, fitted.module))
+        experts.append(TrainedExpert(sight.eye.config, sight.eye.form, fitted.module))
         held.append((own, fitted.held))
         said.append(read(fitted.module, sight.tested_described).logits[:, 0])
         recordings.append(len(own.paths))

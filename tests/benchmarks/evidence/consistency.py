@@ -10,8 +10,8 @@ from fusion.agreement import Agreement
 from fusion.calibration import Labels, Scores
 from inspector.statistics.classification import area_under_curve
 from inspector.training.checkpoint import load_checkpoint
-from inspector.training.corpus import Corpus
-from inspector.training.export import Draft
+from inspector.training.corpus import Dataset
+from inspector.training.export import TrainedBundle
 from inspector.training.head.contrastive import align
 from tests.benchmarks.evidence.bench import Bench
 from tests.benchmarks.evidence.between import Heard, heard, staged
@@ -26,7 +26,7 @@ def run(bench: Bench) -> Table:
     rows = [_row("simulated, disagreement", *staged(bench.folder, seed), seed)]
     if MADE_UP in bench.sets():
         trained = bench.trained(MADE_UP, seed)
-        rows.append(_row(MADE_UP, load_checkpoint(trained.checkpoint), Corpus(trained.manifest), seed))
+        rows.append(_row(MADE_UP, load_checkpoint(trained.checkpoint), Dataset(trained.manifest), seed))
     return Table(
         name="consistency",
         title="Consistency of picture and sound, learned from good pieces without a label",
@@ -40,7 +40,7 @@ def run(bench: Bench) -> Table:
     )
 
 
-def _row(name: str, draft: Draft, corpus: Corpus, seed: int) -> list[str]:
+def _row(name: str, draft: TrainedBundle, corpus: Dataset, seed: int) -> list[str]:
     chosen = _one_each(draft)
     known, test = heard(chosen, corpus, "train"), heard(chosen, corpus, "test")
     good, (first, second) = from_numpy(~known.labels), _tokens(known)
@@ -54,7 +54,7 @@ def _row(name: str, draft: Draft, corpus: Corpus, seed: int) -> list[str]:
     return [name, str(int(good.sum())), str(len(scores)), mismatches, _auc(scores, test.labels)]
 
 
-def _one_each(draft: Draft) -> Draft:
+def _one_each(draft: TrainedBundle) -> TrainedBundle:
     """The first expert of each modality, camera first."""
     first = {expert.modality: expert for expert in reversed(draft.experts)}
     return replace(draft, experts=tuple(first[modality.name] for modality in draft.modalities))

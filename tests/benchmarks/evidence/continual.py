@@ -16,7 +16,7 @@ from inspector.training.adapt.continual import Gate, Keeping, Tolerance, at_limi
 from inspector.training.adapt.evaluate_draft import expert_logits
 from inspector.training.config import SignalExpert
 from inspector.training.experts.network import EncoderFit, Recordings, Schedule
-from inspector.training.export import DraftExpert
+from inspector.training.export import TrainedExpert
 from inspector.training.inputs import build_encoder, input_form, prepare
 from tests.benchmarks.evidence.bench import Bench
 from tests.benchmarks.evidence.table import Table
@@ -107,9 +107,9 @@ def _clip(sound: NDArray[np.int16], *, damped: bool) -> Clip:
     return Clip(np.asarray(samples, np.float32), SAMPLE_RATE_HZ)
 
 
-def _fitted(old: Product) -> DraftExpert:
+def _fitted(old: Product) -> TrainedExpert:
     form = input_form(CONFIG, [Clip(np.zeros((old.train.inputs.shape[-1], 1), np.float32), SAMPLE_RATE_HZ)])
-    expert = DraftExpert(CONFIG, form, build_encoder(CONFIG, form, (32, 1), {}))
+    expert = TrainedExpert(CONFIG, form, build_encoder(CONFIG, form, (32, 1), {}))
     plan = Schedule(epochs=10, learning_rate=4e-3, batch_size=32)
     EncoderFit(expert.module, CONFIG, form).run(old.train, old.calibration, plan, lambda done, total: None)
     return expert
@@ -119,13 +119,13 @@ def _labels(recordings: Recordings) -> Labels:
     return np.asarray(recordings.targets[:, 0].numpy() > 0.5)
 
 
-def _limit(expert: DraftExpert, calibration: Recordings) -> float:
+def _limit(expert: TrainedExpert, calibration: Recordings) -> float:
     good = expert_logits(expert, calibration)[~_labels(calibration)]
     return float(np.quantile(good, 1 - FALSE_REJECTS))
 
 
 def _row(
-    name: str, before: DraftExpert, after: DraftExpert, limit: float, products: tuple[Product, Product]
+    name: str, before: TrainedExpert, after: TrainedExpert, limit: float, products: tuple[Product, Product]
 ) -> tuple[str, ...]:
     old, new = products
     labels = _labels(old.calibration)
@@ -136,5 +136,5 @@ def _row(
     return name, f"{now.recall:.3f}", f"{now.false_rejects:.3f}", verdict, *(f"{auc:.3f}" for auc in aucs)
 
 
-def _auc(expert: DraftExpert, recordings: Recordings) -> float:
+def _auc(expert: TrainedExpert, recordings: Recordings) -> float:
     return area_under_curve(expert_logits(expert, recordings), _labels(recordings))

@@ -16,8 +16,8 @@ from fusion.head import LIMIT, FusionHead
 from inspector.evaluation.noisy_or import calibrated, noisy_or
 from inspector.statistics.classification import area_under_curve
 from inspector.training.config import JointFitting
-from inspector.training.corpus import Corpus
-from inspector.training.export import Draft
+from inspector.training.corpus import Dataset
+from inspector.training.export import TrainedBundle
 from inspector.training.head.joint_finetune import JointFit, fine_tune
 from inspector.training.head.scores import head_form
 from tests.benchmarks.evidence.bench import Bench
@@ -108,7 +108,7 @@ def _one(bench: Bench, seed: int) -> _Measured:
     return _Measured({name: _calibrated(*pair, known.labels) for name, pair in logits.items()}, test, joint)
 
 
-def _joint(staged: Draft, corpus: Corpus, seed: int, *, compared: bool) -> tuple[Draft, JointFit]:
+def _joint(staged: TrainedBundle, corpus: Dataset, seed: int, *, compared: bool) -> tuple[TrainedBundle, JointFit]:
     """A head of its own, fitted with copies of the encoders."""
     torch.manual_seed(seed)
     draft = copy.deepcopy(staged)
@@ -116,7 +116,9 @@ def _joint(staged: Draft, corpus: Corpus, seed: int, *, compared: bool) -> tuple
     return draft, fine_tune(draft.experts, draft.head, corpus, JOINT, seed, lambda done, total: None)
 
 
-def _without(draft: Draft, silence: Callable[[FusionHead], None], known: Heard, test: Heard) -> tuple[Scores, Scores]:
+def _without(
+    draft: TrainedBundle, silence: Callable[[FusionHead], None], known: Heard, test: Heard
+) -> tuple[Scores, Scores]:
     poorer = copy.deepcopy(draft)
     silence(poorer.head)
     return fused_logits(poorer, known), fused_logits(poorer, test)
@@ -134,7 +136,7 @@ def _silence_comparison(head: FusionHead) -> None:
             nn.init.constant_(agreement.bias, -LIMIT)
 
 
-def _pair(draft: Draft, corpus: Corpus) -> tuple[Scores, Scores]:
+def _pair(draft: TrainedBundle, corpus: Dataset) -> tuple[Scores, Scores]:
     known, test = (fused_logits(draft, heard(draft, corpus, split)) for split in ("calibration", "test"))
     return known, test
 

@@ -11,14 +11,14 @@ from inspector.bundle.schema import input_shape
 from inspector.dataset.manifest import Split
 from inspector.dataset.splits import folds
 from inspector.statistics.classification import area_under_curve
-from inspector.training.adapt.distil import Lesson, Shares, Size, distil, size_of, student_of
+from inspector.training.adapt.distil import DistillationData, Shares, Size, distil, size_of, student_of
 from inspector.training.adapt.evaluate_draft import expert_logits, recordings_of
 from inspector.training.config import ImageExpert
-from inspector.training.corpus import Corpus
+from inspector.training.corpus import Dataset
 from inspector.training.data import Example
 from inspector.training.experts.gradient_descent import Descent
 from inspector.training.experts.network import EncoderFit, Recordings, Schedule
-from inspector.training.export import DraftExpert, cost_ms, to_onnx
+from inspector.training.export import TrainedExpert, cost_ms, to_onnx
 from inspector.training.inputs import build_encoder, input_form
 from tests.benchmarks.evidence.bench import Bench
 from tests.benchmarks.evidence.table import Table
@@ -44,7 +44,7 @@ def run(bench: Bench) -> Table:
     rows: list[tuple[str, ...]] = []
     notes = [f"Not run: it needs the recordings of {SET}."]
     if SET in bench.sets():
-        corpus = Corpus(bench.trained(SET, bench.seeds[0]).manifest)
+        corpus = Dataset(bench.trained(SET, bench.seeds[0]).manifest)
         teacher, students = _experts(corpus)
         measured = {name: _figures(expert, corpus) for name, expert in (("teacher", teacher), *students)}
         rows = [_row(name, found) for name, found in measured.items()]
@@ -60,7 +60,7 @@ def run(bench: Bench) -> Table:
     )
 
 
-def _experts(corpus: Corpus) -> tuple[DraftExpert, Sequence[tuple[str, DraftExpert]]]:
+def _experts(corpus: Dataset) -> tuple[TrainedExpert, Sequence[tuple[str, TrainedExpert]]]:
     torch.manual_seed(0)
     examples = list(corpus.examples("train", CAMERA).values())
     teacher = _teacher(examples, len(corpus.classes))
@@ -73,9 +73,9 @@ def _experts(corpus: Corpus) -> tuple[DraftExpert, Sequence[tuple[str, DraftExpe
     return teacher, [(name, _student(teacher, chain, examples, shares)) for name, (chain, shares) in ways.items()]
 
 
-def _teacher(examples: Sequence[Example], num_classes: int) -> DraftExpert:
+def _teacher(examples: Sequence[Example], num_classes: int) -> TrainedExpert:
     form = input_form(TEACHER, [])
-    expert = DraftExpert(TEACHER, form, build_encoder(TEACHER, form, (TOKEN_DIM, num_classes), {}))
+    expert = TrainedExpert(TEACHER, form, build_encoder(TEACHER, form, (TOKEN_DIM, num_classes), {}))
     whole, fold = recordings_of(examples, form), folds([example.group for example in examples], 7, 0)
     held = torch.tensor([fold[example.group] == 0 for example in examples])
     fit, holdout = (Recordings(whole.inputs[rows], whole.targets[rows]) for rows in (~held, held))
@@ -85,14 +85,16 @@ def _teacher(examples: Sequence[Example], num_classes: int) -> DraftExpert:
 
 
 def _student(
-    teacher: DraftExpert, chain: Sequence[ImageExpert], examples: Sequence[Example], shares: Shares
-) -> DraftExpert:
+    teacher: TrainedExpert, chain: Sequence[ImageExpert], examples: Sequence[Example], shares: Shares
+) -> TrainedExpert:
     torch.manual_seed(1)
     targets = recordings_of(examples, teacher.input).targets
-    return distil(teacher, chain, Lesson([example.recording for example in examples], targets, shares, LEARNING))
+    return distil(
+        teacher, chain, DistillationData([example.recording for example in examples], targets, shares, LEARNING)
+    )
 
 
-def _figures(expert: DraftExpert, corpus: Corpus) -> Figures:
+def _figures(expert: TrainedExpert, corpus: Dataset) -> Figures:
     calibration, test = (_auc(expert, corpus, split) for split in ("calibration", "test"))
     return Figures(size_of(expert), _cost_ms(expert), calibration, test)
 
@@ -122,7 +124,7 @@ def _notes(measured: Mapping[str, Figures]) -> list[str]:
     ]
 
 
-def _cost_ms(expert: DraftExpert) -> float:
+def _cost_ms(expert: TrainedExpert) -> float:
     probe = torch.zeros(2, *input_shape(expert.input))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "expert.onnx"
@@ -130,6 +132,6 @@ def _cost_ms(expert: DraftExpert) -> float:
         return cost_ms(path, {"input": probe[:1].numpy()})
 
 
-def _auc(expert: DraftExpert, corpus: Corpus, split: Split) -> float:
+def _auc(expert: TrainedExpert, corpus: Dataset, split: Split) -> float:
     found = recordings_of(corpus.examples(split, CAMERA).values(), expert.input)
     return area_under_curve(expert_logits(expert, found), found.targets[:, 0].numpy() > 0.5)

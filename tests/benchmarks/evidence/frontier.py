@@ -13,7 +13,7 @@ from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle, Policy
 from inspector.statistics.bootstrap import Interval, mean_by_units
 from inspector.training.routing.frontier import FALSE_REJECT_RATE, Point, cheapest_good, limit, recall, static_points
-from inspector.training.routing.policy import Candidate, Ground, first_looks, ground_of, learned_sweep
+from inspector.training.routing.policy import Candidate, RoutingData, first_looks, ground_of, learned_sweep
 from tests.benchmarks.evidence.as_routed import calibrations_of
 from tests.benchmarks.evidence.bench import Bench, Trained
 from tests.benchmarks.evidence.cpu_clock import Measured, measure
@@ -122,18 +122,18 @@ def _judge(trained: Trained) -> Judged:
     )
 
 
-def _limit(ground: Ground, policy: Policy) -> float:
+def _limit(ground: RoutingData, policy: Policy) -> float:
     return limit(ground.board.scores(ground.routed(policy)), ground.scored.labels, FALSE_REJECT_RATE)
 
 
-def _sweep(ground: Ground, schema: Bundle) -> list[Candidate]:
+def _sweep(ground: RoutingData, schema: Bundle) -> list[Candidate]:
     """By the price of computing, after the first look of the shipped router, or else after the scouts."""
     router = schema.policy.router
     looks = [router.first] if router is not None else first_looks(ground)
     return learned_sweep(ground, looks[0], seed=0) if looks else []
 
 
-def _run(test: Ground, ran: Sequence[ExpertSet], at: Point | float) -> Run:
+def _run(test: RoutingData, ran: Sequence[ExpertSet], at: Point | float) -> Run:
     scores = np.nan_to_num(test.board.scores(ran), nan=-1.0)
     return Run(scores > (at.limit if isinstance(at, Point) else at), test.board.cost_ms(ran))
 

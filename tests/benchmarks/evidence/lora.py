@@ -13,10 +13,10 @@ from inspector.dataset.splits import folds
 from inspector.statistics.classification import area_under_curve
 from inspector.training.adapt.evaluate_draft import expert_logits, recordings_of
 from inspector.training.config import ImageExpert
-from inspector.training.corpus import Corpus
+from inspector.training.corpus import Dataset
 from inspector.training.experts.lora import RANK, LowRank, Tuning, num_trainable, tuned
 from inspector.training.experts.network import EncoderFit, Recordings, schedule
-from inspector.training.export import DraftExpert
+from inspector.training.export import TrainedExpert
 from inspector.training.inputs import build_encoder, input_form
 from tests.benchmarks.evidence.bench import Bench
 from tests.benchmarks.evidence.table import Table
@@ -46,7 +46,7 @@ def run(bench: Bench) -> Table:
     if SET not in bench.sets() or BACKBONE not in bench.weights:
         notes = [f"Not run: it needs the recordings of {SET} and the weights of {BACKBONE}."]
     else:
-        corpus = Corpus(bench.trained(SET, bench.seeds[0]).manifest)
+        corpus = Dataset(bench.trained(SET, bench.seeds[0]).manifest)
         rows = [_row(corpus, bench, tuning) for tuning in TUNINGS]
         examples = corpus.examples("train", CAMERA).values()
         groups = len({example.group for example in examples})
@@ -65,14 +65,14 @@ def run(bench: Bench) -> Table:
     )
 
 
-def _row(corpus: Corpus, bench: Bench, tuning: Tuning) -> tuple[str, ...]:
+def _row(corpus: Dataset, bench: Bench, tuning: Tuning) -> tuple[str, ...]:
     found = [_fit(corpus, bench, tuning, seed) for seed in SEEDS]
     auc = {split: mean(result.auc[split] for result in found) for split in JUDGED}
     cpu_s = mean(result.cpu_s for result in found)
     return tuning, f"{found[0].parameters:,}", f"{cpu_s:.0f}", f"{auc['calibration']:.3f}", f"{auc['test']:.3f}"
 
 
-def _fit(corpus: Corpus, bench: Bench, tuning: Tuning, seed: int) -> Result:
+def _fit(corpus: Dataset, bench: Bench, tuning: Tuning, seed: int) -> Result:
     torch.manual_seed(seed)
     expert = _expert(corpus, bench, tuning)
     examples = list(corpus.examples("train", CAMERA).values())
@@ -89,12 +89,12 @@ def _fit(corpus: Corpus, bench: Bench, tuning: Tuning, seed: int) -> Result:
     return Result(parameters, cpu_s, {split: _auc(corpus, expert, split) for split in JUDGED})
 
 
-def _auc(corpus: Corpus, expert: DraftExpert, split: Split) -> float:
+def _auc(corpus: Dataset, expert: TrainedExpert, split: Split) -> float:
     found = recordings_of(corpus.examples(split, CAMERA).values(), expert.input)
     return area_under_curve(expert_logits(expert, found), found.targets[:, 0].numpy() > 0.5)
 
 
-def _expert(corpus: Corpus, bench: Bench, tuning: Tuning) -> DraftExpert:
+def _expert(corpus: Dataset, bench: Bench, tuning: Tuning) -> TrainedExpert:
     config = ImageExpert(
         name="full",
         modality=CAMERA,
@@ -106,7 +106,7 @@ def _expert(corpus: Corpus, bench: Bench, tuning: Tuning) -> DraftExpert:
         width_px=224,
     )
     form = input_form(config, [])
-    return DraftExpert(config, form, build_encoder(config, form, (TOKEN_DIM, len(corpus.classes)), bench.weights))
+    return TrainedExpert(config, form, build_encoder(config, form, (TOKEN_DIM, len(corpus.classes)), bench.weights))
 
 
 def _num_trained(module: VisionEncoder, tuning: Tuning) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.benchmark.gpu import Gauge, GpuFigures
+from inspector.benchmark.gpu import GpuFigures, GpuMeter
 from inspector.benchmark.graphs import graph_rows
 from inspector.benchmark.memory import Memory
 from inspector.benchmark.peak import Peak
@@ -42,7 +42,7 @@ def test_engines_on_the_gpu_get_figures_and_those_on_the_cpu_say_that_they_are_t
     joules = iter(range(100))
     monkeypatch.setattr("inspector.benchmark.gpu.millijoules", lambda read, run: (run(), 1e3 * read())[1])
     peak = Peak({"fp32": 1e9, "fp16": 1e9, "int8": 1e9}, 1e9)
-    gauge = Gauge(bundle, peak, lambda: float(next(joules) + 1), {"mic-ear": torch})
+    gauge = GpuMeter(bundle, peak, lambda: float(next(joules) + 1), {"mic-ear": torch})
 
     rows = graph_rows(bundle, models, SETTINGS, gauge, lambda *_: None)
 

@@ -10,8 +10,8 @@ from inspector.benchmark import run as bench
 from inspector.benchmark.artefacts import BenchError
 from inspector.benchmark.gpu import NO_GPU
 from inspector.benchmark.line import line_row
+from inspector.benchmark.load_generator import Clock, Load
 from inspector.benchmark.memory import Memory
-from inspector.benchmark.offering import Clock, Load
 from inspector.benchmark.report import Report
 from inspector.benchmark.settings import BenchSettings
 from inspector.engines.tensorrt.engine_file import EngineFile

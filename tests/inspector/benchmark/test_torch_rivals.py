@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from inspector.benchmark.artefacts import BenchError
-from inspector.benchmark.torch_rivals import Rival, open_rivals
+from inspector.benchmark.torch_rivals import Baseline, open_rivals
 from inspector.bundle.load import load
 from tests.bundles import write_toy_bundle
 
@@ -22,7 +22,7 @@ class Double(torch.nn.Module):
 
 def test_inputs_go_in_by_their_order_and_all_outputs_come_back() -> None:
     inputs = {"b": np.ones((2, 3), np.float32), "a": np.full((2, 3), 4, np.float32)}
-    doubled, rest = Rival(Double(), ["a", "b"], "cpu").eager(inputs, "fp32")
+    doubled, rest = Baseline(Double(), ["a", "b"], "cpu").eager(inputs, "fp32")
     assert (doubled == 8).all()
     assert (rest == 3).all()
 

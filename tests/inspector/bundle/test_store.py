@@ -12,17 +12,17 @@ from inspector.bundle.card import write_section
 from inspector.bundle.files import cache_folder
 from inspector.bundle.leftovers import LEFT_S
 from inspector.bundle.load import BundleError, load
-from inspector.bundle.store import Shelf
+from inspector.bundle.store import BundleStore
 from tests.bundles import edit_manifest, write_toy_bundle
 from tests.inspector.rollout.test_check_process import with_spoiled_int8
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path / "bundles")
+def shelf(tmp_path: Path) -> BundleStore:
+    return BundleStore(tmp_path / "bundles")
 
 
-def test_a_bundle_lies_there_whole_under_its_digest(shelf: Shelf, tmp_path: Path) -> None:
+def test_a_bundle_lies_there_whole_under_its_digest(shelf: BundleStore, tmp_path: Path) -> None:
     bundle = load(write_toy_bundle(tmp_path / "toy"))
     name = shelf.put(bundle)
     assert name == f"toy-1-{bundle.digest[:12]}"
@@ -30,14 +30,14 @@ def test_a_bundle_lies_there_whole_under_its_digest(shelf: Shelf, tmp_path: Path
     assert [path.name for path in (tmp_path / "bundles").iterdir()] == [name]
 
 
-def test_putting_it_again_changes_nothing(shelf: Shelf, tmp_path: Path) -> None:
+def test_putting_it_again_changes_nothing(shelf: BundleStore, tmp_path: Path) -> None:
     bundle = load(write_toy_bundle(tmp_path / "toy"))
     first = (tmp_path / "bundles" / shelf.put(bundle) / "bundle.json").stat()
     again = (tmp_path / "bundles" / shelf.put(bundle) / "bundle.json").stat()
     assert (again.st_ino, again.st_mtime_ns) == (first.st_ino, first.st_mtime_ns)
 
 
-def test_what_machines_found_out_about_a_bundle_goes_with_it(shelf: Shelf, tmp_path: Path) -> None:
+def test_what_machines_found_out_about_a_bundle_goes_with_it(shelf: BundleStore, tmp_path: Path) -> None:
     name = shelf.put(load(write_toy_bundle(tmp_path / "made")))
     cache_folder(tmp_path / "bundles" / name).mkdir()
     shelf.remove(name)
@@ -59,7 +59,7 @@ def test_whatever_else_is_changed_makes_another_bundle(tmp_path: Path, change: d
     assert load(folder).digest != before.digest
 
 
-def test_a_version_with_a_path_in_it_stays_on_the_shelf(shelf: Shelf, tmp_path: Path) -> None:
+def test_a_version_with_a_path_in_it_stays_on_the_shelf(shelf: BundleStore, tmp_path: Path) -> None:
     edit_manifest(folder := write_toy_bundle(tmp_path / "toy"), {"version": "../../2 β"})
     name = shelf.put(load(folder))
     assert name.startswith("toy-.._.._2__-")
@@ -67,13 +67,13 @@ def test_a_version_with_a_path_in_it_stays_on_the_shelf(shelf: Shelf, tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["../toy", "/etc", "", ".", "..", "a/b", ".hidden"])
-def test_nothing_outside_the_shelf_can_be_named(shelf: Shelf, tmp_path: Path, name: str) -> None:
+def test_nothing_outside_the_shelf_can_be_named(shelf: BundleStore, tmp_path: Path, name: str) -> None:
     write_toy_bundle(tmp_path / "toy")
     with pytest.raises(BundleError, match="is not plain"):
         shelf.get(name, "0" * 64)
 
 
-def test_a_link_out_of_the_shelf_is_not_followed(shelf: Shelf, tmp_path: Path) -> None:
+def test_a_link_out_of_the_shelf_is_not_followed(shelf: BundleStore, tmp_path: Path) -> None:
     bundle = load(write_toy_bundle(tmp_path / "toy"))
     (tmp_path / "bundles").mkdir()
     (tmp_path / "bundles/toy-1").symlink_to(tmp_path / "toy")
@@ -81,7 +81,7 @@ def test_a_link_out_of_the_shelf_is_not_followed(shelf: Shelf, tmp_path: Path) -
         shelf.get("toy-1", bundle.digest)
 
 
-def test_a_bundle_that_was_changed_on_the_shelf_is_refused(shelf: Shelf, tmp_path: Path) -> None:
+def test_a_bundle_that_was_changed_on_the_shelf_is_refused(shelf: BundleStore, tmp_path: Path) -> None:
     bundle = load(write_toy_bundle(tmp_path / "toy"))
     name = shelf.put(bundle)
     manifest = tmp_path / "bundles" / name / "bundle.json"
@@ -93,7 +93,7 @@ def test_a_bundle_that_was_changed_on_the_shelf_is_refused(shelf: Shelf, tmp_pat
 
 
 def test_what_cannot_be_copied_leaves_nothing_behind(
-    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shelf: BundleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = load(write_toy_bundle(tmp_path / "toy"))
     monkeypatch.setattr("inspector.bundle.copying.to_disk", fail_as_full_disk)
@@ -104,7 +104,7 @@ def test_what_cannot_be_copied_leaves_nothing_behind(
 
 @pytest.mark.parametrize(("age_s", "stays"), [(LEFT_S - 60, True), (LEFT_S + 60, False)])
 def test_what_a_crash_left_goes_with_the_next_bundle_a_day_later(
-    shelf: Shelf, tmp_path: Path, age_s: float, stays: bool
+    shelf: BundleStore, tmp_path: Path, age_s: float, stays: bool
 ) -> None:
     left = tmp_path / "bundles/.arriving-x"
     (left / "copy").mkdir(parents=True)
@@ -121,7 +121,7 @@ def fail_as_full_disk(path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["full.int8.onnx", "head.onnx"])
-def test_a_source_that_is_damaged_is_not_copied(shelf: Shelf, tmp_path: Path, file: str) -> None:
+def test_a_source_that_is_damaged_is_not_copied(shelf: BundleStore, tmp_path: Path, file: str) -> None:
     bundle = load(with_spoiled_int8(write_toy_bundle(tmp_path / "toy")))
     bundle.path(file).write_bytes(b"half")
     with pytest.raises(BundleError, match=f"file '{file}' has SHA-256"):
@@ -130,7 +130,7 @@ def test_a_source_that_is_damaged_is_not_copied(shelf: Shelf, tmp_path: Path, fi
 
 
 @pytest.mark.parametrize("file", ["full.int8.onnx", "head.onnx", "bundle.json"])
-def test_what_is_damaged_on_the_shelf_is_mended(shelf: Shelf, tmp_path: Path, file: str) -> None:
+def test_what_is_damaged_on_the_shelf_is_mended(shelf: BundleStore, tmp_path: Path, file: str) -> None:
     bundle = load(with_spoiled_int8(write_toy_bundle(tmp_path / "toy")))
     shelved = tmp_path / "bundles" / shelf.put(bundle) / file
     shelved.write_bytes(b"half")

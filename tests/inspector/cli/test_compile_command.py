@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from inspector.bundle.load import load
 from inspector.cli import main
-from inspector.parity.schema import Said
+from inspector.parity.schema import Prediction
 from tests.bundles import write_toy_bundle
 from tests.inspector.parity.toy_set import told, toy_pieces, write_toy_set
 from tests.standins.builder import classic_box
@@ -22,7 +22,7 @@ def bundle(tmp_path: Path) -> Path:
     return write_toy_set(tmp_path / "toy", toy_pieces(20), told).path.parent
 
 
-def two_flips(index: int, said: Said) -> tuple[str, Said]:
+def two_flips(index: int, said: Prediction) -> tuple[str, Prediction]:
     return "ok", said.model_copy(update={"decision": "FAIL"}) if index < 2 else said
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.parity.schema import Said
+from inspector.parity.schema import Prediction
 from tests.bundles import save_expert, write_toy_bundle
 from tests.inspector.parity.toy_set import toy_pieces, write_toy_set
 from tests.standins.gpus import quantised
@@ -21,11 +21,11 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
-def two_flips(index: int, said: Said) -> tuple[str, Said]:
+def two_flips(index: int, said: Prediction) -> tuple[str, Prediction]:
     return "ok", said.model_copy(update={"decision": "FAIL"}) if index < 2 else said
 
 
-def two_lower(index: int, said: Said) -> tuple[str, Said]:
+def two_lower(index: int, said: Prediction) -> tuple[str, Prediction]:
     """Scores, not decisions: a recipe decides anew."""
     return "ok", said.model_copy(update={"score": 0.001}) if index in (8, 10) else said
 

@@ -17,7 +17,7 @@ from inspector.cli import serving
 from inspector.config.service import Service, load_service
 from inspector.rollout.control.records import places_of
 from inspector.rollout.metrics import DeployMetrics
-from inspector.rollout.run_check import GivenUpError
+from inspector.rollout.run_check import PreparationCancelledError
 from inspector.service.assembly import Deployed
 from tests.bundles import write_toy_bundle
 from tests.inspector.rollout.toys import RECIPE
@@ -69,7 +69,7 @@ def test_a_start_that_waits_for_the_log_stands_still(
     def waiting(service: Service, stop: Event, registry: CollectorRegistry, *, is_worker: bool) -> Iterator[Deployed]:
         seen.append(is_standing(address))
         until(lambda: is_standing(address))
-        raise GivenUpError
+        raise PreparationCancelledError
         yield
 
     monkeypatch.setattr(serving, "deployed", waiting)
@@ -94,7 +94,7 @@ def test_metrics_are_served_while_bundles_are_still_opened(tmp_path: Path, monke
         DeployMetrics(registry, places_of(service))
         with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
             read.append(answer.read().decode())
-        raise GivenUpError
+        raise PreparationCancelledError
         yield
 
     monkeypatch.setattr(serving, "deployed", opening)

@@ -12,7 +12,7 @@ from fusion.head import FusionHead, HeadForm, Member
 from inspector.bundle.load import LoadedBundle, load
 from inspector.bundle.schema import Calibration, ImageInput, Modality, Policy
 from inspector.training.config import ImageExpert
-from inspector.training.export import Draft, DraftExpert, write_bundle
+from inspector.training.export import TrainedBundle, TrainedExpert, write_bundle
 
 CLASSES = ("dent",)
 TOKEN_DIM = 32
@@ -27,13 +27,13 @@ def write_large(folder: Path, network: str) -> LoadedBundle:
     for part in module.modules():
         if isinstance(part, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(part.weight, 0.3, 0.7)
-    expert = DraftExpert(ImageExpert(name="net", modality="camera", scout=True), form, module)
+    expert = TrainedExpert(ImageExpert(name="net", modality="camera", scout=True), form, module)
     write_bundle(folder, _draft(network, expert))
     return load(folder)
 
 
-def _draft(network: str, expert: DraftExpert) -> Draft:
-    return Draft(
+def _draft(network: str, expert: TrainedExpert) -> TrainedBundle:
+    return TrainedBundle(
         name=network,
         version="0",
         classes=CLASSES,

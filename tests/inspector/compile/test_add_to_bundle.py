@@ -13,7 +13,7 @@ from inspector.bundle.schema import Compiled
 from inspector.compile import add_to_bundle
 from inspector.compile.add_to_bundle import add_form
 from inspector.compile.compile import compile_bundle
-from inspector.compile.job import Form, Made, Wish
+from inspector.compile.job import CompiledVariant, GraphArtifact, Wish
 from inspector.parity.report import ParityReport
 from tests.bundles import edit_manifest, write_toy_bundle
 from tests.crashes import crash_at
@@ -33,15 +33,15 @@ def graph_named(text: str) -> bytes:
     return b"\x12" + bytes([len(text)]) + text.encode()
 
 
-def form(scratch: Path, content: str, suffix: str = ".onnx") -> Form:
+def form(scratch: Path, content: str, suffix: str = ".onnx") -> CompiledVariant:
     """Two graphs of four are new."""
     made = []
     for part in ("top-thumb", "mic-ear"):
         path = scratch / f"{part}{suffix}"
         path.write_bytes(graph_named(f"{part} {content}"))
-        made.append(Made(part, path, "int8", 1.234, 0.5))
-    made.append(Made("head", None, "fp32", 0.0, why="too small"))
-    return Form("compiler 1", (), (1, 2), tuple(made), REPORT)
+        made.append(GraphArtifact(part, path, "int8", 1.234, 0.5))
+    made.append(GraphArtifact("head", None, "fp32", 0.0, why="too small"))
+    return CompiledVariant("compiler 1", (), (1, 2), tuple(made), REPORT)
 
 
 def compiled_files(folder: Path) -> set[str]:

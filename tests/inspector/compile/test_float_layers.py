@@ -6,9 +6,9 @@ import pytest
 
 from inspector.compile.float_layers import OMISSIONS, fewest_flips
 from inspector.parity.report import Change, ParityReport
-from inspector.parity.schema import Said
+from inspector.parity.schema import Prediction
 
-PASS, FAIL = (Said(decision=decision, score=0.5, route="all", experts=()) for decision in ("PASS", "FAIL"))
+PASS, FAIL = (Prediction(decision=decision, score=0.5, route="all", experts=()) for decision in ("PASS", "FAIL"))
 
 
 class Trial(NamedTuple):

@@ -15,7 +15,7 @@ from inspector.engines.engine import (
     DeviceError,
     DeviceMemoryError,
     EngineError,
-    ForeignEngineError,
+    IncompatibleEngineError,
     LostDeviceError,
     NoDriverError,
     WrongDeviceError,
@@ -51,7 +51,7 @@ def invalid(diagnostics: int) -> Change:
         (Faults(lost_after=0), None, LostDeviceError, "cudaErrorIllegalAddress .* restart the service"),
         (Faults(), without_context(OUT_OF_MEMORY), DeviceMemoryError, "OutOfMemory .* free memory of the GPU"),
         (Faults(), without_context("tactic missing"), DeviceError, "no execution context: tactic missing; compile"),
-        (Faults(), invalid(1), ForeignEngineError, "ear.engine was built by another version; compile"),
+        (Faults(), invalid(1), IncompatibleEngineError, "ear.engine was built by another version; compile"),
         (Faults(), invalid(2), WrongDeviceError, "was not built for this GPU; compile"),
         (Faults(), invalid(4 + 64), NoDriverError, "needs a newer driver; install"),
         (Faults(), invalid(16), DeviceMemoryError, "needs more memory than the GPU has free; free"),
@@ -105,7 +105,7 @@ def test_what_is_altered_or_of_another_version_never_reaches_the_runtime(
     tmp_path: Path, change: Callable[[EngineFile], EngineFile], said: str
 ) -> None:
     gpu = StandInGpu()
-    with pytest.raises(ForeignEngineError, match=said):
+    with pytest.raises(IncompatibleEngineError, match=said):
         TensorRtEngine(change(compiled_file(tmp_path, gpu)), gpu.api)
     assert (gpu.trt.seen, gpu.cuda.num_mallocs) == (0, 0)
 
@@ -123,7 +123,7 @@ def test_what_is_altered_or_of_another_version_never_reaches_the_runtime(
 def test_a_foreign_file_with_the_right_hash_is_refused_by_its_header(tmp_path: Path, content: bytes, said: str) -> None:
     gpu = StandInGpu()
     gpu.compiled = lambda graph: content  # type: ignore[method-assign]
-    with pytest.raises(ForeignEngineError, match=said):
+    with pytest.raises(IncompatibleEngineError, match=said):
         TensorRtEngine(compiled_file(tmp_path, gpu), gpu.api)
     assert gpu.trt.seen == 0
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import pytest
 
-from inspector.engines.engine import DeviceMemoryError, ForeignEngineError, NoDriverError, WrongDeviceError
+from inspector.engines.engine import DeviceMemoryError, IncompatibleEngineError, NoDriverError, WrongDeviceError
 from inspector.engines.tensorrt import gpu_api
 from inspector.engines.tensorrt.device import invalidity
 from inspector.engines.tensorrt.runtime import load_tensorrt
@@ -220,7 +220,14 @@ def test_diagnostics_have_the_values_of_tensorrt_for_rtx() -> None:
         pytest.skip("TensorRT for RTX alone has them")
     names = ("VERSION_MISMATCH", "UNSUPPORTED_CC", "OLD_CUDA_DRIVER", "OLD_CUDA_RUNTIME", "INSUFFICIENT_GPU_MEMORY")
     real = [trt.EngineInvalidityDiagnostics.__members__[name].value for name in (*names, "MALFORMED_ENGINE")]
-    kinds = [ForeignEngineError, WrongDeviceError, NoDriverError, NoDriverError, DeviceMemoryError, ForeignEngineError]
+    kinds = [
+        IncompatibleEngineError,
+        WrongDeviceError,
+        NoDriverError,
+        NoDriverError,
+        DeviceMemoryError,
+        IncompatibleEngineError,
+    ]
     assert [found and found[0] for found in map(invalidity, real)] == kinds
 
 

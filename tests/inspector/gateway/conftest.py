@@ -12,7 +12,7 @@ from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.service_pb2 import GetModelResponse
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Verdict
 from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
-from streams.observation import Closing, Observation
+from streams.observation import CloseReason, Observation
 from streams.records import Record
 from tests.inspector.gateway.memory_log import MemoryLog
 
@@ -48,7 +48,7 @@ class CountingJudge:
 
     def _verdict(self, observation: Observation) -> Verdict:
         verdict = Verdict(inspection=Inspection(**observation.inspection._asdict()), product=observation.product)
-        if observation.closing is Closing.NO_RECIPE:
+        if observation.closing is CloseReason.NO_RECIPE:
             verdict.decision = Decision.DECISION_REVIEW
             verdict.reason = DecisionReason.DECISION_REASON_NO_RECIPE
         else:

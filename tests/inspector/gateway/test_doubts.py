@@ -11,7 +11,7 @@ from inspector.client.client import Client
 from inspector.gateway.callers import Caller
 from inspector.gateway.doubts import MAX_DOUBTS, WINDOW_NS, Doubts, LetterSearch, doubts_of
 from inspector.gateway.lookup import Lookup
-from inspector.gateway.refusal import Refusal
+from inspector.gateway.refusal import StatusError
 from inspector.gateway.server import Backend, Gateway
 from inspector.verdicts.index import VerdictIndex
 from inspector.verdicts.ring import entries_of
@@ -133,7 +133,7 @@ async def test_what_could_not_be_read_in_time_is_no_pass(
     (entry,) = entries_of(log.records[log.partitions[0]])
     assert LetterSearch(log, entry, time.monotonic() - 1, lambda: False).run() is None
     monkeypatch.setattr("inspector.gateway.doubts.LetterSearch.run", lambda _: None)
-    with pytest.raises(Refusal, match="could not be read within 5 s"):
+    with pytest.raises(StatusError, match="could not be read within 5 s"):
         await answer(log, known(time.time_ns()))
 
 

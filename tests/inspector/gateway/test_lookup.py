@@ -8,7 +8,7 @@ import pytest
 from inspector.gateway.callers import Caller
 from inspector.gateway.doubts import Doubts
 from inspector.gateway.lookup import Lookup
-from inspector.gateway.refusal import Refusal
+from inspector.gateway.refusal import StatusError
 from inspector.verdicts.index import VerdictIndex
 from streams.log import Start, TokenExpiredError
 from streams.observation import InspectionId
@@ -47,7 +47,7 @@ async def test_an_old_verdict_is_read_from_the_log(log: MemoryLog, put: Put, age
 async def test_time_is_bounded_and_said(log: MemoryLog, put: Put) -> None:
     put(1, 0, time.time_ns() - HOUR_NS // 2)
     reader = lookup(log, limit_s=-1.0)
-    with pytest.raises(Refusal, match="as far back as was read"):
+    with pytest.raises(StatusError, match="as far back as was read"):
         await reader.find(piece(2), CALLER)
     reader.close()
 
@@ -67,7 +67,7 @@ async def test_a_client_that_asks_again_reads_the_log_once(
     monkeypatch.setattr(log, "tail", counting)
     reader = lookup(log)
     for _ in range(3):
-        with pytest.raises(Refusal, match="in the whole log"):
+        with pytest.raises(StatusError, match="in the whole log"):
             await reader.find(piece(2), CALLER)
         once, tails = tails, tails
     reader.close()
@@ -79,11 +79,11 @@ async def test_the_log_rests_between_look_ups(log: MemoryLog, put: Put, monkeypa
     monkeypatch.setattr("inspector.gateway.lookup.REST", 1e6)
     put(1, 0, time.time_ns() - HOUR_NS // 2)
     reader = lookup(log)
-    with pytest.raises(Refusal, match="in the whole log"):
+    with pytest.raises(StatusError, match="in the whole log"):
         await reader.find(piece(2), CALLER)
-    with pytest.raises(Refusal, match="as far back as was read"):
+    with pytest.raises(StatusError, match="as far back as was read"):
         await reader.find(piece(3), CALLER)
-    with pytest.raises(Refusal, match="is being read for other pieces: try again"):
+    with pytest.raises(StatusError, match="is being read for other pieces: try again"):
         await reader.find(piece(3), CALLER, wait=True)
     reader.close()
 
@@ -103,7 +103,7 @@ async def test_what_retention_has_deleted_is_not_read(
 
     monkeypatch.setattr(log, "tail", tail)
     reader = Lookup(log, VerdictIndex(10**6, 3600.0, oldest_ns + (10**9 if oldest_h else -(10**9))), doubts(), 5.0)
-    with pytest.raises(Refusal, match="in the whole log"):
+    with pytest.raises(StatusError, match="in the whole log"):
         await reader.find(piece(2), CALLER)
     if oldest_h:
         assert (await reader.find(piece(1), CALLER, wait=True)).inspection == piece(1)

@@ -6,7 +6,7 @@ import pytest
 
 from inspector.gateway.callers import Caller, host_of
 from inspector.gateway.places import Places
-from inspector.gateway.refusal import Refusal
+from inspector.gateway.refusal import StatusError
 
 
 def caller(name: str) -> Caller:
@@ -24,7 +24,7 @@ async def outcome(held: str, newcomer: str, patience_s: float, held_s: float) ->
         try:
             async with places.place(caller(name)):
                 await asyncio.sleep(3600)
-        except Refusal:
+        except StatusError:
             ended.append(name)
 
     holders = [asyncio.create_task(hold(name)) for name in held.split()]
@@ -33,7 +33,7 @@ async def outcome(held: str, newcomer: str, patience_s: float, held_s: float) ->
     try:
         async with places.place(caller(newcomer)):
             await asyncio.sleep(0)
-    except Refusal:
+    except StatusError:
         ended.append("refused")
     for holder in holders:
         holder.cancel()

@@ -3,7 +3,7 @@
 import pytest
 
 from inspector.gateway.rate import REMEMBERED_HOSTS, Rate
-from inspector.gateway.refusal import Refusal
+from inspector.gateway.refusal import StatusError
 
 
 def count(rate: Rate, host: str) -> int:
@@ -13,7 +13,7 @@ def count(rate: Rate, host: str) -> int:
         while taken < 10_000:
             rate.take(host)
             taken += 1
-    except Refusal:
+    except StatusError:
         return taken
     return taken
 
@@ -36,5 +36,5 @@ def test_hosts_are_forgotten() -> None:
 def test_the_time_to_wait_is_said() -> None:
     rate = Rate(1.0, 1.0, clock=lambda: 0.0)
     rate.take("a")
-    with pytest.raises(Refusal, match=r"try again in 2\.0 s|try again in 1\.0 s"):
+    with pytest.raises(StatusError, match=r"try again in 2\.0 s|try again in 1\.0 s"):
         rate.take("a")

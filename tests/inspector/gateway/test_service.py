@@ -29,7 +29,7 @@ from protos.inspection.v1.records_pb2 import (
 )
 from protos.inspection.v1.service_pb2 import InspectRequest, SignalClip
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Verdict
-from streams.observation import Absence, Observation, State
+from streams.observation import MissingReason, Observation, State
 from streams.records import Record
 from tests.inspector.gateway.conftest import CountingJudge
 from tests.inspector.gateway.memory_log import MemoryLog
@@ -74,12 +74,16 @@ def test_inspect_hands_the_judge_what_was_sent(gateways: Gateways, clients: Clie
 @pytest.mark.parametrize(
     ("sent", "view", "clip_state"),
     [
-        (request(), (State.MISSING, Absence.NOT_RECEIVED, 0.0), (State.MISSING, Absence.NOT_RECEIVED, 0.0)),
-        (request([frame()]), (State.MISSING, Absence.COVERAGE, 0.5), (State.MISSING, Absence.NOT_RECEIVED, 0.0)),
+        (request(), (State.MISSING, MissingReason.NOT_RECEIVED, 0.0), (State.MISSING, MissingReason.NOT_RECEIVED, 0.0)),
+        (
+            request([frame()]),
+            (State.MISSING, MissingReason.COVERAGE, 0.5),
+            (State.MISSING, MissingReason.NOT_RECEIVED, 0.0),
+        ),
         (
             request([frame(), frame(1)], [clip(1000)]),
             (State.PRESENT, None, 1.0),
-            (State.MISSING, Absence.COVERAGE, 0.25),
+            (State.MISSING, MissingReason.COVERAGE, 0.25),
         ),
         (request([frame(), frame(1)], [clip(3000)]), (State.PRESENT, None, 1.0), (State.PRESENT, None, 0.75)),
     ],
@@ -89,8 +93,8 @@ def test_inspect_says_what_is_missing(
     clients: Clients,
     judge: CountingJudge,
     sent: InspectRequest,
-    view: tuple[State, Absence | None, float],
-    clip_state: tuple[State, Absence | None, float],
+    view: tuple[State, MissingReason | None, float],
+    clip_state: tuple[State, MissingReason | None, float],
 ) -> None:
     clients(gateways()).inspect(sent)
     (seen,) = judge.seen

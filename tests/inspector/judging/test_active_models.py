@@ -5,7 +5,15 @@ import pytest
 from inspector.bundle.load import load
 from inspector.engines.engine import EngineSettings
 from inspector.inference.model import Model, open_model
-from inspector.judging.active_models import Lineup, Place, Placed, Post, Trial, portion, post_of
+from inspector.judging.active_models import (
+    ActiveModels,
+    DeployedModel,
+    DeploymentTarget,
+    Slot,
+    Trial,
+    portion,
+    slot_for,
+)
 from streams.observation import InspectionId
 from tests.bundles import toy_recipe, write_toy_bundle
 
@@ -19,7 +27,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.5, 1.0])
 def test_a_share_is_about_that_of_the_pieces(model: Model, share: float) -> None:
-    trial = Trial(Placed(model, 2), share=share)
+    trial = Trial(DeployedModel(model, 2), share=share)
     taken = sum(trial.takes(piece) for piece in PIECES) / len(PIECES)
     assert taken == pytest.approx(share, abs=3 * (share * (1 - share) / len(PIECES)) ** 0.5)
 
@@ -30,25 +38,25 @@ def test_where_a_piece_falls_is_the_same_on_every_machine() -> None:
 
 
 def test_a_larger_share_keeps_the_pieces_of_the_smaller(model: Model) -> None:
-    small, large = (Trial(Placed(model, 2), share=share) for share in (0.1, 0.3))
+    small, large = (Trial(DeployedModel(model, 2), share=share) for share in (0.1, 0.3))
     assert all(large.takes(piece) for piece in PIECES if small.takes(piece))
 
 
 def test_stations_are_taken_whole(model: Model) -> None:
-    live, tried = Placed(model), Placed(model, 3)
-    post = Post(live, Trial(tried, stations=frozenset({"st-1"})))
+    live, tried = DeployedModel(model), DeployedModel(model, 3)
+    post = Slot(live, Trial(tried, stations=frozenset({"st-1"})))
     assert {piece.station for piece in PIECES if post.judge_of(piece) is tried} == {"st-1"}
     assert all(post.judge_of(piece) is tried for piece in PIECES if piece.station == "st-1")
 
 
 def test_a_shadow_takes_no_piece(model: Model) -> None:
-    post = Post(Placed(model), Trial(shadow := Placed(model, 3)))
+    post = Slot(DeployedModel(model), Trial(shadow := DeployedModel(model, 3)))
     assert post.shadow is shadow
     assert all(post.judge_of(piece) is post.live for piece in PIECES)
 
 
 def test_a_line_without_a_post_of_its_own_takes_that_of_the_recipe(model: Model) -> None:
     recipe = toy_recipe(model.bundle.folder)
-    lineup = Lineup.own([recipe], {recipe.bundle: model})
-    lineup.set(Place("line-1", recipe.name), Post(Placed(model, 5)))
-    assert [post_of(lineup.posts, line, recipe.name).live.number for line in ("line-1", "line-2")] == [5, 0]
+    lineup = ActiveModels.own([recipe], {recipe.bundle: model})
+    lineup.set(DeploymentTarget("line-1", recipe.name), Slot(DeployedModel(model, 5)))
+    assert [slot_for(lineup.posts, line, recipe.name).live.number for line in ("line-1", "line-2")] == [5, 0]

@@ -7,7 +7,7 @@ import pytest
 
 from inspector.bundle.schema import Policy, Router
 from inspector.judging.overload import OverloadGuard, OverloadSettings
-from inspector.judging.price_control import BudgetSettings, PriceControl
+from inspector.judging.price_control import BudgetSettings, CostController
 from protos.inspection.v1.verdict_pb2 import DECISION_PASS, DECISION_REVIEW
 from streams.log_clock import LogClock
 from tests.bundles import NOW_NS, Toy, clip, judge_of, piece, toy_recipe, view, write_toy_bundle
@@ -46,7 +46,7 @@ def test_the_price_rises_before_any_budget_falls(tmp_path: Path, max_p99_s: floa
     guard = OverloadGuard(
         judge_of([recipe], clock_ns=lambda: NOW_NS),
         OverloadSettings(),
-        PriceControl(BudgetSettings(max_p99_s), clock.monotonic_s),
+        CostController(BudgetSettings(max_p99_s), clock.monotonic_s),
         show=shown.append,
         clock_ns=clock.wall_ns,
     )

@@ -20,7 +20,7 @@ from inspector.recipe.problems import ConfigError
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import Recipes
 from protos.inspection.v1 import verdict_pb2 as pb
-from streams.observation import Absence, Closing, Observation, State, View
+from streams.observation import CloseReason, MissingReason, Observation, State, View
 from tests.bundles import NOW_NS, Toy, clip, grey, judge_of, piece, toy_recipe, view, write_toy_bundle
 
 
@@ -79,7 +79,7 @@ def sigmoid(logit: float) -> float:
     return 1 / (1 + math.exp(-logit))
 
 
-SHORT_VIEW = View("top", (grey(0.2),), State.MISSING, Absence.COVERAGE, 0.5)
+SHORT_VIEW = View("top", (grey(0.2),), State.MISSING, MissingReason.COVERAGE, 0.5)
 MISSING_VIEW, MISSING_CLIP, STALE_CLIP = view(0, State.MISSING), clip(0, State.MISSING), clip(0, State.STALE)
 GREY = 51 / 255
 
@@ -218,12 +218,12 @@ def test_a_recipe_may_ask_for_full_evidence_on_fail(tmp_path: Path) -> None:
         (piece(view(1.0), MISSING_CLIP), "FAIL", "DEFECT"),
         (piece(MISSING_VIEW), "REVIEW", "NO_IMAGE"),
         (piece(MISSING_VIEW, clip(1.0)), "REVIEW", "NO_IMAGE"),
-        (piece(closing=Closing.ABORTED), "REVIEW", "ABORTED"),
-        (piece(closing=Closing.NO_RECIPE), "REVIEW", "NO_RECIPE"),
-        (piece(closing=Closing.STATE_LIMIT), "REVIEW", "OVERLOAD"),
+        (piece(closing=CloseReason.ABORTED), "REVIEW", "ABORTED"),
+        (piece(closing=CloseReason.NO_RECIPE), "REVIEW", "NO_RECIPE"),
+        (piece(closing=CloseReason.STATE_LIMIT), "REVIEW", "OVERLOAD"),
         (piece(is_read_twice=True), "REVIEW", "ID_READ_TWICE"),
         (piece(view(1.0), is_read_twice=True), "REVIEW", "ID_READ_TWICE"),
-        (piece(is_read_twice=True, closing=Closing.ABORTED), "REVIEW", "ABORTED"),
+        (piece(is_read_twice=True, closing=CloseReason.ABORTED), "REVIEW", "ABORTED"),
         (piece(append_ns=NOW_NS - 30_000_000_000), "PASS", "GOOD"),
         (piece(append_ns=NOW_NS - 30_000_000_001), "REVIEW", "BACKLOG"),
         (piece(view(0.5), clip(0.5)), "REVIEW", "UNCERTAIN"),
@@ -251,7 +251,7 @@ def test_sound_alone_passes_nothing(tmp_path: Path, top: View, loudness: float, 
 
 def test_what_is_turned_away_costs_nothing(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
-    verdict = bench.one(piece(closing=Closing.ABORTED))
+    verdict = bench.one(piece(closing=CloseReason.ABORTED))
     assert not any(bench.batches.values())
     assert (verdict.bundle, verdict.cost_ms, verdict.HasField("defect_score")) == ("", 0.0, False)
     assert (verdict.recipe, verdict.recipe_version, verdict.lot) == ("cup", "3", "lot-7")

@@ -13,7 +13,7 @@ from inspector.parity.archive import ParitySet
 from inspector.parity.evaluate import judge
 from inspector.parity.gate import GateSettings, check
 from inspector.parity.report import Limit, ParityReport, as_json, passed, words
-from inspector.parity.schema import Decision, Said
+from inspector.parity.schema import Decision, Prediction
 from inspector.recipe.strict_recipe import strict_recipe
 from tests.inspector.parity.toy_set import Retelling, told, toy_model, toy_pieces, write_toy_set
 
@@ -23,7 +23,7 @@ OTHER: Mapping[Decision, Decision] = {"PASS": "FAIL", "FAIL": "REVIEW", "REVIEW"
 def flipped(num: int) -> Retelling:
     """The oracle is held to have decided otherwise on the first pieces."""
 
-    def retell(index: int, said: Said) -> tuple[str, Said]:
+    def retell(index: int, said: Prediction) -> tuple[str, Prediction]:
         return "unknown", said.model_copy(update={"decision": OTHER[said.decision]}) if index < num else said
 
     return retell
@@ -57,7 +57,7 @@ def test_flips_and_what_they_prove(tmp_path: Path, num: int, flips: int, below: 
 def test_one_new_pass_of_a_defective_piece_is_one_too_many(
     tmp_path: Path, label: str, before: Decision, refused: bool
 ) -> None:
-    def retell(index: int, said: Said) -> tuple[str, Said]:
+    def retell(index: int, said: Prediction) -> tuple[str, Prediction]:
         return (label, said.model_copy(update={"decision": before})) if index == 0 else ("nok", said)
 
     report = report_of(tmp_path, 20, retell)
@@ -91,7 +91,7 @@ def test_one_flip_of_a_small_set_is_within_the_limit(tmp_path: Path, flips: int,
 
 
 def test_a_changed_route_counts_and_refuses_nothing(tmp_path: Path) -> None:
-    def retell(index: int, said: Said) -> tuple[str, Said]:
+    def retell(index: int, said: Prediction) -> tuple[str, Prediction]:
         return "unknown", said.model_copy(update={"experts": ("mic-ear",)}) if index in (2, 5) else said
 
     report = report_of(tmp_path, 20, retell)

@@ -12,16 +12,16 @@ from inspector.engines.engine import EngineSettings
 from inspector.inference.model import Model, open_model
 from inspector.parity.archive import ParitySet, set_of
 from inspector.parity.evaluate import judge
-from inspector.parity.schema import About, Said
+from inspector.parity.schema import About, Prediction
 from inspector.parity.write import Judged, add_set
 from streams.observation import Clip, Observation, State
 from tests.bundles import piece, view, write_toy_bundle
 
 ABOUT = About(bundle="toy", version="1", oracle="the toy itself", seed=0, num_calibration=900, num_nearest=0)
-Retelling = Callable[[int, Said], tuple[Label, Said]]
+Retelling = Callable[[int, Prediction], tuple[Label, Prediction]]
 
 
-def told(_: int, said: Said) -> tuple[Label, Said]:
+def told(_: int, said: Prediction) -> tuple[Label, Prediction]:
     """As the oracle has it, and nobody knows what is true."""
     return "unknown", said
 

@@ -15,7 +15,7 @@ from inspector.plausibility.learning import (
     picture_format,
 )
 from inspector.plausibility.limits import clip_doubt
-from streams.observation import Absence
+from streams.observation import MissingReason
 
 FORM = picture_format({PictureKind(8, 12, 1, "uint8")})
 DRAWN = np.random.default_rng(0).uniform(0.4, 0.6, 4000)
@@ -88,7 +88,7 @@ def test_traces_that_never_move_are_believed_however_their_mean_is_rounded() -> 
     assert clip_doubt({"level": 3e-9, "offset": 0.1 + 3e-9, "noise_floor": 1e-9}, limits, "on") is None
     doubt = clip_doubt({"level": 0.0, "offset": 0.2, "noise_floor": 0.0}, limits, "on")
     assert doubt is not None
-    assert doubt.absence is Absence.OFFSET
+    assert doubt.absence is MissingReason.OFFSET
 
 
 def test_figures_that_are_not_numbers_teach_nothing() -> None:

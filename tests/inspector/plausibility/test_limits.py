@@ -7,7 +7,7 @@ from inspector.bundle.schema import Plausibility, Range
 from inspector.plausibility.learning import PictureKind, picture_format
 from inspector.plausibility.limits import Doubt, clip_doubt, format_doubt, picture_doubt
 from inspector.plausibility.rules import PICTURE, SIGNAL
-from streams.observation import Absence
+from streams.observation import MissingReason
 
 LIMITS = Plausibility(
     recordings=100,
@@ -23,7 +23,7 @@ HEARD = Plausibility(
 def test_a_doubt_is_one_sentence_with_figure_range_and_cause() -> None:
     doubt = picture_doubt({"brightness": 0.0123}, LIMITS, "on")
     assert doubt == Doubt(
-        Absence.EXPOSURE, "mean brightness 0.0123, expected 0.2 to 0.6: is the light on, or the lens covered?"
+        MissingReason.EXPOSURE, "mean brightness 0.0123, expected 0.2 to 0.6: is the light on, or the lens covered?"
     )
 
 
@@ -61,17 +61,17 @@ WHOLE = HEARD.model_copy(
 @pytest.mark.parametrize(
     ("figures", "absence"),
     [
-        ({"level": 1e-5, "clipped": 1.0, "crest": 1.0}, Absence.LEVEL),
-        ({"level": 0.005, "clipped": 0.0, "crest": 3.7}, Absence.LEVEL),
-        ({"level": 0.3, "clipped": 0.1, "crest": 2.0}, Absence.CLIPPED),
-        ({"level": 0.9, "clipped": 0.1, "crest": 2.0}, Absence.CLIPPED),
-        ({"level": 0.3, "clipped": 0.0, "crest": 1.5, "hum": 0.9}, Absence.NOISE),
-        ({"level": 0.3, "clipped": 0.0, "crest": 1.5, "hum": 0.1}, Absence.CLIPPED),
+        ({"level": 1e-5, "clipped": 1.0, "crest": 1.0}, MissingReason.LEVEL),
+        ({"level": 0.005, "clipped": 0.0, "crest": 3.7}, MissingReason.LEVEL),
+        ({"level": 0.3, "clipped": 0.1, "crest": 2.0}, MissingReason.CLIPPED),
+        ({"level": 0.9, "clipped": 0.1, "crest": 2.0}, MissingReason.CLIPPED),
+        ({"level": 0.3, "clipped": 0.0, "crest": 1.5, "hum": 0.9}, MissingReason.NOISE),
+        ({"level": 0.3, "clipped": 0.0, "crest": 1.5, "hum": 0.1}, MissingReason.CLIPPED),
     ],
     ids=["last-bit", "floor", "cut", "cut-and-loud", "hum", "no-peaks"],
 )
 def test_the_reason_is_the_likely_one_where_several_figures_are_outside(
-    figures: dict[str, float], absence: Absence
+    figures: dict[str, float], absence: MissingReason
 ) -> None:
     doubt = clip_doubt(figures, WHOLE, "on")
     assert doubt is not None
@@ -83,9 +83,9 @@ def test_what_is_no_number_is_left_to_the_experts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "absence"), [(0.0, Absence.EXPOSURE), (1.0, Absence.EXPOSURE), (0.5, Absence.CONTRAST)]
+    ("value", "absence"), [(0.0, MissingReason.EXPOSURE), (1.0, MissingReason.EXPOSURE), (0.5, MissingReason.CONTRAST)]
 )
-def test_without_limits_a_picture_of_one_value_is_not_believed(value: float, absence: Absence) -> None:
+def test_without_limits_a_picture_of_one_value_is_not_believed(value: float, absence: MissingReason) -> None:
     doubt = picture_doubt({"brightness": value, "contrast": 0.0}, None, "on")
     assert doubt is not None
     assert doubt.absence is absence
@@ -94,21 +94,21 @@ def test_without_limits_a_picture_of_one_value_is_not_believed(value: float, abs
 
 def test_without_limits_a_clip_of_one_value_is_not_believed() -> None:
     doubt = clip_doubt({"level": 0.0, "offset": 0.25}, None, "on")
-    assert doubt == Doubt(Absence.LEVEL, "every sample is 0.25: is the sensor connected and switched on?")
+    assert doubt == Doubt(MissingReason.LEVEL, "every sample is 0.25: is the sensor connected and switched on?")
     assert clip_doubt({"level": 1e-4, "offset": 0.0}, None, "on") is None
 
 
 @pytest.mark.parametrize(
     ("image", "absence", "words"),
     [
-        (np.zeros((8, 12), np.uint16), Absence.FORMAT, "uint16"),
-        (np.zeros((8, 12, 3), np.uint8), Absence.FORMAT, "3 channel"),
-        (np.zeros((12, 8), np.uint8), Absence.SIZE, "8 x 12 px"),
-        (np.zeros((16, 24), np.uint8), Absence.SIZE, "24 x 16 px"),
+        (np.zeros((8, 12), np.uint16), MissingReason.FORMAT, "uint16"),
+        (np.zeros((8, 12, 3), np.uint8), MissingReason.FORMAT, "3 channel"),
+        (np.zeros((12, 8), np.uint8), MissingReason.SIZE, "8 x 12 px"),
+        (np.zeros((16, 24), np.uint8), MissingReason.SIZE, "24 x 16 px"),
     ],
 )
 def test_another_format_or_size_than_trainings_is_not_believed(
-    image: "np.typing.NDArray[np.uint8]", absence: Absence, words: str
+    image: "np.typing.NDArray[np.uint8]", absence: MissingReason, words: str
 ) -> None:
     doubt = format_doubt(image, LIMITS)
     assert doubt is not None

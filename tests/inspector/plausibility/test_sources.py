@@ -17,7 +17,7 @@ from inspector.plausibility.limits import Strictness
 from inspector.plausibility.sources import KEPT_BYTES, Kept, watcher
 from inspector.recipe.recipes import Recipes
 from protos.inspection.v1 import verdict_pb2 as pb
-from streams.observation import Absence, Closing, Observation, State, View
+from streams.observation import CloseReason, MissingReason, Observation, State, View
 from tests.bundles import NOW_NS, clip, grey, piece, toy_recipe, view, write_toy_bundle
 
 LIMITS = {
@@ -79,7 +79,7 @@ def test_a_dark_picture_is_not_looked_at_and_the_verdict_says_why(model: Model) 
 
 
 def test_it_is_the_verdict_of_a_piece_whose_images_were_marked_before(model: Model) -> None:
-    marked = View("top", (grey(0.5),), State.IMPLAUSIBLE, Absence.FROZEN)
+    marked = View("top", (grey(0.5),), State.IMPLAUSIBLE, MissingReason.FROZEN)
     for verdict in judged(model, piece(view(0.05)), piece(marked)):
         assert words(verdict) == ("REVIEW", "IMPLAUSIBLE")
         assert not ran(verdict)
@@ -144,7 +144,7 @@ def test_a_bundle_without_limits_does_not_believe_samples_of_one_value(folder: P
 
 
 def test_an_aborted_piece_stays_aborted(model: Model) -> None:
-    (verdict,) = judged(model, piece(view(0.0), closing=Closing.ABORTED))
+    (verdict,) = judged(model, piece(view(0.0), closing=CloseReason.ABORTED))
     assert words(verdict) == ("REVIEW", "ABORTED")
 
 

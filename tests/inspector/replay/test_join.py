@@ -20,7 +20,7 @@ from streams.embedded import EmbeddedLog
 from streams.embedded.source import EmbeddedSource
 from streams.join.assembly import AssemblySpec, CameraSpec, JoinSettings, SensorSpec
 from streams.join.join import Join
-from streams.observation import Closing, Observation, State
+from streams.observation import CloseReason, Observation, State
 from streams.records import Topics
 
 BASE_NS = 1_750_000_000 * NS + 987_654_321
@@ -73,7 +73,7 @@ def test_every_piece_comes_out_as_it_was_made(tmp_path: Path, faults: Faults) ->
     for number in range(NUM_PIECES):
         piece = simulate_piece(LINE, number)
         observation = found[piece.piece_id]
-        assert observation.closing is Closing.COMPLETE
+        assert observation.closing is CloseReason.COMPLETE
         assert np.array_equal(observation.views["top"].images[0], piece.image)
         samples = observation.clips["mic"].samples
         assert samples is not None

@@ -10,16 +10,16 @@ from inspector.config.tables import WorkerTable
 from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, write_manifest
 from inspector.engines.engine import EngineSettings
 from inspector.rollout import admission, approvals, golden_digest
-from inspector.rollout.approvals import Proof
+from inspector.rollout.approvals import ApprovalCache
 from tests.inspector.rollout.toys import RECIPE, Rig, StandInGate, look, worker
 
 AS_USUAL = WorkerTable()
 FP32 = EngineSettings.parse("onnx/fp32")
 
 
-def made(rig: Rig, worker: WorkerTable = AS_USUAL, **changes: object) -> Proof:
+def made(rig: Rig, worker: WorkerTable = AS_USUAL, **changes: object) -> ApprovalCache:
     recipe = next(iter(rig.service.recipes)).model_copy(update=changes)
-    return Proof(load(rig.bundle("a")), recipe, worker)
+    return ApprovalCache(load(rig.bundle("a")), recipe, worker)
 
 
 def test_what_passed_is_known_at_the_next_start(rig: Rig) -> None:

@@ -15,8 +15,8 @@ from inspector.config.service import load_service
 from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, read_manifest, write_manifest
 from inspector.dataset.recordings import write_wav
 from inspector.rollout import run_check
-from inspector.rollout.check_process import Question, examined
-from inspector.rollout.run_check import GivenUpError, RefusedError, checked
+from inspector.rollout.check_process import CheckRequest, examined
+from inspector.rollout.run_check import PreparationCancelledError, RefusedError, checked
 from tests.bundles import edit_manifest, grey, save_expert
 from tests.inspector.parity.toy_set import toy_pieces, write_toy_set
 from tests.inspector.rollout.toys import CONFIG, RECIPE, Rig
@@ -53,10 +53,10 @@ def golden(folder: Path, labels: dict[str, float]) -> None:
     (folder / "cup.toml").write_text('golden = "golden.jsonl"\n' + RECIPE)
 
 
-def asked(rig: Rig, folder: Path) -> Question:
+def asked(rig: Rig, folder: Path) -> CheckRequest:
     """By the files as they are now."""
     service = load_service(rig.service.path)
-    return Question(folder=folder, recipe=next(iter(service.recipes)), worker=service.config.worker)
+    return CheckRequest(folder=folder, recipe=next(iter(service.recipes)), worker=service.config.worker)
 
 
 def test_a_bundle_that_decides_as_the_oracle_may_judge(rig: Rig) -> None:
@@ -161,7 +161,7 @@ def test_all_that_a_recipe_and_a_worker_say_comes_over(rig: Rig) -> None:
     (rig.folder / "service.toml").write_text(CONFIG + '[worker]\nengines = ["onnx/fp32"]\nthreads = 2\nmax_batch = 3\n')
     question = asked(rig, rig.bundle("a"))
     assert question.worker.max_batch == 3
-    assert Question.model_validate_json(question.model_dump_json()) == question
+    assert CheckRequest.model_validate_json(question.model_dump_json()) == question
 
 
 def test_the_check_runs_in_a_process_of_its_own(rig: Rig) -> None:
@@ -201,7 +201,7 @@ def test_the_process_is_the_first_to_go_where_memory_runs_out(rig: Rig, monkeypa
 
 def test_whoever_has_no_patience_left_gets_no_answer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_check, "_PROGRAM", "import time; time.sleep(60)")
-    with pytest.raises(GivenUpError):
+    with pytest.raises(PreparationCancelledError):
         checked(asked(rig, rig.bundle("a")), lambda: False)
 
 

@@ -6,16 +6,16 @@ from dataclasses import replace
 import pytest
 
 from inspector.bundle.load import BundleError, load
-from inspector.judging.active_models import Place, Placed
+from inspector.judging.active_models import DeployedModel, DeploymentTarget
 from inspector.recipe.recipes import ANY
 from inspector.rollout import approvals
-from inspector.rollout.control.commands import Wish
+from inspector.rollout.control.commands import DeployRequest
 from inspector.rollout.shadow import Fault
 from protos.inspection.v1.control_pb2 import DeploymentMode, WorkerPhase, WorkerState
 from tests.inspector.rollout.toys import CUP, Rig, look, say, version_of, word, worker
 
-SHADOW = Wish(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
-CANARY = Wish(DeploymentMode.DEPLOYMENT_MODE_CANARY, stations=("st-1",))
+SHADOW = DeployRequest(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
+CANARY = DeployRequest(DeploymentMode.DEPLOYMENT_MODE_CANARY, stations=("st-1",))
 LIVE, REFUSED = WorkerPhase.WORKER_PHASE_LIVE, WorkerPhase.WORKER_PHASE_REFUSED
 
 
@@ -31,7 +31,7 @@ def test_what_is_deployed_judges_once_it_is_checked(rig: Rig) -> None:
     with worker(rig) as follower:
         rig.deploy("a")
         assert version_of(look(follower)) == (1, "a")
-        assert follower.lineup.posts[Place(ANY, "cup")] is follower.lineup.posts[CUP]
+        assert follower.lineup.posts[DeploymentTarget(ANY, "cup")] is follower.lineup.posts[CUP]
     assert rig.gate.asked == ["a"]
     assert (word(rig).live, word(rig).phase, word(rig).detail, word(rig).engine) == (1, LIVE, "fits", "onnx/fp32")
 
@@ -62,9 +62,9 @@ def test_after_a_refusal_the_next_one_is_taken(rig: Rig) -> None:
 def test_two_that_took_the_same_number_are_two_deployments(rig: Rig) -> None:
     one, other = rig.racing_orders(), rig.racing_orders()
     with worker(rig) as early:
-        one.deploy(rig.bundle("a"), Wish())
+        one.deploy(rig.bundle("a"), DeployRequest())
         assert version_of(look(early)) == (1, "a")
-        other.deploy(rig.bundle("b"), Wish())
+        other.deploy(rig.bundle("b"), DeployRequest())
         assert version_of(look(early)) == (1, "b")
     with worker(rig) as late:
         assert version_of(late.lineup.posts[CUP]) == (1, "b")
@@ -73,9 +73,9 @@ def test_two_that_took_the_same_number_are_two_deployments(rig: Rig) -> None:
 
 def test_the_later_of_the_same_number_is_taken_while_the_earlier_is_checked(rig: Rig) -> None:
     one, other = rig.racing_orders(), rig.racing_orders()
-    rig.gate.meanwhile = lambda: other.deploy(rig.bundle("b"), Wish()) if rig.gate.asked == ["a"] else None
+    rig.gate.meanwhile = lambda: other.deploy(rig.bundle("b"), DeployRequest()) if rig.gate.asked == ["a"] else None
     with worker(rig) as follower:
-        one.deploy(rig.bundle("a"), Wish())
+        one.deploy(rig.bundle("a"), DeployRequest())
         assert version_of(look(follower)) == (0, "1")
         assert version_of(look(follower)) == (1, "b")
 
@@ -102,7 +102,7 @@ def test_a_changed_file_on_the_shelf_is_refused(rig: Rig) -> None:
 def test_a_record_that_names_something_outside_the_shelf_is_refused(rig: Rig) -> None:
     with worker(rig) as follower:
         orders = rig.orders()
-        (change,) = orders.deploy(rig.bundle("a"), Wish())
+        (change,) = orders.deploy(rig.bundle("a"), DeployRequest())
         evil = change.active
         evil.live.folder, evil.live.number = "../made-a", 2
         orders._write([replace(change, active=evil)])
@@ -216,10 +216,10 @@ def test_a_start_that_was_cut_off_does_not_forget_what_has_judged(rig: Rig) -> N
 def test_a_deployment_of_the_same_number_as_one_that_judged_is_not_proven(rig: Rig) -> None:
     one, other = rig.racing_orders(), rig.racing_orders()
     with worker(rig) as follower:
-        one.deploy(rig.bundle("a"), Wish())
+        one.deploy(rig.bundle("a"), DeployRequest())
         assert version_of(look(follower)) == (1, "a")
     assert word(rig).live_digest == load(rig.bundle("a")).digest
-    other.deploy(rig.bundle("b"), Wish())
+    other.deploy(rig.bundle("b"), DeployRequest())
     rig.gate.refuses = {"b"}
     with worker(rig) as follower:
         assert version_of(follower.lineup.posts[CUP]) == (0, "1")
@@ -273,7 +273,7 @@ def test_a_trial_that_is_refused_leaves_the_live_one_alone(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("wish", [replace(CANARY, share=0.5), replace(CANARY, stations=()), replace(SHADOW, share=0.1)])
-def test_a_trial_that_would_judge_otherwise_than_it_says_is_refused(rig: Rig, wish: Wish) -> None:
+def test_a_trial_that_would_judge_otherwise_than_it_says_is_refused(rig: Rig, wish: DeployRequest) -> None:
     with worker(rig) as follower:
         rig.deploy("a", wish)
         assert look(follower).trial is None
@@ -283,7 +283,7 @@ def test_a_trial_that_would_judge_otherwise_than_it_says_is_refused(rig: Rig, wi
 class FailedOnce:
     """A stand-in for the shadow's thread, which has a fault to tell of."""
 
-    def __init__(self, placed: Placed | None) -> None:
+    def __init__(self, placed: DeployedModel | None) -> None:
         assert placed is not None
         self._faults = [Fault(placed, "KeyError: 'top-thumb'")]
 

@@ -8,7 +8,7 @@ import pytest
 
 from inspector.bundle.load import BundleError
 from inspector.rollout.follower import FollowerError
-from inspector.rollout.run_check import GivenUpError
+from inspector.rollout.run_check import PreparationCancelledError
 from protos.inspection.v1.control_pb2 import WorkerPhase
 from streams.log import LogLostError
 from streams.records import Record
@@ -61,7 +61,7 @@ def test_a_start_that_is_stopped_ends(rig: Rig) -> None:
     rig.deploy("a")
     stop = Event()
     rig.gate.meanwhile = stop.set
-    with pytest.raises(GivenUpError):
+    with pytest.raises(PreparationCancelledError):
         rig.follower(stop)
     assert word(rig).phase == STOPPED
 

@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 from prometheus_client import CollectorRegistry
 
-from inspector.rollout.control.commands import Wish
+from inspector.rollout.control.commands import DeployRequest
 from inspector.rollout.metrics import RefusedEngines
 from inspector.service.assembly import deployed
 from protos.inspection.v1.control_pb2 import DeploymentMode
@@ -16,7 +16,7 @@ from tests.bundles import save_expert
 from tests.inspector.rollout.toys import Rig, close, look
 from tests.standins.gpus import quantised
 
-SHADOW = Wish(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
+SHADOW = DeployRequest(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
 DEPLOYED, OWN = {("toy", "onnx/int8"): 1.0}, {("own", "onnx/int8"): 1.0}
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from inspector.judging.active_models import Place
+from inspector.judging.active_models import DeploymentTarget
 from inspector.rollout.metrics import DeployMetrics
 
 RULES = Path(__file__).parents[3] / "deploy/prometheus/deployments.rules.yaml"
-PLACE = Place("l1", "cup")
+PLACE = DeploymentTarget("l1", "cup")
 
 
 def test_what_is_refused_at_a_start_is_told_from_what_was_refused_long_ago() -> None:

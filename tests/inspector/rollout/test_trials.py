@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from inspector.bundle.load import load
 from inspector.engines.engine import EngineSettings
 from inspector.inference.model import Model, open_model
-from inspector.judging.active_models import Lineup, Place, Placed, Post, Trial
+from inspector.judging.active_models import ActiveModels, DeployedModel, DeploymentTarget, Slot, Trial
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.recipe.recipes import ANY, Recipes
 from inspector.rollout.metrics import DeployMetrics
@@ -19,9 +19,9 @@ from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation, State
 from tests.bundles import NOW_NS, clip, edit_manifest, piece, toy_recipe, view, write_toy_bundle
 
-PLACE = Place(ANY, "cup")
+PLACE = DeploymentTarget(ANY, "cup")
 GOOD, BAD = 0.2, 0.9
-LINE = Place("line-1", "cup")
+LINE = DeploymentTarget("line-1", "cup")
 
 
 class Bench:
@@ -32,7 +32,7 @@ class Bench:
         calibrations = load(strict).schema.model_dump(mode="json")["calibrations"]
         edit_manifest(strict, {"version": "2", "calibrations": [own | {"pass_below": 0.0} for own in calibrations]})
         self.live, self.strict = (open_model(load(each), EngineSettings()) for each in (live, strict))
-        self.lineup = Lineup({PLACE: Post(Placed(self.live, 1))})
+        self.lineup = ActiveModels({PLACE: Slot(DeployedModel(self.live, 1))})
         recipe = toy_recipe(live).model_copy(update={"evidence": "always"})
         self.judge = RoutedJudge(Recipes([recipe]), self.lineup, clock_ns=lambda: NOW_NS)
         self.registry = CollectorRegistry()
@@ -41,7 +41,7 @@ class Bench:
         self.shadow = Shadow(self.judge, self.comparison, lambda: self.now_ns)
 
     def put(self, trial: Trial | None) -> None:
-        self.lineup.set(PLACE, Post(Placed(self.live, 1), trial))
+        self.lineup.set(PLACE, Slot(DeployedModel(self.live, 1), trial))
 
     def beside(self, pieces: Sequence[Observation]) -> list[pb.Verdict]:
         found = self.shadow.judge(pieces, self.judge.judge(pieces))
@@ -65,7 +65,7 @@ def test_verdicts_name_the_very_bundle_and_its_deployment(bench: Bench) -> None:
 
 
 def test_a_canary_judges_its_share_again_and_again(bench: Bench) -> None:
-    bench.put(Trial(Placed(bench.strict, 2), share=0.3))
+    bench.put(Trial(DeployedModel(bench.strict, 2), share=0.3))
     first, again = bench.judge.judge(pieces(60)), bench.judge.judge(pieces(60)[::-1])[::-1]
     taken = [verdict.deployment for verdict in first]
     assert taken == [verdict.deployment for verdict in again]
@@ -78,13 +78,13 @@ def test_a_canary_judges_its_share_again_and_again(bench: Bench) -> None:
 
 def test_a_micro_batch_sees_one_line_up(bench: Bench) -> None:
     posts = bench.judge.posts
-    bench.put(Trial(Placed(bench.strict, 2), share=1.0))
+    bench.put(Trial(DeployedModel(bench.strict, 2), share=1.0))
     assert posts[PLACE].trial is None
     assert {verdict.deployment for verdict in bench.judge.judge(pieces(3))} == {2}
 
 
 def test_a_shadow_is_compared_and_not_acted_upon(bench: Bench) -> None:
-    bench.put(Trial(Placed(bench.strict, 2)))
+    bench.put(Trial(DeployedModel(bench.strict, 2)))
     seen = [piece(view(GOOD), piece_id="good"), piece(view(BAD), clip(BAD), piece_id="bad")]
     live = bench.judge.judge(seen)
     shadows = bench.beside(seen)
@@ -100,12 +100,12 @@ def test_a_shadow_is_compared_and_not_acted_upon(bench: Bench) -> None:
 
 
 def test_a_shadow_does_not_look_at_what_was_turned_away(bench: Bench) -> None:
-    bench.put(Trial(Placed(bench.strict, 2)))
+    bench.put(Trial(DeployedModel(bench.strict, 2)))
     assert bench.beside([piece(view(0, State.MISSING))]) == []
 
 
 def test_a_line_that_is_behind_has_no_time_for_shadows(bench: Bench) -> None:
-    bench.put(Trial(Placed(bench.strict, 2)))
+    bench.put(Trial(DeployedModel(bench.strict, 2)))
     bench.now_ns = NOW_NS + int((BEHIND_S + 0.1) * 1e9)
     assert bench.beside(pieces(2)) == []
 
@@ -116,20 +116,20 @@ def broken(model: Model) -> Model:
 
 
 def test_a_shadow_that_fails_is_asked_no_more_and_said_so_once(bench: Bench) -> None:
-    bench.put(Trial(Placed(broken(bench.strict), 2)))
+    bench.put(Trial(DeployedModel(broken(bench.strict), 2)))
     assert bench.beside(pieces(1)) == []
     assert (fault := bench.shadow.fault()) is not None
     assert (fault.placed.number, fault.words.partition(":")[0]) == (2, "KeyError")
     assert bench.beside(pieces(1)) == []
     assert bench.shadow.fault() is None
-    bench.put(Trial(Placed(bench.strict, 3)))
+    bench.put(Trial(DeployedModel(bench.strict, 3)))
     assert [verdict.deployment for verdict in bench.beside(pieces(1))] == [3]
 
 
 def test_a_shadow_that_fails_costs_no_other_shadow(bench: Bench) -> None:
-    bench.put(Trial(Placed(broken(bench.strict), 2)))
-    other = Post(Placed(bench.live, 1), Trial(Placed(bench.strict, 3)))
-    bench.lineup.set(Place("line-2", "cup"), other)
+    bench.put(Trial(DeployedModel(broken(bench.strict), 2)))
+    other = Slot(DeployedModel(bench.live, 1), Trial(DeployedModel(bench.strict, 3)))
+    bench.lineup.set(DeploymentTarget("line-2", "cup"), other)
     (here,) = pieces(1)
     there = replace(here, inspection=here.inspection._replace(line="line-2"))
     for _ in range(2):

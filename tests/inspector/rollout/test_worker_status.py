@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 from prometheus_client import CollectorRegistry
 
-from inspector.judging.active_models import Place
+from inspector.judging.active_models import DeploymentTarget
 from inspector.rollout.control.records import ControlTable, read_control
 from inspector.rollout.metrics import DeployMetrics
 from inspector.rollout.shadow import Comparison
@@ -14,7 +14,7 @@ from inspector.rollout.worker_status import Reports
 from protos.inspection.v1.control_pb2 import Deployment, WorkerPhase
 from tests.inspector.rollout.toys import Rig
 
-L1, L2 = Place("l1", "cup"), Place("l2", "cup")
+L1, L2 = DeploymentTarget("l1", "cup"), DeploymentTarget("l2", "cup")
 
 
 @pytest.fixture

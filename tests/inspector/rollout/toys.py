@@ -9,13 +9,13 @@ from prometheus_client import CollectorRegistry
 
 from inspector.config.opening import open_log
 from inspector.config.service import Service, load_service
-from inspector.judging.active_models import Place, Post
-from inspector.rollout.check_process import Answer, Question
-from inspector.rollout.control.commands import Change, Orders, Wish, recipe_of
+from inspector.judging.active_models import DeploymentTarget, Slot
+from inspector.rollout.check_process import CheckRequest, CheckResult
+from inspector.rollout.control.commands import Change, DeploymentCommands, DeployRequest, recipe_of
 from inspector.rollout.control.records import ControlTable, places_of, read_control, worker_output
 from inspector.rollout.follower import Follower
 from inspector.rollout.metrics import DeployMetrics
-from inspector.rollout.run_check import Patience, RefusedError
+from inspector.rollout.run_check import RefusedError, StillWanted
 from inspector.rollout.shadow import Comparison
 from inspector.rollout.worker_status import Reports
 from protos.inspection.v1.control_pb2 import WorkerState
@@ -41,7 +41,7 @@ kind = "audio"
 sample_rate_hz = 100
 end_s = 0.16
 """
-CUP = Place("l1", "cup")
+CUP = DeploymentTarget("l1", "cup")
 
 
 class StandInGate:
@@ -52,14 +52,14 @@ class StandInGate:
         self.asked: list[str] = []
         self.meanwhile: Callable[[], object] = lambda: None
 
-    def checked(self, question: Question, patience: Patience) -> Answer:
+    def checked(self, question: CheckRequest, patience: StillWanted) -> CheckResult:
         folder = question.folder
         version = folder.name.split("-")[1] if "-" in folder.name else folder.name
         self.asked.append(version)
         self.meanwhile()
         if version in self.refuses:
             raise RefusedError(f"version {version} decides otherwise")
-        return Answer(outcome="passed", engine="onnx/fp32", words="fits")
+        return CheckResult(outcome="passed", engine="onnx/fp32", words="fits")
 
 
 class Rig:
@@ -80,17 +80,17 @@ class Rig:
             edit_manifest(write_toy_bundle(folder), {"version": version})
         return folder
 
-    def orders(self) -> Orders:
+    def orders(self) -> DeploymentCommands:
         read_control(self.log, self.table).close()
-        return Orders(self.service, recipe_of(self.service, None), self.table, self.log)
+        return DeploymentCommands(self.service, recipe_of(self.service, None), self.table, self.log)
 
-    def racing_orders(self) -> Orders:
+    def racing_orders(self) -> DeploymentCommands:
         """Somebody else's, who has read what counts now."""
         read_control(self.log, table := ControlTable("inspection", ("l1",))).close()
-        return Orders(self.service, recipe_of(self.service, None), table, self.log)
+        return DeploymentCommands(self.service, recipe_of(self.service, None), table, self.log)
 
-    def deploy(self, version: str, wish: Wish | None = None) -> list[Change]:
-        return self.orders().deploy(self.bundle(version), wish or Wish())
+    def deploy(self, version: str, wish: DeployRequest | None = None) -> list[Change]:
+        return self.orders().deploy(self.bundle(version), wish or DeployRequest())
 
     def follower(self, stop: Event | None = None) -> Follower:
         """As a worker's start makes it."""
@@ -110,14 +110,14 @@ def say(rig: Rig, state: WorkerState) -> None:
         publisher.publish([worker_output(Topics("inspection", "l1"), state)])
 
 
-def look(follower: Follower) -> Post:
+def look(follower: Follower) -> Slot:
     """One look at the control topic; what judges then."""
     follower._read()
     follower._settle()
     return follower.lineup.posts[CUP]
 
 
-def version_of(post: Post) -> tuple[int, str]:
+def version_of(post: Slot) -> tuple[int, str]:
     return post.live.number, post.live.model.schema.version
 
 

@@ -10,7 +10,7 @@ from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Calibration
 from inspector.training.calibration.thresholds import calibrate
 from inspector.training.config import Acceptance
-from inspector.training.routing.policy import Ground, ground_of
+from inspector.training.routing.policy import RoutingData, ground_of
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _noisy_or(names: ExpertSet, logits_EP: np.ndarray) -> np.ndarray:
     return np.log1p(-good) - np.log(good)
 
 
-def ground(scored: Scored) -> Ground:
+def ground(scored: Scored) -> RoutingData:
     return ground_of(scored, EXPERTS, limits(scored))
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.training.config import ExpertConfig, ImageExpert, SignalExpert
-from inspector.training.experts.fitting import Material
+from inspector.training.experts.fitting import TrainingData
 
 SIDE_PX = 64
 TRACE = SignalExpert(name="trace-profile", modality="trace", encoder="trace_profile", scaling="none")
@@ -26,7 +26,7 @@ PICTURE = ImageExpert(
 PICTURE_FORM = ImageInput(tile_height_px=SIDE_PX, tile_width_px=SIDE_PX, num_channels=1)
 
 
-def of_traces(traces: NDArray[np.float32], targets: Sequence[float], groups: Sequence[str]) -> Material:
+def of_traces(traces: NDArray[np.float32], targets: Sequence[float], groups: Sequence[str]) -> TrainingData:
     return _material(TRACE, torch.from_numpy(traces[:, None]), targets, groups)
 
 
@@ -35,7 +35,7 @@ def of_pictures(
     targets: Sequence[float],
     masks: Sequence[NDArray[np.bool_] | None],
     config: ImageExpert = PICTURE,
-) -> Material:
+) -> TrainingData:
     names = [str(number) for number in range(len(targets))]
     return _material(config, torch.from_numpy(pictures[:, None]), targets, names, masks)
 
@@ -46,8 +46,8 @@ def _material(
     targets: Sequence[float],
     groups: Sequence[str],
     masks: Sequence[NDArray[np.bool_] | None] = (),
-) -> Material:
-    return Material(
+) -> TrainingData:
+    return TrainingData(
         config=config,
         form=TRACE_FORM if isinstance(config, SignalExpert) else PICTURE_FORM,
         inputs=inputs,

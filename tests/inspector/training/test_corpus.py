@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from inspector.dataset.manifest import ManifestError
-from inspector.training.corpus import Corpus
+from inspector.training.corpus import Dataset
 
 
 def manifest(folder: Path, sensor_in: tuple[str, ...], groups: int = 2) -> Path:
@@ -30,7 +30,7 @@ def manifest(folder: Path, sensor_in: tuple[str, ...], groups: int = 2) -> Path:
 
 
 def test_recordings_of_two_groups_in_both_splits_are_enough(tmp_path: Path) -> None:
-    corpus = Corpus(manifest(tmp_path, ("train", "calibration")))
+    corpus = Dataset(manifest(tmp_path, ("train", "calibration")))
     assert [modality.name for modality in corpus.modalities] == ["top", "mic"]
 
 
@@ -46,7 +46,7 @@ def test_a_split_without_a_modality_or_of_one_group_is_refused(
     tmp_path: Path, sensor_in: tuple[str, ...], groups: int, message: str
 ) -> None:
     with pytest.raises(ManifestError, match=message):
-        Corpus(manifest(tmp_path, sensor_in, groups))
+        Dataset(manifest(tmp_path, sensor_in, groups))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_split_without_a_modality_or_of_one_group_is_refused(
 def test_experts_that_leave_a_modality_out_or_ask_for_another_are_refused(
     tmp_path: Path, names: list[str], message: str
 ) -> None:
-    corpus = Corpus(manifest(tmp_path, ("train", "calibration")))
+    corpus = Dataset(manifest(tmp_path, ("train", "calibration")))
     corpus.demand_seen(["top", "mic", "top"])
     with pytest.raises(ManifestError, match=message):
         corpus.demand_seen(names)
@@ -80,4 +80,4 @@ def test_a_split_without_good_or_defective_pieces_is_refused(
         row["label"] = labels[number % len(labels)]
     path.write_text("\n".join(map(json.dumps, rows)))
     with pytest.raises(ManifestError, match=f"split {split} needs pieces labelled ok and nok, it has {counts}"):
-        Corpus(path)
+        Dataset(path)

@@ -10,7 +10,7 @@ import pytest
 
 from inspector.dataset.manifest import ManifestError
 from inspector.training.advice import Advice
-from inspector.training.corpus import Corpus
+from inspector.training.corpus import Dataset
 from inspector.training.data_advice import data_advice, manifest_advice
 from inspector.training.repeats import CHANCE_BYTES
 
@@ -48,7 +48,7 @@ def _row(split: str, number: int) -> Row:
 
 
 def said(path: Path, **shows: tuple[str, ...]) -> list[Advice]:
-    return list(data_advice(Corpus(path, shows)))
+    return list(data_advice(Dataset(path, shows)))
 
 
 def test_a_manifest_that_says_everything_is_not_warned_of(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from inspector.judging.routed_judge import RoutedJudge
 from inspector.recipe.recipe import Camera, Recipe, Sensor
 from inspector.recipe.recipes import Recipes
 from protos.inspection.v1 import verdict_pb2 as pb
-from streams.observation import Clip, Closing, InspectionId, Observation, State, View
+from streams.observation import Clip, CloseReason, InspectionId, Observation, State, View
 
 pytestmark = pytest.mark.train
 NOW_NS = 1_700_000_000_000_000_000
@@ -62,7 +62,9 @@ def pieces(judge: RoutedJudge, num: int) -> list[Observation]:
             clips[name] = Clip(name, recipe.kinds[name], samples, form.sample_rate_hz, State.PRESENT)
         views = {camera.name: View(camera.name, (image,), State.PRESENT) for camera in recipe.cameras}
         times = NOW_NS, NOW_NS, NOW_NS, NOW_NS
-        found.append(Observation(InspectionId("l", "s", str(index)), "p", "", Closing.COMPLETE, views, clips, *times))
+        found.append(
+            Observation(InspectionId("l", "s", str(index)), "p", "", CloseReason.COMPLETE, views, clips, *times)
+        )
     return found
 
 

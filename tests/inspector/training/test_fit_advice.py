@@ -13,8 +13,8 @@ from inspector.training.config import ExpertConfig, Fitting, SignalExpert
 from inspector.training.experts.fitting import Fitted
 from inspector.training.experts.kernel_machine import NEVER
 from inspector.training.experts.network import HOW, TO_THE_END
-from inspector.training.experts.selection import Standing, Taken, _auc
-from inspector.training.export import DraftExpert
+from inspector.training.experts.selection import CrossValidationResult, SelectedExpert, _auc
+from inspector.training.export import TrainedExpert
 from inspector.training.fit_advice import (
     chance_advice,
     epochs_advice,
@@ -34,12 +34,12 @@ PROFILE = "kernel machine with 9 supports"
 
 def standing(
     name: str, modality: str, scores: np.ndarray, labels: Sequence[float] = tuple(LABELS), per_group: int = 1
-) -> Standing:
+) -> CrossValidationResult:
     groups = [str(number // per_group) for number in range(len(labels))]
     material = of_traces(np.zeros((len(labels), 48), np.float32), list(labels), groups)
     config = TRACE.model_copy(update={"name": name, "modality": modality})
     logits = torch.from_numpy(np.asarray(scores, np.float32))[:, None]
-    return Standing(replace(material, config=config), None, logits, _auc(logits, material.targets))  # type: ignore[arg-type]
+    return CrossValidationResult(replace(material, config=config), None, logits, _auc(logits, material.targets))  # type: ignore[arg-type]
 
 
 GOOD = standing("good", "mic", 3.0 * LABELS + NOISE)
@@ -50,7 +50,7 @@ MISLED = standing("misled", "top", -3.0 * LABELS + NOISE)
 SCOUT = standing("scout", "top", 3.0 * LABELS + OTHER)
 
 
-def said(*standings: Standing, kept: Sequence[Standing] | None = None) -> list[str]:
+def said(*standings: CrossValidationResult, kept: Sequence[CrossValidationResult] | None = None) -> list[str]:
     return [own.text for own in chance_advice(standings, standings if kept is None else kept)]
 
 
@@ -59,7 +59,7 @@ def test_an_expert_that_tells_good_from_defective_is_not_warned_of() -> None:
 
 
 @pytest.mark.parametrize(("expert", "doubt"), [(BLIND, "is no better than chance"), (MISLED, "is worse than chance")])
-def test_an_expert_at_chance_is_named_with_its_figures_and_remedies(expert: Standing, doubt: str) -> None:
+def test_an_expert_at_chance_is_named_with_its_figures_and_remedies(expert: CrossValidationResult, doubt: str) -> None:
     (text,) = said(GOOD, expert)
     auc = interval(expert)
     assert f"expert {expert.name} {doubt}" in text
@@ -109,7 +109,7 @@ def test_an_expert_that_was_held_against_one_label_alone_is_unknown(label: float
     ids=["another stays", "alone", "beside a blind one", "chance is no harm", "none better"],
 )
 def test_an_expert_that_misleads_ships_only_where_its_modality_has_no_other(
-    standings: list[Standing], left: list[str]
+    standings: list[CrossValidationResult], left: list[str]
 ) -> None:
     assert [own.name for own in without_misleading(standings)] == left
 
@@ -140,8 +140,8 @@ def test_a_bundle_at_chance_is_warned_of_as_a_whole() -> None:
     assert "the bundle as a whole is no better than chance" in found.text
 
 
-def taken(config: ExpertConfig, fitted: Fitted) -> Taken:
-    return Taken(DraftExpert(config, None, None), fitted, torch.zeros(1, 1), 1.0)  # type: ignore[arg-type]
+def taken(config: ExpertConfig, fitted: Fitted) -> SelectedExpert:
+    return SelectedExpert(TrainedExpert(config, None, None), fitted, torch.zeros(1, 1), 1.0)  # type: ignore[arg-type]
 
 
 NETWORK = SignalExpert(name="mic", modality="mic", encoder="log_mel")

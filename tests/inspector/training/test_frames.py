@@ -20,12 +20,12 @@ from inspector.evaluation.evaluate import evaluate
 from inspector.inference.examination import Examination
 from inspector.inference.model import open_model
 from inspector.training.config import ImageExpert, JointFitting
-from inspector.training.corpus import Corpus
+from inspector.training.corpus import Dataset
 from inspector.training.data import examples
 from inspector.training.experts import selection
-from inspector.training.experts.fitting import Material
+from inspector.training.experts.fitting import TrainingData
 from inspector.training.experts.network import encode
-from inspector.training.export import DraftExpert, write_bundle
+from inspector.training.export import TrainedExpert, write_bundle
 from inspector.training.frames import worst
 from inspector.training.good_only.fit import GoodOptions, fit_good_only, good_pieces, good_recordings, held_by_piece
 from inspector.training.head.joint_finetune import _pieces, _Run, fine_tune
@@ -119,7 +119,7 @@ def test_nobody_knows_in_which_image_a_mask_lies(manifest: Path) -> None:
 
 
 def test_the_images_of_a_piece_lie_in_one_fold(manifest: Path) -> None:
-    corpus = Corpus(manifest)
+    corpus = Dataset(manifest)
     recordings = list(corpus.examples("train", "top").values())
     chosen = folds([example.group for example in recordings], 3, seed=0)
     pieces = corpus.pieces_of(["train"], "top")
@@ -131,10 +131,12 @@ def test_an_expert_is_judged_by_piece_and_not_by_image() -> None:
     """Two images in three of a defective piece show nothing, and no expert is to know them."""
     logits = torch.tensor([[0.0], [5.0], [0.1], [0.2], [0.0], [0.1]])
     targets = torch.tensor([[1.0]] * 3 + [[0.0]] * 3)
-    material = Material(TRACE, TRACE_FORM, logits, targets, (), (), (8, 0), {}, 0, pieces=((0, 1, 2), (3, 4, 5)))
+    material = TrainingData(TRACE, TRACE_FORM, logits, targets, (), (), (8, 0), {}, 0, pieces=((0, 1, 2), (3, 4, 5)))
     assert material.judged(logits).tolist() == [[5.0], [pytest.approx(0.2)]]
     assert material.judged_targets.tolist() == [[1.0], [0.0]]
-    assert selection.Standing(material, None, logits, 0.5).judged.tolist() == material.judged(logits).tolist()  # type: ignore[arg-type]
+    assert (
+        selection.CrossValidationResult(material, None, logits, 0.5).judged.tolist() == material.judged(logits).tolist()
+    )  # type: ignore[arg-type]
 
 
 def test_a_good_only_bundle_holds_out_whole_pieces_and_is_as_strict_as_the_line(manifest: Path) -> None:
@@ -157,11 +159,11 @@ def test_a_good_only_bundle_finds_the_defect_too(manifest: Path, tmp_path: Path)
 
 
 def test_the_joint_fit_goes_on_with_the_image_most_like_a_defect(manifest: Path) -> None:
-    corpus = Corpus(manifest)
+    corpus = Dataset(manifest)
     torch.manual_seed(0)
     config = ImageExpert(name="top-scout", modality="top", scout=True, height_px=16, width_px=16)
     form = input_form(config, [])
-    expert = DraftExpert(config, form, build_encoder(config, form, (8, 0), {}).eval())
+    expert = TrainedExpert(config, form, build_encoder(config, form, (8, 0), {}).eval())
     head = FusionHead(HeadForm((Member("top", expert.num_tokens),), 8, 0))
     pieces = _pieces(corpus, [expert])
     with torch.no_grad():

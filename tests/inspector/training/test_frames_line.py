@@ -25,7 +25,7 @@ from inspector.replay.line import LineSettings, line_records
 from inspector.replay.pieces import ManifestPieces
 from inspector.replay.plan import NS, plan
 from inspector.training.adapt.evaluate_draft import fused_logits
-from inspector.training.corpus import Corpus
+from inspector.training.corpus import Dataset
 from inspector.training.experts import selection
 from inspector.training.export import write_bundle
 from inspector.training.parity_set import Drawing, add_parity_set
@@ -97,7 +97,7 @@ def test_training_scores_pieces_as_the_line_does(made: Made) -> None:
     assert unseen.piece_ids == line.piece_ids
     assert unseen.sets == line.sets
     assert np.allclose(unseen.expert_logits, line.expert_logits, atol=1e-4)
-    logits = fused_logits(made.training.draft, Corpus(made.manifest), "calibration")
+    logits = fused_logits(made.training.draft, Dataset(made.manifest), "calibration")
     assert np.allclose(logits, line.logits[0], atol=1e-4)
 
 

@@ -15,12 +15,12 @@ from inspector.dataset.recordings import write_wav
 from inspector.parity.archive import ParitySet
 from inspector.parity.evaluate import Judgement
 from inspector.parity.gate import check
-from inspector.parity.schema import Said
+from inspector.parity.schema import Prediction
 from inspector.recipe.decision import Limits
 from tests.certificates import claimless
 
 if TYPE_CHECKING:
-    from inspector.training.export import Draft
+    from inspector.training.export import TrainedBundle
 
 pytestmark = pytest.mark.train
 NUM = 24
@@ -52,7 +52,7 @@ def write_pieces(folder: Path) -> Path:
     return folder / "manifest.jsonl"
 
 
-def write_bare_bundle(folder: Path, draft: "Draft") -> Path:
+def write_bare_bundle(folder: Path, draft: "TrainedBundle") -> Path:
     """A bundle of the draft with empty files for graphs: making a set opens none."""
     folder.mkdir()
     experts = [
@@ -166,5 +166,5 @@ def test_nearest_by_calibrated_score(num: int, expected: set[int]) -> None:
 
     limits = Limits(0.2, 0.8)
     scores = [0.5, 0.1, None, 0.79, 0.0]
-    said = [Said(decision="REVIEW", score=score, route="", experts=()) for score in scores]
+    said = [Prediction(decision="REVIEW", score=score, route="", experts=()) for score in scores]
     assert nearest_limits([Judgement(own, limits if own.score is not None else None) for own in said], num) == expected

@@ -15,13 +15,13 @@ from inspector.recipe.thresholds import certificate_words
 from inspector.training import train as training
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.config import JointFitting, TrainConfig
-from inspector.training.corpus import Corpus
+from inspector.training.corpus import Dataset
 from inspector.training.experts import selection
-from inspector.training.experts.selection import Standing
-from inspector.training.export import DraftExpert
+from inspector.training.experts.selection import CrossValidationResult
+from inspector.training.export import TrainedExpert
 from inspector.training.head.joint_finetune import JointFit
 from inspector.training.head.scores import score
-from inspector.training.train import Judged, School, Training, train
+from inspector.training.train import Judged, Trainer, Training, train
 from tests.inspector.training.small_corpus import CONFIG, NUM, NUM_SAMPLES, OPTIONS, SIDE_PX, write_corpus
 
 pytestmark = pytest.mark.train
@@ -50,8 +50,8 @@ def strange(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_corpus(tmp_path_factory.mktemp("strange"), strange=True)
 
 
-def school_of(manifest: Path, **change: object) -> School:
-    return School(Corpus(manifest), CONFIG.model_copy(update=change), OPTIONS, told)
+def school_of(manifest: Path, **change: object) -> Trainer:
+    return Trainer(Dataset(manifest), CONFIG.model_copy(update=change), OPTIONS, told)
 
 
 def trained(manifest: Path, config: TrainConfig = CONFIG) -> Training:
@@ -69,7 +69,7 @@ def again(manifest: Path) -> Training:
 
 
 def pieces_of(splits: Sequence[str], manifest: Path) -> set[str]:
-    return {row.piece_id for row in Corpus(manifest).rows if row.split in splits}
+    return {row.piece_id for row in Dataset(manifest).rows if row.split in splits}
 
 
 def test_thresholds_come_from_train_out_of_fold_and_unseen_calibration(once: Training, manifest: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_checkpoint_of_kernel_machines_is_the_same_model(again: Training, tmp_
 
 
 @pytest.fixture(scope="module")
-def first(manifest: Path) -> tuple[School, list[Standing], Judged]:
+def first(manifest: Path) -> tuple[Trainer, list[CrossValidationResult], Judged]:
     """A training up to where it may fit again."""
     school = school_of(manifest)
     standings = school.compete()
@@ -141,22 +141,24 @@ def first(manifest: Path) -> tuple[School, list[Standing], Judged]:
     return school, standings, training._judged(school, taken, fusion, score(school.corpus, taken, fusion))
 
 
-def certified(standings: list[Standing], judged: Judged) -> tuple[list[Standing], Judged]:
+def certified(standings: list[CrossValidationResult], judged: Judged) -> tuple[list[CrossValidationResult], Judged]:
     claim = Claim(miss_rate=0.008, pass_below=0.1, num_misses=0, good_held=0.5)
     return standings, replace(judged, certificate=judged.certificate.model_copy(update={"claim": claim}))
 
 
-def learned_head(standings: list[Standing], judged: Judged) -> tuple[list[Standing], Judged]:
+def learned_head(standings: list[CrossValidationResult], judged: Judged) -> tuple[list[CrossValidationResult], Judged]:
     return standings, replace(judged, fusion=replace(judged.fusion, head=replace(judged.fusion.head, steps=10)))
 
 
-def slow(standings: list[Standing], judged: Judged) -> tuple[list[Standing], Judged]:
+def slow(standings: list[CrossValidationResult], judged: Judged) -> tuple[list[CrossValidationResult], Judged]:
     gaps = standings[0].logits.clone()
     gaps[0] = torch.nan
     return [replace(standings[0], logits=gaps), *standings[1:]], judged
 
 
-def slow_but_left_out(standings: list[Standing], judged: Judged) -> tuple[list[Standing], Judged]:
+def slow_but_left_out(
+    standings: list[CrossValidationResult], judged: Judged
+) -> tuple[list[CrossValidationResult], Judged]:
     changed, _ = slow(standings, judged)
     return changed, replace(judged, taken=judged.taken[1:])
 
@@ -174,8 +176,8 @@ def slow_but_left_out(standings: list[Standing], judged: Judged) -> tuple[list[S
     ids=["as it is", "not asked", "certified", "learned head", "slow", "slow but left out"],
 )
 def test_encoders_are_fitted_again_only_where_evidence_proves_nothing_and_fits_are_quick(
-    first: tuple[School, list[Standing], Judged],
-    change: Callable[[list[Standing], Judged], tuple[list[Standing], Judged]],
+    first: tuple[Trainer, list[CrossValidationResult], Judged],
+    change: Callable[[list[CrossValidationResult], Judged], tuple[list[CrossValidationResult], Judged]],
     refit: str,
     may: bool,
 ) -> None:
@@ -192,9 +194,9 @@ class JointStub:
 
     def __call__(
         self,
-        experts: Sequence[DraftExpert],
+        experts: Sequence[TrainedExpert],
         head: FusionHead,
-        corpus: Corpus,
+        corpus: Dataset,
         settings: JointFitting,
         seed: int,
         progress: Callable[[int, int], None],

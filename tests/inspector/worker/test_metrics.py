@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from inspector.judging.active_models import Lineup
+from inspector.judging.active_models import ActiveModels
 from inspector.recipe.recipes import Recipes
 from inspector.rollout.metrics import RefusedEngines
 from inspector.worker.metrics import WorkerMetrics
@@ -63,7 +63,7 @@ def test_sources_that_were_not_believed_are_counted_by_reason() -> None:
 
 def test_alerts_are_about_metrics_that_there_are() -> None:
     WorkerMetrics(registry := CollectorRegistry())
-    registry.register(RefusedEngines(Lineup({})))
+    registry.register(RefusedEngines(ActiveModels({})))
     known = {f"{metric.name}_total" if metric.type == "counter" else metric.name for metric in registry.collect()}
     rules = (Path(__file__).parents[3] / "deploy/prometheus/engines.rules.yaml").read_text()
     named = set(re.findall(r"^ *expr:.*?(inspector_\w+)", rules, re.MULTILINE))

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from inspector.engines.engine import LostDeviceError
-from inspector.verdicts.judge import Compared
+from inspector.verdicts.judge import ShadowPair
 from inspector.worker.metrics import WorkerMetrics
 from inspector.worker.pipeline import PipelineSettings
 from inspector.worker.stall import StallSettings, StallWatch
@@ -196,19 +196,19 @@ class Disagreeing:
     """A stand-in for shadows: says FAIL of every piece that it is shown."""
 
     def __init__(self) -> None:
-        self.shown, self.told = 0, list[Compared]()
+        self.shown, self.told = 0, list[ShadowPair]()
 
-    def judge(self, observations: Sequence[Observation], verdicts: Sequence[Verdict]) -> list[Compared]:
+    def judge(self, observations: Sequence[Observation], verdicts: Sequence[Verdict]) -> list[ShadowPair]:
         self.shown += len(observations)
         found = []
         for live in verdicts:
             shadow = Verdict()
             shadow.CopyFrom(live)
             shadow.decision, shadow.shadow = verdict_pb2.DECISION_FAIL, True
-            found.append(Compared(live, shadow))
+            found.append(ShadowPair(live, shadow))
         return found
 
-    def published(self, compared: Sequence[Compared]) -> None:
+    def published(self, compared: Sequence[ShadowPair]) -> None:
         self.told += compared
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from inspector.worker.poison_guard import CarefulDecoder
 from streams.decode.process import Decoder
-from streams.join.offset_metadata import Memo
+from streams.join.offset_metadata import OffsetMetadata
 from streams.log import Assignment, Position
 from streams.records import Shard, Topics
 
@@ -31,7 +31,7 @@ def test_a_take_over_behind_owners_that_got_nowhere_is_said_once(
 ) -> None:
     caplog.set_level(logging.WARNING)
     positions = {
-        topic: Position(7, Memo(9, starts=number).encode())
+        topic: Position(7, OffsetMetadata(9, starts=number).encode())
         for topic, number in zip((FRAMES, SIGNALS), starts, strict=True)
     }
     CarefulDecoder(Decoder()).begin(Assignment(Shard("a", 0), positions, dict.fromkeys(positions, 7)))

@@ -17,7 +17,7 @@ from streams.decode.limits import Limits
 from streams.decode.process import Decoder, DecodingSettings
 from streams.decode.records import decode
 from streams.embedded import EmbeddedLog
-from streams.join.offset_metadata import Memo
+from streams.join.offset_metadata import OffsetMetadata
 from streams.log import Position, Sink
 from streams.observation import Observation
 from streams.records import Output, Record, TopicPartition
@@ -147,7 +147,7 @@ def memos(path: Path) -> Mapping[str, int]:
     """Owners in a row without progress, by topic."""
     with closing(EmbeddedLog(path).sink()) as sink:
         rows = sink._store.execute("SELECT topic, next, memo FROM positions").fetchall()
-    return {topic.rpartition(".")[2]: Memo.decode(memo, offset).starts for topic, offset, memo in rows}
+    return {topic.rpartition(".")[2]: OffsetMetadata.decode(memo, offset).starts for topic, offset, memo in rows}
 
 
 class Unwilling:

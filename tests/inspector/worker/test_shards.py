@@ -11,7 +11,7 @@ from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.limits import Limits
 from streams.join.assembly import JoinSettings
 from streams.join.join_metrics import NoMetrics
-from streams.join.offset_metadata import Memo
+from streams.join.offset_metadata import OffsetMetadata
 from streams.join.placement import home_partition
 from streams.log import Assignment, Position
 from streams.records import Record, Shard
@@ -80,7 +80,7 @@ def test_a_record_in_the_partition_of_its_key_enters(shards: Shards) -> None:
 def test_after_partitions_were_added_what_lies_unread_in_the_former_one_is_a_dead_letter(shards: Shards) -> None:
     """Producers use the new number: judged here as well, a piece of the changeover would have two verdicts."""
     key_moves = next(f"st-{n}" for n in range(99) if home_partition(f"st-{n}".encode(), 2) == 1 != _home_of_six(n))
-    own(shards, 1, {FRAMES: Position(0, Memo(1).encode())}, num_partitions=6)
+    own(shards, 1, {FRAMES: Position(0, OffsetMetadata(1).encode())}, num_partitions=6)
     shards.add(record(1, 0, "accepted", station=key_moves))
     shards.add(record(1, 1, "unread", station=key_moves))
     assert num_open(shards) == {1: 1}, "what a predecessor accepted is accepted again"

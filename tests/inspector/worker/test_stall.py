@@ -108,13 +108,13 @@ def test_a_log_that_does_not_answer_stands_still(seconds: int, stands: bool) -> 
         none = Shards(
             ShardSettings("qa", ("line-1",), JoinSettings(), Limits()), Recipes([RECIPE]), resolver, NoMetrics()
         )
-        findings = watched(none, Batch(None, obstacle="Kafka does not answer"), seconds).findings
+        findings = watched(none, Batch(None, connection_problem="Kafka does not answer"), seconds).findings
     assert bool(findings) is stands
 
 
 def test_an_outage_counts_once(shards: Shards) -> None:
     """What cannot be read is not blamed on the partitions as well, and gets its full time after the outage."""
-    watch = watched(shards, Batch(None, unread=frozenset({SIGNALS}), obstacle="Kafka does not answer"), 100)
+    watch = watched(shards, Batch(None, unread=frozenset({SIGNALS}), connection_problem="Kafka does not answer"), 100)
     assert len(watch.findings) == 1
     watch.turn(shards, UNREAD, frozenset(), 101.0)
     assert watch.findings == ()

@@ -12,7 +12,7 @@ from streams.decode.items import EventKind, Frame, Item, Origin, Rejected
 from streams.decode.large_images import Decoded, LargeImage, LargeImages, LargeImageSettings
 from streams.decode.limits import Limits
 from streams.decode.process import Decoder, DecodingError
-from streams.observation import Absence, Closing, State
+from streams.observation import CloseReason, MissingReason, State
 from streams.records import Record
 from tests.streams.join.join_model import FRAMES, PIECES, SETTINGS, Make, bad_frame, event, frame
 from tests.streams.join.join_rig import P, Rig, at_s, only
@@ -176,7 +176,7 @@ def test_an_image_that_cannot_be_decoded_is_one_dead_letter_and_its_piece_goes_o
     rig.join.decoded(asked, rejected)
     rig.join.decoded(asked, rejected)
     view = only(rig.pass_s(5.0)).views["top"]
-    assert (view.state, view.absence) == (State.MISSING, Absence.UNDECODABLE)
+    assert (view.state, view.absence) == (State.MISSING, MissingReason.UNDECODABLE)
     assert rig.reasons() == ["BAD_IMAGE"]
 
 
@@ -184,7 +184,7 @@ def test_a_piece_closed_for_lack_of_room_says_that_its_image_was_not_decoded() -
     rig = Rig(replace(SETTINGS, max_open_pieces=1))
     asked = pending(rig)
     rig.put(FRAMES, 0.0, frame(P._replace(piece_id="q"), "top", 0, at_s(0)))
-    assert only(rig.advance()).closing is Closing.STATE_LIMIT
+    assert only(rig.advance()).closing is CloseReason.STATE_LIMIT
     rig.join.decoded(asked, replace(asked, image=np.zeros((2, 2), np.uint8)))
     assert rig.reasons() == ["TOO_SLOW"]
 
@@ -193,7 +193,7 @@ def test_an_aborted_piece_needs_no_image() -> None:
     rig = Rig()
     asked = pending(rig)
     rig.put(PIECES, 0.0, event(P, EventKind.ABORTED, at_s(0)))
-    assert only(rig.pass_s(1.0)).closing is Closing.ABORTED
+    assert only(rig.pass_s(1.0)).closing is CloseReason.ABORTED
     rig.join.decoded(asked, bad_frame(P, "top", at_s(0))(asked.origin))
     assert not rig.join.is_fetching(asked)
     assert rig.reasons() == []

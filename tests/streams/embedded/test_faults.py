@@ -17,7 +17,7 @@ from streams.embedded.retention import Retention
 from streams.embedded.sink import EmbeddedPublisher, EmbeddedSink
 from streams.embedded.source import EmbeddedSource
 from streams.embedded.store import Store
-from streams.join.offset_metadata import Memo
+from streams.join.offset_metadata import OffsetMetadata
 from streams.log import LogError, LogUnavailableError, Position, Start
 from streams.records import Output, Record
 from tests.embedded_parts import FRAMES, SHARD, frames, output, publish, values, verdict_values
@@ -242,7 +242,7 @@ def verdicts(path: Path) -> Path:
     with closing(log.source(["l1"], "qa", "w")) as source, closing(log.sink()) as sink:
         epoch = source.poll(0).epoch
         outputs = [output("verdicts", value) for value in (b"first", b"A" * 100_000, b"third")]
-        sink.commit(outputs, {FRAMES: Position(1, Memo(1, verdicts=0).encode())}, epoch)
+        sink.commit(outputs, {FRAMES: Position(1, OffsetMetadata(1, verdicts=0).encode())}, epoch)
     return path
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from streams.embedded import EmbeddedLog, EmbeddedSettings
 from streams.embedded.file import APPLICATION_ID
-from streams.join.offset_metadata import Memo
+from streams.join.offset_metadata import OffsetMetadata
 from streams.log import (
     CommitRefusedError,
     Log,
@@ -122,7 +122,7 @@ def test_a_successor_reads_on_and_reads_back(log: EmbeddedLog, sink: Sink) -> No
         source.poll(0)
         batch = source.poll(0)
         first = sink.commit([output("verdicts", b"v0")], {}, batch.epoch)
-        memo = Memo(read=batch.records[2].offset + 1, verdicts=first[VERDICTS], dead_letters=0).encode()
+        memo = OffsetMetadata(read=batch.records[2].offset + 1, verdicts=first[VERDICTS], dead_letters=0).encode()
         ends = sink.commit(
             [output("verdicts", b"v1"), output("dead-letters", b"d1")],
             {FRAMES: Position(batch.records[1].offset, memo)},
@@ -132,7 +132,7 @@ def test_a_successor_reads_on_and_reads_back(log: EmbeddedLog, sink: Sink) -> No
         (assignment,) = source.poll(0).gained
         assert (values(assignment.verdicts), values(assignment.dead_letters)) == ([b"v1"], [b"d1"])
         assert values(source.poll(0)) == [b"2", b"3"]
-    counted = replace(Memo.decode(memo, 0), unsettled=1).encode()
+    counted = replace(OffsetMetadata.decode(memo, 0), unsettled=1).encode()
     assert assignment.positions == {FRAMES.topic: Position(batch.records[1].offset, counted)}
     assert assignment.verdict_end >= ends[VERDICTS]
 
@@ -226,7 +226,9 @@ def test_verdicts_that_a_successor_reads_back_are_kept(path: Path) -> None:
     with closing(log.source(["l1"], "qa", "w")) as source, closing(log.sink()) as sink:
         epoch = source.poll(0).epoch
         kept = sink.commit([output("verdicts", bytes(9))], {}, epoch)[VERDICTS]
-        sink.commit([output("verdicts", b"kept")], {FRAMES: Position(1, Memo(1, verdicts=kept).encode())}, epoch)
+        sink.commit(
+            [output("verdicts", b"kept")], {FRAMES: Position(1, OffsetMetadata(1, verdicts=kept).encode())}, epoch
+        )
     with closing(log.publisher()) as publisher:
         assert fill(publisher, "signals") > 50
     with closing(log.tail(Start(earliest=True))) as tail:

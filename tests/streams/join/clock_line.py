@@ -16,7 +16,7 @@ from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.items import EventKind
 from streams.join.assembly import AssemblySpec, CameraSpec, JoinSettings, SensorSpec
 from streams.join.join_metrics import NoMetrics
-from streams.observation import Absence, InspectionId, Observation, State
+from streams.observation import InspectionId, MissingReason, Observation, State
 from streams.records import TopicPartition
 from tests.streams.join.join_model import FRAMES, PIECES, RATE_HZ, SIGNALS, Make, chunk, event, frame
 from tests.streams.join.join_rig import Rig, at_s
@@ -101,7 +101,7 @@ class Outcome:
     def doubt(self) -> str:
         """What is said of the clock; empty where nothing is."""
         parts = [*self.observation.views.values(), *self.observation.clips.values()]
-        return next((part.detail for part in parts if part.absence is Absence.CLOCK), "")
+        return next((part.detail for part in parts if part.absence is MissingReason.CLOCK), "")
 
 
 @dataclass

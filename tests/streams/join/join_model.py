@@ -16,7 +16,7 @@ from streams.decode.dead_letters import DEAD_LETTER_TYPE, dead_letter_output
 from streams.decode.items import Chunk, Entry, Event, EventKind, Frame, Item, Origin, Reference, Rejected, Trace
 from streams.join.assembly import AssemblySpec, CameraSpec, JoinSettings, RecipeBook, SensorSpec
 from streams.join.join import Join, Judged
-from streams.join.offset_metadata import Memo
+from streams.join.offset_metadata import OffsetMetadata
 from streams.log import Assignment, Position
 from streams.observation import InspectionId, Observation
 from streams.records import Record, Shard, TopicPartition, Topics
@@ -78,7 +78,7 @@ class Log:
     def assignment(self) -> tuple[Assignment, list[Judged]]:
         """What a new owner gets: everything read back from where the memo says."""
         frames = self.positions.get(FRAMES)
-        memo = Memo(0) if frames is None else Memo.decode(frames.memo, frames.offset)
+        memo = OffsetMetadata(0) if frames is None else OffsetMetadata.decode(frames.memo, frames.offset)
         judged = [
             Judged(verdict.inspection, verdict.entry_ns, offset)
             for offset, verdict in enumerate(self.verdicts)
@@ -134,10 +134,10 @@ class Worker:
         self.join.settle(each.inspection for each in done)
         positions = self.join.positions()
         for at, position in positions.items():
-            before = self.log.positions.get(at, Position(0, Memo(0).encode()))
+            before = self.log.positions.get(at, Position(0, OffsetMetadata(0).encode()))
             assert position.offset >= before.offset
-            memo = Memo.decode(position.memo, position.offset)
-            assert memo.read >= max(Memo.decode(before.memo, before.offset).read, position.offset)
+            memo = OffsetMetadata.decode(position.memo, position.offset)
+            assert memo.read >= max(OffsetMetadata.decode(before.memo, before.offset).read, position.offset)
         self.log.positions.update(positions)
         self.log.verdicts += done
         self.log.letters += letters

@@ -10,7 +10,7 @@ from streams.decode.items import Item, Origin
 from streams.decode.limits import Finding
 from streams.join.assembly import AssemblySpec, BitDepth, CameraSpec
 from streams.join.bit_depth import to_full_scale
-from streams.observation import Absence, Image, State
+from streams.observation import Image, MissingReason, State
 from tests.streams.join.join_model import FRAMES, SPEC, Book, Make, frame, reference
 from tests.streams.join.join_rig import P, Rig, at_s
 
@@ -89,7 +89,7 @@ def test_an_image_of_another_bit_depth_is_one_dead_letter_and_its_camera_missing
     (letter,) = rig.join.rejected()
     assert "camera top: " in letter.detail
     assert "bit_depth" in letter.detail
-    assert (found.views["top"].state, found.views["top"].absence) == (State.MISSING, Absence.UNDECODABLE)
+    assert (found.views["top"].state, found.views["top"].absence) == (State.MISSING, MissingReason.UNDECODABLE)
 
 
 def test_a_good_frame_takes_the_place_of_one_of_another_bit_depth() -> None:

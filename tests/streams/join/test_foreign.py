@@ -14,7 +14,7 @@ from streams.decode.items import Origin
 from streams.join.foreign import read_ours
 from streams.join.join import Join, Judged
 from streams.join.join_metrics import NoMetrics
-from streams.join.offset_metadata import Memo
+from streams.join.offset_metadata import OffsetMetadata
 from streams.log import Assignment, Position
 from streams.observation import InspectionId
 from streams.records import Record
@@ -37,7 +37,7 @@ def letter(offset: int, topic: str = FRAMES.topic, partition: int = 0, type_: st
 
 def taken_over(letters: list[Record], metrics: Counted) -> Join:
     """The frames were read up to offset 2, and none is done."""
-    position = Position(0, Memo(2, verdicts=0, dead_letters=0).encode())
+    position = Position(0, OffsetMetadata(2, verdicts=0, dead_letters=0).encode())
     assignment = Assignment(SHARD, {FRAMES.topic: position}, {FRAMES.topic: 0}, (), letters, 0, 9)
     return Join(assignment, (), Book(), TOPICS, SETTINGS, metrics)
 
@@ -66,7 +66,7 @@ def test_a_foreign_dead_letter_is_passed_over_counted_and_said(
     for offset in range(3):
         join.add(frame(P._replace(piece_id=str(offset)), "top", 0, at_s(0))(_origin(offset)))
     assert join.num_open == 2, "only the record of the genuine letter has no effect"
-    assert Memo.decode(join.positions()[FRAMES].memo, 0).dead_letters in (7, 9)
+    assert OffsetMetadata.decode(join.positions()[FRAMES].memo, 0).dead_letters in (7, 9)
 
 
 def _origin(offset: int) -> Origin:
@@ -117,10 +117,10 @@ def test_a_verdict_of_the_line_is_remembered() -> None:
 def test_a_verdict_doubled_on_the_topic_hides_none_that_lies_between() -> None:
     """Reading back begins at the oldest verdict: with the second one's offset the piece between would be forgotten."""
     judged = [Judged(P, T0, 1), Judged(P._replace(piece_id="q"), T0, 2), Judged(P, T0, 3)]
-    position = Position(0, Memo(9, verdicts=0, dead_letters=0).encode())
+    position = Position(0, OffsetMetadata(9, verdicts=0, dead_letters=0).encode())
     assignment = Assignment(SHARD, {FRAMES.topic: position}, {FRAMES.topic: 0}, (), (), 4, 0)
     join = Join(assignment, judged, Book(), TOPICS, SETTINGS)
-    assert Memo.decode(join.positions()[FRAMES].memo, 0).verdicts == 1
+    assert OffsetMetadata.decode(join.positions()[FRAMES].memo, 0).verdicts == 1
 
 
 class Long(Sequence[Record]):

@@ -11,8 +11,8 @@ from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.join.chunk_history import KEPT_RECORDS
 from streams.join.content import MIN_CHANGES, digest, is_telling
 from streams.join.frozen import CONTENT_BYTES, KEPT_RECORDINGS, OF_CHUNKS
-from streams.join.offset_metadata import MAX_MEMO_BYTES, Memo
-from streams.observation import Absence, Image, InspectionId, Observation, State
+from streams.join.offset_metadata import MAX_MEMO_BYTES, OffsetMetadata
+from streams.observation import Image, InspectionId, MissingReason, Observation, State
 from streams.records import TopicPartition
 from tests.streams.join.join_model import (
     FRAMES,
@@ -114,7 +114,7 @@ def test_the_detail_names_the_piece_and_how_often() -> None:
     for number in range(3):
         rig.put(FRAMES, number, shot(f"p{number}", number, image(1)))
         view = only(judged(rig)).views["top"]
-    assert (view.absence, view.images) == (Absence.FROZEN, view.images)
+    assert (view.absence, view.images) == (MissingReason.FROZEN, view.images)
     assert view.detail == (
         "the image equals that of piece 'p1', 3 pieces in a row: is the source frozen, or does a buffer repeat?"
     )
@@ -144,7 +144,7 @@ def test_two_images_alike_within_a_piece_are_frozen() -> None:
     for sequence in range(2):
         rig.put(FRAMES, 0, shot("p", 0, image(1), sequence=sequence))
     view = only(judged(rig)).views["top"]
-    assert (view.state, view.absence) == (BAD, Absence.FROZEN)
+    assert (view.state, view.absence) == (BAD, MissingReason.FROZEN)
     assert "another one of this piece" in view.detail
 
 
@@ -181,7 +181,7 @@ def test_a_buffer_sent_again_is_implausible_wherever_the_window_lies_in_it() -> 
     values = NOISE.normal(size=100)
     assert piece_with_sound(rig, 0, values).clips["mic"].state is OK
     clip = piece_with_sound(rig, 1, values, shift=30).clips["mic"]
-    assert (clip.state, clip.absence) == (BAD, Absence.FROZEN)
+    assert (clip.state, clip.absence) == (BAD, MissingReason.FROZEN)
     assert "samples equal those of" in clip.detail
 
 
@@ -273,9 +273,9 @@ def test_the_memo_keeps_the_newest_that_fit() -> None:
         }
         for number in range(40)
     }
-    text = Memo(2**62, contents=contents).encode()
+    text = OffsetMetadata(2**62, contents=contents).encode()
     assert len(text) <= MAX_MEMO_BYTES
-    kept = Memo.decode(text, 0).contents
+    kept = OffsetMetadata.decode(text, 0).contents
     assert 0 < len(kept) < 40
     assert list(kept) == list(contents)[: len(kept)]
     assert all(
@@ -284,7 +284,7 @@ def test_the_memo_keeps_the_newest_that_fit() -> None:
         for name in sources
     )
     few = {"a": {"top": [Random(1).randbytes(CONTENT_BYTES) for _ in range(4)]}}
-    assert Memo.decode(Memo(0, contents=few).encode(), 0).contents == few
+    assert OffsetMetadata.decode(OffsetMetadata(0, contents=few).encode(), 0).contents == few
 
 
 def test_digests_tell_recordings_apart() -> None:
@@ -336,8 +336,8 @@ def test_a_sensor_silent_since_a_take_over_is_handed_on_all_the_same() -> None:
 def test_the_memo_keeps_recordings_of_pieces_before_chunks() -> None:
     sources = {f"camera-{n}": [bytes([n, k]) * 6 for k in range(16)] for n in range(8)}
     sources |= {f"mic-{n}{OF_CHUNKS}": [bytes([99, n, k]) * 4 for k in range(KEPT_RECORDS)] for n in range(4)}
-    text = Memo(2**62, contents={"a": sources}).encode()
+    text = OffsetMetadata(2**62, contents={"a": sources}).encode()
     assert len(text) <= MAX_MEMO_BYTES
-    kept = Memo.decode(text, 0).contents["a"]
+    kept = OffsetMetadata.decode(text, 0).contents["a"]
     assert {name: len(each) for name, each in kept.items()} == dict.fromkeys(sources, 16)
     assert all(sources[name][-len(each) :] == each for name, each in kept.items())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streams.decode.items import EventKind
-from streams.observation import Absence, Closing, State
+from streams.observation import CloseReason, MissingReason, State
 from streams.records import TopicPartition
 from tests.streams.join.join_model import (
     FRAMES,
@@ -28,7 +28,7 @@ def test_a_complete_piece_closes_at_once_with_everything() -> None:
     rig = Rig()
     rig.complete()
     found = only(rig.advance())
-    assert found.closing is Closing.COMPLETE
+    assert found.closing is CloseReason.COMPLETE
     assert {name: view.state for name, view in found.views.items()} == dict.fromkeys(("top", "side"), State.PRESENT)
     assert {clip.state for clip in found.clips.values()} == {State.PRESENT}
     assert found.clips["mic"].samples is not None
@@ -45,33 +45,33 @@ def test_nothing_closes_a_piece_but_time_or_data() -> None:
     assert rig.advance(*ALL) == []
     assert rig.join.num_open == 1
     found = only(rig.pass_s(1.5))
-    assert found.closing is Closing.PASSED
-    assert {clip.absence for clip in found.clips.values()} == {Absence.NOT_RECEIVED}
+    assert found.closing is CloseReason.PASSED
+    assert {clip.absence for clip in found.clips.values()} == {MissingReason.NOT_RECEIVED}
 
 
 @pytest.mark.parametrize(
     ("make", "absent"),
     [
-        (event(P, EventKind.ENTERED, at_s(0)), Absence.NOT_RECEIVED),
-        (bad_frame(P, "top", at_s(0)), Absence.UNDECODABLE),
-        (bad_frame(P, None, at_s(0)), Absence.NOT_RECEIVED),
-        (reference(P, "top", 0, at_s(0), "x"), Absence.REFERENCE),
+        (event(P, EventKind.ENTERED, at_s(0)), MissingReason.NOT_RECEIVED),
+        (bad_frame(P, "top", at_s(0)), MissingReason.UNDECODABLE),
+        (bad_frame(P, None, at_s(0)), MissingReason.NOT_RECEIVED),
+        (reference(P, "top", 0, at_s(0), "x"), MissingReason.REFERENCE),
     ],
 )
-def test_an_inspection_without_an_image_is_observed_all_the_same(make: Make, absent: Absence) -> None:
+def test_an_inspection_without_an_image_is_observed_all_the_same(make: Make, absent: MissingReason) -> None:
     rig = Rig()
     rig.put(FRAMES, 0.05, make)
     found = only(rig.pass_s(3.0))
     assert found.views["top"].absence is absent
     assert found.views["top"].images == ()
-    assert found.clips["near"].absence is Absence.NO_ANCHOR
+    assert found.clips["near"].absence is MissingReason.NO_ANCHOR
 
 
 def test_a_good_frame_takes_the_place_of_an_undecodable_one() -> None:
     rig = Rig()
     rig.put(FRAMES, 0.0, bad_frame(P, "top", at_s(0)))
     rig.complete()
-    assert only(rig.advance()).closing is Closing.COMPLETE
+    assert only(rig.advance()).closing is CloseReason.COMPLETE
     assert rig.reasons() == ["BAD_IMAGE"]
 
 
@@ -79,7 +79,12 @@ def test_fewer_images_than_the_recipe_asks_for_are_kept_but_not_present() -> Non
     rig = Rig()
     rig.put(FRAMES, 0.0, frame(P, "side", 1, at_s(0)))
     view = only(rig.pass_s(2.0)).views["side"]
-    assert (view.state, view.absence, view.coverage, len(view.images)) == (State.MISSING, Absence.COVERAGE, 0.5, 1)
+    assert (view.state, view.absence, view.coverage, len(view.images)) == (
+        State.MISSING,
+        MissingReason.COVERAGE,
+        0.5,
+        1,
+    )
 
 
 @pytest.mark.parametrize(("left_s", "closes_s"), [(None, 1.3), (0.1, 1.1), (0.9, 1.3)])
@@ -96,8 +101,8 @@ def test_cameras_are_waited_for_until_the_span_or_left_plus_the_delay(left_s: fl
     only(rig.advance(SIGNALS))
 
 
-@pytest.mark.parametrize(("product", "closing"), [("good", Closing.ABORTED), ("unknown", Closing.NO_RECIPE)])
-def test_what_needs_no_expert_closes_at_once(product: str, closing: Closing) -> None:
+@pytest.mark.parametrize(("product", "closing"), [("good", CloseReason.ABORTED), ("unknown", CloseReason.NO_RECIPE)])
+def test_what_needs_no_expert_closes_at_once(product: str, closing: CloseReason) -> None:
     rig = Rig()
     rig.put(PIECES, 0.0, event(P, EventKind.ABORTED if product == "good" else EventKind.ENTERED, at_s(0), product))
     assert only(rig.advance()).closing is closing
@@ -124,14 +129,14 @@ def test_a_piece_waits_for_events_that_the_log_took_before_its_last_record() -> 
 @pytest.mark.parametrize(
     ("ends_s", "state", "absence", "coverage"),
     [
-        ((), State.MISSING, Absence.NOT_RECEIVED, 0.0),
-        ((-0.1,), State.STALE, Absence.NOT_RECEIVED, 0.0),
-        ((0.15,), State.MISSING, Absence.COVERAGE, 0.5),
+        ((), State.MISSING, MissingReason.NOT_RECEIVED, 0.0),
+        ((-0.1,), State.STALE, MissingReason.NOT_RECEIVED, 0.0),
+        ((0.15,), State.MISSING, MissingReason.COVERAGE, 0.5),
         ((0.4,), State.PRESENT, None, 1.0),
     ],
 )
 def test_a_clip_says_why_it_is_not_there(
-    ends_s: tuple[float, ...], state: State, absence: Absence | None, coverage: float
+    ends_s: tuple[float, ...], state: State, absence: MissingReason | None, coverage: float
 ) -> None:
     rig = Rig()
     rig.frames()
@@ -148,7 +153,7 @@ def test_data_beyond_the_window_pass_a_sensor_without_waiting_for_the_clock() ->
     rig.put(SIGNALS, 0.3, trace(P, at_s(0)))
     rig.signals(0.5, "near")
     rig.put(SIGNALS, 0.66, chunk(MIC, 0, 1, start_ns=at_s(0.64)))
-    assert only(rig.advance()).closing is Closing.PASSED
+    assert only(rig.advance()).closing is CloseReason.PASSED
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from streams.join.assembly import AssemblySpec, SensorSpec
 from streams.join.clips import SEGMENT_BYTES
 from streams.join.join import Join, Judged
 from streams.join.join_metrics import NoMetrics
-from streams.join.offset_metadata import Memo
+from streams.join.offset_metadata import OffsetMetadata
 from streams.log import Position
-from streams.observation import Closing, InspectionId
+from streams.observation import CloseReason, InspectionId
 from streams.records import TopicPartition
 from tests.streams.join.join_model import (
     FRAMES,
@@ -40,7 +40,7 @@ def test_the_oldest_pieces_close_when_there_is_no_room() -> None:
     rig = Rig(replace(SETTINGS, max_open_pieces=2))
     for number in (2, 1, 3):
         rig.put(FRAMES, 0.0, frame(P._replace(piece_id=str(number)), "top", 0, at_s(number / 10)))
-    assert [(each.inspection.piece_id, each.closing) for each in rig.advance()] == [("1", Closing.STATE_LIMIT)]
+    assert [(each.inspection.piece_id, each.closing) for each in rig.advance()] == [("1", CloseReason.STATE_LIMIT)]
 
 
 def test_images_in_open_pieces_are_bounded_in_bytes() -> None:
@@ -74,7 +74,7 @@ def test_room_is_made_at_all_stations_and_for_a_record_that_fills_it_alone() -> 
 def test_a_successor_with_less_room_than_its_predecessor_keeps_the_bound() -> None:
     """Nothing is handed over before all was read again: a verdict made without the rest would hide records."""
     log = Log({at: [] for at in ALL})
-    log.positions = {FRAMES: Position(0, Memo(3, 0, 0).encode())}
+    log.positions = {FRAMES: Position(0, OffsetMetadata(3, 0, 0).encode())}
     assignment, _ = log.assignment()
     join = Join(assignment, (), Book(), TOPICS, replace(SETTINGS, max_open_bytes=20))
     for offset in range(3):
@@ -85,7 +85,7 @@ def test_a_successor_with_less_room_than_its_predecessor_keeps_the_bound() -> No
         join.add(frame(piece, "top", 0, at_s(offset / 10))(Origin(FRAMES.topic, 0, offset, at_s(offset / 10))))
         assert join.held_bytes <= 20
     (observation,) = join.advance({FRAMES}, False, 0.0)
-    assert (observation.inspection.piece_id, observation.closing) == ("0", Closing.STATE_LIMIT)
+    assert (observation.inspection.piece_id, observation.closing) == ("0", CloseReason.STATE_LIMIT)
 
 
 def test_one_station_more_than_there_is_room_for_is_refused() -> None:
@@ -110,7 +110,7 @@ def test_stations_whose_clocks_would_not_fit_beside_an_offset_are_refused() -> N
     rig.advance()
     assert set(rig.reasons()) == {"STATION_LIMIT"}
     memo = rig.join.positions()[FRAMES].memo
-    assert len(Memo.decode(memo, 0).clocks_ms) == 57
+    assert len(OffsetMetadata.decode(memo, 0).clocks_ms) == 57
 
 
 class Sources(NoMetrics):
@@ -152,7 +152,7 @@ def test_a_verdict_is_remembered_for_two_horizons() -> None:
 
     def read_back() -> int | None:
         position = rig.join.positions()[FRAMES]
-        return Memo.decode(position.memo, position.offset).verdicts
+        return OffsetMetadata.decode(position.memo, position.offset).verdicts
 
     rig.pass_s(7.0)
     assert read_back() == 0
@@ -162,7 +162,7 @@ def test_a_verdict_is_remembered_for_two_horizons() -> None:
 
 def test_a_successor_takes_up_what_was_open_and_neither_repeats_nor_refuses() -> None:
     log = Log({at: [] for at in ALL})
-    memo = Memo(2, verdicts=0, dead_letters=0, clocks_ms={"a": at_s(60) // 1_000_000})
+    memo = OffsetMetadata(2, verdicts=0, dead_letters=0, clocks_ms={"a": at_s(60) // 1_000_000})
     log.positions = {FRAMES: Position(0, memo.encode())}
     assignment, _ = log.assignment()
     join = Join(assignment, [Judged(P, at_s(0), 0)], Book(), TOPICS, SETTINGS)
@@ -213,7 +213,7 @@ def test_traces_that_wait_are_bounded() -> None:
 
 def test_a_station_that_is_gone_does_not_keep_verdicts_in_memory() -> None:
     log = Log({at: [] for at in ALL})
-    memo = Memo(1, verdicts=0, dead_letters=0, clocks_ms={"a": at_s(0) // 1_000_000})
+    memo = OffsetMetadata(1, verdicts=0, dead_letters=0, clocks_ms={"a": at_s(0) // 1_000_000})
     log.positions = {FRAMES: Position(1, memo.encode())}
     assignment, _ = log.assignment()
     join = Join(replace(assignment, verdict_end=1), [Judged(P, at_s(0), 0)], Book(), TOPICS, SETTINGS)
@@ -221,7 +221,7 @@ def test_a_station_that_is_gone_does_not_keep_verdicts_in_memory() -> None:
     join.add(event(other, EventKind.ENTERED, at_s(60))(Origin(PIECES.topic, 0, 0, at_s(60))))
     join.advance(frozenset(), True, 0.0)
     position = join.positions()[FRAMES]
-    assert Memo.decode(position.memo, position.offset).verdicts == 1
+    assert OffsetMetadata.decode(position.memo, position.offset).verdicts == 1
 
 
 def strangers(rig: Rig, count: int, at: float) -> None:
@@ -260,12 +260,12 @@ def test_places_are_free_after_a_restart_as_well() -> None:
     """The clocks of a predecessor's stations lie beside the offset; what they lagged is not known any more."""
     log = Log({at: [] for at in ALL})
     clocks_ms = {f"typo-{number}": at_s(0) // 1_000_000 for number in range(4)}
-    log.positions = {FRAMES: Position(0, Memo(0, 0, 0, clocks_ms).encode())}
+    log.positions = {FRAMES: Position(0, OffsetMetadata(0, 0, 0, clocks_ms).encode())}
     assignment, _ = log.assignment()
     join = Join(assignment, (), Book(), TOPICS, SETTINGS)
     join.add(frame(P, "top", 0, at_s(12))(Origin(FRAMES.topic, 0, 0, at_s(12))))
     assert (join.num_open, join.rejected()) == (1, [])
-    memo = Memo.decode(join.positions()[FRAMES].memo, 0)
+    memo = OffsetMetadata.decode(join.positions()[FRAMES].memo, 0)
     assert (len(memo.clocks_ms), memo.forgotten_ms) == (3, at_s(14) // 1_000_000)
 
 
@@ -314,7 +314,7 @@ def test_memory_of_verdicts_ends_although_their_station_was_forgotten() -> None:
     rig.join.committed({VERDICTS: 1, LETTERS: 0})
     rig.put(FRAMES, 9.0, frame(P, "top", 0, at_s(9)))
     rig.join.settle([each.inspection for each in rig.pass_s(4.0)])
-    assert Memo.decode(rig.join.positions()[FRAMES].memo, 0).verdicts == 1
+    assert OffsetMetadata.decode(rig.join.positions()[FRAMES].memo, 0).verdicts == 1
 
 
 def test_a_sensor_whose_every_chunk_is_refused_takes_no_room() -> None:
@@ -364,7 +364,7 @@ def test_frames_that_cannot_be_read_do_not_make_a_piece_grow() -> None:
 def test_a_station_that_the_predecessor_forgot_takes_no_place_from_the_one_that_followed() -> None:
     """Its record is read again before that of the piece that is open."""
     log = Log({at: [] for at in ALL})
-    memo = Memo(2, verdicts=0, dead_letters=0, forgotten_ms=at_s(1) // 1_000_000)
+    memo = OffsetMetadata(2, verdicts=0, dead_letters=0, forgotten_ms=at_s(1) // 1_000_000)
     log.positions = {FRAMES: Position(0, memo.encode())}
     assignment, _ = log.assignment()
     typo = P._replace(station="typo")

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.decode.items import EventKind, Frame, Rejected
-from streams.observation import Closing, InspectionId, Observation, State
+from streams.observation import CloseReason, InspectionId, Observation, State
 from streams.records import TopicPartition
 from tests.streams.join.join_model import (
     FRAMES,
@@ -151,7 +151,7 @@ def check_accounts(log: Log) -> None:
             is_used = verdict is not None and any(
                 int(image[0, 0]) == item.origin.offset for view in verdict.views.values() for image in view.images
             )
-            needs_none = verdict is not None and verdict.closing in (Closing.ABORTED, Closing.NO_RECIPE)
+            needs_none = verdict is not None and verdict.closing in (CloseReason.ABORTED, CloseReason.NO_RECIPE)
             assert is_used != is_dead or (needs_none and not is_used)
     for verdict in log.verdicts:
         check_clips(verdict)

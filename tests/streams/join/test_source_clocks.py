@@ -14,7 +14,7 @@ from streams.decode.limits import Finding, check_stamp
 from streams.join.assembly import JoinSettings
 from streams.join.source_clock import MAX_MINUTES, SourceClock
 from streams.join.source_clocks import SourceClocks
-from streams.observation import Absence, State
+from streams.observation import MissingReason, State
 from tests.streams.join.clock_line import ClockLine, Noted, constant, drifting, jump
 from tests.streams.join.join_rig import at_s
 
@@ -47,7 +47,7 @@ def test_the_odd_one_of_three_is_named_and_the_sound_cut_by_it_is_not_believed()
     """The event is right, so that the sound is the piece's own: only the camera is off."""
     for each in ClockLine({"top": constant(-18.0)}).run()[1:]:
         assert each.states == {"top": State.IMPLAUSIBLE, "mic": State.PRESENT}
-        assert each.observation.views["top"].absence is Absence.CLOCK
+        assert each.observation.views["top"].absence is MissingReason.CLOCK
         assert "the clock of 'top' is 18.0" in each.doubt
         assert "GPS" in each.doubt
     for each in ClockLine({"events": constant(-2.5)}).run():

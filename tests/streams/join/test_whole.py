@@ -10,7 +10,7 @@ from streams.decode.limits import Finding
 from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.join.clips import SensorStream, Window
 from streams.join.whole import Sound, WholePiece, clips_of, views_of, window_length
-from streams.observation import Absence, Clip, State
+from streams.observation import Clip, MissingReason, State
 
 START_NS = 1_750_000_000_000_000_000
 IMAGE = np.zeros((2, 3), np.uint8)
@@ -26,14 +26,14 @@ def heard(samples: np.ndarray | None, sensor: SensorSpec = MIC, cameras: int = 1
 @pytest.mark.parametrize(
     ("num_images", "expected"),
     [
-        (0, (0, State.MISSING, Absence.NOT_RECEIVED, 0.0)),
-        (1, (1, State.MISSING, Absence.COVERAGE, 0.5)),
+        (0, (0, State.MISSING, MissingReason.NOT_RECEIVED, 0.0)),
+        (1, (1, State.MISSING, MissingReason.COVERAGE, 0.5)),
         (2, (2, State.PRESENT, None, 1.0)),
         (3, (2, State.PRESENT, None, 1.0)),
     ],
 )
 def test_a_camera_is_present_with_all_its_frames(
-    num_images: int, expected: tuple[int, State, Absence | None, float]
+    num_images: int, expected: tuple[int, State, MissingReason | None, float]
 ) -> None:
     spec = AssemblySpec((CameraSpec("top", 2),))
     view = views_of(spec, WholePiece({"top": [IMAGE] * num_images, "stranger": [IMAGE]}))["top"]
@@ -43,16 +43,16 @@ def test_a_camera_is_present_with_all_its_frames(
 @pytest.mark.parametrize(
     ("num_samples", "expected"),
     [
-        (None, (State.MISSING, Absence.NOT_RECEIVED, 0.0)),
-        (0, (State.MISSING, Absence.NOT_RECEIVED, 0.0)),
-        (49, (State.MISSING, Absence.COVERAGE, 0.49)),
+        (None, (State.MISSING, MissingReason.NOT_RECEIVED, 0.0)),
+        (0, (State.MISSING, MissingReason.NOT_RECEIVED, 0.0)),
+        (49, (State.MISSING, MissingReason.COVERAGE, 0.49)),
         (50, (State.PRESENT, None, 0.5)),
         (100, (State.PRESENT, None, 1.0)),
         (130, (State.PRESENT, None, 1.0)),
     ],
 )
 def test_a_clip_is_present_when_it_covers_enough_of_the_window(
-    num_samples: int | None, expected: tuple[State, Absence | None, float]
+    num_samples: int | None, expected: tuple[State, MissingReason | None, float]
 ) -> None:
     clip = heard(None if num_samples is None else np.ones((num_samples, 2), np.float32))
     assert (clip.state, clip.absence, clip.coverage) == expected
@@ -65,14 +65,14 @@ def test_a_trace_is_as_long_as_it_is() -> None:
     clip = heard(np.ones((7, 2), np.float32), trace)
     assert clip.samples is not None
     assert (clip.state, clip.coverage, len(clip.samples)) == (State.PRESENT, 1.0, 7)
-    assert heard(np.ones((0, 2), np.float32), trace).absence is Absence.NOT_RECEIVED
+    assert heard(np.ones((0, 2), np.float32), trace).absence is MissingReason.NOT_RECEIVED
 
 
 def test_without_the_frame_that_it_is_relative_to_a_window_is_nowhere() -> None:
     anchored = SensorSpec("mic", "audio", 1000.0, 2, end_s=0.1, anchor="top")
     whole = np.ones((100, 2), np.float32)
     assert heard(whole, anchored).state is State.PRESENT
-    assert heard(whole, anchored, cameras=0).absence is Absence.NO_ANCHOR
+    assert heard(whole, anchored, cameras=0).absence is MissingReason.NO_ANCHOR
 
 
 @pytest.mark.parametrize(

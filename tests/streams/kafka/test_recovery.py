@@ -7,7 +7,7 @@ import pytest
 from kafka import TopicPartition as KafkaPartition
 from kafka.structs import OffsetAndTimestamp
 
-from streams.join.offset_metadata import Memo
+from streams.join.offset_metadata import OffsetMetadata
 from streams.kafka import recovery
 from streams.kafka.readback import OutputRules
 from streams.kafka.recovery import Recovery, is_forgotten
@@ -73,7 +73,7 @@ def recovered(
     known: Mapping[KafkaPartition, Position | None] = NOTHING,
     settings: KafkaSettings = SETTINGS,
 ) -> Mapping[KafkaPartition, Position | None]:
-    monkeypatch.setattr(recovery, "ReadBack", Outputs)
+    monkeypatch.setattr(recovery, "OutputReplay", Outputs)
     monkeypatch.setattr(Outputs, "held", held)
     monkeypatch.setattr(Outputs, "starts", [])
     finder = Recovery(Consumer(), settings, {SHARD: TOPICS}, OutputRules(settled_ns))
@@ -88,8 +88,8 @@ def test_input_is_read_again_from_a_margin_before_the_newest_piece_with_a_verdic
     positions = recovered(monkeypatch, (verdict(1_990, 1_500), verdict(1_995, 1_600), verdict(1_999, 1_400)))
     frames = positions[FRAMES]
     assert frames is not None
-    assert (frames.offset, Memo.decode(frames.memo, 0)) == (1_500, Memo(1_999, 1_500, 1_500))
-    assert positions[SIGNALS] == Position(1_500, Memo(1_999).encode())
+    assert (frames.offset, OffsetMetadata.decode(frames.memo, 0)) == (1_500, OffsetMetadata(1_999, 1_500, 1_500))
+    assert positions[SIGNALS] == Position(1_500, OffsetMetadata(1_999).encode())
 
 
 def test_an_entry_behind_its_own_verdict_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,18 +129,18 @@ def test_where_reading_goes_on(
 
 
 def test_what_a_memo_still_says_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = {**NOTHING, FRAMES: Position(1_700, Memo(1_999, 0, 1_600, {"st": 7}).encode())}
+    known = {**NOTHING, FRAMES: Position(1_700, OffsetMetadata(1_999, 0, 1_600, {"st": 7}).encode())}
     frames = recovered(monkeypatch, (verdict(1_995, 1_600),), known)[FRAMES]
     assert frames is not None
-    assert (frames.offset, Memo.decode(frames.memo, 0)) == (1_700, Memo(1_999, 0, 1_500, {"st": 7}))
+    assert (frames.offset, OffsetMetadata.decode(frames.memo, 0)) == (1_700, OffsetMetadata(1_999, 0, 1_500, {"st": 7}))
 
 
 @pytest.mark.parametrize(
     ("frames", "signals", "expected"),
     [
-        (Position(5, Memo(5).encode()), Position(5), False),
-        (Position(5), Position(5, Memo(5).encode()), True),
-        (Position(5, Memo(5).encode()), None, True),
+        (Position(5, OffsetMetadata(5).encode()), Position(5), False),
+        (Position(5), Position(5, OffsetMetadata(5).encode()), True),
+        (Position(5, OffsetMetadata(5).encode()), None, True),
         (None, None, True),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 from kafka import OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
 
-from streams.join.offset_metadata import Memo
+from streams.join.offset_metadata import OffsetMetadata
 from streams.kafka import takeover as handover_module
 from streams.kafka.settings import KafkaSettings
 from streams.kafka.takeover import Handover
@@ -51,14 +51,14 @@ class Consumer:
 )
 def test_where_reading_goes_on(committed: int, start: int, read: int) -> None:
     lost: list[tuple[TopicPartition, int, int]] = []
-    consumer = Consumer(OffsetAndMetadata(committed, Memo(60, 1, 2, {"st": 7}).encode(), -1))
+    consumer = Consumer(OffsetAndMetadata(committed, OffsetMetadata(60, 1, 2, {"st": 7}).encode(), -1))
     handover = Handover(consumer, KafkaSettings(), {Shard("line-1", 0): TOPICS}, lambda *each: lost.append(each))
     assert handover.step(0.0) is None
     assert set(consumer.sought.values()) == {start}
     kept = consumer.kept[TOPICS.of("frames")]
-    assert (kept.offset, Memo.decode(kept.metadata, kept.offset)) == (
+    assert (kept.offset, OffsetMetadata.decode(kept.metadata, kept.offset)) == (
         start,
-        Memo(read, 1, 2, {"st": 7}, starts=1, unsettled=int(start < read)),
+        OffsetMetadata(read, 1, 2, {"st": 7}, starts=1, unsettled=int(start < read)),
     )
     assert [first for _, first, _ in lost] == ([committed] * 3 if committed < FIRST else [])
 
@@ -87,5 +87,5 @@ def test_a_memo_of_another_program_stops_no_worker_and_sends_it_to_the_verdicts(
     assert Handover(consumer, KafkaSettings(), shards, lambda *_: None).step(0.0) is None
     assert asked == [shards]
     kept = consumer.kept[TOPICS.of("frames")]
-    assert (kept.offset, Memo.decode(kept.metadata, kept.offset)) == (40, Memo(40, starts=1))
+    assert (kept.offset, OffsetMetadata.decode(kept.metadata, kept.offset)) == (40, OffsetMetadata(40, starts=1))
     assert "not one that an inspector has written: check which other program" in caplog.text

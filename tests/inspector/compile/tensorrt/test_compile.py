@@ -9,7 +9,7 @@ from onnx import ModelProto, TensorProto, numpy_helper
 
 from inspector.bundle.schema import Precision
 from inspector.compile import int8_selection
-from inspector.compile.job import CompileError, Form, RefusedError, Say, Wish
+from inspector.compile.job import CompiledVariant, CompileError, RefusedError, Say, Wish
 from inspector.compile.quantise import quantise
 from inspector.compile.tensorrt import compile as compile_module
 from inspector.compile.tensorrt.build import RTX_TARGETS, find_compiler
@@ -82,7 +82,7 @@ def test_a_gpu_of_turing_itself_builds_what_tensorrt_for_rtx_does_not(
     assert {made.precision for made in form.graphs} == {"fp32"}
 
 
-def on_a_classic_box(scratch: Path, cache: Path, say: Say) -> Form:
+def on_a_classic_box(scratch: Path, cache: Path, say: Say) -> CompiledVariant:
     return compile_for_gpu(replace(demo_job(scratch, Wish("tensorrt", "fp32", max_batch=2, cache=cache)), say=say))
 
 

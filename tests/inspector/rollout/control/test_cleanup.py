@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from inspector.bundle.load import load
-from inspector.bundle.store import Shelf, folder_name
-from inspector.rollout.control.commands import Wish
+from inspector.bundle.store import BundleStore, folder_name
+from inspector.rollout.control.commands import DeployRequest
 from inspector.rollout.control.records import active_output
 from protos.inspection.v1.control_pb2 import Active, DeploymentMode, WorkerPhase, WorkerState
 from streams.records import CONTROL_KIND, Output, Topics
 from tests.inspector.rollout.control.test_command_line import called
 from tests.inspector.rollout.toys import CONFIG, RECIPE, Rig, say
 
-SHADOW = Wish(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
-CANARY = Wish(DeploymentMode.DEPLOYMENT_MODE_CANARY, share=0.1)
+SHADOW = DeployRequest(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
+CANARY = DeployRequest(DeploymentMode.DEPLOYMENT_MODE_CANARY, share=0.1)
 
 
 def fates(rig: Rig) -> dict[str, str]:
@@ -58,7 +58,7 @@ def test_roll_backs_find_all_that_they_return_to(rig: Rig) -> None:
     for _ in range(3):
         live = rig.orders().roll_back("")[0].active.live
         found.append(live.version)
-        assert not live.folder or Shelf(rig.service.bundles).get(live.folder, live.digest)
+        assert not live.folder or BundleStore(rig.service.bundles).get(live.folder, live.digest)
     assert found == ["b", "a", ""]
 
 
@@ -103,10 +103,10 @@ def test_of_two_that_took_the_same_number_that_stays_which_a_worker_judges_with(
     rig.deploy("a")
     rig.orders().roll_back("")
     one, other = rig.racing_orders(), rig.racing_orders()
-    one.deploy(rig.bundle("a"), Wish())
+    one.deploy(rig.bundle("a"), DeployRequest())
     digest = load(rig.bundle("a")).digest
     say(rig, WorkerState(worker="w1", recipe="cup", live=3, live_digest=digest))
-    other.deploy(rig.bundle("b"), Wish())
+    other.deploy(rig.bundle("b"), DeployRequest())
     rig.orders().roll_back("")
     assert fates(rig) == {"a": "kept, w1 judges with it on l1", "b": "removed, nothing returns to it"}
 
@@ -120,7 +120,7 @@ def test_what_a_recipe_names_stays(rig: Rig) -> None:
 
 
 def test_what_these_lines_never_deployed_stays(rig: Rig) -> None:
-    Shelf(rig.service.bundles).put(load(rig.bundle("a")))
+    BundleStore(rig.service.bundles).put(load(rig.bundle("a")))
     assert fates(rig) == {
         "a": "kept, no deployment of these lines names it: another configuration's, or remove it by hand"
     }

@@ -8,9 +8,9 @@ import pytest
 from inspector.bundle.schema import SignalInput
 from inspector.config.opening import open_log
 from inspector.config.service import load_service
-from inspector.judging.active_models import Place
+from inspector.judging.active_models import DeploymentTarget
 from inspector.recipe.problems import ConfigError
-from inspector.rollout.control.commands import OrderError, Wish
+from inspector.rollout.control.commands import DeployError, DeployRequest
 from inspector.rollout.control.history import rows_of
 from inspector.rollout.control.records import ControlTable, active_output
 from protos.inspection.v1.control_pb2 import Active, DeploymentMode
@@ -18,8 +18,8 @@ from streams.records import Topics
 from tests.bundles import Toy, write_toy_bundle
 from tests.inspector.rollout.toys import CONFIG, CUP, Rig
 
-SHADOW = Wish(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
-CANARY = Wish(DeploymentMode.DEPLOYMENT_MODE_CANARY, share=0.1)
+SHADOW = DeployRequest(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
+CANARY = DeployRequest(DeploymentMode.DEPLOYMENT_MODE_CANARY, share=0.1)
 
 
 def counts(rig: Rig) -> Active:
@@ -44,11 +44,11 @@ def test_roll_backs_walk_back_through_what_was_live(rig: Rig) -> None:
 
 
 def test_nothing_lies_before_the_recipes_own_bundle(rig: Rig) -> None:
-    with pytest.raises(OrderError, match="recipe 'cup' on l1: its own bundle judges"):
+    with pytest.raises(DeployError, match="recipe 'cup' on l1: its own bundle judges"):
         rig.orders().roll_back("")
     rig.deploy("a")
     rig.orders().roll_back("")
-    with pytest.raises(OrderError, match="recipe 'cup' on l1: its own bundle judges"):
+    with pytest.raises(DeployError, match="recipe 'cup' on l1: its own bundle judges"):
         rig.orders().roll_back("")
 
 
@@ -64,8 +64,8 @@ def test_a_line_added_since_does_not_stand_in_the_way_of_a_roll_back(rig: Rig) -
     add_line(rig)
     assert [(change.place, change.deployment.rolls_back) for change in rig.orders().roll_back("")] == [(CUP, 1)]
     assert live(rig) == (2, "")
-    assert Place("l2", "cup") not in rig.table.active
-    with pytest.raises(OrderError, match="recipe 'cup' on l1, l2: its own bundle judges"):
+    assert DeploymentTarget("l2", "cup") not in rig.table.active
+    with pytest.raises(DeployError, match="recipe 'cup' on l1, l2: its own bundle judges"):
         rig.orders().roll_back("")
 
 
@@ -79,7 +79,7 @@ def test_a_roll_back_ends_trials_only_where_one_line_has_one(rig: Rig) -> None:
         publisher.publish([active_output(Topics("inspection", "l2"), "cup", l2)])
     assert [(change.place, change.deployment.rolls_back) for change in rig.orders().roll_back("")] == [(CUP, 2)]
     assert (live(rig), counts(rig).HasField("trial")) == ((1, "a"), False)
-    assert rig.table.active[Place("l2", "cup")] == l2
+    assert rig.table.active[DeploymentTarget("l2", "cup")] == l2
 
 
 def test_a_deployment_after_a_roll_back_returns_to_what_that_set(rig: Rig) -> None:
@@ -145,5 +145,5 @@ def test_a_bundle_that_does_not_fit_the_recipe_is_not_even_copied(rig: Rig, tmp_
     slow = SignalInput(sample_rate_hz=50.0, num_samples=8, num_channels=1)
     odd = write_toy_bundle(tmp_path / "odd", Toy(signal=slow))
     with pytest.raises(ConfigError, match="sample_rate_hz"):
-        rig.orders().deploy(odd, Wish())
+        rig.orders().deploy(odd, DeployRequest())
     assert not (tmp_path / "bundles").exists()

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from inspector.judging.active_models import Place
+from inspector.judging.active_models import DeploymentTarget
 from inspector.rollout.control.records import ControlTable, active_output, deployment_output, phase_word, worker_output
 from protos.inspection.v1.control_pb2 import Active, Deployment, WorkerPhase, WorkerState
 from streams.records import Output, Record, Topics
@@ -24,7 +24,7 @@ def table() -> ControlTable:
 def test_the_last_record_of_a_key_counts(table: ControlTable) -> None:
     for number in (1, 2):
         table.take([record(active_output(TOPICS, "cup", Active(live=Deployment(number=number))))])
-    assert {place: active.live.number for place, active in table.active.items()} == {Place("l1", "cup"): 2}
+    assert {place: active.live.number for place, active in table.active.items()} == {DeploymentTarget("l1", "cup"): 2}
 
 
 def test_every_deployment_stays_in_the_history(table: ControlTable) -> None:
@@ -37,7 +37,7 @@ def test_a_worker_speaks_of_each_recipe(table: ControlTable) -> None:
     states = [WorkerState(worker=w, recipe=r, deployment=1, phase=WorkerPhase.WORKER_PHASE_LIVE)
               for w in ("w1", "w2") for r in ("cup", "lid")]  # fmt: skip
     table.take([record(worker_output(TOPICS, state), append_ns=7) for state in states])
-    assert sorted(table.words(Place("l1", "cup"))) == ["w1", "w2"]
+    assert sorted(table.words(DeploymentTarget("l1", "cup"))) == ["w1", "w2"]
     assert table.newest_ns == 7
 
 

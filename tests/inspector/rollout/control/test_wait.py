@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from inspector.bundle.load import load
-from inspector.rollout.control.commands import Change, OrderError, Wish
+from inspector.rollout.control.commands import Change, DeployError, DeployRequest
 from inspector.rollout.control.records import read_control
 from inspector.rollout.control.wait import REPORTED_S, RefusedByError, await_workers
 from protos.inspection.v1.control_pb2 import Deployment, WorkerPhase, WorkerState
@@ -37,7 +37,7 @@ def test_all_that_live_must_follow(rig: Rig) -> None:
     changes, told = rig.deploy("a"), list[str]()
     say(rig, "w1", 1, LIVE, "fits")
     say(rig, "w2", 1, CHECKING)
-    with pytest.raises(OrderError, match=r"after 0 s w2 did not follow; the record stands"):
+    with pytest.raises(DeployError, match=r"after 0 s w2 did not follow; the record stands"):
         wait(rig, changes, told)
     assert told == ["l1 w1: live: fits", "l1 w2: checking"]
     say(rig, "w2", 1, LIVE)
@@ -79,7 +79,7 @@ def test_whoever_opens_a_large_bundle_says_nothing_for_long_and_is_waited_for(
         then.setattr("streams.embedded.store.time.time_ns", lambda: long_ago_ns)
         say(rig, "w1", 1, phase)
     say(rig, "w2", 1, LIVE)
-    with pytest.raises(OrderError, match="w1 did not follow"):
+    with pytest.raises(DeployError, match="w1 did not follow"):
         wait(rig, changes)
 
 
@@ -96,25 +96,25 @@ def test_what_was_said_of_an_earlier_deployment_does_not_count(rig: Rig) -> None
     rig.deploy("a")
     say(rig, "w1", 1, REFUSED, "of the first")
     changes = rig.deploy("b")
-    with pytest.raises(OrderError, match="w1 did not follow"):
+    with pytest.raises(DeployError, match="w1 did not follow"):
         wait(rig, changes)
 
 
 def test_two_people_at_once_are_told_of_each_other(rig: Rig) -> None:
     changes = rig.deploy("a")
     rig.deploy("b")
-    with pytest.raises(OrderError, match=r"deployment 2 by .* counts now, not 1"):
+    with pytest.raises(DeployError, match=r"deployment 2 by .* counts now, not 1"):
         wait(rig, changes)
 
 
 def test_of_two_that_took_the_same_number_the_earlier_is_told_and_the_later_takes_no_word_on_it(rig: Rig) -> None:
     one, other = rig.racing_orders(), rig.racing_orders()
-    lost, won = other.deploy(rig.bundle("b"), Wish()), one.deploy(rig.bundle("a"), Wish())
-    with pytest.raises(OrderError, match=r"deployment 1 by .* counts now, not 1"):
+    lost, won = other.deploy(rig.bundle("b"), DeployRequest()), one.deploy(rig.bundle("a"), DeployRequest())
+    with pytest.raises(DeployError, match=r"deployment 1 by .* counts now, not 1"):
         wait(rig, lost)
     assert wait(rig, won) == 0
     tell(rig, WorkerState(worker="w1", recipe="cup", deployment=1, digest=load(rig.bundle("b")).digest, phase=LIVE))
-    with pytest.raises(OrderError, match="w1 did not follow"):
+    with pytest.raises(DeployError, match="w1 did not follow"):
         wait(rig, won)
     tell(rig, WorkerState(worker="w1", recipe="cup", deployment=1, digest=load(rig.bundle("a")).digest, phase=LIVE))
     assert wait(rig, won) == 1
@@ -126,7 +126,7 @@ def test_the_word_of_an_older_worker_names_the_number_alone(rig: Rig) -> None:
     tell(rig, WorkerState(worker="w1", recipe="cup", deployment=1, phase=LIVE))
     assert wait(rig, changes) == 1
     changes = rig.deploy("b")
-    with pytest.raises(OrderError, match="w1 did not follow"):
+    with pytest.raises(DeployError, match="w1 did not follow"):
         wait(rig, changes)
 
 

@@ -16,14 +16,14 @@ from inspector.dataset.manifest import ManifestError
 from inspector.simulation.dataset import CAMERA, MICROPHONE, write_dataset
 from inspector.simulation.pieces import LineSettings
 from inspector.training.adapt import adapt as adapt_module
-from inspector.training.adapt.adapt import Adapting, Standing, Successor, adapt, targets_by
+from inspector.training.adapt.adapt import Adapting, CrossValidationResult, Successor, adapt, targets_by
 from inspector.training.adapt.continual import AtLimit, Gate, Keeping, Tolerance, at_limit
 from inspector.training.adapt.evaluate_draft import fused_logits
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.config import ImageExpert, SignalExpert
-from inspector.training.corpus import Corpus
+from inspector.training.corpus import Dataset
 from inspector.training.experts.gradient_descent import Descent
-from inspector.training.export import Draft, DraftExpert
+from inspector.training.export import TrainedBundle, TrainedExpert
 from inspector.training.inputs import build_encoder, input_form
 
 pytestmark = pytest.mark.train
@@ -40,7 +40,7 @@ def recipes(tmp_path_factory):
 
 def untrained(manifest, pass_below):
     torch.manual_seed(0)
-    corpus = Corpus(manifest)
+    corpus = Dataset(manifest)
     camera = ImageExpert(name="top-full", modality=CAMERA, scout=False)
     sensor = SignalExpert(name="mic-scout", modality=MICROPHONE, encoder="log_mel", scaling="none")
     experts = tuple(_expert(corpus, config) for config in (camera, sensor))
@@ -49,7 +49,7 @@ def untrained(manifest, pass_below):
         Calibration(experts=names, temperature=1.0, bias=0.0, pass_below=pass_below, fail_above=1.0)
         for names in expert_sets(experts)
     ]
-    return Draft(
+    return TrainedBundle(
         name="disc",
         version="1",
         classes=corpus.classes,
@@ -64,7 +64,7 @@ def untrained(manifest, pass_below):
 
 def _expert(corpus, config):
     form = input_form(config, [example.recording for example in corpus.examples("train", config.modality).values()])
-    return DraftExpert(config, form, build_encoder(config, form, (8, len(corpus.classes)), {}).eval())
+    return TrainedExpert(config, form, build_encoder(config, form, (8, len(corpus.classes)), {}).eval())
 
 
 def checkpoint(folder, draft):
@@ -94,7 +94,7 @@ def test_adapt_writes_nothing_where_a_gate_is_shut(tmp_path, recipes, monkeypatc
     old, new = recipes
     draft = untrained(old, pass_below=0.0)
     gate = Gate("old", AtLimit(90, 100, 5, 100), AtLimit(80, 100, 5, 100), Tolerance())
-    learned = Standing(0.9, AtLimit(9, 10, 1, 10))
+    learned = CrossValidationResult(0.9, AtLimit(9, 10, 1, 10))
     monkeypatch.setattr(adapting, "adapt_draft", lambda *_: Successor(draft, (gate,), learned, learned))
     start = checkpoint(tmp_path / "old", draft)
     done = call("adapt", start, new, "--old", old, "--out", tmp_path / "new")
@@ -110,7 +110,7 @@ def test_adapt_writes_nothing_where_the_new_recipe_fares_worse_than_before(
 ):
     old, new = recipes
     draft = untrained(old, pass_below=0.0)
-    found = [Standing(0.9, AtLimit(9, 10, 1, 10)), Standing(auc, AtLimit(9, 10, 1, 10))]
+    found = [CrossValidationResult(0.9, AtLimit(9, 10, 1, 10)), CrossValidationResult(auc, AtLimit(9, 10, 1, 10))]
     monkeypatch.setattr(adapt_module, "standing", lambda own, corpus: found["adapted" in own.provenance])
     monkeypatch.setattr(adapt_module, "learn", lambda expert, *_: expert)
     start = checkpoint(tmp_path / "old", draft)
@@ -122,7 +122,7 @@ def test_adapt_writes_nothing_where_the_new_recipe_fares_worse_than_before(
 
 
 def test_the_gates_measure_the_old_recipes_pieces_at_the_limit_in_force(recipes):
-    old, new = map(Corpus, recipes)
+    old, new = map(Dataset, recipes)
     draft = untrained(recipes[0], 0.0)
     scores = probability(fused_logits(draft, old, "calibration"), 1.0, 0.0)
     labels = np.array([row.label == "nok" for row in old.labelled("calibration")])
@@ -136,7 +136,7 @@ def test_the_gates_measure_the_old_recipes_pieces_at_the_limit_in_force(recipes)
 
 
 def test_no_certificate_outlives_the_experts_that_earned_it(recipes):
-    old, new = map(Corpus, recipes)
+    old, new = map(Dataset, recipes)
     earned = Certificate(
         miss_rate=0.1, confidence=0.9, num_defects=9, claim=None, nearest=None, needs=13, sure_below=0.1
     )
@@ -172,7 +172,7 @@ def test_targets_follow_the_order_of_the_draft():
 
 
 def test_experts_without_weights_to_move_are_not_adapted(recipes):
-    old, new = map(Corpus, recipes)
+    old, new = map(Dataset, recipes)
     draft = untrained(recipes[0], 0.0)
     draft.experts[0].module.requires_grad_(False)
     found = adapt(draft, new, {"old": old}, QUICK, lambda *_: None)

@@ -21,7 +21,7 @@ from inspector.training.adapt.continual import (
 from inspector.training.config import ImageExpert, SignalExpert
 from inspector.training.experts.gradient_descent import Descent
 from inspector.training.experts.network import Recordings
-from inspector.training.export import DraftExpert
+from inspector.training.export import TrainedExpert
 from inspector.training.inputs import build_encoder, input_form
 
 pytestmark = pytest.mark.train
@@ -48,7 +48,7 @@ class Linear(nn.Module):
 
 
 def expert():
-    return DraftExpert(CONFIG, FORM, Linear().eval())
+    return TrainedExpert(CONFIG, FORM, Linear().eval())
 
 
 def recipe(seed, feature):
@@ -162,7 +162,7 @@ def test_a_backbone_moves_as_its_configuration_says(asked, moved):
     config = ImageExpert.model_validate(place | {"encoder": "resnet10t", "num_channels": 3} | asked)
     form = input_form(config, [])
     torch.manual_seed(0)
-    given = DraftExpert(config, form, build_encoder(config, form, (4, 1), {}).eval())
+    given = TrainedExpert(config, form, build_encoder(config, form, (4, 1), {}).eval())
     data = Recordings(torch.rand(8, form.num_channels, 32, 32), (torch.arange(16).reshape(8, 2) % 2).float())
     learned = learn(given, data, data, Keeping(descent=Descent(2, 0.01, 4)))
     before, after = (dict(own.module.named_parameters()) for own in (given, learned))

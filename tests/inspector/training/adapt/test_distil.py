@@ -4,11 +4,19 @@ import pytest
 import torch
 
 from inspector.bundle.schema import ImageInput, SignalInput
-from inspector.training.adapt.distil import DistilError, Lesson, Shares, demand_small, distil, size_of, student_of
+from inspector.training.adapt.distil import (
+    DistilError,
+    DistillationData,
+    Shares,
+    demand_small,
+    distil,
+    size_of,
+    student_of,
+)
 from inspector.training.config import ImageExpert, SignalExpert
 from inspector.training.experts.gradient_descent import Descent
 from inspector.training.experts.network import encode
-from inspector.training.export import DraftExpert
+from inspector.training.export import TrainedExpert
 from inspector.training.inputs import build_encoder, input_form, prepare
 
 pytestmark = pytest.mark.train
@@ -19,7 +27,7 @@ CONFIG = ImageExpert(name="top-full", modality="top", scout=False, height_px=48,
 def teacher(config=CONFIG):
     torch.manual_seed(0)
     form = input_form(config, [])
-    return DraftExpert(config, form, build_encoder(config, form, (8, 1), {}).eval())
+    return TrainedExpert(config, form, build_encoder(config, form, (8, 1), {}).eval())
 
 
 def pictures():
@@ -28,7 +36,7 @@ def pictures():
 
 
 def lesson(shares, epochs=15):
-    return Lesson(pictures(), torch.zeros(24, 2), shares, Descent(epochs, 1e-2, 8))
+    return DistillationData(pictures(), torch.zeros(24, 2), shares, Descent(epochs, 1e-2, 8))
 
 
 def test_size_counts_parameters_and_multiplications():
@@ -64,7 +72,7 @@ def test_a_student_may_keep_a_tenth():
 def test_signals_have_no_students():
     config = SignalExpert(name="mic-scout", modality="mic", encoder="log_mel")
     form = SignalInput(sample_rate_hz=16000, num_samples=4000, num_channels=1, min_hz=50, max_hz=7000)
-    listener = DraftExpert(config, form, build_encoder(config, form, (8, 1), {}))
+    listener = TrainedExpert(config, form, build_encoder(config, form, (8, 1), {}))
     with pytest.raises(DistilError, match="spectrum"):
         student_of(listener, "micro", 48)
 

@@ -13,10 +13,10 @@ from inspector.dataset.manifest import ImageRow, PieceRow
 from inspector.training import train as training
 from inspector.training.adapt.adapt import _successor
 from inspector.training.calibration.probabilities import ENOUGH_PARTS, _of_class, _of_recordings, probability_lines
-from inspector.training.corpus import Corpus
+from inspector.training.corpus import Dataset
 from inspector.training.experts import selection
 from inspector.training.head.scores import score
-from inspector.training.train import Judged, School, Training, train
+from inspector.training.train import Judged, Trainer, Training, train
 from tests.inspector.training.small_corpus import CONFIG, OPTIONS, write_corpus
 
 pytestmark = pytest.mark.train
@@ -129,7 +129,7 @@ def test_training_calibrates_what_it_has_evidence_of(trained: Training) -> None:
 
 def test_cross_fitted_class_logits_are_those_of_heads_that_had_not_seen_the_piece(manifest: Path) -> None:
     change = {"head": CONFIG.head.model_copy(update={"max_steps": 0})}
-    school = School(Corpus(manifest), CONFIG.model_copy(update=change), OPTIONS, lambda stage, done, total: None)
+    school = Trainer(Dataset(manifest), CONFIG.model_copy(update=change), OPTIONS, lambda stage, done, total: None)
     selected = school.take(school.compete())
     fusion = school.fuse(selected)
     assert fusion.head.class_logits is not None

@@ -9,11 +9,11 @@ import torch
 
 from encoders.vision import VisionEncoder
 from inspector.training.config import Fitting, ImageExpert, SignalExpert
-from inspector.training.experts.fitting import Material
+from inspector.training.experts.fitting import TrainingData
 from inspector.training.experts.frozen_backbone import FrozenCourse
 from inspector.training.experts.kernel_machine import KernelCourse
 from inspector.training.experts.network import EncoderFit, ScratchCourse
-from inspector.training.experts.selection import WORTH, Standing, _auc, _joint, course_of, keep, stand
+from inspector.training.experts.selection import WORTH, CrossValidationResult, _auc, _joint, keep, make_fitter, stand
 from inspector.training.inputs import build_encoder
 from tests.inspector.training.small_material import PICTURE, PICTURE_FORM, SIDE_PX, of_pictures, of_traces, told
 
@@ -24,13 +24,13 @@ LABELS = np.arange(NUM) % 2
 SIGNAL, OWN, OTHER = np.random.default_rng(0).normal(size=(3, NUM))
 
 
-def standing(name: str, scout: bool, logits: np.ndarray) -> Standing:
+def standing(name: str, scout: bool, logits: np.ndarray) -> CrossValidationResult:
     config = PICTURE.model_copy(update={"name": name, "scout": scout})
-    material = Material(
+    material = TrainingData(
         config, None, torch.zeros(NUM, 1), torch.from_numpy(LABELS)[:, None].float(), (), (), (8, 0), {}, 0
     )  # type: ignore[arg-type]
     said = torch.from_numpy(logits)[:, None].float()
-    return Standing(material, None, said, _auc(said, material.targets))  # type: ignore[arg-type]
+    return CrossValidationResult(material, None, said, _auc(said, material.targets))  # type: ignore[arg-type]
 
 
 def knowing(share: float, noise: np.ndarray) -> np.ndarray:
@@ -63,9 +63,9 @@ HINTS = standing("hints", False, knowing(0.25, OTHER))
         ([ADDS_LESS, ADDS], ["adds"]),
         ([ADDS, ADDS], ["adds"]),
     ],
-    ids=lambda own: "+".join(s.name for s in own) if own and isinstance(own[0], Standing) else None,
+    ids=lambda own: "+".join(s.name for s in own) if own and isinstance(own[0], CrossValidationResult) else None,
 )
-def test_the_best_scout_stays_and_what_adds_most_to_it(standings: list[Standing], kept: list[str]) -> None:
+def test_the_best_scout_stays_and_what_adds_most_to_it(standings: list[CrossValidationResult], kept: list[str]) -> None:
     assert [own.name for own in keep(standings)] == kept
 
 
@@ -150,7 +150,7 @@ def changed(**change: object) -> ImageExpert:
 )
 def test_an_expert_is_fitted_as_its_configuration_says(config: ImageExpert, kind: type) -> None:
     pictures = np.zeros((2, SIDE_PX, SIDE_PX), np.float32)
-    assert isinstance(course_of(of_pictures(pictures, [0, 1], [None, None], config), cross_fit=False), kind)
+    assert isinstance(make_fitter(of_pictures(pictures, [0, 1], [None, None], config), cross_fit=False), kind)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_an_expert_is_fitted_as_its_configuration_says(config: ImageExpert, kind
     [(PICTURE, ""), (changed(freeze=False), "takes LoRA"), (changed(tuning="full"), "fine-tunes in full all the same")],
 )
 def test_a_guard_warns_of_few_recordings(config: ImageExpert, warned: str, caplog: pytest.LogCaptureFixture) -> None:
-    course_of(of_pictures(np.zeros((2, SIDE_PX, SIDE_PX), np.float32), [0, 1], [None, None], config), cross_fit=False)
+    make_fitter(of_pictures(np.zeros((2, SIDE_PX, SIDE_PX), np.float32), [0, 1], [None, None], config), cross_fit=False)
     assert warned in caplog.text
     assert bool(caplog.records) is bool(warned)
 

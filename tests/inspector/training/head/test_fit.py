@@ -10,7 +10,7 @@ import torch
 from fusion.head import HeadForm, Member
 from inspector.training.config import HeadFitting
 from inspector.training.head import fit as fit_module
-from inspector.training.head.fit import Encodings, Lesson, fit_head
+from inspector.training.head.fit import Encodings, HeadData, fit_head
 
 pytestmark = pytest.mark.train
 
@@ -26,7 +26,7 @@ def lesson(num_pieces=80):
     tokens = [torch.randn(num_pieces, 2, 8, generator=random) for _ in own]
     targets = torch.stack([own.any(0), own[0], own[1]]).float()[:, :, None]
     encodings = Encodings(tuple(tokens), tuple(logits), torch.ones(num_pieces, 2))
-    return Lesson(encodings, SETS, (True, False, False), targets, own.float())
+    return HeadData(encodings, SETS, (True, False, False), targets, own.float())
 
 
 def fitted(seed=0, own=None, settings=SETTINGS):

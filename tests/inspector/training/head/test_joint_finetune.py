@@ -17,8 +17,8 @@ from inspector.simulation.pieces import LineSettings
 from inspector.statistics.classification import area_under_curve
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.config import ImageExpert, JointFitting, SignalExpert
-from inspector.training.corpus import Corpus
-from inspector.training.export import DraftExpert
+from inspector.training.corpus import Dataset
+from inspector.training.export import TrainedExpert
 from inspector.training.head.contrastive import align, scale
 from inspector.training.head.joint_finetune import fine_tune, unexplained
 from inspector.training.inputs import build_encoder, input_form
@@ -86,12 +86,12 @@ def test_pairs_made_up_teach_nothing() -> None:
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder: Path = tmp_path_factory.mktemp("line")
-    return Corpus(write_dataset(folder, 120, LineSettings(seed=3, scenario="disagreement")))
+    return Dataset(write_dataset(folder, 120, LineSettings(seed=3, scenario="disagreement")))
 
 
-def made(corpus: Corpus) -> tuple[tuple[DraftExpert, ...], FusionHead]:
+def made(corpus: Dataset) -> tuple[tuple[TrainedExpert, ...], FusionHead]:
     torch.manual_seed(0)
     configs = (
         ImageExpert(name="top-scout", modality="top", scout=True, height_px=32, width_px=32),
@@ -100,13 +100,13 @@ def made(corpus: Corpus) -> tuple[tuple[DraftExpert, ...], FusionHead]:
     experts = []
     for config in configs:
         form = input_form(config, [e.recording for e in corpus.examples("train", config.modality).values()])
-        experts.append(DraftExpert(config, form, build_encoder(config, form, (8, len(corpus.classes)), {})))
+        experts.append(TrainedExpert(config, form, build_encoder(config, form, (8, len(corpus.classes)), {})))
     members = tuple(Member(expert.modality, expert.num_tokens) for expert in experts)
     return tuple(experts), FusionHead(HeadForm(members, 8, len(corpus.classes), ((0, 1),)))
 
 
 @pytest.mark.train
-def test_a_joint_fit_that_does_not_help_leaves_everything_as_it_was(corpus: Corpus) -> None:
+def test_a_joint_fit_that_does_not_help_leaves_everything_as_it_was(corpus: Dataset) -> None:
     experts, head = made(corpus)
     before = {name: value.clone() for name, value in (experts[0].module.state_dict() | head.state_dict()).items()}
     ruinous = JointFitting(epochs=1, learning_rate=30.0, head_learning_rate=30.0, head_steps=5)
@@ -117,7 +117,7 @@ def test_a_joint_fit_that_does_not_help_leaves_everything_as_it_was(corpus: Corp
 
 
 @pytest.mark.train
-def test_a_joint_fit_that_helps_is_kept_and_equal_seeds_give_equal_fits(corpus: Corpus) -> None:
+def test_a_joint_fit_that_helps_is_kept_and_equal_seeds_give_equal_fits(corpus: Dataset) -> None:
     fits = [
         fine_tune(*made(corpus), corpus, JointFitting(epochs=2, head_steps=60), 0, lambda done, total: None)
         for _ in range(2)

@@ -7,34 +7,36 @@ import pytest
 import torch
 
 from inspector.dataset.labels import units_of
-from inspector.training.corpus import Corpus
+from inspector.training.corpus import Dataset
 from inspector.training.experts import selection
-from inspector.training.experts.selection import Taken
+from inspector.training.experts.selection import SelectedExpert
 from inspector.training.head.scores import BOTH, Fusion, calibrated_again, score, score_out_of_fold
-from inspector.training.train import School
+from inspector.training.train import Trainer
 from tests.inspector.training.small_corpus import CONFIG, NUM, OPTIONS, write_corpus
 
 pytestmark = pytest.mark.train
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Corpus, list[Taken], Fusion]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, list[SelectedExpert], Fusion]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(selection, "_cost_ms", lambda expert, module: 1.0)
-        corpus = Corpus(write_corpus(tmp_path_factory.mktemp("pieces")))
-        school = School(corpus, CONFIG, OPTIONS, lambda stage, done, total: None)
+        corpus = Dataset(write_corpus(tmp_path_factory.mktemp("pieces")))
+        school = Trainer(corpus, CONFIG, OPTIONS, lambda stage, done, total: None)
         taken = school.take(school.compete())
         return corpus, taken, school.fuse(taken)
 
 
-def forgetting(taken: list[Taken], expert: int, recordings: list[int]) -> list[Taken]:
+def forgetting(taken: list[SelectedExpert], expert: int, recordings: list[int]) -> list[SelectedExpert]:
     """The same experts, but one has no log-odds out of fold for some recordings."""
     logits = taken[expert].unseen_logits.clone()
     logits[recordings] = torch.nan
     return [replace(own, unseen_logits=logits) if own is taken[expert] else own for own in taken]
 
 
-def test_training_pieces_come_first_and_calibration_pieces_are_unseen(made: tuple[Corpus, list[Taken], Fusion]) -> None:
+def test_training_pieces_come_first_and_calibration_pieces_are_unseen(
+    made: tuple[Dataset, list[SelectedExpert], Fusion],
+) -> None:
     corpus, taken, fusion = made
     found = score(corpus, taken, fusion)
     rows = [*corpus.labelled("train"), *corpus.labelled("calibration")]
@@ -46,7 +48,9 @@ def test_training_pieces_come_first_and_calibration_pieces_are_unseen(made: tupl
     assert found.logits.shape == (3, len(rows))
 
 
-def test_a_training_piece_is_scored_by_log_odds_out_of_fold_alone(made: tuple[Corpus, list[Taken], Fusion]) -> None:
+def test_a_training_piece_is_scored_by_log_odds_out_of_fold_alone(
+    made: tuple[Dataset, list[SelectedExpert], Fusion],
+) -> None:
     corpus, taken, fusion = made
     found = score_out_of_fold(corpus, taken, fusion, ["train"])
     assert found is not None
@@ -58,7 +62,7 @@ def test_a_training_piece_is_scored_by_log_odds_out_of_fold_alone(made: tuple[Co
     assert (again.logits > found.logits)[~np.isnan(found.logits)].all()
 
 
-def test_what_a_piece_lacks_is_unknown_and_costs_nothing(made: tuple[Corpus, list[Taken], Fusion]) -> None:
+def test_what_a_piece_lacks_is_unknown_and_costs_nothing(made: tuple[Dataset, list[SelectedExpert], Fusion]) -> None:
     corpus, taken, fusion = made
     found = score(corpus, taken, fusion)
     lacking = np.array([not row.signals for split in BOTH for row in corpus.labelled(split)])
@@ -75,7 +79,7 @@ def test_what_a_piece_lacks_is_unknown_and_costs_nothing(made: tuple[Corpus, lis
     ids=["maps", "traces", "map of a piece without trace", "all"],
 )
 def test_a_training_piece_counts_only_where_all_its_recordings_were_scored_out_of_fold(
-    made: tuple[Corpus, list[Taken], Fusion], expert: int, recordings: list[int], gone: list[int]
+    made: tuple[Dataset, list[SelectedExpert], Fusion], expert: int, recordings: list[int], gone: list[int]
 ) -> None:
     corpus, taken, fusion = made
     found = score(corpus, forgetting(taken, expert, recordings), fusion)
@@ -86,14 +90,14 @@ def test_a_training_piece_counts_only_where_all_its_recordings_were_scored_out_o
 
 
 def test_a_head_that_learned_from_tokens_cannot_read_pieces_without_them(
-    made: tuple[Corpus, list[Taken], Fusion],
+    made: tuple[Dataset, list[SelectedExpert], Fusion],
 ) -> None:
     corpus, taken, fusion = made
     learned = replace(fusion, head=replace(fusion.head, steps=10))
     assert score(corpus, taken, learned).unseen.all()
 
 
-def test_a_head_for_encoders_of_both_splits_takes_no_step(made: tuple[Corpus, list[Taken], Fusion]) -> None:
+def test_a_head_for_encoders_of_both_splits_takes_no_step(made: tuple[Dataset, list[SelectedExpert], Fusion]) -> None:
     corpus, taken, fusion = made
     both = [_scored_on_both(corpus, own) for own in taken]
     found = calibrated_again(corpus, both, fusion, CONFIG, seed=0)
@@ -105,7 +109,7 @@ def test_a_head_for_encoders_of_both_splits_takes_no_step(made: tuple[Corpus, li
     assert not torch.equal(found.head.head.bias, fusion.head.head.bias)
 
 
-def _scored_on_both(corpus: Corpus, own: Taken) -> Taken:
+def _scored_on_both(corpus: Dataset, own: SelectedExpert) -> SelectedExpert:
     """As if the calibration recordings had the log-odds of the first training recordings."""
     more = len(corpus.examples_of(BOTH, own.expert.modality)) - len(own.unseen_logits)
     return replace(own, unseen_logits=torch.cat([own.unseen_logits, own.unseen_logits[:more]]))

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from fusion.calibration import probability
-from fusion.router import Glances, regrets, ways
+from fusion.router import PartialResults, regrets, ways
 from fusion.router import cheapest as routes
 from inspector.bundle.schema import Policy
 from inspector.training.config import Acceptance
 from inspector.training.routing.frontier import Point, point
-from inspector.training.routing.policy import Candidate, Ground, cheapest, choose_policy, first_looks, ground_of
+from inspector.training.routing.policy import Candidate, RoutingData, cheapest, choose_policy, first_looks, ground_of
 from inspector.training.routing.router import _logistic, best_set, fit_router
 from tests.inspector.training.made_scores import COSTS_MS, EXPERTS, ground, limits, made
 
@@ -119,7 +119,7 @@ def test_where_pieces_of_one_kind_alone_were_looked_at_first_everything_runs_and
     with caplog.at_level("WARNING"):
         router = fit_router(board, ["thumb"], frozenset({"thumb", "full", "ear"}))
     found = ways(router, ["camera", "camera", "mic"])
-    said = Glances(np.array([[-9.0], [9.0]]), np.array([-9.0, 9.0]), np.ones((2, 3), bool), np.zeros(2, bool))
+    said = PartialResults(np.array([[-9.0], [9.0]]), np.array([-9.0, 9.0]), np.ones((2, 3), bool), np.zeros(2, bool))
     chosen = routes(router, found, said, price=0.7 / ALL_MS)
     assert [set(router.paths[path]) for path in chosen] == [{"full", "ear"}] * 2
     assert "router after thumb" in caplog.text
@@ -171,5 +171,5 @@ def test_without_strictness_the_best_stands_in():
 
 def test_ground_keeps_its_pieces():
     whole = ground(made("same", num=100))
-    part: Ground = whole.take(np.arange(100) < 40)
+    part: RoutingData = whole.take(np.arange(100) < 40)
     assert part.routed(Policy(mode="dense")) == whole.routed(Policy(mode="dense"))[:40]

@@ -39,7 +39,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Offered:
+class LoadResult:
     """What came of a load."""
 
     latencies_s: Sequence[float]
@@ -68,7 +68,7 @@ def offer(
     pieces: Sequence[Observation],
     load: Load,
     clock: Clock | None = None,
-) -> Offered:
+) -> LoadResult:
     """Takes the pieces over and over again, in their order."""
     clock, schedule_s = clock or Clock(), load.schedule_s
     latencies_s: list[float] = []
@@ -88,4 +88,4 @@ def offer(
         now_s = clock.monotonic() - start_s
     latencies_s += [now_s - at_s for at_s in schedule_s[done:]]
     elapsed_s = max(now_s, num / load.rate)
-    return Offered(latencies_s, batches, num - done, elapsed_s, clock.cpu_s() - start_cpu_s)
+    return LoadResult(latencies_s, batches, num - done, elapsed_s, clock.cpu_s() - start_cpu_s)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from inspector.benchmark.offering import Clock, Load, Offered, offer
+from inspector.benchmark.load_generator import Clock, Load, LoadResult, offer
 from streams.observation import Observation
 from tests.bundles import piece
 
@@ -21,7 +21,7 @@ class FakeTime:
         self.now_s += seconds
 
 
-def offered(load: Load, cost_s: Callable[[int, int], float]) -> tuple[Offered, list[list[str]]]:
+def offered(load: Load, cost_s: Callable[[int, int], float]) -> tuple[LoadResult, list[list[str]]]:
     """`cost_s` says what a call costs, by its number and the pieces that it is given."""
     fake, calls = FakeTime(), list[list[str]]()
 
