@@ -1,11 +1,11 @@
 """Asks a gateway for verdicts over gRPC, and goes on watching across its restarts. Knows no log and no model."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import grpc
 
@@ -29,6 +29,13 @@ MAX_DELAY_S = 5.0
 CONNECT_TIMEOUT_S = 5.0
 """For TCP, TLS and the first HTTP/2 frame; with 0.1 s a busy gateway, or a far one, could not be reached at all."""
 MAX_MESSAGE_BYTES = 64 * 2**20
+CHANNEL_OPTIONS = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_reconnect_backoff_ms", int(MAX_DELAY_S * 1000)),
+    ("grpc.initial_reconnect_backoff_ms", int(FIRST_DELAY_S * 1000)),
+    ("grpc.min_reconnect_backoff_ms", int(CONNECT_TIMEOUT_S * 1000)),
+    ("grpc.keepalive_time_ms", 20_000),
+]
 
 
 class ClientError(Exception):
@@ -67,17 +74,10 @@ class Client:
     """One channel to one gateway."""
 
     def __init__(self, address: str, tls: ClientTls | None = None) -> None:
-        options = [
-            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-            ("grpc.max_reconnect_backoff_ms", int(MAX_DELAY_S * 1000)),
-            ("grpc.initial_reconnect_backoff_ms", int(FIRST_DELAY_S * 1000)),
-            ("grpc.min_reconnect_backoff_ms", int(CONNECT_TIMEOUT_S * 1000)),
-            ("grpc.keepalive_time_ms", 20_000),
-        ]
         if tls is None:
-            self._channel = grpc.insecure_channel(address, options)
+            self._channel = grpc.insecure_channel(address, CHANNEL_OPTIONS)
         else:
-            self._channel = grpc.secure_channel(address, _credentials(tls), options)
+            self._channel = grpc.secure_channel(address, credentials(tls), CHANNEL_OPTIONS)
         self._stub = InspectionServiceStub(self._channel)  # type: ignore[no-untyped-call]
 
     def __enter__(self) -> Self:
@@ -172,7 +172,7 @@ class Watch:
         self._cancel()
 
     def _open(self) -> Iterator[WatchVerdictsResponse]:
-        call: grpc.Call = self._stub.WatchVerdicts(self._request())
+        call: grpc.Call = self._stub.WatchVerdicts(watch_request(self._options, self.token))
         self._call = call
         if self._closed.is_set():
             self._cancel()
@@ -182,28 +182,29 @@ class Watch:
         if self._call is not None:
             self._call.cancel()
 
-    def _request(self) -> WatchVerdictsRequest:
-        wanted = self._options
-        request = WatchVerdictsRequest(
-            lines=wanted.lines, stations=wanted.stations, products=wanted.products, decisions=wanted.decisions
-        )
-        if self.token is not None:
-            request.resume_token = self.token
-        elif wanted.start_time_ns is not None:
-            request.start_time_ns = wanted.start_time_ns
-        else:
-            begin = WatchStart.WATCH_START_EARLIEST if wanted.earliest else WatchStart.WATCH_START_LIVE
-            request.start_at = begin
-        return request
+
+def watch_request(options: WatchOptions, token: bytes | None) -> WatchVerdictsRequest:
+    """`token` is the last one received, or the one to begin with."""
+    request = WatchVerdictsRequest(
+        lines=options.lines, stations=options.stations, products=options.products, decisions=options.decisions
+    )
+    if token is not None:
+        request.resume_token = token
+    elif options.start_time_ns is not None:
+        request.start_time_ns = options.start_time_ns
+    else:
+        request.start_at = WatchStart.WATCH_START_EARLIEST if options.earliest else WatchStart.WATCH_START_LIVE
+    return request
 
 
 def client_error(error: grpc.RpcError) -> ClientError:
     """What the gateway answered, with the oldest time left where it gave one."""
-    oldest = next((item.value for item in error.trailing_metadata() or () if item.key == "oldest-ns"), None)
+    trailer = dict(cast("Iterable[tuple[str, str]]", error.trailing_metadata() or ()))
+    oldest = trailer.get("oldest-ns")
     return ClientError(error.code(), error.details() or "", None if oldest is None else int(oldest))
 
 
-def _credentials(tls: ClientTls) -> grpc.ChannelCredentials:
+def credentials(tls: ClientTls) -> grpc.ChannelCredentials:
     key = None if tls.key is None else tls.key.read_bytes()
     chain = None if tls.cert is None else tls.cert.read_bytes()
     return grpc.ssl_channel_credentials(tls.ca.read_bytes(), key, chain)

@@ -84,4 +84,4 @@ def test_a_start_that_waits_for_its_log_stops_at_once(
             finally:
                 process.kill()
     assert (process.returncode, "ERROR" in said, "Traceback" in said) == (0, False, False), said
-    assert time.monotonic() - begin_s < 2
+    assert time.monotonic() - begin_s < 8, "well before the 10 s"

@@ -1,0 +1,7 @@
+"""Judges pieces from Python, without a line: a bundle and recordings in, verdicts out."""
+
+from inspector.api.address import AddressError as AddressError
+from inspector.api.inspector import Inspector as Inspector
+from inspector.api.pieces import InputError as InputError
+from inspector.api.pieces import Piece as Piece
+from inspector.api.verdict import Verdict as Verdict

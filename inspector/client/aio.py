@@ -1,0 +1,106 @@
+"""The client of the gateway for asyncio; see `inspector.client.client` for what its calls mean."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from types import TracebackType
+from typing import Self, TypeVar
+
+import grpc.aio
+
+from inspector.client.client import (
+    CHANNEL_OPTIONS,
+    FIRST_DELAY_S,
+    MAX_DELAY_S,
+    RETRIED,
+    ClientTls,
+    WatchOptions,
+    client_error,
+    credentials,
+    watch_request,
+)
+from protos.inspection.v1.records_pb2 import Feedback, Inspection
+from protos.inspection.v1.service_pb2 import (
+    GetModelRequest,
+    GetModelResponse,
+    GetVerdictRequest,
+    InspectRequest,
+    SubmitFeedbackRequest,
+)
+from protos.inspection.v1.service_pb2_grpc import InspectionServiceStub
+from protos.inspection.v1.verdict_pb2 import Verdict
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """One channel to one gateway. Make it inside a running event loop, and use it there only."""
+
+    def __init__(self, address: str, tls: ClientTls | None = None) -> None:
+        if tls is None:
+            self._channel = grpc.aio.insecure_channel(address, CHANNEL_OPTIONS)
+        else:
+            self._channel = grpc.aio.secure_channel(address, credentials(tls), CHANNEL_OPTIONS)
+        self._stub = InspectionServiceStub(self._channel)  # type: ignore[no-untyped-call]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    async def inspect(self, request: InspectRequest, timeout_s: float = 30.0) -> Verdict:
+        """Raises ClientError."""
+        verdict: Verdict = (await _answer(self._stub.Inspect(request, timeout=timeout_s))).verdict
+        return verdict
+
+    async def verdict(self, inspection: Inspection, timeout_s: float = 10.0) -> Verdict:
+        """A recent verdict. Raises ClientError."""
+        request = GetVerdictRequest(inspection=inspection)
+        verdict: Verdict = (await _answer(self._stub.GetVerdict(request, timeout=timeout_s))).verdict
+        return verdict
+
+    async def submit_feedback(self, feedback: Feedback, timeout_s: float = 10.0) -> None:
+        """Returns once the feedback is in the log. Raises ClientError."""
+        await _answer(self._stub.SubmitFeedback(SubmitFeedbackRequest(feedback=feedback), timeout=timeout_s))
+
+    async def model(
+        self, line: str = "", station: str = "", product: str = "", timeout_s: float = 10.0
+    ) -> GetModelResponse:
+        """Raises ClientError."""
+        request = GetModelRequest(line=line, station=station, product=product)
+        response: GetModelResponse = await _answer(self._stub.GetModel(request, timeout=timeout_s))
+        return response
+
+    async def watch(self, options: WatchOptions | None = None) -> AsyncIterator[tuple[Verdict, bytes]]:
+        """Gives (verdict, token behind it). Reconnects with the last token, so nothing comes twice or is lost.
+
+        Raises ClientError for what trying again does not cure.
+        """
+        options = options or WatchOptions()
+        token, delay_s = options.token, FIRST_DELAY_S
+        while True:
+            call = self._stub.WatchVerdicts(watch_request(options, token))
+            try:
+                async for response in call:
+                    delay_s, token = FIRST_DELAY_S, response.resume_token
+                    if response.HasField("verdict"):
+                        yield response.verdict, response.resume_token
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in RETRIED:
+                    raise client_error(error) from error
+            finally:
+                call.cancel()
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, MAX_DELAY_S)
+
+
+async def _answer(call: Awaitable[T]) -> T:
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        raise client_error(error) from error
