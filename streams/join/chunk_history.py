@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 from streams.decode.items import Chunk
-from streams.join.content import DIGEST_BYTES, digest, is_telling
+from streams.join.content import DIGEST_BYTES, digest, is_distinctive
 
 KEPT_RECORDS = 64
 """Records that a new one is compared with: a ring buffer that stands still sends all its parts in turn."""
@@ -36,7 +36,7 @@ class ChunkHistory:
     def note(self, chunk: Chunk) -> tuple[bytes | None, int | None]:
         """What stands for a record, and the start in nanoseconds of the last one before with the same samples, to the
         millisecond. None for samples that come again by chance."""
-        if not is_telling(chunk.samples):
+        if not is_distinctive(chunk.samples):
             return None, None
         now_ms = chunk.start_ns // _MS
         content = digest(chunk.samples) + (now_ms % _CYCLE_MS).to_bytes(4, "big")

@@ -80,7 +80,7 @@ class StationClock:
     def has_begun(self) -> bool:
         return self.now_ns is not None or bool(self._newest)
 
-    def saw(self, at: TopicPartition, event_ns: int, append_ns: int) -> None:
+    def add_stamp(self, at: TopicPartition, event_ns: int, append_ns: int) -> None:
         """A usable record of this station, after the partition was told of it."""
         if at not in self._newest or event_ns >= self._newest[at][0]:
             self._newest[at] = event_ns, self._time.ran_ns.get(at, 0)

@@ -21,10 +21,10 @@ BY_CLOCK = {
 """Dead letters that a clock may be the cause of: one that was set back stamps what was stamped before."""
 
 
-def saw(clocks: SourceClocks, item: Frame | Chunk | Trace | Event) -> None:
+def add_stamp(clocks: SourceClocks, item: Frame | Chunk | Trace | Event) -> None:
     """A record came, usable or not: its stamp says something about its source's clock."""
     source, event_ns = stamp_of(item)
-    clocks.saw(source, event_ns, item.origin.append_ns)
+    clocks.add_stamp(source, event_ns, item.origin.append_ns)
 
 
 def explained(clocks: SourceClocks, item: Frame | Chunk | Trace | Event, finding: Finding) -> Finding:

@@ -28,7 +28,7 @@ class Moment:
     settings: JoinSettings
 
 
-def waits(piece: Piece, moment: Moment) -> dict[str, SourceState]:
+def source_states(piece: Piece, moment: Moment) -> dict[str, SourceState]:
     """The state of every camera and sensor that the recipe names."""
     if piece.spec is None:
         return {}
@@ -37,15 +37,15 @@ def waits(piece: Piece, moment: Moment) -> dict[str, SourceState]:
     return cameras | sensors
 
 
-def closing(piece: Piece, found: Mapping[str, SourceState]) -> CloseReason | None:
+def close_reason(piece: Piece, states: Mapping[str, SourceState]) -> CloseReason | None:
     """Why the piece closes now; None as long as something is waited for."""
     if EventKind.ABORTED in piece.events:
         return CloseReason.ABORTED
     if piece.spec is None:
         return CloseReason.NO_RECIPE
-    if SourceState.WAITING in found.values():
+    if SourceState.WAITING in states.values():
         return None
-    return CloseReason.PASSED if SourceState.PASSED in found.values() else CloseReason.COMPLETE
+    return CloseReason.PASSED if SourceState.PASSED in states.values() else CloseReason.COMPLETE
 
 
 def _camera(piece: Piece, camera: str, num_frames: int, moment: Moment) -> SourceState:
@@ -55,7 +55,7 @@ def _camera(piece: Piece, camera: str, num_frames: int, moment: Moment) -> Sourc
         return SourceState.WAITING
     if piece.is_fetching(camera) and (piece.fetch_by_s is None or moment.now_s < piece.fetch_by_s):
         return SourceState.WAITING
-    if piece.num_images(camera) + piece.num_lost(camera) >= num_frames:
+    if piece.num_images(camera) + piece.num_failed(camera) >= num_frames:
         return SourceState.PASSED
     return _passed(moment, _last_capture_ns(piece))
 

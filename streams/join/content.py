@@ -29,7 +29,7 @@ def digest(recording: Recording) -> bytes:
     return crc32(flat.data, crc32(form)).to_bytes(4, "big") + crc32(spread.data, len(spread)).to_bytes(4, "big")
 
 
-def is_telling(recording: Recording) -> bool:
+def is_distinctive(recording: Recording) -> bool:
     """Whether it varies so much, from pixel to pixel or from one instant to the next, that no source gives it twice."""
     is_grey = recording.ndim == 2 and recording.dtype.kind == "u"
     values = recording.reshape(-1, 1 if is_grey else recording.shape[-1])

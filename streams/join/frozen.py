@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 from zlib import crc32
 
-from streams.join.content import DIGEST_BYTES, Recording, digest, is_telling
+from streams.join.content import DIGEST_BYTES, Recording, digest, is_distinctive
 from streams.observation import Clip, MissingReason, Observation, State
 
 KEPT_PIECES = 4
@@ -25,7 +25,7 @@ OF_CHUNKS = "/chunks"
 Kept = TypeVar("Kept")
 
 
-class Known(NamedTuple):
+class KnownRecording(NamedTuple):
     """A recording that came before, and with which piece; empty where a predecessor judged it."""
 
     content: bytes
@@ -36,19 +36,21 @@ class Known(NamedTuple):
 class History:
     """The last recordings of one source, the oldest first."""
 
-    known: list[Known]
+    known: list[KnownRecording]
     num_equal: int = 1
     """Pieces in a row that brought nothing new."""
 
 
-class Frozen:
+class FrozenDetector:
     """The sources of one station, in the order in which its pieces close. A piece without a recording changes
     nothing."""
 
     def __init__(self, settled: Contents) -> None:
         """`settled`: what a predecessor left."""
         self._settled = {source: list(contents) for source, contents in settled.items()}
-        self._histories = {source: History([Known(one, "") for one in each]) for source, each in settled.items()}
+        self._histories = {
+            source: History([KnownRecording(one, "") for one in each]) for source, each in settled.items()
+        }
 
     @property
     def settled(self) -> Contents:
@@ -87,8 +89,8 @@ class Frozen:
         known, equal = list(history.known), None
         for recording, content in zip(recordings, contents, strict=True):
             earlier = next((one for one in reversed(known) if _repeats(content, one.content)), None)
-            equal = earlier if earlier is not None and is_telling(recording) else equal
-            known.append(Known(content, piece))
+            equal = earlier if earlier is not None and is_distinctive(recording) else equal
+            known.append(KnownRecording(content, piece))
         history.known = _newest(known, len(contents))
         history.num_equal = 1 if equal is None else history.num_equal + 1
         return "" if equal is None else _sentence(what, equal.piece, piece, history.num_equal)

@@ -7,7 +7,7 @@ from streams.decode.items import Origin
 from streams.decode.limits import Finding
 from streams.join.assembly import AssemblySpec
 from streams.join.clips import SECOND_NS
-from streams.join.one_part import Named, Part, read_twice, unlike
+from streams.join.one_part import PieceRecord, Part, read_twice, unlike
 from streams.join.pieces import Piece
 from streams.join.refusals import duplicate, late
 from streams.join.shard_context import ShardContext
@@ -22,31 +22,31 @@ class Ids:
         self._line, self._station = line, station
         self._shared, self._closed = shared, closed
 
-    def is_judged(self, named: Named, origin: Origin, *, again: bool) -> bool:
+    def is_judged(self, record: PieceRecord, origin: Origin, *, is_replay: bool) -> bool:
         """Whether the predecessor used this record for a verdict. Raises Finding when it comes after the verdict, or
         after the piece has closed."""
         verdicts = self._shared.ledger.verdicts
-        if named.inspection in verdicts and again:
-            verdicts.touch(named.inspection, origin)
+        if record.inspection in verdicts and is_replay:
+            verdicts.extend(record.inspection, origin)
             return True
-        if named.inspection not in verdicts and named.inspection not in self._closed:
+        if record.inspection not in verdicts and record.inspection not in self._closed:
             return False
-        self.check_skew(origin, named.event_ns)
-        self.check_part(named)
-        raise late(named.inspection)
+        self.check_skew(origin, record.event_ns)
+        self.check_part(record)
+        raise late(record.inspection)
 
     def has_closed(self, inspection: InspectionId, origin: Origin, keep: Callable[[Piece, Origin], None]) -> bool:
         """Whether the piece has closed. A `left` event changes nothing then, and is not late."""
         if inspection in self._shared.ledger.verdicts:
-            self._shared.ledger.verdicts.touch(inspection, origin)
+            self._shared.ledger.verdicts.extend(inspection, origin)
             return True
         if inspection in self._closed:
             keep(self._closed[inspection], origin)
         return inspection in self._closed
 
-    def check_part(self, named: Named) -> None:
+    def check_part(self, record: PieceRecord) -> None:
         """Raises Finding for a record of another part than the one that was judged, or is about to be."""
-        judged, closed = self._shared.ledger.verdicts.get(named.inspection), self._closed.get(named.inspection)
+        judged, closed = self._shared.ledger.verdicts.get(record.inspection), self._closed.get(record.inspection)
         if judged is not None:
             part = Part(judged.entry_ns, judged.times)
         elif closed is not None:
@@ -54,13 +54,13 @@ class Ids:
         else:
             return
         recipes = self._shared.recipes
-        spec = recipes.assembly(self._line, self._station, named.product or "") or AssemblySpec(cameras=())
-        if why := unlike(part, named, spec.capture_span_s):
-            raise read_twice(named.inspection, why, self._shared.settings.dedup_horizon_s)
+        spec = recipes.assembly(self._line, self._station, record.product or "") or AssemblySpec(cameras=())
+        if why := unlike(part, record, spec.capture_span_s):
+            raise read_twice(record.inspection, why, self._shared.settings.dedup_horizon_s)
 
     def doubled(self, piece: Piece, what: str, event_ns: int) -> Finding:
         """A record that an open piece has already: the same one again, or that of another part, which marks it."""
-        why = unlike(piece.part, Named(piece.inspection, what, event_ns), 0.0)
+        why = unlike(piece.part, PieceRecord(piece.inspection, what, event_ns), 0.0)
         if not why:
             return duplicate(what)
         piece.is_read_twice = True

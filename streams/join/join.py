@@ -11,7 +11,7 @@ from streams.decode.items import Chunk, Entry, Event, Frame, Item, Origin, Rejec
 from streams.decode.limits import Finding
 from streams.join.assembly import JoinSettings, RecipeBook
 from streams.join.clock import ShardTime
-from streams.join.clock_doubts import explained, saw
+from streams.join.clock_doubts import explained, add_stamp
 from streams.join.join_metrics import JoinMetrics, NoMetrics
 from streams.join.ledger import Judged, Ledger, place
 from streams.join.one_part import MEMORY_HORIZONS
@@ -36,13 +36,13 @@ WITHOUT_EFFECT = {
     pb.DEAD_LETTER_REASON_ID_READ_TWICE,
 }
 """Dead letters whose record let no inspection enter."""
-_SAYS_MORE = {
+_MORE_SPECIFIC = {
     pb.DEAD_LETTER_REASON_TOO_OLD,
     pb.DEAD_LETTER_REASON_STATION_LIMIT,
     pb.DEAD_LETTER_REASON_ID_READ_TWICE,
 }
 """Reasons that a dead letter names before why its record cannot be decoded."""
-_LOST_FRAMES: dict[int, MissingReason] = {
+_FAILED_FRAMES: dict[int, MissingReason] = {
     pb.DEAD_LETTER_REASON_REFERENCE: MissingReason.REFERENCE,
     pb.DEAD_LETTER_REASON_WRONG_FORMAT: MissingReason.UNDECODABLE,
 }
@@ -128,7 +128,7 @@ class Join:
         self._bound(num_bytes)
         if self._ledger.is_rereading:
             for station in self._stations:
-                station.empty_closed()
+                station.drop_closed_contents()
 
     def clock(self, station: str) -> int | None:
         """Event time that a station has reached; None when nothing of it was read."""
@@ -146,7 +146,7 @@ class Join:
 
     def reason_given(self, origin: Origin) -> int | None:
         """The reason of the dead letter that is out about this record."""
-        return self._ledger.letters.reread.get((place(origin), origin.offset))
+        return self._ledger.dead_letters.reread.get((place(origin), origin.offset))
 
     @property
     def is_doubtful(self) -> bool:
@@ -157,22 +157,22 @@ class Join:
         """The next commit says that this piece is judged next; how many owners have ended after they said so."""
         return self._ledger.begin_judging(inspection)
 
-    def rest(self) -> None:
+    def mark_clean_stop(self) -> None:
         """The owner stops of its own accord, after one more commit."""
-        self._ledger.rest()
+        self._ledger.mark_clean_stop()
 
     def add(self, item: Item) -> None:
         """Takes the next record of its partition."""
-        again = self._ledger.read(item.origin)
+        is_replay = self._ledger.read(item.origin)
         at = place(item.origin)
         self._time.read(at, item.origin.append_ns)
-        reason = self._ledger.letters.reread.pop((at, item.origin.offset), None)
+        reason = self._ledger.dead_letters.reread.pop((at, item.origin.offset), None)
         if reason is not None:
-            self._take_lettered(item, reason)
+            self._take_dead_letter(item, reason)
         elif isinstance(item, Rejected):
-            self._take_rejected(item, again=again)
+            self._take_rejected(item, is_replay=is_replay)
         else:
-            self._take(item, again=again)
+            self._take(item, is_replay=is_replay)
         self._bound()
 
     def resolve(
@@ -188,11 +188,11 @@ class Join:
         """The image of a frame that was added without it, or its dead letter."""
         if not self.is_fetching(frame):
             return
-        shot, station = (frame.camera, frame.sequence), self._stations[frame.inspection.station]
+        frame_key, station = (frame.camera, frame.sequence), self._stations[frame.inspection.station]
         if isinstance(item, Frame):
-            station.resolve(frame.inspection, shot, item.image, "")
+            station.resolve(frame.inspection, frame_key, item.image, "")
         elif isinstance(item, Rejected):
-            station.open[frame.inspection].fail_fetch(shot)
+            station.open[frame.inspection].fail_fetch(frame_key)
             self._rejected.append(item)
         self._bound()
 
@@ -227,7 +227,7 @@ class Join:
         """Records found unusable since the last call; their dead letters go into the next commit."""
         found, self._rejected = self._rejected, []
         for each in found:
-            self._ledger.letters.add(each.origin)
+            self._ledger.dead_letters.add(each.origin)
         return found
 
     def settle(self, inspections: Iterable[InspectionId]) -> None:
@@ -258,9 +258,9 @@ class Join:
             paused.add(self._frames)
         return frozenset(paused)
 
-    def _take(self, item: Frame | Chunk | Trace | Event, *, again: bool) -> None:
+    def _take(self, item: Frame | Chunk | Trace | Event, *, is_replay: bool) -> None:
         try:
-            self._dispatch(item, again=again)
+            self._dispatch(item, is_replay=is_replay)
         except Finding as finding:
             name = _station_name(item)
             if station := self._stations.get(name):
@@ -268,43 +268,43 @@ class Join:
             self._refuse(item.origin, finding, _inspection(item), station=name)
             self._stations.drop_blank(name)
 
-    def _dispatch(self, item: Frame | Chunk | Trace | Event, *, again: bool) -> None:
-        if again and self._is_of_forgotten_station(item):
+    def _dispatch(self, item: Frame | Chunk | Trace | Event, *, is_replay: bool) -> None:
+        if is_replay and self._is_of_forgotten_station(item):
             return
         station = self._station(_station_name(item), item.origin)
-        saw(station.source_clocks, item)
+        add_stamp(station.source_clocks, item)
         match item:
             case Frame():
-                station.take_frame(item, again=again)
+                station.take_frame(item, is_replay=is_replay)
                 if station.is_fetching(item):
                     self._references.append(item)
             case Event():
-                station.take_event(item, again=again)
+                station.take_event(item, is_replay=is_replay)
             case Trace():
-                station.take_trace(item, again=again)
+                station.take_trace(item, is_replay=is_replay)
             case Chunk():
-                station.take_chunk(item, again=again)
+                station.take_chunk(item, is_replay=is_replay)
 
     def _is_of_forgotten_station(self, item: Frame | Chunk | Trace | Event) -> bool:
         """Whether the predecessor judged the piece and then forgot its station, which must not take a place again."""
         inspection, verdicts = _inspection(item), self._ledger.verdicts
         if inspection is None or inspection not in verdicts or self._stations.get(inspection.station) is not None:
             return False
-        verdicts.touch(inspection, item.origin)
+        verdicts.extend(inspection, item.origin)
         return True
 
-    def _take_rejected(self, item: Rejected, *, again: bool) -> None:
+    def _take_rejected(self, item: Rejected, *, is_replay: bool) -> None:
         """The dead letter, and the inspection that enters all the same; TOO_OLD and the like say that it did not."""
         if item.entry is not None:
             try:
                 station = self._station(item.entry.inspection.station, item.origin)
-                station.take_lost(item.entry, item.origin, MissingReason.UNDECODABLE, again=again)
+                station.take_failed(item.entry, item.origin, MissingReason.UNDECODABLE, is_replay=is_replay)
             except Finding as finding:
-                if finding.reason in _SAYS_MORE:
+                if finding.reason in _MORE_SPECIFIC:
                     item = replace(item, reason=finding.reason, detail=f"{finding.detail}; besides, {item.detail}")
         self._rejected.append(item)
 
-    def _take_lettered(self, item: Item, reason: int) -> None:
+    def _take_dead_letter(self, item: Item, reason: int) -> None:
         """A record whose dead letter is out: only what it meant to its inspection is taken again."""
         inspection = item.inspection if isinstance(item, Rejected) else _inspection(item)
         if reason == pb.DEAD_LETTER_REASON_ID_READ_TWICE and inspection is not None:
@@ -315,13 +315,13 @@ class Join:
             match item:
                 case Rejected(entry=Entry() as entry):
                     station = self._station(entry.inspection.station, item.origin)
-                    station.take_lost(entry, item.origin, MissingReason.UNDECODABLE, again=True)
-                case Frame() if reason in _LOST_FRAMES:
+                    station.take_failed(entry, item.origin, MissingReason.UNDECODABLE, is_replay=True)
+                case Frame() if reason in _FAILED_FRAMES:
                     entry = Entry(item.inspection, item.product, item.lot, item.capture_ns, item.camera)
                     station = self._station(item.inspection.station, item.origin)
-                    station.take_lost(entry, item.origin, _LOST_FRAMES[reason], again=True)
+                    station.take_failed(entry, item.origin, _FAILED_FRAMES[reason], is_replay=True)
                 case Frame():
-                    self._dispatch(item, again=True)
+                    self._dispatch(item, is_replay=True)
         except Finding:
             return
 

@@ -59,7 +59,7 @@ class Cursor:
     def release(self, offset: int) -> None:
         self._held.discard(offset)
 
-    def rest(self) -> None:
+    def mark_clean_stop(self) -> None:
         """This owner stops of its own accord: its successor is the first one."""
         self._starts = self._unsettled = 0
 
@@ -81,7 +81,7 @@ class Cursor:
         return min(self._order[0], self.next) if self._order else self.next
 
 
-class _Letter(NamedTuple):
+class _DeadLetter(NamedTuple):
     """What is kept of a dead letter read back: with the bytes of its record it takes 64 KiB."""
 
     at: TopicPartition
@@ -92,7 +92,7 @@ class _Letter(NamedTuple):
 
 
 @dataclass(slots=True)
-class Letters:
+class DeadLetterLog:
     """Records that are dead letters and may be read again, with the least offset at which their letter lies."""
 
     end: int
@@ -100,7 +100,7 @@ class Letters:
     """Reason of each letter that was read back."""
     _kept: deque[tuple[TopicPartition, int, int]] = field(default_factory=deque)
 
-    def read_back(self, letter: _Letter) -> None:
+    def read_back(self, letter: _DeadLetter) -> None:
         self.reread[letter.at, letter.offset] = letter.reason
         self._kept.append((letter.at, letter.offset, letter.letter_offset))
 
@@ -136,7 +136,7 @@ class Verdicts:
         self._judged[judged.inspection] = judged
         self._behind[judged.inspection] = dict(behind)
 
-    def touch(self, inspection: InspectionId, origin: Origin) -> None:
+    def extend(self, inspection: InspectionId, origin: Origin) -> None:
         """One more record of a judged inspection: it must be known when that record is read again."""
         behind = self._behind[inspection]
         behind[place(origin)] = max(origin.offset + 1, behind.get(place(origin), 0))
@@ -172,15 +172,15 @@ class Ledger:
         for topic in topics.inputs:
             self._open(TopicPartition(topic, assignment.shard.partition), assignment)
         self._doubt()
-        self.letters = Letters(assignment.dead_letter_end)
+        self.dead_letters = DeadLetterLog(assignment.dead_letter_end)
         for letter in read_ours(assignment.dead_letters, self._letter, metrics):
-            self.letters.read_back(letter)
+            self.dead_letters.read_back(letter)
         self.verdicts = Verdicts(assignment.verdict_end)
         read = {at: cursor.read for at, cursor in self._cursors.items()}
         for each in sorted(judged, key=lambda one: one.verdict_offset):
             self.verdicts.add(each, read)
 
-    def _letter(self, record: Record) -> _Letter | None:
+    def _letter(self, record: Record) -> _DeadLetter | None:
         """A letter about a record of this shard that a predecessor had read: any other would swallow a record."""
         letter = dead_letter_from(record)
         if letter is None:
@@ -189,7 +189,7 @@ class Ledger:
         cursor = self._cursors.get(at)
         if cursor is None or not 0 <= letter.offset < cursor.read:
             return None
-        return _Letter(at, letter.offset, letter.reason, record.offset)
+        return _DeadLetter(at, letter.offset, letter.reason, record.offset)
 
     def _open(self, at: TopicPartition, assignment: Assignment) -> None:
         committed = assignment.positions.get(at.topic)
@@ -229,11 +229,11 @@ class Ledger:
         starts = max(cursor.starts for cursor in self._cursors.values())
         self._num_doubtful = DOUBTFUL_PIECES if self._judging or unsettled > 1 or starts > 2 else 0
 
-    def rest(self) -> None:
+    def mark_clean_stop(self) -> None:
         """This owner stops of its own accord: its successor is the first one."""
         self._judging = {}
         for cursor in self._cursors.values():
-            cursor.rest()
+            cursor.mark_clean_stop()
 
     def reread_all(self) -> None:
         """The input is read to its end: what the predecessor had read and is not there any more will not come."""
@@ -272,13 +272,13 @@ class Ledger:
     ) -> dict[TopicPartition, Position]:
         """Where a successor goes on, should it take over after the next commit."""
         done = {at: cursor.done for at, cursor in self._cursors.items()}
-        verdicts, letters = self.verdicts.back_to(done, forget), self.letters.back_to(done)
+        verdicts, dead_letters = self.verdicts.back_to(done, forget), self.dead_letters.back_to(done)
         positions = {}
         for at, cursor in self._cursors.items():
             memo = OffsetMetadata(max(cursor.read, cursor.next), starts=cursor.starts, unsettled=cursor.unsettled)
             if at == self._frames:
                 memo = replace(
-                    memo, verdicts=verdicts, dead_letters=letters, clocks_ms=clocks_ms, forgotten_ms=forgotten_ms
+                    memo, verdicts=verdicts, dead_letters=dead_letters, clocks_ms=clocks_ms, forgotten_ms=forgotten_ms
                 )
                 memo = replace(memo, judging=tuple(self._judging.items()))
             elif at == self._pieces:
@@ -287,9 +287,9 @@ class Ledger:
         return positions
 
     def committed(self, ends: Mapping[TopicPartition, int]) -> None:
-        verdicts, letters = self._outputs
+        verdicts, dead_letters = self._outputs
         self.verdicts.end = ends.get(verdicts, self.verdicts.end)
-        self.letters.end = ends.get(letters, self.letters.end)
+        self.dead_letters.end = ends.get(dead_letters, self.dead_letters.end)
 
 
 def _digest(inspection: InspectionId) -> int:

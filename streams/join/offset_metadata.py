@@ -184,13 +184,13 @@ def _contents_of(sources: object) -> Contents:
     """Raises ValueError."""
     if not isinstance(sources, dict):
         raise ValueError("expected one text for each source")  # noqa: TRY004
-    found: dict[str, list[bytes]] = {}
+    contents: dict[str, list[bytes]] = {}
     for source, packed in sources.items():
         data = b64decode(packed, validate=True) if isinstance(packed, str) else b"-"
         if len(data) % CONTENT_BYTES:
             raise ValueError(f"{source}: expected {CONTENT_BYTES} bytes for each recording")
-        found[source] = [data[at : at + CONTENT_BYTES] for at in range(0, len(data), CONTENT_BYTES)]
-    return found
+        contents[source] = [data[at : at + CONTENT_BYTES] for at in range(0, len(data), CONTENT_BYTES)]
+    return contents
 
 
 def _refused(text: str, offset: int) -> MemoError:

@@ -25,7 +25,7 @@ def trace_of(sensor: str) -> str:
     return f"trace of sensor {sensor!r}"
 
 
-class Named(NamedTuple):
+class PieceRecord(NamedTuple):
     """A record as far as it tells one part from another."""
 
     inspection: InspectionId
@@ -44,17 +44,17 @@ class Part:
     """Empty where a predecessor judged it."""
 
 
-def unlike(part: Part, named: Named, span_s: float) -> str:
+def unlike(part: Part, record: PieceRecord, span_s: float) -> str:
     """Why this record is of another part, in words; empty where it may be of the same. All frames of a part are made
     within `span_s` after its entry."""
-    taken_ns = part.times.get(named.what)
-    if taken_ns is not None:
-        apart_s = abs(named.event_ns - taken_ns) / 1e9
-        return f"{named.what} was taken before, {apart_s:.3f} s apart" if apart_s else ""
-    after_s = (named.event_ns - part.entry_ns) / 1e9
-    if named.product is None or after_s <= span_s:
+    first_ns = part.times.get(record.what)
+    if first_ns is not None:
+        apart_s = abs(record.event_ns - first_ns) / 1e9
+        return f"{record.what} was taken before, {apart_s:.3f} s apart" if apart_s else ""
+    after_s = (record.event_ns - part.entry_ns) / 1e9
+    if record.product is None or after_s <= span_s:
         return ""
-    return f"{named.what} was made {after_s:.3f} s after the piece had entered, capture_span_s is {span_s:g}"
+    return f"{record.what} was made {after_s:.3f} s after the piece had entered, capture_span_s is {span_s:g}"
 
 
 def read_twice(inspection: InspectionId, why: str, horizon_s: float) -> Finding:

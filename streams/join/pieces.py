@@ -36,7 +36,7 @@ class Piece:
     captures: dict[FrameKey, int] = field(default_factory=dict)
     fetching: dict[FrameKey, Frame] = field(default_factory=dict)
     """Frames whose image is being fetched or decoded."""
-    lost: dict[tuple[str, int], MissingReason] = field(default_factory=dict)
+    failed: dict[tuple[str, int], MissingReason] = field(default_factory=dict)
     """Camera and capture of frames that are of no use, and why; the same frame doubled counts once."""
     traces: dict[str, Trace] = field(default_factory=dict)
     traces_ns: dict[str, int] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class Piece:
     @property
     def part(self) -> Part:
         """What tells this part from another one that is read under its id."""
-        times = {image_of(*shot): capture_ns for shot, capture_ns in self.captures.items()}
+        times = {image_of(*frame_key): capture_ns for frame_key, capture_ns in self.captures.items()}
         times |= {trace_of(sensor): start_ns for sensor, start_ns in self.traces_ns.items()}
         if EventKind.ENTERED in self.events:
             times[ENTERED] = self.events[EventKind.ENTERED]
@@ -109,33 +109,33 @@ class Piece:
         return next((sensor for sensor in self.spec.sensors if sensor.name == name), None) if self.spec else None
 
     def num_images(self, camera: str) -> int:
-        return sum(shot[0] == camera for shot in self.images)
+        return sum(frame_key[0] == camera for frame_key in self.images)
 
-    def num_lost(self, camera: str) -> int:
-        return sum(known == camera for known, _ in self.lost)
+    def num_failed(self, camera: str) -> int:
+        return sum(known == camera for known, _ in self.failed)
 
     def is_fetching(self, camera: str) -> bool:
-        return any(shot[0] == camera for shot in self.fetching)
+        return any(frame_key[0] == camera for frame_key in self.fetching)
 
     def is_decoding(self, camera: str) -> bool:
         """Whether an image of the camera is being decoded: it is there, so nobody gives up waiting for it."""
-        return any(shot[0] == camera and frame.reference is None for shot, frame in self.fetching.items())
+        return any(frame_key[0] == camera and frame.reference is None for frame_key, frame in self.fetching.items())
 
     def take_frame(self, frame: Frame, camera: CameraSpec) -> int:
         """Returns the bytes that it takes. Raises Finding for an image unlike the camera's: the frame is lost."""
-        shot = (frame.camera, frame.sequence)
+        frame_key = (frame.camera, frame.sequence)
         if frame.image is None:
             self._capture(frame)
-            self.fetching[shot] = frame
+            self.fetching[frame_key] = frame
             return 0
         try:
             image = scaled(frame.image, camera)
         except Finding:
             self.enter_by(frame.capture_ns)
-            self.lose(frame.camera, frame.capture_ns, MissingReason.UNDECODABLE)
+            self.mark_failed(frame.camera, frame.capture_ns, MissingReason.UNDECODABLE)
             raise
         self._capture(frame)
-        self.images[shot] = image
+        self.images[frame_key] = image
         return image.nbytes
 
     def _capture(self, frame: Frame) -> None:
@@ -143,11 +143,11 @@ class Piece:
         delay_ns = frame.origin.append_ns - frame.capture_ns
         self.delays[frame.camera] = min(delay_ns, self.delays.get(frame.camera, delay_ns))
 
-    def take_image(self, shot: FrameKey, image: Image, camera: CameraSpec) -> int:
+    def take_image(self, frame_key: FrameKey, image: Image, camera: CameraSpec) -> int:
         """Of a frame that was being fetched or decoded, alike."""
         image = scaled(image, camera)
-        del self.fetching[shot]
-        self.images[shot] = image
+        del self.fetching[frame_key]
+        self.images[frame_key] = image
         return image.nbytes
 
     def take_event(self, event: Event) -> None:
@@ -158,28 +158,28 @@ class Piece:
     def take_trace(self, trace: Trace) -> None:
         self.traces[trace.sensor], self.traces_ns[trace.sensor] = trace, trace.start_ns
 
-    def lose(self, camera: str, capture_ns: int, why: MissingReason) -> None:
-        self.lost[camera, capture_ns] = why
+    def mark_failed(self, camera: str, capture_ns: int, why: MissingReason) -> None:
+        self.failed[camera, capture_ns] = why
 
     def enter_by(self, event_ns: int) -> None:
         """A record without further use made the inspection enter."""
         self.others_ns = event_ns if self.others_ns is None else min(self.others_ns, event_ns)
 
-    def not_come(self, shot: FrameKey) -> Finding:
+    def not_received(self, frame_key: FrameKey) -> Finding:
         """Why a frame that is still being fetched or decoded is given up."""
-        reference = self.fetching[shot].reference
+        reference = self.fetching[frame_key].reference
         if reference is None:
             detail = "the image was not decoded when the piece had to close: send fewer, or raise max_open_bytes"
             return Finding(DEAD_LETTER_REASON_TOO_SLOW, detail)
         detail = f"{shown(reference.uri)} had not come when the piece closed: check its store, or raise max_delay_s"
         return Finding(DEAD_LETTER_REASON_REFERENCE, detail)
 
-    def fail_fetch(self, shot: FrameKey, *, has_come: bool = False) -> Frame:
+    def fail_fetch(self, frame_key: FrameKey, *, is_received: bool = False) -> Frame:
         """An image that did not come, or is of no use: the frame is lost, its place is free for another."""
-        frame = self.fetching.pop(shot)
-        self.enter_by(self.captures.pop(shot))
-        why = MissingReason.UNDECODABLE if has_come or frame.reference is None else MissingReason.REFERENCE
-        self.lose(frame.camera, frame.capture_ns, why)
+        frame = self.fetching.pop(frame_key)
+        self.enter_by(self.captures.pop(frame_key))
+        why = MissingReason.UNDECODABLE if is_received or frame.reference is None else MissingReason.REFERENCE
+        self.mark_failed(frame.camera, frame.capture_ns, why)
         return frame
 
     def anchor_ns(self, sensor: SensorSpec, *, camera_done: bool) -> int | None:
@@ -197,7 +197,7 @@ class Piece:
             return sensor.anchor
         if EventKind.ENTERED in self.events or not self.captures:
             return EVENTS
-        return min(self.captures, key=lambda shot: self.captures[shot])[0]
+        return min(self.captures, key=lambda frame_key: self.captures[frame_key])[0]
 
     def window(self, sensor: SensorSpec, *, camera_done: bool = True) -> Window | None:
         anchor_ns = self.anchor_ns(sensor, camera_done=camera_done)
@@ -235,7 +235,7 @@ class Piece:
         whole = {camera.name for camera in spec.cameras if self.num_images(camera.name) >= camera.num_frames}
         return any(
             camera in whole and camera == other and abs(lost_ns - capture_ns) > span_ns
-            for camera, lost_ns in self.lost
+            for camera, lost_ns in self.failed
             for (other, _), capture_ns in self.captures.items()
         )
 
@@ -251,9 +251,9 @@ class Piece:
         self.fetching.clear()
 
     def _view(self, camera: CameraSpec) -> View:
-        images = tuple(self.images[shot] for shot in sorted(self.images) if shot[0] == camera.name)
-        lost = [why for (known, _), why in sorted(self.lost.items(), key=itemgetter(0)) if known == camera.name]
-        return view_of(camera, images, lost[0] if lost else None)
+        images = tuple(self.images[frame_key] for frame_key in sorted(self.images) if frame_key[0] == camera.name)
+        failed = [why for (known, _), why in sorted(self.failed.items(), key=itemgetter(0)) if known == camera.name]
+        return view_of(camera, images, failed[0] if failed else None)
 
     def _trace(self, sensor: SensorSpec) -> Clip:
         trace = self.traces.get(sensor.name)

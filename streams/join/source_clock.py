@@ -16,7 +16,7 @@ CATCH_UP_NS = SECOND_NS
 _BUCKET_NS = SECOND_NS // 2
 _MINUTE_NS = 60 * SECOND_NS
 MAX_MINUTES = 60
-_FEWEST_MINUTES = 10
+_MIN_MINUTES = 10
 """100 ppm are 6 ms a minute: less than transport varies in a few of them."""
 
 
@@ -67,7 +67,7 @@ class SourceClock:
             and self._first.delay_ns - self._lows[0].delay_ns > self._step_ns
         )
 
-    def saw(self, delay_ns: int, append_ns: int) -> None:
+    def add_stamp(self, delay_ns: int, append_ns: int) -> None:
         """A record, usable or not. A delay that rises by more than a step begins anew: a clock that was set back, or
         records that were held back, of which the last to come show the clock again."""
         if self._lows and delay_ns - self._lows[0].delay_ns > self._step_ns:
@@ -119,7 +119,7 @@ class SourceClock:
 
 def _drift_ppm(lows: list[_Low]) -> float | None:
     """The median slope between any two minutes (Theil and Sen); None where the delays scatter more than they move."""
-    if len(lows) < _FEWEST_MINUTES:
+    if len(lows) < _MIN_MINUTES:
         return None
     slope = median((b.delay_ns - a.delay_ns) / (b.append_ns - a.append_ns) for a, b in combinations(lows, 2))
     level = median(low.delay_ns - slope * (low.append_ns - lows[0].append_ns) for low in lows)

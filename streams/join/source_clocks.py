@@ -66,12 +66,12 @@ class SourceClocks:
         self._clocks = {source: SourceClock(self._most_ns, hold_up_ns) for source in sources}
         self._reminder = Reminder[tuple[str, str]](REMIND_S)
 
-    def saw(self, source: str, event_ns: int, append_ns: int) -> None:
+    def add_stamp(self, source: str, event_ns: int, append_ns: int) -> None:
         """A record of a source, usable or not. One that no recipe names counts for nothing."""
         clock = self._clocks.get(source)
         if clock is None:
             return
-        clock.saw(append_ns - event_ns, append_ns)
+        clock.add_stamp(append_ns - event_ns, append_ns)
         lowest_ns = clock.lowest_ns or 0
         self._metrics.source_clock(*self._place, source, lowest_ns / 1e9, clock.drift_ppm)
         drift_ppm = self._drift_ppm(source)

@@ -66,7 +66,7 @@ def clips_of(spec: AssemblySpec, piece: WholePiece) -> dict[str, Clip]:
 def _clip(sensor: SensorSpec, piece: WholePiece) -> Clip:
     sound = piece.sounds.get(sensor.name)
     if sound is not None:
-        check_form(sensor, sound)
+        check_format(sensor, sound)
     if sensor.bind == "time" and sensor.anchor != "entered" and not piece.images.get(sensor.anchor):
         return absent(sensor, MissingReason.NO_ANCHOR)
     if sound is None or not len(sound.samples):
@@ -99,20 +99,20 @@ def absent(sensor: SensorSpec, why: MissingReason, state: State = State.MISSING,
     return Clip(sensor.name, sensor.kind, None, sensor.sample_rate_hz, state, why, coverage)
 
 
-def check_form(sensor: SensorSpec, sound: Sound) -> None:
+def check_format(sensor: SensorSpec, sound: Sound) -> None:
     """Raises Finding for a recording that is not the recipe's."""
     channels = sound.samples.shape[1]
     if sound.kind != sensor.kind:
-        raise wrong_form(f"sensor {sensor.name}: kind is {sound.kind}, expected {sensor.kind} as in the recipe")
+        raise wrong_format(f"sensor {sensor.name}: kind is {sound.kind}, expected {sensor.kind} as in the recipe")
     if sound.sample_rate_hz != sensor.sample_rate_hz:
-        raise wrong_form(
+        raise wrong_format(
             f"sensor {sensor.name}: {sound.sample_rate_hz:g} Hz, expected {sensor.sample_rate_hz:g} Hz: resample it"
         )
     if channels != sensor.num_channels:
-        raise wrong_form(
+        raise wrong_format(
             f"sensor {sensor.name}: {channels} channels, expected {sensor.num_channels}: send the recipe's"
         )
 
 
-def wrong_form(detail: str) -> Finding:
+def wrong_format(detail: str) -> Finding:
     return Finding(DeadLetterReason.DEAD_LETTER_REASON_WRONG_FORMAT, detail)

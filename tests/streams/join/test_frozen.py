@@ -9,7 +9,7 @@ import pytest
 from streams.decode.items import Chunk, EventKind, Frame, Trace
 from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.join.chunk_history import KEPT_RECORDS
-from streams.join.content import MIN_CHANGES, digest, is_telling
+from streams.join.content import MIN_CHANGES, digest, is_distinctive
 from streams.join.frozen import CONTENT_BYTES, KEPT_RECORDINGS, OF_CHUNKS
 from streams.join.offset_metadata import MAX_MEMO_BYTES, OffsetMetadata
 from streams.observation import Image, InspectionId, MissingReason, Observation, State
@@ -290,7 +290,7 @@ def test_the_memo_keeps_the_newest_that_fit() -> None:
 def test_digests_tell_recordings_apart() -> None:
     many = [image(seed) for seed in range(200)] + [np.full((4, 4), n, np.uint8) for n in range(200)]
     assert len({digest(each) for each in many}) == 400
-    assert not is_telling(np.tile(np.float32([0.1, 0.9]), (500, 1)))
+    assert not is_distinctive(np.tile(np.float32([0.1, 0.9]), (500, 1)))
 
 
 def ring_buffer(num_parts: int) -> list[tuple[TopicPartition, int, Make]]:

@@ -357,7 +357,7 @@ def test_frames_that_cannot_be_read_do_not_make_a_piece_grow() -> None:
     for number in range(60):
         rig.put(FRAMES, 0.0, bad_frame(P, f"camera-{number}", at_s(0)))
     piece = next(iter(rig.join._stations)).open[P]
-    assert (len(piece.origins), len(piece.lost)) == (52, 52)
+    assert (len(piece.origins), len(piece.failed)) == (52, 52)
     assert rig.reasons() == ["BAD_IMAGE"] * 60
 
 

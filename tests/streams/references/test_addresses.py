@@ -3,7 +3,7 @@
 import pytest
 
 from streams.references import addresses
-from streams.references.addresses import allowed, missing_package, prefix_fault, shown
+from streams.references.addresses import allowed, missing_package, prefix_problem, shown
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_nothing_is_allowed_by_default() -> None:
     ],
 )
 def test_prefixes_below_which_nothing_can_be_read_are_refused(prefix: str, fault: str) -> None:
-    text = prefix_fault(prefix)
+    text = prefix_problem(prefix)
     assert fault in text
     assert bool(text) == bool(fault)
     assert "geheim" not in text
