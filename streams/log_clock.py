@@ -17,8 +17,9 @@ _DRIFT = 2e-4
 
 
 class LogClock:
-    """Tracks the offset from this machine's monotonic clock to the log's clock. Every acknowledged write narrows it down,
-    because the record's timestamp lies between sending and acknowledgement. Setting the time of day here has no effect.
+    """Tracks the offset from this machine's monotonic clock to the log's clock. Every acknowledged write narrows it
+    down, because the record's timestamp lies between sending and acknowledgement. Setting the time of day here has no
+    effect.
 
     `by_wall`: this machine stamps the log, so nothing has to be measured.
     """
@@ -80,7 +81,7 @@ class LogClock:
         is_off = abs(skew_s) > WARN_ABOVE_S
         if is_off and not self._has_warned:
             log.warning(
-                "This machine's clock is %.1f s %s the log's. Waiting times and verdict timestamps use the log's clock. "
+                "This machine's clock is %.1f s %s the log's. Ages and verdict timestamps use the log's clock. "
                 "Synchronise the clocks of this machine and of the brokers (chrony or systemd-timesyncd).",
                 abs(skew_s),
                 "ahead of" if skew_s > 0 else "behind",

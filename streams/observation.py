@@ -120,7 +120,8 @@ class Observation:
 def from_files(
     inspection: InspectionId, product: str, images: Iterable[tuple[str, Image]], clips: Iterable[Clip]
 ) -> Observation:
-    """A complete piece that did not come from a line and has no times. Each camera's images are in order of sequence."""
+    """A complete piece that did not come from a line and has no times. Each camera's images are in order of
+    sequence."""
     images_of: dict[str, tuple[Image, ...]] = {}
     for camera, image in images:
         images_of[camera] = (*images_of.get(camera, ()), image)

@@ -66,7 +66,8 @@ class Record:
     unreadable: str = ""
     """Why the log's client cannot decode the record; its `value` then holds the remaining bytes."""
     is_stamped_by_log: bool = True
-    """Whether the log set `append_ns`; if not, it is the producer's time, or the newest time that the log had set before."""
+    """Whether the log set `append_ns`; if not, it is the producer's time, or the newest time that the log had set
+    before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ MAX_NAMES = 5
 
 @dataclass(slots=True)
 class Happened:
-    """Occurrences since the last line: their number, the last names (newest at the end), and the text of the last one."""
+    """Occurrences since the last line: their number, the last names (newest at the end), and the text of the last
+    one."""
 
     count: int = 0
     names: list[str] = field(default_factory=list)

@@ -1,5 +1,4 @@
-"""Decides what a piece still waits for: which cameras and sensors are complete, and which time has passed.
-Changes nothing and knows no record."""
+"""Decides which cameras and sensors of a piece are complete, and for which the waiting time has passed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ class SourceState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a station has reached: event time, its sensors' data, and the monotonic clock for what is fetched."""
+    """The present of a station: event time, its sensors' data, and the monotonic clock for fetched images."""
 
     clock_ns: int
     now_s: float
@@ -38,7 +37,7 @@ def source_states(piece: Piece, moment: Moment) -> dict[str, SourceState]:
 
 
 def close_reason(piece: Piece, states: Mapping[str, SourceState]) -> CloseReason | None:
-    """Why the piece closes now; None as long as something is waited for."""
+    """Why the piece closes now; None while it waits for a source."""
     if EventKind.ABORTED in piece.events:
         return CloseReason.ABORTED
     if piece.spec is None:
@@ -83,6 +82,6 @@ def _last_capture_ns(piece: Piece) -> int:
 
 
 def _passed(moment: Moment, end_ns: int) -> SourceState:
-    """Whether a source that gave nothing up to `end_ns` has had its delay."""
+    """PASSED once the station's clock is the maximum delay beyond `end_ns`."""
     has_passed = moment.clock_ns >= end_ns + round(moment.settings.max_delay_s * SECOND_NS)
     return SourceState.PASSED if has_passed else SourceState.WAITING

@@ -1,4 +1,4 @@
-"""Says of a record whether its piece has been judged already, and whether it is of another part with the same id."""
+"""Checks whether a record's piece is already judged, and whether the record is of another part with the same id."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,7 +7,7 @@ from streams.decode.items import Origin
 from streams.decode.limits import Finding
 from streams.join.assembly import AssemblySpec
 from streams.join.clips import SECOND_NS
-from streams.join.one_part import PieceRecord, Part, read_twice, unlike
+from streams.join.one_part import Part, PieceRecord, read_twice, unlike
 from streams.join.pieces import Piece
 from streams.join.refusals import duplicate, late
 from streams.join.shard_context import ShardContext
@@ -15,7 +15,7 @@ from streams.observation import InspectionId
 
 
 class Ids:
-    """The pieces of one station that take no records any more. Methods raise Finding for what comes all the same."""
+    """The closed pieces of one station. Methods raise Finding for records that arrive after closing."""
 
     def __init__(self, line: str, station: str, shared: ShardContext, closed: Mapping[InspectionId, Piece]) -> None:
         """`closed`: pieces that have no published verdict yet."""
@@ -36,7 +36,7 @@ class Ids:
         raise late(record.inspection)
 
     def has_closed(self, inspection: InspectionId, origin: Origin, keep: Callable[[Piece, Origin], None]) -> bool:
-        """Whether the piece has closed. A `left` event changes nothing then, and is not late."""
+        """Whether the piece has closed. A `left` event has no effect then and does not count as late."""
         if inspection in self._shared.ledger.verdicts:
             self._shared.ledger.verdicts.extend(inspection, origin)
             return True
@@ -45,7 +45,7 @@ class Ids:
         return inspection in self._closed
 
     def check_part(self, record: PieceRecord) -> None:
-        """Raises Finding for a record of another part than the one that was judged, or is about to be."""
+        """Raises Finding for a record of another part than the judged or closed one."""
         judged, closed = self._shared.ledger.verdicts.get(record.inspection), self._closed.get(record.inspection)
         if judged is not None:
             part = Part(judged.entry_ns, judged.times)
@@ -59,7 +59,8 @@ class Ids:
             raise read_twice(record.inspection, why, self._shared.settings.dedup_horizon_s)
 
     def doubled(self, piece: Piece, what: str, event_ns: int) -> Finding:
-        """A record that an open piece has already: the same one again, or that of another part, which marks it."""
+        """The finding for a second record of its kind in an open piece: a duplicate, or of another part, which marks
+        the piece."""
         why = unlike(piece.part, PieceRecord(piece.inspection, what, event_ns), 0.0)
         if not why:
             return duplicate(what)
@@ -67,7 +68,7 @@ class Ids:
         return read_twice(piece.inspection, why, self._shared.settings.dedup_horizon_s)
 
     def check_skew(self, origin: Origin, event_ns: int) -> None:
-        """Raises Finding for an event time that the log's clock has not nearly reached."""
+        """Raises Finding for an event time too far ahead of the log's clock."""
         ahead_ns, max_skew_s = event_ns - origin.append_ns, self._shared.settings.max_skew_s
         if ahead_ns > round(max_skew_s * SECOND_NS):
             raise Finding(

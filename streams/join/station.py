@@ -1,5 +1,5 @@
-"""Joins what one station delivers: pieces enter, gather their records, and close. Knows no position and no commit
-beyond which records it still needs."""
+"""Joins the records of one station: pieces enter, collect their records, and close. Reports to the ledger which records
+it still needs."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ from streams.observation import CloseReason, Image, InspectionId, MissingReason,
 
 class Station:
     """The pieces and sensors of one station. The `take_*` methods raise Finding for a record that cannot be used;
-    `is_replay` marks one that a predecessor had accepted: it is not late."""
+    `is_replay` marks one that a predecessor had accepted, which never counts as late."""
 
     def __init__(
         self,
@@ -35,20 +35,20 @@ class Station:
         floor_ns: int | None = None,
         contents: Contents | None = None,
     ) -> None:
-        """`clock_ns` is what a predecessor's clock had reached; without one nothing enters before `floor_ns`. The last
-        recordings that it judged, and chunks that it used, are known by `contents`."""
+        """`clock_ns` is the state of a predecessor's clock; without one nothing enters before `floor_ns`. `contents`
+        are the digests of a predecessor's last recordings and chunks."""
         self.line, self.name = line, name
         self.used_ns = 0 if clock_ns is None else clock_ns + _ns(shared.settings.dedup_horizon_s)
-        """When the log took the newest record that names the station; a predecessor's is taken to have lagged."""
+        """Append time of the newest record that names the station; for a predecessor's, assumes the largest lag."""
         self._floor_ns = floor_ns
         self.clock = StationClock(shared.time, clock_ns, _ns(shared.settings.dedup_horizon_s))
         self.open: dict[InspectionId, Piece] = {}
         self.closed: dict[InspectionId, Piece] = {}
-        """Handed over, but without a published verdict."""
+        """Closed pieces without a published verdict."""
         self.num_bytes = 0
-        """Of images and traces in open pieces, and of traces that wait."""
+        """Images and traces of open pieces, and waiting traces."""
         self.closed_bytes = 0
-        """Of those in pieces that are closed and not handed over yet."""
+        """The same for closed pieces that are not handed over yet."""
         self._shared, self._settings = shared, shared.settings
         self._sensors = shared.recipes.sensors(line, name)
         self._sources = shared.recipes.cameras(line, name) | self._sensors.keys() | {EVENTS}
@@ -65,19 +65,18 @@ class Station:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is neither a piece without a verdict nor anything that one may still need."""
+        """Whether the station has no piece without a verdict and no data that a piece may still need."""
         return not (self.open or self.closed or self._waiting or any(map(len, self._streams.values())))
 
     @property
     def horizon_ns(self) -> int | None:
-        """Event time before which nothing enters any more."""
+        """Event time before which no piece enters any more."""
         now_ns = self.clock.now_ns
         return self._floor_ns if now_ns is None else now_ns - _ns(self._settings.dedup_horizon_s)
 
     @property
     def contents(self) -> Contents:
-        """What stands for the last recordings that were judged, and for the last chunks that are not needed any more,
-        for a successor."""
+        """For a successor: digests of the last judged recordings and of the last chunks that are no longer needed."""
         begun = {name: stream.history.settled for name, stream in self._streams.items()}
         return joined(self.frozen.settled, {**self._chunk_contents, **begun})
 
@@ -99,7 +98,7 @@ class Station:
             raise Finding(
                 pb.DEAD_LETTER_REASON_UNKNOWN_SENSOR,
                 f"camera {frame.camera!r} is not named by the recipe of product {piece.product!r}, expected one of "
-                f"{[known.name for known in piece.spec.cameras]}: add it to the recipe or rename it at the producer",
+                f"{[spec.name for spec in piece.spec.cameras]}: add it to the recipe or rename it at the producer",
             )
         if frame.sequence >= camera.num_frames:
             raise Finding(
@@ -109,7 +108,7 @@ class Station:
             )
         if frame_key in piece.captures:
             raise self._ids.doubled(piece, what, frame.capture_ns)
-        self._shared.low_pixels.look((self.line, self.name, camera), frame.image)
+        self._shared.low_pixels.check((self.line, self.name, camera), frame.image)
         self.num_bytes += piece.take_frame(frame, camera)
 
     def take_event(self, event: Event, *, is_replay: bool) -> None:
@@ -129,9 +128,9 @@ class Station:
         piece.take_event(event)
 
     def take_failed(self, entry: Entry, origin: Origin, why: MissingReason, *, is_replay: bool) -> None:
-        """A record that is a dead letter but still says which inspection it belongs to. Raises Finding where it says
-        more: that it is too old, or of another part."""
-        if entry.event_ns != origin.append_ns and not is_replay:  # else it has no time of its own
+        """Takes a record that is a dead letter but whose inspection is known. Raises Finding if it is also too old or
+        of another part."""
+        if entry.event_ns != origin.append_ns and not is_replay:  # else its time is unknown
             self._ids.check_part(PieceRecord(entry.inspection, "the record", entry.event_ns, entry.product))
         if entry.inspection in self._shared.ledger.verdicts:
             self._shared.ledger.verdicts.extend(entry.inspection, origin)
@@ -140,7 +139,7 @@ class Station:
             self._keep(self.closed[entry.inspection], origin)
             return
         piece = self._enter(entry, origin, is_replay=is_replay)
-        if entry.event_ns != origin.append_ns:  # else it has no time of its own, and would show no lag
+        if entry.event_ns != origin.append_ns:  # else its time is unknown and its lag would appear as 0
             self.clock.add_stamp(place(origin), entry.event_ns, origin.append_ns)
         piece.enter_by(entry.event_ns)
         if entry.camera is not None:
@@ -176,7 +175,7 @@ class Station:
         if needed_ns is not None and end_ns <= needed_ns and not is_replay:
             raise Finding(
                 pb.DEAD_LETTER_REASON_LATE,
-                f"the samples end {(needed_ns - end_ns) / 1e9:.3f} s before any window that is open or may still open: "
+                f"the samples end {(needed_ns - end_ns) / 1e9:.3f} s before any window that is open or can still open: "
                 "send them sooner, or raise dedup_horizon_s",
             )
         self._check_room(chunk)
@@ -186,7 +185,7 @@ class Station:
         is_new = stream.place(chunk)
         self._shared.held.signal_bytes += stream.num_bytes - num_bytes
         if not is_new:
-            if is_replay:  # its samples lay a jitter apart while the anchor was an earlier one
+            if is_replay:  # its samples were within the jitter of an earlier anchor
                 return
             raise duplicate(f"samples of sensor {chunk.sensor!r} at {chunk.start_ns} ns")
         if stream.num_anchors > anchors:
@@ -196,7 +195,7 @@ class Station:
         self._shared.ledger.hold(chunk.origin)
 
     def resolve(self, inspection: InspectionId, frame_key: FrameKey, image: Image | None, detail: str) -> None:
-        """A reference was fetched or has failed; what came too late is accounted for already."""
+        """Takes the outcome of a fetch or decoding; ignores it if the piece has closed."""
         piece = self.open.get(inspection)
         if piece is None or frame_key not in piece.fetching:
             return
@@ -204,19 +203,19 @@ class Station:
             self._fail_fetch(piece, frame_key, Finding(pb.DEAD_LETTER_REASON_REFERENCE, detail))
             return
         camera = piece.camera(frame_key[0]) or CameraSpec(frame_key[0])
-        self._shared.low_pixels.look((self.line, self.name, camera), image)
+        self._shared.low_pixels.check((self.line, self.name, camera), image)
         try:
             self.num_bytes += piece.take_image(frame_key, image, camera)
         except Finding as finding:
             self._fail_fetch(piece, frame_key, finding)
 
     def is_fetching(self, frame: Frame) -> bool:
-        """Whether a frame was taken whose image is not there yet."""
+        """Whether a frame was accepted whose image is still missing."""
         piece = self.open.get(frame.inspection)
         return piece is not None and piece.fetching.get((frame.camera, frame.sequence)) is frame
 
     def advance(self, now_s: float) -> list[Observation]:
-        """The pieces for which nothing more is waited, and those that were closed for lack of room."""
+        """The pieces that are complete or have waited long enough, and those closed for lack of room."""
         self.source_clocks.remind(now_s)
         clock_ns = self.clock.now_ns
         if clock_ns is not None:
@@ -225,34 +224,36 @@ class Station:
                 self._update(piece, moment)
             self._drop_orphans()
         closed = [piece for piece in self.closed.values() if not piece.is_observed]
-        observed = [self._observe(piece) for piece in sorted(closed, key=lambda one: (one.entry_ns, one.inspection))]
+        observed = [
+            self._observe(piece) for piece in sorted(closed, key=lambda piece: (piece.entry_ns, piece.inspection))
+        ]
         self._drop_chunks()
         return observed
 
     def drop_closed_contents(self) -> None:
-        """Lets go of what pieces hold that were closed for lack of room: that is their verdict, whatever they show."""
+        """Drops the recordings of pieces closed for lack of room, whose verdict does not depend on them."""
         for piece in self.closed.values():
             if not piece.is_observed:
                 piece.drop_contents()
         self.closed_bytes = 0
 
     def close_oldest(self) -> None:
-        """Makes room: the oldest waiting trace is given up, else the oldest open piece closes as it is."""
+        """Makes room: gives up the oldest waiting trace, else closes the oldest open piece as it is."""
         if self._waiting:
             self._give_up_oldest()
         elif self.open:
             self._close(min(self.open.values(), key=lambda piece: piece.entry_ns), CloseReason.STATE_LIMIT)
 
     def _enter(self, entry: Entry, origin: Origin, *, is_replay: bool) -> Piece:
-        """The open piece of an inspection, opened by this record if need be."""
+        """The open piece of an inspection; opens it if necessary."""
         self._ids.check_skew(origin, entry.event_ns)
         piece = self.open.get(entry.inspection)
         if piece is None:
             if self.horizon_ns is not None and entry.event_ns < self.horizon_ns and not is_replay:
                 raise Finding(
                     pb.DEAD_LETTER_REASON_TOO_OLD,
-                    f"the record is {(self.horizon_ns - entry.event_ns) / 1e9:.3f} s older than a piece may be to "
-                    "enter: send it sooner, or raise dedup_horizon_s",
+                    f"the record is {(self.horizon_ns - entry.event_ns) / 1e9:.3f} s too old for a piece to enter: "
+                    "send it sooner, or raise dedup_horizon_s",
                 )
             piece = self._open(entry)
         self._keep(piece, origin)
@@ -292,11 +293,11 @@ class Station:
         self._shared.ledger.hold(origin)
 
     def _give_up_oldest(self) -> None:
-        detail = f"too many traces wait at station {self.name!r}: let a piece enter before its traces come"
+        detail = f"too many traces wait at station {self.name!r}: send a piece's frame or event before its traces"
         self._give_up(self._waiting.pop(0), Finding(pb.DEAD_LETTER_REASON_STATE_LIMIT, detail))
 
     def _give_up(self, trace: Trace, finding: Finding) -> None:
-        """A trace that waited, or was about to be adopted, becomes a dead letter."""
+        """Makes a waiting trace, or one that its piece refuses, a dead letter."""
         self.num_bytes -= trace.samples.nbytes
         self._shared.ledger.release(place(trace.origin), trace.origin.offset)
         self._shared.refuse(trace.origin, finding, trace.inspection)
@@ -311,7 +312,7 @@ class Station:
                 wait_s = (moment.clock_ns - piece.entry_ns) / 1e9
                 self._shared.metrics.waited(self.line, self.name, modality, wait_s)
         why = close_reason(piece, states)
-        # An event that the log took before the piece's last record may move its window or abort it.
+        # An event appended before the piece's last record may move its window or abort it.
         if why is not None and self._shared.time.has_read(self._shared.pieces, piece.arrival_ns):
             self._close(piece, why)
 
@@ -343,7 +344,7 @@ class Station:
 
     def _drop_orphans(self) -> None:
         horizon_ns = self.horizon_ns
-        for trace in [one for one in self._waiting if horizon_ns is not None and _end_ns(one) < horizon_ns]:
+        for trace in [trace for trace in self._waiting if horizon_ns is not None and _end_ns(trace) < horizon_ns]:
             self._waiting.remove(trace)
             self._give_up(trace, orphan(trace))
 
@@ -357,7 +358,7 @@ class Station:
                 self._shared.held.signal_bytes += stream.num_bytes - num_bytes
 
     def _needed_ns(self, sensor: str) -> int | None:
-        """Event time from which an open piece, or one that can still enter, needs the samples of a sensor."""
+        """Event time from which pieces, open or yet to enter, need the samples of a sensor."""
         if self.horizon_ns is None:
             return None
         spec = self._sensors[sensor]
@@ -371,7 +372,7 @@ class Station:
                 yield piece.entry_ns + min(0, _ns(spec.start_s)) if window is None else window.start_ns
 
     def _sensor(self, item: Chunk | Trace, bind: str) -> SensorSpec:
-        """What the recipes say of the sensor that an item comes from."""
+        """The sensor of an item in the recipes. Raises Finding if it is unknown or differs."""
         spec = self._sensors.get(item.sensor)
         if spec is None or spec.bind != bind:
             raise Finding(
@@ -390,13 +391,13 @@ class Station:
         return spec
 
     def _check_room(self, chunk: Chunk) -> None:
-        held_bytes, most = self._shared.held.signal_bytes, self._settings.max_signal_bytes
-        if held_bytes + chunk.samples.nbytes + SEGMENT_BYTES > most:
-            raise too_many_samples(held_bytes, most)
+        held_bytes, max_bytes = self._shared.held.signal_bytes, self._settings.max_signal_bytes
+        if held_bytes + chunk.samples.nbytes + SEGMENT_BYTES > max_bytes:
+            raise too_many_samples(held_bytes, max_bytes)
 
     def _add_stamp(self, origin: Origin, source: str, event_ns: int) -> None:
         self.clock.add_stamp(place(origin), event_ns, origin.append_ns)
-        if source in self._sources:  # a producer may name any number of others
+        if source in self._sources:  # a producer may name any number of other sources
             self._shared.metrics.appended(self.line, self.name, source, (origin.append_ns - event_ns) / 1e9)
 
 

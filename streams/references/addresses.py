@@ -62,7 +62,7 @@ def prefix_problem(prefix: str) -> str:
     if scheme not in known:
         return f"{shown(prefix)!r} has the scheme {scheme!r}, expected one of {known}; correct it"
     if _has_parent_or_chain(prefix):
-        return f"{shown(prefix)!r} contains '..' or '::', which references may not contain; write the folder's full address"
+        return f"{shown(prefix)!r} contains '..' or '::', which is not allowed; write the folder's full address"
     if scheme == "file":
         return "" if file_paths(prefix) else f"{prefix!r} is not a local folder; write file:///folder/"
     host = urlsplit(prefix).netloc

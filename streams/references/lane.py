@@ -24,7 +24,8 @@ class ReferenceSettings:
     num_threads: int = 4
     """Simultaneous fetches from one store."""
     max_ready: int = 8
-    """Fetched images that the worker has not taken yet; at this number fetching waits, which bounds a worker's memory."""
+    """Fetched images that the worker has not taken yet; at this number fetching waits, which bounds a worker's
+    memory."""
     max_ready_bytes: int = 128 * 2**20
     """The same in bytes; above it no further image is decoded."""
     max_waiting: int = 10_000
@@ -89,8 +90,8 @@ class Lane:
         """Why a reference is refused at once: the store hangs, or the file is too large."""
         if reference.size_bytes > self._settings.max_bytes:
             return FetchError(
-                f"the file has {reference.size_bytes} bytes, but at most {self._settings.max_bytes} may be fetched at a "
-                f"time below {self.prefix}: send smaller files, or raise [references] max_bytes"
+                f"the file has {reference.size_bytes} bytes, but at most {self._settings.max_bytes} may be fetched at "
+                f"a time below {self.prefix}: send smaller files, or raise [references] max_bytes"
             )
         return None if self._may_try(now_s) else FetchTimeoutError(self.outage(now_s))
 

@@ -41,8 +41,8 @@ Read = Callable[[Address, Transfer], None]
 
 
 class Resolver:
-    """Fetches on a few threads per store; `finished` returns the results so far, without waiting. Hanging threads do not
-    keep the process alive."""
+    """Fetches on a few threads per store; `finished` returns the results so far, without waiting. Hanging threads do
+    not keep the process alive."""
 
     def __init__(
         self,

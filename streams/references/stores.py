@@ -157,7 +157,8 @@ def prepare(prefixes: Sequence[str]) -> None:
                 filesystem.connect()
         except Exception as exc:  # noqa: BLE001 - store clients raise any exception
             log.warning(
-                "References: cannot prepare the client for %s:// (%s: %s). Each fetch tries again; check the credentials.",
+                "References: cannot prepare the client for %s:// (%s: %s). "
+                "Each fetch tries again; check the credentials.",
                 scheme,
                 type(exc).__name__,
                 exc,

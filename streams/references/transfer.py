@@ -39,7 +39,8 @@ class Transfer:
         return remaining_s
 
     def announce(self, size_bytes: int) -> None:
-        """Checks the size reported by the store before the first byte. Raises FetchError if the frame has another one."""
+        """Checks the size reported by the store before the first byte. Raises FetchError if the frame has another
+        one."""
         if size_bytes != self.size_bytes:
             raise FetchError(
                 f"{self._shown} has {size_bytes} bytes, but the frame says {self.size_bytes}: send the reference again"
