@@ -50,7 +50,7 @@ def unlike(part: Part, record: PieceRecord, span_s: float) -> str:
     first_ns = part.times.get(record.what)
     if first_ns is not None:
         apart_s = abs(record.event_ns - first_ns) / 1e9
-        return f"{record.what} was taken before, {apart_s:.3f} s apart" if apart_s else ""
+        return f"{record.what} was received before, {apart_s:.3f} s apart" if apart_s else ""
     after_s = (record.event_ns - part.entry_ns) / 1e9
     if record.product is None or after_s <= span_s:
         return ""

@@ -103,7 +103,7 @@ class Lane:
             retry = "nothing is read from it until one returns"
         return (
             f"the store below {self.prefix} does not respond: {self._num_late} fetches in a row took longer than "
-            f"{self._settings.timeout_s:g} s, {self._num_hung} of them still hang, {retry}; check the store and the network"
+            f"{self._settings.timeout_s:g} s, {self._num_hung} of them still hang, {retry}; check store and network"
         )
 
     def next(self, now_s: float) -> Fetch | None:

@@ -65,8 +65,8 @@ def test_eight_bits_in_sixteen_are_the_same_as_eight() -> None:
         (np.array([[1024]], np.uint16), 10, "expected at most 1023"),
         (np.array([[16384]], np.uint16), 14, "expected at most 16383"),
         (np.array([[256]], np.uint16), 8, "expected at most 255"),
-        (EIGHT_BITS, 12, "has 8 bits a value, expected 12 bits in 16"),
-        (EIGHT_BITS, 16, "has 8 bits a value, expected 16 bits in 16"),
+        (EIGHT_BITS, 12, "has 8 bits per value, but bit_depth says 12 bits in 16"),
+        (EIGHT_BITS, 16, "has 8 bits per value, but bit_depth says 16 bits in 16"),
     ],
 )
 def test_pixels_that_the_camera_cannot_give_are_refused(image: Image, depth: BitDepth, said: str) -> None:

@@ -182,7 +182,7 @@ def test_a_buffer_sent_again_is_implausible_wherever_the_window_lies_in_it() -> 
     assert piece_with_sound(rig, 0, values).clips["mic"].state is OK
     clip = piece_with_sound(rig, 1, values, shift=30).clips["mic"]
     assert (clip.state, clip.absence) == (BAD, MissingReason.FROZEN)
-    assert "samples equal those of" in clip.detail
+    assert "samples equal those" in clip.detail
 
 
 def test_a_chunk_that_was_only_doubled_is_no_frozen_sensor() -> None:

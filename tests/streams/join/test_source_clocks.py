@@ -230,8 +230,8 @@ def test_a_clock_is_not_taken_for_a_reader_that_gives_two_parts_one_id(offset_s:
     letters = [each for each in line.letters if each.startswith("ID_READ_TWICE")]
     assert len(letters) == line.num_pieces
     for letter in letters:
-        assert f"Likelier than another part: the clock of 'events' is {-offset_s - 0.3:.1f}" in letter
-        assert "Mend the reader" not in letter
+        assert f"More likely than another part: the clock of 'events' is {-offset_s - 0.3:.1f}" in letter
+        assert "Fix the reader" not in letter
 
 
 def test_one_record_held_up_is_not_blamed_on_the_clock() -> None:

@@ -182,7 +182,7 @@ class Hanging:
         self.submit("hangs", num)
         until(lambda: self.store.num_reads == reads + num)
         self.pass_s(5.0)
-        assert all("did not come within 5 s" in entry.detail for entry in outcomes(self.resolver, num))
+        assert all("did not arrive within 5 s" in entry.detail for entry in outcomes(self.resolver, num))
 
 
 @pytest.fixture
@@ -209,10 +209,10 @@ def test_a_store_that_hangs_refuses_at_once_after_four_deadlines_and_says_so_onc
     details = {entry.detail.partition(": ")[2] for entry in outcomes(hanging.resolver, 50)}
     assert hanging.store.num_reads == reads
     assert details == {
-        "the store below file:///hangs does not answer: 4 fetches in a row took longer than 5 s, 4 of them still hang, "
-        "it is tried again in 10 s; check it and the way to it"
+        "the store below file:///hangs does not respond: 4 fetches in a row took longer than 5 s, 4 of them still hang, "
+        "it is tried again in 10 s; check store and network"
     }
-    assert caplog.text.count("does not answer") == 1
+    assert caplog.text.count("does not respond") == 1
 
 
 def test_what_waited_for_a_store_that_hangs_is_refused_with_it(hanging: Hanging) -> None:
@@ -220,7 +220,7 @@ def test_what_waited_for_a_store_that_hangs_is_refused_with_it(hanging: Hanging)
     until(lambda: hanging.store.num_reads == 4)
     hanging.pass_s(5.0)
     details = [entry.detail for entry in outcomes(hanging.resolver, 20)]
-    assert sum("does not answer" in detail for detail in details) == 16
+    assert sum("does not respond" in detail for detail in details) == 16
     assert hanging.store.num_reads == 4
 
 
@@ -239,7 +239,7 @@ def test_a_store_is_tried_by_one_reference_and_read_again_once_it_answers(
     assert outcomes(hanging.resolver, 1)[0].image is not None
     hanging.submit("hangs", 9)
     assert all(entry.image is not None for entry in outcomes(hanging.resolver, 9))
-    assert caplog.text.count("answers again") == 1
+    assert caplog.text.count("responds again") == 1
 
 
 def test_threads_that_never_come_back_are_bounded(hanging: Hanging) -> None:
@@ -249,7 +249,7 @@ def test_threads_that_never_come_back_are_bounded(hanging: Hanging) -> None:
         hanging.hang(1)
     hanging.pass_s(300.0)
     hanging.submit("hangs", 3)
-    assert all("until one comes back" in entry.detail for entry in outcomes(hanging.resolver, 3))
+    assert all("until one returns" in entry.detail for entry in outcomes(hanging.resolver, 3))
     assert hanging.store.num_reads == 16
     hanging.store.mended.set()
     hanging.store.released.set()
