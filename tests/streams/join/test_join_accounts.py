@@ -257,7 +257,7 @@ def test_a_station_with_an_open_piece_keeps_its_place() -> None:
 
 
 def test_places_are_free_after_a_restart_as_well() -> None:
-    """The clocks of a predecessor's stations lie beside the offset; what they lagged is not known any more."""
+    """The offset metadata holds the clocks of a predecessor's stations, but not their lags."""
     log = Log({at: [] for at in ALL})
     clocks_ms = {f"typo-{number}": at_s(0) // 1_000_000 for number in range(4)}
     log.positions = {FRAMES: Position(0, OffsetMetadata(0, 0, 0, clocks_ms).encode())}

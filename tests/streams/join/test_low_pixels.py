@@ -50,7 +50,7 @@ def test_the_line_comes_again_each_minute(caplog: pytest.LogCaptureFixture) -> N
     for now_s[0] in (0.0, 0.0, 0.0, 30.0, 59.0, 60.0, 61.0, 121.0):
         watch.check(("line-1", "s", CameraSpec("top")), picture(4095))
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 3
-    assert "line-1/s: camera top: its 16-bit images never exceed 4095" in caplog.text
+    assert "line-1/s: camera top: the pixels of its 16-bit images never exceed 4095" in caplog.text
     assert "set bit_depth = 12" in caplog.text
 
 

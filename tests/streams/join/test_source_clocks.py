@@ -150,13 +150,13 @@ def test_the_last_record_that_one_source_held_back_shows_its_clock() -> None:
 @pytest.mark.parametrize("source", EVERY)
 @pytest.mark.parametrize("from_s", [8.003, 8.1, 8.2, 8.3])
 def test_a_source_that_is_held_up_for_a_moment_voids_nothing(source: str, from_s: float) -> None:
-    """A producer stalls for longer than transport usually takes: what comes behind it is late for a moment."""
+    """A producer stalls for longer than transport usually takes, so the next records are late for a moment."""
     line = ClockLine(held={source: (from_s, from_s + 1.5)}, settings=JoinSettings(max_delay_s=2.0))
     assert {each.doubt for each in line.run()} == {""}
 
 
 def test_a_late_record_after_a_silence_is_put_down_to_a_hold_up_for_a_moment() -> None:
-    """What is read of a stall before the rest of it has come; if it stays so, it is the clock."""
+    """A stall of which only a part has been read; if the delay stays, the clock is wrong."""
 
     def lowest_s(delays_s: list[float], gap_s: float = 0.5) -> float:
         clock = SourceClock(SEC, 2 * SEC)
@@ -276,14 +276,17 @@ def test_stamps_that_jitter_are_named() -> None:
     assert any("jitter_s is 0.02" in each and "0.050 s" in each for each in line.warnings)
 
 
+DEFAULTS = JoinSettings()
+
+
 def test_the_setting_moves_the_bound_and_max_skew_caps_it() -> None:
-    def passes(offset_s: float, **change: float) -> bool:
-        line = ClockLine({"top": constant(-offset_s)}, settings=replace(JoinSettings(), **change))
+    def passes(offset_s: float, settings: JoinSettings = DEFAULTS) -> bool:
+        line = ClockLine({"top": constant(-offset_s)}, settings=settings)
         return all(each.passes for each in line.run()[1:])
 
-    assert passes(1.5, max_source_offset_s=1.8)
+    assert passes(1.5, replace(DEFAULTS, max_source_offset_s=1.8))
     assert not passes(1.5)
-    assert not passes(2.5, max_source_offset_s=9.0)
+    assert not passes(2.5, replace(DEFAULTS, max_source_offset_s=9.0))
 
 
 def test_what_is_kept_of_a_source_is_bounded() -> None:

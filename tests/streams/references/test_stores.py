@@ -67,7 +67,7 @@ def test_a_link_that_leads_outside_is_refused(folder: Path) -> None:
     (folder / "link.png").symlink_to(folder.parent / "secret" / "s.png")
     (folder / "below").symlink_to(folder.parent / "secret")
     for name in ("link.png", "below/s.png"):
-        with pytest.raises(FetchError, match="by a link to a place outside"):
+        with pytest.raises(FetchError, match="is a link to a file outside"):
             fetch(f"file://{folder}/{name}", f"file://{folder}")
 
 
@@ -116,7 +116,8 @@ def test_what_is_no_file_is_refused_without_waiting(folder: Path, make: Callable
 
 
 @pytest.mark.parametrize(
-    ("size_bytes", "words"), [(len(CONTENT) + 1, "has 5000 bytes, but the frame says 5001"), (4999, "the frame says 4999")]
+    ("size_bytes", "words"),
+    [(len(CONTENT) + 1, "has 5000 bytes, but the frame says 5001"), (4999, "the frame says 4999")],
 )
 def test_another_size_is_refused_unread(folder: Path, size_bytes: int, words: str) -> None:
     with pytest.raises(FetchError, match=words):
@@ -130,8 +131,8 @@ def test_a_file_that_cannot_be_opened_is_named_with_the_cause(folder: Path, name
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Sends the same to whoever connects, waiting where a number of seconds stands; real sockets, so that time-outs are
-    those of the operating system."""
+    """Sends the same answers to every client and waits where a number of seconds is given. Uses real sockets, so that
+    time-outs are those of the operating system."""
 
     daemon_threads = True
 
@@ -140,7 +141,7 @@ class Server(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), Answer)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes is what is tested here."""
+        """Clients that disconnect are expected here."""
 
 
 class Answer(socketserver.BaseRequestHandler):
