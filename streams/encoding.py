@@ -1,4 +1,4 @@
-"""Turns a message of a producer into the record that the service reads: topic, key, type header. Knows no log."""
+"""Turns a producer's message into the record that the service reads: topic, key, type header."""
 
 from protos.inspection.v1.records_pb2 import (
     CameraFrame,
@@ -30,10 +30,13 @@ def to_output(topics: Topics, message: Produced) -> Output:
 
 
 def with_pixels(frame: Frame, data: bytes, pixel_format: int) -> Record:
-    """The record that would hold the image of a frame which only refers to it."""
-    origin, named = frame.origin, frame.inspection
+    """The record that a frame with a reference would have been with its image inside."""
+    origin, inspection_id = frame.origin, frame.inspection
     inspection = Inspection(
-        line=named.line, station=named.station, piece_id=named.piece_id, pass_number=named.pass_number
+        line=inspection_id.line,
+        station=inspection_id.station,
+        piece_id=inspection_id.piece_id,
+        pass_number=inspection_id.pass_number,
     )
     message = CameraFrame(
         inspection=inspection,
@@ -44,7 +47,7 @@ def with_pixels(frame: Frame, data: bytes, pixel_format: int) -> Record:
         capture_ns=frame.capture_ns,
         pixels=ImagePixels(format=PixelFormat.Name(PixelFormat.ValueType(pixel_format)), data=data),
     )
-    value, key = message.SerializeToString(), named.station.encode()
+    value, key = message.SerializeToString(), inspection_id.station.encode()
     return Record(origin.topic, origin.partition, origin.offset, key, value, FRAME_TYPE, origin.append_ns)
 
 

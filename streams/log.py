@@ -1,5 +1,5 @@
-"""The seams to a log: read input, commit verdicts with positions, follow verdicts, publish. Two logs implement them:
-Apache Kafka (`kafka`) and one SQLite file (`embedded`). Knows no payload."""
+"""The interfaces of a log: read input, commit verdicts with positions, follow verdicts, publish. Two logs implement
+them: Apache Kafka (`kafka`) and one SQLite file (`embedded`)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -10,19 +10,19 @@ from streams.records import Output, Record, Shard, TopicPartition
 
 
 class LogError(Exception):
-    """Base of what a log can fail with."""
+    """Base of all errors of a log."""
 
 
 class LogUnavailableError(LogError):
-    """The log cannot be used now; waiting may mend it, and nothing of what failed was written."""
+    """The log is unavailable now, and nothing of the failed call was written. A later retry may succeed."""
 
 
 class LogLostError(LogError):
-    """The log is damaged or gone. Programs that use it end, because nothing that they write would be kept."""
+    """The log is damaged or gone. Programs that use it exit, because nothing that they write would be kept."""
 
 
 class CommitRefusedError(LogError):
-    """Another owner has taken over: nothing of the commit was written, all state of the shards must be dropped."""
+    """Another worker has taken over: nothing was committed, and all state of the shards must be dropped."""
 
 
 class LogFullError(LogError):
@@ -30,15 +30,15 @@ class LogFullError(LogError):
 
 
 class LogStoppedError(LogError):
-    """The program is to end, so the log is waited for no longer; what is not committed is read again."""
+    """The program is stopping and no longer waits for the log; uncommitted input will be read again."""
 
 
 class TopicsError(LogError):
-    """Topics are missing or unequal; the message names them and the command that mends it."""
+    """Topics are missing or unequal; the message names them and the command that fixes it."""
 
 
 class TokenExpiredError(LogError):
-    """A resume token or time lies before the oldest record left; `oldest_ns` says what is still there."""
+    """A resume token or time lies before the oldest record left; `oldest_ns` is the time of that record."""
 
     def __init__(self, message: str, oldest_ns: int) -> None:
         super().__init__(message)
@@ -51,7 +51,7 @@ class TokenInvalidError(LogError):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a successor goes on reading one input partition, and what it must know then.
+    """Where a successor continues to read one input partition, with the state that it needs.
 
     `memo` travels with the committed offset (Kafka: offset metadata, at most 4,096 bytes).
     """
@@ -62,7 +62,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A shard that this worker now owns, with what its predecessors left.
+    """A shard that this worker now owns, with the state that its predecessors left.
 
     `verdicts` and `dead_letters` are read back, committed ones only and to the end, from the offsets in the memo.
     """
@@ -75,56 +75,56 @@ class Assignment:
     verdicts: Sequence[Record] = ()
     dead_letters: Sequence[Record] = ()
     verdict_end: int = 0
-    """Offset behind the last verdict of the shard's verdict partition."""
+    """Offset after the last verdict of the shard's verdict partition."""
     dead_letter_end: int = 0
     num_partitions: int = 1
-    """Partitions of each of the line's topics, as they are now: they and a key say where a record must lie."""
+    """Partitions of each of the line's topics, as they are now: with a record's key they determine its partition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one poll gave. Apply `lost`, then `gained`, then `records`."""
+    """The result of one poll. Apply `lost`, then `gained`, then `records`."""
 
     epoch: object
-    """Whose turn it is: hand it to `commit` with what was made of these records."""
+    """Identifies this ownership: pass it to `commit` with the results for these records."""
     records: Sequence[Record] = ()
     lost: AbstractSet[Shard] = frozenset()
     gained: Sequence[Assignment] = ()
     at_end: AbstractSet[Shard] = frozenset()
     """Shards whose input the log has confirmed within the last second to be read to its end."""
     unread: AbstractSet[TopicPartition] = field(default_factory=frozenset)
-    """Input partitions known or presumed to hold records that were not given yet (paused ones included)."""
+    """Input partitions known or presumed to hold records that were not returned yet (paused ones included)."""
     lag: Mapping[TopicPartition, int] = field(default_factory=dict)
-    """Records not given yet per input partition, as far as the log tells."""
+    """Records not returned yet per input partition, as far as the log reports it."""
     num_lost: int = 0
-    """Records that retention removed before they could be read, since the poll before."""
+    """Records that retention removed before they could be read, since the previous poll."""
     connection_problem: str = ""
-    """Why the log gives this worker nothing, whatever it holds (it does not answer, shards are still being handed
-    over); empty where it answers."""
+    """Why the log returns no records to this worker although it may hold some (it does not respond, a takeover is under
+    way); empty while it responds."""
 
 
 Step = Callable[[str], None]
-"""Told of the steps inside a commit: `before begin`, `after produce`, `after send_offsets`, `before commit`."""
+"""Called at the steps inside a commit: `before begin`, `after produce`, `after send_offsets`, `before commit`."""
 
 
 def no_step(name: str) -> None:
-    """Nobody listens; fault tests end the process here."""
+    """Does nothing; fault tests end the process here."""
 
 
 class Source(Protocol):
     """Input of a worker. One thread owns it, together with the `Sink`."""
 
     def poll(self, timeout_s: float) -> Batch:
-        """Waits up to `timeout_s` for records. Outages are waited out here, never raised."""
+        """Waits up to `timeout_s` for records. Waits out outages and never raises because of one."""
 
     def pause(self, partitions: AbstractSet[TopicPartition]) -> None:
-        """Exactly these partitions give no records until the next call."""
+        """Reads no records from exactly these partitions until the next call."""
 
     def close(self) -> None: ...
 
 
 class Sink(Protocol):
-    """Output of a worker: what was decided and how far the input is done, together or not at all."""
+    """Output of a worker: commits verdicts and input positions together or not at all."""
 
     def commit(
         self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position], epoch: object
@@ -138,11 +138,11 @@ class Sink(Protocol):
 
 
 class Publisher(Protocol):
-    """Appends records durably, outside of any worker: what cameras, sensors, replay and feedback use."""
+    """Appends records durably; used by cameras, sensors, replay and feedback, not by workers."""
 
     def publish(self, outputs: Sequence[Output]) -> None:
-        """Hands records over; `flush` waits until they are durable. An outage is waited out, for a bounded time where
-        the log is embedded: then LogUnavailableError. Raises LogFullError (embedded)."""
+        """Queues records; `flush` waits until they are durable. Waits out an outage; the embedded log waits for a
+        bounded time only. Raises LogUnavailableError and LogFullError (both embedded only)."""
 
     def flush(self) -> None: ...
 
@@ -159,14 +159,14 @@ class Start:
 
 
 class Tail(Protocol):
-    """Follows the verdicts of all lines, committed ones only, without being one of the workers' group."""
+    """Follows the committed verdicts of all lines. Does not join the workers' consumer group."""
 
     def poll(self, timeout_s: float) -> Sequence[Record]:
         """Waits up to `timeout_s` for verdict records, in order within each partition."""
 
     @property
     def is_away(self) -> bool:
-        """Whether the last `poll` gave nothing because the log does not answer."""
+        """Whether the last `poll` returned nothing because the log does not respond."""
 
     def position(self) -> Mapping[TopicPartition, int]:
         """Next offset per verdict partition."""
@@ -175,7 +175,7 @@ class Tail(Protocol):
 
 
 class Log(Protocol):
-    """A place where records live; opens the seams above."""
+    """A log of records; opens the interfaces above."""
 
     def publisher(self) -> Publisher: ...
 
@@ -183,7 +183,7 @@ class Log(Protocol):
         """Raises TokenExpiredError, TokenInvalidError."""
 
     def dead_letters(self, start: Start) -> Tail:
-        """Follows the dead letters instead. Raises what `tail` raises."""
+        """Follows the dead letters instead. Raises the same errors as `tail`."""
 
     def control(self, start: Start) -> Tail:
         """Follows the control topics instead: from `earliest`, the last record of every key that was ever written."""

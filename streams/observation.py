@@ -1,4 +1,4 @@
-"""What was seen and heard of one piece: the type that the join hands on. Knows neither experts nor decisions."""
+"""All recordings of one piece: the type that the join passes on."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Image = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 class InspectionId(NamedTuple):
-    """One pass of a piece at a station: what gets exactly one verdict."""
+    """One pass of a piece at a station; it gets exactly one verdict."""
 
     line: str
     station: str
@@ -29,7 +29,7 @@ class State(Enum):
     MISSING = "missing"
     STALE = "stale"
     IMPLAUSIBLE = "implausible"
-    """It came and cannot be believed; nothing passes on it."""
+    """Received but not credible; no piece passes on it."""
 
 
 class MissingReason(Enum):
@@ -57,7 +57,7 @@ class MissingReason(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """What one camera gave: its images in order of sequence, (H, W) or (H, W, 3) blue-green-red, uint8 or uint16."""
+    """The images of one camera in order of sequence, (H, W) or (H, W, 3) blue-green-red, uint8 or uint16."""
 
     camera: str
     images: tuple[Image, ...]
@@ -65,12 +65,12 @@ class View:
     absence: MissingReason | None = None
     coverage: float = 1.0
     detail: str = ""
-    """Of an implausible one: what was measured, what was expected and the likely cause."""
+    """If implausible: the measured value, the expected value and the likely cause."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
-    """What one sensor gave: samples (num_samples, num_channels) float32, full scale 1.0 for integers; or None."""
+    """The signal of one sensor: samples (num_samples, num_channels) float32, full scale 1.0 for integers; or None."""
 
     sensor: str
     kind: ModalityKind
@@ -82,7 +82,7 @@ class Clip:
     first_ns: int = 0
     """Event time of the first sample."""
     detail: str = ""
-    """Of an implausible one: what was measured, what was expected and the likely cause."""
+    """If implausible: the measured value, the expected value and the likely cause."""
 
 
 class CloseReason(Enum):
@@ -97,7 +97,7 @@ class CloseReason(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observation:
-    """Everything seen and heard of one piece, once nothing more is waited for."""
+    """All recordings of one piece, once the join waits for nothing more."""
 
     inspection: InspectionId
     product: str
@@ -114,22 +114,23 @@ class Observation:
     arrival_ns: int
     """Append time of the last record used."""
     is_read_twice: bool = False
-    """Records of another part came under the same id: whose these are nobody knows."""
+    """Records of another part arrived under the same id, so it is unclear which part these belong to."""
 
 
 def from_files(
     inspection: InspectionId, product: str, images: Iterable[tuple[str, Image]], clips: Iterable[Clip]
 ) -> Observation:
-    """A piece that no line has seen: whole, and of no moment. Images come by camera, in order of sequence."""
-    seen: dict[str, tuple[Image, ...]] = {}
+    """A complete piece that did not come from a line and has no times. Each camera's images are in order of
+    sequence."""
+    images_of: dict[str, tuple[Image, ...]] = {}
     for camera, image in images:
-        seen[camera] = (*seen.get(camera, ()), image)
+        images_of[camera] = (*images_of.get(camera, ()), image)
     return Observation(
         inspection=inspection,
         product=product,
         lot="",
         closing=CloseReason.COMPLETE,
-        views={camera: View(camera, own, State.PRESENT) for camera, own in seen.items()},
+        views={camera: View(camera, frames, State.PRESENT) for camera, frames in images_of.items()},
         clips={clip.sensor: clip for clip in clips},
         entry_ns=0,
         capture_ns=0,

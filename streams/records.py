@@ -1,17 +1,17 @@
-"""Names what travels through a log: topics, records read, records to write. Knows no broker and no payload."""
+"""Topics, records read from a log, and records to write to it."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 TYPE_HEADER = "inspection-type"
 MAX_TYPE = 256
-"""Bytes of this header that are read; ours have at most 30."""
+"""Bytes of this header that are read; the service writes at most 30."""
 TYPE_PREFIX = "inspection.v1."
 
 INPUT_KINDS = ("frames", "signals", "pieces")
 OUTPUT_KINDS = ("verdicts", "dead-letters", "feedback", "shadow")
 CONTROL_KIND = "control"
-"""Compacted, of one partition: the last record of a key is what counts."""
+"""A compacted topic of one partition: the last record of each key counts."""
 
 
 class TopicPartition(NamedTuple):
@@ -27,7 +27,7 @@ class Shard(NamedTuple):
 
 
 class Topics(NamedTuple):
-    """The topics of one line; `prefix` holds for the whole installation."""
+    """The topics of one line; `prefix` is the same for the whole installation."""
 
     prefix: str
     line: str
@@ -42,7 +42,7 @@ class Topics(NamedTuple):
 
     @property
     def sisters(self) -> tuple[str, ...]:
-        """The topics whose partitions belong together: those that a worker reads and writes."""
+        """The topics that a worker reads and writes; their partitions of one number belong together."""
         return tuple(self.of(kind) for kind in (*INPUT_KINDS, *OUTPUT_KINDS) if kind != "feedback")
 
     @property
@@ -52,7 +52,7 @@ class Topics(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record as the log gave it."""
+    """One record as read from the log."""
 
     topic: str
     partition: int
@@ -64,9 +64,10 @@ class Record:
     append_ns: int
     """When the log took the record, in nanoseconds since the Unix epoch."""
     unreadable: str = ""
-    """Why the log's client cannot decode the record; its `value` is then what is left of its bytes."""
+    """Why the log's client cannot decode the record; its `value` then holds the remaining bytes."""
     is_stamped_by_log: bool = True
-    """Whether `append_ns` is the log's; else it is a producer's, or the newest that the log had set before."""
+    """Whether the log set `append_ns`; if not, it is the producer's time, or the newest time that the log had set
+    before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Counts what goes on and says when a line about it is due: at its beginning, and again each time an interval ends."""
+"""Limits repeated log lines: one at the first occurrence, then one with a count each time an interval ends."""
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
@@ -12,7 +12,8 @@ MAX_NAMES = 5
 
 @dataclass(slots=True)
 class Happened:
-    """How often since the line before, the names that came last (the newest at the end), and the last case in words."""
+    """Occurrences since the last line: their number, the last names (newest at the end), and the text of the last
+    one."""
 
     count: int = 0
     names: list[str] = field(default_factory=list)
@@ -21,8 +22,8 @@ class Happened:
 
 
 class Reminder(Generic[Subject]):
-    """For one thread. Subjects beyond `MAX_SUBJECTS` wait in silence until another one has been quiet for an interval:
-    whatever comes, the log does not fill."""
+    """Not thread-safe. Subjects beyond `MAX_SUBJECTS` are ignored until another one has been quiet for an interval, so
+    that the log cannot fill up."""
 
     def __init__(self, interval_s: float = INTERVAL_S) -> None:
         self._interval_s = interval_s
@@ -33,10 +34,10 @@ class Reminder(Generic[Subject]):
             return
         happened = self._happened.setdefault(subject, Happened())
         happened.count, happened.words = happened.count + 1, words
-        happened.names = [*(known for known in happened.names if known != name), name][-MAX_NAMES:]
+        happened.names = [*(earlier for earlier in happened.names if earlier != name), name][-MAX_NAMES:]
 
     def due(self, now_s: float) -> Iterator[tuple[Subject, Happened]]:
-        """What is to be said now; counting begins anew behind it."""
+        """The subjects for which a line is due; their counts start again at 0."""
         for subject, happened in list(self._happened.items()):
             if happened.said_s is not None and now_s - happened.said_s < self._interval_s:
                 continue

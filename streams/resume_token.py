@@ -1,4 +1,4 @@
-"""Turns the next offset per verdict partition into an opaque resume token and back. Knows no log.
+"""Turns the next offset per verdict partition into an opaque resume token and back.
 
 Layout: one version byte, then zlib of compact JSON {topic: [[partition, offset], ...]}.
 """
@@ -13,7 +13,7 @@ from streams.records import TopicPartition
 _VERSION = b"\x01"
 _MAX_TOKEN_BYTES = 64 * 1024
 _MAX_TEXT_BYTES = 1024 * 1024
-"""A token comes from a client: what it inflates to is bounded."""
+"""A token comes from a client, so its inflated size is bounded."""
 
 
 def encode(positions: Mapping[TopicPartition, int]) -> bytes:
@@ -30,24 +30,24 @@ def decode(token: bytes) -> dict[TopicPartition, int]:
         return _positions(json.loads(_inflate(token)))
     except (ValueError, RecursionError, zlib.error) as exc:
         raise TokenInvalidError(
-            f"the resume token of {len(token)} bytes is not one that a gateway of this log has issued ({exc}): "
-            "hand back the token of the last message received, or start with live or earliest"
+            f"the resume token of {len(token)} bytes was not issued by a gateway of this log ({exc}): "
+            "send the token of the last message received, or start with live or earliest"
         ) from exc
 
 
 def _inflate(token: bytes) -> bytes:
     if not token.startswith(_VERSION) or len(token) > _MAX_TOKEN_BYTES:
-        raise ValueError("version or length")
+        raise ValueError("wrong version or too long")
     inflate = zlib.decompressobj()
     text = inflate.decompress(token[1:], _MAX_TEXT_BYTES)
     if not inflate.eof or inflate.unused_data:
-        raise ValueError("cut short or continued")
+        raise ValueError("truncated, or followed by other bytes")
     return text
 
 
 def _positions(topics: object) -> dict[TopicPartition, int]:
     if not isinstance(topics, dict):
-        raise ValueError("no positions")  # noqa: TRY004 - it is a client's value, like every refusal here
+        raise ValueError("no positions")  # noqa: TRY004 - a client's value is invalid, as in the other checks here
     positions: dict[TopicPartition, int] = {}
     for topic, pairs in topics.items():
         for partition, offset in _pairs(pairs):
@@ -58,11 +58,11 @@ def _positions(topics: object) -> dict[TopicPartition, int]:
 def _pairs(pairs: object) -> list[tuple[int, int]]:
     if not isinstance(pairs, list):
         raise ValueError("no offsets")  # noqa: TRY004
-    found: list[tuple[int, int]] = []
+    offsets: list[tuple[int, int]] = []
     for pair in pairs:
         match pair:
             case [int() as partition, int() as offset] if 0 <= partition < 2**31 and 0 <= offset < 2**63:
-                found.append((partition, offset))
+                offsets.append((partition, offset))
             case _:
                 raise ValueError("no offset")
-    return found
+    return offsets

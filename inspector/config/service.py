@@ -25,7 +25,7 @@ from streams.decode.dead_letters import MAX_RAW_BYTES
 from streams.join.assembly import JoinSettings
 from streams.kafka.settings import KafkaSecurity, KafkaSettings
 from streams.records import Topics
-from streams.references.addresses import install_words, missing_package, shown
+from streams.references.addresses import install_hint, missing_package, shown
 
 log = logging.getLogger("inspector.config")
 
@@ -124,7 +124,7 @@ def reference_problems(service: Service) -> list[Problem]:
             "references.allowed_prefixes",
             shown(prefix),
             f"needs the package {package}, which is not installed",
-            install_words(package),
+            install_hint(package),
         )
         for prefix in service.config.references.allowed_prefixes
         if (package := missing_package(prefix))

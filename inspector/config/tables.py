@@ -13,7 +13,7 @@ from inspector.gateway.certificates import TlsFiles
 from inspector.gateway.settings import GatewaySettings, is_loopback
 from streams.embedded.settings import EmbeddedSettings
 from streams.join.assembly import JoinSettings
-from streams.references.addresses import prefix_fault
+from streams.references.addresses import prefix_problem
 from streams.references.lane import ReferenceSettings
 
 _EMBEDDED = EmbeddedSettings()
@@ -310,7 +310,7 @@ class MetricsTable(Table):
 
 
 def _prefix(value: str) -> str:
-    if fault := prefix_fault(value):
+    if fault := prefix_problem(value):
         raise ValueError(fault)
     return value
 

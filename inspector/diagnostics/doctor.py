@@ -30,7 +30,7 @@ from inspector.recipe.compatibility import read_bundle
 from inspector.recipe.problems import ConfigError
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.thresholds import covering, promise_words
-from streams.references.addresses import install_words, missing_package
+from streams.references.addresses import install_hint, missing_package
 
 _NEEDED_MEMORY_MIB = 1024
 _CONNECT_S = 2.0
@@ -207,7 +207,7 @@ def _references(config: ServiceConfig) -> list[Finding]:
     for prefix in config.references.allowed_prefixes:
         if package := missing_package(prefix):
             findings.append(
-                Finding(f"images below {prefix}", "wrong", f"{package} is not installed", install_words(package))
+                Finding(f"images below {prefix}", "wrong", f"{package} is not installed", install_hint(package))
             )
         else:
             findings.append(Finding(f"images below {prefix}", "ok", "can be read"))

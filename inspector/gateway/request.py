@@ -11,7 +11,7 @@ from streams.decode.limits import Finding, Limits, check_name, check_text, check
 from streams.decode.samples import decode_samples
 from streams.join.assembly import AssemblySpec, CameraSpec, RecipeBook, SensorSpec
 from streams.join.bit_depth import scaled
-from streams.join.whole import Sound, WholePiece, check_form, clips_of, views_of, window_length, wrong_form
+from streams.join.whole import Sound, WholePiece, check_format, clips_of, views_of, window_length, wrong_format
 from streams.observation import Clip, CloseReason, Image, InspectionId, ModalityKind, Observation, View
 
 _KINDS: Mapping[int, ModalityKind] = {
@@ -102,11 +102,11 @@ def _sounds(request: InspectRequest, spec: AssemblySpec, limits: Limits) -> dict
 def _sound(signal: SignalClip, sensor: SensorSpec, limits: Limits) -> Sound:
     samples = decode_samples(signal.samples, limits)
     if (kind := _KINDS.get(signal.kind)) is None:
-        raise wrong_form(f"sensor {sensor.name}: kind is {signal.kind}, expected {sensor.kind} as in the recipe")
+        raise wrong_format(f"sensor {sensor.name}: kind is {signal.kind}, expected {sensor.kind} as in the recipe")
     sound = Sound(kind, samples, signal.samples.sample_rate_hz)
-    check_form(sensor, sound)
+    check_format(sensor, sound)
     if sensor.bind == "time" and len(samples) > (expected := window_length(sensor)):
-        raise wrong_form(
+        raise wrong_format(
             f"sensor {sensor.name}: {len(samples)} samples, expected {expected} for the recipe's window of "
             f"{sensor.end_s - sensor.start_s:g} s: cut the recording to the window"
         )

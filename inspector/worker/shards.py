@@ -115,7 +115,7 @@ class Shards:
     def rest(self) -> None:
         """This worker stops of its own accord: one more commit tells its successors that it has not died."""
         for join in self._joins.values():
-            join.rest()
+            join.mark_clean_stop()
         self._last.clear()
 
     def clear(self) -> None:

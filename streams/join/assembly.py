@@ -1,4 +1,4 @@
-"""Says what belongs to one piece and how long to wait for it: the join's settings. Knows no model and no decision."""
+"""The join's settings: the recordings of one piece, and how long to wait for them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,27 +11,27 @@ BitDepth = Literal[8, 10, 12, 14, 16]
 
 @dataclass(frozen=True, slots=True)
 class CameraSpec:
-    """A camera that a product is seen by."""
+    """One camera of a product."""
 
     name: str
     num_frames: int = 1
     """Images of this camera that make the piece complete (sequences 0 to num_frames - 1)."""
     may_repeat: bool = False
-    """An image equal to an earlier one is no sign of a frozen camera: it is drawn, not measured."""
+    """Images may equal earlier ones without counting as frozen, because they are rendered, not measured."""
     bit_depth: BitDepth | None = None
-    """Bits that the camera fills, from the lowest; None: all of 8 or 16, as its images have."""
+    """Bits that the camera uses, from the lowest; None: all 8 or 16 bits of its images."""
 
 
 @dataclass(frozen=True, slots=True)
 class SensorSpec:
-    """A sensor that a product is heard by."""
+    """One sensor of a product."""
 
     name: str
     kind: ModalityKind
     sample_rate_hz: float
     num_channels: int = 1
     bind: Literal["time", "piece"] = "time"
-    """`time`: cut from continuous chunks around the anchor; `piece`: a trace that carries the piece's id."""
+    """`time`: a window of continuous chunks, relative to the anchor; `piece`: a trace with the piece's id."""
     start_s: float = 0.0
     """Start of the window relative to the anchor (time-bound only)."""
     end_s: float = 0.0
@@ -40,12 +40,12 @@ class SensorSpec:
     """`entered` (the event, or else the first capture) or the name of the camera whose first frame is the anchor."""
     min_coverage: float = 1.0
     may_repeat: bool = False
-    """A recording equal to an earlier one is no sign of a frozen sensor: its values are set, not measured."""
+    """Recordings may equal earlier ones without counting as frozen, because the values are set, not measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class AssemblySpec:
-    """What the recipe of one (station, product) expects of a piece."""
+    """The cameras and sensors that the recipe of one (station, product) expects."""
 
     cameras: tuple[CameraSpec, ...]
     sensors: tuple[SensorSpec, ...] = ()
@@ -58,35 +58,35 @@ class JoinSettings:
     """How the join treats time and memory; one set for a whole service."""
 
     max_delay_s: float = 1.0
-    """A source silent for this long behind the station's clock is not waited for any more."""
+    """The join no longer waits for a source that is this far behind the station's clock."""
     reorder_s: float = 0.25
-    """How far behind newer data of the same source a record may still come."""
+    """How much later than newer data of the same source a record may arrive."""
     dedup_horizon_s: float = 30.0
-    """How long after its time a piece may still enter, and how long its verdict is remembered."""
+    """How late a piece may enter, and how long its verdict is remembered."""
     max_skew_s: float = 2.0
     """Event times further than this ahead of the log's clock are refused."""
     max_source_offset_s: float = 0.9
-    """Sources of a station whose records come further apart than their stamps say, by more than this, are not believed:
-    nothing passes. Transport may differ by this much; at most `max_skew_s` counts."""
+    """If the clocks of two sources of a station differ by more than this, their pieces do not pass. Transport delays
+    may differ by this much; values above `max_skew_s` count as `max_skew_s`."""
     jitter_s: float = 0.02
     """A chunk's stamp may differ from its sample count by this much before the stream is re-anchored."""
     read_ahead_s: float = 5.0
-    """Partitions further than this ahead of the station's slowest unread one are paused."""
+    """Partitions more than this ahead of the station's slowest unread partition are paused."""
     max_open_pieces: int = 256
     """Open pieces per station; the oldest closes as STATE_LIMIT when one more enters."""
     max_open_bytes: int = 512 * 2**20
     """Bytes of decoded images and traces of pieces per shard, until they are judged."""
     max_signal_bytes: int = 512 * 2**20
-    """Bytes of samples per shard that a piece may still need; what would exceed them is refused."""
+    """Bytes of samples per shard that a piece may still need; chunks beyond this are refused."""
     max_stations: int = 32
-    """Stations per shard that state is kept for."""
+    """Stations per shard with state in memory."""
 
 
 class RecipeBook(Protocol):
-    """What the join must know of recipes."""
+    """The part of the recipes that the join needs."""
 
     def assembly(self, line: str, station: str, product: str) -> AssemblySpec | None:
-        """What a piece of this product consists of at this station; None when no recipe fits."""
+        """The recordings of a piece of this product at this station; None without a matching recipe."""
 
     def sensors(self, line: str, station: str) -> Mapping[str, SensorSpec]:
         """Every sensor that any recipe of this station names."""

@@ -1,6 +1,6 @@
-"""Scales the pixels of a camera of 10, 12 or 14 bits, low-aligned in 16, to full scale: the one place that does so.
+"""Scales the pixels of a camera of 10, 12 or 14 bits, aligned to the low end of 16 bits, to full scale.
 
-A camera that puts its bits on top (value << 4) fills 16 bits: it needs no bit depth, or 16.
+A camera that shifts its bits to the top (value << 4) uses 16 bits: it needs no bit depth, or 16.
 """
 
 from functools import cache
@@ -19,13 +19,13 @@ _FULL_SCALE = 65_535
 def to_full_scale(image: Image, bit_depth: BitDepth | None) -> Image:
     """The image with 2**bit_depth - 1 at the full scale of its type: uint8 for 8 bits, else uint16, rounded.
 
-    None leaves it as it is. Raises Finding for pixels that a camera of this bit depth cannot give.
+    None leaves it unchanged. Raises Finding for pixels that exceed this bit depth.
     """
     if bit_depth is None or bit_depth == 8 * image.itemsize:
         return image
     if image.itemsize == 1:
         raise _wrong_format(
-            f"the image has 8 bits a value, expected {bit_depth} bits in 16 as bit_depth says: "
+            f"the image has 8 bits per value, but bit_depth says {bit_depth} bits in 16: "
             "send 16-bit pixels, or correct bit_depth"
         )
     highest = 2**bit_depth - 1
@@ -41,7 +41,7 @@ def to_full_scale(image: Image, bit_depth: BitDepth | None) -> Image:
 
 
 def scaled(image: Image, camera: CameraSpec) -> Image:
-    """The image of a camera as experts get it. Raises Finding, which names the camera."""
+    """The image of a camera as experts receive it. Raises a Finding that names the camera."""
     try:
         return to_full_scale(image, camera.bit_depth)
     except Finding as finding:
@@ -50,7 +50,7 @@ def scaled(image: Image, camera: CameraSpec) -> Image:
 
 @cache
 def _scale(bit_depth: BitDepth) -> NDArray[np.uint16]:
-    """Of every value its share of full scale."""
+    """Lookup table from pixel value to full scale."""
     highest = 2**bit_depth - 1
     values = np.arange(highest + 1, dtype=np.uint32)
     scaled: NDArray[np.uint32] = (values * _FULL_SCALE + highest // 2) // highest

@@ -1,28 +1,28 @@
-"""Finds records of one sensor that repeat the samples of an earlier one. Keeps digests, no samples.
+"""Finds chunks of one sensor that repeat the samples of an earlier one. Keeps digests, no samples.
 
-A successor reads again what an open window may need. What lies before is settled, and travels with the offsets.
+A successor rereads the chunks that an open window may need; digests of older (settled) chunks travel with the offsets.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 from streams.decode.items import Chunk
-from streams.join.content import DIGEST_BYTES, digest, is_telling
+from streams.join.content import DIGEST_BYTES, digest, is_distinctive
 
 KEPT_RECORDS = 64
-"""Records that a new one is compared with: a ring buffer that stands still sends all its parts in turn."""
+"""Number of earlier chunks compared with a new one; a frozen ring buffer sends all its parts in turn."""
 _MS = 1_000_000
 _CYCLE_MS = 2**32
-"""Of the time four bytes go along: 49 days of milliseconds."""
+"""Times are stored in four bytes: they wrap around after 49 days of milliseconds."""
 
 
 class ChunkHistory:
-    """The last records of one sensor, in the order in which they came."""
+    """The last chunks of one sensor, in order of arrival."""
 
     def __init__(self, settled: Sequence[bytes]) -> None:
-        """`settled`: what a predecessor left."""
+        """`settled`: digests from a predecessor."""
         self._starts_ms: OrderedDict[bytes, int] = OrderedDict()
-        """Start of the last records by their digest, within the cycle."""
+        """Start of the last chunks by digest, modulo the cycle."""
         self._settled: OrderedDict[bytes, int] = OrderedDict()
         for content in settled:
             _keep(self._starts_ms, content)
@@ -30,13 +30,13 @@ class ChunkHistory:
 
     @property
     def settled(self) -> list[bytes]:
-        """What a successor must know, the oldest first: the records that no window needs any more."""
+        """For a successor, oldest first: digests and times of the chunks that no window needs any more."""
         return [content + start_ms.to_bytes(4, "big") for content, start_ms in self._settled.items()]
 
     def note(self, chunk: Chunk) -> tuple[bytes | None, int | None]:
-        """What stands for a record, and the start in nanoseconds of the last one before with the same samples, to the
-        millisecond. None for samples that come again by chance."""
-        if not is_telling(chunk.samples):
+        """Returns the digest of a chunk, and the start in nanoseconds (rounded to milliseconds) of the last earlier
+        chunk with the same samples. None for samples that may repeat by chance."""
+        if not is_distinctive(chunk.samples):
             return None, None
         now_ms = chunk.start_ns // _MS
         content = digest(chunk.samples) + (now_ms % _CYCLE_MS).to_bytes(4, "big")
@@ -45,13 +45,13 @@ class ChunkHistory:
         return content, None if earlier_ms is None else _nearest_ms(now_ms, earlier_ms) * _MS
 
     def settle(self, contents: Iterable[bytes]) -> None:
-        """No window needs the records with these contents any more."""
+        """No window needs the chunks with these digests any more."""
         for content in contents:
             _keep(self._settled, content)
 
 
 def _keep(starts_ms: OrderedDict[bytes, int], content: bytes) -> None:
-    """As the newest of a bounded number."""
+    """Adds the digest as the newest and drops the oldest beyond the bound."""
     recording = content[:DIGEST_BYTES]
     starts_ms.pop(recording, None)
     starts_ms[recording] = int.from_bytes(content[DIGEST_BYTES:], "big")
@@ -60,6 +60,6 @@ def _keep(starts_ms: OrderedDict[bytes, int], content: bytes) -> None:
 
 
 def _nearest_ms(now_ms: int, in_cycle_ms: int) -> int:
-    """The time nearest to now that is this within the cycle."""
+    """The time nearest to now with this value modulo the cycle."""
     half = _CYCLE_MS // 2
     return now_ms - ((now_ms - in_cycle_ms + half) % _CYCLE_MS - half)

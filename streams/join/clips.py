@@ -1,7 +1,7 @@
-"""Turns the chunks of one sensor into clips: samples are placed by count, and cut by event time to a window.
+"""Turns the chunks of one sensor into clips: places samples by count and cuts windows by event time.
 
-Knows nothing of pieces. Every sample sits in one slot of a grid 1 / rate wide that begins with the Unix epoch, so an
-instant has one sample: what came first stays. All placing is done in whole numbers; nothing drifts or rounds twice.
+Every sample has one slot in a grid of 1 / rate that starts at the Unix epoch, so that each instant has one sample: the
+first one received. All positions are integers; nothing drifts or is rounded twice.
 """
 
 from bisect import bisect_left, bisect_right, insort_right
@@ -19,8 +19,8 @@ from streams.join.chunk_history import ChunkHistory
 
 SECOND_NS = 1_000_000_000
 SEGMENT_BYTES = 400
-"""What a segment takes beside its samples, its anchor and its place in the accounts included: a producer may send
-chunks of one sample."""
+"""Memory of a segment in addition to its samples, bookkeeping included: it counts because a producer may send chunks of
+one sample."""
 Samples = NDArray[np.float32]
 
 
@@ -32,27 +32,27 @@ class Window(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """What a window holds: (num_samples, num_channels), zeros where nothing came; None without any sample."""
+    """The samples of a window: (num_samples, num_channels), zeros in gaps; None without any sample."""
 
     samples: Samples | None
     coverage: float
     first_ns: int
     arrival_ns: int
     delays_ns: tuple[int, int]
-    """The lowest and the highest of its records, from their end to when the log took them."""
+    """The lowest and highest delay of its chunks, from their end to their append time."""
     equals_ns: int | None = None
-    """Event time of earlier samples that part of it repeats, as a buffer does that goes round."""
+    """Event time of the earlier samples that part of it repeats, as a cycling buffer does."""
 
 
 class Rate:
-    """Samples per second as a ratio of whole numbers: slots to nanoseconds and back."""
+    """Samples per second as an integer ratio; converts slots to nanoseconds and back."""
 
     def __init__(self, rate_hz: float) -> None:
         numerator, denominator = rate_hz.as_integer_ratio()
         self._slots, self._ns = numerator, denominator * SECOND_NS
 
     def slots(self, ns: int) -> int:
-        """Whole slots that a duration (or the time since the epoch) holds; the floor."""
+        """Whole slots in a duration (or in the time since the epoch), rounded down."""
         return ns * self._slots // self._ns
 
     def ns(self, slots: int) -> int:
@@ -82,9 +82,9 @@ class Segment:
     offset: int
     append_ns: int
     equals_ns: int | None = None
-    """Start of an earlier record of the sensor with the same samples."""
+    """Start of an earlier chunk of the sensor with the same samples."""
     content: bytes | None = None
-    """What stands for its record in the history."""
+    """Digest of its chunk in the history."""
 
     @property
     def end(self) -> int:
@@ -95,33 +95,33 @@ class Segment:
         return self.samples.nbytes + SEGMENT_BYTES
 
     def delay_ns(self, rate: "Rate") -> int:
-        """From its end, by count, to when the log took it."""
+        """From its end, by sample count, to its append time."""
         return self.append_ns - self.run.anchor_ns - rate.ns(self.end - self.run.at)
 
 
 class SensorStream:
-    """What one sensor has delivered and may still be asked for."""
+    """The samples of one sensor that pieces may still need."""
 
     def __init__(self, spec: SensorSpec, jitter_s: float, contents: Sequence[bytes] = ()) -> None:
-        """`contents`: what a predecessor's history has settled."""
+        """`contents`: settled digests from a predecessor."""
         self.newest_ns: int | None = None
-        """Event time at which the newest sample ends; stays when the samples are dropped."""
+        """Event time at which the newest sample ends; kept when the samples are dropped."""
         self.num_anchors = 0
         self.num_bytes = 0
-        """Of samples held, and of what keeps account of them."""
+        """Of samples held and their bookkeeping."""
         self.misfit_ns = 0
-        """By how much the newest chunk was stamped later than its samples count; 0 for the first of a stream."""
+        """How much later the newest chunk is stamped than its sample count gives; 0 for the first of a stream."""
         self._rate = Rate(spec.sample_rate_hz)
         self._num_channels = spec.num_channels
         self._jitter_ns = round(jitter_s * 1e9)
         self._runs: dict[str, list[Run]] = {}
         self._segments: list[Segment] = []
         self._num_segments: Counter[Run | int] = Counter()
-        """Segments of each run, and of each record by its offset."""
+        """Number of segments of each run, and of each chunk by offset."""
         self.history = ChunkHistory(contents)
 
     def __len__(self) -> int:
-        """Stretches of samples held."""
+        """Number of segments held."""
         return len(self._segments)
 
     def __bool__(self) -> bool:
@@ -132,18 +132,18 @@ class SensorStream:
         return chunk.start_ns + self._rate.ns(len(chunk.samples))
 
     def place(self, chunk: Chunk) -> bool:
-        """Takes those samples whose slots are free; False when there are none."""
+        """Stores the samples whose slots are free; False if there are none."""
         run, is_new = self._run(chunk)
         first = run.at + chunk.first_sample - run.first_sample
         free = list(self._free(first, first + len(chunk.samples)))
-        if free and is_new:  # a producer may name any number of streams that bring nothing
+        if free and is_new:  # a producer may name any number of streams without new samples
             insort_right(self._runs.setdefault(run.stream_id, []), run, key=_first_sample)
             self.num_anchors += 1
         content, equals_ns = self.history.note(chunk) if free else (None, None)
         for start, end in free:
             samples = chunk.samples[start - first : end - first]
             if len(samples) < len(chunk.samples):
-                samples = samples.copy()  # else one new sample would keep all of an overlapping chunk
+                samples = samples.copy()  # otherwise one new sample would keep a whole overlapping chunk in memory
             segment = Segment(run, start, samples, chunk.origin.offset, chunk.origin.append_ns, equals_ns, content)
             self._segments.insert(bisect_left(self._segments, start, key=_at), segment)
             self.num_bytes += segment.num_bytes
@@ -159,11 +159,12 @@ class SensorStream:
         return sum(hi - lo for _, lo, hi, _ in self._parts(window)) / length if length else 0.0
 
     def length(self, window: Window) -> int:
-        """Samples of a fully covered window. Its ends are rounded to nanoseconds, so one nanosecond is let pass."""
+        """Number of samples in a fully covered window. Its ends are rounded to nanoseconds, so it tolerates one
+        nanosecond."""
         return self._rate.slots(window.end_ns - window.start_ns + 1)
 
     def cut(self, window: Window) -> Cut:
-        """The samples inside the window, each in its place."""
+        """The samples inside the window, each at its position."""
         parts = list(self._parts(window))
         if not parts:
             return Cut(None, 0.0, window.start_ns, 0, (0, 0))
@@ -181,7 +182,7 @@ class SensorStream:
         return Cut(samples, covered / length, first_ns, arrival_ns, (min(delays_ns), max(delays_ns)), equals_ns)
 
     def drop_before(self, time_ns: int) -> set[int]:
-        """Forgets samples that end before a time; gives the offsets of records of which nothing is left."""
+        """Drops samples that end before a time; returns the offsets of chunks without remaining samples."""
         keep = bisect_left(self._segments, self._rate.slots(time_ns), key=lambda segment: segment.end)
         if keep == 0:
             return set()
@@ -190,12 +191,12 @@ class SensorStream:
         self.num_bytes -= sum(segment.num_bytes for segment in dropped)
         for run in [segment.run for segment in dropped if self._is_last(segment.run)]:
             self._drop_run(run)
-        gone = [segment for segment in dropped if self._is_last(segment.offset)]
-        self.history.settle(segment.content for segment in gone if segment.content is not None)
-        return {segment.offset for segment in gone}
+        completed = [segment for segment in dropped if self._is_last(segment.offset)]
+        self.history.settle(segment.content for segment in completed if segment.content is not None)
+        return {segment.offset for segment in completed}
 
     def _is_last(self, key: Run | int) -> bool:
-        """Whether the segment that is being dropped was the last one of a run, or of a record."""
+        """Whether the segment being dropped was the last one of a run or of a chunk."""
         self._num_segments[key] -= 1
         if self._num_segments[key]:
             return False
@@ -212,8 +213,8 @@ class SensorStream:
             del self._runs[run.stream_id]
 
     def _run(self, chunk: Chunk) -> tuple[Run, bool]:
-        """The anchor that the chunk counts from, and whether it is a new one: count and stamp differ by more than the
-        jitter then."""
+        """The run that the chunk belongs to, and whether it is new: it is if count and stamp differ by more than the
+        jitter."""
         self.misfit_ns = 0
         runs = self._runs.get(chunk.stream_id, [])
         index = bisect_right(runs, chunk.first_sample, key=_first_sample)
@@ -226,7 +227,7 @@ class SensorStream:
         return Run(chunk.stream_id, chunk.first_sample, chunk.start_ns, self._rate.slots(chunk.start_ns)), True
 
     def _free(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Stretches of slots from `start` to `end` that hold no sample yet."""
+        """Ranges of free slots from `start` to `end`."""
         for segment in self._from(self._first_after(start)):
             if segment.at >= end:
                 break
@@ -245,9 +246,10 @@ class SensorStream:
         return bisect_right(self._segments, at, key=lambda segment: segment.end)
 
     def _parts(self, window: Window) -> Iterator[tuple[Segment, int, int, int]]:
-        """Segments in the window with the first and last place that they fill in the clip, and where they begin.
+        """Segments in the window, with the first and end index that they fill in the clip, and the index of their
+        start.
 
-        Place k takes the sample with start + k / rate <= time < start + (k + 1) / rate: one of each run at most.
+        Index k takes the sample with start + k / rate <= time < start + (k + 1) / rate: one of each run at most.
         """
         filled, length = 0, self.length(window)
         for segment in self._from(self._first_after(self._rate.slots(window.start_ns) - 1)):

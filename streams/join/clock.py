@@ -1,39 +1,36 @@
-"""Turns event times, append times and confirmed silence into one clock per station that never runs back.
-
-Knows nothing of pieces: it is told which records were read and how far the log has been read.
-"""
+"""Turns event times, append times and confirmed idle time into one clock per station that never runs backwards."""
 
 from collections.abc import Set as AbstractSet
 
 from streams.records import TopicPartition
 
 MAX_CONFIRMATION_GAP_S = 1.0
-"""Two confirmations further apart than this prove nothing about the time between them (an outage, a SIGSTOP)."""
+"""Two confirmations further apart than this say nothing about the time between them (an outage, a SIGSTOP)."""
 MAX_APPEND_GAP_NS = 1_000_000_000
-"""Neither do two records that the log took further apart: what was waiting elsewhere meanwhile may come behind them.
-What was confirmed as idle between them counts all the same."""
+"""Two records appended further apart say nothing either, because records held up elsewhere may follow. Idle time
+confirmed between them still counts."""
 
 
 class ShardTime:
-    """How far the input of one shard was read: newest append time per partition, what is unread, confirmed idling."""
+    """Read progress of one shard: newest append time per partition, unread partitions, confirmed idle time."""
 
     def __init__(self) -> None:
         self.appended: dict[TopicPartition, int] = {}
         self.ran_ns: dict[TopicPartition, int] = {}
-        """How long each partition was seen to run: by append times without their gaps, and by confirmed idling."""
+        """Observed running time of each partition: append times without gaps, and confirmed idle time."""
         self.unread: AbstractSet[TopicPartition] = frozenset()
         self.at_end = False
         self.idle_ns = 0
         self._idled_ns = 0
-        """All the idling that was ever confirmed."""
+        """Total confirmed idle time."""
         self._idled_before: dict[TopicPartition, int] = {}
-        """What of it lay before the newest record, per partition."""
+        """The part of it before the newest record, per partition."""
         self._confirmed_s: float | None = None
         self._has_news = False
 
     @property
     def now_ns(self) -> int | None:
-        """The log's own clock as far as it was read, and confirmed idling; None before the first record."""
+        """The log's clock at the last record read, plus confirmed idle time; None before the first record."""
         idle_ns = 0 if self._has_news else self.idle_ns
         return max(self.appended.values()) + idle_ns if self.appended else None
 
@@ -49,49 +46,50 @@ class ShardTime:
         self._has_news = True
 
     def confirm(self, unread: AbstractSet[TopicPartition], at_end: bool, now_s: float) -> None:
-        """What the log says after a poll at `now_s` (monotonic); it may confirm the end now and then only."""
+        """Takes the state of the log after a poll at `now_s` (monotonic). The log may confirm the end only
+        occasionally."""
         self.unread, self.at_end = unread, at_end and not unread
         if self._has_news or unread:
             self.idle_ns, self._confirmed_s = 0, None
         if self.at_end:
             if self._confirmed_s is not None and now_s - self._confirmed_s < MAX_CONFIRMATION_GAP_S:
-                gone_ns = round((now_s - self._confirmed_s) * 1e9)
-                self.idle_ns, self._idled_ns = self.idle_ns + gone_ns, self._idled_ns + gone_ns
+                elapsed_ns = round((now_s - self._confirmed_s) * 1e9)
+                self.idle_ns, self._idled_ns = self.idle_ns + elapsed_ns, self._idled_ns + elapsed_ns
             self._confirmed_s = now_s
         self._has_news = False
 
     def has_read(self, at: TopicPartition, append_ns: int) -> bool:
-        """Whether everything that the log took in this partition before `append_ns` has been read."""
+        """Whether everything appended to this partition before `append_ns` has been read."""
         return at not in self.unread or self.appended.get(at, append_ns - 1) >= append_ns
 
 
 class StationClock:
-    """The event time that a station has reached; None until a record of it was read."""
+    """The event time that a station has reached; None until one of its records is read."""
 
     def __init__(self, time: ShardTime, now_ns: int | None, unknown_lag_ns: int) -> None:
         self.now_ns = now_ns
         self._unknown_lag_ns = unknown_lag_ns
         self._time = time
         self._newest: dict[TopicPartition, tuple[int, int]] = {}
-        """Newest event time, and how long the partition had run when it came."""
+        """Newest event time, and the partition's running time at that record."""
         self._lag: dict[TopicPartition, int] = {}
 
     @property
     def has_begun(self) -> bool:
         return self.now_ns is not None or bool(self._newest)
 
-    def saw(self, at: TopicPartition, event_ns: int, append_ns: int) -> None:
-        """A usable record of this station, after the partition was told of it."""
+    def add_stamp(self, at: TopicPartition, event_ns: int, append_ns: int) -> None:
+        """Takes a usable record of this station; call ShardTime.read for it first."""
         if at not in self._newest or event_ns >= self._newest[at][0]:
             self._newest[at] = event_ns, self._time.ran_ns.get(at, 0)
             self._lag[at] = append_ns - event_ns
 
     def estimate(self, at: TopicPartition) -> int | None:
-        """Event time reached in one partition: the newest seen, and what the partition ran since then.
+        """Event time reached in one partition: the newest one, plus the partition's running time since then.
 
-        Where the station has nothing in the partition, its lag in another one serves. A station that fell silent
-        before this owner took over has shown no lag: a large one is assumed, so that its clock moves at all and its
-        verdicts are forgotten in the end.
+        Without a record in the partition, it uses the station's lag in another one. For a station that has been silent
+        since before this owner took over, it assumes a large lag, so that the clock moves and verdicts are forgotten
+        eventually.
         """
         if at in self._newest:
             event_ns, ran_ns = self._newest[at]
@@ -102,7 +100,8 @@ class StationClock:
         return appended - min(self._lag.values(), default=self._unknown_lag_ns)
 
     def tick(self) -> None:
-        """Moves on: with the slowest unread partition, or, all being read, with the newest and confirmed idling."""
+        """Advances with the slowest unread partition or, if all is read, with the newest record and confirmed idle
+        time."""
         if self._time.unread:
             self._move([self.estimate(at) for at in self._time.unread], slowest=True)
         elif self._time.at_end:

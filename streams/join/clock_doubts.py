@@ -1,5 +1,5 @@
-"""Applies what is known of a station's clocks to its records and pieces: views and clips by a clock that cannot be
-believed let nothing pass, and a record that such a clock keeps out says so."""
+"""Applies the state of a station's clocks to its records and pieces: marks views and clips of a wrong clock
+implausible, and adds the cause to the dead letter of a record that a wrong clock keeps out."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,17 +18,17 @@ BY_CLOCK = {
     pb.DEAD_LETTER_REASON_CLOCK,
     pb.DEAD_LETTER_REASON_DUPLICATE,
 }
-"""Dead letters that a clock may be the cause of: one that was set back stamps what was stamped before."""
+"""Dead letters that a wrong clock may cause; one that was set back repeats earlier timestamps."""
 
 
-def saw(clocks: SourceClocks, item: Frame | Chunk | Trace | Event) -> None:
-    """A record came, usable or not: its stamp says something about its source's clock."""
+def add_stamp(clocks: SourceClocks, item: Frame | Chunk | Trace | Event) -> None:
+    """Takes the stamp of a record, usable or not, for its source's clock."""
     source, event_ns = stamp_of(item)
-    clocks.saw(source, event_ns, item.origin.append_ns)
+    clocks.add_stamp(source, event_ns, item.origin.append_ns)
 
 
 def explained(clocks: SourceClocks, item: Frame | Chunk | Trace | Event, finding: Finding) -> Finding:
-    """The finding about a record, with another remedy where the clock of its source is what keeps it out."""
+    """The finding about a record, with another remedy if the clock of its source is the cause."""
     source, event_ns = stamp_of(item)
     if finding.reason == pb.DEAD_LETTER_REASON_ID_READ_TWICE:
         doubt = clocks.between(source, EVENTS)
@@ -41,12 +41,13 @@ def explained(clocks: SourceClocks, item: Frame | Chunk | Trace | Event, finding
 
 
 def _no_other_part(detail: str, doubt: Doubt) -> str:
-    """Records of one part look like those of two where their clocks are apart: no reader has failed."""
-    return f"{detail.partition('. Mend')[0]}. Likelier than another part: {doubt.words}"
+    """If the clocks of two sources differ, records of one part look like those of two parts, and no reader has
+    failed."""
+    return f"{detail.partition('. Fix')[0]}. More likely than another part: {doubt.text}"
 
 
 def checked(observation: Observation, piece: Piece, cuts: Mapping[str, Cut], clocks: SourceClocks) -> Observation:
-    """The observation of a piece, with what its clocks do not let pass marked, and counted."""
+    """The observation of a piece; marks and counts the recordings of wrong clocks."""
     doubts = clocks.doubts(delays_of(piece, cuts), observation.clips)
     clocks.count(doubts)
     return mark(observation, piece, doubts)
@@ -64,7 +65,7 @@ def stamp_of(item: Frame | Chunk | Trace | Event) -> tuple[str, int]:
 
 
 def delays_of(piece: Piece, cuts: Mapping[str, Cut]) -> dict[str, Delays]:
-    """From event to append in ns, the lowest and the highest of each source that gave the piece something."""
+    """The lowest and highest delay in ns, from event to append, of each source with records of the piece."""
     delays = {source: (delay_ns, delay_ns) for source, delay_ns in piece.delays.items()}
     for trace in piece.traces.values():
         delay_ns = trace.origin.append_ns - stamp_of(trace)[1]
@@ -73,8 +74,8 @@ def delays_of(piece: Piece, cuts: Mapping[str, Cut]) -> dict[str, Delays]:
 
 
 def mark(observation: Observation, piece: Piece, doubts: Doubts) -> Observation:
-    """The observation, its views and clips IMPLAUSIBLE whose source is off, and clips that were cut by a clock that
-    disagrees with their sensor's. Piece events are no modality: where they alone are off, it is what they anchor."""
+    """The observation with IMPLAUSIBLE views and clips of sources with a wrong clock, and clips cut by a clock that
+    disagrees with their sensor's. Piece events are not a modality: if only their clock is wrong, marks all clips."""
     if not doubts.odd:
         return observation
     views = {name: _view(view, doubts.odd.get(name)) for name, view in observation.views.items()}
@@ -102,10 +103,10 @@ def _of_clip(name: str, piece: Piece, doubts: Doubts) -> Doubt | None:
 def _view(view: View, doubt: Doubt | None) -> View:
     if doubt is None or view.state is not State.PRESENT:
         return view
-    return replace(view, state=State.IMPLAUSIBLE, absence=MissingReason.CLOCK, detail=doubt.words)
+    return replace(view, state=State.IMPLAUSIBLE, absence=MissingReason.CLOCK, detail=doubt.text)
 
 
 def _clip(clip: Clip, doubt: Doubt | None) -> Clip:
     if doubt is None or clip.state is not State.PRESENT:
         return clip
-    return replace(clip, state=State.IMPLAUSIBLE, absence=MissingReason.CLOCK, detail=doubt.words)
+    return replace(clip, state=State.IMPLAUSIBLE, absence=MissingReason.CLOCK, detail=doubt.text)

@@ -1,5 +1,4 @@
-"""Decides what a piece still waits for: which cameras and sensors are complete, and which time has passed.
-Changes nothing and knows no record."""
+"""Decides which cameras and sensors of a piece are complete, and for which the waiting time has passed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ class SourceState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a station has reached: event time, its sensors' data, and the monotonic clock for what is fetched."""
+    """The present of a station: event time, its sensors' data, and the monotonic clock for fetched images."""
 
     clock_ns: int
     now_s: float
@@ -28,7 +27,7 @@ class Moment:
     settings: JoinSettings
 
 
-def waits(piece: Piece, moment: Moment) -> dict[str, SourceState]:
+def source_states(piece: Piece, moment: Moment) -> dict[str, SourceState]:
     """The state of every camera and sensor that the recipe names."""
     if piece.spec is None:
         return {}
@@ -37,15 +36,15 @@ def waits(piece: Piece, moment: Moment) -> dict[str, SourceState]:
     return cameras | sensors
 
 
-def closing(piece: Piece, found: Mapping[str, SourceState]) -> CloseReason | None:
-    """Why the piece closes now; None as long as something is waited for."""
+def close_reason(piece: Piece, states: Mapping[str, SourceState]) -> CloseReason | None:
+    """Why the piece closes now; None while it waits for a source."""
     if EventKind.ABORTED in piece.events:
         return CloseReason.ABORTED
     if piece.spec is None:
         return CloseReason.NO_RECIPE
-    if SourceState.WAITING in found.values():
+    if SourceState.WAITING in states.values():
         return None
-    return CloseReason.PASSED if SourceState.PASSED in found.values() else CloseReason.COMPLETE
+    return CloseReason.PASSED if SourceState.PASSED in states.values() else CloseReason.COMPLETE
 
 
 def _camera(piece: Piece, camera: str, num_frames: int, moment: Moment) -> SourceState:
@@ -55,7 +54,7 @@ def _camera(piece: Piece, camera: str, num_frames: int, moment: Moment) -> Sourc
         return SourceState.WAITING
     if piece.is_fetching(camera) and (piece.fetch_by_s is None or moment.now_s < piece.fetch_by_s):
         return SourceState.WAITING
-    if piece.num_images(camera) + piece.num_lost(camera) >= num_frames:
+    if piece.num_images(camera) + piece.num_failed(camera) >= num_frames:
         return SourceState.PASSED
     return _passed(moment, _last_capture_ns(piece))
 
@@ -83,6 +82,6 @@ def _last_capture_ns(piece: Piece) -> int:
 
 
 def _passed(moment: Moment, end_ns: int) -> SourceState:
-    """Whether a source that gave nothing up to `end_ns` has had its delay."""
+    """PASSED once the station's clock is the maximum delay beyond `end_ns`."""
     has_passed = moment.clock_ns >= end_ns + round(moment.settings.max_delay_s * SECOND_NS)
     return SourceState.PASSED if has_passed else SourceState.WAITING

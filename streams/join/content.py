@@ -1,4 +1,4 @@
-"""Names the content of a recording by eight bytes, so that equal ones are known without keeping any."""
+"""Identifies the content of a recording by an 8-byte digest, to detect equal recordings without storing them."""
 
 from zlib import crc32
 
@@ -11,17 +11,16 @@ Recording = Image | NDArray[np.float32]
 DIGEST_BYTES = 8
 _SPREAD = 4096
 MIN_CHANGES = 20
-"""A recording with fewer changes from one value to the next may repeat by chance, or because it is constant: black,
-silent, a set value. With one bit of noise in each, chance repeats 20 of them once in a million times; of 501 good wafer
-traces the calmest has 23, and no two are equal."""
+"""A recording with fewer changes between neighbouring values may repeat by chance or because it is constant (black,
+silent, a set value). With one bit of noise per value, 20 changes repeat by chance once in a million times; the calmest
+of 501 good wafer traces has 23, and no two are equal."""
 
 
 def digest(recording: Recording) -> bytes:
-    """Equal for equal pixels or samples of equal shape and type, whatever file they came in.
+    """Equal for equal pixels or samples of equal shape and type, independent of the file format.
 
-    A CRC over every byte, which no difference within four bytes escapes, and another one over values spread over the
-    recording: by chance two noisy recordings agree in both once in 2^64 times. For each byte BLAKE2 took five times as
-    long.
+    One CRC over every byte, which detects any difference within four bytes, and one over values spread over the
+    recording: two noisy recordings agree in both by chance once in 2^64 times. BLAKE2 took five times as long.
     """
     flat = np.ascontiguousarray(recording).reshape(-1)
     form = f"{recording.dtype.str}{recording.shape}".encode()
@@ -29,8 +28,8 @@ def digest(recording: Recording) -> bytes:
     return crc32(flat.data, crc32(form)).to_bytes(4, "big") + crc32(spread.data, len(spread)).to_bytes(4, "big")
 
 
-def is_telling(recording: Recording) -> bool:
-    """Whether it varies so much, from pixel to pixel or from one instant to the next, that no source gives it twice."""
+def is_distinctive(recording: Recording) -> bool:
+    """Whether the recording varies so much that a live source cannot produce it twice."""
     is_grey = recording.ndim == 2 and recording.dtype.kind == "u"
     values = recording.reshape(-1, 1 if is_grey else recording.shape[-1])
     return int(np.count_nonzero(values[1:] != values[:-1])) >= MIN_CHANGES

@@ -1,4 +1,4 @@
-"""Turns records read back from our output topics into what we wrote there; what others wrote is passed over."""
+"""Decodes records read back from the service's output topics; skips records that other programs wrote."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -14,11 +14,11 @@ T = TypeVar("T")
 
 
 def read_ours(records: Sequence[Record], read: Callable[[Record], T | None], metrics: JoinMetrics) -> list[T]:
-    """What `read` makes of the records of one partition; those of which it makes None are counted, and reported in one
-    line: a foreign or damaged record must neither stop a worker nor be believed."""
+    """Decodes the records of one partition with `read`. Counts those for which it returns None and reports them in one
+    log line: a foreign or damaged record must neither stop a worker nor be used."""
     items: list[T] = []
     num_foreign, first = 0, None
-    for record in records:  # one at a time: a log may read them in slices, for they do not all fit into memory
+    for record in records:  # one at a time: a log may read them in slices, because they do not all fit into memory
         item = read(record)
         if item is not None:
             items.append(item)
@@ -27,8 +27,8 @@ def read_ours(records: Sequence[Record], read: Callable[[Record], T | None], met
     if first is not None:
         metrics.passed_over(first.topic, num_foreign)
         log.error(
-            "%s/%d: %d of %d records read back are damaged or were not written by an inspector, the first at offset "
-            "%d: passed over. Find out who writes to this topic, and let only inspectors write to it.",
+            "%s/%d: skipped %d of %d records read back, the first at offset %d: they are damaged or were not written "
+            "by an inspector. Find the program that writes to this topic and allow only inspectors to write to it.",
             first.topic,
             first.partition,
             num_foreign,

@@ -1,5 +1,5 @@
-"""Turns the items of one shard into observations, one per inspection that entered, and says how far its input is
-done. A state machine: no input or output, no threads, time is passed in."""
+"""Turns the items of one shard into observations, one per inspection, and computes the positions to commit. A state
+machine: no input or output, no threads, time is passed in."""
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -11,7 +11,7 @@ from streams.decode.items import Chunk, Entry, Event, Frame, Item, Origin, Rejec
 from streams.decode.limits import Finding
 from streams.join.assembly import JoinSettings, RecipeBook
 from streams.join.clock import ShardTime
-from streams.join.clock_doubts import explained, saw
+from streams.join.clock_doubts import add_stamp, explained
 from streams.join.join_metrics import JoinMetrics, NoMetrics
 from streams.join.ledger import Judged, Ledger, place
 from streams.join.one_part import MEMORY_HORIZONS
@@ -35,18 +35,18 @@ WITHOUT_EFFECT = {
     pb.DEAD_LETTER_REASON_ORPHAN,
     pb.DEAD_LETTER_REASON_ID_READ_TWICE,
 }
-"""Dead letters whose record let no inspection enter."""
-_SAYS_MORE = {
+"""Dead letters whose record did not make an inspection enter."""
+_MORE_SPECIFIC = {
     pb.DEAD_LETTER_REASON_TOO_OLD,
     pb.DEAD_LETTER_REASON_STATION_LIMIT,
     pb.DEAD_LETTER_REASON_ID_READ_TWICE,
 }
-"""Reasons that a dead letter names before why its record cannot be decoded."""
-_LOST_FRAMES: dict[int, MissingReason] = {
+"""Reasons that take precedence over the decoding error in a dead letter."""
+_FAILED_FRAMES: dict[int, MissingReason] = {
     pb.DEAD_LETTER_REASON_REFERENCE: MissingReason.REFERENCE,
     pb.DEAD_LETTER_REASON_WRONG_FORMAT: MissingReason.UNDECODABLE,
 }
-"""Dead letters about the image of a frame that its inspection had counted on."""
+"""Dead letters for which the inspection counts a failed frame."""
 
 
 class Join:
@@ -84,16 +84,16 @@ class Join:
         self._rejected: list[Rejected] = []
         self._references: list[Frame] = []
         self._read_twice: set[InspectionId] = set()
-        """Inspections that a predecessor found to be of two parts, until all that it had read was read again."""
+        """Inspections that a predecessor found to be of two parts; kept until all its input is reread."""
 
     @property
     def inputs(self) -> frozenset[TopicPartition]:
-        """The partitions that this shard is read from."""
+        """The input partitions of this shard."""
         return self._inputs
 
     @property
     def first_open(self) -> dict[str, InspectionId]:
-        """By station, the piece that has been open for longest."""
+        """By station, the piece that has been open the longest."""
         return {station.name: next(iter(station.open)) for station in self._stations if station.open}
 
     @property
@@ -102,12 +102,12 @@ class Join:
 
     @property
     def open_bytes(self) -> int:
-        """Bytes of images and traces in open pieces, and of traces that wait for theirs."""
+        """Bytes of images and traces in open pieces, and of traces that wait for their piece."""
         return sum(station.num_bytes for station in self._stations)
 
     @property
     def held_bytes(self) -> int:
-        """Those, and what closed pieces hold that `advance` has not given yet."""
+        """`open_bytes`, plus the bytes of closed pieces that `advance` has not returned yet."""
         return self.open_bytes + sum(station.closed_bytes for station in self._stations)
 
     @property
@@ -116,101 +116,102 @@ class Join:
         return self._shared.held.signal_bytes
 
     def has_room_for(self, num_bytes: int) -> bool:
-        """Whether a record that takes so much once it is decoded fits; the largest one fits where nothing is held."""
+        """Whether a record of this decoded size fits; any record fits if nothing is held."""
         return self.held_bytes == 0 or self.held_bytes + num_bytes <= self._settings.max_open_bytes
 
     def make_room_for(self, num_bytes: int) -> None:
-        """Closes the oldest pieces until it would fit: `advance` gives them, and then it does.
+        """Closes the oldest pieces until the size fits; `advance` returns them, which frees their memory.
 
-        What a predecessor had read fitted there, as a rule. Where it does not here, the pieces closed lose their images
-        at once: `advance` gives nothing before all of it was read again.
+        While rereading a predecessor's input, `advance` returns nothing, so the closed pieces lose their images at
+        once. This is rare, because the same input fitted there.
         """
         self._bound(num_bytes)
         if self._ledger.is_rereading:
             for station in self._stations:
-                station.empty_closed()
+                station.drop_closed_contents()
 
     def clock(self, station: str) -> int | None:
-        """Event time that a station has reached; None when nothing of it was read."""
-        known = self._stations.get(station)
-        return None if known is None else known.clock.now_ns
+        """Event time that a station has reached; None if no record of it was read."""
+        state = self._stations.get(station)
+        return None if state is None else state.clock.now_ns
 
     @property
     def is_rereading(self) -> bool:
-        """Whether records that a predecessor had read are still to come."""
+        """Whether records that a predecessor had read have yet to be read again."""
         return self._ledger.is_rereading
 
     def was_read(self, origin: Origin) -> bool:
-        """Whether a predecessor had read this record: what became of it then stands."""
+        """Whether a predecessor had read this record; its result then stays valid."""
         return self._ledger.was_read(origin)
 
     def reason_given(self, origin: Origin) -> int | None:
-        """The reason of the dead letter that is out about this record."""
-        return self._ledger.letters.reread.get((place(origin), origin.offset))
+        """The reason of the published dead letter about this record."""
+        return self._ledger.dead_letters.reread.get((place(origin), origin.offset))
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether owners before may have ended because they judged the oldest piece."""
+        """Whether earlier owners may have died while judging the oldest piece."""
         return self._ledger.is_doubtful
 
     def begin_judging(self, inspection: InspectionId) -> int:
-        """The next commit says that this piece is judged next; how many owners have ended after they said so."""
+        """Marks the piece that is judged next, for the next commit. Returns how many owners died after marking it."""
         return self._ledger.begin_judging(inspection)
 
-    def rest(self) -> None:
-        """The owner stops of its own accord, after one more commit."""
-        self._ledger.rest()
+    def mark_clean_stop(self) -> None:
+        """The owner stops cleanly after one more commit."""
+        self._ledger.mark_clean_stop()
 
     def add(self, item: Item) -> None:
         """Takes the next record of its partition."""
-        again = self._ledger.read(item.origin)
+        is_replay = self._ledger.read(item.origin)
         at = place(item.origin)
         self._time.read(at, item.origin.append_ns)
-        reason = self._ledger.letters.reread.pop((at, item.origin.offset), None)
+        reason = self._ledger.dead_letters.reread.pop((at, item.origin.offset), None)
         if reason is not None:
-            self._take_lettered(item, reason)
+            self._take_dead_letter(item, reason)
         elif isinstance(item, Rejected):
-            self._take_rejected(item, again=again)
+            self._take_rejected(item, is_replay=is_replay)
         else:
-            self._take(item, again=again)
+            self._take(item, is_replay=is_replay)
         self._bound()
 
     def resolve(
         self, inspection: InspectionId, camera: str, sequence: int, image: Image | None, detail: str = ""
     ) -> None:
-        """A reference was fetched; without an image it failed for the reason in `detail`."""
+        """Takes the outcome of a fetch; without an image, `detail` is the error."""
         station = self._stations.get(inspection.station)
         if station is not None:
             station.resolve(inspection, (camera, sequence), image, detail)
             self._bound()
 
     def decoded(self, frame: Frame, item: Item) -> None:
-        """The image of a frame that was added without it, or its dead letter."""
+        """Takes the decoded image of a frame that was added without it, or its dead letter."""
         if not self.is_fetching(frame):
             return
-        shot, station = (frame.camera, frame.sequence), self._stations[frame.inspection.station]
+        frame_key, station = (frame.camera, frame.sequence), self._stations[frame.inspection.station]
         if isinstance(item, Frame):
-            station.resolve(frame.inspection, shot, item.image, "")
+            station.resolve(frame.inspection, frame_key, item.image, "")
         elif isinstance(item, Rejected):
-            station.open[frame.inspection].fail_fetch(shot)
+            station.open[frame.inspection].fail_fetch(frame_key)
             self._rejected.append(item)
         self._bound()
 
     def is_fetching(self, frame: Frame) -> bool:
-        """Whether a piece still waits for the image of this frame; asked from the threads that bring it, too."""
+        """Whether a piece still waits for the image of this frame. Also called from the threads that fetch and
+        decode."""
         station = self._stations.get(frame.inspection.station)
         return station is not None and station.is_fetching(frame)
 
     def references(self) -> list[Frame]:
-        """Frames taken since the last call whose image has to be fetched or decoded."""
-        found, self._references = self._references, []
-        return found
+        """Frames accepted since the last call whose image has to be fetched or decoded."""
+        frames, self._references = self._references, []
+        return frames
 
     def advance(self, unread: AbstractSet[TopicPartition], at_end: bool, now_s: float) -> list[Observation]:
-        """Lets time pass; gives the pieces that closed, in order of entry. What is unread in other shards counts not.
+        """Advances time and returns the closed pieces in order of entry. Ignores unread input of other shards.
 
-        While a successor reads again what its predecessor had read, nothing closes: the clock it inherited may be
-        ahead of the samples that are still on their way.
+        Closes nothing while rereading a predecessor's input, because the inherited clock may be ahead of samples that
+        are yet to be reread.
         """
         self._time.confirm(unread & self._inputs, at_end, now_s)
         if self._time.at_end:
@@ -220,18 +221,18 @@ class Join:
         if self._ledger.is_rereading:
             return []
         self._mark_read_twice()
-        closed = [each for station in self._stations for each in station.advance(now_s)]
-        return sorted(closed, key=lambda each: (each.entry_ns, each.inspection))
+        closed = [piece for station in self._stations for piece in station.advance(now_s)]
+        return sorted(closed, key=lambda piece: (piece.entry_ns, piece.inspection))
 
     def rejected(self) -> list[Rejected]:
-        """Records found unusable since the last call; their dead letters go into the next commit."""
-        found, self._rejected = self._rejected, []
-        for each in found:
-            self._ledger.letters.add(each.origin)
-        return found
+        """Records rejected since the last call; their dead letters go into the next commit."""
+        rejected, self._rejected = self._rejected, []
+        for item in rejected:
+            self._ledger.dead_letters.add(item.origin)
+        return rejected
 
     def settle(self, inspections: Iterable[InspectionId]) -> None:
-        """The verdicts of these inspections are in the commit being made."""
+        """The verdicts of these inspections are part of the next commit."""
         for inspection in inspections:
             station = self._stations[inspection.station]
             piece = station.closed.pop(inspection)
@@ -239,7 +240,7 @@ class Join:
             self._ledger.settle(inspection, piece.part, piece.origins)
 
     def positions(self) -> dict[TopicPartition, Position]:
-        """Where a successor goes on after the commit that holds everything drained and settled so far."""
+        """The positions from which a successor continues after a commit of everything returned and settled so far."""
         stations = self._stations
         return self._ledger.positions(stations.clocks_ms, stations.forgotten_ms, stations.contents, self._forgettable)
 
@@ -248,8 +249,8 @@ class Join:
         self._ledger.committed(ends)
 
     def ahead(self) -> frozenset[TopicPartition]:
-        """Partitions to pause: too far ahead of the slowest unread one, or frames while too many pieces wait for
-        another partition. One unread partition at least always goes on."""
+        """Partitions to pause: those too far ahead of the slowest unread one, and frames while too many pieces wait for
+        another partition. Never pauses all unread partitions."""
         paused = {at for station in self._stations for at in self._ahead_at(station)}
         if not self._time.unread - paused:
             paused -= {self._slowest()} if self._time.unread else set()
@@ -258,9 +259,9 @@ class Join:
             paused.add(self._frames)
         return frozenset(paused)
 
-    def _take(self, item: Frame | Chunk | Trace | Event, *, again: bool) -> None:
+    def _take(self, item: Frame | Chunk | Trace | Event, *, is_replay: bool) -> None:
         try:
-            self._dispatch(item, again=again)
+            self._dispatch(item, is_replay=is_replay)
         except Finding as finding:
             name = _station_name(item)
             if station := self._stations.get(name):
@@ -268,44 +269,44 @@ class Join:
             self._refuse(item.origin, finding, _inspection(item), station=name)
             self._stations.drop_blank(name)
 
-    def _dispatch(self, item: Frame | Chunk | Trace | Event, *, again: bool) -> None:
-        if again and self._is_of_forgotten_station(item):
+    def _dispatch(self, item: Frame | Chunk | Trace | Event, *, is_replay: bool) -> None:
+        if is_replay and self._is_of_forgotten_station(item):
             return
         station = self._station(_station_name(item), item.origin)
-        saw(station.source_clocks, item)
+        add_stamp(station.source_clocks, item)
         match item:
             case Frame():
-                station.take_frame(item, again=again)
+                station.take_frame(item, is_replay=is_replay)
                 if station.is_fetching(item):
                     self._references.append(item)
             case Event():
-                station.take_event(item, again=again)
+                station.take_event(item, is_replay=is_replay)
             case Trace():
-                station.take_trace(item, again=again)
+                station.take_trace(item, is_replay=is_replay)
             case Chunk():
-                station.take_chunk(item, again=again)
+                station.take_chunk(item, is_replay=is_replay)
 
     def _is_of_forgotten_station(self, item: Frame | Chunk | Trace | Event) -> bool:
-        """Whether the predecessor judged the piece and then forgot its station, which must not take a place again."""
+        """Whether the predecessor judged the piece and then forgot its station, which must not be created again."""
         inspection, verdicts = _inspection(item), self._ledger.verdicts
         if inspection is None or inspection not in verdicts or self._stations.get(inspection.station) is not None:
             return False
-        verdicts.touch(inspection, item.origin)
+        verdicts.extend(inspection, item.origin)
         return True
 
-    def _take_rejected(self, item: Rejected, *, again: bool) -> None:
-        """The dead letter, and the inspection that enters all the same; TOO_OLD and the like say that it did not."""
+    def _take_rejected(self, item: Rejected, *, is_replay: bool) -> None:
+        """Adds the dead letter; the inspection enters nevertheless, unless the reason is TOO_OLD or similar."""
         if item.entry is not None:
             try:
                 station = self._station(item.entry.inspection.station, item.origin)
-                station.take_lost(item.entry, item.origin, MissingReason.UNDECODABLE, again=again)
+                station.take_failed(item.entry, item.origin, MissingReason.UNDECODABLE, is_replay=is_replay)
             except Finding as finding:
-                if finding.reason in _SAYS_MORE:
-                    item = replace(item, reason=finding.reason, detail=f"{finding.detail}; besides, {item.detail}")
+                if finding.reason in _MORE_SPECIFIC:
+                    item = replace(item, reason=finding.reason, detail=f"{finding.detail}; also, {item.detail}")
         self._rejected.append(item)
 
-    def _take_lettered(self, item: Item, reason: int) -> None:
-        """A record whose dead letter is out: only what it meant to its inspection is taken again."""
+    def _take_dead_letter(self, item: Item, reason: int) -> None:
+        """Handles a record whose dead letter is published: repeats only its effect on the inspection."""
         inspection = item.inspection if isinstance(item, Rejected) else _inspection(item)
         if reason == pb.DEAD_LETTER_REASON_ID_READ_TWICE and inspection is not None:
             self._read_twice.add(inspection)
@@ -315,18 +316,19 @@ class Join:
             match item:
                 case Rejected(entry=Entry() as entry):
                     station = self._station(entry.inspection.station, item.origin)
-                    station.take_lost(entry, item.origin, MissingReason.UNDECODABLE, again=True)
-                case Frame() if reason in _LOST_FRAMES:
+                    station.take_failed(entry, item.origin, MissingReason.UNDECODABLE, is_replay=True)
+                case Frame() if reason in _FAILED_FRAMES:
                     entry = Entry(item.inspection, item.product, item.lot, item.capture_ns, item.camera)
                     station = self._station(item.inspection.station, item.origin)
-                    station.take_lost(entry, item.origin, _LOST_FRAMES[reason], again=True)
+                    station.take_failed(entry, item.origin, _FAILED_FRAMES[reason], is_replay=True)
                 case Frame():
-                    self._dispatch(item, again=True)
+                    self._dispatch(item, is_replay=True)
         except Finding:
             return
 
     def _mark_read_twice(self) -> None:
-        """What opens a piece may lie in another partition than what was of another part, and be read behind it."""
+        """Runs after rereading: the record that opens a piece may be in another partition than that of the other
+        part."""
         for inspection in self._read_twice:
             station = self._stations.get(inspection.station)
             if station is not None and inspection in station.open:
@@ -334,7 +336,7 @@ class Join:
         self._read_twice.clear()
 
     def _station(self, name: str, origin: Origin) -> Station:
-        """The state of a station. Raises Finding when there is no room for another one."""
+        """The state of a station. Raises Finding if there is no room for another one."""
         return self._stations.take(name, origin.append_ns, may_forget=not self._ledger.is_rereading)
 
     def _refuse(
@@ -344,7 +346,7 @@ class Join:
         self._rejected.append(reject(origin, finding.reason, finding.detail, station=name, inspection=inspection))
 
     def _bound(self, num_bytes: int = 0) -> None:
-        """Closes the oldest pieces of the fullest station until the decoded bytes, and so many more, fit."""
+        """Closes the oldest pieces of the fullest station until the decoded bytes and `num_bytes` more fit."""
         while self.open_bytes + num_bytes > self._settings.max_open_bytes:
             fullest = max(self._stations, key=lambda station: station.num_bytes, default=None)
             if fullest is None or fullest.num_bytes == 0:
@@ -360,7 +362,7 @@ class Join:
         return clock_ns is not None and judged.entry_ns < clock_ns - horizon_ns
 
     def _ahead_at(self, station: Station) -> list[TopicPartition]:
-        """Partitions that are more than the read-ahead ahead of the slowest unread one at a station."""
+        """Partitions that are more than `read_ahead_s` ahead of a station's slowest unread one."""
         if self._time.unread - self._time.appended.keys():
             return list(self._time.appended)
         slowest = [ns for at in self._time.unread if (ns := station.clock.estimate(at)) is not None]
@@ -370,11 +372,11 @@ class Join:
         return [at for at in self._time.appended if (station.clock.estimate(at) or limit_ns) > limit_ns]
 
     def _slowest(self) -> TopicPartition:
-        """The unread partition that the log's own clock says is furthest behind."""
+        """The unread partition that is furthest behind by append time."""
         return min(self._time.unread, key=lambda at: self._time.appended.get(at, 0))
 
     def _is_half_full(self) -> bool:
-        is_full = any(len(each.open) * 2 > self._settings.max_open_pieces for each in self._stations)
+        is_full = any(len(station.open) * 2 > self._settings.max_open_pieces for station in self._stations)
         return is_full or self.open_bytes * 2 > self._settings.max_open_bytes
 
 

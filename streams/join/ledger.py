@@ -1,6 +1,6 @@
-"""Keeps account of one shard's records: which are still needed, which are dead letters, which pieces are judged.
+"""Tracks one shard's records: which are still needed, which are dead letters, which pieces are judged.
 
-Turns that into positions from which a successor can go on. Knows neither clocks nor windows.
+Computes the positions from which a successor can continue.
 """
 
 import heapq
@@ -32,7 +32,7 @@ class Judged:
     verdict_offset: int
     """Offset of the verdict, or a lower bound of it while its commit is under way."""
     times: Times = field(default_factory=dict)
-    """When the records were made that it was judged by; empty where a predecessor judged it."""
+    """Event times of the records used for the verdict; empty if a predecessor judged it."""
 
 
 def place(origin: Origin) -> TopicPartition:
@@ -40,12 +40,12 @@ def place(origin: Origin) -> TopicPartition:
 
 
 class Cursor:
-    """How far one input partition is read and done."""
+    """Progress in one input partition: records read, and records no longer needed."""
 
     def __init__(self, start: int, memo: OffsetMetadata) -> None:
         self.next = self._start = start
         self.read = memo.read
-        """Records below are accounted for by a predecessor: used, still open, or dead letters."""
+        """A predecessor has handled the records below: used them, held them open, or made them dead letters."""
         self._starts, self._unsettled = memo.starts, memo.unsettled
         self._held: set[int] = set()
         self._order: list[int] = []
@@ -59,13 +59,13 @@ class Cursor:
     def release(self, offset: int) -> None:
         self._held.discard(offset)
 
-    def rest(self) -> None:
-        """This owner stops of its own accord: its successor is the first one."""
+    def mark_clean_stop(self) -> None:
+        """This owner stops cleanly, so its successor does not count it as one that died."""
         self._starts = self._unsettled = 0
 
     @property
     def starts(self) -> int:
-        """Owners in a row that got nowhere beyond `read`, this one included."""
+        """Owners in a row that did not get beyond `read`, this one included."""
         return self._starts if self.next <= self.read else 0
 
     @property
@@ -81,35 +81,35 @@ class Cursor:
         return min(self._order[0], self.next) if self._order else self.next
 
 
-class _Letter(NamedTuple):
-    """What is kept of a dead letter read back: with the bytes of its record it takes 64 KiB."""
+class _DeadLetter(NamedTuple):
+    """The part of a dead letter that is kept when read back; with its record it would take 64 KiB."""
 
     at: TopicPartition
     offset: int
     reason: int
     letter_offset: int
-    """Where the letter itself lies."""
+    """Offset of the dead letter itself."""
 
 
 @dataclass(slots=True)
-class Letters:
-    """Records that are dead letters and may be read again, with the least offset at which their letter lies."""
+class DeadLetterLog:
+    """Dead letters whose records may be read again, each with a lower bound of the dead letter's offset."""
 
     end: int
     reread: dict[tuple[TopicPartition, int], int] = field(default_factory=dict)
-    """Reason of each letter that was read back."""
+    """Reason of each dead letter read back."""
     _kept: deque[tuple[TopicPartition, int, int]] = field(default_factory=deque)
 
-    def read_back(self, letter: _Letter) -> None:
+    def read_back(self, letter: _DeadLetter) -> None:
         self.reread[letter.at, letter.offset] = letter.reason
         self._kept.append((letter.at, letter.offset, letter.letter_offset))
 
     def add(self, origin: Origin) -> None:
-        """A letter that the next commit publishes."""
+        """Adds a dead letter that the next commit publishes."""
         self._kept.append((place(origin), origin.offset, self.end))
 
     def back_to(self, done: Mapping[TopicPartition, int]) -> int:
-        """Offset from which letters must be read back when the input is read again from `done`."""
+        """Offset from which dead letters must be read back when the input is read again from `done`."""
         while self._kept and self._kept[0][1] < done.get(self._kept[0][0], 0):
             self._kept.popleft()
         return self._kept[0][2] if self._kept else self.end
@@ -117,12 +117,12 @@ class Letters:
 
 @dataclass(slots=True)
 class Verdicts:
-    """Inspections that have their verdict, as long as a record of them may still come or be read again."""
+    """Inspections that have their verdict, while one of their records may still arrive or be read again."""
 
     end: int
     _judged: dict[InspectionId, Judged] = field(default_factory=dict)
     _behind: dict[InspectionId, dict[TopicPartition, int]] = field(default_factory=dict)
-    """Offset behind the last record of the inspection, per partition."""
+    """Offset after the last record of the inspection, per partition."""
 
     def __contains__(self, inspection: InspectionId) -> bool:
         return inspection in self._judged
@@ -131,18 +131,19 @@ class Verdicts:
         return self._judged.get(inspection)
 
     def add(self, judged: Judged, behind: Mapping[TopicPartition, int]) -> None:
-        if judged.inspection in self._judged:  # a second verdict on the topic: the first one counts, in its place
+        if judged.inspection in self._judged:  # a second verdict on the topic: only the first one counts
             return
         self._judged[judged.inspection] = judged
         self._behind[judged.inspection] = dict(behind)
 
-    def touch(self, inspection: InspectionId, origin: Origin) -> None:
-        """One more record of a judged inspection: it must be known when that record is read again."""
+    def extend(self, inspection: InspectionId, origin: Origin) -> None:
+        """Keeps a judged inspection until one more of its records is not needed any more."""
         behind = self._behind[inspection]
         behind[place(origin)] = max(origin.offset + 1, behind.get(place(origin), 0))
 
     def back_to(self, done: Mapping[TopicPartition, int], forget: Callable[[Judged], bool]) -> int:
-        """Offset from which verdicts must be read back; drops, oldest first, what nothing can ask for any more."""
+        """Offset from which verdicts must be read back; drops, oldest first, the verdicts that are not needed any
+        more."""
 
         def is_over(judged: Judged) -> bool:
             behind = self._behind[judged.inspection]
@@ -155,7 +156,7 @@ class Verdicts:
 
 
 class Ledger:
-    """The accounts of one shard."""
+    """The ledger of one shard."""
 
     def __init__(self, assignment: Assignment, judged: Iterable[Judged], topics: Topics, metrics: JoinMetrics) -> None:
         self._outputs = [TopicPartition(topics.of(kind), assignment.shard.partition) for kind in OUTPUTS]
@@ -172,16 +173,16 @@ class Ledger:
         for topic in topics.inputs:
             self._open(TopicPartition(topic, assignment.shard.partition), assignment)
         self._doubt()
-        self.letters = Letters(assignment.dead_letter_end)
+        self.dead_letters = DeadLetterLog(assignment.dead_letter_end)
         for letter in read_ours(assignment.dead_letters, self._letter, metrics):
-            self.letters.read_back(letter)
+            self.dead_letters.read_back(letter)
         self.verdicts = Verdicts(assignment.verdict_end)
         read = {at: cursor.read for at, cursor in self._cursors.items()}
-        for each in sorted(judged, key=lambda one: one.verdict_offset):
-            self.verdicts.add(each, read)
+        for piece in sorted(judged, key=lambda piece: piece.verdict_offset):
+            self.verdicts.add(piece, read)
 
-    def _letter(self, record: Record) -> _Letter | None:
-        """A letter about a record of this shard that a predecessor had read: any other would swallow a record."""
+    def _letter(self, record: Record) -> _DeadLetter | None:
+        """A dead letter about a record of this shard that a predecessor had read; any other would suppress a record."""
         letter = dead_letter_from(record)
         if letter is None:
             return None
@@ -189,7 +190,7 @@ class Ledger:
         cursor = self._cursors.get(at)
         if cursor is None or not 0 <= letter.offset < cursor.read:
             return None
-        return _Letter(at, letter.offset, letter.reason, record.offset)
+        return _DeadLetter(at, letter.offset, letter.reason, record.offset)
 
     def _open(self, at: TopicPartition, assignment: Assignment) -> None:
         committed = assignment.positions.get(at.topic)
@@ -204,16 +205,16 @@ class Ledger:
 
     @property
     def is_rereading(self) -> bool:
-        """Whether records that the predecessor had read are still to come."""
+        """Whether records that the predecessor had read have yet to be read again."""
         return not self._has_reread_all and any(cursor.next < cursor.read for cursor in self._cursors.values())
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether owners before may have ended because they judged what this one is about to judge."""
+        """Whether earlier owners may have died while judging the pieces that are judged next."""
         return self._num_doubtful > 0
 
     def begin_judging(self, inspection: InspectionId) -> int:
-        """The next commit says that this piece is judged next; how many owners have ended after they said so."""
+        """Marks the piece that is judged next, for the next commit. Returns how many owners died after marking it."""
         self._num_doubtful -= 1
         piece = _digest(inspection)
         ended = self._judging.pop(piece, 0)
@@ -221,26 +222,26 @@ class Ledger:
         return ended
 
     def _doubt(self) -> None:
-        """Counts the predecessor against the piece that it marked last, for it ended there. Signals say nothing about
-        pieces: they are read again from far behind anyway."""
+        """Counts the predecessor's death against the piece that it marked last. Ignores signals: they are reread from
+        far back anyway."""
         if self._judging:
             self._judging[next(reversed(self._judging))] += 1
         unsettled = max(self._cursors[at].unsettled for at in self._openers)
         starts = max(cursor.starts for cursor in self._cursors.values())
         self._num_doubtful = DOUBTFUL_PIECES if self._judging or unsettled > 1 or starts > 2 else 0
 
-    def rest(self) -> None:
-        """This owner stops of its own accord: its successor is the first one."""
+    def mark_clean_stop(self) -> None:
+        """This owner stops cleanly, so its successor does not count it as one that died."""
         self._judging = {}
         for cursor in self._cursors.values():
-            cursor.rest()
+            cursor.mark_clean_stop()
 
     def reread_all(self) -> None:
-        """The input is read to its end: what the predecessor had read and is not there any more will not come."""
+        """The input is read to its end: records that the predecessor had read but are gone now will not arrive."""
         self._has_reread_all = True
 
     def read(self, origin: Origin) -> bool:
-        """Takes note of a record read; True when the predecessor had read it as well."""
+        """Counts a record as read; True if the predecessor had read it too."""
         self._cursors[place(origin)].next = origin.offset + 1
         return self.was_read(origin)
 
@@ -270,15 +271,15 @@ class Ledger:
         contents: Mapping[str, Contents],
         forget: Callable[[Judged], bool],
     ) -> dict[TopicPartition, Position]:
-        """Where a successor goes on, should it take over after the next commit."""
+        """The positions from which a successor continues after the next commit."""
         done = {at: cursor.done for at, cursor in self._cursors.items()}
-        verdicts, letters = self.verdicts.back_to(done, forget), self.letters.back_to(done)
+        verdicts, dead_letters = self.verdicts.back_to(done, forget), self.dead_letters.back_to(done)
         positions = {}
         for at, cursor in self._cursors.items():
             memo = OffsetMetadata(max(cursor.read, cursor.next), starts=cursor.starts, unsettled=cursor.unsettled)
             if at == self._frames:
                 memo = replace(
-                    memo, verdicts=verdicts, dead_letters=letters, clocks_ms=clocks_ms, forgotten_ms=forgotten_ms
+                    memo, verdicts=verdicts, dead_letters=dead_letters, clocks_ms=clocks_ms, forgotten_ms=forgotten_ms
                 )
                 memo = replace(memo, judging=tuple(self._judging.items()))
             elif at == self._pieces:
@@ -287,16 +288,16 @@ class Ledger:
         return positions
 
     def committed(self, ends: Mapping[TopicPartition, int]) -> None:
-        verdicts, letters = self._outputs
+        verdicts, dead_letters = self._outputs
         self.verdicts.end = ends.get(verdicts, self.verdicts.end)
-        self.letters.end = ends.get(letters, self.letters.end)
+        self.dead_letters.end = ends.get(dead_letters, self.dead_letters.end)
 
 
 def _digest(inspection: InspectionId) -> int:
-    """What stands for a piece in a memo."""
+    """Identifies a piece in the offset metadata."""
     return crc32(repr(inspection).encode())
 
 
 OUTPUTS = ("verdicts", "dead-letters")
 DOUBTFUL_PIECES = 50
-"""Judged one by one where owners have ended: as many as one judges between two commits."""
+"""After owners have died, this many pieces are judged one by one: about as many as between two commits."""

@@ -1,4 +1,4 @@
-"""Tells images of 10, 12 or 14 bits that lie low in 16 and are read as if they filled them: an expert sees black."""
+"""Detects images of 10, 12 or 14 bits at the low end of 16 bits: without a bit depth, experts see them as black."""
 
 import logging
 import time
@@ -16,9 +16,9 @@ Place = tuple[str, str, CameraSpec]
 
 _SURE = 12
 _FEW_IMAGES = 3
-"""On the line one dark image is no sign; a data set has no more than it has."""
+"""On a line, one dark image is not enough to warn; a data set may have few images."""
 _ENOUGH_IMAGES = 20
-"""14 bits fill a quarter of 16, as a dim picture does: only so many in a row are a sign."""
+"""14 bits use a quarter of the 16-bit range, as a dim picture does: this many in a row are needed to warn."""
 _INTERVAL_S = 60.0
 _DEPTHS: tuple[BitDepth, ...] = (8, 10, 12, 14)
 
@@ -29,16 +29,16 @@ def likely_bit_depth(image: Image) -> BitDepth | None:
 
 
 def advice(camera: str, depth: BitDepth) -> str:
-    """What to do about it."""
+    """The warning text, with its remedy."""
     return (
-        f"camera {camera}: its 16-bit images never exceed {2**depth - 1} and are read as shares of 65535, so they look "
-        f"{'all but black' if depth <= _SURE else 'dark'}: this looks like {depth} bits: set bit_depth = "
+        f"camera {camera}: the pixels of its 16-bit images never exceed {2**depth - 1} of 65535, so they look "
+        f"{'almost black' if depth <= _SURE else 'dark'}; this looks like {depth} bits: set bit_depth = "
         f"{depth} (or the camera's own, if it has more) in the recipe's camera and in the manifest's image rows"
     )
 
 
 def is_sign(depth: BitDepth, num_images: int) -> bool:
-    """Whether so many images of so few bits are a reason to warn."""
+    """Whether this many images of this depth are a reason to warn."""
     return depth <= _SURE or num_images >= _ENOUGH_IMAGES
 
 
@@ -49,15 +49,15 @@ class _Seen:
 
 
 class LowPixels:
-    """Warns once a minute of each camera without a bit depth whose images stay low. For one thread."""
+    """Warns once a minute about each camera without a bit depth whose images stay low. Not thread-safe."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._seen: dict[Place, _Seen] = {}
         self._reminder = Reminder[Place](_INTERVAL_S)
 
-    def look(self, place: Place, image: Image | None) -> None:
-        """Counts an image as it came. Costs nothing for 8 bits, and nothing more once an image filled 16."""
+    def check(self, place: Place, image: Image | None) -> None:
+        """Counts an image as received. Free for 8-bit images, and once an image has used all 16 bits."""
         camera = place[2]
         if image is None or image.itemsize == 1 or camera.bit_depth is not None:
             return
@@ -67,14 +67,14 @@ class LowPixels:
         if _depth_of(seen.brightest) is None:
             return
         brightest = int(image.max(initial=0))
-        if brightest == 0:  # black, of whatever depth
+        if brightest == 0:  # black at any depth
             return
         seen.num_images, seen.brightest = seen.num_images + 1, max(seen.brightest, brightest)
         depth = _depth_of(seen.brightest)
         if depth is not None and seen.num_images >= _FEW_IMAGES and is_sign(depth, seen.num_images):
             self._reminder.add(place, camera.name, advice(camera.name, depth))
-        for (line, station, _), many in self._reminder.due(self._monotonic()):
-            log.warning("%s/%s: %s (%d images).", line, station, many.words, many.count)
+        for (line, station, _), occurrences in self._reminder.due(self._monotonic()):
+            log.warning("%s/%s: %s (%d images).", line, station, occurrences.words, occurrences.count)
 
 
 def _depth_of(brightest: int) -> BitDepth | None:

@@ -1,6 +1,6 @@
-"""The memo that travels with committed offsets, so that a successor re-reads without judging anything twice.
+"""The metadata (memo) committed with offsets, so that a successor rereads input without judging anything twice.
 
-One JSON object per input partition, well under Kafka's 4,096 bytes of offset metadata. Knows no payload.
+One JSON object per input partition, below Kafka's limit of 4,096 bytes for offset metadata.
 """
 
 import json
@@ -14,12 +14,12 @@ from streams.log import LogError
 
 MAX_MEMO_BYTES = 4096
 _FIELDS_BYTES = 360
-"""Numbers of nineteen digits under all the names below take 156; the rest is left for fields of later versions."""
+"""Numbers of nineteen digits under all the names below take 156; the rest is reserved for fields of later versions."""
 MAX_STARTS, MAX_JUDGING = 99, 4
 _KEPT = (256, 64, 16, 4, 2, 1)
-"""So many recordings of each source go along, the most that fit: 256 are those of four pieces with 64 images each."""
+"""Number of digests per source, the most that fit: 256 cover four pieces with 64 images each."""
 _FEW_CHUNKS = 4
-"""Recordings of pieces go before chunks: of these a quarter goes along, where that is more than this."""
+"""Recordings of pieces take precedence: a quarter as many chunks are stored, but at least this many."""
 _CLOCK_BYTES = 17
 """Thirteen digits of milliseconds, quotes, colon and comma."""
 
@@ -30,12 +30,12 @@ def has_room_for(stations: Iterable[str]) -> bool:
 
 
 class MemoError(LogError):
-    """A memo that is too large to be committed, or that no worker of this version has written."""
+    """A memo that is too large to commit or that no worker of this version has written."""
 
 
 @dataclass(frozen=True, slots=True)
 class OffsetMetadata:
-    """What the owner of a shard leaves beside the committed offset of one input partition."""
+    """The state that the owner of a shard commits with the offset of one input partition."""
 
     read: int
     """Next unread offset at the commit: records below it were either used, are still open, or are dead letters."""
@@ -44,21 +44,21 @@ class OffsetMetadata:
     dead_letters: int | None = None
     """Frames partition only: read the dead-letter partition back from this offset."""
     clocks_ms: Mapping[str, int] = field(default_factory=dict)
-    """Frames partition only: the clock of each station, so that it never runs back."""
+    """Frames partition only: the clock of each station, so that it never runs backwards."""
     forgotten_ms: int | None = None
-    """Frames partition only: no piece of a station that was forgotten has entered behind this event time."""
+    """Frames partition only: no piece of a forgotten station has entered after this event time."""
     starts: int = 0
-    """Owners in a row that began where there were records to read, and committed nothing beyond `read`: they may have
-    died of the next record."""
+    """Owners in a row that had records to read and committed nothing beyond `read`: the next record may have killed
+    them."""
     unsettled: int = 0
-    """Owners in a row that began with pieces open, and left the oldest of them without a verdict: they may have died
-    of judging it."""
+    """Owners in a row that started with open pieces and left the oldest without a verdict: judging it may have killed
+    them."""
     judging: tuple[tuple[int, int], ...] = ()
-    """Frames partition only: pieces at whose judging owners may have ended, each with how many have; the last of them
+    """Frames partition only: pieces whose judging may have killed owners, each with the number of these; the last one
     was about to be judged."""
     contents: Mapping[str, Contents] = field(default_factory=dict)
-    """Pieces partition only, by station: the recordings judged last and the chunks used last, so that a frozen source
-    is known at once. The oldest of them, then those of the last stations, are left out where there is no room."""
+    """Pieces partition only, by station: digests of the last recordings and chunks, so that a successor detects a
+    frozen source at once. Without room, drops the oldest ones, then whole stations from the end."""
 
     def encode(self) -> str:
         """The memo as compact ASCII JSON of at most 4,096 bytes. Raises MemoError."""
@@ -77,14 +77,14 @@ class OffsetMetadata:
         text = json.dumps(fields, separators=(",", ":"))
         if len(text) > MAX_MEMO_BYTES:
             raise MemoError(
-                f"the memo takes {len(text)} bytes for {len(self.clocks_ms)} stations, at most {MAX_MEMO_BYTES} travel "
-                "with an offset: spread the stations over more partitions"
+                f"the memo takes {len(text)} bytes for {len(self.clocks_ms)} stations, at most {MAX_MEMO_BYTES} fit "
+                "into an offset's metadata: spread the stations over more partitions"
             )
         return text
 
     @classmethod
     def decode(cls, text: str, offset: int) -> "OffsetMetadata":
-        """The memo of a commit at `offset`; an empty text (a commit by another tool) reads on from the offset.
+        """The memo of a commit at `offset`; an empty text (a commit by another tool) continues at the offset.
 
         Raises MemoError.
         """
@@ -109,7 +109,7 @@ class OffsetMetadata:
         )
 
     def begun(self, offset: int, end: int) -> "OffsetMetadata":
-        """What a new owner leaves before it reads on from `offset`, in a partition that ends at offset `end`."""
+        """The memo that a new owner commits before it reads from `offset`, in a partition that ends at offset `end`."""
         return replace(
             self,
             starts=self.starts + (self.read < end),
@@ -153,7 +153,7 @@ def _clocks(value: object, text: str, offset: int) -> dict[str, int]:
 
 
 def fitting(contents: Mapping[str, Contents]) -> dict[str, dict[str, str]]:
-    """The contents in base64, as many as a memo without clocks has room for."""
+    """The contents in base64, as many as fit into a memo without clocks."""
     room = MAX_MEMO_BYTES - _FIELDS_BYTES
     for kept in _KEPT:
         texts = {station: _texts(sources, kept) for station, sources in contents.items()}
@@ -166,8 +166,8 @@ def fitting(contents: Mapping[str, Contents]) -> dict[str, dict[str, str]]:
 
 def _texts(sources: Contents, kept: int) -> dict[str, str]:
     num_chunks = min(kept, max(_FEW_CHUNKS, kept // 4))
-    many = {source: num_chunks if source.endswith(OF_CHUNKS) else kept for source in sources}
-    return {source: b64encode(b"".join(each[-many[source] :])).decode() for source, each in sources.items()}
+    counts = {source: num_chunks if source.endswith(OF_CHUNKS) else kept for source in sources}
+    return {source: b64encode(b"".join(digests[-counts[source] :])).decode() for source, digests in sources.items()}
 
 
 def _contents(value: object, text: str, offset: int) -> dict[str, Contents]:
@@ -183,18 +183,18 @@ def _contents(value: object, text: str, offset: int) -> dict[str, Contents]:
 def _contents_of(sources: object) -> Contents:
     """Raises ValueError."""
     if not isinstance(sources, dict):
-        raise ValueError("expected one text for each source")  # noqa: TRY004
-    found: dict[str, list[bytes]] = {}
+        raise ValueError("expected one text per source")  # noqa: TRY004
+    contents: dict[str, list[bytes]] = {}
     for source, packed in sources.items():
         data = b64decode(packed, validate=True) if isinstance(packed, str) else b"-"
         if len(data) % CONTENT_BYTES:
-            raise ValueError(f"{source}: expected {CONTENT_BYTES} bytes for each recording")
-        found[source] = [data[at : at + CONTENT_BYTES] for at in range(0, len(data), CONTENT_BYTES)]
-    return found
+            raise ValueError(f"{source}: expected {CONTENT_BYTES} bytes per recording")
+        contents[source] = [data[at : at + CONTENT_BYTES] for at in range(0, len(data), CONTENT_BYTES)]
+    return contents
 
 
 def _refused(text: str, offset: int) -> MemoError:
     return MemoError(
-        f"the memo {text[:80]!r} beside offset {offset} is not one that an inspector has written: "
-        "check which other program commits for this group"
+        f"the memo {text[:80]!r} at offset {offset} was not written by an inspector: "
+        "find the other program that commits offsets for this group"
     )

@@ -1,4 +1,4 @@
-"""Gathers the records of one piece and says what they make of each camera and sensor. Knows no clock and no log."""
+"""Collects the records of one piece and builds its observation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,59 +17,58 @@ from streams.observation import Clip, CloseReason, Image, InspectionId, MissingR
 from streams.references.addresses import shown
 
 EVENTS = "events"
-"""What the piece events of a station are called beside its cameras and sensors."""
+"""The name of a station's piece events as a source, next to its cameras and sensors."""
 FrameKey = tuple[str, int]
-"""Camera and sequence: what tells the images of a piece apart."""
+"""Camera and sequence: identifies an image of a piece."""
 
 
 @dataclass(slots=True, eq=False)
 class Piece:
-    """An inspection that has entered and is not published yet."""
+    """An inspection that has entered and has no published verdict yet."""
 
     inspection: InspectionId
     product: str
     lot: str
     spec: AssemblySpec | None
     origins: list[Origin] = field(default_factory=list)
-    """Every record that the inspection was made of or entered by."""
+    """Every record of the inspection."""
     images: dict[FrameKey, Image] = field(default_factory=dict)
     captures: dict[FrameKey, int] = field(default_factory=dict)
     fetching: dict[FrameKey, Frame] = field(default_factory=dict)
-    """Frames whose image is being fetched or decoded."""
-    lost: dict[tuple[str, int], MissingReason] = field(default_factory=dict)
-    """Camera and capture of frames that are of no use, and why; the same frame doubled counts once."""
+    """Frames with an image that is being fetched or decoded."""
+    failed: dict[tuple[str, int], MissingReason] = field(default_factory=dict)
+    """Unusable frames by camera and capture time, and why; a duplicated frame counts once."""
     traces: dict[str, Trace] = field(default_factory=dict)
     traces_ns: dict[str, int] = field(default_factory=dict)
     """Start of each trace."""
     events: dict[EventKind, int] = field(default_factory=dict)
     others_ns: int | None = None
-    """Least event time of records that only made the inspection enter."""
+    """Earliest event time of records that only made the inspection enter."""
     fetch_by_s: float | None = None
     delays: dict[str, int] = field(default_factory=dict)
-    """From event to append in ns, the lowest of each camera, and of `events` once it has entered by one."""
+    """Lowest delay in ns, from event to append, of each camera, and of `events` after an `entered` event."""
     waited: set[str] = field(default_factory=set)
-    """Modalities that nothing more is waited for."""
+    """Modalities whose wait has ended."""
     closing: CloseReason | None = None
     is_observed: bool = False
     is_read_twice: bool = False
-    """Another part came under the same id."""
+    """Records of another part arrived under the same id."""
     contents: Contents = field(default_factory=dict)
-    """What stands for its recordings, once it is observed."""
+    """Digests of its recordings, once it is observed."""
 
     @property
     def entry_ns(self) -> int:
-        """The `entered` event, or else the first capture, or else what made it enter."""
+        """The `entered` event, else the first capture, else the earliest other record."""
         if EventKind.ENTERED in self.events:
             return self.events[EventKind.ENTERED]
         if self.captures:
             return min(self.captures.values())
-        known = [*self.events.values(), *([] if self.others_ns is None else [self.others_ns])]
-        return min(known)
+        return min([*self.events.values(), *([] if self.others_ns is None else [self.others_ns])])
 
     @property
     def part(self) -> Part:
-        """What tells this part from another one that is read under its id."""
-        times = {image_of(*shot): capture_ns for shot, capture_ns in self.captures.items()}
+        """The data that distinguishes this part from another one with the same id."""
+        times = {image_of(*frame_key): capture_ns for frame_key, capture_ns in self.captures.items()}
         times |= {trace_of(sensor): start_ns for sensor, start_ns in self.traces_ns.items()}
         if EventKind.ENTERED in self.events:
             times[ENTERED] = self.events[EventKind.ENTERED]
@@ -82,7 +81,7 @@ class Piece:
 
     @property
     def max_records(self) -> int:
-        """How many records may belong to the piece: each that is expected, some of them doubled or of no use."""
+        """Limit for the piece's records: the expected ones, with room for duplicates and unusable ones."""
         spec = self.spec or AssemblySpec(cameras=())
         num_expected = sum(camera.num_frames for camera in spec.cameras) + len(spec.sensors) + len(EventKind)
         return 4 * num_expected + 16
@@ -109,33 +108,34 @@ class Piece:
         return next((sensor for sensor in self.spec.sensors if sensor.name == name), None) if self.spec else None
 
     def num_images(self, camera: str) -> int:
-        return sum(shot[0] == camera for shot in self.images)
+        return sum(frame_key[0] == camera for frame_key in self.images)
 
-    def num_lost(self, camera: str) -> int:
-        return sum(known == camera for known, _ in self.lost)
+    def num_failed(self, camera: str) -> int:
+        return sum(name == camera for name, _ in self.failed)
 
     def is_fetching(self, camera: str) -> bool:
-        return any(shot[0] == camera for shot in self.fetching)
+        return any(frame_key[0] == camera for frame_key in self.fetching)
 
     def is_decoding(self, camera: str) -> bool:
-        """Whether an image of the camera is being decoded: it is there, so nobody gives up waiting for it."""
-        return any(shot[0] == camera and frame.reference is None for shot, frame in self.fetching.items())
+        """Whether an image of the camera is being decoded. It has arrived, so the piece waits for it without a
+        limit."""
+        return any(frame_key[0] == camera and frame.reference is None for frame_key, frame in self.fetching.items())
 
     def take_frame(self, frame: Frame, camera: CameraSpec) -> int:
-        """Returns the bytes that it takes. Raises Finding for an image unlike the camera's: the frame is lost."""
-        shot = (frame.camera, frame.sequence)
+        """Returns the image's size in bytes. Raises Finding for an image that does not match the camera's settings."""
+        frame_key = (frame.camera, frame.sequence)
         if frame.image is None:
             self._capture(frame)
-            self.fetching[shot] = frame
+            self.fetching[frame_key] = frame
             return 0
         try:
             image = scaled(frame.image, camera)
         except Finding:
             self.enter_by(frame.capture_ns)
-            self.lose(frame.camera, frame.capture_ns, MissingReason.UNDECODABLE)
+            self.mark_failed(frame.camera, frame.capture_ns, MissingReason.UNDECODABLE)
             raise
         self._capture(frame)
-        self.images[shot] = image
+        self.images[frame_key] = image
         return image.nbytes
 
     def _capture(self, frame: Frame) -> None:
@@ -143,11 +143,11 @@ class Piece:
         delay_ns = frame.origin.append_ns - frame.capture_ns
         self.delays[frame.camera] = min(delay_ns, self.delays.get(frame.camera, delay_ns))
 
-    def take_image(self, shot: FrameKey, image: Image, camera: CameraSpec) -> int:
-        """Of a frame that was being fetched or decoded, alike."""
+    def take_image(self, frame_key: FrameKey, image: Image, camera: CameraSpec) -> int:
+        """Like `take_frame`, for an image that was being fetched or decoded."""
         image = scaled(image, camera)
-        del self.fetching[shot]
-        self.images[shot] = image
+        del self.fetching[frame_key]
+        self.images[frame_key] = image
         return image.nbytes
 
     def take_event(self, event: Event) -> None:
@@ -158,32 +158,34 @@ class Piece:
     def take_trace(self, trace: Trace) -> None:
         self.traces[trace.sensor], self.traces_ns[trace.sensor] = trace, trace.start_ns
 
-    def lose(self, camera: str, capture_ns: int, why: MissingReason) -> None:
-        self.lost[camera, capture_ns] = why
+    def mark_failed(self, camera: str, capture_ns: int, why: MissingReason) -> None:
+        self.failed[camera, capture_ns] = why
 
     def enter_by(self, event_ns: int) -> None:
-        """A record without further use made the inspection enter."""
+        """An otherwise unused record made the inspection enter."""
         self.others_ns = event_ns if self.others_ns is None else min(self.others_ns, event_ns)
 
-    def not_come(self, shot: FrameKey) -> Finding:
-        """Why a frame that is still being fetched or decoded is given up."""
-        reference = self.fetching[shot].reference
+    def not_received(self, frame_key: FrameKey) -> Finding:
+        """The finding for a frame that is still being fetched or decoded when the piece closes."""
+        reference = self.fetching[frame_key].reference
         if reference is None:
-            detail = "the image was not decoded when the piece had to close: send fewer, or raise max_open_bytes"
+            detail = (
+                "the image was not decoded in time, the piece had to close: send fewer images, or raise max_open_bytes"
+            )
             return Finding(DEAD_LETTER_REASON_TOO_SLOW, detail)
-        detail = f"{shown(reference.uri)} had not come when the piece closed: check its store, or raise max_delay_s"
+        detail = f"{shown(reference.uri)} had not arrived when the piece closed: check its store, or raise max_delay_s"
         return Finding(DEAD_LETTER_REASON_REFERENCE, detail)
 
-    def fail_fetch(self, shot: FrameKey, *, has_come: bool = False) -> Frame:
-        """An image that did not come, or is of no use: the frame is lost, its place is free for another."""
-        frame = self.fetching.pop(shot)
-        self.enter_by(self.captures.pop(shot))
-        why = MissingReason.UNDECODABLE if has_come or frame.reference is None else MissingReason.REFERENCE
-        self.lose(frame.camera, frame.capture_ns, why)
+    def fail_fetch(self, frame_key: FrameKey, *, is_received: bool = False) -> Frame:
+        """Marks a frame as failed that was not received or is unusable; another frame may take its place."""
+        frame = self.fetching.pop(frame_key)
+        self.enter_by(self.captures.pop(frame_key))
+        why = MissingReason.UNDECODABLE if is_received or frame.reference is None else MissingReason.REFERENCE
+        self.mark_failed(frame.camera, frame.capture_ns, why)
         return frame
 
     def anchor_ns(self, sensor: SensorSpec, *, camera_done: bool) -> int | None:
-        """Event time that the sensor's window is relative to, once it is known."""
+        """Event time of the sensor's anchor; None while unknown."""
         if sensor.anchor == "entered":
             return self.entry_ns
         if (sensor.anchor, 0) in self.captures:
@@ -192,12 +194,12 @@ class Piece:
         return min(others) if others and camera_done else None
 
     def anchor_source(self, sensor: SensorSpec) -> str:
-        """Whose stamp the sensor's window is relative to."""
+        """The source whose stamp is the sensor's anchor."""
         if sensor.anchor != "entered":
             return sensor.anchor
         if EventKind.ENTERED in self.events or not self.captures:
             return EVENTS
-        return min(self.captures, key=lambda shot: self.captures[shot])[0]
+        return min(self.captures, key=lambda frame_key: self.captures[frame_key])[0]
 
     def window(self, sensor: SensorSpec, *, camera_done: bool = True) -> Window | None:
         anchor_ns = self.anchor_ns(sensor, camera_done=camera_done)
@@ -206,7 +208,8 @@ class Piece:
         return Window(anchor_ns + round(sensor.start_s * SECOND_NS), anchor_ns + round(sensor.end_s * SECOND_NS))
 
     def observation(self, cuts: Mapping[str, Cut], newest_ns: Mapping[str, int]) -> Observation:
-        """Everything there is; `cuts` holds time-bound clips, `newest_ns` the end of each sensor's data."""
+        """The observation of a closed piece; `cuts` are the time-bound clips, `newest_ns` the end of each sensor's
+        data."""
         if self.closing is None:
             raise AssertionError("only closed pieces are observed")
         spec = self.spec or AssemblySpec(cameras=())
@@ -229,31 +232,31 @@ class Piece:
 
     @property
     def _mixes_parts(self) -> bool:
-        """Whether a camera that gave all its images lost one beside, further apart than the frames of one part are."""
+        """Whether a camera with all its images has a failed frame too far away in time to be of the same part."""
         spec = self.spec or AssemblySpec(cameras=())
         span_ns = round(spec.capture_span_s * SECOND_NS)
-        whole = {camera.name for camera in spec.cameras if self.num_images(camera.name) >= camera.num_frames}
+        complete = {camera.name for camera in spec.cameras if self.num_images(camera.name) >= camera.num_frames}
         return any(
-            camera in whole and camera == other and abs(lost_ns - capture_ns) > span_ns
-            for camera, lost_ns in self.lost
+            camera in complete and camera == other and abs(failed_ns - capture_ns) > span_ns
+            for camera, failed_ns in self.failed
             for (other, _), capture_ns in self.captures.items()
         )
 
     def hand_over(self) -> None:
-        """The observation has what was seen and heard; only the accounts are kept until the verdict is out."""
+        """Drops the recordings, which the observation holds; keeps the bookkeeping until the verdict is published."""
         self.is_observed = True
         self.drop_contents()
 
     def drop_contents(self) -> None:
-        """Nobody will look at images and traces any more."""
+        """Drops images and traces, which are not needed any more."""
         self.images.clear()
         self.traces.clear()
         self.fetching.clear()
 
     def _view(self, camera: CameraSpec) -> View:
-        images = tuple(self.images[shot] for shot in sorted(self.images) if shot[0] == camera.name)
-        lost = [why for (known, _), why in sorted(self.lost.items(), key=itemgetter(0)) if known == camera.name]
-        return view_of(camera, images, lost[0] if lost else None)
+        images = tuple(self.images[frame_key] for frame_key in sorted(self.images) if frame_key[0] == camera.name)
+        failed = [why for (name, _), why in sorted(self.failed.items(), key=itemgetter(0)) if name == camera.name]
+        return view_of(camera, images, failed[0] if failed else None)
 
     def _trace(self, sensor: SensorSpec) -> Clip:
         trace = self.traces.get(sensor.name)
@@ -272,5 +275,5 @@ class Piece:
         if cut.equals_ns is None or sensor.may_repeat or clip.state is not State.PRESENT:
             return clip
         apart_s = (window.start_ns - cut.equals_ns) / 1e9
-        detail = f"its samples equal those of {apart_s:.1f} s before: is the sensor frozen, or does a buffer repeat?"
+        detail = f"its samples equal those {apart_s:.1f} s earlier: is the sensor frozen, or does a buffer repeat?"
         return replace(clip, state=State.IMPLAUSIBLE, absence=MissingReason.FROZEN, detail=detail)

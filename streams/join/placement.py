@@ -1,4 +1,4 @@
-"""Turns a record's key into the partition that Kafka's default partitioner puts it in. Asks no broker."""
+"""Computes the partition that Kafka's default partitioner chooses for a key."""
 
 from functools import lru_cache
 
@@ -14,13 +14,13 @@ def home_partition(key: bytes, num_partitions: int) -> int:
 
 def murmur2(data: bytes) -> int:
     """MurmurHash2 of 32 bits with Kafka's seed (`org.apache.kafka.common.utils.Utils.murmur2`)."""
-    words = len(data) // 4 * 4
+    aligned = len(data) // 4 * 4
     h = _SEED ^ len(data)
-    for at in range(0, words, 4):
+    for at in range(0, aligned, 4):
         k = int.from_bytes(data[at : at + 4], "little") * _M & _MASK
         k = (k ^ k >> 24) * _M & _MASK
         h = h * _M & _MASK ^ k
-    if data[words:]:
-        h = (h ^ int.from_bytes(data[words:], "little")) * _M & _MASK
+    if data[aligned:]:
+        h = (h ^ int.from_bytes(data[aligned:], "little")) * _M & _MASK
     h = (h ^ h >> 13) * _M & _MASK
     return h ^ h >> 15

@@ -1,4 +1,4 @@
-"""Words why a record comes too late, twice or to no purpose. Decides nothing."""
+"""Findings for records that are late, duplicate, orphaned or too many."""
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.items import Trace
@@ -9,20 +9,18 @@ from streams.observation import InspectionId
 def late(inspection: InspectionId) -> Finding:
     return Finding(
         pb.DEAD_LETTER_REASON_LATE,
-        f"{inspection} has its verdict already, this record came too late: send it sooner, or raise max_delay_s",
+        f"{inspection} already has its verdict; this record came too late: send it sooner, or raise max_delay_s",
     )
 
 
 def duplicate(what: str) -> Finding:
-    return Finding(
-        pb.DEAD_LETTER_REASON_DUPLICATE, f"{what} was taken before, expected once: nothing to do, the first one counts"
-    )
+    return Finding(pb.DEAD_LETTER_REASON_DUPLICATE, f"{what} was received before: nothing to do, the first one counts")
 
 
 def orphan(trace: Trace) -> Finding:
     return Finding(
         pb.DEAD_LETTER_REASON_ORPHAN,
-        f"{trace.inspection} never entered, expected a frame or an event of it: check the piece id of the trace",
+        f"{trace.inspection} never entered: no frame or event of it arrived; check the piece id of the trace",
     )
 
 
@@ -30,13 +28,13 @@ def too_many_samples(held_bytes: int, max_bytes: int) -> Finding:
     return Finding(
         pb.DEAD_LETTER_REASON_STATE_LIMIT,
         f"the sensors of this partition hold {held_bytes} bytes of samples that a piece may still need, at most "
-        f"{max_bytes} may be held: send fewer and longer chunks, or raise max_signal_bytes",
+        f"{max_bytes} are allowed: send fewer and longer chunks, or raise max_signal_bytes",
     )
 
 
 def too_many_records(inspection: InspectionId, max_records: int) -> Finding:
     return Finding(
         pb.DEAD_LETTER_REASON_STATE_LIMIT,
-        f"{inspection} has {max_records} records already, more than its recipe asks for: send each of them once, and "
-        "give every piece an id of its own",
+        f"{inspection} already has {max_records} records, more than its recipe needs: send each record once, and "
+        "give every piece its own id",
     )

@@ -1,4 +1,4 @@
-"""What the stations of one shard share: recipes, settings, time, accounts."""
+"""The state that the stations of one shard share: recipes, settings, time, ledger."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ from streams.records import TopicPartition
 
 @dataclass(slots=True)
 class Held:
-    """What the stations of a shard hold together."""
+    """Memory used by all stations of a shard together."""
 
     signal_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ShardContext:
-    """What all stations of a shard share."""
+    """Shared by all stations of a shard."""
 
     recipes: RecipeBook
     settings: JoinSettings
@@ -34,6 +34,6 @@ class ShardContext:
     """The partition of piece events."""
     signals: TopicPartition
     refuse: Callable[[Origin, Finding, InspectionId], None]
-    """Makes a dead letter of a record that was taken before."""
+    """Makes a dead letter of a record that was accepted before."""
     held: Held = field(default_factory=Held)
     low_pixels: LowPixels = field(default_factory=LowPixels)

@@ -1,6 +1,6 @@
 """Measures the clock of one source against the log's: the lowest delay from event to append, and its drift.
 
-Transport only ever adds to a delay, so the lowest one of a while says most about the clock.
+Transport only adds to a delay, so the lowest delay within a window shows the clock best.
 """
 
 from collections import deque
@@ -12,12 +12,12 @@ from streams.join.clips import SECOND_NS
 
 WINDOW_NS = 30 * SECOND_NS
 CATCH_UP_NS = SECOND_NS
-"""What was held back comes at once: in less than this."""
+"""Records that were held back arrive together, in less than this."""
 _BUCKET_NS = SECOND_NS // 2
 _MINUTE_NS = 60 * SECOND_NS
 MAX_MINUTES = 60
-_FEWEST_MINUTES = 10
-"""100 ppm are 6 ms a minute: less than transport varies in a few of them."""
+_MIN_MINUTES = 10
+"""100 ppm are 6 ms per minute; over a few minutes, transport delays vary more."""
 
 
 @dataclass(slots=True)
@@ -27,19 +27,19 @@ class _Low:
 
 
 class SourceClock:
-    """The stamps of one source, in what is at most a minute of buckets and an hour of minutes."""
+    """The delays of one source: the lowest per bucket of the last window, and per minute of the last hour."""
 
     def __init__(self, step_ns: int, hold_up_ns: int) -> None:
-        """Records of a source that was silent may be late by `hold_up_ns` for a moment and are put down to that."""
+        """Records that are late by up to `hold_up_ns` after a silence count as held up for a moment."""
         self.newest_ns: int | None = None
         """Append time of the newest record."""
         self.drift_ppm: float | None = None
-        """How fast the source's clock falls behind the log's (negative: gains on it); None until that can be told."""
+        """How fast the source's clock falls behind the log's (negative: gains on it); None while unknown."""
         self._step_ns, self._hold_up_ns = step_ns, hold_up_ns
         self._newest_event_ns = self._gap_ns = 0
         self._held_until_ns: int | None = None
         self._first: _Low | None = None
-        """The record that a fall of the delay is measured from."""
+        """The reference for a fall of the delay."""
         self._lows: deque[_Low] = deque()
         """Append times and delays, both rising: the first is the lowest of the window."""
         self._minutes: deque[_Low] = deque(maxlen=MAX_MINUTES)
@@ -54,22 +54,23 @@ class SourceClock:
 
     @property
     def is_catching_up(self) -> bool:
-        """Whether its records came late a moment ago without a step of the clock: more of them will show it."""
+        """Whether its records were late a moment ago without a step of the clock; the next records will tell."""
         held_until_ns, newest_ns = self._held_until_ns, self.newest_ns
         return held_until_ns is not None and newest_ns is not None and newest_ns < held_until_ns + CATCH_UP_NS
 
     @property
     def has_fallen(self) -> bool:
-        """Whether its delay fell by more than a step: it came faster than time passes, so it was held back before."""
+        """Whether its delay fell by more than a step: records arrived faster than time passes, so they were held back
+        before."""
         return (
             self._first is not None
             and bool(self._lows)
             and self._first.delay_ns - self._lows[0].delay_ns > self._step_ns
         )
 
-    def saw(self, delay_ns: int, append_ns: int) -> None:
-        """A record, usable or not. A delay that rises by more than a step begins anew: a clock that was set back, or
-        records that were held back, of which the last to come show the clock again."""
+    def add_stamp(self, delay_ns: int, append_ns: int) -> None:
+        """Takes the delay of a record, usable or not. A rise by more than a step restarts the measurement: the clock
+        was set back, or records were held back, and the last of these show the clock again."""
         if self._lows and delay_ns - self._lows[0].delay_ns > self._step_ns:
             self._rise(delay_ns, append_ns)
         else:
@@ -89,8 +90,8 @@ class SourceClock:
         self._count_minute(delay_ns, append_ns)
 
     def _rise(self, delay_ns: int, append_ns: int) -> None:
-        """A record that is late. Was the source silent for longer than between its records before, it was held up, or
-        those before it were, and for a moment nothing is concluded; else its clock has stepped."""
+        """Handles a late record. After a silence longer than the previous gap, this record or earlier ones were held
+        up, so nothing is concluded for a moment; otherwise the clock has stepped."""
         rise_ns, silent_ns = delay_ns - self._lows[0].delay_ns, append_ns - (self.newest_ns or append_ns)
         has_stepped = append_ns - delay_ns < self._newest_event_ns - self._step_ns // 2
         is_held_up = not has_stepped and silent_ns >= self._gap_ns + rise_ns // 2
@@ -118,8 +119,9 @@ class SourceClock:
 
 
 def _drift_ppm(lows: list[_Low]) -> float | None:
-    """The median slope between any two minutes (Theil and Sen); None where the delays scatter more than they move."""
-    if len(lows) < _FEWEST_MINUTES:
+    """The median slope between any two minutes (Theil and Sen); 0 if the delays scatter more than they move; None with
+    too few."""
+    if len(lows) < _MIN_MINUTES:
         return None
     slope = median((b.delay_ns - a.delay_ns) / (b.append_ns - a.append_ns) for a, b in combinations(lows, 2))
     level = median(low.delay_ns - slope * (low.append_ns - lows[0].append_ns) for low in lows)

@@ -1,8 +1,8 @@
-"""Compares the clocks of one station's sources, and says of a piece which of them cannot be believed.
+"""Compares the clocks of one station's sources and decides for each piece which of them are wrong.
 
-Two sources disagree when their lowest delays of late are more than `max_source_offset_s` apart, so that it is no single
-record that was held up, and the piece's own records bear it out, so that it is no outage, which delays all. Who
-disagrees with a source that agrees with the log's own clock is the odd one.
+Two sources disagree if their lowest recent delays are more than `max_source_offset_s` apart (so it is not one delayed
+record) and the piece's own records confirm it (so it is not an outage, which delays all). Of two that disagree, the one
+that differs from the log's clock is wrong.
 """
 
 import logging
@@ -21,19 +21,19 @@ log = logging.getLogger("streams.join.source_clocks")
 
 LOG = "the log"
 MAX_COMMON_NS = 1500 * SECOND_NS
-"""All sources may be late alike by this much, or by more if they catch up, as after an outage. A wrong time zone makes
-half an hour at least."""
+"""All sources together may be late by this much, or by more while they catch up after an outage. A wrong time zone
+makes at least half an hour."""
 MAX_DRIFT_PPM = 50.0
-"""A crystal at its worst, without a time server."""
+"""The worst quartz crystal without a time server."""
 REMIND_S = 60.0
 
 
 Delays = tuple[int, int]
-"""The lowest and the highest, in ns from event to append."""
+"""Lowest and highest delay in ns, from event to append."""
 
 
 class Doubt(NamedTuple):
-    """Whose clock cannot be believed, and by how much its stamps are behind another's (negative: ahead)."""
+    """A source with a wrong clock, and by how much its stamps are behind another's (negative: ahead)."""
 
     source: str
     behind_ns: int
@@ -41,12 +41,12 @@ class Doubt(NamedTuple):
     cause: str
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         size_s, way = abs(self.behind_ns) / 1e9, "behind" if self.behind_ns > 0 else "ahead of"
         held = ", or a producer that holds records back" if self.behind_ns > 0 else ""
         return (
-            f"the clock of {self.source!r} is {size_s:.3f} s {way} that of {self.reference!r}, by stamps against the "
-            f"times at which the log took the records; likely {self.cause}{held}: set the clock of "
+            f"the clock of {self.source!r} is {size_s:.3f} s {way} that of {self.reference!r}, measured by "
+            f"timestamps against the log's append times; likely {self.cause}{held}: set the clock of "
             f"{self.source!r}"
         )
 
@@ -66,12 +66,12 @@ class SourceClocks:
         self._clocks = {source: SourceClock(self._most_ns, hold_up_ns) for source in sources}
         self._reminder = Reminder[tuple[str, str]](REMIND_S)
 
-    def saw(self, source: str, event_ns: int, append_ns: int) -> None:
-        """A record of a source, usable or not. One that no recipe names counts for nothing."""
+    def add_stamp(self, source: str, event_ns: int, append_ns: int) -> None:
+        """Takes the stamp of a record, usable or not. Ignores sources that no recipe names."""
         clock = self._clocks.get(source)
         if clock is None:
             return
-        clock.saw(append_ns - event_ns, append_ns)
+        clock.add_stamp(append_ns - event_ns, append_ns)
         lowest_ns = clock.lowest_ns or 0
         self._metrics.source_clock(*self._place, source, lowest_ns / 1e9, clock.drift_ppm)
         drift_ppm = self._drift_ppm(source)
@@ -81,22 +81,24 @@ class SourceClocks:
             self._reminder.add(
                 (source, "drift"),
                 "",
-                f"its clock {way} {size} against the log's, other sources do not: set it by a time server (NTP or PTP)",
+                f"its clock {way} {size} against the log's, other sources do not: "
+                "synchronise it with a time server (NTP or PTP)",
             )
 
     def misfit(self, sensor: str, misfit_ns: int) -> None:
-        """A chunk was stamped so much later than its samples count (negative: earlier): its stream begins anew."""
+        """A chunk is stamped this much later than its sample count gives (negative: earlier), so its stream
+        restarts."""
         self._metrics.misfit(*self._place, sensor, misfit_ns / 1e9)
         way = "after" if misfit_ns > 0 else "before"
-        words = (
+        text = (
             f"a chunk is stamped {abs(misfit_ns) / 1e9:.3f} s {way} the time that its sample count gives (jitter_s is "
             f"{self._jitter_s:g}): its stamps jitter or drift, its clock was set, or it does not count lost samples"
         )
-        self._reminder.add((sensor, "jitter"), "", words)
+        self._reminder.add((sensor, "jitter"), "", text)
 
     def doubts(self, delays: Mapping[str, Delays], others: Collection[str] = ()) -> "Doubts":
-        """What is not to be believed of a piece. `delays` are those of its records by source; `others` are sources that
-        gave it nothing, of which only the clock is known."""
+        """The sources of a piece with wrong clocks. `delays` are those of its records by source; `others` are sources
+        without records of the piece, judged by their clock alone."""
         known = {source: (delay, delay) for source in others if (delay := self._fresh_ns(source)) is not None}
         records = {**known, **delays}
         lowest = {source: min(low, self._lowest_ns(source, low)) for source, (low, _) in records.items()}
@@ -108,15 +110,15 @@ class SourceClocks:
         return Doubts(odd, frozenset(apart))
 
     def count(self, doubts: "Doubts") -> None:
-        """A piece that could have passed does not, because of these."""
+        """Counts and reports the doubts about a piece, which cannot pass because of them."""
         for source, doubt in doubts.odd.items():
             if source in self._clocks:
                 self._metrics.doubted(*self._place, source)
-            self._reminder.add((source, "offset"), "", f"{doubt.words}; no piece passes meanwhile")
+            self._reminder.add((source, "offset"), "", f"{doubt.text}; until then no piece passes")
 
     def explain(self, source: str, delay_ns: int, *, is_ahead: bool) -> str | None:
-        """Why a record could not enter, where its source's clock is the cause by being ahead or behind. `delay_ns` is
-        the record's from event to append."""
+        """Why a record could not enter, if its source's clock is the cause; else None. `delay_ns` is the record's delay
+        from event to append."""
         if (clock := self._clocks.get(source)) is not None and clock.is_catching_up:
             return None
         others = {other: ns for other in self._clocks if other != source and (ns := self._fresh_ns(other)) is not None}
@@ -129,11 +131,11 @@ class SourceClocks:
         if not self._is_apart(behind_ns) or is_ahead != (behind_ns < 0):
             return None
         doubt = self._doubt(source, behind_ns, reference)
-        self._reminder.add((source, "offset"), "", f"{doubt.words}; its records are refused meanwhile")
-        return doubt.words
+        self._reminder.add((source, "offset"), "", f"{doubt.text}; until then its records are refused")
+        return doubt.text
 
     def between(self, source: str, other: str) -> Doubt | None:
-        """What is wrong between two sources by their clocks alone; None where they agree, or one is not heard."""
+        """The doubt about two sources by their clocks alone; None if they agree or one of them is silent."""
         lowest = {name: ns for name in self._clocks if (ns := self._fresh_ns(name)) is not None}
         if source == other or not lowest.keys() >= {source, other} or self._was_held_back(source):
             return None
@@ -143,7 +145,7 @@ class SourceClocks:
         return odd.get(source) or odd.get(other)
 
     def remind(self, now_s: float) -> None:
-        """Writes what is due to the log."""
+        """Logs the warnings that are due."""
         for (source, _), happened in self._reminder.due(now_s):
             log.warning("Line %s, station %s, %s: %s.", *self._place, source, _with_count(happened))
 
@@ -151,14 +153,14 @@ class SourceClocks:
         return abs(delay_ns) > self._most_ns
 
     def _are_apart(self, a: str, b: str, records: Mapping[str, Delays], lowest: Mapping[str, int]) -> bool:
-        """Whether the clocks of two sources are apart, and the piece's records bear it out in every pair of them.
+        """Whether the clocks of two sources differ, and every pair of the piece's records confirms it.
 
-        They must do so by more where both were held back, for the ones may then have come behind the others; and need
-        not where the clocks are further apart than batches are long, and the later source was never held back.
+        The confirmation must be stronger if both were held back, because then one may have arrived after the other. It
+        is not needed if the clocks differ by more than a batch lasts and the later source was never held back.
         """
         early, late = sorted((a, b), key=lambda source: lowest[source])
         apart_ns = lowest[late] - lowest[early]
-        is_ahead = min(apart_ns, -lowest[early]) > self._most_ns * 2 // 3  # of the log: transport is no excuse
+        is_ahead = min(apart_ns, -lowest[early]) > self._most_ns * 2 // 3  # of the log, which transport cannot explain
         if not self._is_apart(apart_ns) and not is_ahead:
             return False
         if apart_ns > self._skew_ns and not self._was_held_back(late):
@@ -175,22 +177,22 @@ class SourceClocks:
         return otherwise if clock is None or clock.lowest_ns is None else clock.lowest_ns
 
     def _fresh_ns(self, source: str) -> int | None:
-        """The lowest delay of a source that has not fallen silent."""
+        """The lowest delay of a source that is not silent."""
         clock = self._clocks.get(source)
-        newest_ns = max((each.newest_ns for each in self._clocks.values() if each.newest_ns is not None), default=0)
+        newest_ns = max((other.newest_ns for other in self._clocks.values() if other.newest_ns is not None), default=0)
         if clock is None or clock.newest_ns is None or clock.newest_ns < newest_ns - WINDOW_NS:
             return None
         return clock.lowest_ns
 
     def _drift_ppm(self, source: str) -> float:
-        """How much more a source drifts than the one that drifts least: what all share is the log's own drift."""
-        drifts = [each.drift_ppm for each in self._clocks.values() if each.drift_ppm is not None]
+        """Drift of a source relative to the one that drifts least; the shared part is the log's own drift."""
+        drifts = [clock.drift_ppm for clock in self._clocks.values() if clock.drift_ppm is not None]
         drift_ppm = self._clocks[source].drift_ppm
         return 0.0 if drift_ppm is None else drift_ppm - min(drifts, key=abs)
 
     def _odd(self, apart: list[tuple[str, str]], lowest: Mapping[str, int]) -> Iterator[Doubt]:
-        """Of those that disagree, the ones that do not go by the log's clock; where none does, the one that disagrees
-        with most others; both where that does not tell."""
+        """Of sources that disagree, those that differ from the log's clock; if all do, the one that disagrees with most
+        others; if that is undecided, both."""
         names = sorted({name for pair in apart for name in pair})
         odd = [name for name in names if abs(lowest[name]) > self._most_ns // 2]
         if len(odd) == len(names):
@@ -204,20 +206,20 @@ class SourceClocks:
 
     def _doubt(self, source: str, behind_ns: int, reference: str) -> Doubt:
         drift_ppm = self._drift_ppm(source) if source in self._clocks else 0.0
-        drift = f"a drift, of {abs(drift_ppm):.0f} ppm at present, that no time server (NTP or PTP) corrects"
+        drift = f"a drift (now {abs(drift_ppm):.0f} ppm) that no time server (NTP or PTP) corrects"
         return Doubt(
             source, behind_ns, reference, drift if abs(drift_ppm) > MAX_DRIFT_PPM else likely_cause(behind_ns / 1e9)
         )
 
 
 class Doubts(NamedTuple):
-    """Sources of a piece that cannot be believed, and the pairs of sources that disagree."""
+    """Sources of a piece with wrong clocks, and the pairs of sources that disagree."""
 
     odd: Mapping[str, Doubt]
     apart: frozenset[tuple[str, str]]
 
     def between(self, source: str, other: str) -> Doubt | None:
-        """What is wrong between two sources; None where they agree."""
+        """The doubt about two sources; None if they agree."""
         first, second = sorted((source, other))
         if (first, second) not in self.apart:
             return None

@@ -1,7 +1,7 @@
-"""Keeps the stations of one shard, within bounds: a new one may take the place of one that is of no more use.
+"""Keeps a bounded number of stations per shard: a new one may replace one that is no longer used.
 
-The names come from producers, so that anybody can fill all places. A station without pieces and samples gives up its
-place when it has been idle for two horizons, or at once where no recipe names it and one names the new station.
+Producers choose the names, so any of them can fill all places. A station without pieces and samples is dropped after
+being idle for two horizons, or at once if no recipe names it but one names the new station.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ from streams.join.station import Station
 
 
 class Stations:
-    """The stations by name. One that was forgotten leaves no clock: `forgotten_ns` stands in its place."""
+    """The stations by name. `forgotten_ns` replaces the clocks of all forgotten stations."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Stations:
             for name, clock_ms in clocks_ms.items()
         }
         self.forgotten_ns = None if forgotten_ms is None else forgotten_ms * 1_000_000
-        """The log's clock when a station was forgotten last, and the skew that event times may have."""
+        """The log's clock when a station was last forgotten, plus the allowed skew of event times."""
 
     def __iter__(self) -> Iterator[Station]:
         return iter(self._stations.values())
@@ -50,7 +50,7 @@ class Stations:
 
     @property
     def clocks_ms(self) -> dict[str, int]:
-        """What the clocks have reached, for a successor."""
+        """The times of all clocks, for a successor."""
         return {
             name: station.clock.now_ns // 1_000_000
             for name, station in self._stations.items()
@@ -59,10 +59,10 @@ class Stations:
 
     @property
     def contents(self) -> dict[str, Contents]:
-        """What stations leave for a successor; the one used last comes first."""
+        """Digests of all stations for a successor, most recently used station first."""
         stations = sorted(self, key=lambda station: station.used_ns, reverse=True)
         contents = {station.name: station.contents for station in stations}
-        return {name: left for name, left in contents.items() if left}
+        return {name: digests for name, digests in contents.items() if digests}
 
     @property
     def forgotten_ms(self) -> int | None:
@@ -70,8 +70,8 @@ class Stations:
         return None if self.forgotten_ns is None else -(-self.forgotten_ns // 1_000_000)
 
     def take(self, name: str, append_ns: int, *, may_forget: bool) -> Station:
-        """The station that a record names, taken by the log at `append_ns`. Raises Finding when there is no place for
-        another one."""
+        """The station of a record appended at `append_ns`. Raises Finding if there is no place for another
+        station."""
         station = self._stations.get(name)
         if station is None:
             self._make_room(name, may_forget=may_forget)
@@ -80,14 +80,14 @@ class Stations:
         return station
 
     def drop_blank(self, name: str) -> None:
-        """A name that only refused records carry takes no place."""
+        """Drops a station that has only refused records."""
         station = self._stations.get(name)
         if station is not None and station.is_blank:
             del self._stations[name]
 
     def has_forgotten(self, name: str, entry_ns: int) -> bool:
-        """Whether a piece of a station without state entered so long ago that its verdict is of no more use: a record
-        of it would be too old for a station that is new."""
+        """Whether a piece of an unknown station entered so long ago that its verdict is not needed: its records would
+        be too old even for a new station."""
         now_ns = self._shared.time.now_ns
         return name not in self._stations and now_ns is not None and entry_ns < self._oldest_ns(now_ns)
 
@@ -98,8 +98,8 @@ class Stations:
             if idle is None:
                 raise Finding(
                     pb.DEAD_LETTER_REASON_STATION_LIMIT,
-                    f"{len(self._stations) + 1} stations share the partition, at most {settings.max_stations} may, and "
-                    f"no more than fit beside an offset; one gives up its place when it has sent nothing for "
+                    f"{len(self._stations) + 1} stations share the partition, at most {settings.max_stations} are "
+                    f"allowed (fewer with long names); a station is dropped when it has sent nothing for "
                     f"{MEMORY_HORIZONS * settings.dedup_horizon_s:g} s: find the producer of mistyped names, name "
                     "the line's stations in recipes, or raise max_stations or the number of partitions",
                 )
@@ -108,7 +108,7 @@ class Stations:
     def _least_useful(self, newcomer: str) -> Station | None:
         now_ns = self._shared.time.now_ns or 0
         empty = [station for station in self if station.is_empty]
-        idle = [one for one in empty if one.used_ns + MEMORY_HORIZONS * self._horizon_ns <= now_ns]
+        idle = [station for station in empty if station.used_ns + MEMORY_HORIZONS * self._horizon_ns <= now_ns]
         if not idle and self._has_recipe(newcomer):
             idle = [station for station in empty if not self._has_recipe(station.name)]
         return min(idle, key=lambda station: station.used_ns, default=None)
@@ -124,8 +124,8 @@ class Stations:
         self._shared.metrics.forgot(self._line, station.name)
 
     def _floor_ns(self) -> int | None:
-        """Event time before which nothing enters at a new station: it may be one that was forgotten, and the record
-        one of a piece that had its verdict. Verdicts of the last horizons are remembered all the same."""
+        """Event time before which nothing enters at a new station, because it may be a forgotten one and the piece may
+        have its verdict. Verdicts of the last horizons are remembered in any case."""
         now_ns = self._shared.time.now_ns
         if self.forgotten_ns is None or now_ns is None:
             return None

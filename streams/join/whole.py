@@ -1,7 +1,7 @@
-"""Turns the recordings of a piece that came whole into views and clips, by the rules of the join. Knows no clock.
+"""Turns all recordings of a piece into views and clips, by the rules of the join.
 
-Files and `Inspect` bring a piece at once, a line brings it in parts: what is present, missing or too little of it is
-decided here for all of them, so that one piece has one verdict whichever way it came.
+Files and `Inspect` deliver a piece at once, a line delivers it in parts. The rules for present, missing and incomplete
+recordings are shared here, so that a piece gets the same verdict either way.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from streams.observation import Clip, Image, MissingReason, ModalityKind, State,
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sound:
-    """What one sensor recorded: samples (num_samples, num_channels), full scale 1.0 for integers."""
+    """The recording of one sensor: samples (num_samples, num_channels), full scale 1.0 for integers."""
 
     kind: ModalityKind
     samples: NDArray[np.float32]
@@ -28,45 +28,45 @@ class Sound:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WholePiece:
-    """All that came of one piece, before a recipe says what it makes of it."""
+    """All recordings of one piece, before a recipe is applied."""
 
     images: Mapping[str, Sequence[Image]] = field(default_factory=dict)
     """By camera, in order of sequence."""
     sounds: Mapping[str, Sound] = field(default_factory=dict)
-    """By sensor; one that recorded no sample has not been heard."""
+    """By sensor; without samples it counts as not received."""
 
 
 def window_length(sensor: SensorSpec) -> int:
-    """Samples of a fully covered window, as the join cuts it; its ends are whole nanoseconds, and one of them is let
-    pass as rounding."""
+    """Number of samples in a fully covered window, as in the join; tolerates one nanosecond of rounding."""
     length_ns = round(sensor.end_s * 1e9) - round(sensor.start_s * 1e9)
     return Rate(sensor.sample_rate_hz).slots(length_ns + 1)
 
 
 def views_of(spec: AssemblySpec, piece: WholePiece) -> dict[str, View]:
-    """Of every camera of the recipe. Images beyond its `num_frames` are not used, as on a line."""
-    shown = {camera.name: tuple(piece.images.get(camera.name, ()))[: camera.num_frames] for camera in spec.cameras}
-    return {camera.name: view_of(camera, shown[camera.name]) for camera in spec.cameras}
+    """A view of every camera of the recipe. Ignores images beyond its `num_frames`, as on a line."""
+    images = {camera.name: tuple(piece.images.get(camera.name, ()))[: camera.num_frames] for camera in spec.cameras}
+    return {camera.name: view_of(camera, images[camera.name]) for camera in spec.cameras}
 
 
-def view_of(camera: CameraSpec, images: tuple[Image, ...], lost: MissingReason | None = None) -> View:
-    """`lost` says why images that came are of no use."""
+def view_of(camera: CameraSpec, images: tuple[Image, ...], failure: MissingReason | None = None) -> View:
+    """`failure` is the reason why received images are unusable."""
     coverage = min(1.0, len(images) / camera.num_frames)
     if coverage == 1.0:
         return View(camera.name, images, State.PRESENT)
-    otherwise = MissingReason.COVERAGE if images else MissingReason.NOT_RECEIVED
-    return View(camera.name, images, State.MISSING, lost or otherwise, coverage)
+    default = MissingReason.COVERAGE if images else MissingReason.NOT_RECEIVED
+    return View(camera.name, images, State.MISSING, failure or default, coverage)
 
 
 def clips_of(spec: AssemblySpec, piece: WholePiece) -> dict[str, Clip]:
-    """Of every sensor of the recipe. Raises Finding for a recording of another kind, rate or number of channels."""
+    """A clip of every sensor of the recipe. Raises Finding for a recording of another kind, rate or number of
+    channels."""
     return {sensor.name: _clip(sensor, piece) for sensor in spec.sensors}
 
 
 def _clip(sensor: SensorSpec, piece: WholePiece) -> Clip:
     sound = piece.sounds.get(sensor.name)
     if sound is not None:
-        check_form(sensor, sound)
+        check_format(sensor, sound)
     if sensor.bind == "time" and sensor.anchor != "entered" and not piece.images.get(sensor.anchor):
         return absent(sensor, MissingReason.NO_ANCHOR)
     if sound is None or not len(sound.samples):
@@ -79,7 +79,7 @@ def _clip(sensor: SensorSpec, piece: WholePiece) -> Clip:
 
 
 def _in_window(samples: NDArray[np.float32], length: int) -> NDArray[np.float32]:
-    """From the window's start on, with zeros where nothing came."""
+    """The samples from the window's start, padded with zeros at the end."""
     if len(samples) >= length:
         return samples[:length]
     filled = np.zeros((length, samples.shape[1]), np.float32)
@@ -88,7 +88,7 @@ def _in_window(samples: NDArray[np.float32], length: int) -> NDArray[np.float32]
 
 
 def clip_of(sensor: SensorSpec, samples: NDArray[np.float32], coverage: float, first_ns: int = 0) -> Clip:
-    """What a window holds, if it holds enough of it."""
+    """The clip of a window; missing if its coverage is too low."""
     if coverage < sensor.min_coverage:
         return absent(sensor, MissingReason.COVERAGE, coverage=coverage)
     rate_hz = sensor.sample_rate_hz
@@ -99,20 +99,20 @@ def absent(sensor: SensorSpec, why: MissingReason, state: State = State.MISSING,
     return Clip(sensor.name, sensor.kind, None, sensor.sample_rate_hz, state, why, coverage)
 
 
-def check_form(sensor: SensorSpec, sound: Sound) -> None:
-    """Raises Finding for a recording that is not the recipe's."""
+def check_format(sensor: SensorSpec, sound: Sound) -> None:
+    """Raises Finding for a recording that does not match the recipe."""
     channels = sound.samples.shape[1]
     if sound.kind != sensor.kind:
-        raise wrong_form(f"sensor {sensor.name}: kind is {sound.kind}, expected {sensor.kind} as in the recipe")
+        raise wrong_format(f"sensor {sensor.name}: kind is {sound.kind}, expected {sensor.kind} as in the recipe")
     if sound.sample_rate_hz != sensor.sample_rate_hz:
-        raise wrong_form(
+        raise wrong_format(
             f"sensor {sensor.name}: {sound.sample_rate_hz:g} Hz, expected {sensor.sample_rate_hz:g} Hz: resample it"
         )
     if channels != sensor.num_channels:
-        raise wrong_form(
+        raise wrong_format(
             f"sensor {sensor.name}: {channels} channels, expected {sensor.num_channels}: send the recipe's"
         )
 
 
-def wrong_form(detail: str) -> Finding:
+def wrong_format(detail: str) -> Finding:
     return Finding(DeadLetterReason.DEAD_LETTER_REASON_WRONG_FORMAT, detail)

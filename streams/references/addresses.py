@@ -1,5 +1,4 @@
-"""Says below which allowed prefix the address of an image lies, and which names a local address may mean.
-Opens nothing."""
+"""Checks image addresses against the allowed prefixes, by name alone: opens no file."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ PACKAGES = {
     "abfss": "adlfs",
     "az": "adlfs",
 }
-"""What reads the addresses of an object store."""
+"""The package that reads the addresses of each object store."""
 BUILT_IN = ("file", "http", "https")
 _INSTALL = {"s3fs": "in the checkout, pip install '.[s3]'"}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -26,7 +25,7 @@ _MAX_SHOWN = 200
 
 
 class Address(NamedTuple):
-    """An address that may be read, and the allowed prefix that it lies below."""
+    """An address that may be read, and the allowed prefix above it."""
 
     uri: str
     prefix: str
@@ -41,13 +40,13 @@ class Address(NamedTuple):
 
 
 def scheme_of(uri: str) -> str:
-    """In lower case; a plain path is `file`."""
-    found = _SCHEME.match(uri)
-    return found[1].lower() if found else "file"
+    """The scheme in lower case; a plain path is `file`."""
+    scheme = _SCHEME.match(uri)
+    return scheme[1].lower() if scheme else "file"
 
 
 def shown(uri: str) -> str:
-    """The address as logs and dead letters may show it: without a password, and without the query that signs it."""
+    """The address for logs and dead letters: without password and without signing query."""
     if scheme_of(uri) != "file":
         uri = re.sub(r"(//)[^/@]*@", r"\1...@", uri)
     if scheme_of(uri) in ("http", "https"):
@@ -56,44 +55,44 @@ def shown(uri: str) -> str:
     return uri if len(uri) <= _MAX_SHOWN else uri[:_MAX_SHOWN] + "..."
 
 
-def prefix_fault(prefix: str) -> str:
-    """What is wrong with an allowed prefix, and what mends it; empty where references can lie below it."""
+def prefix_problem(prefix: str) -> str:
+    """The problem of an allowed prefix and its remedy; empty for a valid prefix."""
     scheme = scheme_of(prefix)
     known = sorted({*BUILT_IN, *PACKAGES})
     if scheme not in known:
         return f"{shown(prefix)!r} has the scheme {scheme!r}, expected one of {known}; correct it"
-    if _climbs(prefix):
-        return f"{shown(prefix)!r} holds '..' or '::', which no reference may; write the folder's full address"
+    if _has_parent_or_chain(prefix):
+        return f"{shown(prefix)!r} contains '..' or '::', which is not allowed; write the folder's full address"
     if scheme == "file":
-        return "" if file_paths(prefix) else f"{prefix!r} is no local folder; write file:///folder/"
+        return "" if file_paths(prefix) else f"{prefix!r} is not a local folder; write file:///folder/"
     host = urlsplit(prefix).netloc
     if not prefix[len(scheme) :].startswith("://") or not host or "@" in host:
-        return f"{shown(prefix)!r} names no bucket or host, or a password; write {scheme}://name/folder/"
+        return f"{shown(prefix)!r} names no bucket or host, or contains a password; write {scheme}://name/folder/"
     return ""
 
 
 def missing_package(prefix: str) -> str:
-    """The package that reading below this prefix needs and that is not installed; empty where nothing is missing."""
+    """The package needed to read this prefix, if it is not installed; else empty."""
     package = PACKAGES.get(scheme_of(prefix), "")
     return package if package and find_spec(package) is None else ""
 
 
-def install_words(package: str) -> str:
-    """How to install what `missing_package` names."""
+def install_hint(package: str) -> str:
+    """How to install a package that `missing_package` returns."""
     return _INSTALL.get(package, f"pip install {package}")
 
 
 def allowed(uri: str, prefixes: Sequence[str]) -> Address | None:
-    """The address with the longest prefix that it lies below; None where it lies below none of them."""
-    if _climbs(uri):
+    """The address with the longest allowed prefix above it; None without one."""
+    if _has_parent_or_chain(uri):
         return None
     is_below = _is_local_below if scheme_of(uri) == "file" else _is_remote_below
-    fitting = [prefix for prefix in prefixes if scheme_of(prefix) == scheme_of(uri) and is_below(uri, prefix)]
-    return Address(uri, max(fitting, key=len)) if fitting else None
+    matching = [prefix for prefix in prefixes if scheme_of(prefix) == scheme_of(uri) and is_below(uri, prefix)]
+    return Address(uri, max(matching, key=len)) if matching else None
 
 
-def _climbs(uri: str) -> bool:
-    """Whether a part of the address is `..`, however often it is encoded, or another protocol is chained to it."""
+def _has_parent_or_chain(uri: str) -> bool:
+    """Whether the address contains `..` (percent-encoded any number of times) or chains another protocol."""
     previous = ""
     while uri != previous:
         if "::" in uri or "\\" in uri or ".." in _SEPARATORS.split(uri):
@@ -107,7 +106,7 @@ def _is_local_below(uri: str, prefix: str) -> bool:
 
 
 def is_inside(path: str, folder: str) -> bool:
-    """By the names alone."""
+    """Compares names only; follows no links."""
     return PurePosixPath(folder) in PurePosixPath(path).parents
 
 
@@ -116,8 +115,8 @@ def _is_remote_below(uri: str, prefix: str) -> bool:
 
 
 def file_paths(uri: str) -> tuple[str, ...]:
-    """The names that a local address may mean: decoded as RFC 8089 says, then as written, for names that hold % # ?.
-    Empty where it names another host or no absolute path."""
+    """The paths that a local address may mean: decoded by RFC 8089, then as written, for names that contain % # ?.
+    Empty for another host or a relative path."""
     scheme = _SCHEME.match(uri)
     if scheme is None:
         return (uri,) if uri.startswith("/") else ()

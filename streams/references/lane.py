@@ -1,5 +1,5 @@
-"""Orders the references to one store: which wait, which are being fetched, and whether the store answers at all.
-Starts no thread and reads no byte; its caller holds a lock around every call."""
+"""Schedules the references to one store: which wait, which are being fetched, and whether the store responds.
+Starts no threads; the caller holds a lock around every call."""
 
 import math
 from collections import deque
@@ -15,56 +15,57 @@ from streams.references.transfer import FetchError, FetchTimeoutError, Transfer
 @dataclass(frozen=True, slots=True)
 class ReferenceSettings:
     allowed_prefixes: tuple[str, ...] = ()
-    """Addresses below which references may lie, such as `s3://frames/line-1/`; none by default. Each is a store of its
-    own: one that hangs keeps no other one waiting."""
+    """Addresses below which references may lie, such as `s3://frames/line-1/`; none by default. Each is a separate
+    store: one that hangs does not delay the others."""
     timeout_s: float = 5.0
     """From the start of a fetch to its last byte."""
     max_bytes: int = 256 * 2**20
-    """Bytes of files that are being fetched, all stores together; each may take an equal part of it."""
+    """Bytes being fetched from all stores together; each store gets an equal share."""
     num_threads: int = 4
-    """Fetches at a time from one store."""
+    """Simultaneous fetches from one store."""
     max_ready: int = 8
-    """Images fetched and not taken yet; fetching waits then, so that a busy worker's memory stays bounded."""
+    """Fetched images that the worker has not taken yet; at this number fetching waits, which bounds a worker's
+    memory."""
     max_ready_bytes: int = 128 * 2**20
-    """The same in bytes: no further image is decoded beyond it."""
+    """The same in bytes; above it no further image is decoded."""
     max_waiting: int = 10_000
-    """References waiting beyond this are refused. They are small; a backlog after downtime holds many."""
+    """References waiting beyond this are refused. They are small, and a backlog after downtime contains many."""
 
     @property
     def memory_bytes(self) -> int:
-        """At most: files on their way, images that wait, and one more that is being decoded."""
+        """Upper bound: files being fetched, images that wait, and one image being decoded."""
         return self.max_bytes + self.max_ready_bytes + Limits().max_image_bytes
 
 
 @dataclass(slots=True, eq=False)
 class Fetch:
-    """One reference on its way; `is_over` once its outcome is known, though its thread may still hang."""
+    """One reference being fetched; `is_over` once its outcome is known, even if its thread still hangs."""
 
     frame: Frame
     reference: Reference
     address: Address
-    wanted: Callable[[], bool]
+    is_wanted: Callable[[], bool]
     is_apart: bool = False
-    """Whether its image is decoded in a process of its own, because workers have ended at this place."""
+    """Whether its image is decoded in a separate process, because workers have died at this offset."""
     transfer: Transfer | None = None
-    has_come: bool = False
-    """All bytes are there; decoding has no deadline here."""
+    is_received: bool = False
+    """All bytes are received; decoding has no deadline here."""
     is_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LaneSettings:
     num_threads: int
-    """Fetches at a time."""
+    """Simultaneous fetches."""
     max_bytes: int
-    """Announced bytes of the fetches at a time."""
+    """Announced bytes of all simultaneous fetches."""
     timeout_s: float
     max_late: int = 4
-    """After this many fetches in a row that ran into their deadline the store is left alone for a while."""
+    """After this many timed-out fetches in a row the store is not tried for a while."""
     retry_s: float = 10.0
-    """Then one fetch tries whether it answers again; while it does not, twice as long later each time."""
+    """Then one fetch probes the store; after each failed probe the pause doubles."""
     max_hung: int = 16
-    """Threads that never came back. With so many, nothing is read from the store until one does."""
+    """Hanging threads. At this number, nothing is read from the store until one of them returns."""
     max_retry_s: float = 300.0
 
 
@@ -82,32 +83,32 @@ class Lane:
 
     @property
     def answers(self) -> bool:
-        """Whether the store has not run into too many deadlines in a row."""
+        """False after too many timed-out fetches in a row."""
         return self._num_late < self._settings.max_late
 
     def refusal(self, reference: Reference, now_s: float) -> FetchError | None:
-        """Why a reference need not wait: the store hangs, or the file is larger than may be fetched."""
+        """Why a reference is refused at once: the store hangs, or the file is too large."""
         if reference.size_bytes > self._settings.max_bytes:
             return FetchError(
-                f"the file has {reference.size_bytes} bytes, at most {self._settings.max_bytes} may be fetched at a "
-                f"time below {self.prefix}: send smaller files, or raise [references] max_bytes"
+                f"the file has {reference.size_bytes} bytes, but at most {self._settings.max_bytes} may be fetched at "
+                f"a time below {self.prefix}: send smaller files, or raise [references] max_bytes"
             )
         return None if self._may_try(now_s) else FetchTimeoutError(self.outage(now_s))
 
     def outage(self, now_s: float) -> str:
-        """What a store that hangs means for its references."""
+        """Describes a store that hangs, for logs and dead letters."""
         wait_s = self._retry_at_s - now_s
-        again = f"it is tried again in {wait_s:.0f} s" if wait_s > 0 else "it is being tried"
+        retry = f"it is tried again in {wait_s:.0f} s" if wait_s > 0 else "it is being tried"
         if self._num_hung >= self._settings.max_hung:
-            again = "nothing is read from it until one comes back"
+            retry = "nothing is read from it until one returns"
         return (
-            f"the store below {self.prefix} does not answer: {self._num_late} fetches in a row took longer than "
-            f"{self._settings.timeout_s:g} s, {self._num_hung} of them still hang, {again}; check it and the way to it"
+            f"the store below {self.prefix} does not respond: {self._num_late} fetches in a row took longer than "
+            f"{self._settings.timeout_s:g} s, {self._num_hung} of them still hang, {retry}; check store and network"
         )
 
     def next(self, now_s: float) -> Fetch | None:
-        """The reference to be fetched now, if there is one and there is room."""
-        while self.waiting and not self.waiting[0].wanted():
+        """The next reference to fetch; None if none waits or there is no room."""
+        while self.waiting and not self.waiting[0].is_wanted():
             self.waiting.popleft()  # its piece is closed, and its dead letter written
         if not self.waiting or not self._may_try(now_s):
             return None
@@ -122,32 +123,32 @@ class Lane:
         return fetch
 
     def end(self, fetch: Fetch, now_s: float, *, is_late: bool) -> bool:
-        """The outcome of a fetch is known. Whether it changes if the store counts as one that answers."""
+        """Records the outcome of a fetch. Returns whether `answers` has changed."""
         answered, was_probe = self.answers, fetch is self._probe
         self.fetching.discard(fetch)
         self._num_bytes -= fetch.reference.size_bytes
         fetch.is_over = True
         self._num_late = self._num_late + 1 if is_late else 0
-        if is_late and (was_probe or self.answers != answered):  # those that were begun before tell nothing new
+        if is_late and (was_probe or self.answers != answered):  # fetches started earlier add no information
             self._num_probes = self._num_probes + 1 if was_probe else 0
             pause_s = min(self._settings.retry_s * 2.0**self._num_probes, self._settings.max_retry_s)
             self._retry_at_s = now_s + pause_s
         return self.answers != answered
 
-    def hang(self) -> None:
-        """The thread of a fetch that is over is still away."""
+    def mark_hung(self) -> None:
+        """The fetch is over but its thread still hangs."""
         self._num_hung += 1
 
-    def come_back(self) -> None:
+    def mark_returned(self) -> None:
         self._num_hung -= 1
 
     def late(self) -> list[tuple[Fetch, Transfer]]:
         """Fetches that have passed their deadline."""
-        transfers = [(fetch, fetch.transfer) for fetch in self.fetching if not fetch.has_come]
+        transfers = [(fetch, fetch.transfer) for fetch in self.fetching if not fetch.is_received]
         return [(fetch, transfer) for fetch, transfer in transfers if transfer is not None and transfer.is_late]
 
     def stranded(self, now_s: float) -> list[Fetch]:
-        """References that would wait for a store that hangs; they wait no longer."""
+        """Removes and returns the references that wait for a store that hangs."""
         if not self.waiting or self._may_try(now_s):
             return []
         stranded = list(self.waiting)

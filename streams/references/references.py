@@ -1,5 +1,4 @@
-"""Fetches images that frames only refer to, off the polling thread: prefix, size, hash, then pixels.
-Knows nothing of pieces and windows."""
+"""Fetches referenced images on threads of its own: checks prefix, size and hash, then decodes."""
 
 import logging
 import queue
@@ -22,13 +21,13 @@ from streams.references.transfer import FetchError, FetchTimeoutError, Transfer
 
 log = logging.getLogger("inspector.streams.references")
 
-_MAX_WORDS = 500
-"""Of a store's client, which may repeat all that the store said."""
+_MAX_ERROR_CHARS = 500
+"""Of an error message of a store's client, which may repeat the whole response."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fetched:
-    """What became of one reference: an image, or the finding."""
+    """The outcome of one reference: an image, or the detail of its dead letter."""
 
     at: TopicPartition
     inspection: InspectionId
@@ -42,8 +41,8 @@ Read = Callable[[Address, Transfer], None]
 
 
 class Resolver:
-    """Fetches in a few threads per store; `finished` gives what is there, without waiting. Its threads end with the
-    process, whatever they wait for."""
+    """Fetches on a few threads per store; `finished` returns the results so far, without waiting. Hanging threads do
+    not keep the process alive."""
 
     def __init__(
         self,
@@ -53,36 +52,36 @@ class Resolver:
         monotonic: Callable[[], float] = time.monotonic,
         decoder: Decoder | None = None,
     ) -> None:
-        """`decoder` decodes images at places where workers have ended; one thread at a time calls it."""
+        """`decoder` decodes images at offsets where workers have died; one thread at a time calls it."""
         self._settings, self._limits, self._read, self._monotonic = settings, limits, read, monotonic
         self._decoder = decoder or Decoder()
         self._lock = threading.Lock()
         self._lanes = _lanes(settings)
-        self._ready = _Shelf(settings.max_ready, settings.max_ready_bytes)
+        self._ready = _ReadyImages(settings.max_ready, settings.max_ready_bytes)
         self._done: queue.SimpleQueue[Fetched] = queue.SimpleQueue()
 
-    def submit(self, frame: Frame, wanted: Callable[[], bool] = lambda: True, *, is_apart: bool = False) -> None:
-        """Begins to fetch the image of a frame. One that waits is dropped when it is `wanted` no more, so that a store
-        slower than the line costs some images and not, by an ever longer queue, all of them. `is_apart`: it is decoded
-        in a process of its own."""
+    def submit(self, frame: Frame, is_wanted: Callable[[], bool] = lambda: True, *, is_apart: bool = False) -> None:
+        """Starts to fetch the image of a frame. Drops it from the queue once `is_wanted` returns False, so that a store
+        slower than the line loses some images instead of delaying all of them. `is_apart`: decodes it in a separate
+        process."""
         if frame.reference is None:
             raise AssertionError("only frames with a reference are resolved")
         address = allowed(frame.reference.uri, self._settings.allowed_prefixes)
         if address is None:
             detail = (
-                f"{shown(frame.reference.uri)} lies below none of the allowed prefixes "
+                f"{shown(frame.reference.uri)} is below none of the allowed prefixes "
                 f"{list(self._settings.allowed_prefixes)}: add its prefix under [references] in the configuration"
             )
             self._refuse(frame, detail)
         elif (num := self._num_waiting()) >= self._settings.max_waiting:
-            detail = f"{num + 1} references wait, at most {self._settings.max_waiting} may: slow the producer"
+            detail = f"{num + 1} references wait, at most {self._settings.max_waiting} may wait: slow down the producer"
             self._done.put(_fetched(frame, None, detail))
         else:
-            self._queue(Fetch(frame, frame.reference, address, wanted, is_apart))
+            self._queue(Fetch(frame, frame.reference, address, is_wanted, is_apart))
 
     def finished(self) -> list[Fetched]:
-        """What has been fetched or has failed since the last call."""
-        self._look_at_deadlines()
+        """The references fetched or failed since the last call."""
+        self._expire()
         finished: list[Fetched] = []
         while not self._done.empty():
             fetched = self._done.get()
@@ -92,7 +91,7 @@ class Resolver:
         return finished
 
     def close(self) -> None:
-        """Ends at once, whatever hangs."""
+        """Stops at once, without waiting for hanging fetches."""
         with self._lock:
             for lane in self._lanes.values():
                 lane.waiting.clear()
@@ -117,7 +116,7 @@ class Resolver:
         self._done.put(_fetched(fetch.frame, None, f"{fetch.address.shown}: {refusal}"))
 
     def _start(self, lane: Lane) -> None:
-        """A thread for each reference that there is room for; the lock is held."""
+        """Starts a thread for each reference for which there is room; the caller holds the lock."""
         while (fetch := lane.next(self._monotonic())) is not None:
             timeout_s = self._settings.timeout_s
             fetch.transfer = Transfer(fetch.address.shown, fetch.reference.size_bytes, timeout_s, self._monotonic)
@@ -126,35 +125,35 @@ class Resolver:
             )
             thread.start()
 
-    def _look_at_deadlines(self) -> None:
+    def _expire(self) -> None:
         with self._lock:
             for lane in self._lanes.values():
                 for fetch, transfer in lane.late():
-                    lane.hang()
+                    lane.mark_hung()
                     transfer.abandon()
                     self._end(lane, fetch, transfer.late())
-                self._go_on(lane)
+                self._start_or_refuse(lane)
 
     def _fetch(self, lane: Lane, fetch: Fetch, transfer: Transfer) -> None:
-        """The whole life of a thread."""
+        """Runs on a thread of its own."""
         outcome: Image | Exception
         try:
             self._read(fetch.address, transfer)
             content = transfer.content(fetch.reference.sha256)
             with self._lock:
-                fetch.has_come = not fetch.is_over
-            outcome = self._decode(fetch, content) if fetch.has_come else transfer.late()
-        except Exception as exc:  # noqa: BLE001 - clients of stores raise anything, and every reference must end
+                fetch.is_received = not fetch.is_over
+            outcome = self._decode(fetch, content) if fetch.is_received else transfer.late()
+        except Exception as exc:  # noqa: BLE001 - store clients raise any exception, and every reference must get an outcome
             outcome = exc
         with self._lock:
             if fetch.is_over:
-                lane.come_back()
+                lane.mark_returned()
             else:
                 self._end(lane, fetch, outcome)
-            self._go_on(lane)
+            self._start_or_refuse(lane)
 
     def _decode(self, fetch: Fetch, content: bytes) -> Image:
-        """One image at a time, once there is room for it."""
+        """Decodes one image at a time, once there is room for it."""
         image: Image | None = None
         self._ready.wait()
         try:
@@ -180,19 +179,19 @@ class Resolver:
         return item.image
 
     def _end(self, lane: Lane, fetch: Fetch, outcome: Image | Exception) -> None:
-        """Every reference that was begun ends here, once; the lock is held."""
+        """Records the outcome of a fetch, exactly once; the caller holds the lock."""
         changed = lane.end(fetch, self._monotonic(), is_late=isinstance(outcome, FetchTimeoutError))
         if isinstance(outcome, Exception):
-            self._refuse(fetch.frame, _words(fetch.address, outcome))
+            self._refuse(fetch.frame, _error_detail(fetch.address, outcome))
         else:
             self._done.put(_fetched(fetch.frame, outcome, ""))
         if changed and lane.answers:
-            log.info("References: the store below %s answers again.", lane.prefix)
+            log.info("References: the store below %s responds again; its images are fetched.", lane.prefix)
         elif changed:
-            log.error("References: %s. Until then images below it are refused.", lane.outage(self._monotonic()))
+            log.error("References: %s. Until it responds, images below it are refused.", lane.outage(self._monotonic()))
 
-    def _go_on(self, lane: Lane) -> None:
-        """Starts what there is room for, refuses what a store that hangs would keep; the lock is held."""
+    def _start_or_refuse(self, lane: Lane) -> None:
+        """Starts fetches for which there is room and refuses those of a hanging store; the caller holds the lock."""
         for fetch in lane.stranded(self._monotonic()):
             self._done.put(_fetched(fetch.frame, None, f"{fetch.address.shown}: {lane.outage(self._monotonic())}"))
         self._start(lane)
@@ -202,8 +201,8 @@ class Resolver:
         self._done.put(_fetched(frame, None, detail))
 
 
-class _Shelf:
-    """Bounds the images that are decoded and not taken yet."""
+class _ReadyImages:
+    """Bounds the decoded images that the worker has not taken yet."""
 
     def __init__(self, max_images: int, max_bytes: int) -> None:
         self._max_images, self._max_bytes = max_images, max_bytes
@@ -212,13 +211,13 @@ class _Shelf:
         self._changed = threading.Condition()
 
     def wait(self) -> None:
-        """Until one more image may be decoded: a single one at a time, for its size is not known before."""
+        """Waits until one more image may be decoded: one at a time, because its size is unknown beforehand."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_closed or (not self._is_decoding and self._has_room()))
             self._is_decoding = True
 
     def put(self, image: Image | None) -> None:
-        """What became of it."""
+        """Ends the decoding that `wait` allowed; None: it failed."""
         with self._changed:
             self._is_decoding = False
             if image is not None:
@@ -231,7 +230,7 @@ class _Shelf:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Wakes the threads that wait, so that they end."""
+        """Wakes the waiting threads so that they end."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -246,11 +245,11 @@ def _lanes(settings: ReferenceSettings) -> dict[str, Lane]:
     return {prefix: Lane(prefix, LaneSettings(settings.num_threads, share, settings.timeout_s)) for prefix in prefixes}
 
 
-def _words(address: Address, error: Exception) -> str:
+def _error_detail(address: Address, error: Exception) -> str:
     if isinstance(error, FetchError):
         return str(error)
-    words = str(error).replace(address.uri, address.shown)[:_MAX_WORDS]
-    return f"{address.shown} cannot be read ({type(error).__name__}: {words}): check address and rights"
+    text = str(error).replace(address.uri, address.shown)[:_MAX_ERROR_CHARS]
+    return f"{address.shown} cannot be read ({type(error).__name__}: {text}): check the address and the access rights"
 
 
 def _fetched(frame: Frame, image: Image | None, detail: str) -> Fetched:

@@ -15,38 +15,38 @@ from urllib.parse import quote, urlsplit
 import fsspec
 import fsspec.asyn
 
-from streams.references.addresses import PACKAGES, Address, file_paths, install_words, is_inside, scheme_of
+from streams.references.addresses import PACKAGES, Address, file_paths, install_hint, is_inside, scheme_of
 from streams.references.transfer import FetchError, Transfer
 
 log = logging.getLogger("inspector.streams.stores")
 
 _BLOCK_BYTES = 2**20
-_MAX_WORDS = 500
-"""Of an error; a server's first line stands in it, which may have 64 KiB."""
+_MAX_ERROR_CHARS = 500
+"""Of an error message, which may contain a server's first line of up to 64 KiB."""
 _URL_SAFE = "/%:@!$&'()*+,;=~?-._"
 
 
 def read(address: Address, transfer: Transfer) -> None:
-    """All bytes of the file. Raises FetchError."""
+    """Reads the whole file into the transfer. Raises FetchError."""
     reader = {"file": read_local, "http": read_http, "https": read_http}.get(address.scheme, read_object)
     try:
         reader(address, transfer)
-    except TimeoutError as exc:  # an OSError too
+    except TimeoutError as exc:  # before its base class OSError
         raise transfer.late() from exc
     except ImportError as exc:
         package = PACKAGES.get(address.scheme, "")
         raise FetchError(
-            f"{address.shown} needs the package {package}, which does not load here ({exc}): {install_words(package)}"
+            f"{address.shown} needs the package {package}, which cannot be imported ({exc}): {install_hint(package)}"
         ) from exc
     except (OSError, ValueError, http.client.HTTPException) as exc:
-        words = str(exc).replace(address.uri, address.shown)[:_MAX_WORDS]
+        text = str(exc).replace(address.uri, address.shown)[:_MAX_ERROR_CHARS]
         raise FetchError(
-            f"{address.shown} cannot be read ({type(exc).__name__}: {words}): check address and rights"
+            f"{address.shown} cannot be read ({type(exc).__name__}: {text}): check the address and the access rights"
         ) from exc
 
 
 def read_local(address: Address, transfer: Transfer) -> None:
-    """A file whose place, once all links are followed, lies below the prefix."""
+    """Reads a file whose path, with all links resolved, lies below the prefix."""
     descriptor = _open_below(address)
     with os.fdopen(descriptor, "rb", buffering=0) as file:
         transfer.announce(os.fstat(descriptor).st_size)
@@ -66,7 +66,7 @@ def _open_below(address: Address) -> int:
 
 
 def _open_real(address: Address, real: str, folders: list[str]) -> int:
-    """Place and content are those of one file also where somebody swaps links meanwhile; a pipe is not waited for."""
+    """Opens the path without races: a link swapped meanwhile is detected, and a pipe does not block."""
     if not any(is_inside(real, folder) for folder in folders):
         raise _outside(address)
     descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -75,21 +75,23 @@ def _open_real(address: Address, real: str, folders: list[str]) -> int:
     if is_there and stat.S_ISREG(status.st_mode):
         return descriptor
     os.close(descriptor)
-    raise FetchError(f"{address.shown} is no regular file: refer to an image file") if is_there else _outside(address)
+    raise (
+        FetchError(f"{address.shown} is not a regular file: refer to an image file") if is_there else _outside(address)
+    )
 
 
 def _outside(address: Address) -> FetchError:
     return FetchError(
-        f"{address.shown} leads by a link to a place outside of the allowed prefix {address.prefix}: "
-        "put the file itself there, or add the place that the link leads to under [references]"
+        f"{address.shown} is a link to a file outside of the allowed prefix {address.prefix}: "
+        "put the file itself there, or allow the link's target under [references]"
     )
 
 
 def read_http(address: Address, transfer: Transfer) -> None:
-    """A file over HTTP; a redirection is refused, for it leads anywhere. No cookies, no proxy, no compression."""
+    """Reads a file over HTTP. Refuses redirections, since they may lead anywhere. No cookies, proxy or compression."""
     parts = urlsplit(address.uri.partition("#")[0])
-    make = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
-    connection = make(parts.hostname or "", parts.port, timeout=transfer.remaining_s)
+    connect = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    connection = connect(parts.hostname or "", parts.port, timeout=transfer.remaining_s)
     try:
         connection.connect()
         wire: socket.socket = connection.sock
@@ -98,7 +100,7 @@ def read_http(address: Address, transfer: Transfer) -> None:
         connection.request("GET", target, headers={"Accept-Encoding": "identity", "User-Agent": "inspector"})
         with closing(connection.getresponse()) as response:
             if response.status != http.HTTPStatus.OK:
-                raise FetchError(f"{address.shown}: the server answers {_status(response)}")
+                raise FetchError(f"{address.shown}: the server responds {_status(response)}")
             if response.length is not None:
                 transfer.announce(response.length)
             while block := response.read1(_BLOCK_BYTES):
@@ -119,7 +121,7 @@ def _status(response: http.client.HTTPResponse) -> str:
     status = f"{response.status} {response.reason[:60]!r}"
     if 300 <= response.status < 400:
         return f"{status}: redirections are not followed, refer to the file itself"
-    return f"{status}: check address and rights"
+    return f"{status}: check the address and the access rights"
 
 
 class _Body(Protocol):
@@ -127,7 +129,7 @@ class _Body(Protocol):
 
 
 class _Stream(Protocol):
-    """What s3fs opens."""
+    """A file opened by s3fs."""
 
     size: int
     r: _Body | None
@@ -141,26 +143,30 @@ class _ObjectStore(Protocol):
 
 @cache
 def _client(scheme: str) -> fsspec.AbstractFileSystem:
-    """One for all threads: fsspec would give each of them connections and credentials of its own."""
+    """One client for all threads; fsspec would otherwise create connections and credentials for each thread."""
     return fsspec.filesystem(scheme)
 
 
 def prepare(prefixes: Sequence[str]) -> None:
-    """Loads what reads these prefixes: 1 s of imports and sessions that the first piece would else wait for. Raises
-    nothing: what fails here fails again, with its reference, where it can be told."""
+    """Loads the clients for these prefixes, so that the first piece does not wait 1 s for imports and sessions. Never
+    raises: an error here occurs again at the first reference, which reports it."""
     for scheme in {scheme_of(prefix) for prefix in prefixes} & PACKAGES.keys():
         try:
             filesystem = _client(scheme)
             if PACKAGES[scheme] == "s3fs":
                 filesystem.connect()
-        except Exception as exc:  # noqa: BLE001 - clients of stores raise anything
+        except Exception as exc:  # noqa: BLE001 - store clients raise any exception
             log.warning(
-                "References: the client for %s:// cannot be prepared (%s: %s).", scheme, type(exc).__name__, exc
+                "References: cannot prepare the client for %s:// (%s: %s). "
+                "Each fetch tries again; check the credentials.",
+                scheme,
+                type(exc).__name__,
+                exc,
             )
 
 
 def read_object(address: Address, transfer: Transfer) -> None:
-    """A file of an object store; at the deadline the store's client is told to stop, so that its thread ends."""
+    """Reads a file of an object store; cancels the store's client at the deadline, so that its thread ends."""
     filesystem = _client(address.scheme)
     path = filesystem._strip_protocol(address.uri)  # noqa: SLF001 - fsspec has no public name for it
     if PACKAGES.get(address.scheme) == "s3fs":

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.join.frozen import Frozen
+from streams.join.frozen import FrozenDetector
 from streams.observation import Image, Observation
 
 HUM_HZ = 50.0
@@ -113,6 +113,6 @@ def _of(piece: Observation, before: Observation, source: str) -> Observation:
 
 def _frozen(before: Observation, piece: Observation, source: str) -> Observation:
     others = frozenset({*piece.views, *piece.clips} - {source})
-    line = Frozen({})
+    line = FrozenDetector({})
     line.mark(before, others)
     return line.mark(piece, others)[0]

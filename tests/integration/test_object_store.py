@@ -181,9 +181,9 @@ def test_a_server_that_hangs_is_left_alone_and_read_again_later(s3: S3) -> None:
             assert time.monotonic() - started_s < 5
         finally:
             s3.process.send_signal(signal.SIGCONT)
-        late = sum("did not come within 0.5 s" in detail for detail in details)
+        late = sum("did not arrive within 0.5 s" in detail for detail in details)
         assert 4 <= late <= 7  # three more may have begun before the fourth was given up
-        assert sum("the store below s3://frames/ does not answer" in detail for detail in details) == 12 - late
+        assert sum("the store below s3://frames/ does not respond" in detail for detail in details) == 12 - late
         passed_s = 10.0
         assert fetch(resolver, frames[0])[0].detail == ""
         assert [entry.detail for entry in fetch(resolver, *frames)] == [""] * 12

@@ -94,9 +94,9 @@ def test_a_skew_is_said_once_with_what_to_do(caplog: pytest.LogCaptureFixture) -
     clock = machine.clock()
     for _ in range(3):
         machine.write(clock, took_s=0.01, stamp_s=machine.true_s)
-    (said,) = caplog.messages
-    assert said.startswith("This machine's clock is 61.0 s ahead of the log's")
-    assert "chrony" in said
+    (warning,) = caplog.messages
+    assert warning.startswith("This machine's clock is 61.0 s ahead of the log's")
+    assert "chrony" in warning
     machine.ahead_s = 0.0
     machine.write(clock, took_s=0.01, stamp_s=machine.true_s)
     assert "agrees with the log's again" in caplog.messages[-1]

@@ -1,4 +1,4 @@
-"""When a line is due about what goes on, and that it stays small."""
+"""When a log line is due, and that a Reminder stays small."""
 
 from streams import reminder
 from streams.reminder import INTERVAL_S, MAX_NAMES, MAX_SUBJECTS, Reminder
@@ -6,12 +6,12 @@ from streams.reminder import INTERVAL_S, MAX_NAMES, MAX_SUBJECTS, Reminder
 
 def test_a_line_is_due_at_the_beginning_and_a_count_when_an_interval_ends() -> None:
     lines = Reminder[str]()
-    said = []
+    due = []
     for now_s, num in ((0.0, 2), (1.0, 3), (INTERVAL_S - 1, 4), (INTERVAL_S, 0), (3 * INTERVAL_S, 0)):
         for number in range(num):
             lines.add("limit", f"name {number}", "why")
-        said += [(now_s, subject, happened.count) for subject, happened in lines.due(now_s)]
-    assert said == [(0.0, "limit", 2), (INTERVAL_S, "limit", 7)]
+        due += [(now_s, subject, happened.count) for subject, happened in lines.due(now_s)]
+    assert due == [(0.0, "limit", 2), (INTERVAL_S, "limit", 7)]
     lines.add("limit", "name", "why")
     assert [happened.said_s for _, happened in lines.due(3 * INTERVAL_S)] == [None]
 

@@ -48,7 +48,7 @@ REFUSED: dict[str, tuple[bytes, BitDepth | None, str]] = {
     "cut.png": (PNG[:-20], None, "send it again"),
     "cut.jpg": (JPEG[:-20], None, "no end (ffd9)"),
     "bright.png": (image_file(".png", TWELVE + np.uint16(4000)), 12, "expected at most 4095"),
-    "8.png": (PNG, 12, "has 8 bits a value, expected 12"),
+    "8.png": (PNG, 12, "has 8 bits per value, but bit_depth says 12 bits in 16"),
     "wide.png": (png_of(32_769, 1, zlib.compress(bytes(32_770))), None, "32768 px a side"),
 }
 

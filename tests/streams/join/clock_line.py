@@ -1,7 +1,6 @@
-"""A station whose sources have clocks of their own, and what the join makes of its pieces.
+"""A station whose sources have separate clocks, and the join's results for its pieces.
 
-Every sample holds the true time at which it was taken, in hundredths of a second: whether a piece was given its own
-sound can be told.
+Every sample holds its true time in hundredths of a second, which shows whether a clip belongs to its piece.
 """
 
 import logging
@@ -16,7 +15,7 @@ from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.items import EventKind
 from streams.join.assembly import AssemblySpec, CameraSpec, JoinSettings, SensorSpec
 from streams.join.join_metrics import NoMetrics
-from streams.observation import InspectionId, MissingReason, Observation, State
+from streams.observation import Clip, InspectionId, MissingReason, Observation, State, View
 from streams.records import TopicPartition
 from tests.streams.join.join_model import FRAMES, PIECES, RATE_HZ, SIGNALS, Make, chunk, event, frame
 from tests.streams.join.join_rig import Rig, at_s
@@ -64,7 +63,7 @@ class OneCamera:
 
 @dataclass
 class Noted(NoMetrics):
-    """What the join reports of the clocks: the newest figures."""
+    """The newest clock metrics of the join."""
 
     offset_s: dict[str, float] = field(default_factory=dict)
     drift_ppm: dict[str, float] = field(default_factory=dict)
@@ -94,13 +93,13 @@ class Outcome:
 
     @property
     def states(self) -> dict[str, State]:
-        parts = {**self.observation.views, **self.observation.clips}
+        parts: dict[str, View | Clip] = {**self.observation.views, **self.observation.clips}
         return {name: part.state for name, part in parts.items()}
 
     @property
     def doubt(self) -> str:
-        """What is said of the clock; empty where nothing is."""
-        parts = [*self.observation.views.values(), *self.observation.clips.values()]
+        """The detail about a wrong clock; empty without one."""
+        parts: list[View | Clip] = [*self.observation.views.values(), *self.observation.clips.values()]
         return next((part.detail for part in parts if part.absence is MissingReason.CLOCK), "")
 
 
@@ -116,7 +115,7 @@ class ClockLine:
     spacing_s: float = 1.0
     chunk_s: float = 0.1
     batch_s: float = 0.0
-    """All sources send what they have so often, at whole multiples of it; 0: at once."""
+    """All sources send their records in batches, at multiples of this interval; 0: at once."""
     has_events: bool = True
     seed: int = 0
     settings: JoinSettings = field(default_factory=JoinSettings)
@@ -181,16 +180,16 @@ class ClockLine:
             sent_s = (math.floor(round(sent_s / self.batch_s - 1e-3, 6)) + 1) * self.batch_s
         return sent_s + self.transport.get(source, lambda random: 0.02)(random)
 
-    def _outcome(self, each: Observation) -> Outcome:
-        true_s = FIRST_S + int(each.inspection.piece_id[1:]) * self.spacing_s
-        parts = [*each.views.values(), *each.clips.values()]
-        clip = each.clips["mic"]
+    def _outcome(self, observation: Observation) -> Outcome:
+        true_s = FIRST_S + int(observation.inspection.piece_id[1:]) * self.spacing_s
+        parts: list[View | Clip] = [*observation.views.values(), *observation.clips.values()]
+        clip = observation.clips["mic"]
         is_foreign = False
         if clip.samples is not None:
-            taken_s = clip.samples[:, 0] / RATE_HZ
-            is_its = (taken_s >= true_s) & (taken_s < true_s + MIC.end_s)
+            recorded_s = clip.samples[:, 0] / RATE_HZ
+            is_its = (recorded_s >= true_s) & (recorded_s < true_s + MIC.end_s)
             is_foreign = bool(np.mean(is_its) < 0.5)
-        return Outcome(true_s, all(part.state is State.PRESENT for part in parts), is_foreign, each)
+        return Outcome(true_s, all(part.state is State.PRESENT for part in parts), is_foreign, observation)
 
 
 class _Lines(logging.Handler):

@@ -1,6 +1,6 @@
 """A line and a worker in memory: records in partitions, positions with memos, verdicts and dead letters.
 
-Every image holds the offset of its record, every sample its index, so that what a verdict was made of can be told.
+Every image holds the offset of its record and every sample its index, which shows the records behind a verdict.
 """
 
 from bisect import bisect_right
@@ -76,7 +76,7 @@ class Log:
         return bisect_right(self.input[at], now_ns, key=lambda item: item.origin.append_ns)
 
     def assignment(self) -> tuple[Assignment, list[Judged]]:
-        """What a new owner gets: everything read back from where the memo says."""
+        """The assignment of a new owner, read back from the offsets in the memo."""
         frames = self.positions.get(FRAMES)
         memo = OffsetMetadata(0) if frames is None else OffsetMetadata.decode(frames.memo, frames.offset)
         judged = [
@@ -95,7 +95,7 @@ class Log:
 
 
 class Worker:
-    """Drives a join as the main loop does; dropped and made anew where the process dies."""
+    """Drives a join as the main loop does; a new one replaces it where the process dies."""
 
     def __init__(self, log: Log, settings: JoinSettings = SETTINGS, book: RecipeBook | None = None) -> None:
         self.log = log
@@ -115,8 +115,8 @@ class Worker:
                     self.next[at] += 1
         for frame in self.join.references():
             assert frame.reference is not None
-            found = None if frame.reference.uri == "bad" else _image(frame.origin)
-            self.join.resolve(frame.inspection, frame.camera, frame.sequence, found, "not there")
+            image = None if frame.reference.uri == "bad" else _image(frame.origin)
+            self.join.resolve(frame.inspection, frame.camera, frame.sequence, image, "not there")
         unread = frozenset(at for at in ends if self.next[at] < ends[at])
         self.pending += self.join.advance(unread, not unread, (now_ns - T0) / 1e9)
         self.paused = self.join.ahead()
@@ -179,10 +179,10 @@ def frame(inspection: InspectionId, camera: str, sequence: int, capture_ns: int,
 
 
 def reference(inspection: InspectionId, camera: str, sequence: int, capture_ns: int, uri: str) -> Make:
-    made = frame(inspection, camera, sequence, capture_ns)
+    make_frame = frame(inspection, camera, sequence, capture_ns)
 
     def make(origin: Origin) -> Item:
-        item = made(origin)
+        item = make_frame(origin)
         assert isinstance(item, Frame)
         return replace(item, image=None, reference=Reference(uri, b"", 1, 1))
 

@@ -81,6 +81,6 @@ class Rig:
         return {at: position.offset for at, position in self.join.positions().items()}
 
 
-def only(found: list[Observation]) -> Observation:
-    (observation,) = found
+def only(observations: list[Observation]) -> Observation:
+    (observation,) = observations
     return observation

@@ -18,7 +18,7 @@ class Shard:
 
     def read(self, at: TopicPartition, event_ms: int, append_ms: int) -> None:
         self.time.read(at, append_ms * MS)
-        self.clock.saw(at, event_ms * MS, append_ms * MS)
+        self.clock.add_stamp(at, event_ms * MS, append_ms * MS)
 
     def tick(self, now_s: float, *unread: TopicPartition, at_end: bool | None = None) -> int | None:
         self.time.confirm(frozenset(unread), not unread if at_end is None else at_end, now_s)

@@ -1,4 +1,4 @@
-"""Records on our output topics that nobody of ours wrote, met while taking over a shard."""
+"""Foreign records on the service's output topics, found during the takeover of a shard."""
 
 import logging
 import tracemalloc
@@ -62,7 +62,7 @@ def test_a_foreign_dead_letter_is_passed_over_counted_and_said(
     with caplog.at_level(logging.ERROR):
         join = taken_over([record, letter(1)], metrics)
     assert metrics.foreign == {LETTERS.topic: 1}
-    assert f"{LETTERS.topic}/0: 1 of 2 records read back" in caplog.text
+    assert f"{LETTERS.topic}/0: skipped 1 of 2 records read back" in caplog.text
     for offset in range(3):
         join.add(frame(P._replace(piece_id=str(offset)), "top", 0, at_s(0))(_origin(offset)))
     assert join.num_open == 2, "only the record of the genuine letter has no effect"
@@ -73,9 +73,11 @@ def _origin(offset: int) -> Origin:
     return Origin(FRAMES.topic, 0, offset, at_s(0))
 
 
-def verdict(**fields: object) -> Verdict:
-    inspection = pb.Inspection(line="line", station="a", piece_id="p")
-    return Verdict(**{"inspection": inspection, "entry_ns": T0, **fields})
+OURS = pb.Inspection(line="line", station="a", piece_id="p")
+
+
+def verdict(inspection: pb.Inspection | None = OURS, entry_ns: int = T0, shadow: bool = False) -> Verdict:
+    return Verdict(inspection=inspection, entry_ns=entry_ns, shadow=shadow)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,7 @@ def test_a_verdict_doubled_on_the_topic_hides_none_that_lies_between() -> None:
 
 
 class Long(Sequence[Record]):
-    """A hundred records of 1 MiB, read anew each time, as the embedded log does."""
+    """A hundred records of 1 MiB, read again at each iteration, as in the embedded log."""
 
     def __len__(self) -> int:
         return 100

@@ -1,4 +1,4 @@
-"""A recording that comes again makes its source implausible; what comes again by right, or says nothing, does not."""
+"""A repeated recording makes its source implausible, unless it may repeat or is not distinctive."""
 
 from dataclasses import replace
 from random import Random
@@ -9,7 +9,7 @@ import pytest
 from streams.decode.items import Chunk, EventKind, Frame, Trace
 from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.join.chunk_history import KEPT_RECORDS
-from streams.join.content import MIN_CHANGES, digest, is_telling
+from streams.join.content import MIN_CHANGES, digest, is_distinctive
 from streams.join.frozen import CONTENT_BYTES, KEPT_RECORDINGS, OF_CHUNKS
 from streams.join.offset_metadata import MAX_MEMO_BYTES, OffsetMetadata
 from streams.observation import Image, InspectionId, MissingReason, Observation, State
@@ -80,13 +80,13 @@ def judged(rig: Rig) -> list[Observation]:
 
 
 def states(*pictures: Image, may_repeat: bool = False) -> list[State]:
-    """Of one camera, that gives one picture to each piece."""
+    """The states of one camera with one picture per piece."""
     rig = Rig(book=OneCamera(may_repeat=may_repeat))
-    found = []
+    states_by_piece = []
     for number, picture in enumerate(pictures):
         rig.put(FRAMES, number, shot(f"p{number}", number, picture))
-        found += [each.views["top"].state for each in judged(rig)]
-    return found
+        states_by_piece += [each.views["top"].state for each in judged(rig)]
+    return states_by_piece
 
 
 OK, BAD = State.PRESENT, State.IMPLAUSIBLE
@@ -182,7 +182,7 @@ def test_a_buffer_sent_again_is_implausible_wherever_the_window_lies_in_it() -> 
     assert piece_with_sound(rig, 0, values).clips["mic"].state is OK
     clip = piece_with_sound(rig, 1, values, shift=30).clips["mic"]
     assert (clip.state, clip.absence) == (BAD, MissingReason.FROZEN)
-    assert "samples equal those of" in clip.detail
+    assert "samples equal those" in clip.detail
 
 
 def test_a_chunk_that_was_only_doubled_is_no_frozen_sensor() -> None:
@@ -219,22 +219,21 @@ def test_pieces_side_by_side_hear_the_same() -> None:
 )
 def test_a_trace_that_comes_again_is_implausible(values: np.ndarray, start_s: float, expected: State) -> None:
     rig = Rig(settings=ANY_CLOCK, book=OneCamera(PRESS))
-    found = []
+    clip_states = []
     for number, begin_s in enumerate((0.0, start_s)):
         rig.put(FRAMES, begin_s, shot(f"p{number}", begin_s, image(number)))
         rig.put(SIGNALS, begin_s, log_of(f"p{number}", begin_s - 11, values))
-        found += [each.clips["press"].state for each in judged(rig)]
-    assert found == [OK, expected]
+        clip_states += [each.clips["press"].state for each in judged(rig)]
+    assert clip_states == [OK, expected]
 
 
 def test_a_successor_knows_what_its_predecessor_judged_an_hour_ago() -> None:
     frames = [(FRAMES, at_s(at), shot(f"p{at}", at, image(1))) for at in (0, 3600)]
     log = Log.of(frames)
     first = Worker(log, book=OneCamera())
-    for now_s in (0, 5, 10, 1800):
-        for _ in range(30):
-            now_s += 0.1
-            first.step(at_s(now_s), {FRAMES: 10})
+    for begin_s in (0, 5, 10, 1800):
+        for tenth in range(1, 31):
+            first.step(at_s(begin_s + tenth / 10), {FRAMES: 10})
             first.commit()
     second = Worker(log, book=OneCamera())
     for tenth in range(50):
@@ -290,7 +289,7 @@ def test_the_memo_keeps_the_newest_that_fit() -> None:
 def test_digests_tell_recordings_apart() -> None:
     many = [image(seed) for seed in range(200)] + [np.full((4, 4), n, np.uint8) for n in range(200)]
     assert len({digest(each) for each in many}) == 400
-    assert not is_telling(np.tile(np.float32([0.1, 0.9]), (500, 1)))
+    assert not is_distinctive(np.tile(np.array([0.1, 0.9], np.float32), (500, 1)))
 
 
 def ring_buffer(num_parts: int) -> list[tuple[TopicPartition, int, Make]]:

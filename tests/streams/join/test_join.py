@@ -1,4 +1,4 @@
-"""The join around a piece: what enters, what is waited for, what closes it, and what becomes a dead letter."""
+"""The join of one piece: entering, waiting, closing, and dead letters."""
 
 from dataclasses import replace
 
@@ -27,14 +27,14 @@ from tests.streams.join.join_rig import ALL, P, Rig, at_s, only
 def test_a_complete_piece_closes_at_once_with_everything() -> None:
     rig = Rig()
     rig.complete()
-    found = only(rig.advance())
-    assert found.closing is CloseReason.COMPLETE
-    assert {name: view.state for name, view in found.views.items()} == dict.fromkeys(("top", "side"), State.PRESENT)
-    assert {clip.state for clip in found.clips.values()} == {State.PRESENT}
-    assert found.clips["mic"].samples is not None
-    assert found.clips["mic"].samples[:, 0].tolist() == list(range(90, 140))
-    assert found.clips["mic"].first_ns == at_s(-0.1)
-    assert (found.entry_ns, found.append_ns, found.arrival_ns) == (at_s(0), at_s(0), at_s(0.5))
+    piece = only(rig.advance())
+    assert piece.closing is CloseReason.COMPLETE
+    assert {name: view.state for name, view in piece.views.items()} == dict.fromkeys(("top", "side"), State.PRESENT)
+    assert {clip.state for clip in piece.clips.values()} == {State.PRESENT}
+    assert piece.clips["mic"].samples is not None
+    assert piece.clips["mic"].samples[:, 0].tolist() == list(range(90, 140))
+    assert piece.clips["mic"].first_ns == at_s(-0.1)
+    assert (piece.entry_ns, piece.append_ns, piece.arrival_ns) == (at_s(0), at_s(0), at_s(0.5))
     assert rig.reasons() == []
 
 
@@ -44,9 +44,9 @@ def test_nothing_closes_a_piece_but_time_or_data() -> None:
     assert rig.advance() == []
     assert rig.advance(*ALL) == []
     assert rig.join.num_open == 1
-    found = only(rig.pass_s(1.5))
-    assert found.closing is CloseReason.PASSED
-    assert {clip.absence for clip in found.clips.values()} == {MissingReason.NOT_RECEIVED}
+    piece = only(rig.pass_s(1.5))
+    assert piece.closing is CloseReason.PASSED
+    assert {clip.absence for clip in piece.clips.values()} == {MissingReason.NOT_RECEIVED}
 
 
 @pytest.mark.parametrize(
@@ -61,10 +61,10 @@ def test_nothing_closes_a_piece_but_time_or_data() -> None:
 def test_an_inspection_without_an_image_is_observed_all_the_same(make: Make, absent: MissingReason) -> None:
     rig = Rig()
     rig.put(FRAMES, 0.05, make)
-    found = only(rig.pass_s(3.0))
-    assert found.views["top"].absence is absent
-    assert found.views["top"].images == ()
-    assert found.clips["near"].absence is MissingReason.NO_ANCHOR
+    piece = only(rig.pass_s(3.0))
+    assert piece.views["top"].absence is absent
+    assert piece.views["top"].images == ()
+    assert piece.clips["near"].absence is MissingReason.NO_ANCHOR
 
 
 def test_a_good_frame_takes_the_place_of_an_undecodable_one() -> None:
@@ -112,9 +112,9 @@ def test_an_entered_event_after_the_first_frame_moves_the_window() -> None:
     rig = Rig()
     rig.complete()
     rig.put(PIECES, 0.6, event(P, EventKind.ENTERED, at_s(-0.2)))
-    found = only(rig.advance())
-    assert found.entry_ns == at_s(-0.2)
-    assert found.clips["mic"].first_ns == at_s(-0.3)
+    piece = only(rig.advance())
+    assert piece.entry_ns == at_s(-0.2)
+    assert piece.clips["mic"].first_ns == at_s(-0.3)
 
 
 def test_a_piece_waits_for_events_that_the_log_took_before_its_last_record() -> None:
@@ -241,11 +241,11 @@ def test_a_trace_waits_for_its_piece_and_is_an_orphan_when_none_enters() -> None
 def test_a_reference_is_waited_for_by_the_monotonic_clock_and_its_image_used() -> None:
     rig = Rig()
     rig.put(FRAMES, 0.0, reference(P, "top", 0, at_s(0), "x"))
-    (asked,) = rig.join.references()
+    (pending,) = rig.join.references()
     assert rig.join.references() == []
     rig.put(PIECES, 30.0, event(P._replace(piece_id="far"), EventKind.ENTERED, at_s(30)))
     assert rig.advance() == []
-    rig.join.resolve(P, asked.camera, asked.sequence, np.zeros((2, 2), np.uint8), "")
+    rig.join.resolve(P, pending.camera, pending.sequence, np.zeros((2, 2), np.uint8), "")
     assert only(rig.advance()).views["top"].state is State.PRESENT
 
 

@@ -257,7 +257,7 @@ def test_a_station_with_an_open_piece_keeps_its_place() -> None:
 
 
 def test_places_are_free_after_a_restart_as_well() -> None:
-    """The clocks of a predecessor's stations lie beside the offset; what they lagged is not known any more."""
+    """The offset metadata holds the clocks of a predecessor's stations, but not their lags."""
     log = Log({at: [] for at in ALL})
     clocks_ms = {f"typo-{number}": at_s(0) // 1_000_000 for number in range(4)}
     log.positions = {FRAMES: Position(0, OffsetMetadata(0, 0, 0, clocks_ms).encode())}
@@ -357,7 +357,7 @@ def test_frames_that_cannot_be_read_do_not_make_a_piece_grow() -> None:
     for number in range(60):
         rig.put(FRAMES, 0.0, bad_frame(P, f"camera-{number}", at_s(0)))
     piece = next(iter(rig.join._stations)).open[P]
-    assert (len(piece.origins), len(piece.lost)) == (52, 52)
+    assert (len(piece.origins), len(piece.failed)) == (52, 52)
     assert rig.reasons() == ["BAD_IMAGE"] * 60
 
 

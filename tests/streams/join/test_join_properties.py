@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.decode.items import EventKind, Frame, Rejected
+from streams.decode.items import Chunk, EventKind, Frame, Rejected
 from streams.observation import CloseReason, InspectionId, Observation, State
 from streams.records import TopicPartition
 from tests.streams.join.join_model import (
@@ -160,7 +160,7 @@ def check_accounts(log: Log) -> None:
 def named(log: Log) -> set[InspectionId]:
     """Inspections that a frame or event names, readable pixels or not."""
     items = [*log.input[FRAMES], *log.input[PIECES]]
-    return {item.inspection for item in items if not isinstance(item, Rejected)} | {
+    return {item.inspection for item in items if not isinstance(item, Rejected | Chunk)} | {
         item.entry.inspection for item in items if isinstance(item, Rejected) and item.entry
     }
 
@@ -184,14 +184,14 @@ def test_any_delay_and_any_crash_keep_the_accounts(seed: int, max_delay_s: int) 
     line = Line(random, max_delay_ns=max_delay_s * SECOND, chunk_delay_ns=random.choice((0, 1, 8)) * SECOND)
     log = line.whole()
     small = replace(SETTINGS, max_open_pieces=random.choice((2, 256)), max_open_bytes=random.choice((40, 10**9)))
-    found = run(log, random, crash=0.3, settings=small)
-    check_accounts(found)
-    dead = {(each.origin.topic, each.origin.offset) for each in found.letters}
+    outcome = run(log, random, crash=0.3, settings=small)
+    check_accounts(outcome)
+    dead = {(each.origin.topic, each.origin.offset) for each in outcome.letters}
     entered = {
         item.inspection
         for at in (FRAMES, PIECES)
         for item in log.input[at]
-        if not isinstance(item, Rejected) and (at.topic, item.origin.offset) not in dead
+        if not isinstance(item, Rejected | Chunk) and (at.topic, item.origin.offset) not in dead
     }
-    judged = {each.inspection for each in found.verdicts}
+    judged = {each.inspection for each in outcome.verdicts}
     assert entered <= judged <= named(log)

@@ -39,7 +39,7 @@ def test_the_fewest_bits_that_hold_a_picture(brightest: int, depth: int | None) 
 def test_low_pictures_are_said_once(pictures: list[np.ndarray], lines: int, caplog: pytest.LogCaptureFixture) -> None:
     watch = LowPixels(monotonic=lambda: 0.0)
     for image in pictures:
-        watch.look(("line-1", "s", CameraSpec("top")), image)
+        watch.check(("line-1", "s", CameraSpec("top")), image)
     assert len(caplog.records) == lines
     assert all("bits: set bit_depth = 1" in record.getMessage() for record in caplog.records)
 
@@ -48,19 +48,19 @@ def test_the_line_comes_again_each_minute(caplog: pytest.LogCaptureFixture) -> N
     now_s = [0.0]
     watch = LowPixels(monotonic=lambda: now_s[0])
     for now_s[0] in (0.0, 0.0, 0.0, 30.0, 59.0, 60.0, 61.0, 121.0):
-        watch.look(("line-1", "s", CameraSpec("top")), picture(4095))
+        watch.check(("line-1", "s", CameraSpec("top")), picture(4095))
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 3
-    assert "line-1/s: camera top: its 16-bit images never exceed 4095" in caplog.text
+    assert "line-1/s: camera top: the pixels of its 16-bit images never exceed 4095" in caplog.text
     assert "set bit_depth = 12" in caplog.text
 
 
 def test_a_camera_with_a_bit_depth_is_not_looked_at(caplog: pytest.LogCaptureFixture) -> None:
-    LowPixels().look(("line-1", "s", CameraSpec("top", bit_depth=16)), picture(1))
+    LowPixels().check(("line-1", "s", CameraSpec("top", bit_depth=16)), picture(1))
     assert caplog.records == []
 
 
 def test_no_more_cameras_are_kept_than_lines_are() -> None:
     watch = LowPixels(monotonic=lambda: 0.0)
     for number in range(MAX_SUBJECTS + 50):
-        watch.look(("line-1", f"s{number}", CameraSpec("top")), picture(40000))
+        watch.check(("line-1", f"s{number}", CameraSpec("top")), picture(40000))
     assert len(watch._seen) == MAX_SUBJECTS

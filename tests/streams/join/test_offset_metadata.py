@@ -1,4 +1,4 @@
-"""The memo beside a committed offset."""
+"""The memo of a committed offset."""
 
 import pytest
 

@@ -93,9 +93,9 @@ def test_the_dead_letter_says_what_to_do() -> None:
     (letter,) = rig.join.rejected()
     assert letter.inspection == P
     assert letter.detail == (
-        "line/a/p#0 came again, for another part: image 0 of camera 'top' was taken before, 2.000 s apart. Mend the "
-        "reader that gives two parts one id; raise pass_number where a part is measured again; else let 8 s pass "
-        "before an id is used again"
+        "line/a/p#0 came again, for another part: image 0 of camera 'top' was received before, 2.000 s apart. Fix the "
+        "reader that gives two parts one id; raise pass_number for a repeated measurement; otherwise wait 8 s before "
+        "using an id again"
     )
 
 

@@ -150,18 +150,18 @@ def test_the_last_record_that_one_source_held_back_shows_its_clock() -> None:
 @pytest.mark.parametrize("source", EVERY)
 @pytest.mark.parametrize("from_s", [8.003, 8.1, 8.2, 8.3])
 def test_a_source_that_is_held_up_for_a_moment_voids_nothing(source: str, from_s: float) -> None:
-    """A producer stalls for longer than transport usually takes: what comes behind it is late for a moment."""
+    """A producer stalls for longer than transport usually takes, so the next records are late for a moment."""
     line = ClockLine(held={source: (from_s, from_s + 1.5)}, settings=JoinSettings(max_delay_s=2.0))
     assert {each.doubt for each in line.run()} == {""}
 
 
 def test_a_late_record_after_a_silence_is_put_down_to_a_hold_up_for_a_moment() -> None:
-    """What is read of a stall before the rest of it has come; if it stays so, it is the clock."""
+    """A stall of which only a part has been read; if the delay stays, the clock is wrong."""
 
     def lowest_s(delays_s: list[float], gap_s: float = 0.5) -> float:
         clock = SourceClock(SEC, 2 * SEC)
         for number, delay_s in enumerate(delays_s):
-            clock.saw(round(delay_s * SEC), at_s(number * gap_s + delay_s))
+            clock.add_stamp(round(delay_s * SEC), at_s(number * gap_s + delay_s))
         return (clock.lowest_ns or 0) / SEC
 
     assert lowest_s([0.1] * 10 + [1.5]) == 0.1
@@ -172,8 +172,8 @@ def test_a_late_record_after_a_silence_is_put_down_to_a_hold_up_for_a_moment() -
 
     stepped = SourceClock(SEC, 2 * SEC)
     for number in range(10):
-        stepped.saw(SEC // 10, at_s(number * 0.5))
-    stepped.saw(SEC // 10 + 3 * SEC // 2, at_s(5.0))
+        stepped.add_stamp(SEC // 10, at_s(number * 0.5))
+    stepped.add_stamp(SEC // 10 + 3 * SEC // 2, at_s(5.0))
     assert stepped.lowest_ns == 1.6 * SEC, "it came when it was due: its stamp is wrong"
 
 
@@ -230,8 +230,8 @@ def test_a_clock_is_not_taken_for_a_reader_that_gives_two_parts_one_id(offset_s:
     letters = [each for each in line.letters if each.startswith("ID_READ_TWICE")]
     assert len(letters) == line.num_pieces
     for letter in letters:
-        assert f"Likelier than another part: the clock of 'events' is {-offset_s - 0.3:.1f}" in letter
-        assert "Mend the reader" not in letter
+        assert f"More likely than another part: the clock of 'events' is {-offset_s - 0.3:.1f}" in letter
+        assert "Fix the reader" not in letter
 
 
 def test_one_record_held_up_is_not_blamed_on_the_clock() -> None:
@@ -276,20 +276,23 @@ def test_stamps_that_jitter_are_named() -> None:
     assert any("jitter_s is 0.02" in each and "0.050 s" in each for each in line.warnings)
 
 
+DEFAULTS = JoinSettings()
+
+
 def test_the_setting_moves_the_bound_and_max_skew_caps_it() -> None:
-    def passes(offset_s: float, **change: float) -> bool:
-        line = ClockLine({"top": constant(-offset_s)}, settings=replace(JoinSettings(), **change))
+    def passes(offset_s: float, settings: JoinSettings = DEFAULTS) -> bool:
+        line = ClockLine({"top": constant(-offset_s)}, settings=settings)
         return all(each.passes for each in line.run()[1:])
 
-    assert passes(1.5, max_source_offset_s=1.8)
+    assert passes(1.5, replace(DEFAULTS, max_source_offset_s=1.8))
     assert not passes(1.5)
-    assert not passes(2.5, max_source_offset_s=9.0)
+    assert not passes(2.5, replace(DEFAULTS, max_source_offset_s=9.0))
 
 
 def test_what_is_kept_of_a_source_is_bounded() -> None:
     clock, random = SourceClock(SEC, 2 * SEC), Random(1)
     for number in range(200_000):
-        clock.saw(number * 10_000 + random.randrange(SEC // 2), at_s(0.0) + number * SEC // 20)
+        clock.add_stamp(number * 10_000 + random.randrange(SEC // 2), at_s(0.0) + number * SEC // 20)
         assert len(clock) <= 2 * 30 + 1 + MAX_MINUTES + 1
     assert len(clock) > MAX_MINUTES
 
@@ -340,7 +343,7 @@ def test_a_stranger_takes_no_room_and_no_label() -> None:
     """Anybody may name cameras; only those that recipes name are measured."""
     known = clocks(metrics := Noted())
     for number in range(1000):
-        known.saw(f"stranger-{number}", at_s(0.0), at_s(20.0))
+        known.add_stamp(f"stranger-{number}", at_s(0.0), at_s(20.0))
     assert metrics.offset_s == {}
     assert not known.doubts({"top": (SEC, SEC), "stranger-1": (SEC, SEC)}).odd
 
@@ -350,8 +353,8 @@ def test_an_offset_is_seen_with_and_without_a_history(history_s: float) -> None:
     """A successor that has read nothing but the piece says the same as its predecessor."""
     known, now_s = clocks(), 0.0
     while now_s <= history_s:
-        known.saw("top", at_s(now_s - 18.0), at_s(now_s + 0.02))
-        known.saw("mic", at_s(now_s), at_s(now_s + 0.01))
+        known.add_stamp("top", at_s(now_s - 18.0), at_s(now_s + 0.02))
+        known.add_stamp("mic", at_s(now_s), at_s(now_s + 0.01))
         now_s += 0.5
     doubts = known.doubts({"top": (18 * SEC, 18 * SEC), "mic": (SEC // 100, SEC // 10)})
     assert set(doubts.odd) == {"top"}

@@ -3,7 +3,7 @@
 import pytest
 
 from streams.references import addresses
-from streams.references.addresses import allowed, missing_package, prefix_fault, shown
+from streams.references.addresses import allowed, missing_package, prefix_problem, shown
 
 
 @pytest.mark.parametrize(
@@ -80,15 +80,15 @@ def test_nothing_is_allowed_by_default() -> None:
         ("memory://x/", "has the scheme 'memory'"),
         ("s3://", "names no bucket or host"),
         ("s3:bucket/", "names no bucket or host"),
-        ("https://anna:geheim@store/", "or a password"),
-        ("file://other-machine/data/", "is no local folder"),
-        ("data/", "is no local folder"),
-        ("", "is no local folder"),
-        ("file:///data/../etc/", "holds '..'"),
+        ("https://anna:geheim@store/", "contains a password"),
+        ("file://other-machine/data/", "is not a local folder"),
+        ("data/", "is not a local folder"),
+        ("", "is not a local folder"),
+        ("file:///data/../etc/", "contains '..'"),
     ],
 )
 def test_prefixes_below_which_nothing_can_be_read_are_refused(prefix: str, fault: str) -> None:
-    text = prefix_fault(prefix)
+    text = prefix_problem(prefix)
     assert fault in text
     assert bool(text) == bool(fault)
     assert "geheim" not in text

@@ -1,11 +1,12 @@
-"""References: only below allowed prefixes, only what was hashed, never on the caller's thread, never without end."""
+"""References: only below allowed prefixes, only with the right hash, on other threads, within a time limit."""
 
 import hashlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -18,7 +19,8 @@ from streams.decode.limits import Limits
 from streams.decode.process import Decoder, DecodingSettings
 from streams.observation import InspectionId
 from streams.references.addresses import Address
-from streams.references.references import Fetched, ReferenceSettings, Resolver
+from streams.references.lane import ReferenceSettings
+from streams.references.references import Fetched, Resolver
 from streams.references.transfer import Transfer
 from tests.waiting import until
 
@@ -44,14 +46,20 @@ def resolver(image_file: Path) -> Iterator[Resolver]:
         yield resolver
 
 
-def reference_to(path: Path, **changes: object) -> Reference:
+def reference_to(
+    path: Path, *, uri: str | None = None, sha256: bytes | None = None, size_bytes: int | None = None
+) -> Reference:
     content = path.read_bytes()
-    fields = {"uri": f"file://{path}", "sha256": hashlib.sha256(content).digest(), "size_bytes": len(content)}
-    return Reference(**{**fields, "format": PIXEL_FORMAT_PNG, **changes})
+    return Reference(
+        f"file://{path}" if uri is None else uri,
+        hashlib.sha256(content).digest() if sha256 is None else sha256,
+        len(content) if size_bytes is None else size_bytes,
+        PIXEL_FORMAT_PNG,
+    )
 
 
 def outcomes(resolver: Resolver, num: int, within_s: float = 20.0) -> list[Fetched]:
-    """What the polling thread of a worker gets to see, turn by turn."""
+    """The outcomes that a worker's polling thread receives."""
     fetched: list[Fetched] = []
     deadline_s = time.monotonic() + within_s
     while len(fetched) < num and time.monotonic() < deadline_s:
@@ -74,18 +82,18 @@ def test_the_image_comes_back(resolver: Resolver, image_file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "finding"),
+    ("make_reference", "finding"),
     [
-        ({"size_bytes": 5}, "the frame says 5"),
-        ({"sha256": b"\0" * 32}, "SHA-256"),
-        ({"uri": "file:///etc/hostname"}, "allowed prefixes"),
-        ({"uri": "https://example.org/a.png"}, "allowed prefixes"),
+        (lambda path: reference_to(path, size_bytes=5), "the frame says 5"),
+        (lambda path: reference_to(path, sha256=b"\0" * 32), "SHA-256"),
+        (lambda path: reference_to(path, uri="file:///etc/hostname"), "allowed prefixes"),
+        (lambda path: reference_to(path, uri="https://example.org/a.png"), "allowed prefixes"),
     ],
 )
 def test_what_is_not_as_the_frame_says_is_refused(
-    resolver: Resolver, image_file: Path, changes: dict[str, object], finding: str
+    resolver: Resolver, image_file: Path, make_reference: Callable[[Path], Reference], finding: str
 ) -> None:
-    fetched = resolve(resolver, reference_to(image_file, **changes))
+    fetched = resolve(resolver, make_reference(image_file))
     assert fetched.image is None
     assert finding in fetched.detail
 
@@ -127,11 +135,11 @@ def test_a_backlog_is_fetched_whole_though_few_images_are_held(
 def test_a_flood_is_refused(image_file: Path) -> None:
     settings = ReferenceSettings((f"file://{image_file.parent}",), max_waiting=0)
     with closing(Resolver(settings, Limits())) as resolver:
-        assert "slow the producer" in resolve(resolver, reference_to(image_file)).detail
+        assert "slow down the producer" in resolve(resolver, reference_to(image_file)).detail
 
 
 def test_an_error_of_the_storage_client_fails_the_reference(image_file: Path) -> None:
-    """Clients raise what is no OSError; the place of each such reference must become free again."""
+    """Clients also raise other errors than OSError; the place of each such reference must become free again."""
 
     def read(address: Address, transfer: Transfer) -> None:
         raise RuntimeError("no credentials")
@@ -150,11 +158,11 @@ class Store:
     def __init__(self, content: bytes) -> None:
         self._content = content
         self.num_reads = 0
-        self.mended, self.released = threading.Event(), threading.Event()
+        self.repaired, self.released = threading.Event(), threading.Event()
 
     def __call__(self, address: Address, transfer: Transfer) -> None:
         self.num_reads += 1
-        if "/hangs/" in address.uri and not self.mended.is_set():
+        if "/hangs/" in address.uri and not self.repaired.is_set():
             self.released.wait(30)
         transfer.add(self._content)
 
@@ -182,7 +190,7 @@ class Hanging:
         self.submit("hangs", num)
         until(lambda: self.store.num_reads == reads + num)
         self.pass_s(5.0)
-        assert all("did not come within 5 s" in entry.detail for entry in outcomes(self.resolver, num))
+        assert all("did not arrive within 5 s" in entry.detail for entry in outcomes(self.resolver, num))
 
 
 @pytest.fixture
@@ -209,10 +217,10 @@ def test_a_store_that_hangs_refuses_at_once_after_four_deadlines_and_says_so_onc
     details = {entry.detail.partition(": ")[2] for entry in outcomes(hanging.resolver, 50)}
     assert hanging.store.num_reads == reads
     assert details == {
-        "the store below file:///hangs does not answer: 4 fetches in a row took longer than 5 s, 4 of them still hang, "
-        "it is tried again in 10 s; check it and the way to it"
+        "the store below file:///hangs does not respond: 4 fetches in a row took longer than 5 s, "
+        "4 of them still hang, it is tried again in 10 s; check store and network"
     }
-    assert caplog.text.count("does not answer") == 1
+    assert caplog.text.count("does not respond") == 1
 
 
 def test_what_waited_for_a_store_that_hangs_is_refused_with_it(hanging: Hanging) -> None:
@@ -220,7 +228,7 @@ def test_what_waited_for_a_store_that_hangs_is_refused_with_it(hanging: Hanging)
     until(lambda: hanging.store.num_reads == 4)
     hanging.pass_s(5.0)
     details = [entry.detail for entry in outcomes(hanging.resolver, 20)]
-    assert sum("does not answer" in detail for detail in details) == 16
+    assert sum("does not respond" in detail for detail in details) == 16
     assert hanging.store.num_reads == 4
 
 
@@ -234,12 +242,12 @@ def test_a_store_is_tried_by_one_reference_and_read_again_once_it_answers(
     hanging.submit("hangs", 5)
     assert all("tried again in 20 s" in entry.detail for entry in outcomes(hanging.resolver, 5))
     hanging.pass_s(20.0)
-    hanging.store.mended.set()
+    hanging.store.repaired.set()
     hanging.submit("hangs")
     assert outcomes(hanging.resolver, 1)[0].image is not None
     hanging.submit("hangs", 9)
     assert all(entry.image is not None for entry in outcomes(hanging.resolver, 9))
-    assert caplog.text.count("answers again") == 1
+    assert caplog.text.count("responds again") == 1
 
 
 def test_threads_that_never_come_back_are_bounded(hanging: Hanging) -> None:
@@ -249,9 +257,9 @@ def test_threads_that_never_come_back_are_bounded(hanging: Hanging) -> None:
         hanging.hang(1)
     hanging.pass_s(300.0)
     hanging.submit("hangs", 3)
-    assert all("until one comes back" in entry.detail for entry in outcomes(hanging.resolver, 3))
+    assert all("until one returns" in entry.detail for entry in outcomes(hanging.resolver, 3))
     assert hanging.store.num_reads == 16
-    hanging.store.mended.set()
+    hanging.store.repaired.set()
     hanging.store.released.set()
     until(lambda: hanging.resolver._lanes["file:///hangs"]._num_hung == 0)
     hanging.submit("hangs")
@@ -259,13 +267,13 @@ def test_threads_that_never_come_back_are_bounded(hanging: Hanging) -> None:
 
 
 def test_what_is_wanted_no_more_is_not_read(hanging: Hanging) -> None:
-    """As in a queue behind a slow store, whose pieces close meanwhile."""
+    """As in a queue behind a slow store, while the pieces close."""
     hanging.submit("hangs", 4)
     until(lambda: hanging.store.num_reads == 4)
-    for wanted in (False, False, True, False):
+    for is_needed in (False, False, True, False):
         reference = reference_to(hanging._image_file, uri="file:///hangs/later.png")
-        hanging.resolver.submit(frame(reference), lambda wanted=wanted: wanted)
-    hanging.store.mended.set()
+        hanging.resolver.submit(frame(reference), partial(bool, is_needed))
+    hanging.store.repaired.set()
     hanging.store.released.set()
     assert all(entry.image is not None for entry in outcomes(hanging.resolver, 5))
     assert hanging.store.num_reads == 5
@@ -307,8 +315,8 @@ def test_where_workers_have_ended_an_image_is_decoded_in_a_process_apart(
     settings = ReferenceSettings(allowed_prefixes=(f"file://{image_file.parent}",))
     child = DecodingSettings(child="tests.streams.decode.poison")
     with closing(Resolver(settings, Limits(), decoder=Decoder(child))) as resolver:
-        asked = replace(frame(reference_to(image_file)), origin=Origin("qa.l.frames", 0, 1, 1))
-        resolver.submit(asked, is_apart=True)
+        marked_frame = replace(frame(reference_to(image_file)), origin=Origin("qa.l.frames", 0, 1, 1))
+        resolver.submit(marked_frame, is_apart=True)
         (fetched,) = outcomes(resolver, 1)
     if comes:
         assert fetched.image is not None

@@ -67,7 +67,7 @@ def test_a_link_that_leads_outside_is_refused(folder: Path) -> None:
     (folder / "link.png").symlink_to(folder.parent / "secret" / "s.png")
     (folder / "below").symlink_to(folder.parent / "secret")
     for name in ("link.png", "below/s.png"):
-        with pytest.raises(FetchError, match="by a link to a place outside"):
+        with pytest.raises(FetchError, match="is a link to a file outside"):
             fetch(f"file://{folder}/{name}", f"file://{folder}")
 
 
@@ -110,13 +110,14 @@ def test_links_that_are_swapped_meanwhile_open_nothing_outside(folder: Path) -> 
 def test_what_is_no_file_is_refused_without_waiting(folder: Path, make: Callable[[Path], None]) -> None:
     make(folder / "odd.png")
     started_s = time.monotonic()
-    with pytest.raises(FetchError, match=r"is no regular file|by a link"):
+    with pytest.raises(FetchError, match=r"is not a regular file|is a link"):
         fetch(f"file://{folder}/odd.png", f"file://{folder}")
     assert time.monotonic() - started_s < 2
 
 
 @pytest.mark.parametrize(
-    ("size_bytes", "words"), [(len(CONTENT) + 1, "has 5000 bytes, the frame says 5001"), (4999, "the frame says 4999")]
+    ("size_bytes", "words"),
+    [(len(CONTENT) + 1, "has 5000 bytes, but the frame says 5001"), (4999, "the frame says 4999")],
 )
 def test_another_size_is_refused_unread(folder: Path, size_bytes: int, words: str) -> None:
     with pytest.raises(FetchError, match=words):
@@ -125,13 +126,13 @@ def test_another_size_is_refused_unread(folder: Path, size_bytes: int, words: st
 
 @pytest.mark.parametrize("name", ["gone.png", "a.png/b.png", "n" * 300])
 def test_a_file_that_cannot_be_opened_is_named_with_the_cause(folder: Path, name: str) -> None:
-    with pytest.raises(FetchError, match=r"cannot be read .*check address and rights"):
+    with pytest.raises(FetchError, match=r"cannot be read .*check the address and the access rights"):
         fetch(f"file://{folder}/{name}", f"file://{folder}")
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Sends the same to whoever connects, waiting where a number of seconds stands; real sockets, so that time-outs are
-    those of the operating system."""
+    """Sends the same answers to every client and waits where a number of seconds is given. Uses real sockets, so that
+    time-outs are those of the operating system."""
 
     daemon_threads = True
 
@@ -140,7 +141,7 @@ class Server(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), Answer)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes is what is tested here."""
+        """Clients that disconnect are expected here."""
 
 
 class Answer(socketserver.BaseRequestHandler):
@@ -187,12 +188,12 @@ def test_a_file_comes_over_http(answers: tuple[bytes | float, ...]) -> None:
 @pytest.mark.parametrize(
     ("answers", "words"),
     [
-        ((b"HTTP/1.1 404 Not Found\r\n\r\n",), "404 'Not Found': check address"),
+        ((b"HTTP/1.1 404 Not Found\r\n\r\n",), "404 'Not Found': check the address"),
         (
             (b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n",),
             "302 'Found': redirections are not followed",
         ),
-        ((OK + b"Content-Length: 99999999999\r\n\r\n",), "has 99999999999 bytes, the frame says 5000"),
+        ((OK + b"Content-Length: 99999999999\r\n\r\n",), "has 99999999999 bytes, but the frame says 5000"),
         ((SIZED, CONTENT[:100]), "cannot be read .IncompleteRead|has 100 bytes"),
         ((OK + b"\r\n", CONTENT, b"more"), "has more than the 5000 bytes"),
         ((b"SSH-2.0-OpenSSH_9.2\r\n",), "cannot be read .BadStatusLine"),
@@ -221,7 +222,7 @@ def test_a_server_that_does_not_send_the_file_in_time_is_given_up(answers: tuple
     with server(*answers) as root:
         transfer = Transfer("image", len(CONTENT), 0.3)
         threading.Timer(0.4, transfer.abandon).start()  # as the polling thread does
-        with pytest.raises(FetchTimeoutError, match="did not come within"):
+        with pytest.raises(FetchTimeoutError, match="did not arrive within"):
             received(Address(f"{root}a.png", root), transfer)
     assert time.monotonic() - started_s < 2
 
