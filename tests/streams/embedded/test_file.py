@@ -1,4 +1,4 @@
-"""Which file the embedded log takes for its own: nothing is written into another's, and none is changed under it."""
+"""The embedded log recognises its files: it writes into no other, and none is changed under it."""
 
 import hashlib
 import os
@@ -116,7 +116,7 @@ def test_a_file_of_something_else_is_refused_and_not_touched(
     with pytest.raises(LogError, match=rf"log\.db.*{words}"):
         EmbeddedLog(path)
     after = hashes(path.parent)
-    after.pop("log.db-shm", None)  # an index in memory that the reading of a WAL makes; its owner makes it anew
+    after.pop("log.db-shm", None)  # an index in memory that the reading of a WAL makes; its owner rebuilds it
     assert after == before
 
 
