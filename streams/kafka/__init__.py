@@ -1,4 +1,4 @@
-"""The log on Apache Kafka: input by consumer group, output by transactions. Knows no payload."""
+"""The log on Apache Kafka: input by consumer group, output by transactions."""
 
 from streams.kafka.client import quiet_client_logs
 from streams.kafka.log import KafkaLog

@@ -28,8 +28,8 @@ class KafkaLine:
         settings = KafkaSettings(
             bootstrap_servers=(bootstrap,),
             group=name,
-            session_timeout_ms=3_000,
-            transaction_timeout_ms=2_000,
+            session_timeout_s=3.0,
+            transaction_timeout_s=2.0,
         )
         return cls(settings, name)
 

@@ -63,8 +63,8 @@ def main() -> None:
     settings = KafkaSettings(
         bootstrap_servers=(os.environ["BOOTSTRAP"],),
         group=line,
-        session_timeout_ms=int(os.environ["SESSION_TIMEOUT_MS"]),
-        transaction_timeout_ms=int(os.environ["TRANSACTION_TIMEOUT_MS"]),
+        session_timeout_s=float(os.environ["SESSION_TIMEOUT_S"]),
+        transaction_timeout_s=float(os.environ["TRANSACTION_TIMEOUT_S"]),
         max_poll_records=int(os.environ.get("MAX_POLL_RECORDS", "10")),
     )
     fault = Fault.from_environment()

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.broker
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "LOOK_INTERVAL_S", 0.2)
+    monkeypatch.setattr(watch, "CHECK_INTERVAL_S", 0.2)
 
 
 @pytest.fixture

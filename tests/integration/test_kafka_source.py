@@ -101,7 +101,7 @@ def test_a_successor_gets_position_memo_and_what_was_published(line: KafkaLine, 
 
 
 def test_read_back_waits_until_an_open_transaction_is_decided(line: KafkaLine, stack: ExitStack) -> None:
-    patient = replace(line, settings=replace(line.settings, transaction_timeout_ms=30_000))
+    patient = replace(line, settings=replace(line.settings, transaction_timeout_s=30.0))
     line.publish([b"a"], partition=0)
     line.publish([b"b"], partition=1)
     first = work(patient, stack)

@@ -316,7 +316,7 @@ def test_damaged_topics_and_positions_end_with_an_explanation(verdicts: Path, da
         take_over(verdicts)
 
 
-def damage_page(path: Path, is_it: Callable[[bytes], bool], head: bytes) -> None:
+def damage_page(path: Path, matches: Callable[[bytes], bool], head: bytes) -> None:
     data = bytearray(path.read_bytes())
     starts = [at for at in range(0, len(data), PAGE_BYTES) if matches(bytes(data[at : at + PAGE_BYTES]))]
     assert starts
