@@ -60,8 +60,8 @@ def fatal_error(settings: KafkaSettings, error: kafka_errors.KafkaError) -> LogE
     if isinstance(error, kafka_errors.SaslAuthenticationFailedError):
         return LogError(f"Kafka at {servers} rejects user '{settings.security.username}': check user name and password")
     return LogError(
-        f"Kafka at {servers} rejects this client ({type(error).__name__}: {error}): check the settings in [log] and the "
-        "rights of this user on the brokers"
+        f"Kafka at {servers} rejects this client ({type(error).__name__}: {error}): check the settings in [log] and "
+        "the rights of this user on the brokers"
     )
 
 

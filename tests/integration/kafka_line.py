@@ -7,8 +7,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from streams.kafka import KafkaLog, KafkaSettings, TopicPlan, create_topics
 from streams.kafka.client import open_admin
+from streams.kafka.log import KafkaLog
+from streams.kafka.settings import KafkaSettings
+from streams.kafka.topics import TopicPlan, create_topics
 from streams.log import Batch, Source, Start
 from streams.records import Output, Record, Topics
 

@@ -9,9 +9,10 @@ import pytest
 from kafka import TopicPartition as KafkaPartition
 
 from streams.join.offset_metadata import OffsetMetadata
-from streams.kafka import TopicPlan, create_topics, watch
+from streams.kafka import watch
 from streams.kafka.client import open_admin
 from streams.kafka.source import KafkaSource
+from streams.kafka.topics import TopicPlan, create_topics
 from streams.log import Position
 from streams.records import Record, Shard, TopicPartition
 from tests.integration.kafka_line import PREFIX, KafkaLine, poll_for, poll_until

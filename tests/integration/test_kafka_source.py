@@ -15,8 +15,8 @@ from inspector.verdicts.records import essence, judged_from
 from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.join.offset_metadata import OffsetMetadata
-from streams.kafka import KafkaLog
 from streams.kafka.client import open_admin
+from streams.kafka.log import KafkaLog
 from streams.kafka.readback import OutputReplay
 from streams.kafka.sink import KafkaSink
 from streams.kafka.source import KafkaSource

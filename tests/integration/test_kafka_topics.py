@@ -8,9 +8,8 @@ from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from streams.kafka import TopicPlan, check_topics, create_topics
 from streams.kafka.client import open_admin
-from streams.kafka.topics import COMPRESSION, STAMP
+from streams.kafka.topics import COMPRESSION, STAMP, TopicPlan, check_topics, create_topics
 from streams.log import TopicsError
 from tests.integration.kafka_line import PREFIX, KafkaLine
 
