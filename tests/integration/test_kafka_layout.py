@@ -58,7 +58,7 @@ def test_inputs_made_anew_are_read_from_their_beginning(
         sink.commit([], {frames: Position(2, OffsetMetadata(3, 0, 0).encode())}, source.poll(0).epoch)
     delete(line, "frames", "signals", "pieces")
     poll_until_said(source, caplog, "frames, ")
-    assert "missing: create with 'inspector topics create'" in caplog.text
+    assert "missing: create them with 'inspector topics create'" in caplog.text
     create(line)
     line.publish([b"%d" % number for number in range(4)])  # more than the offset that was committed before
     _, records = poll_until(source, 4)

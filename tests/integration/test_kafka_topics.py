@@ -40,7 +40,7 @@ def test_created_topics_pass_the_check(bare: KafkaLine) -> None:
 
 def test_missing_topics_are_one_problem(bare: KafkaLine) -> None:
     assert check_topics(bare.settings, PREFIX, [bare.name]) == [
-        f"{', '.join(bare.topics.all)} missing: create with 'inspector topics create'"
+        f"{', '.join(bare.topics.all)} missing: create them with 'inspector topics create'"
     ]
 
 
