@@ -279,7 +279,7 @@ def test_samples_that_find_no_memory_end_no_worker(monkeypatch: pytest.MonkeyPat
     item = decode(record(bad.CHUNK, bad.chunk(), "signals"), Limits(), "l1")
     assert isinstance(item, Rejected)
     assert item.reason == pb.DEAD_LETTER_REASON_TOO_LARGE
-    assert "of memory, which this process does not get" in item.detail
+    assert "of memory, which is not available" in item.detail
 
 
 @pytest.mark.parametrize(

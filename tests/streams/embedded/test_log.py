@@ -143,7 +143,7 @@ def test_a_refused_commit_writes_nothing_and_the_shard_is_lost(log: EmbeddedLog,
     batch = source.poll(0)
     with closing(log.source(["l1"], "qa", "worker-1")) as successor:  # the same name: it takes over at once
         assert successor.poll(0).gained
-        with pytest.raises(CommitRefusedError, match="another worker has it"):
+        with pytest.raises(CommitRefusedError, match="another worker holds the lease"):
             sink.commit([output("verdicts", b"v")], {FRAMES: Position(9)}, batch.epoch)
         lost = source.poll(0)
         assert (lost.lost, lost.records) == ({SHARD}, ())
