@@ -273,7 +273,7 @@ def test_offsets_that_another_program_has_reset_do_not_hide_the_verdicts(
     position = gained.positions[frames(line).topic]
     assert (position.offset, OffsetMetadata.decode(position.memo, position.offset).read) == (0, 3)
     assert [each.value for each in gained.verdicts] == [b"A", b"B", b"C"]
-    assert "what has its verdict is not judged again" in caplog.text
+    assert "pieces that have a verdict are not judged again" in caplog.text
 
 
 def test_offsets_deleted_before_the_take_over_are_counted(

@@ -94,7 +94,7 @@ def test_a_time_gives_what_was_appended_since(line: KafkaLine) -> None:
 def test_a_token_before_the_oldest_record_left_names_its_time(line: KafkaLine) -> None:
     publish(line, [b"%d" % number for number in range(5)])
     line.delete_before("verdicts", 0, 3)
-    with pytest.raises(TokenExpiredError, match="oldest verdict left") as caught:
+    with pytest.raises(TokenExpiredError, match="oldest record that retention has left") as caught:
         read(line, Start(token=token(line, 2)), 1)
     assert read(line, Start(time_ns=caught.value.oldest_ns), 2) == [b"3", b"4"]
     with pytest.raises(TokenExpiredError):
