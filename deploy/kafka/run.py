@@ -1,4 +1,4 @@
-"""Fetches Apache Kafka and runs one broker in KRaft mode on loopback. Needs Java and Maven, nothing of ours.
+"""Fetches Apache Kafka and runs one broker in KRaft mode on loopback. Needs Java and Maven only.
 
 python3 deploy/kafka/run.py --port 9092 --data run/kafka
 """
@@ -26,30 +26,32 @@ INSTALL = {
 
 
 class BrokerError(Exception):
-    """The broker cannot run; the message says what mends it."""
+    """The broker cannot run; the message says what to do."""
 
 
 def require(*programs: str) -> None:
-    """Raises BrokerError naming the command that installs what is missing."""
+    """Raises BrokerError with the command that installs missing programs."""
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
-        cures = "; ".join(f"{program}: {INSTALL[program]}" for program in missing)
-        raise BrokerError(f"Apache Kafka needs {' and '.join(missing)}. Install it: {cures}")
+        commands = "; ".join(f"{program}: {INSTALL[program]}" for program in missing)
+        raise BrokerError(f"Apache Kafka needs {' and '.join(missing)}. Install with: {commands}")
 
 
 def fetch() -> None:
-    """Brings the jars into deploy/kafka/libs unless they are there already."""
+    """Downloads the jars to deploy/kafka/libs unless they are already there."""
     require("java")
     if any(LIBS.glob("kafka_2.13-*.jar")):
         return
     require("mvn")
-    arriving = HERE / "libs.part"
+    partial = HERE / "libs.part"
     command = ["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies"]
-    done = subprocess.run([*command, f"-DoutputDirectory={arriving}"], check=False)  # noqa: S603 - fixed words
-    if done.returncode != 0:
-        raise BrokerError(f"Maven could not fetch Apache Kafka (exit code {done.returncode}); it needs Maven Central")
+    result = subprocess.run([*command, f"-DoutputDirectory={partial}"], check=False)  # noqa: S603 - fixed command
+    if result.returncode != 0:
+        raise BrokerError(
+            f"Maven could not fetch Apache Kafka (exit code {result.returncode}): check the connection to Maven Central"
+        )
     shutil.rmtree(LIBS, ignore_errors=True)
-    arriving.rename(LIBS)
+    partial.rename(LIBS)
 
 
 def properties(port: int, controller_port: int, data: Path) -> dict[str, str]:
@@ -89,7 +91,7 @@ class Broker:
         dies_with_us: bool = False,
     ) -> None:
         """`scram`: users and passwords (SCRAM-SHA-512) that exist from the start; `dies_with_us`: the broker stops when
-        the thread that started it is gone, killed even (on Linux)."""
+        the thread that started it ends, even by a kill (on Linux)."""
         self._dies_with_us = dies_with_us
         self._data = data
         self._config = dict(config)
@@ -134,41 +136,41 @@ class Broker:
         self._process = None
 
     def kill(self) -> None:
-        """What a power cut does."""
+        """Like a power failure."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
         self._process = None
 
     def wait(self) -> int:
-        """Until the process ends by itself."""
+        """Waits until the process ends by itself; returns its exit code."""
         return 0 if self._process is None else self._process.wait()
 
     def _format(self, file: Path) -> None:
         command = _java("kafka.tools.StorageTool", "format", "-t", "aW5zcGVjdG9yLWRldi0wMQ", "-c", str(file))
         for user, password in self._scram.items():
             command += ["--add-scram", f"SCRAM-SHA-512=[name={user},password={password}]"]
-        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
-        if done.returncode != 0:
-            raise BrokerError(f"formatting {self._data} failed: {(done.stdout + done.stderr).decode()[-1000:]}")
+        result = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+        if result.returncode != 0:
+            raise BrokerError(f"formatting {self._data} failed: {(result.stdout + result.stderr).decode()[-1000:]}")
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
-            said = (self._data / "broker.log").read_text(errors="replace")
-            if "Kafka Server started" in said:
+            output = (self._data / "broker.log").read_text(errors="replace")
+            if "Kafka Server started" in output:
                 return
             if process.poll() is not None:
-                raise BrokerError(f"the broker ended at once:\n{_causes(said)}\n(see {self._data}/broker.log)")
+                raise BrokerError(f"the broker ended while starting:\n{_causes(output)}\n(see {self._data}/broker.log)")
             time.sleep(0.1)
         self.kill()
         raise BrokerError(f"the broker did not start within {START_TIMEOUT_S:.0f} s: see {self._data}/broker.log")
 
 
-def _causes(said: str) -> str:
-    """The lines of a broker's log that say what was wrong."""
-    lines = [line for line in said.splitlines() if " ERROR " in line or "Exception" in line]
-    return "\n".join(lines[:5]) or said[-2000:]
+def _causes(output: str) -> str:
+    """The lines of a broker's log that explain its end."""
+    lines = [line for line in output.splitlines() if " ERROR " in line or "Exception" in line]
+    return "\n".join(lines[:5]) or output[-2000:]
 
 
 def _java(main: str, *arguments: str) -> list[str]:
@@ -176,7 +178,7 @@ def _java(main: str, *arguments: str) -> list[str]:
 
 
 def _stopped_with_parent() -> Callable[[], None] | None:
-    """What a child of this process calls before it becomes another program; None where there is no such thing."""
+    """A function that binds a child to the life of this process; None where the system has no such function."""
     if sys.platform != "linux":
         return None
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
@@ -184,7 +186,7 @@ def _stopped_with_parent() -> Callable[[], None] | None:
 
     def bind() -> None:
         prctl(set_parent_death_signal, signal.SIGTERM)
-        if os.getppid() != parent:  # it is gone already
+        if os.getppid() != parent:  # the parent has ended already
             os._exit(1)
 
     return bind
@@ -202,12 +204,12 @@ def main() -> int:
     options = parser.parse_args()
     data = options.data.resolve()
     broker = Broker(data, properties(options.port, options.controller_port, data), dies_with_us=True)
-    signals = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not signal.SIG_IGN]
-    for each in signals:  # nohup has HUP ignored, and that stays
-        signal.signal(each, _end)
+    signals = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in signals:  # nohup ignores HUP, and that must stay
+        signal.signal(number, _end)
     try:
         broker.start()
-        print(f"Kafka answers at 127.0.0.1:{options.port}, data in {data}; Ctrl-C stops it", flush=True)
+        print(f"Kafka runs at 127.0.0.1:{options.port}, data in {data}; Ctrl-C stops it", flush=True)
         return broker.wait()
     except BrokerError as exc:
         print(exc, file=sys.stderr)
@@ -215,8 +217,8 @@ def main() -> int:
     except KeyboardInterrupt:
         return 0
     finally:
-        for each in (signal.SIGINT, *signals):  # stopping takes its time, and has its own limit
-            signal.signal(each, signal.SIG_IGN)
+        for number in (signal.SIGINT, *signals):  # stopping has its own time limit
+            signal.signal(number, signal.SIG_IGN)
         broker.stop()
 
 

@@ -153,8 +153,8 @@ def kafka_settings(path: Path, config: ServiceConfig) -> KafkaSettings:
         security=_security(path, table),
         start_at=table.start_at,
         max_record_bytes=config.max_record_bytes,
-        session_timeout_ms=round(table.session_timeout_s * 1000),
-        transaction_timeout_ms=round(table.transaction_timeout_s * 1000),
+        session_timeout_s=table.session_timeout_s,
+        transaction_timeout_s=table.transaction_timeout_s,
         reread_s=_reread_s(config.join.settings),
     )
 

@@ -13,12 +13,14 @@ from inspector.gateway.certificates import TlsFiles
 from inspector.gateway.settings import GatewaySettings, is_loopback
 from streams.embedded.settings import EmbeddedSettings
 from streams.join.assembly import JoinSettings
+from streams.kafka.settings import KafkaSecurity, KafkaSettings
 from streams.references.addresses import prefix_problem
 from streams.references.lane import ReferenceSettings
 
 _EMBEDDED = EmbeddedSettings()
 _GATEWAY = GatewaySettings()
 _JOIN = JoinSettings()
+_KAFKA = KafkaSettings()
 _REFERENCES = ReferenceSettings()
 
 
@@ -87,12 +89,11 @@ class EmbeddedTable(Table):
 class TlsTable(Table):
     """TLS towards the brokers; without files the system's authorities are trusted."""
 
+    meanings_from: ClassVar[type] = KafkaSecurity
+
     ca_file: ExistingFile | None = None
-    """Authorities that the brokers' certificates are checked against, PEM; without it those of the system."""
     cert_file: ExistingFile | None = None
-    """This client's certificate, PEM, where brokers ask for one."""
     key_file: ExistingFile | None = None
-    """Its key, PEM, not encrypted."""
 
     @model_validator(mode="after")
     def _pair(self) -> Self:
@@ -104,10 +105,10 @@ class TlsTable(Table):
 class SaslTable(Table):
     """Login at the brokers. The password itself never stands in the file."""
 
-    mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    """How the password is proven."""
+    meanings_from: ClassVar[type] = KafkaSecurity
+
+    mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512"] = _KAFKA.security.mechanism
     username: str = Field(min_length=1)
-    """The broker's user."""
     password_env: str | None = None
     """Name of the environment variable that holds the password."""
     password_file: ExistingFile | None = None
@@ -123,22 +124,19 @@ class SaslTable(Table):
 class KafkaTable(Table):
     """Apache Kafka 4."""
 
+    meanings_from: ClassVar[type] = KafkaSettings
+
     kind: Literal["kafka"]
     """Chooses Kafka."""
     bootstrap_servers: tuple[Address, ...] = Field(min_length=1)
-    """Brokers to begin with, as host:port; the others are learned from these."""
-    group: Name = "inspector"
-    """Consumer group of the workers, and first part of their transactional ids."""
-    start_at: Literal["earliest", "live"] = "earliest"
-    """Where a group without committed offsets begins."""
+    group: Name = _KAFKA.group
+    start_at: Literal["earliest", "live"] = _KAFKA.start_at
     tls: TlsTable | None = None
     """Encryption towards the brokers; without the table none."""
     sasl: SaslTable | None = None
     """Login at the brokers; without the table none."""
-    session_timeout_s: Seconds = 10.0
-    """A worker that is silent for this long loses its partitions."""
-    transaction_timeout_s: Seconds = 10.0
-    """The broker ends a transaction that is open for this long."""
+    session_timeout_s: Seconds = _KAFKA.session_timeout_s
+    transaction_timeout_s: Seconds = _KAFKA.transaction_timeout_s
 
 
 class JoinTable(Table):

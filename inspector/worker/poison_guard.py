@@ -61,12 +61,12 @@ class CarefulDecoder:
     def decode(self, record: Record, limits: Limits, line: str, reason_given: int | None) -> Item:
         """`reason_given` is that of the dead letter which is out about the record. Raises DecodingError."""
         if reason_given in _GIVEN_UP:
-            return self._decoder.give_up_again(record, limits, line, reason_given or 0)
+            return self._decoder.reject_again(record, limits, line, reason_given or 0)
         at = TopicPartition(record.topic, record.partition)
         if at not in self._until:
             return self._decoder.decode(record, limits, line)
         if record.offset < self._until[at]:
-            return self._decoder.decode_apart(record, limits, line)
+            return self._decoder.decode_in_child(record, limits, line)
         self._end({at})
         return self._decoder.decode(record, limits, line)
 

@@ -1,6 +1,6 @@
-"""Decodes records in a process of its own, which may die of one without taking the worker along. Knows no log.
+"""Decodes records in a child process, so that a record that crashes the decoder does not end the worker.
 
-`python -m streams.decode.child FD` is the child: it answers records with items over one socket, and ends with it.
+`python -m streams.decode.child FD` is the child: it answers records with items over one socket and ends with it.
 """
 
 import ctypes
@@ -21,17 +21,17 @@ from streams.records import Record
 
 _SLICE_S = 0.1
 _MORE_BYTES = 640 * 2**20
-"""What decoding may take beside the libraries: four times the largest image; less than a small machine has left."""
+"""Memory for decoding in addition to the libraries: four times the largest image; a small machine has more left."""
 _PR_SET_PDEATHSIG = 1
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class ChildDiedError(Exception):
-    """The process ended while it decoded a record; the message says of what."""
+    """The process ended while it decoded a record; the message names the signal or exit code."""
 
 
 class NoChildError(Exception):
-    """No such process can be had here."""
+    """The process cannot be started here."""
 
 
 class DecodingChild:
@@ -41,14 +41,14 @@ class DecodingChild:
         """Waits until the child is ready. Raises NoChildError."""
         ours, theirs = socket.socketpair()
         with theirs:
-            words = [sys.executable, "-m", module, str(theirs.fileno())]
+            command = [sys.executable, "-m", module, str(theirs.fileno())]
             try:
-                self._process = subprocess.Popen(  # noqa: S603 - fixed words
-                    words,
+                self._process = subprocess.Popen(  # noqa: S603 - fixed command
+                    command,
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     env={**os.environ, **_ONE_THREAD},
-                    start_new_session=True,  # Ctrl-C at the worker is no death of a record
+                    start_new_session=True,  # Ctrl-C must not reach the child, where it would look like a crash
                 )
             except OSError as exc:
                 ours.close()
@@ -61,7 +61,7 @@ class DecodingChild:
             raise NoChildError(f"it does not start: {exc}") from exc
 
     def decode(self, record: Record, limits: Limits, line: str, wait_s: float) -> Item | None:
-        """The item; None when it takes longer. Raises ChildDiedError; of no use after either."""
+        """The item; None when it takes longer. Raises ChildDiedError. The child cannot be used after either."""
         try:
             self._connection.send((record, limits, line))
             return self._receive(wait_s)
@@ -76,7 +76,8 @@ class DecodingChild:
         self._process.wait()
 
     def _receive(self, wait_s: float) -> Item:
-        """Slices of the wait are counted, not the clock. Raises TimeoutError, ChildDiedError."""
+        """Counts slices of the wait, not the clock: a suspended process is not slow. Raises TimeoutError,
+        ChildDiedError."""
         for _ in range(max(1, round(wait_s / _SLICE_S))):
             if self._connection.poll(_SLICE_S):
                 break
@@ -93,11 +94,11 @@ class DecodingChild:
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-def main(descriptor: int, do: Callable[[Record, Limits, str], Item] = decode) -> None:
-    """The child: decodes until the other end is gone."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a manager that ends the group of processes ends the parent
+def main(descriptor: int, decode_record: Callable[[Record, Limits, str], Item] = decode) -> None:
+    """The child: decodes until the parent closes the socket."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a service manager that signals the group also signals the parent
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # a decode without end does not outlive the worker
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # an endless decode must not outlive the worker
     limit = _data_bytes() + _MORE_BYTES
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -109,8 +110,8 @@ def main(descriptor: int, do: Callable[[Record, Limits, str], Item] = decode) ->
         except EOFError:
             return
         try:
-            connection.send(do(record, limits, line))
-        except MemoryError:  # what a decoder leaves behind after that is of no use
+            connection.send(decode_record(record, limits, line))
+        except MemoryError:  # the state of the decoder is undefined after that
             os.abort()
 
 

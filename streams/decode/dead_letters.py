@@ -1,4 +1,4 @@
-"""Turns a record that cannot be used into the record on the dead-letter topic. Knows no reason's cause."""
+"""Turns a record that cannot be used into a record of the dead-letter topic."""
 
 from google.protobuf.message import DecodeError
 
@@ -9,18 +9,18 @@ from streams.records import MAX_TYPE, TYPE_PREFIX, Output, Record, Topics
 
 MAX_RAW_BYTES = 64 * 1024
 _MAX_DETAIL = 2000
-"""Characters; a finding repeats what stands in the record, and what a store answers."""
+"""Characters; a detail may quote the record or the answer of an object store."""
 DEAD_LETTER_TYPE = TYPE_PREFIX + "DeadLetter"
 _WITHOUT_BYTES = {
     DeadLetterReason.DEAD_LETTER_REASON_LATE,
     DeadLetterReason.DEAD_LETTER_REASON_DUPLICATE,
     DeadLetterReason.DEAD_LETTER_REASON_ID_READ_TWICE,
-    DeadLetterReason.DEAD_LETTER_REASON_POISONED,  # whoever reads dead letters should not die of it next
+    DeadLetterReason.DEAD_LETTER_REASON_POISONED,  # must not crash a reader of dead letters as well
 }
 
 
 def origin_of(record: Record) -> Origin:
-    """Where a record came from."""
+    """The position of a record in the log."""
     return Origin(record.topic, record.partition, record.offset, record.append_ns)
 
 
@@ -34,7 +34,7 @@ def reject(
     entry: Entry | None = None,
     inspection: InspectionId | None = None,
 ) -> Rejected:
-    """A finding about the record at `origin`; with `record` its first bytes go along, but for LATE, DUPLICATE,
+    """Rejects the record at `origin`. With `record`, its first bytes are included, except for LATE, DUPLICATE,
     ID_READ_TWICE and POISONED."""
     raw = record.value[:MAX_RAW_BYTES] if record is not None and reason not in _WITHOUT_BYTES else b""
     return Rejected(
@@ -51,7 +51,7 @@ def reject(
 
 
 def dead_letter_output(topics: Topics, rejected: Rejected) -> Output:
-    """The dead letter, in the partition of the record that it is about."""
+    """The dead letter, for the same partition as its record."""
     origin = rejected.origin
     letter = DeadLetter(
         reason=DeadLetterReason.Name(rejected.reason),
@@ -77,7 +77,7 @@ def dead_letter_output(topics: Topics, rejected: Rejected) -> Output:
 
 
 def dead_letter_from(record: Record) -> DeadLetter | None:
-    """A dead letter that was read back; None where it is none."""
+    """Parses a record that was read back; None if it is not a dead letter."""
     if record.type != DEAD_LETTER_TYPE:
         return None
     try:
@@ -87,5 +87,5 @@ def dead_letter_from(record: Record) -> DeadLetter | None:
 
 
 def inspection_message(inspection: InspectionId) -> Inspection:
-    """The inspection as it stands on the wire."""
+    """The inspection as a protobuf message."""
     return Inspection(**inspection._asdict())

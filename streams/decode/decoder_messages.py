@@ -1,7 +1,7 @@
-"""Takes what a C library writes to its stderr during one call and hands it to the caller.
+"""Captures the messages that a C library writes to stderr during one call.
 
-libjpeg says on stderr, and nowhere else, that a file's data end too early; it decodes what there is and paints the rest
-grey. Descriptor 2 stays as it is: only C's `stderr` points elsewhere, and only while the call runs.
+libjpeg reports truncated data only on stderr: it decodes the available part and fills the rest with grey. Descriptor 2
+is unchanged: only C's `stderr` points elsewhere, and only during the call.
 """
 
 import ctypes
@@ -22,13 +22,13 @@ class _Sink(NamedTuple):
     descriptor: int
     stream: int
     stderr: ctypes.c_void_p
-    """C's variable of that name."""
+    """C's variable `stderr`."""
 
 
 def with_messages(call: Callable[[], _Result]) -> tuple[_Result, str]:
-    """What the call returns and what was written meanwhile; one call at a time, for the variable is the process's.
+    """The result of the call and the messages written meanwhile; one call at a time, because `stderr` is global.
 
-    Where C's `stderr` cannot be set (neither glibc nor Linux) nothing is taken and the message is empty.
+    Where C's `stderr` cannot be set (not glibc on Linux) the messages are empty.
     """
     sink = _sink(os.getpid())
     if sink is None:
@@ -40,15 +40,15 @@ def with_messages(call: Callable[[], _Result]) -> tuple[_Result, str]:
             result = call()
         finally:
             sink.stderr.value = before
-            said = os.pread(sink.descriptor, _MAX_BYTES, 0)
+            messages = os.pread(sink.descriptor, _MAX_BYTES, 0)
             os.ftruncate(sink.descriptor, 0)
-    return result, said.decode(errors="replace")
+    return result, messages.decode(errors="replace")
 
 
 @functools.cache
 def _sink(_process: int) -> _Sink | None:
-    """One file in memory for each process: a fork that shared it would read its parent's messages. Never closed, for a
-    thread in C may hold it."""
+    """One in-memory file per process: a fork that shared it would read its parent's messages. Never closed, because a
+    thread in C may still use it."""
     libc = ctypes.CDLL(None)
     libc.fdopen.restype, libc.fdopen.argtypes = ctypes.c_void_p, (ctypes.c_int, ctypes.c_char_p)
     libc.setvbuf.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t)

@@ -1,4 +1,4 @@
-"""Names what an image file is to its decoder: its header, and only those of its bytes that the decoder needs."""
+"""Types for a checked image file: its header, and the bytes that the decoder needs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from streams.decode.limits import Finding
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the file says of its image."""
+    """The properties of an image that its file declares."""
 
     width_px: int
     height_px: int
@@ -23,9 +23,9 @@ class ImageFile:
 
     header: Header
     for_decoder: Callable[[], bytes | bytearray]
-    """The same image as a file without metadata; takes up to its decoded size. Raises Finding."""
+    """The same image as a file without metadata; needs up to its decoded size. Raises Finding."""
 
 
 def bad_image(detail: str) -> Finding:
-    """The image is truncated, damaged or not of the declared form."""
+    """The image is truncated, damaged or not in the declared format."""
     return Finding(DeadLetterReason.DEAD_LETTER_REASON_BAD_IMAGE, detail)

@@ -1,4 +1,4 @@
-"""Turns the pixels of a record, or a fetched file, into an image. Refuses by declared size before it decodes."""
+"""Turns the pixels of a record, or a fetched file, into an image. Checks the declared size before decoding."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ from streams.decode.decoder_messages import with_messages
 from streams.decode.image_headers import Header, ImageFile, bad_image
 from streams.decode.jpeg_files import declared_jpeg, read_jpeg
 from streams.decode.limits import Finding, Limits, invalid, too_large
-from streams.decode.out_of_memory import lacks_memory, want_of_memory
+from streams.decode.out_of_memory import lacks_memory, out_of_memory
 from streams.decode.png_files import declared_png, read_png
 from streams.observation import Image
 
@@ -28,7 +28,7 @@ _RAW = {
 _FILES = {PixelFormat.PIXEL_FORMAT_PNG: read_png, PixelFormat.PIXEL_FORMAT_JPEG: read_jpeg}
 _DECLARED = {PixelFormat.PIXEL_FORMAT_PNG: declared_png, PixelFormat.PIXEL_FORMAT_JPEG: declared_jpeg}
 _CUT_SHORT = "premature end of data segment"
-"""libjpeg's words (JWRN_HIT_MARKER) where the data of a scan end before its last block."""
+"""libjpeg's message (JWRN_HIT_MARKER) for a scan whose data end before its last block."""
 
 _LARGE_BYTES = 16 * 2**20
 _large_image = threading.Lock()
@@ -58,7 +58,7 @@ def decode_pixels(pixels: ImagePixels, limits: Limits) -> Image:
 
 
 def image_size(pixels: ImagePixels, limits: Limits) -> int:
-    """Bytes that `decode_pixels` will give at most, by what the header says; 0 for what it will refuse by that."""
+    """Upper limit of the bytes that `decode_pixels` returns, from the header; 0 if it will reject that header."""
     if pixels.format in _RAW:
         return len(pixels.data)
     if pixels.format not in _DECLARED:
@@ -70,9 +70,9 @@ def image_size(pixels: ImagePixels, limits: Limits) -> int:
 
 
 def decode_file(data: bytes, pixel_format: int, limits: Limits, declared_px: tuple[int, int] = (0, 0)) -> Image:
-    """A PNG or JPEG file as an image; `declared_px` (width, height) is compared where not 0. Raises Finding.
+    """Decodes a PNG or JPEG file; compares `declared_px` (width, height) where it is not 0. Raises Finding.
 
-    Waits while another thread decodes a large image, if this one is large too.
+    A large image waits while another thread decodes a large one.
     """
     file = read_file(data, pixel_format, limits)
     header = file.header
@@ -81,24 +81,28 @@ def decode_file(data: bytes, pixel_format: int, limits: Limits, declared_px: tup
         ("width", "height"), declared_px, (header.width_px, header.height_px), strict=True
     ):
         if declared not in {0, actual}:
-            raise bad_image(f"the record declares a {side} of {declared} px, the file has {actual}: correct either")
+            raise bad_image(
+                f"the record declares a {side} of {declared} px, the file has {actual}: correct the record or the file"
+            )
     with _large_image if size > _LARGE_BYTES else nullcontext():
         image = _decode_checked(file, pixel_format, size)
     if image is None or image.shape != _shape(header) or image.itemsize != header.bytes_per_value:
-        got = "nothing" if image is None else f"{image.shape} {image.dtype}"
-        raise bad_image(f"the file decodes to {got}, expected {_shape(header)} as its header says: send it again")
+        actual_form = "nothing" if image is None else f"{image.shape} {image.dtype}"
+        raise bad_image(
+            f"the file decodes to {actual_form}, expected {_shape(header)} as its header says: send it again"
+        )
     return image
 
 
 def read_file(data: bytes, pixel_format: int, limits: Limits) -> ImageFile:
-    """A PNG or JPEG file whose parts and size are checked, for all that can be told before decoding. Raises Finding."""
+    """Checks the parts and the size of a PNG or JPEG file, as far as is possible before decoding. Raises Finding."""
     file: ImageFile = _FILES[pixel_format](data)  # type: ignore[index]  # enum values are ints on the wire
     _check_size(file.header, limits)
     return file
 
 
 def _check_size(header: Header, limits: Limits) -> int:
-    """Decoded size in bytes, once it is known to be allowed. Raises Finding."""
+    """The decoded size in bytes. Raises Finding where it exceeds the limits."""
     width_px, height_px = header.width_px, header.height_px
     num_bytes = width_px * height_px * header.channels * header.bytes_per_value
     if width_px == 0 or height_px == 0:
@@ -122,26 +126,26 @@ def _shape(header: Header) -> tuple[int, ...]:
 
 
 def _decode_checked(file: ImageFile, pixel_format: int, size: int) -> Image | None:
-    """Raises Finding, where it is memory that is wanting as well."""
+    """Raises Finding, also for a lack of memory."""
     try:
         content = file.for_decoder()
         image = _imdecode(content) if pixel_format == PixelFormat.PIXEL_FORMAT_PNG else _decode_jpeg(content)
     except MemoryError as exc:
-        raise want_of_memory(size) from exc
+        raise out_of_memory(size) from exc
     if image is None and lacks_memory(size):
-        raise want_of_memory(size)
+        raise out_of_memory(size)
     return image
 
 
 def _decode_jpeg(content: bytes | bytearray) -> Image | None:
-    """Raises Finding where the data of a scan end too early although an end marker follows."""
-    image, said = with_messages(lambda: _imdecode(content))
-    if _CUT_SHORT in said:
+    """Raises Finding for a scan whose data end too early, even if an end marker follows."""
+    image, messages = with_messages(lambda: _imdecode(content))
+    if _CUT_SHORT in messages:
         raise bad_image(
             f"the JPEG of {len(content)} bytes ends before its last row, expected a whole file: send it again"
         )
-    if said:
-        log.debug("a JPEG of %d bytes is decoded although libjpeg says: %s", len(content), said.strip())
+    if messages:
+        log.debug("A JPEG of %d bytes is decoded in spite of libjpeg's message: %s", len(content), messages.strip())
     return image
 
 

@@ -1,4 +1,4 @@
-"""Names what a record turns into once it is decoded: the types that the join takes. Knows no bytes on the wire."""
+"""The types of decoded records, which are the input of the join."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -11,7 +11,7 @@ from streams.observation import Image, InspectionId, ModalityKind
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where in the log an item came from."""
+    """The position of an item's record in the log."""
 
     topic: str
     partition: int
@@ -21,7 +21,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An image to be fetched: where it lies and what must come."""
+    """An image to be fetched: its address, and the properties to check."""
 
     uri: str
     sha256: bytes
@@ -32,7 +32,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One image of one piece, or where it lies. With neither `image` nor `reference` it is being decoded."""
+    """One image of one piece, or its reference. Without either, the image is still being decoded."""
 
     origin: Origin
     inspection: InspectionId
@@ -84,7 +84,7 @@ class EventKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A change of a piece's state."""
+    """A change of state of a piece."""
 
     origin: Origin
     inspection: InspectionId
@@ -96,34 +96,34 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a frame or piece event that cannot be used still says: enough for its inspection to enter."""
+    """The readable part of a rejected frame or piece event: enough to open its inspection."""
 
     inspection: InspectionId
     product: str
     lot: str
     event_ns: int
-    """Event time of the record; its append time where the record's own is not usable."""
+    """Event time of the record, or its append time where the event time is not usable."""
     camera: str | None
-    """Camera of the frame that was lost; None for an event or an unreadable name."""
+    """Camera of the rejected frame; None for an event or an unreadable name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record that cannot be used: what its dead letter will say."""
+    """A record that cannot be used, with the content of its dead letter."""
 
     origin: Origin
     reason: int
     """A `DeadLetterReason` value."""
     detail: str
-    """The finding in one sentence: value, expectation, remedy."""
+    """The problem in one sentence: value, expectation, remedy."""
     station: str
     raw: bytes = b""
     """The first bytes of the record, at most 64 KiB."""
     raw_size_bytes: int = 0
     type: str = ""
-    """The header `inspection-type` as it came."""
+    """The header `inspection-type` as received."""
     entry: Entry | None = None
-    """Set for a frame or piece event whose inspection is readable: the inspection enters all the same."""
+    """Set for a frame or piece event with a readable inspection, which is then opened anyway."""
     inspection: InspectionId | None = None
     """The inspection that the record names, if it can be read (traces included)."""
 

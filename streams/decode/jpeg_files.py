@@ -1,7 +1,7 @@
-"""Turns a JPEG file into one that libjpeg decodes in bounded time: every segment walked up to the end of the image.
+"""Turns a JPEG file into one that libjpeg decodes in bounded time, by checking every segment of the image.
 
-libjpeg can find no frame header that this walk does not see, and gets neither metadata nor what lies behind the end.
-JPEG has no checksum: a flipped bit in its pixels cannot be told.
+libjpeg receives no unchecked frame header, no metadata and no bytes after the end of the image. JPEG has no checksum: a
+flipped bit in the pixel data cannot be detected.
 """
 
 import re
@@ -16,17 +16,17 @@ _PROGRESSIVE, _EOI, _SOS = 0xC2, 0xD9, 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _APPLICATION = frozenset(range(0xE0, 0xF0))
 _WITH_LENGTH = _FRAMES | _APPLICATION | {0xC4, 0xCC, _SOS, 0xDB, 0xDC, 0xDD, 0xFE}
-"""Tables, scans, comments: all other markers have no length or no meaning, and libjpeg itself stops at most of them."""
+"""Tables, scans, comments: all other markers have no length or no meaning, and libjpeg stops at most of them."""
 _METADATA = _APPLICATION - {0xE0, 0xEE} | {0xFE}
-"""JFIF and Adobe's segment say how colours are stored; no other segment changes a pixel."""
+"""Only the JFIF and Adobe segments affect pixels: they define how colours are stored."""
 _FILL = re.compile(rb"\xff+")
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
-"""What ends the data of a scan: neither a stuffed byte nor a restart marker."""
+"""The marker after the data of a scan: neither a stuffed byte nor a restart marker."""
 _COEFFICIENTS = 64
 _MAX_SEGMENTS = 1_000
 _MAX_SCANS = 20
 _MAX_SCANNED_PX = 200_000_000
-"""Scans times pixels; encoders write about ten scans."""
+"""Limit of scans times pixels; encoders write about ten scans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +34,22 @@ class _Segment:
     marker: int
     body: bytes
     raw: memoryview
-    """All of it; the segment that opens a scan goes on to the end of the scan's data."""
+    """The complete segment; that of a scan includes the scan's data."""
 
 
 @dataclass(slots=True)
 class _Frame:
-    """A frame header, and how precise its scans have made each coefficient."""
+    """A frame header, and the precision of each coefficient after the scans so far."""
 
     header: Header
     progressive: bool
     lowest_bits: dict[int, list[int]]
-    """By component: the lowest bit of each of 64 coefficients that a scan has brought; -1 before the first."""
+    """By component: the lowest transmitted bit of each of 64 coefficients; -1 before the first."""
     num_scans: int = 0
 
 
 def declared_jpeg(data: bytes) -> Header:
-    """What a JPEG file says in its first frame header; nothing behind it is looked at. Raises Finding."""
+    """The properties in the first frame header of a JPEG file; the rest is not read. Raises Finding."""
     for segment in _segments(data):
         if segment.marker in _FRAMES:
             return _frame(segment).header
@@ -59,7 +59,7 @@ def declared_jpeg(data: bytes) -> Header:
 
 
 def read_jpeg(data: bytes) -> ImageFile:
-    """Walks the segments of a JPEG file to its end; what lies behind is left out. Raises Finding."""
+    """Checks the segments of a JPEG file; drops bytes after the end of the image. Raises Finding."""
     frame: _Frame | None = None
     parts: list[bytes | memoryview] = [b"\xff\xd8"]
     for segment in _segments(data):
@@ -80,7 +80,7 @@ def read_jpeg(data: bytes) -> ImageFile:
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:
-    """Each segment behind the file's first two bytes, to the end marker."""
+    """The segments after the first two bytes, up to the end marker."""
     if not data.startswith(b"\xff\xd8"):
         raise bad_image(
             f"the data begin with {data[:2].hex() or 'nothing'}, expected a JPEG file (ffd8): check `format`"
@@ -112,7 +112,7 @@ def _segment(data: bytes, start: int) -> _Segment:
     end = code + 1 + length
     if length < 2 or end > len(data):
         raise bad_image(
-            f"the JPEG's segment at byte {start} claims {length} bytes, expected what is there: send it again"
+            f"the JPEG's segment at byte {start} claims {length} bytes, more than the file has: send it again"
         )
     body = data[code + 3 : end]
     if marker == _SOS:
@@ -165,7 +165,8 @@ def _add_scan(frame: _Frame, body: bytes) -> None:
 
 
 def _check_whole(frame: _Frame) -> None:
-    """Refuses a file cut between two scans, which would decode into a blurred image, and one of too much work."""
+    """Rejects a file that ends between two scans, which would decode into a blurred image, and one with too many
+    scans."""
     header = frame.header
     scanned_px = frame.num_scans * header.width_px * header.height_px
     if frame.num_scans > _MAX_SCANS or (frame.num_scans > 1 and scanned_px > _MAX_SCANNED_PX):
@@ -175,6 +176,6 @@ def _check_whole(frame: _Frame) -> None:
         )
     if any(bit != 0 for bits in frame.lowest_bits.values() for bit in bits):
         raise bad_image(
-            f"the JPEG ends after {frame.num_scans} scans, before every coefficient has come, expected a whole file: "
-            "send it again"
+            f"the JPEG ends after {frame.num_scans} scans, before every coefficient is complete, expected a whole "
+            "file: send it again"
         )

@@ -1,6 +1,6 @@
-"""Decodes the large images of records beside the thread that polls, one at a time, in the order in which they came.
+"""Decodes large images on a separate thread, one at a time, in the order of their records.
 
-The pieces that they belong to wait for them, as they would for a reference; all other pieces go on.
+Their pieces wait for them, as for a reference; all other pieces continue.
 """
 
 import threading
@@ -18,17 +18,17 @@ from streams.records import Record
 @dataclass(frozen=True, slots=True)
 class LargeImageSettings:
     min_bytes: int = 8 * 2**20
-    """Decoded size from which an image is large: it takes some 50 ms, a hundred times as long as a usual piece."""
+    """Decoded size from which an image is large: decoding takes 50 ms, a hundred times as long as a usual piece."""
     max_waiting_bytes: int = 2**31
-    """Decoded size of all that waits, some sixteen seconds of a core. Beyond it images are decoded on the thread that
-    polls, so that no more is read than can be decoded."""
+    """Decoded size of all waiting images, about sixteen seconds of a core. Above it, images are decoded on the polling
+    thread, which slows reading down to the speed of decoding."""
     max_record_bytes: int = 64 * 2**20
-    """The same on the wire: this much memory waiting images take."""
+    """The same limit for their records: the memory of waiting images."""
     patience_s: float = 1.0
-    """An image that there is no room for is offered again at every turn for so long, and then handed over anyway."""
+    """An image without room is offered again at every turn for this long, and then handed over anyway."""
 
     def memory_bytes(self, limits: Limits) -> int:
-        """At most: records that wait, and one image that is ready."""
+        """Upper limit: the waiting records and one decoded image."""
         return self.max_record_bytes + limits.max_image_bytes
 
 
@@ -41,13 +41,13 @@ class LargeImage:
     line: str
     size_bytes: int
     """Decoded."""
-    wanted: Callable[[], bool]
-    """Whether a piece still waits for it; asked from another thread."""
+    is_needed: Callable[[], bool]
+    """Whether a piece still waits for it; called on another thread."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
-    """A large image that is ready: the frame with its image, or why it has none."""
+    """The result for a large image: the frame with its image, or its rejection."""
 
     frame: Frame
     item: Item
@@ -58,8 +58,8 @@ HasRoom = Callable[[Frame, int], bool]
 
 
 class LargeImages:
-    """The queue and its thread. The next image is decoded when the one before was handed over and a turn has passed,
-    so that one image at a time takes memory here."""
+    """The queue and its thread. Decoding of the next image starts one turn after the previous one was handed over, so
+    that only one decoded image is held here."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class LargeImages:
             )
 
     def submit(self, image: LargeImage) -> None:
-        """Has it decoded; `finished` gives it."""
+        """Queues an image; `finished` returns it when it is decoded."""
         with self._changed:
             self._waiting.append(image)
             self._count(image, 1)
@@ -100,8 +100,8 @@ class LargeImages:
             self._changed.notify_all()
 
     def finished(self, has_room: HasRoom) -> Decoded | None:
-        """The image that is ready, if there is one and room for it; the caller asks once a turn. Raises what decoding
-        raised: DecodingError where it hangs."""
+        """The decoded image, if there is one and room for it; call it once a turn. Raises the exception of a failed
+        decode: DecodingError for one that hangs."""
         with self._changed:
             if self._error is not None:
                 raise self._error
@@ -116,18 +116,18 @@ class LargeImages:
         return ready
 
     def close(self) -> None:
-        """Ends at once. Records that are not decoded yet will be read again."""
+        """Ends at once. Records that are not decoded yet are read again."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
         self._decoder.close()
 
     def _run(self) -> None:
-        """The whole life of the thread."""
+        """The thread's main loop."""
         while (image := self._next()) is not None:
             item: Item | None = None
             try:
-                if image.wanted():
+                if image.is_needed():
                     item = self._decoder.decode(image.record, self._limits, image.line)
             except BaseException as exc:  # noqa: BLE001 - raised again by `finished`
                 self._error = exc
@@ -145,6 +145,6 @@ class LargeImages:
             return None if self._is_closed else self._waiting.popleft()
 
     def _count(self, image: LargeImage, sign: int) -> None:
-        """The lock is held."""
+        """Call with the lock held."""
         self._waiting_bytes += sign * image.size_bytes
         self._record_bytes += sign * len(image.record.value)

@@ -1,4 +1,4 @@
-"""Bounds on what a record may say, and the checks of single fields against them. Knows no message and no image."""
+"""Limits for the content of records, and checks of single fields."""
 
 import re
 from dataclasses import dataclass
@@ -10,18 +10,19 @@ from streams.decode.opencv_limits import MAX_PIXELS, MAX_SIDE_PX
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,48}")
 _MAX_TEXT_BYTES = 128
 LAST_NS = 9_214_646_400_000_000_000
-"""2262-01-01: what lies behind it does not survive the addition of a window in 64 bits."""
+"""2262-01-01: adding a window to a later time overflows 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is refused before memory is taken for it; one set for a whole service."""
+    """Limits that are checked before memory is allocated; one set per service."""
 
     max_record_bytes: int = 8 * 2**20
     max_side_px: int = MAX_SIDE_PX
     max_pixels: int = MAX_PIXELS
     max_image_bytes: int = 128 * 2**20
-    """Decoded size: pixels times channels times bytes; keeps one bomb below what the service may grow by."""
+    """Decoded size: pixels times channels times bytes; a decompression bomb stays below the service's memory
+    reserve."""
     max_reference_bytes: int = 256 * 2**20
     max_signal_channels: int = 64
     max_samples: int = 4_000_000
@@ -30,7 +31,7 @@ class Limits:
     max_sample_rate_hz: float = 10_000_000.0
 
 
-class Finding(Exception):  # noqa: N818 - it says what was found about a record; nothing of ours went wrong
+class Finding(Exception):  # noqa: N818 - it describes a bad record, not an error of this program
     """Why a record cannot be used: a `DeadLetterReason` value and the sentence for its dead letter."""
 
     def __init__(self, reason: int, detail: str) -> None:
@@ -55,7 +56,7 @@ def is_name(value: str) -> bool:
 
 
 def is_text(value: str) -> bool:
-    """Whether this may stand for a piece, a product, a lot or a stream; empty is allowed."""
+    """Whether this is allowed as the id of a piece, product, lot or stream; empty is allowed."""
     return len(value.encode()) <= _MAX_TEXT_BYTES and value.isprintable()
 
 
@@ -65,43 +66,43 @@ def is_time(value_ns: int) -> bool:
 
 
 def is_recent(value_ns: int) -> bool:
-    """Whether a record may have been stamped so: between 2000 and 2262."""
+    """Whether this is plausible as the time of a record: between 2000 and 2262."""
     return FIRST_NS <= value_ns < LAST_NS
 
 
-def check_name(what: str, value: str) -> str:
+def check_name(field: str, value: str) -> str:
     """Raises Finding."""
     if not is_name(value):
-        raise invalid(f"{what} is {value[:60]!r}, expected 1 to 48 of A-Z a-z 0-9 _ . -: rename it at the producer")
+        raise invalid(f"{field} is {value[:60]!r}, expected 1 to 48 of A-Z a-z 0-9 _ . -: rename it at the producer")
     return value
 
 
-def check_text(what: str, value: str, *, required: bool = True) -> str:
+def check_text(field: str, value: str, *, required: bool = True) -> str:
     """Raises Finding."""
     if not is_text(value) or (required and not value):
         raise invalid(
-            f"{what} is {value[:60]!r} ({len(value.encode())} bytes), expected {'1' if required else '0'} to "
+            f"{field} is {value[:60]!r} ({len(value.encode())} bytes), expected {'1' if required else '0'} to "
             f"{_MAX_TEXT_BYTES} printable bytes: fill it in at the producer"
         )
     return value
 
 
-def check_time(what: str, value_ns: int) -> int:
+def check_time(field: str, value_ns: int) -> int:
     """Raises Finding."""
     if not is_time(value_ns):
         raise invalid(
-            f"{what} is {value_ns}, expected nanoseconds since 1970 and before 2262: set the producer's clock"
+            f"{field} is {value_ns}, expected nanoseconds since 1970 and before 2262: set the producer's clock"
         )
     return value_ns
 
 
-def check_stamp(what: str, value_ns: int) -> int:
-    """Raises Finding, also for years before 2000: no record is so old, but clocks that were never set are, and stamps
-    in milliseconds."""
+def check_stamp(field: str, value_ns: int) -> int:
+    """Raises Finding, also for years before 2000: these come from clocks that were never set and from stamps in
+    milliseconds."""
     if not is_recent(value_ns):
         unit = wrong_unit(value_ns)
         likely = f"it looks like {unit}: send nanoseconds" if unit else "set the producer's clock"
         raise invalid(
-            f"{what} is {value_ns}, expected nanoseconds since 1970, between the years 2000 and 2262: {likely}"
+            f"{field} is {value_ns}, expected nanoseconds since 1970, between the years 2000 and 2262: {likely}"
         )
     return value_ns

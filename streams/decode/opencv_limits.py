@@ -1,4 +1,4 @@
-"""Sets what OpenCV refuses by itself; it reads these variables once, when it is loaded. Knows no record."""
+"""Sets OpenCV's own limits; it reads these variables once, when it is loaded."""
 
 import os
 
@@ -7,9 +7,9 @@ MAX_PIXELS = 64_000_000
 
 
 def set_opencv_limits() -> None:
-    """A second check behind those of the headers; without effect in a process that loaded OpenCV earlier.
+    """A second check after those of the headers; has no effect in a process that loaded OpenCV earlier.
 
-    OpenCV's log lines have neither time nor level, and every image that it cannot read is reported by a finding.
+    Silences OpenCV's log, because every unreadable image is reported as a `Finding`.
     """
     os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MAX_PIXELS)
     os.environ["OPENCV_IO_MAX_IMAGE_WIDTH"] = str(MAX_SIDE_PX)

@@ -1,4 +1,4 @@
-"""Turns a failed allocation into a finding about this machine, not about the record, and says so in the log."""
+"""Turns a failed allocation into a `Finding` about this machine, not about the record, and logs it."""
 
 import logging
 import threading
@@ -12,13 +12,13 @@ from streams.reminder import Reminder
 log = logging.getLogger("inspector.streams.memory")
 
 _SIZES = 3
-"""What decoding takes while it runs, in sizes of what it decodes to."""
+"""Memory that decoding needs, in multiples of the decoded size."""
 _lock = threading.Lock()
 _reminder = Reminder[str]()
 
 
 def lacks_memory(num_bytes: int) -> bool:
-    """Whether decoding to so many bytes finds no memory now. OpenCV does not tell that from a damaged file."""
+    """Whether memory for decoding to so many bytes is missing now. OpenCV reports that like a damaged file."""
     try:
         np.empty(_SIZES * num_bytes, np.uint8)
     except MemoryError:
@@ -26,15 +26,15 @@ def lacks_memory(num_bytes: int) -> bool:
     return False
 
 
-def want_of_memory(num_bytes: int) -> Finding:
-    """About something that decodes to so many bytes. Each thread may call it."""
+def out_of_memory(num_bytes: int) -> Finding:
+    """The finding for a record of this decoded size. Thread-safe."""
     finding = too_large(
-        f"decoding it takes up to {_SIZES * num_bytes / 2**20:.0f} MiB of memory, which this process does not get now: "
-        "give the machine or the container more memory, or this process less to hold ('inspector check' lists it), "
-        "then send it again; nothing says that the record is damaged"
+        f"decoding it takes up to {_SIZES * num_bytes / 2**20:.0f} MiB of memory, which is not available: give the "
+        "machine or the container more memory, or lower the limits of this service ('inspector check' lists its "
+        "memory), then send the record again; it is not known to be damaged"
     )
     with _lock:
         _reminder.add("decoding", "", finding.detail)
-        for _, many in _reminder.due(time.monotonic()):
-            log.error("Out of memory: %d records are not decoded. The last: %s.", many.count, finding.detail)
+        for _, happened in _reminder.due(time.monotonic()):
+            log.error("Out of memory: %d records were not decoded. The last one: %s.", happened.count, finding.detail)
     return finding

@@ -1,6 +1,6 @@
-"""Decodes records within a budget of time, off the thread that asks, or in a process apart. Knows no shard.
+"""Decodes records within a time budget, on another thread or in a child process.
 
-What takes longer is a dead letter TOO_SLOW; what ends the process apart is a dead letter POISONED.
+A record that takes longer becomes a dead letter TOO_SLOW; one that crashes the child process becomes POISONED.
 """
 
 import logging
@@ -25,30 +25,30 @@ _FRAME = TYPE_PREFIX + "CameraFrame"
 
 
 class DecodingError(Exception):
-    """Too many decodes do not end: this process should, so that their memory and cores are given back."""
+    """Too many decodes do not end: this process must end to free their memory and cores."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodingSettings:
     cpu_s: float = 2.0
-    """CPU time that one record may take: a busy machine makes no good record slow."""
+    """CPU time that one record may take, which does not depend on the load of the machine."""
     wait_s: float = 5.0
-    """How long one record is waited for at most; half the lease of the embedded log."""
+    """Longest wait for one record; half the lease of the embedded log."""
     max_abandoned: int = 3
-    """Decodes that were given up and go on; a thread cannot be ended."""
+    """Decodes that were given up and still run: a thread cannot be stopped."""
     max_inline_bytes: int = 64 * 1024
-    """Records other than frames are decoded on the asking thread up to this size: that takes under a millisecond."""
+    """Records other than frames, up to this size, are decoded on the calling thread: that takes under a millisecond."""
     child: str = "streams.decode.child"
-    """The module that the process apart runs."""
+    """The module that the child process runs."""
     child_start_s: float = 30.0
 
 
-class _Hand:
+class _DecodingThread:
     """One thread that decodes one record at a time."""
 
-    def __init__(self, do: Decode) -> None:
-        self._do = do
-        self._asked: SimpleQueue[tuple[Record, Limits, str] | None] = SimpleQueue()
+    def __init__(self, decode_record: Decode) -> None:
+        self._decode_record = decode_record
+        self._requests: SimpleQueue[tuple[Record, Limits, str] | None] = SimpleQueue()
         self._answers: SimpleQueue[Item | BaseException] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="decoding", daemon=True)
         self._thread.start()
@@ -56,9 +56,9 @@ class _Hand:
         self._cpu_clock = time.pthread_getcpuclockid(clock or 0)
 
     def decode(self, record: Record, limits: Limits, line: str, settings: DecodingSettings) -> Item | None:
-        """The item; None when it takes longer than it may. Slices of the wait are counted, not the clock: a process
-        that was suspended has not been slow."""
-        self._asked.put((record, limits, line))
+        """The item; None when it exceeds its budget. Counts slices of the wait, not the clock: a suspended process is
+        not slow."""
+        self._requests.put((record, limits, line))
         begin_s, slices = time.clock_gettime(self._cpu_clock), 0
         while True:
             try:
@@ -74,76 +74,76 @@ class _Hand:
                 return answer
 
     @property
-    def is_at_work(self) -> bool:
+    def is_alive(self) -> bool:
         return self._thread.is_alive()
 
-    def leave(self) -> None:
-        """Ends after what is in hand."""
-        self._asked.put(None)
+    def stop(self) -> None:
+        """Ends the thread after its current record."""
+        self._requests.put(None)
 
     def _run(self) -> None:
-        while (asked := self._asked.get()) is not None:
+        while (request := self._requests.get()) is not None:
             try:
-                self._answers.put(self._do(*asked))
-            except BaseException as exc:  # noqa: BLE001 - raised again where it was asked for
+                self._answers.put(self._decode_record(*request))
+            except BaseException as exc:  # noqa: BLE001 - raised again in the calling thread
                 self._answers.put(exc)
 
 
 class Decoder:
     """`decode` as `streams.decode.records.decode`, in bounded time. One thread calls it."""
 
-    def __init__(self, settings: DecodingSettings | None = None, do: Decode = decode) -> None:
-        self._settings, self._do = settings or DecodingSettings(), do
-        self._hand: _Hand | None = None
-        self._abandoned: list[_Hand] = []
+    def __init__(self, settings: DecodingSettings | None = None, decode_record: Decode = decode) -> None:
+        self._settings, self._decode_record = settings or DecodingSettings(), decode_record
+        self._thread: _DecodingThread | None = None
+        self._abandoned: list[_DecodingThread] = []
         self._child: DecodingChild | None = None
 
     def decode(self, record: Record, limits: Limits, line: str) -> Item:
         """The item of a record. Raises DecodingError."""
         if record.type != _FRAME and len(record.value) <= self._settings.max_inline_bytes:
-            return self._do(record, limits, line)
-        self._hand = self._hand or _Hand(self._do)
-        item = self._hand.decode(record, limits, line, self._settings)
+            return self._decode_record(record, limits, line)
+        self._thread = self._thread or _DecodingThread(self._decode_record)
+        item = self._thread.decode(record, limits, line, self._settings)
         if item is not None:
             return item
-        self._abandon(self._hand)
-        self._hand = None
+        self._abandon(self._thread)
+        self._thread = None
         return self._too_slow(record, limits, line)
 
-    def decode_apart(self, record: Record, limits: Limits, line: str) -> Item:
-        """The same in a child process, whose death is the record's fault when a second child dies of it too. Raises
-        DecodingError where no child can be started."""
+    def decode_in_child(self, record: Record, limits: Limits, line: str) -> Item:
+        """Decodes in a child process. A record is poisoned if a second child also dies of it. Without a child process
+        it is decoded here: raises DecodingError then."""
         try:
             item = self._in_child(record, limits, line)
         except ChildDiedError as died:
-            return self._once_more(record, limits, line, died)
+            return self._retry_in_child(record, limits, line, died)
         except NoChildError as exc:
-            log.warning("Records cannot be decoded in a process apart (%s): decoding them here.", exc)
+            log.warning("The child process for decoding cannot be started (%s): decoding in the worker itself.", exc)
             return self.decode(record, limits, line)
         return self._too_slow(record, limits, line) if item is None else item
 
-    def _once_more(self, record: Record, limits: Limits, line: str, died: ChildDiedError) -> Item:
-        """Whatever else may have ended a child, such as the want of memory, hardly does so twice."""
+    def _retry_in_child(self, record: Record, limits: Limits, line: str, died: ChildDiedError) -> Item:
+        """Other causes of a crash, such as a lack of memory, hardly occur twice."""
         try:
             item = self._in_child(record, limits, line)
         except (ChildDiedError, NoChildError) as again:
-            return _poisoned(record, limits, line, f"two processes that decoded it ended ({died}, {again})")
+            return _poisoned(record, limits, line, f"two child processes that decoded it crashed ({died}, {again})")
         return self._too_slow(record, limits, line) if item is None else item
 
-    def give_up_again(self, record: Record, limits: Limits, line: str, reason: int) -> Item:
-        """A record whose dead letter POISONED or TOO_SLOW is out is not decoded again."""
-        return give_up(record, limits, line, reason, "its dead letter is out")
+    def reject_again(self, record: Record, limits: Limits, line: str, reason: int) -> Item:
+        """Rejects a record that already has a dead letter POISONED or TOO_SLOW, without decoding it."""
+        return give_up(record, limits, line, reason, "it already has a dead letter")
 
     def end_child(self) -> None:
-        """Nothing more is decoded apart for now."""
+        """Ends the child process until the next `decode_in_child`."""
         if self._child is not None:
             self._child.close()
         self._child = None
 
     def close(self) -> None:
         self.end_child()
-        if self._hand is not None:
-            self._hand.leave()
+        if self._thread is not None:
+            self._thread.stop()
 
     def _in_child(self, record: Record, limits: Limits, line: str) -> Item | None:
         if self._child is None:
@@ -157,28 +157,30 @@ class Decoder:
             self.end_child()
         return item
 
-    def _abandon(self, hand: _Hand) -> None:
-        hand.leave()
-        self._abandoned = [each for each in (*self._abandoned, hand) if each.is_at_work]
+    def _abandon(self, thread: _DecodingThread) -> None:
+        thread.stop()
+        self._abandoned = [running for running in (*self._abandoned, thread) if running.is_alive]
         if len(self._abandoned) > self._settings.max_abandoned:
             raise DecodingError(
-                f"{len(self._abandoned)} records take longer to decode than they may, and their decoding does not end: "
-                "this process ends, so that memory and cores are given back; start it again"
+                f"{len(self._abandoned)} records exceed their decoding time, and their decoding does not end: this "
+                "process ends to free their memory and cores; start it again"
             )
 
     def _too_slow(self, record: Record, limits: Limits, line: str) -> Item:
         detail = (
-            f"decoding its {len(record.value)} bytes took more than {self._settings.cpu_s:g} s of computing or "
-            f"{self._settings.wait_s:g} s in all: send a smaller image, or one that is coded plainly"
+            f"decoding its {len(record.value)} bytes took more than {self._settings.cpu_s:g} s of CPU time or "
+            f"{self._settings.wait_s:g} s in all: send a smaller or more simply encoded image"
         )
-        log.error("%s/%d, offset %d is given up: %s.", record.topic, record.partition, record.offset, detail)
+        log.error(
+            "%s/%d: the record at offset %d is rejected: %s.", record.topic, record.partition, record.offset, detail
+        )
         return give_up(record, limits, line, pb.DEAD_LETTER_REASON_TOO_SLOW, detail)
 
 
-def _poisoned(record: Record, limits: Limits, line: str, why: str) -> Item:
+def _poisoned(record: Record, limits: Limits, line: str, cause: str) -> Item:
     detail = (
-        f"{record.topic}, partition {record.partition}, offset {record.offset} ended workers, and {why}: it is not "
-        "decoded any more; look at what its producer sends"
+        f"the record at {record.topic}, partition {record.partition}, offset {record.offset} has ended workers, and "
+        f"{cause}: it is not decoded again; check its producer"
     )
-    log.error("A record is poisoned: %s.", detail)
+    log.error("A record crashes the decoder: %s.", detail)
     return give_up(record, limits, line, pb.DEAD_LETTER_REASON_POISONED, detail)

@@ -1,7 +1,7 @@
-"""Turns a record into a frame, chunk, trace or event, or says why it cannot be used. Knows no recipe and no clock.
+"""Turns a record into a frame, chunk, trace or event, or rejects it with a reason.
 
-Everything declared is checked before memory is taken for it. A record above `max_record_bytes` is not even parsed,
-so that it opens no inspection.
+Declared sizes are checked before memory is allocated. A record above `max_record_bytes` is not parsed, so it opens no
+inspection.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ from streams.decode.limits import (
     is_text,
     too_large,
 )
-from streams.decode.out_of_memory import want_of_memory
+from streams.decode.out_of_memory import out_of_memory
 from streams.decode.samples import decode_samples, samples_size
 from streams.observation import InspectionId, ModalityKind
 from streams.records import TYPE_PREFIX, Record
@@ -65,14 +65,14 @@ _MAX_FIRST_SAMPLE = 2**62
 
 
 def decode(record: Record, limits: Limits, line: str, *, with_pixels: bool = True) -> Item:
-    """The item that a record of this line's input topics stands for; never raises for what a producer sent.
+    """Decodes a record of this line's input topics; never raises for its content.
 
-    Without pixels a frame comes with its image left out, for somebody to decode it later.
+    Without `with_pixels`, a frame has no image yet: it is decoded later.
     """
     origin = origin_of(record)
     if record.unreadable:
         reason, detail = DeadLetterReason.DEAD_LETTER_REASON_UNREADABLE, record.unreadable
-        return reject(origin, reason, f"the client of the log cannot read it: {detail}", station="", record=record)
+        return reject(origin, reason, f"the log's client cannot read it: {detail}", station="", record=record)
     try:
         message = _parse(record, limits)
     except Finding as finding:
@@ -100,7 +100,7 @@ def decode(record: Record, limits: Limits, line: str, *, with_pixels: bool = Tru
 
 
 def give_up(record: Record, limits: Limits, line: str, reason: int, detail: str) -> Rejected:
-    """The dead letter of a record whose content is not decoded; its inspection enters all the same, if it names one."""
+    """Rejects a record without decoding its content; if it names an inspection, that is opened anyway."""
     origin = origin_of(record)
     try:
         message = _parse(record, limits)
@@ -120,10 +120,10 @@ def give_up(record: Record, limits: Limits, line: str, reason: int, detail: str)
 
 
 def decoded_size(record: Record, limits: Limits) -> int:
-    """Bytes of pixels or samples that the item of this record will keep at most; 0 for what is refused by its header.
+    """Upper limit of the pixel or sample bytes of the decoded item; 0 for a record that is rejected by its header.
 
-    Decodes nothing: it costs the parsing of the record, 0.2 ms per MB. While it runs, `decode` itself takes up to
-    3.3 times these bytes (a PNG: its rows unpacked, and the image twice inside OpenCV).
+    Only parses the record (0.2 ms per MB). While `decode` runs, it takes up to 3.3 times these bytes (a PNG: its rows
+    unpacked, and the image twice inside OpenCV).
     """
     try:
         message = _parse(record, limits)
@@ -164,7 +164,7 @@ def _parse(record: Record, limits: Limits) -> Message:
 
 
 def _readable(message: Message) -> InspectionId | None:
-    """The inspection that a record names, where every part of it is usable."""
+    """The inspection that a record names, if every part of its id is usable."""
     if isinstance(message, SignalChunk):
         return None
     named = message.inspection
@@ -207,7 +207,7 @@ def _misaddressed(detail: str) -> Finding:
 
 
 def _entry(message: Message, inspection: InspectionId | None, record: Record) -> Entry | None:
-    """What lets the inspection enter although its record may turn out to be unusable."""
+    """The data to open the inspection with, even if the rest of the record is unusable."""
     match message:
         case CameraFrame():
             event_ns, camera = message.capture_ns, message.camera if is_name(message.camera) else None
@@ -222,11 +222,11 @@ def _entry(message: Message, inspection: InspectionId | None, record: Record) ->
 
 
 def _in_memory(make: Callable[[], Item], record: Record) -> Item:
-    """Raises Finding where it is memory that is wanting as well: samples take twice their record."""
+    """Raises Finding, also for a lack of memory: samples take twice the size of their record."""
     try:
         return make()
     except MemoryError as exc:
-        raise want_of_memory(2 * len(record.value)) from exc
+        raise out_of_memory(2 * len(record.value)) from exc
 
 
 def _item(message: Message, origin: Origin, limits: Limits, *, with_pixels: bool) -> Item:

@@ -1,4 +1,4 @@
-"""Turns the samples of a record into an array of float32. Refuses by declared size before it converts."""
+"""Turns the samples of a record into an array of float32. Checks the declared size first."""
 
 import math
 
@@ -10,7 +10,7 @@ from streams.decode.limits import Finding, Limits, invalid, too_large
 
 _BYTES = {SampleFormat.SAMPLE_FORMAT_S16LE: 2, SampleFormat.SAMPLE_FORMAT_F32LE: 4}
 FULL_SCALE = np.float32(32768)
-"""Of int16 samples."""
+"""Full scale of int16 samples."""
 
 
 def decode_samples(samples: Samples, limits: Limits) -> NDArray[np.float32]:
@@ -37,12 +37,12 @@ def decode_samples(samples: Samples, limits: Limits) -> NDArray[np.float32]:
 
 
 def from_int16(steps: NDArray[np.int16]) -> NDArray[np.float32]:
-    """The samples at full scale 1.0; the shape stays."""
+    """The samples at full scale 1.0, in the same shape."""
     return steps.astype(np.float32) / FULL_SCALE
 
 
 def samples_size(samples: Samples, limits: Limits) -> int:
-    """Bytes that `decode_samples` will give at most; 0 for what it will refuse by its size."""
+    """Upper limit of the bytes that `decode_samples` returns; 0 if it will reject the size."""
     width = _BYTES.get(samples.format)
     count = len(samples.data) // width if width else 0
     return count * np.dtype(np.float32).itemsize if count <= limits.max_samples else 0

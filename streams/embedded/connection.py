@@ -1,4 +1,4 @@
-"""Opens the SQLite file of a log and runs transactions in it. Knows no record."""
+"""Opens the SQLite file of a log and runs transactions in it."""
 
 import logging
 import sqlite3
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from streams.deadline import Deadline
 from streams.embedded import schema
 from streams.embedded.errors import translate
 from streams.embedded.file import (
@@ -32,7 +33,7 @@ class Connection:
     """One connection to the file; waits for other writers, and raises a LogError for whatever SQLite reports."""
 
     def __init__(self, path: Path, settings: EmbeddedSettings, expected: Identity | None = None) -> None:
-        """`expected`: the file that must lie at `path`; without it a new one is made. Raises LogError."""
+        """`expected`: the file that must lie at `path`; without it a missing file is created. Raises LogError."""
         self.path = path
         self._settings = settings
         self._changed_s = time.monotonic()
@@ -67,8 +68,8 @@ class Connection:
         content_of(self._db)
 
     def _fill(self) -> None:
-        """Makes the tables where there are none, before the file's journal is changed: another program's file is left
-        as it was."""
+        """Creates the tables where there are none, before it changes the journal mode: another program's file stays
+        unchanged."""
         content = content_of(self._db)
         if content.version == VERSION and content.is_log:
             return
@@ -80,16 +81,16 @@ class Connection:
                 schema.create(self._db)
             elif content.version < VERSION:
                 schema.upgrade(self._db)
-                log.info("%s was a log of version %d and is one of version %d now", self.path, content.version, VERSION)
+                log.info("upgraded the log %s from version %d to version %d", self.path, content.version, VERSION)
 
     def _switch_to_wal(self) -> None:
-        """SQLite does not wait its turn for this one change, so that two first users of a file collide."""
-        deadline_s = time.monotonic() + self._settings.busy_s
+        """SQLite does not wait for the lock in this one change: two first users of a file would collide."""
+        deadline = Deadline.after(self._settings.busy_s)
         while True:
             try:
                 self._db.execute("PRAGMA journal_mode = WAL")
             except sqlite3.OperationalError as exc:
-                if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline_s:
+                if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or deadline.is_over:
                     raise
                 time.sleep(0.01)
             else:
@@ -110,14 +111,14 @@ class Connection:
 
     @contextmanager
     def read(self) -> Iterator[None]:
-        """One view of the file that no writer changes."""
+        """A consistent view of the file: later commits are not visible in it."""
         self.check_file()
         with self._translated():
             self._db.execute("BEGIN")
             try:
                 yield
             finally:
-                self._db.rollback()  # a commit fails once a damaged page was met
+                self._db.rollback()  # a commit fails after a damaged page
 
     @contextmanager
     def _translated(self, busy_s: float | None = None) -> Iterator[None]:
@@ -127,7 +128,8 @@ class Connection:
             raise translate(self.path, exc, self._settings.busy_s if busy_s is None else busy_s) from exc
 
     def check_file(self) -> None:
-        """Raises LogError where the file is not the one that was opened: what is written would be read by nobody."""
+        """Raises LogError where the path leads to another file than the one that is open: nobody would read new
+        records."""
         if identity(self._watched) != self._identity:
             raise lost(self.path)
 
@@ -143,21 +145,21 @@ class Connection:
         with self._translated():
             return self._number("PRAGMA data_version")
 
-    def wait(self, seen: int, deadline_s: float) -> None:
+    def wait(self, seen: int, deadline: Deadline) -> None:
         """Returns when another connection has committed since `changes_seen` gave `seen`, or at the deadline."""
         look_s = self._settings.look_s
-        while (left_s := deadline_s - time.monotonic()) > 0:
+        while not deadline.is_over:
             if self.changes_seen() != seen:
                 self._changed_s = time.monotonic()
                 return
-            quiet = time.monotonic() - self._changed_s > _QUIET_S
-            time.sleep(min(left_s, look_s * 2 if quiet else look_s))
+            is_quiet = time.monotonic() - self._changed_s > _QUIET_S
+            deadline.sleep(look_s * 2 if is_quiet else look_s)
 
     def close(self) -> None:
         self._db.close()
 
     def check_wal(self) -> None:
-        """Empties the WAL where it has grown too far. Raises LogUnavailableError where a reader keeps it from that."""
+        """Empties a WAL that has grown too large. Raises LogUnavailableError where a reader prevents that."""
         wal = self._watched[1]
         try:
             size = wal.stat().st_size

@@ -1,4 +1,4 @@
-"""Turns an error of SQLite into one that says what happened, whether waiting helps, and what else does."""
+"""Turns an error of SQLite into one that says what happened, whether waiting helps, and what to do."""
 
 import sqlite3
 from pathlib import Path
@@ -16,7 +16,7 @@ _PASSING = {
     sqlite3.SQLITE_READONLY: "it cannot be written: check its rights, and whether its file system is mounted read-only",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: check its rights, its folder, and the limit of open files",
     sqlite3.SQLITE_PERM: "the system refuses access: check its rights",
-    sqlite3.SQLITE_NOMEM: "this machine has no memory left: stop programs that take much of it",
+    sqlite3.SQLITE_NOMEM: "this machine has no memory left: stop programs that use much of it",
     sqlite3.SQLITE_PROTOCOL: "other processes hold its locks: end those that should not use it",
     sqlite3.SQLITE_INTERRUPT: "the statement was interrupted",
 }
@@ -24,7 +24,7 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def translate(path: Path, exc: sqlite3.Error, busy_s: float) -> LogError:
-    """A LogUnavailableError where waiting may help, else a LogLostError, which ends every program that uses the log."""
+    """LogUnavailableError where waiting may help, else LogLostError, which ends every program that uses the log."""
     code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LogUnavailableError(
@@ -40,15 +40,16 @@ def translate(path: Path, exc: sqlite3.Error, busy_s: float) -> LogError:
     )
 
 
-def damaged(path: Path, what: str) -> LogLostError:
+def damaged(path: Path, damage: str) -> LogLostError:
     return LogLostError(
-        f"{path} is damaged ({what}): stop the service, check the disk, keep a copy of the file with its -wal, then "
-        f"restore what is left (`sqlite3 {path.name} .recover`) or move it aside and begin an empty log"
+        f"{path} is damaged ({damage}): stop the service, check the disk, keep a copy of the file with its -wal, then "
+        f"restore the rest (`sqlite3 {path.name} .recover`) or move it aside and start with an empty log"
     )
 
 
 def _writer(path: Path) -> str:
-    """The process that holds the write lock, by the kernel's table of locks; empty where that does not tell."""
+    """The process that holds the write lock, from the kernel's table of locks; empty where the table does not show
+    it."""
     try:
         inode = path.with_name(f"{path.name}-shm").stat().st_ino
         locks = Path("/proc/locks").read_text(encoding="ascii").splitlines()

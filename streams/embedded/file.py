@@ -1,4 +1,4 @@
-"""Tells what lies at a path before a single byte is written there, and whether it is still the same file later."""
+"""Checks that a path holds a log, or nothing, before anything is written; detects later that the file was replaced."""
 
 import os
 import sqlite3
@@ -17,12 +17,12 @@ APPLICATION_ID = 0x696E7370
 """The letters `insp`; `file` and `PRAGMA application_id` show it."""
 VERSION = 2
 _MIN_BYTES = 512
-"""A smaller file holds no page, and SQLite would write over it as if it were empty."""
+"""A smaller file holds no page: SQLite would overwrite it as if it were empty."""
 TABLES = frozenset({"topics", "records", "positions", "leases", "flushes"})
 
 
 class Content(NamedTuple):
-    """What marks a database as somebody's."""
+    """The marks that show which program a database belongs to."""
 
     application_id: int
     version: int
@@ -45,12 +45,12 @@ Inode = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which files lie at the paths of a log: the file itself, its WAL and its index. While they are open, no others
-    get their numbers."""
+    """The inodes of a log: the file itself, its WAL and its index. No other file gets these numbers while they are
+    open."""
 
     inodes: tuple[Inode | None, ...]
     is_empty: bool = False
-    """Whether nothing stands in the file itself: it was cut, for a log has its tables from its first commit on."""
+    """Whether the file has no content: it was truncated, because every log has tables from its first commit on."""
 
 
 def uri(path: Path, options: str) -> str:
@@ -58,14 +58,13 @@ def uri(path: Path, options: str) -> str:
 
 
 def watched_paths(path: Path) -> tuple[Path, ...]:
-    """The file, its WAL and its index. SQLite keeps these beside the file that a link leads to."""
+    """The file, its WAL and its index. SQLite keeps these next to the file that a link leads to."""
     real = path.resolve()
     return (path, *(real.with_name(f"{real.name}{suffix}") for suffix in ("-wal", "-shm")))
 
 
 def identity(paths: Iterable[Path]) -> Identity:
-    """Which files lie at these paths, the log's own first; None in it where nothing lies. Raises
-    LogUnavailableError."""
+    """The inodes at these paths, the log's own first; None for a path without a file. Raises LogUnavailableError."""
     statuses = [_status(path) for path in paths]
     inodes = tuple(None if status is None else (status.st_dev, status.st_ino) for status in statuses)
     return Identity(inodes, statuses[0] is not None and statuses[0].st_size == 0)
@@ -77,7 +76,9 @@ def _status(path: Path) -> os.stat_result | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as exc:
-        raise LogUnavailableError(f"{path}: the system does not say what lies there: {exc.strerror}") from exc
+        raise LogUnavailableError(
+            f"{path}: the system cannot look it up ({exc.strerror}): check the disk and the rights on its folder"
+        ) from exc
 
 
 def lost(path: Path) -> LogLostError:
@@ -90,22 +91,22 @@ def lost(path: Path) -> LogLostError:
 def content_of(db: sqlite3.Connection) -> Content:
     tables = frozenset(name for (name,) in db.execute("SELECT name FROM sqlite_master"))
     (application_id,), (version,) = (
-        db.execute(f"PRAGMA {what}").fetchone() for what in ("application_id", "user_version")
+        db.execute(f"PRAGMA {pragma}").fetchone() for pragma in ("application_id", "user_version")
     )
     return Content(application_id, version, tables - {"sqlite_sequence"})
 
 
 def check_file(path: Path) -> None:
-    """Raises LogError where something else than a log, or than nothing, lies at `path`. Writes nothing."""
+    """Raises LogError where `path` holds anything but a log. Accepts a free name. Writes nothing."""
     try:
         status = path.stat()
     except FileNotFoundError:
         return
     except OSError as exc:
-        raise LogError(f"{path}: {exc.strerror}, expected a file or a free name: name another path") from exc
+        raise LogError(f"{path}: {exc.strerror}, expected a file or a free name: choose another path") from exc
     if not stat.S_ISREG(status.st_mode):
-        what = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
-        raise LogError(f"{path} is {what}, expected a file or a free name: name a file in it, or another path")
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        raise LogError(f"{path} is {kind}, expected a file or a free name: name a file in it, or another path")
     if 0 < status.st_size < _MIN_BYTES:
         raise _no_database(path)
     if status.st_size:
@@ -113,24 +114,24 @@ def check_file(path: Path) -> None:
 
 
 def check_place(path: Path) -> None:
-    """Raises LogError where no log can be opened or made at `path`, as `EmbeddedLog` would. Leaves nothing behind."""
-    folder = next(each for each in path.parents if os.path.lexists(each))
+    """Raises LogError where `EmbeddedLog` could not open or create a log at `path`. Leaves nothing behind."""
+    folder = next(parent for parent in path.parents if os.path.lexists(parent))
     if not folder.is_dir():
-        raise LogError(f"{path}: {folder} is no folder, expected one or a free name: name another path")
+        raise LogError(f"{path}: {folder} is not a folder, expected one or a free name: choose another path")
     check_file(path)
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as exc:
         raise LogError(
-            f"{path}: no file can be made in {folder} ({exc.strerror}), expected room for one: check "
-            "its rights and its disk, or name another path"
+            f"{path}: cannot create a file in {folder} ({exc.strerror}): check its rights and its disk, or choose "
+            "another path"
         ) from exc
     if path.exists() and not os.access(path, os.R_OK | os.W_OK):
-        raise LogError(f"{path} cannot be read and written by this user, expected both: check its rights")
+        raise LogError(f"{path} must be readable and writable for this user: check its rights")
 
 
 def _no_database(path: Path) -> LogError:
-    return LogError(f"{path} is no database, expected a log or a free name: name another path")
+    return LogError(f"{path} is not a database, expected a log or a free name: choose another path")
 
 
 def check_content(path: Path, content: Content) -> None:
@@ -139,18 +140,17 @@ def check_content(path: Path, content: Content) -> None:
         raise LogError(
             f"{path} is the database of another program (application id {content.application_id}, version "
             f"{content.version}, tables {', '.join(sorted(content.tables)[:5]) or 'none'}), expected a log of this "
-            "one or a free name: name another path; nothing was written into it"
+            "program or a free name: choose another path; the file is unchanged"
         )
     if content.version > VERSION:
         raise LogError(
-            f"{path} is a log of version {content.version}, expected at most {VERSION}: name another path, or update "
+            f"{path} is a log of version {content.version}, expected at most {VERSION}: choose another path, or update "
             "this program"
         )
 
 
 def _peek(path: Path) -> Content:
-    """`immutable` takes no lock and makes no file, but does not see the WAL: a log that was killed before its first
-    checkpoint looks empty."""
+    """`immutable` takes no lock and creates no file, but ignores the WAL: a log without a checkpoint looks empty."""
     try:
         with closing(sqlite3.connect(uri(path, "immutable=1"), uri=True)) as db:
             content = content_of(db)

@@ -1,8 +1,8 @@
 """Decides which worker owns the lines of a log: one row per line with owner, epoch and a beat that the owner counts up.
 
-Whoever takes a line raises the epoch, and a commit under an older epoch is refused: a stopped owner that wakes can
-write nothing. Whether an owner still lives is measured by the other's own monotonic clock: no clock that can be set
-decides about a line.
+A worker that takes a line raises the epoch, and a commit under an older epoch is refused: a suspended owner that wakes
+up cannot write. Each worker measures the silence of the owner with its own monotonic clock: changing the time of day
+has no effect on leases.
 """
 
 import time
@@ -29,7 +29,7 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Who reads which lines, and where it begins without a commit."""
+    """Which worker reads which lines, and where it starts without a committed position."""
 
     lines: tuple[str, ...]
     prefix: str
@@ -38,13 +38,13 @@ class Group:
 
 
 def holds(store: Store, epoch: Epoch) -> bool:
-    """Whether this turn is not over yet (within `Store.write` or `Store.read`)."""
+    """Whether this turn still holds (within `Store.write` or `Store.read`)."""
     rows = store.execute("SELECT line FROM leases WHERE epoch = ?", epoch.number)
     return {row[0] for row in rows} == set(epoch.lines)
 
 
 def boot_id() -> str:
-    """Another one after each start of the machine; empty where the system has none."""
+    """Changes at each start of the machine; empty where the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -53,10 +53,10 @@ def boot_id() -> str:
 
 @dataclass(slots=True)
 class _Silence:
-    """For how long a row has not changed while somebody looked."""
+    """How long a row has not changed, as observed by this process."""
 
     row: tuple[object, ...]
-    looked_s: float
+    checked_s: float
     silent_s: float = 0.0
 
 
@@ -79,8 +79,8 @@ class Lease:
         self._beat_s = 0.0
 
     def blocker(self) -> str | None:
-        """Another live owner. At its start a worker takes over from its own name at once: that was its predecessor.
-        After a start of the machine nobody lives that beat before."""
+        """Another live owner. A worker that starts takes over from its own name at once: that was its predecessor.
+        An owner from before a restart of the machine is not alive."""
         for row in self._store.execute("SELECT line, owner, epoch, beat, boot FROM leases").fetchall():
             line, owner, number, beat, boot = row
             if line not in self._group.lines or beat == _GIVEN_BACK or number == self._number:
@@ -92,18 +92,18 @@ class Lease:
         return None
 
     def _silent_s(self, line: str, row: tuple[object, ...]) -> float:
-        """Counts no more than a beat per look: after a pause of this process, or of the machine, the owner gets the
-        time to beat."""
+        """Counts at most one beat interval per call: after a pause of this process or of the machine, the owner gets
+        time for its next beat."""
         now_s = self._monotonic()
         silence = self._silences.get(line)
         if silence is None or silence.row != row:
             silence = self._silences[line] = _Silence(row, now_s)
-        silence.silent_s += min(now_s - silence.looked_s, self._lease_s / _BEATS_PER_LEASE)
-        silence.looked_s = now_s
+        silence.silent_s += min(now_s - silence.checked_s, self._lease_s / _BEATS_PER_LEASE)
+        silence.checked_s = now_s
         return silence.silent_s
 
     def take(self) -> Epoch:
-        """Begins a new turn (within `Store.write`, after `blocker` has named nobody)."""
+        """Begins a new turn (within `Store.write`, after `blocker` returned None)."""
         (number,) = self._store.execute("SELECT coalesce(max(epoch), 0) + 1 FROM leases").fetchone()
         for line in self._group.lines:
             self._store.execute(
@@ -114,7 +114,7 @@ class Lease:
         return Epoch(self._group.lines, number)
 
     def confirm(self) -> None:
-        """The turn stands in the file: another owner of this name is from now on another process, no predecessor."""
+        """The turn is committed: from now on, an owner of the same name is another process, not a predecessor."""
         self._is_first = False
         self._silences.clear()
 
@@ -124,7 +124,7 @@ class Lease:
 
     @property
     def is_beat_late(self) -> bool:
-        """Whether more was missed than the turn of another writer explains."""
+        """Whether the beat is later than waiting for another writer explains."""
         return self._monotonic() - self._beat_s >= self._lease_s / 2
 
     def beat(self, epoch: Epoch) -> None:

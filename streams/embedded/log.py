@@ -1,4 +1,4 @@
-"""Opens the parts of the embedded log: publisher, tail, source, sink. Knows no payload."""
+"""Opens the parts of the embedded log: publisher, tail, source, sink."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,8 @@ from streams.records import CONTROL_KIND
 
 
 class EmbeddedLog:
-    """One SQLite file as a log; any number of processes may open it. Raises LogError when it is not ours."""
+    """One SQLite file as a log; any number of processes may open it. Raises LogError for the file of another
+    program."""
 
     def __init__(self, path: Path, settings: EmbeddedSettings | None = None) -> None:
         self._path = path
@@ -25,7 +26,7 @@ class EmbeddedLog:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise LogError(
-                f"{path}: its folder cannot be made ({exc.strerror}): make {path.parent}, or name another path"
+                f"{path}: cannot create its folder ({exc.strerror}): create {path.parent}, or choose another path"
             ) from exc
         Store(path, self._settings).close()
         self._identity = identity([path])
@@ -63,7 +64,7 @@ class EmbeddedLog:
         return EmbeddedSink(store, Retention(store, self._settings), step)
 
     def close(self) -> None:
-        """Nothing is kept open here; every part closes its own connection."""
+        """Does nothing: every part closes its own connection."""
 
     def _open(self) -> Store:
         return Store(self._path, self._settings, self._identity)

@@ -1,10 +1,10 @@
-"""Gives a successor the committed verdicts and dead letters, a slice at a time: a long log takes no memory."""
+"""Reads committed verdicts and dead letters back for a new owner, in slices: memory use does not grow with the log."""
 
 import math
 from collections.abc import Iterator, Sequence
 from typing import overload
 
-from streams.embedded.outage import Outage, retried
+from streams.embedded.outage import Outage, with_retries
 from streams.embedded.store import Store, Topic
 from streams.records import Record
 
@@ -12,14 +12,14 @@ _SLICE = 500
 
 
 class OutputReplay(Sequence[Record]):
-    """Records of a topic by their offsets; read anew each time they are asked for, for as long as the source is open.
+    """Records of a topic by their offsets, read from the file at each access while the source is open.
 
-    Waits for a file that cannot be read now. A record that was deleted meanwhile comes empty.
+    Waits while the file cannot be read. A record that was deleted meanwhile is empty.
     """
 
     def __init__(self, store: Store, topic: Topic, offsets: Sequence[int]) -> None:
         self._store, self._topic, self._offsets = store, topic, offsets
-        self._outage = Outage(f"reading {topic.name} back")
+        self._outage = Outage(f"Reading back {topic.name}")
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -43,10 +43,10 @@ class OutputReplay(Sequence[Record]):
             start += len(records)
 
     def _read(self, offsets: Sequence[int]) -> list[Record]:
-        """As many as one poll may give."""
+        """Up to the limits of one poll."""
 
         def attempt() -> list[Record]:
             with self._store.read():
                 return self._store.some(((offset, self._topic.id) for offset in offsets), [self._topic])[0]
 
-        return retried(attempt, self._outage, math.inf)
+        return with_retries(attempt, self._outage, math.inf)

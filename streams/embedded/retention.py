@@ -1,6 +1,6 @@
-"""Deletes records that are too old or too many, oldest first, never one that somebody still needs. Knows no payload.
+"""Deletes records that are too old or too many, oldest first, and never one that is still needed.
 
-Every kind of record has a share of `max_bytes` and makes room within it alone: no flood of one kind takes another's.
+Every kind of record has its share of `max_bytes`: a flood of one kind never displaces another.
 """
 
 import time
@@ -14,7 +14,7 @@ from streams.records import CONTROL_KIND, INPUT_KINDS, Output
 
 _ROWS = 64
 _FEW_ROWS = 4
-"""Room is made in small steps: the share of a small log holds a few dozen findings."""
+"""Frees space in small steps: the share of a small log holds only a few dozen feedback records."""
 _EVERY_S = 1.0
 _ROUNDS = 20
 """Bounds what one transaction deletes: 1,280 rows, every second."""
@@ -25,7 +25,7 @@ _SMALL_SHARE = 1 / 16
 """Of dead letters, feedback, shadow verdicts and control each."""
 _HELD = {
     _INPUT: "no worker has read it yet: start the worker",
-    CONTROL_KIND: "none of it may be deleted: remove deployments that nobody needs",
+    CONTROL_KIND: "none of it may be deleted: remove deployments that are not needed",
     _VERDICTS: "the worker reads it back when it starts again",
 }
 
@@ -34,7 +34,7 @@ _Rows = list[tuple[int, int]]
 
 
 def share_of(kind: str) -> str:
-    """What a kind shares its room with: frames, signals and pieces have one share."""
+    """The share of a kind of record: frames, signals and pieces have one in common."""
     return _INPUT if kind in INPUT_KINDS else kind
 
 
@@ -55,7 +55,8 @@ class Retention:
         self._next_s = monotonic()
 
     def drop_old(self) -> None:
-        """Deletes some records above `max_age_s`, and of shares that are too full; looks once a second only."""
+        """Deletes some records older than `max_age_s`, and some of shares that are too full; works once a second at
+        most."""
         if self._monotonic() < self._next_s:
             return
         self._next_s = self._monotonic() + _EVERY_S
@@ -80,7 +81,7 @@ class Retention:
         self._make_room_in_file(sum(needed.values()), next(iter(needed), _INPUT))
 
     def _make_room_in_file(self, size: int, share: str) -> None:
-        """Pages that are not full take more than the shares count: old input goes first then, verdicts never."""
+        """Half-empty pages take more space than the shares count: deletes old input first, and never verdicts."""
         while self._store.live_bytes() + size > self._settings.max_bytes:
             others = [topic for topic in self._store.topics() if topic.kind not in (*INPUT_KINDS, _VERDICTS)]
             if not (self._drop(self._topics(_INPUT)) or self._drop(others)):
@@ -97,7 +98,7 @@ class Retention:
         return LogFullError(
             f"{path} has no room for {size} bytes of {share}: {self._used(share)} of the {room} bytes that max_bytes "
             f"{limit} gives to {share} are used, {self._store.live_bytes()} in all, and "
-            f"{_HELD.get(share, 'nothing of it may be deleted')}, or raise max_bytes"
+            f"{_HELD.get(share, 'none of it may be deleted')}, or raise max_bytes"
         )
 
     def _topics(self, share: str) -> list[Topic]:
@@ -110,8 +111,8 @@ class Retention:
         return int(self._settings.max_bytes * _SHARES.get(share, _SMALL_SHARE))
 
     def _now_ns(self) -> int:
-        """The wall clock, but never ahead of the time that has passed: a clock that is set a week ahead deletes
-        nothing that this process would have kept."""
+        """The wall clock, but never further ahead than the time that has passed: setting the clock a week ahead deletes
+        nothing."""
         wall_ns, monotonic_s = self._began
         return min(self._wall_ns(), wall_ns + int((self._monotonic() - monotonic_s) * 1e9))
 
@@ -139,8 +140,8 @@ class Retention:
         return rows
 
     def _is_followed_by_older(self, topic: Topic, row: tuple[int, int], cutoff_ns: int) -> bool:
-        """Whether a record was stamped by a clock that was ahead: one appended after it is older than the cutoff. Looks
-        at few records, ever further behind."""
+        """Whether a record was stamped by a clock that was ahead: a record appended later is older than the cutoff.
+        Checks a few records at growing distances."""
         offset, append_ns = row
         if append_ns <= self._now_ns():
             return False

@@ -1,11 +1,11 @@
-"""The tables of a log: makes them in a new file, and brings those of an older version up to date."""
+"""The tables of a log: creates them in a new file and upgrades those of an older version."""
 
 import sqlite3
 
 from streams.embedded.file import APPLICATION_ID, VERSION
 
 ROW_BYTES = 512
-"""A record's share of pages beside its key and value; errs on the large side."""
+"""Page space of a record in addition to its key and value; rather too large than too small."""
 
 _SCHEMA = """
 CREATE TABLE topics (
@@ -37,7 +37,7 @@ ALTER TABLE beats RENAME TO leases;
 
 
 def create(db: sqlite3.Connection) -> None:
-    """Within a transaction: nothing of it stays where it fails."""
+    """Within a transaction, so that a failure leaves nothing behind."""
     _run(db, _SCHEMA)
 
 

@@ -1,11 +1,11 @@
-"""Writes verdicts with positions in one transaction, and the records of producers in others. Knows no payload."""
+"""Writes verdicts and positions in one transaction, and appends the records of producers."""
 
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from streams.embedded.lease import Epoch, holds
-from streams.embedded.outage import Outage, retried
+from streams.embedded.outage import Outage, with_retries
 from streams.embedded.retention import Retention
 from streams.embedded.store import Store
 from streams.join.offset_metadata import OffsetMetadata
@@ -14,20 +14,20 @@ from streams.records import Output, TopicPartition
 
 
 class EmbeddedSink:
-    """Output of one worker. `max_bytes` does not stop it: only its commits let older records go."""
+    """Output of one worker. Not limited by `max_bytes`: only its commits allow older records to be deleted."""
 
     def __init__(self, store: Store, retention: Retention, step: Step = no_step) -> None:
         self._store = store
         self._retention = retention
         self._step = step
-        self._outage = Outage(f"committing to {store.path}")
+        self._outage = Outage(f"Committing to {store.path}")
 
     def commit(
         self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position], epoch: object
     ) -> Mapping[TopicPartition, int]:
-        """Waits for as long as the file cannot be written. Raises CommitRefusedError when another owner has taken a
-        line of this epoch (nothing is written then), LogError for what waiting does not mend."""
-        return retried(lambda: self._commit(outputs, positions, epoch), self._outage, math.inf)
+        """Waits while the file cannot be written. Raises CommitRefusedError when another worker has taken a line of
+        this epoch (then nothing is written), LogError where waiting cannot help."""
+        return with_retries(lambda: self._commit(outputs, positions, epoch), self._outage, math.inf)
 
     def _commit(
         self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position], epoch: object
@@ -36,7 +36,8 @@ class EmbeddedSink:
         with self._store.write(durable=True):
             if not isinstance(epoch, Epoch) or not holds(self._store, epoch):
                 raise CommitRefusedError(
-                    f"the lease of {epoch} is over and another worker has it: that worker judges these pieces again"
+                    "another worker holds the lease of these lines now: nothing was committed, and that worker "
+                    "inspects these pieces again"
                 )
             ends = self._store.append(outputs)
             self._step("after produce")
@@ -58,7 +59,7 @@ class EmbeddedSink:
             self._hold(f"{stem}.dead-letters", memo.dead_letters)
 
     def _hold(self, topic: str, offset: int) -> None:
-        """What a successor reads again, or reads back, is not deleted."""
+        """Protects the records that a successor needs from deletion."""
         self._store.execute("UPDATE topics SET hold = ? WHERE id = ?", offset, self._store.topic(topic).id)
 
     def close(self) -> None:
@@ -72,22 +73,22 @@ class EmbeddedPublisher:
         self._store = store
         self._retention = retention
         self._busy_s = busy_s
-        self._outage = Outage(f"publishing to {store.path}")
+        self._outage = Outage(f"Publishing to {store.path}")
         self._lock = threading.Lock()
         self._pending = False
 
     def publish(self, outputs: Sequence[Output]) -> None:
-        """Readers see the records at once; `flush` makes them durable. Raises LogFullError, LogUnavailableError and
-        LogError, and then keeps none of them."""
+        """Readers see the records at once; `flush` makes them durable. Raises LogFullError, LogUnavailableError or
+        LogError; then no record of this call is written."""
         self._store.check_sizes(outputs)
         with self._lock:
-            self._tried(lambda: self._append(outputs), "nothing of this call was written")
+            self._retry(lambda: self._append(outputs), "nothing of this call was written")
 
     def flush(self) -> None:
-        """Returns when all that was published is on the disk. Raises LogUnavailableError, LogError."""
+        """Returns when all published records are on the disk. Raises LogUnavailableError, LogError."""
         with self._lock:
             if self._pending:
-                self._tried(self._sync, "what was published before may not be on the disk")
+                self._retry(self._sync, "records published before may not be on the disk")
             self._pending = False
 
     def close(self) -> None:
@@ -96,11 +97,11 @@ class EmbeddedPublisher:
         finally:
             self._store.close()
 
-    def _tried(self, attempt: Callable[[], None], otherwise: str) -> None:
+    def _retry(self, attempt: Callable[[], None], consequence: str) -> None:
         try:
-            retried(attempt, self._outage, self._busy_s)
+            with_retries(attempt, self._outage, self._busy_s)
         except LogUnavailableError as exc:
-            raise LogUnavailableError(f"{exc}; waited {self._busy_s:.3g} s, {otherwise}") from exc
+            raise LogUnavailableError(f"{exc}; waited {self._busy_s:.3g} s, {consequence}") from exc
 
     def _append(self, outputs: Sequence[Output]) -> None:
         self._store.check_wal()

@@ -1,10 +1,11 @@
-"""Gives a worker its input from the file, for as long as it holds the lease of its lines. Knows no payload."""
+"""Reads a worker's input from the file while the worker holds the lease of its lines."""
 
 import logging
 import time
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
+from streams.deadline import Deadline
 from streams.embedded.errors import damaged
 from streams.embedded.lease import Epoch, Group, Lease, holds
 from streams.embedded.outage import Outage
@@ -19,11 +20,11 @@ log = logging.getLogger("inspector.streams.embedded")
 
 _MAX_COUNT = 100_000
 _COUNT_EVERY_S = 1.0
-"""A lag is counted so far and so often: 5 ms a second for each topic that is far behind."""
+"""Limits of counting a lag: it costs 5 ms a second for each topic that is far behind."""
 
 
 class EmbeddedSource:
-    """Input of one worker; waits its turn while another owner holds the lease."""
+    """Input of one worker; waits while another worker holds the lease."""
 
     def __init__(self, store: Store, settings: EmbeddedSettings, group: Group) -> None:
         self._store = store
@@ -31,10 +32,10 @@ class EmbeddedSource:
         self._group = group
         self._epoch: Epoch | None = None
         self._new_turn: Epoch | None = None
-        """A turn that stands in the file, and whose predecessor's state is not read yet."""
+        """A turn that is committed, but whose predecessor's state has not been read yet."""
         self._lease = Lease(store, group, settings.lease_s)
-        self._outage = Outage(f"reading {store.path}")
-        self._beat_outage = Outage(f"renewing the lease in {store.path}")
+        self._outage = Outage(f"Reading {store.path}")
+        self._beat_outage = Outage(f"Renewing the lease in {store.path}")
         self._next: dict[TopicPartition, int] = {}
         self._paused: AbstractSet[TopicPartition] = frozenset()
         self._waiting = False
@@ -42,14 +43,13 @@ class EmbeddedSource:
         self._count_s = 0.0
 
     def poll(self, timeout_s: float) -> Batch:
-        """Gives records as soon as there are some; a file that cannot be read now is tried again, and what it holds is
-        presumed unread. Raises LogError for what waiting does not mend."""
-        deadline_s = time.monotonic() + timeout_s
+        """Returns records as soon as there are some. Retries a file that cannot be read now, and counts its partitions
+        as unread meanwhile. Raises LogError where waiting cannot help."""
+        deadline = Deadline.after(timeout_s)
         try:
-            batch = self._gain(deadline_s) if self._epoch is None else self._read(self._epoch, deadline_s)
+            batch = self._gain(deadline) if self._epoch is None else self._read(self._epoch, deadline)
         except LogUnavailableError as exc:
-            delay_s = self._outage.failed(exc)
-            time.sleep(max(0.0, min(delay_s, deadline_s - time.monotonic())))
+            deadline.sleep(self._outage.failed(exc))
             return Batch(
                 epoch=self._epoch, unread=frozenset(self._next), lag=dict(self._lag), connection_problem=str(exc)
             )
@@ -57,31 +57,40 @@ class EmbeddedSource:
         return batch
 
     def pause(self, partitions: AbstractSet[TopicPartition]) -> None:
-        """These partitions give no records until the next call."""
+        """`poll` skips these partitions until the next call."""
         self._paused = frozenset(partitions)
 
     def close(self) -> None:
-        """Gives the lease back, so that a successor need not wait."""
+        """Gives the lease back, so that a successor does not have to wait."""
         try:
             if self._epoch is not None:
                 with self._store.write(durable=False):
                     self._lease.give_back(self._epoch)
         except LogUnavailableError as exc:
-            log.warning("the lease is not given back, a successor of another name waits for it: %s", exc)
+            log.warning(
+                "The lease cannot be given back (%s): a worker of another name takes over after %.3g s of silence.",
+                exc,
+                self._settings.lease_s,
+            )
         finally:
             self._store.close()
 
     # The lease
 
-    def _gain(self, deadline_s: float) -> Batch:
-        """Takes the lines once, and then reads what the predecessor left for as often as it takes."""
+    def _gain(self, deadline: Deadline) -> Batch:
+        """Takes the lines once, then reads what the predecessor left; a failed read is repeated by the next poll."""
         if self._new_turn is None and (blocker := self._take()) is not None:
             if not self._waiting:
                 log.warning(
-                    "%s waits: %s holds the lease until it is silent for its lease time", self._group.owner, blocker
+                    "%s waits: %s holds the lease of these lines. %s takes over when %s stops or is silent for %.3g s.",
+                    self._group.owner,
+                    blocker,
+                    self._group.owner,
+                    blocker,
+                    self._settings.lease_s,
                 )
             self._waiting = True
-            time.sleep(min(0.1, max(0.0, deadline_s - time.monotonic())))
+            deadline.sleep(0.1)
             return Batch(epoch=None)
         epoch = self._new_turn
         with self._store.read():
@@ -92,18 +101,18 @@ class EmbeddedSource:
             return Batch(epoch=None)
         self._lease.confirm()
         self._epoch, self._waiting = epoch, False
-        log.info("%s owns lines %s", self._group.owner, ", ".join(self._group.lines))
+        log.info("%s has taken over lines %s", self._group.owner, ", ".join(self._group.lines))
         return Batch(epoch=epoch, gained=gained, unread=frozenset(self._next))
 
     def _take(self) -> str | None:
-        """Who keeps this worker from taking the lines; None when it has taken them."""
+        """The worker that still holds the lines; None when this worker has taken them."""
         with self._store.read():
             blocker = self._lease.blocker()
         if blocker is None:
             with self._store.write(durable=True, busy_s=min(1.0, self._settings.busy_s)):
-                blocker = self._lease.blocker()  # another may have been quicker
+                blocker = self._lease.blocker()  # another worker may have been faster
                 if blocker is None:
-                    self._store.topics()  # a damaged one ends here: it would be made anew, and its records forgotten
+                    self._store.topics()  # raises for a damaged row: `topic` would replace it and lose its records
                     epoch = self._lease.take()
                     for line in self._group.lines:
                         self._make_topics(Topics(self._group.prefix, line))
@@ -113,7 +122,7 @@ class EmbeddedSource:
         return blocker
 
     def _beat(self, epoch: Epoch) -> None:
-        """While another process holds the write lock no other worker takes the lease either: reading goes on."""
+        """Continues while another process holds the write lock: no other worker can take the lease then either."""
         if not self._lease.is_beat_due:
             return
         try:
@@ -152,8 +161,8 @@ class EmbeddedSource:
         )
 
     def _committed(self, name: str) -> Position | None:
-        """None where nothing was committed. A memo that cannot be read leaves more to read back, not less. Raises
-        LogError without an offset."""
+        """None where nothing was committed. With an unreadable memo, all outputs are read back. Raises LogError where
+        the offset is damaged."""
         row = self._store.execute("SELECT next, memo FROM positions WHERE topic = ?", name).fetchone()
         if row is None:
             return None
@@ -164,18 +173,23 @@ class EmbeddedSource:
         try:
             OffsetMetadata.decode(text, offset)
         except MemoError as exc:
-            log.warning("%s: %s. All verdicts and dead letters left are read back, so that none comes twice", name, exc)
+            log.warning("%s: %s. Reading back all verdicts and dead letters, so that none comes twice.", name, exc)
             text = OffsetMetadata(offset, verdicts=0, dead_letters=0).encode()
         return Position(offset, text)
 
     def _count_in(self, topics: Topics) -> None:
-        """Counts this owner in the memos (within `write`): should it die of what it reads, its successor must know."""
+        """Counts this owner in the memos (within `write`): if a record kills it, its successor must know."""
         for name in topics.inputs:
             topic = self._store.topic(name)
             position = self._committed(name)
             if position is None:
                 position = Position(self._start(topic))
-                log.info("%s has no commit: begins %s, at offset %d", name, self._group.start_at, position.offset)
+                log.info(
+                    "%s has no committed position: starting with start_at = %s, at offset %d",
+                    name,
+                    self._group.start_at,
+                    position.offset,
+                )
             start, memo = position.offset, OffsetMetadata.decode(position.memo, position.offset)
             counted = memo.begun(start, self._store.end() if self._store.ids(topic, memo.read, 1) else memo.read)
             if counted != memo:
@@ -193,26 +207,31 @@ class EmbeddedSource:
 
     # The records
 
-    def _read(self, epoch: Epoch, deadline_s: float) -> Batch:
+    def _read(self, epoch: Epoch, deadline: Deadline) -> Batch:
         self._beat(epoch)
         while True:
             seen = self._store.changes_seen()
             batch = self._snapshot(epoch)
-            if batch.records or batch.lost or time.monotonic() >= deadline_s:
+            if batch.records or batch.lost or deadline.is_over:
                 return batch
-            self._store.wait(seen, deadline_s)
+            self._store.wait(seen, deadline)
 
     def _snapshot(self, epoch: Epoch) -> Batch:
-        """Moves on only when all of it was read: what fails half way is read again."""
+        """Advances the positions only after a complete read: a failed one is repeated."""
         with self._store.read():
             is_held = holds(self._store, epoch)
             topics = [topic for topic in self._store.topics() if topic.partition in self._next]
             records = self._next_records([topic for topic in topics if topic.partition not in self._paused])
             following = self._next | {TopicPartition(record.topic, 0): record.offset + 1 for record in records}
             unread = {topic.partition for topic in topics if self._store.ids(topic, following[topic.partition], 1)}
-            lag = self._counted(topics, following, unread)
+            lag = self._count_lag(topics, following, unread)
         if not is_held:
-            log.warning("%s lost its lines %s to another owner", self._group.owner, ", ".join(epoch.lines))
+            log.warning(
+                "Another worker has taken over lines %s from %s. Uncommitted results are discarded; the other worker "
+                "computes them again.",
+                ", ".join(epoch.lines),
+                self._group.owner,
+            )
             self._epoch, self._next, self._lag = None, {}, {}
             return Batch(epoch=epoch, lost=frozenset(Shard(line, 0) for line in epoch.lines))
         self._next, self._lag = following, lag
@@ -220,10 +239,10 @@ class EmbeddedSource:
         at_end = {Shard(line, 0) for line in epoch.lines if behind.isdisjoint(Topics(self._group.prefix, line).inputs)}
         return Batch(epoch=epoch, records=records, at_end=frozenset(at_end), unread=frozenset(unread), lag=dict(lag))
 
-    def _counted(
+    def _count_lag(
         self, topics: Sequence[Topic], following: dict[TopicPartition, int], unread: AbstractSet[TopicPartition]
     ) -> dict[TopicPartition, int]:
-        """Records not given yet; as of up to a second ago where there are some."""
+        """Unread records by partition; where there are some, the number may be a second old."""
         is_due = time.monotonic() >= self._count_s
         if is_due:
             self._count_s = time.monotonic() + _COUNT_EVERY_S

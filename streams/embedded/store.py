@@ -1,4 +1,4 @@
-"""Turns outputs into rows of one SQLite file and rows into records. Knows neither leases nor positions.
+"""Turns outputs into rows of one SQLite file and rows into records.
 
 Offsets are the row ids of one sequence for all topics: they grow, with gaps, and are never used twice. Writers take
 turns, so that rows become visible in the order of their ids.
@@ -28,14 +28,14 @@ SELECT CASE WHEN typeof(key) = 'blob' AND length(key) <= ? THEN key ELSE x'' END
   CASE WHEN typeof(value) = 'blob' THEN length(value) ELSE 0 END,
   CASE WHEN typeof(value) = 'blob' AND length(value) <= ? THEN value ELSE x'' END
 FROM records WHERE id = ?"""
-"""A row of what another program, or a flipped bit, has made of it: types are checked before anything is read."""
+"""Checks the types first: another program or a flipped bit may have changed the row."""
 _NO_HOLD = 2**62
-"""An output topic is held by nothing until a memo names the verdicts that a successor reads back."""
+"""Nothing protects an output topic until a memo names the verdicts that a successor reads back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A row of the table of topics. Rows below `hold` may be deleted, rows below `floor` are."""
+    """A row of the table of topics. Records below `hold` may be deleted, records below `floor` are."""
 
     id: int
     name: str
@@ -43,7 +43,7 @@ class Topic:
     floor: int
     floor_ns: int
     bytes: int
-    """What its records take, with a share of pages."""
+    """Size of its records, with their page space."""
 
     @property
     def kind(self) -> str:
@@ -59,7 +59,7 @@ def size_of(output: Output) -> int:
 
 
 class Store(Connection):
-    """Topics and records of a file. One thread at a time uses it; every user opens its own."""
+    """Topics and records of a file. Not for several threads at once: every user opens a separate one."""
 
     def end(self) -> int:
         """Offset that the next record gets at least."""
@@ -75,7 +75,7 @@ class Store(Connection):
         return [topic for topic in map(self._topic, rows) if topic.name.endswith(suffix)]
 
     def topic(self, name: str) -> Topic:
-        """The topic, made where it is new (within `write`)."""
+        """The topic; creates it if it is new (within `write`)."""
         hold = 0 if name.endswith(tuple(f".{kind}" for kind in (*INPUT_KINDS, CONTROL_KIND))) else _NO_HOLD
         self.execute("INSERT OR IGNORE INTO topics (name, hold) VALUES (?, ?)", name, hold)
         return self.known_topic(name)
@@ -93,13 +93,13 @@ class Store(Connection):
 
     def append(self, outputs: Sequence[Output]) -> dict[TopicPartition, int]:
         """Appends in this order (within `write`); returns the end offset of every topic written."""
-        now_ns = time.time_ns()  # as it is, also after the clock was set back: the join measures delays by it
+        now_ns = time.time_ns()  # unadjusted, even if the clock was set back: the join measures delays by it
         topics = {name: self.topic(name).id for name in {output.topic for output in outputs}}
         ends: dict[TopicPartition, int] = {}
         sizes: Counter[int] = Counter()
         for output in outputs:
             topic_id = topics[output.topic]
-            if output.topic.endswith(f".{CONTROL_KIND}"):  # compacted at once: the last record of a key is what counts
+            if output.topic.endswith(f".{CONTROL_KIND}"):  # compacted at once: only the last record of a key counts
                 for row in self.execute("SELECT id FROM records WHERE topic = ? AND key = ?", topic_id, output.key):
                     self.delete(topic_id, row[0])
             inserted = self.execute(
@@ -123,7 +123,7 @@ class Store(Connection):
             if len(output.value) > limit:
                 raise LogError(
                     f"a record of {len(output.value)} bytes for {output.topic} is refused, max_record_bytes = {limit}: "
-                    "send less, or raise max_record_bytes"
+                    "send smaller records, or raise max_record_bytes"
                 )
             if len(output.key) > _MAX_KEY_BYTES:
                 raise LogError(
@@ -173,13 +173,13 @@ class Store(Connection):
         return low
 
     def count(self, topic: Topic, start: int, limit: int) -> int:
-        """How many records the topic holds from `start` on; counts no further than `limit`."""
+        """Number of records of the topic from `start` on, counted up to `limit`."""
         return self._number(
             "SELECT count(*) FROM (SELECT 1 FROM records WHERE topic = ? AND id >= ? LIMIT ?)", topic.id, start, limit
         )
 
     def record(self, topic: Topic, offset: int) -> Record:
-        """One record. What cannot be read of a damaged one is empty: decoding refuses it, and the line goes on."""
+        """One record. Unreadable parts of a damaged one are empty: decoding rejects it, and the line continues."""
         try:
             row = self.execute(_RECORD, _MAX_KEY_BYTES, self._settings.max_record_bytes, offset).fetchone()
             size = 0 if row is None else row[3]
@@ -190,14 +190,14 @@ class Store(Connection):
             row, value, size = None, None, 0
         if row is None:
             log.error(
-                "record %d of %s is skipped: %s", offset, topic.name, damaged(self.path, "its page is unreadable")
+                "Record %d of %s is skipped: %s.", offset, topic.name, damaged(self.path, "its page is unreadable")
             )
             return Record(topic.name, 0, offset, b"", b"", "", 0)
         key, kind, append_ns, _, whole = row
         return Record(topic.name, 0, offset, key, whole if value is None else value, kind, append_ns)
 
     def _head(self, offset: int) -> bytes:
-        """The first bytes of a value that is too large, one more than is allowed, without reading the rest."""
+        """The first bytes of a value that is too large, one more than allowed."""
         with self._db.blobopen("records", "value", offset, readonly=True) as blob:
             return blob.read(self._settings.max_record_bytes + 1)
 

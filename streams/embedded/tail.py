@@ -1,11 +1,10 @@
-"""Follows the verdict (or control) topics of a file from a token, a time, the oldest or the newest record.
-
-Knows no payload."""
+"""Follows the verdict (or control) topics of a file from a token, a time, the oldest or the newest record."""
 
 import time
 from collections.abc import Mapping, Sequence
 
 from streams import resume_token
+from streams.deadline import Deadline
 from streams.embedded.settings import EmbeddedSettings
 from streams.embedded.store import Store, Topic
 from streams.log import Start, TokenExpiredError, TokenInvalidError
@@ -13,8 +12,7 @@ from streams.records import Record, TopicPartition
 
 
 class EmbeddedTail:
-    """Records of one kind of topic, of all lines, in the order in which they were written; lines that appear later are
-    followed too."""
+    """Records of one kind of topic, of all lines, in the order of writing. Follows lines that appear later as well."""
 
     def __init__(self, store: Store, settings: EmbeddedSettings, start: Start, kind: str = "verdicts") -> None:
         self._store = store
@@ -24,18 +22,18 @@ class EmbeddedTail:
             self._next = self._begin(start)
 
     def poll(self, timeout_s: float) -> Sequence[Record]:
-        """Raises TokenExpiredError when the reader was so slow that records ahead of it were deleted."""
-        deadline_s = time.monotonic() + timeout_s
+        """Raises TokenExpiredError when records were deleted before this reader reached them."""
+        deadline = Deadline.after(timeout_s)
         while True:
             seen = self._store.changes_seen()
             records = self._snapshot()
-            if records or time.monotonic() >= deadline_s:
+            if records or deadline.is_over:
                 return records
-            self._store.wait(seen, deadline_s)
+            self._store.wait(seen, deadline)
 
     @property
     def is_away(self) -> bool:
-        """Never: a file that cannot be read is an error."""
+        """Always False: a file that cannot be read raises an error."""
         return False
 
     def position(self) -> Mapping[TopicPartition, int]:
@@ -55,7 +53,7 @@ class EmbeddedTail:
         return {topic.partition: self._store.end() for topic in topics}
 
     def _resume(self, positions: Mapping[TopicPartition, int], topics: Sequence[Topic]) -> dict[TopicPartition, int]:
-        """A topic that the token does not know is younger than the token: it is shown whole."""
+        """A topic that is not in the token is newer than the token: it is read from its beginning."""
         known = {topic.partition for topic in topics}
         if not positions.keys() <= known or max(positions.values(), default=0) > self._store.end():
             raise TokenInvalidError(
@@ -82,7 +80,8 @@ class EmbeddedTail:
         ).fetchone()
         oldest_ns = time.time_ns() if row is None else int(row[0])
         return TokenExpiredError(
-            f"{what} was deleted, the oldest left is of {oldest_ns}: start with earliest or at that time", oldest_ns
+            f"{what} was deleted; the oldest record left is from {oldest_ns} ns: start with earliest or at that time",
+            oldest_ns,
         )
 
     def _snapshot(self) -> list[Record]:

@@ -1,6 +1,6 @@
-"""Turns a broker's answer for one partition into messages, and into `UnreadableMessage` where it cannot be decoded.
+"""Turns a broker's answer for one partition into messages; damaged records become `UnreadableMessage`.
 
-kafka-python ends an answer at the first record that it cannot decode, and never gives what lies behind it.
+kafka-python stops at the first record that it cannot decode and never returns the records after it.
 """
 
 from collections.abc import Iterator
@@ -13,22 +13,22 @@ from kafka.record import MemoryRecords
 from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
 from kafka.record.legacy_records import LegacyRecordBatch
 
-from streams.kafka.batches import DAMAGE, Unreadable, damaged, following, records_of, refused
+from streams.kafka.batches import DAMAGE, Unreadable, damaged, next_offset, records_of, refused
 
 LOG_APPEND_TIME = 1
-"""Type of a timestamp that the broker has set."""
+"""Timestamp type of records that the broker stamps."""
 _NO_STAMP = (-1, 0)
-_OLD_FORMAT = "it is of a format of Kafka before 0.11, which has no headers: write with a newer client"
+_OLD_FORMAT = "its format is older than Kafka 0.11 and has no headers: write it with a newer client"
 
 
 class UnreadableMessage(NamedTuple):
-    """What `poll` gives in place of a record that cannot be decoded."""
+    """Stands for a record that cannot be decoded, in the results of `poll`."""
 
     topic: str
     partition: int
     offset: int
     timestamp: int
-    """In milliseconds, as its batch says."""
+    """In milliseconds, from its batch."""
     timestamp_type: int
     detail: str
     raw: bytes
@@ -38,7 +38,7 @@ Message: TypeAlias = ConsumerRecord | UnreadableMessage
 
 
 class Answer(Fetcher.PartitionRecords):  # type: ignore[misc]
-    """The records of one partition out of one answer, decoded one by one as they are asked for."""
+    """The records of one partition in one answer, decoded one by one on demand."""
 
     next_fetch_offset: int
     topic_partition: KafkaPartition
@@ -53,7 +53,7 @@ class Answer(Fetcher.PartitionRecords):  # type: ignore[misc]
 
     @property
     def num_bytes(self) -> int:
-        """What it holds at most: the answer, and one batch of it once more, perhaps unpacked."""
+        """Upper bound of its memory: the answer, and one of its batches again, unpacked."""
         return self._answer_bytes + self._batch_bytes
 
     def _unpack_records(
@@ -62,25 +62,25 @@ class Answer(Fetcher.PartitionRecords):  # type: ignore[misc]
         try:
             for batch in records:
                 for message in self._messages(batch, records):
-                    if message.offset >= self.next_fetch_offset:  # else it lies before what was asked for
+                    if message.offset >= self.next_fetch_offset:  # else it lies before the requested offset
                         self.next_fetch_offset = message.offset + 1
                         yield message
-        except DAMAGE as exc:  # of a header: where the next batch begins is not known, one offset further is tried
-            detail = f"the bytes there are no batch of records ({exc!r}): look at the disks of the brokers"
+        except DAMAGE as exc:  # in a header: the next batch cannot be located, so try one offset further
+            detail = f"the bytes there are not a batch of records ({exc!r}): check the disks of the brokers"
             self.next_fetch_offset += 1
             yield self._unreadable(Unreadable(self.next_fetch_offset - 1, detail), _NO_STAMP)
         self.drain()
 
     def _messages(self, batch: DefaultRecordBatch | LegacyRecordBatch, records: MemoryRecords) -> Iterator[Message]:
         if isinstance(batch, LegacyRecordBatch):
-            for each in refused(self.next_fetch_offset, batch.base_offset, _OLD_FORMAT):
-                yield self._unreadable(each, _NO_STAMP)
+            for record in refused(self.next_fetch_offset, batch.base_offset, _OLD_FORMAT):
+                yield self._unreadable(record, _NO_STAMP)
             return
         self.leader_epoch = batch.leader_epoch
         self._batch_bytes = self._max_batch_bytes if batch.compression_type else batch.size_in_bytes
         if not batch.validate_crc():
-            for each in damaged(self.next_fetch_offset, following(records)):
-                yield self._unreadable(each, _NO_STAMP)
+            for unreadable in damaged(self.next_fetch_offset, next_offset(records)):
+                yield self._unreadable(unreadable, _NO_STAMP)
             return
         if not self._is_hidden(batch):
             stamp = batch.max_timestamp, batch.timestamp_type
@@ -90,7 +90,7 @@ class Answer(Fetcher.PartitionRecords):  # type: ignore[misc]
         self.next_fetch_offset = max(self.next_fetch_offset, batch.next_offset)
 
     def _is_hidden(self, batch: DefaultRecordBatch) -> bool:
-        """Whether it is a marker of a transaction, or part of one that was aborted."""
+        """Whether it is a transaction marker or belongs to an aborted transaction."""
         if self.isolation_level == IsolationLevel.READ_COMMITTED and batch.has_producer_id():
             self._consume_aborted_transactions_up_to(batch.last_offset)
             if self._contains_abort_marker(batch):
@@ -100,7 +100,7 @@ class Answer(Fetcher.PartitionRecords):  # type: ignore[misc]
         return bool(batch.is_control_batch)
 
     def _contains_abort_marker(self, batch: DefaultRecordBatch) -> bool:
-        """Whether it ends an aborted transaction; one that says nothing ends none."""
+        """Whether it ends an aborted transaction; an unreadable marker does not."""
         try:
             return bool(super()._contains_abort_marker(batch))
         except (*DAMAGE, StopIteration):
@@ -123,5 +123,5 @@ class Answer(Fetcher.PartitionRecords):  # type: ignore[misc]
             record.value,
             record.headers,
             record.checksum,
-            *(-1, -1, -1),  # sizes, which nobody asks for
+            *(-1, -1, -1),  # sizes, which are not used
         )

@@ -1,7 +1,7 @@
-"""Turns record batches of Kafka into records, and what cannot be decoded of them into `Unreadable`. Knows no topic.
+"""Turns record batches of Kafka into records; damaged records become `Unreadable`.
 
-kafka-python raises for the first record that it cannot decode, and never gives what lies behind it; and it unpacks
-a batch to whatever size it turns out to have.
+kafka-python raises for the first record that it cannot decode and never returns the records after it, and it unpacks
+a batch without a limit of size.
 """
 
 import struct
@@ -14,22 +14,22 @@ from kafka.record import MemoryRecords
 from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
 from kafka.record.util import decode_varint
 
-MAX_LETTERS_PER_BATCH = 10_000
-"""A batch that cannot be decoded gives so many `Unreadable` at most, one per record; a larger one gives one in all.
+MAX_UNREADABLE_PER_BATCH = 10_000
+"""A damaged batch yields one `Unreadable` per record; one with more records than this yields a single one.
 A few kilobytes may claim 2^31 records."""
 MAX_HEADERS = 1000
-"""Of one record; one that reads 4 million empty ones out of 8 MB takes 259 MB and 2.3 s."""
-_FEW_BYTES = 2 * MAX_HEADERS
-"""A record of so many bytes has no more headers: each takes two."""
+"""Of one record. Reading 4 million empty headers out of 8 MB takes 259 MB and 2.3 s."""
+_SAFE_RECORD_BYTES = 2 * MAX_HEADERS
+"""A record of this size cannot exceed `MAX_HEADERS`: each header takes two bytes."""
 MAX_GZIP_MEMBERS = 16
-"""Producers write one."""
+"""Producers write one member per batch."""
 _CODECS = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 _GZIP = 1
 _OFFSET = struct.Struct(">q")
 _WHOLE_GZIP = 31
-"""zlib's word for a gzip member with its header."""
+"""zlib's `wbits` for a gzip member with its header."""
 DAMAGE = (kafka_errors.CorruptRecordError, ValueError, IndexError, struct.error)
-"""What kafka-python raises for a record whose bytes are not one."""
+"""Raised by kafka-python for bytes that are not a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +39,31 @@ class Unreadable:
     offset: int
     detail: str
     raw: bytes = b""
-    """Its bytes in the batch, where it could be singled out."""
+    """Its bytes in the batch, where its borders are known."""
 
 
 class _UnpackError(Exception):
-    """The batch cannot be unpacked; the message says why, and what mends it."""
+    """The batch cannot be unpacked; the message says why and what to do."""
 
 
-def following(records: MemoryRecords) -> int | None:
-    """The first offset of the batch that comes next; None where the answer holds no whole one."""
-    ahead = records._next_slice  # noqa: SLF001 - kafka-python offers no look ahead
+def next_offset(records: MemoryRecords) -> int | None:
+    """The first offset of the next batch; None where the answer holds no further complete one."""
+    ahead = records._next_slice  # noqa: SLF001 - kafka-python offers no look-ahead
     return None if ahead is None or len(ahead) < _OFFSET.size else int(_OFFSET.unpack_from(ahead)[0])
 
 
-def damaged(first: int, behind: int | None) -> Iterator[Unreadable]:
-    """The records of a batch whose checksum is wrong, up to the batch behind it: its own numbers may be wrong as well.
+def damaged(first: int, next_batch: int | None) -> Iterator[Unreadable]:
+    """The records of a batch with a wrong checksum, up to the next batch, because its own counts may be wrong as well.
 
-    Where none is behind it, one record: the next answer begins one offset further.
+    Without a next batch, one record: the next answer begins one offset further.
     """
-    detail = "the checksum of its batch is not that of its bytes: look at the disks of the brokers"
-    yield from refused(first, first if behind is None else behind - 1, detail)
+    detail = "the checksum of its batch does not match: check the disks of the brokers"
+    yield from refused(first, first if next_batch is None else next_batch - 1, detail)
 
 
 def records_of(batch: DefaultRecordBatch, limit_bytes: int) -> Iterator[DefaultRecord | Unreadable]:
-    """The records of a batch of format 2, in order, unpacked to at most `limit_bytes`; never raises for its bytes."""
+    """The records of a batch of format 2, in order, unpacked to at most `limit_bytes`; never raises for damaged
+    bytes."""
     try:
         _unpack(batch, limit_bytes)
     except _UnpackError as exc:
@@ -72,8 +73,8 @@ def records_of(batch: DefaultRecordBatch, limit_bytes: int) -> Iterator[DefaultR
 
 
 def refused(first: int, last: int, detail: str) -> Iterator[Unreadable]:
-    """All records from one offset to another, as unreadable for one reason."""
-    if last - first >= MAX_LETTERS_PER_BATCH:
+    """All records from `first` to `last` as unreadable, for one reason."""
+    if last - first >= MAX_UNREADABLE_PER_BATCH:
         yield Unreadable(last, f"this and all records from offset {first} on ({last - first + 1} in all): {detail}")
         return
     for offset in range(first, last + 1):
@@ -81,10 +82,10 @@ def refused(first: int, last: int, detail: str) -> Iterator[Unreadable]:
 
 
 def _records(batch: DefaultRecordBatch) -> Iterator[DefaultRecord | Unreadable]:
-    """Decodes record by record; one that is damaged is stepped over by its length."""
+    """Decodes record by record; skips a damaged one by its length."""
     expected = batch.base_offset
     for _ in range(batch.records_count):
-        start = batch._pos  # noqa: SLF001 - kafka-python's iterator ends at the first error for good
+        start = batch._pos  # noqa: SLF001 - kafka-python's iterator ends at the first error
         try:
             _check_headers(batch._buffer, start)  # noqa: SLF001
             record = batch._read_msg()  # noqa: SLF001
@@ -105,9 +106,9 @@ def _records(batch: DefaultRecordBatch) -> Iterator[DefaultRecord | Unreadable]:
 
 
 def _check_headers(buffer: bytearray, start: int) -> None:
-    """Before a list is made of them. Raises ValueError, IndexError."""
+    """Checks their number before they are parsed. Raises ValueError, IndexError."""
     length, position = decode_varint(buffer, start)
-    if length <= _FEW_BYTES:
+    if length <= _SAFE_RECORD_BYTES:
         return
     position += 1  # attributes
     for _ in ("timestamp", "offset"):
@@ -121,7 +122,7 @@ def _check_headers(buffer: bytearray, start: int) -> None:
 
 
 def _end(buffer: bytearray, start: int) -> int | None:
-    """Where the record that starts there ends by its length; None where that is damaged itself."""
+    """End of the record at `start`, by its length; None where the length is damaged."""
     try:
         length, begin = decode_varint(buffer, start)
     except (ValueError, IndexError):
@@ -135,18 +136,20 @@ def _unpack(batch: DefaultRecordBatch, limit_bytes: int) -> None:
     if batch.compression_type == 0:
         return
     codec = _CODECS.get(batch.compression_type, f"codec {batch.compression_type}")
-    cure = "'inspector topics create' makes the broker unpack batches, or let the producer not compress"
+    remedy = (
+        "run 'inspector topics create', so that the broker unpacks batches, or switch off compression in the producer"
+    )
     if batch.compression_type != _GZIP:
-        raise _UnpackError(f"its batch is compressed with {codec}, which is read by the broker only: {cure}")
+        raise _UnpackError(f"its batch is compressed with {codec}, which only the broker can unpack: {remedy}")
     try:
         unpacked = gunzip(memoryview(batch._buffer)[batch._pos :], limit_bytes)  # noqa: SLF001
     except (zlib.error, ValueError) as exc:
-        raise _UnpackError(f"its batch cannot be unpacked ({codec}: {exc}): {cure}") from exc
+        raise _UnpackError(f"its batch cannot be unpacked ({codec}: {exc}): {remedy}") from exc
     batch._buffer, batch._pos, batch._decompressed = bytearray(unpacked), 0, True  # noqa: SLF001
 
 
 def gunzip(packed: bytes | memoryview, limit_bytes: int) -> bytes:
-    """Unpacks gzip, never holding much more than `limit_bytes`. Raises ValueError, zlib.error."""
+    """Unpacks gzip without holding much more than `limit_bytes`. Raises ValueError, zlib.error."""
     parts: list[bytes] = []
     rest: bytes | memoryview = packed
     for _ in range(MAX_GZIP_MEMBERS):

@@ -1,7 +1,4 @@
-"""Opens clients of kafka-python and says in one line each when the cluster goes away and comes back.
-
-Knows no topic.
-"""
+"""Opens clients of kafka-python; logs one line when the cluster becomes unreachable and one when it is back."""
 
 import logging
 import socket
@@ -16,7 +13,7 @@ from kafka import errors as kafka_errors
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
 from streams.kafka.answers import LOG_APPEND_TIME, Message, UnreadableMessage
-from streams.kafka.fetching import SteadyConsumer
+from streams.kafka.fetching import ResilientConsumer
 from streams.kafka.settings import KafkaSettings, client_options, reader_options, writer_options
 from streams.kafka.transactional import BoundedProducer, PatientClient
 from streams.log import LogError, LogStoppedError
@@ -38,34 +35,38 @@ FATAL_ERRORS = (
     kafka_errors.GroupMaxSizeReachedError,
     kafka_errors.FencedInstanceIdError,
 )
-"""What no waiting mends."""
+"""Errors that waiting cannot resolve."""
 
-_LOOK_S = 0.1
-_LAST_S = 1.0
-"""An attempt under way may take this long once the program is to end: the last commit may need its client."""
+_CHECK_STOP_EVERY_S = 0.1
+_LAST_ATTEMPT_S = 1.0
+"""A running attempt may take this long after the program is told to stop: the last commit may need its client."""
 _DELAYS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 def quiet_client_logs() -> None:
-    """Silences kafka-python's own logger, which floods during an outage; `ConnectionMonitor` says what matters."""
+    """Silences kafka-python's own logger, which floods during an outage; `ConnectionMonitor` logs the outage
+    instead."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
-def fatal(settings: KafkaSettings, error: kafka_errors.KafkaError) -> LogError:
-    """What an error of FATAL_ERRORS means to a person."""
-    where = ",".join(settings.bootstrap_servers)
+def fatal_error(settings: KafkaSettings, error: kafka_errors.KafkaError) -> LogError:
+    """Explains an error of FATAL_ERRORS."""
+    servers = ",".join(settings.bootstrap_servers)
     if isinstance(error, kafka_errors.FencedInstanceIdError):
         return LogError(
-            f"another process works as '{settings.worker}' in group '{settings.group}' and has taken over: "
-            "give every worker a name of its own"
+            f"another process named '{settings.worker}' has taken over in group '{settings.group}': give every worker "
+            "a unique name (worker.name)"
         )
     if isinstance(error, kafka_errors.SaslAuthenticationFailedError):
-        return LogError(f"Kafka at {where} refuses user '{settings.security.username}': check user name and password")
-    return LogError(f"Kafka at {where} refuses this client for good: {type(error).__name__}: {error}")
+        return LogError(f"Kafka at {servers} rejects user '{settings.security.username}': check user name and password")
+    return LogError(
+        f"Kafka at {servers} rejects this client ({type(error).__name__}: {error}): check the settings in [log] and "
+        "the rights of this user on the brokers"
+    )
 
 
 class ConnectionMonitor:
-    """Whether the cluster answers; logs the two moments when that changes, and makes delays grow in between."""
+    """Tracks whether the cluster answers, logs each change, and lengthens the delays between attempts."""
 
     def __init__(self, settings: KafkaSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
@@ -78,28 +79,32 @@ class ConnectionMonitor:
         return self._away_since is not None
 
     def failed(self, reason: object) -> float:
-        """Notes a failure; returns how long to wait before the next attempt, in seconds."""
+        """Records a failure; returns the delay before the next attempt, in seconds."""
         if self._away_since is None:
             self._away_since = self._clock()
-            where = ",".join(self._settings.bootstrap_servers)
-            said = reason if isinstance(reason, str) else repr(reason)
+            servers = ",".join(self._settings.bootstrap_servers)
             if cause := connection_problem(self._settings):
-                log.warning("Kafka at %s does not answer (%s): waiting for it", where, cause)
+                log.warning(
+                    "Kafka at %s does not answer (%s). Retrying until it does: check brokers and network.",
+                    servers,
+                    cause,
+                )
             else:
-                log.warning("Kafka at %s answers, but does not do what is asked (%s): trying again", where, said)
+                text = reason if isinstance(reason, str) else repr(reason)
+                log.warning("Kafka at %s accepts connections, but a request failed: %s. Retrying.", servers, text)
         delay_s = _DELAYS_S[min(self._failures, len(_DELAYS_S) - 1)]
         self._failures += 1
         return delay_s
 
     def worked(self) -> None:
         if self._away_since is not None:
-            log.warning("Kafka answers again after %.1f s", self._clock() - self._away_since)
+            log.warning("Kafka answers again after an outage of %.1f s.", self._clock() - self._away_since)
         self._away_since = None
         self._failures = 0
 
 
 def connection_problem(settings: KafkaSettings) -> str | None:
-    """Why no bootstrap server can be connected to, in the words of the system; None when one can."""
+    """The system's reasons why no bootstrap server accepts a connection; None when one does."""
     context = settings.security.ssl_context()
     reasons = []
     for server in settings.bootstrap_servers:
@@ -117,110 +122,110 @@ def connection_problem(settings: KafkaSettings) -> str | None:
     return "; ".join(reasons)
 
 
-def _opened(settings: KafkaSettings, open_client: Callable[[], Client]) -> Client:
-    """Opens a client, waiting for the cluster as long as it takes. Raises LogError for what waiting does not mend,
-    LogStoppedError where the program is to end meanwhile.
+def _open(settings: KafkaSettings, open_client: Callable[[], Client]) -> Client:
+    """Opens a client; waits for the cluster without a limit. Raises LogError where waiting cannot help, and
+    LogStoppedError when the program is told to stop meanwhile.
 
-    A connection to a machine that is off, or a broker that hangs, keeps an attempt for many seconds, and nothing ends
-    it: the attempts are made in a thread of their own, which ends with the process.
+    An attempt to reach a machine that is off, or a broker that hangs, blocks for many seconds and cannot be cancelled.
+    A daemon thread makes the attempts, so that the program can end.
     """
     if settings.stop is None:
-        return _waited_for(settings, open_client)
+        return _open_with_retries(settings, open_client)
     opened: Future[Client] = Future()
 
     def run() -> None:
         try:
-            opened.set_result(_waited_for(settings, open_client))
+            opened.set_result(_open_with_retries(settings, open_client))
         except BaseException as exc:  # noqa: BLE001 - raised again below
             opened.set_exception(exc)
 
     Thread(target=run, name="opening", daemon=True).start()
     while not settings.stop.is_set():
-        wait([opened], _LOOK_S)
+        wait([opened], _CHECK_STOP_EVERY_S)
         if opened.done():
             return opened.result()
-    wait([opened], _LAST_S)
+    wait([opened], _LAST_ATTEMPT_S)
     if not opened.done():
         raise _stopped(settings)
     return opened.result()
 
 
 def _stopped(settings: KafkaSettings) -> LogStoppedError:
-    where = ",".join(settings.bootstrap_servers)
+    servers = ",".join(settings.bootstrap_servers)
     return LogStoppedError(
-        f"told to stop while Kafka at {where} did not answer; what is not committed will be read again"
+        f"stopped while Kafka at {servers} did not answer; input without a commit is read again after the next start"
     )
 
 
-def _waited_for(settings: KafkaSettings, open_client: Callable[[], Client]) -> Client:
-    reach = ConnectionMonitor(settings)
+def _open_with_retries(settings: KafkaSettings, open_client: Callable[[], Client]) -> Client:
+    monitor = ConnectionMonitor(settings)
     while True:
         reason = connection_problem(settings)
         if reason is None:
             try:
                 client = open_client()
             except FATAL_ERRORS as exc:
-                raise fatal(settings, exc) from exc
+                raise fatal_error(settings, exc) from exc
             except kafka_errors.KafkaError as exc:
-                reason = repr(exc) + _doubt(settings)
+                reason = repr(exc) + _login_hint(settings)
             else:
-                reach.worked()
+                monitor.worked()
                 return client
-        delay_s = reach.failed(reason)
+        delay_s = monitor.failed(reason)
         if settings.stop is None:
             time.sleep(delay_s)
         elif settings.stop.wait(delay_s):
             raise _stopped(settings)
 
 
-def _doubt(settings: KafkaSettings) -> str:
-    """kafka-python reports a refused login at start only as a timeout."""
+def _login_hint(settings: KafkaSettings) -> str:
+    """kafka-python reports a rejected login only as a timeout while it starts."""
     if not settings.security.protocol.startswith("sasl"):
         return ""
-    return f"; the login of user '{settings.security.username}' may have been refused, check name and password"
+    return f"; the brokers may have rejected user '{settings.security.username}': check name and password"
 
 
-def open_group_consumer(settings: KafkaSettings) -> SteadyConsumer:
+def open_group_consumer(settings: KafkaSettings) -> ResilientConsumer:
     """A static member of the workers' group."""
     options = reader_options(settings) | {
         "group_id": settings.group,
         "group_instance_id": settings.worker,
         "client_id": settings.worker,
-        "session_timeout_ms": settings.session_timeout_ms,
-        "heartbeat_interval_ms": min(1000, settings.session_timeout_ms // 4),
+        "session_timeout_ms": round(settings.session_timeout_s * 1000),
+        "heartbeat_interval_ms": min(1000, round(settings.session_timeout_s * 250)),
         "partition_assignment_strategy": (RangePartitionAssignor,),
     }
-    return _opened(settings, lambda: SteadyConsumer(**options))
+    return _open(settings, lambda: ResilientConsumer(**options))
 
 
-def open_reader(settings: KafkaSettings) -> SteadyConsumer:
-    """A consumer of no group, to be assigned partitions by hand."""
+def open_reader(settings: KafkaSettings) -> ResilientConsumer:
+    """A consumer without a group, for partitions that are assigned by hand."""
     options = reader_options(settings) | {"client_id": f"{settings.worker}-reader"}
-    return _opened(settings, lambda: SteadyConsumer(**options))
+    return _open(settings, lambda: ResilientConsumer(**options))
 
 
 def open_producer(settings: KafkaSettings) -> KafkaProducer:
-    """A producer outside of any transaction that waits out an outage of weeks."""
+    """A producer without transactions that survives an outage of weeks."""
     options = writer_options(settings) | {
         "client_id": f"{settings.worker}-publisher",
         "linger_ms": 5,
         "delivery_timeout_ms": 2**31 - 1,
         "max_block_ms": 2_000,
     }
-    return _opened(settings, lambda: KafkaProducer(**options))
+    return _open(settings, lambda: KafkaProducer(**options))
 
 
 def open_transactional_producer(settings: KafkaSettings) -> BoundedProducer:
-    """The worker's producer; opening it ends whatever transaction its predecessor of the same name left."""
+    """The worker's producer; opening it ends a transaction that a predecessor of the same name left open."""
     options = writer_options(settings) | {
         "client_id": f"{settings.worker}-sink",
         "transactional_id": settings.transactional_id,
-        "transaction_timeout_ms": settings.transaction_timeout_ms,
-        "max_block_ms": settings.transaction_timeout_ms,
+        "transaction_timeout_ms": round(settings.transaction_timeout_s * 1000),
+        "max_block_ms": round(settings.transaction_timeout_s * 1000),
         "kafka_client": PatientClient,
     }
 
-    def ready() -> BoundedProducer:
+    def open_client() -> BoundedProducer:
         producer = BoundedProducer(**options)
         try:
             producer.init_transactions()
@@ -229,23 +234,23 @@ def open_transactional_producer(settings: KafkaSettings) -> BoundedProducer:
             raise
         return producer
 
-    return _opened(settings, ready)
+    return _open(settings, open_client)
 
 
 def open_admin(settings: KafkaSettings) -> KafkaAdminClient:
-    return _opened(settings, lambda: KafkaAdminClient(**client_options(settings), client_id=f"{settings.worker}-admin"))
+    return _open(settings, lambda: KafkaAdminClient(**client_options(settings), client_id=f"{settings.worker}-admin"))
 
 
 def discard(producer: KafkaProducer) -> None:
-    """Closes a producer without waiting for what it still holds."""
+    """Closes a producer without waiting for its unsent records."""
     try:
         producer.close(timeout=0)
-    except kafka_errors.KafkaTimeoutError:  # it holds records: end its thread all the same
+    except kafka_errors.KafkaTimeoutError:  # unsent records: end its thread anyway
         producer._sender.force_close()  # noqa: SLF001 - kafka-python offers no other way
 
 
 def record_of(message: Message) -> Record:
-    """A record as the rest of the product knows it."""
+    """Converts a message of kafka-python."""
     append_ns, is_stamped_by_log = message.timestamp * 1_000_000, message.timestamp_type == LOG_APPEND_TIME
     if isinstance(message, UnreadableMessage):
         topic, partition, offset, *_, detail, raw = message

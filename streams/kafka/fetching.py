@@ -1,7 +1,4 @@
-"""A consumer of kafka-python that no pause and no record stops: parked records come back, damaged ones are passed on.
-
-Knows no topic.
-"""
+"""A consumer of kafka-python that resumes paused partitions reliably and passes damaged records on."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -13,18 +10,18 @@ from kafka.consumer.fetcher import Fetcher
 from streams.kafka.answers import Answer, Message
 
 MAX_PARKED_BYTES = 64 * 2**20
-"""Fetched bytes of paused partitions that are kept; above it they are dropped and fetched again after the pause."""
+"""Limit of fetched bytes that are kept for paused partitions; above it, they are fetched again after the pause."""
 
 Fetched = dict[KafkaPartition, list[Message]]
 
 
-class SteadyFetcher(Fetcher):  # type: ignore[misc]
-    """Fetches as kafka-python does, and takes parked records back in turn.
+class ResilientFetcher(Fetcher):  # type: ignore[misc]
+    """Fetches as kafka-python does, and returns to parked records in turn.
 
-    kafka-python 3.0.12 parks what it holds of a partition when that is paused, and takes it back only while
-    `_next_partition_records` is None, which it is not any more after the first fetch: a partition once parked was
-    never read nor fetched again, and outlived rebalances so. Nothing is lost by a drop: positions move only with
-    records that were handed out.
+    kafka-python 3.0.12 parks the fetched records of a paused partition and takes them back only while
+    `_next_partition_records` is None, which is never the case after the first fetch: a partition that was parked once
+    was never read or fetched again, even across rebalances. Dropping parked records loses nothing: positions advance
+    only with records that `poll` returned.
     """
 
     _next_partition_records: Answer | None
@@ -42,9 +39,9 @@ class SteadyFetcher(Fetcher):  # type: ignore[misc]
     def _group_list_offset_requests(
         self, timestamps: Mapping[KafkaPartition, int]
     ) -> Mapping[int, Mapping[KafkaPartition, tuple[int, int]]]:
-        """By node; nothing as long as not every leader is known, for which kafka-python waits then.
+        """Requests by node; empty until every leader is known, so that kafka-python waits for the leaders.
 
-        Otherwise it answers for the others alone, and a KeyError follows.
+        Otherwise it answers for a part of the partitions, and a KeyError follows.
         """
         by_node: Mapping[int, Mapping[KafkaPartition, tuple[int, int]]] = super()._group_list_offset_requests(
             timestamps
@@ -52,7 +49,7 @@ class SteadyFetcher(Fetcher):  # type: ignore[misc]
         return by_node if sum(map(len, by_node.values())) == len(timestamps) else {}
 
     def _take_turns(self) -> None:
-        """Puts the first parked records that may be read into the place in line; what was there waits behind them."""
+        """Makes the first readable parked records the next to be read, and parks the current ones."""
         if not self._next_partition_records:
             self._next_partition_records = None
         ready = next((at for at in self._paused_partition_records if not self._subscriptions.is_paused(at)), None)
@@ -63,7 +60,7 @@ class SteadyFetcher(Fetcher):  # type: ignore[misc]
             self._paused_partition_records[current.topic_partition] = current
 
     def _drop_above_bound(self) -> None:
-        """Drops what was parked first until the rest fits."""
+        """Drops the oldest parked records until the rest fits."""
         sizes = {at: len(raw.partition_data.records or b"") for at, raw in self._paused_completed_fetches.items()}
         sizes |= {at: parked.num_bytes for at, parked in self._paused_partition_records.items()}
         surplus = sum(sizes.values()) - MAX_PARKED_BYTES
@@ -76,21 +73,21 @@ class SteadyFetcher(Fetcher):  # type: ignore[misc]
                 parked.drain()
 
 
-class SteadyConsumer(KafkaConsumer):  # type: ignore[misc]
+class ResilientConsumer(KafkaConsumer):  # type: ignore[misc]
     """A consumer with the fetcher above."""
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
-        self._fetcher = SteadyFetcher(self._client, self._subscription, metrics=self._metrics, **self.config)
+        self._fetcher = ResilientFetcher(self._client, self._subscription, metrics=self._metrics, **self.config)
 
     def topic_id(self, topic: str) -> object:
-        """What tells a topic from one of the same name that was made later; None where that is not known."""
+        """Distinguishes a topic from a later one of the same name; None where it is unknown."""
         return self._cluster.topic_id(topic)
 
     def known_partitions(self, topic: str) -> frozenset[int]:
-        """By the client's metadata, which it renews by itself; none for a topic that is missing."""
+        """From the client's metadata, which it refreshes by itself; empty for a missing topic."""
         return frozenset(self._cluster.partitions_for_topic(topic) or ())
 
     def rejoin(self) -> None:
-        """Joins the group again, which makes its leader assign all partitions again."""
+        """Rejoins the group, so that its leader reassigns all partitions."""
         self._coordinator.request_rejoin()

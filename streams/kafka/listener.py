@@ -1,4 +1,4 @@
-"""Turns the group's rebalances into events that the polling thread looks at when it wants to. Reads no record."""
+"""Turns the group's rebalances into events for the polling thread."""
 
 from collections.abc import Set as AbstractSet
 from queue import SimpleQueue
@@ -10,7 +10,7 @@ Partitions = frozenset[KafkaPartition]
 
 
 class GroupListener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Runs on the client's own thread: only notes what happened, and keeps new partitions from being read."""
+    """Runs on the client's thread: queues the events and pauses new partitions."""
 
     def __init__(self, consumer: KafkaConsumer, events: "SimpleQueue[Partitions | None]") -> None:
         self._consumer = consumer
@@ -28,7 +28,7 @@ class GroupListener(ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 def hold(consumer: KafkaConsumer, partitions: Partitions) -> None:
-    """Pauses partitions, with a position of their own so that the client does not look for one."""
+    """Pauses partitions, with a position set so that the client does not look one up."""
     consumer.pause(*partitions)
     for at in partitions:
         consumer.seek(at, 0)

@@ -1,4 +1,4 @@
-"""Opens sources, sinks, publishers and tails on one Kafka cluster. Knows no payload."""
+"""Opens sources, sinks, publishers and tails on one Kafka cluster."""
 
 from collections.abc import Sequence
 
@@ -16,15 +16,15 @@ from streams.records import CONTROL_KIND, Topics
 
 
 class KafkaLog:
-    """`streams.log.Log` on Apache Kafka. Opening anything waits for the cluster; wrong settings raise LogError.
+    """`streams.log.Log` on Apache Kafka. Opening a part waits for the cluster; wrong settings raise LogError.
 
-    A worker opens one sink and one source, and the sink first: that ends what its predecessor left open.
+    A worker opens one sink and one source, the sink first: that ends an open transaction of its predecessor.
     """
 
     def __init__(
         self, settings: KafkaSettings, prefix: str, lines: Sequence[str], rules: OutputRules = NO_RULES
     ) -> None:
-        """`rules`: what the outputs of predecessors say, and what of them is kept."""
+        """`rules`: how to interpret the outputs of predecessors, and which parts of them to keep."""
         self._settings = settings
         self._rules = rules
         self._prefix = prefix
@@ -38,7 +38,7 @@ class KafkaLog:
         return KafkaSource(self._settings, lines, self._session, self._rules)
 
     def sink(self, step: Step = no_step, clock: LogClock | None = None) -> KafkaSink:
-        """`clock` is set by the stamps of what the sink writes."""
+        """`clock` learns the log's time from the stamps of written records."""
         return KafkaSink(self._settings, self._session, step, clock)
 
     def publisher(self) -> Publisher:
@@ -57,4 +57,4 @@ class KafkaLog:
         return KafkaTail(self._settings, [Topics(self._prefix, line).of(kind) for line in self._lines], start)
 
     def close(self) -> None:
-        """Nothing is held between openings."""
+        """Does nothing: every part closes its own client."""

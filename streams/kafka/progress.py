@@ -1,4 +1,4 @@
-"""Knows which input partitions are read to their end, and confirms it with the cluster. Reads no records."""
+"""Tracks which input partitions are read to their end, and confirms it with the cluster."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,9 +13,10 @@ CONFIRM_TIMEOUT_MS = 1_000
 
 
 class Progress:
-    """Compares positions with ends: those that came with the records, and those asked for about three times a second.
+    """Compares positions with the ends of partitions: ends that come with records, and ends requested three times a
+    second.
 
-    An end that was asked for is the proof that the cluster is there; without it no clock may run.
+    A requested end proves that the cluster answers; without it the join's clock must not advance.
     """
 
     def __init__(self, consumer: KafkaConsumer, clock: Callable[[], float] = time.monotonic) -> None:
@@ -25,7 +26,7 @@ class Progress:
         self._next_s = 0.0
 
     def begin(self, partitions: Iterable[KafkaPartition]) -> None:
-        """Forgets everything; these partitions count as unread until shown otherwise."""
+        """Starts over: these partitions count as unread until an end shows otherwise."""
         self._ends = dict.fromkeys(partitions, -1)
         self._next_s = 0.0
 
@@ -45,9 +46,9 @@ class Progress:
         }
 
     def confirm(self, owned: Mapping[Shard, Sequence[KafkaPartition]], idle: bool) -> frozenset[Shard] | None:
-        """Asks for the ends when it is time (else None); the shards that are at their end by this very answer.
+        """Requests the ends when due (else returns None); returns the shards that are read to their end by this answer.
 
-        `idle`: nothing came lately. Raises the client's retriable errors when the cluster does not answer.
+        `idle`: the last poll returned nothing. Raises the client's retriable errors when the cluster does not answer.
         """
         if not owned or self._clock() < self._next_s or not (idle or self._any_drained(owned)):
             return None

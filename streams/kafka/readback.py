@@ -1,4 +1,4 @@
-"""Reads what a shard's predecessors have committed to verdicts and dead letters. Knows no payload and no group."""
+"""Reads the verdicts and dead letters that predecessors have committed for a shard."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -13,37 +13,38 @@ from streams.records import Record, TopicPartition
 
 
 def append_time(record: Record) -> int | None:
-    """The time at which the log took the output, for want of a better one."""
+    """The append time of the output: the default without knowledge of the payload."""
     return record.append_ns
 
 
 def whole(record: Record) -> Record | None:
-    """All of a record, where nobody says what matters in it."""
+    """The complete record: the default without knowledge of the payload."""
     return record
 
 
 @dataclass(frozen=True, slots=True)
 class OutputRules:
-    """What those who know the payload say about a record on an output topic."""
+    """Interprets records of the output topics, for callers that understand the payload."""
 
     settled_ns: Callable[[Record], int | None] = append_time
-    """The time of the input that it is about, in nanoseconds; None for a record of somebody else."""
+    """The time of its input, in nanoseconds; None for a record of another program."""
     essence: Callable[[Record], Record | None] = whole
-    """The record without what no owner needs, so that any number of them fits; None for one of somebody else."""
+    """The parts of a record that a new owner needs, so that any number of them fits; None for one of another
+    program."""
 
 
 NO_RULES = OutputRules()
 
 
 class OutputReplay:
-    """Reads partitions from given offsets (None: nothing of it) to the end that they have when it begins.
+    """Reads partitions from given offsets (None: not at all) to the end that they have at the start of the replay.
 
-    The end is the high watermark: a predecessor's transaction that is not over yet lies before it and holds
-    read-committed readers back, so reaching it means that every earlier transaction has been decided. It must begin
-    after the committed offsets were read. Only a fresh consumer is sure to be told the watermark anew.
+    The end is the high watermark: an open transaction of a predecessor lies before it and holds read-committed readers
+    back, so reaching it proves that every earlier transaction is decided. Start it after the committed offsets were
+    read, with a new consumer: only that one is certain to receive the current watermark.
 
-    Beside one poll's records it holds what `essence` leaves of them, and of somebody else's only the first: whoever may
-    write to the topic could fill the memory of every owner with them.
+    Besides the records of one poll it holds their `essence`, and only the first record of other programs: otherwise
+    any program with write access could fill the memory of every owner.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class OutputReplay:
         self._begun = False
 
     def step(self, timeout_s: float) -> bool:
-        """Reads on; True when all is read. Retriable errors of the cluster pass through."""
+        """Reads the next records; True at the end. Retriable errors of the cluster pass through."""
         if not self._begun:
             self._begin()
         for messages in self._consumer.poll(timeout_ms=int(timeout_s * 1000)).values():
@@ -73,8 +74,8 @@ class OutputReplay:
         at = TopicPartition(record.topic, record.partition)
         kept = self._essence(record)
         if kept is None:
-            nothing = Record(record.topic, record.partition, record.offset, b"", b"", "", record.append_ns)
-            kept = self._foreign.setdefault(at, nothing)
+            empty = Record(record.topic, record.partition, record.offset, b"", b"", "", record.append_ns)
+            kept = self._foreign.setdefault(at, empty)
         self._records[at].append(kept)
 
     def _begin(self) -> None:
@@ -90,11 +91,12 @@ class OutputReplay:
         return watermark is not None and self._consumer.position(at) >= watermark
 
     def records(self, at: TopicPartition) -> Sequence[Record]:
-        """What is left of each record; in place of somebody else's the first of them, without its bytes."""
+        """The essence of each record; records of other programs are represented by the first of them, without its
+        bytes."""
         return self._records[at]
 
     def end(self, at: TopicPartition) -> int:
-        """Offset behind the last record of a partition."""
+        """Offset after the last record of a partition."""
         return int(self._consumer.position(KafkaPartition(*at)))
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""Finds out from a shard's own outputs how far it was, where the group's committed offsets are gone. Knows no payload.
+"""Derives the positions of a shard from its outputs when the committed offsets of the group are gone.
 
-Kafka forgets the offsets of a group seven days after its last member left, and anybody may delete or reset them. After
-that, no piece may be judged twice and none may be skipped.
+Kafka forgets the offsets of a group seven days after its last member left, and an administrator can delete or reset
+them. Even then, no piece may be judged twice and none may be skipped.
 """
 
 import logging
@@ -22,11 +22,11 @@ log = logging.getLogger("inspector.streams.kafka")
 
 Positions = Mapping[KafkaPartition, Position | None]
 _NUM_LAST = 100
-"""Offsets at the end of an output partition that are looked at first, ten times as many where none of them is ours."""
+"""Reads this many last outputs of a partition first, then ten times as many while none of them is a verdict of ours."""
 
 
 def is_forgotten(positions: Positions, topics: Topics, partition: int) -> bool:
-    """Whether an offset of a shard is gone, or set by another program, so that its memo is gone."""
+    """Whether an offset of the shard is gone, or another program has set it and its memo is gone."""
     inputs = [positions[KafkaPartition(topic, partition)] for topic in topics.inputs]
     frames = positions[KafkaPartition(topics.of("frames"), partition)]
     return None in inputs or frames is None or not frames.memo
@@ -34,16 +34,16 @@ def is_forgotten(positions: Positions, topics: Topics, partition: int) -> bool:
 
 @dataclass(slots=True)
 class _Outputs:
-    """What the last outputs of a shard say, in nanoseconds."""
+    """Progress of a shard by its last outputs, in nanoseconds."""
 
     settled_ns: int
-    """Input up to this time was judged or refused."""
+    """Input up to this time was judged or rejected."""
     last_ns: int
-    """When the log took the last output."""
+    """Append time of the last output."""
 
 
 class Recovery:
-    """Positions for shards without a memory, from the ends of their verdicts and dead letters."""
+    """Positions for shards without committed offsets, from the ends of their verdicts and dead letters."""
 
     def __init__(
         self, consumer: KafkaConsumer, settings: KafkaSettings, shards: Mapping[Shard, Topics], rules: OutputRules
@@ -54,7 +54,7 @@ class Recovery:
         self._outputs: dict[Shard, _Outputs] = {}
 
     def step(self, timeout_s: float) -> bool:
-        """Goes on for about `timeout_s`; True when the outputs are read. Errors of the cluster pass through."""
+        """Works for about `timeout_s`; True when the outputs are read. Errors of the cluster pass through."""
         if self._readback is None:
             firsts, ends = self._bounds()
             if all(ends[at] - firsts[at] <= self._num_seen for at in ends):
@@ -69,7 +69,7 @@ class Recovery:
         return False
 
     def positions(self, known: Positions) -> dict[KafkaPartition, Position | None]:
-        """Positions with a memory for the shards that have outputs; the others are new to this group."""
+        """Positions with memos for the shards that have outputs; the others are new to this group."""
         positions = dict(known)
         for shard, outputs in self._outputs.items():
             positions |= self._of(shard, outputs, known)
@@ -81,7 +81,7 @@ class Recovery:
         self._readback = None
 
     def _bounds(self) -> tuple[Mapping[KafkaPartition, int], Mapping[KafkaPartition, int]]:
-        """First and end offsets of the outputs of those shards of which nothing was found yet."""
+        """First and end offsets of the outputs of shards that are not resolved yet."""
         unknown = [at for shard in self._shards if shard not in self._outputs for at in self._output_partitions(shard)]
         if not unknown:
             return {}, {}
@@ -117,7 +117,7 @@ class Recovery:
         return {at: Position(starts[at], memos[at].encode()) for at in inputs}
 
     def _start(self, known: Position | None, since: int, end: int) -> int:
-        """Where to go on: what lies before `since` is settled; nothing that was skipped on purpose is taken back."""
+        """Where to continue: input before `since` is settled; input that was skipped on purpose stays skipped."""
         if known is None:
             return since if self._settings.start_at == "earliest" else end
         return known.offset if known.memo else max(known.offset, since)
@@ -134,8 +134,8 @@ class Recovery:
 
     def _report(self, shard: Shard, since_ms: int, outputs: _Outputs) -> None:
         log.warning(
-            "line %s, partition %d: group %s has no offsets of ours (expired, deleted or reset), but there are "
-            "verdicts up to %s: reading again what came since %s; what has its verdict is not judged again",
+            "Line %s, partition %d: the committed offsets of group %s are gone (expired, deleted or reset), but there "
+            "are verdicts up to %s. Reading input again from %s; pieces that have a verdict are not judged again.",
             shard.line,
             shard.partition,
             self._settings.group,
@@ -145,7 +145,7 @@ class Recovery:
 
 
 def _memo(known: Position | None, read: int) -> OffsetMetadata:
-    """What is left of the memory of a partition, in which all below `read` was there when the last output was made."""
+    """The memo of a partition; all offsets below `read` existed when the last output was written."""
     memo = OffsetMetadata.decode(known.memo, known.offset) if known is not None and known.memo else OffsetMetadata(read)
     return replace(memo, read=max(memo.read, read))
 

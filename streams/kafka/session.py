@@ -1,4 +1,4 @@
-"""What a worker's source and sink tell each other about their membership in the group. Holds two flags, no client."""
+"""Flags that a worker's source and sink share about their membership in the group."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,6 @@ class Session:
     """Shared by one source and one sink, on one thread."""
 
     refused: bool = False
-    """The sink had a commit refused (or in doubt): the source must find out anew where its shards stand."""
+    """A commit was refused or is in doubt: the source must determine the positions of its shards again."""
     replaced: bool = False
-    """Another process works under this worker's name."""
+    """Another process uses this worker's name."""

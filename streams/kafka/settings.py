@@ -1,4 +1,4 @@
-"""Says how to reach a Kafka cluster and how this process works in it; makes the client options from that."""
+"""Settings of a Kafka cluster and of this worker in it, and the client options that follow from them."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -8,24 +8,29 @@ from typing import Literal
 from streams.log import LogError
 
 RECORD_OVERHEAD_BYTES = 64 * 1024
-"""Room beside a value: key, headers, batch framing."""
+"""Room for key, headers and batch framing in addition to the value."""
 FETCH_BYTES = 16 * 2**20
-"""One answer of a broker holds at most this much (or one larger record)."""
+"""Limit of one broker answer (a larger single record still comes)."""
 
 METADATA_MAX_AGE_MS = 10_000
-"""By then a consumer, and the group's leader among them, knows of new partitions and of recreated topics."""
+"""After this time consumers, including the group's leader, know new partitions and recreated topics."""
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaSecurity:
-    """Transport and login. `ca_file` None trusts the system's authorities; a client certificate is optional."""
+    """Encryption and login towards the brokers."""
 
     protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
     ca_file: str | None = None
+    """Authorities that the brokers' certificates are checked against, PEM; without it those of the system."""
     cert_file: str | None = None
+    """This client's certificate, PEM, where brokers require one."""
     key_file: str | None = None
+    """Its key, PEM, not encrypted."""
     mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """How the password is proven."""
     username: str | None = None
+    """The broker's user."""
     password: str | None = field(default=None, repr=False)
 
     @property
@@ -43,7 +48,7 @@ class KafkaSecurity:
         except OSError as exc:  # ssl.SSLError is one
             files = ", ".join(str(name) for name in (self.ca_file, self.cert_file, self.key_file) if name)
             raise LogError(
-                f"TLS files {files} cannot be used: {exc}: give PEM files that this process may read"
+                f"TLS files {files} cannot be used ({exc}): give PEM files that this process may read"
             ) from exc
         return context
 
@@ -53,22 +58,26 @@ class KafkaSettings:
     """One cluster and this worker's name in it."""
 
     bootstrap_servers: tuple[str, ...] = ("localhost:9092",)
+    """Brokers to connect to first, as host:port; they name the others."""
     group: str = "inspector"
+    """Consumer group of the workers, and first part of their transactional ids."""
     worker: str = "worker-1"
-    """Stable over restarts and unique in the group: a restart under the same name goes on within seconds."""
+    """Unique in the group and the same after a restart: the worker then continues within seconds."""
     security: KafkaSecurity = KafkaSecurity()
     start_at: Literal["earliest", "live"] = "earliest"
-    """Where a group without committed offsets begins."""
+    """Where a group without committed offsets begins: at the oldest record or with new ones."""
     reread_s: float = 180.0
-    """Where a group has lost its offsets: how long before its last outputs its input is read again."""
+    """After a loss of offsets, input is read again from this long before the last outputs."""
     max_record_bytes: int = 8 * 2**20
     max_poll_records: int = 500
-    session_timeout_ms: int = 10_000
-    transaction_timeout_ms: int = 10_000
+    session_timeout_s: float = 10.0
+    """A worker that is silent for this long loses its partitions."""
+    transaction_timeout_s: float = 10.0
+    """The broker ends a transaction that is open for this long."""
     request_timeout_ms: int = 30_000
     connect_timeout_s: float = 5.0
     stop: Event | None = field(default=None, compare=False, repr=False)
-    """Set when the program is to end: from then on no client that is opened waits for the cluster."""
+    """Set when the program must end: opening a client then no longer waits for the cluster."""
 
     @property
     def transactional_id(self) -> str:
@@ -81,7 +90,7 @@ class KafkaSettings:
 
 
 def client_options(settings: KafkaSettings) -> dict[str, object]:
-    """Options that every client of kafka-python takes."""
+    """Options of every client of kafka-python."""
     security = settings.security
     options: dict[str, object] = {
         "bootstrap_servers": list(settings.bootstrap_servers),
@@ -100,7 +109,7 @@ def client_options(settings: KafkaSettings) -> dict[str, object]:
 
 
 def reader_options(settings: KafkaSettings) -> dict[str, object]:
-    """Options of every consumer: committed records only, no surprises, bounded answers."""
+    """Options of every consumer: committed records only, no automatic offsets, bounded answers."""
     return client_options(settings) | {
         "isolation_level": "read_committed",
         "auto_offset_reset": "none",
@@ -117,7 +126,7 @@ def reader_options(settings: KafkaSettings) -> dict[str, object]:
 
 
 def writer_options(settings: KafkaSettings) -> dict[str, object]:
-    """Options of every producer: durable, in order, without doubles."""
+    """Options of every producer: durable, in order, without duplicates."""
     return client_options(settings) | {
         "acks": "all",
         "enable_idempotence": True,

@@ -1,4 +1,4 @@
-"""Writes outputs and input positions in one Kafka transaction. Knows no payload, and never polls."""
+"""Writes outputs and input positions in one Kafka transaction."""
 
 import logging
 import time
@@ -14,7 +14,7 @@ from streams.kafka.client import (
     ConnectionMonitor,
     connection_problem,
     discard,
-    fatal,
+    fatal_error,
     headers_of,
     open_transactional_producer,
 )
@@ -36,18 +36,18 @@ REFUSALS = (
     kafka_errors.ProducerFencedError,
     kafka_errors.InvalidProducerEpochError,
 )
-"""Somebody else may own the shards by now."""
+"""Errors after which another worker may own the shards."""
 
 
 class _UnansweredError(kafka_errors.CommitFailedError):  # type: ignore[misc]
-    """The commit was asked for, and nobody said what became of it."""
+    """The commit was requested, and its result is unknown."""
 
 
 class KafkaSink:
     """`streams.log.Sink` by transactions.
 
-    What fails before the commit was asked for is tried again with the same outputs. A commit that was asked for and
-    not confirmed is in doubt: it counts as refused, and the source's handover finds out from the topics themselves.
+    A failure before the commit request is retried with the same outputs. A commit that was requested and not confirmed
+    is in doubt: it counts as refused, and the source determines its result from the topics (see `Takeover`).
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class KafkaSink:
         self._session = session
         self._step = step
         self._clock = clock or LogClock()
-        self._reach = ConnectionMonitor(settings)
+        self._monitor = ConnectionMonitor(settings)
         self._producer: BoundedProducer | None = open_transactional_producer(settings)
-        """None after a wreck, until the next commit."""
+        """None after a failure, until the next commit."""
 
     def commit(
         self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position], epoch: object
@@ -72,27 +72,27 @@ class KafkaSink:
                 raise self._refused(exc) from exc
             except FATAL_ERRORS as exc:
                 self._discard_producer()
-                raise fatal(self._settings, exc) from exc
+                raise fatal_error(self._settings, exc) from exc
             except kafka_errors.KafkaError as exc:
-                self._discard_producer()  # opening again ends the transaction; an abort may wait for a lost connection
-                time.sleep(self._reach.failed(self._cause(exc, outputs)))
+                self._discard_producer()  # a new producer ends the transaction; an abort may wait for a lost connection
+                time.sleep(self._monitor.failed(self._cause(exc, outputs)))
 
     def _cause(self, error: kafka_errors.KafkaError, outputs: Sequence[Output]) -> object:
-        """Why a commit failed: the error, or the topics that are not there, looked up once for each outage."""
-        if self._reach.away or connection_problem(self._settings):
+        """Why a commit failed: the error, or missing topics, which are looked up once per outage."""
+        if self._monitor.away or connection_problem(self._settings):
             return error
-        missing = missing_topics(self._settings, sorted({each.topic for each in outputs}))
-        return f"{', '.join(missing)} missing: create with 'inspector topics create'" if missing else error
+        missing = missing_topics(self._settings, sorted({output.topic for output in outputs}))
+        return f"{', '.join(missing)} missing: create them with 'inspector topics create'" if missing else error
 
     def close(self) -> None:
-        """A transaction still open is left to its timeout or to the successor."""
+        """Leaves an open transaction to its timeout or to the successor."""
         self._discard_producer()
 
     def _transact(
         self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position], epoch: object
     ) -> Mapping[TopicPartition, int]:
-        if getattr(epoch, "generation_id", -1) < 0:  # the broker would not check it
-            raise kafka_errors.CommitFailedError("the worker was no member of its group")
+        if getattr(epoch, "generation_id", -1) < 0:  # the broker does not check an epoch without a generation
+            raise kafka_errors.CommitFailedError("the worker is not a member of its group")
         if self._producer is None:
             self._producer = open_transactional_producer(self._settings)
         producer = self._producer
@@ -101,22 +101,29 @@ class KafkaSink:
         ends = self._produce(producer, outputs)
         self._step("after produce")
         producer.send_offsets_to_transaction(
-            {KafkaPartition(*at): OffsetAndMetadata(each.offset, each.memo, -1) for at, each in positions.items()},
+            {
+                KafkaPartition(*at): OffsetAndMetadata(position.offset, position.memo, -1)
+                for at, position in positions.items()
+            },
             epoch,
         )
         self._step("after send_offsets")
         self._step("before commit")
         self._finish(producer)
-        self._reach.worked()
+        self._monitor.worked()
         return ends
 
     def _produce(self, producer: BoundedProducer, outputs: Sequence[Output]) -> Mapping[TopicPartition, int]:
         sent_ns = self._clock.monotonic_ns()
         futures = [
             producer.send(
-                each.topic, value=each.value, key=each.key, headers=headers_of(each.type), partition=each.partition
+                output.topic,
+                value=output.value,
+                key=output.key,
+                headers=headers_of(output.type),
+                partition=output.partition,
             )
-            for each in outputs
+            for output in outputs
         ]
         producer.flush()
         answered_ns = self._clock.monotonic_ns()
@@ -141,13 +148,19 @@ class KafkaSink:
         self._session.replaced = isinstance(error, kafka_errors.FencedInstanceIdError)
         if isinstance(error, kafka_errors.ProducerFencedError | kafka_errors.InvalidProducerEpochError):
             self._discard_producer()
-        elif isinstance(error, _UnansweredError):  # the handover waits for its end: opening anew makes one
+        elif isinstance(
+            error, _UnansweredError
+        ):  # the takeover waits for the end of the transaction: a new producer ends it
             self._discard_producer()
             self._producer = open_transactional_producer(self._settings)
         else:
             self._abort()
-        log.warning("commit refused, the shards are given up: %r", error)
-        return CommitRefusedError(f"nothing was committed, drop all state of the shards: {error!r}")
+        log.warning(
+            "A commit was refused (%r): another worker may own the partitions now. Discarding uncommitted results; "
+            "the owner of the partitions computes them again.",
+            error,
+        )
+        return CommitRefusedError(f"the commit was refused ({error!r}): all state of the shards must be dropped")
 
     def _abort(self) -> None:
         if self._producer is None:
@@ -163,16 +176,14 @@ class KafkaSink:
         self._producer = None
 
     def _check(self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position]) -> None:
-        """What the broker would refuse for ever, said before a transaction begins."""
+        """Raises for outputs and memos that are too large: the broker would refuse them at every attempt."""
         limit = self._settings.max_record_bytes
-        for each in outputs:
-            if len(each.value) > limit:
+        for output in outputs:
+            if len(output.value) > limit:
                 raise LogError(
-                    f"a record of {len(each.value)} bytes for {each.topic} is larger than max_record_bytes = {limit}: "
-                    "raise it here, at the topics and at the broker"
+                    f"a record of {len(output.value)} bytes for {output.topic} is larger than max_record_bytes = "
+                    f"{limit}: raise it here, at the topics and at the broker"
                 )
         for at, position in positions.items():
             if len(position.memo.encode()) > MAX_MEMO_BYTES:
-                raise ValueError(
-                    f"the memo of {at} takes {len(position.memo)} bytes, at most {MAX_MEMO_BYTES} travel with an offset"
-                )
+                raise ValueError(f"the memo of {at} has {len(position.memo)} bytes, expected at most {MAX_MEMO_BYTES}")

@@ -1,4 +1,4 @@
-"""Follows the verdict topics from a token, a time, the beginning or the end. Knows no verdict and no group."""
+"""Follows the verdict topics from a token, a time, the beginning or the end, without a consumer group."""
 
 import logging
 import time
@@ -8,8 +8,8 @@ from kafka import TopicPartition as KafkaPartition
 from kafka import errors as kafka_errors
 
 from streams.kafka.answers import Message, UnreadableMessage
-from streams.kafka.client import FATAL_ERRORS, ConnectionMonitor, fatal, open_reader, record_of
-from streams.kafka.fetching import SteadyConsumer
+from streams.kafka.client import FATAL_ERRORS, ConnectionMonitor, fatal_error, open_reader, record_of
+from streams.kafka.fetching import ResilientConsumer
 from streams.kafka.settings import KafkaSettings
 from streams.log import LogError, LogUnavailableError, Start, TokenExpiredError, TokenInvalidError, TopicsError
 from streams.records import Record, TopicPartition
@@ -26,13 +26,13 @@ class KafkaTail:
 
     def __init__(self, settings: KafkaSettings, topics: Sequence[str], start: Start) -> None:
         self._settings = settings
-        self._reach = ConnectionMonitor(settings)
+        self._monitor = ConnectionMonitor(settings)
         self._topics = topics
         self._ids: dict[str, object] = {}
         self._missing: frozenset[str] = frozenset()
         self._proof_s = time.monotonic()
-        """When the cluster last gave something."""
-        self._consumer: SteadyConsumer = open_reader(settings)
+        """Time of the last answer of the cluster."""
+        self._consumer: ResilientConsumer = open_reader(settings)
         try:
             self._partitions = self._find_partitions(topics)
             self._consumer.assign(self._partitions)
@@ -40,59 +40,60 @@ class KafkaTail:
                 self._consumer.seek(at, offset)
         except FATAL_ERRORS as exc:
             self.close()
-            raise fatal(settings, exc) from exc
+            raise fatal_error(settings, exc) from exc
         except kafka_errors.KafkaError as exc:
             self.close()
-            raise _unanswered(exc) from exc
+            raise _unavailable(exc) from exc
         except BaseException:
             self.close()
             raise
 
     def poll(self, timeout_s: float) -> Sequence[Record]:
-        """Outages are waited out.
+        """Waits out outages.
 
-        Raises TokenExpiredError when retention overtakes the reading, or a topic is made anew.
+        Raises TokenExpiredError when retention deletes records before they are read, or a topic was recreated.
         """
         try:
-            self._look_at_topics()
-            self._ask_for_proof()
-            found = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
+            self._check_topics()
+            self._check_cluster()
+            by_partition = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
         except kafka_errors.OffsetOutOfRangeError as exc:
             raise self._overtaken() from exc
         except FATAL_ERRORS as exc:
-            raise fatal(self._settings, exc) from exc
+            raise fatal_error(self._settings, exc) from exc
         except kafka_errors.KafkaError as exc:
-            time.sleep(min(timeout_s, self._reach.failed(exc)))
+            time.sleep(min(timeout_s, self._monitor.failed(exc)))
             return ()
-        if found:
-            self._reach.worked()
+        if by_partition:
+            self._monitor.worked()
             self._proof_s = time.monotonic()
-        return [record_of(message) for messages in found.values() for message in _readable(messages)]
+        return [record_of(message) for messages in by_partition.values() for message in _readable(messages)]
 
     @property
     def is_away(self) -> bool:
-        """Whether the cluster does not answer, so that nothing that it holds can be seen."""
-        return self._reach.away
+        """Whether the cluster does not answer at present."""
+        return self._monitor.away
 
-    def _ask_for_proof(self) -> None:
-        """An idle topic and a cluster that is away look the same to kafka-python: asks, where nothing came lately."""
+    def _check_cluster(self) -> None:
+        """Requests the ends after a time without records: kafka-python does not distinguish idle topics from an
+        outage."""
         now_s = time.monotonic()
-        if now_s - self._proof_s < _PROOF_EVERY_S and not self._reach.away:
+        if now_s - self._proof_s < _PROOF_EVERY_S and not self._monitor.away:
             return
         self._consumer.end_offsets(self._partitions, timeout_ms=_PROOF_TIMEOUT_MS)
         self._proof_s = now_s
-        self._reach.worked()
+        self._monitor.worked()
 
-    def _look_at_topics(self) -> None:
-        """Reads new partitions from their beginning. Raises TokenExpiredError for a topic that is another one now."""
+    def _check_topics(self) -> None:
+        """Adds new partitions, from their beginning. Raises TokenExpiredError for a recreated topic."""
         missing = frozenset(topic for topic in self._topics if not self._consumer.known_partitions(topic))
         for topic in missing - self._missing:
-            log.error("topic %s is missing: waiting for it; create it with 'inspector topics create'", topic)
+            log.error("Topic %s is missing: waiting for it. Create it with 'inspector topics create'.", topic)
         self._missing = missing
         for topic in self._topics:
             topic_id = self._consumer.topic_id(topic)
             if topic_id != self._ids.setdefault(topic, topic_id) and topic_id is not None:
-                raise TokenExpiredError(f"topic {topic} was made anew: start with earliest", self._oldest_ns())
+                raise TokenExpiredError(f"topic {topic} was recreated: start with earliest", self._oldest_ns())
         known = [
             KafkaPartition(topic, number) for topic in self._topics for number in self._consumer.known_partitions(topic)
         ]
@@ -104,11 +105,11 @@ class KafkaTail:
                 self._consumer.seek(at, firsts[at])
 
     def position(self) -> Mapping[TopicPartition, int]:
-        """Raises LogError when the cluster does not say it in time."""
+        """Raises LogError when the cluster does not answer in time."""
         try:
             return {TopicPartition(*at): self._consumer.position(at) for at in self._partitions}
         except kafka_errors.KafkaError as exc:
-            raise _unanswered(exc) from exc
+            raise _unavailable(exc) from exc
 
     def close(self) -> None:
         self._consumer.close()
@@ -138,29 +139,30 @@ class KafkaTail:
             if offset > ends[at]:
                 raise TokenInvalidError(
                     f"the token resumes at offset {offset} of {at.topic}/{at.partition}, which ends at {ends[at]}: "
-                    "the topic was made anew, start with live or earliest"
+                    "the topic was recreated, start with live or earliest"
                 )
             if offset < firsts[at]:
-                raise self._expired(f"the token, at offset {offset} of {at.topic}/{at.partition}, is")
+                raise self._expired(f"the token (offset {offset} of {at.topic}/{at.partition})")
         return starts
 
     def _time_starts(self, time_ns: int) -> Mapping[KafkaPartition, int]:
         firsts, ends = self._firsts(), self._ends()
         oldest = self._oldest_ms()
         if any(firsts[at] > 0 and time_ns < oldest[at] * 1_000_000 for at in oldest):
-            raise self._expired("the time asked for is")
-        found = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, max(0, time_ns) // 1_000_000))
-        return {at: ends[at] if found[at] is None else found[at].offset for at in self._partitions}
+            raise self._expired("the requested time")
+        times_ms = dict.fromkeys(self._partitions, max(0, time_ns) // 1_000_000)
+        starts = self._consumer.offsets_for_times(times_ms)
+        return {at: ends[at] if starts[at] is None else starts[at].offset for at in self._partitions}
 
     def _overtaken(self) -> LogError:
         try:
-            return self._expired("the reading is")
+            return self._expired("the next record to read")
         except kafka_errors.KafkaError as exc:
-            return _unanswered(exc)
+            return _unavailable(exc)
 
-    def _expired(self, what: str) -> TokenExpiredError:
+    def _expired(self, start: str) -> TokenExpiredError:
         return TokenExpiredError(
-            f"{what} before the oldest verdict left: retention has deleted it, start at that time or later",
+            f"{start} lies before the oldest record that retention has left: start with earliest or at a later time",
             self._oldest_ns(),
         )
 
@@ -169,9 +171,9 @@ class KafkaTail:
         return max(oldest.values()) * 1_000_000 if oldest else time.time_ns()
 
     def _oldest_ms(self) -> Mapping[KafkaPartition, int]:
-        """Append time of the first record left per partition; partitions without records are absent."""
-        found = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, 0))
-        return {at: first.timestamp for at, first in found.items() if first is not None}
+        """Append time of the oldest record per partition; partitions without records are absent."""
+        oldest = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, 0))
+        return {at: first.timestamp for at, first in oldest.items() if first is not None}
 
     def _firsts(self) -> Mapping[KafkaPartition, int]:
         firsts: Mapping[KafkaPartition, int] = self._consumer.beginning_offsets(self._partitions)
@@ -183,17 +185,17 @@ class KafkaTail:
 
 
 def _readable(messages: Sequence[Message]) -> Sequence[Message]:
-    """The messages of one partition that can be decoded; the others are passed over, and said in one line."""
-    passed_over = [message for message in messages if isinstance(message, UnreadableMessage)]
-    if not passed_over:
+    """The messages of one partition that can be decoded; logs one line about the others."""
+    unreadable = [message for message in messages if isinstance(message, UnreadableMessage)]
+    if not unreadable:
         return messages
-    topic, partition, first, *_, detail, _ = passed_over[0]
-    log.error("%s/%d: %d records cannot be decoded and are passed over, the first at offset %d: %s",
-              topic, partition, len(passed_over), first, detail)  # fmt: skip
+    topic, partition, first, *_, detail, _ = unreadable[0]
+    log.error("%s/%d: %d records cannot be decoded and are skipped, the first at offset %d: %s.",
+              topic, partition, len(unreadable), first, detail)  # fmt: skip
     return [message for message in messages if not isinstance(message, UnreadableMessage)]
 
 
-def _unanswered(exc: kafka_errors.KafkaError) -> LogError:
+def _unavailable(exc: kafka_errors.KafkaError) -> LogError:
     return LogUnavailableError(
-        f"the cluster does not say where its topics begin and end ({type(exc).__name__}: {exc}): try again"
+        f"Kafka does not report the offsets of the topics ({type(exc).__name__}: {exc}): try again"
     )

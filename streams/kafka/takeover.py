@@ -1,4 +1,4 @@
-"""Finds out, step by step, where a new owner of shards goes on and what its predecessors left. Reads no payload."""
+"""Determines, step by step, where a new owner of shards continues and which outputs its predecessors have committed."""
 
 import logging
 import time
@@ -21,8 +21,8 @@ OnLost = Callable[[TopicPartition, int, int], None]
 """Called with a partition and the first and last offset that were deleted before they were read."""
 
 
-class Handover:
-    """From an assignment by the group to `Assignment`s. The partitions stay paused until `step` gives them."""
+class Takeover:
+    """Turns an assignment by the group into `Assignment`s. The partitions stay paused until `step` returns them."""
 
     def __init__(
         self,
@@ -31,15 +31,15 @@ class Handover:
         shards: Mapping[Shard, Topics],
         on_lost: OnLost,
         rules: OutputRules = NO_RULES,
-        anew: Set[str] = frozenset(),
+        recreated: Set[str] = frozenset(),
     ) -> None:
-        """`anew`: topics made anew, in which offsets committed before mean nothing."""
+        """`recreated`: topics whose older committed offsets are invalid."""
         self._consumer = consumer
         self._settings = settings
         self._shards = shards
         self._on_lost = on_lost
         self._rules = rules
-        self._anew = anew
+        self._recreated = recreated
         self._partitions = {
             shard: tuple(KafkaPartition(topic, shard.partition) for topic in topics.inputs)
             for shard, topics in shards.items()
@@ -53,7 +53,7 @@ class Handover:
         self._reported = False
 
     def step(self, timeout_s: float) -> Sequence[Assignment] | None:
-        """Goes on for about `timeout_s`; None until all shards are ready. Errors of the cluster pass through."""
+        """Works for about `timeout_s`; returns None until all shards are ready. Errors of the cluster pass through."""
         if not self._starts:
             self._find_positions(timeout_s)
             if self._is_recovered or self._recover(timeout_s):
@@ -62,23 +62,24 @@ class Handover:
         if self._readback is None:
             self._readback = OutputReplay(self._settings, self._readback_starts(), self._rules.essence)
         if not self._readback.step(timeout_s):
-            self.report_waiting(TimeoutError("verdicts cannot be read to their end"))
+            self.report_waiting(TimeoutError("the verdicts cannot be read to their end"))
             return None
         readback = self._readback
-        self._consumer.topics()  # how many partitions there are now, whatever the group's leader knew
+        self._consumer.topics()  # the current number of partitions: the group's leader may have known fewer
         return [self._assignment(shard, readback) for shard in self._shards]
 
     def report_waiting(self, reason: Exception) -> None:
-        """The cluster answers, and a predecessor's transaction is not over: normal for as long as it may last.
+        """Call while the cluster answers but a predecessor's transaction is open: normal until its timeout.
 
-        Kafka 4.3.0 on one node, killed and back only after that time, skips the marker that ends it; then it hangs.
+        Kafka 4.3.0 on one node, if killed for longer than the timeout, skips the marker that ends the transaction,
+        which then hangs.
         """
         waited_s = time.monotonic() - self._begun_s
-        if not self._reported and waited_s > 3 * self._settings.transaction_timeout_ms / 1000:
+        if not self._reported and waited_s > 3 * self._settings.transaction_timeout_s:
             self._reported = True
             log.error(
-                "waiting for %.0f s on a transaction that a dead worker of group %s left open (%s): if it hangs, "
-                "end it with `kafka-transactions.sh find-hanging` and `abort`",
+                "Reading has been blocked for %.0f s by an open transaction of a dead worker of group %s (%s). If this "
+                "continues, find it with `kafka-transactions.sh find-hanging` and end it with `abort`.",
                 waited_s,
                 self._settings.group,
                 reason,
@@ -91,15 +92,15 @@ class Handover:
             self._recovery.close()
 
     def _find_positions(self, timeout_s: float) -> None:
-        """Reads the committed positions; a predecessor's offsets that are still undecided are waited for."""
+        """Reads the committed positions; waits for undecided offsets of a predecessor."""
         for at in self._all():
             if at not in self._positions:
                 committed = self._consumer.committed(at, metadata=True, timeout_ms=max(500, int(timeout_s * 1000)))
-                is_gone = committed is None or at.topic in self._anew
+                is_gone = committed is None or at.topic in self._recreated
                 self._positions[at] = None if is_gone else _ours(at, committed)
 
     def _recover(self, timeout_s: float) -> bool:
-        """Gives positions to shards whose offsets are gone but whose outputs are there; True when that is done."""
+        """Determines positions from outputs where the offsets are gone; True when this is complete."""
         if self._recovery is None:
             forgotten = {
                 shard: topics
@@ -108,13 +109,13 @@ class Handover:
             }
             self._recovery = Recovery(self._consumer, self._settings, forgotten, self._rules)
         if not self._recovery.step(timeout_s):
-            self.report_waiting(TimeoutError("verdicts cannot be read to their end"))
+            self.report_waiting(TimeoutError("the verdicts cannot be read to their end"))
             return False
         self._positions, self._is_recovered = self._recovery.positions(self._positions), True
         return True
 
     def _find_starts(self) -> None:
-        """Decides where to read on, and commits it: that proves our membership and makes `live` last."""
+        """Decides where to continue and commits that: it proves our membership and makes `live` permanent."""
         firsts = self._consumer.beginning_offsets(self._all())
         ends = self._consumer.end_offsets(self._all())
         starts = {at: self._start(at, firsts[at], ends[at]) for at in self._all()}
@@ -128,21 +129,27 @@ class Handover:
         position = self._positions[at]
         if position is None:
             start = first if self._settings.start_at == "earliest" else end
-            log.info("%s/%d: no committed offset, starting %s at %d", *at, self._settings.start_at, start)
+            log.info(
+                "%s/%d: no committed offset: starting with start_at = %s, at offset %d",
+                *at,
+                self._settings.start_at,
+                start,
+            )
             return start
         if position.offset < first:
             self._on_lost(TopicPartition(*at), position.offset, first - 1)
             return first
         if position.offset > end:
-            log.error("%s/%d: committed offset %d lies behind the end %d: was the topic made anew? Reading from %d",
+            log.error("%s/%d: the committed offset %d lies after the end %d (probably a recreated topic). "
+                      "Reading from offset %d.",
                       *at, position.offset, end, first)  # fmt: skip
             memo = replace(OffsetMetadata.decode(position.memo, position.offset), read=first)
-            self._positions[at] = Position(first, memo.encode())  # no predecessor has accepted what lies there now
+            self._positions[at] = Position(first, memo.encode())  # no predecessor has accepted the records there
             return first
         return position.offset
 
     def _count_in(self, at: KafkaPartition, start: int, end: int) -> str:
-        """The predecessor's memo, with this owner counted: should it die of what it reads, its successor must know."""
+        """The predecessor's memo, with this owner counted: if a record kills it, its successor must know."""
         position = self._positions[at]
         if position is None:
             return OffsetMetadata(start).begun(start, end).encode()
@@ -165,10 +172,10 @@ class Handover:
         topics = self._shards[shard]
         verdicts = TopicPartition(topics.of("verdicts"), shard.partition)
         dead_letters = TopicPartition(topics.of("dead-letters"), shard.partition)
-        found = {at.topic: self._positions[at] for at in self._partitions[shard]}
+        positions = {at.topic: self._positions[at] for at in self._partitions[shard]}
         return Assignment(
             shard=shard,
-            positions={topic: position for topic, position in found.items() if position is not None},
+            positions={topic: position for topic, position in positions.items() if position is not None},
             starts={at.topic: self._starts[at] for at in self._partitions[shard]},
             verdicts=readback.records(verdicts),
             dead_letters=readback.records(dead_letters),
@@ -182,11 +189,11 @@ class Handover:
 
 
 def _ours(at: KafkaPartition, committed: OffsetAndMetadata) -> Position:
-    """The committed position, without a memo that no inspector has written: whoever may read in this group may commit
-    in it, and that must not keep every worker from starting."""
+    """The committed position, without a memo of another program: any client that may read in this group can commit in
+    it, and that must not keep every worker from starting."""
     try:
         OffsetMetadata.decode(committed.metadata, committed.offset)
     except MemoError as exc:
-        log.warning("%s/%d: %s. What was judged is found out from the verdicts", *at, exc)
+        log.warning("%s/%d: %s. The verdicts show instead which pieces were judged.", *at, exc)
         return Position(committed.offset)
     return Position(committed.offset, committed.metadata)

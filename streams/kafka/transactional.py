@@ -1,4 +1,4 @@
-"""A producer of kafka-python whose transactional steps end in bounded time. Knows no topic and no settings."""
+"""A producer of kafka-python whose transactional steps end in bounded time."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -9,10 +9,10 @@ from kafka.net.compat import KafkaNetClient
 
 
 class PatientClient(KafkaNetClient):  # type: ignore[misc]
-    """Says that a node is not ready where kafka-python 3.0.12 raises.
+    """Returns False for a node that is not ready, where kafka-python 3.0.12 raises.
 
-    Its producer drops the transactional request in hand when a connection fails at that point, and waits for the
-    answer for ever; told False, it looks for the coordinator anew and keeps the request.
+    After that exception its producer drops the current transactional request and waits forever for the answer. With
+    False it looks the coordinator up again and keeps the request.
     """
 
     def await_ready(self, node_id: int | str, timeout_ms: float = 30_000) -> bool:
@@ -27,9 +27,9 @@ class _Result(Protocol):
 
 
 class BoundedProducer(KafkaProducer):  # type: ignore[misc]
-    """Each step of a transaction raises KafkaTimeoutError when it has no answer within the transaction's timeout.
+    """Each step of a transaction raises KafkaTimeoutError without an answer within the transaction's timeout.
 
-    Kafka ends the transaction by itself then. kafka-python waits without a limit, and offers none.
+    After that time Kafka ends the transaction by itself. kafka-python waits without a limit and has no option for one.
     """
 
     def flush(self, timeout: float | None = None) -> None:

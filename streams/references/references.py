@@ -170,7 +170,7 @@ class Resolver:
     def _decode_apart(self, fetch: Fetch, content: bytes) -> Image:
         record = with_pixels(fetch.frame, content, fetch.reference.format)
         limits = replace(self._limits, max_record_bytes=len(record.value))
-        item = self._decoder.decode_apart(record, limits, fetch.frame.inspection.line)
+        item = self._decoder.decode_in_child(record, limits, fetch.frame.inspection.line)
         self._decoder.end_child()
         if isinstance(item, Rejected):
             raise Finding(item.reason, item.detail)

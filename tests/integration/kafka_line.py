@@ -7,8 +7,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from streams.kafka import KafkaLog, KafkaSettings, TopicPlan, create_topics
 from streams.kafka.client import open_admin
+from streams.kafka.log import KafkaLog
+from streams.kafka.settings import KafkaSettings
+from streams.kafka.topics import TopicPlan, create_topics
 from streams.log import Batch, Source, Start
 from streams.records import Output, Record, Topics
 
@@ -28,8 +30,8 @@ class KafkaLine:
         settings = KafkaSettings(
             bootstrap_servers=(bootstrap,),
             group=name,
-            session_timeout_ms=3_000,
-            transaction_timeout_ms=2_000,
+            session_timeout_s=3.0,
+            transaction_timeout_s=2.0,
         )
         return cls(settings, name)
 

@@ -23,7 +23,7 @@ from inspector.replay.pacing import Clock
 from inspector.replay.pieces import SimulatedPieces
 from inspector.replay.run import Request, prepare
 from inspector.simulation.pieces import LineSettings
-from streams.kafka import TopicPlan, create_topics
+from streams.kafka.topics import TopicPlan, create_topics
 from tests.benchmarks.publisher import Pool
 from tests.benchmarks.setting import inspector
 from tests.integration.conftest import free_ports

@@ -24,7 +24,9 @@ from protos.inspection.v1.service_pb2 import InspectRequest, SignalClip
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.embedded import EmbeddedLog
 from streams.encoding import to_output
-from streams.kafka import KafkaLog, KafkaSettings, TopicPlan, create_topics
+from streams.kafka.log import KafkaLog
+from streams.kafka.settings import KafkaSettings
+from streams.kafka.topics import TopicPlan, create_topics
 from streams.records import Output, Topics
 from tests.bundles import Toy, grey, hum, write_toy_bundle
 from tests.integration.conftest import free_ports

@@ -11,7 +11,9 @@ from contextlib import closing
 from dataclasses import replace
 
 from streams.join.offset_metadata import OffsetMetadata
-from streams.kafka import KafkaLog, KafkaSettings, quiet_client_logs
+from streams.kafka.client import quiet_client_logs
+from streams.kafka.log import KafkaLog
+from streams.kafka.settings import KafkaSettings
 from streams.log import Batch, CommitRefusedError, Position, Sink
 from streams.records import Output, Shard, TopicPartition, Topics
 from tests.integration.faults import Fault, FaultySource
@@ -63,8 +65,8 @@ def main() -> None:
     settings = KafkaSettings(
         bootstrap_servers=(os.environ["BOOTSTRAP"],),
         group=line,
-        session_timeout_ms=int(os.environ["SESSION_TIMEOUT_MS"]),
-        transaction_timeout_ms=int(os.environ["TRANSACTION_TIMEOUT_MS"]),
+        session_timeout_s=float(os.environ["SESSION_TIMEOUT_S"]),
+        transaction_timeout_s=float(os.environ["TRANSACTION_TIMEOUT_S"]),
         max_poll_records=int(os.environ.get("MAX_POLL_RECORDS", "10")),
     )
     fault = Fault.from_environment()

@@ -40,7 +40,7 @@ def script(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=_heed_signals)
     with process:
         assert process.stdout is not None
-        assert "Kafka answers" in process.stdout.readline()
+        assert "Kafka runs" in process.stdout.readline()
         yield process
         process.kill()
 

@@ -12,8 +12,8 @@ from inspector.client.client import Client, Watch, WatchOptions
 from inspector.gateway.server import Backend, Gateway
 from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import Decision, Verdict
-from streams.kafka import KafkaSettings
 from streams.kafka.client import open_transactional_producer
+from streams.kafka.settings import KafkaSettings
 from streams.log import Log, Publisher
 from streams.records import Output
 from tests.inspector.gateway.conftest import SETTINGS, OneRecipe

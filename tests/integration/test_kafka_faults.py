@@ -21,8 +21,8 @@ def worker(
         "BOOTSTRAP": line.settings.bootstrap_servers[0],
         "LINE": line.name,
         "WORKER": name,
-        "SESSION_TIMEOUT_MS": str(line.settings.session_timeout_ms),
-        "TRANSACTION_TIMEOUT_MS": str(line.settings.transaction_timeout_ms),
+        "SESSION_TIMEOUT_S": str(line.settings.session_timeout_s),
+        "TRANSACTION_TIMEOUT_S": str(line.settings.transaction_timeout_s),
         "FAULT_POINT": fault,
         "FAULT_AFTER": str(after),
         "FAULT_SIGNAL": kind,
@@ -74,7 +74,7 @@ def test_a_sleeper_that_wakes_between_offsets_and_commit_publishes_nothing(
             wait_for(lambda: "refused" in said.read_text(), 20, "the sleeper's commit to be refused")
             if successor == "worker-1":
                 assert sleeper.wait(20) == 1
-                assert "another process works as 'worker-1'" in said.read_text()
+                assert "another process named 'worker-1' has taken over" in said.read_text()
             assert verdicts(line) == wanted
 
 

@@ -10,7 +10,7 @@ from kafka import TopicPartition
 
 from streams.kafka import fetching
 from streams.kafka.client import open_reader
-from streams.kafka.fetching import SteadyConsumer
+from streams.kafka.fetching import ResilientConsumer
 from tests.integration.kafka_line import KafkaLine
 
 pytestmark = pytest.mark.broker
@@ -21,7 +21,7 @@ NUM_RECORDS = 150
 class Reader:
     """A consumer of two partitions A and B that holds an answer of A in part."""
 
-    def __init__(self, consumer: SteadyConsumer, line: KafkaLine) -> None:
+    def __init__(self, consumer: ResilientConsumer, line: KafkaLine) -> None:
         self.consumer = consumer
         self.a, self.b = (TopicPartition(line.topics.of("frames"), number) for number in (0, 1))
         self.offsets: dict[TopicPartition, list[int]] = {self.a: [], self.b: []}

@@ -9,9 +9,10 @@ import pytest
 from kafka import TopicPartition as KafkaPartition
 
 from streams.join.offset_metadata import OffsetMetadata
-from streams.kafka import TopicPlan, create_topics, watch
+from streams.kafka import watch
 from streams.kafka.client import open_admin
 from streams.kafka.source import KafkaSource
+from streams.kafka.topics import TopicPlan, create_topics
 from streams.log import Position
 from streams.records import Record, Shard, TopicPartition
 from tests.integration.kafka_line import PREFIX, KafkaLine, poll_for, poll_until
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.broker
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "LOOK_INTERVAL_S", 0.2)
+    monkeypatch.setattr(watch, "CHECK_INTERVAL_S", 0.2)
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_inputs_made_anew_are_read_from_their_beginning(
         sink.commit([], {frames: Position(2, OffsetMetadata(3, 0, 0).encode())}, source.poll(0).epoch)
     delete(line, "frames", "signals", "pieces")
     poll_until_said(source, caplog, "frames, ")
-    assert "missing: create with 'inspector topics create'" in caplog.text
+    assert "missing: create them with 'inspector topics create'" in caplog.text
     create(line)
     line.publish([b"%d" % number for number in range(4)])  # more than the offset that was committed before
     _, records = poll_until(source, 4)

@@ -63,7 +63,7 @@ def test_a_commit_begun_in_an_outage_is_written_once(broker: tuple[Broker, Kafka
     kafka, line = broker
     frames = TopicPartition(line.topics.of("frames"), 0)
     line.publish([b"a"])
-    patient = replace(line.settings, session_timeout_ms=60_000, transaction_timeout_ms=60_000)
+    patient = replace(line.settings, session_timeout_s=60.0, transaction_timeout_s=60.0)
     log = replace(line, settings=patient).log()  # else a slow restart is a refused commit, and rightly so
     with closing(log.sink()) as sink, closing(log.source()) as source:
         batches, _ = poll_until(source, 1)
@@ -89,7 +89,7 @@ def test_a_broker_killed_within_a_transaction_costs_seconds(broker: tuple[Broker
         reached.append(step)
 
     line.publish([b"a"])
-    patient = replace(line.settings, session_timeout_ms=60_000, transaction_timeout_ms=60_000)
+    patient = replace(line.settings, session_timeout_s=60.0, transaction_timeout_s=60.0)
     log = replace(line, settings=patient).log()  # no timeout of the cluster's or of the sink's may help it out
     with closing(log.sink(strike)) as sink, closing(log.source()) as source:
         batches, _ = poll_until(source, 1)

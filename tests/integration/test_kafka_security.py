@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from deploy.kafka.run import properties
 from streams.join.offset_metadata import OffsetMetadata
-from streams.kafka import KafkaSecurity, TopicPlan, create_topics
 from streams.kafka.client import open_admin, open_reader
-from streams.kafka.topics import check_topics
+from streams.kafka.settings import KafkaSecurity
+from streams.kafka.topics import TopicPlan, check_topics, create_topics
 from streams.log import LogError, Position, Start
 from streams.records import Output, TopicPartition
 from tests.integration.broker_rights import rights_of_the_page

@@ -15,8 +15,8 @@ from inspector.verdicts.records import essence, judged_from
 from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.join.offset_metadata import OffsetMetadata
-from streams.kafka import KafkaLog
 from streams.kafka.client import open_admin
+from streams.kafka.log import KafkaLog
 from streams.kafka.readback import OutputReplay
 from streams.kafka.sink import KafkaSink
 from streams.kafka.source import KafkaSource
@@ -101,7 +101,7 @@ def test_a_successor_gets_position_memo_and_what_was_published(line: KafkaLine, 
 
 
 def test_read_back_waits_until_an_open_transaction_is_decided(line: KafkaLine, stack: ExitStack) -> None:
-    patient = replace(line, settings=replace(line.settings, transaction_timeout_ms=30_000))
+    patient = replace(line, settings=replace(line.settings, transaction_timeout_s=30.0))
     line.publish([b"a"], partition=0)
     line.publish([b"b"], partition=1)
     first = work(patient, stack)
@@ -273,7 +273,7 @@ def test_offsets_that_another_program_has_reset_do_not_hide_the_verdicts(
     position = gained.positions[frames(line).topic]
     assert (position.offset, OffsetMetadata.decode(position.memo, position.offset).read) == (0, 3)
     assert [each.value for each in gained.verdicts] == [b"A", b"B", b"C"]
-    assert "what has its verdict is not judged again" in caplog.text
+    assert "pieces that have a verdict are not judged again" in caplog.text
 
 
 def test_offsets_deleted_before_the_take_over_are_counted(

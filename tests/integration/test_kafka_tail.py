@@ -94,7 +94,7 @@ def test_a_time_gives_what_was_appended_since(line: KafkaLine) -> None:
 def test_a_token_before_the_oldest_record_left_names_its_time(line: KafkaLine) -> None:
     publish(line, [b"%d" % number for number in range(5)])
     line.delete_before("verdicts", 0, 3)
-    with pytest.raises(TokenExpiredError, match="oldest verdict left") as caught:
+    with pytest.raises(TokenExpiredError, match="oldest record that retention has left") as caught:
         read(line, Start(token=token(line, 2)), 1)
     assert read(line, Start(time_ns=caught.value.oldest_ns), 2) == [b"3", b"4"]
     with pytest.raises(TokenExpiredError):
@@ -102,7 +102,7 @@ def test_a_token_before_the_oldest_record_left_names_its_time(line: KafkaLine) -
 
 
 def test_a_token_behind_the_end_is_invalid(line: KafkaLine) -> None:
-    with pytest.raises(TokenInvalidError, match="made anew"):
+    with pytest.raises(TokenInvalidError, match="recreated"):
         read(line, Start(token=token(line, 7)), 1)
 
 
@@ -121,7 +121,7 @@ def test_a_record_that_the_client_cannot_decode_is_passed_over_and_said(
         producer.send(line.topics.of("verdicts"), b"?", headers=[(Latin("x"), b"")], partition=0).get(10)
     line.publish([b"b"], kind="verdicts")
     assert read(line, Start(earliest=True), 2) == [b"a", b"b"]
-    assert "1 records cannot be decoded and are passed over, the first at offset 1" in caplog.text
+    assert "1 records cannot be decoded and are skipped, the first at offset 1" in caplog.text
 
 
 def poll_until(tail: Tail, deadline: float) -> None:
@@ -162,6 +162,6 @@ def test_a_topic_made_anew_ends_the_tail_and_one_that_is_missing_is_said(
             tail.poll(0.1)
         line.create()
         publish(line, [b"new"] * 2)
-        with pytest.raises(TokenExpiredError, match="made anew"):
+        with pytest.raises(TokenExpiredError, match="recreated"):
             poll_until(tail, deadline)
     assert caplog.text.count("is missing: waiting for it") == 1

@@ -8,9 +8,8 @@ from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from streams.kafka import TopicPlan, check_topics, create_topics
 from streams.kafka.client import open_admin
-from streams.kafka.topics import COMPRESSION, STAMP
+from streams.kafka.topics import COMPRESSION, STAMP, TopicPlan, check_topics, create_topics
 from streams.log import TopicsError
 from tests.integration.kafka_line import PREFIX, KafkaLine
 
@@ -41,7 +40,7 @@ def test_created_topics_pass_the_check(bare: KafkaLine) -> None:
 
 def test_missing_topics_are_one_problem(bare: KafkaLine) -> None:
     assert check_topics(bare.settings, PREFIX, [bare.name]) == [
-        f"{', '.join(bare.topics.all)} missing: create with 'inspector topics create'"
+        f"{', '.join(bare.topics.all)} missing: create them with 'inspector topics create'"
     ]
 
 

@@ -28,7 +28,7 @@ def absent(folder: Path) -> Iterator[Callable[[subprocess.Popen[str]], None]]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     (folder / "service.toml").write_text(KAFKA.format(port=port))
-    yield lambda process: heard(process, "does not answer .* waiting for it")
+    yield lambda process: heard(process, "does not answer .* Retrying until it does")
 
 
 @contextmanager

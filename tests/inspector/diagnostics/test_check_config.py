@@ -101,12 +101,12 @@ def test_a_fitting_service_is_explained_without_a_problem(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("place", "said"),
     [
-        ("recipe.toml/log.sqlite", "recipe.toml is no folder"),
-        ("recipe.toml/below/log.sqlite", "recipe.toml is no folder"),
-        ("recipe.toml", "recipe.toml is no database"),
-        ("/dev/null", "/dev/null is no regular file"),
-        ("/proc/log.sqlite", "no file can be made in /proc"),
-        ("/proc/new/log.sqlite", "no file can be made in /proc"),
+        ("recipe.toml/log.sqlite", "recipe.toml is not a folder"),
+        ("recipe.toml/below/log.sqlite", "recipe.toml is not a folder"),
+        ("recipe.toml", "recipe.toml is not a database"),
+        ("/dev/null", "/dev/null is not a regular file"),
+        ("/proc/log.sqlite", "cannot create a file in /proc"),
+        ("/proc/new/log.sqlite", "cannot create a file in /proc"),
     ],
 )
 def test_a_log_that_serve_refuses_is_a_problem(tmp_path: Path, place: str, said: str) -> None:

@@ -103,7 +103,7 @@ def test_the_record_is_poisoned_after_two_workers(
     assert pieces(path) == ["deadly", *(f"p{number}" for number in range(6))]
     (letter,) = [each for each in letters(path) if each.reason == DEAD_LETTER_REASON_POISONED]
     assert (letter.topic, letter.partition, letter.raw) == (TOPICS.of("frames"), 0, b"")
-    assert f"offset {letter.offset} ended workers" in letter.detail
+    assert f"offset {letter.offset} has ended workers" in letter.detail
     assert letter.inspection.piece_id == "deadly"
 
 

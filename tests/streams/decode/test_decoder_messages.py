@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.decoder_messages import with_messages
 from streams.decode.images import decode_pixels
 from streams.decode.limits import Finding, Limits
@@ -66,5 +67,5 @@ def test_no_image_that_is_refused_writes_a_line(capfd: pytest.CaptureFixture[str
     for case in bad.malformed():
         if case.type == bad.FRAME and case.name.startswith(("png", "jpeg", "bomb")):
             with pytest.raises(Finding):
-                decode_pixels(bad.pb.CameraFrame.FromString(case.value).pixels, Limits())
+                decode_pixels(pb.CameraFrame.FromString(case.value).pixels, Limits())
     assert capfd.readouterr().err == ""

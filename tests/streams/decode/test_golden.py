@@ -1,4 +1,4 @@
-"""Records of version 1 decode for ever: nothing in tests/golden/v1 may ever change."""
+"""Records of version 1 decode forever: nothing in tests/golden/v1 may ever change."""
 
 import json
 from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.decode import images
-from streams.decode.limits import Limits
+from streams.decode.limits import Finding, Limits
 from streams.observation import Image
 from tests import malformed as bad
 
@@ -54,7 +54,7 @@ def test_large_images_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch)
     large = np.zeros((600, 600), np.uint8)
     files = [(bad.png(large), pb.PIXEL_FORMAT_PNG), (bad.jpeg(large), pb.PIXEL_FORMAT_JPEG)] * 8
     with ThreadPoolExecutor(4) as pool:
-        decoded = list(pool.map(lambda file: images.decode_file(*file, Limits()), files))
+        decoded = list(pool.map(lambda file: images.decode_file(file[0], file[1], Limits()), files))
     assert overlaps == []
     assert [image.shape for image in decoded] == [large.shape] * len(files)
 
@@ -62,14 +62,14 @@ def test_large_images_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch)
 def test_a_refused_large_image_keeps_no_other_from_being_decoded() -> None:
     junk = bad.png_of(5000, 5000, b"junk")
     for _ in range(2):
-        with pytest.raises(images.Finding):
+        with pytest.raises(Finding):
             images.decode_file(junk, pb.PIXEL_FORMAT_PNG, Limits())
 
 
-def test_want_of_memory_is_not_called_a_bad_image() -> None:
+def test_a_lack_of_memory_is_not_reported_as_a_bad_image() -> None:
     """OpenCV gives nothing for both."""
-    words = [sys.executable, "-c", WITH_LITTLE_MEMORY]
-    ended = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    command = [sys.executable, "-c", WITH_LITTLE_MEMORY]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     lines = ended.stdout.splitlines()
     whole = [line for line in lines if line.endswith("(2000, 3000, 3)")]
     wanting = [line for line in lines if "TOO_LARGE decoding it takes up to 51 MiB of memory" in line]

@@ -26,7 +26,8 @@ def decoded(file: bytes) -> Image:
 
 def indexed(indices: np.ndarray, *chunks: bytes) -> bytes:
     rows = b"".join(b"\0" + row.tobytes() for row in indices)
-    file = bad.png_of(*indices.shape[::-1], zlib.compress(rows), colour=3)
+    height, width = indices.shape
+    file = bad.png_of(width, height, zlib.compress(rows), colour=3)
     return file[:33] + b"".join(chunks) + file[33:]
 
 

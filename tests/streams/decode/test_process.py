@@ -1,4 +1,4 @@
-"""Decoding ends in time, and takes nobody along."""
+"""Decoding ends in time, and a crash of it does not end the worker."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ def record(piece: str, offset: int = 7) -> Record:
 
 @pytest.fixture
 def release() -> Iterator[threading.Event]:
-    """Ends what a test has let hang."""
+    """Ends the hanging decode of a test."""
     event = threading.Event()
     yield event
     event.set()
@@ -39,14 +39,14 @@ def reason(item: Item) -> str:
     return pb.DeadLetterReason.Name(pb.DeadLetterReason.ValueType(item.reason)).removeprefix("DEAD_LETTER_REASON_")
 
 
-def test_what_is_decoded_in_time_is_the_item_itself() -> None:
+def test_a_record_decoded_in_time_is_returned() -> None:
     with closing(Decoder()) as decoder:
         item = decoder.decode(record("p"), Limits(), "line-1")
     assert isinstance(item, Frame)
     assert item.image is not None
 
 
-def test_what_computes_too_long_is_a_dead_letter_and_its_piece_enters() -> None:
+def test_a_record_that_computes_too_long_is_a_dead_letter_and_opens_its_piece() -> None:
     def compute(*_: object) -> Item:
         end_s = time.thread_time() + 0.6
         while time.thread_time() < end_s:
@@ -61,7 +61,7 @@ def test_what_computes_too_long_is_a_dead_letter_and_its_piece_enters() -> None:
     assert item.entry.inspection.piece_id == "p"
 
 
-def test_the_next_record_is_decoded_while_the_slow_one_goes_on(release: threading.Event) -> None:
+def test_the_next_record_is_decoded_while_the_slow_one_continues(release: threading.Event) -> None:
     def hang(record: Record, limits: Limits, line: str) -> Item:
         if b"slow" in record.value:
             release.wait()
@@ -84,7 +84,7 @@ def test_decodes_that_never_end_end_the_worker(release: threading.Event) -> None
             decoder.decode(record("p"), Limits(), "line-1")
 
 
-def test_decodes_that_end_at_last_are_not_counted_for_ever() -> None:
+def test_decodes_that_end_at_last_are_not_counted_forever() -> None:
     def dawdle(*_: object) -> Item:
         time.sleep(0.5)
         raise AssertionError
@@ -94,7 +94,7 @@ def test_decodes_that_end_at_last_are_not_counted_for_ever() -> None:
             assert reason(decoder.decode(record("p"), Limits(), "line-1")) == "TOO_SLOW"
 
 
-def test_an_error_comes_out_where_it_was_asked_for() -> None:
+def test_an_error_is_raised_in_the_calling_thread() -> None:
     def fail(*_: object) -> Item:
         raise ZeroDivisionError
 
@@ -106,9 +106,9 @@ def test_an_error_comes_out_where_it_was_asked_for() -> None:
     ("pieces", "reasons"),
     [(("good", "deadly", "good"), ["", "POISONED", ""]), (("greedy",), ["POISONED"]), (("endless",), ["TOO_SLOW"])],
 )
-def test_a_process_apart_dies_in_the_workers_place(pieces: tuple[str, ...], reasons: list[str]) -> None:
+def test_a_child_process_dies_in_place_of_the_worker(pieces: tuple[str, ...], reasons: list[str]) -> None:
     with closing(Decoder(QUICK)) as decoder:
-        items = [decoder.decode_apart(record(piece), Limits(), "line-1") for piece in pieces]
+        items = [decoder.decode_in_child(record(piece), Limits(), "line-1") for piece in pieces]
     assert [reason(item) if isinstance(item, Rejected) else "" for item in items] == reasons
     letter = items[-1] if len(items) == 1 else items[1]
     assert isinstance(letter, Rejected)
@@ -117,7 +117,7 @@ def test_a_process_apart_dies_in_the_workers_place(pieces: tuple[str, ...], reas
     assert bool(letter.raw) is (reasons == ["TOO_SLOW"])
 
 
-def test_a_process_apart_does_not_outlive_a_worker_that_is_killed() -> None:
+def test_a_child_process_does_not_outlive_a_worker_that_is_killed() -> None:
     """Not even in the middle of a decode without end."""
     script = """
 import os, signal, threading
@@ -140,7 +140,7 @@ signal.pause()
     assert not child.exists() or "(zombie)" in (child / "status").read_text()
 
 
-def test_without_a_process_apart_records_are_decoded_here() -> None:
+def test_without_a_child_process_records_are_decoded_in_the_worker() -> None:
     with closing(Decoder(DecodingSettings(child="no.such.module"))) as decoder:
-        item = decoder.decode_apart(record("p"), Limits(), "line-1")
+        item = decoder.decode_in_child(record("p"), Limits(), "line-1")
     assert isinstance(item, Frame)

@@ -254,7 +254,7 @@ def test_a_dead_letter_says_where_why_and_what() -> None:
 
 
 def test_a_dead_letter_is_bounded_whatever_was_sent_and_said() -> None:
-    """What a store answers stands in the detail: one above max_record_bytes would end every worker."""
+    """The detail quotes the answer of a store: a dead letter above max_record_bytes would end every worker."""
     sent = dataclasses.replace(record(bad.FRAME, b"x", "frames"), type="\N{REPLACEMENT CHARACTER}" * 2**20)
     letter = reject(origin_of(sent), pb.DEAD_LETTER_REASON_REFERENCE, "\xff" * 2**20, station="", record=sent)
     assert len(dead_letter_output(TOPICS, letter).value) < 16 * 1024
@@ -279,7 +279,7 @@ def test_samples_that_find_no_memory_end_no_worker(monkeypatch: pytest.MonkeyPat
     item = decode(record(bad.CHUNK, bad.chunk(), "signals"), Limits(), "l1")
     assert isinstance(item, Rejected)
     assert item.reason == pb.DEAD_LETTER_REASON_TOO_LARGE
-    assert "of memory, which this process does not get" in item.detail
+    assert "of memory, which is not available" in item.detail
 
 
 @pytest.mark.parametrize(

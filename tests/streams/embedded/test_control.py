@@ -12,7 +12,7 @@ from streams.records import Output
 from tests.embedded_parts import TOPICS, output, publish
 
 IMPATIENT = EmbeddedSettings(max_age_s=1e-9)
-"""Everything that may be deleted is, with the next record."""
+"""The next record deletes everything that may be deleted."""
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def log(tmp_path: Path) -> Iterator[EmbeddedLog]:
         yield opened
 
 
-def said(key: bytes, value: bytes) -> Output:
+def command(key: bytes, value: bytes) -> Output:
     return Output(TOPICS.of("control"), 0, key, value, "inspection.v1.Test")
 
 
@@ -30,23 +30,23 @@ def seen(log: EmbeddedLog) -> list[tuple[bytes, bytes]]:
         return [(record.key, record.value) for record in tail.poll(0)]
 
 
-def test_the_last_record_of_a_key_is_what_counts(log: EmbeddedLog) -> None:
-    publish(log, said(b"a", b"1"), said(b"b", b"1"), said(b"a", b"2"))
-    publish(log, said(b"c", b"1"), said(b"b", b"2"))
+def test_only_the_last_record_of_a_key_counts(log: EmbeddedLog) -> None:
+    publish(log, command(b"a", b"1"), command(b"b", b"1"), command(b"a", b"2"))
+    publish(log, command(b"c", b"1"), command(b"b", b"2"))
     assert seen(log) == [(b"a", b"2"), (b"c", b"1"), (b"b", b"2")]
 
 
 def test_retention_leaves_it_alone(log: EmbeddedLog) -> None:
-    publish(log, said(b"a", b"1"), output("verdicts", b"old"))
+    publish(log, command(b"a", b"1"), output("verdicts", b"old"))
     publish(log, output("verdicts", b"new"))
     with closing(log.tail(Start(earliest=True))) as verdicts:
         assert [record.value for record in verdicts.poll(0)] == [b"new"]
     assert seen(log) == [(b"a", b"1")]
 
 
-def test_a_follower_is_told_what_comes_and_sees_no_verdicts(log: EmbeddedLog) -> None:
+def test_a_follower_receives_new_records_and_no_verdicts(log: EmbeddedLog) -> None:
     with closing(log.control(Start(earliest=True))) as tail:
-        publish(log, said(b"a", b"1"), output("verdicts", b"v"))
+        publish(log, command(b"a", b"1"), output("verdicts", b"v"))
         assert [record.value for record in tail.poll(0)] == [b"1"]
-        publish(log, said(b"a", b"2"))
+        publish(log, command(b"a", b"2"))
         assert [record.value for record in tail.poll(0)] == [b"2"]

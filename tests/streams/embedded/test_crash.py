@@ -59,8 +59,8 @@ print("up", flush=True)
 while True:
     batch = source.poll(0.05)
     for record in batch.records:
-        made = [Output("qa.l1.verdicts", 0, b"", record.value, "t")]
-        sink.commit(made, {TopicPartition(record.topic, 0): Position(record.offset + 1)}, batch.epoch)
+        verdicts = [Output("qa.l1.verdicts", 0, b"", record.value, "t")]
+        sink.commit(verdicts, {TopicPartition(record.topic, 0): Position(record.offset + 1)}, batch.epoch)
 """
 
 

@@ -1,4 +1,4 @@
-"""The embedded log when its disk, its file or another program does not do its part: it waits, or says why it ends."""
+"""The embedded log when its disk or file fails or another program interferes: it waits, or reports why it ends."""
 
 import logging
 import os
@@ -43,9 +43,9 @@ def files_of_at_most(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def wait_for(log: pytest.LogCaptureFixture, words: str) -> None:
+def wait_for(log: pytest.LogCaptureFixture, message: str) -> None:
     deadline_s = time.monotonic() + 20.0
-    while words not in log.text:
+    while message not in log.text:
         assert time.monotonic() < deadline_s, log.text
         time.sleep(0.01)
 
@@ -60,12 +60,12 @@ def test_a_commit_waits_for_the_disk_and_is_written_once(path: Path, caplog: pyt
         )
         with files_of_at_most(MIB):
             worker.start()
-            wait_for(caplog, "committing to")
+            wait_for(caplog, "Committing to")
             assert verdict_values(log) == []
         worker.join(20.0)
         assert [len(value) for value in verdict_values(log)] == [2 * MIB]
     assert "check the disk" in caplog.text
-    assert "goes on after" in caplog.text
+    assert "continues after an interruption" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_a_publisher_waits_for_a_bounded_time_then_says_what_to_do(
 
 
 @pytest.mark.parametrize("pragma", ["max_page_count = 1", "query_only = 1"])
-def test_a_commit_goes_on_once_the_file_can_be_written(
+def test_a_commit_continues_when_the_file_can_be_written_again(
     path: Path, pragma: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log, store = EmbeddedLog(path, QUICK), Store(path, QUICK)
     tries: list[str] = []
 
-    def mended_at_the_third(name: str) -> None:
+    def repaired_at_the_third(name: str) -> None:
         tries.append(name)
         if tries.count("before begin") == 3:
             store.execute("PRAGMA max_page_count = 100000")
@@ -108,7 +108,7 @@ def test_a_commit_goes_on_once_the_file_can_be_written(
 
     with closing(log.source(["l1"], "qa", "w")) as source:
         epoch = source.poll(0).epoch
-        with closing(EmbeddedSink(store, Retention(store, QUICK), mended_at_the_third)) as sink:
+        with closing(EmbeddedSink(store, Retention(store, QUICK), repaired_at_the_third)) as sink:
             store.execute(f"PRAGMA {pragma}")
             sink.commit([output("verdicts", bytes(MIB))], {}, epoch)
     assert [len(value) for value in verdict_values(log)] == [MIB]
@@ -126,7 +126,7 @@ def test_a_lock_of_another_process_is_named(path: Path) -> None:
         publisher.publish(frames(b"2"))
 
 
-def test_reading_goes_on_while_another_process_holds_the_lock(path: Path) -> None:
+def test_reading_continues_while_another_process_holds_the_lock(path: Path) -> None:
     log = EmbeddedLog(path, EmbeddedSettings(lease_s=0.01))
     publish(log, *frames(b"1"))
     with (
@@ -229,7 +229,7 @@ def publish_many(publisher: EmbeddedPublisher, count: int) -> None:
 
 
 def take_over(path: Path) -> list[Record]:
-    """What a successor reads back of the verdicts, from the first one on."""
+    """The verdicts that a successor reads back, from the first one on."""
     with closing(EmbeddedLog(path).source(["l1"], "qa", "w")) as source:
         (assignment,) = source.poll(0).gained
         return list(assignment.verdicts)
@@ -275,8 +275,8 @@ def test_what_is_read_back_is_read_in_bounded_slices(verdicts: Path, monkeypatch
     slices: list[int] = []
     some = Store.some
 
-    def watched(store: Store, *asked: object) -> tuple[list[Record], bool]:
-        slices.append(len((read := some(store, *asked))[0]))  # type: ignore[arg-type]
+    def watched(store: Store, *arguments: object) -> tuple[list[Record], bool]:
+        slices.append(len((read := some(store, *arguments))[0]))  # type: ignore[arg-type]
         return read
 
     with closing(EmbeddedLog(verdicts, EmbeddedSettings(max_poll_bytes=50_000)).source(["l1"], "qa", "w")) as source:
@@ -308,7 +308,7 @@ def test_a_damaged_memo_reads_all_back(verdicts: Path, memo: str, caplog: pytest
         "UPDATE positions SET next = 'a'",
     ],
 )
-def test_damaged_topics_and_positions_end_in_words(verdicts: Path, damage: str) -> None:
+def test_damaged_topics_and_positions_end_with_an_explanation(verdicts: Path, damage: str) -> None:
     with closing(sqlite3.connect(verdicts)) as db:
         db.execute(damage)
         db.commit()
@@ -316,22 +316,22 @@ def test_damaged_topics_and_positions_end_in_words(verdicts: Path, damage: str) 
         take_over(verdicts)
 
 
-def damage_page(path: Path, is_it: Callable[[bytes], bool], head: bytes) -> None:
+def damage_page(path: Path, matches: Callable[[bytes], bool], head: bytes) -> None:
     data = bytearray(path.read_bytes())
-    starts = [at for at in range(0, len(data), PAGE_BYTES) if is_it(bytes(data[at : at + PAGE_BYTES]))]
+    starts = [at for at in range(0, len(data), PAGE_BYTES) if matches(bytes(data[at : at + PAGE_BYTES]))]
     assert starts
     data[starts[0] : starts[0] + len(head)] = head
     path.write_bytes(data)
 
 
-def test_a_value_whose_pages_are_damaged_is_skipped_in_words(verdicts: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_value_with_damaged_pages_is_skipped_and_reported(verdicts: Path, caplog: pytest.LogCaptureFixture) -> None:
     damage_page(verdicts, lambda page: page[4:].count(b"A") == PAGE_BYTES - 4, b"\xff\xff\xff\xff")
     assert values(take_over(verdicts)) == [b"first", b"", b"third"]
-    assert "record 2 of qa.l1.verdicts is skipped" in caplog.text
+    assert "Record 2 of qa.l1.verdicts is skipped" in caplog.text
     assert ".recover" in caplog.text
 
 
-def test_damaged_tables_end_whoever_reads_them_in_words(verdicts: Path) -> None:
+def test_damaged_tables_end_every_reader_with_an_explanation(verdicts: Path) -> None:
     with closing(sqlite3.connect(verdicts)) as db:
         (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'records_of_topic'").fetchone()
     data = bytearray(verdicts.read_bytes())
@@ -370,7 +370,7 @@ def test_a_tail_from_earliest_is_bounded_in_bytes(path: Path) -> None:
         assert [len(tail.poll(0)) for _ in range(4)] == [2, 2, 1, 0]
 
 
-def test_waiting_is_said_once_and_its_end_too(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_is_logged_once_and_its_end_too(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     log = EmbeddedLog(path, EmbeddedSettings(busy_s=0.02))
     with (
         closing(log.source(["l1"], "qa", "w")) as source,
@@ -388,4 +388,4 @@ def test_waiting_is_said_once_and_its_end_too(path: Path, caplog: pytest.LogCapt
     lines = [record.message for record in caplog.records]
     assert len(lines) == 2
     assert "another process" in lines[0]
-    assert "goes on after" in lines[1]
+    assert "continues after an interruption" in lines[1]

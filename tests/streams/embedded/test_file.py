@@ -1,4 +1,4 @@
-"""Which file the embedded log takes for its own: nothing is written into another's, and none is changed under it."""
+"""The embedded log recognises its files: it writes into no other, and none is changed under it."""
 
 import hashlib
 import os
@@ -104,8 +104,8 @@ def bytes_of(count: int) -> Callable[[Path], None]:
         (an_application, "application id 252006673"),
         (a_version, "another program"),
         (a_later_log, "version 9, expected at most"),
-        (text, "no database"),
-        *((bytes_of(count), "no database") for count in (1, 99, 100, 511, 512, 1000)),
+        (text, "not a database"),
+        *((bytes_of(count), "not a database") for count in (1, 99, 100, 511, 512, 1000)),
     ],
 )
 def test_a_file_of_something_else_is_refused_and_not_touched(
@@ -116,7 +116,7 @@ def test_a_file_of_something_else_is_refused_and_not_touched(
     with pytest.raises(LogError, match=rf"log\.db.*{words}"):
         EmbeddedLog(path)
     after = hashes(path.parent)
-    after.pop("log.db-shm", None)  # an index in memory that the reading of a WAL makes; its owner makes it anew
+    after.pop("log.db-shm", None)  # an index in memory that the reading of a WAL makes; its owner rebuilds it
     assert after == before
 
 
@@ -128,13 +128,13 @@ def test_a_folder_as_path_is_refused(path: Path) -> None:
 
 def test_a_pipe_as_path_is_refused(path: Path) -> None:
     os.mkfifo(path)
-    with pytest.raises(LogError, match="no regular file"):
+    with pytest.raises(LogError, match="not a regular file"):
         EmbeddedLog(path)
 
 
 def test_a_path_below_a_file_is_refused(path: Path) -> None:
     path.touch()
-    with pytest.raises(LogError, match="its folder cannot be made"):
+    with pytest.raises(LogError, match="cannot create its folder"):
         EmbeddedLog(path / "deeper" / "log.db")
 
 

@@ -143,7 +143,7 @@ def test_a_refused_commit_writes_nothing_and_the_shard_is_lost(log: EmbeddedLog,
     batch = source.poll(0)
     with closing(log.source(["l1"], "qa", "worker-1")) as successor:  # the same name: it takes over at once
         assert successor.poll(0).gained
-        with pytest.raises(CommitRefusedError, match="another worker has it"):
+        with pytest.raises(CommitRefusedError, match="another worker holds the lease"):
             sink.commit([output("verdicts", b"v")], {FRAMES: Position(9)}, batch.epoch)
         lost = source.poll(0)
         assert (lost.lost, lost.records) == ({SHARD}, ())
@@ -161,7 +161,8 @@ def test_another_owner_waits_for_the_lease_and_says_so_once(
         assert not other.poll(0).gained
         assert not other.poll(0).gained
         assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
-            "worker-2 waits: worker-1 holds the lease until it is silent for its lease time"
+            "worker-2 waits: worker-1 holds the lease of these lines. worker-2 takes over when "
+            "worker-1 stops or is silent for 0.3 s."
         ]
         while not other.poll(0.05).gained:  # worker-1 is silent: the lease of 0.3 s runs out
             pass

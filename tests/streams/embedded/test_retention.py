@@ -1,4 +1,4 @@
-"""What the embedded log deletes, by kind, by size and by age, whatever the machine's clock does."""
+"""The embedded log deletes by kind, size and age, even when the machine's clock jumps."""
 
 import time
 from collections.abc import Iterator

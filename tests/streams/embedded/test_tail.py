@@ -70,22 +70,22 @@ def test_a_time_is_looked_up_among_records_of_several_topics(path: Path, log: Lo
 
 
 def test_a_token_resumes_behind_its_message(log: Log, verdicts: list[Record]) -> None:
-    made = resume_token.encode({VERDICTS: verdicts[1].offset + 1})
-    assert tail_values(log, Start(token=made)) == [b"3", b"later"]
+    token = resume_token.encode({VERDICTS: verdicts[1].offset + 1})
+    assert tail_values(log, Start(token=token)) == [b"3", b"later"]
 
 
 def test_the_position_of_a_tail_is_a_token(log: Log, verdicts: list[Record]) -> None:
     with closing(log.tail(Start(earliest=True))) as tail:
         tail.poll(0)
-        made = resume_token.encode(tail.position())
-    assert tail_values(log, Start(token=made)) == [b"later"]
+        token = resume_token.encode(tail.position())
+    assert tail_values(log, Start(token=token)) == [b"later"]
 
 
 def test_a_line_that_is_younger_than_the_token_is_shown_whole(log: Log, verdicts: list[Record]) -> None:
     with closing(log.tail(Start())) as tail:
-        made = resume_token.encode(tail.position())
+        token = resume_token.encode(tail.position())
     publish(log, Output("qa.l2.verdicts", None, b"st", b"first of l2", "t"))
-    assert tail_values(log, Start(token=made)) == [b"first of l2", b"later"]
+    assert tail_values(log, Start(token=token)) == [b"first of l2", b"later"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What becomes of record batches that are damaged, compressed or old: every record is read or named, none stops."""
+"""Every record of a damaged, compressed or old batch is read or reported; none stops the reader."""
 
 import gzip
 import random
@@ -16,7 +16,7 @@ from kafka.record.legacy_records import LegacyRecordBatchBuilder
 from kafka.record.util import calc_crc32c
 
 from streams.kafka.answers import Answer, Message, UnreadableMessage
-from streams.kafka.batches import MAX_HEADERS, MAX_LETTERS_PER_BATCH, gunzip
+from streams.kafka.batches import MAX_HEADERS, MAX_UNREADABLE_PER_BATCH, gunzip
 from streams.kafka.client import record_of
 
 AT = TopicPartition("frames", 0)
@@ -70,17 +70,17 @@ def read(answer: bytes, first: int = 0, limit: int = LIMIT) -> list[Message]:
     messages: list[Message] = []
     while parsed:
         messages += parsed.take(100)
-    assert [each.offset for each in messages] == sorted({each.offset for each in messages})
+    assert [message.offset for message in messages] == sorted({message.offset for message in messages})
     return messages
 
 
 def seen(messages: Iterable[Message]) -> list[tuple[int, bytes | None]]:
     """Offsets and values; None for what cannot be decoded."""
-    return [(each.offset, None if isinstance(each, UnreadableMessage) else each.value) for each in messages]
+    return [(message.offset, None if isinstance(message, UnreadableMessage) else message.value) for message in messages]
 
 
 def details(messages: Iterable[Message]) -> list[str]:
-    return [each.detail for each in messages if isinstance(each, UnreadableMessage)]
+    return [message.detail for message in messages if isinstance(message, UnreadableMessage)]
 
 
 ABC = (b"a", b"b", b"c")
@@ -191,7 +191,7 @@ def test_the_bytes_of_a_record_that_can_be_singled_out_go_along() -> None:
     assert (message.timestamp, message.timestamp_type) == (1_000, 0)
 
 
-def test_reading_goes_on_in_the_middle_of_a_batch_that_cannot_be_decoded() -> None:
+def test_reading_continues_in_the_middle_of_a_batch_that_cannot_be_decoded() -> None:
     assert seen(read(bytes(packed(batch(ABC), 4, b"?")), first=1)) == [(1, None), (2, None)]
 
 
@@ -200,8 +200,8 @@ def test_the_last_batch_of_an_answer_is_stepped_over_one_by_one_where_its_checks
     assert seen(read(bytes(overwritten(batch(ABC), HEADER + 8, b"?")), first=1)) == [(1, None)]
 
 
-def test_a_batch_of_very_many_records_gives_one_letter_in_all() -> None:
-    count = MAX_LETTERS_PER_BATCH + 1
+def test_a_damaged_batch_of_very_many_records_yields_one_message() -> None:
+    count = MAX_UNREADABLE_PER_BATCH + 1
     (message,) = read(bytes(packed(batch([b""] * count), 4, b"?")))
     assert message.offset == count - 1
     assert f"from offset 0 on ({count} in all)" in details([message])[0]

@@ -1,7 +1,8 @@
-"""Where a group without offsets goes on, by what the outputs of its line say; consumer and readers are stand-ins."""
+"""Where a group without offsets continues, by the outputs of its line; consumer and readers are stand-ins."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 from kafka import TopicPartition as KafkaPartition
@@ -37,7 +38,7 @@ class Consumer:
 
 
 class Outputs:
-    """A reader of the outputs; class attributes say what they hold."""
+    """A reader of the outputs; class attributes hold the outputs."""
 
     held: tuple[Record, ...] = ()
     starts: Sequence[int | None] = ()
@@ -50,7 +51,8 @@ class Outputs:
         return True
 
     def records(self, at: TopicPartition) -> list[Record]:
-        return [each for each in self.held if each.topic == at.topic and each.offset >= (self._starts[at] or 0)]
+        start = self._starts[at] or 0
+        return [record for record in self.held if record.topic == at.topic and record.offset >= start]
 
     def close(self) -> None: ...
 
@@ -114,13 +116,13 @@ def test_a_line_without_outputs_of_ours_is_new_to_the_group(monkeypatch: pytest.
     ("known", "start_at", "start"),
     [
         pytest.param(None, "earliest", 1_500, id="gone"),
-        pytest.param(None, "live", END, id="gone, and only what comes is wanted"),
+        pytest.param(None, "live", END, id="gone, and only new input is read"),
         pytest.param(Position(0), "earliest", 1_500, id="reset to the beginning: nothing settled is read again"),
-        pytest.param(Position(1_800), "earliest", 1_800, id="reset to skip: nothing is taken back"),
+        pytest.param(Position(1_800), "earliest", 1_800, id="reset to skip: skipped input stays skipped"),
     ],
 )
-def test_where_reading_goes_on(
-    monkeypatch: pytest.MonkeyPatch, known: Position | None, start_at: str, start: int
+def test_where_reading_continues(
+    monkeypatch: pytest.MonkeyPatch, known: Position | None, start_at: Literal["earliest", "live"], start: int
 ) -> None:
     settings = replace(SETTINGS, start_at=start_at)
     frames = recovered(monkeypatch, (verdict(1_995, 1_600),), {**NOTHING, FRAMES: known}, settings)[FRAMES]
@@ -128,7 +130,7 @@ def test_where_reading_goes_on(
     assert frames.offset == start
 
 
-def test_what_a_memo_still_says_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_content_of_a_memo_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {**NOTHING, FRAMES: Position(1_700, OffsetMetadata(1_999, 0, 1_600, {"st": 7}).encode())}
     frames = recovered(monkeypatch, (verdict(1_995, 1_600),), known)[FRAMES]
     assert frames is not None

@@ -1,4 +1,4 @@
-"""Times that the log has not set are replaced, and said once for each topic."""
+"""Times that the log has not set are replaced, and reported once per topic."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ def test_only_times_of_the_log_count(records: list[Record], times_ns: list[int])
     assert [stamps.timed(record).append_ns for record in records] == times_ns
 
 
-def test_what_is_wrong_is_said_once_for_each_topic(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_problem_is_logged_once_per_topic(caplog: pytest.LogCaptureFixture) -> None:
     stamps = Stamps()
     for record in (STAMPED, STAMPED, DAMAGED, DAMAGED, replace(DAMAGED, topic="signals")):
         stamps.timed(record)

@@ -1,4 +1,4 @@
-"""A tail on a cluster that does not answer in time says so as a log does."""
+"""A tail on a cluster that does not answer in time raises a LogError."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from streams.log import LogError, Start
 
 
 class SlowCluster:
-    """A stand-in for kafka-python's consumer: what it is to look up takes too long."""
+    """A stand-in for kafka-python's consumer whose look-ups take too long."""
 
     def __init__(self, *, ends: bool) -> None:
         self.ends, self.closed = ends, False
@@ -52,19 +52,19 @@ def opened(monkeypatch: pytest.MonkeyPatch, cluster: SlowCluster) -> KafkaTail:
     return KafkaTail(KafkaSettings(("nowhere:9092",)), ["p.l1.control"], Start())
 
 
-def test_opening_fails_as_a_log_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_raises_a_log_error(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = SlowCluster(ends=False)
     with pytest.raises(LogError, match=r"KafkaTimeoutError.*try again"):
         opened(monkeypatch, cluster)
     assert cluster.closed
 
 
-def test_asking_where_it_stands_fails_as_a_log_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_asking_for_the_position_raises_a_log_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LogError, match=r"KafkaTimeoutError.*try again"):
         opened(monkeypatch, SlowCluster(ends=True)).position()
 
 
-def test_a_cluster_that_goes_away_while_retention_overtakes_fails_as_a_log_does(
+def test_a_cluster_that_goes_away_while_retention_overtakes_raises_a_log_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Overtaken(SlowCluster):
@@ -79,7 +79,7 @@ def test_a_cluster_that_goes_away_while_retention_overtakes_fails_as_a_log_does(
 
 
 def test_an_idle_tail_finds_out_that_the_cluster_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """kafka-python gives nothing and says nothing then, as where no verdict comes."""
+    """kafka-python then returns nothing, as for an idle topic."""
     cluster = SlowCluster(ends=True)
     idle = opened(monkeypatch, cluster)
     monkeypatch.setattr(tail, "_PROOF_EVERY_S", 0.0)

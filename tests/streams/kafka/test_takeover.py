@@ -1,4 +1,4 @@
-"""Where a new owner goes on reading, on a stand-in for the group's consumer."""
+"""Where a new owner continues to read, on a stand-in for the group's consumer."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,9 +7,9 @@ from kafka import OffsetAndMetadata
 from kafka import TopicPartition as KafkaPartition
 
 from streams.join.offset_metadata import OffsetMetadata
-from streams.kafka import takeover as handover_module
+from streams.kafka import takeover
 from streams.kafka.settings import KafkaSettings
-from streams.kafka.takeover import Handover
+from streams.kafka.takeover import Takeover
 from streams.log import Position
 from streams.records import Shard, TopicPartition, Topics
 
@@ -44,16 +44,17 @@ class Consumer:
 @pytest.mark.parametrize(
     ("committed", "start", "read"),
     [
-        pytest.param(40, 40, 60, id="goes on where the predecessor was"),
+        pytest.param(40, 40, 60, id="continues where the predecessor was"),
         pytest.param(2, FIRST, 60, id="retention was faster"),
-        pytest.param(500, FIRST, FIRST, id="a topic made anew: nothing in it was accepted before"),
+        pytest.param(500, FIRST, FIRST, id="a recreated topic: nothing in it was accepted before"),
     ],
 )
-def test_where_reading_goes_on(committed: int, start: int, read: int) -> None:
+def test_where_reading_continues(committed: int, start: int, read: int) -> None:
     lost: list[tuple[TopicPartition, int, int]] = []
     consumer = Consumer(OffsetAndMetadata(committed, OffsetMetadata(60, 1, 2, {"st": 7}).encode(), -1))
-    handover = Handover(consumer, KafkaSettings(), {Shard("line-1", 0): TOPICS}, lambda *each: lost.append(each))
-    assert handover.step(0.0) is None
+    shards = {Shard("line-1", 0): TOPICS}
+    taking_over = Takeover(consumer, KafkaSettings(), shards, lambda *gap: lost.append(gap))
+    assert taking_over.step(0.0) is None
     assert set(consumer.sought.values()) == {start}
     kept = consumer.kept[TOPICS.of("frames")]
     assert (kept.offset, OffsetMetadata.decode(kept.metadata, kept.offset)) == (
@@ -67,11 +68,11 @@ def test_where_reading_goes_on(committed: int, start: int, read: int) -> None:
 def test_a_memo_of_another_program_stops_no_worker_and_sends_it_to_the_verdicts(
     text: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asked: list[Mapping[Shard, Topics]] = []
+    recovered: list[Mapping[Shard, Topics]] = []
 
     class Recovered:
         def __init__(self, consumer: object, settings: object, shards: Mapping[Shard, Topics], *_: object) -> None:
-            asked.append(shards)
+            recovered.append(shards)
 
         def step(self, timeout_s: float) -> bool:
             return True
@@ -81,11 +82,11 @@ def test_a_memo_of_another_program_stops_no_worker_and_sends_it_to_the_verdicts(
         ) -> Mapping[KafkaPartition, Position | None]:
             return dict(known)
 
-    monkeypatch.setattr(handover_module, "Recovery", Recovered)
+    monkeypatch.setattr(takeover, "Recovery", Recovered)
     shards = {Shard("line-1", 0): TOPICS}
     consumer = Consumer(OffsetAndMetadata(40, text, -1))
-    assert Handover(consumer, KafkaSettings(), shards, lambda *_: None).step(0.0) is None
-    assert asked == [shards]
+    assert Takeover(consumer, KafkaSettings(), shards, lambda *_: None).step(0.0) is None
+    assert recovered == [shards]
     kept = consumer.kept[TOPICS.of("frames")]
     assert (kept.offset, OffsetMetadata.decode(kept.metadata, kept.offset)) == (40, OffsetMetadata(40, starts=1))
     assert "not one that an inspector has written: check which other program" in caplog.text

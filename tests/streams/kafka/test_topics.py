@@ -1,4 +1,4 @@
-"""What the topics are set to, and what is said of it where it does not fit."""
+"""Options of topics that do not fit are reported with the remedy."""
 
 import pytest
 
@@ -12,9 +12,9 @@ FIT = {STAMP: "LogAppendTime", SIZE: str(2**30), COMPRESSION: "uncompressed", CL
     ("policy", "num_problems"), [("compact", 0), ("delete", 1), ("compact,delete", 1), ("delete,compact", 1)]
 )
 def test_the_control_topic_is_compacted_and_never_deleted_from(policy: str, num_problems: int) -> None:
-    """It must keep the last record of every key, for ever."""
+    """It must keep the last record of every key, forever."""
     problems = _option_problems(KafkaSettings(), "p.l1.control", FIT | {CLEANUP: policy})
-    assert [f"{CLEANUP} is {policy}, must be compact alone" in each for each in problems] == [True] * num_problems
+    assert [f"{CLEANUP} is {policy}, must be compact alone" in problem for problem in problems] == [True] * num_problems
 
 
 @pytest.mark.parametrize(
@@ -29,9 +29,9 @@ def test_the_control_topic_is_compacted_and_never_deleted_from(policy: str, num_
         pytest.param({}, "its options cannot be read", id="no right to read them"),
     ],
 )
-def test_what_does_not_fit_is_named_with_its_cure(options: dict[str, str], problem: str | None) -> None:
+def test_a_wrong_option_is_named_with_its_remedy(options: dict[str, str], problem: str | None) -> None:
     problems = _option_problems(KafkaSettings(), "p.l1.frames", options)
     assert len(problems) == (problem is not None)
-    for each in problems:
-        assert each.startswith(f"p.l1.frames: {problem}")
-        assert "inspector topics create" in each or "DescribeConfigs" in each
+    for line in problems:
+        assert line.startswith(f"p.l1.frames: {problem}")
+        assert "inspector topics create" in line or "DescribeConfigs" in line

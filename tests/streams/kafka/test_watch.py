@@ -1,4 +1,4 @@
-"""What a look at the topics says when they go, come back, grow or are not to be had; on a stand-in for the cluster."""
+"""A check of the topics when they disappear, come back, grow or cannot be described; on a stand-in for the cluster."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,7 +6,7 @@ import pytest
 from kafka import errors as kafka_errors
 
 from streams.kafka.settings import KafkaSettings
-from streams.kafka.watch import LOOK_INTERVAL_S, Sight, TopicWatch
+from streams.kafka.watch import CHECK_INTERVAL_S, TopicStatus, TopicWatch
 from streams.records import Topics
 
 TOPICS = Topics("qa", "l1")
@@ -47,40 +47,42 @@ def grow(cluster: Cluster) -> None:
     cluster.topics = dict.fromkeys(TOPICS.sisters, ("first", 3))
 
 
-def make_anew(cluster: Cluster) -> None:
+def recreate(cluster: Cluster) -> None:
     assert cluster.topics is not None
     cluster.topics[FRAMES] = ("second", 2)
 
 
-MISSING = Sight(f"{FRAMES} missing: create with 'inspector topics create'")
-ANEW = Sight("", frozenset({FRAMES}), frozenset({FRAMES}))
+MISSING = TopicStatus(f"{FRAMES} missing: create them with 'inspector topics create'")
+RECREATED = TopicStatus("", frozenset({FRAMES}), frozenset({FRAMES}))
 
 
 @pytest.mark.parametrize(
-    ("changes", "sights"),
+    ("changes", "statuses"),
     [
-        pytest.param([], [Sight()], id="nothing"),
+        pytest.param([], [TopicStatus()], id="nothing"),
         pytest.param([go], [None], id="the cluster is away"),
         pytest.param([lose, lambda _: None], [MISSING, MISSING], id="a topic is gone and stays so"),
-        pytest.param([lose, make_anew, lambda _: None], [MISSING, ANEW, Sight()], id="gone, then made anew"),
-        pytest.param([make_anew], [ANEW], id="made anew between two looks"),
-        pytest.param([grow], [Sight("", frozenset(TOPICS.sisters))], id="partitions added"),
+        pytest.param([lose, recreate, lambda _: None], [MISSING, RECREATED, TopicStatus()], id="gone, then recreated"),
+        pytest.param([recreate], [RECREATED], id="recreated between two checks"),
+        pytest.param([grow], [TopicStatus("", frozenset(TOPICS.sisters))], id="partitions added"),
     ],
 )
-def test_looks(changes: list[Callable[[Cluster], None]], sights: list[Sight | None]) -> None:
+def test_a_check_reports_every_change(
+    changes: list[Callable[[Cluster], None]], statuses: list[TopicStatus | None]
+) -> None:
     cluster = Cluster()
     watch = TopicWatch(KafkaSettings(), [TOPICS], lambda: cluster.now_s, lambda _: cluster)
-    assert (watch.look(), watch.look()) == (Sight(), None)
-    for change, sight in zip(changes or [lambda _: None], sights, strict=True):
+    assert (watch.check(), watch.check()) == (TopicStatus(), None)
+    for change, status in zip(changes or [lambda _: None], statuses, strict=True):
         change(cluster)
-        cluster.now_s += LOOK_INTERVAL_S
-        assert watch.look() == sight
+        cluster.now_s += CHECK_INTERVAL_S
+        assert watch.check() == status
 
 
 def test_a_topic_with_more_partitions_than_its_sisters_is_a_problem() -> None:
     cluster = Cluster()
     watch = TopicWatch(KafkaSettings(), [TOPICS], lambda: cluster.now_s, lambda _: cluster)
     grow_one(cluster)
-    sight = watch.look()
+    sight = watch.check()
     assert sight is not None
     assert "unequal partition counts" in sight.problem

@@ -322,4 +322,4 @@ def test_where_workers_have_ended_an_image_is_decoded_in_a_process_apart(
         assert fetched.image is not None
         assert np.array_equal(fetched.image, IMAGE)
     else:
-        assert "ended workers, and two processes that decoded it ended (SIGKILL, SIGKILL)" in fetched.detail
+        assert "has ended workers, and two child processes that decoded it crashed (SIGKILL, SIGKILL)" in fetched.detail
