@@ -16,7 +16,8 @@ from inspector.recipe.recipe import Camera, Recipe, Sensor
 from inspector.recipe.recipes import Recipes
 from inspector.verdicts.blank import blank_verdict
 from inspector.worker.metrics import WorkerMetrics
-from inspector.worker.pipeline import Pipeline, PipelineSettings
+from inspector.worker.pipeline import Pipeline
+from inspector.worker.settings import PipelineSettings
 from inspector.worker.shards import Shards, ShardSettings
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1 import verdict_pb2
@@ -30,7 +31,8 @@ from streams.join.assembly import JoinSettings
 from streams.log import Position, Sink, Source
 from streams.observation import Observation, State
 from streams.records import Output, TopicPartition, Topics
-from streams.references.references import ReferenceSettings, Resolver
+from streams.references.lane import ReferenceSettings
+from streams.references.references import Resolver
 
 TOPICS = Topics("qa", "line-1")
 RATE_HZ = 1000.0

@@ -97,7 +97,7 @@ class WatcherStream:
         """From here on the client misses nothing: says so, and gives it the token."""
         self.vector = dict(position)
         await self._context.send_initial_metadata(())
-        await self._sign_of_life()
+        await self._send_heartbeat()
 
     async def deliver(self, entries: Iterable[Entry]) -> None:
         """Entries below the position were delivered before. Raises Refusal when the client is too slow."""
@@ -117,15 +117,15 @@ class WatcherStream:
 
     @property
     def idle_left_s(self) -> float:
-        """Time until a sign of life is due."""
-        return self._sent_s + self._settings.sign_of_life_s - time.monotonic()
+        """Time until the next heartbeat is due."""
+        return self._sent_s + self._settings.heartbeat_s - time.monotonic()
 
     async def rest(self) -> None:
-        """Sends a sign of life when nothing was sent for a while."""
+        """Sends a heartbeat when nothing was sent for a while."""
         if self.idle_left_s <= 0:
-            await self._sign_of_life()
+            await self._send_heartbeat()
 
-    async def _sign_of_life(self) -> None:
+    async def _send_heartbeat(self) -> None:
         await self._send(WatchVerdictsResponse(resume_token=resume_token.encode(self.vector)), "sign_of_life")
 
     async def _send(self, response: WatchVerdictsResponse, kind: str) -> None:

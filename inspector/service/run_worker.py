@@ -15,9 +15,10 @@ from inspector.config.service import Service, ServiceConfig, reference_problems
 from inspector.recipe.recipes import Recipes
 from inspector.verdicts.judge import Judge, ShadowEvaluator
 from inspector.worker.metrics import WorkerMetrics
-from inspector.worker.pipeline import Pipeline, PipelineSettings
+from inspector.worker.pipeline import Pipeline
+from inspector.worker.settings import PipelineSettings, StallSettings
 from inspector.worker.shards import Shards, ShardSettings
-from inspector.worker.stall import StallSettings, StallWatch
+from inspector.worker.stall import StallWatch
 from inspector.worker.watchdog import Watchdog
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.decode.large_images import LargeImages

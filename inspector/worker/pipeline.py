@@ -17,8 +17,9 @@ from inspector.verdicts.judge import Judge, NoShadow, ShadowEvaluator, ShadowPai
 from inspector.verdicts.records import inspection_id, make_fit, stamp, verdict_output
 from inspector.worker.metrics import WorkerMetrics
 from inspector.worker.refusal_log import RefusalLog
+from inspector.worker.settings import PipelineSettings, StallSettings
 from inspector.worker.shards import Shards
-from inspector.worker.stall import StallSettings, StallWatch
+from inspector.worker.stall import StallWatch
 from protos.inspection.v1.verdict_pb2 import DECISION_REASON_ENGINE, DECISION_REVIEW, Verdict
 from streams.decode.dead_letters import dead_letter_output
 from streams.decode.items import Rejected
@@ -33,18 +34,6 @@ log = logging.getLogger("inspector.worker.pipeline")
 ENDED_WORKERS = DecisionResult(DECISION_REVIEW, DECISION_REASON_ENGINE)
 _MAX_ENDED = 2
 """So often in a row, no worker ends by chance between the same two commits, milliseconds apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class PipelineSettings:
-    commit_delay_s: float = 0.02
-    """A commit gathers verdicts for this long."""
-    max_verdicts_per_commit: int = 50
-    position_interval_s: float = 1.0
-    """How often positions are committed while nothing is decided."""
-    idle_poll_s: float = 0.05
-    max_record_bytes: int = 8 * 2**20
-    """The log takes no larger verdict."""
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
+from inspector.worker.settings import StallSettings
 from inspector.worker.shards import Shards
 from streams.join.join import Join
 from streams.log import Batch
@@ -19,14 +20,6 @@ _PATIENCE = 10
 
 _REFUSALS = 3
 """One refused commit is what every rebalance may bring."""
-
-
-@dataclass(frozen=True, slots=True)
-class StallSettings:
-    after_s: float = 30.0
-    """Unread input or an open piece without progress for this long stands still."""
-    max_wait_s: float = 2.0
-    """How long an open piece may wait although all input is read: the longest delay and window of the recipes."""
 
 
 @dataclass(slots=True)

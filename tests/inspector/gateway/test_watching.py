@@ -84,7 +84,7 @@ def test_filters(gateways: Gateways, clients: Clients, put: Put, options: WatchO
     assert sorted(found) == expected
 
 
-def test_a_sign_of_life_moves_the_token_of_a_filtered_watcher(gateways: Gateways, clients: Clients, put: Put) -> None:
+def test_a_heartbeat_moves_the_token_of_a_filtered_watcher(gateways: Gateways, clients: Clients, put: Put) -> None:
     stub = InspectionServiceStub(clients(gateways())._channel)
     call = stub.WatchVerdicts(WatchVerdictsRequest(stations=["nowhere"]))
     before = next(call)

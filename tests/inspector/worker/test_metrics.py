@@ -21,7 +21,8 @@ from streams.decode.limits import Limits
 from streams.join.assembly import JoinSettings
 from streams.log import Assignment, Batch
 from streams.records import Shard, TopicPartition
-from streams.references.references import ReferenceSettings, Resolver
+from streams.references.lane import ReferenceSettings
+from streams.references.references import Resolver
 from tests.line import RECIPE, TOPICS
 
 

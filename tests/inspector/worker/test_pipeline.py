@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry
 from inspector.engines.engine import LostDeviceError
 from inspector.verdicts.judge import ShadowPair
 from inspector.worker.metrics import WorkerMetrics
-from inspector.worker.pipeline import PipelineSettings
-from inspector.worker.stall import StallSettings, StallWatch
+from inspector.worker.settings import PipelineSettings, StallSettings
+from inspector.worker.stall import StallWatch
 from protos.inspection.v1 import verdict_pb2
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_BAD_IMAGE, DEAD_LETTER_REASON_DUPLICATE, DeadLetter
 from protos.inspection.v1.verdict_pb2 import Verdict

@@ -15,7 +15,8 @@ from streams.join.offset_metadata import OffsetMetadata
 from streams.join.placement import home_partition
 from streams.log import Assignment, Position
 from streams.records import Record, Shard
-from streams.references.references import ReferenceSettings, Resolver
+from streams.references.lane import ReferenceSettings
+from streams.references.references import Resolver
 from tests.line import PNG, RECIPE, TOPICS, frame
 
 NOW_NS = 1_700_000_000_000_000_000

@@ -8,15 +8,17 @@ from prometheus_client import CollectorRegistry
 
 from inspector.recipe.recipes import Recipes
 from inspector.worker.metrics import WorkerMetrics
+from inspector.worker.settings import StallSettings
 from inspector.worker.shards import Shards, ShardSettings
-from inspector.worker.stall import StallSettings, StallWatch
+from inspector.worker.stall import StallWatch
 from inspector.worker.watchdog import Watchdog
 from streams.decode.limits import Limits
 from streams.join.assembly import JoinSettings
 from streams.join.join_metrics import NoMetrics
 from streams.log import Assignment, Batch
 from streams.records import Record, Shard, TopicPartition
-from streams.references.references import ReferenceSettings, Resolver
+from streams.references.lane import ReferenceSettings
+from streams.references.references import Resolver
 from tests.line import RECIPE, TOPICS, frame
 
 NOW_NS = 1_700_000_000_000_000_000
