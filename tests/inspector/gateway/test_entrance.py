@@ -282,7 +282,7 @@ def test_a_watcher_that_is_cut_off_leaves_one_line(
     with grpc.insecure_channel(gateway.address) as channel:
         stalled = InspectionServiceStub(channel).WatchVerdicts(WatchVerdictsRequest(start_at=2))
         next(stalled)
-        until(lambda: "cut off without its status" in caplog.text)
+        until(lambda: "without sending its status" in caplog.text)
     gateway.stop()
     assert not [record for record in caplog.records if record.exc_info]
     assert caplog.text.count("cut off") == 1
@@ -325,7 +325,8 @@ def test_feedback_is_bounded_in_rate(gateways: Gateways, clients: Clients, log: 
     finding = Feedback(inspection=Inspection(line="a", station="s0", piece_id="000001"), label=Label.LABEL_OK)
     for _ in range(5):
         client.submit_feedback(finding)
-    with pytest.raises(ClientError, match=r"more than 1 findings a second from one client.*try again in") as refused:
+    limit = r"more than 1 feedback messages a second from one client.*try again in"
+    with pytest.raises(ClientError, match=limit) as refused:
         client.submit_feedback(finding)
     assert refused.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert len(log.others) == 5

@@ -164,7 +164,7 @@ def test_inspect_says_that_the_engine_failed(
         raise LostDeviceError("run on the device: cudaErrorIllegalAddress")
 
     monkeypatch.setattr(judge, "judge", lost)
-    with pytest.raises(ClientError, match="the engine failed, and the recipe wants no other: run on the device: cuda"):
+    with pytest.raises(ClientError, match="the engine failed, and the recipe allows no other: run on the device: cuda"):
         clients(gateways()).inspect(request())
 
 
@@ -248,7 +248,7 @@ def test_feedback_for_a_full_log(gateways: Gateways, clients: Clients, log: Memo
 def test_get_model(gateways: Gateways, clients: Clients) -> None:
     client = clients(gateways())
     assert client.model().bundle == "demo"
-    with pytest.raises(ClientError, match="no recipe fits line 'z'"):
+    with pytest.raises(ClientError, match="no recipe matches line 'z'"):
         client.model("z")
 
 

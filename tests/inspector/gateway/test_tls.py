@@ -102,7 +102,7 @@ def test_a_renewed_certificate_is_used_without_a_restart(
     assert standing.model().bundle == "demo"
     (tmp_path / "key").write_bytes(second.issue_cert("127.0.0.1").private_key_pem.bytes())
     assert clients(gateway, ClientTls(tmp_path / "first.pem")).model().bundle == "demo"
-    assert "The renewed certificate is not used, the one before it stays" in caplog.text
+    assert "The renewed certificate is invalid, the previous one stays in use" in caplog.text
     _issue(second, tmp_path)
     assert clients(gateway, ClientTls(tmp_path / "second.pem")).model().bundle == "demo"
     assert standing.model().bundle == "demo"

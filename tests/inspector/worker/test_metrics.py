@@ -1,4 +1,4 @@
-"""What a worker reports of itself."""
+"""The metrics of a worker."""
 
 import re
 from pathlib import Path
