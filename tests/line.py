@@ -61,8 +61,8 @@ class StubJudge:
 
 
 def _ruling(piece: Observation) -> DecisionResult:
-    whole = all(part.state is State.PRESENT for part in (*piece.views.values(), *piece.clips.values()))
-    if whole:
+    states = [*(view.state for view in piece.views.values()), *(clip.state for clip in piece.clips.values())]
+    if all(state is State.PRESENT for state in states):
         return DecisionResult(verdict_pb2.DECISION_PASS, verdict_pb2.DECISION_REASON_GOOD)
     return DecisionResult(verdict_pb2.DECISION_REVIEW, verdict_pb2.DECISION_REASON_MISSING_MODALITY)
 

@@ -1,4 +1,4 @@
-"""A client of the gateway, for programs that ask for verdicts."""
+"""A client of the gateway."""
 
 from inspector.client.client import Client as Client
 from inspector.client.client import ClientError as ClientError

@@ -1,4 +1,4 @@
-"""TLS and mutual TLS with certificates made for the test, and what is refused without them."""
+"""TLS and mutual TLS with test certificates, and refused clients without them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ def server(folder: Path, *, mutual: bool) -> TlsFiles:
     return TlsFiles(folder / "server.pem", folder / "server.key", folder / "ca.pem" if mutual else None)
 
 
-def own(folder: Path, name: str, ca: str = "ca") -> ClientTls:
+def client_tls(folder: Path, name: str, ca: str = "ca") -> ClientTls:
     return ClientTls(folder / f"{ca}.pem", folder / f"{name}.pem", folder / f"{name}.key")
 
 
@@ -44,7 +44,7 @@ def test_tls(gateways: Gateways, clients: Clients, folder: Path) -> None:
 
 def test_mutual_tls(gateways: Gateways, clients: Clients, folder: Path) -> None:
     gateway = gateways(tls=server(folder, mutual=True))
-    assert clients(gateway, own(folder, "client")).model().bundle == "demo"
+    assert clients(gateway, client_tls(folder, "client")).model().bundle == "demo"
 
 
 @pytest.mark.parametrize("mutual", [False, True])
@@ -58,7 +58,7 @@ def test_clear_text_is_refused(gateways: Gateways, clients: Clients, folder: Pat
 def test_mutual_tls_wants_a_certificate_of_its_authority(
     gateways: Gateways, clients: Clients, folder: Path, name: str | None
 ) -> None:
-    tls = ClientTls(folder / "ca.pem") if name is None else own(folder, name)
+    tls = ClientTls(folder / "ca.pem") if name is None else client_tls(folder, name)
     with pytest.raises(ClientError) as refused:
         clients(gateways(tls=server(folder, mutual=True)), tls).model()
     assert refused.value.code is grpc.StatusCode.UNAVAILABLE
@@ -84,8 +84,8 @@ def test_a_taken_address_is_said_at_start(gateways: Gateways) -> None:
         gateways(listen=gateways().address)
 
 
-def test_a_missing_certificate_is_said_at_start(gateways: Gateways, folder: Path) -> None:
-    with pytest.raises(GatewayError, match=r"nowhere\.pem.*correct their paths"):
+def test_a_missing_certificate_is_reported_at_start(gateways: Gateways, folder: Path) -> None:
+    with pytest.raises(GatewayError, match=r"nowhere\.pem.*check paths, permissions"):
         gateways(tls=TlsFiles(folder / "nowhere.pem", folder / "server.key"))
 
 

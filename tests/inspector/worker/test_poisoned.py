@@ -67,7 +67,7 @@ def alive(
 
 
 def stop(pipeline: Pipeline) -> None:
-    pipeline._shards.rest()
+    pipeline._shards.note_clean_stop()
     pipeline._commit()
 
 

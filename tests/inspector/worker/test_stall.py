@@ -119,7 +119,7 @@ def test_an_outage_counts_once(shards: Shards) -> None:
     watch = watched(shards, Batch(None, unread=frozenset({SIGNALS}), connection_problem="Kafka does not answer"), 100)
     assert len(watch.findings) == 1
     watch.turn(shards, UNREAD, frozenset(), 101.0)
-    assert watch.findings == ()
+    assert not watch.findings
 
 
 def test_commits_that_are_always_refused_stand_still(shards: Shards) -> None:
