@@ -78,7 +78,8 @@ def check(service: Service, chunk_s: float = 0.1) -> Report:
 
 
 def latency_budget(service: Service, recipe: Recipe, bundle: Bundle | None, chunk_s: float) -> Budget:
-    """Assumes that every expert runs on each frame. Ends of windows count from the entry of the piece."""
+    """Assumes that every expert runs on each frame. Ends of windows count from the entry, which is never
+    later than the last frame."""
     timed = [sensor for sensor in recipe.sensors if sensor.bind == "time"]
     runs = {camera.name: camera.num_frames for camera in recipe.cameras}
     experts = () if bundle is None else bundle.experts

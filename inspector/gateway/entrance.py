@@ -211,7 +211,7 @@ class Refusals:
         self._num_unlogged += 1
         if now_s >= self._next_s:
             log.warning(
-                "%d call(s) refused by a limit of the gateway, last a %s from %s: %s.",
+                "%d call(s) refused, last %s from %s: %s.",
                 self._num_unlogged,
                 name,
                 caller.host,

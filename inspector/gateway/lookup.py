@@ -79,7 +79,7 @@ class Lookup:
         return verdict
 
     async def find(self, inspection: InspectionId, caller: Caller, *, wait: bool = False) -> Entry:
-        """Reads the log if necessary; with `wait` also if that takes a turn in the queue. Raises StatusError."""
+        """Reads the log if necessary; with `wait` even if the look-up thread must rest first. Raises StatusError."""
         self._index.trim(time.time_ns())
         if (entry := self._index.find(inspection)) is not None:
             return entry

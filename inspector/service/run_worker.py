@@ -87,9 +87,9 @@ def run_worker(
             watch=context.watch,
             clock=context.clock,
         )
-        log.info("Worker %s is ready: it judges lines %s.", config.worker.name, ", ".join(config.lines))
+        log.info("Worker %s has started for lines %s.", config.worker.name, ", ".join(config.lines))
         pipeline.run(stop)
-    log.info("Worker %s has stopped; all its verdicts are published.", config.worker.name)
+    log.info("Worker %s has stopped.", config.worker.name)
 
 
 def deadlines(service: Service) -> Callable[[Verdict], float | None]:

@@ -164,8 +164,8 @@ class Pipeline:
                 verdicts = self._judge.judge([piece]) if self._shards.owns(shard) else []
             else:
                 log.error(
-                    "Piece %s gets REVIEW without being judged, because %d workers crashed while judging it. To do: "
-                    "inspect the piece by hand, and look in the logs of those workers for the reason of the crash.",
+                    "Piece %s gets REVIEW without being judged, because %d workers ended while judging it. To do: "
+                    "inspect the piece by hand, and look in the logs of those workers for the reason of their end.",
                     piece.inspection,
                     ended,
                 )
