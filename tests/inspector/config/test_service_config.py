@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from inspector.config.service import ServiceConfig, kafka_settings, load_service, load_service_config
-from inspector.gateway.settings import is_loopback
+from inspector.config.tables import GatewayTable
+from inspector.gateway.settings import GatewaySettings, is_loopback
 from inspector.recipe.problems import ConfigError
+from streams.decode.limits import Limits
 from streams.join.assembly import JoinSettings
 
 GOOD = """
@@ -51,6 +53,10 @@ def test_a_short_file_takes_the_defaults(tmp_path: Path) -> None:
     assert service.config.join.settings == JoinSettings()
     assert service.config.gateway.settings(1000).max_record_bytes == 1000
     assert [recipe.name for recipe in service.recipes] == ["r"]
+
+
+def test_the_gateway_without_a_table_has_its_own_defaults() -> None:
+    assert GatewayTable().settings(Limits().max_record_bytes) == GatewaySettings()
 
 
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
