@@ -11,6 +11,7 @@ from protos.inspection.v1.records_pb2 import (
     SignalChunk,
 )
 from streams.decode.items import Frame
+from streams.decode.records import station_of
 from streams.records import TYPE_PREFIX, Output, Record, Topics
 
 FRAME_TYPE = TYPE_PREFIX + "CameraFrame"
@@ -19,11 +20,10 @@ Produced = CameraFrame | SignalChunk | ProcessTrace | PieceEvent | Feedback
 
 def to_output(topics: Topics, message: Produced) -> Output:
     """The record of a message, keyed by its station; the key chooses the partition."""
-    station = message.station if isinstance(message, SignalChunk) else message.inspection.station
     return Output(
         topics.of(_kind(message)),
         None,
-        station.encode(),
+        station_of(message).encode(),
         message.SerializeToString(deterministic=True),
         TYPE_PREFIX + message.DESCRIPTOR.name,
     )

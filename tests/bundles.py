@@ -87,7 +87,7 @@ def write_toy_bundle(folder: Path, toy: Toy | None = None) -> Path:
             Modality(name="top", kind="image", classes=("scratch",)),
             Modality(name="mic", kind="audio", classes=("rattle",)),
         ),
-        experts=tuple(own.model_copy(update={"calibration": toy.own.get(own.name)}) for own in experts),
+        experts=tuple(part.model_copy(update={"calibration": toy.own.get(part.name)}) for part in experts),
         head=Head(file="head.onnx", cost_ms=0.1),
         calibrations=tuple(
             Calibration(
@@ -213,7 +213,7 @@ def piece(
     top: View | None = None, mic: Clip | None = None, *, piece_id: str = "p1", product: str = "cup",
     closing: CloseReason = CloseReason.COMPLETE, append_ns: int = NOW_NS, is_read_twice: bool = False,
 ) -> Observation:  # fmt: skip
-    """What the join hands on; a modality that is not given is a good one (image 0.25, sound 0)."""
+    """An observation as the join makes it; modalities default to good ones (image 0.25, sound 0)."""
     return Observation(
         inspection=InspectionId("line-1", "station-1", piece_id),
         product=product,

@@ -1,4 +1,4 @@
-"""A certificate that claims nothing: for tests that ask only what the encoders were fitted on."""
+"""A certificate without claims, for tests of the encoders' training data."""
 
 from inspector.bundle.schema import Certificate
 

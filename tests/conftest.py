@@ -34,7 +34,7 @@ def default_logging() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def only_this_tests_clients(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Leaves out of `caplog` what Kafka clients of earlier tests say, whose threads wait for a broker that is gone."""
+    """Keeps messages of Kafka clients of earlier tests out of `caplog`: their threads wait for a stopped broker."""
     if "caplog" not in request.fixturenames:
         yield
         return

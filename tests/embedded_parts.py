@@ -1,4 +1,4 @@
-"""What the tests of the embedded log share: records, and short ways to put and get them."""
+"""Records and helpers for the tests of the embedded log."""
 
 from collections.abc import Sequence
 from contextlib import closing

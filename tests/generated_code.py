@@ -1,4 +1,4 @@
-"""Generates the protobuf code anew in a scratch folder and compares it with what is committed."""
+"""Generates the protobuf code in a scratch folder and compares it with the committed code."""
 
 import sys
 import tempfile
@@ -24,9 +24,9 @@ def generate(out: Path) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         generate(Path(scratch))
-        made = {path.name: path.read_text() for path in (Path(scratch) / FOLDER).iterdir()}
+        generated = {path.name: path.read_text() for path in (Path(scratch) / FOLDER).iterdir()}
     kept = {path.name: path.read_text() for path in (ROOT / FOLDER).glob("*_pb2*")}
-    stale = sorted(name for name in made.keys() | kept.keys() if made.get(name) != kept.get(name))
+    stale = sorted(name for name in generated.keys() | kept.keys() if generated.get(name) != kept.get(name))
     if stale:
         sys.exit(f"Generated code is out of step: {', '.join(stale)}. Run: make protos")
 

@@ -1,4 +1,4 @@
-"""Takes image files apart and puts them together in ways that no encoder does. Knows no record."""
+"""Takes image files apart and puts them together in ways that no encoder does."""
 
 import struct
 import zlib

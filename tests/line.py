@@ -16,7 +16,8 @@ from inspector.recipe.recipe import Camera, Recipe, Sensor
 from inspector.recipe.recipes import Recipes
 from inspector.verdicts.blank import blank_verdict
 from inspector.worker.metrics import WorkerMetrics
-from inspector.worker.pipeline import Pipeline, PipelineSettings
+from inspector.worker.pipeline import Pipeline
+from inspector.worker.settings import PipelineSettings
 from inspector.worker.shards import Shards, ShardSettings
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1 import verdict_pb2
@@ -30,7 +31,8 @@ from streams.join.assembly import JoinSettings
 from streams.log import Position, Sink, Source
 from streams.observation import Observation, State
 from streams.records import Output, TopicPartition, Topics
-from streams.references.references import ReferenceSettings, Resolver
+from streams.references.lane import ReferenceSettings
+from streams.references.references import Resolver
 
 TOPICS = Topics("qa", "line-1")
 RATE_HZ = 1000.0
@@ -59,8 +61,8 @@ class StubJudge:
 
 
 def _ruling(piece: Observation) -> DecisionResult:
-    whole = all(part.state is State.PRESENT for part in (*piece.views.values(), *piece.clips.values()))
-    if whole:
+    states = [*(view.state for view in piece.views.values()), *(clip.state for clip in piece.clips.values())]
+    if all(state is State.PRESENT for state in states):
         return DecisionResult(verdict_pb2.DECISION_PASS, verdict_pb2.DECISION_REASON_GOOD)
     return DecisionResult(verdict_pb2.DECISION_REVIEW, verdict_pb2.DECISION_REASON_MISSING_MODALITY)
 

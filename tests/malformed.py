@@ -1,10 +1,11 @@
-"""Makes records that cannot be used, each with the reason that its dead letter must give. Knows no log."""
+"""Unusable records, each with the reason that its dead letter must have."""
 
 import functools
 import math
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -28,7 +29,7 @@ WITHOUT_FAULT_INLINE = {
     "chunk: before 1970",
     "chunk: counts to 2^64",
 }
-"""The fault lies in the key, in a chunk's place in its stream, or in what the request says for all its frames."""
+"""The fault is in the key, in a chunk's place in its stream, or in the request itself."""
 _KINDS = {CHUNK: "signals", TRACE: "signals", EVENT: "pieces"}
 
 
@@ -50,7 +51,7 @@ class Malformed:
         return _KINDS.get(self.type, "frames")
 
 
-def inspection(**fields: str | int) -> pb.Inspection:
+def inspection(**fields: Any) -> pb.Inspection:
     return pb.Inspection(**{"line": LINE, "station": STATION, "piece_id": "p1", **fields})
 
 
@@ -94,7 +95,7 @@ def surplus() -> bytes:
 
 
 def frame(
-    data: bytes = b"", form: int = pb.PIXEL_FORMAT_PNG, size_px: tuple[int, int] = (0, 0), **fields: object
+    data: bytes = b"", form: Any = pb.PIXEL_FORMAT_PNG, size_px: tuple[int, int] = (0, 0), **fields: Any
 ) -> bytes:
     pixels = pb.ImagePixels(format=form, width_px=size_px[0], height_px=size_px[1], data=data or png(picture()))
     message = pb.CameraFrame(
@@ -103,27 +104,41 @@ def frame(
     return message.SerializeToString()
 
 
-def referring(uri: str = "s3://images/1.png", sha256: bytes = bytes(32), size_bytes: int = 1, form: int = 1) -> bytes:
-    return frame(pixels=None, reference=pb.ImageReference(uri=uri, sha256=sha256, size_bytes=size_bytes, format=form))
+def referring(uri: str = "s3://images/1.png", sha256: bytes = bytes(32), size_bytes: int = 1, form: Any = 1) -> bytes:
+    return frame(
+        pixels=None,
+        reference=pb.ImageReference(uri=uri, sha256=sha256, size_bytes=size_bytes, format=form),
+    )
 
 
-def samples(data: bytes = bytes(8), rate_hz: float = 8000.0, channels: int = 1, form: int = 1) -> pb.Samples:
+def samples(data: bytes = bytes(8), rate_hz: float = 8000.0, channels: int = 1, form: Any = 1) -> pb.Samples:
     return pb.Samples(format=form, sample_rate_hz=rate_hz, num_channels=channels, data=data)
 
 
-def chunk(of: pb.Samples | None = None, **fields: object) -> bytes:
-    common = {"line": LINE, "station": STATION, "sensor": "mic", "kind": pb.SIGNAL_KIND_AUDIO, "start_ns": NS}
+def chunk(of: pb.Samples | None = None, **fields: Any) -> bytes:
+    common: dict[str, Any] = {
+        "line": LINE,
+        "station": STATION,
+        "sensor": "mic",
+        "kind": pb.SIGNAL_KIND_AUDIO,
+        "start_ns": NS,
+    }
     message = pb.SignalChunk(**{**common, "stream_id": "s", "samples": of or samples(), **fields})
     return message.SerializeToString()
 
 
-def trace(of: pb.Samples | None = None, **fields: object) -> bytes:
-    common = {"inspection": inspection(), "sensor": "rf", "kind": pb.SIGNAL_KIND_TRACE, "start_ns": NS}
+def trace(of: pb.Samples | None = None, **fields: Any) -> bytes:
+    common: dict[str, Any] = {"inspection": inspection(), "sensor": "rf", "kind": pb.SIGNAL_KIND_TRACE, "start_ns": NS}
     return pb.ProcessTrace(**{**common, "samples": of or samples(), **fields}).SerializeToString()
 
 
-def event(**fields: object) -> bytes:
-    common = {"inspection": inspection(), "product": "a", "kind": pb.PIECE_EVENT_KIND_ENTERED, "event_ns": NS}
+def event(**fields: Any) -> bytes:
+    common: dict[str, Any] = {
+        "inspection": inspection(),
+        "product": "a",
+        "kind": pb.PIECE_EVENT_KIND_ENTERED,
+        "event_ns": NS,
+    }
     return pb.PieceEvent(**{**common, **fields}).SerializeToString()
 
 

@@ -1,14 +1,14 @@
 """Builds a bundle for two cameras, a microphone, an accelerometer and a process trace, and the recipe of its line.
 
-The experts are those of `tests.bundles`: with m the mean of what an expert is given, its log-odds are 8m - 4 (16m - 8
-for `top-full`). The microphone is scaled to (x - 0.1) / 0.5, so that zeros are not what a gap is filled with.
+The experts are those of `tests.bundles`: with m the mean of an expert's input, its log-odds are 8m - 4 (16m - 8
+for `top-full`). The microphone is scaled to (x - 0.1) / 0.5, so that zeros differ from a filled gap.
 """
 
 import hashlib
 from itertools import chain, combinations
 from pathlib import Path
 
-from inspector.bundle.schema import Bundle, Calibration, Expert, Head, Modality, Policy, SignalInput
+from inspector.bundle.schema import Bundle, Calibration, Expert, Head, ImageInput, Modality, Policy, SignalInput
 from tests.bundles import CLASSES, IMAGE, _expert, _head, _save
 
 MIC = SignalInput(sample_rate_hz=1000.0, num_samples=180, num_channels=1, scaling="standard", mean=(0.1,), std=(0.5,))
@@ -56,7 +56,7 @@ bind = "piece"
 def write_wide_bundle(folder: Path) -> Path:
     """Writes the bundle, calibrated for every set of experts, and returns its folder."""
     folder.mkdir(parents=True)
-    forms = {
+    forms: dict[str, tuple[str, bool, ImageInput | SignalInput]] = {
         "top-thumb": ("top", True, IMAGE),
         "top-full": ("top", False, IMAGE),
         "side-eye": ("side", True, IMAGE),

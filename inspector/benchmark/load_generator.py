@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from inspector.engines.timing import percentile
-from inspector.worker.pipeline import PipelineSettings
+from inspector.worker.settings import PipelineSettings
 from streams.observation import Observation
 
 _NAP_S = 1e-4

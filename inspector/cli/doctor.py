@@ -29,6 +29,6 @@ def doctor(bundle: Path | None, config: Path | None) -> None:
 def _table(findings: list[Finding]) -> Table:
     table = Table("", "what", "found", "what helps")
     for finding in findings:
-        words = (finding.subject, finding.found, finding.remedy)
+        words = (finding.subject, finding.detail, finding.remedy)
         table.add_row(_MARKS[finding.state], *(Text(printable_lines(text)) for text in words))
     return table

@@ -1,4 +1,4 @@
-"""Asks a gateway for verdicts over gRPC, and goes on watching across its restarts. Knows no log and no model."""
+"""gRPC client of a gateway. Its watches continue across restarts of the gateway."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -27,7 +27,7 @@ RETRIED = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAU
 FIRST_DELAY_S = 0.1
 MAX_DELAY_S = 5.0
 CONNECT_TIMEOUT_S = 5.0
-"""For TCP, TLS and the first HTTP/2 frame; with 0.1 s a busy gateway, or a far one, could not be reached at all."""
+"""For TCP, TLS and the first HTTP/2 frame; with 0.1 s a busy or distant gateway could not be reached."""
 MAX_MESSAGE_BYTES = 64 * 2**20
 CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -39,7 +39,7 @@ CHANNEL_OPTIONS = [
 
 
 class ClientError(Exception):
-    """The gateway refused; `oldest_ns` says what is left where a token or a time has expired."""
+    """The gateway refused the call. `oldest_ns` is the oldest time available if a token or a time has expired."""
 
     def __init__(self, code: grpc.StatusCode, detail: str, oldest_ns: int | None = None) -> None:
         super().__init__(f"{code.name}: {detail}")
@@ -50,7 +50,7 @@ class ClientError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ClientTls:
-    """PEM files: the authority that signed the gateway's certificate, and one's own for mutual TLS."""
+    """PEM files: the authority of the gateway's certificate, and certificate and key of the client for mutual TLS."""
 
     ca: Path
     cert: Path | None = None
@@ -59,7 +59,7 @@ class ClientTls:
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
-    """What to watch and where to begin: `token` before `start_time_ns` before `earliest`; live without any."""
+    """Filters and start of a watch: `token`, else `start_time_ns`, else `earliest`, else live."""
 
     lines: tuple[str, ...] = ()
     stations: tuple[str, ...] = ()
@@ -105,13 +105,14 @@ class Client:
     def verdict(self, inspection: Inspection, timeout_s: float = 10.0) -> Verdict:
         """A recent verdict. Raises ClientError."""
         try:
-            found: Verdict = self._stub.GetVerdict(GetVerdictRequest(inspection=inspection), timeout=timeout_s).verdict
+            request = GetVerdictRequest(inspection=inspection)
+            verdict: Verdict = self._stub.GetVerdict(request, timeout=timeout_s).verdict
         except grpc.RpcError as error:
             raise client_error(error) from error
-        return found
+        return verdict
 
     def submit_feedback(self, feedback: Feedback, timeout_s: float = 10.0) -> None:
-        """Returns once the finding is in the log. Raises ClientError."""
+        """Returns once the feedback is in the log. Raises ClientError."""
         try:
             self._stub.SubmitFeedback(SubmitFeedbackRequest(feedback=feedback), timeout=timeout_s)
         except grpc.RpcError as error:
@@ -121,17 +122,17 @@ class Client:
         """Raises ClientError."""
         try:
             request = GetModelRequest(line=line, station=station, product=product)
-            found: GetModelResponse = self._stub.GetModel(request, timeout=timeout_s)
+            model: GetModelResponse = self._stub.GetModel(request, timeout=timeout_s)
         except grpc.RpcError as error:
             raise client_error(error) from error
-        return found
+        return model
 
 
 class Watch:
-    """Iterates over (verdict, token behind it); reconnects with the last token, so nothing comes twice or is lost.
+    """Iterates over (verdict, token after it); reconnects with the last token, so no verdict is lost or comes twice.
 
-    `close`, from any thread, ends the iteration. `positioned` is set once the gateway has given a token: from then on
-    nothing is missed, outages included.
+    `close`, from any thread, ends the iteration. `positioned` is set with the first token: from then on nothing is
+    missed, even in outages.
     """
 
     def __init__(self, stub: InspectionServiceStub, options: WatchOptions) -> None:
@@ -141,10 +142,10 @@ class Watch:
         self.token = options.token
         self.positioned = threading.Event()
         self.trouble: str | None = ""
-        """Why no verdict can come just now, in the words of the last status; None while the gateway answers."""
+        """The last error while no verdict can come; None while the gateway answers."""
 
     def __iter__(self) -> Iterator[tuple[Verdict, bytes]]:
-        """Raises ClientError for what trying again does not mend."""
+        """Raises ClientError for errors that a retry does not fix."""
         delay_s = FIRST_DELAY_S
         while not self._closed.is_set():
             try:
@@ -198,7 +199,7 @@ def watch_request(options: WatchOptions, token: bytes | None) -> WatchVerdictsRe
 
 
 def client_error(error: grpc.RpcError) -> ClientError:
-    """What the gateway answered, with the oldest time left where it gave one."""
+    """Converts the error, with the oldest available time if the gateway sent it."""
     trailer = dict(cast("Iterable[tuple[str, str]]", error.trailing_metadata() or ()))
     oldest = trailer.get("oldest-ns")
     return ClientError(error.code(), error.details() or "", None if oldest is None else int(oldest))

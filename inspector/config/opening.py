@@ -1,4 +1,4 @@
-"""Opens the log that a configuration names. Knows no record."""
+"""Opens the log that a configuration names."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +15,8 @@ from streams.log_clock import LogClock
 
 
 def open_log(path: Path, config: ServiceConfig, stop: Event | None = None) -> EmbeddedLog | KafkaLog:
-    """`path` is the file that the configuration came from; once `stop` is set, nothing waits for the log to open.
-    Raises ConfigError, LogError."""
+    """`path` is the configuration file. Setting `stop` ends the wait for a silent log. Raises ConfigError,
+    LogError."""
     match config.log:
         case EmbeddedTable(path=file, max_bytes=max_bytes, max_age_s=max_age_s):
             limits = EmbeddedSettings(
@@ -30,13 +30,13 @@ def open_log(path: Path, config: ServiceConfig, stop: Event | None = None) -> Em
 
 
 def log_clock(config: ServiceConfig) -> LogClock:
-    """The clock of the configured log: Kafka's brokers have clocks of their own."""
+    """The clock of the configured log: Kafka brokers have their own."""
     return LogClock(by_wall=isinstance(config.log, EmbeddedTable))
 
 
 def open_ends(service: Service, clock: LogClock | None = None, stop: Event | None = None) -> tuple[Source, Sink]:
-    """A worker's source and sink; the sink sets the log's `clock`. Kafka opens the sink first: that ends what a
-    predecessor of this name left open. Raises LogStoppedError when `stop` is set while the log is waited for."""
+    """Source and sink of a worker; the sink sets the log's `clock`. With Kafka the sink is opened first, which aborts
+    open transactions of an earlier worker of this name. Raises LogStoppedError if `stop` is set during the wait."""
     config = service.config
     log = open_log(service.path, config, stop)
     if isinstance(log, KafkaLog):

@@ -1,7 +1,7 @@
-"""Turns pydantic models into a reference of their keys: name, type, default, unit, meaning. Reads no file of a user.
+"""Turns pydantic models into a reference of their keys: name, type, default, unit, meaning.
 
-The meaning of a key is the docstring under its field. A model that takes its defaults from a settings class names that
-class in `meanings_from`, and keys without a docstring of their own take the one of the same field there.
+The meaning of a key is the docstring under its field. A key without one takes the docstring of the same
+field in the settings class that the model names in `meanings_from`, which states the default, too.
 """
 
 import ast
@@ -29,7 +29,7 @@ UNITS: Mapping[str, str] = {
     "_s": "s",
     "_seconds": "s",
 }
-"""By the end of a key's name; the first that fits counts."""
+"""By the ending of a key's name; the first match counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Key:
     type: str
     """In words, with the range of values."""
     default: str | None
-    """As it would stand in the file; None: the key is required."""
+    """As written in the file; None: the key is required."""
     unit: str
     meaning: str
 
@@ -50,15 +50,15 @@ class Section:
     """The keys of one table of a file."""
 
     path: str
-    """Where the table stands: "" for the top of the file, `log.tls`, `sensors[]` for a list of tables."""
+    """"" for the top of the file, `log.tls` for a table, `sensors[]` for a list of tables."""
     variant: str
-    """Which form of the table this is, such as `kind = "kafka"`; "" where there is one form only."""
+    """Variant of the table, such as `kind = "kafka"`; "" if there is only one."""
     model: type[BaseModel]
     keys: tuple[Key, ...]
 
     @property
     def title(self) -> str:
-        """As a user writes the table's head."""
+        """The table's header as written in the file."""
         name = self.path.replace("[]", "")
         head = f"[[{name}]]" if self.path.endswith("[]") else f"[{name}]" if name else "Top level"
         return f"{head} with {self.variant}" if self.variant else head
@@ -69,7 +69,7 @@ class Section:
 
 
 def sections(model: type[BaseModel]) -> list[Section]:
-    """The tables of a file that `model` describes, the top of the file first, each before the tables inside it."""
+    """The tables of a file that `model` describes: the top of the file first, each before the tables inside it."""
     by_place: dict[tuple[str, type[BaseModel]], Section] = {}
     for section in _walk(model, "", ""):
         by_place.setdefault((section.path, section.model), section)
@@ -100,7 +100,7 @@ def _walk(model: type[BaseModel], path: str, variant: str) -> Iterator[Section]:
 
 
 def models_in(annotation: object) -> list[type[BaseModel]]:
-    """Models that may stand at a key: several where a table has several forms."""
+    """Models allowed at a key: several if the table has variants."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if get_origin(annotation) in (Union, UnionType, Annotated, tuple, list, Mapping):
@@ -115,7 +115,7 @@ def _is_list(annotation: object) -> bool:
 
 
 def _variant(model: type[BaseModel]) -> str:
-    """The one value of its discriminator."""
+    """The value of its discriminator."""
     for name, field in model.model_fields.items():
         if get_origin(field.annotation) is Literal and len(values := get_args(field.annotation)) == 1:
             return f"{name} = {shown(values[0])}"
@@ -128,12 +128,12 @@ def _key(model: type[BaseModel], name: str, field: FieldInfo) -> Key:
 
 
 def unit_of(name: str) -> str:
-    """The unit that the end of a name states; "" for a name without one."""
+    """The unit that the name ends in; "" for a name without one."""
     return next((unit for ending, unit in UNITS.items() if f"_{name}".endswith(ending)), "")
 
 
 def meaning_of(model: type, name: str) -> str:
-    """The docstring under a field, of the class itself, its bases, or the class in `meanings_from`; "" without one."""
+    """The docstring under a field in the class, its bases, or the class in `meanings_from`; "" without one."""
     for owner in model.__mro__:
         if text := _docstrings(owner).get(name):
             return text

@@ -1,4 +1,4 @@
-"""Turns a configuration file into a service's settings and recipes, validated whole. Opens no log and no model."""
+"""Turns a configuration file into a validated `Service`: settings and recipes. Opens no log and no model."""
 
 import logging
 import os
@@ -22,6 +22,7 @@ from inspector.config.tables import (
 from inspector.recipe.problems import ConfigError, Problem, load_toml
 from inspector.recipe.recipes import Recipes, find_recipe_files, load_recipes
 from streams.decode.dead_letters import MAX_RAW_BYTES
+from streams.decode.limits import Limits
 from streams.join.assembly import JoinSettings
 from streams.kafka.settings import KafkaSecurity, KafkaSettings
 from streams.records import Topics
@@ -30,7 +31,7 @@ from streams.references.addresses import install_hint, missing_package, shown
 log = logging.getLogger("inspector.config")
 
 GONE = {"evidence": "every heat map fits into its verdict, and no file was ever written there"}
-"""Keys of earlier versions, and why they are no longer needed."""
+"""Keys of earlier versions, and the reason why they are ignored."""
 
 
 class ServiceConfig(Table):
@@ -42,8 +43,8 @@ class ServiceConfig(Table):
     """Lines that this service judges."""
     recipes: tuple[str, ...] = Field(min_length=1)
     """Files or patterns such as `recipes/*.toml`."""
-    max_record_bytes: int = Field(default=8 * 2**20, ge=2 * MAX_RAW_BYTES, le=2**30)
-    """A dead letter, with the first bytes of its record, must fit as well."""
+    max_record_bytes: int = Field(default=Limits().max_record_bytes, ge=2 * MAX_RAW_BYTES, le=2**30)
+    """Largest record read or written. A dead letter with the first bytes of its record must fit, too."""
     log: Annotated[EmbeddedTable | KafkaTable, Field(discriminator="kind")]
     """Where records are read from and verdicts written to."""
     join: JoinTable = JoinTable()
@@ -53,9 +54,9 @@ class ServiceConfig(Table):
     gateway: GatewayTable = GatewayTable()
     """How verdicts are served."""
     metrics: MetricsTable | None = None
-    """Where metrics are served; without the table nowhere."""
+    """Where metrics are served. Without this table they are not served."""
     references: ReferencesTable = ReferencesTable()
-    """From where images that frames refer to may be fetched."""
+    """Where referenced images may be fetched from."""
 
     @model_validator(mode="before")
     @classmethod
@@ -73,7 +74,7 @@ class ServiceConfig(Table):
         least = 2 * (self.max_record_bytes + 2**20)
         if isinstance(self.log, EmbeddedTable) and self.log.max_bytes < least:
             raise ValueError(
-                f"log.max_bytes is {self.log.max_bytes}: half of it, which is for input, does not hold one record of "
+                f"log.max_bytes is {self.log.max_bytes}: half of it holds input, which is too little for one record of "
                 f"max_record_bytes = {self.max_record_bytes}; set at least {least}"
             )
         return self
@@ -117,7 +118,7 @@ def load_service(path: Path) -> Service:
 
 
 def reference_problems(service: Service) -> list[Problem]:
-    """Allowed prefixes of which nothing can be read here, for the package that reads them is not installed."""
+    """Allowed prefixes that cannot be read here because the package for them is not installed."""
     return [
         Problem(
             service.path,
@@ -132,17 +133,17 @@ def reference_problems(service: Service) -> list[Problem]:
 
 
 def _recipe_problems(path: Path) -> tuple[Problem, ...]:
-    """What else is wrong with the recipes of a file that is itself wrong, as far as it names them."""
+    """Problems of the recipes that an invalid configuration file names, as far as it can be read."""
     try:
-        named = load_toml(path, _RecipesOnly).recipes
-        load_recipes(find_recipe_files(path.parent, named))
+        patterns = load_toml(path, _RecipesOnly).recipes
+        load_recipes(find_recipe_files(path.parent, patterns))
     except ConfigError as exc:
         return tuple(problem for problem in exc.problems if problem.file != path)
     return ()
 
 
 def kafka_settings(path: Path, config: ServiceConfig) -> KafkaSettings:
-    """What the Kafka clients need; reads the password. Raises ConfigError where the log is another or it is absent."""
+    """Settings of the Kafka clients, with the password. Raises ConfigError without a Kafka log or a password."""
     table = config.log
     if not isinstance(table, KafkaTable):
         raise ConfigError([Problem(path, "log.kind", repr(table.kind), "is no Kafka log", 'set kind = "kafka"')])
@@ -160,7 +161,7 @@ def kafka_settings(path: Path, config: ServiceConfig) -> KafkaSettings:
 
 
 def _reread_s(join: JoinSettings) -> float:
-    """How long before the newest piece with a verdict a record may lie that is still needed; a minute for windows."""
+    """How much older than the newest judged piece a needed record may be; one minute of it is for windows."""
     return 60.0 + 2 * join.dedup_horizon_s + join.max_delay_s + join.max_skew_s + join.read_ahead_s
 
 

@@ -1,6 +1,7 @@
-"""Says what may stand in the tables of a service's configuration. Knows no recipe and opens nothing.
+"""Defines the tables of a service's configuration file. Opens nothing.
 
-Paths are relative to the file that names them. Names end in their unit; absent means the default.
+Paths are relative to the configuration file. Names end in their unit. A key without a docstring takes default and
+meaning from the settings class in `meanings_from`.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from inspector.engines.engine import EngineSettings
 from inspector.gateway.certificates import TlsFiles
 from inspector.gateway.settings import GatewaySettings, is_loopback
+from inspector.worker.settings import PipelineSettings, StallSettings
 from streams.embedded.settings import EmbeddedSettings
 from streams.join.assembly import JoinSettings
 from streams.kafka.settings import KafkaSecurity, KafkaSettings
@@ -21,7 +23,9 @@ _EMBEDDED = EmbeddedSettings()
 _GATEWAY = GatewaySettings()
 _JOIN = JoinSettings()
 _KAFKA = KafkaSettings()
+_PIPELINE = PipelineSettings()
 _REFERENCES = ReferenceSettings()
+_STALL = StallSettings()
 
 
 def _resolved(path: Path, info: ValidationInfo) -> Path:
@@ -79,11 +83,11 @@ class EmbeddedTable(Table):
     kind: Literal["embedded"]
     """Chooses the embedded log."""
     path: FilePath
-    """The log's file; it is made where it does not exist."""
+    """The log's file; created if it does not exist."""
     max_bytes: Bytes = _EMBEDDED.max_bytes
     max_age_s: Seconds = _EMBEDDED.max_age_s
     start_at: Literal["earliest", "live"] = "earliest"
-    """Where a worker without a committed position begins: at the oldest record or with new ones."""
+    """Where a worker without a committed position begins: at the oldest record or at new records."""
 
 
 class TlsTable(Table):
@@ -172,40 +176,40 @@ DEFAULT_ENGINES: tuple[EngineWish, ...] = (
     "openvino/int8",
     "onnx/fp32",
 )
-"""By speed as a rule; `inspector bench engines` says what holds for a bundle: small experts cost less in ONNX Runtime.
-openvino/fp32, which needs no compiling, would shadow what lies behind it."""
+"""Usually by speed; `inspector bench engines` measures it for a bundle (small experts are faster in ONNX Runtime).
+Without openvino/fp32, which always runs and would hide the engines behind it."""
 
 
 class WorkerTable(Table):
     """How a worker works."""
 
+    meanings_from: ClassVar[type] = PipelineSettings
+
     name: Name = "worker-1"
     """Unique among the group's workers and the same after a restart."""
     bundles: Path = Path("bundles")
-    """Folder that all workers of the lines share, for what `inspector deploy` puts there: see `Service.bundles`."""
+    """Folder of deployed bundles, shared by all workers of the lines: `inspector deploy` writes there."""
     engines: tuple[EngineWish, ...] = Field(default=DEFAULT_ENGINES, min_length=1)
-    """The first that a bundle is compiled for and that runs on this machine judges."""
+    """In order of preference: the first one that the bundle is compiled for and that runs on this machine is used."""
     threads: int = Field(default=1, ge=1, le=256)
     """Threads of each engine session."""
     max_batch: int = Field(default=16, ge=1, le=256)
-    """Pieces that one run of an expert takes at most."""
-    commit_delay_s: Seconds = 0.02
-    """A commit waits this long for further verdicts."""
-    max_verdicts_per_commit: int = Field(default=50, ge=1, le=1000)
-    """So many verdicts are committed without waiting."""
+    """Most pieces in one run of an expert."""
+    commit_delay_s: Seconds = _PIPELINE.commit_delay_s
+    max_verdicts_per_commit: int = Field(default=_PIPELINE.max_verdicts_per_commit, ge=1, le=1000)
     stop_budget_s: Seconds = 10.0
-    """A process that was told to stop ends within this time."""
-    stall_after_s: Seconds = 30.0
-    """Unread input or open pieces without progress for this long make health NOT_SERVING and raise the alert."""
+    """A process ends within this time after it was asked to stop."""
+    stall_after_s: Seconds = _STALL.after_s
+    """Unread input or open pieces without progress for this long set health to NOT_SERVING and raise the alert."""
     scouts_only_after_s: Seconds = 60.0
-    """Pieces that waited longer in the log are looked at by the scouts only."""
+    """Only scouts look at pieces that waited longer in the log."""
     review_after_s: Seconds = 120.0
     """Pieces that waited longer get REVIEW / OVERLOAD."""
     max_p99_s: Seconds | None = None
     """Bundles with the policy `budgeted` run fewer experts while the 99th percentile of the time from a piece's last
-    record to its decision is longer; without it latency moves no price."""
+    record to its decision is longer. Without it latency has no influence."""
     max_cpu_share: float | None = Field(default=None, gt=0, le=256)
-    """The same for the CPU that judging takes, 1 being one core."""
+    """The same for the CPU time of judging; 1 is one core."""
 
     @property
     def wishes(self) -> tuple[EngineSettings, ...]:
@@ -222,14 +226,14 @@ class WorkerTable(Table):
 
 
 class ServerTlsTable(Table):
-    """TLS for clients, PEM files; with `client_ca` they need a certificate of that authority."""
+    """TLS of a server, PEM files. With `client_ca` clients need a certificate of that authority."""
 
     cert: ExistingFile
-    """The server's certificate and what signed it."""
+    """The server's certificate and its chain."""
     key: ExistingFile
     """Its key, not encrypted."""
     client_ca: ExistingFile | None = None
-    """Authority of the clients' certificates; without it clients show none."""
+    """Authority of the clients' certificates; without it clients need none."""
 
     @property
     def files(self) -> TlsFiles:
@@ -243,32 +247,23 @@ class GatewayTable(Table):
 
     listen: Address = _GATEWAY.listen
     tls: ServerTlsTable | None = None
-    """Encryption towards clients; without the table none."""
-    allow_insecure: bool = False
-    """Serves without TLS off loopback: only inside a network that is protected otherwise."""
+    """Encryption towards clients; none without this table."""
+    allow_insecure: bool = _GATEWAY.allow_insecure
     max_watchers: int = Field(default=_GATEWAY.max_watchers, ge=1, le=10_000)
     max_connections: int = Field(default=_GATEWAY.max_connections, ge=16, le=100_000)
     max_connections_per_host: int = Field(default=_GATEWAY.max_connections_per_host, ge=1, le=100_000)
-    """Connections of one host; those on which nothing was called are closed first."""
     request_timeout_s: Seconds = _GATEWAY.request_timeout_s
-    """A call whose request is not whole after this time is ended."""
     unread_bytes: int = Field(default=_GATEWAY.unread_bytes, ge=2**20)
-    """What requests that are not whole yet may hold together."""
     feedback_per_s: float = Field(default=_GATEWAY.feedback_per_s, gt=0, le=10_000)
-    """Findings a second that clients may file, half of them from one host."""
     lookup_s: Seconds = _GATEWAY.lookup_s
-    """How long the log is read for a verdict that the index does not know any more."""
     ring_bytes: Bytes = _GATEWAY.ring_bytes
     ring_age_s: Seconds = _GATEWAY.ring_age_s
     index_bytes: Bytes = _GATEWAY.index_bytes
     index_age_s: Seconds = _GATEWAY.index_age_s
     read_back_s: Seconds = _GATEWAY.read_back_s
-    """At its start the gateway reads the verdicts of this time back."""
     send_timeout_s: Seconds = _GATEWAY.send_timeout_s
-    """A watcher that takes nothing for this long is cut off."""
     inspect_concurrency: int = Field(default=_GATEWAY.inspect_concurrency, ge=1, le=256)
     inspect_queue: int = Field(default=_GATEWAY.inspect_queue, ge=0, le=1024)
-    """Calls of `Inspect` that may wait for their turn."""
 
     @model_validator(mode="after")
     def _protected(self) -> Self:
@@ -276,14 +271,14 @@ class GatewayTable(Table):
         return self
 
     def settings(self, max_record_bytes: int) -> GatewaySettings:
-        """What the gateway takes; one limit of size holds for records and messages."""
+        """The settings of the gateway; `max_record_bytes` also limits its messages."""
         values = self.model_dump(exclude={"tls"})
         tls = None if self.tls is None else self.tls.files
         return GatewaySettings(**values, tls=tls, max_record_bytes=max_record_bytes)
 
 
 def _check_exposure(table: str, listen: str, tls: ServerTlsTable | None, *, allow_insecure: bool) -> None:
-    """Raises ValueError where the line's secrets would leave the machine in clear text unasked."""
+    """Raises ValueError if data could leave the machine unencrypted without `allow_insecure`."""
     if tls is None and not allow_insecure and not is_loopback(listen):
         raise ValueError(
             f"listen = {listen!r} is reachable from outside and has no TLS; add [{table}.tls], listen on 127.0.0.1, "
@@ -292,14 +287,14 @@ def _check_exposure(table: str, listen: str, tls: ServerTlsTable | None, *, allo
 
 
 class MetricsTable(Table):
-    """Where Prometheus finds the metrics; absent means nowhere."""
+    """Where metrics are served; without this table they are not."""
 
     listen: Address = "127.0.0.1:9464"
     """Where Prometheus finds `/metrics`, as host:port."""
     tls: ServerTlsTable | None = None
-    """Encryption towards Prometheus; without the table none."""
+    """Encryption towards Prometheus; none without this table."""
     allow_insecure: bool = False
-    """Serves without TLS off loopback: only inside a network that is protected otherwise."""
+    """Allows other hosts to connect without TLS: only inside a network that is protected otherwise."""
 
     @model_validator(mode="after")
     def _protected(self) -> Self:
@@ -314,15 +309,15 @@ def _prefix(value: str) -> str:
 
 
 class ReferencesTable(Table):
-    """Below which addresses images may be fetched, none by default, and what fetching may take."""
+    """Addresses that images may be fetched from (none by default), and limits of fetching."""
 
     meanings_from: ClassVar[type] = ReferenceSettings
 
     allowed_prefixes: tuple[Annotated[str, AfterValidator(_prefix)], ...] = ()
     timeout_s: Seconds = _REFERENCES.timeout_s
-    """From the start of a fetch to its last byte. A piece waits `join.max_delay_s` for its images at most."""
+    """Limit from the start of a fetch to its last byte. A piece waits at most `join.max_delay_s` for its images."""
     max_bytes: Bytes = _REFERENCES.max_bytes
-    """Of files being fetched, all prefixes together; each may take an equal part of it."""
+    """Memory for files being fetched, shared equally by the prefixes."""
 
     @property
     def settings(self) -> ReferenceSettings:

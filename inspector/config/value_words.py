@@ -1,4 +1,4 @@
-"""Turns the annotation, the constraints and the default of a model's field into words that a user can read."""
+"""Describes annotation, constraints and default of a model's field in words for users."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ _NAME_PATTERN = "^[A-Za-z0-9_]+"
 
 
 def shown(value: object) -> str:
-    """A value as it would stand in a TOML file; `-` where nothing stands there, or a table with defaults of its own."""
+    """A value as written in a TOML file; `-` for no value and for a table with its own defaults."""
     if value is None or isinstance(value, BaseModel):
         return "-"
     if isinstance(value, bool):
@@ -42,7 +42,7 @@ def shown(value: object) -> str:
 
 
 def type_words(annotation: object, constraints: Sequence[object] = ()) -> str:
-    """Such as `whole number, at least 1`; `constraints` are those that a field adds to its annotation."""
+    """Such as `whole number, at least 1`; `constraints` are those of the field besides its annotation."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return type_words(arguments[0], [*arguments[1:], *constraints])
@@ -76,7 +76,7 @@ def _with_bounds(words: str, constraints: Sequence[object]) -> str:
 
 
 def _flat(constraints: Sequence[object]) -> Iterator[object]:
-    """A field inside `Annotated` holds a list of its own, and a length holds two bounds."""
+    """A field inside `Annotated` holds a list, and a length holds two bounds."""
     for item in constraints:
         if isinstance(item, FieldInfo):
             yield from _flat(item.metadata)

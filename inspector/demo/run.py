@@ -1,5 +1,4 @@
-"""Runs a simulated line through a service of its own and collects the verdicts as a gRPC client sees them.
-Knows neither how they are shown nor how they are made."""
+"""Runs a simulated line through a separate service process and collects the verdicts as a gRPC client."""
 
 import queue
 import subprocess
@@ -28,27 +27,27 @@ from protos.inspection.v1.verdict_pb2 import Verdict
 START_BUDGET_S, PATIENCE_S, STOP_BUDGET_S = 30.0, 15.0, 20.0
 _LOOK_S = 0.1
 _AFTER_S = 0.5
-"""The watcher listens this long after the last verdict, for one that comes twice."""
+"""The watcher listens this long after the last verdict, to detect duplicates."""
 
 
 Arrival = tuple[Verdict, int] | ClientError
-"""A verdict with the moment of its receipt, or why none come any more."""
+"""A verdict with its time of receipt, or the error that ended the watch."""
 Arrivals = queue.SimpleQueue[Arrival]
 
 
 class DemoError(Exception):
-    """The demo cannot go on; the message says why and where to look."""
+    """The demo cannot continue; the message says why and where to look."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoSettings:
-    """What the demo's line does: an everyday amount of everything that goes wrong."""
+    """The simulated line, with an ordinary amount of every fault."""
 
     config: Path
     num_pieces: int = 600
     rate_hz: float = 12.0
     seed: int = 2026
-    """Another line than the one that the bundle was trained on (seed 1)."""
+    """Not the line that the bundle was trained on (seed 1)."""
 
     @property
     def line(self) -> LineSettings:
@@ -63,7 +62,7 @@ class DemoSettings:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the client counted, and how long the first verdict took from the start of the service."""
+    """The client's counts, and the time from the start of the service to the first verdict."""
 
     tally: Tally
     first_verdict_s: float | None
@@ -89,7 +88,7 @@ def run_demo(settings: DemoSettings, show: Callable[[Verdict, Tally], None]) -> 
 
 
 def _cleared(service: Service) -> Path:
-    """The folder of the log, which begins empty: the same pieces come every time."""
+    """Empties the folder of the log, because the same pieces come every time, and returns it."""
     table = service.config.log
     if not isinstance(table, EmbeddedTable):
         raise DemoError(f"{service.path}: log.kind is {table.kind!r}; the demo runs on an embedded log")
@@ -109,13 +108,13 @@ class _Process:
         """Raises DemoError when the service has ended."""
         code = self.process.poll()
         if code is not None:
-            said = "\n".join(self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-10:])
-            raise DemoError(f"the service ended with exit code {code}; the end of {self.log_file}:\n{said}")
+            log_end = "\n".join(self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-10:])
+            raise DemoError(f"the service ended with exit code {code}; the end of {self.log_file}:\n{log_end}")
 
 
 @contextmanager
 def _serving(config: Path, log_file: Path) -> Iterator[_Process]:
-    """The service as a process of its own, stopped at the end as an operator would stop it."""
+    """The service as a separate process, stopped at the end as an operator would stop it."""
     command = [sys.executable, "-m", "inspector", "serve", "--config", str(config)]
     with log_file.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:  # noqa: S603
         try:
@@ -162,7 +161,7 @@ def _wait_positioned(watch: Watch, process: _Process) -> None:
 
 @contextmanager
 def _line(settings: DemoSettings, service: Service) -> Iterator[Future[Published]]:
-    """The simulated line in a thread of its own; it stops with the context."""
+    """The simulated line in a separate thread; it stops with the context."""
     stop = threading.Event()
 
     def nap(seconds: float) -> None:
@@ -186,7 +185,7 @@ def _line(settings: DemoSettings, service: Service) -> Iterator[Future[Published
 def _until_complete(
     arrivals: Arrivals, tally: Tally, published: Future[Published], process: _Process
 ) -> Iterator[tuple[Verdict, int]]:
-    """Verdicts until every piece has one, or none has come for `PATIENCE_S` after the line's end; and a little more."""
+    """Verdicts until every piece has one or none came for `PATIENCE_S` after the line's end, and `_AFTER_S` longer."""
     patience_s = PATIENCE_S
     last_s = time.monotonic()
     while time.monotonic() - last_s < patience_s:
@@ -204,7 +203,7 @@ def _until_complete(
 
 
 def _ended(published: Future[Published]) -> bool:
-    """Whether the line has published everything; raises what stopped it early."""
+    """Whether the line has published everything; raises the error that stopped it early."""
     if not published.done():
         return False
     published.result()

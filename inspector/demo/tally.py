@@ -1,4 +1,4 @@
-"""Counts the verdicts that a client received against what is true of the pieces. Knows neither log nor network."""
+"""Compares the verdicts that a client received with the true state of the pieces."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ Summary = TypedDict(
 
 
 def decision_word(verdict: Verdict) -> Literal["pass", "fail", "review"]:
-    """Whatever is neither PASS nor FAIL means that a person looks."""
+    """Anything but PASS and FAIL is "review"."""
     return _WORDS.get(verdict.decision, "review")
 
 
@@ -50,7 +50,7 @@ def reason_word(verdict: Verdict) -> str:
 
 @dataclass(slots=True)
 class Tally:
-    """Verdicts by piece. `truth` says for each piece which defects it has; none means good."""
+    """Verdicts by piece. `truth` lists the defects of each piece; none means good."""
 
     truth: Mapping[str, tuple[str, ...]]
     decisions: Counter[str] = field(default_factory=Counter)
@@ -65,7 +65,7 @@ class Tally:
     _latencies_ms: list[float] = field(default_factory=list)
 
     def add(self, verdict: Verdict, received_ns: int) -> None:
-        """Takes one verdict; a second one of the same inspection only counts as doubled."""
+        """Adds a verdict; a second one for the same inspection only counts as doubled."""
         self.received += 1
         named = verdict.inspection
         key = (named.line, named.station, named.piece_id, named.pass_number)
@@ -90,7 +90,7 @@ class Tally:
 
     @property
     def missing(self) -> int:
-        """Pieces without a verdict; a verdict of a piece that nobody sent does not make up for one."""
+        """Pieces without a verdict; verdicts on unknown pieces do not count."""
         return len(self.truth.keys() - {piece_id for _, _, piece_id, _ in self._seen})
 
     @property
@@ -104,7 +104,7 @@ class Tally:
         return {"p50": p50, "p95": p95, "p99": p99}
 
     def summary(self, first_verdict_s: float | None) -> Summary:
-        """What the demo prints last."""
+        """The last line that the demo prints."""
         return {
             "pieces": len(self.truth),
             "verdicts": self.received,

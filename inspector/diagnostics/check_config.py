@@ -1,4 +1,4 @@
-"""Explains what a service's configuration means in seconds and bytes, and what cannot work. Runs nothing."""
+"""Explains a service's configuration in seconds and bytes, and finds settings that cannot work. Runs nothing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ from streams.embedded.file import check_place
 from streams.log import LogError
 
 COMMIT_S = 0.05
-"""A transaction on a broker near by, at the 95th percentile."""
+"""A transaction on a nearby broker, 95th percentile."""
 _FETCH_BYTES = 112 * 2**20
 """Kafka: two answers, one batch unpacked (16 MiB each), and answers for paused partitions (64); embedded: less."""
 _DECODING_COPIES = 3
-"""What `streams.decode.records.decode` takes while it runs, in sizes of the image."""
+"""Peak memory of `streams.decode.records.decode`, in sizes of the image."""
 _MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Time from the capture of the last frame to the verdict, in parts; the worst case has a silent source."""
+    """Parts of the time from the last frame's capture to the verdict; the worst case has a silent source."""
 
     window_s: float
     chunk_s: float
@@ -49,14 +49,14 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the files mean, line by line, and everything that is wrong."""
+    """The explanation, line by line, and all problems."""
 
     lines: tuple[str, ...]
     problems: tuple[Problem, ...]
 
 
 def check(service: Service, chunk_s: float = 0.1) -> Report:
-    """`chunk_s` is the length of the chunks that the sensors send: no file states it."""
+    """`chunk_s` is the length of the chunks that the sensors send, which no file states."""
     lines = list(_log_lines(service))
     problems = [*_place_problems(service), *reference_problems(service)]
     for recipe in service.recipes:
@@ -78,7 +78,8 @@ def check(service: Service, chunk_s: float = 0.1) -> Report:
 
 
 def latency_budget(service: Service, recipe: Recipe, bundle: Bundle | None, chunk_s: float) -> Budget:
-    """Every expert runs on each frame; a window's end counts from the entry, never later than the last frame."""
+    """Assumes that every expert runs on each frame. Ends of windows count from the entry, which is never
+    later than the last frame."""
     timed = [sensor for sensor in recipe.sensors if sensor.bind == "time"]
     runs = {camera.name: camera.num_frames for camera in recipe.cameras}
     experts = () if bundle is None else bundle.experts
@@ -94,7 +95,7 @@ def latency_budget(service: Service, recipe: Recipe, bundle: Bundle | None, chun
 
 
 def _anchor_s(sensor: Sensor, recipe: Recipe) -> float:
-    """A camera's first frame may come as late as the capture span allows."""
+    """The latest time of the anchor: a camera's first frame may come at the end of the capture span."""
     return 0.0 if sensor.anchor == "entered" else recipe.capture_span_s
 
 
@@ -106,7 +107,7 @@ def _deadline_problems(recipe: Recipe, budget: Budget) -> Iterator[Problem]:
 
 
 def _place_problems(service: Service) -> Iterator[Problem]:
-    """Where no embedded log can lie, `serve` ends or waits."""
+    """Places where `serve` could not open the embedded log."""
     if isinstance(table := service.config.log, EmbeddedTable):
         try:
             check_place(table.path)
@@ -159,19 +160,19 @@ def _bits(camera: Camera) -> str:
 
 
 def _clock_line(service: Service) -> str:
-    """How far clocks may be off, and from where on it is noticed."""
+    """The tolerated differences of clocks."""
     join = service.config.join
     offset_s = min(join.max_source_offset_s, join.max_skew_s)
     return (
-        f"clocks: records further than {join.max_skew_s:g} s ahead of the log's clock are refused; where the records "
-        f"of two sources of a station come more than {offset_s:g} s (max_source_offset_s) further apart than their "
-        "stamps say, transport included, nothing passes; stamps of a sensor may differ from its sample count by "
+        f"clocks: records more than {join.max_skew_s:g} s ahead of the log's clock are refused; while the records of "
+        f"two sources of a station arrive more than {offset_s:g} s (max_source_offset_s) further apart than their "
+        "stamps say, transport included, no piece passes; stamps of a sensor may differ from its sample count by "
         f"{join.jitter_s:g} s"
     )
 
 
 def _plausibility_lines(recipe: Recipe, bundle: Bundle) -> Iterator[str]:
-    """What is believed whatever it shows."""
+    """Sources and whether their data is checked for plausibility."""
     limits = {modality.name: modality.plausibility for modality in bundle.modalities}
     for source in recipe.sources:
         if source.plausibility == "off":
@@ -194,7 +195,7 @@ def _window(sensor: Sensor) -> str:
 
 
 def signal_bytes_per_station(service: Service, recipe: Recipe) -> int:
-    """Samples kept for pieces that are open or may still enter, as 32-bit floats."""
+    """Memory for samples of open and future pieces, as 32-bit floats."""
     join = service.config.join
     total = 0.0
     for sensor in recipe.sensors:
@@ -205,7 +206,7 @@ def signal_bytes_per_station(service: Service, recipe: Recipe) -> int:
 
 
 def _signal_problems(service: Service, recipe: Recipe) -> Iterator[Problem]:
-    """One station alone must fit; how many there are, no file says."""
+    """At least one station must fit; no file states their number."""
     needed, most = signal_bytes_per_station(service, recipe), service.config.join.max_signal_bytes
     if needed > most:
         expectation = f"the sensors of one station of recipe {recipe.name} need {needed} bytes"
@@ -214,7 +215,7 @@ def _signal_problems(service: Service, recipe: Recipe) -> Iterator[Problem]:
 
 
 def memory_parts(service: Service) -> dict[str, int]:
-    """Bytes that a worker of one shard may hold at once beside its models, by what holds them."""
+    """Most bytes of a worker with one shard, without its models, by purpose."""
     config, limits = service.config, Limits()
     parts = {
         "signals": config.join.max_signal_bytes,
@@ -231,9 +232,9 @@ def memory_parts(service: Service) -> dict[str, int]:
 
 
 def _pending_bytes(service: Service) -> int:
-    """Two verdicts a piece where a shadow judges as well, each with a map for every image and signal."""
-    sights = (sum(camera.num_frames for camera in r.cameras) + len(r.sensors) for r in service.recipes)
-    return 2 * service.config.worker.max_verdicts_per_commit * max(sights, default=0) * MAX_PNG_BYTES
+    """Two verdicts for each piece in case of a shadow, each with a heat map for every image and signal."""
+    num_maps = (sum(camera.num_frames for camera in r.cameras) + len(r.sensors) for r in service.recipes)
+    return 2 * service.config.worker.max_verdicts_per_commit * max(num_maps, default=0) * MAX_PNG_BYTES
 
 
 def _memory_lines(service: Service) -> Iterator[str]:
@@ -248,11 +249,11 @@ def _memory_lines(service: Service) -> Iterator[str]:
         f"{(join.max_signal_bytes + join.max_open_bytes) / _MIB:.0f} MiB more"
     )
     listed = " + ".join(f"{name} {size / _MIB:.0f}" for name, size in parts.items())
-    yield f"memory at most, beside models and with one shard: {listed} = {sum(parts.values()) / _MIB:.0f} MiB"
+    yield f"memory at most, without models and with one shard: {listed} = {sum(parts.values()) / _MIB:.0f} MiB"
 
 
 def _request_line(service: Service) -> str:
-    """What clients can make a gateway hold beside what it keeps of its own accord."""
+    """Memory that the requests of clients can take in a gateway."""
     settings = service.config.gateway.settings(service.config.max_record_bytes)
     parts = {
         "being read": (2 * settings.max_unread + MAX_UNREAD_PROBES) * 3 * settings.max_message_bytes,

@@ -1,4 +1,4 @@
-"""Finds out what this machine has of what the product can use. Starts no engine and changes nothing."""
+"""Checks which of the product's requirements this machine meets. Starts no engine and changes nothing."""
 
 import importlib.metadata
 import importlib.util
@@ -38,16 +38,16 @@ _CONNECT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the table; `optional` is absent and not needed for serving, `wrong` is."""
+    """One line of the table. State `optional`: absent, but not needed for serving; `wrong`: needed."""
 
     subject: str
     state: Literal["ok", "optional", "wrong"]
-    found: str
+    detail: str
     remedy: str = ""
 
 
 def examine(config: Path | None = None, bundle: Path | None = None) -> list[Finding]:
-    """All findings; with a configuration also whether its log can be reached, and what its bundles could run in."""
+    """All findings; with a configuration also whether its log is reachable, and the engines of its bundles."""
     findings = [_python(), _cores(), _memory(), _sqlite(), _openssl(), *_engines(), _training(), _java(), _maven()]
     if bundle is not None:
         findings += bundle_findings(bundle, WorkerTable().wishes)
@@ -57,24 +57,24 @@ def examine(config: Path | None = None, bundle: Path | None = None) -> list[Find
 def bundle_findings(
     folder: Path, wishes: Sequence[EngineSettings], gpu: Callable[[], GpuApi] = load_api
 ) -> list[Finding]:
-    """The table of engines that the service makes at its start: the first that is ok judges."""
+    """The engines in the service's order of preference: it uses the first that is ok."""
     try:
-        found = options(load(folder), wishes, gpu)
+        engines = options(load(folder), wishes, gpu)
     except BundleError as exc:
-        return [Finding(f"bundle {folder.name}", "wrong", str(exc), "put a whole bundle there")]
-    taken = next((option for option in found if not option.why_not), None)
-    table = [_option(folder, option, is_taken=option is taken) for option in found]
-    if taken is None:
-        remedy = 'add "onnx/fp32", which every bundle runs in, to [worker] engines'
+        return [Finding(f"bundle {folder.name}", "wrong", str(exc), "put a complete bundle there")]
+    chosen = next((option for option in engines if not option.why_not), None)
+    table = [_option(folder, option, is_chosen=option is chosen) for option in engines]
+    if chosen is None:
+        remedy = 'add "onnx/fp32", which runs every bundle, to [worker] engines'
         table.append(Finding(f"bundle {folder.name}", "wrong", "none of the engines runs it here", remedy))
     return table
 
 
-def _option(folder: Path, option: Option, *, is_taken: bool) -> Finding:
+def _option(folder: Path, option: Option, *, is_chosen: bool) -> Finding:
     subject = f"{folder.name} in {option.settings}"
     if option.why_not:
         return Finding(subject, "optional", *_split(option.why_not))
-    return Finding(subject, "ok", "runs here, and judges" if is_taken else "runs here")
+    return Finding(subject, "ok", "runs here and is used" if is_chosen else "runs here")
 
 
 def _python() -> Finding:
@@ -96,7 +96,7 @@ def _memory() -> Finding:
 
 
 def _memory_mib() -> int | None:
-    """The machine's memory, or the container's limit where that is less."""
+    """The machine's memory or the container's limit, whichever is less."""
     limits = []
     for path, scale in ((Path("/proc/meminfo"), 2**10), (Path("/sys/fs/cgroup/memory.max"), 2**20)):
         words = path.read_text(encoding="ascii").split() if path.is_file() else []
@@ -135,9 +135,9 @@ def _tensorrt() -> Finding:
 
 
 def _split(why_not: str) -> tuple[str, str]:
-    """Errors of engines say what they found, then what helps."""
-    found, _, remedy = why_not.partition("; ")
-    return found, remedy
+    """Splits the message of an engine into problem and remedy."""
+    problem, _, remedy = why_not.partition("; ")
+    return problem, remedy
 
 
 def _training() -> Finding:
@@ -172,8 +172,8 @@ def _program(subject: str, name: str, flags: tuple[str, ...], remedy: str) -> Fi
         done = subprocess.run([path, *flags], capture_output=True, text=True, timeout=20, check=True)  # noqa: S603
     except (subprocess.SubprocessError, OSError) as exc:
         return Finding(subject, "optional", f"{path} does not run ({exc})", remedy)
-    said = (done.stdout or done.stderr).strip().splitlines()
-    return Finding(subject, "ok", click.unstyle(said[0]) if said else path)
+    output = (done.stdout or done.stderr).strip().splitlines()
+    return Finding(subject, "ok", click.unstyle(output[0]) if output else path)
 
 
 def _configuration(path: Path) -> list[Finding]:
@@ -188,7 +188,7 @@ def _bundles(path: Path, config: ServiceConfig) -> list[Finding]:
     try:
         folders = sorted({recipe.bundle for recipe in load_service(path).recipes})
     except ConfigError:
-        return []  # Told of with the recipes.
+        return []  # Reported with the recipes.
     return [finding for folder in folders for finding in bundle_findings(folder, config.worker.wishes)]
 
 
@@ -202,7 +202,7 @@ def _log(config: ServiceConfig) -> list[Finding]:
 
 
 def _references(config: ServiceConfig) -> list[Finding]:
-    """Whether what reads the allowed prefixes is installed; whether they answer is for the service to see."""
+    """Whether the packages that read the allowed prefixes are installed. Does not contact the stores."""
     findings = []
     for prefix in config.references.allowed_prefixes:
         if package := missing_package(prefix):
@@ -232,8 +232,10 @@ def _promises(path: Path) -> list[Finding]:
 
 
 def _promise(recipe: Recipe) -> Finding:
-    """A promise that does not hold is no fault of the machine, and the fail-safe serves in its place."""
-    bundle, asked = read_bundle(recipe.bundle), recipe.certified_miss_rate
-    kept = asked is None or covering(bundle, asked) is not None
-    remedy = "" if kept else "train with more independent defects, or raise certified_miss_rate"
-    return Finding(f"misses, {recipe.name}", "ok" if kept else "optional", promise_words(recipe, bundle), remedy)
+    """A missing certificate is only `optional`: it is no fault of the machine, and the service uses safe thresholds."""
+    bundle, rate = read_bundle(recipe.bundle), recipe.certified_miss_rate
+    is_certified = rate is None or covering(bundle, rate) is not None
+    remedy = "" if is_certified else "train with more independent defects, or raise certified_miss_rate"
+    return Finding(
+        f"misses, {recipe.name}", "ok" if is_certified else "optional", promise_words(recipe, bundle), remedy
+    )

@@ -1,4 +1,4 @@
-"""Turns a call's context into who calls: the host or certificate that shares are counted by, and its connection."""
+"""Identifies the caller of a call: the host or certificate that limits are counted by, and the connection."""
 
 import ipaddress
 from collections.abc import Iterable, Mapping
@@ -6,8 +6,8 @@ from typing import NamedTuple, Protocol
 from urllib.parse import unquote
 
 
-class Peered(Protocol):
-    """The part of a call's context that says who is at the other end."""
+class PeerContext(Protocol):
+    """The part of a call's context that identifies the client."""
 
     def peer(self) -> str: ...
 
@@ -15,15 +15,15 @@ class Peered(Protocol):
 
 
 class Caller(NamedTuple):
-    """Who calls. One host may have many connections, and several clients may share one host."""
+    """One host may have many connections, and several clients may share one host."""
 
     host: str
-    """The client certificate's name under mutual TLS; the address otherwise, of IPv6 the first 64 bits."""
+    """The name in the client's certificate under mutual TLS, else the address (IPv6: the first 64 bits)."""
     connection: str
     """`ipv4:192.0.2.7:50123`, as gRPC names it."""
 
 
-def caller_of(context: Peered) -> Caller:
+def caller_of(context: PeerContext) -> Caller:
     peer = context.peer()
     names = context.auth_context().get("x509_common_name") or context.auth_context().get("x509_subject")
     for name in names or ():
@@ -32,7 +32,7 @@ def caller_of(context: Peered) -> Caller:
 
 
 def host_of(peer: str) -> str:
-    """`192.0.2.7` of `ipv4:192.0.2.7:50123`; a network of 64 bits for IPv6, which gives every host that many."""
+    """`192.0.2.7` of `ipv4:192.0.2.7:50123`; for IPv6 the /64 network, because one host may use all its addresses."""
     kind, _, rest = unquote(peer).partition(":")
     text = rest.rpartition(":")[0].strip("[]").partition("%")[0]
     try:

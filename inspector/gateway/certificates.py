@@ -1,4 +1,4 @@
-"""Reads the PEM files of a server, and again when they are renewed."""
+"""Reads the PEM files of a server and rereads them when they are renewed."""
 
 import logging
 import ssl
@@ -10,12 +10,12 @@ log = logging.getLogger("inspector.gateway.certificates")
 
 
 class CertificateError(Exception):
-    """The files cannot be read or do not belong together; the message says which and why."""
+    """The files cannot be read or do not match; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """PEM files of the server; with `client_ca` clients must show a certificate of that authority."""
+    """PEM files of the server. With `client_ca` clients need a certificate of that authority."""
 
     cert: Path
     key: Path
@@ -34,7 +34,7 @@ class Pem:
 
 
 def tls_context(files: TlsFiles) -> ssl.SSLContext:
-    """What the files amount to. Raises CertificateError."""
+    """A server context of these files. Raises CertificateError."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(files.cert, files.key)
@@ -44,14 +44,14 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
     except OSError as exc:  # ssl.SSLError is one
         names = ", ".join(map(str, files.paths))
         raise CertificateError(
-            f"the TLS files {names} cannot be used ({exc}): correct their paths and rights, certificate and key must "
-            "belong together"
+            f"the TLS files {names} cannot be used ({exc}): check paths, permissions, and that the key belongs to the "
+            "certificate"
         ) from exc
     return context
 
 
 class Certificates:
-    """The files' contents as last read whole. May be asked in any thread."""
+    """The last valid contents of the files. Thread-safe."""
 
     def __init__(self, files: TlsFiles) -> None:
         """Raises CertificateError."""
@@ -65,7 +65,7 @@ class Certificates:
         return self._pem
 
     def renewed(self) -> bool:
-        """Whether `pem` is new since this was last asked. Says in the log when it is, and when new files do not fit."""
+        """Whether `pem` has changed since the last call. Logs a renewal, and new files that are invalid."""
         with self._lock:
             stamps = _stamps(self._files)
             if stamps == self._seen:
@@ -74,9 +74,9 @@ class Certificates:
             try:
                 self._pem = _read(self._files)
             except CertificateError as error:
-                log.error("The renewed certificate is not used, the one before it stays: %s.", error)  # noqa: TRY400
+                log.error("The renewed certificate is invalid, the previous one stays in use: %s.", error)  # noqa: TRY400
                 return False
-            log.info("The certificate %s was renewed: new connections get it.", self._files.cert)
+            log.info("The certificate %s was renewed; new connections use it.", self._files.cert)
             return True
 
 
@@ -86,7 +86,7 @@ def _read(files: TlsFiles) -> Pem:
         client_ca = None if files.client_ca is None else files.client_ca.read_bytes()
         return Pem(files.cert.read_bytes(), files.key.read_bytes(), client_ca)
     except OSError as exc:
-        raise CertificateError(f"a TLS file cannot be read ({exc}): correct its path or its rights") from exc
+        raise CertificateError(f"a TLS file cannot be read ({exc}): check its path and permissions") from exc
 
 
 def _stamps(files: TlsFiles) -> tuple[tuple[int, int, int] | None, ...]:

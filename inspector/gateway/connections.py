@@ -1,7 +1,7 @@
-"""Keeps any host from holding more than its part of the connections, and all of them within the open files allowed.
+"""Limits connections per host, and all of them by the number of open files.
 
-gRPC limits connections only in all. It does not hand them out either, so they are looked up among the process's open
-files, and those over a host's limit are shut down there: gRPC sees a client that has gone.
+gRPC limits only the total and does not expose connections. So this module finds them among the process's open files
+and shuts down those over a host's limit; gRPC sees a disconnected client.
 """
 
 import asyncio
@@ -21,48 +21,48 @@ from inspector.gateway.callers import Caller, host_of
 log = logging.getLogger("inspector.gateway.connections")
 
 FILES_FOR_OTHERS = 256
-"""Open files that log, metrics, libraries and models need beside the gateway's connections, with room to spare."""
+"""Open files reserved for log, metrics, libraries and models."""
 GRACE_S = 0.5
-"""A connection may be without a call for this long: a probe's first call comes a moment after its connection."""
+"""A new connection is not closed for this long: the first call comes a moment later."""
 FLOOD_FACTOR = 4
-"""How many times its limit a host may hold for as long as that."""
+"""Beyond this many times its limit a host's connections are closed at once."""
 LOOK_EVERY_S, FLOODED_EVERY_S = 0.25, 0.05
 RETRY_S = 1.0
-SAY_EVERY_S = 10.0
+LOG_EVERY_S = 10.0
 REMEMBERED = 8192
 
 
 class Connection(NamedTuple):
-    """One accepted connection, as the operating system knows it."""
+    """One accepted connection, as seen by the operating system."""
 
     inode: int
-    """Rises with every socket that is opened."""
+    """Increases with every new socket."""
     descriptor: int
     host: str
     port: int
 
 
-def allowed_connections(wanted: int) -> int:
-    """How many connections the limit of open files has room for, once it is raised as far as it may be."""
+def allowed_connections(max_connections: int) -> int:
+    """`max_connections`, or fewer if the limit of open files, raised to its maximum, requires it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if hard == resource.RLIM_INFINITY or hard >= wanted + FILES_FOR_OTHERS:
-        return wanted
+    if hard == resource.RLIM_INFINITY or hard >= max_connections + FILES_FOR_OTHERS:
+        return max_connections
     allowed = max(16, hard - FILES_FOR_OTHERS)
     log.warning(
-        "This process may open %d files: the gateway takes %d connections, where max_connections is %d. Raise the "
-        "limit to %d (ulimit -n, LimitNOFILE of systemd), or lower max_connections.",
+        "This process may open only %d files, so the gateway accepts %d connections instead of max_connections = %d. "
+        "Raise the limit to %d (ulimit -n, or LimitNOFILE in systemd), or lower max_connections.",
         hard,
         allowed,
-        wanted,
-        wanted + FILES_FOR_OTHERS,
+        max_connections,
+        max_connections + FILES_FOR_OTHERS,
     )
     return allowed
 
 
 class Calls:
-    """Which connections have calls now, or had some. Belongs to the event loop."""
+    """Tracks which connections have calls now or had some. Used in the event loop only."""
 
     def __init__(self) -> None:
         self._active: dict[tuple[str, int], int] = defaultdict(int)
@@ -85,7 +85,7 @@ class Calls:
                 self._used.popitem(last=False)
 
     def by_use(self, connections: Sequence[Connection]) -> list[Connection]:
-        """Those without any call first, oldest first; then those without a call now; then those with one."""
+        """Connections that never had a call first, oldest first; then those without a call now; then the others."""
         ranks = {name: rank for rank, name in enumerate(self._used, 1)}
 
         def use(connection: Connection) -> tuple[bool, int, int]:
@@ -96,11 +96,11 @@ class Calls:
 
 
 class ConnectionLimit:
-    """Closes what a host holds beyond `max_per_host`, least used first: four times a second, twenty in a flood."""
+    """Closes connections of a host beyond `max_per_host`, least used first: every 0.25 s, in a flood every 0.05 s."""
 
     def __init__(self, port: int, max_per_host: int, calls: Calls) -> None:
         self._port, self._max_per_host, self._calls = port, max_per_host, calls
-        self._said_s = -SAY_EVERY_S
+        self._logged_s = -LOG_EVERY_S
         self._seen_s: dict[Connection, float] = {}
         self.num_closed = 0
 
@@ -114,11 +114,15 @@ class ConnectionLimit:
                     await asyncio.to_thread(connections_to, self._port)
                 )
             except OSError as exc:
-                log.warning("The gateway's connections cannot be counted (%s): tries again in %g s.", exc, RETRY_S)
+                log.warning(
+                    "Cannot count connections (%s): the limit per host is not enforced; retrying in %g s.",
+                    exc,
+                    RETRY_S,
+                )
                 await asyncio.sleep(RETRY_S)
 
     def close_excess(self, connections: Sequence[Connection]) -> bool:
-        """Closes what is above the limit; whether there was any."""
+        """Closes connections above the limit. Returns whether there were any."""
         num_closed = 0
         by_host = defaultdict[str, list[Connection]](list)
         for connection in connections:
@@ -129,7 +133,7 @@ class ConnectionLimit:
             closed = sum(_shut_down(connection, self._port) for connection in self._excess(of_host, now_s))
             num_closed += closed
             if closed:
-                self._say(host, len(of_host), closed, now_s)
+                self._log_closed(host, len(of_host), closed, now_s)
         self.num_closed += num_closed
         return num_closed > 0
 
@@ -140,12 +144,12 @@ class ConnectionLimit:
         excess = rest[: max(0, len(rest) - self._max_per_host)]
         return flood + [connection for connection in excess if now_s - self._seen_s[connection] >= GRACE_S]
 
-    def _say(self, host: str, num_held: int, closed: int, now_s: float) -> None:
-        if now_s - self._said_s >= SAY_EVERY_S:
-            self._said_s = now_s
+    def _log_closed(self, host: str, num_held: int, closed: int, now_s: float) -> None:
+        if now_s - self._logged_s >= LOG_EVERY_S:
+            self._logged_s = now_s
             log.warning(
-                "%s held %d connections, of which %d are allowed: the %d least used were closed. Let its clients share "
-                "a channel, or raise max_connections_per_host.",
+                "Client host %s held %d connections, %d are allowed: closed the %d least used. Let its clients share "
+                "one gRPC channel, or raise max_connections_per_host.",
                 host,
                 num_held,
                 self._max_per_host,
@@ -158,8 +162,8 @@ _FILES = "/dev/fd"
 
 def connections_to(port: int) -> list[Connection]:
     """The connections that this process has accepted on a port."""
-    found = (_connection(name, port) for name in os.listdir(_FILES))
-    return [connection for connection in found if connection is not None]
+    connections = (_connection(name, port) for name in os.listdir(_FILES))
+    return [connection for connection in connections if connection is not None]
 
 
 def _connection(name: str, port: int) -> Connection | None:
@@ -172,8 +176,8 @@ def _connection(name: str, port: int) -> Connection | None:
 
 @contextmanager
 def _borrowed(descriptor: int) -> Iterator[socket.socket]:
-    """The socket behind a descriptor of somebody else, never closed here, nor any copy of it: closing one of a file
-    takes away every lock that the process has on that file, and SQLite's are such locks. Raises OSError."""
+    """The socket of a descriptor that other code owns. Never closes it or a copy: closing any descriptor of a file
+    drops all locks of the process on that file, and SQLite uses such locks. Raises OSError."""
     if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
         raise OSError(errno.ENOTSOCK, "no socket")
     opened = socket.socket(fileno=descriptor)
@@ -191,7 +195,7 @@ def _described(opened: socket.socket, descriptor: int, inode: int, port: int) ->
 
 
 def _shut_down(connection: Connection, port: int) -> bool:
-    """Whether it was still the same one: a descriptor may have been closed and given to another file meanwhile."""
+    """False if the descriptor now belongs to another file."""
     try:
         with _borrowed(connection.descriptor) as opened:
             inode = os.fstat(opened.fileno()).st_ino

@@ -1,8 +1,8 @@
-"""Lets calls in: reads each request within bounds of time, bytes and share, then hands it to the method it is for.
+"""Admits calls: reads each request within limits of time, size and share per client, then calls its method.
 
-gRPC hands a unary call over when its request is whole, and by then a call without a request has occupied one of the
-server's places for as long as it likes. Here every call is served as a stream, which on the wire is the same, so that
-it is known from its first header on who calls and how much of the server it holds.
+gRPC passes on a unary call when its request is complete; until then a call without a request occupies a place in the
+server for any length of time. Here every call is served as a stream, which is the same on the wire, so that its caller
+and its share of the server are known from the first header on.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ Request = Message | bytes
 Context = grpc.aio.ServicerContext[bytes, Message]
 Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, Message]"
 MAX_DETAIL = 1000
-"""A status travels in headers, which clients take up to 8 KiB of."""
+"""A status is sent in headers, of which clients accept up to 8 KiB."""
 ABORT_BUDGET_S = 5.0
 """A client that reads nothing must not hold the call for longer."""
 REFUSALS_EVERY_S = 10.0
@@ -37,20 +37,20 @@ REFUSALS_EVERY_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What bounds the calls of some methods."""
+    """Limits for the calls of some methods."""
 
     reading: Places
-    """Calls whose request is not whole yet."""
+    """Calls whose request is incomplete."""
     answering: Places
-    """Calls whose answer is not sent yet; the life of a stream."""
+    """Calls whose answer is not sent yet; for streams, their whole life."""
     max_bytes: int
-    """Largest request; what is larger is not parsed."""
+    """Largest request; a larger one is not parsed."""
     max_life_s: float | None = None
-    """A stream is ended after this time; its client opens another one."""
+    """A stream is ended after this time; its client opens a new one."""
     wait_s: float = 0.0
-    """How long a request waits with its sender for a place to be read."""
+    """How long a request waits at its sender for a place to be read."""
     parsed: bool = True
-    """Whether the method is given a message, or the bytes because it parses when it has room."""
+    """False if the method gets the bytes, to parse them when it has room."""
 
 
 class Entrance(grpc.aio.ServerInterceptor):
@@ -96,7 +96,7 @@ class Entrance(grpc.aio.ServerInterceptor):
             await _abort(name, caller, refusal, context)
         except grpc.aio.InternalError:
             # What gRPC raises where the client has gone in the middle of a read or a write.
-            log.debug("%s of %s: the client has gone.", name, caller.connection)
+            log.debug("%s of %s: the client has disconnected.", name, caller.connection)
             raise asyncio.CancelledError from None
 
 
@@ -107,7 +107,7 @@ class Call:
         self._handler, self._lane, self._settings = handler, lane, settings
 
     async def serve(self, caller: Caller, context: Context) -> None:
-        """Raises Refusal."""
+        """Raises StatusError."""
         data = None if self._handler.request_streaming else await self._read(caller, context)
         async with self._lane.answering.place(caller):
             try:
@@ -155,7 +155,7 @@ class Call:
             except TimeoutError:
                 raise StatusError(
                     grpc.StatusCode.DEADLINE_EXCEEDED,
-                    f"the request was not whole after {timeout_s:g} s: send it at once, or over a faster network",
+                    f"the request was not complete after {timeout_s:g} s: send it at once, or over a faster network",
                 ) from None
         return data if isinstance(data, bytes) else None
 
@@ -173,12 +173,12 @@ class Call:
                 await context.write(response)
         except TimeoutError:
             raise exhausted(
-                f"the answer was not received for {self._settings.send_timeout_s:g} s: read faster"
+                f"the client did not accept the answer for {self._settings.send_timeout_s:g} s: read faster"
             ) from None
 
 
 def parsed(deserialize: Callable[[bytes], Message], data: bytes) -> Message:
-    """Raises Refusal; gRPC alone would answer UNKNOWN."""
+    """Raises StatusError; gRPC alone would answer UNKNOWN."""
     try:
         return deserialize(data)
     except DecodeError as error:
@@ -186,10 +186,10 @@ def parsed(deserialize: Callable[[bytes], Message], data: bytes) -> Message:
 
 
 def forget_locals(error: BaseException) -> None:
-    """Takes from the traces of an error and of its causes what their functions held.
+    """Clears local variables in the tracebacks of an error and its causes.
 
-    A future, its error, the error's trace and the function that waits for the future hold each other until the garbage
-    collector comes, and with them the request and its pictures: 350 refused requests of 8 MiB took 4 GB.
+    A future, its error, the traceback and the waiting function reference each other until the garbage collector runs,
+    and with them the request and its images: 350 refused requests of 8 MiB took 4 GB.
     """
     link: BaseException | None = error
     while link is not None:
@@ -198,30 +198,37 @@ def forget_locals(error: BaseException) -> None:
 
 
 class Refusals:
-    """Logs that calls are refused, at most every ten seconds: a client may be refused all the time."""
+    """Logs refused calls at most every ten seconds: a client may be refused all the time."""
 
     def __init__(self) -> None:
-        self._num_unsaid = 0
+        self._num_unlogged = 0
         self._next_s = 0.0
 
     def note(self, name: str, caller: Caller, refusal: StatusError) -> None:
         if refusal.code is not grpc.StatusCode.RESOURCE_EXHAUSTED:
             return
         now_s = asyncio.get_running_loop().time()
-        self._num_unsaid += 1
+        self._num_unlogged += 1
         if now_s >= self._next_s:
             log.warning(
-                "%d calls refused, the last one a %s from %s: %s.", self._num_unsaid, name, caller.host, refusal
+                "%d call(s) refused, last %s from %s: %s.",
+                self._num_unlogged,
+                name,
+                caller.host,
+                refusal,
             )
-            self._num_unsaid, self._next_s = 0, now_s + REFUSALS_EVERY_S
+            self._num_unlogged, self._next_s = 0, now_s + REFUSALS_EVERY_S
 
 
 async def _abort(name: str, caller: Caller, refusal: StatusError, context: Context) -> NoReturn:
-    """Ends the call with the refusal's status, or without one where the client does not take it."""
+    """Ends the call with the refusal's status, or without it if the client does not accept it."""
     with suppress(TimeoutError, grpc.aio.InternalError):
         async with asyncio.timeout(ABORT_BUDGET_S):
             await context.abort(refusal.code, refusal.detail[:MAX_DETAIL], refusal.metadata)
     log.info(
-        "%s of %s cut off without its status, which the client did not read: %s.", name, caller.connection, refusal
+        "Closed %s of %s without sending its status, because the client reads nothing: %s.",
+        name,
+        caller.connection,
+        refusal,
     )
     raise asyncio.CancelledError

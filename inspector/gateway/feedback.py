@@ -1,4 +1,4 @@
-"""Files people's findings in the log, durably before it answers. Knows no verdict."""
+"""Writes feedback of people to the log and answers once it is durable."""
 
 import asyncio
 import time
@@ -43,36 +43,36 @@ def check_feedback(feedback: Feedback, lines: Collection[str]) -> None:
 
 
 class FeedbackWriter:
-    """Files what is said about pieces that have a verdict, at a bounded rate for each host and in all.
+    """Writes feedback on pieces with a verdict, at a limited rate per host and in total.
 
-    One thread owns the publisher, opened with the first finding.
+    One thread owns the publisher, which is opened for the first feedback.
     """
 
     def __init__(self, source: Log, prefix: str, lines: Collection[str], lookup: Lookup, per_s: float) -> None:
-        """At most `per_s` findings a second in all, half of it from one host; a burst may take five seconds' worth."""
+        """At most `per_s` messages a second, half of them from one host, in bursts of up to five seconds' worth."""
         self._log, self._prefix, self._lines, self._lookup = source, prefix, lines, lookup
         self._rate = Rate(per_s, BURST_S)
-        self._waiting = Places("findings that wait to be stored", MAX_WAITING)
+        self._waiting = Places("feedback messages that wait to be stored", MAX_WAITING)
         self._thread = ThreadPoolExecutor(1, "gateway-feedback")
         self._publisher: Publisher | None = None
 
-    async def file(self, feedback: Feedback, caller: Caller) -> None:
-        """Returns once the finding is in the log; `given_ns` 0 becomes now. Raises Refusal."""
-        kept = Feedback()
-        kept.CopyFrom(feedback)
-        kept.given_ns = kept.given_ns or time.time_ns()
+    async def write(self, feedback: Feedback, caller: Caller) -> None:
+        """Returns once the feedback is in the log; `given_ns` 0 becomes now. Raises StatusError."""
+        message = Feedback()
+        message.CopyFrom(feedback)
+        message.given_ns = message.given_ns or time.time_ns()
         try:
-            check_feedback(kept, self._lines)
+            check_feedback(message, self._lines)
             self._rate.take(caller.host)
             async with self._waiting.place(caller):
-                await self._lookup.find(inspection_id(kept.inspection), caller, wait=True)
-                await asyncio.get_running_loop().run_in_executor(self._thread, self._publish, kept)
+                await self._lookup.find(inspection_id(message.inspection), caller, wait=True)
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._publish, message)
         except Finding as finding:
             raise invalid_argument(finding.detail) from finding
         except LogFullError as full:
             raise exhausted(str(full)) from full
         except LogError as error:
-            raise unavailable(f"the finding cannot be stored ({error}): try again later") from error
+            raise unavailable(f"the feedback cannot be stored ({error}): try again later") from error
 
     def close(self) -> None:
         self._thread.submit(self._close)

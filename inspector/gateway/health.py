@@ -1,7 +1,7 @@
-"""Answers whether the gateway serves, by the standard health protocol (grpc.health.v1).
+"""Answers the standard health protocol (grpc.health.v1).
 
-grpcio's own servicer holds a lock while it writes to a watcher: one that takes nothing would keep the status from
-changing for everybody.
+The servicer of grpcio holds a lock while it writes to a watcher: one that reads nothing would block status changes for
+all others.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ Context = grpc.aio.ServicerContext[HealthCheckRequest, HealthCheckResponse]
 
 
 class Health(HealthServicer):  # type: ignore[misc]  # grpc_health has no types
-    """One status for all the names that it knows."""
+    """One status for all known service names."""
 
     def __init__(self, names: frozenset[str], send_timeout_s: float) -> None:
         self._names, self._send_timeout_s = names, send_timeout_s
@@ -45,5 +45,7 @@ class Health(HealthServicer):  # type: ignore[misc]  # grpc_health has no types
                         HealthCheckResponse(status=self._status if known else HealthCheckResponse.SERVICE_UNKNOWN)
                     )
             except TimeoutError:
-                raise exhausted(f"the status was not received for {self._send_timeout_s:g} s: read faster") from None
+                raise exhausted(
+                    f"the client did not accept the status for {self._send_timeout_s:g} s: read faster"
+                ) from None
             await changed.wait()

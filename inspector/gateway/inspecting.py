@@ -1,4 +1,4 @@
-"""Judges single pieces on request, a bounded number at a time, off the event loop. Publishes nothing."""
+"""Judges single pieces on request in a limited number of threads. Publishes nothing."""
 
 import asyncio
 import time
@@ -24,18 +24,18 @@ REMEMBERED_HOSTS = 1024
 
 
 class Turns:
-    """Lets `concurrency` callers work and `queue` wait, and gives each host, then each connection, its turn."""
+    """Lets `concurrency` callers work and `queue` callers wait; hosts take turns, then connections of a host."""
 
     def __init__(self, concurrency: int, queue: int) -> None:
         self._num_free = concurrency
         self._queue = Places("pieces that wait to be judged", queue)
         self._waiting: dict[asyncio.Future[None], Caller] = {}
         self._served: OrderedDict[str, int] = OrderedDict()
-        """Number of the last turn that a host or a connection had."""
+        """Number of the last turn of a host or connection."""
         self._num_turns = 0
 
     async def wait(self, caller: Caller) -> None:
-        """Returns with a turn, to be handed back by `done`. Raises Refusal."""
+        """Waits for a turn; return it with `done`. Raises StatusError."""
         if self._num_free:
             self._num_free -= 1
             self._note(caller)
@@ -53,7 +53,7 @@ class Turns:
             self._waiting.pop(turn, None)
 
     def done(self) -> None:
-        """Hands the turn on: to the host, and of it to the connection, whose last one is longest ago."""
+        """Passes the turn to the host, and to its connection, that has waited longest since its last turn."""
         waiting = {turn: caller for turn, caller in self._waiting.items() if not turn.done()}
         if not waiting:
             self._num_free += 1
@@ -75,7 +75,7 @@ class Turns:
 
 
 class InspectService:
-    """`judge` None refuses every call: a gateway without a model. The judge must bear calls from several threads."""
+    """Without `judge`, as in a gateway without a model, every call is refused. The judge must be thread-safe."""
 
     def __init__(self, judge: Judge | None, recipes: RecipeBook, limits: Limits, concurrency: int, queue: int) -> None:
         self._judge, self._recipes, self._limits = judge, recipes, limits
@@ -83,10 +83,10 @@ class InspectService:
         self._threads = ThreadPoolExecutor(concurrency, "gateway-inspect")
 
     async def inspect(self, request: bytes, caller: Caller) -> Verdict:
-        """The verdict of the piece in the serialised request, which is parsed when its turn comes. Raises Refusal."""
+        """The verdict of the piece in the serialised request, which is parsed at its turn. Raises StatusError."""
         if self._judge is None:
             raise StatusError(
-                grpc.StatusCode.FAILED_PRECONDITION, "this gateway holds no model: ask one that runs with a worker"
+                grpc.StatusCode.FAILED_PRECONDITION, "this gateway has no model: call a gateway that runs with a worker"
             )
         await self._turns.wait(caller)
         loop = asyncio.get_running_loop()
@@ -95,7 +95,7 @@ class InspectService:
         return await asyncio.wrap_future(work)
 
     def close(self) -> None:
-        """Lets what runs end; what waits is given up."""
+        """Lets running calls end and cancels waiting ones."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _work(self, data: bytes, judge: Judge) -> Verdict:
@@ -110,4 +110,4 @@ class InspectService:
         try:
             return judge.judge([observation])[0]
         except EngineError as exc:
-            raise unavailable(f"the engine failed, and the recipe wants no other: {exc}") from exc
+            raise unavailable(f"the engine failed, and the recipe allows no other: {exc}") from exc

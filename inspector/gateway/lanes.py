@@ -1,5 +1,5 @@
-"""Says which bounds hold for which calls: watchers, Inspect, the other calls, probes. A client that exhausts one of
-them leaves the others as they are."""
+"""Defines separate limits for watchers, Inspect, other calls and probes, so that exhausting one does not affect the
+others."""
 
 from collections.abc import Mapping
 
@@ -9,14 +9,14 @@ from inspector.gateway.places import Places
 from inspector.gateway.settings import GatewaySettings
 
 MAX_SMALL_BYTES = 128 * 2**10
-"""The largest request of any method but Inspect: a token of 64 KiB with filters, a note with 64 defects."""
+"""Largest request except Inspect: a token of 64 KiB with filters, or a note with 64 defects."""
 MAX_UNREAD_PROBES = 2
 PROBE_LIFE_S = 600.0
 _SERVICE = "/inspection.v1.InspectionService"
 
 
 def lanes_of(settings: GatewaySettings, metrics: GatewayMetrics) -> Mapping[str, Lane]:
-    """By a method's full name, its service's, or the empty name for health and reflection."""
+    """By full method name, service name, or "" for health and reflection."""
     reading = Places("requests that are being read", settings.max_unread, 0.0)
     pieces = Places("pieces that are being read", settings.max_unread, settings.request_wait_s, 0.0)
     answering = Places("calls that are being answered", settings.max_answers)

@@ -1,4 +1,4 @@
-"""Finds the verdict of one inspection: in the index, or in the part of the log before it, for a bounded time."""
+"""Finds the verdict of one inspection: in the index, or for a limited time in the older part of the log."""
 
 import asyncio
 import threading
@@ -27,9 +27,9 @@ from streams.observation import InspectionId
 from streams.records import TopicPartition
 
 WINDOWS_NS = (3600 * 10**9, 24 * 3600 * 10**9)
-"""The log is read backwards in windows, the rest at last: recent pieces are asked for most."""
+"""The log is searched backwards in these windows, then the rest: most requests are for recent pieces."""
 REST = 3.0
-"""After a look-up the log is left alone for this many times as long: a quarter of one thread at most."""
+"""After a look-up the thread rests for this many times as long, so it is busy a quarter of the time at most."""
 MAX_WAITING = 8
 REMEMBERED_SEARCHES = 4096
 _POLL_S = 0.05
@@ -37,7 +37,7 @@ Result = TypeVar("Result")
 
 
 def inspection_id(named: Inspection) -> InspectionId:
-    """Raises Refusal."""
+    """Raises StatusError."""
     try:
         line, station = check_name("line", named.line), check_name("station", named.station)
         return InspectionId(line, station, check_text("piece_id", named.piece_id), named.pass_number)
@@ -47,17 +47,17 @@ def inspection_id(named: Inspection) -> InspectionId:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The verdict that the log holds, or the time back to which it holds none."""
+    """The verdict, or how far back the log has none."""
 
     entry: Entry | None
     since_ns: int
-    """There is none since this moment; 0: in the whole log."""
+    """There is none since this time; 0: in the whole log."""
     searched_ns: int
-    """When it was read; what was appended later is in the index."""
+    """Time of the search; later verdicts are in the index."""
 
 
 class Lookup:
-    """One look-up in the log at a time, a quarter of the time at most. Belongs to the event loop."""
+    """One look-up in the log at a time, for at most a quarter of the time. Used in the event loop only."""
 
     def __init__(self, source: Log, index: VerdictIndex, doubts: Doubts, limit_s: float) -> None:
         self._log, self._index, self._doubts, self._limit_s = source, index, doubts, limit_s
@@ -65,77 +65,77 @@ class Lookup:
         self._turn = asyncio.Lock()
         self._waiting = Places("look-ups in the log", MAX_WAITING)
         self._searches: OrderedDict[InspectionId, Search] = OrderedDict()
-        """Look-ups that came to nothing: a client may ask for the same piece until its verdict comes."""
+        """Look-ups without a result: a client may repeat a request until the verdict comes."""
         self._rested_s = 0.0
         self._stop = threading.Event()
 
-    async def answer(self, wanted: InspectionId, caller: Caller) -> Verdict:
-        """The verdict, REVIEW where another part was read under the id since: nobody knows which one is asked for.
-        Raises Refusal."""
-        entry = await self.find(wanted, caller)
+    async def answer(self, inspection: InspectionId, caller: Caller) -> Verdict:
+        """The verdict, as REVIEW if another part used the id since: the request could mean either.
+        Raises StatusError."""
+        entry = await self.find(inspection, caller)
         verdict = Verdict.FromString(entry.value)
         if await self._is_doubted(entry, caller):
             verdict.decision, verdict.reason = DECISION_REVIEW, DECISION_REASON_ID_READ_TWICE
         return verdict
 
-    async def find(self, wanted: InspectionId, caller: Caller, *, wait: bool = False) -> Entry:
-        """Waits for its turn to read the log if need be, or says without it what the index knows. Raises Refusal."""
+    async def find(self, inspection: InspectionId, caller: Caller, *, wait: bool = False) -> Entry:
+        """Reads the log if necessary; with `wait` even if the look-up thread must rest first. Raises StatusError."""
         self._index.trim(time.time_ns())
-        if (entry := self._index.find(wanted)) is not None:
+        if (entry := self._index.find(inspection)) is not None:
             return entry
-        search = self._remembered(wanted)
+        search = self._remembered(inspection)
         if search is None:
             async with self._waiting.place(caller), self._turn:
-                search = await self._search(wanted, wait=wait)
-        if (entry := search.entry or self._index.find(wanted)) is not None:
+                search = await self._search(inspection, wait=wait)
+        if (entry := search.entry or self._index.find(inspection)) is not None:
             return entry
-        raise _unknown(wanted, search.since_ns)
+        raise _unknown(inspection, search.since_ns)
 
     def close(self) -> None:
         self._stop.set()
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def _remembered(self, wanted: InspectionId) -> Search | None:
-        search = self._searches.get(wanted)
+    def _remembered(self, inspection: InspectionId) -> Search | None:
+        search = self._searches.get(inspection)
         return search if search is not None and search.searched_ns >= self._index.since_ns else None
 
-    async def _search(self, wanted: InspectionId, *, wait: bool) -> Search:
+    async def _search(self, inspection: InspectionId, *, wait: bool) -> Search:
         wait_s = self._rested_s - time.monotonic()
         if wait_s > 0 and not wait:
             return Search(None, self._index.since_ns, 0)
         if wait_s > self._limit_s:
             raise exhausted(
-                f"no verdict of {wanted} since {_moment(self._index.since_ns)}, and the log before it is being read "
+                f"no verdict of {inspection} since {_moment(self._index.since_ns)}, and the older log is being read "
                 f"for other pieces: try again in {wait_s:.0f} s"
             )
         await asyncio.sleep(max(0.0, wait_s))
-        search = await self._read_log(wanted)
+        search = await self._read_log(inspection)
         if search.entry is None:
-            self._searches[wanted] = search
+            self._searches[inspection] = search
             if len(self._searches) > REMEMBERED_SEARCHES:
                 self._searches.popitem(last=False)
         return search
 
     async def _is_doubted(self, entry: Entry, caller: Caller) -> bool:
-        """Reads the log for a verdict that is older than the doubts known here."""
+        """Reads the log if the verdict is older than the known doubts."""
         if entry in self._doubts or self._doubts.covers(entry):
             return entry in self._doubts
         async with self._waiting.place(caller), self._turn:
             deadline_s = time.monotonic() + self._limit_s
-            found = await self._work(LetterSearch(self._log, entry, deadline_s, self._stop.is_set).run)
-        if found is None:
+            is_doubted = await self._work(LetterSearch(self._log, entry, deadline_s, self._stop.is_set).run)
+        if is_doubted is None:
             raise exhausted(
-                f"{entry.inspection} has a verdict, but the dead letters behind it could not be read within "
-                f"{self._limit_s:g} s, so that another part may have its id: try again, or raise lookup_s"
+                f"{entry.inspection} has a verdict, but another part may have the same id: the dead letters after it "
+                f"could not be read within {self._limit_s:g} s; try again, or raise lookup_s"
             )
-        return found
+        return is_doubted
 
-    async def _read_log(self, wanted: InspectionId) -> Search:
-        reader = LogSearch(self._log, wanted, time.monotonic() + self._limit_s, self._stop.is_set)
+    async def _read_log(self, inspection: InspectionId) -> Search:
+        reader = LogSearch(self._log, inspection, time.monotonic() + self._limit_s, self._stop.is_set)
         return await self._work(lambda: reader.run(self._index.since_ns))
 
     async def _work(self, read: Callable[[], Result]) -> Result:
-        """Reads the log in the one thread, which rests afterwards. Raises Refusal."""
+        """Reads the log in the look-up thread, which rests afterwards. Raises StatusError."""
         began_s = time.monotonic()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, read)
@@ -147,11 +147,13 @@ class Lookup:
 
 
 class LogSearch:
-    """Reads verdicts backwards in windows of time until `deadline_s` of the monotonic clock."""
+    """Searches verdicts backwards in time windows until `deadline_s` of the monotonic clock."""
 
-    def __init__(self, source: Log, wanted: InspectionId, deadline_s: float, is_stopped: Callable[[], bool]) -> None:
-        self._log, self._wanted, self._deadline_s, self._is_stopped = source, wanted, deadline_s, is_stopped
-        self._needle = wanted.piece_id.encode()
+    def __init__(
+        self, source: Log, inspection: InspectionId, deadline_s: float, is_stopped: Callable[[], bool]
+    ) -> None:
+        self._log, self._inspection, self._deadline_s, self._is_stopped = source, inspection, deadline_s, is_stopped
+        self._needle = inspection.piece_id.encode()
 
     def run(self, before_ns: int) -> Search:
         """Raises LogError."""
@@ -173,7 +175,7 @@ class LogSearch:
         return Search(None, 0, searched_ns)
 
     def _is_kept(self, before_ns: int) -> bool:
-        """Whether the log may have anything from before this moment."""
+        """Whether the log may have records from before this time."""
         try:
             self._log.tail(Start(time_ns=before_ns)).close()
         except TokenExpiredError:
@@ -181,7 +183,7 @@ class LogSearch:
         return True
 
     def _read(self, start: Start, end_ns: int) -> tuple[Entry | None, bool]:
-        """The verdict, and whether the window was read to its end."""
+        """The verdict, and whether the search is complete."""
         with closing(self._log.tail(Start(time_ns=end_ns))) as tail:
             goal = dict(tail.position())
         with closing(self._log.tail(start)) as tail:
@@ -189,7 +191,7 @@ class LogSearch:
                 if self._is_stopped() or time.monotonic() > self._deadline_s:
                     return None, False
                 records = [record for record in tail.poll(_POLL_S) if self._needle in record.value]
-                entry = next((entry for entry in entries_of(records) if entry.inspection == self._wanted), None)
+                entry = next((entry for entry in entries_of(records) if entry.inspection == self._inspection), None)
                 if entry is not None:
                     return entry, True
         return None, True
@@ -199,9 +201,9 @@ def _covers(position: Mapping[TopicPartition, int], goal: Mapping[TopicPartition
     return all(position.get(source, 0) >= end for source, end in goal.items())
 
 
-def _unknown(wanted: InspectionId, since_ns: int) -> StatusError:
-    known = f"since {_moment(since_ns)}, which is as far back as was read" if since_ns else "in the whole log"
-    detail = f"no verdict of {wanted} {known}: it may be older or expired, or still to come"
+def _unknown(inspection: InspectionId, since_ns: int) -> StatusError:
+    known = f"since {_moment(since_ns)}, the oldest record read" if since_ns else "in the whole log"
+    detail = f"no verdict of {inspection} {known}: it may be older, expired, or not yet made"
     return StatusError(grpc.StatusCode.NOT_FOUND, detail, (("since-ns", str(since_ns)),))
 
 

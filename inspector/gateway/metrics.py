@@ -1,4 +1,4 @@
-"""Counts what the gateway does, for Prometheus. Decides nothing."""
+"""Prometheus metrics of a gateway."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -6,7 +6,7 @@ BUCKETS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 class GatewayMetrics:
-    """Everything that a gateway reports; one registry, one instance."""
+    """All metrics of a gateway. One instance per registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.watchers = Gauge("inspector_gateway_watchers", "Watchers connected", registry=registry)

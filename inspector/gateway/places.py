@@ -1,6 +1,6 @@
-"""Shares a bounded number of places fairly: when all are occupied, a newcomer displaces the caller that holds the most.
+"""Shares a limited number of places: when all are occupied, a newcomer displaces the caller that holds the most.
 
-A fixed number per caller would either lock out the others or refuse a caller that is alone. Belongs to the event loop.
+A fixed number per caller would either exclude others or refuse a single caller. Used in the event loop only.
 """
 
 import asyncio
@@ -18,7 +18,8 @@ MAX_WAITING = 64
 
 
 class Place:
-    """An async context manager around the work that occupies the place; displaced, that work ends with a Refusal."""
+    """An async context manager around the work that occupies the place; displaced, that work ends with a
+    StatusError."""
 
     def __init__(self, places: "Places", caller: Caller, wait_s: float = 0.0) -> None:
         self.caller = caller
@@ -29,7 +30,7 @@ class Place:
         self._cancelling = 0
 
     async def __aenter__(self) -> "Place":
-        """Raises Refusal when no place is free and no other caller holds more."""
+        """Raises StatusError when no place is free and no other caller holds more."""
         self._task = asyncio.current_task()
         assert self._task is not None, "runs in a task"  # noqa: S101
         self._cancelling = self._task.cancelling()
@@ -66,19 +67,20 @@ class Places:
         changed: Callable[[int], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """A place that was held for `patience_s` yields to an equal, too: 0 where a place is held for milliseconds and
-        whoever holds one for longer is idle. `swarm_patience_s` holds between connections of one host, where one client
-        may look like many."""
+        """A place held for `patience_s` also yields to a caller with equally many: 0 where places are held for
+        milliseconds and a longer holder is idle. `swarm_patience_s` applies between connections of one host, where one
+        client may look like many."""
         self._what, self._max_count, self._patience_s, self._changed = what, max_count, patience_s, changed
         self._swarm_patience_s = patience_s if swarm_patience_s is None else swarm_patience_s
         self._clock = clock
         self._occupied: dict[Place, float] = {}
-        """Each place with the moment from which on it is held, oldest first."""
+        """Each place with the time of its occupation, oldest first."""
         self._by_host: Counter[str] = Counter()
         self._by_connection: Counter[str] = Counter()
         self._num_waiting = 0
         self.displaced_detail = (
-            f"all {max_count} {what} were occupied and this client held the most: another one needed the place"
+            f"all {max_count} places for {what} were occupied and this client held the most, so another client got its "
+            "place: use fewer calls at a time"
         )
 
     def __len__(self) -> int:
@@ -93,7 +95,7 @@ class Places:
         return Place(self, caller, wait_s)
 
     def occupy(self, place: Place) -> bool:
-        """Whether there was one, free or of somebody who holds more."""
+        """Whether a place was free or another caller that holds more could be displaced."""
         if len(self) >= self._max_count:
             victim = self._victim(place.caller)
             if victim is None:
@@ -107,7 +109,7 @@ class Places:
         return True
 
     async def look_again(self) -> bool:
-        """Waits a moment; False where so many wait already that one more may not."""
+        """Waits a moment; False if too many wait already."""
         if self._num_waiting >= MAX_WAITING:
             return False
         self._num_waiting += 1
@@ -118,7 +120,7 @@ class Places:
         return True
 
     def leave(self, place: Place) -> None:
-        """Does nothing for a place that was displaced before."""
+        """Does nothing for a displaced place."""
         if place not in self._occupied:
             return
         del self._occupied[place]

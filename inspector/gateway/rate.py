@@ -1,4 +1,4 @@
-"""Refuses what comes faster than a rate, of one host or of all."""
+"""Limits the rate of messages per host and in total."""
 
 import time
 from collections import OrderedDict
@@ -10,13 +10,13 @@ REMEMBERED_HOSTS = 1024
 
 
 class Bucket:
-    """Fills at `per_s` up to `size`."""
+    """A token bucket: fills at `per_s` up to `size`."""
 
     def __init__(self, per_s: float, size: float, now_s: float) -> None:
         self._per_s, self._size, self._level, self._seen_s = per_s, size, size, now_s
 
     def wait_s(self, now_s: float) -> float:
-        """How long until there is one; 0 when there is."""
+        """Time until a token is available; 0 if there is one."""
         self._level = min(self._size, self._level + (now_s - self._seen_s) * self._per_s)
         self._seen_s = now_s
         return max(0.0, (1.0 - self._level) / self._per_s)
@@ -26,7 +26,7 @@ class Bucket:
 
 
 class Rate:
-    """`per_s` in all and half of that for each host, in bursts of `burst_s` times as many."""
+    """`per_s` in total and half of that for each host, in bursts of `burst_s` times as many."""
 
     def __init__(self, per_s: float, burst_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._host_per_s, self._burst_s, self._clock = per_s / 2, burst_s, clock
@@ -34,7 +34,7 @@ class Rate:
         self._hosts: OrderedDict[str, Bucket] = OrderedDict()
 
     def take(self, host: str) -> None:
-        """Raises Refusal with the time to wait."""
+        """Raises StatusError with the time to wait."""
         now_s = self._clock()
         bucket = self._hosts.pop(host, None)
         if bucket is None:
@@ -45,8 +45,8 @@ class Rate:
         wait_s = max(bucket.wait_s(now_s), self._all.wait_s(now_s))
         if wait_s > 0:
             raise exhausted(
-                f"more than {self._host_per_s:g} findings a second from one client, or {2 * self._host_per_s:g} in "
-                f"all: try again in {wait_s:.1f} s"
+                f"more than {self._host_per_s:g} feedback messages a second from one client, or "
+                f"{2 * self._host_per_s:g} in total: try again in {wait_s:.1f} s"
             )
         bucket.take()
         self._all.take()

@@ -1,4 +1,4 @@
-"""Lets one watcher read the log on its own, off the event loop. Knows no client and no filter."""
+"""Reads the log for one watcher in a separate thread."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 class HistoryReader:
-    """A tail with a thread of its own, which opens, polls and closes it. Raises what the log raises."""
+    """A tail and the thread that opens, polls and closes it. Raises the errors of the log."""
 
     def __init__(self, source: Log, start: Start) -> None:
         self._log, self._start = source, start
@@ -38,7 +38,7 @@ class HistoryReader:
         return await self._call(lambda: dict(self._opened().position()))
 
     async def poll(self, timeout_s: float) -> tuple[list[Entry], dict[TopicPartition, int]]:
-        """Verdicts, and the next offsets behind them."""
+        """Verdicts, and the next offsets after them."""
         return await self._call(lambda: self._poll(timeout_s))
 
     def _open(self) -> None:
@@ -57,7 +57,7 @@ class HistoryReader:
             self._tail.close()
 
     async def _finish(self) -> None:
-        """Closes behind whatever the thread still does, even when the call has been cancelled."""
+        """Closes after the thread's current work, even if the call is cancelled."""
         closed = asyncio.wrap_future(self._thread.submit(self._close))
         self._thread.shutdown(wait=False)
         await asyncio.shield(closed)

@@ -1,4 +1,4 @@
-"""Says that a call cannot be answered, and how that reads for the client. Knows no call's content."""
+"""Errors that end a call with a gRPC status."""
 
 import grpc
 
@@ -6,7 +6,7 @@ Metadata = tuple[tuple[str, str], ...]
 
 
 class StatusError(Exception):
-    """A status other than OK, with a detail that says value, expectation, remedy."""
+    """A status other than OK; the detail gives value, expectation and remedy."""
 
     def __init__(self, code: grpc.StatusCode, detail: str, metadata: Metadata = ()) -> None:
         super().__init__(detail)

@@ -1,4 +1,4 @@
-"""Turns an `Inspect` request into an observation, or says why it cannot be used. Knows no model and no log."""
+"""Turns an `Inspect` request into an observation, or raises the reason why it is unusable."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _KINDS: Mapping[int, ModalityKind] = {
 
 
 def observation_of(request: InspectRequest, recipes: RecipeBook, limits: Limits, now_ns: int) -> Observation:
-    """What the request shows of its piece; without a recipe, a piece that nothing is known of. Raises Finding."""
+    """The observation in the request; without views and clips if no recipe matches. Raises Finding."""
     inspection = inspection_of(request)
     product = check_text("product", request.product)
     spec = recipes.assembly(inspection.line, inspection.station, product)
@@ -54,8 +54,8 @@ def inspection_of(request: InspectRequest) -> InspectionId:
 
 
 def _images(request: InspectRequest, spec: AssemblySpec, limits: Limits) -> dict[str, list[Image]]:
-    """By camera, in order of sequence. The images of one request together may take what one image may, so that many
-    small bombs fail like one."""
+    """By camera, in order of sequence. All images of one request share the memory limit of one image, so that many
+    small decompression bombs fail like a large one."""
     cameras = {camera.name: camera for camera in spec.cameras}
     images: dict[str, dict[int, Image]] = defaultdict(dict)
     left_bytes = limits.max_image_bytes

@@ -1,7 +1,4 @@
-"""Serves a log and a judge over gRPC: an event loop in a thread of its own, for one process or for many.
-
-Knows neither broker nor model, only their seams.
-"""
+"""Serves a log and a judge over gRPC, with an event loop in its own thread. Does not depend on broker or model."""
 
 import asyncio
 import threading
@@ -40,17 +37,17 @@ from streams.join.assembly import RecipeBook
 from streams.log import Log, Start
 
 MAX_STREAMS = 200
-"""Calls of one connection at the same time; what comes on top waits in the client."""
+"""Calls of one connection at the same time; further calls wait in the client."""
 SERVICE = DESCRIPTOR.services_by_name["InspectionService"].full_name
 
 
 class GatewayError(Exception):
-    """The gateway cannot serve as configured; the message says what to change."""
+    """The gateway cannot serve as configured; the message says how to fix it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What a gateway serves. `judge` None: no `Inspect` here."""
+    """Log, recipes and judge of a gateway. Without a judge it refuses `Inspect`."""
 
     log: Log
     prefix: str
@@ -62,7 +59,7 @@ class Backend:
 
 
 class Gateway:
-    """`start` in any thread, `stop` in any thread; a context manager does both."""
+    """Start and stop in any thread, or use it as a context manager."""
 
     def __init__(self, backend: Backend, settings: GatewaySettings, registry: CollectorRegistry | None = None) -> None:
         check_exposure(settings)
@@ -84,28 +81,28 @@ class Gateway:
         self.stop()
 
     def start(self, timeout_s: float = 30.0) -> None:
-        """Returns once calls are answered; `wait_serving` tells when recent verdicts are known. Raises GatewayError."""
+        """Returns once calls are answered; recent verdicts are known after `wait_serving`. Raises GatewayError."""
         self._thread.start()
         self._listening.result(timeout_s)
 
     def wait_serving(self, timeout_s: float) -> bool:
-        """Whether the gateway has read back what it should know, within this time."""
+        """Waits until recent verdicts are read from the log; False if that takes longer."""
         return self._serving.wait(timeout_s)
 
     @property
     def address(self) -> str:
-        """Where it listens, with the port that it was given."""
+        """The address, with the actual port."""
         return f"{self._settings.listen.rpartition(':')[0]}:{self._listening.result(0)}"
 
     def line_stands_still(self, standing: bool) -> None:
-        """Health is NOT_SERVING from True to False: nobody gets the verdicts that a client would wait for."""
+        """Sets health to NOT_SERVING while the line produces no verdicts."""
         state = self._state
         if state is not None and self._thread.is_alive() and self._loop is not None:
             with suppress(RuntimeError):  # the loop has ended in between
                 self._loop.call_soon_threadsafe(state.stand_still, standing)
 
     def stop(self, budget_s: float = 5.0) -> None:
-        """Lets calls end within the budget; watchers are sent away at once, to resume elsewhere."""
+        """Lets calls end within the budget; disconnects watchers at once, so that they resume elsewhere."""
         if self._thread.is_alive() and self._loop is not None:
             self._budget_s = budget_s
             self._loop.call_soon_threadsafe(self._stop.set)
@@ -147,14 +144,14 @@ class Gateway:
         backend, settings = self._backend, self._settings
         lookup = Lookup(backend.log, state.index, state.doubts, settings.lookup_s)
         stack.callback(lookup.close)
-        desk = FeedbackWriter(backend.log, backend.prefix, backend.lines, lookup, settings.feedback_per_s)
-        stack.callback(desk.close)
+        feedback = FeedbackWriter(backend.log, backend.prefix, backend.lines, lookup, settings.feedback_per_s)
+        stack.callback(feedback.close)
         inspecting = InspectService(
             backend.judge, backend.recipes, backend.limits, settings.inspect_concurrency, settings.inspect_queue
         )
         stack.callback(inspecting.close)
         watching = WatchService(backend.log, state.ring, settings, self._metrics)
-        return InspectionService(watching, lookup, inspecting, desk, backend.models, self._metrics)
+        return InspectionService(watching, lookup, inspecting, feedback, backend.models, self._metrics)
 
     def _feeds(self, state: GatewayState) -> list[Feed[Entry] | Feed[Doubt]]:
         log, start, loop = self._backend.log, Start(time_ns=state.index.since_ns), asyncio.get_running_loop()
@@ -167,7 +164,7 @@ class Gateway:
 
 
 def check_exposure(settings: GatewaySettings) -> None:
-    """Raises GatewayError where verdicts would leave the machine in clear text unasked."""
+    """Raises GatewayError if verdicts could leave the machine unencrypted without `allow_insecure`."""
     if settings.tls is None and not settings.allow_insecure and not is_loopback(settings.listen):
         raise GatewayError(
             f"listen is {settings.listen!r}, which is reachable from outside, without TLS: configure a certificate, "
@@ -198,8 +195,8 @@ def _options(settings: GatewaySettings) -> list[tuple[str, int]]:
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
         ("grpc.max_concurrent_streams", MAX_STREAMS),
-        # A request that nobody reads yet stays with its sender but for a window of 64 KiB. With the probe gRPC widens
-        # the window for fast senders: 138 requests of 8 MiB, none of them read, took 1.7 GB.
+        # An unread request stays at its sender except for a window of 64 KiB. The probe would widen the window for
+        # fast senders: 138 unread requests of 8 MiB took 1.7 GB.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.max_allowed_incoming_connections", allowed_connections(settings.max_connections)),
         ("grpc.server_handshake_timeout_ms", 5_000),

@@ -1,4 +1,4 @@
-"""Answers the calls of `InspectionService`, each by the part that knows how. Knows no log and no model itself."""
+"""Answers the calls of `InspectionService` by passing each to its part of the gateway."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ from protos.inspection.v1.service_pb2_grpc import InspectionServiceServicer
 from streams.decode.limits import is_text
 
 ModelLookup = Callable[[str, str, str], GetModelResponse | None]
-"""Line, station and product, each possibly empty, to the model that judges there."""
+"""Maps line, station and product, each possibly empty, to the model that judges there."""
 
 
 class InspectionService(InspectionServiceServicer):
@@ -35,17 +35,17 @@ class InspectionService(InspectionServiceServicer):
         watching: WatchService,
         lookup: Lookup,
         inspecting: InspectService,
-        desk: FeedbackWriter,
+        feedback: FeedbackWriter,
         models: ModelLookup,
         metrics: GatewayMetrics,
     ) -> None:
-        self._watching, self._lookup, self._inspecting, self._desk = watching, lookup, inspecting, desk
+        self._watching, self._lookup, self._inspecting, self._feedback = watching, lookup, inspecting, feedback
         self._models, self._metrics = models, metrics
 
     async def Inspect(  # noqa: N802
         self, request: bytes, context: "grpc.aio.ServicerContext[bytes, InspectResponse]"
     ) -> InspectResponse:
-        """The request comes as it was sent: it is parsed when there is room for it."""
+        """`request` is serialised: it is parsed when there is room for it."""
         with self._metrics.inspect_seconds.time():
             return InspectResponse(verdict=await self._inspecting.inspect(request, caller_of(context)))
 
@@ -64,7 +64,7 @@ class InspectionService(InspectionServiceServicer):
         request: SubmitFeedbackRequest,
         context: "grpc.aio.ServicerContext[SubmitFeedbackRequest, SubmitFeedbackResponse]",
     ) -> SubmitFeedbackResponse:
-        await self._desk.file(request.feedback, caller_of(context))
+        await self._feedback.write(request.feedback, caller_of(context))
         return SubmitFeedbackResponse()
 
     async def GetModel(  # noqa: N802
@@ -77,5 +77,8 @@ class InspectionService(InspectionServiceServicer):
         model = self._models(*place)
         if model is None:
             named = f"line {request.line!r}, station {request.station!r}, product {request.product!r}"
-            raise StatusError(grpc.StatusCode.NOT_FOUND, f"no recipe fits {named}: name one that the service serves")
+            raise StatusError(
+                grpc.StatusCode.NOT_FOUND,
+                f"no recipe matches {named}: use a line, station and product of the service's recipes",
+            )
         return model

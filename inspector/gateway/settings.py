@@ -1,77 +1,81 @@
-"""Says how the gateway serves: addresses, bounds, TLS. Knows no file format of the configuration."""
+"""Settings of the gateway: address, TLS, limits. Their defaults and meanings are stated here only."""
 
 import ipaddress
 from dataclasses import dataclass
 
 from inspector.gateway.certificates import TlsFiles
+from streams.decode.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """One set for a whole gateway. Bounds are per gateway, not per watcher, unless they say so."""
+    """One set for a whole gateway. Limits hold for all clients together unless they say otherwise."""
 
     listen: str = "127.0.0.1:50051"
     """Where clients find the gateway, as host:port."""
     tls: TlsFiles | None = None
+    """Encryption towards clients; none without these files."""
     allow_insecure: bool = False
-    """Serves without TLS off loopback: only inside a network that is protected otherwise."""
-    max_record_bytes: int = 8 * 2**20
+    """Allows other hosts to connect without TLS: only inside a network that is protected otherwise."""
+    max_record_bytes: int = Limits().max_record_bytes
     request_timeout_s: float = 10.0
-    """A call whose request is not whole after this time is ended."""
+    """A call is ended when its request is not complete after this time."""
     unread_bytes: int = 128 * 2**20
-    """What requests of `Inspect` that are not whole yet may hold together, all at their largest; the same again holds
-    for all other calls."""
+    """Memory for incomplete `Inspect` requests, each counted at the largest size allowed; all other calls together may
+    take the same amount."""
     request_wait_s: float = 2.0
-    """A request of `Inspect` waits with its sender for this long until there is room to read it."""
+    """An `Inspect` request waits this long at its sender for room to be read."""
     max_answers: int = 64
-    """Calls, watchers and probes aside, that are being answered at the same time."""
+    """Calls answered at the same time, not counting watchers and probes."""
     max_probes: int = 32
-    """Calls of health and reflection at the same time."""
+    """Health and reflection calls at the same time."""
     max_connections: int = 4096
     """Connections of all hosts together."""
     max_connections_per_host: int = 128
+    """Connections of one host. Beyond it the least used connections are closed."""
     feedback_per_s: float = 20.0
-    """Findings a second, half of them from one host."""
+    """Feedback messages a second from all clients; one host may send half of them."""
     lookup_s: float = 3.0
-    """How long the log is read for a verdict that the index does not know."""
+    """How long `GetVerdict` may search the log for a verdict that is not in the index."""
     max_watchers: int = 64
     """Watchers connected at the same time."""
     max_readers: int = 4
-    """Watchers that read the log on their own at the same time, to be positioned or for history."""
+    """Watchers that read history from the log at the same time."""
     reader_wait_s: float = 5.0
-    """A watcher waits for its turn to read for this long."""
+    """A watcher waits this long for its turn to read history."""
     reader_patience_s: float = 10.0
-    """A watcher that has read for this long yields its place to one that waits; it resumes with its token."""
+    """After this time a watcher that reads history yields to a waiting one and resumes later with its token."""
     send_timeout_s: float = 10.0
-    """A watcher that does not take a message for this long is cut off."""
-    sign_of_life_s: float = 2.0
+    """A watcher that accepts no message for this long is disconnected."""
+    heartbeat_s: float = 2.0
+    """A watcher without new verdicts gets an empty message this often."""
     ring_bytes: int = 64 * 2**20
-    """Memory of the latest verdicts, from which watchers are served."""
+    """Memory for the latest verdicts, which watchers are served from."""
     ring_age_s: float = 600.0
-    """Older verdicts leave that memory."""
+    """Older verdicts are removed from that memory."""
     ring_count: int = 100_000
     index_bytes: int = 64 * 2**20
-    """Memory of the index that look-ups use."""
+    """Memory for the index that `GetVerdict` uses."""
     index_age_s: float = 3600.0
-    """Older verdicts leave the index; a look-up then reads the log."""
+    """Older verdicts are removed from the index; `GetVerdict` then searches the log."""
     read_back_s: float = 600.0
-    """At its start the gateway reads the verdicts of this time back."""
+    """At its start the gateway reads the verdicts of this period from the log."""
     inspect_concurrency: int = 2
-    """Calls of `Inspect` that are judged at the same time."""
+    """`Inspect` calls judged at the same time."""
     inspect_queue: int = 8
-    """Calls of `Inspect` that may wait for their turn."""
+    """`Inspect` calls that may wait for their turn."""
     poll_s: float = 0.2
     max_outage_delay_s: float = 5.0
 
     @property
     def max_message_bytes(self) -> int:
-        """Largest gRPC message: a record's payload and room for what surrounds it."""
+        """Largest gRPC message: a record and its envelope."""
         return self.max_record_bytes + 256 * 2**10
 
     @property
     def max_unread(self) -> int:
-        """Requests that may be on their way at the same time. While one is read it takes three times its size: in the
-        transport, in one piece, and in the interpreter (measured: 15 of 8 MiB took 410 MB)."""
+        """Requests read at the same time. Each takes three times its size while it is read: in the transport, as one
+        buffer, and in the interpreter (measured: 15 of 8 MiB took 410 MB)."""
         return max(2, self.unread_bytes // (3 * self.max_message_bytes))
 
 

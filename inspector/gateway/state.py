@@ -1,4 +1,4 @@
-"""Holds what the feeds of a gateway bring, and says from it whether the gateway is healthy. Knows no client."""
+"""Holds the data that the feeds of a gateway deliver, and derives its health."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ VERDICTS, DOUBTS = "verdicts", "doubts"
 
 
 class GatewayState:
-    """What the feed fills, in the event loop: the ring for watchers, the index for look-ups, the health for all."""
+    """Filled by the feeds in the event loop: the ring for watchers, the index for look-ups, and the health."""
 
     def __init__(
         self,
@@ -28,9 +28,9 @@ class GatewayState:
         self._metrics, self._health, self._serving = metrics, health, serving
         self._stands_still = False
         self._behind = {VERDICTS, DOUBTS}
-        """What is not read to where it ended when the gateway started."""
+        """Feeds that have not caught up since the start."""
         self._unread: set[str] = set()
-        """What the log does not give."""
+        """Feeds that the log does not deliver."""
         self.ring = Ring(settings.ring_bytes, settings.ring_age_s, settings.ring_count)
         since_ns = time.time_ns() - int(settings.read_back_s * 1e9)
         self.index = VerdictIndex(settings.index_bytes, settings.index_age_s, since_ns)
@@ -59,12 +59,12 @@ class GatewayState:
         self._report()
 
     def stand_still(self, standing: bool) -> None:
-        """The worker of this process makes no progress, or does again."""
+        """Call when the worker of this process stalls or continues."""
         self._stands_still = standing
         self._report()
 
     def blind(self, is_blind: bool) -> None:
-        """The log cannot be read, or can be again."""
+        """Call when the log cannot be read, or can be again."""
         self._blind(VERDICTS, is_blind)
 
     def _blind(self, what: str, is_blind: bool) -> None:

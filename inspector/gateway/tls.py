@@ -1,4 +1,4 @@
-"""Turns certificate files into gRPC's credentials, which follow the files when they are renewed."""
+"""Turns certificate files into gRPC credentials that follow their renewal."""
 
 import grpc
 
@@ -6,7 +6,7 @@ from inspector.gateway.certificates import Certificates, Pem, TlsFiles
 
 
 def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
-    """gRPC asks at each handshake whether the files were renewed. Raises CertificateError."""
+    """gRPC checks for renewed files at each handshake. Raises CertificateError."""
     certificates = Certificates(files)
 
     def fetch() -> grpc.ServerCertificateConfiguration | None:

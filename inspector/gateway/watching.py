@@ -1,7 +1,7 @@
-"""Streams verdicts to one client from where it wants to begin: history from the log, then the ring. Decides nothing.
+"""Streams verdicts to a client from its chosen start: history from the log, then new verdicts from the ring.
 
 A watcher's position is the next offset of every verdict partition. An entry is delivered if and only if its offset is
-not below the position, so that changing from history to the ring neither repeats nor loses.
+not below the position, so that the change from history to the ring neither repeats nor loses any.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ from streams.records import TopicPartition
 
 Context = grpc.aio.ServicerContext[WatchVerdictsRequest, WatchVerdictsResponse]
 MAX_FILTER_VALUES = 256
-"""Names of each kind in a filter, of at most 128 bytes: 120 kB with all lists full, where 8 MB of names took 146."""
+"""Names of each kind in a filter, each at most 128 bytes: 120 kB in total (8 MB of names took 146 MB)."""
 SLICE = 64
-"""Entries taken from the ring at once: what a watcher may hold beside it."""
+"""Entries read from the ring at once, which limits the memory of a watcher."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a watcher wants to see; an empty set lets everything through."""
+    """Selects verdicts for a watcher; an empty set selects all."""
 
     lines: frozenset[str]
     stations: frozenset[str]
@@ -50,7 +50,7 @@ class Filter:
 
 
 def filter_of(request: WatchVerdictsRequest) -> Filter:
-    """Raises Refusal: what a watcher wants to see is kept for as long as it watches, so it is bounded."""
+    """Limits its size, because it is kept as long as the watcher is connected. Raises StatusError."""
     for what, values in (
         ("lines", request.lines),
         ("stations", request.stations),
@@ -71,7 +71,7 @@ def filter_of(request: WatchVerdictsRequest) -> Filter:
 
 
 def start_of(request: WatchVerdictsRequest) -> Start:
-    """Where the client wants to begin. Raises Refusal."""
+    """The start that the client requests. Raises StatusError."""
     match request.WhichOneof("start"):
         case "resume_token":
             return Start(token=request.resume_token)
@@ -86,46 +86,46 @@ def start_of(request: WatchVerdictsRequest) -> Start:
 
 
 class WatcherStream:
-    """The client's end: sends what the filter admits and moves the position with every entry."""
+    """Sends verdicts that the filter admits to the client, and keeps its position."""
 
-    def __init__(self, context: Context, wanted: Filter, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
-        self._context, self._wanted, self._settings, self._metrics = context, wanted, settings, metrics
+    def __init__(self, context: Context, selection: Filter, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
+        self._context, self._filter, self._settings, self._metrics = context, selection, settings, metrics
         self._sent_s = time.monotonic()
         self.vector: dict[TopicPartition, int] = {}
 
     async def open(self, position: Mapping[TopicPartition, int]) -> None:
-        """From here on the client misses nothing: says so, and gives it the token."""
+        """From here on the client misses nothing: sends headers and the first token."""
         self.vector = dict(position)
         await self._context.send_initial_metadata(())
-        await self._sign_of_life()
+        await self._send_heartbeat()
 
     async def deliver(self, entries: Iterable[Entry]) -> None:
-        """Entries below the position were delivered before. Raises Refusal when the client is too slow."""
+        """Entries below the position were delivered before. Raises StatusError when the client is too slow."""
         for entry in entries:
             if entry.offset < self.vector.get(entry.source, 0):
                 continue
             self.vector[entry.source] = entry.offset + 1
-            if self._wanted.admits(entry):
+            if self._filter.admits(entry):
                 response = WatchVerdictsResponse(resume_token=resume_token.encode(self.vector))
                 response.verdict.MergeFromString(entry.value)
                 await self._send(response, "verdict")
 
     def move_to(self, position: Mapping[TopicPartition, int]) -> None:
-        """All below has been delivered; never moves back."""
+        """Marks everything below as delivered; never moves back."""
         for source, offset in position.items():
             self.vector[source] = max(offset, self.vector.get(source, 0))
 
     @property
     def idle_left_s(self) -> float:
-        """Time until a sign of life is due."""
-        return self._sent_s + self._settings.sign_of_life_s - time.monotonic()
+        """Time until the next heartbeat is due."""
+        return self._sent_s + self._settings.heartbeat_s - time.monotonic()
 
     async def rest(self) -> None:
-        """Sends a sign of life when nothing was sent for a while."""
+        """Sends a heartbeat when nothing was sent for a while."""
         if self.idle_left_s <= 0:
-            await self._sign_of_life()
+            await self._send_heartbeat()
 
-    async def _sign_of_life(self) -> None:
+    async def _send_heartbeat(self) -> None:
         await self._send(WatchVerdictsResponse(resume_token=resume_token.encode(self.vector)), "sign_of_life")
 
     async def _send(self, response: WatchVerdictsResponse, kind: str) -> None:
@@ -135,7 +135,8 @@ class WatcherStream:
         except TimeoutError:
             self._metrics.cut_offs.labels("send").inc()
             raise exhausted(
-                f"no message was taken for {self._settings.send_timeout_s:g} s: read faster, resume with the last token"
+                f"the client accepted no message for {self._settings.send_timeout_s:g} s: read faster, resume with "
+                "the last token"
             ) from None
         self._sent_s = time.monotonic()
         self._metrics.messages.labels(kind).inc()
@@ -151,29 +152,29 @@ class WatchService:
         )
 
     async def serve(self, request: WatchVerdictsRequest, context: Context) -> None:
-        """Streams until the client leaves. Raises Refusal."""
-        outlet = WatcherStream(context, filter_of(request), self._settings, self._metrics)
+        """Streams until the client leaves. Raises StatusError."""
+        stream = WatcherStream(context, filter_of(request), self._settings, self._metrics)
         try:
-            number = await self._catch_up(start_of(request), outlet, caller_of(context))
-            await self._follow(number, outlet)
+            number = await self._catch_up(start_of(request), stream, caller_of(context))
+            await self._follow(number, stream)
         except RingClosedError:
             raise unavailable("the gateway stops: resume with the last token, here or elsewhere") from None
 
-    async def _catch_up(self, start: Start, outlet: WatcherStream, caller: Caller) -> int:
-        """Reads the log until the ring holds all that is left; the ring's number to go on with."""
+    async def _catch_up(self, start: Start, stream: WatcherStream, caller: Caller) -> int:
+        """Reads the log until the ring holds the rest. Returns the ring's number to continue from."""
         try:
             async with (
                 self._readers.place(caller, self._settings.reader_wait_s),
                 HistoryReader(self._log, start) as reader,
             ):
-                await outlet.open(await reader.position())
-                while not self._ring.covers(outlet.vector):
+                await stream.open(await reader.position())
+                while not self._ring.covers(stream.vector):
                     self._ring.check_open()
                     entries, position = await reader.poll(self._settings.poll_s)
-                    await outlet.deliver(entries)
-                    outlet.move_to(position)
-                    await outlet.rest()
-                return self._ring.seek(outlet.vector)
+                    await stream.deliver(entries)
+                    stream.move_to(position)
+                    await stream.rest()
+                return self._ring.seek(stream.vector)
         except TokenExpiredError as expired:
             oldest = (("oldest-ns", str(expired.oldest_ns)),)
             raise StatusError(
@@ -184,16 +185,16 @@ class WatchService:
         except LogError as error:
             raise unavailable(f"the log cannot be read ({error}): try again later") from error
 
-    async def _follow(self, number: int, outlet: WatcherStream) -> None:
+    async def _follow(self, number: int, stream: WatcherStream) -> None:
         try:
             while True:
                 entries = self._ring.read(number, SLICE)
                 number += len(entries)
-                await outlet.deliver(entries)
+                await stream.deliver(entries)
                 if number == self._ring.end:
-                    outlet.move_to(self._ring.position)
-                    await self._wait(outlet.idle_left_s)
-                await outlet.rest()
+                    stream.move_to(self._ring.position)
+                    await self._wait(stream.idle_left_s)
+                await stream.rest()
         except RingPassedError:
             self._metrics.cut_offs.labels("backlog").inc()
             raise exhausted("the client fell behind the verdicts kept in memory: resume with the last token") from None

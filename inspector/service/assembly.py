@@ -1,4 +1,4 @@
-"""Builds judge and gateway from a service's configuration. Knows no worker."""
+"""Builds judge and gateway from a service's configuration."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -64,8 +64,8 @@ def guarded(
     show: Callable[[float], None] = lambda cost_multiplier: None,
     clock: LogClock | None = None,
 ) -> OverloadGuard:
-    """The judge of a worker, which saves computing while pieces wait too long; `show` is told of the price. Waiting is
-    counted by the log's `clock`."""
+    """The judge of a worker, which computes less while pieces wait too long by the log's `clock`; `show` gets the cost
+    multiplier."""
     clock = clock or LogClock()
     worker = service.config.worker
     settings = OverloadSettings(worker.scouts_only_after_s, worker.review_after_s)
@@ -76,7 +76,7 @@ def guarded(
 
 @contextmanager
 def open_gateway(service: Service, judge: RoutedJudge, registry: CollectorRegistry) -> Iterator[Gateway]:
-    """A gateway that answers, over a log of its own; leaving stops the one, then closes the other.
+    """A running gateway with its own log; stopped and closed on leaving.
 
     Raises GatewayError, LogError.
     """

@@ -1,8 +1,8 @@
-"""Answers Prometheus over HTTP: a request of bounded size and time on one of a few connections, then the metrics; and
-at `/health` whether the line goes on (200) or stands still (503), for probes of a worker without a gateway.
+"""Serves metrics over HTTP with limits on connections, request size and time; and `/health` for a worker without a
+gateway: 200 while the line runs, 503 while it stands still.
 
-prometheus_client's own server gives every connection a thread and waits for its request indefinitely: 995 of them
-took all descriptors of the process, and the gateway answered no more.
+The server of prometheus_client gives every connection a thread and waits for its request indefinitely: 995 of them
+took all descriptors of the process, and the gateway stopped answering.
 """
 
 import asyncio
@@ -21,15 +21,13 @@ from inspector.gateway.certificates import Certificates, TlsFiles, tls_context
 log = logging.getLogger("inspector.worker.metrics")
 
 MAX_CONNECTIONS = 128
-"""One more ends the oldest without a whole request, or else the oldest: a scrape takes milliseconds, and what is older
-waits for something else."""
+"""One more closes the oldest connection without a complete request, or else the oldest: a scrape takes milliseconds."""
 BACKLOG, ACCEPTED_AT_ONCE = 1024, 16
-"""A queue that overflows makes a scrape wait for seconds behind those who flood it; what leaves it at once takes as
-many open files."""
+"""A full queue delays a scrape for seconds; connections accepted at once need as many open files."""
 MAX_REQUEST_BYTES = 8 * 2**10
 LIFE_S = 5.0
 RENEWAL_S = 10.0
-"""How often the files of the certificate are looked at."""
+"""How often the certificate files are checked for renewal."""
 _STATUS = {
     200: "OK",
     400: "Bad Request",
@@ -44,10 +42,10 @@ class MetricsError(Exception):
 
 
 class MetricsServer:
-    """A thread with an event loop of its own, from `start` to `stop`; a context manager does both."""
+    """A thread with its own event loop from `start` to `stop`, or a context manager."""
 
     def __init__(self, listen: str, registry: CollectorRegistry, tls: TlsFiles | None = None) -> None:
-        """`listen` is host:port, of which port 0 means a free one. Raises CertificateError."""
+        """`listen` is host:port; port 0 takes a free one. Raises CertificateError."""
         self._listen, self._registry, self._tls = listen, registry, tls
         self._certificates = None if tls is None else Certificates(tls)
         self._context = None if tls is None else tls_context(tls)
@@ -56,8 +54,8 @@ class MetricsServer:
         self._loop = asyncio.new_event_loop()
         self._end = asyncio.Event()
         self._answers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-        self._asked: set[asyncio.Task[None]] = set()
-        """Those of them whose request is whole."""
+        self._complete: set[asyncio.Task[None]] = set()
+        """Those with a complete request."""
         self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
 
     def __enter__(self) -> Self:
@@ -78,7 +76,7 @@ class MetricsServer:
             self._thread.join()
 
     def line_stands_still(self, standing: bool) -> None:
-        """What `/health` says from now on; any thread may tell."""
+        """Sets the answer of `/health`. Thread-safe."""
         self._stands_still = standing
 
     @property
@@ -109,7 +107,7 @@ class MetricsServer:
             ssl_handshake_timeout=handshake_s,
             backlog=ACCEPTED_AT_ONCE,
         )
-        listening.listen(BACKLOG)  # asyncio accepts as many at once as it was told may queue
+        listening.listen(BACKLOG)  # asyncio accepts as many at once as `backlog` says
         async with server:
             self._listening.set_result(listening.getsockname()[1])
             while not await self._ended(RENEWAL_S):
@@ -126,14 +124,14 @@ class MetricsServer:
         return True
 
     def _renew(self) -> None:
-        """Files that do not fit were refused before they come here."""
+        """Invalid files were refused earlier."""
         if self._certificates is not None and self._certificates.renewed():
             assert self._tls is not None and self._context is not None, "come together"  # noqa: S101, PT018
             self._context.load_cert_chain(self._tls.cert, self._tls.key)
 
     def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._answers) >= MAX_CONNECTIONS:
-            unread = (answer for answer in self._answers if answer not in self._asked)
+            unread = (answer for answer in self._answers if answer not in self._complete)
             self._cut_off(next(unread, next(iter(self._answers))))
         answer = self._loop.create_task(self._answer(reader, writer))
         self._answers[answer] = writer
@@ -141,10 +139,10 @@ class MetricsServer:
 
     def _forget(self, answer: asyncio.Task[None]) -> None:
         self._answers.pop(answer, None)
-        self._asked.discard(answer)
+        self._complete.discard(answer)
 
     def _cut_off(self, answer: asyncio.Task[None]) -> None:
-        """Here, because a task that has not begun never reaches its own end."""
+        """Not in the task, which never runs if it has not begun."""
         self._answers.pop(answer).transport.abort()
         answer.cancel()
 
@@ -156,7 +154,7 @@ class MetricsServer:
                 writer.close()
                 await writer.wait_closed()
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            log.debug("A connection ended without a whole request, or did not take its answer.")
+            log.debug("A connection ended without a complete request or did not accept its answer.")
         finally:
             writer.transport.abort()
 
@@ -166,7 +164,7 @@ class MetricsServer:
         except asyncio.LimitOverrunError:
             return _framed(431, "text/plain", b"")
         if (answer := asyncio.current_task()) is not None:
-            self._asked.add(answer)
+            self._complete.add(answer)
         lines = head.decode("latin-1").split("\r\n")
         headers = {
             name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])

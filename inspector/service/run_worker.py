@@ -1,4 +1,4 @@
-"""Puts a worker together and runs it until it is told to stop: log ends, shards, pipeline. Decides nothing itself."""
+"""Assembles a worker (source, sink, shards, pipeline) and runs it until it is stopped."""
 
 import logging
 import os
@@ -15,9 +15,10 @@ from inspector.config.service import Service, ServiceConfig, reference_problems
 from inspector.recipe.recipes import Recipes
 from inspector.verdicts.judge import Judge, ShadowEvaluator
 from inspector.worker.metrics import WorkerMetrics
-from inspector.worker.pipeline import Pipeline, PipelineSettings
+from inspector.worker.pipeline import Pipeline
+from inspector.worker.settings import PipelineSettings, StallSettings
 from inspector.worker.shards import Shards, ShardSettings
-from inspector.worker.stall import StallSettings, StallWatch
+from inspector.worker.stall import StallWatch
 from inspector.worker.watchdog import Watchdog
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.decode.large_images import LargeImages
@@ -34,9 +35,8 @@ Ends = tuple[Source, Sink]
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
-    """What a worker shares with the rest of its process: the log's clock, and who looks whether it stands still, from
-    before its start on."""
+class WorkerContext:
+    """Shared by a worker and the rest of its process: the log's clock and the stall watch."""
 
     clock: LogClock = field(default_factory=LogClock)
     watch: StallWatch = field(default_factory=lambda: StallWatch(StallSettings(), time.monotonic()))
@@ -46,8 +46,8 @@ class Around:
 def watched(
     service: Service, metrics: WorkerMetrics, listeners: Sequence[Callable[[bool], None]]
 ) -> Iterator[StallWatch]:
-    """From here on, listeners hear that the line stands still (True) or goes on; a start that waits for the log stands
-    still. More of them may join the sequence later."""
+    """Notifies `listeners` that the line is stalled (True) or runs again (False), also while the start waits for the
+    log. Listeners may be added to the sequence later."""
     watch = StallWatch(stall_settings(service.config, service.recipes), time.monotonic())
     with Watchdog(watch, metrics, listeners):
         yield watch
@@ -59,14 +59,14 @@ def run_worker(
     metrics: WorkerMetrics,
     stop: threading.Event,
     ends: Callable[[], Ends] | None = None,
-    beside: ShadowEvaluator | None = None,
-    around: Around | None = None,
+    shadow: ShadowEvaluator | None = None,
+    context: WorkerContext | None = None,
 ) -> None:
-    """Works until `stop` is set. Raises LogError where the log cannot be used at all, LogStoppedError where `stop` is
-    set before it could be opened; outages are waited out."""
-    config, around = service.config, around or Around()
+    """Works until `stop` is set; waits through outages. Raises LogError if the log cannot be used at all,
+    LogStoppedError if `stop` is set before it is open."""
+    config, context = service.config, context or WorkerContext()
     with ExitStack() as stack:
-        source, sink = (ends or (lambda: open_ends(service, around.clock, stop)))()
+        source, sink = (ends or (lambda: open_ends(service, context.clock, stop)))()
         stack.enter_context(closing(sink))
         stack.enter_context(closing(source))
         resolver = stack.enter_context(closing(_resolver(service)))
@@ -74,7 +74,7 @@ def run_worker(
         decoder = stack.enter_context(closing(Decoder()))
         large = stack.enter_context(closing(LargeImages(settings.limits)))
         shards = Shards(settings, service.recipes, resolver, metrics, decoder, large)
-        metrics.clock_skew.set_function(lambda: around.clock.skew_s)
+        metrics.clock_skew.set_function(lambda: context.clock.skew_s)
         pipeline = Pipeline(
             source,
             sink,
@@ -83,17 +83,17 @@ def run_worker(
             _pipeline_settings(service),
             metrics,
             deadlines(service),
-            beside=beside,
-            watch=around.watch,
-            clock=around.clock,
+            shadow=shadow,
+            watch=context.watch,
+            clock=context.clock,
         )
-        log.info("Worker %s judges %s.", config.worker.name, ", ".join(config.lines))
+        log.info("Worker %s has started for lines %s.", config.worker.name, ", ".join(config.lines))
         pipeline.run(stop)
     log.info("Worker %s has stopped.", config.worker.name)
 
 
 def deadlines(service: Service) -> Callable[[Verdict], float | None]:
-    """The deadline of a verdict's recipe; None without a recipe."""
+    """Looks up the deadline of a verdict's recipe; None without a recipe."""
 
     def deadline_s(verdict: Verdict) -> float | None:
         recipe = service.recipes.find(verdict.inspection.line, verdict.inspection.station, verdict.product)
@@ -104,11 +104,11 @@ def deadlines(service: Service) -> Callable[[Verdict], float | None]:
 
 @contextmanager
 def stopped_by_signals(budget_s: float) -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set. A stop that takes longer than its budget ends hard: nothing is lost by it,
-    for what is not committed is read again. The second signal ends at once.
+    """An event that SIGINT and SIGTERM set. A stop beyond its budget ends the process at once, as does a second signal:
+    nothing is lost, because uncommitted input is read again.
 
-    The budget holds beyond this context, for the interpreter waits for threads at its end: one that hangs in a fetch or
-    in a model would keep it for ever."""
+    The budget also holds after this context, because the interpreter waits for threads at its end: one that hangs in a
+    fetch or in a model would keep it forever."""
     stop = threading.Event()
     timer = threading.Timer(budget_s, _end_hard, [budget_s])
     timer.daemon = True
@@ -116,7 +116,7 @@ def stopped_by_signals(budget_s: float) -> Iterator[threading.Event]:
     def handle(number: int, _: FrameType | None) -> None:
         if stop.is_set():
             os._exit(128 + number)
-        log.info("%s: stopping within %.0f s.", signal.Signals(number).name, budget_s)
+        log.info("Received %s: stopping within %.0f s.", signal.Signals(number).name, budget_s)
         stop.set()
         timer.start()
 
@@ -132,7 +132,7 @@ def stopped_by_signals(budget_s: float) -> Iterator[threading.Event]:
 
 @contextmanager
 def ended_in_time(budget_s: float) -> Iterator[None]:
-    """Around all that a process does: however it leaves, the process ends within the budget."""
+    """Ends the process within the budget after the body, whatever hangs."""
     try:
         yield
     finally:
@@ -142,9 +142,10 @@ def ended_in_time(budget_s: float) -> Iterator[None]:
 
 
 def _end_hard(budget_s: float) -> None:
-    busy = sorted(each.name for each in threading.enumerate() if not each.daemon)
+    busy = sorted(thread.name for thread in threading.enumerate() if not thread.daemon)
     log.error(
-        "Not stopped after %.0f s (%s): ending hard; what is not committed will be read again.",
+        "Still running %.0f s after the stop was requested (threads: %s), so the process ends now. No data is lost: "
+        "uncommitted input will be read again.",
         budget_s,
         ", ".join(busy),
     )
@@ -153,7 +154,7 @@ def _end_hard(budget_s: float) -> None:
 
 
 def stall_settings(config: ServiceConfig, recipes: Recipes) -> StallSettings:
-    """A piece may wait for the longest window, a delay behind it, as long for a fetch, and the skew of clocks."""
+    """A piece may wait for the longest window, then for delayed records and a fetch, and for the skew of clocks."""
     join = config.join
     ends_s = [0.0, *(sensor.end_s for recipe in recipes for sensor in recipe.sensors)]
     spans_s = [0.0, *(recipe.capture_span_s for recipe in recipes)]
@@ -168,7 +169,7 @@ def _limits(service: Service) -> Limits:
 def _resolver(service: Service) -> Resolver:
     settings = service.config.references.settings
     for problem in reference_problems(service):
-        log.error("%s. Until then the images below it become dead letters.", problem)
+        log.error("%s. Until then all images below this prefix become dead letters.", problem)
     threading.Thread(target=prepare, args=(settings.allowed_prefixes,), name="prepare", daemon=True).start()
     return Resolver(settings, _limits(service))
 

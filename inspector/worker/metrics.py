@@ -1,4 +1,4 @@
-"""Counts what a worker does, for Prometheus. Decides nothing."""
+"""Prometheus metrics of a worker."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -20,23 +20,23 @@ T = TypeVar("T", Counter, Gauge, Histogram)
 
 
 class WorkerMetrics:
-    """Everything that a worker reports; one registry, one instance."""
+    """All metrics of a worker. One instance per registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._by_station: list[tuple[Counter | Gauge | Histogram, tuple[str, ...]]] = []
 
         def counter(name: str, text: str, labels: Sequence[str] = ()) -> Counter:
-            return noted(Counter(f"inspector_{name}", text, labels, registry=registry), labels)
+            return registered(Counter(f"inspector_{name}", text, labels, registry=registry), labels)
 
         def gauge(name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
-            return noted(Gauge(f"inspector_{name}", text, labels, registry=registry), labels)
+            return registered(Gauge(f"inspector_{name}", text, labels, registry=registry), labels)
 
         def histogram(name: str, text: str, labels: Sequence[str] = ()) -> Histogram:
-            return noted(
+            return registered(
                 Histogram(f"inspector_{name}", text, labels, buckets=LATENCY_BUCKETS, registry=registry), labels
             )
 
-        def noted(metric: T, labels: Sequence[str]) -> T:
+        def registered(metric: T, labels: Sequence[str]) -> T:
             if tuple(labels[:2]) == PLACE:
                 self._by_station.append((metric, tuple(labels)))
             return metric
@@ -121,7 +121,7 @@ class WorkerMetrics:
         self.source_misfit.labels(line, station, sensor).set(misfit_s)
 
     def forgot(self, line: str, station: str) -> None:
-        """Drops what is labelled with the station: anybody may make up names, and labels would pile up."""
+        """Removes the metrics of a station: clients may invent names, and labels would accumulate."""
         for metric, names in self._by_station:
             samples = [sample.labels for family in metric.collect() for sample in family.samples]
             labels = {tuple(sample[name] for name in names) for sample in samples}
@@ -156,8 +156,8 @@ class WorkerMetrics:
 
     def dead_lettered(self, rejected: Sequence[tuple[Shard, Rejected]]) -> None:
         """After a commit that published these dead letters."""
-        for shard, found in rejected:
-            reason = _word(DeadLetterReason.Name(DeadLetterReason.ValueType(found.reason)), "DEAD_LETTER_REASON_")
+        for shard, item in rejected:
+            reason = _word(DeadLetterReason.Name(DeadLetterReason.ValueType(item.reason)), "DEAD_LETTER_REASON_")
             self.dead_letters.labels(shard.line, reason).inc()
 
     def _verdict(self, verdict: Verdict) -> None:

@@ -1,7 +1,6 @@
-"""Turns input records into published verdicts: poll, join, judge, publish, commit. Knows no broker and no model.
+"""Turns input records into published verdicts: poll, join, judge, publish, commit. Does not depend on broker or model.
 
-This page explains the product. One thread owns source and sink; whatever is not committed is read again by the next
-owner, and whatever is committed is never judged again.
+One thread owns source and sink. The next owner rereads uncommitted input; committed pieces are never judged again.
 """
 
 import logging
@@ -17,8 +16,9 @@ from inspector.verdicts.judge import Judge, NoShadow, ShadowEvaluator, ShadowPai
 from inspector.verdicts.records import inspection_id, make_fit, stamp, verdict_output
 from inspector.worker.metrics import WorkerMetrics
 from inspector.worker.refusal_log import RefusalLog
+from inspector.worker.settings import PipelineSettings, StallSettings
 from inspector.worker.shards import Shards
-from inspector.worker.stall import StallSettings, StallWatch
+from inspector.worker.stall import StallWatch
 from protos.inspection.v1.verdict_pb2 import DECISION_REASON_ENGINE, DECISION_REVIEW, Verdict
 from streams.decode.dead_letters import dead_letter_output
 from streams.decode.items import Rejected
@@ -32,38 +32,26 @@ log = logging.getLogger("inspector.worker.pipeline")
 
 ENDED_WORKERS = DecisionResult(DECISION_REVIEW, DECISION_REASON_ENGINE)
 _MAX_ENDED = 2
-"""So often in a row, no worker ends by chance between the same two commits, milliseconds apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class PipelineSettings:
-    commit_delay_s: float = 0.02
-    """A commit gathers verdicts for this long."""
-    max_verdicts_per_commit: int = 50
-    position_interval_s: float = 1.0
-    """How often positions are committed while nothing is decided."""
-    idle_poll_s: float = 0.05
-    max_record_bytes: int = 8 * 2**20
-    """The log takes no larger verdict."""
+"""Two ends in a row between the same two commits, milliseconds apart, are no coincidence."""
 
 
 @dataclass(slots=True)
 class Pending:
-    """Verdicts and dead letters that the next commit publishes, and what was said beside the verdicts."""
+    """Verdicts, shadow verdicts and dead letters that the next commit publishes."""
 
     verdicts: list[tuple[Shard, Verdict]] = field(default_factory=list)
-    beside: list[tuple[Shard, ShadowPair]] = field(default_factory=list)
+    shadows: list[tuple[Shard, ShadowPair]] = field(default_factory=list)
     rejected: list[tuple[Shard, Rejected]] = field(default_factory=list)
     since_s: float | None = None
 
     def __len__(self) -> int:
         return len(self.verdicts) + len(self.rejected)
 
-    def without(self, lost: Callable[[Shard], bool]) -> "Pending":
+    def without(self, is_lost: Callable[[Shard], bool]) -> "Pending":
         kept = Pending(
-            [entry for entry in self.verdicts if not lost(entry[0])],
-            [entry for entry in self.beside if not lost(entry[0])],
-            [entry for entry in self.rejected if not lost(entry[0])],
+            [entry for entry in self.verdicts if not is_lost(entry[0])],
+            [entry for entry in self.shadows if not is_lost(entry[0])],
+            [entry for entry in self.rejected if not is_lost(entry[0])],
         )
         kept.since_s = self.since_s if len(kept) else None
         return kept
@@ -82,7 +70,7 @@ class Pipeline:
         metrics: WorkerMetrics,
         deadline_s: Callable[[Verdict], float | None],
         *,
-        beside: ShadowEvaluator | None = None,
+        shadow: ShadowEvaluator | None = None,
         watch: StallWatch | None = None,
         clock: LogClock | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -90,7 +78,7 @@ class Pipeline:
         self._source, self._sink, self._shards, self._judge = source, sink, shards, judge
         self._settings, self._metrics, self._deadline_s = settings, metrics, deadline_s
         self._monotonic, self._clock = monotonic, clock or LogClock()
-        self._beside: ShadowEvaluator = beside or NoShadow()
+        self._shadow: ShadowEvaluator = shadow or NoShadow()
         self._pending = Pending()
         self._just_judged: list[tuple[Shard, Sequence[Observation], Sequence[Verdict]]] = []
         self._committed_s = monotonic()
@@ -101,10 +89,10 @@ class Pipeline:
         self._doubts = DoubtLog()
 
     def run(self, stop: Event) -> None:
-        """Works until `stop` is set, then publishes what is already decided."""
+        """Works until `stop` is set, then publishes the verdicts made so far."""
         while not stop.is_set():
             self.step()
-        self._shards.rest()
+        self._shards.note_clean_stop()
         self._commit()
 
     def step(self) -> None:
@@ -121,13 +109,13 @@ class Pipeline:
         self._watch.turn(self._shards, batch, paused, self._monotonic())
 
     def _before_decoding(self) -> None:
-        """Should a record end this process, its successor need not read again what came more than a second before."""
+        """Commits every second: if a record ends this process, its successor rereads at most that much."""
         if self._monotonic() - self._committed_s > self._settings.position_interval_s:
             self._commit()
         self._watch.doing("decoding a record")
 
     def _work(self, read: Batch) -> None:
-        """Judges what has closed, and commits; nothing of it is held any more when this returns."""
+        """Judges closed pieces and commits; holds none of them when it returns."""
         self._watch.doing("joining")
         for shard, observations in self._shards.advance(read, self._monotonic()):
             self._decide(shard, observations)
@@ -137,16 +125,16 @@ class Pipeline:
             self._commit()
 
     def _take_over(self, batch: Batch) -> None:
-        """Drops what belongs to another worker now, and builds the state of what belongs to this one."""
+        """Drops the shards that this worker lost and builds the state of those it gained."""
         self._epoch = batch.epoch
         if batch.lost:
             self._pending = self._pending.without(lambda shard: shard in batch.lost)
             self._shards.drop(batch.lost)
         for assignment in batch.gained:
-            self._shards.own(assignment)
+            self._shards.assign(assignment)
 
     def _decide(self, shard: Shard, observations: Sequence[Observation]) -> None:
-        """Judges in slices, committing in between, so that a backlog is neither held in memory nor judged twice."""
+        """Judges in slices and commits after each, so that a backlog is neither held in memory nor judged twice."""
         if self._shards.is_doubtful(shard):
             observations = self._decide_with_care(shard, observations)
         size = self._settings.max_verdicts_per_commit
@@ -163,20 +151,21 @@ class Pipeline:
                 self._commit()
 
     def _decide_with_care(self, shard: Shard, observations: Sequence[Observation]) -> Sequence[Observation]:
-        """After owners that may have died of judging: one piece at a time, each announced by a commit, and no shadow. A
-        piece at which two owners ended is not judged. Returns the pieces that are left when the doubt is over."""
+        """For shards whose earlier owners may have crashed while judging: one piece at a time, each announced by a
+        commit, without shadow. Skips a piece at which two owners ended. Returns the pieces left once the shard is safe
+        again."""
         for number, piece in enumerate(observations):
             if not self._shards.is_doubtful(shard):
                 return observations[number:]
             ended = self._shards.begin_judging(shard, piece.inspection)
             if ended < _MAX_ENDED:
                 self._commit()
-                self._watch.doing("judging a piece that may end workers")
+                self._watch.doing("judging a piece that may crash the worker")
                 verdicts = self._judge.judge([piece]) if self._shards.owns(shard) else []
             else:
                 log.error(
-                    "%s: %d workers ended while they judged this piece; it is not judged again and gets REVIEW. "
-                    "Look at the piece, and at why those workers ended.",
+                    "Piece %s gets REVIEW without being judged, because %d workers ended while judging it. To do: "
+                    "inspect the piece by hand, and look in the logs of those workers for the reason of their end.",
                     piece.inspection,
                     ended,
                 )
@@ -186,18 +175,18 @@ class Pipeline:
         return ()
 
     def _run_shadow(self) -> None:
-        """After all verdicts of a turn, while the commit gathers more of them anyway."""
+        """Runs after all verdicts of a turn, while the commit waits for more of them."""
         judged, self._just_judged = self._just_judged, []
-        self._watch.doing("judging beside the line")
+        self._watch.doing("running shadow models")
         for shard, pieces, verdicts in judged:
             if self._shards.owns(shard):
-                self._pending.beside += [(shard, compared) for compared in self._beside.judge(pieces, verdicts)]
+                self._pending.shadows += [(shard, pair) for pair in self._shadow.judge(pieces, verdicts)]
 
     def _gather_rejected(self) -> None:
-        found = self._shards.rejected()
-        self._refusals.write(found, self._monotonic())
-        if found:
-            self._pending.rejected += found
+        rejected = self._shards.rejected()
+        self._refusals.write(rejected, self._monotonic())
+        if rejected:
+            self._pending.rejected += rejected
             self._mark_pending()
 
     def _mark_pending(self) -> None:
@@ -217,7 +206,7 @@ class Pipeline:
         return max(0.0, self._pending.since_s + self._settings.commit_delay_s - self._monotonic())
 
     def _commit(self) -> None:
-        """Effects and positions together: all of it is published, or the next owner reads the same input again."""
+        """Publishes results and positions together; if that fails, the next owner rereads the same input."""
         self._run_shadow()
         self._gather_rejected()
         pending, self._pending = self._pending, Pending()
@@ -231,7 +220,12 @@ class Pipeline:
         try:
             ends = self._sink.commit(outputs, positions, self._epoch)
         except CommitRefusedError as refused:
-            log.warning("Another worker took over (%s): %d results dropped, it makes them anew.", refused, len(outputs))
+            log.warning(
+                "Lost the partitions to another worker (%s): discarded %d uncommitted results, which it will "
+                "recompute. Normal when workers start or stop; if it repeats, check that no two workers share a name.",
+                refused,
+                len(outputs),
+            )
             self._metrics.refused.inc()
             self._watch.refused()
             self._shards.clear()
@@ -242,20 +236,20 @@ class Pipeline:
         self._metrics.committed(verdicts, self._monotonic() - started_s)
         self._doubts.write(verdicts, self._monotonic())
         self._metrics.dead_lettered(pending.rejected)
-        self._beside.published([compared for _, compared in pending.beside])
+        self._shadow.published([pair for _, pair in pending.shadows])
 
     def _outputs(self, pending: Pending) -> list[Output]:
-        """The records of a commit; their pieces are settled in the positions that go with it."""
+        """The records of a commit; settles their pieces in the positions committed with them."""
         publish_ns = self._clock.now_ns()
         outputs = []
         for shard, verdict in pending.verdicts:
             stamp(verdict, publish_ns, self._deadline_s(verdict))
             self._shards.settle(shard, inspection_id(verdict.inspection))
             outputs.append(self._verdict_output(shard, verdict))
-        for shard, (_, shadow) in pending.beside:
+        for shard, (_, shadow) in pending.shadows:
             stamp(shadow, publish_ns, self._deadline_s(shadow))
             outputs.append(self._verdict_output(shard, shadow))
-        return outputs + [dead_letter_output(self._shards.topics(shard), found) for shard, found in pending.rejected]
+        return outputs + [dead_letter_output(self._shards.topics(shard), item) for shard, item in pending.rejected]
 
     def _verdict_output(self, shard: Shard, verdict: Verdict) -> Output:
         topics, limit = self._shards.topics(shard), self._settings.max_record_bytes
@@ -266,8 +260,8 @@ class Pipeline:
         self._too_large.add(shard, verdict.inspection.piece_id, f"{size} bytes, published without {left_out}")
         for (line, partition), many in self._too_large.due(self._monotonic()):
             log.error(
-                "Line %s, partition %d: %d verdicts are larger than max_record_bytes = %d (the last: piece %s, %s): "
-                "raise max_record_bytes in the configuration, and at a broker.",
+                "Line %s, partition %d: %d verdicts were larger than max_record_bytes = %d and lost heat maps (last: "
+                "piece %s, %s). To do: raise max_record_bytes in the configuration and the brokers' message.max.bytes.",
                 *(line, partition, many.count, limit, many.names[-1], many.words),
             )
         return verdict_output(topics, shard, verdict)

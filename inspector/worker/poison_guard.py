@@ -1,9 +1,8 @@
-"""Decodes in a child process where earlier owners of a partition have died, until reading is past that place.
+"""Decodes records in a child process where earlier workers crashed, until reading has passed that place.
 
-A worker that dies of a record cannot report it. Its successor sees that it took the partition over and had records to
-read, but committed nothing after them (`OffsetMetadata.starts`), or had pieces open and settled none
-(`OffsetMetadata.unsettled`, since images are decoded while reading continues). After two such owners the next one
-decodes in a child process.
+A worker that a record crashes cannot report it. Its successor sees in the offset metadata that the worker took the
+partition over but committed nothing after its start (`starts`), or settled none of its open pieces (`unsettled`, since
+images are decoded while reading continues). After two such workers the next one decodes in a child process.
 """
 
 import logging
@@ -22,44 +21,43 @@ log = logging.getLogger("inspector.worker.poison_guard")
 
 _GIVEN_UP = {pb.DEAD_LETTER_REASON_POISONED, pb.DEAD_LETTER_REASON_TOO_SLOW}
 _SPAN = 1000
-"""Offsets read with care: two polls, more than a worker reads between two commits of its positions."""
+"""Offsets decoded in a child process: two polls, more than a worker reads between two commits."""
 
 
 class CarefulDecoder:
-    """Chooses how a record is decoded, by the place where it lies."""
+    """Decodes a record in this process or in a child process, depending on its offset."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
         self._until: dict[TopicPartition, int] = {}
-        """Offset up to which the records of a partition are decoded apart."""
+        """Offset up to which a partition's records are decoded in a child process."""
 
     def begin(self, assignment: Assignment) -> None:
-        """A shard is taken over."""
+        """Call when a shard is assigned to this worker."""
         num_before, places = 0, []
         for topic, position in assignment.positions.items():
             memo = OffsetMetadata.decode(position.memo, position.offset)
-            if (num_owners := max(memo.starts, memo.unsettled)) > 1:  # this worker is the last of them
+            if (num_owners := max(memo.starts, memo.unsettled)) > 1:  # counts this worker, too
                 at = TopicPartition(topic, assignment.shard.partition)
                 self._until[at] = memo.read + _SPAN
                 num_before = max(num_before, num_owners - 1)
                 places.append(f"{topic} from offset {position.offset} to {self._until[at]}")
         if places:
             log.warning(
-                "Line %s, partition %d: %s start (%s): in case a record there ends the process, the records there are "
-                "decoded in a child process.",
+                "Line %s, partition %d: %s and made no progress. A record may be the cause, so the records there are "
+                "decoded in a child process: %s. To do: if a record is named as poisoned later, check its producer; "
+                "otherwise look in the log of the worker before for the reason of its end.",
                 *assignment.shard,
-                "the last worker came no further than its"
-                if num_before == 1
-                else f"the last {num_before} workers came no further than their",
+                "the last worker ended early" if num_before == 1 else f"the last {num_before} workers ended early",
                 ", ".join(places),
             )
 
     def is_at(self, at: TopicPartition) -> bool:
-        """Whether records of this partition are decoded with care now."""
+        """Whether records of this partition are decoded in a child process now."""
         return at in self._until
 
     def decode(self, record: Record, limits: Limits, line: str, reason_given: int | None) -> Item:
-        """`reason_given` is that of the dead letter which is out about the record. Raises DecodingError."""
+        """`reason_given` is the reason of an earlier dead letter about this record. Raises DecodingError."""
         if reason_given in _GIVEN_UP:
             return self._decoder.reject_again(record, limits, line, reason_given or 0)
         at = TopicPartition(record.topic, record.partition)
@@ -71,7 +69,7 @@ class CarefulDecoder:
         return self._decoder.decode(record, limits, line)
 
     def forget(self, is_over: Callable[[TopicPartition], bool]) -> None:
-        """These partitions are another worker's now, or read to their end."""
+        """Call when partitions are lost or read to their end."""
         if self._until:
             self._end({at for at in self._until if is_over(at)})
 

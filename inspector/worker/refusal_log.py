@@ -1,4 +1,4 @@
-"""Turns refused records into few lines of the log: one where a reason begins at a partition, then a count."""
+"""Logs refused records briefly: one line when a reason first occurs at a partition, then a count."""
 
 import logging
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from streams.reminder import INTERVAL_S, Happened, Reminder
 
 log = logging.getLogger("inspector.worker.refusal_log")
 
-_SAID_ELSEWHERE = {
+_LOGGED_ELSEWHERE = {
     pb.DEAD_LETTER_REASON_MISPLACED_STATION,
     pb.DEAD_LETTER_REASON_POISONED,
     pb.DEAD_LETTER_REASON_TOO_SLOW,
@@ -20,31 +20,32 @@ _OF_ONE_RECORD = {
     pb.DEAD_LETTER_REASON_DUPLICATE,
     pb.DEAD_LETTER_REASON_ORPHAN,
 }
-"""What a network that stutters brings about: no piece is lost by it."""
+"""Caused by an unsteady network; no piece is lost by it."""
 _MAX_WORDS = 400
 
 
 class RefusalLog:
-    """What became dead letters, for the people who read the log and not the topic."""
+    """Reports dead letters to people who read the log and not the topic."""
 
     def __init__(self) -> None:
         self._reminder = Reminder[tuple[Shard, int]]()
 
     def write(self, rejected: Sequence[tuple[Shard, Rejected]], now_s: float) -> None:
-        """Says what of these is new, and what has gone on for an interval; call it each turn."""
-        for shard, each in rejected:
-            if each.reason not in _SAID_ELSEWHERE:
-                self._reminder.add((shard, each.reason), each.station or "unknown", each.detail)
+        """Logs reasons that are new or have continued for an interval; call it each turn."""
+        for shard, item in rejected:
+            if item.reason not in _LOGGED_ELSEWHERE:
+                self._reminder.add((shard, item.reason), item.station or "unknown", item.detail)
         for (shard, reason), many in self._reminder.due(now_s):
             level = logging.WARNING if reason in _OF_ONE_RECORD else logging.ERROR
-            log.log(level, "%s", _words(shard, reason, many))
+            log.log(level, "%s", _message(shard, reason, many))
 
 
-def _words(shard: Shard, reason: int, many: Happened) -> str:
+def _message(shard: Shard, reason: int, many: Happened) -> str:
     name = pb.DeadLetterReason.Name(reason).removeprefix("DEAD_LETTER_REASON_")
-    since = "" if many.said_s is None else f" since {INTERVAL_S / 60:.0f} minutes ago"
+    minutes = f"{INTERVAL_S / 60:.0f} minutes"
+    since = "" if many.said_s is None else f" in the last {minutes}"
     return (
-        f"Line {shard.line}, partition {shard.partition}: {many.count} records became dead letters {name}{since}, "
-        f"stations {', '.join(many.names)} last. The last: {many.words[:_MAX_WORDS]}. If it goes on, a line says it "
-        f"in {INTERVAL_S / 60:.0f} minutes; the topic dead-letters has them all."
+        f"Line {shard.line}, partition {shard.partition}: {many.count} record(s) refused as {name}{since}, "
+        f"last from stations {', '.join(many.names)}. Reason of the last: {many.words[:_MAX_WORDS]}. All are in the "
+        f"topic dead-letters. Further ones are summarised every {minutes}."
     )

@@ -1,5 +1,4 @@
-"""Holds one join per shard that this worker owns, and hands records, observations and positions through to them.
-Knows neither experts nor how a log commits."""
+"""Holds one join per shard of this worker and passes records, observations and positions to and from them."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -30,9 +29,9 @@ log = logging.getLogger("inspector.worker.shards")
 
 
 CHUNK_TYPE = TYPE_PREFIX + "SignalChunk"
-"""Its samples count as signals: they have a bound of their own, and are what open pieces wait for."""
+"""Samples have their own memory limit, and open pieces wait for them."""
 MAX_REPORTED = 32
-"""Misplaced stations that are named in the log, per worker and until it loses a shard: anybody may make up names."""
+"""Misplaced stations logged per worker until it loses a shard: clients may invent any number of names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +72,8 @@ class Shards:
     def topics(self, shard: Shard) -> Topics:
         return Topics(self._settings.prefix, shard.line)
 
-    def own(self, assignment: Assignment) -> None:
-        """Builds the join of a shard from what its predecessors left."""
+    def assign(self, assignment: Assignment) -> None:
+        """Builds the join of a shard from the state that its earlier owners committed."""
         shard = assignment.shard
         self._care.begin(assignment)
         max_skew_s = self._settings.join.max_skew_s
@@ -86,7 +85,7 @@ class Shards:
         )
         self._num_partitions[shard] = assignment.num_partitions
         log.info(
-            "Line %s, partition %d is mine: reading on at %s; %d verdicts and %d dead letters read back.",
+            "Line %s, partition %d is assigned to this worker. Reading from %s; restored %d verdicts, %d dead letters.",
             shard.line,
             shard.partition,
             ", ".join(f"{topic}@{offset}" for topic, offset in sorted(assignment.starts.items())),
@@ -95,25 +94,31 @@ class Shards:
         )
 
     def drop(self, lost: AbstractSet[Shard]) -> None:
-        """Forgets shards that another worker has now, with everything open in them."""
+        """Forgets lost shards with their open pieces."""
         for shard in lost:
             if join := self._joins.pop(shard, None):
-                log.info("Line %s, partition %d is lost: %d open pieces dropped.", *shard, join.num_open)
+                log.info(
+                    "Line %s, partition %d is no longer assigned to this worker: discarded %d open pieces, which the "
+                    "next owner rebuilds.",
+                    *shard,
+                    join.num_open,
+                )
         self._care.forget(lambda at: self._shard(at) in lost)
         self._reported.clear()
         self._last = {at: position for at, position in self._last.items() if self._shard(at) not in lost}
 
     def is_doubtful(self, shard: Shard) -> bool:
-        """Whether owners before may have ended because they judged the shard's oldest piece."""
+        """Whether judging the shard's oldest piece may have crashed earlier owners."""
         return shard in self._joins and self._joins[shard].is_doubtful
 
     def begin_judging(self, shard: Shard, inspection: InspectionId) -> int:
-        """The next commit, which is due now, says that this piece is judged next; how many owners have ended so."""
+        """Has the next commit, which is due now, announce this piece. Returns how many owners crashed while judging
+        it."""
         self._last.clear()
         return self._joins[shard].begin_judging(inspection)
 
-    def rest(self) -> None:
-        """This worker stops of its own accord: one more commit tells its successors that it has not died."""
+    def note_clean_stop(self) -> None:
+        """Has one more commit tell the next owners that this worker stopped normally."""
         for join in self._joins.values():
             join.mark_clean_stop()
         self._last.clear()
@@ -122,8 +127,8 @@ class Shards:
         self.drop(set(self._joins))
 
     def add(self, record: Record, large_bytes: int = 0) -> None:
-        """Decodes a record and gives it to its join; records of shards that are lost are left to their new owner. A
-        large image, of `large_bytes`, comes later."""
+        """Decodes a record and passes it to its join; ignores records of lost shards. A large image, of `large_bytes`,
+        is decoded later."""
         at = TopicPartition(record.topic, record.partition)
         join = self._joins.get(self._shard(at))
         if join is None:
@@ -137,27 +142,27 @@ class Shards:
             item = self._placed(item, record, self._num_partitions[self._shard(at)])
         join.add(item)
         for frame in join.references():
-            wanted = partial(self._is_wanted, frame)
+            is_wanted = partial(self._is_wanted, frame)
             if frame.reference is None:
-                self._large.submit(LargeImage(frame, record, line, large_bytes, wanted))
+                self._large.submit(LargeImage(frame, record, line, large_bytes, is_wanted))
             else:
-                self._resolver.submit(frame, wanted, is_apart=self._care.is_at(at))
+                self._resolver.submit(frame, is_wanted, is_apart=self._care.is_at(at))
 
     def _is_wanted(self, frame: Frame) -> bool:
-        """Whether a piece waits for the image of a frame; asked from the threads that bring it, too."""
+        """Whether a piece waits for the image of a frame. Called from decoding and fetching threads, too."""
         join = self._joins.get(self._shard(place(frame.origin)))
         return join is not None and join.is_fetching(frame)
 
     def _may_come_later(self, join: Join, record: Record, size_bytes: int) -> bool:
-        """Whether an image is decoded beside the polling thread. Not where a predecessor has read it: what became of
-        it must come out again, and may have ended him."""
+        """Whether an image may be decoded outside the polling thread. Not if an earlier owner has read it: its result
+        must be the same again, and it may have crashed that owner."""
         at = TopicPartition(record.topic, record.partition)
         is_new = not join.is_rereading and not join.was_read(origin_of(record))
         return self._large.has_room_for(size_bytes, len(record.value)) and is_new and not self._care.is_at(at)
 
     def take(self, batch: Batch, before: Callable[[], None]) -> Iterator[Batch]:
-        """Adds the records of a batch, as far as what they decode to fits; gives what was read so far each time that
-        pieces must be judged before more is decoded, and at last the batch itself. Calls `before` each record."""
+        """Adds the records of a batch. Yields the part read so far each time that memory is full and pieces must be
+        judged first, then the whole batch. Calls `before` each record."""
         for number, record in enumerate(batch.records):
             before()
             size = 0 if record.type == CHUNK_TYPE else decoded_size(record, self._settings.limits)
@@ -172,15 +177,15 @@ class Shards:
         yield batch
 
     def _so_far(self, batch: Batch, num_added: int) -> Batch:
-        """The batch as if it had ended here: what follows is unread."""
+        """The batch as if it had ended here: the remaining records are unread."""
         rest = {TopicPartition(record.topic, record.partition) for record in batch.records[num_added:]}
         at_end = batch.at_end - {self._shard(at) for at in rest if at.topic in self._line_of}
         return replace(batch, unread=batch.unread | rest, at_end=at_end)
 
     def _placed(self, item: Item, record: Record, num_partitions: int) -> Item:
-        """The item, or its rejection where its key, the station, belongs in another partition: another worker would
-        judge the rest of the piece there. A record written before partitions were added is no exception: the piece
-        that was on its way meanwhile would have two verdicts."""
+        """The item, or its rejection if its key, the station, belongs in another partition, where another worker would
+        judge the rest of the piece. This includes records from before partitions were added: a piece in transit
+        would otherwise get two verdicts."""
         if isinstance(item, Rejected) and item.entry is None:
             return item
         home = home_partition(record.key, num_partitions)
@@ -189,25 +194,25 @@ class Shards:
         station = record.key.decode()
         finding = (
             f"station {station!r} is in partition {record.partition} of {record.topic}, its key belongs in partition "
-            f"{home} of {num_partitions}: set the producer to Kafka's default partitioner (murmur2 over the key; "
-            "librdkafka: partitioner=murmur2_random) and let it choose no partition itself; if partitions were added "
-            "since, send it again"
+            f"{home} of {num_partitions}: let the producer use Kafka's default partitioner (murmur2 over the key; "
+            "librdkafka: partitioner=murmur2_random) and not choose a partition itself; if partitions were added "
+            "since, send the record again"
         )
         self._report(record.topic, station, finding)
         return reject(item.origin, DEAD_LETTER_REASON_MISPLACED_STATION, finding, station=station, record=record)
 
     def _report(self, topic: str, station: str, finding: str) -> None:
-        """In the log, once for each topic and station, for so many of them."""
+        """Logs each topic and station once, up to `MAX_REPORTED` of them."""
         if (topic, station) not in self._reported and len(self._reported) < MAX_REPORTED:
             self._reported.add((topic, station))
             log.error("Line %s: %s.", self._line_of[topic], finding)
 
     def advance(self, batch: Batch, now_s: float) -> Iterator[tuple[Shard, list[Observation]]]:
-        """Lets time pass in every join; gives the pieces that closed, in order of entry within a shard."""
+        """Advances time in every join; yields the closed pieces, in order of entry within a shard."""
         self._care.forget(lambda at: self._shard(at) in batch.at_end)
-        for found in self._resolver.finished():
-            if join := self._joins.get(self._shard(found.at)):
-                join.resolve(found.inspection, found.camera, found.sequence, found.image, found.detail)
+        for fetched in self._resolver.finished():
+            if join := self._joins.get(self._shard(fetched.at)):
+                join.resolve(fetched.inspection, fetched.camera, fetched.sequence, fetched.image, fetched.detail)
         if decoded := self._large.finished(self._has_room_for):
             self._take_large(decoded)
         for shard, join in list(self._joins.items()):
@@ -225,14 +230,14 @@ class Shards:
             join.decoded(decoded.frame, decoded.item)
 
     def rejected(self) -> list[tuple[Shard, Rejected]]:
-        """Records found unusable since the last call."""
+        """Records rejected since the last call."""
         return [(shard, rejected) for shard, join in self._joins.items() for rejected in join.rejected()]
 
     def settle(self, shard: Shard, inspection: InspectionId) -> None:
         self._joins[shard].settle([inspection])
 
     def positions(self) -> dict[TopicPartition, Position]:
-        """How far the input of every shard is done."""
+        """The committed position of every input partition, if a commit happens now."""
         return {at: position for join in self._joins.values() for at, position in join.positions().items()}
 
     def moved(self, positions: Mapping[TopicPartition, Position]) -> bool:
@@ -246,7 +251,7 @@ class Shards:
             join.committed(ends)
 
     def ahead(self) -> frozenset[TopicPartition]:
-        """Partitions that have read far enough ahead to be paused."""
+        """Partitions to pause because they are far enough ahead of the others."""
         return frozenset().union(*(join.ahead() for join in self._joins.values()))
 
     def _shard(self, at: TopicPartition) -> Shard:

@@ -44,6 +44,10 @@ class Frame:
     image: Image | None
     reference: Reference | None
 
+    @property
+    def station(self) -> str:
+        return self.inspection.station
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
@@ -73,6 +77,10 @@ class Trace:
     sample_rate_hz: float
     samples: NDArray[np.float32]
 
+    @property
+    def station(self) -> str:
+        return self.inspection.station
+
 
 class EventKind(Enum):
     """What happened to a piece."""
@@ -92,6 +100,10 @@ class Event:
     lot: str
     kind: EventKind
     event_ns: int
+
+    @property
+    def station(self) -> str:
+        return self.inspection.station
 
 
 @dataclass(frozen=True, slots=True)

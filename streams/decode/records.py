@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from protos.inspection.v1.records_pb2 import (
     CameraFrame,
     DeadLetterReason,
+    Feedback,
     ImageReference,
     Inspection,
     PieceEvent,
@@ -177,9 +178,13 @@ def _id(named: Inspection) -> InspectionId:
     return InspectionId(named.line, named.station, named.piece_id, named.pass_number)
 
 
+def station_of(message: Message | Feedback) -> str:
+    """The station that a message names; it is the key of its record."""
+    return message.station if isinstance(message, SignalChunk) else message.inspection.station
+
+
 def _station(message: Message, record: Record) -> str:
-    named = message.station if isinstance(message, SignalChunk) else message.inspection.station
-    candidates = (named, record.key.decode(errors="replace"))
+    candidates = (station_of(message), record.key.decode(errors="replace"))
     return next((name for name in candidates if is_name(name)), "")
 
 

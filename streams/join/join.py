@@ -381,7 +381,7 @@ class Join:
 
 
 def _station_name(item: Frame | Chunk | Trace | Event) -> str:
-    return item.station if isinstance(item, Chunk) else item.inspection.station
+    return item.station
 
 
 def _inspection(item: Frame | Chunk | Trace | Event) -> InspectionId | None:

@@ -98,7 +98,7 @@ def _write(folder: Path) -> None:
 
 def _wait_until_it_judges(folder: Path) -> None:
     deadline = time.monotonic() + 60.0
-    while "is mine" not in (folder / "service.log").read_text():
+    while "is assigned to this worker" not in (folder / "service.log").read_text():
         if time.monotonic() > deadline:
             raise RuntimeError((folder / "service.log").read_text()[-2000:])
         time.sleep(0.2)

@@ -104,7 +104,7 @@ def service(setting: Setting) -> Iterator["subprocess.Popen[str]"]:
 def _wait_owned(setting: Setting, running: "subprocess.Popen[str]") -> None:
     deadline_s = time.monotonic() + START_BUDGET_S
     wanted = 4 if setting.bootstrap else 1
-    while (setting.folder / "service.log").read_text().count("is mine") < wanted:
+    while (setting.folder / "service.log").read_text().count("is assigned to this worker") < wanted:
         if running.poll() is not None or time.monotonic() > deadline_s:
             said = (setting.folder / "service.log").read_text()[-2000:]
             raise RuntimeError(f"the service did not start within {START_BUDGET_S:.0f} s; it said:\n{said}")

@@ -142,7 +142,7 @@ def run_line(line: Line, steps: Sequence[str]) -> Course:
         wait_for(
             lambda: said(line).count("is live here") >= len(WORKERS), 60, "the workers to follow the control topic"
         )
-        wait_for(lambda: "is mine" in said(line), 60, "a worker to own the line")
+        wait_for(lambda: "is assigned to this worker" in said(line), 60, "a worker to own the line")
         reader = stack.enter_context(Reader(line.config).running())
         with Publishing(line).running() as publishing:
             taken = list(take(line, steps, bundles, reader))

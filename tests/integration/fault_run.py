@@ -114,7 +114,7 @@ class Line:
 
     def is_owned(self) -> bool:
         """Whether a worker has taken a shard, by the workers' logs."""
-        return any("is mine" in log.read_text() for log in self.config.parent.glob("worker-*.log"))
+        return any("is assigned to this worker" in log.read_text() for log in self.config.parent.glob("worker-*.log"))
 
     def read(self) -> list[Read]:
         return read_verdicts(self.config, self.prefix, self.bootstrap)

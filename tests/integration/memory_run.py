@@ -124,7 +124,8 @@ def run(line: ProofLine, limit: MemoryLimit, minutes: float, offence: Offence, s
     with ExitStack() as stack:
         stack.callback(service.stop)
         service.start()
-        wait_for(lambda: "is mine" in service.log.read_text(errors="replace"), 60, "the service to own the line")
+        log_file = service.log
+        wait_for(lambda: "is assigned to" in log_file.read_text(errors="replace"), 60, "the service to own the line")
         pieces = round(minutes * 60 * RATE)
         publisher = line.simulate(pieces, RATE, "--stations", "5", "--seed", "3")
         stack.callback(publisher.wait)

@@ -148,7 +148,7 @@ class Crew:
         """Whether this process of the worker has said that a shard is its."""
         with self._log(name).open("rb") as file:
             file.seek(self._marks[name])
-            return b"is mine" in file.read()
+            return b"is assigned to this worker" in file.read()
 
     def kill(self, name: str) -> None:
         """SIGKILL, and a new process of the same name."""

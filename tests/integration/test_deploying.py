@@ -95,7 +95,7 @@ def test_a_gateway_without_a_worker_follows_too(tmp_path: Path) -> None:
 
 def test_a_shadow_judges_beside_the_line_and_a_canary_in_it(line: ServiceLine) -> None:
     with line.start("serve"):
-        wait_for(lambda: "is mine" in line.said, 60, "the worker to own the line")
+        wait_for(lambda: "is assigned to this worker" in line.said, 60, "the worker to own the line")
         tried = str(bundle(line, "2"))
         assert command(line, "deploy", tried, "--shadow").returncode == 0
         publish(line, ["p0", "p1"])

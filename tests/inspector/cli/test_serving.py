@@ -75,7 +75,7 @@ def test_a_start_that_waits_for_the_log_stands_still(
     monkeypatch.setattr(serving, "deployed", waiting)
     serving._run(service, worker=True, gateway=False)
     assert seen == [False]
-    assert "The line stands still: the main loop has been waiting for the log" in caplog.text
+    assert "The line stands still: the main loop has been starting (opening the log of records" in caplog.text
 
 
 def test_metrics_are_served_while_bundles_are_still_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What a model's field becomes in the reference of keys."""
+"""Entries of the reference of keys."""
 
 from typing import Annotated, ClassVar, Literal
 

@@ -1,12 +1,14 @@
-"""Configuration files: what is taken, and what each mistake says."""
+"""Configuration files: valid ones, and the message for each mistake."""
 
 from pathlib import Path
 
 import pytest
 
 from inspector.config.service import ServiceConfig, kafka_settings, load_service, load_service_config
-from inspector.gateway.settings import is_loopback
+from inspector.config.tables import GatewayTable
+from inspector.gateway.settings import GatewaySettings, is_loopback
 from inspector.recipe.problems import ConfigError
+from streams.decode.limits import Limits
 from streams.join.assembly import JoinSettings
 
 GOOD = """
@@ -53,6 +55,10 @@ def test_a_short_file_takes_the_defaults(tmp_path: Path) -> None:
     assert [recipe.name for recipe in service.recipes] == ["r"]
 
 
+def test_the_gateway_without_a_table_has_its_own_defaults() -> None:
+    assert GatewayTable().settings(Limits().max_record_bytes) == GatewaySettings()
+
+
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     config = load_service_config(write(tmp_path, GOOD))
     assert config.log.path == tmp_path / "data" / "log.sqlite"  # type: ignore[union-attr]
@@ -61,10 +67,10 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "key", "said"),
+    ("changed", "key", "expected"),
     [
         (GOOD + "max_byte = 3", "log.max_byte", "did you mean 'max_bytes'?"),
-        (GOOD + "max_bytes = 16777216", "", "log.max_bytes is 16777216: half of it, which is for input"),
+        (GOOD + "max_bytes = 16777216", "", "log.max_bytes is 16777216: half of it holds input, which is too little"),
         (GOOD + "[joint]\nmax_delay_s = 1", "joint", "did you mean 'join'?"),
         (GOOD + "[join]\nmax_dealy_s = 1", "join.max_dealy_s", "did you mean 'max_delay_s'?"),
         (GOOD + "[join]\nzzz = 1", "join.zzz", "known keys here: dedup_horizon_s"),
@@ -91,11 +97,11 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         (KAFKA + '[log.sasl]\nusername = "u"\npassword = "hunter2"', "log.sasl.password = (not shown)", "not a known"),
     ],
 )
-def test_each_mistake_is_named_with_its_key_and_a_remedy(tmp_path: Path, changed: str, key: str, said: str) -> None:
-    found = problems_of(tmp_path, changed)
-    matching = [problem for problem in found if f": {key}" in problem and said in problem]
-    assert matching, found
-    assert all("hunter2" not in problem for problem in found)
+def test_each_mistake_is_named_with_its_key_and_a_remedy(tmp_path: Path, changed: str, key: str, expected: str) -> None:
+    problems = problems_of(tmp_path, changed)
+    matching = [problem for problem in problems if f": {key}" in problem and expected in problem]
+    assert matching, problems
+    assert all("hunter2" not in problem for problem in problems)
 
 
 def test_all_problems_are_listed_at_once_those_of_recipes_too(tmp_path: Path) -> None:
@@ -108,7 +114,7 @@ def test_all_problems_are_listed_at_once_those_of_recipes_too(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         (None, "cannot be read"),
         ("lines = [", "is not TOML"),
@@ -119,11 +125,11 @@ def test_all_problems_are_listed_at_once_those_of_recipes_too(tmp_path: Path) ->
         ("recipes = [{" + "a." * 30_000 + "a = 1}]", "nests its values too deep"),
     ],
 )
-def test_a_file_that_is_no_toml_is_told(tmp_path: Path, text: str | None, said: str) -> None:
+def test_a_file_that_is_no_toml_is_refused(tmp_path: Path, text: str | None, expected: str) -> None:
     path = tmp_path / "service.toml"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(ConfigError, match=rf"^[^ ]+: file: {said}"):
+    with pytest.raises(ConfigError, match=rf"^[^ ]+: file: {expected}"):
         load_service(path)
 
 
@@ -170,7 +176,9 @@ def test_the_example_for_kafka_lacks_nothing_but_its_certificates() -> None:
     assert {problem.expectation.rpartition(" ")[2] for problem in caught.value.problems} == {"file"}
 
 
-def test_a_table_of_an_earlier_version_is_ignored_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_table_of_an_earlier_version_is_ignored_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     service = load_service(write(tmp_path, GOOD + '[evidence]\nfolder = "evidence"\nmax_bytes = 5'))
     assert service.config == load_service(write(tmp_path, GOOD)).config
     assert caplog.messages == [

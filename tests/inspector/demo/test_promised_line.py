@@ -1,4 +1,4 @@
-"""Nothing passes silently: not without a required modality, and not beyond what was certified."""
+"""No piece passes without a required modality or beyond a certified limit."""
 
 from itertools import product
 from pathlib import Path
@@ -27,7 +27,12 @@ LACKING = (State.MISSING, State.STALE)
 
 
 def judge(
-    folder: Path, policy: Policy, asked: float | None, certificate: Certificate | None = None, *, required: bool = True
+    folder: Path,
+    policy: Policy,
+    miss_rate: float | None,
+    certificate: Certificate | None = None,
+    *,
+    required: bool = True,
 ) -> RoutedJudge:
     write_toy_bundle(folder, Toy(policy=policy))
     if certificate is not None:
@@ -35,25 +40,25 @@ def judge(
     recipe = toy_recipe(folder)
     sensors = [recipe.sensors[0].model_copy(update={"required": required})]
     changed = recipe.model_dump() | {
-        "certified_miss_rate": asked,
+        "certified_miss_rate": miss_rate,
         "sensors": [sensor.model_dump() for sensor in sensors],
     }
     return judge_of([Recipe.model_validate(changed)], clock_ns=lambda: NOW_NS)
 
 
-def decisions(found: RoutedJudge, pieces: list[Observation]) -> set[pb.Decision]:
-    return {verdict.decision for verdict in found.judge(pieces)}
+def decisions(judge: RoutedJudge, pieces: list[Observation]) -> set[pb.Decision]:
+    return {verdict.decision for verdict in judge.judge(pieces)}
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.mode)
 @pytest.mark.parametrize("budget", [Budget.FULL, Budget.SCOUTS])
 def test_without_a_required_modality_nothing_passes(tmp_path: Path, policy: Policy, budget: Budget) -> None:
-    found = judge(tmp_path, policy, None)
-    found.set_budget(budget)
+    promised = judge(tmp_path, policy, None)
+    promised.set_budget(budget)
     deaf = [piece(view(mean), clip(0.0, state)) for mean, state in product(MEANS, LACKING)]
-    assert decisions(found, deaf) == {pb.DECISION_REVIEW, pb.DECISION_FAIL}
+    assert decisions(promised, deaf) == {pb.DECISION_REVIEW, pb.DECISION_FAIL}
     blind = [piece(view(0.0, state), clip(mean)) for mean, state in product(MEANS, LACKING)]
-    assert decisions(found, blind) == {pb.DECISION_REVIEW}
+    assert decisions(promised, blind) == {pb.DECISION_REVIEW}
 
 
 def test_a_promise_needs_the_modalities_that_the_evidence_had(tmp_path: Path) -> None:
@@ -65,7 +70,7 @@ def test_a_promise_needs_the_modalities_that_the_evidence_had(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("asked", "mean", "decision"),
+    ("miss_rate", "mean", "decision"),
     [
         (None, 0.45, "PASS"),
         (0.05, 0.45, "REVIEW"),
@@ -75,10 +80,12 @@ def test_a_promise_needs_the_modalities_that_the_evidence_had(tmp_path: Path) ->
         (0.01, 0.9, "FAIL"),
     ],
 )
-def test_the_certified_limit_or_the_strict_one(tmp_path: Path, asked: float | None, mean: float, decision: str) -> None:
+def test_the_certified_limit_or_the_strict_one(
+    tmp_path: Path, miss_rate: float | None, mean: float, decision: str
+) -> None:
     """Scores by hand: the toy's experts add up to 32 * mean - 16, or 16 * mean - 8 where the scouts suffice."""
-    found = judge(tmp_path, POLICIES[2], asked, CERTIFIED)
-    (verdict,) = found.judge([piece(view(mean), clip(mean))])
+    promised = judge(tmp_path, POLICIES[2], miss_rate, CERTIFIED)
+    (verdict,) = promised.judge([piece(view(mean), clip(mean))])
     assert pb.Decision.Name(verdict.decision).removeprefix("DECISION_") == decision
 
 
@@ -86,16 +93,16 @@ def test_what_load_cut_short_does_not_pass_by_a_promise(tmp_path: Path) -> None:
     """A score of .15 on the scouts alone: the bundle's own route would have looked closer."""
     loose = CERTIFIED.model_copy(update={"claim": CLAIM.model_copy(update={"pass_below": 0.25}), "nearest": None})
     policy = Policy(mode="cascade", low=0.1, high=0.8)
-    for name, asked, expected in (("a", None, pb.DECISION_PASS), ("b", 0.05, pb.DECISION_REVIEW)):
-        found = judge(tmp_path / name, policy, asked, loose)
-        found.set_budget(Budget.SCOUTS)
-        assert decisions(found, [piece(view(0.4), clip(0.4))]) == {expected}
+    for name, miss_rate, expected in (("a", None, pb.DECISION_PASS), ("b", 0.05, pb.DECISION_REVIEW)):
+        promised = judge(tmp_path / name, policy, miss_rate, loose)
+        promised.set_budget(Budget.SCOUTS)
+        assert decisions(promised, [piece(view(0.4), clip(0.4))]) == {expected}
 
 
 def test_what_load_sent_another_way_does_not_pass_by_a_promise(tmp_path: Path) -> None:
     """The evidence is of the full picture; under load the thumbnail would stand in for it."""
     policy = Policy(mode="static", static_experts=("mic-ear", "top-full"))
     for budget, expected in ((Budget.FULL, pb.DECISION_PASS), (Budget.SCOUTS, pb.DECISION_REVIEW)):
-        found = judge(tmp_path / budget.value, policy, 0.05, CERTIFIED)
-        found.set_budget(budget)
-        assert decisions(found, [piece(view(0.0), clip(0.0))]) == {expected}
+        promised = judge(tmp_path / budget.value, policy, 0.05, CERTIFIED)
+        promised.set_budget(budget)
+        assert decisions(promised, [piece(view(0.0), clip(0.0))]) == {expected}

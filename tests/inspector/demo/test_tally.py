@@ -1,4 +1,4 @@
-"""What the demo counts."""
+"""The counts of the demo."""
 
 from inspector.demo.tally import Tally
 from protos.inspection.v1 import verdict_pb2 as pb

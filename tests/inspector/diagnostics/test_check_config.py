@@ -1,4 +1,4 @@
-"""`check`: what it computes and what it refuses."""
+"""`check`: its figures and its problems."""
 
 import hashlib
 import json
@@ -99,7 +99,7 @@ def test_a_fitting_service_is_explained_without_a_problem(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("place", "said"),
+    ("place", "expected"),
     [
         ("recipe.toml/log.sqlite", "recipe.toml is not a folder"),
         ("recipe.toml/below/log.sqlite", "recipe.toml is not a folder"),
@@ -109,13 +109,13 @@ def test_a_fitting_service_is_explained_without_a_problem(tmp_path: Path) -> Non
         ("/proc/new/log.sqlite", "cannot create a file in /proc"),
     ],
 )
-def test_a_log_that_serve_refuses_is_a_problem(tmp_path: Path, place: str, said: str) -> None:
+def test_a_log_that_serve_refuses_is_a_problem(tmp_path: Path, place: str, expected: str) -> None:
     service = service_with(tmp_path)
     log = service.config.log.model_copy(update={"path": tmp_path / place})
     refused = replace(service, config=service.config.model_copy(update={"log": log}))
     (problem,) = check(refused).problems
     assert problem.key == "log.path"
-    assert said in problem.expectation
+    assert expected in problem.expectation
     with pytest.raises(LogError):
         EmbeddedLog(tmp_path / place).close()
 
@@ -162,8 +162,10 @@ def test_an_expert_takes_its_time_for_every_frame(tmp_path: Path) -> None:
     service = service_with(tmp_path)
     one = next(iter(service.recipes))
     three = one.model_copy(update={"cameras": (one.cameras[0].model_copy(update={"num_frames": 3}),)})
-    found = [latency_budget(service, recipe, read_bundle(one.bundle), chunk_s=0.2) for recipe in (one, three)]
-    assert [budget.inference_s for budget in found] == pytest.approx([0.004 + 0.004 + 0.002, 3 * 0.004 + 0.004 + 0.002])
+    budgets = [latency_budget(service, recipe, read_bundle(one.bundle), chunk_s=0.2) for recipe in (one, three)]
+    assert [budget.inference_s for budget in budgets] == pytest.approx(
+        [0.004 + 0.004 + 0.002, 3 * 0.004 + 0.004 + 0.002]
+    )
 
 
 def test_kept_signals_are_retention_times_rate(tmp_path: Path) -> None:
@@ -173,7 +175,7 @@ def test_kept_signals_are_retention_times_rate(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"deadline_s": 0.9}, "a verdict may take 0.930 s when a source is silent"),
         ({"sensor": "ear"}, "no expert of bundle 'b' looks at it (it knows mic, top)"),
@@ -183,9 +185,9 @@ def test_kept_signals_are_retention_times_rate(tmp_path: Path) -> None:
         ({"end_s": 0.2}, "the window's length in samples is 3200 here and 4000 for expert 'ear'"),
     ],
 )
-def test_what_cannot_work_is_a_problem(tmp_path: Path, changes: dict[str, object], said: str) -> None:
+def test_what_cannot_work_is_a_problem(tmp_path: Path, changes: dict[str, object], expected: str) -> None:
     problems = [str(problem) for problem in check(service_with(tmp_path, **changes)).problems]
-    assert any(said in problem for problem in problems), problems
+    assert any(expected in problem for problem in problems), problems
 
 
 def test_what_is_promised_about_misses_is_said(tmp_path: Path) -> None:
@@ -225,7 +227,7 @@ def test_a_prefix_that_needs_a_package_which_is_absent_is_a_problem(
 
 
 @pytest.mark.parametrize(
-    ("trained", "recipe", "said"),
+    ("trained", "recipe", "expected"),
     [
         (12, "", "bit_depth is not given here and 12 in the bundle"),
         (12, "bit_depth = 10", "bit_depth is 10 here and 12 in the bundle"),
@@ -234,7 +236,7 @@ def test_a_prefix_that_needs_a_package_which_is_absent_is_a_problem(
     ],
 )
 def test_a_recipe_of_another_bit_depth_than_the_bundle_is_a_problem(
-    tmp_path: Path, trained: int | None, recipe: str, said: str | None
+    tmp_path: Path, trained: int | None, recipe: str, expected: str | None
 ) -> None:
     described, bundle_file = service_with(tmp_path), tmp_path / "bundle" / "bundle.json"
     known = json.loads(bundle_file.read_text())
@@ -243,4 +245,4 @@ def test_a_recipe_of_another_bit_depth_than_the_bundle_is_a_problem(
     text = (tmp_path / "recipe.toml").read_text().replace('name = "top"', f'name = "top"\n{recipe}')
     (tmp_path / "recipe.toml").write_text(text)
     problems = "\n".join(map(str, check(load_service(described.path)).problems))
-    assert problems == "" if said is None else said in problems
+    assert problems == "" if expected is None else expected in problems

@@ -27,9 +27,9 @@ bootstrap_servers = ["127.0.0.1:{port}"]
 
 
 def test_what_serving_needs_is_found_here() -> None:
-    found = {finding.subject: finding for finding in examine()}
+    findings = {finding.subject: finding for finding in examine()}
     for subject in ("Python", "processor cores", "memory", "embedded log", "TLS", "engine onnx"):
-        assert found[subject].state == "ok", found[subject]
+        assert findings[subject].state == "ok", findings[subject]
 
 
 def test_everything_that_is_absent_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +51,7 @@ def test_a_broker_that_does_not_answer_is_wrong(tmp_path: Path) -> None:
     assert "make broker" in last.remedy
 
 
-def test_a_wrong_configuration_is_told(tmp_path: Path) -> None:
+def test_a_wrong_configuration_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "service.toml"
     path.write_text("line = 3")
     assert examine(path)[-1].subject == "configuration"
@@ -61,52 +61,52 @@ RECIPE = """
 name = "cup"
 version = "1"
 bundle = "bundle"
-{asked}
+{key}
 [[cameras]]
 name = "top"
 """
 
 
 @pytest.mark.parametrize(
-    ("asked", "state", "found"),
+    ("key", "state", "detail"),
     [
         ("", "ok", "no promise asked about misses"),
         ("certified_miss_rate = 0.008", "optional", "not certifiable at 0.8 %: the bundle has no certificate"),
     ],
 )
-def test_promises_about_misses_are_told(tmp_path: Path, asked: str, state: str, found: str) -> None:
+def test_promises_about_misses_are_reported(tmp_path: Path, key: str, state: str, detail: str) -> None:
     write_toy_bundle(tmp_path / "bundle")
-    (tmp_path / "recipe.toml").write_text(RECIPE.format(asked=asked))
+    (tmp_path / "recipe.toml").write_text(RECIPE.format(key=key))
     path = tmp_path / "service.toml"
     path.write_text(KAFKA.format(port=1))
     (promise,) = (finding for finding in examine(path) if finding.subject == "misses, cup")
     assert (promise.state, bool(promise.remedy)) == (state, state != "ok")
-    assert found in promise.found
+    assert detail in promise.detail
 
 
-def test_a_bundle_is_told_in_every_form_of_the_order(tmp_path: Path) -> None:
+def test_a_bundle_is_reported_in_every_engine_of_the_order(tmp_path: Path) -> None:
     gpu = StandInGpu()
     folder = compiled_toy(tmp_path / "cups", gpu)
-    found = {f.subject: (f.state, f.found) for f in bundle_findings(folder, WorkerTable().wishes, lambda: gpu.api)}
-    assert found["cups in tensorrt/fp16"] == ("ok", "runs here, and judges")
-    assert found["cups in onnx/fp32"] == ("ok", "runs here")
-    assert found["cups in onnx/int8"] == ("optional", "the bundle is not compiled for it")
-    assert (len(found), gpu.trt.seen, gpu.cuda.num_mallocs) == (6, 0, 0)
+    findings = {f.subject: (f.state, f.detail) for f in bundle_findings(folder, WorkerTable().wishes, lambda: gpu.api)}
+    assert findings["cups in tensorrt/fp16"] == ("ok", "runs here and is used")
+    assert findings["cups in onnx/fp32"] == ("ok", "runs here")
+    assert findings["cups in onnx/int8"] == ("optional", "the bundle is not compiled for it")
+    assert (len(findings), gpu.trt.seen, gpu.cuda.num_mallocs) == (6, 0, 0)
 
 
 def test_a_form_that_cannot_run_has_its_reason_and_remedy_apart(tmp_path: Path) -> None:
     gpu = StandInGpu(Faults(no_driver=True))
     folder = compiled_toy(tmp_path / "cups", gpu)
     form, bundle = bundle_findings(folder, [EngineSettings.parse("tensorrt/fp16")], lambda: gpu.api)
-    assert (form.state, form.found) == ("optional", "no CUDA driver (libcuda.so.1 not found)")
+    assert (form.state, form.detail) == ("optional", "no CUDA driver (libcuda.so.1 not found)")
     assert form.remedy.startswith("install NVIDIA's driver")
-    assert (bundle.state, bundle.found) == ("wrong", "none of the engines runs it here")
+    assert (bundle.state, bundle.detail) == ("wrong", "none of the engines runs it here")
     assert '"onnx/fp32"' in bundle.remedy
 
 
-def test_the_bundles_of_a_configuration_are_told(tmp_path: Path) -> None:
+def test_the_bundles_of_a_configuration_are_reported(tmp_path: Path) -> None:
     write_toy_bundle(tmp_path / "bundle")
-    (tmp_path / "recipe.toml").write_text(RECIPE.format(asked=""))
+    (tmp_path / "recipe.toml").write_text(RECIPE.format(key=""))
     path = tmp_path / "service.toml"
     path.write_text(KAFKA.format(port=1) + '[worker]\nengines = ["onnx/fp32"]')
     (form,) = (finding for finding in examine(path) if finding.subject.startswith("bundle in"))
@@ -115,15 +115,15 @@ def test_the_bundles_of_a_configuration_are_told(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_bundle_is_wrong(tmp_path: Path) -> None:
     (finding,) = bundle_findings(tmp_path / "none", WorkerTable().wishes)
-    assert (finding.state, "cannot be read" in finding.found) == ("wrong", True)
+    assert (finding.state, "cannot be read" in finding.detail) == ("wrong", True)
 
 
-def test_what_a_bundle_says_is_shown_without_its_escapes(tmp_path: Path) -> None:
+def test_text_of_a_bundle_is_shown_without_its_escapes(tmp_path: Path) -> None:
     """Neither a terminal's escapes nor this table's own markup are obeyed."""
     folder = write_toy_bundle(tmp_path / "bundle")
-    said = json.loads((folder / "bundle.json").read_text())
-    said["\x1b]0;x\x07[red]"] = 1
-    (folder / "bundle.json").write_text(json.dumps(said))
+    manifest = json.loads((folder / "bundle.json").read_text())
+    manifest["\x1b]0;x\x07[red]"] = 1
+    (folder / "bundle.json").write_text(json.dumps(manifest))
     shown = CliRunner().invoke(main, ["doctor", str(folder)]).output
     assert re.search("[\x00-\x09\x0b-\x1f]", shown) is None
     assert r"\x1b]0;x\x07[red]" in shown
@@ -136,5 +136,9 @@ def test_a_prefix_that_needs_a_package_which_is_absent_is_wrong(
     path.write_text(KAFKA.format(port=1) + '[references]\nallowed_prefixes = ["s3://frames/", "file:///frames"]')
     monkeypatch.setattr(addresses, "find_spec", lambda name: None)
     s3, local = (finding for finding in examine(path) if finding.subject.startswith("images below"))
-    assert (s3.state, s3.found, s3.remedy) == ("wrong", "s3fs is not installed", "in the checkout, pip install '.[s3]'")
+    assert (s3.state, s3.detail, s3.remedy) == (
+        "wrong",
+        "s3fs is not installed",
+        "in the checkout, pip install '.[s3]'",
+    )
     assert local.state == "ok"

@@ -28,7 +28,7 @@ class MemoryLog:
         self.full = False
         self.open_tails = 0
         self.num_refused = 0
-        """Tails that were asked for in an outage."""
+        """Tails requested in an outage."""
 
     def append(
         self, source: TopicPartition, value: bytes, append_ns: int | None = None, kind: str = "inspection.v1.Verdict"
@@ -68,6 +68,9 @@ class MemoryLog:
     def dead_letters(self, start: Start) -> "MemoryTail":
         return self.letters.tail(start)
 
+    def control(self, start: Start) -> "MemoryTail":
+        raise NotImplementedError("a gateway does not follow control topics")
+
     def close(self) -> None:
         assert self.open_tails == self.letters.open_tails == 0
 
@@ -80,14 +83,14 @@ class MemoryLog:
             return dict(self.removed)
         return {source: self.end(source) for source in self.partitions}
 
-    def _checked(self, wanted: dict[TopicPartition, int]) -> dict[TopicPartition, int]:
-        for source, offset in wanted.items():
+    def _checked(self, offsets: dict[TopicPartition, int]) -> dict[TopicPartition, int]:
+        for source, offset in offsets.items():
             if source not in self.records or offset > self.end(source):
                 raise TokenInvalidError(f"{source} {offset} is not of this log")
             if offset < self.removed[source]:
                 oldest = min(records[0].append_ns for records in self.records.values() if records)
                 raise TokenExpiredError(f"offset {offset} is gone", oldest)
-        return {source: wanted.get(source, 0) for source in self.partitions}
+        return {source: offsets.get(source, 0) for source in self.partitions}
 
     def _offset_at(self, source: TopicPartition, time_ns: int) -> int:
         older = itertools.takewhile(lambda record: record.append_ns < time_ns, self.records[source])
@@ -109,10 +112,10 @@ class MemoryTail:
                 self._owner.changed.wait(timeout_s)
             if self._owner.outage:
                 raise LogError("the log is away")
-            found = self._unread()[:100]
-            for record in found:
+            records = self._unread()[:100]
+            for record in records:
                 self._positions[TopicPartition(record.topic, record.partition)] = record.offset + 1
-            return found
+            return records
 
     def position(self) -> dict[TopicPartition, int]:
         return dict(self._positions)
@@ -122,13 +125,13 @@ class MemoryTail:
             self._owner.open_tails -= 1
 
     def _unread(self) -> list[Record]:
-        found: list[Record] = []
+        unread: list[Record] = []
         for source, offset in self._positions.items():
             removed = self._owner.removed[source]
             if offset < removed:
                 raise TokenExpiredError("fell behind retention", self._owner.records[source][0].append_ns)
-            found += self._owner.records[source][offset - removed : offset - removed + 50]
-        return found
+            unread += self._owner.records[source][offset - removed : offset - removed + 50]
+        return unread
 
 
 class MemoryPublisher:

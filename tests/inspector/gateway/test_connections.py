@@ -121,7 +121,7 @@ def test_the_limit_of_open_files_is_raised_and_said(caplog: pytest.LogCaptureFix
 
 
 def test_a_channel_of_a_client_is_found_by_its_name(gateways: Gateways) -> None:
-    """What gRPC calls a connection and what the operating system does are the same."""
+    """gRPC and the operating system name a connection equally."""
     gateway = gateways(max_connections_per_host=1)
     with grpc.insecure_channel(gateway.address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
         watch = InspectionServiceStub(channel).WatchVerdicts(WatchVerdictsRequest())

@@ -41,7 +41,7 @@ def put_letter(log: MemoryLog, piece: int, append_ns: int, reason: int = TWICE) 
     return log.letters.append(log.letters.partitions[0], letter_bytes(piece, reason), append_ns, DEAD_LETTER_TYPE)
 
 
-def wanted(piece: int) -> InspectionId:
+def inspection_of(piece: int) -> InspectionId:
     return InspectionId("a", "s0", f"{piece:06d}")
 
 
@@ -63,7 +63,7 @@ def known(since_ns: int, *letters: Record, max_count: int = MAX_DOUBTS) -> Doubt
 async def answer(log: MemoryLog, doubts: Doubts, piece: int = 1, limit_s: float = 5.0) -> tuple[str, str]:
     reader = lookup(log, doubts, limit_s)
     try:
-        verdict = await reader.answer(wanted(piece), CALLER)
+        verdict = await reader.answer(inspection_of(piece), CALLER)
     finally:
         reader.close()
     return Decision.Name(verdict.decision)[9:], DecisionReason.Name(verdict.reason)[16:]
@@ -96,9 +96,9 @@ async def test_until_the_letters_are_read_back_the_log_is_asked(log: MemoryLog, 
 
 
 def test_a_gateway_that_follows_the_dead_letters_no_more_is_not_healthy() -> None:
-    told: list[bool] = []
-    Doubts(0, lambda: None, told.append).end()
-    assert told == [True]
+    notifications: list[bool] = []
+    Doubts(0, lambda: None, notifications.append).end()
+    assert notifications == [True]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ async def test_doubts_that_had_no_room_are_found_in_the_log(log: MemoryLog, put:
     assert doubts.since_ns == now_ns + SECOND + 2
     reader = lookup(log, known(now_ns - SECOND))
     reader._doubts = doubts
-    verdicts = [await reader.answer(wanted(piece), CALLER) for piece in range(4)]
+    verdicts = [await reader.answer(inspection_of(piece), CALLER) for piece in range(4)]
     reader.close()
     assert {each.reason for each in verdicts} == {DecisionReason.DECISION_REASON_ID_READ_TWICE}
 

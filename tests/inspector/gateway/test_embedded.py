@@ -1,10 +1,11 @@
-"""The gateway over the embedded log: what the stand-in cannot show."""
+"""The gateway over the embedded log, where the stand-in differs from a real log."""
 
 import itertools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -30,7 +31,7 @@ def file_log(tmp_path: Path) -> Iterator[EmbeddedLog]:
 def start(file_log: EmbeddedLog) -> Iterator[Start]:
     started: list[Gateway] = []
 
-    def over_the_file(**changes: float) -> Gateway:
+    def over_the_file(**changes: Any) -> Gateway:
         backend = Backend(file_log, "t", frozenset({"a"}), OneRecipe(), lambda *_: None, CountingJudge())
         started.append(Gateway(backend, replace(SETTINGS, **changes)))
         started[-1].start()
@@ -46,8 +47,8 @@ def test_a_verdict_before_the_index_is_read_from_the_file(file_log: EmbeddedLog,
     append(file_log, range(50))
     gateway = start(read_back_s=1e-3)
     with Client(gateway.address) as client:
-        wanted = Inspection(line="a", station="s", piece_id="000007")
-        assert client.verdict(wanted).inspection == wanted
+        inspection = Inspection(line="a", station="s", piece_id="000007")
+        assert client.verdict(inspection).inspection == inspection
         with pytest.raises(ClientError, match="no verdict of a/s/000099#0 in the whole log"):
             client.submit_feedback(
                 Feedback(inspection=Inspection(line="a", station="s", piece_id="000099"), label=Label.LABEL_OK)
@@ -65,36 +66,36 @@ def append(log: EmbeddedLog, numbers: Iterator[int] | range) -> None:
 def take(gateway: Gateway, count: int, options: WatchOptions) -> tuple[list[int], bytes | None]:
     with Client(gateway.address) as client:
         watch = client.watch(options)
-        found = [int(verdict.inspection.piece_id) for verdict, _ in itertools.islice(watch, count)]
+        pieces = [int(verdict.inspection.piece_id) for verdict, _ in itertools.islice(watch, count)]
         watch.close()
-        return found, watch.token
+        return pieces, watch.token
 
 
 def test_resumes_across_gateways_under_appends(file_log: EmbeddedLog, start: Start) -> None:
     append(file_log, range(1))
     writer = threading.Thread(target=append, args=(file_log, range(1, 300)))
     writer.start()
-    found, token = take(start(), 50, WatchOptions(earliest=True))
+    pieces, token = take(start(), 50, WatchOptions(earliest=True))
     for count in (70, 80, 100):
         more, token = take(start(), count, WatchOptions(token=token))
-        found += more
+        pieces += more
     writer.join()
-    assert found == list(range(300))
+    assert pieces == list(range(300))
 
 
 def test_live_on_an_empty_log(file_log: EmbeddedLog, start: Start) -> None:
     with Client(start().address) as client:
         watch = client.watch()
-        found: list[str] = []
+        pieces: list[str] = []
         reader = threading.Thread(
-            target=lambda: found.extend(v.inspection.piece_id for v, _ in itertools.islice(watch, 3))
+            target=lambda: pieces.extend(v.inspection.piece_id for v, _ in itertools.islice(watch, 3))
         )
         reader.start()
         assert watch.positioned.wait(5)
         append(file_log, range(3))
         reader.join(10)
         watch.close()
-    assert found == ["000000", "000001", "000002"]
+    assert pieces == ["000000", "000001", "000002"]
 
 
 def test_garbage_token(start: Start) -> None:

@@ -1,4 +1,4 @@
-"""Clients that hold calls, send nothing, send too much or vanish: over real channels, beside one that behaves."""
+"""Clients that hold calls, send nothing, send too much or vanish: over real channels, next to a normal client."""
 
 import asyncio
 import contextlib
@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 import grpc
 import psutil
 import pytest
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from inspector.client.client import Client, ClientError
+from inspector.gateway import entrance
 from inspector.gateway.server import Gateway
 from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
-from protos.inspection.v1.service_pb2 import GetModelRequest, WatchVerdictsRequest
+from protos.inspection.v1.service_pb2 import GetModelRequest, WatchStart, WatchVerdictsRequest
 from protos.inspection.v1.service_pb2_grpc import InspectionServiceStub
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.observation import Observation
@@ -56,7 +58,7 @@ class Silence:
 
 
 def hold(channel: grpc.Channel, method: str, silence: Silence, count: int) -> list[grpc.Future]:
-    open_call = channel.stream_unary(SERVICE + method)
+    open_call: grpc.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(SERVICE + method)
     return [open_call.future(iter_late(silence)) for _ in range(count)]
 
 
@@ -115,7 +117,7 @@ def test_a_request_that_does_not_come_is_not_waited_for(gateways: Gateways) -> N
         assert isinstance(error := call.exception(5), grpc.RpcError)
         silence.end()
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert "not whole after 0.1 s" in error.details()
+    assert "not complete after 0.1 s" in (error.details() or "")
 
 
 @pytest.mark.parametrize(
@@ -126,14 +128,16 @@ def test_a_request_that_does_not_come_is_not_waited_for(gateways: Gateways) -> N
         ([bytes(200_000)], "has 200000 bytes, expected at most"),
     ],
 )
-def test_what_is_no_request_is_refused_in_words(gateways: Gateways, messages: list[bytes], says: str) -> None:
-    with grpc.insecure_channel(gateways().address) as channel, pytest.raises(grpc.RpcError) as refused:
-        channel.stream_unary(SERVICE + "GetVerdict")(iter(messages), timeout=5)
+def test_invalid_requests_are_refused_with_a_reason(gateways: Gateways, messages: list[bytes], says: str) -> None:
+    with grpc.insecure_channel(gateways().address) as channel:
+        get_verdict: grpc.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(SERVICE + "GetVerdict")
+        with pytest.raises(grpc.RpcError) as refused:
+            get_verdict(iter(messages), timeout=5)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert says in refused.value.details()
+    assert says in (refused.value.details() or "")
 
 
-def test_requests_that_are_not_whole_are_bounded_in_bytes(gateways: Gateways, clients: Clients) -> None:
+def test_incomplete_requests_are_bounded_in_bytes(gateways: Gateways, clients: Clients) -> None:
     """As many as `unread_bytes` has room for are read; the next one of the same client is refused, unread."""
     gateway, silence = gateways(unread_bytes=15 * (8 * 2**20 + 256 * 2**10), request_wait_s=0.1), Silence()
     with grpc.insecure_channel(gateway.address) as channel:
@@ -172,10 +176,10 @@ def test_refused_requests_are_freed_at_once(gateways: Gateways, clients: Clients
         gc.enable()
 
 
-def test_what_waits_to_be_judged_is_not_parsed(
+def test_waiting_requests_are_not_parsed(
     gateways: Gateways, clients: Clients, judge: CountingJudge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The queue holds bytes as they came; only what is being judged is a message, and what is refused never was."""
+    """The queue holds bytes; only the request being judged is parsed, and refused ones never are."""
     parsed: list[int] = []
     release, at_work, plain = threading.Event(), threading.Event(), judge.judge
 
@@ -185,10 +189,12 @@ def test_what_waits_to_be_judged_is_not_parsed(
         return plain(observations)
 
     monkeypatch.setattr(judge, "judge", slowly)
-    from inspector.gateway import inspecting
 
-    before = inspecting.parsed
-    monkeypatch.setattr(inspecting, "parsed", lambda *args: (parsed.append(1), before(*args))[1])
+    def parse(deserialize: Callable[[bytes], Message], data: bytes) -> Message:
+        parsed.append(1)
+        return entrance.parsed(deserialize, data)
+
+    monkeypatch.setattr("inspector.gateway.inspecting.parsed", parse)
     gateway = gateways(inspect_concurrency=1, inspect_queue=2)
     with grpc.insecure_channel(gateway.address) as channel:
         inspect = InspectionServiceStub(channel).Inspect
@@ -225,7 +231,7 @@ def test_the_queue_of_inspect_takes_turns_between_clients(
 
 
 @pytest.mark.parametrize(
-    ("wanted", "says"),
+    ("selection", "says"),
     [
         ({"stations": [f"{number:06d}" for number in range(257)]}, "257 stations, expected at most 256"),
         ({"decisions": [1] * 257}, "257 decisions, expected at most 256"),
@@ -235,12 +241,12 @@ def test_the_queue_of_inspect_takes_turns_between_clients(
         ({"stations": [f"{number:06d}" for number in range(100_000)]}, "bytes, expected at most"),
     ],
 )
-def test_filters_are_bounded(gateways: Gateways, clients: Clients, wanted: dict[str, list[str]], says: str) -> None:
+def test_filters_are_bounded(gateways: Gateways, clients: Clients, selection: dict[str, list[str]], says: str) -> None:
     stub = InspectionServiceStub(clients(gateways())._channel)
     with pytest.raises(grpc.RpcError) as refused:
-        next(stub.WatchVerdicts(WatchVerdictsRequest(**wanted)))  # type: ignore[arg-type]
+        next(stub.WatchVerdicts(WatchVerdictsRequest(**selection)))  # type: ignore[arg-type]
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert says in refused.value.details()
+    assert says in (refused.value.details() or "")
 
 
 @pytest.mark.parametrize(
@@ -263,7 +269,10 @@ def test_slow_readers_of_history_yield_to_a_newcomer(gateways: Gateways, clients
         put(number, note=b"x" * 50_000)
     gateway = gateways(max_readers=2, ring_count=5, send_timeout_s=30.0, reader_wait_s=2.0)
     with grpc.insecure_channel(gateway.address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
-        slow = [InspectionServiceStub(channel).WatchVerdicts(WatchVerdictsRequest(start_at=2)) for _ in range(2)]
+        slow = [
+            InspectionServiceStub(channel).WatchVerdicts(WatchVerdictsRequest(start_at=WatchStart.WATCH_START_EARLIEST))
+            for _ in range(2)
+        ]
         for watch in slow:
             next(watch)
         served(clients(gateway))
@@ -280,12 +289,14 @@ def test_a_watcher_that_is_cut_off_leaves_one_line(
     caplog.set_level(logging.INFO)
     gateway = gateways(send_timeout_s=0.2)
     with grpc.insecure_channel(gateway.address) as channel:
-        stalled = InspectionServiceStub(channel).WatchVerdicts(WatchVerdictsRequest(start_at=2))
+        stalled = InspectionServiceStub(channel).WatchVerdicts(
+            WatchVerdictsRequest(start_at=WatchStart.WATCH_START_EARLIEST)
+        )
         next(stalled)
-        until(lambda: "cut off without its status" in caplog.text)
+        until(lambda: "without sending its status" in caplog.text)
     gateway.stop()
     assert not [record for record in caplog.records if record.exc_info]
-    assert caplog.text.count("cut off") == 1
+    assert caplog.text.count("without sending its status") == 1
 
 
 def test_clients_that_vanish_leave_no_trace(
@@ -298,10 +309,11 @@ def test_clients_that_vanish_leave_no_trace(
     for delay_s in (0.0, 0.001, 0.005, 0.02, 0.05):
         with grpc.insecure_channel(gateway.address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
             stub = InspectionServiceStub(channel)
-            watch = stub.WatchVerdicts(WatchVerdictsRequest(start_at=2))
+            watch = stub.WatchVerdicts(WatchVerdictsRequest(start_at=WatchStart.WATCH_START_EARLIEST))
             calls = [*hold(channel, "Inspect", silence, 3), stub.Inspect.future(request([frame(), frame(1)]))]
-            feedback = Feedback(inspection=Inspection(line="a", station="s0", piece_id="000001"), label=1)
-            calls.append(channel.unary_unary(SERVICE + "SubmitFeedback").future(b"\n" + bytes([feedback.ByteSize()])))
+            feedback = Feedback(inspection=Inspection(line="a", station="s0", piece_id="000001"), label=Label.LABEL_OK)
+            submit: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(SERVICE + "SubmitFeedback")
+            calls.append(submit.future(b"\n" + bytes([feedback.ByteSize()])))
             calls.append(stub.GetModel.future(GetModelRequest()))
             time.sleep(delay_s)
         del watch, calls
@@ -325,7 +337,8 @@ def test_feedback_is_bounded_in_rate(gateways: Gateways, clients: Clients, log: 
     finding = Feedback(inspection=Inspection(line="a", station="s0", piece_id="000001"), label=Label.LABEL_OK)
     for _ in range(5):
         client.submit_feedback(finding)
-    with pytest.raises(ClientError, match=r"more than 1 findings a second from one client.*try again in") as refused:
+    limit = r"more than 1 feedback messages a second from one client.*try again in"
+    with pytest.raises(ClientError, match=limit) as refused:
         client.submit_feedback(finding)
     assert refused.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert len(log.others) == 5

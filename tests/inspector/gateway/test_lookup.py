@@ -47,7 +47,7 @@ async def test_an_old_verdict_is_read_from_the_log(log: MemoryLog, put: Put, age
 async def test_time_is_bounded_and_said(log: MemoryLog, put: Put) -> None:
     put(1, 0, time.time_ns() - HOUR_NS // 2)
     reader = lookup(log, limit_s=-1.0)
-    with pytest.raises(StatusError, match="as far back as was read"):
+    with pytest.raises(StatusError, match="the oldest record read"):
         await reader.find(piece(2), CALLER)
     reader.close()
 
@@ -81,7 +81,7 @@ async def test_the_log_rests_between_look_ups(log: MemoryLog, put: Put, monkeypa
     reader = lookup(log)
     with pytest.raises(StatusError, match="in the whole log"):
         await reader.find(piece(2), CALLER)
-    with pytest.raises(StatusError, match="as far back as was read"):
+    with pytest.raises(StatusError, match="the oldest record read"):
         await reader.find(piece(3), CALLER)
     with pytest.raises(StatusError, match="is being read for other pieces: try again"):
         await reader.find(piece(3), CALLER, wait=True)

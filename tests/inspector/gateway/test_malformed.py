@@ -1,6 +1,7 @@
 """The malformed records of the streams, sent inline: each is refused, and the next good piece is answered."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import TypeAlias
 
 import grpc
 import psutil
@@ -12,6 +13,8 @@ from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
 from tests.inspector.gateway.conftest import SETTINGS, CountingJudge
 from tests.inspector.gateway.memory_log import MemoryLog
 from tests.malformed import CHUNK, FRAME, WITHOUT_FAULT_INLINE, inspection, malformed, request_bytes
+
+Inspect: TypeAlias = "grpc.UnaryUnaryMultiCallable[bytes, bytes]"
 
 SPEC = AssemblySpec((CameraSpec("top"),), (SensorSpec("mic", "audio", 8000.0, end_s=1.0),))
 
@@ -33,7 +36,7 @@ def test_each_is_refused_and_the_next_good_piece_is_answered() -> None:
     refused: dict[str, str] = {}
     answered: set[str] = set()
     with Gateway(backend, SETTINGS) as gateway, Client(gateway.address) as client:
-        call: Callable[[bytes], bytes] = client._channel.unary_unary("/inspection.v1.InspectionService/Inspect")
+        call: Inspect = client._channel.unary_unary("/inspection.v1.InspectionService/Inspect")
         good = InspectRequest(inspection=inspection(), product="a").SerializeToString()
         call(good)
         before = psutil.Process().memory_info().rss

@@ -63,7 +63,7 @@ async def test_a_newcomer_displaces_who_holds_more(
 
 @pytest.mark.parametrize(("newcomer", "is_admitted"), [("a3", True), ("b1", False)])
 async def test_connections_of_one_host_may_have_less_patience_with_each_other(newcomer: str, is_admitted: bool) -> None:
-    """One call on each of many connections is no more than one client's, hosts are."""
+    """Connections of one host count as one client, hosts do not."""
     places = Places("things", 2, 60.0, 0.0)
 
     async def hold(name: str) -> None:

@@ -8,14 +8,14 @@ from inspector.gateway.refusal import StatusError
 
 def count(rate: Rate, host: str) -> int:
     """How many in a row before one is refused."""
-    taken = 0
+    num_taken = 0
     try:
-        while taken < 10_000:
+        while num_taken < 10_000:
             rate.take(host)
-            taken += 1
+            num_taken += 1
     except StatusError:
-        return taken
-    return taken
+        return num_taken
+    return num_taken
 
 
 def test_a_host_takes_half_and_all_together_the_whole() -> None:

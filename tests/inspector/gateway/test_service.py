@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import cv2
 import grpc
@@ -164,7 +165,7 @@ def test_inspect_says_that_the_engine_failed(
         raise LostDeviceError("run on the device: cudaErrorIllegalAddress")
 
     monkeypatch.setattr(judge, "judge", lost)
-    with pytest.raises(ClientError, match="the engine failed, and the recipe wants no other: run on the device: cuda"):
+    with pytest.raises(ClientError, match="the engine failed, and the recipe allows no other: run on the device: cuda"):
         clients(gateways()).inspect(request())
 
 
@@ -198,8 +199,8 @@ def test_a_message_over_the_limit_is_refused(gateways: Gateways, clients: Client
 
 def test_get_verdict(gateways: Gateways, clients: Clients, put: Put) -> None:
     put(7)
-    found = clients(gateways()).verdict(Inspection(line="a", station="s0", piece_id="000007"))
-    assert found.inspection.piece_id == "000007"
+    verdict = clients(gateways()).verdict(Inspection(line="a", station="s0", piece_id="000007"))
+    assert verdict.inspection.piece_id == "000007"
 
 
 def test_feedback_is_in_the_log_when_the_call_returns(
@@ -248,7 +249,7 @@ def test_feedback_for_a_full_log(gateways: Gateways, clients: Clients, log: Memo
 def test_get_model(gateways: Gateways, clients: Clients) -> None:
     client = clients(gateways())
     assert client.model().bundle == "demo"
-    with pytest.raises(ClientError, match="no recipe fits line 'z'"):
+    with pytest.raises(ClientError, match="no recipe matches line 'z'"):
         client.model("z")
 
 
@@ -279,7 +280,11 @@ def test_health_is_not_serving_while_the_log_cannot_be_read(
     for outage, status in ((True, "NOT_SERVING"), (False, "SERVING")):
         log.outage = outage
         expected = health_pb2.HealthCheckResponse.ServingStatus.Value(status)
-        until(lambda expected=expected: health.Check(check).status == expected)
+        until(partial(has_status, health, check, expected))
+
+
+def has_status(health: health_pb2_grpc.HealthStub, check: health_pb2.HealthCheckRequest, expected: int) -> bool:
+    return bool(health.Check(check).status == expected)
 
 
 def test_health_is_not_serving_while_the_line_stands_still(gateways: Gateways, clients: Clients) -> None:
@@ -289,13 +294,12 @@ def test_health_is_not_serving_while_the_line_stands_still(gateways: Gateways, c
         gateway.line_stands_still(standing)
         for service in ("", SERVICE):
             check = health_pb2.HealthCheckRequest(service=service)
-            wanted = health_pb2.HealthCheckResponse.ServingStatus.Value(status)
-            until(lambda check=check, wanted=wanted: health.Check(check).status == wanted)
+            until(partial(has_status, health, check, health_pb2.HealthCheckResponse.ServingStatus.Value(status)))
 
 
 def test_reflection_lists_the_service(gateways: Gateways, clients: Clients) -> None:
     stub = reflection_pb2_grpc.ServerReflectionStub(clients(gateways())._channel)
-    asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
-    (answer,) = stub.ServerReflectionInfo(asked)
+    requests = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
+    (answer,) = stub.ServerReflectionInfo(requests)
     names = {service.name for service in answer.list_services_response.service}
     assert {SERVICE, "grpc.health.v1.Health"} <= names

@@ -1,4 +1,4 @@
-"""TLS and mutual TLS with certificates made for the test, and what is refused without them."""
+"""TLS and mutual TLS with test certificates, and refused clients without them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ def server(folder: Path, *, mutual: bool) -> TlsFiles:
     return TlsFiles(folder / "server.pem", folder / "server.key", folder / "ca.pem" if mutual else None)
 
 
-def own(folder: Path, name: str, ca: str = "ca") -> ClientTls:
+def client_tls(folder: Path, name: str, ca: str = "ca") -> ClientTls:
     return ClientTls(folder / f"{ca}.pem", folder / f"{name}.pem", folder / f"{name}.key")
 
 
@@ -44,7 +44,7 @@ def test_tls(gateways: Gateways, clients: Clients, folder: Path) -> None:
 
 def test_mutual_tls(gateways: Gateways, clients: Clients, folder: Path) -> None:
     gateway = gateways(tls=server(folder, mutual=True))
-    assert clients(gateway, own(folder, "client")).model().bundle == "demo"
+    assert clients(gateway, client_tls(folder, "client")).model().bundle == "demo"
 
 
 @pytest.mark.parametrize("mutual", [False, True])
@@ -58,7 +58,7 @@ def test_clear_text_is_refused(gateways: Gateways, clients: Clients, folder: Pat
 def test_mutual_tls_wants_a_certificate_of_its_authority(
     gateways: Gateways, clients: Clients, folder: Path, name: str | None
 ) -> None:
-    tls = ClientTls(folder / "ca.pem") if name is None else own(folder, name)
+    tls = ClientTls(folder / "ca.pem") if name is None else client_tls(folder, name)
     with pytest.raises(ClientError) as refused:
         clients(gateways(tls=server(folder, mutual=True)), tls).model()
     assert refused.value.code is grpc.StatusCode.UNAVAILABLE
@@ -84,8 +84,8 @@ def test_a_taken_address_is_said_at_start(gateways: Gateways) -> None:
         gateways(listen=gateways().address)
 
 
-def test_a_missing_certificate_is_said_at_start(gateways: Gateways, folder: Path) -> None:
-    with pytest.raises(GatewayError, match=r"nowhere\.pem.*correct their paths"):
+def test_a_missing_certificate_is_reported_at_start(gateways: Gateways, folder: Path) -> None:
+    with pytest.raises(GatewayError, match=r"nowhere\.pem.*check paths, permissions"):
         gateways(tls=TlsFiles(folder / "nowhere.pem", folder / "server.key"))
 
 
@@ -102,7 +102,7 @@ def test_a_renewed_certificate_is_used_without_a_restart(
     assert standing.model().bundle == "demo"
     (tmp_path / "key").write_bytes(second.issue_cert("127.0.0.1").private_key_pem.bytes())
     assert clients(gateway, ClientTls(tmp_path / "first.pem")).model().bundle == "demo"
-    assert "The renewed certificate is not used, the one before it stays" in caplog.text
+    assert "The renewed certificate is invalid, the previous one stays in use" in caplog.text
     _issue(second, tmp_path)
     assert clients(gateway, ClientTls(tmp_path / "second.pem")).model().bundle == "demo"
     assert standing.model().bundle == "demo"

@@ -139,7 +139,7 @@ def pool_run(gateway: Gateway, *arguments: str) -> Callable[[], Result]:
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("arguments", [(verdict, "a", "s", "1"), (feedback, "a", "s", "1", "ok")])
 def test_a_gateway_that_takes_no_connection_is_said(arguments: tuple[click.Command, str]) -> None:
-    """A port that accepts and says nothing: the call has no status until its time is over."""
+    """A port that accepts but never answers: the call has no status until its timeout."""
     with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as pool:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         call = pool.submit(CliRunner().invoke, arguments[0], ["--address", address, *arguments[1:]])

@@ -1,4 +1,4 @@
-"""Watching over real channels: where it begins, what it shows, how it goes on."""
+"""Watching over real channels: its start, its verdicts, and how it resumes."""
 
 import itertools
 import threading
@@ -25,9 +25,9 @@ Clients = Callable[..., Client]
 
 def pieces(client: Client, count: int, options: WatchOptions) -> list[str]:
     watch = client.watch(options)
-    found = list(itertools.islice(watch, count))
+    received = list(itertools.islice(watch, count))
     watch.close()
-    return [verdict.inspection.piece_id for verdict, _ in found]
+    return [verdict.inspection.piece_id for verdict, _ in received]
 
 
 def names(numbers: range) -> list[str]:
@@ -37,20 +37,20 @@ def names(numbers: range) -> list[str]:
 def test_live_begins_at_the_end_of_the_log(gateways: Gateways, clients: Clients, put: Put) -> None:
     put(1)
     watch = clients(gateways()).watch()
-    found: list[Verdict] = []
-    thread = threading.Thread(target=lambda: found.extend(verdict for verdict, _ in itertools.islice(watch, 1)))
+    verdicts: list[Verdict] = []
+    thread = threading.Thread(target=lambda: verdicts.extend(verdict for verdict, _ in itertools.islice(watch, 1)))
     thread.start()
     assert watch.positioned.wait(5)
     put(2)
     thread.join(5)
-    assert [verdict.inspection.piece_id for verdict in found] == names(range(2, 3))
+    assert [verdict.inspection.piece_id for verdict in verdicts] == names(range(2, 3))
 
 
 def test_earliest_reads_history_that_the_ring_has_dropped(gateways: Gateways, clients: Clients, put: Put) -> None:
     for number in range(500):
         put(number, number % 2)
-    found = pieces(clients(gateways(ring_count=10)), 500, WatchOptions(earliest=True))
-    assert sorted(found) == names(range(500))
+    received = pieces(clients(gateways(ring_count=10)), 500, WatchOptions(earliest=True))
+    assert sorted(received) == names(range(500))
 
 
 def test_start_by_time(gateways: Gateways, clients: Clients, put: Put) -> None:
@@ -75,16 +75,16 @@ def test_filters(gateways: Gateways, clients: Clients, put: Put, options: WatchO
     for number in range(6):
         put(number, number % 2, product="q" if number in {2, 5} else "p", fail=number >= 4)
     watch = clients(gateways()).watch(options)
-    found: list[int] = []
-    thread = threading.Thread(target=lambda: found.extend(int(v.inspection.piece_id) for v, _ in watch))
+    received: list[int] = []
+    thread = threading.Thread(target=lambda: received.extend(int(v.inspection.piece_id) for v, _ in watch))
     thread.start()
     until(lambda: watch.token is not None and sum(resume_token.decode(watch.token).values()) == 6)
     watch.close()
     thread.join(5)
-    assert sorted(found) == expected
+    assert sorted(received) == expected
 
 
-def test_a_sign_of_life_moves_the_token_of_a_filtered_watcher(gateways: Gateways, clients: Clients, put: Put) -> None:
+def test_a_heartbeat_moves_the_token_of_a_filtered_watcher(gateways: Gateways, clients: Clients, put: Put) -> None:
     stub = InspectionServiceStub(clients(gateways())._channel)
     call = stub.WatchVerdicts(WatchVerdictsRequest(stations=["nowhere"]))
     before = next(call)
@@ -98,12 +98,12 @@ def test_a_sign_of_life_moves_the_token_of_a_filtered_watcher(gateways: Gateways
 def test_order_holds_within_a_station(gateways: Gateways, clients: Clients, put: Put) -> None:
     for number in range(300):
         put(number, number % 2)
-    found = [int(piece) for piece in pieces(clients(gateways(ring_count=50)), 300, WatchOptions(earliest=True))]
-    assert [number for number in found if number % 2] == list(range(1, 300, 2))
+    numbers = [int(piece) for piece in pieces(clients(gateways(ring_count=50)), 300, WatchOptions(earliest=True))]
+    assert [number for number in numbers if number % 2] == list(range(1, 300, 2))
 
 
 def test_resumes_across_gateways_without_loss_or_repeat(gateways: Gateways, put: Put) -> None:
-    """Ten gateways in turn under concurrent appends; rings too small for what comes between two of them."""
+    """Ten gateways in turn under concurrent appends; rings too small for the verdicts between two of them."""
     stop = threading.Event()
     written = itertools.count()
     last = [0]
@@ -137,13 +137,13 @@ def test_resumes_across_gateways_without_loss_or_repeat(gateways: Gateways, put:
     assert sorted(verdict.inspection.piece_id for verdict in got) == names(range(last[0] + 1))
 
 
-def test_a_client_goes_on_by_itself_when_the_gateway_comes_back(gateways: Gateways, put: Put) -> None:
+def test_a_client_continues_by_itself_when_the_gateway_is_back(gateways: Gateways, put: Put) -> None:
     first = gateways()
     with Client(first.address) as client:
         watch = client.watch(WatchOptions(earliest=True))
-        found: list[str] = []
+        received: list[str] = []
         thread = threading.Thread(
-            target=lambda: found.extend(v.inspection.piece_id for v, _ in itertools.islice(watch, 20))
+            target=lambda: received.extend(v.inspection.piece_id for v, _ in itertools.islice(watch, 20))
         )
         thread.start()
         for number in range(10):
@@ -154,7 +154,7 @@ def test_a_client_goes_on_by_itself_when_the_gateway_comes_back(gateways: Gatewa
             put(number)
         gateways(listen=first.address)
         thread.join(20)
-        assert found == names(range(20))
+        assert received == names(range(20))
         watch.close()
 
 
@@ -234,13 +234,13 @@ def test_one_watcher_too_many(gateways: Gateways, clients: Clients) -> None:
 def test_an_outage_of_the_log_is_waited_out(gateways: Gateways, clients: Clients, put: Put, log: MemoryLog) -> None:
     put(0)
     watch = clients(gateways()).watch(WatchOptions(earliest=True))
-    found: Iterator[tuple[Verdict, bytes]] = iter(watch)
-    assert next(found)[0].inspection.piece_id == "000000"
+    verdicts: Iterator[tuple[Verdict, bytes]] = iter(watch)
+    assert next(verdicts)[0].inspection.piece_id == "000000"
     log.outage = True
     put(1)
     until(lambda: log.open_tails == 0)
     log.outage = False
-    assert next(found)[0].inspection.piece_id == "000001"
+    assert next(verdicts)[0].inspection.piece_id == "000001"
     watch.close()
 
 

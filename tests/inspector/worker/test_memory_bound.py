@@ -1,4 +1,4 @@
-"""What a worker may grow by: records that are each admissible, in a process that may not grow further."""
+"""Memory growth of a worker: valid records in a process with a memory limit."""
 
 import subprocess
 import sys

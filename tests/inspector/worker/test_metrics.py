@@ -1,4 +1,4 @@
-"""What a worker reports of itself."""
+"""The metrics of a worker."""
 
 import re
 from pathlib import Path
@@ -12,6 +12,9 @@ from inspector.worker.metrics import WorkerMetrics
 from inspector.worker.shards import Shards, ShardSettings
 from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import (
+    DECISION_PASS,
+    DECISION_REASON_GOOD,
+    DECISION_REVIEW,
     MODALITY_REASON_EXPOSURE,
     MODALITY_STATE_IMPLAUSIBLE,
     Modality,
@@ -21,16 +24,17 @@ from streams.decode.limits import Limits
 from streams.join.assembly import JoinSettings
 from streams.log import Assignment, Batch
 from streams.records import Shard, TopicPartition
-from streams.references.references import ReferenceSettings, Resolver
+from streams.references.lane import ReferenceSettings
+from streams.references.references import Resolver
 from tests.line import RECIPE, TOPICS
 
 
-def test_a_lost_shard_is_reported_no_more() -> None:
+def test_metrics_of_a_lost_shard_are_removed() -> None:
     metrics = WorkerMetrics(registry := CollectorRegistry())
     resolver = Resolver(ReferenceSettings(), Limits())
     shards = Shards(ShardSettings("qa", ("line-1",), JoinSettings(), Limits()), Recipes([RECIPE]), resolver, metrics)
     shard = Shard("line-1", 0)
-    shards.own(Assignment(shard, {}, dict.fromkeys(TOPICS.inputs, 0)))
+    shards.assign(Assignment(shard, {}, dict.fromkeys(TOPICS.inputs, 0)))
     topic = TOPICS.of("frames")
     place = {"topic": topic, "partition": "0"}
     metrics.turn(shards, Batch(None, lag={TopicPartition(topic, 0): 7}))
@@ -46,7 +50,9 @@ def test_a_lost_shard_is_reported_no_more() -> None:
 def test_verdicts_made_under_a_fall_back_are_counted() -> None:
     metrics = WorkerMetrics(registry := CollectorRegistry())
     for engine in ("tensorrt/fp16", "onnx/fp32 (fallback from tensorrt/fp16)", "", "onnx/fp32"):
-        metrics.committed([Verdict(bundle="toy", engine=engine, decision=1, reason=1)], 0.0)
+        metrics.committed(
+            [Verdict(bundle="toy", engine=engine, decision=DECISION_PASS, reason=DECISION_REASON_GOOD)], 0.0
+        )
     assert registry.get_sample_value("inspector_engine_fallback_total", {"bundle": "toy"}) == 1
 
 
@@ -54,7 +60,7 @@ def test_sources_that_were_not_believed_are_counted_by_reason() -> None:
     metrics = WorkerMetrics(registry := CollectorRegistry())
     place = Inspection(line="l", station="s")
     dark = Modality(name="top", state=MODALITY_STATE_IMPLAUSIBLE, reason=MODALITY_REASON_EXPOSURE)
-    metrics.committed([Verdict(inspection=place, decision=3, modalities=[dark])] * 2, 0.0)
+    metrics.committed([Verdict(inspection=place, decision=DECISION_REVIEW, modalities=[dark])] * 2, 0.0)
     labels = {"line": "l", "station": "s", "modality": "top", "reason": "exposure"}
     assert registry.get_sample_value("inspector_implausible_total", labels) == 2
     metrics.forgot("l", "s")
@@ -71,12 +77,14 @@ def test_alerts_are_about_metrics_that_there_are() -> None:
 
 
 def test_a_forgotten_station_leaves_no_labels() -> None:
-    """Anybody may make up names; those of the other stations stay."""
+    """Clients may invent names; the metrics of other stations stay."""
     metrics = WorkerMetrics(registry := CollectorRegistry())
     for station in ("a", "typo"):
         metrics.appended("line-1", station, "top", 0.1)
         metrics.anchored("line-1", station, "mic")
-        verdict = Verdict(decision=1, reason=1, inspection=Inspection(line="line-1", station=station))
+        verdict = Verdict(
+            decision=DECISION_PASS, reason=DECISION_REASON_GOOD, inspection=Inspection(line="line-1", station=station)
+        )
         metrics.committed([verdict], 0.0)
     metrics.forgot("line-1", "typo")
     samples = [sample.labels for family in registry.collect() for sample in family.samples]

@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry
 from inspector.engines.engine import LostDeviceError
 from inspector.verdicts.judge import ShadowPair
 from inspector.worker.metrics import WorkerMetrics
-from inspector.worker.pipeline import PipelineSettings
-from inspector.worker.stall import StallSettings, StallWatch
+from inspector.worker.settings import PipelineSettings, StallSettings
+from inspector.worker.stall import StallWatch
 from protos.inspection.v1 import verdict_pb2
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_BAD_IMAGE, DEAD_LETTER_REASON_DUPLICATE, DeadLetter
 from protos.inspection.v1.verdict_pb2 import Verdict
@@ -41,10 +41,10 @@ def test_every_piece_gets_one_verdict_with_all_modalities(log: EmbeddedLog, path
 
 
 def test_a_verdict_larger_than_a_record_is_published_without_heat_maps(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Kafka refuses it for ever, so that each worker would end at the same piece; of the embedded log a successor would
-    read its head, and judge the piece again."""
+    """Kafka never accepts it, so every worker would end at the same piece; in the embedded log the next owner would
+    read only its beginning and judge the piece again."""
     limit = 2 * MAX_RAW_BYTES
     path = tmp_path / "log.sqlite"
     with closing(EmbeddedLog(path, EmbeddedSettings(max_record_bytes=limit))) as log:
@@ -53,7 +53,7 @@ def test_a_verdict_larger_than_a_record_is_published_without_heat_maps(
         with closing(source), closing(sink):
             pipeline, judge = build(source, sink, pipeline=PipelineSettings(max_record_bytes=limit))
             blank = judge.judge
-            judge.judge = lambda pieces: [with_maps(verdict, 3) for verdict in blank(pieces)]  # type: ignore[method-assign]
+            monkeypatch.setattr(judge, "judge", lambda pieces: [with_maps(verdict, 3) for verdict in blank(pieces)])
             verdicts = work(pipeline, path, NUM_PIECES)
     assert len(verdicts) == NUM_PIECES
     assert {sum(map(bool, (image.heat_map_png for image in verdict.images))) for verdict in verdicts} == {1}
@@ -75,7 +75,7 @@ def test_made_up_stations_are_one_line_in_the_log(
     (line,) = [entry for entry in caplog.records if "STATION_LIMIT" in entry.message]
     assert line.levelname == "ERROR"
     assert "at most 20 may" in line.message
-    assert "made-up-499 last" in line.message
+    assert "made-up-499. Reason of the last:" in line.message
     assert "name the line's stations in recipes" in line.message
 
 
@@ -84,7 +84,7 @@ def with_maps(verdict: Verdict, count: int) -> Verdict:
     return verdict
 
 
-def test_what_was_committed_is_not_judged_again(log: EmbeddedLog, path: Path) -> None:
+def test_committed_pieces_are_not_judged_again(log: EmbeddedLog, path: Path) -> None:
     publish(log, line_of(NUM_PIECES))
     for _ in range(2):
         source, sink = ends(log)
@@ -160,7 +160,7 @@ def test_after_a_refused_commit_nothing_of_it_is_published(log: EmbeddedLog, pat
 
 
 class Parking:
-    """A source that never gives what lies in one topic, as a client did that had parked the records of a partition."""
+    """A source that never delivers one topic, like a client that had parked a partition's records."""
 
     def __init__(self, source: Source, topic: str) -> None:
         self._source, self._at = source, TopicPartition(topic, 0)
@@ -177,7 +177,7 @@ class Parking:
         self._source.close()
 
 
-def test_a_topic_that_is_never_given_is_named(log: EmbeddedLog, path: Path) -> None:
+def test_a_topic_that_is_never_delivered_is_named(log: EmbeddedLog, path: Path) -> None:
     publish(log, line_of(NUM_PIECES))
     source, sink = ends(log)
     watch = StallWatch(StallSettings(after_s=30.0), 0.0)
@@ -189,54 +189,54 @@ def test_a_topic_that_is_never_given_is_named(log: EmbeddedLog, path: Path) -> N
     assert written(path, "verdicts") == []
     (finding,) = watch.findings
     assert "qa.line-1.signals, partition 0, holds 5 unread records" in finding
-    assert f"with {NUM_PIECES} pieces open" in finding
+    assert f"{NUM_PIECES} pieces are open" in finding
 
 
 class Disagreeing:
-    """A stand-in for shadows: says FAIL of every piece that it is shown."""
+    """A shadow that decides FAIL for every piece."""
 
     def __init__(self) -> None:
-        self.shown, self.told = 0, list[ShadowPair]()
+        self.num_judged, self.pairs = 0, list[ShadowPair]()
 
     def judge(self, observations: Sequence[Observation], verdicts: Sequence[Verdict]) -> list[ShadowPair]:
-        self.shown += len(observations)
-        found = []
+        self.num_judged += len(observations)
+        pairs = []
         for live in verdicts:
             shadow = Verdict()
             shadow.CopyFrom(live)
             shadow.decision, shadow.shadow = verdict_pb2.DECISION_FAIL, True
-            found.append(ShadowPair(live, shadow))
-        return found
+            pairs.append(ShadowPair(live, shadow))
+        return pairs
 
     def published(self, compared: Sequence[ShadowPair]) -> None:
-        self.told += compared
+        self.pairs += compared
 
 
-def test_what_is_said_beside_goes_to_a_topic_of_its_own(log: EmbeddedLog, path: Path) -> None:
+def test_shadow_verdicts_go_to_their_own_topic(log: EmbeddedLog, path: Path) -> None:
     publish(log, line_of(NUM_PIECES))
     source, sink = ends(log)
-    beside = Disagreeing()
+    shadow = Disagreeing()
     with closing(source), closing(sink):
         pipeline, _ = build(source, sink)
-        pipeline._beside = beside
+        pipeline._shadow = shadow
         verdicts = work(pipeline, path, NUM_PIECES)
     shadows = [Verdict.FromString(value) for value in written(path, "shadow")]
     assert {verdict.decision for verdict in verdicts} == {verdict_pb2.DECISION_PASS}
     assert [v.inspection.piece_id for v in shadows] == [v.inspection.piece_id for v in verdicts]
-    assert all(shadow.publish_ns for shadow in shadows)
-    assert len(beside.told) == NUM_PIECES
+    assert all(verdict.publish_ns for verdict in shadows)
+    assert len(shadow.pairs) == NUM_PIECES
 
 
-def test_what_was_said_beside_a_refused_commit_is_neither_published_nor_counted(log: EmbeddedLog, path: Path) -> None:
+def test_shadow_verdicts_of_a_refused_commit_are_neither_published_nor_counted(log: EmbeddedLog, path: Path) -> None:
     publish(log, line_of(NUM_PIECES))
     source, sink = ends(log)
-    beside = Disagreeing()
+    shadow = Disagreeing()
     with closing(source), closing(sink):
         pipeline, _ = build(source, RefusedOnce(sink))
-        pipeline._beside = beside
+        pipeline._shadow = shadow
         for _ in range(20):
             pipeline.step()
-    assert (beside.shown, beside.told, written(path, "shadow")) == (NUM_PIECES, [], [])
+    assert (shadow.num_judged, shadow.pairs, written(path, "shadow")) == (NUM_PIECES, [], [])
 
 
 def test_bad_records_become_dead_letters_and_their_pieces_get_review(log: EmbeddedLog, path: Path) -> None:

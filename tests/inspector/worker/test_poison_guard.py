@@ -1,4 +1,4 @@
-"""What is said where owners before have died."""
+"""The log line about earlier owners that crashed."""
 
 import logging
 
@@ -15,19 +15,19 @@ FRAMES, SIGNALS, PIECES = TOPICS.inputs
 
 
 @pytest.mark.parametrize(
-    ("starts", "words"),
+    ("starts", "beginning", "places"),
     [
-        ((1, 1), None),
-        ((2, 1), "the last worker came no further than its start (t.a.frames from offset 7 to 1009): "),
+        ((1, 1), None, ""),
+        ((2, 1), "the last worker ended early and made no progress.", "t.a.frames from offset 7 to 1009. "),
         (
             (2, 4),
-            "the last 3 workers came no further than their start "
-            "(t.a.frames from offset 7 to 1009, t.a.signals from offset 7 to 1009): ",
+            "the last 3 workers ended early and made no progress.",
+            "t.a.frames from offset 7 to 1009, t.a.signals from offset 7 to 1009. ",
         ),
     ],
 )
-def test_a_take_over_behind_owners_that_got_nowhere_is_said_once(
-    starts: tuple[int, int], words: str | None, caplog: pytest.LogCaptureFixture
+def test_a_take_over_after_owners_without_progress_is_logged_once(
+    starts: tuple[int, int], beginning: str | None, places: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
     positions = {
@@ -35,8 +35,9 @@ def test_a_take_over_behind_owners_that_got_nowhere_is_said_once(
         for topic, number in zip((FRAMES, SIGNALS), starts, strict=True)
     }
     CarefulDecoder(Decoder()).begin(Assignment(Shard("a", 0), positions, dict.fromkeys(positions, 7)))
-    if words is None:
+    if beginning is None:
         assert not caplog.messages
     else:
-        (said,) = caplog.messages
-        assert said.startswith(f"Line a, partition 0: {words}")
+        (message,) = caplog.messages
+        assert message.startswith(f"Line a, partition 0: {beginning}")
+        assert f"child process: {places}" in message

@@ -67,7 +67,7 @@ def alive(
 
 
 def stop(pipeline: Pipeline) -> None:
-    pipeline._shards.rest()
+    pipeline._shards.note_clean_stop()
     pipeline._commit()
 
 
@@ -83,8 +83,8 @@ def pieces(path: Path) -> list[str]:
 def test_the_record_is_poisoned_after_two_workers(
     log: EmbeddedLog, path: Path, owners: Sequence[str], at_work: bool
 ) -> None:
-    """They handed it to each other for ever. The piece that it names enters all the same. Whoever dies of the first
-    records that it reads has told its successor so; whoever dies at work has not, and its successor dies as well."""
+    """Workers used to crash on it in turn forever. Its piece enters all the same. A worker that crashes on its first
+    records has left a note for the next owner; one that crashes later has not, so the next owner crashes, too."""
     publish(log, records_of(2))
     coming = [records_of(6, poison=3)[4:]]
 

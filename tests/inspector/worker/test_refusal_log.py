@@ -36,14 +36,14 @@ def test_a_mass_of_refusals_is_one_line_and_a_count_each_ten_minutes(
         lines.write(refused(reason, 500), float(turn))
     lines.write([], INTERVAL_S)
     name = pb.DeadLetterReason.Name(reason).removeprefix("DEAD_LETTER_REASON_")
-    assert [(entry.levelname, entry.message.partition(", stations")[0]) for entry in caplog.records] == [
-        (level, f"Line l1, partition 3: 500 records became dead letters {name}"),
-        (level, f"Line l1, partition 3: 9500 records became dead letters {name} since 10 minutes ago"),
+    assert [(entry.levelname, entry.message.partition(", last from")[0]) for entry in caplog.records] == [
+        (level, f"Line l1, partition 3: 500 record(s) refused as {name}"),
+        (level, f"Line l1, partition 3: 9500 record(s) refused as {name} in the last 10 minutes"),
     ]
-    assert "stations s495, s496, s497, s498, s499 last. The last: it is so: do that." in caplog.records[0].message
+    assert "stations s495, s496, s497, s498, s499. Reason of the last: it is so: do that." in caplog.records[0].message
 
 
-def test_what_is_said_of_each_record_is_not_said_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_reasons_that_are_logged_elsewhere_are_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
     lines = RefusalLog()
     for reason in (pb.DEAD_LETTER_REASON_POISONED, pb.DEAD_LETTER_REASON_TOO_SLOW):
         lines.write(refused(reason, 1), 0.0)

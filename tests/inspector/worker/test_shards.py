@@ -1,4 +1,4 @@
-"""Stations whose records lie in partitions where their key does not place them."""
+"""Records in a partition other than that of their key."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -15,7 +15,8 @@ from streams.join.offset_metadata import OffsetMetadata
 from streams.join.placement import home_partition
 from streams.log import Assignment, Position
 from streams.records import Record, Shard
-from streams.references.references import ReferenceSettings, Resolver
+from streams.references.lane import ReferenceSettings
+from streams.references.references import Resolver
 from tests.line import PNG, RECIPE, TOPICS, frame
 
 NOW_NS = 1_700_000_000_000_000_000
@@ -30,8 +31,10 @@ def shards() -> Iterator[Shards]:
         yield Shards(settings, Recipes([RECIPE]), resolver, NoMetrics())
 
 
-def own(shards: Shards, partition: int, positions: Mapping[str, Position] = NOTHING, num_partitions: int = 4) -> None:
-    shards.own(
+def assign(
+    shards: Shards, partition: int, positions: Mapping[str, Position] = NOTHING, num_partitions: int = 4
+) -> None:
+    shards.assign(
         Assignment(
             Shard("line-1", partition), positions, dict.fromkeys(TOPICS.inputs, 0), num_partitions=num_partitions
         )
@@ -44,7 +47,7 @@ def record(partition: int, offset: int, piece: str, *, png: bytes = PNG, station
 
 
 def reasons(shards: Shards) -> list[str]:
-    return [pb.DeadLetterReason.Name(found.reason) for _, found in shards.rejected()]
+    return [pb.DeadLetterReason.Name(item.reason) for _, item in shards.rejected()]
 
 
 def num_open(shards: Shards) -> dict[int, int]:
@@ -60,7 +63,7 @@ def test_a_record_that_its_key_does_not_place_there_lets_nothing_enter(
     shards: Shards, png: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No other partition need be seen for that: two workers would give two verdicts."""
-    own(shards, ELSEWHERE)
+    assign(shards, ELSEWHERE)
     for offset in range(2):
         shards.add(record(ELSEWHERE, offset, "p", png=png))
     assert num_open(shards) == {ELSEWHERE: 0}
@@ -72,18 +75,18 @@ def test_a_record_that_its_key_does_not_place_there_lets_nothing_enter(
 
 
 def test_a_record_in_the_partition_of_its_key_enters(shards: Shards) -> None:
-    own(shards, HOME)
+    assign(shards, HOME)
     shards.add(record(HOME, 0, "p"))
     assert (num_open(shards), reasons(shards)) == ({HOME: 1}, [])
 
 
-def test_after_partitions_were_added_what_lies_unread_in_the_former_one_is_a_dead_letter(shards: Shards) -> None:
+def test_after_partitions_were_added_unread_records_in_the_former_one_become_dead_letters(shards: Shards) -> None:
     """Producers use the new number: judged here as well, a piece of the changeover would have two verdicts."""
     key_moves = next(f"st-{n}" for n in range(99) if home_partition(f"st-{n}".encode(), 2) == 1 != _home_of_six(n))
-    own(shards, 1, {FRAMES: Position(0, OffsetMetadata(1).encode())}, num_partitions=6)
+    assign(shards, 1, {FRAMES: Position(0, OffsetMetadata(1).encode())}, num_partitions=6)
     shards.add(record(1, 0, "accepted", station=key_moves))
     shards.add(record(1, 1, "unread", station=key_moves))
-    assert num_open(shards) == {1: 1}, "what a predecessor accepted is accepted again"
+    assert num_open(shards) == {1: 1}, "a record that an earlier owner accepted is accepted again"
     assert reasons(shards) == ["DEAD_LETTER_REASON_MISPLACED_STATION"]
 
 
@@ -91,10 +94,10 @@ def _home_of_six(number: int) -> int:
     return home_partition(f"st-{number}".encode(), 6)
 
 
-def test_misplaced_stations_are_said_once_each_and_only_so_many(
+def test_misplaced_stations_are_logged_once_each_up_to_a_limit(
     shards: Shards, caplog: pytest.LogCaptureFixture
 ) -> None:
-    own(shards, 0)
+    assign(shards, 0)
     strangers = [f"st-{n}" for n in range(999) if home_partition(f"st-{n}".encode(), 4) != 0]
     for offset, station in enumerate(strangers):
         shards.add(record(0, offset, "p", station=station))
@@ -104,7 +107,7 @@ def test_misplaced_stations_are_said_once_each_and_only_so_many(
 
 def test_one_partition_is_the_home_of_every_key(shards: Shards) -> None:
     """The embedded log."""
-    own(shards, 0, num_partitions=1)
+    assign(shards, 0, num_partitions=1)
     for number in range(8):
         shards.add(record(0, number, "p", station=f"st-{number}"))
     assert reasons(shards) == ["DEAD_LETTER_REASON_STATION_LIMIT"] * 4

@@ -1,4 +1,4 @@
-"""What stands still is found; what waits for a reason is not."""
+"""Finds input and pieces that are stalled, but none that wait for a reason."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -8,15 +8,17 @@ from prometheus_client import CollectorRegistry
 
 from inspector.recipe.recipes import Recipes
 from inspector.worker.metrics import WorkerMetrics
+from inspector.worker.settings import StallSettings
 from inspector.worker.shards import Shards, ShardSettings
-from inspector.worker.stall import StallSettings, StallWatch
+from inspector.worker.stall import StallWatch
 from inspector.worker.watchdog import Watchdog
 from streams.decode.limits import Limits
 from streams.join.assembly import JoinSettings
 from streams.join.join_metrics import NoMetrics
 from streams.log import Assignment, Batch
 from streams.records import Record, Shard, TopicPartition
-from streams.references.references import ReferenceSettings, Resolver
+from streams.references.lane import ReferenceSettings
+from streams.references.references import Resolver
 from tests.line import RECIPE, TOPICS, frame
 
 NOW_NS = 1_700_000_000_000_000_000
@@ -29,10 +31,10 @@ UNREAD = Batch(None, unread=frozenset({SIGNALS}), lag={SIGNALS: 175})
 def shards() -> Iterator[Shards]:
     with closing(Resolver(ReferenceSettings(), Limits())) as resolver:
         settings = ShardSettings("qa", ("line-1",), JoinSettings(), Limits())
-        made = Shards(settings, Recipes([RECIPE]), resolver, NoMetrics())
+        owned = Shards(settings, Recipes([RECIPE]), resolver, NoMetrics())
         for partition in (0, 1):
-            made.own(Assignment(Shard("line-1", partition), {}, dict.fromkeys(TOPICS.inputs, 0)))
-        yield made
+            owned.assign(Assignment(Shard("line-1", partition), {}, dict.fromkeys(TOPICS.inputs, 0)))
+        yield owned
 
 
 def record(at: TopicPartition, offset: int = 0) -> Record:
@@ -50,10 +52,10 @@ def watched(
     return watch
 
 
-def test_unread_input_that_is_never_given_stands_still(shards: Shards) -> None:
+def test_unread_input_that_is_never_delivered_stands_still(shards: Shards) -> None:
     (finding,) = watched(shards, UNREAD, 31).findings
     assert finding.startswith(
-        "line line-1: qa.line-1.signals, partition 0, holds 175 unread records and has given none"
+        "line line-1: qa.line-1.signals, partition 0, holds 175 unread records but delivered none"
     )
 
 
@@ -79,12 +81,12 @@ WAITS: Mapping[str, tuple[Batch, int, frozenset[TopicPartition]]] = {
 
 
 @pytest.mark.parametrize("case", WAITS)
-def test_what_waits_for_a_reason_does_not_stand_still(shards: Shards, case: str) -> None:
+def test_input_that_waits_for_a_reason_does_not_stand_still(shards: Shards, case: str) -> None:
     batch, seconds, paused = WAITS[case]
     assert watched(shards, batch, seconds, paused=paused).findings == ()
 
 
-def test_a_backlog_is_no_reason_for_ever(shards: Shards) -> None:
+def test_a_backlog_is_no_reason_forever(shards: Shards) -> None:
     assert len(watched(shards, BACKLOG, 310).findings) == 1
 
 
@@ -113,11 +115,11 @@ def test_a_log_that_does_not_answer_stands_still(seconds: int, stands: bool) -> 
 
 
 def test_an_outage_counts_once(shards: Shards) -> None:
-    """What cannot be read is not blamed on the partitions as well, and gets its full time after the outage."""
+    """Partitions are not reported in addition, and have their full time after the outage."""
     watch = watched(shards, Batch(None, unread=frozenset({SIGNALS}), connection_problem="Kafka does not answer"), 100)
     assert len(watch.findings) == 1
     watch.turn(shards, UNREAD, frozenset(), 101.0)
-    assert watch.findings == ()
+    assert not watch.findings
 
 
 def test_commits_that_are_always_refused_stand_still(shards: Shards) -> None:
@@ -126,7 +128,7 @@ def test_commits_that_are_always_refused_stand_still(shards: Shards) -> None:
         watch.turn(shards, Batch(None, [record(SIGNALS)]), frozenset(), float(now_s))
         if now_s % 10 == 0:
             watch.refused()
-    assert watch.findings == ("the last 3 commits were refused, and none was made for 31 s",)
+    assert watch.findings == ("the last 3 commits were refused, and none succeeded for 31 s",)
 
 
 def test_progress_ends_the_stall(shards: Shards) -> None:
@@ -142,7 +144,7 @@ def test_a_process_that_was_suspended_has_not_stood_still(shards: Shards) -> Non
 
 
 class Reports(list[bool]):
-    """What health was told."""
+    """The notifications that health receives."""
 
 
 def look(dog: Watchdog, seconds: int) -> None:
@@ -158,7 +160,7 @@ def test_a_loop_that_hangs_is_seen_from_outside(caplog: pytest.LogCaptureFixture
     look(dog, 33)
     assert reports == [True]
     assert registry.get_sample_value("inspector_line_stands_still") == 1
-    assert "the main loop has been judging pieces for 31 s. To do: where the log" in caplog.text
+    assert "the main loop has been judging pieces for 31 s. To do: if the log" in caplog.text
     watch.doing("committing")
     look(dog, 1)
     assert reports == [True, False]
@@ -166,7 +168,7 @@ def test_a_loop_that_hangs_is_seen_from_outside(caplog: pytest.LogCaptureFixture
     assert registry.get_sample_value("inspector_standstills_total") == 1
 
 
-def test_a_standstill_is_said_once_in_ten_minutes(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_standstill_is_logged_once_in_ten_minutes(caplog: pytest.LogCaptureFixture) -> None:
     watch = StallWatch(StallSettings(), 0.0)
     watch.findings = ("line l1 waits",)
     dog = Watchdog(watch, WorkerMetrics(CollectorRegistry()), [Reports().append])
