@@ -64,41 +64,45 @@ class GpuMeter:
 
     def runs(self, ours: Sequence[Artefact], inputs: Mapping[str, Array]) -> dict[str, Run]:
         """What torch needs for the same graph and inputs, at the precisions of the engines on the GPU."""
-        precisions = {_of_torch(own) for own in ours if own.runs_as.name == "tensorrt" and own.part in self.rivals}
-        found: dict[str, Run] = {}
+        precisions = {
+            _of_torch(artefact)
+            for artefact in ours
+            if artefact.runs_as.name == "tensorrt" and artefact.part in self.rivals
+        }
+        runs: dict[str, Run] = {}
         for precision in sorted(precisions):
             rival = self.rivals[ours[0].part]
-            found[f"torch/{precision}"] = partial(rival.eager, inputs, precision)
-            found[f"torch.compile/{precision}"] = partial(rival.compiled, inputs, precision)
-        return found
+            runs[f"torch/{precision}"] = partial(rival.eager, inputs, precision)
+            runs[f"torch.compile/{precision}"] = partial(rival.compiled, inputs, precision)
+        return runs
 
-    def figures(self, own: Artefact, batch: int, run: Run, timings: Mapping[str, Timing]) -> GpuFigures:
+    def figures(self, artefact: Artefact, batch: int, run: Run, timings: Mapping[str, Timing]) -> GpuFigures:
         """`timings` has the artefact's by its key, and torch's as `runs` names them."""
-        if own.runs_as.name != "tensorrt":
+        if artefact.runs_as.name != "tensorrt":
             return GpuFigures.none(_ON_CPU)
-        ms, precision = timings[own.key].median_ms, _of_torch(own)
+        ms, precision = timings[artefact.key].median_ms, _of_torch(artefact)
         torch = [timings.get(f"{name}/{precision}") for name in ("torch", "torch.compile")]
-        eager, compiled = (_NO_CHECKPOINT if found is None else found.median_ms / ms for found in torch)
+        eager, compiled = (_NO_CHECKPOINT if timing is None else timing.median_ms / ms for timing in torch)
         energy = self.joules if isinstance(self.joules, str) else millijoules(self.joules, run) / batch
-        return GpuFigures(eager, compiled, self._roofline(own, batch, ms), energy)
+        return GpuFigures(eager, compiled, self._roofline(artefact, batch, ms), energy)
 
-    def _roofline(self, own: Artefact, batch: int, ms: float) -> Figure:
+    def _roofline(self, artefact: Artefact, batch: int, ms: float) -> Figure:
         if isinstance(self.peak, str):
             return self.peak
         try:
             from inspector.benchmark.counting import CountError, work
         except ModuleNotFoundError:
             return "needs onnx"
-        exported = dict(parts(self.bundle.schema))[own.part]
+        exported = dict(parts(self.bundle.schema))[artefact.part]
         try:
             counted = work(self.bundle.path(exported), batch)
         except CountError as exc:
             return str(exc)
-        return self.peak.least_s(counted, own.runs_as.precision) / (ms / 1e3)
+        return self.peak.least_s(counted, artefact.runs_as.precision) / (ms / 1e3)
 
 
-def _of_torch(own: Artefact) -> Precision:
-    return "fp32" if own.runs_as.precision == "fp32" else "fp16"
+def _of_torch(artefact: Artefact) -> Precision:
+    return "fp32" if artefact.runs_as.precision == "fp32" else "fp16"
 
 
 def millijoules(joules: Read, run: Run, clock: Callable[[], float] = time.monotonic) -> float:

@@ -15,7 +15,7 @@ from inspector.engines.variants import parts
 from inspector.inference.model import Model
 
 Models = Mapping[EngineSettings, Model]
-"""By form; the first is what the others are compared with."""
+"""By variant; the others are compared with the first."""
 
 
 def graph_rows(
@@ -32,8 +32,8 @@ def graph_rows(
     rows: list[GraphRow] = []
     for done, (part, batch) in enumerate(todo):
         progress("graphs", done, len(todo))
-        own = {artefact: _engine(models, artefact) for artefact in ours if artefact.part == part}
-        rows += _rows(own, batch, settings.pace, gauge, memories)
+        engines = {artefact: _engine(models, artefact) for artefact in ours if artefact.part == part}
+        rows += _rows(engines, batch, settings.pace, gauge, memories)
     progress("graphs", len(todo), len(todo))
     return rows
 
@@ -44,16 +44,16 @@ def _engine(models: Models, artefact: Artefact) -> Engine:
 
 
 def _rows(
-    own: Mapping[Artefact, Engine],
+    engines: Mapping[Artefact, Engine],
     batch: int,
     pace: Pace,
     gauge: GpuMeter | None,
     memories: Mapping[Artefact, Memory | None],
 ) -> Iterator[GraphRow]:
     """All ways to run one graph, in turn, on the same inputs; the reference first."""
-    ours = list(own)
-    inputs = inputs_for(own[ours[0]].inputs, batch)
-    runs: dict[str, Run] = {artefact.key: partial(engine.run, inputs) for artefact, engine in own.items()}
+    ours = list(engines)
+    inputs = inputs_for(engines[ours[0]].inputs, batch)
+    runs: dict[str, Run] = {artefact.key: partial(engine.run, inputs) for artefact, engine in engines.items()}
     rivals = {} if gauge is None else gauge.runs(ours, inputs)
     timings = interleaved({**runs, **rivals}, pace)
     first = timings[ours[0].key]
@@ -75,5 +75,5 @@ def _rows(
         )
 
 
-def _gpu(gauge: GpuMeter | None, own: Artefact, batch: int, run: Run, timings: Mapping[str, Timing]) -> GpuFigures:
-    return GpuFigures.none(NO_GPU) if gauge is None else gauge.figures(own, batch, run, timings)
+def _gpu(gauge: GpuMeter | None, artefact: Artefact, batch: int, run: Run, timings: Mapping[str, Timing]) -> GpuFigures:
+    return GpuFigures.none(NO_GPU) if gauge is None else gauge.figures(artefact, batch, run, timings)

@@ -1,7 +1,7 @@
-"""Offers pieces to a judge at a fixed rate and notes when each has its verdict. Knows neither the log nor a model.
+"""Offers pieces to a judge at a fixed rate and records when each gets its verdict.
 
 The schedule does not wait for the judge (open loop): a piece that had to queue counts from the moment when it was due.
-What is due when the judge has finished goes to it at once, as the worker does with what its join has closed.
+Pieces that are due when the judge has finished go to it at once, as closed pieces do in the worker.
 """
 
 import time

@@ -27,21 +27,21 @@ def offering(schema: Bundle, parity_set: ParitySet | None) -> Offering:
         pieces = made_up(schema)
         words = "made-up pieces of noise, for the bundle has no parity set: routes, and so costs, are not a line's"
         return Offering(pieces, f"{len(pieces)} {words}")
-    taken = _recorded(parity_set)
-    words = f"{len(taken)} of the parity set's {len(parity_set.pieces)} pieces"
-    return Offering(taken, f"{words}, of which those near a limit ask for more experts than most of a line's do")
+    recorded = _recorded(parity_set)
+    words = f"{len(recorded)} of the parity set's {len(parity_set.pieces)} pieces"
+    return Offering(recorded, f"{words}, of which those near a limit ask for more experts than most of a line's do")
 
 
 def _recorded(parity_set: ParitySet) -> list[Observation]:
-    found: list[Observation] = []
+    pieces: list[Observation] = []
     num_bytes = 0
     for start in range(0, len(parity_set.pieces), _READ_AT_ONCE):
         for piece in parity_set.observations(parity_set.pieces[start : start + _READ_AT_ONCE]):
             num_bytes += _num_bytes(piece)
-            if found and num_bytes > MAX_BYTES:
-                return found
-            found.append(piece)
-    return found
+            if pieces and num_bytes > MAX_BYTES:
+                return pieces
+            pieces.append(piece)
+    return pieces
 
 
 def _num_bytes(piece: Observation) -> int:

@@ -35,14 +35,14 @@ def measure(folder: Path, settings: BenchSettings, progress: Progress) -> Report
     """Raises BundleError, BenchError, ParityError; EngineError for a graph that fails as it runs."""
     here, bundle = machine(settings.threads), load(folder)
     forms = forms_of(bundle.schema, settings.threads)
-    wanted = chosen(forms, settings.engines)
-    opened = _open(bundle, list(dict.fromkeys([forms[0], *wanted])))
+    selected = chosen(forms, settings.engines)
+    opened = _open(bundle, list(dict.fromkeys([forms[0], *selected])))
     parity_set = None if bundle.schema.parity_set is None else set_of(bundle)
     gauge = open_gauge(bundle, settings.checkpoint)
     graphs = graph_rows(bundle, opened.models, settings, gauge, progress)
-    rows = [_form_row(bundle, form, opened, parity_set, progress) for form in wanted]
+    rows = [_form_row(bundle, form, opened, parity_set, progress) for form in selected]
     offered = offering(bundle.schema, parity_set)
-    judging = [model for form, model in opened.models.items() if form in wanted]
+    judging = [model for form, model in opened.models.items() if form in selected]
     line = list(_line(judging, offered, settings, progress))
     name = f"{bundle.schema.name} {bundle.schema.version}"
     return Report(name, bundle.digest, here, rows, graphs, line, _notes(offered, settings))

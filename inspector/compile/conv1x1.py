@@ -1,4 +1,4 @@
-"""Turns matrix products with constant weights into 1x1 convolutions. Knows no precision.
+"""Turns matrix products with constant weights into 1x1 convolutions.
 
 They are the only FP32 products that TensorRT for RTX has for compute capability 7.5; results agree within 3e-6.
 """

@@ -1,4 +1,4 @@
-"""Says which products may stay in float, and chooses by what the gate counted. Knows no runtime."""
+"""Lists which products may stay in float, and chooses among them by the flips that the gate counts."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol, TypeVar
@@ -10,7 +10,7 @@ class FloatLayerRule(NamedTuple):
     first: bool
     """What sees the input itself: its range is that of the brightest pixel."""
     last: bool
-    """What the readout hears."""
+    """Inputs of the readout."""
 
     def of(self, products: Sequence[str]) -> set[str]:
         """Names of the products that stay in float."""
@@ -45,7 +45,7 @@ Trial = TypeVar("Trial", bound=Counted)
 
 
 def fewest_flips(trials: Iterable[Trial], enough: int) -> Trial | None:
-    """Tries no more than it takes to find one with `enough` flips or fewer."""
+    """Stops at the first with `enough` flips or fewer."""
     best: Trial | None = None
     for trial in trials:
         if best is None or _harm(trial) < _harm(best):

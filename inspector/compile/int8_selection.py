@@ -1,7 +1,7 @@
 """Chooses the experts that run in INT8: with them the line decides as before. Builds no engine.
 
 All the others stay as exported: mixed forms are the rule. Experts are tried one after another, the dearest first, each
-in the whole routed system beside those already taken. The head weighs what they say: it is cheap, and eight bits of it
+in the whole routed system together with those already chosen. The head weighs their outputs: it is cheap, and eight bits of it
 are decisions.
 
 The gate is only as good as its pieces. On pieces that encoders were fitted on, scores are far from every limit and
@@ -43,7 +43,7 @@ class Speed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class QuantisationTarget:
-    """What an INT8 graph must be."""
+    """Requirements of an INT8 graph."""
 
     dialect: Dialect
     runtime: EngineName
@@ -64,23 +64,23 @@ class Tried(NamedTuple):
 
 
 def choose(job: Job, terms: QuantisationTarget) -> tuple[tuple[GraphArtifact, ...], ParityReport]:
-    """Every graph of the bundle in its order, and what the gate counted of all together.
+    """Every graph of the bundle in its order, and the gate's report on all together.
 
-    Raises RefusedError where none is to be had.
+    Raises RefusedError where none passes.
     """
     _demand_unseen(job)
     job.say("gate", f"decides on {len(job.parity.pieces)} pieces in FP32")
     report = check_graphs(job, {}, terms.runtime)
     kept: dict[str, Path] = {}
-    made = {"head": GraphArtifact("head", None, "fp32", 0.0, why=NO_PRODUCT)}
+    artifacts = {"head": GraphArtifact("head", None, "fp32", 0.0, why=NO_PRODUCT)}
     for expert in sorted(job.bundle.schema.experts, key=lambda expert: -expert.cost_ms):
-        found = _tried(_Trial(job, terms, expert, kept), report)
-        if isinstance(found, Tried):
-            kept[expert.name], report, made[expert.name] = found
+        candidate = _tried(_Trial(job, terms, expert, kept), report)
+        if isinstance(candidate, Tried):
+            kept[expert.name], report, artifacts[expert.name] = candidate
         else:
-            made[expert.name] = GraphArtifact(expert.name, None, "fp32", 0.0, why=found)
-        job.say(expert.name, f"{made[expert.name].precision}: {made[expert.name].why}")
-    graphs = tuple(made[part] for part, _ in parts(job.bundle.schema))
+            artifacts[expert.name] = GraphArtifact(expert.name, None, "fp32", 0.0, why=candidate)
+        job.say(expert.name, f"{artifacts[expert.name].precision}: {artifacts[expert.name].why}")
+    graphs = tuple(artifacts[part] for part, _ in parts(job.bundle.schema))
     if not kept:
         reasons = "".join(f"\n  {graph.part} {graph.why}" for graph in graphs)
         raise RefusedError(f"{job.wish.label}: no graph is worth it, and nothing is added:{reasons}")
@@ -99,7 +99,7 @@ def _demand_unseen(job: Job) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """One expert, beside those already taken."""
+    """One expert, together with those already chosen."""
 
     job: Job
     terms: QuantisationTarget
@@ -108,7 +108,7 @@ class _Trial:
 
 
 def _tried(trial: _Trial, before: ParityReport) -> Tried | str:
-    """The fastest graph by which no further decision flips, or that with the fewest flips; where none is to be had,
+    """The fastest graph by which no further decision flips, or that with the fewest flips; where there is none,
     why."""
     model = read_graph(trial.job.bundle.path(trial.expert.file))
     products = quantisable(model)
@@ -135,25 +135,25 @@ def _candidates(
     """The fastest first; where no speed is known, one after another, as they are asked for."""
     quantised = (_quantised(trial, model, inputs, omission) for omission in omissions)
     if trial.terms.speeds is None:
-        return (_Candidate(path, made, UNKNOWN) for path, made in quantised)
-    found = list(quantised)
+        return (_Candidate(path, artifact, UNKNOWN) for path, artifact in quantised)
+    graphs = list(quantised)
     exported = trial.job.bundle.path(trial.expert.file)
-    speeds = trial.terms.speeds(exported, [path for path, _ in found], inputs[0])
-    timed = [_Candidate(path, made, speed) for (path, made), speed in zip(found, speeds, strict=True)]
+    speeds = trial.terms.speeds(exported, [path for path, _ in graphs], inputs[0])
+    timed = [_Candidate(path, artifact, speed) for (path, artifact), speed in zip(graphs, speeds, strict=True)]
     return sorted(timed, key=lambda candidate: -candidate.speed.ratio)
 
 
 def _passing(trial: _Trial, candidates: Iterable[_Candidate], refusals: list[str]) -> Iterator[Tried]:
-    """One after another; what is refused says why, with the figures."""
+    """One after another; a refused graph gets the reason with its figures."""
     job, name = trial.job, trial.expert.name
-    for path, made, speed in candidates:
+    for path, artifact, speed in candidates:
         if speed.ratio < FASTER:
             refusals.append(f"is no faster so: {speed.words}" if speed.ratio else speed.words)
             continue
         job.say(name, f"decides on {len(job.parity.pieces)} pieces")
         report = check_graphs(job, {**trial.kept, name: path}, trial.terms.runtime)
         if passed(report, job.wish.limit):
-            yield Tried(path, report, made._replace(why=_joined(speed.words, made.why)))
+            yield Tried(path, report, artifact._replace(why=_joined(speed.words, artifact.why)))
         else:
             refusals.append(_joined(f"decides otherwise: {standing(report, job.wish.limit)}", speed.words))
 
@@ -168,8 +168,8 @@ def _quantised(
     started_s, name = time.monotonic(), trial.expert.name
     trial.job.say(name, "quantises" + omission.words)
     path = trial.job.scratch / f"{name}.int8{omission.suffix}.onnx"
-    found = quantise(model, inputs, trial.terms.dialect, omission.of(quantisable(model)))
-    onnx.save(found, path)
+    quantised = quantise(model, inputs, trial.terms.dialect, omission.of(quantisable(model)))
+    onnx.save(quantised, path)
     return path, GraphArtifact(
-        name, path, "int8", time.monotonic() - started_s, share_quantised(found), why=omission.words
+        name, path, "int8", time.monotonic() - started_s, share_quantised(quantised), why=omission.words
     )

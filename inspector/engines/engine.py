@@ -1,4 +1,4 @@
-"""Says what an engine is: a runtime with one graph loaded. Knows neither experts nor pieces."""
+"""Defines an engine: a runtime with one graph loaded."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ _FALLBACK = " (fallback from "
 
 
 def fallback_label(label: str, failed: str) -> str:
-    """What stands in a verdict made in place of a form that failed: onnx/fp32 (fallback from tensorrt/fp16)."""
+    """Engine label of verdicts after a fault, such as onnx/fp32 (fallback from tensorrt/fp16)."""
     return f"{label}{_FALLBACK}{failed})"
 
 

@@ -1,4 +1,4 @@
-"""Opens a bundle in the first form of an order that runs here; on ONNX Runtime after a fault. Judges nothing."""
+"""Opens a bundle in the first variant of an order of preference that runs here."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ log = logging.getLogger("inspector.engines")
 
 
 class _NotAdmittedError(EngineError):
-    """What opens and may not judge; the message says why."""
+    """A variant opens but may not judge; the message gives the reason."""
 
 
 _REFUSALS = (IncompatibleEngineError, _NotAdmittedError)
@@ -30,7 +30,7 @@ _REFUSALS = (IncompatibleEngineError, _NotAdmittedError)
 
 
 def admit_all(model: Model) -> str:
-    """Why a model may not judge, where that is known; empty where it may."""
+    """The reason why a model may not judge; empty where it may."""
     return ""
 
 
@@ -40,7 +40,7 @@ def open_best(
     gpu: Callable[[], GpuApi] = load_api,
     admit: Callable[[Model], str] = admit_all,
 ) -> Model:
-    """Raises EngineError with one line per wish where none runs, BundleError for graphs that are not what it says."""
+    """Raises EngineError with one line per wish where none runs, BundleError for graphs that contradict its schema."""
     passed_over: list[str] = []
     refused: list[str] = []
     for wish in wishes:
@@ -69,12 +69,12 @@ def _admitted(
 
 
 def open_again(bundle: LoadedBundle, wishes: Sequence[EngineSettings], chosen: EngineSettings) -> Model:
-    """In the form that was let through here before; those before it are looked at and not opened. Raises as above."""
+    """Opens the variant that was admitted here before; only checks those preferred to it. Raises as above."""
     return replace(open_best(bundle, (chosen,)), refused=tuple(_refused_before(bundle, wishes, chosen)))
 
 
 def _refused_before(bundle: LoadedBundle, wishes: Sequence[EngineSettings], chosen: EngineSettings) -> Iterator[str]:
-    """What was compiled and could run was not let through, or it would have been chosen."""
+    """A compiled variant that can run was refused, or it would have been chosen."""
     for wish in takewhile(lambda wish: wish != chosen, wishes):
         if compiled_variant(bundle.schema, wish) is None:
             continue

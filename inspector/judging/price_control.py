@@ -57,8 +57,8 @@ class CostController:
         """The measured share of the tighter limit."""
         settings, strain = self._settings, 0.0
         if settings.max_p99_s is not None:
-            latencies = [latency for own in self._work for latency in own.latencies_s]
+            latencies = [latency for load in self._work for latency in load.latencies_s]
             strain = float(np.quantile(latencies, 0.99)) / settings.max_p99_s
         if settings.max_cpu_share is not None:
-            strain = max(strain, sum(own.cpu_s for own in self._work) / span_s / settings.max_cpu_share)
+            strain = max(strain, sum(load.cpu_s for load in self._work) / span_s / settings.max_cpu_share)
         return strain

@@ -108,10 +108,10 @@ class RoutedJudge:
 
     def shadow(self, placed: DeployedModel, group: Group, observations: Sequence[Observation]) -> dict[int, pb.Verdict]:
         """By index, what one of the shadows says."""
-        found = self._group(placed, group, observations, self._budget)
-        for verdict in found.values():
+        verdicts = self._group(placed, group, observations, self._budget)
+        for verdict in verdicts.values():
             verdict.decision_ns, verdict.shadow = self._clock_ns(), True
-        return found
+        return verdicts
 
     def examination(self, model: Model, pieces: Sequence[Observation], strictness: Strict) -> Examination:
         """What the experts see of pieces; evaluation has them say again what they saw before."""
@@ -196,17 +196,17 @@ def _add_contributions(
 ) -> None:
     """Leave-one-out: what the log-odds lose without a modality. One modality alone is compared with nothing."""
     experts = examination.model.schema.experts
-    asked: list[tuple[int, pb.Modality]] = []
+    targets: list[tuple[int, pb.Modality]] = []
     parts: list[tuple[int, frozenset[str]]] = []
     for row in rows:
         examined = examination.examined(row)
         if findings[row].calibration is None or len(examined) < 2:
             continue
         for modality in (m for m in verdicts[row].modalities if m.name in examined):
-            own = {expert.name for expert in experts if expert.modality == modality.name}
-            asked.append((row, modality))
-            parts.append((row, examination.ran(row) - own))
-    for (row, modality), without in zip(asked, examination.fuse_parts(parts), strict=True):
+            excluded = {expert.name for expert in experts if expert.modality == modality.name}
+            targets.append((row, modality))
+            parts.append((row, examination.ran(row) - excluded))
+    for (row, modality), without in zip(targets, examination.fuse_parts(parts), strict=True):
         full, calibration = findings[row].fused, findings[row].calibration
         if full is not None and without is not None and calibration is not None:
             modality.contribution = float(full.logits[0] - without.logits[0]) / calibration.temperature

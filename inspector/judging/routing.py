@@ -60,7 +60,7 @@ def route(
             findings[row] = finding
     starved = [budget is not Budget.FULL and bool(wish) for wish in wishes]
     strayed = [starved[row] or opened[row] != _opening(examination, row, Budget.FULL) for row in rows]
-    proven = [_proven(*found) for found in zip(findings, recipes, strayed, strict=True)]
+    proven = [_proven(*row_data) for row_data in zip(findings, recipes, strayed, strict=True)]
     return [_named(examination, row, proven[row], opened[row], starved[row]) for row in rows]
 
 

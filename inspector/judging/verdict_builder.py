@@ -68,14 +68,14 @@ def _classes(schema: Bundle, examined: frozenset[str], finding: Finding) -> list
     known = {} if finding.calibration is None else finding.calibration.classes
     named = {name for modality in schema.modalities for name in modality.classes}
     shown = {name for modality in schema.modalities if modality.name in examined for name in modality.classes}
-    found = []
+    classes = []
     for index, name in enumerate(schema.classes, start=1):
         entry = pb.ClassProbability(name=name)
         if finding.fused is not None and (name in shown or name not in named):
-            logit, own = float(finding.fused.logits[index]), known.get(name)
-            if own is None:
+            logit, calibration = float(finding.fused.logits[index]), known.get(name)
+            if calibration is None:
                 entry.raw_score = probability(logit, 1.0, 0.0)
             else:
-                entry.probability = probability(logit, own.temperature, own.bias)
-        found.append(entry)
-    return found
+                entry.probability = probability(logit, calibration.temperature, calibration.bias)
+        classes.append(entry)
+    return classes

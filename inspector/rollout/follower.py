@@ -17,8 +17,8 @@ from inspector.judging.active_models import (
     DeployedModel,
     DeploymentRef,
     DeploymentTarget,
-    Slots,
     Slot,
+    Slots,
     Trial,
 )
 from inspector.recipe.recipe import Recipe

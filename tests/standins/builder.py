@@ -36,9 +36,9 @@ class Network:
         return len(self.model.graph.input)
 
     def get_input(self, index: int) -> Tensor:
-        found = self.model.graph.input[index]
-        sizes = (size.dim_value if size.HasField("dim_value") else -1 for size in found.type.tensor_type.shape.dim)
-        return Tensor(found.name, tuple(sizes))
+        tensor = self.model.graph.input[index]
+        sizes = (size.dim_value if size.HasField("dim_value") else -1 for size in tensor.type.tensor_type.shape.dim)
+        return Tensor(tensor.name, tuple(sizes))
 
 
 class Profile(dict[str, tuple[Shape, Shape, Shape]]):

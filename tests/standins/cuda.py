@@ -154,12 +154,12 @@ class StandInCuda:
 
     def read(self, address: int, num_bytes: int) -> bytes:
         held = self.block(address, num_bytes)
-        start = address - next(base for base, own in self.memory.items() if own is held)
+        start = address - next(base for base, block in self.memory.items() if block is held)
         return bytes(held[start : start + num_bytes])
 
     def write(self, address: int, content: bytes) -> None:
         held = self.block(address, len(content))
-        start = address - next(base for base, own in self.memory.items() if own is held)
+        start = address - next(base for base, block in self.memory.items() if block is held)
         held[start : start + len(content)] = content
 
     def launch(self, stream: int, kernel: Callable[[], None]) -> None:

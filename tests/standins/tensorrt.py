@@ -126,10 +126,10 @@ class RuntimeCache:
         self.kernels: set[str] = set()
 
     def deserialize(self, blob: bytes) -> bool:
-        found = json.loads(blob)
-        fits = found["device"] == self._device and not self._refuses
+        content = json.loads(blob)
+        fits = content["device"] == self._device and not self._refuses
         if fits:
-            self.kernels = set(found["kernels"])
+            self.kernels = set(content["kernels"])
         return fits
 
     def serialize(self) -> memoryview:
@@ -193,8 +193,10 @@ class Context:
         self._addresses: dict[str, int] = {}
 
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
-        wanted = self._engine.get_tensor_shape(name)
-        fits = len(shape) == len(wanted) and all(want in (-1, size) for want, size in zip(wanted, shape, strict=True))
+        expected = self._engine.get_tensor_shape(name)
+        fits = len(shape) == len(expected) and all(
+            want in (-1, size) for want, size in zip(expected, shape, strict=True)
+        )
         if not fits or not 1 <= shape[0] <= self._trt.max_batch:
             return self._refuse(f"setInputShape: {name} {shape} does not satisfy any optimization profile")
         self._shapes[name] = shape

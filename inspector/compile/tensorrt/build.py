@@ -1,4 +1,4 @@
-"""Turns an ONNX graph into a TensorRT engine; with TensorRT for RTX without a GPU. Knows no bundle and no precision.
+"""Turns an ONNX graph into a TensorRT engine; with TensorRT for RTX without a GPU.
 
 Networks are strongly typed: the graph says of every value whether it is FP32, FP16 or INT8.
 """
@@ -16,7 +16,7 @@ from inspector.engines.tensorrt.logger import listener
 from inspector.engines.tensorrt.runtime import load_api, load_tensorrt
 
 RTX_TARGETS = ("8.0", "8.6", "8.9", "12.0")
-"""Where none are named. 7.5 is better built alone: beside it, engines are slower for all."""
+"""Where none are named. Build 7.5 alone: together with others it makes the engines slower for all."""
 
 
 class BuildError(EngineError):
@@ -46,10 +46,10 @@ def find_compiler(targets: Sequence[str]) -> Compiler:
     distribution, library = load_tensorrt()
     builder = cast(BuilderLibrary, library)
     if distribution == "tensorrt-rtx":
-        found = tuple(targets) or RTX_TARGETS
-        for target in found:
+        capabilities = tuple(targets) or RTX_TARGETS
+        for target in capabilities:
             _capability(builder, target)
-        return Compiler(distribution, builder, library.__version__, found)
+        return Compiler(distribution, builder, library.__version__, capabilities)
     device = find_device(load_api().cuda)
     here = device.capability
     if targets and tuple(targets) != (here,):
@@ -82,7 +82,7 @@ def build(graph: bytes, kinds: Mapping[str, str], batches: Sequence[int], compil
 
 def _capability(library: BuilderLibrary, target: str) -> object:
     members = library.ComputeCapability.__members__.items()
-    known = {f"{name[2:-1]}.{name[-1]}": found for name, found in members if name.startswith("SM")}
+    known = {f"{name[2:-1]}.{name[-1]}": capability for name, capability in members if name.startswith("SM")}
     if target not in known:
         raise WrongDeviceError(
             f"compute capability {target} is none that this TensorRT for RTX builds for: {', '.join(known)}"
@@ -113,5 +113,5 @@ def _refusal(parser: Parser) -> str:
 def operators_in(words: Sequence[str], kinds: Mapping[str, str]) -> str:
     """TensorRT's own words, after the operators of the graph that it quotes in them."""
     text = " | ".join(words)
-    found = [f"{name!r} ({kinds[name]})" for name in dict.fromkeys(re.findall(r"'([^']+)'", text)) if name in kinds]
-    return f"operator {', '.join(found) or 'not named'}: {text or 'TensorRT gives no reason'}"
+    operators = [f"{name!r} ({kinds[name]})" for name in dict.fromkeys(re.findall(r"'([^']+)'", text)) if name in kinds]
+    return f"operator {', '.join(operators) or 'not named'}: {text or 'TensorRT gives no reason'}"

@@ -35,18 +35,18 @@ class Ready(NamedTuple):
 
     path: Path
     made: GraphArtifact
-    """What is known before it is built."""
+    """Known before the build."""
 
 
 def compile_for_gpu(job: Job) -> CompiledVariant:
     """Raises EngineError without TensorRT, RefusedError by the gate, CompileError for a graph that does not build."""
     compiler = find_compiler(job.wish.targets)
     _demand_half_for_turing(job, compiler)
-    graphs = [_ready(job, made, compiler.targets) for made in _sources(job)]
+    graphs = [_ready(job, artifacts, compiler.targets) for artifacts in _sources(job)]
     report = _checked(job, graphs)
     cache = None if job.wish.cache is None or compiler.device is None else open_cache(job.wish.cache)
-    made = tuple(_made(job, ready, compiler, cache) for ready in graphs)
-    return CompiledVariant(compiler.name, compiler.targets, job.wish.batches, made, report)
+    artifacts = tuple(_made(job, ready, compiler, cache) for ready in graphs)
+    return CompiledVariant(compiler.name, compiler.targets, job.wish.batches, artifacts, report)
 
 
 def _demand_half_for_turing(job: Job, compiler: Compiler) -> None:
@@ -68,18 +68,18 @@ def _first_full_product(model: ModelProto, precision: Precision, part: str) -> s
 
 
 def _sources(job: Job) -> Sequence[GraphArtifact]:
-    """What is converted: graphs as exported, or in INT8 where these are to be had."""
+    """The graphs to convert: as exported, or in INT8 where available."""
     if job.wish.precision == "int8":
         return choose(job, QuantisationTarget("tensorrt", "onnx"))[0]
     return [GraphArtifact(part, None, job.wish.precision, 0.0) for part, _ in parts(job.bundle.schema)]
 
 
-def _ready(job: Job, made: GraphArtifact, targets: Sequence[str]) -> Ready:
+def _ready(job: Job, artifact: GraphArtifact, targets: Sequence[str]) -> Ready:
     started_s = time.monotonic()
-    source = made.path or job.bundle.path(dict(parts(job.bundle.schema))[made.part])
-    path = job.scratch / f"{made.part}.onnx"
-    onnx.save(for_tensorrt(read_graph(source), made.precision, targets, is_head=made.part == "head"), path)
-    return Ready(path, made._replace(seconds=made.seconds + time.monotonic() - started_s))
+    source = artifact.path or job.bundle.path(dict(parts(job.bundle.schema))[artifact.part])
+    path = job.scratch / f"{artifact.part}.onnx"
+    onnx.save(for_tensorrt(read_graph(source), artifact.precision, targets, is_head=artifact.part == "head"), path)
+    return Ready(path, artifact._replace(seconds=artifact.seconds + time.monotonic() - started_s))
 
 
 def for_tensorrt(model: ModelProto, precision: Precision, targets: Sequence[str], *, is_head: bool) -> ModelProto:
@@ -133,5 +133,5 @@ def _built(job: Job, ready: Ready, compiler: Compiler) -> bytes:
     try:
         return build(ready.path.read_bytes(), kinds(read_graph(ready.path)), job.wish.batches, compiler)
     except BuildError as exc:
-        asked = f"{job.wish.label} for {', '.join(compiler.targets)}"
-        raise CompileError(f"{ready.made.part}: {compiler.name} does not build it in {asked}: {exc}") from exc
+        target = f"{job.wish.label} for {', '.join(compiler.targets)}"
+        raise CompileError(f"{ready.made.part}: {compiler.name} does not build it in {target}: {exc}") from exc

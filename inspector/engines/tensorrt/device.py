@@ -1,4 +1,4 @@
-"""Turns CUDA's answers into a device or an error that says what helps. Knows no engine."""
+"""Turns CUDA's answers into a device, or an error with a remedy."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -51,8 +51,8 @@ def error_words(cuda: Cuda, error: int) -> str:
     return f"{name.decode()} ({text.decode()})"
 
 
-def memory_words(found: str) -> str:
-    return f"{found}; free memory of the GPU from other processes, or compile for smaller batches"
+def memory_words(device: str) -> str:
+    return f"{device}; free memory of the GPU from other processes, or compile for smaller batches"
 
 
 _INVALID: Mapping[int, tuple[type[EngineError], str]] = {
@@ -68,7 +68,7 @@ _INVALID: Mapping[int, tuple[type[EngineError], str]] = {
 
 def invalidity(diagnostics: int) -> tuple[type[EngineError], str] | None:
     """The first cause; None where it gives none that helps."""
-    return next((found for flag, found in _INVALID.items() if diagnostics & flag), None)
+    return next((reason for flag, reason in _INVALID.items() if diagnostics & flag), None)
 
 
 def find_device(cuda: Cuda) -> Device:
@@ -82,11 +82,11 @@ def find_device(cuda: Cuda) -> Device:
     if error == NO_DEVICE or (error == 0 and count == 0):
         raise NoDriverError(f"the CUDA driver finds no device; {INSTALL_DRIVER}")
     checked(cuda, "count devices", error)
-    error, found = cuda.cudaGetDeviceProperties(0)
+    error, properties = cuda.cudaGetDeviceProperties(0)
     checked(cuda, "read the device's properties", error)
     error, free_bytes, _ = cuda.cudaMemGetInfo()
     checked(cuda, "read the device's memory", error)
-    return Device(found.name.decode(), f"{found.major}.{found.minor}", _version(version), free_bytes)
+    return Device(properties.name.decode(), f"{properties.major}.{properties.minor}", _version(version), free_bytes)
 
 
 def _version(number: int) -> str:

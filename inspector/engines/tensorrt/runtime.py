@@ -1,6 +1,6 @@
 """Runs a graph that TensorRT compiled, on the first GPU. The only module that imports TensorRT or cuda-bindings.
 
-Buffers are allocated once for every bucket of batch sizes; one stream; every batch is waited for.
+Buffers are allocated once for every bucket of batch sizes; one stream; the engine waits for every batch.
 """
 
 import importlib
@@ -182,10 +182,10 @@ class TensorRtEngine:
                 raise cause[0](f"TensorRT: {self._name} {cause[1]}")
         return self._present(engine, "cannot be deserialised")
 
-    def _present(self, found: Found | None, fault: str) -> Found:
-        if found is None:
+    def _present(self, result: Found | None, fault: str) -> Found:
+        if result is None:
             raise self._fault(fault)
-        return found
+        return result
 
     def _fault(self, what: str) -> DeviceError:
         words = f"TensorRT: {self._name} {what}: {' | '.join(self._words) or 'the runtime gives no reason'}"

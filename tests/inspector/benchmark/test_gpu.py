@@ -56,11 +56,11 @@ def test_without_a_gpu_there_is_no_gauge(tmp_path: Path, library: object) -> Non
 
 def test_with_one_its_peak_and_its_energy_are_read(tmp_path: Path) -> None:
     libraries = {"cuda.bindings.runtime": l4(), "cuda.bindings.nvml": StandInNvml([5000, 7500])}
-    found = open_gauge(load(write_toy_bundle(tmp_path / "toy")), None, libraries.__getitem__)
-    assert found is not None
-    assert isinstance(found.peak, Peak)
-    assert callable(found.joules)
-    assert found.joules() == 7.5
+    meter = open_gauge(load(write_toy_bundle(tmp_path / "toy")), None, libraries.__getitem__)
+    assert meter is not None
+    assert isinstance(meter.peak, Peak)
+    assert callable(meter.joules)
+    assert meter.joules() == 7.5
 
 
 @pytest.mark.parametrize(
@@ -74,38 +74,38 @@ def test_what_it_does_not_tell_is_said(
     tmp_path: Path, cuda: object, nvml: object, peak: str | None, joules: str | None
 ) -> None:
     libraries = {"cuda.bindings.runtime": cuda, "cuda.bindings.nvml": nvml}
-    found = open_gauge(load(write_toy_bundle(tmp_path / "toy")), None, libraries.__getitem__)
-    assert found is not None
-    assert str(found.peak).startswith(peak or "Peak(")
-    assert joules in (None, found.joules)
+    meter = open_gauge(load(write_toy_bundle(tmp_path / "toy")), None, libraries.__getitem__)
+    assert meter is not None
+    assert str(meter.peak).startswith(peak or "Peak(")
+    assert joules in (None, meter.joules)
 
 
 def test_an_engine_on_the_gpu_is_compared_with_torch_and_with_the_peak(tmp_path: Path) -> None:
     """The ear has neither products nor weights: what counts is 16 samples in, and 2 + 3 + 16 numbers out."""
     timings = {own("tensorrt/int8").key: timing(500), "torch/fp16": timing(1500), "torch.compile/fp16": timing(750)}
-    found = gauge(tmp_path).figures(own("tensorrt/int8"), 1, lambda: None, timings)
-    assert (found.torch_eager, found.torch_compile, found.energy_mj) == (3.0, 1.5, "NVML is silent")
-    assert found.roofline == pytest.approx(4 * (16 + 2 + 3 + 16) / 1e3 / 0.5)
+    figures = gauge(tmp_path).figures(own("tensorrt/int8"), 1, lambda: None, timings)
+    assert (figures.torch_eager, figures.torch_compile, figures.energy_mj) == (3.0, 1.5, "NVML is silent")
+    assert figures.roofline == pytest.approx(4 * (16 + 2 + 3 + 16) / 1e3 / 0.5)
 
 
 def test_without_a_checkpoint_nothing_is_said_of_torch(tmp_path: Path) -> None:
     engine = own("tensorrt/fp32")
-    found = gauge(tmp_path, peak="not known").figures(engine, 1, lambda: None, {engine.key: timing(1)})
-    assert found == GpuFigures("needs --checkpoint", "needs --checkpoint", "not known", "NVML is silent")
+    figures = gauge(tmp_path, peak="not known").figures(engine, 1, lambda: None, {engine.key: timing(1)})
+    assert figures == GpuFigures("needs --checkpoint", "needs --checkpoint", "not known", "NVML is silent")
 
 
 def test_engines_on_the_cpu_have_no_share_in_it(tmp_path: Path) -> None:
-    found = gauge(tmp_path).figures(own("onnx/fp32"), 1, lambda: None, {})
-    assert found == GpuFigures.none("runs on the CPU")
+    figures = gauge(tmp_path).figures(own("onnx/fp32"), 1, lambda: None, {})
+    assert figures == GpuFigures.none("runs on the CPU")
 
 
 def test_torch_runs_at_the_precisions_of_the_engines_on_the_gpu(tmp_path: Path) -> None:
     rival = Torch()
-    found = gauge(tmp_path, rivals={"mic-ear": rival}).runs(
+    runs = gauge(tmp_path, rivals={"mic-ear": rival}).runs(
         [own(label) for label in ("onnx/int8", "tensorrt/fp16", "tensorrt/int8", "tensorrt/fp32")], {}
     )
-    assert sorted(found) == ["torch.compile/fp16", "torch.compile/fp32", "torch/fp16", "torch/fp32"]
-    for run in found.values():
+    assert sorted(runs) == ["torch.compile/fp16", "torch.compile/fp32", "torch/fp16", "torch/fp32"]
+    for run in runs.values():
         run()
     assert sorted(rival.asked) == ["compiled fp16", "compiled fp32", "eager fp16", "eager fp32"]
 

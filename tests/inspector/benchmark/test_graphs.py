@@ -34,7 +34,7 @@ class Torch:
 def test_engines_on_the_gpu_get_figures_and_those_on_the_cpu_say_that_they_are_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inspector.benchmark.graphs.measure_memory", lambda bundle, own: Memory(1, 2))
+    monkeypatch.setattr("inspector.benchmark.graphs.measure_memory", lambda bundle, artefact: Memory(1, 2))
     gpu, torch = StandInGpu(), Torch()
     bundle = load(compiled_toy(tmp_path / "toy", gpu, parts=["mic-ear"]))
     cpu, device = EngineSettings(), EngineSettings("tensorrt", precision="fp16")

@@ -27,11 +27,11 @@ def artefact(part: str) -> Artefact:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells private bytes")
 def test_a_session_holds_something_and_held_more_meanwhile(tmp_path: Path) -> None:
-    found = measure_memory(load(write_toy_bundle(tmp_path)), artefact("mic-ear"))
-    assert found is not None
-    assert 0 < found.held_bytes < 50 * 2**20
-    assert found.peak_bytes >= 0
-    assert found.device_bytes == 0
+    memory = measure_memory(load(write_toy_bundle(tmp_path)), artefact("mic-ear"))
+    assert memory is not None
+    assert 0 < memory.held_bytes < 50 * 2**20
+    assert memory.peak_bytes >= 0
+    assert memory.device_bytes == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells private bytes")

@@ -30,8 +30,8 @@ def test_properties_give_the_figures_of_the_data_sheet(
     ("cuda", "capability", "said"),
     [(l4(), "6.1", "6.1 has no figures"), (GpuProperties(units=0), "8.9", "does not tell the device's attribute 16")],
 )
-def test_no_figure_is_guessed(cuda: GpuProperties, capability: str, said: str) -> None:
-    with pytest.raises(PeakError, match=said):
+def test_no_figure_is_guessed(cuda: GpuProperties, capability: str, message: str) -> None:
+    with pytest.raises(PeakError, match=message):
         peak_of(cuda, capability)
 
 

@@ -12,16 +12,16 @@ from tests.inspector.parity.toy_set import toy_pieces, write_toy_set
 
 
 def test_the_parity_set_is_offered_in_its_order(tmp_path: Path) -> None:
-    found = offering(load(write_toy_bundle(tmp_path)).schema, write_toy_set(tmp_path, toy_pieces(20)))
-    assert [piece.inspection.piece_id for piece in found.pieces] == [f"p{index}" for index in range(20)]
-    assert found.words.startswith("20 of the parity set's 20 pieces")
+    test_pieces = offering(load(write_toy_bundle(tmp_path)).schema, write_toy_set(tmp_path, toy_pieces(20)))
+    assert [piece.inspection.piece_id for piece in test_pieces.pieces] == [f"p{index}" for index in range(20)]
+    assert test_pieces.words.startswith("20 of the parity set's 20 pieces")
 
 
 def test_no_more_is_held_than_memory_is_given_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A piece has 96 pixels of a byte and 16 samples of four."""
     monkeypatch.setattr(pieces, "MAX_BYTES", 4 * (96 + 64))
-    found = offering(load(write_toy_bundle(tmp_path)).schema, write_toy_set(tmp_path, toy_pieces(9)))
-    assert (len(found.pieces), found.words[:29]) == (4, "4 of the parity set's 9 pieces"[:29])
+    test_pieces = offering(load(write_toy_bundle(tmp_path)).schema, write_toy_set(tmp_path, toy_pieces(9)))
+    assert (len(test_pieces.pieces), test_pieces.words[:29]) == (4, "4 of the parity set's 9 pieces"[:29])
 
 
 def test_made_up_pieces_are_noise_in_the_size_of_the_inputs_and_say_so(tmp_path: Path) -> None:

@@ -26,13 +26,13 @@ QUICK = BenchSettings(engines=("onnx",), batches=(1, 3), rates=(200.0,), seconds
 @pytest.fixture(autouse=True)
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is not measured anew for every test, and whatever GPU this machine has is left alone."""
-    monkeypatch.setattr("inspector.benchmark.graphs.measure_memory", lambda bundle, own: Memory(1, 2))
+    monkeypatch.setattr("inspector.benchmark.graphs.measure_memory", lambda bundle, artefact: Memory(1, 2))
     monkeypatch.setattr(bench, "open_gauge", lambda bundle, checkpoint: None)
 
 
 def measured(folder: Path, settings: BenchSettings = QUICK) -> tuple[Report, list[tuple[str, int, int]]]:
-    told = list[tuple[str, int, int]]()
-    return bench.measure(folder, settings, lambda *words: told.append(words)), told
+    progress = list[tuple[str, int, int]]()
+    return bench.measure(folder, settings, lambda *words: progress.append(words)), progress
 
 
 def with_int8(folder: Path) -> Path:
@@ -45,8 +45,8 @@ def with_int8(folder: Path) -> Path:
 
 def test_graphs_are_measured_at_each_batch_against_the_reference(tmp_path: Path) -> None:
     report, _ = measured(with_int8(write_toy_bundle(tmp_path / "toy")))
-    found = [(row.part, row.runs_as, row.batch) for row in report.graphs]
-    assert found == [
+    rows = [(row.part, row.runs_as, row.batch) for row in report.graphs]
+    assert rows == [
         ("top-thumb", "onnx/fp32", 1), ("top-thumb", "onnx/int8", 1),
         ("top-thumb", "onnx/fp32", 3), ("top-thumb", "onnx/int8", 3),
         ("top-full", "onnx/fp32", 1), ("top-full", "onnx/fp32", 3),
@@ -58,7 +58,9 @@ def test_graphs_are_measured_at_each_batch_against_the_reference(tmp_path: Path)
 
 
 def test_decisions_are_counted_by_the_parity_gate(tmp_path: Path) -> None:
-    write_toy_set(tmp_path, toy_pieces(20), lambda _, said: ("ok", said.model_copy(update={"decision": "REVIEW"})))
+    write_toy_set(
+        tmp_path, toy_pieces(20), lambda _, prediction: ("ok", prediction.model_copy(update={"decision": "REVIEW"}))
+    )
     report, _ = measured(tmp_path)
     (row,), line = report.forms, report.line
     assert row.parity is not None
@@ -67,11 +69,11 @@ def test_decisions_are_counted_by_the_parity_gate(tmp_path: Path) -> None:
 
 
 def test_without_a_parity_set_there_are_no_flips_and_pieces_are_made_up(tmp_path: Path) -> None:
-    report, told = measured(write_toy_bundle(tmp_path / "toy"))
+    report, progress = measured(write_toy_bundle(tmp_path / "toy"))
     assert report.forms[0].parity is None
     assert any("made-up pieces of noise" in note for note in report.notes)
-    assert {stage for stage, _, _ in told} == {"memory", "graphs", "end to end"}
-    ends = {stage: (done, total) for stage, done, total in told}
+    assert {stage for stage, _, _ in progress} == {"memory", "graphs", "end to end"}
+    ends = {stage: (done, total) for stage, done, total in progress}
     assert all(done == total for done, total in ends.values())
 
 
@@ -82,7 +84,7 @@ def test_a_form_that_does_not_run_here_says_why(tmp_path: Path) -> None:
     (row,) = report.forms
     assert (row.form, row.parity, bool(row.why_not)) == ("tensorrt/fp16", None, True)
     assert row.num_bytes > 0
-    assert {own.runs_as for own in report.graphs} == {"onnx/fp32"}
+    assert {graph.runs_as for graph in report.graphs} == {"onnx/fp32"}
     assert report.line == []
 
 

@@ -26,9 +26,9 @@ def test_every_image_and_clip_is_one_input(tmp_path: Path) -> None:
 
 
 def test_pieces_without_the_modality_are_passed_over_unless_all_are(tmp_path: Path) -> None:
-    found = write_toy_set(tmp_path, toy_pieces(20))
+    parity_set = write_toy_set(tmp_path, toy_pieces(20))
     ear = load(tmp_path).schema.experts[2]
-    pieces = calibration_pieces(found, None)
+    pieces = calibration_pieces(parity_set, None)
     assert len(feeds(ear, pieces)) == 18
     silent = [piece for piece in pieces if not piece.clips]
     with pytest.raises(CompileError, match=r"mic-ear: none of 2 calibration pieces has a recording of 'mic'.*MANIFEST"):

@@ -29,17 +29,17 @@ def trial(name: int, flips: int, new_passes: int = 0) -> Trial:
     ("flips", "enough", "taken", "tried"),
     [([0, 0], 0, 0, 1), ([2, 0, 0], 0, 1, 2), ([2, 1, 3], 0, 1, 3), ([2, 1, 0], 1, 1, 2), ([2, 2], 0, 0, 2)],
 )
-def test_no_more_is_tried_than_it_takes(flips: list[int], enough: int, taken: int, tried: int) -> None:
+def test_no_more_is_tried_than_it_takes(flips: list[int], enough: int, chosen: int, tried: int) -> None:
     trials = iter([trial(name, num) for name, num in enumerate(flips)])
-    found = fewest_flips(trials, enough)
-    assert found is not None
-    assert (found.name, len(list(trials))) == (taken, len(flips) - tried)
+    best = fewest_flips(trials, enough)
+    assert best is not None
+    assert (best.name, len(list(trials))) == (chosen, len(flips) - tried)
 
 
 def test_a_new_pass_of_a_defective_piece_is_worse_than_any_flip() -> None:
-    found = fewest_flips(iter([trial(0, 0, new_passes=1), trial(1, 3)]), 1)
-    assert found is not None
-    assert found.name == 1
+    best = fewest_flips(iter([trial(0, 0, new_passes=1), trial(1, 3)]), 1)
+    assert best is not None
+    assert best.name == 1
     assert fewest_flips(iter([]), 0) is None
 
 

@@ -16,5 +16,5 @@ from tests.inspector.compile.test_float_layers import trial
         (12, 0, "12 of 9 decisions flip (1 may): " + "p, " * 9 + "p and 2 more; scores differ by at most 0"),
     ],
 )
-def test_one_line(flips: int, new_passes: int, said: str) -> None:
-    assert standing(trial(0, flips, new_passes).report, Limit()) == said
+def test_one_line(flips: int, new_passes: int, summary: str) -> None:
+    assert standing(trial(0, flips, new_passes).report, Limit()) == summary

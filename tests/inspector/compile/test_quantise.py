@@ -36,11 +36,11 @@ def zero_points(model: ModelProto) -> list[TensorProto]:
 @pytest.mark.parametrize(("dialect", "kind"), [("onnx", TensorProto.UINT8), ("tensorrt", TensorProto.INT8)])
 def test_each_runtime_gets_the_activations_that_it_wants(dialect: Dialect, kind: int) -> None:
     model, feeds = expert_graph("top-scout")
-    found = quantise(model, feeds, dialect)
-    assert {point.data_type for point in zero_points(found)} == {kind}
+    quantised = quantise(model, feeds, dialect)
+    assert {point.data_type for point in zero_points(quantised)} == {kind}
     if dialect == "tensorrt":
-        assert not any(numpy_helper.to_array(point).any() for point in zero_points(found))
-    assert {w.data_type for w in found.graph.initializer if w.name.endswith(".bias")} <= {TensorProto.FLOAT}
+        assert not any(numpy_helper.to_array(point).any() for point in zero_points(quantised))
+    assert {w.data_type for w in quantised.graph.initializer if w.name.endswith(".bias")} <= {TensorProto.FLOAT}
 
 
 def test_what_is_left_out_stays_in_float() -> None:
@@ -94,12 +94,12 @@ def residual_block() -> tuple[ModelProto, list[Mapping[str, np.ndarray]]]:
 )
 def test_openvino_adds_to_sums_that_are_not_rounded(dialect: Dialect, kinds: list[str], tmp_path: Path) -> None:
     model, feeds = residual_block()
-    found = quantise(model, feeds, dialect)
-    made_by = makers(found.graph)
-    (add,) = (node for node in found.graph.node if node.op_type == "Add")
+    quantised = quantise(model, feeds, dialect)
+    made_by = makers(quantised.graph)
+    (add,) = (node for node in quantised.graph.node if node.op_type == "Add")
     assert [made_by[name].op_type for name in add.input] == kinds
     onnx.save(model, tmp_path / "fp32.onnx")
-    onnx.save(found, tmp_path / "int8.onnx")
+    onnx.save(quantised, tmp_path / "int8.onnx")
     before, after = (open_engine(tmp_path / f"{name}.onnx", EngineSettings("openvino")).run(feeds[0])["y"]
                      for name in ("fp32", "int8"))  # fmt: skip
     assert np.abs(after - before).max() < 0.04 * np.abs(before).max()

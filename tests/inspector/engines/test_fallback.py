@@ -51,11 +51,11 @@ def test_pieces_of_the_batch_that_failed_are_judged_again(
     gpu = StandInGpu(Faults(lost_after=STARTING + launches))
     model = opened(tmp_path, gpu)
     recipe = toy_recipe(model.bundle.folder)
-    found = judge_of(model, recipe).judge(pieces())
+    verdicts = judge_of(model, recipe).judge(pieces())
     expected = judge_of(open_model(model.bundle, EngineSettings()), recipe).judge(pieces())
     assert gpu.cuda.sticky, "the device was to be lost in this batch"
-    assert essence(found) == essence(expected)
-    assert {v.engine for v in found} == {LABEL}
+    assert essence(verdicts) == essence(expected)
+    assert {v.engine for v in verdicts} == {LABEL}
     assert "tensorrt/fp16 fails, ONNX Runtime judges from now on: run on the device: cudaErrorIllegal" in caplog.text
 
 
@@ -108,7 +108,7 @@ def test_a_recipe_that_stops_is_not_judged_by_what_another_one_fell_back_to(tmp_
 def test_a_bad_piece_is_no_fault_of_the_device(tmp_path: Path) -> None:
     gpu = StandInGpu()
     model = opened(tmp_path, gpu)
-    found = judge_of(model, toy_recipe(model.bundle.folder)).judge(pieces([(0.25, -0.9), (0.25, 0.0)]))
-    assert found[0].reason == pb.DECISION_REASON_ENGINE
-    assert [v.decision for v in found] == [pb.DECISION_REVIEW, pb.DECISION_PASS]
-    assert {v.engine for v in found} == {"tensorrt/fp16"}
+    verdicts = judge_of(model, toy_recipe(model.bundle.folder)).judge(pieces([(0.25, -0.9), (0.25, 0.0)]))
+    assert verdicts[0].reason == pb.DECISION_REASON_ENGINE
+    assert [v.decision for v in verdicts] == [pb.DECISION_REVIEW, pb.DECISION_PASS]
+    assert {v.engine for v in verdicts} == {"tensorrt/fp16"}

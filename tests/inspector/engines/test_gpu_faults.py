@@ -60,13 +60,13 @@ def invalid(diagnostics: int) -> Change:
     ],
 )  # fmt: skip
 def test_a_fault_at_the_start_is_named_and_frees_all(
-    tmp_path: Path, faults: Faults, change: Change | None, kind: type[EngineError], said: str
+    tmp_path: Path, faults: Faults, change: Change | None, kind: type[EngineError], message: str
 ) -> None:
     gpu = StandInGpu(faults)
     file = replace(compiled_file(tmp_path, gpu), targets=("8.6",))
     if change is not None:
         change(gpu)
-    with pytest.raises(kind, match=said):
+    with pytest.raises(kind, match=message):
         TensorRtEngine(file, gpu.api)
     gpu.cuda.check_all_freed()
 
@@ -102,10 +102,10 @@ def removed(file: EngineFile) -> EngineFile:
     ],
 )
 def test_what_is_altered_or_of_another_version_never_reaches_the_runtime(
-    tmp_path: Path, change: Callable[[EngineFile], EngineFile], said: str
+    tmp_path: Path, change: Callable[[EngineFile], EngineFile], message: str
 ) -> None:
     gpu = StandInGpu()
-    with pytest.raises(IncompatibleEngineError, match=said):
+    with pytest.raises(IncompatibleEngineError, match=message):
         TensorRtEngine(change(compiled_file(tmp_path, gpu)), gpu.api)
     assert (gpu.trt.seen, gpu.cuda.num_mallocs) == (0, 0)
 
@@ -120,10 +120,12 @@ def test_what_is_altered_or_of_another_version_never_reaches_the_runtime(
         (rtx_header(64, "1.6.1.120"), "was built by version 1.6.1.120, and the bundle says 1.7.1.116"),
     ],
 )
-def test_a_foreign_file_with_the_right_hash_is_refused_by_its_header(tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_foreign_file_with_the_right_hash_is_refused_by_its_header(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
     gpu = StandInGpu()
     gpu.compiled = lambda graph: content  # type: ignore[method-assign]
-    with pytest.raises(IncompatibleEngineError, match=said):
+    with pytest.raises(IncompatibleEngineError, match=message):
         TensorRtEngine(compiled_file(tmp_path, gpu), gpu.api)
     assert gpu.trt.seen == 0
 

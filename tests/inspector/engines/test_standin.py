@@ -59,8 +59,8 @@ def free_under_a_copy(cuda: StandInCuda, address: int, stream: int) -> None:
         (lambda c, a, s: c.check_all_freed(), "1 allocations of 32 bytes were never freed"),
     ],
 )
-def test_misuse_of_memory_is_seen(misuse: Callable[[StandInCuda, int, int], object], said: str) -> None:
-    with pytest.raises(MisuseError, match=said):
+def test_misuse_of_memory_is_seen(misuse: Callable[[StandInCuda, int, int], object], message: str) -> None:
+    with pytest.raises(MisuseError, match=message):
         misuse(*cuda_with_memory())
 
 
@@ -111,14 +111,14 @@ def no_shape(gpu: StandInGpu, context: standin.Context, stream: int) -> None:
         (small_output, "128 bytes at .* reach 64 beyond"),
     ],
 )
-def test_misuse_of_a_context_is_seen(tmp_path: Path, misuse: Opened, said: str) -> None:
+def test_misuse_of_a_context_is_seen(tmp_path: Path, misuse: Opened, message: str) -> None:
     gpu = StandInGpu()
     engine = gpu.trt.Runtime(standin.ILogger()).deserialize_cuda_engine(compiled_file(tmp_path, gpu).path.read_bytes())
     assert engine is not None
     context, stream = engine.create_execution_context(), gpu.cuda.cudaStreamCreate()[1]
     assert context is not None
     assert isinstance(stream, int)
-    with pytest.raises(MisuseError, match=said):
+    with pytest.raises(MisuseError, match=message):
         misuse(gpu, context, stream)
 
 
@@ -147,8 +147,8 @@ CUDA_CALLS = calls_of(gpu_api.Cuda)
 @pytest.mark.parametrize("name", CUDA_CALLS)
 def test_cuda_calls_are_those_of_the_bindings(name: str) -> None:
     real = importlib.import_module("cuda.bindings.runtime")
-    own = list(inspect.signature(getattr(StandInCuda(), name)).parameters)
-    assert list(inspect.signature(getattr(real, name)).parameters) == own
+    parameters = list(inspect.signature(getattr(StandInCuda(), name)).parameters)
+    assert list(inspect.signature(getattr(real, name)).parameters) == parameters
 
 
 ARGUMENTS: dict[str, tuple[object, ...]] = {
@@ -180,8 +180,8 @@ def test_without_a_driver_the_bindings_answer_as_the_stand_in_does(name: str) ->
 @pytest.mark.parametrize("error", [0, 2, 35, 700])
 def test_errors_have_the_names_of_the_bindings(error: int) -> None:
     real = importlib.import_module("cuda.bindings.runtime")
-    found = real.cudaGetErrorName(real.cudaError_t(error)), real.cudaGetErrorString(real.cudaError_t(error))
-    assert found == (StandInCuda().cudaGetErrorName(error), StandInCuda().cudaGetErrorString(error))
+    texts = real.cudaGetErrorName(real.cudaError_t(error)), real.cudaGetErrorString(real.cudaError_t(error))
+    assert texts == (StandInCuda().cudaGetErrorName(error), StandInCuda().cudaGetErrorString(error))
 
 
 def test_copies_have_the_kinds_of_the_bindings() -> None:
@@ -203,11 +203,11 @@ def test_runtime_calls_are_those_of_tensorrt(name: str) -> None:
     distribution, trt = load_tensorrt()
     if distribution == "tensorrt" and name.startswith("IRuntime"):
         pytest.skip("TensorRT for RTX alone has it")
-    own, protocol = CLASSES[name]
+    stand_in, protocol = CLASSES[name]
     real = getattr(trt, name)
     for call in calls_of(protocol):
         words = inspect.getdoc(getattr(real, call)) or ""
-        for parameter in list(inspect.signature(getattr(own, call)).parameters)[1:]:
+        for parameter in list(inspect.signature(getattr(stand_in, call)).parameters)[1:]:
             assert parameter in words, f"{name}.{call} has no parameter {parameter!r}: {words}"
     for value in ("TensorIOMode", "DataType"):
         members = {member.name for member in getattr(standin, value)}
@@ -228,7 +228,7 @@ def test_diagnostics_have_the_values_of_tensorrt_for_rtx() -> None:
         DeviceMemoryError,
         IncompatibleEngineError,
     ]
-    assert [found and found[0] for found in map(invalidity, real)] == kinds
+    assert [reason and reason[0] for reason in map(invalidity, real)] == kinds
 
 
 def test_the_stand_in_is_known_by_its_hashes_alone(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ def relevance(
 
 def test_regions_are_pixels_of_the_image_strongest_first() -> None:
     evidence = image_evidence(PICTURE, relevance((4, 8), {(0, 0): 0.5, (2, 6): 0.9, (2, 7): 0.6}))
-    found = [(r.x_px, r.y_px, r.width_px, r.height_px, round(r.strength, 2)) for r in evidence.regions]
-    assert found == [(60, 20, 20, 10, 0.9), (0, 0, 10, 10, 0.5)]
+    regions = [(r.x_px, r.y_px, r.width_px, r.height_px, round(r.strength, 2)) for r in evidence.regions]
+    assert regions == [(60, 20, 20, 10, 0.9), (0, 0, 10, 10, 0.5)]
     assert evidence.camera == "top"
 
 

@@ -378,13 +378,15 @@ def test_results_do_not_depend_on_the_batch(tmp_path: Path) -> None:
 
 def test_openvino_decides_alike(tmp_path: Path) -> None:
     recipe, pieces = toy_recipe(write_toy_bundle(tmp_path)), mixed(8)
-    found = []
+    decisions = []
     for name in ("onnx", "openvino"):
         engine = EngineSettings("onnx" if name == "onnx" else "openvino")
-        found.append(judge_of([recipe], engine, clock_ns=lambda: NOW_NS).judge(pieces))
-    assert facts(found[0]) == facts(found[1])
-    np.testing.assert_allclose([v.defect_score for v in found[0]], [v.defect_score for v in found[1]], atol=1e-5)
-    assert found[1][0].engine == "openvino/fp32"
+        decisions.append(judge_of([recipe], engine, clock_ns=lambda: NOW_NS).judge(pieces))
+    assert facts(decisions[0]) == facts(decisions[1])
+    np.testing.assert_allclose(
+        [v.defect_score for v in decisions[0]], [v.defect_score for v in decisions[1]], atol=1e-5
+    )
+    assert decisions[1][0].engine == "openvino/fp32"
 
 
 def test_two_bundles_keep_to_their_pieces(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ def entry(offset: int, source: TopicPartition = P0, append_ns: int = 0, size: in
 
 
 def ring(max_bytes: int = 10**6, max_age_s: float = 1e6, max_count: int = 1000) -> Ring:
-    made = Ring(max_bytes, max_age_s, max_count)
-    made.restart({P0: 0, P1: 0})
-    return made
+    ring_ = Ring(max_bytes, max_age_s, max_count)
+    ring_.restart({P0: 0, P1: 0})
+    return ring_
 
 
 def offsets(held: Ring) -> list[int]:
