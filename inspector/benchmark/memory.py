@@ -38,9 +38,9 @@ def measure_memory(bundle: LoadedBundle, artefact: Artefact) -> Memory | None:
     if not _ROLLUP.exists():
         return None
     form = artefact.form
-    words = [str(bundle.folder.resolve()), str(form), artefact.part, str(form.threads)]
-    command = [sys.executable, "-m", "inspector.benchmark.memory", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
+    arguments = [str(bundle.folder.resolve()), str(form), artefact.part, str(form.threads)]
+    command = [sys.executable, "-m", "inspector.benchmark.memory", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
     if done.returncode != 0:
         last = done.stderr.strip().rpartition("\n")[2]
         raise BenchError(f"{artefact.part} in {form}: the process that measures its memory failed: {last}")

@@ -99,8 +99,8 @@ def as_json(report: Report) -> str:
     content = asdict(report)
     for form, row in zip(content["forms"], report.forms, strict=True):
         form["parity"] = None if row.parity is None else row.parity.model_dump()
-    for graph, own in zip(content["graphs"], report.graphs, strict=True):
-        graph["pieces_per_cpu_s"] = own.pieces_per_cpu_s
+    for graph, measured in zip(content["graphs"], report.graphs, strict=True):
+        graph["pieces_per_cpu_s"] = measured.pieces_per_cpu_s
     return json.dumps(content, indent=2) + "\n"
 
 

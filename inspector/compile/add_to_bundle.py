@@ -1,7 +1,7 @@
-"""Puts a compiled form into a bundle, in the place of an earlier one of its kind. Compiles nothing.
+"""Adds a compiled variant to a bundle and replaces an earlier one of its kind.
 
-Any process that loads the folder meanwhile, or after a crash, sees the old bundle or the new one: the new files have names of
-their own (they hold a hash), the manifest that lists them comes after, and what only the old one listed goes last.
+A process that loads the folder meanwhile, or after a crash, sees the old bundle or the new one: new files have unique
+names (with a hash), the manifest that lists them is written next, and files only in the old one are removed last.
 """
 
 import fcntl

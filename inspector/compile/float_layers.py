@@ -8,7 +8,7 @@ from inspector.parity.report import ParityReport
 
 class FloatLayerRule(NamedTuple):
     first: bool
-    """What sees the input itself: its range is that of the brightest pixel."""
+    """Products on the input itself: its range is that of the brightest pixel."""
     last: bool
     """Inputs of the readout."""
 
@@ -22,12 +22,12 @@ class FloatLayerRule(NamedTuple):
         return ".first" * self.first + ".last" * self.last
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         left = [name for name, is_left in (("first", self.first), ("last", self.last)) if is_left]
         return f" without the {' and the '.join(left)} product" if left else ""
 
 
-OMISSIONS = (
+FLOAT_LAYER_RULES = (
     FloatLayerRule(False, False),
     FloatLayerRule(True, False),
     FloatLayerRule(False, True),

@@ -48,7 +48,7 @@ class Model:
 def open_model(
     bundle: LoadedBundle, settings: EngineSettings, opener: Opener = open_engine, gpu: Callable[[], GpuApi] = load_api
 ) -> Model:
-    """Raises EngineError for a graph that cannot be loaded, BundleError for one that contradicts the bundle's schema."""
+    """Raises EngineError for a graph that cannot be loaded, BundleError for one that contradicts the schema."""
     schema = bundle.schema
     engines = _engines(bundle, settings, opener, gpu)
     model = Model(

@@ -1,6 +1,6 @@
-"""Says which model judges a piece: the live one of its recipe at its line, or the one on trial. Opens and runs nothing.
+"""Chooses the model that judges a piece: the live one of its recipe at its line, or the one on trial.
 
-One thread changes the set of active models; judges take the slots once per call, so that no micro-batch sees two of them.
+One thread changes the slots; a judge reads them once per call, so that no micro-batch sees two versions.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from streams.observation import InspectionId
 
 
 class DeploymentRef(Protocol):
-    """A deployment, by what tells it from others: two of the same second may have the same number."""
+    """Identifies a deployment by number and digest: two of the same second may have the same number."""
 
     @property
     def number(self) -> int: ...
@@ -37,7 +37,7 @@ class DeployedModel:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A model that judges some pieces in place of the live one; with neither share nor stations it judges beside it."""
+    """A model that judges some pieces in place of the live one; with neither share nor stations it is a shadow."""
 
     placed: DeployedModel
     share: float = 0.0
@@ -48,19 +48,19 @@ class Trial:
         return not self.share and not self.stations
 
     def matches(self, inspection: InspectionId) -> bool:
-        """The same answer whenever, and by whomever, the piece is judged again."""
+        """Deterministic: depends on the inspection id alone."""
         return inspection.station in self.stations or hash_fraction(inspection) < self.share
 
 
 def hash_fraction(inspection: InspectionId) -> float:
-    """Where an inspection falls between 0 and 1: evenly, and for ever the same."""
+    """Hash of an inspection id, uniform in [0, 1) and stable across processes and versions."""
     named = "\0".join((inspection.line, inspection.station, inspection.piece_id, str(inspection.pass_number)))
     return int.from_bytes(hashlib.blake2b(named.encode(), digest_size=8).digest()) / 2**64
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """What judges by one recipe at one line."""
+    """The models that judge by one recipe at one line."""
 
     live: DeployedModel
     trial: Trial | None = None
@@ -74,7 +74,7 @@ class Slot:
 
 
 class DeploymentTarget(NamedTuple):
-    """A recipe at a line; line `*` holds for lines that have no slot of their own."""
+    """A recipe at a line; line `*` holds for lines without a slot."""
 
     line: str
     recipe: str
@@ -91,12 +91,12 @@ class ActiveModels:
 
     @classmethod
     def from_recipes(cls, recipes: Iterable[Recipe], models: Mapping[Path, Model]) -> "ActiveModels":
-        """Every recipe with the bundle that it names."""
+        """Each recipe with its own bundle."""
         placed = {folder: DeployedModel(model) for folder, model in models.items()}
         return cls({DeploymentTarget(ANY, recipe.name): Slot(placed[recipe.bundle]) for recipe in recipes})
 
     def set(self, place: DeploymentTarget, slot: Slot) -> None:
-        """Holds from the next call of a judge on. One thread only."""
+        """Takes effect at the next call of a judge. One thread only."""
         self.slots = {**self.slots, place: slot}
 
 

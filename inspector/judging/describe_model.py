@@ -1,4 +1,4 @@
-"""Describes the model that judges by a recipe, as `GetModel` answers. Runs nothing."""
+"""Describes the model that judges by a recipe, as the answer of `GetModel`."""
 
 from inspector.bundle.load import DIGEST_DIGITS
 from inspector.inference.fallback import current_model

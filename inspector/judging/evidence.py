@@ -1,6 +1,6 @@
 """Turns an expert's relevance into evidence for people: heat map, regions, a stretch of time and frequency.
 
-Relevance is (H, W), 0 to 1: rows by columns of the image, or frequencies (low first) by time. Knows no decision.
+Relevance is (H, W), 0 to 1: rows by columns of the image, or frequencies (low first) by time.
 """
 
 from typing import NamedTuple
@@ -21,7 +21,7 @@ MIN_STRENGTH = 0.05
 """Below this a peak is noise and marks no region."""
 REGION_SHARE = 0.5
 """A region is where the log-odds of relevance are this far from the map's median to its peak. By half of the peak's
-relevance itself, which ends at 1, a strong map was one region: in two of three recordings it left no room beside it."""
+relevance itself, which ends at 1, a strong map was one region: in two of three recordings it filled the map."""
 LOWEST = 1e-6
 """Relevance this close to 0 or 1 is as good as that."""
 

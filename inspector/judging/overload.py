@@ -1,4 +1,4 @@
-"""Lowers the budget of a judge while pieces wait too long, and raises the price of computing before. Judges nothing."""
+"""Raises the price of computing, then lowers the budget of a judge, while pieces wait too long."""
 
 import logging
 import time
@@ -23,7 +23,7 @@ class OverloadSettings:
 
 
 class OverloadGuard:
-    """Implements `inspector.verdicts.judge.Judge`: sets budget and price by how long pieces wait and what they cost."""
+    """Implements `inspector.verdicts.judge.Judge`: sets budget and price from waiting time and CPU time."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class OverloadGuard:
         show: Callable[[float], None] = lambda cost_multiplier: None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        """`control` moves the price of bundles whose policy is `budgeted`; `show` is told of it. `clock_ns` is that of
+        """`control` moves the price of bundles whose policy is `budgeted`; `show` gets its value. `clock_ns` is that of
         the log, by which arrivals are stamped."""
         self._judge, self._settings, self._clock_ns = judge, settings, clock_ns
         self._control, self._show = control, show

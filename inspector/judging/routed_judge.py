@@ -1,6 +1,6 @@
-"""Turns observations into verdicts: turns away what cannot be judged, routes the rest, and adds the evidence.
+"""Turns observations into verdicts: skips pieces that cannot be judged, routes the rest, and adds evidence.
 
-Knows neither the log nor the wire; holds no state but its budget, so that worker and gateway may share a set of active models.
+Its only state is its budget, so that worker and gateway can share the active models.
 """
 
 import time
@@ -39,7 +39,7 @@ class RoutedJudge:
         clock_ns: Callable[[], int] = time.time_ns,
         reached_ns: Callable[[], int] | None = None,
     ) -> None:
-        """`models`: those that the recipes name, by folder, or a set of active models that changes while the judge works. Pieces are
+        """`models`: those that the recipes name, by folder, or slots that change while the judge works. Pieces are
         stamped by `clock_ns`; how long they waited is counted by `reached_ns`: see `LogClock`."""
         self._active_models = models if isinstance(models, ActiveModels) else ActiveModels.from_recipes(recipes, models)
         self._recipes, self._max_batch = recipes, max_batch
@@ -47,17 +47,17 @@ class RoutedJudge:
         self._budget, self._cost_multiplier = Budget.FULL, 1.0
 
     def with_own_budget(self, clock: LogClock | None = None) -> "RoutedJudge":
-        """A judge over the same set of active models with a budget of its own: the line's overload is not the gateway's. It takes
-        the time from `clock`, if there is one."""
+        """A judge over the same active models with a separate budget: overload of the line does not affect the
+        gateway. It takes the time from `clock`, if there is one."""
         clock_ns, reached_ns = (clock.now_ns, clock.reached_ns) if clock else (self._clock_ns, self._reached_ns)
         return RoutedJudge(self._recipes, self._active_models, self._max_batch, clock_ns, reached_ns)
 
     def set_budget(self, budget: Budget) -> None:
-        """Holds from the next call of `judge` on; the worker lowers it under overload."""
+        """Takes effect at the next call of `judge`; the worker lowers it under overload."""
         self._budget = budget
 
     def set_cost_multiplier(self, cost_multiplier: float) -> None:
-        """What the price of computing is multiplied by, from the next call of `judge` on: see `price_control`."""
+        """Sets the factor on the price of computing from the next call of `judge` on: see `price_control`."""
         self._cost_multiplier = cost_multiplier
 
     def recipe(self, line: str, station: str, product: str) -> Recipe | None:
@@ -65,11 +65,11 @@ class RoutedJudge:
 
     @property
     def slots(self) -> Slots:
-        """What judges where at this moment."""
+        """The current slots."""
         return self._active_models.slots
 
     def live(self, line: str, recipe: Recipe) -> DeployedModel:
-        """What judges by this recipe at this line now, trials aside."""
+        """The live model of this recipe at this line, ignoring trials."""
         return slot_for(self._active_models.slots, line, recipe.name).live
 
     def judge(self, observations: Sequence[Observation]) -> list[pb.Verdict]:
@@ -95,7 +95,7 @@ class RoutedJudge:
     def shadows(
         self, observations: Sequence[Observation], verdicts: Sequence[pb.Verdict]
     ) -> dict[DeployedModel, Group]:
-        """What is to judge beside the live ones, and which of the pieces that these looked at; no evidence."""
+        """The shadow models with the pieces that each is to judge: those that a live model judged. Without evidence."""
         slots = self._active_models.slots
         groups: dict[DeployedModel, Group] = {}
         for index, (piece, verdict) in enumerate(zip(observations, verdicts, strict=True)):
@@ -107,14 +107,14 @@ class RoutedJudge:
         return groups
 
     def shadow(self, placed: DeployedModel, group: Group, observations: Sequence[Observation]) -> dict[int, pb.Verdict]:
-        """By index, what one of the shadows says."""
+        """Verdicts of one shadow, by index."""
         verdicts = self._group(placed, group, observations, self._budget)
         for verdict in verdicts.values():
             verdict.decision_ns, verdict.shadow = self._clock_ns(), True
         return verdicts
 
     def examination(self, model: Model, pieces: Sequence[Observation], strictness: Strict) -> Examination:
-        """What the experts see of pieces; evaluation has them say again what they saw before."""
+        """Runs the experts on pieces; evaluation overrides this to replay earlier outputs."""
         return Examination(model, pieces, self._max_batch, strictness)
 
     def _group(
@@ -134,7 +134,7 @@ class RoutedJudge:
     def _examine(
         self, model: Model, pieces: Sequence[Observation], recipes: Sequence[Recipe], budget: Budget
     ) -> list[pb.Verdict]:
-        """Pieces that a device failed on are judged again by what stands in for it. Raises DeviceError: see there."""
+        """Judges again by the fallback after a device fault. Raises DeviceError: see `activate_fallback`."""
         model = current_model(model, recipes)
         try:
             return self._examine_with(model, pieces, recipes, budget)
@@ -162,7 +162,7 @@ BACKLOG = DecisionResult(pb.DECISION_REVIEW, pb.DECISION_REASON_BACKLOG)
 
 
 def _skip_reason(piece: Observation, recipe: Recipe | None, budget: Budget, now_ns: int) -> DecisionResult | None:
-    """Why no expert looks at this piece; None for the pieces that are judged."""
+    """The reason to skip a piece; None for pieces that are judged."""
     if piece.closing is CloseReason.ABORTED:
         return ABORTED
     if recipe is None or piece.closing is CloseReason.NO_RECIPE:
@@ -181,7 +181,7 @@ def _skip_reason(piece: Observation, recipe: Recipe | None, budget: Budget, now_
 
 
 def _is_worthless(view: View) -> bool:
-    """Experts look at a picture of another size, though it decides nothing."""
+    """Experts still run on a picture of another size, though it decides nothing."""
     return view.state is State.IMPLAUSIBLE and view.absence is not MissingReason.SIZE
 
 
@@ -194,7 +194,7 @@ def _wants_evidence(recipe: Recipe, finding: Finding) -> bool:
 def _add_contributions(
     examination: Examination, rows: Sequence[int], findings: Sequence[Finding], verdicts: Sequence[pb.Verdict]
 ) -> None:
-    """Leave-one-out: what the log-odds lose without a modality. One modality alone is compared with nothing."""
+    """Leave-one-out: the drop in log-odds without a modality. A single modality gets none."""
     experts = examination.model.schema.experts
     targets: list[tuple[int, pb.Modality]] = []
     parts: list[tuple[int, frozenset[str]]] = []
@@ -213,7 +213,7 @@ def _add_contributions(
 
 
 def _add_evidence(examination: Examination, row: int, verdict: pb.Verdict) -> None:
-    """Where the most thorough expert of each modality saw it."""
+    """Evidence from the primary expert of each modality."""
     piece = examination.pieces[row]
     for modality in verdict.modalities:
         expert = primary_expert(examination, row, modality.name)

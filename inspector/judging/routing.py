@@ -1,4 +1,4 @@
-"""Spends computing on pieces: scouts on all, further experts where a piece is worth it, and rules on what they saw.
+"""Runs scouts on all pieces and further experts where the policy asks for them, then decides by their outputs.
 
 Knows neither Kafka nor how a verdict is written down.
 """
@@ -31,7 +31,7 @@ class Budget(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found about one piece."""
+    """The result for one piece."""
 
     ruling: DecisionResult
     route: str = ""
@@ -59,14 +59,14 @@ def route(
         for row, finding in zip(again, _rule(examination, again, recipes), strict=True):
             findings[row] = finding
     starved = [budget is not Budget.FULL and bool(wish) for wish in wishes]
-    strayed = [starved[row] or opened[row] != _opening(examination, row, Budget.FULL) for row in rows]
-    proven = [_proven(*row_data) for row_data in zip(findings, recipes, strayed, strict=True)]
+    off_route = [starved[row] or opened[row] != _opening(examination, row, Budget.FULL) for row in rows]
+    proven = [_proven(*row_data) for row_data in zip(findings, recipes, off_route, strict=True)]
     return [_named(examination, row, proven[row], opened[row], starved[row]) for row in rows]
 
 
-def _proven(finding: Finding, recipe: Recipe, strayed: bool) -> Finding:
-    """A promise holds for the bundle's own routes: what went another way under load does not pass by it."""
-    if strayed and recipe.certified_miss_rate is not None and finding.ruling.decision == pb.DECISION_PASS:
+def _proven(finding: Finding, recipe: Recipe, off_route: bool) -> Finding:
+    """A certificate holds for the bundle's routes only: a piece on another route under load does not PASS."""
+    if off_route and recipe.certified_miss_rate is not None and finding.ruling.decision == pb.DECISION_PASS:
         return replace(finding, ruling=OVERLOADED)
     return finding
 

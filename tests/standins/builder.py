@@ -1,7 +1,7 @@
 # ruff: noqa: N802
-"""A STAND-IN for the builder of the distribution `tensorrt`: it parses, and remembers the profiles of what it built.
+"""A STAND-IN for the builder of the distribution `tensorrt`: it parses, and remembers the profiles of its builds.
 
-Its engines hold nothing that runs. What is of TensorRT for RTX alone it does not have.
+Its engines cannot run. It lacks all that only TensorRT for RTX has.
 """
 
 import hashlib

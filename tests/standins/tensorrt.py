@@ -70,7 +70,7 @@ class StandInTensorRt:
     """ONNX files by the SHA-256 of the engine."""
     version: str = VERSION
     context_fails: str | None = None
-    """What the runtime says in place of giving a context."""
+    """The runtime's message in place of a context."""
     runs_fail_after: int | None = None
     """Launches that still work; from then on the runtime finds no memory for its scratch."""
     invalid: int = 0
@@ -246,6 +246,6 @@ class Context:
         names = list(self._engine.outputs)
         return dict(zip(names, self._engine.session.run(names, inputs), strict=True))
 
-    def _refuse(self, words: str) -> bool:
-        self._engine.runtime.logger.log(ILogger.ERROR, words)
+    def _refuse(self, message: str) -> bool:
+        self._engine.runtime.logger.log(ILogger.ERROR, message)
         return False

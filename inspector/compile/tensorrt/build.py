@@ -12,7 +12,7 @@ from inspector.compile.tensorrt.builder_api import Builder, BuilderLibrary, Conf
 from inspector.engines.engine import EngineError, WrongDeviceError
 from inspector.engines.tensorrt.device import Device, find_device
 from inspector.engines.tensorrt.gpu_api import Distribution
-from inspector.engines.tensorrt.logger import listener
+from inspector.engines.tensorrt.logger import error_logger
 from inspector.engines.tensorrt.runtime import load_api, load_tensorrt
 
 RTX_TARGETS = ("8.0", "8.6", "8.9", "12.0")
@@ -62,8 +62,8 @@ def find_compiler(targets: Sequence[str]) -> Compiler:
 
 def build(graph: bytes, kinds: Mapping[str, str], batches: Sequence[int], compiler: Compiler) -> bytes:
     """`kinds` says of what kind each operator is, by its name. Raises BuildError."""
-    library, words = compiler.library, list[str]()
-    logger = listener(library.ILogger, words)
+    library, messages = compiler.library, list[str]()
+    logger = error_logger(library.ILogger, messages)
     builder = library.Builder(logger)
     # TensorRT 11 takes the flag and ignores it: all its networks are strongly typed.
     network = builder.create_network(1 << int(library.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
@@ -76,7 +76,7 @@ def build(graph: bytes, kinds: Mapping[str, str], batches: Sequence[int], compil
     config.add_optimization_profile(_profile(builder, network, batches))
     engine = builder.build_serialized_network(network, config)
     if engine is None:
-        raise BuildError(operators_in(words, kinds))
+        raise BuildError(operators_in(messages, kinds))
     return bytes(engine)
 
 
@@ -110,8 +110,8 @@ def _refusal(parser: Parser) -> str:
     return "; ".join(f"operator {f.node_name()!r} ({f.node_operator()}): {f.desc()}" for f in faults)
 
 
-def operators_in(words: Sequence[str], kinds: Mapping[str, str]) -> str:
-    """TensorRT's own words, after the operators of the graph that it quotes in them."""
-    text = " | ".join(words)
+def operators_in(messages: Sequence[str], kinds: Mapping[str, str]) -> str:
+    """TensorRT's messages, after the operators of the graph that they quote."""
+    text = " | ".join(messages)
     operators = [f"{name!r} ({kinds[name]})" for name in dict.fromkeys(re.findall(r"'([^']+)'", text)) if name in kinds]
     return f"operator {', '.join(operators) or 'not named'}: {text or 'TensorRT gives no reason'}"

@@ -14,7 +14,7 @@ from onnx import ModelProto
 from inspector.bundle.schema import Precision
 from inspector.compile.conv1x1 import as_convolutions
 from inspector.compile.fp16 import staying_full, to_half
-from inspector.compile.gate import check_graphs, standing
+from inspector.compile.gate import check_graphs, flip_summary
 from inspector.compile.graph import kinds, leading_to, read_graph
 from inspector.compile.int8_selection import QuantisationTarget, choose
 from inspector.compile.job import CompiledVariant, CompileError, GraphArtifact, Job, RefusedError
@@ -34,7 +34,7 @@ class Ready(NamedTuple):
     """A graph that TensorRT may be handed."""
 
     path: Path
-    made: GraphArtifact
+    artifact: GraphArtifact
     """Known before the build."""
 
 
@@ -97,21 +97,21 @@ def _full(model: ModelProto, *, is_head: bool) -> set[str]:
 
 def _checked(job: Job, graphs: Sequence[Ready]) -> ParityReport:
     job.say("gate", f"decides on {len(job.parity.pieces)} pieces")
-    report = check_graphs(job, {ready.made.part: ready.path for ready in graphs}, "onnx")
+    report = check_graphs(job, {ready.artifact.part: ready.path for ready in graphs}, "onnx")
     if not passed(report, job.wish.limit):
         raise RefusedError("\n".join(words(report, job.wish.limit)))
-    job.say("gate", standing(report, job.wish.limit))
+    job.say("gate", flip_summary(report, job.wish.limit))
     return report
 
 
 def _made(job: Job, ready: Ready, compiler: Compiler, cache: Path | None) -> GraphArtifact:
-    part, started_s = ready.made.part, time.monotonic()
+    part, started_s = ready.artifact.part, time.monotonic()
     engine, origin = _engine(job, ready, compiler, cache)
     path = job.scratch / f"{part}.engine"
     path.write_bytes(engine)
-    seconds = ready.made.seconds + time.monotonic() - started_s
+    seconds = ready.artifact.seconds + time.monotonic() - started_s
     job.say(part, f"{origin} in {seconds:.1f} s")
-    return ready.made._replace(path=path, seconds=seconds)
+    return ready.artifact._replace(path=path, seconds=seconds)
 
 
 def _engine(job: Job, ready: Ready, compiler: Compiler, cache: Path | None) -> tuple[bytes, str]:
@@ -129,9 +129,9 @@ def _engine(job: Job, ready: Ready, compiler: Compiler, cache: Path | None) -> t
 
 
 def _built(job: Job, ready: Ready, compiler: Compiler) -> bytes:
-    job.say(ready.made.part, "builds")
+    job.say(ready.artifact.part, "builds")
     try:
         return build(ready.path.read_bytes(), kinds(read_graph(ready.path)), job.wish.batches, compiler)
     except BuildError as exc:
         target = f"{job.wish.label} for {', '.join(compiler.targets)}"
-        raise CompileError(f"{ready.made.part}: {compiler.name} does not build it in {target}: {exc}") from exc
+        raise CompileError(f"{ready.artifact.part}: {compiler.name} does not build it in {target}: {exc}") from exc

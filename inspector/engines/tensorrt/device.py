@@ -38,21 +38,21 @@ def checked(cuda: Cuda, what: str, error: int) -> None:
     """Raises DeviceMemoryError or LostDeviceError where a CUDA call failed."""
     if error == 0:
         return
-    words = f"{what}: {error_words(cuda, error)}"
+    message = f"{what}: {error_text(cuda, error)}"
     if error == OUT_OF_MEMORY:
-        raise DeviceMemoryError(memory_words(words))
+        raise DeviceMemoryError(memory_message(message))
     raise LostDeviceError(
-        f"{words}; this process has lost the device: restart the service, and look for Xid in the kernel's log"
+        f"{message}; this process has lost the device: restart the service, and look for Xid in the kernel's log"
     )
 
 
-def error_words(cuda: Cuda, error: int) -> str:
+def error_text(cuda: Cuda, error: int) -> str:
     name, text = cuda.cudaGetErrorName(error)[1], cuda.cudaGetErrorString(error)[1]
     return f"{name.decode()} ({text.decode()})"
 
 
-def memory_words(device: str) -> str:
-    return f"{device}; free memory of the GPU from other processes, or compile for smaller batches"
+def memory_message(status: str) -> str:
+    return f"{status}; free memory of the GPU from other processes, or compile for smaller batches"
 
 
 _INVALID: Mapping[int, tuple[type[EngineError], str]] = {
@@ -60,7 +60,7 @@ _INVALID: Mapping[int, tuple[type[EngineError], str]] = {
     2: (WrongDeviceError, "was not built for this GPU; compile the bundle with its compute capability as target"),
     4: (NoDriverError, f"needs a newer driver; {INSTALL_DRIVER}"),
     8: (NoDriverError, "needs a newer CUDA runtime; install the TensorRT that compiled it"),
-    16: (DeviceMemoryError, memory_words("needs more memory than the GPU has free")),
+    16: (DeviceMemoryError, memory_message("needs more memory than the GPU has free")),
     32: (IncompatibleEngineError, "is malformed; compile the bundle again"),
 }
 """What TensorRT for RTX may find: its `EngineInvalidityDiagnostics`."""

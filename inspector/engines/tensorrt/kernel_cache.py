@@ -64,7 +64,7 @@ class KernelCache:
         self._api, self._engine, self._path = api, engine, path
         self._config: RuntimeConfig | None = None
         self._cache: RuntimeCache | None = None
-        self._found: bytes | None = None
+        self._stored: bytes | None = None
 
     def context(self) -> Context | None:
         if self._api.distribution != "tensorrt-rtx":
@@ -75,10 +75,10 @@ class KernelCache:
             self._api.trt.DynamicShapesKernelSpecializationStrategy.EAGER
         )
         self._cache = config.create_runtime_cache()
-        self._found = read_cache(self._path)
-        if self._found is not None and not self._cache.deserialize(self._found):
+        self._stored = read_cache(self._path)
+        if self._stored is not None and not self._cache.deserialize(self._stored):
             drop_cache(self._path, "is not of this device, driver or version")
-            self._found = None
+            self._stored = None
         config.set_runtime_cache(self._cache)
         self._config = config
         return self._engine.create_execution_context(config)
@@ -87,5 +87,5 @@ class KernelCache:
         """Called when every shape has run once; kernels are only ever added."""
         serialized = None if self._cache is None else self._cache.serialize()
         blob = b"" if serialized is None else bytes(serialized)
-        if len(blob) > len(self._found or b""):
+        if len(blob) > len(self._stored or b""):
             write_cache(self._path, blob)

@@ -1,4 +1,4 @@
-"""Every graph stands there once for each runtime and file that it runs from, under what it really runs as."""
+"""Every graph is listed once for each runtime and file, under the engine label that it really runs as."""
 
 import hashlib
 import shutil

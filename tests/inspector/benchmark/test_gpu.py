@@ -17,19 +17,19 @@ from tests.standins.cuda import Faults
 
 
 class Torch:
-    """A rival that notes what it was asked for."""
+    """A baseline that records its requests."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     def eager(self, inputs: Mapping[str, Array], precision: str) -> None:
-        self.asked.append(f"eager {precision}")
+        self.requests.append(f"eager {precision}")
 
     def compiled(self, inputs: Mapping[str, Array], precision: str) -> None:
-        self.asked.append(f"compiled {precision}")
+        self.requests.append(f"compiled {precision}")
 
 
-def own(label: str) -> Artefact:
+def artefact_of(label: str) -> Artefact:
     settings = EngineSettings.parse(label)
     return Artefact("mic-ear", settings, settings, "ear", 1)
 
@@ -82,32 +82,36 @@ def test_what_it_does_not_tell_is_said(
 
 def test_an_engine_on_the_gpu_is_compared_with_torch_and_with_the_peak(tmp_path: Path) -> None:
     """The ear has neither products nor weights: what counts is 16 samples in, and 2 + 3 + 16 numbers out."""
-    timings = {own("tensorrt/int8").key: timing(500), "torch/fp16": timing(1500), "torch.compile/fp16": timing(750)}
-    figures = gauge(tmp_path).figures(own("tensorrt/int8"), 1, lambda: None, timings)
+    timings = {
+        artefact_of("tensorrt/int8").key: timing(500),
+        "torch/fp16": timing(1500),
+        "torch.compile/fp16": timing(750),
+    }
+    figures = gauge(tmp_path).figures(artefact_of("tensorrt/int8"), 1, lambda: None, timings)
     assert (figures.torch_eager, figures.torch_compile, figures.energy_mj) == (3.0, 1.5, "NVML is silent")
     assert figures.roofline == pytest.approx(4 * (16 + 2 + 3 + 16) / 1e3 / 0.5)
 
 
 def test_without_a_checkpoint_nothing_is_said_of_torch(tmp_path: Path) -> None:
-    engine = own("tensorrt/fp32")
+    engine = artefact_of("tensorrt/fp32")
     figures = gauge(tmp_path, peak="not known").figures(engine, 1, lambda: None, {engine.key: timing(1)})
     assert figures == GpuFigures("needs --checkpoint", "needs --checkpoint", "not known", "NVML is silent")
 
 
 def test_engines_on_the_cpu_have_no_share_in_it(tmp_path: Path) -> None:
-    figures = gauge(tmp_path).figures(own("onnx/fp32"), 1, lambda: None, {})
+    figures = gauge(tmp_path).figures(artefact_of("onnx/fp32"), 1, lambda: None, {})
     assert figures == GpuFigures.none("runs on the CPU")
 
 
 def test_torch_runs_at_the_precisions_of_the_engines_on_the_gpu(tmp_path: Path) -> None:
     rival = Torch()
     runs = gauge(tmp_path, rivals={"mic-ear": rival}).runs(
-        [own(label) for label in ("onnx/int8", "tensorrt/fp16", "tensorrt/int8", "tensorrt/fp32")], {}
+        [artefact_of(label) for label in ("onnx/int8", "tensorrt/fp16", "tensorrt/int8", "tensorrt/fp32")], {}
     )
     assert sorted(runs) == ["torch.compile/fp16", "torch.compile/fp32", "torch/fp16", "torch/fp32"]
     for run in runs.values():
         run()
-    assert sorted(rival.asked) == ["compiled fp16", "compiled fp32", "eager fp16", "eager fp32"]
+    assert sorted(rival.requests) == ["compiled fp16", "compiled fp32", "eager fp16", "eager fp32"]
 
 
 def test_energy_is_of_a_burst_of_runs() -> None:

@@ -22,7 +22,7 @@ class FakeTime:
 
 
 def offered(load: Load, cost_s: Callable[[int, int], float]) -> tuple[LoadResult, list[list[str]]]:
-    """`cost_s` says what a call costs, by its number and the pieces that it is given."""
+    """`cost_s` gives the cost of a call from its number and its pieces."""
     fake, calls = FakeTime(), list[list[str]]()
 
     def judge(pieces: Sequence[Observation]) -> None:

@@ -1,4 +1,4 @@
-"""What was measured stands in the JSON and in the page, and what was not says why."""
+"""The JSON and the page hold every measurement, and the reason for each missing one."""
 
 import json
 from dataclasses import replace

@@ -25,14 +25,14 @@ QUICK = BenchSettings(engines=("onnx",), batches=(1, 3), rates=(200.0,), seconds
 
 @pytest.fixture(autouse=True)
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory is not measured anew for every test, and whatever GPU this machine has is left alone."""
+    """Memory is not measured again for every test, and the GPU of this machine is not used."""
     monkeypatch.setattr("inspector.benchmark.graphs.measure_memory", lambda bundle, artefact: Memory(1, 2))
     monkeypatch.setattr(bench, "open_gauge", lambda bundle, checkpoint: None)
 
 
 def measured(folder: Path, settings: BenchSettings = QUICK) -> tuple[Report, list[tuple[str, int, int]]]:
     progress = list[tuple[str, int, int]]()
-    return bench.measure(folder, settings, lambda *words: progress.append(words)), progress
+    return bench.measure(folder, settings, lambda *step: progress.append(step)), progress
 
 
 def with_int8(folder: Path) -> Path:
@@ -71,7 +71,7 @@ def test_decisions_are_counted_by_the_parity_gate(tmp_path: Path) -> None:
 def test_without_a_parity_set_there_are_no_flips_and_pieces_are_made_up(tmp_path: Path) -> None:
     report, progress = measured(write_toy_bundle(tmp_path / "toy"))
     assert report.forms[0].parity is None
-    assert any("made-up pieces of noise" in note for note in report.notes)
+    assert any("64 pieces of noise, since the bundle has no parity set" in note for note in report.notes)
     assert {stage for stage, _, _ in progress} == {"memory", "graphs", "end to end"}
     ends = {stage: (done, total) for stage, done, total in progress}
     assert all(done == total for done, total in ends.values())

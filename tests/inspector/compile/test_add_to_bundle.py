@@ -131,7 +131,7 @@ def test_a_copy_that_is_there_is_said_before_anything_is_compiled(tmp_path: Path
 def test_two_that_add_at_once_lose_neither_form(
     tmp_path: Path, bundle: LoadedBundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second comes when the first has read what the bundle lists."""
+    """The second comes when the first has read the bundle's list."""
     second = form(tmp_path, "b", ".engine")
     other = Thread(target=lambda: add_form(bundle, Wish("tensorrt", "fp16"), second))
 

@@ -86,8 +86,8 @@ def test_what_the_runtime_cannot_run_says_so(
     tmp_path: Path, speeds: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def quantised(model: ModelProto, feeds: Iterable[Feed], dialect: Dialect, left_out: Set[str]) -> ModelProto:
-        found = quantise(model, feeds, dialect, left_out)
-        return found if len(left_out) == 1 else unknown_operator(found)
+        graph = quantise(model, feeds, dialect, left_out)
+        return graph if len(left_out) == 1 else unknown_operator(graph)
 
     monkeypatch.setattr(int8_selection, "quantise", quantised)
     form = compile_for_cpu(demo_job(tmp_path / "scratch", Wish("onnx", "int8")))

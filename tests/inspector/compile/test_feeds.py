@@ -1,4 +1,4 @@
-"""Calibration inputs are what the experts of the line would see."""
+"""Calibration inputs equal those of the experts on the line."""
 
 from pathlib import Path
 

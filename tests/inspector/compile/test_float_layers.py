@@ -1,10 +1,10 @@
-"""Of the omissions, the first that flips no more than before is taken, else that with the fewest flips."""
+"""Chooses the first float-layer rule that flips no more than before, else the one with the fewest flips."""
 
 from typing import NamedTuple
 
 import pytest
 
-from inspector.compile.float_layers import OMISSIONS, fewest_flips
+from inspector.compile.float_layers import FLOAT_LAYER_RULES, fewest_flips
 from inspector.parity.report import Change, ParityReport
 from inspector.parity.schema import Prediction
 
@@ -44,5 +44,5 @@ def test_a_new_pass_of_a_defective_piece_is_worse_than_any_flip() -> None:
 
 
 def test_what_is_left_out() -> None:
-    assert [omission.of(["a", "b", "c"]) for omission in OMISSIONS] == [set(), {"a"}, {"c"}, {"a", "c"}]
-    assert OMISSIONS[3].words == " without the first and the last product"
+    assert [rule.of(["a", "b", "c"]) for rule in FLOAT_LAYER_RULES] == [set(), {"a"}, {"c"}, {"a", "c"}]
+    assert FLOAT_LAYER_RULES[3].description == " without the first and the last product"

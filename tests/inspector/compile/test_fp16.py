@@ -1,4 +1,4 @@
-"""FP16 graphs keep in FP32 what would overflow or lose, and say nearly what they said."""
+"""FP16 graphs keep in FP32 the operators that would overflow or lose precision; outputs stay close."""
 
 import numpy as np
 import onnx.parser

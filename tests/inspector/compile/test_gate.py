@@ -1,8 +1,8 @@
-"""What the gate counted fits on a line."""
+"""The gate's report fits on one line."""
 
 import pytest
 
-from inspector.compile.gate import standing
+from inspector.compile.gate import flip_summary
 from inspector.parity.report import Limit
 from tests.inspector.compile.test_float_layers import trial
 
@@ -17,4 +17,4 @@ from tests.inspector.compile.test_float_layers import trial
     ],
 )
 def test_one_line(flips: int, new_passes: int, summary: str) -> None:
-    assert standing(trial(0, flips, new_passes).report, Limit()) == summary
+    assert flip_summary(trial(0, flips, new_passes).report, Limit()) == summary

@@ -10,7 +10,7 @@ from onnx import ModelProto, TensorProto, numpy_helper
 
 from inspector.bundle.load import load
 from inspector.bundle.schema import input_shape
-from inspector.compile.float_layers import OMISSIONS
+from inspector.compile.float_layers import FLOAT_LAYER_RULES
 from inspector.compile.graph import PRODUCTS, front_end, makers, multiplications, read_graph, share_quantised
 from inspector.compile.quantise import Dialect, outer, quantisable, quantise, unfit
 from inspector.engines.engine import EngineSettings
@@ -47,7 +47,7 @@ def test_what_is_left_out_stays_in_float() -> None:
     model, feeds = expert_graph("top-scout")
     products = quantisable(model)
     assert share_quantised(model) == 0
-    shares = [share_quantised(quantise(model, feeds, "onnx", omission.of(products))) for omission in OMISSIONS]
+    shares = [share_quantised(quantise(model, feeds, "onnx", rule.of(products))) for rule in FLOAT_LAYER_RULES]
     num = sum(node.op_type in PRODUCTS for node in model.graph.node)
     assert [round(share * num) for share in shares] == [len(products) - left for left in (0, 1, 1, 2)]
 

@@ -101,7 +101,7 @@ def test_the_first_that_runs_is_taken_and_the_others_are_told_once(
     (line,) = caplog.messages
     assert line.startswith("Bundle toy: engine onnx/int8 because it is the first of the order that runs here; ")
     assert "not tensorrt/fp16: no CUDA driver (libcuda.so.1 not found); install" in line
-    assert line.count("not compiled for it") == 2, "the two others of TensorRT; what comes after is not asked"
+    assert line.count("not compiled for it") == 2, "the two others of TensorRT; later ones are not checked"
 
 
 def test_a_form_that_does_not_open_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

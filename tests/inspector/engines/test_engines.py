@@ -1,4 +1,4 @@
-"""Engines agree, and say clearly what they cannot do."""
+"""Engines agree, and report clearly an unsupported request."""
 
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def test_openvino_takes_one_size_of_batch(sizes: tuple[int, int]) -> None:
 
 
 def test_openvino_runs_a_quantised_graph_in_int8(tmp_path: Path) -> None:
-    """Its hint of float32 is about what is not quantised."""
+    """Its float32 hint concerns operators that are not quantised."""
     write_quantised_convolution(tmp_path / "conv.onnx")
     engine = factory.open_engine(tmp_path / "conv.onnx", EngineSettings("openvino"))
     model = engine._request.get_compiled_model()  # type: ignore[attr-defined]

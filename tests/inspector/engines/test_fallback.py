@@ -63,11 +63,11 @@ def test_the_model_stays_on_onnx_runtime_for_all_who_use_it(tmp_path: Path, capl
     gpu = StandInGpu()
     model = opened(tmp_path, gpu)
     judge = judge_of(model, toy_recipe(model.bundle.folder))
-    twin = judge.with_own_budget()
+    separate = judge.with_own_budget()
     assert {v.engine for v in judge.judge(pieces())} == {"tensorrt/fp16"}
     gpu.trt.runs_fail_after = 0
     with caplog.at_level(logging.ERROR):
-        engines = [{v.engine for v in one.judge(pieces())} for one in (judge, twin, judge)]
+        engines = [{v.engine for v in one.judge(pieces())} for one in (judge, separate, judge)]
     assert engines == [{LABEL}] * 3
     assert len(caplog.messages) == 1
     assert current_model(model).engine == LABEL

@@ -33,8 +33,8 @@ def clips(num: int) -> dict[str, Array]:
     return {"input": np.full((num, 1, 16), 0.75, np.float32)}
 
 
-def without_context(words: str) -> Change:
-    return lambda gpu: setattr(gpu.trt, "context_fails", words)
+def without_context(message: str) -> Change:
+    return lambda gpu: setattr(gpu.trt, "context_fails", message)
 
 
 def invalid(diagnostics: int) -> Change:
@@ -215,7 +215,7 @@ class TestKernelCache:
     """Of TensorRT for RTX, which makes its kernels where they run."""
 
     def start(self, tmp_path: Path, gpu: StandInGpu) -> int:
-        """Kernels made in one start."""
+        """Kernels compiled in one start."""
         before = gpu.trt.kernels_made
         TensorRtEngine(compiled_file(tmp_path / "bundle", gpu), gpu.api).close()
         return gpu.trt.kernels_made - before

@@ -1,4 +1,4 @@
-"""The STAND-IN for a GPU sees what a GPU would not forgive, and has the names and conventions of the real bindings."""
+"""The STAND-IN for a GPU detects misuse of a GPU, and has the names and conventions of the real bindings."""
 
 import hashlib
 import importlib
@@ -172,7 +172,7 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
 def test_without_a_driver_the_bindings_answer_as_the_stand_in_does(name: str) -> None:
     real = importlib.import_module("cuda.bindings.runtime")
     if real.cudaDriverGetVersion()[1]:
-        pytest.skip("this machine has a driver: what the bindings answer without one cannot be asked here")
+        pytest.skip("this machine has a driver: the answers of the bindings without one cannot be tested here")
     without = StandInCuda(Faults(no_driver=True))
     assert getattr(without, name)(*ARGUMENTS.get(name, ())) == getattr(real, name)(*ARGUMENTS.get(name, ()))
 
@@ -206,9 +206,9 @@ def test_runtime_calls_are_those_of_tensorrt(name: str) -> None:
     stand_in, protocol = CLASSES[name]
     real = getattr(trt, name)
     for call in calls_of(protocol):
-        words = inspect.getdoc(getattr(real, call)) or ""
+        docstring = inspect.getdoc(getattr(real, call)) or ""
         for parameter in list(inspect.signature(getattr(stand_in, call)).parameters)[1:]:
-            assert parameter in words, f"{name}.{call} has no parameter {parameter!r}: {words}"
+            assert parameter in docstring, f"{name}.{call} has no parameter {parameter!r}: {docstring}"
     for value in ("TensorIOMode", "DataType"):
         members = {member.name for member in getattr(standin, value)}
         assert members <= set(getattr(trt, value).__members__)

@@ -1,4 +1,4 @@
-"""Which pieces a trial takes: evenly, and for ever the same."""
+"""A trial matches an even share of the pieces, always the same ones."""
 
 import pytest
 
@@ -28,8 +28,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.5, 1.0])
 def test_a_share_is_about_that_of_the_pieces(model: Model, share: float) -> None:
     trial = Trial(DeployedModel(model, 2), share=share)
-    taken = sum(trial.matches(piece) for piece in PIECES) / len(PIECES)
-    assert taken == pytest.approx(share, abs=3 * (share * (1 - share) / len(PIECES)) ** 0.5)
+    matched = sum(trial.matches(piece) for piece in PIECES) / len(PIECES)
+    assert matched == pytest.approx(share, abs=3 * (share * (1 - share) / len(PIECES)) ** 0.5)
 
 
 def test_where_a_piece_falls_is_the_same_on_every_machine() -> None:

@@ -1,4 +1,4 @@
-"""What a worker does while pieces wait: first the price of computing rises, then budgets fall."""
+"""While pieces wait, first the price of computing rises, then budgets fall."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -243,7 +243,7 @@ def test_ruling(tmp_path: Path, observation: Observation, decision: str, reason:
     ],
 )
 def test_sound_alone_passes_nothing(tmp_path: Path, top: View, loudness: float, expected: tuple[str, str]) -> None:
-    """Also where no camera is required: one image of two is no more to go by than none."""
+    """Also where no camera is required: one image of two is as insufficient as none."""
     camera = {"name": "top", "required": False, "num_frames": 2}
     bench = Bench(tmp_path, Toy(policy=Policy(mode="dense")), change={"cameras": (camera,)})
     assert bench.ruling(piece(top, clip(loudness))) == expected

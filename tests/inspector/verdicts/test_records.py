@@ -1,4 +1,4 @@
-"""What an output says of the input, and that every verdict fits into a record."""
+"""Outputs name their input, and every verdict fits into a record."""
 
 import pytest
 
