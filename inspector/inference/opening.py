@@ -40,7 +40,7 @@ def open_best(
     gpu: Callable[[], GpuApi] = load_api,
     admit: Callable[[Model], str] = admit_all,
 ) -> Model:
-    """Raises EngineError with one line per engine where none runs, BundleError for graphs that contradict the schema."""
+    """Raises EngineError with one line per engine if none runs, BundleError for graphs that contradict the schema."""
     passed_over: list[str] = []
     refused: list[str] = []
     for settings in engine_preferences:

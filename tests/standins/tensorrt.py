@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import onnxruntime as ort
 
 from inspector.engines.engine import Array
-from inspector.engines.tensorrt.gpu_api import Distribution, GpuApi
+from inspector.engines.tensorrt.gpu_api import Cuda, Distribution, GpuApi, Logger, TensorRt
 from tests.standins.cuda import MisuseError, StandInCuda
 
 VERSION = "1.7.1.116"
@@ -90,17 +91,17 @@ class StandInTensorRt:
     def __version__(self) -> str:
         return self.version
 
-    def Runtime(self, logger: ILogger) -> "Runtime":
+    def Runtime(self, logger: Logger) -> "Runtime":
         return Runtime(self, logger)
 
     def api(self, distribution: Distribution = "tensorrt-rtx") -> GpuApi:
-        return GpuApi(distribution, self, self.cuda)
+        return GpuApi(distribution, cast(TensorRt, self), cast(Cuda, self.cuda))
 
 
 @dataclass
 class Runtime:
     trt: StandInTensorRt
-    logger: ILogger
+    logger: Logger
 
     def get_engine_validity(self, buffer: bytes) -> tuple[Enum, int]:
         """Everything is of this version and GPU, or nothing is an engine at all."""

@@ -72,7 +72,7 @@ def test_weights_count_by_the_precision(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("(float[B,N,7] x) => (float[B,N,3] y) { y = MatMul (x, w) }", "MatMul '': the sizes"),
         ('(float[B,7] x) => (float[B,7] y) { y = Einsum <equation="ij->ij"> (x) }', "Einsum '': its products"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from inspector.benchmark.artefacts import Artefact
-from inspector.benchmark.gpu import GpuFigures, GpuMeter, millijoules, open_gauge
+from inspector.benchmark.gpu import Baseline, GpuFigures, GpuMeter, millijoules, open_gauge
 from inspector.benchmark.peak import Peak
 from inspector.bundle.load import load
 from inspector.engines.engine import Array, EngineSettings
@@ -38,10 +38,10 @@ def timing(ms: float) -> Timing:
     return Timing([ms], [ms])
 
 
-def gauge(folder: Path, **changes: object) -> GpuMeter:
+def gauge(folder: Path, *, peak: Peak | str | None = None, rivals: Mapping[str, Baseline] | None = None) -> GpuMeter:
     bundle = load(write_toy_bundle(folder / "toy"))
-    peak = Peak({"fp32": 1e3, "fp16": 1e3, "int8": 1e3}, 1e3)
-    return GpuMeter(**({"bundle": bundle, "peak": peak, "joules": "NVML is silent", "rivals": {}} | changes))
+    peak = peak or Peak({"fp32": 1e3, "fp16": 1e3, "int8": 1e3}, 1e3)
+    return GpuMeter(bundle=bundle, peak=peak, joules="NVML is silent", rivals=rivals or {})
 
 
 def absent(name: str) -> object:

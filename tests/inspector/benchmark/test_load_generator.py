@@ -36,7 +36,8 @@ def test_a_fast_judge_gets_pieces_one_by_one_when_they_are_due() -> None:
     result, calls = offered(Load(rate=10, seconds=0.5), lambda *_: 0.001)
     assert calls == [["a"], ["b"], ["c"], ["a"], ["b"]]
     assert result.latencies_s == pytest.approx([0.001] * 5, abs=2e-4)
-    assert (result.num_left, result.num_judged, result.achieved_rate) == (0, 5, pytest.approx(10, rel=1e-3))
+    assert (result.num_left, result.num_judged) == (0, 5)
+    assert result.achieved_rate == pytest.approx(10, rel=1e-3)
 
 
 def test_pieces_that_had_to_queue_count_from_when_they_were_due() -> None:

@@ -54,7 +54,7 @@ def test_columns_are_as_many_as_their_headings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "text"),
     [
         ({"forms": [FormRow("tensorrt/fp16", 8, why_not="no CUDA driver")]}, "| tensorrt/fp16 | 0.00 | no | - |"),
         ({"forms": [FormRow("tensorrt/fp16", 8, why_not="no CUDA driver")]}, "- tensorrt/fp16: no CUDA driver"),
@@ -66,7 +66,7 @@ def test_columns_are_as_many_as_their_headings() -> None:
     ],
 )
 def test_what_is_missing_or_special_is_said(change: dict[str, list[object]], text: str) -> None:
-    assert text in page(replace(REPORT, **change))
+    assert text in page(replace(REPORT, **change))  # type: ignore[arg-type]
 
 
 def test_the_json_holds_every_figure() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from inspector.benchmark.load_generator import Clock, Load
 from inspector.benchmark.memory import Memory
 from inspector.benchmark.report import Report
 from inspector.benchmark.settings import BenchSettings
+from inspector.engines.engine import Array
 from inspector.engines.tensorrt.engine_file import EngineFile
 from inspector.engines.timing import Pace
 from tests.bundles import write_toy_bundle
@@ -107,7 +109,12 @@ def test_recorded_pieces_are_no_backlog_to_the_judge(tmp_path: Path) -> None:
     seconds = iter(index / 1000 for index in range(10_000))
     calls = list[int]()
     run = model.experts["top-thumb"].run
-    model.experts["top-thumb"].run = lambda inputs: calls.append(len(inputs["input"])) or run(inputs)
+
+    def counted(inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+        calls.append(len(inputs["input"]))
+        return run(inputs)
+
+    model.experts["top-thumb"].run = counted  # type: ignore[method-assign]
     row = line_row(
         model, pieces.observations(pieces.pieces), Load(100, 0.1), Clock(lambda: next(seconds), lambda _: None)
     )

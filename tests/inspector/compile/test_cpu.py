@@ -15,6 +15,7 @@ from inspector.compile import int8_selection
 from inspector.compile.cpu import compile_for_cpu
 from inspector.compile.job import RefusedError, Wish
 from inspector.compile.quantise import Dialect, Feed, quantise
+from inspector.engines.engine import EngineName
 from inspector.engines.timing import Pace, Run, Timing
 from tests.certificates import claimless
 from tests.inspector.compile.jobs import DEMO, NUM_PIECES, demo_job, spoiled
@@ -34,7 +35,7 @@ def speeds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
-def test_what_is_faster_and_decides_as_before_is_kept(tmp_path: Path, speeds: list[float], engine: str) -> None:
+def test_what_is_faster_and_decides_as_before_is_kept(tmp_path: Path, speeds: list[float], engine: EngineName) -> None:
     form = compile_for_cpu(demo_job(tmp_path / "scratch", Wish(engine, "int8")))
     assert [(artifact.part, artifact.precision) for artifact in form.graphs] == [
         ("top-scout", "int8"), ("top-full", "int8"), ("mic-scout", "int8"), ("head", "fp32")
@@ -115,6 +116,6 @@ def test_an_expert_that_no_piece_reached_stays_in_float(tmp_path: Path, speeds: 
     job = demo_job(tmp_path / "scratch", Wish("onnx", "int8"))
     rare = [piece for piece in job.parity.pieces if "top-full" not in piece.said.experts]
     assert 0 < len(rare) < len(job.parity.pieces)
-    form = compile_for_cpu(replace(job, parity=replace(job.parity, pieces=rare)))
+    form = compile_for_cpu(replace(job, parity=replace(job.parity, pieces=tuple(rare))))
     assert [artifact.precision for artifact in form.graphs] == ["int8", "fp32", "int8", "fp32"]
     assert form.graphs[1].why.startswith("runs on none of the parity set's pieces")

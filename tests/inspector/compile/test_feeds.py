@@ -22,6 +22,7 @@ def test_every_image_and_clip_is_one_input(tmp_path: Path) -> None:
     assert len(images) == 3
     np.testing.assert_array_equal(images[2]["input"], prepare_image(pieces[1].views["top"].images[0], IMAGE)[None])
     samples = pieces[0].clips["mic"].samples
+    assert samples is not None
     np.testing.assert_array_equal(feeds(ear, pieces)[0]["input"], prepare_clip(samples, 100.0, SIGNAL)[None])
 
 

@@ -26,7 +26,7 @@ def trial(name: int, flips: int, new_passes: int = 0) -> Trial:
 
 
 @pytest.mark.parametrize(
-    ("flips", "enough", "taken", "tried"),
+    ("flips", "enough", "chosen", "tried"),
     [([0, 0], 0, 0, 1), ([2, 0, 0], 0, 1, 2), ([2, 1, 3], 0, 1, 3), ([2, 1, 0], 1, 1, 2), ([2, 2], 0, 0, 2)],
 )
 def test_no_more_is_tried_than_it_takes(flips: list[int], enough: int, chosen: int, tried: int) -> None:

@@ -8,7 +8,7 @@ from tests.inspector.compile.test_float_layers import trial
 
 
 @pytest.mark.parametrize(
-    ("flips", "new_passes", "said"),
+    ("flips", "new_passes", "summary"),
     [
         (0, 0, "0 of 9 decisions flip (1 may); scores differ by at most 0"),
         (2, 0, "2 of 9 decisions flip (1 may): p, p; scores differ by at most 0"),

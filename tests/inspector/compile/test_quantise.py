@@ -1,6 +1,6 @@
 """INT8 graphs take their middle in eight bits, in the form that their runtime wants."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +12,13 @@ from inspector.bundle.load import load
 from inspector.bundle.schema import input_shape
 from inspector.compile.float_layers import FLOAT_LAYER_RULES
 from inspector.compile.graph import PRODUCTS, front_end, makers, multiplications, read_graph, share_quantised
-from inspector.compile.quantise import Dialect, outer, quantisable, quantise, unfit
+from inspector.compile.quantise import Dialect, Feed, outer, quantisable, quantise, unfit
 from inspector.engines.engine import EngineSettings
 from inspector.engines.factory import open_engine
 from tests.inspector.compile.jobs import DEMO
 
 
-def expert_graph(name: str) -> tuple[ModelProto, list[Mapping[str, np.ndarray]]]:
+def expert_graph(name: str) -> tuple[ModelProto, Sequence[Feed]]:
     """With two inputs."""
     bundle = load(DEMO)
     expert = next(expert for expert in bundle.schema.experts if expert.name == name)
@@ -74,7 +74,7 @@ def test_constants_that_are_no_matrix_on_the_right_stay_in_float() -> None:
     assert quantisable(model) == ["m3", "m4"]
 
 
-def residual_block() -> tuple[ModelProto, list[Mapping[str, np.ndarray]]]:
+def residual_block() -> tuple[ModelProto, Sequence[Feed]]:
     rng = np.random.default_rng(0)
     model = onnx.parser.parse_model(
         '<ir_version: 9, opset_import: ["" : 17]> block (float[B,4,8,8] x) => (float[B,4,8,8] y)'

@@ -56,7 +56,7 @@ def test_pieces_of_the_batch_that_failed_are_judged_again(
     assert gpu.cuda.sticky, "the device was to be lost in this batch"
     assert essence(verdicts) == essence(expected)
     assert {v.engine for v in verdicts} == {LABEL}
-    assert "tensorrt/fp16 fails, ONNX Runtime judges from now on: run on the device: cudaErrorIllegal" in caplog.text
+    assert "tensorrt/fp16 failed; ONNX Runtime judges from now on: run on the device: cudaErrorIllegal" in caplog.text
 
 
 def test_the_model_stays_on_onnx_runtime_for_all_who_use_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -42,7 +42,7 @@ def invalid(diagnostics: int) -> Change:
 
 
 @pytest.mark.parametrize(
-    ("faults", "change", "kind", "said"),
+    ("faults", "change", "kind", "message"),
     [
         (Faults(no_driver=True), None, NoDriverError, r"libcuda.so.1 not found\); install NVIDIA's driver"),
         (Faults(capability=(9, 0)), None, WrongDeviceError, r"capability 8\.6, and this GPU has 9\.0; .*--target 9"),
@@ -89,7 +89,7 @@ def removed(file: EngineFile) -> EngineFile:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (altered, "ear.engine is altered or truncated: SHA-256 .*; copy the bundle again"),
         (truncated, "ear.engine is altered or truncated"),
@@ -111,7 +111,7 @@ def test_what_is_altered_or_of_another_version_never_reaches_the_runtime(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "is no engine of TensorRT for RTX"),
         (b"\x08\x09 some onnx graph", "is no engine of TensorRT for RTX"),

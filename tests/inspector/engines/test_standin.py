@@ -46,7 +46,7 @@ def free_under_a_copy(cuda: StandInCuda, address: int, stream: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("misuse", "said"),
+    ("misuse", "message"),
     [
         (free_twice, "which is not allocated, or no longer"),
         (copy_after_free, "lies in no allocation"),
@@ -103,7 +103,7 @@ def no_shape(gpu: StandInGpu, context: standin.Context, stream: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("misuse", "said"),
+    ("misuse", "message"),
     [
         (no_addresses, r"without addresses of \['input', 'logits', 'relevance', 'tokens'\]"),
         (no_shape, "without all shapes"),
@@ -219,7 +219,8 @@ def test_diagnostics_have_the_values_of_tensorrt_for_rtx() -> None:
     if distribution == "tensorrt":
         pytest.skip("TensorRT for RTX alone has them")
     names = ("VERSION_MISMATCH", "UNSUPPORTED_CC", "OLD_CUDA_DRIVER", "OLD_CUDA_RUNTIME", "INSUFFICIENT_GPU_MEMORY")
-    real = [trt.EngineInvalidityDiagnostics.__members__[name].value for name in (*names, "MALFORMED_ENGINE")]
+    members = vars(trt)["EngineInvalidityDiagnostics"].__members__
+    real = [members[name].value for name in (*names, "MALFORMED_ENGINE")]
     kinds = [
         IncompatibleEngineError,
         WrongDeviceError,

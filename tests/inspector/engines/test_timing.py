@@ -1,5 +1,7 @@
 """Ways to run a graph take turns, and are summed up as one works it out by hand."""
 
+from functools import partial
+
 import pytest
 
 from inspector.engines.engine import Port
@@ -21,7 +23,7 @@ class FakeTime:
 
 def timed(pace: Pace, **ms: float) -> tuple[FakeTime, dict[str, Timing]]:
     fake = FakeTime()
-    runs = {name: lambda name=name, each=each: fake.run(name, each) for name, each in ms.items()}
+    runs = {name: partial(fake.run, name, duration_ms) for name, duration_ms in ms.items()}
     return fake, interleaved(runs, pace, fake.clock)
 
 
@@ -42,7 +44,7 @@ def test_the_first_run_of_a_turn_is_not_timed() -> None:
         is_first = not fake.calls or fake.calls[-1] != name
         fake.run(name, 50 if is_first else 1)
 
-    timings = interleaved({name: lambda name=name: run(name) for name in ("a", "b")}, Pace(2, 2, 0.0, 3), fake.clock)
+    timings = interleaved({name: partial(run, name) for name in ("a", "b")}, Pace(2, 2, 0.0, 3), fake.clock)
     assert list(timings["a"].wall_ms) == pytest.approx([1] * 6)
 
 

@@ -23,7 +23,7 @@ def judged(folder: Path, **toy: object) -> pb.Verdict:
 
 def figures(verdict: pb.Verdict) -> dict[str, dict[str, float]]:
     """Figures that are there, by modality and by class."""
-    parts = [*verdict.modalities, *verdict.classes]
+    parts: list[pb.Modality | pb.ClassProbability] = [*verdict.modalities, *verdict.classes]
     names = ("defect_score", "raw_defect_score", "probability", "raw_score")
     return {
         part.name: {field.name: value for field, value in part.ListFields() if field.name in names} for part in parts

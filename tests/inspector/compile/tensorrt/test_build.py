@@ -7,7 +7,6 @@ from inspector.compile.tensorrt import build as build_module
 from inspector.compile.tensorrt.build import BuildError, build, find_compiler, operators_in
 from inspector.engines.engine import NoDriverError, WrongDeviceError
 from inspector.engines.tensorrt.device import INSTALL_DRIVER
-from inspector.engines.tensorrt.gpu_api import GpuApi
 from tests.standins.builder import StandInBuilders, classic_box
 from tests.standins.cuda import Faults, StandInCuda
 from tests.standins.tensorrt import StandInTensorRt
@@ -61,7 +60,7 @@ def test_tensorrt_builds_one_profile_of_all_batches(classic: StandInBuilders) ->
 
 def test_tensorrt_without_a_driver_says_what_helps(classic: StandInBuilders, monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = StandInCuda(Faults(no_driver=True))
-    monkeypatch.setattr(build_module, "load_api", lambda: GpuApi("tensorrt", StandInTensorRt(cuda), cuda))
+    monkeypatch.setattr(build_module, "load_api", lambda: StandInTensorRt(cuda).api("tensorrt"))
     with pytest.raises(NoDriverError) as error:
         find_compiler(())
     assert INSTALL_DRIVER in str(error.value)

@@ -9,6 +9,7 @@ from onnx import ModelProto, TensorProto, numpy_helper
 
 from inspector.bundle.schema import Precision
 from inspector.compile import int8_selection
+from inspector.compile.fp16 import to_half
 from inspector.compile.job import CompiledVariant, CompileError, RefusedError, Say, Wish
 from inspector.compile.quantise import quantise
 from inspector.compile.tensorrt import compile as compile_module
@@ -42,7 +43,7 @@ def test_spoiled_scales_are_refused_before_anything_is_built(tmp_path: Path, mon
 
 def test_the_very_graphs_that_are_handed_over_pass_the_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What conversion to FP16 spoils is refused as well."""
-    halve = compile_module.to_half
+    halve = to_half
 
     def too_small(model: ModelProto, kept: set[str]) -> ModelProto:
         halved = halve(model, kept)

@@ -81,7 +81,7 @@ def unreadable(entry: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (altered, "is altered or truncated"),
         (truncated, "is altered or truncated"),
@@ -133,7 +133,7 @@ def test_a_folder_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    ("named", "found"), [("/var/own", "/var/own"), ("", "/home/me/.cache"), ("not/absolute", "/home/me/.cache")]
+    ("named", "expected"), [("/var/own", "/var/own"), ("", "/home/me/.cache"), ("not/absolute", "/home/me/.cache")]
 )
 def test_the_usual_folder_is_the_users(named: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")

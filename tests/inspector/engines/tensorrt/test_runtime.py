@@ -59,7 +59,7 @@ def test_a_batch_leaves_nothing_behind_for_the_next(tmp_path: Path, gpu: Gpu) ->
 
 
 @pytest.mark.parametrize(
-    ("inputs", "said"),
+    ("inputs", "message"),
     [
         ({}, "input 'input' has shape None"),
         ({"input": np.zeros((1, 2, 16), np.float32)}, r"has shape \(1, 2, 16\), expected \(None, 1, 16\)"),
