@@ -30,8 +30,8 @@ class Severity(Enum):
 
 
 class ILogger:
-    INTERNAL_ERROR = Severity.INTERNAL_ERROR
-    ERROR = Severity.ERROR
+    INTERNAL_ERROR: object = Severity.INTERNAL_ERROR
+    ERROR: object = Severity.ERROR
     WARNING = Severity.WARNING
 
     def log(self, severity: object, msg: str) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import onnxruntime as ort
 import pytest
@@ -15,7 +16,6 @@ from inspector.compile import int8_selection
 from inspector.compile.cpu import compile_for_cpu
 from inspector.compile.job import RefusedError, Wish
 from inspector.compile.quantise import Dialect, Feed, quantise
-from inspector.engines.engine import EngineName
 from inspector.engines.timing import Pace, Run, Timing
 from tests.certificates import claimless
 from tests.inspector.compile.jobs import DEMO, NUM_PIECES, demo_job, spoiled
@@ -35,7 +35,9 @@ def speeds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
-def test_what_is_faster_and_decides_as_before_is_kept(tmp_path: Path, speeds: list[float], engine: EngineName) -> None:
+def test_what_is_faster_and_decides_as_before_is_kept(
+    tmp_path: Path, speeds: list[float], engine: Literal["onnx", "openvino"]
+) -> None:
     form = compile_for_cpu(demo_job(tmp_path / "scratch", Wish(engine, "int8")))
     assert [(artifact.part, artifact.precision) for artifact in form.graphs] == [
         ("top-scout", "int8"), ("top-full", "int8"), ("mic-scout", "int8"), ("head", "fp32")
