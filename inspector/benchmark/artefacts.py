@@ -1,4 +1,4 @@
-"""Says which file every graph of a bundle runs from in each of its forms, every file once. Opens none."""
+"""Lists the files that a bundle's graphs run from in each variant, each file once."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -48,7 +48,7 @@ def chosen(forms: Sequence[EngineSettings], names: Collection[str]) -> list[Engi
 
 
 def artefacts(bundle: LoadedBundle, forms: Sequence[EngineSettings]) -> list[Artefact]:
-    """By part, then in the order of the forms; what several forms share stands there once."""
+    """By part, then in the order of the variants; a file shared by several is listed once."""
     by_file: dict[tuple[str, str, str], Artefact] = {}
     for form in forms:
         for part, runs_as, file in placed(bundle.schema, form):

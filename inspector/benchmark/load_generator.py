@@ -15,7 +15,7 @@ from streams.observation import Observation
 
 _NAP_S = 1e-4
 _PATIENCE = 1.25
-"""Of the schedule's length: what has no verdict then never gets one, so that an overloaded run ends."""
+"""Of the schedule's length: pieces without a verdict by then get none, so that an overloaded run ends."""
 
 
 @dataclass(frozen=True, slots=True)

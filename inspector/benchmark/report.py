@@ -16,7 +16,7 @@ class Machine:
     processor: str
     num_cores: int
     load: float
-    """Average over the minute before: what else ran."""
+    """Average over the minute before: load of other processes."""
     threads: int
     """Of each session."""
     runtimes: Sequence[str]

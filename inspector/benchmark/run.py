@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspector.benchmark.artefacts import BenchError, chosen, forms_of, placed
-from inspector.benchmark.gpu import open_gauge
+from inspector.benchmark.gpu import open_gpu_meter
 from inspector.benchmark.graphs import Models, graph_rows
 from inspector.benchmark.line import line_row
 from inspector.benchmark.load_generator import Load
@@ -38,8 +38,8 @@ def measure(folder: Path, settings: BenchSettings, progress: Progress) -> Report
     selected = chosen(forms, settings.engines)
     opened = _open(bundle, list(dict.fromkeys([forms[0], *selected])))
     parity_set = None if bundle.schema.parity_set is None else set_of(bundle)
-    gauge = open_gauge(bundle, settings.checkpoint)
-    graphs = graph_rows(bundle, opened.models, settings, gauge, progress)
+    gpu_meter = open_gpu_meter(bundle, settings.checkpoint)
+    graphs = graph_rows(bundle, opened.models, settings, gpu_meter, progress)
     rows = [_form_row(bundle, form, opened, parity_set, progress) for form in selected]
     offered = choose_pieces(bundle.schema, parity_set)
     judging = [model for form, model in opened.models.items() if form in selected]

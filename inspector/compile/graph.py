@@ -90,7 +90,7 @@ def num_multiplications(node: NodeProto, left: Sequence[int], right: Sequence[in
 
 
 def share_quantised(model: ModelProto) -> float:
-    """Of the products, those that take both operands in eight bits."""
+    """The share of products with both operands in eight bits."""
     made_by = makers(model.graph)
     products = [node for node in model.graph.node if node.op_type in PRODUCTS]
     input_ops = [[maker.op_type for maker in _present(made_by, node.input[:2])] for node in products]

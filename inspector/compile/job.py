@@ -28,7 +28,7 @@ class Wish:
     engine: CompiledFor
     precision: Precision
     targets: tuple[str, ...] = ()
-    """Compute capabilities; empty: what TensorRT here builds for by itself."""
+    """Compute capabilities; empty: the defaults of the installed TensorRT."""
     max_batch: int = 16
     limit: Limit = field(default_factory=Limit)
     cache: Path | None = None

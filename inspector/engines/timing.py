@@ -60,7 +60,7 @@ def percentile(values: Iterable[float], share: float) -> float:
 
 
 def interleaved(runs: Mapping[str, Run], pace: Pace | None = None, clock: Clock | None = None) -> dict[str, Timing]:
-    """All ways have a turn in each round, so that whatever else the machine does hits all of them alike."""
+    """All ways have a turn in each round, so that other load on the machine affects them alike."""
     pace, clock = pace or Pace(), clock or Clock()
     for run in runs.values():
         for _ in range(NUM_WARM_UPS):

@@ -1,4 +1,4 @@
-"""Says which file each graph of a bundle runs from under an engine and a precision. Opens none."""
+"""Finds the file that each graph of a bundle runs from, for an engine and a precision."""
 
 from collections.abc import Iterator
 

@@ -76,7 +76,7 @@ class Examination:
         return believed(schema, pieces, strictness, self._kept)
 
     def examined(self, row: int) -> frozenset[str]:
-        """Modalities of a piece that an expert has looked at."""
+        """Modalities of a piece on which an expert ran."""
         looks = self.expert_outputs[row]
         return frozenset(expert.modality for expert in self.model.schema.experts if expert.name in looks)
 
@@ -113,7 +113,7 @@ class Examination:
         return lambda row, index: self._kept.take((expert.modality, row, index))
 
     def _keep(self, expert: Expert, places: Sequence[tuple[int, int]], results: Sequence[Result]) -> None:
-        """`places` says for each result which image of which piece it is about."""
+        """`places` gives the piece and image of each result."""
         for (row, index), result in zip(places, results, strict=True):
             costs, looks = self.costs_ms[row], self.expert_outputs[row]
             costs[expert.name] = costs.get(expert.name, 0.0) + result.cost_ms

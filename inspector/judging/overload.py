@@ -17,7 +17,7 @@ log = logging.getLogger("inspector.judging.overload")
 @dataclass(frozen=True, slots=True)
 class OverloadSettings:
     scouts_only_after_s: float = 60.0
-    """Pieces that waited longer in the log are looked at by the scouts only."""
+    """Only scouts run on pieces that waited longer in the log."""
     review_after_s: float = 120.0
     """Pieces that waited longer get REVIEW / OVERLOAD."""
 
@@ -44,7 +44,10 @@ class OverloadGuard:
         waited_s = (self._clock_ns() - min(piece.arrival_ns for piece in observations)) / 1e9
         budget = self._budget_for(waited_s)
         if budget is not self._budget:
-            log.warning("Pieces have waited %.1f s: the budget is %s now (was %s).", waited_s, budget, self._budget)
+            log.warning(
+                "Pieces have waited %.1f s: the computing budget changes from %s to %s.",
+                *(waited_s, self._budget.value, budget.value),
+            )
             self._budget = budget
             self._judge.set_budget(budget)
         started_s = time.thread_time()

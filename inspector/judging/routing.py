@@ -1,6 +1,6 @@
 """Runs scouts on all pieces and further experts where the policy asks for them, then decides by their outputs.
 
-Knows neither Kafka nor how a verdict is written down.
+Independent of the log and of the format of verdicts.
 """
 
 from collections.abc import Sequence
@@ -138,7 +138,7 @@ def _able(examination: Examination, row: int) -> ExpertSet:
 
 
 def _named(examination: Examination, row: int, finding: Finding, opened: ExpertSet, starved: bool) -> Finding:
-    """Names the route, and the overload where it is what kept a piece from being decided."""
+    """Adds the route's name, and reason OVERLOAD where only overload kept a piece from a decision."""
     ran, ruling = examination.ran(row), finding.ruling
     whole = ran == _able(examination, row)
     end = "scouts" if starved else "full" if whole else "exit" if ran <= opened else "part"

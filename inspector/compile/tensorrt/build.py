@@ -1,6 +1,6 @@
 """Turns an ONNX graph into a TensorRT engine; with TensorRT for RTX without a GPU.
 
-Networks are strongly typed: the graph says of every value whether it is FP32, FP16 or INT8.
+Networks are strongly typed: the graph fixes the type of every value: FP32, FP16 or INT8.
 """
 
 import re
@@ -25,7 +25,7 @@ class BuildError(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Compiler:
-    """Which TensorRT builds, and for what."""
+    """The TensorRT that builds, and its targets."""
 
     distribution: Distribution
     library: BuilderLibrary
@@ -61,7 +61,7 @@ def find_compiler(targets: Sequence[str]) -> Compiler:
 
 
 def build(graph: bytes, kinds: Mapping[str, str], batches: Sequence[int], compiler: Compiler) -> bytes:
-    """`kinds` says of what kind each operator is, by its name. Raises BuildError."""
+    """`kinds` gives the type of each operator by its name. Raises BuildError."""
     library, messages = compiler.library, list[str]()
     logger = error_logger(library.ILogger, messages)
     builder = library.Builder(logger)

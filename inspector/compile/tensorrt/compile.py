@@ -41,7 +41,7 @@ class Ready(NamedTuple):
 def compile_for_gpu(job: Job) -> CompiledVariant:
     """Raises EngineError without TensorRT, RefusedError by the gate, CompileError for a graph that does not build."""
     compiler = find_compiler(job.wish.targets)
-    _demand_half_for_turing(job, compiler)
+    _require_fp16_for_turing(job, compiler)
     graphs = [_ready(job, artifacts, compiler.targets) for artifacts in _sources(job)]
     report = _checked(job, graphs)
     cache = None if job.wish.cache is None or compiler.device is None else open_cache(job.wish.cache)
@@ -49,7 +49,7 @@ def compile_for_gpu(job: Job) -> CompiledVariant:
     return CompiledVariant(compiler.name, compiler.targets, job.wish.batches, artifacts, report)
 
 
-def _demand_half_for_turing(job: Job, compiler: Compiler) -> None:
+def _require_fp16_for_turing(job: Job, compiler: Compiler) -> None:
     """Before anything is quantised or built. INT8 too leaves matrix products in FP32: those of the head at least."""
     if compiler.distribution != "tensorrt-rtx" or TURING not in compiler.targets or job.wish.precision == "fp16":
         return

@@ -53,7 +53,7 @@ def open_cache(folder: Path) -> Path | None:
 
 
 def entry_path(cache: Path, graph: bytes, batches: Sequence[int], compiler: str, device: Device) -> Path:
-    """By graph, which says its precision itself, batch sizes, version, GPU and driver."""
+    """By graph (which includes its precision), batch sizes, version, GPU and driver."""
     content, sizes = hashlib.sha256(graph).hexdigest(), ",".join(map(str, batches))
     key = "\n".join((_FORM, content, sizes, compiler, device.name, device.capability, device.driver))
     return cache / f"{hashlib.sha256(key.encode()).hexdigest()}.engine"
@@ -73,7 +73,7 @@ def take_engine(entry: Path) -> bytes | None:
 
 
 def keep_engine(entry: Path, engine: bytes) -> None:
-    """Whole or not at all; where it cannot be written, the next time costs what this one did, and nothing else."""
+    """Writes atomically; where it cannot be written, the next run builds the engine again."""
     try:
         write_sealed(entry, engine, entry.name, mode=0o600)
     except OSError as exc:

@@ -48,7 +48,7 @@ def check_target(targets: Sequence[str], capability: str) -> None:
 
 
 def read_engine(file: EngineFile) -> bytes:
-    """The bytes that were checked are those that are returned. Raises ForeignEngineError."""
+    """Returns exactly the bytes that it checked. Raises IncompatibleEngineError."""
     try:
         content = file.path.read_bytes()
     except OSError as exc:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from inspector.benchmark.artefacts import Artefact
-from inspector.benchmark.gpu import Baseline, GpuFigures, GpuMeter, millijoules, open_gauge
+from inspector.benchmark.gpu import Baseline, GpuFigures, GpuMeter, millijoules, open_gpu_meter
 from inspector.benchmark.peak import Peak
 from inspector.bundle.load import load
 from inspector.engines.engine import Array, EngineSettings
@@ -38,10 +38,12 @@ def timing(ms: float) -> Timing:
     return Timing([ms], [ms])
 
 
-def gauge(folder: Path, *, peak: Peak | str | None = None, rivals: Mapping[str, Baseline] | None = None) -> GpuMeter:
+def gpu_meter(
+    folder: Path, *, peak: Peak | str | None = None, baselines: Mapping[str, Baseline] | None = None
+) -> GpuMeter:
     bundle = load(write_toy_bundle(folder / "toy"))
     peak = peak or Peak({"fp32": 1e3, "fp16": 1e3, "int8": 1e3}, 1e3)
-    return GpuMeter(bundle=bundle, peak=peak, joules="NVML is silent", rivals=rivals or {})
+    return GpuMeter(bundle=bundle, peak=peak, joules="NVML is silent", baselines=baselines or {})
 
 
 def absent(name: str) -> object:
@@ -49,14 +51,14 @@ def absent(name: str) -> object:
 
 
 @pytest.mark.parametrize("library", [absent, lambda name: GpuProperties(Faults(no_driver=True))])
-def test_without_a_gpu_there_is_no_gauge(tmp_path: Path, library: object) -> None:
+def test_without_a_gpu_there_is_no_gpu_meter(tmp_path: Path, library: object) -> None:
     assert callable(library)
-    assert open_gauge(load(write_toy_bundle(tmp_path / "toy")), None, library) is None
+    assert open_gpu_meter(load(write_toy_bundle(tmp_path / "toy")), None, library) is None
 
 
 def test_with_one_its_peak_and_its_energy_are_read(tmp_path: Path) -> None:
     libraries = {"cuda.bindings.runtime": l4(), "cuda.bindings.nvml": StandInNvml([5000, 7500])}
-    meter = open_gauge(load(write_toy_bundle(tmp_path / "toy")), None, libraries.__getitem__)
+    meter = open_gpu_meter(load(write_toy_bundle(tmp_path / "toy")), None, libraries.__getitem__)
     assert meter is not None
     assert isinstance(meter.peak, Peak)
     assert callable(meter.joules)
@@ -74,7 +76,7 @@ def test_what_it_does_not_tell_is_said(
     tmp_path: Path, cuda: object, nvml: object, peak: str | None, joules: str | None
 ) -> None:
     libraries = {"cuda.bindings.runtime": cuda, "cuda.bindings.nvml": nvml}
-    meter = open_gauge(load(write_toy_bundle(tmp_path / "toy")), None, libraries.__getitem__)
+    meter = open_gpu_meter(load(write_toy_bundle(tmp_path / "toy")), None, libraries.__getitem__)
     assert meter is not None
     assert str(meter.peak).startswith(peak or "Peak(")
     assert joules in (None, meter.joules)
@@ -87,31 +89,31 @@ def test_an_engine_on_the_gpu_is_compared_with_torch_and_with_the_peak(tmp_path:
         "torch/fp16": timing(1500),
         "torch.compile/fp16": timing(750),
     }
-    figures = gauge(tmp_path).figures(artefact_of("tensorrt/int8"), 1, lambda: None, timings)
+    figures = gpu_meter(tmp_path).figures(artefact_of("tensorrt/int8"), 1, lambda: None, timings)
     assert (figures.torch_eager, figures.torch_compile, figures.energy_mj) == (3.0, 1.5, "NVML is silent")
     assert figures.roofline == pytest.approx(4 * (16 + 2 + 3 + 16) / 1e3 / 0.5)
 
 
 def test_without_a_checkpoint_nothing_is_said_of_torch(tmp_path: Path) -> None:
     engine = artefact_of("tensorrt/fp32")
-    figures = gauge(tmp_path, peak="not known").figures(engine, 1, lambda: None, {engine.key: timing(1)})
+    figures = gpu_meter(tmp_path, peak="not known").figures(engine, 1, lambda: None, {engine.key: timing(1)})
     assert figures == GpuFigures("needs --checkpoint", "needs --checkpoint", "not known", "NVML is silent")
 
 
 def test_engines_on_the_cpu_have_no_share_in_it(tmp_path: Path) -> None:
-    figures = gauge(tmp_path).figures(artefact_of("onnx/fp32"), 1, lambda: None, {})
+    figures = gpu_meter(tmp_path).figures(artefact_of("onnx/fp32"), 1, lambda: None, {})
     assert figures == GpuFigures.none("runs on the CPU")
 
 
 def test_torch_runs_at_the_precisions_of_the_engines_on_the_gpu(tmp_path: Path) -> None:
-    rival = Torch()
-    runs = gauge(tmp_path, rivals={"mic-ear": rival}).runs(
+    baseline = Torch()
+    runs = gpu_meter(tmp_path, baselines={"mic-ear": baseline}).runs(
         [artefact_of(label) for label in ("onnx/int8", "tensorrt/fp16", "tensorrt/int8", "tensorrt/fp32")], {}
     )
     assert sorted(runs) == ["torch.compile/fp16", "torch.compile/fp32", "torch/fp16", "torch/fp32"]
     for run in runs.values():
         run()
-    assert sorted(rival.requests) == ["compiled fp16", "compiled fp32", "eager fp16", "eager fp32"]
+    assert sorted(baseline.requests) == ["compiled fp16", "compiled fp32", "eager fp16", "eager fp32"]
 
 
 def test_energy_is_of_a_burst_of_runs() -> None:

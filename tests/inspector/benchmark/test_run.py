@@ -29,7 +29,7 @@ QUICK = BenchSettings(engines=("onnx",), batches=(1, 3), rates=(200.0,), seconds
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is not measured again for every test, and the GPU of this machine is not used."""
     monkeypatch.setattr("inspector.benchmark.graphs.measure_memory", lambda bundle, artefact: Memory(1, 2))
-    monkeypatch.setattr(bench, "open_gauge", lambda bundle, checkpoint: None)
+    monkeypatch.setattr(bench, "open_gpu_meter", lambda bundle, checkpoint: None)
 
 
 def measured(folder: Path, settings: BenchSettings = QUICK) -> tuple[Report, list[tuple[str, int, int]]]:

@@ -50,11 +50,11 @@ def test_what_is_faster_and_decides_as_before_is_kept(
 
 
 def test_what_is_slower_stays_as_exported_and_says_the_two_figures(tmp_path: Path, speeds: list[float]) -> None:
-    speeds[:] = [5.0, 5.0, 4.0, 5.0, 1.0]  # top-full, the dearest, is first, with four ways to leave products out.
+    speeds[:] = [5.0, 5.0, 4.0, 5.0, 1.0]  # top-full, the most expensive, comes first, with four float-layer rules.
     form = compile_for_cpu(demo_job(tmp_path / "scratch", Wish("onnx", "int8")))
     full = form.graphs[1]
     assert (full.part, full.path, full.precision) == ("top-full", None, "fp32")
-    assert full.why == "is no faster so: 4 ms in INT8, 3 ms in FP32 (0.75 x)"
+    assert full.why == "is no faster in INT8: 4 ms in INT8, 3 ms in FP32 (0.75 x)"
     assert [artifact.precision for artifact in form.graphs] == ["int8", "fp32", "int8", "fp32"]
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from types import FrameType
+from types import FrameType, FunctionType
 
 import cv2
 import numpy as np
@@ -51,9 +51,19 @@ def test_one_piece_is_judged_from_the_worker_to_the_engines_and_nothing_calls_ba
     assert {(ORDER[number], ORDER[number + 1]) for number in range(len(ORDER) - 1)} <= {
         (package(caller), package(callee)) for caller, callee in calls
     }
-    backward = {pair for pair in calls if position(pair[1]) < position(pair[0])}
-    assert not backward, "calls back into an earlier package:\n" + "\n".join(
-        f"  {caller} calls {callee}" for caller, callee in sorted(backward)
+    assert not backward(calls), "calls back into an earlier package:\n" + "\n".join(
+        f"  {caller} calls {callee}" for caller, callee in sorted(backward(calls))
+    )
+
+
+def test_a_callback_into_an_earlier_package_is_seen() -> None:
+    clock_s = FunctionType((lambda: 0.0).__code__, {"__name__": "inspector.worker.clock"}, "clock_s")
+    with traced() as calls:
+        CostController(BudgetSettings(), clock_s)
+    ((caller, callee),) = backward(calls)
+    assert (caller, package(callee)) == (
+        "inspector.judging.price_control.CostController.__init__",
+        "inspector.worker",
     )
 
 
@@ -98,6 +108,10 @@ def traced() -> Iterator[set[tuple[str, str]]]:
         yield calls
     finally:
         sys.setprofile(before)
+
+
+def backward(calls: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    return {(caller, callee) for caller, callee in calls if position(callee) < position(caller)}
 
 
 def name_of(called: FrameType) -> str:
