@@ -50,17 +50,17 @@ def route(
     """
     rows = range(len(recipes))
     opened = [_opening(examination, row, budget) for row in rows]
-    _look(examination, opened)
+    _run_experts(examination, opened)
     findings = _rule(examination, rows, recipes)
     wishes = _wishes(examination, recipes, findings, cost_multiplier)
     if budget is Budget.FULL:
-        _look(examination, wishes)
+        _run_experts(examination, wishes)
         again = [row for row in rows if wishes[row]]
         for row, finding in zip(again, _rule(examination, again, recipes), strict=True):
             findings[row] = finding
     starved = [budget is not Budget.FULL and bool(wish) for wish in wishes]
     off_route = [starved[row] or opened[row] != _opening(examination, row, Budget.FULL) for row in rows]
-    proven = [_proven(*row_data) for row_data in zip(findings, recipes, off_route, strict=True)]
+    proven = [_proven(findings[row], recipes[row], off_route[row]) for row in rows]
     return [_named(examination, row, proven[row], opened[row], starved[row]) for row in rows]
 
 
@@ -78,8 +78,8 @@ def _opening(examination: Examination, row: int, budget: Budget) -> ExpertSet:
     return scouts(schema.experts, present)
 
 
-def _look(examination: Examination, wishes: Sequence[ExpertSet]) -> None:
-    """Gathers the pieces that want an expert; where none does, it does not run."""
+def _run_experts(examination: Examination, wishes: Sequence[ExpertSet]) -> None:
+    """Runs each expert once, on all pieces that need it."""
     for expert in examination.model.schema.experts:
         rows = [row for row, names in enumerate(wishes) if expert.name in names]
         if rows:
