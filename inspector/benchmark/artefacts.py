@@ -1,4 +1,4 @@
-"""Says which file every graph of a bundle runs from in each of its forms, every file once. Opens none."""
+"""Lists the files that a bundle's graphs run from in each variant, each file once."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from inspector.engines.variants import compiled_variant, parts
 
 
 class BenchError(ValueError):
-    """A benchmark that cannot be run; the message says what was asked, what there is and what helps."""
+    """A benchmark that cannot be run; the message names the request, the choices and a remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Artefact:
 
 
 def forms_of(schema: Bundle, threads: int = 1) -> list[EngineSettings]:
-    """ONNX Runtime on the exported graphs first, the reference; then OpenVINO on these, then what was compiled."""
+    """ONNX Runtime on the exported graphs first, the reference; then OpenVINO on these, then the compiled variants."""
     compiled = [EngineSettings(form.engine, threads, form.precision) for form in schema.compiled]
     return list(dict.fromkeys([EngineSettings("onnx", threads), EngineSettings("openvino", threads), *compiled]))
 
@@ -48,18 +48,18 @@ def chosen(forms: Sequence[EngineSettings], names: Collection[str]) -> list[Engi
 
 
 def artefacts(bundle: LoadedBundle, forms: Sequence[EngineSettings]) -> list[Artefact]:
-    """By part, then in the order of the forms; what several forms share stands there once."""
-    found: dict[tuple[str, str, str], Artefact] = {}
+    """By part, then in the order of the variants; a file shared by several is listed once."""
+    by_file: dict[tuple[str, str, str], Artefact] = {}
     for form in forms:
         for part, runs_as, file in placed(bundle.schema, form):
             artefact = Artefact(part, form, runs_as, file, bundle.path(file).stat().st_size)
-            found.setdefault((part, runs_as.name, file), artefact)
+            by_file.setdefault((part, runs_as.name, file), artefact)
     order = [part for part, _ in parts(bundle.schema)]
-    return sorted(found.values(), key=lambda artefact: order.index(artefact.part))
+    return sorted(by_file.values(), key=lambda artefact: order.index(artefact.part))
 
 
 def placed(schema: Bundle, form: EngineSettings) -> Iterator[tuple[str, EngineSettings, str]]:
-    """Part, what it runs as, and its file; what a compiled form leaves out runs as exported in ONNX Runtime."""
+    """Part, engine label and file; parts without a compiled graph run as exported in ONNX Runtime."""
     compiled = compiled_variant(schema, form)
     graphs = {} if compiled is None else {graph.part: graph for graph in compiled.graphs}
     for part, exported in parts(schema):

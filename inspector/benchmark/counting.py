@@ -1,6 +1,6 @@
-"""Counts what a graph must at least do: multiplications and additions of its products, bytes that go in and out.
+"""Counts the least work of a graph: multiplications and additions of its products, bytes read and written.
 
-Knows no device. Element-wise work is left out, and what lies between two operators is held to stay in the cache, so
+Element-wise work is left out, and results between two operators are assumed to stay in the cache, so
 that both figures are lower bounds.
 """
 

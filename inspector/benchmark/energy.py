@@ -1,5 +1,5 @@
 # ruff: noqa: N802
-"""Reads what the first GPU has used since its driver came up. Computes nothing, and runs nothing."""
+"""Reads the energy that the first GPU has used since its driver started."""
 
 from collections.abc import Callable
 from typing import Protocol

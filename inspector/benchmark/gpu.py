@@ -1,4 +1,4 @@
-"""Fills the columns that need a GPU, or says in their place why they are empty. Opens no engine."""
+"""Fills the columns that need a GPU, or gives the reason why they are empty."""
 
 import importlib
 import time
@@ -45,7 +45,7 @@ class GpuFigures:
 
 
 class Baseline(Protocol):
-    """A graph's torch module on the GPU: see `inspector.benchmark.torch_rivals`."""
+    """A graph's torch module on the GPU: see `inspector.benchmark.torch_baselines`."""
 
     def eager(self, inputs: Mapping[str, Array], precision: Precision) -> object: ...
 
@@ -54,51 +54,55 @@ class Baseline(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GpuMeter:
-    """What can be said of engines on the GPU that is here; in place of what cannot, the reason."""
+    """Measures engines on this machine's GPU; a missing figure is replaced by the reason."""
 
     bundle: LoadedBundle
     peak: Peak | str
     joules: Read | str
-    rivals: Mapping[str, Baseline]
+    baselines: Mapping[str, Baseline]
     """By part; none without a checkpoint."""
 
     def runs(self, ours: Sequence[Artefact], inputs: Mapping[str, Array]) -> dict[str, Run]:
         """What torch needs for the same graph and inputs, at the precisions of the engines on the GPU."""
-        precisions = {_of_torch(own) for own in ours if own.runs_as.name == "tensorrt" and own.part in self.rivals}
-        found: dict[str, Run] = {}
+        precisions = {
+            _of_torch(artefact)
+            for artefact in ours
+            if artefact.runs_as.name == "tensorrt" and artefact.part in self.baselines
+        }
+        runs: dict[str, Run] = {}
         for precision in sorted(precisions):
-            rival = self.rivals[ours[0].part]
-            found[f"torch/{precision}"] = partial(rival.eager, inputs, precision)
-            found[f"torch.compile/{precision}"] = partial(rival.compiled, inputs, precision)
-        return found
+            baseline = self.baselines[ours[0].part]
+            runs[f"torch/{precision}"] = partial(baseline.eager, inputs, precision)
+            runs[f"torch.compile/{precision}"] = partial(baseline.compiled, inputs, precision)
+        return runs
 
-    def figures(self, own: Artefact, batch: int, run: Run, timings: Mapping[str, Timing]) -> GpuFigures:
+    def figures(self, artefact: Artefact, batch: int, run: Run, timings: Mapping[str, Timing]) -> GpuFigures:
         """`timings` has the artefact's by its key, and torch's as `runs` names them."""
-        if own.runs_as.name != "tensorrt":
+        if artefact.runs_as.name != "tensorrt":
             return GpuFigures.none(_ON_CPU)
-        ms, precision = timings[own.key].median_ms, _of_torch(own)
+        ms, precision = timings[artefact.key].median_ms, _of_torch(artefact)
         torch = [timings.get(f"{name}/{precision}") for name in ("torch", "torch.compile")]
-        eager, compiled = (_NO_CHECKPOINT if found is None else found.median_ms / ms for found in torch)
+        eager, compiled = (_NO_CHECKPOINT if timing is None else timing.median_ms / ms for timing in torch)
         energy = self.joules if isinstance(self.joules, str) else millijoules(self.joules, run) / batch
-        return GpuFigures(eager, compiled, self._roofline(own, batch, ms), energy)
+        return GpuFigures(eager, compiled, self._roofline(artefact, batch, ms), energy)
 
-    def _roofline(self, own: Artefact, batch: int, ms: float) -> Figure:
+    def _roofline(self, artefact: Artefact, batch: int, ms: float) -> Figure:
         if isinstance(self.peak, str):
             return self.peak
         try:
             from inspector.benchmark.counting import CountError, work
         except ModuleNotFoundError:
             return "needs onnx"
-        exported = dict(parts(self.bundle.schema))[own.part]
+        exported = dict(parts(self.bundle.schema))[artefact.part]
         try:
             counted = work(self.bundle.path(exported), batch)
         except CountError as exc:
             return str(exc)
-        return self.peak.least_s(counted, own.runs_as.precision) / (ms / 1e3)
+        return self.peak.least_s(counted, artefact.runs_as.precision) / (ms / 1e3)
 
 
-def _of_torch(own: Artefact) -> Precision:
-    return "fp32" if own.runs_as.precision == "fp32" else "fp16"
+def _of_torch(artefact: Artefact) -> Precision:
+    return "fp32" if artefact.runs_as.precision == "fp32" else "fp16"
 
 
 def millijoules(joules: Read, run: Run, clock: Callable[[], float] = time.monotonic) -> float:
@@ -110,7 +114,7 @@ def millijoules(joules: Read, run: Run, clock: Callable[[], float] = time.monoto
     return (joules() - before) * 1e3 / num
 
 
-def open_gauge(
+def open_gpu_meter(
     bundle: LoadedBundle, checkpoint: Path | None, load: Callable[[str], object] = importlib.import_module
 ) -> GpuMeter | None:
     """None without a GPU, or without the bindings by which to reach one. Raises BenchError.
@@ -122,16 +126,18 @@ def open_gauge(
         capability = find_device(cast(Cuda, cuda)).capability
     except (ImportError, NoDriverError):
         return None
-    rivals = {} if checkpoint is None else _rivals(checkpoint, bundle)
-    return GpuMeter(bundle, _peak(cast(CudaAttributes, cuda), capability), _joules(cast(CudaBus, cuda), load), rivals)
+    baselines = {} if checkpoint is None else _baselines(checkpoint, bundle)
+    return GpuMeter(
+        bundle, _peak(cast(CudaAttributes, cuda), capability), _joules(cast(CudaBus, cuda), load), baselines
+    )
 
 
-def _rivals(checkpoint: Path, bundle: LoadedBundle) -> Mapping[str, Baseline]:
+def _baselines(checkpoint: Path, bundle: LoadedBundle) -> Mapping[str, Baseline]:
     try:
-        from inspector.benchmark.torch_rivals import open_rivals
+        from inspector.benchmark.torch_baselines import open_baselines
     except ModuleNotFoundError as exc:
         raise BenchError(f"--checkpoint needs {exc.name}; in the checkout, pip install '.[train]'") from exc
-    return open_rivals(checkpoint, bundle.schema)
+    return open_baselines(checkpoint, bundle.schema)
 
 
 def _peak(cuda: CudaAttributes, capability: str) -> Peak | str:

@@ -15,11 +15,11 @@ from inspector.engines.variants import parts
 from inspector.inference.model import Model
 
 Models = Mapping[EngineSettings, Model]
-"""By form; the first is what the others are compared with."""
+"""By variant; the others are compared with the first."""
 
 
 def graph_rows(
-    bundle: LoadedBundle, models: Models, settings: BenchSettings, gauge: GpuMeter | None, progress: Progress
+    bundle: LoadedBundle, models: Models, settings: BenchSettings, gpu_meter: GpuMeter | None, progress: Progress
 ) -> list[GraphRow]:
     """Raises EngineError, BenchError."""
     ours = artefacts(bundle, list(models))
@@ -32,8 +32,8 @@ def graph_rows(
     rows: list[GraphRow] = []
     for done, (part, batch) in enumerate(todo):
         progress("graphs", done, len(todo))
-        own = {artefact: _engine(models, artefact) for artefact in ours if artefact.part == part}
-        rows += _rows(own, batch, settings.pace, gauge, memories)
+        engines = {artefact: _engine(models, artefact) for artefact in ours if artefact.part == part}
+        rows += _rows(engines, batch, settings.pace, gpu_meter, memories)
     progress("graphs", len(todo), len(todo))
     return rows
 
@@ -44,18 +44,18 @@ def _engine(models: Models, artefact: Artefact) -> Engine:
 
 
 def _rows(
-    own: Mapping[Artefact, Engine],
+    engines: Mapping[Artefact, Engine],
     batch: int,
     pace: Pace,
-    gauge: GpuMeter | None,
+    gpu_meter: GpuMeter | None,
     memories: Mapping[Artefact, Memory | None],
 ) -> Iterator[GraphRow]:
     """All ways to run one graph, in turn, on the same inputs; the reference first."""
-    ours = list(own)
-    inputs = inputs_for(own[ours[0]].inputs, batch)
-    runs: dict[str, Run] = {artefact.key: partial(engine.run, inputs) for artefact, engine in own.items()}
-    rivals = {} if gauge is None else gauge.runs(ours, inputs)
-    timings = interleaved({**runs, **rivals}, pace)
+    ours = list(engines)
+    inputs = inputs_for(engines[ours[0]].inputs, batch)
+    runs: dict[str, Run] = {artefact.key: partial(engine.run, inputs) for artefact, engine in engines.items()}
+    baselines = {} if gpu_meter is None else gpu_meter.runs(ours, inputs)
+    timings = interleaved({**runs, **baselines}, pace)
     first = timings[ours[0].key]
     for artefact in ours:
         timing = timings[artefact.key]
@@ -71,9 +71,11 @@ def _rows(
             less_cpu=first.median_cpu_ms / timing.median_cpu_ms,
             num_bytes=artefact.num_bytes,
             memory=memories[artefact],
-            gpu=_gpu(gauge, artefact, batch, runs[artefact.key], timings),
+            gpu=_gpu(gpu_meter, artefact, batch, runs[artefact.key], timings),
         )
 
 
-def _gpu(gauge: GpuMeter | None, own: Artefact, batch: int, run: Run, timings: Mapping[str, Timing]) -> GpuFigures:
-    return GpuFigures.none(NO_GPU) if gauge is None else gauge.figures(own, batch, run, timings)
+def _gpu(
+    gpu_meter: GpuMeter | None, artefact: Artefact, batch: int, run: Run, timings: Mapping[str, Timing]
+) -> GpuFigures:
+    return GpuFigures.none(NO_GPU) if gpu_meter is None else gpu_meter.figures(artefact, batch, run, timings)

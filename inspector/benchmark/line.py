@@ -24,15 +24,15 @@ def line_row(model: Model, pieces: Sequence[Observation], load: Load, clock: Clo
     return _row(model.engine, load, offer(judge.judge, pieces, load, clock))
 
 
-def _row(form: str, load: Load, found: LoadResult) -> LineRow:
+def _row(form: str, load: Load, result: LoadResult) -> LineRow:
     return LineRow(
         form=form,
         offered_per_s=load.rate,
-        achieved_per_s=found.achieved_rate,
-        p50_ms=found.latency_ms(50),
-        p95_ms=found.latency_ms(95),
-        p99_ms=found.latency_ms(99),
-        num_left=found.num_left,
-        batches=dict(sorted(Counter(found.batches).items())),
-        cpu_ms_per_piece=1e3 * found.cpu_s / found.num_judged,
+        achieved_per_s=result.achieved_rate,
+        p50_ms=result.latency_ms(50),
+        p95_ms=result.latency_ms(95),
+        p99_ms=result.latency_ms(99),
+        num_left=result.num_left,
+        batches=dict(sorted(Counter(result.batches).items())),
+        cpu_ms_per_piece=1e3 * result.cpu_s / result.num_judged,
     )

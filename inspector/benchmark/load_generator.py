@@ -1,7 +1,7 @@
-"""Offers pieces to a judge at a fixed rate and notes when each has its verdict. Knows neither the log nor a model.
+"""Offers pieces to a judge at a fixed rate and records when each gets its verdict.
 
 The schedule does not wait for the judge (open loop): a piece that had to queue counts from the moment when it was due.
-What is due when the judge has finished goes to it at once, as the worker does with what its join has closed.
+Pieces that are due when the judge has finished go to it at once, as closed pieces do in the worker.
 """
 
 import time
@@ -15,7 +15,7 @@ from streams.observation import Observation
 
 _NAP_S = 1e-4
 _PATIENCE = 1.25
-"""Of the schedule's length: what has no verdict then never gets one, so that an overloaded run ends."""
+"""Of the schedule's length: pieces without a verdict by then get none, so that an overloaded run ends."""
 
 
 @dataclass(frozen=True, slots=True)

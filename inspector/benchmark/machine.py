@@ -1,4 +1,4 @@
-"""Says what a benchmark runs on. Measures nothing."""
+"""Describes the machine that a benchmark runs on."""
 
 import importlib.metadata
 import os
@@ -16,10 +16,10 @@ def machine(threads: int) -> Machine:
 
 
 def _versions() -> list[str]:
-    found = []
+    versions = []
     for name in _RUNTIMES:
         try:
-            found.append(f"{name} {importlib.metadata.version(name)}")
+            versions.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return versions

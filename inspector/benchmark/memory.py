@@ -1,4 +1,4 @@
-"""Says how much memory one graph's session holds, in a process of its own. Times nothing.
+"""Measures the memory of one graph's session in a separate process.
 
 Measured after a session of the bundle's smallest graph in the same runtime, which pays for the runtime itself; with the
 heap trimmed; in a process that has loaded no other runtime: each of these moved the figure by up to 20 MiB.
@@ -28,7 +28,7 @@ class Memory:
     held_bytes: int
     """Private bytes that loading and running added, once freed heap went back."""
     peak_bytes: int
-    """Resident at most while it loaded and ran, above what was resident before."""
+    """Peak of resident memory while it loaded and ran, above the level before."""
     device_bytes: int = 0
     """Of the GPU."""
 
@@ -38,9 +38,9 @@ def measure_memory(bundle: LoadedBundle, artefact: Artefact) -> Memory | None:
     if not _ROLLUP.exists():
         return None
     form = artefact.form
-    words = [str(bundle.folder.resolve()), str(form), artefact.part, str(form.threads)]
-    command = [sys.executable, "-m", "inspector.benchmark.memory", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
+    arguments = [str(bundle.folder.resolve()), str(form), artefact.part, str(form.threads)]
+    command = [sys.executable, "-m", "inspector.benchmark.memory", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
     if done.returncode != 0:
         last = done.stderr.strip().rpartition("\n")[2]
         raise BenchError(f"{artefact.part} in {form}: the process that measures its memory failed: {last}")
@@ -52,7 +52,7 @@ def _measured(bundle: LoadedBundle, form: EngineSettings, part: str) -> Memory:
     runtime, file = there[part]
     _run(_opened(bundle, form, runtime, _smallest(bundle, form, runtime)))
     held, on_device, resident = _private_bytes(), _device_bytes(runtime), _status_bytes("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # The peak starts anew.
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # Resets the peak.
     engine = _opened(bundle, form, runtime, file)
     for _ in range(_NUM_RUNS):
         _run(engine)
@@ -77,8 +77,8 @@ def _opened(bundle: LoadedBundle, form: EngineSettings, runtime: EngineName, fil
         case "tensorrt":
             from inspector.engines.tensorrt.runtime import TensorRtEngine, load_api
 
-            found = compiled_variant(bundle.schema, form)
-            graphs = {} if found is None else {graph.file: (found, graph) for graph in found.graphs}
+            variant = compiled_variant(bundle.schema, form)
+            graphs = {} if variant is None else {graph.file: (variant, graph) for graph in variant.graphs}
             return TensorRtEngine(engine_file(bundle, *graphs[file]), load_api())
         case _:
             from inspector.engines.onnx_runtime import OnnxEngine
@@ -107,7 +107,7 @@ def _field_bytes(path: Path, field: str) -> int:
 
 
 def _device_bytes(runtime: EngineName) -> int:
-    """Taken of the GPU by whomever."""
+    """GPU memory in use by all processes."""
     if runtime != "tensorrt":
         return 0
     from inspector.engines.tensorrt.runtime import load_api
@@ -120,8 +120,8 @@ def _device_bytes(runtime: EngineName) -> int:
 
 def main() -> None:
     folder, form, part, threads = sys.argv[1:]
-    found = _measured(load(Path(folder)), EngineSettings.parse(form, int(threads)), part)
-    print(json.dumps(asdict(found)))
+    memory = _measured(load(Path(folder)), EngineSettings.parse(form, int(threads)), part)
+    print(json.dumps(asdict(memory)))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 # ruff: noqa: N802
-"""Turns a GPU's properties into what it can do at most, and a graph's work into the least time it takes. Runs nothing.
+"""Turns a GPU's properties into its peak rates, and a graph's work into the least time it takes.
 
 Units per multiprocessor are those of NVIDIA's architecture papers; consumer cards add FP16 products in FP32 at half of
-what stands here, so that a share of their peak is a lower bound.
+the rates here, so that a share of their peak is a lower bound.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ _WEIGHT_BYTES: Mapping[Precision, int] = {"fp32": 4, "fp16": 2, "int8": 1}
 
 
 class PeakError(ValueError):
-    """What a GPU can do is not known."""
+    """The peak rates of a GPU are unknown."""
 
 
 class Attributes(Protocol):

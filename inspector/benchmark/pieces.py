@@ -1,4 +1,4 @@
-"""Chooses the pieces that a judge is offered: those of the parity set, or made-up ones. Judges none."""
+"""Chooses the pieces for a judge's benchmark: those of the parity set, or synthetic ones."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,33 +15,35 @@ _NUM_MADE_UP = 64
 _READ_AT_ONCE = 16
 
 
-class Offering(NamedTuple):
+class BenchmarkPieces(NamedTuple):
     pieces: Sequence[Observation]
-    words: str
-    """Where they are from, and what that means for the figures."""
+    description: str
+    """Their origin, and its effect on the figures."""
 
 
-def offering(schema: Bundle, parity_set: ParitySet | None) -> Offering:
+def choose_pieces(schema: Bundle, parity_set: ParitySet | None) -> BenchmarkPieces:
     """Raises ParityError for a recording that cannot be read."""
     if parity_set is None:
-        pieces = made_up(schema)
-        words = "made-up pieces of noise, for the bundle has no parity set: routes, and so costs, are not a line's"
-        return Offering(pieces, f"{len(pieces)} {words}")
-    taken = _recorded(parity_set)
-    words = f"{len(taken)} of the parity set's {len(parity_set.pieces)} pieces"
-    return Offering(taken, f"{words}, of which those near a limit ask for more experts than most of a line's do")
+        pieces = synthetic_pieces(schema)
+        description = "pieces of noise, since the bundle has no parity set: routes and costs differ from a line's"
+        return BenchmarkPieces(pieces, f"{len(pieces)} {description}")
+    recorded = _recorded(parity_set)
+    description = f"{len(recorded)} of the parity set's {len(parity_set.pieces)} pieces"
+    return BenchmarkPieces(
+        recorded, f"{description}, of which those near a limit ask for more experts than most of a line's do"
+    )
 
 
 def _recorded(parity_set: ParitySet) -> list[Observation]:
-    found: list[Observation] = []
+    pieces: list[Observation] = []
     num_bytes = 0
     for start in range(0, len(parity_set.pieces), _READ_AT_ONCE):
         for piece in parity_set.observations(parity_set.pieces[start : start + _READ_AT_ONCE]):
             num_bytes += _num_bytes(piece)
-            if found and num_bytes > MAX_BYTES:
-                return found
-            found.append(piece)
-    return found
+            if pieces and num_bytes > MAX_BYTES:
+                return pieces
+            pieces.append(piece)
+    return pieces
 
 
 def _num_bytes(piece: Observation) -> int:
@@ -49,7 +51,7 @@ def _num_bytes(piece: Observation) -> int:
     return images + sum(clip.samples.nbytes for clip in piece.clips.values() if clip.samples is not None)
 
 
-def made_up(schema: Bundle, seed: int = 1) -> list[Observation]:
+def synthetic_pieces(schema: Bundle, seed: int = 1) -> list[Observation]:
     """Noise in the size of each modality's largest input."""
     rng = np.random.default_rng(seed)
     return [_piece(schema, f"p{index}", rng) for index in range(_NUM_MADE_UP)]

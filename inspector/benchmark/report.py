@@ -1,4 +1,4 @@
-"""Holds what a benchmark of engines found, and writes it as JSON and as one page of tables. Measures nothing."""
+"""Holds the results of a benchmark of engines, and writes them as JSON and as one page of tables."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ class Machine:
     processor: str
     num_cores: int
     load: float
-    """Average over the minute before: what else ran."""
+    """Average over the minute before: load of other processes."""
     threads: int
     """Of each session."""
     runtimes: Sequence[str]
@@ -99,8 +99,8 @@ def as_json(report: Report) -> str:
     content = asdict(report)
     for form, row in zip(content["forms"], report.forms, strict=True):
         form["parity"] = None if row.parity is None else row.parity.model_dump()
-    for graph, own in zip(content["graphs"], report.graphs, strict=True):
-        graph["pieces_per_cpu_s"] = own.pieces_per_cpu_s
+    for graph, measured in zip(content["graphs"], report.graphs, strict=True):
+        graph["pieces_per_cpu_s"] = measured.pieces_per_cpu_s
     return json.dumps(content, indent=2) + "\n"
 
 
@@ -151,9 +151,17 @@ def _form(row: FormRow) -> Sequence[str]:
     if row.parity is None:
         why = "-" if row.why_not else "no parity set"
         return row.form, size, runs, why, "-", "-", "-"
-    found = row.parity
-    flips = f"{found.flips} of {found.num_pieces} (at most {100 * found.flips_below:.2g} %)"
-    return row.form, size, runs, flips, str(found.new_passes), str(found.route_changes), f"{found.max_difference:.2g}"
+    parity = row.parity
+    flips = f"{parity.flips} of {parity.num_pieces} (at most {100 * parity.flips_below:.2g} %)"
+    return (
+        row.form,
+        size,
+        runs,
+        flips,
+        str(parity.new_passes),
+        str(parity.route_changes),
+        f"{parity.max_difference:.2g}",
+    )
 
 
 def _graph(row: GraphRow) -> Sequence[str]:
@@ -165,15 +173,15 @@ def _graph(row: GraphRow) -> Sequence[str]:
     )  # fmt: skip
 
 
-def _memory(found: Memory | None) -> tuple[str, str]:
-    if found is None:
+def _memory(memory: Memory | None) -> tuple[str, str]:
+    if memory is None:
         return "not told", "not told"
-    device = f" + {found.device_bytes / _MIB:.0f} on the GPU" if found.device_bytes else ""
-    return f"{found.held_bytes / _MIB:.1f}{device}", f"{found.peak_bytes / _MIB:.1f}"
+    device = f" + {memory.device_bytes / _MIB:.0f} on the GPU" if memory.device_bytes else ""
+    return f"{memory.held_bytes / _MIB:.1f}{device}", f"{memory.peak_bytes / _MIB:.1f}"
 
 
-def _figure(found: Figure) -> str:
-    return found if isinstance(found, str) else f"{found:.3g}"
+def _figure(figure: Figure) -> str:
+    return figure if isinstance(figure, str) else f"{figure:.3g}"
 
 
 def _line(row: LineRow) -> Sequence[str]:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspector.benchmark.artefacts import BenchError, chosen, forms_of, placed
-from inspector.benchmark.gpu import open_gauge
+from inspector.benchmark.gpu import open_gpu_meter
 from inspector.benchmark.graphs import Models, graph_rows
 from inspector.benchmark.line import line_row
 from inspector.benchmark.load_generator import Load
 from inspector.benchmark.machine import machine
-from inspector.benchmark.pieces import Offering, offering
+from inspector.benchmark.pieces import BenchmarkPieces, choose_pieces
 from inspector.benchmark.report import FormRow, LineRow, Report
 from inspector.benchmark.settings import BenchSettings, Progress
 from inspector.bundle.load import LoadedBundle, load
@@ -35,14 +35,14 @@ def measure(folder: Path, settings: BenchSettings, progress: Progress) -> Report
     """Raises BundleError, BenchError, ParityError; EngineError for a graph that fails as it runs."""
     here, bundle = machine(settings.threads), load(folder)
     forms = forms_of(bundle.schema, settings.threads)
-    wanted = chosen(forms, settings.engines)
-    opened = _open(bundle, list(dict.fromkeys([forms[0], *wanted])))
+    selected = chosen(forms, settings.engines)
+    opened = _open(bundle, list(dict.fromkeys([forms[0], *selected])))
     parity_set = None if bundle.schema.parity_set is None else set_of(bundle)
-    gauge = open_gauge(bundle, settings.checkpoint)
-    graphs = graph_rows(bundle, opened.models, settings, gauge, progress)
-    rows = [_form_row(bundle, form, opened, parity_set, progress) for form in wanted]
-    offered = offering(bundle.schema, parity_set)
-    judging = [model for form, model in opened.models.items() if form in wanted]
+    gpu_meter = open_gpu_meter(bundle, settings.checkpoint)
+    graphs = graph_rows(bundle, opened.models, settings, gpu_meter, progress)
+    rows = [_form_row(bundle, form, opened, parity_set, progress) for form in selected]
+    offered = choose_pieces(bundle.schema, parity_set)
+    judging = [model for form, model in opened.models.items() if form in selected]
     line = list(_line(judging, offered, settings, progress))
     name = f"{bundle.schema.name} {bundle.schema.version}"
     return Report(name, bundle.digest, here, rows, graphs, line, _notes(offered, settings))
@@ -95,7 +95,9 @@ def _kept(schema: Bundle, form: EngineSettings) -> Iterator[str]:
             yield f"{part} runs as {runs_as}{': ' if why.get(part) else ''}{why.get(part, '')}"
 
 
-def _line(models: Sequence[Model], offered: Offering, settings: BenchSettings, progress: Progress) -> Iterator[LineRow]:
+def _line(
+    models: Sequence[Model], offered: BenchmarkPieces, settings: BenchSettings, progress: Progress
+) -> Iterator[LineRow]:
     todo = [(model, rate) for model in models for rate in settings.rates]
     for done, (model, rate) in enumerate(todo):
         progress("end to end", done, len(todo))
@@ -103,18 +105,18 @@ def _line(models: Sequence[Model], offered: Offering, settings: BenchSettings, p
     progress("end to end", len(todo), len(todo))
 
 
-def _notes(offered: Offering, settings: BenchSettings) -> list[str]:
+def _notes(offered: BenchmarkPieces, settings: BenchSettings) -> list[str]:
     return [
         "Times of graphs are medians; all ways to run a graph took turns in one run, so that ratios hold where the "
         "milliseconds are another load's. `x by CPU` compares processor time of all threads, which other processes "
         "disturb least; `pieces/CPU-s` is by that too.",
         "Memory is of one session at batch 1, in a fresh process after a tiny session, heap trimmed: private bytes "
         "that stay, and resident bytes at the peak.",
-        "Flips are counted by the parity gate on this machine against torch's decisions; in brackets what the count "
-        "proves at 95 %.",
-        f"End to end: {offered.words}; offered for {settings.seconds:g} s at each rate on one thread, whatever the "
-        "judge has done (open loop); latency from the moment a piece was due to its verdict, evidence included, "
-        "decoding and log not. A batch is what one call of the judge took.",
+        "Flips are counted by the parity gate on this machine against torch's decisions; in brackets the "
+        "bound at 95 %.",
+        f"End to end: {offered.description}; offered for {settings.seconds:g} s at each rate on one thread, "
+        "open loop: pieces come whether or not the judge is ready; latency from the moment a piece was due to its "
+        "verdict, with evidence, without decoding and log. A batch is one call of the judge.",
         "`x torch`: times as fast as torch on the same GPU, eager and compiled, in the form's precision, copies "
         "included. `roofline`: share of the speed that the GPU's peak allows, by the products of the graph and the "
         "bytes of its weights, inputs and outputs. `mJ/piece`: of the whole GPU, by NVML.",

@@ -1,4 +1,4 @@
-"""Says how a benchmark of engines is run. Runs nothing."""
+"""Settings of a benchmark of engines."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

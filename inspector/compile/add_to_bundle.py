@@ -1,7 +1,7 @@
-"""Puts a compiled form into a bundle, in the place of an earlier one of its kind. Compiles nothing.
+"""Adds a compiled variant to a bundle and replaces an earlier one of its kind.
 
-Whoever loads the folder meanwhile, or after a crash, finds the old bundle or the new one: the new files have names of
-their own (they hold a hash), the manifest that lists them comes after, and what only the old one listed goes last.
+A process that loads the folder meanwhile, or after a crash, sees the old bundle or the new one: new files have unique
+names (with a hash), the manifest that lists them is written next, and files only in the old one are removed last.
 """
 
 import fcntl
@@ -40,7 +40,7 @@ def demand_free(out: Path | None) -> None:
 
 
 def _add_to_copy(bundle: LoadedBundle, wish: Wish, form: CompiledVariant, out: Path) -> Compiled:
-    """Of what lies there now: another form, or a card, may have come since it was compiled from."""
+    """Read again from the folder: another variant or a card may have been added since compilation began."""
     with copied_beside(load(bundle.folder), out) as copy:
         compiled = _add(copy, bundle.schema, wish, form)
         copy.rename(out)
@@ -49,7 +49,7 @@ def _add_to_copy(bundle: LoadedBundle, wish: Wish, form: CompiledVariant, out: P
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Waits for whoever else adds to this folder: each lists what the other has added."""
+    """Waits for other processes that add to this folder, so that no entry is lost."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -64,17 +64,17 @@ def _add(folder: Path, compiled_from: Bundle, wish: Wish, form: CompiledVariant)
 
 
 def _add_alone(folder: Path, compiled_from: Bundle, wish: Wish, form: CompiledVariant) -> Compiled:
-    found = load(folder).schema
-    if list(_exported(found)) != list(_exported(compiled_from)):
+    schema = load(folder).schema
+    if list(_exported(schema)) != list(_exported(compiled_from)):
         raise BundleError(f"{folder}: another bundle was put there meanwhile, and is left alone; compile it")
-    own = re.compile(rf".+\.{wish.engine}-{wish.precision}-[0-9a-f]{{8}}\.(engine|onnx)(\.part)?")
-    others = tuple(c for c in found.compiled if (c.engine, c.precision) != (wish.engine, wish.precision))
-    compiled, files = _written(folder, found, wish, form)
-    kept = {name: digest for name, digest in found.files.items() if not own.fullmatch(name)}
+    compiled_file = re.compile(rf".+\.{wish.engine}-{wish.precision}-[0-9a-f]{{8}}\.(engine|onnx)(\.part)?")
+    others = tuple(c for c in schema.compiled if (c.engine, c.precision) != (wish.engine, wish.precision))
+    compiled, files = _written(folder, schema, wish, form)
+    kept = {name: digest for name, digest in schema.files.items() if not compiled_file.fullmatch(name)}
     listed = dict(sorted({**kept, **files}.items()))
-    write_manifest(folder, found.model_copy(update={"compiled": (*others, compiled), "files": listed}))
+    write_manifest(folder, schema.model_copy(update={"compiled": (*others, compiled), "files": listed}))
     for path in folder.iterdir():
-        if own.fullmatch(path.name) and path.name not in listed:
+        if compiled_file.fullmatch(path.name) and path.name not in listed:
             path.unlink()
     return compiled
 
@@ -88,25 +88,25 @@ def _written(folder: Path, schema: Bundle, wish: Wish, form: CompiledVariant) ->
     exported = dict(parts(schema))
     files: dict[str, str] = {}
     graphs: list[CompiledGraph] = []
-    for made in form.graphs:
-        file = exported[made.part]
-        if made.path is not None:
-            content = made.path.read_bytes()
+    for artifact in form.graphs:
+        file = exported[artifact.part]
+        if artifact.path is not None:
+            content = artifact.path.read_bytes()
             digest = hashlib.sha256(content).hexdigest()
-            file = f"{made.part}.{wish.engine}-{wish.precision}-{digest[:8]}{made.path.suffix}"
+            file = f"{artifact.part}.{wish.engine}-{wish.precision}-{digest[:8]}{artifact.path.suffix}"
             replace_file(folder / file, content)
             files[file] = digest
-        graphs.append(_graph(made, file, (folder / file).stat().st_size))
+        graphs.append(_graph(artifact, file, (folder / file).stat().st_size))
     return form.compiled(wish, graphs), files
 
 
-def _graph(made: GraphArtifact, file: str, num_bytes: int) -> CompiledGraph:
+def _graph(artifact: GraphArtifact, file: str, num_bytes: int) -> CompiledGraph:
     return CompiledGraph(
-        part=made.part,
+        part=artifact.part,
         file=file,
-        precision=made.precision,
-        seconds=round(made.seconds, 2),
+        precision=artifact.precision,
+        seconds=round(artifact.seconds, 2),
         num_bytes=num_bytes,
-        quantised=made.quantised,
-        why=made.why,
+        quantised=artifact.quantised,
+        why=artifact.why,
     )

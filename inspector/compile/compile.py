@@ -1,4 +1,4 @@
-"""Compiles a bundle: converts its graphs, lets them pass the parity gate, adds what came of it. Knows no terminal."""
+"""Compiles a bundle: converts its graphs, checks them at the parity gate and adds the variant to the bundle."""
 
 import tempfile
 from pathlib import Path
@@ -17,7 +17,7 @@ from inspector.parity.report import ParityReport
 def compile_bundle(
     bundle: LoadedBundle, wish: Wish, say: Say, calibration: Path | None = None, out: Path | None = None
 ) -> tuple[Compiled, ParityReport]:
-    """What the bundle lists now, and what the gate counted. Leaves the bundle as it was unless all succeeds.
+    """Returns the bundle's new entry and the gate's report. Leaves the bundle unchanged unless all succeeds.
 
     `calibration` is a manifest, in place of the parity set's pieces.
 
@@ -39,6 +39,6 @@ def _validate(wish: Wish) -> None:
     if wish.precision == "fp32":
         raise CompileError(f"{wish.label} needs no compiling: every bundle runs so as it was exported")
     if wish.precision == "fp16":
-        raise CompileError(f"{wish.label} is not to be had: CPUs compute in FP32 or INT8; ask for --precision int8")
+        raise CompileError(f"{wish.label} is not available: CPUs compute in FP32 or INT8; ask for --precision int8")
     if wish.targets:
         raise CompileError(f"{wish.label} is for CPUs, and --target names GPUs; leave it out")

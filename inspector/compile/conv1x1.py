@@ -1,4 +1,4 @@
-"""Turns matrix products with constant weights into 1x1 convolutions. Knows no precision.
+"""Turns matrix products with constant weights into 1x1 convolutions.
 
 They are the only FP32 products that TensorRT for RTX has for compute capability 7.5; results agree within 3e-6.
 """
@@ -21,7 +21,7 @@ def as_convolutions(model: onnx.ModelProto, names: Set[str]) -> onnx.ModelProto:
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     used = {name for node in nodes for name in node.input}
-    weights = [weight for weight in (*model.graph.initializer, *rewriting.made) if weight.name in used]
+    weights = [weight for weight in (*model.graph.initializer, *rewriting.new_weights) if weight.name in used]
     del model.graph.initializer[:]
     model.graph.initializer.extend(weights)
     onnx.checker.check_model(model, full_check=True)
@@ -34,7 +34,7 @@ class _Rewriting:
         self.weights = {w.name: numpy_helper.to_array(w) for w in graph.initializer}
         values = (*graph.input, *graph.value_info, *graph.output)
         self.ranks = {v.name: len(v.type.tensor_type.shape.dim) for v in values}
-        self.made: list[onnx.TensorProto] = []
+        self.new_weights: list[onnx.TensorProto] = []
 
     def of(self, node: NodeProto) -> list[NodeProto]:
         if node.op_type not in ("MatMul", "Gemm"):
@@ -71,7 +71,7 @@ class _Rewriting:
         self, node: NodeProto, data: str, output: str, weight: NDArray[np.float32], axes: tuple[int, ...]
     ) -> list[NodeProto]:
         kernel, where = f"{node.name}_kernel", f"{node.name}_axes"
-        self.made += [
+        self.new_weights += [
             numpy_helper.from_array(np.ascontiguousarray(weight)[:, :, None, None], kernel),
             numpy_helper.from_array(np.array(axes, np.int64), where),
         ]

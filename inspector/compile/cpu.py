@@ -1,4 +1,4 @@
-"""Turns those experts into INT8 that this machine's processor runs faster so. Knows nothing of how they are chosen."""
+"""Turns those experts into INT8 that this machine's processor runs faster in INT8."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""Turns pieces into what an expert's graph takes, through the front end of the line. Knows no precision."""
+"""Turns pieces into inputs of an expert's graph, through the front end of the line."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -36,13 +36,13 @@ def _spread(items: Sequence[Kind]) -> list[Kind]:
 
 def feeds(expert: Expert, pieces: Sequence[Observation]) -> list[dict[str, Array]]:
     """One per image or clip that the expert would look at, each a batch of one. Raises CompileError."""
-    found = [{"input": array[np.newaxis]} for piece in pieces for array in _inputs(expert, piece)]
-    if not found:
+    inputs = [{"input": array[np.newaxis]} for piece in pieces for array in _inputs(expert, piece)]
+    if not inputs:
         raise CompileError(
             f"{expert.name}: none of {len(pieces)} calibration pieces has a recording of {expert.modality!r}; name a "
             "manifest that has them: --calibration MANIFEST"
         )
-    return found
+    return inputs
 
 
 def _inputs(expert: Expert, piece: Observation) -> Iterator[Array]:

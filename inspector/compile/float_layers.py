@@ -1,4 +1,4 @@
-"""Says which products may stay in float, and chooses by what the gate counted. Knows no runtime."""
+"""Lists which products may stay in float, and chooses among them by the flips that the gate counts."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol, TypeVar
@@ -8,9 +8,9 @@ from inspector.parity.report import ParityReport
 
 class FloatLayerRule(NamedTuple):
     first: bool
-    """What sees the input itself: its range is that of the brightest pixel."""
+    """Products on the input itself: its range is that of the brightest pixel."""
     last: bool
-    """What the readout hears."""
+    """Inputs of the readout."""
 
     def of(self, products: Sequence[str]) -> set[str]:
         """Names of the products that stay in float."""
@@ -22,12 +22,12 @@ class FloatLayerRule(NamedTuple):
         return ".first" * self.first + ".last" * self.last
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         left = [name for name, is_left in (("first", self.first), ("last", self.last)) if is_left]
         return f" without the {' and the '.join(left)} product" if left else ""
 
 
-OMISSIONS = (
+FLOAT_LAYER_RULES = (
     FloatLayerRule(False, False),
     FloatLayerRule(True, False),
     FloatLayerRule(False, True),
@@ -45,7 +45,7 @@ Trial = TypeVar("Trial", bound=Counted)
 
 
 def fewest_flips(trials: Iterable[Trial], enough: int) -> Trial | None:
-    """Tries no more than it takes to find one with `enough` flips or fewer."""
+    """Stops at the first with `enough` flips or fewer."""
     best: Trial | None = None
     for trial in trials:
         if best is None or _harm(trial) < _harm(best):

@@ -32,7 +32,7 @@ def to_half(model: ModelProto, kept: Set[str]) -> ModelProto:
 
 
 def staying_full(model: ModelProto, also: Set[str] = frozenset()) -> set[str]:
-    """Names of the operators of KEPT, of a front end, with weights that do not fit; `also`; what is small between."""
+    """Names of the operators of KEPT, of a front end, with weights that do not fit; `also`; small operators between."""
     graph = model.graph
     large = {w.name for w in graph.initializer if w.data_type == TensorProto.FLOAT and _too_large(w)}
     kept = {n.name for n in graph.node if n.op_type in KEPT or n.name in also or large & set(n.input)}

@@ -25,8 +25,8 @@ def check_graphs(job: Job, graphs: Mapping[str, Path], runtime: EngineName) -> P
     return check(replace(model, engine=label), job.parity)
 
 
-def standing(report: ParityReport, limit: Limit) -> str:
-    """Flips, what may flip, and which pieces do, on one line."""
+def flip_summary(report: ParityReport, limit: Limit) -> str:
+    """The number of flips, the limit and the flipped pieces, on one line."""
     num, names = report.num_pieces, _listed([change.piece_id for change in report.flips])
     counted = f"{len(report.flips)} of {num} decisions flip ({limit.allowed(num)} may)" + (
         f": {names}" if names else ""

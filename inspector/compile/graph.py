@@ -1,4 +1,4 @@
-"""Reads what an ONNX graph is made of: which operators lead where, and what its products cost. Changes no operator."""
+"""Reads the structure of an ONNX graph: how operators connect and how much its products cost."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,23 +38,23 @@ def leading_to(graph: GraphProto, output: str) -> set[str]:
 def front_end(graph: GraphProto) -> set[str]:
     """Operators up to a logarithm that no exponential leads to: log-mel, and not the log of a sum of exponentials."""
     made_by, named = makers(graph), {node.name: node for node in graph.node}
-    found: set[str] = set()
+    names: set[str] = set()
     for log in (node for node in graph.node if node.op_type == "Log"):
         above = _ancestors(log, made_by)
         if all(named[name].op_type != "Exp" for name in above):
-            found |= above | {log.name}
-    return found
+            names |= above | {log.name}
+    return names
 
 
 def _ancestors(node: NodeProto, made_by: Mapping[str, NodeProto]) -> set[str]:
-    found: set[str] = set()
+    names: set[str] = set()
     waiting = [node]
     while waiting:
         for maker in _present(made_by, waiting.pop().input):
-            if maker.name not in found:
-                found.add(maker.name)
+            if maker.name not in names:
+                names.add(maker.name)
                 waiting.append(maker)
-    return found
+    return names
 
 
 def _present(made_by: Mapping[str, NodeProto], names: Iterable[str]) -> list[NodeProto]:
@@ -90,8 +90,8 @@ def num_multiplications(node: NodeProto, left: Sequence[int], right: Sequence[in
 
 
 def share_quantised(model: ModelProto) -> float:
-    """Of the products, those that take both operands in eight bits."""
+    """The share of products with both operands in eight bits."""
     made_by = makers(model.graph)
     products = [node for node in model.graph.node if node.op_type in PRODUCTS]
-    taken = [[maker.op_type for maker in _present(made_by, node.input[:2])] for node in products]
-    return sum(kind == ["DequantizeLinear"] * 2 for kind in taken) / max(1, len(products))
+    input_ops = [[maker.op_type for maker in _present(made_by, node.input[:2])] for node in products]
+    return sum(kind == ["DequantizeLinear"] * 2 for kind in input_ops) / max(1, len(products))

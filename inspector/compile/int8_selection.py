@@ -1,8 +1,8 @@
-"""Chooses the experts that run in INT8: with them the line decides as before. Builds no engine.
+"""Chooses the experts to run in INT8 so that the line's decisions stay within the limit of flips.
 
-All the others stay as exported: mixed forms are the rule. Experts are tried one after another, the dearest first, each
-in the whole routed system beside those already taken. The head weighs what they say: it is cheap, and eight bits of it
-are decisions.
+All the others stay as exported. Experts are tried one after another, the most expensive first, each
+in the whole routed system together with those already chosen. The head is never quantised: it is cheap, and its
+error would change decisions directly.
 
 The gate is only as good as its pieces. On pieces that encoders were fitted on, scores are far from every limit and
 hardly move: graphs that flipped none of 300 such pieces flipped 43 of 300 unseen ones.
@@ -19,8 +19,8 @@ from onnx import ModelProto
 
 from inspector.bundle.schema import Expert
 from inspector.compile.feeds import feeds
-from inspector.compile.float_layers import OMISSIONS, FloatLayerRule, fewest_flips
-from inspector.compile.gate import check_graphs, standing
+from inspector.compile.float_layers import FLOAT_LAYER_RULES, FloatLayerRule, fewest_flips
+from inspector.compile.gate import check_graphs, flip_summary
 from inspector.compile.graph import read_graph, share_quantised
 from inspector.compile.job import GraphArtifact, Job, RefusedError
 from inspector.compile.quantise import Dialect, Feed, quantisable, quantise
@@ -29,7 +29,7 @@ from inspector.engines.variants import parts
 from inspector.parity.report import ParityReport, passed
 
 NO_PRODUCT = "holds no product that is worth eight bits"
-UNJUDGED = "runs on none of the parity set's pieces: nothing would show what eight bits change"
+UNJUDGED = "runs on none of the parity set's pieces: nothing would show the effect of INT8"
 FASTER = 1.1
 """Times FP32's speed: below it, a difference is the machine's mood. One graph had 1.03 and 1.20 within the hour."""
 
@@ -37,13 +37,13 @@ FASTER = 1.1
 class Speed(NamedTuple):
     ratio: float
     """To FP32; 0 where it does not run."""
-    words: str
+    description: str
     """With both figures, or why it does not run."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuantisationTarget:
-    """What an INT8 graph must be."""
+    """Requirements of an INT8 graph."""
 
     dialect: Dialect
     runtime: EngineName
@@ -60,56 +60,56 @@ class Tried(NamedTuple):
 
     path: Path
     report: ParityReport
-    made: GraphArtifact
+    artifact: GraphArtifact
 
 
-def choose(job: Job, terms: QuantisationTarget) -> tuple[tuple[GraphArtifact, ...], ParityReport]:
-    """Every graph of the bundle in its order, and what the gate counted of all together.
+def choose(job: Job, target: QuantisationTarget) -> tuple[tuple[GraphArtifact, ...], ParityReport]:
+    """Every graph of the bundle in its order, and the gate's report on all together.
 
-    Raises RefusedError where none is to be had.
+    Raises RefusedError where none passes.
     """
-    _demand_unseen(job)
+    _require_held_out_pieces(job)
     job.say("gate", f"decides on {len(job.parity.pieces)} pieces in FP32")
-    report = check_graphs(job, {}, terms.runtime)
+    report = check_graphs(job, {}, target.runtime)
     kept: dict[str, Path] = {}
-    made = {"head": GraphArtifact("head", None, "fp32", 0.0, why=NO_PRODUCT)}
+    artifacts = {"head": GraphArtifact("head", None, "fp32", 0.0, why=NO_PRODUCT)}
     for expert in sorted(job.bundle.schema.experts, key=lambda expert: -expert.cost_ms):
-        found = _tried(_Trial(job, terms, expert, kept), report)
-        if isinstance(found, Tried):
-            kept[expert.name], report, made[expert.name] = found
+        candidate = _tried(_Trial(job, target, expert, kept), report)
+        if isinstance(candidate, Tried):
+            kept[expert.name], report, artifacts[expert.name] = candidate
         else:
-            made[expert.name] = GraphArtifact(expert.name, None, "fp32", 0.0, why=found)
-        job.say(expert.name, f"{made[expert.name].precision}: {made[expert.name].why}")
-    graphs = tuple(made[part] for part, _ in parts(job.bundle.schema))
+            artifacts[expert.name] = GraphArtifact(expert.name, None, "fp32", 0.0, why=candidate)
+        job.say(expert.name, f"{artifacts[expert.name].precision}: {artifacts[expert.name].why}")
+    graphs = tuple(artifacts[part] for part, _ in parts(job.bundle.schema))
     if not kept:
         reasons = "".join(f"\n  {graph.part} {graph.why}" for graph in graphs)
         raise RefusedError(f"{job.wish.label}: no graph is worth it, and nothing is added:{reasons}")
     return graphs, report
 
 
-def _demand_unseen(job: Job) -> None:
+def _require_held_out_pieces(job: Job) -> None:
     certificate = job.bundle.schema.certificate
     if certificate is not None and not certificate.of_these_encoders:
         raise RefusedError(
-            f"{job.wish.label}: the encoders of {job.bundle.schema.name} were fitted on its calibration pieces too (so "
-            "says its certificate), and what eight bits change cannot be seen on these; nothing is added. Train it "
+            f"{job.wish.label}: the encoders of {job.bundle.schema.name} were fitted on its calibration pieces too "
+            "(see its certificate), so these pieces cannot show the effect of INT8; nothing is added. Train it "
             'with refit = "never" in the configuration, or let it run in FP32'
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """One expert, beside those already taken."""
+    """One expert, together with those already chosen."""
 
     job: Job
-    terms: QuantisationTarget
+    target: QuantisationTarget
     expert: Expert
     kept: Mapping[str, Path]
 
 
 def _tried(trial: _Trial, before: ParityReport) -> Tried | str:
-    """The fastest graph by which no further decision flips, or that with the fewest flips; where none is to be had,
-    why."""
+    """The fastest graph by which no further decision flips, or that with the fewest flips; where there is none,
+    the reason."""
     model = read_graph(trial.job.bundle.path(trial.expert.file))
     products = quantisable(model)
     if not products:
@@ -117,59 +117,59 @@ def _tried(trial: _Trial, before: ParityReport) -> Tried | str:
     if not any(trial.expert.name in piece.said.experts for piece in trial.job.parity.pieces):
         return UNJUDGED
     inputs = feeds(trial.expert, trial.job.calibration)
-    omissions = [omission for omission in OMISSIONS if set(products) > omission.of(products)]
+    rules = [rule for rule in FLOAT_LAYER_RULES if set(products) > rule.of(products)]
     refusals: list[str] = []
-    passing = _passing(trial, _candidates(trial, model, inputs, omissions), refusals)
+    passing = _passing(trial, _candidates(trial, model, inputs, rules), refusals)
     return fewest_flips(passing, enough=len(before.flips)) or refusals[0]
 
 
 class _Candidate(NamedTuple):
     path: Path
-    made: GraphArtifact
+    artifact: GraphArtifact
     speed: Speed
 
 
 def _candidates(
-    trial: _Trial, model: ModelProto, inputs: Sequence[Feed], omissions: Sequence[FloatLayerRule]
+    trial: _Trial, model: ModelProto, inputs: Sequence[Feed], rules: Sequence[FloatLayerRule]
 ) -> Iterable[_Candidate]:
     """The fastest first; where no speed is known, one after another, as they are asked for."""
-    quantised = (_quantised(trial, model, inputs, omission) for omission in omissions)
-    if trial.terms.speeds is None:
-        return (_Candidate(path, made, UNKNOWN) for path, made in quantised)
-    found = list(quantised)
+    quantised = (_quantised(trial, model, inputs, rule) for rule in rules)
+    if trial.target.speeds is None:
+        return (_Candidate(path, artifact, UNKNOWN) for path, artifact in quantised)
+    graphs = list(quantised)
     exported = trial.job.bundle.path(trial.expert.file)
-    speeds = trial.terms.speeds(exported, [path for path, _ in found], inputs[0])
-    timed = [_Candidate(path, made, speed) for (path, made), speed in zip(found, speeds, strict=True)]
+    speeds = trial.target.speeds(exported, [path for path, _ in graphs], inputs[0])
+    timed = [_Candidate(path, artifact, speed) for (path, artifact), speed in zip(graphs, speeds, strict=True)]
     return sorted(timed, key=lambda candidate: -candidate.speed.ratio)
 
 
 def _passing(trial: _Trial, candidates: Iterable[_Candidate], refusals: list[str]) -> Iterator[Tried]:
-    """One after another; what is refused says why, with the figures."""
+    """One after another; a refused graph gets the reason with its figures."""
     job, name = trial.job, trial.expert.name
-    for path, made, speed in candidates:
+    for path, artifact, speed in candidates:
         if speed.ratio < FASTER:
-            refusals.append(f"is no faster so: {speed.words}" if speed.ratio else speed.words)
+            refusals.append(f"is no faster in INT8: {speed.description}" if speed.ratio else speed.description)
             continue
         job.say(name, f"decides on {len(job.parity.pieces)} pieces")
-        report = check_graphs(job, {**trial.kept, name: path}, trial.terms.runtime)
+        report = check_graphs(job, {**trial.kept, name: path}, trial.target.runtime)
         if passed(report, job.wish.limit):
-            yield Tried(path, report, made._replace(why=_joined(speed.words, made.why)))
+            yield Tried(path, report, artifact._replace(why=_joined(speed.description, artifact.why)))
         else:
-            refusals.append(_joined(f"decides otherwise: {standing(report, job.wish.limit)}", speed.words))
+            refusals.append(_joined(f"decides otherwise: {flip_summary(report, job.wish.limit)}", speed.description))
 
 
-def _joined(*words: str) -> str:
-    return "; ".join(part.strip() for part in words if part)
+def _joined(*parts: str) -> str:
+    return "; ".join(part.strip() for part in parts if part)
 
 
 def _quantised(
-    trial: _Trial, model: ModelProto, inputs: Sequence[Feed], omission: FloatLayerRule
+    trial: _Trial, model: ModelProto, inputs: Sequence[Feed], rule: FloatLayerRule
 ) -> tuple[Path, GraphArtifact]:
     started_s, name = time.monotonic(), trial.expert.name
-    trial.job.say(name, "quantises" + omission.words)
-    path = trial.job.scratch / f"{name}.int8{omission.suffix}.onnx"
-    found = quantise(model, inputs, trial.terms.dialect, omission.of(quantisable(model)))
-    onnx.save(found, path)
+    trial.job.say(name, "quantises" + rule.description)
+    path = trial.job.scratch / f"{name}.int8{rule.suffix}.onnx"
+    quantised = quantise(model, inputs, trial.target.dialect, rule.of(quantisable(model)))
+    onnx.save(quantised, path)
     return path, GraphArtifact(
-        name, path, "int8", time.monotonic() - started_s, share_quantised(found), why=omission.words
+        name, path, "int8", time.monotonic() - started_s, share_quantised(quantised), why=rule.description
     )

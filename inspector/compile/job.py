@@ -1,4 +1,4 @@
-"""Says what is asked of compiling, what it works with and what comes of it. Compiles nothing."""
+"""Types of a compilation: the request, its inputs and its results."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from inspector.parity.report import Limit, ParityReport
 from streams.observation import Observation
 
 Say = Callable[[str, str], None]
-"""Told of each graph what is being done with it."""
+"""Called with a graph's part and its current step."""
 
 
 class CompileError(ValueError):
@@ -28,7 +28,7 @@ class Wish:
     engine: CompiledFor
     precision: Precision
     targets: tuple[str, ...] = ()
-    """Compute capabilities; empty: what TensorRT here builds for by itself."""
+    """Compute capabilities; empty: the defaults of the installed TensorRT."""
     max_batch: int = 16
     limit: Limit = field(default_factory=Limit)
     cache: Path | None = None

@@ -1,6 +1,6 @@
-"""Turns an FP32 graph into one with explicit Q/DQ from calibration inputs, as one runtime wants it. Knows no bundle.
+"""Turns an FP32 graph into one with explicit Q/DQ from calibration inputs, in the dialect of one runtime.
 
-Only what lies between the first heavy product and the last is quantised: the input's scaling, log-mel and the
+Only operators between the first heavy product and the last are quantised: the input's scaling, log-mel and the
 readout cost next to nothing, and it is there that eight bits move decisions. (All operators: 3.3 x the speed of FP32 in
 OpenVINO for a ResNet-18, against 3.4 x.)
 """
@@ -30,7 +30,7 @@ HEAVY = 0.01
 def quantise(
     model: ModelProto, feeds: Iterable[Feed], dialect: Dialect, left_out: Set[str] = frozenset()
 ) -> ModelProto:
-    """`left_out` names operators that stay in float beside those that always do.
+    """`left_out` names further operators that stay in float.
 
     CPUs want unsigned activations; TensorRT parses none but signed ones without a zero point, and a bias in float.
     """
@@ -51,15 +51,15 @@ def quantise(
             calibrate_method=CalibrationMethod.MinMax,
             extra_options={"ActivationSymmetric": signed, "WeightSymmetric": True, "QuantizeBias": False},
         )
-        found = onnx.load(after)
-        found.ClearField("metadata_props")
+        quantised = onnx.load(after)
+        quantised.ClearField("metadata_props")
         if dialect == "openvino":
-            _add_in_float(found.graph)
-        return found
+            _add_in_float(quantised.graph)
+        return quantised
 
 
 def _add_in_float(graph: GraphProto) -> None:
-    """A residual block's convolution hands on its sums as they are: OpenVINO adds what is in eight bits to them before
+    """A residual block's convolution hands on its sums as they are: OpenVINO adds eight-bit values to them before
     it rounds (2 to 3 % faster for a ResNet-18, and one rounding less). ONNX Runtime adds in eight bits or slowly."""
     made_by, users = makers(graph), Counter(name for node in graph.node for name in node.input)
     for add in [node for node in graph.node if node.op_type == "Add"]:
@@ -74,21 +74,21 @@ def _add_in_float(graph: GraphProto) -> None:
 
 def _chain(made_by: Mapping[str, NodeProto], name: str, kinds: Sequence[str]) -> list[NodeProto]:
     """The operators of these kinds that a value comes from, one through the other; none where it does not."""
-    found: list[NodeProto] = []
+    nodes: list[NodeProto] = []
     for kind in kinds:
-        node = made_by.get(found[-1].input[0] if found else name)
+        node = made_by.get(nodes[-1].input[0] if nodes else name)
         if node is None or node.op_type != kind:
             return []
-        found.append(node)
-    return found
+        nodes.append(node)
+    return nodes
 
 
 def _prepared(model: ModelProto) -> ModelProto:
     """The exporter has folded normalisation into convolutions: with shapes, nothing is left of the quantiser's own
     preparation, whose mark says so."""
-    found = onnx.shape_inference.infer_shapes(model)
-    onnx.helper.set_model_props(found, {"onnx.quant.pre_process": "onnxruntime.quant"})
-    return found
+    prepared = onnx.shape_inference.infer_shapes(model)
+    onnx.helper.set_model_props(prepared, {"onnx.quant.pre_process": "onnxruntime.quant"})
+    return prepared
 
 
 class _Inputs(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime's quantiser has no types

@@ -212,8 +212,8 @@ class WorkerTable(Table):
     """The same for the CPU time of judging; 1 is one core."""
 
     @property
-    def wishes(self) -> tuple[EngineSettings, ...]:
-        return tuple(EngineSettings.parse(wish, self.threads) for wish in self.engines)
+    def engine_preferences(self) -> tuple[EngineSettings, ...]:
+        return tuple(EngineSettings.parse(label, self.threads) for label in self.engines)
 
     @model_validator(mode="after")
     def _limits_in_order(self) -> Self:

@@ -1,4 +1,4 @@
-"""Says of each form that a bundle may run in whether this machine can run it, and why not. Starts nothing."""
+"""Checks for each variant of a bundle whether this machine can run it, and gives the reason if not."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from inspector.bundle.load import LoadedBundle
 from inspector.bundle.schema import Compiled
 from inspector.engines.engine import DeviceMemoryError, EngineError, EngineSettings, IncompatibleEngineError
 from inspector.engines.factory import check_installed
-from inspector.engines.tensorrt.device import find_device, memory_words
+from inspector.engines.tensorrt.device import find_device, memory_message
 from inspector.engines.tensorrt.engine_file import check_compiler, check_target, read_engine
 from inspector.engines.tensorrt.gpu_api import GpuApi
 from inspector.engines.tensorrt.runtime import load_api
@@ -24,25 +24,25 @@ class Option:
 
 
 def options(
-    bundle: LoadedBundle, wishes: Sequence[EngineSettings], gpu: Callable[[], GpuApi] = load_api
+    bundle: LoadedBundle, engine_preferences: Sequence[EngineSettings], gpu: Callable[[], GpuApi] = load_api
 ) -> list[Option]:
-    """One per wish, in their order."""
-    return [Option(wish, _why_not(bundle, wish, gpu)) for wish in wishes]
+    """One per engine, in order of preference."""
+    return [Option(settings, _why_not(bundle, settings, gpu)) for settings in engine_preferences]
 
 
-def _why_not(bundle: LoadedBundle, wish: EngineSettings, gpu: Callable[[], GpuApi]) -> str:
+def _why_not(bundle: LoadedBundle, settings: EngineSettings, gpu: Callable[[], GpuApi]) -> str:
     try:
-        check(bundle, wish, gpu)
+        check(bundle, settings, gpu)
     except EngineError as exc:
         return one_line(exc)
     return ""
 
 
-def check(bundle: LoadedBundle, wish: EngineSettings, gpu: Callable[[], GpuApi] = load_api) -> None:
+def check(bundle: LoadedBundle, settings: EngineSettings, gpu: Callable[[], GpuApi] = load_api) -> None:
     """Raises EngineError where this machine cannot run the bundle so, as far as can be told without trying."""
-    check_compiled(bundle.schema, wish)
-    check_installed(wish)
-    form = compiled_variant(bundle.schema, wish)
+    check_compiled(bundle.schema, settings)
+    check_installed(settings)
+    form = compiled_variant(bundle.schema, settings)
     if form is None:
         return
     if form.engine == "tensorrt":
@@ -60,10 +60,10 @@ def _check_gpu(form: Compiled, api: GpuApi) -> None:
     check_target(form.targets, device.capability)
     needed = sum(graph.num_bytes for graph in form.graphs)
     if needed > device.free_bytes:
-        found = (
+        status = (
             f"its engines take {needed / 2**20:.0f} MiB, and {device.free_bytes / 2**20:.0f} MiB of the GPU are free"
         )
-        raise DeviceMemoryError(memory_words(found))
+        raise DeviceMemoryError(memory_message(status))
 
 
 def one_line(exc: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Says what this machine's processor is called. Knows no runtime."""
+"""Reads the name of this machine's processor."""
 
 import platform
 from pathlib import Path

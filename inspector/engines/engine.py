@@ -1,4 +1,4 @@
-"""Says what an engine is: a runtime with one graph loaded. Knows neither experts nor pieces."""
+"""Defines an engine: a runtime with one graph loaded."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,11 +74,11 @@ class EngineSettings:
         return f"{self.name}/{self.precision}"
 
     @classmethod
-    def parse(cls, wish: str, threads: int = 1) -> "EngineSettings":
-        """From words such as onnx/int8. Raises ValueError."""
-        name, _, precision = wish.partition("/")
+    def parse(cls, label: str, threads: int = 1) -> "EngineSettings":
+        """From a label such as onnx/int8. Raises ValueError."""
+        name, _, precision = label.partition("/")
         if name not in get_args(EngineName) or precision not in get_args(Precision):
-            raise ValueError(f"{wish!r} is no engine; write engine/precision, such as onnx/int8 or tensorrt/fp16")
+            raise ValueError(f"{label!r} is no engine; write engine/precision, such as onnx/int8 or tensorrt/fp16")
         return cls(cast(EngineName, name), threads, cast(Precision, precision))
 
 
@@ -86,7 +86,7 @@ _FALLBACK = " (fallback from "
 
 
 def fallback_label(label: str, failed: str) -> str:
-    """What stands in a verdict made in place of a form that failed: onnx/fp32 (fallback from tensorrt/fp16)."""
+    """Engine label of verdicts after a fault, such as onnx/fp32 (fallback from tensorrt/fp16)."""
     return f"{label}{_FALLBACK}{failed})"
 
 

@@ -1,4 +1,4 @@
-"""Opens an ONNX graph in the runtime that is asked for, and gives freed memory back. Knows no bundle."""
+"""Opens an ONNX graph in the requested runtime, and returns freed memory to the system."""
 
 import ctypes
 import gc
@@ -10,7 +10,7 @@ from inspector.engines.onnx_runtime import OnnxEngine
 
 
 def open_engine(path: Path, settings: EngineSettings) -> Engine:
-    """Raises EngineError where the engine is not to be had here, or refuses the graph."""
+    """Raises EngineError where the engine is unavailable here, or refuses the graph."""
     check_installed(settings)
     match settings.name:
         case "onnx":

@@ -43,10 +43,10 @@ class OpenVinoEngine:
             return run_in_chunks(num, 1 if self._one_by_one else num, lambda rows: self._infer(inputs, rows))
 
     def _infer(self, inputs: Mapping[str, Array], rows: slice) -> Mapping[str, Array]:
-        taken = {name: value[rows] for name, value in inputs.items()}
+        chunk = {name: value[rows] for name, value in inputs.items()}
         try:
             # Inputs are not copied on their way in (3 % faster), outputs once: the request overwrites its own.
-            results = self._request.infer(taken, share_inputs=True, share_outputs=True)
+            results = self._request.infer(chunk, share_inputs=True, share_outputs=True)
         except RuntimeError as exc:
             raise EngineError(f"OpenVINO: {exc}") from exc
         return {port.name: results[index].copy() for index, port in enumerate(self.outputs)}

@@ -1,4 +1,4 @@
-"""Files that are the SHA-256 of the rest, then the rest: one rename puts both there. Knows not what they hold."""
+"""Reads and writes files with a SHA-256 header, written atomically by one rename."""
 
 import hashlib
 import tempfile
@@ -17,10 +17,10 @@ class DamagedError(ValueError):
 def read_sealed(path: Path, name: str = "") -> bytes:
     """`name` as it was written. Raises OSError, DamagedError."""
     content = path.read_bytes()
-    found = content[_DIGEST_BYTES:]
-    if _digest(found, name) != content[:_DIGEST_BYTES]:
+    payload = content[_DIGEST_BYTES:]
+    if _digest(payload, name) != content[:_DIGEST_BYTES]:
         raise DamagedError(f"{path} is altered or truncated")
-    return found
+    return payload
 
 
 def write_sealed(path: Path, content: bytes, name: str = "", mode: int = 0o666) -> None:

@@ -1,4 +1,4 @@
-"""Times several ways to run one graph against each other, in turn, and sums up what was measured. Knows no bundle."""
+"""Times several ways to run one graph in turn, and summarises the measurements."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ NUM_WARM_UPS = 3
 class Clock:
     wall_s: Callable[[], float] = time.perf_counter
     cpu_s: Callable[[], float] = time.process_time
-    """Of all threads of this process: a runtime may compute in its own."""
+    """Of all threads of this process: a runtime may have threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def percentile(values: Iterable[float], share: float) -> float:
 
 
 def interleaved(runs: Mapping[str, Run], pace: Pace | None = None, clock: Clock | None = None) -> dict[str, Timing]:
-    """All ways have a turn in each round, so that whatever else the machine does hits all of them alike."""
+    """All ways have a turn in each round, so that other load on the machine affects them alike."""
     pace, clock = pace or Pace(), clock or Clock()
     for run in runs.values():
         for _ in range(NUM_WARM_UPS):
@@ -82,7 +82,7 @@ def interleaved(runs: Mapping[str, Run], pace: Pace | None = None, clock: Clock 
 
 
 def inputs_for(ports: Sequence[Port], batch: int, seed: int = 1) -> dict[str, Array]:
-    """Noise for every input; the head's experts are all present."""
+    """Noise for every input; all experts of the head are present."""
     rng = np.random.default_rng(seed)
     shapes = {port.name: (batch, *(size or 1 for size in port.shape[1:])) for port in ports}
     return {

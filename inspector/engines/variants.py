@@ -1,4 +1,4 @@
-"""Says which file each graph of a bundle runs from under an engine and a precision. Opens none."""
+"""Finds the file that each graph of a bundle runs from, for an engine and a precision."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from inspector.engines.tensorrt.engine_file import EngineFile
 
 
 def compiled_variant(schema: Bundle, settings: EngineSettings) -> Compiled | None:
-    """What was compiled for this engine at this precision."""
+    """The variant compiled for this engine and precision."""
     return next((c for c in schema.compiled if (c.engine, c.precision) == (settings.name, settings.precision)), None)
 
 

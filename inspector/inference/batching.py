@@ -1,4 +1,4 @@
-"""Runs one graph over many items in micro-batches, so that one bad item costs no other its result. Knows no pieces."""
+"""Runs one graph over many items in micro-batches, so that one bad item costs no other its result."""
 
 import logging
 import time
@@ -57,11 +57,11 @@ def _run(engine: Engine, items: Sequence[Item], feed: Callable[[Sequence[Item]],
 
 def _unusable(outputs: Mapping[str, Array], num: int) -> set[int]:
     """Items with NaN or infinity in an output: a sum is finite only if all its terms are."""
-    found: set[int] = set()
+    rows: set[int] = set()
     for name, values in outputs.items():
         sums = values.reshape(num, -1).sum(axis=1, dtype=np.float64)
         bad = np.flatnonzero(~np.isfinite(sums)).tolist()
         if bad:
             log.warning("A graph answered NaN or infinity in %s for %d items, which get no result.", name, len(bad))
-            found.update(bad)
-    return found
+            rows.update(bad)
+    return rows

@@ -1,4 +1,4 @@
-"""Holds what the experts of one model have seen of some pieces, and has more seen when asked. Decides nothing.
+"""Runs experts of one model on pieces and holds their outputs. Decides nothing.
 
 Letters: P pieces, R rows asked for, E experts, N tokens, D width of a token, O = 1 + K outputs.
 """
@@ -20,12 +20,12 @@ from inspector.plausibility.sources import Kept, believed, watcher
 from streams.observation import Clip, MissingReason, Observation, State
 
 BATCH_BYTES = 2**23
-"""Of input per run: 16 pictures of 320 px, 20 MB, cost twice as much each as 6 do, for memory fetched anew."""
+"""Of input per run: 16 pictures of 320 px, 20 MB, cost twice as much each as 6 do, for memory fetched again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExpertOutput:
-    """What one expert saw of one piece; of several images the one most like a defect stands for the camera."""
+    """The output of one expert on one piece; of several images the one most like a defect stands for the camera."""
 
     outputs: Mapping[str, Array]
     image: int
@@ -45,10 +45,10 @@ class Fused:
 
 
 Strict = Sequence[Mapping[str, Strictness]]
-"""Per piece, by camera and sensor, how strictly plausibility is taken; what is not named: on."""
+"""Per piece, by camera and sensor, how strictly plausibility is applied; the default is on."""
 
 Prepared = Callable[[int, int], Array | None]
-"""What there is already of a piece's image, or of its clip (index 0)."""
+"""An input that was already prepared for a piece's image, or for its clip (index 0)."""
 
 
 class Examination:
@@ -58,13 +58,13 @@ class Examination:
         schema = model.schema
         self._kept = Kept()
         self.pieces = self._believed(schema, pieces, [{}] * len(pieces) if strictness is None else strictness)
-        """As they came, with the sources marked that cannot be believed."""
+        """As received; implausible sources are marked."""
         self.model, self._max_batch = model, max_batch
         self.present = [_present(piece) & {m.name for m in schema.modalities} for piece in self.pieces]
         self.implausible = [_implausible(piece) for piece in self.pieces]
         """Per piece, cameras and sensors that cannot be believed: nothing passes. Experts look at none of them but at
         pictures of another size, which neither pass nor fail a piece."""
-        self.looks: list[dict[str, ExpertOutput]] = [{} for _ in pieces]
+        self.expert_outputs: list[dict[str, ExpertOutput]] = [{} for _ in pieces]
         """Per piece, by expert."""
         self.costs_ms: list[dict[str, float]] = [{} for _ in pieces]
         """Per piece, by expert that ran."""
@@ -76,8 +76,8 @@ class Examination:
         return believed(schema, pieces, strictness, self._kept)
 
     def examined(self, row: int) -> frozenset[str]:
-        """Modalities of a piece that an expert has looked at."""
-        looks = self.looks[row]
+        """Modalities of a piece on which an expert ran."""
+        looks = self.expert_outputs[row]
         return frozenset(expert.modality for expert in self.model.schema.experts if expert.name in looks)
 
     def unseen(self, row: int) -> frozenset[str]:
@@ -85,9 +85,9 @@ class Examination:
         return _unseen(self.pieces[row])
 
     def ran(self, row: int) -> frozenset[str]:
-        return frozenset(self.looks[row])
+        return frozenset(self.expert_outputs[row])
 
-    def look(self, expert: Expert, rows: Sequence[int]) -> None:
+    def run_expert(self, expert: Expert, rows: Sequence[int]) -> None:
         """Runs one expert for these pieces alone; every one of them has the modality."""
         engine = self.model.experts[expert.name]
         form = expert.input
@@ -107,15 +107,15 @@ class Examination:
         self._keep(expert, [(row, 0) for row in rows], results)
 
     def _prepared_for(self, expert: Expert) -> Prepared:
-        """What was prepared for the check, where it is this expert's input."""
+        """The input prepared for the check, where it is this expert's input."""
         if expert != watcher(self.model.schema.experts, expert.modality):
             return lambda row, index: None
         return lambda row, index: self._kept.take((expert.modality, row, index))
 
     def _keep(self, expert: Expert, places: Sequence[tuple[int, int]], results: Sequence[Result]) -> None:
-        """`places` says for each result which image of which piece it is about."""
+        """`places` gives the piece and image of each result."""
         for (row, index), result in zip(places, results, strict=True):
-            costs, looks = self.costs_ms[row], self.looks[row]
+            costs, looks = self.costs_ms[row], self.expert_outputs[row]
             costs[expert.name] = costs.get(expert.name, 0.0) + result.cost_ms
             if result.outputs is None:
                 self.failed.add(row)
@@ -125,7 +125,7 @@ class Examination:
                 looks[expert.name] = look
 
     def fuse(self, rows: Sequence[int]) -> list[Fused | None]:
-        """The head on all that these pieces' experts saw; marks the pieces that it fails on."""
+        """Runs the head on all outputs of these pieces' experts; marks the pieces that it fails on."""
         results = self._fuse([(row, self.ran(row)) for row in rows])
         for row, result in zip(rows, results, strict=True):
             self.head_ms[row] += result.cost_ms
@@ -134,14 +134,14 @@ class Examination:
         return [_fused(result) for result in results]
 
     def fuse_parts(self, parts: Sequence[tuple[int, frozenset[str]]]) -> list[Fused | None]:
-        """The head on a part of what was seen: (piece, experts) each."""
+        """Runs the head on subsets of experts: (piece, experts)."""
         return [_fused(result) for result in self._fuse(parts)]
 
     def _fuse(self, parts: Sequence[tuple[int, frozenset[str]]]) -> list[Result]:
         return run_batched(self.model.head, parts, self._head_inputs, self._max_batch)
 
     def _head_inputs(self, parts: Sequence[tuple[int, frozenset[str]]]) -> Mapping[str, Array]:
-        """What did not run is zeros, and its presence 0."""
+        """Experts that did not run get zeros and presence 0."""
         schema = self.model.schema
         num, num_outputs = len(parts), 1 + len(schema.classes)
         present_RE = np.zeros((num, len(schema.experts)), np.float32)
@@ -151,7 +151,7 @@ class Examination:
             logits_RO = np.zeros((num, num_outputs), np.float32)
             for index, (row, experts) in enumerate(parts):
                 if expert.name in experts:
-                    outputs = self.looks[row][expert.name].outputs
+                    outputs = self.expert_outputs[row][expert.name].outputs
                     tokens_RND[index], logits_RO[index] = outputs["tokens"], outputs["logits"]
                     present_RE[index, column] = 1
             inputs |= {f"tokens_{expert.name}": tokens_RND, f"logits_{expert.name}": logits_RO}

@@ -1,4 +1,4 @@
-"""Says what judges in the place of a model whose device has failed: the same bundle on ONNX Runtime."""
+"""Replaces a model whose device has failed by the same bundle on ONNX Runtime."""
 
 import logging
 from collections.abc import Sequence
@@ -11,33 +11,33 @@ from inspector.recipe.recipe import Recipe
 log = logging.getLogger("inspector.engines")
 
 
-def standing(model: Model, recipes: Sequence[Recipe] = ()) -> Model:
-    """The model itself, or what judges in its place since its device failed.
+def current_model(model: Model, recipes: Sequence[Recipe] = ()) -> Model:
+    """The model itself, or its fallback after its device failed.
 
-    Raises DeviceError where it has failed, under another recipe, and one of these would rather have the line stop.
+    Raises DeviceError where it has failed, under another recipe, and one of these has `engine_fault` = stop.
     """
-    if model.fallen.model is None:
+    if model.fallback.model is None:
         return model
     if stopping := sorted({recipe.name for recipe in recipes if recipe.engine_fault == "stop"}):
         raise DeviceError(
             f"bundle {model.schema.name}: {model.engine} has failed, and engine_fault is stop in recipe "
             f"{', '.join(stopping)}; see the log for the fault, and restart the service once the device is sound"
         )
-    return model.fallen.model
+    return model.fallback.model
 
 
 def activate_fallback(model: Model, recipes: Sequence[Recipe], fault: DeviceError) -> Model:
-    """The same bundle as exported, on ONNX Runtime, for all who use the model from now on.
+    """The same bundle as exported, on ONNX Runtime, for all users of the model from now on.
 
-    Raises the fault itself where a recipe would rather have the line stop, EngineError where ONNX Runtime fails too.
+    Raises the fault itself where a recipe has `engine_fault` = stop, EngineError where ONNX Runtime fails too.
     """
     if any(recipe.engine_fault == "stop" for recipe in recipes):
         raise fault
-    with model.fallen.lock:
-        if model.fallen.model is None:
+    with model.fallback.lock:
+        if model.fallback.model is None:
             log.error(
-                "Bundle %s: %s fails, ONNX Runtime judges from now on: %s", model.schema.name, model.engine, fault
+                "Bundle %s: %s failed; ONNX Runtime judges from now on: %s", model.schema.name, model.engine, fault
             )
-            fallen = open_model(model.bundle, EngineSettings("onnx", model.settings.threads))
-            model.fallen.model = replace(fallen, engine=fallback_label(fallen.engine, model.engine))
-        return model.fallen.model
+            fallback = open_model(model.bundle, EngineSettings("onnx", model.settings.threads))
+            model.fallback.model = replace(fallback, engine=fallback_label(fallback.engine, model.engine))
+        return model.fallback.model

@@ -1,4 +1,4 @@
-"""Turns a bundle into a model: every graph open in an engine, and found to be what the bundle says. Judges nothing."""
+"""Turns a bundle into a model: opens every graph in an engine and checks it against the bundle's schema."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ Opener = Callable[[Path, EngineSettings], Engine]
 
 @dataclass(slots=True, eq=False)
 class FallbackState:
-    """What judges in a model's place since its device failed; None as long as it has not."""
+    """The model on ONNX Runtime that replaces one whose device failed; None while the device works."""
 
     lock: Lock = field(default_factory=Lock)
     model: "Model | None" = None
@@ -38,7 +38,7 @@ class Model:
     settings: EngineSettings
     refused: tuple[str, ...] = ()
     """Compiled forms that came before it in the order and may not judge here, by engine and precision."""
-    fallen: FallbackState = field(init=False, default_factory=FallbackState, repr=False, compare=False)
+    fallback: FallbackState = field(init=False, default_factory=FallbackState, repr=False, compare=False)
 
     @property
     def schema(self) -> Bundle:
@@ -48,7 +48,7 @@ class Model:
 def open_model(
     bundle: LoadedBundle, settings: EngineSettings, opener: Opener = open_engine, gpu: Callable[[], GpuApi] = load_api
 ) -> Model:
-    """Raises EngineError for a graph that cannot be loaded, BundleError for one that is not what the bundle says."""
+    """Raises EngineError for a graph that cannot be loaded, BundleError for one that contradicts the schema."""
     schema = bundle.schema
     engines = _engines(bundle, settings, opener, gpu)
     model = Model(
@@ -69,7 +69,7 @@ def open_model(
 def _engines(
     bundle: LoadedBundle, settings: EngineSettings, opener: Opener, gpu: Callable[[], GpuApi]
 ) -> dict[str, Engine]:
-    """By part. What a compiled form leaves out runs as exported in ONNX Runtime, the reference."""
+    """By part. Parts without a compiled graph run as exported in ONNX Runtime, the reference."""
     check_compiled(bundle.schema, settings)
     form = compiled_variant(bundle.schema, settings)
     graphs = {} if form is None else {graph.part: graph for graph in form.graphs}
@@ -99,7 +99,7 @@ def _mismatches(model: Model) -> Iterator[str]:
 
 
 def expert_outputs(schema: Bundle, expert: Expert) -> list[Port]:
-    """What an expert's graph answers, batch first."""
+    """Outputs of an expert's graph, batch first."""
     return [
         Port("tokens", (None, expert.num_tokens, schema.token_dim)),
         Port("logits", (None, 1 + len(schema.classes))),
@@ -108,28 +108,28 @@ def expert_outputs(schema: Bundle, expert: Expert) -> list[Port]:
 
 
 def head_inputs(schema: Bundle) -> list[Port]:
-    """What the head's graph asks for, batch first."""
+    """Inputs of the head's graph, batch first."""
     tokens = [Port(f"tokens_{e.name}", (None, e.num_tokens, schema.token_dim)) for e in schema.experts]
     logits = [Port(f"logits_{e.name}", (None, 1 + len(schema.classes))) for e in schema.experts]
     return [*tokens, *logits, Port("present", (None, len(schema.experts)))]
 
 
-def _ports(what: str, found: Sequence[Port], expected: Sequence[Port]) -> Iterator[str]:
-    shapes = {port.name: port.shape for port in found}
+def _ports(what: str, ports: Sequence[Port], expected: Sequence[Port]) -> Iterator[str]:
+    shapes = {port.name: port.shape for port in ports}
     for name in sorted(shapes.keys() ^ {port.name for port in expected}):
         fault = "is unexpected" if name in shapes else "is absent"
         yield f"{what} {name!r} {fault}: the graph has {sorted(shapes)}; export the bundle again"
-    for name, wanted in expected:
-        shape = shapes.get(name, wanted)
-        if not _fits(shape, wanted):
-            yield f"{what} {name!r} has shape {_text(shape)}, expected {_text(wanted)}; export the bundle again"
+    for name, expected_shape in expected:
+        shape = shapes.get(name, expected_shape)
+        if not _fits(shape, expected_shape):
+            yield f"{what} {name!r} has shape {_text(shape)}, expected {_text(expected_shape)}; export the bundle again"
 
 
-def _fits(shape: Sequence[int | None], wanted: Sequence[int | None]) -> bool:
+def _fits(shape: Sequence[int | None], expected: Sequence[int | None]) -> bool:
     """The batch must be free; elsewhere a size that is not fixed fits any."""
-    if len(shape) != len(wanted) or shape[0] is not None:
+    if len(shape) != len(expected) or shape[0] is not None:
         return False
-    return all(size is None or want is None or size == want for size, want in zip(shape, wanted, strict=True))
+    return all(size is None or want is None or size == want for size, want in zip(shape, expected, strict=True))
 
 
 def _text(shape: Sequence[int | None]) -> str:

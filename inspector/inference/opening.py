@@ -1,4 +1,4 @@
-"""Opens a bundle in the first form of an order that runs here; on ONNX Runtime after a fault. Judges nothing."""
+"""Opens a bundle in the first variant of an order of preference that runs here."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ log = logging.getLogger("inspector.engines")
 
 
 class _NotAdmittedError(EngineError):
-    """What opens and may not judge; the message says why."""
+    """A variant opens but may not judge; the message gives the reason."""
 
 
 _REFUSALS = (IncompatibleEngineError, _NotAdmittedError)
@@ -30,68 +30,70 @@ _REFUSALS = (IncompatibleEngineError, _NotAdmittedError)
 
 
 def admit_all(model: Model) -> str:
-    """Why a model may not judge, where that is known; empty where it may."""
+    """The reason why a model may not judge; empty where it may."""
     return ""
 
 
 def open_best(
     bundle: LoadedBundle,
-    wishes: Sequence[EngineSettings],
+    engine_preferences: Sequence[EngineSettings],
     gpu: Callable[[], GpuApi] = load_api,
     admit: Callable[[Model], str] = admit_all,
 ) -> Model:
-    """Raises EngineError with one line per wish where none runs, BundleError for graphs that are not what it says."""
+    """Raises EngineError with one line per engine if none runs, BundleError for graphs that contradict the schema."""
     passed_over: list[str] = []
     refused: list[str] = []
-    for wish in wishes:
+    for settings in engine_preferences:
         try:
-            model = _admitted(bundle, wish, gpu, admit)
+            model = _admitted(bundle, settings, gpu, admit)
         except EngineError as exc:
-            passed_over.append(f"{wish}: {one_line(exc)}")
+            passed_over.append(f"{settings}: {one_line(exc)}")
             if isinstance(exc, _REFUSALS):
-                _tell_refused(bundle, wish, one_line(exc))
-                refused.append(str(wish))
+                _log_refused(bundle, settings, one_line(exc))
+                refused.append(str(settings))
         else:
-            log.info("Bundle %s: engine %s%s", bundle.schema.name, wish, _because(passed_over))
+            log.info("Bundle %s: engine %s%s", bundle.schema.name, settings, _because(passed_over))
             return replace(model, refused=tuple(refused))
     text = "\n".join(f"  not {line}" for line in passed_over)
     raise EngineError(f"bundle {bundle.folder}: no engine of [worker] engines runs it here\n{text}")
 
 
 def _admitted(
-    bundle: LoadedBundle, wish: EngineSettings, gpu: Callable[[], GpuApi], admit: Callable[[Model], str]
+    bundle: LoadedBundle, settings: EngineSettings, gpu: Callable[[], GpuApi], admit: Callable[[Model], str]
 ) -> Model:
-    check(bundle, wish, gpu)
-    model = open_model(bundle, wish, gpu=gpu)
+    check(bundle, settings, gpu)
+    model = open_model(bundle, settings, gpu=gpu)
     if fault := admit(model):
         raise _NotAdmittedError(fault)
     return model
 
 
-def open_again(bundle: LoadedBundle, wishes: Sequence[EngineSettings], chosen: EngineSettings) -> Model:
-    """In the form that was let through here before; those before it are looked at and not opened. Raises as above."""
-    return replace(open_best(bundle, (chosen,)), refused=tuple(_refused_before(bundle, wishes, chosen)))
+def open_again(bundle: LoadedBundle, engine_preferences: Sequence[EngineSettings], chosen: EngineSettings) -> Model:
+    """Opens the variant that was admitted here before; only checks those preferred to it. Raises as above."""
+    return replace(open_best(bundle, (chosen,)), refused=tuple(_refused_before(bundle, engine_preferences, chosen)))
 
 
-def _refused_before(bundle: LoadedBundle, wishes: Sequence[EngineSettings], chosen: EngineSettings) -> Iterator[str]:
-    """What was compiled and could run was not let through, or it would have been chosen."""
-    for wish in takewhile(lambda wish: wish != chosen, wishes):
-        if compiled_variant(bundle.schema, wish) is None:
+def _refused_before(
+    bundle: LoadedBundle, engine_preferences: Sequence[EngineSettings], chosen: EngineSettings
+) -> Iterator[str]:
+    """A compiled variant that can run was refused, or it would have been chosen."""
+    for settings in takewhile(lambda settings: settings != chosen, engine_preferences):
+        if compiled_variant(bundle.schema, settings) is None:
             continue
         try:
-            check(bundle, wish)
+            check(bundle, settings)
             fault = "it did not pass when the bundle was checked here"
         except IncompatibleEngineError as exc:
             fault = one_line(exc)
         except EngineError:
             continue
-        _tell_refused(bundle, wish, fault)
-        yield str(wish)
+        _log_refused(bundle, settings, fault)
+        yield str(settings)
 
 
-def _tell_refused(bundle: LoadedBundle, wish: EngineSettings, fault: str) -> None:
+def _log_refused(bundle: LoadedBundle, settings: EngineSettings, fault: str) -> None:
     log.warning("Bundle %s: %s is REFUSED here, and the next of [worker] engines is tried. Compile it again and deploy "
-                "that, or take it out of [worker] engines: %s", bundle.schema.name, wish, fault)  # fmt: skip
+                "that, or take it out of [worker] engines: %s", bundle.schema.name, settings, fault)  # fmt: skip
 
 
 def _because(refused: Sequence[str]) -> str:

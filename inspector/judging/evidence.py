@@ -1,6 +1,6 @@
 """Turns an expert's relevance into evidence for people: heat map, regions, a stretch of time and frequency.
 
-Relevance is (H, W), 0 to 1: rows by columns of the image, or frequencies (low first) by time. Knows no decision.
+Relevance is (H, W), 0 to 1: rows by columns of the image, or frequencies (low first) by time.
 """
 
 from typing import NamedTuple
@@ -21,7 +21,7 @@ MIN_STRENGTH = 0.05
 """Below this a peak is noise and marks no region."""
 REGION_SHARE = 0.5
 """A region is where the log-odds of relevance are this far from the map's median to its peak. By half of the peak's
-relevance itself, which ends at 1, a strong map was one region: in two of three recordings it left no room beside it."""
+relevance itself, which ends at 1, a strong map was one region: in two of three recordings it filled the map."""
 LOWEST = 1e-6
 """Relevance this close to 0 or 1 is as good as that."""
 
@@ -74,8 +74,8 @@ def boxes(relevance: Array) -> list[Box]:
     mask = (log_odds >= limit).astype(np.uint8)
     num, *maps, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     labels, stats = (np.asarray(values, np.int32) for values in maps)
-    found = [_box(relevance, labels, stats, label) for label in range(1, num)]
-    return sorted(found, key=lambda box: (-box.strength, box.top, box.left))[:MAX_REGIONS]
+    regions = [_box(relevance, labels, stats, label) for label in range(1, num)]
+    return sorted(regions, key=lambda box: (-box.strength, box.top, box.left))[:MAX_REGIONS]
 
 
 def _log_odds(relevance: Array) -> NDArray[np.float64]:
@@ -100,10 +100,10 @@ def _region(box: Box, relevance: Array, picture: Picture) -> ImageRegion:
 
 def signal_evidence(sensor: str, relevance: Array, form: SignalInput) -> SignalEvidence | None:
     """The strongest stretch of the clip; None where nothing stands out."""
-    found = boxes(relevance)
-    if not found:
+    regions = boxes(relevance)
+    if not regions:
         return None
-    box, (rows, cols) = found[0], relevance.shape
+    box, (rows, cols) = regions[0], relevance.shape
     duration_s = form.num_samples / form.sample_rate_hz
     evidence = SignalEvidence(
         sensor=sensor,

@@ -1,4 +1,4 @@
-"""Lowers the budget of a judge while pieces wait too long, and raises the price of computing before. Judges nothing."""
+"""Raises the price of computing, then lowers the budget of a judge, while pieces wait too long."""
 
 import logging
 import time
@@ -17,13 +17,13 @@ log = logging.getLogger("inspector.judging.overload")
 @dataclass(frozen=True, slots=True)
 class OverloadSettings:
     scouts_only_after_s: float = 60.0
-    """Pieces that waited longer in the log are looked at by the scouts only."""
+    """Only scouts run on pieces that waited longer in the log."""
     review_after_s: float = 120.0
     """Pieces that waited longer get REVIEW / OVERLOAD."""
 
 
 class OverloadGuard:
-    """Implements `inspector.verdicts.judge.Judge`: sets budget and price by how long pieces wait and what they cost."""
+    """Implements `inspector.verdicts.judge.Judge`: sets budget and price from waiting time and CPU time."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class OverloadGuard:
         show: Callable[[float], None] = lambda cost_multiplier: None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        """`control` moves the price of bundles whose policy is `budgeted`; `show` is told of it. `clock_ns` is that of
+        """`control` moves the price of bundles whose policy is `budgeted`; `show` gets its value. `clock_ns` is that of
         the log, by which arrivals are stamped."""
         self._judge, self._settings, self._clock_ns = judge, settings, clock_ns
         self._control, self._show = control, show
@@ -44,7 +44,10 @@ class OverloadGuard:
         waited_s = (self._clock_ns() - min(piece.arrival_ns for piece in observations)) / 1e9
         budget = self._budget_for(waited_s)
         if budget is not self._budget:
-            log.warning("Pieces have waited %.1f s: the budget is %s now (was %s).", waited_s, budget, self._budget)
+            log.warning(
+                "Pieces have waited %.1f s: the computing budget changes from %s to %s.",
+                *(waited_s, self._budget.value, budget.value),
+            )
             self._budget = budget
             self._judge.set_budget(budget)
         started_s = time.thread_time()
@@ -57,7 +60,7 @@ class OverloadGuard:
             return
         now_ns = self._clock_ns()
         cost_multiplier = self._control.note([(now_ns - piece.arrival_ns) / 1e9 for piece in observations], cpu_s)
-        self._judge.set_thrift(cost_multiplier)
+        self._judge.set_cost_multiplier(cost_multiplier)
         self._show(cost_multiplier)
 
     def _budget_for(self, waited_s: float) -> Budget:

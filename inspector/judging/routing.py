@@ -1,6 +1,6 @@
-"""Spends computing on pieces: scouts on all, further experts where a piece is worth it, and rules on what they saw.
+"""Runs scouts on all pieces and further experts where the policy asks for them, then decides by their outputs.
 
-Knows neither Kafka nor how a verdict is written down.
+Independent of the log and of the format of verdicts.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class Budget(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found about one piece."""
+    """The result for one piece."""
 
     ruling: DecisionResult
     route: str = ""
@@ -50,23 +50,23 @@ def route(
     """
     rows = range(len(recipes))
     opened = [_opening(examination, row, budget) for row in rows]
-    _look(examination, opened)
+    _run_experts(examination, opened)
     findings = _rule(examination, rows, recipes)
     wishes = _wishes(examination, recipes, findings, cost_multiplier)
     if budget is Budget.FULL:
-        _look(examination, wishes)
+        _run_experts(examination, wishes)
         again = [row for row in rows if wishes[row]]
         for row, finding in zip(again, _rule(examination, again, recipes), strict=True):
             findings[row] = finding
     starved = [budget is not Budget.FULL and bool(wish) for wish in wishes]
-    strayed = [starved[row] or opened[row] != _opening(examination, row, Budget.FULL) for row in rows]
-    proven = [_proven(*found) for found in zip(findings, recipes, strayed, strict=True)]
+    off_route = [starved[row] or opened[row] != _opening(examination, row, Budget.FULL) for row in rows]
+    proven = [_proven(findings[row], recipes[row], off_route[row]) for row in rows]
     return [_named(examination, row, proven[row], opened[row], starved[row]) for row in rows]
 
 
-def _proven(finding: Finding, recipe: Recipe, strayed: bool) -> Finding:
-    """A promise holds for the bundle's own routes: what went another way under load does not pass by it."""
-    if strayed and recipe.certified_miss_rate is not None and finding.ruling.decision == pb.DECISION_PASS:
+def _proven(finding: Finding, recipe: Recipe, off_route: bool) -> Finding:
+    """A certificate holds for the bundle's routes only: a piece on another route under load does not PASS."""
+    if off_route and recipe.certified_miss_rate is not None and finding.ruling.decision == pb.DECISION_PASS:
         return replace(finding, ruling=OVERLOADED)
     return finding
 
@@ -78,16 +78,16 @@ def _opening(examination: Examination, row: int, budget: Budget) -> ExpertSet:
     return scouts(schema.experts, present)
 
 
-def _look(examination: Examination, wishes: Sequence[ExpertSet]) -> None:
-    """Gathers the pieces that want an expert; where none does, it does not run."""
+def _run_experts(examination: Examination, wishes: Sequence[ExpertSet]) -> None:
+    """Runs each expert once, on all pieces that need it."""
     for expert in examination.model.schema.experts:
         rows = [row for row, names in enumerate(wishes) if expert.name in names]
         if rows:
-            examination.look(expert, rows)
+            examination.run_expert(expert, rows)
 
 
 def _rule(examination: Examination, rows: Sequence[int], recipes: Sequence[Recipe]) -> list[Finding]:
-    able = [row for row in rows if examination.looks[row] and row not in examination.failed]
+    able = [row for row in rows if examination.expert_outputs[row] and row not in examination.failed]
     fused = dict(zip(able, examination.fuse(able), strict=True))
     return [_finding(examination, row, recipes[row], fused.get(row)) for row in rows]
 
@@ -124,7 +124,7 @@ def _wishes(
 
 
 def _glance(examination: Examination, row: int, early: Finding) -> PartialResult:
-    logits = {name: look.defect_logit for name, look in examination.looks[row].items()}
+    logits = {name: look.defect_logit for name, look in examination.expert_outputs[row].items()}
     log_odds = None
     if early.fused is not None and early.calibration is not None:
         log_odds = float(early.fused.logits[0]) / early.calibration.temperature + early.calibration.bias
@@ -138,7 +138,7 @@ def _able(examination: Examination, row: int) -> ExpertSet:
 
 
 def _named(examination: Examination, row: int, finding: Finding, opened: ExpertSet, starved: bool) -> Finding:
-    """Names the route, and the overload where it is what kept a piece from being decided."""
+    """Adds the route's name, and reason OVERLOAD where only overload kept a piece from a decision."""
     ran, ruling = examination.ran(row), finding.ruling
     whole = ran == _able(examination, row)
     end = "scouts" if starved else "full" if whole else "exit" if ran <= opened else "part"

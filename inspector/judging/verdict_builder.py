@@ -1,4 +1,4 @@
-"""Writes down a verdict: what came, what ran, what was found. Decides nothing and runs nothing."""
+"""Builds a verdict from a finding: modalities, expert runs, scores and classes."""
 
 from fusion.calibration import probability
 from inspector.bundle.load import DIGEST_DIGITS
@@ -12,7 +12,7 @@ from protos.inspection.v1 import verdict_pb2 as pb
 
 
 def verdict_of(examination: Examination, row: int, recipe: Recipe, finding: Finding) -> pb.Verdict:
-    """The whole verdict but for evidence, contributions and the time of decision."""
+    """The verdict without evidence, contributions and time of decision."""
     schema = examination.model.schema
     verdict = blank_verdict(examination.pieces[row], recipe, finding.ruling)
     verdict.bundle, verdict.bundle_version = schema.name, schema.version
@@ -40,13 +40,13 @@ def _run(examination: Examination, row: int, expert: Expert) -> pb.ExpertRun:
 
 
 def _add_modality_score(examination: Examination, row: int, modality: pb.Modality, gate: Array | None) -> None:
-    """What the experts of this modality said, and how much the head listened."""
-    expert = chief(examination, row, modality.name)
+    """The score of this modality's primary expert, and the head's weight on the modality."""
+    expert = primary_expert(examination, row, modality.name)
     if expert is None:
         if modality.state == pb.MODALITY_STATE_PRESENT:
             modality.reason = pb.MODALITY_REASON_NOT_EXAMINED
         return
-    logit = examination.looks[row][expert.name].defect_logit
+    logit = examination.expert_outputs[row][expert.name].defect_logit
     if expert.calibration is None:
         modality.raw_defect_score = probability(logit, 1.0, 0.0)
     else:
@@ -56,26 +56,26 @@ def _add_modality_score(examination: Examination, row: int, modality: pb.Modalit
         modality.gate_weight = sum(float(gate[i]) for i, e in enumerate(experts) if e.modality == modality.name)
 
 
-def chief(examination: Examination, row: int, modality: str) -> Expert | None:
-    """The most thorough of the experts that looked at this modality: the dearest; None where none did."""
-    looks = examination.looks[row]
+def primary_expert(examination: Examination, row: int, modality: str) -> Expert | None:
+    """The most expensive expert that ran on this modality, preferring non-scouts; None where none ran."""
+    looks = examination.expert_outputs[row]
     seen = [e for e in examination.model.schema.experts if e.modality == modality and e.name in looks]
     return max(seen, key=lambda expert: (not expert.scout, expert.cost_ms), default=None)
 
 
 def _classes(schema: Bundle, examined: frozenset[str], finding: Finding) -> list[pb.ClassProbability]:
-    """A class without any figure was not examined: no modality that can show it was looked at."""
+    """A class without a figure was not examined: no modality that can show it was examined."""
     known = {} if finding.calibration is None else finding.calibration.classes
     named = {name for modality in schema.modalities for name in modality.classes}
     shown = {name for modality in schema.modalities if modality.name in examined for name in modality.classes}
-    found = []
+    classes = []
     for index, name in enumerate(schema.classes, start=1):
         entry = pb.ClassProbability(name=name)
         if finding.fused is not None and (name in shown or name not in named):
-            logit, own = float(finding.fused.logits[index]), known.get(name)
-            if own is None:
+            logit, calibration = float(finding.fused.logits[index]), known.get(name)
+            if calibration is None:
                 entry.raw_score = probability(logit, 1.0, 0.0)
             else:
-                entry.probability = probability(logit, own.temperature, own.bias)
-        found.append(entry)
-    return found
+                entry.probability = probability(logit, calibration.temperature, calibration.bias)
+        classes.append(entry)
+    return classes

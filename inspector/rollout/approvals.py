@@ -25,7 +25,7 @@ class ApprovalCache:
     def __init__(
         self, bundle: LoadedBundle, recipe: Recipe, worker: WorkerTable, gpu: Callable[[], GpuApi] = load_api
     ) -> None:
-        self._wishes, self._recipe, self._folder = worker.wishes, recipe, bundle.folder
+        self._wishes, self._recipe, self._folder = worker.engine_preferences, recipe, bundle.folder
         words = [bundle.digest, recipe.model_dump_json(exclude={"bundle"}), manifest_digest(recipe.golden)]
         words += [f"{way_of(wish, worker.max_batch)} {_machine(wish, gpu)}" for wish in self._wishes]
         key = hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]

@@ -74,7 +74,7 @@ def examined(question: CheckRequest) -> CheckResult:
         if problems := misfits(recipe, bundle.schema):
             raise ConfigError(problems)
         gate = _Gate(bundle, recipe, worker.max_batch, said)
-        model = open_best(bundle, worker.wishes, admit=gate.let_through)
+        model = open_best(bundle, worker.engine_preferences, admit=gate.let_through)
     except REFUSALS as exc:
         return CheckResult(outcome="refused", words=str(exc))
     return CheckResult(outcome="passed", engine=str(model.settings), words="; ".join(said))

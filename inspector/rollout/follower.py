@@ -17,8 +17,8 @@ from inspector.judging.active_models import (
     DeployedModel,
     DeploymentRef,
     DeploymentTarget,
-    Posts,
     Slot,
+    Slots,
     Trial,
 )
 from inspector.recipe.recipe import Recipe
@@ -65,7 +65,7 @@ class Follower:
         self._control = ControlReader(service, source, stop.wait)
         self._tried = dict.fromkeys(self._places, Active())
         """What was tried last, whatever came of it: whole records, for two may have the same number."""
-        self.lineup = ActiveModels({})
+        self.active_models = ActiveModels({})
         try:
             self._begin()
             self._settle()
@@ -100,13 +100,13 @@ class Follower:
         kept = [r for r in recipes if not any(p in deployed for p, own in self._places.items() if own is r)]
         worker, others = self._service.config.worker, (p for p in self._places if p not in deployed)
         opened = [*kept, *(self._places[p] for p in others)]
-        models = open_models(opened, worker.wishes, lambda judged: Admission(judged, worker.max_batch))
+        models = open_models(opened, worker.engine_preferences, lambda judged: Admission(judged, worker.max_batch))
         own = {folder: DeployedModel(model) for folder, model in models.items()}
         for recipe in recipes:
             if model := models.get(recipe.bundle):
                 self._preparer.approve(recipe.name, model.bundle.digest, model.settings)
         for recipe in kept:
-            self.lineup.set(DeploymentTarget(ANY, recipe.name), Slot(own[recipe.bundle]))
+            self.active_models.set(DeploymentTarget(ANY, recipe.name), Slot(own[recipe.bundle]))
         for place, recipe in self._places.items():
             post = self._first_post(place, recipe) if place in deployed else Slot(own[recipe.bundle])
             self._set(place, post)
@@ -158,7 +158,7 @@ class Follower:
                 self._read()
                 self._end_failed_shadows()
                 self._settle()
-                self._reports.heartbeat(self.lineup.posts)
+                self._reports.heartbeat(self.active_models.slots)
         except LogLostError as exc:
             self._lost_log = exc
             self._stop.set()
@@ -183,7 +183,7 @@ class Follower:
     def _settle(self) -> None:
         """Does what is new in the records. The trial first: a refusal must be the last that is told of a place."""
         for place, recipe in self._places.items():
-            active, before, posts = self._control.active(place), self._tried[place], self.lineup.posts
+            active, before, posts = self._control.active(place), self._tried[place], self.active_models.slots
             self._tried[place] = active
             try:
                 if active.trial != before.trial:
@@ -192,52 +192,52 @@ class Follower:
                     self._settle_live(place, recipe, active.live, posts)
             except PreparationCancelledError:
                 self._tried[place] = before
-                self._say(place, self.lineup.posts[place].live, WorkerPhase.WORKER_PHASE_LIVE)
+                self._say(place, self.active_models.slots[place].live, WorkerPhase.WORKER_PHASE_LIVE)
 
-    def _settle_live(self, place: DeploymentTarget, recipe: Recipe, deployment: Deployment, posts: Posts) -> None:
+    def _settle_live(self, place: DeploymentTarget, recipe: Recipe, deployment: Deployment, posts: Slots) -> None:
         """`posts` may hold the model on a trial that has just ended."""
         words = ""
-        if not _judges(self.lineup.posts[place], deployment):  # else it was withdrawn before it judged here
+        if not _judges(self.active_models.slots[place], deployment):  # else it was withdrawn before it judged here
             try:
                 prepared = self._prepare(place, recipe, deployment, posts)
             except RefusedError as exc:
                 self._refused(place, deployment, exc)
                 return
             words = prepared.words
-            self._set(place, replace(self.lineup.posts[place], live=prepared.placed))
+            self._set(place, replace(self.active_models.slots[place], live=prepared.placed))
         self._say(place, deployment, WorkerPhase.WORKER_PHASE_LIVE, words)
 
     def _settle_trial(self, place: DeploymentTarget, recipe: Recipe, deployment: Deployment) -> None:
         if not deployment.number:
-            self._set(place, replace(self.lineup.posts[place], trial=None))
-            self._say(place, self.lineup.posts[place].live, WorkerPhase.WORKER_PHASE_LIVE)
+            self._set(place, replace(self.active_models.slots[place], trial=None))
+            self._say(place, self.active_models.slots[place].live, WorkerPhase.WORKER_PHASE_LIVE)
             return
         try:
             check_trial(deployment)
             prepared = self._prepare(place, recipe, deployment)
         except RefusedError as exc:
-            self._set(place, replace(self.lineup.posts[place], trial=None))
+            self._set(place, replace(self.active_models.slots[place], trial=None))
             self._refused(place, deployment, exc)
             return
         trial = Trial(prepared.placed, deployment.share, frozenset(deployment.stations))
-        self._set(place, replace(self.lineup.posts[place], trial=trial))
+        self._set(place, replace(self.active_models.slots[place], trial=trial))
         self._say(place, deployment, WorkerPhase.WORKER_PHASE_LIVE, prepared.words)
 
     def _end_failed_shadows(self) -> None:
         while self._shadow is not None and (fault := self._shadow.fault()):
             failed = fault.placed
             for place in self._places:
-                post = self.lineup.posts[place]
+                post = self.active_models.slots[place]
                 if post.shadow is failed:  # else it was replaced meanwhile
                     self._set(place, replace(post, trial=None))
                     self._refused(place, _named(failed), RefusedError(fault.words))
 
     def _prepare(
-        self, place: DeploymentTarget, recipe: Recipe, deployment: Deployment, posts: Posts | None = None
+        self, place: DeploymentTarget, recipe: Recipe, deployment: Deployment, posts: Slots | None = None
     ) -> Prepared:
         """Raises RefusedError; GivenUpError for what counts no more, even when all is done: another worker may have
         refused it meanwhile."""
-        tried, known = self._tried[place], self.lineup.posts if posts is None else posts
+        tried, known = self._tried[place], self.active_models.slots if posts is None else posts
         asker = PrepareCallbacks(partial(self._say, place, deployment), partial(self._is_wanted, place, tried))
         prepared = self._preparer.prepare(recipe, deployment, known, asker)
         if not asker.patience():
@@ -247,17 +247,17 @@ class Follower:
     def _is_wanted(self, place: DeploymentTarget, tried: Active) -> bool:
         """Reads what has come meanwhile, and shows that this worker lives."""
         self._read()
-        self._reports.heartbeat(self.lineup.posts)
+        self._reports.heartbeat(self.active_models.slots)
         active = self._control.active(place)
         is_same = tried.live == active.live and tried.trial in (active.trial, Deployment())
         return is_same and not self._stop.is_set()
 
     def _set(self, place: DeploymentTarget, post: Slot) -> None:
-        if former := self.lineup.posts.get(place):
+        if former := self.active_models.slots.get(place):
             self._retired.append(former)
-        self.lineup.set(place, post)
+        self.active_models.set(place, post)
         if place == next(each for each in self._places if each.recipe == place.recipe):
-            self.lineup.set(DeploymentTarget(ANY, place.recipe), post)
+            self.active_models.set(DeploymentTarget(ANY, place.recipe), post)
         self._metrics.live.labels(*place).set(post.live.number)
 
     def _refused(self, place: DeploymentTarget, deployment: Deployment, finding: RefusedError) -> None:
@@ -268,7 +268,7 @@ class Follower:
 
     def _say(self, place: DeploymentTarget, of: DeploymentRef, phase: WorkerPhase, detail: str = "") -> None:
         log.info("Line %s, recipe %s: deployment %d is %s here.", *place, of.number, phase_word(phase))
-        self._reports.say(place, of, phase, detail, self.lineup.posts.get(place))
+        self._reports.say(place, of, phase, detail, self.active_models.slots.get(place))
 
 
 def _judges(post: Slot, of: DeploymentRef) -> bool:

@@ -33,7 +33,7 @@ class RefusedEngines(Collector):
     """Reads off the line-up which compiled forms are refused: a bundle that judges no more is told of no more."""
 
     def __init__(self, lineup: ActiveModels) -> None:
-        self._lineup = lineup
+        self._active_models = lineup
 
     @staticmethod
     def describe() -> list[GaugeMetricFamily]:
@@ -43,14 +43,14 @@ class RefusedEngines(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         (told,) = self.describe()
-        models = (placed.model for placed in _all_placed(self._lineup))
+        models = (placed.model for placed in _all_placed(self._active_models))
         for named in sorted({(model.schema.name, engine) for model in models for engine in model.refused}):
             told.add_metric(named, 1)
         yield told
 
 
 def _all_placed(lineup: ActiveModels) -> Iterator[DeployedModel]:
-    for post in lineup.posts.values():
+    for post in lineup.slots.values():
         yield post.live
         if post.trial is not None:
             yield post.trial.placed

@@ -11,7 +11,7 @@ from inspector.engines.engine import EngineError, EngineSettings
 from inspector.inference.model import Model
 from inspector.inference.opening import open_again
 from inspector.inference.warm_up import warm_up
-from inspector.judging.active_models import DeployedModel, Posts
+from inspector.judging.active_models import DeployedModel, Slots
 from inspector.plausibility.log import say_without_limits
 from inspector.recipe.compatibility import misfits
 from inspector.recipe.problems import ConfigError
@@ -60,7 +60,7 @@ class Preparer:
         """The recipe's own bundle, which was let through when it was opened."""
         self._approved[digest, recipe] = Approval(settings, None)
 
-    def prepare(self, recipe: Recipe, deployment: Deployment, posts: Posts, asker: PrepareCallbacks) -> Prepared:
+    def prepare(self, recipe: Recipe, deployment: Deployment, posts: Slots, asker: PrepareCallbacks) -> Prepared:
         """A model that is open already, in `posts`, is taken from there. Raises RefusedError, GivenUpError."""
         asker.say(WorkerPhase.WORKER_PHASE_LOADING)
         try:
@@ -81,7 +81,7 @@ class Preparer:
             raise ConfigError(problems)
         return bundle
 
-    def _model(self, recipe: Recipe, bundle: LoadedBundle, posts: Posts, asker: PrepareCallbacks) -> tuple[Model, str]:
+    def _model(self, recipe: Recipe, bundle: LoadedBundle, posts: Slots, asker: PrepareCallbacks) -> tuple[Model, str]:
         key, proof = (bundle.digest, recipe.name), ApprovalCache(bundle, recipe, self._worker)
         if known := self._known(key, proof):
             try:
@@ -104,7 +104,7 @@ class Preparer:
             return approval.settings
         return proof.engine()
 
-    def _opened(self, bundle: LoadedBundle, settings: EngineSettings, posts: Posts) -> Model:
+    def _opened(self, bundle: LoadedBundle, settings: EngineSettings, posts: Slots) -> Model:
         """The very model, where it is open at some post already."""
         for post in posts.values():
             for placed in (post.live, None if post.trial is None else post.trial.placed):
@@ -113,7 +113,7 @@ class Preparer:
                     settings,
                 ):
                     return placed.model
-        model = open_again(bundle, self._worker.wishes, settings)
+        model = open_again(bundle, self._worker.engine_preferences, settings)
         say_without_limits(bundle)
         warm_up(model)
         return model

@@ -48,9 +48,9 @@ def deployed(
     with closing(open_log(service.path, config, stop)) as log:
         reports = Reports(log if is_worker else None, config.prefix, config.worker.name, comparison)
         follower = Follower(service, log, reports, metrics, stop)
-        registry.register(RefusedEngines(follower.lineup))
+        registry.register(RefusedEngines(follower.active_models))
         try:
-            judge = RoutedJudge(service.recipes, follower.lineup, config.worker.max_batch)
+            judge = RoutedJudge(service.recipes, follower.active_models, config.worker.max_batch)
             shadow = Shadow(judge, comparison)
             follower.start(shadow)
             yield Deployed(judge, shadow)
@@ -71,7 +71,7 @@ def guarded(
     settings = OverloadSettings(worker.scouts_only_after_s, worker.review_after_s)
     limits = BudgetSettings(worker.max_p99_s, worker.max_cpu_share)
     control = CostController(limits, time.monotonic)
-    return OverloadGuard(judge.twin(clock), settings, control, show=show, clock_ns=clock.reached_ns)
+    return OverloadGuard(judge.with_own_budget(clock), settings, control, show=show, clock_ns=clock.reached_ns)
 
 
 @contextmanager

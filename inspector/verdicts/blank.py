@@ -1,4 +1,4 @@
-"""Makes the verdict of a piece that no model has judged: who it is about, what came, and why nothing was decided."""
+"""Builds the verdict of a piece that no model has judged: identity, modalities and the reason."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -20,7 +20,7 @@ ABSENCES: Mapping[MissingReason | None, pb.ModalityReason] = {
 
 
 class NamedRecipe(Protocol):
-    """What a verdict says of its recipe."""
+    """The recipe's fields in a verdict."""
 
     @property
     def name(self) -> str: ...
@@ -33,7 +33,7 @@ class NamedRecipe(Protocol):
 def blank_verdict(
     piece: Observation, recipe: NamedRecipe | None, ruling: tuple[pb.Decision, pb.DecisionReason]
 ) -> pb.Verdict:
-    """All that is known without a model."""
+    """All fields that need no model."""
     decision, reason = ruling
     verdict = pb.Verdict(
         inspection=Inspection(**piece.inspection._asdict()),

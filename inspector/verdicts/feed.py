@@ -21,7 +21,7 @@ log = logging.getLogger("inspector.verdicts.feed")
 Position = Mapping[TopicPartition, int]
 FIRST_DELAY_S = 0.1
 BLIND_AFTER_S = 30.0
-"""As for a worker whose line stands still."""
+"""The same limit as for a worker whose line stands still."""
 _SAY_EVERY_S = 60.0
 
 
@@ -39,21 +39,21 @@ class Followed(Generic[Entry]):
 
 
 class FeedTarget(Protocol[Taken]):
-    """What a feed fills; called in the event loop only."""
+    """The consumer of a feed; called in the event loop only."""
 
     def begin(self, position: Position, oldest_ns: int | None) -> None:
-        """What comes next starts here and joins on to nothing; `oldest_ns` where older verdicts have expired."""
+        """Entries start at this position, after a gap; `oldest_ns` is set where older verdicts have expired."""
 
     def take(self, entries: Sequence[Taken], position: Position) -> None: ...
 
     def caught_up(self) -> None:
-        """All that the log held when the feed began has been taken."""
+        """The feed has delivered all entries that the log held when it began."""
 
     def blind(self, is_blind: bool) -> None:
-        """The log cannot be read for longer than an outage that clients need not hear of, or can be again."""
+        """The log has been unreadable for longer than `BLIND_AFTER_S`, or is readable again."""
 
     def end(self) -> None:
-        """Nothing comes any more."""
+        """No more entries follow."""
 
 
 class Feed(Generic[Entry]):
@@ -91,12 +91,14 @@ class Feed(Generic[Entry]):
                     self._follow(start, oldest_ns)
                 except TokenExpiredError as expired:
                     log.warning(
-                        "Of the %s some were deleted before the gateway read them (%s): goes on with the oldest.",
+                        "Some %s were deleted before the gateway read them (%s): it continues with the oldest.",
                         *(self._followed.name, expired),
                     )
                     self._position, start, oldest_ns = None, Start(earliest=True), expired.oldest_ns
                 except TokenInvalidError as other:
-                    log.warning("The log was replaced (%s): goes on with the oldest record of the new one.", other)
+                    log.warning(
+                        "The log was replaced (%s): the gateway continues with the oldest record of the new log.", other
+                    )
                     self._position, start, oldest_ns = None, Start(earliest=True), time.time_ns()
                 except LogError as error:
                     self._wait_out(error)
@@ -105,7 +107,7 @@ class Feed(Generic[Entry]):
             self._post(self._target.end)
 
     def _wait_out(self, error: LogError) -> None:
-        """Says it once, and every minute."""
+        """Logs the outage once, and every minute."""
         now_s = time.monotonic()
         if self._said_s is None or now_s - self._said_s >= _SAY_EVERY_S:
             self._said_s = now_s

@@ -1,4 +1,4 @@
-"""Finds a recent verdict by its inspection, within bounds of bytes and age. Knows no log and no client.
+"""Finds a recent verdict by its inspection, within bounds of bytes and age.
 
 Belongs to the gateway's event loop: every method is called there.
 """
@@ -20,13 +20,13 @@ class VerdictIndex:
         """Every verdict appended since this moment is known here."""
 
     def restart(self, since_ns: int) -> None:
-        """Forgets all, because the log lost something in between."""
+        """Drops all entries after a gap in the log."""
         self._entries.clear()
         self.num_bytes = 0
         self.since_ns = since_ns
 
     def add(self, entry: Entry, now_ns: int) -> None:
-        """Takes a verdict; a later one of the same inspection takes its place."""
+        """Adds a verdict; it replaces an earlier one of the same inspection."""
         if (known := self._entries.pop(entry.inspection, None)) is not None:
             self.num_bytes -= known.num_bytes
         self._entries[entry.inspection] = entry
@@ -34,7 +34,7 @@ class VerdictIndex:
         self.trim(now_ns)
 
     def trim(self, now_ns: int) -> None:
-        """Drops what is over the bounds."""
+        """Drops entries over the bounds."""
         while self._entries and self._is_over(now_ns):
             _, entry = self._entries.popitem(last=False)
             self.num_bytes -= entry.num_bytes

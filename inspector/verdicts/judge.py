@@ -1,4 +1,4 @@
-"""Says what a judge is: observations in, one verdict each out; and what may judge beside it. Knows no model."""
+"""Protocols of a judge (observations in, one verdict each out) and of a shadow evaluator."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -14,20 +14,20 @@ class Judge(Protocol):
 
 
 class ShadowPair(NamedTuple):
-    """The line's verdict on a piece, and what was said beside it."""
+    """The line's verdict on a piece, and the shadow's."""
 
     live: Verdict
     shadow: Verdict
 
 
 class ShadowEvaluator(Protocol):
-    """Judges pieces that have their verdict already; nobody acts upon what it says."""
+    """Judges pieces that already have a verdict; its verdicts have no effect on the line."""
 
     def judge(self, observations: Sequence[Observation], verdicts: Sequence[Verdict]) -> list[ShadowPair]:
-        """Of some of the pieces, or of none. Never raises what a model comes to."""
+        """May return fewer results than pieces. Never raises: a failing shadow model is disabled."""
 
     def published(self, compared: Sequence[ShadowPair]) -> None:
-        """These are in the log now, with the verdicts that they were compared with."""
+        """Called after the commit of these pairs."""
 
 
 class NoShadow:

@@ -1,4 +1,4 @@
-"""Carries verdicts between protobuf and log records, and stamps what is known at publication. Decides nothing."""
+"""Converts verdicts between protobuf and log records, and stamps the fields known at publication."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ _MAX_TOPIC = 249
 """Characters of a topic's name, which the name of a line is a part of; Kafka takes no longer one."""
 VERDICT_TYPE = TYPE_PREFIX + "Verdict"
 _DETAILS = ("images", "signals", "experts", "classes", "modalities")
-"""What a verdict can do without, in the order in which it is left out."""
+"""Optional fields of a verdict, in the order in which they are left out."""
 
 
 def inspection_id(message: Inspection) -> InspectionId:
@@ -33,8 +33,8 @@ def stamp(verdict: Verdict, publish_ns: int, deadline_s: float | None) -> Verdic
 
 
 def make_fit(verdict: Verdict, max_bytes: int) -> list[str]:
-    """Leaves out what a record has no room for: heat maps, the largest first, then the details that people look up.
-    Identity, decision and score always fit: names are bounded. Returns what is left out.
+    """Shrinks a verdict to the size of a record: drops heat maps, the largest first, then details.
+    Identity, decision and score always fit: names are bounded. Returns the names of the dropped parts.
 
     Kafka refuses a larger verdict, which ends this worker and every one that judges the piece after it; of the embedded
     log it is not read back, and the piece would be judged again."""
@@ -68,7 +68,7 @@ def verdict_output(topics: Topics, shard: Shard, verdict: Verdict) -> Output:
 
 
 def judged_from(record: Record, line: str, max_skew_s: float) -> Judged | None:
-    """What the join must remember of a verdict of this line that was read back; None where it is none.
+    """The join's entry for a verdict of this line that was read back; None for any other record.
 
     An entry far ahead of the log's clock would never be forgotten, and nothing behind it.
     """
@@ -91,8 +91,8 @@ def _is_ours(verdict: Verdict, line: str) -> bool:
 
 
 def essence(record: Record) -> Record | None:
-    """What an owner needs of an output read back, in some 600 bytes: a verdict has up to 64 KiB for each image,
-    a dead letter 64 KiB. None for a record of somebody else."""
+    """The fields of an output that a new owner of the shard reads back, in some 600 bytes: a verdict has up to 64 KiB
+    for each image, a dead letter 64 KiB. None for other records."""
     try:
         if record.type == VERDICT_TYPE:
             value = _verdict_essence(Verdict.FromString(record.value))
@@ -126,7 +126,7 @@ def _letter_essence(letter: DeadLetter) -> bytes | None:
 
 def settled_ns(record: Record) -> int | None:
     """Event or append time up to which the input of a shard was settled when this was written: the entry of a
-    verdict's piece, the record of a dead letter. None for a record of somebody else."""
+    verdict's piece, the record of a dead letter. None for other records."""
     try:
         if record.type == VERDICT_TYPE:
             return Verdict.FromString(record.value).entry_ns

@@ -1,6 +1,6 @@
-"""Keeps the latest verdicts in order of their arrival, within bounds of bytes, age and count. Knows no client.
+"""Keeps the latest verdicts in order of their arrival, within bounds of bytes, age and count.
 
-Belongs to the gateway's event loop: every method is called there. What was dropped from it is still in the log.
+Belongs to the gateway's event loop: every method is called there. Dropped entries are still in the log.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from streams.records import Record, TopicPartition
 log = logging.getLogger("inspector.verdicts.ring")
 
 ENTRY_OVERHEAD_BYTES = 600
-"""What an entry takes beside its value, measured on CPython 3.11 with names of ordinary length."""
+"""Memory of an entry in addition to its value, measured on CPython 3.11 with names of ordinary length."""
 
 
 class RingClosedError(Exception):
@@ -25,12 +25,12 @@ class RingClosedError(Exception):
 
 
 class RingPassedError(Exception):
-    """The ring has dropped what comes next for this reader."""
+    """The ring has dropped the next entry of this reader."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One verdict record with what filters look at."""
+    """One verdict record with the fields that filters use."""
 
     source: TopicPartition
     offset: int
@@ -47,7 +47,7 @@ class Entry:
 
 
 def entries_of(records: Iterable[Record]) -> list[Entry]:
-    """The records that are verdicts; another one on a verdict topic is said in the log and passed over."""
+    """The records that are verdicts; logs and skips any other record."""
     entries, foreign = [], dict[TopicPartition, list[Record]]()
     for record in records:
         entry = _entry(record)
@@ -57,7 +57,7 @@ def entries_of(records: Iterable[Record]) -> list[Entry]:
             entries.append(entry)
     for at, passed_over in foreign.items():
         log.warning(
-            "%s/%d: %d records are no verdicts and are passed over, the first at offset %d.",
+            "%s/%d: skipped %d records that are no verdicts, the first at offset %d.",
             *at,
             len(passed_over),
             passed_over[0].offset,
@@ -91,7 +91,7 @@ class Ring:
         self.num_bytes = 0
 
     def restart(self, position: Mapping[TopicPartition, int]) -> None:
-        """Forgets all: what follows does not join on to it. Readers of the old entries are passed."""
+        """Drops all entries after a gap in the log. Readers of the old entries get RingPassedError."""
         self._entries.clear()
         self._floors = dict(position)
         self.position = dict(position)
@@ -100,7 +100,7 @@ class Ring:
         self._wake()
 
     def push(self, entries: Sequence[Entry], position: Mapping[TopicPartition, int], now_ns: int) -> None:
-        """Takes what a tail gave, with the tail's position behind it, and drops what is over the bounds."""
+        """Adds a tail's entries and its position after them, and drops entries over the bounds."""
         for entry in entries:
             self._floors.setdefault(entry.source, entry.offset)
             self._entries[self.end] = entry
@@ -115,7 +115,7 @@ class Ring:
             self._wake()
 
     def covers(self, vector: Mapping[TopicPartition, int]) -> bool:
-        """Whether all that lies at or behind these offsets and has arrived is still here."""
+        """Whether every entry received from these offsets on is still here."""
         return all(vector.get(source, 0) >= floor for source, floor in self._floors.items())
 
     def seek(self, vector: Mapping[TopicPartition, int]) -> int:

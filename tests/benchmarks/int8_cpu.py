@@ -25,7 +25,7 @@ from inspector.bundle.load import LoadedBundle, load
 from inspector.bundle.schema import CompiledFor, Expert, input_shape
 from inspector.compile.add_to_bundle import add_form
 from inspector.compile.cpu import speeds
-from inspector.compile.float_layers import OMISSIONS
+from inspector.compile.float_layers import FLOAT_LAYER_RULES
 from inspector.compile.graph import read_graph, share_quantised
 from inspector.compile.int8_selection import FASTER
 from inspector.compile.job import CompiledVariant, GraphArtifact, Wish
@@ -59,7 +59,7 @@ def _made(bundle: LoadedBundle, expert: Expert, runtime: CompiledFor, scratch: P
     model, noise = read_graph(exported), list(_noise(expert))
     products = quantisable(model)
     made: list[Path] = []
-    for omission in OMISSIONS:
+    for omission in FLOAT_LAYER_RULES:
         if set(products) > omission.of(products):
             made.append(scratch / f"{bundle.schema.name}-{expert.name}-{runtime}{omission.suffix}.onnx")
             onnx.save(quantise(model, noise, runtime, omission.of(products)), made[-1])

@@ -1,7 +1,7 @@
 # ruff: noqa: N802
-"""A STAND-IN for the builder of the distribution `tensorrt`: it parses, and remembers the profiles of what it built.
+"""A STAND-IN for the builder of the distribution `tensorrt`: it parses, and remembers the profiles of its builds.
 
-Its engines hold nothing that runs. What is of TensorRT for RTX alone it does not have.
+Its engines cannot run. It lacks all that only TensorRT for RTX has.
 """
 
 import hashlib
@@ -36,9 +36,9 @@ class Network:
         return len(self.model.graph.input)
 
     def get_input(self, index: int) -> Tensor:
-        found = self.model.graph.input[index]
-        sizes = (size.dim_value if size.HasField("dim_value") else -1 for size in found.type.tensor_type.shape.dim)
-        return Tensor(found.name, tuple(sizes))
+        tensor = self.model.graph.input[index]
+        sizes = (size.dim_value if size.HasField("dim_value") else -1 for size in tensor.type.tensor_type.shape.dim)
+        return Tensor(tensor.name, tuple(sizes))
 
 
 class Profile(dict[str, tuple[Shape, Shape, Shape]]):

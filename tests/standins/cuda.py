@@ -1,7 +1,7 @@
 # ruff: noqa: N802, N815
 """A STAND-IN for `cuda.bindings.runtime`: device memory in this process, and no GPU anywhere.
 
-Work is queued on a stream and done when the stream is waited for, later than a GPU would: what is read too early is
+Work is queued on a stream and done when the stream is waited for, later than a GPU would: data read too early is
 seen to be wrong. Misuse that CUDA would answer with nonsense or a crash raises MisuseError at once.
 """
 
@@ -22,7 +22,7 @@ FIRST_ADDRESS, FIRST_STREAM, GAP = 0x7F00_0000_0000, 0x5000, 4096
 
 
 class MisuseError(AssertionError):
-    """The code under test does what a GPU would not forgive."""
+    """The code under test misuses the GPU."""
 
 
 class CopyKind(IntEnum):
@@ -120,7 +120,7 @@ class StandInCuda:
         if number == self.faults.malloc_fails_at or size > self.faults.free_bytes:
             return OUT_OF_MEMORY, None
         address = max((base + len(held) + GAP for base, held in self.memory.items()), default=FIRST_ADDRESS)
-        self.memory[address] = bytearray(b"\xff" * size)  # NaN as float32: what nobody wrote is seen
+        self.memory[address] = bytearray(b"\xff" * size)  # NaN as float32: unwritten memory shows
         return SUCCESS, address
 
     def cudaFree(self, devPtr: int) -> tuple[int]:
@@ -154,16 +154,16 @@ class StandInCuda:
 
     def read(self, address: int, num_bytes: int) -> bytes:
         held = self.block(address, num_bytes)
-        start = address - next(base for base, own in self.memory.items() if own is held)
+        start = address - next(base for base, block in self.memory.items() if block is held)
         return bytes(held[start : start + num_bytes])
 
     def write(self, address: int, content: bytes) -> None:
         held = self.block(address, len(content))
-        start = address - next(base for base, own in self.memory.items() if own is held)
+        start = address - next(base for base, block in self.memory.items() if block is held)
         held[start : start + len(content)] = content
 
     def launch(self, stream: int, kernel: Callable[[], None]) -> None:
-        """What the runtime's stand-in calls; the launch after `lost_after` is the last thing this device does."""
+        """Called by the runtime's stand-in; the launch after `lost_after` is the last thing this device does."""
         queue = self._queue(stream)
         number, self.num_launches = self.num_launches, self.num_launches + 1
         lost = self.faults.lost_after is not None and number >= self.faults.lost_after

@@ -69,7 +69,7 @@ def rtx_header(num_bytes: int, version: str) -> bytes:
 
 
 def compiled_file(folder: Path, gpu: Gpu, graph: str = "ear.onnx") -> EngineFile:
-    """One graph of the toy bundle, compiled beside it."""
+    """One graph of the toy bundle, compiled next to it."""
     if not (folder / graph).exists():
         write_toy_bundle(folder)
     content = gpu.compiled(folder / graph)
@@ -116,7 +116,7 @@ def add_form(folder: Path, label: str, graphs: dict[str, EngineFile]) -> None:
 
 if __name__ == "__main__":
     try:
-        found = load_api()
-        print(f"{found.compiler} on {find_device(found.cuda)}")
+        gpu_api = load_api()
+        print(f"{gpu_api.compiler} on {find_device(gpu_api.cuda)}")
     except EngineError as exc:
         sys.exit(f"no GPU to test on: {exc}")

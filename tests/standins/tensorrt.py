@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import onnxruntime as ort
 
 from inspector.engines.engine import Array
-from inspector.engines.tensorrt.gpu_api import Distribution, GpuApi
+from inspector.engines.tensorrt.gpu_api import Cuda, Distribution, GpuApi, Logger, TensorRt
 from tests.standins.cuda import MisuseError, StandInCuda
 
 VERSION = "1.7.1.116"
@@ -29,8 +30,8 @@ class Severity(Enum):
 
 
 class ILogger:
-    INTERNAL_ERROR = Severity.INTERNAL_ERROR
-    ERROR = Severity.ERROR
+    INTERNAL_ERROR: object = Severity.INTERNAL_ERROR
+    ERROR: object = Severity.ERROR
     WARNING = Severity.WARNING
 
     def log(self, severity: object, msg: str) -> None:
@@ -70,7 +71,7 @@ class StandInTensorRt:
     """ONNX files by the SHA-256 of the engine."""
     version: str = VERSION
     context_fails: str | None = None
-    """What the runtime says in place of giving a context."""
+    """The runtime's message in place of a context."""
     runs_fail_after: int | None = None
     """Launches that still work; from then on the runtime finds no memory for its scratch."""
     invalid: int = 0
@@ -90,17 +91,17 @@ class StandInTensorRt:
     def __version__(self) -> str:
         return self.version
 
-    def Runtime(self, logger: ILogger) -> "Runtime":
+    def Runtime(self, logger: Logger) -> "Runtime":
         return Runtime(self, logger)
 
     def api(self, distribution: Distribution = "tensorrt-rtx") -> GpuApi:
-        return GpuApi(distribution, self, self.cuda)
+        return GpuApi(distribution, cast(TensorRt, self), cast(Cuda, self.cuda))
 
 
 @dataclass
 class Runtime:
     trt: StandInTensorRt
-    logger: ILogger
+    logger: Logger
 
     def get_engine_validity(self, buffer: bytes) -> tuple[Enum, int]:
         """Everything is of this version and GPU, or nothing is an engine at all."""
@@ -126,10 +127,10 @@ class RuntimeCache:
         self.kernels: set[str] = set()
 
     def deserialize(self, blob: bytes) -> bool:
-        found = json.loads(blob)
-        fits = found["device"] == self._device and not self._refuses
+        content = json.loads(blob)
+        fits = content["device"] == self._device and not self._refuses
         if fits:
-            self.kernels = set(found["kernels"])
+            self.kernels = set(content["kernels"])
         return fits
 
     def serialize(self) -> memoryview:
@@ -193,8 +194,10 @@ class Context:
         self._addresses: dict[str, int] = {}
 
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
-        wanted = self._engine.get_tensor_shape(name)
-        fits = len(shape) == len(wanted) and all(want in (-1, size) for want, size in zip(wanted, shape, strict=True))
+        expected = self._engine.get_tensor_shape(name)
+        fits = len(shape) == len(expected) and all(
+            want in (-1, size) for want, size in zip(expected, shape, strict=True)
+        )
         if not fits or not 1 <= shape[0] <= self._trt.max_batch:
             return self._refuse(f"setInputShape: {name} {shape} does not satisfy any optimization profile")
         self._shapes[name] = shape
@@ -244,6 +247,6 @@ class Context:
         names = list(self._engine.outputs)
         return dict(zip(names, self._engine.session.run(names, inputs), strict=True))
 
-    def _refuse(self, words: str) -> bool:
-        self._engine.runtime.logger.log(ILogger.ERROR, words)
+    def _refuse(self, message: str) -> bool:
+        self._engine.runtime.logger.log(ILogger.ERROR, message)
         return False

@@ -1,6 +1,6 @@
-"""Turns an ONNX graph into a TensorRT engine; with TensorRT for RTX without a GPU. Knows no bundle and no precision.
+"""Turns an ONNX graph into a TensorRT engine; with TensorRT for RTX without a GPU.
 
-Networks are strongly typed: the graph says of every value whether it is FP32, FP16 or INT8.
+Networks are strongly typed: the graph fixes the type of every value: FP32, FP16 or INT8.
 """
 
 import re
@@ -12,11 +12,11 @@ from inspector.compile.tensorrt.builder_api import Builder, BuilderLibrary, Conf
 from inspector.engines.engine import EngineError, WrongDeviceError
 from inspector.engines.tensorrt.device import Device, find_device
 from inspector.engines.tensorrt.gpu_api import Distribution
-from inspector.engines.tensorrt.logger import listener
+from inspector.engines.tensorrt.logger import error_logger
 from inspector.engines.tensorrt.runtime import load_api, load_tensorrt
 
 RTX_TARGETS = ("8.0", "8.6", "8.9", "12.0")
-"""Where none are named. 7.5 is better built alone: beside it, engines are slower for all."""
+"""Where none are named. Build 7.5 alone: together with others it makes the engines slower for all."""
 
 
 class BuildError(EngineError):
@@ -25,7 +25,7 @@ class BuildError(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Compiler:
-    """Which TensorRT builds, and for what."""
+    """The TensorRT that builds, and its targets."""
 
     distribution: Distribution
     library: BuilderLibrary
@@ -46,10 +46,10 @@ def find_compiler(targets: Sequence[str]) -> Compiler:
     distribution, library = load_tensorrt()
     builder = cast(BuilderLibrary, library)
     if distribution == "tensorrt-rtx":
-        found = tuple(targets) or RTX_TARGETS
-        for target in found:
+        capabilities = tuple(targets) or RTX_TARGETS
+        for target in capabilities:
             _capability(builder, target)
-        return Compiler(distribution, builder, library.__version__, found)
+        return Compiler(distribution, builder, library.__version__, capabilities)
     device = find_device(load_api().cuda)
     here = device.capability
     if targets and tuple(targets) != (here,):
@@ -61,9 +61,9 @@ def find_compiler(targets: Sequence[str]) -> Compiler:
 
 
 def build(graph: bytes, kinds: Mapping[str, str], batches: Sequence[int], compiler: Compiler) -> bytes:
-    """`kinds` says of what kind each operator is, by its name. Raises BuildError."""
-    library, words = compiler.library, list[str]()
-    logger = listener(library.ILogger, words)
+    """`kinds` gives the type of each operator by its name. Raises BuildError."""
+    library, messages = compiler.library, list[str]()
+    logger = error_logger(library.ILogger, messages)
     builder = library.Builder(logger)
     # TensorRT 11 takes the flag and ignores it: all its networks are strongly typed.
     network = builder.create_network(1 << int(library.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
@@ -76,13 +76,13 @@ def build(graph: bytes, kinds: Mapping[str, str], batches: Sequence[int], compil
     config.add_optimization_profile(_profile(builder, network, batches))
     engine = builder.build_serialized_network(network, config)
     if engine is None:
-        raise BuildError(operators_in(words, kinds))
+        raise BuildError(operators_in(messages, kinds))
     return bytes(engine)
 
 
 def _capability(library: BuilderLibrary, target: str) -> object:
     members = library.ComputeCapability.__members__.items()
-    known = {f"{name[2:-1]}.{name[-1]}": found for name, found in members if name.startswith("SM")}
+    known = {f"{name[2:-1]}.{name[-1]}": capability for name, capability in members if name.startswith("SM")}
     if target not in known:
         raise WrongDeviceError(
             f"compute capability {target} is none that this TensorRT for RTX builds for: {', '.join(known)}"
@@ -110,8 +110,8 @@ def _refusal(parser: Parser) -> str:
     return "; ".join(f"operator {f.node_name()!r} ({f.node_operator()}): {f.desc()}" for f in faults)
 
 
-def operators_in(words: Sequence[str], kinds: Mapping[str, str]) -> str:
-    """TensorRT's own words, after the operators of the graph that it quotes in them."""
-    text = " | ".join(words)
-    found = [f"{name!r} ({kinds[name]})" for name in dict.fromkeys(re.findall(r"'([^']+)'", text)) if name in kinds]
-    return f"operator {', '.join(found) or 'not named'}: {text or 'TensorRT gives no reason'}"
+def operators_in(messages: Sequence[str], kinds: Mapping[str, str]) -> str:
+    """TensorRT's messages, after the operators of the graph that they quote."""
+    text = " | ".join(messages)
+    operators = [f"{name!r} ({kinds[name]})" for name in dict.fromkeys(re.findall(r"'([^']+)'", text)) if name in kinds]
+    return f"operator {', '.join(operators) or 'not named'}: {text or 'TensorRT gives no reason'}"

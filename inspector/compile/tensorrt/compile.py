@@ -14,7 +14,7 @@ from onnx import ModelProto
 from inspector.bundle.schema import Precision
 from inspector.compile.conv1x1 import as_convolutions
 from inspector.compile.fp16 import staying_full, to_half
-from inspector.compile.gate import check_graphs, standing
+from inspector.compile.gate import check_graphs, flip_summary
 from inspector.compile.graph import kinds, leading_to, read_graph
 from inspector.compile.int8_selection import QuantisationTarget, choose
 from inspector.compile.job import CompiledVariant, CompileError, GraphArtifact, Job, RefusedError
@@ -34,22 +34,22 @@ class Ready(NamedTuple):
     """A graph that TensorRT may be handed."""
 
     path: Path
-    made: GraphArtifact
-    """What is known before it is built."""
+    artifact: GraphArtifact
+    """Known before the build."""
 
 
 def compile_for_gpu(job: Job) -> CompiledVariant:
     """Raises EngineError without TensorRT, RefusedError by the gate, CompileError for a graph that does not build."""
     compiler = find_compiler(job.wish.targets)
-    _demand_half_for_turing(job, compiler)
-    graphs = [_ready(job, made, compiler.targets) for made in _sources(job)]
+    _require_fp16_for_turing(job, compiler)
+    graphs = [_ready(job, artifacts, compiler.targets) for artifacts in _sources(job)]
     report = _checked(job, graphs)
     cache = None if job.wish.cache is None or compiler.device is None else open_cache(job.wish.cache)
-    made = tuple(_made(job, ready, compiler, cache) for ready in graphs)
-    return CompiledVariant(compiler.name, compiler.targets, job.wish.batches, made, report)
+    artifacts = tuple(_made(job, ready, compiler, cache) for ready in graphs)
+    return CompiledVariant(compiler.name, compiler.targets, job.wish.batches, artifacts, report)
 
 
-def _demand_half_for_turing(job: Job, compiler: Compiler) -> None:
+def _require_fp16_for_turing(job: Job, compiler: Compiler) -> None:
     """Before anything is quantised or built. INT8 too leaves matrix products in FP32: those of the head at least."""
     if compiler.distribution != "tensorrt-rtx" or TURING not in compiler.targets or job.wish.precision == "fp16":
         return
@@ -68,18 +68,18 @@ def _first_full_product(model: ModelProto, precision: Precision, part: str) -> s
 
 
 def _sources(job: Job) -> Sequence[GraphArtifact]:
-    """What is converted: graphs as exported, or in INT8 where these are to be had."""
+    """The graphs to convert: as exported, or in INT8 where available."""
     if job.wish.precision == "int8":
         return choose(job, QuantisationTarget("tensorrt", "onnx"))[0]
     return [GraphArtifact(part, None, job.wish.precision, 0.0) for part, _ in parts(job.bundle.schema)]
 
 
-def _ready(job: Job, made: GraphArtifact, targets: Sequence[str]) -> Ready:
+def _ready(job: Job, artifact: GraphArtifact, targets: Sequence[str]) -> Ready:
     started_s = time.monotonic()
-    source = made.path or job.bundle.path(dict(parts(job.bundle.schema))[made.part])
-    path = job.scratch / f"{made.part}.onnx"
-    onnx.save(for_tensorrt(read_graph(source), made.precision, targets, is_head=made.part == "head"), path)
-    return Ready(path, made._replace(seconds=made.seconds + time.monotonic() - started_s))
+    source = artifact.path or job.bundle.path(dict(parts(job.bundle.schema))[artifact.part])
+    path = job.scratch / f"{artifact.part}.onnx"
+    onnx.save(for_tensorrt(read_graph(source), artifact.precision, targets, is_head=artifact.part == "head"), path)
+    return Ready(path, artifact._replace(seconds=artifact.seconds + time.monotonic() - started_s))
 
 
 def for_tensorrt(model: ModelProto, precision: Precision, targets: Sequence[str], *, is_head: bool) -> ModelProto:
@@ -97,21 +97,21 @@ def _full(model: ModelProto, *, is_head: bool) -> set[str]:
 
 def _checked(job: Job, graphs: Sequence[Ready]) -> ParityReport:
     job.say("gate", f"decides on {len(job.parity.pieces)} pieces")
-    report = check_graphs(job, {ready.made.part: ready.path for ready in graphs}, "onnx")
+    report = check_graphs(job, {ready.artifact.part: ready.path for ready in graphs}, "onnx")
     if not passed(report, job.wish.limit):
         raise RefusedError("\n".join(words(report, job.wish.limit)))
-    job.say("gate", standing(report, job.wish.limit))
+    job.say("gate", flip_summary(report, job.wish.limit))
     return report
 
 
 def _made(job: Job, ready: Ready, compiler: Compiler, cache: Path | None) -> GraphArtifact:
-    part, started_s = ready.made.part, time.monotonic()
+    part, started_s = ready.artifact.part, time.monotonic()
     engine, origin = _engine(job, ready, compiler, cache)
     path = job.scratch / f"{part}.engine"
     path.write_bytes(engine)
-    seconds = ready.made.seconds + time.monotonic() - started_s
+    seconds = ready.artifact.seconds + time.monotonic() - started_s
     job.say(part, f"{origin} in {seconds:.1f} s")
-    return ready.made._replace(path=path, seconds=seconds)
+    return ready.artifact._replace(path=path, seconds=seconds)
 
 
 def _engine(job: Job, ready: Ready, compiler: Compiler, cache: Path | None) -> tuple[bytes, str]:
@@ -129,9 +129,9 @@ def _engine(job: Job, ready: Ready, compiler: Compiler, cache: Path | None) -> t
 
 
 def _built(job: Job, ready: Ready, compiler: Compiler) -> bytes:
-    job.say(ready.made.part, "builds")
+    job.say(ready.artifact.part, "builds")
     try:
         return build(ready.path.read_bytes(), kinds(read_graph(ready.path)), job.wish.batches, compiler)
     except BuildError as exc:
-        asked = f"{job.wish.label} for {', '.join(compiler.targets)}"
-        raise CompileError(f"{ready.made.part}: {compiler.name} does not build it in {asked}: {exc}") from exc
+        target = f"{job.wish.label} for {', '.join(compiler.targets)}"
+        raise CompileError(f"{ready.artifact.part}: {compiler.name} does not build it in {target}: {exc}") from exc

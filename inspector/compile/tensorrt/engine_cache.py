@@ -32,22 +32,28 @@ def usual_cache() -> Path | None:
 def open_cache(folder: Path) -> Path | None:
     """Makes it where it is not. None, and a warning, where it cannot be had, or where others than its user may write.
 
-    Whoever can alter an engine there can alter its hash too, and TensorRT trusts what it deserialises.
+    Any user who can alter an engine there can alter its hash too, and TensorRT trusts what it deserialises.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
+        status = folder.stat()
     except OSError as exc:
-        log.warning("Cache of engines %s cannot be used (%s): they are built anew; see --cache.", folder, exc.strerror)
+        log.warning(
+            "Engine cache %s cannot be used (%s): all engines are built again; choose another folder with --cache.",
+            folder,
+            exc.strerror,
+        )
         return None
-    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        log.warning("Cache of engines %s may be written by others: they are built anew; chmod 700, or --cache.", folder)
+    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        log.warning(
+            "Engine cache %s is writable by other users: all engines are built again; chmod 700, or --cache.", folder
+        )
         return None
     return folder
 
 
 def entry_path(cache: Path, graph: bytes, batches: Sequence[int], compiler: str, device: Device) -> Path:
-    """By graph, which says its precision itself, batch sizes, version, GPU and driver."""
+    """By graph (which includes its precision), batch sizes, version, GPU and driver."""
     content, sizes = hashlib.sha256(graph).hexdigest(), ",".join(map(str, batches))
     key = "\n".join((_FORM, content, sizes, compiler, device.name, device.capability, device.driver))
     return cache / f"{hashlib.sha256(key.encode()).hexdigest()}.engine"
@@ -60,15 +66,15 @@ def take_engine(entry: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as exc:
-        log.warning("Engine %s cannot be read (%s): it is built anew.", entry, exc.strerror)
+        log.warning("Engine %s cannot be read (%s): it is built again.", entry, exc.strerror)
     except DamagedError:
-        log.warning("Engine %s is altered or truncated: it is built anew.", entry)
+        log.warning("Engine %s is altered or truncated: it is built again.", entry)
     return None
 
 
 def keep_engine(entry: Path, engine: bytes) -> None:
-    """Whole or not at all; where it cannot be written, the next time costs what this one did, and nothing else."""
+    """Writes atomically; where it cannot be written, the next run builds the engine again."""
     try:
         write_sealed(entry, engine, entry.name, mode=0o600)
     except OSError as exc:
-        log.warning("Engine %s cannot be kept (%s): it is built anew the next time.", entry, exc.strerror)
+        log.warning("Engine %s cannot be kept (%s): the next run builds it again.", entry, exc.strerror)

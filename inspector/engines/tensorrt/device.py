@@ -1,4 +1,4 @@
-"""Turns CUDA's answers into a device or an error that says what helps. Knows no engine."""
+"""Turns CUDA's answers into a device, or an error with a remedy."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -38,21 +38,21 @@ def checked(cuda: Cuda, what: str, error: int) -> None:
     """Raises DeviceMemoryError or LostDeviceError where a CUDA call failed."""
     if error == 0:
         return
-    words = f"{what}: {error_words(cuda, error)}"
+    message = f"{what}: {error_text(cuda, error)}"
     if error == OUT_OF_MEMORY:
-        raise DeviceMemoryError(memory_words(words))
+        raise DeviceMemoryError(memory_message(message))
     raise LostDeviceError(
-        f"{words}; this process has lost the device: restart the service, and look for Xid in the kernel's log"
+        f"{message}; this process has lost the device: restart the service, and look for Xid in the kernel's log"
     )
 
 
-def error_words(cuda: Cuda, error: int) -> str:
+def error_text(cuda: Cuda, error: int) -> str:
     name, text = cuda.cudaGetErrorName(error)[1], cuda.cudaGetErrorString(error)[1]
     return f"{name.decode()} ({text.decode()})"
 
 
-def memory_words(found: str) -> str:
-    return f"{found}; free memory of the GPU from other processes, or compile for smaller batches"
+def memory_message(status: str) -> str:
+    return f"{status}; free memory of the GPU from other processes, or compile for smaller batches"
 
 
 _INVALID: Mapping[int, tuple[type[EngineError], str]] = {
@@ -60,7 +60,7 @@ _INVALID: Mapping[int, tuple[type[EngineError], str]] = {
     2: (WrongDeviceError, "was not built for this GPU; compile the bundle with its compute capability as target"),
     4: (NoDriverError, f"needs a newer driver; {INSTALL_DRIVER}"),
     8: (NoDriverError, "needs a newer CUDA runtime; install the TensorRT that compiled it"),
-    16: (DeviceMemoryError, memory_words("needs more memory than the GPU has free")),
+    16: (DeviceMemoryError, memory_message("needs more memory than the GPU has free")),
     32: (IncompatibleEngineError, "is malformed; compile the bundle again"),
 }
 """What TensorRT for RTX may find: its `EngineInvalidityDiagnostics`."""
@@ -68,7 +68,7 @@ _INVALID: Mapping[int, tuple[type[EngineError], str]] = {
 
 def invalidity(diagnostics: int) -> tuple[type[EngineError], str] | None:
     """The first cause; None where it gives none that helps."""
-    return next((found for flag, found in _INVALID.items() if diagnostics & flag), None)
+    return next((reason for flag, reason in _INVALID.items() if diagnostics & flag), None)
 
 
 def find_device(cuda: Cuda) -> Device:
@@ -82,11 +82,11 @@ def find_device(cuda: Cuda) -> Device:
     if error == NO_DEVICE or (error == 0 and count == 0):
         raise NoDriverError(f"the CUDA driver finds no device; {INSTALL_DRIVER}")
     checked(cuda, "count devices", error)
-    error, found = cuda.cudaGetDeviceProperties(0)
+    error, properties = cuda.cudaGetDeviceProperties(0)
     checked(cuda, "read the device's properties", error)
     error, free_bytes, _ = cuda.cudaMemGetInfo()
     checked(cuda, "read the device's memory", error)
-    return Device(found.name.decode(), f"{found.major}.{found.minor}", _version(version), free_bytes)
+    return Device(properties.name.decode(), f"{properties.major}.{properties.minor}", _version(version), free_bytes)
 
 
 def _version(number: int) -> str:

@@ -1,6 +1,6 @@
-"""Turns a compiled file into bytes that a TensorRT runtime may be given, or refuses it. Knows no device call.
+"""Turns a compiled file into bytes that are safe for a TensorRT runtime, or refuses it.
 
-Runtimes trust what they deserialise, so everything is checked before: hash, compiler, header, targets.
+Runtimes trust the bytes that they deserialise, so everything is checked before: hash, compiler, header, targets.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ COMPILE_AGAIN = "compile the bundle again: inspector compile BUNDLE --engine ten
 
 @dataclass(frozen=True, slots=True)
 class EngineFile:
-    """A graph as TensorRT compiled it, and what the bundle says of it."""
+    """A graph as TensorRT compiled it, with the bundle's entry for it."""
 
     path: Path
     sha256: str
@@ -48,17 +48,17 @@ def check_target(targets: Sequence[str], capability: str) -> None:
 
 
 def read_engine(file: EngineFile) -> bytes:
-    """The bytes that were checked are those that are returned. Raises ForeignEngineError."""
+    """Returns exactly the bytes that it checked. Raises IncompatibleEngineError."""
     try:
         content = file.path.read_bytes()
     except OSError as exc:
         raise IncompatibleEngineError(
             f"{file.path.name}: cannot be read ({exc.strerror}); copy the bundle again"
         ) from exc
-    found = hashlib.sha256(content).hexdigest()
-    if found != file.sha256.lower():
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != file.sha256.lower():
         raise IncompatibleEngineError(
-            f"{file.path.name} is altered or truncated: SHA-256 {found}, expected {file.sha256}; copy the bundle again"
+            f"{file.path.name} is altered or truncated: SHA-256 {digest}, expected {file.sha256}; copy the bundle again"
         )
     fault = header_fault(content, file.compiler)
     if fault is not None:
@@ -67,7 +67,7 @@ def read_engine(file: EngineFile) -> bytes:
 
 
 def header_fault(content: bytes, compiler: str) -> str | None:
-    """What is wrong with the header of an engine said to be of this compiler; None where nothing is."""
+    """The fault in the header of an engine of this compiler; None for a valid one."""
     distribution, _, version = compiler.partition(" ")
     is_rtx = content.startswith(RTX_MAGIC)
     if is_rtx != (distribution == "tensorrt-rtx"):

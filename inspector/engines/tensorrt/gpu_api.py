@@ -167,7 +167,7 @@ class TensorRt(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GpuApi:
-    """What an engine is handed: the real libraries, or the tests' stand-in."""
+    """The libraries that an engine uses: the real ones, or the tests' stand-in."""
 
     distribution: Distribution
     trt: TensorRt

@@ -1,4 +1,4 @@
-"""Holds one CUDA stream and the memory that is copied on it, host and device side by side. Knows no graph."""
+"""Holds one CUDA stream and the memory that is copied on it, host and device side by side."""
 
 import math
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ class Stream:
         checked(self._cuda, "run on the device", self._cuda.cudaStreamSynchronize(self._stream)[0])
 
     def close(self) -> None:
-        """What a lost device answers changes nothing: it has taken the memory with it."""
+        """Ignores errors of a lost device: its memory is gone."""
         while self._addresses:
             self._cuda.cudaFree(self._addresses.pop())
         self._cuda.cudaStreamDestroy(self._stream)

@@ -1,6 +1,6 @@
-"""Keeps what TensorRT for RTX compiled for one device beside the bundle: a second start is fast. Runs none.
+"""Caches the kernels that TensorRT for RTX compiled for one device next to the bundle, so that a second start is fast.
 
-Its files are sealed: what is damaged is dropped before the runtime reads it.
+Its files have a hash: a damaged file is dropped before the runtime reads it.
 """
 
 import hashlib
@@ -29,14 +29,14 @@ def read_cache(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as exc:
-        log.warning("Kernel cache %s cannot be read (%s): this start compiles anew.", path, exc.strerror)
+        log.warning("Kernel cache %s cannot be read (%s): this start compiles the kernels again.", path, exc.strerror)
     except DamagedError:
         drop_cache(path, "is damaged")
     return None
 
 
 def drop_cache(path: Path, why: str) -> None:
-    log.warning("Kernel cache %s %s: it is dropped, and this start compiles anew.", path, why)
+    log.warning("Kernel cache %s %s: it is dropped, and this start compiles the kernels again.", path, why)
     try:
         path.unlink(missing_ok=True)
     except OSError as exc:
@@ -49,20 +49,22 @@ def write_cache(path: Path, blob: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_sealed(path, blob)
     except OSError as exc:
-        log.warning("Kernel cache %s cannot be written (%s): the next start compiles anew.", path, exc.strerror)
+        log.warning(
+            "Kernel cache %s cannot be written (%s): the next start compiles the kernels again.", path, exc.strerror
+        )
 
 
 class KernelCache:
-    """How an engine's context is made: TensorRT for RTX compiles kernels for the device and keeps them in a cache.
+    """Creates an engine's context: TensorRT for RTX compiles kernels for the device and keeps them in a cache.
 
-    What the context was made with lives as long as it does: the library holds bare pointers.
+    Keeps the objects that the context was created with alive: the library holds bare pointers.
     """
 
     def __init__(self, api: GpuApi, engine: CudaEngine, path: Path) -> None:
         self._api, self._engine, self._path = api, engine, path
         self._config: RuntimeConfig | None = None
         self._cache: RuntimeCache | None = None
-        self._found: bytes | None = None
+        self._stored: bytes | None = None
 
     def context(self) -> Context | None:
         if self._api.distribution != "tensorrt-rtx":
@@ -73,17 +75,17 @@ class KernelCache:
             self._api.trt.DynamicShapesKernelSpecializationStrategy.EAGER
         )
         self._cache = config.create_runtime_cache()
-        self._found = read_cache(self._path)
-        if self._found is not None and not self._cache.deserialize(self._found):
+        self._stored = read_cache(self._path)
+        if self._stored is not None and not self._cache.deserialize(self._stored):
             drop_cache(self._path, "is not of this device, driver or version")
-            self._found = None
+            self._stored = None
         config.set_runtime_cache(self._cache)
         self._config = config
         return self._engine.create_execution_context(config)
 
     def keep(self) -> None:
         """Called when every shape has run once; kernels are only ever added."""
-        found = None if self._cache is None else self._cache.serialize()
-        blob = b"" if found is None else bytes(found)
-        if len(blob) > len(self._found or b""):
+        serialized = None if self._cache is None else self._cache.serialize()
+        blob = b"" if serialized is None else bytes(serialized)
+        if len(blob) > len(self._stored or b""):
             write_cache(self._path, blob)

@@ -1,16 +1,16 @@
-"""Keeps what TensorRT says of errors, for the messages of exceptions. Imports no library."""
+"""Collects TensorRT's error messages for exceptions. Imports no library."""
 
 from collections.abc import MutableSequence
 
 from inspector.engines.tensorrt.gpu_api import Logger
 
 
-def listener(base: type[Logger], words: MutableSequence[str]) -> Logger:
-    """A logger of the library whose `ILogger` is `base`, which adds to `words`."""
+def error_logger(base: type[Logger], messages: MutableSequence[str]) -> Logger:
+    """A logger of the library whose `ILogger` is `base`, which adds to `messages`."""
 
-    class Listener(base):  # type: ignore[misc, valid-type]  # the class is known when the library is
+    class ErrorLogger(base):  # type: ignore[misc, valid-type]  # the class is known when the library is
         def log(self, severity: object, msg: str) -> None:
             if severity in (base.ERROR, base.INTERNAL_ERROR):
-                words.append(msg)
+                messages.append(msg)
 
-    return Listener()
+    return ErrorLogger()

@@ -1,6 +1,6 @@
 """Runs a graph that TensorRT compiled, on the first GPU. The only module that imports TensorRT or cuda-bindings.
 
-Buffers are allocated once for every bucket of batch sizes; one stream; every batch is waited for.
+Buffers are allocated once for every bucket of batch sizes; one stream; the engine waits for every batch.
 """
 
 import importlib
@@ -25,7 +25,7 @@ from inspector.engines.engine import (
     check_inputs,
     run_in_chunks,
 )
-from inspector.engines.tensorrt.device import find_device, invalidity, memory_words
+from inspector.engines.tensorrt.device import find_device, invalidity, memory_message
 from inspector.engines.tensorrt.engine_file import COMPILE_AGAIN, EngineFile, check_compiler, check_target, read_engine
 from inspector.engines.tensorrt.gpu_api import (
     Cuda,
@@ -37,9 +37,9 @@ from inspector.engines.tensorrt.gpu_api import (
 )
 from inspector.engines.tensorrt.gpu_buffers import Buffer, Stream
 from inspector.engines.tensorrt.kernel_cache import KernelCache, cache_path
-from inspector.engines.tensorrt.logger import listener
+from inspector.engines.tensorrt.logger import error_logger
 
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 _MODULES: tuple[tuple[str, Distribution], ...] = (
     ("tensorrt_rtx", "tensorrt-rtx"),
     ("tensorrt_rtx_bindings", "tensorrt-rtx"),
@@ -49,7 +49,7 @@ _MEMORY = re.compile(r"out.?of.?memory|could not be allocated|bad_alloc", re.IGN
 
 
 def load_tensorrt() -> tuple[Distribution, TensorRt]:
-    """Which TensorRT is here; needs no GPU. Raises NoDriverError where none is, or its libraries are absent."""
+    """The installed TensorRT; needs no GPU. Raises NoDriverError where none is, or its libraries are absent."""
     for module, distribution in _MODULES:
         if importlib.util.find_spec(module) is None:
             continue
@@ -85,7 +85,7 @@ class TensorRtEngine:
     """Freed by `close`, or with its last reference."""
 
     def __init__(self, file: EngineFile, api: GpuApi) -> None:
-        """Raises ForeignEngineError before the runtime has seen anything of the file; then DeviceError."""
+        """Raises IncompatibleEngineError before the runtime sees the file, DeviceError afterwards."""
         self._name, self._api = file.path.name, api
         check_compiler(file.compiler, api.compiler)
         content = read_engine(file)
@@ -94,8 +94,8 @@ class TensorRtEngine:
         if not file.batches:
             raise EngineError(f"{self._name}: the bundle names no batch sizes for it; {COMPILE_AGAIN}")
         self._lock = Lock()
-        logger, self._words = _listener(api.trt.ILogger)
-        self._words.clear()
+        logger, self._messages = _error_logger(api.trt.ILogger)
+        self._messages.clear()
         with ExitStack() as stack:
             self._stream = stack.enter_context(closing(Stream(api.cuda)))
             self._runtime = api.trt.Runtime(logger)
@@ -127,7 +127,7 @@ class TensorRtEngine:
         return {name: buffer.host[:num].copy() for name, buffer in bucket.outputs.items()}
 
     def _execute(self, bucket: Bucket) -> None:
-        self._words.clear()
+        self._messages.clear()
         for name, buffer in bucket.inputs.items():
             self._shape(name, buffer.host.shape)
         for name, buffer in (*bucket.inputs.items(), *bucket.outputs.items()):
@@ -136,14 +136,14 @@ class TensorRtEngine:
         for buffer in bucket.inputs.values():
             self._stream.upload(buffer)
         if not self._context.execute_async_v3(self._stream.handle):
-            self._stream.wait()  # A lost device says so here, and more clearly.
+            self._stream.wait()  # Raises a clearer error for a lost device.
             raise self._fault("does not run")
         for buffer in bucket.outputs.values():
             self._stream.download(buffer)
         self._stream.wait()
 
     def _warm_up(self) -> None:
-        """Kernels are made and loaded at the first run of each shape: the first piece shall not wait for them."""
+        """Kernels are compiled and loaded at the first run of each shape, before the first piece comes."""
         for bucket in self._buckets:
             self._execute(bucket)
 
@@ -182,20 +182,20 @@ class TensorRtEngine:
                 raise cause[0](f"TensorRT: {self._name} {cause[1]}")
         return self._present(engine, "cannot be deserialised")
 
-    def _present(self, found: Found | None, fault: str) -> Found:
-        if found is None:
+    def _present(self, result: Value | None, fault: str) -> Value:
+        if result is None:
             raise self._fault(fault)
-        return found
+        return result
 
     def _fault(self, what: str) -> DeviceError:
-        words = f"TensorRT: {self._name} {what}: {' | '.join(self._words) or 'the runtime gives no reason'}"
-        if _MEMORY.search(words):
-            return DeviceMemoryError(memory_words(words))
-        return DeviceError(f"{words}; {COMPILE_AGAIN}")
+        message = f"TensorRT: {self._name} {what}: {' | '.join(self._messages) or 'the runtime gives no reason'}"
+        if _MEMORY.search(message):
+            return DeviceMemoryError(memory_message(message))
+        return DeviceError(f"{message}; {COMPILE_AGAIN}")
 
 
 @cache
-def _listener(base: type[Logger]) -> tuple[Logger, deque[str]]:
-    """One for all engines: the library reports much to the first logger that it was ever given."""
-    words = deque[str](maxlen=4)
-    return listener(base, words), words
+def _error_logger(base: type[Logger]) -> tuple[Logger, deque[str]]:
+    """One for all engines: the library reports much to the first logger of the process."""
+    messages = deque[str](maxlen=4)
+    return error_logger(base, messages), messages

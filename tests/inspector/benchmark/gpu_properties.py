@@ -27,8 +27,8 @@ class GpuProperties(StandInCuda):
 
     def cudaDeviceGetAttribute(self, attr: int, device: int) -> tuple[int, int | None]:
         assert device == 0
-        found = {13: self.clock_khz, 16: self.units, 36: self.memory_khz, 37: self.bus_bits}[attr]
-        return (0, found) if found else (1, None)
+        value = {13: self.clock_khz, 16: self.units, 36: self.memory_khz, 37: self.bus_bits}[attr]
+        return (0, value) if value else (1, None)
 
     def cudaDeviceGetPCIBusId(self, length: int, device: int) -> tuple[int, bytes]:
         assert (length >= 13, device) == (True, 0)

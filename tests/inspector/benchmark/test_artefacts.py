@@ -1,4 +1,4 @@
-"""Every graph stands there once for each runtime and file that it runs from, under what it really runs as."""
+"""Every graph is listed once for each runtime and file, under the engine label that it really runs as."""
 
 import hashlib
 import shutil
@@ -42,8 +42,8 @@ def test_a_form_that_there_is_not_is_named(tmp_path: Path) -> None:
 
 def test_what_forms_share_stands_there_once(tmp_path: Path) -> None:
     bundle = quantised_toy(tmp_path)
-    found = artefacts(bundle, forms_of(bundle.schema, threads=2))
-    assert [(own.part, str(own.runs_as), own.file, str(own.form)) for own in found] == [
+    listed = artefacts(bundle, forms_of(bundle.schema, threads=2))
+    assert [(artefact.part, str(artefact.runs_as), artefact.file, str(artefact.form)) for artefact in listed] == [
         ("top-thumb", "onnx/fp32", "thumb.onnx", "onnx/fp32"),
         ("top-thumb", "openvino/fp32", "thumb.onnx", "openvino/fp32"),
         ("top-thumb", "onnx/int8", "thumb.int8.onnx", "onnx/int8"),
@@ -54,5 +54,5 @@ def test_what_forms_share_stands_there_once(tmp_path: Path) -> None:
         ("head", "onnx/fp32", "head.onnx", "onnx/fp32"),
         ("head", "openvino/fp32", "head.onnx", "openvino/fp32"),
     ]
-    assert found[2].num_bytes == (tmp_path / "thumb.int8.onnx").stat().st_size
-    assert {own.form.threads for own in found} == {2}
+    assert listed[2].num_bytes == (tmp_path / "thumb.int8.onnx").stat().st_size
+    assert {artefact.form.threads for artefact in listed} == {2}

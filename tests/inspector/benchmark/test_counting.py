@@ -56,10 +56,10 @@ def written(folder: Path, text: str, weights: Shapes) -> Path:
 def test_products_and_bytes(
     tmp_path: Path, text: str, weights: Shapes, flops_each: int, io_bytes_each: int, batch: int
 ) -> None:
-    found = work(written(tmp_path, text, weights), batch)
-    assert found.flops == batch * flops_each
-    assert found.num_weights == sum(map(math.prod, weights.values()))
-    assert found.io_bytes == batch * io_bytes_each
+    counted = work(written(tmp_path, text, weights), batch)
+    assert counted.flops == batch * flops_each
+    assert counted.num_weights == sum(map(math.prod, weights.values()))
+    assert counted.io_bytes == batch * io_bytes_each
 
 
 def test_a_turned_product_sums_over_the_batch(tmp_path: Path) -> None:
@@ -67,17 +67,17 @@ def test_a_turned_product_sums_over_the_batch(tmp_path: Path) -> None:
 
 
 def test_weights_count_by_the_precision(tmp_path: Path) -> None:
-    found = work(written(tmp_path, MATMUL, {"w": (7, 3)}), 2)
-    assert [found.num_bytes(precision) for precision in ("fp32", "fp16", "int8")] == [484, 442, 421]
+    counted = work(written(tmp_path, MATMUL, {"w": (7, 3)}), 2)
+    assert [counted.num_bytes(precision) for precision in ("fp32", "fp16", "int8")] == [484, 442, 421]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("(float[B,N,7] x) => (float[B,N,3] y) { y = MatMul (x, w) }", "MatMul '': the sizes"),
         ('(float[B,7] x) => (float[B,7] y) { y = Einsum <equation="ij->ij"> (x) }', "Einsum '': its products"),
     ],
 )
-def test_what_cannot_be_counted_is_named(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(CountError, match=said):
+def test_what_cannot_be_counted_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(CountError, match=message):
         work(written(tmp_path, text, {"w": (7, 3)}), 1)

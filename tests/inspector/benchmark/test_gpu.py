@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from inspector.benchmark.artefacts import Artefact
-from inspector.benchmark.gpu import GpuFigures, GpuMeter, millijoules, open_gauge
+from inspector.benchmark.gpu import Baseline, GpuFigures, GpuMeter, millijoules, open_gpu_meter
 from inspector.benchmark.peak import Peak
 from inspector.bundle.load import load
 from inspector.engines.engine import Array, EngineSettings
@@ -17,19 +17,19 @@ from tests.standins.cuda import Faults
 
 
 class Torch:
-    """A rival that notes what it was asked for."""
+    """A baseline that records its requests."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     def eager(self, inputs: Mapping[str, Array], precision: str) -> None:
-        self.asked.append(f"eager {precision}")
+        self.requests.append(f"eager {precision}")
 
     def compiled(self, inputs: Mapping[str, Array], precision: str) -> None:
-        self.asked.append(f"compiled {precision}")
+        self.requests.append(f"compiled {precision}")
 
 
-def own(label: str) -> Artefact:
+def artefact_of(label: str) -> Artefact:
     settings = EngineSettings.parse(label)
     return Artefact("mic-ear", settings, settings, "ear", 1)
 
@@ -38,10 +38,12 @@ def timing(ms: float) -> Timing:
     return Timing([ms], [ms])
 
 
-def gauge(folder: Path, **changes: object) -> GpuMeter:
+def gpu_meter(
+    folder: Path, *, peak: Peak | str | None = None, baselines: Mapping[str, Baseline] | None = None
+) -> GpuMeter:
     bundle = load(write_toy_bundle(folder / "toy"))
-    peak = Peak({"fp32": 1e3, "fp16": 1e3, "int8": 1e3}, 1e3)
-    return GpuMeter(**({"bundle": bundle, "peak": peak, "joules": "NVML is silent", "rivals": {}} | changes))
+    peak = peak or Peak({"fp32": 1e3, "fp16": 1e3, "int8": 1e3}, 1e3)
+    return GpuMeter(bundle=bundle, peak=peak, joules="NVML is silent", baselines=baselines or {})
 
 
 def absent(name: str) -> object:
@@ -49,18 +51,18 @@ def absent(name: str) -> object:
 
 
 @pytest.mark.parametrize("library", [absent, lambda name: GpuProperties(Faults(no_driver=True))])
-def test_without_a_gpu_there_is_no_gauge(tmp_path: Path, library: object) -> None:
+def test_without_a_gpu_there_is_no_gpu_meter(tmp_path: Path, library: object) -> None:
     assert callable(library)
-    assert open_gauge(load(write_toy_bundle(tmp_path / "toy")), None, library) is None
+    assert open_gpu_meter(load(write_toy_bundle(tmp_path / "toy")), None, library) is None
 
 
 def test_with_one_its_peak_and_its_energy_are_read(tmp_path: Path) -> None:
     libraries = {"cuda.bindings.runtime": l4(), "cuda.bindings.nvml": StandInNvml([5000, 7500])}
-    found = open_gauge(load(write_toy_bundle(tmp_path / "toy")), None, libraries.__getitem__)
-    assert found is not None
-    assert isinstance(found.peak, Peak)
-    assert callable(found.joules)
-    assert found.joules() == 7.5
+    meter = open_gpu_meter(load(write_toy_bundle(tmp_path / "toy")), None, libraries.__getitem__)
+    assert meter is not None
+    assert isinstance(meter.peak, Peak)
+    assert callable(meter.joules)
+    assert meter.joules() == 7.5
 
 
 @pytest.mark.parametrize(
@@ -74,40 +76,44 @@ def test_what_it_does_not_tell_is_said(
     tmp_path: Path, cuda: object, nvml: object, peak: str | None, joules: str | None
 ) -> None:
     libraries = {"cuda.bindings.runtime": cuda, "cuda.bindings.nvml": nvml}
-    found = open_gauge(load(write_toy_bundle(tmp_path / "toy")), None, libraries.__getitem__)
-    assert found is not None
-    assert str(found.peak).startswith(peak or "Peak(")
-    assert joules in (None, found.joules)
+    meter = open_gpu_meter(load(write_toy_bundle(tmp_path / "toy")), None, libraries.__getitem__)
+    assert meter is not None
+    assert str(meter.peak).startswith(peak or "Peak(")
+    assert joules in (None, meter.joules)
 
 
 def test_an_engine_on_the_gpu_is_compared_with_torch_and_with_the_peak(tmp_path: Path) -> None:
     """The ear has neither products nor weights: what counts is 16 samples in, and 2 + 3 + 16 numbers out."""
-    timings = {own("tensorrt/int8").key: timing(500), "torch/fp16": timing(1500), "torch.compile/fp16": timing(750)}
-    found = gauge(tmp_path).figures(own("tensorrt/int8"), 1, lambda: None, timings)
-    assert (found.torch_eager, found.torch_compile, found.energy_mj) == (3.0, 1.5, "NVML is silent")
-    assert found.roofline == pytest.approx(4 * (16 + 2 + 3 + 16) / 1e3 / 0.5)
+    timings = {
+        artefact_of("tensorrt/int8").key: timing(500),
+        "torch/fp16": timing(1500),
+        "torch.compile/fp16": timing(750),
+    }
+    figures = gpu_meter(tmp_path).figures(artefact_of("tensorrt/int8"), 1, lambda: None, timings)
+    assert (figures.torch_eager, figures.torch_compile, figures.energy_mj) == (3.0, 1.5, "NVML is silent")
+    assert figures.roofline == pytest.approx(4 * (16 + 2 + 3 + 16) / 1e3 / 0.5)
 
 
 def test_without_a_checkpoint_nothing_is_said_of_torch(tmp_path: Path) -> None:
-    engine = own("tensorrt/fp32")
-    found = gauge(tmp_path, peak="not known").figures(engine, 1, lambda: None, {engine.key: timing(1)})
-    assert found == GpuFigures("needs --checkpoint", "needs --checkpoint", "not known", "NVML is silent")
+    engine = artefact_of("tensorrt/fp32")
+    figures = gpu_meter(tmp_path, peak="not known").figures(engine, 1, lambda: None, {engine.key: timing(1)})
+    assert figures == GpuFigures("needs --checkpoint", "needs --checkpoint", "not known", "NVML is silent")
 
 
 def test_engines_on_the_cpu_have_no_share_in_it(tmp_path: Path) -> None:
-    found = gauge(tmp_path).figures(own("onnx/fp32"), 1, lambda: None, {})
-    assert found == GpuFigures.none("runs on the CPU")
+    figures = gpu_meter(tmp_path).figures(artefact_of("onnx/fp32"), 1, lambda: None, {})
+    assert figures == GpuFigures.none("runs on the CPU")
 
 
 def test_torch_runs_at_the_precisions_of_the_engines_on_the_gpu(tmp_path: Path) -> None:
-    rival = Torch()
-    found = gauge(tmp_path, rivals={"mic-ear": rival}).runs(
-        [own(label) for label in ("onnx/int8", "tensorrt/fp16", "tensorrt/int8", "tensorrt/fp32")], {}
+    baseline = Torch()
+    runs = gpu_meter(tmp_path, baselines={"mic-ear": baseline}).runs(
+        [artefact_of(label) for label in ("onnx/int8", "tensorrt/fp16", "tensorrt/int8", "tensorrt/fp32")], {}
     )
-    assert sorted(found) == ["torch.compile/fp16", "torch.compile/fp32", "torch/fp16", "torch/fp32"]
-    for run in found.values():
+    assert sorted(runs) == ["torch.compile/fp16", "torch.compile/fp32", "torch/fp16", "torch/fp32"]
+    for run in runs.values():
         run()
-    assert sorted(rival.asked) == ["compiled fp16", "compiled fp32", "eager fp16", "eager fp32"]
+    assert sorted(baseline.requests) == ["compiled fp16", "compiled fp32", "eager fp16", "eager fp32"]
 
 
 def test_energy_is_of_a_burst_of_runs() -> None:

@@ -34,7 +34,7 @@ class Torch:
 def test_engines_on_the_gpu_get_figures_and_those_on_the_cpu_say_that_they_are_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inspector.benchmark.graphs.measure_memory", lambda bundle, own: Memory(1, 2))
+    monkeypatch.setattr("inspector.benchmark.graphs.measure_memory", lambda bundle, artefact: Memory(1, 2))
     gpu, torch = StandInGpu(), Torch()
     bundle = load(compiled_toy(tmp_path / "toy", gpu, parts=["mic-ear"]))
     cpu, device = EngineSettings(), EngineSettings("tensorrt", precision="fp16")
@@ -42,9 +42,9 @@ def test_engines_on_the_gpu_get_figures_and_those_on_the_cpu_say_that_they_are_t
     joules = iter(range(100))
     monkeypatch.setattr("inspector.benchmark.gpu.millijoules", lambda read, run: (run(), 1e3 * read())[1])
     peak = Peak({"fp32": 1e9, "fp16": 1e9, "int8": 1e9}, 1e9)
-    gauge = GpuMeter(bundle, peak, lambda: float(next(joules) + 1), {"mic-ear": torch})
+    gpu_meter = GpuMeter(bundle, peak, lambda: float(next(joules) + 1), {"mic-ear": torch})
 
-    rows = graph_rows(bundle, models, SETTINGS, gauge, lambda *_: None)
+    rows = graph_rows(bundle, models, SETTINGS, gpu_meter, lambda *_: None)
 
     on_gpu = [row for row in rows if row.runs_as == "tensorrt/fp16"]
     assert [(row.part, row.batch) for row in on_gpu] == [("mic-ear", 1), ("mic-ear", 4)]

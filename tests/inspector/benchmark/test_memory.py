@@ -1,4 +1,4 @@
-"""A session's memory is measured in a process of its own, which loads no other runtime."""
+"""A session's memory is measured in a separate process, which loads no other runtime."""
 
 import subprocess
 import sys
@@ -27,11 +27,11 @@ def artefact(part: str) -> Artefact:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells private bytes")
 def test_a_session_holds_something_and_held_more_meanwhile(tmp_path: Path) -> None:
-    found = measure_memory(load(write_toy_bundle(tmp_path)), artefact("mic-ear"))
-    assert found is not None
-    assert 0 < found.held_bytes < 50 * 2**20
-    assert found.peak_bytes >= 0
-    assert found.device_bytes == 0
+    memory = measure_memory(load(write_toy_bundle(tmp_path)), artefact("mic-ear"))
+    assert memory is not None
+    assert 0 < memory.held_bytes < 50 * 2**20
+    assert memory.peak_bytes >= 0
+    assert memory.device_bytes == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells private bytes")
@@ -45,6 +45,8 @@ def test_a_process_that_fails_is_said(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells private bytes")
 @pytest.mark.parametrize(("form", "runtime"), [("onnx/fp32", "onnxruntime"), ("openvino/fp32", "openvino")])
 def test_the_process_loads_the_runtime_alone(tmp_path: Path, form: str, runtime: str) -> None:
-    words = [str(write_toy_bundle(tmp_path)), form, "mic-ear", "1"]
-    done = subprocess.run([sys.executable, "-c", WATCHED, *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    arguments = [str(write_toy_bundle(tmp_path)), form, "mic-ear", "1"]
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == f"['{runtime}']"

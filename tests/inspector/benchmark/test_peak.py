@@ -1,8 +1,11 @@
 """What GPUs can do at most, as their data sheets have it, and the least time that work takes there."""
 
+from typing import cast
+
 import pytest
 
-from inspector.benchmark.peak import Peak, PeakError, Work, peak_of
+from inspector.benchmark.peak import CudaAttributes, Peak, PeakError, Work, peak_of
+from inspector.bundle.schema import Precision
 from tests.inspector.benchmark.gpu_properties import GpuProperties, l4
 
 T4 = GpuProperties(units=40, clock_khz=1_590_000, memory_khz=5_001_000, bus_bits=256)
@@ -21,18 +24,18 @@ A100 = GpuProperties(units=108, clock_khz=1_410_000, memory_khz=1_215_000, bus_b
 def test_properties_give_the_figures_of_the_data_sheet(
     cuda: GpuProperties, capability: str, fp32: float, fp16: float, int8: float, bytes_per_s: float
 ) -> None:
-    peak = peak_of(cuda, capability)
+    peak = peak_of(cast(CudaAttributes, cuda), capability)
     assert peak.flops_per_s == pytest.approx({"fp32": fp32, "fp16": fp16, "int8": int8}, rel=0.01)
     assert peak.bytes_per_s == pytest.approx(bytes_per_s, rel=0.01)
 
 
 @pytest.mark.parametrize(
-    ("cuda", "capability", "said"),
+    ("cuda", "capability", "message"),
     [(l4(), "6.1", "6.1 has no figures"), (GpuProperties(units=0), "8.9", "does not tell the device's attribute 16")],
 )
-def test_no_figure_is_guessed(cuda: GpuProperties, capability: str, said: str) -> None:
-    with pytest.raises(PeakError, match=said):
-        peak_of(cuda, capability)
+def test_no_figure_is_guessed(cuda: GpuProperties, capability: str, message: str) -> None:
+    with pytest.raises(PeakError, match=message):
+        peak_of(cast(CudaAttributes, cuda), capability)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +48,6 @@ def test_no_figure_is_guessed(cuda: GpuProperties, capability: str, said: str) -
     ],
     ids=["products", "products in INT8", "bytes", "bytes in FP16"],
 )
-def test_the_slower_of_products_and_bytes_counts(work: Work, precision: str, least_s: float) -> None:
+def test_the_slower_of_products_and_bytes_counts(work: Work, precision: Precision, least_s: float) -> None:
     peak = Peak({"fp32": 1000.0, "fp16": 2000.0, "int8": 4000.0}, 100.0)
     assert peak.least_s(work, precision) == pytest.approx(least_s)

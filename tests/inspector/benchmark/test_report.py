@@ -1,4 +1,4 @@
-"""What was measured stands in the JSON and in the page, and what was not says why."""
+"""The JSON and the page hold every measurement, and the reason for each missing one."""
 
 import json
 from dataclasses import replace
@@ -54,7 +54,7 @@ def test_columns_are_as_many_as_their_headings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "text"),
     [
         ({"forms": [FormRow("tensorrt/fp16", 8, why_not="no CUDA driver")]}, "| tensorrt/fp16 | 0.00 | no | - |"),
         ({"forms": [FormRow("tensorrt/fp16", 8, why_not="no CUDA driver")]}, "- tensorrt/fp16: no CUDA driver"),
@@ -65,16 +65,19 @@ def test_columns_are_as_many_as_their_headings() -> None:
         ({"graphs": [replace(GRAPH, gpu=GpuFigures(2.0, 1.5, 0.25, 3.125))]}, "| 2 | 1.5 | 0.25 | 3.12 |"),
     ],
 )
-def test_what_is_missing_or_special_is_said(change: dict[str, list[object]], said: str) -> None:
-    assert said in page(replace(REPORT, **change))
+def test_what_is_missing_or_special_is_said(change: dict[str, list[object]], text: str) -> None:
+    assert text in page(replace(REPORT, **change))  # type: ignore[arg-type]
 
 
 def test_the_json_holds_every_figure() -> None:
-    found = json.loads(as_json(REPORT))
-    assert found["forms"][0]["parity"]["flips"] == 1
-    assert (found["graphs"][0]["pieces_per_cpu_s"], found["graphs"][0]["memory"]["held_bytes"]) == (1600, 13 * 2**20)
-    assert found["graphs"][0]["gpu"] == dict.fromkeys(
+    content = json.loads(as_json(REPORT))
+    assert content["forms"][0]["parity"]["flips"] == 1
+    assert (content["graphs"][0]["pieces_per_cpu_s"], content["graphs"][0]["memory"]["held_bytes"]) == (
+        1600,
+        13 * 2**20,
+    )
+    assert content["graphs"][0]["gpu"] == dict.fromkeys(
         ("torch_eager", "torch_compile", "roofline", "energy_mj"), "no GPU here"
     )
-    assert (found["line"][0]["offered_per_s"], found["line"][0]["batches"]) == (100, {"1": 17, "2": 2, "4": 1})
-    assert found["machine"]["threads"] == 1
+    assert (content["line"][0]["offered_per_s"], content["line"][0]["batches"]) == (100, {"1": 17, "2": 2, "4": 1})
+    assert content["machine"]["threads"] == 1

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from inspector.benchmark.load_generator import Clock, Load
 from inspector.benchmark.memory import Memory
 from inspector.benchmark.report import Report
 from inspector.benchmark.settings import BenchSettings
+from inspector.engines.engine import Array
 from inspector.engines.tensorrt.engine_file import EngineFile
 from inspector.engines.timing import Pace
 from tests.bundles import write_toy_bundle
@@ -25,14 +27,14 @@ QUICK = BenchSettings(engines=("onnx",), batches=(1, 3), rates=(200.0,), seconds
 
 @pytest.fixture(autouse=True)
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory is not measured anew for every test, and whatever GPU this machine has is left alone."""
-    monkeypatch.setattr("inspector.benchmark.graphs.measure_memory", lambda bundle, own: Memory(1, 2))
-    monkeypatch.setattr(bench, "open_gauge", lambda bundle, checkpoint: None)
+    """Memory is not measured again for every test, and the GPU of this machine is not used."""
+    monkeypatch.setattr("inspector.benchmark.graphs.measure_memory", lambda bundle, artefact: Memory(1, 2))
+    monkeypatch.setattr(bench, "open_gpu_meter", lambda bundle, checkpoint: None)
 
 
 def measured(folder: Path, settings: BenchSettings = QUICK) -> tuple[Report, list[tuple[str, int, int]]]:
-    told = list[tuple[str, int, int]]()
-    return bench.measure(folder, settings, lambda *words: told.append(words)), told
+    progress = list[tuple[str, int, int]]()
+    return bench.measure(folder, settings, lambda *step: progress.append(step)), progress
 
 
 def with_int8(folder: Path) -> Path:
@@ -45,8 +47,8 @@ def with_int8(folder: Path) -> Path:
 
 def test_graphs_are_measured_at_each_batch_against_the_reference(tmp_path: Path) -> None:
     report, _ = measured(with_int8(write_toy_bundle(tmp_path / "toy")))
-    found = [(row.part, row.runs_as, row.batch) for row in report.graphs]
-    assert found == [
+    rows = [(row.part, row.runs_as, row.batch) for row in report.graphs]
+    assert rows == [
         ("top-thumb", "onnx/fp32", 1), ("top-thumb", "onnx/int8", 1),
         ("top-thumb", "onnx/fp32", 3), ("top-thumb", "onnx/int8", 3),
         ("top-full", "onnx/fp32", 1), ("top-full", "onnx/fp32", 3),
@@ -58,7 +60,9 @@ def test_graphs_are_measured_at_each_batch_against_the_reference(tmp_path: Path)
 
 
 def test_decisions_are_counted_by_the_parity_gate(tmp_path: Path) -> None:
-    write_toy_set(tmp_path, toy_pieces(20), lambda _, said: ("ok", said.model_copy(update={"decision": "REVIEW"})))
+    write_toy_set(
+        tmp_path, toy_pieces(20), lambda _, prediction: ("ok", prediction.model_copy(update={"decision": "REVIEW"}))
+    )
     report, _ = measured(tmp_path)
     (row,), line = report.forms, report.line
     assert row.parity is not None
@@ -67,11 +71,11 @@ def test_decisions_are_counted_by_the_parity_gate(tmp_path: Path) -> None:
 
 
 def test_without_a_parity_set_there_are_no_flips_and_pieces_are_made_up(tmp_path: Path) -> None:
-    report, told = measured(write_toy_bundle(tmp_path / "toy"))
+    report, progress = measured(write_toy_bundle(tmp_path / "toy"))
     assert report.forms[0].parity is None
-    assert any("made-up pieces of noise" in note for note in report.notes)
-    assert {stage for stage, _, _ in told} == {"memory", "graphs", "end to end"}
-    ends = {stage: (done, total) for stage, done, total in told}
+    assert any("64 pieces of noise, since the bundle has no parity set" in note for note in report.notes)
+    assert {stage for stage, _, _ in progress} == {"memory", "graphs", "end to end"}
+    ends = {stage: (done, total) for stage, done, total in progress}
     assert all(done == total for done, total in ends.values())
 
 
@@ -82,7 +86,7 @@ def test_a_form_that_does_not_run_here_says_why(tmp_path: Path) -> None:
     (row,) = report.forms
     assert (row.form, row.parity, bool(row.why_not)) == ("tensorrt/fp16", None, True)
     assert row.num_bytes > 0
-    assert {own.runs_as for own in report.graphs} == {"onnx/fp32"}
+    assert {graph.runs_as for graph in report.graphs} == {"onnx/fp32"}
     assert report.line == []
 
 
@@ -105,7 +109,12 @@ def test_recorded_pieces_are_no_backlog_to_the_judge(tmp_path: Path) -> None:
     seconds = iter(index / 1000 for index in range(10_000))
     calls = list[int]()
     run = model.experts["top-thumb"].run
-    model.experts["top-thumb"].run = lambda inputs: calls.append(len(inputs["input"])) or run(inputs)
+
+    def counted(inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+        calls.append(len(inputs["input"]))
+        return run(inputs)
+
+    model.experts["top-thumb"].run = counted  # type: ignore[method-assign]
     row = line_row(
         model, pieces.observations(pieces.pieces), Load(100, 0.1), Clock(lambda: next(seconds), lambda _: None)
     )

@@ -30,7 +30,7 @@ def demo_job(scratch: Path, wish: Wish, bundle: LoadedBundle | None = None) -> J
 
 
 def spoiled(model: ModelProto, factor: float = 0.05) -> ModelProto:
-    """The scales of activations are too small, so that what is large is cut off."""
+    """The scales of activations are too small, so that large values are cut off."""
     scales = {node.input[1] for node in model.graph.node if node.op_type == "QuantizeLinear"}
     for weight in model.graph.initializer:
         if weight.name in scales:

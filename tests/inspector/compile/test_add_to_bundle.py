@@ -35,13 +35,13 @@ def graph_named(text: str) -> bytes:
 
 def form(scratch: Path, content: str, suffix: str = ".onnx") -> CompiledVariant:
     """Two graphs of four are new."""
-    made = []
+    artifacts = []
     for part in ("top-thumb", "mic-ear"):
         path = scratch / f"{part}{suffix}"
         path.write_bytes(graph_named(f"{part} {content}"))
-        made.append(GraphArtifact(part, path, "int8", 1.234, 0.5))
-    made.append(GraphArtifact("head", None, "fp32", 0.0, why="too small"))
-    return CompiledVariant("compiler 1", (), (1, 2), tuple(made), REPORT)
+        artifacts.append(GraphArtifact(part, path, "int8", 1.234, 0.5))
+    artifacts.append(GraphArtifact("head", None, "fp32", 0.0, why="too small"))
+    return CompiledVariant("compiler 1", (), (1, 2), tuple(artifacts), REPORT)
 
 
 def compiled_files(folder: Path) -> set[str]:
@@ -54,9 +54,9 @@ def names(compiled: Compiled) -> set[str]:
 
 def test_a_form_is_listed_with_its_files_and_their_hashes(tmp_path: Path, bundle: LoadedBundle) -> None:
     compiled = add_form(bundle, Wish("onnx", "int8"), form(tmp_path, "a"))
-    found = load(bundle.folder)
-    assert found.schema.compiled == (compiled,)
-    assert all(not found.file_fault(graph.file) for graph in compiled.graphs)
+    bundle_after = load(bundle.folder)
+    assert bundle_after.schema.compiled == (compiled,)
+    assert all(not bundle_after.file_fault(graph.file) for graph in compiled.graphs)
     assert compiled_files(bundle.folder) == names(compiled)
     assert compiled.graphs[0].num_bytes == len(graph_named("top-thumb a"))
     assert (compiled.graphs[2].file, compiled.graphs[2].why) == ("head.onnx", "too small")
@@ -85,9 +85,9 @@ def test_a_crash_leaves_the_old_bundle_and_the_next_form_tidies_up(
     before = load(bundle.folder).digest
     with crash_at(last, add_to_bundle, monkeypatch):
         add_form(bundle, wish, form(tmp_path, "b"))
-    found = load(bundle.folder)
-    assert (found.digest, found.schema.compiled) == (before, (old,))
-    assert all(not found.file_fault(name) for name in names(old))
+    bundle_after = load(bundle.folder)
+    assert (bundle_after.digest, bundle_after.schema.compiled) == (before, (old,))
+    assert all(not bundle_after.file_fault(name) for name in names(old))
     newest = add_form(bundle, wish, form(tmp_path, "c"))
     assert compiled_files(bundle.folder) == names(newest)
 
@@ -106,18 +106,18 @@ def test_what_came_to_the_bundle_since_comes_along(tmp_path: Path, bundle: Loade
     other = add_form(bundle, Wish("tensorrt", "fp16"), form(tmp_path, "a", ".engine"))
     write_section(load(bundle.folder), "Measured", "all is well")
     compiled = add_form(bundle, Wish("onnx", "int8"), form(tmp_path, "b"), tmp_path / "box")
-    found = load(tmp_path / "box")
-    assert found.schema.compiled == (other, compiled)
-    assert not any(map(found.file_fault, found.schema.files))
-    assert found.model_card.endswith("all is well\n")
+    bundle_after = load(tmp_path / "box")
+    assert bundle_after.schema.compiled == (other, compiled)
+    assert not any(map(bundle_after.file_fault, bundle_after.schema.files))
+    assert bundle_after.model_card.endswith("all is well\n")
 
 
 def test_a_copy_touches_nothing_that_lies_beside_it(tmp_path: Path, bundle: LoadedBundle) -> None:
     foreign = tmp_path / "box.part/notes.txt"
     foreign.parent.mkdir()
     foreign.write_text("somebody's")
-    made, before = form(tmp_path, "a"), {path.name for path in tmp_path.iterdir()}
-    add_form(bundle, Wish("onnx", "int8"), made, tmp_path / "box")
+    variant, before = form(tmp_path, "a"), {path.name for path in tmp_path.iterdir()}
+    add_form(bundle, Wish("onnx", "int8"), variant, tmp_path / "box")
     assert foreign.read_text() == "somebody's"
     assert {path.name for path in tmp_path.iterdir()} == before | {"box"}
 
@@ -131,7 +131,7 @@ def test_a_copy_that_is_there_is_said_before_anything_is_compiled(tmp_path: Path
 def test_two_that_add_at_once_lose_neither_form(
     tmp_path: Path, bundle: LoadedBundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second comes when the first has read what the bundle lists."""
+    """The second comes when the first has read the bundle's list."""
     second = form(tmp_path, "b", ".engine")
     other = Thread(target=lambda: add_form(bundle, Wish("tensorrt", "fp16"), second))
 

@@ -45,13 +45,13 @@ def test_products_become_convolutions(shape: tuple[int, ...], body: str, kind: s
     sizes = ",".join(map(str, shape[1:]))
     output = "float[B,3]" if len(shape) == 2 else "float[B,n,m]"
     model = parsed(f"float[B,{sizes}] x", output, body)
-    found = as_convolutions(model, set(kinds(model)))
-    counts = Counter(kinds(found).values())
+    converted = as_convolutions(model, set(kinds(model)))
+    counts = Counter(kinds(converted).values())
     assert (counts[kind], sum(counts[other] for other in ("Conv", "MatMul", "Gemm"))) == (1, 1)
     x = np.random.default_rng(2).normal(size=shape).astype(np.float32)
     before, after = (
         ort.InferenceSession(m.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, {"x": x})[0]
-        for m in (model, found)
+        for m in (model, converted)
     )
     np.testing.assert_allclose(after, before, atol=3e-6)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import onnxruntime as ort
 import pytest
@@ -23,20 +24,22 @@ from tests.inspector.compile.jobs import DEMO, NUM_PIECES, demo_job, spoiled
 @pytest.fixture
 def speeds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Milliseconds that INT8 takes in one trial after another, the last for all further ones; FP32 takes 3."""
-    found = [1.0]
+    ratios = [1.0]
 
     def measured(runs: Mapping[str, Run], pace: Pace) -> dict[str, Timing]:
-        times = {name: 3.0 if name == "fp32" else found.pop(0) if len(found) > 1 else found[0] for name in runs}
+        times = {name: 3.0 if name == "fp32" else ratios.pop(0) if len(ratios) > 1 else ratios[0] for name in runs}
         return {name: Timing([ms], [ms]) for name, ms in times.items()}
 
     monkeypatch.setattr(cpu_module, "interleaved", measured)
-    return found
+    return ratios
 
 
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
-def test_what_is_faster_and_decides_as_before_is_kept(tmp_path: Path, speeds: list[float], engine: str) -> None:
+def test_what_is_faster_and_decides_as_before_is_kept(
+    tmp_path: Path, speeds: list[float], engine: Literal["onnx", "openvino"]
+) -> None:
     form = compile_for_cpu(demo_job(tmp_path / "scratch", Wish(engine, "int8")))
-    assert [(made.part, made.precision) for made in form.graphs] == [
+    assert [(artifact.part, artifact.precision) for artifact in form.graphs] == [
         ("top-scout", "int8"), ("top-full", "int8"), ("mic-scout", "int8"), ("head", "fp32")
     ]  # fmt: skip
     assert form.compiler == f"onnxruntime {ort.__version__}"
@@ -47,12 +50,12 @@ def test_what_is_faster_and_decides_as_before_is_kept(tmp_path: Path, speeds: li
 
 
 def test_what_is_slower_stays_as_exported_and_says_the_two_figures(tmp_path: Path, speeds: list[float]) -> None:
-    speeds[:] = [5.0, 5.0, 4.0, 5.0, 1.0]  # top-full, the dearest, is first, with four ways to leave products out.
+    speeds[:] = [5.0, 5.0, 4.0, 5.0, 1.0]  # top-full, the most expensive, comes first, with four float-layer rules.
     form = compile_for_cpu(demo_job(tmp_path / "scratch", Wish("onnx", "int8")))
     full = form.graphs[1]
     assert (full.part, full.path, full.precision) == ("top-full", None, "fp32")
-    assert full.why == "is no faster so: 4 ms in INT8, 3 ms in FP32 (0.75 x)"
-    assert [made.precision for made in form.graphs] == ["int8", "fp32", "int8", "fp32"]
+    assert full.why == "is no faster in INT8: 4 ms in INT8, 3 ms in FP32 (0.75 x)"
+    assert [artifact.precision for artifact in form.graphs] == ["int8", "fp32", "int8", "fp32"]
 
 
 def test_products_stay_in_float_where_that_is_faster(tmp_path: Path, speeds: list[float]) -> None:
@@ -74,9 +77,9 @@ def test_spoiled_scales_are_refused_by_the_gate(
     tmp_path: Path, speeds: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(int8_selection, "quantise", lambda *arguments: spoiled(quantise(*arguments)))
-    with pytest.raises(RefusedError) as found:
+    with pytest.raises(RefusedError) as error:
         compile_for_cpu(demo_job(tmp_path / "scratch", Wish("onnx", "int8")))
-    lines = str(found.value).splitlines()[1:]
+    lines = str(error.value).splitlines()[1:]
     assert [line.split()[0] for line in lines] == ["top-scout", "top-full", "mic-scout", "head"]
     for line in lines[:3]:
         assert re.search(rf"decides otherwise: \d+ of {NUM_PIECES} decisions flip \(1 may\): s1-.*\(3\.00 x\)$", line)
@@ -86,8 +89,8 @@ def test_what_the_runtime_cannot_run_says_so(
     tmp_path: Path, speeds: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def quantised(model: ModelProto, feeds: Iterable[Feed], dialect: Dialect, left_out: Set[str]) -> ModelProto:
-        found = quantise(model, feeds, dialect, left_out)
-        return found if len(left_out) == 1 else unknown_operator(found)
+        graph = quantise(model, feeds, dialect, left_out)
+        return graph if len(left_out) == 1 else unknown_operator(graph)
 
     monkeypatch.setattr(int8_selection, "quantise", quantised)
     form = compile_for_cpu(demo_job(tmp_path / "scratch", Wish("onnx", "int8")))
@@ -115,6 +118,6 @@ def test_an_expert_that_no_piece_reached_stays_in_float(tmp_path: Path, speeds: 
     job = demo_job(tmp_path / "scratch", Wish("onnx", "int8"))
     rare = [piece for piece in job.parity.pieces if "top-full" not in piece.said.experts]
     assert 0 < len(rare) < len(job.parity.pieces)
-    form = compile_for_cpu(replace(job, parity=replace(job.parity, pieces=rare)))
-    assert [made.precision for made in form.graphs] == ["int8", "fp32", "int8", "fp32"]
+    form = compile_for_cpu(replace(job, parity=replace(job.parity, pieces=tuple(rare))))
+    assert [artifact.precision for artifact in form.graphs] == ["int8", "fp32", "int8", "fp32"]
     assert form.graphs[1].why.startswith("runs on none of the parity set's pieces")

@@ -1,4 +1,4 @@
-"""Calibration inputs are what the experts of the line would see."""
+"""Calibration inputs equal those of the experts on the line."""
 
 from pathlib import Path
 
@@ -22,13 +22,14 @@ def test_every_image_and_clip_is_one_input(tmp_path: Path) -> None:
     assert len(images) == 3
     np.testing.assert_array_equal(images[2]["input"], prepare_image(pieces[1].views["top"].images[0], IMAGE)[None])
     samples = pieces[0].clips["mic"].samples
+    assert samples is not None
     np.testing.assert_array_equal(feeds(ear, pieces)[0]["input"], prepare_clip(samples, 100.0, SIGNAL)[None])
 
 
 def test_pieces_without_the_modality_are_passed_over_unless_all_are(tmp_path: Path) -> None:
-    found = write_toy_set(tmp_path, toy_pieces(20))
+    parity_set = write_toy_set(tmp_path, toy_pieces(20))
     ear = load(tmp_path).schema.experts[2]
-    pieces = calibration_pieces(found, None)
+    pieces = calibration_pieces(parity_set, None)
     assert len(feeds(ear, pieces)) == 18
     silent = [piece for piece in pieces if not piece.clips]
     with pytest.raises(CompileError, match=r"mic-ear: none of 2 calibration pieces has a recording of 'mic'.*MANIFEST"):

@@ -1,4 +1,4 @@
-"""FP16 graphs keep in FP32 what would overflow or lose, and say nearly what they said."""
+"""FP16 graphs keep in FP32 the operators that would overflow or lose precision; outputs stay close."""
 
 import numpy as np
 import onnx.parser
@@ -61,8 +61,8 @@ def test_a_region_is_cast_at_its_edge_alone() -> None:
 
 
 def test_the_front_end_is_what_a_logarithm_hears_unless_it_is_of_exponentials() -> None:
-    found = front_end(read_graph(DEMO / "mic-scout.onnx").graph)
-    assert found
+    names = front_end(read_graph(DEMO / "mic-scout.onnx").graph)
+    assert names
     assert front_end(read_graph(DEMO / "head.onnx").graph) == set()
 
 

@@ -1,14 +1,14 @@
-"""What the gate counted fits on a line."""
+"""The gate's report fits on one line."""
 
 import pytest
 
-from inspector.compile.gate import standing
+from inspector.compile.gate import flip_summary
 from inspector.parity.report import Limit
 from tests.inspector.compile.test_float_layers import trial
 
 
 @pytest.mark.parametrize(
-    ("flips", "new_passes", "said"),
+    ("flips", "new_passes", "summary"),
     [
         (0, 0, "0 of 9 decisions flip (1 may); scores differ by at most 0"),
         (2, 0, "2 of 9 decisions flip (1 may): p, p; scores differ by at most 0"),
@@ -16,5 +16,5 @@ from tests.inspector.compile.test_float_layers import trial
         (12, 0, "12 of 9 decisions flip (1 may): " + "p, " * 9 + "p and 2 more; scores differ by at most 0"),
     ],
 )
-def test_one_line(flips: int, new_passes: int, said: str) -> None:
-    assert standing(trial(0, flips, new_passes).report, Limit()) == said
+def test_one_line(flips: int, new_passes: int, summary: str) -> None:
+    assert flip_summary(trial(0, flips, new_passes).report, Limit()) == summary

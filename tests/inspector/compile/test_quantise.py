@@ -1,6 +1,6 @@
 """INT8 graphs take their middle in eight bits, in the form that their runtime wants."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +10,15 @@ from onnx import ModelProto, TensorProto, numpy_helper
 
 from inspector.bundle.load import load
 from inspector.bundle.schema import input_shape
-from inspector.compile.float_layers import OMISSIONS
+from inspector.compile.float_layers import FLOAT_LAYER_RULES
 from inspector.compile.graph import PRODUCTS, front_end, makers, multiplications, read_graph, share_quantised
-from inspector.compile.quantise import Dialect, outer, quantisable, quantise, unfit
+from inspector.compile.quantise import Dialect, Feed, outer, quantisable, quantise, unfit
 from inspector.engines.engine import EngineSettings
 from inspector.engines.factory import open_engine
 from tests.inspector.compile.jobs import DEMO
 
 
-def expert_graph(name: str) -> tuple[ModelProto, list[Mapping[str, np.ndarray]]]:
+def expert_graph(name: str) -> tuple[ModelProto, Sequence[Feed]]:
     """With two inputs."""
     bundle = load(DEMO)
     expert = next(expert for expert in bundle.schema.experts if expert.name == name)
@@ -36,18 +36,18 @@ def zero_points(model: ModelProto) -> list[TensorProto]:
 @pytest.mark.parametrize(("dialect", "kind"), [("onnx", TensorProto.UINT8), ("tensorrt", TensorProto.INT8)])
 def test_each_runtime_gets_the_activations_that_it_wants(dialect: Dialect, kind: int) -> None:
     model, feeds = expert_graph("top-scout")
-    found = quantise(model, feeds, dialect)
-    assert {point.data_type for point in zero_points(found)} == {kind}
+    quantised = quantise(model, feeds, dialect)
+    assert {point.data_type for point in zero_points(quantised)} == {kind}
     if dialect == "tensorrt":
-        assert not any(numpy_helper.to_array(point).any() for point in zero_points(found))
-    assert {w.data_type for w in found.graph.initializer if w.name.endswith(".bias")} <= {TensorProto.FLOAT}
+        assert not any(numpy_helper.to_array(point).any() for point in zero_points(quantised))
+    assert {w.data_type for w in quantised.graph.initializer if w.name.endswith(".bias")} <= {TensorProto.FLOAT}
 
 
 def test_what_is_left_out_stays_in_float() -> None:
     model, feeds = expert_graph("top-scout")
     products = quantisable(model)
     assert share_quantised(model) == 0
-    shares = [share_quantised(quantise(model, feeds, "onnx", omission.of(products))) for omission in OMISSIONS]
+    shares = [share_quantised(quantise(model, feeds, "onnx", rule.of(products))) for rule in FLOAT_LAYER_RULES]
     num = sum(node.op_type in PRODUCTS for node in model.graph.node)
     assert [round(share * num) for share in shares] == [len(products) - left for left in (0, 1, 1, 2)]
 
@@ -74,7 +74,7 @@ def test_constants_that_are_no_matrix_on_the_right_stay_in_float() -> None:
     assert quantisable(model) == ["m3", "m4"]
 
 
-def residual_block() -> tuple[ModelProto, list[Mapping[str, np.ndarray]]]:
+def residual_block() -> tuple[ModelProto, Sequence[Feed]]:
     rng = np.random.default_rng(0)
     model = onnx.parser.parse_model(
         '<ir_version: 9, opset_import: ["" : 17]> block (float[B,4,8,8] x) => (float[B,4,8,8] y)'
@@ -94,12 +94,12 @@ def residual_block() -> tuple[ModelProto, list[Mapping[str, np.ndarray]]]:
 )
 def test_openvino_adds_to_sums_that_are_not_rounded(dialect: Dialect, kinds: list[str], tmp_path: Path) -> None:
     model, feeds = residual_block()
-    found = quantise(model, feeds, dialect)
-    made_by = makers(found.graph)
-    (add,) = (node for node in found.graph.node if node.op_type == "Add")
+    quantised = quantise(model, feeds, dialect)
+    made_by = makers(quantised.graph)
+    (add,) = (node for node in quantised.graph.node if node.op_type == "Add")
     assert [made_by[name].op_type for name in add.input] == kinds
     onnx.save(model, tmp_path / "fp32.onnx")
-    onnx.save(found, tmp_path / "int8.onnx")
+    onnx.save(quantised, tmp_path / "int8.onnx")
     before, after = (open_engine(tmp_path / f"{name}.onnx", EngineSettings("openvino")).run(feeds[0])["y"]
                      for name in ("fp32", "int8"))  # fmt: skip
     assert np.abs(after - before).max() < 0.04 * np.abs(before).max()

@@ -28,9 +28,9 @@ def absent() -> GpuApi:
 
 
 def test_what_was_never_compiled_names_the_command(tmp_path: Path) -> None:
-    found = options(load(write_toy_bundle(tmp_path)), ORDER, absent)
-    assert [str(option.settings) for option in found] == list(DEFAULT_ENGINES)
-    *others, last = found
+    choices = options(load(write_toy_bundle(tmp_path)), ORDER, absent)
+    assert [str(option.settings) for option in choices] == list(DEFAULT_ENGINES)
+    *others, last = choices
     for option in others:
         name, precision = option.settings.name, option.settings.precision
         assert option.why_not == (
@@ -64,10 +64,10 @@ def test_each_reason_is_one_line(tmp_path: Path, faults: Faults, change: Callabl
     gpu = StandInGpu(faults)
     folder = compiled_toy(tmp_path / "bundle", gpu)
     change(folder)
-    (found,) = options(load(folder), [GPU_FORM], lambda: gpu.api)
-    assert why_not in found.why_not
-    assert bool(why_not) is bool(found.why_not)
-    assert "\n" not in found.why_not
+    (option,) = options(load(folder), [GPU_FORM], lambda: gpu.api)
+    assert why_not in option.why_not
+    assert bool(why_not) is bool(option.why_not)
+    assert "\n" not in option.why_not
     assert gpu.trt.seen == 0
 
 
@@ -101,7 +101,7 @@ def test_the_first_that_runs_is_taken_and_the_others_are_told_once(
     (line,) = caplog.messages
     assert line.startswith("Bundle toy: engine onnx/int8 because it is the first of the order that runs here; ")
     assert "not tensorrt/fp16: no CUDA driver (libcuda.so.1 not found); install" in line
-    assert line.count("not compiled for it") == 2, "the two others of TensorRT; what comes after is not asked"
+    assert line.count("not compiled for it") == 2, "the two others of TensorRT; later ones are not checked"
 
 
 def test_a_form_that_does_not_open_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -148,8 +148,8 @@ def test_an_altered_form_costs_the_bundle_that_form_alone(tmp_path: Path) -> Non
     bundle = load(folder)
     model = open_best(bundle, ORDER, absent)
     assert (model.engine, model.refused) == ("onnx/fp32", ("onnx/int8",))
-    (found,) = options(bundle, [EngineSettings.parse("onnx/int8")])
-    assert "file 'full.onnx.int8.onnx' has SHA-256" in found.why_not
+    (option,) = options(bundle, [EngineSettings.parse("onnx/int8")])
+    assert "file 'full.onnx.int8.onnx' has SHA-256" in option.why_not
 
 
 def test_one_form_can_be_opened_by_name(tmp_path: Path) -> None:

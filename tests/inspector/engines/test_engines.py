@@ -1,5 +1,6 @@
-"""Engines agree, and say clearly what they cannot do."""
+"""Engines agree, and report clearly an unsupported request."""
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -47,14 +48,18 @@ def test_engines_that_bundles_cannot_have_say_so(tmp_path: Path, name: EngineNam
 
 
 def test_an_engine_that_is_not_installed_names_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(factory.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(EngineError, match=r"in the checkout, pip install '.\[openvino\]'"):
         factory.open_engine(tmp_path / "any.onnx", EngineSettings("openvino"))
 
 
 def test_with_openvino_a_piece_is_judged_alike_whatever_shares_its_batch() -> None:
     engine = factory.open_engine(DEMO / "top-scout.onnx", EngineSettings("openvino"))
-    images = np.random.default_rng(0).normal(size=(3, *engine.inputs[0].shape[1:])).astype(np.float32)
+    images = (
+        np.random.default_rng(0)
+        .normal(size=(3, *(size or 1 for size in engine.inputs[0].shape[1:])))
+        .astype(np.float32)
+    )
     together = engine.run({"input": images})
     for row in range(3):
         alone = engine.run({"input": images[row : row + 1]})
@@ -64,13 +69,13 @@ def test_with_openvino_a_piece_is_judged_alike_whatever_shares_its_batch() -> No
 @pytest.mark.parametrize("sizes", [(2, 4), (0, 0)])
 def test_openvino_takes_one_size_of_batch(sizes: tuple[int, int]) -> None:
     head = factory.open_engine(DEMO / "head.onnx", EngineSettings("openvino"))
-    shapes = {port.name: (sizes[n > 0], *port.shape[1:]) for n, port in enumerate(head.inputs)}
+    shapes = {port.name: (sizes[n > 0], *(size or 1 for size in port.shape[1:])) for n, port in enumerate(head.inputs)}
     with pytest.raises(EngineError, match="expected one size"):
         head.run({name: np.ones(shape, np.float32) for name, shape in shapes.items()})
 
 
 def test_openvino_runs_a_quantised_graph_in_int8(tmp_path: Path) -> None:
-    """Its hint of float32 is about what is not quantised."""
+    """Its float32 hint concerns operators that are not quantised."""
     write_quantised_convolution(tmp_path / "conv.onnx")
     engine = factory.open_engine(tmp_path / "conv.onnx", EngineSettings("openvino"))
     model = engine._request.get_compiled_model()  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ import pytest
 
 from inspector.bundle.load import load
 from inspector.engines.engine import DeviceError, DeviceMemoryError, EngineSettings, LostDeviceError
-from inspector.inference.fallback import standing
+from inspector.inference.fallback import current_model
 from inspector.inference.model import Model, open_model
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.recipe.recipe import Recipe
@@ -51,27 +51,27 @@ def test_pieces_of_the_batch_that_failed_are_judged_again(
     gpu = StandInGpu(Faults(lost_after=STARTING + launches))
     model = opened(tmp_path, gpu)
     recipe = toy_recipe(model.bundle.folder)
-    found = judge_of(model, recipe).judge(pieces())
+    verdicts = judge_of(model, recipe).judge(pieces())
     expected = judge_of(open_model(model.bundle, EngineSettings()), recipe).judge(pieces())
     assert gpu.cuda.sticky, "the device was to be lost in this batch"
-    assert essence(found) == essence(expected)
-    assert {v.engine for v in found} == {LABEL}
-    assert "tensorrt/fp16 fails, ONNX Runtime judges from now on: run on the device: cudaErrorIllegal" in caplog.text
+    assert essence(verdicts) == essence(expected)
+    assert {v.engine for v in verdicts} == {LABEL}
+    assert "tensorrt/fp16 failed; ONNX Runtime judges from now on: run on the device: cudaErrorIllegal" in caplog.text
 
 
 def test_the_model_stays_on_onnx_runtime_for_all_who_use_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     gpu = StandInGpu()
     model = opened(tmp_path, gpu)
     judge = judge_of(model, toy_recipe(model.bundle.folder))
-    twin = judge.twin()
+    separate = judge.with_own_budget()
     assert {v.engine for v in judge.judge(pieces())} == {"tensorrt/fp16"}
     gpu.trt.runs_fail_after = 0
     with caplog.at_level(logging.ERROR):
-        engines = [{v.engine for v in one.judge(pieces())} for one in (judge, twin, judge)]
+        engines = [{v.engine for v in one.judge(pieces())} for one in (judge, separate, judge)]
     assert engines == [{LABEL}] * 3
     assert len(caplog.messages) == 1
-    assert standing(model).engine == LABEL
-    assert standing(replace(model, bundle=model.bundle)).engine == "tensorrt/fp16"
+    assert current_model(model).engine == LABEL
+    assert current_model(replace(model, bundle=model.bundle)).engine == "tensorrt/fp16"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_recipe_may_have_the_line_stop(
     for _ in range(2):
         with pytest.raises(kind):
             judge.judge(pieces())
-    assert standing(model) is model
+    assert current_model(model) is model
 
 
 def test_a_recipe_that_stops_is_not_judged_by_what_another_one_fell_back_to(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_recipe_that_stops_is_not_judged_by_what_another_one_fell_back_to(tmp_
 def test_a_bad_piece_is_no_fault_of_the_device(tmp_path: Path) -> None:
     gpu = StandInGpu()
     model = opened(tmp_path, gpu)
-    found = judge_of(model, toy_recipe(model.bundle.folder)).judge(pieces([(0.25, -0.9), (0.25, 0.0)]))
-    assert found[0].reason == pb.DECISION_REASON_ENGINE
-    assert [v.decision for v in found] == [pb.DECISION_REVIEW, pb.DECISION_PASS]
-    assert {v.engine for v in found} == {"tensorrt/fp16"}
+    verdicts = judge_of(model, toy_recipe(model.bundle.folder)).judge(pieces([(0.25, -0.9), (0.25, 0.0)]))
+    assert verdicts[0].reason == pb.DECISION_REASON_ENGINE
+    assert [v.decision for v in verdicts] == [pb.DECISION_REVIEW, pb.DECISION_PASS]
+    assert {v.engine for v in verdicts} == {"tensorrt/fp16"}

@@ -33,8 +33,8 @@ def clips(num: int) -> dict[str, Array]:
     return {"input": np.full((num, 1, 16), 0.75, np.float32)}
 
 
-def without_context(words: str) -> Change:
-    return lambda gpu: setattr(gpu.trt, "context_fails", words)
+def without_context(message: str) -> Change:
+    return lambda gpu: setattr(gpu.trt, "context_fails", message)
 
 
 def invalid(diagnostics: int) -> Change:
@@ -42,7 +42,7 @@ def invalid(diagnostics: int) -> Change:
 
 
 @pytest.mark.parametrize(
-    ("faults", "change", "kind", "said"),
+    ("faults", "change", "kind", "message"),
     [
         (Faults(no_driver=True), None, NoDriverError, r"libcuda.so.1 not found\); install NVIDIA's driver"),
         (Faults(capability=(9, 0)), None, WrongDeviceError, r"capability 8\.6, and this GPU has 9\.0; .*--target 9"),
@@ -60,13 +60,13 @@ def invalid(diagnostics: int) -> Change:
     ],
 )  # fmt: skip
 def test_a_fault_at_the_start_is_named_and_frees_all(
-    tmp_path: Path, faults: Faults, change: Change | None, kind: type[EngineError], said: str
+    tmp_path: Path, faults: Faults, change: Change | None, kind: type[EngineError], message: str
 ) -> None:
     gpu = StandInGpu(faults)
     file = replace(compiled_file(tmp_path, gpu), targets=("8.6",))
     if change is not None:
         change(gpu)
-    with pytest.raises(kind, match=said):
+    with pytest.raises(kind, match=message):
         TensorRtEngine(file, gpu.api)
     gpu.cuda.check_all_freed()
 
@@ -89,7 +89,7 @@ def removed(file: EngineFile) -> EngineFile:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (altered, "ear.engine is altered or truncated: SHA-256 .*; copy the bundle again"),
         (truncated, "ear.engine is altered or truncated"),
@@ -102,16 +102,16 @@ def removed(file: EngineFile) -> EngineFile:
     ],
 )
 def test_what_is_altered_or_of_another_version_never_reaches_the_runtime(
-    tmp_path: Path, change: Callable[[EngineFile], EngineFile], said: str
+    tmp_path: Path, change: Callable[[EngineFile], EngineFile], message: str
 ) -> None:
     gpu = StandInGpu()
-    with pytest.raises(IncompatibleEngineError, match=said):
+    with pytest.raises(IncompatibleEngineError, match=message):
         TensorRtEngine(change(compiled_file(tmp_path, gpu)), gpu.api)
     assert (gpu.trt.seen, gpu.cuda.num_mallocs) == (0, 0)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "is no engine of TensorRT for RTX"),
         (b"\x08\x09 some onnx graph", "is no engine of TensorRT for RTX"),
@@ -120,10 +120,12 @@ def test_what_is_altered_or_of_another_version_never_reaches_the_runtime(
         (rtx_header(64, "1.6.1.120"), "was built by version 1.6.1.120, and the bundle says 1.7.1.116"),
     ],
 )
-def test_a_foreign_file_with_the_right_hash_is_refused_by_its_header(tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_foreign_file_with_the_right_hash_is_refused_by_its_header(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
     gpu = StandInGpu()
     gpu.compiled = lambda graph: content  # type: ignore[method-assign]
-    with pytest.raises(IncompatibleEngineError, match=said):
+    with pytest.raises(IncompatibleEngineError, match=message):
         TensorRtEngine(compiled_file(tmp_path, gpu), gpu.api)
     assert gpu.trt.seen == 0
 
@@ -213,7 +215,7 @@ class TestKernelCache:
     """Of TensorRT for RTX, which makes its kernels where they run."""
 
     def start(self, tmp_path: Path, gpu: StandInGpu) -> int:
-        """Kernels made in one start."""
+        """Kernels compiled in one start."""
         before = gpu.trt.kernels_made
         TensorRtEngine(compiled_file(tmp_path / "bundle", gpu), gpu.api).close()
         return gpu.trt.kernels_made - before

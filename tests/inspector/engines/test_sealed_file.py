@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and what killed writers left beside them."""
+"""Files are written whole or not at all, and leftovers of killed writers are removed."""
 
 import os
 import time

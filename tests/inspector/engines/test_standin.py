@@ -1,4 +1,4 @@
-"""The STAND-IN for a GPU sees what a GPU would not forgive, and has the names and conventions of the real bindings."""
+"""The STAND-IN for a GPU detects misuse of a GPU, and has the names and conventions of the real bindings."""
 
 import hashlib
 import importlib
@@ -46,7 +46,7 @@ def free_under_a_copy(cuda: StandInCuda, address: int, stream: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("misuse", "said"),
+    ("misuse", "message"),
     [
         (free_twice, "which is not allocated, or no longer"),
         (copy_after_free, "lies in no allocation"),
@@ -59,8 +59,8 @@ def free_under_a_copy(cuda: StandInCuda, address: int, stream: int) -> None:
         (lambda c, a, s: c.check_all_freed(), "1 allocations of 32 bytes were never freed"),
     ],
 )
-def test_misuse_of_memory_is_seen(misuse: Callable[[StandInCuda, int, int], object], said: str) -> None:
-    with pytest.raises(MisuseError, match=said):
+def test_misuse_of_memory_is_seen(misuse: Callable[[StandInCuda, int, int], object], message: str) -> None:
+    with pytest.raises(MisuseError, match=message):
         misuse(*cuda_with_memory())
 
 
@@ -103,7 +103,7 @@ def no_shape(gpu: StandInGpu, context: standin.Context, stream: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("misuse", "said"),
+    ("misuse", "message"),
     [
         (no_addresses, r"without addresses of \['input', 'logits', 'relevance', 'tokens'\]"),
         (no_shape, "without all shapes"),
@@ -111,14 +111,14 @@ def no_shape(gpu: StandInGpu, context: standin.Context, stream: int) -> None:
         (small_output, "128 bytes at .* reach 64 beyond"),
     ],
 )
-def test_misuse_of_a_context_is_seen(tmp_path: Path, misuse: Opened, said: str) -> None:
+def test_misuse_of_a_context_is_seen(tmp_path: Path, misuse: Opened, message: str) -> None:
     gpu = StandInGpu()
     engine = gpu.trt.Runtime(standin.ILogger()).deserialize_cuda_engine(compiled_file(tmp_path, gpu).path.read_bytes())
     assert engine is not None
     context, stream = engine.create_execution_context(), gpu.cuda.cudaStreamCreate()[1]
     assert context is not None
     assert isinstance(stream, int)
-    with pytest.raises(MisuseError, match=said):
+    with pytest.raises(MisuseError, match=message):
         misuse(gpu, context, stream)
 
 
@@ -147,8 +147,8 @@ CUDA_CALLS = calls_of(gpu_api.Cuda)
 @pytest.mark.parametrize("name", CUDA_CALLS)
 def test_cuda_calls_are_those_of_the_bindings(name: str) -> None:
     real = importlib.import_module("cuda.bindings.runtime")
-    own = list(inspect.signature(getattr(StandInCuda(), name)).parameters)
-    assert list(inspect.signature(getattr(real, name)).parameters) == own
+    parameters = list(inspect.signature(getattr(StandInCuda(), name)).parameters)
+    assert list(inspect.signature(getattr(real, name)).parameters) == parameters
 
 
 ARGUMENTS: dict[str, tuple[object, ...]] = {
@@ -172,7 +172,7 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
 def test_without_a_driver_the_bindings_answer_as_the_stand_in_does(name: str) -> None:
     real = importlib.import_module("cuda.bindings.runtime")
     if real.cudaDriverGetVersion()[1]:
-        pytest.skip("this machine has a driver: what the bindings answer without one cannot be asked here")
+        pytest.skip("this machine has a driver: the answers of the bindings without one cannot be tested here")
     without = StandInCuda(Faults(no_driver=True))
     assert getattr(without, name)(*ARGUMENTS.get(name, ())) == getattr(real, name)(*ARGUMENTS.get(name, ()))
 
@@ -180,8 +180,8 @@ def test_without_a_driver_the_bindings_answer_as_the_stand_in_does(name: str) ->
 @pytest.mark.parametrize("error", [0, 2, 35, 700])
 def test_errors_have_the_names_of_the_bindings(error: int) -> None:
     real = importlib.import_module("cuda.bindings.runtime")
-    found = real.cudaGetErrorName(real.cudaError_t(error)), real.cudaGetErrorString(real.cudaError_t(error))
-    assert found == (StandInCuda().cudaGetErrorName(error), StandInCuda().cudaGetErrorString(error))
+    texts = real.cudaGetErrorName(real.cudaError_t(error)), real.cudaGetErrorString(real.cudaError_t(error))
+    assert texts == (StandInCuda().cudaGetErrorName(error), StandInCuda().cudaGetErrorString(error))
 
 
 def test_copies_have_the_kinds_of_the_bindings() -> None:
@@ -203,12 +203,12 @@ def test_runtime_calls_are_those_of_tensorrt(name: str) -> None:
     distribution, trt = load_tensorrt()
     if distribution == "tensorrt" and name.startswith("IRuntime"):
         pytest.skip("TensorRT for RTX alone has it")
-    own, protocol = CLASSES[name]
+    stand_in, protocol = CLASSES[name]
     real = getattr(trt, name)
     for call in calls_of(protocol):
-        words = inspect.getdoc(getattr(real, call)) or ""
-        for parameter in list(inspect.signature(getattr(own, call)).parameters)[1:]:
-            assert parameter in words, f"{name}.{call} has no parameter {parameter!r}: {words}"
+        docstring = inspect.getdoc(getattr(real, call)) or ""
+        for parameter in list(inspect.signature(getattr(stand_in, call)).parameters)[1:]:
+            assert parameter in docstring, f"{name}.{call} has no parameter {parameter!r}: {docstring}"
     for value in ("TensorIOMode", "DataType"):
         members = {member.name for member in getattr(standin, value)}
         assert members <= set(getattr(trt, value).__members__)
@@ -219,7 +219,8 @@ def test_diagnostics_have_the_values_of_tensorrt_for_rtx() -> None:
     if distribution == "tensorrt":
         pytest.skip("TensorRT for RTX alone has them")
     names = ("VERSION_MISMATCH", "UNSUPPORTED_CC", "OLD_CUDA_DRIVER", "OLD_CUDA_RUNTIME", "INSUFFICIENT_GPU_MEMORY")
-    real = [trt.EngineInvalidityDiagnostics.__members__[name].value for name in (*names, "MALFORMED_ENGINE")]
+    members = vars(trt)["EngineInvalidityDiagnostics"].__members__
+    real = [members[name].value for name in (*names, "MALFORMED_ENGINE")]
     kinds = [
         IncompatibleEngineError,
         WrongDeviceError,
@@ -228,7 +229,7 @@ def test_diagnostics_have_the_values_of_tensorrt_for_rtx() -> None:
         DeviceMemoryError,
         IncompatibleEngineError,
     ]
-    assert [found and found[0] for found in map(invalidity, real)] == kinds
+    assert [reason and reason[0] for reason in map(invalidity, real)] == kinds
 
 
 def test_the_stand_in_is_known_by_its_hashes_alone(tmp_path: Path) -> None:

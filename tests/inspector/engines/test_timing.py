@@ -1,5 +1,7 @@
 """Ways to run a graph take turns, and are summed up as one works it out by hand."""
 
+from functools import partial
+
 import pytest
 
 from inspector.engines.engine import Port
@@ -21,18 +23,18 @@ class FakeTime:
 
 def timed(pace: Pace, **ms: float) -> tuple[FakeTime, dict[str, Timing]]:
     fake = FakeTime()
-    runs = {name: lambda name=name, each=each: fake.run(name, each) for name, each in ms.items()}
+    runs = {name: partial(fake.run, name, duration_ms) for name, duration_ms in ms.items()}
     return fake, interleaved(runs, pace, fake.clock)
 
 
 def test_ways_take_turns_after_warming_up() -> None:
-    fake, found = timed(Pace(min_rounds=3, max_rounds=3, budget_s=0.0, turn=2), fast=1, slow=4)
+    fake, timings = timed(Pace(min_rounds=3, max_rounds=3, budget_s=0.0, turn=2), fast=1, slow=4)
     warm_ups, rounds = fake.calls[: 2 * NUM_WARM_UPS], fake.calls[2 * NUM_WARM_UPS :]
     assert warm_ups == ["fast"] * NUM_WARM_UPS + ["slow"] * NUM_WARM_UPS
     assert rounds == ["fast", "fast", "fast", "slow", "slow", "slow"] * 3
-    assert found["slow"].median_ms == pytest.approx(4)
-    assert found["slow"].median_cpu_ms == pytest.approx(2)
-    assert len(found["fast"].wall_ms) == 3 * 2
+    assert timings["slow"].median_ms == pytest.approx(4)
+    assert timings["slow"].median_cpu_ms == pytest.approx(2)
+    assert len(timings["fast"].wall_ms) == 3 * 2
 
 
 def test_the_first_run_of_a_turn_is_not_timed() -> None:
@@ -42,8 +44,8 @@ def test_the_first_run_of_a_turn_is_not_timed() -> None:
         is_first = not fake.calls or fake.calls[-1] != name
         fake.run(name, 50 if is_first else 1)
 
-    found = interleaved({name: lambda name=name: run(name) for name in ("a", "b")}, Pace(2, 2, 0.0, 3), fake.clock)
-    assert list(found["a"].wall_ms) == pytest.approx([1] * 6)
+    timings = interleaved({name: partial(run, name) for name in ("a", "b")}, Pace(2, 2, 0.0, 3), fake.clock)
+    assert list(timings["a"].wall_ms) == pytest.approx([1] * 6)
 
 
 @pytest.mark.parametrize(
@@ -52,8 +54,8 @@ def test_the_first_run_of_a_turn_is_not_timed() -> None:
     ids=["the most rounds end it", "the budget ends it", "the fewest rounds are done whatever they take"],
 )
 def test_rounds_are_as_many_as_the_budget_allows(ms: float, rounds: int) -> None:
-    _, found = timed(Pace(min_rounds=5, max_rounds=30, budget_s=1.0, turn=1), only=ms)
-    assert len(found["only"].wall_ms) == rounds
+    _, timings = timed(Pace(min_rounds=5, max_rounds=30, budget_s=1.0, turn=1), only=ms)
+    assert len(timings["only"].wall_ms) == rounds
 
 
 @pytest.mark.parametrize(
@@ -65,7 +67,7 @@ def test_percentiles_lie_between_neighbours(values: list[float], share: float, e
 
 
 def test_inputs_fill_every_port_and_all_experts_are_present() -> None:
-    found = inputs_for([Port("tokens_a", (None, 2, 3)), Port("present", (None, 4))], batch=5)
-    assert {name: array.shape for name, array in found.items()} == {"tokens_a": (5, 2, 3), "present": (5, 4)}
-    assert found["tokens_a"].std() > 0.5
-    assert (found["present"] == 1).all()
+    inputs = inputs_for([Port("tokens_a", (None, 2, 3)), Port("present", (None, 4))], batch=5)
+    assert {name: array.shape for name, array in inputs.items()} == {"tokens_a": (5, 2, 3), "present": (5, 4)}
+    assert inputs["tokens_a"].std() > 0.5
+    assert (inputs["present"] == 1).all()

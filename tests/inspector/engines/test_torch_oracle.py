@@ -1,9 +1,14 @@
 """A torch module behind the engine protocol answers by name, and its failures are engine errors."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
 from inspector.engines.engine import EngineError, Port
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch", reason="the training half is not installed")
@@ -13,7 +18,7 @@ def test_a_module_answers_by_name() -> None:
     from inspector.engines.torch_oracle import TorchEngine
 
     class Halves(torch.nn.Module):  # type: ignore[misc, name-defined]
-        def forward(self, values: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
+        def forward(self, values: "Tensor") -> "tuple[Tensor, ...]":
             return torch.tensor_split(values, 2, dim=1)
 
     ports = Port("low", (None, 2)), Port("high", (None, 2))

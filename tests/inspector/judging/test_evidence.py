@@ -31,15 +31,17 @@ def relevance(
 
 def test_regions_are_pixels_of_the_image_strongest_first() -> None:
     evidence = image_evidence(PICTURE, relevance((4, 8), {(0, 0): 0.5, (2, 6): 0.9, (2, 7): 0.6}))
-    found = [(r.x_px, r.y_px, r.width_px, r.height_px, round(r.strength, 2)) for r in evidence.regions]
-    assert found == [(60, 20, 20, 10, 0.9), (0, 0, 10, 10, 0.5)]
+    regions = [(r.x_px, r.y_px, r.width_px, r.height_px, round(r.strength, 2)) for r in evidence.regions]
+    assert regions == [(60, 20, 20, 10, 0.9), (0, 0, 10, 10, 0.5)]
     assert evidence.camera == "top"
 
 
 def test_a_region_ends_where_a_certain_map_falls_off_and_not_where_it_reaches_its_background() -> None:
     certain = np.full((4, 8), 0.6, np.float32)
     certain[1, 2] = certain[1, 3] = 0.9999
-    assert boxes(certain) == [Box(1, 2, 2, 4, pytest.approx(0.9999))]
+    (box,) = boxes(certain)
+    assert box[:4] == (1, 2, 2, 4)
+    assert box.strength == pytest.approx(0.9999)
 
 
 def test_a_map_that_is_certain_everywhere_has_bounds() -> None:
@@ -70,7 +72,8 @@ def test_heat_map_covers_the_image_in_its_proportions(width_px: int, height_px: 
     png = heat_map(np.ones((4, 8), np.float32), width_px, height_px, 256)
     image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
     assert image is not None
-    assert (image.shape, image.dtype, int(image[0, 0])) == (shape, np.uint8, 255)
+    assert (image.shape, int(image[0, 0])) == (shape, 255)
+    assert image.dtype == np.uint8
 
 
 def test_a_heat_map_too_large_for_the_record_comes_in_half_the_size() -> None:

@@ -179,7 +179,7 @@ def test_thrift_moves_the_price_of_a_budgeted_policy_alone(
     tmp_path: Path, mode: Literal["learned", "budgeted"], runs: int
 ) -> None:
     bench = Bench(tmp_path, Toy(policy=learned(mode)))
-    bench.judge.set_thrift(100.0)
+    bench.judge.set_cost_multiplier(100.0)
     assert named(bench.one(piece(view(0.5)))) == ("PASS", "GOOD")
     assert (len(bench.batches["full"]), len(bench.batches["ear"])) == (runs, 1)
 
@@ -243,7 +243,7 @@ def test_ruling(tmp_path: Path, observation: Observation, decision: str, reason:
     ],
 )
 def test_sound_alone_passes_nothing(tmp_path: Path, top: View, loudness: float, expected: tuple[str, str]) -> None:
-    """Also where no camera is required: one image of two is no more to go by than none."""
+    """Also where no camera is required: one image of two is as insufficient as none."""
     camera = {"name": "top", "required": False, "num_frames": 2}
     bench = Bench(tmp_path, Toy(policy=Policy(mode="dense")), change={"cameras": (camera,)})
     assert bench.ruling(piece(top, clip(loudness))) == expected
@@ -378,13 +378,15 @@ def test_results_do_not_depend_on_the_batch(tmp_path: Path) -> None:
 
 def test_openvino_decides_alike(tmp_path: Path) -> None:
     recipe, pieces = toy_recipe(write_toy_bundle(tmp_path)), mixed(8)
-    found = []
+    decisions = []
     for name in ("onnx", "openvino"):
         engine = EngineSettings("onnx" if name == "onnx" else "openvino")
-        found.append(judge_of([recipe], engine, clock_ns=lambda: NOW_NS).judge(pieces))
-    assert facts(found[0]) == facts(found[1])
-    np.testing.assert_allclose([v.defect_score for v in found[0]], [v.defect_score for v in found[1]], atol=1e-5)
-    assert found[1][0].engine == "openvino/fp32"
+        decisions.append(judge_of([recipe], engine, clock_ns=lambda: NOW_NS).judge(pieces))
+    assert facts(decisions[0]) == facts(decisions[1])
+    np.testing.assert_allclose(
+        [v.defect_score for v in decisions[0]], [v.defect_score for v in decisions[1]], atol=1e-5
+    )
+    assert decisions[1][0].engine == "openvino/fp32"
 
 
 def test_two_bundles_keep_to_their_pieces(tmp_path: Path) -> None:

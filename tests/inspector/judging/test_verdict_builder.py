@@ -1,4 +1,4 @@
-"""What a verdict calls a probability is one; figures without a calibration are named raw."""
+"""A verdict's probabilities are calibrated; scores without a calibration are named raw."""
 
 import json
 import math
@@ -23,7 +23,7 @@ def judged(folder: Path, **toy: object) -> pb.Verdict:
 
 def figures(verdict: pb.Verdict) -> dict[str, dict[str, float]]:
     """Figures that are there, by modality and by class."""
-    parts = [*verdict.modalities, *verdict.classes]
+    parts: list[pb.Modality | pb.ClassProbability] = [*verdict.modalities, *verdict.classes]
     names = ("defect_score", "raw_defect_score", "probability", "raw_score")
     return {
         part.name: {field.name: value for field, value in part.ListFields() if field.name in names} for part in parts
@@ -75,8 +75,8 @@ def test_experts_that_were_never_calibrated_together_leave_the_classes_raw(tmp_p
 
 def test_decisions_do_not_depend_on_these_calibrations(tmp_path: Path) -> None:
     bare = judged(tmp_path / "bare")
-    own = judged(tmp_path / "own", own={"top-full": OTHER, "mic-ear": OTHER}, of_classes={"rattle": OTHER})
-    assert (own.decision, own.defect_score) == (bare.decision, bare.defect_score)
+    alone = judged(tmp_path / "own", own={"top-full": OTHER, "mic-ear": OTHER}, of_classes={"rattle": OTHER})
+    assert (alone.decision, alone.defect_score) == (bare.decision, bare.defect_score)
 
 
 def test_an_older_bundle_keeps_its_digest_and_a_class_that_it_does_not_have_is_refused(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ LIVE, REFUSED = WorkerPhase.WORKER_PHASE_LIVE, WorkerPhase.WORKER_PHASE_REFUSED
 def test_without_a_record_the_recipes_own_bundle_judges(rig: Rig) -> None:
     with worker(rig) as follower:
         assert version_of(look(follower)) == (0, "1")
-        assert follower.lineup.posts[CUP].live.model.schema.name == "own"
+        assert follower.active_models.slots[CUP].live.model.schema.name == "own"
     assert (word(rig).deployment, word(rig).phase) == (0, LIVE)
     assert rig.gate.asked == []
 
@@ -31,7 +31,7 @@ def test_what_is_deployed_judges_once_it_is_checked(rig: Rig) -> None:
     with worker(rig) as follower:
         rig.deploy("a")
         assert version_of(look(follower)) == (1, "a")
-        assert follower.lineup.posts[DeploymentTarget(ANY, "cup")] is follower.lineup.posts[CUP]
+        assert follower.active_models.slots[DeploymentTarget(ANY, "cup")] is follower.active_models.slots[CUP]
     assert rig.gate.asked == ["a"]
     assert (word(rig).live, word(rig).phase, word(rig).detail, word(rig).engine) == (1, LIVE, "fits", "onnx/fp32")
 
@@ -67,7 +67,7 @@ def test_two_that_took_the_same_number_are_two_deployments(rig: Rig) -> None:
         other.deploy(rig.bundle("b"), DeployRequest())
         assert version_of(look(early)) == (1, "b")
     with worker(rig) as late:
-        assert version_of(late.lineup.posts[CUP]) == (1, "b")
+        assert version_of(late.active_models.slots[CUP]) == (1, "b")
     assert rig.gate.asked == ["a", "b"]
 
 
@@ -127,7 +127,7 @@ def test_a_restart_judges_with_what_counts_and_does_not_check_it_again(rig: Rig)
         rig.deploy("a")
         look(follower)
     with worker(rig) as follower:
-        assert version_of(follower.lineup.posts[CUP]) == (1, "a")
+        assert version_of(follower.active_models.slots[CUP]) == (1, "a")
     assert rig.gate.asked == ["a"]
 
 
@@ -139,7 +139,7 @@ def test_a_restart_on_another_machine_checks_again_whatever_the_record_says(
         look(follower)
     monkeypatch.setattr(approvals, "machine", lambda wish, gpu: "onnxruntime of tomorrow")
     with worker(rig) as follower:
-        assert version_of(follower.lineup.posts[CUP]) == (1, "a")
+        assert version_of(follower.active_models.slots[CUP]) == (1, "a")
     assert rig.gate.asked == ["a", "a"]
 
 
@@ -147,7 +147,7 @@ def test_an_engine_of_another_version_in_a_record_is_no_hindrance(rig: Rig) -> N
     rig.deploy("a")
     say(rig, WorkerState(worker="worker-1", recipe="cup", deployment=1, phase=LIVE, live=1, engine="quantum/fp4"))
     with worker(rig) as follower:
-        assert version_of(follower.lineup.posts[CUP]) == (1, "a")
+        assert version_of(follower.active_models.slots[CUP]) == (1, "a")
     assert rig.gate.asked == ["a"]
 
 
@@ -155,7 +155,7 @@ def test_a_restart_takes_trials_up_again(rig: Rig) -> None:
     rig.deploy("a")
     rig.deploy("b", CANARY)
     with worker(rig) as follower:
-        trial = follower.lineup.posts[CUP].trial
+        trial = follower.active_models.slots[CUP].trial
     assert trial is not None
     assert (trial.placed.number, trial.stations) == (2, frozenset({"st-1"}))
 
@@ -167,7 +167,7 @@ def test_a_start_goes_on_with_what_an_unproven_deployment_replaced(rig: Rig) -> 
     rig.gate.refuses = {"b"}
     rig.deploy("b")
     with worker(rig) as follower:
-        assert version_of(follower.lineup.posts[CUP]) == (1, "a")
+        assert version_of(follower.active_models.slots[CUP]) == (1, "a")
         assert rig.refused() == 1
     assert (word(rig).deployment, word(rig).phase, word(rig).live) == (2, REFUSED, 1)
 
@@ -184,7 +184,7 @@ def test_what_is_refused_here_may_judge_elsewhere(rig: Rig) -> None:
     others.digest = others.live_digest = change.deployment.digest
     say(rig, others)
     with worker(rig) as follower:
-        assert version_of(follower.lineup.posts[CUP]) == (1, "a")
+        assert version_of(follower.active_models.slots[CUP]) == (1, "a")
     assert (word(rig).deployment, word(rig).phase, word(rig).live) == (2, REFUSED, 1)
 
 
@@ -209,7 +209,7 @@ def test_a_start_that_was_cut_off_does_not_forget_what_has_judged(rig: Rig) -> N
             rig.follower()
     (rig.folder / "away").rename(shelf)
     with worker(rig) as follower:
-        assert version_of(follower.lineup.posts[CUP]) == (1, "a")
+        assert version_of(follower.active_models.slots[CUP]) == (1, "a")
     assert rig.gate.asked == ["a"]
 
 
@@ -222,7 +222,7 @@ def test_a_deployment_of_the_same_number_as_one_that_judged_is_not_proven(rig: R
     other.deploy(rig.bundle("b"), DeployRequest())
     rig.gate.refuses = {"b"}
     with worker(rig) as follower:
-        assert version_of(follower.lineup.posts[CUP]) == (0, "1")
+        assert version_of(follower.active_models.slots[CUP]) == (0, "1")
 
 
 def test_the_word_of_an_older_worker_names_the_number_alone(rig: Rig) -> None:

@@ -25,7 +25,7 @@ class Worker:
 
     def __init__(self, rig: Rig) -> None:
         self.follower, self._registry = rig.follower(), CollectorRegistry()
-        self._registry.register(RefusedEngines(self.follower.lineup))
+        self._registry.register(RefusedEngines(self.follower.active_models))
 
     def refused(self) -> dict[tuple[str, str], float]:
         look(self.follower)

@@ -114,7 +114,7 @@ def look(follower: Follower) -> Slot:
     """One look at the control topic; what judges then."""
     follower._read()
     follower._settle()
-    return follower.lineup.posts[CUP]
+    return follower.active_models.slots[CUP]
 
 
 def version_of(post: Slot) -> tuple[int, str]:

@@ -1,9 +1,9 @@
-"""What an output says of the input, and that every verdict fits into a record."""
+"""Outputs name their input, and every verdict fits into a record."""
 
 import pytest
 
 from inspector.verdicts.records import VERDICT_TYPE, essence, judged_from, make_fit, settled_ns
-from protos.inspection.v1.records_pb2 import DeadLetter, Inspection
+from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_MALFORMED, DeadLetter, Inspection
 from protos.inspection.v1.verdict_pb2 import (
     DECISION_FAIL,
     ClassProbability,
@@ -44,7 +44,12 @@ INSPECTION = Inspection(line="line-1", station="st", piece_id="p-1", pass_number
             VERDICT_TYPE,
             Verdict(inspection=INSPECTION, entry_ns=70, images=[{"heat_map_png": LARGE}]).SerializeToString(),
         ),
-        (DEAD_LETTER_TYPE, DeadLetter(topic="t", offset=3, append_ns=80, reason=2, raw=LARGE).SerializeToString()),
+        (
+            DEAD_LETTER_TYPE,
+            DeadLetter(
+                topic="t", offset=3, append_ns=80, reason=DEAD_LETTER_REASON_MALFORMED, raw=LARGE
+            ).SerializeToString(),
+        ),
     ],
 )
 def test_what_an_owner_keeps_of_an_output_is_small_and_says_the_same(kind: str, value: bytes) -> None:

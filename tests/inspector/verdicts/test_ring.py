@@ -1,4 +1,4 @@
-"""The ring and the index: what they hold, and what they admit to have dropped."""
+"""The ring and the index: their content, and how they report dropped entries."""
 
 import pytest
 
@@ -16,9 +16,9 @@ def entry(offset: int, source: TopicPartition = P0, append_ns: int = 0, size: in
 
 
 def ring(max_bytes: int = 10**6, max_age_s: float = 1e6, max_count: int = 1000) -> Ring:
-    made = Ring(max_bytes, max_age_s, max_count)
-    made.restart({P0: 0, P1: 0})
-    return made
+    created = Ring(max_bytes, max_age_s, max_count)
+    created.restart({P0: 0, P1: 0})
+    return created
 
 
 def offsets(held: Ring) -> list[int]:
@@ -122,6 +122,4 @@ def test_index_counts_a_doubled_inspection_once() -> None:
 def test_what_is_no_verdict_is_passed_over_and_said_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     records = [Record("t.a.verdicts", 0, offset, b"s", b"\xff", "", 1) for offset in range(5, 105)]
     assert entries_of(records) == []
-    assert caplog.messages == [
-        "t.a.verdicts/0: 100 records are no verdicts and are passed over, the first at offset 5."
-    ]
+    assert caplog.messages == ["t.a.verdicts/0: skipped 100 records that are no verdicts, the first at offset 5."]

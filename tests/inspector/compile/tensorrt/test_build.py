@@ -1,4 +1,4 @@
-"""TensorRT builds for what it is asked for, or says which operator, GPU or driver stands in the way."""
+"""TensorRT builds for the requested targets, or reports which operator, GPU or driver stands in the way."""
 
 import onnx.parser
 import pytest
@@ -7,7 +7,6 @@ from inspector.compile.tensorrt import build as build_module
 from inspector.compile.tensorrt.build import BuildError, build, find_compiler, operators_in
 from inspector.engines.engine import NoDriverError, WrongDeviceError
 from inspector.engines.tensorrt.device import INSTALL_DRIVER
-from inspector.engines.tensorrt.gpu_api import GpuApi
 from tests.standins.builder import StandInBuilders, classic_box
 from tests.standins.cuda import Faults, StandInCuda
 from tests.standins.tensorrt import StandInTensorRt
@@ -15,7 +14,7 @@ from tests.standins.tensorrt import StandInTensorRt
 
 @pytest.mark.parametrize("target", ["9.0", "1.20", "120", "12.0.", ""])
 def test_what_is_no_target_of_tensorrt_for_rtx_names_those_that_are(target: str) -> None:
-    """1.20 is no way to write 12.0: what stands in the bundle must be what devices say of themselves."""
+    """1.20 is no way to write 12.0: the bundle must list capabilities as devices report them."""
     with pytest.raises(
         WrongDeviceError, match=rf"capability {target} is none .*: 7\.5, 8\.0, 8\.6, 8\.9, 12\.0, 12\.1"
     ):
@@ -32,8 +31,8 @@ def test_what_does_not_parse_is_named_with_its_operator() -> None:
 
 def test_operators_are_those_of_the_graph_that_are_quoted() -> None:
     kinds = {"node_1": "MatMul", "node_2": "Conv"}
-    found = operators_in(["'node_1' will not do", "nor 'node_9', nor 'node_1'"], kinds)
-    assert found.startswith("operator 'node_1' (MatMul): 'node_1' will not do | nor")
+    operators = operators_in(["'node_1' will not do", "nor 'node_9', nor 'node_1'"], kinds)
+    assert operators.startswith("operator 'node_1' (MatMul): 'node_1' will not do | nor")
     assert operators_in([], kinds) == "operator not named: TensorRT gives no reason"
 
 
@@ -61,7 +60,7 @@ def test_tensorrt_builds_one_profile_of_all_batches(classic: StandInBuilders) ->
 
 def test_tensorrt_without_a_driver_says_what_helps(classic: StandInBuilders, monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = StandInCuda(Faults(no_driver=True))
-    monkeypatch.setattr(build_module, "load_api", lambda: GpuApi("tensorrt", StandInTensorRt(cuda), cuda))
-    with pytest.raises(NoDriverError) as found:
+    monkeypatch.setattr(build_module, "load_api", lambda: StandInTensorRt(cuda).api("tensorrt"))
+    with pytest.raises(NoDriverError) as error:
         find_compiler(())
-    assert INSTALL_DRIVER in str(found.value)
+    assert INSTALL_DRIVER in str(error.value)

@@ -1,4 +1,4 @@
-"""What TensorRT is handed has passed the gate; what fails names graph and operator; the bundle stays as it was."""
+"""Graphs for TensorRT have passed the gate; a failure names graph and operator; the bundle stays as it was."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +9,7 @@ from onnx import ModelProto, TensorProto, numpy_helper
 
 from inspector.bundle.schema import Precision
 from inspector.compile import int8_selection
+from inspector.compile.fp16 import to_half
 from inspector.compile.job import CompiledVariant, CompileError, RefusedError, Say, Wish
 from inspector.compile.quantise import quantise
 from inspector.compile.tensorrt import compile as compile_module
@@ -21,15 +22,15 @@ from tests.standins.builder import classic_box
 
 def test_all_graphs_are_built_from_what_passed(tmp_path: Path) -> None:
     form = compile_for_gpu(demo_job(tmp_path / "scratch", Wish("tensorrt", "int8", max_batch=6)))
-    assert [(made.part, made.precision) for made in form.graphs] == [
+    assert [(artifact.part, artifact.precision) for artifact in form.graphs] == [
         ("top-scout", "int8"), ("top-full", "int8"), ("mic-scout", "int8"), ("head", "fp32")
     ]  # fmt: skip
     assert (form.targets, form.batches) == (RTX_TARGETS, (1, 2, 4, 6))
     assert form.report.engine == "tensorrt/int8 (its graphs, in ONNX Runtime)"
     assert form.report.num_pieces == NUM_PIECES
-    for made in form.graphs:
-        assert made.path is not None
-        assert header_fault(made.path.read_bytes(), form.compiler) is None
+    for artifact in form.graphs:
+        assert artifact.path is not None
+        assert header_fault(artifact.path.read_bytes(), form.compiler) is None
 
 
 def test_spoiled_scales_are_refused_before_anything_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,14 +43,14 @@ def test_spoiled_scales_are_refused_before_anything_is_built(tmp_path: Path, mon
 
 def test_the_very_graphs_that_are_handed_over_pass_the_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What conversion to FP16 spoils is refused as well."""
-    halve = compile_module.to_half
+    halve = to_half
 
     def too_small(model: ModelProto, kept: set[str]) -> ModelProto:
-        found = halve(model, kept)
-        for weight in found.graph.initializer:
+        halved = halve(model, kept)
+        for weight in halved.graph.initializer:
             if weight.data_type == TensorProto.FLOAT16:
                 weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) * np.float16(0.5), weight.name))
-        return found
+        return halved
 
     monkeypatch.setattr(compile_module, "to_half", too_small)
     with pytest.raises(RefusedError, match=rf"REFUSED: \d+ of {NUM_PIECES} decisions flip \(allowed: 1\)[^$]*\n  s1-"):
@@ -74,12 +75,12 @@ def test_for_turing_all_but_fp16_is_refused_before_anything_is_made(
 def test_a_gpu_of_turing_itself_builds_what_tensorrt_for_rtx_does_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The distribution that builds on the GPU has these products: what it cannot build it says itself."""
+    """The distribution that builds on the GPU has these products; it reports unsupported ones itself."""
     there = replace(find_compiler(("7.5",)), distribution="tensorrt")
     monkeypatch.setattr(compile_module, "find_compiler", lambda targets: there)
     monkeypatch.setattr(compile_module, "build", lambda *arguments: b"an engine")
     form = compile_for_gpu(demo_job(tmp_path / "scratch", Wish("tensorrt", "fp32")))
-    assert {made.precision for made in form.graphs} == {"fp32"}
+    assert {artifact.precision for artifact in form.graphs} == {"fp32"}
 
 
 def on_a_classic_box(scratch: Path, cache: Path, say: Say) -> CompiledVariant:
@@ -87,20 +88,20 @@ def on_a_classic_box(scratch: Path, cache: Path, say: Say) -> CompiledVariant:
 
 
 def test_what_tensorrt_built_once_is_taken_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of four engines one is damaged meanwhile, and it alone is built anew; with another driver, all are."""
+    """Of four engines one is damaged meanwhile, and it alone is built again; with another driver, all are."""
     trt = classic_box(monkeypatch)
-    said = dict[str, str]()
-    first = on_a_classic_box(tmp_path / "first", tmp_path / "cache", said.__setitem__)
-    assert (len(trt.profiles), said["head"][:8]) == (4, "built in")
-    engines = [made.path.read_bytes() for made in first.graphs if made.path]
+    progress = dict[str, str]()
+    first = on_a_classic_box(tmp_path / "first", tmp_path / "cache", progress.__setitem__)
+    assert (len(trt.profiles), progress["head"][:8]) == (4, "built in")
+    engines = [artifact.path.read_bytes() for artifact in first.graphs if artifact.path]
     damaged = min((tmp_path / "cache").iterdir())
     damaged.write_bytes(damaged.read_bytes()[:-1])
-    again = on_a_classic_box(tmp_path / "again", tmp_path / "cache", said.__setitem__)
-    assert [made.path.read_bytes() for made in again.graphs if made.path] == engines
-    origins = [said[made.part].partition(" in ")[0] for made in again.graphs]
+    again = on_a_classic_box(tmp_path / "again", tmp_path / "cache", progress.__setitem__)
+    assert [artifact.path.read_bytes() for artifact in again.graphs if artifact.path] == engines
+    origins = [progress[artifact.part].partition(" in ")[0] for artifact in again.graphs]
     assert (len(trt.profiles), sorted(origins)) == (5, ["built", *["taken from the cache"] * 3])
     trt.cuda.faults.driver_version = 13010
-    on_a_classic_box(tmp_path / "driver", tmp_path / "cache", said.__setitem__)
+    on_a_classic_box(tmp_path / "driver", tmp_path / "cache", progress.__setitem__)
     assert len(trt.profiles) == 9
 
 
@@ -112,4 +113,4 @@ def test_a_cache_that_cannot_be_had_costs_time_alone(
     form = on_a_classic_box(tmp_path / "scratch", tmp_path / "file/cache", lambda part, doing: None)
     assert len(form.graphs) == len(trt.profiles) == 4
     (warning,) = caplog.messages
-    assert "cannot be used (Not a directory): they are built anew" in warning
+    assert "cannot be used (Not a directory): all engines are built again" in warning

@@ -81,7 +81,7 @@ def unreadable(entry: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (altered, "is altered or truncated"),
         (truncated, "is altered or truncated"),
@@ -91,12 +91,12 @@ def unreadable(entry: Path) -> None:
     ],
 )
 def test_what_is_damaged_is_not_taken_and_one_line_says_so(
-    entry: Path, change: Callable[[Path], None], said: str, caplog: pytest.LogCaptureFixture
+    entry: Path, change: Callable[[Path], None], message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     keep_engine(entry, ENGINE)
     change(entry)
     assert take_engine(entry) is None
-    assert caplog.messages == [f"Engine {entry} {said}: it is built anew."]
+    assert caplog.messages == [f"Engine {entry} {message}: it is built again."]
 
 
 def test_what_was_never_kept_is_no_warning(entry: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -106,13 +106,16 @@ def test_what_was_never_kept_is_no_warning(entry: Path, caplog: pytest.LogCaptur
 
 def test_what_cannot_be_kept_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     keep_engine(entry_path(tmp_path / "gone", GRAPH, BATCHES, COMPILER, GPU), ENGINE)
-    assert "cannot be kept (No such file or directory): it is built anew the next time." in caplog.text
+    assert "cannot be kept (No such file or directory): the next run builds it again." in caplog.text
 
 
 def test_a_folder_that_cannot_be_made_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("no folder")
     assert open_cache(tmp_path / "file/tensorrt") is None
-    assert "cannot be used (Not a directory): they are built anew; see --cache." in caplog.text
+    assert (
+        "cannot be used (Not a directory): all engines are built again; choose another folder with --cache."
+        in caplog.text
+    )
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o702])
@@ -121,7 +124,7 @@ def test_a_folder_that_others_may_write_is_not_used(
 ) -> None:
     tmp_path.chmod(mode)
     assert open_cache(tmp_path) is None
-    assert "may be written by others: they are built anew; chmod 700, or --cache." in caplog.text
+    assert "is writable by other users: all engines are built again; chmod 700, or --cache." in caplog.text
 
 
 def test_a_folder_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,12 +133,12 @@ def test_a_folder_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    ("named", "found"), [("/var/own", "/var/own"), ("", "/home/me/.cache"), ("not/absolute", "/home/me/.cache")]
+    ("named", "expected"), [("/var/own", "/var/own"), ("", "/home/me/.cache"), ("not/absolute", "/home/me/.cache")]
 )
-def test_the_usual_folder_is_the_users(named: str, found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_usual_folder_is_the_users(named: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.setenv("XDG_CACHE_HOME", named)
-    assert usual_cache() == Path(found, "inspector/tensorrt")
+    assert usual_cache() == Path(expected, "inspector/tensorrt")
 
 
 def test_without_a_home_there_is_none(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -24,10 +24,10 @@ TOLERANCE = 1e-3
 
 @pytest.fixture
 def gpu() -> Iterator[Gpu]:
-    found = open_gpu()
-    yield found
-    if isinstance(found, StandInGpu):
-        found.cuda.check_all_freed()
+    device_gpu = open_gpu()
+    yield device_gpu
+    if isinstance(device_gpu, StandInGpu):
+        device_gpu.cuda.check_all_freed()
 
 
 def clips(num: int) -> dict[str, Array]:
@@ -39,11 +39,11 @@ def clips(num: int) -> dict[str, Array]:
 def test_any_batch_answers_what_onnx_runtime_answers(tmp_path: Path, gpu: Gpu, num: int) -> None:
     engine = TensorRtEngine(compiled_file(tmp_path, gpu), gpu.api)
     reference = open_engine(tmp_path / "ear.onnx", EngineSettings())
-    found, expected = engine.run(clips(num)), reference.run(clips(num))
+    outputs, expected = engine.run(clips(num)), reference.run(clips(num))
     engine.close()
-    assert found.keys() == expected.keys()
+    assert outputs.keys() == expected.keys()
     for name, values in expected.items():
-        np.testing.assert_allclose(found[name], values, atol=TOLERANCE)
+        np.testing.assert_allclose(outputs[name], values, atol=TOLERANCE)
     assert (set(engine.inputs), set(engine.outputs)) == (set(reference.inputs), set(reference.outputs))
 
 
@@ -59,7 +59,7 @@ def test_a_batch_leaves_nothing_behind_for_the_next(tmp_path: Path, gpu: Gpu) ->
 
 
 @pytest.mark.parametrize(
-    ("inputs", "said"),
+    ("inputs", "message"),
     [
         ({}, "input 'input' has shape None"),
         ({"input": np.zeros((1, 2, 16), np.float32)}, r"has shape \(1, 2, 16\), expected \(None, 1, 16\)"),
@@ -67,10 +67,10 @@ def test_a_batch_leaves_nothing_behind_for_the_next(tmp_path: Path, gpu: Gpu) ->
     ],
 )
 def test_wrong_inputs_are_refused_before_the_device(
-    tmp_path: Path, gpu: Gpu, inputs: dict[str, Array], said: str
+    tmp_path: Path, gpu: Gpu, inputs: dict[str, Array], message: str
 ) -> None:
     engine = TensorRtEngine(compiled_file(tmp_path, gpu), gpu.api)
-    with pytest.raises(EngineError, match=said):
+    with pytest.raises(EngineError, match=message):
         engine.run(inputs)
     engine.close()
 
@@ -81,8 +81,8 @@ def test_threads_take_turns(tmp_path: Path, gpu: Gpu) -> None:
     alone = [engine.run(clips(num))["logits"] for num in sizes]
     with ThreadPoolExecutor(4) as threads:
         together = list(threads.map(lambda num: engine.run(clips(num))["logits"], sizes))
-    for expected, found in zip(alone, together, strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for expected, outputs in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(outputs, expected)
     engine.close()
 
 
@@ -115,11 +115,11 @@ def verdicts(folder: Path, gpu: Gpu, settings: EngineSettings) -> list[pb.Verdic
 @pytest.mark.parametrize("parts", [("top-thumb", "top-full", "mic-ear", "head"), ("top-full",)])
 def test_verdicts_are_those_of_onnx_runtime(tmp_path: Path, gpu: Gpu, parts: tuple[str, ...]) -> None:
     folder = compiled_toy(tmp_path / "bundle", gpu, parts)
-    found = verdicts(folder, gpu, EngineSettings("tensorrt", precision="fp16"))
+    results = verdicts(folder, gpu, EngineSettings("tensorrt", precision="fp16"))
     expected = verdicts(folder, gpu, EngineSettings())
-    assert [(v.decision, v.reason, v.route) for v in found] == [(v.decision, v.reason, v.route) for v in expected]
-    np.testing.assert_allclose([v.defect_score for v in found], [v.defect_score for v in expected], atol=TOLERANCE)
-    assert {v.engine for v in found} == {"tensorrt/fp16"}
+    assert [(v.decision, v.reason, v.route) for v in results] == [(v.decision, v.reason, v.route) for v in expected]
+    np.testing.assert_allclose([v.defect_score for v in results], [v.defect_score for v in expected], atol=TOLERANCE)
+    assert {v.engine for v in results} == {"tensorrt/fp16"}
     assert len({v.decision for v in expected}) == 3
 
 

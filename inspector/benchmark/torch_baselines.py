@@ -1,4 +1,4 @@
-"""Runs a checkpoint's torch modules on a device, eager and compiled, as what engines are compared with there.
+"""Runs a checkpoint's torch modules on a device, eager and compiled, as the baseline of engines.
 
 Imported only where a checkpoint and a GPU are at hand. Fed from host memory and emptied into it, as an engine is.
 """
@@ -44,7 +44,7 @@ class Baseline:
         return [result.float().cpu().numpy() for result in results]
 
 
-def open_rivals(checkpoint: Path, schema: Bundle, device: str = "cuda") -> dict[str, Baseline]:
+def open_baselines(checkpoint: Path, schema: Bundle, device: str = "cuda") -> dict[str, Baseline]:
     """By part. Raises BenchError, also for a checkpoint that is not this bundle's."""
     try:
         draft = load_checkpoint(checkpoint)
@@ -55,6 +55,6 @@ def open_rivals(checkpoint: Path, schema: Bundle, device: str = "cuda") -> dict[
             f"{checkpoint} holds {draft.name} {draft.version}, expected the bundle's {schema.name} {schema.version}; "
             "name the checkpoint that the bundle was exported from"
         )
-    rivals = {expert.name: Baseline(expert.module, ["input"], device) for expert in draft.experts}
+    baselines = {expert.name: Baseline(expert.module, ["input"], device) for expert in draft.experts}
     names = head_inputs([expert.name for expert in draft.experts])
-    return rivals | {"head": Baseline(FlatHead(draft.head), names, device)}
+    return baselines | {"head": Baseline(FlatHead(draft.head), names, device)}

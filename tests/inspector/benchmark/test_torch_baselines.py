@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from inspector.benchmark.artefacts import BenchError
-from inspector.benchmark.torch_rivals import Baseline, open_rivals
+from inspector.benchmark.torch_baselines import Baseline, open_baselines
 from inspector.bundle.load import load
 from tests.bundles import write_toy_bundle
 
@@ -29,11 +29,11 @@ def test_inputs_go_in_by_their_order_and_all_outputs_come_back() -> None:
 
 def test_a_checkpoint_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="inspector train --checkpoint"):
-        open_rivals(tmp_path / "nothing", load(write_toy_bundle(tmp_path / "toy")).schema)
+        open_baselines(tmp_path / "nothing", load(write_toy_bundle(tmp_path / "toy")).schema)
 
 
 def test_a_checkpoint_of_another_bundle_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = SimpleNamespace(name="cup", version="9")
-    monkeypatch.setattr("inspector.benchmark.torch_rivals.load_checkpoint", lambda folder: other)
+    monkeypatch.setattr("inspector.benchmark.torch_baselines.load_checkpoint", lambda folder: other)
     with pytest.raises(BenchError, match="holds cup 9, expected the bundle's toy 1"):
-        open_rivals(tmp_path, load(write_toy_bundle(tmp_path / "toy")).schema)
+        open_baselines(tmp_path, load(write_toy_bundle(tmp_path / "toy")).schema)
