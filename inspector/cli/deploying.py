@@ -106,17 +106,17 @@ def rollback(config: Path, recipe: str | None, reason: str, wait_s: float, no_wa
     with _desk(config) as desk:
         orders = DeploymentCommands(desk.service, recipe_of(desk.service, recipe), desk.table, desk.log)
         changes = orders.roll_back(reason)
-        changed = {change.place for change in changes}
-        for place in orders.places:
-            if place not in changed:
-                say(f"{place.line}: nothing is taken back, this line goes on as it is")
+        changed = {change.target for change in changes}
+        for target in orders.targets:
+            if target not in changed:
+                say(f"{target.line}: nothing is taken back, this line goes on as it is")
         _follow(desk, orders, changes, None if no_wait else wait_s)
 
 
 def _follow(desk: _DeployContext, orders: DeploymentCommands, changes: list[Change], wait_s: float | None) -> None:
     """Waits for the workers; None: not at all."""
     for change in changes:
-        say(f"deployment {change.deployment.number} on {change.place.line}: {described(change.deployment)}")
+        say(f"deployment {change.deployment.number} on {change.target.line}: {described(change.deployment)}")
     if wait_s is None:
         return
     try:
@@ -195,8 +195,8 @@ def _history_line(row: Row) -> str:
     found = row.deployment
     when = datetime.fromtimestamp(found.deployed_ns / 1e9, UTC).isoformat(sep=" ", timespec="seconds")
     reason = f" ({found.reason})" if found.reason else ""
-    place = f"{row.line} {found.recipe} {found.number}"
-    return f"{place}: {when} {found.by}{reason}: {described(found)}: {row.state}"
+    target = f"{row.line} {found.recipe} {found.number}"
+    return f"{target}: {when} {found.by}{reason}: {described(found)}: {row.state}"
 
 
 def _worker_line(at: WorkerAt, word: WorkerStatus, newest_ns: int) -> str:

@@ -3,17 +3,30 @@
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from inspector.bundle.schema import SignalInput
-from inspector.client.client import Client
+from inspector.client.client import Client, ClientError, WatchOptions
+from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.records import Output
 from tests.bundles import Toy, edit_manifest, write_toy_bundle
 from tests.integration.deploy_run import SHORT, Options, run
 from tests.integration.faults import ROOT, wait_for
-from tests.integration.service_line import LINE, NUM_SAMPLES, PRODUCT, RATE_HZ, STATION, Look, ServiceLine, answers
+from tests.integration.service_line import (
+    LINE,
+    NUM_SAMPLES,
+    PRODUCT,
+    RATE_HZ,
+    STATION,
+    Look,
+    ServiceLine,
+    answers,
+    inspection,
+)
 
 LOGS = ["embedded", pytest.param("kafka", marks=pytest.mark.broker)]
 SPOILED = 1 + SHORT.index("spoiled")
@@ -49,10 +62,10 @@ def bundle(line: ServiceLine, version: str) -> Path:
     return folder
 
 
-def command(line: ServiceLine, *words: str) -> "subprocess.CompletedProcess[str]":
+def command(line: ServiceLine, *options: str) -> "subprocess.CompletedProcess[str]":
     config = str(line.folder / "service.toml")
-    line_of_words = [sys.executable, "-m", "inspector", "--log-level", "error", *words, "--config", config]
-    return subprocess.run(line_of_words, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
+    arguments = [sys.executable, "-m", "inspector", "--log-level", "error", *options, "--config", config]
+    return subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
 
 
 def publish(line: ServiceLine, pieces: list[str]) -> None:
@@ -91,6 +104,34 @@ def test_a_gateway_without_a_worker_follows_too(tmp_path: Path) -> None:
         verdict, model = client.inspect(Look().request("p")), client.model(LINE, STATION, PRODUCT)
     assert (verdict.bundle_version, model.bundle_version, model.deployment) == ("2", "2", 1)
     assert verdict.bundle_digest == model.bundle_digest != ""
+
+
+def test_a_gateway_that_serves_only_verdicts_opens_no_model(tmp_path: Path) -> None:
+    line = ServiceLine.make(tmp_path)
+    with line.start("gateway") as process, Client(line.address) as client:
+        wait_for(lambda: process.has_ended or "Gateway answers at" in line.said, 60, "the gateway to listen")
+        watch = client.watch(WatchOptions(earliest=True))
+        line.publish([verdict_record(line, "p0")])
+        verdict, _ = next(iter(watch))
+        watch.close()
+        assert client.verdict(verdict.inspection).inspection.piece_id == "p0"
+        assert not has_loaded_a_runtime(process.pid)
+        assert "Bundle toy: engine" not in line.said
+        with pytest.raises(ClientError, match="opening its models for the first time: call again"):
+            client.model(LINE, STATION, PRODUCT)
+        assert client.inspect(Look().request("p1")).bundle_version == "1"
+        assert client.model(LINE, STATION, PRODUCT).bundle_version == "1"
+        assert has_loaded_a_runtime(process.pid)
+        assert "Bundle toy: engine onnx/fp32" in line.said
+
+
+def verdict_record(line: ServiceLine, piece: str) -> Output:
+    verdict = Verdict(inspection=inspection(piece), publish_ns=time.time_ns())
+    return Output(line.topics.of("verdicts"), 0, piece.encode(), verdict.SerializeToString(), "inspection.v1.Verdict")
+
+
+def has_loaded_a_runtime(pid: int) -> bool:
+    return "onnxruntime" in Path(f"/proc/{pid}/maps").read_text()
 
 
 def test_a_shadow_judges_beside_the_line_and_a_canary_in_it(line: ServiceLine) -> None:

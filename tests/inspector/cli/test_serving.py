@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from inspector.cli import serving
 from inspector.config.service import Service, load_service
-from inspector.rollout.control.records import places_of
+from inspector.rollout.control.records import targets_of
 from inspector.rollout.metrics import DeployMetrics
 from inspector.rollout.run_check import PreparationCancelledError
 from inspector.service.assembly import Deployed
@@ -44,7 +44,7 @@ def test_what_keeps_a_service_from_starting_is_told(tmp_path: Path, has_bundle: 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         config = tmp_path / "service.toml"
         config.write_text(CONFIG.format(port=taken.getsockname()[1]))
-        command = [sys.executable, "-m", "inspector", "gateway", "--config", str(config)]
+        command = [sys.executable, "-m", "inspector", "serve", "--config", str(config)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -91,7 +91,7 @@ def test_metrics_are_served_while_bundles_are_still_opened(tmp_path: Path, monke
 
     @contextmanager
     def opening(service: Service, stop: Event, registry: CollectorRegistry, *, is_worker: bool) -> Iterator[Deployed]:
-        DeployMetrics(registry, places_of(service))
+        DeployMetrics(registry, targets_of(service))
         with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
             read.append(answer.read().decode())
         raise PreparationCancelledError

@@ -50,7 +50,7 @@ def test_a_form_that_flips_decisions_is_refused_and_the_next_is_taken(
         with caplog.at_level(logging.INFO, "inspector.engines"):
             (model,) = open_models([toy_recipe(folder)], ORDER, Admission).values()
         assert model.engine == "onnx/fp32"
-        assert "not onnx/int8: the parity gate refuses it: onnx/int8: REFUSED: " in caplog.messages[-1]
+        assert "not onnx/int8: it failed the parity gate: onnx/int8: REFUSED: " in caplog.messages[-1]
     assert proofs(folder) == []
 
 

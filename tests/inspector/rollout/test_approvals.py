@@ -11,7 +11,7 @@ from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, write_mani
 from inspector.engines.engine import EngineSettings
 from inspector.rollout import admission, approvals, golden_digest
 from inspector.rollout.approvals import ApprovalCache
-from tests.inspector.rollout.toys import RECIPE, Rig, StandInGate, look, worker
+from tests.inspector.rollout.toys import RECIPE, Rig, StandInGate, running
 
 AS_USUAL = WorkerTable()
 FP32 = EngineSettings.parse("onnx/fp32")
@@ -89,7 +89,7 @@ def test_a_changed_file_of_the_golden_set_voids_the_approval(
             path.write_bytes(other.read_bytes())
             other.write_bytes(content)
     assert made(rig, golden=golden).engine() is None
-    assert f"is void: a file of the golden set {golden} is not what it was. It is checked again." in caplog.text
+    assert f"is void: a file of the golden set {golden} has changed. Checking it again." in caplog.text
 
 
 def test_an_approval_by_the_manifest_alone_is_void(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
@@ -98,7 +98,7 @@ def test_an_approval_by_the_manifest_alone_is_void(rig: Rig, caplog: pytest.LogC
     (kept,) = rig.bundle("a").parent.rglob("deploy-cup-*.passed")
     kept.write_text("onnx/fp32\n")
     assert made(rig, golden=golden).engine() is None
-    assert "it was given when only the manifest of the golden set" in caplog.text
+    assert "it is of an older version that checked only the manifest of the golden set" in caplog.text
     assert made(rig).engine() is None
     made(rig).keep(FP32)
     assert made(rig).engine() == FP32, "without a golden set nothing changes"
@@ -116,7 +116,7 @@ def test_a_golden_set_above_its_bounds_is_never_remembered(
     caplog.clear()
     made(rig, golden=golden).keep(FP32)
     assert made(rig, golden=golden).engine() is None
-    assert "No approval by the golden set can be remembered" in caplog.text
+    assert "An approval by the golden set cannot be remembered" in caplog.text
 
 
 def test_another_machine_is_another_question(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,13 +134,13 @@ def test_a_worker_that_runs_on_asks_again_too(rig: Rig, gate: StandInGate) -> No
     golden_set(rig)
     (rig.folder / "cup.toml").write_text('golden = "golden.jsonl"\n' + RECIPE)
     rig.service = load_service(rig.service.path)
-    with worker(rig) as follower:
+    with running(rig) as worker:
         for version in ("a", "b", "a"):
             rig.deploy(version)
-            look(follower)
-        assert gate.asked == ["a", "b"]
+            worker.look()
+        assert gate.checked_versions == ["a", "b"]
         (rig.folder / "a.png").write_bytes(b"another")
         for version in ("b", "a", "a"):
             rig.deploy(version)
-            look(follower)
-        assert gate.asked == ["a", "b", "b", "a"]
+            worker.look()
+        assert gate.checked_versions == ["a", "b", "b", "a"]

@@ -119,7 +119,7 @@ def test_a_shadow_that_fails_is_asked_no_more_and_said_so_once(bench: Bench) -> 
     bench.put(Trial(DeployedModel(broken(bench.strict), 2)))
     assert bench.beside(pieces(1)) == []
     assert (fault := bench.shadow.fault()) is not None
-    assert (fault.placed.number, fault.words.partition(":")[0]) == (2, "KeyError")
+    assert (fault.placed.number, fault.message.partition(":")[0]) == (2, "KeyError")
     assert bench.beside(pieces(1)) == []
     assert bench.shadow.fault() is None
     bench.put(Trial(DeployedModel(bench.strict, 3)))

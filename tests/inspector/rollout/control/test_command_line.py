@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from inspector.bundle.load import load
 from inspector.cli.deploying import deploy, deployments, rollback
 from protos.inspection.v1.control_pb2 import WorkerPhase, WorkerState
-from tests.inspector.rollout.toys import CONFIG, CUP, Rig, say
+from tests.inspector.rollout.toys import CONFIG, CUP, Rig, report
 
 LIVE, REFUSED = WorkerPhase.WORKER_PHASE_LIVE, WorkerPhase.WORKER_PHASE_REFUSED
 
@@ -24,7 +24,7 @@ def digest(rig: Rig) -> str:
 
 
 def test_deploying_ends_when_every_worker_follows(rig: Rig) -> None:
-    say(rig, WorkerState(worker="w1", recipe="cup", deployment=1, digest=digest(rig), phase=LIVE, detail="fits"))
+    report(rig, WorkerState(worker="w1", recipe="cup", deployment=1, digest=digest(rig), phase=LIVE, detail="fits"))
     done = called(rig, "deploy", str(rig.bundle("a")), "--reason", "new light")
     assert done.exit_code == 0
     assert done.output.splitlines()[1:] == ["l1 w1: live: fits", "done: 1 worker(s) follow"]
@@ -36,25 +36,25 @@ def test_deploying_ends_when_every_worker_follows(rig: Rig) -> None:
 
 def test_a_worker_that_was_stopped_is_told_from_one_that_judges(rig: Rig) -> None:
     rig.deploy("a")
-    say(rig, WorkerState(worker="w1", recipe="cup", deployment=1, live=1, phase=WorkerPhase.WORKER_PHASE_STOPPED))
+    report(rig, WorkerState(worker="w1", recipe="cup", deployment=1, live=1, phase=WorkerPhase.WORKER_PHASE_STOPPED))
     assert "l1 cup w1: stopped 1; judged with 1 on " in called(rig, "deployments").output
 
 
 def test_what_a_worker_refuses_is_taken_back(rig: Rig) -> None:
     words = WorkerState(worker="w1", recipe="cup", deployment=1, digest=digest(rig), phase=REFUSED)
     words.detail = "7 decisions flip"
-    say(rig, words)
+    report(rig, words)
     done = called(rig, "deploy", str(rig.bundle("a")))
     assert done.exit_code == 1
     assert "w1 refuses deployment 1: 7 decisions flip" in done.output
     assert done.output.endswith("it is taken back, and the line goes on with what it had\n")
-    rig.orders()
+    rig.commands()
     assert not rig.table.active[CUP].HasField("live")
     assert "withdrawn: w1 refuses deployment 1: 7 decisions flip" in called(rig, "deployments").output
 
 
 def test_without_waiting_the_record_is_left_to_the_workers(rig: Rig) -> None:
-    say(rig, WorkerState(worker="w1", recipe="cup", deployment=1, digest=digest(rig), phase=REFUSED))
+    report(rig, WorkerState(worker="w1", recipe="cup", deployment=1, digest=digest(rig), phase=REFUSED))
     done = called(rig, "deploy", str(rig.bundle("a")), "--no-wait", "--canary", "0.25")
     assert (done.exit_code, len(done.output.splitlines())) == (0, 1)
     assert ", 25.0% of the inspections" in done.output
@@ -116,7 +116,7 @@ def test_escapes_of_those_who_write_the_control_topic_do_not_reach_the_terminal(
     words = WorkerState(
         worker="w1", recipe="cup", deployment=1, digest=digest(rig), phase=REFUSED, detail="\x1b[2J\nl2"
     )
-    say(rig, words)
+    report(rig, words)
     done = called(rig, "deploy", str(rig.bundle("a")), "--reason", "\x1b]0;owned\x07\nl1 cup 9: live now")
     listed = called(rig, "deployments").output
     assert "\x1b" not in done.output + listed

@@ -97,12 +97,12 @@ def test_a_long_outage_is_said_about_once_a_minute(rig: Rig, caplog: pytest.LogC
         log.broken = {1}
         for _ in range(61):
             assert not reader.read()
-        assert caplog.text.count("What is deployed cannot be read") == 2
+        assert caplog.text.count("The control topics cannot be read") == 2
         log.broken = set()
         assert reader.read()
         log.broken = {1}
         assert not reader.read()
-    assert caplog.text.count("What is deployed cannot be read") == 3
+    assert caplog.text.count("The control topics cannot be read") == 3
 
 
 class AwayAtFirst(Uncompacted):
