@@ -210,8 +210,8 @@ class WorkerTable(Table):
     """The same for the CPU that judging takes, 1 being one core."""
 
     @property
-    def wishes(self) -> tuple[EngineSettings, ...]:
-        return tuple(EngineSettings.parse(wish, self.threads) for wish in self.engines)
+    def engine_preferences(self) -> tuple[EngineSettings, ...]:
+        return tuple(EngineSettings.parse(label, self.threads) for label in self.engines)
 
     @model_validator(mode="after")
     def _limits_in_order(self) -> Self:

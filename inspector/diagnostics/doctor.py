@@ -50,7 +50,7 @@ def examine(config: Path | None = None, bundle: Path | None = None) -> list[Find
     """All findings; with a configuration also whether its log can be reached, and what its bundles could run in."""
     findings = [_python(), _cores(), _memory(), _sqlite(), _openssl(), *_engines(), _training(), _java(), _maven()]
     if bundle is not None:
-        findings += bundle_findings(bundle, WorkerTable().wishes)
+        findings += bundle_findings(bundle, WorkerTable().engine_preferences)
     return findings if config is None else [*findings, *_configuration(config)]
 
 
@@ -189,7 +189,7 @@ def _bundles(path: Path, config: ServiceConfig) -> list[Finding]:
         folders = sorted({recipe.bundle for recipe in load_service(path).recipes})
     except ConfigError:
         return []  # Told of with the recipes.
-    return [finding for folder in folders for finding in bundle_findings(folder, config.worker.wishes)]
+    return [finding for folder in folders for finding in bundle_findings(folder, config.worker.engine_preferences)]
 
 
 def _log(config: ServiceConfig) -> list[Finding]:

@@ -55,19 +55,19 @@ class Examined:
             for expert in model.schema.experts:
                 if expert.modality in self._seen.present[index]:
                     start = time.process_time()
-                    self._seen.look(expert, [index])
+                    self._seen.run_expert(expert, [index])
                     self.cpu_s[index][expert.name] = time.process_time() - start
             progress(index + 1, len(rows))
 
     def expert_logits(self, name: str) -> Scores:
         """Defect log-odds of one expert alone; NaN where it had nothing to look at."""
-        looks = [looks.get(name) for looks in self._seen.looks]
+        looks = [looks.get(name) for looks in self._seen.expert_outputs]
         return np.array([np.nan if look is None else look.defect_logit for look in looks])
 
     def able(self, modalities: Sequence[str]) -> list[ExpertSet]:
         """Per piece, the experts of these modalities that had something to look at."""
         names = {expert.name for expert in self.model.schema.experts if expert.modality in modalities}
-        return [frozenset(looks) & names for looks in self._seen.looks]
+        return [frozenset(looks) & names for looks in self._seen.expert_outputs]
 
     def scores(self, ran: Sequence[ExpertSet]) -> Scores:
         """Calibrated defect scores had only these experts run, per piece; NaN where none did."""
@@ -80,7 +80,7 @@ class Examined:
 
     def logits(self, ran: Sequence[ExpertSet]) -> Scores:
         """The head's defect log-odds before calibration; NaN where none of these experts, or not all, could run."""
-        asked = [(i, own) for i, own in enumerate(ran) if own and own <= self._seen.looks[i].keys()]
+        asked = [(i, own) for i, own in enumerate(ran) if own and own <= self._seen.expert_outputs[i].keys()]
         result = np.full(len(ran), np.nan)
         for (index, _), fused in zip(asked, self._seen.fuse_parts(asked), strict=True):
             if fused is not None:
@@ -130,10 +130,10 @@ class Replay(Examination):
         for row in rows:
             before = self._rows[row]
             if expert.name not in self._seen.costs_ms[before]:  # Nobody looked beside images that are all implausible.
-                self._seen.look(expert, [before])
+                self._seen.run_expert(expert, [before])
             self.costs_ms[row][expert.name] = self._seen.costs_ms[before][expert.name]
-            if expert.name in self._seen.looks[before]:
-                self.looks[row][expert.name] = self._seen.looks[before][expert.name]
+            if expert.name in self._seen.expert_outputs[before]:
+                self.expert_outputs[row][expert.name] = self._seen.expert_outputs[before][expert.name]
             else:
                 self.failed.add(row)
 

@@ -64,7 +64,7 @@ class Examination:
         self.implausible = [_implausible(piece) for piece in self.pieces]
         """Per piece, cameras and sensors that cannot be believed: nothing passes. Experts look at none of them but at
         pictures of another size, which neither pass nor fail a piece."""
-        self.looks: list[dict[str, ExpertOutput]] = [{} for _ in pieces]
+        self.expert_outputs: list[dict[str, ExpertOutput]] = [{} for _ in pieces]
         """Per piece, by expert."""
         self.costs_ms: list[dict[str, float]] = [{} for _ in pieces]
         """Per piece, by expert that ran."""
@@ -77,7 +77,7 @@ class Examination:
 
     def examined(self, row: int) -> frozenset[str]:
         """Modalities of a piece that an expert has looked at."""
-        looks = self.looks[row]
+        looks = self.expert_outputs[row]
         return frozenset(expert.modality for expert in self.model.schema.experts if expert.name in looks)
 
     def unseen(self, row: int) -> frozenset[str]:
@@ -85,9 +85,9 @@ class Examination:
         return _unseen(self.pieces[row])
 
     def ran(self, row: int) -> frozenset[str]:
-        return frozenset(self.looks[row])
+        return frozenset(self.expert_outputs[row])
 
-    def look(self, expert: Expert, rows: Sequence[int]) -> None:
+    def run_expert(self, expert: Expert, rows: Sequence[int]) -> None:
         """Runs one expert for these pieces alone; every one of them has the modality."""
         engine = self.model.experts[expert.name]
         form = expert.input
@@ -115,7 +115,7 @@ class Examination:
     def _keep(self, expert: Expert, places: Sequence[tuple[int, int]], results: Sequence[Result]) -> None:
         """`places` says for each result which image of which piece it is about."""
         for (row, index), result in zip(places, results, strict=True):
-            costs, looks = self.costs_ms[row], self.looks[row]
+            costs, looks = self.costs_ms[row], self.expert_outputs[row]
             costs[expert.name] = costs.get(expert.name, 0.0) + result.cost_ms
             if result.outputs is None:
                 self.failed.add(row)
@@ -151,7 +151,7 @@ class Examination:
             logits_RO = np.zeros((num, num_outputs), np.float32)
             for index, (row, experts) in enumerate(parts):
                 if expert.name in experts:
-                    outputs = self.looks[row][expert.name].outputs
+                    outputs = self.expert_outputs[row][expert.name].outputs
                     tokens_RND[index], logits_RO[index] = outputs["tokens"], outputs["logits"]
                     present_RE[index, column] = 1
             inputs |= {f"tokens_{expert.name}": tokens_RND, f"logits_{expert.name}": logits_RO}

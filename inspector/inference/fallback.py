@@ -11,19 +11,19 @@ from inspector.recipe.recipe import Recipe
 log = logging.getLogger("inspector.engines")
 
 
-def standing(model: Model, recipes: Sequence[Recipe] = ()) -> Model:
+def current_model(model: Model, recipes: Sequence[Recipe] = ()) -> Model:
     """The model itself, or what judges in its place since its device failed.
 
     Raises DeviceError where it has failed, under another recipe, and one of these would rather have the line stop.
     """
-    if model.fallen.model is None:
+    if model.fallback.model is None:
         return model
     if stopping := sorted({recipe.name for recipe in recipes if recipe.engine_fault == "stop"}):
         raise DeviceError(
             f"bundle {model.schema.name}: {model.engine} has failed, and engine_fault is stop in recipe "
             f"{', '.join(stopping)}; see the log for the fault, and restart the service once the device is sound"
         )
-    return model.fallen.model
+    return model.fallback.model
 
 
 def activate_fallback(model: Model, recipes: Sequence[Recipe], fault: DeviceError) -> Model:
@@ -33,11 +33,11 @@ def activate_fallback(model: Model, recipes: Sequence[Recipe], fault: DeviceErro
     """
     if any(recipe.engine_fault == "stop" for recipe in recipes):
         raise fault
-    with model.fallen.lock:
-        if model.fallen.model is None:
+    with model.fallback.lock:
+        if model.fallback.model is None:
             log.error(
                 "Bundle %s: %s fails, ONNX Runtime judges from now on: %s", model.schema.name, model.engine, fault
             )
-            fallen = open_model(model.bundle, EngineSettings("onnx", model.settings.threads))
-            model.fallen.model = replace(fallen, engine=fallback_label(fallen.engine, model.engine))
-        return model.fallen.model
+            fallback = open_model(model.bundle, EngineSettings("onnx", model.settings.threads))
+            model.fallback.model = replace(fallback, engine=fallback_label(fallback.engine, model.engine))
+        return model.fallback.model

@@ -38,7 +38,7 @@ class Model:
     settings: EngineSettings
     refused: tuple[str, ...] = ()
     """Compiled forms that came before it in the order and may not judge here, by engine and precision."""
-    fallen: FallbackState = field(init=False, default_factory=FallbackState, repr=False, compare=False)
+    fallback: FallbackState = field(init=False, default_factory=FallbackState, repr=False, compare=False)
 
     @property
     def schema(self) -> Bundle:

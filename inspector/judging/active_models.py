@@ -1,6 +1,6 @@
 """Says which model judges a piece: the live one of its recipe at its line, or the one on trial. Opens and runs nothing.
 
-One thread changes the line-up; judges take the posts once per call, so that no micro-batch sees two of them.
+One thread changes the set of active models; judges take the slots once per call, so that no micro-batch sees two of them.
 """
 
 import hashlib
@@ -47,12 +47,12 @@ class Trial:
     def is_shadow(self) -> bool:
         return not self.share and not self.stations
 
-    def takes(self, inspection: InspectionId) -> bool:
+    def matches(self, inspection: InspectionId) -> bool:
         """The same answer whenever, and by whomever, the piece is judged again."""
-        return inspection.station in self.stations or portion(inspection) < self.share
+        return inspection.station in self.stations or hash_fraction(inspection) < self.share
 
 
-def portion(inspection: InspectionId) -> float:
+def hash_fraction(inspection: InspectionId) -> float:
     """Where an inspection falls between 0 and 1: evenly, and for ever the same."""
     named = "\0".join((inspection.line, inspection.station, inspection.piece_id, str(inspection.pass_number)))
     return int.from_bytes(hashlib.blake2b(named.encode(), digest_size=8).digest()) / 2**64
@@ -66,7 +66,7 @@ class Slot:
     trial: Trial | None = None
 
     def judge_of(self, inspection: InspectionId) -> DeployedModel:
-        return self.live if self.trial is None or not self.trial.takes(inspection) else self.trial.placed
+        return self.live if self.trial is None or not self.trial.matches(inspection) else self.trial.placed
 
     @property
     def shadow(self) -> DeployedModel | None:
@@ -74,31 +74,31 @@ class Slot:
 
 
 class DeploymentTarget(NamedTuple):
-    """A recipe at a line; line `*` holds for lines that have no post of their own."""
+    """A recipe at a line; line `*` holds for lines that have no slot of their own."""
 
     line: str
     recipe: str
 
 
-Posts = Mapping[DeploymentTarget, Slot]
+Slots = Mapping[DeploymentTarget, Slot]
 
 
 class ActiveModels:
-    """All posts. `posts` is replaced whole and never changed."""
+    """All slots. `slots` is replaced whole and never changed."""
 
-    def __init__(self, posts: Posts) -> None:
-        self.posts: Posts = dict(posts)
+    def __init__(self, slots: Slots) -> None:
+        self.slots: Slots = dict(slots)
 
     @classmethod
-    def own(cls, recipes: Iterable[Recipe], models: Mapping[Path, Model]) -> "ActiveModels":
+    def from_recipes(cls, recipes: Iterable[Recipe], models: Mapping[Path, Model]) -> "ActiveModels":
         """Every recipe with the bundle that it names."""
         placed = {folder: DeployedModel(model) for folder, model in models.items()}
         return cls({DeploymentTarget(ANY, recipe.name): Slot(placed[recipe.bundle]) for recipe in recipes})
 
-    def set(self, place: DeploymentTarget, post: Slot) -> None:
+    def set(self, place: DeploymentTarget, slot: Slot) -> None:
         """Holds from the next call of a judge on. One thread only."""
-        self.posts = {**self.posts, place: post}
+        self.slots = {**self.slots, place: slot}
 
 
-def slot_for(posts: Posts, line: str, recipe: str) -> Slot:
-    return posts.get(DeploymentTarget(line, recipe)) or posts[DeploymentTarget(ANY, recipe)]
+def slot_for(slots: Slots, line: str, recipe: str) -> Slot:
+    return slots.get(DeploymentTarget(line, recipe)) or slots[DeploymentTarget(ANY, recipe)]

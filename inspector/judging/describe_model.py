@@ -1,14 +1,14 @@
 """Describes the model that judges by a recipe, as `GetModel` answers. Runs nothing."""
 
 from inspector.bundle.load import DIGEST_DIGITS
-from inspector.inference.fallback import standing
+from inspector.inference.fallback import current_model
 from inspector.judging.active_models import DeployedModel
 from inspector.recipe.recipe import Recipe
 from protos.inspection.v1.service_pb2 import GetModelResponse, ModelExpert
 
 
 def describe_model(recipe: Recipe, placed: DeployedModel) -> GetModelResponse:
-    model, schema = standing(placed.model), placed.model.schema
+    model, schema = current_model(placed.model), placed.model.schema
     return GetModelResponse(
         bundle=schema.name,
         bundle_version=schema.version,

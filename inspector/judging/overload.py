@@ -57,7 +57,7 @@ class OverloadGuard:
             return
         now_ns = self._clock_ns()
         cost_multiplier = self._control.note([(now_ns - piece.arrival_ns) / 1e9 for piece in observations], cpu_s)
-        self._judge.set_thrift(cost_multiplier)
+        self._judge.set_cost_multiplier(cost_multiplier)
         self._show(cost_multiplier)
 
     def _budget_for(self, waited_s: float) -> Budget:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-MAX_THRIFT = 1e4
+MAX_COST_MULTIPLIER = 1e4
 """At this, nothing runs that safety does not ask for."""
 
 
@@ -48,7 +48,7 @@ class CostController:
         if now_s - self._moved_s >= self._settings.period_s:
             ratio = self._utilisation(now_s - self._moved_s) / self._settings.aim
             step = min(max(ratio, 1 / self._settings.lower_by), self._settings.raise_by)
-            self.cost_multiplier = min(max(self.cost_multiplier * step, 1.0), MAX_THRIFT)
+            self.cost_multiplier = min(max(self.cost_multiplier * step, 1.0), MAX_COST_MULTIPLIER)
             self._moved_s = now_s
             self._work.clear()
         return self.cost_multiplier

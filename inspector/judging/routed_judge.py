@@ -1,6 +1,6 @@
 """Turns observations into verdicts: turns away what cannot be judged, routes the rest, and adds the evidence.
 
-Knows neither the log nor the wire; holds no state but its budget, so that worker and gateway may share a line-up.
+Knows neither the log nor the wire; holds no state but its budget, so that worker and gateway may share a set of active models.
 """
 
 import time
@@ -10,12 +10,12 @@ from pathlib import Path
 from inspector.bundle.schema import SignalInput
 from inspector.engines.engine import DeviceError
 from inspector.inference.examination import Examination, Strict
-from inspector.inference.fallback import activate_fallback, standing
+from inspector.inference.fallback import activate_fallback, current_model
 from inspector.inference.model import Model
-from inspector.judging.active_models import ActiveModels, DeployedModel, Posts, slot_for
+from inspector.judging.active_models import ActiveModels, DeployedModel, Slots, slot_for
 from inspector.judging.evidence import Picture, image_evidence, signal_evidence
 from inspector.judging.routing import OVERLOADED, Budget, Finding, route
-from inspector.judging.verdict_builder import chief, verdict_of
+from inspector.judging.verdict_builder import primary_expert, verdict_of
 from inspector.recipe.decision import IMPLAUSIBLE, DecisionResult
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import Recipes
@@ -39,42 +39,42 @@ class RoutedJudge:
         clock_ns: Callable[[], int] = time.time_ns,
         reached_ns: Callable[[], int] | None = None,
     ) -> None:
-        """`models`: those that the recipes name, by folder, or a line-up that changes while the judge works. Pieces are
+        """`models`: those that the recipes name, by folder, or a set of active models that changes while the judge works. Pieces are
         stamped by `clock_ns`; how long they waited is counted by `reached_ns`: see `LogClock`."""
-        self._lineup = models if isinstance(models, ActiveModels) else ActiveModels.own(recipes, models)
+        self._active_models = models if isinstance(models, ActiveModels) else ActiveModels.from_recipes(recipes, models)
         self._recipes, self._max_batch = recipes, max_batch
         self._clock_ns, self._reached_ns = clock_ns, reached_ns or clock_ns
-        self._budget, self._thrift = Budget.FULL, 1.0
+        self._budget, self._cost_multiplier = Budget.FULL, 1.0
 
-    def twin(self, clock: LogClock | None = None) -> "RoutedJudge":
-        """A judge over the same line-up with a budget of its own: the line's overload is not the gateway's. It takes
+    def with_own_budget(self, clock: LogClock | None = None) -> "RoutedJudge":
+        """A judge over the same set of active models with a budget of its own: the line's overload is not the gateway's. It takes
         the time from `clock`, if there is one."""
         clock_ns, reached_ns = (clock.now_ns, clock.reached_ns) if clock else (self._clock_ns, self._reached_ns)
-        return RoutedJudge(self._recipes, self._lineup, self._max_batch, clock_ns, reached_ns)
+        return RoutedJudge(self._recipes, self._active_models, self._max_batch, clock_ns, reached_ns)
 
     def set_budget(self, budget: Budget) -> None:
         """Holds from the next call of `judge` on; the worker lowers it under overload."""
         self._budget = budget
 
-    def set_thrift(self, cost_multiplier: float) -> None:
+    def set_cost_multiplier(self, cost_multiplier: float) -> None:
         """What the price of computing is multiplied by, from the next call of `judge` on: see `price_control`."""
-        self._thrift = cost_multiplier
+        self._cost_multiplier = cost_multiplier
 
     def recipe(self, line: str, station: str, product: str) -> Recipe | None:
         return self._recipes.find(line, station, product)
 
     @property
-    def posts(self) -> Posts:
+    def slots(self) -> Slots:
         """What judges where at this moment."""
-        return self._lineup.posts
+        return self._active_models.slots
 
     def live(self, line: str, recipe: Recipe) -> DeployedModel:
         """What judges by this recipe at this line now, trials aside."""
-        return slot_for(self._lineup.posts, line, recipe.name).live
+        return slot_for(self._active_models.slots, line, recipe.name).live
 
     def judge(self, observations: Sequence[Observation]) -> list[pb.Verdict]:
         """One verdict each, in order; stamps everything but `publish_ns` and `deadline_missed`."""
-        budget, now_ns, posts = self._budget, self._reached_ns(), self._lineup.posts
+        budget, now_ns, slots = self._budget, self._reached_ns(), self._active_models.slots
         verdicts: dict[int, pb.Verdict] = {}
         groups: dict[DeployedModel, Group] = {}
         for index, piece in enumerate(observations):
@@ -83,7 +83,7 @@ class RoutedJudge:
             if recipe is None or ruling is not None:
                 verdicts[index] = blank_verdict(piece, recipe, ruling or NO_RECIPE)
             else:
-                placed = slot_for(posts, piece.inspection.line, recipe.name).judge_of(piece.inspection)
+                placed = slot_for(slots, piece.inspection.line, recipe.name).judge_of(piece.inspection)
                 groups.setdefault(placed, []).append((index, recipe))
         for placed, group in groups.items():
             verdicts |= self._group(placed, group, observations, budget)
@@ -96,11 +96,11 @@ class RoutedJudge:
         self, observations: Sequence[Observation], verdicts: Sequence[pb.Verdict]
     ) -> dict[DeployedModel, Group]:
         """What is to judge beside the live ones, and which of the pieces that these looked at; no evidence."""
-        posts = self._lineup.posts
+        slots = self._active_models.slots
         groups: dict[DeployedModel, Group] = {}
         for index, (piece, verdict) in enumerate(zip(observations, verdicts, strict=True)):
             recipe = self._recipes.find(piece.inspection.line, piece.inspection.station, piece.product)
-            placed = None if recipe is None else slot_for(posts, piece.inspection.line, recipe.name).shadow
+            placed = None if recipe is None else slot_for(slots, piece.inspection.line, recipe.name).shadow
             if recipe is not None and placed is not None and verdict.bundle:
                 plain = recipe.model_copy(update={"evidence": "never"})
                 groups.setdefault(placed, []).append((index, plain))
@@ -135,7 +135,7 @@ class RoutedJudge:
         self, model: Model, pieces: Sequence[Observation], recipes: Sequence[Recipe], budget: Budget
     ) -> list[pb.Verdict]:
         """Pieces that a device failed on are judged again by what stands in for it. Raises DeviceError: see there."""
-        model = standing(model, recipes)
+        model = current_model(model, recipes)
         try:
             return self._examine_with(model, pieces, recipes, budget)
         except DeviceError as fault:
@@ -145,7 +145,7 @@ class RoutedJudge:
         self, model: Model, pieces: Sequence[Observation], recipes: Sequence[Recipe], budget: Budget
     ) -> list[pb.Verdict]:
         examination = self.examination(model, pieces, [recipe.plausibility for recipe in recipes])
-        findings = route(examination, recipes, budget, self._thrift)
+        findings = route(examination, recipes, budget, self._cost_multiplier)
         verdicts = [verdict_of(examination, row, recipes[row], findings[row]) for row in range(len(pieces))]
         rows = [row for row in range(len(pieces)) if _wants_evidence(recipes[row], findings[row])]
         _add_contributions(examination, rows, findings, verdicts)
@@ -216,10 +216,10 @@ def _add_evidence(examination: Examination, row: int, verdict: pb.Verdict) -> No
     """Where the most thorough expert of each modality saw it."""
     piece = examination.pieces[row]
     for modality in verdict.modalities:
-        expert = chief(examination, row, modality.name)
+        expert = primary_expert(examination, row, modality.name)
         if expert is None:
             continue
-        look = examination.looks[row][expert.name]
+        look = examination.expert_outputs[row][expert.name]
         if isinstance(expert.input, SignalInput):
             evidence = signal_evidence(modality.name, look.outputs["relevance"], expert.input)
             verdict.signals.extend([evidence] if evidence else [])

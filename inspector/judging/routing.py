@@ -83,11 +83,11 @@ def _look(examination: Examination, wishes: Sequence[ExpertSet]) -> None:
     for expert in examination.model.schema.experts:
         rows = [row for row, names in enumerate(wishes) if expert.name in names]
         if rows:
-            examination.look(expert, rows)
+            examination.run_expert(expert, rows)
 
 
 def _rule(examination: Examination, rows: Sequence[int], recipes: Sequence[Recipe]) -> list[Finding]:
-    able = [row for row in rows if examination.looks[row] and row not in examination.failed]
+    able = [row for row in rows if examination.expert_outputs[row] and row not in examination.failed]
     fused = dict(zip(able, examination.fuse(able), strict=True))
     return [_finding(examination, row, recipes[row], fused.get(row)) for row in rows]
 
@@ -124,7 +124,7 @@ def _wishes(
 
 
 def _glance(examination: Examination, row: int, early: Finding) -> PartialResult:
-    logits = {name: look.defect_logit for name, look in examination.looks[row].items()}
+    logits = {name: look.defect_logit for name, look in examination.expert_outputs[row].items()}
     log_odds = None
     if early.fused is not None and early.calibration is not None:
         log_odds = float(early.fused.logits[0]) / early.calibration.temperature + early.calibration.bias

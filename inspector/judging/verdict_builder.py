@@ -41,12 +41,12 @@ def _run(examination: Examination, row: int, expert: Expert) -> pb.ExpertRun:
 
 def _add_modality_score(examination: Examination, row: int, modality: pb.Modality, gate: Array | None) -> None:
     """What the experts of this modality said, and how much the head listened."""
-    expert = chief(examination, row, modality.name)
+    expert = primary_expert(examination, row, modality.name)
     if expert is None:
         if modality.state == pb.MODALITY_STATE_PRESENT:
             modality.reason = pb.MODALITY_REASON_NOT_EXAMINED
         return
-    logit = examination.looks[row][expert.name].defect_logit
+    logit = examination.expert_outputs[row][expert.name].defect_logit
     if expert.calibration is None:
         modality.raw_defect_score = probability(logit, 1.0, 0.0)
     else:
@@ -56,9 +56,9 @@ def _add_modality_score(examination: Examination, row: int, modality: pb.Modalit
         modality.gate_weight = sum(float(gate[i]) for i, e in enumerate(experts) if e.modality == modality.name)
 
 
-def chief(examination: Examination, row: int, modality: str) -> Expert | None:
+def primary_expert(examination: Examination, row: int, modality: str) -> Expert | None:
     """The most thorough of the experts that looked at this modality: the dearest; None where none did."""
-    looks = examination.looks[row]
+    looks = examination.expert_outputs[row]
     seen = [e for e in examination.model.schema.experts if e.modality == modality and e.name in looks]
     return max(seen, key=lambda expert: (not expert.scout, expert.cost_ms), default=None)
 

@@ -25,7 +25,7 @@ class ApprovalCache:
     def __init__(
         self, bundle: LoadedBundle, recipe: Recipe, worker: WorkerTable, gpu: Callable[[], GpuApi] = load_api
     ) -> None:
-        self._engines, self._recipe, self._folder = worker.wishes, recipe, bundle.folder
+        self._engines, self._recipe, self._folder = worker.engine_preferences, recipe, bundle.folder
         parts = [bundle.digest, recipe.model_dump_json(exclude={"bundle"}), manifest_digest(recipe.golden)]
         parts += [f"{way_of(engine, worker.max_batch)} {_machine(engine, gpu)}" for engine in self._engines]
         key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -46,7 +46,7 @@ def _open_recipe_bundles(installer: Installer, deployed: list[DeploymentTarget])
     replaced_nowhere = [recipe for recipe in recipes if not any(recipe is other for other in replaced_somewhere)]
     not_deployed = [recipe for target, recipe in installer.targets.items() if target not in deployed]
     needed = [*replaced_nowhere, *not_deployed]
-    models = open_models(needed, worker.wishes, lambda checked: Admission(checked, worker.max_batch))
+    models = open_models(needed, worker.engine_preferences, lambda checked: Admission(checked, worker.max_batch))
     by_folder = {folder: DeployedModel(model) for folder, model in models.items()}
     for recipe in recipes:
         if model := models.get(recipe.bundle):

@@ -73,7 +73,7 @@ def check_bundle(request: CheckRequest) -> CheckResult:
         if problems := misfits(recipe, bundle.schema):
             raise ConfigError(problems)
         gate = _Gate(bundle, recipe, worker.max_batch, notes)
-        model = open_best(bundle, worker.wishes, admit=gate.admit)
+        model = open_best(bundle, worker.engine_preferences, admit=gate.admit)
     except REFUSALS as exc:
         return CheckResult(outcome="refused", message=str(exc))
     return CheckResult(outcome="passed", engine=str(model.settings), message="; ".join(notes))

@@ -83,12 +83,12 @@ class Follower:
             return
         self._end_failed_shadows()
         settle(installer)
-        installer.reports.heartbeat(installer.active_models.posts)
+        installer.reports.heartbeat(installer.active_models.slots)
 
     def _end_failed_shadows(self) -> None:
         while self._shadow is not None and (fault := self._shadow.fault()):
             for target in self._installer.targets:
-                if self._installer.active_models.posts[target].shadow is fault.placed:  # else it was replaced meanwhile
+                if self._installer.active_models.slots[target].shadow is fault.placed:  # else it was replaced meanwhile
                     end_trial(self._installer, target)
                     self._installer.report_refused(target, _deployment_of(fault.placed), RefusedError(fault.message))
 

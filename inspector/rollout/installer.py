@@ -5,7 +5,7 @@ from functools import partial
 from threading import Event
 
 from inspector.config.service import Service
-from inspector.judging.active_models import ActiveModels, DeploymentRef, DeploymentTarget, Posts, Slot
+from inspector.judging.active_models import ActiveModels, DeploymentRef, DeploymentTarget, Slot, Slots
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import ANY
 from inspector.rollout.control.reader import ControlReader
@@ -47,11 +47,11 @@ class Installer:
         self._replaced.clear()
 
     def prepare(
-        self, target: DeploymentTarget, recipe: Recipe, deployment: Deployment, slots: Posts | None = None
+        self, target: DeploymentTarget, recipe: Recipe, deployment: Deployment, slots: Slots | None = None
     ) -> Prepared:
         """Takes a model that is open in `slots` already; by default in those of this process. Raises RefusedError, and
         PreparationCancelledError where another worker has refused the deployment or a newer one has come meanwhile."""
-        tried, open_slots = self.tried[target], self.active_models.posts if slots is None else slots
+        tried, open_slots = self.tried[target], self.active_models.slots if slots is None else slots
         report, is_wanted = partial(self.report, target, deployment), partial(self._is_wanted, target, tried)
         prepared = self.preparer.prepare(recipe, deployment, open_slots, PrepareCallbacks(report, is_wanted))
         if not is_wanted():
@@ -60,7 +60,7 @@ class Installer:
 
     def install(self, target: DeploymentTarget, slot: Slot) -> None:
         """Judges use the slot from their next call on."""
-        if replaced := self.active_models.posts.get(target):
+        if replaced := self.active_models.slots.get(target):
             self._replaced.append(replaced)
         self.active_models.set(target, slot)
         if target == next(other for other in self.targets if other.recipe == target.recipe):
@@ -69,7 +69,7 @@ class Installer:
 
     def report(self, target: DeploymentTarget, ref: DeploymentRef, phase: WorkerPhase, detail: str = "") -> None:
         log.info("Line %s, recipe %s: deployment %d is %s here.", *target, ref.number, phase_word(phase))
-        self.reports.report(target, ref, phase, detail, self.active_models.posts.get(target))
+        self.reports.report(target, ref, phase, detail, self.active_models.slots.get(target))
 
     def report_refused(self, target: DeploymentTarget, deployment: Deployment, error: RefusedError) -> None:
         log.error("Line %s, recipe %s: deployment %d (%s %s) is REFUSED here, %s: %s",
@@ -88,7 +88,7 @@ class Installer:
     def _is_wanted(self, target: DeploymentTarget, tried: Active) -> bool:
         """Reads new control records and sends a heartbeat: a preparation may take minutes."""
         self.read()
-        self.reports.heartbeat(self.active_models.posts)
+        self.reports.heartbeat(self.active_models.slots)
         active = self.control.active(target)
         is_same = tried.live == active.live and tried.trial in (active.trial, Deployment())
         return is_same and not self.stop.is_set()

@@ -50,7 +50,7 @@ class RefusedEngines(Collector):
 
 
 def _all_placed(active_models: ActiveModels) -> Iterator[DeployedModel]:
-    for slot in active_models.posts.values():
+    for slot in active_models.slots.values():
         yield slot.live
         if slot.trial is not None:
             yield slot.trial.placed

@@ -11,7 +11,7 @@ from inspector.engines.engine import EngineError, EngineSettings
 from inspector.inference.model import Model
 from inspector.inference.opening import open_again
 from inspector.inference.warm_up import warm_up
-from inspector.judging.active_models import DeployedModel, Posts
+from inspector.judging.active_models import DeployedModel, Slots
 from inspector.plausibility.log import say_without_limits
 from inspector.recipe.compatibility import misfits
 from inspector.recipe.problems import ConfigError
@@ -58,7 +58,7 @@ class Preparer:
         """For the recipe's own bundle, which is checked when it is opened."""
         self._approved[digest, recipe] = Approval(settings, None)
 
-    def prepare(self, recipe: Recipe, deployment: Deployment, slots: Posts, callbacks: PrepareCallbacks) -> Prepared:
+    def prepare(self, recipe: Recipe, deployment: Deployment, slots: Slots, callbacks: PrepareCallbacks) -> Prepared:
         """Reuses a model that is open in `slots`. Raises RefusedError, PreparationCancelledError."""
         callbacks.report(WorkerPhase.WORKER_PHASE_LOADING)
         try:
@@ -83,7 +83,7 @@ class Preparer:
         return bundle
 
     def _model(
-        self, recipe: Recipe, bundle: LoadedBundle, slots: Posts, callbacks: PrepareCallbacks
+        self, recipe: Recipe, bundle: LoadedBundle, slots: Slots, callbacks: PrepareCallbacks
     ) -> tuple[Model, str]:
         key, approval_cache = (bundle.digest, recipe.name), ApprovalCache(bundle, recipe, self._worker)
         if settings := self._approved_settings(key, approval_cache):
@@ -107,7 +107,7 @@ class Preparer:
             return approval.settings
         return approval_cache.engine()
 
-    def _open(self, bundle: LoadedBundle, settings: EngineSettings, slots: Posts) -> Model:
+    def _open(self, bundle: LoadedBundle, settings: EngineSettings, slots: Slots) -> Model:
         """Reuses the model of a slot that has it open."""
         for slot in slots.values():
             for placed in (slot.live, None if slot.trial is None else slot.trial.placed):
@@ -116,7 +116,7 @@ class Preparer:
                     settings,
                 ):
                     return placed.model
-        model = open_again(bundle, self._worker.wishes, settings)
+        model = open_again(bundle, self._worker.engine_preferences, settings)
         say_without_limits(bundle)
         warm_up(model)
         return model

@@ -69,13 +69,13 @@ class Shadow:
     """Implements `ShadowEvaluator` for a worker; the following thread takes errors from `fault`."""
 
     def __init__(self, judge: RoutedJudge, comparison: Comparison, wall_ns: Callable[[], int] = time.time_ns) -> None:
-        self._judge, self._comparison, self._wall_ns = judge.twin(), comparison, wall_ns
+        self._judge, self._comparison, self._wall_ns = judge.with_own_budget(), comparison, wall_ns
         self._faults: SimpleQueue[Fault] = SimpleQueue()
         self._failed: WeakSet[DeployedModel] = WeakSet()
         """Weak, so that a replaced model is freed, by another thread."""
 
     def judge(self, observations: Sequence[Observation], verdicts: Sequence[Verdict]) -> list[ShadowPair]:
-        if not any(slot.shadow for slot in self._judge.posts.values()) or self._is_behind(observations):
+        if not any(slot.shadow for slot in self._judge.slots.values()) or self._is_behind(observations):
             return []
         compared: list[ShadowPair] = []
         for placed, group in self._judge.shadows(observations, verdicts).items():

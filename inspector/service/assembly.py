@@ -96,7 +96,7 @@ def guarded(
     settings = OverloadSettings(worker.scouts_only_after_s, worker.review_after_s)
     limits = BudgetSettings(worker.max_p99_s, worker.max_cpu_share)
     control = CostController(limits, time.monotonic)
-    return OverloadGuard(judge.twin(clock), settings, control, show=show, clock_ns=clock.reached_ns)
+    return OverloadGuard(judge.with_own_budget(clock), settings, control, show=show, clock_ns=clock.reached_ns)
 
 
 @contextmanager

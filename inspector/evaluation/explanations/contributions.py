@@ -96,7 +96,7 @@ def _log_odds(model: Model, piece: Observation, ran: set[str]) -> float:
     examination = Examination(model, [piece], max_batch=1)
     for expert in model.schema.experts:
         if expert.name in ran and expert.modality in examination.present[0]:
-            examination.look(expert, [0])
+            examination.run_expert(expert, [0])
     (fused,) = examination.fuse([0])
     return np.nan if fused is None else float(fused.logits[0])
 

@@ -104,8 +104,8 @@ def _changes(model: Model, sight: ExpertView, places: Sequence[Box], good: Seque
     shape = _relevance(sight).shape
     without = [erased(sight, map_of(place, shape), good) for place in places]
     examination = Examination(model, [version for versions in without for version in versions], MAX_BATCH)
-    examination.look(sight.expert, range(len(examination.pieces)))
-    changes = iter([_change(sight, places[0], found[sight.expert.name]) for found in examination.looks])
+    examination.run_expert(sight.expert, range(len(examination.pieces)))
+    changes = iter([_change(sight, places[0], found[sight.expert.name]) for found in examination.expert_outputs])
     return [Change(*np.mean([next(changes) for _ in versions], axis=0).tolist()) for versions in without]
 
 

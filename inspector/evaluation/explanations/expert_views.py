@@ -14,7 +14,7 @@ from inspector.dataset.manifest import PieceRow
 from inspector.evaluation.observations import observe
 from inspector.inference.examination import Examination, ExpertOutput
 from inspector.inference.model import Model
-from inspector.judging.verdict_builder import chief
+from inspector.judging.verdict_builder import primary_expert
 from streams.observation import Observation
 
 MAX_BATCH = 16
@@ -49,11 +49,18 @@ def sights(model: Model, root: Path, rows: Sequence[PieceRow], modality: Modalit
     examination = Examination(model, [observe(root, row) for row in own], MAX_BATCH)
     for expert in model.schema.experts:
         if expert.modality == modality.name:
-            examination.look(expert, range(len(own)))
+            examination.run_expert(expert, range(len(own)))
     return [
-        ExpertView(row, examination.pieces[index], expert, examination.looks[index][expert.name], label == "nok", group)
+        ExpertView(
+            row,
+            examination.pieces[index],
+            expert,
+            examination.expert_outputs[index][expert.name],
+            label == "nok",
+            group,
+        )
         for index, row in enumerate(own)
         for label, group in [(own_label(row, modality) or row.label, own_group(row, modality))]
-        for expert in [chief(examination, index, modality.name)]
+        for expert in [primary_expert(examination, index, modality.name)]
         if expert is not None and label != "unknown"
     ]

@@ -78,9 +78,9 @@ class TimedExamination(Examination):
 
     looking_s = 0.0
 
-    def look(self, expert: Expert, rows: Sequence[int]) -> None:
+    def run_expert(self, expert: Expert, rows: Sequence[int]) -> None:
         started_s = time.thread_time()
-        super().look(expert, rows)
+        super().run_expert(expert, rows)
         self.looking_s += time.thread_time() - started_s
 
 

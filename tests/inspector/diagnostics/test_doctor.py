@@ -87,7 +87,10 @@ def test_promises_about_misses_are_told(tmp_path: Path, asked: str, state: str, 
 def test_a_bundle_is_told_in_every_form_of_the_order(tmp_path: Path) -> None:
     gpu = StandInGpu()
     folder = compiled_toy(tmp_path / "cups", gpu)
-    found = {f.subject: (f.state, f.found) for f in bundle_findings(folder, WorkerTable().wishes, lambda: gpu.api)}
+    found = {
+        f.subject: (f.state, f.found)
+        for f in bundle_findings(folder, WorkerTable().engine_preferences, lambda: gpu.api)
+    }
     assert found["cups in tensorrt/fp16"] == ("ok", "runs here, and judges")
     assert found["cups in onnx/fp32"] == ("ok", "runs here")
     assert found["cups in onnx/int8"] == ("optional", "the bundle is not compiled for it")
@@ -114,7 +117,7 @@ def test_the_bundles_of_a_configuration_are_told(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_bundle_is_wrong(tmp_path: Path) -> None:
-    (finding,) = bundle_findings(tmp_path / "none", WorkerTable().wishes)
+    (finding,) = bundle_findings(tmp_path / "none", WorkerTable().engine_preferences)
     assert (finding.state, "cannot be read" in finding.found) == ("wrong", True)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from inspector.bundle.load import load
 from inspector.engines.engine import DeviceError, DeviceMemoryError, EngineSettings, LostDeviceError
-from inspector.inference.fallback import standing
+from inspector.inference.fallback import current_model
 from inspector.inference.model import Model, open_model
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.recipe.recipe import Recipe
@@ -63,15 +63,15 @@ def test_the_model_stays_on_onnx_runtime_for_all_who_use_it(tmp_path: Path, capl
     gpu = StandInGpu()
     model = opened(tmp_path, gpu)
     judge = judge_of(model, toy_recipe(model.bundle.folder))
-    twin = judge.twin()
+    twin = judge.with_own_budget()
     assert {v.engine for v in judge.judge(pieces())} == {"tensorrt/fp16"}
     gpu.trt.runs_fail_after = 0
     with caplog.at_level(logging.ERROR):
         engines = [{v.engine for v in one.judge(pieces())} for one in (judge, twin, judge)]
     assert engines == [{LABEL}] * 3
     assert len(caplog.messages) == 1
-    assert standing(model).engine == LABEL
-    assert standing(replace(model, bundle=model.bundle)).engine == "tensorrt/fp16"
+    assert current_model(model).engine == LABEL
+    assert current_model(replace(model, bundle=model.bundle)).engine == "tensorrt/fp16"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_recipe_may_have_the_line_stop(
     for _ in range(2):
         with pytest.raises(kind):
             judge.judge(pieces())
-    assert standing(model) is model
+    assert current_model(model) is model
 
 
 def test_a_recipe_that_stops_is_not_judged_by_what_another_one_fell_back_to(tmp_path: Path) -> None:

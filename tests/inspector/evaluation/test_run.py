@@ -48,14 +48,16 @@ def pieces(num: int) -> list[Observation]:
 def dense(model: Model, observations: list[Observation]) -> Examination:
     seen = Examination(model, observations, 16)
     for expert in model.schema.experts:
-        seen.look(expert, [row for row, present in enumerate(seen.present) if expert.modality in present])
+        seen.run_expert(expert, [row for row, present in enumerate(seen.present) if expert.modality in present])
     return seen
 
 
 def scored(seen: Examination) -> Scored:
     num = len(seen.pieces)
     sets = tuple(seen.model.calibrations)
-    logits = [[looks[name].defect_logit if name in looks else np.nan for looks in seen.looks] for name in EVERYONE]
+    logits = [
+        [looks[name].defect_logit if name in looks else np.nan for looks in seen.expert_outputs] for name in EVERYONE
+    ]
     joint = np.full((len(sets), num), np.nan)
     for row, names in enumerate(sets):
         able = [index for index in range(num) if names <= seen.ran(index)]

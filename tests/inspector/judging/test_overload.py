@@ -68,7 +68,7 @@ def test_a_worker_whose_clock_is_off_judges_as_others_do(tmp_path: Path, ahead_s
     )
     recipe = toy_recipe(write_toy_bundle(tmp_path, Toy()))
     judge = judge_of([recipe], clock_ns=lambda: NOW_NS)
-    guard = OverloadGuard(judge.twin(log_clock), OverloadSettings(), clock_ns=log_clock.reached_ns)
+    guard = OverloadGuard(judge.with_own_budget(log_clock), OverloadSettings(), clock_ns=log_clock.reached_ns)
     log_clock.read(NOW_NS)
     (first,) = guard.judge([piece(view(0.0), clip(0.0))])
     log_clock.wrote(0, NOW_NS, 1_000_000)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from inspector.judging.price_control import MAX_THRIFT, BudgetSettings, CostController
+from inspector.judging.price_control import MAX_COST_MULTIPLIER, BudgetSettings, CostController
 
 
 @dataclass
@@ -102,4 +102,4 @@ def test_the_price_has_an_end() -> None:
     for step in range(100):
         clock.now_s = float(step)
         control.note([1.0], 0.0)
-    assert control.cost_multiplier == MAX_THRIFT
+    assert control.cost_multiplier == MAX_COST_MULTIPLIER

@@ -179,7 +179,7 @@ def test_thrift_moves_the_price_of_a_budgeted_policy_alone(
     tmp_path: Path, mode: Literal["learned", "budgeted"], runs: int
 ) -> None:
     bench = Bench(tmp_path, Toy(policy=learned(mode)))
-    bench.judge.set_thrift(100.0)
+    bench.judge.set_cost_multiplier(100.0)
     assert named(bench.one(piece(view(0.5)))) == ("PASS", "GOOD")
     assert (len(bench.batches["full"]), len(bench.batches["ear"])) == (runs, 1)
 

@@ -186,8 +186,8 @@ def test_the_scout_takes_what_was_prepared_for_the_check(model: Model, monkeypat
     monkeypatch.setattr("inspector.inference.examination.prepare_clip", _never)
     scouts = [expert for expert in model.schema.experts if expert.scout]
     for scout in scouts:
-        examination.look(scout, [0, 1])
-    assert [set(looks) for looks in examination.looks] == [{"top-thumb", "mic-ear"}] * 2
+        examination.run_expert(scout, [0, 1])
+    assert [set(looks) for looks in examination.expert_outputs] == [{"top-thumb", "mic-ear"}] * 2
     assert not examination.failed
 
 
@@ -198,11 +198,11 @@ def _never(*_: object) -> None:
 def test_an_expert_may_look_twice_and_sees_the_same(model: Model) -> None:
     examination = Examination(model, [piece(view(0.6))], 16)
     scout = model.schema.experts[0]
-    examination.look(scout, [0])
-    first = examination.looks[0][scout.name].defect_logit
-    examination.looks[0].clear()
-    examination.look(scout, [0])
-    assert examination.looks[0][scout.name].defect_logit == first
+    examination.run_expert(scout, [0])
+    first = examination.expert_outputs[0][scout.name].defect_logit
+    examination.expert_outputs[0].clear()
+    examination.run_expert(scout, [0])
+    assert examination.expert_outputs[0][scout.name].defect_logit == first
 
 
 def test_no_more_is_kept_than_there_is_room_for() -> None:

@@ -31,7 +31,7 @@ def test_what_is_deployed_judges_once_it_is_checked(rig: Rig) -> None:
     with running(rig) as worker:
         rig.deploy("a")
         assert version_of(worker.look()) == (1, "a")
-        assert worker.installer.active_models.posts[DeploymentTarget(ANY, "cup")] is worker.slot
+        assert worker.installer.active_models.slots[DeploymentTarget(ANY, "cup")] is worker.slot
     assert rig.gate.checked_versions == ["a"]
     assert (last_report(rig).live, last_report(rig).phase, last_report(rig).detail, last_report(rig).engine) == (
         1,

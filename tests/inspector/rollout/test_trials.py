@@ -32,16 +32,16 @@ class Bench:
         calibrations = load(strict).schema.model_dump(mode="json")["calibrations"]
         edit_manifest(strict, {"version": "2", "calibrations": [own | {"pass_below": 0.0} for own in calibrations]})
         self.live, self.strict = (open_model(load(each), EngineSettings()) for each in (live, strict))
-        self.lineup = ActiveModels({PLACE: Slot(DeployedModel(self.live, 1))})
+        self.active_models = ActiveModels({PLACE: Slot(DeployedModel(self.live, 1))})
         recipe = toy_recipe(live).model_copy(update={"evidence": "always"})
-        self.judge = RoutedJudge(Recipes([recipe]), self.lineup, clock_ns=lambda: NOW_NS)
+        self.judge = RoutedJudge(Recipes([recipe]), self.active_models, clock_ns=lambda: NOW_NS)
         self.registry = CollectorRegistry()
         self.comparison = Comparison(DeployMetrics(self.registry, [LINE]))
         self.now_ns = NOW_NS
         self.shadow = Shadow(self.judge, self.comparison, lambda: self.now_ns)
 
     def put(self, trial: Trial | None) -> None:
-        self.lineup.set(PLACE, Slot(DeployedModel(self.live, 1), trial))
+        self.active_models.set(PLACE, Slot(DeployedModel(self.live, 1), trial))
 
     def beside(self, pieces: Sequence[Observation]) -> list[pb.Verdict]:
         found = self.shadow.judge(pieces, self.judge.judge(pieces))
@@ -77,9 +77,9 @@ def test_a_canary_judges_its_share_again_and_again(bench: Bench) -> None:
 
 
 def test_a_micro_batch_sees_one_line_up(bench: Bench) -> None:
-    posts = bench.judge.posts
+    slots = bench.judge.slots
     bench.put(Trial(DeployedModel(bench.strict, 2), share=1.0))
-    assert posts[PLACE].trial is None
+    assert slots[PLACE].trial is None
     assert {verdict.deployment for verdict in bench.judge.judge(pieces(3))} == {2}
 
 
@@ -129,7 +129,7 @@ def test_a_shadow_that_fails_is_asked_no_more_and_said_so_once(bench: Bench) -> 
 def test_a_shadow_that_fails_costs_no_other_shadow(bench: Bench) -> None:
     bench.put(Trial(DeployedModel(broken(bench.strict), 2)))
     other = Slot(DeployedModel(bench.live, 1), Trial(DeployedModel(bench.strict, 3)))
-    bench.lineup.set(DeploymentTarget("line-2", "cup"), other)
+    bench.active_models.set(DeploymentTarget("line-2", "cup"), other)
     (here,) = pieces(1)
     there = replace(here, inspection=here.inspection._replace(line="line-2"))
     for _ in range(2):

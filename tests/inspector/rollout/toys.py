@@ -125,7 +125,7 @@ class Worker:
 
     @property
     def slot(self) -> Slot:
-        return self.installer.active_models.posts[CUP]
+        return self.installer.active_models.slots[CUP]
 
 
 def report(rig: Rig, state: WorkerState) -> None:

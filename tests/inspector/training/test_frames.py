@@ -65,9 +65,9 @@ def test_the_image_that_stands_for_a_piece_is_that_of_the_line(tmp_path: Path, s
     frames = [tuple(range(first, last)) for first, last in pairwise(ends)]
     for expert in model.schema.experts[:2]:
         for examination in (line, alone):
-            examination.look(expert, range(len(examination.pieces)))
-        logits = torch.tensor([looks[expert.name].defect_logit for looks in alone.looks])
-        kept = [first + looks[expert.name].image for first, looks in zip(ends, line.looks, strict=False)]
+            examination.run_expert(expert, range(len(examination.pieces)))
+        logits = torch.tensor([looks[expert.name].defect_logit for looks in alone.expert_outputs])
+        kept = [first + looks[expert.name].image for first, looks in zip(ends, line.expert_outputs, strict=False)]
         assert worst(logits, frames).tolist() == kept
 
 
