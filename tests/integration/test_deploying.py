@@ -45,7 +45,7 @@ def test_every_piece_has_one_verdict_of_the_bundle_that_it_names(log: str, tmp_p
     refusal = report["said"][SPOILED - 1]
     assert "onnx/int8: REFUSED: " in refusal
     assert "NEW PASS OF A DEFECTIVE PIECE" in refusal
-    assert refusal.endswith("it is taken back, and the line goes on with what it had\n")
+    assert refusal.endswith("rolled back; the line continues as before\n")
     assert len(report["by_deployment"]) >= 2
     assert SPOILED not in report["by_deployment"]
 

@@ -25,15 +25,15 @@ def test_without_torch_it_prints_its_table_and_writes_both_files(tmp_path: Path)
     assert "Engines of toy 1" in done.stdout
     assert "0 of 20 (at most 14 %)" in done.stdout
     assert "graphs" in done.stderr
-    found = json.loads((tmp_path / "found.json").read_text())
-    assert {(row["part"], row["batch"]) for row in found["graphs"]} >= {("mic-ear", 1), ("mic-ear", 2), ("head", 2)}
-    assert all(row["memory"]["held_bytes"] > 0 for row in found["graphs"] if sys.platform == "linux")
-    assert found["line"][0]["num_left"] == 0
+    report = json.loads((tmp_path / "found.json").read_text())
+    assert {(row["part"], row["batch"]) for row in report["graphs"]} >= {("mic-ear", 1), ("mic-ear", 2), ("head", 2)}
+    assert all(row["memory"]["held_bytes"] > 0 for row in report["graphs"] if sys.platform == "linux")
+    assert report["line"][0]["num_left"] == 0
     assert (tmp_path / "found.md").read_text().startswith("# Engines of toy 1\n")
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("--batches", "1,two"), "expected positive numbers with commas in between"),
         (("--batches", "1.5"), "expected positive numbers with commas in between"),
@@ -43,10 +43,10 @@ def test_without_torch_it_prints_its_table_and_writes_both_files(tmp_path: Path)
         (("--engine", "tensorrt"), "the bundle has no tensorrt: it has onnx/fp32, openvino/fp32"),
     ],
 )
-def test_what_cannot_be_is_said(tmp_path: Path, words: tuple[str, str], said: str) -> None:
+def test_what_cannot_be_is_said(tmp_path: Path, words: tuple[str, str], message: str) -> None:
     done = CliRunner().invoke(main, ["bench", "engines", str(write_toy_bundle(tmp_path / "toy")), *words])
     assert done.exit_code != 0
-    assert said in done.output
+    assert message in done.output
 
 
 def test_a_folder_that_is_no_bundle_is_named(tmp_path: Path) -> None:

@@ -35,20 +35,20 @@ listen = "127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize(
-    ("has_bundle", "said"), [(False, "bundle.json: cannot be read"), (True, "cannot listen on 127.0.0.1:")]
+    ("has_bundle", "message"), [(False, "bundle.json: cannot be read"), (True, "cannot listen on 127.0.0.1:")]
 )
-def test_what_keeps_a_service_from_starting_is_told(tmp_path: Path, has_bundle: bool, said: str) -> None:
+def test_what_keeps_a_service_from_starting_is_told(tmp_path: Path, has_bundle: bool, message: str) -> None:
     (tmp_path / "recipe.toml").write_text(RECIPE)
     if has_bundle:
         write_toy_bundle(tmp_path / "own")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         config = tmp_path / "service.toml"
-        config.write_text(CONFIG.format(port=taken.getsockname()[1]))
+        config.write_text(CONFIG.format(port=listener.getsockname()[1]))
         command = [sys.executable, "-m", "inspector", "serve", "--config", str(config)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert any(line.startswith("Error: ") and said in line for line in done.stderr.splitlines())
+    assert any(line.startswith("Error: ") and message in line for line in done.stderr.splitlines())
 
 
 def test_a_start_that_waits_for_the_log_stands_still(
@@ -111,5 +111,5 @@ def is_standing(address: str) -> bool:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from inspector.cli import main
-from inspector.cli.files import unusable_files_reported
+from inspector.cli.files import report_unusable_files
 
 SERVICE = """
 lines = ["line-1"]
@@ -151,5 +151,5 @@ def test_bundles(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_fault_without_a_file_shows_itself() -> None:
-    with pytest.raises(ConnectionError), unusable_files_reported():
+    with pytest.raises(ConnectionError), report_unusable_files():
         raise ConnectionError(os.strerror(104))

@@ -30,7 +30,10 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         live, strict = write_toy_bundle(folder / "live"), write_toy_bundle(folder / "strict")
         calibrations = load(strict).schema.model_dump(mode="json")["calibrations"]
-        edit_manifest(strict, {"version": "2", "calibrations": [own | {"pass_below": 0.0} for own in calibrations]})
+        edit_manifest(
+            strict,
+            {"version": "2", "calibrations": [calibration | {"pass_below": 0.0} for calibration in calibrations]},
+        )
         self.live, self.strict = (open_model(load(each), EngineSettings()) for each in (live, strict))
         self.active_models = ActiveModels({PLACE: Slot(DeployedModel(self.live, 1))})
         recipe = toy_recipe(live).model_copy(update={"evidence": "always"})
@@ -67,9 +70,9 @@ def test_verdicts_name_the_very_bundle_and_its_deployment(bench: Bench) -> None:
 def test_a_canary_judges_its_share_again_and_again(bench: Bench) -> None:
     bench.put(Trial(DeployedModel(bench.strict, 2), share=0.3))
     first, again = bench.judge.judge(pieces(60)), bench.judge.judge(pieces(60)[::-1])[::-1]
-    taken = [verdict.deployment for verdict in first]
-    assert taken == [verdict.deployment for verdict in again]
-    assert 8 <= taken.count(2) <= 30
+    deployments = [verdict.deployment for verdict in first]
+    assert deployments == [verdict.deployment for verdict in again]
+    assert 8 <= deployments.count(2) <= 30
     assert {(v.deployment, v.bundle_version, v.decision) for v in first} == {
         (1, "1", pb.DECISION_PASS),
         (2, "2", pb.DECISION_REVIEW),

@@ -20,8 +20,8 @@ L1, L2 = DeploymentTarget("l1", "cup"), DeploymentTarget("l2", "cup")
 @pytest.fixture
 def reports(rig: Rig) -> Iterator[Reports]:
     comparison = Comparison(DeployMetrics(CollectorRegistry(), [L1, L2]))
-    with closing(Reports(rig.log, "inspection", "w1", comparison)) as made:
-        yield made
+    with closing(Reports(rig.log, "inspection", "w1", comparison)) as reports:
+        yield reports
 
 
 def test_a_word_on_one_line_is_a_sign_of_life_on_all(

@@ -54,12 +54,12 @@ def test_roll_backs_find_all_that_they_return_to(rig: Rig) -> None:
     rig.commands().roll_back("")
     rig.deploy("d")
     fates(rig)
-    found = []
+    folders = []
     for _ in range(3):
         live = rig.commands().roll_back("")[0].active.live
-        found.append(live.version)
+        folders.append(live.version)
         assert not live.folder or BundleStore(rig.service.bundles).get(live.folder, live.digest)
-    assert found == ["b", "a", ""]
+    assert folders == ["b", "a", ""]
 
 
 def test_sizes_are_told(rig: Rig) -> None:
@@ -169,12 +169,12 @@ def test_what_cannot_be_removed_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatc
     check_refused(rig, "cannot be listed or removed (Permission denied); tidy as a user who may write in")
 
 
-def check_refused(rig: Rig, said: str) -> None:
+def check_refused(rig: Rig, message: str) -> None:
     before = on_shelf(rig)
     done = called(rig, "deployments", "--tidy")
     assert done.exit_code == 1
     assert done.output.startswith("Error: ")
-    assert said in done.output
+    assert message in done.output
     assert on_shelf(rig) == before != set()
 
 

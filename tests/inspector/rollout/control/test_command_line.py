@@ -47,7 +47,7 @@ def test_what_a_worker_refuses_is_taken_back(rig: Rig) -> None:
     done = called(rig, "deploy", str(rig.bundle("a")))
     assert done.exit_code == 1
     assert "w1 refuses deployment 1: 7 decisions flip" in done.output
-    assert done.output.endswith("it is taken back, and the line goes on with what it had\n")
+    assert done.output.endswith("rolled back; the line continues as before\n")
     rig.commands()
     assert not rig.table.active[CUP].HasField("live")
     assert "withdrawn: w1 refuses deployment 1: 7 decisions flip" in called(rig, "deployments").output
@@ -63,7 +63,7 @@ def test_without_waiting_the_record_is_left_to_the_workers(rig: Rig) -> None:
 def test_where_no_worker_lives_nothing_is_done(rig: Rig) -> None:
     done = called(rig, "deploy", str(rig.bundle("a")))
     assert done.exit_code == 1
-    assert "no worker has reported within a minute: the record stands, and workers take it" in done.output
+    assert "no worker has reported within a minute: the deployment stays active, and workers use it" in done.output
     assert called(rig, "deploy", str(rig.bundle("b")), "--no-wait").exit_code == 0
 
 
@@ -86,7 +86,7 @@ def test_a_roll_back_names_the_lines_that_go_on_as_they_are(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("options", "code", "message"),
     [
         (("--shadow", "--canary", "0.5"), 2, "exclude each other"),
         (("--canary", "0.1", "--canary-stations", "st-1"), 2, "exclude each other"),
@@ -96,11 +96,11 @@ def test_a_roll_back_names_the_lines_that_go_on_as_they_are(rig: Rig) -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_written(
-    rig: Rig, words: tuple[str, ...], code: int, said: str
+    rig: Rig, options: tuple[str, ...], code: int, message: str
 ) -> None:
-    done = called(rig, "deploy", str(rig.bundle("a")), *words)
+    done = called(rig, "deploy", str(rig.bundle("a")), *options)
     assert done.exit_code == code
-    assert said in done.output
+    assert message in done.output
     assert not (rig.folder / "bundles").exists()
 
 

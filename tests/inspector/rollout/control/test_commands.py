@@ -28,18 +28,18 @@ def counts(rig: Rig) -> Active:
 
 
 def live(rig: Rig) -> tuple[int, str]:
-    found = counts(rig).live
-    return found.number, found.version
+    deployment = counts(rig).live
+    return deployment.number, deployment.version
 
 
 def test_roll_backs_walk_back_through_what_was_live(rig: Rig) -> None:
     for version in ("a", "b", "c"):
         rig.deploy(version)
-    found = []
+    deployments = []
     for _ in range(3):
         rig.commands().roll_back("")
-        found.append(live(rig))
-    assert found == [(4, "b"), (5, "a"), (6, "")]
+        deployments.append(live(rig))
+    assert deployments == [(4, "b"), (5, "a"), (6, "")]
     assert not counts(rig).live.folder, "the bundle that the recipe names"
 
 

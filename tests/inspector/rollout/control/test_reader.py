@@ -53,9 +53,9 @@ class OneByOne:
     def poll(self, timeout_s: float) -> Sequence[Record]:
         if self._offset in self._log.broken:
             raise LogError("broker is gone")
-        found = self._log.records[self._offset : self._offset + 1]
-        self._offset += len(found)
-        return found
+        records = self._log.records[self._offset : self._offset + 1]
+        self._offset += len(records)
+        return records
 
     def position(self) -> Mapping[TopicPartition, int]:
         return {PARTITION: self._offset}

@@ -28,18 +28,18 @@ def say(rig: Rig, worker: str, deployment: int, phase: WorkerPhase, detail: str 
     publish(rig, words)
 
 
-def wait(rig: Rig, changes: list[Change], told: list[str] | None = None) -> int:
+def wait(rig: Rig, changes: list[Change], messages: list[str] | None = None) -> int:
     with closing(read_control(rig.log, rig.table)) as tail:
-        return await_workers(rig.table, tail, changes, 0.0, ([] if told is None else told).append)
+        return await_workers(rig.table, tail, changes, 0.0, ([] if messages is None else messages).append)
 
 
 def test_all_that_live_must_follow(rig: Rig) -> None:
-    changes, told = rig.deploy("a"), list[str]()
+    changes, messages = rig.deploy("a"), list[str]()
     say(rig, "w1", 1, LIVE, "fits")
     say(rig, "w2", 1, CHECKING)
     with pytest.raises(DeployError, match=r"after 0 s w2 did not follow; the deployment stays active"):
-        wait(rig, changes, told)
-    assert told == ["l1 w1: live: fits", "l1 w2: checking"]
+        wait(rig, changes, messages)
+    assert messages == ["l1 w1: live: fits", "l1 w2: checking"]
     say(rig, "w2", 1, LIVE)
     assert wait(rig, changes) == 2
 
