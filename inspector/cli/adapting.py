@@ -102,8 +102,9 @@ def distil(
     false_rejects: float,
     seed: int,
 ) -> None:
-    """Replaces one expert of CHECKPOINT by a student of a tenth of its size. Writes nothing where MANIFEST's recipe would
-    lose.
+    """Replaces one expert of CHECKPOINT by a student of a tenth of its size.
+
+    Writes nothing where MANIFEST's recipe would lose.
     """
     how = Distilling(
         encoders=("micro",) if direct else ("mini", "micro"),

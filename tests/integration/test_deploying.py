@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,8 @@ from inspector.client.client import Client, ClientError, WatchOptions
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.records import Output
 from tests.bundles import Toy, edit_manifest, write_toy_bundle
-from tests.integration.deploy_run import SHORT, Options, run
+from tests.integration.deploy_run import SHORT, run
+from tests.integration.fault_run import Options
 from tests.integration.faults import ROOT, wait_for
 from tests.integration.service_line import (
     LINE,
@@ -36,7 +38,7 @@ SPOILED = 1 + SHORT.index("spoiled")
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("log", ["embedded", "kafka"])
 def test_every_piece_has_one_verdict_of_the_bundle_that_it_names(log: str, tmp_path: Path) -> None:
-    report = run(Options(log, pieces=120, rate=12.0, folder=tmp_path, plans={}), SHORT, calm=False)
+    report: dict[str, Any] = run(Options(log, pieces=120, rate=12.0, folder=tmp_path, plans={}), SHORT, calm=False)
     assert (report["verdicts"], report["doubled"], report["missing"]) == (report["pieces"], 0, 0)
     assert report["verdicts_within"][SPOILED - 1] > 0, "the line goes on while a bundle is refused"
     assert report["verdicts_after"][SPOILED - 1] > 0, "and after it"

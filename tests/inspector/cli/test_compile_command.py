@@ -7,6 +7,7 @@ from click.testing import CliRunner, Result
 
 from inspector.bundle.load import load
 from inspector.cli import main
+from inspector.dataset.manifest import Label
 from inspector.parity.schema import Prediction
 from tests.bundles import write_toy_bundle
 from tests.inspector.parity.toy_set import told, toy_pieces, write_toy_set

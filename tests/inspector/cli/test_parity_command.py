@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from inspector.dataset.manifest import Label
 from inspector.parity.schema import Prediction
 from tests.bundles import save_expert, write_toy_bundle
 from tests.inspector.parity.toy_set import toy_pieces, write_toy_set
@@ -26,7 +27,7 @@ def two_flips(index: int, prediction: Prediction) -> tuple[Label, Prediction]:
 
 
 def two_lower(index: int, prediction: Prediction) -> tuple[Label, Prediction]:
-    """Scores, not decisions: a recipe decides anew."""
+    """Scores, not decisions: a recipe decides again."""
     return "ok", prediction.model_copy(update={"score": 0.001}) if index in (8, 10) else prediction
 
 

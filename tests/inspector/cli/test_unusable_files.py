@@ -116,7 +116,7 @@ def test_folders_that_cannot_be_written(tmp_path: Path, out: str) -> None:
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "loop").symlink_to("loop")
     place = tmp_path / out
-    assert_said(run("simulate", "--pieces", 1, "--out", place), str(place), "name another place")
+    assert_said(run("simulate", "--pieces", 1, "--out", place), str(place), "name another file")
 
 
 @pytest.mark.parametrize(

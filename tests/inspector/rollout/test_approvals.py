@@ -1,6 +1,7 @@
 """What passed the check is remembered for what was checked, and for nothing else."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ AS_USUAL = WorkerTable()
 FP32 = EngineSettings.parse("onnx/fp32")
 
 
-def approval_cache(rig: Rig, worker: WorkerTable = AS_USUAL, **changes: object) -> ApprovalCache:
+def approval_cache(rig: Rig, worker: WorkerTable = AS_USUAL, **changes: Any) -> ApprovalCache:
     recipe = next(iter(rig.service.recipes)).model_copy(update=changes)
     return ApprovalCache(load(rig.bundle("a")), recipe, worker)
 
@@ -29,7 +30,7 @@ def test_what_passed_is_known_at_the_next_start(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"pass_below": 0.1}, {"parity_max_flips": 0.0}, {"golden": Path("gone.jsonl")}])
-def test_another_recipe_is_another_question(rig: Rig, changes: dict[str, object]) -> None:
+def test_another_recipe_is_another_question(rig: Rig, changes: dict[str, Any]) -> None:
     approval_cache(rig).keep(FP32)
     assert approval_cache(rig, **changes).engine() is None
 

@@ -42,8 +42,8 @@ def test_what_nothing_returns_to_goes(rig: Rig) -> None:
     assert fates(rig) == {
         "a": "kept, a roll-back of cup on l1 returns to it",
         "b": "kept, live for cup on l1",
-        "c": "removed, nothing returns to it",
-        "d": "removed, nothing returns to it",
+        "c": "removed, no longer needed",
+        "d": "removed, no longer needed",
         "e": "kept, on trial for cup on l1",
     }
 
@@ -68,7 +68,7 @@ def test_sizes_are_told(rig: Rig) -> None:
     (name,) = on_shelf(rig)
     (rig.service.bundles / name / "head.onnx").write_bytes(bytes(7_300_000))
     assert called(rig, "deployments", "--tidy").output.splitlines() == [
-        f"{name}: 7.3 MB: removed, nothing returns to it",
+        f"{name}: 7.3 MB: removed, no longer needed",
         f"7.3 MB freed in {rig.service.bundles}",
     ]
 
@@ -83,7 +83,7 @@ def test_other_lines_and_recipes_count(rig: Rig) -> None:
 
 @pytest.mark.parametrize(
     ("said_ns", "fate"),
-    [(None, "kept, w1 judges with it on l1"), (1_000_000_000, "removed, nothing returns to it")],
+    [(None, "kept, w1 judges with it on l1"), (1_000_000_000, "removed, no longer needed")],
 )
 def test_what_a_living_worker_judges_with_stays(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, said_ns: int | None, fate: str
@@ -108,7 +108,7 @@ def test_of_two_that_took_the_same_number_that_stays_which_a_worker_judges_with(
     report(rig, WorkerState(worker="w1", recipe="cup", live=3, live_digest=digest))
     other.deploy(rig.bundle("b"), DeployRequest())
     rig.commands().roll_back("")
-    assert fates(rig) == {"a": "kept, w1 judges with it on l1", "b": "removed, nothing returns to it"}
+    assert fates(rig) == {"a": "kept, w1 judges with it on l1", "b": "removed, no longer needed"}
 
 
 def test_what_a_recipe_names_stays(rig: Rig) -> None:
