@@ -6,6 +6,7 @@ Started by `fault_run` with CONFIG, WORKER, NOTES and the FAULT_ variables of `t
 import json
 import logging
 import os
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path

@@ -159,4 +159,4 @@ def test_a_shadow_judges_beside_the_line_and_a_canary_in_it(line: ServiceLine) -
     ]
     assert [row.partition for row in line.stored("shadow")] == [row.partition for row in line.stored("verdicts")][:2]
     assert "2: " in listed
-    assert "taken back by 3" in listed
+    assert "rolled back by 3" in listed

@@ -39,7 +39,7 @@ def _state(table: ControlTable, line: str, deployment: Deployment, rolled_back_b
     if deployment.number in (active.live.number, active.trial.number):
         return f"{MODES.get(deployment.mode, '?')} now"
     if rolled_back_by is not None:
-        return f"taken back by {rolled_back_by}"
+        return f"rolled back by {rolled_back_by}"
     return "ended" if deployment.mode != LIVE else "replaced"
 
 

@@ -1,4 +1,4 @@
-"""A worker does what the control topic says, refuses what it must, and goes on with what it had."""
+"""A worker does what the control topic says, refuses what it must, and otherwise continues as before."""
 
 import shutil
 from dataclasses import replace

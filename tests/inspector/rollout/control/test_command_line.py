@@ -71,7 +71,7 @@ def test_a_roll_back_says_what_judges_again(rig: Rig) -> None:
     called(rig, "deploy", str(rig.bundle("a")))
     done = called(rig, "rollback")
     assert done.output.startswith(
-        "deployment 2 on l1: live: the bundle that the recipe names, takes back deployment 1\n"
+        "deployment 2 on l1: live: the bundle that the recipe names, rolls back deployment 1\n"
     )
     assert "its own bundle judges" in called(rig, "rollback").output
 
@@ -80,8 +80,8 @@ def test_a_roll_back_names_the_lines_that_go_on_as_they_are(rig: Rig) -> None:
     called(rig, "deploy", str(rig.bundle("a")))
     rig.service.path.write_text(CONFIG.replace('"l1"', '"l1", "l2"'))
     assert called(rig, "rollback", "--no-wait").output.splitlines() == [
-        "l2: nothing is taken back, this line goes on as it is",
-        "deployment 2 on l1: live: the bundle that the recipe names, takes back deployment 1",
+        "l2: nothing to roll back; this line continues as before",
+        "deployment 2 on l1: live: the bundle that the recipe names, rolls back deployment 1",
     ]
 
 
