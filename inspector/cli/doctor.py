@@ -1,4 +1,4 @@
-"""`inspector doctor`: lists what this machine can run, and a remedy for everything that it cannot."""
+"""`inspector doctor`: lists what this machine can run, with remedies."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`inspector serve`, `worker` and `gateway`: the service in one process, or its halves on machines of their own."""
+"""`inspector serve`, `worker` and `gateway`: the service in one process, or its halves on separate machines."""
 
 import gc
 import logging

@@ -115,7 +115,7 @@ def progress_bars() -> Progress:
 @click.option("--out", "bundle", required=True, type=FolderOrFile, help="Folder of the bundle; replaced if it is one.")
 @click.option("--config", type=FolderOrFile, help="Training configuration (TOML); without it, fitting defaults.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--epochs", type=click.IntRange(min=1), help="For every encoder, in place of what is configured.")
+@click.option("--epochs", type=click.IntRange(min=1), help="For every encoder, overrides the configuration.")
 @click.option(
     "--weights", multiple=True, metavar="NAME=FILE", help="Local safetensors file of a timm model; repeatable."
 )
@@ -138,7 +138,7 @@ def train(
 ) -> None:
     """Trains a model on MANIFEST and writes its bundle, with pieces by which engines are compared with torch.
 
-    What training does not know is said in warnings: on the screen, in the report and in the model card.
+    Training warns of everything that it cannot know: on the screen, in the report and in the model card.
     """
     settings = TrainConfig() if config is None else read_train_config(config)
     options = TrainOptions(seed, epochs, weights_files(weights), strict)

@@ -1,4 +1,4 @@
-"""Fills the slots of a process for the first time: with what is deployed, else with the bundles of the recipes.
+"""Fills the slots of a process for the first time: with the active deployments, else with the recipes' bundles.
 
 A deployment that this worker has judged with before and cannot open now is an error: nobody has said what should judge
 instead. Any other deployment that is refused leaves the slot to the one that it replaced.

@@ -75,7 +75,7 @@ class Follower:
             self._installer.close(has_failed=self._has_failed)
 
     def look(self) -> None:
-        """One round: reads the control topics and acts on what is new."""
+        """One round: reads the control topics and acts on new records."""
         installer = self._installer
         installer.free_replaced()
         installer.read()

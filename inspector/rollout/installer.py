@@ -26,7 +26,7 @@ class Installer:
     """One thread uses it; judges may read `active_models` at any time."""
 
     def __init__(self, service: Service, source: Log, reports: Reports, metrics: DeployMetrics, stop: Event) -> None:
-        """Reads what is deployed; opens nothing. Raises LogError, LogStoppedError when `stop` is set meanwhile."""
+        """Reads the control topics; opens no model. Raises LogError, LogStoppedError when `stop` is set meanwhile."""
         self.service, self.reports, self.stop = service, reports, stop
         self.targets = targets_of(service)
         self.control = ControlReader(service, source, stop.wait)

@@ -46,7 +46,7 @@ class ModelsOnDemand:
             return True
         if not self._is_wanted.is_set() or self._clock() < self._retry_at_s:
             return False
-        log.info("A call needs a model: opening what is deployed.")
+        log.info("A call needs a model: opening the active deployments.")
         try:
             self._boot()
         except (BundleError, ConfigError, EngineError) as exc:

@@ -1,4 +1,4 @@
-"""Brings the slots of a running process to what the control records say. Starts no thread."""
+"""Applies new control records to the slots of a running process."""
 
 from dataclasses import replace
 

@@ -39,7 +39,7 @@ INSPECT_WAIT_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """Judges with what the control topics say, now and after every change."""
+    """A judge over the active models, which change with the control topics."""
 
     judge: RoutedJudge
     shadow: Shadow
@@ -60,8 +60,8 @@ class Deployed:
 def deployed(
     service: Service, stop: Event, registry: CollectorRegistry, *, is_worker: bool = True
 ) -> Iterator[Deployed]:
-    """Follows what is deployed. A worker opens it at once and reports its status; any other process opens it when the
-    first call needs a model. Raises BundleError, EngineError, ConfigError, LogError; PreparationCancelledError;
+    """Follows deployments. A worker opens their models at once and reports its status; any other process opens them
+    when the first call needs one. Raises BundleError, EngineError, ConfigError, LogError; PreparationCancelledError;
     FollowerError at the end."""
     config = service.config
     metrics = DeployMetrics(registry, targets_of(service))

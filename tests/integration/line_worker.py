@@ -33,7 +33,12 @@ class NotedFault(Fault):
 
     def reached(self, point: str) -> None:
         if point == self.point and self.seen >= self.after:
-            note = {"at_s": time.time(), "worker": os.environ["WORKER"], "point": point, "signal": signal.Signals(self.signal).name}
+            note = {
+                "at_s": time.time(),
+                "worker": os.environ["WORKER"],
+                "point": point,
+                "signal": signal.Signals(self.signal).name,
+            }
             with self.notes.open("a") as file:
                 file.write(json.dumps({**note, "partitions": self._owned()}) + "\n")
         super().reached(point)

@@ -40,7 +40,7 @@ SPOILED = 1 + SHORT.index("spoiled")
 def test_every_piece_has_one_verdict_of_the_bundle_that_it_names(log: str, tmp_path: Path) -> None:
     report: dict[str, Any] = run(Options(log, pieces=120, rate=12.0, folder=tmp_path, plans={}), SHORT, calm=False)
     assert (report["verdicts"], report["doubled"], report["missing"]) == (report["pieces"], 0, 0)
-    assert report["verdicts_within"][SPOILED - 1] > 0, "the line goes on while a bundle is refused"
+    assert report["verdicts_within"][SPOILED - 1] > 0, "the line continues while a bundle is refused"
     assert report["verdicts_after"][SPOILED - 1] > 0, "and after it"
     assert (report["misnamed"], report["failures"]) == ([], [])
     assert [(name, code) for name, code, _ in report["steps"]] == [(name, int(name == "spoiled")) for name in SHORT]

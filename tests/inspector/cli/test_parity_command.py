@@ -1,4 +1,4 @@
-"""`inspector parity` on a box without torch: what it says of engines that agree, that do not, that are absent."""
+"""`inspector parity` on a box without torch: engines that agree, disagree, or are absent."""
 
 import json
 import subprocess

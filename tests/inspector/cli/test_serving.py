@@ -79,7 +79,7 @@ def test_a_start_that_waits_for_the_log_stands_still(
 
 
 def test_metrics_are_served_while_bundles_are_still_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a start refuses is an increase only for whoever has read a 0 before."""
+    """A refusal at the start shows as an increase only where a 0 was scraped before."""
     write_toy_bundle(tmp_path / "own")
     (tmp_path / "recipe.toml").write_text(RECIPE)
     (tmp_path / "service.toml").write_text(

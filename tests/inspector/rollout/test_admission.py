@@ -20,7 +20,7 @@ ORDER = tuple(map(EngineSettings.parse, ("tensorrt/fp16", "onnx/int8", "onnx/fp3
 
 
 def bundle_with(folder: Path, *, spoiled: bool) -> Path:
-    """Its INT8 graph computes what the exported one does, or the opposite."""
+    """Its INT8 graph agrees with the exported one, or decides the opposite."""
     write_toy_set(folder, toy_pieces(40))
     return quantised(folder, gain=-16 if spoiled else 16)
 

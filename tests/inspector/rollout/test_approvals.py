@@ -1,4 +1,4 @@
-"""What passed the check is remembered for what was checked, and for nothing else."""
+"""An approval is remembered, and holds only for the same bundle, recipe, machine and settings."""
 
 from pathlib import Path
 from typing import Any

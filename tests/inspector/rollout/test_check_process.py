@@ -36,7 +36,7 @@ def with_spoiled_int8(folder: Path) -> Path:
 
 
 def golden(folder: Path, labels: dict[str, float]) -> None:
-    """Good and bad pieces of one grey each, all but silent, beside a recipe that demands them."""
+    """Good and bad pieces of one grey each, nearly silent, next to a recipe that requires them."""
     rows = []
     write_wav(folder / "silence.wav", np.eye(16, 1, dtype=np.int16), 100)
     for index, (label, mean) in enumerate(labels.items()):

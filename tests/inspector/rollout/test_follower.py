@@ -1,4 +1,4 @@
-"""A worker does what the control topic says, refuses what it must, and otherwise continues as before."""
+"""A worker follows the control topics; after a refusal it continues as before."""
 
 import shutil
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Whoever waits for a worker sees from its words that it lives."""
+"""A worker's reports show that it is running."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -24,7 +24,7 @@ def reports(rig: Rig) -> Iterator[Reports]:
         yield reports
 
 
-def test_a_word_on_one_line_is_a_sign_of_life_on_all(
+def test_a_report_on_one_line_is_a_heartbeat_on_all(
     rig: Rig, reports: Reports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     live = WorkerPhase.WORKER_PHASE_LIVE

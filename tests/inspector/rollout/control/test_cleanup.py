@@ -1,4 +1,4 @@
-"""`inspector deployments --tidy`: what goes from the shelf, what stays and why, and what is never touched."""
+"""`inspector deployments --tidy`: removes unneeded bundles from the store, says why others stay, touches nothing else."""
 
 import errno
 from contextlib import closing
@@ -20,7 +20,7 @@ CANARY = DeployRequest(DeploymentMode.DEPLOYMENT_MODE_CANARY, share=0.1)
 
 
 def fates(rig: Rig) -> dict[str, str]:
-    """What is said of each bundle, by its version; what was removed, and nothing else, must be gone."""
+    """The outcome of each bundle, by its version; checks that only the removed bundles are gone."""
     before = on_shelf(rig)
     done = called(rig, "deployments", "--tidy")
     assert done.exit_code == 0, done.output
@@ -88,7 +88,7 @@ def test_other_lines_and_recipes_count(rig: Rig) -> None:
 def test_what_a_living_worker_judges_with_stays(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, said_ns: int | None, fate: str
 ) -> None:
-    """It refuses the roll-back and goes on, or it was last heard of long ago."""
+    """It refuses the roll-back and continues, or its last report is old."""
     rig.deploy("a")
     with monkeypatch.context() as then:
         if said_ns is not None:

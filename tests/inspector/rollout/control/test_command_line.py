@@ -1,4 +1,4 @@
-"""`inspector deploy`, `rollback` and `deployments` as people call them; what a worker says stands in the log before."""
+"""`inspector deploy`, `rollback` and `deployments` on the command line; the workers' reports are in the log already."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Deploying, rolling back, taking back: what counts afterwards, and what the history says."""
+"""Deploying and rolling back: the active deployment afterwards, and the history."""
 
 from contextlib import closing
 from pathlib import Path
@@ -137,7 +137,7 @@ def test_the_history_says_what_became_of_each(rig: Rig) -> None:
     rig.deploy("e", CANARY)
     rig.commands()
     assert [row.state for row in rows_of(rig.table)] == [
-        "replaced", "rolled back by 3", "replaced", "taken back by 5", "done", "live now", "canary now",
+        "replaced", "rolled back by 3", "replaced", "rolled back by 5", "done", "live now", "canary now",
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The table of the control topics is at what they said last, also while the log fails."""
+"""The table of the control topics is up to date, also while the log fails."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

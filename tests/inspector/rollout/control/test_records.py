@@ -1,4 +1,4 @@
-"""Records of the control topic become what counts and what was; what cannot be read changes nothing."""
+"""Records of the control topics become a table; unreadable records are ignored."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Whoever deploys waits for the workers that live, and is told by the first that refuses."""
+"""`inspector deploy` waits for all running workers, and ends at the first refusal."""
 
 import time
 from contextlib import closing
@@ -22,7 +22,7 @@ LIVE, REFUSED = WorkerPhase.WORKER_PHASE_LIVE, WorkerPhase.WORKER_PHASE_REFUSED
 
 
 def say(rig: Rig, worker: str, deployment: int, phase: WorkerPhase, detail: str = "") -> None:
-    rig.commands()  # reads what was deployed
+    rig.commands()  # reads the control topics
     digest = rig.table.deployments.get(("l1", deployment), Deployment()).digest
     words = WorkerState(worker=worker, recipe="cup", deployment=deployment, digest=digest, phase=phase, detail=detail)
     publish(rig, words)
