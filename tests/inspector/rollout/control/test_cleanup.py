@@ -1,4 +1,4 @@
-"""`inspector deployments --tidy`: removes unneeded bundles from the store, says why others stay, touches nothing else."""
+"""`inspector deployments --tidy`: removes unneeded bundles from the store, says why others stay."""
 
 import errno
 from contextlib import closing
