@@ -68,7 +68,7 @@ class Inspector:
         worker = (
             WorkerTable(threads=threads) if engines is None else WorkerTable(threads=threads, engines=tuple(engines))
         )
-        models = open_models([chosen], worker.wishes, lambda recipes: Admission(recipes, worker.max_batch))
+        models = open_models([chosen], worker.engine_preferences, lambda recipes: Admission(recipes, worker.max_batch))
         return cls(models[chosen.bundle], chosen, worker.max_batch)
 
     @property

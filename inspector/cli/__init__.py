@@ -6,30 +6,30 @@ from collections.abc import Mapping
 
 import click
 
-from inspector.cli.files import unusable_files_reported
+from inspector.cli.files import report_unusable_files
 from inspector.cli.logs import LEVELS, quiet_grpc, setup_logging
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "adapt": ("inspector.cli.adapting", "Teaches a checkpoint a new recipe, if it keeps the old ones."),
-    "bench": ("inspector.cli.benching", "Measures what this machine makes of a bundle."),
-    "check": ("inspector.cli.check", "Explains what a configuration means and what is wrong with it."),
-    "compile": ("inspector.cli.compiling", "Makes a bundle ready for the GPUs or CPUs it will run on."),
+    "adapt": ("inspector.cli.adapting", "Adapts a checkpoint to a new recipe, if no old one loses."),
+    "bench": ("inspector.cli.benching", "Measures how fast this machine runs a bundle."),
+    "check": ("inspector.cli.check", "Explains a configuration and lists its problems."),
+    "compile": ("inspector.cli.compiling", "Compiles a bundle for the GPUs or CPUs that it will run on."),
     "demo": ("inspector.cli.demo", "Runs a simulated line through the service and shows its verdicts."),
-    "deploy": ("inspector.cli.deploying", "Has a bundle judge the running line, or be tried on it."),
-    "deployments": ("inspector.cli.deploying", "Shows what judged when, and how far the workers are."),
-    "distil": ("inspector.cli.adapting", "Puts a small student in the place of a checkpoint's expert."),
-    "doctor": ("inspector.cli.doctor", "Says what this machine can run, and why not."),
+    "deploy": ("inspector.cli.deploying", "Deploys a bundle to the running line, live or on trial."),
+    "deployments": ("inspector.cli.deploying", "Shows the history of deployments and the status of workers."),
+    "distil": ("inspector.cli.adapting", "Replaces an expert of a checkpoint by a small student."),
+    "doctor": ("inspector.cli.doctor", "Lists what this machine can run, with remedies."),
     "evaluate": ("inspector.cli.training", "Judges a data set with a bundle and reports the figures."),
     "export": ("inspector.cli.training", "Turns a training checkpoint into a bundle."),
-    "feedback": ("inspector.cli.watch", "Files what a person found about a piece."),
-    "fit": ("inspector.cli.fitting", "Makes a bundle from good pieces alone: a cold start."),
+    "feedback": ("inspector.cli.watch", "Records a person's finding about a piece."),
+    "fit": ("inspector.cli.fitting", "Makes a bundle from good pieces alone, for a new line."),
     "gateway": ("inspector.cli.serving", "Serves verdicts over gRPC."),
     "parity": ("inspector.cli.parity", "Counts decisions of a bundle's engines that differ from torch's."),
-    "plausibility": ("inspector.cli.plausibility", "Gives a bundle limits within which sources are believed."),
+    "plausibility": ("inspector.cli.plausibility", "Learns a bundle's limits of plausible recordings."),
     "replay": ("inspector.cli.replay", "Publishes a data set as a line would."),
-    "rollback": ("inspector.cli.deploying", "Ends a trial, or has judge again what judged before."),
+    "rollback": ("inspector.cli.deploying", "Ends a trial, or returns to the previous deployment."),
     "serve": ("inspector.cli.serving", "Runs worker, gateway and metrics in one process."),
-    "simulate": ("inspector.cli.simulate", "Makes a synthetic line: a data set, or records into the log."),
+    "simulate": ("inspector.cli.simulate", "Simulates a line: as a data set, or into the log."),
     "topics": ("inspector.cli.topics", "Creates or checks the topics on Kafka."),
     "train": ("inspector.cli.training", "Trains a model on a data set and exports its bundle."),
     "verdict": ("inspector.cli.watch", "Prints the recent verdict of one piece as JSON."),
@@ -40,7 +40,7 @@ _TRAINING = ("torch", "torchvision", "timm", "peft", "librosa", "sklearn", "onnx
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by name and help, and imports them when they are called."""
+    """A group that lists its commands without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -59,7 +59,7 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        with unusable_files_reported():
+        with report_unusable_files():
             return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -75,13 +75,19 @@ def _missing(command: str, module: str) -> str:
         return f"`{command}` needs openvino: in the checkout, pip install '.[openvino]'"
     if name in ("onnx", "ml_dtypes"):
         return f"`{command}` needs {name}: in the checkout, pip install '.[compile]'"
-    return f"`{command}` needs the module {module}, which is not installed: install inspector anew"
+    return f"`{command}` needs the module {module}, which is not installed: install inspector again"
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="inspector")
-@click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
-@click.option("--log-json", is_flag=True, help="Log one JSON object a line, for machines.")
+@click.option(
+    "--log-level",
+    type=click.Choice(LEVELS),
+    default="info",
+    show_default=True,
+    help="Least severe level that is logged.",
+)
+@click.option("--log-json", is_flag=True, help="Log one JSON object per line, for machines.")
 def main(log_level: str, log_json: bool) -> None:
-    """Judges pieces by what cameras see and sensors hear: one verdict per inspection."""
+    """Inspects pieces with cameras and sensors: one verdict per inspection."""
     setup_logging(log_level, as_json=log_json)

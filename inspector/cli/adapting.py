@@ -1,4 +1,4 @@
-"""`inspector adapt` and `distil`: change the experts of a trained checkpoint, and keep the outcome if its gates open.
+"""`inspector adapt` and `distil`: change the experts of a checkpoint, and save the result if it passes its gates.
 
 The command line imports this module only when one of these is called, so that serving starts without torch.
 """
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from inspector.cli.printable import say
-from inspector.cli.training import Bars, FolderOrFile, mendable, progress_bars
+from inspector.cli.printable import print_line
+from inspector.cli.training import Bars, FolderOrFile, progress_bars, report_training_errors
 from inspector.training.adapt.adapt import Adapting, CrossValidationResult, Distilling, Successor, replace_by_student
 from inspector.training.adapt.adapt import adapt as adapt_draft
 from inspector.training.adapt.continual import Keeping, Tolerance
@@ -19,27 +19,43 @@ from inspector.training.corpus import Dataset
 Share = click.FloatRange(0, 1)
 out_option = click.option("--out", required=True, type=FolderOrFile, help="Folder of the new checkpoint.")
 recall_option = click.option(
-    "--tolerance", default=0.0, show_default=True, type=Share, help="Recall that may be lost at the limit in force."
+    "--tolerance", default=0.0, show_default=True, type=Share, help="Recall that may be lost at the present limit."
 )
 rejects_option = click.option(
-    "--false-rejects", default=0.02, show_default=True, type=Share, help="Rise of good pieces held back at that limit."
+    "--false-rejects",
+    default=0.02,
+    show_default=True,
+    type=Share,
+    help="Allowed rise of the share of good pieces held back at that limit.",
 )
-seed_option = click.option("--seed", default=0, show_default=True)
+seed_option = click.option("--seed", default=0, show_default=True, help="Equal seeds give equal results.")
 
 
 @click.command()
 @click.argument("checkpoint", type=FolderOrFile)
 @click.argument("manifest", type=FolderOrFile)
 @click.option(
-    "--old", required=True, multiple=True, type=FolderOrFile, help="Manifest of a recipe to be kept; repeatable."
+    "--old",
+    required=True,
+    multiple=True,
+    type=FolderOrFile,
+    help="Manifest of an older recipe that must not lose; repeatable.",
 )
 @out_option
-@click.option("--memory", default=64, show_default=True, type=click.IntRange(2), help="Old recordings kept in mind.")
-@click.option("--stiffness", default=100.0, show_default=True, type=click.FloatRange(0), help="Of EWC; 0 is none.")
+@click.option(
+    "--memory", default=64, show_default=True, type=click.IntRange(2), help="Number of old recordings to rehearse."
+)
+@click.option(
+    "--stiffness",
+    default=100.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Strength of elastic weight consolidation; 0: off.",
+)
 @recall_option
 @rejects_option
 @seed_option
-@mendable()
+@report_training_errors()
 def adapt(
     checkpoint: Path,
     manifest: Path,
@@ -51,25 +67,30 @@ def adapt(
     false_rejects: float,
     seed: int,
 ) -> None:
-    """Teaches CHECKPOINT the recipe of MANIFEST; keeps the old one where an old recipe or the new one would lose."""
+    """Adapts CHECKPOINT to the recipe of MANIFEST. Writes nothing where an old recipe or the new one would lose.
+
+    Example: inspector adapt cup.ckpt lids/manifest.jsonl --old cups/manifest.jsonl --out both.ckpt
+    """
     how = Adapting(Keeping(stiffness=stiffness), memory, Tolerance(tolerance, false_rejects), seed)
     with progress_bars() as bars:
         draft, recipes = load_checkpoint(checkpoint), {str(path): Dataset(path) for path in old}
-        found = adapt_draft(draft, Dataset(manifest), recipes, how, Bars(bars))
-    _settle(found, checkpoint, out)
+        successor = adapt_draft(draft, Dataset(manifest), recipes, how, Bars(bars))
+    _save_if_passed(successor, checkpoint, out)
 
 
 @click.command()
 @click.argument("checkpoint", type=FolderOrFile)
 @click.argument("manifest", type=FolderOrFile)
-@click.option("--expert", required=True, help="The expert of a camera that gets a student in its place.")
+@click.option("--expert", required=True, help="The camera's expert to replace.")
 @out_option
-@click.option("--side-px", default=48, show_default=True, type=click.IntRange(16), help="What the student looks at.")
-@click.option("--direct", is_flag=True, help="One step, without a network of middle size in between.")
+@click.option(
+    "--side-px", default=48, show_default=True, type=click.IntRange(16), help="Image side of the student, in pixels."
+)
+@click.option("--direct", is_flag=True, help="Distil in one step, without a network of middle size in between.")
 @recall_option
 @rejects_option
 @seed_option
-@mendable()
+@report_training_errors()
 def distil(
     checkpoint: Path,
     manifest: Path,
@@ -81,7 +102,10 @@ def distil(
     false_rejects: float,
     seed: int,
 ) -> None:
-    """Puts a student of a tenth of its size in the place of one expert of CHECKPOINT, if MANIFEST's recipe allows."""
+    """Replaces one expert of CHECKPOINT by a student of a tenth of its size.
+
+    Writes nothing where MANIFEST's recipe would lose.
+    """
     how = Distilling(
         encoders=("micro",) if direct else ("mini", "micro"),
         side_px=side_px,
@@ -90,27 +114,25 @@ def distil(
     )
     try:
         with progress_bars() as bars:
-            found = replace_by_student(load_checkpoint(checkpoint), Dataset(manifest), expert, how, Bars(bars))
+            successor = replace_by_student(load_checkpoint(checkpoint), Dataset(manifest), expert, how, Bars(bars))
     except DistilError as exc:
         raise click.ClickException(str(exc)) from exc
-    _settle(found, checkpoint, out)
+    _save_if_passed(successor, checkpoint, out)
 
 
-def _settle(found: Successor, checkpoint: Path, out: Path) -> None:
-    for gate in found.gates:
-        say(str(gate))
-    for deed in ("adapted", "distilled"):
-        if deed in found.draft.provenance:
-            say(f"{deed}: {found.draft.provenance[deed]}")
-    click.echo(f"on what was learned: {_line(found.before)} -> {_line(found.after)}")
-    if not found.passed:
-        raise click.ClickException(f"{checkpoint} stays as it is, nothing is written: a recipe would lose (see above)")
-    save_checkpoint(out, found.draft)
-    click.echo(
-        f"checkpoint is in {out}; limits are the old ones, and nothing is certified of it: `inspector export` it"
-    )
+def _save_if_passed(successor: Successor, checkpoint: Path, out: Path) -> None:
+    for gate in successor.gates:
+        print_line(str(gate))
+    for step in ("adapted", "distilled"):
+        if step in successor.draft.provenance:
+            print_line(f"{step}: {successor.draft.provenance[step]}")
+    click.echo(f"cross-validation: {_line(successor.before)} -> {_line(successor.after)}")
+    if not successor.passed:
+        raise click.ClickException(f"{checkpoint} is unchanged and nothing is written: a recipe would lose (see above)")
+    save_checkpoint(out, successor.draft)
+    click.echo(f"checkpoint is in {out}; it keeps the old limits and has no certificate: `inspector export` it")
 
 
-def _line(standing: CrossValidationResult) -> str:
-    at = standing.at_limit
-    return f"AUC {standing.auc:.3f}, recall {at.recall:.3f}, good held back {at.false_rejects:.3f}"
+def _line(result: CrossValidationResult) -> str:
+    at = result.at_limit
+    return f"AUC {result.auc:.3f}, recall {at.recall:.3f}, good held back {at.false_rejects:.3f}"

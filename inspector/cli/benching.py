@@ -1,4 +1,4 @@
-"""`inspector bench`: measures what this machine makes of a bundle. Knows no runtime."""
+"""`inspector bench`: measures how fast this machine runs a bundle."""
 
 from functools import partial
 from pathlib import Path
@@ -43,12 +43,18 @@ def _report_files(ctx: click.Context, param: click.Parameter, files: tuple[Path,
 
 @click.group()
 def bench() -> None:
-    """Measures what this machine makes of a bundle."""
+    """Measures how fast this machine runs a bundle."""
 
 
 @bench.command()
 @click.argument("bundle", type=FolderOrFile)
-@click.option("--engine", "names", multiple=True, metavar="ENGINE[/PRECISION]", help="Only these; repeatable.")
+@click.option(
+    "--engine",
+    "names",
+    multiple=True,
+    metavar="ENGINE[/PRECISION]",
+    help="Only this engine, such as onnx/int8; repeatable.",
+)
 @click.option(
     "--batches",
     metavar="1,2,...",
@@ -63,15 +69,22 @@ def bench() -> None:
     default="12,50,100,200",
     show_default=True,
     callback=partial(_numbers, float),
-    help="Pieces per second that every form is offered.",
+    help="Offered loads, in pieces per second.",
 )
 @click.option(
-    "--seconds", default=20.0, show_default=True, type=click.FloatRange(0, min_open=True), help="At each rate."
+    "--seconds", default=20.0, show_default=True, type=click.FloatRange(0, min_open=True), help="Duration at each rate."
 )
-@click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 256), help="Of every session.")
-@click.option("--checkpoint", type=FolderOrFile, help="Of the bundle's training: on a GPU, compares with torch.")
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 256), help="Threads of every session.")
 @click.option(
-    "--report", "files", multiple=True, type=FolderOrFile, callback=_report_files, help="FILE.json or FILE.md."
+    "--checkpoint", type=FolderOrFile, help="Checkpoint of the bundle's training; on a GPU, compares with torch."
+)
+@click.option(
+    "--report",
+    "files",
+    multiple=True,
+    type=FolderOrFile,
+    callback=_report_files,
+    help="Write the report to FILE.json or FILE.md; repeatable.",
 )
 @report_user_errors(BenchError, BundleError, EngineError, ParityError)
 def engines(
@@ -84,9 +97,11 @@ def engines(
     checkpoint: Path | None,
     files: tuple[Path, ...],
 ) -> None:
-    """Measures BUNDLE in every form that this machine can run: its graphs, its decisions, and pieces at a rate.
+    """Measures every variant of BUNDLE that this machine can run: its graphs, its decisions, and pieces at a rate.
 
-    Exit code 1 where one of the --engine does not run here.
+    Exit code 1 where an --engine does not run here.
+
+    Example: inspector bench engines bundles/cup --engine onnx/int8 --report bench.md
     """
     report = _measured(bundle, BenchSettings(names, batches, rates, seconds, threads, checkpoint))
     console = Console()
@@ -100,7 +115,7 @@ def engines(
 
 def _measured(bundle: Path, settings: BenchSettings) -> Report:
     tasks: dict[str, TaskID] = {}
-    # Bars move between measurements only: a thread that draws would be timed too.
+    # Bars move between measurements only: a drawing thread would disturb the measurement.
     with Progress(console=Console(stderr=True), auto_refresh=False) as bars:
 
         def move(stage: str, done: int, total: int) -> None:

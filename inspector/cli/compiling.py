@@ -1,4 +1,4 @@
-"""`inspector compile`: makes a bundle ready for the boxes that it will run on. Imported only when called."""
+"""`inspector compile`: compiles a bundle for the machines that it will run on. Imported only when called."""
 
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ from rich.text import Text
 from inspector.bundle.load import BundleError, load
 from inspector.bundle.schema import Compiled, CompiledFor, Precision
 from inspector.cli.errors import report_user_errors
-from inspector.cli.printable import printable_lines, say_lines
+from inspector.cli.printable import print_lines, printable_lines
 from inspector.compile.compile import compile_bundle
 from inspector.compile.job import CompileError, Wish
 from inspector.compile.tensorrt.engine_cache import usual_cache
@@ -59,14 +59,14 @@ _USUAL = {"tensorrt": "fp16", "onnx": "int8", "openvino": "int8"}
     type=FolderOrFile,
     help="Manifest whose calibration split gives INT8 its ranges. Default: the pieces of the bundle's parity set.",
 )
-@click.option("--recipe", type=FolderOrFile, help="Refuse by its parity_max_flips. Default: 0.002.")
+@click.option("--recipe", type=FolderOrFile, help="Recipe whose parity_max_flips is the limit. Default: 0.002.")
 @click.option(
     "--cache",
     metavar="FOLDER|off",
-    help="Where tensorrt keeps engines that it built, for the next time; off: nowhere. "
+    help="Folder where tensorrt keeps the engines that it builds; off: none. "
     "Default: inspector/tensorrt in $XDG_CACHE_HOME or ~/.cache. tensorrt-rtx needs none.",
 )
-@click.option("--out", type=FolderOrFile, help="Leave BUNDLE alone, and write a copy with what was compiled here.")
+@click.option("--out", type=FolderOrFile, help="Write a compiled copy here and leave BUNDLE as it is.")
 @report_user_errors(BundleError, CompileError, EngineError, ParityError)
 def compile(
     bundle: Path,
@@ -79,19 +79,19 @@ def compile(
     cache: str | None,
     out: Path | None,
 ) -> None:
-    """Adds to BUNDLE its graphs as compiled for one engine at one precision, in place of an earlier such form.
+    """Compiles the graphs of BUNDLE for one engine and precision, and adds them to BUNDLE.
 
-    Before, they run the pieces of BUNDLE's parity set through the whole routed system: where more decisions flip
-    than the limit allows, or a defective piece newly passes, nothing is added, the pieces are named, and the exit
-    code is 1. INT8 for CPUs keeps those experts alone that are faster so on this machine; the others stay in FP32.
+    First they judge the pieces of BUNDLE's parity set. Where more decisions change than the limit allows, or a
+    defective piece newly passes, nothing is added, the pieces are named, and the exit code is 1. On CPUs, only experts
+    that are faster in INT8 on this machine are compiled; the others stay in FP32.
 
     \b
     inspector compile BUNDLE --engine tensorrt                          FP16 for several kinds of GPU, without one
     inspector compile BUNDLE --engine tensorrt --target 7.5             the same for Turing
     inspector compile BUNDLE --engine onnx --calibration MANIFEST       INT8 for ONNX Runtime
-    inspector doctor BUNDLE                                             which of its forms run on this machine
+    inspector doctor BUNDLE                                             which of its variants run on this machine
     """
-    wish = Wish(
+    job = Wish(
         engine=cast(CompiledFor, engine),
         precision=cast(Precision, precision or _USUAL[engine]),
         targets=tuple(target.strip() for target in targets.split(",") if target.strip()),
@@ -101,10 +101,10 @@ def compile(
     )
     console = Console(stderr=True)
     with Lines(console) as lines:
-        made, report = compile_bundle(load(bundle), wish, lines.say, calibration, out)
-    Console().print(_table(made))
-    say_lines("\n".join(words(report, wish.limit)))
-    click.echo(f"{wish.label}, by {made.compiler}, is in {out or bundle}: `inspector doctor {out or bundle}`")
+        compiled, report = compile_bundle(load(bundle), job, lines.show, calibration, out)
+    Console().print(_table(compiled))
+    print_lines("\n".join(words(report, job.limit)))
+    click.echo(f"{job.label}, by {compiled.compiler}, is in {out or bundle}: `inspector doctor {out or bundle}`")
 
 
 def _cache(named: str | None) -> Path | None:
@@ -118,7 +118,7 @@ def _cache(named: str | None) -> Path | None:
 
 
 class Lines:
-    """One line a graph, with what is being done with it and how long that has taken."""
+    """One line per graph: the current step and its time."""
 
     def __init__(self, console: Console) -> None:
         columns = (
@@ -139,15 +139,15 @@ class Lines:
     ) -> None:
         self._progress.stop()
 
-    def say(self, part: str, doing: str) -> None:
+    def show(self, part: str, doing: str) -> None:
         if part not in self._tasks:
             self._tasks[part] = self._progress.add_task(part, total=None, doing=doing)
         self._progress.update(self._tasks[part], doing=doing)
 
 
-def _table(made: Compiled) -> Table:
+def _table(compiled: Compiled) -> Table:
     table = Table("graph", "precision", "in INT8", "seconds", "bytes", "")
-    for graph in made.graphs:
+    for graph in compiled.graphs:
         share = "" if graph.quantised is None else f"{graph.quantised:.0%}"
         figures = (share, f"{graph.seconds:.2f}", f"{graph.num_bytes:,}")
         table.add_row(graph.part, graph.precision, *figures, Text(printable_lines(graph.why)))

@@ -1,4 +1,4 @@
-"""`inspector demo`: shows a simulated line's verdicts as they come, then what was right and wrong about them."""
+"""`inspector demo`: shows the verdicts of a simulated line as they come, then compares them with the truth."""
 
 import json
 from collections import deque
@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inspector.cli.errors import report_user_errors
-from inspector.cli.printable import cell, say
+from inspector.cli.printable import cell, print_line
 from inspector.demo.run import DemoError, DemoSettings, Outcome, run_demo
 from inspector.demo.tally import Tally, decision_word, reason_word
 from protos.inspection.v1.verdict_pb2 import Verdict
@@ -24,14 +24,20 @@ _ROWS = 12
 
 
 @click.command()
-@click.option("--config", type=click.Path(path_type=Path), default=CONFIG, help="Another service to start.")
-@click.option("--pieces", default=600, show_default=True, type=click.IntRange(1))
-@click.option("--rate", default=12.0, show_default=True, type=click.FloatRange(min=0, min_open=True))
-@click.option("--seed", default=2026, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--config", type=click.Path(path_type=Path), default=CONFIG, help="Configuration of another service to start."
+)
+@click.option("--pieces", default=600, show_default=True, type=click.IntRange(1), help="Pieces to simulate.")
+@click.option(
+    "--rate", default=12.0, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Per second."
+)
+@click.option("--seed", default=2026, show_default=True, type=click.IntRange(0), help="Equal seeds give equal pieces.")
 @report_user_errors()
 def demo(config: Path, pieces: int, rate: float, seed: int) -> None:
-    """Starts a service of its own, runs a simulated line with everyday faults through it, and compares its verdicts
-    with what is true. The last line printed is one JSON object. Exit code 0: every piece had exactly one verdict."""
+    """Starts a service, runs a simulated line with everyday faults through it, and compares verdicts and truth.
+
+    The last line printed is one JSON object. Exit code 0: every piece had exactly one verdict.
+    """
     settings = DemoSettings(config, pieces, rate, seed)
     click.echo(f"starting the service of {config}; {pieces} pieces at {rate:g}/s follow")
     try:
@@ -85,9 +91,9 @@ def _print_summary(outcome: Outcome) -> None:
     for reason, count in sorted(tally.reasons.items()):
         click.echo(f"  {reason}: {count}")
     for piece_id in tally.escapes:
-        say(f"  escape: {piece_id} has {', '.join(tally.truth[piece_id])} and passed")
+        print_line(f"  escape: {piece_id} has {', '.join(tally.truth[piece_id])} and passed")
     for piece_id in tally.false_rejects:
-        say(f"  false reject: {piece_id} is good and failed")
+        print_line(f"  false reject: {piece_id} is good and failed")
     latency = tally.latency_ms()
     figures = ", ".join(f"{name} {value:.0f} ms" for name, value in latency.items())
     click.echo(f"  capture to receipt: {figures}; experts run {tally.experts_run}, skipped {tally.experts_skipped}")

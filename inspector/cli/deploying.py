@@ -1,4 +1,4 @@
-"""`inspector deploy`, `rollback` and `deployments`: which bundle judges a running line, and which did."""
+"""`inspector deploy`, `rollback` and `deployments`: which bundles judge a running line now, and which did before."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,7 +11,7 @@ import click
 from inspector.bundle.load import DIGEST_DIGITS, BundleError
 from inspector.bundle.store import BundleStore
 from inspector.cli.errors import report_user_errors
-from inspector.cli.printable import printable, say
+from inspector.cli.printable import print_line, printable
 from inspector.config.opening import open_log
 from inspector.config.service import Service, load_service
 from inspector.rollout.control.cleanup import list_with_references
@@ -24,16 +24,21 @@ from streams.kafka.client import quiet_client_logs
 from streams.log import Log
 
 _CONFIG = click.option("--config", required=True, type=click.Path(path_type=Path), help="The service's configuration.")
-_RECIPE = click.option("--recipe", help="Recipe that it is for, where the service has several.")
-_REASON = click.option("--reason", default="", help="Kept in the history.")
+_RECIPE = click.option("--recipe", help="Name of the recipe; needed where the service has several.")
+_REASON = click.option("--reason", default="", help="Text for the history.")
 _WAIT = click.option(
-    "--wait", "wait_s", default=300.0, show_default=True, type=click.FloatRange(min=0), help="Seconds for the workers."
+    "--wait",
+    "wait_s",
+    default=300.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Seconds to wait for the workers.",
 )
-_NO_WAIT = click.option("--no-wait", is_flag=True, help="Write the record and leave the workers to it.")
+_NO_WAIT = click.option("--no-wait", is_flag=True, help="Do not wait for the workers.")
 
 
 class _DeployContext(NamedTuple):
-    """What the commands work with."""
+    """The service, its log, and the control records of now."""
 
     service: Service
     log: Log
@@ -41,7 +46,7 @@ class _DeployContext(NamedTuple):
 
 
 @contextmanager
-def _desk(config: Path) -> Iterator[_DeployContext]:
+def _open_context(config: Path) -> Iterator[_DeployContext]:
     quiet_client_logs()
     service = load_service(config)
     table = ControlTable(service.config.prefix, service.config.lines)
@@ -54,9 +59,11 @@ def _desk(config: Path) -> Iterator[_DeployContext]:
 @click.argument("bundle", type=click.Path(path_type=Path))
 @_CONFIG
 @_RECIPE
-@click.option("--shadow", is_flag=True, help="Judge beside the live bundle; compared, not acted upon.")
-@click.option("--canary", type=click.FloatRange(0, 1, min_open=True), help="Judge this share of the inspections.")
-@click.option("--canary-stations", help="Judge these stations, as A,B.")
+@click.option("--shadow", is_flag=True, help="Judge next to the live bundle; only counts different decisions.")
+@click.option(
+    "--canary", type=click.FloatRange(0, 1, min_open=True), help="Judge this share of the inspections, such as 0.05."
+)
+@click.option("--canary-stations", help="Judge the pieces of these stations, such as A,B.")
 @_REASON
 @_WAIT
 @_NO_WAIT
@@ -72,15 +79,20 @@ def deploy(
     wait_s: float,
     no_wait: bool,
 ) -> None:
-    """Has BUNDLE judge the running line, once every worker has checked it. Refused by one, it is taken back: exit
-    code 1, and the line goes on with what it had."""
-    wish = _wish(shadow, canary, canary_stations, reason)
-    with _desk(config) as desk:
-        orders = DeploymentCommands(desk.service, recipe_of(desk.service, recipe), desk.table, desk.log)
-        _follow(desk, orders, orders.deploy(bundle, wish), None if no_wait else wait_s)
+    """Deploys BUNDLE to the running line after every worker has verified it. If a worker refuses it, rolls back with
+    exit code 1; the line continues as before.
+
+    \b
+    inspector deploy bundles/cup-7 --config service.toml                   live
+    inspector deploy bundles/cup-7 --config service.toml --canary 0.05     on trial, for 5 % of the inspections
+    """
+    request = _deploy_request(shadow, canary, canary_stations, reason)
+    with _open_context(config) as context:
+        commands = DeploymentCommands(context.service, recipe_of(context.service, recipe), context.table, context.log)
+        _follow(context, commands, commands.deploy(bundle, request), None if no_wait else wait_s)
 
 
-def _wish(shadow: bool, canary: float | None, stations: str | None, reason: str) -> DeployRequest:
+def _deploy_request(shadow: bool, canary: float | None, stations: str | None, reason: str) -> DeployRequest:
     if sum((shadow, canary is not None, stations is not None)) > 1:
         raise click.UsageError("--shadow, --canary and --canary-stations exclude each other; give one of them")
     if shadow:
@@ -101,109 +113,110 @@ def _wish(shadow: bool, canary: float | None, stations: str | None, reason: str)
 @_NO_WAIT
 @report_user_errors(BundleError, DeployError)
 def rollback(config: Path, recipe: str | None, reason: str, wait_s: float, no_wait: bool) -> None:
-    """Ends the recipe's shadow or canary on every line that has one; where none has, has judge again what judged
-    before the live deployment. Lines that have nothing to take back are named and left as they are."""
-    with _desk(config) as desk:
-        orders = DeploymentCommands(desk.service, recipe_of(desk.service, recipe), desk.table, desk.log)
-        changes = orders.roll_back(reason)
-        changed = {change.place for change in changes}
-        for place in orders.places:
-            if place not in changed:
-                say(f"{place.line}: nothing is taken back, this line goes on as it is")
-        _follow(desk, orders, changes, None if no_wait else wait_s)
+    """Ends the recipe's shadow or canary on every line. Where no line has one, returns to the deployment before the
+    live one. Names the lines that have nothing to roll back, and leaves them as they are.
+
+    Example: inspector rollback --config service.toml --reason "too many rejects"
+    """
+    with _open_context(config) as context:
+        commands = DeploymentCommands(context.service, recipe_of(context.service, recipe), context.table, context.log)
+        changes = commands.roll_back(reason)
+        changed = {change.target for change in changes}
+        for target in commands.targets:
+            if target not in changed:
+                print_line(f"{target.line}: nothing to roll back; this line continues as before")
+        _follow(context, commands, changes, None if no_wait else wait_s)
 
 
-def _follow(desk: _DeployContext, orders: DeploymentCommands, changes: list[Change], wait_s: float | None) -> None:
-    """Waits for the workers; None: not at all."""
+def _follow(context: _DeployContext, commands: DeploymentCommands, changes: list[Change], wait_s: float | None) -> None:
+    """Waits for the workers; None: does not wait."""
     for change in changes:
-        say(f"deployment {change.deployment.number} on {change.place.line}: {described(change.deployment)}")
+        print_line(f"deployment {change.deployment.number} on {change.target.line}: {described(change.deployment)}")
     if wait_s is None:
         return
     try:
-        with closing(read_control(desk.log, desk.table)) as tail:
-            num_workers = await_workers(desk.table, tail, changes, wait_s, say)
+        with closing(read_control(context.log, context.table)) as tail:
+            num_workers = await_workers(context.table, tail, changes, wait_s, print_line)
     except RefusedByError as refused:
-        orders.withdraw(changes, str(refused))
-        raise DeployError(
-            f"{printable(str(refused))}\nit is taken back, and the line goes on with what it had"
-        ) from refused
+        commands.withdraw(changes, str(refused))
+        raise DeployError(f"{printable(str(refused))}\nrolled back; the line continues as before") from refused
     if not num_workers:
         raise DeployError(
-            "no worker has reported within a minute: the record stands, and workers take it when they start"
+            "no worker has reported within a minute: the deployment stays active, and workers use it when they start"
         )
-    say(f"done: {num_workers} worker(s) follow")
+    print_line(f"done: {num_workers} worker(s) follow")
 
 
 def described(deployment: Deployment) -> str:
-    """What is to judge, and how."""
+    """The bundle, and how it is deployed."""
     named = f"{deployment.bundle} {deployment.version} ({deployment.digest[:DIGEST_DIGITS]})"
     text = f"{MODES.get(deployment.mode, '?')}: {named if deployment.folder else 'the bundle that the recipe names'}"
     if deployment.share:
         text += f", {deployment.share:.1%} of the inspections"
     if deployment.stations:
         text += f", stations {', '.join(deployment.stations)}"
-    return text + (f", takes back deployment {deployment.rolls_back}" if deployment.rolls_back else "")
+    return text + (f", rolls back deployment {deployment.rolls_back}" if deployment.rolls_back else "")
 
 
 @click.command()
 @_CONFIG
-@click.option("--tidy", is_flag=True, help="Remove bundles that nothing returns to, in place of showing the history.")
+@click.option("--tidy", is_flag=True, help="Remove bundles that are no longer needed, instead of showing the history.")
 @report_user_errors(DeployError)
 def deployments(config: Path, tidy: bool) -> None:
-    """Shows what judged when, who decided it, and how far the workers are.
+    """Shows the history of deployments, who deployed them and why, and the status of the workers.
 
-    With --tidy, empties the folder of `[worker] bundles`: of the bundles that were deployed on the configuration's
-    lines, those go that neither judge nor are on trial and that no chain of roll-backs returns to. Every bundle is
-    listed with its size, and why it stays; nothing but bundles is touched, and nothing at all where the control topics
-    cannot be read whole. Where several configurations share the folder, give one that names all their lines; and wait
-    until nobody's `deploy` or `rollback` waits for workers, for what it may have to take back is not known here.
+    With --tidy, removes bundles from the folder of `[worker] bundles`: those that were deployed on the configuration's
+    lines, neither judge nor are on trial, and that no series of roll-backs returns to. Lists every bundle with its size
+    and why it stays. Touches nothing but bundles, and nothing at all where the control topics cannot be read to their
+    end. Where several configurations share the folder, give one that names all their lines. Do not run it while a
+    `deploy` or `rollback` waits for workers: it may have to restore a bundle.
     """
-    with _desk(config) as desk:
+    with _open_context(config) as context:
         if tidy:
-            _tidy(desk)
+            _tidy(context)
         else:
-            _show(desk.table)
+            _show(context.table)
 
 
-def _tidy(desk: _DeployContext) -> None:
-    shelf, freed = BundleStore(desk.service.bundles), 0
+def _tidy(context: _DeployContext) -> None:
+    store, freed_bytes = BundleStore(context.service.bundles), 0
     try:
-        for found in list_with_references(desk.service, desk.log):
-            if not found.needed:
-                shelf.remove(found.name)
-                freed += found.num_bytes
-            fate = f"kept, {found.needed}" if found.needed else "removed, nothing returns to it"
-            say(f"{found.name}: {found.num_bytes / 1e6:.1f} MB: {fate}")
+        for stored in list_with_references(context.service, context.log):
+            if not stored.needed:
+                store.remove(stored.name)
+                freed_bytes += stored.num_bytes
+            outcome = f"kept, {stored.needed}" if stored.needed else "removed, no longer needed"
+            print_line(f"{stored.name}: {stored.num_bytes / 1e6:.1f} MB: {outcome}")
     except OSError as exc:
         raise DeployError(
             f"{exc.filename}: cannot be listed or removed ({exc.strerror}); tidy as a user who may write in "
-            f"{desk.service.bundles}"
+            f"{context.service.bundles}"
         ) from exc
-    say(f"{freed / 1e6:.1f} MB freed in {desk.service.bundles}")
+    print_line(f"{freed_bytes / 1e6:.1f} MB freed in {context.service.bundles}")
 
 
 def _show(table: ControlTable) -> None:
     for row in rows_of(table):
-        say(_history_line(row))
-    for at, word in sorted(table.workers.items()):
-        say(_worker_line(at, word, table.newest_ns))
+        print_line(_history_line(row))
+    for at, status in sorted(table.workers.items()):
+        print_line(_worker_line(at, status, table.newest_ns))
     if not table.workers:
-        say("no worker has ever reported")
+        print_line("no worker has ever reported")
 
 
 def _history_line(row: Row) -> str:
-    found = row.deployment
-    when = datetime.fromtimestamp(found.deployed_ns / 1e9, UTC).isoformat(sep=" ", timespec="seconds")
-    reason = f" ({found.reason})" if found.reason else ""
-    place = f"{row.line} {found.recipe} {found.number}"
-    return f"{place}: {when} {found.by}{reason}: {described(found)}: {row.state}"
+    deployment = row.deployment
+    when = datetime.fromtimestamp(deployment.deployed_ns / 1e9, UTC).isoformat(sep=" ", timespec="seconds")
+    reason = f" ({deployment.reason})" if deployment.reason else ""
+    target = f"{row.line} {deployment.recipe} {deployment.number}"
+    return f"{target}: {when} {deployment.by}{reason}: {described(deployment)}: {row.state}"
 
 
-def _worker_line(at: WorkerAt, word: WorkerStatus, newest_ns: int) -> str:
-    state, age_s = word.state, max(0.0, (newest_ns - word.append_ns) / 1e9)
+def _worker_line(at: WorkerAt, status: WorkerStatus, newest_ns: int) -> str:
+    state, age_s = status.state, max(0.0, (newest_ns - status.append_ns) / 1e9)
     detail = f" ({state.detail})" if state.detail else ""
     text = f"{at.line} {at.recipe} {at.worker}: {phase_word(state.phase)} {state.deployment}{detail}"
     if state.shadow_equal or state.shadow_different:
-        text += f", shadow decided alike {state.shadow_equal} times and otherwise {state.shadow_different} times"
+        text += f", shadow decided the same {state.shadow_equal} times and differently {state.shadow_different} times"
     verb = "judged" if state.phase == WorkerPhase.WORKER_PHASE_STOPPED else "judges"
-    return f"{text}; {verb} with {state.live or 'its own bundle'} on {state.engine}, said {age_s:.0f} s ago"
+    return f"{text}; {verb} with {state.live or 'its own bundle'} on {state.engine}, reported {age_s:.0f} s ago"

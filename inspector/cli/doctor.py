@@ -1,4 +1,4 @@
-"""`inspector doctor`: says what this machine can run, and for each thing that it cannot, what would help."""
+"""`inspector doctor`: lists what this machine can run, with remedies."""
 
 from pathlib import Path
 
@@ -16,10 +16,15 @@ _MARKS = {"ok": "[green]ok[/]", "optional": "[yellow]no[/]", "wrong": "[red]no[/
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path), required=False)
 @click.option(
-    "--config", type=click.Path(path_type=Path), help="Also try to reach its log, and look at the bundles it names."
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Also connect to the log and check the bundles of this configuration.",
 )
 def doctor(bundle: Path | None, config: Path | None) -> None:
-    """Says what this machine can run, of BUNDLE too, and why not. Exit code 1 when the service itself cannot run."""
+    """Lists what this machine can run, and which variants of BUNDLE. Exit code 1 where the service cannot run.
+
+    Example: inspector doctor bundles/cup --config service.toml
+    """
     findings = examine(config, bundle)
     Console().print(_table(findings))
     if any(finding.state == "wrong" for finding in findings):
@@ -29,6 +34,6 @@ def doctor(bundle: Path | None, config: Path | None) -> None:
 def _table(findings: list[Finding]) -> Table:
     table = Table("", "what", "found", "what helps")
     for finding in findings:
-        words = (finding.subject, finding.detail, finding.remedy)
-        table.add_row(_MARKS[finding.state], *(Text(printable_lines(text)) for text in words))
+        texts = (finding.subject, finding.detail, finding.remedy)
+        table.add_row(_MARKS[finding.state], *(Text(printable_lines(text)) for text in texts))
     return table

@@ -1,4 +1,4 @@
-"""Turns the errors that a user can mend into a message and exit code 1. Anything else is a defect and shows itself."""
+"""Turns errors that a user can fix into a message and exit code 1. Any other error is a defect: it shows its trace."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ USER_ERRORS: tuple[type[Exception], ...] = (LogError, ManifestError, PlanError, 
 
 @contextmanager
 def report_user_errors(*others: type[Exception]) -> Iterator[None]:
-    """Use as a decorator or around a block; `others` are errors that only this command's parts know."""
+    """Use as a decorator or around a block; `others` are errors of this command alone."""
     try:
         yield
     except ConfigError as exc:

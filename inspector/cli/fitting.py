@@ -1,4 +1,4 @@
-"""`inspector fit`: a bundle from good pieces alone, for a line that has no defects yet. Knows no network.
+"""`inspector fit`: makes a bundle from good pieces alone, for a line that has no defects yet.
 
 The command line imports this module only when it is called, so that serving starts without torch.
 """
@@ -11,10 +11,10 @@ import click
 from encoders.vision import Weights
 from inspector.cli.training import (
     Bars,
-    mendable,
+    print_warnings,
     progress_bars,
     report_option,
-    say_warnings,
+    report_training_errors,
     strict_option,
     strictly,
     weights_file,
@@ -29,10 +29,10 @@ FolderOrFile = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("manifest", type=FolderOrFile)
-@click.option("--good-only", is_flag=True, help="Required: says that no defect is looked at.")
+@click.option("--good-only", is_flag=True, help="Required: confirms that defects are not used.")
 @click.option("--out", "bundle", required=True, type=FolderOrFile, help="Folder of the bundle; replaced if it is one.")
-@click.option("--pieces", type=click.IntRange(min=1), help="How many good pieces to take; without it, all.")
-@click.option("--any-split", is_flag=True, help="Take good pieces of calibration and test too, not of train alone.")
+@click.option("--pieces", type=click.IntRange(min=1), help="Number of good pieces to use. Default: all.")
+@click.option("--any-split", is_flag=True, help="Also use good pieces of the splits calibration and test.")
 @click.option("--weights", metavar="NAME=FILE", help="Local safetensors file of a timm model, for the cameras.")
 @click.option("--pretrained", metavar="NAME", help="Let timm download that model's weights instead.")
 @click.option(
@@ -42,7 +42,7 @@ FolderOrFile = click.Path(path_type=Path)
 @click.option("--seed", default=0, show_default=True, help="Draws the pieces.")
 @strict_option
 @report_option
-@mendable()
+@report_training_errors()
 def fit(
     manifest: Path,
     good_only: bool,
@@ -59,14 +59,14 @@ def fit(
 ) -> None:
     """Makes a usable bundle from the good pieces of MANIFEST alone, in under a minute from 50 of them.
 
-    For the first day of a line, when no defect has been seen. Pieces labelled nok are ignored. The bundle remembers
-    what good pieces look and sound like: what is as usual as nine in ten of them (--pass-share) passes, everything
-    else goes to REVIEW. It never says FAIL and names no class, and nobody knows how many defects it lets pass. Once
-    people have found some dozens of defects, use `inspector train`.
+    For the first day of a line, when no defect has been seen. Pieces labelled nok are ignored. The bundle learns the
+    look and sound of good pieces: a piece as usual as nine in ten of them (--pass-share) passes, any other goes to
+    REVIEW. It never decides FAIL and names no class, and its miss rate is unknown. Once people have found some dozens
+    of defects, use `inspector train`.
 
-    Ten good pieces are the least, 50 a good start. They should be different parts of several lots: what varies among
-    good parts is learned from them alone. Cameras need a pretrained network to see much (--weights or --pretrained);
-    small maps of few values, such as wafer maps, need none.
+    It needs at least ten good pieces; 50 are a good start. Take different parts of several lots: the bundle learns from
+    them how much good parts vary. Cameras need a pretrained network to see much (--weights or --pretrained); small maps
+    of few values, such as wafer maps, need none.
 
     \b
     inspector fit line/manifest.jsonl --good-only --out bundles/first-day \\
@@ -74,7 +74,7 @@ def fit(
     inspector evaluate bundles/first-day line/manifest.jsonl --split calibration
     """
     if not good_only:
-        raise click.UsageError("only fitting on good pieces is there: add --good-only, or use `inspector train`")
+        raise click.UsageError("this command fits on good pieces only: add --good-only, or use `inspector train`")
     start = time.monotonic()
     options = GoodOptions(
         name=name,
@@ -91,7 +91,7 @@ def fit(
         progress("writing graphs", 0, 1)
         write_bundle(bundle, draft)
         progress("writing graphs", 1, 1)
-    say_warnings(draft.warnings)
+    print_warnings(draft.warnings)
     if report is not None:
         write_training_report(report, (), draft.warnings)
     click.echo(

@@ -1,4 +1,4 @@
-"""Finds out which kind of file a user has, and gives the lines that explain its keys."""
+"""Recognises the kind of a user's file, and explains its keys."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,7 +26,7 @@ class _AnyKeys(BaseModel):
 
 
 def explain_keys(file: Path) -> Iterator[str]:
-    """Lines for a terminal; the file may have mistakes. Raises ConfigError where it tells nothing of its kind."""
+    """Lines for a terminal; the file may have mistakes. Raises ConfigError where its kind is not recognised."""
     name, model = kind_of(file)
     yield f"{file} is a {name}. Its keys:"
     yield ""

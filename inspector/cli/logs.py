@@ -1,4 +1,4 @@
-"""Sets up logging once, at the edge: readable lines, or one JSON object a line. Knows no logger by content."""
+"""Sets up logging: readable lines, or one JSON object a line."""
 
 import json
 import logging
@@ -13,10 +13,10 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tupl
 
 LEVELS = ("debug", "info", "warning", "error")
 _LOUD = ("kafka",)
-"""Libraries that report at ERROR what they then mend themselves; shown at debug only."""
+"""Libraries that report errors from which they recover; shown at debug only."""
 
 _CHATTY = ("onnx_ir", "onnxscript")
-"""The exporter's libraries tell every step at INFO: two hundred lines for one small bundle; shown at debug only."""
+"""The exporter's libraries log every step at INFO: two hundred lines for one small bundle; shown at debug only."""
 
 
 class LineFormatter(logging.Formatter):
@@ -26,7 +26,7 @@ class LineFormatter(logging.Formatter):
         super().__init__("%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        """One line, though a record that is spoken of may have line breaks and escapes in its names."""
+        """One line, even where names in the message hold line breaks and escapes."""
         record.message = printable(record.message)
         return super().formatMessage(record)
 
@@ -51,14 +51,14 @@ class JsonFormatter(logging.Formatter):
 
 
 def quiet_grpc(level: str) -> None:
-    """Call it before grpc is imported: its core writes to stderr past every formatter, and what a client says as it
-    leaves word for word. At debug it may."""
+    """Call it before grpc is imported: except at debug, keeps its core from writing to stderr past every formatter,
+    including text of clients."""
     if level != "debug":
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 def setup_logging(level: str, *, as_json: bool) -> None:
-    """Sends everything to stderr; calling it again replaces what was set up before."""
+    """Logs to stderr; replaces an earlier setup."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else LineFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -1,4 +1,4 @@
-"""`inspector parity`: runs a bundle's parity set through every engine of it that this machine has. Without torch."""
+"""`inspector parity`: judges a bundle's parity set with each of its engines on this machine. Needs no torch."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from rich.progress import Progress
 from inspector.benchmark.artefacts import BenchError, chosen, forms_of
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.cli.errors import report_user_errors
-from inspector.cli.printable import say, say_lines
+from inspector.cli.printable import print_line, print_lines
 from inspector.engines import choice
 from inspector.engines.engine import EngineError, EngineSettings
 from inspector.inference.model import Model, open_model
@@ -29,13 +29,13 @@ FolderOrFile = click.Path(path_type=Path)
 @click.option(
     "--engine", "names", multiple=True, metavar="ENGINE[/PRECISION]", help="Only these, such as onnx/int8; repeatable."
 )
-@click.option("--recipe", type=FolderOrFile, help="Decide by its limits, and refuse by its parity_max_flips.")
+@click.option("--recipe", type=FolderOrFile, help="Decide by the limits and parity_max_flips of this recipe.")
 @click.option("--report", "file", type=FolderOrFile, help="Write figures and every piece that changed, as JSON.")
 @report_user_errors(BenchError, BundleError, ParityError)
 def parity(bundle: Path, names: tuple[str, ...], recipe: Path | None, file: Path | None) -> None:
-    """Counts the decisions of BUNDLE's engines here that differ from torch's, on the pieces stored with it.
+    """Counts the decisions of BUNDLE's engines on this machine that differ from torch's, on its parity set.
 
-    Exit code 1 where an engine is over the limit, none can run, or one that was asked for cannot.
+    Exit code 1 where an engine is over the limit, no engine can run, or an --engine cannot.
     """
     live = None if recipe is None else load_recipe(recipe).recipe
     limit = Limit() if live is None else Limit(live.parity_max_flips)
@@ -43,15 +43,15 @@ def parity(bundle: Path, names: tuple[str, ...], recipe: Path | None, file: Path
     pieces = set_of(loaded)
     forms = chosen(forms_of(loaded.schema), names)
     for note in pieces.about.notes:
-        say(note)
+        print_line(note)
     reports = []
     for settings in forms:
         try:
-            reports.append(_report(_opened(loaded, settings), pieces, live))
+            reports.append(_report(_open(loaded, settings), pieces, live))
         except EngineError as exc:
-            say_lines(f"{settings}: cannot run here: {exc}")
+            print_lines(f"{settings}: cannot run here: {exc}")
         else:
-            say_lines("\n".join(words(reports[-1], limit)))
+            print_lines("\n".join(words(reports[-1], limit)))
     if file is not None:
         file.write_text(json.dumps(as_json(reports, limit), indent=2) + "\n", encoding="utf-8")
     absent = len(forms) - len(reports)
@@ -59,8 +59,8 @@ def parity(bundle: Path, names: tuple[str, ...], recipe: Path | None, file: Path
         raise SystemExit(1)
 
 
-def _opened(bundle: LoadedBundle, settings: EngineSettings) -> Model:
-    """As the service opens it: a file that is not the one that was compiled is never run. Raises EngineError."""
+def _open(bundle: LoadedBundle, settings: EngineSettings) -> Model:
+    """Opens it as the service does: never runs a file that was changed after compiling. Raises EngineError."""
     choice.check(bundle, settings)
     return open_model(bundle, settings)
 

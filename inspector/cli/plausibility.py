@@ -1,4 +1,4 @@
-"""`inspector plausibility`: gives a bundle that has none the limits within which sources are believed.
+"""`inspector plausibility`: learns the limits of plausible recordings, and writes them into a bundle.
 
 The command line imports this module only when it is called, so that serving starts without torch.
 """
@@ -10,8 +10,8 @@ import click
 from inspector.bundle.files import write_manifest
 from inspector.bundle.load import BundleError, load
 from inspector.bundle.schema import Modality
-from inspector.cli.printable import say
-from inspector.cli.training import FolderOrFile, mendable
+from inspector.cli.printable import print_line
+from inspector.cli.training import FolderOrFile, report_training_errors
 from inspector.dataset.bit_depths import demand_bit_depths
 from inspector.dataset.manifest import ManifestError, read_manifest
 from inspector.training.plausibility import with_plausibility
@@ -20,12 +20,12 @@ from inspector.training.plausibility import with_plausibility
 @click.command()
 @click.argument("bundle", type=FolderOrFile)
 @click.argument("manifest", type=FolderOrFile)
-@mendable()
+@report_training_errors()
 def plausibility(bundle: Path, manifest: Path) -> None:
-    """Learns from the training split of MANIFEST within what each camera and sensor is believed, and writes it into
-    BUNDLE, in place of limits that it has.
+    """Learns from the training split of MANIFEST the limits of plausible recordings of each camera and sensor, and
+    writes them into BUNDLE. Replaces the limits that it has.
 
-    MANIFEST is the one that the bundle was trained on. The bundle gets another digest: workers take it for another one.
+    MANIFEST is the one that the bundle was trained on. The digest of the bundle changes: deploy it as a new bundle.
     """
     loaded = load(bundle)
     schema = loaded.schema
@@ -42,10 +42,10 @@ def plausibility(bundle: Path, manifest: Path) -> None:
     except OSError as exc:
         raise BundleError(f"{bundle}: cannot be written ({exc.strerror}); make the folder writable") from exc
     for modality in modalities:
-        say(f"{modality.name}: {_words(modality)}")
+        print_line(f"{modality.name}: {_summary(modality)}")
 
 
-def _words(modality: Modality) -> str:
+def _summary(modality: Modality) -> str:
     limits = modality.plausibility
     if limits is None:
         return "no good recording, so no limits: label some ok"

@@ -1,4 +1,4 @@
-"""Makes text of others printable: what came from a log or over the wire neither moves the cursor nor begins a line."""
+"""Escapes text from a log or the network, so that it cannot move the cursor or begin a line."""
 
 import json
 
@@ -8,12 +8,12 @@ MAX_CELL = 200
 
 
 def printable(text: str) -> str:
-    """With escapes such as `\\x1b` and `\\n` in place of what is no printable character."""
+    """Replaces characters that are not printable by escapes such as `\\x1b` and `\\n`."""
     return text if text.isprintable() else "".join(map(_escaped, text))
 
 
 def printable_lines(text: str) -> str:
-    """The same for text of several lines, whose lines stay."""
+    """The same for text of several lines; keeps the lines."""
     return "\n".join(map(printable, text.split("\n")))
 
 
@@ -23,17 +23,17 @@ def printable_json(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """Printable, and cut to what a table has room for."""
+    """Printable, and cut to the width of a table's cell."""
     return printable(text if len(text) <= MAX_CELL else text[:MAX_CELL] + "…")
 
 
-def say(text: str, *, err: bool = False) -> None:
-    """Prints one line, whatever stands in the text."""
+def print_line(text: str, *, err: bool = False) -> None:
+    """Prints one line, whatever the text holds."""
     click.echo(printable(text), err=err)
 
 
-def say_lines(text: str) -> None:
-    """Prints text whose lines are ours."""
+def print_lines(text: str) -> None:
+    """Prints text of several lines."""
     click.echo(printable_lines(text))
 
 
@@ -42,5 +42,5 @@ def _escaped(character: str) -> str:
 
 
 def _json_escaped(character: str) -> str:
-    """DEL is the one character that is not printable and that JSON lets stand."""
+    """DEL is the only unprintable character that JSON does not escape."""
     return character if character.isprintable() else json.dumps(character)[1:-1].replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""What `replay` and `simulate` share: the options of a line and its faults, the progress bar, the closing line."""
+"""The common part of `replay` and `simulate`: options of a line and its faults, progress bar, summary."""
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -24,7 +24,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 
 class PublishOptions(BaseModel):
-    """The shared options as they were given; see their help texts."""
+    """The shared options; see their help texts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -101,18 +101,23 @@ def _option(
 _SHARE, _SECONDS = click.FloatRange(0, 1), click.FloatRange(min=0)
 _OPTIONS = (
     _option("--rate", 12.0, click.FloatRange(min=0, min_open=True), "Pieces per second over all stations."),
-    _option("--line", None, click.STRING, "Line to publish on; the configuration's first by default."),
-    _option("--recipe", None, click.STRING, "Recipe to publish for, where several would fit."),
-    _option("--stations", 1, click.IntRange(1, 256), "Stations at least; more where windows would overlap."),
-    _option("--chunk-s", 0.1, click.FloatRange(0.001, 10), "Length of signal chunks."),
+    _option("--line", None, click.STRING, "Line to publish on. Default: the first of the configuration."),
+    _option("--recipe", None, click.STRING, "Recipe to publish for, where several fit."),
+    _option(
+        "--stations",
+        1,
+        click.IntRange(1, 256),
+        "Minimum number of stations; more are used where windows would overlap.",
+    ),
+    _option("--chunk-s", 0.1, click.FloatRange(0.001, 10), "Length of signal chunks, in seconds."),
     _option("--pass-number", 0, click.IntRange(0), "Raise it to publish the same pieces again."),
-    _option("--jitter", 0.0, _SECONDS, "Each record comes up to this many seconds late."),
+    _option("--jitter", 0.0, _SECONDS, "Each record is up to this many seconds late."),
     _option("--skew", 0.0, click.FLOAT, "Seconds that the sensors' clocks are ahead of the cameras'."),
-    _option("--drop", 0.0, _SHARE, "Share of frames, chunks and traces that never come."),
-    _option("--duplicate", 0.0, _SHARE, "Share of records that come twice."),
-    _option("--reorder", 0.0, _SHARE, "Share of records that come behind their successors."),
+    _option("--drop", 0.0, _SHARE, "Share of frames, chunks and traces that are lost."),
+    _option("--duplicate", 0.0, _SHARE, "Share of records that are sent twice."),
+    _option("--reorder", 0.0, _SHARE, "Share of records that are sent after their successors."),
     _option("--seed", 0, click.IntRange(0), "Equal seeds give equal lines and equal faults."),
-    _option("--truth", None, click.Path(path_type=Path), "Write what is true of every piece to this file."),
+    _option("--truth", None, click.Path(path_type=Path), "Write the label and defects of every piece to this file."),
 )
 
 
@@ -122,7 +127,7 @@ def publish_options(command: Command) -> Command:
         "--silent",
         multiple=True,
         metavar="[STATION/]SENSOR:FROM_S:TO_S",
-        help="A sensor sends nothing for a while.",
+        help="A sensor that sends nothing for a while, such as mic:20:23; repeatable.",
         callback=_keep,
         expose_value=False,
     )(command)
@@ -136,7 +141,7 @@ def given_options() -> PublishOptions:
 
 
 def publish(source: PieceSource, config: Path, request: Request, survey: Callable[[], Sequence[str]] = tuple) -> None:
-    """Publishes all pieces to the log of a configuration, with a progress bar, and says what was published.
+    """Publishes all pieces to the log of a configuration, with a progress bar, and prints a summary.
 
     `survey` gives warnings about the pieces' files before the first record, or raises ManifestError.
     """

@@ -15,12 +15,17 @@ from inspector.replay.pieces import ManifestPieces
 @click.command()
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--config", required=True, type=click.Path(path_type=Path), help="The service's configuration.")
-@click.option("--split", type=click.Choice(["train", "calibration", "test"]), help="Only this part; all by default.")
-@click.option("--pieces", type=click.IntRange(1), help="Only the first so many.")
+@click.option("--split", type=click.Choice(["train", "calibration", "test"]), help="Only this split. Default: all.")
+@click.option("--pieces", type=click.IntRange(1), help="Only the first pieces, this many.")
 @publish_options
 @report_user_errors()
 def replay(manifest: Path, config: Path, split: str | None, pieces: int | None) -> None:
-    """Publishes the data set of MANIFEST: frames by piece, sound and vibration as continuous chunks with each clip at
-    its piece's time, traces with their piece's id. What is true of the pieces goes into no topic: see --truth."""
+    """Publishes the data set of MANIFEST as a line would, so that a running service judges it.
+
+    Frames carry the piece's id. Sound and vibration are continuous streams of chunks, with each clip at the time of its
+    piece; traces carry the piece's id. Labels are not published: see --truth.
+
+    Example: inspector replay line/manifest.jsonl --config service.toml --split test
+    """
     rows = read_manifest(manifest, split)[:pieces]
     publish(ManifestPieces(manifest.parent, rows), config, given_options().request, partial(survey, manifest, rows))

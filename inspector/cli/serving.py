@@ -1,4 +1,4 @@
-"""`inspector serve`, `worker` and `gateway`: the service in one process, or its halves on machines of their own."""
+"""`inspector serve`, `worker` and `gateway`: the service in one process, or its halves on separate machines."""
 
 import gc
 import logging
@@ -30,14 +30,14 @@ from streams.log import LogStoppedError
 log = logging.getLogger("inspector.service.assembly")
 
 ENDING = (BundleError, CertificateError, DecodingError, EngineError, FollowerError, GatewayError, MetricsError)
-"""Why a service cannot start or go on, beside its configuration and its log."""
+"""Why a service cannot start or continue, apart from its configuration and its log."""
 
 config_option = click.option(
     "--config",
     "config",
     type=click.Path(path_type=Path),
     required=True,
-    help="Configuration file (see `inspector check`).",
+    help="Configuration file, such as service.toml; `inspector check` explains it.",
 )
 
 
@@ -45,16 +45,22 @@ config_option = click.option(
 @config_option
 @report_user_errors(*ENDING)
 def serve(config: Path) -> None:
-    """Runs worker, gateway and metrics in one process, until SIGINT or SIGTERM."""
+    """Runs worker, gateway and metrics in one process, until SIGINT or SIGTERM.
+
+    Example: inspector serve --config service.toml
+    """
     _end_to_end(load_service(config), worker=True, gateway=True)
 
 
 @click.command()
 @config_option
-@click.option("--name", help="Name of this worker, unique in its group; the configuration's by default.")
+@click.option("--name", help="Name of this worker, unique in its group. Default: [worker] name.")
 @report_user_errors(*ENDING)
 def worker(config: Path, name: str | None) -> None:
-    """Judges pieces, without a gateway: one process for each worker name."""
+    """Judges pieces, without a gateway. Every worker process has its own name.
+
+    Example: inspector worker --config service.toml --name worker-2
+    """
     _end_to_end(named(load_service(config), name), worker=True, gateway=False)
 
 
@@ -62,7 +68,10 @@ def worker(config: Path, name: str | None) -> None:
 @config_option
 @report_user_errors(*ENDING)
 def gateway(config: Path) -> None:
-    """Serves verdicts over gRPC, without judging the line; any number may run on one log."""
+    """Serves verdicts over gRPC, without judging the line. Any number of gateways may read one log.
+
+    Opens no model until a client calls Inspect or GetModel.
+    """
     _end_to_end(load_service(config), worker=False, gateway=True)
 
 
@@ -78,29 +87,29 @@ def _run(service: Service, *, worker: bool, gateway: bool) -> None:
     with ExitStack() as stack:
         stack.enter_context(_quiet_stop())
         stop = stack.enter_context(stopped_by_signals(service.config.worker.stop_budget_s))
-        # Before bundles are opened and checked: a counter that stands at 1 when it is first read shows no increase.
+        # Before bundles are opened and checked: a counter that is first scraped at 1 shows no increase.
         listeners: list[Callable[[bool], None]] = _serve_metrics(stack, service, registry)
         metrics = WorkerMetrics(registry) if worker else None
-        # And before the log is waited for: the backlog grows meanwhile.
+        # Also before waiting for the log: the backlog grows meanwhile.
         watch = stack.enter_context(watched(service, metrics, listeners)) if metrics else None
-        what = stack.enter_context(deployed(service, stop, registry, is_worker=worker))
+        models = stack.enter_context(deployed(service, stop, registry, is_worker=worker))
         if gateway:
-            opened = stack.enter_context(open_gateway(service, what.judge, registry))
-            listeners.append(opened.line_stands_still)
-            log.info("Gateway answers at %s.", opened.address)
+            server = stack.enter_context(open_gateway(service, models, registry))
+            listeners.append(server.line_stands_still)
+            log.info("Gateway answers at %s.", server.address)
         # Opening a bundle collects garbage, and nobody judges meanwhile: 150 ms with all modules, 0.3 ms without.
         gc.freeze()
         if metrics and watch:
             context = WorkerContext(log_clock(service.config), watch)
-            guard = guarded(service, what.judge, metrics.cost_multiplier.set, context.clock)
-            run_worker(service, guard, metrics, stop, shadow=what.shadow, context=context)
+            guard = guarded(service, models.judge, metrics.cost_multiplier.set, context.clock)
+            run_worker(service, guard, metrics, stop, shadow=models.shadow, context=context)
         else:
             stop.wait()
 
 
 @contextmanager
 def _quiet_stop() -> Iterator[None]:
-    """Whatever was waited for when the service was told to stop, it stops."""
+    """A stop while the service waits for the log or a bundle is no error."""
     try:
         yield
     except PreparationCancelledError:
@@ -119,7 +128,7 @@ def named(service: Service, name: str | None) -> Service:
 
 
 def _serve_metrics(stack: ExitStack, service: Service, registry: CollectorRegistry) -> list[Callable[[bool], None]]:
-    """Starts the metrics server, if one is configured; returns those of its methods that must hear of a standstill."""
+    """Starts the metrics server, if one is configured; returns its listeners of standstills."""
     metrics = service.config.metrics
     if metrics is None:
         return []

@@ -17,16 +17,16 @@ from inspector.simulation.pieces import LineSettings, Scenario
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), help="Write a data set with a manifest into this folder.")
 @click.option("--config", type=click.Path(path_type=Path), help="Publish into the log of this configuration.")
-@click.option("--pieces", default=600, show_default=True, type=click.IntRange(1))
+@click.option("--pieces", default=600, show_default=True, type=click.IntRange(1), help="Pieces to make.")
 @click.option("--defects", default=0.2, show_default=True, type=click.FloatRange(0, 1), help="Share of bad pieces.")
 @click.option(
     "--scenario",
     default="plain",
     show_default=True,
     type=click.Choice(get_args(Scenario)),
-    help="plain: scratches and dents seen, cracks heard. disagreement: also inserts that are seen and do not ring, or "
-    "ring unseen; neither sensor alone can know. rare_hard: all is plain but for 8 % rubbed parts, where a hairline, "
-    "too fine for a thumbnail, tells bad from good.",
+    help="plain: scratches and dents are seen, cracks are heard. disagreement: also inserts that are seen and do not "
+    "ring, or ring and are not seen; no sensor alone can tell. rare_hard: plain, with 8 % rubbed parts, where only a "
+    "hairline too fine for a thumbnail shows a defect.",
 )
 @click.option(
     "--frames",
@@ -40,8 +40,14 @@ from inspector.simulation.pieces import LineSettings, Scenario
 def simulate(
     out: Path | None, config: Path | None, pieces: int, defects: float, scenario: Scenario, frames: int
 ) -> None:
-    """Makes discs with scratches and dents (seen) and cracks (heard). Give --out for a data set to train on, or
-    --config for a live line; the options of rate and faults belong to the latter."""
+    """Simulates a line of discs with scratches and dents (seen) and cracks (heard).
+
+    Give --out to write a data set to train on, or --config to run a live line. Rate and faults apply to a live line.
+
+    \b
+    inspector simulate --out line --pieces 2400
+    inspector simulate --config service.toml --rate 12 --drop 0.01
+    """
     if (out is None) == (config is None):
         raise click.UsageError("give one of --out (a data set) and --config (a live line)")
     options = given_options()

@@ -20,12 +20,16 @@ def topics() -> None:
 
 @topics.command()
 @_CONFIG
-@click.option("--partitions", default=4, show_default=True, type=click.IntRange(1, 1000))
-@click.option("--replication", default=1, show_default=True, type=click.IntRange(1, 10))
-@click.option("--retention-hours", type=click.FloatRange(min=0, min_open=True), help="Default: the broker's.")
+@click.option("--partitions", default=4, show_default=True, type=click.IntRange(1, 1000), help="Of each topic.")
+@click.option("--replication", default=1, show_default=True, type=click.IntRange(1, 10), help="Copies of each record.")
+@click.option(
+    "--retention-hours",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Deletes older records. Default: the broker's setting.",
+)
 @report_user_errors()
 def create(path: Path, partitions: int, replication: int, retention_hours: float | None) -> None:
-    """Makes what is missing and sets what is wrong."""
+    """Creates missing topics, and corrects settings of existing ones."""
     config = load_service_config(path)
     plan = TopicPlan(partitions, replication, retention_hours)
     for line in create_topics(kafka_settings(path, config), config.prefix, config.lines, plan):
@@ -36,9 +40,9 @@ def create(path: Path, partitions: int, replication: int, retention_hours: float
 @_CONFIG
 @report_user_errors()
 def check(path: Path) -> None:
-    """Names what is wrong; exit code 1 if anything is."""
+    """Lists missing topics and wrong settings. Exit code 1 where there are any."""
     config = load_service_config(path)
     problems = check_topics(kafka_settings(path, config), config.prefix, config.lines)
     if problems:
         raise click.ClickException("\n".join([f"{len(problems)} problem(s)", *problems]))
-    click.echo("all topics are there and fit")
+    click.echo("all topics exist with the right settings")

@@ -1,4 +1,4 @@
-"""`inspector train`, `evaluate` and `export`: the commands of the training half. Knows no network.
+"""`inspector train`, `evaluate` and `export`: the commands of the training half.
 
 The command line imports this module only when one of these is called, so that serving starts without torch.
 """
@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from inspector.bundle.card import write_section
 from inspector.bundle.load import BundleError, load
 from inspector.cli.errors import report_user_errors
-from inspector.cli.printable import printable_lines, say
+from inspector.cli.printable import print_line, printable_lines
 from inspector.dataset.manifest import Split
 from inspector.evaluation.evaluate import evaluate as evaluate_bundle
 from inspector.evaluation.explanations.evaluate import Explanations, explain
@@ -41,8 +41,8 @@ WARNED = 3
 
 
 @contextmanager
-def mendable() -> Iterator[None]:
-    """Errors of the training half that a user can mend, beside those of the other commands."""
+def report_training_errors() -> Iterator[None]:
+    """Reports errors of the training half that a user can fix, and those of the other commands."""
     try:
         with report_user_errors():
             yield
@@ -73,7 +73,7 @@ parity_pieces_option = click.option(
 
 
 strict_option = click.option(
-    "--strict", is_flag=True, help="End with exit code 3 at the first warnings, and write no bundle."
+    "--strict", is_flag=True, help="Treat warnings as errors: exit code 3, and no bundle is written."
 )
 report_option = click.option(
     "--report", type=FolderOrFile, help="Write findings and warnings to this JSON file, under --strict too."
@@ -86,18 +86,18 @@ def strictly(report: Path | None) -> Iterator[None]:
     try:
         yield
     except StrictError as exc:
-        say_warnings(exc.warnings)
+        print_warnings(exc.warnings)
         if report is not None:
             write_training_report(report, (), exc.warnings)
-        click.echo("nothing is written, for --strict allows no warning", err=True)
+        click.echo("nothing is written: --strict allows no warning", err=True)
         raise click.exceptions.Exit(WARNED) from exc
 
 
-def say_warnings(warnings: Sequence[Advice]) -> None:
+def print_warnings(warnings: Sequence[Advice]) -> None:
     if warnings:
-        say(f"{len(warnings)} warning(s):")
+        print_line(f"{len(warnings)} warning(s):")
     for warning in warnings:
-        say(f"- {warning}")
+        print_line(f"- {warning}")
 
 
 def progress_bars() -> Progress:
@@ -115,7 +115,7 @@ def progress_bars() -> Progress:
 @click.option("--out", "bundle", required=True, type=FolderOrFile, help="Folder of the bundle; replaced if it is one.")
 @click.option("--config", type=FolderOrFile, help="Training configuration (TOML); without it, fitting defaults.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--epochs", type=click.IntRange(min=1), help="For every encoder, in place of what is configured.")
+@click.option("--epochs", type=click.IntRange(min=1), help="For every encoder, overrides the configuration.")
 @click.option(
     "--weights", multiple=True, metavar="NAME=FILE", help="Local safetensors file of a timm model; repeatable."
 )
@@ -123,7 +123,7 @@ def progress_bars() -> Progress:
 @strict_option
 @report_option
 @parity_pieces_option
-@mendable()
+@report_training_errors()
 def train(
     manifest: Path,
     bundle: Path,
@@ -138,7 +138,7 @@ def train(
 ) -> None:
     """Trains a model on MANIFEST and writes its bundle, with pieces by which engines are compared with torch.
 
-    What training does not know is said in warnings: on the screen, in the report and in the model card.
+    Training warns of everything that it cannot know: on the screen, in the report and in the model card.
     """
     settings = TrainConfig() if config is None else read_train_config(config)
     options = TrainOptions(seed, epochs, weights_files(weights), strict)
@@ -148,8 +148,8 @@ def train(
             save_checkpoint(checkpoint, training.draft)
         write_bundle(bundle, training.draft)
     for finding in training.findings:
-        say(finding)
-    say_warnings(training.draft.warnings)
+        print_line(finding)
+    print_warnings(training.draft.warnings)
     if report is not None:
         write_training_report(report, training.findings, training.draft.warnings)
     click.echo(f"bundle {training.draft.name} {training.draft.version} is in {bundle}")
@@ -157,7 +157,7 @@ def train(
 
 
 def weights_files(items: Sequence[str]) -> dict[str, Path]:
-    """By network. Of two files for one, nobody could tell which is meant."""
+    """By network. Two files for one network are an error."""
     files: dict[str, Path] = {}
     for name, file in map(weights_file, items):
         if name in files:
@@ -169,8 +169,8 @@ def weights_files(items: Sequence[str]) -> dict[str, Path]:
 
 
 def weights_file(item: str) -> tuple[str, Path]:
-    name, found, file = item.partition("=")
-    if not found or not Path(file).is_file():
+    name, separator, file = item.partition("=")
+    if not separator or not Path(file).is_file():
         raise click.BadParameter(f"{item!r}: expected NAME=FILE with a file that exists", param_hint="--weights")
     return name, Path(file)
 
@@ -183,11 +183,13 @@ def weights_file(item: str) -> tuple[str, Path]:
     "--false-rejects", default=0.05, show_default=True, type=click.FloatRange(0, 1), help="For the miss rate."
 )
 @click.option("--report", type=FolderOrFile, help="Folder for report.json and report.md.")
-@click.option("--recipe", type=FolderOrFile, help="Decide by this recipe; without it, everything is required, whole.")
-@click.option("--pieces", type=FolderOrFile, help="Write what the service would say of every piece to this file.")
+@click.option(
+    "--recipe", type=FolderOrFile, help="Decide by this recipe. Default: every modality is required and must be whole."
+)
+@click.option("--pieces", type=FolderOrFile, help="Write the verdict of every piece to this file.")
 @click.option("--explanations", is_flag=True, help="Also test heat maps, evidence and contributions.")
-@click.option("--card", is_flag=True, help="Put the figures into the bundle's model card, in place of earlier ones.")
-@mendable()
+@click.option("--card", is_flag=True, help="Write the figures into the model card of BUNDLE; replaces earlier ones.")
+@report_training_errors()
 def evaluate(
     bundle: Path,
     manifest: Path,
@@ -199,28 +201,31 @@ def evaluate(
     explanations: bool,
     card: bool,
 ) -> None:
-    """Judges the split of MANIFEST with BUNDLE as the service would, and shows the figures."""
-    examined = load(bundle)
+    """Judges a split of MANIFEST with BUNDLE as the service would, and shows the figures.
+
+    Example: inspector evaluate bundles/cup line/manifest.jsonl --report report
+    """
+    loaded = load(bundle)
     with progress_bars() as bars:
-        found = evaluate_bundle(bundle, manifest, split, false_rejects, Bars(bars), recipe)
-    Console().print(Markdown(printable_lines(page(found))))
+        evaluation = evaluate_bundle(bundle, manifest, split, false_rejects, Bars(bars), recipe)
+    Console().print(Markdown(printable_lines(page(evaluation))))
     if report is not None:
-        click.echo(f"written to {' and '.join(map(str, write_report(found, report)))}")
+        click.echo(f"written to {' and '.join(map(str, write_report(evaluation, report)))}")
     if pieces is not None:
-        write_pieces(found, pieces)
+        write_pieces(evaluation, pieces)
     explained = _explained(bundle, manifest, split, report) if explanations else None
     if card:
         source = origin("inspector evaluate --card", manifest, split, datetime.now(UTC).date())
-        write_section(examined, MEASURED, measured(source, found, examined.schema, explained))
-        click.echo(f"the model card of {bundle} says so now")
+        write_section(loaded, MEASURED, measured(source, evaluation, loaded.schema, explained))
+        click.echo(f"the model card of {bundle} now holds these figures")
 
 
 def _explained(bundle: Path, manifest: Path, split: Split, report: Path | None) -> Explanations:
-    found = explain(bundle, manifest, split)
-    Console().print(Markdown(printable_lines(explanation_page(found))))
+    explanations = explain(bundle, manifest, split)
+    Console().print(Markdown(printable_lines(explanation_page(explanations))))
     if report is not None:
-        click.echo(f"written to {' and '.join(map(str, write_explanations(found, report)))}")
-    return found
+        click.echo(f"written to {' and '.join(map(str, write_explanations(explanations, report)))}")
+    return explanations
 
 
 @click.command()
@@ -230,7 +235,7 @@ def _explained(bundle: Path, manifest: Path, split: Split, report: Path | None) 
     "--parity", "manifest", type=FolderOrFile, help="Store calibration pieces of this manifest, as training does."
 )
 @parity_pieces_option
-@mendable()
+@report_training_errors()
 def export(checkpoint: Path, bundle: Path, manifest: Path | None, parity_pieces: int) -> None:
     """Turns a training CHECKPOINT into a bundle."""
     draft = load_checkpoint(checkpoint)
@@ -243,8 +248,8 @@ def export(checkpoint: Path, bundle: Path, manifest: Path | None, parity_pieces:
 def _add_parity(bundle: Path, draft: TrainedBundle, manifest: Path, num_pieces: int) -> None:
     drawing = Drawing(num_pieces, int(draft.provenance.get("seed", 0)))
     with progress_bars() as bars:
-        found = add_parity_set(bundle, draft, manifest, drawing, partial(Bars(bars), "parity set"))
-    about, num = found.about, len(found.pieces)
+        parity_set = add_parity_set(bundle, draft, manifest, drawing, partial(Bars(bars), "parity set"))
+    about, num = parity_set.about, len(parity_set.pieces)
     click.echo(f"Parity set: {num} calibration pieces, {about.num_nearest} of them nearest the limits.")
     for finding in (*([few(num, about.num_calibration)] if num < ENOUGH_PIECES else []), *about.notes):
-        say(finding)
+        print_line(finding)

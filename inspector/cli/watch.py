@@ -1,14 +1,11 @@
-"""`inspector watch`, `verdict` and `feedback`: what a gateway knows, in a terminal. Knows no log."""
+"""`inspector watch`, `verdict` and `feedback`: show what a gateway serves, in a terminal."""
 
 import itertools
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TypeVar
 
 import click
 from google.protobuf.json_format import MessageToJson
@@ -17,9 +14,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from inspector.cli.connecting import waiting_said
-from inspector.cli.printable import cell, printable
-from inspector.client.client import Client, ClientError, ClientTls, WatchOptions
+from inspector.cli.connecting import show_waiting
+from inspector.cli.connection import Connection, connection_options
+from inspector.cli.printable import cell
+from inspector.client.client import WatchOptions
 from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Modality, ModalityState, Verdict
 
@@ -30,36 +28,31 @@ DECISIONS = {
     "fail": Decision.DECISION_FAIL,
     "review": Decision.DECISION_REVIEW,
 }
-PEM = click.Path(path_type=Path, exists=True, dir_okay=False)
-Command = TypeVar("Command", bound=Callable[..., None])
-
-
-def connection(command: Command) -> Command:
-    """The options that every command of a client has."""
-    for option in (
-        click.option("--tls-key", type=PEM, help="Own key, for mutual TLS."),
-        click.option("--tls-cert", type=PEM, help="Own certificate, for mutual TLS."),
-        click.option("--tls-ca", type=PEM, help="Authority of the gateway's certificate; turns TLS on."),
-        click.option("--address", default="127.0.0.1:50051", show_default=True, help="Where the gateway listens."),
-    ):
-        command = option(command)
-    return command
 
 
 @click.command()
-@connection
-@click.option("--line", "lines", multiple=True, help="Only this line; may be given again.")
-@click.option("--station", "stations", multiple=True, help="Only this station; may be given again.")
-@click.option("--product", "products", multiple=True, help="Only this product; may be given again.")
-@click.option("--decision", "decisions", multiple=True, type=click.Choice(tuple(DECISIONS)), help="May be given again.")
-@click.option("--from", "begin", default="live", show_default=True, help="live, earliest or an ISO 8601 time.")
-@click.option("--count", type=click.IntRange(1), help="Ends after so many verdicts.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, without the heat maps.")
+@connection_options
+@click.option("--line", "lines", multiple=True, help="Only this line; repeatable.")
+@click.option("--station", "stations", multiple=True, help="Only this station; repeatable.")
+@click.option("--product", "products", multiple=True, help="Only this product; repeatable.")
+@click.option(
+    "--decision",
+    "decisions",
+    multiple=True,
+    type=click.Choice(tuple(DECISIONS)),
+    help="Only this decision; repeatable.",
+)
+@click.option(
+    "--from",
+    "begin",
+    default="live",
+    show_default=True,
+    help="Where to start: live, earliest or an ISO 8601 time such as 2026-11-21T06:00.",
+)
+@click.option("--count", type=click.IntRange(1), help="End after this many verdicts.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line, without heat maps.")
 def watch(
-    address: str,
-    tls_ca: Path | None,
-    tls_cert: Path | None,
-    tls_key: Path | None,
+    gateway: Connection,
     lines: tuple[str, ...],
     stations: tuple[str, ...],
     products: tuple[str, ...],
@@ -68,56 +61,57 @@ def watch(
     count: int | None,
     as_json: bool,
 ) -> None:
-    """Shows verdicts as they come: a table in a terminal, a line each elsewhere. Goes on when the gateway restarts."""
-    wanted = tuple(DECISIONS[decision] for decision in decisions)
+    """Shows verdicts as they come: a table in a terminal, one line per verdict elsewhere. Continues when the gateway
+    restarts.
+
+    Example: inspector watch --line line-1 --decision fail --from earliest
+    """
+    kinds = tuple(DECISIONS[decision] for decision in decisions)
     start_time_ns = None if begin in {"live", "earliest"} else time_of(begin)
-    options = WatchOptions(lines, stations, products, wanted, start_time_ns=start_time_ns, earliest=begin == "earliest")
-    with _client(address, tls_ca, tls_cert, tls_key) as client:
+    options = WatchOptions(lines, stations, products, kinds, start_time_ns=start_time_ns, earliest=begin == "earliest")
+    with gateway.open() as client:
         watching = client.watch(options)
         verdicts = (verdict for verdict, _ in itertools.islice(watching, count))
-        with waiting_said(address, lambda: watching.trouble):
+        with show_waiting(gateway.address, lambda: watching.trouble):
             _show(verdicts, as_json=as_json)
 
 
 @click.command()
-@connection
+@connection_options
 @click.argument("line")
 @click.argument("station")
 @click.argument("piece")
 @click.option("--pass", "pass_number", default=0, show_default=True, type=click.IntRange(0), help="Pass of the piece.")
 def verdict(
-    address: str,
-    tls_ca: Path | None,
-    tls_cert: Path | None,
-    tls_key: Path | None,
+    gateway: Connection,
     line: str,
     station: str,
     piece: str,
     pass_number: int,
 ) -> None:
-    """Prints the recent verdict of one piece as JSON."""
-    with _client(address, tls_ca, tls_cert, tls_key) as client:
+    """Prints the recent verdict of one piece as JSON.
+
+    Example: inspector verdict line-1 station-2 piece-0042
+    """
+    with gateway.open() as client:
         inspection = Inspection(line=line, station=station, piece_id=piece, pass_number=pass_number)
-        with waiting_said(address, _no_status):
+        with show_waiting(gateway.address, _no_status):
             answer = client.verdict(inspection)
         click.echo(MessageToJson(without_pictures(answer), preserving_proto_field_name=True))
 
 
 @click.command()
-@connection
+@connection_options
 @click.argument("line")
 @click.argument("station")
 @click.argument("piece")
 @click.argument("label", type=click.Choice(("ok", "nok")))
 @click.option("--pass", "pass_number", default=0, show_default=True, type=click.IntRange(0), help="Pass of the piece.")
-@click.option("--defect", "defects", multiple=True, help="A defect that was found; may be given again.")
-@click.option("--author", default="", help="Who looked.")
-@click.option("--note", default="", help="Anything worth keeping.")
+@click.option("--defect", "defects", multiple=True, help="A defect of the piece; repeatable.")
+@click.option("--author", default="", help="Who inspected the piece.")
+@click.option("--note", default="", help="Free text.")
 def feedback(
-    address: str,
-    tls_ca: Path | None,
-    tls_cert: Path | None,
-    tls_key: Path | None,
+    gateway: Connection,
     line: str,
     station: str,
     piece: str,
@@ -127,7 +121,10 @@ def feedback(
     author: str,
     note: str,
 ) -> None:
-    """Files what a person found about a piece."""
+    """Records a person's finding about a piece: ok or nok.
+
+    Example: inspector feedback line-1 station-2 piece-0042 nok --defect scratch --author lee
+    """
     inspection = Inspection(line=line, station=station, piece_id=piece, pass_number=pass_number)
     finding = Feedback(
         inspection=inspection,
@@ -137,7 +134,7 @@ def feedback(
         note=note,
         given_ns=time.time_ns(),
     )
-    with _client(address, tls_ca, tls_cert, tls_key) as client, waiting_said(address, _no_status):
+    with gateway.open() as client, show_waiting(gateway.address, _no_status):
         client.submit_feedback(finding)
 
 
@@ -152,16 +149,16 @@ def time_of(text: str) -> int:
     return int(moment.timestamp() * 1_000_000) * 1000
 
 
-def words(shown: Verdict) -> tuple[str, ...]:
-    """Time, place, piece, decision, reason, score, modalities that do not count, latency: a row of the table."""
+def columns(shown: Verdict) -> tuple[str, ...]:
+    """A row of the table: time, place, piece, decision, reason, score, absent modalities, latency."""
     moment = datetime.fromtimestamp(shown.publish_ns / 1e9, UTC).astimezone()
-    named = shown.inspection
+    inspection = shown.inspection
     absent = [_absent(item) for item in shown.modalities if item.state != ModalityState.MODALITY_STATE_PRESENT]
     latency_ms = (shown.publish_ns - shown.capture_ns) / 1e6
     return (
         f"{moment:%H:%M:%S}",
-        cell(f"{named.line}/{named.station}"),
-        cell(named.piece_id) + (f"#{named.pass_number}" if named.pass_number else ""),
+        cell(f"{inspection.line}/{inspection.station}"),
+        cell(inspection.piece_id) + (f"#{inspection.pass_number}" if inspection.pass_number else ""),
         _word(Decision.Name, shown.decision, "DECISION_"),
         _word(DecisionReason.Name, shown.reason, "DECISION_REASON_"),
         f"{shown.defect_score:.3f}" if shown.HasField("defect_score") else "-",
@@ -183,19 +180,8 @@ def without_pictures(shown: Verdict) -> Verdict:
     return bare
 
 
-@contextmanager
-def _client(address: str, ca: Path | None, cert: Path | None, key: Path | None) -> Iterator[Client]:
-    if (cert is None) != (key is None) or (cert is not None and ca is None):
-        raise click.UsageError("--tls-cert and --tls-key belong together, and need --tls-ca")
-    try:
-        with Client(address, None if ca is None else ClientTls(ca, cert, key)) as client:
-            yield client
-    except ClientError as error:
-        raise click.ClickException(printable(f"{address}: {error}")) from error
-
-
 def _no_status() -> str:
-    """Of a call that has not ended."""
+    """A call that has not ended has no status."""
     return ""
 
 
@@ -211,7 +197,7 @@ def _show(verdicts: Iterable[Verdict], *, as_json: bool) -> None:
             _show_table(verdicts, console)
         else:
             for shown in verdicts:
-                click.echo("  ".join(words(shown)))
+                click.echo("  ".join(columns(shown)))
                 sys.stdout.flush()
     except KeyboardInterrupt:
         return
@@ -231,7 +217,7 @@ def table(latest: Iterable[Verdict], counts: Counter[str]) -> Group:
     """The latest verdicts, oldest first, and how many of each decision were seen."""
     rows = Table("time", "station", "piece", "decision", "reason", "score", "absent", "latency", expand=True)
     for shown in latest:
-        rows.add_row(*(Text(word) for word in words(shown)), style=COLOURS.get(shown.decision, "magenta"))
+        rows.add_row(*(Text(text) for text in columns(shown)), style=COLOURS.get(shown.decision, "magenta"))
     summary = "  ".join(f"{decision} {count}" for decision, count in sorted(counts.items()))
     return Group(rows, Text(summary or "waiting for verdicts"))
 

@@ -6,7 +6,6 @@ import importlib.util
 from pathlib import Path
 
 from inspector.engines.engine import Engine, EngineError, EngineSettings
-from inspector.engines.onnx_runtime import OnnxEngine
 
 
 def open_engine(path: Path, settings: EngineSettings) -> Engine:
@@ -14,6 +13,8 @@ def open_engine(path: Path, settings: EngineSettings) -> Engine:
     check_installed(settings)
     match settings.name:
         case "onnx":
+            from inspector.engines.onnx_runtime import OnnxEngine
+
             return OnnxEngine(path, settings.threads)
         case "openvino":
             from inspector.engines.openvino_cpu import OpenVinoEngine

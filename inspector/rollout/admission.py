@@ -1,6 +1,6 @@
-"""Lets a compiled form judge on a machine once the bundle's parity set has passed there, and remembers it beside it.
+"""Admits a compiled variant on a machine once it has passed the bundle's parity set there, and remembers it in a file.
 
-Kernels are chosen by GPU, driver, processor and version: what decided as torch does elsewhere has yet to do so here.
+Kernels are chosen by GPU, driver, processor and version: a variant that passed elsewhere may decide differently here.
 """
 
 import hashlib
@@ -28,25 +28,25 @@ from inspector.recipe.recipe import Recipe
 log = logging.getLogger("inspector.engines")
 
 UNCHECKED = (
-    "the bundle has no parity set, and nothing else says whether it decides as exported; "
+    "the bundle has no parity set, so nothing shows that the compiled variant decides as exported; "
     "export it again with --parity MANIFEST, and compile that"
 )
 _DECIDES = {"pass_below", "fail_above", "certified_miss_rate", "parity_max_flips", "cameras", "sensors"}
-"""What of a recipe makes a decision of a score, and how many may differ."""
+"""Fields of a recipe that turn scores into decisions, and how many decisions may differ."""
 HOW_GRAPHS_RUN = "2"
-"""Counted up when engines hand a graph other inputs, sizes or batches than before, or the gate counts otherwise: older
-proofs are not found then. 2: OpenVINO runs an expert on one piece at a time, and moved INT8 scores by 4e-4 with it."""
+"""Raised when engines give a graph other inputs, sizes or batches than before, or the gate counts differently: older
+proofs are then ignored. 2: OpenVINO runs an expert on one piece at a time, and moved INT8 scores by 4e-4 with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
     recipes: Sequence[Recipe]
-    """By the limits of each of them it must decide as the oracle."""
+    """It must decide as the torch oracle by the limits of each of them."""
     max_batch: int = MAX_BATCH
     gpu: Callable[[], GpuApi] = load_api
 
     def __call__(self, model: Model) -> str:
-        """Why the model may not judge here; empty where it may. Exported graphs are the reference, and always may."""
+        """Why the model may not judge here; empty where it may. Exported graphs are the reference and always may."""
         if compiled_variant(model.schema, model.settings) is None:
             return ""
         if model.schema.parity_set is None:
@@ -55,10 +55,10 @@ class Admission:
 
     def _fault(self, model: Model, recipe: Recipe) -> str:
         proof = self._proof(model, recipe)
-        return "" if proof.is_file() else self._checked(model, recipe, proof)
+        return "" if proof.is_file() else self._check(model, recipe, proof)
 
-    def _checked(self, model: Model, recipe: Recipe, proof: Path) -> str:
-        log.info("Bundle %s: %s is new on this machine, and its parity set is run.", model.schema.name, model.engine)
+    def _check(self, model: Model, recipe: Recipe, proof: Path) -> str:
+        log.info("Bundle %s: %s is new on this machine; running its parity set.", model.schema.name, model.engine)
         try:
             report = check(model, set_of(model.bundle), GateSettings(recipe, self.max_batch))
         except ParityError as exc:
@@ -66,25 +66,25 @@ class Admission:
         limit = Limit(recipe.parity_max_flips)
         outcome = words(report, limit)[0]
         if not passed(report, limit):
-            return f"the parity gate refuses it: {outcome}; compile the bundle again"
+            return f"it failed the parity gate: {outcome}; compile the bundle again"
         remember(proof, outcome)
         return ""
 
     def _proof(self, model: Model, recipe: Recipe) -> Path:
-        """By all that a decision may depend on."""
+        """Its name depends on everything that may change a decision."""
         limits = recipe.model_dump_json(include=_DECIDES)
-        words = model.bundle.digest, limits, way_of(model.settings, self.max_batch), machine(model.settings, self.gpu)
-        key = hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
+        parts = model.bundle.digest, limits, way_of(model.settings, self.max_batch), machine(model.settings, self.gpu)
+        key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
         return cache_folder(model.bundle.folder) / f"{model.engine.replace('/', '-')}-{key}.passed"
 
 
 def way_of(settings: EngineSettings, max_batch: int) -> str:
-    """How graphs are run: sizes of batches and of thread pools change the order of sums, and scores with it."""
+    """How graphs are run: sizes of batches and of thread pools change the order of sums, and so the scores."""
     return f"{HOW_GRAPHS_RUN} {settings} threads {settings.threads} max_batch {max_batch}"
 
 
 def machine(settings: EngineSettings, gpu: Callable[[], GpuApi] = load_api) -> str:
-    """What computes: the runtime's version, and the device."""
+    """Version of the runtime, and the device."""
     if settings.name == "tensorrt":
         api = gpu()
         return f"{api.compiler} on {find_device(api.cuda)}"

@@ -1,4 +1,4 @@
-"""Remembers beside a bundle which engine passed the check before a deploy, on which machine. Opens nothing."""
+"""Remembers in a bundle's folder which engine passed the check of a deployment, by machine. Opens nothing."""
 
 import hashlib
 import importlib.metadata
@@ -19,36 +19,36 @@ log = logging.getLogger("inspector.deploy")
 
 
 class ApprovalCache:
-    """Of one bundle for one recipe here; another driver, runtime, recipe, golden set, order of engines or way to run
-    them needs another one."""
+    """The approval of one bundle for one recipe on this machine. Another driver, runtime, recipe, golden set, order of
+    engines or way to run them needs another approval."""
 
     def __init__(
         self, bundle: LoadedBundle, recipe: Recipe, worker: WorkerTable, gpu: Callable[[], GpuApi] = load_api
     ) -> None:
-        self._wishes, self._recipe, self._folder = worker.engine_preferences, recipe, bundle.folder
-        words = [bundle.digest, recipe.model_dump_json(exclude={"bundle"}), manifest_digest(recipe.golden)]
-        words += [f"{way_of(wish, worker.max_batch)} {_machine(wish, gpu)}" for wish in self._wishes]
-        key = hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
+        self._engines, self._recipe, self._folder = worker.engine_preferences, recipe, bundle.folder
+        parts = [bundle.digest, recipe.model_dump_json(exclude={"bundle"}), manifest_digest(recipe.golden)]
+        parts += [f"{way_of(engine, worker.max_batch)} {_machine(engine, gpu)}" for engine in self._engines]
+        key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
         self._path = cache_folder(bundle.folder) / f"deploy-{recipe.name}-{key}.passed"
         self._files = self._golden_files()
-        """Digest of the golden set's files as they were before the check; empty without one."""
+        """Digest of the golden set's files before the check; empty without a golden set."""
         self.golden = f"{manifest_digest(recipe.golden)} {self._files}"
-        """What the golden set is, manifest and files: an approval holds for this set alone."""
+        """Digests of the golden set's manifest and files: an approval holds for this set alone."""
 
     def engine(self) -> EngineSettings | None:
-        """What passed; None where nothing is known, or what is known holds no more."""
+        """The engine that passed; None where none is known, or its approval is void."""
         try:
-            said, *files = self._path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+            approved, *files = self._path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
         except OSError:
-            said, files = "", []
-        if said and (why := self._void(files)):
-            log.warning("The approval of %s for recipe %s is void: %s. It is checked again.",
-                        self._folder, self._recipe.name, why)  # fmt: skip
+            approved, files = "", []
+        if approved and (reason := self._void_reason(files)):
+            log.warning("The approval of %s for recipe %s is void: %s. Checking it again.",
+                        self._folder, self._recipe.name, reason)  # fmt: skip
             return None
-        return next((wish for wish in self._wishes if str(wish) == said), None)
+        return next((engine for engine in self._engines if str(engine) == approved), None)
 
     def keep(self, settings: EngineSettings) -> None:
-        """Remembers what passed; a golden set without a digest is judged again each time."""
+        """Remembers the engine that passed; a golden set without a digest is judged again each time."""
         if self._files:
             remember(self._path, f"{settings}\n{self._files}")
         elif self._recipe.golden is None:
@@ -61,21 +61,21 @@ class ApprovalCache:
         try:
             return files_digest(self._recipe.golden)
         except GoldenDigestError as exc:
-            log.warning("No approval by the golden set can be remembered: %s.", exc)
+            log.warning("An approval by the golden set cannot be remembered, and every start checks it again: %s.", exc)
             return ""
 
-    def _void(self, files: Sequence[str]) -> str:
-        """Why what was remembered with these words holds no more; empty where it does."""
+    def _void_reason(self, files: Sequence[str]) -> str:
+        """Why an approval with these digests is void; empty where it is valid."""
         golden = self._recipe.golden
         if golden is None or (self._files and [self._files] == list(files)):
             return ""
         if not files:
-            return f"it was given when only the manifest of the golden set {golden} counted, not its files"
-        return f"a file of the golden set {golden} is not what it was"
+            return f"it is of an older version that checked only the manifest of the golden set {golden}, not its files"
+        return f"a file of the golden set {golden} has changed"
 
 
-def _machine(wish: EngineSettings, gpu: Callable[[], GpuApi]) -> str:
+def _machine(engine: EngineSettings, gpu: Callable[[], GpuApi]) -> str:
     try:
-        return machine(wish, gpu)
+        return machine(engine, gpu)
     except (EngineError, importlib.metadata.PackageNotFoundError):
         return "cannot run it"

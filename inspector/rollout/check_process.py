@@ -1,9 +1,8 @@
-"""Lets known pieces through a bundle before it may judge a line: a process of its own, at the lowest priority.
+"""Judges known pieces with a bundle before it may judge a line: a separate process, at the lowest priority.
 
-A process and not a thread: a thread that is given little time would hold the interpreter's lock for long while the
-judge waits for it, and a runtime that a bad graph brings down would take the line with it. Is asked on its standard
-input, by what is in force where it is asked and not by what the files say by now; says on its standard output which
-engine may judge, or why none may.
+A process, because a thread at low priority would hold the interpreter's lock while the judge waits for it, and a graph
+that crashes its runtime would stop the line. Reads a request from standard input, with the settings in force in the
+worker, which may differ from the files by now; writes to standard output which engine may judge, or why none may.
 """
 
 import sys
@@ -33,7 +32,7 @@ from streams.decode.limits import Finding
 
 
 class GateError(Exception):
-    """A form of the bundle that runs here decides otherwise than it should: none of its forms is trusted then."""
+    """A variant of the bundle that runs here decides wrongly: none of its variants is trusted then."""
 
 
 REFUSALS = (BundleError, ConfigError, EngineError, Finding, GateError, ManifestError, ParityError, RecordingError)
@@ -41,7 +40,7 @@ _MAX_NAMED = 10
 
 
 class CheckRequest(BaseModel):
-    """What the process is asked: whether the bundle in this folder may judge by this recipe, run as the worker does."""
+    """The question: may the bundle in this folder judge by this recipe, with the worker's settings?"""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,42 +50,42 @@ class CheckRequest(BaseModel):
 
 
 class CheckResult(BaseModel):
-    """What the process says."""
+    """The answer."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     outcome: Literal["passed", "refused"]
     engine: str = ""
     """Engine and precision that may judge."""
-    words: str = ""
+    message: str = ""
 
 
 def main() -> None:
-    question = CheckRequest.model_validate_json(sys.stdin.read())
-    print(examined(question).model_dump_json(), flush=True)
+    request = CheckRequest.model_validate_json(sys.stdin.read())
+    print(check_bundle(request).model_dump_json(), flush=True)
 
 
-def examined(question: CheckRequest) -> CheckResult:
+def check_bundle(request: CheckRequest) -> CheckResult:
     """Whether the bundle may judge on this machine."""
-    recipe, worker, said = question.recipe, question.worker, list[str]()
+    recipe, worker, notes = request.recipe, request.worker, list[str]()
     try:
-        bundle = load(question.folder)
+        bundle = load(request.folder)
         if problems := misfits(recipe, bundle.schema):
             raise ConfigError(problems)
-        gate = _Gate(bundle, recipe, worker.max_batch, said)
-        model = open_best(bundle, worker.engine_preferences, admit=gate.let_through)
+        gate = _Gate(bundle, recipe, worker.max_batch, notes)
+        model = open_best(bundle, worker.engine_preferences, admit=gate.admit)
     except REFUSALS as exc:
-        return CheckResult(outcome="refused", words=str(exc))
-    return CheckResult(outcome="passed", engine=str(model.settings), words="; ".join(said))
+        return CheckResult(outcome="refused", message=str(exc))
+    return CheckResult(outcome="passed", engine=str(model.settings), message="; ".join(notes))
 
 
 class _Gate:
-    """Lets through what decides as the oracle, and the golden pieces rightly."""
+    """Admits a model that decides as the torch oracle does, and decides the golden pieces rightly."""
 
-    def __init__(self, bundle: LoadedBundle, recipe: Recipe, max_batch: int, said: list[str]) -> None:
-        self._bundle, self._recipe, self._max_batch, self._said = bundle, recipe, max_batch, said
+    def __init__(self, bundle: LoadedBundle, recipe: Recipe, max_batch: int, notes: list[str]) -> None:
+        self._bundle, self._recipe, self._max_batch, self._notes = bundle, recipe, max_batch, notes
 
-    def let_through(self, model: Model) -> str:
+    def admit(self, model: Model) -> str:
         """Empty: the model may judge. Raises GateError."""
         if self._bundle.schema.parity_set is None and compiled_variant(model.schema, model.settings) is not None:
             return UNCHECKED
@@ -96,15 +95,15 @@ class _Gate:
 
     def _parity(self, model: Model) -> None:
         if self._bundle.schema.parity_set is None:
-            self._said.append("no parity set in the bundle")
+            self._notes.append("no parity set in the bundle")
             return
         limit = Limit(self._recipe.parity_max_flips)
         report = check(model, set_of(self._bundle), GateSettings(self._recipe, self._max_batch))
         lines = words(report, limit)
         if not passed(report, limit):
-            found = " ".join(line.strip() for line in lines[: 2 + _MAX_NAMED])
-            raise GateError(f"{found}: compile the bundle anew, or take the engine out of [worker] engines")
-        self._said.append(lines[0])
+            differences = " ".join(line.strip() for line in lines[: 2 + _MAX_NAMED])
+            raise GateError(f"{differences}: compile the bundle again, or take the engine out of [worker] engines")
+        self._notes.append(lines[0])
 
     def _golden(self, model: Model) -> None:
         if self._recipe.golden is None:
@@ -113,7 +112,7 @@ class _Gate:
         if wrong:
             named = ", ".join(wrong[:_MAX_NAMED])
             raise GateError(f"{len(wrong)} piece(s) of {self._recipe.golden} are decided wrongly: {named}")
-        self._said.append("the golden set is decided rightly")
+        self._notes.append("the golden set is decided rightly")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Turns a golden set into one digest: of its manifest and of every file that it names. Judges nothing."""
+"""Computes the digests of a golden set: of its manifest and of every file that it names."""
 
 import hashlib
 from pathlib import Path
@@ -7,7 +7,7 @@ from inspector.dataset.manifest import ManifestError, PieceRow, read_manifest
 
 MAX_FILES = 100_000
 MAX_BYTES = 16 * 2**30
-"""A worker hashes the set at its start: 1 to 2 s per GiB. A larger one is judged again instead."""
+"""A worker hashes the set at its start: 1 to 2 s per GiB. A larger set is judged again instead."""
 _CHUNK_BYTES = 2**20
 
 
@@ -16,7 +16,7 @@ class GoldenDigestError(ValueError):
 
 
 def manifest_digest(golden: Path | None) -> str:
-    """Of the manifest alone. One that cannot be read is one that changed."""
+    """Digest of the manifest alone; of one that cannot be read, the error."""
     try:
         return "" if golden is None else hashlib.sha256(golden.read_bytes()).hexdigest()
     except OSError as exc:
@@ -24,8 +24,8 @@ def manifest_digest(golden: Path | None) -> str:
 
 
 def files_digest(golden: Path) -> str:
-    """Of all files that the manifest names, by name and content. Raises GoldenDigestError for a set that cannot be
-    read or is larger than `MAX_FILES` and `MAX_BYTES`."""
+    """Digest of all files that the manifest names, by name and content. Raises GoldenDigestError for a set that cannot
+    be read or is larger than `MAX_FILES` and `MAX_BYTES`."""
     try:
         names = sorted({name for row in read_manifest(golden) for name in _names(row)})
         if len(names) > MAX_FILES:
@@ -41,7 +41,7 @@ def _digest(golden: Path, names: list[str]) -> str:
         path = golden.parent / name
         if not path.is_file():
             raise GoldenDigestError(f"{path}, which {golden} names, is no file: restore it or leave its piece out")
-        content, num_bytes = _hashed(path, left_bytes)
+        content, num_bytes = _hash(path, left_bytes)
         left_bytes -= num_bytes
         if left_bytes < 0:
             raise GoldenDigestError(f"the files of {golden} have more than {MAX_BYTES} bytes: name fewer")
@@ -49,8 +49,8 @@ def _digest(golden: Path, names: list[str]) -> str:
     return whole.hexdigest()
 
 
-def _hashed(path: Path, most_bytes: int) -> tuple[str, int]:
-    """Digest and size of a file, or of as much of it as shows that it is too large."""
+def _hash(path: Path, most_bytes: int) -> tuple[str, int]:
+    """Digest and size of a file; stops reading where it is too large."""
     content, num_bytes = hashlib.sha256(), 0
     with path.open("rb") as file:
         while num_bytes <= most_bytes and (chunk := file.read(_CHUNK_BYTES)):

@@ -1,7 +1,7 @@
-"""Has a model judge a recipe's golden set, and names the pieces that it decides wrongly. Knows no deployment.
+"""Judges a recipe's golden set with a model, and names the pieces that it decides wrongly.
 
 The set is a manifest of pieces whose label a person vouches for. A good one must PASS and a defective one must not;
-pieces without a label say nothing.
+pieces without a label are ignored.
 """
 
 from collections.abc import Iterator
@@ -23,11 +23,11 @@ _BATCH = 16
 
 
 def golden_findings(model: Model, recipe: Recipe, manifest: Path, max_batch: int) -> Iterator[str]:
-    """One line per piece decided wrongly. Raises ManifestError for what cannot be read."""
+    """One line per piece decided wrongly. Raises ManifestError where the set cannot be read."""
     rows = [row for row in read_manifest(manifest) if row.label != "unknown"]
     if not rows:
         raise ManifestError(
-            f"{manifest}: every label is unknown, so that no piece says how it must be decided; label pieces of the "
+            f"{manifest}: every label is unknown, so no piece has an expected decision; label pieces of the "
             "golden set ok or nok, or take golden out of the recipe"
         )
     survey(manifest, rows)
@@ -39,8 +39,8 @@ def golden_findings(model: Model, recipe: Recipe, manifest: Path, max_batch: int
         verdicts = judge.judge([_observation(manifest.parent, row, anywhere) for row in batch])
         for row, verdict in zip(batch, verdicts, strict=True):
             if (row.label == "ok") != (verdict.decision == Decision.DECISION_PASS):
-                said = Decision.Name(verdict.decision).removeprefix("DECISION_")
-                yield f"{row.piece_id} ({row.label}): {said}"
+                decision = Decision.Name(verdict.decision).removeprefix("DECISION_")
+                yield f"{row.piece_id} ({row.label}): {decision}"
 
 
 def _observation(root: Path, row: PieceRow, recipe: Recipe) -> Observation:

@@ -1,4 +1,4 @@
-"""Counts what deployments come to in one process and tells of refused engines, for Prometheus. Decides nothing."""
+"""Metrics of deployments and of refused engines, for Prometheus."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,45 +12,45 @@ PLACE = ("line", "recipe")
 
 
 class DeployMetrics:
-    """One registry, one instance. A place is there from the start, so that its first refusal is an increase."""
+    """One instance per registry. Every target is exported from the start, so that its first refusal is an increase."""
 
-    def __init__(self, registry: CollectorRegistry, places: Iterable[DeploymentTarget]) -> None:
+    def __init__(self, registry: CollectorRegistry, targets: Iterable[DeploymentTarget]) -> None:
         self.refused = Counter("inspector_deploy_refused", "Deployments refused here", PLACE, registry=registry)
         self.live = Gauge("inspector_deployment", "Deployment that judges; 0: the recipe's bundle", PLACE,
                           registry=registry)  # fmt: skip
         self.shadow = Counter(
-            "inspector_shadow_verdicts", "Verdicts of a shadow, against the live ones", (*PLACE, "outcome"),
+            "inspector_shadow_verdicts", "Verdicts of a shadow, compared with the live ones", (*PLACE, "outcome"),
             registry=registry,
         )  # fmt: skip
-        self.looked = Gauge("inspector_deployments_read_timestamp_seconds", "When it last read what is deployed",
+        self.looked = Gauge("inspector_deployments_read_timestamp_seconds", "When it last read the control topics",
                             registry=registry)  # fmt: skip
         self.looked.set_to_current_time()
-        for place in places:
-            self.refused.labels(*place)
+        for target in targets:
+            self.refused.labels(*target)
 
 
 class RefusedEngines(Collector):
-    """Reads off the line-up which compiled forms are refused: a bundle that judges no more is told of no more."""
+    """Reads from the active models which compiled variants are refused; metrics of a replaced bundle are removed."""
 
-    def __init__(self, lineup: ActiveModels) -> None:
-        self._active_models = lineup
+    def __init__(self, active_models: ActiveModels) -> None:
+        self._active_models = active_models
 
     @staticmethod
     def describe() -> list[GaugeMetricFamily]:
         """The metric without its values; the registry asks for it, and the reference in docs/."""
-        words = "Compiled forms that may not judge here and come before the one that does"
-        return [GaugeMetricFamily("inspector_engine_refused", words, labels=("bundle", "engine"))]
+        text = "Compiled variants refused here that come before the one that judges"
+        return [GaugeMetricFamily("inspector_engine_refused", text, labels=("bundle", "engine"))]
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        (told,) = self.describe()
+        (metric,) = self.describe()
         models = (placed.model for placed in _all_placed(self._active_models))
-        for named in sorted({(model.schema.name, engine) for model in models for engine in model.refused}):
-            told.add_metric(named, 1)
-        yield told
+        for labels in sorted({(model.schema.name, engine) for model in models for engine in model.refused}):
+            metric.add_metric(labels, 1)
+        yield metric
 
 
-def _all_placed(lineup: ActiveModels) -> Iterator[DeployedModel]:
-    for post in lineup.slots.values():
-        yield post.live
-        if post.trial is not None:
-            yield post.trial.placed
+def _all_placed(active_models: ActiveModels) -> Iterator[DeployedModel]:
+    for slot in active_models.slots.values():
+        yield slot.live
+        if slot.trial is not None:
+            yield slot.trial.placed

@@ -1,4 +1,4 @@
-"""Turns a deployment into a model that may judge at once: found, verified, checked, open, warm. Places nothing."""
+"""Prepares the model of a deployment: loads, verifies, checks, opens and warms it. Does not install it."""
 
 import logging
 from collections.abc import Callable
@@ -24,90 +24,93 @@ from protos.inspection.v1.control_pb2 import Deployment, DeploymentMode, WorkerP
 
 log = logging.getLogger("inspector.deploy")
 
-Say = Callable[[WorkerPhase], None]
-
 
 class PrepareCallbacks(NamedTuple):
-    """Who wants a deployment prepared: is told how far it is, and says whether it is still wanted."""
+    """How the caller hears of the progress, and whether it still wants the deployment."""
 
-    say: Say
-    patience: StillWanted
+    report: Callable[[WorkerPhase], None]
+    is_wanted: StillWanted
 
 
 class Prepared(NamedTuple):
-    """What may be placed, and what the check said."""
+    """A model that may judge, and the outcome of its check."""
 
     placed: DeployedModel
-    words: str
+    detail: str
 
 
 class Approval(NamedTuple):
-    """Engine that passed, and the golden set that it passed; None: it was asked for none."""
+    """Engine that passed, and the golden set that it passed; None: no golden set was needed."""
 
     settings: EngineSettings
     golden: str | None
 
 
 class Preparer:
-    """Prepares one deployment after the other. What it has checked once it does not check again."""
+    """Prepares one deployment after the other, and checks none twice."""
 
     def __init__(self, service: Service) -> None:
         self._worker = service.config.worker
-        self._shelf = BundleStore(service.bundles)
+        self._store = BundleStore(service.bundles)
         self._approved: dict[tuple[str, str], Approval] = {}
 
     def approve(self, recipe: str, digest: str, settings: EngineSettings) -> None:
-        """The recipe's own bundle, which was let through when it was opened."""
+        """For the recipe's own bundle, which is checked when it is opened."""
         self._approved[digest, recipe] = Approval(settings, None)
 
-    def prepare(self, recipe: Recipe, deployment: Deployment, posts: Slots, asker: PrepareCallbacks) -> Prepared:
-        """A model that is open already, in `posts`, is taken from there. Raises RefusedError, GivenUpError."""
-        asker.say(WorkerPhase.WORKER_PHASE_LOADING)
+    def prepare(self, recipe: Recipe, deployment: Deployment, slots: Slots, callbacks: PrepareCallbacks) -> Prepared:
+        """Reuses a model that is open in `slots`. Raises RefusedError, PreparationCancelledError."""
+        callbacks.report(WorkerPhase.WORKER_PHASE_LOADING)
         try:
-            bundle = self._found(recipe, deployment)
-            model, words = self._model(recipe, bundle, posts, asker)
+            bundle = self._load(recipe, deployment)
+            model, detail = self._model(recipe, bundle, slots, callbacks)
         except (BundleError, ConfigError, EngineError) as exc:
             raise RefusedError(str(exc)) from exc
         except (*FAULTS, OSError) as exc:
-            log.exception("Deployment %d fails in a way that nobody foresaw.", deployment.number)
+            log.exception(
+                "Deployment %d failed with an unexpected error and is refused; report the trace below.",
+                deployment.number,
+            )
             raise RefusedError(f"{type(exc).__name__}: {exc}") from exc
-        asker.say(WorkerPhase.WORKER_PHASE_READY)
-        return Prepared(DeployedModel(model, deployment.number, deployment.digest), words)
+        callbacks.report(WorkerPhase.WORKER_PHASE_READY)
+        return Prepared(DeployedModel(model, deployment.number, deployment.digest), detail)
 
-    def _found(self, recipe: Recipe, deployment: Deployment) -> LoadedBundle:
-        own = not deployment.folder
-        bundle = load(recipe.bundle) if own else self._shelf.get(deployment.folder, deployment.digest)
+    def _load(self, recipe: Recipe, deployment: Deployment) -> LoadedBundle:
+        in_store = bool(deployment.folder)
+        bundle = self._store.get(deployment.folder, deployment.digest) if in_store else load(recipe.bundle)
         if problems := misfits(recipe, bundle.schema):
             raise ConfigError(problems)
         return bundle
 
-    def _model(self, recipe: Recipe, bundle: LoadedBundle, posts: Slots, asker: PrepareCallbacks) -> tuple[Model, str]:
-        key, proof = (bundle.digest, recipe.name), ApprovalCache(bundle, recipe, self._worker)
-        if known := self._known(key, proof):
+    def _model(
+        self, recipe: Recipe, bundle: LoadedBundle, slots: Slots, callbacks: PrepareCallbacks
+    ) -> tuple[Model, str]:
+        key, approval_cache = (bundle.digest, recipe.name), ApprovalCache(bundle, recipe, self._worker)
+        if settings := self._approved_settings(key, approval_cache):
             try:
-                return self._opened(bundle, known, posts), ""
+                return self._open(bundle, settings, slots), ""
             except EngineError as exc:  # a device that is gone
                 self._approved.pop(key, None)
-                log.warning("Bundle %s ran on %s before and does not now (%s): it is checked again.",
-                            bundle.folder, known, exc)  # fmt: skip
-        asker.say(WorkerPhase.WORKER_PHASE_CHECKING)
-        answer = checked(CheckRequest(folder=bundle.folder, recipe=recipe, worker=self._worker), asker.patience)
-        settings = EngineSettings.parse(answer.engine, self._worker.threads)
-        self._approved[key] = Approval(settings, proof.golden)
-        proof.keep(settings)
-        return self._opened(bundle, settings, posts), answer.words
+                log.warning("Bundle %s no longer runs on %s (%s): checking it again.",
+                            bundle.folder, settings, exc)  # fmt: skip
+        callbacks.report(WorkerPhase.WORKER_PHASE_CHECKING)
+        result = checked(CheckRequest(folder=bundle.folder, recipe=recipe, worker=self._worker), callbacks.is_wanted)
+        settings = EngineSettings.parse(result.engine, self._worker.threads)
+        self._approved[key] = Approval(settings, approval_cache.golden)
+        approval_cache.keep(settings)
+        return self._open(bundle, settings, slots), result.message
 
-    def _known(self, key: tuple[str, str], proof: ApprovalCache) -> EngineSettings | None:
-        """What may judge without another check: by this process, or by one before it."""
+    def _approved_settings(self, key: tuple[str, str], approval_cache: ApprovalCache) -> EngineSettings | None:
+        """The engine that passed a check of this process or of an earlier one; None where the bundle needs a check."""
         approval = self._approved.get(key)
-        if approval is not None and approval.golden in (None, proof.golden):
+        if approval is not None and approval.golden in (None, approval_cache.golden):
             return approval.settings
-        return proof.engine()
+        return approval_cache.engine()
 
-    def _opened(self, bundle: LoadedBundle, settings: EngineSettings, posts: Slots) -> Model:
-        """The very model, where it is open at some post already."""
-        for post in posts.values():
-            for placed in (post.live, None if post.trial is None else post.trial.placed):
+    def _open(self, bundle: LoadedBundle, settings: EngineSettings, slots: Slots) -> Model:
+        """Reuses the model of a slot that has it open."""
+        for slot in slots.values():
+            for placed in (slot.live, None if slot.trial is None else slot.trial.placed):
                 if placed is not None and (placed.model.bundle.digest, placed.model.settings) == (
                     bundle.digest,
                     settings,
@@ -120,10 +123,10 @@ class Preparer:
 
 
 def check_trial(deployment: Deployment) -> None:
-    """Raises RefusedError for what would judge otherwise than its mode says."""
-    chosen = bool(deployment.stations) != (0 < deployment.share <= 1)
-    whole = not deployment.stations and not deployment.share
-    fits = {DeploymentMode.DEPLOYMENT_MODE_CANARY: chosen, DeploymentMode.DEPLOYMENT_MODE_SHADOW: whole}
+    """Raises RefusedError where share and stations do not fit the mode."""
+    is_canary = bool(deployment.stations) != (0 < deployment.share <= 1)
+    is_shadow = not deployment.stations and not deployment.share
+    fits = {DeploymentMode.DEPLOYMENT_MODE_CANARY: is_canary, DeploymentMode.DEPLOYMENT_MODE_SHADOW: is_shadow}
     if not fits.get(deployment.mode, False):
         raise RefusedError(
             f"mode {deployment.mode}, share {deployment.share:g}, stations {list(deployment.stations)}: a canary has a "

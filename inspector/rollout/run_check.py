@@ -1,4 +1,4 @@
-"""Runs the check of a bundle in a process of its own and waits for its answer. Knows no line-up and no topic."""
+"""Checks a bundle in a separate process and waits for the result. Does not depend on slots or topics."""
 
 import subprocess
 import sys
@@ -20,9 +20,9 @@ except OSError:
 from inspector.rollout.check_process import main
 main()
 """
-"""At the lowest priority from the first import on, and the first to go where memory runs out: the line stays."""
+"""Lowest priority from the first import on, and the first process to be killed when memory runs out."""
 _LOOK_S = 0.2
-_MAX_WORDS = 2000
+_MAX_CHARS = 2000
 
 
 class RefusedError(Exception):
@@ -30,43 +30,43 @@ class RefusedError(Exception):
 
 
 class PreparationCancelledError(Exception):
-    """The service stops, or the deployment counts no more: nobody waits for an answer."""
+    """The service stops, or a newer deployment replaces this one."""
 
 
 StillWanted = Callable[[], bool]
-"""Asked again and again whether the answer is still wanted; whoever is asked may use the time."""
+"""Called repeatedly while a check runs: whether its result is still wanted. May do other work."""
 
 
-def checked(question: CheckRequest, patience: StillWanted) -> CheckResult:
-    """Raises RefusedError, also where the process dies of the bundle; GivenUpError."""
-    command, folder = [sys.executable, "-X", "utf8", "-P", "-c", _PROGRAM], question.folder
+def checked(request: CheckRequest, is_wanted: StillWanted) -> CheckResult:
+    """Raises RefusedError, also where the bundle crashes the process; PreparationCancelledError."""
+    command, folder = [sys.executable, "-X", "utf8", "-P", "-c", _PROGRAM], request.folder
     try:
-        process = subprocess.Popen(  # noqa: S603 - fixed words
+        process = subprocess.Popen(  # noqa: S603 - fixed arguments
             command, stdin=PIPE, stdout=PIPE, stderr=PIPE, encoding="utf-8", errors="replace"
         )
     except OSError as exc:
         raise RefusedError(f"no process can be started to check {folder} ({exc}): free memory or processes") from exc
     with process:
-        said, errors = _waited(process, question.model_dump_json(), patience)
+        output, errors = _wait(process, request.model_dump_json(), is_wanted)
     try:
-        answer = CheckResult.model_validate_json(said.strip().rpartition("\n")[2])
+        result = CheckResult.model_validate_json(output.strip().rpartition("\n")[2])
     except ValidationError as exc:
-        last = errors.strip().rpartition("\n")[2][:_MAX_WORDS]
+        last = errors.strip().rpartition("\n")[2][:_MAX_CHARS]
         raise RefusedError(
-            f"the check of {folder} ended without an answer (exit code {process.returncode}; {last}): the bundle "
-            "brings its engine down; choose another engine or compile it anew"
+            f"the check of {folder} ended without a result (exit code {process.returncode}; {last}): the bundle "
+            "brings its engine down; choose another engine or compile the bundle again"
         ) from exc
-    if answer.outcome == "refused":
-        raise RefusedError(answer.words[:_MAX_WORDS])
-    return answer
+    if result.outcome == "refused":
+        raise RefusedError(result.message[:_MAX_CHARS])
+    return result
 
 
-def _waited(process: "subprocess.Popen[str]", question: str | None, patience: StillWanted) -> tuple[str, str]:
+def _wait(process: "subprocess.Popen[str]", request: str | None, is_wanted: StillWanted) -> tuple[str, str]:
     while True:
         try:
-            return process.communicate(question, timeout=_LOOK_S)
+            return process.communicate(request, timeout=_LOOK_S)
         except subprocess.TimeoutExpired:
-            question = None  # it is on its way
-            if not patience():
+            request = None  # it is sent already
+            if not is_wanted():
                 process.kill()
                 raise PreparationCancelledError from None

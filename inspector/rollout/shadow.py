@@ -1,4 +1,4 @@
-"""Has models judge beside the live ones and counts where they decide otherwise. What fails here costs no verdict."""
+"""Runs shadow models next to the live ones and counts different decisions. A failure here costs no verdict."""
 
 import logging
 import time
@@ -18,7 +18,7 @@ from streams.observation import Observation
 log = logging.getLogger("inspector.deploy")
 
 BEHIND_S = 1.0
-"""While pieces wait longer than this, the line needs its time for itself."""
+"""No shadow runs while pieces wait longer than this: the line needs the time."""
 FAULTS = (
     ArithmeticError,
     AssertionError,
@@ -29,7 +29,7 @@ FAULTS = (
     TypeError,
     ValueError,
 )
-"""All that a model on trial may come to: of a live one these are defects that must show, here they end the trial."""
+"""Errors that end a trial. In a live model they are defects that must show."""
 
 
 @dataclass(slots=True)
@@ -39,55 +39,57 @@ class Counts:
 
 
 class Comparison:
-    """Decisions of shadows against the live ones, by place and deployment, since this process took them up."""
+    """Decisions of shadows against the live ones, by target and deployment, since the start of this process."""
 
     def __init__(self, metrics: DeployMetrics) -> None:
         self._metrics = metrics
         self._counts: dict[tuple[DeploymentTarget, int], Counts] = {}
 
     def add(self, live: Verdict, shadow: Verdict) -> None:
-        place = DeploymentTarget(shadow.inspection.line, shadow.recipe)
-        counts = self._counts.setdefault((place, shadow.deployment), Counts())
+        target = DeploymentTarget(shadow.inspection.line, shadow.recipe)
+        counts = self._counts.setdefault((target, shadow.deployment), Counts())
         if live.decision == shadow.decision:
             counts.equal += 1
         else:
             counts.different += 1
-        self._metrics.shadow.labels(*place, "equal" if live.decision == shadow.decision else "different").inc()
+        self._metrics.shadow.labels(*target, "equal" if live.decision == shadow.decision else "different").inc()
 
-    def of(self, place: DeploymentTarget, number: int) -> Counts:
-        return self._counts.get((place, number), Counts())
+    def of(self, target: DeploymentTarget, number: int) -> Counts:
+        return self._counts.get((target, number), Counts())
 
 
 class Fault(NamedTuple):
-    """What went wrong with which shadow."""
+    """The error of a shadow."""
 
     placed: DeployedModel
-    words: str
+    message: str
 
 
 class Shadow:
-    """Implements `ShadowEvaluator` for a worker; `faults` gives what went wrong to the thread that follows."""
+    """Implements `ShadowEvaluator` for a worker; the following thread takes errors from `fault`."""
 
     def __init__(self, judge: RoutedJudge, comparison: Comparison, wall_ns: Callable[[], int] = time.time_ns) -> None:
         self._judge, self._comparison, self._wall_ns = judge.with_own_budget(), comparison, wall_ns
         self._faults: SimpleQueue[Fault] = SimpleQueue()
         self._failed: WeakSet[DeployedModel] = WeakSet()
-        """Keeps no model from being freed, nor frees one here."""
+        """Weak, so that a replaced model is freed, by another thread."""
 
     def judge(self, observations: Sequence[Observation], verdicts: Sequence[Verdict]) -> list[ShadowPair]:
-        if not any(post.shadow for post in self._judge.slots.values()) or self._is_behind(observations):
+        if not any(slot.shadow for slot in self._judge.slots.values()) or self._is_behind(observations):
             return []
         compared: list[ShadowPair] = []
         for placed, group in self._judge.shadows(observations, verdicts).items():
-            found = {} if placed in self._failed else self._judged(placed, group, observations)
-            compared += [ShadowPair(verdicts[index], shadow) for index, shadow in found.items()]
+            shadows = {} if placed in self._failed else self._judged(placed, group, observations)
+            compared += [ShadowPair(verdicts[index], shadow) for index, shadow in shadows.items()]
         return compared
 
     def _judged(self, placed: DeployedModel, group: Group, observations: Sequence[Observation]) -> dict[int, Verdict]:
         try:
             return self._judge.shadow(placed, group, observations)
         except FAULTS as exc:
-            log.exception("Shadow %d failed and is not asked again; the line is not touched by it.", placed.number)
+            log.exception(
+                "Shadow %d failed and is ended; the line is not affected. Report the trace below.", placed.number
+            )
             self._failed.add(placed)
             self._faults.put(Fault(placed, f"{type(exc).__name__}: {exc}"))
             return {}
@@ -97,7 +99,7 @@ class Shadow:
             self._comparison.add(pair.live, pair.shadow)
 
     def fault(self) -> Fault | None:
-        """The next one that was not given yet."""
+        """The next error that was not returned yet."""
         try:
             return self._faults.get_nowait()
         except Empty:

@@ -1,4 +1,4 @@
-"""Tells the control topic how far this worker is with what was deployed, again and again. Decides nothing."""
+"""Reports to the control topic which deployments this worker serves. Does not decide anything."""
 
 import logging
 import time
@@ -14,11 +14,11 @@ from streams.records import Output, Topics
 
 log = logging.getLogger("inspector.deploy")
 
-SIGN_OF_LIFE_S = 10.0
+HEARTBEAT_S = 10.0
 
 
 class _Judging(NamedTuple):
-    """What judges at a place."""
+    """The model that judges at a target."""
 
     number: int = 0
     digest: str = ""
@@ -26,76 +26,79 @@ class _Judging(NamedTuple):
 
 
 class Reports:
-    """One thread uses it. Without a log (a gateway is no worker) nothing is told."""
+    """One thread uses it. Without a log nothing is reported: a gateway is no worker."""
 
     def __init__(self, source: Log | None, prefix: str, worker: str, comparison: Comparison) -> None:
         self._log, self._prefix, self._worker, self._comparison = source, prefix, worker, comparison
         self._publisher: Publisher | None = None
         self._last: dict[DeploymentTarget, WorkerState] = {}
         self._judging: dict[DeploymentTarget, _Judging] = {}
-        """Of the last process under this name, as long as nothing judges in this one."""
-        self._told_s = 0.0
+        """From the last process under this name, until a model judges in this one."""
+        self._reported_s = 0.0
 
-    def restore(self, place: DeploymentTarget, state: WorkerState) -> None:
-        """What this worker's predecessor said last is true until something judges here."""
-        self._judging[place] = _Judging(state.live, state.live_digest, state.engine)
+    def restore(self, target: DeploymentTarget, state: WorkerState) -> None:
+        """The last report of this worker's predecessor holds until a model judges here."""
+        self._judging[target] = _Judging(state.live, state.live_digest, state.engine)
 
-    def say(
-        self, place: DeploymentTarget, of: DeploymentRef, phase: WorkerPhase, detail: str, post: Slot | None
+    def report(
+        self, target: DeploymentTarget, ref: DeploymentRef, phase: WorkerPhase, detail: str, slot: Slot | None
     ) -> None:
-        """`post`: what judges there now; None where nothing does yet. Repeats the words on all other places: whoever
-        waits for them must see that this worker lives."""
-        self._last[place] = WorkerState(
+        """`slot` judges there now; None before the first. Repeats the reports on all other targets, as a heartbeat for
+        `inspector deploy`, which may wait for them."""
+        self._last[target] = WorkerState(
             worker=self._worker,
-            recipe=place.recipe,
-            deployment=of.number,
-            digest=of.digest,
+            recipe=target.recipe,
+            deployment=ref.number,
+            digest=ref.digest,
             phase=phase,
             detail=detail,
         )
-        self._publish([self._output(each, post if each == place else None) for each in self._last])
+        self._publish([self._output(other, slot if other == target else None) for other in self._last])
 
-    def heartbeat(self, posts: Mapping[DeploymentTarget, Slot]) -> None:
-        """Repeats all, when it is time."""
-        if time.monotonic() - self._told_s >= SIGN_OF_LIFE_S:
-            self._publish([self._output(place, posts.get(place)) for place in self._last])
+    def heartbeat(self, slots: Mapping[DeploymentTarget, Slot]) -> None:
+        """Repeats all reports every `HEARTBEAT_S`."""
+        if time.monotonic() - self._reported_s >= HEARTBEAT_S:
+            self._publish([self._output(target, slots.get(target)) for target in self._last])
 
     def report_stopped(self) -> None:
-        """What judged last stays told: a restart asks for it."""
+        """The reports still name the models that judged last: a restart reads them."""
         for state in self._last.values():
             state.phase = WorkerPhase.WORKER_PHASE_STOPPED
-        self._publish([self._output(place, None) for place in self._last])
+        self._publish([self._output(target, None) for target in self._last])
 
     def close(self) -> None:
         if self._publisher is not None:
             self._within(self._publisher.close)
 
-    def _output(self, place: DeploymentTarget, post: Slot | None) -> Output:
-        state = self._last[place]
+    def _output(self, target: DeploymentTarget, slot: Slot | None) -> Output:
+        state = self._last[target]
         state.at_ns = time.time_ns()
-        if post is not None:
-            self._judging[place] = _Judging(post.live.number, post.live.digest, str(post.live.model.settings))
-        state.live, state.live_digest, state.engine = self._judging.get(place, _Judging())
-        if post is not None and post.trial is not None:
-            counts = self._comparison.of(place, post.trial.placed.number)
+        if slot is not None:
+            self._judging[target] = _Judging(slot.live.number, slot.live.digest, str(slot.live.model.settings))
+        state.live, state.live_digest, state.engine = self._judging.get(target, _Judging())
+        if slot is not None and slot.trial is not None:
+            counts = self._comparison.of(target, slot.trial.placed.number)
             state.shadow_equal, state.shadow_different = counts.equal, counts.different
-        return worker_output(Topics(self._prefix, place.line), state)
+        return worker_output(Topics(self._prefix, target.line), state)
 
     def _publish(self, outputs: Sequence[Output]) -> None:
-        self._told_s = time.monotonic()
+        self._reported_s = time.monotonic()
         if self._log is not None and outputs:
             source = self._log
-            self._within(lambda: self._sent(source, outputs))
+            self._within(lambda: self._send(source, outputs))
 
-    def _sent(self, source: Log, outputs: Sequence[Output]) -> None:
+    def _send(self, source: Log, outputs: Sequence[Output]) -> None:
         if self._publisher is None:
             self._publisher = source.publisher()
         self._publisher.publish(outputs)
         self._publisher.flush()
 
     def _within(self, call: Callable[[], None]) -> None:
-        """What cannot be told now is told with the next sign of life: the line is more important."""
+        """A report that fails is repeated with the next heartbeat: the line is more important."""
         try:
             call()
         except LogError as exc:
-            log.warning("How far this worker is cannot be told (%s): it tries again.", exc)
+            log.warning(
+                "The status of this worker cannot be published (%s): trying again; `inspector deploy` waits for it.",
+                exc,
+            )

@@ -6,6 +6,7 @@ Started by `fault_run` with CONFIG, WORKER, NOTES and the FAULT_ variables of `t
 import json
 import logging
 import os
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,12 @@ class NotedFault(Fault):
 
     def reached(self, point: str) -> None:
         if point == self.point and self.seen >= self.after:
-            note = {"at_s": time.time(), "worker": os.environ["WORKER"], "point": point, "signal": self.signal.name}
+            note = {
+                "at_s": time.time(),
+                "worker": os.environ["WORKER"],
+                "point": point,
+                "signal": signal.Signals(self.signal).name,
+            }
             with self.notes.open("a") as file:
                 file.write(json.dumps({**note, "partitions": self._owned()}) + "\n")
         super().reached(point)

@@ -3,17 +3,32 @@
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from inspector.bundle.schema import SignalInput
-from inspector.client.client import Client
+from inspector.client.client import Client, ClientError, WatchOptions
+from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.records import Output
 from tests.bundles import Toy, edit_manifest, write_toy_bundle
-from tests.integration.deploy_run import SHORT, Options, run
+from tests.integration.deploy_run import SHORT, run
+from tests.integration.fault_run import Options
 from tests.integration.faults import ROOT, wait_for
-from tests.integration.service_line import LINE, NUM_SAMPLES, PRODUCT, RATE_HZ, STATION, Look, ServiceLine, answers
+from tests.integration.service_line import (
+    LINE,
+    NUM_SAMPLES,
+    PRODUCT,
+    RATE_HZ,
+    STATION,
+    Look,
+    ServiceLine,
+    answers,
+    inspection,
+)
 
 LOGS = ["embedded", pytest.param("kafka", marks=pytest.mark.broker)]
 SPOILED = 1 + SHORT.index("spoiled")
@@ -23,16 +38,16 @@ SPOILED = 1 + SHORT.index("spoiled")
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("log", ["embedded", "kafka"])
 def test_every_piece_has_one_verdict_of_the_bundle_that_it_names(log: str, tmp_path: Path) -> None:
-    report = run(Options(log, pieces=120, rate=12.0, folder=tmp_path, plans={}), SHORT, calm=False)
+    report: dict[str, Any] = run(Options(log, pieces=120, rate=12.0, folder=tmp_path, plans={}), SHORT, calm=False)
     assert (report["verdicts"], report["doubled"], report["missing"]) == (report["pieces"], 0, 0)
-    assert report["verdicts_within"][SPOILED - 1] > 0, "the line goes on while a bundle is refused"
+    assert report["verdicts_within"][SPOILED - 1] > 0, "the line continues while a bundle is refused"
     assert report["verdicts_after"][SPOILED - 1] > 0, "and after it"
     assert (report["misnamed"], report["failures"]) == ([], [])
     assert [(name, code) for name, code, _ in report["steps"]] == [(name, int(name == "spoiled")) for name in SHORT]
     refusal = report["said"][SPOILED - 1]
     assert "onnx/int8: REFUSED: " in refusal
     assert "NEW PASS OF A DEFECTIVE PIECE" in refusal
-    assert refusal.endswith("it is taken back, and the line goes on with what it had\n")
+    assert refusal.endswith("rolled back; the line continues as before\n")
     assert len(report["by_deployment"]) >= 2
     assert SPOILED not in report["by_deployment"]
 
@@ -49,10 +64,10 @@ def bundle(line: ServiceLine, version: str) -> Path:
     return folder
 
 
-def command(line: ServiceLine, *words: str) -> "subprocess.CompletedProcess[str]":
+def command(line: ServiceLine, *options: str) -> "subprocess.CompletedProcess[str]":
     config = str(line.folder / "service.toml")
-    line_of_words = [sys.executable, "-m", "inspector", "--log-level", "error", *words, "--config", config]
-    return subprocess.run(line_of_words, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
+    arguments = [sys.executable, "-m", "inspector", "--log-level", "error", *options, "--config", config]
+    return subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
 
 
 def publish(line: ServiceLine, pieces: list[str]) -> None:
@@ -93,6 +108,34 @@ def test_a_gateway_without_a_worker_follows_too(tmp_path: Path) -> None:
     assert verdict.bundle_digest == model.bundle_digest != ""
 
 
+def test_a_gateway_that_serves_only_verdicts_opens_no_model(tmp_path: Path) -> None:
+    line = ServiceLine.make(tmp_path)
+    with line.start("gateway") as process, Client(line.address) as client:
+        wait_for(lambda: process.has_ended or "Gateway answers at" in line.said, 60, "the gateway to listen")
+        watch = client.watch(WatchOptions(earliest=True))
+        line.publish([verdict_record(line, "p0")])
+        verdict, _ = next(iter(watch))
+        watch.close()
+        assert client.verdict(verdict.inspection).inspection.piece_id == "p0"
+        assert not has_loaded_a_runtime(process.pid)
+        assert "Bundle toy: engine" not in line.said
+        with pytest.raises(ClientError, match="opening its models for the first time: call again"):
+            client.model(LINE, STATION, PRODUCT)
+        assert client.inspect(Look().request("p1")).bundle_version == "1"
+        assert client.model(LINE, STATION, PRODUCT).bundle_version == "1"
+        assert has_loaded_a_runtime(process.pid)
+        assert "Bundle toy: engine onnx/fp32" in line.said
+
+
+def verdict_record(line: ServiceLine, piece: str) -> Output:
+    verdict = Verdict(inspection=inspection(piece), publish_ns=time.time_ns())
+    return Output(line.topics.of("verdicts"), 0, piece.encode(), verdict.SerializeToString(), "inspection.v1.Verdict")
+
+
+def has_loaded_a_runtime(pid: int) -> bool:
+    return "onnxruntime" in Path(f"/proc/{pid}/maps").read_text()
+
+
 def test_a_shadow_judges_beside_the_line_and_a_canary_in_it(line: ServiceLine) -> None:
     with line.start("serve"):
         wait_for(lambda: "is assigned to this worker" in line.said, 60, "the worker to own the line")
@@ -116,4 +159,4 @@ def test_a_shadow_judges_beside_the_line_and_a_canary_in_it(line: ServiceLine) -
     ]
     assert [row.partition for row in line.stored("shadow")] == [row.partition for row in line.stored("verdicts")][:2]
     assert "2: " in listed
-    assert "taken back by 3" in listed
+    assert "rolled back by 3" in listed

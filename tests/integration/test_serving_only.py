@@ -64,10 +64,10 @@ def test_every_route_is_served(tmp_path: Path) -> None:
     with serving(line, MODULE) as (_, client):
         watch = client.watch(WatchOptions(earliest=True))
         line.publish(list(records(line)))
-        found = {v.inspection.piece_id: outcome(v) for v, _ in itertools.islice(watch, len(EXPECTED))}
+        outcomes = {v.inspection.piece_id: outcome(v) for v, _ in itertools.islice(watch, len(EXPECTED))}
         watch.close()
         inline = {piece: outcome(client.inspect(look.request(piece))) for piece, look in LOOKS.items()}
-    assert found == EXPECTED
+    assert outcomes == EXPECTED
     assert inline == {piece: EXPECTED[piece] for piece in LOOKS}
 
 

@@ -1,4 +1,4 @@
-"""Says of every bundle on the shelf who may still ask for it, by the control records. Removes nothing."""
+"""Lists the bundles of the store with the deployments, recipes and workers that need them. Removes nothing."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -14,24 +14,24 @@ from protos.inspection.v1.control_pb2 import Deployment, WorkerState
 from streams.log import Log
 from streams.records import Record
 
-_UNKNOWN = "no deployment of these lines names it: another configuration's, or remove it by hand"
+_UNKNOWN = "no deployment of these lines names it: another configuration may; else remove it by hand"
 
 
 class StoredBundle(NamedTuple):
-    """A bundle's folder on the shelf."""
+    """A bundle's folder in the store."""
 
     name: str
     num_bytes: int
     needed: str
-    """Why it stays; empty where nothing asks for it any more."""
+    """Why it stays; empty where nothing needs it."""
 
 
 def list_with_references(service: Service, source: Log) -> list[StoredBundle]:
-    """By name. Raises LogError; OrderError where a record cannot be read, for it may name any of them."""
-    shelved = BundleStore(service.bundles).bundles()  # before the records: what is put there meanwhile is not looked at
+    """By name. Raises LogError; DeployError for an unreadable record, which may name any bundle."""
+    stored = BundleStore(service.bundles).bundles()  # before the records: ignores bundles that arrive meanwhile
     read_control(source, table := _WholeTable(service.config.prefix, service.config.lines)).close()
     needed = _needed(service, table)
-    return [StoredBundle(name, num_bytes, needed.get(name, _UNKNOWN)) for name, num_bytes in sorted(shelved.items())]
+    return [StoredBundle(name, num_bytes, needed.get(name, _UNKNOWN)) for name, num_bytes in sorted(stored.items())]
 
 
 class _WholeTable(ControlTable):
@@ -40,54 +40,53 @@ class _WholeTable(ControlTable):
             super()._take(line, record)
         except (DecodeError, ValueError) as exc:
             raise DeployError(
-                f"{record.topic}@{record.offset}: a record of type {record.type!r} under key {record.key!r} cannot be "
-                f"read ({exc}) and may name any bundle, so that none is removed: find out who wrote it"
+                f"{record.topic}@{record.offset}: a record of type {record.type!r} with key {record.key!r} cannot be "
+                f"read ({exc}) and may name any bundle, so none is removed: find out who wrote it"
             ) from exc
 
 
 def _needed(service: Service, table: ControlTable) -> dict[str, str]:
-    """By folder; empty for what was deployed once and is asked for no more."""
-    found = {deployment.folder: "" for deployment in table.deployments.values()}
-    for folder, reason in (*_own(service), *_judging(table), *_counting(table)):
-        found[folder] = reason
-    return found
+    """By folder; empty for a bundle that was deployed once and is no longer needed."""
+    reasons = {deployment.folder: "" for deployment in table.deployments.values()}
+    for folder, reason in (*_in_recipes(service), *_in_use(table), *_active(table)):
+        reasons[folder] = reason
+    return reasons
 
 
-def _own(service: Service) -> Iterator[tuple[str, str]]:
+def _in_recipes(service: Service) -> Iterator[tuple[str, str]]:
     for recipe in service.recipes:
         if recipe.bundle.parent == service.bundles:
             yield recipe.bundle.name, f"recipe {recipe.name} names it"
 
 
-def _judging(table: ControlTable) -> Iterator[tuple[str, str]]:
-    """What living workers judge with, whatever is ordered: one that refused the newest goes on with what it had."""
-    for at, word in table.workers.items():
-        is_alive = word.append_ns > table.newest_ns - int(REPORTED_S * 1e9)
+def _in_use(table: ControlTable) -> Iterator[tuple[str, str]]:
+    """Bundles of running workers, deployed or not: a worker that refused the newest one continues with the previous."""
+    for at, status in table.workers.items():
+        is_alive = status.append_ns > table.newest_ns - int(REPORTED_S * 1e9)
         for key, deployment in table.deployments.items() if is_alive else ():
-            if _is_bundle_of(word.state, deployment, key == (at.line, word.state.live)):
+            if _is_bundle_of(status.state, deployment, key == (at.line, status.state.live)):
                 yield deployment.folder, f"{at.worker} judges with it on {at.line}"
 
 
 def _is_bundle_of(state: WorkerState, deployment: Deployment, is_same_number: bool) -> bool:
-    """By the digest where it is told: of two deployments with the same number the history holds the later one, and the
-    other's bundle under other numbers only."""
+    """By the digest where it is reported: of two deployments with the same number, the history holds only the later."""
     return deployment.digest == state.live_digest if state.live_digest else is_same_number
 
 
-def _counting(table: ControlTable) -> Iterator[tuple[str, str]]:
-    """The stronger reason later."""
+def _active(table: ControlTable) -> Iterator[tuple[str, str]]:
+    """The stronger reason comes later."""
     for (line, recipe), active in sorted(table.active.items()):
-        for former in _way_back(table, line, active.live):
-            yield former.folder, f"a roll-back of {recipe} on {line} returns to it"
+        for previous in _previous(table, line, active.live):
+            yield previous.folder, f"a roll-back of {recipe} on {line} returns to it"
     for (line, recipe), active in sorted(table.active.items()):
         yield active.trial.folder, f"on trial for {recipe} on {line}"
         yield active.live.folder, f"live for {recipe} on {line}"
 
 
-def _way_back(table: ControlTable, line: str, live: Deployment) -> Iterator[Deployment]:
-    """What one roll-back after the other makes of the live deployment, as far as the recipe's own bundle."""
-    found, passed = live, set[int]()
-    while found.folder and found.previous not in passed:
-        passed.add(found.previous)
-        found = table.deployments.get((line, found.previous), Deployment())
-        yield found
+def _previous(table: ControlTable, line: str, live: Deployment) -> Iterator[Deployment]:
+    """The deployments that repeated roll-backs lead to, up to the recipe's own bundle."""
+    deployment, passed = live, set[int]()
+    while deployment.folder and deployment.previous not in passed:
+        passed.add(deployment.previous)
+        deployment = table.deployments.get((line, deployment.previous), Deployment())
+        yield deployment

@@ -1,6 +1,6 @@
-"""Turns a wish of a person into records: what is to judge from now on, or again. Waits for nobody.
+"""Writes deployments and roll-backs to the control topics. Does not wait for workers.
 
-Two people who deploy in the same second may take the same number; the later record counts, and both are told whose.
+Two people who deploy in the same second may take the same number. The later record counts, and both are told.
 """
 
 import getpass
@@ -18,7 +18,7 @@ from inspector.judging.active_models import DeploymentTarget
 from inspector.recipe.compatibility import misfits
 from inspector.recipe.problems import ConfigError, Problem
 from inspector.recipe.recipe import Recipe
-from inspector.rollout.control.records import ControlTable, active_output, deployment_output, places_of
+from inspector.rollout.control.records import ControlTable, active_output, deployment_output, targets_of
 from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode
 from streams.log import Log
 from streams.records import Output, Topics
@@ -28,7 +28,7 @@ LIVE = DeploymentMode.DEPLOYMENT_MODE_LIVE
 
 @dataclass(frozen=True, slots=True)
 class DeployRequest:
-    """How a bundle is to take part."""
+    """How a bundle is deployed."""
 
     mode: DeploymentMode = LIVE
     share: float = 0.0
@@ -38,21 +38,21 @@ class DeployRequest:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What was written for one line, and what counted there before."""
+    """The records written for one line, and the one that was active there before."""
 
-    place: DeploymentTarget
+    target: DeploymentTarget
     deployment: Deployment
     active: Active
     before: Active
 
     @property
-    def wanted(self) -> Deployment:
-        """That workers take up by this; number 0: the recipe's own bundle."""
+    def expected(self) -> Deployment:
+        """The deployment that workers must take up; number 0: the recipe's own bundle."""
         return self.active.trial if self.active.trial.number else self.active.live
 
 
 class DeployError(Exception):
-    """The wish cannot be fulfilled; the message says why."""
+    """The command cannot be carried out; the message says why."""
 
 
 class DeploymentCommands:
@@ -60,51 +60,51 @@ class DeploymentCommands:
 
     def __init__(self, service: Service, recipe: Recipe, table: ControlTable, source: Log) -> None:
         self._service, self._recipe, self._table, self._log = service, recipe, table, source
-        self.places = [place for place in places_of(service) if place.recipe == recipe.name]
-        if not self.places:
+        self.targets = [target for target in targets_of(service) if target.recipe == recipe.name]
+        if not self.targets:
             raise DeployError(
-                f"recipe {recipe.name!r} holds for line {recipe.line!r}, which this service does not serve"
+                f"recipe {recipe.name!r} applies to line {recipe.line!r}, which this service does not serve"
             )
 
-    def deploy(self, folder: Path, wish: DeployRequest) -> list[Change]:
-        """Puts the bundle on the shelf and writes what counts now. Raises BundleError, ConfigError, LogError."""
+    def deploy(self, folder: Path, request: DeployRequest) -> list[Change]:
+        """Puts the bundle into the store and makes it active. Raises BundleError, ConfigError, LogError."""
         bundle = load(folder)
         if problems := misfits(self._recipe, bundle.schema):
             raise ConfigError(problems)
         name = BundleStore(self._service.bundles).put(bundle)
-        made = self._deployment(wish.mode, wish.reason)
-        made.folder, made.digest = name, bundle.digest
-        made.bundle, made.version = bundle.schema.name, bundle.schema.version
-        made.share = wish.share
-        made.stations.extend(wish.stations)
-        return self._write([self._change(place, made) for place in self.places])
+        deployment = self._deployment(request.mode, request.reason)
+        deployment.folder, deployment.digest = name, bundle.digest
+        deployment.bundle, deployment.version = bundle.schema.name, bundle.schema.version
+        deployment.share = request.share
+        deployment.stations.extend(request.stations)
+        return self._write([self._change(target, deployment) for target in self.targets])
 
     def roll_back(self, reason: str) -> list[Change]:
-        """Ends the recipe's trials, or else has judge again what did before the live deployments. Lines that have
-        nothing to take back are left as they are. Raises OrderError where all are, LogError."""
-        on_trial = [place for place in self.places if self._active(place).HasField("trial")]
+        """Ends the recipe's trials; without trials, returns to the deployments before the live ones. Leaves lines that
+        have nothing to roll back. Raises DeployError where no line has, LogError."""
+        on_trial = [target for target in self.targets if self._active(target).HasField("trial")]
         if on_trial:
-            return self._write([self._trial_ended(place, reason) for place in on_trial])
-        deployed = [place for place in self.places if self._active(place).live.folder]
+            return self._write([self._end_trial(target, reason) for target in on_trial])
+        deployed = [target for target in self.targets if self._active(target).live.folder]
         if not deployed:
-            lines = ", ".join(place.line for place in self.places)
+            lines = ", ".join(target.line for target in self.targets)
             raise DeployError(
-                f"recipe {self._recipe.name!r} on {lines}: its own bundle judges, nothing lies before that"
+                f"recipe {self._recipe.name!r} on {lines}: its own bundle judges; there is nothing to roll back to"
             )
-        return self._write([self._rolled_back(place, reason) for place in deployed])
+        return self._write([self._roll_back_to(target, reason) for target in deployed])
 
     def withdraw(self, changes: Iterable[Change], reason: str) -> None:
-        """Has count again what counted before, unless somebody has deployed since."""
+        """Makes the previous records active again, unless somebody has deployed since."""
         outputs: list[Output] = []
         for change in changes:
-            if self._table.active.get(change.place) == change.active:
-                noted = _copy(change.deployment)
-                noted.withdrawn = reason or "withdrawn"
-                outputs += self._outputs(change.place, noted, change.before)
+            if self._table.active.get(change.target) == change.active:
+                withdrawn = _copy(change.deployment)
+                withdrawn.withdrawn = reason or "withdrawn"
+                outputs += self._outputs(change.target, withdrawn, change.before)
         self._publish(outputs)
 
-    def _active(self, place: DeploymentTarget) -> Active:
-        return self._table.active.get(place, Active())
+    def _active(self, target: DeploymentTarget) -> Active:
+        return self._table.active.get(target, Active())
 
     def _deployment(self, mode: DeploymentMode, reason: str) -> Deployment:
         return Deployment(
@@ -116,37 +116,36 @@ class DeploymentCommands:
             reason=reason,
         )
 
-    def _change(self, place: DeploymentTarget, deployment: Deployment) -> Change:
-        before = self._active(place)
-        made = _copy(deployment)
-        if made.mode != LIVE:
-            return Change(
-                place, made, Active(live=before.live if before.HasField("live") else None, trial=made), before
-            )
-        made.previous = before.live.number
-        return Change(place, made, Active(live=made), before)
+    def _change(self, target: DeploymentTarget, deployment: Deployment) -> Change:
+        before = self._active(target)
+        deployment = _copy(deployment)
+        if deployment.mode != LIVE:
+            live = before.live if before.HasField("live") else None
+            return Change(target, deployment, Active(live=live, trial=deployment), before)
+        deployment.previous = before.live.number
+        return Change(target, deployment, Active(live=deployment), before)
 
-    def _trial_ended(self, place: DeploymentTarget, reason: str) -> Change:
-        before = self._active(place)
-        made = self._deployment(LIVE, reason)
-        made.rolls_back = before.trial.number
-        _take_over(made, before.live)
-        return Change(place, made, Active(live=before.live) if before.HasField("live") else Active(), before)
+    def _end_trial(self, target: DeploymentTarget, reason: str) -> Change:
+        before = self._active(target)
+        deployment = self._deployment(LIVE, reason)
+        deployment.rolls_back = before.trial.number
+        _restore(deployment, before.live)
+        return Change(target, deployment, Active(live=before.live) if before.HasField("live") else Active(), before)
 
-    def _rolled_back(self, place: DeploymentTarget, reason: str) -> Change:
-        before = self._active(place)
-        made = self._deployment(LIVE, reason)
-        made.rolls_back = before.live.number
-        _take_over(made, self._table.deployments.get((place.line, before.live.previous), Deployment()))
-        return Change(place, made, Active(live=made), before)
+    def _roll_back_to(self, target: DeploymentTarget, reason: str) -> Change:
+        before = self._active(target)
+        deployment = self._deployment(LIVE, reason)
+        deployment.rolls_back = before.live.number
+        _restore(deployment, self._table.deployments.get((target.line, before.live.previous), Deployment()))
+        return Change(target, deployment, Active(live=deployment), before)
 
     def _write(self, changes: list[Change]) -> list[Change]:
-        self._publish([out for c in changes for out in self._outputs(c.place, c.deployment, c.active)])
+        self._publish([out for c in changes for out in self._outputs(c.target, c.deployment, c.active)])
         return changes
 
-    def _outputs(self, place: DeploymentTarget, deployment: Deployment, active: Active) -> list[Output]:
-        topics = Topics(self._service.config.prefix, place.line)
-        return [deployment_output(topics, deployment), active_output(topics, place.recipe, active)]
+    def _outputs(self, target: DeploymentTarget, deployment: Deployment, active: Active) -> list[Output]:
+        topics = Topics(self._service.config.prefix, target.line)
+        return [deployment_output(topics, deployment), active_output(topics, target.recipe, active)]
 
     def _publish(self, outputs: list[Output]) -> None:
         with closing(self._log.publisher()) as publisher:
@@ -154,23 +153,26 @@ class DeploymentCommands:
             publisher.flush()
 
 
-def _take_over(made: Deployment, former: Deployment) -> None:
-    """The bundle, and the way further back."""
-    made.folder, made.digest, made.bundle, made.version = former.folder, former.digest, former.bundle, former.version
-    made.previous = former.previous
+def _restore(deployment: Deployment, former: Deployment) -> None:
+    """Copies the bundle of a former deployment, and its link to the one before."""
+    deployment.folder, deployment.digest = former.folder, former.digest
+    deployment.bundle, deployment.version = former.bundle, former.version
+    deployment.previous = former.previous
 
 
 def _copy(deployment: Deployment) -> Deployment:
-    made = Deployment()
-    made.CopyFrom(deployment)
-    return made
+    copy = Deployment()
+    copy.CopyFrom(deployment)
+    return copy
 
 
 def recipe_of(service: Service, name: str | None) -> Recipe:
     """The recipe of that name, or the only one. Raises ConfigError."""
-    found = [recipe for recipe in service.recipes if name in (None, recipe.name)]
-    if len(found) == 1:
-        return found[0]
+    matching = [recipe for recipe in service.recipes if name in (None, recipe.name)]
+    if len(matching) == 1:
+        return matching[0]
     known = ", ".join(recipe.name for recipe in service.recipes)
-    problem = Problem(service.path, "recipes", repr(name), f"names {len(found)} of {known}", "choose one with --recipe")
+    problem = Problem(
+        service.path, "recipes", repr(name), f"names {len(matching)} of {known}", "choose one with --recipe"
+    )
     raise ConfigError([problem])

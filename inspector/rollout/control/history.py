@@ -1,4 +1,4 @@
-"""Says of every deployment what became of it. Opens nothing."""
+"""Lists all deployments with their outcome."""
 
 from typing import NamedTuple
 
@@ -19,24 +19,28 @@ class Row(NamedTuple):
 
 def rows_of(table: ControlTable) -> list[Row]:
     """Oldest first, line by line."""
-    back = {(line, own.rolls_back): number for (line, number), own in table.deployments.items() if own.rolls_back}
+    rolled_back_by = {
+        (line, deployment.rolls_back): number
+        for (line, number), deployment in table.deployments.items()
+        if deployment.rolls_back
+    }
     return [
-        Row(line, found, _state(table, line, found, back.get((line, number))))
-        for (line, number), found in sorted(table.deployments.items())
+        Row(line, deployment, _state(table, line, deployment, rolled_back_by.get((line, number))))
+        for (line, number), deployment in sorted(table.deployments.items())
     ]
 
 
-def _state(table: ControlTable, line: str, found: Deployment, taken_back_by: int | None) -> str:
-    active = table.active.get(DeploymentTarget(line, found.recipe), Active())
-    if found.withdrawn:
-        return f"withdrawn: {found.withdrawn}"
-    if found.rolls_back and _is_trial(table, line, found.rolls_back):
+def _state(table: ControlTable, line: str, deployment: Deployment, rolled_back_by: int | None) -> str:
+    active = table.active.get(DeploymentTarget(line, deployment.recipe), Active())
+    if deployment.withdrawn:
+        return f"withdrawn: {deployment.withdrawn}"
+    if deployment.rolls_back and _is_trial(table, line, deployment.rolls_back):
         return "done"
-    if found.number in (active.live.number, active.trial.number):
-        return f"{MODES.get(found.mode, '?')} now"
-    if taken_back_by is not None:
-        return f"taken back by {taken_back_by}"
-    return "ended" if found.mode != LIVE else "replaced"
+    if deployment.number in (active.live.number, active.trial.number):
+        return f"{MODES.get(deployment.mode, '?')} now"
+    if rolled_back_by is not None:
+        return f"rolled back by {rolled_back_by}"
+    return "ended" if deployment.mode != LIVE else "replaced"
 
 
 def _is_trial(table: ControlTable, line: str, number: int) -> bool:

@@ -1,4 +1,4 @@
-"""Keeps a table at what the control topics say, through failures of the log. Acts on nothing."""
+"""Keeps a table of the control topics up to date, through failures of the log."""
 
 import logging
 from collections.abc import Callable
@@ -13,34 +13,34 @@ from streams.log import Log, LogError, LogLostError, LogStoppedError, LogUnavail
 log = logging.getLogger("inspector.deploy")
 
 _PAUSE_S = 1.0
-_SAY_EVERY = 60
-"""Failures in a row of which one is said: about a minute of them."""
+_LOG_EVERY = 60
+"""One of so many failures in a row is logged: one a minute."""
 
 
 class ControlReader:
-    """`table` is replaced whole where the log had to be read anew: ask for it each time."""
+    """`table` is replaced when the log is reopened: do not keep a reference to it."""
 
     def __init__(self, service: Service, source: Log, pause: Callable[[float], object]) -> None:
-        """`pause` waits so many seconds before the log is tried again; True from it gives up. Outages are waited out.
-        Raises LogError, LogStoppedError where it was given up."""
+        """Waits through outages: `pause` waits so many seconds before the next try; True from it gives up. Raises
+        LogError, LogStoppedError where `pause` gave up."""
         self._log, self._pause = source, pause
         self._new_table = partial(ControlTable, service.config.prefix, service.config.lines)
         self.table = self._new_table()
         self._num_failed = 0
         self._tail = self._first()
 
-    def active(self, place: DeploymentTarget) -> Active:
-        return self.table.active.get(place, Active())
+    def active(self, target: DeploymentTarget) -> Active:
+        return self.table.active.get(target, Active())
 
     def read(self) -> bool:
-        """Takes what is new; False where the log cannot be read and all is as it was. Raises LogLostError."""
+        """Reads new records; False where the log cannot be read now and nothing changed. Raises LogLostError."""
         try:
             self.table.take(self._tail.poll(0.05))
         except LogLostError:
             raise
         except LogError as exc:
-            if self._num_failed % _SAY_EVERY == 0:
-                log.warning("What is deployed cannot be read (%s): tries until it can.", exc)
+            if self._num_failed % _LOG_EVERY == 0:
+                log.warning("The control topics cannot be read (%s): trying again.", exc)
             self._num_failed += 1
             self._pause(_PAUSE_S)
             self._reopen()
@@ -53,8 +53,8 @@ class ControlReader:
             try:
                 return read_control(self._log, self.table, lambda: self._pause(0))
             except LogUnavailableError as exc:
-                if self._num_failed % _SAY_EVERY == 0:
-                    log.warning("What is deployed cannot be read (%s): tries until it can.", exc)
+                if self._num_failed % _LOG_EVERY == 0:
+                    log.warning("The control topics cannot be read (%s): trying again.", exc)
                 self._num_failed += 1
                 if self._pause(_PAUSE_S):
                     raise LogStoppedError(f"told to stop while the log could not be read: {exc}") from exc
@@ -63,7 +63,7 @@ class ControlReader:
         self._tail.close()
 
     def _reopen(self) -> None:
-        """Old records come first: nobody may see the table before it has been read to its end."""
+        """Reads the new table to its end first: it begins with old records."""
         table = self._new_table()
         try:
             tail = read_control(self._log, table)

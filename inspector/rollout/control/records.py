@@ -1,7 +1,7 @@
-"""Turns records of the control topics into what counts and what was, and decisions into records. Opens nothing.
+"""Reads and writes records of the control topics: active deployments, their history, and the status of workers.
 
-Keys: `active/<recipe>` is the record that counts, `deployment/<number>` the history, `worker/<name>/<recipe>` how far a
-worker is. A recipe of several lines has a record in the topic of each.
+Keys: `active/<recipe>` is the active deployment, `deployment/<number>` the history, `worker/<name>/<recipe>` the status
+of a worker. A recipe of several lines has a record in the topic of each.
 """
 
 import logging
@@ -31,14 +31,14 @@ MODES: dict[int, str] = {
 
 
 def phase_word(phase: int) -> str:
-    """One that a newer worker tells is given as its number."""
+    """A phase of a newer version is named by its number."""
     if phase not in WorkerPhase.values():
         return f"phase {phase}"
     return WorkerPhase.Name(WorkerPhase.ValueType(phase)).removeprefix("WORKER_PHASE_").lower()
 
 
 class WorkerAt(NamedTuple):
-    """A worker's word on a recipe at a line."""
+    """Key of a worker's status of a recipe at a line."""
 
     line: str
     worker: str
@@ -47,21 +47,21 @@ class WorkerAt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """What a worker said last, and when the log took it."""
+    """The last report of a worker, and when it was appended to the log."""
 
     state: WorkerState
     append_ns: int
 
-    def is_about(self, of: DeploymentRef) -> bool:
-        return _means(self.state.deployment, self.state.digest, of)
+    def is_about(self, ref: DeploymentRef) -> bool:
+        return _matches(self.state.deployment, self.state.digest, ref)
 
-    def is_serving(self, of: DeploymentRef) -> bool:
-        return _means(self.state.live, self.state.live_digest, of)
+    def is_serving(self, ref: DeploymentRef) -> bool:
+        return _matches(self.state.live, self.state.live_digest, ref)
 
 
-def _means(number: int, digest: str, of: DeploymentRef) -> bool:
-    """Workers of before the digests tell the number alone."""
-    return number == of.number and digest in (of.digest, "")
+def _matches(number: int, digest: str, ref: DeploymentRef) -> bool:
+    """Older workers report the number without a digest."""
+    return number == ref.number and digest in (ref.digest, "")
 
 
 class ControlTable:
@@ -76,12 +76,12 @@ class ControlTable:
 
     @property
     def newest_ns(self) -> int:
-        """When the log took the last record: its clock, for ages of others. That clock may be set back: of one topic
-        the last record counts, not the highest time."""
+        """Append time of the last record, to tell the age of others by the log's clock. That clock may be set back: the
+        last record of a topic counts, not the highest time."""
         return max(self._last_ns.values(), default=0)
 
     def take(self, records: Sequence[Record]) -> None:
-        """A record that cannot be read changes nothing."""
+        """Ignores a record that cannot be read."""
         for record in records:
             line = self._line_of.get(record.topic)
             if line is None:
@@ -90,7 +90,7 @@ class ControlTable:
             try:
                 self._take(line, record)
             except (DecodeError, ValueError) as exc:
-                log.warning("%s@%d: a record of type %r under key %r is not used (%s): find out who wrote it.",
+                log.warning("%s@%d: ignored a record of type %r with key %r (%s): find out who wrote it.",
                           record.topic, record.offset, record.type, record.key, exc)  # fmt: skip
 
     def _take(self, line: str, record: Record) -> None:
@@ -109,13 +109,13 @@ class ControlTable:
     def next_number(self) -> int:
         return max((number for _, number in self.deployments), default=0) + 1
 
-    def words(self, place: DeploymentTarget) -> dict[str, WorkerStatus]:
-        """What every worker said last of a recipe, by its name."""
-        return {at.worker: word for at, word in self.workers.items() if (at.line, at.recipe) == place}
+    def statuses(self, target: DeploymentTarget) -> dict[str, WorkerStatus]:
+        """By the worker's name."""
+        return {at.worker: status for at, status in self.workers.items() if (at.line, at.recipe) == target}
 
 
 def _number(text: str) -> int:
-    """Raises ValueError: behind a number that is absurd there would be no next one."""
+    """Raises ValueError, also for absurdly high numbers: the next deployment could not be numbered."""
     number = int(text)
     if not 0 < number <= MAX_NUMBER:
         raise ValueError(f"no deployment has the number {text[:20]}")
@@ -123,8 +123,8 @@ def _number(text: str) -> int:
 
 
 def read_control(source: Log, table: ControlTable, is_over: Callable[[], object] = lambda: False) -> Tail:
-    """Brings the table up to what the topics hold now; returns the tail that goes on from there. Raises LogError;
-    LogStoppedError once `is_over`: an outage is waited out here as well."""
+    """Reads the topics to their present end; returns a tail that continues from there. Waits through outages. Raises
+    LogError; LogStoppedError when `is_over`."""
     with closing(source.control(Start())) as latest:
         goal = dict(latest.position())
     tail = source.control(Start(earliest=True))
@@ -140,11 +140,11 @@ def read_control(source: Log, table: ControlTable, is_over: Callable[[], object]
 
 def _check(is_over: Callable[[], object]) -> None:
     if is_over():
-        raise LogStoppedError("told to stop before all was read that is deployed")
+        raise LogStoppedError("told to stop before the control topics were read to their end")
 
 
-def places_of(service: Service) -> dict[DeploymentTarget, Recipe]:
-    """Every recipe at every line of the configuration that it holds for."""
+def targets_of(service: Service) -> dict[DeploymentTarget, Recipe]:
+    """Every recipe at every line of the configuration that it applies to."""
     lines = service.config.lines
     return {DeploymentTarget(line, r.name): r for r in service.recipes for line in lines if r.line in (ANY, line)}
 

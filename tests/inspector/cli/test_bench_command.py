@@ -1,4 +1,4 @@
-"""`inspector bench engines` on a box without torch: its table, its files, and what it refuses."""
+"""`inspector bench engines` on a box without torch: its table, its files and its errors."""
 
 import json
 import subprocess
@@ -18,35 +18,35 @@ QUICK = ("--engine", "onnx", "--batches", "1,2", "--rates", "100", "--seconds", 
 
 def test_without_torch_it_prints_its_table_and_writes_both_files(tmp_path: Path) -> None:
     write_toy_set(tmp_path / "toy", toy_pieces(20))
-    files = ("--report", str(tmp_path / "found.json"), "--report", str(tmp_path / "found.md"))
+    files = ("--report", str(tmp_path / "report.json"), "--report", str(tmp_path / "report.md"))
     command = [sys.executable, "-m", "tests.integration.without_training", "bench", "engines", str(tmp_path / "toy")]
     done = subprocess.run([*command, *QUICK, *files], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Engines of toy 1" in done.stdout
     assert "0 of 20 (at most 14 %)" in done.stdout
     assert "graphs" in done.stderr
-    found = json.loads((tmp_path / "found.json").read_text())
-    assert {(row["part"], row["batch"]) for row in found["graphs"]} >= {("mic-ear", 1), ("mic-ear", 2), ("head", 2)}
-    assert all(row["memory"]["held_bytes"] > 0 for row in found["graphs"] if sys.platform == "linux")
-    assert found["line"][0]["num_left"] == 0
-    assert (tmp_path / "found.md").read_text().startswith("# Engines of toy 1\n")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert {(row["part"], row["batch"]) for row in report["graphs"]} >= {("mic-ear", 1), ("mic-ear", 2), ("head", 2)}
+    assert all(row["memory"]["held_bytes"] > 0 for row in report["graphs"] if sys.platform == "linux")
+    assert report["line"][0]["num_left"] == 0
+    assert (tmp_path / "report.md").read_text().startswith("# Engines of toy 1\n")
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("--batches", "1,two"), "expected positive numbers with commas in between"),
         (("--batches", "1.5"), "expected positive numbers with commas in between"),
         (("--rates", "12,0"), "expected positive numbers with commas in between"),
         (("--seconds", "0"), "0.0 is not in the range x>0"),
-        (("--report", "found.txt"), "the name must end in .json or .md"),
+        (("--report", "report.txt"), "the name must end in .json or .md"),
         (("--engine", "tensorrt"), "the bundle has no tensorrt: it has onnx/fp32, openvino/fp32"),
     ],
 )
-def test_what_cannot_be_is_said(tmp_path: Path, words: tuple[str, str], said: str) -> None:
+def test_what_cannot_be_is_said(tmp_path: Path, words: tuple[str, str], message: str) -> None:
     done = CliRunner().invoke(main, ["bench", "engines", str(write_toy_bundle(tmp_path / "toy")), *words])
     assert done.exit_code != 0
-    assert said in done.output
+    assert message in done.output
 
 
 def test_a_folder_that_is_no_bundle_is_named(tmp_path: Path) -> None:

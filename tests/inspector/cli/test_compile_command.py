@@ -7,6 +7,7 @@ from click.testing import CliRunner, Result
 
 from inspector.bundle.load import load
 from inspector.cli import main
+from inspector.dataset.manifest import Label
 from inspector.parity.schema import Prediction
 from tests.bundles import write_toy_bundle
 from tests.inspector.parity.toy_set import told, toy_pieces, write_toy_set
@@ -22,8 +23,8 @@ def bundle(tmp_path: Path) -> Path:
     return write_toy_set(tmp_path / "toy", toy_pieces(20), told).path.parent
 
 
-def two_flips(index: int, said: Prediction) -> tuple[str, Prediction]:
-    return "ok", said.model_copy(update={"decision": "FAIL"}) if index < 2 else said
+def two_flips(index: int, prediction: Prediction) -> tuple[Label, Prediction]:
+    return "ok", prediction.model_copy(update={"decision": "FAIL"}) if index < 2 else prediction
 
 
 def test_a_form_is_added_with_its_table_and_what_the_gate_proves(bundle: Path) -> None:
@@ -53,7 +54,7 @@ def test_what_decides_otherwise_is_refused_by_exit_code_with_the_pieces(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--engine", "onnx"], "onnx/int8: no graph is worth it, and nothing is added:\n  top-thumb holds no product"),
         (["--engine", "onnx", "--precision", "fp32"], "onnx/fp32 needs no compiling"),
@@ -63,11 +64,11 @@ def test_what_decides_otherwise_is_refused_by_exit_code_with_the_pieces(tmp_path
         (["--engine", "onnx", "--calibration", "none.jsonl"], "none.jsonl: cannot be read"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_message(bundle: Path, words: list[str], said: str) -> None:
+def test_what_cannot_be_done_is_said_in_one_message(bundle: Path, words: list[str], message: str) -> None:
     before = load(bundle).digest
     done = run(bundle, *words)
     assert done.exit_code == 1
-    assert said in done.output
+    assert message in done.output
     assert load(bundle).digest == before
 
 
@@ -98,7 +99,7 @@ def test_engines_of_tensorrt_are_kept_where_asked(
     for _ in range(2):
         done = run(bundle, "--engine", "tensorrt", "--precision", "fp32", *words)
         assert done.exit_code == 0, done.output
-    found = {path.parent.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.engine")} - {bundle.name}
-    assert found == ({kept} if kept else set())
+    folders = {path.parent.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.engine")} - {bundle.name}
+    assert folders == ({kept} if kept else set())
     assert len(trt.profiles) == (4 if kept else 8)
     assert ("taken from the cache" in done.output) is (kept is not None)

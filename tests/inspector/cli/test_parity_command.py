@@ -1,4 +1,4 @@
-"""`inspector parity` on a box without torch: what it says of engines that agree, that do not, that are absent."""
+"""`inspector parity` on a box without torch: engines that agree, disagree, or are absent."""
 
 import json
 import subprocess
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from inspector.dataset.manifest import Label
 from inspector.parity.schema import Prediction
 from tests.bundles import save_expert, write_toy_bundle
 from tests.inspector.parity.toy_set import toy_pieces, write_toy_set
@@ -21,13 +22,13 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
-def two_flips(index: int, said: Prediction) -> tuple[str, Prediction]:
-    return "ok", said.model_copy(update={"decision": "FAIL"}) if index < 2 else said
+def two_flips(index: int, prediction: Prediction) -> tuple[Label, Prediction]:
+    return "ok", prediction.model_copy(update={"decision": "FAIL"}) if index < 2 else prediction
 
 
-def two_lower(index: int, said: Prediction) -> tuple[str, Prediction]:
-    """Scores, not decisions: a recipe decides anew."""
-    return "ok", said.model_copy(update={"score": 0.001}) if index in (8, 10) else said
+def two_lower(index: int, prediction: Prediction) -> tuple[Label, Prediction]:
+    """Scores, not decisions: a recipe decides again."""
+    return "ok", prediction.model_copy(update={"score": 0.001}) if index in (8, 10) else prediction
 
 
 def test_engines_that_agree_pass_without_torch(tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def altered(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("make", "engine", "said"),
+    ("make", "engine", "message"),
     [
         (write_toy_bundle, "onnx", "has no parity set, so that nothing says what torch decided; export it again"),
         (altered, "onnx", "file 'parity.zip' has SHA-256"),
@@ -93,9 +94,9 @@ def altered(folder: Path) -> Path:
         ),
     ],
 )
-def test_what_cannot_be_checked_is_said(tmp_path: Path, make: object, engine: str, said: str) -> None:
+def test_what_cannot_be_checked_is_said(tmp_path: Path, make: object, engine: str, message: str) -> None:
     assert callable(make)
     done = run(make(tmp_path / "toy"), "--engine", engine)
     assert done.returncode == 1
-    assert said in done.stdout + done.stderr
+    assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

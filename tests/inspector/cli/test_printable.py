@@ -80,8 +80,8 @@ with ThreadPoolExecutor(1) as pool:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     client = socket.create_connection(("127.0.0.1", port))
-    said = struct.pack(">II", 0, 2) + b"\\x1b[2Jowned"
-    goaway = struct.pack(">I", len(said))[1:] + b"\\x07\\0" + struct.pack(">I", 0) + said
+    debug_data = struct.pack(">II", 0, 2) + b"\\x1b[2Jowned"
+    goaway = struct.pack(">I", len(debug_data))[1:] + b"\\x07\\0" + struct.pack(">I", 0) + debug_data
     client.sendall(b"PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n" + b"\\0\\0\\0\\x04\\0\\0\\0\\0\\0" + goaway)
     client.settimeout(0.3)
     try:

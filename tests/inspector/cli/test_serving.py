@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from inspector.cli import serving
 from inspector.config.service import Service, load_service
-from inspector.rollout.control.records import places_of
+from inspector.rollout.control.records import targets_of
 from inspector.rollout.metrics import DeployMetrics
 from inspector.rollout.run_check import PreparationCancelledError
 from inspector.service.assembly import Deployed
@@ -35,20 +35,20 @@ listen = "127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize(
-    ("has_bundle", "said"), [(False, "bundle.json: cannot be read"), (True, "cannot listen on 127.0.0.1:")]
+    ("has_bundle", "message"), [(False, "bundle.json: cannot be read"), (True, "cannot listen on 127.0.0.1:")]
 )
-def test_what_keeps_a_service_from_starting_is_told(tmp_path: Path, has_bundle: bool, said: str) -> None:
+def test_what_keeps_a_service_from_starting_is_told(tmp_path: Path, has_bundle: bool, message: str) -> None:
     (tmp_path / "recipe.toml").write_text(RECIPE)
     if has_bundle:
         write_toy_bundle(tmp_path / "own")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         config = tmp_path / "service.toml"
-        config.write_text(CONFIG.format(port=taken.getsockname()[1]))
-        command = [sys.executable, "-m", "inspector", "gateway", "--config", str(config)]
+        config.write_text(CONFIG.format(port=listener.getsockname()[1]))
+        command = [sys.executable, "-m", "inspector", "serve", "--config", str(config)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert any(line.startswith("Error: ") and said in line for line in done.stderr.splitlines())
+    assert any(line.startswith("Error: ") and message in line for line in done.stderr.splitlines())
 
 
 def test_a_start_that_waits_for_the_log_stands_still(
@@ -79,7 +79,7 @@ def test_a_start_that_waits_for_the_log_stands_still(
 
 
 def test_metrics_are_served_while_bundles_are_still_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a start refuses is an increase only for whoever has read a 0 before."""
+    """A refusal at the start shows as an increase only where a 0 was scraped before."""
     write_toy_bundle(tmp_path / "own")
     (tmp_path / "recipe.toml").write_text(RECIPE)
     (tmp_path / "service.toml").write_text(
@@ -91,7 +91,7 @@ def test_metrics_are_served_while_bundles_are_still_opened(tmp_path: Path, monke
 
     @contextmanager
     def opening(service: Service, stop: Event, registry: CollectorRegistry, *, is_worker: bool) -> Iterator[Deployed]:
-        DeployMetrics(registry, places_of(service))
+        DeployMetrics(registry, targets_of(service))
         with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
             read.append(answer.read().decode())
         raise PreparationCancelledError
@@ -111,5 +111,5 @@ def is_standing(address: str) -> bool:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

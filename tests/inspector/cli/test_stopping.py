@@ -80,8 +80,8 @@ def test_a_start_that_waits_for_its_log_stops_at_once(
                 is_waiting(process)
                 process.send_signal(signal.SIGTERM)
                 begin_s = time.monotonic()
-                _, said = process.communicate(timeout=30)
+                _, errors = process.communicate(timeout=30)
             finally:
                 process.kill()
-    assert (process.returncode, "ERROR" in said, "Traceback" in said) == (0, False, False), said
+    assert (process.returncode, "ERROR" in errors, "Traceback" in errors) == (0, False, False), errors
     assert time.monotonic() - begin_s < 8, "well before the 10 s"

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from inspector.cli import main
-from inspector.cli.files import unusable_files_reported
+from inspector.cli.files import report_unusable_files
 
 SERVICE = """
 lines = ["line-1"]
@@ -116,7 +116,7 @@ def test_folders_that_cannot_be_written(tmp_path: Path, out: str) -> None:
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "loop").symlink_to("loop")
     place = tmp_path / out
-    assert_said(run("simulate", "--pieces", 1, "--out", place), str(place), "name another place")
+    assert_said(run("simulate", "--pieces", 1, "--out", place), str(place), "name another file")
 
 
 @pytest.mark.parametrize(
@@ -151,5 +151,5 @@ def test_bundles(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_fault_without_a_file_shows_itself() -> None:
-    with pytest.raises(ConnectionError), unusable_files_reported():
+    with pytest.raises(ConnectionError), report_unusable_files():
         raise ConnectionError(os.strerror(104))

@@ -10,9 +10,9 @@ from tests.inspector.rollout.toys import Rig, StandInGate
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> StandInGate:
-    made = StandInGate()
-    monkeypatch.setattr(prepare, "checked", made.checked)
-    return made
+    gate = StandInGate()
+    monkeypatch.setattr(prepare, "checked", gate.checked)
+    return gate
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ ORDER = tuple(map(EngineSettings.parse, ("tensorrt/fp16", "onnx/int8", "onnx/fp3
 
 
 def bundle_with(folder: Path, *, spoiled: bool) -> Path:
-    """Its INT8 graph computes what the exported one does, or the opposite."""
+    """Its INT8 graph agrees with the exported one, or decides the opposite."""
     write_toy_set(folder, toy_pieces(40))
     return quantised(folder, gain=-16 if spoiled else 16)
 
@@ -50,7 +50,7 @@ def test_a_form_that_flips_decisions_is_refused_and_the_next_is_taken(
         with caplog.at_level(logging.INFO, "inspector.engines"):
             (model,) = open_models([toy_recipe(folder)], ORDER, Admission).values()
         assert model.engine == "onnx/fp32"
-        assert "not onnx/int8: the parity gate refuses it: onnx/int8: REFUSED: " in caplog.messages[-1]
+        assert "not onnx/int8: it failed the parity gate: onnx/int8: REFUSED: " in caplog.messages[-1]
     assert proofs(folder) == []
 
 

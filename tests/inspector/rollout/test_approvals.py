@@ -1,6 +1,7 @@
-"""What passed the check is remembered for what was checked, and for nothing else."""
+"""An approval is remembered, and holds only for the same bundle, recipe, machine and settings."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,39 +12,39 @@ from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, write_mani
 from inspector.engines.engine import EngineSettings
 from inspector.rollout import admission, approvals, golden_digest
 from inspector.rollout.approvals import ApprovalCache
-from tests.inspector.rollout.toys import RECIPE, Rig, StandInGate, look, worker
+from tests.inspector.rollout.toys import RECIPE, Rig, StandInGate, running
 
 AS_USUAL = WorkerTable()
 FP32 = EngineSettings.parse("onnx/fp32")
 
 
-def made(rig: Rig, worker: WorkerTable = AS_USUAL, **changes: object) -> ApprovalCache:
+def approval_cache(rig: Rig, worker: WorkerTable = AS_USUAL, **changes: Any) -> ApprovalCache:
     recipe = next(iter(rig.service.recipes)).model_copy(update=changes)
     return ApprovalCache(load(rig.bundle("a")), recipe, worker)
 
 
 def test_what_passed_is_known_at_the_next_start(rig: Rig) -> None:
-    assert made(rig).engine() is None
-    made(rig).keep(FP32)
-    assert made(rig).engine() == FP32
+    assert approval_cache(rig).engine() is None
+    approval_cache(rig).keep(FP32)
+    assert approval_cache(rig).engine() == FP32
 
 
 @pytest.mark.parametrize("changes", [{"pass_below": 0.1}, {"parity_max_flips": 0.0}, {"golden": Path("gone.jsonl")}])
-def test_another_recipe_is_another_question(rig: Rig, changes: dict[str, object]) -> None:
-    made(rig).keep(FP32)
-    assert made(rig, **changes).engine() is None
+def test_another_recipe_is_another_question(rig: Rig, changes: dict[str, Any]) -> None:
+    approval_cache(rig).keep(FP32)
+    assert approval_cache(rig, **changes).engine() is None
 
 
 @pytest.mark.parametrize("worker", [WorkerTable(threads=2), WorkerTable(max_batch=4)])
 def test_another_way_to_run_graphs_is_another_question(rig: Rig, worker: WorkerTable) -> None:
-    made(rig).keep(FP32)
-    assert made(rig, worker).engine() is None
+    approval_cache(rig).keep(FP32)
+    assert approval_cache(rig, worker).engine() is None
 
 
 def test_engines_that_run_graphs_otherwise_are_another_question(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    made(rig).keep(FP32)
+    approval_cache(rig).keep(FP32)
     monkeypatch.setattr(admission, "HOW_GRAPHS_RUN", "later")
-    assert made(rig).engine() is None
+    assert approval_cache(rig).engine() is None
 
 
 def golden_set(rig: Rig) -> Path:
@@ -62,10 +63,10 @@ def golden_set(rig: Rig) -> Path:
 
 def test_other_golden_pieces_are_another_question(rig: Rig) -> None:
     golden = golden_set(rig)
-    made(rig, golden=golden).keep(FP32)
-    assert made(rig, golden=golden).engine() == FP32
+    approval_cache(rig, golden=golden).keep(FP32)
+    assert approval_cache(rig, golden=golden).engine() == FP32
     golden.write_text(golden.read_text().replace('"ok"', '"nok"'))
-    assert made(rig, golden=golden).engine() is None
+    assert approval_cache(rig, golden=golden).engine() is None
 
 
 @pytest.mark.parametrize("name", ["a.png", "b.png", "a.wav", "a_mask.png"])
@@ -74,7 +75,7 @@ def test_a_changed_file_of_the_golden_set_voids_the_approval(
     rig: Rig, caplog: pytest.LogCaptureFixture, name: str, change: str
 ) -> None:
     golden = golden_set(rig)
-    made(rig, golden=golden).keep(FP32)
+    approval_cache(rig, golden=golden).keep(FP32)
     path = rig.folder / name
     match change:
         case "other":
@@ -88,20 +89,20 @@ def test_a_changed_file_of_the_golden_set_voids_the_approval(
             content = path.read_bytes()
             path.write_bytes(other.read_bytes())
             other.write_bytes(content)
-    assert made(rig, golden=golden).engine() is None
-    assert f"is void: a file of the golden set {golden} is not what it was. It is checked again." in caplog.text
+    assert approval_cache(rig, golden=golden).engine() is None
+    assert f"is void: a file of the golden set {golden} has changed. Checking it again." in caplog.text
 
 
 def test_an_approval_by_the_manifest_alone_is_void(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     golden = golden_set(rig)
-    made(rig, golden=golden).keep(FP32)
+    approval_cache(rig, golden=golden).keep(FP32)
     (kept,) = rig.bundle("a").parent.rglob("deploy-cup-*.passed")
     kept.write_text("onnx/fp32\n")
-    assert made(rig, golden=golden).engine() is None
-    assert "it was given when only the manifest of the golden set" in caplog.text
-    assert made(rig).engine() is None
-    made(rig).keep(FP32)
-    assert made(rig).engine() == FP32, "without a golden set nothing changes"
+    assert approval_cache(rig, golden=golden).engine() is None
+    assert "it is of an older version that checked only the manifest of the golden set" in caplog.text
+    assert approval_cache(rig).engine() is None
+    approval_cache(rig).keep(FP32)
+    assert approval_cache(rig).engine() == FP32, "without a golden set nothing changes"
 
 
 @pytest.mark.parametrize(("bound", "value"), [("MAX_FILES", 3), ("MAX_BYTES", 24)])
@@ -110,37 +111,37 @@ def test_a_golden_set_above_its_bounds_is_never_remembered(
 ) -> None:
     golden = golden_set(rig)
     monkeypatch.setattr(golden_digest, bound, value + 1)
-    made(rig, golden=golden).keep(FP32)
-    assert made(rig, golden=golden).engine() == FP32
+    approval_cache(rig, golden=golden).keep(FP32)
+    assert approval_cache(rig, golden=golden).engine() == FP32
     monkeypatch.setattr(golden_digest, bound, value)
     caplog.clear()
-    made(rig, golden=golden).keep(FP32)
-    assert made(rig, golden=golden).engine() is None
-    assert "No approval by the golden set can be remembered" in caplog.text
+    approval_cache(rig, golden=golden).keep(FP32)
+    assert approval_cache(rig, golden=golden).engine() is None
+    assert "An approval by the golden set cannot be remembered" in caplog.text
 
 
 def test_another_machine_is_another_question(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    made(rig).keep(FP32)
+    approval_cache(rig).keep(FP32)
     monkeypatch.setattr(approvals, "machine", lambda wish, gpu: "another driver")
-    assert made(rig).engine() is None
+    assert approval_cache(rig).engine() is None
 
 
 def test_an_engine_that_nobody_asks_for_is_none(rig: Rig) -> None:
-    made(rig).keep(EngineSettings.parse("torch/fp32"))
-    assert made(rig).engine() is None
+    approval_cache(rig).keep(EngineSettings.parse("torch/fp32"))
+    assert approval_cache(rig).engine() is None
 
 
 def test_a_worker_that_runs_on_asks_again_too(rig: Rig, gate: StandInGate) -> None:
     golden_set(rig)
     (rig.folder / "cup.toml").write_text('golden = "golden.jsonl"\n' + RECIPE)
     rig.service = load_service(rig.service.path)
-    with worker(rig) as follower:
+    with running(rig) as worker:
         for version in ("a", "b", "a"):
             rig.deploy(version)
-            look(follower)
-        assert gate.asked == ["a", "b"]
+            worker.look()
+        assert gate.checked_versions == ["a", "b"]
         (rig.folder / "a.png").write_bytes(b"another")
         for version in ("b", "a", "a"):
             rig.deploy(version)
-            look(follower)
-        assert gate.asked == ["a", "b", "b", "a"]
+            worker.look()
+        assert gate.checked_versions == ["a", "b", "b", "a"]

@@ -15,7 +15,7 @@ from inspector.config.service import load_service
 from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, read_manifest, write_manifest
 from inspector.dataset.recordings import write_wav
 from inspector.rollout import run_check
-from inspector.rollout.check_process import CheckRequest, examined
+from inspector.rollout.check_process import CheckRequest, check_bundle
 from inspector.rollout.run_check import PreparationCancelledError, RefusedError, checked
 from tests.bundles import edit_manifest, grey, save_expert
 from tests.inspector.parity.toy_set import toy_pieces, write_toy_set
@@ -36,7 +36,7 @@ def with_spoiled_int8(folder: Path) -> Path:
 
 
 def golden(folder: Path, labels: dict[str, float]) -> None:
-    """Good and bad pieces of one grey each, all but silent, beside a recipe that demands them."""
+    """Good and bad pieces of one grey each, nearly silent, next to a recipe that requires them."""
     rows = []
     write_wav(folder / "silence.wav", np.eye(16, 1, dtype=np.int16), 100)
     for index, (label, mean) in enumerate(labels.items()):
@@ -53,7 +53,7 @@ def golden(folder: Path, labels: dict[str, float]) -> None:
     (folder / "cup.toml").write_text('golden = "golden.jsonl"\n' + RECIPE)
 
 
-def asked(rig: Rig, folder: Path) -> CheckRequest:
+def request_for(rig: Rig, folder: Path) -> CheckRequest:
     """By the files as they are now."""
     service = load_service(rig.service.path)
     return CheckRequest(folder=folder, recipe=next(iter(service.recipes)), worker=service.config.worker)
@@ -61,42 +61,42 @@ def asked(rig: Rig, folder: Path) -> CheckRequest:
 
 def test_a_bundle_that_decides_as_the_oracle_may_judge(rig: Rig) -> None:
     write_toy_set(folder := rig.bundle("a"), toy_pieces(20))
-    answer = examined(asked(rig, folder))
-    assert (answer.outcome, answer.engine) == ("passed", "onnx/fp32")
-    assert "0 of 20 decisions flip" in answer.words
+    result = check_bundle(request_for(rig, folder))
+    assert (result.outcome, result.engine) == ("passed", "onnx/fp32")
+    assert "0 of 20 decisions flip" in result.message
 
 
 def test_spoiled_scales_are_refused_and_the_pieces_named(rig: Rig) -> None:
     write_toy_set(folder := rig.bundle("a"), toy_pieces(20))
-    answer = examined(asked(rig, with_spoiled_int8(folder)))
-    assert answer.outcome == "refused"
-    assert answer.words.startswith("onnx/int8: REFUSED: ")
-    assert "(unknown): FAIL" in answer.words
-    assert answer.words.endswith("compile the bundle anew, or take the engine out of [worker] engines")
+    result = check_bundle(request_for(rig, with_spoiled_int8(folder)))
+    assert result.outcome == "refused"
+    assert result.message.startswith("onnx/int8: REFUSED: ")
+    assert "(unknown): FAIL" in result.message
+    assert result.message.endswith("compile the bundle again, or take the engine out of [worker] engines")
 
 
 def test_a_compiled_form_without_a_parity_set_is_passed_over(rig: Rig) -> None:
-    answer = examined(asked(rig, with_spoiled_int8(rig.bundle("a"))))
-    assert (answer.outcome, answer.engine) == ("passed", "onnx/fp32")
+    result = check_bundle(request_for(rig, with_spoiled_int8(rig.bundle("a"))))
+    assert (result.outcome, result.engine) == ("passed", "onnx/fp32")
     (rig.folder / "service.toml").write_text(CONFIG + '[worker]\nengines = ["onnx/int8"]\n')
-    answer = examined(asked(rig, rig.bundle("a")))
-    assert answer.outcome == "refused"
-    assert "not onnx/int8: the bundle has no parity set" in answer.words
+    result = check_bundle(request_for(rig, rig.bundle("a")))
+    assert result.outcome == "refused"
+    assert "not onnx/int8: the bundle has no parity set" in result.message
 
 
 def test_the_limits_are_those_of_the_recipe(rig: Rig) -> None:
     write_toy_set(folder := rig.bundle("a"), toy_pieces(20))
     (rig.folder / "cup.toml").write_text("pass_below = 0.0\nfail_above = 1.0\n" + RECIPE)
-    assert examined(asked(rig, with_spoiled_int8(folder))).engine == "onnx/int8", "all is REVIEW anyway"
+    assert check_bundle(request_for(rig, with_spoiled_int8(folder))).engine == "onnx/int8", "all is REVIEW anyway"
 
 
 def test_golden_pieces_must_be_decided_rightly(rig: Rig) -> None:
     golden(rig.folder, {"ok": GOOD, "nok": BAD})
-    assert "the golden set is decided rightly" in examined(asked(rig, rig.bundle("a"))).words
+    assert "the golden set is decided rightly" in check_bundle(request_for(rig, rig.bundle("a"))).message
     golden(rig.folder, {"ok": GOOD, "ok again": BAD, "nok": GOOD})
-    words = examined(asked(rig, rig.bundle("a"))).words
-    assert words.startswith("2 piece(s) of ")
-    assert words.endswith("are decided wrongly: g1 (ok): FAIL, g2 (nok): PASS")
+    message = check_bundle(request_for(rig, rig.bundle("a"))).message
+    assert message.startswith("2 piece(s) of ")
+    assert message.endswith("are decided wrongly: g1 (ok): FAIL, g2 (nok): PASS")
 
 
 def nearly_silent(num_samples: int) -> NDArray[np.int16]:
@@ -110,77 +110,77 @@ def test_a_golden_piece_is_judged_as_the_service_judges_it(rig: Rig) -> None:
     """Half a recording is too little, a longer one is cut, FLAC is read as training reads it."""
     golden(rig.folder, {"ok": GOOD, "nok": BAD})
     write_wav(rig.folder / "silence.wav", nearly_silent(8), 100)
-    assert "g0 (ok): REVIEW" in examined(asked(rig, rig.bundle("a"))).words
+    assert "g0 (ok): REVIEW" in check_bundle(request_for(rig, rig.bundle("a"))).message
     write_wav(rig.folder / "silence.wav", nearly_silent(40), 100)
-    assert "decided rightly" in examined(asked(rig, rig.bundle("a"))).words
+    assert "decided rightly" in check_bundle(request_for(rig, rig.bundle("a"))).message
     soundfile.write(rig.folder / "silence.flac", nearly_silent(16), 100)
     set_of_pieces = rig.folder / "golden.jsonl"
     set_of_pieces.write_text(set_of_pieces.read_text().replace(".wav", ".flac"))
-    assert "decided rightly" in examined(asked(rig, rig.bundle("a"))).words
+    assert "decided rightly" in check_bundle(request_for(rig, rig.bundle("a"))).message
 
 
 def test_a_golden_recording_of_another_kind_is_refused(rig: Rig) -> None:
     golden(rig.folder, {"ok": GOOD})
     set_of_pieces = rig.folder / "golden.jsonl"
     set_of_pieces.write_text(set_of_pieces.read_text().replace("audio", "vibration"))
-    answer = examined(asked(rig, rig.bundle("a")))
-    assert answer.outcome == "refused"
-    assert answer.words == "piece g0: sensor mic: kind is vibration, expected audio as in the recipe"
+    result = check_bundle(request_for(rig, rig.bundle("a")))
+    assert result.outcome == "refused"
+    assert result.message == "piece g0: sensor mic: kind is vibration, expected audio as in the recipe"
 
 
 def test_a_golden_set_without_labels_lets_nothing_through(rig: Rig) -> None:
     golden(rig.folder, {"ok": GOOD, "nok": BAD})
     set_of_pieces = rig.folder / "golden.jsonl"
     write_manifest(set_of_pieces, [row.model_copy(update={"label": "unknown"}) for row in read_manifest(set_of_pieces)])
-    answer = examined(asked(rig, rig.bundle("a")))
-    assert answer.outcome == "refused"
-    assert answer.words.startswith(f"{set_of_pieces}: every label is unknown")
+    result = check_bundle(request_for(rig, rig.bundle("a")))
+    assert result.outcome == "refused"
+    assert result.message.startswith(f"{set_of_pieces}: every label is unknown")
 
 
 @pytest.mark.parametrize("lost", ["golden.jsonl", "0.png", "silence.wav"])
 def test_a_golden_set_that_cannot_be_read_lets_nothing_through(rig: Rig, lost: str) -> None:
     golden(rig.folder, {"ok": GOOD})
     (rig.folder / lost).unlink()
-    answer = examined(asked(rig, rig.bundle("a")))
-    assert answer.outcome == "refused"
-    assert lost in answer.words
+    result = check_bundle(request_for(rig, rig.bundle("a")))
+    assert result.outcome == "refused"
+    assert lost in result.message
 
 
 def test_what_is_in_force_counts_and_not_what_the_files_say_by_now(rig: Rig) -> None:
     """Somebody has edited both, and nobody has restarted the service."""
     write_toy_set(folder := rig.bundle("a"), toy_pieces(20))
-    question = asked(rig, with_spoiled_int8(folder))
+    request = request_for(rig, with_spoiled_int8(folder))
     (rig.folder / "cup.toml").write_text("parity_max_flips = 1.0\npass_below = 0.0\nfail_above = 1.0\n" + RECIPE)
     rig.service.path.write_text(CONFIG + '[worker]\nengines = ["onnx/fp32"]\n')
     with pytest.raises(RefusedError, match=r"^onnx/int8: REFUSED: "):
-        checked(question, lambda: True)
+        checked(request, lambda: True)
 
 
 def test_all_that_a_recipe_and_a_worker_say_comes_over(rig: Rig) -> None:
     golden(rig.folder, {"ok": GOOD})
     (rig.folder / "service.toml").write_text(CONFIG + '[worker]\nengines = ["onnx/fp32"]\nthreads = 2\nmax_batch = 3\n')
-    question = asked(rig, rig.bundle("a"))
-    assert question.worker.max_batch == 3
-    assert CheckRequest.model_validate_json(question.model_dump_json()) == question
+    request = request_for(rig, rig.bundle("a"))
+    assert request.worker.max_batch == 3
+    assert CheckRequest.model_validate_json(request.model_dump_json()) == request
 
 
 def test_the_check_runs_in_a_process_of_its_own(rig: Rig) -> None:
-    assert checked(asked(rig, rig.bundle("a")), lambda: True).engine == "onnx/fp32"
+    assert checked(request_for(rig, rig.bundle("a")), lambda: True).engine == "onnx/fp32"
     shutil.rmtree(gone := rig.bundle("b"))
     with pytest.raises(RefusedError, match="cannot be read"):
-        checked(asked(rig, gone), lambda: True)
+        checked(request_for(rig, gone), lambda: True)
 
 
 def test_a_bundle_that_brings_the_process_down_is_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_check, "_PROGRAM", "import os; os.abort()")
-    with pytest.raises(RefusedError, match=r"ended without an answer \(exit code -6; .*brings its engine down"):
-        checked(asked(rig, rig.bundle("a")), lambda: True)
+    with pytest.raises(RefusedError, match=r"ended without a result \(exit code -6; .*brings its engine down"):
+        checked(request_for(rig, rig.bundle("a")), lambda: True)
 
 
 def test_words_that_are_no_text_are_words_too(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_check, "_PROGRAM", r"import sys; sys.stderr.buffer.write(b'gr\xfcn'); sys.exit(3)")
     with pytest.raises(RefusedError, match="exit code 3; gr\ufffdn"):
-        checked(asked(rig, rig.bundle("a")), lambda: True)
+        checked(request_for(rig, rig.bundle("a")), lambda: True)
 
 
 def test_the_process_imports_nothing_from_the_folder_it_starts_in(
@@ -188,7 +188,7 @@ def test_the_process_imports_nothing_from_the_folder_it_starts_in(
 ) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit('a stranger of the same name')")
     monkeypatch.chdir(tmp_path)
-    assert checked(asked(rig, rig.bundle("a")), lambda: True).outcome == "passed"
+    assert checked(request_for(rig, rig.bundle("a")), lambda: True).outcome == "passed"
 
 
 def test_the_process_is_the_first_to_go_where_memory_runs_out(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,13 +196,13 @@ def test_the_process_is_the_first_to_go_where_memory_runs_out(rig: Rig, monkeypa
     tell = "print(open('/proc/self/oom_score_adj').read().strip(), os.nice(0), file=__import__('sys').stderr)"
     monkeypatch.setattr(run_check, "_PROGRAM", begin + tell)
     with pytest.raises(RefusedError, match="; 1000 19"):
-        checked(asked(rig, rig.bundle("a")), lambda: True)
+        checked(request_for(rig, rig.bundle("a")), lambda: True)
 
 
 def test_whoever_has_no_patience_left_gets_no_answer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_check, "_PROGRAM", "import time; time.sleep(60)")
     with pytest.raises(PreparationCancelledError):
-        checked(asked(rig, rig.bundle("a")), lambda: False)
+        checked(request_for(rig, rig.bundle("a")), lambda: False)
 
 
 def test_a_golden_set_takes_flac_as_training_does(rig: Rig) -> None:
@@ -210,7 +210,7 @@ def test_a_golden_set_takes_flac_as_training_does(rig: Rig) -> None:
     soundfile.write(rig.folder / "silence.flac", nearly_silent(16), 100, subtype="PCM_16")
     manifest = rig.folder / "golden.jsonl"
     manifest.write_text(manifest.read_text().replace("silence.wav", "silence.flac"))
-    assert "the golden set is decided rightly" in examined(asked(rig, rig.bundle("a"))).words
+    assert "the golden set is decided rightly" in check_bundle(request_for(rig, rig.bundle("a"))).message
 
 
 def test_a_golden_recording_with_a_nan_is_named(rig: Rig) -> None:
@@ -218,6 +218,6 @@ def test_a_golden_recording_with_a_nan_is_named(rig: Rig) -> None:
     np.save(rig.folder / "nan.npy", np.full(16, np.nan, np.float32))
     manifest = rig.folder / "golden.jsonl"
     manifest.write_text(manifest.read_text().replace("silence.wav", "nan.npy"))
-    answer = examined(asked(rig, rig.bundle("a")))
-    assert answer.outcome == "refused"
-    assert "nan.npy: sample 0 of channel 0 is nan" in answer.words
+    result = check_bundle(request_for(rig, rig.bundle("a")))
+    assert result.outcome == "refused"
+    assert "nan.npy: sample 0 of channel 0 is nan" in result.message

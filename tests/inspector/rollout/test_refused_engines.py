@@ -13,33 +13,33 @@ from inspector.rollout.metrics import RefusedEngines
 from inspector.service.assembly import deployed
 from protos.inspection.v1.control_pb2 import DeploymentMode
 from tests.bundles import save_expert
-from tests.inspector.rollout.toys import Rig, close, look
+from tests.inspector.rollout.toys import Rig
 from tests.standins.gpus import quantised
 
 SHADOW = DeployRequest(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
 DEPLOYED, OWN = {("toy", "onnx/int8"): 1.0}, {("own", "onnx/int8"): 1.0}
 
 
-class Worker:
-    """Follows, and is read by Prometheus."""
+class ScrapedWorker:
+    """A worker whose metrics are scraped."""
 
     def __init__(self, rig: Rig) -> None:
-        self.follower, self._registry = rig.follower(), CollectorRegistry()
-        self._registry.register(RefusedEngines(self.follower.active_models))
+        self.worker, self._registry = rig.worker(), CollectorRegistry()
+        self._registry.register(RefusedEngines(self.worker.installer.active_models))
 
     def refused(self) -> dict[tuple[str, str], float]:
-        look(self.follower)
-        (told,) = self._registry.collect()
-        return {(sample.labels["bundle"], sample.labels["engine"]): sample.value for sample in told.samples}
+        self.worker.look()
+        (metric,) = self._registry.collect()
+        return {(sample.labels["bundle"], sample.labels["engine"]): sample.value for sample in metric.samples}
 
 
 @contextmanager
-def worker(rig: Rig) -> Iterator[Worker]:
-    made = Worker(rig)
+def worker(rig: Rig) -> Iterator[ScrapedWorker]:
+    scraped = ScrapedWorker(rig)
     try:
-        yield made
+        yield scraped
     finally:
-        close(made.follower)
+        scraped.worker.installer.close(has_failed=False)
 
 
 def unproven(folder: Path) -> None:
@@ -62,9 +62,18 @@ def test_what_a_start_refuses_is_told_of(rig: Rig, spoil: Callable[[Path], None]
 
 def test_a_service_tells_of_it(rig: Rig) -> None:
     unproven(rig.folder / "own")
-    with deployed(rig.service, Event(), registry := CollectorRegistry(), is_worker=False):
-        told = registry.get_sample_value("inspector_engine_refused", {"bundle": "own", "engine": "onnx/int8"})
-    assert told == 1
+    with deployed(rig.service, Event(), registry := CollectorRegistry(), is_worker=True):
+        value = registry.get_sample_value("inspector_engine_refused", {"bundle": "own", "engine": "onnx/int8"})
+    assert value == 1
+
+
+def test_a_gateway_tells_of_it_once_it_has_opened_its_models(rig: Rig) -> None:
+    unproven(rig.folder / "own")
+    labels = {"bundle": "own", "engine": "onnx/int8"}
+    with deployed(rig.service, Event(), registry := CollectorRegistry(), is_worker=False) as models:
+        assert registry.get_sample_value("inspector_engine_refused", labels) is None
+        models.demand_models(30.0)
+        assert registry.get_sample_value("inspector_engine_refused", labels) == 1
 
 
 def test_where_all_may_judge_nothing_is_told(rig: Rig) -> None:
@@ -80,7 +89,7 @@ def test_it_is_told_of_what_judges_now_and_at_the_next_start(rig: Rig) -> None:
         assert started.refused() == DEPLOYED
     with worker(rig) as again:
         assert again.refused() == DEPLOYED
-        assert rig.gate.asked == ["a"], "the check is not run again"
+        assert rig.gate.checked_versions == ["a"], "the check is not run again"
         rig.deploy("b")
         assert again.refused() == {}
 
@@ -90,7 +99,7 @@ def test_a_roll_back_to_the_recipes_own_bundle_tells_of_that_again(rig: Rig) -> 
     with worker(rig) as started:
         rig.deploy("a")
         assert started.refused() == {}
-        rig.orders().roll_back("")
+        rig.commands().roll_back("")
         assert started.refused() == OWN
 
 

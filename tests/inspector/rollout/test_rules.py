@@ -21,20 +21,22 @@ def test_what_is_refused_at_a_start_is_told_from_what_was_refused_long_ago() -> 
     began_s = registry.get_sample_value("inspector_deploy_refused_created", PLACE._asdict())
     assert began_s is not None
     assert before_s <= began_s <= time.time()
-    told = "or (inspector_deploy_refused_total > 0 and time() - inspector_deploy_refused_created < 900)"
-    assert told in RULES.read_text()
+    expression = "or (inspector_deploy_refused_total > 0 and time() - inspector_deploy_refused_created < 900)"
+    assert expression in RULES.read_text()
 
 
 def test_every_metric_of_the_rules_is_there_from_the_start() -> None:
     registry = CollectorRegistry()
     metrics = DeployMetrics(registry, [PLACE])
-    asked = set(re.findall(r"inspector_\w+", "\n".join(re.findall(r"expr:(.*?)labels:", RULES.read_text(), re.DOTALL))))
-    told = {sample.name for family in registry.collect() for sample in family.samples}
-    assert asked - told == {"inspector_deployment", "inspector_shadow_verdicts_total"}, (
+    needed = set(
+        re.findall(r"inspector_\w+", "\n".join(re.findall(r"expr:(.*?)labels:", RULES.read_text(), re.DOTALL)))
+    )
+    exported = {sample.name for family in registry.collect() for sample in family.samples}
+    assert needed - exported == {"inspector_deployment", "inspector_shadow_verdicts_total"}, (
         "these come with what they count"
     )
     metrics.live.labels("l1", "cup").set(1)
     metrics.shadow.labels("l1", "cup", "different").inc()
-    told = {sample.name for family in registry.collect() for sample in family.samples}
-    assert asked <= told
+    exported = {sample.name for family in registry.collect() for sample in family.samples}
+    assert needed <= exported
     assert 'outcome="different"' in RULES.read_text()

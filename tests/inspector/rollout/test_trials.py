@@ -1,4 +1,4 @@
-"""Canaries judge their pieces, shadows judge beside the live ones, and a shadow that fails costs the line nothing."""
+"""Canaries judge their pieces, shadows judge next to the live ones, and a shadow that fails costs the line nothing."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,7 +30,10 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         live, strict = write_toy_bundle(folder / "live"), write_toy_bundle(folder / "strict")
         calibrations = load(strict).schema.model_dump(mode="json")["calibrations"]
-        edit_manifest(strict, {"version": "2", "calibrations": [own | {"pass_below": 0.0} for own in calibrations]})
+        edit_manifest(
+            strict,
+            {"version": "2", "calibrations": [calibration | {"pass_below": 0.0} for calibration in calibrations]},
+        )
         self.live, self.strict = (open_model(load(each), EngineSettings()) for each in (live, strict))
         self.active_models = ActiveModels({PLACE: Slot(DeployedModel(self.live, 1))})
         recipe = toy_recipe(live).model_copy(update={"evidence": "always"})
@@ -43,10 +46,10 @@ class Bench:
     def put(self, trial: Trial | None) -> None:
         self.active_models.set(PLACE, Slot(DeployedModel(self.live, 1), trial))
 
-    def beside(self, pieces: Sequence[Observation]) -> list[pb.Verdict]:
-        found = self.shadow.judge(pieces, self.judge.judge(pieces))
-        self.shadow.published(found)
-        return [compared.shadow for compared in found]
+    def run_shadow(self, pieces: Sequence[Observation]) -> list[pb.Verdict]:
+        pairs = self.shadow.judge(pieces, self.judge.judge(pieces))
+        self.shadow.published(pairs)
+        return [compared.shadow for compared in pairs]
 
 
 @pytest.fixture
@@ -67,9 +70,9 @@ def test_verdicts_name_the_very_bundle_and_its_deployment(bench: Bench) -> None:
 def test_a_canary_judges_its_share_again_and_again(bench: Bench) -> None:
     bench.put(Trial(DeployedModel(bench.strict, 2), share=0.3))
     first, again = bench.judge.judge(pieces(60)), bench.judge.judge(pieces(60)[::-1])[::-1]
-    taken = [verdict.deployment for verdict in first]
-    assert taken == [verdict.deployment for verdict in again]
-    assert 8 <= taken.count(2) <= 30
+    deployments = [verdict.deployment for verdict in first]
+    assert deployments == [verdict.deployment for verdict in again]
+    assert 8 <= deployments.count(2) <= 30
     assert {(v.deployment, v.bundle_version, v.decision) for v in first} == {
         (1, "1", pb.DECISION_PASS),
         (2, "2", pb.DECISION_REVIEW),
@@ -77,9 +80,9 @@ def test_a_canary_judges_its_share_again_and_again(bench: Bench) -> None:
 
 
 def test_a_micro_batch_sees_one_line_up(bench: Bench) -> None:
-    posts = bench.judge.slots
+    slots = bench.judge.slots
     bench.put(Trial(DeployedModel(bench.strict, 2), share=1.0))
-    assert posts[PLACE].trial is None
+    assert slots[PLACE].trial is None
     assert {verdict.deployment for verdict in bench.judge.judge(pieces(3))} == {2}
 
 
@@ -87,7 +90,7 @@ def test_a_shadow_is_compared_and_not_acted_upon(bench: Bench) -> None:
     bench.put(Trial(DeployedModel(bench.strict, 2)))
     seen = [piece(view(GOOD), piece_id="good"), piece(view(BAD), clip(BAD), piece_id="bad")]
     live = bench.judge.judge(seen)
-    shadows = bench.beside(seen)
+    shadows = bench.run_shadow(seen)
     assert [verdict.decision for verdict in live] == [pb.DECISION_PASS, pb.DECISION_FAIL]
     assert [(v.decision, v.deployment, v.shadow) for v in shadows] == [
         (pb.DECISION_REVIEW, 2, True),
@@ -101,13 +104,13 @@ def test_a_shadow_is_compared_and_not_acted_upon(bench: Bench) -> None:
 
 def test_a_shadow_does_not_look_at_what_was_turned_away(bench: Bench) -> None:
     bench.put(Trial(DeployedModel(bench.strict, 2)))
-    assert bench.beside([piece(view(0, State.MISSING))]) == []
+    assert bench.run_shadow([piece(view(0, State.MISSING))]) == []
 
 
 def test_a_line_that_is_behind_has_no_time_for_shadows(bench: Bench) -> None:
     bench.put(Trial(DeployedModel(bench.strict, 2)))
     bench.now_ns = NOW_NS + int((BEHIND_S + 0.1) * 1e9)
-    assert bench.beside(pieces(2)) == []
+    assert bench.run_shadow(pieces(2)) == []
 
 
 def broken(model: Model) -> Model:
@@ -117,13 +120,13 @@ def broken(model: Model) -> Model:
 
 def test_a_shadow_that_fails_is_asked_no_more_and_said_so_once(bench: Bench) -> None:
     bench.put(Trial(DeployedModel(broken(bench.strict), 2)))
-    assert bench.beside(pieces(1)) == []
+    assert bench.run_shadow(pieces(1)) == []
     assert (fault := bench.shadow.fault()) is not None
-    assert (fault.placed.number, fault.words.partition(":")[0]) == (2, "KeyError")
-    assert bench.beside(pieces(1)) == []
+    assert (fault.placed.number, fault.message.partition(":")[0]) == (2, "KeyError")
+    assert bench.run_shadow(pieces(1)) == []
     assert bench.shadow.fault() is None
     bench.put(Trial(DeployedModel(bench.strict, 3)))
-    assert [verdict.deployment for verdict in bench.beside(pieces(1))] == [3]
+    assert [verdict.deployment for verdict in bench.run_shadow(pieces(1))] == [3]
 
 
 def test_a_shadow_that_fails_costs_no_other_shadow(bench: Bench) -> None:
@@ -133,4 +136,4 @@ def test_a_shadow_that_fails_costs_no_other_shadow(bench: Bench) -> None:
     (here,) = pieces(1)
     there = replace(here, inspection=here.inspection._replace(line="line-2"))
     for _ in range(2):
-        assert [verdict.deployment for verdict in bench.beside([here, there])] == [3]
+        assert [verdict.deployment for verdict in bench.run_shadow([here, there])] == [3]

@@ -98,7 +98,7 @@ def test_under_strict_a_warning_of_the_fit_leaves_an_old_bundle_alone(folder: Pa
     result = call(folder, "--strict", "--checkpoint", folder / "checkpoint")
     assert result.exit_code == 3, result.output
     assert "mic-profile" in result.output
-    assert "nothing is written, for --strict allows no warning" in result.output
+    assert "nothing is written: --strict allows no warning" in result.output
     assert (folder / "bundle" / "bundle.json").read_text() == "old"
     assert not (folder / "checkpoint").exists()
     assert "chance" in kinds(folder)

@@ -1,4 +1,4 @@
-"""`inspector deployments --tidy`: what goes from the shelf, what stays and why, and what is never touched."""
+"""`inspector deployments --tidy`: removes unneeded bundles from the store, says why others stay."""
 
 import errno
 from contextlib import closing
@@ -13,14 +13,14 @@ from inspector.rollout.control.records import active_output
 from protos.inspection.v1.control_pb2 import Active, DeploymentMode, WorkerPhase, WorkerState
 from streams.records import CONTROL_KIND, Output, Topics
 from tests.inspector.rollout.control.test_command_line import called
-from tests.inspector.rollout.toys import CONFIG, RECIPE, Rig, say
+from tests.inspector.rollout.toys import CONFIG, RECIPE, Rig, report
 
 SHADOW = DeployRequest(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
 CANARY = DeployRequest(DeploymentMode.DEPLOYMENT_MODE_CANARY, share=0.1)
 
 
 def fates(rig: Rig) -> dict[str, str]:
-    """What is said of each bundle, by its version; what was removed, and nothing else, must be gone."""
+    """The outcome of each bundle, by its version; checks that only the removed bundles are gone."""
     before = on_shelf(rig)
     done = called(rig, "deployments", "--tidy")
     assert done.exit_code == 0, done.output
@@ -36,14 +36,14 @@ def on_shelf(rig: Rig) -> set[str]:
 def test_what_nothing_returns_to_goes(rig: Rig) -> None:
     for version in ("a", "b", "c"):
         rig.deploy(version)
-    rig.orders().roll_back("c was spoiled")
+    rig.commands().roll_back("c was spoiled")
     rig.deploy("d", SHADOW)
     rig.deploy("e", CANARY)
     assert fates(rig) == {
         "a": "kept, a roll-back of cup on l1 returns to it",
         "b": "kept, live for cup on l1",
-        "c": "removed, nothing returns to it",
-        "d": "removed, nothing returns to it",
+        "c": "removed, no longer needed",
+        "d": "removed, no longer needed",
         "e": "kept, on trial for cup on l1",
     }
 
@@ -51,24 +51,24 @@ def test_what_nothing_returns_to_goes(rig: Rig) -> None:
 def test_roll_backs_find_all_that_they_return_to(rig: Rig) -> None:
     for version in ("a", "b", "c"):
         rig.deploy(version)
-    rig.orders().roll_back("")
+    rig.commands().roll_back("")
     rig.deploy("d")
     fates(rig)
-    found = []
+    folders = []
     for _ in range(3):
-        live = rig.orders().roll_back("")[0].active.live
-        found.append(live.version)
+        live = rig.commands().roll_back("")[0].active.live
+        folders.append(live.version)
         assert not live.folder or BundleStore(rig.service.bundles).get(live.folder, live.digest)
-    assert found == ["b", "a", ""]
+    assert folders == ["b", "a", ""]
 
 
 def test_sizes_are_told(rig: Rig) -> None:
     rig.deploy("a")
-    rig.orders().roll_back("")
+    rig.commands().roll_back("")
     (name,) = on_shelf(rig)
     (rig.service.bundles / name / "head.onnx").write_bytes(bytes(7_300_000))
     assert called(rig, "deployments", "--tidy").output.splitlines() == [
-        f"{name}: 7.3 MB: removed, nothing returns to it",
+        f"{name}: 7.3 MB: removed, no longer needed",
         f"7.3 MB freed in {rig.service.bundles}",
     ]
 
@@ -76,44 +76,44 @@ def test_sizes_are_told(rig: Rig) -> None:
 def test_other_lines_and_recipes_count(rig: Rig) -> None:
     rig.service.path.write_text(CONFIG.replace('"l1"', '"l1", "l2"'))
     change = rig.deploy("a")[0]
-    rig.orders().roll_back("")
+    rig.commands().roll_back("")
     publish(rig, active_output(Topics("inspection", "l2"), "lid", Active(live=change.deployment)))
     assert fates(rig) == {"a": "kept, live for lid on l2"}
 
 
 @pytest.mark.parametrize(
     ("said_ns", "fate"),
-    [(None, "kept, w1 judges with it on l1"), (1_000_000_000, "removed, nothing returns to it")],
+    [(None, "kept, w1 judges with it on l1"), (1_000_000_000, "removed, no longer needed")],
 )
 def test_what_a_living_worker_judges_with_stays(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, said_ns: int | None, fate: str
 ) -> None:
-    """It refuses the roll-back and goes on, or it was last heard of long ago."""
+    """It refuses the roll-back and continues, or its last report is old."""
     rig.deploy("a")
     with monkeypatch.context() as then:
         if said_ns is not None:
             then.setattr("streams.embedded.store.time.time_ns", lambda: said_ns)
-        say(rig, WorkerState(worker="w1", recipe="cup", live=1, phase=WorkerPhase.WORKER_PHASE_REFUSED))
-    rig.orders().roll_back("")
+        report(rig, WorkerState(worker="w1", recipe="cup", live=1, phase=WorkerPhase.WORKER_PHASE_REFUSED))
+    rig.commands().roll_back("")
     assert fates(rig) == {"a": fate}
 
 
 def test_of_two_that_took_the_same_number_that_stays_which_a_worker_judges_with(rig: Rig) -> None:
     """It was deployed before under another number; of number 3 the history holds the later one."""
     rig.deploy("a")
-    rig.orders().roll_back("")
-    one, other = rig.racing_orders(), rig.racing_orders()
+    rig.commands().roll_back("")
+    one, other = rig.racing_commands(), rig.racing_commands()
     one.deploy(rig.bundle("a"), DeployRequest())
     digest = load(rig.bundle("a")).digest
-    say(rig, WorkerState(worker="w1", recipe="cup", live=3, live_digest=digest))
+    report(rig, WorkerState(worker="w1", recipe="cup", live=3, live_digest=digest))
     other.deploy(rig.bundle("b"), DeployRequest())
-    rig.orders().roll_back("")
-    assert fates(rig) == {"a": "kept, w1 judges with it on l1", "b": "removed, nothing returns to it"}
+    rig.commands().roll_back("")
+    assert fates(rig) == {"a": "kept, w1 judges with it on l1", "b": "removed, no longer needed"}
 
 
 def test_what_a_recipe_names_stays(rig: Rig) -> None:
     rig.deploy("a")
-    rig.orders().roll_back("")
+    rig.commands().roll_back("")
     (name,) = on_shelf(rig)
     (rig.folder / "cup.toml").write_text(RECIPE.replace('"own"', f'"bundles/{name}"'))
     assert fates(rig) == {"a": "kept, recipe cup names it"}
@@ -122,13 +122,13 @@ def test_what_a_recipe_names_stays(rig: Rig) -> None:
 def test_what_these_lines_never_deployed_stays(rig: Rig) -> None:
     BundleStore(rig.service.bundles).put(load(rig.bundle("a")))
     assert fates(rig) == {
-        "a": "kept, no deployment of these lines names it: another configuration's, or remove it by hand"
+        "a": "kept, no deployment of these lines names it: another configuration may; else remove it by hand"
     }
 
 
 def test_nothing_but_bundles_is_touched(rig: Rig, tmp_path: Path) -> None:
     rig.deploy("a")
-    rig.orders().roll_back("")
+    rig.commands().roll_back("")
     shelf, name = rig.service.bundles, folder_name(load(rig.bundle("a")))
     (shelf / name).rename(tmp_path / "elsewhere")
     (shelf / name).symlink_to(tmp_path / "elsewhere")
@@ -145,14 +145,14 @@ def test_where_nothing_was_ever_put_nothing_is_to_do(rig: Rig) -> None:
 @pytest.mark.parametrize(("key", "value"), [("active/cup", b"\xff"), ("deployment/x", b""), ("freeze/cup", b"")])
 def test_a_record_that_cannot_be_read_may_name_any_bundle(rig: Rig, key: str, value: bytes) -> None:
     rig.deploy("a")
-    rig.orders().roll_back("")
+    rig.commands().roll_back("")
     publish(rig, Output(Topics("inspection", "l1").of(CONTROL_KIND), 0, key.encode(), value, "unknown"))
-    check_refused(rig, "may name any bundle, so that none is removed")
+    check_refused(rig, "may name any bundle, so none is removed")
 
 
 def test_a_log_that_cannot_be_read_keeps_all(rig: Rig) -> None:
     rig.deploy("a")
-    rig.orders().roll_back("")
+    rig.commands().roll_back("")
     for path in rig.folder.glob("log.sqlite*"):
         path.write_bytes(b"no log" * 1000)
     check_refused(rig, "log.sqlite")
@@ -160,7 +160,7 @@ def test_a_log_that_cannot_be_read_keeps_all(rig: Rig) -> None:
 
 def test_what_cannot_be_removed_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     rig.deploy("a")
-    rig.orders().roll_back("")
+    rig.commands().roll_back("")
 
     def refuse(path: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
@@ -169,12 +169,12 @@ def test_what_cannot_be_removed_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatc
     check_refused(rig, "cannot be listed or removed (Permission denied); tidy as a user who may write in")
 
 
-def check_refused(rig: Rig, said: str) -> None:
+def check_refused(rig: Rig, message: str) -> None:
     before = on_shelf(rig)
     done = called(rig, "deployments", "--tidy")
     assert done.exit_code == 1
     assert done.output.startswith("Error: ")
-    assert said in done.output
+    assert message in done.output
     assert on_shelf(rig) == before != set()
 
 

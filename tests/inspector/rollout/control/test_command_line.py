@@ -1,4 +1,4 @@
-"""`inspector deploy`, `rollback` and `deployments` as people call them; what a worker says stands in the log before."""
+"""`inspector deploy`, `rollback` and `deployments` on the command line; the workers' reports are in the log already."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from inspector.bundle.load import load
 from inspector.cli.deploying import deploy, deployments, rollback
 from protos.inspection.v1.control_pb2 import WorkerPhase, WorkerState
-from tests.inspector.rollout.toys import CONFIG, CUP, Rig, say
+from tests.inspector.rollout.toys import CONFIG, CUP, Rig, report
 
 LIVE, REFUSED = WorkerPhase.WORKER_PHASE_LIVE, WorkerPhase.WORKER_PHASE_REFUSED
 
@@ -24,7 +24,7 @@ def digest(rig: Rig) -> str:
 
 
 def test_deploying_ends_when_every_worker_follows(rig: Rig) -> None:
-    say(rig, WorkerState(worker="w1", recipe="cup", deployment=1, digest=digest(rig), phase=LIVE, detail="fits"))
+    report(rig, WorkerState(worker="w1", recipe="cup", deployment=1, digest=digest(rig), phase=LIVE, detail="fits"))
     done = called(rig, "deploy", str(rig.bundle("a")), "--reason", "new light")
     assert done.exit_code == 0
     assert done.output.splitlines()[1:] == ["l1 w1: live: fits", "done: 1 worker(s) follow"]
@@ -36,25 +36,25 @@ def test_deploying_ends_when_every_worker_follows(rig: Rig) -> None:
 
 def test_a_worker_that_was_stopped_is_told_from_one_that_judges(rig: Rig) -> None:
     rig.deploy("a")
-    say(rig, WorkerState(worker="w1", recipe="cup", deployment=1, live=1, phase=WorkerPhase.WORKER_PHASE_STOPPED))
+    report(rig, WorkerState(worker="w1", recipe="cup", deployment=1, live=1, phase=WorkerPhase.WORKER_PHASE_STOPPED))
     assert "l1 cup w1: stopped 1; judged with 1 on " in called(rig, "deployments").output
 
 
 def test_what_a_worker_refuses_is_taken_back(rig: Rig) -> None:
     words = WorkerState(worker="w1", recipe="cup", deployment=1, digest=digest(rig), phase=REFUSED)
     words.detail = "7 decisions flip"
-    say(rig, words)
+    report(rig, words)
     done = called(rig, "deploy", str(rig.bundle("a")))
     assert done.exit_code == 1
     assert "w1 refuses deployment 1: 7 decisions flip" in done.output
-    assert done.output.endswith("it is taken back, and the line goes on with what it had\n")
-    rig.orders()
+    assert done.output.endswith("rolled back; the line continues as before\n")
+    rig.commands()
     assert not rig.table.active[CUP].HasField("live")
     assert "withdrawn: w1 refuses deployment 1: 7 decisions flip" in called(rig, "deployments").output
 
 
 def test_without_waiting_the_record_is_left_to_the_workers(rig: Rig) -> None:
-    say(rig, WorkerState(worker="w1", recipe="cup", deployment=1, digest=digest(rig), phase=REFUSED))
+    report(rig, WorkerState(worker="w1", recipe="cup", deployment=1, digest=digest(rig), phase=REFUSED))
     done = called(rig, "deploy", str(rig.bundle("a")), "--no-wait", "--canary", "0.25")
     assert (done.exit_code, len(done.output.splitlines())) == (0, 1)
     assert ", 25.0% of the inspections" in done.output
@@ -63,7 +63,7 @@ def test_without_waiting_the_record_is_left_to_the_workers(rig: Rig) -> None:
 def test_where_no_worker_lives_nothing_is_done(rig: Rig) -> None:
     done = called(rig, "deploy", str(rig.bundle("a")))
     assert done.exit_code == 1
-    assert "no worker has reported within a minute: the record stands, and workers take it" in done.output
+    assert "no worker has reported within a minute: the deployment stays active, and workers use it" in done.output
     assert called(rig, "deploy", str(rig.bundle("b")), "--no-wait").exit_code == 0
 
 
@@ -71,7 +71,7 @@ def test_a_roll_back_says_what_judges_again(rig: Rig) -> None:
     called(rig, "deploy", str(rig.bundle("a")))
     done = called(rig, "rollback")
     assert done.output.startswith(
-        "deployment 2 on l1: live: the bundle that the recipe names, takes back deployment 1\n"
+        "deployment 2 on l1: live: the bundle that the recipe names, rolls back deployment 1\n"
     )
     assert "its own bundle judges" in called(rig, "rollback").output
 
@@ -80,13 +80,13 @@ def test_a_roll_back_names_the_lines_that_go_on_as_they_are(rig: Rig) -> None:
     called(rig, "deploy", str(rig.bundle("a")))
     rig.service.path.write_text(CONFIG.replace('"l1"', '"l1", "l2"'))
     assert called(rig, "rollback", "--no-wait").output.splitlines() == [
-        "l2: nothing is taken back, this line goes on as it is",
-        "deployment 2 on l1: live: the bundle that the recipe names, takes back deployment 1",
+        "l2: nothing to roll back; this line continues as before",
+        "deployment 2 on l1: live: the bundle that the recipe names, rolls back deployment 1",
     ]
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("options", "code", "message"),
     [
         (("--shadow", "--canary", "0.5"), 2, "exclude each other"),
         (("--canary", "0.1", "--canary-stations", "st-1"), 2, "exclude each other"),
@@ -96,11 +96,11 @@ def test_a_roll_back_names_the_lines_that_go_on_as_they_are(rig: Rig) -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_written(
-    rig: Rig, words: tuple[str, ...], code: int, said: str
+    rig: Rig, options: tuple[str, ...], code: int, message: str
 ) -> None:
-    done = called(rig, "deploy", str(rig.bundle("a")), *words)
+    done = called(rig, "deploy", str(rig.bundle("a")), *options)
     assert done.exit_code == code
-    assert said in done.output
+    assert message in done.output
     assert not (rig.folder / "bundles").exists()
 
 
@@ -116,7 +116,7 @@ def test_escapes_of_those_who_write_the_control_topic_do_not_reach_the_terminal(
     words = WorkerState(
         worker="w1", recipe="cup", deployment=1, digest=digest(rig), phase=REFUSED, detail="\x1b[2J\nl2"
     )
-    say(rig, words)
+    report(rig, words)
     done = called(rig, "deploy", str(rig.bundle("a")), "--reason", "\x1b]0;owned\x07\nl1 cup 9: live now")
     listed = called(rig, "deployments").output
     assert "\x1b" not in done.output + listed

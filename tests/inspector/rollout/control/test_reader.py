@@ -1,4 +1,4 @@
-"""The table of the control topics is at what they said last, also while the log fails."""
+"""The table of the control topics is up to date, also while the log fails."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -53,9 +53,9 @@ class OneByOne:
     def poll(self, timeout_s: float) -> Sequence[Record]:
         if self._offset in self._log.broken:
             raise LogError("broker is gone")
-        found = self._log.records[self._offset : self._offset + 1]
-        self._offset += len(found)
-        return found
+        records = self._log.records[self._offset : self._offset + 1]
+        self._offset += len(records)
+        return records
 
     def position(self) -> Mapping[TopicPartition, int]:
         return {PARTITION: self._offset}
@@ -97,12 +97,12 @@ def test_a_long_outage_is_said_about_once_a_minute(rig: Rig, caplog: pytest.LogC
         log.broken = {1}
         for _ in range(61):
             assert not reader.read()
-        assert caplog.text.count("What is deployed cannot be read") == 2
+        assert caplog.text.count("The control topics cannot be read") == 2
         log.broken = set()
         assert reader.read()
         log.broken = {1}
         assert not reader.read()
-    assert caplog.text.count("What is deployed cannot be read") == 3
+    assert caplog.text.count("The control topics cannot be read") == 3
 
 
 class AwayAtFirst(Uncompacted):

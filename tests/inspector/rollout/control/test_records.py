@@ -1,4 +1,4 @@
-"""Records of the control topic become what counts and what was; what cannot be read changes nothing."""
+"""Records of the control topics become a table; unreadable records are ignored."""
 
 import logging
 
@@ -24,7 +24,7 @@ def table() -> ControlTable:
 def test_the_last_record_of_a_key_counts(table: ControlTable) -> None:
     for number in (1, 2):
         table.take([record(active_output(TOPICS, "cup", Active(live=Deployment(number=number))))])
-    assert {place: active.live.number for place, active in table.active.items()} == {DeploymentTarget("l1", "cup"): 2}
+    assert {target: active.live.number for target, active in table.active.items()} == {DeploymentTarget("l1", "cup"): 2}
 
 
 def test_every_deployment_stays_in_the_history(table: ControlTable) -> None:
@@ -37,7 +37,7 @@ def test_a_worker_speaks_of_each_recipe(table: ControlTable) -> None:
     states = [WorkerState(worker=w, recipe=r, deployment=1, phase=WorkerPhase.WORKER_PHASE_LIVE)
               for w in ("w1", "w2") for r in ("cup", "lid")]  # fmt: skip
     table.take([record(worker_output(TOPICS, state), append_ns=7) for state in states])
-    assert sorted(table.words(DeploymentTarget("l1", "cup"))) == ["w1", "w2"]
+    assert sorted(table.statuses(DeploymentTarget("l1", "cup"))) == ["w1", "w2"]
     assert table.newest_ns == 7
 
 

@@ -1,4 +1,4 @@
-"""Whoever deploys waits for the workers that live, and is told by the first that refuses."""
+"""`inspector deploy` waits for all running workers, and ends at the first refusal."""
 
 import time
 from contextlib import closing
@@ -11,7 +11,7 @@ from inspector.rollout.control.records import read_control
 from inspector.rollout.control.wait import REPORTED_S, RefusedByError, await_workers
 from protos.inspection.v1.control_pb2 import Deployment, WorkerPhase, WorkerState
 from tests.inspector.rollout.toys import CUP, Rig
-from tests.inspector.rollout.toys import say as tell
+from tests.inspector.rollout.toys import report as publish
 
 LOADING, CHECKING, READY = (
     WorkerPhase.WORKER_PHASE_LOADING,
@@ -22,24 +22,24 @@ LIVE, REFUSED = WorkerPhase.WORKER_PHASE_LIVE, WorkerPhase.WORKER_PHASE_REFUSED
 
 
 def say(rig: Rig, worker: str, deployment: int, phase: WorkerPhase, detail: str = "") -> None:
-    rig.orders()  # reads what was deployed
+    rig.commands()  # reads the control topics
     digest = rig.table.deployments.get(("l1", deployment), Deployment()).digest
     words = WorkerState(worker=worker, recipe="cup", deployment=deployment, digest=digest, phase=phase, detail=detail)
-    tell(rig, words)
+    publish(rig, words)
 
 
-def wait(rig: Rig, changes: list[Change], told: list[str] | None = None) -> int:
+def wait(rig: Rig, changes: list[Change], messages: list[str] | None = None) -> int:
     with closing(read_control(rig.log, rig.table)) as tail:
-        return await_workers(rig.table, tail, changes, 0.0, ([] if told is None else told).append)
+        return await_workers(rig.table, tail, changes, 0.0, ([] if messages is None else messages).append)
 
 
 def test_all_that_live_must_follow(rig: Rig) -> None:
-    changes, told = rig.deploy("a"), list[str]()
+    changes, messages = rig.deploy("a"), list[str]()
     say(rig, "w1", 1, LIVE, "fits")
     say(rig, "w2", 1, CHECKING)
-    with pytest.raises(DeployError, match=r"after 0 s w2 did not follow; the record stands"):
-        wait(rig, changes, told)
-    assert told == ["l1 w1: live: fits", "l1 w2: checking"]
+    with pytest.raises(DeployError, match=r"after 0 s w2 did not follow; the deployment stays active"):
+        wait(rig, changes, messages)
+    assert messages == ["l1 w1: live: fits", "l1 w2: checking"]
     say(rig, "w2", 1, LIVE)
     assert wait(rig, changes) == 2
 
@@ -103,27 +103,27 @@ def test_what_was_said_of_an_earlier_deployment_does_not_count(rig: Rig) -> None
 def test_two_people_at_once_are_told_of_each_other(rig: Rig) -> None:
     changes = rig.deploy("a")
     rig.deploy("b")
-    with pytest.raises(DeployError, match=r"deployment 2 by .* counts now, not 1"):
+    with pytest.raises(DeployError, match=r"deployment 2 by .* replaced deployment 1"):
         wait(rig, changes)
 
 
 def test_of_two_that_took_the_same_number_the_earlier_is_told_and_the_later_takes_no_word_on_it(rig: Rig) -> None:
-    one, other = rig.racing_orders(), rig.racing_orders()
+    one, other = rig.racing_commands(), rig.racing_commands()
     lost, won = other.deploy(rig.bundle("b"), DeployRequest()), one.deploy(rig.bundle("a"), DeployRequest())
-    with pytest.raises(DeployError, match=r"deployment 1 by .* counts now, not 1"):
+    with pytest.raises(DeployError, match=r"deployment 1 by .* replaced deployment 1"):
         wait(rig, lost)
     assert wait(rig, won) == 0
-    tell(rig, WorkerState(worker="w1", recipe="cup", deployment=1, digest=load(rig.bundle("b")).digest, phase=LIVE))
+    publish(rig, WorkerState(worker="w1", recipe="cup", deployment=1, digest=load(rig.bundle("b")).digest, phase=LIVE))
     with pytest.raises(DeployError, match="w1 did not follow"):
         wait(rig, won)
-    tell(rig, WorkerState(worker="w1", recipe="cup", deployment=1, digest=load(rig.bundle("a")).digest, phase=LIVE))
+    publish(rig, WorkerState(worker="w1", recipe="cup", deployment=1, digest=load(rig.bundle("a")).digest, phase=LIVE))
     assert wait(rig, won) == 1
 
 
 def test_the_word_of_an_older_worker_names_the_number_alone(rig: Rig) -> None:
     """While workers are brought up to date one by one."""
     changes = rig.deploy("a")
-    tell(rig, WorkerState(worker="w1", recipe="cup", deployment=1, phase=LIVE))
+    publish(rig, WorkerState(worker="w1", recipe="cup", deployment=1, phase=LIVE))
     assert wait(rig, changes) == 1
     changes = rig.deploy("b")
     with pytest.raises(DeployError, match="w1 did not follow"):
@@ -133,5 +133,5 @@ def test_the_word_of_an_older_worker_names_the_number_alone(rig: Rig) -> None:
 def test_the_end_of_a_trial_is_waited_for_too(rig: Rig) -> None:
     rig.deploy("a")
     say(rig, "w1", 1, LIVE)
-    (change,) = rig.orders().roll_back("")
-    assert (change.place, change.wanted.number) == (CUP, 2)
+    (change,) = rig.commands().roll_back("")
+    assert (change.target, change.expected.number) == (CUP, 2)
