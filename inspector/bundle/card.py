@@ -16,12 +16,12 @@ def write_section(bundle: LoadedBundle, title: str, body: str) -> None:
     Whoever loads the folder meanwhile, or after a crash in between, finds a whole bundle: the card leaves the list of
     files before it changes and comes back after. Raises BundleError, also for a folder that holds another bundle now.
     """
-    found, folder = load(bundle.folder).schema, bundle.folder
-    if _without_card(found) != _without_card(bundle.schema):
+    current, folder = load(bundle.folder).schema, bundle.folder
+    if _without_card(current) != _without_card(bundle.schema):
         raise BundleError(f"{folder}: another bundle was put there meanwhile, and its card is left alone; measure it")
     try:
-        card = with_section(_card(folder, found), title, body)
-        bare = _without_card(found)
+        card = with_section(_card(folder, current), title, body)
+        bare = _without_card(current)
         write_manifest(folder, bare)
         replace_file(folder / CARD_NAME, card.encode())
         listed = {**bare.files, CARD_NAME: hashlib.sha256(card.encode()).hexdigest()}
@@ -32,8 +32,8 @@ def write_section(bundle: LoadedBundle, title: str, body: str) -> None:
 
 def with_section(card: str, title: str, body: str) -> str:
     """Markdown that has the section once, as its last."""
-    own = re.compile(rf"^## {re.escape(title)}\n.*?(?=^##? |\Z)", re.MULTILINE | re.DOTALL)
-    return f"{own.sub('', card).rstrip()}\n\n## {title}\n\n{body.strip()}\n"
+    section = re.compile(rf"^## {re.escape(title)}\n.*?(?=^##? |\Z)", re.MULTILINE | re.DOTALL)
+    return f"{section.sub('', card).rstrip()}\n\n## {title}\n\n{body.strip()}\n"
 
 
 def _card(folder: Path, schema: Bundle) -> str:

@@ -72,9 +72,9 @@ def digest_of(schema: Bundle) -> str:
 
 
 def _refuse(folder: Path, findings: Iterator[str]) -> None:
-    found = list(findings)
-    if found:
-        raise BundleError("\n".join(f"bundle {folder}: {finding}" for finding in found))
+    problems = list(findings)
+    if problems:
+        raise BundleError("\n".join(f"bundle {folder}: {finding}" for finding in problems))
 
 
 def _read(path: Path) -> bytes:
@@ -106,9 +106,9 @@ def _named(schema: Bundle) -> Iterator[tuple[str, str]]:
     yield "head", schema.head.file
     for expert in schema.experts:
         yield f"expert {expert.name!r}", expert.file
-    for found in schema.compiled:
-        for graph in found.graphs:
-            yield f"{graph.part!r} for {found.engine}/{found.precision}", graph.file
+    for variant in schema.compiled:
+        for graph in variant.graphs:
+            yield f"{graph.part!r} for {variant.engine}/{variant.precision}", graph.file
     if schema.parity_set is not None:
         yield "the parity set", schema.parity_set
 
@@ -126,11 +126,11 @@ def _file_fault(folder: Path, name: str, schema: Bundle) -> str:
     expected = schema.files[name]
     try:
         with (folder / name).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as exc:
         return f"file {name!r} cannot be read ({exc.strerror}); copy the whole folder again"
-    if found != expected.lower():
-        return f"file {name!r} has SHA-256 {found}, expected {expected}; copy the bundle again, or export it anew"
+    if digest != expected.lower():
+        return f"file {name!r} has SHA-256 {digest}, expected {expected}; copy the bundle again, or export it anew"
     return _weights_fault(folder, name, schema)
 
 
@@ -155,9 +155,9 @@ def _meanings(schema: Bundle) -> Iterator[str]:
         yield from _expert(expert, schema)
     for calibration in schema.calibrations:
         yield from _calibration(calibration, experts, schema.classes)
-    yield from _doubled("compiled form", [f"{found.engine}/{found.precision}" for found in schema.compiled])
-    for found in schema.compiled:
-        yield from _unknown(f"{found.engine}/{found.precision}", [graph.part for graph in found.graphs], parts)
+    yield from _doubled("compiled form", [f"{variant.engine}/{variant.precision}" for variant in schema.compiled])
+    for variant in schema.compiled:
+        yield from _unknown(f"{variant.engine}/{variant.precision}", [graph.part for graph in variant.graphs], parts)
     yield from _doubled("calibration of", ["+".join(calibration.experts) for calibration in schema.calibrations])
     if schema.certificate is not None:
         yield from _certificate(schema.certificate)
@@ -190,9 +190,9 @@ def _router(router: Router, experts: Sequence[str]) -> Iterator[str]:
         "weights": (len(router.weights), num_paths),
         "bias": (len(router.bias), num_paths),
     }
-    for name, (found, expected) in lengths.items():
-        if found != expected:
-            yield f"policy.router.{name} has {found} entries, expected {expected}; train the bundle again"
+    for name, (length, expected) in lengths.items():
+        if length != expected:
+            yield f"policy.router.{name} has {length} entries, expected {expected}; train the bundle again"
     if {len(row) for row in router.weights} - {2 * (num_first + 1)}:
         yield f"policy.router.weights has rows of a length other than {2 * (num_first + 1)}; train the bundle again"
 
@@ -222,22 +222,22 @@ def _calibration(calibration: Calibration, experts: Sequence[str], classes: Sequ
         yield f"{label}: pass_below = {calibration.pass_below} lies above fail_above = {calibration.fail_above}"
 
 
-def _certificate(found: Certificate) -> Iterator[str]:
+def _certificate(certificate: Certificate) -> Iterator[str]:
     """The arithmetic is done again: a promise is believed for its counts, not for being written down."""
-    num, confidence = found.num_defects, found.confidence
-    for claim in (claim for claim in (found.claim, found.nearest) if claim is not None):
+    num, confidence = certificate.num_defects, certificate.confidence
+    for claim in (claim for claim in (certificate.claim, certificate.nearest) if claim is not None):
         if not certifies(num, claim.num_misses, claim.miss_rate, confidence):
             level = certifiable_level(num, claim.num_misses, confidence)
             yield (
                 f"certificate claims a miss rate of {claim.miss_rate:.2%} from {claim.num_misses} misses among {num} "
                 f"independent defects, which certify {level:.2%} at {confidence:.0%}; train the bundle again"
             )
-    if found.claim is not None and found.claim.miss_rate > found.miss_rate:
-        yield f"certificate asks for {found.miss_rate:.2%} and claims {found.claim.miss_rate:.2%}; train it again"
-    misses = 0 if found.nearest is None else found.nearest.num_misses
-    needs = further_defects(num, misses, found.miss_rate, confidence)
-    if found.needs != needs:
-        yield f"certificate says that it needs {found.needs} more defects, its counts say {needs}; train it again"
+    if certificate.claim is not None and certificate.claim.miss_rate > certificate.miss_rate:
+        yield f"certificate asks for {certificate.miss_rate:.2%} and claims {certificate.claim.miss_rate:.2%}; train it again"
+    misses = 0 if certificate.nearest is None else certificate.nearest.num_misses
+    needs = further_defects(num, misses, certificate.miss_rate, confidence)
+    if certificate.needs != needs:
+        yield f"certificate says that it needs {certificate.needs} more defects, its counts say {needs}; train it again"
 
 
 def _doubled(what: str, names: Sequence[str]) -> Iterator[str]:

@@ -47,8 +47,8 @@ class BundleStore:
         """Bytes of each by its name; whatever else lies there is not named. Raises OSError."""
         if not self._folder.is_dir():
             return {}
-        found = [path for path in self._folder.iterdir() if _NAMED.fullmatch(path.name)]
-        return {path.name: _num_bytes(path) for path in found if path.is_dir() and not path.is_symlink()}
+        folders = [path for path in self._folder.iterdir() if _NAMED.fullmatch(path.name)]
+        return {path.name: _num_bytes(path) for path in folders if path.is_dir() and not path.is_symlink()}
 
     def remove(self, name: str) -> None:
         """One of `bundles`, with what machines found out about it. Raises OSError."""

@@ -85,8 +85,8 @@ def read_manifest(path: Path, split: str | None = None) -> list[PieceRow]:
     _refuse_doubles(path, numbered)
     rows = [row for _, row in numbered if split in (None, row.split)]
     if not rows:
-        wanted = "no piece" if split is None else f"no piece of split {split!r}"
-        raise ManifestError(f"{path}: holds {wanted}; splits are train, calibration and test")
+        missing = "no piece" if split is None else f"no piece of split {split!r}"
+        raise ManifestError(f"{path}: holds {missing}; splits are train, calibration and test")
     return rows
 
 
@@ -98,8 +98,8 @@ def _parsed(path: Path, text: str) -> Iterator[tuple[int, PieceRow]]:
         try:
             row = PieceRow.model_validate_json(line)
         except ValidationError as exc:
-            found = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'line'}: {e['msg']}" for e in exc.errors())
-            raise ManifestError(f"{path}:{number}: {found}; mend the line or make the data set again") from exc
+            problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'line'}: {e['msg']}" for e in exc.errors())
+            raise ManifestError(f"{path}:{number}: {problems}; mend the line or make the data set again") from exc
         if row.label == "ok" and row.defects:
             raise ManifestError(
                 f"{path}:{number}: piece {row.piece_id!r} is labelled ok and has the defects {', '.join(row.defects)}: "

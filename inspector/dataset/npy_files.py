@@ -38,12 +38,12 @@ def _header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[np.generi
     try:
         version = npy_format.read_magic(file)
         read_header = _HEADERS.get(version)
-        found = None if read_header is None else read_header(file)
+        header = None if read_header is None else read_header(file)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as exc:
         raise SampleFileError(f"cannot be read as a NumPy file ({exc}); write it again by numpy.save") from exc
-    if found is None:
+    if header is None:
         raise SampleFileError(f"is of NumPy format {version}; expected plain numbers: save them by numpy.save")
-    shape, fortran_order, dtype = found
+    shape, fortran_order, dtype = header
     return shape, fortran_order, dtype
 
 

@@ -25,9 +25,9 @@ def demand_grouped_splits(rows: Sequence[PieceRow]) -> None:
             splits[owner].add(row.split)
     crossing = sorted(owner for owner, names in splits.items() if len(names) > 1)
     if crossing:
-        found = ", ".join(sorted(splits[crossing[0]]))
+        names_of_first = ", ".join(sorted(splits[crossing[0]]))
         raise ManifestError(
-            f"{len(crossing)} groups or files are in more than one split, first {crossing[0]} in {found}: "
+            f"{len(crossing)} groups or files are in more than one split, first {crossing[0]} in {names_of_first}: "
             "split by group, so that no recording of training is tested on"
         )
 
@@ -62,20 +62,20 @@ def crossed_folds(groups: Sequence[Mapping[str, str]], num_folds: int, seed: int
     one fold of every kind, and what is fitted on lies outside all of these. A kind of which all share one group (the
     only lot) parts nothing.
     """
-    kinds = [kind for kind in sorted({kind for own in groups for kind in own}) if _parts(kind, groups)]
-    by_kind = {kind: folds([own.get(kind, "") for own in groups], num_folds, seed) for kind in kinds}
-    cells = [tuple(by_kind[kind][own.get(kind, "")] for kind in kinds) for own in groups]
+    kinds = [kind for kind in sorted({kind for group in groups for kind in group}) if _parts(kind, groups)]
+    by_kind = {kind: folds([group.get(kind, "") for group in groups], num_folds, seed) for kind in kinds}
+    cells = [tuple(by_kind[kind][group.get(kind, "")] for kind in kinds) for group in groups]
     pairs = []
     for cell in product(range(num_folds), repeat=len(kinds)):
-        score = [index for index, own in enumerate(cells) if own == cell]
-        fit = [i for i, own in enumerate(cells) if all(a != b for a, b in zip(own, cell, strict=True))]
+        score = [index for index, group in enumerate(cells) if group == cell]
+        fit = [i for i, group in enumerate(cells) if all(a != b for a, b in zip(group, cell, strict=True))]
         if score:
             pairs.append((fit, score))
     return pairs
 
 
 def _parts(kind: str, groups: Sequence[Mapping[str, str]]) -> bool:
-    return len({own.get(kind, "") for own in groups}) > 1
+    return len({group.get(kind, "") for group in groups}) > 1
 
 
 def unit_folds(

@@ -111,8 +111,8 @@ def _parsed(path: Path, where: str, kind: type[Kind], text: bytes) -> Kind:
     try:
         return kind.model_validate_json(text)
     except ValidationError as exc:
-        found = "; ".join(f"{'.'.join(map(str, error['loc'])) or 'line'}: {error['msg']}" for error in exc.errors())
-        raise ParityError(f"{path}: {where}: {found}; export the bundle with this version of inspector") from exc
+        problems = "; ".join(f"{'.'.join(map(str, error['loc'])) or 'line'}: {error['msg']}" for error in exc.errors())
+        raise ParityError(f"{path}: {where}: {problems}; export the bundle with this version of inspector") from exc
 
 
 def _observation(file: zipfile.ZipFile, piece: Piece, limits: Limits) -> Observation:

@@ -42,21 +42,21 @@ def judge(model: Model, pieces: Sequence[Observation], max_batch: int = MAX_BATC
 
 
 def _judgement(examination: Examination, row: int, finding: Finding) -> Judgement:
-    said = Prediction(
+    prediction = Prediction(
         decision=_DECISIONS[finding.ruling.decision],
         score=finding.score,
         route=finding.route,
         experts=tuple(sorted(examination.ran(row))),
     )
-    return Judgement(said, finding.limits)
+    return Judgement(prediction, finding.limits)
 
 
-def by_recipe(model: Model, recipe: Recipe, present: Collection[str], said: Prediction) -> Prediction:
+def by_recipe(model: Model, recipe: Recipe, present: Collection[str], prediction: Prediction) -> Prediction:
     """The same score of the same experts, decided by a recipe's limits for a piece with these modalities."""
     schema = model.schema
-    examined = {expert.modality for expert in schema.experts if expert.name in said.experts}
+    examined = {expert.modality for expert in schema.experts if expert.name in prediction.experts}
     known = {modality.name for modality in schema.modalities}
-    calibration = model.calibrations.get(frozenset(said.experts))
+    calibration = model.calibrations.get(frozenset(prediction.experts))
     limits = None if calibration is None else limits_of(recipe, schema, calibration, examined)
-    ruling = decide(said.score, limits, lacking(recipe.required, known.intersection(present), examined))
-    return said.model_copy(update={"decision": _DECISIONS[ruling.decision]})
+    ruling = decide(prediction.score, limits, lacking(recipe.required, known.intersection(present), examined))
+    return prediction.model_copy(update={"decision": _DECISIONS[ruling.decision]})

@@ -32,7 +32,9 @@ def check(model: Model, pieces: ParitySet, settings: GateSettings | None = None)
     for start in range(0, len(pieces.pieces), settings.max_batch):
         batch = pieces.pieces[start : start + settings.max_batch]
         judged = judge(model, pieces.observations(batch), settings.max_batch)
-        changes += [_change(model, piece, own.said, settings) for piece, own in zip(batch, judged, strict=True)]
+        changes += [
+            _change(model, piece, judgement.said, settings) for piece, judgement in zip(batch, judged, strict=True)
+        ]
         settings.progress(start + len(batch), len(pieces.pieces))
     return ParityReport(
         bundle=f"{model.schema.name} {model.schema.version}",
@@ -44,8 +46,8 @@ def check(model: Model, pieces: ParitySet, settings: GateSettings | None = None)
     )
 
 
-def _change(model: Model, piece: Piece, found: Prediction, settings: GateSettings) -> Change:
+def _change(model: Model, piece: Piece, actual: Prediction, settings: GateSettings) -> Change:
     expected, recipe = piece.said, settings.recipe
     if recipe is not None:
-        expected, found = (by_recipe(model, recipe, piece.modalities, said) for said in (expected, found))
-    return Change(piece_id=piece.piece_id, label=piece.label, expected=expected, found=found)
+        expected, actual = (by_recipe(model, recipe, piece.modalities, prediction) for prediction in (expected, actual))
+    return Change(piece_id=piece.piece_id, label=piece.label, expected=expected, found=actual)

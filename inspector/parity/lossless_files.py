@@ -66,11 +66,11 @@ def _npy(samples: Samples) -> bytes:
     return file.getvalue()
 
 
-def _demand_exact(wanted: Image | Samples, found: Image | Samples) -> None:
-    if wanted.dtype != found.dtype or wanted.tobytes() != found.tobytes() or wanted.shape != found.shape:
+def _demand_exact(original: Image | Samples, decoded: Image | Samples) -> None:
+    if original.dtype != decoded.dtype or original.tobytes() != decoded.tobytes() or original.shape != decoded.shape:
         raise ParityError(
-            f"a recording of shape {wanted.shape} {wanted.dtype} comes back from its file as {found.shape} "
-            f"{found.dtype} or with other values; report this with the versions of opencv and soundfile"
+            f"a recording of shape {original.shape} {original.dtype} comes back from its file as {decoded.shape} "
+            f"{decoded.dtype} or with other values; report this with the versions of opencv and soundfile"
         )
 
 

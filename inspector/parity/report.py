@@ -41,10 +41,10 @@ class Change(Entry):
     @property
     def difference(self) -> float:
         """Of calibrated scores; 1, as large as can be, where only one of two has a score."""
-        expected, found = self.expected.score, self.found.score
-        if expected is None or found is None:
-            return float(expected is not found)
-        return abs(expected - found)
+        expected, actual = self.expected.score, self.found.score
+        if expected is None or actual is None:
+            return float(expected is not actual)
+        return abs(expected - actual)
 
 
 class ParityReport(Entry):
@@ -137,12 +137,12 @@ def few(num_pieces: int, num_calibration: int) -> str:
 
 def _line(change: Change) -> str:
     worse = ": NEW PASS OF A DEFECTIVE PIECE" if change.new_pass else ""
-    expected, found = _said(change.expected), _said(change.found)
-    return f"  {change.piece_id} ({change.label}): {expected} by the oracle, {found} here{worse}"
+    expected, actual = _said(change.expected), _said(change.found)
+    return f"  {change.piece_id} ({change.label}): {expected} by the oracle, {actual} here{worse}"
 
 
-def _said(said: Prediction) -> str:
-    return f"{said.decision} " + ("without a score" if said.score is None else f"{said.score:.6f}")
+def _said(prediction: Prediction) -> str:
+    return f"{prediction.decision} " + ("without a score" if prediction.score is None else f"{prediction.score:.6f}")
 
 
 def as_json(reports: Sequence[ParityReport], limit: Limit) -> list[dict[str, object]]:

@@ -60,8 +60,8 @@ class Kept:
 def watcher(experts: Iterable[Watcher], modality: str) -> Watcher | None:
     """The expert on whose prepared input a modality is checked: the scout with the smallest input, else the expert with
     the smallest; alike in training, which does not know yet what experts cost."""
-    own = [expert for expert in experts if expert.modality == modality]
-    return min(own, key=lambda expert: (not expert.scout, math.prod(input_shape(expert.input))), default=None)
+    candidates = [expert for expert in experts if expert.modality == modality]
+    return min(candidates, key=lambda expert: (not expert.scout, math.prod(input_shape(expert.input))), default=None)
 
 
 def believed(
@@ -71,7 +71,7 @@ def believed(
     doubts: dict[tuple[int, str], Doubt] = {}
     for modality in schema.modalities:
         expert, name = watcher(schema.experts, modality.name), modality.name
-        levels = [own.get(name, "on") for own in strictness]
+        levels = [settings.get(name, "on") for settings in strictness]
         if expert is None:
             continue
         if isinstance(expert.input, ImageInput):

@@ -16,8 +16,8 @@ def read_bundle(folder: Path) -> Bundle:
         return load(folder).schema
     except BundleError as exc:
         remedy = "put a whole bundle made by `inspector export` there, or correct `bundle` in the recipe"
-        found = str(exc).splitlines()
-        raise ConfigError([Problem(folder, "bundle", "", line, remedy) for line in found]) from exc
+        lines = str(exc).splitlines()
+        raise ConfigError([Problem(folder, "bundle", "", line, remedy) for line in lines]) from exc
 
 
 def misfits(recipe: Recipe, bundle: Bundle) -> list[Problem]:
@@ -26,11 +26,11 @@ def misfits(recipe: Recipe, bundle: Bundle) -> list[Problem]:
 
 
 def _names(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:
-    asked, known = set(recipe.kinds), {modality.name for modality in bundle.modalities}
-    for name in sorted(asked - known):
+    named, known = set(recipe.kinds), {modality.name for modality in bundle.modalities}
+    for name in sorted(named - known):
         expectation = f"no expert of bundle {bundle.name!r} looks at it (it knows {', '.join(sorted(known))})"
         yield _problem(recipe, name, expectation, "remove it from the recipe or train a bundle with it")
-    for name in sorted(known - asked):
+    for name in sorted(known - named):
         expectation = f"bundle {bundle.name!r} needs it and the recipe does not name it"
         yield _problem(recipe, name, expectation, "add the camera or sensor to the recipe")
 
@@ -67,11 +67,11 @@ def _signals(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:
                 yield _problem(recipe, sensor.name, expectation, "correct the recipe or train for this signal")
 
 
-def _figures(sensor: Sensor, wanted: SignalInput) -> Iterator[tuple[str, float, float]]:
-    yield "sample_rate_hz", sensor.sample_rate_hz, wanted.sample_rate_hz
-    yield "num_channels", sensor.num_channels, wanted.num_channels
+def _figures(sensor: Sensor, trained: SignalInput) -> Iterator[tuple[str, float, float]]:
+    yield "sample_rate_hz", sensor.sample_rate_hz, trained.sample_rate_hz
+    yield "num_channels", sensor.num_channels, trained.num_channels
     if sensor.bind == "time":
-        yield "the window's length in samples", window_samples(sensor), wanted.num_samples
+        yield "the window's length in samples", window_samples(sensor), trained.num_samples
 
 
 def _problem(recipe: Recipe, name: str, expectation: str, remedy: str) -> Problem:

@@ -32,8 +32,8 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        found = f" = {self.value}" if self.value else ""
-        return f"{self.file}: {self.key}{found}: {self.expectation}; {self.remedy}"
+        value = f" = {self.value}" if self.value else ""
+        return f"{self.file}: {self.key}{value}: {self.expectation}; {self.remedy}"
 
 
 class ConfigError(ValueError):
@@ -145,7 +145,7 @@ def _known_keys(model: type[BaseModel], keys: Sequence[str | int]) -> list[str]:
     for key in keys:
         if isinstance(key, str):
             fields = [m.model_fields[key].annotation for m in models if key in m.model_fields]
-            models = [found for field in fields for found in _models_in(field)]
+            models = [variant for field in fields for variant in _models_in(field)]
     return sorted({name for m in models for name in m.model_fields})
 
 
@@ -153,7 +153,7 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if get_origin(annotation) in (Union, UnionType, Annotated, tuple, list):
-        return [found for part in get_args(annotation) for found in _models_in(part)]
+        return [variant for part in get_args(annotation) for variant in _models_in(part)]
     return []
 
 

@@ -157,12 +157,12 @@ class Recipe(Table):
 
     @model_validator(mode="after")
     def _promise_stands_alone(self) -> Self:
-        own = {
+        changes = {
             "pass_below": self.pass_below is not None,
             "fail_above": self.fail_above is not None,
             "full_evidence_on_fail": self.full_evidence_on_fail,
         }
-        given = [name for name, is_set in own.items() if is_set]
+        given = [name for name, is_set in changes.items() if is_set]
         if self.certified_miss_rate is not None and given:
             raise ValueError(
                 f"certified_miss_rate = {self.certified_miss_rate} holds for the bundle's own limits and routes, and "

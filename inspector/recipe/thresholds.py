@@ -37,16 +37,18 @@ def _sure_below(bundle: Bundle, miss_rate: float) -> float:
 
 def promise_words(recipe: Recipe, bundle: Bundle) -> str:
     """What is promised about misses on this recipe's pieces, or why nothing is and what happens instead."""
-    asked, certificate = recipe.certified_miss_rate, bundle.certificate
-    if asked is None:
+    miss_rate, certificate = recipe.certified_miss_rate, bundle.certificate
+    if miss_rate is None:
         return f"no promise asked about misses (certified_miss_rate); bundle: {certificate_words(certificate)}"
-    claim = covering(bundle, asked)
+    claim = covering(bundle, miss_rate)
     if certificate is not None and claim is not None:
         return f"certified: {_claim_words(claim, certificate)}"
-    safe = f"fail-safe: only scores below {_sure_below(bundle, asked):.3g} pass, all else that does not fail is REVIEW"
+    safe = (
+        f"fail-safe: only scores below {_sure_below(bundle, miss_rate):.3g} pass, all else that does not fail is REVIEW"
+    )
     if bundle.policy.mode == "budgeted":
-        return f"not certifiable at {_percent(asked)}: no certificate covers a budgeted route; {safe}"
-    return f"{_short_words(certificate, asked)}; {safe}"
+        return f"not certifiable at {_percent(miss_rate)}: no certificate covers a budgeted route; {safe}"
+    return f"{_short_words(certificate, miss_rate)}; {safe}"
 
 
 def certificate_words(certificate: Certificate | None) -> str:
@@ -66,22 +68,22 @@ def _claim_words(claim: Claim, certificate: Certificate) -> str:
     )
 
 
-def _short_words(certificate: Certificate | None, asked: float) -> str:
+def _short_words(certificate: Certificate | None, miss_rate: float) -> str:
     if certificate is None:
-        return f"not certifiable at {_percent(asked)}: the bundle has no certificate, train it again"
+        return f"not certifiable at {_percent(miss_rate)}: the bundle has no certificate, train it again"
     nearest = certificate.nearest
     misses = 0 if nearest is None else nearest.num_misses
-    needs = further_defects(certificate.num_defects, misses, asked, certificate.confidence)
+    needs = further_defects(certificate.num_defects, misses, miss_rate, certificate.confidence)
     more = f"needs {needs} more independent defects" if needs else "only by a limit that holds every good piece"
-    if nearest is not None and nearest.miss_rate <= asked:
+    if nearest is not None and nearest.miss_rate <= miss_rate:
         more = "its evidence is used up"
     if nearest is None:
-        return f"not certifiable at {_percent(asked)}: {more}; certifiable at no level"
+        return f"not certifiable at {_percent(miss_rate)}: {more}; certifiable at no level"
     level = f"{_percent(nearest.miss_rate)}, where {nearest.good_held:.0%} of good pieces go to REVIEW or FAIL"
     if certificate.of_these_encoders:
-        return f"not certifiable at {_percent(asked)}: {more}; certifiable at {level}"
+        return f"not certifiable at {_percent(miss_rate)}: {more}; certifiable at {level}"
     return (
-        f"not certifiable at {_percent(asked)}: {more}; before the calibration pieces were given to the encoders to "
+        f"not certifiable at {_percent(miss_rate)}: {more}; before the calibration pieces were given to the encoders to "
         f"learn from, it would have been certifiable at {level}: now nothing is promised"
     )
 

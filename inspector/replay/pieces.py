@@ -96,8 +96,8 @@ class SimulatedPieces:
         return frozenset((CAMERA, MICROPHONE))
 
     def piece(self, number: int) -> LinePiece:
-        made = simulate_piece(self._settings, self._first + number)
-        shots = tuple(Shot(CAMERA, n, PixelFormat.PIXEL_FORMAT_PNG, png) for n, png in enumerate(made.pngs))
-        sound = Recording(made.sound, float(SAMPLE_RATE_HZ))
-        label: Label = "nok" if made.truth.defects else "ok"
-        return LinePiece(made.piece_id, shots, {MICROPHONE: sound}, label, defects=made.truth.defects)
+        simulated = simulate_piece(self._settings, self._first + number)
+        shots = tuple(Shot(CAMERA, n, PixelFormat.PIXEL_FORMAT_PNG, png) for n, png in enumerate(simulated.pngs))
+        sound = Recording(simulated.sound, float(SAMPLE_RATE_HZ))
+        label: Label = "nok" if simulated.truth.defects else "ok"
+        return LinePiece(simulated.piece_id, shots, {MICROPHONE: sound}, label, defects=simulated.truth.defects)

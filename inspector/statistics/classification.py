@@ -69,8 +69,8 @@ def _areas(scores: Scores, labels: Labels, weights_DV: NDArray[np.int64]) -> Sco
     first, last = (np.searchsorted(good, scores[labels], side=side) for side in ("left", "right"))
     in_order = (weights_DB * (below_DG[:, first] + below_DG[:, last])).sum(1) / 2
     pairs = weights_DB.sum(1) * weights_DG.sum(1)
-    found: Scores = np.divide(in_order, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
-    return found
+    areas: Scores = np.divide(in_order, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+    return areas
 
 
 def _ends(draws: Scores) -> tuple[float, float]:

@@ -89,13 +89,13 @@ def test_all_readers_see_the_same_pixels(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_the_line_refuses_all_refuse_for_its_reason(tmp_path: Path, name: str) -> None:
-    content, depth, said = REFUSED[name]
+    content, depth, message = REFUSED[name]
     (tmp_path / name).write_bytes(content)
     with pytest.raises(Finding) as on_line:
         on_the_line(tmp_path, name, depth)
     with pytest.raises(ManifestError) as in_training:
         read_source(tmp_path, row(name, depth).images[0])
-    assert said in on_line.value.detail
+    assert message in on_line.value.detail
     assert str(in_training.value) == f"{tmp_path / name}: {on_line.value.detail.removeprefix('camera top: ')}"
 
 

@@ -140,12 +140,12 @@ def test_channels_stay_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_believed_is_refused_by_name(tmp_path: Path, name: str) -> None:
-    content, said = REFUSED[name]
+    content, message = REFUSED[name]
     (tmp_path / name).write_bytes(content)
     with pytest.raises(RecordingError) as caught:
         read_recording(tmp_path / name, RATE_HZ, "audio")
     assert f"{name}: " in str(caught.value)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

@@ -38,8 +38,8 @@ def test_pieces_come_back_as_they_were(written: ParitySet) -> None:
 
 
 def test_a_recording_that_pieces_share_is_there_once(tmp_path: Path) -> None:
-    found = write_toy_set(tmp_path, [toy_pieces(NUM)[0]] * 5)
-    with zipfile.ZipFile(found.path) as file:
+    written = write_toy_set(tmp_path, [toy_pieces(NUM)[0]] * 5)
+    with zipfile.ZipFile(written.path) as file:
         assert sorted(Path(name).suffix for name in file.namelist()) == [".flac", ".json", ".jsonl", ".png"]
 
 
@@ -85,8 +85,8 @@ def first_png(members: dict[str, bytes]) -> str:
 
 
 def read_all(path: Path) -> list[Observation]:
-    found = read_set(path)
-    return found.observations(found.pieces)
+    parity_set = read_set(path)
+    return parity_set.observations(parity_set.pieces)
 
 
 @pytest.mark.parametrize(
@@ -143,12 +143,12 @@ def test_no_altered_byte_changes_a_piece_unseen(written: ParitySet) -> None:
     for place in range(0, len(content), 37):
         written.path.write_bytes(content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :])
         try:
-            found = read_set(written.path)
-            observations = found.observations(found.pieces)
+            altered = read_set(written.path)
+            observations = altered.observations(altered.pieces)
         except ParityError:
             continue
         unseen += 1
-        assert found.pieces == written.pieces
+        assert altered.pieces == written.pieces
         assert all(same(*pair) for pair in zip(expected, observations, strict=True))
     assert unseen < len(content) / 37 / 2
 

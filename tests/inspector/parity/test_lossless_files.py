@@ -35,9 +35,9 @@ def uneven(num_samples: int, num_channels: int) -> Samples:
 def test_an_image_comes_back_exactly(shape: tuple[int, ...], dtype: type[np.uint8 | np.uint16]) -> None:
     image = RANDOM.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
     suffix, content = image_file(image, LIMITS)
-    found = read_image("a.png", content, LIMITS)
-    assert (suffix, found.dtype, found.shape) == (".png", image.dtype, image.shape)
-    assert found.tobytes() == image.tobytes()
+    decoded = read_image("a.png", content, LIMITS)
+    assert (suffix, decoded.dtype, decoded.shape) == (".png", image.dtype, image.shape)
+    assert decoded.tobytes() == image.tobytes()
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def simulated() -> list[tuple[NDArray[np.uint8], Sound]]:
 
 
 def states(verdicts: list[pb.Verdict], modality: str) -> set[int]:
-    return {own.state for verdict in verdicts for own in verdict.modalities if own.name == modality}
+    return {reported.state for verdict in verdicts for reported in verdict.modalities if reported.name == modality}
 
 
 def test_the_whole_line_is_believed(judge: RoutedJudge) -> None:

@@ -52,5 +52,5 @@ def test_a_bundle_without_limits_says_so_and_one_with_them_does_not(
     say_without_limits(load(ROOT / "deploy/bundles/demo"))
     assert not caplog.messages
     say_without_limits(load(write_toy_bundle(tmp_path / "toy")))
-    (said,) = caplog.messages
-    assert all(part in said for part in ("toy", "top, mic", "inspector plausibility"))
+    (message,) = caplog.messages
+    assert all(part in message for part in ("toy", "top, mic", "inspector plausibility"))

@@ -49,8 +49,8 @@ def test_the_pass_limit_is_proven_or_strict(
     tmp_path: Path, asked: float | None, certificate: Certificate | None, examined: tuple[str, ...], pass_below: float
 ) -> None:
     schema = bundle(tmp_path, certificate)
-    found = limits_of(recipe(tmp_path, certified_miss_rate=asked), schema, schema.calibrations[0], examined)
-    assert found == Limits(pass_below, 0.7)
+    limits = limits_of(recipe(tmp_path, certified_miss_rate=asked), schema, schema.calibrations[0], examined)
+    assert limits == Limits(pass_below, 0.7)
 
 
 def test_no_certificate_covers_a_price_that_moves(tmp_path: Path) -> None:

@@ -67,15 +67,15 @@ def decoded(records: list[Scheduled], kind: type) -> list:
 
 def cut(chunks: list[pb.SignalChunk], station: str, start_ns: int, count: int) -> np.ndarray | None:
     """Samples by their own times: sample n of a chunk is taken n periods after its stamp."""
-    found = {}
+    samples_by_place = {}
     for chunk in chunks:
         if chunk.station != station:
             continue
         form = "<i2" if chunk.samples.format == pb.SAMPLE_FORMAT_S16LE else "<f4"
         samples = np.frombuffer(chunk.samples.data, form).reshape(-1, chunk.samples.num_channels)
         first = round((chunk.start_ns - start_ns) * chunk.samples.sample_rate_hz / NS)
-        found.update({first + n: sample for n, sample in enumerate(samples)})
-    wanted = [found.get(n) for n in range(count)]
+        samples_by_place.update({first + n: sample for n, sample in enumerate(samples)})
+    wanted = [samples_by_place.get(n) for n in range(count)]
     return None if any(sample is None for sample in wanted) else np.stack(wanted)
 
 
