@@ -20,6 +20,7 @@ from rich.text import Text
 from inspector.cli.connecting import waiting_said
 from inspector.cli.printable import cell, printable
 from inspector.client.client import Client, ClientError, ClientTls, WatchOptions
+from inspector.verdicts.words import enum_word
 from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Modality, ModalityState, Verdict
 
@@ -162,8 +163,8 @@ def words(shown: Verdict) -> tuple[str, ...]:
         f"{moment:%H:%M:%S}",
         cell(f"{named.line}/{named.station}"),
         cell(named.piece_id) + (f"#{named.pass_number}" if named.pass_number else ""),
-        _word(Decision.Name, shown.decision, "DECISION_"),
-        _word(DecisionReason.Name, shown.reason, "DECISION_REASON_"),
+        enum_word(Decision, shown.decision),
+        enum_word(DecisionReason, shown.reason),
         f"{shown.defect_score:.3f}" if shown.HasField("defect_score") else "-",
         cell(", ".join(absent) or "-"),
         f"{latency_ms:.0f} ms",
@@ -223,7 +224,7 @@ def _show_table(verdicts: Iterable[Verdict], console: Console) -> None:
     with Live(table(latest, counts), console=console, auto_refresh=False) as live:
         for shown in verdicts:
             latest.append(shown)
-            counts[_word(Decision.Name, shown.decision, "DECISION_")] += 1
+            counts[enum_word(Decision, shown.decision)] += 1
             live.update(table(latest, counts), refresh=True)
 
 
@@ -234,11 +235,3 @@ def table(latest: Iterable[Verdict], counts: Counter[str]) -> Group:
         rows.add_row(*(Text(word) for word in words(shown)), style=COLOURS.get(shown.decision, "magenta"))
     summary = "  ".join(f"{decision} {count}" for decision, count in sorted(counts.items()))
     return Group(rows, Text(summary or "waiting for verdicts"))
-
-
-def _word(name: Callable[..., str], value: int, prefix: str) -> str:
-    """A value of an enum without its prefix; an unknown one as its number."""
-    try:
-        return name(value).removeprefix(prefix)
-    except ValueError:
-        return str(value)

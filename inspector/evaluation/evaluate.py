@@ -23,6 +23,7 @@ from inspector.evaluation.run import Examined, experts_of, finding_of, open_bund
 from inspector.judging.routing import Finding
 from inspector.statistics.bootstrap import NUM_DRAWS, unit_weights
 from inspector.statistics.classification import Certainty, Figures, certainty, figures
+from inspector.verdicts.words import enum_word
 from protos.inspection.v1 import verdict_pb2 as pb
 
 Progress = Callable[[str, int, int], None]
@@ -165,8 +166,8 @@ def _results(pieces: Examined, verdicts: Sequence[pb.Verdict]) -> tuple[PieceRes
         PieceResult(
             piece_id=row.piece_id,
             label=row.label,
-            decision=pb.Decision.Name(verdict.decision).removeprefix("DECISION_"),
-            reason=pb.DecisionReason.Name(verdict.reason).removeprefix("DECISION_REASON_"),
+            decision=enum_word(pb.Decision, verdict.decision),
+            reason=enum_word(pb.DecisionReason, verdict.reason),
             states={modality.name: state_of(modality) for modality in verdict.modalities},
             score=finding.score,
             scout_score=_known(scout_score),
@@ -181,8 +182,8 @@ def _results(pieces: Examined, verdicts: Sequence[pb.Verdict]) -> tuple[PieceRes
 
 def state_of(modality: pb.Modality) -> str:
     """Such as `PRESENT`, or `MISSING COVERAGE` with the reason."""
-    state = pb.ModalityState.Name(modality.state).removeprefix("MODALITY_STATE_")
-    reason = pb.ModalityReason.Name(modality.reason).removeprefix("MODALITY_REASON_")
+    state = enum_word(pb.ModalityState, modality.state)
+    reason = enum_word(pb.ModalityReason, modality.reason)
     return state if modality.reason == pb.MODALITY_REASON_UNSPECIFIED else f"{state} {reason}"
 
 

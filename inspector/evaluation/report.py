@@ -158,8 +158,8 @@ def outcomes_table(report: Report) -> list[str]:
         "| removed | recall (FAIL or REVIEW) | defective: FAIL | good: FAIL | REVIEW of all | PASS |",
         "|---|---|---|---|---|---|",
         *(
-            f"| {name} | {outcome.recall} | {outcome.caught} | {outcome.false_rejects} | {outcome.review} | {outcome.passed} |"
-            for name, outcome in report.outcomes.items()
+            f"| {name} | {o.recall} | {o.caught} | {o.false_rejects} | {o.review} | {o.passed} |"
+            for name, o in report.outcomes.items()
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""Compares a recipe with the bundle that it names: same modalities, kinds, rates, window lengths. Runs no model."""
+"""Compares a recipe with the bundle that it names: same modalities, kinds, rates, window lengths."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from inspector.recipe.window import window_samples
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """What the bundle says, once all its files are found to be those exported. Raises ConfigError."""
+    """The bundle's manifest, after all its files are verified. Raises ConfigError."""
     try:
         return load(folder).schema
     except BundleError as exc:
@@ -45,7 +45,7 @@ def _kinds(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:
 
 
 def _bit_depths(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:
-    """A bundle that says none learned from images at full scale: any camera's bit depth brings its images there."""
+    """A bundle without one was trained on images at full scale, to which any camera's bit depth scales its images."""
     trained = {modality.name: modality.bit_depth for modality in bundle.modalities}
     for camera in recipe.cameras:
         there = trained.get(camera.name)

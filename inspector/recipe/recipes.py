@@ -1,4 +1,4 @@
-"""Turns recipe files into the book that says which recipe fits a piece. Knows neither pixels nor models.
+"""Loads recipe files and finds the recipe that fits a piece.
 
 A recipe names line, station and product, or `*` for any; the one with the most names given wins.
 """
@@ -49,7 +49,7 @@ def find_recipe_files(folder: Path, patterns: Sequence[str]) -> list[Path]:
 
 
 def _matching(folder: Path, pattern: str) -> list[Path]:
-    """Empty for what is no pattern, such as an empty text."""
+    """Empty where the text is no pattern, such as an empty one."""
     path = Path(pattern)
     try:
         if path.is_absolute():
@@ -102,7 +102,7 @@ def _ambiguity(first: RecipeFile, second: RecipeFile) -> list[Problem]:
 
 
 def _unlike_sensors(first: RecipeFile, second: RecipeFile) -> list[Problem]:
-    """One stream has one form, whichever product is made."""
+    """A stream has one format for all products."""
     if not _overlap(first.recipe, second.recipe, parts=2):
         return []
     known = {sensor.name: sensor for sensor in first.recipe.sensors}

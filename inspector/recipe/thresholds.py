@@ -1,4 +1,4 @@
-"""Turns what a recipe asks of misses and what its bundle can certify into limits, and into words. Runs no model."""
+"""Turns a recipe's requested miss rate and its bundle's certificate into limits, and into text."""
 
 from collections.abc import Collection
 
@@ -19,9 +19,9 @@ def limits_of(recipe: Recipe, bundle: Bundle, calibration: Calibration, examined
 
 
 def covering(bundle: Bundle, miss_rate: float) -> Claim | None:
-    """The claim that keeps this rate and holds the fewest good pieces; None: nothing covers it."""
+    """The claim that keeps this rate and holds the fewest good pieces; None: no claim covers it."""
     certificate = bundle.certificate
-    # A price of computing that moves under load makes routes that nobody has gathered evidence on.
+    # A price of computing that moves under load leads to routes without evidence.
     if certificate is None or not certificate.of_these_encoders or bundle.policy.mode == "budgeted":
         return None
     claims = [claim for claim in (certificate.claim, certificate.nearest) if claim and claim.miss_rate <= miss_rate]
@@ -36,7 +36,7 @@ def _sure_below(bundle: Bundle, miss_rate: float) -> float:
 
 
 def promise_words(recipe: Recipe, bundle: Bundle) -> str:
-    """What is promised about misses on this recipe's pieces, or why nothing is and what happens instead."""
+    """The certified miss rate for this recipe's pieces, or why there is none and which limit applies instead."""
     miss_rate, certificate = recipe.certified_miss_rate, bundle.certificate
     if miss_rate is None:
         return f"no promise asked about misses (certified_miss_rate); bundle: {certificate_words(certificate)}"
@@ -52,7 +52,7 @@ def promise_words(recipe: Recipe, bundle: Bundle) -> str:
 
 
 def certificate_words(certificate: Certificate | None) -> str:
-    """For the model card and the trainer's last words: what was asked of a bundle, and what it can promise."""
+    """For the model card and the end of training: requested and certified miss rate."""
     if certificate is None:
         return "no certificate"
     if certificate.claim is not None:
@@ -83,8 +83,8 @@ def _short_words(certificate: Certificate | None, miss_rate: float) -> str:
     if certificate.of_these_encoders:
         return f"not certifiable at {_percent(miss_rate)}: {more}; certifiable at {level}"
     return (
-        f"not certifiable at {_percent(miss_rate)}: {more}; before the calibration pieces were given to the encoders to "
-        f"learn from, it would have been certifiable at {level}: now nothing is promised"
+        f"not certifiable at {_percent(miss_rate)}: {more}; before the encoders learned from the calibration "
+        f"pieces, it would have been certifiable at {level}: now nothing is promised"
     )
 
 

@@ -1,4 +1,4 @@
-"""Turns a manifest or the synthetic line into pieces ready to publish. Knows neither time nor topics."""
+"""Turns a manifest or the synthetic line into pieces ready to publish."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class LinePiece:
-    """One piece with everything that will be seen and heard of it, and what is true of it."""
+    """One piece with all its recordings, and the truth about it."""
 
     piece_id: str
     shots: tuple[Shot, ...]
@@ -39,7 +39,7 @@ class LinePiece:
 
 
 class PieceSource(Protocol):
-    """Pieces by number, made or read when asked for."""
+    """Pieces by number, made or read when requested."""
 
     def __len__(self) -> int: ...
 

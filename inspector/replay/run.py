@@ -1,4 +1,4 @@
-"""Fits pieces to a service's recipe and line, and publishes them there in time. Knows no command line."""
+"""Fits pieces to a service's recipe and line, and publishes them there in time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -106,6 +106,6 @@ def _check_found(service: Service, line: str, recipe: Recipe, settings: LineSett
         winner = service.recipes.find(line, station, settings.product)
         if winner is not recipe:
             raise PlanError(
-                f"at {line}/{station} the recipe {winner.name if winner else None!r} goes before {recipe.name!r}; "
+                f"at {line}/{station} the recipe {winner.name if winner else None!r} precedes {recipe.name!r}; "
                 "choose that one with --recipe or leave it out of the configuration"
             )

@@ -1,4 +1,4 @@
-"""Turns values of recordings into a mean with its uncertainty. Knows no model and no labels."""
+"""Computes the mean of recordings' values with its uncertainty."""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ NUM_DRAWS = 2000
 
 
 class Interval(NamedTuple):
-    """A mean, and where it lies in 95 of 100 resamplings."""
+    """A mean with its 95 % interval by resampling."""
 
     mean: float
     low: float
@@ -21,7 +21,7 @@ class Interval(NamedTuple):
 
 
 def mean_by_group(values: ArrayLike, groups: Sequence[str], seed: int) -> Interval:
-    """Bootstrap over whole groups, for the recordings of one are not independent. NaN without any value."""
+    """Bootstrap over whole groups, because the recordings of a group are not independent. NaN without any value."""
     samples = np.asarray(values, np.float64)
     if not len(samples):
         return Interval(np.nan, np.nan, np.nan)

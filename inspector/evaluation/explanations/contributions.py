@@ -78,7 +78,7 @@ def contributions(model: Model, root: Path, rows: Sequence[PieceRow], seed: int)
 
 
 def _differences(model: Model, judged: JudgedPiece) -> Scores:
-    """Per modality: the verdict's contribution minus the change of the head's log-odds when its recording is left out."""
+    """Per modality: the verdict's contribution minus the change of the log-odds when its recording is left out."""
     ran = {run.expert for run in judged.verdict.experts if run.ran}
     temperature = model.calibrations[frozenset(ran)].temperature
     whole = _log_odds(model, judged.piece, ran)

@@ -110,7 +110,7 @@ def _changes(model: Model, view: ExpertView, places: Sequence[Box], good: Sequen
 
 
 def erased(view: ExpertView, relevance: Array, good: Sequence[Samples]) -> list[Observation]:
-    """The recording alone, without the place that a verdict with this relevance names first; a signal once per good one."""
+    """The recording alone, with the place that this relevance names first erased; a signal once per good one."""
     piece, expert = view.piece, view.expert
     if expert.input.type == "signal":
         clip, samples = piece.clips[expert.modality], _samples(view)

@@ -56,28 +56,28 @@ def _heat_maps(maps: HeatMaps) -> Iterator[str]:
     yield f"| chance | 0.500 | 0.500 | {CHANCE_OF_PRO:.3f} | {chance.pointing:.2f} |"
 
 
-def _deletion(deletion: Deletion) -> Iterator[str]:
+def _deletion(test: Deletion) -> Iterator[str]:
     yield (
-        f"{deletion.recordings} defective recordings, caught by {deletion.expert}; the named box covers {deletion.box_share:.0%} of "
-        f"the map. Left out: {deletion.missed} that it misses, {deletion.without_room} without room for another box."
+        f"{test.recordings} defective recordings, caught by {test.expert}; the named box covers {test.box_share:.0%} "
+        f"of the map. Left out: {test.missed} that it misses, {test.without_room} without room for another box."
     )
     yield ""
     yield "| erased | fall of the defect's log-odds | relevance in the named box falls | strongest place leaves it |"
     yield "|---|---|---|---|"
-    yield f"| the named box | {deletion.drop} | {deletion.fades:.2f} | {deletion.moves:.2f} |"
-    yield f"| a box elsewhere | {deletion.drop_elsewhere} | {deletion.fades_elsewhere:.2f} | {deletion.moves_elsewhere:.2f} |"
-    yield f"| difference by recording | {deletion.advantage} | | |"
+    yield f"| the named box | {test.drop} | {test.fades:.2f} | {test.moves:.2f} |"
+    yield f"| a box elsewhere | {test.drop_elsewhere} | {test.fades_elsewhere:.2f} | {test.moves_elsewhere:.2f} |"
+    yield f"| difference by recording | {test.advantage} | | |"
 
 
-def _contributions(contributions: Contributions) -> Iterator[str]:
-    correlations = ", ".join(f"{name} {value:.2f}" for name, value in contributions.gate_correlation.items())
+def _contributions(result: Contributions) -> Iterator[str]:
+    correlations = ", ".join(f"{name} {value:.2f}" for name, value in result.gate_correlation.items())
     yield (
-        f"{contributions.verdicts} verdicts compare modalities, {contributions.alone} rest on one alone. Largest difference to truly "
-        f"leaving a modality out: {contributions.largest_difference:.1e} log-odds. Rank correlation with the gate's weight: "
+        f"{result.verdicts} verdicts compare modalities, {result.alone} rest on one alone. Largest difference to truly "
+        f"leaving a modality out: {result.largest_difference:.1e} log-odds. Rank correlation with the gate's weight: "
         f"{correlations}."
     )
     yield ""
-    yield f"| named as the culprit by | share of {contributions.blamed} pieces with one defective modality |"
+    yield f"| named as the culprit by | share of {result.blamed} pieces with one defective modality |"
     yield "|---|---|"
-    yield f"| largest contribution | {contributions.contribution_blames} |"
-    yield f"| largest gate weight | {contributions.gate_blames} |"
+    yield f"| largest contribution | {result.contribution_blames} |"
+    yield f"| largest gate weight | {result.gate_blames} |"

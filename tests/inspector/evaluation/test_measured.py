@@ -26,7 +26,7 @@ KINDS = {"good": (0.1, 0.0), "seen": (0.9, 0.0), "heard": (0.1, 2.5), "both": (0
 
 @pytest.fixture
 def line(tmp_path: Path) -> Path:
-    """Four pieces of each kind for every split, the test pieces first."""
+    """For every split four pieces of each kind, test first."""
     rows = [
         _write(tmp_path, split, index, kind)
         for split in ("test", "calibration", "train")

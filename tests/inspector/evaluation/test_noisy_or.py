@@ -1,4 +1,4 @@
-"""Noisy-or of several experts: what each is calibrated on, and what the rule makes of them."""
+"""Noisy-or of several experts: calibration of each, and the rule's result."""
 
 import numpy as np
 import pytest

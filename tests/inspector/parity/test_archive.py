@@ -1,4 +1,4 @@
-"""A parity set gives back what was written, and a file that is not what was written is refused."""
+"""A parity set reads back as written, and an altered file is refused."""
 
 import json
 import struct
@@ -90,7 +90,7 @@ def read_all(path: Path) -> list[Observation]:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda members: members.pop("about.json"), r"has no member 'about\.json'"),
         (lambda members: members.pop("pieces.jsonl"), r"has no member 'pieces\.jsonl'"),
@@ -102,9 +102,9 @@ def read_all(path: Path) -> list[Observation]:
     ],
 )
 def test_a_set_that_lacks_something_is_refused(
-    written: ParitySet, change: Callable[[dict[str, bytes]], None], said: str
+    written: ParitySet, change: Callable[[dict[str, bytes]], None], message: str
 ) -> None:
-    with pytest.raises(ParityError, match=said):
+    with pytest.raises(ParityError, match=message):
         read_all(rewritten(written.path, change))
 
 

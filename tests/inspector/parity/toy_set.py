@@ -21,8 +21,8 @@ ABOUT = About(bundle="toy", version="1", oracle="the toy itself", seed=0, num_ca
 Retelling = Callable[[int, Prediction], tuple[Label, Prediction]]
 
 
-def told(_: int, prediction: Prediction) -> tuple[Label, Prediction]:
-    """As the oracle has it, and nobody knows what is true."""
+def unchanged(_: int, prediction: Prediction) -> tuple[Label, Prediction]:
+    """The oracle's prediction, without a label."""
     return "unknown", prediction
 
 
@@ -41,11 +41,11 @@ def toy_model(folder: Path) -> Model:
     return open_model(load(folder), EngineSettings("onnx"))
 
 
-def write_toy_set(folder: Path, pieces: Sequence[Observation], retell: Retelling = told) -> ParitySet:
-    """A toy bundle with a set of these pieces; `retell` changes by place what the oracle is held to have said."""
+def write_toy_set(folder: Path, pieces: Sequence[Observation], retell: Retelling = unchanged) -> ParitySet:
+    """A toy bundle with a set of these pieces; `retell` changes the oracle's prediction by index."""
     if not (folder / "bundle.json").exists():
         write_toy_bundle(folder)
     judgements = judge(toy_model(folder), pieces)
-    stories = [retell(index, judgement.said) for index, judgement in enumerate(judgements)]
+    stories = [retell(index, judgement.prediction) for index, judgement in enumerate(judgements)]
     add_set(load(folder), ABOUT, [Judged(piece, *story) for piece, story in zip(pieces, stories, strict=True)])
     return set_of(load(folder))

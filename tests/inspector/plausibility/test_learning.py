@@ -42,7 +42,7 @@ def test_few_recordings_widen_limits_and_few_groups_do_too() -> None:
 
 
 def test_defective_recordings_widen_limits_but_for_the_outermost_and_where_there_are_enough() -> None:
-    """What is labelled defective may have come from a source that failed."""
+    """A recording labelled defective may come from a failed source."""
     usual = brightness(DRAWN, 4000)
     assert (brightness(DRAWN, 4000, [0.1] * FEWEST_DEFECTIVE).low or 1) < 0.1
     assert brightness(DRAWN, 4000, [0.1] * (FEWEST_DEFECTIVE - 1)) == usual

@@ -1,4 +1,4 @@
-"""Figures move with what is wrong with a picture or a sound, and with nothing else."""
+"""Figures change with the faults of a picture or a sound, and with nothing else."""
 
 from collections.abc import Callable
 

@@ -31,7 +31,7 @@ SPEC = AssemblySpec((CameraSpec("top"),), (SensorSpec("mic", "audio", 16_000.0, 
 
 
 class Book:
-    """One recipe for everything."""
+    """One recipe for every piece."""
 
     def assembly(self, line: str, station: str, product: str) -> AssemblySpec:
         return SPEC
@@ -44,7 +44,7 @@ class Book:
 
 
 def joined(folder: Path, faults: Faults) -> list[Observation]:
-    """What the join makes of a run that lies whole in the log; its time goes on by 0.9 s a turn."""
+    """The join's output for a run that lies whole in the log; its time advances by 0.9 s a turn."""
     schedule = plan(NUM_PIECES, 12.0, SPEC)
     names = tuple(f"s{number}" for number in range(schedule.num_stations))
     source = SimulatedPieces(LINE, NUM_PIECES)

@@ -177,7 +177,7 @@ def test_a_parity_set_holds_every_image(made: Made) -> None:
     assert {len(piece.images) for piece in parity.pieces} == {NUM_FRAMES}
     seen = parity.observations(parity.pieces[:2])
     assert [len(piece.views["top"].images) for piece in seen] == [NUM_FRAMES] * 2
-    assert all(piece.said.decision == "FAIL" for piece in parity.pieces if piece.label == "nok")
+    assert all(piece.expected.decision == "FAIL" for piece in parity.pieces if piece.label == "nok")
 
 
 def test_a_heat_map_is_not_held_against_a_mask_of_nobody_knows_which_image(made: Made) -> None:

@@ -11,7 +11,7 @@ from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, Signal
 from inspector.evaluation.explanations.contributions import contributions
 from inspector.evaluation.explanations.deletion_test import deletion
 from inspector.evaluation.explanations.evaluate import explain
-from inspector.evaluation.explanations.expert_views import sights
+from inspector.evaluation.explanations.expert_views import expert_views
 from inspector.evaluation.explanations.page import write_explanations
 from inspector.evaluation.run import open_bundle
 from tests.benchmarks.evidence.bench import Trained
@@ -84,7 +84,7 @@ def _row(index: int, kind: str) -> PieceRow:
     )
 
 
-def test_heat_maps_are_scored_beside_maps_that_know_nothing(bundle: Path, manifest: Path) -> None:
+def test_heat_maps_are_scored_against_baseline_maps(bundle: Path, manifest: Path) -> None:
     maps = explain(bundle, manifest, "test").heat_maps["top"]
     assert (maps.expert, maps.chance.images, maps.chance.mask_share) == ("top-full", 2, pytest.approx(1 / 16))
     assert maps.scores["relevance"].pooled_auroc > 0.99
@@ -100,21 +100,21 @@ def test_erasing_the_named_place_lowers_the_score_and_another_place_does_not(bun
     assert sound.drop.mean == pytest.approx(8 * 2 / 16 * 5.9, abs=1e-3)
     for test in (image, sound):
         assert (test.recordings, test.missed, test.without_room) == (2, 0, 0)
-        # A box right beside the place is filled with a little of it: the score may rise, but hardly falls.
+        # A box right next to the place is filled with a little of it: the score may rise, but hardly falls.
         assert abs(test.drop_elsewhere.mean) < 0.15 * test.drop.mean
         assert (test.fades, test.fades_elsewhere, test.moves_elsewhere) == (1, 0, 0)
 
 
 def test_good_recordings_are_not_erased(bundle: Path, manifest: Path) -> None:
     model, rows = open_bundle(bundle), read_manifest(manifest)
-    seen = sights(model, manifest.parent, rows, model.schema.modalities[0])
+    seen = expert_views(model, manifest.parent, rows, model.schema.modalities[0])
     assert [sight.defective for sight in seen] == [True, False, False] * 2
     assert deletion(model, [sight for sight in seen if not sight.defective], seed=0) is None
 
 
 def test_a_signal_is_not_erased_where_no_good_one_can_stand_in(bundle: Path, manifest: Path) -> None:
     model, rows = open_bundle(bundle), read_manifest(manifest)
-    seen = sights(model, manifest.parent, rows, model.schema.modalities[1])
+    seen = expert_views(model, manifest.parent, rows, model.schema.modalities[1])
     assert deletion(model, seen, seed=0) is not None
     assert deletion(model, [sight for sight in seen if sight.defective], seed=0) is None
 

@@ -1,4 +1,4 @@
-"""What is erased is gone, and nothing else is."""
+"""Erasing removes the named place and nothing else."""
 
 import numpy as np
 import pytest
