@@ -108,7 +108,9 @@ def test_files_that_no_line_sends_are_refused_by_name(tmp_path: Path, name: str)
 
 def test_an_orientation_turns_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(oriented(JPEG, 6))
-    assert cv2.imread(str(tmp_path / "a.jpg"), cv2.IMREAD_GRAYSCALE).shape == GREY.shape[::-1]
+    turned = cv2.imread(str(tmp_path / "a.jpg"), cv2.IMREAD_GRAYSCALE)
+    assert turned is not None
+    assert turned.shape == GREY.shape[::-1]
     assert read_image(tmp_path / "a.jpg").shape == GREY.shape
 
 

@@ -106,7 +106,7 @@ REFUSED = {
     "record.npy": (npy(np.zeros(3, [("a", "f4")])), "expected numbers"),
     "complex.npy": (npy(VALUES.astype(np.complex64)), "holds complex64"),
     "3-D.npy": (npy(np.zeros((2, 2, 2))), "shape (2, 2, 2)"),
-    "0-D.npy": (npy(np.float32(1)), "shape ()"),
+    "0-D.npy": (npy(np.array(1, np.float32)), "shape ()"),
     "negative.npy": (npy_of("(-4,)"), "declares the shape (-4,)"),
     "both negative.npy": (npy_of("(-4, -1)"), "declares the shape (-4, -1)"),
     "truth.npy": (npy_of("(True,)"), "declares the shape (True,)"),

@@ -24,7 +24,8 @@ def test_numpy_files_become_columns_of_float32(
 ) -> None:
     np.save(tmp_path / "a.npy", np.ones(shape))
     recording = read_recording(tmp_path / "a.npy", 10)
-    assert (recording.samples.shape, recording.samples.dtype) == (expected, np.float32)
+    assert recording.samples.shape == expected
+    assert recording.samples.dtype == np.dtype(np.float32)
 
 
 def eight_bits(path: Path) -> None:

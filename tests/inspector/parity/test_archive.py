@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from inspector.bundle.load import BundleError, load
 from inspector.parity.archive import ParitySet, read_set, set_of
@@ -25,10 +26,14 @@ def written(tmp_path: Path) -> ParitySet:
 
 
 def same(first: Observation, second: Observation) -> bool:
-    images = [[v.images for v in piece.views.values()] for piece in (first, second)]
-    clips = [[c.samples for c in piece.clips.values()] for piece in (first, second)]
-    pairs = (*zip(images[0], images[1], strict=True), *zip(clips[0], clips[1], strict=True))
+    pairs = zip(recordings_of(first), recordings_of(second), strict=True)
     return all(np.array_equal(a, b) for a, b in pairs) and first.product == second.product
+
+
+def recordings_of(piece: Observation) -> list[NDArray[np.generic]]:
+    images: list[NDArray[np.generic]] = [image for view in piece.views.values() for image in view.images]
+    clips = [clip.samples for clip in piece.clips.values()]
+    return images + [samples for samples in clips if samples is not None]
 
 
 def test_pieces_come_back_as_they_were(written: ParitySet) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from encoders.front_end import prepare_clip, prepare_image
+from encoders.front_end import Image, prepare_clip, prepare_image
 from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.plausibility.statistics import MAX_SAMPLES, clip_figures, picture_figures
 
@@ -18,7 +18,7 @@ TONE = (0.2 * np.sin(2 * np.pi * 1000 * np.arange(4000) / 8000))[:, None].astype
 TONE += np.random.default_rng(2).normal(0, 0.01, TONE.shape).astype(np.float32)
 
 
-def seen(image: NDArray[np.uint8], form: ImageInput = PICTURE) -> dict[str, float]:
+def seen(image: Image, form: ImageInput = PICTURE) -> dict[str, float]:
     return picture_figures(prepare_image(image, form), form)
 
 

@@ -98,4 +98,5 @@ def test_a_silent_sensor_is_missing_for_the_pieces_of_that_time(tmp_path: Path) 
 def test_the_image_is_sent_as_the_file_that_it_was() -> None:
     piece = simulate_piece(LINE, 0)
     decoded = cv2.imdecode(np.frombuffer(piece.png, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert decoded is not None
     assert np.array_equal(decoded, piece.image)

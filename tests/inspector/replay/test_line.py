@@ -3,12 +3,15 @@
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
+from google.protobuf.message import Message
 
 from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow
 from inspector.dataset.recordings import Recording, write_wav
+from inspector.dataset.sample_files import Samples
 from inspector.recipe.window import window_samples
 from inspector.replay.faults import Faults, Scheduled, Silence
 from inspector.replay.line import LineSettings, line_records
@@ -20,16 +23,19 @@ from streams.records import Topics
 
 BASE_NS = 1_750_000_000 * NS
 PERFECT = Faults()
+Decoded = TypeVar("Decoded", bound=Message)
 TOPICS = Topics("inspection", "line-1")
 
 
 class Made:
     """Pieces with a random clip each; piece 2 has none."""
 
-    def __init__(self, sensor: SensorSpec, num_pieces: int, dtype: type = np.int16) -> None:
+    def __init__(
+        self, sensor: SensorSpec, num_pieces: int, dtype: type[np.int16] | type[np.float32] = np.int16
+    ) -> None:
         rng = np.random.default_rng(0)
         shape = (num_pieces, window_samples(sensor), sensor.num_channels)
-        self.clips = rng.integers(-30_000, 30_000, shape).astype(dtype)
+        self.clips: Samples = rng.integers(-30_000, 30_000, shape).astype(dtype)
         self.sensor = sensor
 
     def __len__(self) -> int:
@@ -57,7 +63,7 @@ def run(source: Made, spec: AssemblySpec, faults: Faults = PERFECT, rate_hz: flo
     return list(line_records(source, spec, schedule, LineSettings(TOPICS, names, "disc", BASE_NS), faults))
 
 
-def decoded(records: list[Scheduled], kind: type) -> list:
+def decoded(records: list[Scheduled], kind: type[Decoded]) -> list[Decoded]:
     return [
         kind.FromString(record.output.value)
         for record in records
@@ -75,8 +81,8 @@ def cut(chunks: list[pb.SignalChunk], station: str, start_ns: int, count: int) -
         samples = np.frombuffer(chunk.samples.data, form).reshape(-1, chunk.samples.num_channels)
         first = round((chunk.start_ns - start_ns) * chunk.samples.sample_rate_hz / NS)
         samples_by_place.update({first + n: sample for n, sample in enumerate(samples)})
-    taken_samples = [samples_by_place[n] for n in range(count) if n in samples_by_place]
-    return np.stack(taken_samples) if len(taken_samples) == count else None
+    window = [samples_by_place[n] for n in range(count) if n in samples_by_place]
+    return np.stack(window) if len(window) == count else None
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ def dataset(folder: Path, sensor: SensorSpec) -> tuple[ManifestPieces, list[np.n
             expected.append(rng.normal(0, 1, (length, sensor.num_channels)).astype(np.float32))
             np.save(folder / f"{number}.npy", expected[-1])
         path = f"{number}.{'wav' if sensor.kind == 'audio' else 'npy'}"
+        assert sensor.kind != "image"
         signal = SignalRow(sensor=sensor.name, kind=sensor.kind, sample_rate_hz=sensor.sample_rate_hz, path=path)
         image = ImageRow(camera="top", path=f"{number}.png")
         rows.append(PieceRow(piece_id=f"p{number}", split="test", images=(image,), signals=(signal,)))
@@ -77,7 +78,7 @@ def test_clips_cut_from_the_log_equal_the_files(tmp_path: Path, sensor: SensorSp
     source, expected = dataset(tmp_path, sensor)
     faults = Faults(silences=(Silence(sensor.name, 0.0, 0.2),) if silent else ())
     items = through_log(tmp_path, source, spec, faults)
-    streams = defaultdict(lambda: SensorStream(sensor, JoinSettings().jitter_s))
+    streams: dict[str, SensorStream] = defaultdict(lambda: SensorStream(sensor, JoinSettings().jitter_s))
     for item in items:
         if isinstance(item, Chunk) and (not silent or item.start_ns > BASE_NS + NS // 10):
             streams[item.station].place(item)

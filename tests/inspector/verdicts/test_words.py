@@ -4,7 +4,7 @@ import pytest
 
 from inspector.verdicts.words import enum_word
 from protos.inspection.v1 import records_pb2, verdict_pb2
-from protos.inspection.v1.dead_letter_pb2 import DeadLetterReason
+from protos.inspection.v1.records_pb2 import DeadLetterReason
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason
 
 

@@ -86,7 +86,8 @@ def _row(index: int, kind: str) -> PieceRow:
 
 def test_heat_maps_are_scored_against_baseline_maps(bundle: Path, manifest: Path) -> None:
     maps = explain(bundle, manifest, "test").heat_maps["top"]
-    assert (maps.expert, maps.chance.images, maps.chance.mask_share) == ("top-full", 2, pytest.approx(1 / 16))
+    assert (maps.expert, maps.chance.images) == ("top-full", 2)
+    assert maps.chance.mask_share == pytest.approx(1 / 16)
     assert maps.scores["relevance"].pooled_auroc > 0.99
     assert maps.scores["relevance"].pooled_auroc > maps.scores["centre"].pooled_auroc
 

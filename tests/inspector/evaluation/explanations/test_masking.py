@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from encoders.front_end import Image
 from inspector.bundle.schema import SignalInput
 from inspector.evaluation.explanations.masking import elsewhere, exchanged, inpainted, map_of
 from inspector.judging.evidence import Box, boxes, signal_evidence
@@ -52,8 +53,8 @@ def test_a_shorter_good_recording_ends_as_it_ended() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_a_spot_is_filled_from_around_it(dtype: type) -> None:
-    image = np.full((16, 16), 100, dtype)
+def test_a_spot_is_filled_from_around_it(dtype: type[np.uint8] | type[np.uint16]) -> None:
+    image: Image = np.full((16, 16), 100, dtype)
     image[4:8, 4:8] = 250
     filled = inpainted(image, ImageRegion(x_px=4, y_px=4, width_px=4, height_px=4))
     assert filled.dtype == dtype
