@@ -60,7 +60,7 @@ def test_orientations_are_warned_of(tmp_path: Path) -> None:
     plain, turned = image_file(".jpg", GREY), oriented(image_file(".jpg", GREY), 8)
     (warning,) = surveyed(tmp_path, [piece(0, "a.jpg"), piece(1, "b.jpg")], a_jpg=plain, b_jpg=turned)
     assert "camera top: 1 of 2 images have an EXIF orientation (8, " in warning
-    assert "pixels are taken as stored" in warning
+    assert "pixels are used as stored" in warning
     assert surveyed(tmp_path, [piece(0, "a.jpg")], a_jpg=oriented(plain, 1)) == []
 
 

@@ -13,7 +13,8 @@ from inspector.plausibility.statistics import MAX_SAMPLES, clip_figures, picture
 
 PICTURE = ImageInput(tile_height_px=48, tile_width_px=48, num_channels=1)
 SOUND = SignalInput(sample_rate_hz=8000.0, num_samples=4000, num_channels=1)
-GREY = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 256, (96, 96)).astype(np.uint8), (0, 0), 2.5) // 2 + 60
+NOISE = np.random.default_rng(1).integers(0, 256, (96, 96)).astype(np.uint8)
+GREY: NDArray[np.uint8] = np.asarray(cv2.GaussianBlur(NOISE, (0, 0), 2.5) // 2 + 60, np.uint8)
 TONE = (0.2 * np.sin(2 * np.pi * 1000 * np.arange(4000) / 8000))[:, None].astype(np.float32)
 TONE += np.random.default_rng(2).normal(0, 0.01, TONE.shape).astype(np.float32)
 

@@ -92,9 +92,13 @@ def test_a_certified_limit_above_the_limit_of_fail_is_held_to_it(tmp_path: Path)
         (
             0.04,
             REFITTED,
-            "not certifiable at 4 %: its evidence is used up; before the calibration pieces were given to",
+            "not certifiable at 4 %: its evidence is used up; before the encoders learned from the calibration",
         ),
-        (0.008, REFITTED, "not certifiable at 0.8 %: needs 273 more independent defects; before the calibration"),
+        (
+            0.008,
+            REFITTED,
+            "not certifiable at 0.8 %: needs 273 more independent defects; before the encoders learned from",
+        ),
         (0.008, None, "not certifiable at 0.8 %: the bundle has no certificate"),
         (None, SHORT, "no promise asked about misses (certified_miss_rate); bundle: not certifiable at 0.8 %"),
     ],

@@ -23,6 +23,7 @@ from streams.records import Topics
 
 BASE_NS = 1_750_000_000 * NS
 PERFECT = Faults()
+SampleType = type[np.int16] | type[np.float32]
 Decoded = TypeVar("Decoded", bound=Message)
 TOPICS = Topics("inspection", "line-1")
 
@@ -35,7 +36,8 @@ class Made:
     ) -> None:
         rng = np.random.default_rng(0)
         shape = (num_pieces, window_samples(sensor), sensor.num_channels)
-        self.clips: Samples = rng.integers(-30_000, 30_000, shape).astype(dtype)
+        numbers = rng.integers(-30_000, 30_000, shape)
+        self.clips: Samples = numbers.astype(np.int16) if dtype is np.int16 else numbers.astype(np.float32)
         self.sensor = sensor
 
     def __len__(self) -> int:

@@ -54,7 +54,7 @@ def test_a_shorter_good_recording_ends_as_it_ended() -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_a_spot_is_filled_from_around_it(dtype: type[np.uint8] | type[np.uint16]) -> None:
-    image: Image = np.full((16, 16), 100, dtype)
+    image: Image = np.full((16, 16), 100, np.uint8) if dtype is np.uint8 else np.full((16, 16), 100, np.uint16)
     image[4:8, 4:8] = 250
     filled = inpainted(image, ImageRegion(x_px=4, y_px=4, width_px=4, height_px=4))
     assert filled.dtype == dtype
