@@ -183,5 +183,5 @@ def test_a_parity_set_holds_every_image(made: Made) -> None:
 def test_a_heat_map_is_not_held_against_a_mask_of_nobody_knows_which_image(made: Made) -> None:
     row = read_manifest(made.manifest, "train")[0].model_copy(update={"mask": "nowhere.png"})
     seen = expert_views(open_bundle(made.bundle), made.manifest.parent, [row], TOP)
-    assert [(sight.look.image, sight.only_image) for sight in seen] == [(SHOWN, False)]
+    assert [(sight.output.image, sight.only_image) for sight in seen] == [(SHOWN, False)]
     assert heat_maps(made.manifest.parent, seen, seed=0) is None
