@@ -1,4 +1,4 @@
-"""Puts a section into a bundle's model card and lists the card's new hash. Knows nothing of what the section says."""
+"""Puts a section into a bundle's model card and lists the card's new hash."""
 
 import hashlib
 import re
@@ -11,17 +11,17 @@ from inspector.bundle.schema import Bundle
 
 
 def write_section(bundle: LoadedBundle, title: str, body: str) -> None:
-    """In place of a section of this title, or at the end; `body` has no headings of the first two levels.
+    """Replaces a section of this title, or appends it; `body` has no headings of the first two levels.
 
-    Whoever loads the folder meanwhile, or after a crash in between, finds a whole bundle: the card leaves the list of
-    files before it changes and comes back after. Raises BundleError, also for a folder that holds another bundle now.
+    A process that loads the folder meanwhile, or after a crash in between, finds a whole bundle: the card leaves the
+    list of files before it changes and returns afterwards. Raises BundleError, also if the folder holds another bundle.
     """
-    found, folder = load(bundle.folder).schema, bundle.folder
-    if _without_card(found) != _without_card(bundle.schema):
-        raise BundleError(f"{folder}: another bundle was put there meanwhile, and its card is left alone; measure it")
+    current, folder = load(bundle.folder).schema, bundle.folder
+    if _without_card(current) != _without_card(bundle.schema):
+        raise BundleError(f"{folder}: another bundle was put there meanwhile; its card is not changed, so measure it")
     try:
-        card = with_section(_card(folder, found), title, body)
-        bare = _without_card(found)
+        card = with_section(_card(folder, current), title, body)
+        bare = _without_card(current)
         write_manifest(folder, bare)
         replace_file(folder / CARD_NAME, card.encode())
         listed = {**bare.files, CARD_NAME: hashlib.sha256(card.encode()).hexdigest()}
@@ -32,12 +32,12 @@ def write_section(bundle: LoadedBundle, title: str, body: str) -> None:
 
 def with_section(card: str, title: str, body: str) -> str:
     """Markdown that has the section once, as its last."""
-    own = re.compile(rf"^## {re.escape(title)}\n.*?(?=^##? |\Z)", re.MULTILINE | re.DOTALL)
-    return f"{own.sub('', card).rstrip()}\n\n## {title}\n\n{body.strip()}\n"
+    section = re.compile(rf"^## {re.escape(title)}\n.*?(?=^##? |\Z)", re.MULTILINE | re.DOTALL)
+    return f"{section.sub('', card).rstrip()}\n\n## {title}\n\n{body.strip()}\n"
 
 
 def _card(folder: Path, schema: Bundle) -> str:
-    """Also one that is not listed: a crash left it so."""
+    """Also reads a card that is not listed, as after a crash."""
     path = folder / CARD_NAME
     return path.read_text(encoding="utf-8") if path.exists() else f"# {schema.name} {schema.version}\n"
 

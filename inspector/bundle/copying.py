@@ -1,4 +1,4 @@
-"""Turns a bundle into a copy that enters its place whole or not at all. Judges nothing, and places nothing itself."""
+"""Copies a bundle into a staging folder, from which the caller moves it to its place at once."""
 
 import os
 import shutil
@@ -11,12 +11,12 @@ from inspector.bundle.load import LoadedBundle
 from inspector.bundle.schema import MANIFEST_NAME
 
 STAGING_PREFIX = ".arriving-"
-"""Begins the names of folders in which copies are made; only a crash leaves one."""
+"""Prefix of staging folders; only a crash leaves one."""
 
 
 @contextmanager
-def copied_beside(bundle: LoadedBundle, target: Path) -> Iterator[Path]:
-    """A copy on the target's disk, to be renamed into its place; what is not taken out of it is gone afterwards.
+def staged_copy(bundle: LoadedBundle, target: Path) -> Iterator[Path]:
+    """A copy on the target's disk, to be renamed into its place; files that stay in it are deleted afterwards.
     Raises OSError."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=STAGING_PREFIX, dir=target.parent, ignore_cleanup_errors=True) as scratch:

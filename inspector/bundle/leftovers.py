@@ -6,11 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 
 LEFT_S = 86400.0
-"""No write takes so long: it ended in the middle."""
+"""No write takes so long: its process was killed."""
 
 
 def sweep(folder: Path, prefix: str) -> None:
-    """Folders of this prefix that are older than a day. What cannot be removed harms nobody but the disk."""
+    """Removes folders of this prefix that are older than a day. One that cannot be removed only takes disk space."""
     for left_over in folder.glob(f"{prefix}*"):
         with suppress(OSError):
             if time.time() - left_over.lstat().st_mtime > LEFT_S:

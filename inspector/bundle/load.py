@@ -1,4 +1,4 @@
-"""Turns a folder into a bundle that may be trusted: schema, names, hashes. Opens no graph and knows no runtime."""
+"""Loads a bundle's folder and verifies schema, names and hashes. Opens no graph."""
 
 import hashlib
 import json
@@ -16,11 +16,11 @@ from inspector.bundle.weights import weights_fault
 CARD_NAME = "model_card.md"
 
 DIGEST_DIGITS = 12
-"""Of a bundle's digest, where people read it."""
+"""Digits of a bundle's digest in names and messages."""
 
 
 class BundleError(ValueError):
-    """A bundle cannot be used; the message says what stands there, what is expected and what mends it."""
+    """A bundle cannot be used; the message names the finding, the expectation and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class LoadedBundle:
         return self.folder / file
 
     def file_fault(self, file: str) -> str:
-        """What is wrong with a file, compiled ones included; empty where it is as listed."""
+        """The defect of a file, compiled ones included; empty where it is as listed."""
         return _file_fault(self.folder, file, self.schema)
 
 
@@ -49,7 +49,7 @@ def load(folder: Path) -> LoadedBundle:
     except BundleError:
         if _read(folder / MANIFEST_NAME) == content:
             raise
-        return load(folder)  # Its card was written anew meanwhile: see inspector/bundle/card.py.
+        return load(folder)  # Its card was rewritten meanwhile: see inspector/bundle/card.py.
 
 
 def _checked(folder: Path, content: bytes) -> LoadedBundle:
@@ -63,8 +63,8 @@ def _checked(folder: Path, content: bytes) -> LoadedBundle:
 
 
 def digest_of(schema: Bundle) -> str:
-    """Names what judges: all that the manifest says, with the hash of every file but the model card, so that measuring
-    a bundle does not make another one of it. What a later version could say and this manifest does not leaves no trace.
+    """Identifies the model: hash of the manifest with the hash of every file except the model card, so that measuring a
+    bundle does not change its digest. Keys that are not set in the manifest do not count.
     """
     content = schema.model_dump(mode="json", exclude_unset=True)
     content["files"] = {name: digest.lower() for name, digest in schema.files.items() if name != CARD_NAME}
@@ -72,9 +72,9 @@ def digest_of(schema: Bundle) -> str:
 
 
 def _refuse(folder: Path, findings: Iterator[str]) -> None:
-    found = list(findings)
-    if found:
-        raise BundleError("\n".join(f"bundle {folder}: {finding}" for finding in found))
+    problems = list(findings)
+    if problems:
+        raise BundleError("\n".join(f"bundle {folder}: {finding}" for finding in problems))
 
 
 def _read(path: Path) -> bytes:
@@ -96,7 +96,7 @@ def _parsed(path: Path, content: bytes) -> Bundle:
 def _file_names(schema: Bundle) -> Iterator[str]:
     for name in schema.files:
         if name != Path(name).name or name in ("", ".", "..", MANIFEST_NAME) or "\\" in name:
-            yield f"file name {name!r} is not plain; files lie directly in the folder, beside {MANIFEST_NAME}"
+            yield f"file name {name!r} is not plain; files lie directly in the folder, next to {MANIFEST_NAME}"
     for part, file in _named(schema):
         if file not in schema.files:
             yield f"{part} names file {file!r}, which `files` does not list with its SHA-256; export the bundle again"
@@ -106,15 +106,15 @@ def _named(schema: Bundle) -> Iterator[tuple[str, str]]:
     yield "head", schema.head.file
     for expert in schema.experts:
         yield f"expert {expert.name!r}", expert.file
-    for found in schema.compiled:
-        for graph in found.graphs:
-            yield f"{graph.part!r} for {found.engine}/{found.precision}", graph.file
+    for variant in schema.compiled:
+        for graph in variant.graphs:
+            yield f"{graph.part!r} for {variant.engine}/{variant.precision}", graph.file
     if schema.parity_set is not None:
         yield "the parity set", schema.parity_set
 
 
 def _contents(folder: Path, schema: Bundle) -> Iterator[str]:
-    """Of all but compiled graphs: each of these is checked by whoever opens it, and costs the bundle one form only."""
+    """Faults of all files but compiled graphs, which are checked when opened: a bad one costs one variant."""
     compiled = {graph.file for form in schema.compiled for graph in form.graphs}
     exported = {schema.head.file, *(expert.file for expert in schema.experts)}
     for name in schema.files:
@@ -126,16 +126,16 @@ def _file_fault(folder: Path, name: str, schema: Bundle) -> str:
     expected = schema.files[name]
     try:
         with (folder / name).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as exc:
         return f"file {name!r} cannot be read ({exc.strerror}); copy the whole folder again"
-    if found != expected.lower():
-        return f"file {name!r} has SHA-256 {found}, expected {expected}; copy the bundle again, or export it anew"
+    if digest != expected.lower():
+        return f"file {name!r} has SHA-256 {digest}, expected {expected}; copy the bundle again, or export it again"
     return _weights_fault(folder, name, schema)
 
 
 def _weights_fault(folder: Path, name: str, schema: Bundle) -> str:
-    """Weights beside a graph are read by every runtime, whether or not a hash covers them."""
+    """Every runtime reads weights in files next to a graph, whether or not a hash covers them."""
     compiled = {graph.file: form.engine for form in schema.compiled for graph in form.graphs}
     exported = {schema.head.file, *(expert.file for expert in schema.experts)}
     if name not in exported and compiled.get(name, "tensorrt") == "tensorrt":
@@ -155,9 +155,9 @@ def _meanings(schema: Bundle) -> Iterator[str]:
         yield from _expert(expert, schema)
     for calibration in schema.calibrations:
         yield from _calibration(calibration, experts, schema.classes)
-    yield from _doubled("compiled form", [f"{found.engine}/{found.precision}" for found in schema.compiled])
-    for found in schema.compiled:
-        yield from _unknown(f"{found.engine}/{found.precision}", [graph.part for graph in found.graphs], parts)
+    yield from _doubled("compiled form", [f"{variant.engine}/{variant.precision}" for variant in schema.compiled])
+    for variant in schema.compiled:
+        yield from _unknown(f"{variant.engine}/{variant.precision}", [graph.part for graph in variant.graphs], parts)
     yield from _doubled("calibration of", ["+".join(calibration.experts) for calibration in schema.calibrations])
     if schema.certificate is not None:
         yield from _certificate(schema.certificate)
@@ -166,7 +166,7 @@ def _meanings(schema: Bundle) -> Iterator[str]:
 def _policy(policy: Policy, experts: Sequence[str]) -> Iterator[str]:
     yield from _unknown("policy.static_experts", policy.static_experts, experts)
     if policy.mode == "static" and not policy.static_experts:
-        yield f"policy.mode = 'static' names no static_experts; name what is to run, out of {sorted(experts)}"
+        yield f"policy.mode = 'static' names no static_experts; name the experts to run, out of {sorted(experts)}"
     if policy.low > policy.high:
         yield f"policy.low = {policy.low} lies above policy.high = {policy.high}; swap them"
     if policy.mode in LEARNED and policy.router is None:
@@ -190,9 +190,9 @@ def _router(router: Router, experts: Sequence[str]) -> Iterator[str]:
         "weights": (len(router.weights), num_paths),
         "bias": (len(router.bias), num_paths),
     }
-    for name, (found, expected) in lengths.items():
-        if found != expected:
-            yield f"policy.router.{name} has {found} entries, expected {expected}; train the bundle again"
+    for name, (length, expected) in lengths.items():
+        if length != expected:
+            yield f"policy.router.{name} has {length} entries, expected {expected}; train the bundle again"
     if {len(row) for row in router.weights} - {2 * (num_first + 1)}:
         yield f"policy.router.weights has rows of a length other than {2 * (num_first + 1)}; train the bundle again"
 
@@ -222,27 +222,28 @@ def _calibration(calibration: Calibration, experts: Sequence[str], classes: Sequ
         yield f"{label}: pass_below = {calibration.pass_below} lies above fail_above = {calibration.fail_above}"
 
 
-def _certificate(found: Certificate) -> Iterator[str]:
-    """The arithmetic is done again: a promise is believed for its counts, not for being written down."""
-    num, confidence = found.num_defects, found.confidence
-    for claim in (claim for claim in (found.claim, found.nearest) if claim is not None):
+def _certificate(certificate: Certificate) -> Iterator[str]:
+    """Recomputes the claims: a certificate is accepted only where its counts support it."""
+    num, confidence = certificate.num_defects, certificate.confidence
+    for claim in (claim for claim in (certificate.claim, certificate.nearest) if claim is not None):
         if not certifies(num, claim.num_misses, claim.miss_rate, confidence):
             level = certifiable_level(num, claim.num_misses, confidence)
             yield (
                 f"certificate claims a miss rate of {claim.miss_rate:.2%} from {claim.num_misses} misses among {num} "
                 f"independent defects, which certify {level:.2%} at {confidence:.0%}; train the bundle again"
             )
-    if found.claim is not None and found.claim.miss_rate > found.miss_rate:
-        yield f"certificate asks for {found.miss_rate:.2%} and claims {found.claim.miss_rate:.2%}; train it again"
-    misses = 0 if found.nearest is None else found.nearest.num_misses
-    needs = further_defects(num, misses, found.miss_rate, confidence)
-    if found.needs != needs:
-        yield f"certificate says that it needs {found.needs} more defects, its counts say {needs}; train it again"
+    claimed = 0.0 if certificate.claim is None else certificate.claim.miss_rate
+    if claimed > certificate.miss_rate:
+        yield f"certificate asks for {certificate.miss_rate:.2%} and claims {claimed:.2%}; train it again"
+    misses = 0 if certificate.nearest is None else certificate.nearest.num_misses
+    needs = further_defects(num, misses, certificate.miss_rate, confidence)
+    if certificate.needs != needs:
+        yield f"certificate says that it needs {certificate.needs} more defects, its counts say {needs}; train it again"
 
 
 def _doubled(what: str, names: Sequence[str]) -> Iterator[str]:
     for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"{what} {name!r} stands there twice; names are given once"
+        yield f"{what} {name!r} is listed twice; names must be unique"
 
 
 def _unknown(what: str, names: Sequence[str], known: Sequence[str]) -> Iterator[str]:

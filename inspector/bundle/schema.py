@@ -1,7 +1,7 @@
-"""Says what a model bundle holds: the content of `bundle.json`. Knows neither torch nor a runtime.
+"""Describes the content of a model bundle: `bundle.json`. Imports neither torch nor a runtime.
 
-A bundle is a folder: `bundle.json`, one ONNX file per expert, one for the head, `model_card.md`; where it was compiled,
-the graphs as compilers left them; where it can be checked without torch, pieces with what torch said of them.
+A bundle is a folder: `bundle.json`, one ONNX file per expert, one for the head, `model_card.md`; compiled graphs, if it
+was compiled; and, if it can be checked without torch, a parity set: pieces with torch's decisions on them.
 
 Every expert graph has one input `input` and three outputs:
   tokens     float32 (B, N, D)
@@ -39,7 +39,7 @@ class ImageInput(Part):
     """How an image becomes an expert's input: resized to rows x cols tiles, scaled, normalised."""
 
     type: Literal["image"] = "image"
-    """Says that the expert takes images."""
+    """The expert takes images."""
     tile_height_px: int = Field(gt=0, le=4096)
     """Height of one tile after resizing."""
     tile_width_px: int = Field(gt=0, le=4096)
@@ -55,14 +55,14 @@ class ImageInput(Part):
     mean: float = 0.5
     """Subtracted after scaling to 0..1."""
     std: float = Field(default=0.5, gt=0)
-    """Divides what is left."""
+    """Divides the difference."""
 
 
 class SignalInput(Part):
     """How a clip becomes an expert's input: exactly `num_samples`, cut or padded at the end, scaled by `scaling`."""
 
     type: Literal["signal"] = "signal"
-    """Says that the expert takes signals."""
+    """The expert takes signals."""
     sample_rate_hz: float = Field(gt=0)
     """Rate of the sensor; the recipe's must equal it."""
     num_samples: int = Field(gt=0)
@@ -126,7 +126,7 @@ class Range(Part):
 
 
 class PictureFormat(Part):
-    """What pictures of training were like before they were resized."""
+    """Format of the training images before they were resized."""
 
     height_px: Range
     """Height."""
@@ -141,14 +141,14 @@ class PictureFormat(Part):
 
 
 class Plausibility(Part):
-    """Within what a camera or sensor is believed, learned from its good training recordings."""
+    """Limits within which a camera or sensor is plausible, learned from its good training recordings."""
 
     recordings: int = Field(gt=0)
-    """Good ones that the limits rest on."""
+    """Good recordings behind the limits."""
     groups: int = Field(gt=0)
     """Of these recordings: they share neither specimen nor lot."""
     figures: Mapping[str, Range]
-    """By name: see `inspector.plausibility.rules`; names that are not known there are passed over."""
+    """By name: see `inspector.plausibility.rules`; unknown names are ignored."""
     picture: PictureFormat | None = None
     """None for a sensor."""
 
@@ -157,15 +157,15 @@ class Modality(Part):
     name: Name
     """Name of the camera or sensor."""
     kind: ModalityKind
-    """What it measures."""
+    """Kind of its measurements."""
     classes: tuple[str, ...] = ()
-    """Classes that this modality can show; where its experts did not run, these were not examined."""
+    """Classes that this modality can show; without its experts they are not examined."""
     bit_depth: BitDepth | None = None
     """Of a camera's images in training; None: those filled 8 or 16 bits."""
     orientation: Literal["as stored"] = "as stored"
     """Which way round a camera's images are seen: no EXIF orientation turns them, here, in training and on the line."""
     plausibility: Plausibility | None = None
-    """None: only a source that gives one value throughout is not believed."""
+    """None: only a source that gives one value throughout is implausible."""
 
 
 class Head(Part):
@@ -193,18 +193,18 @@ class Calibration(Part):
 
 
 class Router(Part):
-    """The learned router: the regret of each path as a logistic function of what the first experts said."""
+    """The learned router: the regret of each path as a logistic function of the first experts' log-odds."""
 
     first: tuple[Name, ...] = Field(min_length=1)
-    """What runs on every piece, and whose log-odds are the inputs, in this order."""
+    """Experts that run on every piece; their log-odds are the inputs, in this order."""
     centre: tuple[float, ...]
     """Mean of each expert's log-odds in training."""
     scale: tuple[Annotated[float, Field(gt=0)], ...]
     """Per expert of `first`: inputs are (log-odds - centre) / scale."""
     threshold: float
-    """Calibrated log-odds of the first experts together, at which good and defective part."""
+    """Calibrated log-odds of the first experts together, that separates good from defective."""
     paths: tuple[tuple[Name, ...], ...] = Field(min_length=1)
-    """What may run after the first experts; the last one is everything."""
+    """Experts that may run after the first ones; the last path is all of them."""
     weights: tuple[tuple[float, ...], ...]
     """Per path, by input: log-odds of each first expert, joint log-odds, and the absolute values of these."""
     bias: tuple[float, ...]
@@ -247,29 +247,29 @@ class Claim(Part):
 
 
 class Certificate(Part):
-    """What the evidence lets the routed system promise, all modalities examined; its claims follow from its counts."""
+    """Certified miss rate of the routed system, with all modalities examined; the claims follow from the counts."""
 
     miss_rate: float = Field(gt=0, lt=1)
-    """What was asked."""
+    """Requested miss rate."""
     confidence: float = Field(gt=0, lt=1)
     """Probability that the claim holds, over the draw of the evidence."""
     num_defects: int = Field(ge=0, le=1_000_000)
     """Independent defects, unseen in training: no two share a recording or group."""
     claim: Claim | None
-    """At what was asked; None: not certifiable from this evidence."""
+    """At the requested rate; None: not certifiable from this evidence."""
     nearest: Claim | None
     """At the smallest rate that this evidence certifies; None: at none without holding every good piece."""
     needs: int = Field(ge=0)
-    """Further independent defects, none of them missed, that would certify what was asked."""
+    """Further independent defects, none of them missed, that would certify the requested rate."""
     of_these_encoders: bool = True
-    """False: the evidence met encoders of the training split alone; those of the bundle were fitted once more, on what
-    was evidence before. Nothing is promised then."""
+    """False: the evidence comes from encoders fitted on the training split alone; the bundle's were fitted again on the
+    evidence itself. Nothing is certified then."""
     sure_below: float = Field(ge=0, le=1)
-    """No defective piece of training or calibration scored lower: all that passes where no claim covers."""
+    """No defective piece of training or calibration scored lower: only lower scores pass where no claim applies."""
 
 
 class Parity(Part):
-    """What the gate counted when it let the bundle's own pieces through the whole routed system."""
+    """Counts of the parity gate: the bundle's own pieces through the whole routed system."""
 
     num_pieces: int = Field(ge=0)
     """Pieces of the parity set that ran."""
@@ -291,7 +291,7 @@ class CompiledGraph(Part):
     file: str
     """The compiled graph, relative to the bundle."""
     precision: Precision
-    """Where less than was asked: `why` says so."""
+    """Precision of the graph; `why` explains a lower one than requested."""
     seconds: float = Field(ge=0)
     """Time that compiling took."""
     num_bytes: int = Field(ge=0)
@@ -299,7 +299,7 @@ class CompiledGraph(Part):
     quantised: float | None = Field(default=None, ge=0, le=1)
     """Share of convolutions and matrix products that take INT8."""
     why: str = ""
-    """Why the precision is less than was asked; empty where it is not."""
+    """Why the precision is lower than requested; empty where it is not."""
 
 
 class Compiled(Part):
@@ -308,7 +308,7 @@ class Compiled(Part):
     engine: CompiledFor
     """Runtime that the graphs are for."""
     precision: Precision
-    """Precision that was asked for."""
+    """Requested precision."""
     compiler: str
     """Distribution and version, such as tensorrt-rtx 1.7.1.116."""
     targets: tuple[str, ...] = ()
@@ -339,13 +339,13 @@ class Bundle(Part):
     experts: tuple[Expert, ...] = Field(min_length=1)
     """Encoders, in the order of the head's inputs."""
     head: Head
-    """The graph that fuses what the experts return."""
+    """The graph that fuses the experts' outputs."""
     calibrations: tuple[Calibration, ...] = Field(min_length=1)
     """Probability and limits for each set of experts that may run."""
     policy: Policy
     """Which experts run on a piece."""
     certificate: Certificate | None = None
-    """None: nothing was ever asked."""
+    """None: none was requested."""
     compiled: tuple[Compiled, ...] = ()
     """Graphs for other engines, made by `inspector compile`."""
     parity_set: str | None = None
@@ -353,4 +353,4 @@ class Bundle(Part):
     provenance: Mapping[str, str | int | float] = Field(default_factory=dict)
     """How and when the bundle was trained, for people."""
     files: Mapping[str, str]
-    """SHA-256 in hex of every file beside bundle.json."""
+    """SHA-256 in hex of every file except bundle.json."""

@@ -1,6 +1,6 @@
-"""Puts bundles into the folder that all workers of a line share, finds and removes them by name. Opens no graph.
+"""Stores bundles in the folder that all workers of a line share; finds and removes them by name. Opens no graph.
 
-A bundle's folder is named after its content, so that what lies there never changes under a worker.
+A bundle's folder is named after its content, so that a stored bundle never changes under a worker.
 """
 
 import errno
@@ -8,7 +8,7 @@ import re
 import shutil
 from pathlib import Path
 
-from inspector.bundle.copying import STAGING_PREFIX, copied_beside
+from inspector.bundle.copying import STAGING_PREFIX, staged_copy
 from inspector.bundle.files import cache_folder
 from inspector.bundle.leftovers import sweep
 from inspector.bundle.load import DIGEST_DIGITS, BundleError, LoadedBundle, load
@@ -26,8 +26,8 @@ class BundleStore:
         self._folder = folder
 
     def put(self, bundle: LoadedBundle) -> str:
-        """Copies a bundle unless it is there; its name. All of it appears at once, and what is damaged there is mended
-        file by file. Raises BundleError."""
+        """Copies a bundle unless it is there; returns its name. The copy appears at once; in an earlier copy, damaged
+        files are replaced one by one. Raises BundleError."""
         name = folder_name(bundle)
         target = self._folder / name
         _check_whole(bundle)
@@ -44,14 +44,14 @@ class BundleStore:
         return name
 
     def bundles(self) -> dict[str, int]:
-        """Bytes of each by its name; whatever else lies there is not named. Raises OSError."""
+        """Bytes of each bundle by its name; other folders are ignored. Raises OSError."""
         if not self._folder.is_dir():
             return {}
-        found = [path for path in self._folder.iterdir() if _NAMED.fullmatch(path.name)]
-        return {path.name: _num_bytes(path) for path in found if path.is_dir() and not path.is_symlink()}
+        folders = [path for path in self._folder.iterdir() if _NAMED.fullmatch(path.name)]
+        return {path.name: _num_bytes(path) for path in folders if path.is_dir() and not path.is_symlink()}
 
     def remove(self, name: str) -> None:
-        """One of `bundles`, with what machines found out about it. Raises OSError."""
+        """Removes one of `bundles`, with its cache. Raises OSError."""
         shutil.rmtree(self._folder / name)
         shutil.rmtree(cache_folder(self._folder / name), ignore_errors=True)
 
@@ -64,18 +64,18 @@ class BundleStore:
 
     def _copy(self, bundle: LoadedBundle, target: Path) -> None:
         try:
-            with copied_beside(bundle, target) as copy:
+            with staged_copy(bundle, target) as copy:
                 if target.is_dir() and not target.is_symlink():
                     for file in (*bundle.schema.files, MANIFEST_NAME):
                         (copy / file).replace(target / file)
                 else:
                     copy.rename(target)
         except OSError as exc:
-            if exc.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # else somebody was faster with the same content
+            if exc.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # else another process stored the same content first
                 raise
 
     def get(self, name: str, digest: str) -> LoadedBundle:
-        """The bundle of this name, found to be the one that was deployed. Raises BundleError."""
+        """The bundle of this name, verified to have this digest. Raises BundleError."""
         if not _PLAIN.fullmatch(name):
             raise BundleError(f"folder name {name!r} is not plain; deploy the bundle again with `inspector deploy`")
         target = self._folder / name
@@ -94,7 +94,7 @@ class BundleStore:
 
 
 def folder_name(bundle: LoadedBundle) -> str:
-    """Readable and plain, and one per content."""
+    """Readable, safe as a folder name, and unique for its content."""
     version = re.sub(r"[^A-Za-z0-9._-]", "_", bundle.schema.version)[:64]
     return f"{bundle.schema.name}-{version}-{bundle.digest[:DIGEST_DIGITS]}"
 
@@ -104,6 +104,6 @@ def _num_bytes(folder: Path) -> int:
 
 
 def _check_whole(bundle: LoadedBundle) -> None:
-    """Compiled files too, which loading leaves to whoever opens them. Raises BundleError."""
+    """Checks compiled files too, which `load` leaves unchecked. Raises BundleError."""
     if faults := list(filter(None, map(bundle.file_fault, bundle.schema.files))):
         raise BundleError("\n".join(f"bundle {bundle.folder}: {fault}" for fault in faults))

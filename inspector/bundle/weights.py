@@ -1,5 +1,5 @@
-"""Finds files that an ONNX graph would read its weights from and that nobody hashed. Knows the few fields of ONNX that
-may say so, and no runtime."""
+"""Finds files that an ONNX graph reads its weights from and that the manifest does not hash. Parses only the fields of
+ONNX that name such files."""
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
@@ -52,7 +52,7 @@ _MODEL = _model_class()
 
 
 def weights_fault(path: Path, listed: AbstractSet[str]) -> str:
-    """What is wrong with where a graph takes its weights from; empty where all of them are hashed. Raises OSError."""
+    """The fault of a graph that reads weights from unlisted files; empty where all are listed. Raises OSError."""
     try:
         model = _MODEL.FromString(path.read_bytes())
     except DecodeError as exc:

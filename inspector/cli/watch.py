@@ -18,6 +18,7 @@ from inspector.cli.connecting import show_waiting
 from inspector.cli.connection import Connection, connection_options
 from inspector.cli.printable import cell
 from inspector.client.client import WatchOptions
+from inspector.verdicts.words import enum_word
 from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Modality, ModalityState, Verdict
 
@@ -159,8 +160,8 @@ def columns(shown: Verdict) -> tuple[str, ...]:
         f"{moment:%H:%M:%S}",
         cell(f"{inspection.line}/{inspection.station}"),
         cell(inspection.piece_id) + (f"#{inspection.pass_number}" if inspection.pass_number else ""),
-        _word(Decision.Name, shown.decision, "DECISION_"),
-        _word(DecisionReason.Name, shown.reason, "DECISION_REASON_"),
+        enum_word(Decision, shown.decision),
+        enum_word(DecisionReason, shown.reason),
         f"{shown.defect_score:.3f}" if shown.HasField("defect_score") else "-",
         cell(", ".join(absent) or "-"),
         f"{latency_ms:.0f} ms",
@@ -209,7 +210,7 @@ def _show_table(verdicts: Iterable[Verdict], console: Console) -> None:
     with Live(table(latest, counts), console=console, auto_refresh=False) as live:
         for shown in verdicts:
             latest.append(shown)
-            counts[_word(Decision.Name, shown.decision, "DECISION_")] += 1
+            counts[enum_word(Decision, shown.decision)] += 1
             live.update(table(latest, counts), refresh=True)
 
 
@@ -220,11 +221,3 @@ def table(latest: Iterable[Verdict], counts: Counter[str]) -> Group:
         rows.add_row(*(Text(text) for text in columns(shown)), style=COLOURS.get(shown.decision, "magenta"))
     summary = "  ".join(f"{decision} {count}" for decision, count in sorted(counts.items()))
     return Group(rows, Text(summary or "waiting for verdicts"))
-
-
-def _word(name: Callable[..., str], value: int, prefix: str) -> str:
-    """A value of an enum without its prefix; an unknown one as its number."""
-    try:
-        return name(value).removeprefix(prefix)
-    except ValueError:
-        return str(value)

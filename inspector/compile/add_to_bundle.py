@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from inspector.bundle.copying import copied_beside
+from inspector.bundle.copying import staged_copy
 from inspector.bundle.files import replace_file, write_manifest
 from inspector.bundle.load import BundleError, LoadedBundle, load
 from inspector.bundle.schema import Bundle, Compiled, CompiledGraph
@@ -41,7 +41,7 @@ def demand_free(out: Path | None) -> None:
 
 def _add_to_copy(bundle: LoadedBundle, wish: Wish, form: CompiledVariant, out: Path) -> Compiled:
     """Read again from the folder: another variant or a card may have been added since compilation began."""
-    with copied_beside(load(bundle.folder), out) as copy:
+    with staged_copy(load(bundle.folder), out) as copy:
         compiled = _add(copy, bundle.schema, wish, form)
         copy.rename(out)
     return compiled

@@ -114,7 +114,7 @@ def _tried(trial: _Trial, before: ParityReport) -> Tried | str:
     products = quantisable(model)
     if not products:
         return NO_PRODUCT
-    if not any(trial.expert.name in piece.said.experts for piece in trial.job.parity.pieces):
+    if not any(trial.expert.name in piece.expected.experts for piece in trial.job.parity.pieces):
         return UNJUDGED
     inputs = feeds(trial.expert, trial.job.calibration)
     rules = [rule for rule in FLOAT_LAYER_RULES if set(products) > rule.of(products)]

@@ -94,7 +94,7 @@ def _walk(model: type[BaseModel], path: str, variant: str) -> Iterator[Section]:
     yield Section(path, variant, model, tuple(_key(model, name, field) for name, field in model.model_fields.items()))
     for name, field in model.model_fields.items():
         inner, is_list = models_in(field.annotation), _is_list(field.annotation)
-        below = f"{path.replace('[]', '')}.{name}".lstrip(".") + ("[]" if is_list else "")
+        below = f"{path.replace('[]', '')}.{field.alias or name}".lstrip(".") + ("[]" if is_list else "")
         for table in inner:
             yield from _walk(table, below, _variant(table) if len(inner) > 1 else "")
 
@@ -124,7 +124,13 @@ def _variant(model: type[BaseModel]) -> str:
 
 def _key(model: type[BaseModel], name: str, field: FieldInfo) -> Key:
     default = None if field.is_required() else shown(field.get_default(call_default_factory=True))
-    return Key(name, type_words(field.annotation, field.metadata), default, unit_of(name), meaning_of(model, name))
+    return Key(
+        field.alias or name,
+        type_words(field.annotation, field.metadata),
+        default,
+        unit_of(name),
+        meaning_of(model, name),
+    )
 
 
 def unit_of(name: str) -> str:

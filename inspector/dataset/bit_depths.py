@@ -1,4 +1,4 @@
-"""Says of what bit depth each camera's images are in a manifest, and whether a bundle learned from such."""
+"""Reads each camera's bit depth from a manifest, and compares it with the bundle's."""
 
 from collections.abc import Iterable, Sequence
 
@@ -21,9 +21,9 @@ def bit_depths(rows: Iterable[PieceRow]) -> dict[str, BitDepth | None]:
 
 
 def demand_bit_depths(rows: Iterable[PieceRow], modalities: Sequence[Modality]) -> None:
-    """Raises ManifestError where a bundle learned of another bit depth than the rows say.
+    """Raises ManifestError where a bundle was trained on another bit depth than the rows have.
 
-    A bundle that says none learned from images at full scale: any camera's bit depth brings its images there.
+    A bundle without one was trained on images at full scale, to which any camera's bit depth scales its images.
     """
     depths = bit_depths(rows)
     for modality in modalities:

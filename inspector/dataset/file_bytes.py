@@ -1,4 +1,4 @@
-"""Reads the bytes of a file that a manifest names, and says why where there are none."""
+"""Reads the bytes of a file that a manifest names, or explains why it cannot."""
 
 from pathlib import Path, PureWindowsPath
 from stat import S_ISDIR, S_ISREG

@@ -1,6 +1,6 @@
-"""Reads the images of a data set by the line's own decoder: what the line refuses is refused here, for the same reason.
+"""Reads the images of a data set by the line's own decoder, which refuses the same images for the same reasons.
 
-Pixels are taken as stored: neither the line nor training turns an image by its EXIF orientation.
+Pixels are used as stored: neither the line nor training turns an image by its EXIF orientation.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from streams.join.assembly import BitDepth
 from streams.join.bit_depth import to_full_scale
 
 ORIENTATION = "as stored"
-"""Which way round images are seen; a bundle says it."""
+"""How images are oriented; stated in the bundle."""
 
 Recording = Image | Clip
 

@@ -1,4 +1,4 @@
-"""Turns the bytes of a FLAC file into samples, by libsndfile."""
+"""Decodes a FLAC file into samples, by libsndfile."""
 
 import io
 

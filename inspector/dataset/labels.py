@@ -44,7 +44,7 @@ def _general(modality: Modality) -> str:
 def own_group(row: PieceRow, modality: Modality) -> str:
     """The group of this modality's recording, under its name or else under `image` or `signal`, or else all groups.
 
-    Those that are only of the other kind say nothing of it, unless there are no more.
+    Groups of the other kind alone are ignored, unless there are no others.
     """
     shared = {name: value for name, value in row.groups.items() if name not in ("image", "signal")} or row.groups
     joint = "/".join(f"{name}={value}" for name, value in sorted(shared.items()))
@@ -52,7 +52,7 @@ def own_group(row: PieceRow, modality: Modality) -> str:
 
 
 def units_of(row: PieceRow, modalities: Sequence[Modality]) -> frozenset[str]:
-    """What the evidence of a piece rests on: the recordings that carry its defect where that is known, else all."""
+    """The independent recordings behind a piece: those that show its defect where that is known, else all."""
     labels = {modality.name: own_label(row, modality) for modality in modalities}
     carriers = [m for m in modalities if labels[m.name] == "nok"] if row.label == "nok" else []
     return frozenset(_unit(row, m, modalities) for m in carriers or modalities)

@@ -1,4 +1,4 @@
-"""Turns a dataset's `manifest.jsonl` into rows, and rows into a manifest. Knows neither pixels nor samples.
+"""Reads a dataset's `manifest.jsonl` into rows, and writes rows as a manifest.
 
 One piece a line; paths are relative to the manifest. Rows say which pieces belong together (`groups`).
 """
@@ -17,7 +17,7 @@ Split = Literal["train", "calibration", "test"]
 
 
 class ManifestError(ValueError):
-    """A manifest that cannot be used; the message names file, line, value and remedy."""
+    """A manifest that cannot be used; the message names file, line, value and fix."""
 
 
 class Row(BaseModel):
@@ -41,7 +41,7 @@ class SignalRow(Row):
     sensor: str
     """Name of the sensor."""
     kind: Literal["audio", "vibration", "trace"]
-    """What it measures."""
+    """Kind of its measurements."""
     sample_rate_hz: float = Field(gt=0)
     """Samples per second and channel."""
     path: str
@@ -58,15 +58,15 @@ class PieceRow(Row):
     signals: tuple[SignalRow, ...] = ()
     """One object for each recording."""
     label: Label = "unknown"
-    """What the piece is: good, defective, or not known."""
+    """Good, defective, or not known."""
     defects: tuple[str, ...] = ()
     """Classes of its defects."""
     mask: str | None = None
     """Image of the defect's place, white on black, relative to the manifest."""
     split: Split
-    """What the piece is used for."""
+    """Split that the piece belongs to."""
     groups: Mapping[str, str] = Field(default_factory=dict)
-    """What belongs together, such as {"lot": "17"}: no split or fold shares an id with another."""
+    """Groups that must stay together, such as {"lot": "17"}: no split or fold shares an id with another."""
     modality_labels: Mapping[str, Label] = Field(default_factory=dict)
     """Label of one camera or sensor by itself, by its name or by `image` and `signal`."""
     product: str = ""
@@ -85,21 +85,21 @@ def read_manifest(path: Path, split: str | None = None) -> list[PieceRow]:
     _refuse_doubles(path, numbered)
     rows = [row for _, row in numbered if split in (None, row.split)]
     if not rows:
-        wanted = "no piece" if split is None else f"no piece of split {split!r}"
-        raise ManifestError(f"{path}: holds {wanted}; splits are train, calibration and test")
+        missing = "no piece" if split is None else f"no piece of split {split!r}"
+        raise ManifestError(f"{path}: holds {missing}; splits are train, calibration and test")
     return rows
 
 
 def _parsed(path: Path, text: str) -> Iterator[tuple[int, PieceRow]]:
     """Rows with the numbers of their lines."""
-    for number, line in enumerate(text.split("\n"), 1):  # Strings may hold what else ends a line of text.
+    for number, line in enumerate(text.split("\n"), 1):  # Strings may hold other characters that end a line.
         if not line.strip():
             continue
         try:
             row = PieceRow.model_validate_json(line)
         except ValidationError as exc:
-            found = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'line'}: {e['msg']}" for e in exc.errors())
-            raise ManifestError(f"{path}:{number}: {found}; mend the line or make the data set again") from exc
+            problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'line'}: {e['msg']}" for e in exc.errors())
+            raise ManifestError(f"{path}:{number}: {problems}; correct the line or make the data set again") from exc
         if row.label == "ok" and row.defects:
             raise ManifestError(
                 f"{path}:{number}: piece {row.piece_id!r} is labelled ok and has the defects {', '.join(row.defects)}: "
@@ -109,7 +109,7 @@ def _parsed(path: Path, text: str) -> Iterator[tuple[int, PieceRow]]:
 
 
 def _refuse_doubles(path: Path, numbered: Iterable[tuple[int, PieceRow]]) -> None:
-    """Of two pieces with one id a line judges one, and look-ups and feedback cannot tell which."""
+    """With one id twice, look-ups and feedback cannot tell the pieces apart."""
     lines: dict[str, int] = {}
     for number, row in numbered:
         first = lines.setdefault(row.piece_id, number)

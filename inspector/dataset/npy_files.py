@@ -1,4 +1,4 @@
-"""Turns the bytes of a NumPy file into samples. Takes no memory for what a header declares and the file lacks."""
+"""Decodes a NumPy file into samples. Allocates only the bytes that the file has, not those that its header declares."""
 
 import io
 
@@ -12,7 +12,7 @@ _HEADERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_ar
 
 
 def decode_npy(data: bytes) -> Decoded:
-    """(samples,) or (samples, channels) of floats, or of int16, which means what a WAV file means by it.
+    """(samples,) or (samples, channels) of floats, or of int16 at the full scale of a WAV file.
 
     Raises SampleFileError.
     """
@@ -38,12 +38,12 @@ def _header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[np.generi
     try:
         version = npy_format.read_magic(file)
         read_header = _HEADERS.get(version)
-        found = None if read_header is None else read_header(file)
+        header = None if read_header is None else read_header(file)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as exc:
         raise SampleFileError(f"cannot be read as a NumPy file ({exc}); write it again by numpy.save") from exc
-    if found is None:
+    if header is None:
         raise SampleFileError(f"is of NumPy format {version}; expected plain numbers: save them by numpy.save")
-    shape, fortran_order, dtype = found
+    shape, fortran_order, dtype = header
     return shape, fortran_order, dtype
 
 
@@ -62,6 +62,6 @@ def _check_form(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
 
 
 def _as_float32(values: NDArray[np.generic]) -> NDArray[np.float32]:
-    """A value beyond float32 becomes infinity, and is refused as that."""
+    """A value beyond float32 becomes infinity, which is refused later."""
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(values, np.float32)

@@ -11,7 +11,7 @@ _EXIF = b"Exif\0\0"
 
 
 def orientation(data: bytes) -> int:
-    """1 to 8 as EXIF has it; 1 where the file says nothing that can be read."""
+    """1 to 8 as in EXIF; 1 where the file has no readable orientation."""
     for block in _jpeg_blocks(data) if data.startswith(b"\xff\xd8") else _png_blocks(data):
         value = _of_tiff(block)
         if 1 <= value <= 8:

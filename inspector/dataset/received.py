@@ -1,4 +1,4 @@
-"""Reads the files of a manifest's row as the piece that they are: what a line would have received, whole.
+"""Reads the files of a manifest's row as the piece that a line would have received.
 
 The one place that reads files for evaluation and the golden set; `streams.join.whole` applies the recipe's rules.
 """
@@ -27,7 +27,7 @@ def received(root: Path, row: PieceRow) -> WholePiece:
 
 
 def assembled(piece: WholePiece, row: PieceRow, spec: AssemblySpec | None, inspection: InspectionId) -> Observation:
-    """What the service makes of the piece by its recipe, of no moment; None: no recipe fits. Raises ManifestError."""
+    """The service's observation of the piece, without times; `spec` None: no recipe fits. Raises ManifestError."""
     try:
         clips = {} if spec is None else clips_of(spec, piece)
     except Finding as finding:

@@ -20,7 +20,7 @@ _DECODERS = {".wav": decode_wav, ".flac": decode_flac, ".npy": decode_npy}
 
 
 class RecordingError(ValueError):
-    """A recording that cannot be read; the message names file, finding and remedy."""
+    """A recording that cannot be read; the message names file, problem and fix."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +37,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
-    """Samples (num_samples, num_channels) as the join hands them on."""
+    """Samples (num_samples, num_channels) as the join delivers them."""
 
     samples: NDArray[np.float32]
     sample_rate_hz: float
@@ -46,7 +46,7 @@ class Clip:
 def read_recording(path: Path, sample_rate_hz: float, kind: str = "trace") -> Recording:
     """Reads a .wav, .flac or .npy file; the rate of WAV and FLAC must be the one that the manifest states.
 
-    Raises RecordingError for what is cut, empty, not finite or of another form.
+    Raises RecordingError for a file that is cut, empty, not finite or of another form.
     """
     decode = _DECODERS.get(path.suffix.lower())
     if decode is None:
@@ -63,12 +63,12 @@ def read_recording(path: Path, sample_rate_hz: float, kind: str = "trace") -> Re
 
 
 def read_clip(path: Path, sample_rate_hz: float, kind: str = "trace") -> Clip:
-    """The same as the line hands it on: float32, integers divided by 32768. Raises RecordingError."""
+    """The recording as the line delivers it: float32, integers divided by full scale. Raises RecordingError."""
     return Clip(full_scale(read_recording(path, sample_rate_hz, kind).samples), sample_rate_hz)
 
 
 def full_scale(samples: Samples) -> NDArray[np.float32]:
-    """float32 as the line's decoder makes it: int16 divided by 32768."""
+    """float32 as the line's decoder makes it: int16 divided by full scale."""
     return from_int16(np.asarray(samples, np.int16)) if samples.dtype == np.int16 else samples.astype(np.float32)
 
 
@@ -79,9 +79,11 @@ def _check_shape(decoded: Decoded, kind: str) -> None:
     if num_samples == 0:
         raise SampleFileError("holds no samples; restore the file or leave the piece out")
     if num_channels > most or (kind != "trace" and num_channels > num_samples):
-        looks = f"has shape {decoded.samples.shape}: looks transposed" if num_channels > num_samples else "is too wide"
+        problem = (
+            f"has shape {decoded.samples.shape}: looks transposed" if num_channels > num_samples else "is too wide"
+        )
         raise SampleFileError(
-            f"{looks}: expected (samples, channels), at most {most} channels, found {num_samples} samples of "
+            f"{problem}: expected (samples, channels), at most {most} channels, found {num_samples} samples of "
             f"{num_channels} channels; save its transpose (array.T)"
         )
 
@@ -93,7 +95,7 @@ def _check_finite(samples: Samples) -> None:
     index, channel = (int(number) for number in np.argwhere(~finite)[0])
     raise SampleFileError(
         f"sample {index} of channel {channel} is {samples[index, channel]}, expected finite values "
-        f"({np.count_nonzero(~finite)} are not); mend the recording or leave the piece out"
+        f"({np.count_nonzero(~finite)} are not); repair the recording or leave the piece out"
     )
 
 

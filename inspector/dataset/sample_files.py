@@ -1,4 +1,4 @@
-"""What a decoder makes of a file of samples."""
+"""The result of decoding a file of samples."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ Samples = NDArray[np.int16] | NDArray[np.float32]
 
 
 class SampleFileError(ValueError):
-    """Why a file cannot be read, and what to do; who reads the file puts its name in front."""
+    """Why a file cannot be read, and what to do; the caller adds the file's name."""
 
 
 class Decoded(NamedTuple):

@@ -1,4 +1,4 @@
-"""Refuses data sets whose splits leak, and cuts others into folds that share no group. Knows no recordings' content."""
+"""Refuses data sets whose splits leak, and divides others into folds that share no group."""
 
 import random
 from collections import defaultdict
@@ -16,7 +16,7 @@ def demand_grouped_splits(rows: Sequence[PieceRow]) -> None:
     lonely = [row.piece_id for row in rows if not row.groups]
     if lonely:
         raise ManifestError(
-            f"{len(lonely)} of {len(rows)} pieces have no groups, first {lonely[0]}: say in `groups` what belongs "
+            f"{len(lonely)} of {len(rows)} pieces have no groups, first {lonely[0]}: state in `groups` which belong "
             "together (the same recording, the same lot), for random splits leak"
         )
     splits: dict[str, set[str]] = defaultdict(set)
@@ -25,9 +25,9 @@ def demand_grouped_splits(rows: Sequence[PieceRow]) -> None:
             splits[owner].add(row.split)
     crossing = sorted(owner for owner, names in splits.items() if len(names) > 1)
     if crossing:
-        found = ", ".join(sorted(splits[crossing[0]]))
+        split_names = ", ".join(sorted(splits[crossing[0]]))
         raise ManifestError(
-            f"{len(crossing)} groups or files are in more than one split, first {crossing[0]} in {found}: "
+            f"{len(crossing)} groups or files are in more than one split, first {crossing[0]} in {split_names}: "
             "split by group, so that no recording of training is tested on"
         )
 
@@ -41,7 +41,7 @@ def _files(row: PieceRow) -> Iterable[str]:
 
 
 def folds(groups: Sequence[str], num_folds: int, seed: int) -> dict[str, int]:
-    """A fold for every group, of about equal numbers of members; the largest groups first, ties by the seed."""
+    """A fold for every group, of about equal size; the largest groups first, ties by the seed."""
     names = sorted(set(groups))
     random.Random(seed).shuffle(names)  # noqa: S311 - no secret
     sizes = dict.fromkeys(names, 0)
@@ -58,24 +58,23 @@ def folds(groups: Sequence[str], num_folds: int, seed: int) -> dict[str, int]:
 def crossed_folds(groups: Sequence[Mapping[str, str]], num_folds: int, seed: int) -> list[tuple[list[int], list[int]]]:
     """Pairs (fit on, score) of indices that share no group of any kind; each index is scored exactly once.
 
-    Pairs of recordings connect nearly all pieces, so each kind of group has folds of its own: what is scored lies in
-    one fold of every kind, and what is fitted on lies outside all of these. A kind of which all share one group (the
-    only lot) parts nothing.
+    Pairs of recordings connect nearly all pieces, so each kind of group has its own folds: scored pieces lie in one
+    fold of every kind, and pieces to fit on outside all of these. A kind with a single group separates nothing.
     """
-    kinds = [kind for kind in sorted({kind for own in groups for kind in own}) if _parts(kind, groups)]
-    by_kind = {kind: folds([own.get(kind, "") for own in groups], num_folds, seed) for kind in kinds}
-    cells = [tuple(by_kind[kind][own.get(kind, "")] for kind in kinds) for own in groups]
+    kinds = [kind for kind in sorted({kind for group in groups for kind in group}) if _parts(kind, groups)]
+    by_kind = {kind: folds([group.get(kind, "") for group in groups], num_folds, seed) for kind in kinds}
+    cells = [tuple(by_kind[kind][group.get(kind, "")] for kind in kinds) for group in groups]
     pairs = []
     for cell in product(range(num_folds), repeat=len(kinds)):
-        score = [index for index, own in enumerate(cells) if own == cell]
-        fit = [i for i, own in enumerate(cells) if all(a != b for a, b in zip(own, cell, strict=True))]
+        score = [index for index, group in enumerate(cells) if group == cell]
+        fit = [i for i, group in enumerate(cells) if all(a != b for a, b in zip(group, cell, strict=True))]
         if score:
             pairs.append((fit, score))
     return pairs
 
 
 def _parts(kind: str, groups: Sequence[Mapping[str, str]]) -> bool:
-    return len({own.get(kind, "") for own in groups}) > 1
+    return len({group.get(kind, "") for group in groups}) > 1
 
 
 def unit_folds(
@@ -83,10 +82,10 @@ def unit_folds(
 ) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
     """Masks (fit on, judge): each piece is judged once, by a fit on pieces that share no unit with it.
 
-    Every unit has a fold. Pieces whose units lie in the same folds are judged together, and fitted on is what has no
-    unit in these folds: a piece of a picture and a sound would leave nothing if it had to share a fold with its peers.
+    Every unit has a fold. Pieces whose units lie in the same folds are judged together, by a fit on the pieces without
+    a unit in these folds: if all units of a piece had to share one fold, nothing would be left to fit on.
     """
-    fold = folds([unit for own in units for unit in sorted(own)], num_folds, seed)
-    cells = [frozenset(fold[unit] for unit in own) for own in units]
+    fold = folds([unit for piece_units in units for unit in sorted(piece_units)], num_folds, seed)
+    cells = [frozenset(fold[unit] for unit in piece_units) for piece_units in units]
     order = sorted(set(cells), key=sorted)
-    return [(np.array([not own & cell for own in cells]), np.array([own == cell for own in cells])) for cell in order]
+    return [(np.array([not c & cell for c in cells]), np.array([c == cell for c in cells])) for cell in order]

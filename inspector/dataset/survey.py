@@ -1,4 +1,4 @@
-"""Looks at every file of a data set before anything is computed: all that cannot be read, and what to be warned of."""
+"""Checks every file of a data set before anything is computed: lists unreadable files and gives warnings."""
 
 import json
 from collections import Counter, defaultdict
@@ -18,7 +18,7 @@ from streams.join.low_pixels import advice, is_sign, likely_bit_depth
 
 MAX_NAMED = 20
 _MAX_DECODED = 50
-"""16-bit images of a camera that are looked at for bits that it never uses."""
+"""16-bit images of a camera that are searched for bits that it never uses."""
 
 
 @dataclass(slots=True)
@@ -39,9 +39,9 @@ def survey(manifest: Path, rows: Sequence[PieceRow]) -> list[str]:
     """
     cameras: dict[str, _Camera] = defaultdict(_Camera)
     problems: list[tuple[PieceRow, str]] = []
-    for row, look in _looks(manifest.parent, rows, cameras):
+    for row, check in _checks(manifest.parent, rows, cameras):
         try:
-            look()
+            check()
         except (ManifestError, RecordingError) as exc:
             problems.append((row, str(exc)))
     if problems:
@@ -49,7 +49,7 @@ def survey(manifest: Path, rows: Sequence[PieceRow]) -> list[str]:
     return [warning for name, camera in sorted(cameras.items()) for warning in _warnings(name, camera)]
 
 
-def _looks(
+def _checks(
     root: Path, rows: Sequence[PieceRow], cameras: dict[str, _Camera]
 ) -> Iterator[tuple[PieceRow, Callable[[], None]]]:
     """Each file once, however many pieces share it."""
@@ -57,13 +57,13 @@ def _looks(
     for row in rows:
         for image in (image for image in row.images if image.path not in known):
             known.add(image.path)
-            yield row, partial(_look_at, root, image, cameras[image.camera])
+            yield row, partial(_check_image, root, image, cameras[image.camera])
         for signal in (signal for signal in row.signals if signal.path not in known):
             known.add(signal.path)
-            yield row, partial(_listen_to, root, signal)
+            yield row, partial(_check_signal, root, signal)
 
 
-def _look_at(root: Path, image: ImageRow, camera: _Camera) -> None:
+def _check_image(root: Path, image: ImageRow, camera: _Camera) -> None:
     path = root / image.path
     form, data = read_image_file(path)
     try:
@@ -83,7 +83,7 @@ def _look_at(root: Path, image: ImageRow, camera: _Camera) -> None:
             camera.num_black += 1
 
 
-def _listen_to(root: Path, signal: SignalRow) -> None:
+def _check_signal(root: Path, signal: SignalRow) -> None:
     read_recording(root / signal.path, signal.sample_rate_hz, signal.kind)
 
 
@@ -92,7 +92,7 @@ def _warnings(name: str, camera: _Camera) -> Iterator[str]:
         values = ", ".join(str(value) for value in sorted(camera.turned))
         yield (
             f"camera {name}: {camera.turned.total()} of {camera.num_images} images have an EXIF orientation "
-            f"({values}, the last: {camera.turned_file}): pixels are taken as stored, here and on the line; if they "
+            f"({values}, the last: {camera.turned_file}): pixels are used as stored, here and on the line; if they "
             "were labelled or masked as turned, turn the pixels and save them without EXIF"
         )
     depths = [depth for depth in camera.depths if depth is not None]

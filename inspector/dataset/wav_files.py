@@ -1,4 +1,4 @@
-"""Turns the bytes of a WAV file into samples: PCM of 16, 24 or 32 bits, or float, plain or extensible.
+"""Decodes a WAV file into samples: PCM of 16, 24 or 32 bits, or float, plain or extensible.
 
 Every size that the file states is checked: a recorder that was killed leaves one that is cut or was never closed.
 """
@@ -16,7 +16,7 @@ _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _SUBFORMAT_TAIL = bytes.fromhex("0000 0000 1000 8000 00aa00389b71")
 """Of the GUID that begins with the format's number (KSDATAFORMAT_SUBTYPE)."""
 _UNKNOWN_SIZE = 0xFFFF_FFFF
-"""What writers to a pipe put where they cannot go back to the header: the data go on to the end of the file."""
+"""Size stated by writers to a pipe, which cannot return to the header: the data end with the file."""
 
 _NEEDED = {b"fmt ": "the format of its samples (fmt)", b"data": "samples (data)"}
 _MAX_TRAILER = 256

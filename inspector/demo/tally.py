@@ -7,6 +7,7 @@ from typing import Literal, TypedDict
 
 import numpy as np
 
+from inspector.verdicts.words import enum_word
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Verdict
 
 _NS_PER_MS = 1_000_000
@@ -45,7 +46,7 @@ def decision_word(verdict: Verdict) -> Literal["pass", "fail", "review"]:
 
 
 def reason_word(verdict: Verdict) -> str:
-    return DecisionReason.Name(verdict.reason).removeprefix("DECISION_REASON_").lower()
+    return enum_word(DecisionReason, verdict.reason).lower()
 
 
 @dataclass(slots=True)

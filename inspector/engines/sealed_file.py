@@ -4,6 +4,7 @@ import hashlib
 import tempfile
 from pathlib import Path
 
+from inspector.bundle.files import replacing
 from inspector.bundle.leftovers import sweep
 
 _DIGEST_BYTES = 32
@@ -29,8 +30,8 @@ def write_sealed(path: Path, content: bytes, name: str = "", mode: int = 0o666) 
     with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=path.parent) as scratch:
         unfinished = Path(scratch, path.name)
         unfinished.touch(mode=mode)
-        unfinished.write_bytes(_digest(content, name) + content)
-        unfinished.replace(path)
+        with replacing(path, unfinished) as file:
+            file.write(_digest(content, name) + content)
 
 
 def _digest(content: bytes, name: str) -> bytes:

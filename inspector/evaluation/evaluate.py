@@ -1,4 +1,4 @@
-"""Compares what a bundle says of a manifest's split with its labels. Knows no runtime and no command line."""
+"""Compares a bundle's verdicts on one split of a manifest with the labels."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +23,7 @@ from inspector.evaluation.run import Examined, experts_of, finding_of, open_bund
 from inspector.judging.routing import Finding
 from inspector.statistics.bootstrap import NUM_DRAWS, unit_weights
 from inspector.statistics.classification import Certainty, Figures, certainty, figures
+from inspector.verdicts.words import enum_word
 from protos.inspection.v1 import verdict_pb2 as pb
 
 Progress = Callable[[str, int, int], None]
@@ -39,7 +40,7 @@ def evaluate(
     recipe_file: Path | None = None,
 ) -> Report:
     """Examines the split, and the calibration split for noisy-or's calibration alone; decides by the recipe of a file,
-    or else by one that demands everything. Raises ConfigError for a recipe that does not fit."""
+    or else by one that requires everything. Raises ConfigError for a recipe that does not fit."""
     rows = read_manifest(manifest)
     demand_grouped_splits(rows)
     judged = [row for row in rows if row.split in (split, "calibration") and row.label != "unknown"]
@@ -58,8 +59,8 @@ def evaluate(
     routed, findings = [*map(experts_of, verdicts)], [*map(finding_of, verdicts)]
     scores = {"fused": pieces.scores(dense), "routed": _scores(findings), "noisy-or": _noisy_or(pieces, reference)}
     scores |= {f"{name} alone": pieces.scores(pieces.able([name])) for name in _modalities(pieces)}
-    right = {name: (own >= 0.5) == labels for name, own in scores.items()}
-    comparable = {name: own for name, own in scores.items() if _compares(own, labels)}
+    right = {name: (values >= 0.5) == labels for name, values in scores.items()}
+    comparable = {name: values for name, values in scores.items() if _compares(values, labels)}
     return Report(
         bundle=model.schema.name,
         version=model.schema.version,
@@ -68,7 +69,7 @@ def evaluate(
         defective=int(labels.sum()),
         recordings=independent(pieces.rows),
         false_reject_rate=false_reject_rate,
-        scores={name: _figures(own, labels, false_reject_rate) for name, own in comparable.items()},
+        scores={name: _figures(values, labels, false_reject_rate) for name, values in comparable.items()},
         certainty=_certainty(pieces, comparable),
         own_scores=_own_figures(pieces, reference, false_reject_rate),
         only_fused_right=int(np.sum(right["fused"] & ~right["noisy-or"])),
@@ -84,9 +85,9 @@ def evaluate(
 
 def _noisy_or(pieces: Examined, reference: Examined) -> Scores:
     """Calibrated once more, as the head is."""
-    raw, at_reference = (_noisy_or_logits(own, reference) for own in (pieces, reference))
-    found = fit(at_reference, _labels(reference))
-    return probability(raw, found.temperature, found.bias)
+    raw, at_reference = (_noisy_or_logits(examined, reference) for examined in (pieces, reference))
+    calibration = fit(at_reference, _labels(reference))
+    return probability(raw, calibration.temperature, calibration.bias)
 
 
 def _noisy_or_logits(pieces: Examined, reference: Examined) -> Scores:
@@ -113,7 +114,7 @@ def _own_figures(pieces: Examined, reference: Examined, false_reject_rate: float
 
 
 def _compares(scores: Scores, labels: Labels) -> bool:
-    """Whether there are scores of good and of defective pieces: those that the service turns away have none."""
+    """Whether there are scores of good and of defective pieces: those that the service rejects have none."""
     return len(set(labels[~np.isnan(scores)].tolist())) == 2
 
 
@@ -126,17 +127,18 @@ def _certainty(pieces: Examined, scores: Mapping[str, Scores]) -> dict[str, Cert
     labels = _labels(pieces)
     units = [units_of(row, pieces.model.schema.modalities) for row in pieces.rows]
     weights_DV = unit_weights(units, NUM_DRAWS, seed=0)
-    seen = {name: ~np.isnan(own) for name, own in scores.items()}
+    seen = {name: ~np.isnan(values) for name, values in scores.items()}
     return {
-        name: certainty(own[seen[name]], labels[seen[name]], weights_DV[:, seen[name]]) for name, own in scores.items()
+        name: certainty(values[seen[name]], labels[seen[name]], weights_DV[:, seen[name]])
+        for name, values in scores.items()
     }
 
 
 def _own_labels(pieces: Examined, expert: str) -> Scores:
     """1 defective, 0 good, NaN unknown, by the label of the expert's modality or else of the piece."""
     schema = pieces.model.schema
-    owner = next(own.modality for own in schema.experts if own.name == expert)
-    modality = next(own for own in schema.modalities if own.name == owner)
+    owner = next(candidate.modality for candidate in schema.experts if candidate.name == expert)
+    modality = next(modality for modality in schema.modalities if modality.name == owner)
     return truth(pieces.rows, modality)
 
 
@@ -145,14 +147,16 @@ def _scores(findings: Sequence[Finding]) -> Scores:
 
 
 def _decisions(pieces: Examined, findings: Sequence[Finding]) -> Decisions:
-    found = [finding.ruling.decision for finding in findings]
-    judged = list(zip(pieces.rows, found, strict=True))
+    decisions = [finding.ruling.decision for finding in findings]
+    judged = list(zip(pieces.rows, decisions, strict=True))
     return Decisions(
-        passed=found.count(pb.DECISION_PASS),
-        failed=found.count(pb.DECISION_FAIL),
-        review=found.count(pb.DECISION_REVIEW),
-        escapes=tuple(row.piece_id for row, own in judged if row.label == "nok" and own == pb.DECISION_PASS),
-        false_rejects=tuple(row.piece_id for row, own in judged if row.label == "ok" and own == pb.DECISION_FAIL),
+        passed=decisions.count(pb.DECISION_PASS),
+        failed=decisions.count(pb.DECISION_FAIL),
+        review=decisions.count(pb.DECISION_REVIEW),
+        escapes=tuple(row.piece_id for row, decision in judged if row.label == "nok" and decision == pb.DECISION_PASS),
+        false_rejects=tuple(
+            row.piece_id for row, decision in judged if row.label == "ok" and decision == pb.DECISION_FAIL
+        ),
     )
 
 
@@ -162,8 +166,8 @@ def _results(pieces: Examined, verdicts: Sequence[pb.Verdict]) -> tuple[PieceRes
         PieceResult(
             piece_id=row.piece_id,
             label=row.label,
-            decision=pb.Decision.Name(verdict.decision).removeprefix("DECISION_"),
-            reason=pb.DecisionReason.Name(verdict.reason).removeprefix("DECISION_REASON_"),
+            decision=enum_word(pb.Decision, verdict.decision),
+            reason=enum_word(pb.DecisionReason, verdict.reason),
             states={modality.name: state_of(modality) for modality in verdict.modalities},
             score=finding.score,
             scout_score=_known(scout_score),
@@ -177,9 +181,9 @@ def _results(pieces: Examined, verdicts: Sequence[pb.Verdict]) -> tuple[PieceRes
 
 
 def state_of(modality: pb.Modality) -> str:
-    """Such as `PRESENT`, or `MISSING COVERAGE` with why."""
-    state = pb.ModalityState.Name(modality.state).removeprefix("MODALITY_STATE_")
-    reason = pb.ModalityReason.Name(modality.reason).removeprefix("MODALITY_REASON_")
+    """Such as `PRESENT`, or `MISSING COVERAGE` with the reason."""
+    state = enum_word(pb.ModalityState, modality.state)
+    reason = enum_word(pb.ModalityReason, modality.reason)
     return state if modality.reason == pb.MODALITY_REASON_UNSPECIFIED else f"{state} {reason}"
 
 
@@ -200,10 +204,10 @@ def _experts_of(pieces: Examined, modality: str) -> list[str]:
 
 
 def labelled(rows: Sequence[PieceRow], split: str) -> list[PieceRow]:
-    found = [row for row in rows if row.split == split and row.label != "unknown"]
-    if {row.label for row in found} < {"ok", "nok"}:
+    chosen = [row for row in rows if row.split == split and row.label != "unknown"]
+    if {row.label for row in chosen} < {"ok", "nok"}:
         raise ManifestError(f"split {split} has no pieces labelled ok and nok: nothing can be compared")
-    return found
+    return chosen
 
 
 def _labels(pieces: Examined) -> Labels:

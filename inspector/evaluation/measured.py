@@ -1,4 +1,4 @@
-"""Turns what an evaluation found into the section "Measured" of a bundle's model card. Computes no score."""
+"""Turns the results of an evaluation into the section "Measured" of a bundle's model card. Computes no score."""
 
 import hashlib
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def _saving(report: Report, schema: Bundle) -> Iterator[str]:
     """By the stated costs first: processor time of one pass varies by some points with what else the machine does."""
     costs_ms = {expert.name: expert.cost_ms for expert in schema.experts}
     pieces = report.pieces_routed
-    dense_ms = sum(own.cost_ms for piece in pieces for own in schema.experts if own.modality in piece.present)
+    dense_ms = sum(e.cost_ms for piece in pieces for e in schema.experts if e.modality in piece.present)
     routed_ms = sum(costs_ms[name] for piece in pieces for name in piece.experts)
     dense_s, routed_s = (report.encoder_cpu_s[name] for name in ("dense", "routed"))
     yield (
@@ -58,7 +58,7 @@ def _promise(report: Report, certificate: Certificate | None) -> Iterator[str]:
     claim = None if certificate is None else certificate.claim or certificate.nearest
     if claim is None:
         return
-    scores = [own.score for own in report.pieces_routed if own.label == "nok" and own.score is not None]
+    scores = [piece.score for piece in report.pieces_routed if piece.label == "nok" and piece.score is not None]
     missed = sum(score < claim.pass_below for score in scores)
     yield (
         f"- Observed here: {missed} of {len(scores)} defective pieces ({missed / len(scores):.1%}) score below "

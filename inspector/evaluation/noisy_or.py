@@ -1,4 +1,4 @@
-"""Turns log-odds of single experts into noisy-or's: the plain rule that fusion is measured against. Knows no model.
+"""Turns log-odds of single experts into noisy-or's: the plain rule that fusion is measured against.
 
 Letters: P pieces.
 """
@@ -25,15 +25,15 @@ def calibrated(logits: Scores, at_reference: Scores, true_there: Scores) -> Scor
     known = ~np.isnan(at_reference) & ~np.isnan(true_there)
     if len(np.unique(true_there[known] > 0.5)) < 2:
         return logits
-    found = fit(at_reference[known], true_there[known] > 0.5)
-    return logits / found.temperature + found.bias
+    calibration = fit(at_reference[known], true_there[known] > 0.5)
+    return logits / calibration.temperature + calibration.bias
 
 
 def noisy_or(modalities: Iterable[Sequence[Scores]]) -> Scores:
     """(P,) log-odds of 1 - product of (1 - p), p from the mean of the calibrated log-odds of a modality's experts.
 
-    NaN is a modality with nothing to look at: it changes nothing.
+    NaN marks a modality with nothing to examine; it changes nothing.
     """
-    seen = [np.nan_to_num(probability(np.mean(own, axis=0), 1.0, 0.0), nan=0.0) for own in modalities]
-    good = np.prod([1 - own for own in seen], axis=0).clip(1e-9, 1 - 1e-9)
+    seen = [np.nan_to_num(probability(np.mean(logits, axis=0), 1.0, 0.0), nan=0.0) for logits in modalities]
+    good = np.prod([1 - p for p in seen], axis=0).clip(1e-9, 1 - 1e-9)
     return np.asarray(np.log1p(-good) - np.log(good), np.float64)

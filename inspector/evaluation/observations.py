@@ -1,7 +1,4 @@
-"""Turns a manifest's rows into observations: by a recipe as the service would, or with all that there is.
-
-Knows no model.
-"""
+"""Turns a manifest's rows into observations: by a recipe as the service would, or with everything that there is."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -25,7 +22,7 @@ class Arrived:
     inspection: InspectionId
 
     def observed(self, recipe: Recipe, removed: str | None = None) -> Observation:
-        """What the service makes of it, as if `removed` had never arrived. Raises ManifestError."""
+        """The observation that the service makes of it, as if `removed` had never arrived. Raises ManifestError."""
         images, sounds = dict(self.piece.images), dict(self.piece.sounds)
         for parts in (images, sounds):
             parts.pop(removed or "", None)
@@ -42,16 +39,16 @@ def _product(recipe: Recipe) -> str:
 def arrivals(root: Path, rows: Sequence[PieceRow]) -> list[Arrived]:
     """Raises ManifestError, RecordingError for a file that cannot be used."""
     passes = Counter[str]()
-    found = []
+    arrived = []
     for row in rows:
         inspection = InspectionId("evaluation", "files", row.piece_id, passes[row.piece_id])
         passes[row.piece_id] += 1
-        found.append(Arrived(row, received(root, row), inspection))
-    return found
+        arrived.append(Arrived(row, received(root, row), inspection))
+    return arrived
 
 
 def observe(root: Path, row: PieceRow) -> Observation:
-    """All that there is, whole or not: for those who ask what an expert sees and not what the service decides."""
+    """Everything that there is, whole or not: for examining an expert's view, not for the service's decision."""
     piece = received(root, row)
     images = ((camera, image) for camera, shown in piece.images.items() for image in shown)
     clips = (

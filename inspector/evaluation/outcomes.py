@@ -1,4 +1,4 @@
-"""Turns what a bundle's service decides on labelled pieces into shares, also without one modality. Runs no expert."""
+"""Turns the service's decisions on labelled pieces into shares, also without one modality. Runs no expert."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Outcome:
 
 
 def outcomes(pieces: Examined) -> dict[str, Outcome]:
-    """By what is removed from every piece: nothing, then each modality."""
+    """By the modality removed from every piece; first without any removed."""
     schema = pieces.model.schema
     removed = [None, *(modality.name for modality in schema.modalities)]
     return {name or NOTHING: _outcome(pieces, pieces.routed(schema.policy, name)[1]) for name in removed}
@@ -52,5 +52,7 @@ def _outcome(pieces: Examined, findings: Sequence[Finding]) -> Outcome:
 
 
 def _share(pieces: Examined, so: Labels, among: Labels) -> Interval:
-    units = [units_of(row, pieces.model.schema.modalities) for row, own in zip(pieces.rows, among, strict=True) if own]
+    units = [
+        units_of(row, pieces.model.schema.modalities) for row, counts in zip(pieces.rows, among, strict=True) if counts
+    ]
     return mean_by_units(so[among], units, seed=0)

@@ -1,4 +1,4 @@
-"""Says by which recipe an evaluation judges: the one that is named, or one that demands all of the bundle."""
+"""Chooses the recipe of an evaluation: the named one, or one that requires everything of the bundle."""
 
 from collections import Counter
 from collections.abc import Sequence

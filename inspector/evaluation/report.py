@@ -1,4 +1,4 @@
-"""Holds what an evaluation found and writes it as JSON, as a page, and as tables for other pages. Computes nothing."""
+"""Holds the results of an evaluation and writes them as JSON, as a page, and as tables for other pages."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -22,7 +22,7 @@ class Decisions:
 
 @dataclass(frozen=True)
 class PieceResult:
-    """What the service would say of one piece by the recipe of the evaluation."""
+    """The service's verdict on one piece by the recipe of the evaluation."""
 
     piece_id: str
     label: str
@@ -32,7 +32,7 @@ class PieceResult:
     """By camera and sensor: `PRESENT`, or such as `MISSING COVERAGE`."""
     score: float | None
     scout_score: float | None
-    """By which the policy chose; None where no scout looked."""
+    """The policy chose by it; None where no scout ran."""
     present: tuple[str, ...]
     experts: tuple[str, ...]
     pass_below: float | None
@@ -59,7 +59,7 @@ class Report:
     only_noisy_or_right: int
     decisions: Mapping[str, Decisions]
     outcomes: Mapping[str, Outcome]
-    """As routed, by what is removed from every piece."""
+    """As routed, by the modality removed from every piece."""
     encoder_cpu_s: Mapping[str, float]
     experts_run: Mapping[str, int]
     pieces_routed: tuple[PieceResult, ...] = ()
@@ -85,9 +85,9 @@ def write_report(report: Report, folder: Path) -> tuple[Path, Path]:
 def _plain(report: Report) -> dict[str, object]:
     content = asdict(report)
     del content["pieces_routed"]
-    content["scores"] = {name: found._asdict() for name, found in report.scores.items()}
-    content["certainty"] = {name: found._asdict() for name, found in report.certainty.items()}
-    content["own_scores"] = {name: found._asdict() for name, found in report.own_scores.items()}
+    content["scores"] = {name: figures._asdict() for name, figures in report.scores.items()}
+    content["certainty"] = {name: interval._asdict() for name, interval in report.certainty.items()}
+    content["own_scores"] = {name: figures._asdict() for name, figures in report.own_scores.items()}
     return content
 
 
@@ -158,8 +158,8 @@ def outcomes_table(report: Report) -> list[str]:
         "| removed | recall (FAIL or REVIEW) | defective: FAIL | good: FAIL | REVIEW of all | PASS |",
         "|---|---|---|---|---|---|",
         *(
-            f"| {name} | {own.recall} | {own.caught} | {own.false_rejects} | {own.review} | {own.passed} |"
-            for name, own in report.outcomes.items()
+            f"| {name} | {o.recall} | {o.caught} | {o.false_rejects} | {o.review} | {o.passed} |"
+            for name, o in report.outcomes.items()
         ),
     ]
 
@@ -174,10 +174,10 @@ def _own_table(report: Report) -> list[str]:
 
 def _decisions(decisions: Mapping[str, Decisions]) -> list[str]:
     lines = ["| | PASS | FAIL | REVIEW | escapes | false rejects |", "|---|---|---|---|---|---|"]
-    for name, found in decisions.items():
-        counts = f"{found.passed} | {found.failed} | {found.review}"
-        lines.append(f"| {name} | {counts} | {len(found.escapes)} | {len(found.false_rejects)} |")
-    for name, found in decisions.items():
-        lines += ["", f"Escapes, {name}: {', '.join(found.escapes) or 'none'}."]
-        lines += ["", f"False rejects, {name}: {', '.join(found.false_rejects) or 'none'}."]
+    for name, counted in decisions.items():
+        counts = f"{counted.passed} | {counted.failed} | {counted.review}"
+        lines.append(f"| {name} | {counts} | {len(counted.escapes)} | {len(counted.false_rejects)} |")
+    for name, counted in decisions.items():
+        lines += ["", f"Escapes, {name}: {', '.join(counted.escapes) or 'none'}."]
+        lines += ["", f"False rejects, {name}: {', '.join(counted.false_rejects) or 'none'}."]
     return lines

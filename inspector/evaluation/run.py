@@ -1,6 +1,6 @@
-"""Examines pieces of a manifest with the serving code: all experts, any part of them, and as a policy routes them.
+"""Examines pieces of a manifest with the serving code: all experts, any subset of them, and as a policy routes them.
 
-Knows no figures: it hands on scores and costs per piece.
+Returns scores and costs per piece; computes no figures.
 """
 
 import time
@@ -32,7 +32,7 @@ MAX_BATCH = 16
 
 
 class Examined:
-    """Pieces that every expert has looked at, one by one on one thread; the head is asked about any part of that."""
+    """Pieces that every expert has examined, one by one on one thread; the head fuses any subset of the outputs."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Examined:
         progress: Callable[[int, int], None],
         recipe: Recipe | None = None,
     ) -> None:
-        """By default, a recipe that demands everything of every piece: see `recipe_for`. Raises ManifestError,
+        """By default, a recipe that requires everything of every piece: see `recipe_for`. Raises ManifestError,
         RecordingError."""
         self.model, self.rows = model, tuple(rows)
         self.recipe = recipe or recipe_for(model, rows, None)
@@ -60,12 +60,12 @@ class Examined:
             progress(index + 1, len(rows))
 
     def expert_logits(self, name: str) -> Scores:
-        """Defect log-odds of one expert alone; NaN where it had nothing to look at."""
+        """Defect log-odds of one expert alone; NaN where it had nothing to examine."""
         looks = [looks.get(name) for looks in self._seen.expert_outputs]
         return np.array([np.nan if look is None else look.defect_logit for look in looks])
 
     def able(self, modalities: Sequence[str]) -> list[ExpertSet]:
-        """Per piece, the experts of these modalities that had something to look at."""
+        """Per piece, the experts of these modalities that had something to examine."""
         names = {expert.name for expert in self.model.schema.experts if expert.modality in modalities}
         return [frozenset(looks) & names for looks in self._seen.expert_outputs]
 
@@ -80,9 +80,9 @@ class Examined:
 
     def logits(self, ran: Sequence[ExpertSet]) -> Scores:
         """The head's defect log-odds before calibration; NaN where none of these experts, or not all, could run."""
-        asked = [(i, own) for i, own in enumerate(ran) if own and own <= self._seen.expert_outputs[i].keys()]
+        runnable = [(i, experts) for i, experts in enumerate(ran) if experts and experts <= self._seen.expert_outputs[i].keys()]
         result = np.full(len(ran), np.nan)
-        for (index, _), fused in zip(asked, self._seen.fuse_parts(asked), strict=True):
+        for (index, _), fused in zip(runnable, self._seen.fuse_parts(runnable), strict=True):
             if fused is not None:
                 result[index] = fused.logits[0]
         return result
@@ -92,12 +92,12 @@ class Examined:
         return self._seen.present[index]
 
     def scouts(self) -> list[ExpertSet]:
-        """Per piece, the scouts that had something to look at."""
+        """Per piece, the scouts that had something to examine."""
         scouts = {expert.name for expert in self.model.schema.experts if expert.scout}
         return [experts & scouts for experts in self.able([m.name for m in self.model.schema.modalities])]
 
     def verdicts(self, policy: Policy, removed: str | None = None) -> list[pb.Verdict]:
-        """What the service would say of each piece, as if the modality `removed` had never arrived."""
+        """The service's verdict on each piece, as if the modality `removed` had never arrived."""
         pieces: Sequence[Observation] = self._seen.pieces
         if removed is not None:
             pieces = [piece.observed(self.recipe, removed) for piece in self._arrivals]
@@ -105,13 +105,13 @@ class Examined:
         return judge.judge(pieces)
 
     def routed(self, policy: Policy, removed: str | None = None) -> tuple[list[ExpertSet], list[Finding]]:
-        """The same as sets of experts that ran and what they found; none ran on a piece that is turned away."""
+        """The same as sets of experts that ran and their findings; none ran on a rejected piece."""
         verdicts = self.verdicts(policy, removed)
         return [experts_of(verdict) for verdict in verdicts], [finding_of(verdict) for verdict in verdicts]
 
 
 class Replay(Examination):
-    """An examination whose experts answer what they answered before: routing can be tried without computing again.
+    """An examination whose experts repeat their earlier outputs: tries routing without computing again.
 
     `pieces` are some of those that were seen, in any order; None: all of them.
     """
@@ -123,13 +123,13 @@ class Replay(Examination):
         super().__init__(model, seen.pieces if pieces is None else pieces, MAX_BATCH)
 
     def _believed(self, schema: Bundle, pieces: Sequence[Observation], strictness: Strict) -> Sequence[Observation]:
-        """They were checked by the examination that is replayed."""
+        """The replayed examination has already checked them."""
         return [marked_as(self._seen.pieces[row], piece) for row, piece in zip(self._rows, pieces, strict=True)]
 
-    def look(self, expert: Expert, rows: Sequence[int]) -> None:
+    def run_expert(self, expert: Expert, rows: Sequence[int]) -> None:
         for row in rows:
             before = self._rows[row]
-            if expert.name not in self._seen.costs_ms[before]:  # Nobody looked beside images that are all implausible.
+            if expert.name not in self._seen.costs_ms[before]:  # No expert ran on images that are all implausible.
                 self._seen.run_expert(expert, [before])
             self.costs_ms[row][expert.name] = self._seen.costs_ms[before][expert.name]
             if expert.name in self._seen.expert_outputs[before]:
@@ -139,7 +139,7 @@ class Replay(Examination):
 
 
 def marked_as(seen: Observation, piece: Observation) -> Observation:
-    """The piece with the marks of those sources that were seen before and not believed, as far as it has them."""
+    """The piece with its implausible sources marked as in the earlier examination."""
     views = {name: view for name, view in seen.views.items() if view.state is State.IMPLAUSIBLE}
     clips = {name: clip for name, clip in seen.clips.items() if clip.state is State.IMPLAUSIBLE}
     return replace(
@@ -154,7 +154,7 @@ def marked_as(seen: Observation, piece: Observation) -> Observation:
 
 
 class ReplayJudge(RoutedJudge):
-    """The service's judge over experts that have looked already. Pieces have no time: none is a backlog."""
+    """The service's judge over experts that have already run. Pieces have no time: none is a backlog."""
 
     def __init__(self, seen: Examination, recipe: Recipe, model: Model) -> None:
         super().__init__(Recipes([recipe]), {recipe.bundle: model}, MAX_BATCH, clock_ns=lambda: 0)
@@ -169,7 +169,7 @@ def experts_of(verdict: pb.Verdict) -> ExpertSet:
 
 
 def finding_of(verdict: pb.Verdict) -> Finding:
-    """What was found, without what was computed on the way."""
+    """The verdict's result, without intermediate values."""
     return Finding(
         DecisionResult(verdict.decision, verdict.reason),
         route=verdict.route,

@@ -1,4 +1,4 @@
-"""Turns examined pieces into scores for every set of experts that could have run. Knows no policy and no figures."""
+"""Turns examined pieces into scores for every set of experts that could have run."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from inspector.evaluation.run import Examined
 
 
 def scored(seen: Examined) -> Scored:
-    """The pieces' as the serving code scores them; costs are those that the bundle states."""
+    """Scores as the serving code computes them; costs are those that the bundle states."""
     schema = seen.model.schema
     sets = tuple(map(frozenset, expert_sets(schema.experts)))
     names = tuple(expert.name for expert in schema.experts)
@@ -24,7 +24,7 @@ def scored(seen: Examined) -> Scored:
         experts=names,
         expert_logits=expert_logits,
         sets=sets,
-        logits=np.stack([seen.logits([own] * len(seen.rows)) for own in sets]),
+        logits=np.stack([seen.logits([experts] * len(seen.rows)) for experts in sets]),
         cpu_s=costs_s * images * ~np.isnan(expert_logits),
         unseen=np.ones(len(seen.rows), np.bool_),
     )

@@ -14,6 +14,7 @@ from inspector.gateway.places import Places
 from inspector.gateway.refusal import StatusError, invalid_argument, unavailable
 from inspector.gateway.request import observation_of
 from inspector.verdicts.judge import Judge
+from inspector.verdicts.words import enum_word
 from protos.inspection.v1.records_pb2 import DeadLetterReason
 from protos.inspection.v1.service_pb2 import InspectRequest
 from protos.inspection.v1.verdict_pb2 import Verdict
@@ -104,8 +105,7 @@ class InspectService:
         try:
             observation = observation_of(request, self._recipes, self._limits, time.time_ns())
         except Finding as finding:
-            reason = DeadLetterReason.Name(DeadLetterReason.ValueType(finding.reason))
-            metadata = (("reason", reason.removeprefix("DEAD_LETTER_REASON_")),)
+            metadata = (("reason", enum_word(DeadLetterReason, finding.reason)),)
             raise invalid_argument(finding.detail, metadata) from finding
         try:
             return judge.judge([observation])[0]

@@ -13,7 +13,7 @@ from inspector.engines.tensorrt.gpu_api import GpuApi
 from inspector.engines.tensorrt.runtime import load_api
 from inspector.engines.variants import compiled_variant
 from inspector.inference.model import Model, open_model
-from inspector.plausibility.log import say_without_limits
+from inspector.plausibility.log import warn_without_limits
 from inspector.recipe.compatibility import misfits
 from inspector.recipe.problems import ConfigError
 from inspector.recipe.recipe import Recipe
@@ -112,7 +112,7 @@ def open_models(
     book = list(recipes)
     bundles = {folder: load(folder) for folder in sorted({recipe.bundle for recipe in book})}
     for bundle in bundles.values():
-        say_without_limits(bundle)
+        warn_without_limits(bundle)
     problems = [problem for recipe in book for problem in misfits(recipe, bundles[recipe.bundle].schema)]
     if problems:
         raise ConfigError(problems)

@@ -12,7 +12,7 @@ from fusion.policy import PartialResult, first, further, scouts
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Calibration
 from inspector.inference.examination import Examination, Fused
-from inspector.recipe.decision import IMPLAUSIBLE, DecisionResult, Limits, decide, lacking
+from inspector.recipe.decision import IMPLAUSIBLE, DecisionResult, Limits, decide, missing_required
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.thresholds import limits_of
 from protos.inspection.v1 import verdict_pb2 as pb
@@ -95,14 +95,15 @@ def _rule(examination: Examination, rows: Sequence[int], recipes: Sequence[Recip
 def _finding(examination: Examination, row: int, recipe: Recipe, fused: Fused | None) -> Finding:
     if row in examination.failed:
         return Finding(ENGINE_FAILED)
-    lacks = lacking(recipe.required, examination.present[row], examination.examined(row)) | examination.unseen(row)
+    missing = missing_required(recipe.required, examination.present[row], examination.examined(row))
+    missing |= examination.unseen(row)
     implausible = examination.implausible[row]
     calibration = examination.model.calibrations.get(examination.ran(row))
     if fused is None or calibration is None:
-        return Finding(decide(None, None, lacks, implausible), fused=fused)
+        return Finding(decide(None, None, missing, implausible), fused=fused)
     score = probability(float(fused.logits[0]), calibration.temperature, calibration.bias)
     limits = limits_of(recipe, examination.model.schema, calibration, examination.examined(row))
-    ruling = decide(score, limits, lacks, implausible)
+    ruling = decide(score, limits, missing, implausible)
     if implausible & examination.examined(row):
         ruling = IMPLAUSIBLE
     return Finding(ruling, score=score, limits=limits, calibration=calibration, fused=fused)

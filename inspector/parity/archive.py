@@ -1,7 +1,7 @@
-"""Reads a parity set from its zip file: what is said of its pieces, and these as observations. Knows no model.
+"""Reads a parity set from its zip file: the pieces as observations, and the oracle's predictions for them.
 
-Nothing is inflated (members are stored), no size is believed that the file cannot hold, and every byte is checked by
-the CRC of its member.
+Members are stored, never inflated; sizes that the file cannot hold are refused, and every byte is checked by the CRC of
+its member.
 """
 
 import struct
@@ -25,12 +25,12 @@ Kind = TypeVar("Kind", About, Piece)
 MAX_SET_BYTES = 2 * 2**30
 MAX_MEMBERS = 100_000
 _MAX_TEXT_BYTES = 64 * 2**20
-_REMEDY = "copy the whole bundle again, or export it anew"
+_REMEDY = "copy the whole bundle again, or export it again"
 
 
 @dataclass(frozen=True, slots=True)
 class ParitySet:
-    """Pieces, and what the oracle said of each. Recordings stay in the file until they are asked for."""
+    """Pieces with the oracle's predictions. Recordings stay in the file until they are needed."""
 
     path: Path
     about: About
@@ -38,7 +38,7 @@ class ParitySet:
     limits: Limits
 
     def observations(self, pieces: Sequence[Piece]) -> list[Observation]:
-        """As the line would hand them on. Raises ParityError."""
+        """As the line would deliver them. Raises ParityError."""
         with _opened(self.path) as file:
             return [_observation(file, piece, self.limits) for piece in pieces]
 
@@ -47,14 +47,14 @@ def set_of(bundle: LoadedBundle, limits: Limits | None = None) -> ParitySet:
     """Raises ParityError, also where the bundle has no parity set."""
     if bundle.schema.parity_set is None:
         raise ParityError(
-            f"bundle {bundle.folder} has no parity set, so that nothing says what torch decided; export it again: "
+            f"bundle {bundle.folder} has no parity set, so torch's decisions are not known; export it again: "
             "inspector export CHECKPOINT --out BUNDLE --parity MANIFEST"
         )
     return read_set(bundle.path(bundle.schema.parity_set), limits)
 
 
 def read_set(path: Path, limits: Limits | None = None) -> ParitySet:
-    """Raises ParityError for what is damaged or missing; recordings are only found to be there."""
+    """Raises ParityError for damaged or missing files; of recordings only their presence is checked."""
     with _opened(path) as file:
         about = _parsed(path, ABOUT_NAME, About, _member(file, ABOUT_NAME, _MAX_TEXT_BYTES))
         lines = _member(file, PIECES_NAME, _MAX_TEXT_BYTES).splitlines()
@@ -111,8 +111,8 @@ def _parsed(path: Path, where: str, kind: type[Kind], text: bytes) -> Kind:
     try:
         return kind.model_validate_json(text)
     except ValidationError as exc:
-        found = "; ".join(f"{'.'.join(map(str, error['loc'])) or 'line'}: {error['msg']}" for error in exc.errors())
-        raise ParityError(f"{path}: {where}: {found}; export the bundle with this version of inspector") from exc
+        problems = "; ".join(f"{'.'.join(map(str, error['loc'])) or 'line'}: {error['msg']}" for error in exc.errors())
+        raise ParityError(f"{path}: {where}: {problems}; export the bundle with this version of inspector") from exc
 
 
 def _observation(file: zipfile.ZipFile, piece: Piece, limits: Limits) -> Observation:

@@ -1,4 +1,4 @@
-"""Runs a parity set through a model and counts what it decides otherwise than the oracle. Refuses nothing itself."""
+"""Runs a parity set through a model and counts the decisions that differ from the oracle's. Refuses nothing itself."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from inspector.recipe.recipe import Recipe
 
 
 def _silent(done: int, total: int) -> None:
-    """Nobody wants to know."""
+    """Reports nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class GateSettings:
     recipe: Recipe | None = None
-    """By whose limits both are decided; None: the bundle's own. Routes are those of the bundle's own in any case."""
+    """Its limits decide both sides; None: the bundle's own. Routes always follow the bundle's own."""
     max_batch: int = MAX_BATCH
     """Pieces judged at once, and images or clips per run of an expert."""
     progress: Callable[[int, int], None] = _silent
-    """Called after each batch with the pieces done and all; what it raises ends the check."""
+    """Called after each batch with the pieces done and in total; an exception from it ends the check."""
 
 
 def check(model: Model, pieces: ParitySet, settings: GateSettings | None = None) -> ParityReport:
@@ -32,7 +32,10 @@ def check(model: Model, pieces: ParitySet, settings: GateSettings | None = None)
     for start in range(0, len(pieces.pieces), settings.max_batch):
         batch = pieces.pieces[start : start + settings.max_batch]
         judged = judge(model, pieces.observations(batch), settings.max_batch)
-        changes += [_change(model, piece, own.said, settings) for piece, own in zip(batch, judged, strict=True)]
+        changes += [
+            _change(model, piece, judgement.prediction, settings)
+            for piece, judgement in zip(batch, judged, strict=True)
+        ]
         settings.progress(start + len(batch), len(pieces.pieces))
     return ParityReport(
         bundle=f"{model.schema.name} {model.schema.version}",
@@ -44,8 +47,8 @@ def check(model: Model, pieces: ParitySet, settings: GateSettings | None = None)
     )
 
 
-def _change(model: Model, piece: Piece, found: Prediction, settings: GateSettings) -> Change:
-    expected, recipe = piece.said, settings.recipe
+def _change(model: Model, piece: Piece, actual: Prediction, settings: GateSettings) -> Change:
+    expected, recipe = piece.expected, settings.recipe
     if recipe is not None:
-        expected, found = (by_recipe(model, recipe, piece.modalities, said) for said in (expected, found))
-    return Change(piece_id=piece.piece_id, label=piece.label, expected=expected, found=found)
+        expected, actual = (by_recipe(model, recipe, piece.modalities, prediction) for prediction in (expected, actual))
+    return Change(piece_id=piece.piece_id, label=piece.label, expected=expected, found=actual)

@@ -1,6 +1,6 @@
-"""Turns images and clips into files that hold them exactly, and back. Knows neither pieces nor zip files.
+"""Writes images and clips to files that hold them exactly, and reads them back.
 
-Reading takes no memory for what a file declares before that is found to be allowed, and unpickles nothing.
+Reading checks a declared size before it allocates memory, and unpickles nothing.
 """
 
 import io
@@ -26,11 +26,11 @@ _NPY_HEADER = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '<f4', 'fortran_order': False, 'shape': \((\d{1,9}), (\d{1,9})\), \} *\n",
     re.DOTALL,
 )
-"""The only one that is written here, so that no other has to be understood."""
+"""The only header that is written here, and so the only one accepted."""
 
 
 def image_file(image: Image, limits: Limits) -> tuple[str, bytes]:
-    """Suffix and bytes of a PNG with the very pixels, 8 or 16 bits, grey or colour."""
+    """Suffix and bytes of a PNG with exactly these pixels, 8 or 16 bits, grey or colour."""
     written, data = cv2.imencode(".png", image)
     content = data.tobytes() if written else b""
     _demand_exact(image, read_image(f"a PNG of an image {image.shape} {image.dtype}", content, limits))
@@ -38,7 +38,7 @@ def image_file(image: Image, limits: Limits) -> tuple[str, bytes]:
 
 
 def clip_file(samples: Samples, sample_rate_hz: float, limits: Limits) -> tuple[str, bytes]:
-    """Suffix and bytes: FLAC where all samples are 16-bit integers over full scale, and .npy where it holds no such."""
+    """Suffix and bytes: FLAC where all samples are 16-bit integers over full scale, else .npy."""
     scaled = np.nan_to_num(samples.astype(np.float64) * FULL_SCALE).round()
     steps = scaled.clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
     if _flac_takes(samples, sample_rate_hz) and from_int16(steps).tobytes() == samples.tobytes():
@@ -66,11 +66,11 @@ def _npy(samples: Samples) -> bytes:
     return file.getvalue()
 
 
-def _demand_exact(wanted: Image | Samples, found: Image | Samples) -> None:
-    if wanted.dtype != found.dtype or wanted.tobytes() != found.tobytes() or wanted.shape != found.shape:
+def _demand_exact(original: Image | Samples, decoded: Image | Samples) -> None:
+    if original.dtype != decoded.dtype or original.tobytes() != decoded.tobytes() or original.shape != decoded.shape:
         raise ParityError(
-            f"a recording of shape {wanted.shape} {wanted.dtype} comes back from its file as {found.shape} "
-            f"{found.dtype} or with other values; report this with the versions of opencv and soundfile"
+            f"a recording of shape {original.shape} {original.dtype} comes back from its file as {decoded.shape} "
+            f"{decoded.dtype} or with other values; report this with the versions of opencv and soundfile"
         )
 
 
@@ -122,5 +122,5 @@ def _check_size(name: str, shape: tuple[int, int], limits: Limits) -> None:
     if not 1 <= num_channels <= limits.max_signal_channels or not 0 <= num_samples * num_channels <= limits.max_samples:
         raise ParityError(
             f"{name}: declares {num_samples} samples of {num_channels} channels, expected at most {limits.max_samples} "
-            f"in all and {limits.max_signal_channels} channels; cut the recording to what the line judges"
+            f"in all and {limits.max_signal_channels} channels; cut the recording to the length that the line judges"
         )

@@ -1,4 +1,4 @@
-"""Holds what the gate counted, says whether that is within a limit, and puts both into words. Runs no model."""
+"""Holds the counts of the parity gate, compares them with a limit, and writes both as text. Runs no model."""
 
 import math
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from inspector.parity.schema import ENOUGH_PIECES, Entry, Prediction
 
 CONFIDENCE = 0.95
 PROVABLE = 0.002
-"""Share of flips that people ask to have proven."""
+"""Share of flips that users usually want proven."""
 
 
 class Change(Entry):
-    """A piece of which two things are said."""
+    """A piece with the predictions of oracle and engine."""
 
     piece_id: str
     """As in the parity set."""
@@ -40,15 +40,15 @@ class Change(Entry):
 
     @property
     def difference(self) -> float:
-        """Of calibrated scores; 1, as large as can be, where only one of two has a score."""
-        expected, found = self.expected.score, self.found.score
-        if expected is None or found is None:
-            return float(expected is not found)
-        return abs(expected - found)
+        """Of calibrated scores; 1, the maximum, where only one of the two has a score."""
+        expected, actual = self.expected.score, self.found.score
+        if expected is None or actual is None:
+            return float(expected is not actual)
+        return abs(expected - actual)
 
 
 class ParityReport(Entry):
-    """What one engine made of a parity set."""
+    """Result of one engine on a parity set."""
 
     bundle: str
     """Name of the bundle."""
@@ -57,7 +57,7 @@ class ParityReport(Entry):
     num_pieces: int
     """Pieces that ran."""
     num_calibration: int
-    """Pieces that the set was taken from."""
+    """Pieces that the set was chosen from."""
     max_difference: float
     """Of calibrated scores."""
     changes: tuple[Change, ...]
@@ -81,7 +81,7 @@ class ParityReport(Entry):
         return rate_below(self.num_pieces, len(self.flips), CONFIDENCE)
 
     def parity(self) -> Parity:
-        """What a bundle's manifest keeps of it."""
+        """The part that a bundle's manifest keeps."""
         return Parity(
             num_pieces=self.num_pieces,
             flips=len(self.flips),
@@ -94,7 +94,7 @@ class ParityReport(Entry):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How much an engine may change of what the line decides."""
+    """How many decisions of the line an engine may change."""
 
     max_flips: float = 0.002
     """Share of the set's pieces; one piece at least, unless it is 0."""
@@ -137,12 +137,12 @@ def few(num_pieces: int, num_calibration: int) -> str:
 
 def _line(change: Change) -> str:
     worse = ": NEW PASS OF A DEFECTIVE PIECE" if change.new_pass else ""
-    expected, found = _said(change.expected), _said(change.found)
-    return f"  {change.piece_id} ({change.label}): {expected} by the oracle, {found} here{worse}"
+    expected, actual = _text(change.expected), _text(change.found)
+    return f"  {change.piece_id} ({change.label}): {expected} by the oracle, {actual} here{worse}"
 
 
-def _said(said: Prediction) -> str:
-    return f"{said.decision} " + ("without a score" if said.score is None else f"{said.score:.6f}")
+def _text(prediction: Prediction) -> str:
+    return f"{prediction.decision} " + ("without a score" if prediction.score is None else f"{prediction.score:.6f}")
 
 
 def as_json(reports: Sequence[ParityReport], limit: Limit) -> list[dict[str, object]]:

@@ -1,7 +1,7 @@
-"""Says what a parity set holds: the content of `about.json` and of `pieces.jsonl`. Knows neither pixels nor zip files.
+"""Describes the content of a parity set: `about.json` and `pieces.jsonl`.
 
 A parity set is a zip file, stored and not deflated: these two, and the recordings of its pieces as PNG, FLAC or .npy,
-each named by a hash of its bytes, so that one that several pieces share is there once.
+each named by a hash of its bytes, so that a recording of several pieces is stored once.
 """
 
 from typing import Literal
@@ -15,13 +15,13 @@ SET_NAME = "parity.zip"
 ABOUT_NAME = "about.json"
 PIECES_NAME = "pieces.jsonl"
 ENOUGH_PIECES = 300
-"""Fewer say little: 300 without a flip prove that at most 1 % flip."""
+"""Fewer prove little: 300 without a flip prove that at most 1 % flip."""
 
 Decision = Literal["PASS", "FAIL", "REVIEW"]
 
 
 class ParityError(ValueError):
-    """A parity set cannot be made or used; the message says what was found, what is expected and what mends it."""
+    """A parity set cannot be made or used; the message names the finding, the expectation and the fix."""
 
 
 class Entry(BaseModel):
@@ -29,12 +29,12 @@ class Entry(BaseModel):
 
 
 class Prediction(Entry):
-    """What a model said of a piece at the bundle's own limits, every modality demanded."""
+    """A model's prediction for a piece at the bundle's own limits, with every modality required."""
 
     decision: Decision
     """PASS, FAIL or REVIEW."""
     score: float | None = Field(default=None, ge=0, le=1)
-    """Calibrated; None where nothing calibrated was seen."""
+    """Calibrated; None where no calibrated expert ran."""
     route: str
     """Path that the router took."""
     experts: tuple[str, ...]
@@ -52,7 +52,7 @@ class SignalFile(Entry):
     sensor: str
     """Name of the sensor."""
     kind: ModalityKind
-    """What it measures."""
+    """Kind of its measurements."""
     sample_rate_hz: float = Field(gt=0)
     """Samples per second and channel."""
     file: str
@@ -72,7 +72,7 @@ class Piece(Entry):
     """One object for each image."""
     signals: tuple[SignalFile, ...] = ()
     """One object for each recording."""
-    said: Prediction
+    expected: Prediction = Field(alias="said")
     """By the oracle: torch."""
 
     @property
@@ -96,10 +96,10 @@ class About(Entry):
     oracle: str
     """Such as torch 2.15.0."""
     seed: int
-    """Draws the pieces that were not taken for being near a limit."""
+    """Draws, at random, the pieces that were not chosen for being near a limit."""
     num_calibration: int = Field(ge=0)
-    """Calibration pieces that there were to take from."""
+    """Calibration pieces to choose from."""
     num_nearest: int = Field(ge=0)
-    """Of the set, those taken for being nearest the limits."""
+    """Pieces of the set chosen for being nearest the limits."""
     notes: tuple[str, ...] = ()
-    """What is not as usual with the set, for people."""
+    """Remarks about unusual properties of the set, for people."""

@@ -1,4 +1,4 @@
-"""Writes pieces with what the oracle said of them as a parity set. Knows no model and chooses nothing."""
+"""Writes pieces with the oracle's predictions as a parity set."""
 
 import hashlib
 import zipfile
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from inspector.bundle.files import write_manifest
+from inspector.bundle.files import replacing, write_manifest
 from inspector.bundle.load import LoadedBundle
 from inspector.dataset.manifest import Label
 from inspector.parity.lossless_files import clip_file, image_file
@@ -26,11 +26,11 @@ from streams.observation import Clip, Image, Observation
 
 
 class Judged(NamedTuple):
-    """What is to be written of a piece."""
+    """A piece to write, with its label and the oracle's prediction."""
 
     piece: Observation
     label: Label
-    said: Prediction
+    expected: Prediction
 
 
 def add_set(bundle: LoadedBundle, about: About, pieces: Iterable[Judged]) -> None:
@@ -51,15 +51,13 @@ def _list(bundle: LoadedBundle, name: str | None) -> None:
 
 
 def write_set(path: Path, about: About, pieces: Iterable[Judged], limits: Limits | None = None) -> None:
-    """Beside `path` first. Raises ParityError for a recording that could not be read back exactly."""
-    part = path.with_name(f"{path.name}.part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as file:
+    """Written to a temporary file first. Raises ParityError for a recording that could not be read back exactly."""
+    with replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as file:
         writer = _Writer(file, limits or Limits())
-        lines = [writer.piece(*judged).model_dump_json(exclude_defaults=True) for judged in pieces]
+        lines = [writer.piece(*judged).model_dump_json(by_alias=True, exclude_defaults=True) for judged in pieces]
         noted = about.model_copy(update={"notes": (*about.notes, *writer.notes())})
         writer.put(PIECES_NAME, "".join(f"{line}\n" for line in lines).encode())
         writer.put(ABOUT_NAME, noted.model_dump_json(indent=2).encode() + b"\n")
-    part.replace(path)
 
 
 class _Writer:
@@ -70,12 +68,12 @@ class _Writer:
         """Names of files that could not be FLAC, by sensor."""
 
     def put(self, name: str, content: bytes) -> None:
-        """With no time in it: the same pieces make the same file."""
+        """Without a time stamp: the same pieces make the same file."""
         if name not in self._written:
             self._file.writestr(zipfile.ZipInfo(name), content)
             self._written.add(name)
 
-    def piece(self, piece: Observation, label: Label, said: Prediction) -> Piece:
+    def piece(self, piece: Observation, label: Label, expected: Prediction) -> Piece:
         images = [ImageFile(camera=v.camera, file=self._image(i)) for v in piece.views.values() for i in v.images]
         signals = [self._signal(clip) for clip in piece.clips.values()]
         return Piece(
@@ -84,7 +82,7 @@ class _Writer:
             product=piece.product,
             images=tuple(images),
             signals=tuple(signals),
-            said=said,
+            said=expected,
         )
 
     def _image(self, image: Image) -> str:
@@ -106,6 +104,6 @@ class _Writer:
     def notes(self) -> list[str]:
         return [
             f"{len(names)} recordings of {sensor} are .npy: FLAC holds 16-bit integers, and these are other values "
-            "(or have a rate or channels that it does not take)."
+            "(or have a rate or channels that it does not support)."
             for sensor, names in sorted(self._inexact.items())
         ]

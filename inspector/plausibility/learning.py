@@ -1,4 +1,4 @@
-"""Turns figures of good recordings into the limits within which a source is believed. Knows no files."""
+"""Learns, from figures of good recordings, the limits within which a source is plausible."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -18,13 +18,13 @@ SLACK_OF_FEW = 10.0
 """Slack grows by this over the root of the number. Of 27 groups of solar cells a half called 1.5 % of the other half
 implausible with 4 in place of 10, and 0.02 % with 10."""
 DEFECTIVE_SHARE = 0.05
-"""Defective recordings widen limits too, but for this share at either end, one at least: what is labelled defective may
-have come from a source that failed. Without them an eighth of all defective wafer maps were not believed."""
+"""Defective recordings widen limits too, but for this share at either end, one at least: a recording labelled
+defective may come from a failed source. Without them an eighth of all defective wafer maps were implausible."""
 FEWEST_DEFECTIVE = 3
 SETTLED_RANGES, SETTLED_SLACK, SETTLED_NUMBER = 3.0, 0.05, 30
-"""Slack of traces is at most so many ranges of what was seen, or so much (of the level), from so many recordings on:
-where all are standardised or regulated to one level, another level is a fault. Where level says nothing a short peak
-that is cut off looks like a lower one: 7 % of clipped wafer traces were believed."""
+"""Slack of traces is at most so many ranges of the recordings seen, or so much (of the level), from so many recordings
+on: where all are standardised or regulated to one level, another level is a fault. Where the level tells nothing, a
+short peak that is cut off looks like a lower one: 7 % of clipped wafer traces were plausible."""
 STILL_SHARE = 0.01
 """Samples that move by less than this share of their value count as if they moved so much."""
 OTHER_SIZE, OTHER_ASPECT = 1.5, 1.25
@@ -48,8 +48,8 @@ class Recorded:
 def learn(recorded: Recorded, form: PictureFormat | None) -> Plausibility:
     """`form` is None for a sensor. Raises ValueError where nothing is good.
 
-    The number that counts lies between recordings and groups, at their geometric mean: what a group shares (a bottle, a
-    lot) is the same in all its recordings, and light or gain may change with every one.
+    The number that counts lies between recordings and groups, at their geometric mean: properties of a group (a bottle,
+    a lot) are the same in all its recordings, and light or gain may change with every one.
     """
     good, groups = recorded.good, recorded.groups
     if not groups:
@@ -129,7 +129,7 @@ def _back(rule: Rule, value: float) -> float:
 
 
 class PictureKind(NamedTuple):
-    """What a picture is like, whatever it shows."""
+    """Format of a picture."""
 
     height_px: int
     width_px: int
@@ -143,7 +143,7 @@ def kind_of(picture: Image) -> PictureKind:
 
 
 def picture_format(kinds: Collection[PictureKind]) -> PictureFormat:
-    """Of good and defective ones: what is wrong with a piece changes neither size nor depth."""
+    """From good and defective pictures: a defect changes neither size nor depth."""
     one_size = len({(kind.height_px, kind.width_px) for kind in kinds}) == 1
     size, aspect = (1.0, 1.0) if one_size else (OTHER_SIZE, OTHER_ASPECT)
     return PictureFormat(
@@ -160,7 +160,7 @@ def _around(values: Sequence[float], factor: float) -> Range:
 
 
 def joined(one: Plausibility, other: Plausibility) -> Plausibility:
-    """What either of two lines believes."""
+    """Limits that accept the recordings of both lines."""
     names = [name for name in one.figures if name in other.figures]
     return Plausibility(
         recordings=one.recordings + other.recordings,

@@ -1,4 +1,4 @@
-"""Compares the figures of a thumbnail or clip with the limits of a bundle, and says in a sentence what is wrong."""
+"""Compares the figures of a thumbnail or clip with the limits of a bundle, and describes a violation in a sentence."""
 
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
@@ -14,14 +14,14 @@ Strictness = Literal["on", "wide", "off"]
 
 
 class Doubt(NamedTuple):
-    """Why a source is not believed, with what was measured, what was expected and the likely cause."""
+    """Why a source is implausible: the measured value, the expected one and the likely cause."""
 
     absence: MissingReason
     detail: str
 
 
 def picture_doubt(figures: Mapping[str, float], limits: Plausibility | None, strictness: Strictness) -> Doubt | None:
-    """`figures` of one thumbnail. Without limits only a picture of one value is not believed."""
+    """`figures` of one thumbnail. Without limits only a picture of one value is implausible."""
     if limits is not None:
         return _outside(figures, limits, PICTURE, strictness)
     if figures["contrast"] > TINY:
@@ -32,7 +32,7 @@ def picture_doubt(figures: Mapping[str, float], limits: Plausibility | None, str
 
 
 def clip_doubt(figures: Mapping[str, float], limits: Plausibility | None, strictness: Strictness) -> Doubt | None:
-    """`figures` of one clip. Without limits only samples of one value are not believed."""
+    """`figures` of one clip. Without limits only samples of one value are implausible."""
     if limits is not None:
         return _too_quiet(figures, limits, strictness) or _outside(figures, limits, SIGNAL, strictness)
     if figures["level"] > TINY:
@@ -43,7 +43,7 @@ def clip_doubt(figures: Mapping[str, float], limits: Plausibility | None, strict
 
 
 def format_doubt(image: Image, limits: Plausibility | None) -> Doubt | None:
-    """Of the picture as it came: size, bit depth and colour unlike all that training saw."""
+    """About the picture as received: size, bit depth or colour that training never saw."""
     if limits is None or limits.picture is None:
         return None
     height, width = image.shape[:2]
@@ -64,7 +64,7 @@ def format_doubt(image: Image, limits: Plausibility | None) -> Doubt | None:
 
 
 def clip_format_doubt(num_channels: int, sample_rate_hz: float, form: SignalInput) -> Doubt | None:
-    """Of samples as they came: a number of channels or a rate that the experts were not trained on."""
+    """About samples as received: a number of channels or a rate that the experts were not trained on."""
     if num_channels != form.num_channels:
         seen = f"the clip has {num_channels} channel(s), training saw {form.num_channels}"
         return Doubt(MissingReason.FORMAT, f"{seen}: was the sensor changed, or are its channels mixed or split?")
@@ -75,7 +75,7 @@ def clip_format_doubt(num_channels: int, sample_rate_hz: float, form: SignalInpu
 
 
 def _too_quiet(figures: Mapping[str, float], limits: Plausibility, strictness: Strictness) -> Doubt | None:
-    """Asked before all else: the rest of a dead signal looks cut off, flat or noisy; no gain is to blame."""
+    """Checked first: the rest of a dead signal looks clipped, flat or noisy, although the gain is right."""
     limit = limits.figures.get("level")
     if limit is None or limit.low is None or figures["level"] >= limit.low:
         return None
@@ -85,7 +85,7 @@ def _too_quiet(figures: Mapping[str, float], limits: Plausibility, strictness: S
 def _outside(
     figures: Mapping[str, float], limits: Plausibility, rules: Mapping[str, Rule], strictness: Strictness
 ) -> Doubt | None:
-    """About the first figure that lies outside; one that is not a number is left to the experts, which refuse it."""
+    """About the first figure that lies outside; NaN is left to the experts, which refuse it."""
     for name, rule in rules.items():
         limit, value = limits.figures.get(name), figures.get(name)
         if limit is None or value is None:
@@ -94,7 +94,7 @@ def _outside(
         if _is_outside(value, believed):
             is_low = believed.low is not None and value < believed.low
             cause = rule.low_cause if is_low else rule.high_cause
-            return Doubt(rule.absence, f"{rule.words} {_told_apart(value, believed)}: {cause}?")
+            return Doubt(rule.absence, f"{rule.words} {_value_and_span(value, believed)}: {cause}?")
     return None
 
 
@@ -103,7 +103,7 @@ def _is_outside(value: float, limit: Range) -> bool:
 
 
 def _widened(limit: Range, rule: Rule) -> Range:
-    """Ratios: half and twice. Shares: half of what is left. Others: both limits as far again from each other."""
+    """Ratios: half and twice. Shares: half of the rest. Others: twice the distance between the limits."""
     low, high = limit.low, limit.high
     if rule.is_ratio:
         return Range(low=None if low is None else low / 2, high=None if high is None else high * 2)
@@ -112,8 +112,8 @@ def _widened(limit: Range, rule: Rule) -> Range:
     return Range(low=low, high=None if high is None else high + (1 - high) / 2)
 
 
-def _told_apart(value: float, limit: Range) -> str:
-    """The value and what was expected, in as many digits as show that it lies outside."""
+def _value_and_span(value: float, limit: Range) -> str:
+    """The value and the expected range, in as many digits as show that it lies outside."""
     bounds = [bound for bound in (limit.low, limit.high) if bound is not None]
     digits = next((n for n in range(3, 17) if all(f"{value:.{n}g}" != f"{bound:.{n}g}" for bound in bounds)), 17)
     return f"{value:.{digits}g}, expected {_span(limit, digits)}"

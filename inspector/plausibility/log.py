@@ -1,9 +1,10 @@
-"""Turns implausible sources into few lines of the log: one where a reason begins at a station, then one a minute."""
+"""Logs implausible sources: once when a reason first occurs at a station, then once a minute."""
 
 import logging
 from collections.abc import Iterator, Sequence
 
 from inspector.bundle.load import LoadedBundle
+from inspector.verdicts.words import enum_word
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.reminder import Happened, Reminder
 
@@ -17,13 +18,13 @@ Subject = tuple[str, str, str, str, str]
 
 
 class DoubtLog:
-    """What was not believed, for the people who read the log."""
+    """Writes implausible sources to the log."""
 
     def __init__(self) -> None:
         self._reminder = Reminder[Subject](INTERVAL_S)
 
     def write(self, verdicts: Sequence[pb.Verdict], now_s: float) -> None:
-        """Says what of these is new, and what has gone on for a minute; call it with every commit."""
+        """Logs reasons that are new or have lasted for a minute; call it with every commit."""
         for verdict in verdicts:
             for subject, detail in _doubts(verdict):
                 self._reminder.add(subject, verdict.inspection.piece_id, detail)
@@ -40,28 +41,28 @@ def _doubts(verdict: pb.Verdict) -> Iterator[tuple[Subject, str]]:
 
 def reason_word(modality: pb.Modality) -> str:
     """Lower case; a reason that this version does not know is `other`, so that labels stay bounded."""
-    known = pb.ModalityReason.DESCRIPTOR.values_by_number.get(modality.reason)
-    return "other" if known is None else known.name.removeprefix("MODALITY_REASON_").lower()
+    known = modality.reason in pb.ModalityReason.values()
+    return enum_word(pb.ModalityReason, modality.reason).lower() if known else "other"
 
 
 def _words(subject: Subject, many: Happened) -> str:
     line, station, recipe, modality, reason = subject
     since = "" if many.said_s is None else f" in {INTERVAL_S:.0f} s"
     return (
-        f"Line {line}, station {station}: {modality} was not believed ({reason}) for {many.count} piece(s){since}, "
-        f"{', '.join(many.names)} last, and these did not pass. The last: {many.words[:_MAX_WORDS]} Mend the source. "
-        f'Where it is as it should be, train with such recordings, or set plausibility = "wide" or "off" for '
+        f"Line {line}, station {station}: {modality} is implausible ({reason}) for {many.count} piece(s){since}, "
+        f"{', '.join(many.names)} last, so they did not pass. The last: {many.words[:_MAX_WORDS]} Fix the source. "
+        f'If it works as it should, train with such recordings, or set plausibility = "wide" or "off" for '
         f"{modality} in recipe {recipe}."
     )
 
 
-def say_without_limits(bundle: LoadedBundle) -> None:
-    """Once, where a bundle is opened that was made before there were limits."""
+def warn_without_limits(bundle: LoadedBundle) -> None:
+    """Warns when a bundle without limits is opened."""
     bare = [modality.name for modality in bundle.schema.modalities if modality.plausibility is None]
     if bare:
         log.warning(
-            "Bundle %s %s has no limits of plausibility for %s: only a picture or sound of one value throughout is not "
-            "believed there. Train it again, or run `inspector plausibility BUNDLE MANIFEST` with the manifest that it "
-            "was trained on.",
+            "Bundle %s %s has no plausibility limits for %s: only a picture or sound of one value throughout is "
+            "detected as implausible there. Train it again, or run `inspector plausibility BUNDLE MANIFEST` with "
+            "its training manifest.",
             *(bundle.schema.name, bundle.schema.version, ", ".join(bare)),
         )

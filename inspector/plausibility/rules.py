@@ -1,4 +1,4 @@
-"""Says which figures are compared, how far limits lie beyond what was seen, and what a person reads about each."""
+"""Defines the figures that are compared, how far limits lie beyond the training values, and the text about each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ class Rule:
 
     absence: MissingReason
     words: str
-    """What was measured, before the value."""
+    """Name of the measured quantity, before the value."""
     slack_low: float | None = None
     slack_high: float | None = None
     """Beyond the extremes of good recordings: as a difference of logarithms, or of values where `is_ratio` is False;
@@ -24,7 +24,7 @@ class Rule:
     by_level: bool = False
     """Slack and floor are parts of the usual level of the sensor."""
     in_traces: float = 1.0
-    """What slack is multiplied by where level and mean are not the sensor's but the process's."""
+    """Factor of the slack where level and mean are properties of the process, not of the sensor."""
     may_settle: bool = False
     """Where all recordings are alike in this, the next one is too: slack shrinks."""
     low_cause: str = ""
@@ -73,7 +73,7 @@ SIGNAL: Mapping[str, Rule] = {
     "level": Rule(
         MissingReason.LEVEL, "level", 0.15, 0.4, floor=0.001, by_level=True, in_traces=2.0,
         low_cause="is the sensor connected and switched on, and its gain as in training",
-        high_cause="was the gain raised, or is something else loud beside it",
+        high_cause="was the gain raised, or is something else loud next to it",
     ),
     "channel_level": Rule(
         MissingReason.DEAD_CHANNEL, "level of the quietest channel", 0.7, None, floor=0.001, by_level=True,
@@ -91,7 +91,7 @@ SIGNAL: Mapping[str, Rule] = {
     "noise_floor": Rule(
         MissingReason.NOISE, "noise floor", 0.3, 0.3, floor=0.01, by_level=True,
         low_cause="is the sensor muted, or another one connected",
-        high_cause="is a cable or its shield broken, or a machine running beside it",
+        high_cause="is a cable or its shield broken, or a machine running next to it",
     ),
     "crest": Rule(
         MissingReason.CLIPPED, "peak over level", 0.2, None, floor=0.1,

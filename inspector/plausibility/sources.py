@@ -1,4 +1,4 @@
-"""Marks the cameras and sensors of pieces that cannot be believed, before any expert looks. Judges no piece."""
+"""Marks implausible cameras and sensors of pieces, before any expert runs. Judges no piece."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from inspector.plausibility.statistics import clip_figures, picture_figures
 from streams.observation import Clip, Image, Observation, State, View
 
 KEPT_BYTES = 2**26
-"""Of prepared inputs that wait for their scout; beyond it the scout prepares its input again."""
+"""Of prepared inputs that wait for their scout; beyond that the scout prepares its input again."""
 
 Place = tuple[str, int, int]
 """Modality, index of the piece, index of the image."""
@@ -37,7 +37,7 @@ Watcher = TypeVar("Watcher", bound=Watched)
 
 
 class Kept:
-    """Inputs that were prepared for the check, until the expert takes them for which they were prepared."""
+    """Inputs prepared for the check, kept for the expert that needs them."""
 
     def __init__(self, max_bytes: int = KEPT_BYTES) -> None:
         self._max_bytes, self._bytes = max_bytes, 0
@@ -60,8 +60,8 @@ class Kept:
 def watcher(experts: Iterable[Watcher], modality: str) -> Watcher | None:
     """The expert on whose prepared input a modality is checked: the scout with the smallest input, else the expert with
     the smallest; alike in training, which does not know yet what experts cost."""
-    own = [expert for expert in experts if expert.modality == modality]
-    return min(own, key=lambda expert: (not expert.scout, math.prod(input_shape(expert.input))), default=None)
+    candidates = [expert for expert in experts if expert.modality == modality]
+    return min(candidates, key=lambda expert: (not expert.scout, math.prod(input_shape(expert.input))), default=None)
 
 
 def believed(
@@ -71,7 +71,7 @@ def believed(
     doubts: dict[tuple[int, str], Doubt] = {}
     for modality in schema.modalities:
         expert, name = watcher(schema.experts, modality.name), modality.name
-        levels = [own.get(name, "on") for own in strictness]
+        levels = [settings.get(name, "on") for settings in strictness]
         if expert is None:
             continue
         if isinstance(expert.input, ImageInput):
@@ -91,7 +91,7 @@ Limited = tuple[str, Plausibility | None, Sequence[Strictness]]
 def _view_doubts(
     form: ImageInput, pieces: Sequence[Observation], limited: Limited, kept: Kept
 ) -> dict[tuple[int, str], Doubt]:
-    """About the first image that is not believed, of every piece that has any."""
+    """About the first implausible image of every piece."""
     name, limits, levels = limited
     doubts: dict[tuple[int, str], Doubt] = {}
     for row, index, image in _images(pieces, name, levels):
@@ -116,7 +116,7 @@ def _images(
 
 
 def _thumbnail(image: Image, form: ImageInput) -> Prepared | None:
-    """None where it cannot be prepared: its expert says so."""
+    """None where it cannot be prepared; its expert reports that."""
     try:
         return prepare_image(image, form)
     except ValueError:
@@ -144,7 +144,7 @@ def _clip_doubts(
 
 
 def _marked(piece: Observation, name: str, doubt: Doubt) -> Observation:
-    """Images and samples stay: people may want to look at them."""
+    """Keeps images and samples, so that people can look at them."""
     if name in piece.views:
         view = _doubted_view(piece.views[name], doubt)
         return replace(piece, views={**piece.views, name: view})

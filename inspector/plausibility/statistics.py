@@ -1,4 +1,4 @@
-"""Turns prepared thumbnails and clips into the few figures by which a source is believed or not. Knows no limits.
+"""Computes, from prepared thumbnails and clips, the figures that decide whether a source is plausible.
 
 Letters: T tiles, H rows, W columns, C channels, S samples.
 """
@@ -71,7 +71,7 @@ def _halves(length: int) -> tuple[slice, slice]:
 
 
 def _bends(grey: Samples) -> tuple[Samples, Samples]:
-    """How far pixels lie beside the mean of their two neighbours in the row and in the column: fine detail, noise."""
+    """Difference of pixels from the mean of their two neighbours in the row and in the column: fine detail, noise."""
     half, none = np.float32(0.5), np.zeros((1, 1), np.float32)
     across = grey[:, 1:-1] - half * (grey[:, :-2] + grey[:, 2:]) if grey.shape[1] > 2 else none
     down = grey[1:-1] - half * (grey[:-2] + grey[2:]) if grey.shape[0] > 2 else none
@@ -83,13 +83,13 @@ def _mean_square(values: Samples) -> float:
 
 
 def _low_quarter(values: Samples) -> float:
-    """What a quarter of the values lies below: noise is everywhere, detail is not."""
+    """The lower quartile: noise is everywhere, detail is not."""
     place = values.size // 4
     return float(np.partition(values, place, axis=None)[place])
 
 
 def clip_figures(prepared: Samples, length: int, form: SignalInput) -> dict[str, float]:
-    """Of one clip (C, S) as `encoders.front_end.prepare_clip` makes it; what lies behind `length` is padding."""
+    """Of one clip (C, S) as `encoders.front_end.prepare_clip` makes it; samples after `length` are padding."""
     samples = _spread_out(_as_recorded(prepared[:, :length], form))
     offsets = samples.mean(axis=1)
     centred = samples - offsets[:, None]

@@ -1,4 +1,4 @@
-"""Compares a recipe with the bundle that it names: same modalities, kinds, rates, window lengths. Runs no model."""
+"""Compares a recipe with the bundle that it names: same modalities, kinds, rates, window lengths."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +11,13 @@ from inspector.recipe.window import window_samples
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """What the bundle says, once all its files are found to be those exported. Raises ConfigError."""
+    """The bundle's manifest, after all its files are verified. Raises ConfigError."""
     try:
         return load(folder).schema
     except BundleError as exc:
         remedy = "put a whole bundle made by `inspector export` there, or correct `bundle` in the recipe"
-        found = str(exc).splitlines()
-        raise ConfigError([Problem(folder, "bundle", "", line, remedy) for line in found]) from exc
+        lines = str(exc).splitlines()
+        raise ConfigError([Problem(folder, "bundle", "", line, remedy) for line in lines]) from exc
 
 
 def misfits(recipe: Recipe, bundle: Bundle) -> list[Problem]:
@@ -26,11 +26,11 @@ def misfits(recipe: Recipe, bundle: Bundle) -> list[Problem]:
 
 
 def _names(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:
-    asked, known = set(recipe.kinds), {modality.name for modality in bundle.modalities}
-    for name in sorted(asked - known):
+    named, known = set(recipe.kinds), {modality.name for modality in bundle.modalities}
+    for name in sorted(named - known):
         expectation = f"no expert of bundle {bundle.name!r} looks at it (it knows {', '.join(sorted(known))})"
         yield _problem(recipe, name, expectation, "remove it from the recipe or train a bundle with it")
-    for name in sorted(known - asked):
+    for name in sorted(known - named):
         expectation = f"bundle {bundle.name!r} needs it and the recipe does not name it"
         yield _problem(recipe, name, expectation, "add the camera or sensor to the recipe")
 
@@ -45,7 +45,7 @@ def _kinds(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:
 
 
 def _bit_depths(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:
-    """A bundle that says none learned from images at full scale: any camera's bit depth brings its images there."""
+    """A bundle without one was trained on images at full scale, to which any camera's bit depth scales its images."""
     trained = {modality.name: modality.bit_depth for modality in bundle.modalities}
     for camera in recipe.cameras:
         there = trained.get(camera.name)
@@ -67,11 +67,11 @@ def _signals(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:
                 yield _problem(recipe, sensor.name, expectation, "correct the recipe or train for this signal")
 
 
-def _figures(sensor: Sensor, wanted: SignalInput) -> Iterator[tuple[str, float, float]]:
-    yield "sample_rate_hz", sensor.sample_rate_hz, wanted.sample_rate_hz
-    yield "num_channels", sensor.num_channels, wanted.num_channels
+def _figures(sensor: Sensor, trained: SignalInput) -> Iterator[tuple[str, float, float]]:
+    yield "sample_rate_hz", sensor.sample_rate_hz, trained.sample_rate_hz
+    yield "num_channels", sensor.num_channels, trained.num_channels
     if sensor.bind == "time":
-        yield "the window's length in samples", window_samples(sensor), wanted.num_samples
+        yield "the window's length in samples", window_samples(sensor), trained.num_samples
 
 
 def _problem(recipe: Recipe, name: str, expectation: str, remedy: str) -> Problem:

@@ -1,4 +1,4 @@
-"""Turns a score, its limits and what was examined into a decision and its reason. Knows neither models nor time."""
+"""Turns a score, its limits and the examined modalities into a decision and its reason."""
 
 import math
 from collections.abc import Collection
@@ -19,8 +19,8 @@ class DecisionResult(NamedTuple):
     reason: pb.DecisionReason
 
 
-def lacking(required: Collection[str], present: Collection[str], examined: Collection[str]) -> frozenset[str]:
-    """Modalities that stand between the piece and a PASS: required and absent, or there and looked at by no expert."""
+def missing_required(required: Collection[str], present: Collection[str], examined: Collection[str]) -> frozenset[str]:
+    """Modalities that prevent a PASS: required and absent, or present and examined by no expert."""
     return (frozenset(required) | frozenset(present)) - (frozenset(examined) & frozenset(present))
 
 
@@ -28,17 +28,17 @@ IMPLAUSIBLE = DecisionResult(pb.DECISION_REVIEW, pb.DECISION_REASON_IMPLAUSIBLE)
 
 
 def decide(
-    score: float | None, limits: Limits | None, lacks: Collection[str], implausible: Collection[str] = ()
+    score: float | None, limits: Limits | None, missing: Collection[str], implausible: Collection[str] = ()
 ) -> DecisionResult:
-    """FAIL needs a score alone; PASS needs everything, and every source plausible. A score or limits of None: nothing
-    calibrated was seen."""
+    """FAIL needs a score alone; PASS needs everything, and every source plausible. A score or limits of None: no
+    calibrated expert ran."""
     if score is not None and not math.isfinite(score):
         return DecisionResult(pb.DECISION_REVIEW, pb.DECISION_REASON_ENGINE)
     if score is not None and limits is not None and score > limits.fail_above:
         return DecisionResult(pb.DECISION_FAIL, pb.DECISION_REASON_DEFECT)
     if implausible:
         return IMPLAUSIBLE
-    if lacks:
+    if missing:
         return DecisionResult(pb.DECISION_REVIEW, pb.DECISION_REASON_MISSING_MODALITY)
     if score is not None and limits is not None and score < limits.pass_below:
         return DecisionResult(pb.DECISION_PASS, pb.DECISION_REASON_GOOD)

@@ -1,5 +1,4 @@
-"""Turns a TOML file and a pydantic model into settings, or into the list of everything wrong with the file.
-Knows no setting by name."""
+"""Loads a TOML file into a pydantic model, or lists everything wrong with the file."""
 
 import difflib
 import re
@@ -23,7 +22,7 @@ _SECRET = ("password", "secret", "token")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in a file: where, what stands there, what is expected, what mends it."""
+    """One problem in a file: place, value, expectation and fix."""
 
     file: Path
     key: str
@@ -32,8 +31,8 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        found = f" = {self.value}" if self.value else ""
-        return f"{self.file}: {self.key}{found}: {self.expectation}; {self.remedy}"
+        value = f" = {self.value}" if self.value else ""
+        return f"{self.file}: {self.key}{value}: {self.expectation}; {self.remedy}"
 
 
 class ConfigError(ValueError):
@@ -61,11 +60,11 @@ def load_toml(path: Path, model: type[Model]) -> Model:
     except RecursionError as exc:
         raise _too_deep(path) from exc
     except (ValueError, OverflowError) as exc:  # of tomllib: no TOML, not UTF-8, numbers of thousands of digits
-        raise _unusable(path, f"is not TOML: {str(exc)[:200]}", "mend that place") from exc
+        raise _unusable(path, f"is not TOML: {str(exc)[:200]}", "correct that place") from exc
 
 
 def _parsed(path: Path) -> dict[str, object]:
-    """Reads a bounded part, for the file may be a device."""
+    """Reads a bounded part, as the file may be a device."""
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
@@ -145,7 +144,7 @@ def _known_keys(model: type[BaseModel], keys: Sequence[str | int]) -> list[str]:
     for key in keys:
         if isinstance(key, str):
             fields = [m.model_fields[key].annotation for m in models if key in m.model_fields]
-            models = [found for field in fields for found in _models_in(field)]
+            models = [variant for field in fields for variant in _models_in(field)]
     return sorted({name for m in models for name in m.model_fields})
 
 
@@ -153,7 +152,7 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if get_origin(annotation) in (Union, UnionType, Annotated, tuple, list):
-        return [found for part in get_args(annotation) for found in _models_in(part)]
+        return [variant for part in get_args(annotation) for variant in _models_in(part)]
     return []
 
 

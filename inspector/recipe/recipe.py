@@ -1,4 +1,4 @@
-"""Says what a recipe is: how one product is judged at one station. Knows neither files nor the bundle's content."""
+"""Defines a recipe: how one product is judged at one station."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -19,17 +19,17 @@ class Table(BaseModel):
 
 
 class Source(Table):
-    """What a camera and a sensor have in common."""
+    """Keys that cameras and sensors have in common."""
 
     name: Name
     """As its records name it, and as the bundle does."""
     required: bool = True
     """Without it no piece passes."""
     may_repeat: bool = False
-    """A recording equal to that of a piece before is taken for what it shows, not for a frozen source: set it where
-    values are drawn or set instead of measured, or where a data set is replayed that uses a recording twice."""
+    """A recording equal to that of an earlier piece is accepted, not treated as a frozen source: set it where values
+    are drawn or set instead of measured, or to replay a data set that uses a recording twice."""
     plausibility: Strictness = "on"
-    """Whether it is believed only within what good training recordings were like, or `wide` of it; `off`: always."""
+    """Whether it must resemble good training recordings: `on`, `wide` (limits twice as far out), or `off`."""
 
 
 class Camera(Source):
@@ -45,7 +45,7 @@ class Sensor(Source):
     """One `[[sensors]]` table; the window is relative to the anchor and belongs to time-bound sensors."""
 
     kind: Literal["audio", "vibration", "trace"]
-    """What it measures."""
+    """Kind of its measurements."""
     sample_rate_hz: float = Field(gt=0)
     """Rate of its records; another one is a dead letter."""
     num_channels: int = Field(default=1, ge=1, le=64)
@@ -63,7 +63,7 @@ class Sensor(Source):
 
     @property
     def spec(self) -> SensorSpec:
-        """What the join must know of it."""
+        """The part that the join needs."""
         return SensorSpec(**self.model_dump(exclude={"required", "plausibility"}))
 
     @model_validator(mode="after")
@@ -71,7 +71,7 @@ class Sensor(Source):
         if self.bind == "time" and self.end_s <= self.start_s:
             raise ValueError(
                 f"sensor {self.name!r}: the window from start_s = {self.start_s} to end_s = {self.end_s} is empty; "
-                f'end_s must lie behind start_s (or set bind = "piece" for a trace that carries the piece\'s id)'
+                f'end_s must be after start_s (or set bind = "piece" for a trace that carries the piece\'s id)'
             )
         return self
 
@@ -102,8 +102,8 @@ class Recipe(Table):
     fail_above: Share | None = None
     """Scores above this one fail; None takes the limit of the bundle's calibration."""
     certified_miss_rate: float | None = Field(default=None, gt=0, lt=1)
-    """Share of defective pieces that may PASS, proven: where the bundle's certificate does not cover it, only what is
-    surely good passes. None: the bundle's usual limits."""
+    """Share of defective pieces that may PASS, proven: where the bundle's certificate does not cover it, only
+    pieces below its safe limit pass. None: the bundle's usual limits."""
     parity_max_flips: Share = 0.002
     """Share of the parity set's pieces, one at least, whose decision an engine may change; 0: none. Above it, or with a
     defective piece that newly passes, the engine is refused."""
@@ -112,9 +112,9 @@ class Recipe(Table):
     stale_after_s: float = Field(default=30.0, gt=0)
     """A piece that waited longer in the log is a backlog."""
     backlog: Literal["review", "judge"] = "review"
-    """What a piece in a backlog gets: REVIEW without running experts, or its judgement all the same."""
+    """How a piece in a backlog is judged: `review` without running experts, or `judge` as usual."""
     golden: Path | None = None
-    """Manifest of labelled pieces, which a deployed bundle must decide rightly before it judges: good ones PASS,
+    """Manifest of labelled pieces, which a deployed bundle must decide correctly before it judges: good ones PASS,
     defective ones do not."""
     engine_fault: Literal["fall_back", "stop"] = "fall_back"
     """When the device that judges fails: ONNX Runtime judges on, or the worker stops before it commits these pieces.
@@ -122,7 +122,7 @@ class Recipe(Table):
     evidence: Literal["not_pass", "always", "never"] = "not_pass"
     """Which verdicts carry heat maps and regions: those that are not PASS, all, or none."""
     full_evidence_on_fail: bool = False
-    """Runs the skipped experts too for a piece that fails early, so that its evidence is whole."""
+    """Runs the skipped experts too for a piece that fails early, so that its evidence is complete."""
 
     @model_validator(mode="after")
     def _names_are_one_each(self) -> Self:
@@ -157,12 +157,12 @@ class Recipe(Table):
 
     @model_validator(mode="after")
     def _promise_stands_alone(self) -> Self:
-        own = {
+        changes = {
             "pass_below": self.pass_below is not None,
             "fail_above": self.fail_above is not None,
             "full_evidence_on_fail": self.full_evidence_on_fail,
         }
-        given = [name for name, is_set in own.items() if is_set]
+        given = [name for name, is_set in changes.items() if is_set]
         if self.certified_miss_rate is not None and given:
             raise ValueError(
                 f"certified_miss_rate = {self.certified_miss_rate} holds for the bundle's own limits and routes, and "
@@ -177,7 +177,7 @@ class Recipe(Table):
 
     @property
     def assembly(self) -> AssemblySpec:
-        """What the join must gather for a piece."""
+        """The recordings that the join gathers for a piece."""
         cameras = tuple(
             CameraSpec(camera.name, camera.num_frames, camera.may_repeat, camera.bit_depth) for camera in self.cameras
         )

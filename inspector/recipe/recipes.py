@@ -1,4 +1,4 @@
-"""Turns recipe files into the book that says which recipe fits a piece. Knows neither pixels nor models.
+"""Loads recipe files and finds the recipe that fits a piece.
 
 A recipe names line, station and product, or `*` for any; the one with the most names given wins.
 """
@@ -28,28 +28,28 @@ def load_recipe(path: Path) -> RecipeFile:
     """Raises ConfigError with every problem of the file."""
     recipe = load_toml(path, Recipe)
     folders = {"bundle": recipe.bundle, "golden": recipe.golden}
-    found = {name: (path.parent / own).resolve() for name, own in folders.items() if own is not None}
-    return RecipeFile(path, recipe.model_copy(update=found))
+    resolved = {name: (path.parent / relative).resolve() for name, relative in folders.items() if relative is not None}
+    return RecipeFile(path, recipe.model_copy(update=resolved))
 
 
 def find_recipe_files(folder: Path, patterns: Sequence[str]) -> list[Path]:
     """Files that the patterns name, each once, in order. Raises ConfigError for a pattern that names none."""
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     problems = []
     for pattern in patterns:
         paths = _matching(folder, pattern)
-        found.update(dict.fromkeys(paths))
+        files.update(dict.fromkeys(paths))
         if not paths:
             problems.append(
                 Problem(folder, "recipes", repr(pattern), "names no file", "correct the pattern or add a recipe there")
             )
     if problems:
         raise ConfigError(problems)
-    return list(found)
+    return list(files)
 
 
 def _matching(folder: Path, pattern: str) -> list[Path]:
-    """Empty for what is no pattern, such as an empty text."""
+    """Empty where the text is no pattern, such as an empty one."""
     path = Path(pattern)
     try:
         if path.is_absolute():
@@ -102,7 +102,7 @@ def _ambiguity(first: RecipeFile, second: RecipeFile) -> list[Problem]:
 
 
 def _unlike_sensors(first: RecipeFile, second: RecipeFile) -> list[Problem]:
-    """One stream has one form, whichever product is made."""
+    """A stream has one format for all products."""
     if not _overlap(first.recipe, second.recipe, parts=2):
         return []
     known = {sensor.name: sensor for sensor in first.recipe.sensors}

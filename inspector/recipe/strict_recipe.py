@@ -1,4 +1,4 @@
-"""Makes the recipe that evaluation and the parity gate judge by: all of a bundle demanded. Knows no line."""
+"""Makes the recipe of evaluation and parity gate: everything of a bundle is required."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from inspector.recipe.recipe import Camera, Recipe, Sensor
 def strict_recipe(schema: Bundle, folder: Path, num_frames: Mapping[str, int] | None = None) -> Recipe:
     """Every modality of the bundle required, all limits the bundle's own, windows as long as its inputs.
 
-    `num_frames` says how many images each camera takes of a piece; 1 for those that it does not name.
+    `num_frames` is the number of images of each camera per piece; 1 for cameras that it does not name.
     """
     frames = num_frames or {}
     return Recipe(
@@ -30,7 +30,7 @@ def _sensor(schema: Bundle, modality: Modality) -> Sensor:
     """Cut from a stream where that is possible: a window has one length, and a trace comes with its piece."""
     assert modality.kind != "image"  # noqa: S101
     forms = forms_of(schema, modality.name)
-    if not forms:  # Nobody looks at it: no form is asked of it.
+    if not forms:  # No expert uses it, so its format does not matter.
         return Sensor(name=modality.name, kind=modality.kind, sample_rate_hz=1.0, bind="piece")
     form, lengths = forms[0], {form.num_samples for form in forms}
     is_window = modality.kind != "trace" and len(lengths) == 1
@@ -45,6 +45,6 @@ def _sensor(schema: Bundle, modality: Modality) -> Sensor:
 
 
 def forms_of(schema: Bundle, modality: str) -> Sequence[SignalInput]:
-    """What the experts of a sensor are given."""
+    """Inputs of a sensor's experts."""
     experts = [expert for expert in schema.experts if expert.modality == modality]
     return [expert.input for expert in experts if isinstance(expert.input, SignalInput)]

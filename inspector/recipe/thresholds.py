@@ -1,4 +1,4 @@
-"""Turns what a recipe asks of misses and what its bundle can certify into limits, and into words. Runs no model."""
+"""Turns a recipe's requested miss rate and its bundle's certificate into limits, and into text."""
 
 from collections.abc import Collection
 
@@ -19,9 +19,9 @@ def limits_of(recipe: Recipe, bundle: Bundle, calibration: Calibration, examined
 
 
 def covering(bundle: Bundle, miss_rate: float) -> Claim | None:
-    """The claim that keeps this rate and holds the fewest good pieces; None: nothing covers it."""
+    """The claim that keeps this rate and holds the fewest good pieces; None: no claim covers it."""
     certificate = bundle.certificate
-    # A price of computing that moves under load makes routes that nobody has gathered evidence on.
+    # A price of computing that moves under load leads to routes without evidence.
     if certificate is None or not certificate.of_these_encoders or bundle.policy.mode == "budgeted":
         return None
     claims = [claim for claim in (certificate.claim, certificate.nearest) if claim and claim.miss_rate <= miss_rate]
@@ -36,21 +36,23 @@ def _sure_below(bundle: Bundle, miss_rate: float) -> float:
 
 
 def promise_words(recipe: Recipe, bundle: Bundle) -> str:
-    """What is promised about misses on this recipe's pieces, or why nothing is and what happens instead."""
-    asked, certificate = recipe.certified_miss_rate, bundle.certificate
-    if asked is None:
+    """The certified miss rate for this recipe's pieces, or why there is none and which limit applies instead."""
+    miss_rate, certificate = recipe.certified_miss_rate, bundle.certificate
+    if miss_rate is None:
         return f"no promise asked about misses (certified_miss_rate); bundle: {certificate_words(certificate)}"
-    claim = covering(bundle, asked)
+    claim = covering(bundle, miss_rate)
     if certificate is not None and claim is not None:
         return f"certified: {_claim_words(claim, certificate)}"
-    safe = f"fail-safe: only scores below {_sure_below(bundle, asked):.3g} pass, all else that does not fail is REVIEW"
+    safe = (
+        f"fail-safe: only scores below {_sure_below(bundle, miss_rate):.3g} pass, all else that does not fail is REVIEW"
+    )
     if bundle.policy.mode == "budgeted":
-        return f"not certifiable at {_percent(asked)}: no certificate covers a budgeted route; {safe}"
-    return f"{_short_words(certificate, asked)}; {safe}"
+        return f"not certifiable at {_percent(miss_rate)}: no certificate covers a budgeted route; {safe}"
+    return f"{_short_words(certificate, miss_rate)}; {safe}"
 
 
 def certificate_words(certificate: Certificate | None) -> str:
-    """For the model card and the trainer's last words: what was asked of a bundle, and what it can promise."""
+    """For the model card and the end of training: requested and certified miss rate."""
     if certificate is None:
         return "no certificate"
     if certificate.claim is not None:
@@ -66,23 +68,23 @@ def _claim_words(claim: Claim, certificate: Certificate) -> str:
     )
 
 
-def _short_words(certificate: Certificate | None, asked: float) -> str:
+def _short_words(certificate: Certificate | None, miss_rate: float) -> str:
     if certificate is None:
-        return f"not certifiable at {_percent(asked)}: the bundle has no certificate, train it again"
+        return f"not certifiable at {_percent(miss_rate)}: the bundle has no certificate, train it again"
     nearest = certificate.nearest
     misses = 0 if nearest is None else nearest.num_misses
-    needs = further_defects(certificate.num_defects, misses, asked, certificate.confidence)
+    needs = further_defects(certificate.num_defects, misses, miss_rate, certificate.confidence)
     more = f"needs {needs} more independent defects" if needs else "only by a limit that holds every good piece"
-    if nearest is not None and nearest.miss_rate <= asked:
+    if nearest is not None and nearest.miss_rate <= miss_rate:
         more = "its evidence is used up"
     if nearest is None:
-        return f"not certifiable at {_percent(asked)}: {more}; certifiable at no level"
+        return f"not certifiable at {_percent(miss_rate)}: {more}; certifiable at no level"
     level = f"{_percent(nearest.miss_rate)}, where {nearest.good_held:.0%} of good pieces go to REVIEW or FAIL"
     if certificate.of_these_encoders:
-        return f"not certifiable at {_percent(asked)}: {more}; certifiable at {level}"
+        return f"not certifiable at {_percent(miss_rate)}: {more}; certifiable at {level}"
     return (
-        f"not certifiable at {_percent(asked)}: {more}; before the calibration pieces were given to the encoders to "
-        f"learn from, it would have been certifiable at {level}: now nothing is promised"
+        f"not certifiable at {_percent(miss_rate)}: {more}; before the encoders learned from the calibration "
+        f"pieces, it would have been certifiable at {level}: now nothing is promised"
     )
 
 

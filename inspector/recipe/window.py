@@ -1,4 +1,4 @@
-"""Counts the samples in a recipe's window, exactly as the join will cut it. Knows no stream."""
+"""Counts the samples in a recipe's window, exactly as the join cuts it."""
 
 from inspector.recipe.recipe import Sensor
 from streams.join.assembly import SensorSpec

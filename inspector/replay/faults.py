@@ -1,4 +1,4 @@
-"""Turns a well-behaved line into an everyday one: lost, doubled, late and reordered records. Knows no payload."""
+"""Adds the faults of an everyday line to its records: lost, doubled, late and reordered ones."""
 
 import heapq
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from streams.records import Output
 
 NS = 1_000_000_000
 REORDER_S = 0.08
-"""A reordered record comes this much later: behind its successors, within the join's default patience."""
+"""A reordered record comes this much later: after its successors, within the join's default patience."""
 
 
 class Scheduled(NamedTuple):
@@ -35,7 +35,7 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What goes wrong; all zero is a perfect line. Piece events are never lost, so every piece enters."""
+    """Faults of a line; all zero is a perfect one. Piece events are never lost, so every piece enters."""
 
     jitter_s: float = 0.0
     """Each record comes up to this much late."""
@@ -46,7 +46,7 @@ class Faults:
     duplicate: float = 0.0
     """Share of records that come twice."""
     reorder: float = 0.0
-    """Share of records that come behind their successors."""
+    """Share of records that come after their successors."""
     silences: tuple[Silence, ...] = ()
     seed: int = 0
 

@@ -1,4 +1,4 @@
-"""Turns pieces and a plan into the records of a line, each with the moment to publish it. Knows no clock and no log.
+"""Turns pieces and a plan into the records of a line, each with the moment to publish it.
 
 One pure generator, `line_records`, feeds replay, simulation and the demo.
 """
@@ -28,7 +28,7 @@ _LEAD_NS, _TAIL_NS = NS // 2, NS
 
 @dataclass(frozen=True, slots=True)
 class LineSettings:
-    """Where the records go and what the pieces are called there."""
+    """Topics of the records and names of the pieces."""
 
     topics: Topics
     stations: tuple[str, ...]
@@ -41,7 +41,7 @@ class LineSettings:
     stream_id: str = "replay"
     pass_number: int = 0
     truth: Path | None = None
-    """What is true of every piece goes to this file as it enters, one JSON object a line, and never to a topic."""
+    """The truth about every piece goes to this file as it enters, one JSON object a line, and never to a topic."""
 
 
 def line_records(
@@ -117,7 +117,7 @@ class _Line:
 
     def _origin_ns(self, sensor: SensorSpec) -> int:
         """Event time of the stream's first sample: whole steps of the grid before the first window, and a nanosecond:
-        a rate such as 12800 / 3 is no exact float, and the window takes what lies at its start or behind it."""
+        a rate such as 12800 / 3 is no exact float, and the window takes samples at its start or after it."""
         anchor_ns = 0 if sensor.anchor == "entered" else capture_delay_ns(self.spec, 0)
         lead_ns = _LEAD_NS // self.plan.grid_ns * self.plan.grid_ns
         return self.settings.base_ns + anchor_ns + round(sensor.start_s * NS) - lead_ns + 1

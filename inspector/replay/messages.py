@@ -1,4 +1,4 @@
-"""Turns one piece into the messages that announce, show and trace it, and samples into chunks. Knows no topic."""
+"""Turns one piece into its event, frames and traces, and samples into chunks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Publishes scheduled records at their moments. Knows neither what they say nor which log takes them."""
+"""Publishes scheduled records at their moments, to any log."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ from streams.log import Publisher
 from streams.records import Output
 
 _NAP_S = 0.002
-"""The shortest wait: what falls due within it is published together, never before its moment."""
+"""The shortest wait: records due within it are published together, never early."""
 _MOST = 64
 """Records handed over at once."""
 
@@ -33,7 +33,7 @@ class Clock:
 
 @dataclass(slots=True)
 class Published:
-    """What was handed over."""
+    """Counts of the published records."""
 
     records: int = 0
     by_type: dict[str, int] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Turns a manifest or the synthetic line into pieces ready to publish. Knows neither time nor topics."""
+"""Turns a manifest or the synthetic line into pieces ready to publish."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class LinePiece:
-    """One piece with everything that will be seen and heard of it, and what is true of it."""
+    """One piece with all its recordings, and the truth about it."""
 
     piece_id: str
     shots: tuple[Shot, ...]
@@ -39,7 +39,7 @@ class LinePiece:
 
 
 class PieceSource(Protocol):
-    """Pieces by number, made or read when asked for."""
+    """Pieces by number, made or read when requested."""
 
     def __len__(self) -> int: ...
 
@@ -96,8 +96,8 @@ class SimulatedPieces:
         return frozenset((CAMERA, MICROPHONE))
 
     def piece(self, number: int) -> LinePiece:
-        made = simulate_piece(self._settings, self._first + number)
-        shots = tuple(Shot(CAMERA, n, PixelFormat.PIXEL_FORMAT_PNG, png) for n, png in enumerate(made.pngs))
-        sound = Recording(made.sound, float(SAMPLE_RATE_HZ))
-        label: Label = "nok" if made.truth.defects else "ok"
-        return LinePiece(made.piece_id, shots, {MICROPHONE: sound}, label, defects=made.truth.defects)
+        simulated = simulate_piece(self._settings, self._first + number)
+        shots = tuple(Shot(CAMERA, n, PixelFormat.PIXEL_FORMAT_PNG, png) for n, png in enumerate(simulated.pngs))
+        sound = Recording(simulated.sound, float(SAMPLE_RATE_HZ))
+        label: Label = "nok" if simulated.truth.defects else "ok"
+        return LinePiece(simulated.piece_id, shots, {MICROPHONE: sound}, label, defects=simulated.truth.defects)

@@ -1,5 +1,4 @@
-"""Decides when each piece enters and at which station, so that no two of its clips overlap in one stream.
-Knows neither pixels nor samples.
+"""Decides when each piece enters and at which station, so that no two clips overlap in one stream.
 
 Every entry lies on a grid on which all sensors have a sample, in whole nanoseconds: a window relative to the entry
 then begins exactly on a sample, and the join cuts out exactly the samples that were put in.
@@ -17,7 +16,7 @@ MAX_STATIONS = 256
 
 
 class PlanError(ValueError):
-    """Pieces cannot be published so; the message says why and what helps."""
+    """Pieces cannot be published so; the message explains why and how to fix it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Fits pieces to a service's recipe and line, and publishes them there in time. Knows no command line."""
+"""Fits pieces to a service's recipe and line, and publishes them there in time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -82,10 +82,10 @@ def _recipe(service: Service, line: str, name: str | None, modalities: frozenset
         if recipe.line in ("*", line) and name in (None, recipe.name) and modalities <= recipe.kinds.keys()
     ]
     if len(fitting) != 1:
-        found = ", ".join(recipe.name for recipe in fitting) or "none"
+        names = ", ".join(recipe.name for recipe in fitting) or "none"
         raise PlanError(
             f"the pieces bring {', '.join(sorted(modalities))}; recipes of line {line!r} that name all of them: "
-            f"{found}; expected exactly one: choose with --recipe, or name cameras and sensors as the data set does"
+            f"{names}; expected exactly one: choose with --recipe, or name cameras and sensors as the data set does"
         )
     return fitting[0]
 
@@ -103,9 +103,9 @@ def _stations(recipe: Recipe, schedule: Plan) -> tuple[str, ...]:
 
 def _check_found(service: Service, line: str, recipe: Recipe, settings: LineSettings) -> None:
     for station in settings.stations:
-        found = service.recipes.find(line, station, settings.product)
-        if found is not recipe:
+        winner = service.recipes.find(line, station, settings.product)
+        if winner is not recipe:
             raise PlanError(
-                f"at {line}/{station} the recipe {found.name if found else None!r} goes before {recipe.name!r}; "
+                f"at {line}/{station} the recipe {winner.name if winner else None!r} precedes {recipe.name!r}; "
                 "choose that one with --recipe or leave it out of the configuration"
             )

@@ -1,7 +1,6 @@
-"""Turns clips and their places in time into the continuous chunks of one sensor. Knows no topic and no fault but
-silence.
+"""Turns clips and their places in time into the continuous chunks of one sensor.
 
-Between the clips lies a faint hiss that follows from the seed; the clips themselves are handed on bit for bit.
+A faint hiss that depends on the seed fills the time between the clips; the clips themselves are kept bit for bit.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +45,7 @@ class StreamPlan:
 
 
 def stretches(stream: StreamPlan, recording: Callable[[int], Recording | None]) -> Iterator[Stretch]:
-    """Chunks of the stream in order; what a recording lacks of its window, all of it where there is none, is a gap."""
+    """Chunks of the stream in order; the part of a window that its recording does not cover is a gap."""
     window = window_samples(stream.sensor)
     upcoming, begun = 0, 0
     for first in range(0, stream.num_samples, stream.chunk_samples):
@@ -96,7 +95,7 @@ def fit(clip: Recording, sensor: SensorSpec) -> Samples:
 
 
 def _sent(first: int, last: int, silent: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """What is left of [first, last) without the silent spans."""
+    """[first, last) without the silent spans."""
     for start, end in sorted(silent):
         if end <= first or start >= last:
             continue

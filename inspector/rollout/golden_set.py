@@ -15,6 +15,7 @@ from inspector.inference.model import Model
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import Recipes
+from inspector.verdicts.words import enum_word
 from protos.inspection.v1.verdict_pb2 import Decision
 from streams.observation import InspectionId, Observation
 
@@ -39,8 +40,7 @@ def golden_findings(model: Model, recipe: Recipe, manifest: Path, max_batch: int
         verdicts = judge.judge([_observation(manifest.parent, row, anywhere) for row in batch])
         for row, verdict in zip(batch, verdicts, strict=True):
             if (row.label == "ok") != (verdict.decision == Decision.DECISION_PASS):
-                decision = Decision.Name(verdict.decision).removeprefix("DECISION_")
-                yield f"{row.piece_id} ({row.label}): {decision}"
+                yield f"{row.piece_id} ({row.label}): {enum_word(Decision, verdict.decision)}"
 
 
 def _observation(root: Path, row: PieceRow, recipe: Recipe) -> Observation:

@@ -12,7 +12,7 @@ from inspector.inference.model import Model
 from inspector.inference.opening import open_again
 from inspector.inference.warm_up import warm_up
 from inspector.judging.active_models import DeployedModel, Slots
-from inspector.plausibility.log import say_without_limits
+from inspector.plausibility.log import warn_without_limits
 from inspector.recipe.compatibility import misfits
 from inspector.recipe.problems import ConfigError
 from inspector.recipe.recipe import Recipe
@@ -117,7 +117,7 @@ class Preparer:
                 ):
                     return placed.model
         model = open_again(bundle, self._worker.engine_preferences, settings)
-        say_without_limits(bundle)
+        warn_without_limits(bundle)
         warm_up(model)
         return model
 

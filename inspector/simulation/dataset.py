@@ -1,4 +1,4 @@
-"""Writes pieces of the synthetic line as a data set with a manifest, for training. Knows no log and no clock."""
+"""Writes pieces of the synthetic line as a data set with a manifest, for training."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +37,7 @@ def _split(number: int, num_pieces: int) -> Split:
 
 
 def manifest_row(piece: SimulatedPiece, split: Split) -> PieceRow:
-    """The line of the manifest: each piece is a group of its own, for no recording occurs twice."""
+    """The line of the manifest: each piece is its own group, as no recording occurs twice."""
     truth = piece.truth
     return PieceRow(
         piece_id=piece.piece_id,

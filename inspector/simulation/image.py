@@ -1,4 +1,4 @@
-"""Draws the picture of a machined disc, with the marks asked for. Knows no sound and no label."""
+"""Draws the picture of a machined disc with given marks."""
 
 import cv2
 import numpy as np

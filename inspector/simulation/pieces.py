@@ -1,4 +1,4 @@
-"""Decides what is wrong with each piece of a synthetic line, and makes its picture and its sound.
+"""Chooses the defects of each piece of a synthetic line, and makes its picture and its sound.
 
 Everything follows from (seed, number of the piece). No accuracy claim is made on this line. Its scenarios:
 
@@ -8,7 +8,7 @@ Everything follows from (seed, number of the piece). No accuracy claim is made o
 heard alone each insert is there in half of the pieces, mismatched or not.
 `rare_hard`: all defects are plain but for a few rubbed parts. A rub is a matt patch that every thumbnail shows and that
 is mere wear, unless a hairline runs through it: a dark groove between two bright burrs. In a thumbnail of 48 px these
-average to less than the rub's own blotches; from 96 px on they stand out. Only the rub says where to look closer.
+average to less than the rub's own blotches; from 96 px on they stand out. Only the rub shows where to look closer.
 """
 
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ Scenario = Literal["plain", "disagreement", "rare_hard"]
 
 @dataclass(frozen=True, slots=True)
 class LineSettings:
-    """What comes down the synthetic line."""
+    """Settings of the synthetic line."""
 
     seed: int = 0
     defect_share: float = 0.2
@@ -46,12 +46,12 @@ class LineSettings:
     rub_share: float = 0.08
     """Share of rubbed pieces, half of them with a hairline; in `rare_hard`."""
     num_frames: int = 1
-    """Images per piece: it turns before the camera, and what lies on its surface shows in one of them."""
+    """Images per piece: it turns before the camera, and the marks on its surface show in one of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is on a piece: severity by mark. Marks that are not among the defects are none: wear, inserts, rubs."""
+    """The marks of a piece: severity by mark. Marks outside `defects` are harmless: wear, inserts, rubs."""
 
     severity: dict[str, float]
     defects: tuple[str, ...]
@@ -97,7 +97,7 @@ def simulate_piece(settings: LineSettings, number: int) -> SimulatedPiece:
 
 
 def _image(rng: np.random.Generator, station: int, truth: Truth, *, turned: bool) -> NDArray[np.uint8]:
-    """`turned`: what lies on the surface is out of sight. An insert goes all the way round."""
+    """`turned`: the marks on the surface are out of sight. An insert goes all the way round."""
     surface = {} if turned else truth.severity
     return draw_part(
         rng,
@@ -120,7 +120,7 @@ def piece_id(settings: LineSettings, number: int) -> str:
 
 
 def truth_of(settings: LineSettings, number: int) -> Truth:
-    """What is wrong with the piece, without making its recordings."""
+    """The truth about the piece, without making its recordings."""
     return _truth(_rng(settings, number), settings)
 
 

@@ -1,4 +1,4 @@
-"""Makes the sound of a tapped part: whole ones ring, cracked ones fall silent soon. Knows no picture and no label."""
+"""Makes the sound of a tapped part: whole ones ring, cracked ones fall silent soon."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ _TAP_S = 0.02
 def ring(rng: np.random.Generator, *, crack: float = 0.0, partial: float = 0.0) -> NDArray[np.int16]:
     """Samples (4000, 1) at 16 kHz. Severity: 0 none, 1 plain to hear, below 0.4 hard to tell from a dull tap.
 
-    `partial` is what an insert adds: a fourth mode, whole or cracked.
+    `partial` is the strength of an insert's mode: a fourth one, whole or cracked.
     """
     time_s = np.arange(round(CLIP_S * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ - _TAP_S
     after = time_s >= 0

@@ -1,4 +1,4 @@
-"""Turns values of recordings into a mean with its uncertainty. Knows no model and no labels."""
+"""Computes the mean of recordings' values with its uncertainty."""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ NUM_DRAWS = 2000
 
 
 class Interval(NamedTuple):
-    """A mean, and where it lies in 95 of 100 resamplings."""
+    """A mean with its 95 % interval by resampling."""
 
     mean: float
     low: float
@@ -21,25 +21,25 @@ class Interval(NamedTuple):
 
 
 def mean_by_group(values: ArrayLike, groups: Sequence[str], seed: int) -> Interval:
-    """Bootstrap over whole groups, for the recordings of one are not independent. NaN without any value."""
-    found = np.asarray(values, np.float64)
-    if not len(found):
+    """Bootstrap over whole groups, because the recordings of a group are not independent. NaN without any value."""
+    samples = np.asarray(values, np.float64)
+    if not len(samples):
         return Interval(np.nan, np.nan, np.nan)
     _, owners = np.unique(groups, return_inverse=True)
-    sums, counts = np.bincount(owners, found), np.bincount(owners)
+    sums, counts = np.bincount(owners, samples), np.bincount(owners)
     drawn = np.random.default_rng(seed).integers(len(sums), size=(NUM_DRAWS, len(sums)))
     low, high = np.quantile(sums[drawn].sum(1) / counts[drawn].sum(1), [0.025, 0.975])
-    return Interval(float(found.mean()), float(low), float(high))
+    return Interval(float(samples.mean()), float(low), float(high))
 
 
 def mean_by_units(values: ArrayLike, units: Sequence[Collection[str]], seed: int) -> Interval:
     """`mean_by_group` where a value rests on several recordings: see `unit_weights`."""
-    found = np.asarray(values, np.float64)
-    if not len(found):
+    samples = np.asarray(values, np.float64)
+    if not len(samples):
         return Interval(np.nan, np.nan, np.nan)
     weights_DV = unit_weights(units, NUM_DRAWS, seed)
-    low, high = np.quantile((weights_DV @ found) / weights_DV.sum(1).clip(1), [0.025, 0.975])
-    return Interval(float(found.mean()), float(low), float(high))
+    low, high = np.quantile((weights_DV @ samples) / weights_DV.sum(1).clip(1), [0.025, 0.975])
+    return Interval(float(samples.mean()), float(low), float(high))
 
 
 def unit_weights(units: Sequence[Collection[str]], num_draws: int, seed: int) -> NDArray[np.int64]:
@@ -48,6 +48,6 @@ def unit_weights(units: Sequence[Collection[str]], num_draws: int, seed: int) ->
     Pieces pair pictures with sounds, and each recurs with many others: drawing pictures alone gave intervals of fusion
     against noisy-or little more than half as wide (Owen 2007, the pigeonhole bootstrap; counts by Poisson).
     """
-    number = {name: index for index, name in enumerate(sorted({unit for own in units for unit in own}))}
+    number = {name: index for index, name in enumerate(sorted({unit for value_units in units for unit in value_units}))}
     counts = np.random.default_rng(seed).poisson(1.0, (num_draws, len(number)))
-    return np.stack([counts[:, [number[unit] for unit in own]].prod(1) for own in units], axis=1)
+    return np.stack([counts[:, [number[unit] for unit in value_units]].prod(1) for value_units in units], axis=1)

@@ -1,4 +1,4 @@
-"""Turns scores and labels into figures: area under the curve, accuracy, misses. Knows no model.
+"""Computes figures from scores and labels: area under the curve, accuracy, misses.
 
 Scores rise with the likelihood of a defect; labels are true where the piece is defective.
 """
@@ -45,14 +45,14 @@ def miss_rate(scores: Scores, labels: Labels, false_reject_rate: float) -> float
 
 
 class Certainty(NamedTuple):
-    """Where accuracy at one half and area under the curve lie in 95 of 100 resamplings."""
+    """95 % intervals of accuracy at one half and area under the curve by resampling."""
 
     accuracy: Interval
     auc: Interval
 
 
 def certainty(scores: Scores, labels: Labels, weights_DV: NDArray[np.int64]) -> Certainty:
-    """`weights_DV` says how often each draw takes each piece: see `inspector.statistics.bootstrap.unit_weights`."""
+    """`weights_DV` counts how often each draw takes each piece: see `inspector.statistics.bootstrap.unit_weights`."""
     right = (scores >= 0.5) == labels
     accuracies = weights_DV @ right / weights_DV.sum(1).clip(1)
     areas = _areas(scores, labels, weights_DV)
@@ -69,8 +69,8 @@ def _areas(scores: Scores, labels: Labels, weights_DV: NDArray[np.int64]) -> Sco
     first, last = (np.searchsorted(good, scores[labels], side=side) for side in ("left", "right"))
     in_order = (weights_DB * (below_DG[:, first] + below_DG[:, last])).sum(1) / 2
     pairs = weights_DB.sum(1) * weights_DG.sum(1)
-    found: Scores = np.divide(in_order, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
-    return found
+    areas: Scores = np.divide(in_order, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+    return areas
 
 
 def _ends(draws: Scores) -> tuple[float, float]:

@@ -87,7 +87,7 @@ def nearest_limits(judgements: Sequence[Judgement], num: int) -> set[int]:
 
 
 def _distance(judgement: Judgement) -> float:
-    score, limits = judgement.said.score, judgement.limits
+    score, limits = judgement.prediction.score, judgement.limits
     return np.inf if score is None or limits is None else min(abs(score - limit) for limit in limits)
 
 
@@ -101,4 +101,4 @@ def _judged(
 ) -> Iterator[Judged]:
     """Read once more, one by one: all of them need not fit into memory."""
     for index in chosen:
-        yield Judged(observe(root, rows[index]), rows[index].label, judgements[index].said)
+        yield Judged(observe(root, rows[index]), rows[index].label, judgements[index].prediction)

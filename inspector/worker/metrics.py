@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from inspector.engines.engine import is_fallback
 from inspector.plausibility.log import reason_word
+from inspector.verdicts.words import enum_word
 from inspector.worker.shards import Shards
 from protos.inspection.v1.records_pb2 import DeadLetterReason
 from protos.inspection.v1.verdict_pb2 import MODALITY_STATE_IMPLAUSIBLE, Decision, DecisionReason, Verdict
@@ -156,14 +157,14 @@ class WorkerMetrics:
 
     def dead_lettered(self, rejected: Sequence[tuple[Shard, Rejected]]) -> None:
         """After a commit that published these dead letters."""
-        for shard, item in rejected:
-            reason = _word(DeadLetterReason.Name(DeadLetterReason.ValueType(item.reason)), "DEAD_LETTER_REASON_")
+        for shard, found in rejected:
+            reason = enum_word(DeadLetterReason, found.reason).lower()
             self.dead_letters.labels(shard.line, reason).inc()
 
     def _verdict(self, verdict: Verdict) -> None:
         place = (verdict.inspection.line, verdict.inspection.station)
-        decision = _word(Decision.Name(verdict.decision), "DECISION_")
-        reason = _word(DecisionReason.Name(verdict.reason), "DECISION_REASON_")
+        decision = enum_word(Decision, verdict.decision).lower()
+        reason = enum_word(DecisionReason, verdict.reason).lower()
         self.verdicts.labels(*place, decision, reason).inc()
         self.latency.labels(*place).observe((verdict.publish_ns - verdict.capture_ns) / 1e9)
         self.join_seconds.labels(*place).observe((verdict.decision_ns - verdict.arrival_ns) / 1e9)
@@ -182,7 +183,3 @@ class WorkerMetrics:
                 self.expert_runs.labels(run.expert).inc()
             else:
                 self.expert_skips.labels(run.expert, run.why).inc()
-
-
-def _word(name: str, prefix: str) -> str:
-    return name.removeprefix(prefix).lower()

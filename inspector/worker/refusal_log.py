@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 
+from inspector.verdicts.words import enum_word
 from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.items import Rejected
 from streams.records import Shard
@@ -41,7 +42,7 @@ class RefusalLog:
 
 
 def _message(shard: Shard, reason: int, many: Happened) -> str:
-    name = pb.DeadLetterReason.Name(reason).removeprefix("DEAD_LETTER_REASON_")
+    name = enum_word(pb.DeadLetterReason, reason)
     minutes = f"{INTERVAL_S / 60:.0f} minutes"
     since = "" if many.said_s is None else f" in the last {minutes}"
     return (

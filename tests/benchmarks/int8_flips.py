@@ -41,7 +41,9 @@ def with_parity_set(folder: Path, manifest: Path) -> LoadedBundle:
         rows = read_manifest(manifest, "calibration")
         chosen = rows[:: max(1, len(rows) // ENOUGH_PIECES)][:ENOUGH_PIECES]
         model = open_model(bundle, EngineSettings("onnx"))
-        pieces = [Judged(piece, row.label, found.said) for row, piece, found in judged(model, manifest.parent, chosen)]
+        pieces = [
+            Judged(piece, row.label, found.prediction) for row, piece, found in judged(model, manifest.parent, chosen)
+        ]
         about = About(
             bundle=bundle.schema.name,
             version=bundle.schema.version,
@@ -60,8 +62,8 @@ def flips(bundle: LoadedBundle, engine: CompiledFor, manifest: Path) -> tuple[in
     full, eighth = (
         open_model(bundle, settings) for settings in (EngineSettings("onnx"), EngineSettings(engine, precision="int8"))
     )
-    before = [found.said.decision for _, _, found in judged(full, manifest.parent, rows)]
-    after = [found.said.decision for _, _, found in judged(eighth, manifest.parent, rows)]
+    before = [found.prediction.decision for _, _, found in judged(full, manifest.parent, rows)]
+    after = [found.prediction.decision for _, _, found in judged(eighth, manifest.parent, rows)]
     changed = [(row, now) for row, old, now in zip(rows, before, after, strict=True) if old != now]
     return len(rows), len(changed), sum(row.label == "nok" and now == "PASS" for row, now in changed)
 

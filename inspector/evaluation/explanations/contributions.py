@@ -1,6 +1,6 @@
 """Compares a verdict's contributions per modality with truly leaving a modality out, with gate weights and labels.
 
-Knows nothing of what the experts saw: neither maps nor signals.
+Does not depend on the experts' inputs: neither maps nor signals.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ class Contributions:
     """The same by the gate's weight."""
 
 
-class Told(NamedTuple):
+class JudgedPiece(NamedTuple):
     """One verdict that compares modalities."""
 
     row: PieceRow
@@ -58,41 +58,41 @@ def contributions(model: Model, root: Path, rows: Sequence[PieceRow], seed: int)
     recipe = recipe_for(model, rows, None).model_copy(update={"evidence": "always"})
     pieces = [piece.observed(recipe) for piece in arrivals(root, rows)]
     judge = RoutedJudge(Recipes([recipe]), {recipe.bundle: model}, clock_ns=lambda: 0)
-    everything = [Told(*found) for found in zip(rows, pieces, judge.judge(pieces), strict=True)]
-    told = [found for found in everything if any(m.HasField("contribution") for m in found.verdict.modalities)]
-    if not told:
+    everything = [JudgedPiece(*parts) for parts in zip(rows, pieces, judge.judge(pieces), strict=True)]
+    comparing = [judged for judged in everything if any(m.HasField("contribution") for m in judged.verdict.modalities)]
+    if not comparing:
         return None
-    blamed = [(found, name) for found in told for name in _sole_culprit(model.schema, found.row)]
-    groups = [_group(model.schema, found.row, name) for found, name in blamed]
+    blamed = [(judged, name) for judged in comparing for name in _sole_culprit(model.schema, judged.row)]
+    groups = [_group(model.schema, judged.row, name) for judged, name in blamed]
     return Contributions(
-        verdicts=len(told),
-        alone=len(everything) - len(told),
-        largest_difference=max(float(np.abs(_differences(model, found)).max()) for found in told),
-        gate_correlation={m.name: _gate_correlation(told, m.name) for m in model.schema.modalities},
+        verdicts=len(comparing),
+        alone=len(everything) - len(comparing),
+        largest_difference=max(float(np.abs(_differences(model, judged)).max()) for judged in comparing),
+        gate_correlation={m.name: _gate_correlation(comparing, m.name) for m in model.schema.modalities},
         blamed=len(blamed),
         contribution_blames=mean_by_group(
-            [_largest(found, "contribution") == name for found, name in blamed], groups, seed
+            [_largest(judged, "contribution") == name for judged, name in blamed], groups, seed
         ),
-        gate_blames=mean_by_group([_largest(found, "gate_weight") == name for found, name in blamed], groups, seed),
+        gate_blames=mean_by_group([_largest(judged, "gate_weight") == name for judged, name in blamed], groups, seed),
     )
 
 
-def _differences(model: Model, told: Told) -> Scores:
-    """Per modality: the verdict's contribution less what leaving its recording out does to the head's log-odds."""
-    ran = {run.expert for run in told.verdict.experts if run.ran}
+def _differences(model: Model, judged: JudgedPiece) -> Scores:
+    """Per modality: the verdict's contribution minus the change of the log-odds when its recording is left out."""
+    ran = {run.expert for run in judged.verdict.experts if run.ran}
     temperature = model.calibrations[frozenset(ran)].temperature
-    whole = _log_odds(model, told.piece, ran)
+    whole = _log_odds(model, judged.piece, ran)
     return np.array(
         [
-            m.contribution - (whole - _log_odds(model, without(told.piece, m.name), ran)) / temperature
-            for m in told.verdict.modalities
+            m.contribution - (whole - _log_odds(model, without(judged.piece, m.name), ran)) / temperature
+            for m in judged.verdict.modalities
             if m.HasField("contribution")
         ]
     )
 
 
 def _log_odds(model: Model, piece: Observation, ran: set[str]) -> float:
-    """Of what the piece still has, looked at anew by the same experts."""
+    """The head's log-odds after the same experts examine the modalities that the piece still has."""
     examination = Examination(model, [piece], max_batch=1)
     for expert in model.schema.experts:
         if expert.name in ran and expert.modality in examination.present[0]:
@@ -101,10 +101,15 @@ def _log_odds(model: Model, piece: Observation, ran: set[str]) -> float:
     return np.nan if fused is None else float(fused.logits[0])
 
 
-def _gate_correlation(told: Sequence[Told], modality: str) -> float:
-    own = [m for found in told for m in found.verdict.modalities if m.name == modality and m.HasField("contribution")]
-    gates, adds = np.array([m.gate_weight for m in own]), np.array([m.contribution for m in own])
-    if len(own) < 2 or np.ptp(gates) < 1e-6 or np.ptp(adds) < 1e-6:
+def _gate_correlation(comparing: Sequence[JudgedPiece], modality: str) -> float:
+    modalities = [
+        m
+        for judged in comparing
+        for m in judged.verdict.modalities
+        if m.name == modality and m.HasField("contribution")
+    ]
+    gates, adds = np.array([m.gate_weight for m in modalities]), np.array([m.contribution for m in modalities])
+    if len(modalities) < 2 or np.ptp(gates) < 1e-6 or np.ptp(adds) < 1e-6:
         return np.nan
     return float(spearmanr(gates, adds).statistic)
 
@@ -120,6 +125,6 @@ def _group(schema: Bundle, row: PieceRow, modality: str) -> str:
     return own_group(row, next(m for m in schema.modalities if m.name == modality))
 
 
-def _largest(told: Told, figure: str) -> str:
-    largest: pb.Modality = max(told.verdict.modalities, key=lambda m: float(getattr(m, figure)))
+def _largest(judged: JudgedPiece, figure: str) -> str:
+    largest: pb.Modality = max(judged.verdict.modalities, key=lambda m: float(getattr(m, figure)))
     return largest.name

@@ -1,7 +1,7 @@
-"""Tests evidence by taking it out: does the defect go with the place that was named? Knows no mask and no fusion.
+"""Tests evidence by erasing it: does the defect disappear with the place that the evidence names?
 
-Deletion as in Petsiuk et al. 2018 (RISE), with one box at a time, and beside it boxes of equal size elsewhere in the
-same recording: erasing anything may change a score. In a signal, good recordings of the same split stand in.
+Deletion as in Petsiuk et al. 2018 (RISE), one box at a time, compared with boxes of equal size elsewhere in the same
+recording: erasing anything may change a score. In a signal, good recordings of the same split replace the stretch.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ from inspector.statistics.bootstrap import Interval, mean_by_group
 from streams.observation import Observation
 
 NUM_ELSEWHERE = 4
-"""Boxes elsewhere per recording; what they change is averaged."""
+"""Boxes elsewhere per recording; their changes are averaged."""
 NUM_GOOD = 4
-"""Good recordings that a stretch of a signal is exchanged for, one after the other; what changes is averaged."""
+"""Good recordings that replace a stretch of a signal, one after the other; their changes are averaged."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Deletion:
     """By how much the expert's log-odds of a defect fall without the named box."""
     drop_elsewhere: Interval
     advantage: Interval
-    """The first less the second, by recording: above 0 the evidence names what the score rests on."""
+    """`drop` minus `drop_elsewhere`, by recording: above 0 the score rests on the named place."""
     fades: float
     """Share of the recordings in which the relevance inside the named box falls when that box is erased."""
     fades_elsewhere: float
@@ -55,7 +55,7 @@ class Deletion:
 
 
 class Change(NamedTuple):
-    """What one erasure changed, on the mean of what stood in."""
+    """Effect of one erasure, averaged over the replacements."""
 
     drop: float
     fades: float
@@ -65,33 +65,33 @@ class Change(NamedTuple):
 
 def deletion(model: Model, seen: Sequence[ExpertView], seed: int) -> Deletion | None:
     """None where nothing can be erased: no recording caught with a box and room for another, or no good signal."""
-    defective = [sight for sight in seen if sight.defective]
-    caught = [sight for sight in defective if sight.look.defect_logit > 0]
-    named = [(sight, found[0]) for sight in caught if (found := boxes(_relevance(sight)))]
+    defective = [view for view in seen if view.defective]
+    caught = [view for view in defective if view.output.defect_logit > 0]
+    named = [(view, ranked[0]) for view in caught if (ranked := boxes(_relevance(view)))]
     rng = np.random.default_rng(seed)
-    tried = [(sight, box, elsewhere(box, _relevance(sight).shape, NUM_ELSEWHERE, rng)) for sight, box in named]
-    tried = [(sight, box, others) for sight, box, others in tried if others]
-    good = [samples for sight in seen if not sight.defective and (samples := _samples(sight)) is not None]
+    tried = [(view, box, elsewhere(box, _relevance(view).shape, NUM_ELSEWHERE, rng)) for view, box in named]
+    tried = [(view, box, others) for view, box, others in tried if others]
+    good = [samples for view in seen if not view.defective and (samples := _samples(view)) is not None]
     if not tried or (_samples(tried[0][0]) is not None and not good):
         return None
-    changes = [_changes(model, sight, (box, *others), _drawn(good, rng)) for sight, box, others in tried]
-    own, other = [found[0] for found in changes], [found[1:] for found in changes]
-    groups = [sight.group for sight, _, _ in tried]
-    drops = np.array([change.drop for change in own])
-    drops_elsewhere = np.array([np.mean([change.drop for change in found]) for found in other])
+    changes = [_changes(model, view, (box, *others), _drawn(good, rng)) for view, box, others in tried]
+    named_changes, other_changes = [first for first, *_ in changes], [rest for _, *rest in changes]
+    groups = [view.group for view, _, _ in tried]
+    drops = np.array([change.drop for change in named_changes])
+    drops_elsewhere = np.array([np.mean([change.drop for change in others]) for others in other_changes])
     return Deletion(
         expert=tried[0][0].expert.name,
         recordings=len(tried),
         missed=len(defective) - len(caught),
         without_room=len(caught) - len(tried),
-        box_share=float(np.mean([map_of(box, _relevance(sight).shape).mean() for sight, box, _ in tried])),
+        box_share=float(np.mean([map_of(box, _relevance(view).shape).mean() for view, box, _ in tried])),
         drop=mean_by_group(drops, groups, seed),
         drop_elsewhere=mean_by_group(drops_elsewhere, groups, seed),
         advantage=mean_by_group(drops - drops_elsewhere, groups, seed),
-        fades=float(np.mean([change.fades for change in own])),
-        fades_elsewhere=float(np.mean([np.mean([change.fades for change in found]) for found in other])),
-        moves=float(np.mean([change.moves for change in own])),
-        moves_elsewhere=float(np.mean([np.mean([change.moves for change in found]) for found in other])),
+        fades=float(np.mean([change.fades for change in named_changes])),
+        fades_elsewhere=float(np.mean([np.mean([change.fades for change in others]) for others in other_changes])),
+        moves=float(np.mean([change.moves for change in named_changes])),
+        moves_elsewhere=float(np.mean([np.mean([change.moves for change in others]) for others in other_changes])),
     )
 
 
@@ -99,49 +99,49 @@ def _drawn(good: Sequence[Samples], rng: np.random.Generator) -> list[Samples]:
     return [good[index] for index in rng.permutation(len(good))[:NUM_GOOD]]
 
 
-def _changes(model: Model, sight: ExpertView, places: Sequence[Box], good: Sequence[Samples]) -> list[Change]:
-    """What each of the places changes; the first is the one that was named."""
-    shape = _relevance(sight).shape
-    without = [erased(sight, map_of(place, shape), good) for place in places]
+def _changes(model: Model, view: ExpertView, places: Sequence[Box], good: Sequence[Samples]) -> list[Change]:
+    """Effect of erasing each place; the first is the named one."""
+    shape = _relevance(view).shape
+    without = [erased(view, map_of(place, shape), good) for place in places]
     examination = Examination(model, [version for versions in without for version in versions], MAX_BATCH)
-    examination.run_expert(sight.expert, range(len(examination.pieces)))
-    changes = iter([_change(sight, places[0], found[sight.expert.name]) for found in examination.expert_outputs])
+    examination.run_expert(view.expert, range(len(examination.pieces)))
+    changes = iter([_change(view, places[0], outputs[view.expert.name]) for outputs in examination.expert_outputs])
     return [Change(*np.mean([next(changes) for _ in versions], axis=0).tolist()) for versions in without]
 
 
-def erased(sight: ExpertView, relevance: Array, good: Sequence[Samples]) -> list[Observation]:
-    """The recording alone, without what a verdict with this relevance would name first; a signal once per good one."""
-    piece, expert = sight.piece, sight.expert
+def erased(view: ExpertView, relevance: Array, good: Sequence[Samples]) -> list[Observation]:
+    """The recording alone, with the place that this relevance names first erased; a signal once per good one."""
+    piece, expert = view.piece, view.expert
     if expert.input.type == "signal":
-        clip, samples = piece.clips[expert.modality], _samples(sight)
+        clip, samples = piece.clips[expert.modality], _samples(view)
         place = signal_evidence(expert.modality, relevance, expert.input)
         if samples is None or place is None:
-            raise ValueError(f"{sight.row.piece_id}: nothing to erase; name a box of a clip that has samples")
-        versions = [exchanged(samples, own, clip.sample_rate_hz, place) for own in good]
+            raise ValueError(f"{view.row.piece_id}: nothing to erase; name a box of a clip that has samples")
+        versions = [exchanged(samples, replacement, clip.sample_rate_hz, place) for replacement in good]
         clips = [replace(clip, samples=version) for version in versions]
         return [replace(piece, views={}, clips={expert.modality: version}) for version in clips]
-    view = piece.views[expert.modality]
-    image = view.images[sight.look.image]
+    shown = piece.views[expert.modality]
+    image = shown.images[view.output.image]
     picture = Picture(expert.modality, image.shape[1], image.shape[0])
     region = image_evidence(picture, relevance).regions[0]
-    return [replace(piece, clips={}, views={expert.modality: replace(view, images=(inpainted(image, region),))})]
+    return [replace(piece, clips={}, views={expert.modality: replace(shown, images=(inpainted(image, region),))})]
 
 
-def _samples(sight: ExpertView) -> Samples | None:
+def _samples(view: ExpertView) -> Samples | None:
     """None for images."""
-    clip = sight.piece.clips.get(sight.expert.modality)
+    clip = view.piece.clips.get(view.expert.modality)
     return None if clip is None else clip.samples
 
 
-def _change(sight: ExpertView, box: Box, after: ExpertOutput) -> Change:
-    before, now = _relevance(sight), after.outputs["relevance"]
+def _change(view: ExpertView, box: Box, after: ExpertOutput) -> Change:
+    before, now = _relevance(view), after.outputs["relevance"]
     inside = map_of(box, before.shape) > 0
     return Change(
-        drop=sight.look.defect_logit - after.defect_logit,
+        drop=view.output.defect_logit - after.defect_logit,
         fades=float(now[inside].mean() < before[inside].mean()),
         moves=float(not inside.ravel()[now.argmax()]),
     )
 
 
-def _relevance(sight: ExpertView) -> Array:
-    return sight.look.outputs["relevance"]
+def _relevance(view: ExpertView) -> Array:
+    return view.output.outputs["relevance"]

@@ -1,4 +1,4 @@
-"""Asks whether a bundle's explanations are true: heat maps, erased evidence, contributions. Knows no command line."""
+"""Tests whether a bundle's explanations are true: heat maps, erased evidence, contributions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from inspector.dataset.bit_depths import demand_bit_depths
 from inspector.dataset.manifest import ManifestError, Split, read_manifest
 from inspector.evaluation.explanations.contributions import Contributions, contributions
 from inspector.evaluation.explanations.deletion_test import Deletion, deletion
-from inspector.evaluation.explanations.expert_views import ExpertView, sights
+from inspector.evaluation.explanations.expert_views import ExpertView, expert_views
 from inspector.evaluation.explanations.localisation import (
     Chance,
     Localisation,
@@ -27,7 +27,7 @@ from inspector.evaluation.run import open_bundle
 
 @dataclass(frozen=True)
 class HeatMaps:
-    """One camera's heat maps against the masks, beside maps that know nothing of defects."""
+    """One camera's heat maps against the masks, and baseline maps that do not depend on defects."""
 
     expert: str
     chance: Chance
@@ -51,15 +51,15 @@ def explain(bundle: Path, manifest: Path, split: Split, seed: int = 0) -> Explan
     model, root = open_bundle(bundle), manifest.parent
     rows = read_manifest(manifest, split)
     demand_bit_depths(rows, model.schema.modalities)
-    seen = {modality.name: sights(model, root, rows, modality) for modality in model.schema.modalities}
+    seen = {modality.name: expert_views(model, root, rows, modality) for modality in model.schema.modalities}
     cameras = [modality.name for modality in model.schema.modalities if modality.kind == "image"]
     maps = {name: heat_maps(root, seen[name], seed) for name in cameras}
-    deletions = {name: deletion(model, own, seed) for name, own in seen.items()}
+    deletions = {name: deletion(model, views, seed) for name, views in seen.items()}
     return Explanations(
         bundle=model.schema.name,
         split=split,
-        heat_maps={name: found for name, found in maps.items() if found is not None},
-        deletions={name: found for name, found in deletions.items() if found is not None},
+        heat_maps={name: scores for name, scores in maps.items() if scores is not None},
+        deletions={name: test for name, test in deletions.items() if test is not None},
         contributions=contributions(model, root, rows, seed),
     )
 
@@ -67,33 +67,35 @@ def explain(bundle: Path, manifest: Path, split: Split, seed: int = 0) -> Explan
 def heat_maps(root: Path, seen: Sequence[ExpertView], seed: int) -> HeatMaps | None:
     """Over the images that have a mask and the good ones; None without masks.
 
-    Of several images of a camera nobody says whose the mask is.
+    Where a camera took several images, the manifest does not say which one the mask belongs to.
     """
-    known = [sight for sight in seen if not sight.defective or (sight.row.mask and sight.only_image)]
-    masks = [read_mask(root, sight) for sight in known]
+    known = [view for view in seen if not view.defective or (view.row.mask and view.only_image)]
+    masks = [read_mask(root, view) for view in known]
     if not any(mask.any() for mask in masks):
         return None
-    images = [sight.piece.views[sight.expert.modality].images[sight.look.image] for sight in known]
-    relevance = [sight.look.outputs["relevance"].astype(np.float32) for sight in known]
+    images = [view.piece.views[view.expert.modality].images[view.output.image] for view in known]
+    relevance = [view.output.outputs["relevance"].astype(np.float32) for view in known]
     maps = {
-        "relevance": [enlarged(own, mask) for own, mask in zip(relevance, masks, strict=True)],
+        "relevance": [enlarged(map_, mask) for map_, mask in zip(relevance, masks, strict=True)],
         "centre": [centred(mask) for mask in masks],
         "edges": [edges(image) for image in images],
     }
-    groups = [sight.group for sight in known]
-    scores = {name: localise(own, masks, groups, seed) for name, own in maps.items()}
+    groups = [view.group for view in known]
+    scores = {name: localise(scored, masks, groups, seed) for name, scored in maps.items()}
     return HeatMaps(known[0].expert.name, chance(masks), scores)
 
 
-def read_mask(root: Path, sight: ExpertView) -> Mask:
+def read_mask(root: Path, view: ExpertView) -> Mask:
     """True where the image shows the defect. Raises ManifestError."""
-    size = sight.piece.views[sight.expert.modality].images[sight.look.image].shape[:2]
-    if not sight.defective or sight.row.mask is None:
+    size = view.piece.views[view.expert.modality].images[view.output.image].shape[:2]
+    if not view.defective or view.row.mask is None:
         return np.zeros(size, np.bool_)
-    path = root / sight.row.mask
+    path = root / view.row.mask
     grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     if grey is None or grey.shape != size:
-        found = "cannot be read" if grey is None else f"has {grey.shape[0]} x {grey.shape[1]} px"
-        raise ManifestError(f"{path}: {found}, expected a mask of {size[0]} x {size[1]} px as its image; mend the file")
+        state = "cannot be read" if grey is None else f"has {grey.shape[0]} x {grey.shape[1]} px"
+        raise ManifestError(
+            f"{path}: {state}, expected a mask of {size[0]} x {size[1]} px like its image; correct the file"
+        )
     mask: Mask = np.asarray(grey) > 127
     return mask

@@ -1,6 +1,6 @@
-"""Gathers what the most thorough expert of a modality saw of every recording, once each. Knows no figures.
+"""Collects the output of the most thorough expert of a modality for every recording, once each.
 
-The images that a camera took of one piece are one recording: the one most like a defect stands for them.
+The images that a camera took of one piece are one recording: the one most like a defect represents them.
 """
 
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ MAX_BATCH = 16
 
 @dataclass(frozen=True, eq=False)
 class ExpertView:
-    """One recording of one modality and what was seen in it."""
+    """One recording of one modality with the expert's output for it."""
 
     row: PieceRow
     piece: Observation
     """The first piece that has the recording."""
     expert: Expert
-    look: ExpertOutput
+    output: ExpertOutput
     defective: bool
     """By the modality's own label, or else the piece's."""
     group: str
@@ -39,27 +39,20 @@ class ExpertView:
         return len(self.piece.views[self.expert.modality].images) == 1
 
 
-def sights(model: Model, root: Path, rows: Sequence[PieceRow], modality: Modality) -> list[ExpertView]:
+def expert_views(model: Model, root: Path, rows: Sequence[PieceRow], modality: Modality) -> list[ExpertView]:
     firsts: dict[tuple[str, ...], PieceRow] = {}
     for row in rows:
         paths = tuple(source.path for source in sources_of(row, modality.name))
         if paths:
             firsts.setdefault(paths, row)
-    own = list(firsts.values())
-    examination = Examination(model, [observe(root, row) for row in own], MAX_BATCH)
+    first_rows = list(firsts.values())
+    examination = Examination(model, [observe(root, row) for row in first_rows], MAX_BATCH)
     for expert in model.schema.experts:
         if expert.modality == modality.name:
-            examination.run_expert(expert, range(len(own)))
+            examination.run_expert(expert, range(len(first_rows)))
     return [
-        ExpertView(
-            row,
-            examination.pieces[index],
-            expert,
-            examination.expert_outputs[index][expert.name],
-            label == "nok",
-            group,
-        )
-        for index, row in enumerate(own)
+        ExpertView(row, examination.pieces[index], expert, examination.expert_outputs[index][expert.name], label == "nok", group)
+        for index, row in enumerate(first_rows)
         for label, group in [(own_label(row, modality) or row.label, own_group(row, modality))]
         for expert in [primary_expert(examination, index, modality.name)]
         if expert is not None and label != "unknown"

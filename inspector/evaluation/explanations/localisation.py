@@ -1,4 +1,4 @@
-"""Scores maps of where a defect should be against masks of where it is. Knows neither images' names nor models.
+"""Scores maps of where a defect should be against masks of where it is.
 
 Maps and masks have the size of their image, (H, W); a mask without a marked pixel belongs to a good image.
 """
@@ -20,7 +20,7 @@ Mask = NDArray[np.bool_]
 MAX_FALSE_POSITIVES = 0.3
 """Up to where PRO is integrated, as in MVTec AD (Bergmann et al. 2021)."""
 CHANCE_OF_PRO = MAX_FALSE_POSITIVES / 2
-"""What a map without any meaning reaches: its overlap rises with its false positives."""
+"""PRO of a map without any meaning: its overlap rises with its false positives."""
 TOLERANCE_PX = 15
 """A peak this close to the mask is a hit, as in the pointing game of Zhang et al. 2018."""
 MIN_REGION_PX = 16
@@ -41,7 +41,7 @@ class Localisation:
 
 @dataclass(frozen=True)
 class Chance:
-    """What the figures are to be read against."""
+    """Reference values for reading the figures."""
 
     images: int
     mask_share: float
@@ -54,12 +54,12 @@ def localise(maps: Sequence[Map], masks: Sequence[Mask], groups: Sequence[str], 
     marked = [index for index, mask in enumerate(masks) if mask.any()]
     pairs = [(maps[index], masks[index]) for index in marked]
     pixels, truth = (np.concatenate([pair[side].ravel() for pair in pairs]) for side in (0, 1))
-    own = [roc_auc_score(mask.ravel(), found.ravel()) for found, mask in pairs if not mask.all()]
+    aurocs = [roc_auc_score(mask.ravel(), map_.ravel()) for map_, mask in pairs if not mask.all()]
     return Localisation(
         pooled_auroc=float(roc_auc_score(truth, pixels)),
-        image_auroc=mean_by_group(own, [groups[i] for i in marked if not masks[i].all()], seed),
+        image_auroc=mean_by_group(aurocs, [groups[i] for i in marked if not masks[i].all()], seed),
         pro=per_region_overlap(maps, masks),
-        pointing=float(np.mean([pointing(found, mask) for found, mask in pairs])),
+        pointing=float(np.mean([pointing(map_, mask) for map_, mask in pairs])),
     )
 
 
@@ -75,7 +75,7 @@ def chance(masks: Sequence[Mask]) -> Chance:
 def per_region_overlap(maps: Sequence[Map], masks: Sequence[Mask]) -> float:
     """PRO is the area under a receiver operating curve in which every region weighs the same, whatever its size."""
     weights = np.concatenate([_weights(mask).ravel() for mask in masks])
-    pixels = np.concatenate([found.ravel() for found in maps])
+    pixels = np.concatenate([map_.ravel() for map_ in maps])
     truth = np.concatenate([mask.ravel() for mask in masks])
     false_positives, overlap, _ = roc_curve(truth, pixels, sample_weight=weights)
     inside = false_positives < MAX_FALSE_POSITIVES
@@ -88,15 +88,15 @@ def _weights(mask: Mask) -> NDArray[np.float64]:
     """1 on good pixels, 1 / its size on a region, 0 on spots."""
     _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     sizes = np.bincount(np.asarray(labels).ravel())
-    each = np.where(sizes >= MIN_REGION_PX, 1 / np.maximum(sizes, 1), 0.0)
-    each[0] = 1.0
-    weights: NDArray[np.float64] = each[labels]
+    per_region = np.where(sizes >= MIN_REGION_PX, 1 / np.maximum(sizes, 1), 0.0)
+    per_region[0] = 1.0
+    weights: NDArray[np.float64] = per_region[labels]
     return weights
 
 
-def pointing(found: Map, mask: Mask) -> float:
+def pointing(map_: Map, mask: Mask) -> float:
     """Share of the map's highest pixels that hit: on a plateau no pixel is more the maximum than another."""
-    return float(_near(mask)[found >= found.max()].mean())
+    return float(_near(mask)[map_ >= map_.max()].mean())
 
 
 def _near(mask: Mask) -> Mask:
@@ -118,7 +118,7 @@ def centred(mask: Mask) -> Map:
 
 
 def edges(image: Image) -> Map:
-    """Baseline that knows no defect: strength of the grey gradient, as coarse as a thirty-second of the image."""
+    """Baseline that ignores defects: strength of the grey gradient, as coarse as a thirty-second of the image."""
     grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     across, down = (cv2.Sobel(grey, cv2.CV_32F, dx, 1 - dx) for dx in (1, 0))
     strength = np.hypot(np.asarray(across), np.asarray(down))

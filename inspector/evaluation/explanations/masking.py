@@ -1,7 +1,7 @@
-"""Takes out of a recording the place that its evidence names, or another of equal size. Knows no model.
+"""Erases from a recording the place that its evidence names, or another of equal size.
 
-What is taken out of an image is filled by what stands around it, what is taken out of a signal by what a good recording
-has there, so that the hole itself looks like no defect: a band of silence is the most unusual of all.
+A hole in an image is filled from its surroundings, a hole in a signal from a good recording, so that the hole itself
+does not look like a defect: a band of silence is the most unusual of all.
 """
 
 from collections.abc import Sequence
@@ -69,9 +69,9 @@ def _cut(samples: Samples, num: int) -> Samples:
 
 
 def _as_loud(good: Samples, samples: Samples) -> NDArray[np.float64]:
-    own = _cut(good, len(samples)).astype(np.float64)
-    power, own_power = (float(np.square(values, dtype=np.float64).mean()) for values in (samples, own))
-    return np.asarray(own * np.sqrt(power / max(own_power, 1e-20)), np.float64)
+    replacement = _cut(good, len(samples)).astype(np.float64)
+    power, replacement_power = (float(np.square(values, dtype=np.float64).mean()) for values in (samples, replacement))
+    return np.asarray(replacement * np.sqrt(power / max(replacement_power, 1e-20)), np.float64)
 
 
 def _band(difference: NDArray[np.float64], sample_rate_hz: float, place: SignalEvidence) -> NDArray[np.float64]:

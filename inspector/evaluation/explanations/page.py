@@ -1,4 +1,4 @@
-"""Writes down what was found about explanations, as a page and as JSON. Computes nothing."""
+"""Writes the results about explanations as a page and as JSON. Computes nothing."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -13,28 +13,34 @@ from inspector.evaluation.explanations.localisation import CHANCE_OF_PRO, TOLERA
 NAMES = {"relevance": "heat map", "centre": "centred Gaussian", "edges": "edge strength"}
 
 
-def write_explanations(found: Explanations, folder: Path) -> tuple[Path, Path]:
+def write_explanations(explanations: Explanations, folder: Path) -> tuple[Path, Path]:
     """Writes `explanations.json` and `explanations.md` into a folder, which is made where it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     figures, readable = folder / "explanations.json", folder / "explanations.md"
-    figures.write_text(dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
-    readable.write_text(explanation_page(found), encoding="utf-8")
+    figures.write_text(dumps(asdict(explanations), indent=2) + "\n", encoding="utf-8")
+    readable.write_text(explanation_page(explanations), encoding="utf-8")
     return figures, readable
 
 
-def explanation_page(found: Explanations) -> str:
-    return "\n".join([f"# Explanations of {found.bundle} on split {found.split}", "", *explanation_lines(found, "##")])
+def explanation_page(explanations: Explanations) -> str:
+    return "\n".join(
+        [
+            f"# Explanations of {explanations.bundle} on split {explanations.split}",
+            "",
+            *explanation_lines(explanations, "##"),
+        ]
+    )
 
 
-def explanation_lines(found: Explanations, heading: str) -> list[str]:
+def explanation_lines(explanations: Explanations, heading: str) -> list[str]:
     """Lines of Markdown; `heading` is the mark of their level."""
     lines = []
-    for camera, maps in found.heat_maps.items():
+    for camera, maps in explanations.heat_maps.items():
         lines += [f"{heading} Heat maps of {camera} against masks", "", *_heat_maps(maps), ""]
-    for modality, deletion in found.deletions.items():
+    for modality, deletion in explanations.deletions.items():
         lines += [f"{heading} Evidence of {modality} erased", "", *_deletion(deletion), ""]
-    if found.contributions is not None:
-        lines += [f"{heading} Contributions per modality", "", *_contributions(found.contributions), ""]
+    if explanations.contributions is not None:
+        lines += [f"{heading} Contributions per modality", "", *_contributions(explanations.contributions), ""]
     return lines
 
 
@@ -44,34 +50,34 @@ def _heat_maps(maps: HeatMaps) -> Iterator[str]:
     yield ""
     yield f"| map | pixel AUROC, pooled | by image | PRO to 0.3 | maximum within {TOLERANCE_PX} px of the mask |"
     yield "|---|---|---|---|---|"
-    for name, own in maps.scores.items():
-        figures = f"{own.pooled_auroc:.3f} | {own.image_auroc} | {own.pro:.3f} | {own.pointing:.2f}"
+    for name, score in maps.scores.items():
+        figures = f"{score.pooled_auroc:.3f} | {score.image_auroc} | {score.pro:.3f} | {score.pointing:.2f}"
         yield f"| {NAMES[name]} | {figures} |"
     yield f"| chance | 0.500 | 0.500 | {CHANCE_OF_PRO:.3f} | {chance.pointing:.2f} |"
 
 
-def _deletion(own: Deletion) -> Iterator[str]:
+def _deletion(test: Deletion) -> Iterator[str]:
     yield (
-        f"{own.recordings} defective recordings, caught by {own.expert}; the named box covers {own.box_share:.0%} of "
-        f"the map. Left out: {own.missed} that it misses, {own.without_room} without room for another box."
+        f"{test.recordings} defective recordings, caught by {test.expert}; the named box covers {test.box_share:.0%} "
+        f"of the map. Left out: {test.missed} that it misses, {test.without_room} without room for another box."
     )
     yield ""
     yield "| erased | fall of the defect's log-odds | relevance in the named box falls | strongest place leaves it |"
     yield "|---|---|---|---|"
-    yield f"| the named box | {own.drop} | {own.fades:.2f} | {own.moves:.2f} |"
-    yield f"| a box elsewhere | {own.drop_elsewhere} | {own.fades_elsewhere:.2f} | {own.moves_elsewhere:.2f} |"
-    yield f"| difference by recording | {own.advantage} | | |"
+    yield f"| the named box | {test.drop} | {test.fades:.2f} | {test.moves:.2f} |"
+    yield f"| a box elsewhere | {test.drop_elsewhere} | {test.fades_elsewhere:.2f} | {test.moves_elsewhere:.2f} |"
+    yield f"| difference by recording | {test.advantage} | | |"
 
 
-def _contributions(own: Contributions) -> Iterator[str]:
-    correlations = ", ".join(f"{name} {value:.2f}" for name, value in own.gate_correlation.items())
+def _contributions(result: Contributions) -> Iterator[str]:
+    correlations = ", ".join(f"{name} {value:.2f}" for name, value in result.gate_correlation.items())
     yield (
-        f"{own.verdicts} verdicts compare modalities, {own.alone} rest on one alone. Largest difference to truly "
-        f"leaving a modality out: {own.largest_difference:.1e} log-odds. Rank correlation with the gate's weight: "
+        f"{result.verdicts} verdicts compare modalities, {result.alone} rest on one alone. Largest difference to truly "
+        f"leaving a modality out: {result.largest_difference:.1e} log-odds. Rank correlation with the gate's weight: "
         f"{correlations}."
     )
     yield ""
-    yield f"| named as the culprit by | share of {own.blamed} pieces with one defective modality |"
+    yield f"| named as the culprit by | share of {result.blamed} pieces with one defective modality |"
     yield "|---|---|"
-    yield f"| largest contribution | {own.contribution_blames} |"
-    yield f"| largest gate weight | {own.gate_blames} |"
+    yield f"| largest contribution | {result.contribution_blames} |"
+    yield f"| largest gate weight | {result.gate_blames} |"

@@ -16,6 +16,7 @@ from inspector.config.service import Service
 from inspector.judging.active_models import DeploymentRef, DeploymentTarget
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import ANY
+from inspector.verdicts.words import enum_word
 from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode, WorkerPhase, WorkerState
 from streams.log import Log, LogStoppedError, Start, Tail
 from streams.records import CONTROL_KIND, TYPE_PREFIX, Output, Record, Topics
@@ -34,7 +35,7 @@ def phase_word(phase: int) -> str:
     """A phase of a newer version is named by its number."""
     if phase not in WorkerPhase.values():
         return f"phase {phase}"
-    return WorkerPhase.Name(WorkerPhase.ValueType(phase)).removeprefix("WORKER_PHASE_").lower()
+    return enum_word(WorkerPhase, phase).lower()
 
 
 class WorkerAt(NamedTuple):

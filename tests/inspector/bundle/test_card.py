@@ -71,7 +71,8 @@ def test_a_bundle_that_is_measured_while_a_service_loads_it_is_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = load(write_toy_bundle(tmp_path))
-    contents, measured = load_module._contents, []
+    contents = load_module._contents
+    measured: list[bool] = []
 
     def measured_meanwhile(*arguments):
         if not measured:

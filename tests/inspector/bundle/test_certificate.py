@@ -21,9 +21,9 @@ CERTIFICATE = {
 
 def test_what_follows_from_its_counts_loads(tmp_path: Path) -> None:
     edit_manifest(write_toy_bundle(tmp_path), {"certificate": CERTIFICATE})
-    found = load(tmp_path).schema.certificate
-    assert found is not None
-    assert found.claim == found.nearest
+    certificate = load(tmp_path).schema.certificate
+    assert certificate is not None
+    assert certificate.claim == certificate.nearest
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A bundle is whole and means something, or it is refused with words that help."""
+"""A bundle is whole and means something, or it is refused with a helpful message."""
 
 import hashlib
 import json
@@ -63,7 +63,7 @@ def compiled(file: str, part: str = "top-full") -> dict[str, object]:
         ({"parity_set": "parity.zip"}, "the parity set names file 'parity.zip', which `files` does not list"),
         ({"compiled": [compiled("full.int8.onnx")]}, "'top-full' for onnx/int8 names file 'full.int8.onnx', which"),
         ({"compiled": [compiled("full.onnx", part="nose")]}, "onnx/int8 names 'nose', which is none of"),
-        ({"compiled": [compiled("full.onnx")] * 2}, "compiled form 'onnx/int8' stands there twice"),
+        ({"compiled": [compiled("full.onnx")] * 2}, "compiled form 'onnx/int8' is listed twice"),
     ],
 )
 def test_what_does_not_fit_together_is_named(tmp_path: Path, change: dict[str, object], finding: str) -> None:
@@ -95,7 +95,7 @@ def test_a_router_is_loaded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("policy", "finding"),
     [
-        ({"mode": "static"}, "policy.mode = 'static' names no static_experts; name what is to run"),
+        ({"mode": "static"}, "policy.mode = 'static' names no static_experts; name the experts to run"),
         ({"mode": "budgeted"}, "policy.mode = 'budgeted' has no policy.router"),
         ({"router": ROUTER | {"first": ["nose"]}}, "policy.router.first names 'nose'"),
         ({"router": ROUTER | {"costs_ms": [1]}}, "policy.router has costs of"),
@@ -154,7 +154,7 @@ def test_a_graph_with_other_inputs_is_refused(tmp_path: Path) -> None:
 
 
 def with_weights_beside(folder: Path, graph: str, location: str, inside: bool = False) -> None:
-    """Adds a tensor to a graph, or to a branch of it where `inside`, whose values lie in a file beside it."""
+    """Adds a tensor to a graph, or to a branch of it where `inside`, whose values lie in a separate file."""
     model = onnx.load(folder / graph)
     tensor = onnx.numpy_helper.from_array(np.ones(4, np.float32), "w")
     (folder / location).write_bytes(tensor.raw_data)
@@ -194,7 +194,7 @@ def test_weights_that_are_listed_load_and_are_hashed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
-def test_weights_beside_a_compiled_graph_are_refused_by_whoever_opens_it(tmp_path: Path, engine: str) -> None:
+def test_weights_beside_a_compiled_graph_are_refused_when_it_is_opened(tmp_path: Path, engine: str) -> None:
     folder = with_spoiled_int8(write_toy_bundle(tmp_path / "b"))
     (folder / "full.int8.onnx").write_bytes((folder / "full.onnx").read_bytes())
     with_weights_beside(folder, "full.int8.onnx", "weights.bin")

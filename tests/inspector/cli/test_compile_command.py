@@ -10,7 +10,7 @@ from inspector.cli import main
 from inspector.dataset.manifest import Label
 from inspector.parity.schema import Prediction
 from tests.bundles import write_toy_bundle
-from tests.inspector.parity.toy_set import told, toy_pieces, write_toy_set
+from tests.inspector.parity.toy_set import toy_pieces, unchanged, write_toy_set
 from tests.standins.builder import classic_box
 
 
@@ -20,7 +20,7 @@ def run(bundle: Path, *words: str | Path) -> Result:
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    return write_toy_set(tmp_path / "toy", toy_pieces(20), told).path.parent
+    return write_toy_set(tmp_path / "toy", toy_pieces(20), unchanged).path.parent
 
 
 def two_flips(index: int, prediction: Prediction) -> tuple[Label, Prediction]:

@@ -85,7 +85,7 @@ def altered(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "engine", "message"),
     [
-        (write_toy_bundle, "onnx", "has no parity set, so that nothing says what torch decided; export it again"),
+        (write_toy_bundle, "onnx", "has no parity set, so torch's decisions are not known; export it again"),
         (altered, "onnx", "file 'parity.zip' has SHA-256"),
         (
             lambda folder: write_toy_set(folder, toy_pieces(5)).path.parent,

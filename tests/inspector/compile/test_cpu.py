@@ -116,7 +116,7 @@ def test_pieces_that_the_encoders_were_fitted_on_say_nothing_of_eight_bits(tmp_p
 
 def test_an_expert_that_no_piece_reached_stays_in_float(tmp_path: Path, speeds: list[float]) -> None:
     job = demo_job(tmp_path / "scratch", Wish("onnx", "int8"))
-    rare = [piece for piece in job.parity.pieces if "top-full" not in piece.said.experts]
+    rare = [piece for piece in job.parity.pieces if "top-full" not in piece.expected.experts]
     assert 0 < len(rare) < len(job.parity.pieces)
     form = compile_for_cpu(replace(job, parity=replace(job.parity, pieces=tuple(rare))))
     assert [artifact.precision for artifact in form.graphs] == ["int8", "fp32", "int8", "fp32"]

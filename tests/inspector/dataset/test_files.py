@@ -89,13 +89,13 @@ def test_all_readers_see_the_same_pixels(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_the_line_refuses_all_refuse_for_its_reason(tmp_path: Path, name: str) -> None:
-    content, depth, said = REFUSED[name]
+    content, depth, message = REFUSED[name]
     (tmp_path / name).write_bytes(content)
     with pytest.raises(Finding) as on_line:
         on_the_line(tmp_path, name, depth)
     with pytest.raises(ManifestError) as in_training:
         read_source(tmp_path, row(name, depth).images[0])
-    assert said in on_line.value.detail
+    assert message in on_line.value.detail
     assert str(in_training.value) == f"{tmp_path / name}: {on_line.value.detail.removeprefix('camera top: ')}"
 
 
@@ -108,7 +108,9 @@ def test_files_that_no_line_sends_are_refused_by_name(tmp_path: Path, name: str)
 
 def test_an_orientation_turns_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(oriented(JPEG, 6))
-    assert cv2.imread(str(tmp_path / "a.jpg"), cv2.IMREAD_GRAYSCALE).shape == GREY.shape[::-1]
+    turned = cv2.imread(str(tmp_path / "a.jpg"), cv2.IMREAD_GRAYSCALE)
+    assert turned is not None
+    assert turned.shape == GREY.shape[::-1]
     assert read_image(tmp_path / "a.jpg").shape == GREY.shape
 
 

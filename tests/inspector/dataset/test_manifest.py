@@ -1,4 +1,4 @@
-"""Manifests: what is read, what is written, what a bad line says."""
+"""Manifests: reading, writing, and errors for bad lines."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def test_one_split_and_empty_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("{", "manifest.jsonl:2"),
         ('{"piece_id": "b"}', "split"),
@@ -42,12 +42,12 @@ def test_one_split_and_empty_lines(tmp_path: Path) -> None:
         ('{"piece_id": "", "split": "test"}', "piece_id"),
     ],
 )
-def test_a_bad_line_is_named(tmp_path: Path, text: str, said: str) -> None:
+def test_a_bad_line_is_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "manifest.jsonl"
     path.write_text(f"{GOOD}\n{text}\n")
     with pytest.raises(ManifestError) as caught:
         read_manifest(path)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "manifest.jsonl:2" in str(caught.value)
 
 

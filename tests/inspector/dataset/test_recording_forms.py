@@ -106,7 +106,7 @@ REFUSED = {
     "record.npy": (npy(np.zeros(3, [("a", "f4")])), "expected numbers"),
     "complex.npy": (npy(VALUES.astype(np.complex64)), "holds complex64"),
     "3-D.npy": (npy(np.zeros((2, 2, 2))), "shape (2, 2, 2)"),
-    "0-D.npy": (npy(np.float32(1)), "shape ()"),
+    "0-D.npy": (npy(np.array(1, np.float32)), "shape ()"),
     "negative.npy": (npy_of("(-4,)"), "declares the shape (-4,)"),
     "both negative.npy": (npy_of("(-4, -1)"), "declares the shape (-4, -1)"),
     "truth.npy": (npy_of("(True,)"), "declares the shape (True,)"),
@@ -140,12 +140,12 @@ def test_channels_stay_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_believed_is_refused_by_name(tmp_path: Path, name: str) -> None:
-    content, said = REFUSED[name]
+    content, message = REFUSED[name]
     (tmp_path / name).write_bytes(content)
     with pytest.raises(RecordingError) as caught:
         read_recording(tmp_path / name, RATE_HZ, "audio")
     assert f"{name}: " in str(caught.value)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

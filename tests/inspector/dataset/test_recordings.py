@@ -24,7 +24,8 @@ def test_numpy_files_become_columns_of_float32(
 ) -> None:
     np.save(tmp_path / "a.npy", np.ones(shape))
     recording = read_recording(tmp_path / "a.npy", 10)
-    assert (recording.samples.shape, recording.samples.dtype) == (expected, np.float32)
+    assert recording.samples.shape == expected
+    assert recording.samples.dtype == np.dtype(np.float32)
 
 
 def eight_bits(path: Path) -> None:
@@ -34,7 +35,7 @@ def eight_bits(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "make", "said"),
+    ("name", "make", "message"),
     [
         ("a.flac", lambda path: path.write_bytes(b"fLaC"), "cannot be read as FLAC"),
         ("a.wav", lambda path: path.write_bytes(b"RIFF"), "cannot be read as WAV"),
@@ -46,8 +47,8 @@ def eight_bits(path: Path) -> None:
         ("a.npy", lambda path: None, "does not exist"),
     ],
 )
-def test_what_cannot_be_read_says_what_helps(tmp_path: Path, name: str, make: object, said: str) -> None:
+def test_what_cannot_be_read_says_what_helps(tmp_path: Path, name: str, make: object, message: str) -> None:
     make(tmp_path / name)  # type: ignore[operator]
     with pytest.raises(RecordingError) as caught:
         read_recording(tmp_path / name, 16_000)
-    assert said in str(caught.value)
+    assert message in str(caught.value)

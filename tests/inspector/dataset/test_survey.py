@@ -60,19 +60,19 @@ def test_orientations_are_warned_of(tmp_path: Path) -> None:
     plain, turned = image_file(".jpg", GREY), oriented(image_file(".jpg", GREY), 8)
     (warning,) = surveyed(tmp_path, [piece(0, "a.jpg"), piece(1, "b.jpg")], a_jpg=plain, b_jpg=turned)
     assert "camera top: 1 of 2 images have an EXIF orientation (8, " in warning
-    assert "pixels are taken as stored" in warning
+    assert "pixels are used as stored" in warning
     assert surveyed(tmp_path, [piece(0, "a.jpg")], a_jpg=oriented(plain, 1)) == []
 
 
 @pytest.mark.parametrize(
-    ("brightest", "depth", "said"),
+    ("brightest", "depth", "message"),
     [(4095, None, "set bit_depth = 12"), (1023, None, "set bit_depth = 10"), (65535, None, ""), (4095, 12, "")],
 )
-def test_low_pictures_are_warned_of(tmp_path: Path, brightest: int, depth: BitDepth | None, said: str) -> None:
+def test_low_pictures_are_warned_of(tmp_path: Path, brightest: int, depth: BitDepth | None, message: str) -> None:
     low = image_file(".png", np.full((4, 4), brightest, np.uint16))
     warnings = surveyed(tmp_path, [piece(0, "a.png", depth=depth)], a_png=low)
-    assert said in "".join(warnings)
-    assert len(warnings) == bool(said)
+    assert message in "".join(warnings)
+    assert len(warnings) == bool(message)
 
 
 def test_one_bright_picture_speaks_for_its_camera(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from inspector.evaluation.recipes import most_frames, recipe_for
 from inspector.evaluation.run import Examined
 from inspector.inference.model import Model, open_model
 from inspector.recipe.compatibility import misfits
+from inspector.verdicts.words import enum_word
 from protos.inspection.v1 import verdict_pb2 as pb
 from tests.bundles import grey, hum, write_toy_bundle
 
@@ -65,16 +66,15 @@ def recipe_file(folder: Path, more: str = "", camera: str = "", sensor: str = ""
     return path
 
 
-def said(model: Model, folder: Path, piece: PieceRow, recipe: Path | None = None) -> tuple[str, str, str, str]:
+def outcome(model: Model, folder: Path, piece: PieceRow, recipe: Path | None = None) -> tuple[str, str, str, str]:
     """Decision, reason, and the states of picture and sound."""
     chosen = recipe_for(model, [piece], recipe)
     examined = Examined(model, folder, [piece], lambda done, total: None, chosen)
     (verdict,) = examined.verdicts(model.schema.policy)
-    states = [pb.ModalityState.Name(m.state).removeprefix("MODALITY_STATE_") for m in verdict.modalities]
-    reasons = [pb.ModalityReason.Name(m.reason).removeprefix("MODALITY_REASON_") for m in verdict.modalities]
+    states = [enum_word(pb.ModalityState, m.state) for m in verdict.modalities]
+    reasons = [enum_word(pb.ModalityReason, m.reason) for m in verdict.modalities]
     top, mic = (f"{a} {b}".removesuffix(" UNSPECIFIED") for a, b in zip(states, reasons, strict=True))
-    decision, reason = pb.Decision.Name(verdict.decision), pb.DecisionReason.Name(verdict.reason)
-    return decision.removeprefix("DECISION_"), reason.removeprefix("DECISION_REASON_"), top, mic
+    return enum_word(pb.Decision, verdict.decision), enum_word(pb.DecisionReason, verdict.reason), top, mic
 
 
 @pytest.mark.parametrize(
@@ -91,12 +91,12 @@ def said(model: Model, folder: Path, piece: PieceRow, recipe: Path | None = None
 def test_what_is_lacking_is_missing(
     model: Model, tmp_path: Path, images: int, samples: int | None, expected: tuple[str, ...]
 ) -> None:
-    assert said(model, tmp_path, row(tmp_path, images, samples)) == expected
+    assert outcome(model, tmp_path, row(tmp_path, images, samples)) == expected
 
 
 def test_a_recording_without_samples_is_refused_by_its_name(model: Model, tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"p\.npy: holds no samples"):
-        said(model, tmp_path, row(tmp_path, samples=0))
+        outcome(model, tmp_path, row(tmp_path, samples=0))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_the_recipe_decides(
     expected: tuple[str, ...],
 ) -> None:
     recipe = recipe_file(tmp_path, **tables)
-    assert said(model, tmp_path, row(tmp_path, images, samples), recipe) == expected
+    assert outcome(model, tmp_path, row(tmp_path, images, samples), recipe) == expected
 
 
 def test_a_sensor_that_is_removed_is_missing_though_it_was_not_believed(model: Model, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_sensor_that_is_removed_is_missing_though_it_was_not_believed(model: M
 
 def test_a_product_that_no_recipe_names_has_none(model: Model, tmp_path: Path) -> None:
     recipe = recipe_file(tmp_path, 'product = "cup"')
-    assert said(model, tmp_path, row(tmp_path), recipe)[:2] == ("FAIL", "DEFECT")
+    assert outcome(model, tmp_path, row(tmp_path), recipe)[:2] == ("FAIL", "DEFECT")
     chosen = recipe_for(model, [], recipe)
     examined = Examined(model, tmp_path, [row(tmp_path, product="jug")], lambda done, total: None, chosen)
     assert examined.verdicts(Policy(mode="dense"))[0].reason == pb.DECISION_REASON_NO_RECIPE
@@ -156,7 +156,7 @@ def test_a_recording_of_another_form_is_refused_with_its_piece(model: Model, tmp
     piece = row(tmp_path)
     other = piece.signals[0].model_copy(update={"sample_rate_hz": 50.0})
     with pytest.raises(ManifestError, match="piece p: sensor mic: 50 Hz, expected 100 Hz"):
-        said(model, tmp_path, piece.model_copy(update={"signals": (other,)}))
+        outcome(model, tmp_path, piece.model_copy(update={"signals": (other,)}))
 
 
 @pytest.mark.train

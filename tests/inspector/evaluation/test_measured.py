@@ -26,7 +26,7 @@ KINDS = {"good": (0.1, 0.0), "seen": (0.9, 0.0), "heard": (0.1, 2.5), "both": (0
 
 @pytest.fixture
 def line(tmp_path: Path) -> Path:
-    """Four pieces of each kind for every split, the test pieces first."""
+    """For every split four pieces of each kind, test first."""
     rows = [
         _write(tmp_path, split, index, kind)
         for split in ("test", "calibration", "train")
@@ -58,8 +58,8 @@ def evaluate(bundle: Path, line: Path, *arguments: str) -> str:
 
 def row(card: str, name: str) -> list[str]:
     """Cells of the one line of a table that begins so."""
-    (found,) = [line for line in card.splitlines() if line.startswith(f"| {name} |")]
-    return [cell.strip() for cell in found.strip("|").split("|")][1:]
+    (table_line,) = [line for line in card.splitlines() if line.startswith(f"| {name} |")]
+    return [cell.strip() for cell in table_line.strip("|").split("|")][1:]
 
 
 def test_the_card_says_what_was_measured_on_what(tmp_path: Path, line: Path) -> None:
@@ -137,6 +137,6 @@ def test_an_origin_names_no_folder_above_the_manifest_s(tmp_path: Path) -> None:
     (tmp_path / "line").mkdir()
     manifest = tmp_path / "line" / "manifest.jsonl"
     manifest.write_text("{}")
-    found = measured.origin("inspector evaluate", manifest, "test", date(2026, 1, 31))
-    assert "on 2026-01-31: split test of `line/manifest.jsonl`" in found
-    assert str(tmp_path) not in found
+    sentence = measured.origin("inspector evaluate", manifest, "test", date(2026, 1, 31))
+    assert "on 2026-01-31: split test of `line/manifest.jsonl`" in sentence
+    assert str(tmp_path) not in sentence

@@ -1,4 +1,4 @@
-"""Noisy-or of several experts: what each is calibrated on, and what the rule makes of them."""
+"""Noisy-or of several experts: calibration of each, and the rule's result."""
 
 import numpy as np
 import pytest
@@ -28,26 +28,26 @@ def log_odds(chance: float) -> float:
     ids=["alone", "two", "three", "two experts of one camera", "nothing to look at", "no certainty"],
 )
 def test_any_modality_makes_a_piece_defective(modalities: list[list[float]], expected: float) -> None:
-    found = noisy_or([np.array([log_odds(chance)]) for chance in own] for own in modalities)
-    assert 1 / (1 + np.exp(-found[0])) == pytest.approx(expected, abs=1e-10)
+    result = noisy_or([np.array([log_odds(chance)]) for chance in chances] for chances in modalities)
+    assert 1 / (1 + np.exp(-result[0])) == pytest.approx(expected, abs=1e-10)
 
 
 def test_an_expert_is_calibrated_on_what_it_saw_and_what_is_known() -> None:
     rng = np.random.default_rng(0)
     true = (rng.random(200) < 0.4).astype(float)
-    said = 4 * (2 * true - 1) + rng.normal(0, 4, 200)
-    expected = fit(said[20:180], true[20:180] > 0.5)
-    unseen, doubtful = said.copy(), true.copy()
+    logits = 4 * (2 * true - 1) + rng.normal(0, 4, 200)
+    expected = fit(logits[20:180], true[20:180] > 0.5)
+    unseen, doubtful = logits.copy(), true.copy()
     unseen[:20], doubtful[180:] = NAN, NAN
-    found = calibrated(np.array([-1.0, 1.0, NAN]), unseen, doubtful)
-    assert found[:2].tolist() == [own / expected.temperature + expected.bias for own in (-1.0, 1.0)]
-    assert np.isnan(found[2])
+    result = calibrated(np.array([-1.0, 1.0, NAN]), unseen, doubtful)
+    assert result[:2].tolist() == [logit / expected.temperature + expected.bias for logit in (-1.0, 1.0)]
+    assert np.isnan(result[2])
 
 
 def test_the_truth_of_a_modality_is_its_own_label_or_that_of_the_piece() -> None:
-    told = [("nok", {"image": "ok"}), ("nok", {}), ("ok", {}), ("unknown", {}), ("nok", {"top": "unknown"})]
+    labels = [("nok", {"image": "ok"}), ("nok", {}), ("ok", {}), ("unknown", {}), ("nok", {"top": "unknown"})]
     rows = [
-        PieceRow.model_validate({"piece_id": str(n), "label": label, "split": "test", "modality_labels": own})
-        for n, (label, own) in enumerate(told)
+        PieceRow.model_validate({"piece_id": str(n), "label": label, "split": "test", "modality_labels": by_modality})
+        for n, (label, by_modality) in enumerate(labels)
     ]
     assert truth(rows, Modality(name="top", kind="image")).tolist() == pytest.approx([0, 1, 0, NAN, NAN], nan_ok=True)

@@ -91,5 +91,5 @@ def test_what_the_service_runs_is_what_scored_pieces_and_replays_say(
     ran = [live.ran(row) for row in range(len(observations))]
     assert routed(policy, model.schema.experts, scored(seen), model.calibrations) == ran
     assert [replay.ran(row) for row in range(len(observations))] == ran
-    assert [own.ruling for own in again] == [own.ruling for own in findings]
+    assert [finding.ruling for finding in again] == [finding.ruling for finding in findings]
     assert len(set(ran)) > 1

@@ -42,32 +42,34 @@ def _row(folder: Path, number: int, top: float, mic: float | None) -> PieceRow:
 
 
 @pytest.fixture(scope="module")
-def found(seen: Examined) -> Scored:
+def scores(seen: Examined) -> Scored:
     result: Scored = scoring.scored(seen)
     return result
 
 
-def test_calibrated_they_are_the_scores_of_the_service(seen: Examined, found: Scored) -> None:
-    assert len(found.sets) == len(seen.model.calibrations) == 7
-    for names in found.sets:
-        own = seen.model.calibrations[names]
+def test_calibrated_they_are_the_scores_of_the_service(seen: Examined, scores: Scored) -> None:
+    assert len(scores.sets) == len(seen.model.calibrations) == 7
+    for names in scores.sets:
+        calibration = seen.model.calibrations[names]
         expected = seen.scores([names] * len(MEANS))
-        np.testing.assert_array_equal(probability(found.of(names), own.temperature, own.bias), expected)
+        np.testing.assert_array_equal(
+            probability(scores.of(names), calibration.temperature, calibration.bias), expected
+        )
         assert (~np.isnan(expected)).any()
 
 
-def test_they_follow_from_the_toy(found: Scored) -> None:
-    top = np.array([round(own * 255) / 255 for own, _ in MEANS])
-    mic = np.array([np.nan if own is None else own for _, own in MEANS])
-    np.testing.assert_allclose(found.expert_logits, [8 * top - 4, 16 * top - 8, 8 * mic - 4], atol=1e-4)
-    np.testing.assert_allclose(found.of({"top-thumb", "mic-ear"}), 8 * top - 4 + 8 * mic - 4, atol=1e-4)
+def test_they_follow_from_the_toy(scores: Scored) -> None:
+    top = np.array([round(mean * 255) / 255 for mean, _ in MEANS])
+    mic = np.array([np.nan if mean is None else mean for _, mean in MEANS])
+    np.testing.assert_allclose(scores.expert_logits, [8 * top - 4, 16 * top - 8, 8 * mic - 4], atol=1e-4)
+    np.testing.assert_allclose(scores.of({"top-thumb", "mic-ear"}), 8 * top - 4 + 8 * mic - 4, atol=1e-4)
 
 
-def test_costs_are_the_bundles_and_none_where_nothing_was_heard(found: Scored) -> None:
-    assert found.cpu_s.T.tolist() == [[1e-4, 1e-3, 2e-4]] * 3 + [[1e-4, 1e-3, 0]]
+def test_costs_are_the_bundles_and_none_where_nothing_was_heard(scores: Scored) -> None:
+    assert scores.cpu_s.T.tolist() == [[1e-4, 1e-3, 2e-4]] * 3 + [[1e-4, 1e-3, 0]]
 
 
-def test_labels_and_what_the_evidence_rests_on(found: Scored) -> None:
-    assert found.labels.tolist() == [False, True, True, True]
-    assert found.units == tuple(map(frozenset, ({"top=t0", "mic=m0"}, {"top=t1"}, {"top=t2", "mic=m2"}, {"top=t3"})))
-    assert found.unseen.all()
+def test_labels_and_what_the_evidence_rests_on(scores: Scored) -> None:
+    assert scores.labels.tolist() == [False, True, True, True]
+    assert scores.units == tuple(map(frozenset, ({"top=t0", "mic=m0"}, {"top=t1"}, {"top=t2", "mic=m2"}, {"top=t3"})))
+    assert scores.unseen.all()

@@ -1,4 +1,4 @@
-"""A parity set gives back what was written, and a file that is not what was written is refused."""
+"""A parity set reads back as written, and an altered file is refused."""
 
 import json
 import struct
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from inspector.bundle.load import BundleError, load
 from inspector.parity.archive import ParitySet, read_set, set_of
@@ -25,10 +26,14 @@ def written(tmp_path: Path) -> ParitySet:
 
 
 def same(first: Observation, second: Observation) -> bool:
-    images = [[v.images for v in piece.views.values()] for piece in (first, second)]
-    clips = [[c.samples for c in piece.clips.values()] for piece in (first, second)]
-    pairs = (*zip(images[0], images[1], strict=True), *zip(clips[0], clips[1], strict=True))
+    pairs = zip(recordings_of(first), recordings_of(second), strict=True)
     return all(np.array_equal(a, b) for a, b in pairs) and first.product == second.product
+
+
+def recordings_of(piece: Observation) -> list[NDArray[np.generic]]:
+    images: list[NDArray[np.generic]] = [image for view in piece.views.values() for image in view.images]
+    clips = [clip.samples for clip in piece.clips.values()]
+    return images + [samples for samples in clips if samples is not None]
 
 
 def test_pieces_come_back_as_they_were(written: ParitySet) -> None:
@@ -38,8 +43,8 @@ def test_pieces_come_back_as_they_were(written: ParitySet) -> None:
 
 
 def test_a_recording_that_pieces_share_is_there_once(tmp_path: Path) -> None:
-    found = write_toy_set(tmp_path, [toy_pieces(NUM)[0]] * 5)
-    with zipfile.ZipFile(found.path) as file:
+    written = write_toy_set(tmp_path, [toy_pieces(NUM)[0]] * 5)
+    with zipfile.ZipFile(written.path) as file:
         assert sorted(Path(name).suffix for name in file.namelist()) == [".flac", ".json", ".jsonl", ".png"]
 
 
@@ -85,12 +90,12 @@ def first_png(members: dict[str, bytes]) -> str:
 
 
 def read_all(path: Path) -> list[Observation]:
-    found = read_set(path)
-    return found.observations(found.pieces)
+    parity_set = read_set(path)
+    return parity_set.observations(parity_set.pieces)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda members: members.pop("about.json"), r"has no member 'about\.json'"),
         (lambda members: members.pop("pieces.jsonl"), r"has no member 'pieces\.jsonl'"),
@@ -102,9 +107,9 @@ def read_all(path: Path) -> list[Observation]:
     ],
 )
 def test_a_set_that_lacks_something_is_refused(
-    written: ParitySet, change: Callable[[dict[str, bytes]], None], said: str
+    written: ParitySet, change: Callable[[dict[str, bytes]], None], message: str
 ) -> None:
-    with pytest.raises(ParityError, match=said):
+    with pytest.raises(ParityError, match=message):
         read_all(rewritten(written.path, change))
 
 
@@ -143,12 +148,12 @@ def test_no_altered_byte_changes_a_piece_unseen(written: ParitySet) -> None:
     for place in range(0, len(content), 37):
         written.path.write_bytes(content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :])
         try:
-            found = read_set(written.path)
-            observations = found.observations(found.pieces)
+            altered = read_set(written.path)
+            observations = altered.observations(altered.pieces)
         except ParityError:
             continue
         unseen += 1
-        assert found.pieces == written.pieces
+        assert altered.pieces == written.pieces
         assert all(same(*pair) for pair in zip(expected, observations, strict=True))
     assert unseen < len(content) / 37 / 2
 

@@ -1,4 +1,4 @@
-"""The gate counts exactly the flips that were made, and refuses an engine that decides otherwise."""
+"""The gate counts exactly the flips that the test makes, and refuses an engine that decides otherwise."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inspector.dataset.manifest import Label
 from inspector.engines.engine import Array, Engine, EngineError, Port
 from inspector.inference.model import Model
 from inspector.parity.archive import ParitySet
@@ -15,7 +16,7 @@ from inspector.parity.gate import GateSettings, check
 from inspector.parity.report import Limit, ParityReport, as_json, passed, words
 from inspector.parity.schema import Decision, Prediction
 from inspector.recipe.strict_recipe import strict_recipe
-from tests.inspector.parity.toy_set import Retelling, told, toy_model, toy_pieces, write_toy_set
+from tests.inspector.parity.toy_set import Retelling, toy_model, toy_pieces, unchanged, write_toy_set
 
 OTHER: Mapping[Decision, Decision] = {"PASS": "FAIL", "FAIL": "REVIEW", "REVIEW": "FAIL"}
 
@@ -23,13 +24,15 @@ OTHER: Mapping[Decision, Decision] = {"PASS": "FAIL", "FAIL": "REVIEW", "REVIEW"
 def flipped(num: int) -> Retelling:
     """The oracle is held to have decided otherwise on the first pieces."""
 
-    def retell(index: int, said: Prediction) -> tuple[str, Prediction]:
-        return "unknown", said.model_copy(update={"decision": OTHER[said.decision]}) if index < num else said
+    def retell(index: int, prediction: Prediction) -> tuple[Label, Prediction]:
+        return "unknown", prediction.model_copy(
+            update={"decision": OTHER[prediction.decision]}
+        ) if index < num else prediction
 
     return retell
 
 
-def report_of(folder: Path, num: int, retell: Retelling = told) -> ParityReport:
+def report_of(folder: Path, num: int, retell: Retelling = unchanged) -> ParityReport:
     pieces = write_toy_set(folder, toy_pieces(num), retell)
     return check(toy_model(folder), pieces)
 
@@ -55,10 +58,10 @@ def test_flips_and_what_they_prove(tmp_path: Path, num: int, flips: int, below: 
     [("nok", "REVIEW", True), ("nok", "FAIL", True), ("ok", "REVIEW", False), ("unknown", "FAIL", False)],
 )
 def test_one_new_pass_of_a_defective_piece_is_one_too_many(
-    tmp_path: Path, label: str, before: Decision, refused: bool
+    tmp_path: Path, label: Label, before: Decision, refused: bool
 ) -> None:
-    def retell(index: int, said: Prediction) -> tuple[str, Prediction]:
-        return (label, said.model_copy(update={"decision": before})) if index == 0 else ("nok", said)
+    def retell(index: int, prediction: Prediction) -> tuple[Label, Prediction]:
+        return (label, prediction.model_copy(update={"decision": before})) if index == 0 else ("nok", prediction)
 
     report = report_of(tmp_path, 20, retell)
     assert [change.found.decision for change in report.flips] == ["PASS"]
@@ -69,7 +72,7 @@ def test_one_new_pass_of_a_defective_piece_is_one_too_many(
 
 
 def test_a_defective_piece_that_passes_as_before_is_no_new_pass(tmp_path: Path) -> None:
-    report = report_of(tmp_path, 20, lambda _, said: ("nok", said))
+    report = report_of(tmp_path, 20, lambda _, prediction: ("nok", prediction))
     assert passed(report, Limit())
     assert report.changes == ()
 
@@ -91,8 +94,8 @@ def test_one_flip_of_a_small_set_is_within_the_limit(tmp_path: Path, flips: int,
 
 
 def test_a_changed_route_counts_and_refuses_nothing(tmp_path: Path) -> None:
-    def retell(index: int, said: Prediction) -> tuple[str, Prediction]:
-        return "unknown", said.model_copy(update={"experts": ("mic-ear",)}) if index in (2, 5) else said
+    def retell(index: int, prediction: Prediction) -> tuple[Label, Prediction]:
+        return "unknown", prediction.model_copy(update={"experts": ("mic-ear",)}) if index in (2, 5) else prediction
 
     report = report_of(tmp_path, 20, retell)
     assert [change.piece_id for change in report.route_changes] == ["p2", "p5"]
@@ -105,7 +108,9 @@ def test_the_limits_are_those_of_a_recipe_that_is_given(
 ) -> None:
     """Every piece's score is held to have been 0.5: it flips where the recipe decides its score here otherwise."""
     retold = write_toy_set(
-        tmp_path, toy_pieces(40), lambda _, said: ("ok", said.model_copy(update={"score": said.score and 0.5}))
+        tmp_path,
+        toy_pieces(40),
+        lambda _, prediction: ("ok", prediction.model_copy(update={"score": prediction.score and 0.5})),
     )
     model = toy_model(tmp_path)
     limits = {"pass_below": pass_below, "fail_above": fail_above}
@@ -115,11 +120,12 @@ def test_the_limits_are_those_of_a_recipe_that_is_given(
     def decision(score: float, *, whole: bool) -> Decision:
         return "FAIL" if score > high else "PASS" if score < low and whole else "REVIEW"
 
-    found = judge(model, toy_pieces(40))
+    judgements = judge(model, toy_pieces(40))
     expected = [
         piece.piece_id
-        for piece, own in zip(retold.pieces, found, strict=True)
-        if decision(own.said.score or 0.0, whole=bool(piece.signals)) != decision(0.5, whole=bool(piece.signals))
+        for piece, judgement in zip(retold.pieces, judgements, strict=True)
+        if decision(judgement.prediction.score or 0.0, whole=bool(piece.signals))
+        != decision(0.5, whole=bool(piece.signals))
     ]
     assert bool(expected) is (low > 0)
     report = check(model, retold, GateSettings(recipe))
@@ -185,13 +191,13 @@ def test_neither_batch_nor_order_matters(pieces: ParitySet, max_batch: int) -> N
     mixed = replace(pieces, pieces=tuple(pieces.pieces[index] for index in order))
     model = toy_model(pieces.path.parent)
     bent = spoiled(model, "mic-ear", Scaled(model.experts["mic-ear"], 1.2))
-    expected, found = check(bent, pieces), check(bent, mixed, GateSettings(max_batch=max_batch))
-    assert {change.piece_id for change in found.changes} == {change.piece_id for change in expected.changes}
-    assert len(found.flips) == len(expected.flips) > 0
-    assert found.max_difference == pytest.approx(expected.max_difference, abs=1e-6)
+    expected, actual = check(bent, pieces), check(bent, mixed, GateSettings(max_batch=max_batch))
+    assert {change.piece_id for change in actual.changes} == {change.piece_id for change in expected.changes}
+    assert len(actual.flips) == len(expected.flips) > 0
+    assert actual.max_difference == pytest.approx(expected.max_difference, abs=1e-6)
 
 
-def test_progress_is_told_and_may_end_the_check(pieces: ParitySet) -> None:
+def test_progress_is_reported_and_may_end_the_check(pieces: ParitySet) -> None:
     seen: list[tuple[int, int]] = []
 
     def stop(done: int, total: int) -> None:
@@ -205,7 +211,7 @@ def test_progress_is_told_and_may_end_the_check(pieces: ParitySet) -> None:
 
 
 @pytest.mark.parametrize(
-    ("num", "available", "said"),
+    ("num", "available", "message"),
     [
         (
             20,
@@ -222,16 +228,18 @@ def test_progress_is_told_and_may_end_the_check(pieces: ParitySet) -> None:
         (1497, 1497, "proven at 95%: at most 0.2 % of decisions flip"),
     ],
 )
-def test_what_a_count_cannot_prove_is_said(num: int, available: int, said: str) -> None:
+def test_what_a_count_cannot_prove_is_stated(num: int, available: int, message: str) -> None:
     report = ParityReport(
         bundle="b 1", engine="onnx/int8", num_pieces=num, num_calibration=available, max_difference=0.0, changes=()
     )
     proven = words(report, Limit())[1]
-    assert said in proven
-    assert proven.endswith(said) or num < 300
+    assert message in proven
+    assert proven.endswith(message) or num < 300
 
 
 def test_json_has_figures_and_pieces(tmp_path: Path) -> None:
     (entry,) = as_json([report_of(tmp_path, 20, flipped(2))], Limit())
     assert (entry["passed"], entry["flips"], entry["allowed_flips"]) == (False, 2, 1)
-    assert [change["piece_id"] for change in entry["changes"]] == ["p0", "p1"]
+    changes = entry["changes"]
+    assert isinstance(changes, list)
+    assert [change["piece_id"] for change in changes] == ["p0", "p1"]

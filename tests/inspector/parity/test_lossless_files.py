@@ -1,4 +1,4 @@
-"""Files of recordings hold exactly what was recorded, and files that do not are refused before they take memory."""
+"""Files of recordings hold recordings exactly, and files that do not are refused before they take memory."""
 
 import io
 import struct
@@ -35,9 +35,9 @@ def uneven(num_samples: int, num_channels: int) -> Samples:
 def test_an_image_comes_back_exactly(shape: tuple[int, ...], dtype: type[np.uint8 | np.uint16]) -> None:
     image = RANDOM.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
     suffix, content = image_file(image, LIMITS)
-    found = read_image("a.png", content, LIMITS)
-    assert (suffix, found.dtype, found.shape) == (".png", image.dtype, image.shape)
-    assert found.tobytes() == image.tobytes()
+    decoded = read_image("a.png", content, LIMITS)
+    assert (suffix, decoded.dtype, decoded.shape) == (".png", image.dtype, image.shape)
+    assert decoded.tobytes() == image.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,9 @@ def test_an_image_comes_back_exactly(shape: tuple[int, ...], dtype: type[np.uint
     ],
 )
 def test_a_clip_comes_back_exactly_whatever_holds_it(samples: Samples, rate_hz: float, suffix: str) -> None:
-    found, content = clip_file(samples, rate_hz, LIMITS)
-    again = read_clip(f"a{found}", content, LIMITS)
-    assert found == suffix
+    actual, content = clip_file(samples, rate_hz, LIMITS)
+    again = read_clip(f"a{actual}", content, LIMITS)
+    assert actual == suffix
     assert (again.dtype, again.shape, again.tobytes()) == (samples.dtype, samples.shape, samples.tobytes())
 
 
@@ -76,7 +76,7 @@ PNG = image_file(RANDOM.integers(0, 255, (40, 40), np.uint8), LIMITS)[1]
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (huge_png(), "10000 x 10000 px"),
         (PNG[: len(PNG) // 2], "the PNG ends"),
@@ -85,8 +85,8 @@ PNG = image_file(RANDOM.integers(0, 255, (40, 40), np.uint8), LIMITS)[1]
         (b"", "expected a PNG signature"),
     ],
 )
-def test_a_damaged_or_huge_image_is_refused(content: bytes, said: str) -> None:
-    with pytest.raises(ParityError, match=said):
+def test_a_damaged_or_huge_image_is_refused(content: bytes, message: str) -> None:
+    with pytest.raises(ParityError, match=message):
         read_image("a.png", content, LIMITS)
 
 
@@ -118,7 +118,7 @@ NPY = clip_file(uneven(5, 2), 100.0, LIMITS)[1]
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("a.flac", flac(4000)[:3000], "no whole FLAC file|samples of the 4000 declared"),
         ("a.flac", declaring(2**36 - 1), "declares 68719476735 samples"),
@@ -133,8 +133,8 @@ NPY = clip_file(uneven(5, 2), 100.0, LIMITS)[1]
         ("a.wav", wav(), "is a .flac or .npy file"),
     ],
 )
-def test_a_damaged_or_huge_clip_is_refused(name: str, content: bytes, said: str) -> None:
-    with pytest.raises(ParityError, match=said):
+def test_a_damaged_or_huge_clip_is_refused(name: str, content: bytes, message: str) -> None:
+    with pytest.raises(ParityError, match=message):
         read_clip(name, content, LIMITS)
 
 

@@ -21,31 +21,31 @@ ABOUT = About(bundle="toy", version="1", oracle="the toy itself", seed=0, num_ca
 Retelling = Callable[[int, Prediction], tuple[Label, Prediction]]
 
 
-def told(_: int, said: Prediction) -> tuple[Label, Prediction]:
-    """As the oracle has it, and nobody knows what is true."""
-    return "unknown", said
+def unchanged(_: int, prediction: Prediction) -> tuple[Label, Prediction]:
+    """The oracle's prediction, without a label."""
+    return "unknown", prediction
 
 
 def toy_pieces(num: int) -> list[Observation]:
     """Grey from dark to bright, sound from silent to loud in other steps; every tenth piece has no sound."""
-    found = []
+    pieces = []
     for index in range(num):
         loud = np.full((16, 1), (index * 7 % num) / num * 0.9, np.float32)
         mic = Clip("mic", "audio", loud, 100.0, State.PRESENT)
         whole = piece(view(index / num), mic, piece_id=f"p{index}")
-        found.append(whole if index % 10 != 9 else replace(whole, clips={}))
-    return found
+        pieces.append(whole if index % 10 != 9 else replace(whole, clips={}))
+    return pieces
 
 
 def toy_model(folder: Path) -> Model:
     return open_model(load(folder), EngineSettings("onnx"))
 
 
-def write_toy_set(folder: Path, pieces: Sequence[Observation], retell: Retelling = told) -> ParitySet:
-    """A toy bundle with a set of these pieces; `retell` changes by place what the oracle is held to have said."""
+def write_toy_set(folder: Path, pieces: Sequence[Observation], retell: Retelling = unchanged) -> ParitySet:
+    """A toy bundle with a set of these pieces; `retell` changes the oracle's prediction by index."""
     if not (folder / "bundle.json").exists():
         write_toy_bundle(folder)
     judgements = judge(toy_model(folder), pieces)
-    stories = [retell(index, judgement.said) for index, judgement in enumerate(judgements)]
-    add_set(load(folder), ABOUT, [Judged(own, *story) for own, story in zip(pieces, stories, strict=True)])
+    stories = [retell(index, judgement.prediction) for index, judgement in enumerate(judgements)]
+    add_set(load(folder), ABOUT, [Judged(piece, *story) for piece, story in zip(pieces, stories, strict=True)])
     return set_of(load(folder))

@@ -43,7 +43,7 @@ SOUNDS: Mapping[str, Callable[[Sound], Sound]] = {
     "silent": np.zeros_like,
     "one value": lambda sound: np.full_like(sound, 0.3),
     "noise alone": lambda sound: RNG.normal(0, 0.001, sound.shape).astype(np.float32),
-    "a quarter of the gain": lambda sound: sound / 4,
+    "a quarter of the gain": lambda sound: sound / np.float32(4),
     "four times the gain": lambda sound: np.clip(sound * 4, -1, 1),
     "clipped": lambda sound: np.clip(sound, -0.3 * abs(sound).max(), 0.3 * abs(sound).max()),
     "hum": lambda sound: sound + HUM[: len(sound)],
@@ -69,7 +69,7 @@ def simulated() -> list[tuple[NDArray[np.uint8], Sound]]:
 
 
 def states(verdicts: list[pb.Verdict], modality: str) -> set[int]:
-    return {own.state for verdict in verdicts for own in verdict.modalities if own.name == modality}
+    return {reported.state for verdict in verdicts for reported in verdict.modalities if reported.name == modality}
 
 
 def test_the_whole_line_is_believed(judge: RoutedJudge) -> None:

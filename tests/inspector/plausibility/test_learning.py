@@ -42,7 +42,7 @@ def test_few_recordings_widen_limits_and_few_groups_do_too() -> None:
 
 
 def test_defective_recordings_widen_limits_but_for_the_outermost_and_where_there_are_enough() -> None:
-    """What is labelled defective may have come from a source that failed."""
+    """A recording labelled defective may come from a failed source."""
     usual = brightness(DRAWN, 4000)
     assert (brightness(DRAWN, 4000, [0.1] * FEWEST_DEFECTIVE).low or 1) < 0.1
     assert brightness(DRAWN, 4000, [0.1] * (FEWEST_DEFECTIVE - 1)) == usual
@@ -60,7 +60,8 @@ def test_the_offset_is_counted_in_parts_of_the_level() -> None:
     groups = [str(index) for index in range(25)]
     for is_trace, reach in ((False, 37.5), (True, 150.0)):
         limit = learn(Recorded(good, groups, {}, is_trace), None).figures["offset"]
-        assert (limit.low, limit.high) == (pytest.approx(-reach), pytest.approx(reach))
+        assert limit.low == pytest.approx(-reach)
+        assert limit.high == pytest.approx(reach)
 
 
 def trace_levels(levels: "np.typing.NDArray[np.float64]", is_trace: bool = True) -> Range:
@@ -71,7 +72,8 @@ def trace_levels(levels: "np.typing.NDArray[np.float64]", is_trace: bool = True)
 def test_where_all_traces_have_one_level_another_is_not_believed() -> None:
     """Standardised ones: a peak that is cut off lowers it, however short it is."""
     limit = trace_levels(np.full(100, 2.0))
-    assert (limit.low, limit.high) == (pytest.approx(2 * 0.951, rel=1e-3), pytest.approx(2 * 1.051, rel=1e-3))
+    assert limit.low == pytest.approx(2 * 0.951, rel=1e-3)
+    assert limit.high == pytest.approx(2 * 1.051, rel=1e-3)
 
 
 def test_levels_of_traces_that_vary_of_few_traces_and_of_sounds_have_their_slack() -> None:

@@ -1,4 +1,4 @@
-"""A doubt names what was measured, what was expected and the likely cause; bundles without limits have a rule too."""
+"""A doubt names the measured and the expected value and the likely cause; bundles without limits have a rule too."""
 
 import numpy as np
 import pytest

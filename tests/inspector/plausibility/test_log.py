@@ -1,4 +1,4 @@
-"""What was not believed is said where it begins, and once a minute while it goes on."""
+"""Implausible sources are logged when they first occur, and once a minute while they last."""
 
 import logging
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from inspector.bundle.load import load
-from inspector.plausibility.log import DoubtLog, reason_word, say_without_limits
+from inspector.plausibility.log import DoubtLog, reason_word, warn_without_limits
 from protos.inspection.v1 import verdict_pb2 as pb
 from protos.inspection.v1.records_pb2 import Inspection
 from tests.bundles import write_toy_bundle
@@ -36,21 +36,22 @@ def test_it_is_said_at_once_with_the_cure_and_then_once_a_minute(caplog: pytest.
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
 
-def test_stations_are_said_apart(caplog: pytest.LogCaptureFixture) -> None:
+def test_stations_are_logged_apart(caplog: pytest.LogCaptureFixture) -> None:
     DoubtLog().write([verdict("p1"), verdict("p1", station="other")], 0.0)
     assert len(caplog.messages) == 2
 
 
 def test_reasons_are_few_whatever_a_newer_version_sends() -> None:
     assert reason_word(pb.Modality(reason=pb.MODALITY_REASON_DEAD_CHANNEL)) == "dead_channel"
-    assert reason_word(pb.Modality(reason=pb.ModalityReason.ValueType(4711))) == "other"
+    newer = pb.Modality(reason=4711)  # type: ignore[arg-type]
+    assert reason_word(newer) == "other"
 
 
-def test_a_bundle_without_limits_says_so_and_one_with_them_does_not(
+def test_a_bundle_without_limits_is_warned_of_and_one_with_them_is_not(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    say_without_limits(load(ROOT / "deploy/bundles/demo"))
+    warn_without_limits(load(ROOT / "deploy/bundles/demo"))
     assert not caplog.messages
-    say_without_limits(load(write_toy_bundle(tmp_path / "toy")))
-    (said,) = caplog.messages
-    assert all(part in said for part in ("toy", "top, mic", "inspector plausibility"))
+    warn_without_limits(load(write_toy_bundle(tmp_path / "toy")))
+    (message,) = caplog.messages
+    assert all(part in message for part in ("toy", "top, mic", "inspector plausibility"))

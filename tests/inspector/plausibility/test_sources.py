@@ -16,6 +16,7 @@ from inspector.plausibility.learning import PictureKind, picture_format
 from inspector.plausibility.limits import Strictness
 from inspector.plausibility.sources import KEPT_BYTES, Kept, watcher
 from inspector.recipe.recipes import Recipes
+from inspector.verdicts.words import enum_word
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import CloseReason, MissingReason, Observation, State, View
 from tests.bundles import NOW_NS, clip, grey, piece, toy_recipe, view, write_toy_bundle
@@ -57,8 +58,8 @@ def ran(verdict: pb.Verdict) -> set[str]:
 
 def words(verdict: pb.Verdict) -> tuple[str, str]:
     return (
-        pb.Decision.Name(verdict.decision).removeprefix("DECISION_"),
-        pb.DecisionReason.Name(verdict.reason).removeprefix("DECISION_REASON_"),
+        enum_word(pb.Decision, verdict.decision),
+        enum_word(pb.DecisionReason, verdict.reason),
     )
 
 

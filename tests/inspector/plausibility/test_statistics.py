@@ -1,4 +1,4 @@
-"""Figures move with what is wrong with a picture or a sound, and with nothing else."""
+"""Figures change with the faults of a picture or a sound, and with nothing else."""
 
 from collections.abc import Callable
 
@@ -7,18 +7,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from encoders.front_end import prepare_clip, prepare_image
+from encoders.front_end import Image, prepare_clip, prepare_image
 from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.plausibility.statistics import MAX_SAMPLES, clip_figures, picture_figures
 
 PICTURE = ImageInput(tile_height_px=48, tile_width_px=48, num_channels=1)
 SOUND = SignalInput(sample_rate_hz=8000.0, num_samples=4000, num_channels=1)
-GREY = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 256, (96, 96)).astype(np.uint8), (0, 0), 2.5) // 2 + 60
+NOISE = np.random.default_rng(1).integers(0, 256, (96, 96)).astype(np.uint8)
+GREY: NDArray[np.uint8] = np.asarray(cv2.GaussianBlur(NOISE, (0, 0), 2.5) // 2 + 60, np.uint8)
 TONE = (0.2 * np.sin(2 * np.pi * 1000 * np.arange(4000) / 8000))[:, None].astype(np.float32)
 TONE += np.random.default_rng(2).normal(0, 0.01, TONE.shape).astype(np.float32)
 
 
-def seen(image: NDArray[np.uint8], form: ImageInput = PICTURE) -> dict[str, float]:
+def seen(image: Image, form: ImageInput = PICTURE) -> dict[str, float]:
     return picture_figures(prepare_image(image, form), form)
 
 

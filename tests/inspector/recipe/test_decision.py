@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.recipe.decision import Limits, decide, lacking
+from inspector.recipe.decision import Limits, decide, missing_required
 from protos.inspection.v1 import verdict_pb2 as pb
 
 LIMITS = Limits(0.3, 0.7)
@@ -12,7 +12,7 @@ NAMES = st.frozensets(st.sampled_from(["top", "side", "mic"]))
 
 
 @pytest.mark.parametrize(
-    ("score", "limits", "lacks", "decision", "reason"),
+    ("score", "limits", "missing", "decision", "reason"),
     [
         (0.29, LIMITS, (), "PASS", "GOOD"),
         (0.30, LIMITS, (), "REVIEW", "UNCERTAIN"),
@@ -34,10 +34,10 @@ NAMES = st.frozensets(st.sampled_from(["top", "side", "mic"]))
     ],
 )
 def test_decision(
-    score: float | None, limits: Limits | None, lacks: tuple[str, ...], decision: str, reason: str
+    score: float | None, limits: Limits | None, missing: tuple[str, ...], decision: str, reason: str
 ) -> None:
     expected = (pb.Decision.Value(f"DECISION_{decision}"), pb.DecisionReason.Value(f"DECISION_REASON_{reason}"))
-    assert decide(score, limits, lacks) == expected
+    assert decide(score, limits, missing) == expected
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_decision(
 def test_what_stands_between_a_piece_and_a_pass(
     required: set[str], present: set[str], examined: set[str], expected: set[str]
 ) -> None:
-    assert lacking(required, present, examined) == expected
+    assert missing_required(required, present, examined) == expected
 
 
 @given(
@@ -71,7 +71,7 @@ def test_pass_needs_everything(
     present: frozenset[str],
     examined: frozenset[str],
 ) -> None:
-    ruling = decide(score, limits, lacking(required, present, examined))
+    ruling = decide(score, limits, missing_required(required, present, examined))
     seen_whole = required <= present and present <= examined
     low = score is not None and limits is not None and score < limits.pass_below and score <= limits.fail_above
     passes = seen_whole and low and score != float("-inf")

@@ -36,9 +36,9 @@ def test_the_recipe_with_the_most_names_wins(tmp_path: Path, place: tuple[str, s
             recipe(tmp_path, "exact", 'line = "line-1"', 'station = "s1"', 'product = "disc"'),
         ]
     )
-    found = book.find(*place)
-    assert found is not None
-    assert found.name == expected
+    winner = book.find(*place)
+    assert winner is not None
+    assert winner.name == expected
 
 
 def test_no_recipe_fits(tmp_path: Path) -> None:

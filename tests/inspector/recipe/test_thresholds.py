@@ -31,7 +31,7 @@ def recipe(folder: Path, **change: object) -> Recipe:
 
 
 @pytest.mark.parametrize(
-    ("asked", "certificate", "examined", "pass_below"),
+    ("miss_rate", "certificate", "examined", "pass_below"),
     [
         (None, CERTIFICATE, BOTH, 0.3),
         (0.05, CERTIFICATE, BOTH, 0.2),
@@ -46,11 +46,15 @@ def recipe(folder: Path, **change: object) -> Recipe:
     ],
 )
 def test_the_pass_limit_is_proven_or_strict(
-    tmp_path: Path, asked: float | None, certificate: Certificate | None, examined: tuple[str, ...], pass_below: float
+    tmp_path: Path,
+    miss_rate: float | None,
+    certificate: Certificate | None,
+    examined: tuple[str, ...],
+    pass_below: float,
 ) -> None:
     schema = bundle(tmp_path, certificate)
-    found = limits_of(recipe(tmp_path, certified_miss_rate=asked), schema, schema.calibrations[0], examined)
-    assert found == Limits(pass_below, 0.7)
+    limits = limits_of(recipe(tmp_path, certified_miss_rate=miss_rate), schema, schema.calibrations[0], examined)
+    assert limits == Limits(pass_below, 0.7)
 
 
 def test_no_certificate_covers_a_price_that_moves(tmp_path: Path) -> None:
@@ -59,10 +63,10 @@ def test_no_certificate_covers_a_price_that_moves(tmp_path: Path) -> None:
     assert "no certificate covers a budgeted route; fail-safe" in promise_words(asking, schema)
 
 
-@pytest.mark.parametrize("asked", [0.008, 0.04, 0.5])
-def test_evidence_that_encoders_learned_from_covers_nothing(tmp_path: Path, asked: float) -> None:
-    schema, asking = bundle(tmp_path, REFITTED), recipe(tmp_path, certified_miss_rate=asked)
-    assert covering(schema, asked) is None
+@pytest.mark.parametrize("miss_rate", [0.008, 0.04, 0.5])
+def test_evidence_that_encoders_learned_from_covers_nothing(tmp_path: Path, miss_rate: float) -> None:
+    schema, asking = bundle(tmp_path, REFITTED), recipe(tmp_path, certified_miss_rate=miss_rate)
+    assert covering(schema, miss_rate) is None
     assert limits_of(asking, schema, schema.calibrations[0], BOTH).pass_below == REFITTED.sure_below
     for words in (promise_words(asking, schema), certificate_words(REFITTED)):
         assert "now nothing is promised" in words
@@ -77,7 +81,7 @@ def test_a_certified_limit_above_the_limit_of_fail_is_held_to_it(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("asked", "certificate", "words"),
+    ("miss_rate", "certificate", "words"),
     [
         (0.05, CERTIFICATE, "certified: at most 5 % of defective pieces pass, at 95% confidence (0 misses among 100"),
         (0.05, CERTIFICATE, "PASS below 0.2, which sends 40% of good pieces to REVIEW or FAIL"),
@@ -88,12 +92,16 @@ def test_a_certified_limit_above_the_limit_of_fail_is_held_to_it(tmp_path: Path)
         (
             0.04,
             REFITTED,
-            "not certifiable at 4 %: its evidence is used up; before the calibration pieces were given to",
+            "not certifiable at 4 %: its evidence is used up; before the encoders learned from the calibration",
         ),
-        (0.008, REFITTED, "not certifiable at 0.8 %: needs 273 more independent defects; before the calibration"),
+        (
+            0.008,
+            REFITTED,
+            "not certifiable at 0.8 %: needs 273 more independent defects; before the encoders learned from",
+        ),
         (0.008, None, "not certifiable at 0.8 %: the bundle has no certificate"),
         (None, SHORT, "no promise asked about misses (certified_miss_rate); bundle: not certifiable at 0.8 %"),
     ],
 )
-def test_words(tmp_path: Path, asked: float | None, certificate: Certificate | None, words: str) -> None:
-    assert words in promise_words(recipe(tmp_path, certified_miss_rate=asked), bundle(tmp_path, certificate))
+def test_words(tmp_path: Path, miss_rate: float | None, certificate: Certificate | None, words: str) -> None:
+    assert words in promise_words(recipe(tmp_path, certified_miss_rate=miss_rate), bundle(tmp_path, certificate))

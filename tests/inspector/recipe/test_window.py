@@ -1,4 +1,4 @@
-"""Samples in a window: what the join cuts, not what rounding would suggest."""
+"""Samples in a window: as the join cuts them, not as rounding would suggest."""
 
 import pytest
 

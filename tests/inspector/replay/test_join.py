@@ -31,7 +31,7 @@ SPEC = AssemblySpec((CameraSpec("top"),), (SensorSpec("mic", "audio", 16_000.0, 
 
 
 class Book:
-    """One recipe for everything."""
+    """One recipe for every piece."""
 
     def assembly(self, line: str, station: str, product: str) -> AssemblySpec:
         return SPEC
@@ -44,7 +44,7 @@ class Book:
 
 
 def joined(folder: Path, faults: Faults) -> list[Observation]:
-    """What the join makes of a run that lies whole in the log; its time goes on by 0.9 s a turn."""
+    """The join's output for a run that lies whole in the log; its time advances by 0.9 s a turn."""
     schedule = plan(NUM_PIECES, 12.0, SPEC)
     names = tuple(f"s{number}" for number in range(schedule.num_stations))
     source = SimulatedPieces(LINE, NUM_PIECES)
@@ -68,11 +68,11 @@ def _turns(join: Join, reader: EmbeddedSource) -> Iterator[Observation]:
 
 @pytest.mark.parametrize("faults", [PERFECT, Faults(duplicate=0.3, jitter_s=0.05, seed=2)], ids=["perfect", "doubled"])
 def test_every_piece_comes_out_as_it_was_made(tmp_path: Path, faults: Faults) -> None:
-    found = {observation.inspection.piece_id: observation for observation in joined(tmp_path, faults)}
-    assert len(found) == NUM_PIECES
+    observations = {observation.inspection.piece_id: observation for observation in joined(tmp_path, faults)}
+    assert len(observations) == NUM_PIECES
     for number in range(NUM_PIECES):
         piece = simulate_piece(LINE, number)
-        observation = found[piece.piece_id]
+        observation = observations[piece.piece_id]
         assert observation.closing is CloseReason.COMPLETE
         assert np.array_equal(observation.views["top"].images[0], piece.image)
         samples = observation.clips["mic"].samples
@@ -82,9 +82,9 @@ def test_every_piece_comes_out_as_it_was_made(tmp_path: Path, faults: Faults) ->
 
 def test_a_silent_sensor_is_missing_for_the_pieces_of_that_time(tmp_path: Path) -> None:
     faults = Faults(silences=(Silence("mic", 0.3, 0.6, "s1"),))
-    found = joined(tmp_path, faults)
-    assert len(found) == NUM_PIECES
-    absent = {o.inspection.piece_id for o in found if o.clips["mic"].state is not State.PRESENT}
+    observations = joined(tmp_path, faults)
+    assert len(observations) == NUM_PIECES
+    absent = {o.inspection.piece_id for o in observations if o.clips["mic"].state is not State.PRESENT}
     schedule = plan(NUM_PIECES, 12.0, SPEC)
     hit = [
         simulate_piece(LINE, entry.number).piece_id
@@ -98,4 +98,5 @@ def test_a_silent_sensor_is_missing_for_the_pieces_of_that_time(tmp_path: Path) 
 def test_the_image_is_sent_as_the_file_that_it_was() -> None:
     piece = simulate_piece(LINE, 0)
     decoded = cv2.imdecode(np.frombuffer(piece.png, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert decoded is not None
     assert np.array_equal(decoded, piece.image)

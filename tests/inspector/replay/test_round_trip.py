@@ -1,4 +1,4 @@
-"""A data set through a real log: what is cut from the stream equals the files, bit for bit."""
+"""A data set through a real log: clips cut from the stream equal the files, bit for bit."""
 
 from collections import defaultdict
 from contextlib import closing
@@ -40,6 +40,7 @@ def dataset(folder: Path, sensor: SensorSpec) -> tuple[ManifestPieces, list[np.n
             expected.append(rng.normal(0, 1, (length, sensor.num_channels)).astype(np.float32))
             np.save(folder / f"{number}.npy", expected[-1])
         path = f"{number}.{'wav' if sensor.kind == 'audio' else 'npy'}"
+        assert sensor.kind != "image"
         signal = SignalRow(sensor=sensor.name, kind=sensor.kind, sample_rate_hz=sensor.sample_rate_hz, path=path)
         image = ImageRow(camera="top", path=f"{number}.png")
         rows.append(PieceRow(piece_id=f"p{number}", split="test", images=(image,), signals=(signal,)))
@@ -72,21 +73,21 @@ def through_log(folder: Path, source: ManifestPieces, spec: AssemblySpec, faults
 )
 @pytest.mark.parametrize("silent", [False, True], ids=["all heard", "silent before"])
 def test_clips_cut_from_the_log_equal_the_files(tmp_path: Path, sensor: SensorSpec, silent: bool) -> None:
-    """A silence anchors the stream anew in the middle of its count, at a stamp that is rounded to nanoseconds."""
+    """A silence restarts the stream's anchor in the middle of its count, at a stamp that is rounded to nanoseconds."""
     spec = AssemblySpec((CameraSpec("top"),), (sensor,))
     source, expected = dataset(tmp_path, sensor)
     faults = Faults(silences=(Silence(sensor.name, 0.0, 0.2),) if silent else ())
     items = through_log(tmp_path, source, spec, faults)
-    streams = defaultdict(lambda: SensorStream(sensor, JoinSettings().jitter_s))
+    streams: dict[str, SensorStream] = defaultdict(lambda: SensorStream(sensor, JoinSettings().jitter_s))
     for item in items:
         if isinstance(item, Chunk) and (not silent or item.start_ns > BASE_NS + NS // 10):
             streams[item.station].place(item)
     events = [item for item in items if isinstance(item, Event)]
     assert len(events) == NUM_PIECES
-    for event, wanted in list(zip(events, expected, strict=True))[3 if silent else 0 :]:
+    for event, samples in list(zip(events, expected, strict=True))[3 if silent else 0 :]:
         start_ns = event.event_ns + round(sensor.start_s * NS)
         window = Window(start_ns, event.event_ns + round(sensor.end_s * NS))
         cut = streams[event.inspection.station].cut(window)
         assert cut.coverage == 1.0
         assert cut.samples is not None
-        assert np.array_equal(cut.samples, wanted)
+        assert np.array_equal(cut.samples, samples)

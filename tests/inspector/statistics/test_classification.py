@@ -32,13 +32,13 @@ def test_intervals_are_those_of_the_draws_one_by_one():
     drawn = [np.repeat(np.arange(30), counts) for counts in weights]
     accuracies = [np.mean((scores[rows] >= 0.5) == labels[rows]) for rows in drawn]
     areas = [area_under_curve(scores[rows], labels[rows]) for rows in drawn]
-    found = certainty(scores, labels, weights)
-    assert found.auc == pytest.approx((area_under_curve(scores, labels), *np.quantile(areas, [0.025, 0.975])))
-    assert found.accuracy == pytest.approx(
+    result = certainty(scores, labels, weights)
+    assert result.auc == pytest.approx((area_under_curve(scores, labels), *np.quantile(areas, [0.025, 0.975])))
+    assert result.accuracy == pytest.approx(
         (np.mean((scores >= 0.5) == labels), *np.quantile(accuracies, [0.025, 0.975]))
     )
 
 
 def test_draws_of_one_kind_alone_have_no_area_and_are_left_out():
-    found = certainty(np.array([0.1, 0.9]), np.array([False, True]), np.array([[1, 1], [2, 0], [0, 1], [3, 2]]))
-    assert found.auc == (1.0, 1.0, 1.0)
+    result = certainty(np.array([0.1, 0.9]), np.array([False, True]), np.array([[1, 1], [2, 0], [0, 1], [3, 2]]))
+    assert result.auc == (1.0, 1.0, 1.0)

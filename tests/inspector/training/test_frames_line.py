@@ -13,7 +13,7 @@ from inspector.dataset.manifest import read_manifest
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.evaluate import evaluate
 from inspector.evaluation.explanations.evaluate import heat_maps
-from inspector.evaluation.explanations.expert_views import sights
+from inspector.evaluation.explanations.expert_views import expert_views
 from inspector.evaluation.report import Report
 from inspector.evaluation.run import Examined, open_bundle
 from inspector.evaluation.scoring import scored as scored_by_serving
@@ -177,11 +177,11 @@ def test_a_parity_set_holds_every_image(made: Made) -> None:
     assert {len(piece.images) for piece in parity.pieces} == {NUM_FRAMES}
     seen = parity.observations(parity.pieces[:2])
     assert [len(piece.views["top"].images) for piece in seen] == [NUM_FRAMES] * 2
-    assert all(piece.said.decision == "FAIL" for piece in parity.pieces if piece.label == "nok")
+    assert all(piece.expected.decision == "FAIL" for piece in parity.pieces if piece.label == "nok")
 
 
 def test_a_heat_map_is_not_held_against_a_mask_of_nobody_knows_which_image(made: Made) -> None:
     row = read_manifest(made.manifest, "train")[0].model_copy(update={"mask": "nowhere.png"})
-    seen = sights(open_bundle(made.bundle), made.manifest.parent, [row], TOP)
-    assert [(sight.look.image, sight.only_image) for sight in seen] == [(SHOWN, False)]
+    seen = expert_views(open_bundle(made.bundle), made.manifest.parent, [row], TOP)
+    assert [(sight.output.image, sight.only_image) for sight in seen] == [(SHOWN, False)]
     assert heat_maps(made.manifest.parent, seen, seed=0) is None

@@ -11,7 +11,7 @@ from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, Signal
 from inspector.evaluation.explanations.contributions import contributions
 from inspector.evaluation.explanations.deletion_test import deletion
 from inspector.evaluation.explanations.evaluate import explain
-from inspector.evaluation.explanations.expert_views import sights
+from inspector.evaluation.explanations.expert_views import expert_views
 from inspector.evaluation.explanations.page import write_explanations
 from inspector.evaluation.run import open_bundle
 from tests.benchmarks.evidence.bench import Trained
@@ -84,11 +84,12 @@ def _row(index: int, kind: str) -> PieceRow:
     )
 
 
-def test_heat_maps_are_scored_beside_maps_that_know_nothing(bundle: Path, manifest: Path) -> None:
-    found = explain(bundle, manifest, "test").heat_maps["top"]
-    assert (found.expert, found.chance.images, found.chance.mask_share) == ("top-full", 2, pytest.approx(1 / 16))
-    assert found.scores["relevance"].pooled_auroc > 0.99
-    assert found.scores["relevance"].pooled_auroc > found.scores["centre"].pooled_auroc
+def test_heat_maps_are_scored_against_baseline_maps(bundle: Path, manifest: Path) -> None:
+    maps = explain(bundle, manifest, "test").heat_maps["top"]
+    assert (maps.expert, maps.chance.images) == ("top-full", 2)
+    assert maps.chance.mask_share == pytest.approx(1 / 16)
+    assert maps.scores["relevance"].pooled_auroc > 0.99
+    assert maps.scores["relevance"].pooled_auroc > maps.scores["centre"].pooled_auroc
 
 
 def test_erasing_the_named_place_lowers_the_score_and_another_place_does_not(bundle: Path, manifest: Path) -> None:
@@ -98,31 +99,31 @@ def test_erasing_the_named_place_lowers_the_score_and_another_place_does_not(bun
     assert image.drop.mean == pytest.approx(16 / 16 * 90 / 255, abs=1e-3)
     # Two of 16 samples are 5.9 above the rest, and the log-odds are 8 m - 4.
     assert sound.drop.mean == pytest.approx(8 * 2 / 16 * 5.9, abs=1e-3)
-    for found in (image, sound):
-        assert (found.recordings, found.missed, found.without_room) == (2, 0, 0)
-        # A box right beside the place is filled with a little of it: the score may rise, but hardly falls.
-        assert abs(found.drop_elsewhere.mean) < 0.15 * found.drop.mean
-        assert (found.fades, found.fades_elsewhere, found.moves_elsewhere) == (1, 0, 0)
+    for test in (image, sound):
+        assert (test.recordings, test.missed, test.without_room) == (2, 0, 0)
+        # A box right next to the place is filled with a little of it: the score may rise, but hardly falls.
+        assert abs(test.drop_elsewhere.mean) < 0.15 * test.drop.mean
+        assert (test.fades, test.fades_elsewhere, test.moves_elsewhere) == (1, 0, 0)
 
 
 def test_good_recordings_are_not_erased(bundle: Path, manifest: Path) -> None:
     model, rows = open_bundle(bundle), read_manifest(manifest)
-    seen = sights(model, manifest.parent, rows, model.schema.modalities[0])
+    seen = expert_views(model, manifest.parent, rows, model.schema.modalities[0])
     assert [sight.defective for sight in seen] == [True, False, False] * 2
     assert deletion(model, [sight for sight in seen if not sight.defective], seed=0) is None
 
 
 def test_a_signal_is_not_erased_where_no_good_one_can_stand_in(bundle: Path, manifest: Path) -> None:
     model, rows = open_bundle(bundle), read_manifest(manifest)
-    seen = sights(model, manifest.parent, rows, model.schema.modalities[1])
+    seen = expert_views(model, manifest.parent, rows, model.schema.modalities[1])
     assert deletion(model, seen, seed=0) is not None
     assert deletion(model, [sight for sight in seen if sight.defective], seed=0) is None
 
 
 def test_a_defect_that_the_expert_misses_has_no_evidence(bundle: Path, manifest: Path) -> None:
     cv2.imwrite(str(manifest.parent / "0.png"), grey(90 / 255, (16, 16)))
-    found = explain(bundle, manifest, "test").deletions["top"]
-    assert (found.recordings, found.missed) == (1, 1)
+    test = explain(bundle, manifest, "test").deletions["top"]
+    assert (test.recordings, test.missed) == (1, 1)
 
 
 def test_a_recording_that_many_pieces_share_counts_once(bundle: Path, manifest: Path) -> None:
@@ -133,16 +134,16 @@ def test_a_recording_that_many_pieces_share_counts_once(bundle: Path, manifest: 
 
 
 def test_contributions_are_what_leaving_a_modality_out_costs(bundle: Path, manifest: Path) -> None:
-    found = contributions(open_bundle(bundle), manifest.parent, read_manifest(manifest), seed=0)
-    assert found is not None
-    assert (found.verdicts, found.alone, found.blamed) == (NUM_PIECES, 0, 4)
-    assert found.largest_difference < 1e-5
-    assert found.contribution_blames.mean == 1
+    result = contributions(open_bundle(bundle), manifest.parent, read_manifest(manifest), seed=0)
+    assert result is not None
+    assert (result.verdicts, result.alone, result.blamed) == (NUM_PIECES, 0, 4)
+    assert result.largest_difference < 1e-5
+    assert result.contribution_blames.mean == 1
 
 
 def test_explanations_are_written_for_people_and_for_programs(bundle: Path, manifest: Path, tmp_path: Path) -> None:
-    found = explain(bundle, manifest, "test")
-    figures, readable = write_explanations(found, tmp_path / "report")
+    explanations = explain(bundle, manifest, "test")
+    figures, readable = write_explanations(explanations, tmp_path / "report")
     assert '"largest_difference"' in figures.read_text()
     assert "| heat map |" in readable.read_text()
 
@@ -159,8 +160,8 @@ def test_explanations_are_the_same_again(bundle: Path, manifest: Path) -> None:
 
 
 def test_the_table_has_a_line_for_every_figure_of_every_set(bundle: Path, manifest: Path) -> None:
-    found = explain(bundle, manifest, "test")
-    one, two = list(rows("toy", [found])), list(rows("toy", [found, found]))
+    explanations = explain(bundle, manifest, "test")
+    one, two = list(rows("toy", [explanations])), list(rows("toy", [explanations, explanations]))
     assert all(len(row) == len(COLUMNS) for row in one + two)
     assert [row[:2] for row in one] == [row[:2] for row in two]
     (pro,) = (row for row in two if row[1] == "top: PRO")

@@ -39,11 +39,12 @@ def test_a_map_that_is_the_mask_scores_full_and_its_opposite_nothing() -> None:
 
 def test_a_map_that_says_nothing_is_at_chance() -> None:
     flat = np.full((SIDE, SIDE), 0.3, np.float32)
-    found = localise([flat], [TWO], ["a"], seed=0)
+    result = localise([flat], [TWO], ["a"], seed=0)
     against = chance([TWO, GOOD])
-    assert (found.pooled_auroc, found.pro) == pytest.approx((0.5, CHANCE_OF_PRO))
-    assert found.pointing == pytest.approx(against.pointing)
-    assert (against.images, against.mask_share) == (1, pytest.approx(425 / SIDE**2))
+    assert (result.pooled_auroc, result.pro) == pytest.approx((0.5, CHANCE_OF_PRO))
+    assert result.pointing == pytest.approx(against.pointing)
+    assert against.images == 1
+    assert against.mask_share == pytest.approx(425 / SIDE**2)
 
 
 def test_regions_count_alike_whatever_their_size() -> None:
@@ -61,15 +62,15 @@ def test_spots_left_by_compression_are_no_region() -> None:
 
 @pytest.mark.parametrize(("away_px", "hit"), [(0, 1), (TOLERANCE_PX, 1), (TOLERANCE_PX + 1, 0)])
 def test_a_pointer_hits_within_the_tolerance(away_px: int, hit: float) -> None:
-    found = np.zeros((SIDE, SIDE), np.float32)
-    found[10, 23 + away_px] = 1
-    assert pointing(found, marked((4, 4, 20))) == hit
+    map_ = np.zeros((SIDE, SIDE), np.float32)
+    map_[10, 23 + away_px] = 1
+    assert pointing(map_, marked((4, 4, 20))) == hit
 
 
 def test_a_plateau_hits_by_the_share_of_it_that_does() -> None:
-    found = np.zeros((SIDE, SIDE), np.float32)
-    found[10, 10] = found[10, 60] = found[60, 60] = found[60, 10] = 1
-    assert pointing(found, marked((4, 4, 20))) == 0.25
+    map_ = np.zeros((SIDE, SIDE), np.float32)
+    map_[10, 10] = map_[10, 60] = map_[60, 60] = map_[60, 10] = 1
+    assert pointing(map_, marked((4, 4, 20))) == 0.25
 
 
 def test_baselines_know_the_middle_and_the_edges() -> None:

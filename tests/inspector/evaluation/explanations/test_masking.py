@@ -1,8 +1,9 @@
-"""What is erased is gone, and nothing else is."""
+"""Erasing removes the named place and nothing else."""
 
 import numpy as np
 import pytest
 
+from encoders.front_end import Image
 from inspector.bundle.schema import SignalInput
 from inspector.evaluation.explanations.masking import elsewhere, exchanged, inpainted, map_of
 from inspector.judging.evidence import Box, boxes, signal_evidence
@@ -24,8 +25,8 @@ def power(samples: np.ndarray[tuple[int, ...], np.dtype[np.float32]], hz: float,
 
 def test_a_band_is_exchanged_within_its_stretch_alone() -> None:
     place = SignalEvidence(start_s=0.128, end_s=0.256, low_hz=1500, high_hz=2500)
-    own, good = tone(2000) + tone(500), 0.5 * tone(2000) + 1.32 * tone(500) + tone(7000) * 0.05
-    without = exchanged(own, good, RATE_HZ, place)
+    samples, good = tone(2000) + tone(500), 0.5 * tone(2000) + 1.32 * tone(500) + tone(7000) * 0.05
+    without = exchanged(samples, good, RATE_HZ, place)
     before, inside = slice(0, 1920), slice(2176, 3968)
     assert power(without, 2000, before) == pytest.approx(1, abs=0.05)
     assert power(without, 2000, inside) == pytest.approx(0.25, abs=0.03)
@@ -35,9 +36,9 @@ def test_a_band_is_exchanged_within_its_stretch_alone() -> None:
 
 def test_a_quiet_good_recording_stands_in_as_loud_as_what_it_stands_in_for() -> None:
     place = SignalEvidence(start_s=0, end_s=0.256, low_hz=1500, high_hz=2500)
-    own, good = tone(2000), tone(2000)
-    found = [exchanged(own, loudness * good, RATE_HZ, place) for loudness in (1.0, 0.01)]
-    assert found[0] == pytest.approx(found[1], abs=1e-4)
+    samples, good = tone(2000), tone(2000)
+    results = [exchanged(samples, loudness * good, RATE_HZ, place) for loudness in (1.0, 0.01)]
+    assert results[0] == pytest.approx(results[1], abs=1e-4)
 
 
 def test_a_stretch_without_frequencies_is_that_of_the_good_recording() -> None:
@@ -47,13 +48,13 @@ def test_a_stretch_without_frequencies_is_that_of_the_good_recording() -> None:
 
 
 def test_a_shorter_good_recording_ends_as_it_ended() -> None:
-    found = exchanged(np.zeros((6, 2), np.float32), np.ones((3, 2), np.float32), 10.0, SignalEvidence(end_s=0.6))
-    assert (found == 1).all()
+    result = exchanged(np.zeros((6, 2), np.float32), np.ones((3, 2), np.float32), 10.0, SignalEvidence(end_s=0.6))
+    assert (result == 1).all()
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_a_spot_is_filled_from_around_it(dtype: type) -> None:
-    image = np.full((16, 16), 100, dtype)
+def test_a_spot_is_filled_from_around_it(dtype: type[np.uint8] | type[np.uint16]) -> None:
+    image: Image = np.full((16, 16), 100, np.uint8) if dtype is np.uint8 else np.full((16, 16), 100, np.uint16)
     image[4:8, 4:8] = 250
     filled = inpainted(image, ImageRegion(x_px=4, y_px=4, width_px=4, height_px=4))
     assert filled.dtype == dtype
@@ -62,11 +63,11 @@ def test_a_spot_is_filled_from_around_it(dtype: type) -> None:
 
 def test_boxes_elsewhere_have_the_size_and_share_no_cell() -> None:
     box = Box(top=1, left=2, bottom=3, right=5, strength=1.0)
-    found = elsewhere(box, (4, 8), 100, np.random.default_rng(0))
+    others = elsewhere(box, (4, 8), 100, np.random.default_rng(0))
     cells = map_of(box, (4, 8))
-    assert found
-    assert all((map_of(other, (4, 8)) * cells).sum() == 0 and map_of(other, (4, 8)).sum() == 6 for other in found)
-    assert len(set(found)) == len(found)
+    assert others
+    assert all((map_of(other, (4, 8)) * cells).sum() == 0 and map_of(other, (4, 8)).sum() == 6 for other in others)
+    assert len(set(others)) == len(others)
 
 
 def test_a_box_that_fills_the_map_leaves_no_room() -> None:
