@@ -88,7 +88,7 @@ def run(folder: Path, log: str, pieces: int, seed: int, bootstrap: str = "") -> 
     (folder / "set").mkdir(parents=True)
     manifest = Lot(folder / "set", np.random.default_rng(seed)).write(pieces)
     bundle = write_wide_bundle(folder / "bundle")
-    setting = Setting.made(
+    setting = Setting.create(
         folder / f"same-{log}", bootstrap, RECIPE.format(bundle=json.dumps(str(bundle))), max_delay_s=2.0
     )
     setting.config.write_text(setting.config.read_text() + NEVER_LATE)
