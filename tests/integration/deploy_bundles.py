@@ -44,7 +44,7 @@ def spoiled(folder: Path, version: str) -> Path:
 def _quantise_weights(graph: onnx.GraphProto, factor: float) -> None:
     """Weights of convolutions become INT8 with scales that are off by a factor."""
     weights = {node.input[1] for node in graph.node if node.op_type == "Conv"}
-    for initialiser in [each for each in graph.initializer if each.name in weights]:
+    for initialiser in [weight for weight in graph.initializer if weight.name in weights]:
         name, values = initialiser.name, numpy_helper.to_array(initialiser)
         scale = np.float32(np.abs(values).max() / 127)
         graph.initializer.remove(initialiser)

@@ -1,4 +1,4 @@
-"""Runs a line under faults and counts, with a reader of its own, what came out: exactly one verdict per inspection.
+"""Runs a line under faults and counts its verdicts with an independent reader: exactly one per inspection.
 
     python -m tests.integration.fault_run --log kafka --pieces 1000 --rate 8 --out run/faults.json
 
@@ -71,7 +71,7 @@ class Options:
 
 @dataclass
 class Line:
-    """One line in a log of its own: configuration, publisher, workers."""
+    """One line in a separate log: configuration, publisher, workers."""
 
     options: Options
     prefix: str
@@ -122,7 +122,7 @@ class Line:
 
 @dataclass
 class Supervisor:
-    """Restarts what dies under its name, wakes what is stopped, and lets one worker leave and come back."""
+    """Restarts killed workers under their names, wakes stopped ones, and lets one leave and come back."""
 
     line: Line
     name: str
@@ -181,14 +181,14 @@ def run_line(line: Line, plans: dict[str, Plan], disturb: Callable[[float, list[
     over), and then two seconds more for one too many."""
     line.create()
     supervisors = [Supervisor(line, name, list(plan)) for name, plan in plans.items()]
-    for each in supervisors:
-        each.start()
+    for supervisor in supervisors:
+        supervisor.start()
     wait_for(line.is_owned, 60, "a worker to own the line")
     publisher, begin, done_s = line.publish(), time.monotonic() + PUBLISHER_START_S, None
     try:
         while done_s is None or time.monotonic() < done_s:
-            for each in supervisors:
-                each.tick()
+            for supervisor in supervisors:
+                supervisor.tick()
             disturb((time.monotonic() - begin) * line.options.rate / line.options.pieces, supervisors)
             if done_s is None and publisher.poll() is not None:
                 done_s = time.monotonic() + 60.0
@@ -198,8 +198,8 @@ def run_line(line: Line, plans: dict[str, Plan], disturb: Callable[[float, list[
     finally:
         publisher.kill()
         publisher.wait()
-        for each in supervisors:
-            each.stop()
+        for supervisor in supervisors:
+            supervisor.stop()
     return line.read()
 
 

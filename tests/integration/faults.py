@@ -1,4 +1,4 @@
-"""Kills a worker at named points and starts workers as processes of their own. Knows neither join nor judge.
+"""Kills a worker at named points and starts workers as separate processes.
 
 The points are `after poll`, `before begin`, `after produce`, `after send_offsets` and `before commit`. A worker
 process is told by its environment: FAULT_POINT, FAULT_AFTER (records read before the point counts) and FAULT_SIGNAL

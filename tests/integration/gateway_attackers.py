@@ -79,7 +79,7 @@ class Attack:
             thread.join()
 
     def hold(self, open_call: Callable[[grpc.Channel], grpc.Call], per_channel: int, channels: int) -> None:
-        """Keeps so many calls open; what is ended is opened again."""
+        """Keeps this many calls open and reopens ended ones."""
         opened = [self.channel() for _ in range(channels)]
         calls = [(channel, open_call(channel)) for channel in opened for _ in range(per_channel)]
         while self.goes_on:
@@ -294,7 +294,7 @@ def main() -> None:
         ATTACKS[name](attack)
         print(json.dumps(attack.outcomes))
         sys.stdout.flush()
-        os._exit(0)  # whoever holds hundreds of calls has threads that wait for them
+        os._exit(0)  # hundreds of open calls leave threads that wait for them
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def test_every_piece_has_one_verdict_of_the_bundle_that_it_names(log: str, tmp_p
     assert report["verdicts_after"][SPOILED - 1] > 0, "and after it"
     assert (report["misnamed"], report["failures"]) == ([], [])
     assert [(name, code) for name, code, _ in report["steps"]] == [(name, int(name == "spoiled")) for name in SHORT]
-    refusal = report["said"][SPOILED - 1]
+    refusal = report["output"][SPOILED - 1]
     assert "onnx/int8: REFUSED: " in refusal
     assert "NEW PASS OF A DEFECTIVE PIECE" in refusal
     assert refusal.endswith("it is taken back, and the line goes on with what it had\n")
@@ -66,7 +66,7 @@ def test_a_worker_killed_while_it_loads_comes_back_with_what_counts(line: Servic
         publish(line, before)
         line.wait_for_verdicts(before)
         assert command(line, "deploy", str(bundle(line, "2")), "--no-wait").returncode == 0
-        wait_for(lambda: "deployment 1 is checking here" in line.said, 60, "the worker to check")
+        wait_for(lambda: "deployment 1 is checking here" in line.log_text, 60, "the worker to check")
         process.signal(signal.SIGKILL)
         process.wait(10)
     publish(line, after)
@@ -95,7 +95,7 @@ def test_a_gateway_without_a_worker_follows_too(tmp_path: Path) -> None:
 
 def test_a_shadow_judges_beside_the_line_and_a_canary_in_it(line: ServiceLine) -> None:
     with line.start("serve"):
-        wait_for(lambda: "is mine" in line.said, 60, "the worker to own the line")
+        wait_for(lambda: "is mine" in line.log_text, 60, "the worker to own the line")
         tried = str(bundle(line, "2"))
         assert command(line, "deploy", tried, "--shadow").returncode == 0
         publish(line, ["p0", "p1"])

@@ -1,4 +1,4 @@
-"""References to a real S3 server: what is there, what is not, rights that are refused, and a server that hangs."""
+"""References to a real S3 server: existing and missing objects, refused rights, and a server that hangs."""
 
 import hashlib
 import json
@@ -111,8 +111,8 @@ def frame(uri: str, sha256: bytes = hashlib.sha256(PNG).digest()) -> Frame:
 
 
 def fetch(resolver: Resolver, *frames: Frame) -> list[Fetched]:
-    for each in frames:
-        resolver.submit(each)
+    for frame in frames:
+        resolver.submit(frame)
     fetched: list[Fetched] = []
     deadline_s = time.monotonic() + 30
     while len(fetched) < len(frames) and time.monotonic() < deadline_s:

@@ -1,6 +1,6 @@
 """Makes the records that cost a service most: bombs, text, scans, large images, huge samples, hanging references.
 
-Knows no log; each input says how its records must be sent.
+Each input states how its records must be sent.
 """
 
 import functools
@@ -40,12 +40,12 @@ class WorstRecord:
     """Compression of its batch; empty for none."""
     header_name: bytes = b""
     """Name of a further header."""
-    astray: bool = False
+    is_misplaced: bool = False
     """To the partition behind the one that its key chooses."""
 
     @property
     def needs_kafka(self) -> bool:
-        return bool(self.codec or self.header_name or self.astray)
+        return bool(self.codec or self.header_name or self.is_misplaced)
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ WORST: dict[str, Make] = {
     "samples, one chunk that lasts 46 days": lambda turn: [turn.chunk(4_000, 0.001)],
     "references that nobody answers, 4": lambda turn: [turn.reference(part) for part in range(4)],
     "header whose name is not UTF-8": lambda turn: [replace(turn.frame(small_png()), header_name=b"\xff\xfe")],
-    "another partitioner": lambda turn: [replace(turn.frame(small_png()), astray=True)],
+    "another partitioner": lambda turn: [replace(turn.frame(small_png()), is_misplaced=True)],
     "mistyped stations, 4": lambda turn: [
         turn.frame(small_png(), station=f"statoin-{turn.number}-{n}") for n in range(4)
     ],
@@ -186,4 +186,4 @@ WORST: dict[str, Make] = {
     "batch in zstd": lambda turn: _compressed(turn, "zstd"),
     "batch in gzip, 100 MB": _gzip_bomb,
 }
-"""By what they are; sent one a second, in turn."""
+"""By name; one is sent each second, in turn."""

@@ -106,8 +106,8 @@ def run(bench: Bench) -> Table:
             "Training pieces fix the limits to be tested.",
             "Other half: these defects are split in two; one half gives the certificate, the other half is counted. "
             "A few dozen are above an exact promise by chance (one time in eight where the halves are equal and the "
-            "first shows no miss), so `above promise there` is no breach; `refuted there` is: a kept promise gives such a "
-            "count in less than 5 of 100 cases.",
+            "first shows no miss), so `above promise there` is no breach; `refuted there` is: a kept promise gives "
+            "such a count in less than 5 of 100 cases.",
             "Held: good pieces that the certified limit sends to REVIEW or FAIL, by that limit alone.",
             "Where encoders were fitted again on the calibration pieces (the bundle then carries no certificate), the "
             "columns up to `good pieces held` describe the encoders before that, and draws use test pieces only.",
