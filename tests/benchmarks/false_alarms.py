@@ -124,15 +124,16 @@ def _cost_ms(schema: Bundle, manifest: Path, modality: str) -> float:
     expert = watcher(schema.experts, modality)
     form = None if expert is None else expert.input
     checked = _fastest_ms(lambda: believed(schema, pieces, only, Kept()))
-    prepared = _fastest_ms(lambda: [_prepared(piece, modality, form) for piece in pieces])
+    prepared = _fastest_ms(lambda: [_prepare(piece, modality, form) for piece in pieces])
     return (checked - prepared) / len(pieces)
 
 
-def _prepared(piece: Observation, modality: str, form: ImageInput | SignalInput | None) -> None:
+def _prepare(piece: Observation, modality: str, form: ImageInput | SignalInput | None) -> object:
     if isinstance(form, ImageInput):
-        prepare_image(piece.views[modality].images[0], form)
-    elif form is not None and (samples := piece.clips[modality].samples) is not None:
-        prepare_clip(samples, piece.clips[modality].sample_rate_hz, form)
+        return prepare_image(piece.views[modality].images[0], form)
+    if form is not None and (samples := piece.clips[modality].samples) is not None:
+        return prepare_clip(samples, piece.clips[modality].sample_rate_hz, form)
+    return None
 
 
 def _fastest_ms(work: Callable[[], object]) -> float:

@@ -135,8 +135,10 @@ def doubled(rng: random.Random, value: bytes) -> bytes:
 def fields(rng: random.Random, value: bytes) -> bytes:
     """Another number in a field of pixels or samples, or merged from a second message as protobuf allows."""
     number = rng.choice(_NUMBERS)
-    pixels = pb.ImagePixels(format=rng.choice(_FORMATS), width_px=number, height_px=rng.choice(_NUMBERS))
-    samples = pb.Samples(format=rng.choice(_FORMATS), num_channels=rng.choice((1, number)), sample_rate_hz=8e3)
+    form = rng.choice(_FORMATS)
+    pixels = pb.ImagePixels(format=form, width_px=number, height_px=rng.choice(_NUMBERS))  # type: ignore[arg-type]
+    form = rng.choice(_FORMATS)
+    samples = pb.Samples(format=form, num_channels=rng.choice((1, number)), sample_rate_hz=8e3)  # type: ignore[arg-type]
     samples.sample_rate_hz = rng.choice((0.0, 1e-9, 8e3, 8e3, 8e3))
     if rng.random() < 0.6:
         samples.format = pb.SAMPLE_FORMAT_F32LE

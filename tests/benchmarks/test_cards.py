@@ -8,7 +8,7 @@ import pytest
 
 from fusion.scored import Scored
 from inspector.bundle.load import load
-from inspector.dataset.manifest import PieceRow, write_manifest
+from inspector.dataset.manifest import Label, PieceRow, write_manifest
 from tests.benchmarks.evidence.bench import Trained
 from tests.benchmarks.evidence.table import Table
 from tests.benchmarks.test_pages import scored
@@ -36,7 +36,7 @@ def trained(folder: Path, name: str, seed: int) -> Trained:
     """As a workshop leaves it: manifest, bundle, scores."""
     manifest = folder / "data" / f"seed-{seed}" / name / "manifest.jsonl"
     manifest.parent.mkdir(parents=True, exist_ok=True)
-    labels = ("ok", "nok", "nok")
+    labels: tuple[Label, ...] = ("ok", "nok", "nok")
     rows = [
         PieceRow(piece_id=f"p{index}", label=label, split="test", groups={"image": f"i{index // 2}"})
         for index, label in enumerate(labels)

@@ -3,8 +3,12 @@
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.benchmarks.evidence.cold_start import Point
 
 cold_start = pytest.importorskip("tests.benchmarks.evidence.cold_start", reason="needs the training half")
 
@@ -30,7 +34,7 @@ def test_without_a_measurement_no_figure_is_written(tmp_path: Path) -> None:
 
 
 def test_what_passes_unseen_is_that_of_the_most_good_pieces() -> None:
-    def point(share: float) -> cold_start.Point:
+    def point(share: float) -> "Point":
         return cold_start.Point((50,), (0.8,), 0.8, 0.1, share, 1.0)
 
     by_count = {("tap", count): [point(0.9)] for count in cold_start.COUNTS}

@@ -18,6 +18,7 @@ from inspector.evaluation.observations import observe
 from inspector.simulation.dataset import write_dataset
 from inspector.simulation.pieces import LineSettings
 from tests.benchmarks.evidence.bench import Trained
+from tests.benchmarks.evidence.table import Table
 from tests.bundles import Toy, write_toy_bundle
 
 cpu_clock = pytest.importorskip("tests.benchmarks.evidence.cpu_clock", reason="needs the training half")
@@ -81,7 +82,7 @@ class MadeUp:
         return Trained(name, seed, manifest, bundle, bundle, scored(400, seed), scored(400, seed + 1))
 
 
-def table_of(folder: Path, policy: Policy) -> tuple[dict[str, str], frontier.Table]:
+def table_of(folder: Path, policy: Policy) -> tuple[dict[str, str], Table]:
     table = frontier.run(MadeUp(folder, policy))
     (row,) = table.rows
     return dict(zip(table.columns, row, strict=True)), table

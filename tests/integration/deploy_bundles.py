@@ -49,7 +49,7 @@ def _quantise_weights(graph: onnx.GraphProto, factor: float) -> None:
         scale = np.float32(np.abs(values).max() / 127)
         graph.initializer.remove(initialiser)
         graph.initializer.append(numpy_helper.from_array(np.round(values / scale).astype(np.int8), f"{name}_int8"))
-        graph.initializer.append(numpy_helper.from_array(np.float32(scale * factor), f"{name}_scale"))
+        graph.initializer.append(numpy_helper.from_array(np.asarray(scale * factor, np.float32), f"{name}_scale"))
         inputs = [f"{name}_int8", f"{name}_scale"]
         graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", inputs, [name]))
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -229,7 +230,7 @@ def misnamed(line: Line, receipts: Sequence[Receipt]) -> list[str]:
     ]
 
 
-def run(options: Options, steps: Sequence[str], *, calm: bool = True) -> dict[str, object]:
+def run(options: Options, steps: Sequence[str], *, calm: bool = True) -> dict[str, Any]:
     with broker_for(options) as (bootstrap, _):
         undisturbed = run_line(Line(options, "calm", bootstrap), ()) if calm else Course(0, [], [])
         line = Line(options, "deploys", bootstrap)

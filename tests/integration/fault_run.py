@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from deploy.kafka.run import Broker
 from tests.integration.fault_report import Read, compare, count_aborts, gaps, open_at, read_verdicts
@@ -225,7 +226,7 @@ class Disturbance:
         self.events.append({"at_s": time.time(), "point": what, "signal": ""})
 
 
-def run(options: Options) -> dict[str, object]:
+def run(options: Options) -> dict[str, Any]:
     with broker_for(options) as (bootstrap, broker):
         calm = run_line(Line(options, "calm", bootstrap), dict.fromkeys(options.plans, ()), lambda *_: None)
         line, disturbance = Line(options, "faulty", bootstrap), Disturbance(options, broker)
@@ -246,7 +247,7 @@ def run(options: Options) -> dict[str, object]:
         "faults": len(notes) + len(disturbance.events),
         "aborted_transactions": aborts,
         "open_pieces_at_kills": sum(open_at(faulty, note) for note in kills),
-        "gaps": gaps(faulty, sorted([*notes, *disturbance.events], key=lambda note: note["at_s"])),
+        "gaps": gaps(faulty, sorted([*notes, *disturbance.events], key=lambda note: float(str(note["at_s"])))),
     }
 
 

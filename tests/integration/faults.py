@@ -28,7 +28,7 @@ class Fault:
 
     point: str = ""
     after: int = 0
-    signal: int = signal.SIGKILL
+    signal: signal.Signals = signal.SIGKILL
     seen: int = 0
 
     @classmethod

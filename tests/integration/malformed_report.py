@@ -146,7 +146,9 @@ def ask(address: str, records: Sequence[Malformed]) -> dict[str, str]:
     """Answers of `Inspect`, by name of the record."""
     answers: dict[str, str] = {}
     with grpc.insecure_channel(address) as channel:
-        call = channel.unary_unary("/inspection.v1.InspectionService/Inspect", response_deserializer=_decided)
+        call: grpc.UnaryUnaryMultiCallable[bytes, str] = channel.unary_unary(
+            "/inspection.v1.InspectionService/Inspect", response_deserializer=_decided
+        )
         for record in records:
             try:
                 answers[record.name] = call(request_bytes(record), timeout=30)
@@ -158,7 +160,7 @@ def ask(address: str, records: Sequence[Malformed]) -> dict[str, str]:
 def _refused(error: grpc.RpcError) -> str:
     """The status, with the reason where the gateway gave one."""
     reasons = [item.value for item in error.trailing_metadata() or () if item.key == "reason"]
-    return " / ".join([error.code().name, *reasons])
+    return " / ".join([error.code().name, *map(str, reasons)])
 
 
 def _decided(response: bytes) -> str:

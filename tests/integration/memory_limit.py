@@ -1,7 +1,7 @@
 """Starts a process under a limit of memory, the strictest that this machine allows, and measures its memory.
 
-A control group of version 2 or 1 where one can be created: the kernel then kills a process that takes more. Elsewhere a watcher
-looks at the resident bytes ten times a second and kills.
+A control group of version 2 or 1 where one can be created: the kernel then kills a process that takes more. Elsewhere a
+watcher looks at the resident bytes ten times a second and kills.
 """
 
 import os

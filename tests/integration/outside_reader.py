@@ -39,7 +39,7 @@ def reader_name() -> str:
 
 
 def read_topic(bootstrap: str, topic: str, isolation: str = "read_committed", program: str = "") -> list[TopicRecord]:
-    """All records of a topic, in the order of each partition. `program` is "kcat" or "java"; by default the installed one.
+    """All records of a topic, in the order of each partition. `program` is "kcat" or "java"; default: any installed.
 
     Raises ReaderError.
     """

@@ -122,9 +122,9 @@ def by_station(seen: Seen) -> dict[str, list[int]]:
 def test_a_watcher_outlives_its_gateways(line: ServiceLine) -> None:
     with Appending(line) as appending, Client(line.address) as client, watching(client) as seen:
         for lifetime in KILLED_AFTER:
-            known = len(seen)
+            goal = len(seen) + lifetime
             with line.start("gateway") as gateway:
-                wait_for(lambda goal=known + lifetime: len(seen) >= goal or gateway.has_ended, 60, "verdicts")
+                wait_for(lambda: len(seen) >= goal or gateway.has_ended, 60, "verdicts")  # noqa: B023 - called at once
                 assert not gateway.has_ended, line.log_text
             # leaving the block has sent SIGKILL; verdicts go on being appended without a gateway
         with line.start("gateway"):

@@ -4,7 +4,7 @@ import pytest
 
 from protos.inspection.v1.verdict_pb2 import Decision
 from streams.decode.dead_letters import MAX_RAW_BYTES
-from tests.integration.malformed_report import INLINE, Outcome, examine, reason_of, ruling_of
+from tests.integration.malformed_report import INLINE, Outcome, decision_text, examine, reason_of
 from tests.integration.service_line import ServiceLine
 from tests.malformed import WITHOUT_FAULT_INLINE
 
@@ -62,7 +62,7 @@ def test_pictures_and_samples_are_refused_for_the_reason_that_the_line_gives(out
 
 
 def test_the_next_good_piece_passes(outcome: Outcome) -> None:
-    assert outcome.good.decision == Decision.DECISION_PASS, ruling_of(outcome.good)
+    assert outcome.good.decision == Decision.DECISION_PASS, decision_text(outcome.good)
     assert outcome.good_inline.decision == Decision.DECISION_PASS
 
 

@@ -60,17 +60,21 @@ class Turn:
     def station(self) -> str:
         return STATIONS[self.number % len(STATIONS)]
 
-    def frame(self, data: bytes, form: int = pb.PIXEL_FORMAT_PNG, station: str = "", part: int = 0) -> WorstRecord:
+    def frame(
+        self, data: bytes, form: pb.PixelFormat = pb.PIXEL_FORMAT_PNG, station: str = "", part: int = 0
+    ) -> WorstRecord:
         inspection = self.inspection(station or self.station, part)
-        pixels = pb.ImagePixels(format=pb.PixelFormat.ValueType(form), data=data)
-        common = {"inspection": inspection, "product": PRODUCT, "camera": "top", "capture_ns": time.time_ns()}
-        return record(pb.CameraFrame(**common, pixels=pixels))
+        frame = pb.CameraFrame(inspection=inspection, product=PRODUCT, camera="top", capture_ns=time.time_ns())
+        frame.pixels.MergeFrom(pb.ImagePixels(format=form, data=data))
+        return record(frame)
 
     def reference(self, part: int) -> WorstRecord:
         uri = f"{self.silent_address}{self.number}-{part}.png"
         reference = pb.ImageReference(uri=uri, sha256=bytes(32), size_bytes=1000, format=pb.PIXEL_FORMAT_PNG)
-        common = {"inspection": self.inspection(self.station, part), "product": PRODUCT, "camera": "top"}
-        return record(pb.CameraFrame(**common, capture_ns=time.time_ns(), reference=reference))
+        inspection = self.inspection(self.station, part)
+        frame = pb.CameraFrame(inspection=inspection, product=PRODUCT, camera="top", capture_ns=time.time_ns())
+        frame.reference.MergeFrom(reference)
+        return record(frame)
 
     def chunk(self, num_samples: int, rate_hz: float) -> WorstRecord:
         samples = pb.Samples(
@@ -96,7 +100,8 @@ Make = Callable[[Turn], Sequence[WorstRecord]]
 def nested_jpeg(side_px: int) -> bytes:
     """1,234 bytes: a marker that has no length for the decoder hides the header of a giant behind a small one's."""
     small = cv2.imencode(".jpg", np.full((16, 16, 3), 90, np.uint8))[1].tobytes()
-    parts, at = [], 20
+    parts: list[tuple[int, bytes]] = []
+    at = 20
     while not parts or parts[-1][0] != 0xDA:
         (length,) = struct.unpack_from(">H", small, at + 2)
         parts.append((small[at + 1], small[at + 4 : at + 2 + length]))

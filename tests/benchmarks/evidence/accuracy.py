@@ -47,7 +47,9 @@ class Judged:
 
 
 def run(bench: Bench) -> Table:
-    rows, notes, bundle_rows = [], [], {}
+    rows: list[list[str]] = []
+    notes: list[str] = []
+    bundle_rows: dict[str, list[list[str]]] = {}
     for name in bench.sets():
         seeds = [bench.trained(name, seed) for seed in bench.seeds]
         by_seed = [judged(trained) for trained in seeds]
@@ -80,14 +82,16 @@ def judged(trained: Trained) -> dict[str, Judged]:
     schema = load(trained.bundle).schema
     parts = (trained.calibration, trained.test)
     everything = frozenset(expert.name for expert in schema.experts)
-    kinds: dict[str, Sequence[Scores]] = {FUSED: [_dense(schema, part, everything) for part in parts]}
+    kinds = {FUSED: [_dense(schema, part, everything) for part in parts]}
     kinds[ROUTED] = [as_routed(schema, part).scores for part in parts]
     kinds[NOISY_OR] = _noisy_or(schema, trained)
     for modality in schema.modalities:
         experts = frozenset(expert.name for expert in schema.experts if expert.modality == modality.name)
         kinds[f"{modality.name} alone"] = [_dense(schema, part, experts) for part in parts]
     known = trained.calibration.labels
-    return {kind: Judged(_calibrated(*pair, known), trained.test.labels) for kind, pair in kinds.items()}
+    return {
+        kind: Judged(_calibrated(before, after, known), trained.test.labels) for kind, (before, after) in kinds.items()
+    }
 
 
 def _calibrated(at_calibration: Scores, at_test: Scores, known: Labels) -> Scores:

@@ -35,11 +35,10 @@ def _line(full_px: int, scout_px: int, epochs: int, scout_epochs: int) -> TrainC
     scout = ImageExpert(name="top-scout", modality="top", scout=True, height_px=scout_px, width_px=scout_px)
     full = ImageExpert(name="top-full", modality="top", scout=False, height_px=full_px, width_px=full_px)
     ear = SignalExpert(name="mic-scout", modality="mic", encoder="log_mel", scaling="none")
-    passes = (scout_epochs, epochs, epochs)
-    experts = zip((scout, full, ear), passes, strict=True)
+    scout_fit, fit = ({"fitting": Fitting(epochs=number)} for number in (scout_epochs, epochs))
     return TrainConfig(
         name="line",
-        experts=tuple(expert.model_copy(update={"fitting": Fitting(epochs=number)}) for expert, number in experts),
+        experts=(scout.model_copy(update=scout_fit), full.model_copy(update=fit), ear.model_copy(update=fit)),
     )
 
 
