@@ -14,13 +14,13 @@ from docs.generator.pages import pages
 _SCRIPTED = re.compile(
     r"https?://(?:unpkg\.com|api\.github\.com|gitlab\.com|fonts\.[a-z]+\.com|cdn\.[a-z.]+)[^\"'`\s]*"
 )
-"""What the theme's scripts would fetch for diagrams and counts of stars, of which this site has none."""
+"""Addresses in the theme's scripts for diagrams and star counts, which this site does not use."""
 _LOADED = re.compile(
     r"<(?:script|link|img|image|use|iframe|source|object|embed)\b[^>]*?\b(?:src|href|data|srcset)=[\"']?((?:https?:)?//[^\"'\s>]+)"
     r"|url\([\"']?((?:https?:)?//[^)\"']+)|@import\s+[\"']((?:https?:)?//[^\"']+)",
     re.IGNORECASE,
 )
-"""Everything that a browser fetches by itself; a link that people click (`<a href`) is none of it."""
+"""Everything that a browser fetches by itself, without links that people click (`<a href`)."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

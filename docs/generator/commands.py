@@ -9,7 +9,7 @@ from inspector.cli import main
 
 LEAD = (
     "`inspector COMMAND --help` prints the same. Options of `inspector` itself stand before the command. "
-    "Exit codes: 0 when the command did what it was asked; 1 when a file, the log, the gateway or a check prevents it, "
+    "Exit codes: 0 when the command succeeded; 1 when a file, the log, the gateway or a check prevents it, "
     "with a message that says what to do; 2 when the command line is wrong. Any other error is a defect of inspector."
 )
 
@@ -19,7 +19,7 @@ def pages() -> Iterator[tuple[str, str]]:
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
-    """Every command by the words that call it, the whole program first."""
+    """Every command by its full name, the program first."""
     yield from _below("inspector", main)
 
 

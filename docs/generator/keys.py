@@ -38,7 +38,7 @@ FILES: Mapping[str, FileKind] = {
     "configuration.md": FileKind(
         "Configuration",
         "The file that `--config` names, in TOML. Paths are relative to it, and an unknown key is an error. "
-        "`inspector check FILE` says what a file means; `inspector check --keys FILE` prints this page.",
+        "`inspector check FILE` explains a file; `inspector check --keys FILE` prints this page.",
         {"": ServiceConfig},
     ),
     "recipe.md": FileKind(
@@ -87,7 +87,7 @@ def _lines(kind: FileKind) -> Iterator[str]:
 
 
 def _graphs(model: type[BaseModel]) -> str:
-    """What the module of a file's format says about the files beside it."""
+    """The part of a format module's docstring about files next to it."""
     module = inspect.getmodule(model)
     return inspect.cleandoc(module.__doc__ or "") if model is Bundle and module else ""
 

@@ -30,7 +30,7 @@ class MetricEntry:
 
 
 class _Recorder(CollectorRegistry):
-    """A registry that remembers what is registered."""
+    """A registry that lists its collectors."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ def metrics() -> dict[str, list[MetricEntry]]:
 
 
 def _owners() -> Iterator[type]:
-    """Classes that register metrics, and collectors of their own, of every module that has some."""
+    """Classes that register metrics, and custom collectors, of every module."""
     for name in modules_that_mention(inspector, "from prometheus_client"):
         module = importlib.import_module(name)
         for _, member in inspect.getmembers(module, inspect.isclass):

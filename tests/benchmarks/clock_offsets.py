@@ -1,10 +1,10 @@
-"""Sets clocks of a camera or a microphone wrong and prints what is said of it, how soon, and what passes meanwhile.
+"""Sets the clock of a camera or microphone wrong; prints the warnings, their delay, and the pieces that pass meanwhile.
 
     python -m tests.benchmarks.clock_offsets
     python -m tests.benchmarks.clock_offsets --service
 
 A piece a second, sound in chunks of 0.1 s, 0.02 to 0.12 s of transport; the camera takes 0.3 s more. "Foreign" is a
-piece that passes with sound of which more than half is not its own. With `--service` some of it goes through
+piece that passes with sound of which more than half belongs to other pieces. With `--service` some of it goes through
 `inspector serve` on the embedded log in real time, with records of the wire.
 """
 
@@ -23,8 +23,8 @@ CAMERA_S, JITTER_S = 0.3, 0.1
 
 
 @dataclass(frozen=True)
-class Found:
-    """What became of one line."""
+class LineResult:
+    """Verdicts, warnings and dead letters of one line."""
 
     outcomes: list[Outcome]
     warnings: list[str]
@@ -34,32 +34,32 @@ class Found:
     @property
     def first_void(self) -> int | None:
         """Number of the first piece, in order of time, that does not pass."""
-        return next((number for number, each in enumerate(self.outcomes) if not each.passes), None)
+        return next((number for number, outcome in enumerate(self.outcomes) if not outcome.passes), None)
 
     @property
     def num_passes(self) -> int:
-        return sum(each.passes for each in self.outcomes)
+        return sum(outcome.passes for outcome in self.outcomes)
 
     @property
     def num_foreign(self) -> int:
-        return sum(each.passes and each.is_foreign for each in self.outcomes)
+        return sum(outcome.passes and outcome.is_foreign for outcome in self.outcomes)
 
     @property
-    def words(self) -> str:
-        doubts = [each.doubt for each in self.outcomes if each.doubt]
+    def message(self) -> str:
+        doubts = [outcome.doubt for outcome in self.outcomes if outcome.doubt]
         return next(iter([*doubts, *self.letters, *self.warnings]), "nothing") + self.drift
 
     @property
     def drift(self) -> str:
-        """What is said of a drift, and when."""
-        said = zip(self.warned_s, self.warnings, strict=True)
-        first = next(((at_s, line) for at_s, line in said if "ppm" in line), None)
+        """First warning about a drift, with its time."""
+        timed = zip(self.warned_s, self.warnings, strict=True)
+        first = next(((at_s, line) for at_s, line in timed if "ppm" in line), None)
         return "" if first is None else f"; after {first[0] / 60:.1f} min: {first[1]}"
 
 
 def run(
     source: str, offset: Offset, num_pieces: int = NUM_PIECES, *, camera_s: float = CAMERA_S, jitter_s: float = JITTER_S
-) -> Found:
+) -> LineResult:
     """Where the camera is off, so are the piece events: the station has one clock, the microphone another."""
     offsets = {"top": offset, "events": offset} if source == "camera" else {"mic": offset}
 
@@ -68,51 +68,51 @@ def run(
 
     transport = {"events": quick, "mic": quick, "top": lambda random: camera_s + quick(random)}
     line = ClockLine(offsets, transport, num_pieces=num_pieces)
-    outcomes = sorted(line.run(), key=lambda each: each.true_s)
-    return Found(outcomes, line.warnings, line.warned_s, line.letters)
+    outcomes = sorted(line.run(), key=lambda outcome: outcome.true_s)
+    return LineResult(outcomes, line.warnings, line.warned_s, line.letters)
 
 
 def simulated() -> Iterator[str]:
-    yield "| source | fault | verdicts | PASS | PASS on foreign sound | first piece not passed | what is said |"
+    yield "| source | fault | verdicts | PASS | PASS on foreign sound | first piece not passed | message |"
     yield "|---|---|---|---|---|---|---|"
     for source in ("camera", "microphone"):
         for size_s in OFFSETS_S:
             for offset_s in (-size_s, size_s):
                 yield _row(source, f"{offset_s:+g} s from the start", run(source, constant(offset_s)))
         for offset_s in (-18.0, -1.0, 1.0):
-            found = run(source, jump(FIRST_S + 29.5, offset_s))
-            yield _row(source, f"{offset_s:+g} s from piece 30 on", found)
+            result = run(source, jump(FIRST_S + 29.5, offset_s))
+            yield _row(source, f"{offset_s:+g} s from piece 30 on", result)
         for ppm in (-100.0, 100.0):
             yield _row(source, f"drift {ppm:+g} ppm, 4 h", run(source, drifting(ppm), DRIFT_PIECES))
 
 
-def _row(source: str, fault: str, found: Found) -> str:
-    first = found.first_void
+def _row(source: str, fault: str, result: LineResult) -> str:
+    first = result.first_void
     cells = (
         source,
         fault,
-        f"{len(found.outcomes)}",
-        f"{found.num_passes}",
-        f"{found.num_foreign}",
-        "none" if first is None else f"{first} (of {len(found.outcomes)})",
-        found.words,
+        f"{len(result.outcomes)}",
+        f"{result.num_passes}",
+        f"{result.num_foreign}",
+        "none" if first is None else f"{first} (of {len(result.outcomes)})",
+        result.message,
     )
     return f"| {' | '.join(cells)} |"
 
 
 def smallest() -> Iterator[str]:
-    """The offsets from which on nothing passes, in steps of 0.1 s."""
+    """The smallest offset at which nothing passes, in steps of 0.1 s."""
     yield "| source | way | transport: camera later by, jitter | smallest offset from which on nothing passes |"
     yield "|---|---|---|---|"
     for source in ("camera", "microphone"):
         for sign, way in ((-1, "behind"), (1, "ahead")):
             for camera_s, jitter_s in ((0.0, 0.02), (0.3, 0.1), (0.3, 0.4)):
-                told = [
+                passing_s = [
                     size_s
                     for size_s in STEPS_S
                     if run(source, constant(sign * size_s), 30, camera_s=camera_s, jitter_s=jitter_s).num_passes
                 ]
-                least = f"{max(told, default=0.0) + 0.1:.1f} s"
+                least = f"{max(passing_s, default=0.0) + 0.1:.1f} s"
                 yield f"| {source} | {way} | {camera_s:g} s, {jitter_s:g} s | {least} |"
 
 

@@ -24,7 +24,7 @@ from tests.line import written
 ROOT = Path(__file__).parents[2]
 NS, RATE_HZ, TENTH = 1_000_000_000, 16_000, 1_600
 Stamp = Callable[[int], int]
-"""From the true time to what a clock says."""
+"""From the true time to the stamp of a clock."""
 NUM_PIECES, LEAD = 8, 20
 """Pieces, one a second; seconds of good sound before."""
 FAULTS: dict[str, Stamp] = {
@@ -55,15 +55,15 @@ TOPICS = Topics("qa", "line-1")
 
 def through_the_service() -> Iterator[str]:
     """Rows of a Markdown table."""
-    yield "| fault | good: PASS, REVIEW, FAIL of 4 | cracked: PASS, REVIEW, FAIL of 4 | dead letters | what is said |"
+    yield "| fault | good: PASS, REVIEW, FAIL of 4 | cracked: PASS, REVIEW, FAIL of 4 | dead letters | message |"
     yield "|---|---|---|---|---|"
     for name, stamp in FAULTS.items():
-        with tempfile.TemporaryDirectory() as place:
-            folder = Path(place)
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
             _write(folder)
             log = (folder / "service.log").open("w")
-            words = [sys.executable, "-m", "inspector", "serve", "--config", str(folder / "service.toml")]
-            service = subprocess.Popen(words, cwd=ROOT, stdout=log, stderr=log)
+            command = [sys.executable, "-m", "inspector", "serve", "--config", str(folder / "service.toml")]
+            service = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
             try:
                 _wait_until_it_judges(folder)
                 _publish(folder, stamp)
@@ -78,16 +78,17 @@ def through_the_service() -> Iterator[str]:
 def _row(name: str, folder: Path) -> str:
     verdicts = [vb.Verdict.FromString(value) for value in written(folder / "log.sqlite", "verdicts")]
     letters = [pb.DeadLetter.FromString(value) for value in written(folder / "log.sqlite", "dead-letters")]
-    decisions = [(int(each.inspection.piece_id[1:]) % 2, each.decision) for each in verdicts]
+    decisions = [(int(verdict.inspection.piece_id[1:]) % 2, verdict.decision) for verdict in verdicts]
     good, cracked = (
-        ", ".join(str(decisions.count((is_cracked, each))) for each in (PASS, REVIEW, FAIL)) for is_cracked in (0, 1)
+        ", ".join(str(decisions.count((is_cracked, decision))) for decision in (PASS, REVIEW, FAIL))
+        for is_cracked in (0, 1)
     )
     details = [modality.detail for verdict in verdicts for modality in verdict.modalities if modality.detail]
     warnings = [
         line for line in (folder / "service.log").read_text().splitlines() if "WARN" in line and "clock" in line
     ]
-    said = next(iter([*details, *(letter.detail for letter in letters)]), "nothing")
-    return f"| {name} | {good} | {cracked} | {len(letters)} | {said} ({len(warnings)} warnings) |"
+    message = next(iter([*details, *(letter.detail for letter in letters)]), "nothing")
+    return f"| {name} | {good} | {cracked} | {len(letters)} | {message} ({len(warnings)} warnings) |"
 
 
 def _write(folder: Path) -> None:
@@ -108,7 +109,7 @@ def _publish(folder: Path, stamp: Stamp) -> None:
     pieces = _piece(()), _piece(AUDIBLE)
     start_ns = time.time_ns() - LEAD * NS
     with closing(EmbeddedLog(folder / "log.sqlite").publisher()) as publisher:
-        lead = [each for second in range(LEAD) for each in _sounds(pieces[second % 2], start_ns, second)]
+        lead = [chunk for second in range(LEAD) for chunk in _sounds(pieces[second % 2], start_ns, second)]
         publisher.publish([to_output(TOPICS, message) for message in lead])
         for number in range(NUM_PIECES):
             second = LEAD + number
@@ -125,11 +126,11 @@ def _piece(defects: tuple[str, ...]) -> SimulatedPiece:
     settings = LineSettings(seed=3, defect_share=0.4, faint_share=0.0, wear_share=0.0)
     pieces = (simulate_piece(settings, number) for number in range(1000))
     return next(
-        each
-        for each in pieces
-        if not each.truth.nok(VISIBLE)
-        and bool(defects) == each.truth.nok(AUDIBLE)
-        and each.truth.severity.get("crack", 1.0) > 0.9
+        piece
+        for piece in pieces
+        if not piece.truth.nok(VISIBLE)
+        and bool(defects) == piece.truth.nok(AUDIBLE)
+        and piece.truth.severity.get("crack", 1.0) > 0.9
     )
 
 

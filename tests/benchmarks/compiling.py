@@ -1,4 +1,4 @@
-"""Prints what compiling with TensorRT for RTX takes: seconds and bytes of every graph, without a GPU.
+"""Prints the cost of compiling with TensorRT for RTX: seconds and bytes of every graph, without a GPU.
 
     python -m tests.benchmarks.compiling [--keep FOLDER]
 
@@ -39,7 +39,7 @@ def large_bundle(keep: Path, network: str) -> LoadedBundle:
 
 
 def in_int8(bundle: LoadedBundle, part: str, model: ModelProto) -> ModelProto | None:
-    """None for the head, which stays as it is. One input of noise gives the ranges: time and size are asked for."""
+    """None for the head, which stays as it is. One input of noise gives the ranges: only time and size are measured."""
     expert = next((expert for expert in bundle.schema.experts if expert.name == part), None)
     if expert is None:
         return None

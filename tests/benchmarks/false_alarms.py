@@ -1,4 +1,4 @@
-"""Counts good recordings of test splits that are not believed, over several splits of a set, and times the check."""
+"""Counts good recordings of test splits that are implausible, over several splits of a set, and times the check."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -44,13 +44,13 @@ class Tally:
 
 
 def alarms(name: str, schema: Bundle, manifests: Sequence[Path]) -> Iterator[str]:
-    """A line per source. The first manifest is the one of the bundle; for the others limits are learned anew from their
-    own training split, for the same experts."""
+    """A line per source. The first manifest is the one of the bundle; for the others limits are learned again,
+    from their training split, for the same experts."""
     schemas = [schema, *(_relearned(schema, manifest) for manifest in manifests[1:])]
     for modality in schema.modalities:
         tally = Tally()
-        for own, manifest in zip(schemas, manifests, strict=True):
-            _count(own, modality, manifest, tally)
+        for seed_schema, manifest in zip(schemas, manifests, strict=True):
+            _count(seed_schema, modality, manifest, tally)
         cells = [
             name,
             modality.name,
@@ -88,19 +88,19 @@ def _count(schema: Bundle, modality: Modality, manifest: Path, tally: Tally) -> 
 
 
 def _recordings(rows: Sequence[PieceRow], modality: Modality, label: str) -> list[PieceRow]:
-    """A row for each recording of its own with this label."""
-    found: dict[str, PieceRow] = {}
+    """One row per distinct recording with this label."""
+    rows_by_path: dict[str, PieceRow] = {}
     for row in rows:
         sources = sources_of(row, modality.name)
         if sources and (own_label(row, modality) or row.label) == label:
-            found.setdefault(sources[0].path, row)
-    return list(found.values())
+            rows_by_path.setdefault(sources[0].path, row)
+    return list(rows_by_path.values())
 
 
 def doubted(schema: Bundle, pieces: Sequence[Observation], modality: str) -> list[bool]:
     """Per piece, whether this camera or sensor is not believed."""
     marked = believed(schema, pieces, [{}] * len(pieces), Kept())
-    return [(own.views.get(modality) or own.clips[modality]).state is State.IMPLAUSIBLE for own in marked]
+    return [(piece.views.get(modality) or piece.clips[modality]).state is State.IMPLAUSIBLE for piece in marked]
 
 
 def interval(hits: int, num: int) -> str:
@@ -116,7 +116,7 @@ def _limits(modality: Modality) -> str:
 
 
 def _cost_ms(schema: Bundle, manifest: Path, modality: str) -> float:
-    """Of a piece in a batch of 16, beyond preparing what the scout needs anyway."""
+    """Cost per piece in a batch of 16, beyond the preparation that the scout needs anyway."""
     pieces = [observe(manifest.parent, row) for row in read_manifest(manifest, "test")[:16]]
     only: list[dict[str, Strictness]] = [
         dict.fromkeys({*piece.views, *piece.clips} - {modality}, "off") for piece in pieces
@@ -124,19 +124,20 @@ def _cost_ms(schema: Bundle, manifest: Path, modality: str) -> float:
     expert = watcher(schema.experts, modality)
     form = None if expert is None else expert.input
     checked = _fastest_ms(lambda: believed(schema, pieces, only, Kept()))
-    prepared = _fastest_ms(lambda: [_prepared(piece, modality, form) for piece in pieces])
+    prepared = _fastest_ms(lambda: [_prepare(piece, modality, form) for piece in pieces])
     return (checked - prepared) / len(pieces)
 
 
-def _prepared(piece: Observation, modality: str, form: ImageInput | SignalInput | None) -> None:
+def _prepare(piece: Observation, modality: str, form: ImageInput | SignalInput | None) -> object:
     if isinstance(form, ImageInput):
-        prepare_image(piece.views[modality].images[0], form)
-    elif form is not None and (samples := piece.clips[modality].samples) is not None:
-        prepare_clip(samples, piece.clips[modality].sample_rate_hz, form)
+        return prepare_image(piece.views[modality].images[0], form)
+    if form is not None and (samples := piece.clips[modality].samples) is not None:
+        return prepare_clip(samples, piece.clips[modality].sample_rate_hz, form)
+    return None
 
 
 def _fastest_ms(work: Callable[[], object]) -> float:
-    """Of thirty runs, in processor time: what else the machine does counts little."""
+    """Fastest of thirty runs, in processor time, which other work on the machine changes little."""
     times = []
     for _ in range(30):
         start = time.process_time()

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.int8_flips BUNDLE=MANIFEST [BUNDLE=MANIFEST ...] [--engine onnx]
 
-A bundle without a parity set gets one of up to 300 calibration pieces, with ONNX Runtime in FP32 for an oracle. Bundles
+A bundle without a parity set gets one of up to 300 calibration pieces, with ONNX Runtime in FP32 as the oracle. Bundles
 are copied, and stay as they are. The last line pools the test pieces of those that got INT8.
 """
 
@@ -42,7 +42,7 @@ def with_parity_set(folder: Path, manifest: Path) -> LoadedBundle:
         chosen = rows[:: max(1, len(rows) // ENOUGH_PIECES)][:ENOUGH_PIECES]
         model = open_model(bundle, EngineSettings("onnx"))
         pieces = [
-            Judged(piece, row.label, found.prediction) for row, piece, found in judged(model, manifest.parent, chosen)
+            Judged(piece, row.label, judgement.prediction) for row, piece, judgement in judged(model, manifest.parent, chosen)
         ]
         about = About(
             bundle=bundle.schema.name,
@@ -62,14 +62,14 @@ def flips(bundle: LoadedBundle, engine: CompiledFor, manifest: Path) -> tuple[in
     full, eighth = (
         open_model(bundle, settings) for settings in (EngineSettings("onnx"), EngineSettings(engine, precision="int8"))
     )
-    before = [found.prediction.decision for _, _, found in judged(full, manifest.parent, rows)]
-    after = [found.prediction.decision for _, _, found in judged(eighth, manifest.parent, rows)]
+    before = [judgement.prediction.decision for _, _, judgement in judged(full, manifest.parent, rows)]
+    after = [judgement.prediction.decision for _, _, judgement in judged(eighth, manifest.parent, rows)]
     changed = [(row, now) for row, old, now in zip(rows, before, after, strict=True) if old != now]
     return len(rows), len(changed), sum(row.label == "nok" and now == "PASS" for row, now in changed)
 
 
 def compiled(folder: Path, engine: CompiledFor, manifest: Path) -> LoadedBundle | None:
-    """None where INT8 brings nothing, with the reasons printed."""
+    """None where INT8 gains nothing; the reasons are printed."""
     try:
         form, _ = compile_bundle(with_parity_set(folder, manifest), Wish(engine, "int8"), lambda part, doing: None)
     except CompileError as exc:
@@ -93,9 +93,9 @@ def main() -> None:
             if bundle is None:
                 print(f"{folder.name}: runs as it was exported, and nothing can flip", flush=True)
                 continue
-            found = flips(bundle, cast(CompiledFor, options.engine), manifest)
-            print(f"{folder.name}: {found[1]} of {found[0]} test pieces flip, {found[2]} new PASS", flush=True)
-            total, flipped, passed = total + found[0], flipped + found[1], passed + found[2]
+            counts = flips(bundle, cast(CompiledFor, options.engine), manifest)
+            print(f"{folder.name}: {counts[1]} of {counts[0]} test pieces flip, {counts[2]} new PASS", flush=True)
+            total, flipped, passed = total + counts[0], flipped + counts[1], passed + counts[2]
     bound = rate_below(total, flipped, 0.95) if total else 1.0
     print(f"pooled, with INT8: {flipped} of {total} flip, {passed} new PASS; at most {bound:.2%} flip, at 95 %")
 

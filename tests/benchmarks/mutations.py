@@ -1,4 +1,4 @@
-"""Makes damaged records out of good ones: bits and lengths of any record, and parts of image files with mended sums."""
+"""Makes damaged records out of good ones: bits and lengths of any record, parts of images with valid checksums."""
 
 import random
 import struct
@@ -27,21 +27,21 @@ _MARKERS = (0x00, 0x01, 0xC0, 0xC2, 0xC4, 0xCC, 0xD0, 0xD7, 0xD8, 0xD9, 0xDA, 0x
 
 
 def damaged(seed: int, number: int) -> tuple[Record, str]:
-    """One record and what was done to it; the same numbers always give the same record."""
+    """One record and the names of its damages; the same numbers always give the same record."""
     rng = random.Random(f"{seed}-{number}")
     large = is_large(number)
     name, type_, value = rng.choice(large_records() if large else _good())
-    deeds = [name]
+    changes = [name]
     for _ in range(rng.choice((0, 0, 1) if large else (1, 1, 1, 2, 3))):
-        deed = rng.choice(_DEEDS if type_ == "CameraFrame" else _DEEDS[:4])
-        deeds.append(deed.__name__)
+        deed = rng.choice(_CHANGES if type_ == "CameraFrame" else _CHANGES[:4])
+        changes.append(deed.__name__)
         value = deed(rng, value)
     topic, key, header = f"qa.{bad.LINE}.{_KINDS[type_]}", bad.STATION.encode(), TYPE_PREFIX + type_
     if rng.random() < 0.02:
-        deeds.append("envelope")
+        changes.append("envelope")
         key = rng.choice((b"", b"\xff", b"st-2", key))
         header = rng.choice((header, "", TYPE_PREFIX + rng.choice(list(_KINDS))))
-    return Record(topic, 0, number, key, value, header, 1), " ".join(deeds)
+    return Record(topic, 0, number, key, value, header, 1), " ".join(changes)
 
 
 @cache
@@ -135,8 +135,10 @@ def doubled(rng: random.Random, value: bytes) -> bytes:
 def fields(rng: random.Random, value: bytes) -> bytes:
     """Another number in a field of pixels or samples, or merged from a second message as protobuf allows."""
     number = rng.choice(_NUMBERS)
-    pixels = pb.ImagePixels(format=rng.choice(_FORMATS), width_px=number, height_px=rng.choice(_NUMBERS))
-    samples = pb.Samples(format=rng.choice(_FORMATS), num_channels=rng.choice((1, number)), sample_rate_hz=8e3)
+    form = rng.choice(_FORMATS)
+    pixels = pb.ImagePixels(format=form, width_px=number, height_px=rng.choice(_NUMBERS))  # type: ignore[arg-type]
+    form = rng.choice(_FORMATS)
+    samples = pb.Samples(format=form, num_channels=rng.choice((1, number)), sample_rate_hz=8e3)  # type: ignore[arg-type]
     samples.sample_rate_hz = rng.choice((0.0, 1e-9, 8e3, 8e3, 8e3))
     if rng.random() < 0.6:
         samples.format = pb.SAMPLE_FORMAT_F32LE
@@ -163,7 +165,7 @@ def _of_image(change: Damage) -> Damage:
 
 
 def chunks(rng: random.Random, png: bytes) -> bytes:
-    """A chunk of a PNG dropped, doubled, moved, changed, or invented; its sum is right."""
+    """A chunk of a PNG dropped, doubled, moved, changed, or invented; its checksum is valid."""
     pieces, start = [], 8
     while start < len(png):
         (length,) = struct.unpack_from(">I", png, start)
@@ -179,7 +181,7 @@ def chunks(rng: random.Random, png: bytes) -> bytes:
 
 
 def rows(rng: random.Random, png: bytes) -> bytes:
-    """Other bytes in a PNG's rows, packed anew; sometimes some megabytes more."""
+    """Other bytes in a PNG's rows, compressed again; sometimes some megabytes more."""
     start = png.index(b"IDAT") + 4
     (length,) = struct.unpack_from(">I", png, start - 8)
     unpacked = bits(rng, zlib.decompress(png[start : start + length]))
@@ -226,5 +228,5 @@ def tail(rng: random.Random, file: bytes) -> bytes:
     return file[: rng.randint(2, len(file))] + b"\xff\xd9"
 
 
-_IMAGE_DEEDS = [_of_image(change) for change in (chunks, rows, segments, markers, sides, tail, bits)]
-_DEEDS: list[Damage] = [bits, cut, doubled, fields, *_IMAGE_DEEDS * 2]
+_IMAGE_CHANGES = [_of_image(change) for change in (chunks, rows, segments, markers, sides, tail, bits)]
+_CHANGES: list[Damage] = [bits, cut, doubled, fields, *_IMAGE_CHANGES * 2]

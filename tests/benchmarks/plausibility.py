@@ -1,4 +1,4 @@
-"""Measures how often sources of the open sets are not believed, whole and with faults put in, and what passes.
+"""Measures how often sources of the open sets are implausible, intact and with injected faults, and which pieces pass.
 
     BENCH_MAKER=make_benchmarks.py BENCH_WEIGHTS=... python -m tests.benchmarks.plausibility [--folder DIR] [--seed 7]
 
@@ -44,12 +44,12 @@ class Counted:
 
 
 def main() -> None:
-    asked = _arguments()
-    workshop = Workshop(asked.folder, (asked.seed,), _weights(), asked.maker)
-    jobs = [("the demo's line", ROOT / "deploy/bundles/demo", [asked.line])] if asked.line else []
-    for name in asked.only or workshop.sets():
-        trained = workshop.trained(name, asked.seed)
-        more = [workshop.manifest(name, asked.seed + number) for number in range(1, asked.splits)]
+    arguments = _arguments()
+    workshop = Workshop(arguments.folder, (arguments.seed,), _weights(), arguments.maker)
+    jobs = [("the demo's line", ROOT / "deploy/bundles/demo", [arguments.line])] if arguments.line else []
+    for name in arguments.only or workshop.sets():
+        trained = workshop.trained(name, arguments.seed)
+        more = [workshop.manifest(name, arguments.seed + number) for number in range(1, arguments.splits)]
         jobs.append((name, trained.bundle, [trained.manifest, *more]))
     print(HEADER)
     benches = []
@@ -58,7 +58,7 @@ def main() -> None:
         benches.append(bench)
         for line in alarms(name, bench.model.schema, manifests):
             print(line, flush=True)
-    print("\n| set | source | fault | pieces | source not believed | good pieces that pass | the same without |")
+    print("\n| set | source | fault | pieces | source implausible | good pieces that pass | the same without fault |")
     print("|---|---|---|---|---|---|---|")
     for bench in benches:
         for line in bench.faults():
@@ -80,10 +80,10 @@ class Bench:
         for modality in self.model.schema.modalities:
             for fault in [*(IMAGE_FAULTS if modality.kind == "image" else CLIP_FAULTS), OF_PIECE_BEFORE, FROZEN]:
                 num = NUM_FAULTY if fault in NOTHING_PASSES else len(good)
-                found = self._counted(_faulty(good, num, modality.name, fault), modality.name)
+                counted = self._counted(_faulty(good, num, modality.name, fault), modality.name)
                 yield (
-                    f"| {self.name} | {modality.name} | {fault} | {found.num} | {found.caught:.1%} "
-                    f"| {found.passed:.1%}{' (goal 0)' if fault in NOTHING_PASSES else ''} | {whole:.1%} |"
+                    f"| {self.name} | {modality.name} | {fault} | {counted.num} | {counted.caught:.1%} "
+                    f"| {counted.passed:.1%}{' (goal 0)' if fault in NOTHING_PASSES else ''} | {whole:.1%} |"
                 )
 
     def _counted(self, pieces: Sequence[Observation], modality: str) -> Counted:
@@ -106,8 +106,8 @@ def _faulty(good: Sequence[Observation], num: int, source: str, fault: str) -> l
 
 
 def _weights() -> dict[str, Path]:
-    words = (word.split("=", 1) for word in os.environ.get("BENCH_WEIGHTS", "").split())
-    return {name: Path(file).resolve() for name, file in words}
+    pairs = (pair.split("=", 1) for pair in os.environ.get("BENCH_WEIGHTS", "").split())
+    return {name: Path(file).resolve() for name, file in pairs}
 
 
 def _arguments() -> argparse.Namespace:

@@ -51,16 +51,16 @@ class Expected(TypedDict):
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the line said beside what the files say."""
+    """Verdicts of the line against results of `inspector evaluate`."""
 
     pieces: int
     verdicts: int
     doubled: int
     missing: tuple[str, ...]
     tipped: tuple[str, ...]
-    """Decided otherwise, with a score within 1e-5 of a threshold."""
+    """Other decision, with a score within 1e-5 of a threshold."""
     differing: tuple[str, ...]
-    """Decided otherwise, or with other modalities, for no such reason."""
+    """Other decision or other modalities, without such a score."""
     largest_score_difference: float
     accuracy: Mapping[str, float]
     """Share of pieces whose score lies on the right side of one half."""
@@ -77,11 +77,11 @@ def run(
 ) -> Comparison:
     """Serves, replays the test split, collects and compares."""
     expected = evaluated(bundle, manifest, folder / "pieces.jsonl")[:pieces]
-    setting = Setting.made(folder / name.replace("_", "-"), bootstrap, recipe(name, bundle))
+    setting = Setting.create(folder / name.replace("_", "-"), bootstrap, recipe(name, bundle))
     with service(setting), Receiver(setting.address) as receiver:
-        words = ["replay", str(manifest.resolve()), "--config", str(setting.config), "--split", "test"]
+        arguments = ["replay", str(manifest.resolve()), "--config", str(setting.config), "--split", "test"]
         limit = [] if pieces is None else ["--pieces", str(pieces)]
-        with process(inspector(*words, "--rate", str(rate), *limit), setting.folder / "replay.log") as replay:
+        with process(inspector(*arguments, "--rate", str(rate), *limit), setting.folder / "replay.log") as replay:
             return compare(expected, collected(receiver, replay, len(expected)), policy_limits(bundle))
 
 
@@ -93,7 +93,7 @@ def recipe(name: str, bundle: Path) -> str:
 
 
 def evaluated(bundle: Path, manifest: Path, out: Path) -> list[Expected]:
-    """What the files say, by the command that users call."""
+    """Results of the command `inspector evaluate`."""
     command = inspector("evaluate", str(bundle), str(manifest), "--split", "test", "--pieces", str(out))
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return [json.loads(line) for line in out.read_text().splitlines()]
@@ -105,31 +105,33 @@ def policy_limits(bundle: Path) -> tuple[float, float]:
     return policy.low, policy.high
 
 
-def collected(receiver: Receiver, replay: "subprocess.Popen[str]", wanted: int) -> list[Receipt]:
+def collected(receiver: Receiver, replay: "subprocess.Popen[str]", num_pieces: int) -> list[Receipt]:
     """Verdicts until all are there, or none has come for a while after the end; and a second more for doubled ones."""
     receipts: list[Receipt] = []
     last_s = time.monotonic()
-    while len(receipts) < wanted and time.monotonic() - last_s < PATIENCE_S:
-        found = receiver.drain()
-        receipts += found
-        last_s = time.monotonic() if found or replay.poll() is None else last_s
+    while len(receipts) < num_pieces and time.monotonic() - last_s < PATIENCE_S:
+        received = receiver.drain()
+        receipts += received
+        last_s = time.monotonic() if received or replay.poll() is None else last_s
         time.sleep(0.1)
     time.sleep(1.0)
     return receipts + receiver.drain()
 
 
 def compare(expected: list[Expected], receipts: list[Receipt], limits: tuple[float, float]) -> Comparison:
-    found = {verdict.inspection.piece_id: verdict for verdict, _ in receipts}
-    both = [(piece, found[piece["piece_id"]]) for piece in expected if piece["piece_id"] in found]
-    otherwise = [(piece, verdict) for piece, verdict in both if says(verdict) != (piece["decision"], piece["present"])]
+    verdicts = {verdict.inspection.piece_id: verdict for verdict, _ in receipts}
+    both = [(piece, verdicts[piece["piece_id"]]) for piece in expected if piece["piece_id"] in verdicts]
+    otherwise = [
+        (piece, verdict) for piece, verdict in both if decision_of(verdict) != (piece["decision"], piece["present"])
+    ]
     tipped = [piece for piece, verdict in otherwise if is_near(piece, verdict, limits)]
     latency_ms = [(received_ns - verdict.capture_ns) / 1e6 for verdict, received_ns in receipts]
     return Comparison(
         pieces=len(expected),
         verdicts=len(receipts),
-        doubled=len(receipts) - len(found),
-        missing=tuple(piece["piece_id"] for piece in expected if piece["piece_id"] not in found),
-        tipped=tuple(described(piece, found[piece["piece_id"]]) for piece in tipped),
+        doubled=len(receipts) - len(verdicts),
+        missing=tuple(piece["piece_id"] for piece in expected if piece["piece_id"] not in verdicts),
+        tipped=tuple(described(piece, verdicts[piece["piece_id"]]) for piece in tipped),
         differing=tuple(described(piece, verdict) for piece, verdict in otherwise if piece not in tipped),
         largest_score_difference=max(
             (abs(piece["score"] - verdict.defect_score) for piece, verdict in both if piece["score"] is not None),
@@ -140,16 +142,16 @@ def compare(expected: list[Expected], receipts: list[Receipt], limits: tuple[flo
             "files": accuracy([(piece["label"], piece["score"]) for piece in expected]),
         },
         decisions={
-            "line": counted([says(verdict)[0] for verdict in found.values()]),
+            "line": counted([decision_of(verdict)[0] for verdict in verdicts.values()]),
             "files": counted([piece["decision"] for piece in expected]),
         },
         latency_ms={f"p{share}": round(float(np.percentile(latency_ms, share)), 1) for share in (50, 95, 99)},
     )
 
 
-def says(verdict: Verdict) -> tuple[str, list[str]]:
+def decision_of(verdict: Verdict) -> tuple[str, list[str]]:
     """Decision and modalities present."""
-    present = sorted(each.name for each in verdict.modalities if each.state == MODALITY_STATE_PRESENT)
+    present = sorted(modality.name for modality in verdict.modalities if modality.state == MODALITY_STATE_PRESENT)
     return Decision.Name(verdict.decision).removeprefix("DECISION_"), present
 
 
@@ -159,11 +161,11 @@ def is_near(piece: Expected, verdict: Verdict, limits: tuple[float, float]) -> b
     scores += [(verdict.defect_score, verdict.pass_below), (verdict.defect_score, verdict.fail_above)]
     scores += [(piece["scout_score"], limit) for limit in limits]
     close = any(a is not None and b is not None and abs(a - b) <= NEAR for a, b in scores)
-    return close and says(verdict)[1] == piece["present"]
+    return close and decision_of(verdict)[1] == piece["present"]
 
 
 def described(piece: Expected, verdict: Verdict) -> str:
-    decision, present = says(verdict)
+    decision, present = decision_of(verdict)
     return (
         f"{piece['piece_id']}: files {piece['decision']} {piece['score']} of {piece['present']}, "
         f"line {decision} {verdict.defect_score} of {present}"
@@ -178,20 +180,21 @@ def counted(decisions: list[str]) -> dict[str, int]:
     return {name: decisions.count(name) for name in ("PASS", "FAIL", "REVIEW")}
 
 
-def table(name: str, found: Comparison) -> str:
-    accuracy = " | ".join(f"{found.accuracy[side]:.4f}" for side in ("line", "files"))
-    decisions = " | ".join("/".join(map(str, found.decisions[side].values())) for side in ("line", "files"))
-    latency = " | ".join(f"{value:.0f}" for value in found.latency_ms.values())
+def table(name: str, comparison: Comparison) -> str:
+    accuracy = " | ".join(f"{comparison.accuracy[side]:.4f}" for side in ("line", "files"))
+    decisions = " | ".join("/".join(map(str, comparison.decisions[side].values())) for side in ("line", "files"))
+    latency = " | ".join(f"{value:.0f}" for value in comparison.latency_ms.values())
     return "\n".join(
         [
             "| set | pieces | verdicts | doubled | accuracy, line | files | P/F/R, line | files | differing | tipped "
             "| largest score difference | p50 ms | p95 ms | p99 ms |",
             "|---" * 14 + "|",
-            f"| {name} | {found.pieces} | {found.verdicts} | {found.doubled} | {accuracy} | {decisions} "
-            f"| {len(found.differing)} | {len(found.tipped)} | {found.largest_score_difference:.1e} | {latency} |",
-            *(f"tipped: {each}" for each in found.tipped),
-            *(f"DIFFERS: {each}" for each in found.differing[:20]),
-            *(f"MISSING: {each}" for each in found.missing[:20]),
+            f"| {name} | {comparison.pieces} | {comparison.verdicts} | {comparison.doubled} | {accuracy} | {decisions} "
+            f"| {len(comparison.differing)} | {len(comparison.tipped)} "
+            f"| {comparison.largest_score_difference:.1e} | {latency} |",
+            *(f"tipped: {line}" for line in comparison.tipped),
+            *(f"DIFFERS: {line}" for line in comparison.differing[:20]),
+            *(f"MISSING: {line}" for line in comparison.missing[:20]),
         ]
     )
 
@@ -204,15 +207,17 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=12.0)
     parser.add_argument("--pieces", type=int, help="only the first so many of the split")
     parser.add_argument("--folder", type=Path, help="keep configurations and logs here")
-    given = parser.parse_args()
-    folder = given.folder or Path(tempfile.mkdtemp(prefix="real-line"))
+    arguments = parser.parse_args()
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="real-line"))
     folder.mkdir(parents=True, exist_ok=True)
     with broker(folder / "kafka") as (bootstrap, _):
-        found = run(folder, bootstrap, given.name, given.bundle, given.manifest, given.rate, given.pieces)
-    print(table(given.name, found))
-    if given.folder is None:
+        comparison = run(
+            folder, bootstrap, arguments.name, arguments.bundle, arguments.manifest, arguments.rate, arguments.pieces
+        )
+    print(table(arguments.name, comparison))
+    if arguments.folder is None:
         shutil.rmtree(folder)
-    return 0 if found.agrees else 1
+    return 0 if comparison.agrees else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Sets a service up for a benchmark: configuration, log, broker, processes, a counting client. Judges no figures."""
+"""Sets a service up for a benchmark: configuration, log, broker, processes, a counting client."""
 
 import queue
 import subprocess
@@ -37,7 +37,7 @@ class Setting:
         return self.folder / "service.toml"
 
     @classmethod
-    def made(cls, folder: Path, bootstrap: str, recipe: str, max_delay_s: float = 1.0) -> "Setting":
+    def create(cls, folder: Path, bootstrap: str, recipe: str, max_delay_s: float = 1.0) -> "Setting":
         """Writes configuration and recipe, and makes the topics."""
         folder.mkdir(parents=True)
         address = f"127.0.0.1:{free_ports(1)[0]}"
@@ -59,8 +59,8 @@ class Setting:
         )
 
 
-def inspector(*words: str) -> list[str]:
-    return [sys.executable, "-m", "inspector", *words]
+def inspector(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "inspector", *arguments]
 
 
 @contextmanager
@@ -103,11 +103,11 @@ def service(setting: Setting) -> Iterator["subprocess.Popen[str]"]:
 
 def _wait_owned(setting: Setting, running: "subprocess.Popen[str]") -> None:
     deadline_s = time.monotonic() + START_BUDGET_S
-    wanted = 4 if setting.bootstrap else 1
-    while (setting.folder / "service.log").read_text().count("is assigned to this worker") < wanted:
+    num_partitions = 4 if setting.bootstrap else 1
+    while (setting.folder / "service.log").read_text().count("is assigned to this worker") < num_partitions:
         if running.poll() is not None or time.monotonic() > deadline_s:
-            said = (setting.folder / "service.log").read_text()[-2000:]
-            raise RuntimeError(f"the service did not start within {START_BUDGET_S:.0f} s; it said:\n{said}")
+            output = (setting.folder / "service.log").read_text()[-2000:]
+            raise RuntimeError(f"the service did not start within {START_BUDGET_S:.0f} s; its log ends with:\n{output}")
         time.sleep(0.1)
 
 
@@ -140,8 +140,8 @@ class Receiver:
             self.receipts.put((verdict, time.time_ns()))
 
     def drain(self) -> list[Receipt]:
-        """What came since the last call."""
-        found = []
+        """Receipts since the last call."""
+        receipts = []
         while not self.receipts.empty():
-            found.append(self.receipts.get())
-        return found
+            receipts.append(self.receipts.get())
+        return receipts

@@ -1,4 +1,4 @@
-"""Puts faults into the recordings of a piece, as broken lamps, lenses, cables and settings would. Knows no bundle."""
+"""Puts faults into the recordings of a piece, as broken lamps, lenses, cables and settings would."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -61,7 +61,7 @@ def _hum(samples: Samples, rate_hz: float, rng: np.random.Generator) -> Samples:
 
 
 def _loud(samples: Samples, factor: float) -> Samples:
-    """What a converter makes of it, where full scale is 1."""
+    """Clipped at full scale, which is 1, as a converter does."""
     limit = 1.0 if np.abs(samples).max() <= 1 else np.inf
     return np.clip(samples * np.float32(factor), -limit, limit)
 
@@ -102,7 +102,7 @@ def spoiled(piece: Observation, before: Observation, source: str, fault: str, rn
 
 
 def _of(piece: Observation, before: Observation, source: str) -> Observation:
-    """What this source showed of the piece before, as if it were of this one: a signal has its own time."""
+    """The recording of the piece before, with the time of this piece."""
     if source in piece.views:
         view = replace(piece.views[source], images=before.views[source].images)
         return replace(piece, views={**piece.views, source: view})

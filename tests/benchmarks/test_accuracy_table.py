@@ -1,4 +1,4 @@
-"""The table of accuracies: the best limit, also among equal scores, and what a made-up training says."""
+"""The table of accuracies: the best limit, also among equal scores, and the figures of a made-up training."""
 
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -33,26 +33,28 @@ SETS = tuple(frozenset(names) for size in (1, 2, 3) for names in combinations(EX
     ],
 )
 def test_the_best_limit_gives_the_most_right_decisions(scores: list[float], labels: list[int], right: int) -> None:
-    own, truth = np.array(scores), np.array(labels, np.bool_)
-    limits = [*own, own.max() + 1]
-    assert max(int(((own >= limit) == truth).sum()) for limit in limits) == right
-    assert accuracy.accuracy(own, truth, accuracy.best_limit(own, truth)) == pytest.approx(right / len(own))
+    measured, truth = np.array(scores), np.array(labels, np.bool_)
+    limits = [*measured, measured.max() + 1]
+    assert max(int(((measured >= limit) == truth).sum()) for limit in limits) == right
+    assert accuracy.accuracy(measured, truth, accuracy.best_limit(measured, truth)) == pytest.approx(
+        right / len(measured)
+    )
 
 
 def test_no_limit_is_better_than_the_best_on_scores_that_repeat() -> None:
     rng = np.random.default_rng(0)
     for _ in range(200):
-        own, truth = rng.integers(0, 6, 30) / 6, rng.random(30) < 0.5
-        best = max(np.mean((own >= limit) == truth) for limit in [*own, 2.0])
-        assert accuracy.accuracy(own, truth, accuracy.best_limit(own, truth)) == best
+        scores, truth = rng.integers(0, 6, 30) / 6, rng.random(30) < 0.5
+        best = max(np.mean((scores >= limit) == truth) for limit in [*scores, 2.0])
+        assert accuracy.accuracy(scores, truth, accuracy.best_limit(scores, truth)) == best
 
 
 def scored(num: int, seed: int) -> Scored:
     """Seen by the camera, heard by the microphone; the head of the toy adds up."""
     random = np.random.default_rng(seed)
     seen, heard = random.random((2, num)) < 0.4
-    said = np.stack([np.where(bad, 2.0, -2.0) for bad in (seen, seen, heard)])
-    logits = said + random.normal(0, 1.5, (3, num))
+    means = np.stack([np.where(bad, 2.0, -2.0) for bad in (seen, seen, heard)])
+    logits = means + random.normal(0, 1.5, (3, num))
     logits[1] = logits[0]
     return Scored(
         piece_ids=tuple(f"{seed}-{number}" for number in range(num)),
@@ -61,7 +63,7 @@ def scored(num: int, seed: int) -> Scored:
         experts=EXPERTS,
         expert_logits=logits,
         sets=SETS,
-        logits=np.stack([logits[[name in own for name in EXPERTS]].max(0) for own in SETS]),
+        logits=np.stack([logits[[name in names for name in EXPERTS]].max(0) for names in SETS]),
         cpu_s=np.ones((3, num)),
         unseen=np.ones(num, np.bool_),
     )
@@ -82,8 +84,8 @@ class MadeUp:
         bundle = write_toy_bundle(self.folder / "bundle")
         calibration, test = scored(200, 10 * seed), scored(200, 10 * seed + 1)
         rows = [
-            PieceRow(piece_id=own, label="nok" if bad else "ok", split="calibration")
-            for own, bad in zip(calibration.piece_ids, calibration.labels, strict=True)
+            PieceRow(piece_id=piece_id, label="nok" if bad else "ok", split="calibration")
+            for piece_id, bad in zip(calibration.piece_ids, calibration.labels, strict=True)
         ]
         manifest = self.folder / f"{seed}.jsonl"
         write_manifest(manifest, rows)
@@ -103,8 +105,11 @@ def test_fusion_is_set_beside_each_modality_and_noisy_or(tmp_path: Path, monkeyp
         assert transferred <= best
     assert (rows[accuracy.FUSED]["goal"], rows[accuracy.FUSED]["peer"]) == ("0.95 / 0.98", ".868 / .935")
     assert rows["top alone"]["goal"] == ""
-    assert list(table.own) == ["wafer-7", "wafer-8", "wafer-9"]
-    means = [np.mean([float(own[index][4]) for own in table.own.values()]) for index in range(len(rows))]
+    assert list(table.bundle_rows) == ["wafer-7", "wafer-8", "wafer-9"]
+    means = [
+        np.mean([float(bundle_rows[index][4]) for bundle_rows in table.bundle_rows.values()])
+        for index in range(len(rows))
+    ]
     assert means == pytest.approx(list(auc.values()), abs=2e-3)
     against, met = table.notes[:2]
     assert "fused minus noisy-or, 95 % of 50 bootstraps" in against
@@ -113,8 +118,8 @@ def test_fusion_is_set_beside_each_modality_and_noisy_or(tmp_path: Path, monkeyp
 
 def test_noisy_or_is_that_of_experts_calibrated_on_their_own_labels(tmp_path: Path) -> None:
     trained = MadeUp(tmp_path).trained("wafer", 7)
-    found = accuracy.judged(trained)[accuracy.NOISY_OR]
+    noisy_or = accuracy.judged(trained)[accuracy.NOISY_OR]
     one, other = trained.test.expert_logits[0], trained.test.expert_logits[2]
     loudest = one + other > np.quantile(one + other, 0.9)
-    assert ((found.test > 0) & (found.test < 1)).all()
-    assert found.test[loudest].min() > np.median(found.test)
+    assert ((noisy_or.test > 0) & (noisy_or.test < 1)).all()
+    assert noisy_or.test[loudest].min() > np.median(noisy_or.test)

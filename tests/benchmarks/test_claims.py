@@ -1,4 +1,4 @@
-"""The table that RESULTS.md begins with: it says what the tables below it say, and is written by the bench."""
+"""The summary of RESULTS.md agrees with the tables below it and is written by the bench."""
 
 import re
 from pathlib import Path
@@ -27,15 +27,15 @@ def tables_of(page: str) -> list[Table]:
         title, _, body = section.partition("\n")
         if title in ("Claims", "How it was measured"):
             continue
-        asked = body.strip().partition("\n")[0]
+        question = body.strip().partition("\n")[0]
         rows = [line.strip("|").split("|") for line in body.splitlines() if line.startswith("|")]
         cells = [[cell.strip() for cell in row] for row in rows if not set(row[0]) <= {"-"}]
         notes = [line.removeprefix("- ") for line in body.splitlines() if line.startswith("- ")]
-        tables.append(Table(NAMES.get(title, title), title, asked, cells[0], cells[1:], notes))
+        tables.append(Table(NAMES.get(title, title), title, question, cells[0], cells[1:], notes))
     return tables
 
 
-def test_the_head_of_the_page_says_what_its_tables_say() -> None:
+def test_the_summary_agrees_with_the_tables() -> None:
     page = RESULTS.read_text(encoding="utf-8")
     assert page.startswith("# Results\n\n" + head(tables_of(page)))
 
@@ -54,20 +54,20 @@ def accuracy(figures: str, goal: str) -> list[Claim]:
 
 
 @pytest.mark.parametrize(
-    ("figures", "says"),
+    ("figures", "verdict"),
     [("0.951 ± 0.010 / 0.980 ± 0.001", ": reached"), ("0.951 / 0.979", "**missed**"), ("0.949 / 0.990", "**missed**")],
 )
-def test_a_goal_is_reached_only_by_both_figures(figures: str, says: str) -> None:
+def test_a_goal_is_reached_only_by_both_figures(figures: str, verdict: str) -> None:
     (claim,) = accuracy(figures, "0.95 / 0.98")
-    assert claim.reached.endswith(says)
+    assert claim.reached.endswith(verdict)
     assert claim.reached.startswith(figures)
 
 
-@pytest.mark.parametrize(("passed", "says"), [("0", "0: reached"), ("1", "1: **missed**")])
-def test_a_single_silent_pass_misses_the_goal(passed: str, says: str) -> None:
+@pytest.mark.parametrize(("passed", "reached"), [("0", "0: reached"), ("1", "1: **missed**")])
+def test_a_single_silent_pass_misses_the_goal(passed: str, reached: str) -> None:
     table = Table("missing", "M", "", (), [], [f"PASS with a modality removed, all rows together: {passed}."])
-    assert [claim.reached for claim in claims(table)] == [says]
+    assert [claim.reached for claim in claims(table)] == [reached]
 
 
 def test_tables_without_a_goal_are_named() -> None:
-    assert "Without a goal of their own: [New one](#new-one)." in head([Table("new", "New one", "", (), [])])
+    assert "Tables without a goal: [New one](#new-one)." in head([Table("new", "New one", "", (), [])])

@@ -1,10 +1,14 @@
-"""What the table of the cold start says beside its figures: nothing that this run has not measured."""
+"""Notes of the cold-start table contain only figures that this run has measured."""
 
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.benchmarks.evidence.cold_start import Point
 
 cold_start = pytest.importorskip("tests.benchmarks.evidence.cold_start", reason="needs the training half")
 
@@ -30,10 +34,10 @@ def test_without_a_measurement_no_figure_is_written(tmp_path: Path) -> None:
 
 
 def test_what_passes_unseen_is_that_of_the_most_good_pieces() -> None:
-    def point(share: float) -> cold_start.Point:
+    def point(share: float) -> "Point":
         return cold_start.Point((50,), (0.8,), 0.8, 0.1, share, 1.0)
 
-    found = {("tap", count): [point(0.9)] for count in cold_start.COUNTS}
-    found["tap", max(cold_start.COUNTS)] = [point(0.4), point(0.2)]
-    (note,) = cold_start.escapes(["tap"], found)
+    by_count = {("tap", count): [point(0.9)] for count in cold_start.COUNTS}
+    by_count["tap", max(cold_start.COUNTS)] = [point(0.4), point(0.2)]
+    (note,) = cold_start.escapes(["tap"], by_count)
     assert note.startswith("tap: from 100 good pieces 30% of the defective pieces PASS")

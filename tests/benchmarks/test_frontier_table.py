@@ -18,6 +18,7 @@ from inspector.evaluation.observations import observe
 from inspector.simulation.dataset import write_dataset
 from inspector.simulation.pieces import LineSettings
 from tests.benchmarks.evidence.bench import Trained
+from tests.benchmarks.evidence.table import Table
 from tests.bundles import Toy, write_toy_bundle
 
 cpu_clock = pytest.importorskip("tests.benchmarks.evidence.cpu_clock", reason="needs the training half")
@@ -81,7 +82,7 @@ class MadeUp:
         return Trained(name, seed, manifest, bundle, bundle, scored(400, seed), scored(400, seed + 1))
 
 
-def table_of(folder: Path, policy: Policy) -> tuple[dict[str, str], frontier.Table]:
+def table_of(folder: Path, policy: Policy) -> tuple[dict[str, str], Table]:
     table = frontier.run(MadeUp(folder, policy))
     (row,) = table.rows
     return dict(zip(table.columns, row, strict=True)), table
@@ -97,7 +98,7 @@ def test_a_router_that_saves_is_shown_to(tmp_path: Path) -> None:
     assert mean(row["recall lost"]) <= 0.01
     assert mean(row["(i) saved against all experts"]) > mean(row["(ii) saved against the cheapest static set"]) > 0.3
     assert "routing gains" in table.notes[0]
-    assert table.own == {"rare_hard-7": list(table.rows)}
+    assert table.bundle_rows == {"rare_hard-7": list(table.rows)}
     statics, router, shipped = table.plots[0].lines
     assert (len(statics.x), len(shipped.x)) == (7, 1)
     assert list(router.x) == sorted(router.x)
@@ -115,11 +116,11 @@ def test_all_experts_save_nothing_and_the_table_says_so(tmp_path: Path) -> None:
 def test_the_clock_counts_what_ran(tmp_path: Path) -> None:
     policy = Policy(mode="static", static_experts=("mic-ear", "top-full"))
     trained = MadeUp(tmp_path, policy).trained("rare_hard", 7)
-    found = frontier.measure(trained.bundle, trained.manifest)
-    assert found.pieces == 20
-    assert 0 < found.ideal_s < found.dense_s < found.dense_whole_s
-    assert 0 < found.router_s < found.routed_whole_s
-    assert min(found.decode_s, found.dense_prepare_s, found.routed_s) > 0
+    measured = frontier.measure(trained.bundle, trained.manifest)
+    assert measured.pieces == 20
+    assert 0 < measured.ideal_s < measured.dense_s < measured.dense_whole_s
+    assert 0 < measured.router_s < measured.routed_whole_s
+    assert min(measured.decode_s, measured.dense_prepare_s, measured.routed_s) > 0
 
 
 class Tiring:
@@ -144,15 +145,15 @@ def test_what_could_be_saved_is_measured_at_the_batch_sizes_that_ran(
     bare = MadeUp(tmp_path, Policy(mode="dense")).trained("rare_hard", 7)
     policy = Policy(mode="cascade", low=0.0, high=_middle(bare))
     trained = MadeUp(tmp_path, policy).trained("rare_hard", 7)
-    found = cpu_clock.measure(trained.bundle, trained.manifest)
-    assert found.dense_s == 3 * (16**2 + 4**2)
-    spared = found.dense_s - found.routed_s
-    assert found.ideal_s == spared
+    measured = cpu_clock.measure(trained.bundle, trained.manifest)
+    assert measured.dense_s == 3 * (16**2 + 4**2)
+    spared = measured.dense_s - measured.routed_s
+    assert measured.ideal_s == spared
     assert 0.55 * (16**2 + 4**2) < spared < 16**2 + 4**2
 
 
 def _middle(trained: Trained) -> float:
     """The score that half of the pieces have after the first look: the toy's experts add up means."""
     pieces = [observe(trained.manifest.parent, row) for row in read_manifest(trained.manifest, "test")]
-    means = [own.views["top"].images[0].mean() / 255 for own in pieces]
+    means = [piece.views["top"].images[0].mean() / 255 for piece in pieces]
     return float(1 / (1 + np.exp(8 - 8 * np.median(means))))

@@ -1,4 +1,4 @@
-"""What the bench keeps and shows: scored pieces come back as they were, tables become a page with its plots."""
+"""Scored pieces come back unchanged, and tables become a page with plots."""
 
 from dataclasses import fields, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ page = pytest.importorskip("tests.benchmarks.evidence.page", reason="needs matpl
 TABLE = Table(
     name="made",
     title="A made-up table",
-    asked="Whether it is written.",
+    question="Whether it is written.",
     columns=("set", "figure"),
     rows=[("wafer", "0.5")],
     notes=["nothing was measured"],
@@ -40,9 +40,9 @@ def scored() -> Scored:
 
 def test_scored_pieces_come_back_as_they_were(tmp_path: Path) -> None:
     write_scored(tmp_path / "kept.npz", scored())
-    found = read_scored(tmp_path / "kept.npz")
-    for own in fields(Scored):
-        before, after = getattr(scored(), own.name), getattr(found, own.name)
+    loaded = read_scored(tmp_path / "kept.npz")
+    for field in fields(Scored):
+        before, after = getattr(scored(), field.name), getattr(loaded, field.name)
         np.testing.assert_array_equal(before, after, strict=isinstance(before, np.ndarray))
         assert type(before) is type(after)
 
@@ -75,7 +75,7 @@ def test_the_same_plot_is_the_same_file(tmp_path: Path) -> None:
 def test_tables_are_kept_and_come_back_in_the_order_asked(tmp_path: Path) -> None:
     page.keep_table(tmp_path, TABLE)
     page.keep_table(tmp_path, replace(TABLE, name="another", plots=[]))
-    found = page.kept_tables(tmp_path, ["another", "absent", "made"])
-    assert [own.name for own in found] == ["another", "made"]
-    assert found[1].markdown() == TABLE.markdown()
-    assert found[1].plots[0].lines[0].name == "all < some"
+    tables = page.kept_tables(tmp_path, ["another", "absent", "made"])
+    assert [table.name for table in tables] == ["another", "made"]
+    assert tables[1].markdown() == TABLE.markdown()
+    assert tables[1].plots[0].lines[0].name == "all < some"

@@ -32,7 +32,7 @@ def scored(num: int, unseen: bool, seed: int, repeats: int) -> Scored:
         experts=EXPERTS,
         expert_logits=logits,
         sets=SETS,
-        logits=np.stack([logits[[name in own for name in EXPERTS]].max(0) for own in SETS]),
+        logits=np.stack([logits[[name in names for name in EXPERTS]].max(0) for names in SETS]),
         cpu_s=np.ones((3, num)),
         unseen=np.full(num, unseen),
     )
@@ -81,10 +81,10 @@ def test_nothing_passes_where_a_modality_lacks(tmp_path: Path) -> None:
     assert float(rows["mic"]["defective: FAIL"].split()[0]) < float(rows["nothing"]["defective: FAIL"].split()[0])
     assert float(rows["mic"]["defective that would pass were it optional"].split()[0]) > 0.2
     assert "all rows together: 0." in table.notes[0]
-    assert list(table.own) == ["few-7", "few-8"]
-    for own in table.own.values():
-        assert [row[1] for row in own] == ["nothing", "top", "mic"]
-        assert own[2][2] == "1.000"
+    assert list(table.bundle_rows) == ["few-7", "few-8"]
+    for rows_of_bundle in table.bundle_rows.values():
+        assert [row[1] for row in rows_of_bundle] == ["nothing", "top", "mic"]
+        assert rows_of_bundle[2][2] == "1.000"
 
 
 def test_promises_of_few_and_of_many_defects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +98,8 @@ def test_promises_of_few_and_of_many_defects(tmp_path: Path, monkeypatch: pytest
         assert float(row["broken"].rstrip("%")) <= 12
         assert float(row["refuted there"].rstrip("%")) <= 12
     assert table.markdown().count("|") > 30
-    own = {key: dict(zip(table.columns, rows[0], strict=True)) for key, rows in table.own.items()}
-    assert [row["0.8 % at 95 %"] for row in own.values()] == ["0 of 1", "0 of 1", "1 of 1"]
-    assert {key: row["promised"].split("of ")[1] for key, row in own.items()} == dict.fromkeys(own, "40 draws)")
+    by_bundle = {key: dict(zip(table.columns, rows[0], strict=True)) for key, rows in table.bundle_rows.items()}
+    assert [row["0.8 % at 95 %"] for row in by_bundle.values()] == ["0 of 1", "0 of 1", "1 of 1"]
+    assert {key: row["promised"].split("of ")[1] for key, row in by_bundle.items()} == dict.fromkeys(
+        by_bundle, "40 draws)"
+    )

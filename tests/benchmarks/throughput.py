@@ -25,7 +25,7 @@ HEAD = (
 
 
 class Bench:
-    """Runs trials one after another on logs of their own."""
+    """Runs trials one after another, each on a separate log."""
 
     def __init__(self, folder: Path, bundle: Path, bootstrap: str, broker_pid: int | None) -> None:
         self._folder, self._bootstrap, self._broker_pid = folder, bootstrap, broker_pid
@@ -36,7 +36,7 @@ class Bench:
         self._count += 1
         recipe = (ROOT / "deploy/recipes/demo.toml").read_text()
         recipe = recipe.replace('"../bundles/demo"', json.dumps(str(self._bundles[policy])))
-        setting = Setting.made(self._folder / f"trial-{self._count}", self._bootstrap, recipe)
+        setting = Setting.create(self._folder / f"trial-{self._count}", self._bootstrap, recipe)
         trial = run_trial(setting, policy, rate, seconds, self._broker_pid)
         print(row(trial), flush=True)
         return trial
@@ -63,7 +63,7 @@ def row(trial: Trial) -> str:
 
 
 def find_limit(bench: Bench, policy: str, rates: list[float], seconds: float) -> list[Trial]:
-    """Upwards until a rate is too much."""
+    """Raises the rate until the service no longer keeps up."""
     trials = []
     for rate in rates:
         trials.append(bench.run(policy, rate, seconds))
@@ -102,19 +102,21 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=ROOT / "deploy/bundles/demo")
     parser.add_argument("--folder", type=Path, help="keep configurations and logs here")
     parser.add_argument("--out", type=Path, help="write the figures here as JSON")
-    given = parser.parse_args()
-    folder = given.folder or Path(tempfile.mkdtemp(prefix="throughput"))
+    arguments = parser.parse_args()
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="throughput"))
     folder.mkdir(parents=True, exist_ok=True)
-    with log_of(given.log, folder) as (bootstrap, pid):
-        bench = Bench(folder, given.bundle, bootstrap, pid)
-        print(f"log: {given.log}\n{HEAD}", flush=True)
-        if given.compare:
-            trials = compare(bench, given.compare, given.seconds)
+    with log_of(arguments.log, folder) as (bootstrap, pid):
+        bench = Bench(folder, arguments.bundle, bootstrap, pid)
+        print(f"log: {arguments.log}\n{HEAD}", flush=True)
+        if arguments.compare:
+            trials = compare(bench, arguments.compare, arguments.seconds)
         else:
-            trials = find_limit(bench, given.policy, [float(rate) for rate in given.rates.split(",")], given.seconds)
-    if given.out:
-        given.out.write_text(json.dumps([asdict(trial) for trial in trials], indent=1))
-    if given.folder is None:
+            trials = find_limit(
+                bench, arguments.policy, [float(rate) for rate in arguments.rates.split(",")], arguments.seconds
+            )
+    if arguments.out:
+        arguments.out.write_text(json.dumps([asdict(trial) for trial in trials], indent=1))
+    if arguments.folder is None:
         shutil.rmtree(folder)
 
 

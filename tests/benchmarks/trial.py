@@ -27,7 +27,7 @@ MAX_GROWTH_S = 0.5
 
 @dataclass(frozen=True)
 class Trial:
-    """What one run showed."""
+    """Figures of one run."""
 
     policy: str
     offered: float
@@ -62,7 +62,7 @@ class Usage:
     processes: Mapping[str, psutil.Process]
 
     def cpu_s(self) -> dict[str, float]:
-        times = {name: each.cpu_times() for name, each in self.processes.items()}
+        times = {name: process.cpu_times() for name, process in self.processes.items()}
         return {name: spent.user + spent.system for name, spent in times.items()}
 
 
@@ -78,35 +78,35 @@ def run_trial(setting: Setting, policy: str, rate: float, seconds: float, broker
 
 
 def _lines(source: "IO[str] | None") -> "queue.SimpleQueue[dict[str, float] | None]":
-    """What the publisher says, as it says it; None at its end."""
-    said: queue.SimpleQueue[dict[str, float] | None] = queue.SimpleQueue()
+    """Reports of the publisher as they arrive; None at its end."""
+    reports: queue.SimpleQueue[dict[str, float] | None] = queue.SimpleQueue()
 
     def read() -> None:
         for line in source or ():
-            said.put(json.loads(line))
-        said.put(None)
+            reports.put(json.loads(line))
+        reports.put(None)
 
     threading.Thread(target=read, name="publisher", daemon=True).start()
-    return said
+    return reports
 
 
 def _measure(
-    policy: str, rate: float, usage: Usage, said: "queue.SimpleQueue[dict[str, float] | None]", receiver: Receiver
+    policy: str, rate: float, usage: Usage, reports: "queue.SimpleQueue[dict[str, float] | None]", receiver: Receiver
 ) -> Trial:
     receipts: list[Receipt] = []
     lags: list[tuple[float, float]] = []
     marks: list[tuple[float, int, dict[str, float]]] = []
     facts: dict[str, float] = {}
     begin_s: float | None = None
-    while (word := said.get()) is not None:
+    while (report := reports.get()) is not None:
         receipts += receiver.drain()
-        facts |= word
-        if "captured_ns" not in word:
+        facts |= report
+        if "captured_ns" not in report:
             continue
         now_s = time.monotonic()
         begin_s = now_s if begin_s is None else begin_s
         if now_s - begin_s > WARM_UP_S:
-            lags.append((now_s, (word["captured_ns"] - _slowest_ns(receipts)) / 1e9))
+            lags.append((now_s, (report["captured_ns"] - _slowest_ns(receipts)) / 1e9))
             marks = [*marks[:1], (now_s, len(receipts), usage.cpu_s())]
     rss_mib = usage.processes["service"].memory_info().rss / 2**20
     deadline_s = time.monotonic() + PATIENCE_S

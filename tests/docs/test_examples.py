@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,7 +30,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def test_the_producer_of_the_page_makes_records_that_a_worker_takes() -> None:
-    names: dict[str, Callable[..., object]] = {}
+    names: dict[str, Callable[..., Any]] = {}
     exec(blocks("how-to/cameras-and-sensors.md", "python")[0], names)  # noqa: S102 - our own page
     _, png = cv2.imencode(".png", np.zeros((4, 6), np.uint8))
     sent = {

@@ -17,8 +17,8 @@ from protos.inspection.v1 import control_pb2, records_pb2, service_pb2, verdict_
 pytestmark = pytest.mark.train
 NO_FILE = {
     "PublishOptions": "options of a command: see the page of commands",
-    "Question": "passes between two processes of one version",
-    "Answer": "passes between two processes of one version",
+    "CheckRequest": "passes between two processes of one version",
+    "CheckResult": "passes between two processes of one version",
     "_RecipesOnly": "reads one key of a configuration that is wrong elsewhere",
 }
 """Models with keys that no file of a user has."""

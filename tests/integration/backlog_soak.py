@@ -46,7 +46,7 @@ class SoakPlan:
     seed: int = 1
     rule: str = "judge"
     patience_s: float = 60.0
-    """Without a verdict for this long, what is missing is missing for good."""
+    """After this time without a verdict, missing verdicts are lost."""
 
     settled_s: float = 3.0
     """With all verdicts there and none more for this long, one too many would have come."""
@@ -136,18 +136,18 @@ def main() -> int:
     parser.add_argument("--rule", choices=("judge", "review"), default=usual.rule)
     parser.add_argument("--patience-s", type=float, default=usual.patience_s)
     parser.add_argument("--folder", type=Path, help="keep configurations and logs here")
-    parser.add_argument("--out", type=Path, help="write the table and the figures as JSON beside it")
-    given = vars(parser.parse_args())
-    folder, out = given.pop("folder") or Path(tempfile.mkdtemp(prefix="soak-")), given.pop("out")
-    lists = [list(map(float, given.pop(name).split(","))) for name in ("backlog_s", "partitions", "workers")]
-    plans = [SoakPlan(backlog_s, int(many), int(crew), **given) for backlog_s, many, crew in product(*lists)]
+    parser.add_argument("--out", type=Path, help="write the table, and next to it the figures as JSON")
+    arguments = vars(parser.parse_args())
+    folder, out = arguments.pop("folder") or Path(tempfile.mkdtemp(prefix="soak-")), arguments.pop("out")
+    lists = [list(map(float, arguments.pop(name).split(","))) for name in ("backlog_s", "partitions", "workers")]
+    plans = [SoakPlan(backlog_s, int(many), int(crew), **arguments) for backlog_s, many, crew in product(*lists)]
     rows = []
     with broker_in(folder / "kafka") as (bootstrap, _):
         print(HEAD, flush=True)
         for plan in plans:
             rows.append(soak(plan, folder, bootstrap))
             print(rows[-1], flush=True)
-    say(f"rule {given['rule']}; counted by {reader_name()}; logs in {folder}")
+    say(f"rule {arguments['rule']}; counted by {reader_name()}; logs in {folder}")
     if out:
         out.write_text("\n".join([HEAD, *map(str, rows), ""]))
         out.with_suffix(".json").write_text(json.dumps([asdict(row) for row in rows], indent=1))

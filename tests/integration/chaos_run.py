@@ -22,7 +22,7 @@ from tests.integration.verdict_count import VerdictCount
 
 FAULTS = ("--duplicate", "0.1", "--jitter", "0.05", "--reorder", "0.1")
 PATIENCE_S = 60.0
-"""Without a verdict for this long, what is missing is missing for good: the session timeout is 10 s."""
+"""After this time without a verdict, missing verdicts are lost: the session timeout is 10 s."""
 SETTLED_S = 3.0
 """All verdicts there and none more for this long: one too many would have come by now."""
 
@@ -44,7 +44,7 @@ class ChaosPlan:
 
 @dataclass
 class Killer:
-    """Kills each worker at moments drawn anew: mostly up to 4 s after it owns a shard, sometimes while it starts."""
+    """Kills each worker at random moments: mostly up to 4 s after it owns a shard, sometimes while it starts."""
 
     crew: Crew
     left: int
@@ -106,8 +106,8 @@ class Outage:
 
 def run(plan: ChaosPlan, line: ProofLine, broker: Broker) -> tuple[VerdictCount, Crew]:
     """Publishes, kills, and waits until every piece has its verdict or nothing has come for a minute."""
-    words = ("--stations", str(plan.stations), "--seed", str(plan.seed), *FAULTS)
-    publisher = line.simulate(plan.pieces, plan.rate, *words)
+    options = ("--stations", str(plan.stations), "--seed", str(plan.seed), *FAULTS)
+    publisher = line.simulate(plan.pieces, plan.rate, *options)
     crew, progress = Crew(line, plan.workers), Progress(line)
     try:
         say(f"{plan.pieces} pieces at {plan.rate:g}/s; nobody judges for {plan.backlog_s:g} s")
@@ -128,8 +128,8 @@ def _watch(publisher: "subprocess.Popen[bytes]", killer: Killer, outage: Outage,
     progress = outage.progress
     progress.wake()
     while True:
-        for each in (outage.crew, killer, outage):
-            each.tick()
+        for actor in (outage.crew, killer, outage):
+            actor.tick()
         if not outage.is_on:
             progress.look()
         is_over = outage.is_over and killer.left == 0 and publisher.poll() is not None
@@ -181,9 +181,9 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=usual.workers)
     parser.add_argument("--stations", type=int, default=usual.stations)
     parser.add_argument("--folder", type=Path, help="keep configuration and logs here")
-    given = vars(parser.parse_args())
-    folder = given.pop("folder") or Path(tempfile.mkdtemp(prefix="chaos-"))
-    plan = ChaosPlan(**given)
+    arguments = vars(parser.parse_args())
+    folder = arguments.pop("folder") or Path(tempfile.mkdtemp(prefix="chaos-"))
+    plan = ChaosPlan(**arguments)
     with broker_in(folder / "kafka") as (bootstrap, broker):
         line = ProofLine.create(folder / "chaos", bootstrap)
         counted, crew = run(plan, line, broker)

@@ -1,4 +1,4 @@
-"""Gives tests a real Apache Kafka broker on free ports. Fails at once, never skips, when it cannot run."""
+"""Provides a real Apache Kafka broker on free ports. Fails at once, never skips, when it cannot run."""
 
 import socket
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from tests.integration.kafka_line import KafkaLine
 
 def free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
+    for probe in sockets:
+        probe.bind(("127.0.0.1", 0))
+    ports = [int(probe.getsockname()[1]) for probe in sockets]
+    for probe in sockets:
+        probe.close()
     return ports
 
 
@@ -42,7 +42,7 @@ def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def line(bootstrap: str, request: pytest.FixtureRequest) -> KafkaLine:
-    """A line of its own, named after the test, with two partitions."""
-    made = KafkaLine.named(bootstrap, request.node.name)
-    made.create()
-    return made
+    """A separate line, named after the test, with two partitions."""
+    kafka_line = KafkaLine.named(bootstrap, request.node.name)
+    kafka_line.create()
+    return kafka_line

@@ -44,12 +44,12 @@ def spoiled(folder: Path, version: str) -> Path:
 def _quantise_weights(graph: onnx.GraphProto, factor: float) -> None:
     """Weights of convolutions become INT8 with scales that are off by a factor."""
     weights = {node.input[1] for node in graph.node if node.op_type == "Conv"}
-    for initialiser in [each for each in graph.initializer if each.name in weights]:
+    for initialiser in [weight for weight in graph.initializer if weight.name in weights]:
         name, values = initialiser.name, numpy_helper.to_array(initialiser)
         scale = np.float32(np.abs(values).max() / 127)
         graph.initializer.remove(initialiser)
         graph.initializer.append(numpy_helper.from_array(np.round(values / scale).astype(np.int8), f"{name}_int8"))
-        graph.initializer.append(numpy_helper.from_array(np.float32(scale * factor), f"{name}_scale"))
+        graph.initializer.append(numpy_helper.from_array(np.asarray(scale * factor, np.float32), f"{name}_scale"))
         inputs = [f"{name}_int8", f"{name}_scale"]
         graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", inputs, [name]))
 

@@ -2,7 +2,7 @@
 
     python -m tests.integration.deploy_run --log kafka --pieces 2000 --rate 12 --out run/deploys.json
 
-The same line is run first without deployments, and owes every piece its one verdict too. Workers, publisher and
+The same line runs first without deployments and must give every piece one verdict too. Workers, publisher and
 `inspector deploy` are processes of the product; latency is from the moment that a piece's capture was scheduled for to
 the receipt of its verdict by a reader. Both runs share one machine with the broker, the publisher and the checks:
 figures count on an otherwise quiet machine only.
@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,11 +43,11 @@ PATIENCE_S = 60.0
 
 @dataclass(frozen=True)
 class Step:
-    """What one command did."""
+    """Result of one command."""
 
     name: str
     code: int
-    said: str
+    output: str
     begin_ns: int
     end_ns: int
 
@@ -96,16 +97,18 @@ class Reader:
 
 
 def pieces_of(receipts: Sequence[Receipt]) -> Counter[tuple[str, int]]:
-    return Counter((each.verdict.inspection.piece_id, each.verdict.inspection.pass_number) for each in receipts)
+    return Counter(
+        (receipt.verdict.inspection.piece_id, receipt.verdict.inspection.pass_number) for receipt in receipts
+    )
 
 
 @dataclass
 class Publishing:
-    """Publishes all pieces, and once more as another pass, until somebody has seen enough."""
+    """Publishes all pieces again and again, each time as another pass, until it is stopped."""
 
     line: Line
     num_rounds: int = 0
-    _enough: threading.Event = field(default_factory=threading.Event)
+    _stop: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
     def running(self) -> Iterator["Publishing"]:
@@ -114,18 +117,18 @@ class Publishing:
         try:
             yield self
         finally:
-            self._enough.set()
+            self._stop.set()
             thread.join()
 
     def _run(self) -> None:
-        while not self.num_rounds or not self._enough.is_set():
+        while not self.num_rounds or not self._stop.is_set():
             self.num_rounds += 1
             self.line.publish(self.num_rounds - 1).wait()
 
 
 @dataclass(frozen=True)
 class Course:
-    """What was published, received and done."""
+    """Pieces published, verdicts received, and steps."""
 
     num_pieces: int
     receipts: list[Receipt]
@@ -133,56 +136,58 @@ class Course:
 
 
 def run_line(line: Line, steps: Sequence[str]) -> Course:
-    """Publishes pieces until the steps are taken, evenly over the time of one round, and waits for the verdicts."""
+    """Publishes pieces, runs the steps evenly over the time of one round, and waits for the verdicts."""
     line.create()
-    bundles = made_bundles(line.config.parent, set(steps) - {"back"})
+    bundles = make_bundles(line.config.parent, set(steps) - {"back"})
     with ExitStack() as stack:
         for name in WORKERS:
             stack.enter_context(worker(line, name))
         wait_for(
-            lambda: said(line).count("is live here") >= len(WORKERS), 60, "the workers to follow the control topic"
+            lambda: worker_logs(line).count("is live here") >= len(WORKERS),
+            60,
+            "the workers to follow the control topic",
         )
-        wait_for(lambda: "is assigned to this worker" in said(line), 60, "a worker to own the line")
+        wait_for(lambda: "is assigned to this worker" in worker_logs(line), 60, "a worker to own the line")
         reader = stack.enter_context(Reader(line.config).running())
         with Publishing(line).running() as publishing:
-            taken = list(take(line, steps, bundles, reader))
+            results = list(take(line, steps, bundles, reader))
         num_pieces = line.options.pieces * publishing.num_rounds
         deadline_s = time.monotonic() + PATIENCE_S
         while len(reader.pieces) < num_pieces and time.monotonic() < deadline_s:
             time.sleep(0.2)
-        time.sleep(1.0)  # one too many would come now
-    return Course(num_pieces, reader.receipts, taken)
+        time.sleep(1.0)  # time for a doubled verdict
+    return Course(num_pieces, reader.receipts, results)
 
 
 def await_verdict_of(reader: Reader, deployment: int) -> None:
-    """Every deployment is to judge before the next one comes; where one does not in time, the report says so."""
+    """Waits until the deployment has judged a piece; the report shows where it did not in time."""
     deadline_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline_s:
-        if any(each.verdict.deployment == deployment for each in list(reader.receipts)):
+        if any(receipt.verdict.deployment == deployment for receipt in list(reader.receipts)):
             return
         time.sleep(0.2)
 
 
 def await_piece_after(reader: Reader, end_ns: int) -> None:
-    """Pieces go on after the last step; where none does in time, the report says so."""
+    """Waits for a piece after the last step; the report shows where none came in time."""
     deadline_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline_s:
-        if any(each.verdict.capture_ns > end_ns for each in list(reader.receipts)):
+        if any(receipt.verdict.capture_ns > end_ns for receipt in list(reader.receipts)):
             return
         time.sleep(0.2)
 
 
-def made_bundles(folder: Path, names: set[str]) -> dict[str, Path]:
+def make_bundles(folder: Path, names: set[str]) -> dict[str, Path]:
     make = {name: spoiled if name == "spoiled" else copy_of_demo for name in sorted(names)}
-    return {name: each(folder / f"made-{name}", name) for name, each in make.items()}
+    return {name: make_one(folder / f"bundle-{name}", name) for name, make_one in make.items()}
 
 
 def worker(line: Line, name: str) -> WorkerProcess:
-    words = ("worker", "--config", str(line.config), "--name", name)
-    return WorkerProcess("inspector", {"OMP_NUM_THREADS": "1"}, line.config.with_name(f"{name}.log"), words)
+    arguments = ("worker", "--config", str(line.config), "--name", name)
+    return WorkerProcess("inspector", {"OMP_NUM_THREADS": "1"}, line.config.with_name(f"{name}.log"), arguments)
 
 
-def said(line: Line) -> str:
+def worker_logs(line: Line) -> str:
     return "".join(log.read_text() for log in line.config.parent.glob("worker-*.log"))
 
 
@@ -191,8 +196,8 @@ def take(line: Line, steps: Sequence[str], bundles: dict[str, Path], reader: Rea
     pause_s = line.options.pieces / line.options.rate / (len(steps) + 1)
     for number, name in enumerate(steps, start=1):
         time.sleep(max(0.0, begin_s + number * pause_s - time.monotonic()))
-        words = ["rollback"] if name == "back" else ["deploy", str(bundles[name])]
-        done = step(name, [*words, "--config", str(line.config), "--reason", f"step {number}"])
+        command = ["rollback"] if name == "back" else ["deploy", str(bundles[name])]
+        done = step(name, [*command, "--config", str(line.config), "--reason", f"step {number}"])
         if name != "spoiled":
             await_verdict_of(reader, number)
         yield done
@@ -200,37 +205,37 @@ def take(line: Line, steps: Sequence[str], bundles: dict[str, Path], reader: Rea
         await_piece_after(reader, done.end_ns)
 
 
-def step(name: str, words: Sequence[str]) -> Step:
+def step(name: str, arguments: Sequence[str]) -> Step:
     begin_ns = time.time_ns()
-    # Whoever deploys sits at another machine as a rule: its imports must not be what the line is measured with.
-    command = ["nice", "-n", "10", sys.executable, "-m", "inspector", "--log-level", "warning", *words]
+    # `deploy` usually runs on another machine: its imports must not disturb the measured line.
+    command = ["nice", "-n", "10", sys.executable, "-m", "inspector", "--log-level", "warning", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return Step(name, done.returncode, done.stdout + done.stderr, begin_ns, time.time_ns())
 
 
 def misnamed(line: Line, receipts: Sequence[Receipt]) -> list[str]:
-    """Verdicts that name a bundle other than the one that their deployment put there."""
+    """Verdicts that name another bundle than that of their deployment."""
     config = load_service_config(line.config)
     table = ControlTable(config.prefix, config.lines)
     with closing(open_log(line.config, config)) as log:
         read_control(log, table).close()
-    named = {number: (own.version, own.digest[:DIGEST_DIGITS]) for (_, number), own in table.deployments.items()}
+    named = {number: (put.version, put.digest[:DIGEST_DIGITS]) for (_, number), put in table.deployments.items()}
     demo = load(DEMO)
-    own = (demo.schema.version, demo.digest[:DIGEST_DIGITS])
-    expected = {number: which if which[1] else own for number, which in named.items()} | {0: own}
+    original = (demo.schema.version, demo.digest[:DIGEST_DIGITS])
+    expected = {number: which if which[1] else original for number, which in named.items()} | {0: original}
     return [
-        f"{each.verdict.inspection.piece_id}: {found} of deployment {each.verdict.deployment}"
-        for each in receipts
-        if (found := (each.verdict.bundle_version, each.verdict.bundle_digest)) != expected.get(each.verdict.deployment)
+        f"{verdict.inspection.piece_id}: {bundle} of deployment {verdict.deployment}"
+        for verdict in (receipt.verdict for receipt in receipts)
+        if (bundle := (verdict.bundle_version, verdict.bundle_digest)) != expected.get(verdict.deployment)
     ]
 
 
-def run(options: Options, steps: Sequence[str], *, calm: bool = True) -> dict[str, object]:
+def run(options: Options, steps: Sequence[str], *, calm: bool = True) -> dict[str, Any]:
     with broker_for(options) as (bootstrap, _):
         undisturbed = run_line(Line(options, "calm", bootstrap), ()) if calm else Course(0, [], [])
         line = Line(options, "deploys", bootstrap)
         course = run_line(line, steps)
-        receipts, taken = course.receipts, course.steps
+        receipts, results = course.receipts, course.steps
         wrong = misnamed(line, receipts)
     return {
         "log": options.log,
@@ -238,41 +243,41 @@ def run(options: Options, steps: Sequence[str], *, calm: bool = True) -> dict[st
         **tally(course),
         "calm": tally(undisturbed),
         "misnamed": wrong,
-        "by_deployment": dict(sorted(Counter(each.verdict.deployment for each in receipts).items())),
-        "steps": [(each.name, each.code, each.seconds) for each in taken],
-        "verdicts_within": [sum(own.begin_ns < each.at_ns < own.end_ns for each in receipts) for own in taken],
-        "verdicts_after": [sum(own.end_ns < each.at_ns for each in receipts) for own in taken],
-        "failures": failures(taken, {each.verdict.deployment for each in receipts}),
-        "said": [each.said for each in taken],
+        "by_deployment": dict(sorted(Counter(receipt.verdict.deployment for receipt in receipts).items())),
+        "steps": [(done.name, done.code, done.seconds) for done in results],
+        "verdicts_within": [sum(done.begin_ns < one.at_ns < done.end_ns for one in receipts) for done in results],
+        "verdicts_after": [sum(done.end_ns < one.at_ns for one in receipts) for done in results],
+        "failures": failures(results, {receipt.verdict.deployment for receipt in receipts}),
+        "output": [done.output for done in results],
         "latency_ms": {"calm": percentiles(undisturbed.receipts), "deploys": percentiles(receipts)},
     }
 
 
 def tally(course: Course) -> dict[str, int]:
     """Whether every piece has exactly one verdict."""
-    found = pieces_of(course.receipts)
+    counts = pieces_of(course.receipts)
     return {
         "pieces": course.num_pieces,
         "verdicts": len(course.receipts),
-        "doubled": sum(count > 1 for count in found.values()),
-        "missing": course.num_pieces - len(found),
+        "doubled": sum(count > 1 for count in counts.values()),
+        "missing": course.num_pieces - len(counts),
     }
 
 
-def failures(taken: Sequence[Step], judged: set[int]) -> list[str]:
-    """Steps that ended otherwise than they must: each is followed by all and judges pieces, a spoiled one neither."""
-    found = []
-    for number, each in enumerate(taken, start=1):
-        must_fail = each.name == "spoiled"
-        if each.code != int(must_fail):
-            found.append(f"step {number} ({each.name}) ended with {each.code}: {each.said}")
+def failures(steps: Sequence[Step], judged: set[int]) -> list[str]:
+    """Steps with a wrong result: every deployment succeeds and judges pieces, a spoiled one does neither."""
+    messages = []
+    for number, step_ in enumerate(steps, start=1):
+        must_fail = step_.name == "spoiled"
+        if step_.code != int(must_fail):
+            messages.append(f"step {number} ({step_.name}) ended with {step_.code}: {step_.output}")
         if (number in judged) == must_fail:
-            found.append(f"deployment {number} ({each.name}) judged {'a' if must_fail else 'no'} piece")
-    return found
+            messages.append(f"deployment {number} ({step_.name}) judged {'a' if must_fail else 'no'} piece")
+    return messages
 
 
 def percentiles(receipts: Sequence[Receipt]) -> dict[str, float]:
-    values = [each.latency_ms for each in receipts] or [0.0]
+    values = [receipt.latency_ms for receipt in receipts] or [0.0]
     shares = {"p50": 50, "p95": 95, "p99": 99, "max": 100}
     return {name: round(float(np.percentile(values, share)), 1) for name, share in shares.items()}
 
@@ -293,7 +298,10 @@ def table(report: dict[str, object]) -> str:
             "| run | log | p50 ms | p95 ms | p99 ms | max ms |",
             "|---|---|---|---|---|---|",
             *rows,
-            *(f"{name}: {told(own)}, p99 {latency[name]['p99']} ms" for name, own in counts.items()),
+            *(
+                f"{name}: {counts_text(run_counts)}, p99 {latency[name]['p99']} ms"
+                for name, run_counts in counts.items()
+            ),
             f"misnamed {len(report['misnamed'])}",  # type: ignore[arg-type]
             f"verdicts by deployment: {report['by_deployment']}",
             f"steps (exit code, seconds): {steps}",
@@ -302,27 +310,27 @@ def table(report: dict[str, object]) -> str:
     )
 
 
-def told(counts: Mapping[str, object]) -> str:
+def counts_text(counts: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 def is_passed(report: Mapping[str, object]) -> bool:
-    """Both runs owe every piece its one verdict: latencies of a run that lost pieces are no measure for the other."""
+    """Both runs must give every piece one verdict: latencies of a run that lost pieces are not comparable."""
     latency, calm = report["latency_ms"], report["calm"]
     assert isinstance(latency, dict)
     assert isinstance(calm, dict)
-    found = [report[name] for name in ("doubled", "missing", "misnamed", "failures")]
+    figures = [report[name] for name in ("doubled", "missing", "misnamed", "failures")]
     within = latency["deploys"]["p99"] <= latency["calm"]["p99"] + 100
-    return bool(found == [0, 0, [], []] and calm["doubled"] == calm["missing"] == 0 and within)
+    return bool(figures == [0, 0, [], []] and calm["doubled"] == calm["missing"] == 0 and within)
 
 
 def main() -> int:
-    given = arguments(__doc__, "three deployments, a roll-back and a spoiled bundle", pieces=2000, rate=12.0)
-    options = Options(given.log, given.pieces, given.rate, given.folder, {})
-    report = run(options, SHORT if given.short else FULL)
+    arguments_ = arguments(__doc__, "three deployments, a roll-back and a spoiled bundle", pieces=2000, rate=12.0)
+    options = Options(arguments_.log, arguments_.pieces, arguments_.rate, arguments_.folder, {})
+    report = run(options, SHORT if arguments_.short else FULL)
     print(table(report))
-    if given.out:
-        given.out.write_text(json.dumps(report, indent=1))
+    if arguments_.out:
+        arguments_.out.write_text(json.dumps(report, indent=1))
     return 0 if is_passed(report) else 1
 
 

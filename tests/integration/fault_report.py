@@ -1,4 +1,4 @@
-"""Reads what a fault run left in its log, without the product's own readers, and works out the figures."""
+"""Reads the log of a fault run, without the product's readers, and computes the figures."""
 
 import json
 import sqlite3
@@ -26,7 +26,7 @@ class Read:
     entry_s: float
     append_s: float
     outcome: tuple[object, ...]
-    """What must be equal to an undisturbed run's: decision, reason, modalities, bundle."""
+    """Must equal that of an undisturbed run: decision, reason, modalities, bundle."""
 
 
 def read_verdicts(config: Path, prefix: str, bootstrap: str) -> list[Read]:
@@ -37,7 +37,7 @@ def read_verdicts(config: Path, prefix: str, bootstrap: str) -> list[Read]:
 
 
 def _read(verdict: Verdict, partition: int, append_s: float) -> Read:
-    modalities = tuple((each.name, each.state) for each in verdict.modalities)
+    modalities = tuple((modality.name, modality.state) for modality in verdict.modalities)
     outcome = (verdict.decision, verdict.reason, modalities, verdict.bundle, verdict.bundle_version)
     piece, station = verdict.inspection.piece_id, verdict.inspection.station
     return Read(piece, station, partition, verdict.entry_ns / 1e9, append_s, outcome)
@@ -55,7 +55,7 @@ def _from_kafka(topic: str, bootstrap: str) -> Iterator[tuple[bytes, int, float]
         consumer.assign(partitions)
         consumer.seek_to_beginning(*partitions)
         ends = consumer.end_offsets(partitions)
-        while any(consumer.position(each) < ends[each] for each in partitions):
+        while any(consumer.position(partition) < ends[partition] for partition in partitions):
             for records in consumer.poll(timeout_ms=200).values():
                 yield from ((record.value, record.partition, record.timestamp / 1000) for record in records)
     finally:
@@ -87,16 +87,16 @@ def open_at(reads: Sequence[Read], note: Mapping[str, object]) -> int:
 
 
 def gaps(reads: Sequence[Read], notes: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
-    """For every fault, how long any station waited at most for the verdict that it got next."""
+    """For every fault, the longest time that a station waited for its next verdict."""
     stations: dict[str, list[float]] = {}
-    for read in sorted(reads, key=lambda each: each.append_s):
+    for read in sorted(reads, key=lambda verdict: verdict.append_s):
         stations.setdefault(read.station, []).append(read.append_s)
-    found = []
+    pauses = []
     for note in notes:
         at_s = float(str(note["at_s"]))
         spans = [_span(times, at_s) for times in stations.values()]
-        found.append({"fault": f"{note['signal']} {note['point']}".strip(), "stopped_s": round(max(spans), 2)})
-    return found
+        pauses.append({"fault": f"{note['signal']} {note['point']}".strip(), "stopped_s": round(max(spans), 2)})
+    return pauses
 
 
 def _span(times: Sequence[float], at_s: float) -> float:

@@ -1,4 +1,4 @@
-"""Runs a line under faults and counts, with a reader of its own, what came out: exactly one verdict per inspection.
+"""Runs a line under faults and counts its verdicts with an independent reader: exactly one per inspection.
 
     python -m tests.integration.fault_run --log kafka --pieces 1000 --rate 8 --out run/faults.json
 
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from deploy.kafka.run import Broker
 from tests.integration.fault_report import Read, compare, count_aborts, gaps, open_at, read_verdicts
@@ -71,7 +72,7 @@ class Options:
 
 @dataclass
 class Line:
-    """One line in a log of its own: configuration, publisher, workers."""
+    """One line in a separate log: configuration, publisher, workers."""
 
     options: Options
     prefix: str
@@ -122,7 +123,7 @@ class Line:
 
 @dataclass
 class Supervisor:
-    """Restarts what dies under its name, wakes what is stopped, and lets one worker leave and come back."""
+    """Restarts killed workers under their names, wakes stopped ones, and lets one leave and come back."""
 
     line: Line
     name: str
@@ -181,14 +182,14 @@ def run_line(line: Line, plans: dict[str, Plan], disturb: Callable[[float, list[
     over), and then two seconds more for one too many."""
     line.create()
     supervisors = [Supervisor(line, name, list(plan)) for name, plan in plans.items()]
-    for each in supervisors:
-        each.start()
+    for supervisor in supervisors:
+        supervisor.start()
     wait_for(line.is_owned, 60, "a worker to own the line")
     publisher, begin, done_s = line.publish(), time.monotonic() + PUBLISHER_START_S, None
     try:
         while done_s is None or time.monotonic() < done_s:
-            for each in supervisors:
-                each.tick()
+            for supervisor in supervisors:
+                supervisor.tick()
             disturb((time.monotonic() - begin) * line.options.rate / line.options.pieces, supervisors)
             if done_s is None and publisher.poll() is not None:
                 done_s = time.monotonic() + 60.0
@@ -198,8 +199,8 @@ def run_line(line: Line, plans: dict[str, Plan], disturb: Callable[[float, list[
     finally:
         publisher.kill()
         publisher.wait()
-        for each in supervisors:
-            each.stop()
+        for supervisor in supervisors:
+            supervisor.stop()
     return line.read()
 
 
@@ -225,7 +226,7 @@ class Disturbance:
         self.events.append({"at_s": time.time(), "point": what, "signal": ""})
 
 
-def run(options: Options) -> dict[str, object]:
+def run(options: Options) -> dict[str, Any]:
     with broker_for(options) as (bootstrap, broker):
         calm = run_line(Line(options, "calm", bootstrap), dict.fromkeys(options.plans, ()), lambda *_: None)
         line, disturbance = Line(options, "faulty", bootstrap), Disturbance(options, broker)
@@ -246,7 +247,7 @@ def run(options: Options) -> dict[str, object]:
         "faults": len(notes) + len(disturbance.events),
         "aborted_transactions": aborts,
         "open_pieces_at_kills": sum(open_at(faulty, note) for note in kills),
-        "gaps": gaps(faulty, sorted([*notes, *disturbance.events], key=lambda note: note["at_s"])),
+        "gaps": gaps(faulty, sorted([*notes, *disturbance.events], key=lambda note: float(str(note["at_s"])))),
     }
 
 

@@ -1,4 +1,4 @@
-"""Kills a worker at named points and starts workers as processes of their own. Knows neither join nor judge.
+"""Kills a worker at named points and starts workers as separate processes.
 
 The points are `after poll`, `before begin`, `after produce`, `after send_offsets` and `before commit`. A worker
 process is told by its environment: FAULT_POINT, FAULT_AFTER (records read before the point counts) and FAULT_SIGNAL
@@ -6,7 +6,6 @@ process is told by its environment: FAULT_POINT, FAULT_AFTER (records read befor
 """
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGKILL, Signals
 
 from streams.log import Batch, Source
 from streams.records import TopicPartition
@@ -28,7 +28,7 @@ class Fault:
 
     point: str = ""
     after: int = 0
-    signal: int = signal.SIGKILL
+    signal: Signals = SIGKILL
     seen: int = 0
 
     @classmethod
@@ -36,7 +36,7 @@ class Fault:
         point = os.environ.get("FAULT_POINT", "")
         if point and point not in POINTS:
             raise ValueError(f"FAULT_POINT is '{point}', must be one of {', '.join(POINTS)}")
-        kind = signal.Signals[f"SIG{os.environ.get('FAULT_SIGNAL', 'KILL')}"]
+        kind = Signals[f"SIG{os.environ.get('FAULT_SIGNAL', 'KILL')}"]
         return cls(point, int(os.environ.get("FAULT_AFTER", "0")), kind)
 
     def reached(self, point: str) -> None:

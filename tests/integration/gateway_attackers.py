@@ -19,7 +19,7 @@ from struct import pack
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from protos.inspection.v1.records_pb2 import CameraFrame, Feedback, ImagePixels, Inspection, Label
+from protos.inspection.v1.records_pb2 import PIXEL_FORMAT_JPEG, CameraFrame, Feedback, ImagePixels, Inspection, Label
 from protos.inspection.v1.service_pb2 import (
     GetModelRequest,
     GetVerdictRequest,
@@ -79,7 +79,7 @@ class Attack:
             thread.join()
 
     def hold(self, open_call: Callable[[grpc.Channel], grpc.Call], per_channel: int, channels: int) -> None:
-        """Keeps so many calls open; what is ended is opened again."""
+        """Keeps this many calls open and reopens ended ones."""
         opened = [self.channel() for _ in range(channels)]
         calls = [(channel, open_call(channel)) for channel in opened for _ in range(per_channel)]
         while self.goes_on:
@@ -102,7 +102,12 @@ def never(attack: Attack) -> Iterator[bytes]:
 def idle_calls(attack: Attack) -> None:
     """138 calls on each of 4 channels whose request never comes."""
     methods = itertools.cycle(("GetVerdict", "Inspect", "WatchVerdicts"))
-    attack.hold(lambda channel: channel.stream_stream(SERVICE + next(methods))(never(attack)), 138, 4)
+
+    def open_call(channel: grpc.Channel) -> grpc.Call:
+        call: grpc.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(SERVICE + next(methods))
+        return call(never(attack))
+
+    attack.hold(open_call, 138, 4)
 
 
 def health_watches(attack: Attack) -> None:
@@ -153,13 +158,16 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
 
 def huge_bodies(attack: Attack) -> None:
     """138 calls of Inspect at a time, of 8 MiB each, over 4 channels."""
-    pixels = ImagePixels(format=2, data=os.urandom(8 * 2**20))
+    pixels = ImagePixels(format=PIXEL_FORMAT_JPEG, data=os.urandom(8 * 2**20))
     inspection = Inspection(line="line-1", station="s", piece_id="1")
     data = InspectRequest(
         inspection=inspection, product="disc", frames=[CameraFrame(camera="top", pixels=pixels)]
     ).SerializeToString()
-    calls = itertools.cycle([attack.channel().unary_unary(SERVICE + "Inspect") for _ in range(4)])
-    attack.repeat(lambda: next(calls)(data, timeout=10), 138)
+    calls: list[grpc.UnaryUnaryMultiCallable[bytes, bytes]] = [
+        attack.channel().unary_unary(SERVICE + "Inspect") for _ in range(4)
+    ]
+    next_call = itertools.cycle(calls)
+    attack.repeat(lambda: next(next_call)(data, timeout=10), 138)
 
 
 def filter_bombs(attack: Attack) -> None:
@@ -169,7 +177,7 @@ def filter_bombs(attack: Attack) -> None:
     allowed = WatchVerdictsRequest(lines=names, stations=names, products=names)
     channel = attack.channel()
     held = [InspectionServiceStub(channel).WatchVerdicts(allowed) for _ in range(64)]
-    watch = attack.channel().unary_stream(SERVICE + "WatchVerdicts")
+    watch: grpc.UnaryStreamMultiCallable[bytes, bytes] = attack.channel().unary_stream(SERVICE + "WatchVerdicts")
     attack.repeat(lambda: next(watch(bomb, timeout=5)), 8)
     attack.outcomes["held"] = sum(call.is_active() for call in held)
     for call in held:
@@ -179,7 +187,8 @@ def filter_bombs(attack: Attack) -> None:
 def feedback_flood(attack: Attack) -> None:
     """4 KiB each, about one piece that exists and many that do not, from 8 threads."""
     stub = InspectionServiceStub(attack.channel())
-    known = next(m for m in stub.WatchVerdicts(WatchVerdictsRequest(start_at=2), timeout=10) if m.HasField("verdict"))
+    request = WatchVerdictsRequest(start_at=WatchStart.WATCH_START_EARLIEST)
+    known = next(message for message in stub.WatchVerdicts(request, timeout=10) if message.HasField("verdict"))
     numbers = itertools.count()
 
     def submit() -> None:
@@ -294,7 +303,7 @@ def main() -> None:
         ATTACKS[name](attack)
         print(json.dumps(attack.outcomes))
         sys.stdout.flush()
-        os._exit(0)  # whoever holds hundreds of calls has threads that wait for them
+        os._exit(0)  # hundreds of open calls leave threads that wait for them
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ listen = "127.0.0.1:{metrics}"
 
 @dataclass
 class Good:
-    """What the good clients saw since the last look."""
+    """Results of the good clients since the last reading."""
 
     latencies: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in BOUNDS_S})
     failures: list[str] = field(default_factory=list)
@@ -163,7 +163,7 @@ class Row:
         return [self.attack, self.got, *times, str(failed), rss, " / ".join(map(str, self.files))]
 
 
-HEADS = ["attack", "what the attacker got", *(f"{kind}, ms" for kind in BOUNDS_S), "failed", "MB", "open files"]
+HEADS = ["attack", "answers to the attacker", *(f"{kind}, ms" for kind in BOUNDS_S), "failed", "MB", "open files"]
 
 
 @contextmanager
@@ -194,7 +194,7 @@ def line(folder: Path, num_pieces: int) -> Iterator[subprocess.Popen[bytes]]:
 
 def attacked(name: str, port: int, seconds: float, process: psutil.Process, good: GoodClients) -> Row:
     module = "tests.integration.gateway_attackers"
-    # An attacker has a machine of its own: here it takes only the CPU that service and good clients leave.
+    # An attacker has another machine: here it takes only the CPU that service and good clients leave.
     command = ["nice", "-n", "19", sys.executable, "-m", module, name]
     command += [f"127.0.0.1:{port}", f"127.0.0.1:{port + 1}", str(seconds)]
     before = usage(process)
@@ -273,7 +273,7 @@ def main() -> None:
         faults.append("the service's log holds a traceback")
     foreign = [line for line in log.split("\n") if line and not re.match(r"\d\d:\d\d:\d\d\.\d{3} ", line)]
     if foreign:
-        faults.append(f"{len(foreign)} lines of the service's log are not its own, the first {foreign[0][:100]!r}")
+        faults.append(f"{len(foreign)} foreign lines in the service's log, the first {foreign[0][:100]!r}")
     if not pieces.split(", ")[1].startswith("0 "):
         faults.append(pieces)
     print(f"\nTimes are p50 / p99; MB and open files before / most / 3 s after. {pieces}.")

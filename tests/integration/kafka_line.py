@@ -1,4 +1,4 @@
-"""A line on a real broker: its settings, its topics, records in, verdicts out. Judges nothing."""
+"""A line on a real broker: its settings, its topics, records in, verdicts out."""
 
 import re
 import uuid
@@ -54,17 +54,17 @@ class KafkaLine:
         return Output(self.topics.of("verdicts"), partition, b"station", value, "inspection.v1.Verdict")
 
     def verdicts(self, count: int, timeout_s: float = 15.0) -> list[Record]:
-        """All committed verdicts, waiting until there are `count`, and a little longer for one too many."""
-        found: list[Record] = []
+        """All committed verdicts, waiting until there are `count`, and a little longer for doubled ones."""
+        records: list[Record] = []
         deadline = monotonic() + timeout_s
         with closing(self.log("reader").tail(Start(earliest=True))) as tail:
-            while len(found) < count and monotonic() < deadline:
-                found += tail.poll(0.1)
-            found += tail.poll(0.3)
-        return found
+            while len(records) < count and monotonic() < deadline:
+                records += tail.poll(0.1)
+            records += tail.poll(0.3)
+        return records
 
     def delete_before(self, kind: str, partition: int, offset: int) -> None:
-        """What retention does."""
+        """Deletes records as retention does."""
         from kafka import TopicPartition
 
         with closing(open_admin(self.settings)) as admin:
@@ -82,12 +82,12 @@ def poll_until(source: Source, count: int, timeout_s: float = 20.0) -> tuple[lis
     return batches, records
 
 
-def poll_for(source: Source, wanted: str, timeout_s: float = 20.0) -> Batch:
+def poll_for(source: Source, field: str, timeout_s: float = 20.0) -> Batch:
     """Polls until a batch has something under this name (`gained`, `lost`, `at_end`)."""
     deadline = monotonic() + timeout_s
     while monotonic() < deadline:
         batch = source.poll(0.1)
-        found: Sequence[object] = list(getattr(batch, wanted))
-        if found:
+        items: Sequence[object] = list(getattr(batch, field))
+        if items:
             return batch
-    raise TimeoutError(f"no {wanted} within {timeout_s} s")
+    raise TimeoutError(f"no {field} within {timeout_s} s")

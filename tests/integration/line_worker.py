@@ -1,4 +1,4 @@
-"""A whole worker of the product as a process that may kill itself at named points, and notes what it owned then.
+"""A complete worker as a process that may kill itself at named points and notes its shards first.
 
 Started by `fault_run` with CONFIG, WORKER, NOTES and the FAULT_ variables of `tests.integration.faults`.
 """
@@ -48,7 +48,7 @@ class NotedFault(Fault):
         """Partitions that this worker owns, by its own gauges."""
         if self.metrics is None:
             return []
-        samples = (sample for each in self.metrics.open_pieces.collect() for sample in each.samples)
+        samples = (sample for metric in self.metrics.open_pieces.collect() for sample in metric.samples)
         return sorted(int(sample.labels["partition"]) for sample in samples)
 
 

@@ -1,8 +1,8 @@
-"""Sends a running service records and requests that cannot be used, and tells what became of each of them.
+"""Sends a running service records and requests that cannot be used, and reports the result of each.
 
     python -m tests.integration.malformed_report --log kafka --out run/malformed.md
 
-Through the log each becomes one dead letter, and the inspections that enter all the same get their verdict; through
+Through the log each becomes one dead letter, and inspections that enter nevertheless get their verdict; through
 `Inspect` each is refused. The service's memory is sampled while they are sent.
 """
 
@@ -37,13 +37,13 @@ Letters = dict[tuple[str, int, int], list[pb.DeadLetter]]
 
 @dataclass
 class Row:
-    """What became of one record."""
+    """Results of one record."""
 
     record: Malformed
     letters: list[pb.DeadLetter]
     verdicts: list[str]
     inline: str
-    """Status of `Inspect`, or what it decided; empty where the record cannot stand in a request."""
+    """Status of `Inspect`, or its decision; empty where the record does not fit into a request."""
 
     @property
     def cells(self) -> tuple[str, str, str, str]:
@@ -53,11 +53,11 @@ class Row:
 
 @dataclass
 class Outcome:
-    """Everything that a run has found out."""
+    """Results of a run."""
 
     rows: list[Row]
-    stray_letters: int
-    """Dead letters about records that nobody has sent, or of which there is no trace in the log."""
+    unexpected_letters: int
+    """Dead letters about records that are not in the log."""
     good: Verdict
     good_inline: Verdict
     memory: "Memory"
@@ -99,7 +99,7 @@ def sampled(pid: int) -> Iterator[Memory]:
 
 
 def fresh(record: Malformed, piece: str) -> Malformed:
-    """Where its inspection enters: the same record with a piece of its own, and captured now if it had a good time."""
+    """Where its inspection enters: the same record with another piece id, captured now if its time was valid."""
     if not record.enters:
         return record
     message: pb.CameraFrame | pb.PieceEvent
@@ -143,10 +143,12 @@ def _warm_up(line: ServiceLine, client: Client) -> None:
 
 
 def ask(address: str, records: Sequence[Malformed]) -> dict[str, str]:
-    """What `Inspect` says to each record, by its name."""
+    """Answers of `Inspect`, by name of the record."""
     answers: dict[str, str] = {}
     with grpc.insecure_channel(address) as channel:
-        call = channel.unary_unary("/inspection.v1.InspectionService/Inspect", response_deserializer=_decided)
+        call: grpc.UnaryUnaryMultiCallable[bytes, str] = channel.unary_unary(
+            "/inspection.v1.InspectionService/Inspect", response_deserializer=_decided
+        )
         for record in records:
             try:
                 answers[record.name] = call(request_bytes(record), timeout=30)
@@ -158,18 +160,18 @@ def ask(address: str, records: Sequence[Malformed]) -> dict[str, str]:
 def _refused(error: grpc.RpcError) -> str:
     """The status, with the reason where the gateway gave one."""
     reasons = [item.value for item in error.trailing_metadata() or () if item.key == "reason"]
-    return " / ".join([error.code().name, *reasons])
+    return " / ".join([error.code().name, *map(str, reasons)])
 
 
 def _decided(response: bytes) -> str:
-    return ruling_of(InspectResponse.FromString(response).verdict)
+    return decision_text(InspectResponse.FromString(response).verdict)
 
 
 def to_record(record: Malformed, topics: Topics) -> Output:
     return Output(topics.of(record.kind), None, record.key, record.value, record.type)
 
 
-def ruling_of(verdict: Verdict) -> str:
+def decision_text(verdict: Verdict) -> str:
     decision = Decision.Name(verdict.decision).removeprefix("DECISION_")
     return f"{decision} / {DecisionReason.Name(verdict.reason).removeprefix('DECISION_REASON_')}"
 
@@ -183,17 +185,17 @@ def _outcome(line: ServiceLine, sent: dict[str, Malformed], inline: dict[str, st
     for stored in line.stored("dead-letters"):
         letter = pb.DeadLetter.FromString(stored.value)
         letters.setdefault((letter.topic, letter.partition, letter.offset), []).append(letter)
-    places = {_identity(each): each for kind in ("frames", "signals", "pieces") for each in line.stored(kind)}
+    places = {_identity(record): record for kind in ("frames", "signals", "pieces") for record in line.stored(kind)}
     verdicts: dict[str, list[Verdict]] = {}
     for verdict in line.verdicts():
         verdicts.setdefault(verdict.inspection.piece_id, []).append(verdict)
     for piece, record in sent.items():
         output = to_record(record, line.topics)
         place = places[output.topic, output.key, output.value, output.type]
-        found = letters.pop((place.topic, place.partition, place.offset), [])
-        rulings = [ruling_of(verdict) for verdict in verdicts.get(piece, [])]
-        outcome.rows.append(Row(record, found, rulings, inline.get(record.name, "")))
-    outcome.stray_letters = sum(map(len, letters.values()))
+        dead_letters = letters.pop((place.topic, place.partition, place.offset), [])
+        decisions = [decision_text(verdict) for verdict in verdicts.get(piece, [])]
+        outcome.rows.append(Row(record, dead_letters, decisions, inline.get(record.name, "")))
+    outcome.unexpected_letters = sum(map(len, letters.values()))
     (outcome.good,) = verdicts["good"]
     return outcome
 
@@ -203,16 +205,16 @@ def _identity(stored: Stored) -> tuple[str, bytes, bytes, str]:
 
 
 def table(outcome: Outcome, log: str) -> str:
-    """The table in Markdown, with what it sums up to."""
+    """The table in Markdown, with its sums."""
     head = (f"| input | {log}: dead letter | {log}: verdict | `Inspect` |", "|---|---|---|---|")
     rows = [f"| {' | '.join(row.cells)} |" for row in outcome.rows]
     reasons = Counter(reason_of(letter.reason) for row in outcome.rows for letter in row.letters)
     answers = Counter(row.inline for row in outcome.rows if row.inline)
     memory = outcome.memory
     figures = (
-        f"{len(rows)} records; dead letters: {_counts(reasons)}; strays: {outcome.stray_letters}",
+        f"{len(rows)} records; dead letters: {_counts(reasons)}; unexpected: {outcome.unexpected_letters}",
         f"`Inspect`: {_counts(answers)}",
-        f"the next good piece: {ruling_of(outcome.good)}, through `Inspect` {ruling_of(outcome.good_inline)}",
+        f"the next good piece: {decision_text(outcome.good)}, through `Inspect` {decision_text(outcome.good_inline)}",
         f"memory: {memory.before / 1e6:.0f} MB before, at most {memory.peak / 1e6:.0f} MB, growth "
         f"{memory.growth / 1e6:.1f} MB ({memory.samples} samples); {outcome.seconds:.1f} s",
     )
@@ -224,7 +226,7 @@ def _counts(counter: Counter[str]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What a service makes of malformed records.")
+    parser = argparse.ArgumentParser(description="Result of every malformed record in a running service.")
     parser.add_argument("--log", choices=("kafka", "embedded"), default="kafka")
     parser.add_argument("--out", type=Path, help="file for the table; printed otherwise")
     options = parser.parse_args()

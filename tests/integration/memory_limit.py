@@ -1,7 +1,7 @@
-"""Starts a process under a limit of memory, the strictest that this machine allows, and says what the process takes.
+"""Starts a process under a limit of memory, the strictest that this machine allows, and measures its memory.
 
-A control group of version 2 or 1 where one can be made: the kernel then kills what takes more. Elsewhere a watcher
-looks at the resident bytes ten times a second and kills.
+A control group of version 2 or 1 where one can be created: the kernel then kills a process that takes more. Elsewhere a
+watcher looks at the resident bytes ten times a second and kills.
 """
 
 import os
@@ -38,19 +38,19 @@ class MemoryLimit:
         return f"control group, version {2 if (self.group / V2['memory']).exists() else 1}"
 
     def start(self, command: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
-        """The command as a process of its own, in the group from its first byte."""
-        words = list(command)
+        """The command as a separate process, in the group from its first byte."""
+        arguments = list(command)
         if self.group is not None:
-            words = ["sh", "-c", JOIN, str(self.group / "cgroup.procs"), *words]
+            arguments = ["sh", "-c", JOIN, str(self.group / "cgroup.procs"), *arguments]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         with log.open("ab") as out:
-            process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=out, stderr=out)
+            process = subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=out, stderr=out)
         if self.group is None:
             threading.Thread(target=self._watch, args=(process,), daemon=True).start()
         return process
 
     def used_bytes(self, pid: int) -> int:
-        """What the process holds now: its group's anonymous memory, or its resident bytes; 0 once it has ended."""
+        """Present memory of the process: its group's anonymous memory, or its resident bytes; 0 once it has ended."""
         if self.group is not None:
             rows = dict(row.split() for row in (self.group / "memory.stat").read_text().splitlines())
             return int(rows.get("anon", rows.get("total_rss", 0)))
@@ -88,7 +88,7 @@ def memory_limit(max_bytes: int) -> Iterator[MemoryLimit]:
 
 
 def _parents() -> list[Path]:
-    """Groups below which one may be made: this process's, for each hierarchy that knows memory."""
+    """Groups in which one may be created: this process's, for each hierarchy with a memory limit."""
     parents = []
     for row in Path("/proc/self/cgroup").read_text().splitlines() if sys.platform == "linux" else ():
         _, controllers, path = row.split(":", 2)

@@ -1,4 +1,4 @@
-"""Sends the worst inputs among good pieces to a service under a limit of memory and measures what the good ones get.
+"""Sends the worst inputs among good pieces to a service under a memory limit and measures the good ones' verdicts.
 
     python -m tests.integration.memory_run --minutes 30
     python -m tests.integration.memory_run --minutes 30 --log embedded
@@ -36,7 +36,7 @@ FLAT_SHARE, FLAT_BYTES = 1.1, 16 * 2**20
 AFTER_S = 60.0
 """For the verdicts of the last pieces."""
 KEYS = "join.max_open_bytes = 146800640\njoin.max_signal_bytes = 67108864"
-"""Bounds for a machine of 1 GiB: the largest image and a few more; `inspector check` says what they come to."""
+"""Bounds for a machine of 1 GiB: the largest image and a few more; `inspector check` prints their sum."""
 MORE = """
 [gateway]
 listen = "127.0.0.1:{port}"
@@ -153,7 +153,7 @@ def _second(service: LimitedService, what: str) -> None:
 
 def table(result: MemoryResult) -> str:
     service, counted = result.service, result.counted
-    worst = max(service.samples, key=lambda each: each[1], default=(0.0, 0))[1]
+    worst = max(service.samples, key=lambda sample: sample[1], default=(0.0, 0))[1]
     rows = [
         ("good pieces with a verdict", counted.counted),
         ("doubled, missing", f"{len(counted.doubled)}, {len(counted.missing)}"),
@@ -171,7 +171,7 @@ def table(result: MemoryResult) -> str:
 
 
 def details(result: MemoryResult) -> str:
-    """Memory by window, and what was sent."""
+    """Memory by window, and the inputs sent."""
     windows = ["| window | start MiB | median MiB | most MiB |", "|---|---|---|---|"]
     for number, part in enumerate(result.service.windows, 1):
         first, middle, most = (value / 2**20 for value in (part[0], median(part), max(part)))
@@ -200,18 +200,18 @@ def main() -> int:
     )
     parser.add_argument("--folder", type=Path, help="keep configuration and logs here")
     parser.add_argument("--out", type=Path, help="write the tables here too")
-    given = parser.parse_args()
-    folder = given.folder or Path(tempfile.mkdtemp(prefix="memory-"))
+    arguments = parser.parse_args()
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="memory-"))
     with (
         silent_server() as silent_address,
-        proof_line(given.log, folder, silent_address) as line,
-        memory_limit(given.limit_mib * 2**20) as limit,
+        proof_line(arguments.log, folder, silent_address) as line,
+        memory_limit(arguments.limit_mib * 2**20) as limit,
     ):
-        result = run(line, limit, given.minutes, Offence(given.every_s, given.only), silent_address)
+        result = run(line, limit, arguments.minutes, Offence(arguments.every_s, arguments.only), silent_address)
         text = f"{table(result)}\n\n{details(result)}"
     print(text)
-    if given.out:
-        given.out.write_text(text + "\n")
+    if arguments.out:
+        arguments.out.write_text(text + "\n")
     return 0 if result.is_good else 1
 
 

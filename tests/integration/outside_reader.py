@@ -1,6 +1,6 @@
 """Reads a topic with a program that is not ours: kcat, or Apache's Java client where kcat is not installed.
 
-Knows no message. Nothing of the product runs here, so that what it counts does not rest on the product's readers. The
+No code of the product runs here, so the counts do not depend on its readers. The
 embedded log is read by SQLite itself.
 """
 
@@ -39,7 +39,7 @@ def reader_name() -> str:
 
 
 def read_topic(bootstrap: str, topic: str, isolation: str = "read_committed", program: str = "") -> list[TopicRecord]:
-    """All records of a topic, in the order of each partition. `program` is "kcat" or "java"; by default what is here.
+    """All records of a topic, in the order of each partition. `program` is "kcat" or "java"; default: any installed.
 
     Raises ReaderError.
     """

@@ -113,7 +113,7 @@ class ProofLine:
 
     @property
     def published(self) -> frozenset[Inspected]:
-        """Pieces that have entered, by the publisher's file of what is true."""
+        """Pieces that have entered, by the publisher's truth file."""
         rows = map(json.loads, self.truth.read_text().splitlines())
         return frozenset((row["station"], row["piece_id"], row["pass_number"]) for row in rows)
 
@@ -173,8 +173,8 @@ class Crew:
         log = self._log(name)
         log.touch()
         self._marks[name] = log.stat().st_size
-        words = ("worker", "--config", str(self.line.config), "--name", name)
-        self._processes[name] = WorkerProcess("inspector", {"OMP_NUM_THREADS": "1"}, log, words)
+        arguments = ("worker", "--config", str(self.line.config), "--name", name)
+        self._processes[name] = WorkerProcess("inspector", {"OMP_NUM_THREADS": "1"}, log, arguments)
 
     def _log(self, name: str) -> Path:
         return self.line.folder / f"{name}.log"
@@ -195,7 +195,7 @@ class Progress:
         return time.monotonic() - self._changed_s
 
     def look(self) -> None:
-        """Asks the broker; one that is away says nothing."""
+        """Asks the broker; empty while it is away."""
         try:
             end = sum(self._consumer.end_offsets(self._partitions).values())
         except KafkaError:
@@ -204,7 +204,7 @@ class Progress:
             self.end, self._changed_s = end, time.monotonic()
 
     def wake(self) -> None:
-        """Something happened that explains a pause: patience begins anew."""
+        """Restarts the waiting time after an event that explains a pause."""
         self._changed_s = time.monotonic()
 
     def close(self) -> None:

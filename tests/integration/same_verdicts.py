@@ -41,20 +41,20 @@ RATE, STATIONS = 20.0, 10
 TOLERANCE = 1e-6
 PATIENCE_S = 30.0
 NEVER_LATE = "[worker]\nscouts_only_after_s = 31000000\nreview_after_s = 31000000\n"
-"""The machine may be slow; what is compared is what is decided in time."""
+"""Switches overload off: a slow machine must not change decisions."""
 _KINDS = {"audio": pb.SIGNAL_KIND_AUDIO, "vibration": pb.SIGNAL_KIND_VIBRATION, "trace": pb.SIGNAL_KIND_TRACE}
 
 
 @dataclass(frozen=True)
-class Said:
-    """What is compared of a verdict."""
+class Outcome:
+    """The compared part of a verdict."""
 
     decision: str
     reason: str
     states: Mapping[str, str]
     score: float | None
 
-    def differs(self, other: "Said") -> bool:
+    def differs(self, other: "Outcome") -> bool:
         if (self.decision, self.reason, dict(self.states)) != (other.decision, other.reason, dict(other.states)):
             return True
         if self.score is None or other.score is None:
@@ -69,7 +69,7 @@ class Report:
     line_verdicts: int
     doubled: int
     differences: Mapping[str, Sequence[str]]
-    """By way: pieces that are judged otherwise there than by `evaluate`, and how."""
+    """By way: pieces that are judged differently there than by `evaluate`, and how."""
     largest_score_difference: float
     reasons: Mapping[str, int]
     """Of `evaluate`: that all kinds occur."""
@@ -88,32 +88,32 @@ def run(folder: Path, log: str, pieces: int, seed: int, bootstrap: str = "") -> 
     (folder / "set").mkdir(parents=True)
     manifest = Lot(folder / "set", np.random.default_rng(seed)).write(pieces)
     bundle = write_wide_bundle(folder / "bundle")
-    setting = Setting.made(
+    setting = Setting.create(
         folder / f"same-{log}", bootstrap, RECIPE.format(bundle=json.dumps(str(bundle))), max_delay_s=2.0
     )
     setting.config.write_text(setting.config.read_text() + NEVER_LATE)
     expected = evaluated(setting, bundle, manifest)
     with service(setting), Receiver(setting.address) as receiver, Client(setting.address) as client:
         line = replayed(setting, manifest, receiver, len(expected))
-        asked = inspected(setting, manifest, client)
-    return _report(log, expected, line, asked, time.monotonic() - start_s)
+        inline = inspected(setting, manifest, client)
+    return _report(log, expected, line, inline, time.monotonic() - start_s)
 
 
-def evaluated(setting: Setting, bundle: Path, manifest: Path) -> dict[str, Said]:
+def evaluated(setting: Setting, bundle: Path, manifest: Path) -> dict[str, Outcome]:
     out = setting.folder / "pieces.jsonl"
-    words = ("--recipe", str(setting.folder / "recipe.toml"), "--pieces", str(out))
-    _call("evaluate", str(bundle), str(manifest), *words)
+    options = ("--recipe", str(setting.folder / "recipe.toml"), "--pieces", str(out))
+    _call("evaluate", str(bundle), str(manifest), *options)
     rows = map(json.loads, out.read_text().splitlines())
-    return {row["piece_id"]: Said(row["decision"], row["reason"], row["states"], row["score"]) for row in rows}
+    return {row["piece_id"]: Outcome(row["decision"], row["reason"], row["states"], row["score"]) for row in rows}
 
 
-def replayed(setting: Setting, manifest: Path, receiver: Receiver, wanted: int) -> list[Verdict]:
+def replayed(setting: Setting, manifest: Path, receiver: Receiver, num_pieces: int) -> list[Verdict]:
     """Verdicts until all are there or none has come for a while, and a second more for doubled ones."""
     pace = ("--rate", str(RATE), "--stations", str(STATIONS))
     _call("replay", str(manifest), "--config", str(setting.config), "--split", "test", *pace)
     verdicts: list[Verdict] = []
     last_s = time.monotonic()
-    while len(verdicts) < wanted and time.monotonic() - last_s < PATIENCE_S:
+    while len(verdicts) < num_pieces and time.monotonic() - last_s < PATIENCE_S:
         received = [verdict for verdict, _ in receiver.drain()]
         verdicts += received
         last_s = time.monotonic() if received else last_s
@@ -122,11 +122,11 @@ def replayed(setting: Setting, manifest: Path, receiver: Receiver, wanted: int) 
     return verdicts + [verdict for verdict, _ in receiver.drain()]
 
 
-def inspected(setting: Setting, manifest: Path, client: Client) -> dict[str, Said]:
+def inspected(setting: Setting, manifest: Path, client: Client) -> dict[str, Outcome]:
     rows, spec = read_manifest(manifest, "test"), load_recipe(setting.folder / "recipe.toml").recipe.assembly
     source = ManifestPieces(manifest.parent, rows)
     requests = (request(source.piece(number), row, spec) for number, row in enumerate(rows))
-    return {each.inspection.piece_id: said(client.inspect(each)) for each in requests}
+    return {message.inspection.piece_id: outcome_of(client.inspect(message)) for message in requests}
 
 
 def request(piece: LinePiece, row: PieceRow, spec: AssemblySpec) -> InspectRequest:
@@ -164,8 +164,8 @@ def _samples(sensor: SensorSpec, recording: Recording) -> pb.Samples:
     )
 
 
-def said(verdict: Verdict) -> Said:
-    return Said(
+def outcome_of(verdict: Verdict) -> Outcome:
+    return Outcome(
         Decision.Name(verdict.decision).removeprefix("DECISION_"),
         DecisionReason.Name(verdict.reason).removeprefix("DECISION_REASON_"),
         {modality.name: state_of(modality) for modality in verdict.modalities},
@@ -174,15 +174,15 @@ def said(verdict: Verdict) -> Said:
 
 
 def _report(
-    log: str, expected: Mapping[str, Said], line: Sequence[Verdict], asked: Mapping[str, Said], seconds: float
+    log: str, expected: Mapping[str, Outcome], line: Sequence[Verdict], inline: Mapping[str, Outcome], seconds: float
 ) -> Report:
-    ways = {"replay": {verdict.inspection.piece_id: said(verdict) for verdict in line}, "inspect": asked}
+    ways = {"replay": {verdict.inspection.piece_id: outcome_of(verdict) for verdict in line}, "inspect": inline}
     counts = Counter(verdict.inspection.piece_id for verdict in line)
     gaps = [
-        abs(own.score - other.score)
+        abs(result.score - other.score)
         for way in ways.values()
-        for name, own in expected.items()
-        if (other := way.get(name)) is not None and own.score is not None and other.score is not None
+        for name, result in expected.items()
+        if (other := way.get(name)) is not None and result.score is not None and other.score is not None
     ]
     return Report(
         log=log,
@@ -191,23 +191,25 @@ def _report(
         doubled=sum(count > 1 for count in counts.values()),
         differences={
             name: [
-                f"{piece}: evaluate {own}, {name} {way.get(piece)}"
-                for piece, own in expected.items()
-                if (other := way.get(piece)) is None or own.differs(other)
+                f"{piece}: evaluate {result}, {name} {way.get(piece)}"
+                for piece, result in expected.items()
+                if (other := way.get(piece)) is None or result.differs(other)
             ]
             for name, way in ways.items()
         },
         largest_score_difference=max(gaps, default=0.0),
-        reasons=dict(Counter(f"{own.decision} {own.reason}" for own in expected.values())),
-        states=dict(Counter(f"{name} {state}" for own in expected.values() for name, state in own.states.items())),
+        reasons=dict(Counter(f"{result.decision} {result.reason}" for result in expected.values())),
+        states=dict(
+            Counter(f"{name} {state}" for result in expected.values() for name, state in result.states.items())
+        ),
         seconds=round(seconds, 1),
     )
 
 
-def _call(*words: str) -> None:
-    done = subprocess.run(inspector(*words), cwd=ROOT, capture_output=True, text=True, check=False)
+def _call(*arguments: str) -> None:
+    done = subprocess.run(inspector(*arguments), cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"inspector {words[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        raise RuntimeError(f"inspector {arguments[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
 
 
 @contextmanager
@@ -224,9 +226,9 @@ def main() -> int:
     parser.add_argument("--pieces", type=int, default=500)
     parser.add_argument("--log", choices=("embedded", "kafka"), default="embedded")
     parser.add_argument("--seed", type=int, default=12)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary, _broker(Path(temporary) / "broker", given.log) as bootstrap:
-        report = run(Path(temporary) / "run", given.log, given.pieces, given.seed, bootstrap)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary, _broker(Path(temporary) / "broker", arguments.log) as bootstrap:
+        report = run(Path(temporary) / "run", arguments.log, arguments.pieces, arguments.seed, bootstrap)
     print(json.dumps(asdict(report), indent=2))
     return 0 if report.agrees else 1
 

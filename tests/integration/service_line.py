@@ -1,6 +1,6 @@
-"""A whole service of the product as processes: its configuration, recipe and toy bundle, its log, what the log holds.
+"""A complete service as processes: its configuration, recipe, toy bundle, log and the records in it.
 
-Reads logs without the product's own readers. Judges nothing.
+Reads logs without the product's readers.
 """
 
 import sqlite3
@@ -81,7 +81,7 @@ class Look:
     loudness: float | None = 0.0
 
     def frame(self, capture_ns: int) -> pb.CameraFrame:
-        """With noise of its own, as no two images of a camera are alike."""
+        """With random noise: no two images of a camera are alike."""
         noise = np.random.default_rng(capture_ns).integers(-1, 2, (48, 64))
         image = (grey(self.grey or 0.0, (48, 64)) + noise).clip(0, 255).astype(np.uint8)
         pixels = pb.ImagePixels(format=pb.PIXEL_FORMAT_PNG, data=cv2.imencode(".png", image)[1].tobytes())
@@ -142,8 +142,8 @@ class ServiceLine:
         return KafkaSettings(bootstrap_servers=(self.bootstrap,), group="reader", worker="publisher")
 
     @property
-    def said(self) -> str:
-        """What the processes have logged."""
+    def log_text(self) -> str:
+        """Log of all processes."""
         return (self.folder / "service.log").read_text()
 
     def start(self, command: str, module: str = "inspector") -> WorkerProcess:
@@ -177,7 +177,7 @@ class ServiceLine:
         frame.product = product
         opens = self.event(piece, pb.PIECE_EVENT_KIND_ENTERED, now_ns) if look.grey is None else frame
         chunks = [] if look.loudness is None else [chunk]
-        return [to_output(self.topics, each) for each in (opens, *chunks)]
+        return [to_output(self.topics, message) for message in (opens, *chunks)]
 
     def event(self, piece: str, kind: pb.PieceEventKind, event_ns: int) -> pb.PieceEvent:
         return pb.PieceEvent(inspection=inspection(piece), product=PRODUCT, kind=kind, event_ns=event_ns)
@@ -188,12 +188,14 @@ class ServiceLine:
         return list(_from_kafka(topic, self.bootstrap) if self.bootstrap else _from_sqlite(topic, self.folder))
 
     def verdicts(self) -> list[Verdict]:
-        return [Verdict.FromString(each.value) for each in self.stored("verdicts")]
+        return [Verdict.FromString(record.value) for record in self.stored("verdicts")]
 
     def wait_for_verdicts(self, pieces: Sequence[str], timeout_s: float = 30.0) -> None:
-        wanted = set(pieces)
+        expected = set(pieces)
         wait_for(
-            lambda: wanted <= {each.inspection.piece_id for each in self.verdicts()}, timeout_s, f"verdicts of {wanted}"
+            lambda: expected <= {verdict.inspection.piece_id for verdict in self.verdicts()},
+            timeout_s,
+            f"verdicts of {expected}",
         )
 
 
@@ -203,7 +205,7 @@ def serving(line: ServiceLine, module: str = "inspector") -> Iterator[tuple[Work
     with line.start("serve", module) as process, Client(line.address) as client:
         wait_for(lambda: process.has_ended or answers(client), 60, "the service to answer")
         if process.has_ended:
-            raise RuntimeError(f"the service has ended:\n{line.said}")
+            raise RuntimeError(f"the service has ended:\n{line.log_text}")
         yield process, client
 
 
@@ -229,7 +231,7 @@ def _from_kafka(topic: str, bootstrap: str) -> Iterator[Stored]:
         consumer.assign(partitions)
         consumer.seek_to_beginning(*partitions)
         ends = consumer.end_offsets(partitions)
-        while any(consumer.position(each) < ends[each] for each in partitions):
+        while any(consumer.position(partition) < ends[partition] for partition in partitions):
             for records in consumer.poll(timeout_ms=200).values():
                 for record in records:
                     kind = dict(record.headers).get("inspection-type", b"").decode()

@@ -1,6 +1,6 @@
 """A worker without join and models: each frame becomes one verdict that repeats its value.
 
-It keeps the worker's discipline: state dropped on `lost`, positions with memo that lag behind what was judged (as if
+It keeps the worker's discipline: state dropped on `lost`, positions with metadata that lag behind the verdicts (as if
 open pieces needed the records), so that a successor re-reads them and only the verdicts read back keep it from
 judging twice.
 """

@@ -1,4 +1,4 @@
-"""A run of deployments fails where a step or a deployment came to nothing."""
+"""A run of deployments fails where a step fails or a deployment judges nothing."""
 
 import pytest
 
@@ -7,22 +7,24 @@ from tests.integration.deploy_run import Course, Receipt, Step, failures, is_pas
 
 
 def step(name: str, code: int) -> Step:
-    return Step(name, code, "words", 0, 1)
+    return Step(name, code, "output", 0, 1)
 
 
 @pytest.mark.parametrize(
-    ("codes", "judged", "found"),
+    ("codes", "judged", "messages"),
     [
         ((0, 0, 1), {0, 1, 2}, []),
         ((0, 0, 1), {0, 1}, ["deployment 2 (back) judged no piece"]),
-        ((1, 0, 1), {1, 2}, ["step 1 (v1) ended with 1: words"]),
-        ((0, 0, 0), {1, 2}, ["step 3 (spoiled) ended with 0: words"]),
+        ((1, 0, 1), {1, 2}, ["step 1 (v1) ended with 1: output"]),
+        ((0, 0, 0), {1, 2}, ["step 3 (spoiled) ended with 0: output"]),
         ((0, 0, 1), {1, 2, 3}, ["deployment 3 (spoiled) judged a piece"]),
     ],
 )
-def test_every_step_must_come_to_what_it_says(codes: tuple[int, ...], judged: set[int], found: list[str]) -> None:
-    taken = [step(name, code) for name, code in zip(("v1", "back", "spoiled"), codes, strict=True)]
-    assert failures(taken, judged) == found
+def test_every_step_must_have_its_expected_result(
+    codes: tuple[int, ...], judged: set[int], messages: list[str]
+) -> None:
+    steps = [step(name, code) for name, code in zip(("v1", "back", "spoiled"), codes, strict=True)]
+    assert failures(steps, judged) == messages
 
 
 def course(*pieces: str) -> Course:
@@ -38,8 +40,8 @@ WHOLE, DOUBLED, LOST = course("a", "b"), course("a", "b", "b"), course("a")
 
 def report(calm: Course, deploys: Course, deploys_p99_ms: float = 190.0) -> dict[str, object]:
     latency = {"calm": {"p99": 100.0}, "deploys": {"p99": deploys_p99_ms}}
-    found = {"log": "embedded", "misnamed": [], "failures": [], "by_deployment": {}, "steps": []}
-    return {**tally(deploys), "calm": tally(calm), "latency_ms": latency, **found}
+    rest = {"log": "embedded", "misnamed": [], "failures": [], "by_deployment": {}, "steps": []}
+    return {**tally(deploys), "calm": tally(calm), "latency_ms": latency, **rest}
 
 
 @pytest.mark.parametrize(
@@ -53,11 +55,13 @@ def report(calm: Course, deploys: Course, deploys_p99_ms: float = 190.0) -> dict
         (LOST, WHOLE, 190.0, False),
     ],
 )
-def test_both_runs_owe_every_piece_one_verdict(calm: Course, deploys: Course, p99_ms: float, passed: bool) -> None:
+def test_both_runs_must_give_every_piece_one_verdict(
+    calm: Course, deploys: Course, p99_ms: float, passed: bool
+) -> None:
     assert is_passed(report(calm, deploys, p99_ms)) is passed
 
 
-def test_both_runs_are_told_beside_each_other() -> None:
+def test_the_table_shows_both_runs() -> None:
     lines = table(report(LOST, WHOLE)).splitlines()
     assert "calm: pieces 2, verdicts 1, doubled 0, missing 1, p99 100.0 ms" in lines
     assert "deploys: pieces 2, verdicts 2, doubled 0, missing 0, p99 190.0 ms" in lines

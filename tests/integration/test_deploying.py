@@ -44,7 +44,7 @@ def test_every_piece_has_one_verdict_of_the_bundle_that_it_names(log: str, tmp_p
     assert report["verdicts_after"][SPOILED - 1] > 0, "and after it"
     assert (report["misnamed"], report["failures"]) == ([], [])
     assert [(name, code) for name, code, _ in report["steps"]] == [(name, int(name == "spoiled")) for name in SHORT]
-    refusal = report["said"][SPOILED - 1]
+    refusal = report["output"][SPOILED - 1]
     assert "onnx/int8: REFUSED: " in refusal
     assert "NEW PASS OF A DEFECTIVE PIECE" in refusal
     assert refusal.endswith("rolled back; the line continues as before\n")
@@ -81,7 +81,7 @@ def test_a_worker_killed_while_it_loads_comes_back_with_what_counts(line: Servic
         publish(line, before)
         line.wait_for_verdicts(before)
         assert command(line, "deploy", str(bundle(line, "2")), "--no-wait").returncode == 0
-        wait_for(lambda: "deployment 1 is checking here" in line.said, 60, "the worker to check")
+        wait_for(lambda: "deployment 1 is checking here" in line.log_text, 60, "the worker to check")
         process.signal(signal.SIGKILL)
         process.wait(10)
     publish(line, after)
@@ -138,7 +138,7 @@ def has_loaded_a_runtime(pid: int) -> bool:
 
 def test_a_shadow_judges_beside_the_line_and_a_canary_in_it(line: ServiceLine) -> None:
     with line.start("serve"):
-        wait_for(lambda: "is assigned to this worker" in line.said, 60, "the worker to own the line")
+        wait_for(lambda: "is assigned to this worker" in line.log_text, 60, "the worker to own the line")
         tried = str(bundle(line, "2"))
         assert command(line, "deploy", tried, "--shadow").returncode == 0
         publish(line, ["p0", "p1"])

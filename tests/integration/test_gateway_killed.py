@@ -93,16 +93,16 @@ class Transactions:
 
     def _write(self, outputs: Sequence[Output]) -> None:
         self._producer.begin_transaction()
-        for each in outputs:
-            self._producer.send(each.topic, value=each.value, key=each.key, partition=each.partition)
+        for output in outputs:
+            self._producer.send(output.topic, value=output.value, key=output.key, partition=output.partition)
         self._producer.flush()
 
 
 @contextmanager
 def watching(client: Client) -> Iterator[Seen]:
-    """What a watcher that never gives up has seen so far."""
+    """Verdicts that a persistent watcher has seen so far."""
     watch, seen = client.watch(WatchOptions(earliest=True)), Seen()
-    thread = threading.Thread(target=lambda: seen.extend(each for each in _places(watch)))
+    thread = threading.Thread(target=lambda: seen.extend(place for place in _places(watch)))
     thread.start()
     try:
         yield seen
@@ -122,10 +122,10 @@ def by_station(seen: Seen) -> dict[str, list[int]]:
 def test_a_watcher_outlives_its_gateways(line: ServiceLine) -> None:
     with Appending(line) as appending, Client(line.address) as client, watching(client) as seen:
         for lifetime in KILLED_AFTER:
-            known = len(seen)
+            goal = len(seen) + lifetime
             with line.start("gateway") as gateway:
-                wait_for(lambda goal=known + lifetime: len(seen) >= goal or gateway.has_ended, 60, "verdicts")
-                assert not gateway.has_ended, line.said
+                wait_for(lambda: len(seen) >= goal or gateway.has_ended, 60, "verdicts")  # noqa: B023 - called at once
+                assert not gateway.has_ended, line.log_text
             # leaving the block has sent SIGKILL; verdicts go on being appended without a gateway
         with line.start("gateway"):
             count = appending.stop()

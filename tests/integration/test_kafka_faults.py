@@ -44,42 +44,42 @@ def verdicts(line: KafkaLine) -> Counter[bytes]:
 
 @pytest.mark.parametrize("point", POINTS)
 def test_kill_and_restart_under_the_same_name(line: KafkaLine, tmp_path: Path, point: str) -> None:
-    wanted = publish(line)
+    expected = publish(line)
     with worker(line, tmp_path, "worker-1", point) as first:
         assert first.wait(30) == -signal.SIGKILL
     with worker(line, tmp_path, "worker-1"):
-        assert verdicts(line) == wanted
+        assert verdicts(line) == expected
 
 
 @pytest.mark.parametrize("point", ["after produce", "before commit"])
 def test_kill_and_take_over_by_another(line: KafkaLine, tmp_path: Path, point: str) -> None:
-    wanted = publish(line)
+    expected = publish(line)
     with worker(line, tmp_path, "worker-1", point) as first:
         assert first.wait(30) == -signal.SIGKILL
     with worker(line, tmp_path, "worker-2"):
-        assert verdicts(line) == wanted
+        assert verdicts(line) == expected
 
 
 @pytest.mark.parametrize("successor", ["worker-1", "worker-2"])
 def test_a_sleeper_that_wakes_between_offsets_and_commit_publishes_nothing(
     line: KafkaLine, tmp_path: Path, successor: str
 ) -> None:
-    wanted = publish(line)
+    expected = publish(line)
     with worker(line, tmp_path, "worker-1", "before commit", kind="STOP") as sleeper:
         sleeper.wait_stopped(30)
         with worker(line, tmp_path, successor):
-            assert verdicts(line) == wanted
+            assert verdicts(line) == expected
             sleeper.signal(signal.SIGCONT)
-            said = tmp_path / "worker-1.log"
-            wait_for(lambda: "refused" in said.read_text(), 20, "the sleeper's commit to be refused")
+            log_file = tmp_path / "worker-1.log"
+            wait_for(lambda: "refused" in log_file.read_text(), 20, "the sleeper's commit to be refused")
             if successor == "worker-1":
                 assert sleeper.wait(20) == 1
-                assert "another process named 'worker-1' has taken over" in said.read_text()
-            assert verdicts(line) == wanted
+                assert "another process named 'worker-1' has taken over" in log_file.read_text()
+            assert verdicts(line) == expected
 
 
 def test_two_workers_share_and_one_dies(line: KafkaLine, tmp_path: Path) -> None:
-    wanted = publish(line)
+    expected = publish(line)
     with worker(line, tmp_path, "worker-1"), worker(line, tmp_path, "worker-2", "after poll", after=1) as leaver:
         leaver.wait(30)
-        assert verdicts(line) == wanted
+        assert verdicts(line) == expected

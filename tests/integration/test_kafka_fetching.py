@@ -1,4 +1,4 @@
-"""Reading goes on behind a pause, whatever the client held when it began. Against a real broker."""
+"""Reading continues after a pause with all records that the client held at its start. Against a real broker."""
 
 import time
 from collections.abc import Iterator
@@ -31,8 +31,8 @@ class Reader:
     def poll_until(self, at: TopicPartition, count: int, timeout_s: float = 5.0) -> None:
         deadline = time.monotonic() + timeout_s
         while len(self.offsets[at]) < count and time.monotonic() < deadline:
-            for found, messages in self.consumer.poll(timeout_ms=100).items():
-                self.offsets[found] += [message.offset for message in messages]
+            for partition, messages in self.consumer.poll(timeout_ms=100).items():
+                self.offsets[partition] += [message.offset for message in messages]
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_what_was_parked_comes_in_turn_while_another_partition_still_has_records
 
 
 def test_what_was_parked_before_a_seek_is_not_given(reader: Reader) -> None:
-    """A rebalance seeks: what the client holds of the time before belongs to nobody."""
+    """A rebalance seeks: records that the client held before it are dropped."""
     reader.poll_until(reader.b, NUM_RECORDS)
     num_before = len(reader.offsets[reader.a])
     reader.consumer.seek(reader.a, 5)

@@ -1,4 +1,4 @@
-"""Topics that go, come back or grow under a running worker: it waits, says so, and goes on. On a real broker."""
+"""Topics that go, come back or grow under a running worker: it waits, logs it, and continues. On a real broker."""
 
 import time
 from collections.abc import Iterator
@@ -86,7 +86,7 @@ def test_added_partitions_are_taken_over(line: KafkaLine, source: KafkaSource) -
     deadline = time.monotonic() + 20
     while not records and time.monotonic() < deadline:
         batch = source.poll(0.1)
-        gained |= {each.shard for each in batch.gained}
+        gained |= {gain.shard for gain in batch.gained}
         records += batch.records
     assert [record.value for record in records] == [b"new"]
     assert gained == {Shard(line.name, number) for number in range(3)}

@@ -1,4 +1,4 @@
-"""A broker that dies and comes back: everybody waits for it, says so once, and goes on."""
+"""A broker that dies and comes back: all clients wait for it, log it once, and continue."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.broker
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[tuple[Broker, KafkaLine]]:
-    """A broker of this test's own, to be killed, and a line on it."""
+    """A separate broker to be killed, and a line on it."""
     port, controller = free_ports(2)
     broker = start(tmp_path, properties(port, controller, tmp_path))
     line = KafkaLine.named(f"127.0.0.1:{port}", "outage")
@@ -30,7 +30,7 @@ def broker(tmp_path: Path) -> Iterator[tuple[Broker, KafkaLine]]:
     broker.stop()
 
 
-def test_an_outage_is_waited_out_and_said_once(
+def test_an_outage_is_waited_out_and_logged_once(
     broker: tuple[Broker, KafkaLine], caplog: pytest.LogCaptureFixture
 ) -> None:
     kafka, line = broker
@@ -53,9 +53,9 @@ def test_an_outage_is_waited_out_and_said_once(
         publisher.flush()
         position = Position(2, OffsetMetadata(read=2, verdicts=0, dead_letters=0).encode())
         sink.commit([line.verdict(b"A"), line.verdict(b"B")], {frames: position}, source.poll(0).epoch)
-        own = [each.getMessage() for each in caplog.records if each.name == "inspector.streams.kafka"]
-        assert len([each for each in own if "does not answer" in each]) == 1
-        assert len([each for each in own if "answers again" in each]) == 1
+        messages = [record.getMessage() for record in caplog.records if record.name == "inspector.streams.kafka"]
+        assert len([message for message in messages if "does not answer" in message]) == 1
+        assert len([message for message in messages if "answers again" in message]) == 1
     assert [record.value for record in line.verdicts(2)] == [b"A", b"B"]
 
 

@@ -36,15 +36,15 @@ class Secured:
     key_file: str
 
     def line(self, test: str, security: KafkaSecurity) -> KafkaLine:
-        made = KafkaLine.named(f"localhost:{self.ports[security.protocol]}", test)
-        return replace(made, settings=replace(made.settings, security=security))
+        kafka_line = KafkaLine.named(f"localhost:{self.ports[security.protocol]}", test)
+        return replace(kafka_line, settings=replace(kafka_line.settings, security=security))
 
 
 def write_key_store(certificate: trustme.LeafCert, file: Path) -> None:
     """Java reads keys in PKCS #8 only."""
     key = load_pem_private_key(certificate.private_key_pem.bytes(), password=None)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file.write_bytes(pem + b"".join(each.bytes() for each in certificate.cert_chain_pems))
+    file.write_bytes(pem + b"".join(pem_.bytes() for pem_ in certificate.cert_chain_pems))
 
 
 @pytest.fixture(scope="module")

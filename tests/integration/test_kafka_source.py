@@ -1,4 +1,4 @@
-"""What a source gives: shards with what predecessors left, records, ends, losses. Against a real broker."""
+"""A source delivers shards with their predecessors' output, records, ends and losses. Against a real broker."""
 
 import time
 import tracemalloc
@@ -69,9 +69,9 @@ def test_records_carry_key_type_and_append_time(line: KafkaLine, stack: ExitStac
 def test_a_group_without_commits_gains_its_shards_at_the_earliest(line: KafkaLine, stack: ExitStack) -> None:
     line.publish([b"a", b"b"])
     batch = poll_for(work(line, stack).source, "gained")
-    assert {each.shard for each in batch.gained} == {Shard(line.name, 0), Shard(line.name, 1)}
-    assert [each.starts for each in batch.gained] == [dict.fromkeys(line.topics.inputs, 0)] * 2
-    assert [each.num_partitions for each in batch.gained] == [2, 2]
+    assert {gain.shard for gain in batch.gained} == {Shard(line.name, 0), Shard(line.name, 1)}
+    assert [gain.starts for gain in batch.gained] == [dict.fromkeys(line.topics.inputs, 0)] * 2
+    assert [gain.num_partitions for gain in batch.gained] == [2, 2]
 
 
 def test_live_starts_at_the_end_and_stays_there_for_the_successor(line: KafkaLine, stack: ExitStack) -> None:
@@ -92,7 +92,7 @@ def test_a_successor_gets_position_memo_and_what_was_published(line: KafkaLine, 
         ends = first.sink.commit([line.verdict(b"B")], {frames(line): Position(1, memo(2, 2))}, batches[-1].epoch)
     assert ends == {TopicPartition(line.topics.of("verdicts"), 0): 3}  # the first commit's marker has an offset too
     batch = poll_for(work(line, stack).source, "gained")
-    gained = next(each for each in batch.gained if each.shard.partition == 0)
+    gained = next(gain for gain in batch.gained if gain.shard.partition == 0)
     counted = OffsetMetadata(read=2, verdicts=2, dead_letters=0, starts=1, unsettled=1)
     assert gained.positions[frames(line).topic] == Position(1, counted.encode())
     assert gained.starts[frames(line).topic] == 1
@@ -212,12 +212,14 @@ def test_what_cannot_be_decoded_of_the_outputs_is_read_back_as_such(line: KafkaL
     producer.send(line.topics.of("verdicts"), b"?", headers=[(Latin("x"), b"")], partition=0).get(10)
     line.publish([b"again"], kind="verdicts")
     gained = poll_for(work(line, stack).source, "gained").gained
-    verdicts = next(each.verdicts for each in gained if each.shard.partition == 0)
-    assert [(each.value, each.type, bool(each.unreadable)) for each in verdicts if not each.unreadable] == [
+    verdicts = next(gain.verdicts for gain in gained if gain.shard.partition == 0)
+    assert [
+        (verdict.value, verdict.type, bool(verdict.unreadable)) for verdict in verdicts if not verdict.unreadable
+    ] == [
         (b"A", "inspection.v1.Verdict", False),
         (b"again", FRAME, False),
     ]
-    assert [each.type for each in verdicts if each.unreadable] == [""]
+    assert [verdict.type for verdict in verdicts if verdict.unreadable] == [""]
 
 
 def test_records_that_a_topic_lets_producers_stamp_move_no_clock_and_are_said_once(
@@ -231,7 +233,7 @@ def test_records_that_a_topic_lets_producers_stamp_move_no_clock_and_are_said_on
         admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, frames(line).topic, wrong)])
     line.publish([b"b", b"c"])
     _, records = poll_until(source, 2)
-    assert [(each.is_stamped_by_log, each.append_ns) for each in records] == [(False, first.append_ns)] * 2
+    assert [(record.is_stamped_by_log, record.append_ns) for record in records] == [(False, first.append_ns)] * 2
     assert caplog.text.count("is stamped by its producer") == 1
 
 
@@ -249,16 +251,16 @@ def judge_three(line: KafkaLine) -> None:
 def test_a_group_without_offsets_is_told_of_the_verdicts_that_the_line_has(
     line: KafkaLine, stack: ExitStack, start_at: Literal["earliest", "live"], start: int, values: list[bytes]
 ) -> None:
-    """As when Kafka has forgotten the offsets of the group: what is read again must not be judged again."""
+    """Kafka has forgotten the offsets of the group: input that is read again must not be judged again."""
     judge_three(line)
-    other = replace(line, settings=replace(line.settings, group=line.name + "-anew", start_at=start_at))
+    other = replace(line, settings=replace(line.settings, group=line.name + "-again", start_at=start_at))
     worker = work(other, stack)
-    gained = next(each for each in poll_for(worker.source, "gained").gained if each.shard.partition == 0)
+    gained = next(gain for gain in poll_for(worker.source, "gained").gained if gain.shard.partition == 0)
     position = gained.positions[frames(line).topic]
-    assert [each.value for each in gained.verdicts] == [b"A", b"B", b"C"]
+    assert [verdict.value for verdict in gained.verdicts] == [b"A", b"B", b"C"]
     assert (position.offset, OffsetMetadata.decode(position.memo, position.offset).read) == (start, 3)
     assert gained.starts[frames(line).topic] == start
-    assert [each.value for each in poll_until(worker.source, 3, timeout_s=3.0 if values else 0.5)[1]] == values
+    assert [record.value for record in poll_until(worker.source, 3, timeout_s=3.0 if values else 0.5)[1]] == values
 
 
 def test_offsets_that_another_program_has_reset_do_not_hide_the_verdicts(
@@ -269,10 +271,10 @@ def test_offsets_that_another_program_has_reset_do_not_hide_the_verdicts(
         batch = poll_for(other.source, "gained")
         other.sink.commit([], {frames(line): Position(0)}, batch.epoch)
     caplog.set_level("WARNING", "inspector.streams.kafka")
-    gained = next(each for each in poll_for(work(line, stack).source, "gained").gained if each.shard.partition == 0)
+    gained = next(gain for gain in poll_for(work(line, stack).source, "gained").gained if gain.shard.partition == 0)
     position = gained.positions[frames(line).topic]
     assert (position.offset, OffsetMetadata.decode(position.memo, position.offset).read) == (0, 3)
-    assert [each.value for each in gained.verdicts] == [b"A", b"B", b"C"]
+    assert [verdict.value for verdict in gained.verdicts] == [b"A", b"B", b"C"]
     assert "pieces that have a verdict are not judged again" in caplog.text
 
 

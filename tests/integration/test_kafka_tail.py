@@ -18,13 +18,13 @@ pytestmark = pytest.mark.broker
 
 
 def read(line: KafkaLine, start: Start, count: int, timeout_s: float = 10.0) -> list[bytes]:
-    found: list[Record] = []
+    records: list[Record] = []
     deadline = time.monotonic() + timeout_s
     with closing(line.log().tail(start)) as tail:
-        while len(found) < count and time.monotonic() < deadline:
-            found += tail.poll(0.1)
-        found += tail.poll(0.2)
-    return [record.value for record in found]
+        while len(records) < count and time.monotonic() < deadline:
+            records += tail.poll(0.1)
+        records += tail.poll(0.2)
+    return [record.value for record in records]
 
 
 def publish(line: KafkaLine, values: Sequence[bytes]) -> None:
@@ -45,12 +45,12 @@ def test_dead_letters_are_followed_apart_from_verdicts(line: KafkaLine) -> None:
     """A look-up asks them whether another part was read under an id."""
     publish(line, [b"verdict"])
     line.publish([b"letter"], kind="dead-letters", partition=1)
-    found: list[Record] = []
+    records: list[Record] = []
     deadline = time.monotonic() + 10
     with closing(line.log().dead_letters(Start(earliest=True))) as tail:
-        while not found and time.monotonic() < deadline:
-            found += tail.poll(0.1)
-        assert [(record.topic, record.value) for record in found] == [(line.topics.of("dead-letters"), b"letter")]
+        while not records and time.monotonic() < deadline:
+            records += tail.poll(0.1)
+        assert [(record.topic, record.value) for record in records] == [(line.topics.of("dead-letters"), b"letter")]
         assert tail.position()[TopicPartition(line.topics.of("dead-letters"), 1)] == 1
 
 
@@ -58,11 +58,11 @@ def test_live_gives_what_comes_after(line: KafkaLine) -> None:
     publish(line, [b"old"])
     with closing(line.log().tail(Start())) as tail:
         publish(line, [b"new"])
-        found: list[Record] = []
+        records: list[Record] = []
         deadline = time.monotonic() + 10
-        while not found and time.monotonic() < deadline:
-            found += tail.poll(0.1)
-        assert [record.value for record in found] == [b"new"]
+        while not records and time.monotonic() < deadline:
+            records += tail.poll(0.1)
+        assert [record.value for record in records] == [b"new"]
         assert tail.position()[TopicPartition(line.topics.of("verdicts"), 0)] == 2
 
 

@@ -1,4 +1,4 @@
-"""Topics made, checked and mended on a real broker."""
+"""Topics created, checked and repaired on a real broker."""
 
 from contextlib import closing
 from dataclasses import replace
@@ -71,8 +71,8 @@ def test_wrong_stamps_and_sizes_are_named_and_mended(bare: KafkaLine) -> None:
         )
     make(bare, "control", 1)
     problems = check_topics(bare.settings, PREFIX, [bare.name])
-    assert len([each for each in problems if "LogAppendTime" in each]) == 8
-    assert len([each for each in problems if "must be compact alone" in each]) == 1
+    assert len([problem for problem in problems if "LogAppendTime" in problem]) == 8
+    assert len([problem for problem in problems if "must be compact alone" in problem]) == 1
     bare.create()
     assert check_topics(bare.settings, PREFIX, [bare.name]) == []
 

@@ -1,16 +1,16 @@
-"""What cannot be used becomes one dead letter through the log and a refusal through `Inspect`; the line goes on."""
+"""An unusable record becomes one dead letter through the log and a refusal through `Inspect`; the line continues."""
 
 import pytest
 
 from protos.inspection.v1.verdict_pb2 import Decision
 from streams.decode.dead_letters import MAX_RAW_BYTES
-from tests.integration.malformed_report import INLINE, Outcome, examine, reason_of, ruling_of
+from tests.integration.malformed_report import INLINE, Outcome, decision_text, examine, reason_of
 from tests.integration.service_line import ServiceLine
 from tests.malformed import WITHOUT_FAULT_INLINE
 
 MAX_GROWTH_BYTES = 200_000_000
 CONTENTS = {"png", "jpeg", "raw", "bomb", "samples"}
-"""Kinds whose fault lies in what is carried, not in how."""
+"""Faults in the content of a record, not in its envelope."""
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.broker)], scope="module")
@@ -30,9 +30,9 @@ def test_there_are_enough_of_them(outcome: Outcome) -> None:
 
 
 def test_each_is_one_dead_letter_with_its_reason(outcome: Outcome) -> None:
-    found = {row.record.name: [reason_of(letter.reason) for letter in row.letters] for row in outcome.rows}
-    assert found == {row.record.name: [reason_of(row.record.reason)] for row in outcome.rows}
-    assert outcome.stray_letters == 0
+    reasons = {row.record.name: [reason_of(letter.reason) for letter in row.letters] for row in outcome.rows}
+    assert reasons == {row.record.name: [reason_of(row.record.reason)] for row in outcome.rows}
+    assert outcome.unexpected_letters == 0
 
 
 def test_inspections_that_enter_get_one_verdict_that_is_not_pass(outcome: Outcome) -> None:
@@ -49,10 +49,10 @@ def test_a_dead_letter_carries_the_first_bytes_and_says_how_many_there_were(outc
 
 
 def test_inspect_refuses_each(outcome: Outcome) -> None:
-    asked = {row.record.name: row.inline for row in outcome.rows if row.record.type in INLINE}
-    refused = {name for name, answer in asked.items() if answer.startswith("INVALID_ARGUMENT")}
-    assert asked.keys() - refused == WITHOUT_FAULT_INLINE
-    assert not any(asked[name].startswith("PASS") for name in WITHOUT_FAULT_INLINE)
+    answers = {row.record.name: row.inline for row in outcome.rows if row.record.type in INLINE}
+    refused = {name for name, answer in answers.items() if answer.startswith("INVALID_ARGUMENT")}
+    assert answers.keys() - refused == WITHOUT_FAULT_INLINE
+    assert not any(answers[name].startswith("PASS") for name in WITHOUT_FAULT_INLINE)
 
 
 def test_pictures_and_samples_are_refused_for_the_reason_that_the_line_gives(outcome: Outcome) -> None:
@@ -62,7 +62,7 @@ def test_pictures_and_samples_are_refused_for_the_reason_that_the_line_gives(out
 
 
 def test_the_next_good_piece_passes(outcome: Outcome) -> None:
-    assert outcome.good.decision == Decision.DECISION_PASS, ruling_of(outcome.good)
+    assert outcome.good.decision == Decision.DECISION_PASS, decision_text(outcome.good)
     assert outcome.good_inline.decision == Decision.DECISION_PASS
 
 

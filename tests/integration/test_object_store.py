@@ -1,4 +1,4 @@
-"""References to a real S3 server: what is there, what is not, rights that are refused, and a server that hangs."""
+"""References to a real S3 server: existing and missing objects, refused rights, and a server that hangs."""
 
 import hashlib
 import json
@@ -24,7 +24,8 @@ from streams.decode.items import Frame, Origin, Reference
 from streams.decode.limits import Limits
 from streams.observation import InspectionId
 from streams.references import stores
-from streams.references.references import Fetched, ReferenceSettings, Resolver
+from streams.references.lane import ReferenceSettings
+from streams.references.references import Fetched, Resolver
 from tests.integration.conftest import free_ports
 
 WEED = Path(sys.executable).with_name("weed")
@@ -54,7 +55,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     names = ["master", "volume", "filer", "s3"]
     ports = dict(zip([*names, *(f"{name}.grpc" for name in names)], free_ports(8), strict=True))
     flags = [f"-{name.replace('.grpc', '')}.port{'.grpc' * ('.grpc' in name)}={port}" for name, port in ports.items()]
-    command = [WEED, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *flags, "-filer", "-s3"]
+    command = [str(WEED), "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *flags, "-filer", "-s3"]
     options = ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", f"-s3.config={folder / 's3.json'}"]
     sizes = ["-volume.max=1", "-master.volumeSizeLimitMB=16"]
     environment = os.environ | {"HOME": str(folder)}
@@ -111,8 +112,8 @@ def frame(uri: str, sha256: bytes = hashlib.sha256(PNG).digest()) -> Frame:
 
 
 def fetch(resolver: Resolver, *frames: Frame) -> list[Fetched]:
-    for each in frames:
-        resolver.submit(each)
+    for frame in frames:
+        resolver.submit(frame)
     fetched: list[Fetched] = []
     deadline_s = time.monotonic() + 30
     while len(fetched) < len(frames) and time.monotonic() < deadline_s:

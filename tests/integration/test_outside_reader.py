@@ -1,4 +1,4 @@
-"""The readers that are not ours agree with each other and with what was sent."""
+"""The external readers agree with each other and with the records sent."""
 
 from contextlib import closing
 

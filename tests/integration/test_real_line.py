@@ -14,9 +14,15 @@ pytestmark = [pytest.mark.broker, pytest.mark.train]
 
 def test_the_line_decides_as_the_files_do(bootstrap: str, tmp_path: Path) -> None:
     manifest = write_dataset(tmp_path / "set", 120, LineSettings(seed=5))
-    found = run(tmp_path, bootstrap, "simulated", ROOT / "deploy/bundles/demo", manifest, rate=12.0)
-    assert (found.pieces, found.verdicts, found.doubled, found.missing, found.differing) == (24, 24, 0, (), ())
-    assert len(found.tipped) <= 1
-    assert found.largest_score_difference < 1e-5
-    assert found.accuracy["line"] == found.accuracy["files"]
-    assert min(found.decisions["line"]["PASS"], found.decisions["line"]["FAIL"]) > 0
+    comparison = run(tmp_path, bootstrap, "simulated", ROOT / "deploy/bundles/demo", manifest, rate=12.0)
+    assert (comparison.pieces, comparison.verdicts, comparison.doubled, comparison.missing, comparison.differing) == (
+        24,
+        24,
+        0,
+        (),
+        (),
+    )
+    assert len(comparison.tipped) <= 1
+    assert comparison.largest_score_difference < 1e-5
+    assert comparison.accuracy["line"] == comparison.accuracy["files"]
+    assert min(comparison.decisions["line"]["PASS"], comparison.decisions["line"]["FAIL"]) > 0

@@ -1,4 +1,4 @@
-"""Counts what a line wrote: verdicts and dead letters by inspection, and the longest pause of a station."""
+"""Counts the output of a line: verdicts and dead letters by inspection, and the longest pause of a station."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ def count(
     return VerdictCount(
         pieces=len(published),
         verdicts=len(ours),
-        doubled=tuple(sorted(each for each, number in counts.items() if number > 1)),
+        doubled=tuple(sorted(piece for piece, number in counts.items() if number > 1)),
         missing=tuple(sorted(published - counts.keys())),
         letters=len(letters),
         doubled_letters=sum(number > 1 for number in places.values()),
@@ -96,6 +96,6 @@ def _ruling(verdict: Verdict) -> str:
 
 def _longest_pause_s(verdicts: Sequence[tuple[Verdict, float]]) -> float:
     stations: dict[str, list[float]] = {}
-    for verdict, append_s in sorted(verdicts, key=lambda each: each[1]):
+    for verdict, append_s in sorted(verdicts, key=lambda item: item[1]):
         stations.setdefault(verdict.inspection.station, []).append(append_s)
     return max((later - earlier for times in stations.values() for earlier, later in pairwise(times)), default=0.0)

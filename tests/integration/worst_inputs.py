@@ -1,6 +1,6 @@
 """Makes the records that cost a service most: bombs, text, scans, large images, huge samples, hanging references.
 
-Knows no log; each input says how its records must be sent.
+Each input states how its records must be sent.
 """
 
 import functools
@@ -40,12 +40,12 @@ class WorstRecord:
     """Compression of its batch; empty for none."""
     header_name: bytes = b""
     """Name of a further header."""
-    astray: bool = False
+    is_misplaced: bool = False
     """To the partition behind the one that its key chooses."""
 
     @property
     def needs_kafka(self) -> bool:
-        return bool(self.codec or self.header_name or self.astray)
+        return bool(self.codec or self.header_name or self.is_misplaced)
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,21 @@ class Turn:
     def station(self) -> str:
         return STATIONS[self.number % len(STATIONS)]
 
-    def frame(self, data: bytes, form: int = pb.PIXEL_FORMAT_PNG, station: str = "", part: int = 0) -> WorstRecord:
+    def frame(
+        self, data: bytes, form: pb.PixelFormat = pb.PIXEL_FORMAT_PNG, station: str = "", part: int = 0
+    ) -> WorstRecord:
         inspection = self.inspection(station or self.station, part)
-        pixels = pb.ImagePixels(format=pb.PixelFormat.ValueType(form), data=data)
-        common = {"inspection": inspection, "product": PRODUCT, "camera": "top", "capture_ns": time.time_ns()}
-        return record(pb.CameraFrame(**common, pixels=pixels))
+        frame = pb.CameraFrame(inspection=inspection, product=PRODUCT, camera="top", capture_ns=time.time_ns())
+        frame.pixels.MergeFrom(pb.ImagePixels(format=form, data=data))
+        return record(frame)
 
     def reference(self, part: int) -> WorstRecord:
         uri = f"{self.silent_address}{self.number}-{part}.png"
         reference = pb.ImageReference(uri=uri, sha256=bytes(32), size_bytes=1000, format=pb.PIXEL_FORMAT_PNG)
-        common = {"inspection": self.inspection(self.station, part), "product": PRODUCT, "camera": "top"}
-        return record(pb.CameraFrame(**common, capture_ns=time.time_ns(), reference=reference))
+        inspection = self.inspection(self.station, part)
+        frame = pb.CameraFrame(inspection=inspection, product=PRODUCT, camera="top", capture_ns=time.time_ns())
+        frame.reference.MergeFrom(reference)
+        return record(frame)
 
     def chunk(self, num_samples: int, rate_hz: float) -> WorstRecord:
         samples = pb.Samples(
@@ -96,7 +100,8 @@ Make = Callable[[Turn], Sequence[WorstRecord]]
 def nested_jpeg(side_px: int) -> bytes:
     """1,234 bytes: a marker that has no length for the decoder hides the header of a giant behind a small one's."""
     small = cv2.imencode(".jpg", np.full((16, 16, 3), 90, np.uint8))[1].tobytes()
-    parts, at = [], 20
+    parts: list[tuple[int, bytes]] = []
+    at = 20
     while not parts or parts[-1][0] != 0xDA:
         (length,) = struct.unpack_from(">H", small, at + 2)
         parts.append((small[at + 1], small[at + 4 : at + 2 + length]))
@@ -176,7 +181,7 @@ WORST: dict[str, Make] = {
     "samples, one chunk that lasts 46 days": lambda turn: [turn.chunk(4_000, 0.001)],
     "references that nobody answers, 4": lambda turn: [turn.reference(part) for part in range(4)],
     "header whose name is not UTF-8": lambda turn: [replace(turn.frame(small_png()), header_name=b"\xff\xfe")],
-    "another partitioner": lambda turn: [replace(turn.frame(small_png()), astray=True)],
+    "another partitioner": lambda turn: [replace(turn.frame(small_png()), is_misplaced=True)],
     "mistyped stations, 4": lambda turn: [
         turn.frame(small_png(), station=f"statoin-{turn.number}-{n}") for n in range(4)
     ],
@@ -186,4 +191,4 @@ WORST: dict[str, Make] = {
     "batch in zstd": lambda turn: _compressed(turn, "zstd"),
     "batch in gzip, 100 MB": _gzip_bomb,
 }
-"""By what they are; sent one a second, in turn."""
+"""By name; one is sent each second, in turn."""

@@ -52,7 +52,7 @@ class KafkaSender:
         self._producers = {codec: self._open(codec) for codec in ("", "gzip")}
 
     def send(self, records: Sequence[WorstRecord]) -> bool:
-        batches = groupby(records, key=lambda each: each.codec)
+        batches = groupby(records, key=lambda record: record.codec)
         return all(self._send(codec, list(batch)) for codec, batch in batches)
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class KafkaSender:
         if record.header_name:
             headers.append((_HeaderName(record.header_name.decode("latin-1")), b"1"))
         expected = (murmur2(record.key) & 0x7FFFFFFF) % self._line.partitions
-        partition = (expected + record.astray) % self._line.partitions
+        partition = (expected + record.is_misplaced) % self._line.partitions
         topic = self._line.topic(record.kind)
         return producer.send(topic, value=record.value, key=record.key, headers=headers, partition=partition)
 
@@ -114,7 +114,10 @@ class EmbeddedSender:
             return False
         try:
             self._publisher.publish(
-                [Output(self._line.topic(each.kind), None, each.key, each.value, each.type) for each in records]
+                [
+                    Output(self._line.topic(record.kind), None, record.key, record.value, record.type)
+                    for record in records
+                ]
             )
         except LogError:
             return False
@@ -138,7 +141,7 @@ class Offence:
 
 
 class Offender:
-    """Sends one of the worst inputs every `every_s` seconds, in turn, from a thread of its own."""
+    """Sends one of the worst inputs every `every_s` seconds, in turn, from a separate thread."""
 
     def __init__(self, line: ProofLine, offence: Offence, silent_address: str) -> None:
         self._every_s, self._silent_address = offence.every_s, silent_address
@@ -165,8 +168,8 @@ class Offender:
         names, number, next_s = self._names, 0, time.monotonic()
         while names and not self._stop.wait(max(0.0, next_s - time.monotonic())):
             name = names[number % len(names)]
-            taken = self._sender.send(WORST[name](Turn(number, self._silent_address)))
-            (self.sent if taken else self.refused)[name] += 1
+            is_accepted = self._sender.send(WORST[name](Turn(number, self._silent_address)))
+            (self.sent if is_accepted else self.refused)[name] += 1
             number, next_s = number + 1, max(next_s + self._every_s, time.monotonic())
 
 

@@ -1,8 +1,8 @@
-"""Prints the evidence for what the product claims, table by table, and writes it down with plots and in model cards.
+"""Prints the evidence for the product's claims, table by table, and writes it with plots and into model cards.
 
     python -m tests.benchmarks.evidence --maker MAKE_BENCHMARKS.PY --weights NAME=FILE [--quick] [--all] [--only TABLE]
 
-MAKER builds the real sets (OUT --seed N --only SET); without it the simulated lines alone are measured.
+MAKER builds the real sets (OUT --seed N --only SET); without it only simulated lines are measured.
 """
 
 import argparse
@@ -55,17 +55,17 @@ SEEDS, QUICK_SEEDS = (7, 8, 9, 10, 11), (7,)
 
 
 def main() -> None:
-    asked = _arguments()
-    chosen = {**TABLES, **(FURTHER if asked.all or asked.only in FURTHER else {})}
-    if asked.only:
-        chosen = {asked.only: chosen[asked.only]}
-    weights = dict(item.split("=", 1) for item in asked.weights)
-    seeds = QUICK_SEEDS if asked.quick or asked.only in FURTHER else SEEDS
+    arguments = _arguments()
+    chosen = {**TABLES, **(FURTHER if arguments.all or arguments.only in FURTHER else {})}
+    if arguments.only:
+        chosen = {arguments.only: chosen[arguments.only]}
+    weights = dict(item.split("=", 1) for item in arguments.weights)
+    seeds = QUICK_SEEDS if arguments.quick or arguments.only in FURTHER else SEEDS
     workshop = Workshop(
-        asked.folder, seeds, {name: Path(file).resolve() for name, file in weights.items()}, asked.maker
+        arguments.folder, seeds, {name: Path(file).resolve() for name, file in weights.items()}, arguments.maker
     )
-    results, started = asked.folder / "results", _started(asked.folder)
-    if not asked.only:
+    results, started = arguments.folder / "results", _started(arguments.folder)
+    if not arguments.only:
         workshop.make_all()
     with ProcessPoolExecutor(NUM_PROCESSES, get_context("spawn")) as pool:
         for name, table in [(name, pool.submit(run, workshop)) for name, run in chosen.items()]:
@@ -74,13 +74,13 @@ def main() -> None:
             print(f"\n{table.result().markdown()}\n[{name}: {seconds:.0f} s since the start]", flush=True)
             tables = kept_tables(results / "tables", [*TABLES, *FURTHER])
             write_page(results / "RESULTS.md", results / "plots", tables, seconds)
-            if asked.publish:
+            if arguments.publish:
                 write_page(ROOT / "RESULTS.md", ROOT / "tests" / "benchmarks" / "plots", tables, seconds)
-    write_cards(workshop.made(), kept_tables(results / "tables", list(TABLES)), datetime.now(UTC).date())
+    write_cards(workshop.all_trained(), kept_tables(results / "tables", list(TABLES)), datetime.now(UTC).date())
 
 
 def _started(folder: Path) -> float:
-    """When the folder was begun: a run that was cut off goes on."""
+    """Start time of the first run in this folder; an interrupted run continues."""
     mark = folder / "started"
     if not mark.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--folder", type=Path, default=Path("run/bench"), help="all data, bundles and results")
     parser.add_argument("--maker", type=Path, default=_path("BENCH_MAKER"), help="or the variable BENCH_MAKER")
-    parser.add_argument("--weights", action="append", default=_words("BENCH_WEIGHTS"), help="or BENCH_WEIGHTS")
+    parser.add_argument("--weights", action="append", default=_items("BENCH_WEIGHTS"), help="or BENCH_WEIGHTS")
     parser.add_argument("--quick", action="store_true", help="one benchmark seed instead of five")
     parser.add_argument("--all", action="store_true", help="also adaptation, distillation and consistency")
     parser.add_argument("--publish", action="store_true", help="write RESULTS.md of this checkout as well")
@@ -106,7 +106,7 @@ def _path(variable: str) -> Path | None:
     return Path(os.environ[variable]) if os.environ.get(variable) else None
 
 
-def _words(variable: str) -> list[str]:
+def _items(variable: str) -> list[str]:
     return os.environ.get(variable, "").split()
 
 

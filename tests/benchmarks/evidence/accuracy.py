@@ -1,4 +1,4 @@
-"""Table: how well fusion, each modality and noisy-or of the same encoders tell good pieces from defective ones."""
+"""Table: how well fusion, each modality and noisy-or of the same encoders separate good from defective pieces."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from tests.benchmarks.evidence.table import Table
 
 GOALS = {"wafer": (0.95, 0.98), "tile_tap": (0.84, 0.92), "cell_tap": (0.87, 0.94)}
 PEER = {"wafer": ".868 / .935", "tile_tap": ".769 / .841", "cell_tap": ".811 / .896"}
-"""Best late fusion of frozen embeddings, log-mel statistics and logistic regression, as given with the sets."""
+"""Best late fusion of frozen embeddings, log-mel statistics and logistic regression, published with the sets."""
 FUSED, NOISY_OR, ROUTED = "fused, all experts", "noisy-or of the same encoders", "as shipped (routed)"
 NUM_DRAWS = 1000
 HALF = 0.5
@@ -30,10 +30,10 @@ COLUMNS = ("set", "score", "accuracy, limit from calibration", "accuracy, best l
 
 @dataclass(frozen=True)
 class Judged:
-    """One kind of score on one test split, with what the calibration pieces say of it."""
+    """One kind of score on one test split, calibrated on the calibration pieces."""
 
     test: Scores
-    """Calibrated on the calibration pieces, so that one half is the limit that they transfer."""
+    """Calibrated scores: the limit that transfers from calibration to test is one half."""
     labels: Labels
 
     def accuracy(self) -> float:
@@ -47,32 +47,34 @@ class Judged:
 
 
 def run(bench: Bench) -> Table:
-    rows, notes, own_rows = [], [], {}
+    rows: list[list[str]] = []
+    notes: list[str] = []
+    bundle_rows: dict[str, list[list[str]]] = {}
     for name in bench.sets():
         seeds = [bench.trained(name, seed) for seed in bench.seeds]
-        found = [judged(own) for own in seeds]
-        for kind in dict.fromkeys(kind for own in found for kind in own):
-            rows.append(_row(name, kind, [own[kind] for own in found if kind in own]))
-        own_rows |= {
-            own.key: [_row(name, kind, [judged]) for kind, judged in kinds.items()]
-            for own, kinds in zip(seeds, found, strict=True)
+        by_seed = [judged(trained) for trained in seeds]
+        for kind in dict.fromkeys(kind for kinds in by_seed for kind in kinds):
+            rows.append(_row(name, kind, [kinds[kind] for kinds in by_seed if kind in kinds]))
+        bundle_rows |= {
+            trained.key: [_row(name, kind, [scores]) for kind, scores in kinds.items()]
+            for trained, kinds in zip(seeds, by_seed, strict=True)
         }
-        notes += [_against_noisy_or(name, seeds, found), _met(name, [own[FUSED] for own in found])]
+        notes += [_against_noisy_or(name, seeds, by_seed), _met(name, [kinds[FUSED] for kinds in by_seed])]
     seeds_text = ", ".join(map(str, bench.seeds))
     return Table(
         name="accuracy",
         title="Fusion, single modalities, noisy-or",
-        asked="Accuracy and area under the curve on the test splits, mean ± standard deviation over benchmark seeds "
-        f"{seeds_text}; an error of ranking shows in the AUC, one of the limit in the distance of the two accuracies. "
-        "Fusion is to be no worse than noisy-or of the same encoders within its interval.",
+        question="Accuracy and area under the curve on the test splits, mean ± standard deviation over benchmark seeds "
+        f"{seeds_text}. A ranking error lowers the AUC; a wrong limit separates the two accuracies. "
+        "Goal: fusion is no worse than noisy-or of the same encoders, within its interval.",
         columns=COLUMNS,
         rows=rows,
         notes=[
             *notes,
             "In these sets image and signal are paired at random given their labels: noisy-or is close to the best "
-            "that any fusion can do. What attention adds is measured on the simulated line with disagreements.",
+            "possible fusion. The gain from attention is measured on the simulated line with disagreements.",
         ],
-        own=own_rows,
+        bundle_rows=bundle_rows,
     )
 
 
@@ -80,20 +82,22 @@ def judged(trained: Trained) -> dict[str, Judged]:
     schema = load(trained.bundle).schema
     parts = (trained.calibration, trained.test)
     everything = frozenset(expert.name for expert in schema.experts)
-    kinds: dict[str, Sequence[Scores]] = {FUSED: [_dense(schema, part, everything) for part in parts]}
+    kinds = {FUSED: [_dense(schema, part, everything) for part in parts]}
     kinds[ROUTED] = [as_routed(schema, part).scores for part in parts]
     kinds[NOISY_OR] = _noisy_or(schema, trained)
     for modality in schema.modalities:
-        own = frozenset(expert.name for expert in schema.experts if expert.modality == modality.name)
-        kinds[f"{modality.name} alone"] = [_dense(schema, part, own) for part in parts]
+        experts = frozenset(expert.name for expert in schema.experts if expert.modality == modality.name)
+        kinds[f"{modality.name} alone"] = [_dense(schema, part, experts) for part in parts]
     known = trained.calibration.labels
-    return {kind: Judged(_calibrated(*pair, known), trained.test.labels) for kind, pair in kinds.items()}
+    return {
+        kind: Judged(_calibrated(before, after, known), trained.test.labels) for kind, (before, after) in kinds.items()
+    }
 
 
 def _calibrated(at_calibration: Scores, at_test: Scores, known: Labels) -> Scores:
-    """Once more and alike for all kinds, noisy-or among them."""
-    found = fit(_log_odds(at_calibration), known)
-    return probability(_log_odds(at_test), found.temperature, found.bias)
+    """A second calibration, the same for all kinds, including noisy-or."""
+    calibration = fit(_log_odds(at_calibration), known)
+    return probability(_log_odds(at_test), calibration.temperature, calibration.bias)
 
 
 def _log_odds(scores: Scores) -> Scores:
@@ -102,22 +106,22 @@ def _log_odds(scores: Scores) -> Scores:
 
 
 def _dense(schema: Bundle, scored: Scored, experts: ExpertSet) -> Scores:
-    own = calibrations_of(schema)[experts]
-    return probability(scored.of(experts), own.temperature, own.bias)
+    calibration = calibrations_of(schema)[experts]
+    return probability(scored.of(experts), calibration.temperature, calibration.bias)
 
 
 def _noisy_or(schema: Bundle, trained: Trained) -> list[Scores]:
-    """Every expert calibrated by itself, on the calibration pieces."""
+    """Each expert is calibrated separately, on the calibration pieces."""
     by_id = {row.piece_id: row for row in read_manifest(trained.manifest)}
     known, parts = trained.calibration, (trained.calibration, trained.test)
     rows = [by_id[piece_id] for piece_id in known.piece_ids]
-    own: list[list[list[Scores]]] = [[], []]
+    by_modality: list[list[list[Scores]]] = [[], []]
     for modality in schema.modalities:
         places = [known.experts.index(expert.name) for expert in schema.experts if expert.modality == modality.name]
         true = truth(rows, modality)
-        for part, said in zip(parts, own, strict=True):
-            said.append([calibrated(part.expert_logits[i], known.expert_logits[i], true) for i in places])
-    return [probability(noisy_or(said), 1.0, 0.0) for said in own]
+        for part, probabilities in zip(parts, by_modality, strict=True):
+            probabilities.append([calibrated(part.expert_logits[i], known.expert_logits[i], true) for i in places])
+    return [probability(noisy_or(probabilities), 1.0, 0.0) for probabilities in by_modality]
 
 
 def accuracy(scores: Scores, labels: Labels, limit: float) -> float:
@@ -125,39 +129,41 @@ def accuracy(scores: Scores, labels: Labels, limit: float) -> float:
 
 
 def best_limit(scores: Scores, labels: Labels) -> float:
-    """Of the most right decisions; the middle between two scores."""
+    """The limit with the most correct decisions, halfway between two scores."""
     order = np.argsort(scores)
     ranked, defective = scores[order], labels[order]
     right = np.concatenate([[labels.sum()], labels.sum() + np.cumsum(np.where(defective, -1, 1))])
-    right[1:-1][ranked[1:] == ranked[:-1]] = -1  # Pieces that share a recording have equal scores: no limit parts them.
+    right[1:-1][
+        ranked[1:] == ranked[:-1]
+    ] = -1  # Pieces that share a recording have equal scores: no limit separates them.
     edges = np.concatenate([[ranked[0] - 1], (ranked[1:] + ranked[:-1]) / 2, [ranked[-1] + 1]])
     return float(edges[int(np.argmax(right))])
 
 
-def _row(name: str, kind: str, found: Sequence[Judged]) -> list[str]:
+def _row(name: str, kind: str, seeds: Sequence[Judged]) -> list[str]:
     goal = "{:.2f} / {:.2f}".format(*GOALS[name]) if kind == FUSED else ""
     return [
         name,
         kind,
-        spread([own.accuracy() for own in found]),
-        spread([own.best_accuracy() for own in found]),
-        spread([own.auc() for own in found]),
+        spread([seed.accuracy() for seed in seeds]),
+        spread([seed.best_accuracy() for seed in seeds]),
+        spread([seed.auc() for seed in seeds]),
         goal,
         PEER[name] if kind == FUSED else "",
     ]
 
 
-def _met(name: str, found: Sequence[Judged]) -> str:
-    reached = (float(np.mean([own.accuracy() for own in found])), float(np.mean([own.auc() for own in found])))
-    words = "reached" if all(own >= goal for own, goal in zip(reached, GOALS[name], strict=True)) else "missed"
-    return f"{name}: goal {words} ({reached[0]:.3f} / {reached[1]:.3f})."
+def _met(name: str, seeds: Sequence[Judged]) -> str:
+    reached = (float(np.mean([seed.accuracy() for seed in seeds])), float(np.mean([seed.auc() for seed in seeds])))
+    verdict = "reached" if all(seed >= goal for seed, goal in zip(reached, GOALS[name], strict=True)) else "missed"
+    return f"{name}: goal {verdict} ({reached[0]:.3f} / {reached[1]:.3f})."
 
 
-def _against_noisy_or(name: str, seeds: Sequence[Trained], found: Sequence[Mapping[str, Judged]]) -> str:
-    ends = np.cumsum([len(own.test.labels) for own in seeds])[:-1]
-    weights = unit_weights([units for own in seeds for units in own.test.units], NUM_DRAWS, seed=0)
-    parts = zip(seeds, found, np.split(weights, ends, axis=1), strict=True)
-    draws = np.array([_differences(own, kinds, part) for own, kinds, part in parts])
+def _against_noisy_or(name: str, seeds: Sequence[Trained], kinds_by_seed: Sequence[Mapping[str, Judged]]) -> str:
+    ends = np.cumsum([len(seed.test.labels) for seed in seeds])[:-1]
+    weights = unit_weights([units for seed in seeds for units in seed.test.units], NUM_DRAWS, seed=0)
+    parts = zip(seeds, kinds_by_seed, np.split(weights, ends, axis=1), strict=True)
+    draws = np.array([_differences(seed, kinds, part) for seed, kinds, part in parts])
     accuracy_draws, auc_draws = draws.mean(0).T
     return (
         f"{name}: fused minus noisy-or, 95 % of {NUM_DRAWS} bootstraps over pictures and sounds: accuracy "
@@ -171,9 +177,9 @@ def _interval(draws: NDArray[np.float64]) -> str:
 
 
 def _differences(trained: Trained, kinds: Mapping[str, Judged], weights: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(draws, 2): differences of accuracy and of AUC, each piece as often as `weights` (draws, pieces) say.
+    """(draws, 2): differences of accuracy and of AUC; `weights` (draws, pieces) repeats the pieces of a draw.
 
-    A draw of one kind of pieces alone has no AUC: NaN.
+    AUC is NaN for a draw with good or defective pieces only.
     """
     differences = []
     for counts in weights:

@@ -1,4 +1,4 @@
-"""Turns scored pieces into what a bundle's service would have said of them. Runs no model."""
+"""Turns scored pieces into the decisions that a bundle's service would make. Runs no model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from inspector.training.calibration.certify import routed_scores
 
 @dataclass(frozen=True, eq=False)
 class Routed:
-    """Per piece, what ran and the calibrated defect score of that; NaN where nothing did."""
+    """Per piece, the experts that ran and their calibrated defect score; NaN where none ran."""
 
     schema: Bundle
     scored: Scored
@@ -25,12 +25,12 @@ class Routed:
     def rulings(self, required: frozenset[str]) -> list[DecisionResult]:
         """By the bundle's limits."""
         calibrations, modalities = calibrations_of(self.schema), modality_of(self.schema)
-        found = []
+        results = []
         for experts, score in zip(self.ran, self.scores.tolist(), strict=True):
-            own, lacks = calibrations.get(experts), required - {modalities[name] for name in experts}
-            limits = None if own is None else Limits(own.pass_below, own.fail_above)
-            found.append(decide(None if np.isnan(score) else score, limits, lacks))
-        return found
+            calibration, lacks = calibrations.get(experts), required - {modalities[name] for name in experts}
+            limits = None if calibration is None else Limits(calibration.pass_below, calibration.fail_above)
+            results.append(decide(None if np.isnan(score) else score, limits, lacks))
+        return results
 
 
 def as_routed(schema: Bundle, scored: Scored) -> Routed:
@@ -40,7 +40,7 @@ def as_routed(schema: Bundle, scored: Scored) -> Routed:
 
 
 def calibrations_of(schema: Bundle) -> Mapping[ExpertSet, Calibration]:
-    return {frozenset(own.experts): own for own in schema.calibrations}
+    return {frozenset(calibration.experts): calibration for calibration in schema.calibrations}
 
 
 def modality_of(schema: Bundle) -> Mapping[str, str]:
@@ -48,10 +48,10 @@ def modality_of(schema: Bundle) -> Mapping[str, str]:
 
 
 def without(schema: Bundle, scored: Scored, modality: str) -> Scored:
-    """The same pieces had this modality never arrived."""
-    gone = {name for name, own in modality_of(schema).items() if own == modality}
-    experts = np.array([name in gone for name in scored.experts])
-    sets = np.array([bool(own & gone) for own in scored.sets])
+    """The same pieces without one modality."""
+    removed = {expert for expert, name in modality_of(schema).items() if name == modality}
+    experts = np.array([name in removed for name in scored.experts])
+    sets = np.array([bool(names & removed) for names in scored.sets])
     return replace(
         scored,
         expert_logits=np.where(experts[:, None], np.nan, scored.expert_logits),

@@ -1,6 +1,6 @@
-"""Lends the tables what they measure on: data sets, bundles trained on them, scores of their test splits.
+"""Inputs of the tables: data sets, bundles trained on them, scores of their test splits.
 
-Everything is made once per run, in one folder, and kept there: a table asks for what it needs.
+Each is made once per run, on first use, and kept in one folder.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ class Trained:
     bundle: Path
     checkpoint: Path
     calibration: Scored
-    """What the bundle's limits and routes were chosen on: train out of fold, calibration unseen."""
+    """Pieces used to choose limits and routes: train out of fold, calibration unseen."""
     test: Scored
 
     @property
@@ -33,7 +33,7 @@ class Trained:
 
 
 class Bench(Protocol):
-    """What a table is given."""
+    """Input of every table."""
 
     @property
     def folder(self) -> Path: ...
@@ -46,10 +46,10 @@ class Bench(Protocol):
         """Local safetensors by timm's names; empty where there are none."""
 
     def sets(self) -> Sequence[str]:
-        """The real sets that are there; empty without recordings."""
+        """The available real sets; empty without recordings."""
 
     def manifest(self, name: str, seed: int) -> Path:
-        """Of a real set, or of a scenario of `inspector simulate`; nothing is trained."""
+        """Manifest of a real set or of a scenario of `inspector simulate`; trains nothing."""
 
     def trained(self, name: str, seed: int) -> Trained:
         """`name`: a real set, or a scenario of `inspector simulate`."""

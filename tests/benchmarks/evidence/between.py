@@ -1,4 +1,4 @@
-"""Trains small experts on the simulated line with mismatched inserts, and encodes its pieces. Knows no table."""
+"""Trains small experts on the simulated line with mismatched inserts, and encodes its pieces."""
 
 import functools
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Heard:
 
 @functools.cache
 def staged(folder: Path, seed: int) -> tuple[TrainedBundle, Dataset]:
-    """Made once per folder and training seed. Whoever changes the draft's modules works on a copy."""
+    """Cached per folder and training seed: copy the draft before you change its modules."""
     data = folder / "between"
     manifest = data / "manifest.jsonl"
     if not manifest.exists():
@@ -76,7 +76,7 @@ def heard(draft: TrainedBundle, corpus: Dataset, split: Split) -> Heard:
 
 
 def _encoded(expert: TrainedExpert, corpus: Dataset, split: Split) -> Encoded:
-    recordings = [found.recording for found in corpus.examples(split, expert.modality).values()]
+    recordings = [example.recording for example in corpus.examples(split, expert.modality).values()]
     encoded = encode(expert.module, prepare(recordings, expert.input), expert.input)
     places = [place for (place,) in corpus.frames(corpus.labelled(split), [split], expert.modality)]
     return Encoded(*(output[places] for output in encoded))

@@ -1,4 +1,4 @@
-"""Puts what the tables say of a trained bundle into its model card. Measures nothing."""
+"""Copies the rows and notes about a trained bundle into its model card."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -16,7 +16,7 @@ POOLED = "Of all benchmark seeds together"
 
 
 def write_cards(bundles: Sequence[Trained], tables: Sequence[Table], day: date) -> None:
-    """A bundle that no table speaks of keeps its card."""
+    """Leaves the card of a bundle unchanged where no table has a row for it."""
     for trained in bundles:
         lines = [line for table in tables for line in _part(table, trained)]
         if lines:
@@ -29,16 +29,16 @@ def _head(trained: Trained, day: date) -> list[str]:
         origin("make bench", trained.manifest, "test", day),
         counts(len(rows), sum(row.label == "nok" for row in rows), independent(rows)),
         f"Rows are of this bundle alone (benchmark seed {trained.seed}) unless they say otherwise; brackets "
-        "hold 95 % intervals. What was asked, what was tried, and what the figures do not say, stands in RESULTS.md of "
-        "that run.",
+        "hold 95 % intervals. RESULTS.md of that run has the questions, the methods and the limits "
+        "of the figures.",
         "",
     ]
 
 
 def _part(table: Table, trained: Trained) -> Iterator[str]:
-    """A table that was kept before bundles had rows of their own has those of the set alone."""
-    pooled = [] if table.own else [row for row in table.rows if row[0] == trained.name]
-    rows = table.own.get(trained.key, pooled)
+    """A table of an older bench has no rows per bundle: its rows of the whole set are used."""
+    pooled = [] if table.bundle_rows else [row for row in table.rows if row[0] == trained.name]
+    rows = table.bundle_rows.get(trained.key, pooled)
     if not rows:
         return
     yield from (f"### {table.title}", "")
@@ -46,9 +46,9 @@ def _part(table: Table, trained: Trained) -> Iterator[str]:
         yield from (f"{POOLED}:", "")
     yield from grid(table.columns, rows)
     yield ""
-    found = [note.removeprefix(f"{trained.name}: ") for note in table.notes if _is_of(note, trained.name)]
-    if found:
-        yield from (*(f"- {POOLED}: {note}" for note in found), "")
+    notes = [note.removeprefix(f"{trained.name}: ") for note in table.notes if _is_of(note, trained.name)]
+    if notes:
+        yield from (*(f"- {POOLED}: {note}" for note in notes), "")
 
 
 def _is_of(note: str, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Table: what the bundles promise about misses, and how often the promise breaks when the evidence is drawn anew."""
+"""Table: the miss rates that bundles promise, and how often the promise breaks when the evidence is resampled."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -41,19 +41,19 @@ COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """All unseen pieces of a bundle, calibration and test together, and the limits that training fixed."""
+    """All unseen pieces of a bundle (calibration and test) and the limits that training fixed."""
 
     limits: Scores
     defects: Scores
-    """Of independent defective pieces: to draw among them is to draw among groups."""
+    """Scores of independent defective pieces: drawing among them is drawing among groups."""
     good: Scores
     num_evidence: int
-    """How many of these defects the bundle's own calibration had."""
+    """Number of these defects in the bundle's calibration split."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One certificate from evidence drawn anew, and what other defects say of it."""
+    """One certificate from resampled evidence, compared with the whole pool."""
 
     promised: float
     everywhere: float
@@ -72,7 +72,7 @@ class Half:
 
 @dataclass(frozen=True, eq=False)
 class Tried:
-    """One bundle's certificate, the claim that it is held to, and what became of claims on evidence drawn anew."""
+    """One bundle's certificate, the claim to test, and the results of claims on resampled evidence."""
 
     certificate: Certificate
     chosen: Claim | None
@@ -83,58 +83,57 @@ class Tried:
 def run(bench: Bench) -> Table:
     trained = {name: [bench.trained(name, seed) for seed in bench.seeds] for name in bench.sets()}
     trained[ENOUGH] = [bench.trained(ENOUGH, bench.seeds[0])]
-    tried = {name: [_try(own, asked=name == ENOUGH) for own in seeds] for name, seeds in trained.items()}
+    tried = {name: [_try(bundle, at_goal=name == ENOUGH) for bundle in seeds] for name, seeds in trained.items()}
     margin = 1.96 * np.sqrt(ALLOWED * (1 - ALLOWED) / NUM_DRAWS)
     return Table(
         name="certificates",
         title="Promised and observed misses",
-        asked="At most 0.8 % of defective pieces pass, at 95 % confidence, counted in independent recordings; over "
+        question="At most 0.8 % of defective pieces pass, at 95 % confidence, counted in independent recordings; over "
         f"{NUM_DRAWS} resamplings by group the promise breaks in no more than 5 % (+ {margin:.1%} of chance).",
         columns=COLUMNS,
-        rows=[_row(name, own) for name, own in tried.items()],
-        own={
-            own.key: [_row(name, [found])]
+        rows=[_row(name, outcomes) for name, outcomes in tried.items()],
+        bundle_rows={
+            bundle.key: [_row(name, [outcome])]
             for name, seeds in trained.items()
-            for own, found in zip(seeds, tried[name], strict=True)
+            for bundle, outcome in zip(seeds, tried[name], strict=True)
         },
         notes=[
             "A real set promises the smallest rate that the evidence of each draw certifies; "
             f"the line `{ENOUGH}` (simulated: no claim of accuracy) promises 0.8 %.",
             "Broken: as many independent defects as the bundle's calibration had are drawn with replacement from all "
-            "unseen ones (calibration and test), certified on, and the promise is compared with the miss rate of all "
-            "of them, which is the truth for this draw; the share is of all draws, certified or not. "
-            "The limits to be tested are fixed by training pieces.",
-            "Other half: these defects are parted in two; one half is certified on, the other counted. A few dozen "
-            "are above an exact promise by chance (one time in eight where the halves are equal and the first shows "
-            "no miss), so `above promise there` is no breach; `refuted there` is: the count is one that a kept "
-            "promise shows in less than 5 of 100.",
+            "unseen ones (calibration and test) and give a certificate. Its promise is compared with the miss rate of "
+            "all of them, which is the truth for this draw. The share is of all draws, certified or not. "
+            "Training pieces fix the limits to be tested.",
+            "Other half: these defects are split in two; one half gives the certificate, the other half is counted. "
+            "A few dozen are above an exact promise by chance (one time in eight where the halves are equal and the "
+            "first shows no miss), so `above promise there` is no breach; `refuted there` is: a kept promise gives "
+            "such a count in less than 5 of 100 cases.",
             "Held: good pieces that the certified limit sends to REVIEW or FAIL, by that limit alone.",
-            "Where encoders were fitted again on the calibration pieces (then no certificate holds, and the "
-            "bundle says so), the columns up to `good pieces held` are of the encoders before that, and the draws are "
-            "of test pieces alone.",
-            "Head, calibrations and policy were chosen on the calibration split, whose scores are cross-fitted: what "
-            "little they know of it is in its evidence too.",
+            "Where encoders were fitted again on the calibration pieces (the bundle then carries no certificate), the "
+            "columns up to `good pieces held` describe the encoders before that, and draws use test pieces only.",
+            "Head, calibrations and policy were chosen on the cross-fitted scores of the calibration split, so its "
+            "evidence is slightly optimistic.",
         ],
     )
 
 
-def _try(trained: Trained, *, asked: bool) -> Tried:
+def _try(trained: Trained, *, at_goal: bool) -> Tried:
     certificate, pool = _made(trained)
-    chosen = certificate.claim if asked else certificate.nearest
-    return Tried(certificate, chosen, list(_draws(pool, asked=asked)), list(_halves(pool, asked=asked)))
+    chosen = certificate.claim if at_goal else certificate.nearest
+    return Tried(certificate, chosen, list(_draws(pool, at_goal=at_goal)), list(_halves(pool, at_goal=at_goal)))
 
 
 def _row(name: str, tried: Sequence[Tried]) -> list[str]:
-    certificates, chosen = [own.certificate for own in tried], [own.chosen for own in tried]
-    draws = [draw for own in tried for draw in own.draws]
-    halves = [half for own in tried for half in own.halves]
+    certificates, chosen = [outcome.certificate for outcome in tried], [outcome.chosen for outcome in tried]
+    draws = [draw for outcome in tried for draw in outcome.draws]
+    halves = [half for outcome in tried for half in outcome.halves]
     num_draws = NUM_DRAWS * len(tried)
     return [
         name,
-        spread([own.num_defects for own in certificates]),
-        f"{sum(own.claim is not None for own in certificates)} of {len(certificates)}",
-        spread([own.needs for own in certificates]),
-        _mean([own.nearest.miss_rate for own in certificates if own.nearest]),
+        spread([outcome.num_defects for outcome in certificates]),
+        f"{sum(outcome.claim is not None for outcome in certificates)} of {len(certificates)}",
+        spread([outcome.needs for outcome in certificates]),
+        _mean([outcome.nearest.miss_rate for outcome in certificates if outcome.nearest]),
         _mean([claim.good_held for claim in chosen if claim]),
         f"{_mean([draw.promised for draw in draws])} ({len(draws)} of {num_draws} draws)",
         _mean([draw.everywhere for draw in draws]),
@@ -170,20 +169,20 @@ def _unseen(pieces: Routed) -> tuple[Scores, Scores]:
     return pieces.scores[bad][evidence(scored, able)], pieces.scores[good]
 
 
-def _draws(pool: Pool, *, asked: bool) -> Iterator[Draw]:
+def _draws(pool: Pool, *, at_goal: bool) -> Iterator[Draw]:
     random = np.random.default_rng(0)
     for _ in range(NUM_DRAWS):
         drawn = random.choice(pool.defects, pool.num_evidence)
-        claim = _claim(pool, drawn, asked=asked)
+        claim = _claim(pool, drawn, at_goal=at_goal)
         if claim is not None:
             yield Draw(claim.miss_rate, float(np.mean(pool.defects < claim.pass_below)), claim.good_held)
 
 
-def _halves(pool: Pool, *, asked: bool) -> Iterator[Half]:
+def _halves(pool: Pool, *, at_goal: bool) -> Iterator[Half]:
     random = np.random.default_rng(0)
     for _ in range(NUM_DRAWS):
         drawn, others = np.array_split(random.permutation(pool.defects), 2)
-        claim = _claim(pool, drawn, asked=asked)
+        claim = _claim(pool, drawn, at_goal=at_goal)
         if claim is not None:
             missed = int(np.sum(others < claim.pass_below))
             # As many misses or more under the promised rate are as few hits or fewer under its complement.
@@ -191,6 +190,6 @@ def _halves(pool: Pool, *, asked: bool) -> Iterator[Half]:
             yield Half(claim.miss_rate, missed / len(others), refuted)
 
 
-def _claim(pool: Pool, drawn: Scores, *, asked: bool) -> Claim | None:
-    found = claims(pool.limits, drawn, pool.good, ACCEPTANCE)
-    return found.claim if asked else found.nearest
+def _claim(pool: Pool, drawn: Scores, *, at_goal: bool) -> Claim | None:
+    certificate = claims(pool.limits, drawn, pool.good, ACCEPTANCE)
+    return certificate.claim if at_goal else certificate.nearest

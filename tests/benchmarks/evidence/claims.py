@@ -1,5 +1,6 @@
-"""Turns the tables of evidence into the one that the page begins with: claim, asked, reached, where. Measures nothing:
-every figure is read from a row or a note of its table."""
+"""Turns the tables of evidence into the summary at the top of the page: claim, goal, reached, where.
+
+Every figure is read from a row or a note of its table."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,22 +8,22 @@ from typing import NamedTuple
 
 from tests.benchmarks.evidence.table import Table, grid
 
-COLUMNS = ("claim", "asked", "reached", "where")
+COLUMNS = ("claim", "goal", "reached", "where")
 
 
 class Claim(NamedTuple):
     claim: str
-    asked: str
+    goal: str
     reached: str
-    """The figures, and whether that is what was asked."""
+    """The figures, and whether they meet the goal."""
 
 
 def head(tables: Sequence[Table]) -> str:
-    """The section as Markdown; it names the tables that set no goal."""
+    """The section as Markdown; names the tables that have no goal."""
     rows = [(*claim, _link(table)) for table in tables for claim in claims(table)]
     others = [_link(table) for table in tables if table.name not in READERS]
-    lines = ["## Claims", "", "Every figure is that of the table it names.", "", *grid(COLUMNS, rows), ""]
-    return "\n".join([*lines, *([f"Without a goal of their own: {', '.join(others)}.", ""] if others else [])])
+    lines = ["## Claims", "", "Every figure comes from the linked table.", "", *grid(COLUMNS, rows), ""]
+    return "\n".join([*lines, *([f"Tables without a goal: {', '.join(others)}.", ""] if others else [])])
 
 
 def claims(table: Table) -> list[Claim]:
@@ -34,8 +35,8 @@ def _link(table: Table) -> str:
     return f"[{table.title}](#{anchor})"
 
 
-def _verdict(is_reached: bool, words: str = "reached") -> str:
-    return words if is_reached else "**missed**"
+def _verdict(is_reached: bool, text: str = "reached") -> str:
+    return text if is_reached else "**missed**"
 
 
 def _by_column(table: Table) -> Iterator[dict[str, str]]:
@@ -105,7 +106,7 @@ def _certificates(table: Table) -> Iterator[Claim]:
         yield Claim(f"{row['set']}: at most 0.8 % of misses certified", "every bundle",
                     f"{certified} of {tried}, certifiable level {row['certifiable level']}: "
                     f"{_verdict(certified == tried)}")  # fmt: skip
-    allowed = re.search(r"no more than (\d+) % \(\+ ([\d.]+)%", table.asked)
+    allowed = re.search(r"no more than (\d+) % \(\+ ([\d.]+)%", table.question)
     if allowed is not None:
         most = (float(allowed[1]) + float(allowed[2])) / 100
         for row in _by_column(table):

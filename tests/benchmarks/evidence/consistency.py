@@ -30,12 +30,14 @@ def run(bench: Bench) -> Table:
     return Table(
         name="consistency",
         title="Consistency of picture and sound, learned from good pieces without a label",
-        asked="On the simulated line the score alone is to find mismatches; on made-up pairs it cannot: .5 expected.",
+        question="Goal: on the simulated line the score alone detects mismatches. On made-up pairs it cannot: .5 is "
+        "expected.",
         columns=COLUMNS,
         rows=rows,
         notes=[
-            f"Pairs of {MADE_UP} are made up: picture and sound are independent given their labels, so good pieces "
-            "teach nothing of each other; the AUC of all defects there may leave .5 only as a detector of the unusual."
+            f"Pairs of {MADE_UP} are made up: picture and sound are independent given their labels, so one of them "
+            "says nothing about the other in good pieces; there the AUC of all defects can differ from .5 only because "
+            "the score also detects unusual recordings."
         ],
     )
 

@@ -1,4 +1,4 @@
-"""Table: a microphone's expert learns a second product by fine-tuning, replay, EWC and both; what is lost and won."""
+"""Table: a microphone's expert learns a second product by fine-tuning, replay, EWC and both; losses and gains."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -68,19 +68,18 @@ def run(bench: Bench) -> Table:
     return Table(
         name="continual",
         title="Learning a new product without losing the old one",
-        asked="The simulated line's log-mel expert learns a product that lies on rubber: whole ones sound dull, as "
-        "cracked old ones do. The gate opens where the old product's recall does not fall and no more than 2 % more of "
-        "its good pieces are held back.",
+        question="The simulated line's log-mel expert learns a product that lies on rubber: good pieces sound dull, "
+        "like cracked pieces of the old product. The gate opens where the old product's recall does not fall and no "
+        "more than 2 % more of its good pieces are held back.",
         columns=COLUMNS,
         rows=rows,
         notes=[
             f"{OLD_PIECES} old and {NEW_PIECES} new training pieces, {MEMORY} old ones in the memory, {JUDGED} pieces "
-            "each for calibration and test; where the gate stays shut, `inspector adapt` keeps the old checkpoint.",
-            "What is forgotten here is not which piece is worse than which (the old AUC stays), but where the limit "
-            "lies: fine-tuning holds back every good old piece. Recall alone would not see that, so the gate has a "
-            "second limit.",
+            "each for calibration and test; where the gate stays closed, `inspector adapt` keeps the old checkpoint.",
+            "Fine-tuning keeps the ranking of old pieces (the old AUC stays) but shifts the limit: it holds back every "
+            "good old piece. Recall alone would not show that, so the gate has a second limit.",
             f"EWC alone works in a narrow range of stiffness ({STIFFNESS:g} of 1, 10, 100 and 1,000, relative to the "
-            "mean importance); beside replay it adds nothing on this line.",
+            "mean importance); in addition to replay it gains nothing on this line.",
         ],
     )
 

@@ -40,7 +40,7 @@ class Call(NamedTuple):
 
 
 class Ledger:
-    """What the graphs spent since it was cleared, and one input of each kind of call."""
+    """CPU time of the graphs since the last `clear`, and one input of each kind of call."""
 
     def __init__(self) -> None:
         self.spent_s: dict[str, float] = defaultdict(float)
@@ -104,7 +104,7 @@ class Measured:
     dense_s: float
     routed_s: float
     ideal_s: float
-    """What the calls that were left out or made smaller cost by themselves: what could be saved."""
+    """Separately measured cost of the calls that were left out or made smaller: the possible saving."""
     router_s: float
     decode_s: float
     dense_prepare_s: float
@@ -128,7 +128,7 @@ def measure(bundle: Path, manifest: Path) -> Measured:
         pieces, cost_s = _timed(lambda: [observe(manifest.parent, row) for row in rows[start : start + MAX_BATCH]])  # noqa: B023
         decode_s += cost_s
         rounds = [[_turn(system, pieces, ledger) for system in systems] for _ in range(ROUNDS)]
-        turns.append([[own[index] for own in rounds] for index in range(len(systems))])
+        turns.append([[turns_of_round[index] for turns_of_round in rounds] for index in range(len(systems))])
     return _sum(model, turns, ledger, decode_s, len(rows))
 
 
@@ -167,12 +167,12 @@ def _sum(
 
 
 def _router_s(model: Model, pieces: int) -> float:
-    """From what the first experts said to what runs, in batches of 16; what it says does not change what it costs."""
+    """Time to choose experts from the first logits, in batches of 16; it does not depend on the values."""
     schema = model.schema
     logits = np.random.default_rng(0).normal(0, 3, (MAX_BATCH, len(schema.experts))).tolist()
     present = frozenset(modality.name for modality in schema.modalities)
     names = [expert.name for expert in schema.experts]
-    glances = [PartialResult(present, dict(zip(names, own, strict=True)), own[0], fails=False) for own in logits]
+    glances = [PartialResult(present, dict(zip(names, row, strict=True)), row[0], fails=False) for row in logits]
     batches = -(-pieces // MAX_BATCH)
 
     def work() -> None:

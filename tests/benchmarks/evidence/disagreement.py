@@ -1,4 +1,4 @@
-"""Shows what the learned head adds where a defect is only a disagreement of two sensors. Knows no real recording."""
+"""Table: gain of the learned head where a defect is only a disagreement of two sensors. Simulated pieces only."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -37,19 +37,20 @@ def run(bench: Bench) -> Table:
     seeds = bench.seeds[:NUM_SEEDS]
     measured = [_one(bench, seed) for seed in seeds]
     names = list(measured[0].scores)
-    gains = [own.gain() for own in measured]
+    gains = [result.gain() for result in measured]
     return Table(
         name="disagreement",
         title="Defects that are a disagreement of picture and sound",
-        asked="The fused score is to be at least 10 points of accuracy better than noisy-or of the same encoders.",
+        question="Goal: the accuracy of the fused score is at least 10 points above noisy-or of the same encoders.",
         columns=COLUMNS,
-        rows=[[name, *(spread([own.figures(name)[i] for own in measured]) for i in range(3))] for name in names],
+        rows=[[name, *(spread([result.figures(name)[i] for result in measured]) for i in range(3))] for name in names],
         notes=[
             f"Fused minus noisy-or: {spread(gains)} of accuracy; "
-            + "; ".join(f"seed {seed}: {own.interval()}" for seed, own in zip(seeds, measured, strict=True)),
-            *(f"Seed {seed}: {_told(own.joint)}" for seed, own in zip(seeds, measured, strict=True)),
-            "Limits are those of the calibration split. Seeds are of the training; the line is the same.",
-            "Left out: at inference, of the same head. Without comparing, attention has to find the relation alone.",
+            + "; ".join(f"seed {seed}: {result.interval()}" for seed, result in zip(seeds, measured, strict=True)),
+            *(f"Seed {seed}: {_joint_note(result.joint)}" for seed, result in zip(seeds, measured, strict=True)),
+            "Limits come from the calibration split. Seeds vary the training; the line is the same.",
+            '"Left out" disables a part of the same head at inference. Without the comparison, attention must find the '
+            "relation alone.",
         ],
     )
 
@@ -62,18 +63,18 @@ class _Measured:
         self._labels, self._mismatch = test.labels, test.mismatch
 
     def figures(self, name: str) -> tuple[float, float, float]:
-        own, some = self.scores[name], self._mismatch | ~self._labels
+        scores, some = self.scores[name], self._mismatch | ~self._labels
         return (
             float(self._right(name).mean()),
-            area_under_curve(own, self._labels),
-            area_under_curve(own[some], self._labels[some]),
+            area_under_curve(scores, self._labels),
+            area_under_curve(scores[some], self._labels[some]),
         )
 
     def gain(self) -> float:
         return float(self._gains().mean())
 
     def interval(self) -> str:
-        """Of the gain, 95 %, by resampling pieces: each has recordings of its own."""
+        """95 % interval of the gain, by resampling pieces: no two share a recording."""
         gains = self._gains()
         picks = np.random.default_rng(0).integers(len(gains), size=(RESAMPLES, len(gains)))
         low, high = np.quantile(gains[picks].mean(1), (0.025, 0.975))
@@ -83,8 +84,8 @@ class _Measured:
         return self._right(FUSED).astype(np.float64) - self._right(NOISY_OR)
 
     def _right(self, name: str) -> Labels:
-        found: Labels = (self.scores[name] >= 0.5) == self._labels
-        return found
+        is_right: Labels = (self.scores[name] >= 0.5) == self._labels
+        return is_right
 
 
 def _one(bench: Bench, seed: int) -> _Measured:
@@ -109,7 +110,7 @@ def _one(bench: Bench, seed: int) -> _Measured:
 
 
 def _joint(staged: TrainedBundle, corpus: Dataset, seed: int, *, compared: bool) -> tuple[TrainedBundle, JointFit]:
-    """A head of its own, fitted with copies of the encoders."""
+    """A separate head, fitted with copies of the encoders."""
     torch.manual_seed(seed)
     draft = copy.deepcopy(staged)
     draft = replace(draft, head=FusionHead(head_form(corpus, draft.experts, CONFIG, compared=compared)))
@@ -143,8 +144,8 @@ def _pair(draft: TrainedBundle, corpus: Dataset) -> tuple[Scores, Scores]:
 
 def _noisy_or(known: Heard, pieces: Heard) -> Scores:
     """Log-odds of 1 - (1 - p)(1 - q), each calibrated on the pieces that are defective but by mismatch."""
-    own = (known.labels & ~known.mismatch).astype(np.float64)
-    return noisy_or([[calibrated(pieces.logits(e), known.logits(e), own)] for e in (0, 1)])
+    defective = (known.labels & ~known.mismatch).astype(np.float64)
+    return noisy_or([[calibrated(pieces.logits(e), known.logits(e), defective)] for e in (0, 1)])
 
 
 def _late(known: Heard, test: Heard) -> tuple[Scores, Scores]:
@@ -158,6 +159,6 @@ def _calibrated(known: Scores, test: Scores, labels: Labels) -> Scores:
     return probability(test, *fit(known, labels))
 
 
-def _told(joint: JointFit) -> str:
+def _joint_note(joint: JointFit) -> str:
     kept = f"kept epoch {joint.best_epoch}" if joint.kept else "not kept"
     return f"joint stage {kept}, held-out loss {joint.staged_loss:.3f} before and {joint.joint_loss:.3f} after."

@@ -47,12 +47,12 @@ def run(bench: Bench) -> Table:
         corpus = Dataset(bench.trained(SET, bench.seeds[0]).manifest)
         teacher, students = _experts(corpus)
         measured = {name: _figures(expert, corpus) for name, expert in (("teacher", teacher), *students)}
-        rows = [_row(name, found) for name, found in measured.items()]
+        rows = [_row(name, figures) for name, figures in measured.items()]
         notes = _notes(measured)
     return Table(
         name="distillation",
         title="Students of a tenth of the size",
-        asked=f"A 48 px expert for {SET} teaches one of a tenth of its parameters and MACs: does it beat the same "
+        question=f"A 48 px expert for {SET} teaches one of a tenth of its parameters and MACs: does it beat the same "
         "network fitted on labels alone, and do two steps beat one?",
         columns=COLUMNS,
         rows=rows,
@@ -99,13 +99,13 @@ def _figures(expert: TrainedExpert, corpus: Dataset) -> Figures:
     return Figures(size_of(expert), _cost_ms(expert), calibration, test)
 
 
-def _row(name: str, found: Figures) -> tuple[str, ...]:
-    size, aucs = found.size, (found.calibration, found.test)
+def _row(name: str, figures: Figures) -> tuple[str, ...]:
+    size, aucs = figures.size, (figures.calibration, figures.test)
     return (
         name,
         f"{size.parameters:,}",
         f"{size.macs / 1e6:.1f} M",
-        f"{found.cost_ms:.2f}",
+        f"{figures.cost_ms:.2f}",
         *(f"{auc:.3f}" for auc in aucs),
     )
 
@@ -115,12 +115,12 @@ def _notes(measured: Mapping[str, Figures]) -> list[str]:
     small, large = alone.size, teacher.size
     return [
         f"The student has {small.parameters / large.parameters:.1%} of the parameters and "
-        f"{small.macs / large.macs:.1%} of the MACs; between the two steps stands one of a quarter.",
+        f"{small.macs / large.macs:.1%} of the MACs; the intermediate student has a quarter.",
         "All students take the same passes over the same changed pictures; distilled ones add the teacher's log-odds "
         "and tokens to the labels.",
         f"AUC on calibration against labels alone: distilled {once.calibration - alone.calibration:+.3f}, in two steps "
         f"{twice.calibration - alone.calibration:+.3f}; one standard error of such an AUC is about .007, and only a "
-        "difference of more than that would say that the teacher is worth asking where labels are there.",
+        "larger difference would show that the teacher helps where labels exist.",
     ]
 
 
@@ -133,5 +133,5 @@ def _cost_ms(expert: TrainedExpert) -> float:
 
 
 def _auc(expert: TrainedExpert, corpus: Dataset, split: Split) -> float:
-    found = recordings_of(corpus.examples(split, CAMERA).values(), expert.input)
-    return area_under_curve(expert_logits(expert, found), found.targets[:, 0].numpy() > 0.5)
+    recordings = recordings_of(corpus.examples(split, CAMERA).values(), expert.input)
+    return area_under_curve(expert_logits(expert, recordings), recordings.targets[:, 0].numpy() > 0.5)

@@ -41,7 +41,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One policy or static set on a test split, its limit from the pieces that it was chosen on."""
+    """One policy or static set on a test split; its limit comes from the pieces used to choose it."""
 
     above: Labels
     cost_ms: Scores
@@ -49,7 +49,7 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What one training shipped, on its test split."""
+    """The shipped policy of one training and its alternatives, on the test split."""
 
     policy: Policy
     labels: Labels
@@ -64,39 +64,39 @@ class Judged:
 
 
 def run(bench: Bench) -> Table:
-    asked = dict.fromkeys(bench.sets(), bench.seeds) | {HARD: bench.seeds[:1]}
-    trained = {name: [bench.trained(name, seed) for seed in seeds] for name, seeds in asked.items()}
-    found = {name: [_judge(own) for own in seeds] for name, seeds in trained.items()}
+    seeds_of_set = dict.fromkeys(bench.sets(), bench.seeds) | {HARD: bench.seeds[:1]}
+    trained = {name: [bench.trained(name, seed) for seed in seeds] for name, seeds in seeds_of_set.items()}
+    results = {name: [_judge(bundle) for bundle in seeds] for name, seeds in trained.items()}
     return Table(
         name="frontier",
         title="Routing: computing against recall",
-        asked=(
-            "What the shipped policy saves of the encoders' CPU, (i) against all experts (goal: at least 46.5 % at no "
+        question=(
+            "Savings of the shipped policy in the encoders' CPU, (i) against all experts (goal: at least 46.5 % at no "
             f"lost recall) and (ii) against the cheapest static set within 0.5 points of the best (goal on {HARD}: at "
             f"least 30 %), at {FALSE_REJECT_RATE:.0%} false rejects. Only (ii) is a gain of routing."
         ),
         columns=COLUMNS,
-        rows=[_row(name, judged) for name, judged in found.items()],
-        notes=[*chain.from_iterable(_notes(name, judged) for name, judged in found.items()), *NOTES],
-        plots=[_plot(name, judged) for name, judged in found.items()],
-        own={
-            own.key: [_row(name, [judged])]
+        rows=[_row(name, judged) for name, judged in results.items()],
+        notes=[*chain.from_iterable(_notes(name, judged) for name, judged in results.items()), *NOTES],
+        plots=[_plot(name, judged) for name, judged in results.items()],
+        bundle_rows={
+            bundle.key: [_row(name, [judged])]
             for name, seeds in trained.items()
-            for own, judged in zip(seeds, found[name], strict=True)
+            for bundle, judged in zip(seeds, results[name], strict=True)
         },
     )
 
 
 NOTES = (
-    "Every limit is the one that rejects the stated share of the good pieces that it was chosen on (train out of fold, "
-    "and calibration), so false rejects on the test pieces differ from it; they stand there by seed.",
-    "A shipped router's limit comes from its own routes of the pieces that it was fitted on, those of the sweep from "
+    "Each limit rejects the stated share of the good pieces used to choose it (train out of fold, and calibration). "
+    "False rejects on the test pieces differ from that share; the table lists them by seed.",
+    "The limit of a shipped router comes from its routes of the pieces used to fit it; limits of the sweep come from "
     "cross-fitted routes.",
-    "Intervals: 95 %, bootstrap over the recordings (of defective pieces, those that carry the defect), pictures and "
-    "sounds drawn apart; seeds pooled, a recording of several test splits drawn in all of them.",
-    "CPU is that of the calling thread, ONNX Runtime with one thread, batches of 16 pieces, in turns with all experts; "
-    "realised / ideal compares what was saved with what the experts' calls that were left out or made smaller cost by "
-    "themselves. (i) and (ii) go by the costs that a bundle states.",
+    "Intervals: 95 %, bootstrap over the recordings (for defective pieces, those that carry the defect), pictures and "
+    "sounds drawn separately; seeds are pooled, and a recording in several test splits is drawn in all of them.",
+    "CPU is the time of the calling thread: ONNX Runtime with one thread, batches of 16 pieces, alternating with all "
+    "experts. Realised / ideal compares the saving with the separately measured cost of the expert calls that were "
+    "left out or made smaller. (i) and (ii) use the costs stated in the bundle.",
     "End to end counts decoding from files, resizing, experts, head and routing.",
 )
 
@@ -106,7 +106,7 @@ def _judge(trained: Trained) -> Judged:
     calibrations = calibrations_of(schema)
     ground, test = (ground_of(scored, schema.experts, calibrations) for scored in (trained.calibration, trained.test))
     points = static_points(ground.board)
-    statics = {names: _run(test, test.board.able(names), own) for names, own in points.items()}
+    statics = {names: _run(test, test.board.able(names), point) for names, point in points.items()}
     best = cheapest_good(points)
     return Judged(
         policy=schema.policy,
@@ -116,8 +116,8 @@ def _judge(trained: Trained) -> Judged:
         dense=statics[max(points, key=len)],
         best_static=statics[best],
         best_name=points[best].name,
-        statics={points[names].name: own for names, own in statics.items()},
-        sweep=[_run(test, test.routed(own.policy), own.point) for own in _sweep(ground, schema)],
+        statics={points[names].name: run for names, run in statics.items()},
+        sweep=[_run(test, test.routed(swept.policy), swept.point) for swept in _sweep(ground, schema)],
         measured=measure(trained.bundle, trained.manifest),
     )
 
@@ -138,68 +138,70 @@ def _run(test: RoutingData, ran: Sequence[ExpertSet], at: Point | float) -> Run:
     return Run(scores > (at.limit if isinstance(at, Point) else at), test.board.cost_ms(ran))
 
 
-def _recall(judged: Judged, own: Run) -> float:
-    return recall(own.above.astype(np.float64), judged.labels, 0.5)
+def _recall(judged: Judged, run: Run) -> float:
+    return recall(run.above.astype(np.float64), judged.labels, 0.5)
 
 
 def _row(name: str, judged: Sequence[Judged]) -> list[str]:
     cpu = _Sum(judged)
     return [
         name,
-        ", ".join(own.policy.mode for own in judged),
-        f"{fmean(_recall(own, own.shipped) for own in judged):.3f}",
-        f"{fmean(_recall(own, own.dense) for own in judged):.3f}",
-        str(lost(judged, [own.dense for own in judged])),
-        " ".join(f"{_false_rejects(own.shipped, own):.3f} ({_false_rejects(own.dense, own):.3f})" for own in judged),
-        str(saved(judged, [own.dense for own in judged])),
+        ", ".join(seed.policy.mode for seed in judged),
+        f"{fmean(_recall(seed, seed.shipped) for seed in judged):.3f}",
+        f"{fmean(_recall(seed, seed.dense) for seed in judged):.3f}",
+        str(lost(judged, [seed.dense for seed in judged])),
+        " ".join(
+            f"{_false_rejects(seed.shipped, seed):.3f} ({_false_rejects(seed.dense, seed):.3f})" for seed in judged
+        ),
+        str(saved(judged, [seed.dense for seed in judged])),
         f"{cpu.realised:.3f}" if cpu.saves else "nothing is left out",
         f"{cpu.router_s / cpu.routed_s:.1%}",
         f"{cpu.around_s / cpu.pieces * 1e3:.2f}",
         f"{cpu.dense_s / cpu.pieces * 1e3:.2f} to {cpu.routed_s / cpu.pieces * 1e3:.2f}",
         f"{cpu.end_to_end:.3f}",
-        str(saved(judged, [own.best_static for own in judged])),
+        str(saved(judged, [seed.best_static for seed in judged])),
     ]
 
 
 class _Sum:
-    """The measurements of all seeds together."""
+    """Measurements summed over all seeds."""
 
     def __init__(self, judged: Sequence[Judged]) -> None:
-        own = [one.measured for one in judged]
-        self.pieces = sum(one.pieces for one in own)
-        self.dense_s, self.routed_s = sum(one.dense_s for one in own), sum(one.routed_s for one in own)
-        self.ideal_s = sum(one.ideal_s for one in own)
-        self.router_s = sum(one.router_s for one in own)
-        self.around_s = sum(one.decode_s + one.dense_prepare_s for one in own)
+        measured = [one.measured for one in judged]
+        self.pieces = sum(one.pieces for one in measured)
+        self.dense_s, self.routed_s = sum(one.dense_s for one in measured), sum(one.routed_s for one in measured)
+        self.ideal_s = sum(one.ideal_s for one in measured)
+        self.router_s = sum(one.router_s for one in measured)
+        self.around_s = sum(one.decode_s + one.dense_prepare_s for one in measured)
         self.saves = self.ideal_s > 1e-6 * self.dense_s
         self.realised = (self.dense_s - self.routed_s) / self.ideal_s if self.saves else float("nan")
-        whole_s = sum(one.decode_s + one.dense_whole_s for one in own)
-        self.end_to_end = 1 - sum(one.decode_s + one.routed_whole_s for one in own) / whole_s
+        whole_s = sum(one.decode_s + one.dense_whole_s for one in measured)
+        self.end_to_end = 1 - sum(one.decode_s + one.routed_whole_s for one in measured) / whole_s
 
 
 def lost(judged: Sequence[Judged], against: Sequence[Run]) -> Interval:
     """Recall of another run less that of the shipped policy, piece by piece."""
     values = [
-        other.above[own.labels].astype(float) - own.shipped.above[own.labels]
-        for own, other in zip(judged, against, strict=True)
+        other.above[seed.labels].astype(float) - seed.shipped.above[seed.labels]
+        for seed, other in zip(judged, against, strict=True)
     ]
-    units = [found for own in judged for found, bad in zip(own.units, own.labels, strict=True) if bad]
+    units = [unit for seed in judged for unit, bad in zip(seed.units, seed.labels, strict=True) if bad]
     return mean_by_units(np.concatenate(values), units, seed=0)
 
 
 def saved(judged: Sequence[Judged], against: Sequence[Run]) -> Interval:
     """Share of the mean cost of another run, seed by seed, that the shipped policy does not spend."""
-    values = [1 - own.shipped.cost_ms / other.cost_ms.mean() for own, other in zip(judged, against, strict=True)]
-    return mean_by_units(np.concatenate(values), [found for own in judged for found in own.units], seed=0)
+    values = [1 - seed.shipped.cost_ms / other.cost_ms.mean() for seed, other in zip(judged, against, strict=True)]
+    return mean_by_units(np.concatenate(values), [unit for seed in judged for unit in seed.units], seed=0)
 
 
-def _false_rejects(found: Run, judged: Judged) -> float:
-    return float(found.above[~judged.labels].mean())
+def _false_rejects(run: Run, judged: Judged) -> float:
+    return float(run.above[~judged.labels].mean())
 
 
 def _notes(name: str, judged: Sequence[Judged]) -> list[str]:
-    beaten = ", ".join(dict.fromkeys(own.best_name for own in judged))
-    dense, static = [own.dense for own in judged], [own.best_static for own in judged]
+    beaten = ", ".join(dict.fromkeys(seed.best_name for seed in judged))
+    dense, static = [seed.dense for seed in judged], [seed.best_static for seed in judged]
     gain, loss, behind = saved(judged, static), lost(judged, dense), lost(judged, static)
     gains = gain.low > 0.001 and behind.low <= 0
     result = f"routing gains {gain.mean:.0%}" if gains else f"no gain of routing is shown ({gain.mean:+.0%})"
@@ -214,10 +216,10 @@ def _notes(name: str, judged: Sequence[Judged]) -> list[str]:
 
 def _plot(name: str, judged: Sequence[Judged]) -> Plot:
     """Means over the seeds; the sweep by rank of its price."""
-    statics = dict.fromkeys(label for own in judged for label in own.statics)
-    points = [[(own, own.statics[label]) for own in judged if label in own.statics] for label in statics]
-    swept = [own for own in judged if own.sweep]
-    prices = [[(own, own.sweep[index]) for own in swept] for index in range(min(map(_prices, swept), default=0))]
+    statics = dict.fromkeys(label for seed in judged for label in seed.statics)
+    points = [[(seed, seed.statics[label]) for seed in judged if label in seed.statics] for label in statics]
+    swept = [seed for seed in judged if seed.sweep]
+    prices = [[(seed, seed.sweep[index]) for seed in swept] for index in range(min(map(_prices, swept), default=0))]
     return Plot(
         name=f"frontier_{name}",
         title=f"{name}: recall at {FALSE_REJECT_RATE:.0%} false rejects against computing",
@@ -226,7 +228,7 @@ def _plot(name: str, judged: Sequence[Judged]) -> Plot:
         lines=[
             _line("static sets", points, joined=False),
             _line("learned router, by price", prices, joined=True),
-            _line("shipped", [[(own, own.shipped) for own in judged]], joined=False),
+            _line("shipped", [[(seed, seed.shipped) for seed in judged]], joined=False),
         ],
     )
 
@@ -237,7 +239,7 @@ def _prices(judged: Judged) -> int:
 
 def _line(name: str, points: Sequence[Sequence[tuple[Judged, Run]]], joined: bool) -> Line:
     means = sorted(
-        (fmean(float(run.cost_ms.mean()) for _, run in point), fmean(_recall(own, run) for own, run in point))
+        (fmean(float(run.cost_ms.mean()) for _, run in point), fmean(_recall(seed, run) for seed, run in point))
         for point in points
     )
-    return Line(name, [cost_ms for cost_ms, _ in means], [found for _, found in means], joined)
+    return Line(name, [cost_ms for cost_ms, _ in means], [recall for _, recall in means], joined)

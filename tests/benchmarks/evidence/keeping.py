@@ -1,4 +1,4 @@
-"""Writes scored pieces to a file and reads them again, so that processes may share the work. Knows no model."""
+"""Writes scored pieces to a file and reads them back, so that processes can share the work."""
 
 import json
 from pathlib import Path
@@ -9,15 +9,15 @@ from fusion.scored import Scored
 
 
 def write_scored(path: Path, scored: Scored) -> None:
-    names = {
+    content = {
         "piece_ids": list(scored.piece_ids),
-        "units": [sorted(own) for own in scored.units],
+        "units": [sorted(names) for names in scored.units],
         "experts": list(scored.experts),
-        "sets": [sorted(own) for own in scored.sets],
+        "sets": [sorted(names) for names in scored.sets],
     }
     np.savez(
         path,
-        names=np.array(json.dumps(names)),
+        names=np.array(json.dumps(content)),
         labels=scored.labels,
         expert_logits=scored.expert_logits,
         logits=scored.logits,
@@ -27,16 +27,16 @@ def write_scored(path: Path, scored: Scored) -> None:
 
 
 def read_scored(path: Path) -> Scored:
-    with np.load(path, allow_pickle=False) as found:
-        names = json.loads(str(found["names"]))
+    with np.load(path, allow_pickle=False) as arrays:
+        names = json.loads(str(arrays["names"]))
         return Scored(
             piece_ids=tuple(names["piece_ids"]),
-            labels=found["labels"],
+            labels=arrays["labels"],
             units=tuple(map(frozenset, names["units"])),
             experts=tuple(names["experts"]),
-            expert_logits=found["expert_logits"],
+            expert_logits=arrays["expert_logits"],
             sets=tuple(map(frozenset, names["sets"])),
-            logits=found["logits"],
-            cpu_s=found["cpu_s"],
-            unseen=found["unseen"],
+            logits=arrays["logits"],
+            cpu_s=arrays["cpu_s"],
+            unseen=arrays["unseen"],
         )

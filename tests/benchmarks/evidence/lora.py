@@ -51,14 +51,14 @@ def run(bench: Bench) -> Table:
         examples = corpus.examples("train", CAMERA).values()
         groups = len({example.group for example in examples})
         notes.append(
-            "Calibration and test hold about 55 pictures each: one standard error of an AUC is about .07, so that the "
-            "order of the rows is not settled; what LoRA gains on calibration counts only if the test shows it too."
+            "Calibration and test hold about 55 pictures each: one standard error of an AUC is about .07, so the "
+            "order of the rows is not settled. A gain of LoRA on calibration counts only if the test shows it too."
         )
         notes.append(f"{len(examples)} training pictures in {groups} groups, far below the 1,000 of the guard.")
     return Table(
         name="lora",
         title="LoRA against a frozen backbone and full fine-tuning",
-        asked=f"{BACKBONE} at 224 px on {SET}, by the camera's own label: does LoRA earn its place on few parts?",
+        question=f"{BACKBONE} at 224 px on {SET}, by the camera's own label: does LoRA pay off with few parts?",
         columns=COLUMNS,
         rows=rows,
         notes=notes,
@@ -66,10 +66,10 @@ def run(bench: Bench) -> Table:
 
 
 def _row(corpus: Dataset, bench: Bench, tuning: Tuning) -> tuple[str, ...]:
-    found = [_fit(corpus, bench, tuning, seed) for seed in SEEDS]
-    auc = {split: mean(result.auc[split] for result in found) for split in JUDGED}
-    cpu_s = mean(result.cpu_s for result in found)
-    return tuning, f"{found[0].parameters:,}", f"{cpu_s:.0f}", f"{auc['calibration']:.3f}", f"{auc['test']:.3f}"
+    fits = [_fit(corpus, bench, tuning, seed) for seed in SEEDS]
+    auc = {split: mean(result.auc[split] for result in fits) for split in JUDGED}
+    cpu_s = mean(result.cpu_s for result in fits)
+    return tuning, f"{fits[0].parameters:,}", f"{cpu_s:.0f}", f"{auc['calibration']:.3f}", f"{auc['test']:.3f}"
 
 
 def _fit(corpus: Dataset, bench: Bench, tuning: Tuning, seed: int) -> Result:
@@ -90,8 +90,8 @@ def _fit(corpus: Dataset, bench: Bench, tuning: Tuning, seed: int) -> Result:
 
 
 def _auc(corpus: Dataset, expert: TrainedExpert, split: Split) -> float:
-    found = recordings_of(corpus.examples(split, CAMERA).values(), expert.input)
-    return area_under_curve(expert_logits(expert, found), found.targets[:, 0].numpy() > 0.5)
+    recordings = recordings_of(corpus.examples(split, CAMERA).values(), expert.input)
+    return area_under_curve(expert_logits(expert, recordings), recordings.targets[:, 0].numpy() > 0.5)
 
 
 def _expert(corpus: Dataset, bench: Bench, tuning: Tuning) -> TrainedExpert:

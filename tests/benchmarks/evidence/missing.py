@@ -1,4 +1,4 @@
-"""Table: what becomes of the pieces of the test splits when a camera or sensor falls out."""
+"""Table: decisions on the pieces of the test splits when a camera or sensor fails."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -44,50 +44,51 @@ class Outcome:
 
 
 def run(bench: Bench) -> Table:
-    found: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
-    own_rows = {}
+    by_removed: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
+    bundle_rows = {}
     for name in bench.sets():
         for trained in (bench.trained(name, seed) for seed in bench.seeds):
             outcomes = _outcomes(trained)
-            own_rows[trained.key] = [_row(name, removed, [outcome]) for removed, outcome in outcomes.items()]
+            bundle_rows[trained.key] = [_row(name, removed, [outcome]) for removed, outcome in outcomes.items()]
             for removed, outcome in outcomes.items():
-                found[name, removed].append(outcome)
-    lacking = {key: outcomes for key, outcomes in found.items() if key[1] != NOTHING}
-    silent = sum(own.passed for outcomes in lacking.values() for own in outcomes)
+                by_removed[name, removed].append(outcome)
+    lacking = {key: outcomes for key, outcomes in by_removed.items() if key[1] != NOTHING}
+    silent = sum(outcome.passed for outcomes in lacking.values() for outcome in outcomes)
     risen = sum(
-        own.good_score > full.good_score
+        partial.good_score > full.good_score
         for (name, _), outcomes in lacking.items()
-        for own, full in zip(outcomes, found[name, NOTHING], strict=True)
+        for partial, full in zip(outcomes, by_removed[name, NOTHING], strict=True)
     )
     return Table(
         name="missing",
         title="A modality that is missing",
-        asked="With each modality removed from the test pieces: what is still found, and no silent PASS (goal: 0).",
+        question="With each modality removed from the test pieces: the share of defects still detected, and silent "
+        "PASS (goal: 0).",
         columns=COLUMNS,
-        rows=[_row(name, removed, outcomes) for (name, removed), outcomes in found.items()],
+        rows=[_row(name, removed, outcomes) for (name, removed), outcomes in by_removed.items()],
         notes=[
             f"PASS with a modality removed, all rows together: {silent}.",
-            "Mean ± spread over benchmark seeds; decided by the limits of the experts that are left, which have a "
-            "calibration of their own.",
-            f"What cannot be seen is doubt: the median score of good pieces rises in {risen} of "
+            "Mean ± spread over benchmark seeds; the remaining experts decide, with their separate "
+            "calibration and limits.",
+            f"A missing source adds doubt: the median score of good pieces rises in {risen} of "
             f"{sum(map(len, lacking.values()))} cases (set, modality, seed).",
-            "Recall is 1 where a modality lacks because REVIEW counts as found: a person looks at all that does not "
-            "fail. What the remaining sensor finds by itself is the share that fails.",
-            "The service sends a piece without any picture to REVIEW before it listens; the rows without the only "
-            "camera show what the sensor alone would have decided.",
-            "The column before the last is why a modality is required unless a recipe says otherwise.",
+            "Recall is 1 without a modality because REVIEW counts as detected: a person looks at every piece that does "
+            "not fail. The share that fails is detected by the remaining sensor alone.",
+            "The service sends a piece without any picture to REVIEW before it uses the sound; the rows without the "
+            "only camera show the decisions of the sensor alone.",
+            "The last column but one is the reason that a modality is required unless a recipe makes it optional.",
         ],
-        own=own_rows,
+        bundle_rows=bundle_rows,
     )
 
 
 def _outcomes(trained: Trained) -> Mapping[str, Outcome]:
     schema = load(trained.bundle).schema
     modalities = [modality.name for modality in schema.modalities]
-    found = {NOTHING: _outcome(schema, as_routed(schema, trained.test))}
+    outcomes = {NOTHING: _outcome(schema, as_routed(schema, trained.test))}
     for name in modalities:
-        found[name] = _outcome(schema, as_routed(schema, without(schema, trained.test, name)))
-    return found
+        outcomes[name] = _outcome(schema, as_routed(schema, without(schema, trained.test, name)))
+    return outcomes
 
 
 def _outcome(schema: Bundle, pieces: Routed) -> Outcome:
@@ -96,7 +97,7 @@ def _outcome(schema: Bundle, pieces: Routed) -> Outcome:
     decisions = np.array([ruling.decision for ruling in pieces.rulings(required)])
     optional = np.array([ruling.decision for ruling in pieces.rulings(frozenset())])
     passed, failed, reviewed = (
-        decisions == wanted for wanted in (pb.DECISION_PASS, pb.DECISION_FAIL, pb.DECISION_REVIEW)
+        decisions == decision for decision in (pb.DECISION_PASS, pb.DECISION_FAIL, pb.DECISION_REVIEW)
     )
     return Outcome(
         recall=float(1 - passed[bad].mean()),
@@ -115,8 +116,8 @@ def _row(name: str, removed: str, outcomes: Sequence[Outcome]) -> list[str]:
     return [
         name,
         removed,
-        *(spread([getattr(own, share) for own in outcomes]) for share in shares),
-        str(sum(own.passed for own in outcomes)),
-        spread([own.optional_escapes for own in outcomes]),
-        spread([own.good_score for own in outcomes]),
+        *(spread([getattr(outcome, share) for outcome in outcomes]) for share in shares),
+        str(sum(outcome.passed for outcome in outcomes)),
+        spread([outcome.optional_escapes for outcome in outcomes]),
+        spread([outcome.good_score for outcome in outcomes]),
     ]

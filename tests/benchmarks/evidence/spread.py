@@ -1,4 +1,4 @@
-"""Writes what several seeds measured as one cell of a table: mean and spread. Knows no table."""
+"""Turns the values of several seeds into one cell of a table: mean and spread."""
 
 from collections.abc import Sequence
 from statistics import fmean, stdev

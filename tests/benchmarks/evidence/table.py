@@ -1,4 +1,4 @@
-"""One table of evidence: what was asked, what was measured, by which command; as text and as Markdown."""
+"""One table of evidence (question, figures, notes) and its Markdown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,19 +30,19 @@ class Table:
     name: str
     """Short, for file names and for `--only`."""
     title: str
-    asked: str
-    """What the table is to show, in one or two sentences, with the goal."""
+    question: str
+    """The question that the table answers, with its goal, in one or two sentences."""
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
-    """What was reached or missed, what was tried, what the figures do not say."""
+    """Goals reached or missed, methods, and limits of the figures."""
     plots: Sequence[Plot] = field(default=())
-    own: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
-    """Rows of one bundle alone, by `Trained.key`, for its model card."""
+    bundle_rows: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
+    """Rows of each bundle, by `Trained.key`, for its model card."""
 
     def markdown(self) -> str:
         lines = grid(self.columns, self.rows)
-        return "\n".join([f"## {self.title}", "", self.asked, "", *lines, "", *(f"- {n}" for n in self.notes), ""])
+        return "\n".join([f"## {self.title}", "", self.question, "", *lines, "", *(f"- {n}" for n in self.notes), ""])
 
 
 def grid(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -170,5 +170,5 @@ def test_the_table_has_a_line_for_every_figure_of_every_set(bundle: Path, manife
 
 def test_a_bundle_s_own_lines_are_those_of_the_table_of_one_seed(bundle: Path, manifest: Path) -> None:
     table = run(MadeUp(bundle, manifest.parent))
-    assert table.own == {"toy-7": list(table.rows)}
+    assert table.bundle_rows == {"toy-7": list(table.rows)}
     assert len(table.rows) > 10

@@ -192,5 +192,5 @@ def test_the_table_measures_every_number_of_pieces(manifest):
     points = measure(manifest.with_name("sensor.jsonl"), None)
     assert tuple(points) == COUNTS
     assert points[100].recordings == (100,)
-    assert points[100].own[0] == points[100].fused
+    assert points[100].modality_auc[0] == points[100].fused
     assert 0.6 < points[100].fused < 0.9, "half of the defects are not in the trace"
