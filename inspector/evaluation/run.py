@@ -80,7 +80,9 @@ class Examined:
 
     def logits(self, ran: Sequence[ExpertSet]) -> Scores:
         """The head's defect log-odds before calibration; NaN where none of these experts, or not all, could run."""
-        runnable = [(i, experts) for i, experts in enumerate(ran) if experts and experts <= self._seen.expert_outputs[i].keys()]
+        runnable = [
+            (i, experts) for i, experts in enumerate(ran) if experts and experts <= self._seen.expert_outputs[i].keys()
+        ]
         result = np.full(len(ran), np.nan)
         for (index, _), fused in zip(runnable, self._seen.fuse_parts(runnable), strict=True):
             if fused is not None:

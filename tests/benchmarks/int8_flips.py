@@ -42,7 +42,8 @@ def with_parity_set(folder: Path, manifest: Path) -> LoadedBundle:
         chosen = rows[:: max(1, len(rows) // ENOUGH_PIECES)][:ENOUGH_PIECES]
         model = open_model(bundle, EngineSettings("onnx"))
         pieces = [
-            Judged(piece, row.label, judgement.prediction) for row, piece, judgement in judged(model, manifest.parent, chosen)
+            Judged(piece, row.label, judgement.prediction)
+            for row, piece, judgement in judged(model, manifest.parent, chosen)
         ]
         about = About(
             bundle=bundle.schema.name,

@@ -37,7 +37,7 @@ async def run(sources: list[str]) -> list[str]:
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = (ROOT / "deploy/recipes/demo.toml").read_text()
     recipe = recipe.replace('"../bundles/demo"', f'"{ROOT}/deploy/bundles/demo"')
-    setting = Setting.made(tmp_path / "line", "", recipe)
+    setting = Setting.create(tmp_path / "line", "", recipe)
     monkeypatch.setenv("INSPECTOR_ADDRESS", setting.address)
     monkeypatch.chdir(ROOT)
     with service(setting):

@@ -111,20 +111,20 @@ def test_a_gateway_without_a_worker_follows_too(tmp_path: Path) -> None:
 def test_a_gateway_that_serves_only_verdicts_opens_no_model(tmp_path: Path) -> None:
     line = ServiceLine.make(tmp_path)
     with line.start("gateway") as process, Client(line.address) as client:
-        wait_for(lambda: process.has_ended or "Gateway answers at" in line.said, 60, "the gateway to listen")
+        wait_for(lambda: process.has_ended or "Gateway answers at" in line.log_text, 60, "the gateway to listen")
         watch = client.watch(WatchOptions(earliest=True))
         line.publish([verdict_record(line, "p0")])
         verdict, _ = next(iter(watch))
         watch.close()
         assert client.verdict(verdict.inspection).inspection.piece_id == "p0"
         assert not has_loaded_a_runtime(process.pid)
-        assert "Bundle toy: engine" not in line.said
+        assert "Bundle toy: engine" not in line.log_text
         with pytest.raises(ClientError, match="opening its models for the first time: call again"):
             client.model(LINE, STATION, PRODUCT)
         assert client.inspect(Look().request("p1")).bundle_version == "1"
         assert client.model(LINE, STATION, PRODUCT).bundle_version == "1"
         assert has_loaded_a_runtime(process.pid)
-        assert "Bundle toy: engine onnx/fp32" in line.said
+        assert "Bundle toy: engine onnx/fp32" in line.log_text
 
 
 def verdict_record(line: ServiceLine, piece: str) -> Output:

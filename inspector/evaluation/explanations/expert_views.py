@@ -51,7 +51,14 @@ def expert_views(model: Model, root: Path, rows: Sequence[PieceRow], modality: M
         if expert.modality == modality.name:
             examination.run_expert(expert, range(len(first_rows)))
     return [
-        ExpertView(row, examination.pieces[index], expert, examination.expert_outputs[index][expert.name], label == "nok", group)
+        ExpertView(
+            row,
+            examination.pieces[index],
+            expert,
+            examination.expert_outputs[index][expert.name],
+            label == "nok",
+            group,
+        )
         for index, row in enumerate(first_rows)
         for label, group in [(own_label(row, modality) or row.label, own_group(row, modality))]
         for expert in [primary_expert(examination, index, modality.name)]

@@ -87,7 +87,10 @@ def test_promises_about_misses_are_reported(tmp_path: Path, key: str, state: str
 def test_a_bundle_is_reported_in_every_engine_of_the_order(tmp_path: Path) -> None:
     gpu = StandInGpu()
     folder = compiled_toy(tmp_path / "cups", gpu)
-    findings = {f.subject: (f.state, f.detail) for f in bundle_findings(folder, WorkerTable().engine_preferences, lambda: gpu.api)}
+    findings = {
+        f.subject: (f.state, f.detail)
+        for f in bundle_findings(folder, WorkerTable().engine_preferences, lambda: gpu.api)
+    }
     assert findings["cups in tensorrt/fp16"] == ("ok", "runs here and is used")
     assert findings["cups in onnx/fp32"] == ("ok", "runs here")
     assert findings["cups in onnx/int8"] == ("optional", "the bundle is not compiled for it")

@@ -19,7 +19,8 @@ from inspector.judging.price_control import BudgetSettings, CostController
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.recipe.recipes import Recipes
 from inspector.worker.metrics import WorkerMetrics
-from inspector.worker.pipeline import Pipeline, PipelineSettings
+from inspector.worker.pipeline import Pipeline
+from inspector.worker.settings import PipelineSettings
 from inspector.worker.shards import Shards, ShardSettings
 from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.limits import Limits

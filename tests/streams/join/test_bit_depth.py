@@ -49,7 +49,7 @@ def test_every_value_becomes_its_share_of_full_scale(depth: BitDepth) -> None:
 
 @pytest.mark.parametrize(("depth", "dtype"), [(None, np.uint8), (None, np.uint16), (8, np.uint8), (16, np.uint16)])
 def test_what_fills_its_type_is_not_touched(depth: BitDepth | None, dtype: type[np.uint8] | type[np.uint16]) -> None:
-    image: Image = np.zeros((1, 2), dtype)
+    image: Image = np.zeros((1, 2), dtype)  # type: ignore[assignment]  # one of both types
     image[0, 1] = np.iinfo(dtype).max
     assert to_full_scale(image, depth) is image
 
