@@ -9,12 +9,12 @@ import click
 
 from inspector.cli.printable import say
 from inspector.cli.training import Bars, FolderOrFile, mendable, progress_bars
-from inspector.training.adapt.adapt import Adapting, CrossValidationResult, Distilling, Successor, replace_by_student
+from inspector.training.adapt.adapt import AdaptOptions, AdaptResult, DistilOptions, RecipeResult, distil_expert
 from inspector.training.adapt.adapt import adapt as adapt_draft
-from inspector.training.adapt.continual import Keeping, Tolerance
+from inspector.training.adapt.continual import Retention, Tolerance
 from inspector.training.adapt.distil import DistilError
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
-from inspector.training.corpus import Dataset
+from inspector.training.dataset import Dataset
 
 Share = click.FloatRange(0, 1)
 out_option = click.option("--out", required=True, type=FolderOrFile, help="Folder of the new checkpoint.")
@@ -52,7 +52,7 @@ def adapt(
     seed: int,
 ) -> None:
     """Teaches CHECKPOINT the recipe of MANIFEST; keeps the old one where an old recipe or the new one would lose."""
-    how = Adapting(Keeping(stiffness=stiffness), memory, Tolerance(tolerance, false_rejects), seed)
+    how = AdaptOptions(Retention(stiffness=stiffness), memory, Tolerance(tolerance, false_rejects), seed)
     with progress_bars() as bars:
         draft, recipes = load_checkpoint(checkpoint), {str(path): Dataset(path) for path in old}
         found = adapt_draft(draft, Dataset(manifest), recipes, how, Bars(bars))
@@ -82,7 +82,7 @@ def distil(
     seed: int,
 ) -> None:
     """Puts a student of a tenth of its size in the place of one expert of CHECKPOINT, if MANIFEST's recipe allows."""
-    how = Distilling(
+    how = DistilOptions(
         encoders=("micro",) if direct else ("mini", "micro"),
         side_px=side_px,
         tolerance=Tolerance(tolerance, false_rejects),
@@ -90,27 +90,27 @@ def distil(
     )
     try:
         with progress_bars() as bars:
-            found = replace_by_student(load_checkpoint(checkpoint), Dataset(manifest), expert, how, Bars(bars))
+            found = distil_expert(load_checkpoint(checkpoint), Dataset(manifest), expert, how, Bars(bars))
     except DistilError as exc:
         raise click.ClickException(str(exc)) from exc
     _settle(found, checkpoint, out)
 
 
-def _settle(found: Successor, checkpoint: Path, out: Path) -> None:
+def _settle(found: AdaptResult, checkpoint: Path, out: Path) -> None:
     for gate in found.gates:
         say(str(gate))
     for deed in ("adapted", "distilled"):
-        if deed in found.draft.provenance:
-            say(f"{deed}: {found.draft.provenance[deed]}")
+        if deed in found.bundle.provenance:
+            say(f"{deed}: {found.bundle.provenance[deed]}")
     click.echo(f"on what was learned: {_line(found.before)} -> {_line(found.after)}")
     if not found.passed:
         raise click.ClickException(f"{checkpoint} stays as it is, nothing is written: a recipe would lose (see above)")
-    save_checkpoint(out, found.draft)
+    save_checkpoint(out, found.bundle)
     click.echo(
         f"checkpoint is in {out}; limits are the old ones, and nothing is certified of it: `inspector export` it"
     )
 
 
-def _line(standing: CrossValidationResult) -> str:
+def _line(standing: RecipeResult) -> str:
     at = standing.at_limit
     return f"AUC {standing.auc:.3f}, recall {at.recall:.3f}, good held back {at.false_rejects:.3f}"

@@ -30,7 +30,7 @@ from inspector.training.good_only.descriptors import (
     fit,
     make_descriptor,
     read,
-    taken,
+    select_rows,
 )
 from inspector.training.good_only.fit import (
     GoodOptions,
@@ -161,7 +161,7 @@ def _point(root: Path, good: Sequence[PieceRow], tested: Sequence[PieceRow], sig
     for sight in sights:
         own = good_recordings(root, good, sight.modality)
         start = time.process_time()
-        fitted = fit(sight.eye, taken(sight.good_described, [sight.good[path] for path in own.paths]), own.groups)
+        fitted = fit(sight.eye, select_rows(sight.good_described, [sight.good[path] for path in own.paths]), own.groups)
         cpu_s += time.process_time() - start + sight.cpu_s * len(own.paths)
         experts.append(TrainedExpert(sight.eye.config, sight.eye.form, fitted.module))
         held.append((own, fitted.held))
