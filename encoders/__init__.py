@@ -1,1 +1,1 @@
-"""Turns images and waveforms into tokens. Knows neither routing nor Kafka."""
+"""Turns images and waveforms into tokens."""

@@ -1,4 +1,4 @@
-"""Turns a waveform into log-mel pictures inside the graph, and these into tokens. Knows no files and no resampling.
+"""Turns a waveform into log-mel spectrograms inside the graph, and these into tokens. Never resamples.
 
 Letters: B batch, C channels, S samples, F frequencies, M mel bands, L frames.
 """
@@ -20,7 +20,7 @@ LOG_FLOOR = 1e-6
 
 @dataclass(frozen=True)
 class MelForm:
-    """How a waveform becomes a mel spectrogram."""
+    """Parameters of the mel spectrogram."""
 
     sample_rate_hz: float
     num_fft: int = 512
@@ -31,9 +31,9 @@ class MelForm:
 
 
 class LogMel(nn.Module):
-    """log(max(mel power, LOG_FLOOR)), as librosa.feature.melspectrogram has it (Hann, centred, Slaney's scale).
+    """log(max(mel power, LOG_FLOOR)), as in librosa.feature.melspectrogram (Hann, centred, Slaney's scale).
 
-    Both steps are 4-D convolutions, a windowed DFT and a 1x1 one: the form that every runtime takes.
+    Both steps are 4-D convolutions (a windowed DFT, then 1x1), which every runtime supports.
     """
 
     def __init__(self, form: MelForm) -> None:
@@ -74,6 +74,6 @@ class AudioEncoder(nn.Module):
         self.num_tokens = self.readout.num_tokens
 
     def forward(self, wave: Float[Tensor, "B C S"]) -> Encoded:
-        picture = self.standardise(self.log_mel(wave)).transpose(1, 2)
-        encoded: Encoded = self.readout(self.backbone(picture)[-2:])
+        spectrogram = self.standardise(self.log_mel(wave)).transpose(1, 2)
+        encoded: Encoded = self.readout(self.backbone(spectrogram)[-2:])
         return encoded

@@ -1,4 +1,4 @@
-"""Turns camera images and sensor clips into encoder inputs, alike in training and serving. Knows no model."""
+"""Turns camera images and sensor clips into encoder inputs, in the same way for training and serving."""
 
 from typing import Literal, Protocol
 
@@ -10,7 +10,7 @@ Image = NDArray[np.uint8] | NDArray[np.uint16]
 Interpolation = Literal["area", "linear", "nearest"]
 
 RATE_TOLERANCE = 1e-3
-"""Relative difference of sample rates that is a clock's error and not another rate."""
+"""Relative difference of sample rates that counts as clock error, not as another rate."""
 
 _INTERPOLATIONS: dict[Interpolation, int] = {
     "area": cv2.INTER_AREA,

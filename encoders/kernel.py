@@ -1,7 +1,7 @@
-"""Turns a recording's profile into log-odds by a kernel machine: for a few hundred recordings. Knows no fitting.
+"""Turns a recording's profile into log-odds with a kernel machine, for training sets of a few hundred recordings.
 
-On so few recordings it beat a small network on the same features (166 pictures of cells, grouped folds: .908 against
-.870 area under the curve; of 460 taps both reached .96).
+With so few recordings it beat a small network on the same features (166 pictures of cells, grouped folds: AUC .908
+against .870; with 460 taps both reached .96).
 Letters: B batch, V width of a profile, S supports, O = 1 + K outputs, D width.
 """
 
@@ -22,11 +22,11 @@ from encoders.tokens import Encoded
 from encoders.vision import Weights, load_weights, normalisation
 
 CONTRAST = 8.0
-"""Log-odds of relevance between a place that speaks for no defect and the one that does so most."""
+"""Log-odds of relevance between a place without evidence of a defect and the place with the most."""
 
 
 class NetworkProfile(nn.Module):
-    """Mean, maximum and spread of every channel of some stages of a frozen timm network."""
+    """Mean, maximum and spread of every channel of the chosen stages of a frozen timm network."""
 
     def __init__(self, name: str, form: ImageForm, weights: Weights, stages: Sequence[int]) -> None:
         super().__init__()
@@ -47,14 +47,16 @@ class NetworkProfile(nn.Module):
         pixels = image.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         levels = self.network(pixels * self.get_buffer("scale") + self.get_buffer("offset"))
         flat = [level.flatten(2) for level in levels]
-        vector = torch.cat([torch.cat([own.mean(2), own.amax(2), spread(own, 2)], dim=1) for own in flat], dim=1)
+        vector = torch.cat(
+            [torch.cat([values.mean(2), values.amax(2), spread(values, 2)], dim=1) for values in flat], dim=1
+        )
         return Profile(vector, levels[-1])
 
     def placed(self, profile: Profile, parts_BV: Float[Tensor, "B V"]) -> Float[Tensor, "B H W"]:
-        """Of the coarsest stage alone: finer ones named no better places. A mean is taken to lie where the spread does.
+        """Uses the coarsest stage only: finer ones localised no better. The part of a mean is placed like the spread's.
 
-        Masks of pictures are met less well than by deviation (.76 against .81 pixel AUROC by image, 30 pictures), but
-        what is named is what counts: painted over, it lowers the log-odds .15 more than another place, there .03.
+        Matches masks less well than the deviation does (.76 against .81 pixel AUROC by image, 30 pictures), but names
+        the places that decide: painting them over lowers the log-odds .15 more than another place (deviation: .03).
         """
         level_BCP = profile.picture.flatten(2)
         mean, maximum, scatter = parts_BV[:, -3 * level_BCP.shape[1] :].chunk(3, dim=1)
@@ -79,37 +81,37 @@ class Machine(NamedTuple):
     usual: NDArray[np.float32]
     """(V,) standardised: the mean of good recordings."""
     directions: NDArray[np.float32]
-    """(V, d) of the token: leading ones first."""
+    """(V, d) of the token, leading directions first."""
 
 
 class KernelEncoder(nn.Module):
-    """One token, the leading directions of the profile; relevance is what raises the log-odds of a defect.
+    """One token, the leading directions of the profile; relevance marks what raises the log-odds of a defect.
 
-    Every feature's part is the gradient of these log-odds times its deviation from the usual good value. Exchanging the
-    place so named for a good recording's took .36 to .51 off the log-odds of calibration taps (traces: .94 to 1.18),
-    as the gradient's integral on the way from the usual did (.36 to .38) or taking bands out of the profile one by one
-    (.41 to .48); the place that deviates most, .03 to .04.
+    The part of a feature is the gradient of these log-odds times its deviation from the mean of good recordings.
+    Replacing the most relevant place by that of a good recording lowers the log-odds of calibration taps by .36 to .51
+    (traces: .94 to 1.18). Alternatives: integrated gradients .36 to .38, leaving bands out one by one .41 to .48, the
+    place that deviates most .03 to .04.
     """
 
     def __init__(self, describer: Describer, token_dim: int, num_classes: int) -> None:
         super().__init__()
         self.describer, self.token_dim, self.num_tokens = describer, token_dim, 1
         self.num_outputs = 1 + num_classes
-        nothing = np.zeros((1, 1), np.float32)
-        self.hold(
+        empty = np.zeros((1, 1), np.float32)
+        self.load_machine(
             Machine(
-                centre=nothing[0],
-                scale=nothing[0],
-                supports=nothing,
+                centre=empty[0],
+                scale=empty[0],
+                supports=empty,
                 weights=np.zeros((1, self.num_outputs), np.float32),
-                bias=nothing[0],
+                bias=empty[0],
                 gamma=1.0,
-                usual=nothing[0],
-                directions=nothing,
+                usual=empty[0],
+                directions=empty,
             )
         )
 
-    def hold(self, machine: Machine) -> None:
+    def load_machine(self, machine: Machine) -> None:
         for name, values in machine._asdict().items():
             self.register_buffer(name, torch.as_tensor(values, dtype=torch.float32))
 
@@ -125,14 +127,14 @@ class KernelEncoder(nn.Module):
         return Encoded(token_BD, logits_BO, relevance(places_BHW, logits_BO[:, 0]))
 
     def parts(self, standard_BV: Float[Tensor, "B V"], near_BS: Float[Tensor, "B S"]) -> Float[Tensor, "B V"]:
-        """Gradient of the log-odds of a defect times deviation from the usual, feature by feature."""
+        """Per feature: gradient of the log-odds of a defect times deviation from the usual value."""
         pull_BS = near_BS * self.get_buffer("weights")[:, 0]
         towards_BV = pull_BS @ self.get_buffer("supports") - pull_BS.sum(1, keepdim=True) * standard_BV
         gradient_BV: Tensor = 2 * self.get_buffer("gamma") * towards_BV
         return gradient_BV * (standard_BV - self.get_buffer("usual"))
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        """A checkpoint's machine has its own size. Older ones keep no usual: the mean of all recordings stands in."""
+        """Sizes the buffers by the checkpoint. Checkpoints without `usual` use the mean of all recordings."""
         if prefix + "centre" in state_dict:
             state_dict.setdefault(prefix + "usual", torch.zeros_like(state_dict[prefix + "centre"]))
         for name in ("usual.mean", "usual.spread"):
@@ -144,7 +146,7 @@ class KernelEncoder(nn.Module):
 
 
 def relevance(places_BHW: Float[Tensor, "B H W"], logit_B: Float[Tensor, " B"]) -> Float[Tensor, "B H W"]:
-    """0 to 1: what speaks for a defect by share of the place that does so most, and no surer than the machine is."""
-    for_B = places_BHW.clamp_min(0)
-    share = for_B / for_B.amax((1, 2), keepdim=True).clamp_min(1e-4)
+    """0 to 1: evidence of a defect relative to the place with the most, scaled by the machine's own certainty."""
+    evidence_BHW = places_BHW.clamp_min(0)
+    share = evidence_BHW / evidence_BHW.amax((1, 2), keepdim=True).clamp_min(1e-4)
     return torch.sigmoid(CONTRAST * (share - 0.5)) * torch.sigmoid(logit_B)[:, None, None]

@@ -1,6 +1,6 @@
-"""Turns images and clips into distances from good parts: an encoder that knows what is usual and no defect.
+"""Encoders that score the distance of images and clips from good parts; they are trained without defects.
 
-Distances are matrix products, so that every runtime takes them. Letters: B batch, P places, C width of a descriptor,
+Distances are matrix products, which every runtime supports. Letters: B batch, P places, C width of a descriptor,
 D of a whitened one, M entries of a bank, N tokens, H rows, W columns.
 """
 
@@ -13,11 +13,11 @@ from encoders.profiles import MapProfile, Profile, SoundProfile, TraceProfile
 from encoders.tokens import Encoded, Level, pool_matrix
 
 STEEPNESS, MARGIN = 1.5, 2.0
-"""Log-odds = STEEPNESS * (standardised log distance - MARGIN): even where 1 good piece in 40 lies."""
+"""Log-odds = STEEPNESS * (standardised log distance - MARGIN): 0 at the distance that 1 good piece in 40 exceeds."""
 PLACE_MARGIN = 4.0
-"""A cell of a picture is relevant from this many standard deviations: of a thousand good cells a few reach three."""
+"""A cell counts as relevant from this many standard deviations: a few in a thousand good cells reach three."""
 TOP_SHARE = 0.2
-"""A picture is as unusual as the mean of this share of its places: the maximum alone was up to .02 AUC worse."""
+"""A picture's score is the mean over this share of its most unusual places: the maximum was up to .02 AUC worse."""
 GRID = 4
 
 
@@ -44,14 +44,14 @@ class Bank(nn.Module):
 
 
 def squared_distances(rows: Float[Tensor, "... D"], entries_MD: Float[Tensor, "M D"]) -> Float[Tensor, "... M"]:
-    """|a|^2 + |b|^2 - 2ab, held above what float32 makes of 0: runtimes round differently."""
+    """|a|^2 + |b|^2 - 2ab, bounded below by float32's rounding error at 0, which differs between runtimes."""
     products = rows @ entries_MD.T
     squares = rows.square().sum(-1, keepdim=True) + entries_MD.square().sum(-1)
     return (squares - 2 * products).clamp_min(1e-4 * entries_MD.shape[1])
 
 
 class Exceedance(nn.Module):
-    """How far a log distance lies beyond those that held-out good pieces have, in their standard deviations."""
+    """Log distance standardised by the distances of held-out good pieces."""
 
     def __init__(self, held: Float[Tensor, " R"]) -> None:
         """`held`: log distances of good pieces to others."""
@@ -69,7 +69,7 @@ def log_odds(exceeding: Tensor) -> Tensor:
 
 
 class PatchMemory(nn.Module):
-    """A bank over the places of a picture (PatchCore, Roth et al. 2022): unusual anywhere is unusual."""
+    """A bank over the places of a picture (PatchCore, Roth et al. 2022): one unusual place makes a picture unusual."""
 
     def __init__(self, describer: NetworkPatches | FilterPatches, size: Level, bank: Bank, token_dim: int) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class ProfileMemory(nn.Module):
 
 
 class Usual(nn.Module):
-    """How many standard deviations each cell of a picture lies from that of good pieces, over its channels."""
+    """Deviation of each cell of a picture from good pieces, in standard deviations, over its channels."""
 
     def __init__(self, good_RCHW: Float[Tensor, "R C H W"]) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class Usual(nn.Module):
 
 
 def fitting(tokens_BNd: Float[Tensor, "B N d"], width: int) -> Float[Tensor, "B N D"]:
-    """The leading directions, or all of them and zeros."""
+    """Cut or zero-padded to `width`, leading directions first."""
     return nn.functional.pad(tokens_BNd, (0, max(0, width - tokens_BNd.shape[2])))[:, :, :width]
 
 

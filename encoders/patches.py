@@ -1,7 +1,7 @@
-"""Turns image tiles into maps of local descriptors with nothing to learn: a frozen network, or fixed filters.
+"""Turns image tiles into maps of local descriptors without training: a frozen network, or fixed filters.
 
-Two last stages of the network: on good pieces alone the middle ones (strides 8 and 16 of a small MobileNet), which
-PatchCore takes, told tiles apart at AUC .61 where strides 16 and 32 reached .80 (calibration splits, 50 pieces).
+Uses the last two stages of the network (strides 16 and 32 of a small MobileNet, AUC .80 on tiles, calibration splits,
+50 good pieces); the middle ones, which PatchCore uses (strides 8 and 16), reached AUC .61.
 Letters: B batch, T tiles, C channels, H rows, W columns.
 """
 
@@ -15,9 +15,9 @@ from encoders.vision import Weights, load_weights, normalisation
 
 NUM_SCALES, NUM_ORIENTATIONS = 4, 6
 WAVELENGTH_PX = 4.0
-"""Of the finest filters; each scale halves the picture."""
+"""Wavelength of the finest filters; each scale halves the picture."""
 ENERGY_FLOOR = 1e-2
-"""Below this a filter's answer is camera noise (grey values run from -1 to 1)."""
+"""Filter responses below this are camera noise (grey values run from -1 to 1)."""
 
 
 class NetworkPatches(nn.Module):
@@ -52,8 +52,8 @@ class FilterPatches(nn.Module):
         pixels, cell_px = image.flatten(0, 1), 2**NUM_SCALES
         levels = [nn.functional.avg_pool2d(pixels, cell_px)]
         for _ in range(NUM_SCALES):
-            answers = nn.functional.conv2d(pixels, self.get_buffer("filters"), padding="same")
-            even, odd = answers.chunk(2, dim=1)
+            responses = nn.functional.conv2d(pixels, self.get_buffer("filters"), padding="same")
+            even, odd = responses.chunk(2, dim=1)
             energies = ((even * even + odd * odd).sqrt() + ENERGY_FLOOR).log()
             levels.append(nn.functional.avg_pool2d(energies, cell_px))
             pixels, cell_px = nn.functional.avg_pool2d(pixels, 2), cell_px // 2
@@ -61,7 +61,7 @@ class FilterPatches(nn.Module):
 
 
 def gabor_filters() -> Float[Tensor, "F 1 h w"]:
-    """All cosines, then all sines: no mean, absolute sum 1."""
+    """All cosines, then all sines: zero mean, absolute sum 1."""
     reach = torch.arange(-3, 4, dtype=torch.float32)
     rows, cols = torch.meshgrid(reach, reach, indexing="ij")
     window = torch.exp(-(rows**2 + cols**2) / (2 * (0.4 * WAVELENGTH_PX) ** 2))

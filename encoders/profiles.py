@@ -1,6 +1,6 @@
-"""Turns wafer-like maps, sounds and traces into one vector each, and parts of a score back into places.
+"""Turns wafer-like maps, sounds and traces into one vector each, and the parts of a score back into places.
 
-Has nothing to learn. Letters: B batch, C channels, S samples, M mel bands, L frames, P places, R rings, V width of the
+Not trained. Letters: B batch, C channels, S samples, M mel bands, L frames, P places, R rings, V width of the
 vector, F features that sum up P places each.
 """
 
@@ -18,28 +18,28 @@ from encoders.tokens import Level, pool_matrix
 MAP_SIDE_PX = 48
 NUM_RINGS = 3
 MANY_RINGS, NUM_SECTORS = 6, 8
-"""For hundreds of labelled maps: .963 area under the curve by grouped folds, as with three rings alone."""
+"""For hundreds of labelled maps: AUC .963 by grouped folds, as with three rings alone."""
 BLURS_PX = (2.0, 4.0, 8.0)
 NUM_PLACES = 48
 NEAR_BANDS, NEAR_FRAMES, NEAR_PLACES = 5, 11, 5
-"""A place's part is averaged with its neighbours': single cells rest on chance. Chosen by erasing on calibration."""
+"""A place's part is averaged with its neighbours': single cells are noisy. Chosen by deletion on calibration data."""
 
 
 class Profile(NamedTuple):
     vector: Float[Tensor, "B V"]
     picture: Float[Tensor, "B C H W"]
-    """What the vector sums up, place by place: rows of the image or frequencies (low first), then columns or time."""
+    """The values that the vector summarises, by place: image rows or frequencies (low first), then columns or time."""
 
 
 class MapProfile(nn.Module):
     """Share of marked cells in three rings of equal area, and maximum and spread of their blurred density.
 
-    A scan statistic: good maps have marks too, but scattered. Sectors were too many features for 50 pieces (AUC .81 by
-    themselves, .87 with the density; three rings with the density .90).
+    A scan statistic: good maps have marks too, but scattered. Sectors are too many features for 50 pieces (AUC .81
+    alone, .87 with the density; three rings with the density .90).
     """
 
     def __init__(self, outside: float, marked: float, fine: bool = False) -> None:
-        """Inputs up to `outside` are no part of the map, those above `marked` are its marked cells.
+        """Inputs up to `outside` lie outside the map, those above `marked` are its marked cells.
 
         `fine` is for labelled maps: more rings, and maximum, minimum and spread over sectors.
         """
@@ -65,19 +65,19 @@ class MapProfile(nn.Module):
                 spread(shares_BQ, 1)[:, None],
             ]
             shares_BR = torch.cat([shares_BR, *extremes], dim=1)
-        # Cells at the rim have few neighbours: without the constant one marked cell there would be a cluster.
+        # Cells at the rim have few neighbours: without the constant, one marked cell there would look like a cluster.
         density_BKHW = (blurs @ marked @ blurs) / (blurs @ cells @ blurs + 0.15)
         flat = density_BKHW.flatten(2)
         vector = torch.cat([shares_BR, flat.amax(2), spread(flat, 2)], dim=1)
         return Profile(vector, density_BKHW[:, 1:2])
 
     def placed(self, profile: Profile, parts_BV: Float[Tensor, "B V"]) -> Float[Tensor, "B H W"]:
-        """A ring's part lies where its marks are dense; all others speak of clusters."""
+        """A ring's part goes to its dense marks; all other parts go to clusters."""
         density_B1X, rings_RX = profile.picture.flatten(2), self.get_buffer("rings_RX")
         num_rings = len(rings_RX)
         dense_BRX = density_B1X * rings_RX
-        own_BR1 = parts_BV[:, :num_rings, None]
-        rings_BX = (own_BR1 * dense_BRX / dense_BRX.sum(2, keepdim=True).clamp_min(1e-6)).sum(1)
+        ring_parts_BR1 = parts_BV[:, :num_rings, None]
+        rings_BX = (ring_parts_BR1 * dense_BRX / dense_BRX.sum(2, keepdim=True).clamp_min(1e-6)).sum(1)
         clusters_B1X = by_spread(density_B1X, parts_BV[:, num_rings:].sum(1, keepdim=True))
         return (rings_BX + clusters_B1X[:, 0]).reshape(-1, *profile.picture.shape[2:])
 
@@ -90,16 +90,16 @@ def _shares(marked: Float[Tensor, "B H W"], cells: Float[Tensor, "B H W"], parts
 def rings(number: int = NUM_RINGS) -> Float[Tensor, "R X"]:
     """Which pixels lie in which ring; the last one reaches into the corners."""
     across = _centred()
-    own = ((across[:, None] ** 2 + across**2).flatten() * number).long().clamp_max(number - 1)
-    return nn.functional.one_hot(own, number).float().T.contiguous()
+    ring = ((across[:, None] ** 2 + across**2).flatten() * number).long().clamp_max(number - 1)
+    return nn.functional.one_hot(ring, number).float().T.contiguous()
 
 
 def sectors() -> Float[Tensor, "Q X"]:
     """Which pixels lie in which sector."""
     across = _centred()
     angles = torch.atan2(across[:, None].expand(MAP_SIDE_PX, -1), across.expand(MAP_SIDE_PX, -1)).flatten()
-    own = ((angles + torch.pi) / (2 * torch.pi) * NUM_SECTORS).long().clamp_max(NUM_SECTORS - 1)
-    return nn.functional.one_hot(own, NUM_SECTORS).float().T.contiguous()
+    sector = ((angles + torch.pi) / (2 * torch.pi) * NUM_SECTORS).long().clamp_max(NUM_SECTORS - 1)
+    return nn.functional.one_hot(sector, NUM_SECTORS).float().T.contiguous()
 
 
 def _centred() -> Float[Tensor, " X"]:
@@ -107,9 +107,9 @@ def _centred() -> Float[Tensor, " X"]:
 
 
 class SoundProfile(nn.Module):
-    """Mean and spread over time of each band of the log-mel spectrogram, after its mean level is taken off.
+    """Mean and spread over time of each band of the log-mel spectrogram, after subtracting its mean level.
 
-    Loudness says more of the microphone's place than of the part: with it, taps told apart at AUC .87 rather than .89.
+    Loudness depends more on the microphone's position than on the part: with it, taps reached AUC .87 instead of .89.
     """
 
     def __init__(self, form: MelForm, fine: bool = False) -> None:
@@ -140,7 +140,7 @@ class SoundProfile(nn.Module):
 
 
 class TraceProfile(nn.Module):
-    """Means of 48 stretches of every channel: keeps the course of the trace, which statistics over all of it lose."""
+    """Means of 48 segments of every channel: keeps the shape of the trace, which global statistics lose."""
 
     def __init__(self, num_samples: int) -> None:
         super().__init__()
@@ -156,36 +156,36 @@ class TraceProfile(nn.Module):
 
 
 def spread(values: Tensor, dim: int) -> Tensor:
-    """Standard deviation, written out: every runtime divides by the same number then."""
+    """Standard deviation, written out so that every runtime uses the same divisor."""
     return (values - values.mean(dim, keepdim=True)).square().mean(dim).add(1e-8).sqrt()
 
 
 def by_mean(values: Float[Tensor, "... F P"], parts: Float[Tensor, "... F"]) -> Float[Tensor, "... F P"]:
-    """All places of a feature have an even part in its mean."""
+    """Every place gets an equal share of a mean's part."""
     return (parts / values.shape[-1])[..., None].expand_as(values)
 
 
 def by_spread(values: Float[Tensor, "... F P"], parts: Float[Tensor, "... F"]) -> Float[Tensor, "... F P"]:
-    """What a place adds to the variance."""
-    off = (values - values.mean(-1, keepdim=True)).square()
-    return off * (parts[..., None] / off.sum(-1, keepdim=True).clamp_min(1e-8))
+    """Every place gets a share by its contribution to the variance."""
+    squares = (values - values.mean(-1, keepdim=True)).square()
+    return squares * (parts[..., None] / squares.sum(-1, keepdim=True).clamp_min(1e-8))
 
 
 def by_maximum(values: Float[Tensor, "... F P"], parts: Float[Tensor, "... F"]) -> Float[Tensor, "... F P"]:
-    """The place that is the maximum has all of it."""
+    """The place of the maximum gets the whole part."""
     return parts[..., None] * (values >= values.amax(-1, keepdim=True)).to(values.dtype)
 
 
 def near(places: Float[Tensor, "B H W"], rows: int, columns: int) -> Float[Tensor, "B H W"]:
-    """Means of a place and its neighbours, as many as there are; as products, which cost a fifth of pooling."""
+    """Mean of each place and its existing neighbours; matrix products cost a fifth of pooling."""
     return neighbours(places.shape[1], rows) @ places @ neighbours(places.shape[2], columns).T
 
 
 def whole_and_thirds(num: int) -> Float[Tensor, "K L"]:
-    """What each place adds to the mean of all places, and of each third."""
+    """Weight of each place in the mean of all places and in the mean of each third."""
     places = torch.arange(num)
-    own = torch.stack([(places[:, None] == third).any(1) for third in (places, *places.tensor_split(3))]).float()
-    return own / own.sum(1, keepdim=True)
+    member = torch.stack([(places[:, None] == third).any(1) for third in (places, *places.tensor_split(3))]).float()
+    return member / member.sum(1, keepdim=True)
 
 
 def neighbours(num: int, width: int) -> Float[Tensor, "N N"]:
@@ -195,5 +195,5 @@ def neighbours(num: int, width: int) -> Float[Tensor, "N N"]:
 
 
 def map_levels(levels: NDArray[np.float64]) -> tuple[float, float]:
-    """Limits of `MapProfile` from the values that maps take: the lowest is outside, the highest marked."""
+    """Limits of `MapProfile` from the distinct values of maps: the lowest is outside, the highest marked."""
     return float(levels[:2].mean()), float(levels[-2:].mean())

@@ -1,4 +1,4 @@
-"""Turns feature maps of any encoder into its three outputs: tokens, logits, relevance. Knows no modality.
+"""Turns feature maps of any encoder into its three outputs: tokens, logits, relevance.
 
 Letters: B batch, C channels, H rows (or frequencies), W columns (or time), N tokens, D width of a token, K classes.
 """
@@ -11,12 +11,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 SHARPNESS = 4.0
-"""Where the pooling of evidence begins: close to the maximum, for a defect is small. From 0, a 48 px scout of the
-synthetic line reached AUC .9945 in the passes in which it reached .9996 from here."""
+"""Initial sharpness of the pooling of evidence: close to the maximum, since a defect is small. A 48 px scout of the
+synthetic line reached AUC .9996 from here and .9945 from 0, with the same number of epochs."""
 
 
 class Encoded(NamedTuple):
-    """What every encoder returns; the graph outputs of a bundle's expert."""
+    """Output of every encoder, and of an expert's graph in a bundle."""
 
     tokens: Float[Tensor, "B N D"]
     logits: Float[Tensor, "B O"]
@@ -33,7 +33,7 @@ class Level(NamedTuple):
 
 
 def pool_matrix(size: Level, rows: int, cols: int) -> Float[Tensor, "N HW"]:
-    """Adaptive average pooling to rows x cols as one matrix, which every runtime multiplies alike."""
+    """Adaptive average pooling to rows x cols as one matrix, with equal results in every runtime."""
     cells = nn.functional.adaptive_avg_pool2d(
         torch.eye(size.height * size.width).reshape(-1, 1, size.height, size.width), (rows, cols)
     )
@@ -93,7 +93,7 @@ def _with_neighbours(width: int) -> nn.Sequential:
 
 
 def _grid(level: Level, side: int) -> tuple[int, int]:
-    """As many cells as side x side, but along the only axis where the other has one row."""
+    """side x side cells; all of them along the width where a level has one row."""
     if level.height == 1:
         return 1, min(side * side, level.width)
     return min(side, level.height), min(side, level.width)
@@ -133,5 +133,5 @@ def _stage(before: int, width: int) -> nn.Sequential:
 
 
 def measure(maps: Sequence[Tensor]) -> list[Level]:
-    """Levels of the feature maps that a backbone gave for a probe input."""
+    """Levels of the feature maps of a probe input."""
     return [Level(level.shape[1], level.shape[2], level.shape[3]) for level in maps]

@@ -1,4 +1,4 @@
-"""Turns a raw window of vibration or a process trace into tokens. Knows no sample rate: the form fixes the length.
+"""Turns a raw window of vibration or a process trace into tokens. The input form fixes its length in samples.
 
 Letters: B batch, C channels, S samples, P places in time, D width.
 """
@@ -13,7 +13,7 @@ from encoders.front_end import SignalForm
 from encoders.tokens import Encoded, Readout, measure
 
 MAX_PLACES = 64
-"""Attention costs its square: strides are chosen so that at most this many places are left."""
+"""Attention is quadratic in the places: the strides leave at most this many."""
 
 
 class TemporalBlock(nn.Module):
@@ -48,8 +48,8 @@ class TimeAttention(nn.Module):
     def forward(self, hidden_BPD: Float[Tensor, "B P D"]) -> Float[Tensor, "B P D"]:
         query, key, value = self.query_key_value(self.norm(hidden_BPD)).chunk(3, dim=2)
         weights = torch.softmax(query @ key.transpose(1, 2) / math.sqrt(query.shape[2]), dim=2)
-        looked_BPD: Tensor = self.out(weights @ value)
-        return hidden_BPD + looked_BPD
+        attended_BPD: Tensor = self.out(weights @ value)
+        return hidden_BPD + attended_BPD
 
 
 class VibrationEncoder(nn.Module):

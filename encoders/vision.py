@@ -1,4 +1,4 @@
-"""Turns image tiles into multi-scale tokens, logits and a class activation map. Knows no files but given weights.
+"""Turns image tiles into multi-scale tokens, logits and a class activation map.
 
 Letters: B batch, T tiles, C channels, H rows, W columns.
 """
@@ -29,7 +29,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Shape:
-    """Which network, which of its stages are read, and whether their places are read with their neighbours."""
+    """Network, the stages that are read, and whether places are read together with their neighbours."""
 
     name: str
     stages: tuple[int, ...] = (-2, -1)
@@ -37,7 +37,7 @@ class Shape:
 
 
 class VisionEncoder(nn.Module):
-    """One backbone over all tiles; their feature maps are laid together before anything is pooled."""
+    """One backbone over all tiles; their feature maps are stitched before pooling."""
 
     def __init__(self, shape: Shape, form: ImageForm, weights: Weights, token_dim: int, num_classes: int) -> None:
         super().__init__()
@@ -60,12 +60,12 @@ class VisionEncoder(nn.Module):
         return encoded
 
     def maps(self, image: Float[Tensor, "B T C H W"]) -> list[Tensor]:
-        """Feature maps of the stages that are read, tiles laid together."""
+        """Feature maps of the chosen stages, tiles stitched."""
         tiles = image.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         maps = self.backbone(tiles * self.get_buffer("scale") + self.get_buffer("offset"))
-        return [self._laid_together(level) for level in maps[-self.num_levels :]]
+        return [self._stitched(level) for level in maps[-self.num_levels :]]
 
-    def _laid_together(self, level: Float[Tensor, "BT c h w"]) -> Float[Tensor, "B c Rh Cw"]:
+    def _stitched(self, level: Float[Tensor, "BT c h w"]) -> Float[Tensor, "B c Rh Cw"]:
         if self.rows * self.cols == 1:
             return level
         _, channels, height, width = level.shape
@@ -88,19 +88,19 @@ def _backbone(shape: Shape, form: ImageForm, weights: Weights) -> nn.Module:
 
 
 def load_weights(model: nn.Module, name: str, weights: Weights) -> None:
-    """A local file into a timm model, if one is given. Raises ValueError where it is another model's."""
+    """Loads a local file into a timm model, if one is given. Raises ValueError if it belongs to another model."""
     if weights.file is None:
         return
-    found = model.load_state_dict(load_file(weights.file), strict=False)
-    if found.missing_keys:
+    keys = model.load_state_dict(load_file(weights.file), strict=False)
+    if keys.missing_keys:
         raise ValueError(
-            f"{weights.file} lacks {len(found.missing_keys)} weights of {name}, first {found.missing_keys[0]}: "
+            f"{weights.file} lacks {len(keys.missing_keys)} weights of {name}, first {keys.missing_keys[0]}: "
             "give the safetensors file of that timm model, with three input channels"
         )
 
 
 def normalisation(name: str, form: ImageForm) -> tuple[list[float], list[float]]:
-    """What turns the form's mean and std into those of the backbone's pretraining: x * scale + offset."""
+    """(scale, offset) from the form's normalisation to that of the backbone's pretraining: x * scale + offset."""
     config = timm.get_pretrained_cfg(name)
     if config is None or form.num_channels != len(config.mean):
         return [1.0], [0.0]

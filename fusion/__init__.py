@@ -1,1 +1,1 @@
-"""Turns tokens and a presence mask into a prediction and a routing decision. Knows neither decisions nor Kafka."""
+"""Turns tokens and a presence mask into a prediction and a routing decision."""

@@ -1,6 +1,6 @@
-"""Compares what two experts of different modalities saw and heard of one piece, and says how likely they disagree.
+"""Compares the tokens of two experts of different modalities and estimates how likely they contradict each other.
 
-A defect may lie in neither recording but between them: the mark that should ring and does not. Knows no labels.
+A defect may show in neither recording alone, only in their combination: a mark that should ring and does not.
 Letters: B batch, N and M tokens, D width, S width of the space that both are projected into, O = 1 + K outputs.
 """
 
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 SPACE_DIM = 16
 UNLIKELY = -6.0
-"""Log-odds before anything was learned of the pair."""
+"""Log-odds before the pair is trained."""
 
 
 class Agreement(nn.Module):
-    """What belongs together lies close after a small projection per expert; log-odds grow with the distance."""
+    """A small projection per expert brings matching recordings close together; log-odds grow with the distance."""
 
     def __init__(self, token_dim: int, num_outputs: int) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Agreement(nn.Module):
         return self.distance(first_BND, second_BMD)[:, None] * self.slope + self.bias
 
     def distance(self, first_BND: Float[Tensor, "B N D"], second_BMD: Float[Tensor, "B M D"]) -> Float[Tensor, " B"]:
-        """From 0, both go together, to 2, they contradict each other."""
+        """From 0 (they match) to 2 (they contradict each other)."""
         first_BS, second_BS = self.project(first_BND, second_BMD)
         return 1 - (first_BS * second_BS).sum(1)
 

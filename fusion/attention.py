@@ -1,4 +1,4 @@
-"""Lets tokens of all modalities look at each other, at a learned price across modalities. Knows no labels.
+"""Self-attention over the tokens of all modalities, with a learned penalty across modalities.
 
 Letters: B batch, N tokens of all experts together, D width.
 """
@@ -30,10 +30,10 @@ class ModalityAwareAttention(nn.Module):
 
     def forward(self, tokens_BND: Float[Tensor, "B N D"], present_BN: Float[Tensor, "B N"]) -> Float[Tensor, "B N D"]:
         scores = self.query(tokens_BND) @ self.key(tokens_BND).transpose(1, 2) / math.sqrt(tokens_BND.shape[2])
-        masked = scores + self._price() + ((1 - present_BN) * ABSENT)[:, None]
+        masked = scores + self._penalties() + ((1 - present_BN) * ABSENT)[:, None]
         attended_BND: Tensor = torch.softmax(masked, dim=2) @ self.value(tokens_BND)
         return attended_BND
 
-    def _price(self) -> Float[Tensor, "N N"]:
+    def _penalties(self) -> Float[Tensor, "N N"]:
         owner = self.get_buffer("owner")
         return -(owner @ nn.functional.softplus(self.penalty) @ owner.T) * self.get_buffer("across")

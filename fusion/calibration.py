@@ -1,6 +1,6 @@
-"""Turns log-odds into calibrated probabilities and labelled scores into limits. Knows neither torch nor a model.
+"""Turns log-odds into calibrated probabilities and labelled scores into limits. Runs without torch.
 
-PASS is a score below `pass_below`, FAIL a score above `fail_above`, REVIEW all between, the limits included.
+PASS is a score below `pass_below`, FAIL a score above `fail_above`; every other score, including the limits, is REVIEW.
 """
 
 from typing import NamedTuple, overload
@@ -26,18 +26,18 @@ class Limits(NamedTuple):
 
 
 class Risk(NamedTuple):
-    """What the limits may cost: rates on the scores that they are chosen from."""
+    """Acceptable error rates, on the scores that the limits are chosen from."""
 
     miss_rate: float = 0.02
     """Share of the defective pieces that may PASS."""
     false_reject_rate: float = 0.02
     """Share of the good pieces that may FAIL."""
     review_share: float = 0.15
-    """Where the rates leave more than this for REVIEW, both are eased by the same factor until they do not."""
+    """If the rates leave more than this for REVIEW, both are relaxed by the same factor until they do not."""
 
 
 class Costs(NamedTuple):
-    """What a decision costs, in one currency."""
+    """Cost of each decision, in one currency."""
 
     escape: float
     false_reject: float
@@ -57,13 +57,13 @@ def probability(logit: float | Scores, temperature: float, bias: float) -> float
 
 
 def fit(logits: Scores, labels: Labels, weights: Scores | None = None) -> Fit:
-    """Platt's sigmoid with his smoothed targets (1999), by Newton's method; the order of the logits is kept."""
+    """Platt's sigmoid with smoothed targets (1999), by Newton's method; keeps the order of the logits."""
     if labels.all() or not labels.any():
         raise ValueError(f"calibration needs good and defective pieces, got {labels.sum()} defective of {len(labels)}")
     weights = np.ones(len(logits)) if weights is None else weights
     num_bad, num_good = float(weights[labels].sum()), float(weights[~labels].sum())
     targets = np.where(labels, (num_bad + 1) / (num_bad + 2), 1 / (num_good + 2))
-    # Centred, so that the bias still fits where the slope must be held up to keep the order.
+    # Centred, so that the bias still fits where the slope is bounded to keep the order.
     centre, scale = float(np.mean(logits)), max(float(np.std(logits)), 1e-6)
     columns = np.stack([(logits - centre) / scale, np.ones(len(logits))], axis=1)
     slope, bias = _newton(columns, targets, weights)
@@ -72,7 +72,7 @@ def fit(logits: Scores, labels: Labels, weights: Scores | None = None) -> Fit:
 
 
 def _newton(columns: Scores, targets: Scores, weights: Scores) -> tuple[float, float]:
-    """Minimises the cross-entropy with a weak ridge; steps are halved until they do not make it worse."""
+    """Minimises the cross-entropy with a weak ridge; halves each step until the loss does not rise."""
     ridge = 1e-3 * np.eye(2)
 
     def loss(theta: Scores) -> float:
@@ -95,7 +95,7 @@ def _newton(columns: Scores, targets: Scores, weights: Scores) -> tuple[float, f
 
 
 def choose_limits(scores: Scores, labels: Labels, risk: Risk) -> Limits:
-    """The widest PASS and FAIL that keep the risk; where both can be kept at once, one limit and no REVIEW between."""
+    """The widest PASS and FAIL zones within the risk; if they meet, a single limit with no REVIEW zone."""
     easing = 1.0
     while True:
         limits = _limits(scores, labels, risk.miss_rate * easing, risk.false_reject_rate * easing)
@@ -105,9 +105,9 @@ def choose_limits(scores: Scores, labels: Labels, risk: Risk) -> Limits:
 
 
 def cheapest_limits(costs: Costs) -> Limits:
-    """The zones of the least expected cost for calibrated scores; where a review never pays, one limit.
+    """The zones of the least expected cost for calibrated scores; a single limit where a review never pays.
 
-    With p the chance of a defect, a PASS costs p * escape, a FAIL (1 - p) * false_reject, a look `review`.
+    With p the probability of a defect, a PASS costs p * escape, a FAIL (1 - p) * false_reject, a review `review`.
     """
     pass_below, fail_above = costs.review / costs.escape, 1 - costs.review / costs.false_reject
     if pass_below <= fail_above:

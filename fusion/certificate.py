@@ -1,8 +1,8 @@
-"""Turns counts of independent defects and of misses among them into what may be promised. Knows no scores, no model.
+"""Turns counts of independent defects and of misses among them into certified miss rates.
 
 Learn then test (Angelopoulos et al. 2021) with fixed-sequence testing: thresholds are listed beforehand, the strictest
-first, and tested in this order until the first that fails. The p-value is that of mapie's controllers for a binary
-loss, rounding included, so that training can hold the two against each other.
+first, and tested in this order until the first failure. The p-value equals that of mapie's controllers for a binary
+loss, rounding included, so that training can compare the two.
 """
 
 import hashlib
@@ -16,24 +16,24 @@ import numpy as np
 
 MAX_DEFECTS = 10**9
 _LEVELS = 10**6
-"""Levels are told apart to one in a million, and rounded up."""
+"""Levels are resolved to one in a million and rounded up."""
 
 
 @lru_cache(maxsize=4096)
 def p_value(num_defects: int, num_misses: int, miss_rate: float) -> float:
-    """Chance of so few misses were the true rate above `miss_rate` (0 < miss_rate < 1); 1 without any defect."""
+    """Probability of this few misses if the true rate were above `miss_rate` (0 < miss_rate < 1); 1 without defects."""
     if num_defects == 0:
         return 1.0
-    found_rate = 1 - (num_defects - num_misses) / num_defects
-    # mapie rounds up n * rate: by its floating point a miss may count as two. That is the safe side, so it stays.
-    bentkus = _binomial_cdf(math.ceil(num_defects * found_rate), num_defects, miss_rate)
-    return min(bentkus, math.exp(-num_defects * _divergence(min(found_rate, miss_rate), miss_rate)))
+    observed_rate = 1 - (num_defects - num_misses) / num_defects
+    # mapie rounds up n * rate: floating point may turn one miss into two. That errs on the safe side.
+    bentkus = _binomial_cdf(math.ceil(num_defects * observed_rate), num_defects, miss_rate)
+    return min(bentkus, math.exp(-num_defects * _divergence(min(observed_rate, miss_rate), miss_rate)))
 
 
-def _divergence(found: float, asked: float) -> float:
+def _divergence(observed: float, claimed: float) -> float:
     """Kullback-Leibler divergence of two coins: Hoeffding's exponent."""
-    hits = (1 - found) * math.log((1 - found) / (1 - asked)) if found < 1 else 0.0
-    return hits + (found * math.log(found / asked) if found > 0 else 0.0)
+    hits = (1 - observed) * math.log((1 - observed) / (1 - claimed)) if observed < 1 else 0.0
+    return hits + (observed * math.log(observed / claimed) if observed > 0 else 0.0)
 
 
 def _binomial_cdf(most: int, num: int, share: float) -> float:
@@ -47,12 +47,12 @@ def _binomial_cdf(most: int, num: int, share: float) -> float:
 
 
 def certifies(num_defects: int, num_misses: int, miss_rate: float, confidence: float) -> bool:
-    """Whether these counts at one threshold allow to promise `miss_rate`."""
+    """Whether these counts at one threshold certify `miss_rate`."""
     return p_value(num_defects, num_misses, miss_rate) <= 1 - confidence
 
 
 def last_valid(misses: Sequence[int], num_defects: int, miss_rate: float, confidence: float) -> int | None:
-    """Index of the last threshold before the first that fails; `misses` as the sequence was listed beforehand."""
+    """Index of the last threshold before the first failure; `misses` in the order fixed beforehand."""
     valid = None
     for index, missed in enumerate(misses):
         if not certifies(num_defects, missed, miss_rate, confidence):
@@ -62,7 +62,7 @@ def last_valid(misses: Sequence[int], num_defects: int, miss_rate: float, confid
 
 
 def further_defects(num_defects: int, num_misses: int, miss_rate: float, confidence: float) -> int:
-    """How many more independent defects, none of them missed, would certify `miss_rate`."""
+    """Number of additional independent defects, none of them missed, that would certify `miss_rate`."""
     return bisect_left(
         range(MAX_DEFECTS),
         True,
@@ -71,7 +71,7 @@ def further_defects(num_defects: int, num_misses: int, miss_rate: float, confide
 
 
 def certifiable_level(num_defects: int, num_misses: int, confidence: float) -> float:
-    """The smallest miss rate that these counts certify; 1 where they certify none."""
+    """The smallest miss rate that these counts certify; 1 if they certify none."""
     share = bisect_left(
         range(1, _LEVELS),
         True,
@@ -80,24 +80,24 @@ def certifiable_level(num_defects: int, num_misses: int, confidence: float) -> f
     return (share + 1) / _LEVELS
 
 
-def rate_below(num: int, found: int, confidence: float) -> float:
-    """One-sided upper bound of the share of which `found` in `num` is a sample (Clopper and Pearson 1934)."""
+def rate_below(num: int, hits: int, confidence: float) -> float:
+    """One-sided upper bound of a share, given `hits` in a sample of `num` (Clopper and Pearson 1934)."""
     low, high = 0.0, 1.0
-    while found < num and (middle := (low + high) / 2) not in (low, high):
-        low, high = (low, middle) if _binomial_cdf(found, num, middle) <= 1 - confidence else (middle, high)
+    while hits < num and (middle := (low + high) / 2) not in (low, high):
+        low, high = (low, middle) if _binomial_cdf(hits, num, middle) <= 1 - confidence else (middle, high)
     return high
 
 
 def independent(piece_ids: Sequence[str], units: Sequence[AbstractSet[str]]) -> list[int]:
-    """Indices, ascending, of pieces of which no two share a unit of evidence.
+    """Ascending indices of pieces of which no two share a unit of evidence.
 
-    Taken greedily in the order of a hash of the names: the same for everybody, and blind to scores.
+    Chosen greedily in the order of a hash of the names: reproducible and independent of scores.
     """
     order = sorted(range(len(piece_ids)), key=lambda i: hashlib.sha256(piece_ids[i].encode()).digest())
-    taken: set[str] = set()
+    used_units: set[str] = set()
     chosen = []
     for index in order:
-        if taken.isdisjoint(units[index]):
-            taken |= units[index]
+        if used_units.isdisjoint(units[index]):
+            used_units |= units[index]
             chosen.append(index)
     return sorted(chosen)

@@ -1,4 +1,4 @@
-"""Weighs experts against each other, per piece: dynamic routing. Knows neither modalities' names nor thresholds.
+"""Weighs experts against each other, per piece.
 
 Letters: B batch, E experts, N tokens, D width, O = 1 + K outputs.
 """
@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 ABSENT = -1e4
-"""Added to the score of what is not there: its softmax weight is exactly 0, in half precision too."""
+"""Added to the score of an absent entry: its softmax weight is exactly 0, in half precision too."""
 
 
 class Gate(nn.Module):
-    """One small MLP per expert scores its mean token and its logits; equal scores at the start."""
+    """One small MLP per expert scores its mean token and its logits; all scores are equal before training."""
 
     def __init__(self, num_experts: int, token_dim: int, num_outputs: int, width: int = 16) -> None:
         super().__init__()
@@ -24,8 +24,8 @@ class Gate(nn.Module):
         self, tokens: Sequence[Float[Tensor, "B N D"]], logits: Sequence[Float[Tensor, "B O"]]
     ) -> Float[Tensor, "B E"]:
         scores = [
-            score(torch.cat([own.mean(1), out], dim=1))
-            for score, own, out in zip(self.scorers, tokens, logits, strict=True)
+            score(torch.cat([token.mean(1), out], dim=1))
+            for score, token, out in zip(self.scorers, tokens, logits, strict=True)
         ]
         return torch.cat(scores, dim=1)
 
@@ -38,5 +38,5 @@ def _scorer(num_inputs: int, width: int) -> nn.Sequential:
 
 
 def masked_softmax(scores: Float[Tensor, "B E"], present: Float[Tensor, "B E"]) -> Float[Tensor, "B E"]:
-    """Weights over what is present, summing to 1; all 0 where nothing is."""
+    """Weights over the present entries, summing to 1; all 0 if none is present."""
     return torch.softmax(scores + (1 - present) * ABSENT, dim=1) * present

@@ -1,8 +1,8 @@
-"""Joins what the experts that ran say of one piece into its log-odds. Knows neither thresholds nor costs.
+"""Fuses the outputs of the experts that ran on a piece into its log-odds.
 
-The head starts as noisy-or over the modalities present (a piece is defective if any modality shows a defect) of each
-modality's gate-weighted log-odds; where pairs of experts are compared, their disagreement is one more way to be
-defective. Attention over the tokens adds a residual that starts at zero: every deviation from noisy-or is learned.
+The head starts as noisy-or of each present modality's gate-weighted log-odds (a piece is defective if any modality
+shows a defect); for compared pairs of experts, their disagreement is one more input of the noisy-or. Attention over the
+tokens adds a residual that starts at zero: every deviation from noisy-or is learned.
 Letters: B batch, E experts, N tokens, D width, O = 1 + K outputs (defect, then classes).
 """
 
@@ -20,11 +20,11 @@ from fusion.attention import ModalityAwareAttention
 from fusion.gate import ABSENT, Gate, masked_softmax
 
 LIMIT = 30.0
-"""Log-odds beyond this are certainty; float32 keeps them apart no longer."""
+"""Log-odds beyond this are certainty; float32 cannot distinguish them."""
 
 
 class Member(NamedTuple):
-    """What the head must know of an expert."""
+    """An expert, as the head needs it."""
 
     modality: str
     num_tokens: int
@@ -36,7 +36,7 @@ class HeadForm:
     token_dim: int
     num_classes: int
     pairs: tuple[tuple[int, int], ...] = ()
-    """Numbers of the members that are compared with each other."""
+    """Indices of the members that are compared with each other."""
 
     def modalities(self) -> list[str]:
         return list(dict.fromkeys(member.modality for member in self.members))
@@ -77,15 +77,18 @@ class FusionHead(nn.Module):
         scores_BE = self.gate(tokens, logits)
         gate_BE = masked_softmax(scores_BE, present_BE)
         calibrated_BEO = torch.stack(tuple(logits), dim=1) * self.log_slope.exp() + self.bias
-        parts = self._modal(calibrated_BEO, scores_BE, present_BE) + self._disagreeing(tokens, present_BE)
+        parts = self._modality_logits(calibrated_BEO, scores_BE, present_BE) + self._disagreement_logits(
+            tokens, present_BE
+        )
         return Fused(
-            reduce(noisy_or, parts) + self._attended(torch.cat(tuple(tokens), dim=1), present_BE, gate_BE), gate_BE
+            reduce(noisy_or, parts) + self._residual_logits(torch.cat(tuple(tokens), dim=1), present_BE, gate_BE),
+            gate_BE,
         )
 
-    def _modal(
+    def _modality_logits(
         self, calibrated_BEO: Float[Tensor, "B E O"], scores_BE: Float[Tensor, "B E"], present_BE: Float[Tensor, "B E"]
     ) -> list[Float[Tensor, "B O"]]:
-        """Per modality the mean of its experts' log-odds by the gate's weights."""
+        """Per modality, the mean of its experts' log-odds weighted by the gate."""
         parts = []
         for owned_E in self.get_buffer("owner_ME"):
             here_BE = present_BE * owned_E
@@ -93,16 +96,16 @@ class FusionHead(nn.Module):
             parts.append(_bounded(mean_BO, here_BE.amax(1)))
         return parts
 
-    def _disagreeing(
+    def _disagreement_logits(
         self, tokens: Sequence[Float[Tensor, "B n D"]], present_BE: Float[Tensor, "B E"]
     ) -> list[Float[Tensor, "B O"]]:
-        """Per compared pair the log-odds that the two do not go together, where both ran."""
+        """Per compared pair, the log-odds of a contradiction, where both experts ran."""
         return [
             _bounded(agreement(tokens[first], tokens[second]), present_BE[:, first] * present_BE[:, second])
             for agreement, (first, second) in zip(self.agreements, self.pairs, strict=True)
         ]
 
-    def _attended(
+    def _residual_logits(
         self, tokens_BND: Float[Tensor, "B N D"], present_BE: Float[Tensor, "B E"], gate_BE: Float[Tensor, "B E"]
     ) -> Float[Tensor, "B O"]:
         spread_NE = self.get_buffer("spread_NE")
@@ -118,7 +121,7 @@ def _bounded(logits_BO: Float[Tensor, "B O"], here_B: Float[Tensor, " B"]) -> Fl
 
 
 def noisy_or(first: Float[Tensor, "B O"], second: Float[Tensor, "B O"]) -> Float[Tensor, "B O"]:
-    """Log-odds of 1 - (1 - p)(1 - q): odds are a + b + ab, summed as logarithms, so no precision is lost near 0 or 1.
+    """Log-odds of 1 - (1 - p)(1 - q): odds are a + b + ab, summed as logarithms, which keeps precision near 0 and 1.
 
     A log-odds of ABSENT leaves the other as it is.
     """

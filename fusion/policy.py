@@ -1,6 +1,6 @@
-"""Decides which experts run on a piece: first, and after these. Knows neither pixels nor the features of an expert.
+"""Decides which experts run on a piece: the initial experts, and the next ones given their results.
 
-Service, training and evaluation route by these functions alone.
+Service, training and evaluation all route with these functions.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 
 from fusion.calibration import probability
-from fusion.router import PartialResults, Router, cheapest, ways
+from fusion.router import PartialResults, Router, path_matrix, select_path
 from fusion.scored import ExpertSet, Scored
 
 Mode = Literal["dense", "static", "cascade", "learned", "budgeted"]
@@ -17,7 +17,7 @@ LEARNED: Collection[Mode] = ("learned", "budgeted")
 
 
 class Policy(Protocol):
-    """How a piece is routed; what each field means stands in `inspector.bundle.schema.Policy`."""
+    """How a piece is routed; `inspector.bundle.schema.Policy` documents the fields."""
 
     @property
     def mode(self) -> Mode: ...
@@ -52,115 +52,120 @@ class Calibration(Protocol):
 
 
 class PartialResult(NamedTuple):
-    """What is known of a piece once its first experts ran."""
+    """Result of a piece's initial experts."""
 
     present: Collection[str]
     """Modalities that were captured."""
     logits: Mapping[str, float]
     """Defect log-odds of each expert that ran."""
     log_odds: float | None
-    """Calibrated, of these experts together; None without."""
+    """Calibrated, of these experts together; None without a calibration."""
     fails: bool
-    """It is above the limit of FAIL already."""
+    """The score is already above the FAIL limit."""
 
 
-def first(policy: Policy, experts: Sequence[Expert], present: Collection[str]) -> ExpertSet:
-    """What runs on a piece before anything is known of it."""
+def initial_experts(policy: Policy, experts: Sequence[Expert], present: Collection[str]) -> ExpertSet:
+    """The experts that run on a piece first."""
     if policy.mode == "dense":
-        return _able(experts, present)
+        return _runnable(experts, present)
     if policy.mode == "static":
-        return _able(experts, present) & set(policy.static_experts)
+        return _runnable(experts, present) & set(policy.static_experts)
     if policy.mode in LEARNED and policy.router is not None:
-        return _able(experts, present) & set(policy.router.first)
+        return _runnable(experts, present) & set(policy.router.first)
     return scouts(experts, present)
 
 
 def scouts(experts: Sequence[Expert], present: Collection[str]) -> ExpertSet:
-    """What is left of a piece's experts where computing is short."""
+    """The experts that still run on a piece under overload."""
     return frozenset(expert.name for expert in experts if expert.scout and expert.modality in present)
 
 
-def further(
-    policy: Policy, experts: Sequence[Expert], glances: Sequence[PartialResult], cost_multiplier: float = 1.0
+def next_experts(
+    policy: Policy, experts: Sequence[Expert], partial_results: Sequence[PartialResult], cost_multiplier: float = 1.0
 ) -> list[ExpertSet]:
-    """What to run on each piece beside the experts that ran.
+    """The experts to run on each piece in addition to those that ran.
 
-    A modality that no expert would look at is added, unless the piece fails at once: nothing passes half seen.
-    `cost_multiplier` multiplies the price of computing, in the mode `budgeted` alone.
+    Adds an expert for every modality that would otherwise not be examined, unless the piece already fails: no piece
+    passes with an unexamined modality. `cost_multiplier` scales the price of computing in the mode `budgeted` only.
     """
-    asked = _asked(policy, experts, glances, cost_multiplier)
+    chosen_sets = _chosen_by_policy(policy, experts, partial_results, cost_multiplier)
     return [
-        _complete(experts, glance, chosen) - glance.logits.keys() for glance, chosen in zip(glances, asked, strict=True)
+        _with_missing_modalities(experts, partial, chosen) - partial.logits.keys()
+        for partial, chosen in zip(partial_results, chosen_sets, strict=True)
     ]
 
 
-def _asked(
-    policy: Policy, experts: Sequence[Expert], glances: Sequence[PartialResult], cost_multiplier: float
+def _chosen_by_policy(
+    policy: Policy, experts: Sequence[Expert], partial_results: Sequence[PartialResult], cost_multiplier: float
 ) -> list[ExpertSet]:
     if policy.mode in LEARNED and policy.router is not None:
         price = policy.price * (cost_multiplier if policy.mode == "budgeted" else 1.0)
-        return _learned(policy.router, experts, glances, price)
+        return _learned(policy.router, experts, partial_results, price)
     if policy.mode == "cascade":
-        return [_able(experts, glance.present) if _doubtful(policy, glance) else frozenset() for glance in glances]
-    return [first(policy, experts, glance.present) for glance in glances]
+        return [
+            _runnable(experts, partial.present) if _is_uncertain(policy, partial) else frozenset()
+            for partial in partial_results
+        ]
+    return [initial_experts(policy, experts, partial.present) for partial in partial_results]
 
 
-def _doubtful(policy: Policy, glance: PartialResult) -> bool:
-    if glance.log_odds is None:
+def _is_uncertain(policy: Policy, partial: PartialResult) -> bool:
+    if partial.log_odds is None:
         return True
-    return policy.low <= probability(glance.log_odds, 1.0, 0.0) <= policy.high
+    return policy.low <= probability(partial.log_odds, 1.0, 0.0) <= policy.high
 
 
 def _learned(
-    router: Router, experts: Sequence[Expert], glances: Sequence[PartialResult], price: float
+    router: Router, experts: Sequence[Expert], partial_results: Sequence[PartialResult], price: float
 ) -> list[ExpertSet]:
-    if not glances:
+    if not partial_results:
         return []
     modalities = {expert.name: expert.modality for expert in experts}
-    own = [modalities[name] for name in router.experts]
-    found = PartialResults(
-        np.array([[glance.logits.get(name, np.nan) for name in router.first] for glance in glances]),
-        np.array([np.nan if glance.log_odds is None else glance.log_odds for glance in glances]),
-        np.array([[modality in glance.present for modality in own] for glance in glances]),
-        np.array([glance.fails for glance in glances]),
+    modality_of = [modalities[name] for name in router.experts]
+    partials = PartialResults(
+        np.array([[partial.logits.get(name, np.nan) for name in router.first] for partial in partial_results]),
+        np.array([np.nan if partial.log_odds is None else partial.log_odds for partial in partial_results]),
+        np.array([[modality in partial.present for modality in modality_of] for partial in partial_results]),
+        np.array([partial.fails for partial in partial_results]),
     )
-    paths = cheapest(router, ways(router, own), found, price)
+    paths = select_path(router, path_matrix(router, modality_of), partials, price)
     return [
-        _able(experts, glance.present) & set(router.paths[path]) for glance, path in zip(glances, paths, strict=True)
+        _runnable(experts, partial.present) & set(router.paths[path])
+        for partial, path in zip(partial_results, paths, strict=True)
     ]
 
 
-def _able(experts: Sequence[Expert], present: Collection[str]) -> ExpertSet:
+def _runnable(experts: Sequence[Expert], present: Collection[str]) -> ExpertSet:
     return frozenset(expert.name for expert in experts if expert.modality in present)
 
 
-def _complete(experts: Sequence[Expert], glance: PartialResult, chosen: ExpertSet) -> ExpertSet:
-    if glance.fails:
+def _with_missing_modalities(experts: Sequence[Expert], partial: PartialResult, chosen: ExpertSet) -> ExpertSet:
+    if partial.fails:
         return chosen
-    ran = chosen | glance.logits.keys()
+    ran = chosen | partial.logits.keys()
     seen = {expert.modality for expert in experts if expert.name in ran}
-    return chosen | _able(experts, set(glance.present) - seen)
+    return chosen | _runnable(experts, set(partial.present) - seen)
 
 
 def routed(
     policy: Policy, experts: Sequence[Expert], scored: Scored, calibrations: Mapping[ExpertSet, Calibration]
 ) -> list[ExpertSet]:
-    """The experts that the service would have run on each piece, by the bundle's limits."""
+    """The experts that the service would have run on each piece, given the bundle's limits."""
     modalities = {expert.name: expert.modality for expert in experts}
-    own = [modalities[name] for name in scored.experts]
+    modality_of = [modalities[name] for name in scored.experts]
     rows = {names: row for row, names in enumerate(scored.sets)}
-    glances, opened = [], []
-    for piece, said in enumerate(scored.expert_logits.T.tolist()):
-        present = {modality for modality, logit in zip(own, said, strict=True) if logit == logit}
-        ran = first(policy, experts, present)
-        logits = {name: logit for name, logit in zip(scored.experts, said, strict=True) if name in ran}
+    partial_results, initial = [], []
+    for piece, all_logits in enumerate(scored.expert_logits.T.tolist()):
+        present = {modality for modality, logit in zip(modality_of, all_logits, strict=True) if logit == logit}
+        ran = initial_experts(policy, experts, present)
+        logits = {name: logit for name, logit in zip(scored.experts, all_logits, strict=True) if name in ran}
         joint = float(scored.logits[rows[ran], piece]) if ran else None
-        opened.append(ran)
-        glances.append(_glance(present, logits, joint, calibrations.get(ran)))
-    return [ran | more for ran, more in zip(opened, further(policy, experts, glances), strict=True)]
+        initial.append(ran)
+        partial_results.append(_partial_result(present, logits, joint, calibrations.get(ran)))
+    return [ran | more for ran, more in zip(initial, next_experts(policy, experts, partial_results), strict=True)]
 
 
-def _glance(
+def _partial_result(
     present: Collection[str], logits: Mapping[str, float], joint: float | None, calibration: Calibration | None
 ) -> PartialResult:
     if joint is None or calibration is None or joint != joint:

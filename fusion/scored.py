@@ -1,4 +1,4 @@
-"""Holds what a model says of labelled pieces for each set of experts that could have run. Knows no model.
+"""Holds the scores of labelled pieces for each set of experts that could have run.
 
 Letters: P pieces, S sets of experts, E experts.
 """
@@ -16,33 +16,33 @@ ExpertSet = frozenset[str]
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """The ground on which thresholds, routes and certificates are chosen, and on which they are tested."""
+    """The scores that thresholds, routes and certificates are chosen from and tested on."""
 
     piece_ids: tuple[str, ...]
     labels: Labels
     """(P,) true is defective."""
     units: tuple[frozenset[str], ...]
-    """Per piece, the groups that its evidence rests on: of the recordings that carry the defect where that is known,
-    else all of the piece. Pieces that share one are not independent."""
+    """Per piece, the groups of the recordings that show the defect, where known, else of all its recordings. Pieces
+    that share a group are not independent."""
     experts: tuple[str, ...]
     expert_logits: Scores
-    """(E, P) defect log-odds of each expert alone; NaN where it had nothing to look at."""
+    """(E, P) defect log-odds of each expert alone; NaN where it had no recording."""
     sets: tuple[ExpertSet, ...]
     logits: Scores
-    """(S, P) defect log-odds of the head had these experts run, before calibration; NaN where one could not."""
+    """(S, P) defect log-odds of the head for each set of experts, before calibration; NaN where one could not run."""
     cpu_s: Scores
-    """(E, P) CPU-seconds of each expert on one thread, without preparation; 0 where it had nothing to look at."""
+    """(E, P) CPU-seconds of each expert on one thread, without preparation; 0 where it had no recording."""
     unseen: Labels
-    """(P,) true for pieces of which no encoder saw any recording (calibration, test); false for out-of-fold scores of
-    training pieces."""
+    """(P,) true for pieces that no encoder was trained on (calibration, test); false for out-of-fold scores of training
+    pieces."""
 
     def of(self, experts: Collection[str]) -> Scores:
         """(P,) log-odds of the head for one set."""
-        found: Scores = self.logits[self.sets.index(frozenset(experts))]
-        return found
+        logits: Scores = self.logits[self.sets.index(frozenset(experts))]
+        return logits
 
     def take(self, index: NDArray[np.intp] | Labels) -> "Scored":
-        """Some of the pieces, by numbers or by a mask."""
+        """A subset of the pieces, by indices or a mask."""
         chosen = np.arange(len(self.labels))[index]
         return replace(
             self,

@@ -9,12 +9,12 @@ import click
 
 from inspector.cli.printable import print_line
 from inspector.cli.training import Bars, FolderOrFile, progress_bars, report_training_errors
-from inspector.training.adapt.adapt import Adapting, CrossValidationResult, Distilling, Successor, replace_by_student
-from inspector.training.adapt.adapt import adapt as adapt_draft
-from inspector.training.adapt.continual import Keeping, Tolerance
+from inspector.training.adapt.adapt import AdaptOptions, AdaptResult, DistilOptions, RecipeResult, distil_expert
+from inspector.training.adapt.adapt import adapt as adapt_bundle
+from inspector.training.adapt.continual import Retention, Tolerance
 from inspector.training.adapt.distil import DistilError
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
-from inspector.training.corpus import Dataset
+from inspector.training.dataset import Dataset
 
 Share = click.FloatRange(0, 1)
 out_option = click.option("--out", required=True, type=FolderOrFile, help="Folder of the new checkpoint.")
@@ -71,10 +71,10 @@ def adapt(
 
     Example: inspector adapt cup.ckpt lids/manifest.jsonl --old cups/manifest.jsonl --out both.ckpt
     """
-    how = Adapting(Keeping(stiffness=stiffness), memory, Tolerance(tolerance, false_rejects), seed)
+    how = AdaptOptions(Retention(stiffness=stiffness), memory, Tolerance(tolerance, false_rejects), seed)
     with progress_bars() as bars:
         draft, recipes = load_checkpoint(checkpoint), {str(path): Dataset(path) for path in old}
-        successor = adapt_draft(draft, Dataset(manifest), recipes, how, Bars(bars))
+        successor = adapt_bundle(draft, Dataset(manifest), recipes, how, Bars(bars))
     _save_if_passed(successor, checkpoint, out)
 
 
@@ -106,7 +106,7 @@ def distil(
 
     Writes nothing where MANIFEST's recipe would lose.
     """
-    how = Distilling(
+    how = DistilOptions(
         encoders=("micro",) if direct else ("mini", "micro"),
         side_px=side_px,
         tolerance=Tolerance(tolerance, false_rejects),
@@ -114,25 +114,25 @@ def distil(
     )
     try:
         with progress_bars() as bars:
-            successor = replace_by_student(load_checkpoint(checkpoint), Dataset(manifest), expert, how, Bars(bars))
+            successor = distil_expert(load_checkpoint(checkpoint), Dataset(manifest), expert, how, Bars(bars))
     except DistilError as exc:
         raise click.ClickException(str(exc)) from exc
     _save_if_passed(successor, checkpoint, out)
 
 
-def _save_if_passed(successor: Successor, checkpoint: Path, out: Path) -> None:
+def _save_if_passed(successor: AdaptResult, checkpoint: Path, out: Path) -> None:
     for gate in successor.gates:
         print_line(str(gate))
     for step in ("adapted", "distilled"):
-        if step in successor.draft.provenance:
-            print_line(f"{step}: {successor.draft.provenance[step]}")
+        if step in successor.bundle.provenance:
+            print_line(f"{step}: {successor.bundle.provenance[step]}")
     click.echo(f"cross-validation: {_line(successor.before)} -> {_line(successor.after)}")
     if not successor.passed:
         raise click.ClickException(f"{checkpoint} is unchanged and nothing is written: a recipe would lose (see above)")
-    save_checkpoint(out, successor.draft)
+    save_checkpoint(out, successor.bundle)
     click.echo(f"checkpoint is in {out}; it keeps the old limits and has no certificate: `inspector export` it")
 
 
-def _line(result: CrossValidationResult) -> str:
+def _line(result: RecipeResult) -> str:
     at = result.at_limit
     return f"AUC {result.auc:.3f}, recall {at.recall:.3f}, good held back {at.false_rejects:.3f}"

@@ -31,7 +31,7 @@ from inspector.training.checkpoint import CheckpointError, load_checkpoint, save
 from inspector.training.config import TrainConfig, TrainConfigError, read_train_config
 from inspector.training.experts.lora import LoraError
 from inspector.training.export import ExportError, TrainedBundle, write_bundle
-from inspector.training.parity_set import Drawing, add_parity_set
+from inspector.training.parity_set import Sampling, add_parity_set
 from inspector.training.train import TrainOptions
 from inspector.training.train import train as train_draft
 
@@ -145,15 +145,15 @@ def train(
     with strictly(report), progress_bars() as bars:
         training = train_draft(manifest, settings, options, Bars(bars))
         if checkpoint is not None:
-            save_checkpoint(checkpoint, training.draft)
-        write_bundle(bundle, training.draft)
+            save_checkpoint(checkpoint, training.bundle)
+        write_bundle(bundle, training.bundle)
     for finding in training.findings:
         print_line(finding)
-    print_warnings(training.draft.warnings)
+    print_warnings(training.bundle.warnings)
     if report is not None:
-        write_training_report(report, training.findings, training.draft.warnings)
-    click.echo(f"bundle {training.draft.name} {training.draft.version} is in {bundle}")
-    _add_parity(bundle, training.draft, manifest, parity_pieces)
+        write_training_report(report, training.findings, training.bundle.warnings)
+    click.echo(f"bundle {training.bundle.name} {training.bundle.version} is in {bundle}")
+    _add_parity(bundle, training.bundle, manifest, parity_pieces)
 
 
 def weights_files(items: Sequence[str]) -> dict[str, Path]:
@@ -246,7 +246,7 @@ def export(checkpoint: Path, bundle: Path, manifest: Path | None, parity_pieces:
 
 
 def _add_parity(bundle: Path, draft: TrainedBundle, manifest: Path, num_pieces: int) -> None:
-    drawing = Drawing(num_pieces, int(draft.provenance.get("seed", 0)))
+    drawing = Sampling(num_pieces, int(draft.provenance.get("seed", 0)))
     with progress_bars() as bars:
         parity_set = add_parity_set(bundle, draft, manifest, drawing, partial(Bars(bars), "parity set"))
     about, num = parity_set.about, len(parity_set.pieces)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from fusion.calibration import probability
-from fusion.policy import PartialResult, first, further, scouts
+from fusion.policy import PartialResult, initial_experts, next_experts, scouts
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Calibration
 from inspector.inference.examination import Examination, Fused
@@ -74,7 +74,7 @@ def _proven(finding: Finding, recipe: Recipe, off_route: bool) -> Finding:
 def _opening(examination: Examination, row: int, budget: Budget) -> ExpertSet:
     schema, present = examination.model.schema, examination.present[row]
     if budget is Budget.FULL:
-        return first(schema.policy, schema.experts, present)
+        return initial_experts(schema.policy, schema.experts, present)
     return scouts(schema.experts, present)
 
 
@@ -115,7 +115,7 @@ def _wishes(
     """Experts that each piece is worth after its first ones."""
     schema = examination.model.schema
     glances = [_glance(examination, row, finding) for row, finding in enumerate(findings)]
-    wishes = further(schema.policy, schema.experts, glances, cost_multiplier)
+    wishes = next_experts(schema.policy, schema.experts, glances, cost_multiplier)
     for row, (recipe, finding) in enumerate(zip(recipes, findings, strict=True)):
         if finding.ruling == ENGINE_FAILED:
             wishes[row] = frozenset()

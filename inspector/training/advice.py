@@ -46,10 +46,10 @@ def advice_lines(warnings: Sequence[Advice]) -> list[str]:
     """A section of the model card; no line without warnings."""
     if not warnings:
         return []
-    return ["## Warnings of the training", "", *(f"- **{own.kind}**: {own.text}" for own in warnings), ""]
+    return ["## Warnings of the training", "", *(f"- **{warning.kind}**: {warning.text}" for warning in warnings), ""]
 
 
 def write_training_report(path: Path, findings: Sequence[str], warnings: Sequence[Advice]) -> None:
     """One JSON object: `findings` (sentences) and `warnings` (kind and text each)."""
-    content = {"findings": list(findings), "warnings": [asdict(own) for own in warnings]}
+    content = {"findings": list(findings), "warnings": [asdict(warning) for warning in warnings]}
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -8,7 +8,7 @@ from inspector.dataset.manifest import Split
 from inspector.recipe.thresholds import certificate_words
 from inspector.training.advice import Advice, advice_lines
 from inspector.training.config import TrainConfig
-from inspector.training.corpus import Dataset
+from inspector.training.dataset import Dataset
 from inspector.training.experts.selection import CrossValidationResult, SelectedExpert
 from inspector.training.head.fit import FittedHead
 
@@ -19,8 +19,8 @@ _SPLITS: tuple[Split, ...] = ("train", "calibration", "test")
 class ModelCardData:
     """What happened in a training."""
 
-    standings: Sequence[CrossValidationResult]
-    taken: Sequence[SelectedExpert]
+    results: Sequence[CrossValidationResult]
+    selected: Sequence[SelectedExpert]
     head: FittedHead
     routing: Sequence[str]
     certificate: Certificate
@@ -30,17 +30,17 @@ class ModelCardData:
 
     def findings(self) -> tuple[str, ...]:
         """Sentences for people."""
-        names = {own.expert.name for own in self.taken}
-        lost = [own.line() for own in self.standings if own.name not in names]
-        kept = [own.line() for own in self.standings if own.name in names]
+        names = {entry.expert.name for entry in self.selected}
+        left_out = [entry.line() for entry in self.results if entry.name not in names]
+        kept = [entry.line() for entry in self.results if entry.name in names]
         contest = f"Experts, by area under the curve on held-out groups: {', '.join(kept)}"
-        contest += f"; left out: {', '.join(lost)}." if lost else "."
+        contest += f"; left out: {', '.join(left_out)}." if left_out else "."
         return (contest, *self.routing, certificate_words(self.certificate))
 
 
-def model_card(corpus: Dataset, config: TrainConfig, story: ModelCardData) -> str:
+def model_card(dataset: Dataset, config: TrainConfig, card: ModelCardData) -> str:
     """Markdown of one page."""
-    losses = ", ".join(f"{steps}: {loss:.4f}" for steps, loss in story.head.losses.items())
+    losses = ", ".join(f"{steps}: {loss:.4f}" for steps, loss in card.head.losses.items())
     return "\n".join(
         [
             f"# {config.name} {config.version}",
@@ -48,58 +48,58 @@ def model_card(corpus: Dataset, config: TrainConfig, story: ModelCardData) -> st
             "Training knows no score of a test split: `inspector evaluate BUNDLE MANIFEST --card` puts them under "
             "*Measured*, at the end.",
             "",
-            *advice_lines(story.warnings),
+            *advice_lines(card.warnings),
             "## Data",
             "",
-            *_data(corpus),
+            *_data(dataset),
             "",
             "## Experts",
             "",
-            _fitted_on(story),
+            _fitted_on(card),
             "The area under the curve is that of log-odds for recordings of the training split whose group the",
             "fit had not seen, against the label of the own modality where there is one.",
             "",
             "| expert | area under the curve | taken | cost | how |",
             "|---|---|---|---|---|",
-            *_experts(story),
+            *_experts(card),
             "",
             "## Fusion head",
             "",
-            f"{_head_fit(story)}: {losses}. Calibration, limits and routing come from cross-fitted scores.",
+            f"{_head_fit(card)}: {losses}. Calibration, limits and routing come from cross-fitted scores.",
             "",
-            *_probabilities(story),
+            *_probabilities(card),
             "## Routing and promise",
             "",
-            *(f"- {finding}" for finding in (*story.routing, certificate_words(story.certificate))),
+            *(f"- {finding}" for finding in (*card.routing, certificate_words(card.certificate))),
             "",
         ]
     )
 
 
-def _probabilities(story: ModelCardData) -> list[str]:
-    if not story.probabilities:
+def _probabilities(card: ModelCardData) -> list[str]:
+    if not card.probabilities:
         return []
     intro = (
         "Classes and single modalities are calibrated on pieces that their encoders had not seen, for pieces mixed as "
         "in these; raw scores rank pieces and are no probabilities."
     )
-    return ["## Probabilities", "", intro, "", *story.probabilities, ""]
+    return ["## Probabilities", "", intro, "", *card.probabilities, ""]
 
 
-def _fitted_on(story: ModelCardData) -> str:
-    if story.certificate.of_these_encoders:
+def _fitted_on(card: ModelCardData) -> str:
+    if card.certificate.of_these_encoders:
         return "Fitted on the training split."
     return "Fitted on the training and the calibration split together: no piece of either is unseen by them."
 
 
-def _head_fit(story: ModelCardData) -> str:
-    head = story.head
+def _head_fit(card: ModelCardData) -> str:
+    head = card.head
     if head.joint:
         return (
             f"Fitted together with the experts for {head.steps} epochs on the training split. Loss by epochs on groups "
             "of it that this fit did not see"
         )
-    if not story.certificate.of_these_encoders:
+    if not card.certificate.of_these_encoders:
         return (
             "Noisy-or of the experts, calibrated on their log-odds out of fold. Cross-fitted loss by steps on the "
             "calibration split, with the experts of the training split alone"
@@ -110,28 +110,28 @@ def _head_fit(story: ModelCardData) -> str:
     )
 
 
-def _experts(story: ModelCardData) -> list[str]:
-    taken = {own.expert.name: own for own in story.taken}
+def _experts(card: ModelCardData) -> list[str]:
+    selected = {result.expert.name: result for result in card.selected}
     lines = []
-    for own in story.standings:
-        found = taken.get(own.name)
-        how = ("no", "", "") if found is None else ("yes", f"{found.cost_ms:.2f} ms", found.fitted.how)
-        lines.append(f"| {own.name} | {own.auc:.3f} | {' | '.join(how)} |")
+    for result in card.results:
+        expert = selected.get(result.name)
+        how = ("no", "", "") if expert is None else ("yes", f"{expert.cost_ms:.2f} ms", expert.fitted.how)
+        lines.append(f"| {result.name} | {result.auc:.3f} | {' | '.join(how)} |")
     return lines
 
 
-def _data(corpus: Dataset) -> list[str]:
+def _data(dataset: Dataset) -> list[str]:
     lines = ["| split | pieces | ok | nok | recordings of their own |", "|---|---|---|---|---|"]
     for split in _SPLITS:
-        rows = corpus.split(split)
+        rows = dataset.split(split)
         counts = [sum(row.label == label for row in rows) for label in ("ok", "nok")]
-        lines.append(f"| {split} | {len(rows)} | {counts[0]} | {counts[1]} | {_recordings(corpus, split)} |")
+        lines.append(f"| {split} | {len(rows)} | {counts[0]} | {counts[1]} | {_recordings(dataset, split)} |")
     return lines
 
 
-def _recordings(corpus: Dataset, split: Split) -> str:
-    rows = corpus.split(split)
-    found = {
+def _recordings(dataset: Dataset, split: Split) -> str:
+    rows = dataset.split(split)
+    paths_by_modality = {
         modality.name: {
             path
             for row in rows
@@ -140,6 +140,6 @@ def _recordings(corpus: Dataset, split: Split) -> str:
                 *(signal.path for signal in row.signals if signal.sensor == modality.name),
             )
         }
-        for modality in corpus.modalities
+        for modality in dataset.modalities
     }
-    return ", ".join(f"{name} {len(paths)}" for name, paths in found.items())
+    return ", ".join(f"{name} {len(paths)}" for name, paths in paths_by_modality.items())

@@ -64,24 +64,24 @@ class Checkpoint(Section):
     """Pairs of experts whose disagreement the head looks for."""
 
 
-def save_checkpoint(folder: Path, draft: TrainedBundle) -> None:
+def save_checkpoint(folder: Path, trained: TrainedBundle) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     content = Checkpoint(
-        name=draft.name,
-        version=draft.version,
-        classes=draft.classes,
-        token_dim=draft.token_dim,
-        modalities=draft.modalities,
-        experts=tuple(SavedExpert(config=expert.config, input=expert.input) for expert in draft.experts),
-        calibrations=draft.calibrations,
-        policy=draft.policy,
-        own_calibrations=draft.own_calibrations,
-        certificate=draft.certificate,
-        provenance=draft.provenance,
-        card=draft.card,
-        compared=draft.head.pairs,
+        name=trained.name,
+        version=trained.version,
+        classes=trained.classes,
+        token_dim=trained.token_dim,
+        modalities=trained.modalities,
+        experts=tuple(SavedExpert(config=expert.config, input=expert.input) for expert in trained.experts),
+        calibrations=trained.calibrations,
+        policy=trained.policy,
+        own_calibrations=trained.own_calibrations,
+        certificate=trained.certificate,
+        provenance=trained.provenance,
+        card=trained.card,
+        compared=trained.head.pairs,
     )
-    save_file({name: tensor.contiguous() for name, tensor in _weights(draft).items()}, folder / WEIGHTS_NAME)
+    save_file({name: tensor.contiguous() for name, tensor in _weights(trained).items()}, folder / WEIGHTS_NAME)
     (folder / CONTENT_NAME).write_text(content.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
@@ -96,7 +96,7 @@ def load_checkpoint(folder: Path) -> TrainedBundle:
     widths = (content.token_dim, len(content.classes))
     experts = tuple(_expert(saved, widths) for saved in content.experts)
     members = tuple(Member(expert.modality, expert.num_tokens) for expert in experts)
-    draft = TrainedBundle(
+    trained = TrainedBundle(
         name=content.name,
         version=content.version,
         classes=content.classes,
@@ -111,10 +111,10 @@ def load_checkpoint(folder: Path) -> TrainedBundle:
         provenance=content.provenance,
         card=content.card,
     )
-    for name, module in _modules(draft).items():
-        own = {key.removeprefix(f"{name}/"): value for key, value in weights.items() if key.startswith(f"{name}/")}
-        module.load_state_dict(own)
-    return draft
+    for name, module in _modules(trained).items():
+        state = {key.removeprefix(f"{name}/"): value for key, value in weights.items() if key.startswith(f"{name}/")}
+        module.load_state_dict(state)
+    return trained
 
 
 def _expert(saved: SavedExpert, widths: tuple[int, int]) -> TrainedExpert:
@@ -123,10 +123,10 @@ def _expert(saved: SavedExpert, widths: tuple[int, int]) -> TrainedExpert:
     return TrainedExpert(config, saved.input, build_encoder(bare, saved.input, widths, {}))
 
 
-def _modules(draft: TrainedBundle) -> dict[str, nn.Module]:
-    return {"head": draft.head} | {f"experts/{expert.name}": expert.module for expert in draft.experts}
+def _modules(trained: TrainedBundle) -> dict[str, nn.Module]:
+    return {"head": trained.head} | {f"experts/{expert.name}": expert.module for expert in trained.experts}
 
 
-def _weights(draft: TrainedBundle) -> dict[str, torch.Tensor]:
-    modules = _modules(draft).items()
+def _weights(trained: TrainedBundle) -> dict[str, torch.Tensor]:
+    modules = _modules(trained).items()
     return {f"{name}/{key}": value for name, module in modules for key, value in module.state_dict().items()}

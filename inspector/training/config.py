@@ -227,5 +227,5 @@ def read_train_config(path: Path) -> TrainConfig:
     except (OSError, tomllib.TOMLDecodeError) as exc:
         raise TrainConfigError(f"{path}: {exc}; name a TOML file that can be read") from exc
     except ValidationError as exc:
-        found = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
-        raise TrainConfigError(f"{path}: {found}; correct or remove these keys") from exc
+        errors = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
+        raise TrainConfigError(f"{path}: {errors}; correct or remove these keys") from exc

@@ -29,13 +29,13 @@ class Example:
     """(H, W) where the defect is; None is unknown, or a signal. A good picture has none anywhere."""
 
 
-def targets_of(row: PieceRow, label: Label, classes: Sequence[str], own: Sequence[str]) -> NDArray[np.float32]:
+def targets_of(row: PieceRow, label: Label, classes: Sequence[str], shown: Sequence[str]) -> NDArray[np.float32]:
     """(1 + K) for a label of a piece or of one modality; classes that the modality cannot show are 0."""
     values = np.full(1 + len(classes), np.nan, np.float32)
     if label == "unknown":
         return values
     values[0] = label == "nok"
-    values[1:] = [label == "nok" and name in own and name in row.defects for name in classes]
+    values[1:] = [label == "nok" and name in shown and name in row.defects for name in classes]
     return values
 
 
@@ -44,13 +44,13 @@ def examples(root: Path, rows: Sequence[PieceRow], modality: Modality, classes: 
 
     Each of several images of a piece has the label of the piece: nobody says in which of them the defect shows.
     """
-    found: dict[str, ImageRow | SignalRow] = {}
+    by_path: dict[str, ImageRow | SignalRow] = {}
     owners: dict[str, list[PieceRow]] = defaultdict(list)
     for row in rows:
-        for path, source in {own.path: own for own in sources_of(row, modality.name)}.items():
-            found[path] = source
+        for path, source in {recording.path: recording for recording in sources_of(row, modality.name)}.items():
+            by_path[path] = source
             owners[path].append(row)
-    return {path: _example(root, source, owners[path], modality, classes) for path, source in found.items()}
+    return {path: _example(root, source, owners[path], modality, classes) for path, source in by_path.items()}
 
 
 def _example(
@@ -73,6 +73,6 @@ def _mask(root: Path, picture: Image, owner: PieceRow, label: Label) -> NDArray[
         return None
     mask = cv2.imread(str(root / owner.mask), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     if mask is None or mask.shape != picture.shape[:2]:
-        found = "cannot be read" if mask is None else f"is {mask.shape}, its image {picture.shape[:2]}"
-        raise ManifestError(f"{root / owner.mask}: {found}; mend the mask or leave it out of the manifest")
+        fault = "cannot be read" if mask is None else f"is {mask.shape}, its image {picture.shape[:2]}"
+        raise ManifestError(f"{root / owner.mask}: {fault}; mend the mask or leave it out of the manifest")
     return np.asarray(mask > 127, np.bool_)

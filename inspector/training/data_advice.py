@@ -10,7 +10,7 @@ from inspector.dataset.labels import modalities_of, own_label, units_of
 from inspector.dataset.manifest import PieceRow, Split, read_manifest
 from inspector.dataset.survey import survey
 from inspector.training.advice import Advice
-from inspector.training.corpus import Dataset
+from inspector.training.dataset import Dataset
 from inspector.training.repeats import contradictions, refuse_leaks, repeat_advice, uses_by_content
 
 FEWEST_PARTS = 5
@@ -18,18 +18,18 @@ FEWEST_PARTS = 5
 (95 %, one-sided)."""
 
 
-def data_advice(corpus: Dataset) -> Iterator[Advice]:
+def data_advice(dataset: Dataset) -> Iterator[Advice]:
     """Raises ManifestError for a recording that is in several splits under several names."""
-    uses = uses_by_content(corpus.root, corpus.rows, corpus.modalities)
-    refuse_leaks(corpus.root, uses)
+    uses = uses_by_content(dataset.root, dataset.rows, dataset.modalities)
+    refuse_leaks(dataset.root, uses)
     yield from repeat_advice(uses)
-    yield from contradictions(uses, corpus.modalities)
-    yield from _missing_labels(corpus)
-    yield from _unknown_names(corpus)
-    yield from _one_sided(corpus)
-    yield from _good_with_bad_parts(corpus)
-    yield from _without_class(corpus)
-    yield from _unmeasured(corpus)
+    yield from contradictions(uses, dataset.modalities)
+    yield from _missing_labels(dataset)
+    yield from _unknown_names(dataset)
+    yield from _one_sided(dataset)
+    yield from _good_with_bad_parts(dataset)
+    yield from _without_class(dataset)
+    yield from _unmeasured(dataset)
 
 
 def file_survey(manifest: Path, rows: Sequence[PieceRow]) -> Iterator[Advice]:
@@ -47,12 +47,12 @@ def manifest_advice(manifest: Path) -> Iterator[Advice]:
     yield from contradictions(uses, modalities)
 
 
-def _missing_labels(corpus: Dataset) -> Iterator[Advice]:
+def _missing_labels(dataset: Dataset) -> Iterator[Advice]:
     """With the piece's label, an expert is taught defects that its recording cannot show."""
-    if len(corpus.modalities) < 2:
+    if len(dataset.modalities) < 2:
         return
-    defective = [row for split in ("train", "calibration") for row in corpus.split(split) if row.label == "nok"]
-    for modality in corpus.modalities:
+    defective = [row for split in ("train", "calibration") for row in dataset.split(split) if row.label == "nok"]
+    for modality in dataset.modalities:
         seen = [row for row in defective if sources_of(row, modality.name)]
         lacking = [row for row in seen if own_label(row, modality) is None]
         if lacking:
@@ -61,17 +61,17 @@ def _missing_labels(corpus: Dataset) -> Iterator[Advice]:
                 f"{len(lacking)} of {len(seen)} defective pieces have no label for {modality.name} alone, so its "
                 "experts learn defects that only others show (a microphone fell from AUC 1.000 to .609): add "
                 "modality_labels to the manifest, or a map of classes in the configuration, such as "
-                f'[labels] {_example(corpus)} = ["{modality.name}"]',
+                f'[labels] {_example(dataset)} = ["{modality.name}"]',
             )
 
 
-def _example(corpus: Dataset) -> str:
-    return f'"{corpus.classes[0]}"' if corpus.classes else "crack"
+def _example(dataset: Dataset) -> str:
+    return f'"{dataset.classes[0]}"' if dataset.classes else "crack"
 
 
-def _unknown_names(corpus: Dataset) -> Iterator[Advice]:
-    known = {"image", "signal", *(modality.name for modality in corpus.modalities)}
-    strange = sorted({name for row in corpus.rows for name in row.modality_labels} - known)
+def _unknown_names(dataset: Dataset) -> Iterator[Advice]:
+    known = {"image", "signal", *(modality.name for modality in dataset.modalities)}
+    strange = sorted({name for row in dataset.rows for name in row.modality_labels} - known)
     if strange:
         yield Advice(
             "labels",
@@ -80,11 +80,11 @@ def _unknown_names(corpus: Dataset) -> Iterator[Advice]:
         )
 
 
-def _one_sided(corpus: Dataset) -> Iterator[Advice]:
+def _one_sided(dataset: Dataset) -> Iterator[Advice]:
     splits: tuple[Split, ...] = ("train", "calibration")
-    for modality in corpus.modalities:
+    for modality in dataset.modalities:
         for split in splits:
-            rows = [row for row in corpus.split(split) if sources_of(row, modality.name)]
+            rows = [row for row in dataset.split(split) if sources_of(row, modality.name)]
             labels = {own_label(row, modality) or row.label for row in rows}
             missing = sorted({"ok", "nok"} - labels)
             if missing:
@@ -95,11 +95,11 @@ def _one_sided(corpus: Dataset) -> Iterator[Advice]:
                 )
 
 
-def _good_with_bad_parts(corpus: Dataset) -> Iterator[Advice]:
+def _good_with_bad_parts(dataset: Dataset) -> Iterator[Advice]:
     contradictions = [
         (row, modality)
-        for row in corpus.rows
-        for modality in corpus.modalities
+        for row in dataset.rows
+        for modality in dataset.modalities
         if row.label == "ok" and own_label(row, modality) == "nok" and sources_of(row, modality.name)
     ]
     if contradictions:
@@ -111,10 +111,10 @@ def _good_with_bad_parts(corpus: Dataset) -> Iterator[Advice]:
         )
 
 
-def _without_class(corpus: Dataset) -> Iterator[Advice]:
-    defective = [row for row in corpus.rows if row.label == "nok"]
+def _without_class(dataset: Dataset) -> Iterator[Advice]:
+    defective = [row for row in dataset.rows if row.label == "nok"]
     bare = [row for row in defective if not row.defects]
-    if corpus.classes and bare:
+    if dataset.classes and bare:
         yield Advice(
             "labels",
             f"{len(bare)} of {len(defective)} defective pieces name no class in `defects`, first {bare[0].piece_id}: "
@@ -122,20 +122,20 @@ def _without_class(corpus: Dataset) -> Iterator[Advice]:
         )
 
 
-def _unmeasured(corpus: Dataset) -> Iterator[Advice]:
+def _unmeasured(dataset: Dataset) -> Iterator[Advice]:
     splits: tuple[Split, ...] = ("train", "calibration", "test")
-    counts = {name: {split: num_parts(_with(corpus, split, name), corpus.modalities) for split in splits}
-              for name in corpus.classes}  # fmt: skip
+    counts = {name: {split: num_parts(_with(dataset, split, name), dataset.modalities) for split in splits}
+              for name in dataset.classes}  # fmt: skip
     few = {name: by_split for name, by_split in counts.items() if min(by_split.values()) < FEWEST_PARTS}
     if few:
         listed = "; ".join(f"{name} {', '.join(f'{n} in {split}' for split, n in by_split.items())}"
                            for name, by_split in few.items())  # fmt: skip
         yield Advice(
             "evidence",
-            f"{len(few)} of {len(corpus.classes)} classes have fewer than {FEWEST_PARTS} independent parts in a split "
+            f"{len(few)} of {len(dataset.classes)} classes have fewer than {FEWEST_PARTS} independent parts in a split "
             f"({listed}): they are hardly learned or measured, and nobody knows how many of them pass; record more",
         )
-    if not {"ok", "nok"} <= {row.label for row in corpus.split("test")}:
+    if not {"ok", "nok"} <= {row.label for row in dataset.split("test")}:
         yield Advice(
             "evidence",
             "split test lacks pieces labelled ok or nok, so nothing can measure the bundle: keep some recordings of "
@@ -143,8 +143,8 @@ def _unmeasured(corpus: Dataset) -> Iterator[Advice]:
         )
 
 
-def _with(corpus: Dataset, split: Split, name: str) -> list[PieceRow]:
-    return [row for row in corpus.split(split) if name in row.defects]
+def _with(dataset: Dataset, split: Split, name: str) -> list[PieceRow]:
+    return [row for row in dataset.split(split) if name in row.defects]
 
 
 def num_parts(rows: Sequence[PieceRow], modalities: Sequence[Modality]) -> int:

@@ -94,28 +94,30 @@ class TrainedBundle:
     """What its training does not know; the card lists them."""
 
 
-def write_bundle(folder: Path, draft: TrainedBundle) -> Bundle:
+def write_bundle(folder: Path, trained: TrainedBundle) -> Bundle:
     """Writes beside `folder` first, so that a bundle is there whole or not at all; replaces none but a bundle."""
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST_NAME).exists():
         raise ExportError(f"{folder} holds files but no bundle: name a new or empty folder")
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    experts = tuple(_write_expert(part, expert, draft.own_calibrations.get(expert.name)) for expert in draft.experts)
-    head = _write_head(part, draft)
-    (part / CARD_NAME).write_text(draft.card, encoding="utf-8")
+    experts = tuple(
+        _write_expert(part, expert, trained.own_calibrations.get(expert.name)) for expert in trained.experts
+    )
+    head = _write_head(part, trained)
+    (part / CARD_NAME).write_text(trained.card, encoding="utf-8")
     bundle = Bundle(
-        name=draft.name,
-        version=draft.version,
-        classes=draft.classes,
-        token_dim=draft.token_dim,
-        modalities=draft.modalities,
+        name=trained.name,
+        version=trained.version,
+        classes=trained.classes,
+        token_dim=trained.token_dim,
+        modalities=trained.modalities,
         experts=experts,
         head=head,
-        calibrations=draft.calibrations,
-        policy=draft.policy,
-        certificate=draft.certificate,
-        provenance=draft.provenance,
+        calibrations=trained.calibrations,
+        policy=trained.policy,
+        certificate=trained.certificate,
+        provenance=trained.provenance,
         files={path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(part.iterdir())},
     )
     (part / MANIFEST_NAME).write_text(bundle.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -158,15 +160,15 @@ def head_inputs(experts: Sequence[str]) -> tuple[str, ...]:
     return (*(f"tokens_{name}" for name in experts), *(f"logits_{name}" for name in experts), "present")
 
 
-def _write_head(folder: Path, draft: TrainedBundle) -> Head:
+def _write_head(folder: Path, trained: TrainedBundle) -> Head:
     path = folder / "head.onnx"
-    num_outputs = 1 + len(draft.classes)
-    probes = [torch.zeros(2, expert.num_tokens, draft.token_dim) for expert in draft.experts]
-    probes += [torch.zeros(2, num_outputs) for _ in draft.experts]
-    probes.append(torch.ones(2, len(draft.experts)))
-    names = head_inputs([expert.name for expert in draft.experts])
+    num_outputs = 1 + len(trained.classes)
+    probes = [torch.zeros(2, expert.num_tokens, trained.token_dim) for expert in trained.experts]
+    probes += [torch.zeros(2, num_outputs) for _ in trained.experts]
+    probes.append(torch.ones(2, len(trained.experts)))
+    names = head_inputs([expert.name for expert in trained.experts])
     inputs = dict(zip(names, probes, strict=True))
-    to_onnx(FlatHead(draft.head), inputs, ("logits", "gate"), path)
+    to_onnx(FlatHead(trained.head), inputs, ("logits", "gate"), path)
     return Head(file=path.name, cost_ms=cost_ms(path, {name: probe[:1].numpy() for name, probe in inputs.items()}))
 
 

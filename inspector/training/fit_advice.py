@@ -20,47 +20,45 @@ FEWEST_EPOCHS = 12
 REMEDY = "give --weights (cameras), modality_labels, more pieces, or leave it out"
 
 
-def interval(standing: CrossValidationResult) -> Interval:
+def interval(result: CrossValidationResult) -> Interval:
     """Of the area under the curve on held-out recordings, by bootstrap over their groups; NaN where it has none."""
-    scored = judged(standing) & ~standing.material.targets[:, 0].isnan().numpy()
-    labels = standing.material.targets[:, 0].numpy()[scored] >= 0.5
+    scored = judged(result) & ~result.data.targets[:, 0].isnan().numpy()
+    labels = result.data.targets[:, 0].numpy()[scored] >= 0.5
     if labels.all() or not labels.any():
         return Interval(math.nan, math.nan, math.nan)
-    scores = standing.logits[:, 0].numpy()[scored].astype(np.float64)
-    groups = [frozenset((group,)) for group, own in zip(standing.material.groups, scored, strict=True) if own]
+    scores = result.logits[:, 0].numpy()[scored].astype(np.float64)
+    groups = [frozenset((group,)) for group, has_score in zip(result.data.groups, scored, strict=True) if has_score]
     return certainty(scores, labels, unit_weights(groups, NUM_DRAWS, seed=0)).auc
 
 
-def judged(standing: CrossValidationResult) -> NDArray[np.bool_]:
+def judged(result: CrossValidationResult) -> NDArray[np.bool_]:
     """(R,) recordings with a score: fits that were shown too few defects gave all of theirs one constant."""
-    logits = standing.logits[:, 0]
+    logits = result.logits[:, 0]
     return np.asarray(~(logits.isnan() | (logits == NEVER)).numpy())
 
 
-def without_misleading(standings: Sequence[CrossValidationResult]) -> list[CrossValidationResult]:
+def drop_misleading(results: Sequence[CrossValidationResult]) -> list[CrossValidationResult]:
     """Leaves out experts that are worse than chance beyond doubt, as long as their modality keeps another one."""
-    misleading = {own.name for own in standings if interval(own).high < CHANCE}
-    sound = {own.modality for own in standings if own.name not in misleading}
-    return [own for own in standings if own.name not in misleading or own.modality not in sound]
+    misleading = {result.name for result in results if interval(result).high < CHANCE}
+    sound = {result.modality for result in results if result.name not in misleading}
+    return [result for result in results if result.name not in misleading or result.modality not in sound]
 
 
-def chance_advice(
-    standings: Sequence[CrossValidationResult], kept: Sequence[CrossValidationResult]
-) -> Iterator[Advice]:
+def chance_advice(results: Sequence[CrossValidationResult], kept: Sequence[CrossValidationResult]) -> Iterator[Advice]:
     """`standings`: of the experts that were wanted; `kept`: of those that ship."""
     shipped = {own.name for own in kept}
-    for standing in standings:
-        auc = interval(standing)
-        num = int(judged(standing).sum())
+    for result in results:
+        auc = interval(result)
+        num = int(judged(result).sum())
         if math.isnan(auc.mean):
             yield Advice(
                 "chance",
-                f"nobody knows how good expert {standing.name} is: the {num} held-out recordings that "
+                f"nobody knows how good expert {result.name} is: the {num} held-out recordings that "
                 "it could be asked about are labelled alike; give more groups with good and with defective recordings",
             )
         elif auc.low <= CHANCE:
-            yield Advice("chance", f"expert {standing.name} {_doubt(auc)} ({_figures(auc)}, from {num} recordings)"
-                         f"{'' if standing.name in shipped else ' and was left out'}: {REMEDY}")  # fmt: skip
+            yield Advice("chance", f"expert {result.name} {_doubt(auc)} ({_figures(auc)}, from {num} recordings)"
+                         f"{'' if result.name in shipped else ' and was left out'}: {REMEDY}")  # fmt: skip
 
 
 def fused_advice(scored: Scored) -> Iterator[Advice]:
@@ -70,7 +68,7 @@ def fused_advice(scored: Scored) -> Iterator[Advice]:
     labels = scored.labels[known]
     if not known.any() or labels.all() or not labels.any():
         return
-    units = [own for own, here in zip(scored.units, known, strict=True) if here]
+    units = [unit for unit, is_known in zip(scored.units, known, strict=True) if is_known]
     auc = certainty(logits[known], labels, unit_weights(units, NUM_DRAWS, seed=0)).auc
     if auc.low <= CHANCE:
         yield Advice(
@@ -91,10 +89,10 @@ def _figures(auc: Interval) -> str:
     return f"AUC {mean}, 95 % {low} to {high}"
 
 
-def epochs_advice(taken: Sequence[SelectedExpert]) -> Iterator[Advice]:
+def epochs_advice(selected: Sequence[SelectedExpert]) -> Iterator[Advice]:
     """A fit that was cut short, measured by the passes that its kind takes when nobody says how many."""
-    for own in taken:
-        fitted, usual = own.fitted, schedule(own.expert.config, None).epochs
+    for entry in selected:
+        fitted, usual = entry.fitted, schedule(entry.expert.config, None).epochs
         if fitted.how not in (HOW, TO_THE_END):
             continue
         falling = fitted.how == TO_THE_END or fitted.best_epoch == fitted.epochs
@@ -102,6 +100,6 @@ def epochs_advice(taken: Sequence[SelectedExpert]) -> Iterator[Advice]:
             state = "its loss was still falling" if fitted.how == HOW and falling else "nothing shows that it was done"
             yield Advice(
                 "epochs",
-                f"expert {own.expert.name} was fitted for {fitted.epochs} passes, {max(usual, FEWEST_EPOCHS)} are "
+                f"expert {entry.expert.name} was fitted for {fitted.epochs} passes, {max(usual, FEWEST_EPOCHS)} are "
                 f"usual, and {state}: leave --epochs away, or give more",
             )

@@ -65,8 +65,8 @@ def _warn_of_dark(config: ImageExpert, pictures: Sequence[Image]) -> None:
 def _signal_form(config: SignalExpert, clips: Sequence[Clip]) -> SignalInput:
     kinds = {(clip.sample_rate_hz, clip.samples.shape[1]) for clip in clips}
     if len(kinds) != 1:
-        found = ", ".join(f"{rate:g} Hz x {channels}" for rate, channels in sorted(kinds)) or "no recording"
-        raise ManifestError(f"sensor {config.modality} has {found}: give it one rate and one number of channels")
+        listed = ", ".join(f"{rate:g} Hz x {channels}" for rate, channels in sorted(kinds)) or "no recording"
+        raise ManifestError(f"sensor {config.modality} has {listed}: give it one rate and one number of channels")
     (rate, channels) = kinds.pop()
     together = np.concatenate([clip.samples for clip in clips])
     spread = np.maximum(together.std(0), 1e-6)

@@ -40,8 +40,8 @@ def _by_name(modalities: Sequence[Modality], shows: ClassMap) -> dict[str, froze
     }
     places = {name: [name] for name in names}
     known = {**general, **places}
-    _refuse_unknown("camera or sensor", (place for own in shows.values() for place in own), sorted(known))
-    return {name: frozenset(one for place in own for one in known[place]) for name, own in shows.items()}
+    _refuse_unknown("camera or sensor", (place for shown_in in shows.values() for place in shown_in), sorted(known))
+    return {name: frozenset(one for place in shown_in for one in known[place]) for name, shown_in in shows.items()}
 
 
 def _labelled(row: PieceRow, modalities: Sequence[Modality], named: Mapping[str, frozenset[str]]) -> PieceRow:
@@ -57,8 +57,8 @@ def _inferred(row: PieceRow, modality: str, named: Mapping[str, frozenset[str]])
     return "ok" if row.defects and all(name in named for name in row.defects) else "unknown"
 
 
-def _refuse_unknown(what: str, asked: Iterable[str], known: Sequence[str]) -> None:
-    for name in asked:
+def _refuse_unknown(what: str, names: Iterable[str], known: Sequence[str]) -> None:
+    for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"the manifest has {', '.join(known) or 'none'}"

@@ -30,7 +30,7 @@ SEEN = (
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class Sampling:
     """How many pieces, and by which lot."""
 
     num_pieces: int = ENOUGH_PIECES
@@ -38,43 +38,43 @@ class Drawing:
 
 
 def add_parity_set(
-    folder: Path, draft: TrainedBundle, manifest: Path, drawing: Drawing, progress: Callable[[int, int], None]
+    folder: Path, trained: TrainedBundle, manifest: Path, sampling: Sampling, progress: Callable[[int, int], None]
 ) -> ParitySet:
     """Puts a set into the bundle that was written of this draft. Raises ManifestError, ParityError, BundleError."""
-    rows, model = read_manifest(manifest, "calibration"), oracle(folder, draft)
+    rows, model = read_manifest(manifest, "calibration"), oracle(folder, trained)
     judgements: list[Judgement] = []
     for start in range(0, len(rows), MAX_BATCH):
         judgements += judge(model, [observe(manifest.parent, row) for row in rows[start : start + MAX_BATCH]])
         progress(len(judgements), len(rows))
-    nearest = nearest_limits(judgements, (min(drawing.num_pieces, len(rows)) + 1) // 2)
+    nearest = nearest_limits(judgements, (min(sampling.num_pieces, len(rows)) + 1) // 2)
     chosen = sorted(
-        {*nearest, *_by_lot(set(range(len(rows))) - nearest, drawing.num_pieces - len(nearest), drawing.seed)}
+        {*nearest, *_by_lot(set(range(len(rows))) - nearest, sampling.num_pieces - len(nearest), sampling.seed)}
     )
     about = About(
-        bundle=draft.name,
-        version=draft.version,
+        bundle=trained.name,
+        version=trained.version,
         oracle=f"torch {torch.__version__}",
-        seed=drawing.seed,
+        seed=sampling.seed,
         num_calibration=len(rows),
         num_nearest=len(nearest),
-        notes=(SEEN,) if draft.certificate is not None and not draft.certificate.of_these_encoders else (),
+        notes=(SEEN,) if trained.certificate is not None and not trained.certificate.of_these_encoders else (),
     )
     add_set(load(folder), about, _judged(manifest.parent, rows, judgements, chosen))
     return set_of(load(folder))
 
 
-def oracle(folder: Path, draft: TrainedBundle) -> Model:
+def oracle(folder: Path, trained: TrainedBundle) -> Model:
     """The draft's torch modules in place of the graphs of the bundle written of it."""
     bundle = load(folder)
-    engines = _engines(bundle.schema, draft)
+    engines = _engines(bundle.schema, trained)
     return open_model(bundle, EngineSettings("torch"), lambda path, _: engines[path.name])
 
 
-def _engines(schema: Bundle, draft: TrainedBundle) -> dict[str, Engine]:
+def _engines(schema: Bundle, trained: TrainedBundle) -> dict[str, Engine]:
     """By the file of the graph that each stands in for."""
-    modules = {expert.name: expert.module for expert in draft.experts}
+    modules = {expert.name: expert.module for expert in trained.experts}
     outputs = (Port("logits", (None, 1 + len(schema.classes))), Port("gate", (None, len(schema.experts))))
-    engines: dict[str, Engine] = {schema.head.file: TorchEngine(FlatHead(draft.head), head_inputs(schema), outputs)}
+    engines: dict[str, Engine] = {schema.head.file: TorchEngine(FlatHead(trained.head), head_inputs(schema), outputs)}
     for expert in schema.experts:
         inputs = (Port("input", (None, *input_shape(expert.input))),)
         engines[expert.file] = TorchEngine(modules[expert.name], inputs, expert_outputs(schema, expert))

@@ -65,7 +65,7 @@ def runtimes(request, tmp_path_factory):
 def test_log_mel_equals_librosa(runtimes, runtime, name):
     form, run = runtimes
     samples = wave(name, form.sample_rate_hz)
-    found = run[runtime](np.stack([samples, samples, samples])[:, None])
+    mel = run[runtime](np.stack([samples, samples, samples])[:, None])
     expected = by_librosa(samples, form)
-    assert found.shape == (3, form.num_mels, 1, expected.shape[1])
-    assert np.abs(found[2, :, 0] - expected).max() < 1e-3
+    assert mel.shape == (3, form.num_mels, 1, expected.shape[1])
+    assert np.abs(mel[2, :, 0] - expected).max() < 1e-3

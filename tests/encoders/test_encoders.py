@@ -67,13 +67,13 @@ def test_the_exported_graph_answers_as_torch_does(name, tmp_path):
     to_onnx(module, {"input": inputs[:2]}, ("tokens", "logits", "relevance"), tmp_path / "expert.onnx")
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
-    found = ort.InferenceSession(str(tmp_path / "expert.onnx"), options).run(None, {"input": inputs.numpy()})
+    outputs = ort.InferenceSession(str(tmp_path / "expert.onnx"), options).run(None, {"input": inputs.numpy()})
     with torch.no_grad():
-        for expected, output in zip(module.eval()(inputs), found, strict=True):
+        for expected, output in zip(module.eval()(inputs), outputs, strict=True):
             assert np.abs(expected.numpy() - output).max() < 1e-4
 
 
-def test_what_one_tile_shows_is_relevant_at_its_place():
+def test_a_change_in_one_tile_is_relevant_at_its_place():
     torch.manual_seed(0)
     form = ImageInput(tile_height_px=32, tile_width_px=32, rows=2, cols=3, num_channels=1)
     module = VisionEncoder(Shape("tiny"), form, Weights(), TOKEN_DIM, NUM_CLASSES).eval()

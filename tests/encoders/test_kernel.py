@@ -1,4 +1,4 @@
-"""A kernel machine answers in ONNX Runtime as in torch, and points at what its log-odds rest on."""
+"""A kernel machine gives the same outputs in ONNX Runtime and torch, and localises the evidence for its log-odds."""
 
 from pathlib import Path
 
@@ -53,11 +53,11 @@ def machine(width: int, num_supports: int = 7) -> Machine:
 
 
 def fitted(name: str, num_supports: int = 7) -> tuple[KernelEncoder, torch.Tensor]:
-    own, recordings = describer(name)
+    module, recordings = describer(name)
     with torch.no_grad():
-        profile: Profile = own(recordings)
-    encoder = KernelEncoder(own, TOKEN_DIM, NUM_CLASSES)
-    encoder.hold(machine(profile.vector.shape[1], num_supports))
+        profile: Profile = module(recordings)
+    encoder = KernelEncoder(module, TOKEN_DIM, NUM_CLASSES)
+    encoder.load_machine(machine(profile.vector.shape[1], num_supports))
     return encoder.eval(), recordings
 
 
@@ -67,12 +67,12 @@ def test_the_exported_machine_answers_as_torch_does(name: str, tmp_path: Path) -
     to_onnx(encoder, {"input": recordings[:2]}, ("tokens", "logits", "relevance"), tmp_path / "expert.onnx")
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
-    found = ort.InferenceSession(str(tmp_path / "expert.onnx"), options).run(None, {"input": recordings.numpy()})
+    outputs = ort.InferenceSession(str(tmp_path / "expert.onnx"), options).run(None, {"input": recordings.numpy()})
     with torch.no_grad():
         expected = encoder(recordings)
     assert expected.logits.std(0).min() > 1e-3
-    for own, output in zip(expected, found, strict=True):
-        assert np.abs(own.numpy() - output).max() < 1e-4
+    for tensor, output in zip(expected, outputs, strict=True):
+        assert np.abs(tensor.numpy() - output).max() < 1e-4
 
 
 @pytest.mark.parametrize(("name", "size"), [("fine map", (48, 48)), ("fine sound", (24, 33)), ("trace", (1, 48))])
@@ -107,15 +107,15 @@ def test_a_feature_s_part_is_its_gradient_times_its_deviation_from_the_usual() -
 def test_no_part_is_lost_on_its_way_to_the_places(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Means of neighbours shift a little at the rim and are left out here."""
     monkeypatch.setattr("encoders.profiles.near", lambda places, *_: places)
-    own, recordings = describer(name)
+    module, recordings = describer(name)
     with torch.no_grad():
-        profile = own(recordings)
+        profile = module(recordings)
         parts = torch.rand(profile.vector.shape, generator=torch.Generator().manual_seed(2))
-        places = own.placed(profile, parts)
+        places = module.placed(profile, parts)
     assert torch.allclose(places.sum((1, 2)), parts.sum(1), rtol=1e-3)
 
 
-def test_relevance_is_no_surer_than_the_machine_and_none_where_nothing_speaks_for_a_defect() -> None:
+def test_relevance_is_bounded_by_the_machine_s_certainty_and_zero_without_evidence() -> None:
     places = torch.tensor([[[-3.0, 1.0, 2.0]]] * 2 + [[[-3.0, -1.0, -2.0]]])
     sure, unsure, silent = relevance(places, torch.tensor([5.0, -3.0, 5.0]))
     assert sure[0].tolist() == pytest.approx([0.018, 0.497, 0.975], abs=0.001)
@@ -139,11 +139,11 @@ def test_a_machine_of_another_size_is_read_from_a_checkpoint() -> None:
     fresh = KernelEncoder(describer("fine map")[0], TOKEN_DIM, NUM_CLASSES).eval()
     fresh.load_state_dict(saved.state_dict())
     with torch.no_grad():
-        for own, other in zip(saved(recordings), fresh(recordings), strict=True):
-            assert torch.equal(own, other)
+        for before, after in zip(saved(recordings), fresh(recordings), strict=True):
+            assert torch.equal(before, after)
 
 
-def test_a_fine_map_profile_sees_how_far_out_marks_lie_and_whether_on_one_side() -> None:
+def test_a_fine_map_profile_sees_radius_and_side_of_marks() -> None:
     maps = torch.zeros(2, 1, 1, MAP_SIDE_PX, MAP_SIDE_PX)
     maps[0, 0, 0, 22:26, 22:26] = 1.0
     maps[1, 0, 0, 2:6, 22:26] = 1.0
@@ -158,7 +158,9 @@ def test_a_fine_sound_profile_tells_early_from_late() -> None:
     wave[0, 0, :800] += click
     wave[1, 0, -800:] += click
     num_mels = 24
-    plain, fine = (SoundProfile(MelForm(16000, num_mels=num_mels, max_hz=7200), fine=own) for own in (False, True))
+    plain, fine = (
+        SoundProfile(MelForm(16000, num_mels=num_mels, max_hz=7200), fine=is_fine) for is_fine in (False, True)
+    )
     (early, late), (early_plain, late_plain) = fine(wave).vector, plain(wave).vector
     first, last = slice(3 * num_mels, 4 * num_mels), slice(5 * num_mels, 6 * num_mels)
     assert (early[first].max() - late[first].max()) > 1

@@ -1,4 +1,4 @@
-"""Memories of good parts: distances are the textbook's, outputs those of every encoder, in torch and ONNX alike."""
+"""Memories of good parts: textbook distances, and equal encoder outputs in torch and ONNX Runtime."""
 
 import numpy as np
 import onnxruntime as ort
@@ -62,10 +62,11 @@ def fitted(kind):
     """A memory of twelve random recordings, a probe of two, and the places of its relevance."""
     torch.manual_seed(0)
     groups = [str(number) for number in range(12)]
+    describer: MapProfile | SoundProfile | TraceProfile
     match kind:
         case "filters":
-            describer, good, places = FilterPatches(), torch.randn(12, 1, 1, 64, 96), (4, 6)
-            return fit_patches(describer, describer(good), groups, WIDTH).module, good.flip(3)[:2], places
+            filters, good, places = FilterPatches(), torch.randn(12, 1, 1, 64, 96), (4, 6)
+            return fit_patches(filters, filters(good), groups, WIDTH).module, good.flip(3)[:2], places
         case "map":
             describer, good = MapProfile(-0.5, 0.5), torch.randint(-1, 2, (12, 1, 1, MAP_SIDE_PX, MAP_SIDE_PX)).float()
             places = (MAP_SIDE_PX, MAP_SIDE_PX)
@@ -89,7 +90,7 @@ def test_outputs_are_as_promised(kind):
 
 
 @pytest.mark.parametrize("kind", ["filters", "map"])
-def test_the_graph_says_what_torch_says(kind, tmp_path):
+def test_the_graph_gives_the_outputs_of_torch(kind, tmp_path):
     module, probe, _ = fitted(kind)
     to_onnx(module, {"input": probe}, ("tokens", "logits", "relevance"), tmp_path / "graph.onnx")
     session = ort.InferenceSession(str(tmp_path / "graph.onnx"), providers=["CPUExecutionProvider"])

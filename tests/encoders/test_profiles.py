@@ -1,4 +1,4 @@
-"""Profiles of maps, sounds and traces: each changes with what it is meant to see, and not with what it is not."""
+"""Profiles of maps, sounds and traces react to relevant changes and ignore irrelevant ones."""
 
 import numpy as np
 import pytest
@@ -23,9 +23,9 @@ pytestmark = pytest.mark.train
 
 
 def test_rings_share_the_inscribed_circle_equally_and_leave_nothing_out():
-    own = rings()
-    assert (own.sum(0) == 1).all()
-    inner = own[:-1].sum(1)
+    masks = rings()
+    assert (masks.sum(0) == 1).all()
+    inner = masks[:-1].sum(1)
     assert torch.allclose(inner, inner.mean(), rtol=0.05)
 
 
@@ -70,7 +70,7 @@ def test_the_lowest_level_is_outside_and_the_highest_marked(levels, limits):
 @pytest.mark.parametrize(
     ("share", "expected"), [(by_mean, [2, 2, 2, 2]), (by_maximum, [0, 0, 0, 8]), (by_spread, [4, 0, 0, 4])]
 )
-def test_what_a_statistic_says_goes_to_the_places_that_make_it(share, expected):
+def test_the_part_of_a_statistic_goes_to_the_places_that_determine_it(share, expected):
     values, parts = torch.tensor([[[1.0, 2, 2, 3]]]), torch.tensor([[8.0]])
     assert share(values, parts)[0, 0].tolist() == expected
 
@@ -83,10 +83,10 @@ def test_a_place_is_averaged_with_the_neighbours_that_it_has():
 
 def test_a_part_of_an_early_third_is_placed_early_and_in_its_band():
     profile = SoundProfile(MelForm(16000, num_mels=24, max_hz=7200), fine=True)
-    own = profile(torch.randn(1, 1, 8192, generator=torch.Generator().manual_seed(0)))
-    parts = torch.zeros_like(own.vector)
+    described = profile(torch.randn(1, 1, 8192, generator=torch.Generator().manual_seed(0)))
+    parts = torch.zeros_like(described.vector)
     parts[0, 3 * 24 + 10] = 1.0
-    places = profile.placed(own, parts)[0]
+    places = profile.placed(described, parts)[0]
     assert places.argmax() // places.shape[1] in range(8, 13)
     assert places[:, : places.shape[1] // 4].sum() > 0.5
     assert (places[:, places.shape[1] // 2 + 5 :] == 0).all()

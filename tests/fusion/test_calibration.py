@@ -32,15 +32,15 @@ def test_fit_finds_the_sigmoid_that_drew_the_labels(temperature, bias):
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2 * temperature, 40_000)
     labels = rng.random(len(logits)) < probability(logits, temperature, bias)
-    found = fit(logits, labels)
-    assert found.temperature == pytest.approx(temperature, rel=0.05)
-    assert found.bias == pytest.approx(bias, abs=0.05)
+    sigmoid = fit(logits, labels)
+    assert sigmoid.temperature == pytest.approx(temperature, rel=0.05)
+    assert sigmoid.bias == pytest.approx(bias, abs=0.05)
 
 
 def test_separable_scores_stay_finite():
-    found = fit(np.array([-3.0, -2.0, 2.0, 3.0]), np.array([False, False, True, True]))
-    assert 0 < found.temperature < np.inf
-    assert abs(found.bias) < 1
+    sigmoid = fit(np.array([-3.0, -2.0, 2.0, 3.0]), np.array([False, False, True, True]))
+    assert 0 < sigmoid.temperature < np.inf
+    assert abs(sigmoid.bias) < 1
 
 
 def test_scores_in_the_wrong_order_do_not_turn_the_sigmoid_round():

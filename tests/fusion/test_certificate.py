@@ -1,4 +1,4 @@
-"""The promise about misses: the numbers of the literature, and the very numbers of mapie."""
+"""Certified miss rates: equal to published numbers and to mapie's."""
 
 import warnings
 
@@ -90,17 +90,17 @@ def test_evidence_shares_no_unit_and_no_order():
     names = [f"p{number}" for number in range(60)]
     units = [frozenset({f"a{number % 7}", f"b{number % 11}"}) for number in range(60)]
     chosen = independent(names, units)
-    found = [unit for index in chosen for unit in units[index]]
-    assert len(found) == len(set(found))
-    assert all(set(found) & own for own in units), "none could be added"
+    used_units = [unit for index in chosen for unit in units[index]]
+    assert len(used_units) == len(set(used_units))
+    assert all(set(used_units) & piece_units for piece_units in units), "none could be added"
     back = independent(names[::-1], units[::-1])
     assert sorted(59 - index for index in back) == chosen
 
 
 @pytest.mark.parametrize(
-    ("num", "found", "below"),
+    ("num", "hits", "below"),
     [(0, 0, 1.0), (1, 0, 0.95), (300, 0, 0.009936), (300, 3, 0.025641), (1496, 0, 0.0020005), (1497, 0, 0.0019992),
      (10, 9, 0.994884), (10, 10, 1.0)],
 )  # fmt: skip
-def test_a_share_is_below_the_quantile_of_the_beta_distribution(num, found, below):
-    assert rate_below(num, found, 0.95) == pytest.approx(below, abs=1e-6)
+def test_a_share_is_below_the_quantile_of_the_beta_distribution(num, hits, below):
+    assert rate_below(num, hits, 0.95) == pytest.approx(below, abs=1e-6)

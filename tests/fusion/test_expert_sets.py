@@ -1,4 +1,4 @@
-"""Which sets of experts can run, and so need a calibration."""
+"""The sets of experts that can run, and therefore need a calibration."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,18 @@ from fusion.expert_sets import expert_sets
 
 
 @dataclass(frozen=True)
-class Look:
+class StubExpert:
     name: str
     modality: str
     scout: bool
 
 
 def test_every_set_is_listed_once_by_sorted_names():
-    experts = [Look("glance", "camera", True), Look("gaze", "camera", False), Look("ear", "mic", True)]
+    experts = [
+        StubExpert("glance", "camera", True),
+        StubExpert("gaze", "camera", False),
+        StubExpert("ear", "mic", True),
+    ]
     assert expert_sets(experts) == [
         ("ear",),
         ("gaze",),

@@ -1,4 +1,4 @@
-"""The head starts as noisy-or, and what is absent has no say in it."""
+"""The head starts as noisy-or, and absent modalities do not affect it."""
 
 import itertools
 from dataclasses import replace
@@ -49,18 +49,18 @@ def test_an_untrained_head_is_noisy_or_over_the_modalities_present(present):
         fused = FusionHead(FORM).eval()(tokens, logits, torch.tensor([present] * 3))
     by_modality = []
     for modality in range(3):
-        own = [logits[i] for i in range(4) if OWNERS[i] == modality and present[i]]
-        if own:
-            by_modality.append(torch.sigmoid(torch.stack(own).mean(0)).numpy().astype(np.float64))
+        present_logits = [logits[i] for i in range(4) if OWNERS[i] == modality and present[i]]
+        if present_logits:
+            by_modality.append(torch.sigmoid(torch.stack(present_logits).mean(0)).numpy().astype(np.float64))
     assert torch.sigmoid(fused.logits).numpy() == pytest.approx(odds_of_any(by_modality), abs=1e-5)
 
 
 @pytest.mark.parametrize("present", PRESENCES)
-def test_what_is_absent_has_no_influence(present):
+def test_absent_modalities_have_no_influence(present):
     head, here = trained(), torch.tensor([present] * 3)
     (tokens, logits), (other_tokens, other_logits) = evidence(), evidence(seed=7)
-    changed_tokens = [own if p else other for own, other, p in zip(tokens, other_tokens, present, strict=True)]
-    changed_logits = [own if p else other for own, other, p in zip(logits, other_logits, present, strict=True)]
+    changed_tokens = [kept if p else other for kept, other, p in zip(tokens, other_tokens, present, strict=True)]
+    changed_logits = [kept if p else other for kept, other, p in zip(logits, other_logits, present, strict=True)]
     with torch.no_grad():
         first, second = head(tokens, logits, here), head(changed_tokens, changed_logits, here)
     assert torch.allclose(first.logits, second.logits, atol=1e-6)
@@ -68,7 +68,7 @@ def test_what_is_absent_has_no_influence(present):
 
 
 @pytest.mark.parametrize("present", PRESENCES)
-def test_the_gate_shares_one_among_what_is_present(present):
+def test_gate_weights_sum_to_one_over_the_present_experts(present):
     tokens, logits = evidence()
     with torch.no_grad():
         gate = trained()(tokens, logits, torch.tensor([present] * 3)).gate
@@ -80,11 +80,11 @@ def test_the_gate_shares_one_among_what_is_present(present):
 @pytest.mark.parametrize("other", [-30.0, 0.0, 30.0])
 def test_noisy_or_keeps_its_precision_at_both_ends(logit, other):
     a, b = np.exp(np.float64(logit)), np.exp(np.float64(other))
-    found = noisy_or(torch.tensor([[logit]]), torch.tensor([[other]]))
-    assert found.item() == pytest.approx(np.log(a + b + a * b), abs=1e-4)
+    fused = noisy_or(torch.tensor([[logit]]), torch.tensor([[other]]))
+    assert fused.item() == pytest.approx(np.log(a + b + a * b), abs=1e-4)
 
 
-def test_a_pair_that_disagrees_is_one_more_way_to_be_defective_where_both_ran():
+def test_a_contradicting_pair_makes_a_piece_defective_if_both_ran():
     torch.manual_seed(0)
     head, (tokens, _) = FusionHead(COMPARED).eval(), evidence()
     quiet = [torch.full((3, 3), -8.0) for _ in tokens]
@@ -97,7 +97,7 @@ def test_a_pair_that_disagrees_is_one_more_way_to_be_defective_where_both_ran():
     assert (one[:, 0] < -6).all(), "the third member did not run: there is nothing to compare the first with"
 
 
-def test_noisy_or_with_what_is_absent_changes_nothing():
+def test_noisy_or_with_an_absent_input_changes_nothing():
     values = torch.tensor([[-25.0, 0.1, 25.0]])
     assert torch.equal(noisy_or(values, torch.full((1, 3), ABSENT)), values)
 
@@ -120,7 +120,9 @@ def test_the_penalty_holds_across_modalities_only():
     with torch.no_grad():
         attention.penalty.fill_(2.0)
     across = -torch.nn.functional.softplus(torch.tensor(2.0)).item()
-    assert attention._price().tolist() == pytest.approx(np.array([[0, 0, across], [0, 0, across], [across, across, 0]]))
+    assert attention._penalties().tolist() == pytest.approx(
+        np.array([[0, 0, across], [0, 0, across], [across, across, 0]])
+    )
 
 
 def test_a_high_penalty_leaves_each_modality_to_itself():
@@ -153,8 +155,8 @@ def test_the_exported_head_answers_as_torch_does(tmp_path):
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(str(tmp_path / "h.onnx"), options)
-    found = session.run(None, {name: value.numpy() for name, value in inputs.items()})
+    logits_onnx, gate_onnx = session.run(None, {name: value.numpy() for name, value in inputs.items()})
     with torch.no_grad():
         expected = head(tokens, logits, torch.tensor(PRESENCES))
-    assert np.abs(expected.logits.numpy() - found[0]).max() < 1e-4
-    assert np.abs(expected.gate.numpy() - found[1]).max() < 1e-5
+    assert np.abs(expected.logits.numpy() - logits_onnx).max() < 1e-4
+    assert np.abs(expected.gate.numpy() - gate_onnx).max() < 1e-5

@@ -23,7 +23,7 @@ from encoders.vision import VisionEncoder
 from fusion.calibration import Labels, Scores
 from inspector.training.config import ImageExpert
 from inspector.training.experts.augment import augment_pictures, augment_signals
-from inspector.training.experts.gradient_descent import Descent, descend
+from inspector.training.experts.gradient_descent import DescentSettings, gradient_descent
 from inspector.training.experts.lora import Tuning, tuned, tuning_of
 from inspector.training.experts.network import Recordings, balance, multi_label_loss
 from inspector.training.export import TrainedExpert
@@ -33,7 +33,7 @@ _log = logging.getLogger("inspector.training")
 
 
 @dataclass(frozen=True)
-class Keeping:
+class Retention:
     """How the old recipes are kept in mind while a new one is learned."""
 
     replay: bool = True
@@ -42,7 +42,7 @@ class Keeping:
     """Of EWC, against importance relative to its mean: raw information is tiny where the expert is sure; 0 is none."""
     hold_statistics: bool = True
     """Batch normalisation keeps the old means: they drift to the new product, and no penalty on weights sees it."""
-    descent: Descent = field(default_factory=lambda: Descent(epochs=10, learning_rate=1e-3))
+    descent: DescentSettings = field(default_factory=lambda: DescentSettings(epochs=10, learning_rate=1e-3))
 
 
 def balanced_memory(old: Recordings, size: int, seed: int) -> Recordings:
@@ -57,29 +57,29 @@ def balanced_memory(old: Recordings, size: int, seed: int) -> Recordings:
     return Recordings(old.inputs[chosen], old.targets[chosen])
 
 
-def movable(module: nn.Module) -> dict[str, nn.Parameter]:
+def trainable_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
     return {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
 
 
 def importance(expert: TrainedExpert, memory: Recordings) -> dict[str, Tensor]:
     """Diagonal Fisher information by parameter: the mean over the memory of p (1 - p) (d logit / d weight)^2."""
     module = expert.module.eval()
-    names, weights = zip(*movable(module).items(), strict=True)
+    names, weights = zip(*trainable_parameters(module).items(), strict=True)
     total = [torch.zeros_like(weight) for weight in weights]
     for one in torch.split(memory.inputs, 1):
         encoded: Encoded = module(cut(one, expert.input))
         logit = encoded.logits[0, 0]
         chance = torch.sigmoid(logit.detach())
         slopes = torch.autograd.grad(logit, weights, allow_unused=True, materialize_grads=True)
-        for own, slope in zip(total, slopes, strict=True):
-            own += chance * (1 - chance) * slope**2 / len(memory.inputs)
+        for mean_square, slope in zip(total, slopes, strict=True):
+            mean_square += chance * (1 - chance) * slope**2 / len(memory.inputs)
     return dict(zip(names, total, strict=True))
 
 
 def relative(importance: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Scaled to a mean of 1 over all parameters."""
-    mean = torch.cat([own.flatten() for own in importance.values()]).mean().clamp_min(1e-12)
-    return {name: own / mean for name, own in importance.items()}
+    mean = torch.cat([values.flatten() for values in importance.values()]).mean().clamp_min(1e-12)
+    return {name: values / mean for name, values in importance.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,10 @@ class Anchor:
     importance: Mapping[str, Tensor]
 
     def pull(self, module: nn.Module) -> Tensor:
-        moved = ((weight - self.weights[name]) ** 2 * self.importance[name] for name, weight in movable(module).items())
+        moved = (
+            (weight - self.weights[name]) ** 2 * self.importance[name]
+            for name, weight in trainable_parameters(module).items()
+        )
         return 0.5 * torch.stack([part.sum() for part in moved]).sum()
 
 
@@ -98,7 +101,7 @@ def learn(
     expert: TrainedExpert,
     new: Recordings,
     memory: Recordings,
-    how: Keeping,
+    retention: Retention,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> TrainedExpert:
     """A copy of the expert that has seen the new recordings; the given one stays as it is.
@@ -110,7 +113,7 @@ def learn(
     if tuning == "frozen" and isinstance(learner.module, VisionEncoder):
         learner.module.backbone.requires_grad_(False)
     with tuned(learner.module, tuning):
-        _teach(learner, new, memory, how, progress)
+        _teach(learner, new, memory, retention, progress)
     learner.module.eval()
     return learner
 
@@ -125,22 +128,26 @@ def _tuning(expert: TrainedExpert, num_recordings: int) -> Tuning:
 
 
 def _teach(
-    learner: TrainedExpert, new: Recordings, memory: Recordings, how: Keeping, progress: Callable[[int, int], None]
+    learner: TrainedExpert,
+    new: Recordings,
+    memory: Recordings,
+    retention: Retention,
+    progress: Callable[[int, int], None],
 ) -> None:
     """Moves what is movable."""
     anchor = None
-    if how.stiffness > 0:
-        start = {name: weight.detach().clone() for name, weight in movable(learner.module).items()}
+    if retention.stiffness > 0:
+        start = {name: weight.detach().clone() for name, weight in trainable_parameters(learner.module).items()}
         anchor = Anchor(start, relative(importance(learner, memory)))
-    learner.module.train(not how.hold_statistics)
+    learner.module.train(not retention.hold_statistics)
 
     def loss_of(rows: Tensor) -> Tensor:
         loss = _loss(learner, new, rows)
-        if how.replay:
+        if retention.replay:
             loss = loss + _loss(learner, memory, torch.randint(len(memory.inputs), (len(rows),)))
-        return loss if anchor is None else loss + how.stiffness * anchor.pull(learner.module)
+        return loss if anchor is None else loss + retention.stiffness * anchor.pull(learner.module)
 
-    descend(learner.module, loss_of, len(new.inputs), how.descent, progress)
+    gradient_descent(learner.module, loss_of, len(new.inputs), retention.descent, progress)
 
 
 def _loss(expert: TrainedExpert, data: Recordings, rows: Tensor) -> Tensor:

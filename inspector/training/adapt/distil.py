@@ -19,7 +19,7 @@ from inspector.bundle.schema import input_shape
 from inspector.dataset.files import Recording
 from inspector.training.config import ImageExpert
 from inspector.training.experts.augment import augment_pictures
-from inspector.training.experts.gradient_descent import Descent, descend
+from inspector.training.experts.gradient_descent import DescentSettings, gradient_descent
 from inspector.training.experts.network import balance, multi_label_loss
 from inspector.training.export import TrainedExpert
 from inspector.training.inputs import build_encoder, cut, input_form, prepare
@@ -40,7 +40,7 @@ def size_of(expert: TrainedExpert) -> Size:
     probe = torch.zeros(1, *input_shape(expert.input))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         expert.module.eval()(probe)
-    kept = sum(own.numel() for own in expert.module.state_dict().values() if own.is_floating_point())
+    kept = sum(tensor.numel() for tensor in expert.module.state_dict().values() if tensor.is_floating_point())
     return Size(kept, counter.get_total_flops() // 2)
 
 
@@ -48,7 +48,7 @@ SMALL = 0.1
 """Of the teacher's parameters and of its MACs, at most."""
 
 
-def demand_small(teacher: TrainedExpert, student: TrainedExpert) -> None:
+def require_small(teacher: TrainedExpert, student: TrainedExpert) -> None:
     """Raises DistilError for a student that is not worth its training."""
     large, small = size_of(teacher), size_of(student)
     if small.parameters > SMALL * large.parameters or small.macs > SMALL * large.macs:
@@ -74,7 +74,7 @@ class DistillationData:
     recordings: Sequence[Recording]
     targets: Float[Tensor, "R O"]
     shares: Shares
-    descent: Descent
+    descent: DescentSettings
 
 
 def student_of(teacher: TrainedExpert, encoder: str, side_px: int) -> ImageExpert:
@@ -102,50 +102,50 @@ def student_of(teacher: TrainedExpert, encoder: str, side_px: int) -> ImageExper
 def distil(
     teacher: TrainedExpert,
     students: Sequence[ImageExpert],
-    lesson: DistillationData,
+    data: DistillationData,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> TrainedExpert:
     """The last of the students; with several, each teaches the next (progressive). Raises DistilError."""
-    demand_small(teacher, _fresh(students[-1], teacher))
+    require_small(teacher, _fresh(students[-1], teacher))
     for step, config in enumerate(students):
 
         def advance(done: int, total: int, before: int = step) -> None:
             progress(before * total + done, len(students) * total)
 
-        teacher = _taught(teacher, config, lesson, advance)
+        teacher = _taught(teacher, config, data, advance)
     return teacher
 
 
 def _taught(
-    teacher: TrainedExpert, config: ImageExpert, lesson: DistillationData, progress: Callable[[int, int], None]
+    teacher: TrainedExpert, config: ImageExpert, data: DistillationData, progress: Callable[[int, int], None]
 ) -> TrainedExpert:
     student = _fresh(config, teacher)
-    seen = [prepare(lesson.recordings, expert.input) for expert in (teacher, student)]
-    weight, shares = balance(lesson.targets), lesson.shares
+    seen = [prepare(data.recordings, expert.input) for expert in (teacher, student)]
+    weight, shares = balance(data.targets), data.shares
     student.module.train()
 
     def loss_of(rows: Tensor) -> Tensor:
-        asked, given = _same_change((seen[0][rows], seen[1][rows]), config)
-        own: Encoded = student.module(cut(given, student.input))
-        loss = shares.labels * multi_label_loss(own.logits, lesson.targets[rows], weight)
+        teacher_view, student_view = _same_change((seen[0][rows], seen[1][rows]), config)
+        output: Encoded = student.module(cut(student_view, student.input))
+        loss = shares.labels * multi_label_loss(output.logits, data.targets[rows], weight)
         if shares.teacher == 0 and shares.tokens == 0:
             return loss
         with torch.no_grad():
-            model: Encoded = teacher.module(cut(asked, teacher.input))
-        return loss + _distance(own, model, shares)
+            target: Encoded = teacher.module(cut(teacher_view, teacher.input))
+        return loss + _distance(output, target, shares)
 
     teacher.module.eval()
-    descend(student.module, loss_of, len(lesson.recordings), lesson.descent, progress)
+    gradient_descent(student.module, loss_of, len(data.recordings), data.descent, progress)
     student.module.eval()
     return student
 
 
-def _distance(own: Encoded, model: Encoded, shares: Shares) -> Tensor:
+def _distance(output: Encoded, target: Encoded, shares: Shares) -> Tensor:
     """From the teacher's answers, as from labels, and from its tokens relative to their size, if they are as many."""
-    answers = multi_label_loss(own.logits, torch.sigmoid(model.logits), torch.ones(()))
-    if own.tokens.shape != model.tokens.shape:
+    answers = multi_label_loss(output.logits, torch.sigmoid(target.logits), torch.ones(()))
+    if output.tokens.shape != target.tokens.shape:
         return shares.teacher * answers
-    tokens = nn.functional.mse_loss(own.tokens, model.tokens) / model.tokens.square().mean().clamp_min(1e-6)
+    tokens = nn.functional.mse_loss(output.tokens, target.tokens) / target.tokens.square().mean().clamp_min(1e-6)
     return shares.teacher * answers + shares.tokens * tokens
 
 

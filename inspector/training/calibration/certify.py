@@ -31,9 +31,9 @@ def routed_scores(scored: Scored, ran: Sequence[ExpertSet], calibrations: Mappin
     """(P,) calibrated defect scores had these experts run on each piece; NaN where none did."""
     scores = np.full(len(scored.labels), np.nan)
     for experts in set(ran) - {frozenset[str]()}:
-        rows = np.array([own == experts for own in ran])
-        found = calibrations[experts]
-        scores[rows] = probability(scored.of(experts)[rows], found.temperature, found.bias)
+        rows = np.array([names == experts for names in ran])
+        calibration = calibrations[experts]
+        scores[rows] = probability(scored.of(experts)[rows], calibration.temperature, calibration.bias)
     return scores
 
 
@@ -61,8 +61,8 @@ def limits_to_test(scores: Scores, scored: Scored) -> Scores:
     seen_good = scores[~np.isnan(scores) & ~scored.unseen & ~scored.labels]
     if not len(seen_good):
         return FIXED_LIMITS
-    found: Scores = np.unique(np.quantile(seen_good, SHARES))
-    return found
+    limits: Scores = np.unique(np.quantile(seen_good, SHARES))
+    return limits
 
 
 def evidence(scored: Scored, able: Labels) -> list[int]:
@@ -73,7 +73,7 @@ def evidence(scored: Scored, able: Labels) -> list[int]:
 
 def claims(limits_L: Scores, defects: Scores, good: Scores, acceptance: Acceptance) -> Certificate:
     """What these scores of independent defects and of good pieces certify; the limits ascend, fixed beforehand."""
-    asked, confidence, num = acceptance.certify_miss_rate, acceptance.confidence, len(defects)
+    miss_rate, confidence, num = acceptance.certify_miss_rate, acceptance.confidence, len(defects)
     misses = [int(np.sum(defects < limit)) for limit in limits_L]
     passing = [float(np.mean(good < limit)) if len(good) else 0.0 for limit in limits_L]
 
@@ -89,12 +89,12 @@ def claims(limits_L: Scores, defects: Scores, good: Scores, acceptance: Acceptan
     missed = 0 if useful is None else misses[useful]
     nearest = claim(certifiable_level(num, missed, confidence)) if useful is not None else None
     return Certificate(
-        miss_rate=asked,
+        miss_rate=miss_rate,
         confidence=confidence,
         num_defects=num,
-        claim=claim(asked),
+        claim=claim(miss_rate),
         nearest=nearest,
-        needs=further_defects(num, 0 if nearest is None else nearest.num_misses, asked, confidence),
+        needs=further_defects(num, 0 if nearest is None else nearest.num_misses, miss_rate, confidence),
         sure_below=0.0,
     )
 
@@ -115,5 +115,7 @@ def _compare_with_mapie(limits_L: Scores, defects: Scores, claim: Claim, confide
         controller.calibrate(defects, np.ones(len(defects), np.int64))
     theirs: Sequence[float] = controller.valid_predict_params.tolist()
     if not theirs or theirs[-1] != claim.pass_below:
-        found = theirs[-1] if theirs else None
-        raise CertificateError(f"mapie certifies {claim.miss_rate:.2%} below {found}, we below {claim.pass_below}")
+        their_limit = theirs[-1] if theirs else None
+        raise CertificateError(
+            f"mapie certifies {claim.miss_rate:.2%} below {their_limit}, we below {claim.pass_below}"
+        )

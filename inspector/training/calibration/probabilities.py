@@ -14,8 +14,8 @@ from inspector.bundle.schema import Calibration, Modality, Platt
 from inspector.dataset.files import sources_of
 from inspector.dataset.labels import own_group, own_label
 from inspector.dataset.manifest import PieceRow
-from inspector.training.corpus import Dataset
 from inspector.training.data_advice import num_parts
+from inspector.training.dataset import Dataset
 from inspector.training.experts.selection import SelectedExpert
 from inspector.training.head.scores import Fusion
 
@@ -23,14 +23,14 @@ ENOUGH_PARTS = 10
 """Independent parts with a defect, and as many without: with fewer, the figure would look surer than it is."""
 
 
-def expert_calibrations(corpus: Dataset, selected: Sequence[SelectedExpert], scored: Scored) -> dict[str, Platt]:
+def expert_calibrations(dataset: Dataset, selected: Sequence[SelectedExpert], scored: Scored) -> dict[str, Platt]:
     """By expert, against the label of its own modality or else of the piece; recordings that recur count once."""
-    by_id = {row.piece_id: row for row in corpus.rows}
+    by_id = {row.piece_id: row for row in dataset.rows}
     rows = [by_id[piece_id] for piece_id in scored.piece_ids]
     calibrations = {}
     for expert in selected:
         logits = scored.expert_logits[scored.experts.index(expert.expert.name)]
-        platt = _of_recordings(rows, logits, corpus.modality(expert.expert.modality))
+        platt = _of_recordings(rows, logits, dataset.modality(expert.expert.modality))
         if platt is not None:
             calibrations[expert.expert.name] = platt
     return calibrations
@@ -49,17 +49,17 @@ def _of_recordings(rows: Sequence[PieceRow], logits: Scores, modality: Modality)
 
 
 def with_classes(
-    calibrations: Mapping[ExpertSet, Calibration], corpus: Dataset, fusion: Fusion
+    calibrations: Mapping[ExpertSet, Calibration], dataset: Dataset, fusion: Fusion
 ) -> dict[ExpertSet, Calibration]:
     """Adds a sigmoid per class to the calibration of each set of experts. Pieces that name no class are left out."""
     named = np.array([row.label == "ok" or bool(row.defects) for row in fusion.rows])
-    present_PE = fusion.lesson.encodings.present
+    present_PE = fusion.head_data.encodings.present
     completed = dict(calibrations)
-    for names, ran_E, logits_PK in zip(fusion.sets, fusion.lesson.sets, fusion.class_logits(), strict=True):
+    for names, ran_E, logits_PK in zip(fusion.sets, fusion.head_data.sets, fusion.class_logits(), strict=True):
         able = named & (present_PE[:, ran_E > 0] > 0).all(1).numpy()
-        columns = zip(corpus.classes, logits_PK.T.double().numpy(), strict=True)
-        platts = {name: _of_class(name, fusion.rows, own, able, corpus.modalities) for name, own in columns}
-        classes = {name: own for name, own in platts.items() if own is not None}
+        columns = zip(dataset.classes, logits_PK.T.double().numpy(), strict=True)
+        platts = {name: _of_class(name, fusion.rows, values, able, dataset.modalities) for name, values in columns}
+        classes = {name: values for name, values in platts.items() if values is not None}
         completed[names] = calibrations[names].model_copy(update={"classes": classes})
     return completed
 
@@ -69,7 +69,7 @@ def _of_class(
 ) -> Platt | None:
     chosen: list[int] = np.flatnonzero(able).tolist()
     labels = np.array([name in rows[i].defects for i in chosen], np.bool_)
-    sides = [[rows[i] for i, own in zip(chosen, labels, strict=True) if own == side] for side in (True, False)]
+    sides = [[rows[i] for i, shows in zip(chosen, labels, strict=True) if shows == side] for side in (True, False)]
     if min(num_parts(side, modalities) for side in sides) < ENOUGH_PARTS:
         return None
     return _platt(logits[chosen], labels, np.ones(len(chosen)))

@@ -17,12 +17,12 @@ def calibrate(scored: Scored, experts: ExpertSet, whole: bool, acceptance: Accep
     """
     able = ~np.isnan(scored.of(experts))
     logits, labels = scored.of(experts)[able], scored.labels[able]
-    found = fit(logits, labels)
-    limits = _limits(probability(logits, found.temperature, found.bias), labels, whole, acceptance)
+    sigmoid = fit(logits, labels)
+    limits = _limits(probability(logits, sigmoid.temperature, sigmoid.bias), labels, whole, acceptance)
     return Calibration(
         experts=tuple(sorted(experts)),
-        temperature=found.temperature,
-        bias=found.bias,
+        temperature=sigmoid.temperature,
+        bias=sigmoid.bias,
         pass_below=limits.pass_below,
         fail_above=limits.fail_above,
     )

@@ -75,7 +75,7 @@ def _pretrained(name: str) -> list[ExpertConfig]:
     choices = {f"{name}-scout": scout} | {
         f"{name}-full-{side}": {"stages": (2, 3), "height_px": side, "width_px": side} for side in SIDES_PX
     }
-    return [base.model_copy(update={"name": own, **choice}) for own, choice in choices.items()]
+    return [base.model_copy(update={"name": expert, **choice}) for expert, choice in choices.items()]
 
 
 def sensor_candidates(modality: Modality, num_recordings: int) -> list[ExpertConfig]:

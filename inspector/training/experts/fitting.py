@@ -82,5 +82,5 @@ def out_of_fold(
 
 def rows_of(folds: Sequence[int], fold: int) -> tuple[Tensor, Tensor]:
     """Numbers of the recordings outside of a fold, and of those in it."""
-    own = torch.tensor(folds)
-    return (own != fold).nonzero()[:, 0], (own == fold).nonzero()[:, 0]
+    fold_of = torch.tensor(folds)
+    return (fold_of != fold).nonzero()[:, 0], (fold_of == fold).nonzero()[:, 0]

@@ -26,33 +26,33 @@ TOUCHED = 0.3
 """A cell is defective from this share of its most defective pixel neighbourhood on."""
 
 
-class FrozenCourse:
+class FrozenBackboneFitter:
     """Implements `Fitter`."""
 
-    def __init__(self, material: TrainingData) -> None:
-        encoder = build_encoder(material.config, material.form, material.widths, material.weights)
-        if not isinstance(encoder, VisionEncoder) or not isinstance(material.config, ImageExpert):
-            raise TypeError(f"{material.config.name} has no backbone that could stand still")
-        self._material, self._encoder, self._config = material, encoder.eval(), material.config
-        self._maps = _maps(encoder, material)
-        self._masks = _masks(material.masks, encoder.readout.size)
+    def __init__(self, data: TrainingData) -> None:
+        encoder = build_encoder(data.config, data.form, data.widths, data.weights)
+        if not isinstance(encoder, VisionEncoder) or not isinstance(data.config, ImageExpert):
+            raise TypeError(f"{data.config.name} has no backbone that could stand still")
+        self._data, self._encoder, self._config = data, encoder.eval(), data.config
+        self._maps = _maps(encoder, data)
+        self._masks = _masks(data.masks, encoder.readout.size)
 
     def cross_fitted(self, folds: Sequence[int], report: Report) -> Float[Tensor, "R O"]:
-        targets = self._material.targets
+        targets = self._data.targets
         return out_of_fold(targets, folds, lambda fit, held: self._read(self._fit(fit), held), report)
 
     def final(self, report: Report) -> tuple[VisionEncoder, Fitted]:
-        self._encoder.readout = self._fit(torch.arange(len(self._material.inputs)))
+        self._encoder.readout = self._fit(torch.arange(len(self._data.inputs)))
         report(1, 1)
         taught = int((~self._masks[:, 0, 0].isnan()).sum())
         return self._encoder, Fitted(f"readout on frozen maps, {STEPS} steps, {taught} recordings with masks")
 
     def _fit(self, rows: Tensor) -> Readout:
-        torch.manual_seed(self._material.seed)
-        readout = Readout(measure(self._maps), *self._material.widths, context=self._config.context).train()
+        torch.manual_seed(self._data.seed)
+        readout = Readout(measure(self._maps), *self._data.widths, context=self._config.context).train()
         optimiser = torch.optim.AdamW(readout.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         pace = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=STEPS, pct_start=0.1)
-        weight = balance(self._material.targets[rows])
+        weight = balance(self._data.targets[rows])
         for _ in range(STEPS):
             self._step(readout, rows[torch.randperm(len(rows))[:BATCH]], weight, optimiser)
             pace.step()
@@ -64,7 +64,7 @@ class FrozenCourse:
             sides = [side for side in (2, 3) if torch.rand(()) < 0.5]
             maps, masks = [level.flip(sides) for level in maps], masks.flip([side - 1 for side in sides])
         encoded: Encoded = readout(maps)
-        loss = multi_label_loss(encoded.logits, self._material.targets[rows], weight)
+        loss = multi_label_loss(encoded.logits, self._data.targets[rows], weight)
         loss = loss + MASK_WEIGHT * _place_loss(encoded.relevance, masks)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -72,7 +72,7 @@ class FrozenCourse:
 
     @torch.no_grad()
     def _read(self, readout: Readout, rows: Tensor) -> Float[Tensor, "R O"]:
-        parts: list[Encoded] = [readout([level[own] for level in self._maps]) for own in torch.split(rows, 64)]
+        parts: list[Encoded] = [readout([level[batch] for level in self._maps]) for batch in torch.split(rows, 64)]
         return torch.cat([part.logits for part in parts])
 
 
@@ -81,14 +81,14 @@ def _place_loss(relevance_BHW: Float[Tensor, "B H W"], masks_BHW: Float[Tensor, 
     known = ~masks_BHW.isnan()
     if not known.any():
         return relevance_BHW.new_zeros(())
-    truth, said = masks_BHW[known], relevance_BHW[known].clamp(1e-6, 1 - 1e-6)
+    truth, predicted = masks_BHW[known], relevance_BHW[known].clamp(1e-6, 1 - 1e-6)
     weights = 1 + truth * (DEFECTIVE_PLACE_WEIGHT - 1)
-    return nn.functional.binary_cross_entropy(said, truth, weights)
+    return nn.functional.binary_cross_entropy(predicted, truth, weights)
 
 
 @torch.no_grad()
-def _maps(encoder: VisionEncoder, material: TrainingData) -> list[Tensor]:
-    parts = [encoder.maps(cut(batch, material.form)) for batch in torch.split(material.inputs, 16)]
+def _maps(encoder: VisionEncoder, data: TrainingData) -> list[Tensor]:
+    parts = [encoder.maps(cut(batch, data.form)) for batch in torch.split(data.inputs, 16)]
     return [torch.cat(levels).contiguous() for levels in zip(*parts, strict=True)]
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class Descent:
+class DescentSettings:
     """How far and how fast; the learning rate rises and falls once over all steps."""
 
     epochs: int
@@ -17,11 +17,11 @@ class Descent:
     batch_size: int = 32
 
 
-def descend(
+def gradient_descent(
     module: nn.Module,
     loss_of: Callable[[Tensor], Tensor],
     num_recordings: int,
-    plan: Descent,
+    plan: DescentSettings,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """`loss_of` gets the numbers of a batch's recordings; the module stays in whatever mode its caller put it."""

@@ -26,18 +26,18 @@ MIN_SHOWN = 5
 BATCH = 64
 
 
-class KernelCourse:
+class KernelFitter:
     """Implements `Fitter`."""
 
-    def __init__(self, material: TrainingData) -> None:
-        encoder = build_encoder(material.config, material.form, material.widths, material.weights)
+    def __init__(self, data: TrainingData) -> None:
+        encoder = build_encoder(data.config, data.form, data.widths, data.weights)
         if not isinstance(encoder, KernelEncoder):
-            raise TypeError(f"{material.config.name} is no kernel expert")
-        self._material, self._encoder = material, encoder.eval()
-        self._views = [_described(encoder, view, material) for view in _views(material)]
+            raise TypeError(f"{data.config.name} is no kernel expert")
+        self._data, self._encoder = data, encoder.eval()
+        self._views = [_described(encoder, view, data) for view in _views(data)]
 
     def cross_fitted(self, folds: Sequence[int], report: Report) -> Float[Tensor, "R O"]:
-        return out_of_fold(self._material.targets, folds, self._scored, report)
+        return out_of_fold(self._data.targets, folds, self._scored, report)
 
     @torch.no_grad()
     def _scored(self, fit: Tensor, held: Tensor) -> Float[Tensor, "H O"]:
@@ -46,14 +46,14 @@ class KernelCourse:
         return logits
 
     def final(self, report: Report) -> tuple[KernelEncoder, Fitted]:
-        self._fit(torch.arange(len(self._material.inputs)))
+        self._fit(torch.arange(len(self._data.inputs)))
         report(1, 1)
         return self._encoder, Fitted(f"kernel machine with {len(self._encoder.get_buffer('supports'))} supports")
 
     def _fit(self, rows: Tensor) -> None:
         vectors = np.concatenate([view.vector[rows].numpy() for view in self._views]).astype(np.float64)
-        targets = self._material.targets[rows].numpy()
-        self._encoder.hold(machine(vectors, np.concatenate([targets] * len(self._views))))
+        targets = self._data.targets[rows].numpy()
+        self._encoder.load_machine(machine(vectors, np.concatenate([targets] * len(self._views))))
 
 
 def machine(vectors_RV: NDArray[np.float64], targets_RO: NDArray[np.float32]) -> Machine:
@@ -107,17 +107,17 @@ def _directions(standard: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.asarray(columns[:, :512], np.float32)
 
 
-def _views(material: TrainingData) -> list[Tensor]:
+def _views(data: TrainingData) -> list[Tensor]:
     """Pictures without up, left or right are also shown mirrored."""
-    config, inputs = material.config, material.inputs
+    config, inputs = data.config, data.inputs
     if not isinstance(config, ImageExpert) or config.turn == "none" or config.encoder == "rings":
         return [inputs]
     return [inputs, inputs.flip(2), inputs.flip(3), inputs.flip(2, 3)]
 
 
 @torch.no_grad()
-def _described(encoder: KernelEncoder, inputs: Tensor, material: TrainingData) -> Profile:
-    parts = [encoder.describer(cut(batch, material.form)) for batch in torch.split(inputs, BATCH)]
+def _described(encoder: KernelEncoder, inputs: Tensor, data: TrainingData) -> Profile:
+    parts = [encoder.describer(cut(batch, data.form)) for batch in torch.split(inputs, BATCH)]
     return Profile(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 

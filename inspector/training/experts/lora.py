@@ -41,13 +41,13 @@ def tuning_of(config: ImageExpert, num_recordings: int) -> Choice:
     """
     if config.encoder in SCRATCH:
         return Choice("full", None)
-    asked: Tuning | None = config.tuning or ("frozen" if config.freeze else None)
+    configured: Tuning | None = config.tuning or ("frozen" if config.freeze else None)
     few = num_recordings < ENOUGH_RECORDINGS
-    if asked is None:
+    if configured is None:
         return Choice("lora", _advice(config, num_recordings, "takes LoRA")) if few else Choice("full", None)
-    if asked == "full" and few:
+    if configured == "full" and few:
         return Choice("full", _advice(config, num_recordings, "fine-tunes in full all the same, as configured"))
-    return Choice(asked, None)
+    return Choice(configured, None)
 
 
 def _advice(config: ImageExpert, num_recordings: int, consequence: str) -> str:
@@ -58,18 +58,18 @@ def _advice(config: ImageExpert, num_recordings: int, consequence: str) -> str:
     )
 
 
-def lora_targets(backbone: nn.Module, asked: Sequence[str] = ()) -> tuple[str, ...]:
+def lora_targets(backbone: nn.Module, names: Sequence[str] = ()) -> tuple[str, ...]:
     """Names of the layers that take an update: linear ones and ungrouped 1x1 convolutions.
 
     With `asked` these layers and no others; raises LoraError for those that an update cannot be merged into.
     """
     layers = dict(backbone.named_modules())
-    obstacles = {name: "no such layer" for name in asked if name not in layers}
-    obstacles |= {name: found for name, layer in layers.items() if name and (found := _obstacle(layer))}
-    refused = [f"{name} ({obstacles[name]})" for name in asked if name in obstacles]
+    obstacles = {name: "no such layer" for name in names if name not in layers}
+    obstacles |= {name: reason for name, layer in layers.items() if name and (reason := _obstacle(layer))}
+    refused = [f"{name} ({obstacles[name]})" for name in names if name in obstacles]
     if refused:
         raise LoraError(f"no low-rank update for {', '.join(refused)}: name linear layers and ungrouped 1x1 ones")
-    chosen = tuple(asked) or tuple(name for name in layers if name and name not in obstacles)
+    chosen = tuple(names) or tuple(name for name in layers if name and name not in obstacles)
     if not chosen:
         raise LoraError(
             f"{type(backbone).__name__} has neither linear layers nor ungrouped 1x1 convolutions: fit it whole"

@@ -90,8 +90,8 @@ class EncoderFit:
         self.module = module.to(self._device).to(memory_format=torch.channels_last)
         self._config, self._form = config, form
         # The number of recordings is of no account: standing still is always asked for by name.
-        asked = isinstance(config, ImageExpert) and tuning_of(config, 0).tuning == "frozen"
-        self._frozen = asked and isinstance(module, VisionEncoder)
+        frozen = isinstance(config, ImageExpert) and tuning_of(config, 0).tuning == "frozen"
+        self._frozen = frozen and isinstance(module, VisionEncoder)
         if isinstance(module, VisionEncoder) and self._frozen:
             module.backbone.requires_grad_(False)
 
@@ -155,20 +155,20 @@ def _silent(done: int, total: int) -> None:
     """Folds are told of one by one, not their passes."""
 
 
-class ScratchCourse:
+class NetworkFitter:
     """Implements `Fitter` for networks whose every weight is fitted.
 
     Where each fit takes long, one fold says when to stop and how good it is, and what was fitted then ships. Else each
     fit goes to the end of its schedule, on all but a fold and at last on everything.
     """
 
-    def __init__(self, material: TrainingData, every_fold: bool, tuning: Tuning = "full") -> None:
-        self._material, self._every_fold, self._tuning = material, every_fold, tuning
+    def __init__(self, data: TrainingData, every_fold: bool, tuning: Tuning = "full") -> None:
+        self._data, self._every_fold, self._tuning = data, every_fold, tuning
         self._kept: tuple[Encoder, Fitted] | None = None
 
     def cross_fitted(self, folds: Sequence[int], report: Report) -> Float[Tensor, "R O"]:
         """Of one fold, unless all are asked for; having said when to stop, its log-odds are a little too good."""
-        targets = self._material.targets
+        targets = self._data.targets
         if self._every_fold:
             return out_of_fold(targets, folds, lambda fit, held: self._read(self._fit(fit, None)[0], held), report)
         fit, held = rows_of(folds, 0)
@@ -179,24 +179,24 @@ class ScratchCourse:
 
     def final(self, report: Report) -> tuple[Encoder, Fitted]:
         if self._every_fold:
-            return self._fit(torch.arange(len(self._material.inputs)), None, report)
+            return self._fit(torch.arange(len(self._data.inputs)), None, report)
         if self._kept is None:
             raise RuntimeError("cross_fitted comes first: its fit is what ships")
         report(1, 1)
         return self._kept
 
     def _read(self, module: Encoder, rows: Tensor) -> Float[Tensor, "H O"]:
-        return encode(module, self._material.inputs[rows], self._material.form).logits
+        return encode(module, self._data.inputs[rows], self._data.form).logits
 
     def _fit(self, fit: Tensor, held: Tensor | None, report: Report = _silent) -> tuple[Encoder, Fitted]:
-        own = self._material
-        torch.manual_seed(own.seed)
-        module = build_encoder(own.config, own.form, own.widths, own.weights)
+        data = self._data
+        torch.manual_seed(data.seed)
+        module = build_encoder(data.config, data.form, data.widths, data.weights)
         with tuned(module, self._tuning):
-            fitted = EncoderFit(module, own.config, own.form).run(
-                Recordings(own.inputs[fit], own.targets[fit]),
-                None if held is None else Recordings(own.inputs[held], own.targets[held]),
-                schedule(own.config, own.epochs),
+            fitted = EncoderFit(module, data.config, data.form).run(
+                Recordings(data.inputs[fit], data.targets[fit]),
+                None if held is None else Recordings(data.inputs[held], data.targets[held]),
+                schedule(data.config, data.epochs),
                 report,
             )
         return module, fitted
@@ -213,8 +213,8 @@ def encode(module: nn.Module, inputs: Float[Tensor, "R ..."], form: ImageInput |
 
 @torch.no_grad()
 def _follow(average: nn.Module, module: nn.Module, keep: float) -> None:
-    for own, new in zip(average.state_dict().values(), module.state_dict().values(), strict=True):
-        if own.is_floating_point():
-            own.lerp_(new, 1 - keep)
+    for averaged, new in zip(average.state_dict().values(), module.state_dict().values(), strict=True):
+        if averaged.is_floating_point():
+            averaged.lerp_(new, 1 - keep)
         else:
-            own.copy_(new)
+            averaged.copy_(new)

@@ -47,7 +47,7 @@ def file_advice(name: str, file: Path) -> Iterator[Advice]:
 
 def unused_advice(weights: Mapping[str, Path], fitted: Collection[ExpertConfig]) -> Iterator[Advice]:
     """Names files that no expert started from: maps of few values, for one, need no pretrained network."""
-    used = {own.encoder for own in fitted if isinstance(own, ImageExpert)}
+    used = {expert.encoder for expert in fitted if isinstance(expert, ImageExpert)}
     yield from (unused_file(name) for name in weights if name not in used)
 
 
@@ -64,9 +64,9 @@ def _channels(experts: Sequence[ExpertConfig]) -> dict[str, set[int]]:
     if not experts:
         return {SMALL_BACKBONE: {3}}
     channels: dict[str, set[int]] = {}
-    for own in experts:
-        if isinstance(own, ImageExpert) and own.encoder not in (*SCRATCH, "rings"):
-            channels.setdefault(own.encoder, set()).add(own.num_channels)
+    for expert in experts:
+        if isinstance(expert, ImageExpert) and expert.encoder not in (*SCRATCH, "rings"):
+            channels.setdefault(expert.encoder, set()).add(expert.num_channels)
     return channels
 
 
@@ -111,7 +111,7 @@ def _refuse_infinite(name: str, file: Path) -> None:
 def _unused_tensors(name: str, file: Path) -> Iterator[Advice]:
     """Those that the whole model, with its classifier, does not have either."""
     known = timm.create_model(name, pretrained=False).state_dict().keys()
-    unused = [own for own in _given(name, file) if own not in known]
+    unused = [key for key in _given(name, file) if key not in known]
     if unused:
         yield Advice("weights", f"{file} {_listed('has', unused)} that {name} does not have: nothing reads them")
 

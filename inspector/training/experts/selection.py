@@ -19,10 +19,10 @@ from inspector.bundle.schema import input_shape
 from inspector.statistics.classification import area_under_curve
 from inspector.training.config import ImageExpert, SignalExpert
 from inspector.training.experts.fitting import Fitted, Fitter, TrainingData
-from inspector.training.experts.frozen_backbone import FrozenCourse
-from inspector.training.experts.kernel_machine import KernelCourse
+from inspector.training.experts.frozen_backbone import FrozenBackboneFitter
+from inspector.training.experts.kernel_machine import KernelFitter
 from inspector.training.experts.lora import tuning_of
-from inspector.training.experts.network import ScratchCourse
+from inspector.training.experts.network import NetworkFitter
 from inspector.training.export import TrainedExpert, cost_ms, to_onnx
 from inspector.training.inputs import Encoder
 
@@ -36,8 +36,8 @@ WORTH = 0.1
 class CrossValidationResult:
     """How one candidate did."""
 
-    material: TrainingData
-    course: Fitter
+    data: TrainingData
+    fitter: Fitter
     logits: Float[Tensor, "R O"]
     """By fits that had not seen the recording; NaN where there was none."""
     auc: float
@@ -50,15 +50,15 @@ class CrossValidationResult:
 
     @property
     def judged(self) -> Float[Tensor, "P O"]:
-        return self.material.judged(self.logits)
+        return self.data.judged(self.logits)
 
     @property
     def name(self) -> str:
-        return self.material.config.name
+        return self.data.config.name
 
     @property
     def modality(self) -> str:
-        return self.material.config.modality
+        return self.data.config.modality
 
     def line(self) -> str:
         """For the model card and the log."""
@@ -71,31 +71,31 @@ class SelectedExpert:
 
     expert: TrainedExpert
     fitted: Fitted
-    unseen_logits: Float[Tensor, "R O"]
+    out_of_fold_logits: Float[Tensor, "R O"]
     cost_ms: float
 
 
-def make_fitter(material: TrainingData, cross_fit: bool) -> Fitter:
-    config = material.config
+def make_fitter(data: TrainingData, cross_fit: bool) -> Fitter:
+    config = data.config
     every_fold = cross_fit or config.fitting.every_fold
     if isinstance(config, SignalExpert) and config.encoder.endswith("_profile"):
-        return KernelCourse(material)
+        return KernelFitter(data)
     if isinstance(config, ImageExpert) and config.readout == "kernel":
-        return KernelCourse(material)
+        return KernelFitter(data)
     if not isinstance(config, ImageExpert):
-        return ScratchCourse(material, every_fold)
-    choice = tuning_of(config, len(set(material.groups)))
+        return NetworkFitter(data, every_fold)
+    choice = tuning_of(config, len(set(data.groups)))
     if choice.warning:
         _log.warning(choice.warning)
-    return FrozenCourse(material) if choice.tuning == "frozen" else ScratchCourse(material, every_fold, choice.tuning)
+    return FrozenBackboneFitter(data) if choice.tuning == "frozen" else NetworkFitter(data, every_fold, choice.tuning)
 
 
-def stand(
-    material: TrainingData, folds: Sequence[int], cross_fit: bool, report: Callable[[int, int], None]
+def cross_validate(
+    data: TrainingData, folds: Sequence[int], cross_fit: bool, report: Callable[[int, int], None]
 ) -> CrossValidationResult:
-    course = make_fitter(material, cross_fit)
-    logits = course.cross_fitted(folds, report)
-    return CrossValidationResult(material, course, logits, _auc(material.judged(logits), material.judged_targets))
+    fitter = make_fitter(data, cross_fit)
+    logits = fitter.cross_fitted(folds, report)
+    return CrossValidationResult(data, fitter, logits, _auc(data.judged(logits), data.judged_targets))
 
 
 def _auc(logits: Float[Tensor, "R O"], targets: Float[Tensor, "R O"]) -> float:
@@ -106,15 +106,15 @@ def _auc(logits: Float[Tensor, "R O"], targets: Float[Tensor, "R O"]) -> float:
     return area_under_curve(logits[known, 0].numpy().astype(np.float64), labels)
 
 
-def keep(standings: Sequence[CrossValidationResult]) -> list[CrossValidationResult]:
+def keep(results: Sequence[CrossValidationResult]) -> list[CrossValidationResult]:
     """The best scout, and the expert that adds most to it, where that is more than `WORTH`."""
-    scouts = [own for own in standings if own.material.config.scout]
-    others = [own for own in standings if not own.material.config.scout]
+    scouts = [result for result in results if result.data.config.scout]
+    others = [result for result in results if not result.data.config.scout]
     if not scouts:
         return [_best(others)]
     scout = _best(scouts)
-    added = {own.name: _added(scout, own) for own in others}
-    return [scout, *(own for own in others if added[own.name] == max(added.values()) > WORTH)][:2]
+    added = {result.name: _added(scout, result) for result in others}
+    return [scout, *(result for result in others if added[result.name] == max(added.values()) > WORTH)][:2]
 
 
 def _best(rivals: Sequence[CrossValidationResult]) -> CrossValidationResult:
@@ -122,10 +122,10 @@ def _best(rivals: Sequence[CrossValidationResult]) -> CrossValidationResult:
 
     Who cannot be told (NaN) loses.
     """
-    told = [own for own in rivals if not math.isnan(own.auc)] or rivals
-    by_all = ~torch.stack([own.judged[:, :1] for own in told]).isnan().any(dim=0)
-    fair = [_auc(own.judged.where(by_all, torch.nan), own.material.judged_targets) for own in told]
-    return told[int(np.argmax([own.auc for own in told] if np.isnan(fair).any() else fair))]
+    candidates = [result for result in rivals if not math.isnan(result.auc)] or rivals
+    by_all = ~torch.stack([result.judged[:, :1] for result in candidates]).isnan().any(dim=0)
+    fair = [_auc(result.judged.where(by_all, torch.nan), result.data.judged_targets) for result in candidates]
+    return candidates[int(np.argmax([result.auc for result in candidates] if np.isnan(fair).any() else fair))]
 
 
 def _added(scout: CrossValidationResult, other: CrossValidationResult) -> float:
@@ -133,7 +133,7 @@ def _added(scout: CrossValidationResult, other: CrossValidationResult) -> float:
 
     Networks are scored on one fold: beside the figure on all, one that added nothing was kept in 19 of 50 draws.
     """
-    both, targets = _joint(scout, other), other.material.judged_targets
+    both, targets = _joint(scout, other), other.data.judged_targets
     alone = _auc(scout.judged.where(~both.isnan(), torch.nan), targets)
     return 0.0 if math.isnan(alone) else (_auc(both, targets) - alone) / max(1 - alone, 1e-9)
 
@@ -147,14 +147,14 @@ def _spread(logits: Float[Tensor, "P O"]) -> float:
     return float(logits[~logits[:, 0].isnan(), 0].std())
 
 
-def take(
-    standing: CrossValidationResult, report: Callable[[int, int], None], cost_ms: float | None = None
+def fit_final(
+    result: CrossValidationResult, report: Callable[[int, int], None], cost_ms: float | None = None
 ) -> SelectedExpert:
     """`cost_ms` is known where the same network was taken before."""
-    module, fitted = standing.course.final(report)
-    material = standing.material
-    expert = TrainedExpert(material.config, material.form, module.eval())
-    return SelectedExpert(expert, fitted, standing.logits, _cost_ms(expert, module) if cost_ms is None else cost_ms)
+    module, fitted = result.fitter.final(report)
+    data = result.data
+    expert = TrainedExpert(data.config, data.form, module.eval())
+    return SelectedExpert(expert, fitted, result.logits, _cost_ms(expert, module) if cost_ms is None else cost_ms)
 
 
 def _cost_ms(expert: TrainedExpert, module: Encoder) -> float:

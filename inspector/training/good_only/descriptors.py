@@ -70,12 +70,12 @@ class Descriptor:
     describer: Describer
 
 
-def make_descriptor(own: GoodRecordings, backbone: Backbone | None) -> Descriptor:
+def make_descriptor(good: GoodRecordings, backbone: Backbone | None) -> Descriptor:
     """Chooses the description by the kind of recording."""
-    name = own.modality.name
-    if own.modality.kind != "image":
-        return _listen(own)
-    pictures = [picture for picture in own.recordings if not isinstance(picture, Clip)]
+    name = good.modality.name
+    if good.modality.kind != "image":
+        return _listen(good)
+    pictures = [picture for picture in good.recordings if not isinstance(picture, Clip)]
     levels = _map_levels(pictures)
     side_px = SIDE_PX if levels is None else MAP_SIDE_PX
     config = ImageExpert(
@@ -123,17 +123,17 @@ def _map_levels(pictures: Sequence[Image]) -> tuple[float, float] | None:
     return map_levels(levels) if small and 2 < len(levels) <= MAP_LEVELS else None
 
 
-def _listen(own: GoodRecordings) -> Descriptor:
-    trace = own.modality.kind == "trace"
+def _listen(good: GoodRecordings) -> Descriptor:
+    trace = good.modality.kind == "trace"
     config = SignalExpert(
-        name=f"{own.modality.name}-good",
-        modality=own.modality.name,
+        name=f"{good.modality.name}-good",
+        modality=good.modality.name,
         encoder="tcn" if trace else "log_mel",
         scaling="standard" if trace else "none",
     )
-    form = input_form(config, own.recordings)
+    form = input_form(config, good.recordings)
     if isinstance(form, ImageInput):
-        raise AssertionError(f"{own.modality.name} is no camera")  # noqa: TRY004 - our own invariant
+        raise AssertionError(f"{good.modality.name} is no camera")  # noqa: TRY004 - our own invariant
     if form.min_hz is None or form.max_hz is None:
         return Descriptor(config, form, TraceProfile(form.num_samples))
     mel = MelForm(form.sample_rate_hz, config.num_fft, config.hop, config.num_mels, form.min_hz, form.max_hz)
@@ -141,18 +141,20 @@ def _listen(own: GoodRecordings) -> Descriptor:
 
 
 @torch.no_grad()
-def describe(eye: Descriptor, recordings: Sequence[Recording], progress: Callable[[int, int], None]) -> Description:
+def describe(
+    descriptor: Descriptor, recordings: Sequence[Recording], progress: Callable[[int, int], None]
+) -> Description:
     """Once for all recordings, in batches."""
-    eye.describer.eval()
+    descriptor.describer.eval()
     parts: list[Description] = []
     for start in range(0, len(recordings), BATCH):
-        inputs = prepare(recordings[start : start + BATCH], eye.form)
-        parts.append(eye.describer(cut(inputs, eye.form)))
+        inputs = prepare(recordings[start : start + BATCH], descriptor.form)
+        parts.append(descriptor.describer(cut(inputs, descriptor.form)))
         progress(min(start + BATCH, len(recordings)), len(recordings))
     return joined(parts)
 
 
-def taken(described: Description, rows: Sequence[int]) -> Description:
+def select_rows(described: Description, rows: Sequence[int]) -> Description:
     """Some of the recordings, by number."""
     index = torch.tensor(rows)
     return described[index] if isinstance(described, Tensor) else Profile(*(values[index] for values in described))
@@ -166,13 +168,13 @@ def joined(parts: Sequence[Description]) -> Description:
 
 
 @torch.no_grad()
-def fit(eye: Descriptor, described: Description, groups: Sequence[str]) -> Fitted:
-    match eye.describer, described:
+def fit(descriptor: Descriptor, described: Description, groups: Sequence[str]) -> Fitted:
+    match descriptor.describer, described:
         case NetworkPatches() | FilterPatches(), Tensor():
-            return fit_patches(eye.describer, described, groups, TOKEN_DIM)
+            return fit_patches(descriptor.describer, described, groups, TOKEN_DIM)
         case MapProfile() | SoundProfile() | TraceProfile(), Profile():
-            return fit_profiles(eye.describer, described, groups, TOKEN_DIM)
-    raise AssertionError(f"{eye.config.name}: its description is of another kind")
+            return fit_profiles(descriptor.describer, described, groups, TOKEN_DIM)
+    raise AssertionError(f"{descriptor.config.name}: its description is of another kind")
 
 
 @torch.no_grad()

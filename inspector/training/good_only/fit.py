@@ -83,15 +83,15 @@ def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> T
     warnings = give(_backbone_advice(options.backbone), strict=options.strict)
     warnings += give(file_survey(manifest, rows), strict=options.strict)
     warnings += give(manifest_advice(manifest), strict=options.strict)
-    found = [good_recordings(manifest.parent, rows, modality) for modality in modalities_of(rows)]
+    recordings = [good_recordings(manifest.parent, rows, modality) for modality in modalities_of(rows)]
     experts, held, seen = [], [], []
-    for own in found:
-        eye = make_descriptor(own, options.backbone)
-        described = describe(eye, own.recordings, partial(progress, own.modality.name))
-        fitted = fit(eye, described, own.groups)
-        experts.append(TrainedExpert(eye.config, eye.form, fitted.module))
-        held.append((own, fitted.held))
-        seen.append(SEES[type(eye.describer)])
+    for good in recordings:
+        descriptor = make_descriptor(good, options.backbone)
+        described = describe(descriptor, good.recordings, partial(progress, good.modality.name))
+        fitted = fit(descriptor, described, good.groups)
+        experts.append(TrainedExpert(descriptor.config, descriptor.form, fitted.module))
+        held.append((good, fitted.held))
+        seen.append(SEES[type(descriptor.describer)])
     if options.backbone is not None and SEES[NetworkPatches] not in seen:
         warnings += give([unused_file(options.backbone.name)], strict=options.strict)
     head = noisy_or_head([Member(e.modality, e.num_tokens) for e in experts])
@@ -100,13 +100,13 @@ def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> T
         version=options.version,
         classes=(),
         token_dim=TOKEN_DIM,
-        modalities=with_plausibility(manifest.parent, rows, [own.modality for own in found], experts),
+        modalities=with_plausibility(manifest.parent, rows, [good.modality for good in recordings], experts),
         experts=tuple(experts),
         head=head,
         calibrations=calibrations(experts, head, held_by_piece(rows, held), options.pass_share),
         policy=Policy(mode="dense"),
         provenance=_provenance(rows, options),
-        card=card(options, len(rows), list(zip(found, seen, strict=True)), warnings),
+        card=card(options, len(rows), list(zip(recordings, seen, strict=True)), warnings),
         warnings=warnings,
     )
 
@@ -122,8 +122,8 @@ def good_pieces(manifest: Path, options: GoodOptions) -> list[PieceRow]:
     labelled = [row for row in read_manifest(manifest) if row.label == "ok" and _paths(row)]
     rows = [row for row in labelled if options.any_split or row.split == "train"]
     random.Random(options.seed).shuffle(rows)  # noqa: S311 - no secret
-    wanted = len(rows) if options.pieces is None else options.pieces
-    chosen = _by_news(rows)[:wanted]
+    num_pieces = len(rows) if options.pieces is None else options.pieces
+    chosen = _by_news(rows)[:num_pieces]
     if len(chosen) < FEWEST:
         where = "all splits" if options.any_split else "split train"
         raise ManifestError(
@@ -160,7 +160,7 @@ def good_recordings(root: Path, rows: Sequence[PieceRow], modality: Modality) ->
     seen = [(row, sources) for row in rows if (sources := sources_of(row, modality.name))]
     groups = {source.path: own_group(row, modality) for row, sources in seen for source in sources}
     first = {source.path: sources[0].path for _, sources in seen for source in sources}
-    found = {source.path: source for _, sources in seen for source in sources}
+    sources_by_path = {source.path: source for _, sources in seen for source in sources}
     if (num := len(set(first.values()))) < FEWEST:
         raise ManifestError(
             f"{modality.name} has {num} recordings in {len(rows)} good pieces, expected at least {FEWEST}: "
@@ -169,9 +169,9 @@ def good_recordings(root: Path, rows: Sequence[PieceRow], modality: Modality) ->
     whole = len(set(groups.values())) >= FEWEST_GROUPS
     return GoodRecordings(
         modality,
-        tuple(found),
-        tuple(read_source(root, source) for source in found.values()),
-        tuple(groups[path] if whole else first[path] for path in found),
+        tuple(sources_by_path),
+        tuple(read_source(root, source) for source in sources_by_path.values()),
+        tuple(groups[path] if whole else first[path] for path in sources_by_path),
     )
 
 
@@ -183,10 +183,10 @@ def noisy_or_head(members: Sequence[Member]) -> FusionHead:
 def held_by_piece(rows: Sequence[PieceRow], held: Sequence[tuple[GoodRecordings, Tensor]]) -> Float[Tensor, "P E"]:
     """Held-out log-odds of each piece, of several images the highest; NaN where it has none."""
     columns = []
-    for own, logits in held:
-        of = dict(zip(own.paths, logits.tolist(), strict=True))
-        seen = [sources_of(row, own.modality.name) for row in rows]
-        columns.append([max((of[source.path] for source in sources), default=math.nan) for sources in seen])
+    for good, logits in held:
+        logit_of = dict(zip(good.paths, logits.tolist(), strict=True))
+        seen = [sources_of(row, good.modality.name) for row in rows]
+        columns.append([max((logit_of[source.path] for source in sources), default=math.nan) for sources in seen])
     return torch.tensor(columns).T
 
 
@@ -196,23 +196,23 @@ def calibrations(
 ) -> tuple[Calibration, ...]:
     """Limits for every set of experts, from what the head says of the good pieces."""
     names = [expert.name for expert in experts]
-    found = []
+    result = []
     for chosen in expert_sets(experts):
         ran_E = torch.tensor([float(name in chosen) for name in names])
         able_P = ~held_PE[:, ran_E > 0].isnan().any(1)
         logits = fused(head, held_PE[able_P].nan_to_num() * ran_E, ran_E)
         scores = probability(logits.double().numpy(), 1.0, 0.0)
         limit = float(np.quantile(scores, pass_share)) if len(scores) >= FEWEST else 0.0
-        found.append(Calibration(experts=chosen, temperature=1.0, bias=0.0, pass_below=limit, fail_above=NEVER))
-    return tuple(found)
+        result.append(Calibration(experts=chosen, temperature=1.0, bias=0.0, pass_below=limit, fail_above=NEVER))
+    return tuple(result)
 
 
 def fused(head: FusionHead, logits_PE: Float[Tensor, "P E"], ran_E: Float[Tensor, " E"]) -> Float[Tensor, " P"]:
     """The head's log-odds for experts that ran; tokens say nothing to a head that has learned nothing."""
     count = len(logits_PE)
     tokens = [torch.zeros(count, 1, TOKEN_DIM).expand(-1, int(n), -1) for n in head.get_buffer("spread_NE").sum(0)]
-    said: Fused = head(tokens, [own[:, None] for own in logits_PE.T], ran_E.expand(count, -1))
-    return said.logits[:, 0]
+    output: Fused = head(tokens, [column[:, None] for column in logits_PE.T], ran_E.expand(count, -1))
+    return output.logits[:, 0]
 
 
 def _provenance(rows: Sequence[PieceRow], options: GoodOptions) -> dict[str, str | int | float]:
@@ -230,11 +230,11 @@ def _provenance(rows: Sequence[PieceRow], options: GoodOptions) -> dict[str, str
 def card(
     options: GoodOptions,
     num_pieces: int,
-    found: Sequence[tuple[GoodRecordings, str]],
+    recordings: Sequence[tuple[GoodRecordings, str]],
     warnings: Sequence[Advice] = (),
 ) -> str:
     """Markdown of one page; beside the recordings of each modality, what is looked at."""
-    lines = [f"| {o.modality.name} | {len(o.recordings)} | {len(set(o.groups))} | {seen} |" for o, seen in found]
+    lines = [f"| {o.modality.name} | {len(o.recordings)} | {len(set(o.groups))} | {seen} |" for o, seen in recordings]
     return CARD.format(
         name=options.name,
         version=options.version,

@@ -24,8 +24,10 @@ def contrast(
     """Each picture is to name its own sound among those of the batch, and the other way round."""
     first_PS, second_PS = agreement.project(first_PND, second_PMD)
     likeness_PP = first_PS @ second_PS.T * SHARPNESS
-    own = torch.arange(len(likeness_PP))
-    loss: Tensor = nn.functional.cross_entropy(likeness_PP, own) + nn.functional.cross_entropy(likeness_PP.T, own)
+    partner = torch.arange(len(likeness_PP))
+    loss: Tensor = nn.functional.cross_entropy(likeness_PP, partner) + nn.functional.cross_entropy(
+        likeness_PP.T, partner
+    )
     return loss / 2
 
 
@@ -56,5 +58,5 @@ def scale(
         labels = targets[known].numpy() > 0.5
         if labels.all() or not labels.any():
             continue
-        found = fit(distances[known].numpy().astype(np.float64), labels)
-        agreement.slope[output], agreement.bias[output] = 1 / found.temperature, found.bias
+        sigmoid = fit(distances[known].numpy().astype(np.float64), labels)
+        agreement.slope[output], agreement.bias[output] = 1 / sigmoid.temperature, sigmoid.bias

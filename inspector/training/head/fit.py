@@ -36,16 +36,16 @@ class Encodings:
 
     def of(self, pieces: Tensor) -> "Encodings":
         return Encodings(
-            tuple(own[pieces] for own in self.tokens),
-            tuple(own[pieces] for own in self.logits),
+            tuple(values[pieces] for values in self.tokens),
+            tuple(values[pieces] for values in self.logits),
             self.present[pieces],
         )
 
     def read(self, head: FusionHead, ran_E: Float[Tensor, "*P E"]) -> Fused:
         """The head's answer where only the experts of `ran_E` ran; the others are zeros, as in serving."""
         here_PE = self.present * ran_E
-        tokens = [own * here_PE[:, index, None, None] for index, own in enumerate(self.tokens)]
-        logits = [own * here_PE[:, index, None] for index, own in enumerate(self.logits)]
+        tokens = [values * here_PE[:, index, None, None] for index, values in enumerate(self.tokens)]
+        logits = [values * here_PE[:, index, None] for index, values in enumerate(self.logits)]
         fused: Fused = head(tokens, logits, here_PE)
         return fused
 
@@ -89,7 +89,7 @@ class FittedHead:
 
 def fit_head(
     form: HeadForm,
-    lesson: HeadData,
+    head_data: HeadData,
     groups: Sequence[Mapping[str, str]],
     settings: HeadFitting,
     seed: int,
@@ -98,31 +98,31 @@ def fit_head(
     """Cross-fits to choose the number of steps, then fits on everything for so long."""
     pairs = crossed_folds(groups, settings.num_folds, seed)
     checks = range(0, settings.max_steps + 1, settings.check_every)
-    num_sets, num_pieces = lesson.targets.shape[:2]
-    outputs = torch.full((len(checks), num_sets, num_pieces, lesson.targets.shape[2]), math.nan)
+    num_sets, num_pieces = head_data.targets.shape[:2]
+    outputs = torch.full((len(checks), num_sets, num_pieces, head_data.targets.shape[2]), math.nan)
     for index, (fit, score) in enumerate(pairs):
         held = torch.tensor(score)
-        run = HeadRun(form, lesson.of(torch.tensor(fit, dtype=torch.long)), settings, seed)
+        run = HeadRun(form, head_data.of(torch.tensor(fit, dtype=torch.long)), settings, seed)
         for check, steps in enumerate(checks):
             run.advance(steps)
-            outputs[check][:, held] = run.outputs(lesson.encodings.of(held))
+            outputs[check][:, held] = run.outputs(head_data.encodings.of(held))
         progress(index + 1, len(pairs) + 1)
     scores = outputs[..., 0]
-    losses = {steps: float(_whole_losses(scores[check], lesson).mean()) for check, steps in enumerate(checks)}
+    losses = {steps: float(_whole_losses(scores[check], head_data).mean()) for check, steps in enumerate(checks)}
     best = min(checks, key=lambda steps: losses[steps])
-    if not _surely_better(scores[checks.index(best)], scores[0], lesson, groups):
+    if not _surely_better(scores[checks.index(best)], scores[0], head_data, groups):
         best = 0
-    final = HeadRun(form, lesson, settings, seed)
+    final = HeadRun(form, head_data, settings, seed)
     final.advance(best)
     progress(len(pairs) + 1, len(pairs) + 1)
     chosen = outputs[checks.index(best)]
     return FittedHead(final.head.eval(), best, chosen[..., 0], losses, class_logits=chosen[..., 1:])
 
 
-def _whole_losses(logits_SP: Float[Tensor, "S P"], lesson: HeadData) -> Float[Tensor, " P"]:
+def _whole_losses(logits_SP: Float[Tensor, "S P"], head_data: HeadData) -> Float[Tensor, " P"]:
     """Cross-entropy of every piece whose truth is known, mean over the sets that cover all modalities."""
-    whole = torch.tensor(lesson.whole)
-    targets, logits = lesson.targets[whole][:, :, 0], logits_SP[whole]
+    whole = torch.tensor(head_data.whole)
+    targets, logits = head_data.targets[whole][:, :, 0], logits_SP[whole]
     known = ~targets.isnan().any(0)
     losses = nn.functional.binary_cross_entropy_with_logits(logits[:, known], targets[:, known], reduction="none")
     return losses.mean(0)
@@ -131,7 +131,7 @@ def _whole_losses(logits_SP: Float[Tensor, "S P"], lesson: HeadData) -> Float[Te
 def _surely_better(
     logits_SP: Float[Tensor, "S P"],
     start_SP: Float[Tensor, "S P"],
-    lesson: HeadData,
+    head_data: HeadData,
     groups: Sequence[Mapping[str, str]],
 ) -> bool:
     """Whether the loss per piece falls by more than `CERTAINTY` standard errors, pieces of one group taken together.
@@ -140,12 +140,15 @@ def _surely_better(
     on the calibration pieces alone, and the encoders are not fitted again. Falls of .001 to .008 cost three real sets
     that.
     """
-    whole = torch.tensor(lesson.whole)
-    targets_SP = lesson.targets[whole][:, :, 0]
+    whole = torch.tensor(head_data.whole)
+    targets_SP = head_data.targets[whole][:, :, 0]
     gains_P = (_losses(start_SP[whole], targets_SP) - _losses(logits_SP[whole], targets_SP)).mean(0)
     known_P = ~gains_P.isnan()
     apart_P = torch.where(known_P, gains_P - gains_P[known_P].mean(), 0.0).numpy()
-    errors = [_sum_error(apart_P, [own.get(kind, "") for own in groups]) for kind in {k for own in groups for k in own}]
+    errors = [
+        _sum_error(apart_P, [by_kind.get(kind, "") for by_kind in groups])
+        for kind in {k for by_kind in groups for k in by_kind}
+    ]
     return float(gains_P[known_P].sum()) > CERTAINTY * max(errors)
 
 
@@ -162,11 +165,11 @@ def _losses(logits: Tensor, targets: Tensor) -> Tensor:
 class HeadRun:
     """A head on its way: starts as noisy-or of Platt-calibrated experts, advances step by step."""
 
-    def __init__(self, form: HeadForm, lesson: HeadData, settings: HeadFitting, seed: int) -> None:
+    def __init__(self, form: HeadForm, head_data: HeadData, settings: HeadFitting, seed: int) -> None:
         torch.manual_seed(seed)
         self.head = FusionHead(form)
-        self._lesson, self._steps = lesson, 0
-        _calibrate_experts(self.head, lesson)
+        self._head_data, self._steps = head_data, 0
+        _calibrate_experts(self.head, head_data)
         self._optimiser = torch.optim.AdamW(
             self.head.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
@@ -180,31 +183,31 @@ class HeadRun:
     def outputs(self, encodings: Encodings) -> Float[Tensor, "S P O"]:
         self.head.eval()
         with torch.no_grad():
-            return torch.stack([encodings.read(self.head, ran).logits for ran in self._lesson.sets])
+            return torch.stack([encodings.read(self.head, ran).logits for ran in self._head_data.sets])
 
     def _step(self) -> None:
         """Modality dropout: half of the pieces with all modalities, the others with any set, a single one included."""
-        lesson = self._lesson
-        num_sets, num_pieces = lesson.targets.shape[:2]
-        whole = torch.tensor(lesson.whole).nonzero()[:, 0]
+        head_data = self._head_data
+        num_sets, num_pieces = head_data.targets.shape[:2]
+        whole = torch.tensor(head_data.whole).nonzero()[:, 0]
         chosen = torch.randint(num_sets, (num_pieces,))
         full = whole[torch.randint(len(whole), (num_pieces,))]
         chosen = torch.where(torch.rand(num_pieces) < 0.5, full, chosen)
-        fused = lesson.encodings.read(self.head, lesson.sets[chosen])
-        targets = lesson.targets[chosen, torch.arange(num_pieces)]
+        fused = head_data.encodings.read(self.head, head_data.sets[chosen])
+        targets = head_data.targets[chosen, torch.arange(num_pieces)]
         self._optimiser.zero_grad()
         multi_label_loss(fused.logits, targets, torch.tensor(1.0)).backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
 
 
 @torch.no_grad()
-def _calibrate_experts(head: FusionHead, lesson: HeadData) -> None:
+def _calibrate_experts(head: FusionHead, head_data: HeadData) -> None:
     """Platt's sigmoid per expert for the defect; classes keep their log-odds until they are fitted."""
-    for index, own in enumerate(lesson.encodings.logits):
-        known = (lesson.encodings.present[:, index] > 0) & ~lesson.own_targets[index].isnan()
-        labels = lesson.own_targets[index][known].numpy() > 0.5
+    for index, logits in enumerate(head_data.encodings.logits):
+        known = (head_data.encodings.present[:, index] > 0) & ~head_data.own_targets[index].isnan()
+        labels = head_data.own_targets[index][known].numpy() > 0.5
         if labels.all() or not labels.any():
             continue
-        found = fit_calibration(own[known, 0].numpy().astype(np.float64), labels)
-        head.log_slope[index, 0] = -math.log(found.temperature)
-        head.bias[index, 0] = found.bias
+        sigmoid = fit_calibration(logits[known, 0].numpy().astype(np.float64), labels)
+        head.log_slope[index, 0] = -math.log(sigmoid.temperature)
+        head.bias[index, 0] = sigmoid.bias

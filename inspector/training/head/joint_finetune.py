@@ -21,7 +21,7 @@ from inspector.dataset.labels import own_label
 from inspector.dataset.manifest import PieceRow
 from inspector.dataset.splits import crossed_folds
 from inspector.training.config import ImageExpert, JointFitting, SignalExpert
-from inspector.training.corpus import Dataset
+from inspector.training.dataset import Dataset
 from inspector.training.experts.augment import augment_pictures, augment_signals
 from inspector.training.experts.network import multi_label_loss
 from inspector.training.export import TrainedExpert
@@ -51,7 +51,7 @@ def unexplained(rows: Sequence[PieceRow], modalities: Sequence[Modality]) -> lis
 def fine_tune(
     experts: Sequence[TrainedExpert],
     head: FusionHead,
-    corpus: Dataset,
+    dataset: Dataset,
     settings: JointFitting,
     seed: int,
     progress: Callable[[int, int], None],
@@ -63,8 +63,8 @@ def fine_tune(
     what it needed (mismatches at AUC .48 after 15 epochs).
     """
     torch.manual_seed(seed)
-    pieces = _pieces(corpus, experts)
-    groups = [row.groups for row in corpus.labelled("train")]
+    pieces = _pieces(dataset, experts)
+    groups = [row.groups for row in dataset.labelled("train")]
     fit, held = (torch.tensor(part) for part in crossed_folds(groups, NUM_FOLDS, seed)[0])
     run = _Run(experts, head, pieces, settings)
     staged = best = run.loss(held)
@@ -102,26 +102,26 @@ class _Pieces:
         images: list[int] = []
         places = []
         for row in rows.tolist():
-            own = self.frames[expert][row] or (0,)
-            places.append(tuple(range(len(images), len(images) + len(own))))
-            images += own
+            frames = self.frames[expert][row] or (0,)
+            places.append(tuple(range(len(images), len(images) + len(frames))))
+            images += frames
         return self.inputs[expert][torch.tensor(images)], places
 
 
-def _pieces(corpus: Dataset, experts: Sequence[TrainedExpert]) -> _Pieces:
-    rows = corpus.labelled("train")
+def _pieces(dataset: Dataset, experts: Sequence[TrainedExpert]) -> _Pieces:
+    rows = dataset.labelled("train")
     names = expert_sets(experts)
     modalities = [[expert.modality for expert in experts if expert.name in chosen] for chosen in names]
-    frames = tuple(corpus.frames(rows, ["train"], expert.modality) for expert in experts)
-    found = [[example.recording for example in corpus.examples("train", e.modality).values()] for e in experts]
+    frames = tuple(dataset.frames(rows, ["train"], expert.modality) for expert in experts)
+    recordings = [[example.recording for example in dataset.examples("train", e.modality).values()] for e in experts]
     return _Pieces(
-        inputs=tuple(prepare(own, expert.input) for own, expert in zip(found, experts, strict=True)),
+        inputs=tuple(prepare(values, expert.input) for values, expert in zip(recordings, experts, strict=True)),
         frames=frames,
-        present=torch.stack([present(own) for own in frames], dim=1),
+        present=torch.stack([present(values) for values in frames], dim=1),
         sets=torch.tensor([[float(expert.name in chosen) for expert in experts] for chosen in names]),
         whole=names.index(tuple(sorted(expert.name for expert in experts))),
-        targets=torch.stack([corpus.targets(rows, own) for own in modalities]),
-        own_targets=torch.stack([corpus.targets(rows, [expert.modality]) for expert in experts]),
+        targets=torch.stack([dataset.targets(rows, values) for values in modalities]),
+        own_targets=torch.stack([dataset.targets(rows, [expert.modality]) for expert in experts]),
     )
 
 
@@ -146,7 +146,8 @@ class _Run:
         with torch.no_grad():
             parts = [self._encode(part, changed=False) for part in torch.split(rows, 64)]
         known = [
-            Encoded(*(torch.cat(outputs) for outputs in zip(*own, strict=True))) for own in zip(*parts, strict=True)
+            Encoded(*(torch.cat(outputs) for outputs in zip(*outputs_of_expert, strict=True)))
+            for outputs_of_expert in zip(*parts, strict=True)
         ]
         self._compare(known, rows)
         optimiser = torch.optim.AdamW(self._head.parameters(), lr=settings.head_learning_rate, weight_decay=0.02)
@@ -154,7 +155,7 @@ class _Run:
         for _ in range(settings.head_steps):
             chosen = torch.randperm(len(rows))[:HEAD_BATCH]
             picked, sets = rows[chosen], self._drawn_sets(len(chosen))
-            encoded = [Encoded(*(output[chosen] for output in own)) for own in known]
+            encoded = [Encoded(*(output[chosen] for output in outputs_of_expert)) for outputs_of_expert in known]
             fused = self._fused(encoded, pieces.present[picked] * pieces.sets[sets])
             optimiser.zero_grad()
             multi_label_loss(fused, pieces.targets[sets, picked], torch.tensor(1.0)).backward()  # type: ignore[no-untyped-call]
@@ -175,8 +176,8 @@ class _Run:
             scale(agreement, known[first].tokens[judged], known[second].tokens[judged], targets[judged])
 
     def _compared(self) -> list[tuple[Agreement, tuple[int, int]]]:
-        found = zip(self._head.agreements, self._head.pairs, strict=True)
-        return [(agreement, pair) for agreement, pair in found if isinstance(agreement, Agreement)]
+        pairs = zip(self._head.agreements, self._head.pairs, strict=True)
+        return [(agreement, pair) for agreement, pair in pairs if isinstance(agreement, Agreement)]
 
     def _drawn_sets(self, count: int) -> Tensor:
         """All experts for half of the pieces, any set for the rest, a single one included."""
@@ -208,8 +209,8 @@ class _Run:
         encoded = self._encode(rows, changed=True)
         fused = self._fused(encoded, pieces.present[rows] * pieces.sets[chosen])
         loss = multi_label_loss(fused, pieces.targets[chosen, rows], one)
-        for own, targets in zip(encoded, pieces.own_targets, strict=True):
-            loss = loss + settings.auxiliary * multi_label_loss(own.logits, targets[rows], one)
+        for outputs, targets in zip(encoded, pieces.own_targets, strict=True):
+            loss = loss + settings.auxiliary * multi_label_loss(outputs.logits, targets[rows], one)
         good = pieces.targets[pieces.whole, rows, 0] == 0
         for agreement, (first, second) in self._compared():
             pair = good & (pieces.present[rows][:, [first, second]] > 0).all(1)
@@ -230,8 +231,8 @@ class _Run:
         return encoded
 
     def _fused(self, encoded: Sequence[Encoded], here_PE: Float[Tensor, "B E"]) -> Float[Tensor, "B O"]:
-        tokens = [own.tokens * here_PE[:, index, None, None] for index, own in enumerate(encoded)]
-        logits = [own.logits * here_PE[:, index, None] for index, own in enumerate(encoded)]
+        tokens = [outputs.tokens * here_PE[:, index, None, None] for index, outputs in enumerate(encoded)]
+        logits = [outputs.logits * here_PE[:, index, None] for index, outputs in enumerate(encoded)]
         fused: Tensor = self._head(tokens, logits, here_PE).logits
         return fused
 

@@ -21,7 +21,7 @@ from inspector.dataset.files import sources_of
 from inspector.dataset.labels import units_of
 from inspector.dataset.manifest import PieceRow, Split
 from inspector.training.config import TrainConfig
-from inspector.training.corpus import Dataset
+from inspector.training.dataset import Dataset
 from inspector.training.experts.network import encode
 from inspector.training.experts.selection import SelectedExpert
 from inspector.training.export import TrainedExpert
@@ -38,7 +38,7 @@ class Fusion:
     """The head, and what it was fitted on."""
 
     head: FittedHead
-    lesson: HeadData
+    head_data: HeadData
     sets: tuple[ExpertSet, ...]
     rows: tuple[PieceRow, ...]
     """The pieces of the lesson."""
@@ -47,46 +47,46 @@ class Fusion:
         """Of the lesson's pieces, by heads that had not seen them; a head of no steps learned no class."""
         if self.head.class_logits is not None:
             return self.head.class_logits
-        return _said(self.head.head, self.lesson.encodings, self.lesson.sets)[..., 1:]
+        return _said(self.head.head, self.head_data.encodings, self.head_data.sets)[..., 1:]
 
 
 def fuse(
-    corpus: Dataset,
-    taken: Sequence[SelectedExpert],
+    dataset: Dataset,
+    selected: Sequence[SelectedExpert],
     config: TrainConfig,
     seed: int,
     progress: Callable[[int, int], None],
 ) -> Fusion:
-    experts = [own.expert for own in taken]
+    experts = [entry.expert for entry in selected]
     sets = tuple(map(frozenset, expert_sets(experts)))
-    lesson = _lesson(corpus, experts, sets)
-    groups = [row.groups for row in corpus.labelled("calibration")]
-    fitted = fit_head(head_form(corpus, experts, config), lesson, groups, config.head, seed, progress)
-    return Fusion(fitted, lesson, sets, tuple(corpus.labelled("calibration")))
+    head_data = _head_data(dataset, experts, sets)
+    groups = [row.groups for row in dataset.labelled("calibration")]
+    fitted = fit_head(head_form(dataset, experts, config), head_data, groups, config.head, seed, progress)
+    return Fusion(fitted, head_data, sets, tuple(dataset.labelled("calibration")))
 
 
 def head_form(
-    corpus: Dataset, experts: Sequence[TrainedExpert], config: TrainConfig, *, compared: bool = False
+    dataset: Dataset, experts: Sequence[TrainedExpert], config: TrainConfig, *, compared: bool = False
 ) -> HeadForm:
     """`compared`: the first expert of each modality with that of the next."""
     members = tuple(Member(expert.modality, expert.num_tokens) for expert in experts)
     first = {expert.modality: index for index, expert in reversed(list(enumerate(experts)))}
     pairs = tuple(pairwise(sorted(first.values()))) if compared else ()
-    return HeadForm(members, config.token_dim, len(corpus.classes), pairs)
+    return HeadForm(members, config.token_dim, len(dataset.classes), pairs)
 
 
-def _lesson(corpus: Dataset, experts: Sequence[TrainedExpert], sets: Sequence[ExpertSet]) -> HeadData:
-    encoded = [_encode_pieces(corpus, expert) for expert in experts]
+def _head_data(dataset: Dataset, experts: Sequence[TrainedExpert], sets: Sequence[ExpertSet]) -> HeadData:
+    encoded = [_encode_pieces(dataset, expert) for expert in experts]
     encodings = Encodings(
-        tuple(own.tokens for own, _ in encoded),
-        tuple(own.logits for own, _ in encoded),
+        tuple(outputs.tokens for outputs, _ in encoded),
+        tuple(outputs.logits for outputs, _ in encoded),
         torch.stack([here for _, here in encoded], dim=1),
     )
-    return _lesson_of(corpus, experts, sets, corpus.labelled("calibration"), encodings)
+    return _head_data_of(dataset, experts, sets, dataset.labelled("calibration"), encodings)
 
 
-def _lesson_of(
-    corpus: Dataset,
+def _head_data_of(
+    dataset: Dataset,
     experts: Sequence[TrainedExpert],
     sets: Sequence[ExpertSet],
     rows: Sequence[PieceRow],
@@ -96,49 +96,49 @@ def _lesson_of(
     return HeadData(
         encodings=encodings,
         sets=torch.tensor([[float(expert.name in names) for expert in experts] for names in sets]),
-        whole=tuple(len(set(modalities)) == len(corpus.modalities) for modalities in present),
-        targets=torch.stack([corpus.targets(rows, modalities) for modalities in present]),
-        own_targets=torch.stack([corpus.targets(rows, [expert.modality])[:, 0] for expert in experts]),
+        whole=tuple(len(set(modalities)) == len(dataset.modalities) for modalities in present),
+        targets=torch.stack([dataset.targets(rows, modalities) for modalities in present]),
+        own_targets=torch.stack([dataset.targets(rows, [expert.modality])[:, 0] for expert in experts]),
     )
 
 
-def _encode_pieces(corpus: Dataset, expert: TrainedExpert) -> tuple[Encoded, Tensor]:
+def _encode_pieces(dataset: Dataset, expert: TrainedExpert) -> tuple[Encoded, Tensor]:
     """Outputs of one expert for the calibration pieces, and 1 where the piece has the recording."""
-    recordings = [example.recording for example in corpus.examples("calibration", expert.modality).values()]
+    recordings = [example.recording for example in dataset.examples("calibration", expert.modality).values()]
     encoded = encode(expert.module, prepare(recordings, expert.input), expert.input)
-    frames = _frames(corpus, expert, ["calibration"])
+    frames = _frames(dataset, expert, ["calibration"])
     index = worst(encoded.logits[:, 0], frames)
     return Encoded(*(output[index] for output in encoded)), present(frames)
 
 
-def _frames(corpus: Dataset, expert: TrainedExpert, splits: Sequence[Split]) -> list[Frames]:
+def _frames(dataset: Dataset, expert: TrainedExpert, splits: Sequence[Split]) -> list[Frames]:
     """Of every labelled piece."""
-    return corpus.frames(labelled(corpus, splits), splits, expert.modality)
+    return dataset.frames(labelled(dataset, splits), splits, expert.modality)
 
 
-def labelled(corpus: Dataset, splits: Sequence[Split]) -> list[PieceRow]:
-    return [row for split in splits for row in corpus.labelled(split)]
+def labelled(dataset: Dataset, splits: Sequence[Split]) -> list[PieceRow]:
+    return [row for split in splits for row in dataset.labelled(split)]
 
 
-def score(corpus: Dataset, taken: Sequence[SelectedExpert], fusion: Fusion) -> Scored:
+def score(dataset: Dataset, selected: Sequence[SelectedExpert], fusion: Fusion) -> Scored:
     """Pieces of the calibration split, and those of training that have log-odds out of fold."""
-    encodings = fusion.lesson.encodings
-    values = (encodings.present, torch.stack([own[:, 0] for own in encodings.logits]), fusion.head.logits)
-    unseen = _scored(corpus, taken, fusion, corpus.labelled("calibration"), values, unseen=True)
-    seen = score_out_of_fold(corpus, taken, fusion, ["train"]) if fusion.head.steps == 0 else None
+    encodings = fusion.head_data.encodings
+    values = (encodings.present, torch.stack([logits[:, 0] for logits in encodings.logits]), fusion.head.logits)
+    unseen = _scored(dataset, selected, fusion, dataset.labelled("calibration"), values, unseen=True)
+    seen = score_out_of_fold(dataset, selected, fusion, ["train"]) if fusion.head.steps == 0 else None
     return unseen if seen is None else _joined(seen, unseen)
 
 
 def score_out_of_fold(
-    corpus: Dataset, taken: Sequence[SelectedExpert], fusion: Fusion, splits: Sequence[Split]
+    dataset: Dataset, selected: Sequence[SelectedExpert], fusion: Fusion, splits: Sequence[Split]
 ) -> Scored | None:
     """Pieces all of whose recordings have log-odds out of fold; a head of no steps reads nothing but these."""
-    rows, encodings = _out_of_fold(corpus, taken, fusion, splits)
+    rows, encodings = _out_of_fold(dataset, selected, fusion, splits)
     if not rows:
         return None
-    logits_SP = _said(fusion.head.head, encodings, fusion.lesson.sets)[..., 0]
-    values = (encodings.present, torch.stack([own[:, 0] for own in encodings.logits]), logits_SP)
-    return _scored(corpus, taken, fusion, rows, values, unseen=False)
+    logits_SP = _said(fusion.head.head, encodings, fusion.head_data.sets)[..., 0]
+    values = (encodings.present, torch.stack([logits[:, 0] for logits in encodings.logits]), logits_SP)
+    return _scored(dataset, selected, fusion, rows, values, unseen=False)
 
 
 @torch.no_grad()
@@ -147,44 +147,48 @@ def _said(head: FusionHead, encodings: Encodings, sets: Float[Tensor, "S E"]) ->
 
 
 def _out_of_fold(
-    corpus: Dataset, taken: Sequence[SelectedExpert], fusion: Fusion, splits: Sequence[Split]
+    dataset: Dataset, selected: Sequence[SelectedExpert], fusion: Fusion, splits: Sequence[Split]
 ) -> tuple[list[PieceRow], Encodings]:
-    frames = [_frames(corpus, own.expert, splits) for own in taken]
-    present_PE = torch.stack([present(own) for own in frames], dim=1)
-    chosen_EP = [worst(own.unseen_logits[:, 0], pieces) for own, pieces in zip(taken, frames, strict=True)]
-    logits_EPO = torch.stack([own.unseen_logits[index] for own, index in zip(taken, chosen_EP, strict=True)])
+    frames = [_frames(dataset, entry.expert, splits) for entry in selected]
+    present_PE = torch.stack([present(entry) for entry in frames], dim=1)
+    chosen_EP = [worst(entry.out_of_fold_logits[:, 0], pieces) for entry, pieces in zip(selected, frames, strict=True)]
+    logits_EPO = torch.stack(
+        [entry.out_of_fold_logits[index] for entry, index in zip(selected, chosen_EP, strict=True)]
+    )
     chosen = (~logits_EPO[:, :, 0].isnan() | (present_PE.T == 0)).all(0)
-    shapes = [own.shape[1:] for own in fusion.lesson.encodings.tokens]
+    shapes = [entry.shape[1:] for entry in fusion.head_data.encodings.tokens]
     tokens = tuple(torch.zeros(int(chosen.sum()), *shape) for shape in shapes)
-    rows = [row for row, own in zip(labelled(corpus, splits), chosen.tolist(), strict=True) if own]
+    rows = [row for row, entry in zip(labelled(dataset, splits), chosen.tolist(), strict=True) if entry]
     return rows, Encodings(tokens, tuple(logits_EPO[:, chosen].nan_to_num()), present_PE[chosen])
 
 
 def calibrated_again(
-    corpus: Dataset, taken: Sequence[SelectedExpert], fusion: Fusion, config: TrainConfig, seed: int
+    dataset: Dataset, selected: Sequence[SelectedExpert], fusion: Fusion, config: TrainConfig, seed: int
 ) -> Fusion:
     """A head of no steps for encoders that were fitted on both splits, from their log-odds out of fold."""
-    rows, encodings = _out_of_fold(corpus, taken, fusion, BOTH)
-    experts = [own.expert for own in taken]
-    lesson = _lesson_of(corpus, experts, fusion.sets, rows, encodings)
-    head = HeadRun(head_form(corpus, experts, config), lesson, config.head, seed).head.eval()
-    return Fusion(replace(fusion.head, head=head, class_logits=None), lesson, fusion.sets, tuple(rows))
+    rows, encodings = _out_of_fold(dataset, selected, fusion, BOTH)
+    experts = [entry.expert for entry in selected]
+    head_data = _head_data_of(dataset, experts, fusion.sets, rows, encodings)
+    head = HeadRun(head_form(dataset, experts, config), head_data, config.head, seed).head.eval()
+    return Fusion(replace(fusion.head, head=head, class_logits=None), head_data, fusion.sets, tuple(rows))
 
 
-def fused_jointly(corpus: Dataset, taken: Sequence[SelectedExpert], head: FusionHead, found: JointFit) -> Fusion:
+def fused_jointly(
+    dataset: Dataset, selected: Sequence[SelectedExpert], head: FusionHead, joint_fit: JointFit
+) -> Fusion:
     """The head that was fitted together with the encoders: it has seen no calibration piece, nor have they."""
-    experts = [own.expert for own in taken]
+    experts = [entry.expert for entry in selected]
     sets = tuple(map(frozenset, expert_sets(experts)))
-    lesson = _lesson(corpus, experts, sets)
-    losses = {0: found.staged_loss, found.best_epoch: found.joint_loss}
-    logits_SP = _said(head, lesson.encodings, lesson.sets)[..., 0]
-    fitted = FittedHead(head, found.best_epoch, logits_SP, losses, joint=True)
-    return Fusion(fitted, lesson, sets, tuple(corpus.labelled("calibration")))
+    head_data = _head_data(dataset, experts, sets)
+    losses = {0: joint_fit.staged_loss, joint_fit.best_epoch: joint_fit.joint_loss}
+    logits_SP = _said(head, head_data.encodings, head_data.sets)[..., 0]
+    fitted = FittedHead(head, joint_fit.best_epoch, logits_SP, losses, joint=True)
+    return Fusion(fitted, head_data, sets, tuple(dataset.labelled("calibration")))
 
 
 def _scored(
-    corpus: Dataset,
-    taken: Sequence[SelectedExpert],
+    dataset: Dataset,
+    selected: Sequence[SelectedExpert],
     fusion: Fusion,
     rows: Sequence[PieceRow],
     values: tuple[Tensor, Tensor, Tensor],
@@ -193,14 +197,16 @@ def _scored(
 ) -> Scored:
     """`values`: presence (P, E), log-odds of experts (E, P) and of the head (S, P)."""
     present_PE, expert_EP, fused_SP = values
-    able_SP = torch.stack([(present_PE[:, ran > 0] > 0).all(1) for ran in fusion.lesson.sets])
-    costs_E1 = np.array([[own.cost_ms / 1e3] for own in taken])
-    runs_PE = np.array([[len(sources_of(row, own.expert.modality)) for own in taken] for row in rows], np.float32)
+    able_SP = torch.stack([(present_PE[:, ran > 0] > 0).all(1) for ran in fusion.head_data.sets])
+    costs_E1 = np.array([[entry.cost_ms / 1e3] for entry in selected])
+    runs_PE = np.array(
+        [[len(sources_of(row, entry.expert.modality)) for entry in selected] for row in rows], np.float32
+    )
     return Scored(
         piece_ids=tuple(row.piece_id for row in rows),
         labels=np.array([row.label == "nok" for row in rows]),
-        units=tuple(units_of(row, corpus.modalities) for row in rows),
-        experts=tuple(own.expert.name for own in taken),
+        units=tuple(units_of(row, dataset.modalities) for row in rows),
+        experts=tuple(entry.expert.name for entry in selected),
         expert_logits=torch.where(present_PE.T > 0, expert_EP, torch.nan).numpy().astype(np.float64),
         sets=fusion.sets,
         logits=torch.where(able_SP, fused_SP, torch.nan).numpy().astype(np.float64),

@@ -35,9 +35,11 @@ class Board:
     def of(cls, scored: Scored, calibrations: Mapping[ExpertSet, Calibration]) -> "Board":
         rows = []
         for names, logits in zip(scored.sets, scored.logits, strict=True):
-            found = calibrations.get(names)
+            calibration = calibrations.get(names)
             unknown = np.full(len(logits), np.nan)
-            rows.append(unknown if found is None else probability(logits, found.temperature, found.bias))
+            rows.append(
+                unknown if calibration is None else probability(logits, calibration.temperature, calibration.bias)
+            )
         able = ~np.isnan(scored.expert_logits)
         costs = (scored.cpu_s * able).sum(1) / able.sum(1).clip(1)
         return cls(scored, np.stack(rows), costs * 1e3)
@@ -45,8 +47,8 @@ class Board:
     def scores(self, ran: Sequence[ExpertSet]) -> Scores:
         """(P,) calibrated probability of a defect had these experts run on each piece; NaN where none could."""
         rows = {names: row for row, names in enumerate(self.scored.sets)}
-        found = [self.probabilities[rows[names], piece] if names else np.nan for piece, names in enumerate(ran)]
-        return np.array(found, np.float64)
+        scores = [self.probabilities[rows[names], piece] if names else np.nan for piece, names in enumerate(ran)]
+        return np.array(scores, np.float64)
 
     def cost_ms(self, ran: Sequence[ExpertSet]) -> Scores:
         """(P,) CPU of the encoders."""
@@ -105,7 +107,7 @@ def static_points(board: Board) -> dict[ExpertSet, Point]:
 
 def floor_of(points: Mapping[ExpertSet, Point]) -> float:
     """What counts as good as the best."""
-    return max(found.quality for found in points.values()) - MARGIN
+    return max(point.quality for point in points.values()) - MARGIN
 
 
 def cheapest_good(points: Mapping[ExpertSet, Point]) -> ExpertSet:
@@ -115,7 +117,7 @@ def cheapest_good(points: Mapping[ExpertSet, Point]) -> ExpertSet:
 
 def cheapest_of(points: Mapping[ExpertSet, Point], floor: float) -> ExpertSet:
     """The cheapest set of at least this quality; the best where none has it."""
-    good = {names: found for names, found in points.items() if found.quality >= floor}
+    good = {names: point for names, point in points.items() if point.quality >= floor}
     if not good:
         return max(points, key=lambda names: points[names].quality)
     return min(good, key=lambda names: good[names].cost_ms)

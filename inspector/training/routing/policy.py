@@ -80,39 +80,43 @@ class PolicyChoice:
     """Sentences for people."""
 
 
-def ground_of(scored: Scored, experts: Sequence[Expert], calibrations: Calibrations) -> RoutingData:
+def make_routing_data(scored: Scored, experts: Sequence[Expert], calibrations: Calibrations) -> RoutingData:
     return RoutingData(Board.of(scored, calibrations), tuple(experts), calibrations)
 
 
-def choose_policy(ground: RoutingData, acceptance: Acceptance, wish: Wish = "auto", seed: int = 0) -> PolicyChoice:
+def choose_policy(
+    routing_data: RoutingData, acceptance: Acceptance, wish: Wish = "auto", seed: int = 0
+) -> PolicyChoice:
     """`auto`: the static set, unless a cascade or a router saves computing against it at no less recall.
 
     Any other wish is granted, and the finding says what it costs.
     """
-    points = static_points(ground.board)
+    points = static_points(routing_data.board)
     best = cheapest_good(points)
-    if wish == "dense" or len(ground.experts) == 1:
+    if wish == "dense" or len(routing_data.experts) == 1:
         return PolicyChoice(Policy(mode="dense"), ("All experts run on every piece.",))
     floor = floor_of(points)
-    shipped = cheapest_of({names: found for names, found in points.items() if _sees_all(ground, names)}, floor)
-    fixed = _static(ground, shipped)
+    shipped = cheapest_of(
+        {names: candidate for names, candidate in points.items() if _sees_all(routing_data, names)}, floor
+    )
+    fixed = _static(routing_data, shipped)
     if wish == "static":
         return PolicyChoice(fixed, (_of_static(points, shipped),))
-    sweeps = list(_sweeps(ground, acceptance, wish, seed))
-    found = cheapest(sweeps, floor, strict=wish == "auto")
-    if wish == "auto" and (found is None or found.point.cost_ms > (1 - MIN_GAIN) * points[best].cost_ms):
-        return PolicyChoice(fixed, (_no_gain(found, points[best]), _of_static(points, shipped)))
-    if found is None:
+    sweeps = list(_sweeps(routing_data, acceptance, wish, seed))
+    candidate = cheapest(sweeps, floor, strict=wish == "auto")
+    if wish == "auto" and (candidate is None or candidate.point.cost_ms > (1 - MIN_GAIN) * points[best].cost_ms):
+        return PolicyChoice(fixed, (_no_gain(candidate, points[best]), _of_static(points, shipped)))
+    if candidate is None:
         return PolicyChoice(fixed, (f"There is nothing to route: {name_of(shipped)} runs on every piece.",))
-    policy = found.policy.model_copy(update={"mode": "budgeted"}) if wish == "budgeted" else found.policy
-    return PolicyChoice(policy, (_gain(found.point, points[best], _dense(points)) + same_route(policy.router),))
+    policy = candidate.policy.model_copy(update={"mode": "budgeted"}) if wish == "budgeted" else candidate.policy
+    return PolicyChoice(policy, (_gain(candidate.point, points[best], _dense(points)) + same_route(policy.router),))
 
 
-def _sweeps(ground: RoutingData, acceptance: Acceptance, wish: Wish, seed: int) -> Iterator[list[Candidate]]:
+def _sweeps(routing_data: RoutingData, acceptance: Acceptance, wish: Wish, seed: int) -> Iterator[list[Candidate]]:
     if wish in ("auto", "cascade"):
-        yield cascade_sweep(ground, acceptance, seed)
+        yield cascade_sweep(routing_data, acceptance, seed)
     if wish in ("auto", "learned", "budgeted"):
-        yield from (learned_sweep(ground, names, seed) for names in first_looks(ground))
+        yield from (learned_sweep(routing_data, names, seed) for names in initial_choices(routing_data))
 
 
 def cheapest(sweeps: Sequence[Sequence[Candidate]], floor: float, strict: bool) -> Candidate | None:
@@ -120,28 +124,28 @@ def cheapest(sweeps: Sequence[Sequence[Candidate]], floor: float, strict: bool) 
 
     A cheap candidate behind a worse one owes its place to luck. Not strict, the best stands in where none is as good.
     """
-    found = []
+    good_enough = []
     for sweep in sweeps:
         for candidate in sorted(sweep, key=lambda own: -own.point.cost_ms):
             if candidate.point.quality < floor:
                 break
-            found.append(candidate)
-    if found:
-        return min(found, key=lambda own: own.point.cost_ms)
+            good_enough.append(candidate)
+    if good_enough:
+        return min(good_enough, key=lambda own: own.point.cost_ms)
     everyone = list(chain.from_iterable(sweeps))
     return None if strict else max(everyone, key=lambda own: own.point.quality, default=None)
 
 
-def first_looks(ground: RoutingData) -> list[tuple[str, ...]]:
+def initial_choices(routing_data: RoutingData) -> list[tuple[str, ...]]:
     """What a router may look with first: the scouts, and each one or two experts that leave something to save.
 
     An expert that half of the pieces have nothing for is no first look.
     """
-    common = (~np.isnan(ground.scored.expert_logits)).mean(1).tolist()
-    able = {name for name, share in zip(ground.scored.experts, common, strict=True) if share > 0.5}
-    order = [expert.name for expert in ground.experts if expert.name in able]
-    costs = dict(zip(ground.scored.experts, ground.board.costs_ms.tolist(), strict=True))
-    scouts = tuple(expert.name for expert in ground.experts if expert.scout and expert.name in able)
+    common = (~np.isnan(routing_data.scored.expert_logits)).mean(1).tolist()
+    able = {name for name, share in zip(routing_data.scored.experts, common, strict=True) if share > 0.5}
+    order = [expert.name for expert in routing_data.experts if expert.name in able]
+    costs = dict(zip(routing_data.scored.experts, routing_data.board.costs_ms.tolist(), strict=True))
+    scouts = tuple(expert.name for expert in routing_data.experts if expert.scout and expert.name in able)
     few = chain(combinations(order, 1), combinations(order, 2))
     affordable = MAX_FIRST_SHARE * sum(costs.values())
     chosen = (names for names in (scouts, *few) if names and sum(costs[name] for name in names) <= affordable)
@@ -149,26 +153,28 @@ def first_looks(ground: RoutingData) -> list[tuple[str, ...]]:
 
 
 def _crossfit(
-    ground: RoutingData, seed: int, fit: Callable[[RoutingData], Sequence[Policy]], label: str
+    routing_data: RoutingData, seed: int, fit: Callable[[RoutingData], Sequence[Policy]], label: str
 ) -> Iterator[Candidate]:
     """`fit` gives the policies of one sweep, each time in the same order."""
-    policies = fit(ground)
-    ran: list[list[ExpertSet]] = [[frozenset()] * len(ground.scored.labels) for _ in policies]
-    for learn, judge in unit_folds(ground.scored.units, NUM_FOLDS, seed):
-        part, held = ground.take(learn), ground.take(judge)
+    policies = fit(routing_data)
+    ran: list[list[ExpertSet]] = [[frozenset()] * len(routing_data.scored.labels) for _ in policies]
+    for learn, judge in unit_folds(routing_data.scored.units, NUM_FOLDS, seed):
+        part, held = routing_data.take(learn), routing_data.take(judge)
         known = part.scored.labels.any() and not part.scored.labels.all()
         # Where nothing unrelated is left to fit on, nothing is spared: routes known from these pieces would flatter.
         held_by = fit(part) if known else [Policy(mode="dense")] * len(policies)
-        for own, policy in zip(ran, held_by, strict=True):
+        for sets, policy in zip(ran, held_by, strict=True):
             for piece, names in zip(np.flatnonzero(judge).tolist(), held.routed(policy), strict=True):
-                own[piece] = names
-    return (Candidate(policy, point(label, ground.board, own)) for policy, own in zip(policies, ran, strict=True))
+                sets[piece] = names
+    return (
+        Candidate(policy, point(label, routing_data.board, sets)) for policy, sets in zip(policies, ran, strict=True)
+    )
 
 
-def cascade_sweep(ground: RoutingData, acceptance: Acceptance, seed: int) -> list[Candidate]:
+def cascade_sweep(routing_data: RoutingData, acceptance: Acceptance, seed: int) -> list[Candidate]:
     """By the risk that a piece is decided otherwise because the scouts were enough; nothing without scouts."""
-    scouts = frozenset(expert.name for expert in ground.experts if expert.scout)
-    everyone = frozenset(ground.scored.experts)
+    scouts = frozenset(expert.name for expert in routing_data.experts if expert.scout)
+    everyone = frozenset(routing_data.scored.experts)
     if scouts in (frozenset(), everyone):
         return []
 
@@ -179,7 +185,7 @@ def cascade_sweep(ground: RoutingData, acceptance: Acceptance, seed: int) -> lis
         careful = [_cascade(quick[both], above, 0.0, margin) for margin in MARGINS]
         return careful + [_cascade(quick[both], above, acceptance.routing_risk * times) for times in RISKS]
 
-    return list(_crossfit(ground, seed, fit, f"cascade after {name_of(scouts)}"))
+    return list(_crossfit(routing_data, seed, fit, f"cascade after {name_of(scouts)}"))
 
 
 def _cascade(quick: Scores, above: Labels, risk: float, margin: float = 0.0) -> Policy:
@@ -197,27 +203,27 @@ def _moved(score: float, log_odds: float) -> float:
     return score if log_odds == 0 else probability(float(np.log(inner / (1 - inner))) + log_odds, 1.0, 0.0)
 
 
-def learned_sweep(ground: RoutingData, first: Sequence[str], seed: int) -> list[Candidate]:
+def learned_sweep(routing_data: RoutingData, first: Sequence[str], seed: int) -> list[Candidate]:
     """By the price of computing."""
-    total_ms = max(float(ground.board.costs_ms.sum()), 1e-6)
+    total_ms = max(float(routing_data.board.costs_ms.sum()), 1e-6)
 
-    best = best_set(ground.board, first)
+    best = best_set(routing_data.board, first)
 
     def fit(part: RoutingData) -> list[Policy]:
         router = fit_router(part.board, first, best)
         return [Policy(mode="learned", router=router, price=price / total_ms) for price in PRICES]
 
-    return list(_crossfit(ground, seed, fit, f"router after {name_of(frozenset(first))}"))
+    return list(_crossfit(routing_data, seed, fit, f"router after {name_of(frozenset(first))}"))
 
 
-def _sees_all(ground: RoutingData, names: ExpertSet) -> bool:
+def _sees_all(routing_data: RoutingData, names: ExpertSet) -> bool:
     """Whether a set can let a piece pass: it looks at every modality."""
-    seen = {expert.modality for expert in ground.experts if expert.name in names}
-    return seen == {expert.modality for expert in ground.experts}
+    seen = {expert.modality for expert in routing_data.experts if expert.name in names}
+    return seen == {expert.modality for expert in routing_data.experts}
 
 
-def _static(ground: RoutingData, names: ExpertSet) -> Policy:
-    if names == frozenset(ground.scored.experts):
+def _static(routing_data: RoutingData, names: ExpertSet) -> Policy:
+    if names == frozenset(routing_data.scored.experts):
         return Policy(mode="dense")
     return Policy(mode="static", static_experts=tuple(sorted(names)))
 
@@ -231,27 +237,27 @@ def _saved(cost_ms: float, against: Point) -> str:
 
 
 def _of_static(points: Mapping[ExpertSet, Point], names: ExpertSet) -> str:
-    own, dense = points[names], _dense(points)
+    static, dense = points[names], _dense(points)
     return (
-        f"The static set {own.name} runs on every piece: {_saved(own.cost_ms, dense)} of the encoders' CPU is saved "
-        f"against all experts, at a mean recall of {own.quality:.3f} against {dense.quality:.3f}."
+        f"The static set {static.name} runs on every piece: {_saved(static.cost_ms, dense)} of the encoders' CPU is "
+        f"saved against all experts, at a mean recall of {static.quality:.3f} against {dense.quality:.3f}."
     )
 
 
-def _gain(own: Point, best: Point, dense: Point) -> str:
+def _gain(routing: Point, best: Point, dense: Point) -> str:
     return (
-        f"Routing ({own.name}) saves {_saved(own.cost_ms, best)} of the encoders' CPU against the cheapest static set "
-        f"that is as good ({best.name}) and {_saved(own.cost_ms, dense)} against all experts, at a mean recall of "
-        f"{own.quality:.3f} against {best.quality:.3f} and {dense.quality:.3f}, cross-fitted."
+        f"Routing ({routing.name}) saves {_saved(routing.cost_ms, best)} of the encoders' CPU against the cheapest "
+        f"static set that is as good ({best.name}) and {_saved(routing.cost_ms, dense)} against all experts, at a mean "
+        f"recall of {routing.quality:.3f} against {best.quality:.3f} and {dense.quality:.3f}, cross-fitted."
     )
 
 
-def _no_gain(found: Candidate | None, best: Point) -> str:
-    if found is None:
+def _no_gain(candidate: Candidate | None, best: Point) -> str:
+    if candidate is None:
         return f"Routing does not pay here: no router reaches the recall of the static set {best.name}."
-    more = found.point.cost_ms > best.cost_ms
-    costs = "saves nothing" if more else f"saves {_saved(found.point.cost_ms, best)}"
+    more = candidate.point.cost_ms > best.cost_ms
+    costs = "saves nothing" if more else f"saves {_saved(candidate.point.cost_ms, best)}"
     return (
-        f"Routing does not pay here: the best of the routers ({found.point.name}) {costs} of the encoders' CPU against "
-        f"the static set {best.name}, cross-fitted."
+        f"Routing does not pay here: the best of the routers ({candidate.point.name}) {costs} of the encoders' CPU "
+        f"against the static set {best.name}, cross-fitted."
     )

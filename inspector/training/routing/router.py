@@ -44,13 +44,13 @@ def fit_router(board: Board, first: Sequence[str], best: ExpertSet) -> Router:
             " + ".join(first), len(labels), int(labels.sum()),
         )  # fmt: skip
         return everything
-    told = part.scores(part.able(best))
-    threshold = float(np.clip(limit(told, labels, FALSE_REJECT_RATE), 0.05, 0.95))
-    middles = [(np.median(own[labels]) + np.median(own[~labels])) / 2 for own in logits]
+    reference = part.scores(part.able(best))
+    threshold = float(np.clip(limit(reference, labels, FALSE_REJECT_RATE), 0.05, 0.95))
+    middles = [(np.median(column[labels]) + np.median(column[~labels])) / 2 for column in logits]
     blank = everything.model_copy(
         update={
             "centre": tuple(float(middle) for middle in middles),
-            "scale": tuple(max(float(own.std()), 1e-3) for own in logits),
+            "scale": tuple(max(float(column.std()), 1e-3) for column in logits),
             "threshold": float(np.log(threshold / (1 - threshold))),
         }
     )
@@ -89,8 +89,8 @@ def _paths(board: Board, first: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     costs = dict(zip(board.scored.experts, board.costs_ms.tolist(), strict=True))
     rest = sorted(set(board.scored.experts) - set(first))
     sizes = range(len(rest) + 1) if 2 ** len(rest) <= MAX_PATHS else (0, 1, len(rest))
-    found = chain.from_iterable(combinations(rest, size) for size in sizes)
-    return tuple(sorted(found, key=lambda path: (sum(costs[name] for name in path), len(path), path)))
+    paths = chain.from_iterable(combinations(rest, size) for size in sizes)
+    return tuple(sorted(paths, key=lambda path: (sum(costs[name] for name in path), len(path), path)))
 
 
 def _regrets(board: Board, first: Sequence[str], paths: Sequence[Sequence[str]], best: ExpertSet) -> list[Scores]:
@@ -99,10 +99,10 @@ def _regrets(board: Board, first: Sequence[str], paths: Sequence[Sequence[str]],
     Against the label instead, the noise of pieces that no path can tell drowns what a path costs: at equal computing
     the routes found two to seven points less recall.
     """
-    told = board.scores(board.able(best))
-    limits = np.array([limit(told, board.scored.labels, rate) for rate in LIMIT_RATES])[:, None]
+    reference = board.scores(board.able(best))
+    limits = np.array([limit(reference, board.scored.labels, rate) for rate in LIMIT_RATES])[:, None]
     scores = (board.scores(board.able(frozenset((*first, *path)))) for path in paths)
-    return [((own > limits) != (told > limits)).mean(0) for own in scores]
+    return [((path_scores > limits) != (reference > limits)).mean(0) for path_scores in scores]
 
 
 def _logistic(given: Scores, regret: Scores) -> tuple[tuple[float, ...], float]:
@@ -111,5 +111,5 @@ def _logistic(given: Scores, regret: Scores) -> tuple[tuple[float, ...], float]:
     if min(regret.sum(), (1 - regret).sum()) < 1:
         return (0.0,) * given.shape[1], float(np.log(share / (1 - share)))
     twice, happens = np.concatenate([given, given]), np.arange(2 * len(given)) < len(given)
-    found = LogisticRegression(max_iter=2000).fit(twice, happens, sample_weight=np.concatenate([regret, 1 - regret]))
-    return tuple(found.coef_[0].tolist()), float(found.intercept_[0])
+    model = LogisticRegression(max_iter=2000).fit(twice, happens, sample_weight=np.concatenate([regret, 1 - regret]))
+    return tuple(model.coef_[0].tolist()), float(model.intercept_[0])

@@ -13,7 +13,7 @@ from inspector.dataset.manifest import Split
 from inspector.simulation.dataset import CAMERA, MICROPHONE, write_dataset
 from inspector.simulation.pieces import LineSettings
 from inspector.training.config import Fitting, ImageExpert, JointFitting, SignalExpert, TrainConfig
-from inspector.training.corpus import Dataset
+from inspector.training.dataset import Dataset
 from inspector.training.experts.network import encode
 from inspector.training.export import TrainedBundle, TrainedExpert
 from inspector.training.inputs import prepare
@@ -60,7 +60,7 @@ def staged(folder: Path, seed: int) -> tuple[TrainedBundle, Dataset]:
     if not manifest.exists():
         settings = LineSettings(seed=LINE_SEED, defect_share=DEFECT_SHARE, scenario="disagreement")
         write_dataset(data, NUM_PIECES, settings)
-    draft = train(manifest, CONFIG, TrainOptions(seed=seed), lambda stage, done, total: None).draft
+    draft = train(manifest, CONFIG, TrainOptions(seed=seed), lambda stage, done, total: None).bundle
     return draft, Dataset(manifest)
 
 

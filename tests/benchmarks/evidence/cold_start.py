@@ -30,7 +30,7 @@ from inspector.training.good_only.descriptors import (
     fit,
     make_descriptor,
     read,
-    taken,
+    select_rows,
 )
 from inspector.training.good_only.fit import (
     GoodOptions,
@@ -161,7 +161,9 @@ def _point(root: Path, good: Sequence[PieceRow], tested: Sequence[PieceRow], vie
     for view in views:
         used = good_recordings(root, good, view.modality)
         start = time.process_time()
-        fitted = fit(view.descriptor, taken(view.good_described, [view.good[path] for path in used.paths]), used.groups)
+        fitted = fit(
+            view.descriptor, select_rows(view.good_described, [view.good[path] for path in used.paths]), used.groups
+        )
         cpu_s += time.process_time() - start + view.cpu_s * len(used.paths)
         experts.append(TrainedExpert(view.descriptor.config, view.descriptor.form, fitted.module))
         held.append((used, fitted.held))

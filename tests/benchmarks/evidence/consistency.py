@@ -10,7 +10,7 @@ from fusion.agreement import Agreement
 from fusion.calibration import Labels, Scores
 from inspector.statistics.classification import area_under_curve
 from inspector.training.checkpoint import load_checkpoint
-from inspector.training.corpus import Dataset
+from inspector.training.dataset import Dataset
 from inspector.training.export import TrainedBundle
 from inspector.training.head.contrastive import align
 from tests.benchmarks.evidence.bench import Bench

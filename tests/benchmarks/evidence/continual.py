@@ -12,7 +12,7 @@ from inspector.dataset.recordings import Clip
 from inspector.simulation.pieces import LineSettings, simulate_piece
 from inspector.simulation.sound import SAMPLE_RATE_HZ
 from inspector.statistics.classification import area_under_curve
-from inspector.training.adapt.continual import Gate, Keeping, Tolerance, at_limit, balanced_memory, learn
+from inspector.training.adapt.continual import Gate, Retention, Tolerance, at_limit, balanced_memory, learn
 from inspector.training.adapt.evaluate_draft import expert_logits
 from inspector.training.config import SignalExpert
 from inspector.training.experts.network import EncoderFit, Recordings, Schedule
@@ -29,11 +29,11 @@ FALSE_REJECTS = 0.05
 STIFFNESS = 100.0
 """Chosen on the calibration pieces of both products: of 1, 10, 100 and 1,000 the smallest that opens the gate alone."""
 ARMS = {
-    "fine-tuning": Keeping(replay=False, stiffness=0, hold_statistics=False),
-    "fine-tuning, batch statistics held": Keeping(replay=False, stiffness=0),
-    "replay": Keeping(stiffness=0),
-    "EWC": Keeping(replay=False, stiffness=STIFFNESS),
-    "replay and EWC": Keeping(stiffness=STIFFNESS),
+    "fine-tuning": Retention(replay=False, stiffness=0, hold_statistics=False),
+    "fine-tuning, batch statistics held": Retention(replay=False, stiffness=0),
+    "replay": Retention(stiffness=0),
+    "EWC": Retention(replay=False, stiffness=STIFFNESS),
+    "replay and EWC": Retention(stiffness=STIFFNESS),
 }
 COLUMNS = (
     "learned by",

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from fusion.policy import PartialResult, further
+from fusion.policy import PartialResult, next_experts
 from inspector.bundle.load import load
 from inspector.bundle.schema import Expert, Policy
 from inspector.dataset.manifest import read_manifest
@@ -172,12 +172,14 @@ def _router_s(model: Model, pieces: int) -> float:
     logits = np.random.default_rng(0).normal(0, 3, (MAX_BATCH, len(schema.experts))).tolist()
     present = frozenset(modality.name for modality in schema.modalities)
     names = [expert.name for expert in schema.experts]
-    glances = [PartialResult(present, dict(zip(names, row, strict=True)), row[0], fails=False) for row in logits]
+    partial_results = [
+        PartialResult(present, dict(zip(names, row, strict=True)), row[0], fails=False) for row in logits
+    ]
     batches = -(-pieces // MAX_BATCH)
 
     def work() -> None:
         for _ in range(batches):
-            further(schema.policy, schema.experts, glances)
+            next_experts(schema.policy, schema.experts, partial_results)
 
     return min(_timed(work)[1] for _ in range(ROUNDS))
 

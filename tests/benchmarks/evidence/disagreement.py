@@ -16,7 +16,7 @@ from fusion.head import LIMIT, FusionHead
 from inspector.evaluation.noisy_or import calibrated, noisy_or
 from inspector.statistics.classification import area_under_curve
 from inspector.training.config import JointFitting
-from inspector.training.corpus import Dataset
+from inspector.training.dataset import Dataset
 from inspector.training.export import TrainedBundle
 from inspector.training.head.joint_finetune import JointFit, fine_tune
 from inspector.training.head.scores import head_form

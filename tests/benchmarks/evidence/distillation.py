@@ -14,9 +14,9 @@ from inspector.statistics.classification import area_under_curve
 from inspector.training.adapt.distil import DistillationData, Shares, Size, distil, size_of, student_of
 from inspector.training.adapt.evaluate_draft import expert_logits, recordings_of
 from inspector.training.config import ImageExpert
-from inspector.training.corpus import Dataset
 from inspector.training.data import Example
-from inspector.training.experts.gradient_descent import Descent
+from inspector.training.dataset import Dataset
+from inspector.training.experts.gradient_descent import DescentSettings
 from inspector.training.experts.network import EncoderFit, Recordings, Schedule
 from inspector.training.export import TrainedExpert, cost_ms, to_onnx
 from inspector.training.inputs import build_encoder, input_form
@@ -26,7 +26,7 @@ from tests.benchmarks.evidence.table import Table
 SET, CAMERA = "wafer", "top"
 TEACHER = ImageExpert(name="top-full", modality=CAMERA, scout=False, interpolation="nearest", turn="any", jitter=0.0)
 TEACHER_EPOCHS, TOKEN_DIM = 40, 32
-LEARNING = Descent(epochs=30, learning_rate=6e-3)
+LEARNING = DescentSettings(epochs=30, learning_rate=6e-3)
 LABELS_ONLY, TAUGHT = Shares(labels=1, teacher=0, tokens=0), Shares()
 COLUMNS = ("expert", "parameters", "MACs", "ms", "AUC calibration", "AUC test")
 

@@ -13,7 +13,7 @@ from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle, Policy
 from inspector.statistics.bootstrap import Interval, mean_by_units
 from inspector.training.routing.frontier import FALSE_REJECT_RATE, Point, cheapest_good, limit, recall, static_points
-from inspector.training.routing.policy import Candidate, RoutingData, first_looks, ground_of, learned_sweep
+from inspector.training.routing.policy import Candidate, RoutingData, initial_choices, learned_sweep, make_routing_data
 from tests.benchmarks.evidence.as_routed import calibrations_of
 from tests.benchmarks.evidence.bench import Bench, Trained
 from tests.benchmarks.evidence.cpu_clock import Measured, measure
@@ -104,7 +104,9 @@ NOTES = (
 def _judge(trained: Trained) -> Judged:
     schema = load(trained.bundle).schema
     calibrations = calibrations_of(schema)
-    ground, test = (ground_of(scored, schema.experts, calibrations) for scored in (trained.calibration, trained.test))
+    ground, test = (
+        make_routing_data(scored, schema.experts, calibrations) for scored in (trained.calibration, trained.test)
+    )
     points = static_points(ground.board)
     statics = {names: _run(test, test.board.able(names), point) for names, point in points.items()}
     best = cheapest_good(points)
@@ -129,7 +131,7 @@ def _limit(ground: RoutingData, policy: Policy) -> float:
 def _sweep(ground: RoutingData, schema: Bundle) -> list[Candidate]:
     """By the price of computing, after the first look of the shipped router, or else after the scouts."""
     router = schema.policy.router
-    looks = [router.first] if router is not None else first_looks(ground)
+    looks = [router.first] if router is not None else initial_choices(ground)
     return learned_sweep(ground, looks[0], seed=0) if looks else []
 
 

@@ -13,7 +13,7 @@ from inspector.dataset.splits import folds
 from inspector.statistics.classification import area_under_curve
 from inspector.training.adapt.evaluate_draft import expert_logits, recordings_of
 from inspector.training.config import ImageExpert
-from inspector.training.corpus import Dataset
+from inspector.training.dataset import Dataset
 from inspector.training.experts.lora import RANK, LowRank, Tuning, num_trainable, tuned
 from inspector.training.experts.network import EncoderFit, Recordings, schedule
 from inspector.training.export import TrainedExpert

@@ -10,7 +10,7 @@ from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Calibration
 from inspector.training.calibration.thresholds import calibrate
 from inspector.training.config import Acceptance
-from inspector.training.routing.policy import RoutingData, ground_of
+from inspector.training.routing.policy import RoutingData, make_routing_data
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _noisy_or(names: ExpertSet, logits_EP: np.ndarray) -> np.ndarray:
 
 
 def ground(scored: Scored) -> RoutingData:
-    return ground_of(scored, EXPERTS, limits(scored))
+    return make_routing_data(scored, EXPERTS, limits(scored))
 
 
 def limits(scored: Scored) -> dict[ExpertSet, Calibration]:

@@ -6,13 +6,13 @@ import torch
 from fusion.head import FusionHead, HeadForm, Member
 from inspector.training.card import ModelCardData, model_card
 from inspector.training.config import TrainConfig
-from inspector.training.corpus import Dataset
+from inspector.training.dataset import Dataset
 from inspector.training.head.fit import FittedHead
 from tests.certificates import claimless
-from tests.inspector.training.test_corpus import manifest
+from tests.inspector.training.test_dataset import manifest
 
 
-def story(*, refitted: bool, joint: bool) -> ModelCardData:
+def card_data(*, refitted: bool, joint: bool) -> ModelCardData:
     head = FittedHead(
         FusionHead(HeadForm((Member("top", 1), Member("mic", 1)), 8, 0)), 0, torch.zeros(1, 1), {0: 0.5}, joint
     )
@@ -29,7 +29,7 @@ def story(*, refitted: bool, joint: bool) -> ModelCardData:
     ],
 )
 def test_the_card_says_what_was_fitted_on_what(tmp_path, refitted, joint, said, unsaid):
-    corpus = Dataset(manifest(tmp_path, ("train", "calibration")))
-    card = model_card(corpus, TrainConfig(), story(refitted=refitted, joint=joint))
+    dataset = Dataset(manifest(tmp_path, ("train", "calibration")))
+    card = model_card(dataset, TrainConfig(), card_data(refitted=refitted, joint=joint))
     assert said in card
     assert unsaid not in card

@@ -10,8 +10,8 @@ import pytest
 
 from inspector.dataset.manifest import ManifestError
 from inspector.training.advice import Advice
-from inspector.training.corpus import Dataset
 from inspector.training.data_advice import data_advice, manifest_advice
+from inspector.training.dataset import Dataset
 from inspector.training.repeats import CHANCE_BYTES
 
 Row = dict[str, Any]

@@ -17,12 +17,12 @@ from inspector.training.experts.selection import CrossValidationResult, Selected
 from inspector.training.export import TrainedExpert
 from inspector.training.fit_advice import (
     chance_advice,
+    drop_misleading,
     epochs_advice,
     fused_advice,
     interval,
-    without_misleading,
 )
-from tests.inspector.training.small_material import PICTURE, TRACE, of_traces
+from tests.inspector.training.small_training_data import PICTURE, TRACE, of_traces
 
 pytestmark = pytest.mark.train
 
@@ -32,26 +32,26 @@ NOISE, OTHER = np.random.default_rng(0).normal(size=(2, NUM))
 PROFILE = "kernel machine with 9 supports"
 
 
-def standing(
+def result(
     name: str, modality: str, scores: np.ndarray, labels: Sequence[float] = tuple(LABELS), per_group: int = 1
 ) -> CrossValidationResult:
     groups = [str(number // per_group) for number in range(len(labels))]
-    material = of_traces(np.zeros((len(labels), 48), np.float32), list(labels), groups)
+    data = of_traces(np.zeros((len(labels), 48), np.float32), list(labels), groups)
     config = TRACE.model_copy(update={"name": name, "modality": modality})
     logits = torch.from_numpy(np.asarray(scores, np.float32))[:, None]
-    return CrossValidationResult(replace(material, config=config), None, logits, _auc(logits, material.targets))  # type: ignore[arg-type]
+    return CrossValidationResult(replace(data, config=config), None, logits, _auc(logits, data.targets))  # type: ignore[arg-type]
 
 
-GOOD = standing("good", "mic", 3.0 * LABELS + NOISE)
+GOOD = result("good", "mic", 3.0 * LABELS + NOISE)
 TIES = np.arange(NUM) // 2.0
 """Every pair of a good and a defective piece has one score."""
-BLIND = standing("blind", "top", TIES)
-MISLED = standing("misled", "top", -3.0 * LABELS + NOISE)
-SCOUT = standing("scout", "top", 3.0 * LABELS + OTHER)
+BLIND = result("blind", "top", TIES)
+MISLED = result("misled", "top", -3.0 * LABELS + NOISE)
+SCOUT = result("scout", "top", 3.0 * LABELS + OTHER)
 
 
-def said(*standings: CrossValidationResult, kept: Sequence[CrossValidationResult] | None = None) -> list[str]:
-    return [own.text for own in chance_advice(standings, standings if kept is None else kept)]
+def said(*results: CrossValidationResult, kept: Sequence[CrossValidationResult] | None = None) -> list[str]:
+    return [own.text for own in chance_advice(results, results if kept is None else kept)]
 
 
 def test_an_expert_that_tells_good_from_defective_is_not_warned_of() -> None:
@@ -69,7 +69,7 @@ def test_an_expert_at_chance_is_named_with_its_figures_and_remedies(expert: Cros
 
 
 def test_few_recordings_that_look_good_are_called_doubtful_not_bad() -> None:
-    few = standing("few", "top", np.array([0.0, 2.0, 1.0, 3.0, 2.5, 1.5]), [0, 0, 0, 1, 1, 1])
+    few = result("few", "top", np.array([0.0, 2.0, 1.0, 3.0, 2.5, 1.5]), [0, 0, 0, 1, 1, 1])
     (text,) = said(few)
     assert "may be no better than chance" in text
 
@@ -77,8 +77,8 @@ def test_few_recordings_that_look_good_are_called_doubtful_not_bad() -> None:
 def test_recordings_of_one_group_count_once() -> None:
     """The same scores, each ten times: ten times as many recordings, and no more evidence."""
     scores = 0.9 * LABELS[:20] + NOISE[:20]
-    alone = standing("alone", "top", scores, tuple(LABELS[:20]))
-    copied = standing("copied", "top", scores.repeat(10), tuple(LABELS[:20].repeat(10)), per_group=10)
+    alone = result("alone", "top", scores, tuple(LABELS[:20]))
+    copied = result("copied", "top", scores.repeat(10), tuple(LABELS[:20].repeat(10)), per_group=10)
     single, many = interval(alone), interval(copied)
     assert many.high - many.low == pytest.approx(single.high - single.low, abs=0.05)
 
@@ -86,14 +86,14 @@ def test_recordings_of_one_group_count_once() -> None:
 def test_fits_that_were_shown_too_few_defects_are_no_evidence_against_an_expert() -> None:
     """All of a fold have one constant then, as if they were good."""
     unlearned = np.where(np.arange(NUM) < 20, NEVER, 3.0 * LABELS + NOISE)
-    assert said(standing("mic", "mic", unlearned, [1.0] * 20 + list(LABELS[20:]))) == []
-    (text,) = said(standing("mic", "mic", np.full(NUM, NEVER)))
+    assert said(result("mic", "mic", unlearned, [1.0] * 20 + list(LABELS[20:]))) == []
+    (text,) = said(result("mic", "mic", np.full(NUM, NEVER)))
     assert "nobody knows how good expert mic is: the 0 held-out recordings" in text
 
 
 @pytest.mark.parametrize("label", [0.0, 1.0, math.nan])
 def test_an_expert_that_was_held_against_one_label_alone_is_unknown(label: float) -> None:
-    (text,) = said(standing("one", "top", NOISE, [label] * NUM))
+    (text,) = said(result("one", "top", NOISE, [label] * NUM))
     assert "nobody knows how good expert one is" in text
 
 
@@ -109,9 +109,9 @@ def test_an_expert_that_was_held_against_one_label_alone_is_unknown(label: float
     ids=["another stays", "alone", "beside a blind one", "chance is no harm", "none better"],
 )
 def test_an_expert_that_misleads_ships_only_where_its_modality_has_no_other(
-    standings: list[CrossValidationResult], left: list[str]
+    results: list[CrossValidationResult], left: list[str]
 ) -> None:
-    assert [own.name for own in without_misleading(standings)] == left
+    assert [own.name for own in drop_misleading(results)] == left
 
 
 def test_the_warning_says_that_an_expert_was_left_out() -> None:
@@ -140,7 +140,7 @@ def test_a_bundle_at_chance_is_warned_of_as_a_whole() -> None:
     assert "the bundle as a whole is no better than chance" in found.text
 
 
-def taken(config: ExpertConfig, fitted: Fitted) -> SelectedExpert:
+def selected(config: ExpertConfig, fitted: Fitted) -> SelectedExpert:
     return SelectedExpert(TrainedExpert(config, None, None), fitted, torch.zeros(1, 1), 1.0)  # type: ignore[arg-type]
 
 
@@ -163,6 +163,6 @@ NETWORK = SignalExpert(name="mic", modality="mic", encoder="log_mel")
     ],
 )
 def test_fits_that_were_cut_short_are_named(config: ExpertConfig, fitted: Fitted, words: str | None) -> None:
-    found = [own.text for own in epochs_advice([taken(config, fitted)])]
+    found = [own.text for own in epochs_advice([selected(config, fitted)])]
     assert len(found) == (words is not None)
     assert words is None or (words in found[0] and f"expert {config.name}" in found[0])

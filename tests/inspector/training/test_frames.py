@@ -20,8 +20,8 @@ from inspector.evaluation.evaluate import evaluate
 from inspector.inference.examination import Examination
 from inspector.inference.model import open_model
 from inspector.training.config import ImageExpert, JointFitting
-from inspector.training.corpus import Dataset
 from inspector.training.data import examples
+from inspector.training.dataset import Dataset
 from inspector.training.experts import selection
 from inspector.training.experts.fitting import TrainingData
 from inspector.training.experts.network import encode
@@ -33,8 +33,8 @@ from inspector.training.inputs import build_encoder, input_form
 from streams.observation import InspectionId, Observation, from_files
 from streams.records import Topics
 from tests.bundles import write_toy_bundle
-from tests.inspector.training.frames_corpus import NUM, NUM_FRAMES, write_frames
-from tests.inspector.training.small_material import TRACE, TRACE_FORM
+from tests.inspector.training.frames_dataset import NUM, NUM_FRAMES, write_frames
+from tests.inspector.training.small_training_data import TRACE, TRACE_FORM
 
 pytestmark = pytest.mark.train
 TOP = Modality(name="top", kind="image")
@@ -119,10 +119,10 @@ def test_nobody_knows_in_which_image_a_mask_lies(manifest: Path) -> None:
 
 
 def test_the_images_of_a_piece_lie_in_one_fold(manifest: Path) -> None:
-    corpus = Dataset(manifest)
-    recordings = list(corpus.examples("train", "top").values())
+    dataset = Dataset(manifest)
+    recordings = list(dataset.examples("train", "top").values())
     chosen = folds([example.group for example in recordings], 3, seed=0)
-    pieces = corpus.pieces_of(["train"], "top")
+    pieces = dataset.pieces_of(["train"], "top")
     assert [len(frames) for frames in pieces] == [NUM_FRAMES] * NUM["train"]
     assert all(len({chosen[recordings[index].group] for index in frames}) == 1 for frames in pieces)
 
@@ -131,12 +131,10 @@ def test_an_expert_is_judged_by_piece_and_not_by_image() -> None:
     """Two images in three of a defective piece show nothing, and no expert is to know them."""
     logits = torch.tensor([[0.0], [5.0], [0.1], [0.2], [0.0], [0.1]])
     targets = torch.tensor([[1.0]] * 3 + [[0.0]] * 3)
-    material = TrainingData(TRACE, TRACE_FORM, logits, targets, (), (), (8, 0), {}, 0, pieces=((0, 1, 2), (3, 4, 5)))
-    assert material.judged(logits).tolist() == [[5.0], [pytest.approx(0.2)]]
-    assert material.judged_targets.tolist() == [[1.0], [0.0]]
-    assert (
-        selection.CrossValidationResult(material, None, logits, 0.5).judged.tolist() == material.judged(logits).tolist()
-    )  # type: ignore[arg-type]
+    data = TrainingData(TRACE, TRACE_FORM, logits, targets, (), (), (8, 0), {}, 0, pieces=((0, 1, 2), (3, 4, 5)))
+    assert data.judged(logits).tolist() == [[5.0], [pytest.approx(0.2)]]
+    assert data.judged_targets.tolist() == [[1.0], [0.0]]
+    assert selection.CrossValidationResult(data, None, logits, 0.5).judged.tolist() == data.judged(logits).tolist()  # type: ignore[arg-type]
 
 
 def test_a_good_only_bundle_holds_out_whole_pieces_and_is_as_strict_as_the_line(manifest: Path) -> None:
@@ -159,16 +157,16 @@ def test_a_good_only_bundle_finds_the_defect_too(manifest: Path, tmp_path: Path)
 
 
 def test_the_joint_fit_goes_on_with_the_image_most_like_a_defect(manifest: Path) -> None:
-    corpus = Dataset(manifest)
+    dataset = Dataset(manifest)
     torch.manual_seed(0)
     config = ImageExpert(name="top-scout", modality="top", scout=True, height_px=16, width_px=16)
     form = input_form(config, [])
     expert = TrainedExpert(config, form, build_encoder(config, form, (8, 0), {}).eval())
     head = FusionHead(HeadForm((Member("top", expert.num_tokens),), 8, 0))
-    pieces = _pieces(corpus, [expert])
+    pieces = _pieces(dataset, [expert])
     with torch.no_grad():
         (encodings,) = _Run([expert], head, pieces, JointFitting())._encode(torch.tensor([4, 1]), changed=False)
         alone = encode(expert.module, pieces.inputs[0], form).logits[:, 0]
     expected = [alone[NUM_FRAMES * number : NUM_FRAMES * (number + 1)].max() for number in (4, 1)]
     assert torch.allclose(encodings.logits[:, 0], torch.stack(expected), atol=1e-5)
-    assert fine_tune([expert], head, corpus, JointFitting(epochs=1, head_steps=2), 0, quiet).staged_loss > 0
+    assert fine_tune([expert], head, dataset, JointFitting(epochs=1, head_steps=2), 0, quiet).staged_loss > 0

@@ -25,10 +25,10 @@ from inspector.replay.line import LineSettings, line_records
 from inspector.replay.pieces import ManifestPieces
 from inspector.replay.plan import NS, plan
 from inspector.training.adapt.evaluate_draft import fused_logits
-from inspector.training.corpus import Dataset
+from inspector.training.dataset import Dataset
 from inspector.training.experts import selection
 from inspector.training.export import write_bundle
-from inspector.training.parity_set import Drawing, add_parity_set
+from inspector.training.parity_set import Sampling, add_parity_set
 from inspector.training.train import Training, TrainOptions, train
 from protos.inspection.v1.records_pb2 import CameraFrame, ImagePixels, Inspection
 from protos.inspection.v1.service_pb2 import InspectRequest
@@ -41,7 +41,7 @@ from streams.join.join import Join
 from streams.observation import Observation
 from streams.records import Topics
 from tests.bundles import judge_of
-from tests.inspector.training.frames_corpus import CONFIG, NUM, NUM_FRAMES, SHOWN, write_frames
+from tests.inspector.training.frames_dataset import CONFIG, NUM, NUM_FRAMES, SHOWN, write_frames
 
 pytestmark = pytest.mark.train
 TOP = Modality(name="top", kind="image")
@@ -66,7 +66,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         patch.setattr(selection, "_cost_ms", lambda expert, module: 2.0)
         manifest = write_frames(folder)
         training = train(manifest, CONFIG, TrainOptions(), quiet)
-    write_bundle(folder / "bundle", training.draft)
+    write_bundle(folder / "bundle", training.bundle)
     return Made(manifest, folder / "bundle", training)
 
 
@@ -84,7 +84,7 @@ def test_a_defect_that_the_first_image_does_not_show_is_found(report: Report) ->
 
 
 def test_the_certificate_is_of_what_the_line_will_say(made: Made) -> None:
-    certificate = made.training.draft.certificate
+    certificate = made.training.bundle.certificate
     assert certificate is not None
     assert certificate.claim is not None, "with the first image alone nothing could be promised"
 
@@ -97,7 +97,7 @@ def test_training_scores_pieces_as_the_line_does(made: Made) -> None:
     assert unseen.piece_ids == line.piece_ids
     assert unseen.sets == line.sets
     assert np.allclose(unseen.expert_logits, line.expert_logits, atol=1e-4)
-    logits = fused_logits(made.training.draft, Dataset(made.manifest), "calibration")
+    logits = fused_logits(made.training.bundle, Dataset(made.manifest), "calibration")
     assert np.allclose(logits, line.logits[0], atol=1e-4)
 
 
@@ -173,7 +173,7 @@ def _demand_equal(verdict: Verdict, decision: str, score: float | None) -> None:
 
 
 def test_a_parity_set_holds_every_image(made: Made) -> None:
-    parity = add_parity_set(made.bundle, made.training.draft, made.manifest, Drawing(), quiet)
+    parity = add_parity_set(made.bundle, made.training.bundle, made.manifest, Sampling(), quiet)
     assert {len(piece.images) for piece in parity.pieces} == {NUM_FRAMES}
     seen = parity.observations(parity.pieces[:2])
     assert [len(piece.views["top"].images) for piece in seen] == [NUM_FRAMES] * 2

@@ -8,9 +8,9 @@ import pytest
 from inspector.bundle.schema import Modality
 from inspector.dataset.manifest import Label, ManifestError, PieceRow
 from inspector.training.config import TrainConfigError, read_train_config
-from inspector.training.corpus import Dataset
+from inspector.training.dataset import Dataset
 from inspector.training.labels import with_own_labels
-from tests.inspector.training.test_corpus import manifest
+from tests.inspector.training.test_dataset import manifest
 
 MODALITIES = (
     Modality(name="top", kind="image"),
@@ -75,8 +75,8 @@ def with_defects(path: Path, *names: str) -> Path:
 
 def test_a_modality_shows_the_classes_of_the_map_also_where_they_always_come_together(tmp_path: Path) -> None:
     path = with_defects(manifest(tmp_path, ("train", "calibration")), "crack", "hum")
-    corpus = Dataset(path, {"crack": ("top",), "hum": ("mic",)})
-    assert {modality.name: modality.classes for modality in corpus.modalities} == {"top": ("crack",), "mic": ("hum",)}
+    dataset = Dataset(path, {"crack": ("top",), "hum": ("mic",)})
+    assert {modality.name: modality.classes for modality in dataset.modalities} == {"top": ("crack",), "mic": ("hum",)}
 
 
 def test_the_map_stands_in_the_configuration(tmp_path: Path) -> None:

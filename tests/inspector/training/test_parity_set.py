@@ -52,7 +52,7 @@ def write_pieces(folder: Path) -> Path:
     return folder / "manifest.jsonl"
 
 
-def write_bare_bundle(folder: Path, draft: "TrainedBundle") -> Path:
+def write_bare_bundle(folder: Path, trained: "TrainedBundle") -> Path:
     """A bundle of the draft with empty files for graphs: making a set opens none."""
     folder.mkdir()
     experts = [
@@ -60,14 +60,14 @@ def write_bare_bundle(folder: Path, draft: "TrainedBundle") -> Path:
             name=own.name, modality=own.modality, scout=own.scout, file=f"{own.name}.onnx", input=own.input,
             num_tokens=own.num_tokens, cost_ms=1.0,
         )
-        for own in draft.experts
+        for own in trained.experts
     ]  # fmt: skip
     for name in ("head", *(expert.name for expert in experts)):
         (folder / f"{name}.onnx").touch()
     bundle = Bundle(
-        name=draft.name, version=draft.version, classes=draft.classes, token_dim=draft.token_dim,
-        modalities=draft.modalities, experts=tuple(experts), head=Head(file="head.onnx", cost_ms=1.0),
-        calibrations=draft.calibrations, policy=draft.policy,
+        name=trained.name, version=trained.version, classes=trained.classes, token_dim=trained.token_dim,
+        modalities=trained.modalities, experts=tuple(experts), head=Head(file="head.onnx", cost_ms=1.0),
+        calibrations=trained.calibrations, policy=trained.policy,
         files={path.name: hashlib.sha256(b"").hexdigest() for path in folder.iterdir()},
     )  # fmt: skip
     (folder / "bundle.json").write_text(bundle.model_dump_json())
@@ -77,13 +77,13 @@ def write_bare_bundle(folder: Path, draft: "TrainedBundle") -> Path:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> ParitySet:
     """The second of two sets that were put into one bundle."""
-    from inspector.training.parity_set import Drawing, add_parity_set
+    from inspector.training.parity_set import Sampling, add_parity_set
     from inspector.training.untrained_bundle import untrained
 
-    root, draft = tmp_path_factory.mktemp("parity"), untrained()
-    bundle, manifest = write_bare_bundle(root / "bundle", draft), write_pieces(root)
-    add_parity_set(bundle, draft, manifest, Drawing(8), lambda done, total: None)
-    return add_parity_set(bundle, draft, manifest, Drawing(14, seed=3), lambda done, total: None)
+    root, trained = tmp_path_factory.mktemp("parity"), untrained()
+    bundle, manifest = write_bare_bundle(root / "bundle", trained), write_pieces(root)
+    add_parity_set(bundle, trained, manifest, Sampling(8), lambda done, total: None)
+    return add_parity_set(bundle, trained, manifest, Sampling(14, seed=3), lambda done, total: None)
 
 
 def test_half_of_the_pieces_are_nearest_the_limits(made: ParitySet) -> None:
@@ -134,13 +134,13 @@ def test_the_oracle_is_the_draft(made: ParitySet, seed: int, agrees: bool) -> No
 def test_all_pieces_where_there_are_fewer(
     tmp_path: Path, made: ParitySet, num_pieces: int, num: int, num_nearest: int
 ) -> None:
-    from inspector.training.parity_set import Drawing, add_parity_set
+    from inspector.training.parity_set import Sampling, add_parity_set
     from inspector.training.untrained_bundle import untrained
 
-    draft = untrained()
-    bundle = write_bare_bundle(tmp_path / "bundle", draft)
+    trained = untrained()
+    bundle = write_bare_bundle(tmp_path / "bundle", trained)
     manifest = made.path.parents[1] / "manifest.jsonl"
-    found = add_parity_set(bundle, draft, manifest, Drawing(num_pieces), lambda done, total: None)
+    found = add_parity_set(bundle, trained, manifest, Sampling(num_pieces), lambda done, total: None)
     assert (len(found.pieces), found.about.num_nearest) == (num, num_nearest)
     assert len({piece.piece_id for piece in found.pieces}) == num
 
@@ -149,14 +149,14 @@ def test_all_pieces_where_there_are_fewer(
 def test_a_set_that_the_encoders_were_fitted_on_says_so(
     tmp_path: Path, made: ParitySet, of_these_encoders: bool
 ) -> None:
-    from inspector.training.parity_set import SEEN, Drawing, add_parity_set
+    from inspector.training.parity_set import SEEN, Sampling, add_parity_set
     from inspector.training.untrained_bundle import untrained
 
     told = claimless(of_these_encoders=of_these_encoders)
-    draft = replace(untrained(), certificate=told)
-    bundle = write_bare_bundle(tmp_path / "bundle", draft)
+    trained = replace(untrained(), certificate=told)
+    bundle = write_bare_bundle(tmp_path / "bundle", trained)
     manifest = made.path.parents[1] / "manifest.jsonl"
-    found = add_parity_set(bundle, draft, manifest, Drawing(4), lambda done, total: None)
+    found = add_parity_set(bundle, trained, manifest, Sampling(4), lambda done, total: None)
     assert (SEEN in found.about.notes) is not of_these_encoders
 
 

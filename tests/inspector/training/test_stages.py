@@ -15,14 +15,14 @@ from inspector.recipe.thresholds import certificate_words
 from inspector.training import train as training
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.config import JointFitting, TrainConfig
-from inspector.training.corpus import Dataset
+from inspector.training.dataset import Dataset
 from inspector.training.experts import selection
 from inspector.training.experts.selection import CrossValidationResult
 from inspector.training.export import TrainedExpert
 from inspector.training.head.joint_finetune import JointFit
 from inspector.training.head.scores import score
 from inspector.training.train import Judged, Trainer, Training, train
-from tests.inspector.training.small_corpus import CONFIG, NUM, NUM_SAMPLES, OPTIONS, SIDE_PX, write_corpus
+from tests.inspector.training.small_dataset import CONFIG, NUM, NUM_SAMPLES, OPTIONS, SIDE_PX, write_small_dataset
 
 pytestmark = pytest.mark.train
 
@@ -42,12 +42,12 @@ def _no_clock() -> object:
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_corpus(tmp_path_factory.mktemp("plain"))
+    return write_small_dataset(tmp_path_factory.mktemp("plain"))
 
 
 @pytest.fixture(scope="module")
 def strange(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_corpus(tmp_path_factory.mktemp("strange"), strange=True)
+    return write_small_dataset(tmp_path_factory.mktemp("strange"), strange=True)
 
 
 def school_of(manifest: Path, **change: object) -> Trainer:
@@ -81,36 +81,36 @@ def test_thresholds_come_from_train_out_of_fold_and_unseen_calibration(once: Tra
     assert set(scored.sets) == {
         frozenset(own) for own in (["mic-profile"], ["top-rings"], ["mic-profile", "top-rings"])
     }
-    assert once.draft.certificate is not None
-    assert once.draft.certificate.of_these_encoders
-    assert once.draft.provenance["encoders_fitted_on"] == "train"
+    assert once.bundle.certificate is not None
+    assert once.bundle.certificate.of_these_encoders
+    assert once.bundle.provenance["encoders_fitted_on"] == "train"
 
 
 def test_a_second_fit_gives_up_every_promise_and_says_so(once: Training, again: Training, manifest: Path) -> None:
-    first, found = once.draft.certificate, again.draft.certificate
+    first, found = once.bundle.certificate, again.bundle.certificate
     assert first is not None
     assert found is not None
     assert found == first.model_copy(update={"of_these_encoders": False, "sure_below": found.sure_below})
     assert not again.scored.unseen.any()
     assert set(again.scored.piece_ids) == pieces_of(["train", "calibration"], manifest)
-    assert again.draft.provenance["encoders_fitted_on"] == "train and calibration"
+    assert again.bundle.provenance["encoders_fitted_on"] == "train and calibration"
     assert again.findings[-1] == certificate_words(found)
     assert "nothing is promised" in again.findings[-1]
-    assert again.findings[-1] in again.draft.card
+    assert again.findings[-1] in again.bundle.card
 
 
 def test_the_second_fit_learned_from_the_calibration_pieces(once: Training, again: Training) -> None:
     probe = torch.randn(4, 1, NUM_SAMPLES, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        said = [own.draft.experts[1].module.eval()(probe).logits for own in (once, again)]
+        said = [own.bundle.experts[1].module.eval()(probe).logits for own in (once, again)]
     assert not torch.allclose(*said)
 
 
 def test_what_surely_passes_after_the_second_fit_follows_from_its_own_scores(again: Training) -> None:
-    scored, certificate = again.scored, again.draft.certificate
+    scored, certificate = again.scored, again.bundle.certificate
     assert certificate is not None
     said = {}
-    for own in again.draft.calibrations:
+    for own in again.bundle.calibrations:
         said[own.experts] = probability(scored.of(own.experts), own.temperature, own.bias)
     both, top = said["mic-profile", "top-rings"], said["top-rings",]
     scores = np.where(np.isnan(both), top, both)
@@ -119,12 +119,12 @@ def test_what_surely_passes_after_the_second_fit_follows_from_its_own_scores(aga
 
 
 def test_a_checkpoint_of_kernel_machines_is_the_same_model(again: Training, tmp_path: Path) -> None:
-    save_checkpoint(tmp_path, again.draft)
+    save_checkpoint(tmp_path, again.bundle)
     found = load_checkpoint(tmp_path)
-    assert (found.calibrations, found.policy) == (again.draft.calibrations, again.draft.policy)
-    assert found.certificate == again.draft.certificate
+    assert (found.calibrations, found.policy) == (again.bundle.calibrations, again.bundle.policy)
+    assert found.certificate == again.bundle.certificate
     shapes = {"top-rings": (3, 1, 1, SIDE_PX, SIDE_PX), "mic-profile": (3, 1, NUM_SAMPLES)}
-    for own, other in zip(again.draft.experts, found.experts, strict=True):
+    for own, other in zip(again.bundle.experts, found.experts, strict=True):
         probe = torch.randn(shapes[own.name], generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
             for before, after in zip(own.module.eval()(probe), other.module.eval()(probe), strict=True):
@@ -134,33 +134,33 @@ def test_a_checkpoint_of_kernel_machines_is_the_same_model(again: Training, tmp_
 @pytest.fixture(scope="module")
 def first(manifest: Path) -> tuple[Trainer, list[CrossValidationResult], Judged]:
     """A training up to where it may fit again."""
-    school = school_of(manifest)
-    standings = school.compete()
-    taken = school.take(standings)
-    fusion = school.fuse(taken)
-    return school, standings, training._judged(school, taken, fusion, score(school.corpus, taken, fusion))
+    trainer = school_of(manifest)
+    results = trainer.cross_validate()
+    selected = trainer.select_experts(results)
+    fusion = trainer.fuse(selected)
+    return trainer, results, training._judged(trainer, selected, fusion, score(trainer.dataset, selected, fusion))
 
 
-def certified(standings: list[CrossValidationResult], judged: Judged) -> tuple[list[CrossValidationResult], Judged]:
+def certified(results: list[CrossValidationResult], judged: Judged) -> tuple[list[CrossValidationResult], Judged]:
     claim = Claim(miss_rate=0.008, pass_below=0.1, num_misses=0, good_held=0.5)
-    return standings, replace(judged, certificate=judged.certificate.model_copy(update={"claim": claim}))
+    return results, replace(judged, certificate=judged.certificate.model_copy(update={"claim": claim}))
 
 
-def learned_head(standings: list[CrossValidationResult], judged: Judged) -> tuple[list[CrossValidationResult], Judged]:
-    return standings, replace(judged, fusion=replace(judged.fusion, head=replace(judged.fusion.head, steps=10)))
+def learned_head(results: list[CrossValidationResult], judged: Judged) -> tuple[list[CrossValidationResult], Judged]:
+    return results, replace(judged, fusion=replace(judged.fusion, head=replace(judged.fusion.head, steps=10)))
 
 
-def slow(standings: list[CrossValidationResult], judged: Judged) -> tuple[list[CrossValidationResult], Judged]:
-    gaps = standings[0].logits.clone()
+def slow(results: list[CrossValidationResult], judged: Judged) -> tuple[list[CrossValidationResult], Judged]:
+    gaps = results[0].logits.clone()
     gaps[0] = torch.nan
-    return [replace(standings[0], logits=gaps), *standings[1:]], judged
+    return [replace(results[0], logits=gaps), *results[1:]], judged
 
 
 def slow_but_left_out(
-    standings: list[CrossValidationResult], judged: Judged
+    results: list[CrossValidationResult], judged: Judged
 ) -> tuple[list[CrossValidationResult], Judged]:
-    changed, _ = slow(standings, judged)
-    return changed, replace(judged, taken=judged.taken[1:])
+    changed, _ = slow(results, judged)
+    return changed, replace(judged, selected=judged.selected[1:])
 
 
 @pytest.mark.parametrize(
@@ -181,9 +181,9 @@ def test_encoders_are_fitted_again_only_where_evidence_proves_nothing_and_fits_a
     refit: str,
     may: bool,
 ) -> None:
-    school, standings, judged = first
-    asked = replace(school, config=CONFIG.model_copy(update={"refit": refit}))
-    assert asked.may_refit(*change(standings, judged)) is may
+    trainer, results, judged = first
+    asked = replace(trainer, config=CONFIG.model_copy(update={"refit": refit}))
+    assert asked.may_refit(*change(results, judged)) is may
 
 
 class JointStub:
@@ -196,7 +196,7 @@ class JointStub:
         self,
         experts: Sequence[TrainedExpert],
         head: FusionHead,
-        corpus: Dataset,
+        dataset: Dataset,
         settings: JointFitting,
         seed: int,
         progress: Callable[[int, int], None],
@@ -220,13 +220,13 @@ def test_encoders_and_head_are_fitted_together_where_defects_lie_between_the_mod
 ) -> None:
     stub = JointStub(kept=True)
     monkeypatch.setattr(training, "fine_tune", stub)
-    school = school_of(request.getfixturevalue(which), joint=joint)
-    taken = school.take(school.compete())
-    fusion = school.fuse(taken)
+    trainer = school_of(request.getfixturevalue(which), joint=joint)
+    selected = trainer.select_experts(trainer.cross_validate())
+    fusion = trainer.fuse(selected)
     assert stub.epochs == epochs
     assert fusion.head.joint is bool(epochs)
     assert fusion.head.steps == (3 if epochs else 0)
-    scored = score(school.corpus, taken, fusion)
+    scored = score(trainer.dataset, selected, fusion)
     assert len(scored.labels) == (NUM["calibration"] if epochs else NUM["train"] + NUM["calibration"])
 
 
@@ -235,7 +235,7 @@ def test_a_joint_fit_that_was_not_kept_leaves_the_head_of_the_calibration_pieces
 ) -> None:
     stub = JointStub(kept=False)
     monkeypatch.setattr(training, "fine_tune", stub)
-    school = school_of(strange)
-    fusion = school.fuse(school.take(school.compete()))
+    trainer = school_of(strange)
+    fusion = trainer.fuse(trainer.select_experts(trainer.cross_validate()))
     assert stub.epochs == [training.JOINT_EPOCHS]
     assert (fusion.head.joint, fusion.head.steps) == (False, 0)

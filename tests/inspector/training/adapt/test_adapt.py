@@ -16,19 +16,19 @@ from inspector.dataset.manifest import ManifestError
 from inspector.simulation.dataset import CAMERA, MICROPHONE, write_dataset
 from inspector.simulation.pieces import LineSettings
 from inspector.training.adapt import adapt as adapt_module
-from inspector.training.adapt.adapt import Adapting, CrossValidationResult, Successor, adapt, targets_by
-from inspector.training.adapt.continual import AtLimit, Gate, Keeping, Tolerance, at_limit
+from inspector.training.adapt.adapt import AdaptOptions, AdaptResult, RecipeResult, adapt, targets_by
+from inspector.training.adapt.continual import AtLimit, Gate, Retention, Tolerance, at_limit
 from inspector.training.adapt.evaluate_draft import fused_logits
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.config import ImageExpert, SignalExpert
-from inspector.training.corpus import Dataset
-from inspector.training.experts.gradient_descent import Descent
+from inspector.training.dataset import Dataset
+from inspector.training.experts.gradient_descent import DescentSettings
 from inspector.training.export import TrainedBundle, TrainedExpert
 from inspector.training.inputs import build_encoder, input_form
 
 pytestmark = pytest.mark.train
 
-QUICK = Adapting(Keeping(descent=Descent(epochs=2, learning_rate=1e-3)), memory=8)
+QUICK = AdaptOptions(Retention(descent=DescentSettings(epochs=2, learning_rate=1e-3)), memory=8)
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +40,10 @@ def recipes(tmp_path_factory):
 
 def untrained(manifest, pass_below):
     torch.manual_seed(0)
-    corpus = Dataset(manifest)
+    dataset = Dataset(manifest)
     camera = ImageExpert(name="top-full", modality=CAMERA, scout=False)
     sensor = SignalExpert(name="mic-scout", modality=MICROPHONE, encoder="log_mel", scaling="none")
-    experts = tuple(_expert(corpus, config) for config in (camera, sensor))
+    experts = tuple(_expert(dataset, config) for config in (camera, sensor))
     members = tuple(Member(expert.modality, expert.num_tokens) for expert in experts)
     limits = [
         Calibration(experts=names, temperature=1.0, bias=0.0, pass_below=pass_below, fail_above=1.0)
@@ -52,23 +52,23 @@ def untrained(manifest, pass_below):
     return TrainedBundle(
         name="disc",
         version="1",
-        classes=corpus.classes,
+        classes=dataset.classes,
         token_dim=8,
-        modalities=tuple(Modality(name=m.name, kind=m.kind, classes=m.classes) for m in corpus.modalities),
+        modalities=tuple(Modality(name=m.name, kind=m.kind, classes=m.classes) for m in dataset.modalities),
         experts=experts,
-        head=FusionHead(HeadForm(members, 8, len(corpus.classes))).eval(),
+        head=FusionHead(HeadForm(members, 8, len(dataset.classes))).eval(),
         calibrations=tuple(limits),
         policy=Policy(mode="dense"),
     )
 
 
-def _expert(corpus, config):
-    form = input_form(config, [example.recording for example in corpus.examples("train", config.modality).values()])
-    return TrainedExpert(config, form, build_encoder(config, form, (8, len(corpus.classes)), {}).eval())
+def _expert(dataset, config):
+    form = input_form(config, [example.recording for example in dataset.examples("train", config.modality).values()])
+    return TrainedExpert(config, form, build_encoder(config, form, (8, len(dataset.classes)), {}).eval())
 
 
-def checkpoint(folder, draft):
-    save_checkpoint(folder, draft)
+def checkpoint(folder, trained):
+    save_checkpoint(folder, trained)
     return str(folder)
 
 
@@ -86,17 +86,17 @@ def test_adapt_writes_a_checkpoint_where_the_old_recipe_keeps_its_recall(tmp_pat
     assert "kept: recall 1.000 -> 1.000" in done.output
     learned, given = load_checkpoint(tmp_path / "new"), load_checkpoint(tmp_path / "old")
     assert learned.provenance["adapted"] == "top-full, mic-scout"
-    first, second = (draft.experts[0].module.readout.summary.weight for draft in (learned, given))
+    first, second = (trained.experts[0].module.readout.summary.weight for trained in (learned, given))
     assert not torch.equal(first, second)
 
 
 def test_adapt_writes_nothing_where_a_gate_is_shut(tmp_path, recipes, monkeypatch):
     old, new = recipes
-    draft = untrained(old, pass_below=0.0)
+    trained = untrained(old, pass_below=0.0)
     gate = Gate("old", AtLimit(90, 100, 5, 100), AtLimit(80, 100, 5, 100), Tolerance())
-    learned = CrossValidationResult(0.9, AtLimit(9, 10, 1, 10))
-    monkeypatch.setattr(adapting, "adapt_draft", lambda *_: Successor(draft, (gate,), learned, learned))
-    start = checkpoint(tmp_path / "old", draft)
+    learned = RecipeResult(0.9, AtLimit(9, 10, 1, 10))
+    monkeypatch.setattr(adapting, "adapt_draft", lambda *_: AdaptResult(trained, (gate,), learned, learned))
+    start = checkpoint(tmp_path / "old", trained)
     done = call("adapt", start, new, "--old", old, "--out", tmp_path / "new")
     assert done.exit_code == 1
     assert "lost: recall 0.900 -> 0.800 (90 -> 80 of 100 defective pieces" in done.output
@@ -109,11 +109,11 @@ def test_adapt_writes_nothing_where_the_new_recipe_fares_worse_than_before(
     tmp_path, recipes, monkeypatch, auc, written
 ):
     old, new = recipes
-    draft = untrained(old, pass_below=0.0)
-    found = [CrossValidationResult(0.9, AtLimit(9, 10, 1, 10)), CrossValidationResult(auc, AtLimit(9, 10, 1, 10))]
-    monkeypatch.setattr(adapt_module, "standing", lambda own, corpus: found["adapted" in own.provenance])
+    trained = untrained(old, pass_below=0.0)
+    found = [RecipeResult(0.9, AtLimit(9, 10, 1, 10)), RecipeResult(auc, AtLimit(9, 10, 1, 10))]
+    monkeypatch.setattr(adapt_module, "evaluate_recipe", lambda own, dataset: found["adapted" in own.provenance])
     monkeypatch.setattr(adapt_module, "learn", lambda expert, *_: expert)
-    start = checkpoint(tmp_path / "old", draft)
+    start = checkpoint(tmp_path / "old", trained)
     done = call("adapt", start, new, "--old", old, "--out", tmp_path / "new", "--memory", 8)
     assert (done.exit_code == 0, (tmp_path / "new").exists()) == (written, written)
     verdict = "learned" if written else "not learned"
@@ -123,13 +123,13 @@ def test_adapt_writes_nothing_where_the_new_recipe_fares_worse_than_before(
 
 def test_the_gates_measure_the_old_recipes_pieces_at_the_limit_in_force(recipes):
     old, new = map(Dataset, recipes)
-    draft = untrained(recipes[0], 0.0)
-    scores = probability(fused_logits(draft, old, "calibration"), 1.0, 0.0)
+    trained = untrained(recipes[0], 0.0)
+    scores = probability(fused_logits(trained, old, "calibration"), 1.0, 0.0)
     labels = np.array([row.label == "nok" for row in old.labelled("calibration")])
     middle = float(np.median(scores))
-    limits = tuple(own.model_copy(update={"pass_below": middle}) for own in draft.calibrations)
-    found = adapt(replace(draft, calibrations=limits), new, {"old": old}, QUICK, lambda *_: None)
-    after = probability(fused_logits(found.draft, old, "calibration"), 1.0, 0.0)
+    limits = tuple(own.model_copy(update={"pass_below": middle}) for own in trained.calibrations)
+    found = adapt(replace(trained, calibrations=limits), new, {"old": old}, QUICK, lambda *_: None)
+    after = probability(fused_logits(found.bundle, old, "calibration"), 1.0, 0.0)
     assert found.gates[0].before == at_limit(scores, labels, middle)
     assert found.gates[0].after == at_limit(after, labels, middle)
     assert 0 < found.gates[0].before.recall < 1
@@ -140,9 +140,9 @@ def test_no_certificate_outlives_the_experts_that_earned_it(recipes):
     earned = Certificate(
         miss_rate=0.1, confidence=0.9, num_defects=9, claim=None, nearest=None, needs=13, sure_below=0.1
     )
-    draft = replace(untrained(recipes[0], 0.0), certificate=earned)
-    found = adapt(draft, new, {"old": old}, QUICK, lambda stage, done, total: None)
-    assert found.draft.certificate is None
+    trained = replace(untrained(recipes[0], 0.0), certificate=earned)
+    found = adapt(trained, new, {"old": old}, QUICK, lambda stage, done, total: None)
+    assert found.bundle.certificate is None
     assert found.gates[0].open
 
 
@@ -173,11 +173,11 @@ def test_targets_follow_the_order_of_the_draft():
 
 def test_experts_without_weights_to_move_are_not_adapted(recipes):
     old, new = map(Dataset, recipes)
-    draft = untrained(recipes[0], 0.0)
-    draft.experts[0].module.requires_grad_(False)
-    found = adapt(draft, new, {"old": old}, QUICK, lambda *_: None)
-    assert found.draft.experts[0] is draft.experts[0]
-    assert found.draft.provenance["adapted"] == "mic-scout"
-    draft.experts[1].module.requires_grad_(False)
+    trained = untrained(recipes[0], 0.0)
+    trained.experts[0].module.requires_grad_(False)
+    found = adapt(trained, new, {"old": old}, QUICK, lambda *_: None)
+    assert found.bundle.experts[0] is trained.experts[0]
+    assert found.bundle.provenance["adapted"] == "mic-scout"
+    trained.experts[1].module.requires_grad_(False)
     with pytest.raises(ManifestError, match="train it anew"):
-        adapt(draft, new, {"old": old}, QUICK, lambda *_: None)
+        adapt(trained, new, {"old": old}, QUICK, lambda *_: None)

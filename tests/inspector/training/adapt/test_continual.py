@@ -11,7 +11,7 @@ from inspector.training.adapt.continual import (
     Anchor,
     AtLimit,
     Gate,
-    Keeping,
+    Retention,
     Tolerance,
     at_limit,
     balanced_memory,
@@ -19,7 +19,7 @@ from inspector.training.adapt.continual import (
     learn,
 )
 from inspector.training.config import ImageExpert, SignalExpert
-from inspector.training.experts.gradient_descent import Descent
+from inspector.training.experts.gradient_descent import DescentSettings
 from inspector.training.experts.network import Recordings
 from inspector.training.export import TrainedExpert
 from inspector.training.inputs import build_encoder, input_form
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.train
 
 FORM = SignalInput(sample_rate_hz=10, num_samples=3, num_channels=1)
 CONFIG = SignalExpert(name="sensor-scout", modality="sensor", encoder="tcn", jitter=0.0)
-PLAN = Descent(epochs=30, learning_rate=0.05, batch_size=8)
+PLAN = DescentSettings(epochs=30, learning_rate=0.05, batch_size=8)
 
 
 class Linear(nn.Module):
@@ -100,22 +100,22 @@ def test_the_anchor_pulls_by_importance_and_distance():
 def test_the_given_expert_stays_as_it_is():
     own = expert()
     before = own.module.read.weight.clone()
-    learned = learn(own, recipe(1, 1), recipe(0, 0), Keeping(stiffness=0, descent=PLAN))
+    learned = learn(own, recipe(1, 1), recipe(0, 0), Retention(stiffness=0, descent=PLAN))
     assert torch.equal(own.module.read.weight, before)
     assert not torch.equal(learned.module.read.weight, before)
     assert separation(learned, recipe(2, 1)) > 2
 
 
 @pytest.mark.parametrize(
-    "keeping", [Keeping(stiffness=0, descent=PLAN), Keeping(replay=False, stiffness=100, descent=PLAN)]
+    "keeping", [Retention(stiffness=0, descent=PLAN), Retention(replay=False, stiffness=100, descent=PLAN)]
 )
 def test_replay_and_ewc_each_keep_what_fine_tuning_loses(keeping):
     old, reverse = recipe(0, 0), recipe(1, 0)
     torch.manual_seed(0)
-    skilled = learn(expert(), old, old, Keeping(replay=False, stiffness=0, descent=PLAN))
+    skilled = learn(expert(), old, old, Retention(replay=False, stiffness=0, descent=PLAN))
     against = Recordings(-reverse.inputs, reverse.targets)
     torch.manual_seed(0)
-    naive = learn(skilled, against, old, Keeping(replay=False, stiffness=0, descent=PLAN))
+    naive = learn(skilled, against, old, Retention(replay=False, stiffness=0, descent=PLAN))
     torch.manual_seed(0)
     kept = learn(skilled, against, old, keeping)
     assert separation(naive, old) < 0 < separation(kept, old)
@@ -124,7 +124,7 @@ def test_replay_and_ewc_each_keep_what_fine_tuning_loses(keeping):
 @pytest.mark.parametrize("held", [True, False])
 def test_batch_statistics_are_held_unless_asked_otherwise(held):
     own = expert()
-    learned = learn(own, recipe(1, 1), recipe(0, 0), Keeping(hold_statistics=held, descent=PLAN))
+    learned = learn(own, recipe(1, 1), recipe(0, 0), Retention(hold_statistics=held, descent=PLAN))
     assert torch.equal(learned.module.norm.running_var, own.module.norm.running_var) == held
 
 
@@ -164,7 +164,7 @@ def test_a_backbone_moves_as_its_configuration_says(asked, moved):
     torch.manual_seed(0)
     given = TrainedExpert(config, form, build_encoder(config, form, (4, 1), {}).eval())
     data = Recordings(torch.rand(8, form.num_channels, 32, 32), (torch.arange(16).reshape(8, 2) % 2).float())
-    learned = learn(given, data, data, Keeping(descent=Descent(2, 0.01, 4)))
+    learned = learn(given, data, data, Retention(descent=DescentSettings(2, 0.01, 4)))
     before, after = (dict(own.module.named_parameters()) for own in (given, learned))
     changed = [name for name in before if not torch.equal(before[name], after[name])]
     low_rank = all(before[name].shape[2:] == (1, 1) for name in changed if name.startswith("backbone"))

@@ -8,13 +8,13 @@ from inspector.training.adapt.distil import (
     DistilError,
     DistillationData,
     Shares,
-    demand_small,
     distil,
+    require_small,
     size_of,
     student_of,
 )
 from inspector.training.config import ImageExpert, SignalExpert
-from inspector.training.experts.gradient_descent import Descent
+from inspector.training.experts.gradient_descent import DescentSettings
 from inspector.training.experts.network import encode
 from inspector.training.export import TrainedExpert
 from inspector.training.inputs import build_encoder, input_form, prepare
@@ -35,8 +35,8 @@ def pictures():
     return list(torch.randint(0, 255, (24, 60, 60), dtype=torch.uint8).numpy())
 
 
-def lesson(shares, epochs=15):
-    return DistillationData(pictures(), torch.zeros(24, 2), shares, Descent(epochs, 1e-2, 8))
+def data(shares, epochs=15):
+    return DistillationData(pictures(), torch.zeros(24, 2), shares, DescentSettings(epochs, 1e-2, 8))
 
 
 def test_size_counts_parameters_and_multiplications():
@@ -64,9 +64,9 @@ def test_the_student_is_the_teacher_in_all_but_its_network():
 
 
 def test_a_student_may_keep_a_tenth():
-    demand_small(teacher(), teacher(student_of(teacher(), "micro", 48)))
+    require_small(teacher(), teacher(student_of(teacher(), "micro", 48)))
     with pytest.raises(DistilError, match="more than 10%"):
-        demand_small(teacher(), teacher(student_of(teacher(), "mini", 48)))
+        require_small(teacher(), teacher(student_of(teacher(), "mini", 48)))
 
 
 def test_signals_have_no_students():
@@ -83,9 +83,9 @@ def test_without_labels_a_student_comes_to_answer_as_its_teacher(chain):
     steps = [student_of(own, encoder, 48) for encoder in chain]
     reports = []
     torch.manual_seed(2)
-    short = distil(own, steps[-1:], lesson(Shares(labels=0), 1))
+    short = distil(own, steps[-1:], data(Shares(labels=0), 1))
     torch.manual_seed(2)
-    long = distil(own, steps, lesson(Shares(labels=0)), lambda done, total: reports.append((done, total)))
+    long = distil(own, steps, data(Shares(labels=0)), lambda done, total: reports.append((done, total)))
     asked = prepare(pictures(), ImageInput(tile_height_px=48, tile_width_px=48, num_channels=1))
     model, early, late = (encode(e.module, asked, e.input) for e in (own, short, long))
     assert (late.tokens - model.tokens).square().mean() < (early.tokens - model.tokens).square().mean()

@@ -11,13 +11,13 @@ from fusion.calibration import probability
 from inspector.bundle.schema import Calibration, Modality, Platt
 from inspector.dataset.manifest import ImageRow, PieceRow
 from inspector.training import train as training
-from inspector.training.adapt.adapt import _successor
+from inspector.training.adapt.adapt import _with_changed_experts
 from inspector.training.calibration.probabilities import ENOUGH_PARTS, _of_class, _of_recordings, probability_lines
-from inspector.training.corpus import Dataset
+from inspector.training.dataset import Dataset
 from inspector.training.experts import selection
 from inspector.training.head.scores import score
 from inspector.training.train import Judged, Trainer, Training, train
-from tests.inspector.training.small_corpus import CONFIG, OPTIONS, write_corpus
+from tests.inspector.training.small_dataset import CONFIG, OPTIONS, write_small_dataset
 
 pytestmark = pytest.mark.train
 
@@ -107,7 +107,7 @@ def with_defects(manifest: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return with_defects(write_corpus(tmp_path_factory.mktemp("classes")))
+    return with_defects(write_small_dataset(tmp_path_factory.mktemp("classes")))
 
 
 @pytest.fixture(scope="module")
@@ -118,29 +118,29 @@ def trained(manifest: Path) -> Training:
 
 
 def test_training_calibrates_what_it_has_evidence_of(trained: Training) -> None:
-    draft = trained.draft
-    assert draft.classes == ("blot", "step")
-    whole = next(calibration for calibration in draft.calibrations if len(calibration.experts) == 2)
-    assert set(draft.own_calibrations) == {"top-rings", "mic-profile"}
+    bundle = trained.bundle
+    assert bundle.classes == ("blot", "step")
+    whole = next(calibration for calibration in bundle.calibrations if len(calibration.experts) == 2)
+    assert set(bundle.own_calibrations) == {"top-rings", "mic-profile"}
     assert set(whole.classes) == {"blot", "step"}
-    assert "- Probabilities of classes: blot, step." in draft.card
-    assert "- Probabilities of experts: top-rings, mic-profile." in draft.card
+    assert "- Probabilities of classes: blot, step." in bundle.card
+    assert "- Probabilities of experts: top-rings, mic-profile." in bundle.card
 
 
 def test_cross_fitted_class_logits_are_those_of_heads_that_had_not_seen_the_piece(manifest: Path) -> None:
     change = {"head": CONFIG.head.model_copy(update={"max_steps": 0})}
-    school = Trainer(Dataset(manifest), CONFIG.model_copy(update=change), OPTIONS, lambda stage, done, total: None)
-    selected = school.take(school.compete())
-    fusion = school.fuse(selected)
+    trainer = Trainer(Dataset(manifest), CONFIG.model_copy(update=change), OPTIONS, lambda stage, done, total: None)
+    selected = trainer.select_experts(trainer.cross_validate())
+    fusion = trainer.fuse(selected)
     assert fusion.head.class_logits is not None
     assert fusion.class_logits().shape == (3, len(fusion.rows), 2)
-    judged: Judged = training._judged(school, selected, fusion, score(school.corpus, selected, fusion))
+    judged: Judged = training._judged(trainer, selected, fusion, score(trainer.dataset, selected, fusion))
     assert {frozenset(calibration.experts) for calibration in judged.calibrations.values()} == set(fusion.sets)
 
 
 def test_changed_experts_lose_their_probabilities(trained: Training) -> None:
-    draft = trained.draft
-    changed = _successor(draft, {"top-rings": draft.experts[0]}, "adapted")
+    bundle = trained.bundle
+    changed = _with_changed_experts(bundle, {"top-rings": bundle.experts[0]}, "adapted")
     assert set(changed.own_calibrations) == {"mic-profile"}
     assert all(not calibration.classes for calibration in changed.calibrations)
 

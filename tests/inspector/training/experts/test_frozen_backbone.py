@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from inspector.training.experts import frozen_backbone
-from inspector.training.experts.frozen_backbone import FrozenCourse
-from tests.inspector.training.small_material import PICTURE, SIDE_PX, of_pictures, of_traces, told
+from inspector.training.experts.frozen_backbone import FrozenBackboneFitter
+from tests.inspector.training.small_training_data import PICTURE, SIDE_PX, of_pictures, of_traces, told
 
 pytestmark = pytest.mark.train
 
@@ -33,8 +33,8 @@ def drawn() -> tuple[np.ndarray, list[float], list[np.ndarray]]:
     return pictures, [float(number % 2 == 0) for number in range(NUM)], masks
 
 
-def relevance_of(course: FrozenCourse, pictures: np.ndarray) -> torch.Tensor:
-    encoder, _ = course.final(told)
+def relevance_of(fitter: FrozenBackboneFitter, pictures: np.ndarray) -> torch.Tensor:
+    encoder, _ = fitter.final(told)
     with torch.no_grad():
         relevance: torch.Tensor = encoder.eval()(torch.from_numpy(pictures[:, None, None])).relevance
     return relevance
@@ -50,9 +50,9 @@ def inside_against_outside(relevance: torch.Tensor, masks: list[np.ndarray]) -> 
 
 def test_masks_teach_where_the_defect_is() -> None:
     pictures, targets, masks = drawn()
-    untaught = FrozenCourse(of_pictures(pictures, targets, [None] * NUM))
+    untaught = FrozenBackboneFitter(of_pictures(pictures, targets, [None] * NUM))
     torch.manual_seed(0)
-    taught = FrozenCourse(of_pictures(pictures, targets, masks))
+    taught = FrozenBackboneFitter(of_pictures(pictures, targets, masks))
     with_masks = inside_against_outside(relevance_of(taught, pictures), masks)
     without = inside_against_outside(relevance_of(untaught, pictures), masks)
     assert with_masks > 0.3
@@ -61,9 +61,9 @@ def test_masks_teach_where_the_defect_is() -> None:
 
 def test_masks_that_are_unknown_teach_nothing() -> None:
     pictures, targets, masks = drawn()
-    course = FrozenCourse(of_pictures(pictures, targets, [None] * NUM))
-    assert frozen_backbone._place_loss(torch.full((2, *SIZE), 0.3), course._masks[:2]) == 0
-    some = FrozenCourse(of_pictures(pictures, targets, [masks[0], *[None] * (NUM - 1)]))
+    fitter = FrozenBackboneFitter(of_pictures(pictures, targets, [None] * NUM))
+    assert frozen_backbone._place_loss(torch.full((2, *SIZE), 0.3), fitter._masks[:2]) == 0
+    some = FrozenBackboneFitter(of_pictures(pictures, targets, [masks[0], *[None] * (NUM - 1)]))
     known = frozen_backbone._place_loss(torch.full((1, *SIZE), 0.3), some._masks[:1])
     beside_unknown = frozen_backbone._place_loss(torch.full((2, *SIZE), 0.3), some._masks[:2])
     assert known == beside_unknown > 0
@@ -73,8 +73,8 @@ def test_masks_that_are_unknown_teach_nothing() -> None:
 def test_a_mirrored_picture_has_its_mask_mirrored_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     """The readout is shown the masks as maps: whatever is mirrored, truth and what is said of a place agree."""
     pictures, targets, masks = drawn()
-    course = FrozenCourse(of_pictures(pictures, targets, masks))
-    course._maps = [course._masks[:, None].expand(-1, 4, -1, -1).contiguous()]
+    fitter = FrozenBackboneFitter(of_pictures(pictures, targets, masks))
+    fitter._maps = [fitter._masks[:, None].expand(-1, 4, -1, -1).contiguous()]
     shown = []
 
     def compare(relevance: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
@@ -82,15 +82,15 @@ def test_a_mirrored_picture_has_its_mask_mirrored_alike(monkeypatch: pytest.Monk
         return relevance.new_zeros(())
 
     monkeypatch.setattr(frozen_backbone, "_place_loss", compare)
-    readout = course._fit(torch.arange(NUM))
+    readout = fitter._fit(torch.arange(NUM))
     weights = torch.tensor(1.0)
     shown.clear()
     readout.eval()
     optimiser = torch.optim.SGD(readout.parameters(), lr=0.0)
     for _ in range(8):
-        course._step(readout, torch.arange(4), weights, optimiser)
-    ways = {tuple(truth.flatten().tolist()) for _, truth in shown}
-    assert len(ways) > 1
+        fitter._step(readout, torch.arange(4), weights, optimiser)
+    path_matrix = {tuple(truth.flatten().tolist()) for _, truth in shown}
+    assert len(path_matrix) > 1
     for relevance, truth in shown:
         values = [relevance[truth == side].unique() for side in (0, 1)]
         assert [len(own) for own in values] == [1, 1]
@@ -99,7 +99,7 @@ def test_a_mirrored_picture_has_its_mask_mirrored_alike(monkeypatch: pytest.Monk
 
 def test_a_picture_that_has_an_orientation_is_not_mirrored(monkeypatch: pytest.MonkeyPatch) -> None:
     pictures, targets, masks = drawn()
-    upright = FrozenCourse(of_pictures(pictures, targets, masks, PICTURE.model_copy(update={"turn": "none"})))
+    upright = FrozenBackboneFitter(of_pictures(pictures, targets, masks, PICTURE.model_copy(update={"turn": "none"})))
     seen = set()
 
     def note(relevance: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
@@ -113,15 +113,15 @@ def test_a_picture_that_has_an_orientation_is_not_mirrored(monkeypatch: pytest.M
 
 def test_every_recording_is_scored_by_a_fit_that_did_not_see_its_fold(monkeypatch: pytest.MonkeyPatch) -> None:
     pictures, targets, masks = drawn()
-    course, fitted_on = FrozenCourse(of_pictures(pictures, targets, masks)), []
-    fit = course._fit
-    monkeypatch.setattr(course, "_fit", lambda rows: fitted_on.append(set(rows.tolist())) or fit(rows))
+    fitter, fitted_on = FrozenBackboneFitter(of_pictures(pictures, targets, masks)), []
+    fit = fitter._fit
+    monkeypatch.setattr(fitter, "_fit", lambda rows: fitted_on.append(set(rows.tolist())) or fit(rows))
     folds = [number % 2 for number in range(NUM)]
-    logits = course.cross_fitted(folds, told)
+    logits = fitter.cross_fitted(folds, told)
     assert logits.isfinite().all()
     assert fitted_on == [set(range(1, NUM, 2)), set(range(0, NUM, 2))]
-    again = FrozenCourse(of_pictures(pictures, targets, masks))
-    again._encoder, again._maps = course._encoder, course._maps
+    again = FrozenBackboneFitter(of_pictures(pictures, targets, masks))
+    again._encoder, again._maps = fitter._encoder, fitter._maps
     alone = again._read(again._fit(torch.arange(1, NUM, 2)), torch.arange(0, NUM, 2))
     assert torch.equal(logits[0::2], alone)
 
@@ -134,6 +134,6 @@ def test_a_place_is_defective_where_a_small_part_of_it_is_for_the_most(side_px: 
 
 
 def test_an_expert_without_a_backbone_is_refused() -> None:
-    material = of_traces(np.zeros((4, 48), np.float32), [0, 1, 0, 1], list("abcd"))
+    data = of_traces(np.zeros((4, 48), np.float32), [0, 1, 0, 1], list("abcd"))
     with pytest.raises(TypeError, match="trace-profile has no backbone that could stand still"):
-        FrozenCourse(material)
+        FrozenBackboneFitter(data)

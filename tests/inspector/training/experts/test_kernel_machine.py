@@ -15,9 +15,9 @@ from inspector.bundle.schema import SignalInput
 from inspector.dataset.recordings import Clip
 from inspector.statistics.classification import area_under_curve
 from inspector.training.config import SignalExpert
-from inspector.training.experts.kernel_machine import MARGIN_COST, MIN_SHOWN, NEVER, KernelCourse, machine
+from inspector.training.experts.kernel_machine import MARGIN_COST, MIN_SHOWN, NEVER, KernelFitter, machine
 from inspector.training.inputs import input_form
-from tests.inspector.training.small_material import TRACE, of_traces, told
+from tests.inspector.training.small_training_data import TRACE, of_traces, told
 
 pytestmark = pytest.mark.train
 
@@ -30,7 +30,7 @@ def drawn(num: int = 60, width: int = 6, seed: int = 0) -> tuple[np.ndarray, np.
 
 def said(vectors: np.ndarray, targets_RO: np.ndarray, asked: np.ndarray) -> np.ndarray:
     encoder = KernelEncoder(TraceProfile(48), 8, targets_RO.shape[1] - 1)
-    encoder.hold(machine(vectors, targets_RO))
+    encoder.load_machine(machine(vectors, targets_RO))
     profile = Profile(torch.from_numpy(asked.astype(np.float32)), torch.zeros(len(asked), 1, 1, asked.shape[1]))
     with torch.no_grad():
         return encoder.read(profile).logits.numpy()
@@ -80,9 +80,9 @@ def test_what_only_memory_can_know_is_not_known_out_of_fold() -> None:
     rng = np.random.default_rng(0)
     group = np.repeat(np.arange(40), 3)
     traces = (rng.normal(0, 1, (40, 48))[group] + rng.normal(0, 0.02, (120, 48))).astype(np.float32)
-    course = KernelCourse(of_traces(traces, (group % 2).astype(float).tolist(), list(map(str, group))))
-    crossed = course.cross_fitted((group % 5).tolist(), told)[:, 0].numpy().astype(np.float64)
-    leaky = course.cross_fitted((np.arange(120) % 3).tolist(), told)[:, 0].numpy().astype(np.float64)
+    fitter = KernelFitter(of_traces(traces, (group % 2).astype(float).tolist(), list(map(str, group))))
+    crossed = fitter.cross_fitted((group % 5).tolist(), told)[:, 0].numpy().astype(np.float64)
+    leaky = fitter.cross_fitted((np.arange(120) % 3).tolist(), told)[:, 0].numpy().astype(np.float64)
     assert np.isfinite(crossed).all()
     assert area_under_curve(crossed, group % 2 == 1) < 0.65
     assert area_under_curve(leaky, group % 2 == 1) > 0.95
@@ -94,9 +94,9 @@ def test_every_recording_is_scored_as_a_fit_without_its_fold_would() -> None:
     traces = (rng.normal(0, 1, (60, 48)) + targets[:, None]).astype(np.float32)
     folds = (np.arange(60) // 2 % 3).tolist()
     names = list(map(str, range(60)))
-    crossed = KernelCourse(of_traces(traces, targets.tolist(), names)).cross_fitted(folds, told)
+    crossed = KernelFitter(of_traces(traces, targets.tolist(), names)).cross_fitted(folds, told)
     fit = np.array(folds) != 1
-    alone = KernelCourse(of_traces(traces[fit], targets[fit].tolist(), [names[i] for i in np.flatnonzero(fit)]))
+    alone = KernelFitter(of_traces(traces[fit], targets[fit].tolist(), [names[i] for i in np.flatnonzero(fit)]))
     with torch.no_grad():
         expected = alone.final(told)[0](torch.from_numpy(traces[~fit][:, None])).logits
     assert torch.allclose(crossed[torch.from_numpy(~fit)], expected, atol=1e-4)
@@ -107,7 +107,7 @@ def test_what_ships_saw_everything_and_points_at_what_it_decides_by() -> None:
     targets = (np.arange(60) % 3 == 0).astype(float)
     traces = rng.normal(0, 0.1, (60, 48)).astype(np.float32)
     traces[targets > 0, 10:20] += 1
-    encoder, fitted = KernelCourse(of_traces(traces, targets.tolist(), list(map(str, range(60))))).final(told)
+    encoder, fitted = KernelFitter(of_traces(traces, targets.tolist(), list(map(str, range(60))))).final(told)
     assert fitted.how == f"kernel machine with {len(encoder.get_buffer('supports'))} supports"
     with torch.no_grad():
         encoded = encoder(torch.from_numpy(traces[:, None]))
@@ -125,9 +125,9 @@ def test_the_usual_is_the_mean_of_good_recordings_or_else_of_all(defective: list
 
 
 def test_an_expert_of_another_kind_is_refused() -> None:
-    material = of_traces(np.zeros((4, 48), np.float32), [0, 1, 0, 1], list("abcd"))
+    data = of_traces(np.zeros((4, 48), np.float32), [0, 1, 0, 1], list("abcd"))
     with pytest.raises(TypeError, match="trace-profile is no kernel expert"):
-        KernelCourse(replace(material, config=TRACE.model_copy(update={"encoder": "tcn"})))
+        KernelFitter(replace(data, config=TRACE.model_copy(update={"encoder": "tcn"})))
 
 
 @pytest.mark.parametrize(("encoder", "band_hz"), [("sound_profile", (50, 7200)), ("trace_profile", (None, None))])

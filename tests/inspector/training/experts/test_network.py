@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from encoders.tokens import Encoded
 from inspector.training.config import Fitting, SignalExpert
-from inspector.training.experts.network import EncoderFit, Recordings, Schedule, ScratchCourse, encode
-from tests.inspector.training.small_material import TRACE_FORM, of_traces, told
+from inspector.training.experts.network import EncoderFit, NetworkFitter, Recordings, Schedule, encode
+from tests.inspector.training.small_training_data import TRACE_FORM, of_traces, told
 
 pytestmark = pytest.mark.train
 NUM = 30
@@ -66,44 +66,44 @@ FOLDS = [number % 3 for number in range(NUM)]
 HELD = torch.tensor(FOLDS) == 0
 
 
-def course(every_fold: bool, change: Tensor | None = None) -> ScratchCourse:
+def fitter(every_fold: bool, change: Tensor | None = None) -> NetworkFitter:
     """`change`: recordings whose labels are the other way round."""
     rng = np.random.default_rng(0)
     labels = rng.random(NUM) < 0.5
     traces = (rng.normal(0, 1, (NUM, 48)) + labels[:, None]).astype(np.float32)
     told_so = labels if change is None else labels ^ change.numpy()
     config = SignalExpert(name="mic", modality="mic", encoder="tcn", jitter=0.0)
-    material = of_traces(traces, told_so.astype(float).tolist(), list(map(str, range(NUM))))
-    return ScratchCourse(replace(material, config=config, epochs=2), every_fold)
+    data = of_traces(traces, told_so.astype(float).tolist(), list(map(str, range(NUM))))
+    return NetworkFitter(replace(data, config=config, epochs=2), every_fold)
 
 
 def test_of_one_fold_that_fit_ships_which_scored_it() -> None:
-    own = course(every_fold=False)
+    own = fitter(every_fold=False)
     logits = own.cross_fitted(FOLDS, told)
     module, fitted = own.final(told)
     assert logits[:, 0].isnan().tolist() == (~HELD).tolist()
-    assert torch.equal(encode(module, own._material.inputs[HELD], TRACE_FORM).logits, logits[HELD])
+    assert torch.equal(encode(module, own._data.inputs[HELD], TRACE_FORM).logits, logits[HELD])
     assert fitted.holdout_loss is not None
     assert math.isfinite(fitted.holdout_loss)
 
 
 def test_of_every_fold_no_label_reaches_its_own_log_odds() -> None:
     """Not even by saying when to stop."""
-    own, changed = (course(every_fold=True, change=change).cross_fitted(FOLDS, told) for change in (None, HELD))
+    own, changed = (fitter(every_fold=True, change=change).cross_fitted(FOLDS, told) for change in (None, HELD))
     assert not own.isnan().any()
     assert torch.equal(own[HELD], changed[HELD])
     assert not torch.isclose(own[~HELD], changed[~HELD]).any()
 
 
 def test_after_every_fold_everything_is_fitted_to_the_end() -> None:
-    plain, changed = course(every_fold=True), course(every_fold=True, change=HELD)
+    plain, changed = fitter(every_fold=True), fitter(every_fold=True, change=HELD)
     module, fitted = plain.final(told)
     assert (fitted.best_epoch, fitted.epochs, fitted.holdout_loss) == (2, 2, None)
-    inputs = plain._material.inputs
+    inputs = plain._data.inputs
     first, second = (encode(own, inputs, TRACE_FORM).logits for own in (module, changed.final(told)[0]))
     assert not torch.isclose(first, second).any()
 
 
 def test_nothing_ships_that_was_not_judged() -> None:
     with pytest.raises(RuntimeError, match="cross_fitted comes first"):
-        course(every_fold=False).final(told)
+        fitter(every_fold=False).final(told)

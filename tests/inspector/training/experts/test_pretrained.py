@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from inspector.training.config import ImageExpert, SignalExpert, TrainConfigError
 from inspector.training.experts.defaults import SMALL_BACKBONE
 from inspector.training.experts.pretrained import file_advice, unused_advice, weights_advice
-from tests.inspector.training.small_material import TRACE
+from tests.inspector.training.small_training_data import TRACE
 
 pytestmark = pytest.mark.train
 

@@ -10,12 +10,20 @@ import torch
 from encoders.vision import VisionEncoder
 from inspector.training.config import Fitting, ImageExpert, SignalExpert
 from inspector.training.experts.fitting import TrainingData
-from inspector.training.experts.frozen_backbone import FrozenCourse
-from inspector.training.experts.kernel_machine import KernelCourse
-from inspector.training.experts.network import EncoderFit, ScratchCourse
-from inspector.training.experts.selection import WORTH, CrossValidationResult, _auc, _joint, keep, make_fitter, stand
+from inspector.training.experts.frozen_backbone import FrozenBackboneFitter
+from inspector.training.experts.kernel_machine import KernelFitter
+from inspector.training.experts.network import EncoderFit, NetworkFitter
+from inspector.training.experts.selection import (
+    WORTH,
+    CrossValidationResult,
+    _auc,
+    _joint,
+    cross_validate,
+    keep,
+    make_fitter,
+)
 from inspector.training.inputs import build_encoder
-from tests.inspector.training.small_material import PICTURE, PICTURE_FORM, SIDE_PX, of_pictures, of_traces, told
+from tests.inspector.training.small_training_data import PICTURE, PICTURE_FORM, SIDE_PX, of_pictures, of_traces, told
 
 pytestmark = pytest.mark.train
 
@@ -24,13 +32,13 @@ LABELS = np.arange(NUM) % 2
 SIGNAL, OWN, OTHER = np.random.default_rng(0).normal(size=(3, NUM))
 
 
-def standing(name: str, scout: bool, logits: np.ndarray) -> CrossValidationResult:
+def result(name: str, scout: bool, logits: np.ndarray) -> CrossValidationResult:
     config = PICTURE.model_copy(update={"name": name, "scout": scout})
-    material = TrainingData(
+    data = TrainingData(
         config, None, torch.zeros(NUM, 1), torch.from_numpy(LABELS)[:, None].float(), (), (), (8, 0), {}, 0
     )  # type: ignore[arg-type]
     said = torch.from_numpy(logits)[:, None].float()
-    return CrossValidationResult(material, None, said, _auc(said, material.targets))  # type: ignore[arg-type]
+    return CrossValidationResult(data, None, said, _auc(said, data.targets))  # type: ignore[arg-type]
 
 
 def knowing(share: float, noise: np.ndarray) -> np.ndarray:
@@ -38,15 +46,15 @@ def knowing(share: float, noise: np.ndarray) -> np.ndarray:
     return result
 
 
-SCOUT = standing("scout", True, knowing(1, SIGNAL))
-BLIND = standing("blind", True, SIGNAL)
-AGREES = standing("agrees", False, 3 * knowing(1, SIGNAL))
-ADDS = standing("adds", False, 3 * knowing(1, OWN))
-ADDS_LESS = standing("adds-less", False, knowing(0.7, OTHER))
-NOISE = standing("noise", False, OTHER)
-SHARP = standing("scout", True, knowing(1.9, SIGNAL))
-SHARP_TOO = standing("adds", False, knowing(1.9, OWN))
-HINTS = standing("hints", False, knowing(0.25, OTHER))
+SCOUT = result("scout", True, knowing(1, SIGNAL))
+BLIND = result("blind", True, SIGNAL)
+AGREES = result("agrees", False, 3 * knowing(1, SIGNAL))
+ADDS = result("adds", False, 3 * knowing(1, OWN))
+ADDS_LESS = result("adds-less", False, knowing(0.7, OTHER))
+NOISE = result("noise", False, OTHER)
+SHARP = result("scout", True, knowing(1.9, SIGNAL))
+SHARP_TOO = result("adds", False, knowing(1.9, OWN))
+HINTS = result("hints", False, knowing(0.25, OTHER))
 
 
 @pytest.mark.parametrize(
@@ -65,8 +73,8 @@ HINTS = standing("hints", False, knowing(0.25, OTHER))
     ],
     ids=lambda own: "+".join(s.name for s in own) if own and isinstance(own[0], CrossValidationResult) else None,
 )
-def test_the_best_scout_stays_and_what_adds_most_to_it(standings: list[CrossValidationResult], kept: list[str]) -> None:
-    assert [own.name for own in keep(standings)] == kept
+def test_the_best_scout_stays_and_what_adds_most_to_it(results: list[CrossValidationResult], kept: list[str]) -> None:
+    assert [own.name for own in keep(results)] == kept
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -74,13 +82,13 @@ def test_an_expert_scored_on_one_fold_is_set_beside_the_scout_on_that_fold(seed:
     held = np.random.default_rng(seed).permutation(NUM)[:80]
     parrot, knower = np.full((2, NUM), math.nan)
     parrot[held], knower[held] = knowing(1, SIGNAL)[held], 3 * knowing(1, OWN)[held]
-    assert [own.name for own in keep([SCOUT, standing("parrot", False, parrot)])] == ["scout"]
-    found = keep([SCOUT, standing("parrot", False, parrot), standing("knower", False, knower)])
+    assert [own.name for own in keep([SCOUT, result("parrot", False, parrot)])] == ["scout"]
+    found = keep([SCOUT, result("parrot", False, parrot), result("knower", False, knower)])
     assert [own.name for own in found] == ["scout", "knower"]
 
 
 def test_a_fold_of_good_recordings_alone_says_nothing() -> None:
-    blind = standing("blind", False, np.where(LABELS == 0, SIGNAL, math.nan))
+    blind = result("blind", False, np.where(LABELS == 0, SIGNAL, math.nan))
     assert [own.name for own in keep([SCOUT, blind, ADDS])] == ["scout", "adds"]
     assert [own.name for own in keep([SCOUT, blind])] == ["scout"]
 
@@ -91,15 +99,15 @@ def test_rivals_are_compared_on_the_recordings_that_all_have_scored(scout: bool)
     easiest = np.argsort(-knowing(0.5, OWN) * (2 * LABELS - 1))[:40]
     lucky = np.full(NUM, math.nan)
     lucky[easiest] = knowing(1, SIGNAL)[easiest]
-    weaker, better = standing("lucky", scout, lucky), standing("better", scout, knowing(0.5, OWN))
+    weaker, better = result("lucky", scout, lucky), result("better", scout, knowing(0.5, OWN))
     assert weaker.auc > better.auc
     assert keep([weaker, better])[0] is better
 
 
 @pytest.mark.parametrize("scout", [True, False])
 def test_who_was_scored_on_good_recordings_alone_loses_wherever_it_is_named(scout: bool) -> None:
-    untold = standing("untold", scout, np.where(LABELS == 0, SIGNAL, math.nan))
-    first, second = standing("weak", scout, SIGNAL), standing("knows", scout, knowing(1, SIGNAL))
+    untold = result("untold", scout, np.where(LABELS == 0, SIGNAL, math.nan))
+    first, second = result("weak", scout, SIGNAL), result("knows", scout, knowing(1, SIGNAL))
     assert math.isnan(untold.auc)
     assert keep([untold, first, second])[0] is second
     assert keep([untold]) == [untold]
@@ -107,20 +115,20 @@ def test_who_was_scored_on_good_recordings_alone_loses_wherever_it_is_named(scou
 
 def test_rivals_that_share_no_recordings_are_compared_by_their_own() -> None:
     half = np.arange(NUM) < NUM // 2
-    first = standing("first", True, np.where(half, SIGNAL, math.nan))
-    second = standing("second", True, np.where(half, math.nan, knowing(1, SIGNAL)))
+    first = result("first", True, np.where(half, SIGNAL, math.nan))
+    second = result("second", True, np.where(half, math.nan, knowing(1, SIGNAL)))
     assert [own.name for own in keep([first, second])] == ["second"]
 
 
 def test_little_is_much_where_little_lacks() -> None:
     """The share of what lacks decides, not the difference."""
-    gain = _auc(_joint(SHARP, SHARP_TOO), SHARP.material.targets) - SHARP.auc
+    gain = _auc(_joint(SHARP, SHARP_TOO), SHARP.data.targets) - SHARP.auc
     assert 0 < gain < 0.01
     assert gain > WORTH * (1 - SHARP.auc)
 
 
 def test_the_same_figures_in_another_scale_are_kept_alike() -> None:
-    louder = standing("adds", False, 100 * knowing(1, OWN))
+    louder = result("adds", False, 100 * knowing(1, OWN))
     assert [own.name for own in keep([SCOUT, louder])] == ["scout", "adds"]
 
 
@@ -140,12 +148,12 @@ def changed(**change: object) -> ImageExpert:
 @pytest.mark.parametrize(
     ("config", "kind"),
     [
-        (PICTURE, FrozenCourse),
-        (changed(freeze=False, tuning="frozen"), FrozenCourse),
-        (changed(readout="kernel"), KernelCourse),
-        (changed(freeze=False), ScratchCourse),
-        (changed(tuning="full"), ScratchCourse),
-        (changed(encoder="tiny"), ScratchCourse),
+        (PICTURE, FrozenBackboneFitter),
+        (changed(freeze=False, tuning="frozen"), FrozenBackboneFitter),
+        (changed(readout="kernel"), KernelFitter),
+        (changed(freeze=False), NetworkFitter),
+        (changed(tuning="full"), NetworkFitter),
+        (changed(encoder="tiny"), NetworkFitter),
     ],
 )
 def test_an_expert_is_fitted_as_its_configuration_says(config: ImageExpert, kind: type) -> None:
@@ -183,7 +191,7 @@ def test_a_candidate_stands_by_recordings_that_its_fit_had_not_seen() -> None:
     rng = np.random.default_rng(0)
     targets = (np.arange(60) % 2).astype(float)
     traces = (rng.normal(0, 1, (60, 48)) + 0.5 * targets[:, None]).astype(np.float32)
-    found = stand(
+    found = cross_validate(
         of_traces(traces, targets.tolist(), list(map(str, range(60)))), [n % 3 for n in range(60)], False, told
     )
     assert found.complete
@@ -196,5 +204,5 @@ def test_a_network_is_scored_on_every_fold_only_where_that_is_asked_for(asked_of
     traces = np.random.default_rng(0).normal(0, 1, (12, 48)).astype(np.float32)
     fitting = Fitting(epochs=1, every_fold=asked_of == "expert")
     config = SignalExpert(name="mic", modality="mic", encoder="tcn", fitting=fitting)
-    material = replace(of_traces(traces, [0.0, 1.0] * 6, list(map(str, range(12)))), config=config)
-    assert stand(material, [n % 3 for n in range(12)], asked_of == "all", told).complete is complete
+    data = replace(of_traces(traces, [0.0, 1.0] * 6, list(map(str, range(12)))), config=config)
+    assert cross_validate(data, [n % 3 for n in range(12)], asked_of == "all", told).complete is complete

@@ -19,7 +19,7 @@ SETS = torch.tensor([[1.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
 SETTINGS = HeadFitting(max_steps=6, check_every=3, num_folds=2)
 
 
-def lesson(num_pieces=80):
+def head_data(num_pieces=80):
     random = torch.Generator().manual_seed(0)
     own = torch.rand(2, num_pieces, generator=random) < 0.3
     logits = [torch.where(bad, 2.0, -2.0)[:, None] + torch.randn(num_pieces, 1, generator=random) for bad in own]
@@ -32,7 +32,7 @@ def lesson(num_pieces=80):
 def fitted(seed=0, own=None, settings=SETTINGS):
     torch.set_num_threads(1)
     groups = [{"image": f"i{n % 20}", "signal": f"s{n % 11}"} for n in range(80)]
-    return fit_head(FORM, own or lesson(), groups, settings, seed, lambda done, total: None)
+    return fit_head(FORM, own or head_data(), groups, settings, seed, lambda done, total: None)
 
 
 def test_every_piece_is_scored_for_every_set_by_a_head_that_saw_none_of_its_groups():
@@ -43,23 +43,23 @@ def test_every_piece_is_scored_for_every_set_by_a_head_that_saw_none_of_its_grou
 
 def hinted():
     """What makes a piece defective is also written into the tokens of one modality."""
-    own = lesson()
+    own = head_data()
     tokens = own.encodings.tokens[0] + 4 * own.targets[0][:, :, None]
     return replace(own, encodings=replace(own.encodings, tokens=(tokens, own.encodings.tokens[1])))
 
 
 @pytest.mark.parametrize(("certainty", "taken"), [(0.0, True), (100.0, False)])
-def test_steps_are_taken_only_where_they_beat_noisy_or_beyond_the_noise(certainty, taken, monkeypatch):
+def test_steps_are_taken_only_where_they_beat_noisy_or_beyond_the_noise(certainty, selected, monkeypatch):
     monkeypatch.setattr(fit_module, "CERTAINTY", certainty)
     found = fitted(own=hinted(), settings=HeadFitting(max_steps=60, check_every=20, num_folds=2))
     assert set(found.losses) == {0, 20, 40, 60}
     best = min(found.losses, key=lambda steps: found.losses[steps])
     assert best > 0
-    assert found.steps == (best if taken else 0)
+    assert found.steps == (best if selected else 0)
 
 
 def test_the_loss_is_that_of_sets_that_cover_everything_and_of_pieces_that_are_known():
-    own = lesson()
+    own = head_data()
     own.targets[0, :10] = torch.nan
     losses = fit_module._whole_losses(torch.stack([torch.zeros(80), *torch.full((2, 80), 9.0)]), own)
     assert losses.tolist() == pytest.approx([math.log(2)] * 70)
@@ -73,7 +73,7 @@ def test_the_same_seed_gives_the_same_head():
 
 
 def test_scores_of_one_modality_do_not_depend_on_the_other():
-    found, own = fitted(), lesson()
+    found, own = fitted(), head_data()
     alone = found.head(
         own.encodings.tokens,
         own.encodings.logits,

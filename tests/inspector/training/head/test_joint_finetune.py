@@ -17,7 +17,7 @@ from inspector.simulation.pieces import LineSettings
 from inspector.statistics.classification import area_under_curve
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.config import ImageExpert, JointFitting, SignalExpert
-from inspector.training.corpus import Dataset
+from inspector.training.dataset import Dataset
 from inspector.training.export import TrainedExpert
 from inspector.training.head.contrastive import align, scale
 from inspector.training.head.joint_finetune import fine_tune, unexplained
@@ -86,12 +86,12 @@ def test_pairs_made_up_teach_nothing() -> None:
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder: Path = tmp_path_factory.mktemp("line")
     return Dataset(write_dataset(folder, 120, LineSettings(seed=3, scenario="disagreement")))
 
 
-def made(corpus: Dataset) -> tuple[tuple[TrainedExpert, ...], FusionHead]:
+def made(dataset: Dataset) -> tuple[tuple[TrainedExpert, ...], FusionHead]:
     torch.manual_seed(0)
     configs = (
         ImageExpert(name="top-scout", modality="top", scout=True, height_px=32, width_px=32),
@@ -99,27 +99,27 @@ def made(corpus: Dataset) -> tuple[tuple[TrainedExpert, ...], FusionHead]:
     )
     experts = []
     for config in configs:
-        form = input_form(config, [e.recording for e in corpus.examples("train", config.modality).values()])
-        experts.append(TrainedExpert(config, form, build_encoder(config, form, (8, len(corpus.classes)), {})))
+        form = input_form(config, [e.recording for e in dataset.examples("train", config.modality).values()])
+        experts.append(TrainedExpert(config, form, build_encoder(config, form, (8, len(dataset.classes)), {})))
     members = tuple(Member(expert.modality, expert.num_tokens) for expert in experts)
-    return tuple(experts), FusionHead(HeadForm(members, 8, len(corpus.classes), ((0, 1),)))
+    return tuple(experts), FusionHead(HeadForm(members, 8, len(dataset.classes), ((0, 1),)))
 
 
 @pytest.mark.train
-def test_a_joint_fit_that_does_not_help_leaves_everything_as_it_was(corpus: Dataset) -> None:
-    experts, head = made(corpus)
+def test_a_joint_fit_that_does_not_help_leaves_everything_as_it_was(dataset: Dataset) -> None:
+    experts, head = made(dataset)
     before = {name: value.clone() for name, value in (experts[0].module.state_dict() | head.state_dict()).items()}
     ruinous = JointFitting(epochs=1, learning_rate=30.0, head_learning_rate=30.0, head_steps=5)
-    found = fine_tune(experts, head, corpus, ruinous, 0, lambda done, total: None)
+    found = fine_tune(experts, head, dataset, ruinous, 0, lambda done, total: None)
     assert (found.kept, found.best_epoch, found.joint_loss) == (False, 0, found.staged_loss)
     after = experts[0].module.state_dict() | head.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
 @pytest.mark.train
-def test_a_joint_fit_that_helps_is_kept_and_equal_seeds_give_equal_fits(corpus: Dataset) -> None:
+def test_a_joint_fit_that_helps_is_kept_and_equal_seeds_give_equal_fits(dataset: Dataset) -> None:
     fits = [
-        fine_tune(*made(corpus), corpus, JointFitting(epochs=2, head_steps=60), 0, lambda done, total: None)
+        fine_tune(*made(dataset), dataset, JointFitting(epochs=2, head_steps=60), 0, lambda done, total: None)
         for _ in range(2)
     ]
     assert fits[0].kept
@@ -129,9 +129,9 @@ def test_a_joint_fit_that_helps_is_kept_and_equal_seeds_give_equal_fits(corpus: 
 
 @pytest.mark.train
 def test_a_head_that_compares_experts_comes_back_from_its_checkpoint(tmp_path: Path) -> None:
-    draft = untrained()
-    members = tuple(Member(expert.modality, expert.num_tokens) for expert in draft.experts)
-    form = HeadForm(members, draft.token_dim, len(draft.classes), ((0, len(members) - 1),))
+    bundle = untrained()
+    members = tuple(Member(expert.modality, expert.num_tokens) for expert in bundle.experts)
+    form = HeadForm(members, bundle.token_dim, len(bundle.classes), ((0, len(members) - 1),))
     torch.manual_seed(0)
-    save_checkpoint(tmp_path, replace(draft, head=FusionHead(form).eval()))
+    save_checkpoint(tmp_path, replace(bundle, head=FusionHead(form).eval()))
     assert load_checkpoint(tmp_path).head.pairs == form.pairs

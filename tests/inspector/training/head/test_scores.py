@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from inspector.dataset.labels import units_of
-from inspector.training.corpus import Dataset
+from inspector.training.dataset import Dataset
 from inspector.training.experts import selection
 from inspector.training.experts.selection import SelectedExpert
 from inspector.training.head.scores import BOTH, Fusion, calibrated_again, score, score_out_of_fold
 from inspector.training.train import Trainer
-from tests.inspector.training.small_corpus import CONFIG, NUM, OPTIONS, write_corpus
+from tests.inspector.training.small_dataset import CONFIG, NUM, OPTIONS, write_small_dataset
 
 pytestmark = pytest.mark.train
 
@@ -21,28 +21,28 @@ pytestmark = pytest.mark.train
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, list[SelectedExpert], Fusion]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(selection, "_cost_ms", lambda expert, module: 1.0)
-        corpus = Dataset(write_corpus(tmp_path_factory.mktemp("pieces")))
-        school = Trainer(corpus, CONFIG, OPTIONS, lambda stage, done, total: None)
-        taken = school.take(school.compete())
-        return corpus, taken, school.fuse(taken)
+        dataset = Dataset(write_small_dataset(tmp_path_factory.mktemp("pieces")))
+        trainer = Trainer(dataset, CONFIG, OPTIONS, lambda stage, done, total: None)
+        selected = trainer.select_experts(trainer.cross_validate())
+        return dataset, selected, trainer.fuse(selected)
 
 
-def forgetting(taken: list[SelectedExpert], expert: int, recordings: list[int]) -> list[SelectedExpert]:
+def forgetting(selected: list[SelectedExpert], expert: int, recordings: list[int]) -> list[SelectedExpert]:
     """The same experts, but one has no log-odds out of fold for some recordings."""
-    logits = taken[expert].unseen_logits.clone()
+    logits = selected[expert].out_of_fold_logits.clone()
     logits[recordings] = torch.nan
-    return [replace(own, unseen_logits=logits) if own is taken[expert] else own for own in taken]
+    return [replace(own, out_of_fold_logits=logits) if own is selected[expert] else own for own in selected]
 
 
 def test_training_pieces_come_first_and_calibration_pieces_are_unseen(
     made: tuple[Dataset, list[SelectedExpert], Fusion],
 ) -> None:
-    corpus, taken, fusion = made
-    found = score(corpus, taken, fusion)
-    rows = [*corpus.labelled("train"), *corpus.labelled("calibration")]
+    dataset, selected, fusion = made
+    found = score(dataset, selected, fusion)
+    rows = [*dataset.labelled("train"), *dataset.labelled("calibration")]
     assert found.piece_ids == tuple(row.piece_id for row in rows)
     assert found.labels.tolist() == [row.label == "nok" for row in rows]
-    assert found.units == tuple(units_of(row, corpus.modalities) for row in rows)
+    assert found.units == tuple(units_of(row, dataset.modalities) for row in rows)
     assert found.unseen.tolist() == [False] * NUM["train"] + [True] * NUM["calibration"]
     assert found.expert_logits.shape == found.cpu_s.shape == (2, len(rows))
     assert found.logits.shape == (3, len(rows))
@@ -51,21 +51,21 @@ def test_training_pieces_come_first_and_calibration_pieces_are_unseen(
 def test_a_training_piece_is_scored_by_log_odds_out_of_fold_alone(
     made: tuple[Dataset, list[SelectedExpert], Fusion],
 ) -> None:
-    corpus, taken, fusion = made
-    found = score_out_of_fold(corpus, taken, fusion, ["train"])
+    dataset, selected, fusion = made
+    found = score_out_of_fold(dataset, selected, fusion, ["train"])
     assert found is not None
-    assert found.experts == tuple(own.expert.name for own in taken)
-    assert np.allclose(found.expert_logits[0], taken[0].unseen_logits[:, 0].numpy())
-    louder = [replace(own, unseen_logits=own.unseen_logits + 1) for own in taken]
-    again = score_out_of_fold(corpus, louder, fusion, ["train"])
+    assert found.experts == tuple(own.expert.name for own in selected)
+    assert np.allclose(found.expert_logits[0], selected[0].out_of_fold_logits[:, 0].numpy())
+    louder = [replace(own, out_of_fold_logits=own.out_of_fold_logits + 1) for own in selected]
+    again = score_out_of_fold(dataset, louder, fusion, ["train"])
     assert again is not None
     assert (again.logits > found.logits)[~np.isnan(found.logits)].all()
 
 
 def test_what_a_piece_lacks_is_unknown_and_costs_nothing(made: tuple[Dataset, list[SelectedExpert], Fusion]) -> None:
-    corpus, taken, fusion = made
-    found = score(corpus, taken, fusion)
-    lacking = np.array([not row.signals for split in BOTH for row in corpus.labelled(split)])
+    dataset, selected, fusion = made
+    found = score(dataset, selected, fusion)
+    lacking = np.array([not row.signals for split in BOTH for row in dataset.labelled(split)])
     assert lacking.sum() == 2
     assert (np.isnan(found.expert_logits[1]) == lacking).all()
     assert ((found.cpu_s[1] == 0) == lacking).all()
@@ -81,8 +81,8 @@ def test_what_a_piece_lacks_is_unknown_and_costs_nothing(made: tuple[Dataset, li
 def test_a_training_piece_counts_only_where_all_its_recordings_were_scored_out_of_fold(
     made: tuple[Dataset, list[SelectedExpert], Fusion], expert: int, recordings: list[int], gone: list[int]
 ) -> None:
-    corpus, taken, fusion = made
-    found = score(corpus, forgetting(taken, expert, recordings), fusion)
+    dataset, selected, fusion = made
+    found = score(dataset, forgetting(selected, expert, recordings), fusion)
     left = [f"train-{number}" for number in range(NUM["train"]) if number not in gone]
     assert [own for own, unseen in zip(found.piece_ids, found.unseen, strict=True) if not unseen] == left
     assert found.unseen.sum() == NUM["calibration"]
@@ -92,16 +92,16 @@ def test_a_training_piece_counts_only_where_all_its_recordings_were_scored_out_o
 def test_a_head_that_learned_from_tokens_cannot_read_pieces_without_them(
     made: tuple[Dataset, list[SelectedExpert], Fusion],
 ) -> None:
-    corpus, taken, fusion = made
+    dataset, selected, fusion = made
     learned = replace(fusion, head=replace(fusion.head, steps=10))
-    assert score(corpus, taken, learned).unseen.all()
+    assert score(dataset, selected, learned).unseen.all()
 
 
 def test_a_head_for_encoders_of_both_splits_takes_no_step(made: tuple[Dataset, list[SelectedExpert], Fusion]) -> None:
-    corpus, taken, fusion = made
-    both = [_scored_on_both(corpus, own) for own in taken]
-    found = calibrated_again(corpus, both, fusion, CONFIG, seed=0)
-    scored = score_out_of_fold(corpus, both, found, BOTH)
+    dataset, selected, fusion = made
+    both = [_scored_on_both(dataset, own) for own in selected]
+    found = calibrated_again(dataset, both, fusion, CONFIG, seed=0)
+    scored = score_out_of_fold(dataset, both, found, BOTH)
     assert scored is not None
     assert len(scored.labels) == NUM["train"] + NUM["calibration"]
     assert not scored.unseen.any()
@@ -109,7 +109,7 @@ def test_a_head_for_encoders_of_both_splits_takes_no_step(made: tuple[Dataset, l
     assert not torch.equal(found.head.head.bias, fusion.head.head.bias)
 
 
-def _scored_on_both(corpus: Dataset, own: SelectedExpert) -> SelectedExpert:
+def _scored_on_both(dataset: Dataset, own: SelectedExpert) -> SelectedExpert:
     """As if the calibration recordings had the log-odds of the first training recordings."""
-    more = len(corpus.examples_of(BOTH, own.expert.modality)) - len(own.unseen_logits)
-    return replace(own, unseen_logits=torch.cat([own.unseen_logits, own.unseen_logits[:more]]))
+    more = len(dataset.examples_of(BOTH, own.expert.modality)) - len(own.out_of_fold_logits)
+    return replace(own, out_of_fold_logits=torch.cat([own.out_of_fold_logits, own.out_of_fold_logits[:more]]))

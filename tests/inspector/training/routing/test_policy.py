@@ -6,12 +6,18 @@ import numpy as np
 import pytest
 
 from fusion.calibration import probability
-from fusion.router import PartialResults, regrets, ways
-from fusion.router import cheapest as routes
+from fusion.router import PartialResults, path_matrix, regrets, select_path
 from inspector.bundle.schema import Policy
 from inspector.training.config import Acceptance
 from inspector.training.routing.frontier import Point, point
-from inspector.training.routing.policy import Candidate, RoutingData, cheapest, choose_policy, first_looks, ground_of
+from inspector.training.routing.policy import (
+    Candidate,
+    RoutingData,
+    cheapest,
+    choose_policy,
+    initial_choices,
+    make_routing_data,
+)
 from inspector.training.routing.router import _logistic, best_set, fit_router
 from tests.inspector.training.made_scores import COSTS_MS, EXPERTS, ground, limits, made
 
@@ -21,7 +27,7 @@ ALL_MS = sum(COSTS_MS)
 
 def judged(kind, policy):
     """Cost and quality on other pieces of the line, routed and by all experts."""
-    other = ground_of(made(kind, seed=9), EXPERTS, limits(made(kind)))
+    other = make_routing_data(made(kind, seed=9), EXPERTS, limits(made(kind)))
     return [point(own.mode, other.board, other.routed(own)) for own in (policy, Policy(mode="dense"))]
 
 
@@ -118,9 +124,9 @@ def test_where_pieces_of_one_kind_alone_were_looked_at_first_everything_runs_and
     board = quiet_board(kept)
     with caplog.at_level("WARNING"):
         router = fit_router(board, ["thumb"], frozenset({"thumb", "full", "ear"}))
-    found = ways(router, ["camera", "camera", "mic"])
+    found = path_matrix(router, ["camera", "camera", "mic"])
     said = PartialResults(np.array([[-9.0], [9.0]]), np.array([-9.0, 9.0]), np.ones((2, 3), bool), np.zeros(2, bool))
-    chosen = routes(router, found, said, price=0.7 / ALL_MS)
+    chosen = select_path(router, found, said, price=0.7 / ALL_MS)
     assert [set(router.paths[path]) for path in chosen] == [{"full", "ear"}] * 2
     assert "router after thumb" in caplog.text
     assert "everything runs on every piece" in caplog.text
@@ -143,7 +149,7 @@ def test_a_finding_says_that_all_pieces_take_the_same_route():
 
 
 def test_first_looks_leave_something_to_save():
-    assert first_looks(ground(made("same", num=100))) == [("thumb", "ear"), ("thumb",), ("ear",)]
+    assert initial_choices(ground(made("same", num=100))) == [("thumb", "ear"), ("thumb",), ("ear",)]
 
 
 def candidate(cost_ms, quality):

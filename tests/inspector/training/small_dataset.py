@@ -29,7 +29,7 @@ CONFIG = TrainConfig(
 OPTIONS = TrainOptions(seed=0)
 
 
-def write_corpus(folder: Path, strange: bool = False) -> Path:
+def write_small_dataset(folder: Path, strange: bool = False) -> Path:
     """Every third map has a blot, every third trace a step; `strange`: some pieces are defective without either."""
     rng = np.random.default_rng(0)
     rows = [_row(folder, rng, split, number, strange) for split in NUM for number in range(NUM[split])]

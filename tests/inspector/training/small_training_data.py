@@ -27,7 +27,7 @@ PICTURE_FORM = ImageInput(tile_height_px=SIDE_PX, tile_width_px=SIDE_PX, num_cha
 
 
 def of_traces(traces: NDArray[np.float32], targets: Sequence[float], groups: Sequence[str]) -> TrainingData:
-    return _material(TRACE, torch.from_numpy(traces[:, None]), targets, groups)
+    return _data(TRACE, torch.from_numpy(traces[:, None]), targets, groups)
 
 
 def of_pictures(
@@ -37,10 +37,10 @@ def of_pictures(
     config: ImageExpert = PICTURE,
 ) -> TrainingData:
     names = [str(number) for number in range(len(targets))]
-    return _material(config, torch.from_numpy(pictures[:, None]), targets, names, masks)
+    return _data(config, torch.from_numpy(pictures[:, None]), targets, names, masks)
 
 
-def _material(
+def _data(
     config: ExpertConfig,
     inputs: torch.Tensor,
     targets: Sequence[float],

@@ -7,7 +7,7 @@ import numpy as np
 
 from inspector.dataset.manifest import ImageRow, PieceRow, Split, write_manifest
 from inspector.training.config import Acceptance, HeadFitting, ImageExpert, TrainConfig
-from tests.inspector.training.small_corpus import SIDE_PX, die_map
+from tests.inspector.training.small_dataset import SIDE_PX, die_map
 
 NUM_FRAMES, SHOWN = 3, 1
 NUM: dict[Split, int] = {"train": 60, "calibration": 48, "test": 24}

@@ -31,8 +31,8 @@ class Dataset:
         read, shows = read_manifest(manifest), shows or {}
         demand_grouped_splits(read)
         self.rows = with_own_labels(read, modalities_of(read), shows)
-        found, self.classes = modalities_of(self.rows), classes_of(self.rows)
-        self.modalities = tuple(mapped_classes(modality, found, shows) for modality in found)
+        modalities, self.classes = modalities_of(self.rows), classes_of(self.rows)
+        self.modalities = tuple(mapped_classes(modality, modalities, shows) for modality in modalities)
         for split in ("train", "calibration"):
             _demand_labels(manifest, split, self.split(split))
             for modality in self.modalities:
@@ -47,13 +47,13 @@ class Dataset:
         return [row for row in self.split(split) if row.label != "unknown"]
 
     def modality(self, name: str) -> Modality:
-        found = next((modality for modality in self.modalities if modality.name == name), None)
-        if found is None:
+        match = next((modality for modality in self.modalities if modality.name == name), None)
+        if match is None:
             known = ", ".join(modality.name for modality in self.modalities)
             raise ManifestError(f"an expert asks for {name!r}, the manifest has {known}: correct the configuration")
-        return found
+        return match
 
-    def demand_seen(self, names: Sequence[str]) -> None:
+    def require_all_modalities(self, names: Sequence[str]) -> None:
         """Raises ManifestError unless experts of these modalities look at all that there is, and at nothing else."""
         for name in names:
             self.modality(name)
@@ -83,7 +83,7 @@ class Dataset:
     def pieces_of(self, splits: Sequence[Split], name: str) -> tuple[Frames, ...]:
         """The recordings that are judged together, each set of them once, in order of `examples_of`."""
         rows = [row for split in splits for row in self.split(split)]
-        return tuple(dict.fromkeys(own for own in self.frames(rows, splits, name) if own))
+        return tuple(dict.fromkeys(frames for frames in self.frames(rows, splits, name) if frames))
 
     def targets(self, rows: Sequence[PieceRow], present: Sequence[str]) -> Float[Tensor, "P O"]:
         """What can be said of pieces when only these modalities are present; NaN is unknown.
@@ -93,9 +93,9 @@ class Dataset:
         """
         chosen = [modality for modality in self.modalities if modality.name in present]
         whole = len(chosen) == len(self.modalities)
-        own = set(self.classes) if whole else {name for modality in chosen for name in modality.classes}
+        shown = set(self.classes) if whole else {name for modality in chosen for name in modality.classes}
         return torch.from_numpy(
-            np.stack([targets_of(row, self._label(row, chosen), self.classes, tuple(own)) for row in rows])
+            np.stack([targets_of(row, self._label(row, chosen), self.classes, tuple(shown)) for row in rows])
         )
 
     def _label(self, row: PieceRow, chosen: Sequence[Modality]) -> Label:
@@ -119,8 +119,8 @@ def _demand_groups(manifest: Path, split: Split, modality: Modality, rows: Seque
     """Two groups at least: what is fitted on one is judged on another."""
     groups = {own_group(row, modality) for row in rows if sources_of(row, modality.name)}
     if len(groups) < 2:
-        found = "no recording" if not groups else "recordings of one group alone"
+        content = "no recording" if not groups else "recordings of one group alone"
         raise ManifestError(
-            f"{manifest}: split {split} has {found} of {modality.name}, expected two groups at least: record more "
+            f"{manifest}: split {split} has {content} of {modality.name}, expected two groups at least: record more "
             f"pieces with it, or leave {modality.name} out of the manifest"
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from inspector.dataset.manifest import ManifestError
-from inspector.training.corpus import Dataset
+from inspector.training.dataset import Dataset
 
 
 def manifest(folder: Path, sensor_in: tuple[str, ...], groups: int = 2) -> Path:
@@ -30,8 +30,8 @@ def manifest(folder: Path, sensor_in: tuple[str, ...], groups: int = 2) -> Path:
 
 
 def test_recordings_of_two_groups_in_both_splits_are_enough(tmp_path: Path) -> None:
-    corpus = Dataset(manifest(tmp_path, ("train", "calibration")))
-    assert [modality.name for modality in corpus.modalities] == ["top", "mic"]
+    dataset = Dataset(manifest(tmp_path, ("train", "calibration")))
+    assert [modality.name for modality in dataset.modalities] == ["top", "mic"]
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,10 @@ def test_a_split_without_a_modality_or_of_one_group_is_refused(
 def test_experts_that_leave_a_modality_out_or_ask_for_another_are_refused(
     tmp_path: Path, names: list[str], message: str
 ) -> None:
-    corpus = Dataset(manifest(tmp_path, ("train", "calibration")))
-    corpus.demand_seen(["top", "mic", "top"])
+    dataset = Dataset(manifest(tmp_path, ("train", "calibration")))
+    dataset.require_all_modalities(["top", "mic", "top"])
     with pytest.raises(ManifestError, match=message):
-        corpus.demand_seen(names)
+        dataset.require_all_modalities(names)
 
 
 @pytest.mark.parametrize(
