@@ -1,0 +1,157 @@
+"""A follower stores each verdict exactly once, whatever fails and whenever it is killed."""
+
+import random
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from inspector.verdicts import follow as follow_module
+from inspector.verdicts.follow import StoreError, follow
+from inspector.verdicts.records import verdict_output
+from inspector.verdicts.ring import Entry
+from protos.inspection.v1.records_pb2 import Inspection
+from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.embedded.log import EmbeddedLog
+from streams.embedded.settings import EmbeddedSettings
+from streams.records import Output, Shard, Topics
+
+TOPICS = Topics("t", "a")
+
+
+class SqliteStore:
+    """Rows and token in one transaction, on disk. Fails at random before or after it has written."""
+
+    def __init__(self, path: Path, failures: random.Random | None = None) -> None:
+        self._db = sqlite3.connect(path, check_same_thread=False)
+        self._db.execute("CREATE TABLE IF NOT EXISTS verdicts (piece TEXT)")
+        self._db.execute("CREATE TABLE IF NOT EXISTS position (token BLOB)")
+        self._failures = failures
+        self.skipped: list[int] = []
+
+    def token(self) -> bytes | None:
+        row = self._db.execute("SELECT token FROM position").fetchone()
+        return None if row is None else row[0]
+
+    def store(self, entries: Sequence[Entry], token: bytes) -> None:
+        self._fail()
+        with self._db:
+            self._db.executemany("INSERT INTO verdicts VALUES (?)", [(entry.inspection.piece_id,) for entry in entries])
+            self._db.execute("DELETE FROM position")
+            self._db.execute("INSERT INTO position VALUES (?)", (token,))
+        self._fail()
+
+    def skip(self, oldest_ns: int) -> None:
+        self.skipped.append(oldest_ns)
+
+    @property
+    def pieces(self) -> list[str]:
+        return [row[0] for row in self._db.execute("SELECT piece FROM verdicts ORDER BY rowid")]
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _fail(self) -> None:
+        if self._failures is not None and self._failures.random() < 0.3:
+            raise StoreError("the disk is full")
+
+
+def publish(source: EmbeddedLog, numbers: range) -> None:
+    verdicts = [
+        Verdict(inspection=Inspection(line="a", station=f"s{number % 3}", piece_id=f"{number:04d}"), entry_ns=1)
+        for number in numbers
+    ]
+    sink = source.publisher()
+    sink.publish([verdict_output(TOPICS, Shard("a", 0), verdict) for verdict in verdicts])
+    sink.flush()
+    sink.close()
+
+
+def run_until(source: EmbeddedLog, store: SqliteStore, num_pieces: int) -> None:
+    """Follows in a thread until the store has so many pieces."""
+    stop = threading.Event()
+    thread = threading.Thread(target=follow, args=(source, store, stop, "archive"))
+    thread.start()
+    try:
+        for _ in range(1000):
+            if len(store.pieces) >= num_pieces:
+                break
+            stop.wait(0.01)
+    finally:
+        stop.set()
+        thread.join(10)
+    assert not thread.is_alive()
+
+
+def names(numbers: range) -> list[str]:
+    return [f"{number:04d}" for number in numbers]
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow_module, "POLL_S", 0.02)
+    monkeypatch.setattr(follow_module, "FIRST_DELAY_S", 0.001)
+    monkeypatch.setattr(follow_module, "MAX_DELAY_S", 0.01)
+
+
+def test_each_verdict_is_stored_once_and_following_continues_where_it_ended(tmp_path: Path) -> None:
+    source = EmbeddedLog(tmp_path / "log.sqlite")
+    publish(source, range(50))
+    first = SqliteStore(tmp_path / "store.sqlite")
+    run_until(source, first, 50)
+    first.close()
+    publish(source, range(50, 120))
+    second = SqliteStore(tmp_path / "store.sqlite")
+    run_until(source, second, 120)
+    assert second.pieces == names(range(120))
+
+
+def test_failures_of_the_store_lose_and_double_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = EmbeddedLog(tmp_path / "log.sqlite", EmbeddedSettings(max_poll_bytes=1000))
+    publish(source, range(200))
+    store = SqliteStore(tmp_path / "store.sqlite", random.Random(7))
+    run_until(source, store, 200)
+    assert store.pieces == names(range(200))
+    assert "archive: interrupted (the disk is full). Retries until it succeeds" in caplog.text
+    assert "archive: continues." in caplog.text
+
+
+def test_records_that_are_no_verdicts_are_passed_over_and_not_read_again(tmp_path: Path) -> None:
+    source = EmbeddedLog(tmp_path / "log.sqlite")
+    publisher = source.publisher()
+    publisher.publish([Output(TOPICS.of("verdicts"), 0, b"k", b"\xff\xff", "inspection.v1.Verdict")])
+    publisher.flush()
+    publisher.close()
+    publish(source, range(1))
+    store = SqliteStore(tmp_path / "store.sqlite")
+    run_until(source, store, 1)
+    assert store.pieces == ["0000"]
+
+
+def test_verdicts_that_were_deleted_before_they_were_read_are_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = EmbeddedLog(tmp_path / "log.sqlite")
+    publish(source, range(10))
+    store = SqliteStore(tmp_path / "store.sqlite")
+    run_until(source, store, 10)
+    publish(source, range(10, 20))
+    publish(EmbeddedLog(tmp_path / "log.sqlite", EmbeddedSettings(max_age_s=0.0)), range(20, 21))
+    run_until(source, store, 11)
+    assert len(store.skipped) == 1
+    assert store.pieces[10:] == names(range(20, 21))
+    assert "deleted before they were read" in caplog.text
+
+
+def test_a_replaced_log_is_followed_from_its_oldest_verdict(tmp_path: Path) -> None:
+    first = EmbeddedLog(tmp_path / "first.sqlite")
+    publish(first, range(30))
+    store = SqliteStore(tmp_path / "store.sqlite")
+    run_until(first, store, 30)
+    second = EmbeddedLog(tmp_path / "second.sqlite")
+    publish(second, range(5))
+    run_until(second, store, 35)
+    assert store.pieces[30:] == names(range(5))
+    assert len(store.skipped) == 1
