@@ -18,6 +18,7 @@ from inspector.compile.compile import compile_bundle
 from inspector.compile.job import CompileError, Wish
 from inspector.compile.tensorrt.engine_cache import usual_cache
 from inspector.engines.engine import EngineError
+from inspector.inference.batching import MAX_BATCH
 from inspector.parity.report import Limit, words
 from inspector.parity.schema import ParityError
 from inspector.recipe.recipes import load_recipe
@@ -49,7 +50,7 @@ _USUAL = {"tensorrt": "fp16", "onnx": "int8", "openvino": "int8"}
 )
 @click.option(
     "--max-batch",
-    default=16,
+    default=MAX_BATCH,
     show_default=True,
     type=click.IntRange(1, 256),
     help="Largest batch on a GPU; buffers are made for 1, 2, 4, ... up to it.",

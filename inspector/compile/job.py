@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from inspector.bundle.load import LoadedBundle
 from inspector.bundle.schema import Compiled, CompiledFor, CompiledGraph, Precision
+from inspector.inference.batching import MAX_BATCH
 from inspector.parity.archive import ParitySet
 from inspector.parity.report import Limit, ParityReport
 from streams.observation import Observation
@@ -29,7 +30,7 @@ class Wish:
     precision: Precision
     targets: tuple[str, ...] = ()
     """Compute capabilities; empty: the defaults of the installed TensorRT."""
-    max_batch: int = 16
+    max_batch: int = MAX_BATCH
     limit: Limit = field(default_factory=Limit)
     cache: Path | None = None
     """Where engines are kept that a TensorRT built which needs a GPU for it; None: nowhere."""

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from inspector.engines.engine import EngineSettings
 from inspector.gateway.certificates import TlsFiles
 from inspector.gateway.settings import GatewaySettings, is_loopback
+from inspector.inference.batching import MAX_BATCH
 from inspector.worker.settings import PipelineSettings, StallSettings
 from streams.embedded.settings import EmbeddedSettings
 from streams.join.assembly import JoinSettings
@@ -193,7 +194,7 @@ class WorkerTable(Table):
     """In order of preference: the first one that the bundle is compiled for and that runs on this machine is used."""
     threads: int = Field(default=1, ge=1, le=256)
     """Threads of each engine session."""
-    max_batch: int = Field(default=16, ge=1, le=256)
+    max_batch: int = Field(default=MAX_BATCH, ge=1, le=256)
     """Most pieces in one run of an expert."""
     commit_delay_s: Seconds = _PIPELINE.commit_delay_s
     max_verdicts_per_commit: int = Field(default=_PIPELINE.max_verdicts_per_commit, ge=1, le=1000)

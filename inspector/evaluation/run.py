@@ -18,6 +18,7 @@ from inspector.dataset.manifest import PieceRow
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.observations import arrivals
 from inspector.evaluation.recipes import recipe_for
+from inspector.inference.batching import MAX_BATCH
 from inspector.inference.examination import Examination, Strict
 from inspector.inference.model import Model, open_model
 from inspector.judging.routed_judge import RoutedJudge
@@ -27,8 +28,6 @@ from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import Recipes
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation, State
-
-MAX_BATCH = 16
 
 
 class Examined:

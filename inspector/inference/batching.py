@@ -13,6 +13,9 @@ from inspector.engines.engine import Array, DeviceError, Engine, EngineError
 Item = TypeVar("Item")
 log = logging.getLogger("inspector.inference.batching")
 
+MAX_BATCH = 16
+"""Pieces per run of an expert unless a configuration sets another number; compiled graphs accept as many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

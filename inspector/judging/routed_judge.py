@@ -9,6 +9,7 @@ from pathlib import Path
 
 from inspector.bundle.schema import SignalInput
 from inspector.engines.engine import DeviceError
+from inspector.inference.batching import MAX_BATCH
 from inspector.inference.examination import Examination, Strict
 from inspector.inference.fallback import activate_fallback, current_model
 from inspector.inference.model import Model
@@ -35,7 +36,7 @@ class RoutedJudge:
         self,
         recipes: Recipes,
         models: Mapping[Path, Model] | ActiveModels,
-        max_batch: int = 16,
+        max_batch: int = MAX_BATCH,
         clock_ns: Callable[[], int] = time.time_ns,
         reached_ns: Callable[[], int] | None = None,
     ) -> None:

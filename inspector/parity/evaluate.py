@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from inspector.inference.batching import MAX_BATCH
 from inspector.inference.examination import Examination
 from inspector.inference.model import Model
 from inspector.judging.routing import Finding, route
@@ -15,7 +16,6 @@ from inspector.recipe.thresholds import limits_of
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation
 
-MAX_BATCH = 16
 """The service's default."""
 
 _DECISIONS: dict[int, Decision] = {

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from inspector.inference.batching import MAX_BATCH
 from inspector.inference.model import Model
 from inspector.parity.archive import ParitySet
-from inspector.parity.evaluate import MAX_BATCH, by_recipe, judge
+from inspector.parity.evaluate import by_recipe, judge
 from inspector.parity.report import Change, ParityReport
 from inspector.parity.schema import Piece, Prediction
 from inspector.recipe.recipe import Recipe

@@ -17,9 +17,9 @@ from inspector.engines.tensorrt.device import find_device
 from inspector.engines.tensorrt.gpu_api import GpuApi
 from inspector.engines.tensorrt.runtime import load_api
 from inspector.engines.variants import compiled_variant
+from inspector.inference.batching import MAX_BATCH
 from inspector.inference.model import Model
 from inspector.parity.archive import set_of
-from inspector.parity.evaluate import MAX_BATCH
 from inspector.parity.gate import GateSettings, check
 from inspector.parity.report import Limit, passed, words
 from inspector.parity.schema import ParityError

@@ -11,6 +11,7 @@ from inspector.dataset.bit_depths import demand_bit_depths
 from inspector.dataset.manifest import ManifestError, PieceRow, read_manifest
 from inspector.dataset.received import assembled, received
 from inspector.dataset.survey import survey
+from inspector.inference.batching import MAX_BATCH
 from inspector.inference.model import Model
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.recipe.recipe import Recipe
@@ -19,7 +20,6 @@ from inspector.verdicts.words import enum_word
 from protos.inspection.v1.verdict_pb2 import Decision
 from streams.observation import InspectionId, Observation
 
-_BATCH = 16
 """Pieces held in memory at once."""
 
 
@@ -35,8 +35,8 @@ def golden_findings(model: Model, recipe: Recipe, manifest: Path, max_batch: int
     demand_bit_depths(rows, model.schema.modalities)
     anywhere = recipe.model_copy(update={"line": "*", "station": "*", "product": "*", "evidence": "never"})
     judge = RoutedJudge(Recipes([anywhere]), {recipe.bundle: model}, max_batch, clock_ns=lambda: 0)
-    for start in range(0, len(rows), _BATCH):
-        batch = rows[start : start + _BATCH]
+    for start in range(0, len(rows), MAX_BATCH):
+        batch = rows[start : start + MAX_BATCH]
         verdicts = judge.judge([_observation(manifest.parent, row, anywhere) for row in batch])
         for row, verdict in zip(batch, verdicts, strict=True):
             if (row.label == "ok") != (verdict.decision == Decision.DECISION_PASS):

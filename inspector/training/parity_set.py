@@ -16,9 +16,10 @@ from inspector.dataset.manifest import PieceRow, read_manifest
 from inspector.engines.engine import Engine, EngineSettings, Port
 from inspector.engines.torch_oracle import TorchEngine
 from inspector.evaluation.observations import observe
+from inspector.inference.batching import MAX_BATCH
 from inspector.inference.model import Model, expert_outputs, head_inputs, open_model
 from inspector.parity.archive import ParitySet, set_of
-from inspector.parity.evaluate import MAX_BATCH, Judgement, judge
+from inspector.parity.evaluate import Judgement, judge
 from inspector.parity.schema import ENOUGH_PIECES, About
 from inspector.parity.write import Judged, add_set
 from inspector.training.export import FlatHead, TrainedBundle

@@ -21,8 +21,9 @@ from inspector.compile.job import CompileError, Wish
 from inspector.dataset.manifest import PieceRow, read_manifest
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.observations import observe
+from inspector.inference.batching import MAX_BATCH
 from inspector.inference.model import Model, open_model
-from inspector.parity.evaluate import MAX_BATCH, Judgement, judge
+from inspector.parity.evaluate import Judgement, judge
 from inspector.parity.schema import ENOUGH_PIECES, About
 from inspector.parity.write import Judged, add_set
 from streams.observation import Observation

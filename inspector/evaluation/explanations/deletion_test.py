@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from inspector.engines.engine import Array
-from inspector.evaluation.explanations.expert_views import MAX_BATCH, ExpertView
+from inspector.evaluation.explanations.expert_views import ExpertView
 from inspector.evaluation.explanations.masking import Samples, elsewhere, exchanged, inpainted, map_of
+from inspector.inference.batching import MAX_BATCH
 from inspector.inference.examination import Examination, ExpertOutput
 from inspector.inference.model import Model
 from inspector.judging.evidence import Box, Picture, boxes, image_evidence, signal_evidence

@@ -12,12 +12,11 @@ from inspector.dataset.files import sources_of
 from inspector.dataset.labels import own_group, own_label
 from inspector.dataset.manifest import PieceRow
 from inspector.evaluation.observations import observe
+from inspector.inference.batching import MAX_BATCH
 from inspector.inference.examination import Examination, ExpertOutput
 from inspector.inference.model import Model
 from inspector.judging.verdict_builder import primary_expert
 from streams.observation import Observation
-
-MAX_BATCH = 16
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,8 @@ from inspector.dataset.manifest import read_manifest
 from inspector.engines.engine import Array, Engine, EngineSettings
 from inspector.engines.factory import open_engine
 from inspector.evaluation.observations import observe
-from inspector.evaluation.run import MAX_BATCH, with_policy
+from inspector.evaluation.run import with_policy
+from inspector.inference.batching import MAX_BATCH
 from inspector.inference.examination import Examination
 from inspector.inference.model import Model, open_model
 from inspector.judging.routing import route
