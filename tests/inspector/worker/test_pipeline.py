@@ -74,7 +74,7 @@ def test_made_up_stations_are_one_line_in_the_log(
     assert len(written(path, "dead-letters")) == 580
     (line,) = [entry for entry in caplog.records if "STATION_LIMIT" in entry.message]
     assert line.levelname == "ERROR"
-    assert "at most 20 may" in line.message
+    assert "at most 20 are " in line.message
     assert "made-up-499. Reason of the last:" in line.message
     assert "name the line's stations in recipes" in line.message
 

@@ -89,4 +89,4 @@ def test_a_memo_of_another_program_stops_no_worker_and_sends_it_to_the_verdicts(
     assert recovered == [shards]
     kept = consumer.kept[TOPICS.of("frames")]
     assert (kept.offset, OffsetMetadata.decode(kept.metadata, kept.offset)) == (40, OffsetMetadata(40, starts=1))
-    assert "not one that an inspector has written: check which other program" in caplog.text
+    assert "find the other program that commits offsets for this group" in caplog.text
