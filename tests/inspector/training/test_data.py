@@ -112,8 +112,8 @@ def test_a_sound_has_no_mask(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"shape": (8, 6)}, r"mask\.png: is \(8, 6\), its image \(4, 6\); mend the mask or leave it out"),
-        ({"mask": "gone.png"}, r"gone\.png: cannot be read; mend the mask"),
+        ({"shape": (8, 6)}, r"mask\.png: is \(8, 6\), its image \(4, 6\); correct the mask or leave it out"),
+        ({"mask": "gone.png"}, r"gone\.png: cannot be read; correct the mask"),
     ],
 )
 def test_a_mask_that_does_not_fit_its_picture_is_refused(tmp_path, change, message):

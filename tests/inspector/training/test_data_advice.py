@@ -129,9 +129,9 @@ def twice_in_a_piece(rows: list[Row]) -> None:
         (rare_class, "evidence", ("1 of 2 classes", "dent 0 in train, 4 in calibration, 0 in test")),
         (one_recording_of_a_class, "evidence", ("crack 12 in train, 1 in calibration, 12 in test",)),
         (without_test, "evidence", ("split test lacks pieces labelled ok or nok",)),
-        (other_group, "recordings", ("1 recordings are given in several groups", "itrain0", "itrain2")),
-        (other_camera, "recordings", ("72 recordings are given for several cameras or sensors",)),
-        (twice_in_a_piece, "recordings", ("train0.png of train0 is given more than once",)),
+        (other_group, "recordings", ("1 recordings occur in several groups", "itrain0", "itrain2")),
+        (other_camera, "recordings", ("72 recordings occur for several cameras or sensors",)),
+        (twice_in_a_piece, "recordings", ("train0.png of train0 is listed more than once",)),
     ],
     ids=lambda part: part.__name__ if callable(part) else "",
 )
