@@ -56,8 +56,8 @@ def model_card(dataset: Dataset, config: TrainConfig, card: ModelCardData) -> st
             "## Experts",
             "",
             _fitted_on(card),
-            "The area under the curve compares out-of-fold log-odds of training recordings with the label of their modality",
-            "(or of the piece, where the modality has none).",
+            "The area under the curve compares out-of-fold log-odds of training recordings with the label of their",
+            "modality, or of the piece where the modality has none.",
             "",
             "| expert | area under the curve | used | cost | method |",
             "|---|---|---|---|---|",
@@ -80,8 +80,8 @@ def _probabilities(card: ModelCardData) -> list[str]:
     if not card.probabilities:
         return []
     intro = (
-        "Scores of classes and single modalities are calibrated on pieces that their encoders did not see, for the same "
-        "mix of pieces; raw scores rank pieces and are no probabilities."
+        "Scores of classes and single modalities are calibrated on pieces that their encoders did not see, for the "
+        "same mix of pieces; raw scores rank pieces and are no probabilities."
     )
     return ["## Probabilities", "", intro, "", *card.probabilities, ""]
 
@@ -96,8 +96,8 @@ def _head_fit(card: ModelCardData) -> str:
     head = card.head
     if head.joint:
         return (
-            f"Fitted together with the experts for {head.steps} epochs on the training split. Loss by epochs on held-out "
-            "groups"
+            f"Fitted together with the experts for {head.steps} epochs on the training split. Loss by epochs on "
+            "held-out groups"
         )
     if not card.certificate.of_these_encoders:
         return (

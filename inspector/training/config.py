@@ -195,8 +195,9 @@ class TrainConfig(Section):
     num_folds: int = Field(default=5, ge=2)
     """Grouped folds of the training split, for choosing experts and for out-of-fold scores."""
     experts: tuple[ExpertConfig, ...] = ()
-    """Empty: suitable experts for each camera and sensor are compared, and the best are kept. Experts given here are all
-    used; they are fitted once, and only the calibration split is scored, unless `cross_fit` or `every_fold` is set."""
+    """Empty: suitable experts for each camera and sensor are compared, and the best are kept. Experts given here are
+    all used; they are fitted once, and only the calibration split is scored, unless `cross_fit` or `every_fold` is
+    set."""
     labels: Mapping[str, tuple[str, ...]] = {}
     """The cameras and sensors (or `image`, `signal`) that show a defect class, such as `crack = ["top"]`: gives labels
     per modality where the manifest has none. Without it, each expert learns every defect of the piece."""

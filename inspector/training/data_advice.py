@@ -75,8 +75,8 @@ def _unknown_names(dataset: Dataset) -> Iterator[Advice]:
     if strange:
         yield Advice(
             "labels",
-            f"modality_labels names {', '.join(strange)}, which is no camera or sensor of the manifest, so the label is "
-            f"ignored: use one of {', '.join(sorted(known))}",
+            f"modality_labels names {', '.join(strange)}, which is no camera or sensor of the manifest, so the label "
+            f"is ignored: use one of {', '.join(sorted(known))}",
         )
 
 
@@ -106,8 +106,8 @@ def _good_with_bad_parts(dataset: Dataset) -> Iterator[Advice]:
         row, modality = contradictions[0]
         yield Advice(
             "labels",
-            f"{len({row.piece_id for row, _ in contradictions})} pieces are labelled ok but nok in a modality, the first is "
-            f"{row.piece_id} in {modality.name}: correct the piece's label or the modality's",
+            f"{len({row.piece_id for row, _ in contradictions})} pieces are labelled ok but nok in a modality, the "
+            f"first is {row.piece_id} in {modality.name}: correct the piece's label or the modality's",
         )
 
 
@@ -117,8 +117,8 @@ def _without_class(dataset: Dataset) -> Iterator[Advice]:
     if dataset.classes and bare:
         yield Advice(
             "labels",
-            f"{len(bare)} of {len(defective)} defective pieces name no class in `defects`, the first is {bare[0].piece_id}: "
-            "training treats them as showing none of the classes; name their classes",
+            f"{len(bare)} of {len(defective)} defective pieces name no class in `defects`, the first is "
+            f"{bare[0].piece_id}: training treats them as showing none of the classes; name their classes",
         )
 
 

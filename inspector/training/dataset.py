@@ -60,8 +60,8 @@ class Dataset:
         unseen = [modality.name for modality in self.modalities if modality.name not in names]
         if unseen:
             raise ManifestError(
-                f"no expert of the configuration uses {', '.join(unseen)}, and no piece passes with an unexamined modality: "
-                "add an expert for it, or leave it out of the manifest"
+                f"no expert of the configuration uses {', '.join(unseen)}, and no piece passes with an unexamined "
+                "modality: add an expert for it, or leave it out of the manifest"
             )
 
     def with_plausibility(self, experts: Sequence[Watched]) -> tuple[Modality, ...]:

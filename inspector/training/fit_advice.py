@@ -97,7 +97,11 @@ def epochs_advice(selected: Sequence[SelectedExpert]) -> Iterator[Advice]:
             continue
         falling = fitted.how == FULL_SCHEDULE or fitted.best_epoch == fitted.epochs
         if fitted.epochs < FEWEST_EPOCHS or (2 * fitted.epochs < usual and falling):
-            state = "its loss was still falling" if fitted.how == EARLY_STOPPING and falling else "nothing shows that it was finished"
+            state = (
+                "its loss was still falling"
+                if fitted.how == EARLY_STOPPING and falling
+                else "nothing shows that it was finished"
+            )
             yield Advice(
                 "epochs",
                 f"expert {entry.expert.name} was fitted for {fitted.epochs} passes, {max(usual, FEWEST_EPOCHS)} are "

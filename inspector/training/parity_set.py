@@ -24,8 +24,8 @@ from inspector.parity.write import Judged, add_set
 from inspector.training.export import FlatHead, TrainedBundle
 
 SEEN = (
-    "the encoders were fitted on these pieces too (refit): differences between engines show less on them than on others, "
-    "so INT8 is not compiled with them"
+    "the encoders were fitted on these pieces too (refit): differences between engines show less on them than on "
+    "others, so INT8 is not compiled with them"
 )
 
 

@@ -1,7 +1,7 @@
 """Changes experts of a trained bundle, and checks the result with gates.
 
-Head, limits and routes stay unchanged: the gates judge experts and head together at the limit in use. The certificate is
-dropped, since it holds only for the old experts.
+Head, limits and routes stay unchanged: the gates judge experts and head together at the limit in use. The certificate
+is dropped, since it holds only for the old experts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -102,7 +102,9 @@ def adapt(
     """
     trainable = [expert for expert in trained.experts if num_trainable(expert.module)]
     if not trainable:
-        raise ManifestError(f"{trained.name} has no expert that can learn in steps: train it again, with all recordings")
+        raise ManifestError(
+            f"{trained.name} has no expert that can learn in steps: train it again, with all recordings"
+        )
     experts = {}
     for expert in trainable:
         torch.manual_seed(options.seed)

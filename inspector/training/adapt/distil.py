@@ -81,8 +81,8 @@ def student_of(teacher: TrainedExpert, encoder: str, side_px: int) -> ImageExper
     """The teacher's configuration with another network over the whole picture at side_px x side_px."""
     if not isinstance(teacher.config, ImageExpert):
         raise DistilError(
-            f"{teacher.name} reads the sensor {teacher.modality}: most of its cost is the spectrum, which a student would "
-            "compute as well; name an expert of a camera"
+            f"{teacher.name} reads the sensor {teacher.modality}: most of its cost is the spectrum, which a "
+            "student would compute as well; name an expert of a camera"
         )
     return ImageExpert(
         name=teacher.name,

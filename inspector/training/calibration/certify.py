@@ -117,6 +117,6 @@ def _compare_with_mapie(limits_L: Scores, defects: Scores, claim: Claim, confide
     if not theirs or theirs[-1] != claim.pass_below:
         their_limit = theirs[-1] if theirs else None
         raise CertificateError(
-            f"mapie certifies {claim.miss_rate:.2%} below {their_limit}, inspector below {claim.pass_below}: report this "
-            "as a bug"
+            f"mapie certifies {claim.miss_rate:.2%} below {their_limit}, inspector below {claim.pass_below}: "
+            "report this as a bug"
         )

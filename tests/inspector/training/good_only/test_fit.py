@@ -81,7 +81,7 @@ def test_the_bundle_loads_and_says_that_it_knows_no_defect(fitted):
     assert schema.provenance["good_pieces"] == 50
     assert len(schema.calibrations) == 3
     card = (fitted / "model_card.md").read_text(encoding="utf-8")
-    assert "knows no defect" in card
+    assert "has not seen any defect" in card
     assert "| top | 50 | 50 | places of the picture, described by fixed filters" in card
     assert "| sensor | 50 | 50 | the course of the trace |" in card
 
