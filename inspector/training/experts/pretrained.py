@@ -38,8 +38,8 @@ def file_advice(name: str, file: Path) -> Iterator[Advice]:
     """The same for a network that is known to be used. Raises TrainConfigError."""
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise TrainConfigError(f"--weights, network {name}: is not the name of a timm model{hint}")
+        hint = f"did you mean {near[0]}?" if near else "timm.list_models() lists the names"
+        raise TrainConfigError(f"--weights, network {name}: timm has no model of this name; {hint}")
     _refuse_foreign(name, file, 3)
     _refuse_infinite(name, file)
     yield from _unused_tensors(name, file)

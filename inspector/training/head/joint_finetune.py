@@ -154,18 +154,15 @@ class _Run:
         self._head.train()
         for _ in range(settings.head_steps):
             chosen = torch.randperm(len(rows))[:HEAD_BATCH]
-            picked, sets = rows[chosen], self._drawn_sets(len(chosen))
+            batch, sets = rows[chosen], self._random_sets(len(chosen))
             encoded = [Encoded(*(output[chosen] for output in outputs_of_expert)) for outputs_of_expert in known]
-            fused = self._fused(encoded, pieces.present[picked] * pieces.sets[sets])
+            fused = self._fused(encoded, pieces.present[batch] * pieces.sets[sets])
             optimiser.zero_grad()
-            multi_label_loss(fused, pieces.targets[sets, picked], torch.tensor(1.0)).backward()  # type: ignore[no-untyped-call]
+            multi_label_loss(fused, pieces.targets[sets, batch], torch.tensor(1.0)).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
 
     def _compare(self, known: Sequence[Encoded], rows: Tensor) -> None:
-        """What goes together in good pieces, and how surely a defect that no modality shows does not.
-
-        From tokens as they stand.
-        """
+        """Fits the comparison of modalities: matches in good pieces, and mismatches that no modality shows alone."""
         pieces = self._pieces
         targets = pieces.targets[pieces.whole, rows]
         shown = (pieces.own_targets[:, rows, 0] == 1).any(0)
@@ -179,7 +176,7 @@ class _Run:
         pairs = zip(self._head.agreements, self._head.pairs, strict=True)
         return [(agreement, pair) for agreement, pair in pairs if isinstance(agreement, Agreement)]
 
-    def _drawn_sets(self, count: int) -> Tensor:
+    def _random_sets(self, count: int) -> Tensor:
         """All experts for half of the pieces, a random set for the others."""
         return torch.where(torch.rand(count) < 0.5, self._pieces.whole, torch.randint(len(self._pieces.sets), (count,)))
 
@@ -205,7 +202,7 @@ class _Run:
     def _batch_loss(self, rows: Tensor) -> Float[Tensor, ""]:
         """Sum of the losses of the fused score, of each expert alone, and of the alignment."""
         pieces, settings, one = self._pieces, self._settings, torch.tensor(1.0)
-        chosen = self._drawn_sets(len(rows))
+        chosen = self._random_sets(len(rows))
         encoded = self._encode(rows, changed=True)
         fused = self._fused(encoded, pieces.present[rows] * pieces.sets[chosen])
         loss = multi_label_loss(fused, pieces.targets[chosen, rows], one)

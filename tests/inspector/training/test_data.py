@@ -186,8 +186,8 @@ def test_tiles_are_cut_in_training_as_in_serving():
 @pytest.mark.parametrize(
     ("kind", "largest", "said"),
     [
-        (np.uint8, 2, "is 2 of 255 that uint8 holds"),
-        (np.uint16, 1023, "is 1023 of 65535 that uint16 holds"),
+        (np.uint8, 2, "is 2 of 255 possible in uint8"),
+        (np.uint16, 1023, "is 1023 of 65535 possible in uint16"),
         (np.uint16, 4095, ""),
         (np.uint8, 128, ""),
     ],

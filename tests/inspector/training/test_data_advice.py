@@ -123,7 +123,11 @@ def twice_in_a_piece(rows: list[Row]) -> None:
         (without_labels_of_sound, "labels", ("2 of 24 defective pieces have no label for mic", "modality_labels")),
         (mistyped_modality, "labels", ("mike", "no camera or sensor", "image, mic, signal, top")),
         (good_sounds, "labels", ("no recording of mic in split train is labelled nok",)),
-        (good_with_a_bad_part, "labels", ("1 pieces are labelled ok and nok in a modality, first train0 in top",)),
+        (
+            good_with_a_bad_part,
+            "labels",
+            ("1 pieces are labelled ok but nok in a modality, the first is train0 in top",),
+        ),
         (contradiction, "labels", ("1 recordings are labelled ok and nok", "train0.png of train0", "train1")),
         (without_class, "labels", ("1 of 36 defective pieces name no class", "train1")),
         (rare_class, "evidence", ("1 of 2 classes", "dent 0 in train, 4 in calibration, 0 in test")),

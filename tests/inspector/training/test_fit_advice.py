@@ -98,7 +98,7 @@ def test_an_expert_that_was_held_against_one_label_alone_is_unknown(label: float
 
 
 @pytest.mark.parametrize(
-    ("standings", "left"),
+    ("results", "left"),
     [
         ([SCOUT, MISLED, GOOD], ["scout", "good"]),
         ([MISLED, GOOD], ["misled", "good"]),

@@ -58,7 +58,7 @@ HINTS = result("hints", False, knowing(0.25, OTHER))
 
 
 @pytest.mark.parametrize(
-    ("standings", "kept"),
+    ("results", "kept"),
     [
         ([SCOUT], ["scout"]),
         ([BLIND, SCOUT], ["scout"]),
