@@ -138,8 +138,8 @@ def _unmeasured(dataset: Dataset) -> Iterator[Advice]:
     if not {"ok", "nok"} <= {row.label for row in dataset.split("test")}:
         yield Advice(
             "evidence",
-            "split test lacks pieces labelled ok or nok, so the bundle cannot be measured: keep some recordings of other "
-            "groups for it",
+            "split test lacks pieces labelled ok or nok, so the bundle cannot be measured: keep some recordings of "
+            "other groups for it",
         )
 
 
