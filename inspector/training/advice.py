@@ -1,4 +1,4 @@
-"""What a training does not know: warnings that say what to do, for the command line, the report and the model card."""
+"""Warnings of a training, each with its remedy, for the command line, the report and the model card."""
 
 import json
 import logging
@@ -18,14 +18,14 @@ class Advice:
 
     kind: Kind
     text: str
-    """What is wrong, with figures, and what to do."""
+    """The problem, with figures, and its remedy."""
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.text}"
 
 
 class StrictError(ValueError):
-    """Under `--strict`: warnings that a bundle is not to be written with."""
+    """Warnings that prevent the writing of a bundle under `--strict`."""
 
     def __init__(self, warnings: Sequence[Advice]) -> None:
         super().__init__("\n".join(map(str, warnings)))
@@ -33,7 +33,7 @@ class StrictError(ValueError):
 
 
 def give(warnings: Iterable[Advice], *, strict: bool) -> tuple[Advice, ...]:
-    """Logs each warning. Raises StrictError where there is one and none is allowed."""
+    """Logs each warning. Raises StrictError if there are any and `strict` is set."""
     given = tuple(warnings)
     for warning in given:
         _log.warning("%s", warning)
@@ -43,7 +43,7 @@ def give(warnings: Iterable[Advice], *, strict: bool) -> tuple[Advice, ...]:
 
 
 def advice_lines(warnings: Sequence[Advice]) -> list[str]:
-    """A section of the model card; no line without warnings."""
+    """A section of the model card; empty without warnings."""
     if not warnings:
         return []
     return ["## Warnings of the training", "", *(f"- **{warning.kind}**: {warning.text}" for warning in warnings), ""]

@@ -1,4 +1,4 @@
-"""Writes the model card: what a bundle was trained on and how, for people. Knows no file and no score of a test."""
+"""Writes the model card: data, experts, fusion head, routing and certificate of a training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _SPLITS: tuple[Split, ...] = ("train", "calibration", "test")
 
 @dataclass(frozen=True, eq=False)
 class ModelCardData:
-    """What happened in a training."""
+    """Results of a training for the model card."""
 
     results: Sequence[CrossValidationResult]
     selected: Sequence[SelectedExpert]
@@ -26,16 +26,16 @@ class ModelCardData:
     certificate: Certificate
     warnings: Sequence[Advice] = ()
     probabilities: Sequence[str] = ()
-    """Lines on which figures are probabilities."""
+    """Lines that list which figures are probabilities."""
 
     def findings(self) -> tuple[str, ...]:
-        """Sentences for people."""
+        """Sentences for the model card and the log."""
         names = {entry.expert.name for entry in self.selected}
         left_out = [entry.line() for entry in self.results if entry.name not in names]
         kept = [entry.line() for entry in self.results if entry.name in names]
-        contest = f"Experts, by area under the curve on held-out groups: {', '.join(kept)}"
-        contest += f"; left out: {', '.join(left_out)}." if left_out else "."
-        return (contest, *self.routing, certificate_words(self.certificate))
+        comparison = f"Experts, by area under the curve on held-out groups: {', '.join(kept)}"
+        comparison += f"; left out: {', '.join(left_out)}." if left_out else "."
+        return (comparison, *self.routing, certificate_words(self.certificate))
 
 
 def model_card(dataset: Dataset, config: TrainConfig, card: ModelCardData) -> str:
@@ -45,7 +45,7 @@ def model_card(dataset: Dataset, config: TrainConfig, card: ModelCardData) -> st
         [
             f"# {config.name} {config.version}",
             "",
-            "Training knows no score of a test split: `inspector evaluate BUNDLE MANIFEST --card` puts them under "
+            "Training does not use the test split: `inspector evaluate BUNDLE MANIFEST --card` adds its scores under "
             "*Measured*, at the end.",
             "",
             *advice_lines(card.warnings),
@@ -56,10 +56,10 @@ def model_card(dataset: Dataset, config: TrainConfig, card: ModelCardData) -> st
             "## Experts",
             "",
             _fitted_on(card),
-            "The area under the curve is that of log-odds for recordings of the training split whose group the",
-            "fit had not seen, against the label of the own modality where there is one.",
+            "The area under the curve compares out-of-fold log-odds of training recordings with the label of their",
+            "modality, or of the piece where the modality has none.",
             "",
-            "| expert | area under the curve | taken | cost | how |",
+            "| expert | area under the curve | used | cost | method |",
             "|---|---|---|---|---|",
             *_experts(card),
             "",
@@ -80,8 +80,8 @@ def _probabilities(card: ModelCardData) -> list[str]:
     if not card.probabilities:
         return []
     intro = (
-        "Classes and single modalities are calibrated on pieces that their encoders had not seen, for pieces mixed as "
-        "in these; raw scores rank pieces and are no probabilities."
+        "Scores of classes and single modalities are calibrated on pieces that their encoders did not see, for the "
+        "same mix of pieces; raw scores rank pieces and are no probabilities."
     )
     return ["## Probabilities", "", intro, "", *card.probabilities, ""]
 
@@ -89,19 +89,19 @@ def _probabilities(card: ModelCardData) -> list[str]:
 def _fitted_on(card: ModelCardData) -> str:
     if card.certificate.of_these_encoders:
         return "Fitted on the training split."
-    return "Fitted on the training and the calibration split together: no piece of either is unseen by them."
+    return "Fitted on the training and the calibration split together: the encoders have seen the pieces of both."
 
 
 def _head_fit(card: ModelCardData) -> str:
     head = card.head
     if head.joint:
         return (
-            f"Fitted together with the experts for {head.steps} epochs on the training split. Loss by epochs on groups "
-            "of it that this fit did not see"
+            f"Fitted together with the experts for {head.steps} epochs on the training split. Loss by epochs on "
+            "held-out groups"
         )
     if not card.certificate.of_these_encoders:
         return (
-            "Noisy-or of the experts, calibrated on their log-odds out of fold. Cross-fitted loss by steps on the "
+            "Noisy-or of the experts, calibrated on their out-of-fold log-odds. Cross-fitted loss by steps on the "
             "calibration split, with the experts of the training split alone"
         )
     return (
@@ -121,7 +121,7 @@ def _experts(card: ModelCardData) -> list[str]:
 
 
 def _data(dataset: Dataset) -> list[str]:
-    lines = ["| split | pieces | ok | nok | recordings of their own |", "|---|---|---|---|---|"]
+    lines = ["| split | pieces | ok | nok | different recordings |", "|---|---|---|---|---|"]
     for split in _SPLITS:
         rows = dataset.split(split)
         counts = [sum(row.label == label for row in rows) for label in ("ok", "nok")]

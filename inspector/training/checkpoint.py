@@ -1,6 +1,6 @@
-"""Saves a draft as weights and JSON, and builds it again from these. Knows no manifest and no ONNX.
+"""Saves a trained bundle as weights and JSON, and loads it again.
 
-A checkpoint lets a bundle be exported anew, by another version or for another runtime, without training again.
+A checkpoint allows exporting a bundle again, with another version or for another runtime, without training.
 """
 
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ WEIGHTS_NAME = "weights.safetensors"
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message names file, finding and remedy."""
+    """Unusable checkpoint; the message names file, problem and remedy."""
 
 
 class SavedExpert(Section):
     config: ExpertConfig
-    """How it was configured for training."""
+    """Its training configuration."""
     input: ImageInput | SignalInput = Field(discriminator="type")
-    """How a recording becomes its input."""
+    """How a recording is turned into its input."""
 
 
 class Checkpoint(Section):
@@ -53,7 +53,7 @@ class Checkpoint(Section):
     policy: Policy
     """As in the bundle."""
     own_calibrations: Mapping[str, Platt] = {}
-    """Of each expert alone, by its name, as in the bundle."""
+    """Calibration of each expert's own log-odds, by name, as in the bundle."""
     certificate: Certificate | None = None
     """As in the bundle."""
     provenance: Mapping[str, str | int | float]
@@ -61,7 +61,7 @@ class Checkpoint(Section):
     card: str
     """The model card, in Markdown."""
     compared: tuple[tuple[int, int], ...] = ()
-    """Pairs of experts whose disagreement the head looks for."""
+    """Pairs of experts whose contradiction the head detects."""
 
 
 def save_checkpoint(folder: Path, trained: TrainedBundle) -> None:

@@ -1,7 +1,4 @@
-"""Says how a bundle is trained: the content of `train.toml`, and what is taken where it says nothing.
-
-Knows the manifest's cameras and sensors, but neither torch nor a file's pixels.
-"""
+"""The content of `train.toml`, with its defaults. Does not import torch."""
 
 import tomllib
 from collections.abc import Mapping
@@ -19,7 +16,7 @@ class Section(BaseModel):
 
 
 class Fitting(Section):
-    """How one encoder is fitted; None takes what suits its kind."""
+    """How one encoder is fitted; None is the default of its kind."""
 
     epochs: int | None = Field(default=None, gt=0)
     """Passes over the training recordings."""
@@ -28,16 +25,16 @@ class Fitting(Section):
     batch_size: int = Field(default=32, gt=1)
     """Recordings in one step."""
     accumulate: int = Field(default=1, ge=1)
-    """Parts that a batch goes through in, gradients summed: for large networks where memory is small."""
+    """Parts into which a batch is split, with their gradients summed: saves memory with large networks."""
     every_fold: bool = False
-    """Networks: score every fold, not one, and fit once more on all; nothing is then stopped early."""
+    """Networks: score every fold instead of one, then fit on all recordings; without early stopping."""
 
 
 class ImageExpert(Section):
     """An expert that looks at one camera through rows x cols tiles of height_px x width_px each."""
 
     type: Literal["image"] = "image"
-    """Says that the expert looks at images."""
+    """The expert reads images."""
     name: Name
     """Unique in the bundle."""
     modality: Name
@@ -61,16 +58,16 @@ class ImageExpert(Section):
     pretrained: bool = False
     """Start from timm's weights (downloaded by timm, or a local file by `--weights`)."""
     readout: Literal["places", "kernel"] = "places"
-    """How a network's maps become log-odds: evidence at every place, or a kernel machine on their statistics (frozen
+    """How feature maps become log-odds: evidence at every place, or a kernel machine on their statistics (frozen
     networks, and `rings` for wafer-like maps)."""
     stages: tuple[int, ...] = (-2, -1)
-    """Stages of a network from timm that are read, fine to coarse; what lies behind the last of them does not run."""
+    """Stages of a timm network that are read, fine to coarse; later stages do not run."""
     context: bool = False
     """Places are read together with their neighbours."""
     freeze: bool = False
-    """Keep the backbone as it starts and fit the readout alone: right for some hundred pictures, and faster."""
+    """Keep the backbone unchanged and fit the readout only: right for some hundred pictures, and faster."""
     tuning: Literal["frozen", "lora", "full"] | None = None
-    """How a backbone from timm is fitted; None: as `freeze` and the number of recordings say."""
+    """How a timm backbone is fitted; None: chosen from `freeze` and the number of recordings."""
     turn: Literal["none", "right_angles", "any"] = "right_angles"
     """Augmentation: pictures of the product have no up, left or right."""
     jitter: float = Field(default=0.1, ge=0, le=1)
@@ -83,7 +80,7 @@ class SignalExpert(Section):
     """An expert that listens to one sensor: log-mel with a small network, or temporal convolutions on raw samples."""
 
     type: Literal["signal"] = "signal"
-    """Says that the expert listens to a signal."""
+    """The expert reads a signal."""
     name: Name
     """Unique in the bundle."""
     modality: Name
@@ -117,7 +114,7 @@ ExpertConfig = Annotated[ImageExpert | SignalExpert, Field(discriminator="type")
 
 class HeadFitting(Section):
     max_steps: int = Field(default=80, ge=0)
-    """Most steps that cross-fitting may choose; 0 leaves noisy-or."""
+    """Largest number of steps that cross-fitting may choose; 0 keeps noisy-or."""
     check_every: int = Field(default=10, gt=0)
     """Steps between two candidates that cross-fitting compares."""
     learning_rate: float = Field(default=1.5e-3, gt=0)
@@ -129,29 +126,29 @@ class HeadFitting(Section):
 
 
 class Prices(Section):
-    """What a decision costs, in any one currency: an escape, a false reject, a look by a person."""
+    """Cost of each decision, in one currency of your choice."""
 
     escape: float = Field(gt=0)
     """A defective piece that passes."""
     false_reject: float = Field(gt=0)
     """A good piece that fails."""
     review: float = Field(gt=0)
-    """A piece that a person looks at."""
+    """A piece that a person reviews."""
 
 
 class JointFitting(Section):
-    """Fitting encoders and head together, after the encoders by themselves."""
+    """Joint fine-tuning of encoders and head, after the encoders were fitted separately."""
 
     epochs: int = Field(default=0, ge=0)
-    """0: none, unless `automatic` finds a reason."""
+    """Passes over the training pieces; 0: none, unless `automatic` applies."""
     automatic: bool = True
-    """Where training pieces are defective although each of their modalities is labelled good."""
+    """Fine-tune jointly if training pieces are defective although each of their modalities is labelled good."""
     learning_rate: float = Field(default=2e-4, gt=0)
-    """Of the encoders, which are nearly done."""
+    """Step size for the encoders, which are nearly fitted."""
     head_learning_rate: float = Field(default=1e-3, gt=0)
-    """At 6e-3 a thousand steps learned the training pieces by heart."""
+    """Step size for the head: at 6e-3 it memorised the training pieces within a thousand steps."""
     head_steps: int = Field(default=300, gt=0)
-    """Of the head alone, in the first epoch."""
+    """Steps of the head alone, in the first epoch."""
     batch_size: int = Field(default=32, gt=1)
     """Pieces in one step."""
     auxiliary: float = Field(default=0.3, ge=0)
@@ -161,19 +158,18 @@ class JointFitting(Section):
 
 
 class Acceptance(Section):
-    """What the limits and the routing may cost, measured on the calibration split."""
+    """Acceptable error rates of limits and routing, measured on the calibration split."""
 
     miss_rate: float = Field(default=0.02, ge=0, le=1)
     """Share of defective pieces that may pass."""
     false_reject_rate: float = Field(default=0.02, ge=0, le=1)
     """Share of good pieces that may fail."""
     review_share: float = Field(default=0.15, ge=0, le=1)
-    """With all modalities present; with fewer the rates stand, whatever goes to REVIEW."""
+    """Share of pieces that may go to REVIEW with all modalities present; with fewer, this is not limited."""
     routing_risk: float = Field(default=0.005, ge=0, le=1)
-    """Share of pieces that may be decided otherwise because experts were left out, for each of PASS and FAIL."""
-
+    """Share of pieces whose decision may change because experts were left out, for each of PASS and FAIL."""
     costs: Prices | None = None
-    """Where given, the limits are those of the least expected cost, and the three rates above are not used."""
+    """If given, the limits minimise the expected cost, and the first three rates above are not used."""
     certify_miss_rate: float = Field(default=0.008, gt=0, lt=1)
     """Share of defective pieces that may PASS, to be proven from independent defects of the calibration split."""
     confidence: float = Field(default=0.95, gt=0, lt=1)
@@ -193,39 +189,40 @@ class TrainConfig(Section):
     token_dim: int = Field(default=32, ge=8, le=512)
     """Width of every expert's tokens."""
     num_threads: int = Field(default=1, gt=0)
-    """A second thread helps only where the machine has nothing else to do, and costs much where it has."""
+    """CPU threads; a second one helps only on an idle machine, and slows training down on a busy one."""
     policy: Literal["auto", "dense", "static", "cascade", "learned", "budgeted"] = "auto"
-    """`auto`: a cascade or a learned router where it saves computing against the cheapest static set as good."""
+    """`auto`: a cascade or a learned router if it saves computing against the cheapest static set of equal quality."""
     num_folds: int = Field(default=5, ge=2)
-    """Grouped folds of the training split, by which experts compete and training pieces are scored unseen."""
+    """Grouped folds of the training split, for choosing experts and for out-of-fold scores."""
     experts: tuple[ExpertConfig, ...] = ()
-    """Empty: experts that suit each camera and sensor compete. Those given here are all taken; they are fitted once,
-    and only pieces of the calibration split are scored, unless `cross_fit` or their own `every_fold` asks for more."""
+    """Empty: suitable experts for each camera and sensor are compared, and the best are kept. Experts given here are
+    all used; they are fitted once, and only the calibration split is scored, unless `cross_fit` or `every_fold` is
+    set."""
     labels: Mapping[str, tuple[str, ...]] = {}
-    """Which cameras and sensors (or `image`, `signal`) a class of defects shows in, such as `crack = ["top"]`: labels
-    per modality where the manifest has none. Without any, each expert learns every defect of the piece."""
+    """The cameras and sensors (or `image`, `signal`) that show a defect class, such as `crack = ["top"]`: gives labels
+    per modality where the manifest has none. Without it, each expert learns every defect of the piece."""
     cross_fit: bool = False
-    """Also scores training pieces by encoders of other folds, where `experts` are given."""
+    """Also score training pieces with encoders of other folds, if `experts` are given."""
     refit: Literal["auto", "never"] = "auto"
-    """`auto`: where the calibration split cannot certify what is asked and the encoders are quick to fit, they are
-    fitted once more with its pieces, and thresholds come from scores out of fold of both splits."""
+    """`auto`: if the calibration split cannot certify `certify_miss_rate` and the encoders are quick to fit, they are
+    fitted again on both splits, and thresholds come from out-of-fold scores of both."""
     head: HeadFitting = HeadFitting()
     """How the fusion head is fitted."""
     joint: JointFitting = JointFitting()
-    """Whether encoders and head are fitted together afterwards."""
+    """Whether encoders and head are fine-tuned together afterwards."""
     acceptance: Acceptance = Acceptance()
-    """What the bundle's limits and routes may cost."""
+    """Acceptable error rates of the bundle's limits and routes."""
 
 
 class TrainConfigError(ValueError):
-    """A training configuration that cannot be used; the message names key, value and remedy."""
+    """Invalid training configuration; the message names key, value and remedy."""
 
 
 def read_train_config(path: Path) -> TrainConfig:
     try:
         return TrainConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, tomllib.TOMLDecodeError) as exc:
-        raise TrainConfigError(f"{path}: {exc}; name a TOML file that can be read") from exc
+        raise TrainConfigError(f"{path}: {exc}; give a readable TOML file") from exc
     except ValidationError as exc:
         errors = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
         raise TrainConfigError(f"{path}: {errors}; correct or remove these keys") from exc

@@ -1,4 +1,4 @@
-"""Reads a manifest's recordings once each, with their targets and groups. Knows no network and no augmentation."""
+"""Reads each recording of a manifest once, with its targets and group."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Example:
     """(1 + K): defective, then one per class; NaN is unknown."""
     group: str
     mask: NDArray[np.bool_] | None = None
-    """(H, W) where the defect is; None is unknown, or a signal. A good picture has none anywhere."""
+    """(H, W) true where the defect is; None if unknown, or for a signal; all false for a good picture."""
 
 
 def targets_of(row: PieceRow, label: Label, classes: Sequence[str], shown: Sequence[str]) -> NDArray[np.float32]:
@@ -40,9 +40,9 @@ def targets_of(row: PieceRow, label: Label, classes: Sequence[str], shown: Seque
 
 
 def examples(root: Path, rows: Sequence[PieceRow], modality: Modality, classes: Sequence[str]) -> dict[str, Example]:
-    """Every recording of a modality once, by its path; without own labels, with the mean of its pieces' targets.
+    """Every recording of a modality once, by path; its target is the mean over its pieces.
 
-    Each of several images of a piece has the label of the piece: nobody says in which of them the defect shows.
+    Each of several images of a piece has the label of the piece: the manifest does not say which one shows the defect.
     """
     by_path: dict[str, ImageRow | SignalRow] = {}
     owners: dict[str, list[PieceRow]] = defaultdict(list)
@@ -64,7 +64,7 @@ def _example(
 
 
 def _mask(root: Path, picture: Image, owner: PieceRow, label: Label) -> NDArray[np.bool_] | None:
-    """Of the only image: with more, a manifest's one mask does not say whose it is."""
+    """Mask of a piece with a single image: with several, the manifest does not say which one it belongs to."""
     if len({image.camera for image in owner.images}) != 1:
         return None
     if label == "ok":
@@ -74,5 +74,5 @@ def _mask(root: Path, picture: Image, owner: PieceRow, label: Label) -> NDArray[
     mask = cv2.imread(str(root / owner.mask), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     if mask is None or mask.shape != picture.shape[:2]:
         fault = "cannot be read" if mask is None else f"is {mask.shape}, its image {picture.shape[:2]}"
-        raise ManifestError(f"{root / owner.mask}: {fault}; mend the mask or leave it out of the manifest")
+        raise ManifestError(f"{root / owner.mask}: {fault}; correct the mask or leave it out of the manifest")
     return np.asarray(mask > 127, np.bool_)

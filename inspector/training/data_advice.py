@@ -1,4 +1,4 @@
-"""Says what a manifest does not tell a training: labels per modality, classes without evidence, repeated recordings."""
+"""Warns about gaps in a manifest: labels per modality, classes without evidence, repeated recordings."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,12 +14,12 @@ from inspector.training.dataset import Dataset
 from inspector.training.repeats import contradictions, refuse_leaks, repeat_advice, uses_by_content
 
 FEWEST_PARTS = 5
-"""Independent parts with a class, below which its recall is a guess: of five that were all found, 45 % may be missed
-(95 %, one-sided)."""
+"""Independent parts of a class below which its recall is a guess: if all of five are detected, up to 45 % may still be
+missed (95 %, one-sided)."""
 
 
 def data_advice(dataset: Dataset) -> Iterator[Advice]:
-    """Raises ManifestError for a recording that is in several splits under several names."""
+    """Raises ManifestError for a recording in several splits under several names."""
     uses = uses_by_content(dataset.root, dataset.rows, dataset.modalities)
     refuse_leaks(dataset.root, uses)
     yield from repeat_advice(uses)
@@ -33,13 +33,13 @@ def data_advice(dataset: Dataset) -> Iterator[Advice]:
 
 
 def file_survey(manifest: Path, rows: Sequence[PieceRow]) -> Iterator[Advice]:
-    """What the files of these rows look like. Raises ManifestError with each that cannot be read."""
+    """Warnings about the files of these rows. Raises ManifestError that lists each unreadable file."""
     for text in survey(manifest, rows):
         yield Advice("recordings", text)
 
 
 def manifest_advice(manifest: Path) -> Iterator[Advice]:
-    """What stands in a manifest of which good pieces alone are used."""
+    """Warnings about a manifest from which only good pieces are used."""
     rows = read_manifest(manifest)
     modalities = modalities_of(rows)
     uses = uses_by_content(manifest.parent, rows, modalities)
@@ -48,19 +48,19 @@ def manifest_advice(manifest: Path) -> Iterator[Advice]:
 
 
 def _missing_labels(dataset: Dataset) -> Iterator[Advice]:
-    """With the piece's label, an expert is taught defects that its recording cannot show."""
+    """With the label of the piece, an expert is trained on defects that its recording cannot show."""
     if len(dataset.modalities) < 2:
         return
     defective = [row for split in ("train", "calibration") for row in dataset.split(split) if row.label == "nok"]
     for modality in dataset.modalities:
         seen = [row for row in defective if sources_of(row, modality.name)]
-        lacking = [row for row in seen if own_label(row, modality) is None]
-        if lacking:
+        unlabelled = [row for row in seen if own_label(row, modality) is None]
+        if unlabelled:
             yield Advice(
                 "labels",
-                f"{len(lacking)} of {len(seen)} defective pieces have no label for {modality.name} alone, so its "
+                f"{len(unlabelled)} of {len(seen)} defective pieces have no label for {modality.name} alone, so its "
                 "experts learn defects that only others show (a microphone fell from AUC 1.000 to .609): add "
-                "modality_labels to the manifest, or a map of classes in the configuration, such as "
+                "modality_labels to the manifest, or a map of classes to the configuration, such as "
                 f'[labels] {_example(dataset)} = ["{modality.name}"]',
             )
 
@@ -75,8 +75,8 @@ def _unknown_names(dataset: Dataset) -> Iterator[Advice]:
     if strange:
         yield Advice(
             "labels",
-            f"modality_labels has {', '.join(strange)}, which is no camera or sensor of the manifest, so nothing reads "
-            f"it: known are {', '.join(sorted(known))}",
+            f"modality_labels names {', '.join(strange)}, which is no camera or sensor of the manifest, so the label "
+            f"is ignored: use one of {', '.join(sorted(known))}",
         )
 
 
@@ -91,7 +91,7 @@ def _one_sided(dataset: Dataset) -> Iterator[Advice]:
                 yield Advice(
                     "labels",
                     f"no recording of {modality.name} in split {split} is labelled {' or '.join(missing)}: its experts "
-                    f"cannot be taught or judged by it; label some, or leave {modality.name} out of the manifest",
+                    f"cannot be trained or judged on it; label some, or leave {modality.name} out of the manifest",
                 )
 
 
@@ -106,8 +106,8 @@ def _good_with_bad_parts(dataset: Dataset) -> Iterator[Advice]:
         row, modality = contradictions[0]
         yield Advice(
             "labels",
-            f"{len({row.piece_id for row, _ in contradictions})} pieces are labelled ok and nok in a modality, first "
-            f"{row.piece_id} in {modality.name}: correct the piece's label or the modality's",
+            f"{len({row.piece_id for row, _ in contradictions})} pieces are labelled ok but nok in a modality, the "
+            f"first is {row.piece_id} in {modality.name}: correct the piece's label or the modality's",
         )
 
 
@@ -117,8 +117,8 @@ def _without_class(dataset: Dataset) -> Iterator[Advice]:
     if dataset.classes and bare:
         yield Advice(
             "labels",
-            f"{len(bare)} of {len(defective)} defective pieces name no class in `defects`, first {bare[0].piece_id}: "
-            "they are learned as showing none of the classes; name them",
+            f"{len(bare)} of {len(defective)} defective pieces name no class in `defects`, the first is "
+            f"{bare[0].piece_id}: training treats them as showing none of the classes; name their classes",
         )
 
 
@@ -133,12 +133,12 @@ def _unmeasured(dataset: Dataset) -> Iterator[Advice]:
         yield Advice(
             "evidence",
             f"{len(few)} of {len(dataset.classes)} classes have fewer than {FEWEST_PARTS} independent parts in a split "
-            f"({listed}): they are hardly learned or measured, and nobody knows how many of them pass; record more",
+            f"({listed}): they are hardly learned or measured, and their escape rate is unknown; record more",
         )
     if not {"ok", "nok"} <= {row.label for row in dataset.split("test")}:
         yield Advice(
             "evidence",
-            "split test lacks pieces labelled ok or nok, so nothing can measure the bundle: keep some recordings of "
+            "split test lacks pieces labelled ok or nok, so the bundle cannot be measured: keep some recordings of "
             "other groups for it",
         )
 
@@ -148,5 +148,5 @@ def _with(dataset: Dataset, split: Split, name: str) -> list[PieceRow]:
 
 
 def num_parts(rows: Sequence[PieceRow], modalities: Sequence[Modality]) -> int:
-    """How many of the pieces share no recording that carries the defect."""
+    """Number of pieces that share no recording that shows the defect."""
     return len(independent([row.piece_id for row in rows], [units_of(row, modalities) for row in rows]))

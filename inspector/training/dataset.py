@@ -1,4 +1,4 @@
-"""Holds a manifest's pieces by split and lends their recordings. Knows no network."""
+"""The pieces of a manifest by split, with their recordings, labels and targets."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -24,19 +24,19 @@ from inspector.training.plausibility import with_plausibility
 class Dataset:
     """Raises ManifestError where splits leak, or train or calibration lacks a label, a modality or a second group.
 
-    `shows` says which modalities each class of defects shows in: see inspector/training/labels.py.
+    `shows` maps each defect class to the modalities that it shows in: see inspector/training/labels.py.
     """
 
     def __init__(self, manifest: Path, shows: ClassMap | None = None) -> None:
-        read, shows = read_manifest(manifest), shows or {}
-        demand_grouped_splits(read)
-        self.rows = with_own_labels(read, modalities_of(read), shows)
+        rows, shows = read_manifest(manifest), shows or {}
+        demand_grouped_splits(rows)
+        self.rows = with_own_labels(rows, modalities_of(rows), shows)
         modalities, self.classes = modalities_of(self.rows), classes_of(self.rows)
         self.modalities = tuple(mapped_classes(modality, modalities, shows) for modality in modalities)
         for split in ("train", "calibration"):
-            _demand_labels(manifest, split, self.split(split))
+            _require_labels(manifest, split, self.split(split))
             for modality in self.modalities:
-                _demand_groups(manifest, split, modality, self.split(split))
+                _require_groups(manifest, split, modality, self.split(split))
         self.root = manifest.parent
         self.examples = cache(self._examples)
 
@@ -50,22 +50,22 @@ class Dataset:
         match = next((modality for modality in self.modalities if modality.name == name), None)
         if match is None:
             known = ", ".join(modality.name for modality in self.modalities)
-            raise ManifestError(f"an expert asks for {name!r}, the manifest has {known}: correct the configuration")
+            raise ManifestError(f"an expert uses {name!r}, but the manifest has {known}: correct the configuration")
         return match
 
     def require_all_modalities(self, names: Sequence[str]) -> None:
-        """Raises ManifestError unless experts of these modalities look at all that there is, and at nothing else."""
+        """Raises ManifestError unless `names` are exactly the modalities of the manifest."""
         for name in names:
             self.modality(name)
         unseen = [modality.name for modality in self.modalities if modality.name not in names]
         if unseen:
             raise ManifestError(
-                f"no expert of the configuration looks at {', '.join(unseen)}, and nothing passes half seen: add an "
-                "expert for it, or leave it out of the manifest"
+                f"no expert of the configuration uses {', '.join(unseen)}, and no piece passes with an unexamined "
+                "modality: add an expert for it, or leave it out of the manifest"
             )
 
     def with_plausibility(self, experts: Sequence[Watched]) -> tuple[Modality, ...]:
-        """The modalities, with limits within which they are believed by what these experts are given."""
+        """The modalities with plausibility limits, learned from the inputs of these experts."""
         return with_plausibility(self.root, self.split("train"), self.modalities, experts)
 
     def _examples(self, split: Split, name: str) -> dict[str, Example]:
@@ -76,20 +76,20 @@ class Dataset:
         return {path: example for split in splits for path, example in self.examples(split, name).items()}
 
     def frames(self, rows: Sequence[PieceRow], splits: Sequence[Split], name: str) -> list[Frames]:
-        """Where each piece's recordings stand in `examples_of`."""
+        """Per piece, the indices of its recordings in `examples_of`."""
         order = {path: index for index, path in enumerate(self.examples_of(splits, name))}
         return [tuple(order[source.path] for source in sources_of(row, name)) for row in rows]
 
     def pieces_of(self, splits: Sequence[Split], name: str) -> tuple[Frames, ...]:
-        """The recordings that are judged together, each set of them once, in order of `examples_of`."""
+        """The sets of recordings that are judged together, without duplicates, in the order of `examples_of`."""
         rows = [row for split in splits for row in self.split(split)]
         return tuple(dict.fromkeys(frames for frames in self.frames(rows, splits, name) if frames))
 
     def targets(self, rows: Sequence[PieceRow], present: Sequence[str]) -> Float[Tensor, "P O"]:
-        """What can be said of pieces when only these modalities are present; NaN is unknown.
+        """Targets of pieces when only these modalities are present; NaN is unknown.
 
-        With all, the piece's label. With some, that of these alone where it is known: then each modality keeps its own
-        meaning, and noisy-or may join them.
+        With all modalities, the label of the piece. With some, the label of these alone where it is known: each
+        modality then keeps its own meaning, so that noisy-or may combine them.
         """
         chosen = [modality for modality in self.modalities if modality.name in present]
         whole = len(chosen) == len(self.modalities)
@@ -105,7 +105,7 @@ class Dataset:
         return "nok" if "nok" in labels else "ok"
 
 
-def _demand_labels(manifest: Path, split: Split, rows: Sequence[PieceRow]) -> None:
+def _require_labels(manifest: Path, split: Split, rows: Sequence[PieceRow]) -> None:
     counts = {label: sum(row.label == label for row in rows) for label in ("ok", "nok")}
     if not all(counts.values()):
         raise ManifestError(
@@ -115,12 +115,12 @@ def _demand_labels(manifest: Path, split: Split, rows: Sequence[PieceRow]) -> No
         )
 
 
-def _demand_groups(manifest: Path, split: Split, modality: Modality, rows: Sequence[PieceRow]) -> None:
-    """Two groups at least: what is fitted on one is judged on another."""
+def _require_groups(manifest: Path, split: Split, modality: Modality, rows: Sequence[PieceRow]) -> None:
+    """Requires two groups: a model that is fitted on one is judged on another."""
     groups = {own_group(row, modality) for row in rows if sources_of(row, modality.name)}
     if len(groups) < 2:
-        content = "no recording" if not groups else "recordings of one group alone"
+        content = "no recording" if not groups else "recordings of one group only"
         raise ManifestError(
-            f"{manifest}: split {split} has {content} of {modality.name}, expected two groups at least: record more "
+            f"{manifest}: split {split} has {content} of {modality.name}, expected at least two groups: record more "
             f"pieces with it, or leave {modality.name} out of the manifest"
         )

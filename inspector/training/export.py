@@ -1,4 +1,4 @@
-"""Writes trained modules as a bundle: ONNX graphs, bundle.json, model card. Knows nothing of how they were trained."""
+"""Writes trained modules as a bundle: ONNX graphs, bundle.json, model card."""
 
 import hashlib
 import logging
@@ -44,12 +44,12 @@ _log = logging.getLogger("inspector.training.export")
 
 
 class ExportError(ValueError):
-    """A bundle cannot be written; the message says where, why and what helps."""
+    """A bundle cannot be written; the message names place, reason and remedy."""
 
 
 @dataclass(frozen=True)
 class TrainedExpert:
-    """A trained encoder, how it is built and what its input looks like."""
+    """A trained encoder with its configuration and input form."""
 
     config: ExpertConfig
     input: ImageInput | SignalInput
@@ -74,7 +74,7 @@ class TrainedExpert:
 
 @dataclass(frozen=True)
 class TrainedBundle:
-    """All of a bundle but its files."""
+    """The content of a bundle, before it is written to files."""
 
     name: str
     version: str
@@ -86,18 +86,18 @@ class TrainedBundle:
     calibrations: tuple[Calibration, ...]
     policy: Policy
     own_calibrations: Mapping[str, Platt] = field(default_factory=dict)
-    """By expert, of its own log-odds; an expert that is not here is raw."""
+    """Calibration of each expert's own log-odds, by name; experts without one report raw scores."""
     certificate: Certificate | None = None
     provenance: Mapping[str, str | int | float] = field(default_factory=dict)
     card: str = ""
     warnings: tuple[Advice, ...] = ()
-    """What its training does not know; the card lists them."""
+    """Warnings of its training; the card lists them."""
 
 
 def write_bundle(folder: Path, trained: TrainedBundle) -> Bundle:
-    """Writes beside `folder` first, so that a bundle is there whole or not at all; replaces none but a bundle."""
+    """Writes to a temporary folder first, so that `folder` is complete or absent. Replaces only a bundle."""
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST_NAME).exists():
-        raise ExportError(f"{folder} holds files but no bundle: name a new or empty folder")
+        raise ExportError(f"{folder} contains files that are no bundle: name a new or empty folder")
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -143,7 +143,7 @@ def _write_expert(folder: Path, expert: TrainedExpert, calibration: Platt | None
 
 
 class FlatHead(nn.Module):
-    """The head with the inputs of the bundle's graph: all tokens, all logits, presence, in one flat row."""
+    """The head with the inputs of the bundle's graph in one list: all tokens, all logits, presence."""
 
     def __init__(self, head: FusionHead) -> None:
         super().__init__()
@@ -178,7 +178,7 @@ def to_onnx(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[s
     shapes = tuple({0: batch} for _ in inputs)
     varargs = isinstance(module, FlatHead)
     with warnings.catch_warnings():
-        # The exporter warns of its own deprecations; they are not ours to act on.
+        # The exporter warns about its own deprecations.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module.eval(),
@@ -191,11 +191,11 @@ def to_onnx(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[s
             external_data=False,
             verbose=False,
         )
-    _forget_origin(path)
+    _remove_metadata(path)
 
 
-def _forget_origin(path: Path) -> None:
-    """Drops what the exporter notes beside the graph: stack traces with the paths of the machine that trained."""
+def _remove_metadata(path: Path) -> None:
+    """Removes the exporter's stack traces, which contain paths of the training machine."""
     model = onnx.load(path)
     parts = (*model.graph.node, *model.graph.value_info, *model.graph.initializer, *model.graph.input)
     for part in (model, model.graph, *parts, *model.graph.output):
@@ -205,7 +205,7 @@ def _forget_origin(path: Path) -> None:
 
 
 def cost_ms(path: Path, inputs: Mapping[str, NDArray[np.float32]]) -> float:
-    """Median processor time of one run on one thread of ONNX Runtime: what else the machine does counts little."""
+    """Median CPU time of one run on one thread of ONNX Runtime; depends little on other load."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -1,6 +1,6 @@
-"""Says which recordings stand for a piece: of several images of a camera the one most like a defect, as on the line.
+"""Chooses the recording that represents a piece: of several images the one most like a defect, as on the line.
 
-Knows neither pixels nor networks. Letters: R recordings, P pieces, O = 1 + K outputs.
+Letters: R recordings, P pieces, O = 1 + K outputs.
 """
 
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 Frames = tuple[int, ...]
-"""Numbers of the recordings that one modality has of a piece; empty where it has none."""
+"""Indices of the recordings of a piece in one modality; empty if there are none."""
 
 
 def worst(logits_R: Float[Tensor, " R"], pieces: Sequence[Frames]) -> Int[Tensor, " P"]:
-    """Per piece the recording with the highest log-odds of a defect, the first of equals; 0 where it has none.
+    """Per piece the recording with the highest log-odds of a defect, the first of equals; 0 if it has none.
 
-    One without log-odds (NaN) comes before all others: a piece that is not wholly scored has no score.
+    A recording without log-odds (NaN) ranks first: a piece that is only partly scored has no score.
     """
     values = logits_R.detach().numpy()
     return torch.tensor([frames[int(np.argmax(values[list(frames)]))] if frames else 0 for frames in pieces])

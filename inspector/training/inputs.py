@@ -1,4 +1,4 @@
-"""Builds an expert's input form and its network from the configuration. Knows no training loop."""
+"""Builds the input form and the network of an expert from its configuration."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -22,10 +22,10 @@ from inspector.dataset.recordings import Clip
 from inspector.training.config import ExpertConfig, ImageExpert, SignalExpert
 
 WAFER_LEVELS = (0.0, 128.0, 255.0)
-"""No die, passed, failed: the values of wafer-like maps that `rings` understands."""
+"""No die, passed, failed: the values of wafer-like maps that `rings` reads."""
 
 DARK = 1 / 32
-"""Pictures that use less of their range were hardly meant to be read as pictures; 12 bits in 16 use twice as much."""
+"""Share of the value range below which pictures are probably not scaled; 12 bits in 16 use twice as much."""
 
 _log = logging.getLogger("inspector.training")
 
@@ -33,7 +33,7 @@ Encoder = VisionEncoder | AudioEncoder | VibrationEncoder | KernelEncoder
 
 
 def input_form(config: ExpertConfig, recordings: Sequence[Recording]) -> ImageInput | SignalInput:
-    """What the expert's input looks like; rates, lengths and scales come from the training recordings."""
+    """The form of the expert's input; rates, lengths and scales come from the training recordings."""
     match config:
         case ImageExpert():
             _warn_of_dark(config, [picture for picture in recordings if not isinstance(picture, Clip)])
@@ -50,13 +50,13 @@ def input_form(config: ExpertConfig, recordings: Sequence[Recording]) -> ImageIn
 
 
 def _warn_of_dark(config: ImageExpert, pictures: Sequence[Image]) -> None:
-    """Values are read as shares of what their type holds, in training and serving: 0, 1, 2 are all but black."""
+    """Training and serving read values as shares of the range of their type: 0, 1, 2 are almost black."""
     brightest = max((picture.max() / np.iinfo(picture.dtype).max for picture in pictures), default=1.0)
     if brightest < DARK:
         kind = pictures[0].dtype
         _log.warning(
-            "%s: the largest value in %d pictures of %s is %.0f of %d that %s holds, so they look all but black: "
-            "spread the values (a wafer map's 0, 1, 2 to %s), here and on the line",
+            "%s: the largest value in %d pictures of %s is %.0f of %d possible in %s, so they look almost black: "
+            "spread the values (a wafer map's 0, 1, 2 to %s), in the manifest's files and on the line",
             config.name, len(pictures), config.modality, brightest * np.iinfo(kind).max, np.iinfo(kind).max, kind,
             ", ".join(f"{level:g}" for level in WAFER_LEVELS),
         )  # fmt: skip
@@ -93,7 +93,7 @@ def build_encoder(
     widths: tuple[int, int],
     weights: Mapping[str, Path],
 ) -> Encoder:
-    """A fresh network; `widths` are the token's and the number of classes, `weights` local files by timm's names."""
+    """An untrained network; `widths`: width of a token and number of classes; `weights`: local files by timm name."""
     match config, form:
         case ImageExpert(readout="kernel"), ImageInput():
             return KernelEncoder(_picture_profile(config, form, weights), *widths)
@@ -108,7 +108,7 @@ def build_encoder(
             return KernelEncoder(TraceProfile(form.num_samples), *widths)
         case SignalExpert(), SignalInput():
             return VibrationEncoder(form, *widths)
-    raise AssertionError(f"{config.name}: its form is of another type")
+    raise AssertionError(f"{config.name}: the type of its input form does not match")
 
 
 def _picture_profile(config: ImageExpert, form: ImageInput, weights: Mapping[str, Path]) -> NetworkProfile | MapProfile:
@@ -127,7 +127,7 @@ def _mel_form(config: SignalExpert, form: SignalInput) -> MelForm:
 
 
 def prepare(recordings: Sequence[Recording], form: ImageInput | SignalInput) -> Float[Tensor, "R ..."]:
-    """Inputs as the serving half prepares them, but pictures whole: (R, C, H, W) until `cut` makes tiles of them."""
+    """Inputs as in serving, except that pictures are whole: (R, C, H, W) until `cut` splits them into tiles."""
     match form:
         case ImageInput():
             whole = _whole(form)
@@ -144,7 +144,7 @@ def _whole(form: ImageInput) -> ImageInput:
 
 
 def cut(inputs: Float[Tensor, "B ..."], form: ImageInput | SignalInput) -> Float[Tensor, "B ..."]:
-    """Pictures (B, C, H, W) to tiles row by row (B, T, C, h, w), as `prepare_image` has them; signals as they are."""
+    """Pictures (B, C, H, W) to tiles row by row (B, T, C, h, w), as `prepare_image` does; signals stay unchanged."""
     if isinstance(form, SignalInput):
         return inputs
     batch, channels = inputs.shape[:2]

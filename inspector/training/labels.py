@@ -1,7 +1,7 @@
-"""Gives rows a label per modality where the manifest has none: from their defects, by the configuration's `[labels]`.
+"""Infers labels per modality from the defects of a piece, by `[labels]` in the configuration.
 
 A piece is nok in a modality if one of its defects shows there, ok if all of its defects show elsewhere, and unknown
-where a defect of it is not in the map. Labels that the manifest has stay as they are.
+if one of its defects is not in the map. Labels of the manifest stay unchanged.
 """
 
 import difflib
@@ -12,7 +12,7 @@ from inspector.dataset.labels import own_label
 from inspector.dataset.manifest import Label, ManifestError, PieceRow
 
 ClassMap = Mapping[str, Sequence[str]]
-"""The modalities that a class of defects shows in, by class: names of cameras and sensors, `image` or `signal`."""
+"""By defect class, the modalities that show it: names of cameras and sensors, `image` or `signal`."""
 
 
 def with_own_labels(rows: Sequence[PieceRow], modalities: Sequence[Modality], shows: ClassMap) -> list[PieceRow]:
@@ -25,7 +25,7 @@ def with_own_labels(rows: Sequence[PieceRow], modalities: Sequence[Modality], sh
 
 
 def mapped_classes(modality: Modality, modalities: Sequence[Modality], shows: ClassMap) -> Modality:
-    """The modality shows the classes that the map gives it, and of those not in the map what its labels say."""
+    """The modality with the classes that the map gives it, plus its own classes that are not in the map."""
     named = _by_name(modalities, shows)
     kept = {name for name in modality.classes if name not in named}
     classes = kept | {name for name, places in named.items() if modality.name in places}
@@ -57,9 +57,9 @@ def _inferred(row: PieceRow, modality: str, named: Mapping[str, frozenset[str]])
     return "ok" if row.defects and all(name in named for name in row.defects) else "unknown"
 
 
-def _refuse_unknown(what: str, names: Iterable[str], known: Sequence[str]) -> None:
+def _refuse_unknown(kind: str, names: Iterable[str], known: Sequence[str]) -> None:
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"the manifest has {', '.join(known) or 'none'}"
-            raise ManifestError(f"[labels] names the {what} {name!r}, which the manifest does not have: {hint}")
+            raise ManifestError(f"[labels] names the {kind} {name!r}, which the manifest does not have: {hint}")

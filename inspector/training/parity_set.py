@@ -1,6 +1,6 @@
-"""Makes a bundle's parity set: the pieces nearest its limits and others by lot, with what torch says. Training half.
+"""Creates the parity set of a bundle: the pieces nearest its limits and a random sample, with predictions of torch.
 
-Knows no compiled graph: the oracle is the draft's own modules behind the serving code.
+The oracle runs the trained torch modules behind the serving code.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,14 +25,14 @@ from inspector.parity.write import Judged, add_set
 from inspector.training.export import FlatHead, TrainedBundle
 
 SEEN = (
-    "the encoders were fitted on these pieces too (refit): what an engine changes shows less on them than on others, "
-    "and INT8 is not compiled by them"
+    "the encoders were fitted on these pieces too (refit): differences between engines show less on them than on "
+    "others, so INT8 is not compiled with them"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How many pieces, and by which lot."""
+    """Number of pieces, and the seed of the random sample."""
 
     num_pieces: int = ENOUGH_PIECES
     seed: int = 0
@@ -41,7 +41,7 @@ class Sampling:
 def add_parity_set(
     folder: Path, trained: TrainedBundle, manifest: Path, sampling: Sampling, progress: Callable[[int, int], None]
 ) -> ParitySet:
-    """Puts a set into the bundle that was written of this draft. Raises ManifestError, ParityError, BundleError."""
+    """Adds a parity set to the bundle written from `trained`. Raises ManifestError, ParityError, BundleError."""
     rows, model = read_manifest(manifest, "calibration"), oracle(folder, trained)
     judgements: list[Judgement] = []
     for start in range(0, len(rows), MAX_BATCH):
@@ -49,7 +49,7 @@ def add_parity_set(
         progress(len(judgements), len(rows))
     nearest = nearest_limits(judgements, (min(sampling.num_pieces, len(rows)) + 1) // 2)
     chosen = sorted(
-        {*nearest, *_by_lot(set(range(len(rows))) - nearest, sampling.num_pieces - len(nearest), sampling.seed)}
+        {*nearest, *_random_sample(set(range(len(rows))) - nearest, sampling.num_pieces - len(nearest), sampling.seed)}
     )
     about = About(
         bundle=trained.name,
@@ -65,14 +65,14 @@ def add_parity_set(
 
 
 def oracle(folder: Path, trained: TrainedBundle) -> Model:
-    """The draft's torch modules in place of the graphs of the bundle written of it."""
+    """The written bundle with torch modules in place of its graphs."""
     bundle = load(folder)
     engines = _engines(bundle.schema, trained)
     return open_model(bundle, EngineSettings("torch"), lambda path, _: engines[path.name])
 
 
 def _engines(schema: Bundle, trained: TrainedBundle) -> dict[str, Engine]:
-    """By the file of the graph that each stands in for."""
+    """Engines by the graph file that each one replaces."""
     modules = {expert.name: expert.module for expert in trained.experts}
     outputs = (Port("logits", (None, 1 + len(schema.classes))), Port("gate", (None, len(schema.experts))))
     engines: dict[str, Engine] = {schema.head.file: TorchEngine(FlatHead(trained.head), head_inputs(schema), outputs)}
@@ -83,7 +83,7 @@ def _engines(schema: Bundle, trained: TrainedBundle) -> dict[str, Engine]:
 
 
 def nearest_limits(judgements: Sequence[Judgement], num: int) -> set[int]:
-    """Where the `num` pieces stand whose scores lie nearest a limit of theirs; those without a score come last."""
+    """Indices of the `num` pieces whose scores are nearest to one of their limits; pieces without a score rank last."""
     return set(sorted(range(len(judgements)), key=lambda index: (_distance(judgements[index]), index))[:num])
 
 
@@ -92,7 +92,7 @@ def _distance(judgement: Judgement) -> float:
     return np.inf if score is None or limits is None else min(abs(score - limit) for limit in limits)
 
 
-def _by_lot(others: set[int], num: int, seed: int) -> list[int]:
+def _random_sample(others: set[int], num: int, seed: int) -> list[int]:
     drawn = np.random.default_rng(seed).permutation(sorted(others))
     return [int(index) for index in drawn[: max(num, 0)]]
 
@@ -100,6 +100,6 @@ def _by_lot(others: set[int], num: int, seed: int) -> list[int]:
 def _judged(
     root: Path, rows: Sequence[PieceRow], judgements: Sequence[Judgement], chosen: Sequence[int]
 ) -> Iterator[Judged]:
-    """Read once more, one by one: all of them need not fit into memory."""
+    """Reads the pieces again one by one, since all of them may not fit into memory."""
     for index in chosen:
         yield Judged(observe(root, rows[index]), rows[index].label, judgements[index].prediction)

@@ -1,4 +1,4 @@
-"""Learns from a manifest's training recordings within what each camera and sensor is believed. Knows no network."""
+"""Learns the plausibility limits of each camera and sensor from the training recordings of a manifest."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,9 +19,9 @@ from inspector.plausibility.statistics import Floats, clip_figures, picture_figu
 def with_plausibility(
     root: Path, rows: Sequence[PieceRow], modalities: Sequence[Modality], experts: Sequence[Watched]
 ) -> tuple[Modality, ...]:
-    """The modalities with limits from `rows`, which are those of the training split; each recording counts once.
+    """The modalities with limits from `rows` of the training split; each recording counts once.
 
-    One without a good recording, or without an expert, gets no limits.
+    A modality without a good recording, or without an expert, gets no limits.
     """
     limits = {modality.name: _learned(root, rows, modality, experts) for modality in modalities}
     return tuple(modality.model_copy(update={"plausibility": limits[modality.name]}) for modality in modalities)
@@ -35,17 +35,16 @@ def _learned(
     good = [source for source, (label, _) in sources.items() if label == "ok"]
     if expert is None or not good:
         return None
-    known = _Seen(root, expert.input)
-    figures = known.figures(good)
-    defective = known.figures([source for source, (label, _) in sources.items() if label == "nok"])
-    form = picture_format(known.kinds) if known.kinds else None
+    reader = _FigureReader(root, expert.input)
+    figures = reader.figures(good)
+    defective = reader.figures([source for source, (label, _) in sources.items() if label == "nok"])
+    form = picture_format(reader.kinds) if reader.kinds else None
     groups = [sources[source][1] for source in good]
     return learn(Recorded(figures, groups, defective, modality.kind == "trace"), form)
 
 
 def _sources(rows: Sequence[PieceRow], modality: Modality) -> Mapping[ImageRow | SignalRow, tuple[str, str]]:
-    """Every recording of the modality once, all images of a piece, with label and group. What some piece calls
-    defective is not good."""
+    """Every recording of the modality once, with label and group. A recording is nok if any of its pieces is."""
     labelled: dict[ImageRow | SignalRow, tuple[str, str]] = {}
     for row in rows:
         label = own_label(row, modality) or row.label
@@ -57,8 +56,8 @@ def _sources(rows: Sequence[PieceRow], modality: Modality) -> Mapping[ImageRow |
     return labelled
 
 
-class _Seen:
-    """Reads recordings one by one: only their figures, and what shape pictures had, are kept."""
+class _FigureReader:
+    """Reads recordings one by one; keeps only their figures and the formats of pictures."""
 
     def __init__(self, root: Path, form: ImageInput | SignalInput) -> None:
         self._root, self._form = root, form
@@ -69,7 +68,7 @@ class _Seen:
         return {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
 
     def _figures(self, source: ImageRow | SignalRow) -> Mapping[str, float]:
-        """Raises RecordingError, with the file, for a recording that the expert does not take."""
+        """Raises RecordingError, with the file, for a recording that the expert cannot read."""
         recording = read_source(self._root, source)
         try:
             return self._figures_of(recording)
@@ -81,6 +80,6 @@ class _Seen:
             prepared = prepare_clip(recording.samples, recording.sample_rate_hz, self._form)
             return clip_figures(prepared, min(len(recording.samples), self._form.num_samples), self._form)
         if isinstance(recording, Clip) or isinstance(self._form, SignalInput):
-            raise ValueError(f"is not what {self._form.type} experts look at: name the bundle's own manifest")  # noqa: TRY004
+            raise ValueError(f"is no input of {self._form.type} experts: name the manifest of this bundle")  # noqa: TRY004
         self.kinds.add(kind_of(recording))
         return picture_figures(prepare_image(recording, self._form), self._form)

@@ -1,4 +1,4 @@
-"""Finds recordings that are given more than once in a manifest, by their bytes and not by their names."""
+"""Detects recordings that occur more than once in a manifest, by content and not by name."""
 
 import hashlib
 from collections import defaultdict
@@ -12,7 +12,7 @@ from inspector.dataset.manifest import Label, ManifestError, PieceRow
 from inspector.training.advice import Advice
 
 CHANCE_BYTES = 4096
-"""Smaller files may be equal by chance: 4 of 1701 wafer maps and traces of one public set are, from other wafers."""
+"""Smaller files may be equal by chance, as 4 of 1701 wafer maps and traces of different wafers in a public set."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Use:
 
 
 def uses_by_content(root: Path, rows: Sequence[PieceRow], modalities: Sequence[Modality]) -> list[list[Use]]:
-    """Lists of uses of equal recordings. A file that cannot be read equals itself alone: its reader refuses it."""
+    """Uses grouped by equal content. An unreadable file equals only itself: reading it fails later."""
     by_name = {modality.name: modality for modality in modalities}
     digests: dict[str, str] = {}
     uses: dict[str, list[Use]] = defaultdict(list)
@@ -54,34 +54,34 @@ def _digest(path: Path) -> str:
 
 
 def refuse_leaks(root: Path, uses: Sequence[Sequence[Use]]) -> None:
-    """Raises ManifestError for one recording in several splits under several names."""
+    """Raises ManifestError if one recording is in several splits under several names."""
     leaks = [recording for recording in uses if len(_splits(recording)) > 1 and _size(root, recording) > CHANCE_BYTES]
     if leaks:
         one, other = _two(leaks[0], _split)
         raise ManifestError(
             f"{len(leaks)} recordings are in more than one split under several names: {one} in {one.row.split} and "
-            f"{other} in {other.row.split} have the same bytes: leave one of the two out, or put both into one split"
+            f"{other} in {other.row.split} have the same content: remove one of the two, or put both into one split"
         )
 
 
 def repeat_advice(uses: Sequence[Sequence[Use]]) -> Iterator[Advice]:
-    """Warnings of recordings that occur more often than the manifest's groups say."""
-    for property_of, what, remedy in _REPEATS:
+    """Warnings about recordings that are repeated across splits, groups, modalities or within a piece."""
+    for property_of, repetition, remedy in _REPEATS:
         repeated = [recording for recording in uses if len({property_of(use) for use in recording}) > 1]
         if repeated:
             one, other = _two(repeated[0], property_of)
             yield Advice(
                 "recordings",
-                f"{len(repeated)} recordings are given {what}: {one} ({property_of(one)}) and {other} "
-                f"({property_of(other)}) have the same bytes: {remedy}",
+                f"{len(repeated)} recordings occur {repetition}: {one} ({property_of(one)}) and {other} "
+                f"({property_of(other)}) have the same content: {remedy}",
             )
     twice = [use for recording in uses for use in recording if _times(recording, use) > 1]
     if twice:
-        yield Advice("recordings", f"{twice[0]} is given more than once for that piece: name each recording once")
+        yield Advice("recordings", f"{twice[0]} is listed more than once for that piece: list each recording once")
 
 
 def contradictions(uses: Sequence[Sequence[Use]], modalities: Sequence[Modality]) -> Iterator[Advice]:
-    """One recording that is called good here and defective there."""
+    """Warns about recordings that are labelled both good and defective."""
     single = len(modalities) == 1
 
     def label(use: Use) -> Label | None:
@@ -94,7 +94,7 @@ def contradictions(uses: Sequence[Sequence[Use]], modalities: Sequence[Modality]
         yield Advice(
             "labels",
             f"{len(disputed)} recordings are labelled ok and nok: {one} is {label(one)}, {other} is {label(other)}: "
-            "correct one label; what is learned from both is neither",
+            "correct one of the labels; the contradiction harms training",
         )
 
 
@@ -103,7 +103,7 @@ def _times(recording: Sequence[Use], use: Use) -> int:
 
 
 def _two(recording: Sequence[Use], property_of: Callable[[Use], str]) -> tuple[Use, Use]:
-    """The first of them, and the first that differs from it."""
+    """The first use, and the first that differs from it."""
     return recording[0], next(use for use in recording if property_of(use) != property_of(recording[0]))
 
 
@@ -128,11 +128,11 @@ def _group(use: Use) -> str:
 
 
 _REPEATS: Sequence[tuple[Callable[[Use], str], str, str]] = (
-    (_split, "in several splits under several names", "if they are of one part, leave one out"),
+    (_split, "in several splits under several names", "if they are of one part, remove one"),
     (
         _group,
         "in several groups, so that folds leak and evidence counts twice",
         "give all pieces with that recording one group, or remove the copy",
     ),
-    (_modality, "for several cameras or sensors", "name for each the file that it took itself"),
+    (_modality, "for several cameras or sensors", "name for each the file that it recorded itself"),
 )

@@ -1,7 +1,4 @@
-"""Trains a bundle from a manifest, in stages: experts, head, scores, calibration, routing, certificate.
-
-Knows no command line.
-"""
+"""Trains a bundle from a manifest, in stages: experts, head, scores, calibration, routing, certificate."""
 
 import logging
 import platform
@@ -53,27 +50,27 @@ Progress = Callable[[str, int, int], None]
 """Stage, steps done, steps in all."""
 
 JOINT_EPOCHS = 12
-"""Where nobody says how many."""
+"""Used where the configuration gives no number."""
 
 _log = logging.getLogger("inspector.training")
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What may differ from run to run of one configuration."""
+    """Options that may differ between runs of one configuration."""
 
     seed: int = 0
     epochs: int | None = None
-    """For every encoder that is fitted by passes; None: as the configuration says."""
+    """Passes for every encoder that is fitted in passes; None: as configured."""
     weights: Mapping[str, Path] = field(default_factory=dict)
-    """Local safetensors files by timm's model names."""
+    """Local safetensors files by timm model name."""
     strict: bool = False
-    """Whether a warning ends it: those of the data before anything is fitted."""
+    """Whether a warning stops the training; warnings about data come before any fitting."""
 
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """The draft of a bundle, the scores that its limits and routes were chosen on, and what people should hear."""
+    """The trained bundle, the scores that its limits and routes were chosen from, and findings for people."""
 
     bundle: TrainedBundle
     scored: Scored
@@ -81,7 +78,7 @@ class Training:
 
 
 def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: Progress) -> Training:
-    """Raises ManifestError for data that cannot be trained on, StrictError for a warning where none is allowed."""
+    """Raises ManifestError for unusable data, and StrictError for a warning under `options.strict`."""
     _prepare_torch(config, options)
     warnings = give(weights_advice(options.weights, config.experts), strict=options.strict)
     trainer = Trainer(Dataset(manifest, config.labels), config, options, progress)
@@ -125,7 +122,7 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Experts and a head, with everything that is chosen on their scores."""
+    """Experts and a head, with everything that is chosen from their scores."""
 
     selected: list[SelectedExpert]
     fusion: Fusion
@@ -142,12 +139,14 @@ def _judged(trainer: "Trainer", selected: list[SelectedExpert], fusion: Fusion, 
     routing_data = make_routing_data(scored, experts, calibrations)
     choice = choose_policy(routing_data, config.acceptance, config.policy, trainer.options.seed)
     scores = routed_scores(scored, routed(choice.policy, experts, scored, calibrations), calibrations)
-    certificate, entry = (
-        certify(scores, scored, config.acceptance),
-        expert_calibrations(trainer.dataset, selected, scored),
-    )
     return Judged(
-        selected, fusion, scored, with_classes(calibrations, trainer.dataset, fusion), choice, certificate, entry
+        selected=selected,
+        fusion=fusion,
+        scored=scored,
+        calibrations=with_classes(calibrations, trainer.dataset, fusion),
+        choice=choice,
+        certificate=certify(scores, scored, config.acceptance),
+        own_calibrations=expert_calibrations(trainer.dataset, selected, scored),
     )
 
 
@@ -167,7 +166,7 @@ def _probabilities(dataset: Dataset, judged: Judged) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class Trainer:
-    """What every stage is given, and the stages."""
+    """Runs the stages of a training on one dataset and configuration."""
 
     dataset: Dataset
     config: TrainConfig
@@ -194,15 +193,15 @@ class Trainer:
         return result
 
     def select_experts(self, results: Sequence[CrossValidationResult]) -> list[SelectedExpert]:
-        """All where the configuration names them, else those that win their modality; none that misleads."""
+        """All configured experts, or else the best of each modality; without those worse than chance."""
         winners = results if self.config.experts else _winners(results)
         return [fit_final(result, partial(self.progress, result.name)) for result in drop_misleading(winners)]
 
     def fuse(self, selected: Sequence[SelectedExpert]) -> Fusion:
-        """The head alone, or together with the encoders where labels per modality leave defects unexplained."""
+        """Fits the head alone, or jointly with the encoders if labels per modality leave defects unexplained."""
         torch.set_num_threads(1)  # The head is so small that a second thread only waits.
-        strange = unexplained(self.dataset.labelled("train"), self.dataset.modalities)
-        epochs = self.config.joint.epochs or (JOINT_EPOCHS if strange and self.config.joint.automatic else 0)
+        unexplained_rows = unexplained(self.dataset.labelled("train"), self.dataset.modalities)
+        epochs = self.config.joint.epochs or (JOINT_EPOCHS if unexplained_rows and self.config.joint.automatic else 0)
         if epochs:
             torch.manual_seed(self.options.seed)
             head = FusionHead(head_form(self.dataset, [entry.expert for entry in selected], self.config, compared=True))
@@ -215,14 +214,14 @@ class Trainer:
         return fuse(self.dataset, selected, self.config, self.options.seed, partial(self.progress, "fusion head"))
 
     def may_refit(self, results: Sequence[CrossValidationResult], judged: Judged) -> bool:
-        """Evidence that cannot certify what is asked teaches more than it proves."""
+        """Whether the calibration pieces are better used for fitting, since they cannot certify the miss rate."""
         names = {entry.expert.name for entry in judged.selected}
         quick = all(entry.complete for entry in results if entry.name in names)
-        wanted_by_config = self.config.refit == "auto" and judged.certificate.claim is None
-        return wanted_by_config and quick and judged.fusion.head.steps == 0
+        uncertified = self.config.refit == "auto" and judged.certificate.claim is None
+        return uncertified and quick and judged.fusion.head.steps == 0
 
     def refit(self, first: Judged) -> Judged:
-        """The same experts on training and calibration pieces together; everything else from scores out of fold."""
+        """Fits the same experts on training and calibration pieces; all else comes from out-of-fold scores."""
         selected = [
             fit_final(
                 self._cross_validate_expert(entry.expert.config, BOTH),
@@ -250,7 +249,7 @@ def _prepare_torch(config: TrainConfig, options: TrainOptions) -> None:
 
 
 def candidates(dataset: Dataset, modality: Modality, options: TrainOptions) -> list[ExpertConfig]:
-    """Experts that suit the recordings of a modality."""
+    """Default experts for the recordings of a modality."""
     recordings = [example.recording for example in dataset.examples("train", modality.name).values()]
     if modality.kind == "image":
         pictures = [picture for picture in recordings if not isinstance(picture, Clip)]
@@ -260,16 +259,16 @@ def candidates(dataset: Dataset, modality: Modality, options: TrainOptions) -> l
 
 def _data(trainer: Trainer, expert: ExpertConfig, splits: Sequence[Split]) -> TrainingData:
     dataset, config, options = trainer.dataset, trainer.config, trainer.options
-    read = list(dataset.examples_of(splits, expert.modality).values())
-    recordings = [example.recording for example in read]
+    examples = list(dataset.examples_of(splits, expert.modality).values())
+    recordings = [example.recording for example in examples]
     form = input_form(expert, recordings)
     return TrainingData(
         config=expert,
         form=form,
         inputs=prepare(recordings, form),
-        targets=torch.from_numpy(np.stack([example.targets for example in read])),
-        groups=tuple(example.group for example in read),
-        masks=tuple(example.mask for example in read),
+        targets=torch.from_numpy(np.stack([example.targets for example in examples])),
+        groups=tuple(example.group for example in examples),
+        masks=tuple(example.mask for example in examples),
         widths=(config.token_dim, len(dataset.classes)),
         weights=options.weights,
         seed=options.seed,

@@ -1,4 +1,4 @@
-"""Writes a bundle with random weights, for tests of what loads and runs bundles. Its verdicts mean nothing."""
+"""Writes a bundle with random weights, for tests of code that loads and runs bundles."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""Changes experts of a trained draft, and lets the outcome pass only where its gates open. Knows no command line.
+"""Changes experts of a trained bundle, and checks the result with gates.
 
-Head, limits and routes stay: the gates judge experts and head together at the limit that is in force. What was
-certified of the old experts is not certified of the new ones, so a certificate is dropped.
+Head, limits and routes stay unchanged: the gates judge experts and head together at the limit in use. The certificate
+is dropped, since it holds only for the old experts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +34,7 @@ Progress = Callable[[str, int, int], None]
 class AdaptOptions:
     keeping: Retention = field(default_factory=Retention)
     memory: int = 64
-    """Recordings per old recipe and modality: these are replayed, and EWC weighs the parameters by them."""
+    """Recordings per old recipe and modality, used for replay and to weight the parameters in EWC."""
     tolerance: Tolerance = field(default_factory=Tolerance)
     seed: int = 0
 
@@ -42,7 +42,7 @@ class AdaptOptions:
 @dataclass(frozen=True)
 class DistilOptions:
     encoders: Sequence[str] = ("mini", "micro")
-    """From large to small; the last one stays."""
+    """From large to small; the last one is used."""
     side_px: int = 48
     descent: DescentSettings = field(default_factory=lambda: DescentSettings(epochs=30, learning_rate=6e-3))
     shares: Shares = field(default_factory=Shares)
@@ -52,7 +52,7 @@ class DistilOptions:
 
 @dataclass(frozen=True)
 class RecipeResult:
-    """How a draft does on a recipe's calibration pieces, with everything that was captured."""
+    """Quality of a bundle on the calibration pieces of a recipe, with all captured modalities."""
 
     auc: float
     at_limit: AtLimit
@@ -60,7 +60,7 @@ class RecipeResult:
 
 @dataclass(frozen=True)
 class NewRecipeGate:
-    """The new recipe before and after; not by its recall at the old limit, which is perfect if all was held back."""
+    """The new recipe before and after, by AUC: recall at the old limit is perfect if no piece passes."""
 
     before: RecipeResult
     after: RecipeResult
@@ -74,8 +74,8 @@ class NewRecipeGate:
         if self.open:
             return f"new recipe: learned: {change}"
         return (
-            f"new recipe: not learned: {change}, expected no less than before: give it more recordings, or leave it "
-            "more freedom by a lower stiffness"
+            f"new recipe: not learned: {change}, expected no less than before: give more recordings, or a lower "
+            "stiffness"
         )
 
 
@@ -84,7 +84,7 @@ class AdaptResult:
     bundle: TrainedBundle
     gates: tuple[Gate | NewRecipeGate, ...]
     before: RecipeResult
-    """Of the old draft on the calibration pieces of what was learned."""
+    """The old bundle on the calibration pieces of the new recipe."""
     after: RecipeResult
 
     @property
@@ -95,16 +95,18 @@ class AdaptResult:
 def adapt(
     trained: TrainedBundle, new: Dataset, old: Mapping[str, Dataset], options: AdaptOptions, progress: Progress
 ) -> AdaptResult:
-    """Experts learn the new training split; the calibration splits of old recipes and of the new one are the gates.
+    """Experts learn the new training split; calibration splits of old recipes and of the new one are the gates.
 
-    Kernel machines stay as they are: they have no weights that a step could move. Raises ManifestError where the draft
-    has no place for what the new recipe shows.
+    Kernel machines stay unchanged, since they are not fitted by gradient steps. Raises ManifestError if no expert can
+    learn, or if the new recipe has unknown classes.
     """
-    able = [expert for expert in trained.experts if num_trainable(expert.module)]
-    if not able:
-        raise ManifestError(f"{trained.name} has no expert that learns in steps: train it anew, with all recordings")
+    trainable = [expert for expert in trained.experts if num_trainable(expert.module)]
+    if not trainable:
+        raise ManifestError(
+            f"{trained.name} has no expert that can learn in steps: train it again, with all recordings"
+        )
     experts = {}
-    for expert in able:
+    for expert in trainable:
         torch.manual_seed(options.seed)
         memories = [
             balanced_memory(_training_recordings(trained, expert, dataset), options.memory, options.seed)
@@ -115,7 +117,7 @@ def adapt(
         experts[expert.name] = learn(
             expert, _training_recordings(trained, expert, new), memory, options.keeping, report
         )
-    after = _believing_both(_with_changed_experts(trained, experts, "adapted"), new)
+    after = _with_joined_plausibility(_with_changed_experts(trained, experts, "adapted"), new)
     gates = tuple(
         Gate(
             name,
@@ -132,7 +134,7 @@ def adapt(
 def distil_expert(
     trained: TrainedBundle, dataset: Dataset, name: str, options: DistilOptions, progress: Progress
 ) -> AdaptResult:
-    """A student in the place of the expert `name`, with the recipe's own gate. Raises DistilError."""
+    """Replaces the expert `name` by a student, with a gate on the same recipe. Raises DistilError."""
     teacher = next((expert for expert in trained.experts if expert.name == name), None)
     if teacher is None:
         raise DistilError(f"no expert {name!r}: name one of {', '.join(expert.name for expert in trained.experts)}")
@@ -152,7 +154,7 @@ def distil_expert(
             f'{student.num_tokens}: configure `encoder = "{options.encoders[-1]}"` and train, which fits a head for it'
         )
     after = _with_changed_experts(trained, {name: student}, "distilled")
-    after = replace(after, modalities=_relearned(after, dataset))
+    after = replace(after, modalities=_with_new_plausibility(after, dataset))
     before, now = evaluate_recipe(trained, dataset), evaluate_recipe(after, dataset)
     return AdaptResult(after, (Gate(trained.name, before.at_limit, now.at_limit, options.tolerance),), before, now)
 
@@ -166,7 +168,7 @@ def evaluate_recipe(trained: TrainedBundle, dataset: Dataset) -> RecipeResult:
 
 
 def _training_recordings(trained: TrainedBundle, expert: TrainedExpert, dataset: Dataset) -> Recordings:
-    """The training split for one expert, with targets by the draft's classes."""
+    """The training split for one expert, with targets in the order of the bundle's classes."""
     recordings = recordings_of(dataset.examples("train", expert.modality).values(), expert.input)
     return Recordings(recordings.inputs, targets_by(trained.classes, dataset.classes, recordings.targets))
 
@@ -174,10 +176,10 @@ def _training_recordings(trained: TrainedBundle, expert: TrainedExpert, dataset:
 def targets_by(
     classes: Sequence[str], known_classes: Sequence[str], targets_RO: Float[Tensor, "R O"]
 ) -> Float[Tensor, "R K"]:
-    """Columns in the order of `wanted`; classes that the recordings do not know are 0 there."""
-    strange = sorted(set(known_classes) - set(classes))
-    if strange:
-        raise ManifestError(f"the model has no class {', '.join(strange)}: train it anew, with old and new recordings")
+    """Target columns in the order of `classes`; 0 for classes without recordings."""
+    unknown = sorted(set(known_classes) - set(classes))
+    if unknown:
+        raise ManifestError(f"the model has no class {', '.join(unknown)}: train it again, with old and new recordings")
     columns = [
         targets_RO[:, 1 + known_classes.index(name)] if name in known_classes else 0 * targets_RO[:, 0]
         for name in classes
@@ -185,34 +187,34 @@ def targets_by(
     return torch.stack([targets_RO[:, 0], *columns], dim=1)
 
 
-def _with_changed_experts(trained: TrainedBundle, changed: Mapping[str, TrainedExpert], deed: str) -> TrainedBundle:
-    """Limits stay those of before; figures of changed experts, and of classes, are raw from here on."""
+def _with_changed_experts(trained: TrainedBundle, changed: Mapping[str, TrainedExpert], change: str) -> TrainedBundle:
+    """Keeps the limits; drops the calibrations of changed experts and of classes."""
     experts = tuple(changed.get(expert.name, expert) for expert in trained.experts)
-    provenance = {**trained.provenance, deed: ", ".join(changed)}
+    provenance = {**trained.provenance, change: ", ".join(changed)}
     return replace(
         trained,
         experts=experts,
-        calibrations=tuple(own.model_copy(update={"classes": {}}) for own in trained.calibrations),
-        own_calibrations={name: own for name, own in trained.own_calibrations.items() if name not in changed},
+        calibrations=tuple(calibration.model_copy(update={"classes": {}}) for calibration in trained.calibrations),
+        own_calibrations={name: platt for name, platt in trained.own_calibrations.items() if name not in changed},
         certificate=None,
         provenance=provenance,
     )
 
 
-def _relearned(trained: TrainedBundle, dataset: Dataset) -> tuple[Modality, ...]:
-    """With limits of plausibility by what the experts are given now."""
+def _with_new_plausibility(trained: TrainedBundle, dataset: Dataset) -> tuple[Modality, ...]:
+    """The modalities with plausibility limits learned from the inputs of the current experts."""
     learned = {modality.name: modality.plausibility for modality in dataset.with_plausibility(trained.experts)}
     return tuple(
         modality.model_copy(update={"plausibility": learned.get(modality.name)}) for modality in trained.modalities
     )
 
 
-def _believing_both(trained: TrainedBundle, new: Dataset) -> TrainedBundle:
-    """Sources of the old recipes are believed as before, those of the new one too; where no limits were, none are."""
+def _with_joined_plausibility(trained: TrainedBundle, new: Dataset) -> TrainedBundle:
+    """Extends the plausibility limits to the new recipe; modalities without limits stay without."""
     modalities = []
-    for old, now in zip(trained.modalities, _relearned(trained, new), strict=True):
-        known = old.plausibility and now.plausibility and joined(old.plausibility, now.plausibility)
-        modalities.append(old.model_copy(update={"plausibility": known}))
+    for old, now in zip(trained.modalities, _with_new_plausibility(trained, new), strict=True):
+        limits = old.plausibility and now.plausibility and joined(old.plausibility, now.plausibility)
+        modalities.append(old.model_copy(update={"plausibility": limits}))
     return replace(trained, modalities=tuple(modalities))
 
 

@@ -1,6 +1,6 @@
-"""Teaches a trained expert a new recipe while it keeps the old ones: replay, EWC, and a gate on what it forgot.
+"""Trains an expert on a new recipe while it keeps the old ones: replay, EWC, and a gate on forgetting.
 
-Knows neither files nor the head. Replay of a small balanced memory; elastic weight consolidation: Kirkpatrick et al.
+Replay of a small balanced memory; elastic weight consolidation: Kirkpatrick et al.
 (2017), with the exact diagonal Fisher information of the defect's Bernoulli in place of sampled labels.
 Letters: M recordings of the memory, O = 1 + K outputs.
 """
@@ -34,19 +34,19 @@ _log = logging.getLogger("inspector.training")
 
 @dataclass(frozen=True)
 class Retention:
-    """How the old recipes are kept in mind while a new one is learned."""
+    """How the old recipes are retained while a new one is learned."""
 
     replay: bool = True
     """Half of every step's loss comes from the memory."""
     stiffness: float = 100.0
-    """Of EWC, against importance relative to its mean: raw information is tiny where the expert is sure; 0 is none."""
+    """Weight of the EWC penalty, relative to the mean importance of the parameters; 0 turns it off."""
     hold_statistics: bool = True
-    """Batch normalisation keeps the old means: they drift to the new product, and no penalty on weights sees it."""
+    """Keep the means of batch normalisation: they drift to the new product, and no penalty on weights prevents it."""
     descent: DescentSettings = field(default_factory=lambda: DescentSettings(epochs=10, learning_rate=1e-3))
 
 
 def balanced_memory(old: Recordings, size: int, seed: int) -> Recordings:
-    """Up to `size` recordings, the kinds (good, each defect) taken in turn, so that rare ones are all there."""
+    """Up to `size` recordings, drawn in turn from each kind (good, each defect), so that rare kinds are included."""
     kinds: dict[tuple[bool, ...], list[int]] = defaultdict(list)
     for row, targets in enumerate((old.targets > 0.5).tolist()):
         kinds[tuple(targets)].append(row)
@@ -66,8 +66,8 @@ def importance(expert: TrainedExpert, memory: Recordings) -> dict[str, Tensor]:
     module = expert.module.eval()
     names, weights = zip(*trainable_parameters(module).items(), strict=True)
     total = [torch.zeros_like(weight) for weight in weights]
-    for one in torch.split(memory.inputs, 1):
-        encoded: Encoded = module(cut(one, expert.input))
+    for recording in torch.split(memory.inputs, 1):
+        encoded: Encoded = module(cut(recording, expert.input))
         logit = encoded.logits[0, 0]
         chance = torch.sigmoid(logit.detach())
         slopes = torch.autograd.grad(logit, weights, allow_unused=True, materialize_grads=True)
@@ -84,7 +84,7 @@ def relative(importance: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 @dataclass(frozen=True, eq=False)
 class Anchor:
-    """Where the weights were, and how much each of them matters to the old recipes."""
+    """The weights before, and their importance for the old recipes."""
 
     weights: Mapping[str, Tensor]
     importance: Mapping[str, Tensor]
@@ -104,16 +104,16 @@ def learn(
     retention: Retention,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> TrainedExpert:
-    """A copy of the expert that has seen the new recordings; the given one stays as it is.
+    """A copy of the expert, trained on the new recordings; `expert` stays unchanged.
 
-    A backbone from timm stands still, or moves by low-rank updates or whole: as `tuning_of` says.
+    `tuning_of` decides whether a timm backbone is frozen, gets low-rank updates or is fitted in full.
     """
     learner = replace(expert, module=copy.deepcopy(expert.module))
     tuning = _tuning(expert, len(new.inputs))
     if tuning == "frozen" and isinstance(learner.module, VisionEncoder):
         learner.module.backbone.requires_grad_(False)
     with tuned(learner.module, tuning):
-        _teach(learner, new, memory, retention, progress)
+        _fit(learner, new, memory, retention, progress)
     learner.module.eval()
     return learner
 
@@ -127,14 +127,14 @@ def _tuning(expert: TrainedExpert, num_recordings: int) -> Tuning:
     return choice.tuning
 
 
-def _teach(
+def _fit(
     learner: TrainedExpert,
     new: Recordings,
     memory: Recordings,
     retention: Retention,
     progress: Callable[[int, int], None],
 ) -> None:
-    """Moves what is movable."""
+    """Fits the trainable weights."""
     anchor = None
     if retention.stiffness > 0:
         start = {name: weight.detach().clone() for name, weight in trainable_parameters(learner.module).items()}
@@ -158,7 +158,7 @@ def _loss(expert: TrainedExpert, data: Recordings, rows: Tensor) -> Tensor:
 
 
 class AtLimit(NamedTuple):
-    """What one limit does to labelled pieces."""
+    """Counts of labelled pieces at one limit."""
 
     caught: int
     defective: int
@@ -175,13 +175,13 @@ class AtLimit(NamedTuple):
 
 
 def at_limit(scores: Scores, labels: Labels, limit: float) -> AtLimit:
-    """Caught is what does not pass: scores at or above the limit."""
+    """Pieces with scores at or above the limit do not pass: the defective are caught, the good rejected."""
     held = scores >= limit
     return AtLimit(int(np.sum(held & labels)), int(labels.sum()), int(np.sum(held & ~labels)), int(np.sum(~labels)))
 
 
 class Tolerance(NamedTuple):
-    """How much worse an old recipe may fare. Without the second, holding everything back would keep all recall."""
+    """How much worse an old recipe may become: lost recall, and additional good pieces that do not pass."""
 
     recall: float = 0.0
     false_rejects: float = 0.02

@@ -1,7 +1,7 @@
-"""Teaches a small camera expert to answer as a thorough one does, in one step or through one in between.
+"""Distils a thorough camera expert into a small one, directly or through intermediate students.
 
-Knows neither files nor the head. The student sees every changed picture in its own resolution, the teacher in its;
-it is to give the teacher's log-odds, the labels and the teacher's tokens, so that a head may keep reading them.
+Student and teacher see the same augmented picture, each in its own resolution. The student learns the labels, the
+teacher's log-odds and the teacher's tokens, so that the head can keep reading them.
 Letters: R recordings, B batch.
 """
 
@@ -26,14 +26,14 @@ from inspector.training.inputs import build_encoder, cut, input_form, prepare
 
 
 class DistilError(ValueError):
-    """A pair of experts that cannot be teacher and student; the message says why and what helps."""
+    """Experts that cannot be teacher and student; the message names reason and remedy."""
 
 
 class Size(NamedTuple):
     parameters: int
-    """Of everything that a checkpoint keeps: a kernel machine's supports count as well."""
+    """Values in a checkpoint, including the supports of a kernel machine."""
     macs: int
-    """Multiplications with addition for one piece."""
+    """Multiply-accumulate operations for one piece."""
 
 
 def size_of(expert: TrainedExpert) -> Size:
@@ -45,22 +45,22 @@ def size_of(expert: TrainedExpert) -> Size:
 
 
 SMALL = 0.1
-"""Of the teacher's parameters and of its MACs, at most."""
+"""Largest share of the teacher's parameters and MACs."""
 
 
 def require_small(teacher: TrainedExpert, student: TrainedExpert) -> None:
-    """Raises DistilError for a student that is not worth its training."""
+    """Raises DistilError for a student that is too large to save much."""
     large, small = size_of(teacher), size_of(student)
     if small.parameters > SMALL * large.parameters or small.macs > SMALL * large.macs:
         raise DistilError(
             f"{student.name} would keep {small.parameters:,} of {large.parameters:,} parameters and {small.macs:,} of "
-            f"{large.macs:,} MACs, more than {SMALL:.0%}: take a smaller network or side, or a larger teacher"
+            f"{large.macs:,} MACs, more than {SMALL:.0%}: choose a smaller network or side, or a larger teacher"
         )
 
 
 @dataclass(frozen=True)
 class Shares:
-    """What the student learns from; a share of 0 leaves it out."""
+    """Weights of the parts of the student's loss; 0 leaves a part out."""
 
     labels: float = 1.0
     teacher: float = 1.0
@@ -69,7 +69,7 @@ class Shares:
 
 @dataclass(frozen=True, eq=False)
 class DistillationData:
-    """Recordings as they were read, so that teacher and student may each take them in their own resolution."""
+    """Recordings in full resolution, so that teacher and student can each resize them."""
 
     recordings: Sequence[Recording]
     targets: Float[Tensor, "R O"]
@@ -81,8 +81,8 @@ def student_of(teacher: TrainedExpert, encoder: str, side_px: int) -> ImageExper
     """The teacher's configuration with another network over the whole picture at side_px x side_px."""
     if not isinstance(teacher.config, ImageExpert):
         raise DistilError(
-            f"{teacher.name} listens to {teacher.modality}: its cost is the spectrum, which a student would pay as "
-            "well; name an expert of a camera"
+            f"{teacher.name} reads the sensor {teacher.modality}: most of its cost is the spectrum, which a "
+            "student would compute as well; name an expert of a camera"
         )
     return ImageExpert(
         name=teacher.name,
@@ -106,20 +106,20 @@ def distil(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> TrainedExpert:
     """The last of the students; with several, each teaches the next (progressive). Raises DistilError."""
-    require_small(teacher, _fresh(students[-1], teacher))
+    require_small(teacher, _untrained(students[-1], teacher))
     for step, config in enumerate(students):
 
         def advance(done: int, total: int, before: int = step) -> None:
             progress(before * total + done, len(students) * total)
 
-        teacher = _taught(teacher, config, data, advance)
+        teacher = _distilled(teacher, config, data, advance)
     return teacher
 
 
-def _taught(
+def _distilled(
     teacher: TrainedExpert, config: ImageExpert, data: DistillationData, progress: Callable[[int, int], None]
 ) -> TrainedExpert:
-    student = _fresh(config, teacher)
+    student = _untrained(config, teacher)
     seen = [prepare(data.recordings, expert.input) for expert in (teacher, student)]
     weight, shares = balance(data.targets), data.shares
     student.module.train()
@@ -141,7 +141,7 @@ def _taught(
 
 
 def _distance(output: Encoded, target: Encoded, shares: Shares) -> Tensor:
-    """From the teacher's answers, as from labels, and from its tokens relative to their size, if they are as many."""
+    """Loss against the teacher's log-odds, and against its tokens relative to their size if the shapes match."""
     answers = multi_label_loss(output.logits, torch.sigmoid(target.logits), torch.ones(()))
     if output.tokens.shape != target.tokens.shape:
         return shares.teacher * answers
@@ -149,7 +149,7 @@ def _distance(output: Encoded, target: Encoded, shares: Shares) -> Tensor:
     return shares.teacher * answers + shares.tokens * tokens
 
 
-def _fresh(config: ImageExpert, teacher: TrainedExpert) -> TrainedExpert:
+def _untrained(config: ImageExpert, teacher: TrainedExpert) -> TrainedExpert:
     """Untrained, with outputs of the teacher's widths."""
     form = input_form(config, [])
     with torch.no_grad():
@@ -159,7 +159,7 @@ def _fresh(config: ImageExpert, teacher: TrainedExpert) -> TrainedExpert:
 
 
 def _same_change(pictures: tuple[Tensor, Tensor], config: ImageExpert) -> tuple[Tensor, Tensor]:
-    """Both resolutions turned, moved and lit alike: the changes are drawn per picture, not per pixel."""
+    """Augments both resolutions in the same way: random changes are drawn per picture, not per pixel."""
     state = torch.get_rng_state()
     first = augment_pictures(pictures[0], config)
     torch.set_rng_state(state)

@@ -1,4 +1,4 @@
-"""Asks experts and heads of a draft about recordings of a manifest. Knows no training loop.
+"""Runs the experts and the head of a trained bundle on recordings of a manifest.
 
 Letters: R recordings, P pieces, O = 1 + K outputs.
 """
@@ -22,9 +22,9 @@ from inspector.training.inputs import prepare
 
 
 def recordings_of(examples: Iterable[Example], form: ImageInput | SignalInput) -> Recordings:
-    read = list(examples)
-    targets = torch.from_numpy(np.stack([example.targets for example in read]))
-    return Recordings(prepare([example.recording for example in read], form), targets)
+    known = list(examples)
+    targets = torch.from_numpy(np.stack([example.targets for example in known]))
+    return Recordings(prepare([example.recording for example in known], form), targets)
 
 
 def expert_logits(expert: TrainedExpert, recordings: Recordings) -> Scores:

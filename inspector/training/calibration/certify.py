@@ -1,4 +1,4 @@
-"""Turns routed scores of labelled pieces into the bundle's certificate about misses. Knows no network and no route.
+"""Turns routed scores of labelled pieces into the certificate of the bundle's miss rate.
 
 Letters: P pieces, L limits.
 """
@@ -16,19 +16,19 @@ from inspector.bundle.schema import Calibration, Certificate, Claim
 from inspector.training.config import Acceptance
 
 SHARES = np.linspace(0.01, 1.0, 100)
-"""The limits to be tested let these shares of the good training pieces pass."""
+"""Shares of the good training pieces that pass at the tested limits."""
 
 
 class CertificateError(ValueError):
-    """A certificate cannot be made; the message says what is lacking."""
+    """The certificate disagrees with mapie; the message names both limits."""
 
 
 FIXED_LIMITS = np.geomspace(1e-3, 0.5, 40)
-"""Where no piece of training has a score out of fold (a fitted head, networks from scratch)."""
+"""Tested limits if no training piece has an out-of-fold score (a fitted head, networks from scratch)."""
 
 
 def routed_scores(scored: Scored, ran: Sequence[ExpertSet], calibrations: Mapping[ExpertSet, Calibration]) -> Scores:
-    """(P,) calibrated defect scores had these experts run on each piece; NaN where none did."""
+    """(P,) calibrated defect scores if these experts run on each piece; NaN where none does."""
     scores = np.full(len(scored.labels), np.nan)
     for experts in set(ran) - {frozenset[str]()}:
         rows = np.array([names == experts for names in ran])
@@ -40,9 +40,9 @@ def routed_scores(scored: Scored, ran: Sequence[ExpertSet], calibrations: Mappin
 def certify(scores: Scores, scored: Scored, acceptance: Acceptance) -> Certificate:
     """`scores` (P,): calibrated defect scores of the pieces as routed, NaN where no expert could run.
 
-    The limits to be tested are fixed by pieces of training; the evidence is unseen by the encoders, and each recording
-    counts once. Head, calibrations and routes were chosen on cross-fitted scores of the same pieces: for these few
-    numbers the promise is approximate.
+    Training pieces fix the tested limits; the evidence is unseen by the encoders, and each recording counts once. Head,
+    calibrations and routes are chosen from cross-fitted scores of the same pieces, so the certificate is approximate in
+    these few numbers.
     """
     able, limits = ~np.isnan(scores), limits_to_test(scores, scored)
     defects = scores[able & scored.unseen & scored.labels][evidence(scored, able)]
@@ -57,7 +57,7 @@ def certify(scores: Scores, scored: Scored, acceptance: Acceptance) -> Certifica
 
 
 def limits_to_test(scores: Scores, scored: Scored) -> Scores:
-    """Ascending; known before any unseen piece is looked at."""
+    """Ascending limits, fixed before any unseen piece is used."""
     seen_good = scores[~np.isnan(scores) & ~scored.unseen & ~scored.labels]
     if not len(seen_good):
         return FIXED_LIMITS
@@ -66,19 +66,19 @@ def limits_to_test(scores: Scores, scored: Scored) -> Scores:
 
 
 def evidence(scored: Scored, able: Labels) -> list[int]:
-    """Among the unseen defective pieces that have a score, those that count: no two share a unit."""
+    """Independent pieces, as indices into the unseen defective pieces with a score: no two share a unit."""
     rows = np.flatnonzero(able & scored.unseen & scored.labels)
     return independent([scored.piece_ids[row] for row in rows], [scored.units[row] for row in rows])
 
 
 def claims(limits_L: Scores, defects: Scores, good: Scores, acceptance: Acceptance) -> Certificate:
-    """What these scores of independent defects and of good pieces certify; the limits ascend, fixed beforehand."""
+    """The certificate from scores of independent defects and of good pieces, at limits fixed beforehand."""
     miss_rate, confidence, num = acceptance.certify_miss_rate, acceptance.confidence, len(defects)
     misses = [int(np.sum(defects < limit)) for limit in limits_L]
     passing = [float(np.mean(good < limit)) if len(good) else 0.0 for limit in limits_L]
 
     def claim(level: float) -> Claim | None:
-        """None too where the last valid limit passes no good piece."""
+        """None if no limit is valid, or if the last valid one passes no good piece."""
         last = last_valid(misses, num, level, confidence) if level < 1 else None
         if last is None or passing[last] == 0:
             return None
@@ -100,7 +100,7 @@ def claims(limits_L: Scores, defects: Scores, good: Scores, acceptance: Acceptan
 
 
 def _compare_with_mapie(limits_L: Scores, defects: Scores, claim: Claim, confidence: float) -> None:
-    """The slow way: the library must find the same limits valid."""
+    """Raises CertificateError unless mapie gives the same limit."""
     controller = BinaryClassificationController(
         lambda rows: np.column_stack([1 - rows, rows]),
         risk="recall",
@@ -110,12 +110,13 @@ def _compare_with_mapie(limits_L: Scores, defects: Scores, claim: Claim, confide
         fwer_method="fixed_sequence",
     )
     with warnings.catch_warnings():
-        # It warns where all limits are valid, or all scores 0 or 1: both are answers here.
+        # It warns if all limits are valid, or if all scores are 0 or 1: both are possible here.
         warnings.simplefilter("ignore", UserWarning)
         controller.calibrate(defects, np.ones(len(defects), np.int64))
     theirs: Sequence[float] = controller.valid_predict_params.tolist()
     if not theirs or theirs[-1] != claim.pass_below:
         their_limit = theirs[-1] if theirs else None
         raise CertificateError(
-            f"mapie certifies {claim.miss_rate:.2%} below {their_limit}, we below {claim.pass_below}"
+            f"mapie certifies {claim.miss_rate:.2%} below {their_limit}, inspector below {claim.pass_below}: "
+            "report this as a bug"
         )

@@ -1,6 +1,6 @@
-"""Fits what turns log-odds of single experts and of classes into probabilities, where there is evidence enough.
+"""Calibrates the log-odds of single experts and of classes, where the evidence is sufficient.
 
-Both are Platt's sigmoid on pieces that the encoders had not seen. Letters: P pieces, E experts, K classes.
+Uses Platt's sigmoid on pieces that the encoders have not seen. Letters: P pieces, E experts, K classes.
 """
 
 from collections import Counter
@@ -20,11 +20,11 @@ from inspector.training.experts.selection import SelectedExpert
 from inspector.training.head.scores import Fusion
 
 ENOUGH_PARTS = 10
-"""Independent parts with a defect, and as many without: with fewer, the figure would look surer than it is."""
+"""Least independent parts with a defect, and without: fewer would give overconfident probabilities."""
 
 
 def expert_calibrations(dataset: Dataset, selected: Sequence[SelectedExpert], scored: Scored) -> dict[str, Platt]:
-    """By expert, against the label of its own modality or else of the piece; recordings that recur count once."""
+    """By expert, against the label of its modality or else of the piece; repeated recordings count once."""
     by_id = {row.piece_id: row for row in dataset.rows}
     rows = [by_id[piece_id] for piece_id in scored.piece_ids]
     calibrations = {}
@@ -83,15 +83,15 @@ def _platt(logits: Scores, labels: Labels, weights: Scores) -> Platt:
 def probability_lines(
     classes: Sequence[str], whole: Calibration, experts: Sequence[str], by_expert: Mapping[str, Platt]
 ) -> list[str]:
-    """For the model card: which figures of a verdict are probabilities, and which are raw."""
+    """Lines of the model card that list which figures of a verdict are probabilities, and which are raw."""
     lines = []
-    for what, names, known in (("classes", classes, whole.classes), ("experts", experts, by_expert)):
+    for kind, names, known in (("classes", classes, whole.classes), ("experts", experts, by_expert)):
         calibrated, raw = ([n for n in names if (n in known) is side] for side in (True, False))
         if calibrated:
-            lines.append(f"- Probabilities of {what}: {', '.join(calibrated)}.")
+            lines.append(f"- Probabilities of {kind}: {', '.join(calibrated)}.")
         if raw:
             lines.append(
-                f"- Raw scores of {what}, with fewer than {ENOUGH_PARTS} independent parts with or without the defect: "
+                f"- Raw scores of {kind}, with fewer than {ENOUGH_PARTS} independent parts with or without the defect: "
                 f"{', '.join(raw)}."
             )
     return lines

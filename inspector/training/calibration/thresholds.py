@@ -1,4 +1,4 @@
-"""Chooses calibrations and limits from cross-fitted scores. Knows no network."""
+"""Chooses calibrations and limits from cross-fitted scores."""
 
 import numpy as np
 
@@ -9,11 +9,11 @@ from inspector.training.config import Acceptance
 
 
 def calibrate(scored: Scored, experts: ExpertSet, whole: bool, acceptance: Acceptance) -> Calibration:
-    """Fits on every piece that these experts could see: train out of fold, and unseen.
+    """Fits on every piece that these experts can score: unseen pieces, and training pieces out of fold.
 
-    Labels are the piece's also where a modality is missing: what the set cannot see is then part of its doubt. Pieces
-    count once each, however often a recording recurs: one vote per recording changes the mix of defects, and by halves
-    of the groups it made the log-loss of two real sets .001 and .010 worse.
+    The label is that of the piece even if a modality is missing: defects that the set cannot see lower its confidence.
+    Each piece counts once, even if recordings repeat: weighting by recording changes the mix of defects, and made the
+    log-loss of two real sets .001 and .010 worse.
     """
     able = ~np.isnan(scored.of(experts))
     logits, labels = scored.of(experts)[able], scored.labels[able]

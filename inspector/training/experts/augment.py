@@ -1,4 +1,4 @@
-"""Changes batches of training inputs in ways that keep their labels. Knows no labels and no network.
+"""Augments batches of training inputs with changes that keep their labels.
 
 Letters: B batch, C channels, H rows, W columns, S samples.
 """
@@ -13,7 +13,7 @@ from inspector.training.config import ImageExpert, SignalExpert
 
 
 def augment_pictures(pictures_BCHW: Float[Tensor, "B C H W"], config: ImageExpert) -> Float[Tensor, "B C H W"]:
-    """Whole pictures, before they are cut into tiles: turned, mirrored, moved by up to 4 %, contrast and brightness."""
+    """Turns, mirrors and shifts whole pictures by up to 4 %, and changes contrast and brightness."""
     batch = len(pictures_BCHW)
     if config.turn != "none":
         quarters = torch.randint(4, (batch,)) * (math.pi / 2)
@@ -39,18 +39,18 @@ def _warp(
 
 
 def augment_signals(signals_BCS: Float[Tensor, "B C S"], config: SignalExpert) -> Float[Tensor, "B C S"]:
-    """Louder or softer, duller or sharper, with noise, moved in time by a part of `jitter`; edges repeat."""
+    """Changes loudness and spectrum, adds noise and shifts in time, in proportion to `jitter`; edges repeat."""
     batch, _, length = signals_BCS.shape
     gain = 1 + config.jitter * torch.randn(batch, 1, 1)
     level = signals_BCS.std(2, keepdim=True)
     noisy = _filtered(signals_BCS, config.jitter) * gain + 0.3 * config.jitter * level * torch.randn_like(signals_BCS)
     shift = (0.3 * config.jitter * length * (2 * torch.rand(batch, 1, 1) - 1)).round().long()
-    places = (torch.arange(length)[None, None] + shift).clamp(0, length - 1)
-    return noisy.gather(2, places.expand_as(noisy))
+    positions = (torch.arange(length)[None, None] + shift).clamp(0, length - 1)
+    return noisy.gather(2, positions.expand_as(noisy))
 
 
 def _filtered(signals_BCS: Float[Tensor, "B C S"], strength: float) -> Float[Tensor, "B C S"]:
-    """Each a little tilted in its spectrum: x(t) + c (x(t) - x(t - 1)), c up to `strength` either way."""
+    """Tilts each spectrum slightly: x(t) + c (x(t) - x(t - 1)), c up to `strength` in either direction."""
     tilt = strength * (2 * torch.rand(len(signals_BCS), 1, 1) - 1)
     before = torch.cat([signals_BCS[:, :, :1], signals_BCS[:, :, :-1]], dim=2)
     return signals_BCS + tilt * (signals_BCS - before)

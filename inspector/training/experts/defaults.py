@@ -1,4 +1,4 @@
-"""Proposes experts for a manifest's cameras and sensors where the configuration names none. Knows no network."""
+"""Candidate experts for cameras and sensors, used if the configuration names none."""
 
 from collections.abc import Collection, Sequence
 from typing import Literal
@@ -17,11 +17,11 @@ SIDES_PX = (224, 320)
 ENOUGH_FOR_NETWORKS = 500
 NETWORK_EPOCHS = 25
 FEW_MAPS = 1000
-"""Up to here a fold is fitted in some seconds and holds few defects."""
+"""Up to this number of maps, a fold is fitted in seconds and contains few defects."""
 
 
 def camera_candidates(name: str, pictures: Sequence[Image], weights: Collection[str]) -> list[ExpertConfig]:
-    """Scouts over a thumbnail and experts over the picture, to compete; pretrained only where weights were given."""
+    """Candidate scouts on thumbnails and experts on full pictures; pretrained only if weights are given."""
     if all(max(picture.shape[:2]) <= MAP_SIDE_PX and len(np.unique(picture)) <= MAP_LEVELS for picture in pictures):
         return _of_maps(name, pictures)
     if SMALL_BACKBONE in weights:
@@ -33,7 +33,7 @@ def camera_candidates(name: str, pictures: Sequence[Image], weights: Collection[
 
 
 def _map_expert(name: str, side_px: int, scout: bool) -> ImageExpert:
-    """Small maps of few categories (wafers): values must not be mixed, and they have no orientation."""
+    """Expert for small maps of few categories (wafers): no interpolation of values, any orientation."""
     return ImageExpert(
         name=f"{name}-scout" if scout else f"{name}-full",
         modality=name,
@@ -48,10 +48,10 @@ def _map_expert(name: str, side_px: int, scout: bool) -> ImageExpert:
 
 
 def _of_maps(name: str, pictures: Sequence[Image]) -> list[ExpertConfig]:
-    """Of wafers, rings and sectors are the scout: beside them a network adds more than beside a smaller network.
+    """The scout of wafer maps uses rings and sectors: a network adds more to them than to a smaller network.
 
-    Area under the curve of 300 calibration maps each of five draws: rings .966, networks of 32 px .960, narrow ones of
-    48 px .972; 32 and 48 px together .977, rings and 48 px .980, and .979 in 15 passes in place of 25.
+    AUC on 300 calibration maps each of five draws: rings .966, networks of 32 px .960, narrow ones of 48 px .972; 32
+    and 48 px together .977, rings and 48 px .980, and .979 with 15 passes instead of 25.
     """
     full = _map_expert(name, 48, scout=False)
     values = set(np.unique(np.concatenate([np.unique(picture) for picture in pictures])).tolist())
@@ -63,10 +63,10 @@ def _of_maps(name: str, pictures: Sequence[Image]) -> list[ExpertConfig]:
 
 
 def _pretrained(name: str) -> list[ExpertConfig]:
-    """Few pictures: the network stands still, and folds say how large a picture is worth it.
+    """For few pictures: the network is frozen, and folds choose the picture size.
 
-    Statistics of a thumbnail and evidence place by place know different things: of cells, .878 and .916 area under the
-    curve by themselves, .931 together (grouped folds).
+    Statistics of a thumbnail and evidence by place complement each other: on cells, AUC .878 and .916 alone, .931
+    together (grouped folds).
     """
     base = ImageExpert(
         name=name, modality=name, scout=False, encoder=SMALL_BACKBONE, freeze=True, num_channels=3, context=True
@@ -79,7 +79,7 @@ def _pretrained(name: str) -> list[ExpertConfig]:
 
 
 def sensor_candidates(modality: Modality, num_recordings: int) -> list[ExpertConfig]:
-    """Sound is looked at as log-mel, vibration and traces as raw samples; networks where there is enough for them."""
+    """Sound is read as log-mel, vibration and traces as raw samples; networks only with enough recordings."""
     name = modality.name
     network: Literal["log_mel", "tcn"] = "log_mel" if modality.kind == "audio" else "tcn"
     profile: Literal["sound_profile", "trace_profile"] = (

@@ -1,4 +1,4 @@
-"""Says what fitting an encoder is, whatever its kind: material in, encoders and unseen log-odds out."""
+"""Interface of fitting an encoder of any kind: training data in, encoder and out-of-fold log-odds out."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """The unique recordings of one modality in the training split, as one expert takes them. Letters: R, O = 1 + K."""
+    """The unique recordings of one modality, prepared for one expert. Letters: R recordings, O = 1 + K outputs."""
 
     config: ExpertConfig
     form: ImageInput | SignalInput
@@ -31,15 +31,15 @@ class TrainingData:
     groups: tuple[str, ...]
     masks: tuple[NDArray[np.bool_] | None, ...]
     widths: tuple[int, int]
-    """Of a token, and number of classes."""
+    """Width of a token, and number of classes."""
     weights: Mapping[str, Path]
     seed: int
     epochs: int | None = None
     pieces: tuple[Frames, ...] = ()
-    """Recordings that are judged together, as the images of one piece are; empty: each by itself."""
+    """Recordings that are judged together, such as the images of one piece; empty: each one alone."""
 
     def judged(self, logits: Float[Tensor, "R O"]) -> Float[Tensor, "P O"]:
-        """Log-odds by piece instead of by recording."""
+        """Log-odds per piece instead of per recording."""
         return logits[worst(logits[:, 0], self.pieces)] if self.pieces else logits
 
     @property
@@ -49,7 +49,7 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What the model card says of a fit."""
+    """Description of a fit for the model card."""
 
     how: str
     epochs: int = 0
@@ -61,7 +61,7 @@ class Fitter(Protocol):
     """One way to fit one expert."""
 
     def cross_fitted(self, folds: Sequence[int], report: Report) -> Float[Tensor, "R O"]:
-        """Log-odds of recordings by fits that saw none of their fold; NaN where that would take too long."""
+        """Log-odds of recordings by fits that have not seen their fold; NaN if that would take too long."""
 
     def final(self, report: Report) -> tuple[Encoder, Fitted]:
         """The encoder that ships."""
@@ -70,7 +70,7 @@ class Fitter(Protocol):
 def out_of_fold(
     targets: Float[Tensor, "R O"], folds: Sequence[int], score: Callable[[Tensor, Tensor], Tensor], report: Report
 ) -> Float[Tensor, "R O"]:
-    """Log-odds of every recording; `score` fits on the first rows that it is given and scores the second."""
+    """Log-odds of every recording; `score(fit, held)` fits on the first rows and scores the second."""
     logits = torch.full_like(targets, torch.nan)
     names = sorted(set(folds))
     for done, fold in enumerate(names, 1):
@@ -81,6 +81,6 @@ def out_of_fold(
 
 
 def rows_of(folds: Sequence[int], fold: int) -> tuple[Tensor, Tensor]:
-    """Numbers of the recordings outside of a fold, and of those in it."""
+    """Indices of the recordings outside a fold, and of those in it."""
     fold_of = torch.tensor(folds)
     return (fold_of != fold).nonzero()[:, 0], (fold_of == fold).nonzero()[:, 0]

@@ -1,4 +1,4 @@
-"""Walks a module down a loss that its caller names, batch by batch. Knows neither labels nor teachers."""
+"""Minimises a loss over batches with AdamW and a one-cycle learning rate."""
 
 import math
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class DescentSettings:
-    """How far and how fast; the learning rate rises and falls once over all steps."""
+    """Length and step size; the learning rate rises and falls once over all steps."""
 
     epochs: int
     learning_rate: float
@@ -24,7 +24,7 @@ def gradient_descent(
     plan: DescentSettings,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """`loss_of` gets the numbers of a batch's recordings; the module stays in whatever mode its caller put it."""
+    """`loss_of` receives the indices of a batch; the training or evaluation mode of the module stays unchanged."""
     batches = max(1, math.ceil(num_recordings / plan.batch_size))
     optimiser = torch.optim.AdamW(module.parameters(), lr=plan.learning_rate, weight_decay=0.02)
     pace = torch.optim.lr_scheduler.OneCycleLR(

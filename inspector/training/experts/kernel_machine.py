@@ -1,4 +1,4 @@
-"""Fits kernel machines on profiles of recordings, described once for all folds. Knows no piece and no head.
+"""Fits kernel machines on profiles of recordings, which are computed once for all folds.
 
 Letters: R recordings, V width of a profile, O = 1 + K outputs.
 """
@@ -19,9 +19,9 @@ from inspector.training.experts.fitting import Fitted, Report, TrainingData, out
 from inspector.training.inputs import build_encoder, cut
 
 MARGIN_COST = 5.0
-"""C of the machine: from 3 to 10 taps and cells scored alike by grouped folds; 1 was worse."""
+"""C of the machine: 3 to 10 scored alike on taps and cells by grouped folds; 1 was worse."""
 NEVER = -4.0
-"""Log-odds of a class that too few recordings show to learn it."""
+"""Log-odds of a class with too few recordings to learn it."""
 MIN_SHOWN = 5
 BATCH = 64
 
@@ -57,7 +57,7 @@ class KernelFitter:
 
 
 def machine(vectors_RV: NDArray[np.float64], targets_RO: NDArray[np.float32]) -> Machine:
-    """One support vector machine per output, over the union of their supports. Soft targets weigh both sides."""
+    """One support vector machine per output, over the union of their supports. Soft targets get lower weights."""
     centre, scale = vectors_RV.mean(0), vectors_RV.std(0) + 1e-6
     standard = (vectors_RV - centre) / scale
     gamma = 1 / (standard.shape[1] * standard.var())
@@ -93,13 +93,13 @@ def _dual(
 
 
 def _usual(standard: NDArray[np.float64], defective: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of good recordings; without any, of all."""
+    """Mean of the good recordings, or of all if there are none."""
     good = standard[np.nan_to_num(defective, nan=1.0) < 0.5]
     return np.asarray((good if len(good) else standard).mean(0), np.float32)
 
 
 def _directions(standard: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Principal directions, scaled to unit variance; signs fixed, so that equal data give equal tokens."""
+    """Principal directions, scaled to unit variance, with fixed signs so that equal data give equal tokens."""
     _, spread, directions = np.linalg.svd(standard[:2048], full_matrices=False)
     kept = spread > 1e-3 * spread[0]
     columns = (directions[kept] / spread[kept, None]).T * np.sqrt(min(len(standard), 2048))
@@ -108,7 +108,7 @@ def _directions(standard: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def _views(data: TrainingData) -> list[Tensor]:
-    """Pictures without up, left or right are also shown mirrored."""
+    """The inputs, plus mirrored pictures if the product has no orientation."""
     config, inputs = data.config, data.inputs
     if not isinstance(config, ImageExpert) or config.turn == "none" or config.encoder == "rings":
         return [inputs]

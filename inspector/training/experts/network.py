@@ -1,4 +1,4 @@
-"""Fits one encoder on the recordings of its own modality, stopped by a held-out part. Knows no fusion and no bundle.
+"""Fits one network on the recordings of its modality, with early stopping on held-out groups.
 
 Letters: R recordings, O = 1 + K outputs.
 """
@@ -22,13 +22,12 @@ from inspector.training.experts.lora import Tuning, tuned, tuning_of
 from inspector.training.inputs import Encoder, build_encoder, cut
 
 CLASS_WEIGHT = 0.3
-"""Of the classes together, beside 1 for the defect."""
+"""Weight of all classes together, relative to 1 for the defect."""
 AVERAGING = 0.4
-"""Share that averaged weights keep per pass over the data: stopping is less of a lottery. At 0.8 short fits lagged."""
+"""Share that averaged weights keep per pass: makes early stopping more stable. At 0.8 short fits lagged."""
 
-
-HOW = "gradient descent, stopped by held-out groups"
-TO_THE_END = "gradient descent, to the end of its schedule"
+EARLY_STOPPING = "gradient descent, stopped by held-out groups"
+FULL_SCHEDULE = "gradient descent, to the end of its schedule"
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +46,7 @@ class Schedule:
 
 
 def schedule(config: ExpertConfig, epochs: int | None) -> Schedule:
-    """Networks from scratch are small: they take more passes and larger steps than pretrained ones."""
+    """Networks from scratch are small: they need more passes and larger steps than pretrained ones."""
     scratch = not isinstance(config, ImageExpert) or config.encoder in SCRATCH
     fitting = config.fitting
     return Schedule(
@@ -60,24 +59,24 @@ def schedule(config: ExpertConfig, epochs: int | None) -> Schedule:
 def multi_label_loss(
     logits_RO: Float[Tensor, "R O"], targets_RO: Float[Tensor, "R O"], positive_weight: Float[Tensor, ""]
 ) -> Float[Tensor, ""]:
-    """Cross-entropy of the defect, balanced, and of the classes; unknown targets count nothing."""
+    """Cross-entropy of the defect, balanced, and of the classes; unknown targets are ignored."""
     known = ~targets_RO.isnan()
     targets = torch.where(known, targets_RO, torch.zeros_like(targets_RO))
     losses = nn.functional.binary_cross_entropy_with_logits(logits_RO, targets, reduction="none")
     weights = torch.full_like(losses, CLASS_WEIGHT / max(losses.shape[1] - 1, 1))
     weights[:, 0] = 1 + targets[:, 0] * (positive_weight - 1)
     weights = weights * known
-    return (losses * weights).sum() / counting(targets_RO, positive_weight)
+    return (losses * weights).sum() / total_weight(targets_RO, positive_weight)
 
 
-def counting(targets_RO: Float[Tensor, "R O"], positive_weight: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """What the loss of these recordings is a mean over: those known to be good or defective, the defective weighted."""
+def total_weight(targets_RO: Float[Tensor, "R O"], positive_weight: Float[Tensor, ""]) -> Float[Tensor, ""]:
+    """Denominator of the loss: number of recordings with a known label, the defective ones weighted."""
     defective = targets_RO[:, 0]
     return (1 + defective * (positive_weight - 1)).nansum().clamp_min(1.0)
 
 
 def balance(targets_RO: Float[Tensor, "R O"]) -> Float[Tensor, ""]:
-    """Weight of a defective recording, so that both sides count alike; at most 5."""
+    """Weight of a defective recording, so that good and defective ones count alike; at most 5."""
     defective = targets_RO[:, 0].nanmean().clamp(1e-3, 1 - 1e-3)
     return ((1 - defective) / defective).clamp(0.2, 5.0)
 
@@ -89,7 +88,7 @@ class EncoderFit:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.module = module.to(self._device).to(memory_format=torch.channels_last)
         self._config, self._form = config, form
-        # The number of recordings is of no account: standing still is always asked for by name.
+        # A frozen backbone is always configured by name, whatever the number of recordings.
         frozen = isinstance(config, ImageExpert) and tuning_of(config, 0).tuning == "frozen"
         self._frozen = frozen and isinstance(module, VisionEncoder)
         if isinstance(module, VisionEncoder) and self._frozen:
@@ -98,14 +97,14 @@ class EncoderFit:
     def run(
         self, fit: Recordings, holdout: Recordings | None, plan: Schedule, progress: Callable[[int, int], None]
     ) -> Fitted:
-        """Without a holdout, to the end of the schedule."""
+        """Fits with early stopping; without a holdout, to the end of the schedule."""
         batches = max(1, math.ceil(len(fit.inputs) / plan.batch_size))
         optimiser = torch.optim.AdamW(self.module.parameters(), lr=plan.learning_rate, weight_decay=0.02)
         pace = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, plan.learning_rate, total_steps=batches * plan.epochs, pct_start=0.2
         )
         average = copy.deepcopy(self.module)
-        how = TO_THE_END if holdout is None else HOW
+        how = FULL_SCHEDULE if holdout is None else EARLY_STOPPING
         weight, best = balance(fit.targets), Fitted(how, plan.epochs, 0, math.inf)
         best_state = copy.deepcopy(average.state_dict())
         for epoch in range(1, plan.epochs + 1):
@@ -126,18 +125,18 @@ class EncoderFit:
         if isinstance(self.module, VisionEncoder) and self._frozen:
             self.module.backbone.eval()
         optimiser.zero_grad()
-        whole = counting(fit.targets[rows], weight)
+        whole = total_weight(fit.targets[rows], weight)
         for part in rows.tensor_split(min(self._config.fitting.accumulate, len(rows))):
-            share = float(counting(fit.targets[part], weight) / whole)
-            loss = self._said(fit.inputs[part], fit.targets[part], weight) * share
+            share = float(total_weight(fit.targets[part], weight) / whole)
+            loss = self._part_loss(fit.inputs[part], fit.targets[part], weight) * share
             loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.module.parameters(), 5.0)
         optimiser.step()
 
-    def _said(
+    def _part_loss(
         self, inputs: Float[Tensor, "B ..."], targets: Float[Tensor, "B O"], weight: Float[Tensor, ""]
     ) -> Float[Tensor, ""]:
-        """The loss of some recordings, changed a little; in mixed precision (bfloat16) where there is a GPU."""
+        """The loss of augmented recordings; in mixed precision (bfloat16) on a GPU."""
         config = self._config
         changed = (
             augment_pictures(inputs, config) if isinstance(config, ImageExpert) else augment_signals(inputs, config)
@@ -152,14 +151,14 @@ class EncoderFit:
 
 
 def _silent(done: int, total: int) -> None:
-    """Folds are told of one by one, not their passes."""
+    """Reports no passes: folds report only their completion."""
 
 
 class NetworkFitter:
-    """Implements `Fitter` for networks whose every weight is fitted.
+    """Implements `Fitter` for networks with trainable weights.
 
-    Where each fit takes long, one fold says when to stop and how good it is, and what was fitted then ships. Else each
-    fit goes to the end of its schedule, on all but a fold and at last on everything.
+    By default, fits once with one fold held out for early stopping and scoring, and ships that network. With
+    `every_fold`, each fit runs its full schedule: once without each fold, and finally on everything.
     """
 
     def __init__(self, data: TrainingData, every_fold: bool, tuning: Tuning = "full") -> None:
@@ -167,7 +166,7 @@ class NetworkFitter:
         self._kept: tuple[Encoder, Fitted] | None = None
 
     def cross_fitted(self, folds: Sequence[int], report: Report) -> Float[Tensor, "R O"]:
-        """Of one fold, unless all are asked for; having said when to stop, its log-odds are a little too good."""
+        """Log-odds of one fold, or of all with `every_fold`. One fold is slightly optimistic: it also stops the fit."""
         targets = self._data.targets
         if self._every_fold:
             return out_of_fold(targets, folds, lambda fit, held: self._read(self._fit(fit, None)[0], held), report)
@@ -181,7 +180,7 @@ class NetworkFitter:
         if self._every_fold:
             return self._fit(torch.arange(len(self._data.inputs)), None, report)
         if self._kept is None:
-            raise RuntimeError("cross_fitted comes first: its fit is what ships")
+            raise RuntimeError("cross_fitted comes first: its network is the one that ships")
         report(1, 1)
         return self._kept
 
@@ -205,9 +204,9 @@ class NetworkFitter:
 def encode(module: nn.Module, inputs: Float[Tensor, "R ..."], form: ImageInput | SignalInput) -> Encoded:
     """Outputs for many recordings, in evaluation mode and in batches of 64."""
     module.eval()
-    place = next(module.parameters(), inputs).device
+    device = next(module.parameters(), inputs).device
     with torch.no_grad():
-        parts: list[Encoded] = [module(cut(batch, form).to(place)) for batch in torch.split(inputs, 64)]
+        parts: list[Encoded] = [module(cut(batch, form).to(device)) for batch in torch.split(inputs, 64)]
     return Encoded(*(torch.cat(outputs).cpu() for outputs in zip(*parts, strict=True)))
 
 

@@ -1,7 +1,4 @@
-"""Lets experts of one modality compete by grouped folds of the training recordings, and keeps those that earn it.
-
-Knows recordings and their own labels, no piece.
-"""
+"""Compares the experts of one modality by cross-validation on grouped folds, and keeps the best."""
 
 import logging
 import math
@@ -28,24 +25,24 @@ from inspector.training.inputs import Encoder
 
 _log = logging.getLogger("inspector.training")
 
-WORTH = 0.1
-"""Share of what the scout's area under the curve lacks that a thorough expert must add to be kept beside it."""
+MIN_ADDED = 0.1
+"""Share of the scout's missing AUC (1 - AUC) that a thorough expert must add to be kept as well."""
 
 
 @dataclass(frozen=True, eq=False)
 class CrossValidationResult:
-    """How one candidate did."""
+    """Cross-validated scores of one candidate."""
 
     data: TrainingData
     fitter: Fitter
     logits: Float[Tensor, "R O"]
-    """By fits that had not seen the recording; NaN where there was none."""
+    """Out-of-fold log-odds; NaN where a recording was not scored."""
     auc: float
-    """By piece: the expert is to know the piece, not each of its images."""
+    """Per piece, not per image."""
 
     @property
     def complete(self) -> bool:
-        """Every recording was scored out of fold."""
+        """Whether every recording has an out-of-fold score."""
         return not bool(self.logits[:, 0].isnan().any())
 
     @property
@@ -107,31 +104,32 @@ def _auc(logits: Float[Tensor, "R O"], targets: Float[Tensor, "R O"]) -> float:
 
 
 def keep(results: Sequence[CrossValidationResult]) -> list[CrossValidationResult]:
-    """The best scout, and the expert that adds most to it, where that is more than `WORTH`."""
+    """The best scout, and the expert that adds most to it, if that is more than `MIN_ADDED`."""
     scouts = [result for result in results if result.data.config.scout]
     others = [result for result in results if not result.data.config.scout]
     if not scouts:
         return [_best(others)]
     scout = _best(scouts)
     added = {result.name: _added(scout, result) for result in others}
-    return [scout, *(result for result in others if added[result.name] == max(added.values()) > WORTH)][:2]
+    return [scout, *(result for result in others if added[result.name] == max(added.values()) > MIN_ADDED)][:2]
 
 
-def _best(rivals: Sequence[CrossValidationResult]) -> CrossValidationResult:
-    """By the pieces that all have scored: a network's one fold may be easier than all that a kernel has scored.
+def _best(results: Sequence[CrossValidationResult]) -> CrossValidationResult:
+    """The best on the pieces that all candidates have scored: the single fold of a network may be easier than average.
 
-    Who cannot be told (NaN) loses.
+    An expert without a defined AUC ranks last.
     """
-    candidates = [result for result in rivals if not math.isnan(result.auc)] or rivals
+    candidates = [result for result in results if not math.isnan(result.auc)] or results
     by_all = ~torch.stack([result.judged[:, :1] for result in candidates]).isnan().any(dim=0)
     fair = [_auc(result.judged.where(by_all, torch.nan), result.data.judged_targets) for result in candidates]
     return candidates[int(np.argmax([result.auc for result in candidates] if np.isnan(fair).any() else fair))]
 
 
 def _added(scout: CrossValidationResult, other: CrossValidationResult) -> float:
-    """Share of what the scout's area under the curve lacks, on the recordings that both have scored.
+    """Share of the scout's missing AUC that `other` adds, on the pieces that both have scored.
 
-    Networks are scored on one fold: beside the figure on all, one that added nothing was kept in 19 of 50 draws.
+    Networks are scored on one fold: compared with the scout's AUC on all folds, a useless one was kept in 19 of 50
+    draws.
     """
     both, targets = _joint(scout, other), other.data.judged_targets
     alone = _auc(scout.judged.where(~both.isnan(), torch.nan), targets)
@@ -139,7 +137,7 @@ def _added(scout: CrossValidationResult, other: CrossValidationResult) -> float:
 
 
 def _joint(first: CrossValidationResult, second: CrossValidationResult) -> Float[Tensor, "P O"]:
-    """Sum of the log-odds of two experts of one modality, each by its own spread."""
+    """Sum of the log-odds of two experts of one modality, each divided by its spread."""
     return first.judged / _spread(first.judged) + second.judged / _spread(second.judged)
 
 
@@ -150,7 +148,7 @@ def _spread(logits: Float[Tensor, "P O"]) -> float:
 def fit_final(
     result: CrossValidationResult, report: Callable[[int, int], None], cost_ms: float | None = None
 ) -> SelectedExpert:
-    """`cost_ms` is known where the same network was taken before."""
+    """`cost_ms`: if known from an earlier fit of the same network."""
     module, fitted = result.fitter.final(report)
     data = result.data
     expert = TrainedExpert(data.config, data.form, module.eval())
@@ -158,7 +156,7 @@ def fit_final(
 
 
 def _cost_ms(expert: TrainedExpert, module: Encoder) -> float:
-    """As it will run: exported."""
+    """Cost of the exported graph."""
     probe = torch.zeros(2, *input_shape(expert.input))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "expert.onnx"

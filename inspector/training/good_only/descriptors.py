@@ -1,4 +1,4 @@
-"""Describes good recordings, each kind its way, and fits a memory of the descriptions. Knows no piece and no head.
+"""Computes descriptions of good recordings, by kind, and fits a memory to them.
 
 Letters: R recordings.
 """
@@ -35,12 +35,12 @@ Describer = NetworkPatches | FilterPatches | MapProfile | SoundProfile | TracePr
 Description = Tensor | Profile
 SEES: Mapping[type[Describer], str] = {
     NetworkPatches: "places of the picture, described by a frozen network",
-    FilterPatches: "places of the picture, described by fixed filters, which see little: give --weights",
+    FilterPatches: "places of the picture, described by fixed filters, which detect little: give --weights",
     MapProfile: "marked cells of the map by ring, and where they are dense",
-    SoundProfile: "bands of the sound, whatever its loudness",
+    SoundProfile: "bands of the sound, independent of its loudness",
     TraceProfile: "the course of the trace",
 }
-"""For people: what each description looks at."""
+"""Text for the model card: the subject of each description."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Backbone:
 
 @dataclass(frozen=True, eq=False)
 class GoodRecordings:
-    """The recordings of one modality, each once, with the groups that must not stand for each other."""
+    """The recordings of one modality, each once, with their groups."""
 
     modality: Modality
     paths: tuple[str, ...]
@@ -63,7 +63,7 @@ class GoodRecordings:
 
 @dataclass(frozen=True, eq=False)
 class Descriptor:
-    """How one modality is described, before anything is fitted."""
+    """How the recordings of one modality are described; needs no fitting."""
 
     config: ExpertConfig
     form: ImageInput | SignalInput
@@ -74,7 +74,7 @@ def make_descriptor(good: GoodRecordings, backbone: Backbone | None) -> Descript
     """Chooses the description by the kind of recording."""
     name = good.modality.name
     if good.modality.kind != "image":
-        return _listen(good)
+        return _signal_descriptor(good)
     pictures = [picture for picture in good.recordings if not isinstance(picture, Clip)]
     levels = _map_levels(pictures)
     side_px = SIDE_PX if levels is None else MAP_SIDE_PX
@@ -102,7 +102,7 @@ def _network(backbone: Backbone, form: ImageInput) -> NetworkPatches:
         return NetworkPatches(backbone.name, form, backbone.weights)
     except (RuntimeError, SafetensorError, ValueError) as exc:  # timm, the file, its weights
         raise TrainConfigError(
-            f"network {backbone.name}: {exc}; name a model of timm and a safetensors file of its own weights"
+            f"network {backbone.name}: {exc}; name a timm model and a safetensors file of its weights"
         ) from exc
 
 
@@ -116,14 +116,14 @@ def image_form(config: ImageExpert) -> ImageInput:
 
 
 def _map_levels(pictures: Sequence[Image]) -> tuple[float, float] | None:
-    """Limits between outside, cell and marked cell (0 to 1) where all pictures are small maps of few values."""
+    """Limits between outside, cell and marked cell (0 to 1); None unless all pictures are small maps of few values."""
     values = [np.unique(picture / np.iinfo(picture.dtype).max) for picture in pictures]
     levels = np.unique(np.concatenate(values))
     small = all(picture.ndim == 2 and max(picture.shape) <= LARGEST_MAP_PX for picture in pictures)
     return map_levels(levels) if small and 2 < len(levels) <= MAP_LEVELS else None
 
 
-def _listen(good: GoodRecordings) -> Descriptor:
+def _signal_descriptor(good: GoodRecordings) -> Descriptor:
     trace = good.modality.kind == "trace"
     config = SignalExpert(
         name=f"{good.modality.name}-good",
@@ -144,7 +144,7 @@ def _listen(good: GoodRecordings) -> Descriptor:
 def describe(
     descriptor: Descriptor, recordings: Sequence[Recording], progress: Callable[[int, int], None]
 ) -> Description:
-    """Once for all recordings, in batches."""
+    """Describes all recordings, in batches."""
     descriptor.describer.eval()
     parts: list[Description] = []
     for start in range(0, len(recordings), BATCH):
@@ -174,15 +174,15 @@ def fit(descriptor: Descriptor, described: Description, groups: Sequence[str]) -
             return fit_patches(descriptor.describer, described, groups, TOKEN_DIM)
         case MapProfile() | SoundProfile() | TraceProfile(), Profile():
             return fit_profiles(descriptor.describer, described, groups, TOKEN_DIM)
-    raise AssertionError(f"{descriptor.config.name}: its description is of another kind")
+    raise AssertionError(f"{descriptor.config.name}: descriptor and description do not match")
 
 
 @torch.no_grad()
 def read(module: Memory, described: Description) -> Encoded:
-    """What a fitted memory says of recordings that are described already."""
+    """Outputs of a fitted memory for described recordings."""
     match module, described:
         case PatchMemory(), Tensor():
             return module.read(described)
         case ProfileMemory(), Profile():
             return module.read(described)
-    raise AssertionError("a memory of another kind of description")
+    raise AssertionError("memory and description do not match")

@@ -1,7 +1,7 @@
-"""Makes a bundle from good pieces alone, in seconds: a cold start. Knows no defect, and its bundle says so.
+"""Fits a bundle from good pieces alone, in seconds: a cold start without any defect.
 
-Per camera a memory of places, per sensor (and for wafer-like maps) a memory of one vector per recording; the head is
-noisy-or of them; limits come from held-out distances of the good pieces themselves.
+Each camera gets a memory of places, each sensor (and wafer-like maps) a memory of one vector per recording. The head is
+their noisy-or; limits come from held-out distances of the good pieces.
 """
 
 import logging
@@ -42,13 +42,13 @@ from inspector.training.good_only.descriptors import (
 from inspector.training.plausibility import with_plausibility
 
 FEWEST = 10
-"""Good pieces, and recordings per modality, below which a spread is a guess."""
+"""Least good pieces, and recordings per modality: with fewer, the spread is a guess."""
 FEWEST_GROUPS = 5
-"""With fewer groups, what is held out is a recording rather than its group."""
+"""With fewer groups, recordings are held out instead of groups."""
 PASS_SHARE = 0.9
-"""Of the good pieces; what a defect scores is not known, so this bounds a person's work and nothing else."""
+"""Share of the good pieces that pass; since scores of defects are unknown, it only bounds the review work."""
 NEVER = 1.0
-"""FAIL above this. Three deviations beyond the most unusual of 20 good pieces lay up to a ninth of new good ones."""
+"""FAIL limit that no score exceeds: even a limit three deviations above 20 good pieces rejected a ninth of new ones."""
 
 FILTERS = "fixed filters"
 
@@ -59,24 +59,24 @@ _log = logging.getLogger("inspector.training")
 
 @dataclass(frozen=True)
 class GoodOptions:
-    """What may differ from run to run."""
+    """Options of a run."""
 
     name: str = "good-only"
     version: str = "1"
     pieces: int | None = None
-    """How many good pieces; None: all."""
+    """Number of good pieces; None: all."""
     any_split: bool = False
-    """Also good pieces of the splits calibration and test."""
+    """Also use good pieces of the splits calibration and test."""
     seed: int = 0
     backbone: Backbone | None = None
     """None: fixed filters."""
     pass_share: float = PASS_SHARE
     strict: bool = False
-    """Whether a warning ends it."""
+    """Whether a warning stops the run."""
 
 
 def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> TrainedBundle:
-    """Raises ManifestError for data that cannot be fitted on."""
+    """Raises ManifestError for unusable data."""
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
     rows = good_pieces(manifest, options)
@@ -112,37 +112,37 @@ def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> T
 
 
 def _backbone_advice(backbone: Backbone | None) -> Iterator[Advice]:
-    """Raises TrainConfigError for a file that is not of that network."""
+    """Raises TrainConfigError for a file of another network."""
     if backbone is not None and backbone.weights.file is not None:
         yield from file_advice(backbone.name, backbone.weights.file)
 
 
 def good_pieces(manifest: Path, options: GoodOptions) -> list[PieceRow]:
-    """Pieces labelled ok, in an order in which each brings recordings not seen before, as long as there are any."""
+    """Pieces labelled ok; those with new recordings first."""
     labelled = [row for row in read_manifest(manifest) if row.label == "ok" and _paths(row)]
     rows = [row for row in labelled if options.any_split or row.split == "train"]
     random.Random(options.seed).shuffle(rows)  # noqa: S311 - no secret
     num_pieces = len(rows) if options.pieces is None else options.pieces
-    chosen = _by_news(rows)[:num_pieces]
+    chosen = _new_recordings_first(rows)[:num_pieces]
     if len(chosen) < FEWEST:
         where = "all splits" if options.any_split else "split train"
         raise ManifestError(
             f"{manifest}: {len(chosen)} good pieces with a recording in {where}, expected at least {FEWEST}: "
             "label more pieces ok"
-            + ("" if options.any_split else ", or take those of all splits (--any-split)")
-            + ("" if options.pieces is None else ", or ask for more (--pieces)")
+            + ("" if options.any_split else ", or use all splits (--any-split)")
+            + ("" if options.pieces is None else ", or raise --pieces")
         )
     return chosen
 
 
-def _by_news(rows: Sequence[PieceRow]) -> list[PieceRow]:
-    """First the pieces all of whose recordings are new, then those that bring any, then the rest."""
+def _new_recordings_first(rows: Sequence[PieceRow]) -> list[PieceRow]:
+    """First pieces with only new recordings, then those with some, then the rest."""
     order: list[PieceRow] = []
     known: set[str] = set()
-    for demand in (all, any):
+    for quantifier in (all, any):
         for row in (row for row in rows if row not in order):
             paths = _paths(row)
-            if demand(path not in known for path in paths):
+            if quantifier(path not in known for path in paths):
                 order.append(row)
                 known.update(paths)
     return order + [row for row in rows if row not in order]
@@ -153,9 +153,9 @@ def _paths(row: PieceRow) -> list[str]:
 
 
 def good_recordings(root: Path, rows: Sequence[PieceRow], modality: Modality) -> GoodRecordings:
-    """Raises ManifestError where there are too few, or signals of several rates.
+    """Raises ManifestError if there are too few recordings.
 
-    Several images of one piece are one recording where recordings are counted or held out.
+    Several images of one piece count, and are held out, as one recording.
     """
     seen = [(row, sources) for row in rows if (sources := sources_of(row, modality.name))]
     groups = {source.path: own_group(row, modality) for row, sources in seen for source in sources}
@@ -176,12 +176,12 @@ def good_recordings(root: Path, rows: Sequence[PieceRow], modality: Modality) ->
 
 
 def noisy_or_head(members: Sequence[Member]) -> FusionHead:
-    """The fusion head as it starts: nothing is learned, for there is nothing to learn from."""
+    """The untrained fusion head, which is noisy-or of its experts."""
     return FusionHead(HeadForm(tuple(members), TOKEN_DIM, 0)).eval()
 
 
 def held_by_piece(rows: Sequence[PieceRow], held: Sequence[tuple[GoodRecordings, Tensor]]) -> Float[Tensor, "P E"]:
-    """Held-out log-odds of each piece, of several images the highest; NaN where it has none."""
+    """Held-out log-odds of each piece, the highest of several images; NaN without a recording."""
     columns = []
     for good, logits in held:
         logit_of = dict(zip(good.paths, logits.tolist(), strict=True))
@@ -194,7 +194,7 @@ def held_by_piece(rows: Sequence[PieceRow], held: Sequence[tuple[GoodRecordings,
 def calibrations(
     experts: Sequence[TrainedExpert], head: FusionHead, held_PE: Float[Tensor, "P E"], pass_share: float = PASS_SHARE
 ) -> tuple[Calibration, ...]:
-    """Limits for every set of experts, from what the head says of the good pieces."""
+    """Limits for every set of experts, from the head's scores of the good pieces."""
     names = [expert.name for expert in experts]
     result = []
     for chosen in expert_sets(experts):
@@ -208,7 +208,7 @@ def calibrations(
 
 
 def fused(head: FusionHead, logits_PE: Float[Tensor, "P E"], ran_E: Float[Tensor, " E"]) -> Float[Tensor, " P"]:
-    """The head's log-odds for experts that ran; tokens say nothing to a head that has learned nothing."""
+    """The head's log-odds for experts that ran; an untrained head ignores tokens."""
     count = len(logits_PE)
     tokens = [torch.zeros(count, 1, TOKEN_DIM).expand(-1, int(n), -1) for n in head.get_buffer("spread_NE").sum(0)]
     output: Fused = head(tokens, [column[:, None] for column in logits_PE.T], ran_E.expand(count, -1))
@@ -233,7 +233,7 @@ def card(
     recordings: Sequence[tuple[GoodRecordings, str]],
     warnings: Sequence[Advice] = (),
 ) -> str:
-    """Markdown of one page; beside the recordings of each modality, what is looked at."""
+    """Markdown of one page; `recordings`: those of each modality, with the subject of its description."""
     lines = [f"| {o.modality.name} | {len(o.recordings)} | {len(set(o.groups))} | {seen} |" for o, seen in recordings]
     return CARD.format(
         name=options.name,
@@ -247,22 +247,22 @@ def card(
 
 CARD = """# {name} {version}: a cold start
 
-**This bundle has seen good pieces alone and knows no defect.** It tells what is unusual. Its score is no probability
-of a defect, it names no class, it certifies nothing about misses, and it never says FAIL: that a piece is far from
-all good ones may come from a new lamp or a new lot as well as from a defect. A person looks at what is not PASS, and
-what that person finds is the data for `inspector train`.
+**This bundle was fitted on good pieces alone and has not seen any defect.** It detects unusual pieces. Its score is no
+probability of a defect, it names no class, it certifies no miss rate, and it never decides FAIL: a piece may be unusual
+because of a new lamp or a new lot as well as a defect. A person reviews every piece that does not pass; label these
+pieces and use them for `inspector train`.
 
 {warnings}## Data
 
 {pieces} good pieces.
 
-| camera or sensor | recordings | of groups | what is compared |
+| camera or sensor | recordings | groups | compared |
 |---|---|---|---|
 {lines}
 
 ## Limits
 
-PASS lies below the score that a share of {share} of the good pieces stay under, each measured against the recordings
-of other groups; the rest goes to REVIEW. How many defective pieces pass is not known, and may be many: on two
-lines of photographed and tapped parts it was four in ten. Do not let this bundle decide alone.
+A share of {share} of the good pieces scores below the PASS limit, each compared with the recordings of other groups;
+all other pieces go to REVIEW. The share of defective pieces that pass is unknown and may be high: on two lines of
+photographed and tapped parts it was four in ten. Do not let this bundle decide alone.
 """

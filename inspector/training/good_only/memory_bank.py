@@ -1,6 +1,6 @@
-"""Fits banks and scales of memory encoders on descriptions of good recordings. Knows no files and no defect.
+"""Fits banks and scales of memory encoders to descriptions of good recordings.
 
-What is usual is measured on held-out good recordings: distances of each to those of other groups (lots, places).
+The usual distance is measured on held-out good recordings, to those of other groups (lots, places).
 Letters: R recordings, P places, C width of a descriptor, D of a whitened one, M entries of a bank, H rows, W columns.
 """
 
@@ -27,13 +27,13 @@ from encoders.profiles import MapProfile, Profile, SoundProfile, TraceProfile
 from encoders.tokens import Level
 
 NUM_ENTRIES = 1000
-"""Of a picture's bank: greedily chosen, they tell as much as all places do, and cost a millisecond."""
+"""Entries of a bank of places: chosen greedily, they detect as well as all places, and cost a millisecond."""
 MAX_PLACES = 10_000
-"""Candidates of the bank: evenly taken from more."""
+"""Candidates for the bank, evenly sampled if there are more."""
 CORE_DIRECTIONS = 64
-"""In which the entries are spread out: with all of them the choice took seven times as long and was no better."""
+"""Directions used to choose the entries: using all took seven times as long and was no better."""
 NUM_NEIGHBOURS = 3
-"""Of a recording among recordings: with 1, sounds were told apart worse by up to .01 AUC."""
+"""Neighbours in a bank of recordings: with 1, the AUC of sounds was up to .01 lower."""
 NUM_FOLDS = 5
 RIDGE = 0.01
 
@@ -41,13 +41,13 @@ RIDGE = 0.01
 class Fitted(NamedTuple):
     module: Memory
     held: Float[Tensor, " R"]
-    """Log-odds of each good recording, by what the recordings of other groups say."""
+    """Held-out log-odds of each good recording, from the recordings of other groups."""
 
 
 def fit_patches(
     describer: NetworkPatches | FilterPatches, maps_RCHW: Float[Tensor, "R C H W"], groups: Sequence[str], width: int
 ) -> Fitted:
-    """`width` is that of a token."""
+    """`width`: width of a token."""
     places_RPC = maps_RCHW.flatten(2).transpose(1, 2)
     module = PatchMemory(describer, Level(*maps_RCHW.shape[1:]), _places_bank(places_RPC), width)
     held = _held(_places_bank, places_RPC, groups)
@@ -70,10 +70,10 @@ def fit_profiles(
 def _held(
     make: Callable[[Tensor], Bank], described_R: Float[Tensor, "R ..."], groups: Sequence[str]
 ) -> Float[Tensor, " R"]:
-    """Log distance of every recording to a bank of the others, made anew without a fifth of the groups.
+    """Log distance of every recording to a bank that is fitted without its fold of the groups.
 
-    The whitening too: with one of all pieces, distances of held-out pictures were so small that not one new good
-    piece in ten stayed below the limit of nine in ten.
+    The whitening is fitted again as well: with one from all pieces, held-out distances were far too small, and fewer
+    than one new good piece in ten stayed below the limit meant for nine in ten.
     """
     order = {group: index % NUM_FOLDS for index, group in enumerate(sorted(set(groups)))}
     fold = torch.tensor([order[group] for group in groups])
@@ -121,12 +121,12 @@ def _neighbours(vectors: Float[Tensor, "R V"]) -> Bank:
 
 
 def _spread(vectors: Float[Tensor, "R V"]) -> Float[Tensor, " V"]:
-    """Held up a little: a feature that never changed among the good pieces may change by rounding."""
+    """Standard deviation with a lower bound, so that a constant feature tolerates rounding."""
     return vectors.std(0) + 1e-3 * vectors.std() + 1e-9
 
 
 def _mahalanobis(vectors: Float[Tensor, "R V"]) -> Bank:
-    """Covariance shrunk as Ledoit and Wolf (2004) have it: there are more features than pieces."""
+    """Covariance shrunk by Ledoit and Wolf (2004), since there are more features than pieces."""
     mean, spread = vectors.mean(0), _spread(vectors)
     shrunk = torch.from_numpy(LedoitWolf().fit(((vectors - mean) / spread).double().numpy()).covariance_)
     variances, directions = torch.linalg.eigh(shrunk)

@@ -1,7 +1,6 @@
-"""Learns from good pieces which pictures and sounds go together, so that a piece whose own do not stands out.
+"""Learns from good pieces which pictures and sounds match, in order to detect mismatched pieces.
 
-Knows no label but that the pieces it learns from are good. On pairs made up from independent recordings there is
-nothing to learn. Symmetric InfoNCE (van den Oord et al. 2018; Radford et al. 2021).
+Uses good pieces only. Symmetric InfoNCE (van den Oord et al. 2018; Radford et al. 2021).
 Letters: P pieces, N and M tokens, D width.
 """
 
@@ -15,13 +14,13 @@ from fusion.calibration import fit
 
 STEPS, BATCH_SIZE, LEARNING_RATE = 100, 128, 3e-3
 SHARPNESS = 5.0
-"""Of the choice among the batch: a likeness of 1 against 0 is worth odds of e to this."""
+"""Inverse temperature of the softmax over the batch."""
 
 
 def contrast(
     agreement: Agreement, first_PND: Float[Tensor, "P N D"], second_PMD: Float[Tensor, "P M D"]
 ) -> Float[Tensor, ""]:
-    """Each picture is to name its own sound among those of the batch, and the other way round."""
+    """Loss of matching each picture to its sound within the batch, and vice versa."""
     first_PS, second_PS = agreement.project(first_PND, second_PMD)
     likeness_PP = first_PS @ second_PS.T * SHARPNESS
     partner = torch.arange(len(likeness_PP))
@@ -34,7 +33,7 @@ def contrast(
 def align(
     agreement: Agreement, first_PND: Float[Tensor, "P N D"], second_PMD: Float[Tensor, "P M D"], steps: int = STEPS
 ) -> None:
-    """Fits the projections on the tokens of good pieces only, which stay as they are."""
+    """Fits the projections to the tokens of good pieces; the tokens are fixed."""
     projections = [*agreement.first.parameters(), *agreement.second.parameters()]
     optimiser = torch.optim.AdamW(projections, lr=LEARNING_RATE, weight_decay=0.05)
     for _ in range(steps):
@@ -51,7 +50,7 @@ def scale(
     second_PMD: Float[Tensor, "P M D"],
     targets_PO: Float[Tensor, "P O"],
 ) -> None:
-    """Platt's sigmoid of the distance, for the defect and each class that these pieces have; NaN is unknown."""
+    """Fits Platt's sigmoid of the distance for the defect and each class in these pieces; NaN is unknown."""
     distances = agreement.distance(first_PND, second_PMD)
     for output, targets in enumerate(targets_PO.T):
         known = ~targets.isnan()

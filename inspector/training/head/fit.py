@@ -1,8 +1,8 @@
-"""Fits the fusion head on recordings that no encoder has seen. Knows neither files nor thresholds.
+"""Fits the fusion head on recordings that no encoder has seen.
 
-The encoders are fitted on the training split, the head on the calibration split: an encoder's log-odds on its own
-training data are overconfident, and tokens of encoders of other folds would mean other things. How long to fit, and
-the scores that everything after is chosen from, come from cross-fitting over folds that share no group.
+The encoders are fitted on the training split, the head on the calibration split: log-odds of an encoder on its own
+training data are overconfident, and tokens from encoders of other folds are not comparable. The number of steps, and
+the scores for calibration, limits and routing, come from cross-fitting over folds that share no group.
 Letters: P pieces, E experts, N tokens, D width, O = 1 + K outputs, S sets of experts.
 """
 
@@ -23,12 +23,12 @@ from inspector.training.config import HeadFitting
 from inspector.training.experts.network import multi_label_loss
 
 CERTAINTY = 2.0
-"""Standard errors by which a fitted head must beat noisy-or: a smaller gain lies within the noise of few pieces."""
+"""Standard errors by which a fitted head must beat noisy-or; a smaller gain may be noise."""
 
 
 @dataclass(frozen=True, eq=False)
 class Encodings:
-    """What the experts say of pieces; zeros where a modality was not captured."""
+    """Outputs of the experts for pieces; zeros where a modality is missing."""
 
     tokens: tuple[Float[Tensor, "P N D"], ...]
     logits: tuple[Float[Tensor, "P O"], ...]
@@ -42,7 +42,7 @@ class Encodings:
         )
 
     def read(self, head: FusionHead, ran_E: Float[Tensor, "*P E"]) -> Fused:
-        """The head's answer where only the experts of `ran_E` ran; the others are zeros, as in serving."""
+        """The head's output if only the experts in `ran_E` run; the others are zeros, as in serving."""
         here_PE = self.present * ran_E
         tokens = [values * here_PE[:, index, None, None] for index, values in enumerate(self.tokens)]
         logits = [values * here_PE[:, index, None] for index, values in enumerate(self.logits)]
@@ -52,15 +52,15 @@ class Encodings:
 
 @dataclass(frozen=True, eq=False)
 class HeadData:
-    """Encodings with what should be said of them, per set of experts and per expert; NaN is unknown."""
+    """Encodings with their targets, per set of experts and per expert; NaN is unknown."""
 
     encodings: Encodings
     sets: Float[Tensor, "S E"]
     whole: tuple[bool, ...]
-    """True for sets that cover all modalities: only these tell how long to fit."""
+    """True for sets that cover all modalities; only these choose the number of steps."""
     targets: Float[Tensor, "S P O"]
     own_targets: Float[Tensor, "E P"]
-    """Whether an expert's own recording is defective, as far as that is known."""
+    """Whether the recording of each expert is defective; NaN is unknown."""
 
     def of(self, pieces: Tensor) -> "HeadData":
         return HeadData(
@@ -76,15 +76,15 @@ class HeadData:
 class FittedHead:
     head: FusionHead
     steps: int
-    """0 means plain noisy-or of calibrated experts: nothing learned from the tokens has earned its place."""
+    """0: noisy-or of calibrated experts, since fitting brought no certain gain."""
     logits: Float[Tensor, "S P"]
-    """Cross-fitted: every piece by a head that saw none of its groups."""
+    """Cross-fitted: the head that scores a piece has seen none of its groups."""
     losses: Mapping[int, float]
     """Cross-fitted loss by number of steps."""
     joint: bool = False
-    """Fitted together with the encoders; steps are then epochs, and losses are of held-out pieces."""
+    """Fitted jointly with the encoders; then `steps` counts epochs, and `losses` are those of held-out pieces."""
     class_logits: Float[Tensor, "S P K"] | None = None
-    """Cross-fitted as `logits` are."""
+    """Cross-fitted like `logits`."""
 
 
 def fit_head(
@@ -95,7 +95,7 @@ def fit_head(
     seed: int,
     progress: Callable[[int, int], None],
 ) -> FittedHead:
-    """Cross-fits to choose the number of steps, then fits on everything for so long."""
+    """Chooses the number of steps by cross-fitting, then fits on all pieces."""
     pairs = crossed_folds(groups, settings.num_folds, seed)
     checks = range(0, settings.max_steps + 1, settings.check_every)
     num_sets, num_pieces = head_data.targets.shape[:2]
@@ -120,7 +120,7 @@ def fit_head(
 
 
 def _whole_losses(logits_SP: Float[Tensor, "S P"], head_data: HeadData) -> Float[Tensor, " P"]:
-    """Cross-entropy of every piece whose truth is known, mean over the sets that cover all modalities."""
+    """Cross-entropy of every labelled piece, mean over the sets that cover all modalities."""
     whole = torch.tensor(head_data.whole)
     targets, logits = head_data.targets[whole][:, :, 0], logits_SP[whole]
     known = ~targets.isnan().any(0)
@@ -134,28 +134,28 @@ def _surely_better(
     head_data: HeadData,
     groups: Sequence[Mapping[str, str]],
 ) -> bool:
-    """Whether the loss per piece falls by more than `CERTAINTY` standard errors, pieces of one group taken together.
+    """Whether the loss per piece falls by more than `CERTAINTY` standard errors, with errors clustered by group.
 
-    A head that has moved is paid for: training pieces then have no scores out of fold, so that limits and routes rest
-    on the calibration pieces alone, and the encoders are not fitted again. Falls of .001 to .008 cost three real sets
-    that.
+    A fitted head has a price: training pieces then have no out-of-fold scores, so that limits and routes rest on the
+    calibration pieces alone, and the encoders are not fitted again. On three real sets the gain of .001 to .008 was not
+    worth it.
     """
     whole = torch.tensor(head_data.whole)
     targets_SP = head_data.targets[whole][:, :, 0]
     gains_P = (_losses(start_SP[whole], targets_SP) - _losses(logits_SP[whole], targets_SP)).mean(0)
     known_P = ~gains_P.isnan()
-    apart_P = torch.where(known_P, gains_P - gains_P[known_P].mean(), 0.0).numpy()
+    deviations_P = torch.where(known_P, gains_P - gains_P[known_P].mean(), 0.0).numpy()
     errors = [
-        _sum_error(apart_P, [by_kind.get(kind, "") for by_kind in groups])
+        _sum_error(deviations_P, [by_kind.get(kind, "") for by_kind in groups])
         for kind in {k for by_kind in groups for k in by_kind}
     ]
     return float(gains_P[known_P].sum()) > CERTAINTY * max(errors)
 
 
-def _sum_error(apart: NDArray[np.float32], groups: Sequence[str]) -> float:
-    """Standard error of the sum of what lies apart from the mean, groups being independent."""
+def _sum_error(deviations: NDArray[np.float32], groups: Sequence[str]) -> float:
+    """Standard error of the sum of deviations from the mean, for independent groups."""
     owners = np.unique(groups, return_inverse=True)[1]
-    return float(np.sqrt((np.bincount(owners, apart) ** 2).sum()))
+    return float(np.sqrt((np.bincount(owners, deviations) ** 2).sum()))
 
 
 def _losses(logits: Tensor, targets: Tensor) -> Tensor:
@@ -163,7 +163,7 @@ def _losses(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 class HeadRun:
-    """A head on its way: starts as noisy-or of Platt-calibrated experts, advances step by step."""
+    """Fits a head step by step, starting as noisy-or of Platt-calibrated experts."""
 
     def __init__(self, form: HeadForm, head_data: HeadData, settings: HeadFitting, seed: int) -> None:
         torch.manual_seed(seed)
@@ -186,7 +186,7 @@ class HeadRun:
             return torch.stack([encodings.read(self.head, ran).logits for ran in self._head_data.sets])
 
     def _step(self) -> None:
-        """Modality dropout: half of the pieces with all modalities, the others with any set, a single one included."""
+        """Modality dropout: half of the pieces with all modalities, the others with a random set of experts."""
         head_data = self._head_data
         num_sets, num_pieces = head_data.targets.shape[:2]
         whole = torch.tensor(head_data.whole).nonzero()[:, 0]
@@ -202,7 +202,7 @@ class HeadRun:
 
 @torch.no_grad()
 def _calibrate_experts(head: FusionHead, head_data: HeadData) -> None:
-    """Platt's sigmoid per expert for the defect; classes keep their log-odds until they are fitted."""
+    """Fits Platt's sigmoid per expert for the defect; classes keep their log-odds until they are fitted."""
     for index, logits in enumerate(head_data.encodings.logits):
         known = (head_data.encodings.present[:, index] > 0) & ~head_data.own_targets[index].isnan()
         labels = head_data.own_targets[index][known].numpy() > 0.5

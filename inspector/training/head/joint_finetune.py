@@ -1,7 +1,7 @@
-"""Fine-tunes encoders and head together on pieces, where labels per modality leave defects unexplained.
+"""Fine-tunes encoders and head jointly, if labels per modality leave defects unexplained.
 
-Starts from the staged model and keeps its result only where pieces held out by group are scored better. Knows neither
-thresholds nor files. Letters: P pieces, E experts, O = 1 + K outputs, S sets of experts.
+Starts from separately fitted encoders and keeps the result only if the loss on held-out groups falls.
+Letters: P pieces, E experts, O = 1 + K outputs, S sets of experts.
 """
 
 import copy
@@ -35,7 +35,7 @@ HEAD_BATCH = 128
 
 @dataclass(frozen=True)
 class JointFit:
-    """What came of it; losses are of the fused score on held-out pieces."""
+    """Result of joint fine-tuning; losses are those of the fused score on held-out pieces."""
 
     kept: bool
     best_epoch: int
@@ -44,7 +44,7 @@ class JointFit:
 
 
 def unexplained(rows: Sequence[PieceRow], modalities: Sequence[Modality]) -> list[PieceRow]:
-    """Defective pieces all of whose modalities are labelled ok: what is wrong lies between them."""
+    """Defective pieces whose modalities are all labelled ok: the defect shows only in their combination."""
     return [row for row in rows if row.label == "nok" and all(own_label(row, m) == "ok" for m in modalities)]
 
 
@@ -56,11 +56,11 @@ def fine_tune(
     seed: int,
     progress: Callable[[int, int], None],
 ) -> JointFit:
-    """Changes the modules of `experts` and `head` in place, or leaves them as they were.
+    """Changes the modules of `experts` and `head` in place, or restores them if the loss does not fall.
 
-    The first epoch is of the head alone, on tokens as they stand: first what goes together in good pieces, by
-    contrast, then all of it. Encoders that move with a head that knows nothing of the modalities' relation yet lost
-    what it needed (mismatches at AUC .48 after 15 epochs).
+    The first epoch fits the head alone on fixed tokens: first the match of good pieces, by contrast, then the whole
+    head. Encoders fitted together with an untrained head lost the information that it needs (AUC of mismatches .48
+    after 15 epochs).
     """
     torch.manual_seed(seed)
     pieces = _pieces(dataset, experts)
@@ -85,7 +85,7 @@ def fine_tune(
 
 @dataclass(frozen=True, eq=False)
 class _Pieces:
-    """Labelled training pieces: prepared recordings by expert, which of them a piece has, and what should be said."""
+    """Labelled training pieces: prepared recordings by expert, their assignment to pieces, and targets."""
 
     inputs: tuple[Float[Tensor, "R ..."], ...]
     frames: tuple[list[Frames], ...]
@@ -93,12 +93,12 @@ class _Pieces:
     present: Float[Tensor, "P E"]
     sets: Float[Tensor, "S E"]
     whole: int
-    """Number of the set of all experts."""
+    """Index of the set of all experts."""
     targets: Float[Tensor, "S P O"]
     own_targets: Float[Tensor, "E P O"]
 
     def take(self, expert: int, rows: Tensor) -> tuple[Float[Tensor, "F ..."], list[Frames]]:
-        """All images of these pieces one after the other, and for each piece their places among these."""
+        """All images of these pieces in one batch, and per piece their indices in it."""
         images: list[int] = []
         places = []
         for row in rows.tolist():
@@ -126,7 +126,7 @@ def _pieces(dataset: Dataset, experts: Sequence[TrainedExpert]) -> _Pieces:
 
 
 class _Run:
-    """Encoders and head on their way."""
+    """Fits encoders and head epoch by epoch."""
 
     def __init__(
         self, experts: Sequence[TrainedExpert], head: FusionHead, pieces: _Pieces, settings: JointFitting
@@ -154,18 +154,15 @@ class _Run:
         self._head.train()
         for _ in range(settings.head_steps):
             chosen = torch.randperm(len(rows))[:HEAD_BATCH]
-            picked, sets = rows[chosen], self._drawn_sets(len(chosen))
+            batch, sets = rows[chosen], self._random_sets(len(chosen))
             encoded = [Encoded(*(output[chosen] for output in outputs_of_expert)) for outputs_of_expert in known]
-            fused = self._fused(encoded, pieces.present[picked] * pieces.sets[sets])
+            fused = self._fused(encoded, pieces.present[batch] * pieces.sets[sets])
             optimiser.zero_grad()
-            multi_label_loss(fused, pieces.targets[sets, picked], torch.tensor(1.0)).backward()  # type: ignore[no-untyped-call]
+            multi_label_loss(fused, pieces.targets[sets, batch], torch.tensor(1.0)).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
 
     def _compare(self, known: Sequence[Encoded], rows: Tensor) -> None:
-        """What goes together in good pieces, and how surely a defect that no modality shows does not.
-
-        From tokens as they stand.
-        """
+        """Fits the comparison of modalities: matches in good pieces, and mismatches that no modality shows alone."""
         pieces = self._pieces
         targets = pieces.targets[pieces.whole, rows]
         shown = (pieces.own_targets[:, rows, 0] == 1).any(0)
@@ -179,12 +176,12 @@ class _Run:
         pairs = zip(self._head.agreements, self._head.pairs, strict=True)
         return [(agreement, pair) for agreement, pair in pairs if isinstance(agreement, Agreement)]
 
-    def _drawn_sets(self, count: int) -> Tensor:
-        """All experts for half of the pieces, any set for the rest, a single one included."""
+    def _random_sets(self, count: int) -> Tensor:
+        """All experts for half of the pieces, a random set for the others."""
         return torch.where(torch.rand(count) < 0.5, self._pieces.whole, torch.randint(len(self._pieces.sets), (count,)))
 
     def advance(self, rows: Tensor) -> None:
-        """One pass. Statistics of batch norms stay those of the staged model: batches are few."""
+        """One pass. Statistics of batch normalisation stay fixed, since there are few batches."""
         self.modules.eval()
         self._head.train()
         for batch in torch.split(rows[torch.randperm(len(rows))], self._settings.batch_size):
@@ -195,7 +192,7 @@ class _Run:
 
     @torch.no_grad()
     def loss(self, rows: Tensor) -> float:
-        """Of the fused score with all experts, unchanged recordings, classes left out."""
+        """Loss of the fused defect score with all experts, without augmentation."""
         self.modules.eval()
         pieces = self._pieces
         parts = [self._fused(self._encode(part, changed=False), pieces.present[part]) for part in torch.split(rows, 64)]
@@ -203,9 +200,9 @@ class _Run:
         return float(multi_label_loss(torch.cat(parts)[:, :1], targets, torch.tensor(1.0)))
 
     def _batch_loss(self, rows: Tensor) -> Float[Tensor, ""]:
-        """Fused over all experts for half of the pieces and over any set for the rest, each expert alone, alignment."""
+        """Sum of the losses of the fused score, of each expert alone, and of the alignment."""
         pieces, settings, one = self._pieces, self._settings, torch.tensor(1.0)
-        chosen = self._drawn_sets(len(rows))
+        chosen = self._random_sets(len(rows))
         encoded = self._encode(rows, changed=True)
         fused = self._fused(encoded, pieces.present[rows] * pieces.sets[chosen])
         loss = multi_label_loss(fused, pieces.targets[chosen, rows], one)
@@ -220,7 +217,7 @@ class _Run:
         return loss
 
     def _encode(self, rows: Tensor, *, changed: bool) -> list[Encoded]:
-        """Of several images of a piece the one that is most like a defect by now."""
+        """Outputs of the experts; of several images of a piece, those of the one currently most like a defect."""
         encoded = []
         for index, expert in enumerate(self._experts):
             inputs, places = self._pieces.take(index, rows)

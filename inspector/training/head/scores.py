@@ -1,7 +1,7 @@
-"""Fits the fusion head on encoded pieces and says what it makes of each piece for every set of experts.
+"""Fits the fusion head on encoded pieces and scores each piece for every set of experts.
 
-Pieces of the calibration split are unseen by every encoder and scored by heads of other folds; pieces of the training
-split are scored from log-odds out of fold. Letters: P pieces, E experts, S sets, N tokens, D width, O = 1 + K outputs.
+Calibration pieces are unseen by the encoders and scored by heads of other folds; training pieces are scored from
+out-of-fold log-odds. Letters: P pieces, E experts, S sets, N tokens, D width, O = 1 + K outputs.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,19 +35,19 @@ BOTH: tuple[Split, ...] = ("train", "calibration")
 
 @dataclass(frozen=True, eq=False)
 class Fusion:
-    """The head, and what it was fitted on."""
+    """The fitted head with its data."""
 
     head: FittedHead
     head_data: HeadData
     sets: tuple[ExpertSet, ...]
     rows: tuple[PieceRow, ...]
-    """The pieces of the lesson."""
+    """The pieces of `head_data`."""
 
     def class_logits(self) -> Float[Tensor, "S P K"]:
-        """Of the lesson's pieces, by heads that had not seen them; a head of no steps learned no class."""
+        """Class log-odds of these pieces by heads that have not seen them; a head without steps learned no class."""
         if self.head.class_logits is not None:
             return self.head.class_logits
-        return _said(self.head.head, self.head_data.encodings, self.head_data.sets)[..., 1:]
+        return _set_logits(self.head.head, self.head_data.encodings, self.head_data.sets)[..., 1:]
 
 
 def fuse(
@@ -68,7 +68,7 @@ def fuse(
 def head_form(
     dataset: Dataset, experts: Sequence[TrainedExpert], config: TrainConfig, *, compared: bool = False
 ) -> HeadForm:
-    """`compared`: the first expert of each modality with that of the next."""
+    """`compared`: whether the head compares the first experts of adjacent modalities."""
     members = tuple(Member(expert.modality, expert.num_tokens) for expert in experts)
     first = {expert.modality: index for index, expert in reversed(list(enumerate(experts)))}
     pairs = tuple(pairwise(sorted(first.values()))) if compared else ()
@@ -103,7 +103,7 @@ def _head_data_of(
 
 
 def _encode_pieces(dataset: Dataset, expert: TrainedExpert) -> tuple[Encoded, Tensor]:
-    """Outputs of one expert for the calibration pieces, and 1 where the piece has the recording."""
+    """Outputs of one expert for the calibration pieces, and 1 where the piece has a recording for it."""
     recordings = [example.recording for example in dataset.examples("calibration", expert.modality).values()]
     encoded = encode(expert.module, prepare(recordings, expert.input), expert.input)
     frames = _frames(dataset, expert, ["calibration"])
@@ -112,7 +112,7 @@ def _encode_pieces(dataset: Dataset, expert: TrainedExpert) -> tuple[Encoded, Te
 
 
 def _frames(dataset: Dataset, expert: TrainedExpert, splits: Sequence[Split]) -> list[Frames]:
-    """Of every labelled piece."""
+    """Recordings of every labelled piece."""
     return dataset.frames(labelled(dataset, splits), splits, expert.modality)
 
 
@@ -121,7 +121,7 @@ def labelled(dataset: Dataset, splits: Sequence[Split]) -> list[PieceRow]:
 
 
 def score(dataset: Dataset, selected: Sequence[SelectedExpert], fusion: Fusion) -> Scored:
-    """Pieces of the calibration split, and those of training that have log-odds out of fold."""
+    """Scores of calibration pieces, and of training pieces with out-of-fold log-odds."""
     encodings = fusion.head_data.encodings
     values = (encodings.present, torch.stack([logits[:, 0] for logits in encodings.logits]), fusion.head.logits)
     unseen = _scored(dataset, selected, fusion, dataset.labelled("calibration"), values, unseen=True)
@@ -132,17 +132,17 @@ def score(dataset: Dataset, selected: Sequence[SelectedExpert], fusion: Fusion) 
 def score_out_of_fold(
     dataset: Dataset, selected: Sequence[SelectedExpert], fusion: Fusion, splits: Sequence[Split]
 ) -> Scored | None:
-    """Pieces all of whose recordings have log-odds out of fold; a head of no steps reads nothing but these."""
+    """Scores of pieces whose recordings all have out-of-fold log-odds; needs a head without steps."""
     rows, encodings = _out_of_fold(dataset, selected, fusion, splits)
     if not rows:
         return None
-    logits_SP = _said(fusion.head.head, encodings, fusion.head_data.sets)[..., 0]
+    logits_SP = _set_logits(fusion.head.head, encodings, fusion.head_data.sets)[..., 0]
     values = (encodings.present, torch.stack([logits[:, 0] for logits in encodings.logits]), logits_SP)
     return _scored(dataset, selected, fusion, rows, values, unseen=False)
 
 
 @torch.no_grad()
-def _said(head: FusionHead, encodings: Encodings, sets: Float[Tensor, "S E"]) -> Float[Tensor, "S P O"]:
+def _set_logits(head: FusionHead, encodings: Encodings, sets: Float[Tensor, "S E"]) -> Float[Tensor, "S P O"]:
     return torch.stack([encodings.read(head.eval(), ran).logits for ran in sets])
 
 
@@ -165,7 +165,7 @@ def _out_of_fold(
 def calibrated_again(
     dataset: Dataset, selected: Sequence[SelectedExpert], fusion: Fusion, config: TrainConfig, seed: int
 ) -> Fusion:
-    """A head of no steps for encoders that were fitted on both splits, from their log-odds out of fold."""
+    """A head without steps for encoders fitted on both splits, calibrated on their out-of-fold log-odds."""
     rows, encodings = _out_of_fold(dataset, selected, fusion, BOTH)
     experts = [entry.expert for entry in selected]
     head_data = _head_data_of(dataset, experts, fusion.sets, rows, encodings)
@@ -176,12 +176,12 @@ def calibrated_again(
 def fused_jointly(
     dataset: Dataset, selected: Sequence[SelectedExpert], head: FusionHead, joint_fit: JointFit
 ) -> Fusion:
-    """The head that was fitted together with the encoders: it has seen no calibration piece, nor have they."""
+    """The jointly fitted head; neither it nor the encoders have seen a calibration piece."""
     experts = [entry.expert for entry in selected]
     sets = tuple(map(frozenset, expert_sets(experts)))
     head_data = _head_data(dataset, experts, sets)
     losses = {0: joint_fit.staged_loss, joint_fit.best_epoch: joint_fit.joint_loss}
-    logits_SP = _said(head, head_data.encodings, head_data.sets)[..., 0]
+    logits_SP = _set_logits(head, head_data.encodings, head_data.sets)[..., 0]
     fitted = FittedHead(head, joint_fit.best_epoch, logits_SP, losses, joint=True)
     return Fusion(fitted, head_data, sets, tuple(dataset.labelled("calibration")))
 

@@ -1,6 +1,6 @@
-"""Turns scored pieces into points of computing against quality: of every static set of experts, and of policies.
+"""Computes cost and quality of static expert sets and of routing policies from scored pieces.
 
-Knows no network, and no policy's inside. Letters: P pieces, S sets of experts, E experts.
+Letters: P pieces, S sets of experts, E experts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,22 +14,22 @@ from fusion.policy import Calibration
 from fusion.scored import ExpertSet, Scored
 
 FALSE_REJECT_RATE = 0.05
-"""At which recall is read off; below it a split of 150 good pieces would leave a handful to set the limit."""
+"""Rate at which recall is measured; at less, a handful of 150 good pieces would set the limit."""
 RATES = (0.02, 0.05, 0.1)
-"""Sets and policies are compared by the mean recall at these: at one rate alone a few good pieces decide."""
+"""Sets and policies are compared by their mean recall at these rates: at a single rate a few good pieces decide."""
 MARGIN = 0.005
-"""Of two that differ by less recall than this, the cheaper is preferred."""
+"""Differences in recall below this are ignored: the cheaper set is preferred."""
 
 
 @dataclass(frozen=True, eq=False)
 class Board:
-    """What every set of experts would have said of each piece, and what it would have cost."""
+    """Scores of every expert set for each piece, and costs of the experts."""
 
     scored: Scored
     probabilities: Scores
     """(S, P) calibrated; NaN where a set could not run or has no calibration."""
     costs_ms: Scores
-    """(E,) mean CPU of each expert on the pieces that it could look at."""
+    """(E,) mean CPU time of each expert over the pieces that it can score."""
 
     @classmethod
     def of(cls, scored: Scored, calibrations: Mapping[ExpertSet, Calibration]) -> "Board":
@@ -45,30 +45,30 @@ class Board:
         return cls(scored, np.stack(rows), costs * 1e3)
 
     def scores(self, ran: Sequence[ExpertSet]) -> Scores:
-        """(P,) calibrated probability of a defect had these experts run on each piece; NaN where none could."""
+        """(P,) calibrated probability of a defect if these experts run on each piece; NaN where none can."""
         rows = {names: row for row, names in enumerate(self.scored.sets)}
         scores = [self.probabilities[rows[names], piece] if names else np.nan for piece, names in enumerate(ran)]
         return np.array(scores, np.float64)
 
     def cost_ms(self, ran: Sequence[ExpertSet]) -> Scores:
-        """(P,) CPU of the encoders."""
+        """(P,) CPU time of the encoders."""
         costs = dict(zip(self.scored.experts, self.costs_ms.tolist(), strict=True))
         return np.array([sum(costs[name] for name in names) for names in ran])
 
     def able(self, experts: ExpertSet) -> list[ExpertSet]:
-        """Per piece, what of a set has something to look at."""
+        """Per piece, the experts of a set that have a recording."""
         here = (~np.isnan(self.scored.expert_logits)).T.tolist()
         return [frozenset(compress(self.scored.experts, row)) & experts for row in here]
 
 
 def limit(scores: Scores, labels: Labels, rate: float) -> float:
-    """The lowest limit above which lies no more than this share of the good pieces that have a score."""
+    """The lowest limit with at most this share of the scored good pieces above it."""
     good = np.sort(scores[~labels & ~np.isnan(scores)])[::-1]
     return float(good[min(int(rate * len(good)), len(good) - 1)])
 
 
 def recall(scores: Scores, labels: Labels, above: float) -> float:
-    """Share of the defective pieces above a limit; one without a score is missed."""
+    """Share of the defective pieces above a limit; a piece without a score counts as missed."""
     return float(np.mean(np.nan_to_num(scores[labels], nan=-1.0) > above))
 
 
@@ -83,11 +83,11 @@ class Point:
 
     name: str
     cost_ms: float
-    """Of the encoders, mean per piece."""
+    """Mean CPU time of the encoders per piece."""
     quality: float
-    """Mean recall at RATES on the pieces that limits and routes are chosen on, out of fold for what was fitted."""
+    """Mean recall at RATES on the pieces that limits and routes are chosen from; out of fold for fitted policies."""
     limit: float
-    """Score that these pieces put at FALSE_REJECT_RATE."""
+    """Score at FALSE_REJECT_RATE on these pieces."""
 
 
 def point(name: str, board: Board, ran: Sequence[ExpertSet]) -> Point:
@@ -97,7 +97,7 @@ def point(name: str, board: Board, ran: Sequence[ExpertSet]) -> Point:
 
 
 def static_points(board: Board) -> dict[ExpertSet, Point]:
-    """Every set that is calibrated, the cheapest first."""
+    """Points of all calibrated sets, the cheapest first."""
     calibrated = [not np.isnan(row).all() for row in board.probabilities]
     points = {
         names: point(name_of(names), board, board.able(names)) for names in compress(board.scored.sets, calibrated)
@@ -106,12 +106,12 @@ def static_points(board: Board) -> dict[ExpertSet, Point]:
 
 
 def floor_of(points: Mapping[ExpertSet, Point]) -> float:
-    """What counts as good as the best."""
+    """The quality that counts as equal to the best."""
     return max(point.quality for point in points.values()) - MARGIN
 
 
 def cheapest_good(points: Mapping[ExpertSet, Point]) -> ExpertSet:
-    """The cheapest set as good as the best: what a router must beat."""
+    """The cheapest set of a quality equal to the best: a router must beat it."""
     return cheapest_of(points, floor_of(points))
 
 

@@ -1,6 +1,6 @@
-"""Chooses a routing policy from scored pieces: a static set, or a cascade or router where that saves more.
+"""Chooses a routing policy from scored pieces: a static set, or a cascade or router if that saves more.
 
-A router is judged on pieces that share no unit with those that it was fitted on. Knows no network.
+A router is judged on pieces that share no unit with the pieces that it was fitted on.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,24 +31,24 @@ from inspector.training.routing.frontier import (
 from inspector.training.routing.router import best_set, fit_router, same_route
 
 Calibrations = Mapping[ExpertSet, Calibration]
-Wish = Literal["auto", "dense", "static", "cascade", "learned", "budgeted"]
+RequestedMode = Literal["auto", "dense", "static", "cascade", "learned", "budgeted"]
 
 NUM_FOLDS = 5
 PRICES = tuple(np.geomspace(0.005, 0.7, 12).tolist())
-"""Regret that running everything must save, for the sweep."""
+"""Prices of the sweep: regret that running all experts must save."""
 RISKS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Times the routing risk, for the sweep of the cascade."""
+"""Multiples of the routing risk, for the sweep of the cascade."""
 MARGINS = (3.0, 2.0, 1.5, 1.0, 0.5)
-"""Log-odds by which a cascade without slips is widened, for the sweep: other pieces go a little further."""
+"""Log-odds by which a cascade without errors is widened, for the sweep: a margin for other pieces."""
 MAX_FIRST_SHARE = 0.7
-"""Experts that cost more of everything than this are no first look."""
+"""Largest share of the total cost for initial experts."""
 MIN_GAIN = 0.03
-"""A smaller saving than this against the static set lies within the noise of choosing."""
+"""Smaller savings against the static set are within the noise of the choice."""
 
 
 @dataclass(frozen=True)
 class RoutingData:
-    """What a policy is chosen on."""
+    """Scores, experts and calibrations from which a policy is chosen."""
 
     board: Board
     experts: tuple[Expert, ...]
@@ -67,7 +67,7 @@ class RoutingData:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A policy fitted on all pieces, and its point from fits that had not seen the pieces they were judged on."""
+    """A policy fitted on all pieces, and its cross-fitted point."""
 
     policy: Policy
     point: Point
@@ -77,7 +77,7 @@ class Candidate:
 class PolicyChoice:
     policy: Policy
     findings: tuple[str, ...]
-    """Sentences for people."""
+    """Sentences for the model card and the log."""
 
 
 def make_routing_data(scored: Scored, experts: Sequence[Expert], calibrations: Calibrations) -> RoutingData:
@@ -85,61 +85,63 @@ def make_routing_data(scored: Scored, experts: Sequence[Expert], calibrations: C
 
 
 def choose_policy(
-    routing_data: RoutingData, acceptance: Acceptance, wish: Wish = "auto", seed: int = 0
+    routing_data: RoutingData, acceptance: Acceptance, requested: RequestedMode = "auto", seed: int = 0
 ) -> PolicyChoice:
     """`auto`: the static set, unless a cascade or a router saves computing against it at no less recall.
 
-    Any other wish is granted, and the finding says what it costs.
+    Any other requested mode is used, and the findings report its cost.
     """
     points = static_points(routing_data.board)
     best = cheapest_good(points)
-    if wish == "dense" or len(routing_data.experts) == 1:
+    if requested == "dense" or len(routing_data.experts) == 1:
         return PolicyChoice(Policy(mode="dense"), ("All experts run on every piece.",))
     floor = floor_of(points)
     shipped = cheapest_of(
         {names: candidate for names, candidate in points.items() if _sees_all(routing_data, names)}, floor
     )
     fixed = _static(routing_data, shipped)
-    if wish == "static":
+    if requested == "static":
         return PolicyChoice(fixed, (_of_static(points, shipped),))
-    sweeps = list(_sweeps(routing_data, acceptance, wish, seed))
-    candidate = cheapest(sweeps, floor, strict=wish == "auto")
-    if wish == "auto" and (candidate is None or candidate.point.cost_ms > (1 - MIN_GAIN) * points[best].cost_ms):
+    sweeps = list(_sweeps(routing_data, acceptance, requested, seed))
+    candidate = cheapest(sweeps, floor, strict=requested == "auto")
+    if requested == "auto" and (candidate is None or candidate.point.cost_ms > (1 - MIN_GAIN) * points[best].cost_ms):
         return PolicyChoice(fixed, (_no_gain(candidate, points[best]), _of_static(points, shipped)))
     if candidate is None:
-        return PolicyChoice(fixed, (f"There is nothing to route: {name_of(shipped)} runs on every piece.",))
-    policy = candidate.policy.model_copy(update={"mode": "budgeted"}) if wish == "budgeted" else candidate.policy
+        return PolicyChoice(fixed, (f"No routing is possible: {name_of(shipped)} runs on every piece.",))
+    policy = candidate.policy.model_copy(update={"mode": "budgeted"}) if requested == "budgeted" else candidate.policy
     return PolicyChoice(policy, (_gain(candidate.point, points[best], _dense(points)) + same_route(policy.router),))
 
 
-def _sweeps(routing_data: RoutingData, acceptance: Acceptance, wish: Wish, seed: int) -> Iterator[list[Candidate]]:
-    if wish in ("auto", "cascade"):
+def _sweeps(
+    routing_data: RoutingData, acceptance: Acceptance, requested: RequestedMode, seed: int
+) -> Iterator[list[Candidate]]:
+    if requested in ("auto", "cascade"):
         yield cascade_sweep(routing_data, acceptance, seed)
-    if wish in ("auto", "learned", "budgeted"):
+    if requested in ("auto", "learned", "budgeted"):
         yield from (learned_sweep(routing_data, names, seed) for names in initial_choices(routing_data))
 
 
 def cheapest(sweeps: Sequence[Sequence[Candidate]], floor: float, strict: bool) -> Candidate | None:
-    """Of each sweep, from the dearest on, the last candidate before one is below the floor; the cheapest of these.
+    """The cheapest candidate that is reached, from expensive to cheap, before one of its sweep falls below the floor.
 
-    A cheap candidate behind a worse one owes its place to luck. Not strict, the best stands in where none is as good.
+    A cheap candidate after a worse one is good by chance. Without `strict`, returns the best if none is good enough.
     """
     good_enough = []
     for sweep in sweeps:
-        for candidate in sorted(sweep, key=lambda own: -own.point.cost_ms):
+        for candidate in sorted(sweep, key=lambda candidate: -candidate.point.cost_ms):
             if candidate.point.quality < floor:
                 break
             good_enough.append(candidate)
     if good_enough:
-        return min(good_enough, key=lambda own: own.point.cost_ms)
+        return min(good_enough, key=lambda candidate: candidate.point.cost_ms)
     everyone = list(chain.from_iterable(sweeps))
-    return None if strict else max(everyone, key=lambda own: own.point.quality, default=None)
+    return None if strict else max(everyone, key=lambda candidate: candidate.point.quality, default=None)
 
 
 def initial_choices(routing_data: RoutingData) -> list[tuple[str, ...]]:
-    """What a router may look with first: the scouts, and each one or two experts that leave something to save.
+    """Choices of initial experts for a router: the scouts, and each one or two experts of affordable cost.
 
-    An expert that half of the pieces have nothing for is no first look.
+    Excludes experts that have a recording of at most half of the pieces.
     """
     common = (~np.isnan(routing_data.scored.expert_logits)).mean(1).tolist()
     able = {name for name, share in zip(routing_data.scored.experts, common, strict=True) if share > 0.5}
@@ -155,14 +157,14 @@ def initial_choices(routing_data: RoutingData) -> list[tuple[str, ...]]:
 def _crossfit(
     routing_data: RoutingData, seed: int, fit: Callable[[RoutingData], Sequence[Policy]], label: str
 ) -> Iterator[Candidate]:
-    """`fit` gives the policies of one sweep, each time in the same order."""
+    """Cross-fits the policies of one sweep; `fit` returns them in the same order on every call."""
     policies = fit(routing_data)
     ran: list[list[ExpertSet]] = [[frozenset()] * len(routing_data.scored.labels) for _ in policies]
     for learn, judge in unit_folds(routing_data.scored.units, NUM_FOLDS, seed):
         part, held = routing_data.take(learn), routing_data.take(judge)
-        known = part.scored.labels.any() and not part.scored.labels.all()
-        # Where nothing unrelated is left to fit on, nothing is spared: routes known from these pieces would flatter.
-        held_by = fit(part) if known else [Policy(mode="dense")] * len(policies)
+        can_fit = part.scored.labels.any() and not part.scored.labels.all()
+        # Without unrelated pieces to fit on, all experts run: routes fitted on the same pieces would look too good.
+        held_by = fit(part) if can_fit else [Policy(mode="dense")] * len(policies)
         for sets, policy in zip(ran, held_by, strict=True):
             for piece, names in zip(np.flatnonzero(judge).tolist(), held.routed(policy), strict=True):
                 sets[piece] = names
@@ -172,7 +174,7 @@ def _crossfit(
 
 
 def cascade_sweep(routing_data: RoutingData, acceptance: Acceptance, seed: int) -> list[Candidate]:
-    """By the risk that a piece is decided otherwise because the scouts were enough; nothing without scouts."""
+    """Cascades by the risk that stopping after the scouts changes a decision; empty without scouts."""
     scouts = frozenset(expert.name for expert in routing_data.experts if expert.scout)
     everyone = frozenset(routing_data.scored.experts)
     if scouts in (frozenset(), everyone):
@@ -189,7 +191,7 @@ def cascade_sweep(routing_data: RoutingData, acceptance: Acceptance, seed: int) 
 
 
 def _cascade(quick: Scores, above: Labels, risk: float, margin: float = 0.0) -> Policy:
-    """The narrowest [low, high] outside of which no more than this share of pieces is decided otherwise, widened."""
+    """The narrowest [low, high] with at most this share of changed decisions outside, widened by the margin."""
     slips = int(risk * len(quick))
     defective, good = np.sort(quick[above]), np.sort(quick[~above])[::-1]
     low = float(defective[slips]) if slips < len(defective) else 1.0
@@ -204,7 +206,7 @@ def _moved(score: float, log_odds: float) -> float:
 
 
 def learned_sweep(routing_data: RoutingData, first: Sequence[str], seed: int) -> list[Candidate]:
-    """By the price of computing."""
+    """Learned routers by the price of computing."""
     total_ms = max(float(routing_data.board.costs_ms.sum()), 1e-6)
 
     best = best_set(routing_data.board, first)
@@ -217,7 +219,7 @@ def learned_sweep(routing_data: RoutingData, first: Sequence[str], seed: int) ->
 
 
 def _sees_all(routing_data: RoutingData, names: ExpertSet) -> bool:
-    """Whether a set can let a piece pass: it looks at every modality."""
+    """Whether a set examines every modality, so that a piece can pass."""
     seen = {expert.modality for expert in routing_data.experts if expert.name in names}
     return seen == {expert.modality for expert in routing_data.experts}
 
@@ -239,16 +241,16 @@ def _saved(cost_ms: float, against: Point) -> str:
 def _of_static(points: Mapping[ExpertSet, Point], names: ExpertSet) -> str:
     static, dense = points[names], _dense(points)
     return (
-        f"The static set {static.name} runs on every piece: {_saved(static.cost_ms, dense)} of the encoders' CPU is "
-        f"saved against all experts, at a mean recall of {static.quality:.3f} against {dense.quality:.3f}."
+        f"The static set {static.name} runs on every piece: it saves {_saved(static.cost_ms, dense)} of the encoders' "
+        f"CPU time against all experts, at a mean recall of {static.quality:.3f} against {dense.quality:.3f}."
     )
 
 
 def _gain(routing: Point, best: Point, dense: Point) -> str:
     return (
-        f"Routing ({routing.name}) saves {_saved(routing.cost_ms, best)} of the encoders' CPU against the cheapest "
-        f"static set that is as good ({best.name}) and {_saved(routing.cost_ms, dense)} against all experts, at a mean "
-        f"recall of {routing.quality:.3f} against {best.quality:.3f} and {dense.quality:.3f}, cross-fitted."
+        f"Routing ({routing.name}) saves {_saved(routing.cost_ms, best)} of the encoders' CPU time against the "
+        f"cheapest static set of equal quality ({best.name}) and {_saved(routing.cost_ms, dense)} against all experts, "
+        f"at a mean recall of {routing.quality:.3f} against {best.quality:.3f} and {dense.quality:.3f}, cross-fitted."
     )
 
 
@@ -259,5 +261,5 @@ def _no_gain(candidate: Candidate | None, best: Point) -> str:
     costs = "saves nothing" if more else f"saves {_saved(candidate.point.cost_ms, best)}"
     return (
         f"Routing does not pay here: the best of the routers ({candidate.point.name}) {costs} of the encoders' CPU "
-        f"against the static set {best.name}, cross-fitted."
+        f"time against the static set {best.name}, cross-fitted."
     )

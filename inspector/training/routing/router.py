@@ -1,4 +1,4 @@
-"""Fits a learned router: from the regret of each path on scored pieces to a few plain numbers. Chooses no policy."""
+"""Fits a learned router by logistic regression on the regret of each path."""
 
 import logging
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ _log = logging.getLogger("inspector.training")
 
 MAX_PATHS = 8
 LIMIT_RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
-"""False-reject rates of the limits at which a path may decide otherwise: a router is to serve whichever is set."""
+"""False-reject rates of the limits at which decisions are compared: the router should suit any of them."""
 
 
 def best_set(board: Board, first: Sequence[str]) -> ExpertSet:
-    """Of the sets that hold the first experts, the best where all pieces run it; of equals the largest."""
+    """The best set that contains the initial experts, if it runs on all pieces; the largest of equals."""
     scores = {names: board.scores(board.able(names)) for names in board.scored.sets if names >= set(first)}
     return max(scores, key=lambda names: (quality(scores[names], board.scored.labels), len(names)))
 
 
 def fit_router(board: Board, first: Sequence[str], best: ExpertSet) -> Router:
-    """Logistic regressions of each path's regret on what the first experts say, on pieces that have them all.
+    """Logistic regressions of each path's regret on the results of the initial experts, on pieces that have them all.
 
-    Where these are all good or all defective nothing can be fitted: everything runs, and a warning says so.
+    If these pieces are all good or all defective, logs a warning and returns a router that runs everything.
     """
     scored, everything = board.scored, _everything(board, first)
     rows = [scored.experts.index(name) for name in first]
@@ -39,8 +39,8 @@ def fit_router(board: Board, first: Sequence[str], best: ExpertSet) -> Router:
     labels = part.scored.labels
     if labels.all() or not labels.any():
         _log.warning(
-            "router after %s: of the %d pieces that have these, %d are defective, so everything runs on every piece; "
-            "label good and defective pieces that have all of it",
+            "router after %s: %d pieces have recordings for these experts, of which %d are defective: nothing can be "
+            "fitted, so everything runs on every piece; label good and defective pieces that have all these recordings",
             " + ".join(first), len(labels), int(labels.sum()),
         )  # fmt: skip
         return everything
@@ -56,13 +56,13 @@ def fit_router(board: Board, first: Sequence[str], best: ExpertSet) -> Router:
     )
     joint = part.scores([frozenset(first)] * len(labels)).clip(1e-9, 1 - 1e-9)
     unused = np.zeros((len(labels), 0), bool)
-    given = inputs(blank, PartialResults(logits.T, np.log(joint) - np.log1p(-joint), unused, unused))
-    fits = [_logistic(given, regret) for regret in _regrets(part, first, blank.paths, best)]
+    features = inputs(blank, PartialResults(logits.T, np.log(joint) - np.log1p(-joint), unused, unused))
+    fits = [_logistic(features, regret) for regret in _regrets(part, first, blank.paths, best)]
     return blank.model_copy(update={"weights": tuple(w for w, _ in fits), "bias": tuple(b for _, b in fits)})
 
 
 def _everything(board: Board, first: Sequence[str]) -> Router:
-    """Regrets every path but the last, whatever is said."""
+    """A router that always takes the last path, which runs all experts."""
     paths = _paths(board, first)
     return Router(
         first=tuple(first),
@@ -78,14 +78,16 @@ def _everything(board: Board, first: Sequence[str]) -> Router:
 
 
 def same_route(router: Router | None) -> str:
-    """A sentence for people where what the first experts say changes nothing."""
+    """A sentence for the model card if the results of the initial experts change nothing."""
     if router is None or np.any(router.weights):
         return ""
-    return " Nothing that the first experts say tells routes apart: every piece that has them takes the same one."
+    return (
+        " The results of the initial experts do not distinguish routes: every piece that has them takes the same one."
+    )
 
 
 def _paths(board: Board, first: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """Every set of the other experts, cheap ones first; of many, none, each one and all."""
+    """Every set of the other experts, cheap ones first; with many experts, only none, each single one and all."""
     costs = dict(zip(board.scored.experts, board.costs_ms.tolist(), strict=True))
     rest = sorted(set(board.scored.experts) - set(first))
     sizes = range(len(rest) + 1) if 2 ** len(rest) <= MAX_PATHS else (0, 1, len(rest))
@@ -94,10 +96,10 @@ def _paths(board: Board, first: Sequence[str]) -> tuple[tuple[str, ...], ...]:
 
 
 def _regrets(board: Board, first: Sequence[str], paths: Sequence[Sequence[str]], best: ExpertSet) -> list[Scores]:
-    """Per path and piece, at what share of the limits it decides otherwise than the set that is best for all.
+    """Per path and piece, the share of limits at which its decision differs from that of the best set.
 
-    Against the label instead, the noise of pieces that no path can tell drowns what a path costs: at equal computing
-    the routes found two to seven points less recall.
+    Compared with the label instead, pieces that no path can classify add too much noise: at equal computing the routes
+    reached two to seven points less recall.
     """
     reference = board.scores(board.able(best))
     limits = np.array([limit(reference, board.scored.labels, rate) for rate in LIMIT_RATES])[:, None]
@@ -105,11 +107,13 @@ def _regrets(board: Board, first: Sequence[str], paths: Sequence[Sequence[str]],
     return [((path_scores > limits) != (reference > limits)).mean(0) for path_scores in scores]
 
 
-def _logistic(given: Scores, regret: Scores) -> tuple[tuple[float, ...], float]:
-    """Weights and bias of a logistic regression on shares; where there is nothing to tell apart, the mean alone."""
+def _logistic(features: Scores, regret: Scores) -> tuple[tuple[float, ...], float]:
+    """Weights and bias of a logistic regression on shares; only a bias if the regret does not vary."""
     share = (regret.sum() + 0.5) / (len(regret) + 1.0)
     if min(regret.sum(), (1 - regret).sum()) < 1:
-        return (0.0,) * given.shape[1], float(np.log(share / (1 - share)))
-    twice, happens = np.concatenate([given, given]), np.arange(2 * len(given)) < len(given)
-    model = LogisticRegression(max_iter=2000).fit(twice, happens, sample_weight=np.concatenate([regret, 1 - regret]))
+        return (0.0,) * features.shape[1], float(np.log(share / (1 - share)))
+    doubled, regretted = np.concatenate([features, features]), np.arange(2 * len(features)) < len(features)
+    model = LogisticRegression(max_iter=2000).fit(
+        doubled, regretted, sample_weight=np.concatenate([regret, 1 - regret])
+    )
     return tuple(model.coef_[0].tolist()), float(model.intercept_[0])

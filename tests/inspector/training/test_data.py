@@ -112,8 +112,8 @@ def test_a_sound_has_no_mask(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"shape": (8, 6)}, r"mask\.png: is \(8, 6\), its image \(4, 6\); mend the mask or leave it out"),
-        ({"mask": "gone.png"}, r"gone\.png: cannot be read; mend the mask"),
+        ({"shape": (8, 6)}, r"mask\.png: is \(8, 6\), its image \(4, 6\); correct the mask or leave it out"),
+        ({"mask": "gone.png"}, r"gone\.png: cannot be read; correct the mask"),
     ],
 )
 def test_a_mask_that_does_not_fit_its_picture_is_refused(tmp_path, change, message):
@@ -186,8 +186,8 @@ def test_tiles_are_cut_in_training_as_in_serving():
 @pytest.mark.parametrize(
     ("kind", "largest", "said"),
     [
-        (np.uint8, 2, "is 2 of 255 that uint8 holds"),
-        (np.uint16, 1023, "is 1023 of 65535 that uint16 holds"),
+        (np.uint8, 2, "is 2 of 255 possible in uint8"),
+        (np.uint16, 1023, "is 1023 of 65535 possible in uint16"),
         (np.uint16, 4095, ""),
         (np.uint8, 128, ""),
     ],

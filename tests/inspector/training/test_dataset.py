@@ -39,7 +39,7 @@ def test_recordings_of_two_groups_in_both_splits_are_enough(tmp_path: Path) -> N
     [
         (("train",), 2, "split calibration has no recording of mic"),
         (("calibration",), 2, "split train has no recording of mic"),
-        (("train", "calibration"), 1, "split train has recordings of one group alone of top"),
+        (("train", "calibration"), 1, "split train has recordings of one group only of top"),
     ],
 )
 def test_a_split_without_a_modality_or_of_one_group_is_refused(
@@ -50,7 +50,7 @@ def test_a_split_without_a_modality_or_of_one_group_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("names", "message"), [(["top"], "no expert of the configuration looks at mic"), (["top", "eye"], "asks for 'eye'")]
+    ("names", "message"), [(["top"], "no expert of the configuration uses mic"), (["top", "eye"], "uses 'eye'")]
 )
 def test_experts_that_leave_a_modality_out_or_ask_for_another_are_refused(
     tmp_path: Path, names: list[str], message: str

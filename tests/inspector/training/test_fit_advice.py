@@ -12,7 +12,7 @@ from fusion.scored import Scored
 from inspector.training.config import ExpertConfig, Fitting, SignalExpert
 from inspector.training.experts.fitting import Fitted
 from inspector.training.experts.kernel_machine import NEVER
-from inspector.training.experts.network import HOW, TO_THE_END
+from inspector.training.experts.network import EARLY_STOPPING, FULL_SCHEDULE
 from inspector.training.experts.selection import CrossValidationResult, SelectedExpert, _auc
 from inspector.training.export import TrainedExpert
 from inspector.training.fit_advice import (
@@ -88,17 +88,17 @@ def test_fits_that_were_shown_too_few_defects_are_no_evidence_against_an_expert(
     unlearned = np.where(np.arange(NUM) < 20, NEVER, 3.0 * LABELS + NOISE)
     assert said(result("mic", "mic", unlearned, [1.0] * 20 + list(LABELS[20:]))) == []
     (text,) = said(result("mic", "mic", np.full(NUM, NEVER)))
-    assert "nobody knows how good expert mic is: the 0 held-out recordings" in text
+    assert "the quality of expert mic is unknown: the 0 held-out recordings" in text
 
 
 @pytest.mark.parametrize("label", [0.0, 1.0, math.nan])
 def test_an_expert_that_was_held_against_one_label_alone_is_unknown(label: float) -> None:
     (text,) = said(result("one", "top", NOISE, [label] * NUM))
-    assert "nobody knows how good expert one is" in text
+    assert "the quality of expert one is unknown" in text
 
 
 @pytest.mark.parametrize(
-    ("standings", "left"),
+    ("results", "left"),
     [
         ([SCOUT, MISLED, GOOD], ["scout", "good"]),
         ([MISLED, GOOD], ["misled", "good"]),
@@ -150,15 +150,15 @@ NETWORK = SignalExpert(name="mic", modality="mic", encoder="log_mel")
 @pytest.mark.parametrize(
     ("config", "fitted", "words"),
     [
-        (NETWORK, Fitted(HOW, 6, 6, 0.7), "6 passes, 60 are usual, and its loss was still falling"),
-        (NETWORK, Fitted(HOW, 6, 3, 0.7), "6 passes, 60 are usual, and nothing shows that it was done"),
-        (NETWORK, Fitted(TO_THE_END, 11, 11), "11 passes"),
-        (NETWORK, Fitted(HOW, 29, 29, 0.2), "its loss was still falling"),
-        (NETWORK, Fitted(HOW, 29, 20, 0.2), None),
-        (NETWORK, Fitted(HOW, 60, 60, 0.2), None),
-        (PICTURE, Fitted(HOW, 4, 4, 0.7), "4 passes, 25 are usual"),
-        (NETWORK.model_copy(update={"fitting": Fitting(epochs=15)}), Fitted(TO_THE_END, 15, 15), None),
-        (NETWORK.model_copy(update={"fitting": Fitting(epochs=4)}), Fitted(TO_THE_END, 4, 4), "12 are usual"),
+        (NETWORK, Fitted(EARLY_STOPPING, 6, 6, 0.7), "6 passes, 60 are usual, and its loss was still falling"),
+        (NETWORK, Fitted(EARLY_STOPPING, 6, 3, 0.7), "6 passes, 60 are usual, and nothing shows that it was finished"),
+        (NETWORK, Fitted(FULL_SCHEDULE, 11, 11), "11 passes"),
+        (NETWORK, Fitted(EARLY_STOPPING, 29, 29, 0.2), "its loss was still falling"),
+        (NETWORK, Fitted(EARLY_STOPPING, 29, 20, 0.2), None),
+        (NETWORK, Fitted(EARLY_STOPPING, 60, 60, 0.2), None),
+        (PICTURE, Fitted(EARLY_STOPPING, 4, 4, 0.7), "4 passes, 25 are usual"),
+        (NETWORK.model_copy(update={"fitting": Fitting(epochs=15)}), Fitted(FULL_SCHEDULE, 15, 15), None),
+        (NETWORK.model_copy(update={"fitting": Fitting(epochs=4)}), Fitted(FULL_SCHEDULE, 4, 4), "12 are usual"),
         (TRACE, Fitted(PROFILE), None),
     ],
 )

@@ -162,7 +162,7 @@ def test_evaluation_finds_what_can_be_seen_and_heard(trained):
 def test_a_folder_with_other_files_is_not_overwritten(trained):
     result = CliRunner().invoke(main, ["export", str(trained / "checkpoint"), "--out", str(trained / "data")])
     assert result.exit_code == 1
-    assert "holds files but no bundle" in result.output
+    assert "contains files that are no bundle" in result.output
     assert (trained / "data" / "manifest.jsonl").exists()
 
 

@@ -179,5 +179,5 @@ def test_experts_without_weights_to_move_are_not_adapted(recipes):
     assert found.bundle.experts[0] is trained.experts[0]
     assert found.bundle.provenance["adapted"] == "mic-scout"
     trained.experts[1].module.requires_grad_(False)
-    with pytest.raises(ManifestError, match="train it anew"):
+    with pytest.raises(ManifestError, match="train it again"):
         adapt(trained, new, {"old": old}, QUICK, lambda *_: None)

@@ -135,5 +135,5 @@ def test_a_place_is_defective_where_a_small_part_of_it_is_for_the_most(side_px: 
 
 def test_an_expert_without_a_backbone_is_refused() -> None:
     data = of_traces(np.zeros((4, 48), np.float32), [0, 1, 0, 1], list("abcd"))
-    with pytest.raises(TypeError, match="trace-profile has no backbone that could stand still"):
+    with pytest.raises(TypeError, match="trace-profile has no backbone that can be frozen"):
         FrozenBackboneFitter(data)

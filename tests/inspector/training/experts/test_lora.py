@@ -160,7 +160,7 @@ def test_updates_are_fewer_parameters_than_the_network():
 @pytest.mark.parametrize(
     ("changes", "recordings", "tuning", "warned"),
     [
-        ({}, 999, "lora", "takes LoRA"),
+        ({}, 999, "lora", "is fitted with LoRA"),
         ({}, 1000, "full", None),
         ({"freeze": True}, 126, "frozen", None),
         ({"tuning": "full"}, 126, "full", "as configured"),

@@ -38,11 +38,11 @@ def test_the_file_of_a_model_that_an_expert_uses_is_fine(tmp_path: Path) -> None
     ("name", "experts", "words"),
     [
         ("resnet18", [], ("no expert of this run uses resnet18", SMALL_BACKBONE, 'encoder = "resnet18"')),
-        ("tf_mobilenetv3_smal_075", [], ("is no model of timm", f"did you mean {SMALL_BACKBONE}?")),
+        ("tf_mobilenetv3_smal_075", [], ("is no timm model", f"did you mean {SMALL_BACKBONE}?")),
         ("resnet18", [EXPERT], ("no expert of this run uses resnet18", NET)),
-        ("test_eficientnet", [EXPERT], ("is no model of timm", f"did you mean {NET}?")),
+        ("test_eficientnet", [EXPERT], ("is no timm model", f"did you mean {NET}?")),
         (NET, [EAR], (f"no expert of this run uses {NET}", "usable by the experts of the configuration: none")),
-        ("tiny", [EXPERT.model_copy(update={"encoder": "tiny"})], ("is no model of timm", "none")),
+        ("tiny", [EXPERT.model_copy(update={"encoder": "tiny"})], ("is no timm model", "none")),
         (SMALL_BACKBONE, [EXPERT], ("no expert of this run uses", NET)),
     ],
 )
@@ -67,8 +67,8 @@ def other_shape() -> dict[str, torch.Tensor]:
     ("tensors", "words"),
     [
         (lacking(), ("lacks 2 tensors", "conv_stem.weight")),
-        (other_shape(), ("has in another shape 1 tensors (conv_stem.weight)",)),
-        ({f"module.{name}": own for name, own in state().items()}, ("lacks", "has beside", "(module.")),
+        (other_shape(), ("has another shape for 1 tensors (conv_stem.weight)",)),
+        ({f"module.{name}": own for name, own in state().items()}, ("lacks", "also has", "(module.")),
     ],
     ids=["lacking", "other shape", "prefixed"],
 )
@@ -109,10 +109,10 @@ def test_tensors_that_the_model_does_not_have_are_named(tmp_path: Path) -> None:
     path = file(tmp_path, {**state(), "extra.weight": torch.zeros(2)})
     (found,) = weights_advice({NET: path}, [EXPERT])
     assert "has 1 tensors (extra.weight)" in found.text
-    assert "nothing reads them" in found.text
+    assert "they are ignored" in found.text
 
 
 def test_a_file_that_nothing_started_from_is_named(tmp_path: Path) -> None:
     assert list(unused_advice({NET: tmp_path}, [EXPERT, TRACE])) == []
     (found,) = unused_advice({SMALL_BACKBONE: tmp_path}, [TRACE])
-    assert f"network {SMALL_BACKBONE}: nothing was started from it" in found.text
+    assert f"network {SMALL_BACKBONE}: no expert uses it" in found.text

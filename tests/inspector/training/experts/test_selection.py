@@ -14,7 +14,7 @@ from inspector.training.experts.frozen_backbone import FrozenBackboneFitter
 from inspector.training.experts.kernel_machine import KernelFitter
 from inspector.training.experts.network import EncoderFit, NetworkFitter
 from inspector.training.experts.selection import (
-    WORTH,
+    MIN_ADDED,
     CrossValidationResult,
     _auc,
     _joint,
@@ -58,7 +58,7 @@ HINTS = result("hints", False, knowing(0.25, OTHER))
 
 
 @pytest.mark.parametrize(
-    ("standings", "kept"),
+    ("results", "kept"),
     [
         ([SCOUT], ["scout"]),
         ([BLIND, SCOUT], ["scout"]),
@@ -124,7 +124,7 @@ def test_little_is_much_where_little_lacks() -> None:
     """The share of what lacks decides, not the difference."""
     gain = _auc(_joint(SHARP, SHARP_TOO), SHARP.data.targets) - SHARP.auc
     assert 0 < gain < 0.01
-    assert gain > WORTH * (1 - SHARP.auc)
+    assert gain > MIN_ADDED * (1 - SHARP.auc)
 
 
 def test_the_same_figures_in_another_scale_are_kept_alike() -> None:
@@ -163,7 +163,11 @@ def test_an_expert_is_fitted_as_its_configuration_says(config: ImageExpert, kind
 
 @pytest.mark.parametrize(
     ("config", "warned"),
-    [(PICTURE, ""), (changed(freeze=False), "takes LoRA"), (changed(tuning="full"), "fine-tunes in full all the same")],
+    [
+        (PICTURE, ""),
+        (changed(freeze=False), "is fitted with LoRA"),
+        (changed(tuning="full"), "is still fine-tuned in full"),
+    ],
 )
 def test_a_guard_warns_of_few_recordings(config: ImageExpert, warned: str, caplog: pytest.LogCaptureFixture) -> None:
     make_fitter(of_pictures(np.zeros((2, SIDE_PX, SIDE_PX), np.float32), [0, 1], [None, None], config), cross_fit=False)

@@ -81,7 +81,7 @@ def test_the_bundle_loads_and_says_that_it_knows_no_defect(fitted):
     assert schema.provenance["good_pieces"] == 50
     assert len(schema.calibrations) == 3
     card = (fitted / "model_card.md").read_text(encoding="utf-8")
-    assert "knows no defect" in card
+    assert "has not seen any defect" in card
     assert "| top | 50 | 50 | places of the picture, described by fixed filters" in card
     assert "| sensor | 50 | 50 | the course of the trace |" in card
 
@@ -148,7 +148,7 @@ def test_the_share_of_good_pieces_that_pass_is_as_asked_for_every_set(share):
         (["--pieces", "9"], ("9 good pieces with a recording", "at least 10", "--pieces")),
         (["--weights", "resnet18"], ("NAME=FILE",)),
         (["--weights", f"resnet18={__file__}"], ("network resnet18", "safetensors file")),
-        (["--weights", f"no_such_net={__file__}"], ("no_such_net", "a model of timm")),
+        (["--weights", f"no_such_net={__file__}"], ("no_such_net", "timm has no model of this name")),
         (["--weights", "a=b", "--pretrained", "c"], ("one of them",)),
     ],
 )
