@@ -89,7 +89,8 @@ def test_a_contradicting_pair_makes_a_piece_defective_if_both_ran():
     head, (tokens, _) = FusionHead(COMPARED).eval(), evidence()
     quiet = [torch.full((3, 3), -8.0) for _ in tokens]
     with torch.no_grad():
-        head.agreements[0].slope[0], head.agreements[0].bias[0] = 0.0, 5.0
+        slope, bias = (head.agreements[0].get_parameter(name) for name in ("slope", "bias"))
+        slope[0], bias[0] = 0.0, 5.0
         both, one = (
             head(tokens, quiet, torch.tensor([present] * 3)).logits for present in ([1.0, 0, 1, 0], [1.0, 0, 0, 1])
         )

@@ -28,7 +28,7 @@ Kind = Literal["rare_hard", "same", "blind_thumb"]
 sees nothing."""
 
 
-def made(kind: Kind, seed: int = 0, num: int = 900) -> Scored:
+def simulated_scores(kind: Kind, seed: int = 0, num: int = 900) -> Scored:
     rng = np.random.default_rng(seed)
     seen_P, heard_P = rng.random(num) < 0.3, rng.random(num) < 0.25
     full_P = np.where(seen_P, 5.0, -5.0) + rng.normal(0, 1.2, num)

@@ -60,5 +60,5 @@ def _data(
     )
 
 
-def told(done: int, total: int) -> None:
+def no_progress(done: int, total: int) -> None:
     assert 0 < done <= total

@@ -47,12 +47,12 @@ def _row(split: str, number: int) -> Row:
     }
 
 
-def said(path: Path, **shows: tuple[str, ...]) -> list[Advice]:
+def advice_of(path: Path, **shows: tuple[str, ...]) -> list[Advice]:
     return list(data_advice(Dataset(path, shows)))
 
 
 def test_a_manifest_that_says_everything_is_not_warned_of(tmp_path: Path) -> None:
-    assert said(pieces(tmp_path)) == []
+    assert advice_of(pieces(tmp_path)) == []
 
 
 def without_labels(rows: list[Row]) -> None:
@@ -142,14 +142,14 @@ def twice_in_a_piece(rows: list[Row]) -> None:
 def test_what_is_missing_is_said_with_what_to_do(
     tmp_path: Path, change: Callable[[list[Row]], None], kind: str, parts: tuple[str, ...]
 ) -> None:
-    found = [own.text for own in said(pieces(tmp_path, change)) if own.kind == kind]
-    assert any(all(part in text for part in parts) for text in found), found
+    texts = [advice.text for advice in advice_of(pieces(tmp_path, change)) if advice.kind == kind]
+    assert any(all(part in text for part in parts) for text in texts), texts
 
 
 def test_a_map_of_classes_answers_the_question_for_labels(tmp_path: Path) -> None:
     path = pieces(tmp_path, without_labels)
-    assert [own.kind for own in said(path)] == ["labels", "labels"]
-    assert said(path, crack=("top", "mic")) == []
+    assert [advice.kind for advice in advice_of(path)] == ["labels", "labels"]
+    assert advice_of(path, crack=("top", "mic")) == []
 
 
 def copy(folder: Path, source: str, target: str, num_bytes: int) -> None:
@@ -160,21 +160,21 @@ def copy(folder: Path, source: str, target: str, num_bytes: int) -> None:
 def test_one_recording_in_two_splits_under_two_names_is_refused(tmp_path: Path) -> None:
     copy(tmp_path, "train0.png", "test4.png", CHANCE_BYTES + 1)
     with pytest.raises(ManifestError, match=r"train0\.png of train0 in train and test4\.png of test4 in test"):
-        said(pieces(tmp_path))
+        advice_of(pieces(tmp_path))
 
 
 def test_small_files_may_be_alike_by_chance(tmp_path: Path) -> None:
     copy(tmp_path, "train0.png", "test4.png", CHANCE_BYTES)
-    found = said(pieces(tmp_path))
-    assert {own.kind for own in found} == {"recordings"}
-    assert "in several splits under several names" in found[0].text
+    texts = advice_of(pieces(tmp_path))
+    assert {advice.kind for advice in texts} == {"recordings"}
+    assert "in several splits under several names" in texts[0].text
 
 
 def test_a_recording_that_pieces_of_one_group_and_label_share_is_no_repeat(tmp_path: Path) -> None:
     def share(rows: list[Row]) -> None:
         rows[2]["images"], rows[2]["groups"]["image"] = rows[0]["images"], rows[0]["groups"]["image"]
 
-    assert said(pieces(tmp_path, share)) == []
+    assert advice_of(pieces(tmp_path, share)) == []
 
 
 def test_with_one_modality_the_piece_s_label_is_its_own(tmp_path: Path) -> None:
@@ -183,18 +183,18 @@ def test_with_one_modality_the_piece_s_label_is_its_own(tmp_path: Path) -> None:
             row["signals"], row["modality_labels"], row["groups"] = [], {}, {"image": row["groups"]["image"]}
         rows[1]["images"], rows[1]["groups"] = rows[0]["images"], rows[0]["groups"]
 
-    found = said(pieces(tmp_path, pictures_alone))
-    assert [own.kind for own in found] == ["labels"]
-    assert "labelled ok and nok" in found[0].text
+    texts = advice_of(pieces(tmp_path, pictures_alone))
+    assert [advice.kind for advice in texts] == ["labels"]
+    assert "labelled ok and nok" in texts[0].text
 
 
 def test_good_pieces_alone_are_warned_of_repeats_too(tmp_path: Path) -> None:
     path = pieces(tmp_path, other_group)
-    assert [own.kind for own in manifest_advice(path)] == ["recordings"]
+    assert [advice.kind for advice in manifest_advice(path)] == ["recordings"]
 
 
 def test_recordings_that_cannot_be_read_are_left_to_their_reader(tmp_path: Path) -> None:
     path = pieces(tmp_path)
     for file in tmp_path.glob("*.png"):
         file.unlink()
-    assert said(path) == []
+    assert advice_of(path) == []

@@ -14,7 +14,7 @@ def manifest(folder: Path, sensor_in: tuple[str, ...], groups: int = 2) -> Path:
     for split in ("train", "calibration"):
         for number, label in enumerate(("ok", "nok", "ok", "nok")):
             name = f"{split}{number}"
-            row = {
+            row: dict[str, object] = {
                 "piece_id": name,
                 "label": label,
                 "split": split,

@@ -1,4 +1,4 @@
-"""Experts that cannot be told from chance, and fits that were cut short, are named with what to do."""
+"""Experts that cannot be no_progress from chance, and fits that were cut short, are named with what to do."""
 
 import math
 from collections.abc import Sequence

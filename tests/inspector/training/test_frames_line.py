@@ -59,7 +59,7 @@ class Made(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+def product_line(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A bundle of a line whose defects show in the second of three images alone."""
     folder = tmp_path_factory.mktemp("frames")
     with pytest.MonkeyPatch.context() as patch:
@@ -71,8 +71,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 @pytest.fixture(scope="module")
-def report(made: Made) -> Report:
-    return evaluate(made.bundle, made.manifest, "test", 0.05, quiet)
+def report(product_line: Made) -> Report:
+    return evaluate(product_line.bundle, product_line.manifest, "test", 0.05, quiet)
 
 
 def test_a_defect_that_the_first_image_does_not_show_is_found(report: Report) -> None:
@@ -83,27 +83,32 @@ def test_a_defect_that_the_first_image_does_not_show_is_found(report: Report) ->
     assert report.scores["routed"].auc > 0.99
 
 
-def test_the_certificate_is_of_what_the_line_will_say(made: Made) -> None:
-    certificate = made.training.bundle.certificate
+def test_the_certificate_is_of_what_the_line_will_say(product_line: Made) -> None:
+    certificate = product_line.training.bundle.certificate
     assert certificate is not None
     assert certificate.claim is not None, "with the first image alone nothing could be promised"
 
 
-def test_training_scores_pieces_as_the_line_does(made: Made) -> None:
+def test_training_scores_pieces_as_the_line_does(product_line: Made) -> None:
     """The calibration pieces, which no encoder saw; training pieces are scored out of fold."""
-    rows = read_manifest(made.manifest, "calibration")
-    line = scored_by_serving(Examined(open_bundle(made.bundle), made.manifest.parent, rows, quiet))
-    unseen = made.training.scored.take(made.training.scored.unseen)
+    rows = read_manifest(product_line.manifest, "calibration")
+    line = scored_by_serving(Examined(open_bundle(product_line.bundle), product_line.manifest.parent, rows, quiet))
+    unseen = product_line.training.scored.take(product_line.training.scored.unseen)
     assert unseen.piece_ids == line.piece_ids
     assert unseen.sets == line.sets
     assert np.allclose(unseen.expert_logits, line.expert_logits, atol=1e-4)
-    logits = fused_logits(made.training.bundle, Dataset(made.manifest), "calibration")
+    logits = fused_logits(product_line.training.bundle, Dataset(product_line.manifest), "calibration")
     assert np.allclose(logits, line.logits[0], atol=1e-4)
 
 
-def test_every_image_of_a_piece_is_paid_for(made: Made) -> None:
-    assert made.training.scored.cpu_s == pytest.approx(NUM_FRAMES * 0.002)
-    line = Examined(open_bundle(made.bundle), made.manifest.parent, read_manifest(made.manifest, "test"), quiet)
+def test_every_image_of_a_piece_is_paid_for(product_line: Made) -> None:
+    assert product_line.training.scored.cpu_s == pytest.approx(NUM_FRAMES * 0.002)
+    line = Examined(
+        open_bundle(product_line.bundle),
+        product_line.manifest.parent,
+        read_manifest(product_line.manifest, "test"),
+        quiet,
+    )
     cost_s = line.model.schema.experts[0].cost_ms / 1e3
     assert scored_by_serving(line).cpu_s == pytest.approx(NUM_FRAMES * cost_s)
 
@@ -155,12 +160,12 @@ def _joined(recipe: Recipe, log: EmbeddedLog) -> Iterator[Observation]:
             yield from join.advance(batch.unread, bool(batch.at_end), turn * 0.9)
 
 
-def test_evaluate_inspect_and_replay_agree(made: Made, report: Report, tmp_path: Path) -> None:
-    recipe = recipe_of(made.bundle)
+def test_evaluate_inspect_and_replay_agree(product_line: Made, report: Report, tmp_path: Path) -> None:
+    recipe = recipe_of(product_line.bundle)
     judge = judge_of([recipe], EngineSettings("onnx", threads=1))
     files = {piece.piece_id: piece for piece in report.pieces_routed}
     log = EmbeddedLog(tmp_path / "log.sqlite")
-    for way in (inspected(made.manifest, recipe), replayed(made.manifest, recipe, log)):
+    for way in (inspected(product_line.manifest, recipe), replayed(product_line.manifest, recipe, log)):
         verdicts = {verdict.inspection.piece_id: verdict for verdict in judge.judge(way)}
         assert verdicts.keys() == files.keys()
         for name, verdict in verdicts.items():
@@ -172,16 +177,16 @@ def _demand_equal(verdict: Verdict, decision: str, score: float | None) -> None:
     assert verdict.defect_score == pytest.approx(score, abs=1e-6)
 
 
-def test_a_parity_set_holds_every_image(made: Made) -> None:
-    parity = add_parity_set(made.bundle, made.training.bundle, made.manifest, Sampling(), quiet)
+def test_a_parity_set_holds_every_image(product_line: Made) -> None:
+    parity = add_parity_set(product_line.bundle, product_line.training.bundle, product_line.manifest, Sampling(), quiet)
     assert {len(piece.images) for piece in parity.pieces} == {NUM_FRAMES}
     seen = parity.observations(parity.pieces[:2])
     assert [len(piece.views["top"].images) for piece in seen] == [NUM_FRAMES] * 2
     assert all(piece.expected.decision == "FAIL" for piece in parity.pieces if piece.label == "nok")
 
 
-def test_a_heat_map_is_not_held_against_a_mask_of_nobody_knows_which_image(made: Made) -> None:
-    row = read_manifest(made.manifest, "train")[0].model_copy(update={"mask": "nowhere.png"})
-    seen = expert_views(open_bundle(made.bundle), made.manifest.parent, [row], TOP)
+def test_a_heat_map_is_not_held_against_a_mask_of_nobody_knows_which_image(product_line: Made) -> None:
+    row = read_manifest(product_line.manifest, "train")[0].model_copy(update={"mask": "nowhere.png"})
+    seen = expert_views(open_bundle(product_line.bundle), product_line.manifest.parent, [row], TOP)
     assert [(sight.output.image, sight.only_image) for sight in seen] == [(SHOWN, False)]
-    assert heat_maps(made.manifest.parent, seen, seed=0) is None
+    assert heat_maps(product_line.manifest.parent, seen, seed=0) is None

@@ -57,10 +57,10 @@ def write_bare_bundle(folder: Path, trained: "TrainedBundle") -> Path:
     folder.mkdir()
     experts = [
         Expert(
-            name=own.name, modality=own.modality, scout=own.scout, file=f"{own.name}.onnx", input=own.input,
-            num_tokens=own.num_tokens, cost_ms=1.0,
+            name=expert.name, modality=expert.modality, scout=expert.scout, file=f"{expert.name}.onnx",
+            input=expert.input, num_tokens=expert.num_tokens, cost_ms=1.0,
         )
-        for own in trained.experts
+        for expert in trained.experts
     ]  # fmt: skip
     for name in ("head", *(expert.name for expert in experts)):
         (folder / f"{name}.onnx").touch()
@@ -75,7 +75,7 @@ def write_bare_bundle(folder: Path, trained: "TrainedBundle") -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> ParitySet:
+def parity_set(tmp_path_factory: pytest.TempPathFactory) -> ParitySet:
     """The second of two sets that were put into one bundle."""
     from inspector.training.parity_set import Sampling, add_parity_set
     from inspector.training.untrained_bundle import untrained
@@ -86,45 +86,45 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> ParitySet:
     return add_parity_set(bundle, trained, manifest, Sampling(14, seed=3), lambda done, total: None)
 
 
-def test_half_of_the_pieces_are_nearest_the_limits(made: ParitySet) -> None:
-    about = made.about
-    assert (len(made.pieces), about.num_nearest, about.num_calibration, about.seed) == (14, 7, NUM - 4, 3)
+def test_half_of_the_pieces_are_nearest_the_limits(parity_set: ParitySet) -> None:
+    about = parity_set.about
+    assert (len(parity_set.pieces), about.num_nearest, about.num_calibration, about.seed) == (14, 7, NUM - 4, 3)
     assert about.oracle.startswith("torch ")
-    assert {piece.piece_id for piece in made.pieces} < {f"n{number}" for number in range(NUM - 4)}
+    assert {piece.piece_id for piece in parity_set.pieces} < {f"n{number}" for number in range(NUM - 4)}
 
 
-def test_recordings_are_png_and_flac_and_npy_where_flac_holds_no_such(made: ParitySet) -> None:
-    suffixes = {source.sensor: Path(source.file).suffix for piece in made.pieces for source in piece.signals}
+def test_recordings_are_png_and_flac_and_npy_where_flac_holds_no_such(parity_set: ParitySet) -> None:
+    suffixes = {source.sensor: Path(source.file).suffix for piece in parity_set.pieces for source in piece.signals}
     assert suffixes == {"microphone": ".flac", "vibration": ".npy"}
-    assert {Path(image.file).suffix for piece in made.pieces for image in piece.images} == {".png"}
-    assert len(made.about.notes) == 1
-    assert "recordings of vibration are .npy: FLAC holds 16-bit integers" in made.about.notes[0]
+    assert {Path(image.file).suffix for piece in parity_set.pieces for image in piece.images} == {".png"}
+    assert len(parity_set.about.notes) == 1
+    assert "recordings of vibration are .npy: FLAC holds 16-bit integers" in parity_set.about.notes[0]
 
 
-def test_the_line_sees_what_training_saw(made: ParitySet) -> None:
+def test_the_line_sees_what_training_saw(parity_set: ParitySet) -> None:
     from inspector.dataset.manifest import read_manifest
     from inspector.evaluation.observations import observe
 
-    root = made.path.parents[1]
+    root = parity_set.path.parents[1]
     rows = {row.piece_id: row for row in read_manifest(root / "manifest.jsonl")}
-    for piece, found in zip(made.pieces, made.observations(made.pieces), strict=True):
+    for piece, result in zip(parity_set.pieces, parity_set.observations(parity_set.pieces), strict=True):
         row = rows[piece.piece_id]
         expected = observe(root, row)
         assert (piece.label, piece.product) == (row.label, row.product)
-        pairs = zip(found.views["camera"].images, expected.views["camera"].images, strict=True)
+        pairs = zip(result.views["camera"].images, expected.views["camera"].images, strict=True)
         assert all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in pairs)
-        assert found.clips.keys() == expected.clips.keys()
-        for name, clip in found.clips.items():
-            assert np.array_equal(clip.samples, expected.clips[name].samples)
+        assert result.clips.keys() == expected.clips.keys()
+        for name, clip in result.clips.items():
+            assert np.array_equal(np.asarray(clip.samples), np.asarray(expected.clips[name].samples))
             assert (clip.kind, clip.sample_rate_hz) == (expected.clips[name].kind, expected.clips[name].sample_rate_hz)
 
 
 @pytest.mark.parametrize(("seed", "agrees"), [(0, True), (1, False)])
-def test_the_oracle_is_the_draft(made: ParitySet, seed: int, agrees: bool) -> None:
+def test_the_oracle_is_the_draft(parity_set: ParitySet, seed: int, agrees: bool) -> None:
     from inspector.training.parity_set import oracle
     from inspector.training.untrained_bundle import untrained
 
-    report = check(oracle(made.path.parent, untrained(seed)), made)
+    report = check(oracle(parity_set.path.parent, untrained(seed)), parity_set)
     assert report.engine == "torch/fp32"
     assert (report.max_difference < 1e-5) is agrees
     assert (report.changes == ()) or not agrees
@@ -132,32 +132,32 @@ def test_the_oracle_is_the_draft(made: ParitySet, seed: int, agrees: bool) -> No
 
 @pytest.mark.parametrize(("num_pieces", "num", "num_nearest"), [(300, 20, 10), (19, 19, 10), (1, 1, 1)])
 def test_all_pieces_where_there_are_fewer(
-    tmp_path: Path, made: ParitySet, num_pieces: int, num: int, num_nearest: int
+    tmp_path: Path, parity_set: ParitySet, num_pieces: int, num: int, num_nearest: int
 ) -> None:
     from inspector.training.parity_set import Sampling, add_parity_set
     from inspector.training.untrained_bundle import untrained
 
     trained = untrained()
     bundle = write_bare_bundle(tmp_path / "bundle", trained)
-    manifest = made.path.parents[1] / "manifest.jsonl"
-    found = add_parity_set(bundle, trained, manifest, Sampling(num_pieces), lambda done, total: None)
-    assert (len(found.pieces), found.about.num_nearest) == (num, num_nearest)
-    assert len({piece.piece_id for piece in found.pieces}) == num
+    manifest = parity_set.path.parents[1] / "manifest.jsonl"
+    result = add_parity_set(bundle, trained, manifest, Sampling(num_pieces), lambda done, total: None)
+    assert (len(result.pieces), result.about.num_nearest) == (num, num_nearest)
+    assert len({piece.piece_id for piece in result.pieces}) == num
 
 
 @pytest.mark.parametrize("of_these_encoders", [True, False])
 def test_a_set_that_the_encoders_were_fitted_on_says_so(
-    tmp_path: Path, made: ParitySet, of_these_encoders: bool
+    tmp_path: Path, parity_set: ParitySet, of_these_encoders: bool
 ) -> None:
     from inspector.training.parity_set import SEEN, Sampling, add_parity_set
     from inspector.training.untrained_bundle import untrained
 
-    told = claimless(of_these_encoders=of_these_encoders)
-    trained = replace(untrained(), certificate=told)
+    certificate = claimless(of_these_encoders=of_these_encoders)
+    trained = replace(untrained(), certificate=certificate)
     bundle = write_bare_bundle(tmp_path / "bundle", trained)
-    manifest = made.path.parents[1] / "manifest.jsonl"
-    found = add_parity_set(bundle, trained, manifest, Sampling(4), lambda done, total: None)
-    assert (SEEN in found.about.notes) is not of_these_encoders
+    manifest = parity_set.path.parents[1] / "manifest.jsonl"
+    result = add_parity_set(bundle, trained, manifest, Sampling(4), lambda done, total: None)
+    assert (SEEN in result.about.notes) is not of_these_encoders
 
 
 @pytest.mark.parametrize(("num", "expected"), [(0, set()), (1, {3}), (2, {3, 1}), (3, {3, 1, 4}), (9, {0, 1, 2, 3, 4})])
@@ -166,5 +166,8 @@ def test_nearest_by_calibrated_score(num: int, expected: set[int]) -> None:
 
     limits = Limits(0.2, 0.8)
     scores = [0.5, 0.1, None, 0.79, 0.0]
-    said = [Prediction(decision="REVIEW", score=score, route="", experts=()) for score in scores]
-    assert nearest_limits([Judgement(own, limits if own.score is not None else None) for own in said], num) == expected
+    predictions = [Prediction(decision="REVIEW", score=score, route="", experts=()) for score in scores]
+    assert (
+        nearest_limits([Judgement(expert, limits if expert.score is not None else None) for expert in predictions], num)
+        == expected
+    )

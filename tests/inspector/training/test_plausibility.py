@@ -109,7 +109,8 @@ def test_what_was_learned_from_is_believed_by_the_service_and_black_is_not(tmp_p
     assert result.exit_code == 0, result.output
     assert "20 good recordings of 10 groups" in result.output
     schema = load(folder).schema
-    pieces = [observed(cv2.imread(str(tmp_path / own.images[0].path), cv2.IMREAD_GRAYSCALE)) for own in rows]
+    paths = [tmp_path / row.images[0].path for row in rows]
+    pieces = [observed(np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8)) for path in paths]
     black = observed(np.zeros((8, 12), np.uint8))
     states = [own.views["top"].state for own in believed(schema, [*pieces, black], [{}] * 21, Kept())]
     assert states == [State.PRESENT] * 20 + [State.IMPLAUSIBLE]

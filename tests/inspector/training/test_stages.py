@@ -27,7 +27,7 @@ from tests.inspector.training.small_dataset import CONFIG, NUM, NUM_SAMPLES, OPT
 pytestmark = pytest.mark.train
 
 
-def told(stage: str, done: int, total: int) -> None:
+def report(stage: str, done: int, total: int) -> None:
     assert stage
     assert 0 < done <= total
 
@@ -51,11 +51,11 @@ def strange(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def school_of(manifest: Path, **change: object) -> Trainer:
-    return Trainer(Dataset(manifest), CONFIG.model_copy(update=change), OPTIONS, told)
+    return Trainer(Dataset(manifest), CONFIG.model_copy(update=change), OPTIONS, report)
 
 
 def trained(manifest: Path, config: TrainConfig = CONFIG) -> Training:
-    return train(manifest, config, OPTIONS, told)
+    return train(manifest, config, OPTIONS, report)
 
 
 @pytest.fixture(scope="module")
@@ -74,12 +74,12 @@ def pieces_of(splits: Sequence[str], manifest: Path) -> set[str]:
 
 def test_thresholds_come_from_train_out_of_fold_and_unseen_calibration(once: Training, manifest: Path) -> None:
     scored = once.scored
-    assert {p for p, own in zip(scored.piece_ids, scored.unseen, strict=True) if own} == pieces_of(
+    assert {p for p, item in zip(scored.piece_ids, scored.unseen, strict=True) if item} == pieces_of(
         ["calibration"], manifest
     )
     assert set(scored.piece_ids) == pieces_of(["train", "calibration"], manifest)
     assert set(scored.sets) == {
-        frozenset(own) for own in (["mic-profile"], ["top-rings"], ["mic-profile", "top-rings"])
+        frozenset(item) for item in (["mic-profile"], ["top-rings"], ["mic-profile", "top-rings"])
     }
     assert once.bundle.certificate is not None
     assert once.bundle.certificate.of_these_encoders
@@ -87,14 +87,14 @@ def test_thresholds_come_from_train_out_of_fold_and_unseen_calibration(once: Tra
 
 
 def test_a_second_fit_gives_up_every_promise_and_says_so(once: Training, again: Training, manifest: Path) -> None:
-    first, found = once.bundle.certificate, again.bundle.certificate
+    first, loaded = once.bundle.certificate, again.bundle.certificate
     assert first is not None
-    assert found is not None
-    assert found == first.model_copy(update={"of_these_encoders": False, "sure_below": found.sure_below})
+    assert loaded is not None
+    assert loaded == first.model_copy(update={"of_these_encoders": False, "sure_below": loaded.sure_below})
     assert not again.scored.unseen.any()
     assert set(again.scored.piece_ids) == pieces_of(["train", "calibration"], manifest)
     assert again.bundle.provenance["encoders_fitted_on"] == "train and calibration"
-    assert again.findings[-1] == certificate_words(found)
+    assert again.findings[-1] == certificate_words(loaded)
     assert "nothing is promised" in again.findings[-1]
     assert again.findings[-1] in again.bundle.card
 
@@ -102,17 +102,17 @@ def test_a_second_fit_gives_up_every_promise_and_says_so(once: Training, again: 
 def test_the_second_fit_learned_from_the_calibration_pieces(once: Training, again: Training) -> None:
     probe = torch.randn(4, 1, NUM_SAMPLES, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        said = [own.bundle.experts[1].module.eval()(probe).logits for own in (once, again)]
-    assert not torch.allclose(*said)
+        outputs = [item.bundle.experts[1].module.eval()(probe).logits for item in (once, again)]
+    assert not torch.allclose(*outputs)
 
 
 def test_what_surely_passes_after_the_second_fit_follows_from_its_own_scores(again: Training) -> None:
     scored, certificate = again.scored, again.bundle.certificate
     assert certificate is not None
-    said = {}
-    for own in again.bundle.calibrations:
-        said[own.experts] = probability(scored.of(own.experts), own.temperature, own.bias)
-    both, top = said["mic-profile", "top-rings"], said["top-rings",]
+    outputs = {}
+    for item in again.bundle.calibrations:
+        outputs[item.experts] = probability(scored.of(item.experts), item.temperature, item.bias)
+    both, top = outputs["mic-profile", "top-rings"], outputs["top-rings",]
     scores = np.where(np.isnan(both), top, both)
     assert np.isnan(both).any()
     assert certificate.sure_below == pytest.approx(scores[scored.labels].min())
@@ -120,14 +120,14 @@ def test_what_surely_passes_after_the_second_fit_follows_from_its_own_scores(aga
 
 def test_a_checkpoint_of_kernel_machines_is_the_same_model(again: Training, tmp_path: Path) -> None:
     save_checkpoint(tmp_path, again.bundle)
-    found = load_checkpoint(tmp_path)
-    assert (found.calibrations, found.policy) == (again.bundle.calibrations, again.bundle.policy)
-    assert found.certificate == again.bundle.certificate
+    loaded = load_checkpoint(tmp_path)
+    assert (loaded.calibrations, loaded.policy) == (again.bundle.calibrations, again.bundle.policy)
+    assert loaded.certificate == again.bundle.certificate
     shapes = {"top-rings": (3, 1, 1, SIDE_PX, SIDE_PX), "mic-profile": (3, 1, NUM_SAMPLES)}
-    for own, other in zip(again.bundle.experts, found.experts, strict=True):
-        probe = torch.randn(shapes[own.name], generator=torch.Generator().manual_seed(0))
+    for item, other in zip(again.bundle.experts, loaded.experts, strict=True):
+        probe = torch.randn(shapes[item.name], generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
-            for before, after in zip(own.module.eval()(probe), other.module.eval()(probe), strict=True):
+            for before, after in zip(item.module.eval()(probe), other.module.eval()(probe), strict=True):
                 assert torch.allclose(before, after, atol=1e-4)
 
 
@@ -166,8 +166,8 @@ def slow_but_left_out(
 @pytest.mark.parametrize(
     ("change", "refit", "may"),
     [
-        (lambda *own: own, "auto", True),
-        (lambda *own: own, "never", False),
+        (lambda *item: item, "auto", True),
+        (lambda *item: item, "never", False),
         (certified, "auto", False),
         (learned_head, "auto", False),
         (slow, "auto", False),
@@ -182,8 +182,8 @@ def test_encoders_are_fitted_again_only_where_evidence_proves_nothing_and_fits_a
     may: bool,
 ) -> None:
     trainer, results, judged = first
-    asked = replace(trainer, config=CONFIG.model_copy(update={"refit": refit}))
-    assert asked.may_refit(*change(results, judged)) is may
+    changed = replace(trainer, config=CONFIG.model_copy(update={"refit": refit}))
+    assert changed.may_refit(*change(results, judged)) is may
 
 
 class JointStub:

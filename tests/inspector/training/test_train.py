@@ -72,7 +72,7 @@ def write_dataset(folder):
                 signals=(signal,) if whole else (),
                 label="nok" if dent or (rattle and whole) else "ok",
                 defects=("dent",) * dent + ("rattle",) * (rattle and bool(whole)),
-                split=split,
+                split=split,  # type: ignore[arg-type]  # one of the three
                 groups={"image": f"i{number}", "signal": f"s{number}"},
                 modality_labels={"image": "nok" if dent else "ok", "signal": "nok" if rattle else "ok"},
             )

@@ -86,7 +86,8 @@ def test_adapt_writes_a_checkpoint_where_the_old_recipe_keeps_its_recall(tmp_pat
     assert "kept: recall 1.000 -> 1.000" in done.output
     learned, given = load_checkpoint(tmp_path / "new"), load_checkpoint(tmp_path / "old")
     assert learned.provenance["adapted"] == "top-full, mic-scout"
-    first, second = (trained.experts[0].module.readout.summary.weight for trained in (learned, given))
+    modules = [trained.experts[0].module for trained in (learned, given)]
+    first, second = (module.get_parameter("readout.summary.weight") for module in modules)
     assert not torch.equal(first, second)
 
 
@@ -95,12 +96,12 @@ def test_adapt_writes_nothing_where_a_gate_is_shut(tmp_path, recipes, monkeypatc
     trained = untrained(old, pass_below=0.0)
     gate = Gate("old", AtLimit(90, 100, 5, 100), AtLimit(80, 100, 5, 100), Tolerance())
     learned = RecipeResult(0.9, AtLimit(9, 10, 1, 10))
-    monkeypatch.setattr(adapting, "adapt_draft", lambda *_: AdaptResult(trained, (gate,), learned, learned))
+    monkeypatch.setattr(adapting, "adapt_bundle", lambda *_: AdaptResult(trained, (gate,), learned, learned))
     start = checkpoint(tmp_path / "old", trained)
     done = call("adapt", start, new, "--old", old, "--out", tmp_path / "new")
     assert done.exit_code == 1
     assert "lost: recall 0.900 -> 0.800 (90 -> 80 of 100 defective pieces" in done.output
-    assert "stays as it is" in done.output
+    assert "is unchanged and nothing is written" in done.output
     assert not (tmp_path / "new").exists()
 
 
@@ -110,8 +111,8 @@ def test_adapt_writes_nothing_where_the_new_recipe_fares_worse_than_before(
 ):
     old, new = recipes
     trained = untrained(old, pass_below=0.0)
-    found = [RecipeResult(0.9, AtLimit(9, 10, 1, 10)), RecipeResult(auc, AtLimit(9, 10, 1, 10))]
-    monkeypatch.setattr(adapt_module, "evaluate_recipe", lambda own, dataset: found["adapted" in own.provenance])
+    adapted = [RecipeResult(0.9, AtLimit(9, 10, 1, 10)), RecipeResult(auc, AtLimit(9, 10, 1, 10))]
+    monkeypatch.setattr(adapt_module, "evaluate_recipe", lambda entry, dataset: adapted["adapted" in entry.provenance])
     monkeypatch.setattr(adapt_module, "learn", lambda expert, *_: expert)
     start = checkpoint(tmp_path / "old", trained)
     done = call("adapt", start, new, "--old", old, "--out", tmp_path / "new", "--memory", 8)
@@ -127,12 +128,12 @@ def test_the_gates_measure_the_old_recipes_pieces_at_the_limit_in_force(recipes)
     scores = probability(fused_logits(trained, old, "calibration"), 1.0, 0.0)
     labels = np.array([row.label == "nok" for row in old.labelled("calibration")])
     middle = float(np.median(scores))
-    limits = tuple(own.model_copy(update={"pass_below": middle}) for own in trained.calibrations)
-    found = adapt(replace(trained, calibrations=limits), new, {"old": old}, QUICK, lambda *_: None)
-    after = probability(fused_logits(found.bundle, old, "calibration"), 1.0, 0.0)
-    assert found.gates[0].before == at_limit(scores, labels, middle)
-    assert found.gates[0].after == at_limit(after, labels, middle)
-    assert 0 < found.gates[0].before.recall < 1
+    limits = tuple(entry.model_copy(update={"pass_below": middle}) for entry in trained.calibrations)
+    adapted = adapt(replace(trained, calibrations=limits), new, {"old": old}, QUICK, lambda *_: None)
+    after = probability(fused_logits(adapted.bundle, old, "calibration"), 1.0, 0.0)
+    assert adapted.gates[0].before == at_limit(scores, labels, middle)
+    assert adapted.gates[0].after == at_limit(after, labels, middle)
+    assert 0 < adapted.gates[0].before.recall < 1
 
 
 def test_no_certificate_outlives_the_experts_that_earned_it(recipes):
@@ -141,9 +142,9 @@ def test_no_certificate_outlives_the_experts_that_earned_it(recipes):
         miss_rate=0.1, confidence=0.9, num_defects=9, claim=None, nearest=None, needs=13, sure_below=0.1
     )
     trained = replace(untrained(recipes[0], 0.0), certificate=earned)
-    found = adapt(trained, new, {"old": old}, QUICK, lambda stage, done, total: None)
-    assert found.bundle.certificate is None
-    assert found.gates[0].open
+    adapted = adapt(trained, new, {"old": old}, QUICK, lambda stage, done, total: None)
+    assert adapted.bundle.certificate is None
+    assert adapted.gates[0].open
 
 
 def test_distil_puts_a_student_in_the_place_of_its_teacher(tmp_path, recipes):
@@ -175,9 +176,9 @@ def test_experts_without_weights_to_move_are_not_adapted(recipes):
     old, new = map(Dataset, recipes)
     trained = untrained(recipes[0], 0.0)
     trained.experts[0].module.requires_grad_(False)
-    found = adapt(trained, new, {"old": old}, QUICK, lambda *_: None)
-    assert found.bundle.experts[0] is trained.experts[0]
-    assert found.bundle.provenance["adapted"] == "mic-scout"
+    adapted = adapt(trained, new, {"old": old}, QUICK, lambda *_: None)
+    assert adapted.bundle.experts[0] is trained.experts[0]
+    assert adapted.bundle.provenance["adapted"] == "mic-scout"
     trained.experts[1].module.requires_grad_(False)
     with pytest.raises(ManifestError, match="train it again"):
         adapt(trained, new, {"old": old}, QUICK, lambda *_: None)

@@ -40,15 +40,15 @@ def data(shares, epochs=15):
 
 
 def test_size_counts_parameters_and_multiplications():
-    own = teacher()
-    found = size_of(own)
-    assert found.parameters == sum(
-        kept.numel() for kept in own.module.state_dict().values() if kept.is_floating_point()
+    model = teacher()
+    size = size_of(model)
+    assert size.parameters == sum(
+        kept.numel() for kept in model.module.state_dict().values() if kept.is_floating_point()
     )
     stem_and_first = 48 * 48 * (1 * 8 + 8 * 9 * 24)
-    assert found.macs > stem_and_first
+    assert size.macs > stem_and_first
     assert size_of(teacher(CONFIG.model_copy(update={"height_px": 96, "width_px": 96}))).macs == pytest.approx(
-        4 * found.macs, rel=0.01
+        4 * size.macs, rel=0.01
     )
 
 
@@ -79,15 +79,15 @@ def test_signals_have_no_students():
 
 @pytest.mark.parametrize("chain", [("micro",), ("mini", "micro")])
 def test_without_labels_a_student_comes_to_answer_as_its_teacher(chain):
-    own = teacher()
-    steps = [student_of(own, encoder, 48) for encoder in chain]
+    model = teacher()
+    steps = [student_of(model, encoder, 48) for encoder in chain]
     reports = []
     torch.manual_seed(2)
-    short = distil(own, steps[-1:], data(Shares(labels=0), 1))
+    short = distil(model, steps[-1:], data(Shares(labels=0), 1))
     torch.manual_seed(2)
-    long = distil(own, steps, data(Shares(labels=0)), lambda done, total: reports.append((done, total)))
-    asked = prepare(pictures(), ImageInput(tile_height_px=48, tile_width_px=48, num_channels=1))
-    model, early, late = (encode(e.module, asked, e.input) for e in (own, short, long))
+    long = distil(model, steps, data(Shares(labels=0)), lambda done, total: reports.append((done, total)))
+    prepared = prepare(pictures(), ImageInput(tile_height_px=48, tile_width_px=48, num_channels=1))
+    model, early, late = (encode(e.module, prepared, e.input) for e in (model, short, long))
     assert (late.tokens - model.tokens).square().mean() < (early.tokens - model.tokens).square().mean()
     assert (late.logits - model.logits).abs().mean() < (early.logits - model.logits).abs().mean()
     assert reports[-1] == (15 * len(chain), 15 * len(chain))

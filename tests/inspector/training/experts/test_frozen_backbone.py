@@ -6,7 +6,7 @@ import torch
 
 from inspector.training.experts import frozen_backbone
 from inspector.training.experts.frozen_backbone import FrozenBackboneFitter
-from tests.inspector.training.small_training_data import PICTURE, SIDE_PX, of_pictures, of_traces, told
+from tests.inspector.training.small_training_data import PICTURE, SIDE_PX, no_progress, of_pictures, of_traces
 
 pytestmark = pytest.mark.train
 
@@ -34,7 +34,7 @@ def drawn() -> tuple[np.ndarray, list[float], list[np.ndarray]]:
 
 
 def relevance_of(fitter: FrozenBackboneFitter, pictures: np.ndarray) -> torch.Tensor:
-    encoder, _ = fitter.final(told)
+    encoder, _ = fitter.final(no_progress)
     with torch.no_grad():
         relevance: torch.Tensor = encoder.eval()(torch.from_numpy(pictures[:, None, None])).relevance
     return relevance
@@ -67,7 +67,7 @@ def test_masks_that_are_unknown_teach_nothing() -> None:
     known = frozen_backbone._place_loss(torch.full((1, *SIZE), 0.3), some._masks[:1])
     beside_unknown = frozen_backbone._place_loss(torch.full((2, *SIZE), 0.3), some._masks[:2])
     assert known == beside_unknown > 0
-    assert some.final(told)[1].how.endswith("1 recordings with masks")
+    assert some.final(no_progress)[1].how.endswith("1 recordings with masks")
 
 
 def test_a_mirrored_picture_has_its_mask_mirrored_alike(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +100,7 @@ def test_a_mirrored_picture_has_its_mask_mirrored_alike(monkeypatch: pytest.Monk
 def test_a_picture_that_has_an_orientation_is_not_mirrored(monkeypatch: pytest.MonkeyPatch) -> None:
     pictures, targets, masks = drawn()
     upright = FrozenBackboneFitter(of_pictures(pictures, targets, masks, PICTURE.model_copy(update={"turn": "none"})))
-    seen = set()
+    seen: set[object] = set()
 
     def note(relevance: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         seen.update(tuple(own.flatten().tolist()) for own in truth)
@@ -113,11 +113,17 @@ def test_a_picture_that_has_an_orientation_is_not_mirrored(monkeypatch: pytest.M
 
 def test_every_recording_is_scored_by_a_fit_that_did_not_see_its_fold(monkeypatch: pytest.MonkeyPatch) -> None:
     pictures, targets, masks = drawn()
-    fitter, fitted_on = FrozenBackboneFitter(of_pictures(pictures, targets, masks)), []
+    fitter = FrozenBackboneFitter(of_pictures(pictures, targets, masks))
+    fitted_on: list[set[int]] = []
     fit = fitter._fit
-    monkeypatch.setattr(fitter, "_fit", lambda rows: fitted_on.append(set(rows.tolist())) or fit(rows))
+
+    def fit_and_note(rows: torch.Tensor) -> object:
+        fitted_on.append(set(rows.tolist()))
+        return fit(rows)
+
+    monkeypatch.setattr(fitter, "_fit", fit_and_note)
     folds = [number % 2 for number in range(NUM)]
-    logits = fitter.cross_fitted(folds, told)
+    logits = fitter.cross_fitted(folds, no_progress)
     assert logits.isfinite().all()
     assert fitted_on == [set(range(1, NUM, 2)), set(range(0, NUM, 2))]
     again = FrozenBackboneFitter(of_pictures(pictures, targets, masks))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from encoders.tokens import Encoded
 from inspector.training.config import Fitting, SignalExpert
 from inspector.training.experts.network import EncoderFit, NetworkFitter, Recordings, Schedule, encode
-from tests.inspector.training.small_training_data import TRACE_FORM, of_traces, told
+from tests.inspector.training.small_training_data import TRACE_FORM, no_progress, of_traces
 
 pytestmark = pytest.mark.train
 NUM = 30
@@ -51,9 +51,9 @@ def fitted(parts: int, batch_size: int) -> dict[str, Tensor]:
 @pytest.mark.parametrize("batch_size", [NUM, 10])
 @pytest.mark.parametrize("parts", [2, 3, 100])
 def test_a_batch_in_parts_moves_the_weights_as_the_whole_does(parts: int, batch_size: int) -> None:
-    whole, found = fitted(1, batch_size), fitted(parts, batch_size)
+    whole, in_parts = fitted(1, batch_size), fitted(parts, batch_size)
     for name, weights in whole.items():
-        torch.testing.assert_close(found[name], weights, rtol=1e-4, atol=1e-7)
+        torch.testing.assert_close(in_parts[name], weights, rtol=1e-4, atol=1e-7)
 
 
 def test_smaller_batches_move_them_otherwise() -> None:
@@ -78,32 +78,34 @@ def fitter(every_fold: bool, change: Tensor | None = None) -> NetworkFitter:
 
 
 def test_of_one_fold_that_fit_ships_which_scored_it() -> None:
-    own = fitter(every_fold=False)
-    logits = own.cross_fitted(FOLDS, told)
-    module, fitted = own.final(told)
+    entry = fitter(every_fold=False)
+    logits = entry.cross_fitted(FOLDS, no_progress)
+    module, fitted = entry.final(no_progress)
     assert logits[:, 0].isnan().tolist() == (~HELD).tolist()
-    assert torch.equal(encode(module, own._data.inputs[HELD], TRACE_FORM).logits, logits[HELD])
+    assert torch.equal(encode(module, entry._data.inputs[HELD], TRACE_FORM).logits, logits[HELD])
     assert fitted.holdout_loss is not None
     assert math.isfinite(fitted.holdout_loss)
 
 
 def test_of_every_fold_no_label_reaches_its_own_log_odds() -> None:
     """Not even by saying when to stop."""
-    own, changed = (fitter(every_fold=True, change=change).cross_fitted(FOLDS, told) for change in (None, HELD))
-    assert not own.isnan().any()
-    assert torch.equal(own[HELD], changed[HELD])
-    assert not torch.isclose(own[~HELD], changed[~HELD]).any()
+    entry, changed = (
+        fitter(every_fold=True, change=change).cross_fitted(FOLDS, no_progress) for change in (None, HELD)
+    )
+    assert not entry.isnan().any()
+    assert torch.equal(entry[HELD], changed[HELD])
+    assert not torch.isclose(entry[~HELD], changed[~HELD]).any()
 
 
 def test_after_every_fold_everything_is_fitted_to_the_end() -> None:
     plain, changed = fitter(every_fold=True), fitter(every_fold=True, change=HELD)
-    module, fitted = plain.final(told)
+    module, fitted = plain.final(no_progress)
     assert (fitted.best_epoch, fitted.epochs, fitted.holdout_loss) == (2, 2, None)
     inputs = plain._data.inputs
-    first, second = (encode(own, inputs, TRACE_FORM).logits for own in (module, changed.final(told)[0]))
+    first, second = (encode(entry, inputs, TRACE_FORM).logits for entry in (module, changed.final(no_progress)[0]))
     assert not torch.isclose(first, second).any()
 
 
 def test_nothing_ships_that_was_not_judged() -> None:
     with pytest.raises(RuntimeError, match="cross_fitted comes first"):
-        fitter(every_fold=False).final(told)
+        fitter(every_fold=False).final(no_progress)

@@ -23,7 +23,14 @@ from inspector.training.experts.selection import (
     make_fitter,
 )
 from inspector.training.inputs import build_encoder
-from tests.inspector.training.small_training_data import PICTURE, PICTURE_FORM, SIDE_PX, of_pictures, of_traces, told
+from tests.inspector.training.small_training_data import (
+    PICTURE,
+    PICTURE_FORM,
+    SIDE_PX,
+    no_progress,
+    of_pictures,
+    of_traces,
+)
 
 pytestmark = pytest.mark.train
 
@@ -34,11 +41,10 @@ SIGNAL, OWN, OTHER = np.random.default_rng(0).normal(size=(3, NUM))
 
 def result(name: str, scout: bool, logits: np.ndarray) -> CrossValidationResult:
     config = PICTURE.model_copy(update={"name": name, "scout": scout})
-    data = TrainingData(
-        config, None, torch.zeros(NUM, 1), torch.from_numpy(LABELS)[:, None].float(), (), (), (8, 0), {}, 0
-    )  # type: ignore[arg-type]
-    said = torch.from_numpy(logits)[:, None].float()
-    return CrossValidationResult(data, None, said, _auc(said, data.targets))  # type: ignore[arg-type]
+    targets = torch.from_numpy(LABELS)[:, None].float()
+    data = TrainingData(config, None, torch.zeros(NUM, 1), targets, (), (), (8, 0), {}, 0)  # type: ignore[arg-type]
+    logits_R1 = torch.from_numpy(logits)[:, None].float()
+    return CrossValidationResult(data, None, logits_R1, _auc(logits_R1, data.targets))  # type: ignore[arg-type]
 
 
 def knowing(share: float, noise: np.ndarray) -> np.ndarray:
@@ -71,10 +77,12 @@ HINTS = result("hints", False, knowing(0.25, OTHER))
         ([ADDS_LESS, ADDS], ["adds"]),
         ([ADDS, ADDS], ["adds"]),
     ],
-    ids=lambda own: "+".join(s.name for s in own) if own and isinstance(own[0], CrossValidationResult) else None,
+    ids=lambda expert: (
+        "+".join(s.name for s in expert) if expert and isinstance(expert[0], CrossValidationResult) else None
+    ),
 )
 def test_the_best_scout_stays_and_what_adds_most_to_it(results: list[CrossValidationResult], kept: list[str]) -> None:
-    assert [own.name for own in keep(results)] == kept
+    assert [expert.name for expert in keep(results)] == kept
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -82,15 +90,15 @@ def test_an_expert_scored_on_one_fold_is_set_beside_the_scout_on_that_fold(seed:
     held = np.random.default_rng(seed).permutation(NUM)[:80]
     parrot, knower = np.full((2, NUM), math.nan)
     parrot[held], knower[held] = knowing(1, SIGNAL)[held], 3 * knowing(1, OWN)[held]
-    assert [own.name for own in keep([SCOUT, result("parrot", False, parrot)])] == ["scout"]
-    found = keep([SCOUT, result("parrot", False, parrot), result("knower", False, knower)])
-    assert [own.name for own in found] == ["scout", "knower"]
+    assert [expert.name for expert in keep([SCOUT, result("parrot", False, parrot)])] == ["scout"]
+    chosen = keep([SCOUT, result("parrot", False, parrot), result("knower", False, knower)])
+    assert [expert.name for expert in chosen] == ["scout", "knower"]
 
 
 def test_a_fold_of_good_recordings_alone_says_nothing() -> None:
     blind = result("blind", False, np.where(LABELS == 0, SIGNAL, math.nan))
-    assert [own.name for own in keep([SCOUT, blind, ADDS])] == ["scout", "adds"]
-    assert [own.name for own in keep([SCOUT, blind])] == ["scout"]
+    assert [expert.name for expert in keep([SCOUT, blind, ADDS])] == ["scout", "adds"]
+    assert [expert.name for expert in keep([SCOUT, blind])] == ["scout"]
 
 
 @pytest.mark.parametrize("scout", [True, False])
@@ -117,7 +125,7 @@ def test_rivals_that_share_no_recordings_are_compared_by_their_own() -> None:
     half = np.arange(NUM) < NUM // 2
     first = result("first", True, np.where(half, SIGNAL, math.nan))
     second = result("second", True, np.where(half, math.nan, knowing(1, SIGNAL)))
-    assert [own.name for own in keep([first, second])] == ["second"]
+    assert [expert.name for expert in keep([first, second])] == ["second"]
 
 
 def test_little_is_much_where_little_lacks() -> None:
@@ -129,7 +137,7 @@ def test_little_is_much_where_little_lacks() -> None:
 
 def test_the_same_figures_in_another_scale_are_kept_alike() -> None:
     louder = result("adds", False, 100 * knowing(1, OWN))
-    assert [own.name for own in keep([SCOUT, louder])] == ["scout", "adds"]
+    assert [expert.name for expert in keep([SCOUT, louder])] == ["scout", "adds"]
 
 
 def test_unscored_recordings_and_unknown_targets_do_not_count() -> None:
@@ -195,12 +203,12 @@ def test_a_candidate_stands_by_recordings_that_its_fit_had_not_seen() -> None:
     rng = np.random.default_rng(0)
     targets = (np.arange(60) % 2).astype(float)
     traces = (rng.normal(0, 1, (60, 48)) + 0.5 * targets[:, None]).astype(np.float32)
-    found = cross_validate(
-        of_traces(traces, targets.tolist(), list(map(str, range(60)))), [n % 3 for n in range(60)], False, told
+    chosen = cross_validate(
+        of_traces(traces, targets.tolist(), list(map(str, range(60)))), [n % 3 for n in range(60)], False, no_progress
     )
-    assert found.complete
-    assert 0.8 < found.auc <= 1
-    assert found.line() == f"trace-profile {found.auc:.3f}"
+    assert chosen.complete
+    assert 0.8 < chosen.auc <= 1
+    assert chosen.line() == f"trace-profile {chosen.auc:.3f}"
 
 
 @pytest.mark.parametrize(("asked_of", "complete"), [("nobody", False), ("expert", True), ("all", True)])
@@ -209,4 +217,4 @@ def test_a_network_is_scored_on_every_fold_only_where_that_is_asked_for(asked_of
     fitting = Fitting(epochs=1, every_fold=asked_of == "expert")
     config = SignalExpert(name="mic", modality="mic", encoder="tcn", fitting=fitting)
     data = replace(of_traces(traces, [0.0, 1.0] * 6, list(map(str, range(12)))), config=config)
-    assert cross_validate(data, [n % 3 for n in range(12)], asked_of == "all", told).complete is complete
+    assert cross_validate(data, [n % 3 for n in range(12)], asked_of == "all", no_progress).complete is complete

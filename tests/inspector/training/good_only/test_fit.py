@@ -130,7 +130,7 @@ def test_the_share_of_good_pieces_that_pass_is_as_asked_for_every_set(share):
     held = torch.randn(200, 2)
     held[::4, 1] = torch.nan
     head = noisy_or_head([Member("top", 4), Member("sensor", 1)])
-    found = calibrations([Named("a"), Named("b")], head, held, share)
+    found = calibrations([Named("a"), Named("b")], head, held, share)  # type: ignore[list-item]  # only the names are read
     ran = {("a",): [1.0, 0.0], ("b",): [0.0, 1.0], ("a", "b"): [1.0, 1.0]}
     assert {own.experts for own in found} == set(ran)
     for own in found:

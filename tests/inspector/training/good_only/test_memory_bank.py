@@ -42,6 +42,6 @@ def test_twins_vouch_for_each_other_only_across_groups(apart):
     # Names so that the twins of two groups lie in different folds.
     groups = [f"{n:02}" if apart else f"{n // 2:02}" for n in range(40)]
     module = fit_profiles(TraceProfile(12), profiles(pairs + 1e-3 * torch.randn(40, 12)), groups, 4).module
-    typical = float(module.near_exceedance.get_buffer("centre").exp())
+    typical = float(module.near_exceedance.get_buffer("centre").exp())  # type: ignore[union-attr]
     alone = torch.cdist(pairs[::2], pairs[::2]).sort(1).values[:, 1:4].mean()
     assert (typical < 0.9 * float(alone)) == apart

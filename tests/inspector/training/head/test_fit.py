@@ -21,47 +21,47 @@ SETTINGS = HeadFitting(max_steps=6, check_every=3, num_folds=2)
 
 def head_data(num_pieces=80):
     random = torch.Generator().manual_seed(0)
-    own = torch.rand(2, num_pieces, generator=random) < 0.3
-    logits = [torch.where(bad, 2.0, -2.0)[:, None] + torch.randn(num_pieces, 1, generator=random) for bad in own]
-    tokens = [torch.randn(num_pieces, 2, 8, generator=random) for _ in own]
-    targets = torch.stack([own.any(0), own[0], own[1]]).float()[:, :, None]
+    data = torch.rand(2, num_pieces, generator=random) < 0.3
+    logits = [torch.where(bad, 2.0, -2.0)[:, None] + torch.randn(num_pieces, 1, generator=random) for bad in data]
+    tokens = [torch.randn(num_pieces, 2, 8, generator=random) for _ in data]
+    targets = torch.stack([data.any(0), data[0], data[1]]).float()[:, :, None]
     encodings = Encodings(tuple(tokens), tuple(logits), torch.ones(num_pieces, 2))
-    return HeadData(encodings, SETS, (True, False, False), targets, own.float())
+    return HeadData(encodings, SETS, (True, False, False), targets, data.float())
 
 
-def fitted(seed=0, own=None, settings=SETTINGS):
+def fitted(seed=0, data=None, settings=SETTINGS):
     torch.set_num_threads(1)
     groups = [{"image": f"i{n % 20}", "signal": f"s{n % 11}"} for n in range(80)]
-    return fit_head(FORM, own or head_data(), groups, settings, seed, lambda done, total: None)
+    return fit_head(FORM, data or head_data(), groups, settings, seed, lambda done, total: None)
 
 
 def test_every_piece_is_scored_for_every_set_by_a_head_that_saw_none_of_its_groups():
-    found = fitted()
-    assert found.logits.shape == (3, 80)
-    assert found.logits.isfinite().all()
+    fit_result = fitted()
+    assert fit_result.logits.shape == (3, 80)
+    assert fit_result.logits.isfinite().all()
 
 
 def hinted():
     """What makes a piece defective is also written into the tokens of one modality."""
-    own = head_data()
-    tokens = own.encodings.tokens[0] + 4 * own.targets[0][:, :, None]
-    return replace(own, encodings=replace(own.encodings, tokens=(tokens, own.encodings.tokens[1])))
+    data = head_data()
+    tokens = data.encodings.tokens[0] + 4 * data.targets[0][:, :, None]
+    return replace(data, encodings=replace(data.encodings, tokens=(tokens, data.encodings.tokens[1])))
 
 
-@pytest.mark.parametrize(("certainty", "taken"), [(0.0, True), (100.0, False)])
+@pytest.mark.parametrize(("certainty", "selected"), [(0.0, True), (100.0, False)])
 def test_steps_are_taken_only_where_they_beat_noisy_or_beyond_the_noise(certainty, selected, monkeypatch):
     monkeypatch.setattr(fit_module, "CERTAINTY", certainty)
-    found = fitted(own=hinted(), settings=HeadFitting(max_steps=60, check_every=20, num_folds=2))
-    assert set(found.losses) == {0, 20, 40, 60}
-    best = min(found.losses, key=lambda steps: found.losses[steps])
+    fit_result = fitted(data=hinted(), settings=HeadFitting(max_steps=60, check_every=20, num_folds=2))
+    assert set(fit_result.losses) == {0, 20, 40, 60}
+    best = min(fit_result.losses, key=lambda steps: fit_result.losses[steps])
     assert best > 0
-    assert found.steps == (best if selected else 0)
+    assert fit_result.steps == (best if selected else 0)
 
 
 def test_the_loss_is_that_of_sets_that_cover_everything_and_of_pieces_that_are_known():
-    own = head_data()
-    own.targets[0, :10] = torch.nan
-    losses = fit_module._whole_losses(torch.stack([torch.zeros(80), *torch.full((2, 80), 9.0)]), own)
+    data = head_data()
+    data.targets[0, :10] = torch.nan
+    losses = fit_module._whole_losses(torch.stack([torch.zeros(80), *torch.full((2, 80), 9.0)]), data)
     assert losses.tolist() == pytest.approx([math.log(2)] * 70)
 
 
@@ -73,11 +73,11 @@ def test_the_same_seed_gives_the_same_head():
 
 
 def test_scores_of_one_modality_do_not_depend_on_the_other():
-    found, own = fitted(), head_data()
-    alone = found.head(
-        own.encodings.tokens,
-        own.encodings.logits,
+    fit_result, data = fitted(), head_data()
+    alone = fit_result.head(
+        data.encodings.tokens,
+        data.encodings.logits,
         torch.tensor([1.0, 0.0]).expand(80, 2),
     ).logits[:, 0]
-    read = own.encodings.read(found.head, SETS[1]).logits[:, 0]
+    read = data.encodings.read(fit_result.head, SETS[1]).logits[:, 0]
     assert np.abs((alone - read).detach().numpy()).max() < 1e-6

@@ -91,7 +91,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return Dataset(write_dataset(folder, 120, LineSettings(seed=3, scenario="disagreement")))
 
 
-def made(dataset: Dataset) -> tuple[tuple[TrainedExpert, ...], FusionHead]:
+def experts_and_head(dataset: Dataset) -> tuple[tuple[TrainedExpert, ...], FusionHead]:
     torch.manual_seed(0)
     configs = (
         ImageExpert(name="top-scout", modality="top", scout=True, height_px=32, width_px=32),
@@ -107,7 +107,7 @@ def made(dataset: Dataset) -> tuple[tuple[TrainedExpert, ...], FusionHead]:
 
 @pytest.mark.train
 def test_a_joint_fit_that_does_not_help_leaves_everything_as_it_was(dataset: Dataset) -> None:
-    experts, head = made(dataset)
+    experts, head = experts_and_head(dataset)
     before = {name: value.clone() for name, value in (experts[0].module.state_dict() | head.state_dict()).items()}
     ruinous = JointFitting(epochs=1, learning_rate=30.0, head_learning_rate=30.0, head_steps=5)
     found = fine_tune(experts, head, dataset, ruinous, 0, lambda done, total: None)
@@ -119,7 +119,9 @@ def test_a_joint_fit_that_does_not_help_leaves_everything_as_it_was(dataset: Dat
 @pytest.mark.train
 def test_a_joint_fit_that_helps_is_kept_and_equal_seeds_give_equal_fits(dataset: Dataset) -> None:
     fits = [
-        fine_tune(*made(dataset), dataset, JointFitting(epochs=2, head_steps=60), 0, lambda done, total: None)
+        fine_tune(
+            *experts_and_head(dataset), dataset, JointFitting(epochs=2, head_steps=60), 0, lambda done, total: None
+        )
         for _ in range(2)
     ]
     assert fits[0].kept

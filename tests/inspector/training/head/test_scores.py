@@ -18,7 +18,7 @@ pytestmark = pytest.mark.train
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, list[SelectedExpert], Fusion]:
+def training(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, list[SelectedExpert], Fusion]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(selection, "_cost_ms", lambda expert, module: 1.0)
         dataset = Dataset(write_small_dataset(tmp_path_factory.mktemp("pieces")))
@@ -31,46 +31,48 @@ def forgetting(selected: list[SelectedExpert], expert: int, recordings: list[int
     """The same experts, but one has no log-odds out of fold for some recordings."""
     logits = selected[expert].out_of_fold_logits.clone()
     logits[recordings] = torch.nan
-    return [replace(own, out_of_fold_logits=logits) if own is selected[expert] else own for own in selected]
+    return [replace(entry, out_of_fold_logits=logits) if entry is selected[expert] else entry for entry in selected]
 
 
 def test_training_pieces_come_first_and_calibration_pieces_are_unseen(
-    made: tuple[Dataset, list[SelectedExpert], Fusion],
+    training: tuple[Dataset, list[SelectedExpert], Fusion],
 ) -> None:
-    dataset, selected, fusion = made
-    found = score(dataset, selected, fusion)
+    dataset, selected, fusion = training
+    pieces = score(dataset, selected, fusion)
     rows = [*dataset.labelled("train"), *dataset.labelled("calibration")]
-    assert found.piece_ids == tuple(row.piece_id for row in rows)
-    assert found.labels.tolist() == [row.label == "nok" for row in rows]
-    assert found.units == tuple(units_of(row, dataset.modalities) for row in rows)
-    assert found.unseen.tolist() == [False] * NUM["train"] + [True] * NUM["calibration"]
-    assert found.expert_logits.shape == found.cpu_s.shape == (2, len(rows))
-    assert found.logits.shape == (3, len(rows))
+    assert pieces.piece_ids == tuple(row.piece_id for row in rows)
+    assert pieces.labels.tolist() == [row.label == "nok" for row in rows]
+    assert pieces.units == tuple(units_of(row, dataset.modalities) for row in rows)
+    assert pieces.unseen.tolist() == [False] * NUM["train"] + [True] * NUM["calibration"]
+    assert pieces.expert_logits.shape == pieces.cpu_s.shape == (2, len(rows))
+    assert pieces.logits.shape == (3, len(rows))
 
 
 def test_a_training_piece_is_scored_by_log_odds_out_of_fold_alone(
-    made: tuple[Dataset, list[SelectedExpert], Fusion],
+    training: tuple[Dataset, list[SelectedExpert], Fusion],
 ) -> None:
-    dataset, selected, fusion = made
-    found = score_out_of_fold(dataset, selected, fusion, ["train"])
-    assert found is not None
-    assert found.experts == tuple(own.expert.name for own in selected)
-    assert np.allclose(found.expert_logits[0], selected[0].out_of_fold_logits[:, 0].numpy())
-    louder = [replace(own, out_of_fold_logits=own.out_of_fold_logits + 1) for own in selected]
+    dataset, selected, fusion = training
+    pieces = score_out_of_fold(dataset, selected, fusion, ["train"])
+    assert pieces is not None
+    assert pieces.experts == tuple(entry.expert.name for entry in selected)
+    assert np.allclose(pieces.expert_logits[0], selected[0].out_of_fold_logits[:, 0].numpy())
+    louder = [replace(entry, out_of_fold_logits=entry.out_of_fold_logits + 1) for entry in selected]
     again = score_out_of_fold(dataset, louder, fusion, ["train"])
     assert again is not None
-    assert (again.logits > found.logits)[~np.isnan(found.logits)].all()
+    assert (again.logits > pieces.logits)[~np.isnan(pieces.logits)].all()
 
 
-def test_what_a_piece_lacks_is_unknown_and_costs_nothing(made: tuple[Dataset, list[SelectedExpert], Fusion]) -> None:
-    dataset, selected, fusion = made
-    found = score(dataset, selected, fusion)
+def test_what_a_piece_lacks_is_unknown_and_costs_nothing(
+    training: tuple[Dataset, list[SelectedExpert], Fusion],
+) -> None:
+    dataset, selected, fusion = training
+    pieces = score(dataset, selected, fusion)
     lacking = np.array([not row.signals for split in BOTH for row in dataset.labelled(split)])
     assert lacking.sum() == 2
-    assert (np.isnan(found.expert_logits[1]) == lacking).all()
-    assert ((found.cpu_s[1] == 0) == lacking).all()
-    for names in found.sets:
-        assert (np.isnan(found.of(names)) == (lacking & ("mic-profile" in names))).all()
+    assert (np.isnan(pieces.expert_logits[1]) == lacking).all()
+    assert ((pieces.cpu_s[1] == 0) == lacking).all()
+    for names in pieces.sets:
+        assert (np.isnan(pieces.of(names)) == (lacking & ("mic-profile" in names))).all()
 
 
 @pytest.mark.parametrize(
@@ -79,37 +81,39 @@ def test_what_a_piece_lacks_is_unknown_and_costs_nothing(made: tuple[Dataset, li
     ids=["maps", "traces", "map of a piece without trace", "all"],
 )
 def test_a_training_piece_counts_only_where_all_its_recordings_were_scored_out_of_fold(
-    made: tuple[Dataset, list[SelectedExpert], Fusion], expert: int, recordings: list[int], gone: list[int]
+    training: tuple[Dataset, list[SelectedExpert], Fusion], expert: int, recordings: list[int], gone: list[int]
 ) -> None:
-    dataset, selected, fusion = made
-    found = score(dataset, forgetting(selected, expert, recordings), fusion)
+    dataset, selected, fusion = training
+    pieces = score(dataset, forgetting(selected, expert, recordings), fusion)
     left = [f"train-{number}" for number in range(NUM["train"]) if number not in gone]
-    assert [own for own, unseen in zip(found.piece_ids, found.unseen, strict=True) if not unseen] == left
-    assert found.unseen.sum() == NUM["calibration"]
-    assert (~np.isnan(found.logits)).any(0).all()
+    assert [entry for entry, unseen in zip(pieces.piece_ids, pieces.unseen, strict=True) if not unseen] == left
+    assert pieces.unseen.sum() == NUM["calibration"]
+    assert (~np.isnan(pieces.logits)).any(0).all()
 
 
 def test_a_head_that_learned_from_tokens_cannot_read_pieces_without_them(
-    made: tuple[Dataset, list[SelectedExpert], Fusion],
+    training: tuple[Dataset, list[SelectedExpert], Fusion],
 ) -> None:
-    dataset, selected, fusion = made
+    dataset, selected, fusion = training
     learned = replace(fusion, head=replace(fusion.head, steps=10))
     assert score(dataset, selected, learned).unseen.all()
 
 
-def test_a_head_for_encoders_of_both_splits_takes_no_step(made: tuple[Dataset, list[SelectedExpert], Fusion]) -> None:
-    dataset, selected, fusion = made
-    both = [_scored_on_both(dataset, own) for own in selected]
-    found = calibrated_again(dataset, both, fusion, CONFIG, seed=0)
-    scored = score_out_of_fold(dataset, both, found, BOTH)
+def test_a_head_for_encoders_of_both_splits_takes_no_step(
+    training: tuple[Dataset, list[SelectedExpert], Fusion],
+) -> None:
+    dataset, selected, fusion = training
+    both = [_scored_on_both(dataset, entry) for entry in selected]
+    pieces = calibrated_again(dataset, both, fusion, CONFIG, seed=0)
+    scored = score_out_of_fold(dataset, both, pieces, BOTH)
     assert scored is not None
     assert len(scored.labels) == NUM["train"] + NUM["calibration"]
     assert not scored.unseen.any()
-    assert found.head.steps == 0
-    assert not torch.equal(found.head.head.bias, fusion.head.head.bias)
+    assert pieces.head.steps == 0
+    assert not torch.equal(pieces.head.head.bias, fusion.head.head.bias)
 
 
-def _scored_on_both(dataset: Dataset, own: SelectedExpert) -> SelectedExpert:
+def _scored_on_both(dataset: Dataset, entry: SelectedExpert) -> SelectedExpert:
     """As if the calibration recordings had the log-odds of the first training recordings."""
-    more = len(dataset.examples_of(BOTH, own.expert.modality)) - len(own.out_of_fold_logits)
-    return replace(own, out_of_fold_logits=torch.cat([own.out_of_fold_logits, own.out_of_fold_logits[:more]]))
+    more = len(dataset.examples_of(BOTH, entry.expert.modality)) - len(entry.out_of_fold_logits)
+    return replace(entry, out_of_fold_logits=torch.cat([entry.out_of_fold_logits, entry.out_of_fold_logits[:more]]))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from inspector.training.routing.frontier import Board, Point, cheapest_good, limit, quality, recall, static_points
-from tests.inspector.training.made_scores import COSTS_MS, limits, made
+from tests.inspector.training.made_scores import COSTS_MS, limits, simulated_scores
 
 pytestmark = pytest.mark.train
 SCORES = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.35, 0.9, np.nan])
@@ -26,7 +26,7 @@ def test_quality_of_a_perfect_score_is_one():
 
 
 def test_static_points_are_all_sets_the_cheapest_first():
-    scored = made("rare_hard", num=300)
+    scored = simulated_scores("rare_hard", num=300)
     points = static_points(Board.of(scored, limits(scored)))
     assert next(iter(points)) == {"thumb"}
     assert set(points) == set(scored.sets)
@@ -36,14 +36,14 @@ def test_static_points_are_all_sets_the_cheapest_first():
 
 
 def test_a_set_without_calibration_is_no_point():
-    scored = made("same", num=100)
+    scored = simulated_scores("same", num=100)
     known = limits(scored)
     del known[frozenset({"full"})]
     assert frozenset({"full"}) not in static_points(Board.of(scored, known))
 
 
 def test_what_a_piece_lacks_costs_nothing_and_is_not_scored_with():
-    scored = made("same", num=100)
+    scored = simulated_scores("same", num=100)
     board = Board.of(scored, limits(scored))
     ran = [frozenset({"thumb"}), frozenset(), frozenset({"thumb", "ear"})] + [frozenset({"full"})] * 97
     assert board.cost_ms(ran)[:3] == pytest.approx([0.3, 0.0, 0.7])

@@ -19,7 +19,7 @@ from inspector.training.routing.policy import (
     make_routing_data,
 )
 from inspector.training.routing.router import _logistic, best_set, fit_router
-from tests.inspector.training.made_scores import COSTS_MS, EXPERTS, ground, limits, made
+from tests.inspector.training.made_scores import COSTS_MS, EXPERTS, ground, limits, simulated_scores
 
 pytestmark = pytest.mark.train
 ALL_MS = sum(COSTS_MS)
@@ -27,28 +27,28 @@ ALL_MS = sum(COSTS_MS)
 
 def judged(kind, policy):
     """Cost and quality on other pieces of the line, routed and by all experts."""
-    other = make_routing_data(made(kind, seed=9), EXPERTS, limits(made(kind)))
-    return [point(own.mode, other.board, other.routed(own)) for own in (policy, Policy(mode="dense"))]
+    other = make_routing_data(simulated_scores(kind, seed=9), EXPERTS, limits(simulated_scores(kind)))
+    return [point(own_point.mode, other.board, other.routed(own_point)) for own_point in (policy, Policy(mode="dense"))]
 
 
 def test_rare_hard_pieces_are_worth_a_router():
-    choice = choose_policy(ground(made("rare_hard")), Acceptance())
-    own, dense = judged("rare_hard", choice.policy)
+    choice = choose_policy(ground(simulated_scores("rare_hard")), Acceptance())
+    own_point, dense = judged("rare_hard", choice.policy)
     assert choice.policy.mode in ("cascade", "learned")
     assert choice.findings[0].startswith("Routing (")
-    assert own.cost_ms < 0.6 * ALL_MS
-    assert own.quality >= dense.quality - 0.005
+    assert own_point.cost_ms < 0.6 * ALL_MS
+    assert own_point.quality >= dense.quality - 0.005
 
 
 def test_where_the_full_expert_adds_nothing_the_scouts_ship():
-    choice = choose_policy(ground(made("same")), Acceptance(), "static")
+    choice = choose_policy(ground(simulated_scores("same")), Acceptance(), "static")
     assert choice.policy == Policy(mode="static", static_experts=("ear", "thumb"))
     assert "thumb" in choice.findings[0]
 
 
 def test_where_nothing_is_saved_the_static_set_ships_and_says_so():
     """Pictures alone decide, so that no first look could spare anything that the static set runs."""
-    scored = made("same")
+    scored = simulated_scores("same")
     rows = [0 if "thumb" in names else 1 if "full" in names else 2 for names in scored.sets]
     deaf = replace(scored, labels=scored.expert_logits[1] > 0, logits=scored.expert_logits[rows])
     choice = choose_policy(ground(deaf), Acceptance())
@@ -58,25 +58,29 @@ def test_where_nothing_is_saved_the_static_set_ships_and_says_so():
 
 
 def test_where_all_pieces_hang_together_no_router_can_be_judged_and_none_ships():
-    lone = replace(made("rare_hard"), units=(frozenset({"lot=1"}),) * 900)
+    lone = replace(simulated_scores("rare_hard"), units=(frozenset({"lot=1"}),) * 900)
     assert choose_policy(ground(lone), Acceptance()).policy.mode in ("static", "dense")
 
 
 def test_useless_scouts_cost_no_recall():
-    own, dense = judged("blind_thumb", choose_policy(ground(made("blind_thumb")), Acceptance()).policy)
-    assert own.quality >= dense.quality - 0.005
-    assert own.cost_ms < ALL_MS
+    own_point, dense = judged(
+        "blind_thumb", choose_policy(ground(simulated_scores("blind_thumb")), Acceptance()).policy
+    )
+    assert own_point.quality >= dense.quality - 0.005
+    assert own_point.cost_ms < ALL_MS
 
 
 @pytest.mark.parametrize("wish", ["dense", "static", "cascade", "learned", "budgeted"])
 def test_a_wish_is_granted(wish):
-    choice = choose_policy(ground(made("same", num=200)), Acceptance(), wish)
+    choice = choose_policy(ground(simulated_scores("same", num=200)), Acceptance(), wish)
     assert choice.policy.mode == wish
     assert len(choice.findings) == 1
 
 
 def test_the_choice_is_the_same_each_time_and_a_few_hundred_numbers():
-    first, second = (choose_policy(ground(made("rare_hard", num=200)), Acceptance(), "learned") for _ in range(2))
+    first, second = (
+        choose_policy(ground(simulated_scores("rare_hard", num=200)), Acceptance(), "learned") for _ in range(2)
+    )
     assert first == second
     router = first.policy.router
     assert router is not None
@@ -84,31 +88,34 @@ def test_the_choice_is_the_same_each_time_and_a_few_hundred_numbers():
 
 
 def test_gaps_do_not_reach_the_router():
-    scored = made("rare_hard", num=200)
+    scored = simulated_scores("rare_hard", num=200)
     gaps = np.arange(200) % 5 == 0
     logits = np.where(gaps & (np.array(scored.experts) == "ear")[:, None], np.nan, scored.expert_logits)
     joint = np.stack(
-        [np.where(gaps & ("ear" in names), np.nan, own) for names, own in zip(scored.sets, scored.logits, strict=True)]
+        [
+            np.where(gaps & ("ear" in names), np.nan, own_point)
+            for names, own_point in zip(scored.sets, scored.logits, strict=True)
+        ]
     )
     holed = ground(replace(scored, expert_logits=logits, logits=joint))
-    found = choose_policy(holed, Acceptance(), "learned")
-    ran = holed.routed(found.policy)
+    result = choose_policy(holed, Acceptance(), "learned")
+    ran = holed.routed(result.policy)
     assert all("ear" not in names and "full" in names for names in np.array(ran)[gaps])
 
 
 def test_regret_is_the_share_of_limits_at_which_a_path_decides_otherwise():
     """Where the full expert says what the thumbnail says, only the sound can be missed."""
-    board = ground(made("same", num=400)).board
+    board = ground(simulated_scores("same", num=400)).board
     router = fit_router(board, ["thumb"], best_set(board, ["thumb"]))
     quiet = np.array([[0.0, 0.0, 0.0, 0.0]])
-    found = dict(zip(router.paths, regrets(router, quiet)[0].tolist(), strict=True))
-    assert set(found) == {(), ("ear",), ("full",), ("ear", "full")}
-    assert max(found["ear",], found["ear", "full"]) < 0.05 < 0.3 < min(found[()], found["full",])
+    result = dict(zip(router.paths, regrets(router, quiet)[0].tolist(), strict=True))
+    assert set(result) == {(), ("ear",), ("full",), ("ear", "full")}
+    assert max(result["ear",], result["ear", "full"]) < 0.05 < 0.3 < min(result[()], result["full",])
 
 
 def quiet_board(kept):
     """A board on which the thumbnail saw only some of the pieces."""
-    scored = made("same", num=200)
+    scored = simulated_scores("same", num=200)
     lacks = ~kept(scored.labels)
     return ground(
         replace(scored, expert_logits=np.where([lacks, lacks & False, lacks & False], np.nan, scored.expert_logits))
@@ -124,9 +131,9 @@ def test_where_pieces_of_one_kind_alone_were_looked_at_first_everything_runs_and
     board = quiet_board(kept)
     with caplog.at_level("WARNING"):
         router = fit_router(board, ["thumb"], frozenset({"thumb", "full", "ear"}))
-    found = path_matrix(router, ["camera", "camera", "mic"])
-    said = PartialResults(np.array([[-9.0], [9.0]]), np.array([-9.0, 9.0]), np.ones((2, 3), bool), np.zeros(2, bool))
-    chosen = select_path(router, found, said, price=0.7 / ALL_MS)
+    result = path_matrix(router, ["camera", "camera", "mic"])
+    partial = PartialResults(np.array([[-9.0], [9.0]]), np.array([-9.0, 9.0]), np.ones((2, 3), bool), np.zeros(2, bool))
+    chosen = select_path(router, result, partial, price=0.7 / ALL_MS)
     assert [set(router.paths[path]) for path in chosen] == [{"full", "ear"}] * 2
     assert "router after thumb" in caplog.text
     assert "everything runs on every piece" in caplog.text
@@ -142,14 +149,14 @@ def test_where_all_pieces_want_the_same_route_none_is_told_apart(regret):
 
 def test_a_finding_says_that_all_pieces_take_the_same_route():
     """Every set of experts says what all of them say."""
-    various = made("rare_hard", num=200)
+    various = simulated_scores("rare_hard", num=200)
     alike = replace(various, logits=np.broadcast_to(various.logits[-1], various.logits.shape))
     wished = [choose_policy(ground(scored), Acceptance(), "learned") for scored in (alike, various)]
     assert ["takes the same one" in choice.findings[0] for choice in wished] == [True, False]
 
 
 def test_first_looks_leave_something_to_save():
-    assert initial_choices(ground(made("same", num=100))) == [("thumb", "ear"), ("thumb",), ("ear",)]
+    assert initial_choices(ground(simulated_scores("same", num=100))) == [("thumb", "ear"), ("thumb",), ("ear",)]
 
 
 def candidate(cost_ms, quality):
@@ -166,16 +173,16 @@ def candidate(cost_ms, quality):
     ],
 )
 def test_a_cheap_candidate_behind_a_worse_one_is_luck(sweep, expected):
-    found = cheapest([[candidate(*own) for own in sweep]], floor=0.9, strict=True)
-    assert (found and found.point.cost_ms) == expected
+    result = cheapest([[candidate(*own_point) for own_point in sweep]], floor=0.9, strict=True)
+    assert (result and result.point.cost_ms) == expected
 
 
 def test_without_strictness_the_best_stands_in():
-    found = cheapest([[candidate(3, 0.7), candidate(1, 0.8)]], floor=0.9, strict=False)
-    assert found == candidate(1, 0.8)
+    result = cheapest([[candidate(3, 0.7), candidate(1, 0.8)]], floor=0.9, strict=False)
+    assert result == candidate(1, 0.8)
 
 
 def test_ground_keeps_its_pieces():
-    whole = ground(made("same", num=100))
+    whole = ground(simulated_scores("same", num=100))
     part: RoutingData = whole.take(np.arange(100) < 40)
     assert part.routed(Policy(mode="dense")) == whole.routed(Policy(mode="dense"))[:40]
