@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-gpu check docs format protos bench broker train-demo clean
+.PHONY: help demo test fast test-gpu check docs format protos bench broker train-demo clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SERVE := .venv-serve/bin
@@ -26,8 +26,12 @@ $(DEV)/.installed: pyproject.toml constraints.txt
 demo: $(SERVE)/.installed  ## installs the serving half and runs 600 simulated pieces through the service
 	$(SERVE)/inspector demo
 
-test: $(DEV)/.installed needs-java  ## installs everything and passes all tests, a real Kafka broker's included
-	$(DEV)/pytest --numprocesses 2 --dist loadgroup
+test: $(DEV)/.installed needs-java  ## installs everything and passes all tests, on a real Kafka broker too; ARGS="-m 'not broker'"
+	$(DEV)/pytest --numprocesses 2 --dist loadgroup $(ARGS)
+
+fast: $(DEV)/.installed  ## the inner loop: lint and the quick tests, without broker, training, compiling and whole services
+	$(DEV)/ruff check .
+	$(DEV)/pytest --numprocesses 2 --dist loadgroup -m "not broker and not train and not slow" $(ARGS)
 
 test-gpu: $(DEV)/.installed  ## passes the engines' tests on the GPU of this machine in place of the stand-in for one
 	@$(DEV)/python -m tests.standins.gpus || { echo "make: the engines' tests need a GPU, its driver and TensorRT (see above); without one, make test runs them on a stand-in"; exit 1; }

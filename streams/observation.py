@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+SensorKind = Literal["audio", "vibration", "trace"]
 ModalityKind = Literal["image", "audio", "vibration", "trace"]
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 

@@ -17,11 +17,25 @@ LIVE = (
     *(f"inspector/{package}/" for package in ("gateway", "cli", "rollout", "demo", "worker", "service")),
 )
 
+SLOW = (
+    "integration/",
+    "benchmarks/",
+    "docs/",
+    "inspector/compile/",
+    "inspector/cli/",
+    "inspector/demo/",
+    "inspector/rollout/",
+)
+"""Folders whose tests start processes or compile graphs; `make fast` leaves them out."""
 
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         file = item.path.relative_to(TESTS).as_posix()
         item.add_marker(pytest.mark.xdist_group("live" if file.startswith(LIVE) else file))
+        if file.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +61,16 @@ def only_this_tests_clients(request: pytest.FixtureRequest) -> Iterator[None]:
     handler.addFilter(is_of_this_test)
     yield
     handler.removeFilter(is_of_this_test)
+
+
+@pytest.fixture(autouse=True)
+def kafka_clients_end(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Threads of closed Kafka clients end a moment later; they must not disturb the tests that follow."""
+    yield
+    if request.node.get_closest_marker("broker"):
+        for thread in threading.enumerate():
+            if thread.name.endswith("network-thread"):
+                thread.join(2.0)
 
 
 def _reset_logging() -> None:

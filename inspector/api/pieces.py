@@ -13,6 +13,7 @@ from inspector.dataset.manifest import ManifestError
 from inspector.dataset.recordings import RecordingError, read_recording
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1.service_pb2 import InspectRequest, SignalClip
+from streams.decode.kinds import NUMBERS
 from streams.join.assembly import AssemblySpec, SensorSpec
 
 ChannelOrder = Literal["bgr", "rgb"]
@@ -26,7 +27,6 @@ a WAV, FLAC or NumPy file."""
 LINE, STATION, ANY_PRODUCT = "python", "python", "part"
 """Where pieces come from that no line sent. Recipes are applied whatever line and station they name."""
 _SIGNATURES = {b"\x89PNG\r\n\x1a\n": pb.PIXEL_FORMAT_PNG, b"\xff\xd8\xff": pb.PIXEL_FORMAT_JPEG}
-_KINDS = {"audio": pb.SIGNAL_KIND_AUDIO, "vibration": pb.SIGNAL_KIND_VIBRATION, "trace": pb.SIGNAL_KIND_TRACE}
 
 
 class InputError(ValueError):
@@ -115,7 +115,7 @@ def _clip(name: str, signal: SignalInput, sensors: Mapping[str, SensorSpec]) -> 
         num_channels=samples.shape[1],
         data=samples.astype("<i2" if is_int16 else "<f4").tobytes(),
     )
-    return SignalClip(sensor=name, kind=_KINDS[sensor.kind], samples=message)
+    return SignalClip(sensor=name, kind=NUMBERS[sensor.kind], samples=message)
 
 
 def _samples(sensor: SensorSpec, signal: SignalInput) -> tuple[Array, float]:

@@ -22,12 +22,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from streams.join.assembly import BitDepth
+from streams.observation import ModalityKind
 
 MANIFEST_NAME = "bundle.json"
 
 Precision = Literal["fp32", "fp16", "int8"]
 CompiledFor = Literal["onnx", "openvino", "tensorrt"]
-ModalityKind = Literal["image", "audio", "vibration", "trace"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*$", max_length=48)]
 
 

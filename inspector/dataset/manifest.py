@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from streams.join.assembly import BitDepth
+from streams.observation import SensorKind
 
 Label = Literal["ok", "nok", "unknown"]
 Split = Literal["train", "calibration", "test"]
@@ -40,8 +41,8 @@ class SignalRow(Row):
 
     sensor: str
     """Name of the sensor."""
-    kind: Literal["audio", "vibration", "trace"]
-    """Kind of its measurements."""
+    kind: SensorKind
+    """`audio`: sound; `vibration`: acceleration; `trace`: a slow process quantity. Experts are chosen by it."""
     sample_rate_hz: float = Field(gt=0)
     """Samples per second and channel."""
     path: str

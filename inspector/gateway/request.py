@@ -4,21 +4,16 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 
-from protos.inspection.v1.records_pb2 import CameraFrame, DeadLetterReason, SignalKind
+from protos.inspection.v1.records_pb2 import CameraFrame, DeadLetterReason
 from protos.inspection.v1.service_pb2 import InspectRequest, SignalClip
 from streams.decode.images import decode_pixels
+from streams.decode.kinds import KINDS
 from streams.decode.limits import Finding, Limits, check_name, check_text, check_time, invalid
 from streams.decode.samples import decode_samples
 from streams.join.assembly import AssemblySpec, CameraSpec, RecipeBook, SensorSpec
 from streams.join.bit_depth import scaled
 from streams.join.whole import Sound, WholePiece, check_format, clips_of, views_of, window_length, wrong_format
-from streams.observation import Clip, CloseReason, Image, InspectionId, ModalityKind, Observation, View
-
-_KINDS: Mapping[int, ModalityKind] = {
-    SignalKind.SIGNAL_KIND_AUDIO: "audio",
-    SignalKind.SIGNAL_KIND_VIBRATION: "vibration",
-    SignalKind.SIGNAL_KIND_TRACE: "trace",
-}
+from streams.observation import Clip, CloseReason, Image, InspectionId, Observation, View
 
 
 def observation_of(request: InspectRequest, recipes: RecipeBook, limits: Limits, now_ns: int) -> Observation:
@@ -101,7 +96,7 @@ def _sounds(request: InspectRequest, spec: AssemblySpec, limits: Limits) -> dict
 
 def _sound(signal: SignalClip, sensor: SensorSpec, limits: Limits) -> Sound:
     samples = decode_samples(signal.samples, limits)
-    if (kind := _KINDS.get(signal.kind)) is None:
+    if (kind := KINDS.get(signal.kind)) is None:
         raise wrong_format(f"sensor {sensor.name}: kind is {signal.kind}, expected {sensor.kind} as in the recipe")
     sound = Sound(kind, samples, signal.samples.sample_rate_hz)
     check_format(sensor, sound)

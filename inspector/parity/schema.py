@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from inspector.bundle.schema import ModalityKind
 from inspector.dataset.manifest import Label
+from streams.observation import ModalityKind
 
 SET_NAME = "parity.zip"
 ABOUT_NAME = "about.json"

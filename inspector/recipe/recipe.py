@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from inspector.plausibility.limits import Strictness
 from streams.join.assembly import AssemblySpec, BitDepth, CameraSpec, SensorSpec
 from streams.join.pieces import EVENTS
-from streams.observation import ModalityKind
+from streams.observation import ModalityKind, SensorKind
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*$", max_length=48)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -44,8 +44,8 @@ class Camera(Source):
 class Sensor(Source):
     """One `[[sensors]]` table; the window is relative to the anchor and belongs to time-bound sensors."""
 
-    kind: Literal["audio", "vibration", "trace"]
-    """Kind of its measurements."""
+    kind: SensorKind
+    """`audio`: sound; `vibration`: acceleration; `trace`: a slow process quantity. Experts are chosen by it."""
     sample_rate_hz: float = Field(gt=0)
     """Rate of its records; another one is a dead letter."""
     num_channels: int = Field(default=1, ge=1, le=64)

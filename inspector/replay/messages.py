@@ -10,13 +10,9 @@ from inspector.dataset.sample_files import Samples
 from inspector.replay.pieces import LinePiece, Shot
 from inspector.replay.signals import Stretch
 from protos.inspection.v1 import records_pb2 as pb
+from streams.decode.kinds import NUMBERS
 from streams.join.assembly import AssemblySpec, SensorSpec
 
-_KINDS = {
-    "audio": pb.SIGNAL_KIND_AUDIO,
-    "vibration": pb.SIGNAL_KIND_VIBRATION,
-    "trace": pb.SIGNAL_KIND_TRACE,
-}
 _EXPOSURE_NS = 10_000_000
 """Frames follow the entry by this much each, or faster where the recipe's capture span is shorter."""
 
@@ -80,7 +76,7 @@ def _trace(arrival: Arrival, sensor: SensorSpec, clip: Recording) -> pb.ProcessT
     return pb.ProcessTrace(
         inspection=arrival.inspection,
         sensor=sensor.name,
-        kind=_KINDS[sensor.kind],
+        kind=NUMBERS[sensor.kind],
         start_ns=arrival.entry_ns - length_ns,
         samples=_samples(clip.samples, clip.sample_rate_hz),
     )
@@ -94,7 +90,7 @@ def chunk_message(
         line=line_station[0],
         station=line_station[1],
         sensor=sensor.name,
-        kind=_KINDS[sensor.kind],
+        kind=NUMBERS[sensor.kind],
         stream_id=stream_id,
         first_sample=stretch.first_sample,
         start_ns=start_ns,

@@ -19,11 +19,11 @@ from protos.inspection.v1.records_pb2 import (
     PixelFormat,
     ProcessTrace,
     SignalChunk,
-    SignalKind,
 )
 from streams.decode.dead_letters import origin_of, reject
 from streams.decode.images import decode_pixels, image_size
 from streams.decode.items import Chunk, Entry, Event, EventKind, Frame, Item, Origin, Reference, Rejected, Trace
+from streams.decode.kinds import KINDS
 from streams.decode.limits import (
     Finding,
     Limits,
@@ -50,11 +50,6 @@ _MESSAGES: dict[str, tuple[type[Message], str]] = {
     TYPE_PREFIX + "PieceEvent": (PieceEvent, "pieces"),
 }
 """Message and kind of topic by header."""
-_KINDS: dict[int, ModalityKind] = {
-    SignalKind.SIGNAL_KIND_AUDIO: "audio",
-    SignalKind.SIGNAL_KIND_VIBRATION: "vibration",
-    SignalKind.SIGNAL_KIND_TRACE: "trace",
-}
 _EVENTS: dict[int, EventKind] = {
     PieceEventKind.PIECE_EVENT_KIND_ENTERED: EventKind.ENTERED,
     PieceEventKind.PIECE_EVENT_KIND_LEFT: EventKind.LEFT,
@@ -324,9 +319,10 @@ def _check_end(start_ns: int, num_samples: int, rate_hz: float) -> None:
 
 
 def _kind(value: int) -> ModalityKind:
-    if value not in _KINDS:
-        raise invalid(f"signal kind is {value}, expected AUDIO, VIBRATION or TRACE: set `kind`")
-    return _KINDS[value]
+    if value not in KINDS:
+        expected = ", ".join(kind.upper() for kind in KINDS.values())
+        raise invalid(f"signal kind is {value}, expected one of {expected}: set `kind`")
+    return KINDS[value]
 
 
 def _event(message: PieceEvent, origin: Origin) -> Event:

@@ -16,7 +16,7 @@ from protos.inspection.v1.verdict_pb2 import Verdict
 from tests.benchmarks.setting import ROOT, Receiver, Setting, service
 from tests.integration.faults import wait_for
 
-NUM_PIECES, RATE_HZ, STATIONS = 600, 60.0, 32
+NUM_PIECES, RATE_HZ, STATIONS = 600, 100.0, 64
 WINDOW_SAMPLES = 4000
 NEVER_LATE = "[worker]\nscouts_only_after_s = 31000000\nreview_after_s = 31000000\n"
 
