@@ -1,4 +1,4 @@
-"""Adapted and distilled checkpoints, by the commands that people call: what passes its gates, and what is refused."""
+"""The commands adapt and distil: which checkpoints pass the gates, and which are refused."""
 
 from dataclasses import replace
 
@@ -111,8 +111,10 @@ def test_adapt_writes_nothing_where_the_new_recipe_fares_worse_than_before(
 ):
     old, new = recipes
     trained = untrained(old, pass_below=0.0)
-    adapted = [RecipeResult(0.9, AtLimit(9, 10, 1, 10)), RecipeResult(auc, AtLimit(9, 10, 1, 10))]
-    monkeypatch.setattr(adapt_module, "evaluate_recipe", lambda entry, dataset: adapted["adapted" in entry.provenance])
+    results = [RecipeResult(0.9, AtLimit(9, 10, 1, 10)), RecipeResult(auc, AtLimit(9, 10, 1, 10))]
+    monkeypatch.setattr(
+        adapt_module, "evaluate_recipe", lambda bundle, dataset: results["adapted" in bundle.provenance]
+    )
     monkeypatch.setattr(adapt_module, "learn", lambda expert, *_: expert)
     start = checkpoint(tmp_path / "old", trained)
     done = call("adapt", start, new, "--old", old, "--out", tmp_path / "new", "--memory", 8)
@@ -128,7 +130,7 @@ def test_the_gates_measure_the_old_recipes_pieces_at_the_limit_in_force(recipes)
     scores = probability(fused_logits(trained, old, "calibration"), 1.0, 0.0)
     labels = np.array([row.label == "nok" for row in old.labelled("calibration")])
     middle = float(np.median(scores))
-    limits = tuple(entry.model_copy(update={"pass_below": middle}) for entry in trained.calibrations)
+    limits = tuple(calibration.model_copy(update={"pass_below": middle}) for calibration in trained.calibrations)
     adapted = adapt(replace(trained, calibrations=limits), new, {"old": old}, QUICK, lambda *_: None)
     after = probability(fused_logits(adapted.bundle, old, "calibration"), 1.0, 0.0)
     assert adapted.gates[0].before == at_limit(scores, labels, middle)

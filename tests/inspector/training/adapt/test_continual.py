@@ -1,4 +1,4 @@
-"""What an expert keeps of old recipes while it learns a new one, and the gate that measures it."""
+"""Experts keep old recipes while they learn a new one, and the gate measures it."""
 
 import numpy as np
 import pytest
@@ -146,7 +146,7 @@ def test_the_gate_opens_where_no_recall_is_lost_and_few_more_good_pieces_are_hel
 
 
 @pytest.mark.parametrize(
-    ("settings_by_layer", "moved"),
+    ("settings", "moved"),
     [
         ({"encoder": "tiny", "freeze": True}, {"backbone", "readout"}),
         ({"freeze": True}, {"readout"}),
@@ -157,16 +157,16 @@ def test_the_gate_opens_where_no_recall_is_lost_and_few_more_good_pieces_are_hel
     ],
     ids=lambda value: str(sorted(value)) if isinstance(value, set) else str(value),
 )
-def test_a_backbone_moves_as_its_configuration_says(settings_by_layer, moved):
-    """Few recordings: where nothing is asked, by low-rank updates, which change no 3x3 convolution."""
+def test_a_backbone_moves_as_its_configuration_says(settings, moved):
+    """Few recordings: the default is low-rank updates, which change no 3x3 convolution."""
     place = {"name": "top-full", "modality": "top", "scout": False, "height_px": 32, "width_px": 32}
-    config = ImageExpert.model_validate(place | {"encoder": "resnet10t", "num_channels": 3} | settings_by_layer)
+    config = ImageExpert.model_validate(place | {"encoder": "resnet10t", "num_channels": 3} | settings)
     form = input_form(config, [])
     torch.manual_seed(0)
     given = TrainedExpert(config, form, build_encoder(config, form, (4, 1), {}).eval())
     data = Recordings(torch.rand(8, form.num_channels, 32, 32), (torch.arange(16).reshape(8, 2) % 2).float())
     learned = learn(given, data, data, Retention(descent=DescentSettings(2, 0.01, 4)))
-    before, after = (dict(learner.module.named_parameters()) for learner in (given, learned))
+    before, after = (dict(trained.module.named_parameters()) for trained in (given, learned))
     changed = [name for name in before if not torch.equal(before[name], after[name])]
     low_rank = all(before[name].shape[2:] == (1, 1) for name in changed if name.startswith("backbone"))
     place_of = {"backbone": "backbone, 1x1" if low_rank else "backbone", "readout": "readout"}

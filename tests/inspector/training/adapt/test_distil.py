@@ -1,4 +1,4 @@
-"""Students: how large they may be, what they learn from, and what a head may rely on."""
+"""Students: their size, their training data, and the outputs that a head relies on."""
 
 import pytest
 import torch
@@ -87,8 +87,8 @@ def test_without_labels_a_student_comes_to_answer_as_its_teacher(chain):
     torch.manual_seed(2)
     long = distil(model, steps, data(Shares(labels=0)), lambda done, total: reports.append((done, total)))
     prepared = prepare(pictures(), ImageInput(tile_height_px=48, tile_width_px=48, num_channels=1))
-    model, early, late = (encode(e.module, prepared, e.input) for e in (model, short, long))
-    assert (late.tokens - model.tokens).square().mean() < (early.tokens - model.tokens).square().mean()
-    assert (late.logits - model.logits).abs().mean() < (early.logits - model.logits).abs().mean()
+    target, early, late = (encode(e.module, prepared, e.input) for e in (model, short, long))
+    assert (late.tokens - target.tokens).square().mean() < (early.tokens - target.tokens).square().mean()
+    assert (late.logits - target.logits).abs().mean() < (early.logits - target.logits).abs().mean()
     assert reports[-1] == (15 * len(chain), 15 * len(chain))
     assert reports == sorted(reports)

@@ -1,4 +1,4 @@
-"""The certificate: whose evidence counts, what it claims, and that the promise holds."""
+"""The certificate: which pieces count as evidence, which claim it makes, and that the claim holds."""
 
 from dataclasses import replace
 
@@ -77,9 +77,9 @@ def test_the_limit_that_is_surely_good_lies_below_every_defect():
 )
 def test_a_limit_that_holds_every_good_piece_certifies_nothing(good, claimed):
     defects, limits = np.full(500, 0.15), np.array([0.1, 0.2, 0.3])
-    pieces = claims(limits, defects, good, Acceptance())
-    assert (pieces.claim is not None, pieces.nearest is not None) == (claimed, claimed)
-    assert pieces.needs == 0
+    certificate = claims(limits, defects, good, Acceptance())
+    assert (certificate.claim is not None, certificate.nearest is not None) == (claimed, claimed)
+    assert certificate.needs == 0
 
 
 def test_pieces_that_no_expert_looked_at_are_left_out():
@@ -96,23 +96,23 @@ def test_without_good_pieces_of_training_the_limits_are_those_fixed_for_all():
     assert claim.pass_below in certifying.FIXED_LIMITS
 
 
-@pytest.mark.parametrize(("wished_rate", "num"), [(0.008, 373), (0.02, 200), (0.05, 100)])
-def test_the_promise_is_broken_no_more_often_than_it_may(wished_rate, num):
+@pytest.mark.parametrize(("miss_rate", "num"), [(0.008, 373), (0.02, 200), (0.05, 100)])
+def test_the_promise_is_broken_no_more_often_than_it_may(miss_rate, num):
     """Defects of one known distribution: the true miss rate below a limit is the normal distribution's."""
-    random, acceptance, broken = np.random.default_rng(1), Acceptance(certify_miss_rate=wished_rate), 0
+    random, acceptance, broken = np.random.default_rng(1), Acceptance(certify_miss_rate=miss_rate), 0
     true = np.sort(random.normal(2, 1, 200_000))
     limits, good = np.linspace(-2, 2, 100), random.normal(-2, 1, 500)
     for _ in range(400):
-        pieces = claims_on(limits, random.normal(2, 1, num), good, acceptance)
-        if pieces is not None:
-            broken += np.searchsorted(true, pieces) / len(true) > wished_rate
+        pass_below = claims_on(limits, random.normal(2, 1, num), good, acceptance)
+        if pass_below is not None:
+            broken += np.searchsorted(true, pass_below) / len(true) > miss_rate
     assert broken / 400 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 400)
 
 
 def claims_on(limits, defects, good, acceptance):
     """Scores of any scale, brought to 0..1 and back."""
-    pieces = claims(*((values + 10) / 20 for values in (limits, defects, good)), acceptance)
-    return None if pieces.claim is None else pieces.claim.pass_below * 20 - 10
+    certificate = claims(*((values + 10) / 20 for values in (limits, defects, good)), acceptance)
+    return None if certificate.claim is None else certificate.claim.pass_below * 20 - 10
 
 
 def test_every_piece_is_scored_by_the_calibration_of_what_ran():

@@ -41,12 +41,12 @@ def test_the_figure_is_the_share_of_defects_among_pieces_with_that_figure() -> N
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 4, NUM)
     bad = rng.random(NUM) < probability(logits, 3.0, -1.0)
-    rows = [row(number, own) for number, own in enumerate(bad.tolist())]
-    own = _of_recordings(rows, logits, TOP)
+    rows = [row(number, is_bad) for number, is_bad in enumerate(bad.tolist())]
+    of_expert = _of_recordings(rows, logits, TOP)
     of_class = _of_class("dent", rows, logits, np.ones(NUM, np.bool_), [TOP])
-    assert own is not None
-    assert own == of_class
-    figures = probability(logits, own.temperature, own.bias)
+    assert of_expert is not None
+    assert of_expert == of_class
+    figures = probability(logits, of_expert.temperature, of_expert.bias)
     for low in np.arange(0, 1, 0.2):
         here = (figures >= low) & (figures < low + 0.2)
         assert bad[here].mean() == pytest.approx(figures[here].mean(), abs=0.06)
@@ -161,6 +161,6 @@ def test_the_card_says_which_figures_are_raw(known: tuple[str, ...], lines: list
         experts=("top",), temperature=1.0, bias=0.0, pass_below=0.1, fail_above=0.9,
         classes={name: sigmoid for name in known if name == "blot"},
     )  # fmt: skip
-    found = probability_lines(("blot", "step"), whole, ["top"], {name: sigmoid for name in known if name == "top"})
-    assert len(found) == len(lines)
-    assert all(part in line for part, line in zip(lines, found, strict=True))
+    card_lines = probability_lines(("blot", "step"), whole, ["top"], {name: sigmoid for name in known if name == "top"})
+    assert len(card_lines) == len(lines)
+    assert all(part in line for part, line in zip(lines, card_lines, strict=True))

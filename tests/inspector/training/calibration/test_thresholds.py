@@ -14,19 +14,19 @@ ACCEPTANCE = Acceptance(miss_rate=0.02, false_reject_rate=0.02, review_share=0.2
 
 
 def test_pieces_that_a_set_cannot_see_do_not_count():
-    calibration_data = eye_and_both()
-    gaps = np.where(np.arange(600) < 100, np.nan, calibration_data.logits)
-    assert calibrate(replace(calibration_data, logits=gaps), EYE, False, ACCEPTANCE) == calibrate(
-        calibration_data.take(np.arange(600) >= 100), EYE, False, ACCEPTANCE
+    pieces = eye_and_both()
+    gaps = np.where(np.arange(600) < 100, np.nan, pieces.logits)
+    assert calibrate(replace(pieces, logits=gaps), EYE, False, ACCEPTANCE) == calibrate(
+        pieces.take(np.arange(600) >= 100), EYE, False, ACCEPTANCE
     )
 
 
 @pytest.mark.parametrize(("whole", "bounded"), [(True, True), (False, False)])
 def test_review_is_bounded_only_where_all_modalities_are_there(whole, bounded):
     labels = SEEN | HEARD
-    calibration_data = scored({BOTH: np.where(labels, 2.0, -2.0) + np.random.default_rng(0).normal(0, 4.0, 600)})
-    limits = calibrate(calibration_data, BOTH, whole, ACCEPTANCE)
-    calibrated = probability(calibration_data.of(BOTH), limits.temperature, limits.bias)
+    pieces = scored({BOTH: np.where(labels, 2.0, -2.0) + np.random.default_rng(0).normal(0, 4.0, 600)})
+    limits = calibrate(pieces, BOTH, whole, ACCEPTANCE)
+    calibrated = probability(pieces.of(BOTH), limits.temperature, limits.bias)
     review = np.mean((calibrated >= limits.pass_below) & (calibrated <= limits.fail_above))
     assert bool(review <= 0.2) is bounded
 
@@ -51,33 +51,30 @@ BOTH, EYE = frozenset({"ear", "eye"}), frozenset({"eye"})
 
 
 def eye_and_both():
-    """What a camera alone says of pieces that may also be heard to be defective, and what both say."""
+    """Log-odds of a camera alone, and of camera and microphone, for pieces with visible and audible defects."""
     noise = np.random.default_rng(4).normal(0, 0.7, (2, 600))
     eye, ear = np.where(SEEN, 4.0, -4.0) + noise[0], np.where(HEARD, 4.0, -4.0) + noise[1]
     return scored({EYE: eye, BOTH: np.maximum(eye, ear)})
 
 
 def test_a_set_is_calibrated_on_train_and_unseen_pieces_alike():
-    calibration_data = eye_and_both()
-    on_all = calibrate(calibration_data, BOTH, True, ACCEPTANCE)
-    assert on_all == calibrate(replace(calibration_data, unseen=~calibration_data.unseen), BOTH, True, ACCEPTANCE)
-    assert on_all != calibrate(calibration_data.take(calibration_data.unseen), BOTH, True, ACCEPTANCE)
+    pieces = eye_and_both()
+    on_all = calibrate(pieces, BOTH, True, ACCEPTANCE)
+    assert on_all == calibrate(replace(pieces, unseen=~pieces.unseen), BOTH, True, ACCEPTANCE)
+    assert on_all != calibrate(pieces.take(pieces.unseen), BOTH, True, ACCEPTANCE)
 
 
 def test_a_modality_that_lacks_moves_scores_towards_doubt():
     """A piece that looks good to one modality may be defective to the other."""
-    calibration_data = eye_and_both()
-    whole, part = (
-        calibrate(calibration_data, BOTH, True, ACCEPTANCE),
-        calibrate(calibration_data, EYE, False, ACCEPTANCE),
-    )
-    good = ~calibration_data.labels
-    with_both = probability(calibration_data.of(BOTH)[good], whole.temperature, whole.bias)
-    alone = probability(calibration_data.of(EYE)[good], part.temperature, part.bias)
+    pieces = eye_and_both()
+    whole, part = calibrate(pieces, BOTH, True, ACCEPTANCE), calibrate(pieces, EYE, False, ACCEPTANCE)
+    good = ~pieces.labels
+    with_both = probability(pieces.of(BOTH)[good], whole.temperature, whole.bias)
+    alone = probability(pieces.of(EYE)[good], part.temperature, part.bias)
     assert np.median(with_both) < 0.05 < 0.15 < np.median(alone)
 
 
 def test_costs_replace_the_rates():
     prices = Acceptance(costs=Prices(escape=100, false_reject=10, review=1))
-    calibration_data = calibrate(eye_and_both(), BOTH, True, prices)
-    assert (calibration_data.pass_below, calibration_data.fail_above) == (0.01, 0.9)
+    calibration = calibrate(eye_and_both(), BOTH, True, prices)
+    assert (calibration.pass_below, calibration.fail_above) == (0.01, 0.9)

@@ -130,20 +130,20 @@ def test_the_share_of_good_pieces_that_pass_is_as_asked_for_every_set(share):
     held = torch.randn(200, 2)
     held[::4, 1] = torch.nan
     head = noisy_or_head([Member("top", 4), Member("sensor", 1)])
-    found = calibrations([Named("a"), Named("b")], head, held, share)  # type: ignore[list-item]  # only the names are read
+    by_set = calibrations([Named("a"), Named("b")], head, held, share)  # type: ignore[list-item]  # only the names are read
     ran = {("a",): [1.0, 0.0], ("b",): [0.0, 1.0], ("a", "b"): [1.0, 1.0]}
-    assert {own.experts for own in found} == set(ran)
-    for own in found:
-        seen = torch.tensor(ran[own.experts])
+    assert {calibration.experts for calibration in by_set} == set(ran)
+    for calibration in by_set:
+        seen = torch.tensor(ran[calibration.experts])
         able = held[~held[:, seen > 0].isnan().any(1)].nan_to_num() * seen
         with torch.no_grad():
             scores = torch.sigmoid(fused(head, able, seen))
-        assert float((scores < own.pass_below).float().mean()) == pytest.approx(share, abs=0.01)
-        assert own.fail_above == 1.0
+        assert float((scores < calibration.pass_below).float().mean()) == pytest.approx(share, abs=0.01)
+        assert calibration.fail_above == 1.0
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("options", "words"),
     [
         (["--pieces", "9"], ("9 good pieces with a recording", "at least 10", "--pieces")),
         (["--weights", "resnet18"], ("NAME=FILE",)),
@@ -152,8 +152,8 @@ def test_the_share_of_good_pieces_that_pass_is_as_asked_for_every_set(share):
         (["--weights", "a=b", "--pretrained", "c"], ("one of them",)),
     ],
 )
-def test_what_cannot_be_fitted_is_refused_with_a_remedy(manifest, asked, words):
-    result = CliRunner().invoke(main, ["fit", str(manifest), "--good-only", "--out", "nowhere", *asked])
+def test_what_cannot_be_fitted_is_refused_with_a_remedy(manifest, options, words):
+    result = CliRunner().invoke(main, ["fit", str(manifest), "--good-only", "--out", "nowhere", *options])
     assert result.exit_code != 0
     assert all(word in result.output for word in words), result.output
 

@@ -1,4 +1,4 @@
-"""What is usual is measured on recordings that the memory has not seen."""
+"""Usual distances are measured on recordings that are not in the memory bank."""
 
 import pytest
 import torch
@@ -39,7 +39,7 @@ def test_twins_vouch_for_each_other_only_across_groups(apart):
     """Doubled recordings in one group have far distances to the rest; in two groups almost none."""
     torch.manual_seed(0)
     pairs = torch.randn(20, 12).repeat_interleave(2, 0)
-    # Names so that the twins of two groups lie in different folds.
+    # With these names, the two copies fall into different folds if their groups differ.
     groups = [f"{n:02}" if apart else f"{n // 2:02}" for n in range(40)]
     module = fit_profiles(TraceProfile(12), profiles(pairs + 1e-3 * torch.randn(40, 12)), groups, 4).module
     typical = float(module.near_exceedance.get_buffer("centre").exp())  # type: ignore[union-attr]

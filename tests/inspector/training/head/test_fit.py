@@ -21,12 +21,12 @@ SETTINGS = HeadFitting(max_steps=6, check_every=3, num_folds=2)
 
 def head_data(num_pieces=80):
     random = torch.Generator().manual_seed(0)
-    data = torch.rand(2, num_pieces, generator=random) < 0.3
-    logits = [torch.where(bad, 2.0, -2.0)[:, None] + torch.randn(num_pieces, 1, generator=random) for bad in data]
-    tokens = [torch.randn(num_pieces, 2, 8, generator=random) for _ in data]
-    targets = torch.stack([data.any(0), data[0], data[1]]).float()[:, :, None]
+    bad_labels = torch.rand(2, num_pieces, generator=random) < 0.3
+    logits = [torch.where(bad, 2.0, -2.0)[:, None] + torch.randn(num_pieces, 1, generator=random) for bad in bad_labels]
+    tokens = [torch.randn(num_pieces, 2, 8, generator=random) for _ in bad_labels]
+    targets = torch.stack([bad_labels.any(0), bad_labels[0], bad_labels[1]]).float()[:, :, None]
     encodings = Encodings(tuple(tokens), tuple(logits), torch.ones(num_pieces, 2))
-    return HeadData(encodings, SETS, (True, False, False), targets, data.float())
+    return HeadData(encodings, SETS, (True, False, False), targets, bad_labels.float())
 
 
 def fitted(seed=0, data=None, settings=SETTINGS):
@@ -42,7 +42,7 @@ def test_every_piece_is_scored_for_every_set_by_a_head_that_saw_none_of_its_grou
 
 
 def hinted():
-    """What makes a piece defective is also written into the tokens of one modality."""
+    """The tokens of one modality also contain the label."""
     data = head_data()
     tokens = data.encodings.tokens[0] + 4 * data.targets[0][:, :, None]
     return replace(data, encodings=replace(data.encodings, tokens=(tokens, data.encodings.tokens[1])))

@@ -1,4 +1,4 @@
-"""What lies between the modalities: pieces that no label explains, the joint stage, the consistency score."""
+"""Evidence between the modalities: unexplained defects, the joint stage, the consistency score."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,7 +28,7 @@ MODALITIES = (Modality(name="top", kind="image"), Modality(name="mic", kind="aud
 
 
 @pytest.mark.parametrize(
-    ("label", "own", "is_unexplained"),
+    ("label", "modality_labels", "is_unexplained"),
     [
         ("nok", {"image": "ok", "signal": "ok"}, True),
         ("nok", {"image": "nok", "signal": "ok"}, False),
@@ -39,9 +39,9 @@ MODALITIES = (Modality(name="top", kind="image"), Modality(name="mic", kind="aud
     ],
 )
 def test_a_defect_is_unexplained_where_every_modality_is_known_to_be_ok(
-    label: Label, own: Mapping[str, Label], is_unexplained: bool
+    label: Label, modality_labels: Mapping[str, Label], is_unexplained: bool
 ) -> None:
-    row = PieceRow(piece_id="a", label=label, split="train", modality_labels=own)
+    row = PieceRow(piece_id="a", label=label, split="train", modality_labels=modality_labels)
     assert unexplained([row], MODALITIES) == ([row] if is_unexplained else [])
 
 
@@ -110,8 +110,8 @@ def test_a_joint_fit_that_does_not_help_leaves_everything_as_it_was(dataset: Dat
     experts, head = experts_and_head(dataset)
     before = {name: value.clone() for name, value in (experts[0].module.state_dict() | head.state_dict()).items()}
     ruinous = JointFitting(epochs=1, learning_rate=30.0, head_learning_rate=30.0, head_steps=5)
-    found = fine_tune(experts, head, dataset, ruinous, 0, lambda done, total: None)
-    assert (found.kept, found.best_epoch, found.joint_loss) == (False, 0, found.staged_loss)
+    fit = fine_tune(experts, head, dataset, ruinous, 0, lambda done, total: None)
+    assert (fit.kept, fit.best_epoch, fit.joint_loss) == (False, 0, fit.staged_loss)
     after = experts[0].module.state_dict() | head.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 

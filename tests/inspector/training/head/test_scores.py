@@ -1,4 +1,4 @@
-"""Pieces as thresholds see them: which are scored, by which log-odds, and what their evidence rests on."""
+"""Scored pieces for the thresholds: which pieces are scored, by which log-odds, and which count as unseen."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def forgetting(selected: list[SelectedExpert], expert: int, recordings: list[int
     """The same experts, but one has no log-odds out of fold for some recordings."""
     logits = selected[expert].out_of_fold_logits.clone()
     logits[recordings] = torch.nan
-    return [replace(entry, out_of_fold_logits=logits) if entry is selected[expert] else entry for entry in selected]
+    return [*selected[:expert], replace(selected[expert], out_of_fold_logits=logits), *selected[expert + 1 :]]
 
 
 def test_training_pieces_come_first_and_calibration_pieces_are_unseen(
@@ -54,9 +54,9 @@ def test_a_training_piece_is_scored_by_log_odds_out_of_fold_alone(
     dataset, selected, fusion = training
     pieces = score_out_of_fold(dataset, selected, fusion, ["train"])
     assert pieces is not None
-    assert pieces.experts == tuple(entry.expert.name for entry in selected)
+    assert pieces.experts == tuple(choice.expert.name for choice in selected)
     assert np.allclose(pieces.expert_logits[0], selected[0].out_of_fold_logits[:, 0].numpy())
-    louder = [replace(entry, out_of_fold_logits=entry.out_of_fold_logits + 1) for entry in selected]
+    louder = [replace(choice, out_of_fold_logits=choice.out_of_fold_logits + 1) for choice in selected]
     again = score_out_of_fold(dataset, louder, fusion, ["train"])
     assert again is not None
     assert (again.logits > pieces.logits)[~np.isnan(pieces.logits)].all()
@@ -86,7 +86,7 @@ def test_a_training_piece_counts_only_where_all_its_recordings_were_scored_out_o
     dataset, selected, fusion = training
     pieces = score(dataset, forgetting(selected, expert, recordings), fusion)
     left = [f"train-{number}" for number in range(NUM["train"]) if number not in gone]
-    assert [entry for entry, unseen in zip(pieces.piece_ids, pieces.unseen, strict=True) if not unseen] == left
+    assert [piece_id for piece_id, unseen in zip(pieces.piece_ids, pieces.unseen, strict=True) if not unseen] == left
     assert pieces.unseen.sum() == NUM["calibration"]
     assert (~np.isnan(pieces.logits)).any(0).all()
 
@@ -103,17 +103,17 @@ def test_a_head_for_encoders_of_both_splits_takes_no_step(
     training: tuple[Dataset, list[SelectedExpert], Fusion],
 ) -> None:
     dataset, selected, fusion = training
-    both = [_scored_on_both(dataset, entry) for entry in selected]
-    pieces = calibrated_again(dataset, both, fusion, CONFIG, seed=0)
-    scored = score_out_of_fold(dataset, both, pieces, BOTH)
+    both = [_scored_on_both(dataset, choice) for choice in selected]
+    recalibrated = calibrated_again(dataset, both, fusion, CONFIG, seed=0)
+    scored = score_out_of_fold(dataset, both, recalibrated, BOTH)
     assert scored is not None
     assert len(scored.labels) == NUM["train"] + NUM["calibration"]
     assert not scored.unseen.any()
-    assert pieces.head.steps == 0
-    assert not torch.equal(pieces.head.head.bias, fusion.head.head.bias)
+    assert recalibrated.head.steps == 0
+    assert not torch.equal(recalibrated.head.head.bias, fusion.head.head.bias)
 
 
-def _scored_on_both(dataset: Dataset, entry: SelectedExpert) -> SelectedExpert:
+def _scored_on_both(dataset: Dataset, choice: SelectedExpert) -> SelectedExpert:
     """As if the calibration recordings had the log-odds of the first training recordings."""
-    more = len(dataset.examples_of(BOTH, entry.expert.modality)) - len(entry.out_of_fold_logits)
-    return replace(entry, out_of_fold_logits=torch.cat([entry.out_of_fold_logits, entry.out_of_fold_logits[:more]]))
+    more = len(dataset.examples_of(BOTH, choice.expert.modality)) - len(choice.out_of_fold_logits)
+    return replace(choice, out_of_fold_logits=torch.cat([choice.out_of_fold_logits, choice.out_of_fold_logits[:more]]))

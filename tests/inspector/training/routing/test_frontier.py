@@ -30,7 +30,7 @@ def test_static_points_are_all_sets_the_cheapest_first():
     points = static_points(Board.of(scored, limits(scored)))
     assert next(iter(points)) == {"thumb"}
     assert set(points) == set(scored.sets)
-    costs = [found.cost_ms for found in points.values()]
+    costs = [point.cost_ms for point in points.values()]
     assert costs == sorted(costs)
     assert costs[-1] == pytest.approx(sum(COSTS_MS))
 

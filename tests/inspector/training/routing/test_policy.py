@@ -28,16 +28,19 @@ ALL_MS = sum(COSTS_MS)
 def judged(kind, policy):
     """Cost and quality on other pieces of the line, routed and by all experts."""
     other = make_routing_data(simulated_scores(kind, seed=9), EXPERTS, limits(simulated_scores(kind)))
-    return [point(own_point.mode, other.board, other.routed(own_point)) for own_point in (policy, Policy(mode="dense"))]
+    return [
+        point(judged_policy.mode, other.board, other.routed(judged_policy))
+        for judged_policy in (policy, Policy(mode="dense"))
+    ]
 
 
 def test_rare_hard_pieces_are_worth_a_router():
     choice = choose_policy(ground(simulated_scores("rare_hard")), Acceptance())
-    own_point, dense = judged("rare_hard", choice.policy)
+    routed, dense = judged("rare_hard", choice.policy)
     assert choice.policy.mode in ("cascade", "learned")
     assert choice.findings[0].startswith("Routing (")
-    assert own_point.cost_ms < 0.6 * ALL_MS
-    assert own_point.quality >= dense.quality - 0.005
+    assert routed.cost_ms < 0.6 * ALL_MS
+    assert routed.quality >= dense.quality - 0.005
 
 
 def test_where_the_full_expert_adds_nothing_the_scouts_ship():
@@ -63,11 +66,9 @@ def test_where_all_pieces_hang_together_no_router_can_be_judged_and_none_ships()
 
 
 def test_useless_scouts_cost_no_recall():
-    own_point, dense = judged(
-        "blind_thumb", choose_policy(ground(simulated_scores("blind_thumb")), Acceptance()).policy
-    )
-    assert own_point.quality >= dense.quality - 0.005
-    assert own_point.cost_ms < ALL_MS
+    routed, dense = judged("blind_thumb", choose_policy(ground(simulated_scores("blind_thumb")), Acceptance()).policy)
+    assert routed.quality >= dense.quality - 0.005
+    assert routed.cost_ms < ALL_MS
 
 
 @pytest.mark.parametrize("wish", ["dense", "static", "cascade", "learned", "budgeted"])
@@ -93,24 +94,24 @@ def test_gaps_do_not_reach_the_router():
     logits = np.where(gaps & (np.array(scored.experts) == "ear")[:, None], np.nan, scored.expert_logits)
     joint = np.stack(
         [
-            np.where(gaps & ("ear" in names), np.nan, own_point)
-            for names, own_point in zip(scored.sets, scored.logits, strict=True)
+            np.where(gaps & ("ear" in names), np.nan, logits_of_set)
+            for names, logits_of_set in zip(scored.sets, scored.logits, strict=True)
         ]
     )
     holed = ground(replace(scored, expert_logits=logits, logits=joint))
-    result = choose_policy(holed, Acceptance(), "learned")
-    ran = holed.routed(result.policy)
+    choice = choose_policy(holed, Acceptance(), "learned")
+    ran = holed.routed(choice.policy)
     assert all("ear" not in names and "full" in names for names in np.array(ran)[gaps])
 
 
 def test_regret_is_the_share_of_limits_at_which_a_path_decides_otherwise():
-    """Where the full expert says what the thumbnail says, only the sound can be missed."""
+    """If the full expert agrees with the thumbnail, only the sound can be missed."""
     board = ground(simulated_scores("same", num=400)).board
     router = fit_router(board, ["thumb"], best_set(board, ["thumb"]))
     quiet = np.array([[0.0, 0.0, 0.0, 0.0]])
-    result = dict(zip(router.paths, regrets(router, quiet)[0].tolist(), strict=True))
-    assert set(result) == {(), ("ear",), ("full",), ("ear", "full")}
-    assert max(result["ear",], result["ear", "full"]) < 0.05 < 0.3 < min(result[()], result["full",])
+    regret_of = dict(zip(router.paths, regrets(router, quiet)[0].tolist(), strict=True))
+    assert set(regret_of) == {(), ("ear",), ("full",), ("ear", "full")}
+    assert max(regret_of["ear",], regret_of["ear", "full"]) < 0.05 < 0.3 < min(regret_of[()], regret_of["full",])
 
 
 def quiet_board(kept):
@@ -131,9 +132,9 @@ def test_where_pieces_of_one_kind_alone_were_looked_at_first_everything_runs_and
     board = quiet_board(kept)
     with caplog.at_level("WARNING"):
         router = fit_router(board, ["thumb"], frozenset({"thumb", "full", "ear"}))
-    result = path_matrix(router, ["camera", "camera", "mic"])
+    paths = path_matrix(router, ["camera", "camera", "mic"])
     partial = PartialResults(np.array([[-9.0], [9.0]]), np.array([-9.0, 9.0]), np.ones((2, 3), bool), np.zeros(2, bool))
-    chosen = select_path(router, result, partial, price=0.7 / ALL_MS)
+    chosen = select_path(router, paths, partial, price=0.7 / ALL_MS)
     assert [set(router.paths[path]) for path in chosen] == [{"full", "ear"}] * 2
     assert "router after thumb" in caplog.text
     assert "everything runs on every piece" in caplog.text
@@ -173,13 +174,13 @@ def candidate(cost_ms, quality):
     ],
 )
 def test_a_cheap_candidate_behind_a_worse_one_is_luck(sweep, expected):
-    result = cheapest([[candidate(*own_point) for own_point in sweep]], floor=0.9, strict=True)
-    assert (result and result.point.cost_ms) == expected
+    chosen = cheapest([[candidate(*cost_and_quality) for cost_and_quality in sweep]], floor=0.9, strict=True)
+    assert (chosen and chosen.point.cost_ms) == expected
 
 
 def test_without_strictness_the_best_stands_in():
-    result = cheapest([[candidate(3, 0.7), candidate(1, 0.8)]], floor=0.9, strict=False)
-    assert result == candidate(1, 0.8)
+    chosen = cheapest([[candidate(3, 0.7), candidate(1, 0.8)]], floor=0.9, strict=False)
+    assert chosen == candidate(1, 0.8)
 
 
 def test_ground_keeps_its_pieces():
