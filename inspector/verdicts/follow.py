@@ -43,8 +43,9 @@ class VerdictStore(Protocol):
 def follow(source: Log, store: VerdictStore, stop: Event, name: str) -> None:
     """Follows until `stop` is set, through outages of log and store. `name` is how the log lines call the follower.
 
-    Begins with the oldest verdict, or behind the stored token. If verdicts were deleted before they were read, or the
-    log was replaced, tells the store and continues with the oldest one.
+    Begins with the oldest verdict, or behind the stored token. If verdicts of any partition were deleted before they
+    were read, or the log was replaced, tells the store (`skip`) and reads all partitions again from the oldest verdict:
+    from then on the store must ignore verdicts that it has, by `Entry.source` and `Entry.offset`.
     """
     outage = _Outage(name, stop)
     while not stop.is_set():
