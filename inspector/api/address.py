@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 from inspector.bundle.load import CARD_NAME, load
 from inspector.bundle.schema import MANIFEST_NAME, Bundle
 from inspector.bundle.store import BundleStore
+from streams.deadline import Deadline
 
 MAX_BUNDLE_BYTES = 4 * 2**30
 MAX_MANIFEST_BYTES = 16 * 2**20
@@ -163,7 +163,7 @@ class Budget:
         self._address = address
         self._left_bytes = MAX_BUNDLE_BYTES if max_bytes is None else max_bytes
         self._timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
-        self._deadline_s = time.monotonic() + self._timeout_s
+        self._deadline = Deadline.after(self._timeout_s)
 
     def copy(self, source: BinaryIO, target: Path) -> None:
         """Raises AddressError."""
@@ -172,6 +172,6 @@ class Budget:
                 self._left_bytes -= len(block)
                 if self._left_bytes < 0:
                     raise AddressError(f"{self._address}: {target.name} is larger than a bundle may be")
-                if time.monotonic() > self._deadline_s:
+                if self._deadline.is_over:
                     raise AddressError(f"{self._address}: did not send its files within {self._timeout_s:g} s")
                 file.write(block)
