@@ -5,6 +5,7 @@ python3 deploy/kafka/run.py --port 9092 --data run/kafka
 
 import argparse
 import ctypes
+import fcntl
 import os
 import shutil
 import signal
@@ -38,20 +39,38 @@ def require(*programs: str) -> None:
 
 
 def fetch() -> None:
-    """Downloads the jars to deploy/kafka/libs unless they are already there."""
+    """Downloads the jars to deploy/kafka/libs unless they are already there. Of several processes one downloads and the
+    others wait, because Maven's local repository is not safe to share while it is written."""
     require("java")
-    if any(LIBS.glob("kafka_2.13-*.jar")):
+    if _is_there():
         return
     require("mvn")
+    with (HERE / "libs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _is_there():
+            _download()
+
+
+def _is_there() -> bool:
+    return any(LIBS.glob("kafka_2.13-*.jar"))
+
+
+def _download() -> None:
+    """Tries again after a failure: a download that was cut short leaves parts that the next run replaces."""
     partial = HERE / "libs.part"
     command = ["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies"]
-    result = subprocess.run([*command, f"-DoutputDirectory={partial}"], check=False)  # noqa: S603 - fixed command
-    if result.returncode != 0:
-        raise BrokerError(
-            f"Maven could not fetch Apache Kafka (exit code {result.returncode}): check the connection to Maven Central"
-        )
-    shutil.rmtree(LIBS, ignore_errors=True)
-    partial.rename(LIBS)
+    for pause_s in (1.0, 5.0, None):
+        shutil.rmtree(partial, ignore_errors=True)
+        result = subprocess.run([*command, f"-DoutputDirectory={partial}"], check=False)  # noqa: S603 - fixed command
+        if result.returncode == 0:
+            shutil.rmtree(LIBS, ignore_errors=True)
+            partial.rename(LIBS)
+            return
+        if pause_s is not None:
+            time.sleep(pause_s)
+    raise BrokerError(
+        f"Maven could not fetch Apache Kafka (exit code {result.returncode}): check the connection to Maven Central"
+    )
 
 
 def properties(port: int, controller_port: int, data: Path) -> dict[str, str]:
