@@ -20,7 +20,7 @@ $(SERVE)/.installed: pyproject.toml constraints.txt
 $(DEV)/.installed: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "make: no Python here; install Python 3.11 (apt-get install python3.11-venv) or name yours: make PYTHON=/path/to/python3 test"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(DEV)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,openvino,compile,tensorrt-rtx,s3,dev]'
+	$(DEV)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,openvino,compile,tensorrt-rtx,s3,parquet,postgresql,mqtt,oidc,agreement,dev]'
 	@touch $@
 
 demo: $(SERVE)/.installed  ## installs the serving half and runs 600 simulated pieces through the service

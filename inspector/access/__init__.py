@@ -1,0 +1,1 @@
+"""Who may do what: principals, roles, sign-in, and the audit record of every change."""

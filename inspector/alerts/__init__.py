@@ -1,0 +1,1 @@
+"""Conditions over several verdicts: evaluated once, kept with acknowledgement and history, delivered."""

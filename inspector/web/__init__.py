@@ -1,0 +1,1 @@
+"""The live page: starlette routes, server-sent events, templates and ES modules."""
