@@ -156,6 +156,24 @@ class Start:
     token: bytes | None = None
     time_ns: int | None = None
     earliest: bool = False
+    skip_lost: bool = False
+    """With a token: a partition whose next record was deleted, or whose topic was recreated, begins with its oldest
+    record and is listed in `Tail.gaps`; all others continue where the token says. Otherwise such a token is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Records of one partition that a tail cannot deliver any more."""
+
+    source: TopicPartition
+    first: int
+    """Offset of the first of them, as the token says."""
+    next: int
+    """Offset at which the tail continues."""
+    oldest_ns: int
+    """Append time of the oldest record left, or the present time where there is none."""
+    is_recreated: bool = False
+    """Whether the offsets belong to different topics of one name; else those from `first` to `next` were deleted."""
 
 
 class Tail(Protocol):
@@ -171,6 +189,13 @@ class Tail(Protocol):
     def position(self) -> Mapping[TopicPartition, int]:
         """Next offset per verdict partition."""
 
+    def identities(self) -> Mapping[str, str]:
+        """What distinguishes each topic from a later one of the same name, as far as the log tells."""
+
+    @property
+    def gaps(self) -> Sequence[Gap]:
+        """What this tail skipped when it began, see `Start.skip_lost`."""
+
     def close(self) -> None: ...
 
 
@@ -184,6 +209,9 @@ class Log(Protocol):
 
     def dead_letters(self, start: Start) -> Tail:
         """Follows the dead letters instead. Raises the same errors as `tail`."""
+
+    def feedback(self, start: Start) -> Tail:
+        """Follows people's findings instead. Raises the same errors as `tail`."""
 
     def control(self, start: Start) -> Tail:
         """Follows the control topics instead: from `earliest`, the last record of every key that was ever written."""

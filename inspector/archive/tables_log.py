@@ -37,7 +37,7 @@ FEEDBACK = Table(
     Column("note", TEXT, nullable=False),
     Column("given_ns", NUMBER, nullable=False),
     Column("append_ns", NUMBER, nullable=False),
-    UniqueConstraint("topic_id", "partition", "offset"),
+    UniqueConstraint("topic_id", "partition", "offset", "append_ns"),
     sqlite_autoincrement=True,
 )
 """People's findings about pieces, as on the feedback topic. They may come before their verdict."""

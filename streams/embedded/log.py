@@ -42,6 +42,9 @@ class EmbeddedLog:
     def dead_letters(self, start: Start) -> EmbeddedTail:
         return self._follow("dead-letters", start)
 
+    def feedback(self, start: Start) -> EmbeddedTail:
+        return self._follow("feedback", start)
+
     def control(self, start: Start) -> EmbeddedTail:
         return self._follow(CONTROL_KIND, start)
 

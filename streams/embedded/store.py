@@ -66,6 +66,11 @@ class Store(Connection):
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'records'").fetchone()
         return 1 if row is None else int(row[0]) + 1
 
+    def log_identity(self) -> str:
+        """Distinguishes this log from every other; empty where another program removed it."""
+        row = self._db.execute(f"SELECT id FROM {schema.IDENTITY_TABLE}").fetchone()  # noqa: S608
+        return row[0] if row is not None and isinstance(row[0], str) else ""
+
     def live_bytes(self) -> int:
         pages = self._number("PRAGMA page_count") - self._number("PRAGMA freelist_count")
         return pages * self._number("PRAGMA page_size")

@@ -50,6 +50,9 @@ class KafkaLog:
     def dead_letters(self, start: Start) -> Tail:
         return self._follow("dead-letters", start)
 
+    def feedback(self, start: Start) -> Tail:
+        return self._follow("feedback", start)
+
     def control(self, start: Start) -> Tail:
         return self._follow(CONTROL_KIND, start)
 

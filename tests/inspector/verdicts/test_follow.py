@@ -16,6 +16,7 @@ from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.embedded.log import EmbeddedLog
 from streams.embedded.settings import EmbeddedSettings
+from streams.log import Gap
 from streams.records import Output, Shard, Topics
 
 TOPICS = Topics("t", "a")
@@ -29,7 +30,7 @@ class SqliteStore:
         self._db.execute("CREATE TABLE IF NOT EXISTS verdicts (piece TEXT)")
         self._db.execute("CREATE TABLE IF NOT EXISTS position (token BLOB)")
         self._failures = failures
-        self.skipped: list[int] = []
+        self.skipped: list[Gap] = []
 
     def token(self) -> bytes | None:
         row = self._db.execute("SELECT token FROM position").fetchone()
@@ -43,8 +44,8 @@ class SqliteStore:
             self._db.execute("INSERT INTO position VALUES (?)", (token,))
         self._fail()
 
-    def skip(self, oldest_ns: int) -> None:
-        self.skipped.append(oldest_ns)
+    def skip(self, gaps: Sequence[Gap]) -> None:
+        self.skipped += gaps
 
     @property
     def pieces(self) -> list[str]:
