@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.servers.fixtures"]
 TESTS = Path(__file__).parent
 LIVE = (
     "integration/",
@@ -21,6 +22,7 @@ SLOW = (
     "integration/",
     "benchmarks/",
     "docs/",
+    "servers/",
     "inspector/compile/",
     "inspector/cli/",
     "inspector/demo/",
