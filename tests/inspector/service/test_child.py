@@ -49,7 +49,7 @@ def runs_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
     def popen(command: list[str], *, stdin: int, start_new_session: bool) -> "subprocess.Popen[bytes]":
         return real([command[0], *command[3:]], stdin=stdin, start_new_session=start_new_session)
 
-    monkeypatch.setattr(child_module.subprocess, "Popen", popen)
+    monkeypatch.setattr("inspector.service.child.subprocess.Popen", popen)
 
 
 @pytest.mark.usefixtures("runs_scripts")
