@@ -1,7 +1,8 @@
 // Puts one chart into a figure: title, picture, the words of the point in focus, and the same figures as a table.
 
 import { connect } from "./stops.js";
-import { html, newId, svg } from "./svg.js";
+import { element, svg } from "../elements.js";
+import { newId } from "./ids.js";
 
 const SLOWEST_REDRAW_MS = 120;
 
@@ -10,9 +11,9 @@ const SLOWEST_REDRAW_MS = 120;
  * {text, href}. Returns {close}, which ends following the figure's width.
  */
 export function mount(figure, { title, summary, table }, draw) {
-  const caption = html("figcaption", { class: "chart-title" }, title);
-  const picture = html("div", { class: "chart-picture" });
-  const reading = html("p", { class: "chart-reading", "aria-hidden": "true" }, summary);
+  const caption = element("figcaption", { class: "chart-title" }, title);
+  const picture = element("div", { class: "chart-picture" });
+  const reading = element("p", { class: "chart-reading", "aria-hidden": "true" }, summary);
   figure.classList.add("chart");
   const open = figure.querySelector(".chart-figures")?.open ?? false;
   figure.replaceChildren(caption, picture, reading, tableOf(title, table, open));
@@ -25,7 +26,7 @@ export function mount(figure, { title, summary, table }, draw) {
 /** Says in a figure why it has no picture: no figures in this range, or an archive that is away. */
 export function say(figure, title, text) {
   figure.classList.add("chart");
-  figure.replaceChildren(html("figcaption", { class: "chart-title" }, title), html("p", { class: "chart-empty" }, text));
+  figure.replaceChildren(element("figcaption", { class: "chart-title" }, title), element("p", { class: "chart-empty" }, text));
 }
 
 function paint(picture, { title, summary }, draw, tell) {
@@ -56,16 +57,16 @@ function follow(picture, redraw) {
 }
 
 function tableOf(title, { columns, rows }, open) {
-  const head = html("tr", {}, ...columns.map((name) => html("th", { scope: "col" }, name)));
-  const body = rows.map((row) => html("tr", {}, ...row.map((cell, index) => cellOf(cell, index))));
-  const table = html("table", {}, html("caption", {}, title), html("thead", {}, head), html("tbody", {}, ...body));
-  const scroller = html("div", { class: "chart-table", tabindex: "0", role: "region", "aria-label": `${title}: table` }, table);
-  const details = html("details", { class: "chart-figures" }, html("summary", {}, "These figures as a table"), scroller);
+  const head = element("tr", {}, ...columns.map((name) => element("th", { scope: "col" }, name)));
+  const body = rows.map((row) => element("tr", {}, ...row.map((cell, index) => cellOf(cell, index))));
+  const table = element("table", {}, element("caption", {}, title), element("thead", {}, head), element("tbody", {}, ...body));
+  const scroller = element("div", { class: "chart-table", tabindex: "0", role: "region", "aria-label": `${title}: table` }, table);
+  const details = element("details", { class: "chart-figures" }, element("summary", {}, "These figures as a table"), scroller);
   details.open = open;
   return details;
 }
 
 function cellOf(cell, index) {
-  const content = typeof cell === "object" && cell !== null ? html("a", { href: cell.href }, cell.text) : String(cell ?? "");
-  return index === 0 ? html("th", { scope: "row" }, content) : html("td", {}, content);
+  const content = typeof cell === "object" && cell !== null ? element("a", { href: cell.href }, cell.text) : String(cell ?? "");
+  return index === 0 ? element("th", { scope: "row" }, content) : element("td", {}, content);
 }

@@ -1,20 +1,20 @@
 // Axes and grid of a chart, and the mark that a reader can point at, focus and open.
 
 import { clock, linear, ticks, timeTicks, words } from "./scale.js";
-import { svg } from "./svg.js";
+import { svg } from "../elements.js";
 
-const LEFT_PX = 58, RIGHT_PX = 14, TOP_PX = 12, BOTTOM_PX = 28, PX_PER_TIME_TICK = 80;
+const LEFT_PX = 58, RIGHT_PX = 14, TOP_PX = 12, BOTTOM_PX = 28, PX_PER_TIME_TICK = 96;
 
 export const HEIGHT_PX = 240;
 
 /** Where figures from 0 to `high` and moments lie in a picture of this width, with the lines and words around. */
-export function timeFrame(width, { from_ms, to_ms, high, unit, shift_ms }) {
+export function timeFrame(width, { from_ms, to_ms, high, unit }) {
   const x = linear(from_ms, to_ms, LEFT_PX, width - RIGHT_PX);
   const { y, nodes } = valueAxis(width, high, unit);
   const count = Math.max(Math.floor((width - LEFT_PX) / PX_PER_TIME_TICK), 2);
-  for (const at of timeTicks(from_ms, to_ms, count, shift_ms)) {
+  for (const at of timeTicks(from_ms, to_ms, count)) {
     nodes.push(svg("line", { class: "tick", x1: x(at), x2: x(at), y1: HEIGHT_PX - BOTTOM_PX, y2: HEIGHT_PX - BOTTOM_PX + 4 }));
-    nodes.push(label(x(at), HEIGHT_PX - 8, clock(at, to_ms - from_ms, shift_ms), "middle"));
+    nodes.push(label(x(at), HEIGHT_PX - 8, clock(at, to_ms - from_ms), "middle"));
   }
   return { x, y, nodes };
 }

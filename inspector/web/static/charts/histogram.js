@@ -3,7 +3,7 @@
 import { mount } from "./chart.js";
 import { columnFrame, HEIGHT_PX, label, stop } from "./frame.js";
 import { words } from "./scale.js";
-import { svg } from "./svg.js";
+import { svg } from "../elements.js";
 
 /** spec: {title, summary, bins: [{low, high, count, text, href}], marks: [{at, name}]}; bins have one width from 0 to 1. */
 export function drawHistogram(figure, spec) {
@@ -20,7 +20,7 @@ function picture(width, { bins, marks }) {
   const stops = filled.map(({ bin, index }) => {
     const top = Math.min(frame.y(bin.count), frame.base - 2);
     const area = svg("rect", { class: "area", x: frame.left(index), y: 12, width: frame.step, height: frame.base - 12 });
-    const bar = { class: "bar", x: frame.left(index) + 1, y: top, width: Math.max(frame.step - 2, 1), height: frame.base - top };
+    const bar = { class: "column", x: frame.left(index) + 1, y: top, width: Math.max(frame.step - 2, 1), height: frame.base - top };
     return stop(bin, area, svg("rect", bar));
   });
   const ends = [0, 0.25, 0.5, 0.75, 1].map((score) => label(x(score), HEIGHT_PX - 8, String(score), "middle"));

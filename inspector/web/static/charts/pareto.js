@@ -3,7 +3,7 @@
 import { mount } from "./chart.js";
 import { columnFrame, HEIGHT_PX, label, stop } from "./frame.js";
 import { linear, words } from "./scale.js";
-import { svg } from "./svg.js";
+import { svg } from "../elements.js";
 
 const PX_PER_LETTER = 7;
 
@@ -22,7 +22,7 @@ function picture(width, { bars }) {
   const stops = bars.map((bar, index) => {
     const left = frame.left(index) + frame.step * 0.12, top = frame.y(bar.count);
     const area = svg("rect", { class: "area", x: frame.left(index), y: 12, width: frame.step, height: frame.base - 12 });
-    const shape = svg("rect", { class: "bar", x: left, y: top, width: frame.step * 0.76, height: Math.max(frame.base - top, 1) });
+    const shape = svg("rect", { class: "column", x: left, y: top, width: frame.step * 0.76, height: Math.max(frame.base - top, 1) });
     return stop(bar, area, shape);
   });
   const names = bars.map((bar, index) =>

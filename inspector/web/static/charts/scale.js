@@ -23,20 +23,23 @@ export function ticks(high, count = 4) {
   return found;
 }
 
-/** Round moments between two, in milliseconds since 1970, at most `count` + 1; `shift_ms` is the zone of the plant. */
-export function timeTicks(from_ms, to_ms, count, shift_ms = 0) {
+/** Moments between two that are round by the clock here, in milliseconds since 1970, at most `count` + 1. */
+export function timeTicks(from_ms, to_ms, count) {
   const span = Math.max(to_ms - from_ms, 1);
   const step = TIME_STEPS_MS.find((each) => span / each <= count) ?? Math.ceil(span / count / DAY_MS) * DAY_MS;
+  const shift = new Date(from_ms).getTimezoneOffset() * MINUTE_MS;
   const found = [];
-  for (let at = Math.ceil((from_ms + shift_ms) / step) * step - shift_ms; at <= to_ms; at += step) found.push(at);
+  for (let at = Math.ceil((from_ms - shift) / step) * step + shift; at <= to_ms; at += step) found.push(at);
   return found;
 }
 
-/** A moment as short as the distance between its neighbours allows: 08:15:30, 08:15 or 30 Nov. */
-export function clock(at_ms, span_ms, shift_ms = 0) {
-  const shifted = new Date(at_ms + shift_ms), text = shifted.toISOString();
-  if (span_ms >= 2 * DAY_MS) return `${shifted.getUTCDate()} ${MONTHS[shifted.getUTCMonth()]}`;
-  return span_ms < 10 * MINUTE_MS ? text.slice(11, 19) : text.slice(11, 16);
+/** A moment by the clock here, as short as a stretch of `span_ms` allows: 08:15:30, 08:15, 30 Nov 08:15 or 30 Nov. */
+export function clock(at_ms, span_ms) {
+  const at = new Date(at_ms), two = (number) => String(number).padStart(2, "0");
+  const day = `${at.getDate()} ${MONTHS[at.getMonth()]}`, minute = `${two(at.getHours())}:${two(at.getMinutes())}`;
+  if (span_ms >= 4 * DAY_MS) return day;
+  if (span_ms > DAY_MS) return `${day} ${minute}`;
+  return span_ms < 10 * MINUTE_MS ? `${minute}:${two(at.getSeconds())}` : minute;
 }
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -3,14 +3,14 @@
 import { mount } from "./chart.js";
 import { HEIGHT_PX, stop, timeFrame } from "./frame.js";
 import { clock, words } from "./scale.js";
-import { svg } from "./svg.js";
+import { svg } from "../elements.js";
 
 const LEGEND_PX = 20;
 
-/** spec: {title, summary, from_ms, to_ms, shift_ms, step_ms, parts: [name], rows: [{at_ms, shares: [0..1], text, href}]}. */
+/** spec: {title, summary, from_ms, to_ms, step_ms, parts: [name], rows: [{at_ms, shares: [0..1], text, href}]}. */
 export function drawShares(figure, spec) {
   const rows = spec.rows.map((row) => [
-    { text: clock(row.at_ms, spec.to_ms - spec.from_ms, spec.shift_ms), href: row.href },
+    { text: clock(row.at_ms, spec.to_ms - spec.from_ms), href: row.href },
     ...row.shares.map((share) => words(share, "share")),
   ]);
   return mount(figure, { ...spec, table: { columns: ["From", ...spec.parts], rows } }, (width) => picture(width, spec));
@@ -26,7 +26,7 @@ function picture(width, spec) {
       below += share;
       return svg("rect", { class: `part part-${index}`, x: left, y: top, width: wide, height });
     });
-    return stop(row, ...parts);
+    return stop({ href: row.href, text: `${clock(row.at_ms, spec.to_ms - spec.from_ms)}: ${row.text}` }, ...parts);
   });
   return { height: HEIGHT_PX + LEGEND_PX, nodes: [...frame.nodes, ...stops, ...legend(spec.parts, width)], stops };
 }

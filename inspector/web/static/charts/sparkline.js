@@ -1,7 +1,8 @@
 // A line without axes, as high as a word: the course of one figure.
 
 import { linear } from "./scale.js";
-import { newId, svg } from "./svg.js";
+import { svg } from "../elements.js";
+import { newId } from "./ids.js";
 
 /** The picture of `values` (null leaves a gap), read out as `text`. */
 export function sparkline(values, text, { width = 96, height = 24 } = {}) {

@@ -3,10 +3,10 @@
 import { mount } from "./chart.js";
 import { HEIGHT_PX, label, stop, timeFrame } from "./frame.js";
 import { clock, words } from "./scale.js";
-import { svg } from "./svg.js";
+import { svg } from "../elements.js";
 
 /**
- * spec: {title, summary, unit, from_ms, to_ms, shift_ms, series: [{name, points: [{at_ms, value, text, href, flagged}]}],
+ * spec: {title, summary, unit, from_ms, to_ms, series: [{name, points: [{at_ms, value, text, href, flagged}]}],
  * limits: [{at_ms, low, centre, high}]}; `value` null leaves a gap.
  */
 export function drawTrend(figure, spec) {
@@ -18,22 +18,22 @@ function picture(width, spec) {
   const values = spec.series.flatMap((each) => each.points.map((point) => point.value ?? 0));
   const high = Math.max(...values, ...limits.map((limit) => limit.high), 0);
   const frame = timeFrame(width, { ...spec, high });
-  const stops = [];
+  const span = spec.to_ms - spec.from_ms, stops = [];
   for (const [index, { name, points }] of spec.series.entries()) {
     frame.nodes.push(...linesOf(points, frame, index), ...nameOf(name, points, frame, width, spec.series.length));
-    stops.push(...points.filter((point) => point.value !== null).map((point) => mark(point, frame, index)));
+    stops.push(...points.filter((point) => point.value !== null).map((point) => mark(point, frame, index, span)));
   }
   frame.nodes.push(...limitsOf(limits, frame), ...stops);
   return { height: HEIGHT_PX, nodes: frame.nodes, stops };
 }
 
-function mark(point, { x, y }, index) {
+function mark(point, { x, y }, index, span) {
   const at = { x: x(point.at_ms), y: y(point.value) };
   const area = svg("circle", { class: "area", cx: at.x, cy: at.y, r: 11 });
   const shape = point.flagged
     ? svg("path", { class: "point flagged", d: `M${at.x} ${at.y - 7}l7 7l-7 7l-7 -7z` })
     : svg("circle", { class: `point series-${index}`, cx: at.x, cy: at.y, r: 3 });
-  return stop(point, area, shape);
+  return stop({ href: point.href, text: `${clock(point.at_ms, span)}: ${point.text}` }, area, shape);
 }
 
 /** One path for each unbroken run of points. */
@@ -60,11 +60,11 @@ function limitsOf(limits, { x, y }) {
   });
 }
 
-function tableOf({ series, limits, unit, shift_ms, to_ms, from_ms }) {
+function tableOf({ series, limits, unit, to_ms, from_ms }) {
   const moments = series[0]?.points ?? [];
   const columns = ["From", ...series.map((each) => each.name), ...(limits ? ["Lower limit", "Mean", "Upper limit"] : [])];
   const rows = moments.map((moment, index) => [
-    { text: clock(moment.at_ms, to_ms - from_ms, shift_ms), href: moment.href ?? "#" },
+    { text: clock(moment.at_ms, to_ms - from_ms), href: moment.href ?? "#" },
     ...series.map((each) => words(each.points[index]?.value, unit)),
     ...(limits ? ["low", "centre", "high"].map((which) => words(limits[index]?.[which], unit)) : []),
   ]);
