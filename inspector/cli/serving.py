@@ -45,7 +45,7 @@ config_option = click.option(
 @config_option
 @report_user_errors(*ENDING)
 def serve(config: Path) -> None:
-    """Runs worker, gateway and metrics in one process, until SIGINT or SIGTERM.
+    """Runs worker, gateway and metrics in one process, until Ctrl+C or SIGTERM.
 
     Example: inspector serve --config service.toml
     """
@@ -57,7 +57,7 @@ def serve(config: Path) -> None:
 @click.option("--name", help="Name of this worker, unique in its group. Default: [worker] name.")
 @report_user_errors(*ENDING)
 def worker(config: Path, name: str | None) -> None:
-    """Judges pieces, without a gateway. Every worker process has its own name.
+    """Judges pieces, without a gateway. Workers share the lines of the configuration; give each its own --name.
 
     Example: inspector worker --config service.toml --name worker-2
     """
@@ -68,9 +68,11 @@ def worker(config: Path, name: str | None) -> None:
 @config_option
 @report_user_errors(*ENDING)
 def gateway(config: Path) -> None:
-    """Serves verdicts over gRPC, without judging the line. Any number of gateways may read one log.
+    """Serves the verdicts of the log to clients over gRPC, without judging the line. Start as many as you like.
 
-    Opens no model until a client calls Inspect or GetModel.
+    A model is opened only when a client calls Inspect or GetModel.
+
+    Example: inspector gateway --config service.toml
     """
     _end_to_end(load_service(config), worker=False, gateway=True)
 

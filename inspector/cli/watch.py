@@ -62,7 +62,7 @@ def watch(
     count: int | None,
     as_json: bool,
 ) -> None:
-    """Shows verdicts as they come: a table in a terminal, one line per verdict elsewhere. Continues when the gateway
+    """Shows verdicts as they come: a table in a terminal, else one line per verdict. Continues when the gateway
     restarts.
 
     Example: inspector watch --line line-1 --decision fail --from earliest
@@ -90,7 +90,7 @@ def verdict(
     piece: str,
     pass_number: int,
 ) -> None:
-    """Prints the recent verdict of one piece as JSON.
+    """Prints the verdict of a piece as JSON. Knows recent pieces only: [gateway] max_verdicts and max_bytes.
 
     Example: inspector verdict line-1 station-2 piece-0042
     """
@@ -122,7 +122,7 @@ def feedback(
     author: str,
     note: str,
 ) -> None:
-    """Records a person's finding about a piece: ok or nok.
+    """Records what a person saw on a piece: ok (good) or nok (defective).
 
     Example: inspector feedback line-1 station-2 piece-0042 nok --defect scratch --author lee
     """
