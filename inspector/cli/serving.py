@@ -39,7 +39,7 @@ ENDING = (BundleError, CertificateError, DecodingError, EngineError, FollowerErr
 @config_option
 @report_user_errors(*ENDING)
 def serve(config: Path) -> None:
-    """Runs the whole service until SIGINT or SIGTERM: worker, gateway, metrics, and the floor (archive, alerts and live
+    """Runs the whole service until Ctrl+C or SIGTERM: worker, gateway, metrics, and the floor (archive, alerts, live
     page) in a process of its own.
 
     Example: inspector serve --config service.toml
@@ -54,7 +54,7 @@ def serve(config: Path) -> None:
 @click.option("--name", help="Name of this worker, unique in its group. Default: [worker] name.")
 @report_user_errors(*ENDING)
 def worker(config: Path, name: str | None) -> None:
-    """Judges pieces, without a gateway. Every worker process has its own name.
+    """Judges pieces, without a gateway. Workers share the lines of the configuration; give each its own --name.
 
     Example: inspector worker --config service.toml --name worker-2
     """
@@ -65,9 +65,11 @@ def worker(config: Path, name: str | None) -> None:
 @config_option
 @report_user_errors(*ENDING)
 def gateway(config: Path) -> None:
-    """Serves verdicts over gRPC, without judging the line. Any number of gateways may read one log.
+    """Serves the verdicts of the log to clients over gRPC, without judging the line. Start as many as you like.
 
-    Opens no model until a client calls Inspect or GetModel.
+    A model is opened only when a client calls Inspect or GetModel.
+
+    Example: inspector gateway --config service.toml
     """
     _end_to_end(load_service(config), worker=False, gateway=True)
 
