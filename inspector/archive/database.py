@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import DatabaseError as BaseDatabaseError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -25,6 +26,8 @@ MAX_CONNECTIONS = 8
 CACHE_KIB = 32 * 2**10
 """Page cache of each SQLite connection."""
 _WRITE = "is_write"
+_UNDEFINED_TABLE = "42P01"
+_PASSING = (OperationalError, InterfaceError, InternalError, BaseDatabaseError)
 
 
 class DatabaseError(Exception):
@@ -62,6 +65,11 @@ class Database:
             with connection.begin():
                 yield connection
 
+    def server_bytes(self) -> int:
+        """Size of a PostgreSQL database. Raises StoreError."""
+        with self.read() as connection:
+            return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -69,18 +77,23 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, InterfaceError, InternalError, PoolTimeoutError) as exc:
-            raise StoreError(f"{self.name} is unavailable: {_cause(exc)}") from exc
+        except PoolTimeoutError as exc:
+            raise StoreError(f"{self.name}: all connections have been busy for {BUSY_S:.3g} s") from exc
         except DBAPIError as exc:
-            if not exc.connection_invalidated:
+            if not is_passing(exc):
                 raise
             raise StoreError(f"{self.name} is unavailable: {_cause(exc)}") from exc
 
 
-def _cause(exc: Exception) -> str:
+def is_passing(exc: DBAPIError) -> bool:
+    """Whether the database as a whole fails now (away, full, locked, damaged, emptied), not this statement."""
+    is_emptied = getattr(exc.orig, "sqlstate", "") == _UNDEFINED_TABLE
+    return exc.connection_invalidated or is_emptied or type(exc) in _PASSING
+
+
+def _cause(exc: DBAPIError) -> str:
     """The driver's own words: SQLAlchemy adds the statement and its values, which belong into no log."""
-    origin = exc.orig if isinstance(exc, DBAPIError) else exc
-    return " ".join(str(origin).split()) or type(origin).__name__
+    return " ".join(str(exc.orig).split()) or type(exc.orig).__name__
 
 
 def _address(url: str | URL, password: str | None) -> URL:

@@ -28,7 +28,7 @@ POSITIONS = Table(
     Column("follower", ForeignKey(FOLLOWERS.c.name, ondelete="CASCADE"), primary_key=True),
     Column("topic_id", ForeignKey(TOPICS.c.id), primary_key=True),
     Column("partition", Integer, primary_key=True, autoincrement=False),
-    # Kafka's topic id or the embedded log's id, empty where it is not known: a topic that was recreated has another one.
+    # Kafka's topic id or the embedded log's id, empty where it is not known. A recreated topic has another one.
     Column("identity", TEXT, nullable=False),
     Column("next_offset", NUMBER, nullable=False),
 )
