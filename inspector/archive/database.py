@@ -44,6 +44,8 @@ class Database:
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(self._url) if self.is_sqlite else _postgresql_engine(self._url)
         self._turn = threading.Lock()
+        self._file: tuple[int, int] | None = None
+        """The inode of the SQLite file that is open."""
 
     @property
     def path(self) -> Path | None:
@@ -53,6 +55,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One snapshot; nothing is written. Raises StoreError."""
+        self._check_file()
         with self._translated(), self.engine.connect() as connection:
             yield connection
 
@@ -60,6 +63,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """One transaction, committed durably at the end. Raises StoreError: nothing of it was stored then, or, where
         the connection broke during the commit, all or nothing."""
+        self._check_file()
         with self._turn, self._translated(), self.engine.connect() as plain:
             connection = plain.execution_options(**{_WRITE: True})
             with connection.begin():
@@ -73,6 +77,18 @@ class Database:
     def close(self) -> None:
         self.engine.dispose()
 
+    def _check_file(self) -> None:
+        """Raises StoreError once where the SQLite file was removed or replaced: what is written to the open one would
+        be lost with it."""
+        if self.path is None:
+            return
+        inode = _inode(self.path)
+        if self._file is not None and inode != self._file:
+            self._file = None
+            self.engine.dispose()
+            raise StoreError(f"{self.name} was removed or replaced: it is opened again")
+        self._file = inode
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
@@ -83,6 +99,14 @@ class Database:
             if not is_passing(exc):
                 raise
             raise StoreError(f"{self.name} is unavailable: {_cause(exc)}") from exc
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def is_passing(exc: DBAPIError) -> bool:
