@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from inspector.recipe.recipes import Recipes
+from inspector.web.hub import Hub
+from inspector.web.metrics import WebMetrics
 from inspector.web.settings import WebSettings
+from inspector.web.stream_places import StreamPlaces
 from streams.log import Log
 
 
@@ -19,6 +22,10 @@ class Floor:
     lines: tuple[str, ...]
     recipes: Recipes
     log: Log
+    hub: Hub
+    """News for the browsers: `hub.post(kind, data)` shows a state to all of them."""
+    metrics: WebMetrics
+    places: StreamPlaces
 
 
 def floor_of(request: Request) -> Floor:
