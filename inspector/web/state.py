@@ -4,8 +4,13 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from inspector.archive.find import Archive
 from inspector.recipe.recipes import Recipes
+from inspector.web.hub import Hub
+from inspector.web.media import Media
+from inspector.web.metrics import WebMetrics
 from inspector.web.settings import WebSettings
+from inspector.web.stream_places import StreamPlaces
 from streams.log import Log
 
 
@@ -19,6 +24,13 @@ class Floor:
     lines: tuple[str, ...]
     recipes: Recipes
     log: Log
+    hub: Hub
+    """News for the browsers: `hub.post(kind, data)` shows a state to all of them."""
+    metrics: WebMetrics
+    places: StreamPlaces
+    media: Media
+    archive: Archive | None = None
+    """None where the database cannot be opened."""
 
 
 def floor_of(request: Request) -> Floor:
