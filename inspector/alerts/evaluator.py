@@ -59,8 +59,8 @@ class Evaluator:
     def step(self, connection: Connection, seen: Seen) -> Iterator[Change]:
         """Lets one verdict pass through the charts of its places."""
         for condition in self._conditions:
-            for place in condition.places(seen):
-                opened = self._opened(connection, condition, stored_place(place))
+            for place in map(stored_place, condition.places(seen)):
+                opened = self._opened(connection, condition, place)
                 if opened is None:
                     continue
                 self._touched.add(place)
@@ -105,11 +105,11 @@ class Evaluator:
         return opened
 
     def _has_room(self, connection: Connection, place: Place) -> bool:
-        if len(self._charts) < self._max_charts and not self._is_full:
+        if not self._is_full and max(len(self._charts), count_charts(connection)) < self._max_charts:
             return True
         if not self._is_full:
-            log.error("%s is not watched by %s, nor is any further place: there are %d charts already. Set max_charts in "
-                      "[alerts] higher, or find out who sends so many stations.",
+            log.error("%s is not watched by %s, nor is any further place: there are %d charts already. Set max_charts "
+                      "in [alerts] higher, or find out who sends so many stations.",
                       place.words, place.condition, self._max_charts)  # fmt: skip
         self._is_full = True
         return False

@@ -1,6 +1,6 @@
-"""Reads and writes alerts, silences and history in the archive's database. Every function works inside a transaction."""
+"""Reads and writes alerts, silences and history in the archive's database, each function inside a transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -74,8 +74,8 @@ def resolved_since(connection: Connection, since_ns: int, limit: int) -> list[Al
 
 def count_open(connection: Connection) -> dict[str, int]:
     """By level."""
-    rows = connection.execute(select(_A.level, func.count()).where(_OPEN).group_by(_A.level))
-    return {level: count for level, count in rows}
+    rows = connection.execute(select(_A.level, func.count().label("num")).where(_OPEN).group_by(_A.level))
+    return {row.level: row.num for row in rows}
 
 
 def count_at(connection: Connection, place: Place) -> int:
@@ -144,9 +144,8 @@ def history_of(connection: Connection, key: str, limit: int) -> list[PastEvent]:
 
 def remove_resolved(connection: Connection, before_ns: int) -> int:
     """Removes alerts that ended before then, with their history; returns how many."""
-    return connection.execute(
-        delete(ALERTS).where(_A.state == State.RESOLVED.value, _A.resolved_ns < before_ns)
-    ).rowcount
+    is_old = (_A.state == State.RESOLVED.value, _A.resolved_ns < before_ns)
+    return connection.execute(delete(ALERTS).where(*is_old)).rowcount
 
 
 def _values(alert: Alert) -> dict[str, object]:
@@ -166,7 +165,7 @@ def _values(alert: Alert) -> dict[str, object]:
     }
 
 
-def _with_silences(connection: Connection, rows: Sequence[Row[tuple[object, ...]]] | object) -> list[Alert]:
+def _with_silences(connection: Connection, rows: Iterable[Row[tuple[object, ...]]]) -> list[Alert]:
     silences = {
         Place(row.condition, row.line, row.station, row.part): Silence(row.until_ns, row.silenced_by, row.note)
         for row in connection.execute(select(ALERT_SILENCES))

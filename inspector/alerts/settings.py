@@ -1,5 +1,7 @@
-"""Settings of alerts: what is watched beside the recipes' conditions, and where alerts are delivered. Their defaults and
-meanings are stated here only."""
+"""Settings of alerts: what is watched beside the recipes' conditions, and where alerts are delivered.
+
+Their defaults and meanings are stated here only.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +43,7 @@ class AlertmanagerSettings:
     token: Secret | None = None
     tls: TlsClient | None = None
     resend_s: float = 60.0
-    """Alerts that are not resolved are sent again this often: Alertmanager forgets them after its `resolve_timeout`, and
-    when it restarts. An alert that is not sent again ends there after four times as long."""
+    """Open alerts are sent again this often: Alertmanager forgets them when it restarts. An alert that is not sent again ends there after four times as long."""
     hold_s: float = 60.0
     """The end of an alert follows its beginning after this time at least: longer than the `group_wait` of Alertmanager,
     which reports no alert that ended before."""

@@ -71,8 +71,9 @@ class AlertStore:
 
     def skip(self, oldest_ns: int) -> None:
         """The charts continue with the verdicts that are left."""
-        log.warning("Verdicts before %.0f s of the Unix epoch were deleted before the alerts read them: alerts that they "
-                    "would have raised are missing.", oldest_ns / 1e9)  # fmt: skip
+        log.warning(
+            "Verdicts before %.0f s of the Unix epoch were deleted unread: their alerts are missing.", oldest_ns / 1e9
+        )
 
     def _take(self, connection: Connection, seen: Seen) -> None:
         for change in self._evaluator.step(connection, seen):
