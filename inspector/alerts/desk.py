@@ -103,6 +103,14 @@ class AlertDesk:
             alert = _existing(rows.find_alert(connection, key, lock=True), key)
             return self._apply(connection, transition(alert, time.time_ns()))
 
+    def delivered(self, target: str, since_ns: int) -> list[Alert]:
+        """What a target knows: open alerts, and those that ended since then, if nothing of them waits for delivery."""
+        with self._database.read() as connection:
+            waiting = outbox.keys_waiting(connection, target)
+            alerts = [alert for alert in rows.open_alerts(connection, MAX_OPEN) if alert.is_announced]
+            ended = rows.resolved_since(connection, since_ns, MAX_OPEN)
+        return [alert for alert in (*alerts, *ended) if alert.key not in waiting]
+
     # For the service, inside a transaction
 
     def raise_at(self, connection: Connection, finding: Finding, cause: str, at_ns: int) -> Alert | None:

@@ -55,6 +55,11 @@ def due(connection: Connection, target: str, now_ns: int, limit: int) -> list[Pa
     return parcels[:limit]
 
 
+def keys_waiting(connection: Connection, target: str) -> set[str]:
+    """Alerts of which something is undelivered."""
+    return set(connection.execute(select(_O.alert_key).where(_O.target == target).distinct()).scalars())
+
+
 def remove(connection: Connection, parcel: Parcel) -> None:
     connection.execute(delete(ALERT_OUTBOX).where(_O.id == parcel.id))
 

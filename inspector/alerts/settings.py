@@ -43,7 +43,8 @@ class AlertmanagerSettings:
     token: Secret | None = None
     tls: TlsClient | None = None
     resend_s: float = 60.0
-    """Open alerts are sent again this often: Alertmanager forgets them when it restarts. An alert that is not sent again ends there after four times as long."""
+    """Open alerts are sent again this often: Alertmanager forgets them when it restarts. An alert that is not sent
+    again ends there after four times as long."""
     hold_s: float = 60.0
     """The end of an alert follows its beginning after this time at least: longer than the `group_wait` of Alertmanager,
     which reports no alert that ended before."""
