@@ -28,6 +28,14 @@ def offsets_of(steps: Iterable[int]) -> list[int]:
     return list(accumulate(steps))
 
 
+def spans_of(signal: pb.SignalInput) -> tuple[Span, ...]:
+    """Where the samples of a clip are in the log."""
+    return tuple(
+        Span(span.at, span.stream_id, span.first_sample, span.num_samples, tuple(offsets_of(span.offset_steps)))
+        for span in signal.spans
+    )
+
+
 def _frame_input(view: View) -> pb.FrameInput:
     return pb.FrameInput(camera=view.camera, offset_steps=steps_of(view.offsets), bit_depth=view.bit_depth or 0)
 
