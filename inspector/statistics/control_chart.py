@@ -6,6 +6,7 @@ D. B. Laney, Improved control charts for attributes, Quality Engineering 14 (200
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 SIGMAS = 3.0
 MEAN_RANGE_PER_SIGMA = 1.128
@@ -65,7 +66,7 @@ def _spread(subgroups: Sequence[Subgroup], centre: float) -> float:
     if len(subgroups) < MIN_SUBGROUPS or not 0 < centre < 1:
         return 1.0
     scores = [(each.share - centre) / _chance(each, centre) for each in subgroups]
-    ranges = [abs(after - before) for before, after in zip(scores, scores[1:], strict=False)]
+    ranges = [abs(after - before) for before, after in pairwise(scores)]
     return max(1.0, sum(ranges) / len(ranges) / MEAN_RANGE_PER_SIGMA)
 
 
