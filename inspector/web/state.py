@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from inspector.archive.chart_figures import ChartFigures
+from inspector.archive.find import Archive
 from inspector.recipe.recipes import Recipes
 from inspector.web.settings import WebSettings
 from streams.log import Log
@@ -19,6 +21,9 @@ class Floor:
     lines: tuple[str, ...]
     recipes: Recipes
     log: Log
+    archive: Archive | None = None
+    """None where no archive is kept."""
+    chart_figures: ChartFigures | None = None
 
 
 def floor_of(request: Request) -> Floor:
