@@ -54,9 +54,9 @@ def read_query(query: QueryParams) -> PieceQuery:
     problems: list[str] = []
 
     def read(name: str, parse: Callable[[str], _Value]) -> _Value | None:
-        text = query.get(name, "").strip()
+        text = query.get(name, "")
         try:
-            return parse(text) if text else None
+            return parse(text) if text.strip() else None
         except ValueError as error:
             problems.append(f"{name.replace('_', ' ')}: {error}")
             return None
@@ -76,14 +76,14 @@ def read_query(query: QueryParams) -> PieceQuery:
         until_ns=read("until", time_ns),
         bundle_digest=read("bundle", _text),
     )
-    fields = {name: query.get(name, "").strip()[:MAX_LETTERS] for name in (*TEXTS, *SCORES, *TIMES)}
+    fields = {name: query.get(name, "")[:MAX_LETTERS] for name in (*TEXTS, *SCORES, *TIMES)}
     return PieceQuery(fields, words, wanted, read("before", _key), tuple(problems + _contradictions(wanted)))
 
 
 def time_ns(text: str) -> int:
     """Nanoseconds since the Unix epoch of an ISO 8601 time; without a zone it is the server's. Raises ValueError."""
     try:
-        return round(datetime.fromisoformat(text).timestamp() * 1_000_000) * 1000
+        return round(datetime.fromisoformat(text.strip()).timestamp() * 1_000_000) * 1000
     except (ValueError, OverflowError, OSError) as exc:
         raise ValueError(f"{text[:40]!r} is no time, write it like 2026-11-30T06:00") from exc
 
@@ -105,6 +105,7 @@ def _score(text: str) -> float:
 
 
 def _key(text: str) -> int:
+    text = text.strip()
     if not (text.isascii() and text.isdecimal()) or int(text[:20]) > _MAX_KEY:
         raise ValueError("this is no place in the list, start with the newest piece")
     return int(text)

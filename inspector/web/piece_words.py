@@ -23,7 +23,7 @@ def reason_word(reason: int) -> str:
 
 
 def score_words(score: float | None) -> str:
-    return "–" if score is None else f"{score:.3f}"
+    return "-" if score is None else f"{score:.3f}"
 
 
 def time_words(at_ns: int) -> dict[str, str]:

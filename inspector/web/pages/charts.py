@@ -1,4 +1,4 @@
-"""The Charts page: yield, defect rate with control limits, classes, scores, latency, sensors; each mark opens its pieces."""
+"""The Charts page: yield, defect rate, classes, scores, latency and sensors over time; each mark opens its pieces."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -95,9 +95,7 @@ def _sensors_of(archive: Archive, station: Station, chart: ChartRange) -> list[s
     wanted = PieceFilter(*station, since_ns=chart.stretch.since_ns, until_ns=chart.stretch.until_ns)
     try:
         return [
-            modality.name
-            for row in archive.find(wanted, None, 1)
-            for modality in archive.verdict(row.key).modalities
+            modality.name for row in archive.find(wanted, None, 1) for modality in archive.verdict(row.key).modalities
         ]
     except NotInArchiveError:
         return []

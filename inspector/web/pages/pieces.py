@@ -8,12 +8,12 @@ from starlette.routing import Route
 
 from inspector.archive.find import Archive
 from inspector.archive.rows import MadeWhere, PieceFilter, PieceRow
+from inspector.verdicts.follow import StoreError
 from inspector.web.archive_away import archive_of, away_page
 from inspector.web.piece_links import list_path, piece_path
 from inspector.web.piece_query import DECISIONS, MAX_LETTERS, PieceQuery, read_query
 from inspector.web.piece_words import decision_word, local_input, reason_word, score_words, time_words
 from inspector.web.templating import render
-from inspector.verdicts.follow import StoreError
 from streams.observation import InspectionId
 
 PAGE = 50
@@ -59,16 +59,17 @@ def new_pieces(request: Request) -> Response:
 
 def search(request: Request) -> Response:
     """A piece or a lot by its whole name: the one piece, or the list of those that have it."""
-    text = request.query_params.get("q", "").strip()
-    if not text:
+    text = request.query_params.get("q", "")[:MAX_LETTERS]
+    if not text.strip():
         return RedirectResponse("/pieces", 303)
     try:
-        address = _found(archive_of(request), text[:MAX_LETTERS])
+        archive = archive_of(request)
+        address = _found(archive, text) or _found(archive, text.strip())
     except StoreError as error:
         return away_page(request, error)
     if address is not None:
         return RedirectResponse(address, 303)
-    return render(request, "pieces_not_found.html", {"search": text[:MAX_LETTERS]}, 404)
+    return render(request, "pieces_not_found.html", {"search": text}, 404)
 
 
 def _found(archive: Archive, text: str) -> str | None:
