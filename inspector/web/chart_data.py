@@ -13,12 +13,13 @@ from protos.inspection.v1.verdict_pb2 import Decision, ModalityState
 Spec = dict[str, object]
 """One chart as JSON; `kind` names the module that draws it."""
 
+NOTHING_MORE: Mapping[str, str] = {}
 NS_PER_MS = 10**6
 MAX_BARS = 10
 MAX_SENSORS = 24
 PERCENTILES = (0.5, 0.95, 0.99)
 SENSOR_PARTS = ("present", "missing", "stale", "implausible")
-_STATES = {
+_STATES: Mapping[int, int] = {
     ModalityState.MODALITY_STATE_MISSING: 1,
     ModalityState.MODALITY_STATE_STALE: 2,
     ModalityState.MODALITY_STATE_IMPLAUSIBLE: 3,
@@ -30,7 +31,7 @@ def yield_chart(chart: ChartRange, counts: Sequence[DecisionCount]) -> Spec:
     """Share of pieces that passed."""
     total, passed = _by_step(chart, counts), _by_step(chart, counts, Decision.DECISION_PASS)
     points = [
-        _share_point(chart, step, passed[step], pieces, f"{passed[step]:,} of {pieces:,} passed", decision="")
+        _share_point(chart, step, passed[step], pieces, f"{passed[step]:,} of {pieces:,} passed", NOTHING_MORE)
         for step, pieces in enumerate(total)
     ]
     review = _by_step(chart, counts, Decision.DECISION_REVIEW)
@@ -48,7 +49,7 @@ def defect_chart(chart: ChartRange, counts: Sequence[DecisionCount]) -> Spec:
     points, limits = [], []
     for step, limit in enumerate(control.limits):
         words = f"{failed[step]:,} of {total[step]:,} failed{_verdict_on(limit, failed[step], total[step])}"
-        point = _share_point(chart, step, failed[step], total[step], words, decision="fail")
+        point = _share_point(chart, step, failed[step], total[step], words, {"decision": "fail"})
         points.append(point | {"flagged": bool(limit and limit.out_of_control)})
         if limit is not None:
             limits.append({"at_ms": point["at_ms"], "low": limit.low, "centre": limit.centre, "high": limit.high})
@@ -69,7 +70,7 @@ def pareto_chart(chart: ChartRange, counts: Iterable[DecisionCount]) -> Spec:
         bars.append({
             "name": shown, "count": count, "share": count / total, "running": running / total,
             "text": f"{shown}: {count:,} pieces, {_percent(count, total)}",
-            "href": chart.pieces(**{"class": name}) if name else None,
+            "href": chart.pieces({"class": name}) if name else None,
         })  # fmt: skip
     rest = f"; {total - running:,} of rarer classes are not drawn" if running < total else ""
     summary = f"{total:,} pieces did not pass, by their likeliest class{rest}."
@@ -95,12 +96,14 @@ def score_chart(chart: ChartRange, counts: Iterable[ScoreCount], limits: Sequenc
 
 def latency_chart(chart: ChartRange, latencies_ms: Sequence[Sequence[float]], num_pieces: int) -> Spec:
     """From capture to publication: the middle, and how late the slowest pieces were."""
-    series = []
+    series: list[Spec] = []
     ordered = [sorted(step) for step in latencies_ms]
     for share in PERCENTILES:
         name = f"p{share * 100:.0f}"
         points = [
-            _point(chart, step, _quantile(values, share), f"{name} {_quantile(values, share) or 0:,.1f} ms")
+            _point(
+                chart, step, _quantile(values, share), f"{name} {_quantile(values, share) or 0:,.1f} ms", NOTHING_MORE
+            )
             for step, values in enumerate(ordered)
         ]
         series.append({"name": name, "points": points})
@@ -140,7 +143,7 @@ def _sensor_chart(chart: ChartRange, name: tuple[str, str, str], lost: Mapping[t
         shares = [max(total - sum(absent), 0) / total, *(count / total for count in absent)]
         words = ", ".join(f"{part} {share:.1%}" for part, share in zip(SENSOR_PARTS, shares, strict=True) if share)
         rows.append({"at_ms": _at_ms(chart, step), "shares": shares, "text": f"{words} of {total:,} pieces",
-                     "href": chart.step_pieces(step, line=line, station=station)})  # fmt: skip
+                     "href": chart.step_pieces(step, {"line": line, "station": station})})  # fmt: skip
         num_pieces, num_lost = num_pieces + total, num_lost + sum(absent)
     summary = f"Not usable for {num_lost:,} of {num_pieces:,} pieces ({_percent(num_lost, num_pieces)})."
     step_ms = chart.stretch.step_ns / NS_PER_MS
@@ -171,18 +174,18 @@ def _at_ms(chart: ChartRange, step: int) -> float:
     return chart.stretch.start_ns(step) / NS_PER_MS
 
 
-def _point(chart: ChartRange, step: int, value: float | None, text: str, **others: str) -> Spec:
-    return {"at_ms": _at_ms(chart, step), "value": value, "text": text, "href": chart.step_pieces(step, **others)}
+def _point(chart: ChartRange, step: int, value: float | None, text: str, more: Mapping[str, str]) -> Spec:
+    return {"at_ms": _at_ms(chart, step), "value": value, "text": text, "href": chart.step_pieces(step, more)}
 
 
-def _share_point(chart: ChartRange, step: int, part: int, total: int, words: str, decision: str) -> Spec:
+def _share_point(chart: ChartRange, step: int, part: int, total: int, words: str, more: Mapping[str, str]) -> Spec:
     share = part / total if total else None
-    return _point(chart, step, share, f"{_percent(part, total)}, {words}", decision=decision)
+    return _point(chart, step, share, f"{_percent(part, total)}, {words}", more)
 
 
 def _bin(chart: ChartRange, index: int, count: int) -> Spec:
     low, high = index / NUM_SCORE_BINS, (index + 1) / NUM_SCORE_BINS
-    href = chart.pieces(score_from=f"{low:.6g}", score_to=f"{high:.6g}")
+    href = chart.pieces({"score_from": f"{low:.6g}", "score_to": f"{high:.6g}"})
     return {"low": low, "high": high, "count": count, "href": href,
             "text": f"score {low:.3g} to {high:.3g}: {count:,} pieces"}  # fmt: skip
 

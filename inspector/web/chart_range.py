@@ -29,17 +29,17 @@ class ChartRange:
     fields: Mapping[str, str]
     problems: tuple[str, ...] = ()
 
-    def pieces(self, since_ns: int | None = None, until_ns: int | None = None, **others: str) -> str:
-        """The address of the pieces behind a mark; without times, of all pieces of the chart."""
-        times = {
-            "since": moment(self.stretch.since_ns if since_ns is None else since_ns),
-            "until": moment(self.stretch.until_ns if until_ns is None else until_ns),
-        }
-        return list_path((self._named() | times | others).items())
+    def pieces(self, more: Mapping[str, str] | None = None) -> str:
+        """The address of all pieces of the chart; `more` are further fields of the list's filter."""
+        return self._between(self.stretch.since_ns, self.stretch.until_ns, more or {})
 
-    def step_pieces(self, step: int, **others: str) -> str:
+    def step_pieces(self, step: int, more: Mapping[str, str]) -> str:
         start_ns = self.stretch.start_ns(step)
-        return self.pieces(start_ns, start_ns + self.stretch.step_ns, **others)
+        return self._between(start_ns, start_ns + self.stretch.step_ns, more)
+
+    def _between(self, since_ns: int, until_ns: int, more: Mapping[str, str]) -> str:
+        times = {"since": moment(since_ns), "until": moment(until_ns)}
+        return list_path({**self._named(), **times, **more}.items())
 
     def _named(self) -> dict[str, str]:
         return {name: self.fields[name] for name in SCOPE}

@@ -5,17 +5,7 @@ from datetime import datetime
 from inspector.verdicts.words import enum_word
 from inspector.web.piece_links import moment
 from inspector.web.piece_query import time_ns
-from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason
-
-_DECISIONS = {
-    Decision.DECISION_PASS: "pass",
-    Decision.DECISION_FAIL: "fail",
-}
-
-
-def decision_word(decision: int) -> str:
-    """pass, fail or review; whatever is neither PASS nor FAIL is looked at by a person."""
-    return _DECISIONS.get(decision, "review")
+from protos.inspection.v1.verdict_pb2 import DecisionReason
 
 
 def reason_word(reason: int) -> str:

@@ -7,7 +7,10 @@ from starlette.requests import Request
 from inspector.archive.chart_figures import ChartFigures
 from inspector.archive.find import Archive
 from inspector.recipe.recipes import Recipes
+from inspector.web.hub import Hub
+from inspector.web.metrics import WebMetrics
 from inspector.web.settings import WebSettings
+from inspector.web.stream_places import StreamPlaces
 from streams.log import Log
 
 
@@ -21,6 +24,10 @@ class Floor:
     lines: tuple[str, ...]
     recipes: Recipes
     log: Log
+    hub: Hub
+    """News for the browsers: `hub.post(kind, data)` shows a state to all of them."""
+    metrics: WebMetrics
+    places: StreamPlaces
     archive: Archive | None = None
     """None where no archive is kept."""
     chart_figures: ChartFigures | None = None

@@ -10,9 +10,10 @@ from inspector.archive.find import Archive
 from inspector.archive.rows import MadeWhere, PieceFilter, PieceRow
 from inspector.verdicts.follow import StoreError
 from inspector.web.archive_away import archive_of, away_page
+from inspector.web.card import decision_word
 from inspector.web.piece_links import list_path, piece_path
 from inspector.web.piece_query import DECISIONS, MAX_LETTERS, PieceQuery, read_query
-from inspector.web.piece_words import decision_word, local_input, reason_word, score_words, time_words
+from inspector.web.piece_words import local_input, reason_word, score_words, time_words
 from inspector.web.templating import render
 from streams.observation import InspectionId
 

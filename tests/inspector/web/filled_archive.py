@@ -35,7 +35,7 @@ class Names:
     expert: str = "cnn"
 
 
-def decision_of(number: int) -> int:
+def decision_of(number: int) -> Decision:
     """FAIL for every 20th piece, REVIEW for every 33rd of the others."""
     if number % FAIL_EVERY == 7:
         return Decision.DECISION_FAIL
@@ -152,7 +152,7 @@ class FilledArchive:
     def _row(self, number: int, verdict: Verdict) -> dict[str, object]:
         named = verdict.inspection
         likeliest = max(verdict.classes, key=lambda each: each.probability, default=None)
-        has_class = likeliest is not None and verdict.decision != Decision.DECISION_PASS
+        has_class = verdict.decision != Decision.DECISION_PASS
         return {
             "key": number + 1,
             "topic_id": self._topic, "partition": 0, "offset": number,
@@ -161,7 +161,7 @@ class FilledArchive:
             "recipe_version": verdict.recipe_version, "bundle": verdict.bundle,
             "bundle_version": verdict.bundle_version, "bundle_digest": verdict.bundle_digest, "engine": verdict.engine,
             "deployment": verdict.deployment, "route": verdict.route, "decision": verdict.decision,
-            "reason": verdict.reason, "defect_class": likeliest.name if has_class else "",
+            "reason": verdict.reason, "defect_class": likeliest.name if has_class and likeliest else "",
             "score": verdict.defect_score if verdict.HasField("defect_score") else None,
             "pass_below": verdict.pass_below, "fail_above": verdict.fail_above, "cost_ms": verdict.cost_ms,
             "deadline_missed": verdict.deadline_missed, "entry_ns": verdict.entry_ns, "capture_ns": verdict.capture_ns,

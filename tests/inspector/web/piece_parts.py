@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -10,12 +10,11 @@ from starlette.applications import Starlette
 from inspector.archive.chart_figures import ChartFigures
 from inspector.archive.database import Database
 from inspector.archive.find import Archive
-from inspector.recipe.recipes import Recipes
 from inspector.web.app import create_app
 from inspector.web.settings import WebSettings
-from inspector.web.state import Floor
 from streams.embedded import EmbeddedLog, EmbeddedSettings
 from tests.inspector.web.filled_archive import FilledArchive, Names
+from tests.inspector.web.parts import floor_with
 
 HOSTILE = (
     '"><img src=x onerror=alert(1)>',
@@ -45,15 +44,7 @@ def pages(folder: Path, names: Names | None = None, url: str | None = None) -> I
     log = EmbeddedLog(folder / "log.sqlite", EmbeddedSettings())
     database = Database(url or f"sqlite:///{folder / 'archive.sqlite'}")
     made = FilledArchive(database, names)
-    floor = Floor(
-        WebSettings(),
-        "inspection",
-        ("line-1",),
-        Recipes([]),
-        log,
-        archive=Archive(database),
-        chart_figures=ChartFigures(database),
-    )
+    floor = replace(floor_with(WebSettings(), log), archive=Archive(database), chart_figures=ChartFigures(database))
     try:
         yield Pages(create_app(floor), made, log)
     finally:
