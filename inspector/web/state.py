@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from inspector.archive.chart_figures import ChartFigures
 from inspector.archive.find import Archive
 from inspector.recipe.recipes import Recipes
 from inspector.web.hub import Hub
@@ -31,6 +32,7 @@ class Floor:
     media: Media
     archive: Archive | None = None
     """None where the database cannot be opened."""
+    chart_figures: ChartFigures | None = None
 
 
 def floor_of(request: Request) -> Floor:
