@@ -68,7 +68,7 @@ def watch(
     count: int | None,
     as_json: bool,
 ) -> None:
-    """Shows verdicts as they come: a table in a terminal, one line per verdict elsewhere. Continues when the gateway
+    """Shows verdicts as they come: a table in a terminal, else one line per verdict. Continues when the gateway
     restarts.
 
     Example: inspector watch --line line-1 --decision fail --from earliest
@@ -96,7 +96,7 @@ def verdict(
     piece: str,
     pass_number: int,
 ) -> None:
-    """Prints the recent verdict of one piece as JSON.
+    """Prints the verdict of a piece as JSON. Knows recent pieces only: [gateway] max_verdicts and max_bytes.
 
     Example: inspector verdict line-1 station-2 piece-0042
     """
@@ -128,7 +128,7 @@ def feedback(
     author: str,
     note: str,
 ) -> None:
-    """Records a person's finding about a piece: ok, nok, or unsure; withdrawn takes back what this author said.
+    """Records what a person saw on a piece: ok (good), nok (defective) or unsure; withdrawn takes the last word back.
 
     Example: inspector feedback line-1 station-2 piece-0042 nok --defect scratch --author lee
     """
