@@ -3,9 +3,9 @@
 Times are nanoseconds since the Unix epoch; labels and decisions are the numbers of the wire's enums.
 """
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table, UniqueConstraint, text
 
-from inspector.archive.metadata import BYTES, KEY, METADATA, NUMBER, TEXT, only_where
+from inspector.archive.metadata import BYTES, KEY, METADATA, NUMBER, TEXT
 
 REVIEW_PIECES = Table(
     "review_pieces",
@@ -30,7 +30,12 @@ REVIEW_PIECES = Table(
     sqlite_autoincrement=True,
 )
 """Pieces that people look at. `verdict_key` is the key of the verdict in `verdicts`."""
-Index("review_pieces_without_recordings", REVIEW_PIECES.c.key, **only_where("ready_ns IS NULL AND closed_ns IS NULL"))
+Index(
+    "review_pieces_without_recordings",
+    REVIEW_PIECES.c.key,
+    sqlite_where=text("ready_ns IS NULL AND closed_ns IS NULL"),
+    postgresql_where=text("ready_ns IS NULL AND closed_ns IS NULL"),
+)
 
 REVIEW_KNOWN = Table(
     "review_known",
@@ -83,9 +88,19 @@ REVIEW_SLOTS = Table(
 )
 """One row for each finding that is wanted or was given: who holds the piece, until when, and the answer."""
 _S = REVIEW_SLOTS.c
-Index("review_slots_open", _S.piece_key, **only_where("answered_ns IS NULL"))
+Index(
+    "review_slots_open",
+    _S.piece_key,
+    sqlite_where=text("answered_ns IS NULL"),
+    postgresql_where=text("answered_ns IS NULL"),
+)
 Index("review_slots_of_reviewer", _S.reviewer, _S.answered_ns)
-Index("review_slots_of_known", _S.known_key, **only_where("known_key IS NOT NULL"))
+Index(
+    "review_slots_of_known",
+    _S.known_key,
+    sqlite_where=text("known_key IS NOT NULL"),
+    postgresql_where=text("known_key IS NOT NULL"),
+)
 
 REVIEW_OUTBOX = Table(
     "review_outbox",
@@ -102,7 +117,12 @@ REVIEW_OUTBOX = Table(
     Column("sent_ns", NUMBER),
 )
 """Findings on their way to the feedback topic. A row is written with its answer, in one transaction."""
-Index("review_outbox_unsent", REVIEW_OUTBOX.c.due_ns, **only_where("sent_ns IS NULL"))
+Index(
+    "review_outbox_unsent",
+    REVIEW_OUTBOX.c.due_ns,
+    sqlite_where=text("sent_ns IS NULL"),
+    postgresql_where=text("sent_ns IS NULL"),
+)
 
 REVIEW_POSITION = Table(
     "review_position",

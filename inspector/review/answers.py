@@ -1,7 +1,9 @@
 """Takes the answers of reviewers, and takes them back. An answer and its record for the feedback topic are written in
 one transaction; answers to known pieces are kept here only, for they say nothing new about the piece."""
 
-from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Select, delete, exists, func, insert, select, update
 
 from inspector.archive.database import Database
 from inspector.archive.tables_review import REVIEW_KNOWN, REVIEW_OUTBOX, REVIEW_PIECES, REVIEW_SLOTS
@@ -12,7 +14,6 @@ from protos.inspection.v1.records_pb2 import Label
 from streams.observation import InspectionId
 
 _S, _P, _K, _O = REVIEW_SLOTS.c, REVIEW_PIECES.c, REVIEW_KNOWN.c, REVIEW_OUTBOX.c
-_Slot = Row[tuple[int, int | None, int | None, int, int | None, str | None, int | None, str]]
 
 
 class NotHeldError(Exception):
@@ -58,7 +59,7 @@ class Answers:
         self, connection: Connection, slot: _Slot, finding: Finding, identity: str, now_ns: int, delay: bool = True
     ) -> None:
         inspection = _inspection(connection, slot.piece_key or 0)
-        record = feedback(inspection, finding, slot.reviewer or "", now_ns, identity)
+        record = feedback(inspection, finding, slot.reviewer, now_ns, identity)
         due_ns = now_ns + (round(self._settings.publish_after_s * 1e9) if delay else 0)
         row = {"id": identity, "line": inspection.line, "body": record.SerializeToString(), "due_ns": due_ns}
         connection.execute(insert(REVIEW_OUTBOX).values(**row))
@@ -106,19 +107,34 @@ def ask_second(connection: Connection, piece_key: int) -> None:
     connection.execute(insert(REVIEW_SLOTS).values(piece_key=piece_key, slot=1))
 
 
+class _Slot(NamedTuple):
+    """A row of REVIEW_SLOTS that a person has or had."""
+
+    key: int
+    piece_key: int | None
+    attempt: int
+    label: int | None
+    defects: str | None
+    answered_ns: int | None
+    token: str
+    reviewer: str
+
+
 def _slot(connection: Connection, reviewer: str, token: str) -> _Slot | None:
-    query = _slots().where(_S.token == token, _S.reviewer == reviewer)
-    return connection.execute(query.with_for_update()).one_or_none()  # type: ignore[return-value]
+    return _first(connection, _SLOTS.where(_S.token == token, _S.reviewer == reviewer))
 
 
 def _last_answered(connection: Connection, reviewer: str, earliest_ns: int) -> _Slot | None:
-    query = _slots().where(_S.reviewer == reviewer, _S.answered_ns >= earliest_ns)
-    newest = query.order_by(_S.answered_ns.desc(), _S.key.desc()).limit(1)
-    return connection.execute(newest.with_for_update()).one_or_none()  # type: ignore[return-value]
+    query = _SLOTS.where(_S.reviewer == reviewer, _S.answered_ns >= earliest_ns)
+    return _first(connection, query.order_by(_S.answered_ns.desc(), _S.key.desc()).limit(1))
 
 
-def _slots():  # type: ignore[no-untyped-def]
-    return select(_S.key, _S.piece_key, _S.known_key, _S.attempt, _S.label, _S.defects, _S.answered_ns, _S.token, _S.reviewer)
+_SLOTS = select(*(_S[name] for name in _Slot._fields))
+
+
+def _first(connection: Connection, query: Select[*tuple[object, ...]]) -> _Slot | None:
+    row = connection.execute(query.with_for_update()).first()
+    return None if row is None else _Slot(*row)
 
 
 def _demand_same(slot: _Slot, finding: Finding) -> None:

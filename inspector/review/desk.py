@@ -72,7 +72,9 @@ class Desk:
             return ask_second_opinion(connection, inspection, self._clock_ns())
 
     def progress(self, reviewer: str, since_ns: int) -> Progress:
-        open_pieces = select(func.count()).where(REVIEW_PIECES.c.closed_ns.is_(None), REVIEW_PIECES.c.ready_ns.is_not(None))
+        open_pieces = select(func.count()).where(
+            REVIEW_PIECES.c.closed_ns.is_(None), REVIEW_PIECES.c.ready_ns.is_not(None)
+        )
         with self._database.read() as connection:
             by_label = num_answers(connection, reviewer, since_ns)
             waiting = int(connection.execute(open_pieces).scalar_one())

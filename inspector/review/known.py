@@ -83,6 +83,9 @@ class KnownPieces:
         with self._database.read() as connection:
             rows = connection.execute(query).mappings().all()
         return [
-            KnownPiece(**{name: row[name] for name in KnownPiece.__slots__ if name != "defects"}, defects=tuple(json.loads(row["defects"])))
+            KnownPiece(
+                **{name: row[name] for name in KnownPiece.__slots__ if name != "defects"},
+                defects=tuple(json.loads(row["defects"])),
+            )
             for row in rows
         ]

@@ -4,8 +4,9 @@ a second opinion is wanted. Slips known pieces in among them."""
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from inspector.archive.database import Database
@@ -17,6 +18,7 @@ MAX_HELD = 4
 """Pieces that one reviewer holds at a time."""
 ATTEMPTS = 4
 """Two requests of one reviewer may take both slots of one piece at the same moment: the later one tries again."""
+UNPREDICTABLE = secrets.SystemRandom()
 _S, _P, _K = REVIEW_SLOTS.c, REVIEW_PIECES.c, REVIEW_KNOWN.c
 
 
@@ -38,13 +40,13 @@ class Lending:
         self,
         database: Database,
         settings: ReviewSettings,
-        draw: Callable[[], float] = secrets.SystemRandom().random,
+        draw: Callable[[], float] = UNPREDICTABLE.random,
     ) -> None:
         self._database, self._settings, self._draw = database, settings, draw
 
     def hold(self, reviewer: str, count: int, now_ns: int) -> list[Held]:
-        """The pieces that the reviewer holds, in order, filled up to `count` and lent anew. Fewer where the queue has no
-        more. Raises StoreError."""
+        """The pieces that the reviewer holds, in order, filled up to `count` and lent anew. Fewer where the queue has
+        no more. Raises StoreError."""
         for attempt in range(ATTEMPTS):
             try:
                 with self._database.write() as connection:
@@ -58,7 +60,7 @@ class Lending:
         """What the token names, while this reviewer holds it. Raises StoreError."""
         with self._database.read() as connection:
             rows = _held(connection, reviewer, MAX_HELD * 2)
-        return next((_as_held(row) for row in rows if row.token == token), None)
+        return next((Held(row.token, row.verdict_key, row.until_ns) for row in rows if row.token == token), None)
 
     def _fill_up(self, connection: Connection, reviewer: str, count: int, now_ns: int) -> list[Held]:
         until_ns = now_ns + round(self._settings.lease_s * 1e9)
@@ -102,7 +104,14 @@ class Lending:
         return int(secrets.choice([row.key for row in rows if row.times == least]))
 
 
-def _held(connection: Connection, reviewer: str, limit: int) -> "list[Row[tuple[int, str, int, int]]]":
+class _Lent(NamedTuple):
+    key: int
+    token: str
+    until_ns: int
+    verdict_key: int
+
+
+def _held(connection: Connection, reviewer: str, limit: int) -> list[_Lent]:
     """What the reviewer holds without an answer, the earliest first."""
     verdict_key = func.coalesce(_P.verdict_key, _K.verdict_key).label("verdict_key")
     query = (
@@ -113,11 +122,7 @@ def _held(connection: Connection, reviewer: str, limit: int) -> "list[Row[tuple[
         .order_by(_S.lent_ns, _S.key)
         .limit(limit)
     )
-    return list(connection.execute(query).all())
-
-
-def _as_held(row: "Row[tuple[int, str, int, int]]") -> Held:
-    return Held(row.token, row.verdict_key, row.until_ns)
+    return [_Lent(*row) for row in connection.execute(query)]
 
 
 def _open_slot(connection: Connection, reviewer: str, now_ns: int) -> int | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 
 from inspector.archive.database import Database
 from inspector.archive.tables_review import REVIEW_OUTBOX
@@ -74,16 +74,14 @@ class Outbox:
             return int(connection.execute(select(func.count()).where(_O.sent_ns.is_(None))).scalar_one())
 
 
-def _among(rows: Sequence[Waiting]):  # type: ignore[no-untyped-def]
+def _among(rows: Sequence[Waiting]) -> ColumnElement[bool]:
     return _O.id.in_([row.id for row in rows])
 
 
 class FeedbackPublisher:
     """Takes findings from the outbox to the log, in the thread that calls `run`."""
 
-    def __init__(
-        self, source: Log, prefix: str, outbox: Outbox, clock_ns: Callable[[], int] = time.time_ns
-    ) -> None:
+    def __init__(self, source: Log, prefix: str, outbox: Outbox, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self._log, self._prefix, self._outbox, self._clock_ns = source, prefix, outbox, clock_ns
         self._publisher: Publisher | None = None
 

@@ -68,12 +68,10 @@ class Queue:
     def _add(self, connection: Connection, row: RowMapping, now_ns: int) -> None:
         values = {name: row[name] for name in (*_IDENTITY, "decision")}
         wanted = num_wanted(_inspection(row), self._settings)
-        added = connection.execute(
-            insert_once(connection, "review_pieces").values(
-                **values, verdict_key=row["key"], wanted=wanted, added_ns=now_ns
-            )
+        added = insert_once(connection, "review_pieces").values(
+            **values, verdict_key=row["key"], wanted=wanted, added_ns=now_ns
         )
-        if added.rowcount == 1:
+        if connection.execute(added.returning(_P.key)).first() is not None:
             hold(connection, row["key"], "", now_ns)
 
     def _give_up(self, connection: Connection, without: ColumnElement[bool], now_ns: int) -> None:
