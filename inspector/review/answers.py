@@ -3,7 +3,7 @@ one transaction; answers to known pieces are kept here only, for they say nothin
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Select, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
 from inspector.archive.database import Database
 from inspector.archive.tables_review import REVIEW_KNOWN, REVIEW_OUTBOX, REVIEW_PIECES, REVIEW_SLOTS
@@ -18,6 +18,22 @@ _S, _P, _K, _O = REVIEW_SLOTS.c, REVIEW_PIECES.c, REVIEW_KNOWN.c, REVIEW_OUTBOX.
 
 class NotHeldError(Exception):
     """The reviewer does not hold this piece (any more); the message says what to do."""
+
+
+class _Slot(NamedTuple):
+    """A row of REVIEW_SLOTS that a person has or had."""
+
+    key: int
+    piece_key: int | None
+    attempt: int
+    label: int | None
+    defects: str | None
+    answered_ns: int | None
+    token: str
+    reviewer: str
+
+
+_SLOTS = select(*(_S[name] for name in _Slot._fields))
 
 
 class Answers:
@@ -107,33 +123,16 @@ def ask_second(connection: Connection, piece_key: int) -> None:
     connection.execute(insert(REVIEW_SLOTS).values(piece_key=piece_key, slot=1))
 
 
-class _Slot(NamedTuple):
-    """A row of REVIEW_SLOTS that a person has or had."""
-
-    key: int
-    piece_key: int | None
-    attempt: int
-    label: int | None
-    defects: str | None
-    answered_ns: int | None
-    token: str
-    reviewer: str
-
-
 def _slot(connection: Connection, reviewer: str, token: str) -> _Slot | None:
-    return _first(connection, _SLOTS.where(_S.token == token, _S.reviewer == reviewer))
+    query = _SLOTS.where(_S.token == token, _S.reviewer == reviewer)
+    row = connection.execute(query.with_for_update()).first()
+    return None if row is None else _Slot(*row)
 
 
 def _last_answered(connection: Connection, reviewer: str, earliest_ns: int) -> _Slot | None:
     query = _SLOTS.where(_S.reviewer == reviewer, _S.answered_ns >= earliest_ns)
-    return _first(connection, query.order_by(_S.answered_ns.desc(), _S.key.desc()).limit(1))
-
-
-_SLOTS = select(*(_S[name] for name in _Slot._fields))
-
-
-def _first(connection: Connection, query: Select[*tuple[object, ...]]) -> _Slot | None:
-    row = connection.execute(query.with_for_update()).first()
+    newest = query.order_by(_S.answered_ns.desc(), _S.key.desc()).limit(1)
+    row = connection.execute(newest.with_for_update()).first()
     return None if row is None else _Slot(*row)
 
 
