@@ -1,0 +1,87 @@
+"""Sessions of people who are signed in on the page. They live in memory: a restart ends them."""
+
+import hashlib
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from inspector.access.principal import Principal
+from inspector.access.settings import SessionSettings
+
+
+def always() -> bool:
+    return True
+
+
+@dataclass(slots=True)
+class Session:
+    """One person in one browser."""
+
+    principal: Principal
+    opened_s: float
+    """By the monotonic clock, as `seen_s`."""
+    seen_s: float
+    is_valid: Callable[[], bool] = always
+    """Whether the credentials still hold that the session was opened with."""
+    form_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    """Proves that a form or script belongs to the session's own page."""
+
+
+class Sessions:
+    """By cookie, of which only the hash is kept. Use in one event loop or thread."""
+
+    def __init__(self, settings: SessionSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings, self._clock = settings, clock
+        self._sessions: OrderedDict[bytes, Session] = OrderedDict()
+        """The one seen last stands last."""
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def open(self, principal: Principal, is_valid: Callable[[], bool] = always) -> tuple[str, Session]:
+        """The cookie's value and the session. May end the session that was idle longest."""
+        self._make_room(principal)
+        cookie, now_s = secrets.token_urlsafe(32), self._clock()
+        session = self._sessions[_digest(cookie)] = Session(principal, now_s, now_s, is_valid)
+        return cookie, session
+
+    def find(self, cookie: str) -> Session | None:
+        """The session, which counts as seen now; None if it has ended."""
+        digest = _digest(cookie)
+        session = self._sessions.get(digest)
+        if session is None:
+            return None
+        if not self._lives(session):
+            del self._sessions[digest]
+            return None
+        session.seen_s = self._clock()
+        self._sessions.move_to_end(digest)
+        return session
+
+    def close(self, cookie: str) -> None:
+        self._sessions.pop(_digest(cookie), None)
+
+    def close_all_of(self, name: str) -> int:
+        """Ends all sessions of a person; returns how many."""
+        digests = [digest for digest, session in self._sessions.items() if session.principal.name == name]
+        for digest in digests:
+            del self._sessions[digest]
+        return len(digests)
+
+    def _lives(self, session: Session) -> bool:
+        now_s = self._clock()
+        is_young = now_s - session.opened_s < self._settings.age_s and now_s - session.seen_s < self._settings.idle_s
+        return is_young and session.is_valid()
+
+    def _make_room(self, principal: Principal) -> None:
+        own = [digest for digest, session in self._sessions.items() if session.principal == principal]
+        for digest in own[: max(0, len(own) + 1 - self._settings.max_per_principal)]:
+            del self._sessions[digest]
+        while len(self._sessions) >= self._settings.max_sessions:
+            self._sessions.popitem(last=False)
+
+
+def _digest(cookie: str) -> bytes:
+    return hashlib.sha256(cookie.encode(errors="surrogatepass")).digest()
