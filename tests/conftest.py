@@ -5,12 +5,14 @@ wait more than they compute. Of all others each file stays together, for its fix
 """
 
 import logging
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.servers.fixtures"]
 TESTS = Path(__file__).parent
 LIVE = (
     "integration/",
@@ -21,12 +23,26 @@ SLOW = (
     "integration/",
     "benchmarks/",
     "docs/",
+    "servers/",
     "inspector/compile/",
     "inspector/cli/",
     "inspector/demo/",
     "inspector/rollout/",
 )
 """Folders whose tests start processes or compile graphs; `make fast` leaves them out."""
+
+
+WHOLE_FILE = re.compile(r"^pytestmark = .*mark\.(broker|train)", re.MULTILINE)
+"""The first mark that a file gives to all of its tests."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files of which `-m "not train"` deselects every test are not imported: torch alone takes seconds to import."""
+    if collection_path.suffix != ".py":
+        return None
+    mark = WHOLE_FILE.search(collection_path.read_text())
+    unwanted = config.getoption("markexpr", "").split(" and ")
+    return True if mark and f"not {mark[1]}" in unwanted else None
 
 
 @pytest.hookimpl(tryfirst=True)

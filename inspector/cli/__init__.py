@@ -9,33 +9,49 @@ import click
 from inspector.cli.files import report_unusable_files
 from inspector.cli.logs import LEVELS, quiet_grpc, setup_logging
 
-COMMANDS: Mapping[str, tuple[str, str]] = {
-    "adapt": ("inspector.cli.adapting", "Adapts a checkpoint to a new recipe, if no old one loses."),
-    "bench": ("inspector.cli.benching", "Measures how fast this machine runs a bundle."),
-    "check": ("inspector.cli.check", "Explains a configuration and lists its problems."),
-    "compile": ("inspector.cli.compiling", "Compiles a bundle for the GPUs or CPUs that it will run on."),
-    "demo": ("inspector.cli.demo", "Runs a simulated line through the service and shows its verdicts."),
-    "deploy": ("inspector.cli.deploying", "Deploys a bundle to the running line, live or on trial."),
-    "deployments": ("inspector.cli.deploying", "Shows the history of deployments and the status of workers."),
-    "distil": ("inspector.cli.adapting", "Replaces an expert of a checkpoint by a small student."),
-    "doctor": ("inspector.cli.doctor", "Lists what this machine can run, with remedies."),
-    "evaluate": ("inspector.cli.training", "Judges a data set with a bundle and reports the figures."),
-    "export": ("inspector.cli.training", "Turns a training checkpoint into a bundle."),
-    "feedback": ("inspector.cli.watch", "Records a person's finding about a piece."),
-    "fit": ("inspector.cli.fitting", "Makes a bundle from good pieces alone, for a new line."),
-    "gateway": ("inspector.cli.serving", "Serves verdicts over gRPC."),
-    "parity": ("inspector.cli.parity", "Counts decisions of a bundle's engines that differ from torch's."),
-    "plausibility": ("inspector.cli.plausibility", "Learns a bundle's limits of plausible recordings."),
-    "replay": ("inspector.cli.replay", "Publishes a data set as a line would."),
-    "rollback": ("inspector.cli.deploying", "Ends a trial, or returns to the previous deployment."),
-    "serve": ("inspector.cli.serving", "Runs worker, gateway and metrics in one process."),
-    "simulate": ("inspector.cli.simulate", "Simulates a line: as a data set, or into the log."),
-    "topics": ("inspector.cli.topics", "Creates or checks the topics on Kafka."),
-    "train": ("inspector.cli.training", "Trains a model on a data set and exports its bundle."),
-    "verdict": ("inspector.cli.watch", "Prints the recent verdict of one piece as JSON."),
-    "watch": ("inspector.cli.watch", "Shows verdicts as they come, in a table."),
-    "worker": ("inspector.cli.serving", "Judges pieces, without a gateway."),
+START, LINE, MODEL, OPERATE = "Start here", "Line", "Model", "Operate"
+HEADINGS: Mapping[str, str] = {
+    START: "try it; check this machine and your files",
+    LINE: "run it, feed it, watch its verdicts",
+    MODEL: "from recordings to a bundle",
+    OPERATE: "a line in production",
 }
+"""The headings of `inspector --help` in their order, each with what its commands are for."""
+
+COMMANDS: Mapping[str, tuple[str, str, str]] = {
+    "adapt": ("inspector.cli.adapting", "Teaches a trained model a further product.", MODEL),
+    "bench": ("inspector.cli.benching", "Measures how fast this machine runs a bundle.", MODEL),
+    "check": ("inspector.cli.check", "Explains a configuration and lists its problems.", START),
+    "compile": ("inspector.cli.compiling", "Makes a bundle faster on the GPUs or CPUs of the line.", MODEL),
+    "demo": ("inspector.cli.demo", "Runs a simulated line through the service and shows its verdicts.", START),
+    "deploy": ("inspector.cli.deploying", "Puts a bundle on the running line, live or on trial.", OPERATE),
+    "deployments": (
+        "inspector.cli.deploying",
+        "Shows which bundles were deployed, and what each worker runs.",
+        OPERATE,
+    ),
+    "distil": ("inspector.cli.adapting", "Replaces a camera's expert by one of a tenth of its size.", MODEL),
+    "doctor": ("inspector.cli.doctor", "Lists what this machine can run, and what to install for more.", START),
+    "evaluate": ("inspector.cli.training", "Judges a data set with a bundle and reports the figures.", MODEL),
+    "export": ("inspector.cli.training", "Makes a bundle from the checkpoint of a training.", MODEL),
+    "feedback": ("inspector.cli.watch", "Records what a person saw on a piece: ok or nok.", OPERATE),
+    "fit": ("inspector.cli.fitting", "Makes a bundle from good pieces alone, for a new line.", MODEL),
+    "floor": ("inspector.cli.floor", "Runs archive, alerts and live page, without judging.", LINE),
+    "gateway": ("inspector.cli.serving", "Serves verdicts to clients over gRPC.", LINE),
+    "parity": ("inspector.cli.parity", "Compares the decisions of a bundle's engines with torch's.", MODEL),
+    "plausibility": ("inspector.cli.plausibility", "Teaches a bundle which recordings are implausible.", MODEL),
+    "replay": ("inspector.cli.replay", "Publishes a data set as a line would.", LINE),
+    "rollback": ("inspector.cli.deploying", "Ends a trial, or returns to the previous deployment.", OPERATE),
+    "serve": ("inspector.cli.serving", "Runs the whole service with one command.", LINE),
+    "simulate": ("inspector.cli.simulate", "Simulates a line: as a data set, or live.", LINE),
+    "topics": ("inspector.cli.topics", "Creates or checks the topics on Kafka.", OPERATE),
+    "train": ("inspector.cli.training", "Trains a model on a data set and writes its bundle.", MODEL),
+    "verdict": ("inspector.cli.watch", "Prints a recent verdict as JSON.", LINE),
+    "watch": ("inspector.cli.watch", "Shows verdicts as they come, in a table.", LINE),
+    "worker": ("inspector.cli.serving", "Judges pieces, without a gateway.", LINE),
+}
+"""Name of a command: the module that defines it, one line for `inspector --help`, and the heading it stands under."""
+
 _TRAINING = ("torch", "torchvision", "timm", "peft", "librosa", "sklearn", "onnxscript", "safetensors")
 
 
@@ -51,7 +67,7 @@ class LazyGroup(click.Group):
         module = COMMANDS[cmd_name][0]
         try:
             quiet_grpc(ctx.params.get("log_level", "info"))  # click imports the command before it calls `main`
-            command = getattr(importlib.import_module(module), cmd_name)
+            command = getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
         except ModuleNotFoundError as exc:
             raise click.ClickException(_missing(cmd_name, exc.name or "")) from exc
         if not isinstance(command, click.Command):
@@ -63,8 +79,13 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+        width = max(map(len, COMMANDS))
+        for heading, meaning in HEADINGS.items():
+            rows = [
+                (name.ljust(width), text) for name, (_, text, under) in sorted(COMMANDS.items()) if under == heading
+            ]
+            with formatter.section(f"{heading} ({meaning})"):
+                formatter.write_dl(rows)
 
 
 def _missing(command: str, module: str) -> str:
@@ -89,5 +110,8 @@ def _missing(command: str, module: str) -> str:
 )
 @click.option("--log-json", is_flag=True, help="Log one JSON object per line, for machines.")
 def main(log_level: str, log_json: bool) -> None:
-    """Inspects pieces with cameras and sensors: one verdict per inspection."""
+    """Inspects pieces with cameras and sensors: one verdict per inspection.
+
+    New here? `inspector demo` shows it running. `inspector COMMAND --help` explains a command.
+    """
     setup_logging(log_level, as_json=log_json)

@@ -19,14 +19,18 @@ from inspector.training.dataset import Dataset
 Share = click.FloatRange(0, 1)
 out_option = click.option("--out", required=True, type=FolderOrFile, help="Folder of the new checkpoint.")
 recall_option = click.option(
-    "--tolerance", default=0.0, show_default=True, type=Share, help="Recall that may be lost at the present limit."
+    "--tolerance",
+    default=0.0,
+    show_default=True,
+    type=Share,
+    help="Share of the defects that may be missed more than before, at the same limit.",
 )
 rejects_option = click.option(
     "--false-rejects",
     default=0.02,
     show_default=True,
     type=Share,
-    help="Allowed rise of the share of good pieces held back at that limit.",
+    help="Share of the good pieces that may be held back more than before, at the same limit.",
 )
 seed_option = click.option("--seed", default=0, show_default=True, help="Equal seeds give equal results.")
 
@@ -39,18 +43,22 @@ seed_option = click.option("--seed", default=0, show_default=True, help="Equal s
     required=True,
     multiple=True,
     type=FolderOrFile,
-    help="Manifest of an older recipe that must not lose; repeatable.",
+    help="Manifest of an old product, which must not be judged worse; repeatable.",
 )
 @out_option
 @click.option(
-    "--memory", default=64, show_default=True, type=click.IntRange(2), help="Number of old recordings to rehearse."
+    "--memory",
+    default=64,
+    show_default=True,
+    type=click.IntRange(2),
+    help="Recordings of old products to train on again.",
 )
 @click.option(
     "--stiffness",
     default=100.0,
     show_default=True,
     type=click.FloatRange(0),
-    help="Strength of elastic weight consolidation; 0: off.",
+    help="How strongly weights are kept near their old values (elastic weight consolidation); 0: off.",
 )
 @recall_option
 @rejects_option
@@ -67,7 +75,10 @@ def adapt(
     false_rejects: float,
     seed: int,
 ) -> None:
-    """Adapts CHECKPOINT to the recipe of MANIFEST. Writes nothing where an old recipe or the new one would lose.
+    """Teaches the model in CHECKPOINT the new product of MANIFEST, without forgetting the old ones.
+
+    Checks the result on all their manifests. If it judges any product worse than --tolerance and --false-rejects allow,
+    nothing is written.
 
     Example: inspector adapt cup.ckpt lids/manifest.jsonl --old cups/manifest.jsonl --out both.ckpt
     """
@@ -102,9 +113,11 @@ def distil(
     false_rejects: float,
     seed: int,
 ) -> None:
-    """Replaces one expert of CHECKPOINT by a student of a tenth of its size.
+    """Replaces one camera's expert of CHECKPOINT by a student, a network of a tenth of its size that learns from it.
 
-    Writes nothing where MANIFEST's recipe would lose.
+    Checks the result on MANIFEST. If it judges worse than --tolerance and --false-rejects allow, nothing is written.
+
+    Example: inspector distil cup.ckpt line/manifest.jsonl --expert top-full --out small.ckpt
     """
     how = DistilOptions(
         encoders=("micro",) if direct else ("mini", "micro"),

@@ -61,7 +61,7 @@ def bench() -> None:
     default="1,2,4,8,16",
     show_default=True,
     callback=partial(_numbers, int),
-    help="Batch sizes that every graph is run at.",
+    help="Batch sizes to measure every graph with.",
 )
 @click.option(
     "--rates",
@@ -69,15 +69,15 @@ def bench() -> None:
     default="12,50,100,200",
     show_default=True,
     callback=partial(_numbers, float),
-    help="Offered loads, in pieces per second.",
+    help="Pieces per second to judge, one measurement for each.",
 )
 @click.option(
     "--seconds", default=20.0, show_default=True, type=click.FloatRange(0, min_open=True), help="Duration at each rate."
 )
-@click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 256), help="Threads of every session.")
 @click.option(
-    "--checkpoint", type=FolderOrFile, help="Checkpoint of the bundle's training; on a GPU, compares with torch."
+    "--threads", default=1, show_default=True, type=click.IntRange(1, 256), help="CPU threads of every engine."
 )
+@click.option("--checkpoint", type=FolderOrFile, help="Checkpoint of the bundle. On a GPU, torch is then measured too.")
 @click.option(
     "--report",
     "files",
@@ -97,9 +97,10 @@ def engines(
     checkpoint: Path | None,
     files: tuple[Path, ...],
 ) -> None:
-    """Measures every variant of BUNDLE that this machine can run: its graphs, its decisions, and pieces at a rate.
+    """Measures each variant of BUNDLE that runs here.
 
-    Exit code 1 where an --engine does not run here.
+    For each engine and precision: the time of every graph, the decisions that differ from torch's, and the latency at
+    each rate of pieces. Exit code 1 if a given --engine does not run on this machine.
 
     Example: inspector bench engines bundles/cup --engine onnx/int8 --report bench.md
     """

@@ -14,7 +14,7 @@ from inspector.recipe.problems import ConfigError
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--chunk-s", default=0.1, show_default=True, help="Length of the sensors' chunks, in seconds.")
+@click.option("--chunk-s", default=0.1, show_default=True, help="Seconds of signal per chunk that the sensors send.")
 @click.option(
     "--keys",
     is_flag=True,
@@ -22,7 +22,8 @@ from inspector.recipe.problems import ConfigError
 )
 @report_user_errors()
 def check(file: Path, chunk_s: float, keys: bool) -> None:
-    """Explains FILE: windows, latency budget, memory bound. Exit code 1 where it has problems.
+    """Explains the configuration FILE: time windows, latency budget, memory bound. Lists its problems; exit code 1 if
+    there are any.
 
     Example: inspector check service.toml
     """

@@ -33,7 +33,7 @@ _USUAL = {"tensorrt": "fp16", "onnx": "int8", "openvino": "int8"}
     "--engine",
     required=True,
     type=click.Choice(list(_USUAL)),
-    help="tensorrt: NVIDIA GPUs. onnx, openvino: INT8 on CPUs; in FP32 every bundle runs there uncompiled.",
+    help="tensorrt: for NVIDIA GPUs. onnx, openvino: INT8 for CPUs (in FP32 a bundle runs there without compiling).",
 )
 @click.option(
     "--precision",
@@ -45,27 +45,32 @@ _USUAL = {"tensorrt": "fp16", "onnx": "int8", "openvino": "int8"}
     "targets",
     metavar="8.6,8.9,...",
     default="",
-    help="Compute capabilities of the GPUs, for tensorrt-rtx, which needs none of them here; default: "
-    "8.0,8.6,8.9,12.0, and 7.5 is best built alone, in fp16. tensorrt builds for the GPU of this machine.",
+    help="Compute capabilities of the line's GPUs. Default: 8.0,8.6,8.9,12.0. Compile 7.5 alone, in fp16. Needs no "
+    "GPU here. Only for TensorRT for RTX: plain TensorRT compiles for the GPU of this machine.",
 )
 @click.option(
     "--max-batch",
     default=MAX_BATCH,
     show_default=True,
     type=click.IntRange(1, 256),
-    help="Largest batch on a GPU; buffers are made for 1, 2, 4, ... up to it.",
+    help="Largest batch on a GPU. Buffers are made for batches of 1, 2, 4, ... up to it.",
 )
 @click.option(
     "--calibration",
     type=FolderOrFile,
-    help="Manifest whose calibration split gives INT8 its ranges. Default: the pieces of the bundle's parity set.",
+    help="Measure the value ranges for INT8 on the calibration split of this manifest. Default: on the pieces of the "
+    "bundle's parity set.",
 )
-@click.option("--recipe", type=FolderOrFile, help="Recipe whose parity_max_flips is the limit. Default: 0.002.")
+@click.option(
+    "--recipe",
+    type=FolderOrFile,
+    help="Allow as many changed decisions as parity_max_flips of this recipe. Default: 0.002.",
+)
 @click.option(
     "--cache",
     metavar="FOLDER|off",
-    help="Folder where tensorrt keeps the engines that it builds; off: none. "
-    "Default: inspector/tensorrt in $XDG_CACHE_HOME or ~/.cache. tensorrt-rtx needs none.",
+    help="Where plain TensorRT keeps the engines that it builds, to reuse them; off: nowhere. "
+    "Default: inspector/tensorrt in $XDG_CACHE_HOME or ~/.cache.",
 )
 @click.option("--out", type=FolderOrFile, help="Write a compiled copy here and leave BUNDLE as it is.")
 @report_user_errors(BundleError, CompileError, EngineError, ParityError)
@@ -82,15 +87,15 @@ def compile(
 ) -> None:
     """Compiles the graphs of BUNDLE for one engine and precision, and adds them to BUNDLE.
 
-    First they judge the pieces of BUNDLE's parity set. Where more decisions change than the limit allows, or a
-    defective piece newly passes, nothing is added, the pieces are named, and the exit code is 1. On CPUs, only experts
-    that are faster in INT8 on this machine are compiled; the others stay in FP32.
+    Before anything is added, the compiled graphs judge the pieces of BUNDLE's parity set. If too many decisions
+    change, or a defective piece now passes, the command adds nothing, lists these pieces and ends with exit code 1.
+    On CPUs, an expert is compiled only if INT8 is faster on this machine; the others stay in FP32.
 
     \b
-    inspector compile BUNDLE --engine tensorrt                          FP16 for several kinds of GPU, without one
-    inspector compile BUNDLE --engine tensorrt --target 7.5             the same for Turing
-    inspector compile BUNDLE --engine onnx --calibration MANIFEST       INT8 for ONNX Runtime
-    inspector doctor BUNDLE                                             which of its variants run on this machine
+    inspector compile BUNDLE --engine tensorrt                       FP16, for several kinds of GPU
+    inspector compile BUNDLE --engine tensorrt --target 7.5          FP16, for GPUs of the Turing kind
+    inspector compile BUNDLE --engine onnx --calibration MANIFEST    INT8, for ONNX Runtime on a CPU
+    inspector doctor BUNDLE                                          then: shows what this machine can run
     """
     job = Wish(
         engine=cast(CompiledFor, engine),

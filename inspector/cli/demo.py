@@ -25,18 +25,19 @@ _ROWS = 12
 
 @click.command()
 @click.option(
-    "--config", type=click.Path(path_type=Path), default=CONFIG, help="Configuration of another service to start."
+    "--config", type=click.Path(path_type=Path), default=CONFIG, help="Start the service of this configuration instead."
 )
 @click.option("--pieces", default=600, show_default=True, type=click.IntRange(1), help="Pieces to simulate.")
 @click.option(
-    "--rate", default=12.0, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Per second."
+    "--rate", default=12.0, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Pieces per second."
 )
 @click.option("--seed", default=2026, show_default=True, type=click.IntRange(0), help="Equal seeds give equal pieces.")
 @report_user_errors()
 def demo(config: Path, pieces: int, rate: float, seed: int) -> None:
-    """Starts a service, runs a simulated line with everyday faults through it, and compares verdicts and truth.
+    """Starts a service, runs a simulated line through it, and compares the verdicts with the truth. The line has
+    everyday faults, such as late and lost records.
 
-    The last line printed is one JSON object. Exit code 0: every piece had exactly one verdict.
+    The last line printed is a summary as one JSON object. Exit code 0 if every piece had exactly one verdict.
     """
     settings = DemoSettings(config, pieces, rate, seed)
     click.echo(f"starting the service of {config}; {pieces} pieces at {rate:g}/s follow")

@@ -24,15 +24,15 @@ from streams.kafka.client import quiet_client_logs
 from streams.log import Log
 
 _CONFIG = click.option("--config", required=True, type=click.Path(path_type=Path), help="The service's configuration.")
-_RECIPE = click.option("--recipe", help="Name of the recipe; needed where the service has several.")
-_REASON = click.option("--reason", default="", help="Text for the history.")
+_RECIPE = click.option("--recipe", help="Name of the recipe; needed if the service has several.")
+_REASON = click.option("--reason", default="", help="Why; shown in the history.")
 _WAIT = click.option(
     "--wait",
     "wait_s",
     default=300.0,
     show_default=True,
     type=click.FloatRange(min=0),
-    help="Seconds to wait for the workers.",
+    help="Seconds to wait until the workers follow.",
 )
 _NO_WAIT = click.option("--no-wait", is_flag=True, help="Do not wait for the workers.")
 
@@ -59,11 +59,15 @@ def _open_context(config: Path) -> Iterator[_DeployContext]:
 @click.argument("bundle", type=click.Path(path_type=Path))
 @_CONFIG
 @_RECIPE
-@click.option("--shadow", is_flag=True, help="Judge next to the live bundle; only counts different decisions.")
 @click.option(
-    "--canary", type=click.FloatRange(0, 1, min_open=True), help="Judge this share of the inspections, such as 0.05."
+    "--shadow", is_flag=True, help="On trial: judges every piece too, but only counts where its decision differs."
 )
-@click.option("--canary-stations", help="Judge the pieces of these stations, such as A,B.")
+@click.option(
+    "--canary",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="On trial: decides for this share of the inspections, such as 0.05.",
+)
+@click.option("--canary-stations", help="On trial: decides at these stations, such as A,B.")
 @_REASON
 @_WAIT
 @_NO_WAIT
@@ -79,8 +83,8 @@ def deploy(
     wait_s: float,
     no_wait: bool,
 ) -> None:
-    """Deploys BUNDLE to the running line after every worker has verified it. If a worker refuses it, rolls back with
-    exit code 1; the line continues as before.
+    """Deploys BUNDLE to the running line. Every worker checks it first; if one refuses it, the line continues with the
+    bundle it has, and the exit code is 1.
 
     \b
     inspector deploy bundles/cup-7 --config service.toml                   live
@@ -113,8 +117,8 @@ def _deploy_request(shadow: bool, canary: float | None, stations: str | None, re
 @_NO_WAIT
 @report_user_errors(BundleError, DeployError)
 def rollback(config: Path, recipe: str | None, reason: str, wait_s: float, no_wait: bool) -> None:
-    """Ends the recipe's shadow or canary on every line. Where no line has one, returns to the deployment before the
-    live one. Names the lines that have nothing to roll back, and leaves them as they are.
+    """Ends the trial (shadow or canary) of the recipe on every line. If no line has a trial, returns every line to the
+    deployment before the live one. A line with nothing to roll back is named and stays as it is.
 
     Example: inspector rollback --config service.toml --reason "too many rejects"
     """
@@ -160,16 +164,17 @@ def described(deployment: Deployment) -> str:
 
 @click.command()
 @_CONFIG
-@click.option("--tidy", is_flag=True, help="Remove bundles that are no longer needed, instead of showing the history.")
+@click.option("--tidy", is_flag=True, help="Remove bundles that no line needs any more.")
 @report_user_errors(DeployError)
 def deployments(config: Path, tidy: bool) -> None:
-    """Shows the history of deployments, who deployed them and why, and the status of the workers.
+    """Shows the history of deployments: who deployed what and why, and what each worker runs now.
 
-    With --tidy, removes bundles from the folder of `[worker] bundles`: those that were deployed on the configuration's
-    lines, neither judge nor are on trial, and that no series of roll-backs returns to. Lists every bundle with its size
-    and why it stays. Touches nothing but bundles, and nothing at all where the control topics cannot be read to their
-    end. Where several configurations share the folder, give one that names all their lines. Do not run it while a
-    `deploy` or `rollback` waits for workers: it may have to restore a bundle.
+    With --tidy, it cleans up the bundle store (`[worker] bundles`) instead. It removes a bundle that was deployed on
+    these lines once, that no line judges with or has on trial, and that no rollback can return to. It lists every
+    bundle with its size, and why it was kept.
+
+    Before --tidy: if several configurations share the store, give one that names all their lines. Wait until no
+    `deploy` or `rollback` is running. If the history cannot be read to its end, nothing is removed.
     """
     with _open_context(config) as context:
         if tidy:

@@ -21,7 +21,7 @@ _MARKS = {"ok": "[green]ok[/]", "optional": "[yellow]no[/]", "wrong": "[red]no[/
     help="Also connect to the log and check the bundles of this configuration.",
 )
 def doctor(bundle: Path | None, config: Path | None) -> None:
-    """Lists what this machine can run, and which variants of BUNDLE. Exit code 1 where the service cannot run.
+    """Lists what this machine can run, and which variants of BUNDLE. Exit code 1 if the service cannot run here.
 
     Example: inspector doctor bundles/cup --config service.toml
     """

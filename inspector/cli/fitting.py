@@ -29,17 +29,21 @@ FolderOrFile = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("manifest", type=FolderOrFile)
-@click.option("--good-only", is_flag=True, help="Required: confirms that defects are not used.")
+@click.option("--good-only", is_flag=True, help="Required. Confirms that pieces with defects are not used.")
 @click.option("--out", "bundle", required=True, type=FolderOrFile, help="Folder of the bundle; replaced if it is one.")
 @click.option("--pieces", type=click.IntRange(min=1), help="Number of good pieces to use. Default: all.")
 @click.option("--any-split", is_flag=True, help="Also use good pieces of the splits calibration and test.")
 @click.option("--weights", metavar="NAME=FILE", help="Local safetensors file of a timm model, for the cameras.")
-@click.option("--pretrained", metavar="NAME", help="Let timm download that model's weights instead.")
+@click.option("--pretrained", metavar="NAME", help="A timm model for the cameras, whose weights timm downloads.")
 @click.option(
-    "--pass-share", default=PASS_SHARE, show_default=True, type=click.FloatRange(0, 1), help="Of good pieces that PASS."
+    "--pass-share",
+    default=PASS_SHARE,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of good pieces that shall pass.",
 )
 @click.option("--name", default="good-only", show_default=True, help="The bundle's name.")
-@click.option("--seed", default=0, show_default=True, help="Draws the pieces.")
+@click.option("--seed", default=0, show_default=True, help="Equal seeds choose the same pieces.")
 @strict_option
 @report_option
 @report_training_errors()
@@ -57,16 +61,16 @@ def fit(
     strict: bool,
     report: Path | None,
 ) -> None:
-    """Makes a usable bundle from the good pieces of MANIFEST alone, in under a minute from 50 of them.
+    """Makes a bundle from the good pieces of MANIFEST alone. With 50 pieces it takes less than a minute.
 
-    For the first day of a line, when no defect has been seen. Pieces labelled nok are ignored. The bundle learns the
-    look and sound of good pieces: a piece as usual as nine in ten of them (--pass-share) passes, any other goes to
-    REVIEW. It never decides FAIL and names no class, and its miss rate is unknown. Once people have found some dozens
-    of defects, use `inspector train`.
+    For the first days of a line, when nobody has seen a defect yet. The bundle learns how good pieces look and sound.
+    A piece passes if it looks as usual as nine in ten good ones do (--pass-share); every other piece goes to REVIEW.
+    The bundle never decides FAIL, names no class of defect, and its miss rate is unknown. Once people have found some
+    dozens of defects, use `inspector train`.
 
-    It needs at least ten good pieces; 50 are a good start. Take different parts of several lots: the bundle learns from
-    them how much good parts vary. Cameras need a pretrained network to see much (--weights or --pretrained); small maps
-    of few values, such as wafer maps, need none.
+    At least ten good pieces are needed; 50 are a good start. Take different parts from several lots, so that the bundle
+    sees how much good parts vary. Pieces labelled nok are ignored. Cameras see little without a pretrained network
+    (--weights or --pretrained); only small maps of few values, such as wafer maps, need none.
 
     \b
     inspector fit line/manifest.jsonl --good-only --out bundles/first-day \\

@@ -27,15 +27,27 @@ FolderOrFile = click.Path(path_type=Path)
 @click.command()
 @click.argument("bundle", type=FolderOrFile)
 @click.option(
-    "--engine", "names", multiple=True, metavar="ENGINE[/PRECISION]", help="Only these, such as onnx/int8; repeatable."
+    "--engine",
+    "names",
+    multiple=True,
+    metavar="ENGINE[/PRECISION]",
+    help="Only this engine, such as onnx/int8; repeatable.",
 )
-@click.option("--recipe", type=FolderOrFile, help="Decide by the limits and parity_max_flips of this recipe.")
-@click.option("--report", "file", type=FolderOrFile, help="Write figures and every piece that changed, as JSON.")
+@click.option("--recipe", type=FolderOrFile, help="Use the thresholds and parity_max_flips of this recipe.")
+@click.option(
+    "--report",
+    "file",
+    type=FolderOrFile,
+    help="Write the figures, and every piece that is decided differently, as JSON.",
+)
 @report_user_errors(BenchError, BundleError, ParityError)
 def parity(bundle: Path, names: tuple[str, ...], recipe: Path | None, file: Path | None) -> None:
-    """Counts the decisions of BUNDLE's engines on this machine that differ from torch's, on its parity set.
+    """Judges the parity set of BUNDLE with each engine that this machine can run, and counts the decisions that differ
+    from torch's. The parity set is a sample of calibration pieces in the bundle, with torch's decisions.
 
-    Exit code 1 where an engine is over the limit, no engine can run, or an --engine cannot.
+    Exit code 1 if too many differ, if no engine can run, or if a given --engine cannot.
+
+    Example: inspector parity bundles/cup --engine onnx/int8
     """
     live = None if recipe is None else load_recipe(recipe).recipe
     limit = Limit() if live is None else Limit(live.parity_max_flips)

@@ -22,10 +22,13 @@ from inspector.training.plausibility import with_plausibility
 @click.argument("manifest", type=FolderOrFile)
 @report_training_errors()
 def plausibility(bundle: Path, manifest: Path) -> None:
-    """Learns from the training split of MANIFEST the limits of plausible recordings of each camera and sensor, and
-    writes them into BUNDLE. Replaces the limits that it has.
+    """Teaches BUNDLE which recordings are plausible: what is far outside of the good recordings in the training split
+    of MANIFEST is no picture or sound of a piece, but a fault of the camera or sensor.
 
-    MANIFEST is the one that the bundle was trained on. The digest of the bundle changes: deploy it as a new bundle.
+    MANIFEST is the one that the bundle was trained on. Limits that BUNDLE already has are replaced. Its digest changes,
+    so deploy it as a new bundle.
+
+    Example: inspector plausibility bundles/cup line/manifest.jsonl
     """
     loaded = load(bundle)
     schema = loaded.schema

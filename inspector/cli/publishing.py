@@ -102,16 +102,18 @@ _SHARE, _SECONDS = click.FloatRange(0, 1), click.FloatRange(min=0)
 _OPTIONS = (
     _option("--rate", 12.0, click.FloatRange(min=0, min_open=True), "Pieces per second over all stations."),
     _option("--line", None, click.STRING, "Line to publish on. Default: the first of the configuration."),
-    _option("--recipe", None, click.STRING, "Recipe to publish for, where several fit."),
+    _option("--recipe", None, click.STRING, "Recipe to publish for, if several fit."),
     _option(
         "--stations",
         1,
         click.IntRange(1, 256),
-        "Minimum number of stations; more are used where windows would overlap.",
+        "Minimum number of stations. More are used if the windows of two pieces would overlap.",
     ),
     _option("--chunk-s", 0.1, click.FloatRange(0.001, 10), "Length of signal chunks, in seconds."),
-    _option("--pass-number", 0, click.IntRange(0), "Raise it to publish the same pieces again."),
-    _option("--jitter", 0.0, _SECONDS, "Each record is up to this many seconds late."),
+    _option(
+        "--pass-number", 0, click.IntRange(0), "Number of this pass: a higher one publishes the same pieces again."
+    ),
+    _option("--jitter", 0.0, _SECONDS, "Seconds that a record is late at most, at random."),
     _option("--skew", 0.0, click.FLOAT, "Seconds that the sensors' clocks are ahead of the cameras'."),
     _option("--drop", 0.0, _SHARE, "Share of frames, chunks and traces that are lost."),
     _option("--duplicate", 0.0, _SHARE, "Share of records that are sent twice."),
@@ -127,7 +129,7 @@ def publish_options(command: Command) -> Command:
         "--silent",
         multiple=True,
         metavar="[STATION/]SENSOR:FROM_S:TO_S",
-        help="A sensor that sends nothing for a while, such as mic:20:23; repeatable.",
+        help="A sensor that sends nothing for a while. mic:20:23 sends nothing from second 20 to 23; repeatable.",
         callback=_keep,
         expose_value=False,
     )(command)

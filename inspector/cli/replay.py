@@ -16,7 +16,7 @@ from inspector.replay.pieces import ManifestPieces
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--config", required=True, type=click.Path(path_type=Path), help="The service's configuration.")
 @click.option("--split", type=click.Choice(["train", "calibration", "test"]), help="Only this split. Default: all.")
-@click.option("--pieces", type=click.IntRange(1), help="Only the first pieces, this many.")
+@click.option("--pieces", type=click.IntRange(1), help="Only the first N pieces.", metavar="N")
 @publish_options
 @report_user_errors()
 def replay(manifest: Path, config: Path, split: str | None, pieces: int | None) -> None:

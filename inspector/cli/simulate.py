@@ -24,16 +24,17 @@ from inspector.simulation.pieces import LineSettings, Scenario
     default="plain",
     show_default=True,
     type=click.Choice(get_args(Scenario)),
-    help="plain: scratches and dents are seen, cracks are heard. disagreement: also inserts that are seen and do not "
-    "ring, or ring and are not seen; no sensor alone can tell. rare_hard: plain, with 8 % rubbed parts, where only a "
-    "hairline too fine for a thumbnail shows a defect.",
+    help="plain: scratches and dents are seen, cracks are heard. disagreement: half of the pieces also have an insert; "
+    "if it is only seen or only heard, the piece is bad, which neither sensor alone can know. rare_hard: 8 % of the "
+    "pieces are rubbed, and only a hairline, too fine for a thumbnail, shows their defect.",
 )
 @click.option(
     "--frames",
     default=1,
     show_default=True,
     type=click.IntRange(1, 64),
-    help="Images per piece; marks on its surface show in one of them. A live line needs as many num_frames.",
+    help="Images per piece. A scratch or dent shows in one of them only. On a live line, num_frames of the recipe's "
+    "camera must be equal.",
 )
 @publish_options
 @report_user_errors()
@@ -42,7 +43,8 @@ def simulate(
 ) -> None:
     """Simulates a line of discs with scratches and dents (seen) and cracks (heard).
 
-    Give --out to write a data set to train on, or --config to run a live line. Rate and faults apply to a live line.
+    --out writes a data set to train on. --config publishes to the log of a running service instead; rate, stations and
+    faults apply to this only.
 
     \b
     inspector simulate --out line --pieces 2400

@@ -20,16 +20,31 @@ def topics() -> None:
 
 @topics.command()
 @_CONFIG
-@click.option("--partitions", default=4, show_default=True, type=click.IntRange(1, 1000), help="Of each topic.")
-@click.option("--replication", default=1, show_default=True, type=click.IntRange(1, 10), help="Copies of each record.")
+@click.option(
+    "--partitions",
+    default=4,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Partitions of each topic; as many workers can share a line.",
+)
+@click.option(
+    "--replication",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 10),
+    help="Brokers that keep a copy of each record.",
+)
 @click.option(
     "--retention-hours",
     type=click.FloatRange(min=0, min_open=True),
-    help="Deletes older records. Default: the broker's setting.",
+    help="Hours after which the broker deletes a record. Default: the broker's setting.",
 )
 @report_user_errors()
 def create(path: Path, partitions: int, replication: int, retention_hours: float | None) -> None:
-    """Creates missing topics, and corrects settings of existing ones."""
+    """Creates missing topics, and corrects settings of existing ones.
+
+    Example: inspector topics create --config service.toml --partitions 8 --replication 3
+    """
     config = load_service_config(path)
     plan = TopicPlan(partitions, replication, retention_hours)
     for line in create_topics(kafka_settings(path, config), config.prefix, config.lines, plan):
@@ -40,7 +55,10 @@ def create(path: Path, partitions: int, replication: int, retention_hours: float
 @_CONFIG
 @report_user_errors()
 def check(path: Path) -> None:
-    """Lists missing topics and wrong settings. Exit code 1 where there are any."""
+    """Lists missing topics and wrong settings. Exit code 1 if there are any.
+
+    Example: inspector topics check --config service.toml
+    """
     config = load_service_config(path)
     problems = check_topics(kafka_settings(path, config), config.prefix, config.lines)
     if problems:

@@ -68,15 +68,16 @@ parity_pieces_option = click.option(
     default=ENOUGH_PIECES,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Calibration pieces to store, by which engines are compared with torch; from 1497 they can prove 0.2 %.",
+    help="Calibration pieces to store in the bundle. Engines must decide on them as torch does. It takes 1497 pieces "
+    "to prove that at most 0.2 % of the decisions differ.",
 )
 
 
 strict_option = click.option(
-    "--strict", is_flag=True, help="Treat warnings as errors: exit code 3, and no bundle is written."
+    "--strict", is_flag=True, help="If there is a warning, write no bundle and end with exit code 3."
 )
 report_option = click.option(
-    "--report", type=FolderOrFile, help="Write findings and warnings to this JSON file, under --strict too."
+    "--report", type=FolderOrFile, help="Write findings and warnings to this JSON file, with --strict too."
 )
 
 
@@ -113,13 +114,13 @@ def progress_bars() -> Progress:
 @click.command()
 @click.argument("manifest", type=FolderOrFile)
 @click.option("--out", "bundle", required=True, type=FolderOrFile, help="Folder of the bundle; replaced if it is one.")
-@click.option("--config", type=FolderOrFile, help="Training configuration (TOML); without it, fitting defaults.")
-@click.option("--seed", default=0, show_default=True)
-@click.option("--epochs", type=click.IntRange(min=1), help="For every encoder, overrides the configuration.")
+@click.option("--config", type=FolderOrFile, help="Training configuration (TOML). Default: chosen to fit the data.")
+@click.option("--seed", default=0, show_default=True, help="Equal seeds give equal results.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Epochs of every encoder, in place of the configuration's.")
 @click.option(
     "--weights", multiple=True, metavar="NAME=FILE", help="Local safetensors file of a timm model; repeatable."
 )
-@click.option("--checkpoint", type=FolderOrFile, help="Also keep the weights here, for `inspector export`.")
+@click.option("--checkpoint", type=FolderOrFile, help="Also save the weights here, for `export`, `adapt` and `distil`.")
 @strict_option
 @report_option
 @parity_pieces_option
@@ -136,9 +137,11 @@ def train(
     report: Path | None,
     parity_pieces: int,
 ) -> None:
-    """Trains a model on MANIFEST and writes its bundle, with pieces by which engines are compared with torch.
+    """Trains a model on the data set of MANIFEST and writes its bundle.
 
-    Training warns of everything that it cannot know: on the screen, in the report and in the model card.
+    Whatever the data cannot show becomes a warning: on the screen, in --report and in the bundle's model card.
+
+    Example: inspector train line/manifest.jsonl --out bundles/cup --report train.json
     """
     settings = TrainConfig() if config is None else read_train_config(config)
     options = TrainOptions(seed, epochs, weights_files(weights), strict)
@@ -180,14 +183,22 @@ def weights_file(item: str) -> tuple[str, Path]:
 @click.argument("manifest", type=FolderOrFile)
 @click.option("--split", type=click.Choice(("test", "calibration", "train")), default="test", show_default=True)
 @click.option(
-    "--false-rejects", default=0.05, show_default=True, type=click.FloatRange(0, 1), help="For the miss rate."
+    "--false-rejects",
+    default=0.05,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Report the miss rate at this share of good pieces held back.",
 )
 @click.option("--report", type=FolderOrFile, help="Folder for report.json and report.md.")
 @click.option(
-    "--recipe", type=FolderOrFile, help="Decide by this recipe. Default: every modality is required and must be whole."
+    "--recipe",
+    type=FolderOrFile,
+    help="Decide by this recipe. Default: a piece with a missing or partial recording goes to REVIEW.",
 )
 @click.option("--pieces", type=FolderOrFile, help="Write the verdict of every piece to this file.")
-@click.option("--explanations", is_flag=True, help="Also test heat maps, evidence and contributions.")
+@click.option(
+    "--explanations", is_flag=True, help="Also test whether heat maps, regions and contributions explain the score."
+)
 @click.option("--card", is_flag=True, help="Write the figures into the model card of BUNDLE; replaces earlier ones.")
 @report_training_errors()
 def evaluate(
@@ -201,7 +212,7 @@ def evaluate(
     explanations: bool,
     card: bool,
 ) -> None:
-    """Judges a split of MANIFEST with BUNDLE as the service would, and shows the figures.
+    """Judges one split of MANIFEST with BUNDLE, as the service would, and reports how well.
 
     Example: inspector evaluate bundles/cup line/manifest.jsonl --report report
     """
@@ -232,12 +243,18 @@ def _explained(bundle: Path, manifest: Path, split: Split, report: Path | None) 
 @click.argument("checkpoint", type=FolderOrFile)
 @click.option("--out", "bundle", required=True, type=FolderOrFile, help="Folder of the bundle; replaced if it is one.")
 @click.option(
-    "--parity", "manifest", type=FolderOrFile, help="Store calibration pieces of this manifest, as training does."
+    "--parity",
+    "manifest",
+    type=FolderOrFile,
+    help="Store calibration pieces of this manifest in the bundle, as `train` does.",
 )
 @parity_pieces_option
 @report_training_errors()
 def export(checkpoint: Path, bundle: Path, manifest: Path | None, parity_pieces: int) -> None:
-    """Turns a training CHECKPOINT into a bundle."""
+    """Makes a bundle from CHECKPOINT, which `train --checkpoint`, `adapt` or `distil` wrote.
+
+    Example: inspector export cup.ckpt --out bundles/cup --parity line/manifest.jsonl
+    """
     draft = load_checkpoint(checkpoint)
     write_bundle(bundle, draft)
     click.echo(f"bundle {draft.name} {draft.version} is in {bundle}")

@@ -44,9 +44,9 @@ class CarefulDecoder:
                 places.append(f"{topic} from offset {position.offset} to {self._until[at]}")
         if places:
             log.warning(
-                "Line %s, partition %d: %s and made no progress. A record may be the cause, so the records there are "
-                "decoded in a child process: %s. To do: if a record is named as poisoned later, check its producer; "
-                "otherwise look in the log of the worker before for the reason of its end.",
+                "Line %s, partition %d: %s without progress. A record may have ended it, so this worker decodes these "
+                "records in a child process: %s. To do: if a record is reported as poisoned later, check its producer. "
+                "If not, see the log of the worker that ended for the cause.",
                 *assignment.shard,
                 "the last worker ended early" if num_before == 1 else f"the last {num_before} workers ended early",
                 ", ".join(places),

@@ -81,7 +81,7 @@ class Connection:
                 schema.create(self._db)
             elif content.version < VERSION:
                 schema.upgrade(self._db)
-                log.info("upgraded the log %s from version %d to version %d", self.path, content.version, VERSION)
+                log.info("The log file %s had format %d and now has format %d.", self.path, content.version, VERSION)
 
     def _switch_to_wal(self) -> None:
         """SQLite does not wait for the lock in this one change: two first users of a file would collide."""

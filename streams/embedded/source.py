@@ -68,7 +68,7 @@ class EmbeddedSource:
                     self._lease.give_back(self._epoch)
         except LogUnavailableError as exc:
             log.warning(
-                "The lease cannot be given back (%s): a worker of another name takes over after %.3g s of silence.",
+                "Cannot release the lines at the stop (%s): another worker takes over only after %.3g s.",
                 exc,
                 self._settings.lease_s,
             )
@@ -82,11 +82,11 @@ class EmbeddedSource:
         if self._new_turn is None and (blocker := self._take()) is not None:
             if not self._waiting:
                 log.warning(
-                    "%s waits: %s holds the lease of these lines. %s takes over when %s stops or is silent for %.3g s.",
+                    "Worker %s stands by: worker %s judges lines %s. It takes over when that worker stops, or is "
+                    "silent for %.3g s.",
                     self._group.owner,
                     blocker,
-                    self._group.owner,
-                    blocker,
+                    ", ".join(self._group.lines),
                     self._settings.lease_s,
                 )
             self._waiting = True
@@ -101,7 +101,7 @@ class EmbeddedSource:
             return Batch(epoch=None)
         self._lease.confirm()
         self._epoch, self._waiting = epoch, False
-        log.info("%s has taken over lines %s", self._group.owner, ", ".join(self._group.lines))
+        log.info("Worker %s now judges lines %s.", self._group.owner, ", ".join(self._group.lines))
         return Batch(epoch=epoch, gained=gained, unread=frozenset(self._next))
 
     def _take(self) -> str | None:
@@ -173,7 +173,9 @@ class EmbeddedSource:
         try:
             OffsetMetadata.decode(text, offset)
         except MemoError as exc:
-            log.warning("%s: %s. Reading back all verdicts and dead letters, so that none comes twice.", name, exc)
+            log.warning(
+                "%s: %s. All verdicts and dead letters are read again, so that none is written twice.", name, exc
+            )
             text = OffsetMetadata(offset, verdicts=0, dead_letters=0).encode()
         return Position(offset, text)
 
@@ -185,10 +187,10 @@ class EmbeddedSource:
             if position is None:
                 position = Position(self._start(topic))
                 log.info(
-                    "%s has no committed position: starting with start_at = %s, at offset %d",
+                    "%s: no worker has read this topic yet: starting at offset %d (start_at = %s).",
                     name,
-                    self._group.start_at,
                     position.offset,
+                    self._group.start_at,
                 )
             start, memo = position.offset, OffsetMetadata.decode(position.memo, position.offset)
             counted = memo.begun(start, self._store.end() if self._store.ids(topic, memo.read, 1) else memo.read)
@@ -227,8 +229,8 @@ class EmbeddedSource:
             lag = self._count_lag(topics, following, unread)
         if not is_held:
             log.warning(
-                "Another worker has taken over lines %s from %s. Uncommitted results are discarded; the other worker "
-                "computes them again.",
+                "Another worker has taken over lines %s from %s, which discards its uncommitted results. The other "
+                "worker computes them again.",
                 ", ".join(epoch.lines),
                 self._group.owner,
             )

@@ -152,12 +152,12 @@ class KafkaSource:
         if status is None:
             return
         if status.problem and not self._problem:
-            log.error("Reading is stopped, because of the topics: %s.", status.problem)
+            log.error("Reading has stopped: %s. It continues when the topics are right.", status.problem)
             self._session.refused = True
         elif not status.problem and (status.changed or self._problem or self._split):
-            log.warning(
-                "All topics are present (recreated or with new partitions: %s). The group reassigns their partitions "
-                "and reading continues.",
+            log.info(
+                "Topics usable again (recreated or with new partitions: %s). The group shares out their partitions, "
+                "then reading continues.",
                 ", ".join(sorted(status.changed)) or "none",
             )
             self._recreated |= status.recreated
@@ -210,7 +210,7 @@ class KafkaSource:
             missing and f"the group assigned {missing} not to this worker, but the other topics of the same partition"
         )
         if self._split:
-            log.error("Reading is stopped: %s. It continues after the next rebalance of the group.", self._split)
+            log.error("Reading has stopped: %s. It continues after the next rebalance of the group.", self._split)
             return None
         if not shards:
             return None
@@ -222,7 +222,7 @@ class KafkaSource:
         except FATAL_ERRORS as exc:
             raise fatal_error(self._settings, exc) from exc
         except (kafka_errors.CommitFailedError, kafka_errors.RebalanceInProgressError) as exc:
-            log.info("The takeover of partitions starts again, because the group has changed: %s", exc)
+            log.info("The group changed during the takeover of partitions, which starts again: %s", exc)
             self._session.refused = True
             return ()
         except kafka_errors.KafkaError as exc:
@@ -274,7 +274,8 @@ class KafkaSource:
             if offset < firsts[at]:
                 self._note_lost(TopicPartition(*at), offset, firsts[at] - 1)
             else:
-                log.error("%s/%d: offset %d no longer exists (probably a recreated topic). Reading from offset %d.",
+                log.error("%s/%d: offset %d is past the end of the topic, which was probably recreated. Reading from "
+                          "its first record, offset %d.",
                           *at, offset, firsts[at])  # fmt: skip
             self._consumer.seek(at, firsts[at])
 
@@ -282,8 +283,8 @@ class KafkaSource:
         """Continues where the leader's log diverges: an unclean leader election has lost records that were read
         already."""
         log.error(
-            "The cluster has lost records that were read already (%s), by an unclean leader election. Reading "
-            "continues at the divergence: set unclean.leader.election.enable = false.",
+            "An unclean leader election of the cluster has lost records that were read already (%s). Reading continues "
+            "after the last record that is left. To do: set unclean.leader.election.enable = false.",
             error,
         )
         for at, position in error.divergent_offsets.items():
@@ -294,6 +295,6 @@ class KafkaSource:
 
     def _note_lost(self, at: TopicPartition, first: int, last: int) -> None:
         self.lost_offsets[at.topic] += last - first + 1
-        log.error("%s/%d: %d records were deleted before this worker could read them, offsets %d to %d: extend the "
-                  "retention of the topic or add workers.",
+        log.error("%s/%d: the broker deleted %d records before this worker could read them (offsets %d to %d). To do: "
+                  "extend the retention of the topic or add workers.",
                   *at, last - first + 1, first, last)  # fmt: skip

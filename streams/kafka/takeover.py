@@ -78,8 +78,8 @@ class Takeover:
         if not self._reported and waited_s > 3 * self._settings.transaction_timeout_s:
             self._reported = True
             log.error(
-                "Reading has been blocked for %.0f s by an open transaction of a dead worker of group %s (%s). If this "
-                "continues, find it with `kafka-transactions.sh find-hanging` and end it with `abort`.",
+                "A transaction of a dead worker is still open and has blocked reading for %.0f s (group %s: %s). If "
+                "this goes on, look for it with `kafka-transactions.sh find-hanging` and end it with `abort`.",
                 waited_s,
                 self._settings.group,
                 reason,
@@ -130,18 +130,18 @@ class Takeover:
         if position is None:
             start = first if self._settings.start_at == "earliest" else end
             log.info(
-                "%s/%d: no committed offset: starting with start_at = %s, at offset %d",
+                "%s/%d: no worker has read this partition yet: starting at offset %d (start_at = %s).",
                 *at,
-                self._settings.start_at,
                 start,
+                self._settings.start_at,
             )
             return start
         if position.offset < first:
             self._on_lost(TopicPartition(*at), position.offset, first - 1)
             return first
         if position.offset > end:
-            log.error("%s/%d: the committed offset %d lies after the end %d (probably a recreated topic). "
-                      "Reading from offset %d.",
+            log.error("%s/%d: the last worker stopped at offset %d, but the topic ends at %d, so it was probably "
+                      "recreated. Reading again from offset %d.",
                       *at, position.offset, end, first)  # fmt: skip
             memo = replace(OffsetMetadata.decode(position.memo, position.offset), read=first)
             self._positions[at] = Position(first, memo.encode())  # no predecessor has accepted the records there
@@ -194,6 +194,6 @@ def _ours(at: KafkaPartition, committed: OffsetAndMetadata) -> Position:
     try:
         OffsetMetadata.decode(committed.metadata, committed.offset)
     except MemoError as exc:
-        log.warning("%s/%d: %s. The verdicts show instead which pieces were judged.", *at, exc)
+        log.warning("%s/%d: %s. The verdict topic is read instead, to see which pieces are judged.", *at, exc)
         return Position(committed.offset)
     return Position(committed.offset, committed.metadata)

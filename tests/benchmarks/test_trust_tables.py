@@ -14,6 +14,8 @@ from tests.bundles import write_toy_bundle
 certificates = pytest.importorskip("tests.benchmarks.evidence.certificates", reason="needs the training half")
 missing = pytest.importorskip("tests.benchmarks.evidence.missing", reason="needs the training half")
 
+pytestmark = pytest.mark.train
+
 EXPERTS = ("top-thumb", "top-full", "mic-ear")
 SETS = tuple(frozenset(names) for size in (1, 2, 3) for names in combinations(EXPERTS, size))
 

@@ -290,7 +290,7 @@ def test_offsets_deleted_before_the_take_over_are_counted(
     _, records = poll_until(source, 5)
     assert [record.offset for record in records] == [5, 6, 7, 8, 9]
     assert source.lost_offsets == {frames(line).topic: 3}
-    assert "3 records were deleted before this worker could read them, offsets 2 to 4" in caplog.text
+    assert "the broker deleted 3 records before this worker could read them (offsets 2 to 4)" in caplog.text
 
 
 def test_offsets_deleted_while_paused_are_counted(line: KafkaLine, stack: ExitStack) -> None:

@@ -6,11 +6,13 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from inspector.cli import COMMANDS, main
+from inspector.cli import COMMANDS, HEADINGS, main
 from inspector.cli.logs import setup_logging
 from inspector.cli.publishing import parse_silence
 from inspector.dataset.manifest import read_manifest
@@ -50,6 +52,23 @@ def test_help_lists_every_command_and_imports_neither_models_nor_broker_clients(
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("[]")
     assert all(name in done.stdout for name in COMMANDS)
+
+
+def test_help_lists_each_command_under_its_heading() -> None:
+    _, output = call("--help")
+    sections = {section.partition(" (")[0]: section for section in output.split("\n\n")}
+    for name, (_, text, heading) in COMMANDS.items():
+        (line,) = [line for line in sections[heading].splitlines() if line.split()[0] == name]
+        assert line.split(maxsplit=1)[1][:20] == text[:20]
+    assert set(HEADINGS) <= sections.keys()
+
+
+def test_a_command_with_a_dash_in_its_name_is_a_function_with_an_underscore(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("with_a_dash")
+    module.add_user = click.Command("add-user", callback=lambda: click.echo("added"))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "with_a_dash", module)
+    monkeypatch.setattr("inspector.cli.COMMANDS", {"add-user": ("with_a_dash", "Adds a user.", "Operate")})
+    assert call("add-user") == (0, "added\n")
 
 
 @pytest.mark.parametrize(

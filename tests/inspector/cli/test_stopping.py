@@ -54,7 +54,7 @@ def leased(folder: Path) -> Iterator[Callable[[subprocess.Popen[str]], None]]:
     with closing(EmbeddedLog(folder / "log.sqlite").source(["line-1"], "inspection", "other")) as other:
         while not other.poll(0.1).gained:
             pass
-        yield lambda process: heard(process, "waits: other holds the lease")
+        yield lambda process: heard(process, "stands by: worker other judges lines")
 
 
 def heard(process: subprocess.Popen[str], words: str) -> None:

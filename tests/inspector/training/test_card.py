@@ -11,6 +11,8 @@ from inspector.training.head.fit import FittedHead
 from tests.certificates import claimless
 from tests.inspector.training.test_dataset import manifest
 
+pytestmark = pytest.mark.train
+
 
 def card_data(*, refitted: bool, joint: bool) -> ModelCardData:
     head = FittedHead(

@@ -14,6 +14,8 @@ from inspector.training.data_advice import data_advice, manifest_advice
 from inspector.training.dataset import Dataset
 from inspector.training.repeats import CHANCE_BYTES
 
+pytestmark = pytest.mark.train
+
 Row = dict[str, Any]
 NUM = 24
 """Pieces of each split; every second one is defective."""

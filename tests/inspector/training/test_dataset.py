@@ -8,6 +8,8 @@ import pytest
 from inspector.dataset.manifest import ManifestError
 from inspector.training.dataset import Dataset
 
+pytestmark = pytest.mark.train
+
 
 def manifest(folder: Path, sensor_in: tuple[str, ...], groups: int = 2) -> Path:
     rows = []

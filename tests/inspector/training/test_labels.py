@@ -12,6 +12,8 @@ from inspector.training.dataset import Dataset
 from inspector.training.labels import with_own_labels
 from tests.inspector.training.test_dataset import manifest
 
+pytestmark = pytest.mark.train
+
 MODALITIES = (
     Modality(name="top", kind="image"),
     Modality(name="side", kind="image"),

@@ -18,6 +18,8 @@ from inspector.training.plausibility import with_plausibility
 from streams.observation import Clip, InspectionId, Observation, State, from_files
 from tests.bundles import write_toy_bundle
 
+pytestmark = pytest.mark.train
+
 TOP, MIC = Modality(name="top", kind="image"), Modality(name="mic", kind="audio")
 RNG = np.random.default_rng(3)
 

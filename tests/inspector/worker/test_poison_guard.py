@@ -18,10 +18,10 @@ FRAMES, SIGNALS, PIECES = TOPICS.inputs
     ("starts", "beginning", "places"),
     [
         ((1, 1), None, ""),
-        ((2, 1), "the last worker ended early and made no progress.", "t.a.frames from offset 7 to 1009. "),
+        ((2, 1), "the last worker ended early without progress.", "t.a.frames from offset 7 to 1009. "),
         (
             (2, 4),
-            "the last 3 workers ended early and made no progress.",
+            "the last 3 workers ended early without progress.",
             "t.a.frames from offset 7 to 1009, t.a.signals from offset 7 to 1009. ",
         ),
     ],

@@ -161,8 +161,8 @@ def test_another_owner_waits_for_the_lease_and_says_so_once(
         assert not other.poll(0).gained
         assert not other.poll(0).gained
         assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
-            "worker-2 waits: worker-1 holds the lease of these lines. worker-2 takes over when "
-            "worker-1 stops or is silent for 0.3 s."
+            "Worker worker-2 stands by: worker worker-1 judges lines l1. It takes over when that worker stops, or is "
+            "silent for 0.3 s."
         ]
         while not other.poll(0.05).gained:  # worker-1 is silent: the lease of 0.3 s runs out
             pass

@@ -10,6 +10,8 @@ from inspector.bundle.schema import Calibration
 from inspector.training.config import Acceptance
 
 certifying = pytest.importorskip("inspector.training.calibration.certify", reason="needs the training half")
+
+pytestmark = pytest.mark.train
 certify, claims = certifying.certify, certifying.claims
 
 

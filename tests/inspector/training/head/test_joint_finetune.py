@@ -24,6 +24,8 @@ from inspector.training.head.joint_finetune import fine_tune, unexplained
 from inspector.training.inputs import build_encoder, input_form
 from inspector.training.untrained_bundle import untrained
 
+pytestmark = pytest.mark.train
+
 MODALITIES = (Modality(name="top", kind="image"), Modality(name="mic", kind="audio"))
 
 
@@ -52,7 +54,6 @@ def aligned(first: torch.Tensor, second: torch.Tensor) -> Agreement:
     return agreement
 
 
-@pytest.mark.train
 def test_what_the_good_pieces_share_tells_who_contradicts() -> None:
     torch.manual_seed(0)
 
@@ -75,7 +76,6 @@ def test_what_the_good_pieces_share_tells_who_contradicts() -> None:
     assert torch.equal(logits[:, 1], torch.full((400,), UNLIKELY)), "nothing is known of this class"
 
 
-@pytest.mark.train
 def test_pairs_made_up_teach_nothing() -> None:
     torch.manual_seed(0)
     first, second = torch.randn(300, 4, 8), torch.randn(300, 4, 8)
@@ -105,7 +105,6 @@ def experts_and_head(dataset: Dataset) -> tuple[tuple[TrainedExpert, ...], Fusio
     return tuple(experts), FusionHead(HeadForm(members, 8, len(dataset.classes), ((0, 1),)))
 
 
-@pytest.mark.train
 def test_a_joint_fit_that_does_not_help_leaves_everything_as_it_was(dataset: Dataset) -> None:
     experts, head = experts_and_head(dataset)
     before = {name: value.clone() for name, value in (experts[0].module.state_dict() | head.state_dict()).items()}
@@ -116,7 +115,6 @@ def test_a_joint_fit_that_does_not_help_leaves_everything_as_it_was(dataset: Dat
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
-@pytest.mark.train
 def test_a_joint_fit_that_helps_is_kept_and_equal_seeds_give_equal_fits(dataset: Dataset) -> None:
     fits = [
         fine_tune(
@@ -129,7 +127,6 @@ def test_a_joint_fit_that_helps_is_kept_and_equal_seeds_give_equal_fits(dataset:
     assert fits[0] == fits[1]
 
 
-@pytest.mark.train
 def test_a_head_that_compares_experts_comes_back_from_its_checkpoint(tmp_path: Path) -> None:
     bundle = untrained()
     members = tuple(Member(expert.modality, expert.num_tokens) for expert in bundle.experts)
