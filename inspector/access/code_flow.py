@@ -3,7 +3,6 @@
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import httpx
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
@@ -13,23 +12,11 @@ from inspector.access.oidc import OidcVerifier
 from inspector.access.principal import Principal
 from inspector.access.provider import MAX_BYTES, check_url
 from inspector.access.settings import OidcSettings
-from inspector.access.sign_in import SignInError, SignInUnavailableError
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """What must be remembered until the person comes back."""
-
-    url: str
-    """Where the person signs in."""
-    state: str
-    nonce: str
-    code_verifier: str
-    redirect_uri: str
+from inspector.access.sign_in import Begun, SignInError, SignInUnavailableError
 
 
 class CodeFlow:
-    """Of one provider. Its calls block for at most the settings' `timeout_s` each. Thread-safe."""
+    """Implements `SignInFlow` for one provider. Calls block for at most the settings' `timeout_s`. Thread-safe."""
 
     def __init__(self, settings: OidcSettings, verifier: OidcVerifier) -> None:
         self._settings, self._verifier = settings, verifier

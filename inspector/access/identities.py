@@ -1,12 +1,13 @@
 """Turns credentials into principals: tokens, signed tokens of the provider, client certificates, or none."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from inspector.access.principal import LOCAL, Principal
+from inspector.access.sessions import always
 from inspector.access.settings import AccessSettings, OidcSettings
-from inspector.access.sign_in import SignInError
-from inspector.access.tokens import PREFIX, TokenFile
+from inspector.access.sign_in import SignInError, SignInFlow
+from inspector.access.tokens import PREFIX, TokenFile, id_of
 
 MAX_CREDENTIAL = 16 * 2**10
 """Characters; a signed token with many groups has a few thousand."""
@@ -30,6 +31,14 @@ class Identities:
         self._settings, self._only_this_machine = settings, only_this_machine
         self._tokens = None if settings.token_file is None else TokenFile(settings.token_file)
         self._bearer = bearer
+
+    def validity(self, credential: str) -> Callable[[], bool]:
+        """Says later whether the local token, which is not kept, still holds; always for other credentials."""
+        tokens = self._tokens
+        if tokens is None or not credential.startswith(PREFIX):
+            return always
+        token_id = id_of(credential)
+        return lambda: tokens.is_valid(token_id)
 
     @property
     def may_block(self) -> bool:
@@ -64,10 +73,13 @@ class Identities:
         raise SignInError("nobody is signed in: give a token, sign in on the page, or use a client certificate")
 
 
-def bearer_of(oidc: OidcSettings | None) -> BearerVerifier | None:
-    """Imports the packages of the extra `oidc` only where a provider is configured."""
+def provider_of(oidc: OidcSettings | None) -> tuple[BearerVerifier | None, SignInFlow | None]:
+    """Checks its tokens, and signs people in. Imports the packages of the extra `oidc` only where a provider is
+    configured. Raises ValueError for an issuer without TLS."""
     if oidc is None:
-        return None
+        return None, None
+    from inspector.access.code_flow import CodeFlow
     from inspector.access.oidc import OidcVerifier
 
-    return OidcVerifier(oidc)
+    verifier = OidcVerifier(oidc)
+    return verifier, CodeFlow(oidc, verifier)

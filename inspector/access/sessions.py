@@ -25,6 +25,7 @@ class Session:
     seen_s: float
     is_valid: Callable[[], bool] = always
     """Whether the credentials still hold that the session was opened with."""
+    is_closed: bool = False
     form_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     """Proves that a form or script belongs to the session's own page."""
 
@@ -53,34 +54,44 @@ class Sessions:
         session = self._sessions.get(digest)
         if session is None:
             return None
-        if not self._lives(session):
+        if not self.lives(session):
             del self._sessions[digest]
             return None
-        session.seen_s = self._clock()
+        self.touch(session)
         self._sessions.move_to_end(digest)
         return session
 
+    def touch(self, session: Session) -> None:
+        """Counts as a request: somebody looks at a stream."""
+        session.seen_s = self._clock()
+
     def close(self, cookie: str) -> None:
-        self._sessions.pop(_digest(cookie), None)
+        self._end(_digest(cookie))
 
     def close_all_of(self, name: str) -> int:
         """Ends all sessions of a person; returns how many."""
         digests = [digest for digest, session in self._sessions.items() if session.principal.name == name]
         for digest in digests:
-            del self._sessions[digest]
+            self._end(digest)
         return len(digests)
 
-    def _lives(self, session: Session) -> bool:
+    def lives(self, session: Session) -> bool:
+        """Whether it has not ended: by sign-out, by age, without requests, or with its credentials."""
         now_s = self._clock()
         is_young = now_s - session.opened_s < self._settings.age_s and now_s - session.seen_s < self._settings.idle_s
-        return is_young and session.is_valid()
+        return is_young and not session.is_closed and session.is_valid()
 
     def _make_room(self, principal: Principal) -> None:
         own = [digest for digest, session in self._sessions.items() if session.principal == principal]
         for digest in own[: max(0, len(own) + 1 - self._settings.max_per_principal)]:
-            del self._sessions[digest]
+            self._end(digest)
         while len(self._sessions) >= self._settings.max_sessions:
-            self._sessions.popitem(last=False)
+            self._end(next(iter(self._sessions)))
+
+    def _end(self, digest: bytes) -> None:
+        session = self._sessions.pop(digest, None)
+        if session is not None:
+            session.is_closed = True
 
 
 def _digest(cookie: str) -> bytes:

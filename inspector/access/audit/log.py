@@ -9,6 +9,7 @@ from threading import Lock
 
 from inspector.access.audit.files import HEADS_FILE, LOCK_FILE, LOG_FILE, append_line, last_line, torn_bytes
 from inspector.access.audit.key import KEY_FILE, AuditKey, AuditKeyError
+from inspector.access.audit.protocol import NO_DETAIL, AuditError
 from inspector.access.audit.record import (
     NO_HEAD,
     Detail,
@@ -26,15 +27,10 @@ from inspector.access.roles import Role
 
 SYSTEM = Principal("inspector", Role.ENGINEER, "system")
 """The service itself, which begins and repairs its log."""
-NO_DETAIL: Detail = {}
-
-
-class AuditError(Exception):
-    """The act cannot be recorded, and so must not happen; the message says why and what to do."""
 
 
 class AuditLog:
-    """`log.jsonl`, `heads.jsonl`, the signing key and a lock in one folder. Thread-safe."""
+    """Implements `Audit`: `log.jsonl`, `heads.jsonl`, the signing key and a lock in one folder. Thread-safe."""
 
     def __init__(self, folder: Path, clock_ns: Callable[[], int] = time.time_ns) -> None:
         """Makes the folder, the key and the first record where there are none. Raises AuditError."""
