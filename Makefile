@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast test-gpu check docs format protos bench broker train-demo clean
+.PHONY: help demo services test fast test-gpu check docs format protos bench broker train-demo clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SERVE := .venv-serve/bin
@@ -26,7 +26,7 @@ $(DEV)/.installed: pyproject.toml constraints.txt
 demo: $(SERVE)/.installed  ## installs the serving half and runs 600 simulated pieces through the service
 	$(SERVE)/inspector demo
 
-test: $(DEV)/.installed needs-java  ## installs everything and passes all tests, on a real Kafka broker too; ARGS="-m 'not broker'"
+test: $(DEV)/.installed services  ## installs everything and passes all tests, on a real Kafka broker too; ARGS="-m 'not broker'"
 	$(DEV)/pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 fast: $(DEV)/.installed  ## the inner loop: lint and the quick tests, without broker, training, compiling and whole services
@@ -60,6 +60,9 @@ bench: $(DEV)/.installed  ## measures every claim of RESULTS.md; ARGS="--quick",
 
 broker: needs-java  ## runs Apache Kafka on loopback, port 9092 (fetched from Maven Central)
 	$(PYTHON) deploy/kafka/run.py
+
+services:  ## installs the servers and the browser that the tests start (apt or brew; without a password only)
+	@$(PYTHON) tests/servers/programs.py
 
 .PHONY: needs-java
 needs-java:

@@ -1,7 +1,7 @@
 """Shares the tests between the processes of `make test`.
 
-Tests that talk to live parts (brokers, gateways, services) stay together in one process: they share these parts, and
-wait more than they compute. Of all others each file stays together, for its fixtures.
+Tests that talk to a broker stay together in one process: they share it, and wait more than they compute. Of all others
+each file stays together, for its fixtures.
 """
 
 import logging
@@ -12,16 +12,13 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.servers.fixtures"]
 TESTS = Path(__file__).parent
-LIVE = (
-    "integration/",
-    *(f"inspector/{package}/" for package in ("gateway", "cli", "rollout", "demo", "worker", "service")),
-)
-
 SLOW = (
     "integration/",
     "benchmarks/",
     "docs/",
+    "servers/",
     "inspector/compile/",
     "inspector/cli/",
     "inspector/demo/",
@@ -47,7 +44,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         file = item.path.relative_to(TESTS).as_posix()
-        item.add_marker(pytest.mark.xdist_group("live" if file.startswith(LIVE) else file))
+        item.add_marker(pytest.mark.xdist_group("broker" if item.get_closest_marker("broker") else file))
         if file.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
 

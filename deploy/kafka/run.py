@@ -59,7 +59,7 @@ def _download() -> None:
     """Tries again after a failure: a download that was cut short leaves parts that the next run replaces."""
     partial = HERE / "libs.part"
     command = ["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies"]
-    for pause_s in (1.0, 5.0, None):
+    for pause_s in (0.5, 1.5, None):
         shutil.rmtree(partial, ignore_errors=True)
         result = subprocess.run([*command, f"-DoutputDirectory={partial}"], check=False)  # noqa: S603 - fixed command
         if result.returncode == 0:

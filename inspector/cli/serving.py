@@ -1,4 +1,4 @@
-"""`inspector serve`, `worker` and `gateway`: the service in one process, or its halves on separate machines."""
+"""`inspector serve`, `worker` and `gateway`: the service with one command, or its parts on separate machines."""
 
 import gc
 import logging
@@ -11,7 +11,9 @@ import cv2
 from prometheus_client import CollectorRegistry
 
 from inspector.bundle.load import BundleError
+from inspector.cli.config_option import config_option
 from inspector.cli.errors import report_user_errors
+from inspector.cli.floor import floor_process
 from inspector.config.opening import log_clock
 from inspector.config.service import Service, load_service
 from inspector.engines.engine import EngineError
@@ -32,24 +34,19 @@ log = logging.getLogger("inspector.service.assembly")
 ENDING = (BundleError, CertificateError, DecodingError, EngineError, FollowerError, GatewayError, MetricsError)
 """Why a service cannot start or continue, apart from its configuration and its log."""
 
-config_option = click.option(
-    "--config",
-    "config",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Configuration file, such as service.toml; `inspector check` explains it.",
-)
-
 
 @click.command()
 @config_option
 @report_user_errors(*ENDING)
 def serve(config: Path) -> None:
-    """Runs worker, gateway and metrics in one process, until Ctrl+C or SIGTERM.
+    """Runs the whole service until Ctrl+C or SIGTERM: worker, gateway, metrics, and the floor (archive, alerts and live
+    page) in a process of its own.
 
     Example: inspector serve --config service.toml
     """
-    _end_to_end(load_service(config), worker=True, gateway=True)
+    service = load_service(config)
+    with floor_process(service):
+        _end_to_end(service, worker=True, gateway=True)
 
 
 @click.command()

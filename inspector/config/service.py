@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from inspector.config.floor_table import FloorTable
 from inspector.config.tables import (
     EmbeddedTable,
     GatewayTable,
@@ -57,6 +58,8 @@ class ServiceConfig(Table):
     """Where metrics are served. Without this table they are not served."""
     references: ReferencesTable = ReferencesTable()
     """Where referenced images may be fetched from."""
+    floor: FloorTable = FloorTable()
+    """Whether `inspector serve` runs archive, alerts and live page."""
 
     @model_validator(mode="before")
     @classmethod

@@ -44,6 +44,8 @@ recipes = ["recipe.toml"]
 [log]
 kind = "embedded"
 path = "log.sqlite"
+[floor]
+enabled = false
 [gateway]
 listen = "127.0.0.1:{}"
 [metrics]

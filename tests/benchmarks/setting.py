@@ -55,7 +55,8 @@ class Setting:
             log = f'kind = "embedded"\npath = "{self.folder / "log.sqlite"}"'
         return (
             f'prefix = "{self.prefix}"\nlines = ["line-1"]\nrecipes = ["recipe.toml"]\n[log]\n{log}\n'
-            f'[join]\nmax_delay_s = {self.max_delay_s}\nmax_stations = 256\n[gateway]\nlisten = "{self.address}"\n'
+            f"[join]\nmax_delay_s = {self.max_delay_s}\nmax_stations = 256\n"
+            f'[floor]\nenabled = false\n[gateway]\nlisten = "{self.address}"\n'
         )
 
 

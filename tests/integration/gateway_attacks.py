@@ -46,6 +46,8 @@ kind = "embedded"
 path = "log.sqlite"
 [join]
 max_delay_s = 1.0
+[floor]
+enabled = false
 [gateway]
 listen = "127.0.0.1:{gateway}"
 [metrics]

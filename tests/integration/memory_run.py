@@ -38,6 +38,8 @@ AFTER_S = 60.0
 KEYS = "join.max_open_bytes = 146800640\njoin.max_signal_bytes = 67108864"
 """Bounds for a machine of 1 GiB: the largest image and a few more; `inspector check` prints their sum."""
 MORE = """
+[floor]
+enabled = false
 [gateway]
 listen = "127.0.0.1:{port}"
 [references]

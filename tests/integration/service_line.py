@@ -43,6 +43,8 @@ recipes = ["recipe.toml"]
 {log}
 [join]
 max_delay_s = 0.5
+[floor]
+enabled = false
 [gateway]
 listen = "127.0.0.1:{port}"
 """

@@ -17,6 +17,8 @@ kind = "embedded"
 path = "run/log.sqlite"
 [join]
 max_delay_s = 0.5
+[floor]
+enabled = false
 [gateway]
 listen = "127.0.0.1:{port}"
 """

@@ -1,0 +1,93 @@
+"""A real PostgreSQL server on a free port of loopback, with a password."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from tests.servers.process import ServerProcess, free_port
+from tests.servers.programs import required
+
+USER, PASSWORD = "inspector", "not-a-secret"
+
+
+class Postgres:
+    """`start`, `stop`, `kill`; databases are made by `create_database`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._count = 0
+        # PostgreSQL refuses to run as root.
+        self._user = "postgres" if os.geteuid() == 0 else None
+        self._data = folder / "data"
+        _initialise(folder, self._data, self._user)
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "shared_buffers": "64MB",
+            "max_connections": "60",
+        }
+        flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        command = [str(required("postgresql").with_name("postgres")), "-D", str(self._data), *flags]
+        self._server = ServerProcess(command, self.port, folder / "log", ready=self._answers, user=self._user)
+
+    def start(self) -> None:
+        self._server.start()
+
+    def stop(self) -> None:
+        """Ends all connections and the server at once, without losing what was committed."""
+        self._server.stop(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Ends the server without a chance to write anything."""
+        self._server.stop(signal.SIGQUIT)
+
+    def create_database(self) -> str:
+        """Makes an empty database and returns its address for SQLAlchemy."""
+        self._count += 1
+        name = f"test_{self._count}"
+        with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return f"postgresql+psycopg://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{name}"
+
+    def _dsn(self, database: str) -> str:
+        return f"host=127.0.0.1 port={self.port} user={USER} password={PASSWORD} dbname={database} connect_timeout=2"
+
+    def _answers(self) -> bool:
+        try:
+            with psycopg.connect(self._dsn("postgres")):
+                return True
+        except psycopg.OperationalError:
+            return False
+
+
+def _initialise(folder: Path, data: Path, user: str | None) -> None:
+    folder.chmod(0o755)
+    data.mkdir(mode=0o700)
+    password = folder / "password"
+    password.write_text(PASSWORD)
+    if user is not None:
+        for path in (data, password, folder):
+            shutil.chown(path, user, user)
+    command = [str(required("postgresql")), "-D", str(data), "-U", USER, "--auth=scram-sha-256", "--no-sync"]
+    options = [f"--pwfile={password}", "--encoding=UTF8", "--locale=C.UTF-8"]
+    subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL, user=user, cwd="/")
+
+
+@contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """Its folder is not one of pytest's, where no other user may enter."""
+    with tempfile.TemporaryDirectory(prefix="inspector-postgres-") as folder:
+        server = Postgres(Path(folder))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
