@@ -39,7 +39,7 @@ ENDING = (BundleError, CertificateError, DecodingError, EngineError, FollowerErr
 @config_option
 @report_user_errors(*ENDING)
 def serve(config: Path) -> None:
-    """Runs the whole service until Ctrl+C or SIGTERM: worker, gateway, metrics, and the floor (archive, alerts and live
+    """Runs the whole service until Ctrl+C or SIGTERM: worker, gateway, metrics, and the floor (archive, alerts, live
     page) in a process of its own.
 
     Example: inspector serve --config service.toml

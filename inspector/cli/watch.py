@@ -29,6 +29,12 @@ DECISIONS = {
     "fail": Decision.DECISION_FAIL,
     "review": Decision.DECISION_REVIEW,
 }
+LABELS = {
+    "ok": Label.LABEL_OK,
+    "nok": Label.LABEL_NOK,
+    "unsure": Label.LABEL_UNSURE,
+    "withdrawn": Label.LABEL_WITHDRAWN,
+}
 
 
 @click.command()
@@ -106,7 +112,7 @@ def verdict(
 @click.argument("line")
 @click.argument("station")
 @click.argument("piece")
-@click.argument("label", type=click.Choice(("ok", "nok")))
+@click.argument("label", type=click.Choice(tuple(LABELS)))
 @click.option("--pass", "pass_number", default=0, show_default=True, type=click.IntRange(0), help="Pass of the piece.")
 @click.option("--defect", "defects", multiple=True, help="A defect of the piece; repeatable.")
 @click.option("--author", default="", help="Who inspected the piece.")
@@ -122,14 +128,14 @@ def feedback(
     author: str,
     note: str,
 ) -> None:
-    """Records what a person saw on a piece: ok (good) or nok (defective).
+    """Records what a person saw on a piece: ok (good), nok (defective) or unsure; withdrawn takes the last word back.
 
     Example: inspector feedback line-1 station-2 piece-0042 nok --defect scratch --author lee
     """
     inspection = Inspection(line=line, station=station, piece_id=piece, pass_number=pass_number)
     finding = Feedback(
         inspection=inspection,
-        label=Label.LABEL_OK if label == "ok" else Label.LABEL_NOK,
+        label=LABELS[label],
         defects=defects,
         author=author,
         note=note,

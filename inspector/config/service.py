@@ -20,6 +20,7 @@ from inspector.config.tables import (
     Table,
     WorkerTable,
 )
+from inspector.config.web_table import WebTable
 from inspector.recipe.problems import ConfigError, Problem, load_toml
 from inspector.recipe.recipes import Recipes, find_recipe_files, load_recipes
 from streams.decode.dead_letters import MAX_RAW_BYTES
@@ -56,6 +57,8 @@ class ServiceConfig(Table):
     """How verdicts are served."""
     metrics: MetricsTable | None = None
     """Where metrics are served. Without this table they are not served."""
+    web: WebTable = WebTable()
+    """How the live page is served."""
     references: ReferencesTable = ReferencesTable()
     """Where referenced images may be fetched from."""
     floor: FloorTable = FloorTable()

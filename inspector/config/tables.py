@@ -268,7 +268,7 @@ class GatewayTable(Table):
 
     @model_validator(mode="after")
     def _protected(self) -> Self:
-        _check_exposure("gateway", self.listen, self.tls, allow_insecure=self.allow_insecure)
+        check_exposure("gateway", self.listen, self.tls, allow_insecure=self.allow_insecure)
         return self
 
     def settings(self, max_record_bytes: int) -> GatewaySettings:
@@ -278,7 +278,7 @@ class GatewayTable(Table):
         return GatewaySettings(**values, tls=tls, max_record_bytes=max_record_bytes)
 
 
-def _check_exposure(table: str, listen: str, tls: ServerTlsTable | None, *, allow_insecure: bool) -> None:
+def check_exposure(table: str, listen: str, tls: ServerTlsTable | None, *, allow_insecure: bool) -> None:
     """Raises ValueError if data could leave the machine unencrypted without `allow_insecure`."""
     if tls is None and not allow_insecure and not is_loopback(listen):
         raise ValueError(
@@ -299,7 +299,7 @@ class MetricsTable(Table):
 
     @model_validator(mode="after")
     def _protected(self) -> Self:
-        _check_exposure("metrics", self.listen, self.tls, allow_insecure=self.allow_insecure)
+        check_exposure("metrics", self.listen, self.tls, allow_insecure=self.allow_insecure)
         return self
 
 

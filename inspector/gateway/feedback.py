@@ -20,6 +20,7 @@ MAX_DEFECTS = 64
 MAX_WAITING = 32
 BURST_S = 5.0
 FEEDBACK_TYPE = TYPE_PREFIX + "Feedback"
+LABELS = frozenset({Label.LABEL_OK, Label.LABEL_NOK, Label.LABEL_UNSURE, Label.LABEL_WITHDRAWN})
 
 
 def check_feedback(feedback: Feedback, lines: Collection[str]) -> None:
@@ -30,8 +31,9 @@ def check_feedback(feedback: Feedback, lines: Collection[str]) -> None:
     check_name("station", named.station)
     check_text("piece_id", named.piece_id)
     check_text("author", feedback.author, required=False)
-    if feedback.label not in {Label.LABEL_OK, Label.LABEL_NOK}:
-        raise invalid(f"label is {feedback.label}, expected OK or NOK: set it")
+    check_text("id", feedback.id, required=False)
+    if feedback.label not in LABELS:
+        raise invalid(f"label is {feedback.label}, expected OK, NOK, UNSURE or WITHDRAWN: set it")
     if len(feedback.defects) > MAX_DEFECTS:
         raise invalid(f"{len(feedback.defects)} defects, expected at most {MAX_DEFECTS}")
     for defect in feedback.defects:

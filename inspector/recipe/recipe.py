@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from inspector.plausibility.limits import Strictness
+from inspector.recipe.alerts import RecipeAlert, ScoreAlert
 from streams.join.assembly import AssemblySpec, BitDepth, CameraSpec, SensorSpec
 from streams.join.pieces import EVENTS
 from streams.observation import ModalityKind, SensorKind
@@ -123,6 +124,8 @@ class Recipe(Table):
     """Which verdicts carry heat maps and regions: those that are not PASS, all, or none."""
     full_evidence_on_fail: bool = False
     """Runs the skipped experts too for a piece that fails early, so that its evidence is complete."""
+    alerts: tuple[RecipeAlert, ...] = Field(default=(), max_length=64)
+    """Conditions over several verdicts that people should hear of."""
 
     @model_validator(mode="after")
     def _names_are_one_each(self) -> Self:
@@ -168,6 +171,17 @@ class Recipe(Table):
                 f"certified_miss_rate = {self.certified_miss_rate} holds for the bundle's own limits and routes, and "
                 f"{', '.join(given)} would change these; remove one or the other"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _alerts_fit(self) -> Self:
+        names = [alert.name for alert in self.alerts]
+        if doubled := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"the alert names {doubled} are used more than once; each alert needs a name of its own")
+        known = {source.name for source in self.sources}
+        for alert in self.alerts:
+            if isinstance(alert, ScoreAlert) and alert.sensor not in known:
+                raise ValueError(f"alert {alert.name!r}: sensor {alert.sensor!r} is none of {sorted(known)}")
         return self
 
     @property

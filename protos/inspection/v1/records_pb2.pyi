@@ -67,6 +67,8 @@ class Label(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LABEL_UNSPECIFIED: _ClassVar[Label]
     LABEL_OK: _ClassVar[Label]
     LABEL_NOK: _ClassVar[Label]
+    LABEL_UNSURE: _ClassVar[Label]
+    LABEL_WITHDRAWN: _ClassVar[Label]
 PIXEL_FORMAT_UNSPECIFIED: PixelFormat
 PIXEL_FORMAT_PNG: PixelFormat
 PIXEL_FORMAT_JPEG: PixelFormat
@@ -110,6 +112,8 @@ DEAD_LETTER_REASON_ID_READ_TWICE: DeadLetterReason
 LABEL_UNSPECIFIED: Label
 LABEL_OK: Label
 LABEL_NOK: Label
+LABEL_UNSURE: Label
+LABEL_WITHDRAWN: Label
 
 class Inspection(_message.Message):
     __slots__ = ("line", "station", "piece_id", "pass_number")
@@ -256,17 +260,19 @@ class DeadLetter(_message.Message):
     def __init__(self, reason: _Optional[_Union[DeadLetterReason, str]] = ..., detail: _Optional[str] = ..., topic: _Optional[str] = ..., partition: _Optional[int] = ..., offset: _Optional[int] = ..., append_ns: _Optional[int] = ..., line: _Optional[str] = ..., station: _Optional[str] = ..., inspection: _Optional[_Union[Inspection, _Mapping]] = ..., raw: _Optional[bytes] = ..., raw_size_bytes: _Optional[int] = ..., type: _Optional[str] = ...) -> None: ...
 
 class Feedback(_message.Message):
-    __slots__ = ("inspection", "label", "defects", "author", "note", "given_ns")
+    __slots__ = ("inspection", "label", "defects", "author", "note", "given_ns", "id")
     INSPECTION_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     DEFECTS_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
     GIVEN_NS_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     inspection: Inspection
     label: Label
     defects: _containers.RepeatedScalarFieldContainer[str]
     author: str
     note: str
     given_ns: int
-    def __init__(self, inspection: _Optional[_Union[Inspection, _Mapping]] = ..., label: _Optional[_Union[Label, str]] = ..., defects: _Optional[_Iterable[str]] = ..., author: _Optional[str] = ..., note: _Optional[str] = ..., given_ns: _Optional[int] = ...) -> None: ...
+    id: str
+    def __init__(self, inspection: _Optional[_Union[Inspection, _Mapping]] = ..., label: _Optional[_Union[Label, str]] = ..., defects: _Optional[_Iterable[str]] = ..., author: _Optional[str] = ..., note: _Optional[str] = ..., given_ns: _Optional[int] = ..., id: _Optional[str] = ...) -> None: ...

@@ -71,6 +71,13 @@ def test_feedback_reaches_the_log(gateways: Gateways, log: MemoryLog, put: Put) 
     assert (kept.label, list(kept.defects), kept.author) == (Label.LABEL_NOK, ["dent"], "eva")
 
 
+def test_whoever_cannot_tell_may_say_so(gateways: Gateways, log: MemoryLog, put: Put) -> None:
+    put(1)
+    result = run(gateways(), feedback, "a", "s0", "000001", "unsure", "--author", "eva")
+    assert result.exit_code == 0, result.output
+    assert Feedback.FromString(log.others[0].value).label == Label.LABEL_UNSURE
+
+
 def test_half_a_client_certificate_is_refused(gateways: Gateways) -> None:
     result = run(gateways(), watch, "--tls-cert", __file__)
     assert result.exit_code == 2

@@ -1,0 +1,140 @@
+"""Opens the archive's database: one SQLite file, or PostgreSQL.
+
+Reads are short and many at a time; writes take turns. A commit that returned is on disk.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from inspector.verdicts.follow import StoreError
+
+DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
+BUSY_S = 10.0
+"""How long a statement waits for another program's write to an SQLite file."""
+CONNECT_S = 5
+MAX_CONNECTIONS = 8
+CACHE_KIB = 32 * 2**10
+"""Page cache of each SQLite connection."""
+_WRITE = "is_write"
+
+
+class DatabaseError(Exception):
+    """The database cannot be used as configured; a later attempt does not help."""
+
+
+class Database:
+    """One database for all threads of a process."""
+
+    def __init__(self, url: str | URL, password: str | None = None) -> None:
+        """Connects at the first use. `password` is for PostgreSQL and appears in no message. Raises DatabaseError."""
+        self._url = _address(url, password)
+        self.name = self._url.render_as_string(hide_password=True)
+        self.is_sqlite = self._url.get_backend_name() == "sqlite"
+        self.engine = _sqlite_engine(self._url) if self.is_sqlite else _postgresql_engine(self._url)
+        self._turn = threading.Lock()
+
+    @property
+    def path(self) -> Path | None:
+        """The SQLite file; None for PostgreSQL, and for a database in memory."""
+        return Path(self._url.database) if self.is_sqlite and self._url.database else None
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One snapshot; nothing is written. Raises StoreError."""
+        with self._translated(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction, committed durably at the end. Raises StoreError: nothing of it was stored then, or, where
+        the connection broke during the commit, all or nothing."""
+        with self._turn, self._translated(), self.engine.connect() as plain:
+            connection = plain.execution_options(**{_WRITE: True})
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, InterfaceError, InternalError, PoolTimeoutError) as exc:
+            raise StoreError(f"{self.name} is unavailable: {_cause(exc)}") from exc
+        except DBAPIError as exc:
+            if not exc.connection_invalidated:
+                raise
+            raise StoreError(f"{self.name} is unavailable: {_cause(exc)}") from exc
+
+
+def _cause(exc: Exception) -> str:
+    """The driver's own words: SQLAlchemy adds the statement and its values, which belong into no log."""
+    origin = exc.orig if isinstance(exc, DBAPIError) else exc
+    return " ".join(str(origin).split()) or type(origin).__name__
+
+
+def _address(url: str | URL, password: str | None) -> URL:
+    try:
+        address = make_url(url)
+    except ArgumentError as exc:
+        raise DatabaseError(
+            "the archive's database is no URL, expected sqlite:///archive.sqlite or postgresql://user@host/name"
+        ) from exc
+    if (kind := address.get_backend_name()) not in DRIVERS:
+        raise DatabaseError(f"the archive cannot use a database of the kind {kind!r}: use sqlite or postgresql")
+    address = address.set(drivername=DRIVERS[kind])
+    return address if password is None else address.set(password=password)
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    try:
+        return create_engine(
+            url,
+            pool_size=MAX_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=BUSY_S,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": CONNECT_S, "application_name": "inspector archive"},
+        )
+    except (ModuleNotFoundError, NoSuchModuleError) as exc:
+        raise DatabaseError(
+            "PostgreSQL needs psycopg, which is not installed: in the checkout, pip install '.[postgresql]'"
+        ) from exc
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    arguments = {"timeout": BUSY_S, "check_same_thread": False}
+    engine = create_engine(url, pool_size=MAX_CONNECTIONS, max_overflow=0, pool_timeout=BUSY_S, connect_args=arguments)
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+    """Write-ahead file, flushed at every commit; transactions begin where `_begin_sqlite` says."""
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        f"cache_size = -{CACHE_KIB}",
+        "temp_store = MEMORY",
+        "journal_size_limit = 67108864",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """A write takes its lock at once: a transaction that reads first and writes later may fail in between."""
+    writes = connection.get_execution_options().get(_WRITE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

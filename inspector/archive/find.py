@@ -1,0 +1,119 @@
+"""Looks up pieces in the archive: the read interface of page, review desk, alerts and command line."""
+
+import json
+
+from sqlalchemy import ColumnElement, RowMapping, and_, func, select
+
+from inspector.archive.body import StoredVerdict, unpack
+from inspector.archive.database import Database
+from inspector.archive.metadata import stored_text
+from inspector.archive.rows import KeptFeedback, KeptRecording, MadeWhere, PieceFilter, PieceRow
+from inspector.archive.schema import HEAT_MAPS, STATIONS, VERDICT_BODIES, VERDICTS
+from inspector.archive.search import PIECE_COLUMNS, search
+from inspector.archive.tables_log import FEEDBACK
+from inspector.archive.tables_recordings import PIECE_RECORDINGS, RECORDING_OBJECTS
+from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.observation import InspectionId
+
+__all__ = ["Archive", "KeptFeedback", "KeptRecording", "MadeWhere", "NotInArchiveError", "PieceFilter", "PieceRow"]
+
+MAX_LIMIT = 1000
+"""Rows of one page at most."""
+
+
+class NotInArchiveError(Exception):
+    """No verdict has this key: retention removed it, or it never was here."""
+
+
+class Archive:
+    """Reads; never writes. Safe for several threads. Every method raises StoreError while the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, wanted: PieceFilter, before: int | None = None, limit: int = 100) -> list[PieceRow]:
+        """Newest entry first, at most `MAX_LIMIT` rows; `before` is the key of the last row of the page before."""
+        with self._database.read() as connection:
+            return search(connection, wanted, before, min(limit, MAX_LIMIT))
+
+    def row(self, key: int) -> PieceRow:
+        """Raises NotInArchiveError."""
+        with self._database.read() as connection:
+            row = connection.execute(select(*PIECE_COLUMNS).where(VERDICTS.c.key == key)).mappings().first()
+        if row is None:
+            raise _not_here(key)
+        return PieceRow(**row)
+
+    def verdict(self, key: int) -> Verdict:
+        """The whole verdict, with heat maps. Raises NotInArchiveError, BodyError."""
+        with self._database.read() as connection:
+            body = connection.execute(
+                select(VERDICT_BODIES.c.body).where(VERDICT_BODIES.c.verdict_key == key)
+            ).scalar_one_or_none()
+            if body is None:
+                raise _not_here(key)
+            maps = connection.execute(
+                select(HEAT_MAPS.c.image, HEAT_MAPS.c.png).where(HEAT_MAPS.c.verdict_key == key)
+            ).all()
+        return unpack(StoredVerdict(body, {row.image: row.png for row in maps}))
+
+    def by_inspection(self, inspection: InspectionId) -> PieceRow | None:
+        """The newest verdict of this inspection."""
+        query = select(*PIECE_COLUMNS).where(is_inspection(inspection)).order_by(VERDICTS.c.key.desc()).limit(1)
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else PieceRow(**row)
+
+    def recordings(self, key: int) -> list[KeptRecording]:
+        """What the piece was judged on, by source and sequence."""
+        table, files = PIECE_RECORDINGS.c, RECORDING_OBJECTS.c
+        query = (
+            select(table.source, table.sequence, table.kind, table.sha256,
+                   func.coalesce(files.kind, "").label("format"), func.coalesce(files.bytes, 0).label("num_bytes"),
+                   table.stored_ns, table.absent, table.detail)
+            .select_from(PIECE_RECORDINGS.outerjoin(RECORDING_OBJECTS))
+            .where(table.verdict_key == key)
+            .order_by(table.source, table.sequence)
+        )  # fmt: skip
+        with self._database.read() as connection:
+            return [KeptRecording(**row) for row in connection.execute(query).mappings()]
+
+    def feedback(self, key: int) -> list[KeptFeedback]:
+        """What people said about the piece, oldest first."""
+        said = FEEDBACK.c
+        query = (
+            select(said.label, said.defects, said.author, said.note, said.given_ns, said.append_ns)
+            .join(VERDICTS, and_(*(FEEDBACK.c[name] == VERDICTS.c[name] for name in _INSPECTION)))
+            .where(VERDICTS.c.key == key)
+            .order_by(FEEDBACK.c.given_ns, FEEDBACK.c.key)
+        )
+        with self._database.read() as connection:
+            return [_feedback(row) for row in connection.execute(query).mappings()]
+
+    def stations(self) -> list[MadeWhere]:
+        """Every line, station and product that the archive has pieces of."""
+        query = select(STATIONS).order_by(STATIONS.c.line, STATIONS.c.station, STATIONS.c.product)
+        with self._database.read() as connection:
+            return [MadeWhere(*row) for row in connection.execute(query)]
+
+
+_INSPECTION = ("line", "station", "piece_id", "pass_number")
+
+
+def is_inspection(inspection: InspectionId) -> ColumnElement[bool]:
+    line, station, piece_id, pass_number = inspection
+    table = VERDICTS.c
+    return and_(
+        table.piece_id == stored_text(piece_id),
+        table.line == stored_text(line),
+        table.station == stored_text(station),
+        table.pass_number == pass_number,
+    )
+
+
+def _not_here(key: int) -> NotInArchiveError:
+    return NotInArchiveError(f"the archive has no verdict {key}: it was removed by age, or never stored")
+
+
+def _feedback(row: RowMapping) -> KeptFeedback:
+    return KeptFeedback(**{**row, "defects": tuple(json.loads(row["defects"]))})

@@ -1,0 +1,171 @@
+"""The tables of the archive: verdicts, and what is known about the pieces. Every table of the database is in METADATA.
+
+Decisions, reasons and states are the numbers of the wire's enums. Times are nanoseconds since the Unix epoch.
+"""
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, UniqueConstraint, text
+
+from inspector.archive.metadata import BYTES, KEY, METADATA, NUMBER, REAL, TEXT
+
+TOPICS = Table(
+    "topics",
+    METADATA,
+    Column("id", KEY, primary_key=True),
+    Column("name", TEXT, nullable=False),
+    # Kafka's topic id or the embedded log's id: a topic that was recreated is another topic, with offsets of its own.
+    Column("identity", TEXT, nullable=False),
+    UniqueConstraint("name", "identity"),
+)
+
+FOLLOWERS = Table(
+    "followers",
+    METADATA,
+    Column("name", TEXT, primary_key=True),
+    Column("updated_ns", NUMBER, nullable=False),
+)
+"""One row for each follower. It is locked while its rows and positions are written."""
+
+POSITIONS = Table(
+    "positions",
+    METADATA,
+    Column("follower", ForeignKey(FOLLOWERS.c.name, ondelete="CASCADE"), primary_key=True),
+    Column("topic_id", ForeignKey(TOPICS.c.id), primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("next_offset", NUMBER, nullable=False),
+)
+"""Offset of the next record to store, for each partition that a follower reads."""
+
+GAPS = Table(
+    "gaps",
+    METADATA,
+    Column("key", KEY, primary_key=True),
+    Column("follower", TEXT, nullable=False),
+    Column("topic_id", ForeignKey(TOPICS.c.id), nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("first_offset", NUMBER, nullable=False),
+    Column("next_offset", NUMBER, nullable=False),
+    Column("noted_ns", NUMBER, nullable=False),
+)
+"""Records that the log deleted before they were read: offsets from `first_offset` on, below `next_offset`."""
+
+VERDICTS = Table(
+    "verdicts",
+    METADATA,
+    Column("key", KEY, primary_key=True),
+    Column("topic_id", ForeignKey(TOPICS.c.id), nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", NUMBER, nullable=False),
+    Column("line", TEXT, nullable=False),
+    Column("station", TEXT, nullable=False),
+    Column("piece_id", TEXT, nullable=False),
+    Column("pass_number", NUMBER, nullable=False),
+    Column("product", TEXT, nullable=False),
+    Column("lot", TEXT, nullable=False),
+    Column("recipe", TEXT, nullable=False),
+    Column("recipe_version", TEXT, nullable=False),
+    Column("bundle", TEXT, nullable=False),
+    Column("bundle_version", TEXT, nullable=False),
+    Column("bundle_digest", TEXT, nullable=False),
+    Column("engine", TEXT, nullable=False),
+    Column("deployment", NUMBER, nullable=False),
+    Column("route", TEXT, nullable=False),
+    Column("decision", Integer, nullable=False),
+    Column("reason", Integer, nullable=False),
+    # The likeliest defect class of a piece that did not pass; empty for PASS, and where no class was examined.
+    Column("defect_class", TEXT, nullable=False),
+    Column("score", REAL),
+    Column("pass_below", REAL),
+    Column("fail_above", REAL),
+    Column("cost_ms", REAL, nullable=False),
+    Column("deadline_missed", Boolean, nullable=False),
+    Column("entry_ns", NUMBER, nullable=False),
+    Column("capture_ns", NUMBER, nullable=False),
+    Column("arrival_ns", NUMBER, nullable=False),
+    Column("decision_ns", NUMBER, nullable=False),
+    Column("publish_ns", NUMBER, nullable=False),
+    Column("append_ns", NUMBER, nullable=False),
+    # Days since the Unix epoch of `entry_ns`, in UTC.
+    Column("day", Integer, nullable=False),
+    # Bytes of the body and the heat maps as they are stored.
+    Column("stored_bytes", NUMBER, nullable=False),
+    UniqueConstraint("topic_id", "partition", "offset"),
+    # A key is never used twice: recordings, reviews and links of the page name it.
+    sqlite_autoincrement=True,
+)
+"""One row for each verdict record, with the fields that are looked up; the verdict itself is in `verdict_bodies`."""
+
+_V = VERDICTS.c
+HAS_LOT, HAS_CLASS = text("lot <> ''"), text("defect_class <> ''")
+"""What two indexes hold; a query repeats the condition to use them."""
+Index("verdicts_by_time", _V.entry_ns, _V.key)
+Index("verdicts_by_piece", _V.piece_id, _V.entry_ns, _V.key)
+Index("verdicts_by_station", _V.line, _V.station, _V.entry_ns, _V.key)
+Index("verdicts_by_lot", _V.lot, _V.entry_ns, _V.key, sqlite_where=HAS_LOT, postgresql_where=HAS_LOT)
+Index("verdicts_by_product", _V.product, _V.entry_ns, _V.key)
+Index("verdicts_by_decision", _V.decision, _V.entry_ns, _V.key)
+Index("verdicts_by_class", _V.defect_class, _V.entry_ns, _V.key, sqlite_where=HAS_CLASS, postgresql_where=HAS_CLASS)
+Index("verdicts_by_bundle", _V.bundle_digest, _V.entry_ns, _V.key)
+Index("verdicts_by_score", _V.day, _V.score)
+
+STATIONS = Table(
+    "stations",
+    METADATA,
+    Column("line", TEXT, primary_key=True),
+    Column("station", TEXT, primary_key=True),
+    Column("product", TEXT, primary_key=True),
+    Column("first_ns", NUMBER, nullable=False),
+    Column("last_ns", NUMBER, nullable=False),
+)
+"""What was made where: a row for each combination in `verdicts`, with its oldest and newest entry."""
+
+VERDICT_BODIES = Table(
+    "verdict_bodies",
+    METADATA,
+    Column("verdict_key", ForeignKey(VERDICTS.c.key, ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("body", BYTES, nullable=False),
+)
+"""The serialised `Verdict` without heat maps, compressed by zlib."""
+
+HEAT_MAPS = Table(
+    "heat_maps",
+    METADATA,
+    Column("verdict_key", ForeignKey(VERDICTS.c.key, ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    # Position in `Verdict.images`.
+    Column("image", Integer, primary_key=True, autoincrement=False),
+    Column("png", BYTES, nullable=False),
+)
+
+VERDICT_SENSORS = Table(
+    "verdict_sensors",
+    METADATA,
+    Column("verdict_key", ForeignKey(VERDICTS.c.key, ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("sensor", TEXT, primary_key=True),
+    Column("state", Integer, nullable=False),
+    Column("reason", Integer, nullable=False),
+)
+"""Cameras and sensors of a verdict that were not PRESENT; the others have no row."""
+
+HOLDS = Table(
+    "holds",
+    METADATA,
+    Column("verdict_key", ForeignKey(VERDICTS.c.key), primary_key=True, autoincrement=False),
+    # Who needs the piece: `review`, `dataset`, or `person`.
+    Column("holder", TEXT, primary_key=True),
+    # Which one of these: a data set's name, or empty.
+    Column("name", TEXT, primary_key=True),
+    Column("since_ns", NUMBER, nullable=False),
+)
+"""Pieces whose verdict and recordings retention does not remove."""
+
+ID_CONFLICTS = Table(
+    "id_conflicts",
+    METADATA,
+    Column("line", TEXT, primary_key=True),
+    Column("station", TEXT, primary_key=True),
+    Column("piece_id", TEXT, primary_key=True),
+    Column("pass_number", NUMBER, primary_key=True, autoincrement=False),
+    Column("append_ns", NUMBER, nullable=False),
+)
+"""Inspections under whose id a second part was read (dead letters ID_READ_TWICE): the verdict may be about either."""
+
+from inspector.archive import tables_alerts, tables_log, tables_recordings, tables_review  # noqa: E402, F401

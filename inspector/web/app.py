@@ -1,0 +1,60 @@
+"""Puts the pages together: routes of every module in `pages`, static files, guards, error pages."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Sequence
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Scope
+
+from inspector.web import pages
+from inspector.web.errors import http_error, server_error
+from inspector.web.guards import RequestLimits, SecurityHeaders
+from inspector.web.state import Floor
+from inspector.web.templating import HERE
+
+
+class _Static(StaticFiles):
+    """Files of this package; browsers ask each time whether they changed (304), so that an update shows at once."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+def page_routes() -> Iterator[BaseRoute]:
+    """The list `routes` of each module in `inspector.web.pages`, by the module's name."""
+    for module in sorted(pkgutil.iter_modules(pages.__path__), key=lambda found: found.name):
+        yield from importlib.import_module(f"{pages.__name__}.{module.name}").routes
+
+
+class _Pages(Starlette):
+    """The headers go around everything, also around the answer to an unexpected error."""
+
+    def __init__(
+        self, routes: Sequence[BaseRoute], middleware: Sequence[Middleware], floor: Floor, *, is_tls: bool
+    ) -> None:
+        super().__init__(
+            routes=routes, middleware=middleware, exception_handlers={HTTPException: http_error, 500: server_error}
+        )
+        self._is_tls = is_tls
+        self.state.floor = floor
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return SecurityHeaders(super().build_middleware_stack(), is_tls=self._is_tls)
+
+
+def create_app(floor: Floor, *, is_tls: bool = False, middleware: Sequence[Middleware] = ()) -> Starlette:
+    """`middleware` runs inside the guards and around the pages: sign-in."""
+    settings = floor.settings
+    limits = Middleware(
+        RequestLimits, max_body_bytes=settings.max_body_bytes, request_timeout_s=settings.request_timeout_s
+    )
+    routes = [Mount("/static", _Static(directory=HERE / "static"), name="static"), *page_routes()]
+    return _Pages(routes, [limits, *middleware], floor, is_tls=is_tls)

@@ -1,0 +1,1 @@
+"""One module a page, each with a list `routes`. A page named `x` has `templates/x.html` and `static/x.js`."""

@@ -1,0 +1,14 @@
+"""The Line page: what each station judged last, large enough to be read from three metres."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from inspector.web.templating import render
+
+
+async def line(request: Request) -> Response:
+    return render(request, "line.html", {})
+
+
+routes = [Route("/", line)]

@@ -1,0 +1,102 @@
+"""Runs the pages: uvicorn in a thread with an event loop of its own."""
+
+import asyncio
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Self
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from inspector.web.settings import WebSettings
+
+log = logging.getLogger("inspector.web")
+BACKLOG = 256
+
+
+class WebError(Exception):
+    """The page cannot be served as configured; the message says what to change."""
+
+
+def listening_socket(listen: str, *, or_free: bool = False) -> socket.socket:
+    """A socket at host:port. With `or_free`, at another port of the host where that one is taken. Raises WebError."""
+    host, _, port = listen.rpartition(":")
+    try:
+        return _socket_at(host.strip("[]"), int(port))
+    except OSError as error:
+        if not or_free:
+            raise WebError(
+                f"cannot serve the page at {listen} ({error.strerror or error}): choose a free address in [web] listen"
+            ) from error
+    log.warning("%s is taken, so the page is at another port this time. Set [web] listen to choose one.", listen)
+    return _socket_at(host.strip("[]"), 0)
+
+
+def _socket_at(host: str, port: int) -> socket.socket:
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+
+
+class WebServer:
+    """A context manager: connections are taken from its entry to its exit."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        listening: socket.socket,
+        settings: WebSettings,
+        tls: ssl.SSLContext | None = None,
+        on_stop: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_stop` is called in the server's event loop before it stops: it ends the event streams."""
+        self._listening, self._on_stop = listening, on_stop
+        self._scheme = "http" if tls is None else "https"
+        self._server = uvicorn.Server(_configuration(app, settings, tls))
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="web", daemon=True)
+
+    @property
+    def address(self) -> str:
+        host, port = self._listening.getsockname()[:2]
+        return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Where the app runs."""
+        return self._loop
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop)
+        self._thread.join()
+
+    def _stop(self) -> None:
+        self._on_stop()
+        self._server.should_exit = True
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._server.serve(sockets=[self._listening]))
+
+
+def _configuration(app: ASGIApp, settings: WebSettings, tls: ssl.SSLContext | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=settings.max_connections,
+        h11_max_incomplete_event_size=settings.max_head_bytes,
+        timeout_graceful_shutdown=settings.stop_s,
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
+    )

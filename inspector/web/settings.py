@@ -1,0 +1,49 @@
+"""Settings of the live page: address and limits. Their defaults and meanings are stated here only."""
+
+from dataclasses import dataclass
+
+DEFAULT_LISTEN = "127.0.0.1:8080"
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """One set for a whole page server. Limits hold for all browsers together unless they say otherwise."""
+
+    enabled: bool = True
+    """Whether the page is served."""
+    listen: str = DEFAULT_LISTEN
+    """Where browsers find the page, as host:port."""
+    allow_insecure: bool = False
+    """Allows other hosts to connect without TLS: only inside a network that is protected otherwise."""
+    max_connections: int = 512
+    """Connections of all browsers together; one more is answered with 503."""
+    request_timeout_s: float = 10.0
+    """A request that is not complete after this time is ended."""
+    max_body_bytes: int = 2**20
+    """Largest body of a request."""
+    max_head_bytes: int = 16 * 2**10
+    """Largest head of a request."""
+    max_streams: int = 64
+    """Event streams at the same time. A browser takes one for all of its tabs."""
+    max_streams_per_host: int = 32
+    """Event streams of one host at the same time."""
+    heartbeat_s: float = 5.0
+    """A stream without news gets a comment this often, so that both ends notice a dead connection."""
+    send_timeout_s: float = 10.0
+    """A browser that accepts nothing for this long is cut off; it connects again and asks for what it missed."""
+    gather_s: float = 0.04
+    """Verdicts that follow another one within this time are sent together."""
+    ring_bytes: int = 32 * 2**20
+    """Memory for recent events, from which browsers that connect again get what they missed."""
+    ring_age_s: float = 600.0
+    """Older events are removed from that memory; also how far back the log is read at the start."""
+    ring_count: int = 20_000
+    """Most events in that memory."""
+    media_bytes: int = 64 * 2**20
+    """Memory for pictures and sounds of recent pieces."""
+    media_at_once: int = 4
+    """Pictures and sounds read from the log at the same time; others wait."""
+    media_timeout_s: float = 5.0
+    """A picture or a sound that cannot be read within this time is answered with 503."""
+    stop_s: int = 3
+    """At the end of the process open requests get this many seconds."""

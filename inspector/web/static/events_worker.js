@@ -1,0 +1,18 @@
+// A SharedWorker that holds the one event stream of this browser and hands every message to all open tabs.
+import { Connection } from "./connection.js";
+
+const ports = new Set();
+const connection = new Connection((message) => ports.forEach((port) => port.postMessage(message)));
+let isOpen = false;
+
+self.onconnect = ({ ports: [port] }) => {
+  ports.add(port);
+  port.onmessage = ({ data }) => {
+    if (data !== "bye") return;
+    ports.delete(port);
+    port.close();
+  };
+  connection.backlog().forEach((message) => port.postMessage(message));
+  if (!isOpen) connection.open();
+  isOpen = true;
+};

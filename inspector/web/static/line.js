@@ -1,0 +1,3 @@
+import { onVerdict } from "./events.js";
+
+onVerdict(() => {});
