@@ -1,7 +1,7 @@
 """The interfaces of a log: read input, commit verdicts with positions, follow verdicts, publish. Two logs implement
 them: Apache Kafka (`kafka`) and one SQLite file (`embedded`)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -199,6 +199,30 @@ class Tail(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """Records read again at given offsets."""
+
+    records: Mapping[int, Record]
+    """By offset."""
+    missing: AbstractSet[int] = frozenset()
+    """Offsets at which the log holds no record of the partition: retention deleted it, or it never did."""
+    too_large: AbstractSet[int] = frozenset()
+    """Offsets not read, because the records before them fill `max_bytes`."""
+
+
+class RecordReader(Protocol):
+    """Reads records again by their offsets. One thread uses it at a time."""
+
+    def read(self, at: TopicPartition, offsets: Iterable[int], *, max_bytes: int, timeout_s: float) -> ReadBack:
+        """Reads, in order of offset, only what a worker can read: committed records. At most `max_bytes` of values.
+
+        Raises LogUnavailableError where the log does not respond within `timeout_s`; never for records that are gone.
+        """
+
+    def close(self) -> None: ...
+
+
 class Log(Protocol):
     """A log of records; opens the interfaces above."""
 
@@ -215,5 +239,7 @@ class Log(Protocol):
 
     def control(self, start: Start) -> Tail:
         """Follows the control topics instead: from `earliest`, the last record of every key that was ever written."""
+
+    def reader(self) -> RecordReader: ...
 
     def close(self) -> None: ...

@@ -5,6 +5,7 @@ turns, so that rows become visible in the order of their ids.
 """
 
 import heapq
+import json
 import logging
 import sqlite3
 import time
@@ -160,6 +161,16 @@ class Store(Connection):
         return heapq.merge(
             *([(offset, topic.id) for offset in self.ids(topic, starts[topic.partition], limit)] for topic in topics)
         )
+
+    def sizes(self, name: str, offsets: Sequence[int]) -> dict[int, int]:
+        """Bytes of the values of a topic's records at these offsets; absent for offsets without one."""
+        rows = self.execute(
+            "SELECT records.id, ifnull(length(records.value), 0) FROM records JOIN topics ON topics.id = topic "
+            "WHERE records.id IN (SELECT value FROM json_each(?)) AND name = ?",
+            json.dumps(list(offsets)),
+            name,
+        )
+        return dict(rows.fetchall())
 
     def first_since(self, topic: Topic, time_ns: int) -> int:
         """Offset of the topic's first record appended at that time or later, or the end; looks at about 30 records.

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from streams import resume_token
-from streams.log import Gap, LogError, LogFullError, Start, TokenExpiredError, TokenInvalidError
+from streams.log import Gap, LogError, LogFullError, RecordReader, Start, TokenExpiredError, TokenInvalidError
 from streams.records import Output, Record, TopicPartition
 
 
@@ -73,6 +73,9 @@ class MemoryLog:
 
     def control(self, start: Start) -> "MemoryTail":
         raise NotImplementedError("a gateway does not follow control topics")
+
+    def reader(self) -> RecordReader:
+        raise NotImplementedError("a gateway reads no input")
 
     def close(self) -> None:
         assert self.open_tails == self.letters.open_tails == 0

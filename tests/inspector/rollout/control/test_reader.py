@@ -8,7 +8,7 @@ import pytest
 from inspector.rollout.control.reader import ControlReader
 from inspector.rollout.control.records import active_output
 from protos.inspection.v1.control_pb2 import Active, Deployment
-from streams.log import Gap, Log, LogError, LogStoppedError, LogUnavailableError, Publisher, Start, Tail
+from streams.log import Gap, Log, LogError, LogStoppedError, LogUnavailableError, Publisher, RecordReader, Start, Tail
 from streams.records import Record, TopicPartition, Topics
 from tests.inspector.rollout.toys import CUP, Rig
 
@@ -42,6 +42,9 @@ class Uncompacted:
         raise NotImplementedError
 
     def publisher(self) -> Publisher:
+        raise NotImplementedError
+
+    def reader(self) -> RecordReader:
         raise NotImplementedError
 
     def close(self) -> None: ...
