@@ -217,5 +217,6 @@ function bar(modality, most) {
 
 function stateWords(modality) {
   if (modality.state !== "present") return modality.state;
-  return modality.reason === "not_examined" ? "not needed" : "–";
+  if (modality.reason === "not_examined") return "not needed";
+  return modality.score === null ? "–" : `score ${digits(modality.score)}`;
 }
