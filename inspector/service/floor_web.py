@@ -10,13 +10,17 @@ from prometheus_client import CollectorRegistry
 from inspector.config.opening import open_log
 from inspector.config.service import Service
 from inspector.gateway.certificates import tls_context
+from inspector.verdicts.records import inspection_id
 from inspector.web.app import create_app
 from inspector.web.hub import Hub
+from inspector.web.media import Media
 from inspector.web.metrics import WebMetrics
 from inspector.web.server import WebServer, listening_socket
 from inspector.web.state import Floor
 from inspector.web.stream_places import StreamPlaces
+from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.log import Log
+from streams.observation import Observation, from_files
 
 log = logging.getLogger("inspector.web")
 
@@ -45,6 +49,13 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
             yield server
 
 
+class NoRecordings:
+    """Until the log can be asked for records again."""
+
+    def observation(self, verdict: Verdict) -> Observation:
+        return from_files(inspection_id(verdict.inspection), verdict.product, (), ())
+
+
 def floor_of_service(service: Service, source: Log, registry: CollectorRegistry) -> Floor:
     """The parts that the pages share."""
     config, settings = service.config, service.config.web.settings
@@ -57,5 +68,6 @@ def floor_of_service(service: Service, source: Log, registry: CollectorRegistry)
         log=source,
         hub=Hub(settings, metrics),
         metrics=metrics,
+        media=Media(NoRecordings(), settings, metrics),
         places=StreamPlaces(settings.max_streams, settings.max_streams_per_host, metrics),
     )

@@ -41,7 +41,7 @@ def card_of(entry: Entry, verdict: pb.Verdict) -> Card:
         "classes": [_class(entry) for entry in sorted(verdict.classes, key=_likelihood, reverse=True)[:MAX_CLASSES]],
         "modalities": [_modality(modality) for modality in verdict.modalities[:MAX_ITEMS]],
         "experts": [_expert(run) for run in verdict.experts[:MAX_ITEMS]],
-        "regions": {plain(image.camera, 48): _regions(image) for image in verdict.images[:MAX_ITEMS]},
+        "images": [_image(image) for image in verdict.images[:MAX_ITEMS]],
         "signals": [_signal(signal) for signal in verdict.signals[:MAX_ITEMS]],
         "route": plain(verdict.route, 64),
         "cost_ms": round(verdict.cost_ms, 2),
@@ -124,6 +124,10 @@ def _expert(run: pb.ExpertRun) -> Card:
         "why": plain(run.why, 16),
         "cost_ms": round(run.cost_ms, 2),
     }
+
+
+def _image(image: pb.ImageEvidence) -> Card:
+    return {"camera": plain(image.camera, 48), "heat": bool(image.heat_map_png), "regions": _regions(image)}
 
 
 def _regions(image: pb.ImageEvidence) -> list[Value]:

@@ -1,10 +1,15 @@
 """Parts of a live page for tests: a floor over a log, verdicts and their entries."""
 
+import threading
+
+import numpy as np
 from prometheus_client import CollectorRegistry
 
 from inspector.recipe.recipes import Recipes
+from inspector.verdicts.records import inspection_id
 from inspector.verdicts.ring import Entry
 from inspector.web.hub import Hub
+from inspector.web.media import Media
 from inspector.web.metrics import WebMetrics
 from inspector.web.settings import WebSettings
 from inspector.web.state import Floor
@@ -12,7 +17,7 @@ from inspector.web.stream_places import StreamPlaces
 from protos.inspection.v1 import verdict_pb2 as pb
 from protos.inspection.v1.records_pb2 import Inspection
 from streams.log import Log
-from streams.observation import InspectionId
+from streams.observation import Clip, InspectionId, Observation, State, from_files
 from streams.records import TopicPartition
 
 SOURCE = TopicPartition("inspection.line-1.verdicts", 0)
@@ -23,7 +28,28 @@ def floor_with(settings: WebSettings, log: Log) -> Floor:
     """A floor without archive, review and alerts."""
     metrics = WebMetrics(CollectorRegistry())
     places = StreamPlaces(settings.max_streams, settings.max_streams_per_host, metrics)
-    return Floor(settings, "inspection", ("line-1",), Recipes([]), log, Hub(settings, metrics), metrics, places)
+    return Floor(
+        settings, "inspection", ("line-1",), Recipes([]), log, Hub(settings, metrics), metrics, places,
+        Media(OnePiece(), settings, metrics),
+    )  # fmt: skip
+
+
+class OnePiece:
+    """A `PieceReader` that gives every verdict the same recordings: a grey square and a tone of 0.25 s."""
+
+    def __init__(self) -> None:
+        self.num_reads = 0
+        self.go_on = threading.Event()
+        """A reading waits for it."""
+        self.go_on.set()
+
+    def observation(self, verdict: pb.Verdict) -> Observation:
+        assert self.go_on.wait(20.0)
+        self.num_reads += 1
+        tone = np.sin(np.arange(4000) * 0.4).astype(np.float32)[:, None]
+        clip = Clip("mic", "audio", tone, 16_000.0, State.PRESENT)
+        image = np.full((160, 200), 90, np.uint8)
+        return from_files(inspection_id(verdict.inspection), verdict.product, [("top", image)], [clip])
 
 
 def verdict(number: int = 0, station: str = "station-1", **fields: object) -> pb.Verdict:
