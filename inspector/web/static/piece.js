@@ -32,10 +32,11 @@ function showEvidence() {
 }
 
 function pictureOf(modality, index, frame) {
+  const evidence = card.images.find((image) => image.camera === modality.name);
   return {
     frame: `${card.media}/picture/${index}/${frame}`,
-    heat: card.regions[modality.name] ? `${card.media}/heat/${index}` : null,
-    regions: card.regions[modality.name] ?? [],
+    heat: evidence?.heat ? `${card.media}/heat/${index}` : null,
+    regions: evidence?.regions ?? [],
     label: `picture of ${modality.name}`,
   };
 }

@@ -77,7 +77,7 @@ def test_the_scripts_of_the_page_get_the_card_that_the_line_page_gets(made: Page
 
     assert card["media"] == f"/kept/{key}"
     assert card["decision"] == "fail"
-    assert card["regions"] == {"top": [[3, 4, 5, 6, 0.9]]}
+    assert card["images"] == [{"camera": "top", "heat": True, "regions": [[3, 4, 5, 6, 0.9]]}]
     assert (card["pass_below"], card["fail_above"]) == (0.3, 0.7)
 
 
