@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from inspector.config.archive_table import ArchiveTable
 from inspector.config.floor_table import FloorTable
+from inspector.config.recordings_table import RecordingsTable
 from inspector.config.tables import (
     EmbeddedTable,
     GatewayTable,
@@ -64,6 +65,8 @@ class ServiceConfig(Table):
     """Where referenced images may be fetched from."""
     archive: ArchiveTable = ArchiveTable()
     """Where verdicts are kept, and for how long."""
+    recordings: RecordingsTable = RecordingsTable()
+    """Where the recordings of judged pieces are kept."""
     floor: FloorTable = FloorTable()
     """Whether `inspector serve` runs archive, alerts and live page."""
 
