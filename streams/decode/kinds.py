@@ -5,6 +5,7 @@ A new kind is a value of `SignalKind` (protos), a word of `SensorKind` and a row
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from protos.inspection.v1.records_pb2 import SignalKind
 from streams.observation import SensorKind
@@ -22,19 +23,19 @@ class SensorTraits:
     which a window is cut for each piece."""
 
 
-SENSOR_KINDS: Mapping[SensorKind, SensorTraits] = {
+SENSOR_KINDS: Mapping[str, SensorTraits] = {
     "audio": SensorTraits(SignalKind.SIGNAL_KIND_AUDIO, is_sound=True),
     "vibration": SensorTraits(SignalKind.SIGNAL_KIND_VIBRATION),
     "trace": SensorTraits(SignalKind.SIGNAL_KIND_TRACE, is_curve=True),
 }
-KINDS: Mapping[int, SensorKind] = {traits.number: kind for kind, traits in SENSOR_KINDS.items()}
+KINDS: Mapping[int, SensorKind] = {traits.number: cast("SensorKind", kind) for kind, traits in SENSOR_KINDS.items()}
 
 
 def is_sound(kind: str) -> bool:
     """False for cameras, too."""
-    return any(traits.is_sound for name, traits in SENSOR_KINDS.items() if name == kind)
+    return kind in SENSOR_KINDS and SENSOR_KINDS[kind].is_sound
 
 
 def is_curve(kind: str) -> bool:
     """False for cameras, too."""
-    return any(traits.is_curve for name, traits in SENSOR_KINDS.items() if name == kind)
+    return kind in SENSOR_KINDS and SENSOR_KINDS[kind].is_curve
