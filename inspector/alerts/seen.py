@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from inspector.verdicts.ring import Entry
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Modality, ModalityReason, ModalityState, Verdict
@@ -39,7 +38,7 @@ class Seen:
     is_engine_fault: bool
     wait_s: float
     """From the last record of the piece to its decision."""
-    sensors: Mapping[str, Sensor] = MappingProxyType({})
+    sensors: Mapping[str, Sensor]
 
     @property
     def is_pass(self) -> bool:
