@@ -49,9 +49,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         file = item.path.relative_to(TESTS).as_posix()
-        item.add_marker(pytest.mark.xdist_group("live" if file.startswith(LIVE) else file))
+        item.add_marker(pytest.mark.xdist_group(_group(file)))
         if file.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
+
+
+def _group(file: str) -> str:
+    """Tests of pages share one running line and one browser."""
+    if file.startswith(LIVE):
+        return "live"
+    return "page" if file.startswith("inspector/web/") else file
 
 
 @pytest.fixture(autouse=True)

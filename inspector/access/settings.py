@@ -25,6 +25,8 @@ class OidcSettings:
     """Claim that holds the person's groups; dots lead into tables: `realm_access.roles`."""
     groups: Mapping[str, Role] = field(default_factory=dict)
     """Role of each group. A person has the highest role of their groups, and without any no access."""
+    page_url: str = ""
+    """Address of the page as browsers see it, where a proxy stands before it; empty: as the browser asks for it."""
     scopes: str = "openid profile"
     """Scopes asked for at sign-in, separated by spaces."""
     timeout_s: float = 5.0
@@ -59,8 +61,6 @@ class RateSettings:
     """So many seconds' worth of requests may come at once."""
     sign_ins_per_minute: float = 10.0
     """Failed sign-ins a minute from one address."""
-    max_streams: int = 8
-    """Event streams that one address, and one signed-in person, may hold open."""
 
 
 @dataclass(frozen=True, slots=True)

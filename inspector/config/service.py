@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from inspector.config.archive_table import ArchiveTable
 from inspector.config.floor_table import FloorTable
 from inspector.config.tables import (
     EmbeddedTable,
@@ -61,6 +62,8 @@ class ServiceConfig(Table):
     """How the live page is served."""
     references: ReferencesTable = ReferencesTable()
     """Where referenced images may be fetched from."""
+    archive: ArchiveTable = ArchiveTable()
+    """Where verdicts are kept, and for how long."""
     floor: FloorTable = FloorTable()
     """Whether `inspector serve` runs archive, alerts and live page."""
 

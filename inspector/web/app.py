@@ -13,8 +13,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from inspector.web import pages
+from inspector.web.actions import guarded
 from inspector.web.errors import http_error, server_error
 from inspector.web.guards import RequestLimits, SecurityHeaders
+from inspector.web.sign_in import SignIn
 from inspector.web.state import Floor
 from inspector.web.templating import HERE
 
@@ -51,10 +53,11 @@ class _Pages(Starlette):
 
 
 def create_app(floor: Floor, *, is_tls: bool = False, middleware: Sequence[Middleware] = ()) -> Starlette:
-    """`middleware` runs inside the guards and around the pages: sign-in."""
+    """`middleware` runs inside the guards and sign-in, and around the pages."""
     settings = floor.settings
     limits = Middleware(
         RequestLimits, max_body_bytes=settings.max_body_bytes, request_timeout_s=settings.request_timeout_s
     )
-    routes = [Mount("/static", _Static(directory=HERE / "static"), name="static"), *page_routes()]
-    return _Pages(routes, [limits, *middleware], floor, is_tls=is_tls)
+    sign_in = Middleware(SignIn, access=floor.access, audit=floor.audit)
+    routes = [Mount("/static", _Static(directory=HERE / "static"), name="static"), *guarded(page_routes())]
+    return _Pages(routes, [limits, sign_in, *middleware], floor, is_tls=is_tls)

@@ -1,8 +1,10 @@
 """Error pages: what happened, why, and what to do, as HTML for people and as JSON for scripts."""
 
+from urllib.parse import urlencode
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from inspector.web.templating import render
 
@@ -18,6 +20,7 @@ _TITLES = {
     503: "Not available at the moment",
 }
 _ADVICE = {
+    403: "Go back, or sign in as somebody who may.",
     404: "The piece may have been deleted by retention, or the address has a typing error. Start at the Line page.",
     429: "Wait a moment, then try again.",
     503: "Try again in a few seconds. If it stays so, look at the log of the floor process.",
@@ -27,6 +30,9 @@ _ADVICE = {
 async def http_error(request: Request, error: Exception) -> Response:
     """Answers an HTTPException; its detail is shown, so it must hold no secret."""
     assert isinstance(error, HTTPException), "registered for it only"  # noqa: S101
+    if error.status_code == 401 and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/sign-in?{urlencode({'next': wanted})}", 303)
     return error_response(request, error.status_code, error.detail, error.headers)
 
 

@@ -27,7 +27,12 @@ _ENVIRONMENT = _environment()
 
 
 def render(request: Request, template: str, context: Mapping[str, object], status: int = 200) -> HTMLResponse:
-    """The page as HTML. `base.html` reads `path` (the request's path) and `user` (empty without a sign-in)."""
-    principal = getattr(request.state, "principal", None)
-    values = {"path": request.url.path, "user": getattr(principal, "name", ""), **context}
+    """The page as HTML. `base.html` reads `path` (the request's path), `user` (empty without a sign-in) and
+    `form_token`, which proves that a POST comes from our own page."""
+    values = {
+        "path": request.url.path,
+        "user": getattr(request.state, "user", ""),
+        "form_token": getattr(request.state, "form_token", ""),
+        **context,
+    }
     return HTMLResponse(_ENVIRONMENT.get_template(template).render(values), status)

@@ -4,9 +4,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from inspector.web.actions import needs
 from inspector.web.templating import render
 
 
+@needs("page.see")
 async def line(request: Request) -> Response:
     return render(request, "line.html", {})
 

@@ -1,0 +1,106 @@
+"""The Ed25519 key that signs the audit log."""
+
+import os
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from inspector.access.audit.record import Head, head_bytes
+
+KEY_FILE, PUBLIC_FILE = "key.pem", "public.pem"
+MAX_KEY_BYTES = 64 * 2**10
+
+
+class AuditKeyError(Exception):
+    """The key cannot be used; the message says why and what to do."""
+
+
+class AuditKey:
+    """Signs heads."""
+
+    def __init__(self, private: Ed25519PrivateKey) -> None:
+        self._private = private
+
+    @classmethod
+    def at(cls, folder: Path) -> "AuditKey":
+        """The folder's key; makes one where there is none and no log. Call under the log's lock. Raises AuditKeyError,
+        OSError."""
+        file = folder / KEY_FILE
+        if not file.exists():
+            _create(folder)
+        return cls(_private(file))
+
+    def head(self, number: int, digest: str) -> Head:
+        return Head(number, digest, self._private.sign(head_bytes(number, digest)).hex())
+
+    @property
+    def public(self) -> "PublicKey":
+        return PublicKey(self._private.public_key())
+
+
+class PublicKey:
+    """Checks heads."""
+
+    def __init__(self, public: Ed25519PublicKey) -> None:
+        self._public = public
+
+    @classmethod
+    def from_file(cls, file: Path) -> "PublicKey":
+        """Raises AuditKeyError."""
+        try:
+            key = load_pem_public_key(_bytes(file))
+        except (OSError, ValueError) as exc:
+            raise AuditKeyError(f"{file} is no public key ({exc}): take public.pem of the audit folder") from exc
+        if not isinstance(key, Ed25519PublicKey):
+            raise AuditKeyError(f"{file} is no Ed25519 key: take public.pem of the audit folder")
+        return cls(key)
+
+    def has_signed(self, head: Head) -> bool:
+        try:
+            self._public.verify(bytes.fromhex(head.signature), head.signed_bytes)
+        except (InvalidSignature, ValueError, TypeError):
+            return False
+        return True
+
+
+def _create(folder: Path) -> None:
+    private = Ed25519PrivateKey.generate()
+    public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    _write(folder / PUBLIC_FILE, public, 0o644)
+    _write(folder / KEY_FILE, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
+
+
+def _write(file: Path, data: bytes, mode: int) -> None:
+    new = file.with_name(file.name + ".new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as opened:
+        opened.write(data)
+        opened.flush()
+        os.fsync(opened.fileno())
+    new.replace(file)
+
+
+def _private(file: Path) -> Ed25519PrivateKey:
+    if file.stat().st_mode & 0o077:
+        raise AuditKeyError(f"{file} may be read by others, who could sign in its place: chmod 600 {file}")
+    try:
+        key = load_pem_private_key(_bytes(file), None)
+    except (ValueError, TypeError) as exc:
+        raise AuditKeyError(f"{file} is no private key ({exc}): restore it from a copy") from exc
+    if not isinstance(key, Ed25519PrivateKey):
+        raise AuditKeyError(f"{file} is no Ed25519 key: restore it from a copy")
+    return key
+
+
+def _bytes(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(MAX_KEY_BYTES)

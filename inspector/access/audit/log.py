@@ -1,0 +1,101 @@
+"""Appends records of acts to a folder's audit log, from any number of processes."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+from inspector.access.audit.files import HEADS_FILE, LOCK_FILE, LOG_FILE, append_line, last_line, torn_bytes
+from inspector.access.audit.key import KEY_FILE, AuditKey, AuditKeyError
+from inspector.access.audit.protocol import NO_DETAIL, AuditError
+from inspector.access.audit.record import (
+    NO_HEAD,
+    Detail,
+    Head,
+    Record,
+    RecordError,
+    digest_of,
+    line_of,
+    parsed,
+    record_of,
+)
+from inspector.access.file_lock import locked
+from inspector.access.principal import Principal
+from inspector.access.roles import Role
+
+SYSTEM = Principal("inspector", Role.ENGINEER, "system")
+"""The service itself, which begins and repairs its log."""
+
+
+class AuditLog:
+    """Implements `Audit`: `log.jsonl`, `heads.jsonl`, the signing key and a lock in one folder. Thread-safe."""
+
+    def __init__(self, folder: Path, clock_ns: Callable[[], int] = time.time_ns) -> None:
+        """Makes the folder, the key and the first record where there are none. Raises AuditError."""
+        self.folder, self._clock_ns = folder, clock_ns
+        self._lock = Lock()
+        with self._changing():
+            self._key = self._begin()
+        self.public_key = self._key.public
+
+    def append(self, principal: Principal, action: str, target: str, detail: Detail = NO_DETAIL) -> Record:
+        """Returns once the record is on disk. Waits up to ten seconds for other processes. Raises AuditError."""
+        with self._changing():
+            return self._append(self._newest_head(), principal, action, target, detail)
+
+    @contextmanager
+    def act(self, principal: Principal, action: str, target: str, detail: Detail = NO_DETAIL) -> Iterator[None]:
+        """Records the act before the block performs it, and an error of the block as a second record."""
+        record = self.append(principal, action, target, detail)
+        try:
+            yield
+        except BaseException as error:
+            self.append(principal, action, target, {"failed": type(error).__name__, "record": record.number})
+            raise
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        try:
+            with self._lock:
+                self.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+                with locked(self.folder / LOCK_FILE):
+                    yield
+        except (AuditKeyError, RecordError) as exc:
+            raise AuditError(str(exc)) from exc
+        except OSError as exc:
+            raise AuditError(
+                f"the audit log in {self.folder} cannot be written ({exc.strerror}): check rights and space, or set "
+                "[access.audit] folder"
+            ) from exc
+
+    def _begin(self) -> AuditKey:
+        is_new = last_line(self.folder / LOG_FILE) == b""
+        if not is_new and not (self.folder / KEY_FILE).exists():
+            raise AuditKeyError(
+                f"{self.folder / KEY_FILE} is gone, and {LOG_FILE} was signed with it: restore it, or move the folder "
+                "away and keep it"
+            )
+        key = self._key = AuditKey.at(self.folder)
+        if is_new and not torn_bytes(self.folder / LOG_FILE):
+            self._append(NO_HEAD, SYSTEM, "audit.begin", "", NO_DETAIL)
+        return key
+
+    def _newest_head(self) -> Head:
+        """Of the last whole record; cuts off the rest of one that a crash left unfinished, and records that."""
+        file = self.folder / LOG_FILE
+        line = last_line(file)
+        head = parsed(line)[1] if line else NO_HEAD
+        if torn := torn_bytes(file):
+            os.truncate(file, file.stat().st_size - torn)
+            record = self._append(head, SYSTEM, "audit.repair", "", {"unfinished_bytes": torn})
+            return self._key.head(record.number, digest_of(record))
+        return head
+
+    def _append(self, head: Head, principal: Principal, action: str, target: str, detail: Detail) -> Record:
+        record = record_of(head, self._clock_ns(), principal, action, target, detail)
+        signed = self._key.head(record.number, digest_of(record))
+        append_line(self.folder / LOG_FILE, line_of(record, signed))
+        append_line(self.folder / HEADS_FILE, signed.line)
+        return record

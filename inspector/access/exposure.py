@@ -1,0 +1,26 @@
+"""Says whether an address is reachable from other machines, and whether that is allowed."""
+
+import ipaddress
+
+from inspector.access.settings import AccessSettings
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach the address, given as host:port."""
+    host = address.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def exposure_problem(listen: str, access: AccessSettings) -> str | None:
+    """Why a server may not listen there, with the remedy; None if it may. Encryption is another question."""
+    if is_loopback(listen) or access.has_roles or access.allow_anonymous:
+        return None
+    return (
+        f"listen = {listen!r} is reachable from outside, and nobody has a role; give roles in [access] (token_file, "
+        "certificates or oidc), listen on 127.0.0.1, or set access.allow_anonymous = true to let everybody in"
+    )

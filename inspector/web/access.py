@@ -1,0 +1,80 @@
+"""What the page needs for sign-in: identities, sessions, provider, rates."""
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from time import monotonic
+
+from inspector.access.exposure import is_loopback
+from inspector.access.identities import Identities, provider_of
+from inspector.access.rate import Buckets
+from inspector.access.sessions import Sessions
+from inspector.access.settings import AccessSettings
+from inspector.access.sign_in import Begun, SignInFlow
+
+MAX_BEGUN = 1000
+BEGUN_S = 600.0
+"""A person has this long to sign in at the provider."""
+
+
+class BegunSignIns:
+    """Sign-ins at the provider that are not finished. Use in one event loop."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._begun: OrderedDict[str, tuple[Begun, str, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._begun)
+
+    def add(self, begun: Begun, then: str) -> None:
+        """`then` is the path that the person wanted."""
+        self._begun[begun.state] = begun, then, self._clock()
+        while len(self._begun) > MAX_BEGUN:
+            self._begun.popitem(last=False)
+
+    def take(self, state: str) -> tuple[Begun, str] | None:
+        """Each works once."""
+        known = self._begun.pop(state, None)
+        return None if known is None or self._clock() - known[2] > BEGUN_S else known[:2]
+
+
+@dataclass(frozen=True, slots=True)
+class PageAccess:
+    """Of one page server. Used in its event loop."""
+
+    settings: AccessSettings
+    identities: Identities
+    sessions: Sessions
+    requests: Buckets
+    """How often an address, and a signed-in person, may ask."""
+    failures: Buckets
+    """How often sign-in may fail from one address."""
+    flow: SignInFlow | None = None
+    only_local_hosts: bool = False
+    """Whether the name that a browser calls this server by must be of this machine."""
+    begun: BegunSignIns = field(default_factory=BegunSignIns)
+    form_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    """Of the sign-in form, which has no session."""
+
+
+def page_access(settings: AccessSettings, listen: str) -> PageAccess:
+    """Raises ValueError for a provider without TLS, ImportError without the packages of the extra `oidc`."""
+    is_local = is_loopback(listen)
+    bearer, flow = provider_of(settings.oidc)
+    rates = settings.rates
+    return PageAccess(
+        settings,
+        Identities(settings, only_this_machine=is_local, bearer=bearer),
+        Sessions(settings.sessions),
+        Buckets(rates.requests_per_s, rates.requests_per_s * rates.burst_s),
+        Buckets(rates.sign_ins_per_minute / 60.0, rates.sign_ins_per_minute),
+        flow,
+        only_local_hosts=is_local and not settings.is_configured,
+    )
+
+
+def open_access() -> PageAccess:
+    """For a page without sign-in that only this machine reaches, by whatever name."""
+    return replace(page_access(AccessSettings(), "127.0.0.1:0"), only_local_hosts=False)

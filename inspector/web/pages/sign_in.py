@@ -1,0 +1,175 @@
+"""Sign-in and sign-out: with a token, or at the provider."""
+
+from collections.abc import Callable, Mapping
+from secrets import compare_digest
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from inspector.access.principal import Principal
+from inspector.access.sessions import always
+from inspector.access.sign_in import Begun, SignInError, SignInFlow, SignInUnavailableError
+from inspector.web.access import BEGUN_S
+from inspector.web.actions import OPEN, needs
+from inspector.web.cookies import SESSION, SIGN_IN, clear_cookie, cookie_of, set_cookie
+from inspector.web.failures import Failures
+from inspector.web.sign_in import check_form_token
+from inspector.web.state import floor_of
+from inspector.web.templating import render
+
+MAX_NEXT = 2000
+CALLBACK = "/sign-in/callback"
+
+
+@needs(OPEN)
+async def sign_in_page(request: Request) -> Response:
+    return _page(request, "")
+
+
+@needs(OPEN)
+async def sign_in(request: Request) -> Response:
+    form = await _form(request)
+    failures, access = _failures(request), floor_of(request).access
+    failures.check(request.state.client_host)
+    token = form.get("token", "").strip()
+    try:
+        principal = await run_in_threadpool(access.identities.of_credential, token)
+    except SignInError as error:
+        await failures.note(request.state.client_host, str(error))
+        return _page(request, str(error), 401)
+    except SignInUnavailableError as error:
+        return _page(request, str(error), 503)
+    return await _open(request, principal, form.get("next", "/"), access.identities.validity(token))
+
+
+@needs(OPEN)
+async def sign_in_at_provider(request: Request) -> Response:
+    access, flow = floor_of(request).access, _flow(request)
+    _failures(request).check(request.state.client_host)
+    try:
+        begun = await run_in_threadpool(flow.begin, _callback(request))
+    except SignInUnavailableError as error:
+        return _page(request, str(error), 503)
+    access.begun.add(begun, local_path(request.query_params.get("next", "/")))
+    response = RedirectResponse(begun.url, 303)
+    set_cookie(request, response, SIGN_IN, begun.state, BEGUN_S)
+    return response
+
+
+@needs(OPEN)
+async def callback(request: Request) -> Response:
+    flow, failures = _flow(request), _failures(request)
+    failures.check(request.state.client_host)
+    try:
+        begun, then = _begun(request)
+        principal = await run_in_threadpool(flow.finish, begun, _code(request))
+    except SignInError as error:
+        await failures.note(request.state.client_host, str(error))
+        return _page(request, str(error), 401)
+    except SignInUnavailableError as error:
+        return _page(request, str(error), 503)
+    response = await _open(request, principal, then)
+    clear_cookie(request, response, SIGN_IN)
+    return response
+
+
+@needs(OPEN)
+async def sign_out(request: Request) -> Response:
+    await _form(request)
+    cookie = request.cookies.get(cookie_of(request, SESSION))
+    if cookie is not None:
+        floor_of(request).access.sessions.close(cookie)
+    response = RedirectResponse("/sign-in", 303)
+    clear_cookie(request, response, SESSION)
+    return response
+
+
+async def _form(request: Request) -> Mapping[str, str]:
+    """The fields of a form of ours. Raises HTTPException."""
+    body = (await request.body()).decode("utf-8", "replace")
+    try:
+        form = dict(parse_qsl(body, max_num_fields=10))
+    except ValueError as exc:
+        raise HTTPException(400, "the form has too many fields") from exc
+    check_form_token(request, form.get("form_token", ""))
+    return form
+
+
+def _begun(request: Request) -> tuple[Begun, str]:
+    """The sign-in that the provider answers, and where it leads. Raises SignInError."""
+    state = request.query_params.get("state", "")
+    begun = floor_of(request).access.begun.take(state)
+    shown = request.cookies.get(cookie_of(request, SIGN_IN), "")
+    if begun is None or not compare_digest(shown.encode(), state.encode()):
+        raise SignInError("this sign-in was not begun in this browser, or too long ago: sign in again")
+    return begun
+
+
+def _code(request: Request) -> str:
+    """Raises SignInError."""
+    if (code := request.query_params.get("code")) is None:
+        said = request.query_params.get("error", "no code")[:100]
+        raise SignInError(f"the provider did not sign in ({said}): try again")
+    return code
+
+
+async def _open(request: Request, principal: Principal, then: str, is_valid: Callable[[], bool] = always) -> Response:
+    floor = floor_of(request)
+    detail = {"from": request.state.client_host}
+    await run_in_threadpool(floor.audit.append, principal, "sign-in", principal.name, detail)
+    cookie, _ = floor.access.sessions.open(principal, is_valid)
+    response = RedirectResponse(local_path(then), 303)
+    set_cookie(request, response, SESSION, cookie, floor.access.settings.sessions.age_s)
+    return response
+
+
+def _page(request: Request, problem: str, status: int = 200) -> Response:
+    access = floor_of(request).access
+    then = local_path(request.query_params.get("next", "/"))
+    settings = access.settings
+    values = {
+        "problem": problem,
+        "next": then,
+        "next_query": urlencode({"next": then}),
+        "takes_tokens": settings.token_file is not None,
+        "provider": "" if settings.oidc is None else urlsplit(settings.oidc.issuer).netloc,
+    }
+    return render(request, "sign_in.html", values, status)
+
+
+def local_path(path: str) -> str:
+    """The path, if it leads to this page; else the root: a link to sign-in must not lead on to another site."""
+    is_local = path.startswith("/") and not path.startswith(("//", "/\\")) and len(path) <= MAX_NEXT
+    return path if is_local and path.isprintable() and "\\" not in path else "/"
+
+
+def _callback(request: Request) -> str:
+    oidc = floor_of(request).access.settings.oidc
+    own = f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return ((oidc.page_url if oidc else "") or own).rstrip("/") + CALLBACK
+
+
+def _flow(request: Request) -> SignInFlow:
+    flow = floor_of(request).access.flow
+    if flow is None:
+        raise HTTPException(404, "no provider is configured: see [access.oidc]")
+    return flow
+
+
+def _failures(request: Request) -> Failures:
+    failures = request.state.failures
+    assert isinstance(failures, Failures), "set by the middleware"  # noqa: S101
+    return failures
+
+
+routes = [
+    Route("/sign-in", sign_in_page),
+    Route("/sign-in", sign_in, methods=["POST"]),
+    Route("/sign-in/provider", sign_in_at_provider),
+    Route(CALLBACK, callback),
+    Route("/sign-out", sign_out, methods=["POST"]),
+]
