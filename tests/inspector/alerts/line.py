@@ -24,7 +24,16 @@ def recipes(*alerts: RecipeAlert) -> Recipes:
     """One recipe for everything, with one camera and one microphone."""
     sensor = Sensor(name="mic", kind="audio", sample_rate_hz=16_000, end_s=0.1)
     return Recipes(
-        [Recipe(name="cup", version="1", bundle=Path("b"), cameras=(Camera(name="top"),), sensors=(sensor,), alerts=alerts)]
+        [
+            Recipe(
+                name="cup",
+                version="1",
+                bundle=Path("b"),
+                cameras=(Camera(name="top"),),
+                sensors=(sensor,),
+                alerts=alerts,
+            )
+        ]
     )
 
 

@@ -43,7 +43,9 @@ def reopened(chart: Chart) -> Chart:
 
 def test_a_grown_rate_is_raised_with_figures_and_resolved_after_its_return() -> None:
     draws = random.Random(1)
-    seen = [piece(draws.random() < share) for share, count in ((0.02, 300), (0.3, 200), (0.02, 800)) for _ in range(count)]
+    seen = [
+        piece(draws.random() < share) for share, count in ((0.02, 300), (0.3, 200), (0.02, 800)) for _ in range(count)
+    ]
     (first, raised), (last, cleared) = signals(RateChart(CUSUM, BACK, is_bad), seen)
     assert raised.is_raised
     assert 300 <= first < 400
@@ -100,7 +102,12 @@ def test_equal_scores_are_no_shift() -> None:
 def test_another_bundle_starts_again_and_resolves() -> None:
     chart = ScoreChart(Cusum.designed(1.0, 5000), "mic", 200)
     draws = np.random.default_rng(4)
-    seen = [*(score(each) for each in draws.random(200)), *[score(0.99)] * 50, score(0.99, "b2"), *[score(0.99, "b2")] * 150]
+    seen = [
+        *(score(each) for each in draws.random(200)),
+        *[score(0.99)] * 50,
+        score(0.99, "b2"),
+        *[score(0.99, "b2")] * 150,
+    ]
     raised, cleared = signals(chart, seen)
     assert raised[1].is_raised
     assert cleared == (250, Signal(False, "another bundle judges now, and the chart starts again"))
