@@ -48,7 +48,7 @@ class _Follower(Thread):
 
     def __init__(self, follower: ArchiveFollower, ended: Event, stop: Event) -> None:
         super().__init__(name=f"archive-{follower.name}", daemon=True)
-        self._follower, self._ended, self._stop = follower, ended, stop
+        self._follower, self._ended, self._stop_floor = follower, ended, stop
         self.error: LogError | DatabaseError | None = None
 
     def run(self) -> None:
@@ -57,4 +57,4 @@ class _Follower(Thread):
         except (LogError, DatabaseError) as error:
             log.error("The archive of %s has ended: %s", self._follower.name, error)  # noqa: TRY400
             self.error = error
-            self._stop.set()
+            self._stop_floor.set()

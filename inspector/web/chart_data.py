@@ -141,7 +141,9 @@ def _sensor_chart(chart: ChartRange, name: tuple[str, str, str], lost: Mapping[t
             continue
         absent = [min(lost.get((step, part), 0), total) for part in range(1, len(SENSOR_PARTS))]
         shares = [max(total - sum(absent), 0) / total, *(count / total for count in absent)]
-        words = ", ".join(f"{part} {100 * share:.1f} %" for part, share in zip(SENSOR_PARTS, shares, strict=True) if share)
+        words = ", ".join(
+            f"{part} {100 * share:.1f} %" for part, share in zip(SENSOR_PARTS, shares, strict=True) if share
+        )
         rows.append({"at_ms": _at_ms(chart, step), "shares": shares, "text": f"{words} of {total:,} pieces",
                      "href": chart.step_pieces(step, {"line": line, "station": station})})  # fmt: skip
         num_pieces, num_lost = num_pieces + total, num_lost + sum(absent)
