@@ -34,23 +34,29 @@ class AlertStore:
         conditions: Sequence[Condition],
         max_charts: int,
         metrics: AlertMetrics,
+        other_names: Sequence[str] = (),
     ) -> None:
+        """`other_names`: conditions that something else watches."""
+        self._other_names = other_names
         self._database, self._desk, self._conditions, self._metrics = database, desk, conditions, metrics
         self._evaluator = Evaluator(conditions, max_charts)
         self._position = Positions(FOLLOWER)
         self._process = token_hex(16)
 
     def token(self) -> bytes | None:
+        """Brings the tables to this version first, and ends alerts whose conditions are no longer as they were."""
         upgrade(self._database)
+        self._end_changed(time.time_ns())
         with self._database.read() as connection:
             return self._position.token(connection)
 
-    def start(self) -> None:
-        """Ends alerts of conditions that have other settings now."""
-        now_ns = time.time_ns()
+    def _end_changed(self, now_ns: int) -> None:
+        names = {condition.name for condition in self._conditions} | set(self._other_names)
+        self._desk.resolve_removed(names, now_ns)
         with self._database.write() as connection:
             for place in remove_other_designs(connection, self._conditions):
                 self._desk.resolve_at(connection, place, "the settings of its condition were changed", now_ns)
+        self._evaluator.forget()
 
     def store(self, entries: Sequence[Entry], token: bytes) -> None:
         try:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from inspector.config.alerts_table import AlertsTable
 from inspector.config.archive_table import ArchiveTable
 from inspector.config.floor_table import FloorTable
 from inspector.config.tables import (
@@ -64,6 +65,8 @@ class ServiceConfig(Table):
     """Where referenced images may be fetched from."""
     archive: ArchiveTable = ArchiveTable()
     """Where verdicts are kept, and for how long."""
+    alerts: AlertsTable = AlertsTable()
+    """What is watched beside the alerts of the recipes, and where alerts are delivered."""
     floor: FloorTable = FloorTable()
     """Whether `inspector serve` runs archive, alerts and live page."""
 

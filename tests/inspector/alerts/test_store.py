@@ -159,7 +159,8 @@ def test_a_class_is_counted_alone(sqlite: Database) -> None:
 def stuck(number: int) -> Verdict:
     reason = ModalityReason.MODALITY_REASON_FROZEN
     state = ModalityState.MODALITY_STATE_IMPLAUSIBLE
-    return verdict(number, sensors=[Modality(name="top", state=state, reason=reason), Modality(name="mic", state=PRESENT)])
+    top = Modality(name="top", state=state, reason=reason)
+    return verdict(number, sensors=[top, Modality(name="mic", state=PRESENT)])
 
 
 def late(number: int) -> Verdict:
@@ -197,7 +198,6 @@ def test_changed_settings_end_the_alert_and_start_the_chart_again(sqlite: Databa
     follower.take(entries([verdict(number, FAIL) for number in range(3)]))
     follower.alerts = (CRACKS.model_copy(update={"num_bad": 4}),)
     follower.restart()
-    follower.store.start()
     (ended,) = follower.all_alerts()
     assert ended.resolution == "the settings of its condition were changed"
     follower.take(entries([verdict(number, FAIL) for number in range(3, 6)], first=3))
@@ -207,7 +207,8 @@ def test_changed_settings_end_the_alert_and_start_the_chart_again(sqlite: Databa
 def test_a_condition_that_is_gone_ends_its_alerts(sqlite: Database) -> None:
     follower = Follower(sqlite, CRACKS)
     follower.take(entries([verdict(number, FAIL) for number in range(3)]))
-    follower.desk.resolve_removed({"lag"}, 2_000_000_000_000_000_000)
+    follower.alerts = ()
+    follower.restart()
     assert follower.all_alerts()[0].resolution == "the configuration no longer names its condition"
 
 
@@ -230,7 +231,9 @@ def test_what_a_score_chart_learnt_survives_a_restart(database: Database) -> Non
     assert [alert.place.condition for alert in follower.all_alerts()] == ["cup/worn"]
 
 
-def test_undelivered_events_are_bounded_and_the_oldest_go_first(sqlite: Database, caplog: pytest.LogCaptureFixture) -> None:
+def test_undelivered_events_are_bounded_and_the_oldest_go_first(
+    sqlite: Database, caplog: pytest.LogCaptureFixture
+) -> None:
     settings = AlertSettings(targets=(WebhookSettings("hook"),), max_undelivered=3)
     follower = Follower(sqlite, CRACKS, settings=settings)
     pattern = [FAIL, FAIL, FAIL, *[PASS] * 12] * 5
