@@ -100,5 +100,10 @@ class AccessSettings:
         return self.token_file is not None or bool(self.certificates) or self.oidc is not None
 
     @property
+    def lets_somebody_in(self) -> bool:
+        """Whether a server that other machines reach may start."""
+        return self.has_roles or self.allow_anonymous
+
+    @property
     def is_configured(self) -> bool:
-        return self.has_roles or self.allow_anonymous or bool(self.os_users)
+        return self.lets_somebody_in or bool(self.os_users)
