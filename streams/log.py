@@ -1,7 +1,7 @@
 """The interfaces of a log: read input, commit verdicts with positions, follow verdicts, publish. Two logs implement
 them: Apache Kafka (`kafka`) and one SQLite file (`embedded`)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -156,6 +156,24 @@ class Start:
     token: bytes | None = None
     time_ns: int | None = None
     earliest: bool = False
+    skip_lost: bool = False
+    """With a token: a partition whose next record was deleted, or whose topic was recreated, begins with its oldest
+    record and is listed in `Tail.gaps`; all others continue where the token says. Otherwise such a token is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Records of one partition that a tail cannot deliver any more."""
+
+    source: TopicPartition
+    first: int
+    """Offset of the first of them, as the token says."""
+    next: int
+    """Offset at which the tail continues."""
+    oldest_ns: int
+    """Append time of the oldest record left, or the present time where there is none."""
+    is_recreated: bool = False
+    """Whether the offsets belong to different topics of one name; else those from `first` to `next` were deleted."""
 
 
 class Tail(Protocol):
@@ -171,6 +189,37 @@ class Tail(Protocol):
     def position(self) -> Mapping[TopicPartition, int]:
         """Next offset per verdict partition."""
 
+    def identities(self) -> Mapping[str, str]:
+        """What distinguishes each topic from a later one of the same name, as far as the log tells."""
+
+    @property
+    def gaps(self) -> Sequence[Gap]:
+        """What this tail skipped when it began, see `Start.skip_lost`."""
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """Records read again at given offsets."""
+
+    records: Mapping[int, Record]
+    """By offset."""
+    missing: AbstractSet[int] = frozenset()
+    """Offsets at which the log holds no record of the partition: retention deleted it, or it never did."""
+    too_large: AbstractSet[int] = frozenset()
+    """Offsets not read, because the records before them fill `max_bytes`."""
+
+
+class RecordReader(Protocol):
+    """Reads records again by their offsets. One thread uses it at a time."""
+
+    def read(self, at: TopicPartition, offsets: Iterable[int], *, max_bytes: int, timeout_s: float) -> ReadBack:
+        """Reads, in order of offset, only what a worker can read: committed records. At most `max_bytes` of values.
+
+        Raises LogUnavailableError where the log does not respond within `timeout_s`; never for records that are gone.
+        """
+
     def close(self) -> None: ...
 
 
@@ -185,7 +234,12 @@ class Log(Protocol):
     def dead_letters(self, start: Start) -> Tail:
         """Follows the dead letters instead. Raises the same errors as `tail`."""
 
+    def feedback(self, start: Start) -> Tail:
+        """Follows people's findings instead. Raises the same errors as `tail`."""
+
     def control(self, start: Start) -> Tail:
         """Follows the control topics instead: from `earliest`, the last record of every key that was ever written."""
+
+    def reader(self) -> RecordReader: ...
 
     def close(self) -> None: ...

@@ -56,6 +56,19 @@ class MissingReason(Enum):
     SIZE = "size"
 
 
+class Span(NamedTuple):
+    """Consecutive samples of a clip, and the records that hold them."""
+
+    at: int
+    """Index in the clip of its first sample."""
+    stream_id: str
+    first_sample: int
+    """Index of its first sample, counted from the start of the stream or of the trace."""
+    num_samples: int
+    offsets: tuple[int, ...]
+    """In order of the samples. Where two records hold the same sample, that of the lower offset counts."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
     """The images of one camera in order of sequence, (H, W) or (H, W, 3) blue-green-red, uint8 or uint16."""
@@ -67,6 +80,10 @@ class View:
     coverage: float = 1.0
     detail: str = ""
     """If implausible: the measured value, the expected value and the likely cause."""
+    offsets: tuple[int, ...] = ()
+    """Offset of each image's record; none for images that came otherwise."""
+    bit_depth: int | None = None
+    """Bits that the records' images use, where they were scaled to full scale from these."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +101,8 @@ class Clip:
     """Event time of the first sample."""
     detail: str = ""
     """If implausible: the measured value, the expected value and the likely cause."""
+    spans: tuple[Span, ...] = ()
+    """Where the samples are in the log; none for samples that came otherwise, or in too many records."""
 
 
 class CloseReason(Enum):
@@ -114,6 +133,8 @@ class Observation:
     """Append time of the first record: how old the piece is in the log."""
     arrival_ns: int
     """Append time of the last record used."""
+    partition: int | None = None
+    """Partition of its records; None for a piece that is not from a log."""
     is_read_twice: bool = False
     """Records of another part arrived under the same id, so it is unclear which part these belong to."""
 

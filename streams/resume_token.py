@@ -1,33 +1,55 @@
 """Turns the next offset per verdict partition into an opaque resume token and back.
 
-Layout: one version byte, then zlib of compact JSON {topic: [[partition, offset], ...]}.
+Layout: one version byte, then zlib of compact JSON. Version 1: {topic: [[partition, offset], ...]}. Version 2 adds the
+identity of each topic, which tells it from a later one of its name: {topic: [identity, [[partition, offset], ...]]}.
 """
 
 import json
 import zlib
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from streams.log import TokenInvalidError
 from streams.records import TopicPartition
 
-_VERSION = b"\x01"
+_PLAIN, _WITH_IDENTITIES = b"\x01", b"\x02"
 _MAX_TOKEN_BYTES = 64 * 1024
+_MAX_IDENTITY = 64
 _MAX_TEXT_BYTES = 1024 * 1024
 """A token comes from a client, so its inflated size is bounded."""
 
 
-def encode(positions: Mapping[TopicPartition, int]) -> bytes:
-    """The token that resumes at these next offsets."""
+class ResumePoint(NamedTuple):
+    """What a token says."""
+
+    positions: Mapping[TopicPartition, int]
+    identities: Mapping[str, str]
+    """Of the topics, as far as the token has them."""
+
+
+def encode(positions: Mapping[TopicPartition, int], identities: Mapping[str, str] | None = None) -> bytes:
+    """The token that resumes at these next offsets, of topics with these identities."""
     topics: dict[str, list[tuple[int, int]]] = {}
     for (topic, partition), offset in sorted(positions.items()):
         topics.setdefault(topic, []).append((partition, offset))
-    return _VERSION + zlib.compress(json.dumps(topics, separators=(",", ":")).encode())
+    if not identities:
+        return _PLAIN + _deflate(topics)
+    return _WITH_IDENTITIES + _deflate({topic: (identities.get(topic, ""), pairs) for topic, pairs in topics.items()})
 
 
-def decode(token: bytes) -> dict[TopicPartition, int]:
+def decode(token: bytes) -> Mapping[TopicPartition, int]:
     """The next offset per partition. Raises TokenInvalidError."""
+    return read(token).positions
+
+
+def read(token: bytes) -> ResumePoint:
+    """Raises TokenInvalidError."""
     try:
-        return _positions(json.loads(_inflate(token)))
+        content = json.loads(_inflate(token))
+        if token.startswith(_PLAIN):
+            return ResumePoint(_positions(content), {})
+        identities, topics = _split(content)
+        return ResumePoint(_positions(topics), identities)
     except (ValueError, RecursionError, zlib.error) as exc:
         raise TokenInvalidError(
             f"the resume token of {len(token)} bytes was not issued by a gateway of this log ({exc}): "
@@ -35,14 +57,33 @@ def decode(token: bytes) -> dict[TopicPartition, int]:
         ) from exc
 
 
+def _deflate(content: object) -> bytes:
+    return zlib.compress(json.dumps(content, separators=(",", ":")).encode())
+
+
 def _inflate(token: bytes) -> bytes:
-    if not token.startswith(_VERSION) or len(token) > _MAX_TOKEN_BYTES:
+    if not token.startswith((_PLAIN, _WITH_IDENTITIES)) or len(token) > _MAX_TOKEN_BYTES:
         raise ValueError("wrong version or too long")
     inflate = zlib.decompressobj()
     text = inflate.decompress(token[1:], _MAX_TEXT_BYTES)
     if not inflate.eof or inflate.unused_data:
         raise ValueError("truncated, or followed by other bytes")
     return text
+
+
+def _split(content: object) -> tuple[dict[str, str], dict[str, object]]:
+    """Identities and pairs of a version 2 token, by topic."""
+    if not isinstance(content, dict):
+        raise ValueError("no positions")  # noqa: TRY004
+    identities, topics = dict[str, str](), dict[str, object]()
+    for topic, value in content.items():
+        match value:
+            case [str() as identity, list() as pairs] if len(identity) <= _MAX_IDENTITY:
+                identities |= {topic: identity} if identity else {}
+                topics[topic] = pairs
+            case _:
+                raise ValueError("no identity")
+    return identities, topics
 
 
 def _positions(topics: object) -> dict[TopicPartition, int]:

@@ -1,9 +1,10 @@
 """Shares the tests between the processes of `make test`.
 
-Tests that talk to live parts (brokers, gateways, services) stay together in one process: they share these parts, and
-wait more than they compute. Of all others each file stays together, for its fixtures.
+Tests that talk to a broker stay together in one process: they share it, and wait more than they compute. Of all others
+each file stays together, for its fixtures.
 """
 
+import gc
 import logging
 import re
 import threading
@@ -14,11 +15,6 @@ import pytest
 
 pytest_plugins = ["tests.servers.fixtures"]
 TESTS = Path(__file__).parent
-LIVE = (
-    "integration/",
-    *(f"inspector/{package}/" for package in ("gateway", "cli", "rollout", "demo", "worker", "service")),
-)
-
 SLOW = (
     "integration/",
     "benchmarks/",
@@ -30,7 +26,6 @@ SLOW = (
     "inspector/rollout/",
 )
 """Folders whose tests start processes or compile graphs; `make fast` leaves them out."""
-
 
 WHOLE_FILE = re.compile(r"^pytestmark = .*mark\.(broker|train)", re.MULTILINE)
 """The first mark that a file gives to all of its tests."""
@@ -49,9 +44,22 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         file = item.path.relative_to(TESTS).as_posix()
-        item.add_marker(pytest.mark.xdist_group("live" if file.startswith(LIVE) else file))
+        item.add_marker(pytest.mark.xdist_group(_group(item, file)))
         if file.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
+
+
+def _group(item: pytest.Item, file: str) -> str:
+    """Tests of pages share one running line and one browser."""
+    if item.get_closest_marker("broker"):
+        return "broker"
+    return "page" if file.startswith("inspector/web/") else file
+
+
+def pytest_collection_finish() -> None:
+    """Opening a model collects garbage: with all tests in memory that takes 0.1 s, a thousand times in a run."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -161,7 +161,7 @@ class ChartFigures:
         found: list[list[float]] = [[] for _ in range(stretch.num_steps)]
         with self._database.read() as connection:
             for step, value in connection.execute(query.limit(2 * MAX_LATENCIES)):
-                found[step].append(value)
+                found[step].append(float(value))
         return found
 
     def sensors(self, scope: Scope, stretch: Stretch) -> list[SensorCount]:

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import DatabaseError as BaseDatabaseError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -25,6 +26,8 @@ MAX_CONNECTIONS = 8
 CACHE_KIB = 32 * 2**10
 """Page cache of each SQLite connection."""
 _WRITE = "is_write"
+_UNDEFINED_TABLE = "42P01"
+_PASSING = (OperationalError, InterfaceError, InternalError, BaseDatabaseError)
 
 
 class DatabaseError(Exception):
@@ -41,6 +44,8 @@ class Database:
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(self._url) if self.is_sqlite else _postgresql_engine(self._url)
         self._turn = threading.Lock()
+        self._file: tuple[int, int] | None = None
+        """The inode of the SQLite file that is open."""
 
     @property
     def path(self) -> Path | None:
@@ -50,6 +55,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One snapshot; nothing is written. Raises StoreError."""
+        self._check_file()
         with self._translated(), self.engine.connect() as connection:
             yield connection
 
@@ -57,30 +63,61 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """One transaction, committed durably at the end. Raises StoreError: nothing of it was stored then, or, where
         the connection broke during the commit, all or nothing."""
+        self._check_file()
         with self._turn, self._translated(), self.engine.connect() as plain:
             connection = plain.execution_options(**{_WRITE: True})
             with connection.begin():
                 yield connection
 
+    def server_bytes(self) -> int:
+        """Size of a PostgreSQL database. Raises StoreError."""
+        with self.read() as connection:
+            return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+
     def close(self) -> None:
         self.engine.dispose()
+
+    def _check_file(self) -> None:
+        """Raises StoreError once where the SQLite file was removed or replaced: what is written to the open one would
+        be lost with it."""
+        if self.path is None:
+            return
+        inode = _inode(self.path)
+        if self._file is not None and inode != self._file:
+            self._file = None
+            self.engine.dispose()
+            raise StoreError(f"{self.name} was removed or replaced: it is opened again")
+        self._file = inode
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, InterfaceError, InternalError, PoolTimeoutError) as exc:
-            raise StoreError(f"{self.name} is unavailable: {_cause(exc)}") from exc
+        except PoolTimeoutError as exc:
+            raise StoreError(f"{self.name}: all connections have been busy for {BUSY_S:.3g} s") from exc
         except DBAPIError as exc:
-            if not exc.connection_invalidated:
+            if not is_passing(exc):
                 raise
             raise StoreError(f"{self.name} is unavailable: {_cause(exc)}") from exc
 
 
-def _cause(exc: Exception) -> str:
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def is_passing(exc: DBAPIError) -> bool:
+    """Whether the database as a whole fails now (away, full, locked, damaged, emptied), not this statement."""
+    is_emptied = getattr(exc.orig, "sqlstate", "") == _UNDEFINED_TABLE
+    return exc.connection_invalidated or is_emptied or type(exc) in _PASSING
+
+
+def _cause(exc: DBAPIError) -> str:
     """The driver's own words: SQLAlchemy adds the statement and its values, which belong into no log."""
-    origin = exc.orig if isinstance(exc, DBAPIError) else exc
-    return " ".join(str(origin).split()) or type(origin).__name__
+    return " ".join(str(exc.orig).split()) or type(exc.orig).__name__
 
 
 def _address(url: str | URL, password: str | None) -> URL:

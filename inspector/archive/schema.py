@@ -11,10 +11,7 @@ TOPICS = Table(
     "topics",
     METADATA,
     Column("id", KEY, primary_key=True),
-    Column("name", TEXT, nullable=False),
-    # Kafka's topic id or the embedded log's id: a topic that was recreated is another topic, with offsets of its own.
-    Column("identity", TEXT, nullable=False),
-    UniqueConstraint("name", "identity"),
+    Column("name", TEXT, nullable=False, unique=True),
 )
 
 FOLLOWERS = Table(
@@ -31,6 +28,8 @@ POSITIONS = Table(
     Column("follower", ForeignKey(FOLLOWERS.c.name, ondelete="CASCADE"), primary_key=True),
     Column("topic_id", ForeignKey(TOPICS.c.id), primary_key=True),
     Column("partition", Integer, primary_key=True, autoincrement=False),
+    # Kafka's topic id or the embedded log's id, empty where it is not known. A recreated topic has another one.
+    Column("identity", TEXT, nullable=False),
     Column("next_offset", NUMBER, nullable=False),
 )
 """Offset of the next record to store, for each partition that a follower reads."""
@@ -44,9 +43,12 @@ GAPS = Table(
     Column("partition", Integer, nullable=False),
     Column("first_offset", NUMBER, nullable=False),
     Column("next_offset", NUMBER, nullable=False),
+    Column("oldest_ns", NUMBER, nullable=False),
+    Column("is_recreated", Boolean, nullable=False),
     Column("noted_ns", NUMBER, nullable=False),
 )
-"""Records that the log deleted before they were read: offsets from `first_offset` on, below `next_offset`."""
+"""Records that the log deleted before they were read: offsets from `first_offset` on, below `next_offset`. Where the
+topic was recreated, nobody knows how many they were: `next_offset` is of the new topic."""
 
 VERDICTS = Table(
     "verdicts",
@@ -88,7 +90,8 @@ VERDICTS = Table(
     Column("day", Integer, nullable=False),
     # Bytes of the body and the heat maps as they are stored.
     Column("stored_bytes", NUMBER, nullable=False),
-    UniqueConstraint("topic_id", "partition", "offset"),
+    # The same record always has the same time, and one at the same offset of a recreated topic another.
+    UniqueConstraint("topic_id", "partition", "offset", "append_ns"),
     # A key is never used twice: recordings, reviews and links of the page name it.
     sqlite_autoincrement=True,
 )

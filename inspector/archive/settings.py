@@ -11,3 +11,5 @@ class ArchiveSettings:
     """Keeps verdicts, feedback and deployments in a database."""
     database: str = "sqlite:///archive.sqlite"
     """`sqlite:///FILE`, relative to the configuration file, or `postgresql://user@host:port/name`."""
+    password_env: str | None = None
+    """Name of the environment variable that holds the password of a PostgreSQL database."""

@@ -1,6 +1,6 @@
 """Tables of what else the log holds: dead letters as counts, people's findings, deployments."""
 
-from sqlalchemy import Column, Float, ForeignKey, Index, Integer, Table, UniqueConstraint
+from sqlalchemy import Column, Float, ForeignKey, Index, Integer, Table, UniqueConstraint, text
 
 from inspector.archive.metadata import KEY, METADATA, NUMBER, TEXT
 
@@ -37,12 +37,15 @@ FEEDBACK = Table(
     Column("note", TEXT, nullable=False),
     Column("given_ns", NUMBER, nullable=False),
     Column("append_ns", NUMBER, nullable=False),
-    UniqueConstraint("topic_id", "partition", "offset"),
+    # Identity of the finding; empty where the author gave none.
+    Column("id", TEXT, nullable=False, server_default=""),
+    UniqueConstraint("topic_id", "partition", "offset", "append_ns"),
     sqlite_autoincrement=True,
 )
 """People's findings about pieces, as on the feedback topic. They may come before their verdict."""
 Index("feedback_by_piece", FEEDBACK.c.piece_id, FEEDBACK.c.given_ns)
 Index("feedback_by_time", FEEDBACK.c.append_ns)
+Index("feedback_once_id", FEEDBACK.c.id, unique=True, sqlite_where=text("id <> ''"), postgresql_where=text("id <> ''"))
 
 DEPLOYMENTS = Table(
     "deployments",

@@ -25,11 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "compile": ("inspector.cli.compiling", "Makes a bundle faster on the GPUs or CPUs of the line.", MODEL),
     "demo": ("inspector.cli.demo", "Runs a simulated line through the service and shows its verdicts.", START),
     "deploy": ("inspector.cli.deploying", "Puts a bundle on the running line, live or on trial.", OPERATE),
-    "deployments": (
-        "inspector.cli.deploying",
-        "Shows which bundles were deployed, and what each worker runs.",
-        OPERATE,
-    ),
+    "deployments": ("inspector.cli.deploying", "Shows what was deployed, and what each worker runs.", OPERATE),
     "distil": ("inspector.cli.adapting", "Replaces a camera's expert by one of a tenth of its size.", MODEL),
     "doctor": ("inspector.cli.doctor", "Lists what this machine can run, and what to install for more.", START),
     "evaluate": ("inspector.cli.training", "Judges a data set with a bundle and reports the figures.", MODEL),

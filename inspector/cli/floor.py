@@ -7,19 +7,22 @@ from pathlib import Path
 import click
 from prometheus_client import CollectorRegistry
 
+from inspector.archive.database import DatabaseError
 from inspector.cli.config_option import config_option
 from inspector.cli.errors import report_user_errors
 from inspector.config.service import Service, load_service
+from inspector.gateway.certificates import CertificateError
 from inspector.service.child import Child, give_way, stopped_with_parent
 from inspector.service.floor import run_floor
 from inspector.service.run_worker import ended_in_time, stopped_by_signals
+from inspector.web.server import WebError
 from streams.kafka.client import quiet_client_logs
 
 
 @click.command()
 @config_option
 @click.option("--stop-with-parent", is_flag=True, hidden=True)
-@report_user_errors()
+@report_user_errors(DatabaseError, CertificateError, WebError)
 def floor(config: Path, stop_with_parent: bool) -> None:
     """Runs archive, alerts and live page, without judging.
 

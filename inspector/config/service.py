@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 from inspector.access.exposure import exposure_problem
 from inspector.access.settings import AccessSettings
 from inspector.config.access_table import AccessTable
+from inspector.config.archive_table import ArchiveTable
 from inspector.config.floor_table import FloorTable
 from inspector.config.tables import (
     EmbeddedTable,
@@ -64,6 +65,8 @@ class ServiceConfig(Table):
     """How the live page is served."""
     references: ReferencesTable = ReferencesTable()
     """Where referenced images may be fetched from."""
+    archive: ArchiveTable = ArchiveTable()
+    """Where verdicts are kept, and for how long."""
     floor: FloorTable = FloorTable()
     """Whether `inspector serve` runs archive, alerts and live page."""
     access: AccessTable = AccessTable()

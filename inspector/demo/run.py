@@ -88,14 +88,15 @@ def run_demo(settings: DemoSettings, show: Callable[[Verdict, Tally], None]) -> 
 
 
 def _cleared(service: Service) -> Path:
-    """Empties the folder of the log, because the same pieces come every time, and returns it."""
+    """Empties the folder of log and archive, because the same pieces come every time, and returns it."""
     table = service.config.log
     if not isinstance(table, EmbeddedTable):
         raise DemoError(f"{service.path}: log.kind is {table.kind!r}; the demo runs on an embedded log")
     folder = table.path.parent
     folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.glob(f"{table.path.name}*"):
-        path.unlink()
+    for name in (table.path.name, "archive.sqlite"):
+        for path in folder.glob(f"{name}*"):
+            path.unlink()
     return folder
 
 

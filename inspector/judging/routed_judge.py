@@ -112,6 +112,7 @@ class RoutedJudge:
         verdicts = self._group(placed, group, observations, self._budget)
         for verdict in verdicts.values():
             verdict.decision_ns, verdict.shadow = self._clock_ns(), True
+            verdict.ClearField("inputs")  # the live verdict of the piece names them
         return verdicts
 
     def examination(self, model: Model, pieces: Sequence[Observation], strictness: Strict) -> Examination:

@@ -15,7 +15,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from inspector.bundle.load import LoadedBundle
-from inspector.parity.lossless_files import read_clip, read_image
+from inspector.dataset.lossless_files import LosslessFileError, read_clip, read_image
 from inspector.parity.schema import ABOUT_NAME, PIECES_NAME, About, ParityError, Piece, SignalFile
 from streams.decode.limits import Limits
 from streams.observation import Clip, Image, InspectionId, Observation, State, from_files
@@ -122,9 +122,17 @@ def _observation(file: zipfile.ZipFile, piece: Piece, limits: Limits) -> Observa
 
 
 def _image(file: zipfile.ZipFile, name: str, limits: Limits) -> Image:
-    return read_image(name, _member(file, name, limits.max_reference_bytes), limits)
+    data = _member(file, name, limits.max_reference_bytes)
+    try:
+        return read_image(name, data, limits)
+    except LosslessFileError as exc:
+        raise ParityError(f"{exc}; {_REMEDY}") from exc
 
 
 def _clip(file: zipfile.ZipFile, source: SignalFile, limits: Limits) -> Clip:
-    samples = read_clip(source.file, _member(file, source.file, limits.max_reference_bytes), limits)
+    data = _member(file, source.file, limits.max_reference_bytes)
+    try:
+        samples = read_clip(source.file, data, limits)
+    except LosslessFileError as exc:
+        raise ParityError(f"{exc}; {_REMEDY}") from exc
     return Clip(source.sensor, source.kind, samples, source.sample_rate_hz, State.PRESENT)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from inspector.bundle.files import replacing, write_manifest
 from inspector.bundle.load import LoadedBundle
+from inspector.dataset.lossless_files import LosslessFileError, clip_file, image_file
 from inspector.dataset.manifest import Label
-from inspector.parity.lossless_files import clip_file, image_file
 from inspector.parity.schema import (
     ABOUT_NAME,
     PIECES_NAME,
@@ -54,7 +54,10 @@ def write_set(path: Path, about: About, pieces: Iterable[Judged], limits: Limits
     """Written to a temporary file first. Raises ParityError for a recording that could not be read back exactly."""
     with replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as file:
         writer = _Writer(file, limits or Limits())
-        lines = [writer.piece(*judged).model_dump_json(by_alias=True, exclude_defaults=True) for judged in pieces]
+        try:
+            lines = [writer.piece(*judged).model_dump_json(by_alias=True, exclude_defaults=True) for judged in pieces]
+        except LosslessFileError as exc:
+            raise ParityError(str(exc)) from exc
         noted = about.model_copy(update={"notes": (*about.notes, *writer.notes())})
         writer.put(PIECES_NAME, "".join(f"{line}\n" for line in lines).encode())
         writer.put(ABOUT_NAME, noted.model_dump_json(indent=2).encode() + b"\n")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from inspector.verdicts.inputs import inputs_of
 from protos.inspection.v1 import verdict_pb2 as pb
 from protos.inspection.v1.records_pb2 import Inspection
 from streams.observation import Clip, MissingReason, ModalityKind, Observation, State, View
@@ -49,6 +50,8 @@ def blank_verdict(
         verdict.recipe, verdict.recipe_version = recipe.name, recipe.version
     for name, kind in (_kinds(piece) if recipe is None else recipe.kinds).items():
         verdict.modalities.append(_modality(name, kind, piece.views.get(name) or piece.clips.get(name)))
+    if (inputs := inputs_of(piece)) is not None:
+        verdict.inputs.CopyFrom(inputs)
     return verdict
 
 

@@ -60,9 +60,15 @@ class Feed(Generic[Entry]):
     """Follows the log from `start` on, across outages, until it is stopped."""
 
     def __init__(
-        self, followed: Followed[Entry], start: Start, target: FeedTarget[Entry], loop: asyncio.AbstractEventLoop
+        self,
+        followed: Followed[Entry],
+        start: Start,
+        target: FeedTarget[Entry],
+        loop: asyncio.AbstractEventLoop,
+        reader: str = "gateway",
     ) -> None:
-        self._followed, self._start, self._target, self._loop = followed, start, target, loop
+        """`reader` is how the log lines call the part that follows."""
+        self._followed, self._start, self._target, self._loop, self._reader = followed, start, target, loop, reader
         self._stop = threading.Event()
         self._position: Position | None = None
         self._goal: Position | None = None
@@ -71,7 +77,7 @@ class Feed(Generic[Entry]):
         """When the log was last read, while it cannot be."""
         self._said_s: float | None = None
         self._is_blind = False
-        self._thread = threading.Thread(target=self._run, name="gateway-feed", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{reader}-feed", daemon=True)
         self.poll_s = 0.2
         self.max_delay_s = 5.0
         self.blind_after_s = BLIND_AFTER_S
@@ -91,13 +97,14 @@ class Feed(Generic[Entry]):
                     self._follow(start, oldest_ns)
                 except TokenExpiredError as expired:
                     log.warning(
-                        "Some %s were deleted before the gateway read them (%s): it continues with the oldest.",
-                        *(self._followed.name, expired),
+                        "Some %s were deleted before the %s read them (%s): it continues with the oldest.",
+                        *(self._followed.name, self._reader, expired),
                     )
                     self._position, start, oldest_ns = None, Start(earliest=True), expired.oldest_ns
                 except TokenInvalidError as other:
                     log.warning(
-                        "The log was replaced (%s): the gateway continues with the oldest record of the new log.", other
+                        "The log was replaced (%s): the %s continues with the oldest record of the new log.",
+                        *(other, self._reader),
                     )
                     self._position, start, oldest_ns = None, Start(earliest=True), time.time_ns()
                 except LogError as error:
@@ -112,9 +119,9 @@ class Feed(Generic[Entry]):
         if self._said_s is None or now_s - self._said_s >= _SAY_EVERY_S:
             self._said_s = now_s
             log.warning(
-                "The %s cannot be read (%s); the gateway tries again. Is the log there, and may the gateway Read the "
-                "topic of %s?",
-                *(self._followed.name, error, self._followed.name),
+                "The %s cannot be read (%s); the %s tries again. Is the log there, and may the %s Read the topic of "
+                "%s?",
+                *(self._followed.name, error, self._reader, self._reader, self._followed.name),
             )
         self._note(is_away=True)
         self._stop.wait(self._delay_s)

@@ -1,7 +1,8 @@
-"""Follows the verdict topics into a store with a durable position: how archives, alerts and integrations read verdicts.
+"""Follows topics of the log into a store with a durable position: how archives, alerts and integrations read verdicts,
+dead letters, feedback and deployments.
 
-The store keeps the position and its rows in one transaction, so each verdict is stored exactly once: after a crash of
-the process, of the store or of the log, following continues behind the last verdict that was stored. A slow store
+The store keeps the position and its rows in one transaction, so each record is stored exactly once: after a crash of
+the process, of the store or of the log, following continues behind the last record that was stored. A slow store
 slows its follower only.
 """
 
@@ -10,74 +11,113 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from threading import Event
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from inspector.verdicts.feed import Followed
 from inspector.verdicts.ring import Entry, entries_of
 from streams import resume_token
-from streams.log import Log, LogError, Start, Tail, TokenExpiredError, TokenInvalidError
+from streams.log import Gap, Log, LogError, LogLostError, Start, Tail, TokenExpiredError, TokenInvalidError
 
 log = logging.getLogger("inspector.verdicts.follow")
 
 POLL_S = 0.5
 FIRST_DELAY_S, MAX_DELAY_S = 0.1, 5.0
 LOG_EVERY_S = 60.0
+IDLE_STORE_S = 60.0
+"""A position that moved without records (past marks of transactions, or records of other topics) is stored this often:
+far within the time that a log keeps its records, so that nothing seems lost."""
+
+Item = TypeVar("Item")
+Stored = TypeVar("Stored", contravariant=True)
 
 
 class StoreError(Exception):
     """The store is unavailable now, and nothing of the failed call was stored."""
 
 
-class VerdictStore(Protocol):
-    """Where a follower keeps what it makes of verdicts. Its calls may raise StoreError, and are repeated then."""
+class Store(Protocol[Stored]):
+    """Where a follower keeps what it makes of records. Its calls may raise StoreError, and are repeated then."""
 
     def token(self) -> bytes | None:
         """The token stored last; None before the first one."""
 
-    def store(self, entries: Sequence[Entry], token: bytes) -> None:
-        """Stores what these verdicts mean, and the token behind them, in one transaction."""
+    def store(self, entries: Sequence[Stored], token: bytes) -> None:
+        """Stores what these records mean, and the token behind them, in one transaction."""
 
-    def skip(self, oldest_ns: int) -> None:
-        """Notes that verdicts before this append time were deleted before they were read."""
+    def skip(self, gaps: Sequence[Gap]) -> None:
+        """Notes records that can no longer be read. They are reported again if the process ends before the next
+        `store`."""
+
+
+VerdictStore = Store[Entry]
 
 
 def follow(source: Log, store: VerdictStore, stop: Event, name: str) -> None:
+    """Follows the verdicts of all lines; see `follow_records`."""
+    follow_records(Followed("verdicts", source.tail, entries_of), store, stop, name)
+
+
+def follow_records(followed: Followed[Item], store: Store[Item], stop: Event, name: str) -> None:
     """Follows until `stop` is set, through outages of log and store. `name` is how the log lines call the follower.
 
-    Begins with the oldest verdict, or behind the stored token. If verdicts of any partition were deleted before they
-    were read, or the log was replaced, tells the store (`skip`) and reads all partitions again from the oldest verdict:
-    from then on the store must ignore verdicts that it has, by `Entry.source` and `Entry.offset`.
+    Begins with the oldest record, or behind the stored token. Where records of a partition were deleted before they
+    were read, or its topic was recreated, tells the store and continues there with the oldest record left; the other
+    partitions are not affected. Raises LogLostError: the log is damaged or gone, and waiting does not help.
     """
     outage = _Outage(name, stop)
     while not stop.is_set():
         try:
-            with closing(_tail(source, store, name)) as tail:
-                _copy(tail, store, stop, outage)
+            with closing(_open(followed, store, name)) as tail:
+                _copy(followed, tail, store, stop, outage)
+        except LogLostError:
+            raise
+        except TokenExpiredError as expired:  # while it was read; opened again, the tail tells the gaps
+            log.warning("%s: %s.", name, expired)
         except (LogError, StoreError) as error:
             outage.wait(error)
 
 
-def _tail(source: Log, store: VerdictStore, name: str) -> Tail:
+def _open(followed: Followed[Item], store: Store[Item], name: str) -> Tail:
     token = store.token()
+    if token is None:
+        return followed.tail(Start(earliest=True))
     try:
-        return source.tail(Start(earliest=True) if token is None else Start(token=token))
-    except TokenExpiredError as expired:
-        log.warning("%s: verdicts were deleted before they were read (%s). Continues with the oldest one; give the "
-                    "verdict topics a longer retention, or start the follower earlier.", name, expired)  # fmt: skip
-        store.skip(expired.oldest_ns or time.time_ns())
-    except TokenInvalidError as other:
-        log.warning("%s: the log was replaced (%s). Continues with the oldest verdict of the new log.", name, other)
-        store.skip(time.time_ns())
-    return source.tail(Start(earliest=True))
+        tail = followed.tail(Start(token=token, skip_lost=True))
+    except TokenInvalidError as unreadable:
+        log.warning("%s: its stored position cannot be read (%s). Begins with the oldest of the %s.",
+                    name, unreadable, followed.name)  # fmt: skip
+        return followed.tail(Start(earliest=True))
+    if tail.gaps:
+        _report(tail.gaps, followed.name, name)
+        try:
+            store.skip(tail.gaps)
+        except BaseException:
+            tail.close()
+            raise
+    return tail
 
 
-def _copy(tail: Tail, store: VerdictStore, stop: Event, outage: "_Outage") -> None:
-    """Stores batch after batch; an empty one only where the position moved past records that are no verdicts."""
-    stored = dict(tail.position())
+def _report(gaps: Sequence[Gap], records: str, name: str) -> None:
+    for gap in gaps:
+        if gap.is_recreated:
+            log.warning("%s: %s/%d is another topic than before (it was recreated, or the log was replaced). Continues "
+                        "with its oldest record.", name, *gap.source)  # fmt: skip
+        else:
+            log.warning("%s: %s of %s/%d were deleted before they were read, from offset %d to %d. Continues with the "
+                        "oldest one left; give the topics a longer retention, or start the follower earlier.",
+                        name, records, *gap.source, gap.first, gap.next - 1)  # fmt: skip
+
+
+def _copy(followed: Followed[Item], tail: Tail, store: Store[Item], stop: Event, outage: "_Outage") -> None:
+    """Stores batch after batch."""
+    stored, stored_s = dict(tail.position()), time.monotonic()
     while not stop.is_set():
-        entries, position = entries_of(tail.poll(POLL_S)), dict(tail.position())
-        if position != stored:
-            store.store(entries, resume_token.encode(position))
-            stored = position
+        records = tail.poll(POLL_S)
+        position = dict(tail.position())
+        is_due = position != stored and time.monotonic() - stored_s >= IDLE_STORE_S
+        if records or is_due:
+            store.store(followed.read(records), resume_token.encode(position, tail.identities()))
+            stored, stored_s = position, time.monotonic()
         if not tail.is_away:
             outage.end()
 
@@ -94,7 +134,7 @@ class _Outage:
         now_s = time.monotonic()
         if self._logged_s is None or now_s - self._logged_s >= LOG_EVERY_S:
             self._logged_s = now_s
-            log.warning("%s: interrupted (%s). Retries until it succeeds; no verdict is lost while the log keeps it.",
+            log.warning("%s: interrupted (%s). Retries until it succeeds; no record is lost while the log keeps it.",
                         self._name, error)  # fmt: skip
         self._stop.wait(self._delay_s)
         self._delay_s = min(2 * self._delay_s, MAX_DELAY_S)

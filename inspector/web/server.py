@@ -5,13 +5,15 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Callable
-from typing import Self
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from inspector.web.hub import Hub
 from inspector.web.settings import WebSettings
+from streams.log import Log
 
 log = logging.getLogger("inspector.web")
 BACKLOG = 256
@@ -41,7 +43,7 @@ def _socket_at(host: str, port: int) -> socket.socket:
 
 
 class WebServer:
-    """A context manager: connections are taken from its entry to its exit."""
+    """The server of one app at one socket."""
 
     def __init__(
         self,
@@ -49,13 +51,12 @@ class WebServer:
         listening: socket.socket,
         settings: WebSettings,
         tls: ssl.SSLContext | None = None,
-        on_stop: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_stop` is called in the server's event loop before it stops: it ends the event streams."""
-        self._listening, self._on_stop = listening, on_stop
+        self._listening = listening
         self._scheme = "http" if tls is None else "https"
         self._server = uvicorn.Server(_configuration(app, settings, tls))
         self._loop = asyncio.new_event_loop()
+        self._stopping: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
     @property
@@ -63,21 +64,20 @@ class WebServer:
         host, port = self._listening.getsockname()[:2]
         return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """Where the app runs."""
-        return self._loop
-
-    def __enter__(self) -> Self:
+    @contextmanager
+    def running(self, hub: Hub, source: Log) -> Iterator[None]:
+        """Takes connections, and follows `source` into `hub`, from entry to exit."""
+        hub.start(source, self._loop)
         self._thread.start()
-        return self
+        try:
+            yield
+        finally:
+            self._loop.call_soon_threadsafe(self._stop, hub)
+            self._thread.join()
 
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop)
-        self._thread.join()
-
-    def _stop(self) -> None:
-        self._on_stop()
+    def _stop(self, hub: Hub) -> None:
+        """The event streams end first; the server waits for open requests."""
+        self._stopping = self._loop.create_task(hub.stop())
         self._server.should_exit = True
 
     def _run(self) -> None:

@@ -41,8 +41,6 @@ class WebSettings:
     """Most events in that memory."""
     media_bytes: int = 64 * 2**20
     """Memory for pictures and sounds of recent pieces."""
-    media_at_once: int = 4
-    """Pictures and sounds read from the log at the same time; others wait."""
     media_timeout_s: float = 5.0
     """A picture or a sound that cannot be read within this time is answered with 503."""
     stop_s: int = 3

@@ -5,9 +5,15 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from inspector.access.audit.protocol import Audit, NoAudit
+from inspector.archive.chart_figures import ChartFigures
+from inspector.archive.find import Archive
 from inspector.recipe.recipes import Recipes
 from inspector.web.access import PageAccess, open_access
+from inspector.web.hub import Hub
+from inspector.web.media import Media
+from inspector.web.metrics import WebMetrics
 from inspector.web.settings import WebSettings
+from inspector.web.stream_places import StreamPlaces
 from streams.log import Log
 
 
@@ -21,6 +27,14 @@ class Floor:
     lines: tuple[str, ...]
     recipes: Recipes
     log: Log
+    hub: Hub
+    """News for the browsers: `hub.post(kind, data)` shows a state to all of them."""
+    metrics: WebMetrics
+    places: StreamPlaces
+    media: Media
+    archive: Archive | None = None
+    """None where the database cannot be opened."""
+    chart_figures: ChartFigures | None = None
     access: PageAccess = field(default_factory=open_access)
     """Who may do what."""
     audit: Audit = field(default_factory=NoAudit)

@@ -71,7 +71,7 @@ class Connection:
         """Creates the tables where there are none, before it changes the journal mode: another program's file stays
         unchanged."""
         content = content_of(self._db)
-        if content.version == VERSION and content.is_log:
+        if content.version == VERSION and content.is_log and schema.IDENTITY_TABLE in content.tables:
             return
         self._db.execute("BEGIN IMMEDIATE")
         with self._db:
@@ -82,6 +82,7 @@ class Connection:
             elif content.version < VERSION:
                 schema.upgrade(self._db)
                 log.info("The log file %s had format %d and now has format %d.", self.path, content.version, VERSION)
+            schema.add_identity(self._db)
 
     def _switch_to_wal(self) -> None:
         """SQLite does not wait for the lock in this one change: two first users of a file would collide."""

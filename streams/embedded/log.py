@@ -5,6 +5,7 @@ from pathlib import Path
 
 from streams.embedded.file import identity
 from streams.embedded.lease import Group, StartAt
+from streams.embedded.reader import EmbeddedReader
 from streams.embedded.retention import Retention
 from streams.embedded.settings import EmbeddedSettings
 from streams.embedded.sink import EmbeddedPublisher, EmbeddedSink
@@ -42,8 +43,14 @@ class EmbeddedLog:
     def dead_letters(self, start: Start) -> EmbeddedTail:
         return self._follow("dead-letters", start)
 
+    def feedback(self, start: Start) -> EmbeddedTail:
+        return self._follow("feedback", start)
+
     def control(self, start: Start) -> EmbeddedTail:
         return self._follow(CONTROL_KIND, start)
+
+    def reader(self) -> EmbeddedReader:
+        return EmbeddedReader(self._open())
 
     def _follow(self, kind: str, start: Start) -> EmbeddedTail:
         store = self._open()

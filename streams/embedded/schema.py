@@ -1,5 +1,6 @@
 """The tables of a log: creates them in a new file and upgrades those of an older version."""
 
+import secrets
 import sqlite3
 
 from streams.embedded.file import APPLICATION_ID, VERSION
@@ -7,6 +8,7 @@ from streams.embedded.file import APPLICATION_ID, VERSION
 ROW_BYTES = 512
 """Page space of a record in addition to its key and value; rather too large than too small."""
 
+IDENTITY_TABLE = "identity"
 _SCHEMA = """
 CREATE TABLE topics (
   id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, hold INTEGER NOT NULL,
@@ -45,6 +47,15 @@ def upgrade(db: sqlite3.Connection) -> None:
     """From version 1 (leases by the wall clock, no application id), within a transaction."""
     _run(db, _FROM_1)
     db.execute(_COUNT_BYTES, (ROW_BYTES,))
+
+
+def add_identity(db: sqlite3.Connection) -> None:
+    """Distinguishes this log from every other, and offsets of this one from theirs; other versions ignore it."""
+    db.execute(f"CREATE TABLE IF NOT EXISTS {IDENTITY_TABLE} (id TEXT NOT NULL)")
+    db.execute(
+        f"INSERT INTO {IDENTITY_TABLE} SELECT ? WHERE NOT EXISTS (SELECT 1 FROM {IDENTITY_TABLE})",  # noqa: S608
+        (secrets.token_hex(16),),
+    )
 
 
 def _run(db: sqlite3.Connection, script: str) -> None:

@@ -5,6 +5,7 @@ turns, so that rows become visible in the order of their ids.
 """
 
 import heapq
+import json
 import logging
 import sqlite3
 import time
@@ -65,6 +66,11 @@ class Store(Connection):
         """Offset that the next record gets at least."""
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'records'").fetchone()
         return 1 if row is None else int(row[0]) + 1
+
+    def log_identity(self) -> str:
+        """Distinguishes this log from every other; empty where another program removed it."""
+        row = self._db.execute(f"SELECT id FROM {schema.IDENTITY_TABLE}").fetchone()  # noqa: S608
+        return row[0] if row is not None and isinstance(row[0], str) else ""
 
     def live_bytes(self) -> int:
         pages = self._number("PRAGMA page_count") - self._number("PRAGMA freelist_count")
@@ -155,6 +161,16 @@ class Store(Connection):
         return heapq.merge(
             *([(offset, topic.id) for offset in self.ids(topic, starts[topic.partition], limit)] for topic in topics)
         )
+
+    def sizes(self, name: str, offsets: Sequence[int]) -> dict[int, int]:
+        """Bytes of the values of a topic's records at these offsets; absent for offsets without one."""
+        rows = self.execute(
+            "SELECT records.id, ifnull(length(records.value), 0) FROM records JOIN topics ON topics.id = topic "
+            "WHERE records.id IN (SELECT value FROM json_each(?)) AND name = ?",
+            json.dumps(list(offsets)),
+            name,
+        )
+        return dict(rows.fetchall())
 
     def first_since(self, topic: Topic, time_ns: int) -> int:
         """Offset of the topic's first record appended at that time or later, or the end; looks at about 30 records.

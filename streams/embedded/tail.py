@@ -7,8 +7,9 @@ from streams import resume_token
 from streams.deadline import Deadline
 from streams.embedded.settings import EmbeddedSettings
 from streams.embedded.store import Store, Topic
-from streams.log import Start, TokenExpiredError, TokenInvalidError
+from streams.log import Gap, Start, TokenExpiredError, TokenInvalidError
 from streams.records import Record, TopicPartition
+from streams.resume_token import ResumePoint
 
 
 class EmbeddedTail:
@@ -18,7 +19,9 @@ class EmbeddedTail:
         self._store = store
         self._settings = settings
         self._suffix = f".{kind}"
+        self._gaps: list[Gap] = []
         with store.read():
+            self._identity = store.log_identity()
             self._next = self._begin(start)
 
     def poll(self, timeout_s: float) -> Sequence[Record]:
@@ -39,23 +42,31 @@ class EmbeddedTail:
     def position(self) -> Mapping[TopicPartition, int]:
         return dict(self._next)
 
+    def identities(self) -> Mapping[str, str]:
+        return {at.topic: self._identity for at in self._next} if self._identity else {}
+
+    @property
+    def gaps(self) -> Sequence[Gap]:
+        return self._gaps
+
     def close(self) -> None:
         self._store.close()
 
     def _begin(self, start: Start) -> dict[TopicPartition, int]:
         topics = self._store.topics(self._suffix)
         if start.token is not None:
-            return self._resume(resume_token.decode(start.token), topics)
+            point = resume_token.read(start.token)
+            return self._resume_past_gaps(point, topics) if start.skip_lost else self._resume(point, topics)
         if start.time_ns is not None:
             return {topic.partition: self._first_since(topic, start.time_ns) for topic in topics}
         if start.earliest:
             return {topic.partition: topic.floor for topic in topics}
         return {topic.partition: self._store.end() for topic in topics}
 
-    def _resume(self, positions: Mapping[TopicPartition, int], topics: Sequence[Topic]) -> dict[TopicPartition, int]:
+    def _resume(self, point: ResumePoint, topics: Sequence[Topic]) -> dict[TopicPartition, int]:
         """A topic that is not in the token is newer than the token: it is read from its beginning."""
-        known = {topic.partition for topic in topics}
-        if not positions.keys() <= known or max(positions.values(), default=0) > self._store.end():
+        positions = point.positions
+        if not positions.keys() <= {topic.partition for topic in topics} or self._is_of_another_log(point):
             raise TokenInvalidError(
                 f"the resume token names {sorted(positions.items())}, expected topics and offsets of "
                 f"{self._store.path}: start with live or earliest"
@@ -64,6 +75,22 @@ class EmbeddedTail:
         for topic in topics:
             self._check_kept(topic, starts[topic.partition])
         return starts
+
+    def _resume_past_gaps(self, point: ResumePoint, topics: Sequence[Topic]) -> dict[TopicPartition, int]:
+        """Ignores topics of the token that this log does not have."""
+        is_replaced = self._is_of_another_log(point)
+        starts = {}
+        for topic in topics:
+            first = point.positions.get(topic.partition, 0)
+            starts[topic.partition] = topic.floor if is_replaced else max(first, topic.floor)
+            if topic.partition in point.positions and starts[topic.partition] != first:
+                self._gaps.append(Gap(topic.partition, first, topic.floor, self._oldest_ns(topic), is_replaced))
+        return starts
+
+    def _is_of_another_log(self, point: ResumePoint) -> bool:
+        """Tokens of earlier versions have no identity: their offsets alone can show it."""
+        is_other = any(identity != self._identity for identity in point.identities.values())
+        return is_other or max(point.positions.values(), default=0) > self._store.end()
 
     def _check_kept(self, topic: Topic, start: int) -> None:
         if start < topic.floor:
@@ -74,11 +101,14 @@ class EmbeddedTail:
             raise self._expired(f"the time {time_ns} on {topic.name}", topic)
         return self._store.first_since(topic, time_ns)
 
-    def _expired(self, what: str, topic: Topic) -> TokenExpiredError:
+    def _oldest_ns(self, topic: Topic) -> int:
         row = self._store.execute(
             "SELECT append_ns FROM records WHERE topic = ? ORDER BY id LIMIT 1", topic.id
         ).fetchone()
-        oldest_ns = time.time_ns() if row is None else int(row[0])
+        return time.time_ns() if row is None else int(row[0])
+
+    def _expired(self, what: str, topic: Topic) -> TokenExpiredError:
+        oldest_ns = self._oldest_ns(topic)
         return TokenExpiredError(
             f"{what} was deleted; the oldest record left is from {oldest_ns} ns: start with earliest or at that time",
             oldest_ns,

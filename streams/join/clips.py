@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from streams.decode.items import Chunk
 from streams.join.assembly import SensorSpec
 from streams.join.chunk_history import ChunkHistory
+from streams.join.spans import Part, spans_of
+from streams.observation import Span
 
 SECOND_NS = 1_000_000_000
 SEGMENT_BYTES = 400
@@ -42,6 +44,8 @@ class Cut(NamedTuple):
     """The lowest and highest delay of its chunks, from their end to their append time."""
     equals_ns: int | None = None
     """Event time of the earlier samples that part of it repeats, as a cycling buffer does."""
+    spans: tuple[Span, ...] = ()
+    """Where its samples are in the log."""
 
 
 class Rate:
@@ -179,7 +183,8 @@ class SensorStream:
         arrival_ns = max(segment.append_ns for segment in segments)
         delays_ns = [segment.delay_ns(self._rate) for segment in segments]
         equals_ns = next((segment.equals_ns for segment in segments if segment.equals_ns is not None), None)
-        return Cut(samples, covered / length, first_ns, arrival_ns, (min(delays_ns), max(delays_ns)), equals_ns)
+        spans = spans_of(_span_part(*part) for part in parts)
+        return Cut(samples, covered / length, first_ns, arrival_ns, (min(delays_ns), max(delays_ns)), equals_ns, spans)
 
     def drop_before(self, time_ns: int) -> set[int]:
         """Drops samples that end before a time; returns the offsets of chunks without remaining samples."""
@@ -260,6 +265,12 @@ class SensorStream:
             if lo < hi:
                 yield segment, lo, hi, shift
                 filled = hi
+
+
+def _span_part(segment: Segment, lo: int, hi: int, shift: int) -> Part:
+    run = segment.run
+    first_sample = run.first_sample + segment.at - run.at + lo - shift
+    return Part(run, run.stream_id, lo, first_sample, hi - lo, segment.offset)
 
 
 def _at(segment: Segment) -> int:

@@ -13,7 +13,7 @@ from streams.join.clips import SECOND_NS, Cut, Window
 from streams.join.frozen import Contents
 from streams.join.one_part import ENTERED, Part, image_of, trace_of
 from streams.join.whole import absent, clip_of, view_of
-from streams.observation import Clip, CloseReason, Image, InspectionId, MissingReason, Observation, State, View
+from streams.observation import Clip, CloseReason, Image, InspectionId, MissingReason, Observation, Span, State, View
 from streams.references.addresses import shown
 
 EVENTS = "events"
@@ -34,6 +34,8 @@ class Piece:
     """Every record of the inspection."""
     images: dict[FrameKey, Image] = field(default_factory=dict)
     captures: dict[FrameKey, int] = field(default_factory=dict)
+    offsets: dict[FrameKey, int] = field(default_factory=dict)
+    """Offset of each accepted frame."""
     fetching: dict[FrameKey, Frame] = field(default_factory=dict)
     """Frames with an image that is being fetched or decoded."""
     failed: dict[tuple[str, int], MissingReason] = field(default_factory=dict)
@@ -139,7 +141,8 @@ class Piece:
         return image.nbytes
 
     def _capture(self, frame: Frame) -> None:
-        self.captures[frame.camera, frame.sequence] = frame.capture_ns
+        frame_key = (frame.camera, frame.sequence)
+        self.captures[frame_key], self.offsets[frame_key] = frame.capture_ns, frame.origin.offset
         delay_ns = frame.origin.append_ns - frame.capture_ns
         self.delays[frame.camera] = min(delay_ns, self.delays.get(frame.camera, delay_ns))
 
@@ -180,6 +183,7 @@ class Piece:
         """Marks a frame as failed that was not received or is unusable; another frame may take its place."""
         frame = self.fetching.pop(frame_key)
         self.enter_by(self.captures.pop(frame_key))
+        del self.offsets[frame_key]
         why = MissingReason.UNDECODABLE if is_received or frame.reference is None else MissingReason.REFERENCE
         self.mark_failed(frame.camera, frame.capture_ns, why)
         return frame
@@ -227,6 +231,7 @@ class Piece:
             capture_ns=max(self.captures.values(), default=self.entry_ns),
             append_ns=self.append_ns,
             arrival_ns=max([self.arrival_ns, *(cut.arrival_ns for cut in cuts.values())]),
+            partition=self.origins[0].partition,
             is_read_twice=self.is_read_twice or self._mixes_parts,
         )
 
@@ -254,15 +259,18 @@ class Piece:
         self.fetching.clear()
 
     def _view(self, camera: CameraSpec) -> View:
-        images = tuple(self.images[frame_key] for frame_key in sorted(self.images) if frame_key[0] == camera.name)
+        frame_keys = [frame_key for frame_key in sorted(self.images) if frame_key[0] == camera.name]
+        images = tuple(self.images[frame_key] for frame_key in frame_keys)
+        offsets = tuple(self.offsets[frame_key] for frame_key in frame_keys)
         failed = [why for (name, _), why in sorted(self.failed.items(), key=itemgetter(0)) if name == camera.name]
-        return view_of(camera, images, failed[0] if failed else None)
+        return view_of(camera, images, failed[0] if failed else None, offsets)
 
     def _trace(self, sensor: SensorSpec) -> Clip:
         trace = self.traces.get(sensor.name)
         if trace is None:
             return absent(sensor, MissingReason.NOT_RECEIVED)
-        return clip_of(sensor, trace.samples, 1.0, trace.start_ns)
+        span = Span(0, "", 0, len(trace.samples), (trace.origin.offset,))
+        return clip_of(sensor, trace.samples, 1.0, trace.start_ns, (span,))
 
     def _clip(self, sensor: SensorSpec, cuts: Mapping[str, Cut], newest_ns: Mapping[str, int]) -> Clip:
         window, cut = self.window(sensor), cuts.get(sensor.name)
@@ -271,7 +279,7 @@ class Piece:
         if cut is None or cut.samples is None:
             is_stale = newest_ns.get(sensor.name, window.start_ns + 1) <= window.start_ns
             return absent(sensor, MissingReason.NOT_RECEIVED, State.STALE if is_stale else State.MISSING)
-        clip = clip_of(sensor, cut.samples, cut.coverage, cut.first_ns)
+        clip = clip_of(sensor, cut.samples, cut.coverage, cut.first_ns, cut.spans)
         if cut.equals_ns is None or sensor.may_repeat or clip.state is not State.PRESENT:
             return clip
         apart_s = (window.start_ns - cut.equals_ns) / 1e9

@@ -14,7 +14,7 @@ from protos.inspection.v1.records_pb2 import DeadLetterReason
 from streams.decode.limits import Finding
 from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.join.clips import Rate
-from streams.observation import Clip, Image, MissingReason, ModalityKind, State, View
+from streams.observation import Clip, Image, MissingReason, ModalityKind, Span, State, View
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,13 +48,19 @@ def views_of(spec: AssemblySpec, piece: WholePiece) -> dict[str, View]:
     return {camera.name: view_of(camera, images[camera.name]) for camera in spec.cameras}
 
 
-def view_of(camera: CameraSpec, images: tuple[Image, ...], failure: MissingReason | None = None) -> View:
-    """`failure` is the reason why received images are unusable."""
+def view_of(
+    camera: CameraSpec,
+    images: tuple[Image, ...],
+    failure: MissingReason | None = None,
+    offsets: tuple[int, ...] = (),
+) -> View:
+    """`failure` is the reason why received images are unusable; `offsets` are those of the images' records."""
     coverage = min(1.0, len(images) / camera.num_frames)
-    if coverage == 1.0:
-        return View(camera.name, images, State.PRESENT)
-    default = MissingReason.COVERAGE if images else MissingReason.NOT_RECEIVED
-    return View(camera.name, images, State.MISSING, failure or default, coverage)
+    state, absence = State.PRESENT, None
+    if coverage < 1.0:
+        default = MissingReason.COVERAGE if images else MissingReason.NOT_RECEIVED
+        state, absence = State.MISSING, failure or default
+    return View(camera.name, images, state, absence, coverage, offsets=offsets, bit_depth=camera.bit_depth)
 
 
 def clips_of(spec: AssemblySpec, piece: WholePiece) -> dict[str, Clip]:
@@ -87,12 +93,20 @@ def _in_window(samples: NDArray[np.float32], length: int) -> NDArray[np.float32]
     return filled
 
 
-def clip_of(sensor: SensorSpec, samples: NDArray[np.float32], coverage: float, first_ns: int = 0) -> Clip:
-    """The clip of a window; missing if its coverage is too low."""
+def clip_of(
+    sensor: SensorSpec,
+    samples: NDArray[np.float32],
+    coverage: float,
+    first_ns: int = 0,
+    spans: tuple[Span, ...] = (),
+) -> Clip:
+    """The clip of a window; missing if its coverage is too low. `spans` are the places of its samples in the log."""
     if coverage < sensor.min_coverage:
         return absent(sensor, MissingReason.COVERAGE, coverage=coverage)
     rate_hz = sensor.sample_rate_hz
-    return Clip(sensor.name, sensor.kind, samples, rate_hz, State.PRESENT, coverage=coverage, first_ns=first_ns)
+    return Clip(
+        sensor.name, sensor.kind, samples, rate_hz, State.PRESENT, coverage=coverage, first_ns=first_ns, spans=spans
+    )
 
 
 def absent(sensor: SensorSpec, why: MissingReason, state: State = State.MISSING, coverage: float = 0.0) -> Clip:

@@ -198,9 +198,12 @@ def open_group_consumer(settings: KafkaSettings) -> ResilientConsumer:
     return _open(settings, lambda: ResilientConsumer(**options))
 
 
-def open_reader(settings: KafkaSettings) -> ResilientConsumer:
-    """A consumer without a group, for partitions that are assigned by hand."""
+def open_reader(settings: KafkaSettings, max_fetch_bytes: int | None = None) -> ResilientConsumer:
+    """A consumer without a group, for partitions that are assigned by hand. `max_fetch_bytes` limits an answer about
+    one partition (a larger single record still comes)."""
     options = reader_options(settings) | {"client_id": f"{settings.worker}-reader"}
+    if max_fetch_bytes is not None:
+        options["max_partition_fetch_bytes"] = max_fetch_bytes
     return _open(settings, lambda: ResilientConsumer(**options))
 
 

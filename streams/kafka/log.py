@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from streams.kafka.publisher import KafkaPublisher
 from streams.kafka.readback import NO_RULES, OutputRules
+from streams.kafka.reader import KafkaReader
 from streams.kafka.session import Session
 from streams.kafka.settings import KafkaSettings
 from streams.kafka.sink import KafkaSink
 from streams.kafka.source import KafkaSource
 from streams.kafka.tail import KafkaTail
 from streams.kafka.topics import require_topics
-from streams.log import Publisher, Start, Step, Tail, no_step
+from streams.log import Publisher, RecordReader, Start, Step, Tail, no_step
 from streams.log_clock import LogClock
 from streams.records import CONTROL_KIND, Topics
 
@@ -50,8 +51,15 @@ class KafkaLog:
     def dead_letters(self, start: Start) -> Tail:
         return self._follow("dead-letters", start)
 
+    def feedback(self, start: Start) -> Tail:
+        return self._follow("feedback", start)
+
     def control(self, start: Start) -> Tail:
         return self._follow(CONTROL_KIND, start)
+
+    def reader(self) -> RecordReader:
+        """Waits for the cluster."""
+        return KafkaReader(self._settings)
 
     def _follow(self, kind: str, start: Start) -> Tail:
         return KafkaTail(self._settings, [Topics(self._prefix, line).of(kind) for line in self._lines], start)

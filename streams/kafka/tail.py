@@ -11,9 +11,9 @@ from streams.kafka.answers import Message, UnreadableMessage
 from streams.kafka.client import FATAL_ERRORS, ConnectionMonitor, fatal_error, open_reader, record_of
 from streams.kafka.fetching import ResilientConsumer
 from streams.kafka.settings import KafkaSettings
-from streams.log import LogError, LogUnavailableError, Start, TokenExpiredError, TokenInvalidError, TopicsError
+from streams.log import Gap, LogError, LogUnavailableError, Start, TokenExpiredError, TokenInvalidError, TopicsError
 from streams.records import Record, TopicPartition
-from streams.resume_token import decode
+from streams.resume_token import ResumePoint, read
 
 log = logging.getLogger("inspector.streams.kafka")
 
@@ -29,12 +29,14 @@ class KafkaTail:
         self._monitor = ConnectionMonitor(settings)
         self._topics = topics
         self._ids: dict[str, object] = {}
+        self._gaps: list[Gap] = []
         self._missing: frozenset[str] = frozenset()
         self._proof_s = time.monotonic()
         """Time of the last answer of the cluster."""
         self._consumer: ResilientConsumer = open_reader(settings)
         try:
             self._partitions = self._find_partitions(topics)
+            self._ids = {topic: self._consumer.topic_id(topic) for topic in topics}
             self._consumer.assign(self._partitions)
             for at, offset in self._starts(start).items():
                 self._consumer.seek(at, offset)
@@ -92,8 +94,10 @@ class KafkaTail:
         self._missing = missing
         for topic in self._topics:
             topic_id = self._consumer.topic_id(topic)
-            if topic_id != self._ids.setdefault(topic, topic_id) and topic_id is not None:
+            known_id = self._ids.get(topic)
+            if None not in (topic_id, known_id) and topic_id != known_id:
                 raise TokenExpiredError(f"topic {topic} was recreated: start with earliest", self._oldest_ns())
+            self._ids[topic] = known_id or topic_id
         known = [
             KafkaPartition(topic, number) for topic in self._topics for number in self._consumer.known_partitions(topic)
         ]
@@ -111,6 +115,13 @@ class KafkaTail:
         except kafka_errors.KafkaError as exc:
             raise _unavailable(exc) from exc
 
+    def identities(self) -> Mapping[str, str]:
+        return {topic: str(topic_id) for topic, topic_id in self._ids.items() if topic_id is not None}
+
+    @property
+    def gaps(self) -> Sequence[Gap]:
+        return self._gaps
+
     def close(self) -> None:
         self._consumer.close()
 
@@ -125,17 +136,22 @@ class KafkaTail:
 
     def _starts(self, start: Start) -> Mapping[KafkaPartition, int]:
         if start.token is not None:
-            return self._token_starts(decode(start.token))
+            point = read(start.token)
+            return self._starts_past_gaps(point) if start.skip_lost else self._token_starts(point)
         if start.time_ns is not None:
             return self._time_starts(start.time_ns)
         if start.earliest:
             return self._firsts()
         return self._ends()
 
-    def _token_starts(self, token: Mapping[TopicPartition, int]) -> Mapping[KafkaPartition, int]:
+    def _token_starts(self, point: ResumePoint) -> Mapping[KafkaPartition, int]:
         firsts, ends = self._firsts(), self._ends()
-        starts = {at: token.get(TopicPartition(*at), firsts[at]) for at in self._partitions}
+        starts = {at: point.positions.get(TopicPartition(*at), firsts[at]) for at in self._partitions}
         for at, offset in starts.items():
+            if self._is_recreated(at.topic, point):
+                raise TokenInvalidError(
+                    f"the token is of an earlier topic {at.topic}, which was recreated: start with live or earliest"
+                )
             if offset > ends[at]:
                 raise TokenInvalidError(
                     f"the token resumes at offset {offset} of {at.topic}/{at.partition}, which ends at {ends[at]}: "
@@ -144,6 +160,27 @@ class KafkaTail:
             if offset < firsts[at]:
                 raise self._expired(f"the token (offset {offset} of {at.topic}/{at.partition})")
         return starts
+
+    def _starts_past_gaps(self, point: ResumePoint) -> Mapping[KafkaPartition, int]:
+        firsts, ends = self._firsts(), self._ends()
+        oldest_ms = self._oldest_ms()
+        starts = dict(firsts)
+        for at in self._partitions:
+            source = TopicPartition(*at)
+            if (offset := point.positions.get(source)) is None:
+                continue
+            is_recreated = self._is_recreated(at.topic, point) or offset > ends[at]
+            if is_recreated or offset < firsts[at]:
+                oldest_ns = oldest_ms[at] * 1_000_000 if at in oldest_ms else time.time_ns()
+                self._gaps.append(Gap(source, offset, firsts[at], oldest_ns, is_recreated))
+            else:
+                starts[at] = offset
+        return starts
+
+    def _is_recreated(self, topic: str, point: ResumePoint) -> bool:
+        """Tokens of earlier versions have no identity: their offsets alone can show it."""
+        before, now = point.identities.get(topic), self.identities().get(topic)
+        return None not in (before, now) and before != now
 
     def _time_starts(self, time_ns: int) -> Mapping[KafkaPartition, int]:
         firsts, ends = self._firsts(), self._ends()

@@ -58,6 +58,7 @@ def test_the_sequence_ends_at_its_first_failure(misses, expected):
     assert last_valid(misses, 60, 0.05, 0.95) == expected
 
 
+@pytest.mark.train
 def test_equal_to_mapie_on_random_cases():
     risk_control = pytest.importorskip("mapie.risk_control", reason="needs the training half")
     random = np.random.default_rng(0)

@@ -44,6 +44,7 @@ def messages() -> dict[str, Message]:
         "DeadLetter.bad_image": _dead_letter(),
         "Feedback.nok": _feedback(),
         "Verdict.fail": _verdict(),
+        "Verdict.inputs": _verdict_with_inputs(),
     }
 
 
@@ -108,6 +109,14 @@ def _verdict() -> verdicts.Verdict:
         revision=0,
         entry_ns=_NS - 1,
     )
+
+
+def _verdict_with_inputs() -> verdicts.Verdict:
+    span = verdicts.SampleSpan(at=3, stream_id="s-1", first_sample=4096, num_samples=157, offset_steps=[712, 2, 2])
+    signal = verdicts.SignalInput(sensor="mic", first_ns=_NS, num_samples=160, spans=[span])
+    frame = verdicts.FrameInput(camera="top", offset_steps=[41, 3, -1], bit_depth=12)
+    inputs = verdicts.Inputs(partition=3, frames=[frame], signals=[signal])
+    return verdicts.Verdict(inspection=_PIECE, decision=verdicts.DECISION_PASS, entry_ns=_NS, inputs=inputs)
 
 
 def _modalities() -> list[verdicts.Modality]:

@@ -38,7 +38,7 @@ def test_a_token_of_1000_partitions_stays_small() -> None:
     "garbage",
     [
         b"",
-        b"\x02" + resume_token.encode(POSITIONS)[1:],
+        b"\x03" + resume_token.encode(POSITIONS)[1:],
         resume_token.encode(POSITIONS)[:-3],
         resume_token.encode(POSITIONS) + b"x",
         b"\x01garbage",

@@ -192,8 +192,54 @@ class SignalEvidence(_message.Message):
     strength: float
     def __init__(self, sensor: _Optional[str] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., low_hz: _Optional[float] = ..., high_hz: _Optional[float] = ..., strength: _Optional[float] = ...) -> None: ...
 
+class FrameInput(_message.Message):
+    __slots__ = ("camera", "offset_steps", "bit_depth")
+    CAMERA_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_STEPS_FIELD_NUMBER: _ClassVar[int]
+    BIT_DEPTH_FIELD_NUMBER: _ClassVar[int]
+    camera: str
+    offset_steps: _containers.RepeatedScalarFieldContainer[int]
+    bit_depth: int
+    def __init__(self, camera: _Optional[str] = ..., offset_steps: _Optional[_Iterable[int]] = ..., bit_depth: _Optional[int] = ...) -> None: ...
+
+class SampleSpan(_message.Message):
+    __slots__ = ("at", "stream_id", "first_sample", "num_samples", "offset_steps")
+    AT_FIELD_NUMBER: _ClassVar[int]
+    STREAM_ID_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    NUM_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_STEPS_FIELD_NUMBER: _ClassVar[int]
+    at: int
+    stream_id: str
+    first_sample: int
+    num_samples: int
+    offset_steps: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, at: _Optional[int] = ..., stream_id: _Optional[str] = ..., first_sample: _Optional[int] = ..., num_samples: _Optional[int] = ..., offset_steps: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class SignalInput(_message.Message):
+    __slots__ = ("sensor", "first_ns", "num_samples", "spans")
+    SENSOR_FIELD_NUMBER: _ClassVar[int]
+    FIRST_NS_FIELD_NUMBER: _ClassVar[int]
+    NUM_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    SPANS_FIELD_NUMBER: _ClassVar[int]
+    sensor: str
+    first_ns: int
+    num_samples: int
+    spans: _containers.RepeatedCompositeFieldContainer[SampleSpan]
+    def __init__(self, sensor: _Optional[str] = ..., first_ns: _Optional[int] = ..., num_samples: _Optional[int] = ..., spans: _Optional[_Iterable[_Union[SampleSpan, _Mapping]]] = ...) -> None: ...
+
+class Inputs(_message.Message):
+    __slots__ = ("partition", "frames", "signals")
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    SIGNALS_FIELD_NUMBER: _ClassVar[int]
+    partition: int
+    frames: _containers.RepeatedCompositeFieldContainer[FrameInput]
+    signals: _containers.RepeatedCompositeFieldContainer[SignalInput]
+    def __init__(self, partition: _Optional[int] = ..., frames: _Optional[_Iterable[_Union[FrameInput, _Mapping]]] = ..., signals: _Optional[_Iterable[_Union[SignalInput, _Mapping]]] = ...) -> None: ...
+
 class Verdict(_message.Message):
-    __slots__ = ("inspection", "product", "lot", "recipe", "recipe_version", "bundle", "bundle_version", "engine", "decision", "reason", "defect_score", "pass_below", "fail_above", "classes", "modalities", "experts", "images", "signals", "route", "cost_ms", "capture_ns", "arrival_ns", "decision_ns", "publish_ns", "deadline_missed", "revision", "entry_ns", "bundle_digest", "deployment", "shadow")
+    __slots__ = ("inspection", "product", "lot", "recipe", "recipe_version", "bundle", "bundle_version", "engine", "decision", "reason", "defect_score", "pass_below", "fail_above", "classes", "modalities", "experts", "images", "signals", "route", "cost_ms", "capture_ns", "arrival_ns", "decision_ns", "publish_ns", "deadline_missed", "revision", "entry_ns", "bundle_digest", "deployment", "shadow", "inputs")
     INSPECTION_FIELD_NUMBER: _ClassVar[int]
     PRODUCT_FIELD_NUMBER: _ClassVar[int]
     LOT_FIELD_NUMBER: _ClassVar[int]
@@ -224,6 +270,7 @@ class Verdict(_message.Message):
     BUNDLE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
     SHADOW_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
     inspection: _records_pb2.Inspection
     product: str
     lot: str
@@ -254,4 +301,5 @@ class Verdict(_message.Message):
     bundle_digest: str
     deployment: int
     shadow: bool
-    def __init__(self, inspection: _Optional[_Union[_records_pb2.Inspection, _Mapping]] = ..., product: _Optional[str] = ..., lot: _Optional[str] = ..., recipe: _Optional[str] = ..., recipe_version: _Optional[str] = ..., bundle: _Optional[str] = ..., bundle_version: _Optional[str] = ..., engine: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ..., reason: _Optional[_Union[DecisionReason, str]] = ..., defect_score: _Optional[float] = ..., pass_below: _Optional[float] = ..., fail_above: _Optional[float] = ..., classes: _Optional[_Iterable[_Union[ClassProbability, _Mapping]]] = ..., modalities: _Optional[_Iterable[_Union[Modality, _Mapping]]] = ..., experts: _Optional[_Iterable[_Union[ExpertRun, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageEvidence, _Mapping]]] = ..., signals: _Optional[_Iterable[_Union[SignalEvidence, _Mapping]]] = ..., route: _Optional[str] = ..., cost_ms: _Optional[float] = ..., capture_ns: _Optional[int] = ..., arrival_ns: _Optional[int] = ..., decision_ns: _Optional[int] = ..., publish_ns: _Optional[int] = ..., deadline_missed: _Optional[bool] = ..., revision: _Optional[int] = ..., entry_ns: _Optional[int] = ..., bundle_digest: _Optional[str] = ..., deployment: _Optional[int] = ..., shadow: _Optional[bool] = ...) -> None: ...
+    inputs: Inputs
+    def __init__(self, inspection: _Optional[_Union[_records_pb2.Inspection, _Mapping]] = ..., product: _Optional[str] = ..., lot: _Optional[str] = ..., recipe: _Optional[str] = ..., recipe_version: _Optional[str] = ..., bundle: _Optional[str] = ..., bundle_version: _Optional[str] = ..., engine: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ..., reason: _Optional[_Union[DecisionReason, str]] = ..., defect_score: _Optional[float] = ..., pass_below: _Optional[float] = ..., fail_above: _Optional[float] = ..., classes: _Optional[_Iterable[_Union[ClassProbability, _Mapping]]] = ..., modalities: _Optional[_Iterable[_Union[Modality, _Mapping]]] = ..., experts: _Optional[_Iterable[_Union[ExpertRun, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageEvidence, _Mapping]]] = ..., signals: _Optional[_Iterable[_Union[SignalEvidence, _Mapping]]] = ..., route: _Optional[str] = ..., cost_ms: _Optional[float] = ..., capture_ns: _Optional[int] = ..., arrival_ns: _Optional[int] = ..., decision_ns: _Optional[int] = ..., publish_ns: _Optional[int] = ..., deadline_missed: _Optional[bool] = ..., revision: _Optional[int] = ..., entry_ns: _Optional[int] = ..., bundle_digest: _Optional[str] = ..., deployment: _Optional[int] = ..., shadow: _Optional[bool] = ..., inputs: _Optional[_Union[Inputs, _Mapping]] = ...) -> None: ...

@@ -3,10 +3,10 @@
 import itertools
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from streams import resume_token
-from streams.log import LogError, LogFullError, Start, TokenExpiredError, TokenInvalidError
+from streams.log import Gap, LogError, LogFullError, RecordReader, Start, TokenExpiredError, TokenInvalidError
 from streams.records import Output, Record, TopicPartition
 
 
@@ -68,8 +68,14 @@ class MemoryLog:
     def dead_letters(self, start: Start) -> "MemoryTail":
         return self.letters.tail(start)
 
+    def feedback(self, start: Start) -> "MemoryTail":
+        raise NotImplementedError("a gateway does not follow feedback")
+
     def control(self, start: Start) -> "MemoryTail":
         raise NotImplementedError("a gateway does not follow control topics")
+
+    def reader(self) -> RecordReader:
+        raise NotImplementedError("a gateway reads no input")
 
     def close(self) -> None:
         assert self.open_tails == self.letters.open_tails == 0
@@ -83,7 +89,7 @@ class MemoryLog:
             return dict(self.removed)
         return {source: self.end(source) for source in self.partitions}
 
-    def _checked(self, offsets: dict[TopicPartition, int]) -> dict[TopicPartition, int]:
+    def _checked(self, offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         for source, offset in offsets.items():
             if source not in self.records or offset > self.end(source):
                 raise TokenInvalidError(f"{source} {offset} is not of this log")
@@ -119,6 +125,13 @@ class MemoryTail:
 
     def position(self) -> dict[TopicPartition, int]:
         return dict(self._positions)
+
+    def identities(self) -> Mapping[str, str]:
+        return {}
+
+    @property
+    def gaps(self) -> Sequence[Gap]:
+        return ()
 
     def close(self) -> None:
         with self._owner.changed:

@@ -96,20 +96,26 @@ def test_a_verdict_too_large_for_a_record_goes_without_its_largest_heat_maps() -
     assert make_fit(verdict, LEAST_LIMIT) == []
 
 
+BEFORE_EXPERTS = ["images", "signals", "inputs"]
+
+
 @pytest.mark.parametrize(
     ("part", "left_out"),
     [
         ({"images": evidence(*([0] * 20_000))}, ["images"]),
-        ({"experts": [ExpertRun(expert="e" * 48, modality="m" * 48)] * 2000}, ["images", "signals", "experts"]),
-        ({"classes": [ClassProbability(name="c" * 48)] * 5000}, ["images", "signals", "experts", "classes"]),
+        (
+            {"experts": [ExpertRun(expert="e" * 48, modality="m" * 48)] * 2000},
+            ["images", "signals", "inputs", "experts"],
+        ),
+        ({"classes": [ClassProbability(name="c" * 48)] * 5000}, ["images", "signals", "inputs", "experts", "classes"]),
         (
             {"modalities": [Modality(name="m" * 48, kind="image")] * 5000},
-            ["images", "signals", "experts", "classes", "modalities"],
+            ["images", "signals", "inputs", "experts", "classes", "modalities"],
         ),
     ],
     ids=["images", "experts", "classes", "modalities"],
 )
-def test_details_follow_where_that_is_not_enough(part: dict[str, list[object]], left_out: list[str]) -> None:
+def test_details_follow_where_that_is_not_enough(part: dict[str, object], left_out: list[str]) -> None:
     named = Inspection(line="l" * 48, station="s" * 48, piece_id="p" * 128, pass_number=2**32 - 1)
     texts = dict.fromkeys(("product", "lot"), "x" * 128)
     verdict = Verdict(inspection=named, decision=DECISION_FAIL, defect_score=0.9, **texts, **part)  # type: ignore[arg-type]

@@ -9,17 +9,16 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from inspector.recipe.recipes import Recipes
 from inspector.web.app import create_app, page_routes
 from inspector.web.settings import WebSettings
-from inspector.web.state import Floor
 from streams.embedded import EmbeddedLog, EmbeddedSettings
+from tests.inspector.web.parts import floor_with
 
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[TestClient]:
     log = EmbeddedLog(tmp_path / "log.sqlite", EmbeddedSettings())
-    floor = Floor(WebSettings(max_body_bytes=1000), "inspection", ("line-1",), Recipes([]), log)
+    floor = floor_with(WebSettings(max_body_bytes=1000), log)
     app = create_app(floor)
     app.router.routes.append(Route("/echo", _echo, methods=["POST"]))
     app.router.routes.append(Route("/broken", _broken))

@@ -297,7 +297,7 @@ def test_a_damaged_memo_reads_all_back(verdicts: Path, memo: str, caplog: pytest
         db.execute("UPDATE positions SET memo = ?", (memo,))
         db.commit()
     assert len(take_over(verdicts)) == 3
-    assert "none comes twice" in caplog.text
+    assert "so that none is written twice" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import { svg } from "../elements.js";
 
 const LEFT_PX = 58, RIGHT_PX = 14, TOP_PX = 12, BOTTOM_PX = 28, PX_PER_TIME_TICK = 96;
 
-export const HEIGHT_PX = 240;
+export const HEIGHT_PX = 240, LEGEND_PX = 20;
 
 /** Where figures from 0 to `high` and moments lie in a picture of this width, with the lines and words around. */
 export function timeFrame(width, { from_ms, to_ms, high, unit }) {
@@ -44,4 +44,13 @@ export function stop({ href, text }, ...shapes) {
   const name = href ? "a" : "g";
   const attributes = { class: "stop", "aria-label": text, href, role: href ? "link" : "img" };
   return svg(name, attributes, svg("title", {}, text), ...shapes);
+}
+
+/** What each colour means, below the picture; `kind` is the class of the marks, which their number is added to. */
+export function legend(names, width, kind) {
+  const step = Math.min((width - LEFT_PX) / Math.max(names.length, 1), 150);
+  return names.flatMap((name, index) => [
+    svg("rect", { class: `${kind}-${index}`, x: LEFT_PX + index * step, y: HEIGHT_PX + 4, width: 11, height: 11 }),
+    label(LEFT_PX + index * step + 15, HEIGHT_PX + 14, name),
+  ]);
 }

@@ -24,13 +24,14 @@ function picture(width, { bins, marks }) {
     return stop(bin, area, svg("rect", bar));
   });
   const ends = [0, 0.25, 0.5, 0.75, 1].map((score) => label(x(score), HEIGHT_PX - 8, String(score), "middle"));
-  return { height: HEIGHT_PX, nodes: [...frame.nodes, ...ends, ...stops, ...marks.flatMap((mark) => markOf(mark, x, frame))], stops };
+  return { height: HEIGHT_PX, nodes: [...frame.nodes, ...ends, ...stops, ...marks.flatMap((mark, index) => markOf(mark, x, frame, index))], stops };
 }
 
-function markOf({ at, name }, x, { base }) {
+// The names of two limits that lie close stand on two lines.
+function markOf({ at, name }, x, { base }, index) {
   const anchor = at > 0.6 ? "end" : "start";
   return [
     svg("line", { class: "limit limit-high", x1: x(at), x2: x(at), y1: 6, y2: base }),
-    label(x(at) + (anchor === "start" ? 4 : -4), 16, name, anchor),
+    label(x(at) + (anchor === "start" ? 4 : -4), 16 + 15 * index, name, anchor),
   ];
 }

@@ -28,8 +28,8 @@ function picture(width, { bars }) {
   const names = bars.map((bar, index) =>
     label(frame.left(index) + frame.step / 2, HEIGHT_PX - 8, shortened(bar.name, frame.step), "middle"));
   const places = bars.map((bar, index) => `${frame.left(index) + frame.step / 2} ${running(bar.running)}`);
-  const line = svg("path", { class: "line running", d: `M${places.join("L")}` });
-  return { height: HEIGHT_PX, nodes: [...frame.nodes, ...names, ...stops, line], stops };
+  const lines = ["halo", "line running"].map((kind) => svg("path", { class: kind, d: `M${places.join("L")}` }));
+  return { height: HEIGHT_PX, nodes: [...frame.nodes, ...names, ...stops, ...lines], stops };
 }
 
 /** As much of a name as fits; the whole name is in the words of the bar and in the table. */

@@ -1,11 +1,9 @@
 // Bars that all reach 100 %, one for each stretch of time: what share each part had.
 
 import { mount } from "./chart.js";
-import { HEIGHT_PX, stop, timeFrame } from "./frame.js";
+import { HEIGHT_PX, legend, LEGEND_PX, stop, timeFrame } from "./frame.js";
 import { clock, words } from "./scale.js";
 import { svg } from "../elements.js";
-
-const LEGEND_PX = 20;
 
 /** spec: {title, summary, from_ms, to_ms, step_ms, parts: [name], rows: [{at_ms, shares: [0..1], text, href}]}. */
 export function drawShares(figure, spec) {
@@ -28,13 +26,5 @@ function picture(width, spec) {
     });
     return stop({ href: row.href, text: `${clock(row.at_ms, spec.to_ms - spec.from_ms)}: ${row.text}` }, ...parts);
   });
-  return { height: HEIGHT_PX + LEGEND_PX, nodes: [...frame.nodes, ...stops, ...legend(spec.parts, width)], stops };
-}
-
-function legend(parts, width) {
-  const step = Math.min((width - 58) / Math.max(parts.length, 1), 150);
-  return parts.flatMap((name, index) => [
-    svg("rect", { class: `part part-${index}`, x: 58 + index * step, y: HEIGHT_PX + 4, width: 11, height: 11 }),
-    svg("text", { class: "label", x: 58 + index * step + 15, y: HEIGHT_PX + 14 }, name),
-  ]);
+  return { height: HEIGHT_PX + LEGEND_PX, nodes: [...frame.nodes, ...stops, ...legend(spec.parts, width, "part part")], stops };
 }

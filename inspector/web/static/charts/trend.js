@@ -1,7 +1,7 @@
 // Lines over time, with control limits where there are some. A point outside them is a diamond, not only another colour.
 
 import { mount } from "./chart.js";
-import { HEIGHT_PX, label, stop, timeFrame } from "./frame.js";
+import { HEIGHT_PX, legend, LEGEND_PX, stop, timeFrame } from "./frame.js";
 import { clock, words } from "./scale.js";
 import { svg } from "../elements.js";
 
@@ -19,12 +19,13 @@ function picture(width, spec) {
   const high = Math.max(...values, ...limits.map((limit) => limit.high), 0);
   const frame = timeFrame(width, { ...spec, high });
   const span = spec.to_ms - spec.from_ms, stops = [];
-  for (const [index, { name, points }] of spec.series.entries()) {
-    frame.nodes.push(...linesOf(points, frame, index), ...nameOf(name, points, frame, width, spec.series.length));
+  for (const [index, { points }] of spec.series.entries()) {
+    frame.nodes.push(...linesOf(points, frame, index));
     stops.push(...points.filter((point) => point.value !== null).map((point) => mark(point, frame, index, span)));
   }
-  frame.nodes.push(...limitsOf(limits, frame), ...stops);
-  return { height: HEIGHT_PX, nodes: frame.nodes, stops };
+  const names = spec.series.length > 1 ? spec.series.map((each) => each.name) : [];
+  frame.nodes.push(...limitsOf(limits, frame), ...stops, ...legend(names, width, "point series"));
+  return { height: HEIGHT_PX + (names.length ? LEGEND_PX : 0), nodes: frame.nodes, stops };
 }
 
 function mark(point, { x, y }, index, span) {
@@ -44,12 +45,6 @@ function linesOf(points, { x, y }, index) {
     else runs[runs.length - 1].push(`${x(point.at_ms).toFixed(1)} ${y(point.value).toFixed(1)}`);
   }
   return runs.filter((run) => run.length > 1).map((run) => svg("path", { class: `line series-${index}`, d: `M${run.join("L")}` }));
-}
-
-function nameOf(name, points, { x, y }, width, count) {
-  const last = points.findLast((point) => point.value !== null);
-  if (count < 2 || !last) return [];
-  return [label(Math.min(x(last.at_ms), width - 16), y(last.value) - 8, name, "end")];
 }
 
 function limitsOf(limits, { x, y }) {

@@ -8,7 +8,7 @@ import pytest
 from inspector.rollout.control.reader import ControlReader
 from inspector.rollout.control.records import active_output
 from protos.inspection.v1.control_pb2 import Active, Deployment
-from streams.log import Log, LogError, LogStoppedError, LogUnavailableError, Publisher, Start, Tail
+from streams.log import Gap, Log, LogError, LogStoppedError, LogUnavailableError, Publisher, RecordReader, Start, Tail
 from streams.records import Record, TopicPartition, Topics
 from tests.inspector.rollout.toys import CUP, Rig
 
@@ -35,10 +35,16 @@ class Uncompacted:
     def tail(self, start: Start) -> Tail:
         raise NotImplementedError
 
+    def feedback(self, start: Start) -> Tail:
+        raise NotImplementedError
+
     def dead_letters(self, start: Start) -> Tail:
         raise NotImplementedError
 
     def publisher(self) -> Publisher:
+        raise NotImplementedError
+
+    def reader(self) -> RecordReader:
         raise NotImplementedError
 
     def close(self) -> None: ...
@@ -59,6 +65,13 @@ class OneByOne:
 
     def position(self) -> Mapping[TopicPartition, int]:
         return {PARTITION: self._offset}
+
+    def identities(self) -> Mapping[str, str]:
+        return {}
+
+    @property
+    def gaps(self) -> Sequence[Gap]:
+        return ()
 
     def close(self) -> None: ...
 

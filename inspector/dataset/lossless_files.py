@@ -12,7 +12,6 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from inspector.parity.schema import ParityError
 from protos.inspection.v1.records_pb2 import PixelFormat
 from streams.decode.images import decode_file
 from streams.decode.limits import Finding, Limits
@@ -20,6 +19,11 @@ from streams.decode.samples import FULL_SCALE, from_int16
 from streams.observation import Image
 
 Samples = NDArray[np.float32]
+
+
+class LosslessFileError(ValueError):
+    """A recording that its file does not hold exactly, or a file that cannot be read."""
+
 
 _FLAC_MAX_CHANNELS, _FLAC_RATES_HZ = 8, range(1, 655_351)
 _NPY_HEADER = re.compile(
@@ -68,59 +72,61 @@ def _npy(samples: Samples) -> bytes:
 
 def _demand_exact(original: Image | Samples, decoded: Image | Samples) -> None:
     if original.dtype != decoded.dtype or original.tobytes() != decoded.tobytes() or original.shape != decoded.shape:
-        raise ParityError(
+        raise LosslessFileError(
             f"a recording of shape {original.shape} {original.dtype} comes back from its file as {decoded.shape} "
             f"{decoded.dtype} or with other values; report this with the versions of opencv and soundfile"
         )
 
 
 def read_image(name: str, data: bytes, limits: Limits) -> Image:
-    """As the line decodes a PNG. Raises ParityError."""
+    """As the line decodes a PNG. Raises LosslessFileError."""
     try:
         return decode_file(data, PixelFormat.PIXEL_FORMAT_PNG, limits)
     except Finding as exc:
-        raise ParityError(f"{name}: {exc.detail}") from exc
+        raise LosslessFileError(f"{name}: {exc.detail}") from exc
 
 
 def read_clip(name: str, data: bytes, limits: Limits) -> Samples:
-    """(num_samples, num_channels) float32, full scale 1.0 for integers. Raises ParityError."""
+    """(num_samples, num_channels) float32, full scale 1.0 for integers. Raises LosslessFileError."""
     match PurePath(name).suffix:
         case ".flac":
             return _read_flac(name, data, limits)
         case ".npy":
             return _read_npy(name, data, limits)
-    raise ParityError(f"{name}: a clip is a .flac or .npy file; export the bundle again")
+    raise LosslessFileError(f"{name}: a clip is a .flac or .npy file; write it again")
 
 
 def _read_flac(name: str, data: bytes, limits: Limits) -> Samples:
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             if (file.format, file.subtype) != ("FLAC", "PCM_16"):
-                raise ParityError(f"{name}: is {file.format} {file.subtype}, expected FLAC of 16 bits; export it again")
+                raise LosslessFileError(
+                    f"{name}: is {file.format} {file.subtype}, expected FLAC of 16 bits; write it again"
+                )
             _check_size(name, (file.frames, file.channels), limits)
             num_samples, steps = file.frames, file.read(dtype="int16", always_2d=True)
     except soundfile.SoundFileError as exc:
-        raise ParityError(f"{name}: {len(data)} bytes are no whole FLAC file ({exc}); copy the bundle again") from exc
+        raise LosslessFileError(f"{name}: {len(data)} bytes are no whole FLAC file ({exc}); copy it again") from exc
     if len(steps) != num_samples:
-        raise ParityError(f"{name}: holds {len(steps)} samples of the {num_samples} declared; copy the bundle again")
+        raise LosslessFileError(f"{name}: holds {len(steps)} samples of the {num_samples} declared; copy it again")
     return from_int16(steps)
 
 
 def _read_npy(name: str, data: bytes, limits: Limits) -> Samples:
     header = _NPY_HEADER.match(data)
     if header is None:
-        raise ParityError(f"{name}: {len(data)} bytes are no NumPy file of float32 rows; copy the bundle again")
+        raise LosslessFileError(f"{name}: {len(data)} bytes are no NumPy file of float32 rows; copy it again")
     shape = (int(header[1]), int(header[2]))
     _check_size(name, shape, limits)
     if len(data) - header.end() != 4 * shape[0] * shape[1]:
-        raise ParityError(f"{name}: {len(data)} bytes are not the {shape} samples declared; copy the bundle again")
+        raise LosslessFileError(f"{name}: {len(data)} bytes are not the {shape} samples declared; copy it again")
     return np.frombuffer(data, "<f4", offset=header.end()).reshape(shape).astype(np.float32)
 
 
 def _check_size(name: str, shape: tuple[int, int], limits: Limits) -> None:
     num_samples, num_channels = shape
     if not 1 <= num_channels <= limits.max_signal_channels or not 0 <= num_samples * num_channels <= limits.max_samples:
-        raise ParityError(
+        raise LosslessFileError(
             f"{name}: declares {num_samples} samples of {num_channels} channels, expected at most {limits.max_samples} "
             f"in all and {limits.max_signal_channels} channels; cut the recording to the length that the line judges"
         )

@@ -10,8 +10,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from inspector.parity.lossless_files import clip_file, image_file, read_clip, read_image
-from inspector.parity.schema import ParityError
+from inspector.dataset.lossless_files import LosslessFileError, clip_file, image_file, read_clip, read_image
 from streams.decode.limits import Limits
 
 LIMITS = Limits()
@@ -86,7 +85,7 @@ PNG = image_file(RANDOM.integers(0, 255, (40, 40), np.uint8), LIMITS)[1]
     ],
 )
 def test_a_damaged_or_huge_image_is_refused(content: bytes, message: str) -> None:
-    with pytest.raises(ParityError, match=message):
+    with pytest.raises(LosslessFileError, match=message):
         read_image("a.png", content, LIMITS)
 
 
@@ -134,10 +133,10 @@ NPY = clip_file(uneven(5, 2), 100.0, LIMITS)[1]
     ],
 )
 def test_a_damaged_or_huge_clip_is_refused(name: str, content: bytes, message: str) -> None:
-    with pytest.raises(ParityError, match=message):
+    with pytest.raises(LosslessFileError, match=message):
         read_clip(name, content, LIMITS)
 
 
 def test_what_the_line_would_refuse_is_not_stored() -> None:
-    with pytest.raises(ParityError, match="declares 20 samples of 1 channels, expected at most 10"):
+    with pytest.raises(LosslessFileError, match="declares 20 samples of 1 channels, expected at most 10"):
         clip_file(whole(20, 1), 100.0, Limits(max_samples=10))

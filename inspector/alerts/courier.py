@@ -1,0 +1,112 @@
+"""Carries events from the outbox to one target, in a thread of its own: a target that is away delays no other one."""
+
+import logging
+import time
+from collections.abc import Callable
+from threading import Event, Thread
+
+from inspector.alerts import outbox
+from inspector.alerts.metrics import AlertMetrics
+from inspector.alerts.outbox import Parcel
+from inspector.alerts.sending import DeliveryError, RefusedError, Sender, TooEarlyError
+from inspector.archive.database import Database
+from inspector.verdicts.follow import StoreError
+
+log = logging.getLogger("inspector.alerts.courier")
+
+POLL_S = 1.0
+"""How often the outbox is read: other processes put events into it, too."""
+FIRST_DELAY_S, MAX_DELAY_S = 1.0, 60.0
+LOG_EVERY_S = 600.0
+AT_ONCE = 50
+
+
+class Courier:
+    """Runs from `start` until `stop` is set."""
+
+    def __init__(
+        self, target: str, open_sender: Callable[[], Sender], database: Database, metrics: AlertMetrics, stop: Event
+    ) -> None:
+        self._target, self._open_sender, self._database = target, open_sender, database
+        self._metrics, self._stop = metrics, stop
+        self._delay_s = FIRST_DELAY_S
+        self._logged_s: float | None = None
+        self._thread = Thread(target=self._run, name=f"alerts-{target}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self, timeout_s: float) -> None:
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        sender = self._open_sender()
+        try:
+            while not self._stop.is_set():
+                self._stop.wait(self._round(sender))
+        finally:
+            sender.close()
+
+    def _round(self, sender: Sender) -> float:
+        """Delivers what is due; returns the seconds to wait."""
+        try:
+            while (parcels := self._due()) and not self._stop.is_set():
+                self._deliver(sender, parcels)
+            sender.refresh()
+        except (DeliveryError, StoreError) as error:
+            return self._failed(error)
+        self._succeeded()
+        return POLL_S
+
+    def _due(self) -> list[Parcel]:
+        with self._database.read() as connection:
+            self._metrics.undelivered.labels(self._target).set(outbox.count(connection).get(self._target, 0))
+            return outbox.due(connection, self._target, time.time_ns(), AT_ONCE)
+
+    def _deliver(self, sender: Sender, parcels: list[Parcel]) -> None:
+        held = set[str]()
+        for parcel in parcels:
+            if self._stop.is_set():
+                return
+            if parcel.alert_key not in held and not self._hand_over(sender, parcel):
+                held.add(parcel.alert_key)
+
+    def _hand_over(self, sender: Sender, parcel: Parcel) -> bool:
+        """False where it is held back. An event that was taken is removed afterwards: it may come twice, never not."""
+        try:
+            sender.send(parcel)
+        except TooEarlyError as early:
+            with self._database.write() as connection:
+                until_ns = time.time_ns() + round(early.wait_s * 1e9)
+                outbox.postpone(connection, self._target, parcel.alert_key, until_ns)
+            return False
+        except RefusedError as refusal:
+            self._count("refused")
+            log.warning("%s refuses event %d of alert %s (%s): it is not sent again; the page has it.",
+                      self._target, parcel.event, parcel.alert_key, refusal)  # fmt: skip
+        else:
+            self._count("delivered")
+        with self._database.write() as connection:
+            outbox.remove(connection, parcel)
+        self._delay_s = FIRST_DELAY_S
+        return True
+
+    def _failed(self, error: Exception) -> float:
+        now_s = time.monotonic()
+        self._count("failed")
+        self._metrics.up.labels(self._target).set(0)
+        if self._logged_s is None or now_s - self._logged_s >= LOG_EVERY_S:
+            self._logged_s = now_s
+            log.warning("Alerts cannot be delivered to %s (%s). They are kept, and sent when it answers.",
+                        self._target, error)  # fmt: skip
+        delay_s, self._delay_s = self._delay_s, min(2 * self._delay_s, MAX_DELAY_S)
+        return delay_s
+
+    def _succeeded(self) -> None:
+        if self._logged_s is not None:
+            log.warning("Alerts are delivered to %s again.", self._target)
+        self._logged_s, self._delay_s = None, FIRST_DELAY_S
+        self._metrics.up.labels(self._target).set(1)
+
+    def _count(self, outcome: str) -> None:
+        self._metrics.deliveries.labels(self._target, outcome).inc()

@@ -1,0 +1,84 @@
+"""The archive as a follower's store: rows and position in one transaction, each record exactly once."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from inspector.archive.database import Database, is_passing
+from inspector.archive.migrate import upgrade
+from inspector.archive.positions import Positions, note_gaps
+from streams.log import Gap
+from streams.records import TopicPartition
+
+log = logging.getLogger("inspector.archive")
+
+
+class Placed(Protocol):
+    """Something that came from a record."""
+
+    @property
+    def source(self) -> TopicPartition: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def append_ns(self) -> int: ...
+
+
+Item = TypeVar("Item", bound=Placed)
+Write = Callable[[Connection, Sequence[Item]], int]
+"""Stores items; returns how many were new."""
+
+
+class Watcher(Protocol):
+    """Learns how the archive gets on."""
+
+    def stored(self, follower: str, num_stored: int, newest_append_ns: int | None) -> None: ...
+    def failed(self, follower: str) -> None: ...
+
+
+class ArchiveStore(Generic[Item]):
+    """`inspector.verdicts.follow.Store` in a database. For one thread."""
+
+    def __init__(self, database: Database, follower: str, write: Write[Item], watcher: Watcher | None = None) -> None:
+        self._database, self._follower, self._write, self._watcher = database, follower, write, watcher
+        self._positions = Positions(follower)
+
+    def token(self) -> bytes | None:
+        """Brings the tables to this version first: after an outage it may be another database. Raises StoreError,
+        DatabaseError."""
+        upgrade(self._database)
+        with self._database.read() as connection:
+            return self._positions.token(connection)
+
+    def store(self, entries: Sequence[Item], token: bytes) -> None:
+        try:
+            with self._database.write() as connection:
+                new = self._positions.new_entries(connection, entries, token)
+                num_stored = self._insert(connection, new)
+        except BaseException:
+            if self._watcher is not None:
+                self._watcher.failed(self._follower)
+            raise
+        if self._watcher is not None:
+            self._watcher.stored(self._follower, num_stored, max((e.append_ns for e in entries), default=None))
+
+    def skip(self, gaps: Sequence[Gap]) -> None:
+        with self._database.write() as connection:
+            note_gaps(connection, self._follower, gaps)
+
+    def _insert(self, connection: Connection, items: Sequence[Item]) -> int:
+        """One record that the database refuses does not hold up the others."""
+        try:
+            with connection.begin_nested():
+                return self._write(connection, items)
+        except DBAPIError as exc:
+            if is_passing(exc) or not items:
+                raise
+            if len(items) > 1:
+                return sum(self._insert(connection, [item]) for item in items)
+            item = items[0]
+            log.exception("The database refuses the record %s/%d@%d, which is not archived.", *item.source, item.offset)
+            return 0

@@ -1,0 +1,35 @@
+"""The table [archive] of a service's configuration: where verdicts are kept, and for how long."""
+
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import field_validator
+
+from inspector.archive.settings import ArchiveSettings
+from inspector.config.tables import Table
+
+_ARCHIVE = ArchiveSettings()
+
+
+class ArchiveTable(Table):
+    """Where verdicts, feedback and deployments are kept, and for how long."""
+
+    meanings_from: ClassVar[type] = ArchiveSettings
+
+    enabled: bool = _ARCHIVE.enabled
+    database: str = _ARCHIVE.database
+    password_env: str | None = _ARCHIVE.password_env
+
+    @field_validator("database")
+    @classmethod
+    def _usable(cls, value: str) -> str:
+        kind, _, place = value.partition("://")
+        if kind not in ("sqlite", "postgresql", "postgresql+psycopg") or not place.strip("/"):
+            raise ValueError("is no database; write sqlite:///archive.sqlite or postgresql://user@host:port/name")
+        if urlsplit(value).password is not None:
+            raise ValueError("has a password in it; name an environment variable in password_env instead")
+        return value
+
+    @property
+    def settings(self) -> ArchiveSettings:
+        return ArchiveSettings(**self.model_dump())

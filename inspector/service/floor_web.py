@@ -1,0 +1,73 @@
+"""The live page as a part of the floor."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from threading import Event
+
+from prometheus_client import CollectorRegistry
+
+from inspector.config.opening import open_log
+from inspector.config.service import Service
+from inspector.gateway.certificates import tls_context
+from inspector.verdicts.records import inspection_id
+from inspector.web.app import create_app
+from inspector.web.hub import Hub
+from inspector.web.media import Media
+from inspector.web.metrics import WebMetrics
+from inspector.web.server import WebServer, listening_socket
+from inspector.web.state import Floor
+from inspector.web.stream_places import StreamPlaces
+from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.log import Log
+from streams.observation import Observation, from_files
+
+log = logging.getLogger("inspector.web")
+
+
+@contextmanager
+def serve_page(service: Service, registry: CollectorRegistry, stop: Event) -> Iterator[None]:
+    """Serves the page from entry to exit. Raises WebError, CertificateError, LogError."""
+    if not service.config.web.enabled:
+        yield
+        return
+    with open_page(service, registry, stop) as server:
+        log.info("The live page is at %s", server.address)
+        yield
+
+
+@contextmanager
+def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Iterator[WebServer]:
+    """The server of the page, answering. Raises as `serve_page`."""
+    table, settings = service.config.web, service.config.web.settings
+    tls = None if table.tls is None else tls_context(table.tls.files)
+    listening = listening_socket(settings.listen, or_free="listen" not in table.model_fields_set)
+    with closing(open_log(service.path, service.config, stop)) as source:
+        floor = floor_of_service(service, source, registry)
+        server = WebServer(create_app(floor, is_tls=tls is not None), listening, settings, tls)
+        with server.running(floor.hub, source):
+            yield server
+
+
+class NoRecordings:
+    """Until the log can be asked for records again."""
+
+    def observation(self, verdict: Verdict) -> Observation:
+        return from_files(inspection_id(verdict.inspection), verdict.product, (), ())
+
+
+def floor_of_service(service: Service, source: Log, registry: CollectorRegistry) -> Floor:
+    """The parts that the pages share."""
+    config, settings = service.config, service.config.web.settings
+    metrics = WebMetrics(registry)
+    return Floor(
+        settings=settings,
+        prefix=config.prefix,
+        lines=tuple(config.lines),
+        recipes=service.recipes,
+        log=source,
+        hub=Hub(settings, metrics),
+        metrics=metrics,
+        media=Media(NoRecordings(), settings, metrics),
+        places=StreamPlaces(settings.max_streams, settings.max_streams_per_host, metrics),
+    )

@@ -1,0 +1,37 @@
+"""The archive of a request, and the page where it cannot be read."""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from inspector.archive.chart_figures import ChartFigures
+from inspector.archive.find import Archive
+from inspector.verdicts.follow import StoreError
+from inspector.web.state import floor_of
+from inspector.web.templating import render
+
+RETRY_S = 5
+_NO_ARCHIVE = "No archive is kept here: set [archive] in the configuration to look up pieces."
+
+
+def archive_of(request: Request) -> Archive:
+    """Raises HTTPException where no archive is kept."""
+    archive = floor_of(request).archive
+    if archive is None:
+        raise HTTPException(404, _NO_ARCHIVE)
+    return archive
+
+
+def charts_of(request: Request) -> ChartFigures:
+    """Raises HTTPException where no archive is kept."""
+    figures = floor_of(request).chart_figures
+    if figures is None:
+        raise HTTPException(404, _NO_ARCHIVE)
+    return figures
+
+
+def away_page(request: Request, error: StoreError) -> Response:
+    """Says that the archive is away; the line goes on meanwhile."""
+    page = render(request, "archive_away.html", {"reason": str(error), "retry_s": RETRY_S}, 503)
+    page.headers["retry-after"] = str(RETRY_S)
+    return page

@@ -1,0 +1,124 @@
+"""The Pieces page: what was judged, newest first, by any filter that an address can hold."""
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from inspector.archive.find import Archive
+from inspector.archive.rows import MadeWhere, PieceFilter, PieceRow
+from inspector.verdicts.follow import StoreError
+from inspector.web.archive_away import archive_of, away_page
+from inspector.web.card import decision_word
+from inspector.web.piece_links import list_path, piece_path
+from inspector.web.piece_query import DECISIONS, MAX_LETTERS, PieceQuery, read_query
+from inspector.web.piece_words import local_input, reason_word, score_words, time_words
+from inspector.web.templating import render
+from streams.observation import InspectionId
+
+PAGE = 50
+MAX_NEW = 100
+"""More new pieces than these are said to be `100+`."""
+
+
+def pieces(request: Request) -> Response:
+    query = read_query(request.query_params)
+    try:
+        archive = archive_of(request)
+        rows = [] if query.problems else archive.find(query.wanted, query.before, PAGE + 1)
+        made = archive.stations()
+    except StoreError as error:
+        return away_page(request, error)
+    shown = rows[:PAGE]
+    context = {
+        "query": query,
+        "fields": query.fields,
+        "times": {name: local_input(query.fields[name]) for name in ("since", "until")},
+        "choices": _choices(made, query),
+        "decisions": _decision_choices(query),
+        "rows": [_row(row) for row in shown],
+        "newest": max((row.key for row in shown), default=0),
+        "older": query.path(shown[-1].key) if len(rows) > PAGE else None,
+        "search": "",
+    }
+    return render(request, "pieces.html", context, 400 if query.problems else 200)
+
+
+def new_pieces(request: Request) -> Response:
+    """How many pieces of the filter's first page were stored after the row `after`."""
+    query = read_query(request.query_params)
+    after = request.query_params.get("after", "")
+    if query.problems or not after.isascii() or not after.isdecimal():
+        return JSONResponse({"error": "the filter or `after` cannot be read"}, 400)
+    try:
+        rows = archive_of(request).find(query.wanted, None, MAX_NEW + 1)
+    except StoreError as error:
+        return JSONResponse({"error": str(error)}, 503)
+    return JSONResponse({"count": sum(row.key > int(after) for row in rows), "at_most": MAX_NEW})
+
+
+def search(request: Request) -> Response:
+    """A piece or a lot by its whole name: the one piece, or the list of those that have it."""
+    text = request.query_params.get("q", "")[:MAX_LETTERS]
+    if not text.strip():
+        return RedirectResponse("/pieces", 303)
+    try:
+        archive = archive_of(request)
+        address = _found(archive, text) or _found(archive, text.strip())
+    except StoreError as error:
+        return away_page(request, error)
+    if address is not None:
+        return RedirectResponse(address, 303)
+    return render(request, "pieces_not_found.html", {"search": text}, 404)
+
+
+def _found(archive: Archive, text: str) -> str | None:
+    rows = archive.find(PieceFilter(piece_id=text), None, 2)
+    if len(rows) == 1:
+        return piece_path(_inspection(rows[0]))
+    if rows:
+        return list_path([("piece", text)])
+    return list_path([("lot", text)]) if archive.find(PieceFilter(lot=text), None, 1) else None
+
+
+def _inspection(row: PieceRow) -> InspectionId:
+    return InspectionId(row.line, row.station, row.piece_id, row.pass_number)
+
+
+def _row(row: PieceRow) -> dict[str, object]:
+    return {
+        "piece": row,
+        "href": piece_path(_inspection(row)),
+        "decision": decision_word(row.decision),
+        "reason": reason_word(row.reason),
+        "score": score_words(row.score),
+        "time": time_words(row.entry_ns),
+    }
+
+
+def _choices(made: Sequence[MadeWhere], query: PieceQuery) -> dict[str, list[str]]:
+    """What the lists of the form offer: what there is, and what the address names."""
+    columns = {
+        "line": [each.line for each in made],
+        "station": [each.station for each in made],
+        "product": [each.product for each in made],
+    }
+    return {name: sorted({*values, query.fields[name]} - {""}) for name, values in columns.items()}
+
+
+def _decision_choices(query: PieceQuery) -> list[dict[str, object]]:
+    """Links that add a decision to the filter, or take it out."""
+    found = []
+    for word in DECISIONS:
+        is_on = word in query.decisions
+        others = tuple(each for each in DECISIONS if (each in query.decisions) != (each == word))
+        found.append({"word": word, "is_on": is_on, "href": query.path_with(others)})
+    return found
+
+
+routes = [
+    Route("/pieces", pieces),
+    Route("/pieces/new", new_pieces),
+    Route("/pieces/search", search),
+]

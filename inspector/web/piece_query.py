@@ -1,0 +1,121 @@
+"""Reads the filter of pieces from an address, and writes it back: every state of the list is an address."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
+
+from starlette.datastructures import QueryParams
+
+from inspector.archive.rows import PieceFilter
+from inspector.web.piece_links import list_path
+from protos.inspection.v1.verdict_pb2 import Decision
+
+TEXTS = ("line", "station", "product", "lot", "piece", "class", "bundle")
+SCORES = ("score_from", "score_to")
+TIMES = ("since", "until")
+DECISIONS: Mapping[str, int] = {
+    "fail": Decision.DECISION_FAIL,
+    "review": Decision.DECISION_REVIEW,
+    "pass": Decision.DECISION_PASS,
+}
+MAX_LETTERS = 256
+_MAX_KEY = 2**63 - 1
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True)
+class PieceQuery:
+    """What the address asks for: the fields as they were written, what they mean, and what is wrong with them."""
+
+    fields: Mapping[str, str]
+    decisions: tuple[str, ...]
+    wanted: PieceFilter
+    before: int | None
+    problems: tuple[str, ...]
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.decisions) or any(self.fields.values())
+
+    def path(self, before: int | None = None, **changed: str) -> str:
+        """The same list with these fields changed, from behind the row `before`."""
+        fields = [(name, changed.get(name, value)) for name, value in self.fields.items()]
+        page = [] if before is None else [("before", str(before))]
+        return list_path([*fields, *(("decision", word) for word in self.decisions), *page])
+
+    def path_with(self, decisions: tuple[str, ...]) -> str:
+        return replace(self, decisions=decisions).path()
+
+
+def read_query(query: QueryParams) -> PieceQuery:
+    """Never fails: a field that cannot be read is left out of the filter, and a problem says so."""
+    problems: list[str] = []
+
+    def read(name: str, parse: Callable[[str], _Value]) -> _Value | None:
+        text = query.get(name, "")
+        try:
+            return parse(text) if text.strip() else None
+        except ValueError as error:
+            problems.append(f"{name.replace('_', ' ')}: {error}")
+            return None
+
+    words = tuple(dict.fromkeys(word for word in query.getlist("decision") if word in DECISIONS))
+    wanted = PieceFilter(
+        line=read("line", _text),
+        station=read("station", _text),
+        product=read("product", _text),
+        lot=read("lot", _text),
+        piece_id=read("piece", _text),
+        decisions=tuple(DECISIONS[word] for word in words),
+        defect_class=read("class", _text),
+        min_score=read("score_from", _score),
+        max_score=read("score_to", _score),
+        since_ns=read("since", time_ns),
+        until_ns=read("until", time_ns),
+        bundle_digest=read("bundle", _text),
+    )
+    fields = {name: query.get(name, "")[:MAX_LETTERS] for name in (*TEXTS, *SCORES, *TIMES)}
+    return PieceQuery(fields, words, wanted, read("before", _key), tuple(problems + _contradictions(wanted)))
+
+
+def time_ns(text: str) -> int:
+    """Nanoseconds since the Unix epoch of an ISO 8601 time; without a zone it is the server's. Raises ValueError."""
+    try:
+        return round(datetime.fromisoformat(text.strip()).timestamp() * 1_000_000) * 1000
+    except (ValueError, OverflowError, OSError) as exc:
+        raise ValueError(f"{text[:40]!r} is no time, write it like 2026-11-30T06:00") from exc
+
+
+def _text(text: str) -> str:
+    if len(text) > MAX_LETTERS:
+        raise ValueError(f"{len(text)} letters, at most {MAX_LETTERS} can be searched for")
+    return text
+
+
+def _score(text: str) -> float:
+    try:
+        score = float(text)
+    except ValueError:
+        score = math.nan
+    if not 0 <= score <= 1:
+        raise ValueError(f"{text[:20]!r} is no score, write a number from 0 to 1")
+    return score
+
+
+def _key(text: str) -> int:
+    text = text.strip()
+    if not (text.isascii() and text.isdecimal()) or int(text[:20]) > _MAX_KEY:
+        raise ValueError("this is no place in the list, start with the newest piece")
+    return int(text)
+
+
+def _contradictions(wanted: PieceFilter) -> list[str]:
+    found = []
+    if wanted.since_ns is not None and wanted.until_ns is not None and wanted.since_ns >= wanted.until_ns:
+        found.append("the time begins after it ends: exchange from and to")
+    low, high = wanted.min_score, wanted.max_score
+    if low is not None and high is not None and low > high:
+        found.append("the lowest score is above the highest: exchange them")
+    return found

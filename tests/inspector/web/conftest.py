@@ -1,0 +1,48 @@
+"""A running line and a browser for tests of pages. Modules of browser tests hold no async test: Playwright's own event
+loop occupies their thread."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.inspector.web.running_line import RunningLine, running_line
+from tests.servers.chromium import running_chromium
+
+WIDE, NARROW = (1920, 1080), (390, 844)
+
+
+@pytest.fixture(scope="session")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLine]:
+    """Shared by all tests of pages, with some pieces judged. A test that stops a part starts it again."""
+    with running_line(tmp_path_factory.mktemp("line")) as running:
+        running.publish(36)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A fresh profile at 1,920 px."""
+    width, height = WIDE
+    made = browser.new_context(viewport={"width": width, "height": height})
+    made.set_default_timeout(30_000)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A tab in which no script may fail and no policy may be broken."""
+    opened = context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    yield opened
+    opened.close()
+    assert not [text for text in errors if "ERR_" not in text and "503" not in text], errors

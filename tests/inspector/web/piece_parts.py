@@ -1,0 +1,52 @@
+"""Parts of the tests of pieces and charts: an app on a filled archive."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from starlette.applications import Starlette
+
+from inspector.archive.chart_figures import ChartFigures
+from inspector.archive.database import Database
+from inspector.archive.find import Archive
+from inspector.web.app import create_app
+from inspector.web.settings import WebSettings
+from streams.embedded import EmbeddedLog, EmbeddedSettings
+from tests.inspector.web.filled_archive import FilledArchive, Names
+from tests.inspector.web.parts import floor_with
+
+HOSTILE = (
+    '"><img src=x onerror=alert(1)>',
+    "'; DROP TABLE verdicts; --",
+    "../../etc/passwd",
+    "..",
+    ".",
+    "a/b?c=d&e#f%2F",
+    "\u202emalo\u202c",
+    "{{ 7 * 7 }}${7*7}",
+    "𐍈𠜎é̀" * 8,
+    " spaced  name ",
+    "x" * 128,
+)
+"""Names that the wire allows for pieces, lots and products."""
+
+
+@dataclass
+class Pages:
+    app: Starlette
+    made: FilledArchive
+    log: EmbeddedLog
+
+
+@contextmanager
+def pages(folder: Path, names: Names | None = None, url: str | None = None) -> Iterator[Pages]:
+    log = EmbeddedLog(folder / "log.sqlite", EmbeddedSettings())
+    database = Database(url or f"sqlite:///{folder / 'archive.sqlite'}")
+    made = FilledArchive(database, names)
+    floor = replace(floor_with(WebSettings(), log), archive=Archive(database), chart_figures=ChartFigures(database))
+    try:
+        yield Pages(create_app(floor), made, log)
+    finally:
+        database.close()
+        log.close()
