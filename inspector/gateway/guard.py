@@ -54,7 +54,7 @@ class Guard:
     """Of one gateway. Use in its event loop."""
 
     def __init__(self, settings: GatewaySettings, audit: Audit) -> None:
-        """Raises ValueError for a provider without TLS, ImportError without the packages of the extra `oidc`."""
+        """Raises AccessSetupError."""
         bearer, _ = provider_of(settings.access.oidc)
         self._identities = Identities(settings.access, only_this_machine=is_loopback(settings.listen), bearer=bearer)
         self._failures = Failures(settings.access.rates, audit)

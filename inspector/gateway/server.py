@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from inspector.access.audit.protocol import Audit, NoAudit
 from inspector.access.exposure import exposure_problem, is_loopback
+from inspector.access.sign_in import AccessSetupError
 from inspector.gateway.certificates import CertificateError
 from inspector.gateway.connections import Calls, ConnectionLimit, allowed_connections
 from inspector.gateway.doubts import Doubt, doubts_of
@@ -188,10 +189,8 @@ def check_exposure(settings: GatewaySettings) -> None:
 def _guard(settings: GatewaySettings, audit: Audit) -> Guard:
     try:
         return Guard(settings, audit)
-    except ValueError as exc:
-        raise GatewayError(f"[access.oidc] cannot be used: {exc}") from exc
-    except ImportError as exc:
-        raise GatewayError(f"[access.oidc] needs {exc.name}: in the checkout, pip install '.[oidc]'") from exc
+    except AccessSetupError as exc:
+        raise GatewayError(str(exc)) from exc
 
 
 def _server(settings: GatewaySettings, entrance: Entrance) -> tuple[grpc.aio.Server, int]:

@@ -7,10 +7,13 @@ from threading import Event
 
 from prometheus_client import CollectorRegistry
 
+from inspector.access.audit.open import open_audit
+from inspector.access.audit.protocol import Audit
 from inspector.config.opening import open_log
 from inspector.config.service import Service
 from inspector.gateway.certificates import tls_context
 from inspector.verdicts.records import inspection_id
+from inspector.web.access import page_access
 from inspector.web.app import create_app
 from inspector.web.hub import Hub
 from inspector.web.media import Media
@@ -27,7 +30,8 @@ log = logging.getLogger("inspector.web")
 
 @contextmanager
 def serve_page(service: Service, registry: CollectorRegistry, stop: Event) -> Iterator[None]:
-    """Serves the page from entry to exit. Raises WebError, CertificateError, LogError."""
+    """Serves the page from entry to exit. Raises AccessSetupError, AuditError, WebError,
+    CertificateError, LogError."""
     if not service.config.web.enabled:
         yield
         return
@@ -42,8 +46,8 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
     table, settings = service.config.web, service.config.web.settings
     tls = None if table.tls is None else tls_context(table.tls.files)
     listening = listening_socket(settings.listen, or_free="listen" not in table.model_fields_set)
-    with closing(open_log(service.path, service.config, stop)) as source:
-        floor = floor_of_service(service, source, registry)
+    with open_audit(service.access.audit) as audit, closing(open_log(service.path, service.config, stop)) as source:
+        floor = floor_of_service(service, source, registry, audit)
         server = WebServer(create_app(floor, is_tls=tls is not None), listening, settings, tls)
         with server.running(floor.hub, source):
             yield server
@@ -56,8 +60,8 @@ class NoRecordings:
         return from_files(inspection_id(verdict.inspection), verdict.product, (), ())
 
 
-def floor_of_service(service: Service, source: Log, registry: CollectorRegistry) -> Floor:
-    """The parts that the pages share."""
+def floor_of_service(service: Service, source: Log, registry: CollectorRegistry, audit: Audit) -> Floor:
+    """The parts that the pages share. Raises AccessSetupError."""
     config, settings = service.config, service.config.web.settings
     metrics = WebMetrics(registry)
     return Floor(
@@ -70,4 +74,6 @@ def floor_of_service(service: Service, source: Log, registry: CollectorRegistry)
         metrics=metrics,
         media=Media(NoRecordings(), settings, metrics),
         places=StreamPlaces(settings.max_streams, settings.max_streams_per_host, metrics),
+        access=page_access(service.access, settings.listen),
+        audit=audit,
     )

@@ -58,7 +58,7 @@ class PageAccess:
 
 
 def page_access(settings: AccessSettings, listen: str) -> PageAccess:
-    """Raises ValueError for a provider without TLS, ImportError without the packages of the extra `oidc`."""
+    """Raises AccessSetupError."""
     is_local = is_loopback(listen)
     bearer, flow = provider_of(settings.oidc)
     rates = settings.rates
