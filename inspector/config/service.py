@@ -13,6 +13,7 @@ from inspector.access.settings import AccessSettings
 from inspector.config.access_table import AccessTable
 from inspector.config.archive_table import ArchiveTable
 from inspector.config.floor_table import FloorTable
+from inspector.config.recordings_table import RecordingsTable
 from inspector.config.tables import (
     EmbeddedTable,
     GatewayTable,
@@ -67,6 +68,8 @@ class ServiceConfig(Table):
     """Where referenced images may be fetched from."""
     archive: ArchiveTable = ArchiveTable()
     """Where verdicts are kept, and for how long."""
+    recordings: RecordingsTable = RecordingsTable()
+    """Where the recordings of judged pieces are kept."""
     floor: FloorTable = FloorTable()
     """Whether `inspector serve` runs archive, alerts and live page."""
     access: AccessTable = AccessTable()
