@@ -92,6 +92,7 @@ def _configuration(app: ASGIApp, settings: WebSettings, tls: ssl.SSLContext | No
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="warning",
         access_log=False,
         proxy_headers=False,
         server_header=False,
