@@ -23,6 +23,7 @@ from inspector.web.log_recordings import LogRecordings
 from inspector.web.media import Media
 from inspector.web.metrics import WebMetrics
 from inspector.web.server import WebServer, listening_socket
+from inspector.web.settings import ADDRESS_WORDS
 from inspector.web.state import Floor
 from inspector.web.stream_places import StreamPlaces
 from streams.decode.limits import Limits
@@ -39,7 +40,7 @@ def serve_page(service: Service, registry: CollectorRegistry, stop: Event) -> It
         yield
         return
     with open_page(service, registry, stop) as server:
-        log.info("The live page is at %s", server.address)
+        log.info("%s%s", ADDRESS_WORDS, server.address)
         yield
 
 
