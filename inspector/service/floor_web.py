@@ -14,6 +14,7 @@ from inspector.archive.recordings.inputs import InputReader
 from inspector.config.opening import open_log
 from inspector.config.service import Service
 from inspector.gateway.certificates import tls_context
+from inspector.service.floor_pieces import piece_parts
 from inspector.web.app import create_app
 from inspector.web.hub import Hub
 from inspector.web.log_recordings import LogRecordings
@@ -50,6 +51,7 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
         closing(open_log(service.path, service.config, stop)) as source,
         closing(open_database(service.path, service.config.archive.settings)) as database,
         closing(Media(_recordings(service, source), settings, metrics := WebMetrics(registry))) as media,
+        piece_parts(service, source, archive := Archive(database), metrics) as parts,
     ):
         floor = Floor(
             settings=settings,
@@ -61,8 +63,11 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
             metrics=metrics,
             media=media,
             places=StreamPlaces(settings.max_streams, settings.max_streams_per_host, metrics),
-            archive=Archive(database) if has_archive else None,
+            archive=archive if has_archive else None,
             chart_figures=ChartFigures(database) if has_archive else None,
+            kept_media=parts.kept_media,
+            recordings=parts.recordings,
+            feedback=parts.feedback,
         )
         server = WebServer(create_app(floor, is_tls=tls is not None), listening, settings, tls)
         with server.running(floor.hub, source):
