@@ -21,8 +21,10 @@ function showEvidence() {
     const view = isImage ? new Picture() : new Spectrogram();
     place.append(element("section", { class: "panel stack" },
       element("h3", {}, element("bdi", {}, modality.name)), view.node, ...(isImage ? [frames(view, modality, index)] : [])));
-    if (isImage) {
-      pictures.push(view);
+    if (isImage) pictures.push(view);
+    if (modality.state === "missing" || modality.state === "stale") {
+      view.absent(`${modality.state}: ${modality.reason.replaceAll("_", " ") || "nothing came"}`);
+    } else if (isImage) {
       view.show(pictureOf(modality, index, 0));
     } else {
       view.show(soundOf(modality, index));
