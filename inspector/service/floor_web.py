@@ -7,6 +7,7 @@ from threading import Event
 
 from prometheus_client import CollectorRegistry
 
+from inspector.access.audit.open import open_audit
 from inspector.archive.chart_figures import ChartFigures
 from inspector.archive.find import Archive
 from inspector.archive.opening import open_database
@@ -15,12 +16,14 @@ from inspector.config.opening import open_log
 from inspector.config.service import Service
 from inspector.gateway.certificates import tls_context
 from inspector.service.floor_pieces import piece_parts
+from inspector.web.access import page_access
 from inspector.web.app import create_app
 from inspector.web.hub import Hub
 from inspector.web.log_recordings import LogRecordings
 from inspector.web.media import Media
 from inspector.web.metrics import WebMetrics
 from inspector.web.server import WebServer, listening_socket
+from inspector.web.settings import ADDRESS_WORDS
 from inspector.web.state import Floor
 from inspector.web.stream_places import StreamPlaces
 from streams.decode.limits import Limits
@@ -31,12 +34,13 @@ log = logging.getLogger("inspector.web")
 
 @contextmanager
 def serve_page(service: Service, registry: CollectorRegistry, stop: Event) -> Iterator[None]:
-    """Serves the page from entry to exit. Raises WebError, CertificateError, LogError."""
+    """Serves the page from entry to exit. Raises AccessSetupError, AuditError, CertificateError,
+    LogError, WebError."""
     if not service.config.web.enabled:
         yield
         return
     with open_page(service, registry, stop) as server:
-        log.info("The live page is at %s", server.address)
+        log.info("%s%s", ADDRESS_WORDS, server.address)
         yield
 
 
@@ -48,6 +52,7 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
     has_archive = service.config.archive.enabled
     listening = listening_socket(settings.listen, or_free="listen" not in table.model_fields_set)
     with (
+        open_audit(service.access.audit) as audit,
         closing(open_log(service.path, service.config, stop)) as source,
         closing(open_database(service.path, service.config.archive.settings)) as database,
         closing(Media(_recordings(service, source), settings, metrics := WebMetrics(registry))) as media,
@@ -68,6 +73,8 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
             kept_media=parts.kept_media,
             recordings=parts.recordings,
             feedback=parts.feedback,
+            access=page_access(service.access, settings.listen),
+            audit=audit,
         )
         server = WebServer(create_app(floor, is_tls=tls is not None), listening, settings, tls)
         with server.running(floor.hub, source):

@@ -1,4 +1,5 @@
 // One piece: its pictures with heat map, its sounds, the score against both limits, and the form for a finding.
+import { contributions } from "./contributions.js";
 import { element } from "./elements.js";
 import { Picture } from "./picture.js";
 import { post } from "./post.js";
@@ -99,5 +100,6 @@ function add({ label, defects, author, note, at_ms: at }) {
 localise(document);
 showScale();
 showEvidence();
+document.getElementById("bars").append(...contributions(card));
 const form = document.getElementById("feedback");
 if (form) takeFindings(form);
