@@ -11,6 +11,7 @@ from inspector.recipe.recipes import Recipes
 from inspector.web.access import PageAccess, open_access
 from inspector.web.feedback import FeedbackDesk
 from inspector.web.hub import Hub
+from inspector.web.kept_recordings import KeptRecordings
 from inspector.web.media import Media
 from inspector.web.metrics import WebMetrics
 from inspector.web.settings import WebSettings
@@ -38,6 +39,8 @@ class Floor:
     chart_figures: ChartFigures | None = None
     kept_media: Media | None = None
     """Pictures and sounds of stored pieces; None where only the log has them."""
+    recordings: KeptRecordings | None = None
+    """The same recordings, bit for bit."""
     feedback: FeedbackDesk | None = None
     access: PageAccess = field(default_factory=open_access)
     """Who may do what."""
