@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 from inspector.access.exposure import exposure_problem
 from inspector.access.settings import AccessSettings
 from inspector.config.access_table import AccessTable
+from inspector.config.alerts_table import AlertsTable
 from inspector.config.archive_table import ArchiveTable
 from inspector.config.floor_table import FloorTable
 from inspector.config.recordings_table import RecordingsTable
@@ -70,6 +71,8 @@ class ServiceConfig(Table):
     """Where verdicts are kept, and for how long."""
     recordings: RecordingsTable = RecordingsTable()
     """Where the recordings of judged pieces are kept."""
+    alerts: AlertsTable = AlertsTable()
+    """What is watched beside the alerts of the recipes, and where alerts are delivered."""
     floor: FloorTable = FloorTable()
     """Whether `inspector serve` runs archive, alerts and live page."""
     access: AccessTable = AccessTable()

@@ -17,6 +17,7 @@ from inspector.config.service import Service
 from inspector.gateway.certificates import tls_context
 from inspector.web.access import page_access
 from inspector.web.app import create_app
+from inspector.web.feedback import FeedbackDesk
 from inspector.web.hub import Hub
 from inspector.web.log_recordings import LogRecordings
 from inspector.web.media import Media
@@ -32,8 +33,8 @@ log = logging.getLogger("inspector.web")
 
 @contextmanager
 def serve_page(service: Service, registry: CollectorRegistry, stop: Event) -> Iterator[None]:
-    """Serves the page from entry to exit. Raises AccessSetupError, AuditError, CertificateError,
-    LogError, WebError."""
+    """Serves the page from entry to exit. Raises AccessSetupError, AuditError, WebError,
+    CertificateError, LogError."""
     if not service.config.web.enabled:
         yield
         return
@@ -53,6 +54,7 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
         open_audit(service.access.audit) as audit,
         closing(open_log(service.path, service.config, stop)) as source,
         closing(open_database(service.path, service.config.archive.settings)) as database,
+        closing(FeedbackDesk(source, service.config.prefix, service.config.lines)) as feedback,
         closing(Media(_recordings(service, source), settings, metrics := WebMetrics(registry))) as media,
     ):
         floor = Floor(
@@ -67,6 +69,7 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
             places=StreamPlaces(settings.max_streams, settings.max_streams_per_host, metrics),
             archive=Archive(database) if has_archive else None,
             chart_figures=ChartFigures(database) if has_archive else None,
+            feedback=feedback,
             access=page_access(service.access, settings.listen),
             audit=audit,
         )
