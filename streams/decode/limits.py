@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from protos.inspection.v1.records_pb2 import DeadLetterReason
 from streams.decode.clock_causes import FIRST_NS, wrong_unit
 from streams.decode.opencv_limits import MAX_PIXELS, MAX_SIDE_PX
+from streams.records import MAX_RECORD_BYTES
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,48}")
 _MAX_TEXT_BYTES = 128
@@ -17,7 +18,7 @@ LAST_NS = 9_214_646_400_000_000_000
 class Limits:
     """Limits that are checked before memory is allocated; one set per service."""
 
-    max_record_bytes: int = 8 * 2**20
+    max_record_bytes: int = MAX_RECORD_BYTES
     max_side_px: int = MAX_SIDE_PX
     max_pixels: int = MAX_PIXELS
     max_image_bytes: int = 128 * 2**20
