@@ -7,15 +7,7 @@ from threading import Event
 
 from prometheus_client import CollectorRegistry
 
-<<<<<<< HEAD
 from inspector.access.audit.open import open_audit
-from inspector.access.audit.protocol import Audit
-from inspector.config.opening import open_log
-from inspector.config.service import Service
-from inspector.gateway.certificates import tls_context
-from inspector.verdicts.records import inspection_id
-from inspector.web.access import page_access
-=======
 from inspector.archive.chart_figures import ChartFigures
 from inspector.archive.find import Archive
 from inspector.archive.opening import open_database
@@ -23,8 +15,9 @@ from inspector.archive.recordings.inputs import InputReader
 from inspector.config.opening import open_log
 from inspector.config.service import Service
 from inspector.gateway.certificates import tls_context
->>>>>>> main
+from inspector.web.access import page_access
 from inspector.web.app import create_app
+from inspector.web.feedback import FeedbackDesk
 from inspector.web.hub import Hub
 from inspector.web.log_recordings import LogRecordings
 from inspector.web.media import Media
@@ -57,13 +50,11 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
     tls = None if table.tls is None else tls_context(table.tls.files)
     has_archive = service.config.archive.enabled
     listening = listening_socket(settings.listen, or_free="listen" not in table.model_fields_set)
-<<<<<<< HEAD
-    with open_audit(service.access.audit) as audit, closing(open_log(service.path, service.config, stop)) as source:
-        floor = floor_of_service(service, source, registry, audit)
-=======
     with (
+        open_audit(service.access.audit) as audit,
         closing(open_log(service.path, service.config, stop)) as source,
         closing(open_database(service.path, service.config.archive.settings)) as database,
+        closing(FeedbackDesk(source, service.config.prefix, service.config.lines)) as feedback,
         closing(Media(_recordings(service, source), settings, metrics := WebMetrics(registry))) as media,
     ):
         floor = Floor(
@@ -78,43 +69,18 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
             places=StreamPlaces(settings.max_streams, settings.max_streams_per_host, metrics),
             archive=Archive(database) if has_archive else None,
             chart_figures=ChartFigures(database) if has_archive else None,
+            feedback=feedback,
+            access=page_access(service.access, settings.listen),
+            audit=audit,
         )
->>>>>>> main
         server = WebServer(create_app(floor, is_tls=tls is not None), listening, settings, tls)
         with server.running(floor.hub, source):
             yield server
 
 
-<<<<<<< HEAD
-class NoRecordings:
-    """Until the log can be asked for records again."""
-
-    def observation(self, verdict: Verdict) -> Observation:
-        return from_files(inspection_id(verdict.inspection), verdict.product, (), ())
-
-
-def floor_of_service(service: Service, source: Log, registry: CollectorRegistry, audit: Audit) -> Floor:
-    """The parts that the pages share. Raises AccessSetupError."""
-    config, settings = service.config, service.config.web.settings
-    metrics = WebMetrics(registry)
-    return Floor(
-        settings=settings,
-        prefix=config.prefix,
-        lines=tuple(config.lines),
-        recipes=service.recipes,
-        log=source,
-        hub=Hub(settings, metrics),
-        metrics=metrics,
-        media=Media(NoRecordings(), settings, metrics),
-        places=StreamPlaces(settings.max_streams, settings.max_streams_per_host, metrics),
-        access=page_access(service.access, settings.listen),
-        audit=audit,
-    )
-=======
 def _recordings(service: Service, source: Log) -> LogRecordings:
     """With the limits of the worker, so that the page can read what the worker could."""
     config = service.config
     limits = Limits(max_record_bytes=config.max_record_bytes)
     references = config.references.settings
     return LogRecordings(lambda: InputReader(source.reader(), config.prefix, limits, references))
->>>>>>> main
