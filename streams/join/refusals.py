@@ -14,9 +14,7 @@ def late(inspection: InspectionId) -> RecordError:
 
 
 def duplicate(what: str) -> RecordError:
-    return RecordError(
-        pb.DEAD_LETTER_REASON_DUPLICATE, f"{what} was received before: nothing to do, the first one counts"
-    )
+    return RecordError(pb.DEAD_LETTER_REASON_DUPLICATE, f"{what} came twice: nothing to do, the first one counts")
 
 
 def orphan(trace: Trace) -> RecordError:
