@@ -2,10 +2,11 @@
 
 import logging
 import time
-from collections.abc import Callable
+from contextlib import suppress
 from threading import Event, Thread
 
 from inspector.alerts import outbox
+from inspector.alerts.emergency import Emergencies
 from inspector.alerts.metrics import AlertMetrics
 from inspector.alerts.outbox import Parcel
 from inspector.alerts.sending import DeliveryError, RefusedError, Sender, TooEarlyError
@@ -25,10 +26,18 @@ class Courier:
     """Runs from `start` until `stop` is set."""
 
     def __init__(
-        self, target: str, open_sender: Callable[[], Sender], database: Database, metrics: AlertMetrics, stop: Event
+        self,
+        target: str,
+        sender: Sender,
+        database: Database,
+        emergencies: Emergencies,
+        metrics: AlertMetrics,
+        stop: Event,
     ) -> None:
-        self._target, self._open_sender, self._database = target, open_sender, database
+        self._target, self._sender, self._database, self._emergencies = target, sender, database, emergencies
         self._metrics, self._stop = metrics, stop
+        self._told = set[str]()
+        """Keys of the emergencies that were delivered."""
         self._delay_s = FIRST_DELAY_S
         self._logged_s: float | None = None
         self._thread = Thread(target=self._run, name=f"alerts-{target}", daemon=True)
@@ -40,19 +49,19 @@ class Courier:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        sender = self._open_sender()
         try:
             while not self._stop.is_set():
-                self._stop.wait(self._round(sender))
+                self._stop.wait(self._round())
         finally:
-            sender.close()
+            self._sender.close()
 
-    def _round(self, sender: Sender) -> float:
+    def _round(self) -> float:
         """Delivers what is due; returns the seconds to wait."""
         try:
+            self._deliver_emergencies()
             while (parcels := self._due()) and not self._stop.is_set():
-                self._deliver(sender, parcels)
-            sender.refresh()
+                self._deliver(parcels)
+            self._sender.refresh()
         except (DeliveryError, StoreError) as error:
             return self._failed(error)
         self._succeeded()
@@ -63,18 +72,28 @@ class Courier:
             self._metrics.undelivered.labels(self._target).set(outbox.count(connection).get(self._target, 0))
             return outbox.due(connection, self._target, time.time_ns(), AT_ONCE)
 
-    def _deliver(self, sender: Sender, parcels: list[Parcel]) -> None:
+    def _deliver_emergencies(self) -> None:
+        """Each once; stored later, it is delivered again under the same key."""
+        parcels = self._emergencies.parcels()
+        self._told &= {parcel.alert_key for parcel in parcels}
+        for parcel in parcels:
+            if parcel.alert_key not in self._told:
+                with suppress(RefusedError):
+                    self._sender.send(parcel)
+                self._told.add(parcel.alert_key)
+
+    def _deliver(self, parcels: list[Parcel]) -> None:
         held = set[str]()
         for parcel in parcels:
             if self._stop.is_set():
                 return
-            if parcel.alert_key not in held and not self._hand_over(sender, parcel):
+            if parcel.alert_key not in held and not self._hand_over(parcel):
                 held.add(parcel.alert_key)
 
-    def _hand_over(self, sender: Sender, parcel: Parcel) -> bool:
+    def _hand_over(self, parcel: Parcel) -> bool:
         """False where it is held back. An event that was taken is removed afterwards: it may come twice, never not."""
         try:
-            sender.send(parcel)
+            self._sender.send(parcel)
         except TooEarlyError as early:
             with self._database.write() as connection:
                 until_ns = time.time_ns() + round(early.wait_s * 1e9)

@@ -5,7 +5,7 @@ Several processes may work on one database: an alert is locked while it is chang
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -141,6 +141,31 @@ class AlertDesk:
         with self._database.write() as connection:
             for alert in rows.ended_silences(connection, now_ns, MAX_PAGE):
                 self._apply(connection, end_silence(alert, "", now_ns))
+
+    def settle(
+        self,
+        found: Sequence[tuple[Finding, str, int]],
+        present: Collection[Place],
+        conditions: Collection[str],
+        now_ns: int,
+    ) -> None:
+        """Raises an alert for each finding (with its cause and time), and ends those of these conditions whose place is
+        not `present`."""
+        if not self._differs({finding.place for finding, _, _ in found}, present, conditions):
+            return
+        with self._database.write() as connection:
+            for finding, cause, since_ns in found:
+                self.raise_at(connection, finding, cause, since_ns)
+            for alert in rows.open_alerts(connection, MAX_OPEN):
+                if alert.place.condition in conditions and alert.place not in present:
+                    self.resolve_at(connection, alert.place, "it is over", now_ns)
+
+    def _differs(self, found: Collection[Place], present: Collection[Place], conditions: Collection[str]) -> bool:
+        """Whether there is anything to write: this is asked every second."""
+        with self._database.read() as connection:
+            alerts = rows.open_alerts(connection, MAX_OPEN)
+        places = {alert.place for alert in alerts if alert.place.condition in conditions}
+        return bool(set(found) - places or places - set(present))
 
     def resolve_removed(self, conditions: Collection[str], now_ns: int) -> None:
         """Ends alerts of conditions that the configuration no longer names, and forgets its former targets."""

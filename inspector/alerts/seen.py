@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
+from inspector.archive.verdict_row import likeliest_class
 from inspector.verdicts.ring import Entry
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Modality, ModalityReason, ModalityState, Verdict
 from streams.records import TopicPartition
@@ -39,7 +39,7 @@ class Seen:
     is_engine_fault: bool
     wait_s: float
     """From the last record of the piece to its decision."""
-    sensors: Mapping[str, Sensor] = MappingProxyType({})
+    sensors: Mapping[str, Sensor]
 
     @property
     def is_pass(self) -> bool:
@@ -57,24 +57,13 @@ def seen_of(entry: Entry) -> Seen:
         product=entry.product,
         piece_id=entry.inspection.piece_id,
         decision=entry.decision,
-        defect_class=_likeliest_class(verdict),
+        defect_class=likeliest_class(verdict),
         bundle=verdict.bundle_digest,
         is_late=verdict.deadline_missed,
         is_engine_fault=verdict.reason == DecisionReason.DECISION_REASON_ENGINE,
         wait_s=max(0, verdict.decision_ns - verdict.arrival_ns) / 1e9 if verdict.arrival_ns else 0.0,
         sensors={modality.name: _sensor(modality) for modality in verdict.modalities},
     )
-
-
-def _likeliest_class(verdict: Verdict) -> str:
-    """Calibrated probabilities come before raw scores, which are not comparable with them."""
-    if verdict.decision == Decision.DECISION_PASS:
-        return ""
-    for attribute in ("probability", "raw_score"):
-        known = [item for item in verdict.classes if item.HasField(attribute)]
-        if known:
-            return max(known, key=lambda item: float(getattr(item, attribute))).name
-    return ""
 
 
 def _sensor(modality: Modality) -> Sensor:

@@ -24,24 +24,14 @@ ALERT_CHARTS = Table(
 )
 """State of each chart behind the last verdict that was stored."""
 
-ALERT_POSITIONS = Table(
-    "alert_positions",
-    METADATA,
-    Column("topic", TEXT, primary_key=True),
-    Column("partition", Integer, primary_key=True, autoincrement=False),
-    Column("next_offset", NUMBER, nullable=False),
-    # Append time of the verdict before it: in a log that was replaced, equal offsets come later.
-    Column("append_ns", NUMBER, nullable=False),
-)
-"""Verdicts that the charts have seen."""
-
-ALERT_TOKEN = Table(
-    "alert_token",
+ALERT_OWNER = Table(
+    "alert_owner",
     METADATA,
     Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("token", BYTES, nullable=False),
+    # A random number of the process that wrote the charts last: any other one has to read them again.
+    Column("process", TEXT, nullable=False),
 )
-"""One row: where following the verdicts continues."""
+"""One row."""
 
 ALERTS = Table(
     "alerts",

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from inspector.config.alerts_table import AlertsTable
 from inspector.config.archive_table import ArchiveTable
 from inspector.config.floor_table import FloorTable
 from inspector.config.recordings_table import RecordingsTable
@@ -67,6 +68,8 @@ class ServiceConfig(Table):
     """Where verdicts are kept, and for how long."""
     recordings: RecordingsTable = RecordingsTable()
     """Where the recordings of judged pieces are kept."""
+    alerts: AlertsTable = AlertsTable()
+    """What is watched beside the alerts of the recipes, and where alerts are delivered."""
     floor: FloorTable = FloorTable()
     """Whether `inspector serve` runs archive, alerts and live page."""
 

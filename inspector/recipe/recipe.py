@@ -47,7 +47,7 @@ class Sensor(Source):
     """One `[[sensors]]` table; the window is relative to the anchor and belongs to time-bound sensors."""
 
     kind: SensorKind
-    """`audio`: sound; `vibration`: acceleration; `trace`: a slow process quantity. Experts are chosen by it."""
+    """What the sensor measures; experts are chosen by it. The page Cameras and sensors explains the kinds."""
     sample_rate_hz: float = Field(gt=0)
     """Rate of its records; another one is a dead letter."""
     num_channels: int = Field(default=1, ge=1, le=64)

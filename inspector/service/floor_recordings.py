@@ -76,7 +76,7 @@ class _Thread(Thread):
 
     def __init__(self, keeping: Keeping, ended: Event, stop: Event) -> None:
         super().__init__(name="recordings", daemon=True)
-        self._keeping, self._ended, self._stop = keeping, ended, stop
+        self._keeping, self._ended, self._stop_floor = keeping, ended, stop
         self.error: Exception | None = None
 
     def run(self) -> None:
@@ -86,4 +86,4 @@ class _Thread(Thread):
             if not isinstance(error, LogLostError):
                 log.exception("Keeping recordings has ended by an error of this program. The floor starts again.")
             self.error = error
-            self._stop.set()
+            self._stop_floor.set()

@@ -246,7 +246,7 @@ def test_old_and_surplus_recordings_go_but_those_that_somebody_holds_stay(
 
 def test_the_oldest_go_first_until_the_rest_fits(line: KeptLine, tmp_path: Path) -> None:
     line.run()
-    rows = line.archive.find(PieceFilter(decisions=[1]), limit=100)
+    rows = sorted(line.archive.find(PieceFilter(decisions=[1]), limit=100), key=lambda row: -row.key)
     sizes = [sum(kept.num_bytes for kept in line.archive.recordings(row.key)) for row in rows]
     line.keeps = {"disc": Keep(pieces="all", pass_bytes=sizes[0] + sizes[1])}
     line.retention().apply()

@@ -110,9 +110,7 @@ def test_space_is_left_to_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1000 + len(CONTENT)))
     store.put(CONTENT)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1000))
-    with pytest.raises(
-        ObjectStoreFullError, match=r"1000 bytes are free on its disk, at least 1000 are left to the log"
-    ):
+    with pytest.raises(ObjectStoreFullError, match=r"1000 bytes are free .*, at least 1000 are left to the log"):
         store.put(b"another")
     assert store.put(CONTENT) == DIGEST
 

@@ -1,0 +1,119 @@
+"""Does what time asks for: ends silences, removes old alerts, and watches what no verdict tells of."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from threading import Event, Thread
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry
+
+from inspector.alerts.desk import AlertDesk, Finding
+from inspector.alerts.emergency import Emergencies, Emergency
+from inspector.alerts.metrics import AlertMetrics
+from inspector.alerts.place import Place
+from inspector.verdicts.follow import StoreError
+
+log = logging.getLogger("inspector.alerts.watch")
+
+TICK_S = 1.0
+TIDY_EVERY_S = 3600.0
+FAILING_AFTER_S = 10.0
+LEVELS = ("act_now", "look_later")
+
+
+class Probe(Protocol):
+    """Looks for what is wrong, by other means than verdicts."""
+
+    @property
+    def condition(self) -> str:
+        """Name of the condition that it watches."""
+
+    def find(self) -> Sequence[Finding] | None:
+        """What is wrong now, each place once; None while it cannot tell."""
+
+
+class Watch:
+    """Runs from `start` until `stop` is set."""
+
+    def __init__(
+        self,
+        desk: AlertDesk,
+        probes: Sequence[Probe],
+        emergencies: Emergencies,
+        metrics: AlertMetrics,
+        stop: Event,
+    ) -> None:
+        self._desk, self._probes = desk, probes
+        self._emergencies, self._metrics, self._stop = emergencies, metrics, stop
+        self._since: dict[Place, Emergency] = {}
+        """What was found, whether it is stored yet or not."""
+        self._tidied_s: float | None = None
+        self._thread = Thread(target=self._run, name="alerts-watch", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self, timeout_s: float) -> None:
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while not self._stop.wait(TICK_S):
+            self.tick(time.time_ns())
+
+    def tick(self, now_ns: int) -> None:
+        """One round; a database that is unavailable is tried again in the next one."""
+        found = {probe.condition: findings for probe in self._probes if (findings := probe.find()) is not None}
+        present = {finding.place: finding for findings in found.values() for finding in findings}
+        for place, finding in present.items():
+            self._since.setdefault(place, Emergency(finding, now_ns))
+        try:
+            self._desk.end_silences(now_ns)
+            self._store(frozenset(present), frozenset(found), now_ns)
+            self._count()
+            self._tidy(now_ns)
+        except StoreError as error:
+            log.debug("The alerts' database is unavailable: %s", error)
+            for emergency in self._since.values():
+                self._emergencies.add(emergency)
+
+    def _store(self, present: frozenset[Place], conditions: frozenset[str], now_ns: int) -> None:
+        """`conditions`: those whose probes can tell. Raises StoreError."""
+        found = [(each.finding, each.cause, each.since_ns) for each in self._since.values()]
+        self._desk.settle(found, present, conditions, now_ns)
+        for place in list(self._since):
+            self._emergencies.remove(place)
+            if place not in present and place.condition in conditions:
+                del self._since[place]
+
+    def _count(self) -> None:
+        counts = self._desk.count_open()
+        for level in LEVELS:
+            self._metrics.open.labels(level).set(counts.get(level, 0))
+
+    def _tidy(self, now_ns: int) -> None:
+        now_s = time.monotonic()
+        if self._tidied_s is None or now_s - self._tidied_s >= TIDY_EVERY_S:
+            self._tidied_s = now_s
+            self._desk.remove_old(now_ns)
+
+
+class FailingArchive:
+    """A probe: the archive has stored nothing for a while."""
+
+    condition = "archive"
+
+    def __init__(self, registry: CollectorRegistry, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._registry, self._clock_s = registry, clock_s
+        self._since_s: float | None = None
+
+    def find(self) -> Sequence[Finding]:
+        if not self._registry.get_sample_value("inspector_archive_failing"):
+            self._since_s = None
+            return ()
+        now_s = self._clock_s()
+        self._since_s = now_s if self._since_s is None else self._since_s
+        if now_s - self._since_s < FAILING_AFTER_S:
+            return ()
+        detail = "its disk is full, or its database is away: the log of the floor says which; the line goes on"
+        return (Finding(Place(self.condition, "", ""), "act_now", "the archive stores nothing", detail),)
