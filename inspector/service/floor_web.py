@@ -14,6 +14,7 @@ from inspector.archive.recordings.inputs import InputReader
 from inspector.config.opening import open_log
 from inspector.config.service import Service
 from inspector.gateway.certificates import tls_context
+from inspector.service.floor_review import review_pieces
 from inspector.web.app import create_app
 from inspector.web.hub import Hub
 from inspector.web.log_recordings import LogRecordings
@@ -63,6 +64,7 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
             places=StreamPlaces(settings.max_streams, settings.max_streams_per_host, metrics),
             archive=Archive(database) if has_archive else None,
             chart_figures=ChartFigures(database) if has_archive else None,
+            review=review_pieces(service, database),
         )
         server = WebServer(create_app(floor, is_tls=tls is not None), listening, settings, tls)
         with server.running(floor.hub, source):

@@ -13,6 +13,7 @@ from inspector.web.feedback import FeedbackDesk
 from inspector.web.hub import Hub
 from inspector.web.media import Media
 from inspector.web.metrics import WebMetrics
+from inspector.web.review_pieces import ReviewPieces
 from inspector.web.settings import WebSettings
 from inspector.web.stream_places import StreamPlaces
 from streams.log import Log
@@ -39,6 +40,8 @@ class Floor:
     kept_media: Media | None = None
     """Pictures and sounds of stored pieces; None where only the log has them."""
     feedback: FeedbackDesk | None = None
+    review: ReviewPieces | None = None
+    """None where no recordings are kept: people would have nothing to look at."""
     access: PageAccess = field(default_factory=open_access)
     """Who may do what."""
     audit: Audit = field(default_factory=NoAudit)
