@@ -1,7 +1,6 @@
 """What the Review page gets of a piece: its card, pictures and sounds, under the token of whoever holds it.
 
-Nothing tells a known piece from another one: there is no name, time, lot, score or bundle; fields and the way of reading
-are the same for all.
+Nothing tells a known piece from another one: there is no name, time, lot, score or bundle, and all are read alike.
 """
 
 import threading
