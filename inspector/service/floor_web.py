@@ -16,6 +16,7 @@ from inspector.config.opening import open_log
 from inspector.config.service import Service
 from inspector.gateway.certificates import tls_context
 from inspector.service.floor_pieces import piece_parts
+from inspector.service.floor_review import review_pieces
 from inspector.web.access import page_access
 from inspector.web.app import create_app
 from inspector.web.hub import Hub
@@ -73,6 +74,7 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
             kept_media=parts.kept_media,
             recordings=parts.recordings,
             feedback=parts.feedback,
+            review=review_pieces(service, database),
             access=page_access(service.access, settings.listen),
             audit=audit,
         )

@@ -14,6 +14,7 @@ from inspector.web.hub import Hub
 from inspector.web.kept_recordings import KeptRecordings
 from inspector.web.media import Media
 from inspector.web.metrics import WebMetrics
+from inspector.web.review_pieces import ReviewPieces
 from inspector.web.settings import WebSettings
 from inspector.web.stream_places import StreamPlaces
 from streams.log import Log
@@ -42,6 +43,8 @@ class Floor:
     recordings: KeptRecordings | None = None
     """The same recordings, bit for bit."""
     feedback: FeedbackDesk | None = None
+    review: ReviewPieces | None = None
+    """None where no recordings are kept: people would have nothing to look at."""
     access: PageAccess = field(default_factory=open_access)
     """Who may do what."""
     audit: Audit = field(default_factory=NoAudit)
