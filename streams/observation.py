@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SensorKind = Literal["audio", "vibration", "trace"]
-ModalityKind = Literal["image", "audio", "vibration", "trace"]
+ModalityKind = Literal["image"] | SensorKind
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 
 

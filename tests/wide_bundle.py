@@ -5,10 +5,12 @@ for `top-full`). The microphone is scaled to (x - 0.1) / 0.5, so that zeros diff
 """
 
 import hashlib
+import tomllib
 from itertools import chain, combinations
 from pathlib import Path
 
 from inspector.bundle.schema import Bundle, Calibration, Expert, Head, ImageInput, Modality, Policy, SignalInput
+from inspector.recipe.recipe import Recipe
 from tests.bundles import CLASSES, IMAGE, _expert, _head, _save
 
 MIC = SignalInput(sample_rate_hz=1000.0, num_samples=180, num_channels=1, scaling="standard", mean=(0.1,), std=(0.5,))
@@ -53,6 +55,10 @@ bind = "piece"
 """
 
 
+def recipe_of(bundle: Path) -> Recipe:
+    return Recipe.model_validate(tomllib.loads(RECIPE.format(bundle=f'"{bundle}"')))
+
+
 def write_wide_bundle(folder: Path) -> Path:
     """Writes the bundle, calibrated for every set of experts, and returns its folder."""
     folder.mkdir(parents=True)
@@ -79,13 +85,13 @@ def write_wide_bundle(folder: Path) -> Path:
     _save(folder / "head.onnx", _head([*forms]))
     (folder / "model_card.md").write_text("# Wide\n", encoding="utf-8")
     sets = chain.from_iterable(combinations(sorted(forms), size) for size in range(1, len(forms) + 1))
-    kinds = {"top": "image", "side": "image", "mic": "audio", "acc": "vibration", "oil": "trace"}
+    kinds = recipe_of(folder).kinds
     bundle = Bundle(
         name="wide",
         version="1",
         classes=CLASSES,
         token_dim=2,
-        modalities=tuple(Modality(name=name, kind=kind) for name, kind in kinds.items()),  # type: ignore[arg-type]
+        modalities=tuple(Modality(name=name, kind=kind) for name, kind in kinds.items()),
         experts=experts,
         head=Head(file="head.onnx", cost_ms=0.1),
         calibrations=tuple(

@@ -13,7 +13,7 @@ from inspector.dataset.manifest import ManifestError
 from inspector.dataset.recordings import RecordingError, read_recording
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1.service_pb2 import InspectRequest, SignalClip
-from streams.decode.kinds import NUMBERS
+from streams.decode.kinds import SENSOR_KINDS
 from streams.join.assembly import AssemblySpec, SensorSpec
 
 ChannelOrder = Literal["bgr", "rgb"]
@@ -115,7 +115,7 @@ def _clip(name: str, signal: SignalInput, sensors: Mapping[str, SensorSpec]) -> 
         num_channels=samples.shape[1],
         data=samples.astype("<i2" if is_int16 else "<f4").tobytes(),
     )
-    return SignalClip(sensor=name, kind=NUMBERS[sensor.kind], samples=message)
+    return SignalClip(sensor=name, kind=SENSOR_KINDS[sensor.kind].number, samples=message)
 
 
 def _samples(sensor: SensorSpec, signal: SignalInput) -> tuple[Array, float]:

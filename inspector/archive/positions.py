@@ -92,14 +92,14 @@ def note_gaps(connection: Connection, follower: str, gaps: Sequence[Gap]) -> Non
 def topic_ids(connection: Connection, names: Iterable[str]) -> Mapping[str, int]:
     """Numbers of topics; gives one to a new topic."""
     wanted = set(names)
-    known = _known_topics(connection, wanted)
+    known = known_topics(connection, wanted)
     if new := sorted(wanted - known.keys()):
         connection.execute(insert(connection, TOPICS).on_conflict_do_nothing(), [{"name": name} for name in new])
-        known = _known_topics(connection, wanted)
+        known = known_topics(connection, wanted)
     return known
 
 
-def _known_topics(connection: Connection, names: Iterable[str]) -> dict[str, int]:
+def known_topics(connection: Connection, names: Iterable[str]) -> dict[str, int]:
     rows = connection.execute(select(TOPICS.c.name, TOPICS.c.id).where(TOPICS.c.name.in_(names)))
     return {row.name: row.id for row in rows}
 

@@ -160,6 +160,14 @@ HOLDS = Table(
 )
 """Pieces whose verdict and recordings retention does not remove."""
 
+REMOVED = Table(
+    "removed",
+    METADATA,
+    Column("decision", Integer, primary_key=True, autoincrement=False),
+    Column("until_ns", NUMBER, nullable=False),
+)
+"""Up to which entry retention has removed the verdicts of a decision."""
+
 ID_CONFLICTS = Table(
     "id_conflicts",
     METADATA,

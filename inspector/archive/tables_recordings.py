@@ -38,3 +38,27 @@ PIECE_RECORDINGS = Table(
 )
 """Which recordings a piece was judged on. Retention leaves those whose verdict has a row in `holds`."""
 Index("piece_recordings_by_object", PIECE_RECORDINGS.c.sha256)
+
+KEPT_PIECES = Table(
+    "kept_pieces",
+    METADATA,
+    Column("verdict_key", ForeignKey("verdicts.key", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("recipe", TEXT, nullable=False),
+    Column("decision", Integer, nullable=False),
+    Column("entry_ns", NUMBER, nullable=False),
+    # Of its files, also of those that it shares with other pieces.
+    Column("bytes", NUMBER, nullable=False),
+)
+"""Pieces with kept recordings: what retention by age and by bytes looks at."""
+_KEPT = KEPT_PIECES.c
+Index("kept_pieces_by_age", _KEPT.recipe, _KEPT.decision, _KEPT.verdict_key, _KEPT.entry_ns, _KEPT.bytes)
+
+KEEPERS = Table(
+    "keepers",
+    METADATA,
+    Column("name", TEXT, primary_key=True),
+    # Recordings of verdicts up to this key are kept, as far as the recipes want them and the log had them.
+    Column("done_key", NUMBER, nullable=False),
+    Column("updated_ns", NUMBER, nullable=False),
+)
+"""How far the recordings follow the verdicts."""

@@ -19,6 +19,7 @@ NS_PER_MINUTE = 60 * 10**9
 MAX_EXAMPLE = 500
 MAX_NOTE = 4096
 """Characters; the gateway takes no longer note."""
+MAX_ID = 128
 MAX_DEFECTS = 100
 
 
@@ -92,6 +93,7 @@ def _finding(finding: Finding) -> dict[str, str | int]:
         "author": stored_text(said.author),
         "note": stored_text(said.note, MAX_NOTE),
         "given_ns": said.given_ns,
+        "id": stored_text(said.id, MAX_ID),
     }
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 from inspector.config.alerts_table import AlertsTable
 from inspector.config.archive_table import ArchiveTable
 from inspector.config.floor_table import FloorTable
+from inspector.config.recordings_table import RecordingsTable
 from inspector.config.tables import (
     EmbeddedTable,
     GatewayTable,
@@ -65,6 +66,8 @@ class ServiceConfig(Table):
     """Where referenced images may be fetched from."""
     archive: ArchiveTable = ArchiveTable()
     """Where verdicts are kept, and for how long."""
+    recordings: RecordingsTable = RecordingsTable()
+    """Where the recordings of judged pieces are kept."""
     alerts: AlertsTable = AlertsTable()
     """What is watched beside the alerts of the recipes, and where alerts are delivered."""
     floor: FloorTable = FloorTable()

@@ -42,7 +42,7 @@ class SignalRow(Row):
     sensor: str
     """Name of the sensor."""
     kind: SensorKind
-    """`audio`: sound; `vibration`: acceleration; `trace`: a slow process quantity. Experts are chosen by it."""
+    """What the sensor measures; experts are chosen by it. The page Cameras and sensors explains the kinds."""
     sample_rate_hz: float = Field(gt=0)
     """Samples per second and channel."""
     path: str

@@ -12,6 +12,7 @@ from inspector.dataset.flac_files import decode_flac
 from inspector.dataset.npy_files import decode_npy
 from inspector.dataset.sample_files import Decoded, SampleFileError, Samples
 from inspector.dataset.wav_files import decode_wav
+from streams.decode.kinds import is_curve
 from streams.decode.limits import Limits
 from streams.decode.samples import from_int16
 
@@ -73,12 +74,12 @@ def full_scale(samples: Samples) -> NDArray[np.float32]:
 
 
 def _check_shape(decoded: Decoded, kind: str) -> None:
-    """A trace may have more channels than samples; a sound of such a shape is one by channels."""
+    """A curve may have more channels than samples; a sound of such a shape is transposed."""
     num_samples, num_channels = decoded.samples.shape
     most = Limits().max_signal_channels
     if num_samples == 0:
         raise SampleFileError("holds no samples; restore the file or leave the piece out")
-    if num_channels > most or (kind != "trace" and num_channels > num_samples):
+    if num_channels > most or (num_channels > num_samples and not is_curve(kind)):
         problem = (
             f"has shape {decoded.samples.shape}: looks transposed" if num_channels > num_samples else "is too wide"
         )

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from inspector.plausibility.limits import Strictness
 from inspector.recipe.alerts import RecipeAlert, ScoreAlert
+from inspector.recipe.keep import Keep
 from streams.join.assembly import AssemblySpec, BitDepth, CameraSpec, SensorSpec
 from streams.join.pieces import EVENTS
 from streams.observation import ModalityKind, SensorKind
@@ -46,7 +47,7 @@ class Sensor(Source):
     """One `[[sensors]]` table; the window is relative to the anchor and belongs to time-bound sensors."""
 
     kind: SensorKind
-    """`audio`: sound; `vibration`: acceleration; `trace`: a slow process quantity. Experts are chosen by it."""
+    """What the sensor measures; experts are chosen by it. The page Cameras and sensors explains the kinds."""
     sample_rate_hz: float = Field(gt=0)
     """Rate of its records; another one is a dead letter."""
     num_channels: int = Field(default=1, ge=1, le=64)
@@ -126,6 +127,8 @@ class Recipe(Table):
     """Runs the skipped experts too for a piece that fails early, so that its evidence is complete."""
     alerts: tuple[RecipeAlert, ...] = Field(default=(), max_length=64)
     """Conditions over several verdicts that people should hear of."""
+    keep: Keep = Keep()
+    """Which recordings are kept, and for how long."""
 
     @model_validator(mode="after")
     def _names_are_one_each(self) -> Self:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from inspector.bundle.schema import Bundle, Modality, SignalInput
 from inspector.recipe.recipe import Camera, Recipe, Sensor
+from streams.decode.kinds import is_curve
 
 
 def strict_recipe(schema: Bundle, folder: Path, num_frames: Mapping[str, int] | None = None) -> Recipe:
@@ -27,13 +28,13 @@ def strict_recipe(schema: Bundle, folder: Path, num_frames: Mapping[str, int] | 
 
 
 def _sensor(schema: Bundle, modality: Modality) -> Sensor:
-    """Cut from a stream where that is possible: a window has one length, and a trace comes with its piece."""
+    """Cut from a stream where that is possible: a window has one length, and a curve comes with its piece."""
     assert modality.kind != "image"  # noqa: S101
     forms = forms_of(schema, modality.name)
     if not forms:  # No expert uses it, so its format does not matter.
         return Sensor(name=modality.name, kind=modality.kind, sample_rate_hz=1.0, bind="piece")
     form, lengths = forms[0], {form.num_samples for form in forms}
-    is_window = modality.kind != "trace" and len(lengths) == 1
+    is_window = len(lengths) == 1 and not is_curve(modality.kind)
     return Sensor(
         name=modality.name,
         kind=modality.kind,

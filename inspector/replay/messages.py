@@ -10,7 +10,7 @@ from inspector.dataset.sample_files import Samples
 from inspector.replay.pieces import LinePiece, Shot
 from inspector.replay.signals import Stretch
 from protos.inspection.v1 import records_pb2 as pb
-from streams.decode.kinds import NUMBERS
+from streams.decode.kinds import SENSOR_KINDS
 from streams.join.assembly import AssemblySpec, SensorSpec
 
 _EXPOSURE_NS = 10_000_000
@@ -76,7 +76,7 @@ def _trace(arrival: Arrival, sensor: SensorSpec, clip: Recording) -> pb.ProcessT
     return pb.ProcessTrace(
         inspection=arrival.inspection,
         sensor=sensor.name,
-        kind=NUMBERS[sensor.kind],
+        kind=SENSOR_KINDS[sensor.kind].number,
         start_ns=arrival.entry_ns - length_ns,
         samples=_samples(clip.samples, clip.sample_rate_hz),
     )
@@ -90,7 +90,7 @@ def chunk_message(
         line=line_station[0],
         station=line_station[1],
         sensor=sensor.name,
-        kind=NUMBERS[sensor.kind],
+        kind=SENSOR_KINDS[sensor.kind].number,
         stream_id=stream_id,
         first_sample=stretch.first_sample,
         start_ns=start_ns,

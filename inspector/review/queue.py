@@ -4,9 +4,9 @@ import logging
 from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from inspector.archive.database import Database
+from inspector.archive.dialect import insert as upsert
 from inspector.archive.schema import HOLDS, VERDICTS
 from inspector.archive.tables_recordings import PIECE_RECORDINGS
 from inspector.archive.tables_review import REVIEW_KNOWN, REVIEW_PIECES, REVIEW_POSITION, REVIEW_SLOTS
@@ -68,7 +68,7 @@ class Queue:
     def _add(self, connection: Connection, row: RowMapping, now_ns: int) -> None:
         values = {name: row[name] for name in (*_IDENTITY, "decision")}
         wanted = num_wanted(_inspection(row), self._settings)
-        added = insert_once(connection, "review_pieces").values(
+        added = upsert(connection, REVIEW_PIECES).on_conflict_do_nothing().values(
             **values, verdict_key=row["key"], wanted=wanted, added_ns=now_ns
         )
         if connection.execute(added.returning(_P.key)).first() is not None:
@@ -85,17 +85,9 @@ class Queue:
                      len(rows))  # fmt: skip
 
 
-def insert_once(connection: Connection, table: str) -> "sqlite.Insert | postgresql.Insert":
-    """An INSERT that does nothing where the row is already there."""
-    target = REVIEW_PIECES.metadata.tables[table]
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(target).on_conflict_do_nothing()
-    return postgresql.insert(target).on_conflict_do_nothing()
-
-
 def hold(connection: Connection, verdict_key: int, name: str, now_ns: int, holder: str = "review") -> None:
     """Keeps verdict and recordings of a piece from retention."""
-    statement = insert_once(connection, "holds")
+    statement = upsert(connection, HOLDS).on_conflict_do_nothing()
     connection.execute(statement.values(verdict_key=verdict_key, holder=holder, name=name, since_ns=now_ns))
 
 
@@ -112,7 +104,8 @@ def close_piece(connection: Connection, key: int, verdict_key: int, why: str, no
 
 def _locked_position(connection: Connection) -> int:
     """Locked until the transaction ends. Behind the newest verdict only after the archive was made anew."""
-    connection.execute(insert_once(connection, "review_position").values(name=POSITION, verdict_key=0))
+    start = upsert(connection, REVIEW_POSITION).values(name=POSITION, verdict_key=0)
+    connection.execute(start.on_conflict_do_nothing())
     where = REVIEW_POSITION.c.name == POSITION
     position = connection.execute(select(REVIEW_POSITION.c.verdict_key).where(where).with_for_update()).scalar_one()
     newest = connection.execute(select(func.max(VERDICTS.c.key))).scalar_one() or 0

@@ -7,20 +7,23 @@ from threading import Event
 
 from prometheus_client import CollectorRegistry
 
+from inspector.archive.chart_figures import ChartFigures
+from inspector.archive.find import Archive
+from inspector.archive.opening import open_database
+from inspector.archive.recordings.inputs import InputReader
 from inspector.config.opening import open_log
 from inspector.config.service import Service
 from inspector.gateway.certificates import tls_context
-from inspector.verdicts.records import inspection_id
 from inspector.web.app import create_app
 from inspector.web.hub import Hub
+from inspector.web.log_recordings import LogRecordings
 from inspector.web.media import Media
 from inspector.web.metrics import WebMetrics
 from inspector.web.server import WebServer, listening_socket
 from inspector.web.state import Floor
 from inspector.web.stream_places import StreamPlaces
-from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.decode.limits import Limits
 from streams.log import Log
-from streams.observation import Observation, from_files
 
 log = logging.getLogger("inspector.web")
 
@@ -41,33 +44,34 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
     """The server of the page, answering. Raises as `serve_page`."""
     table, settings = service.config.web, service.config.web.settings
     tls = None if table.tls is None else tls_context(table.tls.files)
+    has_archive = service.config.archive.enabled
     listening = listening_socket(settings.listen, or_free="listen" not in table.model_fields_set)
-    with closing(open_log(service.path, service.config, stop)) as source:
-        floor = floor_of_service(service, source, registry)
+    with (
+        closing(open_log(service.path, service.config, stop)) as source,
+        closing(open_database(service.path, service.config.archive.settings)) as database,
+        closing(Media(_recordings(service, source), settings, metrics := WebMetrics(registry))) as media,
+    ):
+        floor = Floor(
+            settings=settings,
+            prefix=service.config.prefix,
+            lines=tuple(service.config.lines),
+            recipes=service.recipes,
+            log=source,
+            hub=Hub(settings, metrics),
+            metrics=metrics,
+            media=media,
+            places=StreamPlaces(settings.max_streams, settings.max_streams_per_host, metrics),
+            archive=Archive(database) if has_archive else None,
+            chart_figures=ChartFigures(database) if has_archive else None,
+        )
         server = WebServer(create_app(floor, is_tls=tls is not None), listening, settings, tls)
         with server.running(floor.hub, source):
             yield server
 
 
-class NoRecordings:
-    """Until the log can be asked for records again."""
-
-    def observation(self, verdict: Verdict) -> Observation:
-        return from_files(inspection_id(verdict.inspection), verdict.product, (), ())
-
-
-def floor_of_service(service: Service, source: Log, registry: CollectorRegistry) -> Floor:
-    """The parts that the pages share."""
-    config, settings = service.config, service.config.web.settings
-    metrics = WebMetrics(registry)
-    return Floor(
-        settings=settings,
-        prefix=config.prefix,
-        lines=tuple(config.lines),
-        recipes=service.recipes,
-        log=source,
-        hub=Hub(settings, metrics),
-        metrics=metrics,
-        media=Media(NoRecordings(), settings, metrics),
-        places=StreamPlaces(settings.max_streams, settings.max_streams_per_host, metrics),
-    )
+def _recordings(service: Service, source: Log) -> LogRecordings:
+    """With the limits of the worker, so that the page can read what the worker could."""
+    config = service.config
+    limits = Limits(max_record_bytes=config.max_record_bytes)
+    references = config.references.settings
+    return LogRecordings(lambda: InputReader(source.reader(), config.prefix, limits, references))

@@ -14,6 +14,7 @@ from inspector.dataset.recordings import Clip, RecordingError
 from inspector.plausibility.learning import PictureKind, Recorded, kind_of, learn, picture_format
 from inspector.plausibility.sources import Watched, watcher
 from inspector.plausibility.statistics import Floats, clip_figures, picture_figures
+from streams.decode.kinds import is_curve
 
 
 def with_plausibility(
@@ -40,7 +41,7 @@ def _learned(
     defective = reader.figures([source for source, (label, _) in sources.items() if label == "nok"])
     form = picture_format(reader.kinds) if reader.kinds else None
     groups = [sources[source][1] for source in good]
-    return learn(Recorded(figures, groups, defective, modality.kind == "trace"), form)
+    return learn(Recorded(figures, groups, defective, is_curve(modality.kind)), form)
 
 
 def _sources(rows: Sequence[PieceRow], modality: Modality) -> Mapping[ImageRow | SignalRow, tuple[str, str]]:

@@ -11,6 +11,7 @@ from inspector.web.state import floor_of
 from inspector.web.templating import render
 
 RETRY_S = 5
+MAX_KEY = 2**63 - 1
 _NO_ARCHIVE = "No archive is kept here: set [archive] in the configuration to look up pieces."
 
 
@@ -28,6 +29,14 @@ def charts_of(request: Request) -> ChartFigures:
     if figures is None:
         raise HTTPException(404, _NO_ARCHIVE)
     return figures
+
+
+def key_of(request: Request) -> int:
+    """The key in the address. Raises HTTPException for a number that no row can have."""
+    key: int = request.path_params["key"]
+    if key > MAX_KEY:
+        raise HTTPException(404, "The archive has no verdict of this number.")
+    return key
 
 
 def away_page(request: Request, error: StoreError) -> Response:

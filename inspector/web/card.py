@@ -88,7 +88,7 @@ def _times(entry: Entry, verdict: pb.Verdict) -> Card:
 
 
 def _optional(message: pb.Verdict | pb.Modality, name: str) -> float | None:
-    return round(float(getattr(message, name)), 5) if message.HasField(name) else None
+    return round(float(getattr(message, name)), 7) if message.HasField(name) else None
 
 
 def _likelihood(entry: pb.ClassProbability) -> float:

@@ -206,7 +206,8 @@ def _defect_summary(control: ControlChart) -> str:
         else f"a spread {control.spread:.1f} times that of chance (Laney's p' chart)"
     )
     points = {0: "No point is", 1: "One point is"}.get(outside, f"{outside} points are")
-    return f"Mean {100 * control.centre:.2f} % FAIL. {points} outside the control limits: three standard deviations of {how}."
+    mean = f"Mean {100 * control.centre:.2f} % FAIL."
+    return f"{mean} {points} outside the control limits: three standard deviations of {how}."
 
 
 def _percent(part: int, total: int) -> str:

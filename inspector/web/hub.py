@@ -178,7 +178,7 @@ def event_id(vector: Mapping[TopicPartition, int]) -> str:
     return base64.urlsafe_b64encode(resume_token.encode(vector)).decode()
 
 
-def vector_of(number: str) -> dict[TopicPartition, int] | None:
+def vector_of(number: str) -> Mapping[TopicPartition, int] | None:
     """The offsets that `event_id` was given; None for anything else."""
     try:
         return resume_token.decode(base64.urlsafe_b64decode(number.encode("ascii", "replace")))

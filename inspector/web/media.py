@@ -28,6 +28,8 @@ class PieceReader(Protocol):
     def observation(self, verdict: Verdict) -> Observation:
         """The piece as it was judged, without the recordings that are gone. Raises LogError."""
 
+    def close(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PieceFiles:
@@ -70,8 +72,9 @@ class Media:
             raise MediaUnavailableError(f"the log cannot be read ({error})") from error
 
     def close(self) -> None:
-        """Forgets what waits to be read."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Forgets what waits to be read. From any thread."""
+        self._thread.submit(self._reader.close)
+        self._thread.shutdown(wait=False)
 
     def _begin(self, address: str, verdict: Verdict) -> asyncio.Task[PieceFiles]:
         if len(self._read_now) >= MAX_WAITING:
@@ -91,6 +94,7 @@ class Media:
         return files
 
     def _read_files(self, verdict: Verdict) -> PieceFiles:
+        """Runs in the thread."""
         pictures, sounds = encoded_piece(self._reader.observation(verdict))
         return PieceFiles(pictures, sounds)
 

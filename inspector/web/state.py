@@ -9,6 +9,7 @@ from inspector.archive.chart_figures import ChartFigures
 from inspector.archive.find import Archive
 from inspector.recipe.recipes import Recipes
 from inspector.web.access import PageAccess, open_access
+from inspector.web.feedback import FeedbackDesk
 from inspector.web.hub import Hub
 from inspector.web.media import Media
 from inspector.web.metrics import WebMetrics
@@ -35,6 +36,9 @@ class Floor:
     archive: Archive | None = None
     """None where the database cannot be opened."""
     chart_figures: ChartFigures | None = None
+    kept_media: Media | None = None
+    """Pictures and sounds of stored pieces; None where only the log has them."""
+    feedback: FeedbackDesk | None = None
     access: PageAccess = field(default_factory=open_access)
     """Who may do what."""
     audit: Audit = field(default_factory=NoAudit)

@@ -31,7 +31,7 @@ from inspector.replay.pieces import LinePiece, ManifestPieces
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1.service_pb2 import InspectRequest, SignalClip
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Verdict
-from streams.decode.kinds import NUMBERS
+from streams.decode.kinds import SENSOR_KINDS
 from streams.join.assembly import AssemblySpec, SensorSpec
 from tests.benchmarks.setting import ROOT, Receiver, Setting, broker, inspector, service
 from tests.integration.lossy_pieces import Lot
@@ -146,7 +146,7 @@ def request(piece: LinePiece, row: PieceRow, spec: AssemblySpec) -> InspectReque
             if shot.sequence < frames[shot.camera]
         ],
         signals=[
-            SignalClip(sensor=sensor.name, kind=NUMBERS[sensor.kind], samples=_samples(sensor, recording))
+            SignalClip(sensor=sensor.name, kind=SENSOR_KINDS[sensor.kind].number, samples=_samples(sensor, recording))
             for sensor in spec.sensors
             if (recording := piece.recordings.get(sensor.name)) is not None and len(recording.samples)
         ],

@@ -37,7 +37,7 @@ def test_records_that_are_gone_or_never_were_are_named(line: KafkaLine) -> None:
     with closing(line.log().reader()) as reader:
         line.delete_before("frames", 0, 2)
         found = reader.read(at(line), [0, 1, 2, 3, 1000], max_bytes=LARGE, timeout_s=20)
-        assert (found.records.keys(), found.missing) == ({2}, {0, 1, 3, 1000})
+        assert (list(found.records), found.missing) == ([2], {0, 1, 3, 1000})
         assert reader.read(at(line, 17), [0], max_bytes=LARGE, timeout_s=20).missing == {0}
         nowhere = TopicPartition("test.no-such-line.frames", 0)
         assert reader.read(nowhere, [5], max_bytes=LARGE, timeout_s=20).missing == {5}

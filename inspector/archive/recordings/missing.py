@@ -19,6 +19,8 @@ class Why(Enum):
     """The referenced image cannot be fetched any more, or is another one."""
     TOO_LARGE = "too_large"
     """The piece's records or its decoded recordings exceed the limits of reading."""
+    NOT_KEPT = "not_kept"
+    """The recipe does not keep this piece, or it was not looked at yet."""
     EXPIRED = "expired"
     """The recording was kept and is removed by age or size."""
 
@@ -33,6 +35,8 @@ class MissingInput:
     """Position among the camera's judged images; 0 for a clip."""
     why: Why
     detail: str = ""
+    kind: str = ""
+    """Modality, where it is known."""
 
 
 class InputError(Exception):

@@ -9,6 +9,7 @@ from encoders.front_end import Image
 from inspector.bundle.schema import Modality
 from inspector.training.config import ExpertConfig, Fitting, ImageExpert, SignalExpert
 from inspector.training.inputs import WAFER_LEVELS
+from streams.decode.kinds import is_sound
 
 SMALL_BACKBONE = "tf_mobilenetv3_small_075"
 MAP_SIDE_PX = 96
@@ -79,13 +80,12 @@ def _pretrained(name: str) -> list[ExpertConfig]:
 
 
 def sensor_candidates(modality: Modality, num_recordings: int) -> list[ExpertConfig]:
-    """Sound is read as log-mel, vibration and traces as raw samples; networks only with enough recordings."""
+    """Sound is read as log-mel, any other kind as raw samples; networks only with enough recordings."""
     name = modality.name
-    network: Literal["log_mel", "tcn"] = "log_mel" if modality.kind == "audio" else "tcn"
-    profile: Literal["sound_profile", "trace_profile"] = (
-        "sound_profile" if modality.kind == "audio" else "trace_profile"
-    )
-    scaling: Literal["none", "standard"] = "none" if modality.kind == "audio" else "standard"
+    heard = is_sound(modality.kind)
+    network: Literal["log_mel", "tcn"] = "log_mel" if heard else "tcn"
+    profile: Literal["sound_profile", "trace_profile"] = "sound_profile" if heard else "trace_profile"
+    scaling: Literal["none", "standard"] = "none" if heard else "standard"
     machine = SignalExpert(name=f"{name}-profile", modality=name, encoder=profile, scaling=scaling, num_mels=64, hop=64)
     fitting = Fitting(epochs=NETWORK_EPOCHS)
     other = SignalExpert(name=f"{name}-network", modality=name, encoder=network, scaling=scaling, fitting=fitting)

@@ -26,6 +26,7 @@ from inspector.training.experts.defaults import MAP_LEVELS
 from inspector.training.experts.defaults import MAP_SIDE_PX as LARGEST_MAP_PX
 from inspector.training.good_only.memory_bank import Fitted, fit_patches, fit_profiles
 from inspector.training.inputs import cut, input_form, prepare
+from streams.decode.kinds import is_curve
 
 TOKEN_DIM = 32
 SIDE_PX = 224
@@ -124,12 +125,12 @@ def _map_levels(pictures: Sequence[Image]) -> tuple[float, float] | None:
 
 
 def _signal_descriptor(good: GoodRecordings) -> Descriptor:
-    trace = good.modality.kind == "trace"
+    is_of_curves = is_curve(good.modality.kind)
     config = SignalExpert(
         name=f"{good.modality.name}-good",
         modality=good.modality.name,
-        encoder="tcn" if trace else "log_mel",
-        scaling="standard" if trace else "none",
+        encoder="tcn" if is_of_curves else "log_mel",
+        scaling="standard" if is_of_curves else "none",
     )
     form = input_form(config, good.recordings)
     if isinstance(form, ImageInput):

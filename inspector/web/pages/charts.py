@@ -13,6 +13,7 @@ from inspector.archive.find import Archive, NotInArchiveError
 from inspector.archive.rows import MadeWhere, PieceFilter
 from inspector.verdicts.follow import StoreError
 from inspector.web import chart_data
+from inspector.web.actions import needs
 from inspector.web.archive_away import archive_of, away_page, charts_of
 from inspector.web.chart_data import Spec, Station
 from inspector.web.chart_range import DEFAULT, SPANS, ChartRange, read_range
@@ -31,6 +32,7 @@ MAX_STATIONS = 24
 """Stations whose sensors are looked up, so that a sensor that was always there is shown too."""
 
 
+@needs("figures.see")
 def charts(request: Request) -> Response:
     chart = read_range(request.query_params)
     try:
@@ -51,6 +53,7 @@ def charts(request: Request) -> Response:
     return render(request, "charts.html", context, 400 if chart.problems else 200)
 
 
+@needs("figures.see")
 def chart_specs(request: Request) -> Response:
     """One chart as JSON: {"charts": [...], "newest": where the last pieces are, if there are none in this time}."""
     name = request.path_params["chart"]

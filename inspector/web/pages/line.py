@@ -5,12 +5,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from inspector.web.actions import needs
+from inspector.web.state import floor_of
 from inspector.web.templating import render
 
 
 @needs("page.see")
+@needs("verdicts.watch")
 async def line(request: Request) -> Response:
-    return render(request, "line.html", {})
+    return render(request, "line.html", {"snapshot": floor_of(request).hub.snapshot()})
 
 
 routes = [Route("/", line)]

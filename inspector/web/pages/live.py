@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from inspector.web.actions import needs
 from inspector.web.media import MediaUnavailableError, PieceFiles
 from inspector.web.state import floor_of
 from protos.inspection.v1.verdict_pb2 import Verdict
@@ -38,6 +39,7 @@ async def _files(request: Request, address: str, verdict: Verdict) -> PieceFiles
         raise HTTPException(503, f"The recordings cannot be read now: {error}.", {"retry-after": "1"}) from error
 
 
+@needs("verdicts.watch")
 async def picture(request: Request) -> Response:
     """`x-captured` is the size of the image as captured, which regions refer to; `x-frames` how many there are."""
     address, verdict = _verdict(request)
@@ -50,6 +52,7 @@ async def picture(request: Request) -> Response:
     return Response(shown.data, media_type=shown.media_type, headers=KEEP | size)
 
 
+@needs("verdicts.watch")
 async def sound(request: Request) -> Response:
     address, verdict = _verdict(request)
     clip = (await _files(request, address, verdict)).sounds.get(_source(request, verdict))
@@ -58,6 +61,7 @@ async def sound(request: Request) -> Response:
     return Response(clip.data, media_type="audio/wav", headers=KEEP)
 
 
+@needs("verdicts.watch")
 async def heat_map(request: Request) -> Response:
     _, verdict = _verdict(request)
     camera = _source(request, verdict)
@@ -67,6 +71,7 @@ async def heat_map(request: Request) -> Response:
     return Response(data, media_type="image/png", headers=KEEP)
 
 
+@needs("verdicts.watch")
 async def snapshot(request: Request) -> Response:
     """What a page shows before the first event: after a gap, pages fetch it again."""
     return JSONResponse(floor_of(request).hub.snapshot())

@@ -9,6 +9,7 @@ from starlette.routing import Route
 from inspector.archive.find import Archive
 from inspector.archive.rows import MadeWhere, PieceFilter, PieceRow
 from inspector.verdicts.follow import StoreError
+from inspector.web.actions import needs
 from inspector.web.archive_away import archive_of, away_page
 from inspector.web.card import decision_word
 from inspector.web.piece_links import list_path, piece_path
@@ -22,6 +23,7 @@ MAX_NEW = 100
 """More new pieces than these are said to be `100+`."""
 
 
+@needs("verdicts.find")
 def pieces(request: Request) -> Response:
     query = read_query(request.query_params)
     try:
@@ -45,6 +47,7 @@ def pieces(request: Request) -> Response:
     return render(request, "pieces.html", context, 400 if query.problems else 200)
 
 
+@needs("verdicts.find")
 def new_pieces(request: Request) -> Response:
     """How many pieces of the filter's first page were stored after the row `after`."""
     query = read_query(request.query_params)
@@ -58,6 +61,7 @@ def new_pieces(request: Request) -> Response:
     return JSONResponse({"count": sum(row.key > int(after) for row in rows), "at_most": MAX_NEW})
 
 
+@needs("verdicts.find")
 def search(request: Request) -> Response:
     """A piece or a lot by its whole name: the one piece, or the list of those that have it."""
     text = request.query_params.get("q", "")[:MAX_LETTERS]

@@ -2,7 +2,7 @@
 // Knows no page and no tab: `publish` gets every message, the newest of each kind but verdicts is kept for late-comers.
 const QUIET_MS = 20_000; // the server sends something every 5 s
 const RETRY_MS = 2_000;
-const KEPT_VERDICTS = 64;
+const KEPT_VERDICTS = 256;
 
 export class Connection {
   #publish; #source = null; #lastId = ""; #watchdog = 0; #retry = 0;
@@ -12,8 +12,10 @@ export class Connection {
     this.#publish = publish;
   }
 
-  open() {
+  // `after` is the id to begin with; later openings continue behind the last event.
+  open(after = "") {
     this.close();
+    this.#lastId ||= after;
     const address = this.#lastId ? `/events?after=${encodeURIComponent(this.#lastId)}` : "/events";
     this.#source = new EventSource(address);
     this.#source.onopen = () => { this.#heard(); this.#show("live"); };

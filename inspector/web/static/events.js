@@ -58,6 +58,12 @@ function tell(message) {
   (handlers.get(message.kind) ?? []).forEach((handler) => handler(message.data));
 }
 
+// The id of the moment that the page's own snapshot shows: a first connection continues behind it.
+function after() {
+  const snapshot = document.getElementById("snapshot");
+  return snapshot === null ? "" : (JSON.parse(snapshot.textContent).id ?? "");
+}
+
 // Scripts may be started from this server only, and only by their own address.
 function workerAddress() {
   const address = new URL("./events_worker.js", import.meta.url).href;
@@ -68,6 +74,7 @@ function workerAddress() {
 function throughWorker() {
   const worker = new SharedWorker(workerAddress(), { type: "module", name: CHANNEL });
   worker.port.onmessage = ({ data }) => take(data);
+  worker.port.postMessage({ after: after() });
   worker.onerror = () => throughChannel();
   addEventListener("pagehide", () => worker.port.postMessage("bye"));
 }
@@ -76,7 +83,7 @@ function throughWorker() {
 function throughChannel() {
   const channel = new BroadcastChannel(CHANNEL);
   if (!navigator.locks) {
-    new Connection(take).open();
+    new Connection(take).open(after());
     return;
   }
   channel.onmessage = ({ data }) => { if (data !== "hello") take(data); };
@@ -89,7 +96,7 @@ function lead(channel) {
   channel.onmessage = ({ data }) => {
     if (data === "hello") connection.backlog().forEach((message) => channel.postMessage(message));
   };
-  connection.open();
+  connection.open(after());
 }
 
 // A page that comes back from the browser's cache has missed the time in between.

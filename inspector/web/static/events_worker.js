@@ -8,11 +8,13 @@ let isOpen = false;
 self.onconnect = ({ ports: [port] }) => {
   ports.add(port);
   port.onmessage = ({ data }) => {
-    if (data !== "bye") return;
-    ports.delete(port);
-    port.close();
+    if (data === "bye") {
+      ports.delete(port);
+      port.close();
+    } else if (!isOpen) {
+      isOpen = true;
+      connection.open(data.after);
+    }
   };
   connection.backlog().forEach((message) => port.postMessage(message));
-  if (!isOpen) connection.open();
-  isOpen = true;
 };

@@ -1,23 +1,41 @@
 """An archive with pieces to review, on both databases, and a clock that tests set."""
 
+import hashlib
+import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import cv2
+import numpy as np
 from sqlalchemy import func, insert, select
 
 from inspector.archive.database import Database
+from inspector.archive.dialect import insert as upsert
 from inspector.archive.find import Archive, PieceRow
+from inspector.archive.items import LogItem
 from inspector.archive.migrate import upgrade
-from inspector.archive.schema import TOPICS, VERDICTS
+from inspector.archive.recordings.objects import ObjectMissingError
+from inspector.archive.schema import VERDICTS
+from inspector.archive.store import ArchiveStore
+from inspector.archive.tables_log import FEEDBACK
 from inspector.archive.tables_recordings import PIECE_RECORDINGS, RECORDING_OBJECTS
+from inspector.archive.write import insert_verdicts
+from inspector.archive.write_others import insert_findings
 from inspector.review.desk import Desk
+from inspector.review.findings import Finding, feedback, parse_finding
 from inspector.review.lending import Lending
 from inspector.review.queue import Queue
 from inspector.review.settings import ReviewSettings
-from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason
+from inspector.verdicts.records import inspection_id
+from inspector.verdicts.ring import Entry
+from protos.inspection.v1.records_pb2 import Inspection, Label
+from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, ModalityState, Verdict
+from streams import resume_token
 from streams.observation import InspectionId
+from streams.records import TopicPartition
 
+SOURCE = TopicPartition("t.line-1.verdicts", 0)
 START_NS = 1_800_000_000 * 10**9
 REVIEW, PASS, FAIL = Decision.DECISION_REVIEW, Decision.DECISION_PASS, Decision.DECISION_FAIL
 
@@ -42,6 +60,14 @@ class Floor:
     settings: ReviewSettings
     clock: Clock = field(default_factory=Clock)
     draws: Iterator[float] = field(default_factory=lambda: iter(lambda: 0.99, None))
+    files: dict[str, bytes] = field(default_factory=dict)
+    """Content of the object store."""
+
+    def get(self, digest: str, max_bytes: int) -> bytes:
+        """As an object store does."""
+        if digest not in self.files:
+            raise ObjectMissingError(f"the store has no file {digest}")
+        return self.files[digest]
 
     @property
     def desk(self) -> Desk:
@@ -55,26 +81,42 @@ class Floor:
 
     def add(
         self, names: Iterable[str], decision: int = REVIEW, reason: int = DecisionReason.DECISION_REASON_UNCERTAIN,
-        *, recordings: bool = True,
+        *, recordings: bool = True, lot: str = "",
     ) -> None:  # fmt: skip
         """Stores verdicts and recordings, as the archiver does."""
+        verdicts = [make_verdict(name, decision, reason, lot) for name in names]
+        with self.database.read() as connection:
+            first = connection.execute(select(func.count()).select_from(VERDICTS)).scalar_one()
+        store = ArchiveStore(self.database, "verdicts", insert_verdicts)
+        store.token()
+        entries = [_entry(verdict, offset) for offset, verdict in enumerate(verdicts, first)]
+        store.store(entries, resume_token.encode({SOURCE: first + len(entries)}, {SOURCE.topic: "1"}))
+        for verdict in verdicts if recordings else ():
+            self.keep(verdict.inspection.piece_id, "top", "image", "png", picture(verdict.inspection.piece_id))
+            self.keep(verdict.inspection.piece_id, "mic", "audio", "npy", sound(verdict.inspection.piece_id))
+
+    def keep(self, name: str, source: str, kind: str, form: str, content: bytes) -> None:
+        """Stores a recording of a piece, as the keeper does."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        self.files[sha256] = content
+        detail = "{}" if kind == "image" else '{"sample_rate_hz":16000.0,"first_ns":0}'
+        row = {"source": source, "sequence": 0, "kind": kind, "sha256": sha256, "detail": detail, "stored_ns": 1}
+        file = {"sha256": sha256, "kind": form, "bytes": len(content), "stored_ns": 1}
         with self.database.write() as connection:
-            topic = connection.execute(select(TOPICS.c.id)).scalar()
-            if topic is None:
-                topic = connection.execute(
-                    insert(TOPICS).values(name="t.line-1.verdicts", identity="1").returning(TOPICS.c.id)
-                ).scalar_one()
-                file = {"sha256": "ab" * 32, "kind": "png", "bytes": 10, "stored_ns": START_NS}
-                connection.execute(insert(RECORDING_OBJECTS).values(**file))
-            for name in names:
-                offset = connection.execute(select(func.coalesce(func.max(VERDICTS.c.offset), -1))).scalar_one() + 1
-                row = _verdict_row(name, decision, reason, offset)
-                key = connection.execute(
-                    insert(VERDICTS).values(topic_id=topic, **row).returning(VERDICTS.c.key)
-                ).scalar_one()
-                if recordings:
-                    kept = {"source": "top", "sequence": 0, "kind": "image", "sha256": "ab" * 32, "stored_ns": 1}
-                    connection.execute(insert(PIECE_RECORDINGS).values(verdict_key=key, **kept))
+            connection.execute(upsert(connection, RECORDING_OBJECTS).values(**file).on_conflict_do_nothing())
+            connection.execute(insert(PIECE_RECORDINGS).values(verdict_key=self.row(name).key, **row))
+
+    def say(self, name: str, author: str, word: str, *defects: str, given_ns: int | None = None) -> None:
+        """Stores what a person said about a piece, as the archiver does."""
+        finding = Finding(Label.LABEL_WITHDRAWN) if word == "withdrawn" else parse_finding(word, defects)
+        message = feedback(piece(name), finding, author, given_ns or self.clock(), "")
+        with self.database.read() as connection:
+            offset = connection.execute(select(func.count()).select_from(FEEDBACK)).scalar_one()
+        store = ArchiveStore(self.database, "feedback", insert_findings)
+        store.token()
+        at = TopicPartition("t.line-1.feedback", 0)
+        item = LogItem(at, offset, START_NS, "line-1", message)
+        store.store([item], resume_token.encode({at: offset + 1}, {at.topic: "1"}))
 
     def queue(self) -> None:
         """Takes everything in that is wanted."""
@@ -107,12 +149,49 @@ def floor(url: str, settings: ReviewSettings) -> Iterator[Floor]:
         database.close()
 
 
-def _verdict_row(name: str, decision: int, reason: int, offset: int) -> dict[str, object]:
-    texts = dict.fromkeys(("product", "lot", "recipe", "recipe_version", "bundle", "bundle_version", "bundle_digest",
-                           "engine", "route", "defect_class"), "")  # fmt: skip
-    times = dict.fromkeys(("entry_ns", "capture_ns", "arrival_ns", "decision_ns", "publish_ns", "append_ns"), START_NS)
-    numbers = {"deployment": 0, "cost_ms": 1.0, "deadline_missed": False, "day": 20_833, "stored_bytes": 100}
+def make_verdict(name: str, decision: int, reason: int, lot: str = "") -> Verdict:
     line, station, piece_id, pass_number = piece(name)
-    identity = {"line": line, "station": station, "piece_id": piece_id, "pass_number": pass_number}
-    return {**texts, **times, **numbers, **identity, "partition": 0, "offset": offset, "decision": decision,
-            "reason": reason}  # fmt: skip
+    verdict = Verdict(
+        inspection=Inspection(line=line, station=station, piece_id=piece_id, pass_number=pass_number),
+        product="disc",
+        lot=lot,
+        bundle="demo",
+        bundle_digest="0123456789ab",
+        decision=Decision.ValueType(decision),
+        reason=DecisionReason.ValueType(reason),
+        defect_score=0.5,
+        pass_below=0.2,
+        fail_above=0.8,
+        entry_ns=START_NS,
+        capture_ns=START_NS,
+    )
+    for each in ("crack", "dent", "scratch"):
+        verdict.classes.add(name=each, probability=0.4)
+    verdict.modalities.add(name="top", kind="image", state=ModalityState.MODALITY_STATE_PRESENT, defect_score=0.6)
+    verdict.modalities.add(name="mic", kind="audio", state=ModalityState.MODALITY_STATE_PRESENT, defect_score=0.3)
+    evidence = verdict.images.add(camera="top", heat_map_png=picture("heat"))
+    evidence.regions.add(x_px=4, y_px=6, width_px=10, height_px=8, strength=0.7)
+    verdict.signals.add(sensor="mic", start_s=0.02, end_s=0.05, low_hz=5000.0, high_hz=7000.0, strength=0.6)
+    return verdict
+
+
+def picture(name: str) -> bytes:
+    """A PNG of 48 by 32 pixels."""
+    return bytes(cv2.imencode(".png", _noise(name).integers(0, 255, (32, 48), np.uint8))[1].tobytes())
+
+
+def sound(name: str) -> bytes:
+    """A quarter of a second as .npy."""
+    content = io.BytesIO()
+    np.save(content, _noise(name).normal(0, 0.1, (4000, 1)).astype(np.float32))
+    return content.getvalue()
+
+
+def _noise(name: str) -> np.random.Generator:
+    return np.random.default_rng(list(name.encode()))
+
+
+def _entry(verdict: Verdict, offset: int) -> Entry:
+    value = verdict.SerializeToString()
+    inspection = inspection_id(verdict.inspection)
+    return Entry(SOURCE, offset, START_NS + offset, inspection, verdict.product, verdict.decision, value)

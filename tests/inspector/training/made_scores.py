@@ -61,8 +61,8 @@ def simulated_scores(kind: Kind, seed: int = 0, num: int = 900) -> Scored:
 
 def _noisy_or(names: ExpertSet, logits_EP: np.ndarray) -> np.ndarray:
     camera = [logits_EP[ORDER.index(name)] for name in names if name != "ear"]
-    said = ([np.mean(camera, axis=0)] if camera else []) + ([logits_EP[2]] if "ear" in names else [])
-    good = np.prod([1 / (1 + np.exp(own)) for own in said], axis=0).clip(1e-9, 1 - 1e-9)
+    heard_logits = ([np.mean(camera, axis=0)] if camera else []) + ([logits_EP[2]] if "ear" in names else [])
+    good = np.prod([1 / (1 + np.exp(expert_logit)) for expert_logit in heard_logits], axis=0).clip(1e-9, 1 - 1e-9)
     return np.log1p(-good) - np.log(good)
 
 

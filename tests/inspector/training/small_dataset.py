@@ -43,7 +43,7 @@ def _row(folder: Path, rng: np.random.Generator, split: Split, number: int, stra
     trace = rng.normal(0, 1, NUM_SAMPLES).astype(np.float32)
     trace[NUM_SAMPLES // 2 :] += 2.5 * step
     np.save(folder / f"{name}.npy", trace)
-    own: list[Label] = ["nok" if bad else "ok" for bad in (blot, step)]
+    labels: list[Label] = ["nok" if bad else "ok" for bad in (blot, step)]
     lacks = number == 5
     return PieceRow(
         piece_id=name,
@@ -52,7 +52,7 @@ def _row(folder: Path, rng: np.random.Generator, split: Split, number: int, stra
         label="nok" if blot or (step and not lacks) or (strange and number % 7 == 0) else "ok",
         split=split,
         groups={"image": f"i{name}", "signal": f"s{name}"},
-        modality_labels={"image": own[0], "signal": own[1]},
+        modality_labels={"image": labels[0], "signal": labels[1]},
     )
 
 

@@ -23,15 +23,15 @@ def card_data(*, refitted: bool, joint: bool) -> ModelCardData:
 
 
 @pytest.mark.parametrize(
-    ("refitted", "joint", "said", "unsaid"),
+    ("refitted", "joint", "sentence", "absent"),
     [
         (False, False, "on the calibration split, which no encoder saw", "together"),
         (True, False, "Fitted on the training and the calibration split together", "which no encoder saw"),
         (False, True, "Fitted together with the experts", "on the calibration split"),
     ],
 )
-def test_the_card_says_what_was_fitted_on_what(tmp_path, refitted, joint, said, unsaid):
+def test_the_card_says_what_was_fitted_on_what(tmp_path, refitted, joint, sentence, absent):
     dataset = Dataset(manifest(tmp_path, ("train", "calibration")))
     card = model_card(dataset, TrainConfig(), card_data(refitted=refitted, joint=joint))
-    assert said in card
-    assert unsaid not in card
+    assert sentence in card
+    assert absent not in card

@@ -67,8 +67,8 @@ def test_a_recording_is_one_example_with_the_mean_of_its_pieces(tmp_path):
     for name in ("a.png", "b.png"):
         cv2.imwrite(str(tmp_path / name), np.zeros((4, 4), np.uint8))
     rows = [piece(1, "a.png", (), {}), piece(2, "a.png", ("dent",), {}), piece(3, "b.png", ("dent",), {})]
-    found = examples(tmp_path, rows, TOP, CLASSES)
-    assert {path: example.targets.tolist() for path, example in found.items()} == {
+    result = examples(tmp_path, rows, TOP, CLASSES)
+    assert {path: example.targets.tolist() for path, example in result.items()} == {
         "a.png": [0.5, 0.5, 0],
         "b.png": [1, 1, 0],
     }
@@ -86,8 +86,8 @@ def masked(folder, shape=(4, 6), **change):
 
 
 def test_a_mask_says_where_the_defect_is(tmp_path):
-    found = masked(tmp_path)
-    assert found.tolist() == [[False] * 6] * 2 + [[True] * 6] * 2
+    result = masked(tmp_path)
+    assert result.tolist() == [[False] * 6] * 2 + [[True] * 6] * 2
 
 
 def test_a_good_picture_is_good_everywhere_and_one_without_a_mask_is_unknown(tmp_path):
@@ -184,7 +184,7 @@ def test_tiles_are_cut_in_training_as_in_serving():
 
 
 @pytest.mark.parametrize(
-    ("kind", "largest", "said"),
+    ("kind", "largest", "message"),
     [
         (np.uint8, 2, "is 2 of 255 possible in uint8"),
         (np.uint16, 1023, "is 1023 of 65535 possible in uint16"),
@@ -192,12 +192,12 @@ def test_tiles_are_cut_in_training_as_in_serving():
         (np.uint8, 128, ""),
     ],
 )
-def test_pictures_that_use_next_to_nothing_of_their_range_are_warned_of(kind, largest, said, caplog):
+def test_pictures_that_use_next_to_nothing_of_their_range_are_warned_of(kind, largest, message, caplog):
     """A wafer map stored as 0, 1, 2 is all but black; twelve bits in sixteen are usual."""
     maps = [np.array([[0, 1]], kind), np.array([[0, largest]], kind)]
     input_form(ImageExpert(name="top-full", modality="top", scout=False), maps)
-    assert ("spread the values (a wafer map's 0, 1, 2 to 0, 128, 255)" in caplog.text) == bool(said)
-    assert said in caplog.text
+    assert ("spread the values (a wafer map's 0, 1, 2 to 0, 128, 255)" in caplog.text) == bool(message)
+    assert message in caplog.text
 
 
 def test_a_signal_expert_takes_rate_length_and_scale_from_its_recordings():

@@ -53,7 +53,7 @@ def pieces(judge: RoutedJudge, num: int) -> list[Observation]:
     """Random images and noise; every third piece lacks its last sensor."""
     recipe = judge.recipe("l", "s", "p")
     assert recipe is not None
-    model, random, found = judge.live("line-1", recipe).model, np.random.default_rng(3), []
+    model, random, verdicts = judge.live("line-1", recipe).model, np.random.default_rng(3), []
     for index in range(num):
         image = random.integers(0, 255, (120, 160, 3)).astype(np.uint8)
         clips = {}
@@ -62,10 +62,10 @@ def pieces(judge: RoutedJudge, num: int) -> list[Observation]:
             clips[name] = Clip(name, recipe.kinds[name], samples, form.sample_rate_hz, State.PRESENT)
         views = {camera.name: View(camera.name, (image,), State.PRESENT) for camera in recipe.cameras}
         times = NOW_NS, NOW_NS, NOW_NS, NOW_NS
-        found.append(
+        verdicts.append(
             Observation(InspectionId("l", "s", str(index)), "p", "", CloseReason.COMPLETE, views, clips, *times)
         )
-    return found
+    return verdicts
 
 
 def judged(folder: Path, name: EngineName, max_batch: int) -> list[pb.Verdict]:
@@ -75,9 +75,9 @@ def judged(folder: Path, name: EngineName, max_batch: int) -> list[pb.Verdict]:
 
 @pytest.mark.parametrize(("name", "max_batch"), [("onnx", 1), ("onnx", 3), ("openvino", 16)])
 def test_engine_and_batch_change_no_verdict(folder: Path, name: EngineName, max_batch: int) -> None:
-    expected, found = judged(folder, "onnx", 16), judged(folder, name, max_batch)
-    assert [(v.decision, v.reason, v.route) for v in found] == [(v.decision, v.reason, v.route) for v in expected]
-    np.testing.assert_allclose([v.defect_score for v in found], [v.defect_score for v in expected], atol=1e-5)
+    expected, verdicts = judged(folder, "onnx", 16), judged(folder, name, max_batch)
+    assert [(v.decision, v.reason, v.route) for v in verdicts] == [(v.decision, v.reason, v.route) for v in expected]
+    np.testing.assert_allclose([v.defect_score for v in verdicts], [v.defect_score for v in expected], atol=1e-5)
     assert pb.DECISION_REASON_ENGINE not in {v.reason for v in expected}
     assert all(v.images and v.images[0].heat_map_png for v in expected)
 

@@ -51,7 +51,7 @@ SCOUT = result("scout", "top", 3.0 * LABELS + OTHER)
 
 
 def said(*results: CrossValidationResult, kept: Sequence[CrossValidationResult] | None = None) -> list[str]:
-    return [own.text for own in chance_advice(results, results if kept is None else kept)]
+    return [item.text for item in chance_advice(results, results if kept is None else kept)]
 
 
 def test_an_expert_that_tells_good_from_defective_is_not_warned_of() -> None:
@@ -111,7 +111,7 @@ def test_an_expert_that_was_held_against_one_label_alone_is_unknown(label: float
 def test_an_expert_that_misleads_ships_only_where_its_modality_has_no_other(
     results: list[CrossValidationResult], left: list[str]
 ) -> None:
-    assert [own.name for own in drop_misleading(results)] == left
+    assert [item.name for item in drop_misleading(results)] == left
 
 
 def test_the_warning_says_that_an_expert_was_left_out() -> None:
@@ -136,8 +136,8 @@ def scored(logits: np.ndarray) -> Scored:
 
 def test_a_bundle_at_chance_is_warned_of_as_a_whole() -> None:
     assert list(fused_advice(scored(3.0 * LABELS + NOISE))) == []
-    (found,) = fused_advice(scored(TIES))
-    assert "the bundle as a whole is no better than chance" in found.text
+    (advice,) = fused_advice(scored(TIES))
+    assert "the bundle as a whole is no better than chance" in advice.text
 
 
 def selected(config: ExpertConfig, fitted: Fitted) -> SelectedExpert:
@@ -163,6 +163,6 @@ NETWORK = SignalExpert(name="mic", modality="mic", encoder="log_mel")
     ],
 )
 def test_fits_that_were_cut_short_are_named(config: ExpertConfig, fitted: Fitted, words: str | None) -> None:
-    found = [own.text for own in epochs_advice([selected(config, fitted)])]
-    assert len(found) == (words is not None)
-    assert words is None or (words in found[0] and f"expert {config.name}" in found[0])
+    advice = [item.text for item in epochs_advice([selected(config, fitted)])]
+    assert len(advice) == (words is not None)
+    assert words is None or (words in advice[0] and f"expert {config.name}" in advice[0])

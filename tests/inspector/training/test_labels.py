@@ -25,8 +25,8 @@ SHOWS = {"crack": ("top",), "dent": ("image",), "hum": ("signal",), "chip": ("si
 def inferred(label: Label, *defects: str, **given: Label) -> list[Label | None]:
     row = PieceRow(piece_id="a", split="train", label=label, defects=defects, modality_labels=given)
     others = [PieceRow(piece_id=name, split="train", label="nok", defects=(name,)) for name in (*SHOWS, "odd")]
-    own = with_own_labels([row, *others], MODALITIES, SHOWS)[0].modality_labels
-    return [own.get(name, own.get("image" if name != "mic" else "signal")) for name in ("top", "side", "mic")]
+    labels = with_own_labels([row, *others], MODALITIES, SHOWS)[0].modality_labels
+    return [labels.get(name, labels.get("image" if name != "mic" else "signal")) for name in ("top", "side", "mic")]
 
 
 @pytest.mark.parametrize(

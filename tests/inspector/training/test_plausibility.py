@@ -114,7 +114,7 @@ def test_what_was_learned_from_is_believed_by_the_service_and_black_is_not(tmp_p
     paths = [tmp_path / row.images[0].path for row in rows]
     pieces = [observed(np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8)) for path in paths]
     black = observed(np.zeros((8, 12), np.uint8))
-    states = [own.views["top"].state for own in believed(schema, [*pieces, black], [{}] * 21, Kept())]
+    states = [piece.views["top"].state for piece in believed(schema, [*pieces, black], [{}] * 21, Kept())]
     assert states == [State.PRESENT] * 20 + [State.IMPLAUSIBLE]
 
 

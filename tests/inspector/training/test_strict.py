@@ -49,7 +49,7 @@ def call(folder: Path, *arguments: object, command: str = "train") -> Result:
 
 
 def kinds(folder: Path) -> set[str]:
-    return {own["kind"] for own in json.loads((folder / "report.json").read_text())["warnings"]}
+    return {warning["kind"] for warning in json.loads((folder / "report.json").read_text())["warnings"]}
 
 
 def rewrite(folder: Path, **change: object) -> None:
@@ -80,9 +80,9 @@ def test_warnings_are_on_the_screen_in_the_report_and_in_the_card(folder: Path) 
     assert result.exit_code == 0, result.output
     card = (folder / "bundle" / "model_card.md").read_text()
     (text,) = [
-        own["text"]
-        for own in json.loads((folder / "report.json").read_text())["warnings"]
-        if "expert mic-profile" in own["text"]
+        warning["text"]
+        for warning in json.loads((folder / "report.json").read_text())["warnings"]
+        if "expert mic-profile" in warning["text"]
     ]
     assert "chance" in text
     assert "warning(s):" in result.output

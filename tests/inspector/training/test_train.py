@@ -123,8 +123,8 @@ def test_no_file_of_a_bundle_names_this_machine(trained):
 
 def test_a_checkpoint_exports_the_same_model(trained):
     pieces = ("--parity", trained / "data" / "manifest.jsonl", "--parity-pieces", 9)
-    said = run("export", trained / "checkpoint", "--out", trained / "again", *pieces)
-    assert "Parity set: 9 calibration pieces, 5 of them nearest the limits." in said
+    output = run("export", trained / "checkpoint", "--out", trained / "again", *pieces)
+    assert "Parity set: 9 calibration pieces, 5 of them nearest the limits." in output
     first, second = (load(trained / name).schema for name in ("bundle", "again"))
     for expert in first.experts:
         form = expert.input
@@ -140,22 +140,22 @@ def test_a_checkpoint_exports_the_same_model(trained):
 
 
 def test_engines_decide_as_torch_on_the_pieces_that_training_stored(trained):
-    said = run("parity", trained / "bundle", "--engine", "onnx", "--engine", "openvino")
+    output = run("parity", trained / "bundle", "--engine", "onnx", "--engine", "openvino")
     for engine in ("onnx", "openvino"):
-        assert f"{engine}/fp32: passed: 0 of 40 decisions flip" in said
-    assert "The set has all 40 calibration pieces, fewer than the 300 expected" in said
+        assert f"{engine}/fp32: passed: 0 of 40 decisions flip" in output
+    assert "The set has all 40 calibration pieces, fewer than the 300 expected" in output
 
 
 def test_evaluation_finds_what_can_be_seen_and_heard(trained):
     run("evaluate", trained / "bundle", trained / "data" / "manifest.jsonl", "--report", trained / "report")
-    found = json.loads((trained / "report" / "report.json").read_text())
-    assert found["pieces"] == SPLITS.count("test")
-    assert found["recordings"] == {"image": 24, "signal": 24}
-    assert found["scores"]["fused"]["auc"] > 0.8
+    report = json.loads((trained / "report" / "report.json").read_text())
+    assert report["pieces"] == SPLITS.count("test")
+    assert report["recordings"] == {"image": 24, "signal": 24}
+    assert report["scores"]["fused"]["auc"] > 0.8
     for route in ("dense", "routed"):
-        counts = found["decisions"][route]
+        counts = report["decisions"][route]
         assert counts["passed"] + counts["failed"] + counts["review"] == 24
-    assert found["experts_run"]["routed"] <= found["experts_run"]["dense"] == 24 * 2 + 16
+    assert report["experts_run"]["routed"] <= report["experts_run"]["dense"] == 24 * 2 + 16
     assert "| fused |" in (trained / "report" / "report.md").read_text()
 
 

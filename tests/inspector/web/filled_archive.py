@@ -1,21 +1,25 @@
 """Fills an archive with made verdicts: the pages' tests and their benchmark need many, and know what to expect."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
-from inspector.archive.body import pack
 from inspector.archive.database import Database
 from inspector.archive.migrate import upgrade
-from inspector.archive.schema import HEAT_MAPS, STATIONS, TOPICS, VERDICT_BODIES, VERDICT_SENSORS, VERDICTS
+from inspector.archive.schema import VERDICTS
+from inspector.archive.write import insert_verdicts
+from inspector.verdicts.records import inspection_id
+from inspector.verdicts.ring import Entry
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, ModalityState, Verdict
+from streams.records import TopicPartition
 
 NS = 10**9
 START_NS = 1_764_489_600 * NS
 """2025-11-30 08:00 UTC."""
 TAKT_NS = NS // 12
-CHUNK = 20_000
+CHUNK = 2_000
+SOURCE = TopicPartition("inspection.line-1.verdicts", 0)
 FAIL_EVERY, REVIEW_EVERY = 20, 33
 CLASSES = ("crack", "scratch", "dent")
 
@@ -99,78 +103,29 @@ class FilledArchive:
         self.database, self.names = database, names or Names()
         self.num_verdicts = 0
         upgrade(database)
-        with database.write() as connection:
-            connection.execute(insert(TOPICS).values(name="inspection.line-1.verdicts", identity="made"))
-            self._topic = connection.execute(select(TOPICS.c.id)).scalar_one()
 
-    def fill(self, count: int, *, bodies: bool = True, start_ns: int | None = None) -> None:
+    def fill(self, count: int, *, start_ns: int | None = None) -> None:
         """`start_ns` is the entry of the first one; they follow at 12 a second."""
-        for first in range(self.num_verdicts, self.num_verdicts + count, CHUNK):
-            numbers = range(first, min(first + CHUNK, self.num_verdicts + count))
-            shift_ns = 0 if start_ns is None else start_ns - (START_NS + self.num_verdicts * TAKT_NS)
-            made = [(each, verdict_of(each, self.names, START_NS + each * TAKT_NS + shift_ns)) for each in numbers]
-            self._store(made, bodies)
-        self.num_verdicts += count
+        first, start_ns = self.num_verdicts, START_NS + self.num_verdicts * TAKT_NS if start_ns is None else start_ns
+        for begin in range(0, count, CHUNK):
+            numbers = range(begin, min(begin + CHUNK, count))
+            self._store([verdict_of(first + each, self.names, start_ns + each * TAKT_NS) for each in numbers])
 
     def put(self, verdict: Verdict) -> int:
         """Stores this verdict; its key."""
-        self._store([(self.num_verdicts, verdict)], True)
-        self.num_verdicts += 1
+        self._store([verdict])
         with self.database.read() as connection:
             return connection.execute(select(VERDICTS.c.key).order_by(VERDICTS.c.key.desc()).limit(1)).scalar_one()
 
-    def _store(self, made: Sequence[tuple[int, Verdict]], bodies: bool) -> None:
-        rows = [self._row(number, verdict) for number, verdict in made]
+    def _store(self, verdicts: Sequence[Verdict]) -> None:
+        entries = [entry_of(self.num_verdicts + number, verdict) for number, verdict in enumerate(verdicts)]
         with self.database.write() as connection:
-            connection.execute(insert(VERDICTS), rows)
-            known = {(row.line, row.station, row.product) for row in connection.execute(select(STATIONS))}
-            new = {(row["line"], row["station"], row["product"]): row["entry_ns"] for row in rows}
-            stations = [
-                {"line": line, "station": station, "product": product, "first_ns": entry_ns, "last_ns": entry_ns}
-                for (line, station, product), entry_ns in new.items()
-                if (line, station, product) not in known
-            ]
-            if stations:
-                connection.execute(insert(STATIONS), stations)
-            sensors = [sensor for row, (_, verdict) in zip(rows, made, strict=True) for sensor in _absent(row, verdict)]
-            if sensors:
-                connection.execute(insert(VERDICT_SENSORS), sensors)
-            if bodies:
-                self._store_bodies(connection, rows, made)
-
-    def _store_bodies(self, connection, rows, made) -> None:
-        packed = [(row["key"], pack(verdict)) for row, (_, verdict) in zip(rows, made, strict=True)]
-        connection.execute(insert(VERDICT_BODIES), [{"verdict_key": key, "body": each.body} for key, each in packed])
-        maps = [
-            {"verdict_key": key, "image": place, "png": png}
-            for key, each in packed
-            for place, png in each.heat_maps.items()
-        ]
-        if maps:
-            connection.execute(insert(HEAT_MAPS), maps)
-
-    def _row(self, number: int, verdict: Verdict) -> dict[str, object]:
-        named = verdict.inspection
-        likeliest = max(verdict.classes, key=lambda each: each.probability, default=None)
-        has_class = verdict.decision != Decision.DECISION_PASS
-        return {
-            "key": number + 1,
-            "topic_id": self._topic, "partition": 0, "offset": number,
-            "line": named.line, "station": named.station, "piece_id": named.piece_id, "pass_number": named.pass_number,
-            "product": verdict.product, "lot": verdict.lot, "recipe": verdict.recipe,
-            "recipe_version": verdict.recipe_version, "bundle": verdict.bundle,
-            "bundle_version": verdict.bundle_version, "bundle_digest": verdict.bundle_digest, "engine": verdict.engine,
-            "deployment": verdict.deployment, "route": verdict.route, "decision": verdict.decision,
-            "reason": verdict.reason, "defect_class": likeliest.name if has_class and likeliest else "",
-            "score": verdict.defect_score if verdict.HasField("defect_score") else None,
-            "pass_below": verdict.pass_below, "fail_above": verdict.fail_above, "cost_ms": verdict.cost_ms,
-            "deadline_missed": verdict.deadline_missed, "entry_ns": verdict.entry_ns, "capture_ns": verdict.capture_ns,
-            "arrival_ns": verdict.arrival_ns, "decision_ns": verdict.decision_ns, "publish_ns": verdict.publish_ns,
-            "append_ns": verdict.publish_ns + 10**6, "day": verdict.entry_ns // (86_400 * NS), "stored_bytes": 500,
-        }  # fmt: skip
+            insert_verdicts(connection, entries)
+        self.num_verdicts += len(verdicts)
 
 
-def _absent(row: dict[str, object], verdict: Verdict) -> Iterator[dict[str, object]]:
-    for modality in verdict.modalities:
-        if modality.state != ModalityState.MODALITY_STATE_PRESENT:
-            yield {"verdict_key": row["key"], "sensor": modality.name, "state": modality.state, "reason": 1}
+def entry_of(offset: int, verdict: Verdict) -> Entry:
+    """The verdict as a follower gets it."""
+    inspection = inspection_id(verdict.inspection)
+    append_ns, value = verdict.publish_ns + 10**6, verdict.SerializeToString()
+    return Entry(SOURCE, offset, append_ns, inspection, verdict.product, verdict.decision, value)

@@ -51,6 +51,9 @@ class OnePiece:
         image = np.full((160, 200), 90, np.uint8)
         return from_files(inspection_id(verdict.inspection), verdict.product, [("top", image)], [clip])
 
+    def close(self) -> None:
+        pass
+
 
 def verdict(number: int = 0, station: str = "station-1", **fields: object) -> pb.Verdict:
     """A FAIL by sound of a piece that the picture alone would have passed."""

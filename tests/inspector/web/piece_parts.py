@@ -11,6 +11,7 @@ from inspector.archive.chart_figures import ChartFigures
 from inspector.archive.database import Database
 from inspector.archive.find import Archive
 from inspector.web.app import create_app
+from inspector.web.feedback import FeedbackDesk
 from inspector.web.settings import WebSettings
 from streams.embedded import EmbeddedLog, EmbeddedSettings
 from tests.inspector.web.filled_archive import FilledArchive, Names
@@ -22,7 +23,7 @@ HOSTILE = (
     "../../etc/passwd",
     "..",
     ".",
-    "a/b?c=d&e#f%2F",
+    "a/b?c=d&e#f%g",
     "\u202emalo\u202c",
     "{{ 7 * 7 }}${7*7}",
     "𐍈𠜎é̀" * 8,
@@ -44,9 +45,11 @@ def pages(folder: Path, names: Names | None = None, url: str | None = None) -> I
     log = EmbeddedLog(folder / "log.sqlite", EmbeddedSettings())
     database = Database(url or f"sqlite:///{folder / 'archive.sqlite'}")
     made = FilledArchive(database, names)
-    floor = replace(floor_with(WebSettings(), log), archive=Archive(database), chart_figures=ChartFigures(database))
+    desk = FeedbackDesk(log, "inspection", ("line-1",))
+    floor = replace(floor_with(WebSettings(), log), archive=Archive(database), chart_figures=ChartFigures(database), feedback=desk)
     try:
         yield Pages(create_app(floor), made, log)
     finally:
+        desk.close()
         database.close()
         log.close()

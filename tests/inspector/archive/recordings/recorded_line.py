@@ -25,7 +25,7 @@ from streams.decode.limits import Limits
 from streams.encoding import to_output
 from streams.join.assembly import JoinSettings
 from streams.log import Log, Sink, Source
-from streams.observation import InspectionId, Observation, State
+from streams.observation import Image, InspectionId, Observation, State
 from streams.records import Output, Topics
 from streams.references.lane import ReferenceSettings
 from streams.references.references import Resolver
@@ -117,12 +117,10 @@ class RecordedLine:
             outputs.append(self._trace(inspection, at_ns))
         return outputs
 
-    def _image(self, shape: tuple[int, ...], highest: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        return self._random.integers(0, highest + 1, shape, np.uint8 if highest < 256 else np.uint16)  # type: ignore[no-any-return]
+    def _image(self, shape: tuple[int, ...], highest: int) -> Image:
+        return self._random.integers(0, highest + 1, shape, np.uint8 if highest < 256 else np.uint16)
 
-    def _frame(
-        self, inspection: pb.Inspection, at_ns: int, camera: str, sequence: int, image: NDArray[np.generic]
-    ) -> Output:
+    def _frame(self, inspection: pb.Inspection, at_ns: int, camera: str, sequence: int, image: Image) -> Output:
         data = cv2.imencode(".png", image)[1].tobytes()
         pixels = pb.ImagePixels(format=pb.PIXEL_FORMAT_PNG, data=data)
         return self._framed(inspection, at_ns, camera, sequence=sequence, pixels=pixels)
@@ -132,7 +130,7 @@ class RecordedLine:
         frame = pb.CameraFrame(inspection=inspection, product="disc", camera=camera, capture_ns=capture_ns, **content)  # type: ignore[arg-type]
         return to_output(self.topics, frame)
 
-    def _referring(self, inspection: pb.Inspection, at_ns: int, image: NDArray[np.generic]) -> Output:
+    def _referring(self, inspection: pb.Inspection, at_ns: int, image: Image) -> Output:
         assert self._folder is not None
         data = cv2.imencode(".png", image)[1].tobytes()
         path = self._folder / f"{inspection.piece_id}.png"

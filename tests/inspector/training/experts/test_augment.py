@@ -26,24 +26,25 @@ def filtered(seed: int, strength: float = STRENGTH) -> Tensor:
 def gains(changed: Tensor) -> Tensor:
     """(signals, channels, bands): by how much each band grew, low to high."""
     levels = [
-        torch.fft.rfft(own)[..., 1:].abs().unflatten(-1, (BANDS, -1)).square().sum(-1) for own in (changed, noise())
+        torch.fft.rfft(signal)[..., 1:].abs().unflatten(-1, (BANDS, -1)).square().sum(-1)
+        for signal in (changed, noise())
     ]
     return (levels[0] / levels[1]).sqrt()
 
 
 def test_bands_change_the_more_the_higher_they_are() -> None:
-    found = gains(filtered(0))
-    away = (found - 1).abs().mean((0, 1))
+    measured = gains(filtered(0))
+    away = (measured - 1).abs().mean((0, 1))
     assert away.tolist() == sorted(away.tolist())
     assert away[0] < 0.02 < 0.05 < away[-1]
-    assert ((found - 1).abs() <= 2 * STRENGTH + 0.02).all()
+    assert ((measured - 1).abs() <= 2 * STRENGTH + 0.02).all()
 
 
 def test_each_signal_is_made_duller_or_sharper_by_itself_and_its_channels_alike() -> None:
-    found = gains(filtered(0))[..., -1]
-    assert 0.3 < (found[:, 0] > 1).float().mean() < 0.7
-    assert found[:, 0].std() > 0.05
-    torch.testing.assert_close(found[:, 0], found[:, 1])
+    measured = gains(filtered(0))[..., -1]
+    assert 0.3 < (measured[:, 0] > 1).float().mean() < 0.7
+    assert measured[:, 0].std() > 0.05
+    torch.testing.assert_close(measured[:, 0], measured[:, 1])
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.1, 1.0])

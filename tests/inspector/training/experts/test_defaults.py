@@ -34,10 +34,10 @@ PICTURES = [np.arange(200 * 200, dtype=np.uint16).reshape(200, 200).astype(np.ui
 def test_cameras_get_what_suits_their_pictures(
     pictures: list[np.ndarray], weights: list[str], names: list[str]
 ) -> None:
-    found = camera_candidates("top", pictures, weights)
-    assert [own.name for own in found] == names
-    assert {own.modality for own in found} == {"top"}
-    assert any(own.scout for own in found)
+    candidates = camera_candidates("top", pictures, weights)
+    assert [candidate.name for candidate in candidates] == names
+    assert {candidate.modality for candidate in candidates} == {"top"}
+    assert any(candidate.scout for candidate in candidates)
 
 
 @pytest.mark.parametrize(("number", "every"), [(FEW_MAPS, True), (FEW_MAPS + 1, False)])
@@ -49,7 +49,7 @@ def test_every_fold_is_fitted_only_where_maps_are_few(number: int, every: bool) 
 
 def test_only_given_weights_are_started_from() -> None:
     encoders = {
-        bool(weights): {own.encoder for own in camera_candidates("top", PICTURES, weights)}
+        bool(weights): {candidate.encoder for candidate in camera_candidates("top", PICTURES, weights)}
         for weights in ([], [SMALL_BACKBONE])
     }
     assert encoders == {False: {"tiny"}, True: {SMALL_BACKBONE}}
@@ -68,7 +68,7 @@ def test_networks_compete_only_where_there_are_recordings_enough(
     kind: str, num_recordings: int, encoders: list[str]
 ) -> None:
     modality = Modality.model_validate({"name": "mic", "kind": kind})
-    found = sensor_candidates(modality, num_recordings)
-    assert [own.encoder for own in found] == encoders
-    scalings = {own.scaling for own in found if isinstance(own, SignalExpert)}
+    candidates = sensor_candidates(modality, num_recordings)
+    assert [candidate.encoder for candidate in candidates] == encoders
+    scalings = {candidate.scaling for candidate in candidates if isinstance(candidate, SignalExpert)}
     assert scalings == {"none" if kind == "audio" else "standard"}

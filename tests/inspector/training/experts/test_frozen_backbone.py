@@ -44,7 +44,7 @@ def inside_against_outside(relevance: torch.Tensor, masks: list[np.ndarray]) -> 
     """Mean difference over the defective pictures."""
     step = SIDE_PX // relevance.shape[1]
     cells = [torch.from_numpy(mask[step // 2 :: step, step // 2 :: step]) for mask in masks]
-    pairs = [(own[cell].mean(), own[~cell].mean()) for own, cell in zip(relevance, cells, strict=True) if cell.any()]
+    pairs = [(grid[cell].mean(), grid[~cell].mean()) for grid, cell in zip(relevance, cells, strict=True) if cell.any()]
     return float(np.mean([float(inside - outside) for inside, outside in pairs]))
 
 
@@ -93,7 +93,7 @@ def test_a_mirrored_picture_has_its_mask_mirrored_alike(monkeypatch: pytest.Monk
     assert len(path_matrix) > 1
     for relevance, truth in shown:
         values = [relevance[truth == side].unique() for side in (0, 1)]
-        assert [len(own) for own in values] == [1, 1]
+        assert [len(value) for value in values] == [1, 1]
         assert values[0] != values[1]
 
 
@@ -103,12 +103,12 @@ def test_a_picture_that_has_an_orientation_is_not_mirrored(monkeypatch: pytest.M
     seen: set[object] = set()
 
     def note(relevance: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-        seen.update(tuple(own.flatten().tolist()) for own in truth)
+        seen.update(tuple(grid.flatten().tolist()) for grid in truth)
         return relevance.new_zeros(())
 
     monkeypatch.setattr(frozen_backbone, "_place_loss", note)
     upright._fit(torch.arange(NUM))
-    assert seen <= {tuple(own.flatten().tolist()) for own in upright._masks}
+    assert seen <= {tuple(grid.flatten().tolist()) for grid in upright._masks}
 
 
 def test_every_recording_is_scored_by_a_fit_that_did_not_see_its_fold(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ def other_shape() -> dict[str, torch.Tensor]:
     [
         (lacking(), ("lacks 2 tensors", "conv_stem.weight")),
         (other_shape(), ("has another shape for 1 tensors (conv_stem.weight)",)),
-        ({f"module.{name}": own for name, own in state().items()}, ("lacks", "also has", "(module.")),
+        ({f"module.{name}": values for name, values in state().items()}, ("lacks", "also has", "(module.")),
     ],
     ids=["lacking", "other shape", "prefixed"],
 )
@@ -107,12 +107,12 @@ def test_what_is_no_safetensors_file_is_refused(tmp_path: Path) -> None:
 
 def test_tensors_that_the_model_does_not_have_are_named(tmp_path: Path) -> None:
     path = file(tmp_path, {**state(), "extra.weight": torch.zeros(2)})
-    (found,) = weights_advice({NET: path}, [EXPERT])
-    assert "has 1 tensors (extra.weight)" in found.text
-    assert "they are ignored" in found.text
+    (advice,) = weights_advice({NET: path}, [EXPERT])
+    assert "has 1 tensors (extra.weight)" in advice.text
+    assert "they are ignored" in advice.text
 
 
 def test_a_file_that_nothing_started_from_is_named(tmp_path: Path) -> None:
     assert list(unused_advice({NET: tmp_path}, [EXPERT, TRACE])) == []
-    (found,) = unused_advice({SMALL_BACKBONE: tmp_path}, [TRACE])
-    assert f"network {SMALL_BACKBONE}: no expert uses it" in found.text
+    (advice,) = unused_advice({SMALL_BACKBONE: tmp_path}, [TRACE])
+    assert f"network {SMALL_BACKBONE}: no expert uses it" in advice.text

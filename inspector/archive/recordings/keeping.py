@@ -1,0 +1,129 @@
+"""Keeps recordings until it is told to stop, through outages of log, database and store; removes what is too old."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Event
+
+from inspector.archive.recordings.keeper import Keeper
+from inspector.archive.recordings.metrics import RecordingMetrics
+from inspector.archive.recordings.objects import PREFIXES, ObjectStoreError, ObjectStoreFullError
+from inspector.archive.recordings.retention import Retention
+from inspector.verdicts.follow import StoreError
+from streams.log import LogError, LogLostError
+
+log = logging.getLogger("inspector.archive.recordings")
+
+IDLE_S = 0.5
+RETENTION_EVERY_S = 60.0
+FIRST_SWEEP_S = 3600.0
+"""After the start: a service that restarts often does not search its store each time."""
+FIRST_DELAY_S, MAX_DELAY_S = 0.5, 15.0
+REMIND_EVERY_S = 600.0
+
+
+@dataclass(slots=True)
+class _Job:
+    """Runs now and then, and again soon after a failure."""
+
+    run: Callable[[], None]
+    every_s: float
+    next_s: float
+
+    def run_if_due(self, now_s: float) -> None:
+        if now_s >= self.next_s:
+            self.run()
+            self.next_s = now_s + self.every_s
+
+
+class Keeping:
+    """One thread calls `run`."""
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        retention: Retention,
+        metrics: RecordingMetrics,
+        sweep_every_s: float,
+        *,
+        prepare: Callable[[], None] = lambda: None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._keeper, self._retention, self._metrics, self._monotonic = keeper, retention, metrics, monotonic
+        """`prepare` is called until it succeeds once, before anything else: it makes the tables."""
+        self._outage = _Outage(metrics, monotonic)
+        self._sweep = _Sweep(retention)
+        now_s = monotonic()
+        self._jobs = (
+            _Job(prepare, float("inf"), now_s),
+            _Job(self._apply, RETENTION_EVERY_S, now_s),
+            _Job(self._sweep.next, sweep_every_s / len(PREFIXES), now_s + FIRST_SWEEP_S),
+        )
+
+    def run(self, stop: Event) -> None:
+        """Raises LogLostError."""
+        while not stop.is_set():
+            stop.wait(self.turn())
+
+    def turn(self) -> float:
+        """Keeps the next pieces and does what is due; returns how long to wait, in seconds."""
+        try:
+            for job in self._jobs:
+                job.run_if_due(self._monotonic())
+            is_busy = self._keeper.step()
+        except LogLostError:
+            raise
+        except (LogError, StoreError, ObjectStoreError) as error:
+            return self._outage.begin(error)
+        self._outage.end()
+        return 0.0 if is_busy else IDLE_S
+
+    def _apply(self) -> None:
+        self._retention.apply()
+
+
+class _Sweep:
+    """Searches the store for files that no piece needs, one folder at a time."""
+
+    def __init__(self, retention: Retention, prefixes: Sequence[str] = PREFIXES) -> None:
+        self._retention, self._prefixes, self._at = retention, prefixes, 0
+
+    def next(self) -> None:
+        removed = self._retention.sweep(self._prefixes[self._at : self._at + 1])
+        self._at = (self._at + 1) % len(self._prefixes)
+        if removed:
+            log.info("Removed %d recordings that no piece needs.", removed)
+
+
+class _Outage:
+    """Logs when recordings cannot be kept, every ten minutes while it lasts, and when they are kept again."""
+
+    def __init__(self, metrics: RecordingMetrics, monotonic: Callable[[], float]) -> None:
+        self._metrics, self._monotonic = metrics, monotonic
+        self._delay_s = FIRST_DELAY_S
+        self._logged_s: float | None = None
+
+    def begin(self, error: Exception) -> float:
+        """Returns the delay before the next attempt."""
+        is_full = isinstance(error, ObjectStoreFullError)
+        self._metrics.is_full.set(is_full)
+        if isinstance(error, ObjectStoreError):
+            self._metrics.store_errors.inc()
+        now_s = self._monotonic()
+        if self._logged_s is None or now_s - self._logged_s >= REMIND_EVERY_S:
+            self._logged_s = now_s
+            log.log(
+                logging.ERROR if is_full else logging.WARNING,
+                "Recordings are not kept at present: %s. The line goes on; they are kept later, as far as the log "
+                "still has them then.",
+                error,
+            )
+        delay_s, self._delay_s = self._delay_s, min(2 * self._delay_s, MAX_DELAY_S)
+        return delay_s
+
+    def end(self) -> None:
+        if self._logged_s is not None:
+            log.warning("Recordings are kept again.")
+        self._metrics.is_full.set(0)
+        self._logged_s, self._delay_s = None, FIRST_DELAY_S

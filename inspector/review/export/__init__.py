@@ -1,0 +1,1 @@
+"""Turns reviewed pieces into a data set: manifest with recordings, COCO and Label Studio files."""

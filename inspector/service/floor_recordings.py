@@ -1,0 +1,89 @@
+"""The recordings' part of the floor: keeps what pieces were judged on, in a thread of its own."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from threading import Event, Thread
+
+from prometheus_client import CollectorRegistry
+
+from inspector.archive.find import Archive
+from inspector.archive.migrate import upgrade
+from inspector.archive.opening import open_database
+from inspector.archive.recordings.database import RecordingRows
+from inspector.archive.recordings.inputs import InputReader, ReadLimits, SharedInputs
+from inspector.archive.recordings.keeper import Keeper
+from inspector.archive.recordings.keeping import Keeping
+from inspector.archive.recordings.metrics import RecordingMetrics
+from inspector.archive.recordings.retention import Retention
+from inspector.archive.recordings.store import open_store
+from inspector.config.opening import open_log
+from inspector.config.service import Service
+from inspector.recipe.keep import Keep
+from streams.decode.limits import Limits
+from streams.log import Log, LogLostError
+
+log = logging.getLogger("inspector.service.recordings")
+
+
+@contextmanager
+def recordings_part(service: Service, registry: CollectorRegistry, stop: Event) -> Iterator[None]:
+    """Keeps recordings until its end. Raises ConfigError, LogError, DatabaseError, ObjectStoreError; what ended the
+    thread is raised at the end, after `stop` was set."""
+    config = service.config
+    if not config.archive.enabled or not config.recordings.enabled:
+        yield
+        return
+    ended = Event()
+    with (
+        closing(open_database(service.path, config.archive.settings)) as database,
+        closing(open_log(service.path, config, ended)) as source,
+        closing(inputs_of(service, source)) as inputs,
+    ):
+        settings, metrics = config.recordings.settings, RecordingMetrics(registry)
+        store = open_store(settings, service.path.parent)
+        keeps = keeps_of(service)
+        keeper = Keeper(RecordingRows(database), Archive(database), inputs, store, keeps, metrics)
+        retention = Retention(database, store, keeps, metrics)
+        keeping = Keeping(keeper, retention, metrics, settings.sweep_every_s, prepare=lambda: upgrade(database))
+        thread = _Thread(keeping, ended, stop)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+    if thread.error is not None:
+        raise thread.error
+
+
+def inputs_of(service: Service, source: Log) -> SharedInputs:
+    """Reads from the log what verdicts were judged on, for any thread."""
+    config = service.config
+    settings = config.recordings.settings
+    bounds = ReadLimits(max_record_bytes=settings.max_piece_bytes, timeout_s=settings.timeout_s)
+    limits, references = Limits(max_record_bytes=config.max_record_bytes), config.references.settings
+    return SharedInputs(lambda: InputReader(source.reader(), config.prefix, limits, references, bounds))
+
+
+def keeps_of(service: Service) -> dict[str, Keep]:
+    """By name of the recipe."""
+    return {recipe.name: recipe.keep for recipe in service.recipes}
+
+
+class _Thread(Thread):
+    """Its error stops the whole floor, and with it the process."""
+
+    def __init__(self, keeping: Keeping, ended: Event, stop: Event) -> None:
+        super().__init__(name="recordings", daemon=True)
+        self._keeping, self._ended, self._stop_floor = keeping, ended, stop
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            self._keeping.run(self._ended)
+        except Exception as error:
+            if not isinstance(error, LogLostError):
+                log.exception("Keeping recordings has ended by an error of this program. The floor starts again.")
+            self.error = error
+            self._stop_floor.set()

@@ -1,0 +1,106 @@
+"""Writes what people find about pieces to the feedback topic, as the gateway does, and answers once it is durable."""
+
+import threading
+import time
+import uuid
+from collections.abc import Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from inspector.gateway.feedback import FEEDBACK_TYPE, check_feedback
+from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
+from streams.decode.limits import Finding
+from streams.log import Log, LogError, Publisher
+from streams.observation import InspectionId
+from streams.records import Output, Topics
+
+MAX_WAITING = 16
+WAIT_S = 5.0
+LABELS = {"ok": Label.LABEL_OK, "nok": Label.LABEL_NOK}
+
+
+class FeedbackError(Exception):
+    """The finding cannot be stored now; the message says why and what to do."""
+
+
+class FeedbackInvalidError(Exception):
+    """The finding cannot be stored as it is; the message says what to correct."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a person found about one piece."""
+
+    label: str
+    """ok or nok."""
+    defects: Sequence[str] = ()
+    note: str = ""
+
+
+class FeedbackDesk:
+    """One thread owns the publisher, which is opened for the first finding. Thread-safe; calls block."""
+
+    def __init__(self, source: Log, prefix: str, lines: Collection[str]) -> None:
+        self._log, self._prefix, self._lines = source, prefix, lines
+        self._thread = ThreadPoolExecutor(1, "web-feedback")
+        self._waiting = threading.BoundedSemaphore(MAX_WAITING)
+        self._publisher: Publisher | None = None
+
+    def give(self, inspection: InspectionId, found: Found, author: str) -> Feedback:
+        """What was stored. Raises FeedbackError, FeedbackInvalidError."""
+        message = self.checked(inspection, found, author)
+        if not self._waiting.acquire(blocking=False):
+            raise FeedbackError("Many findings wait to be stored: try again in a moment.")
+        storing = self._thread.submit(self._store, message)
+        storing.add_done_callback(self._leave)
+        try:
+            storing.result(WAIT_S)
+        except TimeoutError:
+            late = "The log did not confirm the finding in time. Look in a minute whether it is there."
+            raise FeedbackError(late) from None
+        except LogError as error:
+            raise FeedbackError(f"The finding cannot be stored ({error}): try again in a moment.") from error
+        return message
+
+    def _leave(self, _: "Future[None]") -> None:
+        self._waiting.release()
+
+    def checked(self, inspection: InspectionId, found: Found, author: str) -> Feedback:
+        """The finding as a record. Raises FeedbackInvalidError."""
+        if found.label not in LABELS:
+            raise FeedbackInvalidError("Choose OK or NOK.")
+        message = Feedback(
+            inspection=Inspection(
+                line=inspection.line,
+                station=inspection.station,
+                piece_id=inspection.piece_id,
+                pass_number=inspection.pass_number,
+            ),
+            label=LABELS[found.label],
+            defects=list(found.defects) if found.label == "nok" else [],
+            author=author,
+            note=found.note,
+            given_ns=time.time_ns(),
+            id=uuid.uuid4().hex,
+        )
+        try:
+            check_feedback(message, self._lines)
+        except Finding as finding:
+            raise FeedbackInvalidError(finding.detail) from finding
+        return message
+
+    def close(self) -> None:
+        self._thread.submit(self._close)
+        self._thread.shutdown(wait=False)
+
+    def _store(self, message: Feedback) -> None:
+        if self._publisher is None:
+            self._publisher = self._log.publisher()
+        topic = Topics(self._prefix, message.inspection.line).of("feedback")
+        key = message.inspection.station.encode()
+        self._publisher.publish([Output(topic, None, key, message.SerializeToString(), FEEDBACK_TYPE)])
+        self._publisher.flush()
+
+    def _close(self) -> None:
+        if self._publisher is not None:
+            self._publisher.close()

@@ -1,0 +1,102 @@
+"""Takes what a person found about a stored piece. The author is who is signed in, whatever the form says."""
+
+import json
+from collections.abc import Mapping
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from inspector.access.audit.protocol import AuditError
+from inspector.access.principal import Principal
+from inspector.archive.find import NotInArchiveError
+from inspector.verdicts.follow import StoreError
+from inspector.web import piece_report
+from inspector.web.actions import needs, principal_of
+from inspector.web.archive_away import archive_of, key_of
+from inspector.web.feedback import FeedbackDesk, FeedbackError, FeedbackInvalidError, Found
+from inspector.web.state import Floor, floor_of
+from protos.inspection.v1.records_pb2 import Feedback, Label
+from streams.observation import InspectionId
+
+ACTION = "feedback.give"
+MAX_DEFECTS = 64
+
+
+@needs("verdicts.find")
+def given(request: Request) -> Response:
+    """What was found about the piece, as the archive has it by now."""
+    try:
+        kept = archive_of(request).feedback(key_of(request))
+    except StoreError as error:
+        raise HTTPException(503, str(error)) from error
+    return JSONResponse({"findings": piece_report.findings(kept)})
+
+
+@needs(ACTION)
+async def give(request: Request) -> Response:
+    found = read_found(await request.body())
+    return await run_in_threadpool(_give, request, found, principal_of(request))
+
+
+def _give(request: Request, found: Found, principal: Principal) -> Response:
+    floor = floor_of(request)
+    if floor.feedback is None:
+        raise HTTPException(503, "Findings cannot be stored here.")
+    try:
+        row = archive_of(request).row(key_of(request))
+        inspection = InspectionId(row.line, row.station, row.piece_id, row.pass_number)
+        stored = _record(floor, floor.feedback, inspection, found, principal)
+    except NotInArchiveError as error:
+        raise HTTPException(404, str(error)) from error
+    except FeedbackInvalidError as error:
+        raise HTTPException(400, str(error)) from error
+    except (StoreError, FeedbackError, AuditError) as error:
+        raise HTTPException(503, str(error)) from error
+    return JSONResponse(_answer(stored), 201)
+
+
+def _record(floor: Floor, desk: FeedbackDesk, inspection: InspectionId, found: Found, principal: Principal) -> Feedback:
+    desk.checked(inspection, found, principal.name)
+    target = "/".join((inspection.line, inspection.station, inspection.piece_id, str(inspection.pass_number)))
+    with floor.audit.act(principal, ACTION, target, {"label": found.label, "defects": ", ".join(found.defects)}):
+        return desk.give(inspection, found, principal.name)
+
+
+def _answer(stored: Feedback) -> dict[str, object]:
+    return {
+        "label": "OK" if stored.label == Label.LABEL_OK else "NOK",
+        "defects": ", ".join(stored.defects),
+        "author": stored.author,
+        "note": stored.note,
+        "at_ms": stored.given_ns / 10**6,
+    }
+
+
+def read_found(body: bytes) -> Found:
+    """Raises HTTPException where the body is no finding."""
+    try:
+        form = json.loads(body)
+    except ValueError as error:
+        raise HTTPException(400, "The finding is no JSON.") from error
+    if not isinstance(form, Mapping):
+        raise HTTPException(400, "The finding is no JSON object.")
+    label, defects, note = form.get("label"), form.get("defects", []), form.get("note", "")
+    is_list = (
+        isinstance(defects, list) and len(defects) <= MAX_DEFECTS and all(isinstance(each, str) for each in defects)
+    )
+    if not isinstance(label, str) or not isinstance(note, str) or not is_list:
+        raise HTTPException(400, "Expected label (ok or nok), defects (a list of names) and note.")
+    return Found(label, tuple(each.strip() for each in defects if each.strip()), note.strip())
+
+
+def _are_names(defects: object) -> bool:
+    return isinstance(defects, list) and len(defects) <= MAX_DEFECTS and all(isinstance(each, str) for each in defects)
+
+
+routes = [
+    Route("/kept/{key:int}/feedback", given, methods=["GET"]),
+    Route("/kept/{key:int}/feedback", give, methods=["POST"]),
+]
