@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from inspector.access.audit.protocol import Audit, NoAudit
+from inspector.alerts.desk import AlertDesk
 from inspector.archive.chart_figures import ChartFigures
 from inspector.archive.find import Archive
 from inspector.recipe.recipes import Recipes
@@ -39,6 +40,8 @@ class Floor:
     kept_media: Media | None = None
     """Pictures and sounds of stored pieces; None where only the log has them."""
     feedback: FeedbackDesk | None = None
+    alerts: AlertDesk | None = None
+    """None where no alerts are raised."""
     access: PageAccess = field(default_factory=open_access)
     """Who may do what."""
     audit: Audit = field(default_factory=NoAudit)
