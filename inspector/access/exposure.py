@@ -2,8 +2,6 @@
 
 import ipaddress
 
-from inspector.access.settings import AccessSettings
-
 
 def is_loopback(address: str) -> bool:
     """Whether only this machine can reach the address, given as host:port."""
@@ -16,9 +14,9 @@ def is_loopback(address: str) -> bool:
         return False
 
 
-def exposure_problem(listen: str, access: AccessSettings) -> str | None:
+def exposure_problem(listen: str, *, lets_somebody_in: bool) -> str | None:
     """Why a server may not listen there, with the remedy; None if it may. Encryption is another question."""
-    if is_loopback(listen) or access.has_roles or access.allow_anonymous:
+    if is_loopback(listen) or lets_somebody_in:
         return None
     return (
         f"listen = {listen!r} is reachable from outside, and nobody has a role; give roles in [access] (token_file, "

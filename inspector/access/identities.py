@@ -6,7 +6,7 @@ from typing import Protocol
 from inspector.access.principal import LOCAL, Principal
 from inspector.access.sessions import always
 from inspector.access.settings import AccessSettings, OidcSettings
-from inspector.access.sign_in import SignInError, SignInFlow
+from inspector.access.sign_in import AccessSetupError, SignInError, SignInFlow
 from inspector.access.tokens import PREFIX, TokenFile, id_of
 
 MAX_CREDENTIAL = 16 * 2**10
@@ -75,11 +75,16 @@ class Identities:
 
 def provider_of(oidc: OidcSettings | None) -> tuple[BearerVerifier | None, SignInFlow | None]:
     """Checks its tokens, and signs people in. Imports the packages of the extra `oidc` only where a provider is
-    configured. Raises ValueError for an issuer without TLS."""
+    configured. Raises AccessSetupError."""
     if oidc is None:
         return None, None
-    from inspector.access.code_flow import CodeFlow
-    from inspector.access.oidc import OidcVerifier
+    try:
+        from inspector.access.code_flow import CodeFlow
+        from inspector.access.oidc import OidcVerifier
 
-    verifier = OidcVerifier(oidc)
+        verifier = OidcVerifier(oidc)
+    except ImportError as exc:
+        raise AccessSetupError(f"[access.oidc] needs {exc.name}: in the checkout, pip install '.[oidc]'") from exc
+    except ValueError as exc:
+        raise AccessSetupError(f"[access.oidc] cannot be used: {exc}") from exc
     return verifier, CodeFlow(oidc, verifier)

@@ -14,13 +14,17 @@ from inspector.access.settings import AccessSettings
 from inspector.access.sign_in import SignInError
 
 
+def os_user_name() -> str:
+    """Such as `lee@edge-1`."""
+    return f"{getpass.getuser()}@{platform.node()}"
+
+
 def command_principal(settings: AccessSettings, identities: Identities, credential: str | None) -> Principal:
     """Of the token, if one is given, else of the operating system's user. Raises SignInError,
     SignInUnavailableError."""
     if credential:
         return identities.of_credential(credential)
-    user = getpass.getuser()
-    name = f"{user}@{platform.node()}"
+    user, name = getpass.getuser(), os_user_name()
     if not settings.is_configured:
         return Principal(name, Role.ENGINEER, "os-user")
     role = settings.os_users.get(user)

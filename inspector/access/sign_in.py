@@ -14,6 +14,10 @@ class SignInUnavailableError(Exception):
     """The credentials cannot be checked at the moment; try again later."""
 
 
+class AccessSetupError(Exception):
+    """A server cannot start with these settings of access; the message says what to change."""
+
+
 @dataclass(frozen=True, slots=True)
 class Begun:
     """A sign-in at the provider, as it must be remembered until the person comes back."""

@@ -19,7 +19,9 @@ HEADINGS: Mapping[str, str] = {
 """The headings of `inspector --help` in their order, each with what its commands are for."""
 
 COMMANDS: Mapping[str, tuple[str, str, str]] = {
+    "access": ("inspector.cli.access", "Who may do what: roles and tokens.", OPERATE),
     "adapt": ("inspector.cli.adapting", "Teaches a trained model a further product.", MODEL),
+    "audit": ("inspector.cli.auditing", "Shows and verifies the record of every change.", OPERATE),
     "bench": ("inspector.cli.benching", "Measures how fast this machine runs a bundle.", MODEL),
     "check": ("inspector.cli.check", "Explains a configuration and lists its problems.", START),
     "compile": ("inspector.cli.compiling", "Makes a bundle faster on the GPUs or CPUs of the line.", MODEL),

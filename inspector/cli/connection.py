@@ -9,8 +9,10 @@ from typing import Concatenate, ParamSpec
 
 import click
 
+from inspector.cli.credentials import client_token, token_file_option
 from inspector.cli.printable import printable
 from inspector.client.client import Client, ClientError, ClientTls
+from inspector.client.token import ClientToken, TokenError
 
 PEM = click.Path(path_type=Path, exists=True, dir_okay=False)
 _OPTIONS = (
@@ -18,6 +20,8 @@ _OPTIONS = (
     click.option("--tls-ca", type=PEM, help="Certificate of the authority that signed the gateway's; turns TLS on."),
     click.option("--tls-cert", type=PEM, help="This client's certificate, for mutual TLS."),
     click.option("--tls-key", type=PEM, help="This client's private key, for mutual TLS."),
+    token_file_option,
+    click.option("--insecure-token", is_flag=True, help="Show the token without TLS to another machine, too."),
 )
 Params = ParamSpec("Params")
 
@@ -26,14 +30,15 @@ Params = ParamSpec("Params")
 class Connection:
     address: str
     tls: ClientTls | None = None
+    token: ClientToken | None = None
 
     @contextmanager
     def open(self) -> Iterator[Client]:
         """Raises ClickException where a call fails."""
         try:
-            with Client(self.address, self.tls) as client:
+            with Client(self.address, self.tls, self.token) as client:
                 yield client
-        except ClientError as error:
+        except (ClientError, TokenError) as error:
             raise click.ClickException(printable(f"{self.address}: {error}")) from error
 
 
@@ -46,10 +51,13 @@ def connection_options(command: Callable[Concatenate[Connection, Params], None])
         tls_ca: Path | None,
         tls_cert: Path | None,
         tls_key: Path | None,
+        token_file: Path | None,
+        insecure_token: bool,
         *args: Params.args,
         **options: Params.kwargs,
     ) -> None:
-        command(Connection(address, _tls(tls_ca, tls_cert, tls_key)), *args, **options)
+        token = client_token(token_file, allow_insecure=insecure_token)
+        command(Connection(address, _tls(tls_ca, tls_cert, tls_key), token), *args, **options)
 
     wrapped: Callable[..., None] = call
     for option in reversed(_OPTIONS):

@@ -10,6 +10,7 @@ import click
 
 from inspector.bundle.load import DIGEST_DIGITS, BundleError
 from inspector.bundle.store import BundleStore
+from inspector.cli.credentials import Act, audited, principal_for, token_file_option
 from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import print_line, printable
 from inspector.config.opening import open_log
@@ -55,6 +56,19 @@ def _open_context(config: Path) -> Iterator[_DeployContext]:
         yield _DeployContext(service, log, table)
 
 
+@contextmanager
+def _acting(
+    config: Path, action: str, recipe: str | None, token_file: Path | None
+) -> Iterator[tuple[_DeployContext, DeploymentCommands, Act]]:
+    """The commands of a user who may perform the action, and how it is recorded. Raises ClickException."""
+    with _open_context(config) as context, audited(context.service) as audit:
+        principal = principal_for(context.service, action, token_file)
+        chosen = recipe_of(context.service, recipe)
+        commands = DeploymentCommands(context.service, chosen, context.table, context.log, principal.name)
+        lines = ",".join(target.line for target in commands.targets)
+        yield context, commands, Act(audit, principal, action, f"{chosen.name} on {lines}")
+
+
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
 @_CONFIG
@@ -71,6 +85,7 @@ def _open_context(config: Path) -> Iterator[_DeployContext]:
 @_REASON
 @_WAIT
 @_NO_WAIT
+@token_file_option
 @report_user_errors(BundleError, DeployError)
 def deploy(
     bundle: Path,
@@ -82,6 +97,7 @@ def deploy(
     reason: str,
     wait_s: float,
     no_wait: bool,
+    token_file: Path | None,
 ) -> None:
     """Deploys BUNDLE to the running line. Every worker checks it first; if one refuses it, the line continues with the
     bundle it has, and the exit code is 1.
@@ -91,9 +107,11 @@ def deploy(
     inspector deploy bundles/cup-7 --config service.toml --canary 0.05     on trial, for 5 % of the inspections
     """
     request = _deploy_request(shadow, canary, canary_stations, reason)
-    with _open_context(config) as context:
-        commands = DeploymentCommands(context.service, recipe_of(context.service, recipe), context.table, context.log)
-        _follow(context, commands, commands.deploy(bundle, request), None if no_wait else wait_s)
+    with _acting(config, "deploy", recipe, token_file) as (context, commands, act):
+        detail = {"bundle": str(bundle), "mode": MODES[request.mode], "reason": reason}
+        with act(detail):
+            changes = commands.deploy(bundle, request)
+        _follow(context, commands, changes, None if no_wait else wait_s, act)
 
 
 def _deploy_request(shadow: bool, canary: float | None, stations: str | None, reason: str) -> DeployRequest:
@@ -115,24 +133,29 @@ def _deploy_request(shadow: bool, canary: float | None, stations: str | None, re
 @_REASON
 @_WAIT
 @_NO_WAIT
+@token_file_option
 @report_user_errors(BundleError, DeployError)
-def rollback(config: Path, recipe: str | None, reason: str, wait_s: float, no_wait: bool) -> None:
+def rollback(
+    config: Path, recipe: str | None, reason: str, wait_s: float, no_wait: bool, token_file: Path | None
+) -> None:
     """Ends the trial (shadow or canary) of the recipe on every line. If no line has a trial, returns every line to the
     deployment before the live one. A line with nothing to roll back is named and stays as it is.
 
     Example: inspector rollback --config service.toml --reason "too many rejects"
     """
-    with _open_context(config) as context:
-        commands = DeploymentCommands(context.service, recipe_of(context.service, recipe), context.table, context.log)
-        changes = commands.roll_back(reason)
+    with _acting(config, "rollback", recipe, token_file) as (context, commands, act):
+        with act({"reason": reason}):
+            changes = commands.roll_back(reason)
         changed = {change.target for change in changes}
         for target in commands.targets:
             if target not in changed:
                 print_line(f"{target.line}: nothing to roll back; this line continues as before")
-        _follow(context, commands, changes, None if no_wait else wait_s)
+        _follow(context, commands, changes, None if no_wait else wait_s, act)
 
 
-def _follow(context: _DeployContext, commands: DeploymentCommands, changes: list[Change], wait_s: float | None) -> None:
+def _follow(
+    context: _DeployContext, commands: DeploymentCommands, changes: list[Change], wait_s: float | None, act: Act
+) -> None:
     """Waits for the workers; None: does not wait."""
     for change in changes:
         print_line(f"deployment {change.deployment.number} on {change.target.line}: {described(change.deployment)}")
@@ -142,7 +165,8 @@ def _follow(context: _DeployContext, commands: DeploymentCommands, changes: list
         with closing(read_control(context.log, context.table)) as tail:
             num_workers = await_workers(context.table, tail, changes, wait_s, print_line)
     except RefusedByError as refused:
-        commands.withdraw(changes, str(refused))
+        with act({"withdrawn": str(refused)}):
+            commands.withdraw(changes, str(refused))
         raise DeployError(f"{printable(str(refused))}\nrolled back; the line continues as before") from refused
     if not num_workers:
         raise DeployError(
@@ -165,8 +189,9 @@ def described(deployment: Deployment) -> str:
 @click.command()
 @_CONFIG
 @click.option("--tidy", is_flag=True, help="Remove bundles that no line needs any more.")
+@token_file_option
 @report_user_errors(DeployError)
-def deployments(config: Path, tidy: bool) -> None:
+def deployments(config: Path, tidy: bool, token_file: Path | None) -> None:
     """Shows the history of deployments: who deployed what and why, and what each worker runs now.
 
     With --tidy, it cleans up the bundle store (`[worker] bundles`) instead. It removes a bundle that was deployed on
@@ -177,10 +202,13 @@ def deployments(config: Path, tidy: bool) -> None:
     `deploy` or `rollback` is running. If the history cannot be read to its end, nothing is removed.
     """
     with _open_context(config) as context:
-        if tidy:
-            _tidy(context)
-        else:
+        action = "deployments.tidy" if tidy else "deployments.see"
+        principal = principal_for(context.service, action, token_file)
+        if not tidy:
             _show(context.table)
+            return
+        with audited(context.service) as audit, audit.act(principal, action, str(context.service.bundles)):
+            _tidy(context)
 
 
 def _tidy(context: _DeployContext) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 from prometheus_client import CollectorRegistry
 
+from inspector.access.audit.protocol import AuditError
+from inspector.access.sign_in import AccessSetupError
 from inspector.archive.database import DatabaseError
 from inspector.cli.config_option import config_option
 from inspector.cli.errors import report_user_errors
@@ -22,7 +24,7 @@ from streams.kafka.client import quiet_client_logs
 @click.command()
 @config_option
 @click.option("--stop-with-parent", is_flag=True, hidden=True)
-@report_user_errors(DatabaseError, CertificateError, WebError)
+@report_user_errors(AccessSetupError, AuditError, CertificateError, DatabaseError, WebError)
 def floor(config: Path, stop_with_parent: bool) -> None:
     """Runs archive, alerts and live page, without judging.
 

@@ -10,6 +10,7 @@ import click
 import cv2
 from prometheus_client import CollectorRegistry
 
+from inspector.access.audit.protocol import AuditError
 from inspector.bundle.load import BundleError
 from inspector.cli.config_option import config_option
 from inspector.cli.errors import report_user_errors
@@ -31,7 +32,16 @@ from streams.log import LogStoppedError
 
 log = logging.getLogger("inspector.service.assembly")
 
-ENDING = (BundleError, CertificateError, DecodingError, EngineError, FollowerError, GatewayError, MetricsError)
+ENDING = (
+    AuditError,
+    BundleError,
+    CertificateError,
+    DecodingError,
+    EngineError,
+    FollowerError,
+    GatewayError,
+    MetricsError,
+)
 """Why a service cannot start or continue, apart from its configuration and its log."""
 
 

@@ -13,11 +13,13 @@ from inspector.client.client import (
     MAX_DELAY_S,
     RETRIED,
     ClientTls,
+    Shown,
     WatchOptions,
     client_error,
     credentials,
     watch_request,
 )
+from inspector.client.token import ClientToken
 from protos.inspection.v1.records_pb2 import Feedback, Inspection
 from protos.inspection.v1.service_pb2 import (
     GetModelRequest,
@@ -35,7 +37,9 @@ T = TypeVar("T")
 class AsyncClient:
     """One channel to one gateway. Make it inside a running event loop, and use it there only."""
 
-    def __init__(self, address: str, tls: ClientTls | None = None) -> None:
+    def __init__(self, address: str, tls: ClientTls | None = None, token: ClientToken | None = None) -> None:
+        """Raises TokenError for a token that would travel unencrypted."""
+        self._shown = Shown(address, tls, token)
         if tls is None:
             self._channel = grpc.aio.insecure_channel(address, CHANNEL_OPTIONS)
         else:
@@ -55,25 +59,32 @@ class AsyncClient:
 
     async def inspect(self, request: InspectRequest, timeout_s: float = 30.0) -> Verdict:
         """Raises ClientError."""
-        verdict: Verdict = (await _answer(self._stub.Inspect(request, timeout=timeout_s))).verdict
+        verdict: Verdict = (
+            await _answer(self._stub.Inspect(request, timeout=timeout_s, metadata=self._shown.metadata))
+        ).verdict
         return verdict
 
     async def verdict(self, inspection: Inspection, timeout_s: float = 10.0) -> Verdict:
         """A recent verdict. Raises ClientError."""
         request = GetVerdictRequest(inspection=inspection)
-        verdict: Verdict = (await _answer(self._stub.GetVerdict(request, timeout=timeout_s))).verdict
+        verdict: Verdict = (
+            await _answer(self._stub.GetVerdict(request, timeout=timeout_s, metadata=self._shown.metadata))
+        ).verdict
         return verdict
 
     async def submit_feedback(self, feedback: Feedback, timeout_s: float = 10.0) -> None:
         """Returns once the feedback is in the log. Raises ClientError."""
-        await _answer(self._stub.SubmitFeedback(SubmitFeedbackRequest(feedback=feedback), timeout=timeout_s))
+        request = SubmitFeedbackRequest(feedback=feedback)
+        await _answer(self._stub.SubmitFeedback(request, timeout=timeout_s, metadata=self._shown.metadata))
 
     async def model(
         self, line: str = "", station: str = "", product: str = "", timeout_s: float = 10.0
     ) -> GetModelResponse:
         """Raises ClientError."""
         request = GetModelRequest(line=line, station=station, product=product)
-        response: GetModelResponse = await _answer(self._stub.GetModel(request, timeout=timeout_s))
+        response: GetModelResponse = await _answer(
+            self._stub.GetModel(request, timeout=timeout_s, metadata=self._shown.metadata)
+        )
         return response
 
     async def watch(self, options: WatchOptions | None = None) -> AsyncIterator[tuple[Verdict, bytes]]:
@@ -84,7 +95,7 @@ class AsyncClient:
         options = options or WatchOptions()
         token, delay_s = options.token, FIRST_DELAY_S
         while True:
-            call = self._stub.WatchVerdicts(watch_request(options, token))
+            call = self._stub.WatchVerdicts(watch_request(options, token), metadata=self._shown.metadata)
             try:
                 async for response in call:
                     delay_s, token = FIRST_DELAY_S, response.resume_token

@@ -9,6 +9,7 @@ from typing import Self, cast
 
 import grpc
 
+from inspector.client.token import ClientToken, Metadata
 from protos.inspection.v1.records_pb2 import Feedback, Inspection
 from protos.inspection.v1.service_pb2 import (
     GetModelRequest,
@@ -73,7 +74,9 @@ class WatchOptions:
 class Client:
     """One channel to one gateway."""
 
-    def __init__(self, address: str, tls: ClientTls | None = None) -> None:
+    def __init__(self, address: str, tls: ClientTls | None = None, token: ClientToken | None = None) -> None:
+        """Raises TokenError for a token that would travel unencrypted."""
+        self._shown = Shown(address, tls, token)
         if tls is None:
             self._channel = grpc.insecure_channel(address, CHANNEL_OPTIONS)
         else:
@@ -92,12 +95,12 @@ class Client:
         self._channel.close()
 
     def watch(self, options: WatchOptions | None = None) -> "Watch":
-        return Watch(self._stub, options or WatchOptions())
+        return Watch(self._stub, options or WatchOptions(), self._shown)
 
     def inspect(self, request: InspectRequest, timeout_s: float = 30.0) -> Verdict:
         """Raises ClientError."""
         try:
-            verdict: Verdict = self._stub.Inspect(request, timeout=timeout_s).verdict
+            verdict: Verdict = self._stub.Inspect(request, timeout=timeout_s, metadata=self._shown.metadata).verdict
         except grpc.RpcError as error:
             raise client_error(error) from error
         return verdict
@@ -106,7 +109,7 @@ class Client:
         """A recent verdict. Raises ClientError."""
         try:
             request = GetVerdictRequest(inspection=inspection)
-            verdict: Verdict = self._stub.GetVerdict(request, timeout=timeout_s).verdict
+            verdict: Verdict = self._stub.GetVerdict(request, timeout=timeout_s, metadata=self._shown.metadata).verdict
         except grpc.RpcError as error:
             raise client_error(error) from error
         return verdict
@@ -114,7 +117,8 @@ class Client:
     def submit_feedback(self, feedback: Feedback, timeout_s: float = 10.0) -> None:
         """Returns once the feedback is in the log. Raises ClientError."""
         try:
-            self._stub.SubmitFeedback(SubmitFeedbackRequest(feedback=feedback), timeout=timeout_s)
+            request = SubmitFeedbackRequest(feedback=feedback)
+            self._stub.SubmitFeedback(request, timeout=timeout_s, metadata=self._shown.metadata)
         except grpc.RpcError as error:
             raise client_error(error) from error
 
@@ -122,7 +126,7 @@ class Client:
         """Raises ClientError."""
         try:
             request = GetModelRequest(line=line, station=station, product=product)
-            model: GetModelResponse = self._stub.GetModel(request, timeout=timeout_s)
+            model: GetModelResponse = self._stub.GetModel(request, timeout=timeout_s, metadata=self._shown.metadata)
         except grpc.RpcError as error:
             raise client_error(error) from error
         return model
@@ -135,8 +139,8 @@ class Watch:
     missed, even in outages.
     """
 
-    def __init__(self, stub: InspectionServiceStub, options: WatchOptions) -> None:
-        self._stub, self._options = stub, options
+    def __init__(self, stub: InspectionServiceStub, options: WatchOptions, shown: "Shown") -> None:
+        self._stub, self._options, self._shown = stub, options, shown
         self._closed = threading.Event()
         self._call: grpc.Call | None = None
         self.token = options.token
@@ -173,7 +177,9 @@ class Watch:
         self._cancel()
 
     def _open(self) -> Iterator[WatchVerdictsResponse]:
-        call: grpc.Call = self._stub.WatchVerdicts(watch_request(self._options, self.token))
+        call: grpc.Call = self._stub.WatchVerdicts(
+            watch_request(self._options, self.token), metadata=self._shown.metadata
+        )
         self._call = call
         if self._closed.is_set():
             self._cancel()
@@ -182,6 +188,21 @@ class Watch:
     def _cancel(self) -> None:
         if self._call is not None:
             self._call.cancel()
+
+
+class Shown:
+    """What a client shows of itself with each call, besides its certificate."""
+
+    def __init__(self, address: str, tls: ClientTls | None, token: ClientToken | None) -> None:
+        """Raises TokenError."""
+        self._token = token
+        if token is not None:
+            token.check(address, has_tls=tls is not None)
+
+    @property
+    def metadata(self) -> Metadata:
+        """Raises TokenError."""
+        return () if self._token is None else self._token.metadata
 
 
 def watch_request(options: WatchOptions, token: bytes | None) -> WatchVerdictsRequest:

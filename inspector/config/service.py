@@ -8,6 +8,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from inspector.access.exposure import exposure_problem
+from inspector.access.settings import AccessSettings
+from inspector.config.access_table import AccessTable
 from inspector.config.alerts_table import AlertsTable
 from inspector.config.archive_table import ArchiveTable
 from inspector.config.floor_table import FloorTable
@@ -72,6 +75,8 @@ class ServiceConfig(Table):
     """What is watched beside the alerts of the recipes, and where alerts are delivered."""
     floor: FloorTable = FloorTable()
     """Whether `inspector serve` runs archive, alerts and live page."""
+    access: AccessTable = AccessTable()
+    """Who may do what, and where it is recorded."""
 
     @model_validator(mode="before")
     @classmethod
@@ -94,6 +99,21 @@ class ServiceConfig(Table):
             )
         return self
 
+    @model_validator(mode="after")
+    def _access_is_decided(self) -> Self:
+        """A server that other machines reach has roles, or says that it has none."""
+        servers = {"gateway": self.gateway.listen} | ({"web": self.web.listen} if self.web.enabled else {})
+        for name, listen in servers.items():
+            if problem := exposure_problem(listen, lets_somebody_in=self.access.lets_somebody_in):
+                raise ValueError(f"{name}.{problem}")
+        tls = (self.gateway.tls, self.web.tls)
+        if self.access.certificates and not any(table is not None and table.client_ca for table in tls):
+            raise ValueError(
+                "access.certificates has names, and no server asks for certificates; set client_ca in [gateway.tls] or "
+                "[web.tls]"
+            )
+        return self
+
     def topics(self, line: str) -> Topics:
         return Topics(self.prefix, line)
 
@@ -111,6 +131,11 @@ class Service:
     path: Path
     config: ServiceConfig
     recipes: Recipes
+
+    @property
+    def access(self) -> AccessSettings:
+        """Who may do what; paths are absolute."""
+        return self.config.access.settings(self.path.parent)
 
     @property
     def bundles(self) -> Path:

@@ -9,9 +9,11 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
+from inspector.access.exposure import is_loopback
+from inspector.access.settings import AccessSettings
 from inspector.engines.engine import EngineSettings
 from inspector.gateway.certificates import TlsFiles
-from inspector.gateway.settings import GatewaySettings, is_loopback
+from inspector.gateway.settings import GatewaySettings
 from inspector.inference.batching import MAX_BATCH
 from inspector.worker.settings import PipelineSettings, StallSettings
 from streams.embedded.settings import EmbeddedSettings
@@ -20,6 +22,7 @@ from streams.kafka.settings import KafkaSecurity, KafkaSettings
 from streams.references.addresses import prefix_problem
 from streams.references.lane import ReferenceSettings
 
+_NO_ACCESS = AccessSettings()
 _EMBEDDED = EmbeddedSettings()
 _GATEWAY = GatewaySettings()
 _JOIN = JoinSettings()
@@ -66,6 +69,7 @@ def _address(value: str) -> str:
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*$", max_length=48)]
 FilePath = Annotated[Path, AfterValidator(_resolved), AfterValidator(_no_folder)]
+AnyPath = Annotated[Path, AfterValidator(_resolved)]
 ExistingFile = Annotated[Path, AfterValidator(_resolved), AfterValidator(_existing)]
 Address = Annotated[str, AfterValidator(_address)]
 Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
@@ -271,11 +275,11 @@ class GatewayTable(Table):
         check_exposure("gateway", self.listen, self.tls, allow_insecure=self.allow_insecure)
         return self
 
-    def settings(self, max_record_bytes: int) -> GatewaySettings:
+    def settings(self, max_record_bytes: int, access: AccessSettings = _NO_ACCESS) -> GatewaySettings:
         """The settings of the gateway; `max_record_bytes` also limits its messages."""
         values = self.model_dump(exclude={"tls"})
         tls = None if self.tls is None else self.tls.files
-        return GatewaySettings(**values, tls=tls, max_record_bytes=max_record_bytes)
+        return GatewaySettings(**values, tls=tls, max_record_bytes=max_record_bytes, access=access)
 
 
 def check_exposure(table: str, listen: str, tls: ServerTlsTable | None, *, allow_insecure: bool) -> None:

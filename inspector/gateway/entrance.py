@@ -1,4 +1,5 @@
-"""Admits calls: reads each request within limits of time, size and share per client, then calls its method.
+"""Admits calls: asks who calls, reads each request within limits of time, size and share per client, and calls its
+method.
 
 gRPC passes on a unary call when its request is complete; until then a call without a request occupies a place in the
 server for any length of time. Here every call is served as a stream, which is the same on the wire, so that its caller
@@ -18,6 +19,7 @@ from google.protobuf.message import DecodeError, Message
 
 from inspector.gateway.callers import Caller, caller_of
 from inspector.gateway.connections import Calls
+from inspector.gateway.guard import Guard
 from inspector.gateway.metrics import GatewayMetrics
 from inspector.gateway.places import Places
 from inspector.gateway.refusal import StatusError, exhausted, invalid_argument, unavailable
@@ -57,9 +59,10 @@ class Entrance(grpc.aio.ServerInterceptor):
     """Wraps all methods; `lanes` by the method's full name, by its service's, or under the empty name."""
 
     def __init__(
-        self, lanes: Mapping[str, Lane], settings: GatewaySettings, metrics: GatewayMetrics, calls: Calls
+        self, lanes: Mapping[str, Lane], settings: GatewaySettings, metrics: GatewayMetrics, calls: Calls, guard: Guard
     ) -> None:
         self._lanes, self._settings, self._metrics, self._calls = lanes, settings, metrics, calls
+        self._guard = guard
         self._refusals = Refusals()
 
     async def intercept_service(  # type: ignore[override]  # generic per method in the stubs, which it cannot be
@@ -74,17 +77,17 @@ class Entrance(grpc.aio.ServerInterceptor):
         service = method.rpartition("/")[0]
         lane = self._lanes.get(method) or self._lanes.get(service) or self._lanes[""]
         call = Call(handler, lane, self._settings)
-        name = method.rpartition("/")[2]
 
         async def answer(_: object, context: Context) -> None:
-            await self._answer(call, name, context)
+            await self._answer(call, method, context)
 
         return grpc.stream_stream_rpc_method_handler(answer, None, handler.response_serializer)
 
-    async def _answer(self, call: "Call", name: str, context: Context) -> None:
-        caller = caller_of(context)
+    async def _answer(self, call: "Call", method: str, context: Context) -> None:
+        caller, name = caller_of(context), method.rpartition("/")[2]
         try:
             with self._calls.on(caller):
+                await self._guard.admit(method, caller, context)
                 await call.serve(caller, context)
         except asyncio.CancelledError as cancelled:
             forget_locals(cancelled)

@@ -5,12 +5,17 @@ import time
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
+from inspector.access.audit.protocol import Audit, AuditError
+from inspector.access.audit.record import Detail
+from inspector.access.author import author_of
+from inspector.access.principal import Principal
 from inspector.gateway.callers import Caller
 from inspector.gateway.lookup import Lookup, inspection_id
 from inspector.gateway.places import Places
 from inspector.gateway.rate import Rate
 from inspector.gateway.refusal import exhausted, invalid_argument, unavailable
-from protos.inspection.v1.records_pb2 import Feedback, Label
+from inspector.verdicts.words import enum_word
+from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
 from streams.decode.limits import Finding, check_name, check_text, invalid, is_time
 from streams.log import Log, LogError, LogFullError, Publisher
 from streams.records import TYPE_PREFIX, Output, Topics
@@ -50,35 +55,46 @@ class FeedbackWriter:
     One thread owns the publisher, which is opened for the first feedback.
     """
 
-    def __init__(self, source: Log, prefix: str, lines: Collection[str], lookup: Lookup, per_s: float) -> None:
+    def __init__(
+        self, source: Log, prefix: str, lines: Collection[str], lookup: Lookup, per_s: float, audit: Audit
+    ) -> None:
         """At most `per_s` messages a second, half of them from one host, in bursts of up to five seconds' worth."""
         self._log, self._prefix, self._lines, self._lookup = source, prefix, lines, lookup
+        self._audit = audit
         self._rate = Rate(per_s, BURST_S)
         self._waiting = Places("feedback messages that wait to be stored", MAX_WAITING)
         self._thread = ThreadPoolExecutor(1, "gateway-feedback")
         self._publisher: Publisher | None = None
 
-    async def write(self, feedback: Feedback, caller: Caller) -> None:
-        """Returns once the feedback is in the log; `given_ns` 0 becomes now. Raises StatusError."""
+    async def write(self, feedback: Feedback, caller: Caller, principal: Principal) -> None:
+        """Returns once the feedback is in the log, with the principal as its author; `given_ns` 0 becomes now. Raises
+        StatusError."""
         message = Feedback()
         message.CopyFrom(feedback)
         message.given_ns = message.given_ns or time.time_ns()
+        message.author, message.author_proof = author_of(principal, feedback.author)
         try:
             check_feedback(message, self._lines)
             self._rate.take(caller.host)
             async with self._waiting.place(caller):
                 await self._lookup.find(inspection_id(message.inspection), caller, wait=True)
-                await asyncio.get_running_loop().run_in_executor(self._thread, self._publish, message)
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._record, message, principal)
         except Finding as finding:
             raise invalid_argument(finding.detail) from finding
         except LogFullError as full:
             raise exhausted(str(full)) from full
         except LogError as error:
             raise unavailable(f"the feedback cannot be stored ({error}): try again later") from error
+        except AuditError as error:
+            raise unavailable(f"the feedback was not stored, because {error}") from error
 
     def close(self) -> None:
         self._thread.submit(self._close)
         self._thread.shutdown(wait=True)
+
+    def _record(self, feedback: Feedback, principal: Principal) -> None:
+        with self._audit.act(principal, "feedback.give", _name_of(feedback.inspection), _detail(feedback)):
+            self._publish(feedback)
 
     def _publish(self, feedback: Feedback) -> None:
         if self._publisher is None:
@@ -91,3 +107,15 @@ class FeedbackWriter:
     def _close(self) -> None:
         if self._publisher is not None:
             self._publisher.close()
+
+
+def _name_of(inspection: Inspection) -> str:
+    return f"{inspection.line}/{inspection.station}/{inspection.piece_id}/{inspection.pass_number}"
+
+
+def _detail(feedback: Feedback) -> Detail:
+    """Without the note, which is in the log and may be long."""
+    detail = {"label": enum_word(Label, feedback.label), "defects": ", ".join(feedback.defects)}
+    if not feedback.author_proof and feedback.author:
+        detail["author"] = feedback.author
+    return detail

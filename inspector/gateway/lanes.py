@@ -23,8 +23,9 @@ def lanes_of(settings: GatewaySettings, metrics: GatewayMetrics) -> Mapping[str,
     watching = Places("watchers", settings.max_watchers, changed=metrics.watchers.set)
     probing = Places("probes that are being read", MAX_UNREAD_PROBES, 0.0)
     probes = Places("probes", settings.max_probes, 0.0)
+    watch_s = settings.recheck_s if settings.access.has_roles else None
     return {
-        f"{_SERVICE}/WatchVerdicts": Lane(reading, watching, MAX_SMALL_BYTES),
+        f"{_SERVICE}/WatchVerdicts": Lane(reading, watching, MAX_SMALL_BYTES, watch_s),
         f"{_SERVICE}/Inspect": Lane(
             pieces, answering, settings.max_message_bytes, wait_s=settings.request_wait_s, parsed=False
         ),

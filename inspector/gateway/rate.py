@@ -4,25 +4,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from inspector.access.rate import Bucket
 from inspector.gateway.refusal import exhausted
 
 REMEMBERED_HOSTS = 1024
-
-
-class Bucket:
-    """A token bucket: fills at `per_s` up to `size`."""
-
-    def __init__(self, per_s: float, size: float, now_s: float) -> None:
-        self._per_s, self._size, self._level, self._seen_s = per_s, size, size, now_s
-
-    def wait_s(self, now_s: float) -> float:
-        """Time until a token is available; 0 if there is one."""
-        self._level = min(self._size, self._level + (now_s - self._seen_s) * self._per_s)
-        self._seen_s = now_s
-        return max(0.0, (1.0 - self._level) / self._per_s)
-
-    def take(self) -> None:
-        self._level -= 1.0
 
 
 class Rate:

@@ -12,18 +12,22 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
+from inspector.access.audit.protocol import Audit, NoAudit
+from inspector.access.exposure import exposure_problem, is_loopback
+from inspector.access.sign_in import AccessSetupError
 from inspector.gateway.certificates import CertificateError
 from inspector.gateway.connections import Calls, ConnectionLimit, allowed_connections
 from inspector.gateway.doubts import Doubt, doubts_of
 from inspector.gateway.entrance import Entrance
 from inspector.gateway.feedback import FeedbackWriter
+from inspector.gateway.guard import Guard
 from inspector.gateway.health import Health
 from inspector.gateway.inspecting import InspectService
 from inspector.gateway.lanes import lanes_of
 from inspector.gateway.lookup import Lookup
 from inspector.gateway.metrics import GatewayMetrics
 from inspector.gateway.service import InspectionService, ModelLookup
-from inspector.gateway.settings import GatewaySettings, is_loopback
+from inspector.gateway.settings import GatewaySettings
 from inspector.gateway.state import GatewayState
 from inspector.gateway.tls import server_credentials
 from inspector.gateway.watching import WatchService
@@ -56,6 +60,8 @@ class Backend:
     models: ModelLookup
     judge: Judge | None = None
     limits: Limits = Limits()  # noqa: RUF009 - frozen
+    audit: Audit = NoAudit()  # noqa: RUF009 - has no state
+    """Keeps a record of feedback and of failed sign-ins."""
 
 
 class Gateway:
@@ -123,7 +129,10 @@ class Gateway:
             servicer = Health(frozenset({health.OVERALL_HEALTH, SERVICE}), self._settings.send_timeout_s)
             state = self._state = GatewayState(self._settings, self._metrics, servicer, self._serving)
             calls = Calls()
-            server, port = _server(self._settings, self._metrics, calls)
+            guard = _guard(self._settings, self._backend.audit)
+            stack.callback(guard.close)
+            entrance = Entrance(lanes_of(self._settings, self._metrics), self._settings, self._metrics, calls, guard)
+            server, port = _server(self._settings, entrance)
             add_InspectionServiceServicer_to_server(self._service(state, stack), server)  # type: ignore[no-untyped-call]
             health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
             reflection.enable_server_reflection([SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
@@ -144,7 +153,9 @@ class Gateway:
         backend, settings = self._backend, self._settings
         lookup = Lookup(backend.log, state.index, state.doubts, settings.lookup_s)
         stack.callback(lookup.close)
-        feedback = FeedbackWriter(backend.log, backend.prefix, backend.lines, lookup, settings.feedback_per_s)
+        feedback = FeedbackWriter(
+            backend.log, backend.prefix, backend.lines, lookup, settings.feedback_per_s, backend.audit
+        )
         stack.callback(feedback.close)
         inspecting = InspectService(
             backend.judge, backend.recipes, backend.limits, settings.inspect_concurrency, settings.inspect_queue
@@ -164,16 +175,25 @@ class Gateway:
 
 
 def check_exposure(settings: GatewaySettings) -> None:
-    """Raises GatewayError if verdicts could leave the machine unencrypted without `allow_insecure`."""
+    """Raises GatewayError if verdicts could leave the machine unencrypted without `allow_insecure`, or if others reach
+    the gateway and nobody decided who may."""
     if settings.tls is None and not settings.allow_insecure and not is_loopback(settings.listen):
         raise GatewayError(
             f"listen is {settings.listen!r}, which is reachable from outside, without TLS: configure a certificate, "
             "listen on 127.0.0.1, or set allow_insecure where the network is protected otherwise"
         )
+    if problem := exposure_problem(settings.listen, lets_somebody_in=settings.access.lets_somebody_in):
+        raise GatewayError(problem)
 
 
-def _server(settings: GatewaySettings, metrics: GatewayMetrics, calls: Calls) -> tuple[grpc.aio.Server, int]:
-    entrance = Entrance(lanes_of(settings, metrics), settings, metrics, calls)
+def _guard(settings: GatewaySettings, audit: Audit) -> Guard:
+    try:
+        return Guard(settings, audit)
+    except AccessSetupError as exc:
+        raise GatewayError(str(exc)) from exc
+
+
+def _server(settings: GatewaySettings, entrance: Entrance) -> tuple[grpc.aio.Server, int]:
     server = grpc.aio.server(interceptors=[entrance], options=_options(settings))
     try:
         if settings.tls is None:

@@ -6,6 +6,7 @@ import grpc
 
 from inspector.gateway.callers import caller_of
 from inspector.gateway.feedback import FeedbackWriter
+from inspector.gateway.guard import calling
 from inspector.gateway.inspecting import InspectService
 from inspector.gateway.lookup import Lookup, inspection_id
 from inspector.gateway.metrics import GatewayMetrics
@@ -64,7 +65,7 @@ class InspectionService(InspectionServiceServicer):
         request: SubmitFeedbackRequest,
         context: "grpc.aio.ServicerContext[SubmitFeedbackRequest, SubmitFeedbackResponse]",
     ) -> SubmitFeedbackResponse:
-        await self._feedback.write(request.feedback, caller_of(context))
+        await self._feedback.write(request.feedback, caller_of(context), calling())
         return SubmitFeedbackResponse()
 
     async def GetModel(  # noqa: N802

@@ -1,8 +1,8 @@
 """Settings of the gateway: address, TLS, limits. Their defaults and meanings are stated here only."""
 
-import ipaddress
 from dataclasses import dataclass
 
+from inspector.access.settings import AccessSettings
 from inspector.gateway.certificates import TlsFiles
 from streams.decode.limits import Limits
 
@@ -17,6 +17,8 @@ class GatewaySettings:
     """Encryption towards clients; none without these files."""
     allow_insecure: bool = False
     """Allows other hosts to connect without TLS: only inside a network that is protected otherwise."""
+    access: AccessSettings = AccessSettings()  # noqa: RUF009 - frozen
+    """Who may call what."""
     max_record_bytes: int = Limits().max_record_bytes
     request_timeout_s: float = 10.0
     """A call is ended when its request is not complete after this time."""
@@ -35,6 +37,10 @@ class GatewaySettings:
     """Connections of one host. Beyond it the least used connections are closed."""
     feedback_per_s: float = 20.0
     """Feedback messages a second from all clients; one host may send half of them."""
+    max_sign_ins: int = 64
+    """Calls whose credentials are checked at the same time."""
+    recheck_s: float = 300.0
+    """A watcher with credentials is asked for them again after this time: it connects again and misses nothing."""
     lookup_s: float = 3.0
     """How long `GetVerdict` may search the log for a verdict that is not in the index."""
     max_watchers: int = 64
@@ -77,14 +83,3 @@ class GatewaySettings:
         """Requests read at the same time. Each takes three times its size while it is read: in the transport, as one
         buffer, and in the interpreter (measured: 15 of 8 MiB took 410 MB)."""
         return max(2, self.unread_bytes // (3 * self.max_message_bytes))
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only this machine can reach the address."""
-    host = address.rpartition(":")[0].strip("[]")
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -68,8 +68,10 @@ class Queue:
     def _add(self, connection: Connection, row: RowMapping, now_ns: int) -> None:
         values = {name: row[name] for name in (*_IDENTITY, "decision")}
         wanted = num_wanted(_inspection(row), self._settings)
-        added = upsert(connection, REVIEW_PIECES).on_conflict_do_nothing().values(
-            **values, verdict_key=row["key"], wanted=wanted, added_ns=now_ns
+        added = (
+            upsert(connection, REVIEW_PIECES)
+            .on_conflict_do_nothing()
+            .values(**values, verdict_key=row["key"], wanted=wanted, added_ns=now_ns)
         )
         if connection.execute(added.returning(_P.key)).first() is not None:
             hold(connection, row["key"], "", now_ns)

@@ -9,6 +9,8 @@ from threading import Event
 
 from prometheus_client import CollectorRegistry
 
+from inspector.access.audit.open import open_audit
+from inspector.access.audit.protocol import Audit
 from inspector.config.opening import open_log
 from inspector.config.service import Service
 from inspector.gateway.refusal import unavailable
@@ -101,17 +103,18 @@ def guarded(
 
 @contextmanager
 def open_gateway(service: Service, models: Deployed, registry: CollectorRegistry) -> Iterator[Gateway]:
-    """A gateway that answers, with a log of its own. Raises GatewayError, LogError."""
+    """A gateway that answers, with a log of its own. Raises AuditError, GatewayError, LogError."""
     config = service.config
-    settings = config.gateway.settings(config.max_record_bytes)
+    settings = config.gateway.settings(config.max_record_bytes, service.access)
     with (
+        open_audit(service.access.audit) as audit,
         closing(open_log(service.path, config)) as log,
-        Gateway(_backend(service, models, log), settings, registry) as gateway,
+        Gateway(_backend(service, models, log, audit), settings, registry) as gateway,
     ):
         yield gateway
 
 
-def _backend(service: Service, models: Deployed, log: Log) -> Backend:
+def _backend(service: Service, models: Deployed, log: Log, audit: Audit) -> Backend:
     config = service.config
     return Backend(
         log=log,
@@ -121,6 +124,7 @@ def _backend(service: Service, models: Deployed, log: Log) -> Backend:
         models=_model_lookup(service, models),
         judge=_InspectJudge(models),
         limits=Limits(max_record_bytes=config.max_record_bytes),
+        audit=audit,
     )
 
 

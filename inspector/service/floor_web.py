@@ -7,6 +7,7 @@ from threading import Event
 
 from prometheus_client import CollectorRegistry
 
+from inspector.access.audit.open import open_audit
 from inspector.alerts.desk import AlertDesk
 from inspector.archive.chart_figures import ChartFigures
 from inspector.archive.database import Database
@@ -16,8 +17,10 @@ from inspector.archive.recordings.inputs import InputReader
 from inspector.config.opening import open_log
 from inspector.config.service import Service
 from inspector.gateway.certificates import tls_context
+from inspector.web.access import page_access
 from inspector.web.alert_news import AlertNews
 from inspector.web.app import create_app
+from inspector.web.feedback import FeedbackDesk
 from inspector.web.hub import Hub
 from inspector.web.log_recordings import LogRecordings
 from inspector.web.media import Media
@@ -33,7 +36,8 @@ log = logging.getLogger("inspector.web")
 
 @contextmanager
 def serve_page(service: Service, registry: CollectorRegistry, stop: Event) -> Iterator[None]:
-    """Serves the page from entry to exit. Raises WebError, CertificateError, LogError."""
+    """Serves the page from entry to exit. Raises AccessSetupError, AuditError, WebError,
+    CertificateError, LogError."""
     if not service.config.web.enabled:
         yield
         return
@@ -50,8 +54,10 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
     has_archive = service.config.archive.enabled
     listening = listening_socket(settings.listen, or_free="listen" not in table.model_fields_set)
     with (
+        open_audit(service.access.audit) as audit,
         closing(open_log(service.path, service.config, stop)) as source,
         closing(open_database(service.path, service.config.archive.settings)) as database,
+        closing(FeedbackDesk(source, service.config.prefix, service.config.lines)) as feedback,
         closing(Media(_recordings(service, source), settings, metrics := WebMetrics(registry))) as media,
     ):
         floor = Floor(
@@ -67,6 +73,9 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
             archive=Archive(database) if has_archive else None,
             chart_figures=ChartFigures(database) if has_archive else None,
             alerts=(desk := _alert_desk(service, database)),
+            feedback=feedback,
+            access=page_access(service.access, settings.listen),
+            audit=audit,
         )
         server = WebServer(create_app(floor, is_tls=tls is not None), listening, settings, tls)
         with nullcontext() if desk is None else AlertNews(desk, floor.hub), server.running(floor.hub, source):

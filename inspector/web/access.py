@@ -49,8 +49,6 @@ class PageAccess:
     sessions: Sessions
     requests: Buckets
     """How often an address, and a signed-in person, may ask."""
-    failures: Buckets
-    """How often sign-in may fail from one address."""
     flow: SignInFlow | None = None
     only_local_hosts: bool = False
     """Whether the name that a browser calls this server by must be of this machine."""
@@ -60,7 +58,7 @@ class PageAccess:
 
 
 def page_access(settings: AccessSettings, listen: str) -> PageAccess:
-    """Raises ValueError for a provider without TLS, ImportError without the packages of the extra `oidc`."""
+    """Raises AccessSetupError."""
     is_local = is_loopback(listen)
     bearer, flow = provider_of(settings.oidc)
     rates = settings.rates
@@ -69,7 +67,6 @@ def page_access(settings: AccessSettings, listen: str) -> PageAccess:
         Identities(settings, only_this_machine=is_local, bearer=bearer),
         Sessions(settings.sessions),
         Buckets(rates.requests_per_s, rates.requests_per_s * rates.burst_s),
-        Buckets(rates.sign_ins_per_minute / 60.0, rates.sign_ins_per_minute),
         flow,
         only_local_hosts=is_local and not settings.is_configured,
     )

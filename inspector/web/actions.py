@@ -1,11 +1,12 @@
 """Binds routes to the actions that `inspector.access` knows. A route without one is open to nobody who has a role."""
 
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from typing import TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inspector.access.principal import AccessDeniedError, Principal, require
@@ -38,13 +39,13 @@ def action_of(route: BaseRoute) -> str | None:
 
 
 def guarded(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
-    """The routes, each behind its action."""
+    """Copies of the routes, each behind its action. Raises TypeError for a kind of route that cannot be guarded."""
     for route in routes:
-        if isinstance(route, Mount):
-            route.app.routes[:] = guarded(route.routes)  # type: ignore[attr-defined]  # a router, unless for files
-        elif isinstance(route, Route):
-            route.app = _Guarded(route.app, action_of(route))
-        yield route
+        if not isinstance(route, Route):
+            raise TypeError(f"{route!r} is no Route: pages list plain routes, each with its action")
+        behind = copy(route)
+        behind.app = _Guarded(route.app, action_of(route))
+        yield behind
 
 
 def undeclared(routes: Iterable[BaseRoute]) -> list[str]:

@@ -22,7 +22,7 @@ from inspector.gateway.callers import host_of
 from inspector.web.access import PageAccess
 from inspector.web.cookies import SESSION, cookie_of
 from inspector.web.errors import http_error
-from inspector.web.failures import Failures
+from inspector.web.failures import PageFailures
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_TOKEN = "x-form-token"  # noqa: S105 - the header's name
@@ -35,7 +35,7 @@ class SignIn:
 
     def __init__(self, app: ASGIApp, *, access: PageAccess, audit: Audit) -> None:
         self._app, self._access = app, access
-        self._failures = Failures(access.failures, audit)
+        self._failures = PageFailures(access.settings.rates, audit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -3,14 +3,13 @@
 Two people who deploy in the same second may take the same number. The later record counts, and both are told.
 """
 
-import getpass
-import platform
 import time
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from inspector.access.os_user import os_user_name
 from inspector.bundle.load import load
 from inspector.bundle.store import BundleStore
 from inspector.config.service import Service
@@ -58,7 +57,11 @@ class DeployError(Exception):
 class DeploymentCommands:
     """Writes to the control topics of one recipe's lines; `table` is up to date."""
 
-    def __init__(self, service: Service, recipe: Recipe, table: ControlTable, source: Log) -> None:
+    def __init__(
+        self, service: Service, recipe: Recipe, table: ControlTable, source: Log, by: str | None = None
+    ) -> None:
+        """`by` stands in the history; without it, the operating system's user. Raises DeployError."""
+        self._by = by or os_user_name()
         self._service, self._recipe, self._table, self._log = service, recipe, table, source
         self.targets = [target for target in targets_of(service) if target.recipe == recipe.name]
         if not self.targets:
@@ -112,7 +115,7 @@ class DeploymentCommands:
             recipe=self._recipe.name,
             mode=mode,
             deployed_ns=time.time_ns(),
-            by=f"{getpass.getuser()}@{platform.node()}",
+            by=self._by,
             reason=reason,
         )
 

@@ -39,7 +39,7 @@ async def _files(request: Request, address: str, verdict: Verdict) -> PieceFiles
         raise HTTPException(503, f"The recordings cannot be read now: {error}.", {"retry-after": "1"}) from error
 
 
-@needs("verdicts.watch")
+@needs("recordings.see")
 async def picture(request: Request) -> Response:
     """`x-captured` is the size of the image as captured, which regions refer to; `x-frames` how many there are."""
     address, verdict = _verdict(request)
@@ -52,7 +52,7 @@ async def picture(request: Request) -> Response:
     return Response(shown.data, media_type=shown.media_type, headers=KEEP | size)
 
 
-@needs("verdicts.watch")
+@needs("recordings.see")
 async def sound(request: Request) -> Response:
     address, verdict = _verdict(request)
     clip = (await _files(request, address, verdict)).sounds.get(_source(request, verdict))
@@ -61,7 +61,7 @@ async def sound(request: Request) -> Response:
     return Response(clip.data, media_type="audio/wav", headers=KEEP)
 
 
-@needs("verdicts.watch")
+@needs("recordings.see")
 async def heat_map(request: Request) -> Response:
     _, verdict = _verdict(request)
     camera = _source(request, verdict)

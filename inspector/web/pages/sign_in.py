@@ -16,7 +16,7 @@ from inspector.access.sign_in import Begun, SignInError, SignInFlow, SignInUnava
 from inspector.web.access import BEGUN_S
 from inspector.web.actions import OPEN, needs
 from inspector.web.cookies import SESSION, SIGN_IN, clear_cookie, cookie_of, set_cookie
-from inspector.web.failures import Failures
+from inspector.web.failures import PageFailures
 from inspector.web.sign_in import check_form_token
 from inspector.web.state import floor_of
 from inspector.web.templating import render
@@ -160,9 +160,9 @@ def _flow(request: Request) -> SignInFlow:
     return flow
 
 
-def _failures(request: Request) -> Failures:
+def _failures(request: Request) -> PageFailures:
     failures = request.state.failures
-    assert isinstance(failures, Failures), "set by the middleware"  # noqa: S101
+    assert isinstance(failures, PageFailures), "set by the middleware"  # noqa: S101
     return failures
 
 

@@ -260,7 +260,7 @@ class DeadLetter(_message.Message):
     def __init__(self, reason: _Optional[_Union[DeadLetterReason, str]] = ..., detail: _Optional[str] = ..., topic: _Optional[str] = ..., partition: _Optional[int] = ..., offset: _Optional[int] = ..., append_ns: _Optional[int] = ..., line: _Optional[str] = ..., station: _Optional[str] = ..., inspection: _Optional[_Union[Inspection, _Mapping]] = ..., raw: _Optional[bytes] = ..., raw_size_bytes: _Optional[int] = ..., type: _Optional[str] = ...) -> None: ...
 
 class Feedback(_message.Message):
-    __slots__ = ("inspection", "label", "defects", "author", "note", "given_ns", "id")
+    __slots__ = ("inspection", "label", "defects", "author", "note", "given_ns", "id", "author_proof")
     INSPECTION_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     DEFECTS_FIELD_NUMBER: _ClassVar[int]
@@ -268,6 +268,7 @@ class Feedback(_message.Message):
     NOTE_FIELD_NUMBER: _ClassVar[int]
     GIVEN_NS_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_PROOF_FIELD_NUMBER: _ClassVar[int]
     inspection: Inspection
     label: Label
     defects: _containers.RepeatedScalarFieldContainer[str]
@@ -275,4 +276,5 @@ class Feedback(_message.Message):
     note: str
     given_ns: int
     id: str
-    def __init__(self, inspection: _Optional[_Union[Inspection, _Mapping]] = ..., label: _Optional[_Union[Label, str]] = ..., defects: _Optional[_Iterable[str]] = ..., author: _Optional[str] = ..., note: _Optional[str] = ..., given_ns: _Optional[int] = ..., id: _Optional[str] = ...) -> None: ...
+    author_proof: str
+    def __init__(self, inspection: _Optional[_Union[Inspection, _Mapping]] = ..., label: _Optional[_Union[Label, str]] = ..., defects: _Optional[_Iterable[str]] = ..., author: _Optional[str] = ..., note: _Optional[str] = ..., given_ns: _Optional[int] = ..., id: _Optional[str] = ..., author_proof: _Optional[str] = ...) -> None: ...

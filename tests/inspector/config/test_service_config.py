@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from inspector.access.exposure import is_loopback
 from inspector.config.service import ServiceConfig, kafka_settings, load_service, load_service_config
 from inspector.config.tables import GatewayTable
-from inspector.gateway.settings import GatewaySettings, is_loopback
+from inspector.gateway.settings import GatewaySettings
 from inspector.recipe.problems import ConfigError
 from streams.decode.limits import Limits
 from streams.join.assembly import JoinSettings

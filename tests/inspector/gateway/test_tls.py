@@ -7,11 +7,13 @@ import grpc
 import pytest
 import trustme
 
+from inspector.access.settings import AccessSettings
 from inspector.client.client import Client, ClientError, ClientTls
 from inspector.gateway.certificates import TlsFiles
 from inspector.gateway.server import Gateway, GatewayError, check_exposure
 from inspector.gateway.settings import GatewaySettings
 
+ANYBODY = AccessSettings(allow_anonymous=True)
 Gateways = Callable[..., Gateway]
 Clients = Callable[..., Client]
 
@@ -75,8 +77,8 @@ def test_the_client_checks_the_gateway(gateways: Gateways, clients: Clients, fol
 def test_off_loopback_needs_tls_or_a_flag(listen: str, folder: Path) -> None:
     with pytest.raises(GatewayError, match="allow_insecure"):
         check_exposure(GatewaySettings(listen=listen))
-    check_exposure(GatewaySettings(listen=listen, allow_insecure=True))
-    check_exposure(GatewaySettings(listen=listen, tls=server(folder, mutual=False)))
+    check_exposure(GatewaySettings(listen=listen, allow_insecure=True, access=ANYBODY))
+    check_exposure(GatewaySettings(listen=listen, tls=server(folder, mutual=False), access=ANYBODY))
 
 
 def test_a_taken_address_is_said_at_start(gateways: Gateways) -> None:

@@ -46,7 +46,9 @@ def pages(folder: Path, names: Names | None = None, url: str | None = None) -> I
     database = Database(url or f"sqlite:///{folder / 'archive.sqlite'}")
     made = FilledArchive(database, names)
     desk = FeedbackDesk(log, "inspection", ("line-1",))
-    floor = replace(floor_with(WebSettings(), log), archive=Archive(database), chart_figures=ChartFigures(database), feedback=desk)
+    floor = replace(
+        floor_with(WebSettings(), log), archive=Archive(database), chart_figures=ChartFigures(database), feedback=desk
+    )
     try:
         yield Pages(create_app(floor), made, log)
     finally:
