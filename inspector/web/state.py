@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from inspector.access.audit.protocol import Audit, NoAudit
+from inspector.alerts.desk import AlertDesk
 from inspector.archive.chart_figures import ChartFigures
 from inspector.archive.find import Archive
 from inspector.recipe.recipes import Recipes
@@ -45,6 +46,8 @@ class Floor:
     feedback: FeedbackDesk | None = None
     review: ReviewPieces | None = None
     """None where no recordings are kept: people would have nothing to look at."""
+    alerts: AlertDesk | None = None
+    """None where no alerts are raised."""
     access: PageAccess = field(default_factory=open_access)
     """Who may do what."""
     audit: Audit = field(default_factory=NoAudit)
