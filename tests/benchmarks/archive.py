@@ -22,7 +22,7 @@ from sqlalchemy import Connection, func, select, text
 from inspector.archive.body import pack
 from inspector.archive.database import Database
 from inspector.archive.figures import By, Figures, Scope
-from inspector.archive.find import Archive, PieceFilter
+from inspector.archive.find import Archive, PieceFilter, PieceRow
 from inspector.archive.followers import archive_followers
 from inspector.archive.metrics import database_bytes, wal_bytes
 from inspector.archive.migrate import upgrade
@@ -81,10 +81,11 @@ def _fill_some(connection: Connection, first: int, last: int, body: bytes, no: s
         "lot": LOT_PIECES, "bundle": BUNDLE_PIECES, "begin": BEGIN_NS, "rate": PER_S,
     }  # fmt: skip
     connection.execute(text(_FILL.format(no=no)), numbers)
-    bodies = "INSERT INTO verdict_bodies SELECT key, :body FROM verdicts WHERE key > :first AND key <= :last AND key % :n = 0"
-    connection.execute(text(bodies), {"body": body, "first": first, "last": last, "n": BODY_EVERY})
+    connection.execute(text(_BODIES), {"body": body, "first": first, "last": last, "n": BODY_EVERY})
 
 
+_BODIES = """
+INSERT INTO verdict_bodies SELECT key, :body FROM verdicts WHERE key > :first AND key <= :last AND key % :n = 0"""
 _STATIONS = """
 INSERT INTO stations (line, station, product, first_ns, last_ns)
 SELECT line, station, product, min(entry_ns), max(entry_ns) FROM verdicts GROUP BY line, station, product"""
@@ -148,11 +149,10 @@ def look_up(database: Database, rows: int, repeats: int, seed: int) -> Iterator[
         first_ms, next_ms = list[float](), list[float]()
         for _ in range(repeats):
             wanted = make()
-            page, took_ms = timed_ms(lambda wanted=wanted: archive.find(wanted))  # type: ignore[misc]
+            page, took_ms = timed_page(archive, wanted, None)
             first_ms.append(took_ms)
             if page:
-                last = page[-1].key
-                next_ms.append(timed_ms(lambda wanted=wanted, last=last: archive.find(wanted, last))[1])  # type: ignore[misc]
+                next_ms.append(timed_page(archive, wanted, page[-1].key)[1])
         row: dict[str, object] = {"look-up": name, "p50_ms": round(percentile(first_ms, 0.5), 2)}
         row |= {"p95_ms": round(percentile(first_ms, 0.95), 2), "max_ms": round(max(first_ms), 2)}
         yield row | {"next_p95_ms": round(percentile(next_ms, 0.95), 2) if next_ms else None}
@@ -173,15 +173,20 @@ def reports(database: Database, rows: int, repeats: int, seed: int) -> Iterator[
         "shift latency": lambda: figures.latency(shift()),
     }
     for name, call in calls.items():
-        took_ms = [timed_ms(call)[1] for _ in range(repeats)]
+        took_ms = [timed_ms(call) for _ in range(repeats)]
         yield {"report": name, "p50_ms": round(percentile(took_ms, 0.5)), "max_ms": round(max(took_ms))}
 
 
-def timed_ms(call: Callable[[], object]) -> tuple[list[object], float]:
+def timed_page(archive: Archive, wanted: PieceFilter, before: int | None) -> tuple[list[PieceRow], float]:
     begin_s = time.perf_counter()
-    answer = call()
-    took_ms = (time.perf_counter() - begin_s) * 1000
-    return (answer if isinstance(answer, list) else []), took_ms
+    page = archive.find(wanted, before)
+    return page, (time.perf_counter() - begin_s) * 1000
+
+
+def timed_ms(call: Callable[[], object]) -> float:
+    begin_s = time.perf_counter()
+    call()
+    return (time.perf_counter() - begin_s) * 1000
 
 
 def store_rate(database: Database, folder: Path, verdicts: int) -> dict[str, object]:
