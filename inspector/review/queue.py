@@ -62,14 +62,22 @@ class Queue:
                 connection.execute(insert(REVIEW_SLOTS), slots)
         return len(rows)
 
+    def num_waiting(self) -> int:
+        """Open pieces that can be given out. Raises StoreError."""
+        with self._database.read() as connection:
+            ready = select(func.count()).where(_P.closed_ns.is_(None), _P.ready_ns.is_not(None))
+            return int(connection.execute(ready).scalar_one())
+
     def _is_wanted(self, row: RowMapping) -> bool:
         return is_wanted(_inspection(row), row["decision"], row["reason"], self._settings)
 
     def _add(self, connection: Connection, row: RowMapping, now_ns: int) -> None:
         values = {name: row[name] for name in (*_IDENTITY, "decision")}
         wanted = num_wanted(_inspection(row), self._settings)
-        added = upsert(connection, REVIEW_PIECES).on_conflict_do_nothing().values(
-            **values, verdict_key=row["key"], wanted=wanted, added_ns=now_ns
+        added = (
+            upsert(connection, REVIEW_PIECES)
+            .on_conflict_do_nothing()
+            .values(**values, verdict_key=row["key"], wanted=wanted, added_ns=now_ns)
         )
         if connection.execute(added.returning(_P.key)).first() is not None:
             hold(connection, row["key"], "", now_ns)
