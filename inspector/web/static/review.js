@@ -45,18 +45,31 @@ function showClasses(names) {
 function take({ pieces, progress }) {
   const known = new Map(views.map((view) => [view.token, view]));
   const held = pieces.filter(({ token }) => !answered.has(token));
-  views.splice(0, views.length, ...held.map((card) => known.get(card.token) ?? new PieceView(card, heat.value / 100)));
+  views.splice(0, views.length, ...held.map((card) => known.get(card.token) ?? prepared(card)));
   showProgress(progress);
   show();
   clearTimeout(look);
   if (views.length === 0) look = setTimeout(() => send("/review/hold"), LOOK_MS);
 }
 
+// Loads pictures and sounds at once, long before the piece is shown.
+function prepared(card) {
+  const view = new PieceView(card, heat.value / 100);
+  view.ready.then(() => { view.isReady = true; tellAhead(); });
+  return view;
+}
+
+// How many pieces are ready to be shown, and how many requests are under way: for tests and for whoever debugs.
+function tellAhead() {
+  answers.dataset.ready = views.filter(({ isReady }) => isReady).length;
+  answers.dataset.sending = numSending;
+}
+
 function showProgress(progress) {
   if (!progress) return;
   const { ok, nok, unsure, waiting } = progress;
   document.getElementById("progress").textContent =
-    `Your answers of the last 8 hours: ${ok} OK, ${nok} NOK, ${unsure} don’t know · waiting: ${waiting}`;
+    `Your answers of the last 8 hours: ${ok} OK, ${nok} NOK, ${unsure} don't know · waiting: ${waiting}`;
 }
 
 function say(label, defects = []) {
@@ -75,7 +88,8 @@ function takeBack() {
 // One request after the other, so that the server sees answers and undo in the order of the keys.
 function send(address, body = {}, before = () => {}) {
   numSending += 1;
-  sending = sending.then(() => sent(address, body, before)).finally(() => { numSending -= 1; });
+  tellAhead();
+  sending = sending.then(() => sent(address, body, before)).finally(() => { numSending -= 1; tellAhead(); });
 }
 
 async function sent(address, body, before) {
@@ -83,7 +97,7 @@ async function sent(address, body, before) {
     try {
       const state = await post(address, body);
       before();
-      tell(state.undone === false ? "There is no answer of yours to undo." : "");
+      tell(state.problem ?? (state.undone === false ? "There is no answer of yours to undo." : ""));
       take(state);
       return;
     } catch (error) {
