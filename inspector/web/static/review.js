@@ -15,7 +15,7 @@ const empty = document.getElementById("empty");
 const heat = document.getElementById("heat");
 const keys = document.getElementById("keys");
 const views = [];          // the piece that is shown, and the ones after it
-const answered = new Set(); // tokens that the server may not know to be answered yet
+const answered = new Set(); // tokens whose answers are under way
 let sending = Promise.resolve();
 let numSending = 0;
 let look = null;
@@ -78,31 +78,32 @@ function say(label, defects = []) {
   answered.add(view.token);
   views.shift();
   show();
-  send("/review/answer", { token: view.token, label, defects });
+  send("/review/answer", { token: view.token, label, defects }, () => answered.delete(view.token));
 }
 
 function takeBack() {
-  send("/review/undo", {}, () => answered.clear());
+  send("/review/undo");
 }
 
 // One request after the other, so that the server sees answers and undo in the order of the keys.
-function send(address, body = {}, before = () => {}) {
+function send(address, body = {}, done = () => {}) {
   numSending += 1;
   tellAhead();
-  sending = sending.then(() => sent(address, body, before)).finally(() => { numSending -= 1; tellAhead(); });
+  sending = sending.then(() => sent(address, body, done)).finally(() => { numSending -= 1; tellAhead(); });
 }
 
-async function sent(address, body, before) {
+async function sent(address, body, done) {
   for (;;) {
     try {
       const state = await post(address, body);
-      before();
+      done();
       tell(state.problem ?? (state.undone === false ? "There is no answer of yours to undo." : ""));
       take(state);
       return;
     } catch (error) {
       if (error instanceof Refused && error.status !== 503 && error.status !== 429) {
         tell(error.message);
+        done();
         if (address !== "/review/hold") take(await post("/review/hold").catch(() => ({ pieces: [], progress: null })));
         return;
       }
