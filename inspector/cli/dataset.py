@@ -56,8 +56,8 @@ def export(
     """Writes the pieces that people agreed about, with their recordings, to a new folder.
 
     manifest.jsonl is what `inspector train` takes: pieces of one lot or with a recording in common stay in one split.
-    coco.json and label-studio.json hold the same pieces for other tools. left-out.jsonl lists the pieces on which people
-    disagree. The recordings stay in the archive as long as it knows of the data set.
+    coco.json and label-studio.json hold the same pieces for other tools. left-out.jsonl lists the pieces on which
+    people disagree. The recordings stay in the archive as long as it knows of the data set.
 
     \b
     inspector dataset export --config service.toml --since 7d --out reviewed

@@ -8,7 +8,7 @@ import click
 from inspector.cli.duration import seconds_of
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[int]):
     """Nanoseconds since the Unix epoch, from `2026-11-21T06:00` (without a zone: local time) or `7d` (before now)."""
 
     name = "moment"

@@ -14,6 +14,7 @@ from inspector.access.principal import Principal
 from inspector.archive.database import Database, DatabaseError
 from inspector.archive.find import Archive
 from inspector.archive.rows import PieceFilter, PieceRow
+from inspector.cli.agreement_words import print_pair, print_reviewer
 from inspector.cli.archive_place import open_archive
 from inspector.cli.config_option import config_option
 from inspector.cli.credentials import audited, principal_for, token_file_option
@@ -22,7 +23,7 @@ from inspector.cli.moments import MOMENT
 from inspector.cli.printable import print_line
 from inspector.config.service import Service, load_service
 from inspector.dataset.manifest import read_manifest
-from inspector.review.agreement import AgainstTruth, AgreementError, BetweenPeople, Kappa, Proportion
+from inspector.review.agreement import AgreementError
 from inspector.review.answered import pairs_of_reviewers, reviewers_against_truth
 from inspector.review.choice import decisions_shown
 from inspector.review.desk import Desk
@@ -214,7 +215,8 @@ def second_opinion(piece: tuple[str, str, str], config: Path, pass_number: int, 
 def agreement(config: Path, since: int, as_json: bool, token_file: Path | None) -> None:
     """Shows how reviewers did on known pieces, and how far two people agree on the same pieces.
 
-    Misses and false alarms stand apart, each with its exact 95 % interval; kappa mixes both. Needs the extra `agreement`.
+    Misses and false alarms stand apart, each with its exact 95 % interval; kappa mixes both. Needs the extra
+    `agreement`.
 
     Example: inspector review agreement --config service.toml --since 30d
     """
@@ -224,38 +226,8 @@ def agreement(config: Path, since: int, as_json: bool, token_file: Path | None) 
         click.echo(json.dumps({"reviewers": [*map(asdict, reviewers)], "pairs": [*map(asdict, pairs)]}))
         return
     for reviewer in reviewers:
-        _print_reviewer(reviewer)
+        print_reviewer(reviewer)
     for pair in pairs:
-        _print_pair(pair)
+        print_pair(pair)
     if not reviewers and not pairs:
         print_line("nothing to compare yet: enter known pieces, or set second_share under [review]")
-
-
-def _print_reviewer(found: AgainstTruth) -> None:
-    print_line(f"{found.reviewer} on known pieces:")
-    print_line(f"  misses        {_share(found.misses)} of the defective ones")
-    print_line(f"  false alarms  {_share(found.false_alarms)} of the good ones")
-    print_line(f"  did not know  {_share(found.unsure)}")
-    print_line(f"  kappa         {_kappa(found.kappa)}")
-    for note in found.notes:
-        print_line(f"  - {note}")
-
-
-def _print_pair(found: BetweenPeople) -> None:
-    print_line(f"{found.first} and {found.second} on the same pieces:")
-    print_line(f"  same answer   {_share(found.equal)}")
-    print_line(f"  only {found.first} said NOK   {_share(found.only_first_nok)}")
-    print_line(f"  only {found.second} said NOK  {_share(found.only_second_nok)}")
-    print_line(f"  kappa         {_kappa(found.kappa)}")
-    for note in found.notes:
-        print_line(f"  - {note}")
-
-
-def _share(found: Proportion) -> str:
-    if found.share is None:
-        return "none seen"
-    return f"{found.count} of {found.total} = {found.share:.1%} ({found.low:.1%} to {found.high:.1%})"
-
-
-def _kappa(found: Kappa | None) -> str:
-    return "not defined" if found is None else f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"

@@ -47,14 +47,21 @@ def review_pages(
             KnownPieces(made.database).add(made.row(name), parse_finding("nok", ("dent",)), "quinn", made.clock())
         made.queue()
         made.draws = (0.0 if number % 2 else 0.9 for number in range(10**6))
-        store = FolderStore(folder / "recordings")
-        for content in made.files.values():
-            store.put(content)
-        pieces = ReviewPieces(made.desk, made.archive, KeptInputs(made.archive, store))
-        log = EmbeddedLog(folder / "log.sqlite", EmbeddedSettings())
-        page = replace(floor_with(WebSettings(), log), archive=made.archive, review=pieces)
-        with closing(log):
-            yield ReviewPages(create_app(page), page, made, log)
+        with desk_pages(folder, made) as pages:
+            yield pages
+
+
+@contextmanager
+def desk_pages(folder: Path, made: Floor) -> Iterator[ReviewPages]:
+    """The app over a filled desk, with its recordings in a folder."""
+    store = FolderStore(folder / "recordings")
+    for content in made.files.values():
+        store.put(content)
+    pieces = ReviewPieces(made.desk, made.archive, KeptInputs(made.archive, store))
+    log = EmbeddedLog(folder / "log.sqlite", EmbeddedSettings())
+    page = replace(floor_with(WebSettings(), log), archive=made.archive, review=pieces)
+    with closing(log):
+        yield ReviewPages(create_app(page), page, made, log)
 
 
 @contextmanager
