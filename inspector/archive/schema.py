@@ -179,4 +179,10 @@ ID_CONFLICTS = Table(
 )
 """Inspections under whose id a second part was read (dead letters ID_READ_TWICE): the verdict may be about either."""
 
-from inspector.archive import tables_alerts, tables_log, tables_recordings, tables_review  # noqa: E402, F401
+from inspector.archive import (  # noqa: E402
+    tables_alerts,  # noqa: F401
+    tables_charts,  # noqa: F401
+    tables_log,  # noqa: F401
+    tables_recordings,  # noqa: F401
+    tables_review,  # noqa: F401
+)
