@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from threading import Event
 
 from prometheus_client import CollectorRegistry
 
 from inspector.access.audit.open import open_audit
+from inspector.alerts.desk import AlertDesk
 from inspector.archive.chart_figures import ChartFigures
+from inspector.archive.database import Database
 from inspector.archive.find import Archive
 from inspector.archive.opening import open_database
 from inspector.archive.recordings.inputs import InputReader
@@ -16,7 +18,9 @@ from inspector.config.opening import open_log
 from inspector.config.service import Service
 from inspector.gateway.certificates import tls_context
 from inspector.service.floor_pieces import piece_parts
+from inspector.service.floor_review import review_pieces
 from inspector.web.access import page_access
+from inspector.web.alert_news import AlertNews
 from inspector.web.app import create_app
 from inspector.web.hub import Hub
 from inspector.web.log_recordings import LogRecordings
@@ -73,12 +77,20 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
             kept_media=parts.kept_media,
             recordings=parts.recordings,
             feedback=parts.feedback,
+            review=review_pieces(service, database),
+            alerts=(desk := _alert_desk(service, database)),
             access=page_access(service.access, settings.listen),
             audit=audit,
         )
         server = WebServer(create_app(floor, is_tls=tls is not None), listening, settings, tls)
-        with server.running(floor.hub, source):
+        with nullcontext() if desk is None else AlertNews(desk, floor.hub), server.running(floor.hub, source):
             yield server
+
+
+def _alert_desk(service: Service, database: Database) -> AlertDesk | None:
+    """None where no alerts are raised."""
+    config = service.config
+    return AlertDesk(database, config.alerts.settings) if config.archive.enabled and config.alerts.enabled else None
 
 
 def _recordings(service: Service, source: Log) -> LogRecordings:

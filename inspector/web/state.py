@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from inspector.access.audit.protocol import Audit, NoAudit
+from inspector.alerts.desk import AlertDesk
 from inspector.archive.chart_figures import ChartFigures
 from inspector.archive.find import Archive
 from inspector.recipe.recipes import Recipes
@@ -14,6 +15,7 @@ from inspector.web.hub import Hub
 from inspector.web.kept_recordings import KeptRecordings
 from inspector.web.media import Media
 from inspector.web.metrics import WebMetrics
+from inspector.web.review_pieces import ReviewPieces
 from inspector.web.settings import WebSettings
 from inspector.web.stream_places import StreamPlaces
 from streams.log import Log
@@ -42,6 +44,10 @@ class Floor:
     recordings: KeptRecordings | None = None
     """The same recordings, bit for bit."""
     feedback: FeedbackDesk | None = None
+    review: ReviewPieces | None = None
+    """None where no recordings are kept: people would have nothing to look at."""
+    alerts: AlertDesk | None = None
+    """None where no alerts are raised."""
     access: PageAccess = field(default_factory=open_access)
     """Who may do what."""
     audit: Audit = field(default_factory=NoAudit)
