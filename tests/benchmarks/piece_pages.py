@@ -20,6 +20,8 @@ from tests.inspector.web.piece_parts import pages
 
 SEED = 20_000
 NUM_CALLS = 5
+MAX_BODIES = 500_000
+"""No page reads more than one body at a time."""
 
 
 def main() -> None:
@@ -72,7 +74,7 @@ def copy(connection: Connection, shift: int, count: int) -> None:
     names = [column.name for column in table]
     rows = select(*(changed.get(name, table[name]) for name in names)).where(table.key <= count)
     connection.execute(VERDICTS.insert().from_select(names, rows))
-    for other in (VERDICT_SENSORS, VERDICT_BODIES):
+    for other in (VERDICT_SENSORS, VERDICT_BODIES) if shift < MAX_BODIES else (VERDICT_SENSORS,):
         names = [column.name for column in other.c]
         parts = [other.c.verdict_key + shift if name == "verdict_key" else other.c[name] for name in names]
         connection.execute(other.insert().from_select(names, select(*parts).where(other.c.verdict_key <= count)))
