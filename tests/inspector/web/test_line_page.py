@@ -131,7 +131,7 @@ def test_a_sound_is_played_and_the_cursor_runs(opened: Page) -> None:
     station = opened.locator(".station", has=opened.locator(".sound:not(.pending) button:visible")).first
     station.get_by_role("button", name="Slowly").click()
     expect(station.locator(".cursor")).to_be_visible()
-    expect(station.locator(".cursor")).to_be_hidden(timeout=LIMIT_MS)
+    expect(station.locator(".cursor")).to_be_hidden()
 
 
 def test_the_theme_is_kept(opened: Page) -> None:
@@ -216,7 +216,7 @@ def test_axe_finds_nothing_serious(browser: Browser, line: RunningLine, scheme: 
     )
     page.goto(line.address)
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
-    expect(page.locator(".station").first).to_be_visible(timeout=LIMIT_MS)
+    expect(page.locator(".station").first).to_be_visible()
     found = Axe().run(page)
     serious = [each for each in found.response["violations"] if each["impact"] in ("serious", "critical")]
     assert not serious, found.generate_report()
@@ -236,7 +236,7 @@ def test_the_first_page_is_small(browser: Browser, line: RunningLine) -> None:
     page = context.new_page()
     page.on("requestfinished", lambda request: sizes.append(request.sizes()["responseBodySize"]))
     page.goto(line.address)
-    expect(page.locator(".station .picture:not(.pending)").first).to_be_visible(timeout=LIMIT_MS)
+    expect(page.locator(".station .picture:not(.pending)").first).to_be_visible()
     page.wait_for_load_state("load")
     assert 10_000 < sum(sizes) <= 300_000
     context.close()
