@@ -177,6 +177,7 @@ ID_CONFLICTS = Table(
     Column("pass_number", NUMBER, primary_key=True, autoincrement=False),
     Column("append_ns", NUMBER, nullable=False),
 )
+Index("id_conflicts_by_piece", ID_CONFLICTS.c.piece_id)
 """Inspections under whose id a second part was read (dead letters ID_READ_TWICE): the verdict may be about either."""
 
 from inspector.archive import (  # noqa: E402

@@ -116,7 +116,7 @@ def test_counting_again_changes_nothing(made: FilledArchive) -> None:
 
 def total(database: Database) -> int:
     with database.read() as connection:
-        return sum(row.count for row in connection.execute(select(CHART_COUNTS.c.count)))
+        return sum(connection.execute(select(CHART_COUNTS.c.count)).scalars())
 
 
 def test_two_counters_count_each_verdict_once(tmp_path: Path) -> None:
