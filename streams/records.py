@@ -8,6 +8,9 @@ MAX_TYPE = 256
 """Bytes of this header that are read; the service writes at most 30."""
 TYPE_PREFIX = "inspection.v1."
 
+MAX_RECORD_BYTES = 8 * 2**20
+"""Largest value of a record, unless the configuration says otherwise."""
+
 INPUT_KINDS = ("frames", "signals", "pieces")
 OUTPUT_KINDS = ("verdicts", "dead-letters", "feedback", "shadow")
 CONTROL_KIND = "control"

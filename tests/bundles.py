@@ -52,8 +52,8 @@ class Toy:
     signal: SignalInput = SIGNAL
     uncalibrated: frozenset[frozenset[str]] = frozenset()
     """Sets of experts that get no calibration."""
-    own: Mapping[str, Platt] = field(default_factory=dict)
-    """Calibrations of single experts."""
+    expert_calibrations: Mapping[str, Platt] = field(default_factory=dict)
+    """By name of the expert."""
     of_classes: Mapping[str, Platt] = field(default_factory=dict)
     """Calibrations of classes, the same for every set of experts."""
 
@@ -87,7 +87,9 @@ def write_toy_bundle(folder: Path, toy: Toy | None = None) -> Path:
             Modality(name="top", kind="image", classes=("scratch",)),
             Modality(name="mic", kind="audio", classes=("rattle",)),
         ),
-        experts=tuple(part.model_copy(update={"calibration": toy.own.get(part.name)}) for part in experts),
+        experts=tuple(
+            part.model_copy(update={"calibration": toy.expert_calibrations.get(part.name)}) for part in experts
+        ),
         head=Head(file="head.onnx", cost_ms=0.1),
         calibrations=tuple(
             Calibration(

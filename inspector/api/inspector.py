@@ -20,7 +20,7 @@ from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import ANY, Recipes, load_recipe
 from inspector.recipe.strict_recipe import strict_recipe
 from inspector.rollout.admission import Admission
-from streams.decode.limits import Finding, Limits
+from streams.decode.limits import Limits, RecordError
 from streams.observation import Observation
 
 Evidence = Literal["never", "not_pass", "always"]
@@ -124,8 +124,8 @@ class Inspector:
         try:
             request = request_of(piece, self._recipe.assembly, self._product, channel_order)
             return observation_of(request, self._recipes, self._limits, time.time_ns())
-        except Finding as finding:
-            raise InputError(f"piece {piece.piece_id!r}: {finding.detail}") from finding
+        except RecordError as error:
+            raise InputError(f"piece {piece.piece_id!r}: {error.detail}") from error
 
 
 def _recipe(schema: Bundle, folder: Path, file: str | Path | None, num_frames: Mapping[str, int] | None) -> Recipe:

@@ -139,12 +139,13 @@ def unit_of(name: str) -> str:
 
 
 def meaning_of(model: type, name: str) -> str:
-    """The docstring under a field in the class, its bases, or the class in `meanings_from`; "" without one."""
+    """The docstring under a field in the class, its bases, or the classes in `meanings_from`; "" without one."""
     for owner in model.__mro__:
         if text := _docstrings(owner).get(name):
             return text
-    source = getattr(model, "meanings_from", None)
-    return meaning_of(source, name) if isinstance(source, type) else ""
+    sources = getattr(model, "meanings_from", ())
+    texts = (meaning_of(source, name) for source in (sources if isinstance(sources, tuple) else (sources,)))
+    return next(filter(None, texts), "")
 
 
 @cache

@@ -1,7 +1,7 @@
 """Defines the tables of a service's configuration file. Opens nothing.
 
 Paths are relative to the configuration file. Names end in their unit. A key without a docstring takes default and
-meaning from the settings class in `meanings_from`.
+meaning from the settings class (or classes) in `meanings_from`.
 """
 
 from pathlib import Path
@@ -15,6 +15,7 @@ from inspector.engines.engine import EngineSettings
 from inspector.gateway.certificates import TlsFiles
 from inspector.gateway.settings import GatewaySettings
 from inspector.inference.batching import MAX_BATCH
+from inspector.judging.settings import BudgetSettings, OverloadSettings
 from inspector.worker.settings import PipelineSettings, StallSettings
 from streams.embedded.settings import EmbeddedSettings
 from streams.join.assembly import JoinSettings
@@ -22,11 +23,13 @@ from streams.kafka.settings import KafkaSecurity, KafkaSettings
 from streams.references.addresses import prefix_problem
 from streams.references.lane import ReferenceSettings
 
+_BUDGET = BudgetSettings()
 _NO_ACCESS = AccessSettings()
 _EMBEDDED = EmbeddedSettings()
 _GATEWAY = GatewaySettings()
 _JOIN = JoinSettings()
 _KAFKA = KafkaSettings()
+_OVERLOAD = OverloadSettings()
 _PIPELINE = PipelineSettings()
 _REFERENCES = ReferenceSettings()
 _STALL = StallSettings()
@@ -188,7 +191,7 @@ Without openvino/fp32, which always runs and would hide the engines behind it.""
 class WorkerTable(Table):
     """How a worker works."""
 
-    meanings_from: ClassVar[type] = PipelineSettings
+    meanings_from: ClassVar[tuple[type, ...]] = (PipelineSettings, OverloadSettings, BudgetSettings)
 
     name: Name = "worker-1"
     """Unique among the group's workers and the same after a restart."""
@@ -206,15 +209,10 @@ class WorkerTable(Table):
     """A process ends within this time after it was asked to stop."""
     stall_after_s: Seconds = _STALL.after_s
     """Unread input or open pieces without progress for this long set health to NOT_SERVING and raise the alert."""
-    scouts_only_after_s: Seconds = 60.0
-    """Only scouts look at pieces that waited longer in the log."""
-    review_after_s: Seconds = 120.0
-    """Pieces that waited longer get REVIEW / OVERLOAD."""
-    max_p99_s: Seconds | None = None
-    """Bundles with the policy `budgeted` run fewer experts while the 99th percentile of the time from a piece's last
-    record to its decision is longer. Without it latency has no influence."""
-    max_cpu_share: float | None = Field(default=None, gt=0, le=256)
-    """The same for the CPU time of judging; 1 is one core."""
+    scouts_only_after_s: Seconds = _OVERLOAD.scouts_only_after_s
+    review_after_s: Seconds = _OVERLOAD.review_after_s
+    max_p99_s: Seconds | None = _BUDGET.max_p99_s
+    max_cpu_share: float | None = Field(default=_BUDGET.max_cpu_share, gt=0, le=256)
 
     @property
     def engine_preferences(self) -> tuple[EngineSettings, ...]:

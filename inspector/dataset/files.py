@@ -11,7 +11,7 @@ from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, Signal
 from inspector.dataset.recordings import Clip, read_clip
 from protos.inspection.v1.records_pb2 import PixelFormat
 from streams.decode.images import decode_file
-from streams.decode.limits import Finding, Limits
+from streams.decode.limits import Limits, RecordError
 from streams.join.assembly import BitDepth
 from streams.join.bit_depth import to_full_scale
 
@@ -36,8 +36,8 @@ def read_image(path: Path, bit_depth: BitDepth | None = None, limits: Limits | N
     pixel_format, data = read_image_file(path, limits)
     try:
         return to_full_scale(decode_file(data, pixel_format, limits), bit_depth)
-    except Finding as finding:
-        raise ManifestError(f"{path}: {finding.detail}") from finding
+    except RecordError as error:
+        raise ManifestError(f"{path}: {error.detail}") from error
 
 
 def read_image_file(path: Path, limits: Limits | None = None) -> tuple[PixelFormat, bytes]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from protos.inspection.v1.records_pb2 import PixelFormat
 from streams.decode.images import decode_file
-from streams.decode.limits import Finding, Limits
+from streams.decode.limits import Limits, RecordError
 from streams.decode.samples import FULL_SCALE, from_int16
 from streams.observation import Image
 
@@ -82,7 +82,7 @@ def read_image(name: str, data: bytes, limits: Limits) -> Image:
     """As the line decodes a PNG. Raises LosslessFileError."""
     try:
         return decode_file(data, PixelFormat.PIXEL_FORMAT_PNG, limits)
-    except Finding as exc:
+    except RecordError as exc:
         raise LosslessFileError(f"{name}: {exc.detail}") from exc
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from inspector.dataset.files import read_image
 from inspector.dataset.manifest import ManifestError, PieceRow
 from inspector.dataset.recordings import read_clip
-from streams.decode.limits import Finding
+from streams.decode.limits import RecordError
 from streams.join.assembly import AssemblySpec
 from streams.join.whole import Sound, WholePiece, clips_of, views_of
 from streams.observation import CloseReason, Image, InspectionId, Observation
@@ -30,8 +30,8 @@ def assembled(piece: WholePiece, row: PieceRow, spec: AssemblySpec | None, inspe
     """The service's observation of the piece, without times; `spec` None: no recipe fits. Raises ManifestError."""
     try:
         clips = {} if spec is None else clips_of(spec, piece)
-    except Finding as finding:
-        raise ManifestError(f"piece {row.piece_id}: {finding.detail}") from finding
+    except RecordError as error:
+        raise ManifestError(f"piece {row.piece_id}: {error.detail}") from error
     return Observation(
         inspection=inspection,
         product=row.product,

@@ -12,7 +12,7 @@ from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, Signal
 from inspector.dataset.orientation import AS_STORED, orientation
 from inspector.dataset.recordings import RecordingError, read_recording
 from streams.decode.images import read_file
-from streams.decode.limits import Finding, Limits
+from streams.decode.limits import Limits, RecordError
 from streams.join.assembly import BitDepth
 from streams.join.low_pixels import advice, is_sign, likely_bit_depth
 
@@ -68,8 +68,8 @@ def _check_image(root: Path, image: ImageRow, camera: _Camera) -> None:
     form, data = read_image_file(path)
     try:
         header = read_file(data, form, Limits()).header
-    except Finding as finding:
-        raise ManifestError(f"{path}: {finding.detail}") from finding
+    except RecordError as error:
+        raise ManifestError(f"{path}: {error.detail}") from error
     camera.num_images += 1
     if (turned := orientation(data)) != AS_STORED:
         camera.turned[turned] += 1

@@ -17,6 +17,10 @@ class EngineError(RuntimeError):
     """A graph could not be loaded or run."""
 
 
+class NotCompiledError(EngineError):
+    """The bundle has no graphs for this engine and precision."""
+
+
 class IncompatibleEngineError(EngineError):
     """A compiled file is altered, truncated, or of another compiler or version: the runtime never sees it."""
 

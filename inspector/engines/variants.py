@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from inspector.bundle.load import LoadedBundle
 from inspector.bundle.schema import Bundle, Compiled, CompiledGraph
-from inspector.engines.engine import EngineError, EngineSettings
+from inspector.engines.engine import EngineSettings, NotCompiledError
 from inspector.engines.tensorrt.engine_file import EngineFile
 
 
@@ -14,10 +14,10 @@ def compiled_variant(schema: Bundle, settings: EngineSettings) -> Compiled | Non
 
 
 def check_compiled(schema: Bundle, settings: EngineSettings) -> None:
-    """Exported graphs are float32, and run as they are in all runtimes but TensorRT. Raises EngineError."""
+    """Exported graphs are float32, and run as they are in all runtimes but TensorRT. Raises NotCompiledError."""
     needed = settings.name == "tensorrt" or settings.precision != "fp32"
     if needed and compiled_variant(schema, settings) is None:
-        raise EngineError(
+        raise NotCompiledError(
             f"the bundle is not compiled for it; inspector compile BUNDLE --engine {settings.name} "
             f"--precision {settings.precision}"
         )

@@ -20,7 +20,7 @@ from inspector.evaluation.outcomes import outcomes
 from inspector.evaluation.recipes import recipe_for
 from inspector.evaluation.report import Decisions, PieceResult, Report
 from inspector.evaluation.run import Examined, experts_of, finding_of, open_bundle
-from inspector.judging.routing import Finding
+from inspector.judging.routing import RoutedResult
 from inspector.statistics.bootstrap import NUM_DRAWS, unit_weights
 from inspector.statistics.classification import Certainty, Figures, certainty, figures
 from inspector.verdicts.words import enum_word
@@ -142,11 +142,11 @@ def _own_labels(pieces: Examined, expert: str) -> Scores:
     return truth(pieces.rows, modality)
 
 
-def _scores(findings: Sequence[Finding]) -> Scores:
+def _scores(findings: Sequence[RoutedResult]) -> Scores:
     return np.array([np.nan if finding.score is None else finding.score for finding in findings])
 
 
-def _decisions(pieces: Examined, findings: Sequence[Finding]) -> Decisions:
+def _decisions(pieces: Examined, findings: Sequence[RoutedResult]) -> Decisions:
     decisions = [finding.ruling.decision for finding in findings]
     judged = list(zip(pieces.rows, decisions, strict=True))
     return Decisions(

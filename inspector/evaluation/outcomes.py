@@ -8,7 +8,7 @@ import numpy as np
 from fusion.calibration import Labels
 from inspector.dataset.labels import units_of
 from inspector.evaluation.run import Examined
-from inspector.judging.routing import Finding
+from inspector.judging.routing import RoutedResult
 from inspector.statistics.bootstrap import Interval, mean_by_units
 from protos.inspection.v1 import verdict_pb2 as pb
 
@@ -37,7 +37,7 @@ def outcomes(pieces: Examined) -> dict[str, Outcome]:
     return {name or NOTHING: _outcome(pieces, pieces.routed(schema.policy, name)[1]) for name in removed}
 
 
-def _outcome(pieces: Examined, findings: Sequence[Finding]) -> Outcome:
+def _outcome(pieces: Examined, findings: Sequence[RoutedResult]) -> Outcome:
     bad = np.array([row.label == "nok" for row in pieces.rows])
     everything = np.ones(len(bad), np.bool_)
     decisions = np.array([finding.ruling.decision for finding in findings])

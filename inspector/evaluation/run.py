@@ -22,7 +22,7 @@ from inspector.inference.batching import MAX_BATCH
 from inspector.inference.examination import Examination, Strict
 from inspector.inference.model import Model, open_model
 from inspector.judging.routed_judge import RoutedJudge
-from inspector.judging.routing import Finding
+from inspector.judging.routing import RoutedResult
 from inspector.recipe.decision import DecisionResult, Limits
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import Recipes
@@ -105,7 +105,7 @@ class Examined:
         judge = ReplayJudge(self._seen, self.recipe, with_policy(self.model, policy))
         return judge.judge(pieces)
 
-    def routed(self, policy: Policy, removed: str | None = None) -> tuple[list[ExpertSet], list[Finding]]:
+    def routed(self, policy: Policy, removed: str | None = None) -> tuple[list[ExpertSet], list[RoutedResult]]:
         """The same as sets of experts that ran and their findings; none ran on a rejected piece."""
         verdicts = self.verdicts(policy, removed)
         return [experts_of(verdict) for verdict in verdicts], [finding_of(verdict) for verdict in verdicts]
@@ -169,9 +169,9 @@ def experts_of(verdict: pb.Verdict) -> ExpertSet:
     return frozenset(run.expert for run in verdict.experts if run.ran)
 
 
-def finding_of(verdict: pb.Verdict) -> Finding:
+def finding_of(verdict: pb.Verdict) -> RoutedResult:
     """The verdict's result, without intermediate values."""
-    return Finding(
+    return RoutedResult(
         DecisionResult(verdict.decision, verdict.reason),
         route=verdict.route,
         score=verdict.defect_score if verdict.HasField("defect_score") else None,

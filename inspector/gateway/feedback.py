@@ -16,7 +16,7 @@ from inspector.gateway.rate import Rate
 from inspector.gateway.refusal import exhausted, invalid_argument, unavailable
 from inspector.verdicts.words import enum_word
 from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
-from streams.decode.limits import Finding, check_name, check_text, invalid, is_time
+from streams.decode.limits import RecordError, check_name, check_text, invalid, is_time
 from streams.log import Log, LogError, LogFullError, Publisher
 from streams.records import TYPE_PREFIX, Output, Topics
 
@@ -29,7 +29,7 @@ LABELS = frozenset({Label.LABEL_OK, Label.LABEL_NOK, Label.LABEL_UNSURE, Label.L
 
 
 def check_feedback(feedback: Feedback, lines: Collection[str]) -> None:
-    """Raises Finding."""
+    """Raises RecordError."""
     named = feedback.inspection
     if check_name("line", named.line) not in lines:
         raise invalid(f"line is {named.line!r}, expected one of {', '.join(sorted(lines))}: correct it")
@@ -79,8 +79,8 @@ class FeedbackWriter:
             async with self._waiting.place(caller):
                 await self._lookup.find(inspection_id(message.inspection), caller, wait=True)
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._record, message, principal)
-        except Finding as finding:
-            raise invalid_argument(finding.detail) from finding
+        except RecordError as error:
+            raise invalid_argument(error.detail) from error
         except LogFullError as full:
             raise exhausted(str(full)) from full
         except LogError as error:

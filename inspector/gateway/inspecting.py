@@ -18,7 +18,7 @@ from inspector.verdicts.words import enum_word
 from protos.inspection.v1.records_pb2 import DeadLetterReason
 from protos.inspection.v1.service_pb2 import InspectRequest
 from protos.inspection.v1.verdict_pb2 import Verdict
-from streams.decode.limits import Finding, Limits
+from streams.decode.limits import Limits, RecordError
 from streams.join.assembly import RecipeBook
 
 REMEMBERED_HOSTS = 1024
@@ -104,9 +104,9 @@ class InspectService:
         assert isinstance(request, InspectRequest)  # noqa: S101
         try:
             observation = observation_of(request, self._recipes, self._limits, time.time_ns())
-        except Finding as finding:
-            metadata = (("reason", enum_word(DeadLetterReason, finding.reason)),)
-            raise invalid_argument(finding.detail, metadata) from finding
+        except RecordError as error:
+            metadata = (("reason", enum_word(DeadLetterReason, error.reason)),)
+            raise invalid_argument(error.detail, metadata) from error
         try:
             return judge.judge([observation])[0]
         except EngineError as exc:

@@ -21,7 +21,7 @@ from inspector.verdicts.index import VerdictIndex
 from inspector.verdicts.ring import Entry, entries_of
 from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import DECISION_REASON_ID_READ_TWICE, DECISION_REVIEW, Verdict
-from streams.decode.limits import Finding, check_name, check_text
+from streams.decode.limits import RecordError, check_name, check_text
 from streams.log import Log, LogError, Start, TokenExpiredError
 from streams.observation import InspectionId
 from streams.records import TopicPartition
@@ -41,8 +41,8 @@ def inspection_id(named: Inspection) -> InspectionId:
     try:
         line, station = check_name("line", named.line), check_name("station", named.station)
         return InspectionId(line, station, check_text("piece_id", named.piece_id), named.pass_number)
-    except Finding as finding:
-        raise invalid_argument(finding.detail) from finding
+    except RecordError as error:
+        raise invalid_argument(error.detail) from error
 
 
 @dataclass(frozen=True, slots=True)

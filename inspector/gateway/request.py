@@ -8,7 +8,7 @@ from protos.inspection.v1.records_pb2 import CameraFrame, DeadLetterReason
 from protos.inspection.v1.service_pb2 import InspectRequest, SignalClip
 from streams.decode.images import decode_pixels
 from streams.decode.kinds import KINDS
-from streams.decode.limits import Finding, Limits, check_name, check_text, check_time, invalid
+from streams.decode.limits import Limits, RecordError, check_name, check_text, check_time, invalid
 from streams.decode.samples import decode_samples
 from streams.join.assembly import AssemblySpec, CameraSpec, RecipeBook, SensorSpec
 from streams.join.bit_depth import scaled
@@ -17,7 +17,7 @@ from streams.observation import Clip, CloseReason, Image, InspectionId, Observat
 
 
 def observation_of(request: InspectRequest, recipes: RecipeBook, limits: Limits, now_ns: int) -> Observation:
-    """The observation in the request; without views and clips if no recipe matches. Raises Finding."""
+    """The observation in the request; without views and clips if no recipe matches. Raises RecordError."""
     inspection = inspection_of(request)
     product = check_text("product", request.product)
     spec = recipes.assembly(inspection.line, inspection.station, product)
@@ -42,7 +42,7 @@ def observation_of(request: InspectRequest, recipes: RecipeBook, limits: Limits,
 
 
 def inspection_of(request: InspectRequest) -> InspectionId:
-    """Raises Finding."""
+    """Raises RecordError."""
     named = request.inspection
     line, station = check_name("line", named.line), check_name("station", named.station)
     return InspectionId(line, station, check_text("piece_id", named.piece_id), named.pass_number)
@@ -108,17 +108,17 @@ def _sound(signal: SignalClip, sensor: SensorSpec, limits: Limits) -> Sound:
     return sound
 
 
-def _unknown(what: str, name: str, known: Mapping[str, object]) -> Finding:
+def _unknown(what: str, name: str, known: Mapping[str, object]) -> RecordError:
     expected = ", ".join(sorted(known)) or "none"
-    return Finding(
+    return RecordError(
         DeadLetterReason.DEAD_LETTER_REASON_UNKNOWN_SENSOR,
         f"{what} is {name[:60]!r}, expected one of the recipe's ({expected}): correct the name",
     )
 
 
-def _duplicate(detail: str) -> Finding:
-    return Finding(DeadLetterReason.DEAD_LETTER_REASON_DUPLICATE, detail)
+def _duplicate(detail: str) -> RecordError:
+    return RecordError(DeadLetterReason.DEAD_LETTER_REASON_DUPLICATE, detail)
 
 
-def _misaddressed(detail: str) -> Finding:
-    return Finding(DeadLetterReason.DEAD_LETTER_REASON_MISADDRESSED, detail)
+def _misaddressed(detail: str) -> RecordError:
+    return RecordError(DeadLetterReason.DEAD_LETTER_REASON_MISADDRESSED, detail)

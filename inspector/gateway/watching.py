@@ -20,7 +20,7 @@ from inspector.gateway.settings import GatewaySettings
 from inspector.verdicts.ring import Entry, Ring, RingClosedError, RingPassedError
 from protos.inspection.v1.service_pb2 import WatchStart, WatchVerdictsRequest, WatchVerdictsResponse
 from streams import resume_token
-from streams.decode.limits import Finding, check_name, check_text
+from streams.decode.limits import RecordError, check_name, check_text
 from streams.log import Log, LogError, Start, TokenExpiredError, TokenInvalidError
 from streams.records import TopicPartition
 
@@ -65,8 +65,8 @@ def filter_of(request: WatchVerdictsRequest) -> Filter:
         lines = frozenset(check_name("a line", name) for name in request.lines)
         stations = frozenset(check_name("a station", name) for name in request.stations)
         products = frozenset(check_text("a product", name) for name in request.products)
-    except Finding as finding:
-        raise invalid_argument(finding.detail) from finding
+    except RecordError as error:
+        raise invalid_argument(error.detail) from error
     return Filter(lines, stations, products, frozenset(request.decisions))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from inspector.bundle.load import LoadedBundle, load
 from inspector.engines.choice import check, one_line
-from inspector.engines.engine import EngineError, EngineSettings, IncompatibleEngineError
+from inspector.engines.engine import EngineError, EngineSettings, IncompatibleEngineError, NotCompiledError
 from inspector.engines.tensorrt.gpu_api import GpuApi
 from inspector.engines.tensorrt.runtime import load_api
 from inspector.engines.variants import compiled_variant
@@ -42,17 +42,21 @@ def open_best(
 ) -> Model:
     """Raises EngineError with one line per engine if none runs, BundleError for graphs that contradict the schema."""
     passed_over: list[str] = []
+    not_compiled: list[str] = []
     refused: list[str] = []
     for settings in engine_preferences:
         try:
             model = _admitted(bundle, settings, gpu, admit)
         except EngineError as exc:
             passed_over.append(f"{settings}: {one_line(exc)}")
+            if isinstance(exc, NotCompiledError):
+                not_compiled.append(str(settings))
             if isinstance(exc, _REFUSALS):
                 _log_refused(bundle, settings, one_line(exc))
                 refused.append(str(settings))
         else:
-            log.info("Bundle %s: engine %s%s", bundle.schema.name, settings, _because(passed_over))
+            unfit = [line for line in passed_over if line.partition(":")[0] not in not_compiled]
+            log.info("Bundle %s runs on %s.%s", bundle.schema.name, settings, _because(unfit, not_compiled))
             return replace(model, refused=tuple(refused))
     text = "\n".join(f"  not {line}" for line in passed_over)
     raise EngineError(f"bundle {bundle.folder}: no engine of [worker] engines runs it here\n{text}")
@@ -96,10 +100,12 @@ def _log_refused(bundle: LoadedBundle, settings: EngineSettings, fault: str) -> 
                 "that, or take it out of [worker] engines: %s", bundle.schema.name, settings, fault)  # fmt: skip
 
 
-def _because(refused: Sequence[str]) -> str:
-    if not refused:
-        return ", the first of the order"
-    return " because it is the first of the order that runs here; " + "; ".join(f"not {line}" for line in refused)
+def _because(unfit: Sequence[str], not_compiled: Sequence[str]) -> str:
+    """Why the engines that [worker] engines prefers are not used; empty if there are none."""
+    reasons = [f" Not {line}." for line in unfit]
+    if not_compiled:
+        reasons.append(f" Not compiled for {', '.join(not_compiled)} (see `inspector compile`).")
+    return "".join(reasons)
 
 
 def open_models(

@@ -3,23 +3,15 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from inspector.judging.price_control import CostController
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.judging.routing import Budget
+from inspector.judging.settings import OverloadSettings
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.observation import Observation
 
 log = logging.getLogger("inspector.judging.overload")
-
-
-@dataclass(frozen=True, slots=True)
-class OverloadSettings:
-    scouts_only_after_s: float = 60.0
-    """Only scouts run on pieces that waited longer in the log."""
-    review_after_s: float = 120.0
-    """Pieces that waited longer get REVIEW / OVERLOAD."""
 
 
 class OverloadGuard:

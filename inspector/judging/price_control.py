@@ -1,28 +1,14 @@
 """Moves the price of computing so that latency and CPU share stay under set limits."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from inspector.judging.settings import BudgetSettings
+
 MAX_COST_MULTIPLIER = 1e4
 """At this price only the experts that safety requires run."""
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetSettings:
-    max_p99_s: float | None = None
-    """From the arrival of a piece's last record to its decision; None: no limit."""
-    max_cpu_share: float | None = None
-    """CPU of judging by wall time, 1 is one core; None: no limit."""
-    period_s: float = 0.5
-    """The shortest time between two changes of the price; each uses only measurements since the last change."""
-    raise_by: float = 2.0
-    lower_by: float = 1.1
-    """Up fast, for a queue grows meanwhile; down slowly, so that the price does not swing."""
-    aim: float = 0.7
-    """The share of the limits that is steered for; the rest is for swings."""
 
 
 class BatchLoad(NamedTuple):

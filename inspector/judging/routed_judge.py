@@ -15,7 +15,7 @@ from inspector.inference.fallback import activate_fallback, current_model
 from inspector.inference.model import Model
 from inspector.judging.active_models import ActiveModels, DeployedModel, Slots, slot_for
 from inspector.judging.evidence import Picture, image_evidence, signal_evidence
-from inspector.judging.routing import OVERLOADED, Budget, Finding, route
+from inspector.judging.routing import OVERLOADED, Budget, RoutedResult, route
 from inspector.judging.verdict_builder import primary_expert, verdict_of
 from inspector.recipe.decision import IMPLAUSIBLE, DecisionResult
 from inspector.recipe.recipe import Recipe
@@ -187,14 +187,14 @@ def _is_worthless(view: View) -> bool:
     return view.state is State.IMPLAUSIBLE and view.absence is not MissingReason.SIZE
 
 
-def _wants_evidence(recipe: Recipe, finding: Finding) -> bool:
+def _wants_evidence(recipe: Recipe, finding: RoutedResult) -> bool:
     if recipe.evidence == "not_pass":
         return finding.ruling.decision != pb.DECISION_PASS
     return recipe.evidence == "always"
 
 
 def _add_contributions(
-    examination: Examination, rows: Sequence[int], findings: Sequence[Finding], verdicts: Sequence[pb.Verdict]
+    examination: Examination, rows: Sequence[int], findings: Sequence[RoutedResult], verdicts: Sequence[pb.Verdict]
 ) -> None:
     """Leave-one-out: the drop in log-odds without a modality. A single modality gets none."""
     experts = examination.model.schema.experts

@@ -30,7 +30,7 @@ class Budget(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RoutedResult:
     """The result for one piece."""
 
     ruling: DecisionResult
@@ -43,7 +43,7 @@ class Finding:
 
 def route(
     examination: Examination, recipes: Sequence[Recipe], budget: Budget = Budget.FULL, cost_multiplier: float = 1.0
-) -> list[Finding]:
+) -> list[RoutedResult]:
     """One finding per piece of the examination; `recipes` has each piece's recipe.
 
     `cost_multiplier` multiplies the price of computing where the bundle's policy is `budgeted`.
@@ -64,7 +64,7 @@ def route(
     return [_named(examination, row, proven[row], opened[row], starved[row]) for row in rows]
 
 
-def _proven(finding: Finding, recipe: Recipe, off_route: bool) -> Finding:
+def _proven(finding: RoutedResult, recipe: Recipe, off_route: bool) -> RoutedResult:
     """A certificate holds for the bundle's routes only: a piece on another route under load does not PASS."""
     if off_route and recipe.certified_miss_rate is not None and finding.ruling.decision == pb.DECISION_PASS:
         return replace(finding, ruling=OVERLOADED)
@@ -86,31 +86,31 @@ def _run_experts(examination: Examination, wishes: Sequence[ExpertSet]) -> None:
             examination.run_expert(expert, rows)
 
 
-def _rule(examination: Examination, rows: Sequence[int], recipes: Sequence[Recipe]) -> list[Finding]:
+def _rule(examination: Examination, rows: Sequence[int], recipes: Sequence[Recipe]) -> list[RoutedResult]:
     able = [row for row in rows if examination.expert_outputs[row] and row not in examination.failed]
     fused = dict(zip(able, examination.fuse(able), strict=True))
     return [_finding(examination, row, recipes[row], fused.get(row)) for row in rows]
 
 
-def _finding(examination: Examination, row: int, recipe: Recipe, fused: Fused | None) -> Finding:
+def _finding(examination: Examination, row: int, recipe: Recipe, fused: Fused | None) -> RoutedResult:
     if row in examination.failed:
-        return Finding(ENGINE_FAILED)
+        return RoutedResult(ENGINE_FAILED)
     missing = missing_required(recipe.required, examination.present[row], examination.examined(row))
     missing |= examination.unseen(row)
     implausible = examination.implausible[row]
     calibration = examination.model.calibrations.get(examination.ran(row))
     if fused is None or calibration is None:
-        return Finding(decide(None, None, missing, implausible), fused=fused)
+        return RoutedResult(decide(None, None, missing, implausible), fused=fused)
     score = probability(float(fused.logits[0]), calibration.temperature, calibration.bias)
     limits = limits_of(recipe, examination.model.schema, calibration, examination.examined(row))
     ruling = decide(score, limits, missing, implausible)
     if implausible & examination.examined(row):
         ruling = IMPLAUSIBLE
-    return Finding(ruling, score=score, limits=limits, calibration=calibration, fused=fused)
+    return RoutedResult(ruling, score=score, limits=limits, calibration=calibration, fused=fused)
 
 
 def _wishes(
-    examination: Examination, recipes: Sequence[Recipe], findings: Sequence[Finding], cost_multiplier: float
+    examination: Examination, recipes: Sequence[Recipe], findings: Sequence[RoutedResult], cost_multiplier: float
 ) -> list[ExpertSet]:
     """Experts that each piece is worth after its first ones."""
     schema = examination.model.schema
@@ -124,7 +124,7 @@ def _wishes(
     return wishes
 
 
-def _glance(examination: Examination, row: int, early: Finding) -> PartialResult:
+def _glance(examination: Examination, row: int, early: RoutedResult) -> PartialResult:
     logits = {name: look.defect_logit for name, look in examination.expert_outputs[row].items()}
     log_odds = None
     if early.fused is not None and early.calibration is not None:
@@ -138,7 +138,7 @@ def _able(examination: Examination, row: int) -> ExpertSet:
     return frozenset(expert.name for expert in examination.model.schema.experts if expert.modality in present)
 
 
-def _named(examination: Examination, row: int, finding: Finding, opened: ExpertSet, starved: bool) -> Finding:
+def _named(examination: Examination, row: int, finding: RoutedResult, opened: ExpertSet, starved: bool) -> RoutedResult:
     """Adds the route's name, and reason OVERLOAD where only overload kept a piece from a decision."""
     ran, ruling = examination.ran(row), finding.ruling
     whole = ran == _able(examination, row)

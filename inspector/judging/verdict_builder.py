@@ -5,13 +5,13 @@ from inspector.bundle.load import DIGEST_DIGITS
 from inspector.bundle.schema import Bundle, Expert
 from inspector.engines.engine import Array
 from inspector.inference.examination import Examination
-from inspector.judging.routing import Finding
+from inspector.judging.routing import RoutedResult
 from inspector.recipe.recipe import Recipe
 from inspector.verdicts.blank import blank_verdict
 from protos.inspection.v1 import verdict_pb2 as pb
 
 
-def verdict_of(examination: Examination, row: int, recipe: Recipe, finding: Finding) -> pb.Verdict:
+def verdict_of(examination: Examination, row: int, recipe: Recipe, finding: RoutedResult) -> pb.Verdict:
     """The verdict without evidence, contributions and time of decision."""
     schema = examination.model.schema
     verdict = blank_verdict(examination.pieces[row], recipe, finding.ruling)
@@ -63,7 +63,7 @@ def primary_expert(examination: Examination, row: int, modality: str) -> Expert 
     return max(seen, key=lambda expert: (not expert.scout, expert.cost_ms), default=None)
 
 
-def _classes(schema: Bundle, examined: frozenset[str], finding: Finding) -> list[pb.ClassProbability]:
+def _classes(schema: Bundle, examined: frozenset[str], finding: RoutedResult) -> list[pb.ClassProbability]:
     """A class without a figure was not examined: no modality that can show it was examined."""
     known = {} if finding.calibration is None else finding.calibration.classes
     named = {name for modality in schema.modalities for name in modality.classes}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from inspector.inference.batching import MAX_BATCH
 from inspector.inference.examination import Examination
 from inspector.inference.model import Model
-from inspector.judging.routing import Finding, route
+from inspector.judging.routing import RoutedResult, route
 from inspector.parity.schema import Decision, Prediction
 from inspector.plausibility.limits import Strictness
 from inspector.recipe.decision import Limits, decide, missing_required
@@ -41,7 +41,7 @@ def judge(model: Model, pieces: Sequence[Observation], max_batch: int = MAX_BATC
     return [_judgement(examination, row, finding) for row, finding in enumerate(findings)]
 
 
-def _judgement(examination: Examination, row: int, finding: Finding) -> Judgement:
+def _judgement(examination: Examination, row: int, finding: RoutedResult) -> Judgement:
     prediction = Prediction(
         decision=_DECISIONS[finding.ruling.decision],
         score=finding.score,

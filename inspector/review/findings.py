@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
-from streams.decode.limits import Finding as InvalidError
+from streams.decode.limits import RecordError as InvalidError
 from streams.decode.limits import check_text
 from streams.observation import InspectionId
 

@@ -28,14 +28,14 @@ from inspector.recipe.problems import ConfigError
 from inspector.recipe.recipe import Recipe
 from inspector.rollout.admission import UNCHECKED
 from inspector.rollout.golden_set import golden_findings
-from streams.decode.limits import Finding
+from streams.decode.limits import RecordError
 
 
 class GateError(Exception):
     """A variant of the bundle that runs here decides wrongly: none of its variants is trusted then."""
 
 
-REFUSALS = (BundleError, ConfigError, EngineError, Finding, GateError, ManifestError, ParityError, RecordingError)
+REFUSALS = (BundleError, ConfigError, EngineError, RecordError, GateError, ManifestError, ParityError, RecordingError)
 _MAX_NAMED = 10
 
 

@@ -17,9 +17,10 @@ from inspector.gateway.refusal import unavailable
 from inspector.gateway.server import Backend, Gateway
 from inspector.gateway.service import ModelLookup
 from inspector.judging.describe_model import describe_model
-from inspector.judging.overload import OverloadGuard, OverloadSettings
-from inspector.judging.price_control import BudgetSettings, CostController
+from inspector.judging.overload import OverloadGuard
+from inspector.judging.price_control import CostController
 from inspector.judging.routed_judge import RoutedJudge
+from inspector.judging.settings import BudgetSettings, OverloadSettings
 from inspector.rollout.boot import boot, boot_worker
 from inspector.rollout.control.records import targets_of
 from inspector.rollout.follower import Follower

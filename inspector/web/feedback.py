@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from inspector.gateway.feedback import FEEDBACK_TYPE, check_feedback
 from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
-from streams.decode.limits import Finding
+from streams.decode.limits import RecordError
 from streams.log import Log, LogError, Publisher
 from streams.observation import InspectionId
 from streams.records import Output, Topics
@@ -86,8 +86,8 @@ class FeedbackDesk:
         )
         try:
             check_feedback(message, self._lines)
-        except Finding as finding:
-            raise FeedbackInvalidError(finding.detail) from finding
+        except RecordError as error:
+            raise FeedbackInvalidError(error.detail) from error
         return message
 
     def close(self) -> None:

@@ -46,7 +46,7 @@ def _message(shard: Shard, reason: int, many: Happened) -> str:
     minutes = f"{INTERVAL_S / 60:.0f} minutes"
     since = "" if many.said_s is None else f" in the last {minutes}"
     return (
-        f"Line {shard.line}, partition {shard.partition}: {many.count} record(s) refused as {name}{since}, "
-        f"last from stations {', '.join(many.names)}. Reason of the last: {many.words[:_MAX_WORDS]}. All are in the "
-        f"topic dead-letters. Further ones are summarised every {minutes}."
+        f"Line {shard.line}, partition {shard.partition}: {many.count} record(s) refused as {name}{since}, the last "
+        f"from {', '.join(many.names)}: {many.words[:_MAX_WORDS]}. Refused records are in the topic dead-letters. "
+        f"Further ones are summed up every {minutes}."
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from protos.inspection.v1.records_pb2 import DeadLetterReason
-from streams.decode.limits import Finding
+from streams.decode.limits import RecordError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class ImageFile:
 
     header: Header
     for_decoder: Callable[[], bytes | bytearray]
-    """The same image as a file without metadata; needs up to its decoded size. Raises Finding."""
+    """The same image as a file without metadata; needs up to its decoded size. Raises RecordError."""
 
 
-def bad_image(detail: str) -> Finding:
+def bad_image(detail: str) -> RecordError:
     """The image is truncated, damaged or not in the declared format."""
-    return Finding(DeadLetterReason.DEAD_LETTER_REASON_BAD_IMAGE, detail)
+    return RecordError(DeadLetterReason.DEAD_LETTER_REASON_BAD_IMAGE, detail)

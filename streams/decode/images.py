@@ -12,7 +12,7 @@ from protos.inspection.v1.records_pb2 import ImagePixels, PixelFormat
 from streams.decode.decoder_messages import with_messages
 from streams.decode.image_headers import Header, ImageFile, bad_image
 from streams.decode.jpeg_files import declared_jpeg, read_jpeg
-from streams.decode.limits import Finding, Limits, invalid, too_large
+from streams.decode.limits import Limits, RecordError, invalid, too_large
 from streams.decode.out_of_memory import lacks_memory, out_of_memory
 from streams.decode.png_files import declared_png, read_png
 from streams.observation import Image
@@ -38,7 +38,7 @@ _large_image = threading.Lock()
 def decode_pixels(pixels: ImagePixels, limits: Limits) -> Image:
     """(H, W) or (H, W, 3) blue-green-red; uint16 where the source has 16 bits; raw formats are not copied.
 
-    Raises Finding.
+    Raises RecordError.
     """
     if pixels.format in _FILES:
         return decode_file(pixels.data, pixels.format, limits, (pixels.width_px, pixels.height_px))
@@ -65,12 +65,12 @@ def image_size(pixels: ImagePixels, limits: Limits) -> int:
         return 0
     try:
         return _check_size(_DECLARED[pixels.format](pixels.data), limits)
-    except Finding:
+    except RecordError:
         return 0
 
 
 def decode_file(data: bytes, pixel_format: int, limits: Limits, declared_px: tuple[int, int] = (0, 0)) -> Image:
-    """Decodes a PNG or JPEG file; compares `declared_px` (width, height) where it is not 0. Raises Finding.
+    """Decodes a PNG or JPEG file; compares `declared_px` (width, height) where it is not 0. Raises RecordError.
 
     A large image waits while another thread decodes a large one.
     """
@@ -95,14 +95,14 @@ def decode_file(data: bytes, pixel_format: int, limits: Limits, declared_px: tup
 
 
 def read_file(data: bytes, pixel_format: int, limits: Limits) -> ImageFile:
-    """Checks the parts and the size of a PNG or JPEG file, as far as is possible before decoding. Raises Finding."""
+    """Checks the parts and the size of a PNG or JPEG file, as far as possible before decoding. Raises RecordError."""
     file: ImageFile = _FILES[pixel_format](data)  # type: ignore[index]  # enum values are ints on the wire
     _check_size(file.header, limits)
     return file
 
 
 def _check_size(header: Header, limits: Limits) -> int:
-    """The decoded size in bytes. Raises Finding where it exceeds the limits."""
+    """The decoded size in bytes. Raises RecordError where it exceeds the limits."""
     width_px, height_px = header.width_px, header.height_px
     num_bytes = width_px * height_px * header.channels * header.bytes_per_value
     if width_px == 0 or height_px == 0:
@@ -126,7 +126,7 @@ def _shape(header: Header) -> tuple[int, ...]:
 
 
 def _decode_checked(file: ImageFile, pixel_format: int, size: int) -> Image | None:
-    """Raises Finding, also for a lack of memory."""
+    """Raises RecordError, also for a lack of memory."""
     try:
         content = file.for_decoder()
         image = _imdecode(content) if pixel_format == PixelFormat.PIXEL_FORMAT_PNG else _decode_jpeg(content)
@@ -138,7 +138,7 @@ def _decode_checked(file: ImageFile, pixel_format: int, size: int) -> Image | No
 
 
 def _decode_jpeg(content: bytes | bytearray) -> Image | None:
-    """Raises Finding for a scan whose data end too early, even if an end marker follows."""
+    """Raises RecordError for a scan whose data end too early, even if an end marker follows."""
     image, messages = with_messages(lambda: _imdecode(content))
     if _CUT_SHORT in messages:
         raise bad_image(

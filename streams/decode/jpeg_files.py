@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from streams.decode.image_headers import Header, ImageFile, bad_image
-from streams.decode.limits import Finding
+from streams.decode.limits import RecordError
 
 _PROGRESSIVE, _EOI, _SOS = 0xC2, 0xD9, 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -49,7 +49,7 @@ class _Frame:
 
 
 def declared_jpeg(data: bytes) -> Header:
-    """The properties in the first frame header of a JPEG file; the rest is not read. Raises Finding."""
+    """The properties in the first frame header of a JPEG file; the rest is not read. Raises RecordError."""
     for segment in _segments(data):
         if segment.marker in _FRAMES:
             return _frame(segment).header
@@ -59,7 +59,7 @@ def declared_jpeg(data: bytes) -> Header:
 
 
 def read_jpeg(data: bytes) -> ImageFile:
-    """Checks the segments of a JPEG file; drops bytes after the end of the image. Raises Finding."""
+    """Checks the segments of a JPEG file; drops bytes after the end of the image. Raises RecordError."""
     frame: _Frame | None = None
     parts: list[bytes | memoryview] = [b"\xff\xd8"]
     for segment in _segments(data):
@@ -127,11 +127,11 @@ def _end_of_scan(data: bytes, start: int) -> int:
     return marker.start()
 
 
-def _no_end(data: bytes) -> Finding:
+def _no_end(data: bytes) -> RecordError:
     return bad_image(f"the JPEG of {len(data)} bytes has no end (ffd9), expected a whole file: send it again")
 
 
-def _no_frame() -> Finding:
+def _no_frame() -> RecordError:
     return bad_image("the JPEG has no frame header before its first scan, expected one: save it again")
 
 

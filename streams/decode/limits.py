@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from protos.inspection.v1.records_pb2 import DeadLetterReason
 from streams.decode.clock_causes import FIRST_NS, wrong_unit
 from streams.decode.opencv_limits import MAX_PIXELS, MAX_SIDE_PX
+from streams.records import MAX_RECORD_BYTES
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,48}")
 _MAX_TEXT_BYTES = 128
@@ -17,7 +18,7 @@ LAST_NS = 9_214_646_400_000_000_000
 class Limits:
     """Limits that are checked before memory is allocated; one set per service."""
 
-    max_record_bytes: int = 8 * 2**20
+    max_record_bytes: int = MAX_RECORD_BYTES
     max_side_px: int = MAX_SIDE_PX
     max_pixels: int = MAX_PIXELS
     max_image_bytes: int = 128 * 2**20
@@ -31,7 +32,7 @@ class Limits:
     max_sample_rate_hz: float = 10_000_000.0
 
 
-class Finding(Exception):  # noqa: N818 - it describes a bad record, not an error of this program
+class RecordError(Exception):
     """Why a record cannot be used: a `DeadLetterReason` value and the sentence for its dead letter."""
 
     def __init__(self, reason: int, detail: str) -> None:
@@ -40,14 +41,14 @@ class Finding(Exception):  # noqa: N818 - it describes a bad record, not an erro
         self.detail = detail
 
 
-def invalid(detail: str) -> Finding:
+def invalid(detail: str) -> RecordError:
     """A required field is empty or out of its range."""
-    return Finding(DeadLetterReason.DEAD_LETTER_REASON_INVALID_FIELD, detail)
+    return RecordError(DeadLetterReason.DEAD_LETTER_REASON_INVALID_FIELD, detail)
 
 
-def too_large(detail: str) -> Finding:
+def too_large(detail: str) -> RecordError:
     """The record, the image or the recording is larger than allowed."""
-    return Finding(DeadLetterReason.DEAD_LETTER_REASON_TOO_LARGE, detail)
+    return RecordError(DeadLetterReason.DEAD_LETTER_REASON_TOO_LARGE, detail)
 
 
 def is_name(value: str) -> bool:
@@ -71,14 +72,14 @@ def is_recent(value_ns: int) -> bool:
 
 
 def check_name(field: str, value: str) -> str:
-    """Raises Finding."""
+    """Raises RecordError."""
     if not is_name(value):
         raise invalid(f"{field} is {value[:60]!r}, expected 1 to 48 of A-Z a-z 0-9 _ . -: rename it at the producer")
     return value
 
 
 def check_text(field: str, value: str, *, required: bool = True) -> str:
-    """Raises Finding."""
+    """Raises RecordError."""
     if not is_text(value) or (required and not value):
         raise invalid(
             f"{field} is {value[:60]!r} ({len(value.encode())} bytes), expected {'1' if required else '0'} to "
@@ -88,7 +89,7 @@ def check_text(field: str, value: str, *, required: bool = True) -> str:
 
 
 def check_time(field: str, value_ns: int) -> int:
-    """Raises Finding."""
+    """Raises RecordError."""
     if not is_time(value_ns):
         raise invalid(
             f"{field} is {value_ns}, expected nanoseconds since 1970 and before 2262: set the producer's clock"
@@ -97,7 +98,7 @@ def check_time(field: str, value_ns: int) -> int:
 
 
 def check_stamp(field: str, value_ns: int) -> int:
-    """Raises Finding, also for years before 2000: these come from clocks that were never set and from stamps in
+    """Raises RecordError, also for years before 2000: these come from clocks that were never set and from stamps in
     milliseconds."""
     if not is_recent(value_ns):
         unit = wrong_unit(value_ns)

@@ -9,7 +9,7 @@ MAX_PIXELS = 64_000_000
 def set_opencv_limits() -> None:
     """A second check after those of the headers; has no effect in a process that loaded OpenCV earlier.
 
-    Silences OpenCV's log, because every unreadable image is reported as a `Finding`.
+    Silences OpenCV's log, because every unreadable image is reported as a `RecordError`.
     """
     os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MAX_PIXELS)
     os.environ["OPENCV_IO_MAX_IMAGE_WIDTH"] = str(MAX_SIDE_PX)

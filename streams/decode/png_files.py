@@ -44,7 +44,7 @@ class _Rows:
 
 
 def declared_png(data: bytes) -> Header:
-    """The properties in the first chunk of a PNG file; the rest is not read. Raises Finding."""
+    """The properties in the first chunk of a PNG file; the rest is not read. Raises RecordError."""
     if not data.startswith(_SIGNATURE):
         raise bad_image(f"the data begin with {data[:8].hex() or 'nothing'}, expected a PNG signature: check `format`")
     kind, body = data[12:16], data[16 : _IHDR_END - 4]
@@ -65,7 +65,7 @@ def declared_png(data: bytes) -> Header:
 
 
 def read_png(data: bytes) -> ImageFile:
-    """Checks the chunks of a PNG file up to IEND. Rejects alpha and animation. Raises Finding."""
+    """Checks the chunks of a PNG file up to IEND. Rejects alpha and animation. Raises RecordError."""
     header = declared_png(data)
     palette: memoryview | None = None
     pixels: list[memoryview] = []
@@ -136,7 +136,7 @@ def _layout(data: bytes, header: Header) -> list[_Rows]:
 
 
 def _unpacked(head: bytearray, layout: list[_Rows], pixels: list[memoryview]) -> bytearray:
-    """The file with its rows in stored blocks, one per chunk. Raises Finding."""
+    """The file with its rows in stored blocks, one per chunk. Raises RecordError."""
     file, checksum, position, size = bytearray(head), 1, 0, layout[-1].end
     _add_chunk(file, b"IDAT", _ZLIB_HEADER)
     # Rows of 8 bits under a header with fewer bits would decode to noise: no surplus byte is allowed there.

@@ -25,8 +25,8 @@ from streams.decode.images import decode_pixels, image_size
 from streams.decode.items import Chunk, Entry, Event, EventKind, Frame, Item, Origin, Reference, Rejected, Trace
 from streams.decode.kinds import KINDS
 from streams.decode.limits import (
-    Finding,
     Limits,
+    RecordError,
     check_name,
     check_stamp,
     check_text,
@@ -71,11 +71,9 @@ def decode(record: Record, limits: Limits, line: str, *, with_pixels: bool = Tru
         return reject(origin, reason, f"the log's client cannot read it: {detail}", station="", record=record)
     try:
         message = _parse(record, limits)
-    except Finding as finding:
+    except RecordError as error:
         station = record.key.decode(errors="replace")
-        return reject(
-            origin, finding.reason, finding.detail, station=station if is_name(station) else "", record=record
-        )
+        return reject(origin, error.reason, error.detail, station=station if is_name(station) else "", record=record)
     inspection = _readable(message)
     entry = None
     try:
@@ -83,11 +81,11 @@ def decode(record: Record, limits: Limits, line: str, *, with_pixels: bool = Tru
         entry = _entry(message, inspection, record)
         _check_stamp(record)
         return _in_memory(lambda: _item(message, origin, limits, with_pixels=with_pixels), record)
-    except Finding as finding:
+    except RecordError as error:
         return reject(
             origin,
-            finding.reason,
-            finding.detail,
+            error.reason,
+            error.detail,
             station=_station(message, record),
             record=record,
             entry=entry,
@@ -101,7 +99,7 @@ def give_up(record: Record, limits: Limits, line: str, reason: int, detail: str)
     try:
         message = _parse(record, limits)
         _check_address(message, record, line)
-    except Finding:
+    except RecordError:
         return reject(origin, reason, detail, station="", record=record)
     inspection = _readable(message)
     return reject(
@@ -123,7 +121,7 @@ def decoded_size(record: Record, limits: Limits) -> int:
     """
     try:
         message = _parse(record, limits)
-    except Finding:
+    except RecordError:
         return 0
     match message:
         case CameraFrame():
@@ -136,7 +134,7 @@ def decoded_size(record: Record, limits: Limits) -> int:
 
 def _parse(record: Record, limits: Limits) -> Message:
     if record.type not in _MESSAGES:
-        raise Finding(
+        raise RecordError(
             DeadLetterReason.DEAD_LETTER_REASON_UNKNOWN_TYPE,
             f"the header inspection-type is {record.type[:80]!r}, expected one of {', '.join(_MESSAGES)}: set it",
         )
@@ -153,7 +151,7 @@ def _parse(record: Record, limits: Limits) -> Message:
     try:
         return message_type.FromString(record.value)
     except DecodeError as exc:
-        raise Finding(
+        raise RecordError(
             DeadLetterReason.DEAD_LETTER_REASON_MALFORMED,
             f"{len(record.value)} bytes do not parse as {record.type}: check the producer's serialiser",
         ) from exc
@@ -195,15 +193,15 @@ def _check_address(message: Message, record: Record, line: str) -> None:
 
 def _check_stamp(record: Record) -> None:
     if not record.is_stamped_by_log:
-        raise Finding(
+        raise RecordError(
             DeadLetterReason.DEAD_LETTER_REASON_CLOCK,
             f"topic {record.topic} stamps records by their producers' clocks, expected message.timestamp.type = "
             "LogAppendTime: 'inspector topics create' sets it",
         )
 
 
-def _misaddressed(detail: str) -> Finding:
-    return Finding(DeadLetterReason.DEAD_LETTER_REASON_MISADDRESSED, detail)
+def _misaddressed(detail: str) -> RecordError:
+    return RecordError(DeadLetterReason.DEAD_LETTER_REASON_MISADDRESSED, detail)
 
 
 def _entry(message: Message, inspection: InspectionId | None, record: Record) -> Entry | None:
@@ -222,7 +220,7 @@ def _entry(message: Message, inspection: InspectionId | None, record: Record) ->
 
 
 def _in_memory(make: Callable[[], Item], record: Record) -> Item:
-    """Raises Finding, also for a lack of memory: samples take twice the size of their record."""
+    """Raises RecordError, also for a lack of memory: samples take twice the size of their record."""
     try:
         return make()
     except MemoryError as exc:

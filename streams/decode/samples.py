@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protos.inspection.v1.records_pb2 import DeadLetterReason, SampleFormat, Samples
-from streams.decode.limits import Finding, Limits, invalid, too_large
+from streams.decode.limits import Limits, RecordError, invalid, too_large
 
 _BYTES = {SampleFormat.SAMPLE_FORMAT_S16LE: 2, SampleFormat.SAMPLE_FORMAT_F32LE: 4}
 FULL_SCALE = np.float32(32768)
@@ -14,7 +14,7 @@ FULL_SCALE = np.float32(32768)
 
 
 def decode_samples(samples: Samples, limits: Limits) -> NDArray[np.float32]:
-    """(num_samples, num_channels); integers are scaled so that full scale is 1.0. Raises Finding."""
+    """(num_samples, num_channels); integers are scaled so that full scale is 1.0. Raises RecordError."""
     width = _BYTES.get(samples.format)
     if width is None:
         raise invalid(f"sample format is {samples.format}, expected S16LE or F32LE: set `format`")
@@ -61,5 +61,5 @@ def _check_form(samples: Samples, limits: Limits) -> None:
         )
 
 
-def _bad(detail: str) -> Finding:
-    return Finding(DeadLetterReason.DEAD_LETTER_REASON_BAD_SAMPLES, detail)
+def _bad(detail: str) -> RecordError:
+    return RecordError(DeadLetterReason.DEAD_LETTER_REASON_BAD_SAMPLES, detail)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from streams.records import MAX_RECORD_BYTES
+
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedSettings:
@@ -15,7 +17,7 @@ class EmbeddedSettings:
     """Another worker takes over from an owner that is silent for this long."""
     busy_s: float = 30.0
     """How long to wait for other writers; a publisher also waits this long for a disk that cannot be written."""
-    max_record_bytes: int = 8 * 2**20
+    max_record_bytes: int = MAX_RECORD_BYTES
     """A larger value is not appended; of a larger one from another program, only this much is read."""
     max_poll_bytes: int = 16 * 2**20
     """A poll returns at most this much and one more record."""

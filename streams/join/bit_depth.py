@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protos.inspection.v1.records_pb2 import DeadLetterReason
-from streams.decode.limits import Finding
+from streams.decode.limits import RecordError
 from streams.join.assembly import BitDepth, CameraSpec
 from streams.observation import Image
 
@@ -19,7 +19,7 @@ _FULL_SCALE = 65_535
 def to_full_scale(image: Image, bit_depth: BitDepth | None) -> Image:
     """The image with 2**bit_depth - 1 at the full scale of its type: uint8 for 8 bits, else uint16, rounded.
 
-    None leaves it unchanged. Raises Finding for pixels that exceed this bit depth.
+    None leaves it unchanged. Raises RecordError for pixels that exceed this bit depth.
     """
     if bit_depth is None or bit_depth == 8 * image.itemsize:
         return image
@@ -41,11 +41,11 @@ def to_full_scale(image: Image, bit_depth: BitDepth | None) -> Image:
 
 
 def scaled(image: Image, camera: CameraSpec) -> Image:
-    """The image of a camera as experts receive it. Raises a Finding that names the camera."""
+    """The image of a camera as experts receive it. Raises a RecordError that names the camera."""
     try:
         return to_full_scale(image, camera.bit_depth)
-    except Finding as finding:
-        raise Finding(finding.reason, f"camera {camera.name}: {finding.detail}") from finding
+    except RecordError as error:
+        raise RecordError(error.reason, f"camera {camera.name}: {error.detail}") from error
 
 
 @cache
@@ -57,5 +57,5 @@ def _scale(bit_depth: BitDepth) -> NDArray[np.uint16]:
     return scaled.astype(np.uint16)
 
 
-def _wrong_format(detail: str) -> Finding:
-    return Finding(DeadLetterReason.DEAD_LETTER_REASON_WRONG_FORMAT, detail)
+def _wrong_format(detail: str) -> RecordError:
+    return RecordError(DeadLetterReason.DEAD_LETTER_REASON_WRONG_FORMAT, detail)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.items import Chunk, Event, Frame, Trace
-from streams.decode.limits import Finding
+from streams.decode.limits import RecordError
 from streams.join.clips import SECOND_NS, Cut
 from streams.join.pieces import EVENTS, Piece
 from streams.join.source_clocks import Delays, Doubt, Doubts, SourceClocks
@@ -27,17 +27,17 @@ def add_stamp(clocks: SourceClocks, item: Frame | Chunk | Trace | Event) -> None
     clocks.add_stamp(source, event_ns, item.origin.append_ns)
 
 
-def explained(clocks: SourceClocks, item: Frame | Chunk | Trace | Event, finding: Finding) -> Finding:
-    """The finding about a record, with another remedy if the clock of its source is the cause."""
+def explained(clocks: SourceClocks, item: Frame | Chunk | Trace | Event, error: RecordError) -> RecordError:
+    """The error about a record, with another remedy if the clock of its source is the cause."""
     source, event_ns = stamp_of(item)
-    if finding.reason == pb.DEAD_LETTER_REASON_ID_READ_TWICE:
+    if error.reason == pb.DEAD_LETTER_REASON_ID_READ_TWICE:
         doubt = clocks.between(source, EVENTS)
-        return finding if doubt is None else Finding(finding.reason, _no_other_part(finding.detail, doubt))
-    if finding.reason not in BY_CLOCK:
-        return finding
-    is_ahead = finding.reason == pb.DEAD_LETTER_REASON_CLOCK
+        return error if doubt is None else RecordError(error.reason, _no_other_part(error.detail, doubt))
+    if error.reason not in BY_CLOCK:
+        return error
+    is_ahead = error.reason == pb.DEAD_LETTER_REASON_CLOCK
     why = clocks.explain(source, item.origin.append_ns - event_ns, is_ahead=is_ahead)
-    return finding if why is None else Finding(finding.reason, f"{finding.detail.rpartition(': ')[0]}: {why}")
+    return error if why is None else RecordError(error.reason, f"{error.detail.rpartition(': ')[0]}: {why}")
 
 
 def _no_other_part(detail: str, doubt: Doubt) -> str:

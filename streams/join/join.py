@@ -8,7 +8,7 @@ from dataclasses import replace
 from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.dead_letters import reject
 from streams.decode.items import Chunk, Entry, Event, Frame, Item, Origin, Rejected, Trace
-from streams.decode.limits import Finding
+from streams.decode.limits import RecordError
 from streams.join.assembly import JoinSettings, RecipeBook
 from streams.join.clock import ShardTime
 from streams.join.clock_doubts import add_stamp, explained
@@ -262,11 +262,11 @@ class Join:
     def _take(self, item: Frame | Chunk | Trace | Event, *, is_replay: bool) -> None:
         try:
             self._dispatch(item, is_replay=is_replay)
-        except Finding as finding:
+        except RecordError as error:
             name = _station_name(item)
             if station := self._stations.get(name):
-                finding = explained(station.source_clocks, item, finding)
-            self._refuse(item.origin, finding, _inspection(item), station=name)
+                error = explained(station.source_clocks, item, error)
+            self._refuse(item.origin, error, _inspection(item), station=name)
             self._stations.drop_blank(name)
 
     def _dispatch(self, item: Frame | Chunk | Trace | Event, *, is_replay: bool) -> None:
@@ -300,9 +300,9 @@ class Join:
             try:
                 station = self._station(item.entry.inspection.station, item.origin)
                 station.take_failed(item.entry, item.origin, MissingReason.UNDECODABLE, is_replay=is_replay)
-            except Finding as finding:
-                if finding.reason in _MORE_SPECIFIC:
-                    item = replace(item, reason=finding.reason, detail=f"{finding.detail}; also, {item.detail}")
+            except RecordError as error:
+                if error.reason in _MORE_SPECIFIC:
+                    item = replace(item, reason=error.reason, detail=f"{error.detail}; also, {item.detail}")
         self._rejected.append(item)
 
     def _take_dead_letter(self, item: Item, reason: int) -> None:
@@ -323,7 +323,7 @@ class Join:
                     station.take_failed(entry, item.origin, _FAILED_FRAMES[reason], is_replay=True)
                 case Frame():
                     self._dispatch(item, is_replay=True)
-        except Finding:
+        except RecordError:
             return
 
     def _mark_read_twice(self) -> None:
@@ -336,14 +336,14 @@ class Join:
         self._read_twice.clear()
 
     def _station(self, name: str, origin: Origin) -> Station:
-        """The state of a station. Raises Finding if there is no room for another one."""
+        """The state of a station. Raises RecordError if there is no room for another one."""
         return self._stations.take(name, origin.append_ns, may_forget=not self._ledger.is_rereading)
 
     def _refuse(
-        self, origin: Origin, finding: Finding, inspection: InspectionId | None, *, station: str | None = None
+        self, origin: Origin, error: RecordError, inspection: InspectionId | None, *, station: str | None = None
     ) -> None:
         name = station or (inspection.station if inspection else "")
-        self._rejected.append(reject(origin, finding.reason, finding.detail, station=name, inspection=inspection))
+        self._rejected.append(reject(origin, error.reason, error.detail, station=name, inspection=inspection))
 
     def _bound(self, num_bytes: int = 0) -> None:
         """Closes the oldest pieces of the fullest station until the decoded bytes and `num_bytes` more fit."""

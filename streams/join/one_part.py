@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.decode.limits import Finding
+from streams.decode.limits import RecordError
 from streams.observation import InspectionId
 
 ENTERED = "event `entered`"
@@ -57,8 +57,8 @@ def unlike(part: Part, record: PieceRecord, span_s: float) -> str:
     return f"{record.what} was made {after_s:.3f} s after the piece had entered, capture_span_s is {span_s:g}"
 
 
-def read_twice(inspection: InspectionId, why: str, horizon_s: float) -> Finding:
-    return Finding(
+def read_twice(inspection: InspectionId, why: str, horizon_s: float) -> RecordError:
+    return RecordError(
         pb.DEAD_LETTER_REASON_ID_READ_TWICE,
         f"{inspection} came again, for another part: {why}. Fix the reader that gives two parts one id; raise "
         f"pass_number for a repeated measurement; otherwise wait {MEMORY_HORIZONS * horizon_s:g} s before using an id "

@@ -6,7 +6,7 @@ from operator import itemgetter
 
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_REFERENCE, DEAD_LETTER_REASON_TOO_SLOW
 from streams.decode.items import Event, EventKind, Frame, Origin, Trace
-from streams.decode.limits import Finding
+from streams.decode.limits import RecordError
 from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.join.bit_depth import scaled
 from streams.join.clips import SECOND_NS, Cut, Window
@@ -124,7 +124,7 @@ class Piece:
         return any(frame_key[0] == camera and frame.reference is None for frame_key, frame in self.fetching.items())
 
     def take_frame(self, frame: Frame, camera: CameraSpec) -> int:
-        """Returns the image's size in bytes. Raises Finding for an image that does not match the camera's settings."""
+        """Returns the image's size in bytes. Raises RecordError if it does not match the camera's settings."""
         frame_key = (frame.camera, frame.sequence)
         if frame.image is None:
             self._capture(frame)
@@ -132,7 +132,7 @@ class Piece:
             return 0
         try:
             image = scaled(frame.image, camera)
-        except Finding:
+        except RecordError:
             self.enter_by(frame.capture_ns)
             self.mark_failed(frame.camera, frame.capture_ns, MissingReason.UNDECODABLE)
             raise
@@ -168,16 +168,16 @@ class Piece:
         """An otherwise unused record made the inspection enter."""
         self.others_ns = event_ns if self.others_ns is None else min(self.others_ns, event_ns)
 
-    def not_received(self, frame_key: FrameKey) -> Finding:
-        """The finding for a frame that is still being fetched or decoded when the piece closes."""
+    def not_received(self, frame_key: FrameKey) -> RecordError:
+        """The error for a frame that is still being fetched or decoded when the piece closes."""
         reference = self.fetching[frame_key].reference
         if reference is None:
             detail = (
                 "the image was not decoded in time, the piece had to close: send fewer images, or raise max_open_bytes"
             )
-            return Finding(DEAD_LETTER_REASON_TOO_SLOW, detail)
+            return RecordError(DEAD_LETTER_REASON_TOO_SLOW, detail)
         detail = f"{shown(reference.uri)} had not arrived when the piece closed: check its store, or raise max_delay_s"
-        return Finding(DEAD_LETTER_REASON_REFERENCE, detail)
+        return RecordError(DEAD_LETTER_REASON_REFERENCE, detail)
 
     def fail_fetch(self, frame_key: FrameKey, *, is_received: bool = False) -> Frame:
         """Marks a frame as failed that was not received or is unusable; another frame may take its place."""

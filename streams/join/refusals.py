@@ -1,39 +1,39 @@
-"""Findings for records that are late, duplicate, orphaned or too many."""
+"""Errors of records that are late, duplicate, orphaned or too many."""
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.items import Trace
-from streams.decode.limits import Finding
+from streams.decode.limits import RecordError
 from streams.observation import InspectionId
 
 
-def late(inspection: InspectionId) -> Finding:
-    return Finding(
+def late(inspection: InspectionId) -> RecordError:
+    return RecordError(
         pb.DEAD_LETTER_REASON_LATE,
         f"{inspection} already has its verdict; this record came too late: send it sooner, or raise max_delay_s",
     )
 
 
-def duplicate(what: str) -> Finding:
-    return Finding(pb.DEAD_LETTER_REASON_DUPLICATE, f"{what} was received before: nothing to do, the first one counts")
+def duplicate(what: str) -> RecordError:
+    return RecordError(pb.DEAD_LETTER_REASON_DUPLICATE, f"{what} came twice: nothing to do, the first one counts")
 
 
-def orphan(trace: Trace) -> Finding:
-    return Finding(
+def orphan(trace: Trace) -> RecordError:
+    return RecordError(
         pb.DEAD_LETTER_REASON_ORPHAN,
         f"{trace.inspection} never entered: no frame or event of it arrived; check the piece id of the trace",
     )
 
 
-def too_many_samples(held_bytes: int, max_bytes: int) -> Finding:
-    return Finding(
+def too_many_samples(held_bytes: int, max_bytes: int) -> RecordError:
+    return RecordError(
         pb.DEAD_LETTER_REASON_STATE_LIMIT,
         f"the sensors of this partition hold {held_bytes} bytes of samples that a piece may still need, at most "
         f"{max_bytes} are allowed: send fewer and longer chunks, or raise max_signal_bytes",
     )
 
 
-def too_many_records(inspection: InspectionId, max_records: int) -> Finding:
-    return Finding(
+def too_many_records(inspection: InspectionId, max_records: int) -> RecordError:
+    return RecordError(
         pb.DEAD_LETTER_REASON_STATE_LIMIT,
         f"{inspection} already has {max_records} records, more than its recipe needs: send each record once, and "
         "give every piece its own id",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from streams.decode.items import Origin
-from streams.decode.limits import Finding
+from streams.decode.limits import RecordError
 from streams.join.assembly import JoinSettings, RecipeBook
 from streams.join.clock import ShardTime
 from streams.join.join_metrics import JoinMetrics
@@ -33,7 +33,7 @@ class ShardContext:
     pieces: TopicPartition
     """The partition of piece events."""
     signals: TopicPartition
-    refuse: Callable[[Origin, Finding, InspectionId], None]
+    refuse: Callable[[Origin, RecordError, InspectionId], None]
     """Makes a dead letter of a record that was accepted before."""
     held: Held = field(default_factory=Held)
     low_pixels: LowPixels = field(default_factory=LowPixels)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.items import Chunk, Entry, Event, EventKind, Frame, Origin, Trace
-from streams.decode.limits import Finding
+from streams.decode.limits import RecordError
 from streams.join.assembly import CameraSpec, SensorSpec
 from streams.join.clips import SECOND_NS, SEGMENT_BYTES, SensorStream
 from streams.join.clock import StationClock
@@ -23,7 +23,7 @@ from streams.observation import CloseReason, Image, InspectionId, MissingReason,
 
 
 class Station:
-    """The pieces and sensors of one station. The `take_*` methods raise Finding for a record that cannot be used;
+    """The pieces and sensors of one station. The `take_*` methods raise RecordError for a record that cannot be used;
     `is_replay` marks one that a predecessor had accepted, which never counts as late."""
 
     def __init__(
@@ -95,13 +95,13 @@ class Station:
         if piece.spec is None:
             return
         if camera is None:
-            raise Finding(
+            raise RecordError(
                 pb.DEAD_LETTER_REASON_UNKNOWN_SENSOR,
                 f"camera {frame.camera!r} is not named by the recipe of product {piece.product!r}, expected one of "
                 f"{[spec.name for spec in piece.spec.cameras]}: add it to the recipe or rename it at the producer",
             )
         if frame.sequence >= camera.num_frames:
-            raise Finding(
+            raise RecordError(
                 pb.DEAD_LETTER_REASON_INVALID_FIELD,
                 f"sequence is {frame.sequence}, expected 0 to {camera.num_frames - 1}: correct num_frames of camera "
                 f"{camera.name!r} in the recipe, or the producer",
@@ -128,8 +128,8 @@ class Station:
         piece.take_event(event)
 
     def take_failed(self, entry: Entry, origin: Origin, why: MissingReason, *, is_replay: bool) -> None:
-        """Takes a record that is a dead letter but whose inspection is known. Raises Finding if it is also too old or
-        of another part."""
+        """Takes a record that is a dead letter but whose inspection is known. Raises RecordError if it is also too old
+        or of another part."""
         if entry.event_ns != origin.append_ns and not is_replay:  # else its time is unknown
             self._ids.check_part(PieceRecord(entry.inspection, "the record", entry.event_ns, entry.product))
         if entry.inspection in self._shared.ledger.verdicts:
@@ -173,7 +173,7 @@ class Station:
         self._ids.check_skew(chunk.origin, end_ns)
         needed_ns = self._needed_ns(chunk.sensor)
         if needed_ns is not None and end_ns <= needed_ns and not is_replay:
-            raise Finding(
+            raise RecordError(
                 pb.DEAD_LETTER_REASON_LATE,
                 f"the samples end {(needed_ns - end_ns) / 1e9:.3f} s before any window that is open or can still open: "
                 "send them sooner, or raise dedup_horizon_s",
@@ -200,14 +200,14 @@ class Station:
         if piece is None or frame_key not in piece.fetching:
             return
         if image is None:
-            self._fail_fetch(piece, frame_key, Finding(pb.DEAD_LETTER_REASON_REFERENCE, detail))
+            self._fail_fetch(piece, frame_key, RecordError(pb.DEAD_LETTER_REASON_REFERENCE, detail))
             return
         camera = piece.camera(frame_key[0]) or CameraSpec(frame_key[0])
         self._shared.low_pixels.check((self.line, self.name, camera), image)
         try:
             self.num_bytes += piece.take_image(frame_key, image, camera)
-        except Finding as finding:
-            self._fail_fetch(piece, frame_key, finding)
+        except RecordError as error:
+            self._fail_fetch(piece, frame_key, error)
 
     def is_fetching(self, frame: Frame) -> bool:
         """Whether a frame was accepted whose image is still missing."""
@@ -250,7 +250,7 @@ class Station:
         piece = self.open.get(entry.inspection)
         if piece is None:
             if self.horizon_ns is not None and entry.event_ns < self.horizon_ns and not is_replay:
-                raise Finding(
+                raise RecordError(
                     pb.DEAD_LETTER_REASON_TOO_OLD,
                     f"the record is {(self.horizon_ns - entry.event_ns) / 1e9:.3f} s too old for a piece to enter: "
                     "send it sooner, or raise dedup_horizon_s",
@@ -270,14 +270,14 @@ class Station:
         for trace in waiting:
             try:
                 self._adopt(piece, trace)
-            except Finding as finding:
-                self._give_up(trace, finding)
+            except RecordError as error:
+                self._give_up(trace, error)
         return piece
 
     def _adopt(self, piece: Piece, trace: Trace) -> None:
         sensor = piece.sensor(trace.sensor)
         if piece.spec is not None and (sensor is None or sensor.bind != "piece"):
-            raise Finding(
+            raise RecordError(
                 pb.DEAD_LETTER_REASON_UNKNOWN_SENSOR,
                 f"sensor {trace.sensor!r} is not named by the recipe of product {piece.product!r}: add it there",
             )
@@ -294,13 +294,13 @@ class Station:
 
     def _give_up_oldest(self) -> None:
         detail = f"too many traces wait at station {self.name!r}: send a piece's frame or event before its traces"
-        self._give_up(self._waiting.pop(0), Finding(pb.DEAD_LETTER_REASON_STATE_LIMIT, detail))
+        self._give_up(self._waiting.pop(0), RecordError(pb.DEAD_LETTER_REASON_STATE_LIMIT, detail))
 
-    def _give_up(self, trace: Trace, finding: Finding) -> None:
+    def _give_up(self, trace: Trace, error: RecordError) -> None:
         """Makes a waiting trace, or one that its piece refuses, a dead letter."""
         self.num_bytes -= trace.samples.nbytes
         self._shared.ledger.release(place(trace.origin), trace.origin.offset)
-        self._shared.refuse(trace.origin, finding, trace.inspection)
+        self._shared.refuse(trace.origin, error, trace.inspection)
 
     def _update(self, piece: Piece, moment: Moment) -> None:
         if piece.fetching and piece.fetch_by_s is None:
@@ -325,9 +325,9 @@ class Station:
         self.num_bytes, self.closed_bytes = self.num_bytes - num_bytes, self.closed_bytes + num_bytes
         self.closed[piece.inspection] = self.open.pop(piece.inspection)
 
-    def _fail_fetch(self, piece: Piece, frame_key: FrameKey, finding: Finding) -> None:
-        frame = piece.fail_fetch(frame_key, is_received=finding.reason == pb.DEAD_LETTER_REASON_WRONG_FORMAT)
-        self._shared.refuse(frame.origin, finding, piece.inspection)
+    def _fail_fetch(self, piece: Piece, frame_key: FrameKey, error: RecordError) -> None:
+        frame = piece.fail_fetch(frame_key, is_received=error.reason == pb.DEAD_LETTER_REASON_WRONG_FORMAT)
+        self._shared.refuse(frame.origin, error, piece.inspection)
 
     def _observe(self, piece: Piece) -> Observation:
         cuts, newest_ns = {}, {}
@@ -372,10 +372,10 @@ class Station:
                 yield piece.entry_ns + min(0, _ns(spec.start_s)) if window is None else window.start_ns
 
     def _sensor(self, item: Chunk | Trace, bind: str) -> SensorSpec:
-        """The sensor of an item in the recipes. Raises Finding if it is unknown or differs."""
+        """The sensor of an item in the recipes. Raises RecordError if it is unknown or differs."""
         spec = self._sensors.get(item.sensor)
         if spec is None or spec.bind != bind:
-            raise Finding(
+            raise RecordError(
                 pb.DEAD_LETTER_REASON_UNKNOWN_SENSOR,
                 f"sensor {item.sensor!r} bound by {bind} is not named by any recipe of station {self.name!r}: "
                 "add it to a recipe, or rename it at the producer",
@@ -383,7 +383,7 @@ class Station:
         actual = (item.kind, item.sample_rate_hz, item.samples.shape[1])
         expected = (spec.kind, spec.sample_rate_hz, spec.num_channels)
         if actual != expected:
-            raise Finding(
+            raise RecordError(
                 pb.DEAD_LETTER_REASON_WRONG_FORMAT,
                 f"sensor {item.sensor!r} sent (kind, Hz, channels) {actual}, expected {expected}: "
                 "correct the recipe or the sensor",

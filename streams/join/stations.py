@@ -7,7 +7,7 @@ being idle for two horizons, or at once if no recipe names it but one names the 
 from collections.abc import Iterable, Iterator, Mapping
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.decode.limits import Finding
+from streams.decode.limits import RecordError
 from streams.join.clips import SECOND_NS
 from streams.join.frozen import Contents
 from streams.join.offset_metadata import has_room_for
@@ -70,7 +70,7 @@ class Stations:
         return None if self.forgotten_ns is None else -(-self.forgotten_ns // 1_000_000)
 
     def take(self, name: str, append_ns: int, *, may_forget: bool) -> Station:
-        """The station of a record appended at `append_ns`. Raises Finding if there is no place for another
+        """The station of a record appended at `append_ns`. Raises RecordError if there is no place for another
         station."""
         station = self._stations.get(name)
         if station is None:
@@ -96,7 +96,7 @@ class Stations:
         while len(self._stations) >= settings.max_stations or not has_room_for((*self._stations, name)):
             idle = self._least_useful(name) if may_forget else None
             if idle is None:
-                raise Finding(
+                raise RecordError(
                     pb.DEAD_LETTER_REASON_STATION_LIMIT,
                     f"{len(self._stations) + 1} stations share the partition, at most {settings.max_stations} are "
                     f"allowed (fewer with long names); a station is dropped when it has sent nothing for "

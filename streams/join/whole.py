@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protos.inspection.v1.records_pb2 import DeadLetterReason
-from streams.decode.limits import Finding
+from streams.decode.limits import RecordError
 from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.join.clips import Rate
 from streams.observation import Clip, Image, MissingReason, ModalityKind, Span, State, View
@@ -64,7 +64,7 @@ def view_of(
 
 
 def clips_of(spec: AssemblySpec, piece: WholePiece) -> dict[str, Clip]:
-    """A clip of every sensor of the recipe. Raises Finding for a recording of another kind, rate or number of
+    """A clip of every sensor of the recipe. Raises RecordError for a recording of another kind, rate or number of
     channels."""
     return {sensor.name: _clip(sensor, piece) for sensor in spec.sensors}
 
@@ -114,7 +114,7 @@ def absent(sensor: SensorSpec, why: MissingReason, state: State = State.MISSING,
 
 
 def check_format(sensor: SensorSpec, sound: Sound) -> None:
-    """Raises Finding for a recording that does not match the recipe."""
+    """Raises RecordError for a recording that does not match the recipe."""
     channels = sound.samples.shape[1]
     if sound.kind != sensor.kind:
         raise wrong_format(f"sensor {sensor.name}: kind is {sound.kind}, expected {sensor.kind} as in the recipe")
@@ -128,5 +128,5 @@ def check_format(sensor: SensorSpec, sound: Sound) -> None:
         )
 
 
-def wrong_format(detail: str) -> Finding:
-    return Finding(DeadLetterReason.DEAD_LETTER_REASON_WRONG_FORMAT, detail)
+def wrong_format(detail: str) -> RecordError:
+    return RecordError(DeadLetterReason.DEAD_LETTER_REASON_WRONG_FORMAT, detail)

@@ -6,6 +6,7 @@ from threading import Event
 from typing import Literal
 
 from streams.log import LogError
+from streams.records import MAX_RECORD_BYTES
 
 RECORD_OVERHEAD_BYTES = 64 * 1024
 """Room for key, headers and batch framing in addition to the value."""
@@ -68,7 +69,7 @@ class KafkaSettings:
     """Where a group without committed offsets begins: at the oldest record or with new ones."""
     reread_s: float = 180.0
     """After a loss of offsets, input is read again from this long before the last outputs."""
-    max_record_bytes: int = 8 * 2**20
+    max_record_bytes: int = MAX_RECORD_BYTES
     max_poll_records: int = 500
     session_timeout_s: float = 10.0
     """A worker that is silent for this long loses its partitions."""

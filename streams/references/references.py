@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from streams.decode.images import decode_file
 from streams.decode.items import Frame, Rejected
-from streams.decode.limits import Finding, Limits
+from streams.decode.limits import Limits, RecordError
 from streams.decode.process import Decoder
 from streams.encoding import with_pixels
 from streams.observation import Image, InspectionId
@@ -158,8 +158,8 @@ class Resolver:
         self._ready.wait()
         try:
             image = (self._decode_apart if fetch.is_apart else self._decode_here)(fetch, content)
-        except Finding as finding:
-            raise FetchError(f"{fetch.address.shown}: {finding.detail}") from finding
+        except RecordError as error:
+            raise FetchError(f"{fetch.address.shown}: {error.detail}") from error
         finally:
             self._ready.put(image)
         return image
@@ -173,7 +173,7 @@ class Resolver:
         item = self._decoder.decode_in_child(record, limits, fetch.frame.inspection.line)
         self._decoder.end_child()
         if isinstance(item, Rejected):
-            raise Finding(item.reason, item.detail)
+            raise RecordError(item.reason, item.detail)
         if not isinstance(item, Frame) or item.image is None:
             raise AssertionError("a frame with pixels is decoded to an image")
         return item.image

@@ -118,13 +118,13 @@ def test_a_gateway_that_serves_only_verdicts_opens_no_model(tmp_path: Path) -> N
         watch.close()
         assert client.verdict(verdict.inspection).inspection.piece_id == "p0"
         assert not has_loaded_a_runtime(process.pid)
-        assert "Bundle toy: engine" not in line.log_text
+        assert "Bundle toy runs on" not in line.log_text
         with pytest.raises(ClientError, match="opening its models for the first time: call again"):
             client.model(LINE, STATION, PRODUCT)
         assert client.inspect(Look().request("p1")).bundle_version == "1"
         assert client.model(LINE, STATION, PRODUCT).bundle_version == "1"
         assert has_loaded_a_runtime(process.pid)
-        assert "Bundle toy: engine onnx/fp32" in line.log_text
+        assert "Bundle toy runs on onnx/fp32" in line.log_text
 
 
 def verdict_record(line: ServiceLine, piece: str) -> Output:

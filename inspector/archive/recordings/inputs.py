@@ -16,7 +16,7 @@ from inspector.verdicts.inputs import offsets_of
 from inspector.verdicts.records import inspection_id
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.decode.items import Chunk, Frame, Item, Rejected, Trace
-from streams.decode.limits import Finding, Limits
+from streams.decode.limits import Limits, RecordError
 from streams.decode.process import Decoder
 from streams.decode.records import decoded_size
 from streams.join.assembly import CameraSpec
@@ -173,8 +173,8 @@ class _Reading:
         self._captures_ns.append(item.capture_ns)
         try:
             return scaled(image, CameraSpec(frames.camera, bit_depth=_BIT_DEPTHS.get(frames.bit_depth)))  # type: ignore[arg-type]
-        except Finding as finding:
-            raise InputError(Why.OTHER_RECORD, finding.detail) from finding
+        except RecordError as error:
+            raise InputError(Why.OTHER_RECORD, error.detail) from error
 
     def _all_sounds(self) -> dict[str, Sound]:
         offsets = {signal.sensor: _signal_offsets(signal) for signal in self._inputs.signals}

@@ -15,7 +15,7 @@ from inspector.gateway.request import observation_of
 from inspector.replay.pieces import ManifestPieces
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1.service_pb2 import InspectRequest
-from streams.decode.limits import Finding, Limits
+from streams.decode.limits import Limits, RecordError
 from streams.join.assembly import AssemblySpec, BitDepth, CameraSpec
 from streams.observation import Image
 from tests.image_parts import interlaced
@@ -91,7 +91,7 @@ def test_all_readers_see_the_same_pixels(tmp_path: Path, name: str) -> None:
 def test_what_the_line_refuses_all_refuse_for_its_reason(tmp_path: Path, name: str) -> None:
     content, depth, message = REFUSED[name]
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(Finding) as on_line:
+    with pytest.raises(RecordError) as on_line:
         on_the_line(tmp_path, name, depth)
     with pytest.raises(ManifestError) as in_training:
         read_source(tmp_path, row(name, depth).images[0])

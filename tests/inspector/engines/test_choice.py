@@ -99,9 +99,9 @@ def test_the_first_that_runs_is_taken_and_the_others_are_told_once(
         model = open_best(load(folder), ORDER, lambda: gpu.api)
     assert model.engine == "onnx/int8"
     (line,) = caplog.messages
-    assert line.startswith("Bundle toy: engine onnx/int8 because it is the first of the order that runs here; ")
-    assert "not tensorrt/fp16: no CUDA driver (libcuda.so.1 not found); install" in line
-    assert line.count("not compiled for it") == 2, "the two others of TensorRT; later ones are not checked"
+    assert line.startswith("Bundle toy runs on onnx/int8. ")
+    assert "Not tensorrt/fp16: no CUDA driver (libcuda.so.1 not found); install" in line
+    assert "Not compiled for tensorrt/int8, tensorrt/fp32 (" in line, "later ones are not checked"
 
 
 def test_a_form_that_does_not_open_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -109,7 +109,7 @@ def test_a_form_that_does_not_open_is_passed_over(tmp_path: Path, caplog: pytest
     folder = compiled_toy(tmp_path / "bundle", gpu)
     with caplog.at_level(logging.INFO, "inspector.engines"):
         assert open_best(load(folder), [GPU_FORM, EngineSettings()], lambda: gpu.api).engine == "onnx/fp32"
-    assert "not tensorrt/fp16: allocate 64 bytes: cudaErrorMemoryAllocation" in caplog.text
+    assert "Not tensorrt/fp16: allocate 64 bytes: cudaErrorMemoryAllocation" in caplog.text
     gpu.cuda.check_all_freed()
 
 
@@ -119,7 +119,7 @@ def test_a_form_that_may_not_judge_is_passed_over(tmp_path: Path, caplog: pytest
     with caplog.at_level(logging.INFO, "inspector.engines"):
         model = open_best(bundle, ORDER, absent, lambda model: gate[model.engine])
     assert (model.engine, model.refused) == ("onnx/fp32", ("onnx/int8",))
-    assert "not onnx/int8: 3 of 300 decisions flip" in caplog.text
+    assert "Not onnx/int8: 3 of 300 decisions flip" in caplog.text
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert warning.startswith(
         "Bundle toy: onnx/int8 is REFUSED here, and the next of [worker] engines is tried. Compile"

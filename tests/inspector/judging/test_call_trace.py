@@ -14,9 +14,10 @@ from prometheus_client import CollectorRegistry
 from inspector.bundle.schema import SignalInput
 from inspector.engines.engine import EngineSettings
 from inspector.inference.opening import open_models
-from inspector.judging.overload import OverloadGuard, OverloadSettings
-from inspector.judging.price_control import BudgetSettings, CostController
+from inspector.judging.overload import OverloadGuard
+from inspector.judging.price_control import CostController
 from inspector.judging.routed_judge import RoutedJudge
+from inspector.judging.settings import BudgetSettings, OverloadSettings
 from inspector.recipe.recipes import Recipes
 from inspector.worker.metrics import WorkerMetrics
 from inspector.worker.pipeline import Pipeline

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from inspector.bundle.schema import Policy, Router
-from inspector.judging.overload import OverloadGuard, OverloadSettings
-from inspector.judging.price_control import BudgetSettings, CostController
+from inspector.judging.overload import OverloadGuard
+from inspector.judging.price_control import CostController
+from inspector.judging.settings import BudgetSettings, OverloadSettings
 from protos.inspection.v1.verdict_pb2 import DECISION_PASS, DECISION_REVIEW
 from streams.log_clock import LogClock
 from tests.bundles import NOW_NS, Toy, clip, judge_of, piece, toy_recipe, view, write_toy_bundle

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from inspector.judging.price_control import MAX_COST_MULTIPLIER, BudgetSettings, CostController
+from inspector.judging.price_control import MAX_COST_MULTIPLIER, CostController
+from inspector.judging.settings import BudgetSettings
 
 
 @dataclass

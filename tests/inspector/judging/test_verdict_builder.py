@@ -46,7 +46,7 @@ def test_without_calibration_every_figure_is_raw(tmp_path: Path) -> None:
 
 def test_a_calibrated_expert_says_a_probability_of_its_modality(tmp_path: Path) -> None:
     raw = figures(judged(tmp_path / "raw"))
-    by_modality = figures(judged(tmp_path / "own", own={"top-full": SIGMOID, "top-thumb": OTHER}))
+    by_modality = figures(judged(tmp_path / "own", expert_calibrations={"top-full": SIGMOID, "top-thumb": OTHER}))
     expected = probability(logit(raw["top"]["raw_defect_score"]), SIGMOID.temperature, SIGMOID.bias)
     assert by_modality["top"] == {"defect_score": pytest.approx(expected, rel=1e-5)}
     assert by_modality["mic"] == raw["mic"]
@@ -61,7 +61,7 @@ def test_a_calibrated_class_has_a_probability_and_the_others_are_raw(tmp_path: P
 
 
 def test_what_was_not_examined_has_no_figure_whatever_is_calibrated(tmp_path: Path) -> None:
-    toy = Toy(policy=DENSE, own={"mic-ear": SIGMOID}, of_classes={"rattle": SIGMOID, "scratch": OTHER})
+    toy = Toy(policy=DENSE, expert_calibrations={"mic-ear": SIGMOID}, of_classes={"rattle": SIGMOID, "scratch": OTHER})
     by_modality = figures(Bench(tmp_path, toy).one(piece(view(GREY), MISSING_CLIP)))
     assert (by_modality["mic"], by_modality["rattle"]) == ({}, {})
     assert set(by_modality["scratch"]) == {"probability"}
@@ -75,7 +75,9 @@ def test_experts_that_were_never_calibrated_together_leave_the_classes_raw(tmp_p
 
 def test_decisions_do_not_depend_on_these_calibrations(tmp_path: Path) -> None:
     bare = judged(tmp_path / "bare")
-    alone = judged(tmp_path / "own", own={"top-full": OTHER, "mic-ear": OTHER}, of_classes={"rattle": OTHER})
+    alone = judged(
+        tmp_path / "own", expert_calibrations={"top-full": OTHER, "mic-ear": OTHER}, of_classes={"rattle": OTHER}
+    )
     assert (alone.decision, alone.defect_score) == (bare.decision, bare.defect_score)
 
 

@@ -36,11 +36,11 @@ def test_a_mass_of_refusals_is_one_line_and_a_count_each_ten_minutes(
         lines.write(refused(reason, 500), float(turn))
     lines.write([], INTERVAL_S)
     name = pb.DeadLetterReason.Name(reason).removeprefix("DEAD_LETTER_REASON_")
-    assert [(entry.levelname, entry.message.partition(", last from")[0]) for entry in caplog.records] == [
+    assert [(entry.levelname, entry.message.partition(", the last from")[0]) for entry in caplog.records] == [
         (level, f"Line l1, partition 3: 500 record(s) refused as {name}"),
         (level, f"Line l1, partition 3: 9500 record(s) refused as {name} in the last 10 minutes"),
     ]
-    assert "stations s495, s496, s497, s498, s499. Reason of the last: it is so: do that." in caplog.records[0].message
+    assert "the last from s495, s496, s497, s498, s499: it is so: do that." in caplog.records[0].message
 
 
 def test_reasons_that_are_logged_elsewhere_are_not_repeated(caplog: pytest.LogCaptureFixture) -> None:

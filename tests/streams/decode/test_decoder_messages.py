@@ -9,7 +9,7 @@ import pytest
 from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.decoder_messages import with_messages
 from streams.decode.images import decode_pixels
-from streams.decode.limits import Finding, Limits
+from streams.decode.limits import Limits, RecordError
 from tests import malformed as bad
 
 LIBC = ctypes.CDLL(None)
@@ -66,6 +66,6 @@ def test_a_fork_has_messages_of_its_process_only() -> None:
 def test_no_image_that_is_refused_writes_a_line(capfd: pytest.CaptureFixture[str]) -> None:
     for case in bad.malformed():
         if case.type == bad.FRAME and case.name.startswith(("png", "jpeg", "bomb")):
-            with pytest.raises(Finding):
+            with pytest.raises(RecordError):
                 decode_pixels(pb.CameraFrame.FromString(case.value).pixels, Limits())
     assert capfd.readouterr().err == ""

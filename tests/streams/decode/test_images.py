@@ -10,7 +10,7 @@ import pytest
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.decode import images
-from streams.decode.limits import Finding, Limits
+from streams.decode.limits import Limits, RecordError
 from streams.observation import Image
 from tests import malformed as bad
 
@@ -19,7 +19,7 @@ import logging, resource, cv2, numpy as np
 from pathlib import Path
 from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.images import decode_file
-from streams.decode.limits import Finding, Limits
+from streams.decode.limits import RecordError, Limits
 
 logging.basicConfig(format="%(levelname)s %(message)s")
 noise = np.random.default_rng(0).integers(0, 255, (2000, 3000, 3), np.uint8)
@@ -31,8 +31,8 @@ for form, name in ((pb.PIXEL_FORMAT_PNG, ".png"), (pb.PIXEL_FORMAT_JPEG, ".jpg")
         resource.setrlimit(resource.RLIMIT_AS, (mapped + spare * 2**20, -1))
         try:
             print(name, spare, decode_file(file, form, Limits()).shape)
-        except Finding as finding:
-            print(name, spare, pb.DeadLetterReason.Name(finding.reason), finding.detail)
+        except RecordError as error:
+            print(name, spare, pb.DeadLetterReason.Name(error.reason), error.detail)
         resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
 """
 
@@ -62,7 +62,7 @@ def test_large_images_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch)
 def test_a_refused_large_image_keeps_no_other_from_being_decoded() -> None:
     junk = bad.png_of(5000, 5000, b"junk")
     for _ in range(2):
-        with pytest.raises(Finding):
+        with pytest.raises(RecordError):
             images.decode_file(junk, pb.PIXEL_FORMAT_PNG, Limits())
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.images import decode_file
 from streams.decode.jpeg_files import read_jpeg
-from streams.decode.limits import Finding, Limits
+from streams.decode.limits import Limits, RecordError
 from streams.observation import Image
 from tests import image_parts as parts
 from tests import malformed as bad
@@ -27,7 +27,7 @@ def decoded(file: bytes) -> Image:
 
 
 def refusal(file: bytes) -> str:
-    with pytest.raises(Finding) as refused:
+    with pytest.raises(RecordError) as refused:
         decoded(file)
     assert refused.value.reason == pb.DEAD_LETTER_REASON_BAD_IMAGE
     return refused.value.detail

@@ -9,7 +9,7 @@ import pytest
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.images import decode_file
-from streams.decode.limits import Finding, Limits
+from streams.decode.limits import Limits, RecordError
 from streams.decode.png_files import read_png
 from streams.observation import Image
 from tests import image_parts as parts
@@ -120,7 +120,7 @@ def _interlaced_with_filter(value: int) -> bytes:
 def test_what_libpng_would_refuse_is_refused_before_it(
     file: bytes, words: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(Finding) as refusal:
+    with pytest.raises(RecordError) as refusal:
         decoded(file)
     assert words in refusal.value.detail
     assert capfd.readouterr().err == ""
@@ -150,5 +150,5 @@ def test_pixels_of_fewer_than_8_bits_are_those_of_the_file(depth: int, width: in
 def test_a_palette_of_more_colours_than_the_bits_can_name_is_refused() -> None:
     file = bad.png_of(4, 1, zlib.compress(b"\0\0"), depth=2, colour=3)
     file = file[:33] + bad.png_chunk(b"PLTE", bytes(15)) + file[33:]
-    with pytest.raises(Finding, match="1 to 4 colours"):
+    with pytest.raises(RecordError, match="1 to 4 colours"):
         decoded(file)

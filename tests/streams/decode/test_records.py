@@ -13,7 +13,7 @@ from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.dead_letters import MAX_RAW_BYTES, dead_letter_output, origin_of, reject
 from streams.decode.images import decode_pixels
 from streams.decode.items import Chunk, Entry, Event, EventKind, Frame, Item, Origin, Reference, Rejected, Trace
-from streams.decode.limits import Finding, Limits
+from streams.decode.limits import Limits, RecordError
 from streams.decode.records import decode
 from streams.encoding import Produced, to_output
 from streams.observation import InspectionId
@@ -172,7 +172,7 @@ def test_whole_jpegs_decode(flags: tuple[int, ...], image: np.ndarray, padding: 
 def test_a_jpeg_cut_short_is_seen_although_its_end_was_put_back(flags: tuple[int, ...], share: float) -> None:
     data = bad.jpeg(bad.picture(240, 320), *flags)
     cut = data[: int(len(data) * share)].rstrip(b"\xff") + b"\xff\xd9"
-    with pytest.raises(Finding, match="JPEG"):
+    with pytest.raises(RecordError, match="JPEG"):
         decode_pixels(pb.ImagePixels(format=pb.PIXEL_FORMAT_JPEG, data=cut), LIMITS)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from streams.decode.items import Frame, Item, Origin
-from streams.decode.limits import Finding
+from streams.decode.limits import RecordError
 from streams.join.assembly import AssemblySpec, BitDepth, CameraSpec, SensorSpec
 from streams.join.bit_depth import to_full_scale
 from streams.observation import Image, MissingReason, State
@@ -73,7 +73,7 @@ def test_eight_bits_in_sixteen_are_the_same_as_eight() -> None:
     ],
 )
 def test_pixels_that_the_camera_cannot_give_are_refused(image: Image, depth: BitDepth, message: str) -> None:
-    with pytest.raises(Finding, match=message):
+    with pytest.raises(RecordError, match=message):
         to_full_scale(image, depth)
 
 

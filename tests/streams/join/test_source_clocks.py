@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.clock_causes import likely_cause, wrong_unit
-from streams.decode.limits import Finding, check_stamp
+from streams.decode.limits import RecordError, check_stamp
 from streams.join.assembly import JoinSettings
 from streams.join.source_clock import MAX_MINUTES, SourceClock
 from streams.join.source_clocks import SourceClocks
@@ -323,7 +323,7 @@ def test_years_before_2000_are_refused_and_the_unit_named(divisor: int, unit: st
     stamp = at_s(0.0) // divisor
     assert (wrong_unit(stamp) if divisor > 1 else None) == unit
     if divisor > 1:
-        with pytest.raises(Finding, match=f"looks like {unit}: send nanoseconds") as caught:
+        with pytest.raises(RecordError, match=f"looks like {unit}: send nanoseconds") as caught:
             check_stamp("capture_ns", stamp)
         assert caught.value.reason == pb.DEAD_LETTER_REASON_INVALID_FIELD
     else:
@@ -331,7 +331,7 @@ def test_years_before_2000_are_refused_and_the_unit_named(divisor: int, unit: st
 
 
 def test_a_clock_that_was_never_set_is_refused() -> None:
-    with pytest.raises(Finding, match="set the producer's clock"):
+    with pytest.raises(RecordError, match="set the producer's clock"):
         check_stamp("capture_ns", 5 * SEC)
 
 

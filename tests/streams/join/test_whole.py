@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.decode.items import Chunk, Origin
-from streams.decode.limits import Finding
+from streams.decode.limits import RecordError
 from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.join.clips import SensorStream, Window
 from streams.join.whole import Sound, WholePiece, clips_of, views_of, window_length
@@ -84,7 +84,7 @@ def test_without_the_frame_that_it_is_relative_to_a_window_is_nowhere() -> None:
     ],
 )
 def test_a_recording_of_another_form_is_refused(sound: Sound, says: str) -> None:
-    with pytest.raises(Finding, match=says):
+    with pytest.raises(RecordError, match=says):
         clips_of(AssemblySpec((), (MIC,)), WholePiece({}, {"mic": sound}))
 
 
