@@ -16,7 +16,13 @@ from inspector.web.app import page_routes
 from tests.inspector.access.people import expired_token, revoked_token, served
 from tests.inspector.web.guarded import GuardedPage, guarded_page
 
-ROUTES = [(route, method) for route in page_routes() for method in sorted(route.methods or ()) if method != "HEAD"]  # type: ignore[attr-defined]
+ROUTES = [
+    (route, method)
+    for route in page_routes()
+    if isinstance(route, Route)
+    for method in sorted(route.methods or ())
+    if method != "HEAD"
+]
 VALUES = {"int": "1", "": "x", "path": "x", "str": "x"}
 
 
