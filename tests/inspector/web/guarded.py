@@ -13,6 +13,7 @@ from inspector.access.audit.log import AuditLog
 from inspector.access.audit.record import Record, parsed
 from inspector.access.roles import Role
 from inspector.access.settings import AccessSettings
+from inspector.gateway.certificates import TlsFiles, tls_context
 from inspector.web.access import page_access
 from inspector.web.app import create_app
 from inspector.web.server import WebServer, listening_socket
@@ -44,7 +45,9 @@ class GuardedPage:
 
 
 @contextmanager
-def guarded_page(folder: Path, access: AccessSettings | None = None) -> Iterator[GuardedPage]:
+def guarded_page(
+    folder: Path, access: AccessSettings | None = None, tls: TlsFiles | None = None
+) -> Iterator[GuardedPage]:
     """With a token of every role, unless `access` says otherwise."""
     file = folder / "tokens.json"
     tokens = tokens_of_all_roles(file)
@@ -57,7 +60,8 @@ def guarded_page(folder: Path, access: AccessSettings | None = None) -> Iterator
             access=page_access(chosen, settings.listen),
             audit=AuditLog(folder / "audit"),
         )
-        server = WebServer(create_app(floor), listening, settings)
+        context = None if tls is None else tls_context(tls)
+        server = WebServer(create_app(floor, is_tls=tls is not None), listening, settings, context)
         with server.running(floor.hub, log):
             yield GuardedPage(server.address, tokens, file, folder / "audit")
 

@@ -2,16 +2,19 @@
 
 import json
 import re
+import ssl
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+import trustme
 
 from inspector.access.roles import Role
 from inspector.access.settings import AccessSettings, OidcSettings, RateSettings, SessionSettings
 from inspector.access.tokens import TokenFile
+from inspector.gateway.certificates import TlsFiles
 from inspector.web.pages.sign_in import local_path
 from tests.inspector.web.guarded import ACCEPTS_PAGES, GuardedPage, form_token, guarded_page, sign_in
 from tests.servers.process import ServerProcess, free_port
@@ -214,6 +217,46 @@ def test_requests_are_limited_by_address(tmp_path: Path) -> None:
 )
 def test_sign_in_leads_to_our_own_pages_only(path: str, led_to: str) -> None:
     assert local_path(path) == led_to
+
+
+@pytest.fixture
+def mutual(tmp_path: Path) -> Iterator[tuple[GuardedPage, Path]]:
+    """A page with TLS that asks for certificates, and the folder of the certificates."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    for name in ("server", "lee", "stranger"):
+        issued = authority.issue_cert("127.0.0.1", common_name=name)
+        issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / f"{name}.pem")
+    files = TlsFiles(tmp_path / "server.pem", tmp_path / "server.pem", tmp_path / "ca.pem")
+    access = AccessSettings(certificates={"lee": Role.OPERATOR}, token_file=tmp_path / "tokens.json")
+    with guarded_page(tmp_path, access, files) as page:
+        yield page, tmp_path
+
+
+def by_certificate(mutual: tuple[GuardedPage, Path], name: str) -> httpx.Client:
+    page, folder = mutual
+    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    context.load_cert_chain(folder / f"{name}.pem")
+    return httpx.Client(base_url=page.address, timeout=30.0, verify=context)
+
+
+def test_a_client_certificate_has_the_role_of_its_name(mutual: tuple[GuardedPage, Path]) -> None:
+    with by_certificate(mutual, "lee") as lee, by_certificate(mutual, "stranger") as stranger:
+        assert lee.get("/live").status_code == 200
+        assert "lee" in lee.get("/", headers=ACCEPTS_PAGES).text
+        assert stranger.get("/live").status_code == 401
+        token = form_token(lee, "/")
+        assert post(lee).status_code == 403, "a certificate is shown by itself, so a form needs its token"
+        assert post(lee, **{"x-form-token": token}).status_code not in (401, 403)
+
+
+def test_over_tls_cookies_are_for_tls_only(mutual: tuple[GuardedPage, Path]) -> None:
+    page, _ = mutual
+    with by_certificate(mutual, "stranger") as client:
+        cookie = sign_in(client, page.tokens[Role.VIEWER]).headers["set-cookie"].lower()
+        assert cookie.startswith("__host-inspector_session=")
+        assert "secure" in cookie
+        assert client.get("/live").status_code == 200
 
 
 GROUPS = {"lab": Role.QUALITY, "line": Role.OPERATOR}
