@@ -60,7 +60,7 @@ class OidcVerifier:
         try:
             claims = self._signed(token)
             rules.validate(claims)
-        except (JoseError, ValueError, TypeError) as exc:
+        except (JoseError, ValueError, TypeError, RecursionError) as exc:
             raise SignInError(f"the token is not accepted ({_why(exc)}): sign in again") from exc
         return claims
 

@@ -78,7 +78,7 @@ class Provider:
             if addresses.get("issuer") != self._settings.issuer:
                 raise ValueError(f"it calls itself {addresses.get('issuer', '')[:200]!r}")  # noqa: TRY301
             keys = _signing_keys(self._object(check_url(addresses["jwks_uri"])))
-        except (httpx.HTTPError, ValueError, KeyError, JoseError) as exc:
+        except (httpx.HTTPError, ValueError, KeyError, JoseError, RecursionError) as exc:
             log.warning("The keys of %s were not read: %s (%s).", self._settings.issuer, exc, type(exc).__name__)
             return
         self._metadata, self._keys, self._read_s = addresses, keys, self._clock()

@@ -7,6 +7,7 @@ space of secrets can be tried.
 import hashlib
 import hmac
 import json
+import logging
 import os
 import secrets
 import time
@@ -20,6 +21,8 @@ from inspector.access.file_lock import locked
 from inspector.access.principal import Principal
 from inspector.access.roles import Role, role_of
 from inspector.access.sign_in import SignInError, SignInUnavailableError
+
+log = logging.getLogger("inspector.access")
 
 PREFIX = "inspector_"
 SECRET_BYTES = 32
@@ -114,7 +117,8 @@ class TokenFile:
                 self._seen = stamp
         except (OSError, TokenFileError) as exc:
             self._seen = None
-            raise SignInUnavailableError(f"the tokens cannot be read ({exc}): tell an engineer") from exc
+            log.error("Nobody can sign in with a token: %s.", exc)  # noqa: TRY400
+            raise SignInUnavailableError("the tokens cannot be read at the moment: tell an engineer") from exc
         return self._tokens
 
     @contextmanager
@@ -154,7 +158,7 @@ def _read(path: Path) -> dict[str, Token]:
     try:
         rows = cast("list[dict[str, object]]", json.loads(data)["tokens"])
         return {str(row["id"]): _token(row) for row in rows}
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise TokenFileError(f"{path} is no token file ({exc}): restore it, or remove it and add new tokens") from exc
 
 

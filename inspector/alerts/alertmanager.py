@@ -7,12 +7,14 @@ have ended. An alert's key is one of its labels: two alerts of one place are two
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
 
 from inspector.alerts.alert import Alert, State, What
-from inspector.alerts.http_post import HttpTarget
+from inspector.alerts.http_target import HttpTarget
 from inspector.alerts.message import link_to, rfc3339
 from inspector.alerts.outbox import Parcel
-from inspector.alerts.sending import RefusedError, TooEarlyError
+from inspector.alerts.sending import DeliveryError, RefusedError, TooEarlyError
 from inspector.alerts.settings import AlertmanagerSettings
 
 LIVES = 4
@@ -20,6 +22,13 @@ LIVES = 4
 REPEAT_ENDED_S = 900.0
 """How long ended alerts are sent again: as Prometheus does."""
 SEVERITY = {"act_now": "critical", "look_later": "warning"}
+
+
+class _Begun(NamedTuple):
+    """When an open alert was first sent to which run of Alertmanager."""
+
+    run: str
+    since_s: float
 
 
 class AlertmanagerSender:
@@ -34,28 +43,43 @@ class AlertmanagerSender:
     ) -> None:
         """`delivered` gives the alerts that this target knows: open ones, and those that ended since a time in ns."""
         self._settings, self._link, self._delivered, self._clock_s = settings, link, delivered, clock_s
-        url = f"{settings.url.rstrip('/')}/api/v2/alerts"
-        self._target = HttpTarget(url, settings.token, settings.tls, settings.timeout_s)
-        self._begun_s: dict[str, float] = {}
-        """When this process first sent an open alert; it stays until its end is sent."""
-        self._started_s = self._refreshed_s = clock_s()
+        self._target = HttpTarget(settings.url, settings.token, settings.tls, settings.timeout_s)
+        self._begun: dict[str, _Begun] = {}
+        """Open alerts that were sent; an entry stays until the alert's end is sent."""
+        self._refreshed_s = clock_s()
 
     def send(self, parcel: Parcel) -> None:
         alert = json.loads(parcel.body)
-        is_end = alert["event"] == What.RESOLVED.value
-        if is_end:
-            self._hold(parcel.alert_key)
-        self._target.post(json.dumps([self._item(alert, alert["resolved_at"] if is_end else "")]))
-        if is_end:
-            self._begun_s.pop(parcel.alert_key, None)
-        else:
-            self._begun_s.setdefault(parcel.alert_key, self._clock_s())
+        if alert["event"] != What.RESOLVED.value:
+            self._begin(parcel.alert_key, alert)
+            return
+        if self._settings.hold_s > 0:
+            self._hold(parcel.alert_key, alert)
+        self._post([self._item(alert, alert["resolved_at"])])
+        self._begun.pop(parcel.alert_key, None)
 
-    def _hold(self, key: str) -> None:
-        begun_s = self._begun_s.get(key, self._started_s)
-        wait_s = begun_s + self._settings.hold_s - self._clock_s()
+    def _begin(self, key: str, alert: dict[str, str]) -> None:
+        self._post([self._item(alert, "")])
+        run = self._run()
+        if key not in self._begun or self._begun[key].run != run:
+            self._begun[key] = _Begun(run, self._clock_s())
+
+    def _hold(self, key: str, alert: dict[str, str]) -> None:
+        """Raises TooEarlyError until this run of Alertmanager has known the alert for long enough to report it."""
+        begun = self._begun.get(key)
+        if begun is None or begun.run != self._run():
+            self._begin(key, alert)
+            begun = self._begun[key]
+        wait_s = begun.since_s + self._settings.hold_s - self._clock_s()
         if wait_s > 0:
             raise TooEarlyError(wait_s)
+
+    def _run(self) -> str:
+        """Names the present run of Alertmanager: when it started."""
+        try:
+            return str(json.loads(self._target.get("api/v2/status"))["uptime"])
+        except (ValueError, KeyError, TypeError) as exc:
+            raise DeliveryError(f"{self._target.name} is no Alertmanager: it has no status") from exc
 
     def refresh(self) -> None:
         if self._clock_s() - self._refreshed_s < self._settings.resend_s:
@@ -67,10 +91,11 @@ class AlertmanagerSender:
 
     def _post_all(self, alerts: Sequence[Alert]) -> None:
         """A refusal concerns this repetition only."""
-        try:
-            self._target.post(json.dumps([self._item(*_fields(alert, self._link)) for alert in alerts]))
-        except RefusedError:
-            return
+        with suppress(RefusedError):
+            self._post([self._item(*_fields(alert, self._link)) for alert in alerts])
+
+    def _post(self, items: Sequence[dict[str, object]]) -> None:
+        self._target.post(json.dumps(items), below="api/v2/alerts")
 
     def close(self) -> None:
         """Nothing is open."""

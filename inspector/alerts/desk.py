@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from inspector.alerts import outbox, rows
 from inspector.alerts.alert import (
+    KEY_DIGITS,
     Alert,
     AlertError,
     Step,
@@ -80,6 +81,16 @@ class AlertDesk:
         """Raises AlertError."""
         with self._database.read() as connection:
             return _existing(rows.find_alert(connection, key), key)
+
+    def full_key(self, start: str) -> str:
+        """The key that begins so. Raises AlertError where none does, or several do."""
+        if not 4 <= len(start) <= KEY_DIGITS or set(start) - set("0123456789abcdef"):
+            raise AlertError(f"{start[:64]!r} is no key; give at least its first 4 hex digits")
+        with self._database.read() as connection:
+            keys = rows.keys_like(connection, start, 2)
+        if len(keys) > 1:
+            raise AlertError(f"several alerts have keys that begin with {start}; give more digits")
+        return keys[0] if keys else _existing(None, start).key
 
     def history(self, key: str) -> list[PastEvent]:
         """Oldest first."""

@@ -8,31 +8,30 @@ from inspector.alerts.alert import Alert, Event
 
 def body_of(alert: Alert, event: Event, number: int, link: str) -> str:
     """`number` is the event's: it grows with every event, so that a receiver can tell an old one that comes late."""
+    happened = {"event": event.what.value, "number": number, "at": rfc3339(event.at_ns), "by": event.who}
+    return json.dumps({**happened, **as_json(alert), "link": link_to(alert.key, link)})
+
+
+def as_json(alert: Alert) -> dict[str, str]:
+    """Everything about an alert; times in UTC, empty for what did not happen."""
     silence = alert.silence
-    return json.dumps(
-        {
-            "key": alert.key,
-            "number": number,
-            "event": event.what.value,
-            "at": rfc3339(event.at_ns),
-            "by": event.who,
-            "state": alert.state.value,
-            "level": alert.level,
-            "condition": alert.place.condition,
-            "line": alert.place.line,
-            "station": alert.place.station,
-            "part": alert.place.part,
-            "title": alert.title,
-            "detail": alert.detail,
-            "raised_at": rfc3339(alert.raised_ns),
-            "acknowledged_by": alert.acknowledged_by,
-            "note": alert.note,
-            "silenced_until": "" if silence is None else rfc3339(silence.until_ns),
-            "resolved_at": "" if alert.resolved_ns is None else rfc3339(alert.resolved_ns),
-            "resolution": alert.resolution,
-            "link": link_to(alert.key, link),
-        }
-    )
+    return {
+        "key": alert.key,
+        "state": alert.state.value,
+        "level": alert.level,
+        "condition": alert.place.condition,
+        "line": alert.place.line,
+        "station": alert.place.station,
+        "part": alert.place.part,
+        "title": alert.title,
+        "detail": alert.detail,
+        "raised_at": rfc3339(alert.raised_ns),
+        "acknowledged_by": alert.acknowledged_by,
+        "note": alert.note,
+        "silenced_until": "" if silence is None else rfc3339(silence.until_ns),
+        "resolved_at": "" if alert.resolved_ns is None else rfc3339(alert.resolved_ns),
+        "resolution": alert.resolution,
+    }
 
 
 def link_to(key: str, link: str) -> str:

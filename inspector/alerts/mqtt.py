@@ -1,10 +1,13 @@
 """Delivers events over MQTT (QoS 1): every event, and the last state of each place as a retained message."""
 
 import json
+import time
+from collections import deque
+from collections.abc import Callable
 from threading import Event
 from urllib.parse import quote
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -14,37 +17,54 @@ from inspector.alerts.sending import DeliveryError, read_secret, tls_context
 from inspector.alerts.settings import MqttSettings
 
 KEEPALIVE_S = 30
+WAIT_S = 0.2
+REPEAT_S, MAX_RECENT = 60.0, 200
+"""After a new connection, events that were delivered within this time are sent again, at most so many."""
 
 
 class MqttSender:
-    """Implements `Sender`. Connects anew after each failure: what the broker did not confirm is sent again."""
+    """Implements `Sender`. Connects anew after each failure: what the broker did not confirm is sent again, and so is
+    what it confirmed shortly before, because a broker that is killed loses that."""
 
-    def __init__(self, settings: MqttSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: MqttSettings, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._settings, self._clock_s = settings, clock_s
         self._connection: _Connection | None = None
+        self._recent = deque[tuple[float, Parcel]](maxlen=MAX_RECENT)
 
     def send(self, parcel: Parcel) -> None:
         try:
-            self._publish(f"{self._settings.topic}/events", parcel.body, retain=False)
-            place = state_topic(json.loads(parcel.body))
-            self._publish(f"{self._settings.topic}/state/{place}", parcel.body, retain=True)
+            self._publish(parcel)
         except DeliveryError:
             self.close()
             raise
+        self._recent.append((self._clock_s(), parcel))
 
     def refresh(self) -> None:
         """Keeps the connection, so that `online` is true and a will is left."""
         if self._connection is not None and self._connection.lost:
             self.close()
-        self._connected()
+        try:
+            self._connected()
+        except DeliveryError:
+            self.close()
+            raise
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def _publish(self, topic: str, body: str, *, retain: bool) -> None:
-        self._connected().publish(topic, body, retain=retain)
+    def _publish(self, parcel: Parcel) -> None:
+        connection, topic = self._connected(), self._settings.topic
+        connection.publish(f"{topic}/events", parcel.body, retain=False)
+        place = state_topic(json.loads(parcel.body))
+        connection.publish(f"{topic}/state/{place}", parcel.body, retain=True)
+
+    def _repeat(self) -> None:
+        """Raises DeliveryError."""
+        for sent_s, parcel in list(self._recent):
+            if self._clock_s() - sent_s <= REPEAT_S:
+                self._publish(parcel)
 
     def _connected(self) -> "_Connection":
         if self._connection is None:
@@ -55,6 +75,7 @@ class MqttSender:
                 connection.close()
                 raise
             self._connection = connection
+            self._repeat()
         return self._connection
 
 
@@ -106,11 +127,17 @@ class _Connection:
         """Returns once the broker has confirmed it. Raises DeliveryError."""
         try:
             info = self._client.publish(topic, body, qos=1, retain=retain)
-            info.wait_for_publish(self._settings.timeout_s)
+            self._wait(info)
         except (OSError, ValueError, RuntimeError) as exc:
             raise DeliveryError(f"{self._name}: {exc}") from exc
         if not info.is_published():
-            raise DeliveryError(f"{self._name} has not confirmed a message within {self._settings.timeout_s:g} s")
+            raise DeliveryError(f"{self._name} has not confirmed a message")
+
+    def _wait(self, info: MQTTMessageInfo) -> None:
+        """Until it is confirmed, the time is over or the connection is lost."""
+        end_s = time.monotonic() + self._settings.timeout_s
+        while not (info.is_published() or self.lost) and time.monotonic() < end_s:
+            info.wait_for_publish(WAIT_S)
 
     def close(self) -> None:
         """Says goodbye where the connection still stands."""

@@ -48,6 +48,12 @@ def find_alert(connection: Connection, key: str, *, lock: bool = False) -> Alert
     return None if row is None else _with_silences(connection, [row])[0]
 
 
+def keys_like(connection: Connection, start: str, limit: int) -> list[str]:
+    """Keys that begin so; `start` is a part of a key."""
+    found = select(_A.key).where(_A.key >= start, _A.key < start + "g").order_by(*_ORDER).limit(limit)
+    return list(connection.execute(found).scalars())
+
+
 def open_alert_at(connection: Connection, place: Place) -> Alert | None:
     row = connection.execute(select(ALERTS).where(is_at(ALERTS, place), _OPEN).with_for_update()).first()
     return None if row is None else _with_silences(connection, [row])[0]

@@ -1,6 +1,6 @@
 """Delivers events to a webhook. A receiver tells repetitions by the header `Idempotency-Key`."""
 
-from inspector.alerts.http_post import HttpTarget
+from inspector.alerts.http_target import HttpTarget
 from inspector.alerts.outbox import Parcel
 from inspector.alerts.settings import WebhookSettings
 

@@ -98,7 +98,7 @@ class Database:
         except DBAPIError as exc:
             if not is_passing(exc):
                 raise
-            raise StoreError(f"{self.name} is unavailable: {_cause(exc)}") from exc
+            raise StoreError(f"{self.name} is unavailable: {cause(exc)}") from exc
 
 
 def _inode(path: Path) -> tuple[int, int] | None:
@@ -115,7 +115,7 @@ def is_passing(exc: DBAPIError) -> bool:
     return exc.connection_invalidated or is_emptied or type(exc) in _PASSING
 
 
-def _cause(exc: DBAPIError) -> str:
+def cause(exc: DBAPIError) -> str:
     """The driver's own words: SQLAlchemy adds the statement and its values, which belong into no log."""
     return " ".join(str(exc.orig).split()) or type(exc.orig).__name__
 

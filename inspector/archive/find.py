@@ -101,12 +101,14 @@ _INSPECTION = ("line", "station", "piece_id", "pass_number")
 
 
 def is_inspection(inspection: InspectionId) -> ColumnElement[bool]:
+    """Looked up by the piece: with `|| ''` no database takes the index of line and station, which leaves half of all
+    pieces to be read (at 10^6 verdicts 950 ms in place of 1 ms)."""
     line, station, piece_id, pass_number = inspection
     table = VERDICTS.c
     return and_(
         table.piece_id == stored_text(piece_id),
-        table.line == stored_text(line),
-        table.station == stored_text(station),
+        table.line.concat("") == stored_text(line),
+        table.station.concat("") == stored_text(station),
         table.pass_number == pass_number,
     )
 

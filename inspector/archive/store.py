@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, IntegrityError
 
-from inspector.archive.database import Database, is_passing
+from inspector.archive.database import Database, cause
 from inspector.archive.migrate import upgrade
 from inspector.archive.positions import Positions, note_gaps
 from streams.log import Gap
@@ -74,11 +74,9 @@ class ArchiveStore(Generic[Item]):
         try:
             with connection.begin_nested():
                 return self._write(connection, items)
-        except DBAPIError as exc:
-            if is_passing(exc) or not items:
-                raise
+        except (DataError, IntegrityError) as exc:
             if len(items) > 1:
                 return sum(self._insert(connection, [item]) for item in items)
-            item = items[0]
-            log.exception("The database refuses the record %s/%d@%d, which is not archived.", *item.source, item.offset)
+            log.error("The database refuses the record %s/%d@%d, which is not archived: %s",  # noqa: TRY400
+                      *items[0].source, items[0].offset, cause(exc))  # fmt: skip
             return 0

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, case
 
-from inspector.archive.dialect import insert
+from inspector.archive.dialect import Cell, insert, insert_new_rows, insert_rows
 from inspector.archive.positions import topic_ids
 from inspector.archive.schema import HEAT_MAPS, STATIONS, VERDICT_BODIES, VERDICT_SENSORS, VERDICTS
 from inspector.archive.verdict_row import VerdictRow, verdict_row
@@ -41,31 +41,26 @@ def place_of(entry: Entry, topics: Mapping[str, int]) -> Place:
 
 def _insert(connection: Connection, rows: Mapping[Place, VerdictRow]) -> dict[Place, int]:
     """Keys of the new rows."""
-    statement = (
-        insert(connection, VERDICTS)
-        .on_conflict_do_nothing()
-        .returning(_T.key, _T.topic_id, _T.partition, _T.offset, _T.append_ns)
-    )
     values = [{"topic_id": place.topic_id, **row.columns} for place, row in rows.items()]
-    return {Place(*place): key for key, *place in connection.execute(statement, values)}
+    returned = (_T.key, _T.topic_id, _T.partition, _T.offset, _T.append_ns)
+    return {Place(*place): key for key, *place in insert_new_rows(connection, VERDICTS, values, returned)}
 
 
 def write_parts(connection: Connection, rows: Mapping[int, VerdictRow]) -> None:
     """Bodies, heat maps and sensors of new verdicts, by key."""
-    bodies = [{"verdict_key": key, "body": row.stored.body} for key, row in rows.items()]
-    maps = [
+    bodies: list[dict[str, Cell]] = [{"verdict_key": key, "body": row.stored.body} for key, row in rows.items()]
+    maps: list[dict[str, Cell]] = [
         {"verdict_key": key, "image": image, "png": png}
         for key, row in rows.items()
         for image, png in row.stored.heat_maps.items()
     ]
-    sensors = [
+    sensors: list[dict[str, Cell]] = [
         {"verdict_key": key, "sensor": each.sensor, "state": each.state, "reason": each.reason}
         for key, row in rows.items()
         for each in row.sensors
     ]
     for table, values in ((VERDICT_BODIES, bodies), (HEAT_MAPS, maps), (VERDICT_SENSORS, sensors)):
-        if values:
-            connection.execute(table.insert(), values)
+        insert_rows(connection, table, values)
 
 
 def _note_stations(connection: Connection, rows: Sequence[VerdictRow]) -> None:

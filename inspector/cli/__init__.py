@@ -21,6 +21,7 @@ HEADINGS: Mapping[str, str] = {
 COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "access": ("inspector.cli.access", "Who may do what: roles and tokens.", OPERATE),
     "adapt": ("inspector.cli.adapting", "Teaches a trained model a further product.", MODEL),
+    "alerts": ("inspector.cli.alerts", "Shows, acknowledges and silences alerts.", OPERATE),
     "audit": ("inspector.cli.auditing", "Shows and verifies the record of every change.", OPERATE),
     "bench": ("inspector.cli.benching", "Measures how fast this machine runs a bundle.", MODEL),
     "check": ("inspector.cli.check", "Explains a configuration and lists its problems.", START),

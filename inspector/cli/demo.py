@@ -1,9 +1,11 @@
 """`inspector demo`: shows the verdicts of a simulated line as they come, then compares them with the truth."""
 
 import json
+import webbrowser
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,7 +16,7 @@ from rich.text import Text
 
 from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import cell, print_line
-from inspector.demo.run import DemoError, DemoSettings, Outcome, run_demo
+from inspector.demo.run import DemoError, DemoLine, DemoSettings, Outcome, demo_line
 from inspector.demo.tally import Tally, decision_word, reason_word
 from protos.inspection.v1.verdict_pb2 import Verdict
 
@@ -32,25 +34,51 @@ _ROWS = 12
     "--rate", default=12.0, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Pieces per second."
 )
 @click.option("--seed", default=2026, show_default=True, type=click.IntRange(0), help="Equal seeds give equal pieces.")
+@click.option("--open", "opens", is_flag=True, help="Open the live page in the browser.")
+@click.option("--keep", is_flag=True, help="Let the line run on after the summary, until Ctrl+C.")
 @report_user_errors()
-def demo(config: Path, pieces: int, rate: float, seed: int) -> None:
+def demo(config: Path, pieces: int, rate: float, seed: int, opens: bool, keep: bool) -> None:
     """Starts a service, runs a simulated line through it, and compares the verdicts with the truth. The line has
     everyday faults, such as late and lost records.
 
-    The last line printed is a summary as one JSON object. Exit code 0 if every piece had exactly one verdict.
+    The address of the live page is printed once it answers. The last line printed is a summary as one JSON object. Exit
+    code 0 if every piece had exactly one verdict.
     """
     settings = DemoSettings(config, pieces, rate, seed)
     click.echo(f"starting the service of {config}; {pieces} pieces at {rate:g}/s follow")
     try:
-        with _display(Console()) as show:
-            outcome = run_demo(settings, show)
+        with demo_line(settings, partial(_show_page, opens)) as line:
+            with _display(Console()) as show:
+                outcome = line.run(show)
+            if keep:
+                _print_all(outcome)
+                _run_on(line)
     except DemoError as exc:
         raise click.ClickException(str(exc)) from exc
-    _print_summary(outcome)
+    if not keep:
+        _print_all(outcome)
     summary = outcome.tally.summary(outcome.first_verdict_s)
-    click.echo(json.dumps(summary))
     if (summary["verdicts"], summary["doubled"], summary["missing"]) != (summary["pieces"], 0, 0):
         raise SystemExit(1)
+
+
+def _show_page(opens: bool, address: str) -> None:
+    click.echo(f"the live page: {address}")
+    if opens:
+        webbrowser.open(address)
+
+
+def _run_on(line: DemoLine) -> None:
+    click.echo("the line runs on; Ctrl+C ends it")
+    try:
+        line.run_on()
+    except KeyboardInterrupt:
+        click.echo("stopped")
+
+
+def _print_all(outcome: Outcome) -> None:
+    _print_summary(outcome)
+    click.echo(json.dumps(outcome.tally.summary(outcome.first_verdict_s)))
 
 
 @contextmanager

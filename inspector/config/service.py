@@ -15,6 +15,7 @@ from inspector.config.alerts_table import AlertsTable
 from inspector.config.archive_table import ArchiveTable
 from inspector.config.floor_table import FloorTable
 from inspector.config.recordings_table import RecordingsTable
+from inspector.config.review_table import ReviewTable
 from inspector.config.tables import (
     EmbeddedTable,
     GatewayTable,
@@ -71,6 +72,8 @@ class ServiceConfig(Table):
     """Where verdicts are kept, and for how long."""
     recordings: RecordingsTable = RecordingsTable()
     """Where the recordings of judged pieces are kept."""
+    review: ReviewTable = ReviewTable()
+    """Which pieces people look at, on the Review page."""
     alerts: AlertsTable = AlertsTable()
     """What is watched beside the alerts of the recipes, and where alerts are delivered."""
     floor: FloorTable = FloorTable()

@@ -1,5 +1,6 @@
 """Runs a simulated line through a separate service process and collects the verdicts as a gRPC client."""
 
+import itertools
 import queue
 import subprocess
 import sys
@@ -7,14 +8,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inspector.client.client import Client, ClientError, Watch, WatchOptions
 from inspector.config.opening import open_log
 from inspector.config.service import Service, load_service
 from inspector.config.tables import EmbeddedTable
+from inspector.demo.page import page_address
 from inspector.demo.tally import Tally
 from inspector.replay.faults import Faults, Silence
 from inspector.replay.pacing import Clock, Published
@@ -68,23 +70,53 @@ class Outcome:
     first_verdict_s: float | None
 
 
-def run_demo(settings: DemoSettings, show: Callable[[Verdict, Tally], None]) -> Outcome:
-    """Starts the service, publishes the line, collects every verdict. Raises DemoError, ConfigError, LogError."""
+class DemoLine:
+    """A service that runs, and the simulated line that sends pieces to it."""
+
+    def __init__(
+        self, settings: DemoSettings, service: Service, process: "_Process", arrivals: Arrivals, started_s: float
+    ) -> None:
+        self._settings, self._service = settings, service
+        self._process, self._arrivals, self._started_s = process, arrivals, started_s
+
+    def run(self, show: Callable[[Verdict, Tally], None]) -> Outcome:
+        """Sends the pieces and collects every verdict. Raises DemoError."""
+        line = self._settings.line
+        numbers = range(self._settings.num_pieces)
+        tally = Tally({piece_id(line, number): truth_of(line, number).defects for number in numbers})
+        first_s: float | None = None
+        with _line(self._settings, self._service) as published:
+            for verdict, received_ns in _until_complete(self._arrivals, tally, published, self._process):
+                first_s = time.monotonic() - self._started_s if first_s is None else first_s
+                tally.add(verdict, received_ns)
+                show(verdict, tally)
+        return Outcome(tally, None if first_s is None else round(first_s, 2))
+
+    def run_on(self) -> None:
+        """Sends further pieces until it is interrupted. Raises DemoError."""
+        for more in itertools.count(1):
+            settings = replace(self._settings, seed=self._settings.seed + more)
+            with _line(settings, self._service) as published:
+                while not _ended(published):
+                    self._process.check()
+                    with suppress(queue.Empty):
+                        self._arrivals.get(timeout=_LOOK_S)
+
+
+@contextmanager
+def demo_line(settings: DemoSettings, show_page: Callable[[str], None] = lambda address: None) -> Iterator[DemoLine]:
+    """Starts the service, and stops it at the end. `show_page` gets the address of the live page once it answers, from
+    another thread. Raises DemoError, ConfigError, LogError."""
     service = load_service(settings.config)
     folder = _cleared(service)
-    numbers = range(settings.num_pieces)
-    tally = Tally({piece_id(settings.line, n): truth_of(settings.line, n).defects for n in numbers})
-    first_s: float | None = None
-    with ExitStack() as stack:
-        started_s = time.monotonic()
-        process = stack.enter_context(_serving(settings.config, folder / "service.log"))
-        arrivals = stack.enter_context(_watching(service, process))
-        published = stack.enter_context(_line(settings, service))
-        for verdict, received_ns in _until_complete(arrivals, tally, published, process):
-            first_s = time.monotonic() - started_s if first_s is None else first_s
-            tally.add(verdict, received_ns)
-            show(verdict, tally)
-    return Outcome(tally, None if first_s is None else round(first_s, 2))
+    log_file = folder / "service.log"
+    started_s = time.monotonic()
+    with (
+        _serving(settings.config, log_file) as process,
+        page_address(log_file, show_page),
+        _watching(service, process) as arrivals,
+    ):
+        yield DemoLine(settings, service, process, arrivals, started_s)
 
 
 def _cleared(service: Service) -> Path:

@@ -3,6 +3,7 @@ inspection id and the seed alone."""
 
 from hashlib import blake2b
 
+from inspector.recipe.keep import draw as pass_draw
 from inspector.review.settings import ReviewSettings
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason
 from streams.observation import InspectionId
@@ -12,12 +13,13 @@ _UNKNOWABLE = frozenset({DecisionReason.DECISION_REASON_ID_READ_TWICE})
 
 
 def is_wanted(inspection: InspectionId, decision: int, reason: int, settings: ReviewSettings) -> bool:
-    """Whether the piece belongs in the queue."""
+    """Whether the piece belongs in the queue. The sample of PASS is drawn as recipes draw what they keep: with equal
+    seeds a smaller share lies within a larger one."""
     if reason in _UNKNOWABLE:
         return False
     match decision:
         case Decision.DECISION_PASS:
-            return draw("pass", inspection, settings.seed) < settings.pass_share
+            return pass_draw(inspection, settings.seed) < settings.pass_share
         case Decision.DECISION_FAIL:
             return settings.fails
         case _:
@@ -26,7 +28,7 @@ def is_wanted(inspection: InspectionId, decision: int, reason: int, settings: Re
 
 def num_wanted(inspection: InspectionId, settings: ReviewSettings) -> int:
     """Findings by different people: 1, or 2 for the share of second opinions."""
-    return 2 if draw("second", inspection, settings.seed) < settings.second_share else 1
+    return 2 if _draw("second", inspection, settings.seed) < settings.second_share else 1
 
 
 def decisions_shown(settings: ReviewSettings) -> frozenset[int]:
@@ -39,7 +41,7 @@ def decisions_shown(settings: ReviewSettings) -> frozenset[int]:
     return frozenset(shown)
 
 
-def draw(purpose: str, inspection: InspectionId, seed: int) -> float:
+def _draw(purpose: str, inspection: InspectionId, seed: int) -> float:
     """A number in [0, 1) that looks random and is always the same for this inspection."""
     text = "\x1f".join((purpose, str(seed), *map(str, inspection)))
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) / 2**64
+    return int.from_bytes(blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()) / 2**64

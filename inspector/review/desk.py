@@ -5,10 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
-
 from inspector.archive.database import Database
-from inspector.archive.tables_review import REVIEW_PIECES
 from inspector.review.answers import Answers, ask_second_opinion, num_answers
 from inspector.review.findings import Finding
 from inspector.review.lending import Held, Lending
@@ -72,12 +69,9 @@ class Desk:
             return ask_second_opinion(connection, inspection, self._clock_ns())
 
     def progress(self, reviewer: str, since_ns: int) -> Progress:
-        open_pieces = select(func.count()).where(
-            REVIEW_PIECES.c.closed_ns.is_(None), REVIEW_PIECES.c.ready_ns.is_not(None)
-        )
+        waiting = self.queue.num_waiting()
         with self._database.read() as connection:
             by_label = num_answers(connection, reviewer, since_ns)
-            waiting = int(connection.execute(open_pieces).scalar_one())
         ok, nok, unsure = (by_label.get(label, 0) for label in (Label.LABEL_OK, Label.LABEL_NOK, Label.LABEL_UNSURE))
         return Progress(ok, nok, unsure, rounded(waiting))
 

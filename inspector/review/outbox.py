@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
+from typing import Protocol
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 
@@ -13,7 +14,7 @@ from inspector.archive.database import Database
 from inspector.archive.tables_review import REVIEW_OUTBOX
 from inspector.verdicts.follow import StoreError
 from protos.inspection.v1.records_pb2 import Feedback
-from streams.log import Log, LogError, Publisher
+from streams.log import LogError, Publisher
 from streams.records import TYPE_PREFIX, Output, Topics
 
 log = logging.getLogger("inspector.review")
@@ -78,10 +79,18 @@ def _among(rows: Sequence[Waiting]) -> ColumnElement[bool]:
     return _O.id.in_([row.id for row in rows])
 
 
+class Publishing(Protocol):
+    """The part of a log that is used."""
+
+    def publisher(self) -> Publisher: ...
+
+
 class FeedbackPublisher:
     """Takes findings from the outbox to the log, in the thread that calls `run`."""
 
-    def __init__(self, source: Log, prefix: str, outbox: Outbox, clock_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self, source: Publishing, prefix: str, outbox: Outbox, clock_ns: Callable[[], int] = time.time_ns
+    ) -> None:
         self._log, self._prefix, self._outbox, self._clock_ns = source, prefix, outbox, clock_ns
         self._publisher: Publisher | None = None
 

@@ -62,6 +62,12 @@ class Queue:
                 connection.execute(insert(REVIEW_SLOTS), slots)
         return len(rows)
 
+    def num_waiting(self) -> int:
+        """Open pieces that can be given out. Raises StoreError."""
+        with self._database.read() as connection:
+            ready = select(func.count()).where(_P.closed_ns.is_(None), _P.ready_ns.is_not(None))
+            return int(connection.execute(ready).scalar_one())
+
     def _is_wanted(self, row: RowMapping) -> bool:
         return is_wanted(_inspection(row), row["decision"], row["reason"], self._settings)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 class ReviewSettings:
     """One set for all lines of a service."""
 
+    enabled: bool = True
+    """Whether there is a review desk. It needs the archive and kept recordings."""
     fails: bool = False
     """Also lets people look at pieces that the line decided FAIL."""
     pass_share: float = 0.0

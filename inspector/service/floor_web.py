@@ -2,27 +2,32 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from threading import Event
 
 from prometheus_client import CollectorRegistry
 
 from inspector.access.audit.open import open_audit
+from inspector.alerts.desk import AlertDesk
 from inspector.archive.chart_figures import ChartFigures
+from inspector.archive.database import Database
 from inspector.archive.find import Archive
 from inspector.archive.opening import open_database
 from inspector.archive.recordings.inputs import InputReader
 from inspector.config.opening import open_log
 from inspector.config.service import Service
 from inspector.gateway.certificates import tls_context
+from inspector.service.floor_pieces import piece_parts
+from inspector.service.floor_review import review_pieces
 from inspector.web.access import page_access
+from inspector.web.alert_news import AlertNews
 from inspector.web.app import create_app
-from inspector.web.feedback import FeedbackDesk
 from inspector.web.hub import Hub
 from inspector.web.log_recordings import LogRecordings
 from inspector.web.media import Media
 from inspector.web.metrics import WebMetrics
 from inspector.web.server import WebServer, listening_socket
+from inspector.web.settings import ADDRESS_WORDS
 from inspector.web.state import Floor
 from inspector.web.stream_places import StreamPlaces
 from streams.decode.limits import Limits
@@ -33,13 +38,13 @@ log = logging.getLogger("inspector.web")
 
 @contextmanager
 def serve_page(service: Service, registry: CollectorRegistry, stop: Event) -> Iterator[None]:
-    """Serves the page from entry to exit. Raises AccessSetupError, AuditError, WebError,
-    CertificateError, LogError."""
+    """Serves the page from entry to exit. Raises AccessSetupError, AuditError, CertificateError,
+    LogError, WebError."""
     if not service.config.web.enabled:
         yield
         return
     with open_page(service, registry, stop) as server:
-        log.info("The live page is at %s", server.address)
+        log.info("%s%s", ADDRESS_WORDS, server.address)
         yield
 
 
@@ -54,8 +59,8 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
         open_audit(service.access.audit) as audit,
         closing(open_log(service.path, service.config, stop)) as source,
         closing(open_database(service.path, service.config.archive.settings)) as database,
-        closing(FeedbackDesk(source, service.config.prefix, service.config.lines)) as feedback,
         closing(Media(_recordings(service, source), settings, metrics := WebMetrics(registry))) as media,
+        piece_parts(service, source, archive := Archive(database), metrics) as parts,
     ):
         floor = Floor(
             settings=settings,
@@ -67,15 +72,25 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
             metrics=metrics,
             media=media,
             places=StreamPlaces(settings.max_streams, settings.max_streams_per_host, metrics),
-            archive=Archive(database) if has_archive else None,
+            archive=archive if has_archive else None,
             chart_figures=ChartFigures(database) if has_archive else None,
-            feedback=feedback,
+            kept_media=parts.kept_media,
+            recordings=parts.recordings,
+            feedback=parts.feedback,
+            review=review_pieces(service, database),
+            alerts=(desk := _alert_desk(service, database)),
             access=page_access(service.access, settings.listen),
             audit=audit,
         )
         server = WebServer(create_app(floor, is_tls=tls is not None), listening, settings, tls)
-        with server.running(floor.hub, source):
+        with nullcontext() if desk is None else AlertNews(desk, floor.hub), server.running(floor.hub, source):
             yield server
+
+
+def _alert_desk(service: Service, database: Database) -> AlertDesk | None:
+    """None where no alerts are raised."""
+    config = service.config
+    return AlertDesk(database, config.alerts.settings) if config.archive.enabled and config.alerts.enabled else None
 
 
 def _recordings(service: Service, source: Log) -> LogRecordings:

@@ -46,7 +46,7 @@ def sentence(verdict: pb.Verdict) -> str:
 def plain(text: str, limit: int = MAX_TEXT) -> str:
     """The text without control and direction characters, cut to `limit` characters."""
     if text.isprintable() and len(text) <= limit:
-        return text
+        return text.strip()
     kept = "".join(" " if char.isspace() else char for char in text[: 4 * limit] if _is_shown(char)).strip()
     return kept if len(kept) <= limit else kept[: limit - 1] + "…"
 

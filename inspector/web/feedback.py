@@ -46,9 +46,9 @@ class FeedbackDesk:
         self._waiting = threading.BoundedSemaphore(MAX_WAITING)
         self._publisher: Publisher | None = None
 
-    def give(self, inspection: InspectionId, found: Found, author: str) -> Feedback:
-        """What was stored. Raises FeedbackError, FeedbackInvalidError."""
-        message = self.checked(inspection, found, author)
+    def give(self, inspection: InspectionId, found: Found, author: str, proof: str = "") -> Feedback:
+        """What was stored; `proof` is how the author was proven. Raises FeedbackError, FeedbackInvalidError."""
+        message = self.checked(inspection, found, author, proof)
         if not self._waiting.acquire(blocking=False):
             raise FeedbackError("Many findings wait to be stored: try again in a moment.")
         storing = self._thread.submit(self._store, message)
@@ -65,7 +65,7 @@ class FeedbackDesk:
     def _leave(self, _: "Future[None]") -> None:
         self._waiting.release()
 
-    def checked(self, inspection: InspectionId, found: Found, author: str) -> Feedback:
+    def checked(self, inspection: InspectionId, found: Found, author: str, proof: str = "") -> Feedback:
         """The finding as a record. Raises FeedbackInvalidError."""
         if found.label not in LABELS:
             raise FeedbackInvalidError("Choose OK or NOK.")
@@ -77,6 +77,7 @@ class FeedbackDesk:
                 pass_number=inspection.pass_number,
             ),
             label=LABELS[found.label],
+            author_proof=proof,
             defects=list(found.defects) if found.label == "nok" else [],
             author=author,
             note=found.note,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from inspector.web.hub import Hub
 from inspector.web.settings import WebSettings
@@ -85,13 +86,29 @@ class WebServer:
             runner.run(self._server.serve(sockets=[self._listening]))
 
 
+def _patient_for(limit_s: float) -> type[H11Protocol]:
+    """Connections that send no whole request head within `limit_s` are closed: uvicorn itself waits for ever."""
+
+    class Patient(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self.loop.call_later(limit_s, self._close_without_request)
+
+        def _close_without_request(self) -> None:
+            if self.cycle is None:
+                self.transport.close()
+
+    return Patient
+
+
 def _configuration(app: ASGIApp, settings: WebSettings, tls: ssl.SSLContext | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="h11",
+        http=_patient_for(settings.request_timeout_s),
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="warning",
         access_log=False,
         proxy_headers=False,
         server_header=False,

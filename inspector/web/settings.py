@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 DEFAULT_LISTEN = "127.0.0.1:8080"
+ADDRESS_WORDS = "The live page is at "
+"""How the log line with the address begins; the demo looks for it."""
 
 
 @dataclass(frozen=True, slots=True)

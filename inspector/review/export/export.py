@@ -10,7 +10,7 @@ from pathlib import Path
 from inspector.archive.database import Database
 from inspector.archive.find import Archive
 from inspector.archive.rows import KeptRecording, PieceFilter
-from inspector.dataset.manifest import PieceRow, write_manifest
+from inspector.dataset.manifest import PieceRow, Split, write_manifest
 from inspector.review.export.coco import Box, ExportedImage, write_coco
 from inspector.review.export.consensus import Consensus, NoConsensus, consensus
 from inspector.review.export.files import (
@@ -22,7 +22,7 @@ from inspector.review.export.files import (
     signal_row,
     write_recordings,
 )
-from inspector.review.export.grouping import Member, Placed, place
+from inspector.review.export.grouping import SHARES, Member, Placed, place
 from inspector.review.export.label_studio import write_label_studio
 from inspector.review.export.reviewed import SpokenAbout, spoken_about
 from inspector.review.queue import hold
@@ -54,7 +54,7 @@ class Summary:
     """What was exported."""
 
     num_pieces: int
-    num_by_split: Mapping[str, Mapping[str, int]]
+    num_by_split: Mapping[Split, Mapping[str, int]]
     """Pieces by split and label."""
     num_by_decision: Mapping[str, int]
     """By what the line had decided."""
@@ -222,12 +222,14 @@ def _boxes(verdict: Verdict, camera: str) -> tuple[Box, ...]:
 def _summary(
     pieces: Sequence[_Piece], rows: Sequence[PieceRow], num_known: int, left_out: Sequence[LeftOut]
 ) -> Summary:
-    splits = {
-        split: Counter(row.label for row in rows if row.split == split) for split in ("train", "calibration", "test")
-    }
+    splits = {split: _num_by_label([row for row in rows if row.split == split]) for split in SHARES}
     decisions = Counter(enum_word(Decision, piece.spoken.decision) for piece in pieces)
     notes = _notes(rows, decisions, num_single=sum(piece.agreed.num_people == 1 for piece in pieces))
-    return Summary(len(rows), splits, decisions, num_known, len(left_out), notes)
+    return Summary(len(rows), splits, dict(decisions), num_known, len(left_out), notes)
+
+
+def _num_by_label(rows: Sequence[PieceRow]) -> dict[str, int]:
+    return dict(Counter[str](row.label for row in rows))
 
 
 def _notes(rows: Sequence[PieceRow], decisions: Counter[str], num_single: int) -> tuple[str, ...]:
@@ -244,7 +246,7 @@ def _notes(rows: Sequence[PieceRow], decisions: Counter[str], num_single: int) -
     )
     if num_groups < FEW_GROUPS:
         notes.append(f"only {num_groups} groups: splits are far from 60:20:20; review pieces of more lots")
-    if decisions.keys() != {"pass"} and decisions.get("pass", 0) < 0.5 * len(rows):
+    if decisions["PASS"] < 0.5 * len(rows):
         notes.append("most pieces are those that the line did not pass: no fair sample of what it makes")
     return tuple(notes)
 

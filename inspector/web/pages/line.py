@@ -9,7 +9,6 @@ from inspector.web.state import floor_of
 from inspector.web.templating import render
 
 
-@needs("page.see")
 @needs("verdicts.watch")
 async def line(request: Request) -> Response:
     return render(request, "line.html", {"snapshot": floor_of(request).hub.snapshot()})

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from inspector.access.audit.protocol import AuditError
+from inspector.access.author import author_of
 from inspector.access.principal import Principal
 from inspector.archive.find import NotInArchiveError
 from inspector.verdicts.follow import StoreError
@@ -59,10 +60,11 @@ def _give(request: Request, found: Found, principal: Principal) -> Response:
 
 
 def _record(floor: Floor, desk: FeedbackDesk, inspection: InspectionId, found: Found, principal: Principal) -> Feedback:
-    desk.checked(inspection, found, principal.name)
+    author, proof = author_of(principal, principal.name)
+    desk.checked(inspection, found, author, proof)
     target = "/".join((inspection.line, inspection.station, inspection.piece_id, str(inspection.pass_number)))
     with floor.audit.act(principal, ACTION, target, {"label": found.label, "defects": ", ".join(found.defects)}):
-        return desk.give(inspection, found, principal.name)
+        return desk.give(inspection, found, author, proof)
 
 
 def _answer(stored: Feedback) -> dict[str, object]:

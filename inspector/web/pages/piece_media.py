@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from inspector.archive.body import BodyError
 from inspector.archive.find import NotInArchiveError
+from inspector.archive.recordings.objects import ObjectStoreError
 from inspector.verdicts.follow import StoreError
 from inspector.web.actions import needs
 from inspector.web.archive_away import archive_of, key_of
@@ -17,10 +18,12 @@ from inspector.web.media import MediaUnavailableError, PieceFiles
 from inspector.web.piece_report import kept_path
 from inspector.web.state import floor_of
 from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.log import LogError
 
 KEEP = {"cache-control": "private, max-age=600, immutable"}
 GONE = "This recording was not kept, and the log no longer has it."
 _BASE = "/kept/{key:int}"
+MEDIA_TYPES = {"png": "image/png", "flac": "audio/flac", "npy": "application/octet-stream"}
 _PNG = b"\x89PNG\r\n"
 
 
@@ -98,6 +101,32 @@ def whole_verdict(request: Request) -> Response:
     return Response(text, media_type="application/json", headers=attachment(f"verdict-{key}.json"))
 
 
+@needs("recordings.download")
+def exact_file(request: Request) -> Response:
+    """The recording as it was judged, bit for bit, always as a file to store."""
+    key, recordings = key_of(request), floor_of(request).recordings
+    if recordings is None:
+        raise HTTPException(410, GONE)
+    sequence: int = request.path_params["sequence"]
+    try:
+        verdict = archive_of(request).verdict(key)
+        source = source_of(request, verdict)
+        file = recordings.file(key, verdict, source, sequence)
+    except (NotInArchiveError, BodyError) as error:
+        raise HTTPException(404, str(error)) from error
+    except (StoreError, ObjectStoreError, LogError) as error:
+        raise HTTPException(503, f"The recording cannot be read now: {error}", {"retry-after": "5"}) from error
+    if file is None or file.format not in MEDIA_TYPES:
+        raise HTTPException(410, GONE)
+    headers = attachment(f"{file_word(verdict.inspection.piece_id)}-{file_word(source)}-{sequence}.{file.format}")
+    return Response(file.content, media_type=MEDIA_TYPES[file.format], headers=headers)
+
+
+def file_word(name: str) -> str:
+    """The name of a piece or sensor as a part of a file's name on any system."""
+    return "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "_" for char in name)[:60] or "_"
+
+
 def attachment(name: str) -> dict[str, str]:
     """A browser stores it and never shows it; `name` is of letters, digits, `.`, `_` and `-`."""
     return {"content-disposition": f'attachment; filename="{name}"', "cache-control": "private, no-store"}
@@ -107,5 +136,6 @@ routes = [
     Route(_BASE + "/verdict.json", whole_verdict),
     Route(_BASE + "/picture/{source:int}/{frame:int}", picture),
     Route(_BASE + "/sound/{source:int}", sound),
+    Route(_BASE + "/file/{source:int}/{sequence:int}", exact_file),
     Route(_BASE + "/heat/{source:int}", heat_map),
 ]

@@ -74,7 +74,7 @@ def search(request: Request) -> Response:
         return away_page(request, error)
     if address is not None:
         return RedirectResponse(address, 303)
-    return render(request, "pieces_not_found.html", {"search": text}, 404)
+    return render(request, "pieces_not_found.html", {"search": text})
 
 
 def _found(archive: Archive, text: str) -> str | None:

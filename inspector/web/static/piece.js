@@ -1,4 +1,5 @@
 // One piece: its pictures with heat map, its sounds, the score against both limits, and the form for a finding.
+import { contributions } from "./contributions.js";
 import { element } from "./elements.js";
 import { Picture } from "./picture.js";
 import { post } from "./post.js";
@@ -21,8 +22,10 @@ function showEvidence() {
     const view = isImage ? new Picture() : new Spectrogram();
     place.append(element("section", { class: "panel stack" },
       element("h3", {}, element("bdi", {}, modality.name)), view.node, ...(isImage ? [frames(view, modality, index)] : [])));
-    if (isImage) {
-      pictures.push(view);
+    if (isImage) pictures.push(view);
+    if (modality.state === "missing" || modality.state === "stale") {
+      view.absent(`${modality.state}: ${modality.reason.replaceAll("_", " ") || "nothing came"}`);
+    } else if (isImage) {
       view.show(pictureOf(modality, index, 0));
     } else {
       view.show(soundOf(modality, index));
@@ -97,5 +100,6 @@ function add({ label, defects, author, note, at_ms: at }) {
 localise(document);
 showScale();
 showEvidence();
+document.getElementById("bars").append(...contributions(card));
 const form = document.getElementById("feedback");
 if (form) takeFindings(form);

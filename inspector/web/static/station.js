@@ -1,7 +1,8 @@
 // One station on the Line page: its last piece large, and a strip of the pieces before. Built once, then only updated.
 import { clock, decision, element, svg } from "./elements.js";
+import { contributions } from "./contributions.js";
 import { Picture } from "./picture.js";
-import { digits, ScoreScale } from "./score_scale.js";
+import { ScoreScale } from "./score_scale.js";
 import { Spectrogram } from "./spectrogram.js";
 
 const STRIP = 24;
@@ -90,7 +91,7 @@ export class Station {
       element("time", { class: "quiet" }, clock(card.decision_ms)), ...(pass ? [pass] : []));
     this.#why.textContent = card.why;
     this.#scale.show(card);
-    this.#bars.replaceChildren(...card.modalities.map((modality) => bar(modality, largest(card))));
+    this.#bars.replaceChildren(...contributions(card));
     this.#showFacts(card);
     this.#markStrip();
     this.#mediaSoon();
@@ -196,27 +197,4 @@ function sensorItem({ name: sensor, state, absent, of }) {
   const share = absent ? `, absent in ${absent} of the last ${of}` : "";
   return element("li", { "data-state": state }, element("span", { class: "mark", "aria-hidden": "true" },
     STATES[state] ?? "?"), name(sensor), element("span", { class: "quiet" }, ` ${state}${share}`));
-}
-
-function largest(card) {
-  return Math.max(2, ...card.modalities.map((modality) => Math.abs(modality.contribution ?? 0)));
-}
-
-// Log-odds that a source adds to the score: to the right towards defective, to the left towards good.
-function bar(modality, most) {
-  const value = modality.contribution;
-  const share = value === null ? 0 : Math.min(1, Math.abs(value) / most) * 50;
-  const fillNode = svg("rect", { class: value > 0 ? "bad" : "good", x: value > 0 ? 50 : 50 - share, y: 2, width: share, height: 12 });
-  const text = value === null ? stateWords(modality) : `${value > 0 ? "+" : "−"}${digits(Math.abs(value))}`;
-  const words = value === null ? "" : value > 0 ? " towards defective" : " towards good";
-  return element("div", { class: "addend" }, name(modality.name),
-    svg("svg", { viewBox: "0 0 100 16", preserveAspectRatio: "none", "aria-hidden": "true" },
-      svg("line", { x1: 50, x2: 50, y1: 0, y2: 16 }), fillNode),
-    element("span", { class: "value" }, text, element("span", { class: "visually-hidden" }, words)));
-}
-
-function stateWords(modality) {
-  if (modality.state !== "present") return modality.state;
-  if (modality.reason === "not_examined") return "not needed";
-  return modality.score === null ? "–" : `score ${digits(modality.score)}`;
 }

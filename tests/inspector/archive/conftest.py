@@ -12,12 +12,15 @@ from inspector.archive.migrate import upgrade
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'archive.sqlite'}"
-    else:
-        url = request.getfixturevalue("postgres_url")
-    with closing(Database(url)) as made:
+        return f"sqlite:///{tmp_path / 'archive.sqlite'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    with closing(Database(database_url)) as made:
         upgrade(made)
         yield made
 

@@ -10,7 +10,7 @@ from inspector.review.findings import parse_finding
 from inspector.review.outbox import CLAIM_S, FeedbackPublisher, Outbox
 from protos.inspection.v1.records_pb2 import Feedback
 from streams.embedded import EmbeddedLog
-from streams.log import LogUnavailableError, Start, Tail
+from streams.log import LogUnavailableError
 from streams.records import Output
 from tests.inspector.review.conftest import Floors
 from tests.inspector.review.desk_parts import Floor
@@ -37,15 +37,6 @@ class Topic:
             raise KeyboardInterrupt
 
     def close(self) -> None: ...
-
-    def tail(self, start: Start) -> Tail:
-        raise NotImplementedError
-
-    def dead_letters(self, start: Start) -> Tail:
-        raise NotImplementedError
-
-    def control(self, start: Start) -> Tail:
-        raise NotImplementedError
 
 
 def answered(floors: Floors, *names: str) -> Floor:

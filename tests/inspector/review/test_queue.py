@@ -5,7 +5,8 @@ from sqlalchemy import select
 
 from inspector.archive.schema import HOLDS
 from inspector.archive.tables_review import REVIEW_PIECES
-from inspector.review.choice import decisions_shown, draw, is_wanted, num_wanted
+from inspector.recipe.keep import Keep
+from inspector.review.choice import decisions_shown, is_wanted, num_wanted
 from inspector.review.queue import BATCH
 from inspector.review.settings import ReviewSettings
 from protos.inspection.v1.verdict_pb2 import DecisionReason
@@ -41,15 +42,26 @@ def test_a_piece_whose_id_was_read_twice_is_not_asked_about() -> None:
 
 def test_the_sample_of_pass_is_the_same_each_time_and_another_one_with_another_seed() -> None:
     def sample(seed: int) -> list[int]:
-        return [n for n in range(4000) if draw("pass", piece(str(n)), seed) < 0.05]
+        settings = ReviewSettings(pass_share=0.05, seed=seed)
+        reason = DecisionReason.DECISION_REASON_GOOD
+        return [n for n in range(4000) if is_wanted(piece(str(n)), PASS, reason, settings)]
 
     assert sample(1) == sample(1) != sample(2)
     assert 150 < len(sample(1)) < 250
 
 
+def test_the_sample_of_pass_lies_within_what_recipes_keep() -> None:
+    keep, settings = Keep(pass_share=0.1), ReviewSettings(pass_share=0.05)
+    for number in range(2000):
+        inspection = piece(str(number))
+        wanted = is_wanted(inspection, PASS, DecisionReason.DECISION_REASON_GOOD, settings)
+        assert keep.wants(inspection, PASS) or not wanted
+
+
 def test_second_opinions_are_drawn_apart_from_the_sample_of_pass() -> None:
     settings = ReviewSettings(pass_share=0.1, second_share=0.1)
-    passed = [n for n in range(4000) if draw("pass", piece(str(n)), 0) < 0.1]
+    reason = DecisionReason.DECISION_REASON_GOOD
+    passed = [n for n in range(4000) if is_wanted(piece(str(n)), PASS, reason, settings)]
     both = sum(num_wanted(piece(str(n)), settings) == 2 for n in passed)
     assert 15 < both < 75
 

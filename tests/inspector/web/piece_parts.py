@@ -10,12 +10,14 @@ from starlette.applications import Starlette
 from inspector.archive.chart_figures import ChartFigures
 from inspector.archive.database import Database
 from inspector.archive.find import Archive
+from inspector.archive.recordings.folder_store import FolderStore
 from inspector.web.app import create_app
 from inspector.web.feedback import FeedbackDesk
+from inspector.web.kept_recordings import KeptRecordings
 from inspector.web.settings import WebSettings
 from streams.embedded import EmbeddedLog, EmbeddedSettings
 from tests.inspector.web.filled_archive import FilledArchive, Names
-from tests.inspector.web.parts import floor_with
+from tests.inspector.web.parts import OnePiece, floor_with
 
 HOSTILE = (
     '"><img src=x onerror=alert(1)>',
@@ -38,6 +40,7 @@ class Pages:
     app: Starlette
     made: FilledArchive
     log: EmbeddedLog
+    store: FolderStore
 
 
 @contextmanager
@@ -46,11 +49,16 @@ def pages(folder: Path, names: Names | None = None, url: str | None = None) -> I
     database = Database(url or f"sqlite:///{folder / 'archive.sqlite'}")
     made = FilledArchive(database, names)
     desk = FeedbackDesk(log, "inspection", ("line-1",))
+    archive, store = Archive(database), FolderStore(folder / "recordings", 0)
     floor = replace(
-        floor_with(WebSettings(), log), archive=Archive(database), chart_figures=ChartFigures(database), feedback=desk
+        floor_with(WebSettings(), log),
+        archive=archive,
+        chart_figures=ChartFigures(database),
+        recordings=KeptRecordings(archive, store, OnePiece()),
+        feedback=desk,
     )
     try:
-        yield Pages(create_app(floor), made, log)
+        yield Pages(create_app(floor), made, log, store)
     finally:
         desk.close()
         database.close()

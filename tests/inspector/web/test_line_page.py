@@ -1,10 +1,249 @@
 """The Line page in a real browser, on a real line."""
 
-from playwright.sync_api import Page, expect
+import re
+import time
+from contextlib import closing
+from pathlib import Path
 
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from inspector.config.opening import open_log
+from protos.inspection.v1 import verdict_pb2 as pb
+from streams.records import Output
+from tests.inspector.web.conftest import NARROW, WIDE
+from tests.inspector.web.parts import verdict
 from tests.inspector.web.running_line import RunningLine
 
+HOSTILE = {
+    "markup": '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>',
+    "rtl": "\u202eحروف عربية\u2066 piece \u05d0\u05d1",
+    "long": "W" * 128,
+    "nul": "a\x00b\u2028c\x7f",
+    "template": "{{ 7*7 }}${7*7}</script><!--",
+}
 
-def test_the_lamp_says_live_once_the_stream_is_open(page: Page, line: RunningLine) -> None:
+
+def append(line: RunningLine, *verdicts: pb.Verdict) -> None:
+    """Verdicts on the log as a worker writes them, but of pieces that this line never saw."""
+    topic = line.service.config.topics("line-1").of("verdicts")
+    outputs = [
+        Output(topic, 0, made.inspection.station.encode(), made.SerializeToString(), "inspection.v1.Verdict")
+        for made in verdicts
+    ]
+    with closing(open_log(line.service.path, line.service.config)) as log, closing(log.publisher()) as publisher:
+        publisher.publish(outputs)
+        publisher.flush()
+
+
+def now(made: pb.Verdict) -> pb.Verdict:
+    made.entry_ns = made.capture_ns = made.publish_ns = made.decision_ns = time.time_ns()
+    return made
+
+
+@pytest.fixture
+def opened(page: Page, line: RunningLine) -> Page:
     page.goto(line.address)
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    return page
+
+
+def test_the_last_judged_piece_of_each_station_is_there_with_all_that_was_decided(
+    opened: Page, line: RunningLine
+) -> None:
+    stations = opened.locator(".station")
+    expect(stations).to_have_count(6)
+    first = stations.first
+    expect(first.locator(".decision.large .word")).to_have_text(re.compile("^(PASS|FAIL|REVIEW)$"))
+    expect(first.locator(".decision.large svg use")).to_have_attribute("href", re.compile(r"shapes\.svg#"))
+    expect(first.locator(".why")).not_to_be_empty()
+    expect(first.locator(".scale")).to_have_attribute("aria-label", re.compile(r"defect score .* good below"))
+    expect(first.locator(".picture canvas")).to_have_attribute("aria-label", re.compile("picture of top, piece s"))
+    expect(first.locator(".sound canvas")).to_have_attribute("aria-label", re.compile("audio of mic"))
+    expect(first.locator(".facts")).to_contain_text("onnx/fp32")
+    expect(first.locator(".figures")).to_contain_text("takt")
+    expect(first.locator(".sensors li")).to_have_count(2)
+
+
+def test_the_picture_has_pixels_and_the_spectrogram_too(opened: Page) -> None:
+    expect(opened.locator(".station .picture:not(.pending) canvas").first).to_have_attribute(
+        "aria-label", re.compile("piece")
+    )
+    distinct = """canvas => {
+        const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+        return new Set(Array.from({length: 4000}, (_, i) => data[4 * Math.floor(i * data.length / 16000)])).size;
+    }"""
+    for kind in ("picture", "sound"):
+        assert opened.locator(f".{kind} canvas").first.evaluate(distinct) > 10
+
+
+def test_a_new_piece_appears_by_itself(opened: Page, line: RunningLine) -> None:
+    line.publish(3, 12.0)
+    newest = line.publish(3, 12.0)[0].inspection
+    expect(opened.locator(f".station[data-piece='{newest.piece_id}']")).to_have_count(1)
+
+
+def test_everything_can_be_done_with_the_keyboard_alone(opened: Page) -> None:
+    opened.keyboard.press("Tab")
+    expect(opened.locator(".skip")).to_be_focused()
+    opened.keyboard.press("Enter")
+    reached = set()
+    for _ in range(12):
+        opened.keyboard.press("Tab")
+        reached.add(opened.evaluate("document.activeElement.id || document.activeElement.textContent"))
+    assert {"hold", "rejects", "heat", "Play", "Slowly"} <= reached
+    opened.keyboard.press("h")
+    expect(opened.locator("#hold")).to_have_attribute("aria-pressed", "true")
+    opened.keyboard.press("h")
+    expect(opened.locator("#hold")).to_have_attribute("aria-pressed", "false")
+    opened.locator("#heat").focus()
+    before = opened.locator("#heat").input_value()
+    opened.keyboard.press("ArrowRight")
+    assert opened.locator("#heat").input_value() != before
+
+
+def test_a_held_piece_stays_while_others_pass(opened: Page, line: RunningLine) -> None:
+    station = opened.locator(".station").first
+    earlier = station.locator(".strip button").first
+    earlier.focus()
+    opened.keyboard.press("Enter")
+    expect(earlier).to_have_attribute("aria-current", "true")
+    held = station.get_attribute("data-piece")
+    name = station.locator("h2").inner_text()
+    append(line, now(verdict(901, station=name)))
+    expect(station.locator(".strip button[title^='piece-901']")).to_have_count(1)
+    assert station.get_attribute("data-piece") == held
+    opened.locator("#hold").click()
+    expect(station).to_have_attribute("data-piece", "piece-901")
+
+
+def test_only_rejects_leaves_out_what_passed(opened: Page, line: RunningLine) -> None:
+    opened.locator("#rejects").check()
+    passed = verdict(911, decision=pb.DECISION_PASS, reason=pb.DECISION_REASON_GOOD, defect_score=0.01)
+    append(line, now(verdict(910)), now(passed))
+    station = opened.locator(".station", has=opened.locator("h2", has_text=re.compile("^station-1$")))
+    expect(station.locator(".strip button[title^='piece-911']")).to_have_count(1)
+    expect(station).to_have_attribute("data-piece", "piece-910")
+
+
+def test_a_sound_is_played_and_the_cursor_runs(opened: Page) -> None:
+    station = opened.locator(".station", has=opened.locator(".sound:not(.pending) button:visible")).first
+    station.get_by_role("button", name="Slowly").click()
+    expect(station.locator(".cursor")).to_be_visible()
+    expect(station.locator(".cursor")).to_be_hidden(timeout=LIMIT_MS)
+
+
+def test_the_theme_is_kept(opened: Page) -> None:
+    opened.locator("#theme").click()
+    expect(opened.locator("html")).to_have_attribute("data-theme", "light")
+    opened.reload()
+    expect(opened.locator("html")).to_have_attribute("data-theme", "light")
+
+
+def test_a_restart_of_floor_and_gateway_under_an_open_page_misses_nothing_and_repeats_nothing(
+    opened: Page, line: RunningLine
+) -> None:
+    opened.evaluate("""async () => {
+        const { onVerdict } = await import("/static/events.js");
+        window.pieces = [];
+        onVerdict((card) => window.pieces.push(card.piece));
+    }""")
+    expected = []
+
+    def publish(number: int) -> None:
+        expected.append(f"piece-{number}")
+        append(line, now(verdict(number)))
+
+    publish(1000)
+    opened.wait_for_function("() => window.pieces.length === 1")
+    line.floor.stop()
+    expect(opened.locator("#connection")).to_have_attribute("data-state", "lost")
+    for number in range(1001, 1011):
+        publish(number)
+    line.floor.start()
+    opened.wait_for_function("() => window.pieces.length >= 11")
+    line.serve.stop()
+    publish(1011)
+    line.serve.start()
+    publish(1012)
+    opened.wait_for_function("() => window.pieces.length >= 13")
+    assert opened.evaluate("window.pieces") == expected
+    expect(opened.locator("#connection")).to_have_attribute("data-state", "live")
+
+
+def test_two_tabs_share_one_stream(opened: Page, line: RunningLine) -> None:
+    second = opened.context.new_page()
+    second.goto(line.address)
+    expect(second.locator("#connection")).to_have_attribute("data-state", "live")
+    append(line, now(verdict(920)))
+    for tab in (opened, second):
+        expect(tab.locator(".station[data-piece='piece-920']")).to_have_count(1)
+    streams = opened.evaluate("performance.getEntriesByType('resource').filter(e => e.name.includes('/events')).length")
+    assert streams <= 2, "events.js and no stream of the tab itself"
+    second.close()
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_names_neither_run_nor_break_the_page(opened: Page, line: RunningLine, kind: str) -> None:
+    text = HOSTILE[kind]
+    made = now(verdict(0, product=text, lot=text, recipe=text, bundle=text, engine=text, route=text))
+    made.inspection.piece_id = text[:128]
+    made.inspection.station = f"hostile-{kind}"
+    made.classes[0].name = text
+    for modality in made.modalities:
+        modality.name = text
+        modality.detail = text
+    made.signals[0].sensor = text
+    made.experts.add(expert=text, modality=text, ran=True, why=text)
+    append(line, made)
+    station = opened.locator(f".station[aria-label='station hostile-{kind}']")
+    expect(station.locator(".decision.large .word")).to_have_text("FAIL")
+    assert opened.evaluate("window.hacked") is None
+    assert opened.locator("img").count() == 0
+    assert opened.evaluate("document.documentElement.scrollWidth") <= WIDE[0]
+    opened.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
+    assert opened.evaluate("document.documentElement.scrollWidth") <= NARROW[0]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_axe_finds_nothing_serious(browser: Browser, line: RunningLine, scheme: str, size: tuple[int, int]) -> None:
+    page = browser.new_page(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme="dark" if scheme == "dark" else "light",
+        bypass_csp=True,
+    )
+    page.goto(line.address)
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    expect(page.locator(".station").first).to_be_visible(timeout=LIMIT_MS)
+    found = Axe().run(page)
+    serious = [each for each in found.response["violations"] if each["impact"] in ("serious", "critical")]
+    assert not serious, found.generate_report()
+    page.close()
+
+
+def test_a_page_that_is_not_there_says_so_and_leads_back(page: Page, line: RunningLine) -> None:
+    page.goto(f"{line.address}/nowhere")
+    expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+    page.get_by_role("link", name="To the Line page", exact=True).click()
+    expect(page).to_have_title("Line · inspector")
+
+
+def test_the_first_page_is_small(browser: Browser, line: RunningLine) -> None:
+    sizes: list[int] = []
+    context = browser.new_context(viewport={"width": WIDE[0], "height": WIDE[1]})
+    page = context.new_page()
+    page.on("requestfinished", lambda request: sizes.append(request.sizes()["responseBodySize"]))
+    page.goto(line.address)
+    expect(page.locator(".station .picture:not(.pending)").first).to_be_visible(timeout=LIMIT_MS)
+    page.wait_for_load_state("load")
+    assert 10_000 < sum(sizes) <= 300_000
+    context.close()
+
+
+def test_static_files_hold_no_address_outside() -> None:
+    for path in Path("inspector/web/static").rglob("*.*"):
+        text = path.read_text(encoding="utf-8").replace("http://www.w3.org/", "")
+        assert "http://" not in text, path
+        assert "https://" not in text, path

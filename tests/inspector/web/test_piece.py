@@ -15,6 +15,7 @@ from sqlalchemy import insert
 from starlette.testclient import TestClient
 
 from inspector.archive.tables_log import FEEDBACK
+from inspector.archive.tables_recordings import PIECE_RECORDINGS, RECORDING_OBJECTS
 from inspector.web.feedback import MAX_WAITING, FeedbackDesk, FeedbackError, Found
 from inspector.web.piece_links import piece_path
 from protos.inspection.v1.records_pb2 import Feedback, Label
@@ -66,7 +67,8 @@ def test_the_page_of_a_piece_says_where_the_verdict_comes_from(made: Pages, clie
     text = client.get(PIECE).text
 
     for words in ("demo 1.2", "0123456789ab", "number 4", "housing 3", "onnx/fp32", "cascade:full", "4.50 ms", "lot-0",
-                  "frames, partition 3", "1041, 1042", "2000 to 2040 (41 records)", "cnn", "routed", "FAIL", "0.937"):  # fmt: skip
+                  "frames, partition 3",
+                  "1041, 1042", "2000 to 2040 (41 records)", "cnn", "routed", "FAIL", "0.937"):  # fmt: skip
         assert words in text, words
 
 
@@ -171,6 +173,67 @@ def test_the_whole_verdict_is_downloaded_as_json(made: Pages, client: TestClient
     assert answer.headers["content-disposition"] == f'attachment; filename="verdict-{key}.json"'
     assert answer.json()["bundle_digest"] == "0123456789ab"
     assert "heat_map_png" not in answer.text
+
+
+def keep(made: Pages, key: int, content: bytes, *, source: str = "mic", form: str = "flac") -> None:
+    """Notes a recording as kept, with its file in the store."""
+    digest = made.store.put(content)
+    with made.made.database.write() as connection:
+        values = {"sha256": digest, "kind": form, "bytes": len(content), "stored_ns": 1}
+        connection.execute(insert(RECORDING_OBJECTS).values(values))
+        row = {"verdict_key": key, "source": source, "sequence": 0, "kind": "audio", "sha256": digest, "stored_ns": 1,
+               "detail": '{"sample_rate_hz": 8000}', "absent": ""}  # fmt: skip
+        connection.execute(insert(PIECE_RECORDINGS).values(row))
+
+
+def test_a_kept_recording_is_downloaded_bit_for_bit_under_a_harmless_name(made: Pages, client: TestClient) -> None:
+    verdict = detailed()
+    verdict.inspection.piece_id = '../"<b>.html'
+    key = made.made.put(verdict)
+    keep(made, key, b"fLaC-like bytes")
+
+    answer = client.get(f"/kept/{key}/file/1/0")
+
+    assert answer.content == b"fLaC-like bytes"
+    assert answer.headers["content-type"] == "audio/flac"
+    assert answer.headers["content-disposition"] == 'attachment; filename="_____b__html-mic-0.flac"'
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_recording_that_was_not_kept_is_read_from_the_log(made: Pages, client: TestClient) -> None:
+    key = made.made.put(detailed())
+
+    answer = client.get(f"/kept/{key}/file/0/0")
+
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.content.startswith(b"\x89PNG")
+
+
+def test_a_damaged_file_of_the_store_is_not_sent(made: Pages, client: TestClient, tmp_path: Path) -> None:
+    key = made.made.put(detailed())
+    keep(made, key, b"whole")
+    for file in (tmp_path / "recordings").rglob("*"):
+        if file.is_file():
+            file.chmod(0o600)
+            file.write_bytes(b"other")
+
+    answer = client.get(f"/kept/{key}/file/1/0")
+
+    assert answer.content != b"other"
+
+
+def test_a_recording_of_an_unknown_form_is_not_sent(made: Pages, client: TestClient) -> None:
+    key = made.made.put(detailed())
+    keep(made, key, b"<html>", form="html")
+
+    assert client.get(f"/kept/{key}/file/1/0").status_code == 410
+
+
+def test_kept_recordings_are_listed_with_their_size(made: Pages, client: TestClient) -> None:
+    key = made.made.put(detailed())
+    keep(made, key, b"x" * 2500)
+
+    assert "FLAC, 2.5 kB" in client.get(PIECE).text
 
 
 def stored_feedback(made: Pages) -> list[Feedback]:

@@ -107,9 +107,9 @@ def seen(verdicts: list[Observation]) -> dict[InspectionId, object]:
         each.inspection: (
             each.closing,
             each.entry_ns,
-            sorted(name for name, view in each.views.items() if view.state is State.PRESENT),
+            sorted((name, view.offsets) for name, view in each.views.items() if view.state is State.PRESENT),
             sorted(
-                (name, () if clip.samples is None else tuple(clip.samples[:, 0].tolist()))
+                (name, () if clip.samples is None else tuple(clip.samples[:, 0].tolist()), clip.spans)
                 for name, clip in each.clips.items()
                 if clip.state is State.PRESENT
             ),
@@ -136,6 +136,20 @@ def check_clips(each: Observation) -> None:
         assert clip.coverage >= sensor.min_coverage
 
 
+def check_inputs(each: Observation, log: Log) -> None:
+    """The observation names the records that it was made of."""
+    for view in each.views.values():
+        assert list(view.offsets) == [int(image[0, 0]) for image in view.images]
+    for sensor in (MIC, NEAR):
+        clip = each.clips.get(sensor.name)
+        for span in () if clip is None else clip.spans:
+            assert clip is not None and clip.samples is not None  # noqa: PT018
+            indices = clip.samples[span.at : span.at + span.num_samples, 0]
+            assert indices.tolist() == list(range(span.first_sample, span.first_sample + span.num_samples))
+            chunks = [log.input[SIGNALS][offset] for offset in span.offsets]
+            assert {item.sensor for item in chunks if isinstance(item, Chunk)} == {sensor.name}
+
+
 def check_accounts(log: Log) -> None:
     """One verdict per inspection, at most one letter per record, and nothing both used and dead."""
     assert max(Counter(each.inspection for each in log.verdicts).values(), default=0) <= 1
@@ -155,6 +169,7 @@ def check_accounts(log: Log) -> None:
             assert is_used != is_dead or (needs_none and not is_used)
     for verdict in log.verdicts:
         check_clips(verdict)
+        check_inputs(verdict, log)
 
 
 def named(log: Log) -> set[InspectionId]:

@@ -1,0 +1,54 @@
+"""Fills the review queue again and again, in the thread that calls `run`."""
+
+import logging
+import time
+from collections.abc import Callable
+from threading import Event
+
+from inspector.archive.database import Database
+from inspector.archive.migrate import upgrade
+from inspector.review.metrics import ReviewMetrics
+from inspector.review.outbox import Outbox
+from inspector.review.queue import Queue
+from inspector.review.settings import ReviewSettings
+from inspector.verdicts.follow import StoreError
+
+log = logging.getLogger("inspector.review")
+
+POLL_S, AWAY_S, LOG_EVERY_S = 1.0, 5.0, 60.0
+
+
+class Filling:
+    def __init__(
+        self,
+        database: Database,
+        settings: ReviewSettings,
+        outbox: Outbox,
+        metrics: ReviewMetrics,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._database, self._queue, self._outbox = database, Queue(database, settings), outbox
+        self._metrics, self._clock_ns = metrics, clock_ns
+
+    def run(self, stop: Event) -> None:
+        """Until `stop` is set, through outages of the database. Raises DatabaseError."""
+        logged_s = -LOG_EVERY_S
+        while not stop.is_set():
+            try:
+                upgrade(self._database)
+                while self.step() and not stop.is_set():
+                    pass
+                stop.wait(POLL_S)
+            except StoreError as error:
+                if time.monotonic() - logged_s >= LOG_EVERY_S:
+                    logged_s = time.monotonic()
+                    log.warning("The review queue waits for the database (%s); nothing is lost.", error)
+                stop.wait(AWAY_S)
+
+    def step(self) -> bool:
+        """Whether there may be more to do at once. Raises StoreError."""
+        now_ns = self._clock_ns()
+        num_considered, num_ready = self._queue.fill(now_ns), self._queue.make_ready(now_ns)
+        self._metrics.waiting.set(self._queue.num_waiting())
+        self._metrics.unpublished.set(self._outbox.num_unsent())
+        return bool(num_considered or num_ready)

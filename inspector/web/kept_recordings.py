@@ -1,0 +1,87 @@
+"""Reads the recordings of stored pieces: from the object store, and what was not kept from the log while it has it."""
+
+import logging
+from dataclasses import dataclass
+from typing import Protocol
+
+from inspector.archive.body import BodyError
+from inspector.archive.find import Archive, NotInArchiveError
+from inspector.archive.recordings.files import files_of
+from inspector.archive.recordings.kept_inputs import MAX_FILE_BYTES, KeptInputs
+from inspector.archive.recordings.objects import (
+    ObjectDamagedError,
+    ObjectMissingError,
+    ObjectStore,
+    ObjectStoreError,
+)
+from inspector.archive.rows import KeptRecording
+from inspector.verdicts.follow import StoreError
+from inspector.verdicts.records import inspection_id
+from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.observation import Observation
+
+log = logging.getLogger("inspector.web")
+
+
+class LoggedInputs(Protocol):
+    """What the log still has; any thread may ask."""
+
+    def observation(self, verdict: Verdict) -> Observation:
+        """Without the recordings that the log lost. Raises LogError."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExactFile:
+    """A recording bit for bit."""
+
+    format: str
+    """png, flac or npy."""
+    content: bytes
+
+
+class KeptRecordings:
+    """Implements `PieceReader`. Safe for several threads."""
+
+    def __init__(self, archive: Archive, store: ObjectStore | None, logged: LoggedInputs) -> None:
+        """`store` is None where no recordings are kept."""
+        self._archive, self._store, self._logged = archive, store, logged
+        self._kept = None if store is None else KeptInputs(archive, store)
+
+    def observation(self, verdict: Verdict) -> Observation:
+        """The piece as it was judged, without the recordings that are gone. Raises LogError."""
+        kept = self._kept_observation(verdict)
+        return self._logged.observation(verdict) if kept is None else kept
+
+    def file(self, key: int, verdict: Verdict, source: str, sequence: int) -> ExactFile | None:
+        """One recording bit for bit; None where it is gone. Raises LogError, StoreError, ObjectStoreError."""
+        for kept in self._archive.recordings(key):
+            if (kept.source, kept.sequence) == (source, sequence) and (file := self._kept_file(kept)) is not None:
+                return file
+        files, _ = files_of(self._logged.observation(verdict))
+        found = (file for file in files if (file.source, file.sequence) == (source, sequence))
+        return next((ExactFile(file.format, file.content) for file in found), None)
+
+    def close(self) -> None:
+        """Archive, store and log are closed by those who opened them."""
+
+    def _kept_observation(self, verdict: Verdict) -> Observation | None:
+        """None where not all was kept, or the store is away: the log may have more."""
+        if self._kept is None:
+            return None
+        try:
+            row = self._archive.by_inspection(inspection_id(verdict.inspection))
+            judged = None if row is None else self._kept.read_of(row.key, verdict)
+        except (StoreError, ObjectStoreError, NotInArchiveError, BodyError) as error:
+            log.warning("Kept recordings cannot be read (%s); those of the log are shown.", error)
+            return None
+        return judged.observation if judged is not None and judged.is_whole else None
+
+    def _kept_file(self, kept: KeptRecording) -> ExactFile | None:
+        if kept.sha256 is None or self._store is None:
+            return None
+        try:
+            content = self._store.get(kept.sha256, MAX_FILE_BYTES)
+        except (ObjectMissingError, ObjectDamagedError) as error:
+            log.warning("A kept recording cannot be read (%s); that of the log is sent.", error)
+            return None
+        return ExactFile(kept.format, content)

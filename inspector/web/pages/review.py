@@ -1,0 +1,164 @@
+"""The Review page: a person looks at one piece after the other and says OK, NOK or don't know.
+
+Addresses of pictures and sounds hold the token of whoever holds the piece, and nothing of the piece.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from inspector.access.audit.protocol import AuditError
+from inspector.archive.find import NotInArchiveError
+from inspector.archive.recordings.objects import ObjectStoreError
+from inspector.review.answers import NotHeldError
+from inspector.review.findings import AnswerError, parse_finding
+from inspector.verdicts.follow import StoreError
+from inspector.web.actions import needs, principal_of
+from inspector.web.review_pieces import ReviewPieces, Shown, heat_map_of
+from inspector.web.state import floor_of
+from inspector.web.templating import render
+
+SHIFT_S = 8 * 3600
+"""The reviewer's own counts are of this time."""
+ANSWER = "review.answer"
+
+
+@needs("review.see")
+def page(request: Request) -> Response:
+    return render(request, "review.html", {"has_desk": floor_of(request).review is not None})
+
+
+@needs(ANSWER)
+def hold(request: Request) -> Response:
+    """The pieces to look at, in order; the page loads all of them ahead."""
+    return _answered(lambda: _state(request))
+
+
+@needs(ANSWER)
+async def answer(request: Request) -> Response:
+    """Takes one answer and says what comes next."""
+    body = _body(await request.body())
+    return await run_in_threadpool(_answered, lambda: _take(request, body))
+
+
+@needs(ANSWER)
+def undo(request: Request) -> Response:
+    """Takes back the last own answer: its piece comes next again."""
+    return _answered(lambda: _undo(request))
+
+
+def _take(request: Request, body: Mapping[str, object]) -> dict[str, object]:
+    token, label, defects = body.get("token"), body.get("label"), body.get("defects", [])
+    if not (isinstance(token, str) and isinstance(label, str) and isinstance(defects, list)):
+        raise HTTPException(400, "Expected token, label and defects.")
+    finding = parse_finding(label, tuple(map(str, defects)))
+    principal = principal_of(request)
+    with floor_of(request).audit.act(principal, ANSWER, token, {"label": label, "defects": ", ".join(finding.defects)}):
+        _pieces(request).desk.answer(principal.name, token, finding)
+    return _state(request)
+
+
+def _undo(request: Request) -> dict[str, object]:
+    principal = principal_of(request)
+    with floor_of(request).audit.act(principal, ANSWER, "undo"):
+        is_undone = _pieces(request).desk.undo(principal.name)
+    return {**_state(request), "undone": is_undone}
+
+
+def _state(request: Request) -> dict[str, object]:
+    pieces, reviewer = _pieces(request), principal_of(request).name
+    cards = pieces.hold(reviewer)
+    progress = pieces.desk.progress(reviewer, time.time_ns() - SHIFT_S * 10**9)
+    counts = {"ok": progress.ok, "nok": progress.nok, "unsure": progress.unsure, "waiting": progress.waiting}
+    return {"pieces": cards, "progress": counts}
+
+
+def _answered(call: Callable[[], dict[str, object]]) -> Response:
+    try:
+        return JSONResponse(call())
+    except AnswerError as error:
+        raise HTTPException(400, str(error)) from error
+    except NotHeldError as error:
+        raise HTTPException(409, str(error)) from error
+    except (StoreError, ObjectStoreError, AuditError) as error:
+        raise HTTPException(503, str(error), {"retry-after": "2"}) from error
+
+
+@needs(ANSWER)
+def picture(request: Request) -> Response:
+    """`x-captured` is the size of the image as captured, which regions refer to."""
+    shown, source = _shown(request)
+    pictures = shown.files.pictures.get(source, ())
+    number: int = request.path_params["frame"]
+    if number >= len(pictures):
+        raise HTTPException(410, "The picture is not kept.")
+    image = pictures[number]
+    size = {"x-captured": f"{image.width_px}x{image.height_px}"}
+    return Response(image.data, media_type=image.media_type, headers=size)
+
+
+@needs(ANSWER)
+def heat(request: Request) -> Response:
+    shown, source = _shown(request)
+    data = heat_map_of(shown.verdict, source)
+    if not data:
+        raise HTTPException(404, "There is no heat map of this camera.")
+    return Response(data, media_type="image/png")
+
+
+@needs(ANSWER)
+def sound(request: Request) -> Response:
+    shown, source = _shown(request)
+    clip = shown.files.sounds.get(source)
+    if clip is None:
+        raise HTTPException(410, "The sound is not kept.")
+    return Response(clip.data, media_type="audio/wav")
+
+
+def _pieces(request: Request) -> ReviewPieces:
+    pieces = floor_of(request).review
+    if pieces is None:
+        raise HTTPException(404, "There is no review desk here: it needs [archive] and [recordings].")
+    return pieces
+
+
+def _shown(request: Request) -> tuple[Shown, str]:
+    """The piece that the address names, and the name of its camera or sensor."""
+    try:
+        shown = _pieces(request).shown(principal_of(request).name, request.path_params["token"])
+    except NotInArchiveError as error:
+        raise HTTPException(410, "The piece was removed by age.") from error
+    except (StoreError, ObjectStoreError) as error:
+        raise HTTPException(503, str(error), {"retry-after": "2"}) from error
+    index: int = request.path_params["source"]
+    if shown is None or index >= len(shown.verdict.modalities):
+        raise HTTPException(404, "You do not hold this piece: load the Review page again.")
+    return shown, shown.verdict.modalities[index].name
+
+
+def _body(text: bytes) -> Mapping[str, object]:
+    try:
+        body = json.loads(text)
+    except ValueError as error:
+        raise HTTPException(400, "The answer is no JSON.") from error
+    if not isinstance(body, dict):
+        raise HTTPException(400, "The answer is no JSON object.")
+    return body
+
+
+_SOURCE = "/review/pieces/{token}/{source:int}"
+routes = [
+    Route("/review", page),
+    Route("/review/hold", hold, methods=["POST"]),
+    Route("/review/answer", answer, methods=["POST"]),
+    Route("/review/undo", undo, methods=["POST"]),
+    Route(f"{_SOURCE}/picture/{{frame:int}}", picture),
+    Route(f"{_SOURCE}/heat", heat),
+    Route(f"{_SOURCE}/sound", sound),
+]

@@ -1,0 +1,17 @@
+"""Pieces of the demo line, kept by the floor's parts, are judged again from the archive with equal verdicts.
+
+`python -m tests.integration.judge_again_run --pieces 500` is the long form.
+"""
+
+from pathlib import Path
+
+from tests.integration.judge_again_run import run
+
+
+def test_kept_pieces_judged_again_get_equal_verdicts(tmp_path: Path) -> None:
+    report, num_verdicts = run(tmp_path, 40, rate_hz=12.0)
+    assert num_verdicts == 40
+    assert len(report.verdicts) + len(report.skipped) == num_verdicts
+    assert len(report.verdicts) > 30, report.skipped
+    assert report.different == []
+    assert report.largest_score_difference < 1e-6
