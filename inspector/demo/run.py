@@ -2,6 +2,7 @@
 
 import itertools
 import queue
+import shutil
 import subprocess
 import sys
 import threading
@@ -129,6 +130,7 @@ def _cleared(service: Service) -> Path:
     for name in (table.path.name, "archive.sqlite"):
         for path in folder.glob(f"{name}*"):
             path.unlink()
+    shutil.rmtree(folder / "recordings", ignore_errors=True)
     return folder
 
 

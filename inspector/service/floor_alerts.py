@@ -96,7 +96,7 @@ class _Follower(Thread):
         settings = service.config.alerts.settings
         desk, conditions = AlertDesk(database, settings), conditions_of(service.recipes, settings)
         self._store = AlertStore(database, desk, conditions, settings.max_charts, metrics, OF_PROBES)
-        self._source, self._ended, self._stop = source, ended, stop
+        self._source, self._ended, self._stop_floor = source, ended, stop
         self.error: LogError | DatabaseError | None = None
 
     def run(self) -> None:
@@ -105,4 +105,4 @@ class _Follower(Thread):
         except (LogError, DatabaseError) as error:
             log.error("The alerts have ended: %s", error)  # noqa: TRY400
             self.error = error
-            self._stop.set()
+            self._stop_floor.set()
