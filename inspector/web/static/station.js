@@ -89,7 +89,9 @@ export class Station {
     this.node.dataset.appended = card.append_ms;
     this.#decision.replaceChildren(decision(card.decision, "large"));
     const pass = card.pass ? element("span", { class: "quiet" }, `pass ${card.pass}`) : null;
-    this.#piece.replaceChildren(element("a", { href: pieceAddress(card) }, name(card.piece)), name(card.product, "quiet"),
+    this.#piece.replaceChildren(
+      element("a", { class: "named", href: card.page, title: card.piece }, element("bdi", {}, card.piece)),
+      name(card.product, "quiet"),
       element("time", { class: "quiet" }, clock(card.decision_ms)), ...(pass ? [pass] : []));
     this.#why.textContent = card.why;
     this.#scale.show(card);
@@ -182,10 +184,6 @@ export class Station {
 
 function name(text, more = "") {
   return element("bdi", { class: `named ${more}`, title: text }, text === "" ? "–" : text);
-}
-
-function pieceAddress({ line, station, piece, pass }) {
-  return `/pieces/one?${new URLSearchParams({ line, station, piece, pass })}`;
 }
 
 function fill(list, rows) {
