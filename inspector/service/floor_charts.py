@@ -38,3 +38,5 @@ def _run(counter: ChartCounter, ended: Event) -> None:
         run(counter, ended)
     except DatabaseError as error:
         log.error("Charts are no longer counted: %s", error)  # noqa: TRY400
+    except Exception:
+        log.exception("Charts are no longer counted, by an error of this program. Start the floor again.")
