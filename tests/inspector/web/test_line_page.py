@@ -12,6 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 from inspector.config.opening import open_log
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.records import Output
+from tests.benchmarks.page import append as appended
+from tests.benchmarks.page import heap_bytes
 from tests.inspector.web.conftest import NARROW, WIDE
 from tests.inspector.web.parts import verdict
 from tests.inspector.web.running_line import RunningLine
@@ -247,3 +249,15 @@ def test_static_files_hold_no_address_outside() -> None:
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/", "")
         assert "http://" not in text, path
         assert "https://" not in text, path
+
+
+def test_the_memory_of_a_tab_is_flat(opened: Page, line: RunningLine) -> None:
+    """As many verdicts as two minutes bring at 12/s; 30 minutes: `python -m tests.benchmarks.page --minutes 30`."""
+    sample = [now(verdict(number, station=f"station-{number % 3 + 1}")) for number in range(36)]
+    session = opened.context.new_cdp_session(opened)
+    appended(line, sample, 120.0, 3.0)
+    early, nodes = heap_bytes(session), opened.evaluate("document.querySelectorAll('*').length")
+    appended(line, sample, 120.0, 12.0)
+    late = heap_bytes(session)
+    assert late < early * 1.1 + 500_000
+    assert opened.evaluate("document.querySelectorAll('*').length") <= nodes + 50
