@@ -13,8 +13,8 @@ from inspector.web.app import page_routes
 
 LEAD = (
     "Each role may do everything that the roles before it may. A caller without credentials is refused (gRPC "
-    "UNAUTHENTICATED, HTTP 401), one whose role is not enough too (PERMISSION_DENIED, 403). Health of the gateway, sign-in, "
-    "styles and scripts of the page are open to everybody who reaches the server."
+    "UNAUTHENTICATED, HTTP 401), one whose role is not enough too (PERMISSION_DENIED, 403). Health of the gateway, "
+    "sign-in, styles and scripts of the page are open to everybody who reaches the server."
 )
 
 
