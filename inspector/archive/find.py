@@ -1,6 +1,7 @@
 """Looks up pieces in the archive: the read interface of page, review desk, alerts and command line."""
 
 import json
+from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, RowMapping, and_, func, select
 
@@ -8,7 +9,7 @@ from inspector.archive.body import StoredVerdict, unpack
 from inspector.archive.database import Database
 from inspector.archive.metadata import stored_text
 from inspector.archive.rows import KeptFeedback, KeptRecording, MadeWhere, PieceFilter, PieceRow
-from inspector.archive.schema import HEAT_MAPS, STATIONS, VERDICT_BODIES, VERDICTS
+from inspector.archive.schema import HEAT_MAPS, ID_CONFLICTS, STATIONS, VERDICT_BODIES, VERDICTS
 from inspector.archive.search import PIECE_COLUMNS, search
 from inspector.archive.tables_log import FEEDBACK
 from inspector.archive.tables_recordings import PIECE_RECORDINGS, RECORDING_OBJECTS
@@ -63,6 +64,15 @@ class Archive:
         with self._database.read() as connection:
             row = connection.execute(query).mappings().first()
         return None if row is None else PieceRow(**row)
+
+    def read_twice(self, inspections: Collection[InspectionId]) -> set[InspectionId]:
+        """Those under whose id a second part was read: their verdict may be about either part."""
+        table = ID_CONFLICTS.c
+        pieces = {stored_text(each.piece_id) for each in inspections}
+        query = select(table.line, table.station, table.piece_id, table.pass_number).where(table.piece_id.in_(pieces))
+        with self._database.read() as connection:
+            found = {InspectionId(*row) for row in connection.execute(query)}
+        return found.intersection(inspections)
 
     def recordings(self, key: int) -> list[KeptRecording]:
         """What the piece was judged on, by source and sequence."""

@@ -13,6 +13,7 @@ from typing import Protocol
 from inspector.archive.find import Archive, NotInArchiveError
 from inspector.archive.recordings.inputs import JudgedInputs
 from inspector.archive.rows import PieceFilter
+from inspector.archive.verdict_row import likeliest_class
 from inspector.review.desk import Desk
 from inspector.review.lending import Held
 from inspector.verdicts.sentence import plain, sentence
@@ -125,13 +126,36 @@ def card_of(token: str, verdict: pb.Verdict, files: PieceFiles, classes: tuple[s
         "token": token,
         "station": plain(verdict.inspection.station, MAX_NAME),
         "product": plain(verdict.product, MAX_NAME),
-        "why": sentence(verdict),
+        "why": question(verdict),
         "classes": [plain(name, MAX_NAME) for name in classes],
         "sources": [
             _source(token, index, modality, verdict, files)
             for index, modality in enumerate(verdict.modalities[:MAX_SOURCES])
         ],
     }
+
+
+def question(verdict: pb.Verdict) -> str:
+    """Why a person looks. Without score and limits, which are those of the day on which the piece was judged."""
+    words = _QUESTIONS.get(verdict.reason)
+    if words is None:
+        return sentence(verdict)
+    name, source = likeliest_class(verdict), _chief(verdict)
+    most_like = f"; most like {plain(name, MAX_NAME)}" if name else ""
+    return f"{words}{most_like}{f', by {plain(source, MAX_NAME)}' if source else ''}"
+
+
+_QUESTIONS: Mapping[int, str] = {
+    pb.DECISION_REASON_UNCERTAIN: "neither clearly good nor clearly defective",
+    pb.DECISION_REASON_DEFECT: "the line found a defect",
+    pb.DECISION_REASON_GOOD: "the line found nothing",
+}
+
+
+def _chief(verdict: pb.Verdict) -> str:
+    """The camera or sensor that speaks most for a defect; empty where none does."""
+    found = [modality for modality in verdict.modalities if modality.contribution > 0]
+    return max(found, key=lambda modality: modality.contribution).name if found else ""
 
 
 def _source(token: str, index: int, modality: pb.Modality, verdict: pb.Verdict, files: PieceFiles) -> Card:

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import cv2
+import numpy as np
 from playwright.sync_api import Browser, Page
 
 from inspector.replay.faults import Faults, Silence
@@ -71,7 +72,7 @@ def halve(file: Path) -> None:
         return
     image = cv2.imread(str(file))
     assert image is not None
-    cv2.imwrite(str(file), image & 0xF8, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    cv2.imwrite(str(file), np.asarray(image, np.uint8) & 0xF8, [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def hold(request: Request) -> Response:
 
 @needs(ANSWER)
 async def answer(request: Request) -> Response:
-    """Takes one answer and says what comes next."""
+    """Takes one answer and says what comes next; `problem` where the piece went to somebody else meanwhile."""
     body = _body(await request.body())
     return await run_in_threadpool(_answered, lambda: _take(request, body))
 
@@ -59,8 +59,12 @@ def _take(request: Request, body: Mapping[str, object]) -> dict[str, object]:
         raise HTTPException(400, "Expected token, label and defects.")
     finding = parse_finding(label, tuple(map(str, defects)))
     principal = principal_of(request)
-    with floor_of(request).audit.act(principal, ANSWER, token, {"label": label, "defects": ", ".join(finding.defects)}):
-        _pieces(request).desk.answer(principal.name, token, finding)
+    detail = {"label": label, "defects": ", ".join(finding.defects)}
+    try:
+        with floor_of(request).audit.act(principal, ANSWER, token, detail):
+            _pieces(request).desk.answer(principal.name, token, finding)
+    except NotHeldError as error:
+        return {**_state(request), "problem": str(error)}
     return _state(request)
 
 
@@ -84,8 +88,6 @@ def _answered(call: Callable[[], dict[str, object]]) -> Response:
         return JSONResponse(call())
     except AnswerError as error:
         raise HTTPException(400, str(error)) from error
-    except NotHeldError as error:
-        raise HTTPException(409, str(error)) from error
     except (StoreError, ObjectStoreError, AuditError) as error:
         raise HTTPException(503, str(error), {"retry-after": "2"}) from error
 

@@ -15,7 +15,7 @@ const empty = document.getElementById("empty");
 const heat = document.getElementById("heat");
 const keys = document.getElementById("keys");
 const views = [];          // the piece that is shown, and the ones after it
-const answered = new Set(); // tokens that the server may not know to be answered yet
+const answered = new Set(); // tokens whose answers are under way
 let sending = Promise.resolve();
 let numSending = 0;
 let look = null;
@@ -45,18 +45,31 @@ function showClasses(names) {
 function take({ pieces, progress }) {
   const known = new Map(views.map((view) => [view.token, view]));
   const held = pieces.filter(({ token }) => !answered.has(token));
-  views.splice(0, views.length, ...held.map((card) => known.get(card.token) ?? new PieceView(card, heat.value / 100)));
+  views.splice(0, views.length, ...held.map((card) => known.get(card.token) ?? prepared(card)));
   showProgress(progress);
   show();
   clearTimeout(look);
   if (views.length === 0) look = setTimeout(() => send("/review/hold"), LOOK_MS);
 }
 
+// Loads pictures and sounds at once, long before the piece is shown.
+function prepared(card) {
+  const view = new PieceView(card, heat.value / 100);
+  view.ready.then(() => { view.isReady = true; tellAhead(); });
+  return view;
+}
+
+// How many pieces are ready to be shown, and how many requests are under way: for tests and for whoever debugs.
+function tellAhead() {
+  answers.dataset.ready = views.filter(({ isReady }) => isReady).length;
+  answers.dataset.sending = numSending;
+}
+
 function showProgress(progress) {
   if (!progress) return;
   const { ok, nok, unsure, waiting } = progress;
   document.getElementById("progress").textContent =
-    `Your answers of the last 8 hours: ${ok} OK, ${nok} NOK, ${unsure} don’t know · waiting: ${waiting}`;
+    `Your answers of the last 8 hours: ${ok} OK, ${nok} NOK, ${unsure} don't know · waiting: ${waiting}`;
 }
 
 function say(label, defects = []) {
@@ -65,30 +78,32 @@ function say(label, defects = []) {
   answered.add(view.token);
   views.shift();
   show();
-  send("/review/answer", { token: view.token, label, defects });
+  send("/review/answer", { token: view.token, label, defects }, () => answered.delete(view.token));
 }
 
 function takeBack() {
-  send("/review/undo", {}, () => answered.clear());
+  send("/review/undo");
 }
 
 // One request after the other, so that the server sees answers and undo in the order of the keys.
-function send(address, body = {}, before = () => {}) {
+function send(address, body = {}, done = () => {}) {
   numSending += 1;
-  sending = sending.then(() => sent(address, body, before)).finally(() => { numSending -= 1; });
+  tellAhead();
+  sending = sending.then(() => sent(address, body, done)).finally(() => { numSending -= 1; tellAhead(); });
 }
 
-async function sent(address, body, before) {
+async function sent(address, body, done) {
   for (;;) {
     try {
       const state = await post(address, body);
-      before();
-      tell(state.undone === false ? "There is no answer of yours to undo." : "");
+      done();
+      tell(state.problem ?? (state.undone === false ? "There is no answer of yours to undo." : ""));
       take(state);
       return;
     } catch (error) {
       if (error instanceof Refused && error.status !== 503 && error.status !== 429) {
         tell(error.message);
+        done();
         if (address !== "/review/hold") take(await post("/review/hold").catch(() => ({ pieces: [], progress: null })));
         return;
       }

@@ -20,6 +20,7 @@ from inspector.archive.schema import VERDICTS
 from inspector.archive.store import ArchiveStore
 from inspector.archive.tables_log import FEEDBACK
 from inspector.archive.tables_recordings import PIECE_RECORDINGS, RECORDING_OBJECTS
+from inspector.archive.tables_review import REVIEW_PIECES, REVIEW_SLOTS
 from inspector.archive.write import insert_verdicts
 from inspector.archive.write_others import insert_findings
 from inspector.review.desk import Desk
@@ -126,6 +127,18 @@ class Floor:
         while queue.make_ready(self.clock()):
             pass
 
+    def answers(self) -> list[tuple[str, int, str]]:
+        """Piece, label and classes of every answer to a piece of the queue, in order."""
+        slots, pieces = REVIEW_SLOTS.c, REVIEW_PIECES.c
+        query = (
+            select(pieces.piece_id, slots.label, slots.defects)
+            .join(REVIEW_PIECES, slots.piece_key == pieces.key)
+            .where(slots.answered_ns.is_not(None))
+            .order_by(slots.answered_ns)
+        )
+        with self.database.read() as connection:
+            return [(row.piece_id, row.label, row.defects) for row in connection.execute(query)]
+
     def row(self, name: str) -> PieceRow:
         row = self.archive.by_inspection(piece(name))
         assert row is not None
@@ -167,7 +180,7 @@ def make_verdict(name: str, decision: int, reason: int, lot: str = "") -> Verdic
     )
     for each in ("crack", "dent", "scratch"):
         verdict.classes.add(name=each, probability=0.4)
-    verdict.modalities.add(name="top", kind="image", state=ModalityState.MODALITY_STATE_PRESENT, defect_score=0.6)
+    verdict.modalities.add(name="top", kind="image", state=ModalityState.MODALITY_STATE_PRESENT, contribution=0.6)
     verdict.modalities.add(name="mic", kind="audio", state=ModalityState.MODALITY_STATE_PRESENT, defect_score=0.3)
     evidence = verdict.images.add(camera="top", heat_map_png=picture("heat"))
     evidence.regions.add(x_px=4, y_px=6, width_px=10, height_px=8, strength=0.7)
