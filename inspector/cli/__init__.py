@@ -28,7 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "check": ("inspector.cli.check", "Explains a configuration and lists its problems.", START),
     "compile": ("inspector.cli.compiling", "Makes a bundle faster on the GPUs or CPUs of the line.", MODEL),
     "dataset": ("inspector.cli.dataset", "Exports reviewed pieces as a data set to train on.", MODEL),
-    "demo": ("inspector.cli.demo", "Runs a simulated line through the service and shows its verdicts.", START),
+    "demo": ("inspector.cli.demo", "Runs a simulated line and shows its verdicts.", START),
     "deploy": ("inspector.cli.deploying", "Puts a bundle on the running line, live or on trial.", OPERATE),
     "deployments": ("inspector.cli.deploying", "Shows what was deployed, and what each worker runs.", OPERATE),
     "distil": ("inspector.cli.adapting", "Replaces a camera's expert by one of a tenth of its size.", MODEL),
