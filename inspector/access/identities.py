@@ -7,7 +7,7 @@ from inspector.access.principal import LOCAL, Principal
 from inspector.access.sessions import always
 from inspector.access.settings import AccessSettings, OidcSettings
 from inspector.access.sign_in import AccessSetupError, SignInError, SignInFlow
-from inspector.access.tokens import PREFIX, TokenFile, id_of
+from inspector.access.tokens import PREFIX, TokenFile, TokenFileError, check_token_file, id_of
 
 MAX_CREDENTIAL = 16 * 2**10
 """Characters; a signed token with many groups has a few thousand."""
@@ -71,6 +71,16 @@ class Identities:
         if self._settings.allow_anonymous:
             return Principal("anonymous", self._settings.anonymous_role, "anonymous")
         raise SignInError("nobody is signed in: give a token, sign in on the page, or use a client certificate")
+
+
+def check_setup(settings: AccessSettings) -> None:
+    """Raises AccessSetupError for a file of tokens with which nobody could sign in."""
+    if settings.token_file is None:
+        return
+    try:
+        check_token_file(settings.token_file)
+    except TokenFileError as exc:
+        raise AccessSetupError(str(exc)) from exc
 
 
 def provider_of(oidc: OidcSettings | None) -> tuple[BearerVerifier | None, SignInFlow | None]:

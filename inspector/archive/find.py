@@ -1,6 +1,7 @@
 """Looks up pieces in the archive: the read interface of page, review desk, alerts and command line."""
 
 import json
+from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, RowMapping, and_, func, select
 
@@ -8,8 +9,8 @@ from inspector.archive.body import StoredVerdict, unpack
 from inspector.archive.database import Database
 from inspector.archive.metadata import stored_text
 from inspector.archive.rows import KeptFeedback, KeptRecording, MadeWhere, PieceFilter, PieceRow
-from inspector.archive.schema import HEAT_MAPS, STATIONS, VERDICT_BODIES, VERDICTS
-from inspector.archive.search import PIECE_COLUMNS, search
+from inspector.archive.schema import HEAT_MAPS, ID_CONFLICTS, STATIONS, VERDICT_BODIES, VERDICTS
+from inspector.archive.search import PIECE_COLUMNS, piece_row, search
 from inspector.archive.tables_log import FEEDBACK
 from inspector.archive.tables_recordings import PIECE_RECORDINGS, RECORDING_OBJECTS
 from protos.inspection.v1.verdict_pb2 import Verdict
@@ -39,10 +40,10 @@ class Archive:
     def row(self, key: int) -> PieceRow:
         """Raises NotInArchiveError."""
         with self._database.read() as connection:
-            row = connection.execute(select(*PIECE_COLUMNS).where(VERDICTS.c.key == key)).mappings().first()
+            row = connection.execute(select(*PIECE_COLUMNS).where(VERDICTS.c.key == key)).first()
         if row is None:
             raise _not_here(key)
-        return PieceRow(**row)
+        return piece_row(row)
 
     def verdict(self, key: int) -> Verdict:
         """The whole verdict, with heat maps. Raises NotInArchiveError, BodyError."""
@@ -61,8 +62,17 @@ class Archive:
         """The newest verdict of this inspection."""
         query = select(*PIECE_COLUMNS).where(is_inspection(inspection)).order_by(VERDICTS.c.key.desc()).limit(1)
         with self._database.read() as connection:
-            row = connection.execute(query).mappings().first()
-        return None if row is None else PieceRow(**row)
+            row = connection.execute(query).first()
+        return None if row is None else piece_row(row)
+
+    def read_twice(self, inspections: Collection[InspectionId]) -> set[InspectionId]:
+        """Those under whose id a second part was read: their verdict may be about either part."""
+        table = ID_CONFLICTS.c
+        pieces = {stored_text(each.piece_id) for each in inspections}
+        query = select(table.line, table.station, table.piece_id, table.pass_number).where(table.piece_id.in_(pieces))
+        with self._database.read() as connection:
+            found = {InspectionId(*row) for row in connection.execute(query)}
+        return found.intersection(inspections)
 
     def recordings(self, key: int) -> list[KeptRecording]:
         """What the piece was judged on, by source and sequence."""

@@ -177,6 +177,13 @@ ID_CONFLICTS = Table(
     Column("pass_number", NUMBER, primary_key=True, autoincrement=False),
     Column("append_ns", NUMBER, nullable=False),
 )
+Index("id_conflicts_by_piece", ID_CONFLICTS.c.piece_id)
 """Inspections under whose id a second part was read (dead letters ID_READ_TWICE): the verdict may be about either."""
 
-from inspector.archive import tables_alerts, tables_log, tables_recordings, tables_review  # noqa: E402, F401
+from inspector.archive import (  # noqa: E402
+    tables_alerts,  # noqa: F401
+    tables_charts,  # noqa: F401
+    tables_log,  # noqa: F401
+    tables_recordings,  # noqa: F401
+    tables_review,  # noqa: F401
+)

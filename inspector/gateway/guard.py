@@ -12,7 +12,7 @@ import grpc
 from inspector.access.audit.protocol import Audit, AuditError
 from inspector.access.exposure import is_loopback
 from inspector.access.failures import Failures
-from inspector.access.identities import Identities, provider_of
+from inspector.access.identities import Identities, check_setup, provider_of
 from inspector.access.principal import AccessDeniedError, Principal, require
 from inspector.access.sign_in import SignInError, SignInUnavailableError
 from inspector.gateway.callers import Caller
@@ -55,6 +55,7 @@ class Guard:
 
     def __init__(self, settings: GatewaySettings, audit: Audit) -> None:
         """Raises AccessSetupError."""
+        check_setup(settings.access)
         bearer, _ = provider_of(settings.access.oidc)
         self._identities = Identities(settings.access, only_this_machine=is_loopback(settings.listen), bearer=bearer)
         self._failures = Failures(settings.access.rates, audit)

@@ -17,6 +17,8 @@ MAX_BYTES = 2**20
 """Of one configuration or recipe; the shipped ones have 2 kB."""
 _DEEP_KEY = re.compile(r"(?:[\w\"'-]{1,64}\s{0,8}\.\s{0,8}){32}")
 """A dotted key of so many parts; tomllib takes quadratic time for it: 14 s for 30,000 of them, hours for 1 MiB."""
+_USER_PART = re.compile(r"//[^/@\s]*@")
+"""Of an address: a password may stand there, although it should not."""
 _SECRET = ("password", "secret", "token")
 
 
@@ -120,7 +122,7 @@ def _shown(key: str, value: object) -> str:
         return ""
     if any(word in key.lower() for word in _SECRET):
         return "(not shown)"
-    text = _outline(value)
+    text = _USER_PART.sub("//(not shown)@", _outline(value))
     return text if len(text) <= 80 else text[:77] + "..."
 
 

@@ -24,13 +24,30 @@ from inspector.inference.opening import open_best
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import Recipes
-from protos.inspection.v1.verdict_pb2 import ImageRegion, Verdict
+from protos.inspection.v1.verdict_pb2 import (
+    DECISION_REASON_ABORTED,
+    DECISION_REASON_ID_READ_TWICE,
+    DECISION_REASON_IMPLAUSIBLE,
+    DECISION_REASON_NO_IMAGE,
+    DecisionReason,
+    ImageRegion,
+    Verdict,
+)
 from streams.observation import Observation
 
 TOLERANCE = 1e-6
 """Of scores and shares."""
 BATCH = 16
 EVER_S = 1e12
+
+
+BY_RULE = {
+    DECISION_REASON_NO_IMAGE,
+    DECISION_REASON_IMPLAUSIBLE,
+    DECISION_REASON_ABORTED,
+    DECISION_REASON_ID_READ_TWICE,
+}
+"""Reasons that follow from the piece alone. Others without a model (overload, backlog) depend on the moment."""
 
 
 class NotJudgeableError(Exception):
@@ -108,15 +125,17 @@ class Judges:
             raise NotJudgeableError(
                 f"recipe {setup.recipe!r} of version {setup.version!r} is not configured here, but {have}"
             )
-        bundle = self._bundle(setup, recipe)
         worker = self._service.config.worker
-        model = open_best(bundle, [EngineSettings.parse(setup.engine, worker.threads)])
+        engines = [EngineSettings.parse(setup.engine, worker.threads)] if setup.engine else worker.engine_preferences
+        model = open_best(bundle := self._bundle(setup, recipe), engines)
         changes = {"bundle": bundle.folder, "backlog": "judge", "stale_after_s": EVER_S}
         recipe = recipe.model_copy(update=changes)
         return RoutedJudge(Recipes([recipe]), {recipe.bundle: model}, worker.max_batch)
 
     def _bundle(self, setup: Setup, recipe: Recipe) -> LoadedBundle:
-        """The recipe's bundle, or one that was deployed."""
+        """The recipe's bundle, or one that was deployed; any where none was asked."""
+        if not setup.digest:
+            return load(recipe.bundle)
         for folder in (recipe.bundle, *self._stored(setup.digest)):
             bundle = load(folder)
             if bundle.digest[:DIGEST_DIGITS] == setup.digest:
@@ -156,8 +175,8 @@ def setup_of(verdict: Verdict) -> Setup:
 
 
 def _reason_to_skip(verdict: Verdict, judged: JudgedInputs) -> str:
-    if not verdict.bundle:
-        return "no model judged it"
+    if not verdict.bundle and verdict.reason not in BY_RULE:
+        return f"no model judged it ({DecisionReason.Name(verdict.reason)})"
     if not judged.is_whole:
         missing = judged.missing[0]
         return f"{missing.source}: {missing.why.value} ({missing.detail})"

@@ -26,7 +26,7 @@ class ApprovalCache:
         self, bundle: LoadedBundle, recipe: Recipe, worker: WorkerTable, gpu: Callable[[], GpuApi] = load_api
     ) -> None:
         self._engines, self._recipe, self._folder = worker.engine_preferences, recipe, bundle.folder
-        parts = [bundle.digest, recipe.model_dump_json(exclude={"bundle"}), manifest_digest(recipe.golden)]
+        parts = [bundle.digest, recipe.model_dump_json(exclude={"bundle", "alerts"}), manifest_digest(recipe.golden)]
         parts += [f"{way_of(engine, worker.max_batch)} {_machine(engine, gpu)}" for engine in self._engines]
         key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
         self._path = cache_folder(bundle.folder) / f"deploy-{recipe.name}-{key}.passed"

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from inspector.config.service import Service
 from inspector.service.floor_alerts import alerts_part
 from inspector.service.floor_archive import archive_part
+from inspector.service.floor_charts import charts_part
 from inspector.service.floor_recordings import recordings_part
 from inspector.service.floor_review import review_part
 from inspector.service.floor_web import serve_page
@@ -22,7 +23,7 @@ log = logging.getLogger("inspector.service.floor")
 Part = Callable[[Service, CollectorRegistry, Event], AbstractContextManager[None]]
 """Runs one part of the floor from its entry to its exit, in threads of its own."""
 
-PARTS: tuple[Part, ...] = (archive_part, recordings_part, alerts_part, review_part, serve_page)
+PARTS: tuple[Part, ...] = (archive_part, recordings_part, charts_part, alerts_part, review_part, serve_page)
 """In the order of their start."""
 
 

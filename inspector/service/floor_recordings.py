@@ -15,11 +15,13 @@ from inspector.archive.recordings.inputs import InputReader, ReadLimits, SharedI
 from inspector.archive.recordings.keeper import Keeper
 from inspector.archive.recordings.keeping import Keeping
 from inspector.archive.recordings.metrics import RecordingMetrics
+from inspector.archive.recordings.objects import ObjectStore, ObjectStoreError
 from inspector.archive.recordings.retention import Retention
 from inspector.archive.recordings.store import open_store
 from inspector.config.opening import open_log
 from inspector.config.service import Service
 from inspector.recipe.keep import Keep
+from inspector.recipe.problems import ConfigError, Problem
 from streams.decode.limits import Limits
 from streams.log import Log, LogLostError
 
@@ -28,8 +30,8 @@ log = logging.getLogger("inspector.service.recordings")
 
 @contextmanager
 def recordings_part(service: Service, registry: CollectorRegistry, stop: Event) -> Iterator[None]:
-    """Keeps recordings until its end. Raises ConfigError, LogError, DatabaseError, ObjectStoreError; what ended the
-    thread is raised at the end, after `stop` was set."""
+    """Keeps recordings until its end. Raises ConfigError, LogError; what ended the thread is raised at the end, after
+    `stop` was set."""
     config = service.config
     if not config.archive.enabled or not config.recordings.enabled:
         yield
@@ -41,7 +43,7 @@ def recordings_part(service: Service, registry: CollectorRegistry, stop: Event) 
         closing(inputs_of(service, source)) as inputs,
     ):
         settings, metrics = config.recordings.settings, RecordingMetrics(registry)
-        store = open_store(settings, service.path.parent)
+        store = store_of(service)
         keeps = keeps_of(service)
         keeper = Keeper(RecordingRows(database), Archive(database), inputs, store, keeps, metrics)
         retention = Retention(database, store, keeps, metrics)
@@ -55,6 +57,16 @@ def recordings_part(service: Service, registry: CollectorRegistry, stop: Event) 
             thread.join()
     if thread.error is not None:
         raise thread.error
+
+
+def store_of(service: Service) -> ObjectStore:
+    """Raises ConfigError where the package for its address is missing."""
+    settings = service.config.recordings.settings
+    try:
+        return open_store(settings, service.path.parent)
+    except ObjectStoreError as error:
+        remedy = "install it, or use a folder"
+        raise ConfigError([Problem(service.path, "recordings.store", settings.store, str(error), remedy)]) from error
 
 
 def inputs_of(service: Service, source: Log) -> SharedInputs:

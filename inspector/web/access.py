@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from inspector.access.exposure import is_loopback
-from inspector.access.identities import Identities, provider_of
+from inspector.access.identities import Identities, check_setup, provider_of
 from inspector.access.rate import Buckets
 from inspector.access.sessions import Sessions
 from inspector.access.settings import AccessSettings
@@ -59,6 +59,7 @@ class PageAccess:
 
 def page_access(settings: AccessSettings, listen: str) -> PageAccess:
     """Raises AccessSetupError."""
+    check_setup(settings)
     is_local = is_loopback(listen)
     bearer, flow = provider_of(settings.oidc)
     rates = settings.rates

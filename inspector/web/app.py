@@ -7,10 +7,8 @@ from collections.abc import Iterator, Sequence
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
-from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp
 
 from inspector.web import pages
 from inspector.web.actions import guarded
@@ -18,16 +16,8 @@ from inspector.web.errors import http_error, server_error
 from inspector.web.guards import RequestLimits, SecurityHeaders
 from inspector.web.sign_in import SignIn
 from inspector.web.state import Floor
+from inspector.web.static_files import StaticFiles
 from inspector.web.templating import HERE
-
-
-class _Static(StaticFiles):
-    """Files of this package; browsers ask each time whether they changed (304), so that an update shows at once."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers["cache-control"] = "no-cache"
-        return response
 
 
 def page_routes() -> Iterator[BaseRoute]:
@@ -59,5 +49,5 @@ def create_app(floor: Floor, *, is_tls: bool = False, middleware: Sequence[Middl
         RequestLimits, max_body_bytes=settings.max_body_bytes, request_timeout_s=settings.request_timeout_s
     )
     sign_in = Middleware(SignIn, access=floor.access, audit=floor.audit)
-    routes = [Mount("/static", _Static(directory=HERE / "static"), name="static"), *guarded(page_routes())]
+    routes = [Mount("/static", StaticFiles(HERE / "static"), name="static"), *guarded(page_routes())]
     return _Pages(routes, [limits, sign_in, *middleware], floor, is_tls=is_tls)

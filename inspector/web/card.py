@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from inspector.verdicts.ring import Entry
 from inspector.verdicts.sentence import plain, sentence
 from inspector.verdicts.words import enum_word
+from inspector.web.piece_links import piece_path
 from protos.inspection.v1 import verdict_pb2 as pb
 
 Value = str | int | float | bool | None | Sequence["Value"] | Mapping[str, "Value"]
@@ -31,6 +32,7 @@ def card_of(entry: Entry, verdict: pb.Verdict) -> Card:
     return {
         "at": [partition_name(entry), entry.offset],
         "media": address_of(entry),
+        "page": piece_path(entry.inspection),
         **identity(verdict),
         "decision": decision_word(verdict.decision),
         "reason": enum_word(pb.DecisionReason, verdict.reason).lower(),

@@ -1,10 +1,11 @@
 """From counts of the archive to what the chart modules draw: figures, words for each mark, and the pieces behind it."""
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from inspector.archive.chart_figures import NUM_SCORE_BINS, DecisionCount, Limits, ScoreCount, SensorCount, StationCount
+from inspector.archive.chart_counts import NUM_SCORE_BINS
+from inspector.archive.chart_figures import is_counted
+from inspector.archive.chart_rows import DecisionCount, LatencyCount, Limits, ScoreCount, SensorCount, StationCount
 from inspector.statistics.control_chart import ControlChart, Subgroup, control_chart
 from inspector.statistics.control_chart import Limits as ControlLimits
 from inspector.web.chart_range import ChartRange
@@ -94,28 +95,30 @@ def score_chart(chart: ChartRange, counts: Iterable[ScoreCount], limits: Sequenc
             "is_empty": not by_bin}  # fmt: skip
 
 
-def latency_chart(chart: ChartRange, latencies_ms: Sequence[Sequence[float]], num_pieces: int) -> Spec:
+def latency_chart(chart: ChartRange, latencies: Iterable[LatencyCount], num_pieces: int) -> Spec:
     """From capture to publication: the middle, and how late the slowest pieces were."""
+    by_step: list[Counter[float]] = [Counter() for _ in range(chart.stretch.num_steps)]
+    for each in latencies:
+        by_step[each.step][each.milliseconds] += each.count
     series: list[Spec] = []
-    ordered = [sorted(step) for step in latencies_ms]
     for share in PERCENTILES:
         name = f"p{share * 100:.0f}"
-        points = [
-            _point(
-                chart, step, _quantile(values, share), f"{name} {_quantile(values, share) or 0:,.1f} ms", NOTHING_MORE
-            )
-            for step, values in enumerate(ordered)
-        ]
+        values = enumerate(_quantile(counts, share) for counts in by_step)
+        points = [_point(chart, step, value, f"{name} {value or 0:,.1f} ms", NOTHING_MORE) for step, value in values]
         series.append({"name": name, "points": points})
-    num_read = sum(map(len, ordered))
-    sample = f", from a sample of {num_read:,}" if num_read < num_pieces else ""
-    everything = sorted(value for step in ordered for value in step)
+    everything = sum(by_step, Counter[float]())
     middle, slow = _quantile(everything, 0.5) or 0, _quantile(everything, 0.95) or 0
     summary = (
         f"Half of {num_pieces:,} pieces had their verdict {middle:,.0f} ms after capture, 95 % of them "
-        f"{slow:,.0f} ms after it{sample}."
+        f"{slow:,.0f} ms after it{_exactness(chart, everything.total(), num_pieces)}."
     )
     return _trend(chart, "Latency", summary, "ms", series)
+
+
+def _exactness(chart: ChartRange, num_read: int, num_pieces: int) -> str:
+    if is_counted(chart.scope, chart.stretch):
+        return ", to within 5 %"
+    return f", from a sample of {num_read:,}" if num_read < num_pieces else ""
 
 
 def sensor_charts(chart: ChartRange, counts: Iterable[SensorCount], pieces: Iterable[StationCount],
@@ -214,6 +217,11 @@ def _percent(part: int, total: int) -> str:
     return f"{part / total:.2%}".replace("%", " %") if total else "no pieces"
 
 
-def _quantile(ordered: Sequence[float], share: float) -> float | None:
+def _quantile(counts: Counter[float], share: float) -> float | None:
     """The smallest value that at least this share does not exceed."""
-    return ordered[max(math.ceil(len(ordered) * share), 1) - 1] if ordered else None
+    rest = counts.total() * share
+    for value in sorted(counts):
+        rest -= counts[value]
+        if rest <= 0:
+            return value
+    return None

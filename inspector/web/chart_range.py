@@ -6,17 +6,37 @@ from dataclasses import dataclass
 
 from starlette.datastructures import QueryParams
 
-from inspector.archive.chart_figures import Scope, Stretch
+from inspector.archive.chart_rows import Scope, Stretch
 from inspector.web.piece_links import list_path, moment
 from inspector.web.piece_query import time_ns
 
 NS = 10**9
-STEPS_S = (1, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
+STEPS_S = (
+    1,
+    5,
+    10,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    10_800,
+    21_600,
+    28_800,
+    43_200,
+    86_400,
+    172_800,
+    345_600,
+)
 MAX_STEPS = 96
-SPANS: Mapping[str, int] = {"1h": 3600, "8h": 8 * 3600, "24h": 86_400}
+SPANS: Mapping[str, int] = {"1h": 3600, "8h": 8 * 3600, "24h": 86_400, "7d": 7 * 86_400, "30d": 30 * 86_400}
 """Names of the times to choose from, with their seconds."""
 DEFAULT = "8h"
-MAX_SPAN_S = 86_400
+MAX_SPAN_S = 366 * 86_400
 SCOPE = ("line", "station", "product", "lot", "bundle")
 
 
@@ -66,7 +86,7 @@ def _asked(fields: Mapping[str, str], now_ns: int) -> tuple[int, int]:
         return until_ns, SPANS.get(fields["range"], SPANS[DEFAULT])
     span_s = -((time_ns(fields["since"]) - until_ns) // NS)
     if not 0 < span_s <= MAX_SPAN_S:
-        raise ValueError("charts show at least a second and at most 24 hours: choose a shorter time")
+        raise ValueError("charts show at least a second and at most a year: choose a shorter time")
     return until_ns, span_s
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from threading import BoundedSemaphore
 from typing import Protocol
 
 from inspector.archive.body import BodyError
@@ -21,6 +22,15 @@ from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.observation import Observation
 
 log = logging.getLogger("inspector.web")
+
+
+MAX_AT_ONCE = 4
+"""Recordings that are read bit for bit at the same time: each may be large."""
+WAIT_S = 5.0
+
+
+class BusyError(Exception):
+    """Too many recordings are being read; a later attempt succeeds."""
 
 
 class LoggedInputs(Protocol):
@@ -45,6 +55,7 @@ class KeptRecordings:
     def __init__(self, archive: Archive, store: ObjectStore | None, logged: LoggedInputs) -> None:
         """`store` is None where no recordings are kept."""
         self._archive, self._store, self._logged = archive, store, logged
+        self._places = BoundedSemaphore(MAX_AT_ONCE)
         self._kept = None if store is None else KeptInputs(archive, store)
 
     def observation(self, verdict: Verdict) -> Observation:
@@ -53,7 +64,18 @@ class KeptRecordings:
         return self._logged.observation(verdict) if kept is None else kept
 
     def file(self, key: int, verdict: Verdict, source: str, sequence: int) -> ExactFile | None:
-        """One recording bit for bit; None where it is gone. Raises LogError, StoreError, ObjectStoreError."""
+        """One recording bit for bit; None where it is gone.
+
+        Raises BusyError, LogError, StoreError, ObjectStoreError.
+        """
+        if not self._places.acquire(timeout=WAIT_S):
+            raise BusyError("many recordings are being read")
+        try:
+            return self._file(key, verdict, source, sequence)
+        finally:
+            self._places.release()
+
+    def _file(self, key: int, verdict: Verdict, source: str, sequence: int) -> ExactFile | None:
         for kept in self._archive.recordings(key):
             if (kept.source, kept.sequence) == (source, sequence) and (file := self._kept_file(kept)) is not None:
                 return file

@@ -7,6 +7,9 @@ from inspector.web.piece_links import moment
 from inspector.web.piece_query import time_ns
 from protos.inspection.v1.verdict_pb2 import DecisionReason
 
+READ_TWICE = "id read twice"
+"""Two parts had this id, so nobody knows which of them a verdict is about."""
+
 
 def reason_word(reason: int) -> str:
     return enum_word(DecisionReason, reason).replace("_", " ").lower()

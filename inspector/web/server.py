@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from inspector.web.client_names import NamingProtocol
 from inspector.web.hub import Hub
 from inspector.web.settings import WebSettings
 from streams.log import Log
@@ -86,10 +86,10 @@ class WebServer:
             runner.run(self._server.serve(sockets=[self._listening]))
 
 
-def _patient_for(limit_s: float) -> type[H11Protocol]:
+def _patient_for(limit_s: float) -> type[NamingProtocol]:
     """Connections that send no whole request head within `limit_s` are closed: uvicorn itself waits for ever."""
 
-    class Patient(H11Protocol):
+    class Patient(NamingProtocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self.loop.call_later(limit_s, self._close_without_request)

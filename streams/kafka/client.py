@@ -198,12 +198,9 @@ def open_group_consumer(settings: KafkaSettings) -> ResilientConsumer:
     return _open(settings, lambda: ResilientConsumer(**options))
 
 
-def open_reader(settings: KafkaSettings, max_fetch_bytes: int | None = None) -> ResilientConsumer:
-    """A consumer without a group, for partitions that are assigned by hand. `max_fetch_bytes` limits an answer about
-    one partition (a larger single record still comes)."""
-    options = reader_options(settings) | {"client_id": f"{settings.worker}-reader"}
-    if max_fetch_bytes is not None:
-        options["max_partition_fetch_bytes"] = max_fetch_bytes
+def open_reader(settings: KafkaSettings, **changes: int) -> ResilientConsumer:
+    """A consumer without a group, for partitions that are assigned by hand. `changes` are options of kafka-python."""
+    options = reader_options(settings) | {"client_id": f"{settings.worker}-reader"} | changes
     return _open(settings, lambda: ResilientConsumer(**options))
 
 

@@ -15,7 +15,10 @@ from streams.log import LogUnavailableError, ReadBack
 from streams.records import Record, TopicPartition
 
 _FETCH_BYTES = 2**20
-"""Of one answer: most of it is dropped when the next offset lies elsewhere."""
+"""Of one answer: most of it is dropped when the next offset lies elsewhere. A larger single record still comes."""
+_FETCH_WAIT_MS = 2
+"""The client asks ahead, and at the end of a partition the broker holds the connection this long: all records that are
+read here exist."""
 _READ_THROUGH = 64
 """Records in between that are read and dropped, rather than asking for the next offset."""
 _POLL_MS = 100
@@ -26,7 +29,10 @@ class KafkaReader:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._consumer = open_reader(settings, _FETCH_BYTES)
+        self._limits: dict[KafkaPartition, tuple[int, int]] = {}
+        """First offset and end of partitions, as they were once: an offset between them is there, or out of range."""
+        self._partitions: list[KafkaPartition] = []
+        self._consumer = open_reader(settings, max_partition_fetch_bytes=_FETCH_BYTES, fetch_max_wait_ms=_FETCH_WAIT_MS)
 
     def read(self, at: TopicPartition, offsets: Iterable[int], *, max_bytes: int, timeout_s: float) -> ReadBack:
         """Raises LogError."""
@@ -35,7 +41,8 @@ class KafkaReader:
         while True:
             try:
                 return self._read(partition, wanted, max_bytes, deadline)
-            except kafka_errors.OffsetOutOfRangeError:  # retention was faster: the next attempt knows the new limits
+            except kafka_errors.OffsetOutOfRangeError:  # retention was faster, or the topic was created again
+                self._limits.pop(partition, None)
                 if deadline.is_over:
                     raise self._late(at, timeout_s) from None
             except FATAL_ERRORS as exc:
@@ -48,7 +55,7 @@ class KafkaReader:
         kept = self._kept(at, wanted, deadline)
         records: dict[int, Record] = {}
         num_bytes, left = 0, set(kept)
-        self._consumer.assign([at])
+        self._turn_to(at, kept)
         for offsets in _close_together(kept):
             for record in self._from(at, offsets, deadline):
                 num_bytes += len(record.value)
@@ -60,13 +67,27 @@ class KafkaReader:
         return ReadBack(records, set(wanted) - records.keys())
 
     def _kept(self, at: KafkaPartition, wanted: Sequence[int], deadline: Deadline) -> list[int]:
-        """The offsets between the partition's beginning and its end."""
-        if at.partition not in (self._consumer.partitions_for_topic(at.topic) or ()):
-            return []
-        timeout_ms = max(1, round(deadline.remaining_s * 1000))
-        first = self._consumer.beginning_offsets([at], timeout_ms=timeout_ms)[at]
-        end = self._consumer.end_offsets([at], timeout_ms=timeout_ms)[at]
+        """The offsets between the partition's beginning and its end, as far as is known."""
+        first, end = self._limits.get(at, (0, 0))
+        if wanted and not first <= wanted[0] <= wanted[-1] < end:
+            if at.partition not in (self._consumer.partitions_for_topic(at.topic) or ()):
+                return []
+            timeout_ms = max(1, round(deadline.remaining_s * 1000))
+            first = self._consumer.beginning_offsets([at], timeout_ms=timeout_ms)[at]
+            end = self._consumer.end_offsets([at], timeout_ms=timeout_ms)[at]
+            self._limits[at] = first, end
         return [offset for offset in wanted if first <= offset < end]
+
+    def _turn_to(self, at: KafkaPartition, offsets: Sequence[int]) -> None:
+        """Reads this partition only. The others stay assigned and paused: kafka-python forgets where a topic is that is
+        not assigned, and takes 100 ms to learn it again."""
+        if offsets and at not in self._partitions:
+            self._partitions.append(at)
+            self._consumer.assign(self._partitions)
+            self._consumer.seek(at, offsets[0])
+        self._consumer.pause(*(other for other in self._partitions if other != at))
+        if at in self._partitions:
+            self._consumer.resume(at)
 
     def _from(self, at: KafkaPartition, offsets: Sequence[int], deadline: Deadline) -> Iterator[Record]:
         """The records at these offsets, as far as they exist."""

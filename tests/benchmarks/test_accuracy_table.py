@@ -92,7 +92,7 @@ class MadeUp:
         return Trained(name, seed, manifest, bundle, bundle, calibration, test)
 
 
-def test_fusion_is_set_beside_each_modality_and_noisy_or(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fusion_is_compared_with_each_modality_and_noisy_or(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accuracy, "NUM_DRAWS", 50)
     table = accuracy.run(MadeUp(tmp_path))
     rows = {row[1]: dict(zip(table.columns, row, strict=True)) for row in table.rows}

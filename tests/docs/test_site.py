@@ -44,7 +44,7 @@ def test_the_site_is_built_without_the_network_and_fetches_nothing(tmp_path: Pat
         ("a.svg", '<image href="https://example.org/x.png"/><svg xmlns="http://www.w3.org/2000/svg"/>', True),
     ],
 )
-def test_addresses_that_a_browser_fetches_are_told_from_links(
+def test_addresses_that_a_browser_fetches_are_distinguished_from_links(
     tmp_path: Path, name: str, text: str, is_fetched: bool
 ) -> None:
     (tmp_path / name).write_text(text)

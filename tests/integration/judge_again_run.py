@@ -23,7 +23,7 @@ from inspector.archive.recordings.kept_inputs import KeptInputs
 from inspector.archive.recordings.store import open_store
 from inspector.archive.rows import PieceFilter
 from inspector.config.service import Service, load_service
-from inspector.demo.run import DemoSettings, run_demo
+from inspector.demo.run import DemoSettings, demo_line
 from inspector.replay.judge_again import Judges, Report, judge_again
 from inspector.service.floor_archive import archive_part
 from inspector.service.floor_recordings import recordings_part
@@ -51,7 +51,8 @@ min_free_bytes = 0
 def run(folder: Path, num_pieces: int, rate_hz: float) -> tuple[Report, int]:
     """The report, and the number of verdicts of the line."""
     service = _configured(folder)
-    outcome = run_demo(DemoSettings(service.path, num_pieces, rate_hz), lambda verdict, tally: None)
+    with demo_line(DemoSettings(service.path, num_pieces, rate_hz)) as line:
+        outcome = line.run(lambda verdict, tally: None)
     _keep_all(service, outcome.tally.received)
     return _judged_again(service), outcome.tally.received
 

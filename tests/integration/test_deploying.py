@@ -136,7 +136,7 @@ def has_loaded_a_runtime(pid: int) -> bool:
     return "onnxruntime" in Path(f"/proc/{pid}/maps").read_text()
 
 
-def test_a_shadow_judges_beside_the_line_and_a_canary_in_it(line: ServiceLine) -> None:
+def test_a_shadow_judges_next_to_the_line_and_a_canary_in_it(line: ServiceLine) -> None:
     with line.start("serve"):
         wait_for(lambda: "is assigned to this worker" in line.log_text, 60, "the worker to own the line")
         tried = str(bundle(line, "2"))

@@ -48,7 +48,7 @@ def poll_until_said(source: KafkaSource, log: pytest.LogCaptureFixture, text: st
     assert text in log.text
 
 
-def test_inputs_made_anew_are_read_from_their_beginning(
+def test_recreated_inputs_are_read_from_their_beginning(
     line: KafkaLine, source: KafkaSource, caplog: pytest.LogCaptureFixture
 ) -> None:
     line.publish([b"old"] * 3)

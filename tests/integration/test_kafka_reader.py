@@ -43,6 +43,15 @@ def test_records_that_are_gone_or_never_were_are_named(line: KafkaLine) -> None:
         assert reader.read(nowhere, [5], max_bytes=LARGE, timeout_s=20).missing == {5}
 
 
+def test_records_that_retention_deletes_meanwhile_are_named(line: KafkaLine) -> None:
+    line.publish([b"a", b"b", b"c"])
+    with closing(line.log().reader()) as reader:
+        assert len(reader.read(at(line), [0, 1, 2], max_bytes=LARGE, timeout_s=20).records) == 3
+        line.delete_before("frames", 0, 2)
+        found = reader.read(at(line), [0, 1, 2], max_bytes=LARGE, timeout_s=20)
+        assert (list(found.records), found.missing) == ([2], {0, 1})
+
+
 def test_records_of_an_aborted_transaction_are_missing(line: KafkaLine) -> None:
     """No worker has read them."""
     log = line.log()
@@ -55,7 +64,8 @@ def test_records_of_an_aborted_transaction_are_missing(line: KafkaLine) -> None:
     line.publish([b"committed"])
     with closing(log.reader()) as reader:
         found = reader.read(at(line), [0, 1, 2], max_bytes=LARGE, timeout_s=20)
-    assert (list(found.records), found.missing) == ([2], {0, 1})
+    assert [record.value for record in found.records.values()] == [b"committed"]
+    assert found.missing == {0, 1, 2} - found.records.keys()  # the aborted record and the marker of its end
 
 
 def test_bytes_are_bounded(line: KafkaLine) -> None:

@@ -248,7 +248,7 @@ def judge_three(line: KafkaLine) -> None:
 
 
 @pytest.mark.parametrize(("start_at", "start", "values"), [("earliest", 0, [b"a", b"b", b"c"]), ("live", 3, [])])
-def test_a_group_without_offsets_is_told_of_the_verdicts_that_the_line_has(
+def test_a_group_without_offsets_learns_of_the_verdicts_that_the_line_has(
     line: KafkaLine, stack: ExitStack, start_at: Literal["earliest", "live"], start: int, values: list[bytes]
 ) -> None:
     """Kafka has forgotten the offsets of the group: input that is read again must not be judged again."""
@@ -306,7 +306,7 @@ def test_offsets_deleted_while_paused_are_counted(line: KafkaLine, stack: ExitSt
     assert source.lost_offsets == {frames(line).topic: 4}
 
 
-def test_a_commit_of_an_earlier_generation_is_refused_and_the_shards_come_anew(
+def test_a_commit_of_an_earlier_generation_is_refused_and_the_shards_come_again(
     line: KafkaLine, stack: ExitStack
 ) -> None:
     line.publish([b"a"])

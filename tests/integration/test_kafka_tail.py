@@ -149,7 +149,7 @@ def test_added_partitions_are_followed_from_their_beginning(line: KafkaLine) -> 
 
 
 @pytest.mark.usefixtures("_quick")
-def test_a_topic_made_anew_ends_the_tail_and_one_that_is_missing_is_said(
+def test_a_recreated_topic_ends_the_tail_and_a_missing_one_is_reported(
     line: KafkaLine, caplog: pytest.LogCaptureFixture
 ) -> None:
     publish(line, [b"old"])

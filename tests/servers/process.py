@@ -50,6 +50,12 @@ class ServerProcess:
     def log(self) -> str:
         return self._log_file.read_text(errors="replace")
 
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None, "started"
+        return self._process.pid
+
     def start(self) -> None:
         """Returns when the server is ready. Raises RuntimeError with its log when it does not get there."""
         with self._log_file.open("ab") as output:

@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from inspector.archive.chart_figures import ChartFigures, DecisionCount
+from inspector.archive.chart_figures import ChartFigures
+from inspector.archive.chart_rows import DecisionCount
 from inspector.archive.find import Archive, NotInArchiveError
 from inspector.archive.rows import MadeWhere, PieceFilter
 from inspector.verdicts.follow import StoreError
@@ -55,7 +56,7 @@ def charts(request: Request) -> Response:
 
 @needs("figures.see")
 def chart_specs(request: Request) -> Response:
-    """One chart as JSON: {"charts": [...], "newest": where the last pieces are, if there are none in this time}."""
+    """One chart as JSON: `newest_ms` is where the last pieces are, if there are none in this time."""
     name = request.path_params["chart"]
     if name not in SPECS:
         raise HTTPException(404, f"there is no chart {name!r}; there are {', '.join(TITLES)}")
@@ -64,9 +65,10 @@ def chart_specs(request: Request) -> Response:
         figures = charts_of(request)
         specs = SPECS[name](archive_of(request), figures, chart)
         newest = _newest(figures, chart) if all(spec["is_empty"] for spec in specs) else None
+        num_waiting = figures.num_waiting(chart.scope, chart.stretch)
     except StoreError as error:
         return JSONResponse({"error": f"The archive cannot be read at the moment: {error}"}, 503)
-    return JSONResponse({"charts": specs, "newest_ms": newest})
+    return JSONResponse({"charts": specs, "newest_ms": newest, "num_waiting": num_waiting})
 
 
 def _from_decisions(
@@ -82,7 +84,7 @@ def _scores(_: Archive, figures: ChartFigures, chart: ChartRange) -> list[Spec]:
 
 def _latency(_: Archive, figures: ChartFigures, chart: ChartRange) -> list[Spec]:
     num_pieces = sum(each.count for each in figures.pieces(chart.scope, chart.stretch))
-    latencies = figures.latencies_ms(chart.scope, chart.stretch, num_pieces)
+    latencies = figures.latencies(chart.scope, chart.stretch, num_pieces)
     return [chart_data.latency_chart(chart, latencies, num_pieces)]
 
 

@@ -61,15 +61,19 @@ def _page(request: Request, inspection: InspectionId) -> Response:
 def _context(request: Request, archive: Archive, row: PieceRow, verdict: Verdict) -> dict[str, object]:
     others = archive.find(PieceFilter(piece_id=row.piece_id), None, MAX_PASSES + 1)
     principal = principal_of(request)
+    inspection = InspectionId(row.line, row.station, row.piece_id, row.pass_number)
+    is_doubtful = bool(archive.read_twice([inspection]))
     return {
         "row": row,
         "search": "",
         "inspection": verdict.inspection,
-        "decision": decision_word(row.decision),
+        "decision": "review" if is_doubtful else decision_word(row.decision),
+        "line_decision": decision_word(row.decision).upper(),
+        "is_doubtful": is_doubtful,
         "score": score_words(row.score),
         "entered": time_words(row.entry_ns),
         "card": piece_report.kept_card(row, verdict),
-        "path": piece_path(InspectionId(row.line, row.station, row.piece_id, row.pass_number)),
+        "path": piece_path(inspection),
         "kept": piece_report.kept_path(row.key),
         "origin": piece_report.origin(row, verdict),
         "times": piece_report.times(row, verdict),

@@ -14,6 +14,7 @@ from inspector.archive.recordings.objects import ObjectStoreError
 from inspector.verdicts.follow import StoreError
 from inspector.web.actions import needs
 from inspector.web.archive_away import archive_of, key_of
+from inspector.web.kept_recordings import BusyError
 from inspector.web.media import MediaUnavailableError, PieceFiles
 from inspector.web.piece_report import kept_path
 from inspector.web.state import floor_of
@@ -114,7 +115,7 @@ def exact_file(request: Request) -> Response:
         file = recordings.file(key, verdict, source, sequence)
     except (NotInArchiveError, BodyError) as error:
         raise HTTPException(404, str(error)) from error
-    except (StoreError, ObjectStoreError, LogError) as error:
+    except (BusyError, StoreError, ObjectStoreError, LogError) as error:
         raise HTTPException(503, f"The recording cannot be read now: {error}", {"retry-after": "5"}) from error
     if file is None or file.format not in MEDIA_TYPES:
         raise HTTPException(410, GONE)

@@ -14,7 +14,7 @@ from inspector.web.archive_away import archive_of, away_page
 from inspector.web.card import decision_word
 from inspector.web.piece_links import list_path, piece_path
 from inspector.web.piece_query import DECISIONS, MAX_LETTERS, PieceQuery, read_query
-from inspector.web.piece_words import local_input, reason_word, score_words, time_words
+from inspector.web.piece_words import READ_TWICE, local_input, reason_word, score_words, time_words
 from inspector.web.templating import render
 from streams.observation import InspectionId
 
@@ -30,16 +30,17 @@ def pieces(request: Request) -> Response:
         archive = archive_of(request)
         rows = [] if query.problems else archive.find(query.wanted, query.before, PAGE + 1)
         made = archive.stations()
+        shown = rows[:PAGE]
+        doubtful = archive.read_twice([_inspection(row) for row in shown])
     except StoreError as error:
         return away_page(request, error)
-    shown = rows[:PAGE]
     context = {
         "query": query,
         "fields": query.fields,
         "times": {name: local_input(query.fields[name]) for name in ("since", "until")},
         "choices": _choices(made, query),
         "decisions": _decision_choices(query),
-        "rows": [_row(row) for row in shown],
+        "rows": [_row(row, _inspection(row) in doubtful) for row in shown],
         "newest": max((row.key for row in shown), default=0),
         "older": query.path(shown[-1].key) if len(rows) > PAGE else None,
         "search": "",
@@ -90,12 +91,13 @@ def _inspection(row: PieceRow) -> InspectionId:
     return InspectionId(row.line, row.station, row.piece_id, row.pass_number)
 
 
-def _row(row: PieceRow) -> dict[str, object]:
+def _row(row: PieceRow, is_doubtful: bool) -> dict[str, object]:
+    """A doubtful verdict may be about another part of the same id: a person looks, whatever the line decided."""
     return {
         "piece": row,
         "href": piece_path(_inspection(row)),
-        "decision": decision_word(row.decision),
-        "reason": reason_word(row.reason),
+        "decision": "review" if is_doubtful else decision_word(row.decision),
+        "reason": READ_TWICE if is_doubtful else reason_word(row.reason),
         "score": score_words(row.score),
         "time": time_words(row.entry_ns),
     }

@@ -83,7 +83,7 @@ async def sign_out(request: Request) -> Response:
     cookie = request.cookies.get(cookie_of(request, SESSION))
     if cookie is not None:
         floor_of(request).access.sessions.close(cookie)
-    response = RedirectResponse("/sign-in", 303)
+    response = RedirectResponse("/sign-in", 303, {"clear-site-data": '"cache"'})
     clear_cookie(request, response, SESSION)
     return response
 

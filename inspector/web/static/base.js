@@ -8,6 +8,7 @@ const WORDS = {
   lost: "connection lost, trying again",
   away: "log away: nothing new can be read",
   full: "too many viewers, trying again",
+  "signed out": "signed out: load the page to sign in again",
 };
 
 function showTheme() {

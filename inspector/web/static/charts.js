@@ -8,6 +8,7 @@ import { localiseForm, moment } from "./times.js";
 
 const DRAW = { trend: drawTrend, pareto: drawPareto, histogram: drawHistogram, shares: drawShares };
 const AGAIN_MS = 30_000;
+const MANY = 5_000; // fewer verdicts are counted within seconds
 
 class Panel {
   #section; #drawn = [];
@@ -21,7 +22,7 @@ class Panel {
     const answer = await specsOf(chart);
     if (answer.error) this.#say(title, answer.error);
     else if (answer.charts.every((spec) => spec.is_empty)) this.#say(title, emptyWords(answer.newest_ms));
-    else this.#draw(answer.charts.filter((spec) => !spec.is_empty));
+    else this.#draw(answer.charts.filter((spec) => !spec.is_empty).map((spec) => withWaiting(spec, answer.num_waiting)));
   }
 
   #draw(specs) {
@@ -51,6 +52,11 @@ async function specsOf(chart) {
   } catch {
     return { error: "The server does not answer. This chart is tried again in half a minute." };
   }
+}
+
+function withWaiting(spec, waiting) {
+  if (waiting < MANY) return spec;
+  return { ...spec, summary: `${spec.summary} ${waiting.toLocaleString("en")} stored verdicts are not counted yet.` };
 }
 
 function emptyWords(newest_ms) {

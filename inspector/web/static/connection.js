@@ -61,11 +61,19 @@ export class Connection {
   // The browser itself tries again unless the server answered with an error.
   #failed() {
     const refused = this.#source?.readyState === EventSource.CLOSED;
-    this.#show(refused ? "full" : "lost");
+    if (!refused) this.#show("lost");
+    else if (this.#state !== "signed out") this.#show("full");
     if (refused) {
       this.close();
+      this.#askWhy();
       this.#retry = setTimeout(() => this.open(), RETRY_MS * (1 + Math.random()));
     }
+  }
+
+  // A stream says nothing of the status that it was refused with.
+  async #askWhy() {
+    const answer = await fetch("/live", { method: "HEAD" }).catch(() => null);
+    if (answer?.status === 401) this.#show("signed out");
   }
 
   #show(state) {

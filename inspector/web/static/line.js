@@ -35,7 +35,8 @@ function inOrder(one, other) {
 
 function draw() {
   isDrawing = false;
-  waiting.splice(0).forEach((card) => stationOf(card).add(card));
+  const cards = Map.groupBy(waiting.splice(0), stationOf);
+  cards.forEach((ofStation, station) => station.add(ofStation));
 }
 
 function take(card) {

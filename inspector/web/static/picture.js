@@ -1,7 +1,7 @@
 // A camera's picture with the heat map over it and the regions of evidence: one canvas, reused for every piece.
 import { element } from "./elements.js";
 
-const LONGER_SIDE = 960;
+const LONGER_SIDE = 720;
 
 export class Picture {
   #canvas = element("canvas", { role: "img", "aria-label": "no picture" });
@@ -77,7 +77,7 @@ export class Picture {
     for (const [x, y, width, height, strength] of this.#regions) {
       const box = [x * scaleX, y * scaleY, width * scaleX, height * scaleY];
       context.setLineDash(strength >= 0.5 ? [] : [12, 8]);
-      for (const [colour, line] of [["#000", 9], ["#ffb020", 4.5]]) {
+      for (const [colour, line] of [["#000", 7], ["#ffb020", 3.5]]) {
         context.strokeStyle = colour;
         context.lineWidth = line;
         context.strokeRect(...box);

@@ -102,12 +102,16 @@ function drawSpectrum(context, samples) {
   const { columns, bins, decibels } = spectrum(samples);
   const highest = decibels.reduce((largest, value) => Math.max(largest, value), -120);
   plane ??= document.createElement("canvas").getContext("2d");
-  Object.assign(plane.canvas, { width: columns, height: bins });
+  if (plane.canvas.width !== columns || plane.canvas.height !== bins) {
+    Object.assign(plane.canvas, { width: columns, height: bins });
+  }
   const pixels = plane.createImageData(columns, bins);
+  const words = new Uint32Array(pixels.data.buffer);
+  const scale = (COLOURS.length - 1) / RANGE_DB;
   for (let column = 0; column < columns; column++) {
     for (let bin = 0; bin < bins; bin++) {
-      const level = Math.max(0, 1 - (highest - decibels[column * bins + bin]) / RANGE_DB);
-      pixels.data.set(colour(level), 4 * ((bins - 1 - bin) * columns + column));
+      const level = Math.max(0, (RANGE_DB - highest + decibels[column * bins + bin]) * scale);
+      words[(bins - 1 - bin) * columns + column] = COLOURS[level | 0];
     }
   }
   plane.putImageData(pixels, 0, 0);
@@ -117,14 +121,11 @@ function drawSpectrum(context, samples) {
 
 // From near black over teal to a pale yellow: brightness grows evenly, so it reads without colour, too.
 const RAMP = [[10, 14, 20], [16, 54, 74], [24, 118, 116], [110, 178, 108], [226, 216, 120], [255, 248, 214]];
-
-function colour(level) {
-  const place = level * (RAMP.length - 1);
-  const index = Math.min(RAMP.length - 2, Math.floor(place));
-  const share = place - index;
-  const [low, high] = [RAMP[index], RAMP[index + 1]];
-  return [0, 1, 2].map((i) => low[i] + (high[i] - low[i]) * share).concat(255);
-}
+const COLOURS = Uint32Array.from({ length: 256 }, (_, i) => {
+  const place = (i / 255) * (RAMP.length - 1), index = Math.min(RAMP.length - 2, Math.floor(place));
+  const [r, g, b] = [0, 1, 2].map((k) => RAMP[index][k] + (RAMP[index + 1][k] - RAMP[index][k]) * (place - index));
+  return (255 << 24) | (b << 16) | (g << 8) | r; // every processor that runs a browser is little-endian
+});
 
 function drawCurve(context, samples) {
   const [low, high] = samples.reduce(([l, h], value) => [Math.min(l, value), Math.max(h, value)], [Infinity, -Infinity]);

@@ -6,7 +6,7 @@ import { ScoreScale } from "./score_scale.js";
 import { Spectrogram } from "./spectrogram.js";
 
 const STRIP = 24;
-const MEDIA_EVERY_MS = 400; // pictures of faster lines are left out, decisions never
+const MEDIA_EVERY_MS = 500; // pictures of faster lines are left out, decisions never
 const STATES = { present: "✓", missing: "✕", stale: "◌", implausible: "!" };
 
 export class Station {
@@ -37,12 +37,14 @@ export class Station {
       this.#strip);
   }
 
-  // Adds a verdict, newest last; shows it unless another one is held.
-  add(card) {
-    this.#cards.push(card);
-    if (this.#cards.length > STRIP) this.#cards.shift();
-    this.#addToStrip(card);
-    if (this.#held === null && !(this.#onlyRejects && card.decision === "pass")) this.#show(card);
+  // Adds verdicts, newest last, and shows the newest one unless another is held.
+  add(cards) {
+    const newest = cards.slice(-STRIP);
+    this.#cards = [...this.#cards, ...newest].slice(-STRIP);
+    newest.forEach((card) => this.#addToStrip(card));
+    const wanted = this.#onlyRejects ? cards.findLast((card) => card.decision !== "pass") : cards.at(-1);
+    if (this.#held === null && wanted) this.#show(wanted);
+    else this.#markStrip();
   }
 
   get shown() {
@@ -87,7 +89,9 @@ export class Station {
     this.node.dataset.appended = card.append_ms;
     this.#decision.replaceChildren(decision(card.decision, "large"));
     const pass = card.pass ? element("span", { class: "quiet" }, `pass ${card.pass}`) : null;
-    this.#piece.replaceChildren(name(card.piece), name(card.product, "quiet"),
+    this.#piece.replaceChildren(
+      element("a", { class: "named", href: card.page, title: card.piece }, element("bdi", {}, card.piece)),
+      name(card.product, "quiet"),
       element("time", { class: "quiet" }, clock(card.decision_ms)), ...(pass ? [pass] : []));
     this.#why.textContent = card.why;
     this.#scale.show(card);

@@ -2,8 +2,12 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
@@ -40,7 +44,8 @@ def settings_with(file: Path) -> AccessSettings:
 class OwnProvider:
     """Signs tokens, and answers for its addresses as a `Fetch`."""
 
-    def __init__(self) -> None:
+    def __init__(self, issuer: str = ISSUER) -> None:
+        self.issuer = issuer
         self.key = RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256", "kid": "one"})
         self.other = RSAKey.generate_key(2048, {"kid": "two"})
         self.num_fetches = 0
@@ -49,14 +54,14 @@ class OwnProvider:
 
     def publish(self, *keys: RSAKey | ECKey) -> None:
         metadata = {
-            "issuer": ISSUER,
-            "jwks_uri": ISSUER + "/keys",
-            "authorization_endpoint": ISSUER + "/authorize",
-            "token_endpoint": ISSUER + "/token",
+            "issuer": self.issuer,
+            "jwks_uri": self.issuer + "/keys",
+            "authorization_endpoint": self.issuer + "/authorize",
+            "token_endpoint": self.issuer + "/token",
         }
         published = KeySet([*keys]).as_dict(private=False)
-        self.answers[ISSUER + "/.well-known/openid-configuration"] = json.dumps(metadata).encode()
-        self.answers[ISSUER + "/keys"] = json.dumps(published).encode()
+        self.answers[self.issuer + "/.well-known/openid-configuration"] = json.dumps(metadata).encode()
+        self.answers[self.issuer + "/keys"] = json.dumps(published).encode()
 
     def __call__(self, url: str, timeout_s: float) -> bytes:
         self.num_fetches += 1
@@ -73,7 +78,7 @@ class OwnProvider:
     ) -> str:
         now_s = int(time.time())
         claims: dict[str, object] = {
-            "iss": ISSUER,
+            "iss": self.issuer,
             "aud": "inspector",
             "sub": "7",
             "preferred_username": "lee",
@@ -85,3 +90,28 @@ class OwnProvider:
         claims.pop(without, None)
         head = {"alg": "RS256", "kid": "one"} | dict(header or {})
         return jwt.encode(head, claims, key or self.key, algorithms=["RS256", "HS256", "ES256", "RS512"])
+
+
+@contextmanager
+def served() -> Iterator[tuple[OwnProvider, OidcSettings]]:
+    """A provider that answers on this machine, and the settings of a service that uses it."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            data = provider.answers.get(provider.issuer + self.path)
+            self.send_response(404 if data is None else 200)
+            self.end_headers()
+            self.wfile.write(data or b"")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        provider = OwnProvider(f"http://127.0.0.1:{server.server_port}")
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield provider, replace(OIDC, issuer=provider.issuer)
+        finally:
+            server.shutdown()
+            thread.join()

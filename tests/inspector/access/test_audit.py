@@ -276,7 +276,8 @@ def test_a_sent_head_is_never_replaced(whole: Path, tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_said_and_tried_again(
     copy: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    place, outcomes = tmp_path / "place", []
+    place = tmp_path / "place"
+    outcomes: list[bool] = []
     place.write_text("a file")
     with HeadSender(copy, str(place), 0.01, outcomes.append):
         until(lambda: False in outcomes)

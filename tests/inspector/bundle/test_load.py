@@ -194,7 +194,7 @@ def test_weights_that_are_listed_load_and_are_hashed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
-def test_weights_beside_a_compiled_graph_are_refused_when_it_is_opened(tmp_path: Path, engine: str) -> None:
+def test_weights_next_to_a_compiled_graph_are_refused_when_it_is_opened(tmp_path: Path, engine: str) -> None:
     folder = with_spoiled_int8(write_toy_bundle(tmp_path / "b"))
     (folder / "full.int8.onnx").write_bytes((folder / "full.onnx").read_bytes())
     with_weights_beside(folder, "full.int8.onnx", "weights.bin")

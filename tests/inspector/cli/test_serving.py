@@ -39,7 +39,7 @@ listen = "127.0.0.1:{port}"
 @pytest.mark.parametrize(
     ("has_bundle", "message"), [(False, "bundle.json: cannot be read"), (True, "cannot listen on 127.0.0.1:")]
 )
-def test_what_keeps_a_service_from_starting_is_told(tmp_path: Path, has_bundle: bool, message: str) -> None:
+def test_what_keeps_a_service_from_starting_is_reported(tmp_path: Path, has_bundle: bool, message: str) -> None:
     (tmp_path / "recipe.toml").write_text(RECIPE)
     if has_bundle:
         write_toy_bundle(tmp_path / "own")

@@ -112,7 +112,7 @@ def test_what_came_to_the_bundle_since_comes_along(tmp_path: Path, bundle: Loade
     assert bundle_after.model_card.endswith("all is well\n")
 
 
-def test_a_copy_touches_nothing_that_lies_beside_it(tmp_path: Path, bundle: LoadedBundle) -> None:
+def test_a_copy_touches_nothing_that_lies_next_to_it(tmp_path: Path, bundle: LoadedBundle) -> None:
     foreign = tmp_path / "box.part/notes.txt"
     foreign.parent.mkdir()
     foreign.write_text("somebody's")

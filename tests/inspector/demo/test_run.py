@@ -64,7 +64,7 @@ def test_every_piece_has_one_verdict_and_the_last_line_says_so(tmp_path: Path) -
     assert sum("false reject:" in line for line in lines) == summary["false_rejects"]
 
 
-def test_a_service_that_ends_is_told_with_what_it_said(tmp_path: Path) -> None:
+def test_a_service_that_ends_is_reported_with_its_output(tmp_path: Path) -> None:
     done = run(tmp_path, "nowhere")
     assert done.returncode == 1
     assert "the service ended with exit code" in done.stderr

@@ -90,7 +90,7 @@ def test_a_mixed_form_runs_its_own_graphs_and_the_others_as_exported(tmp_path: P
     assert type(mixed.head) is type(exported.head)
 
 
-def test_the_first_that_runs_is_taken_and_the_others_are_told_once(
+def test_the_first_that_runs_is_taken_and_the_others_are_named_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = quantised(compiled_toy(tmp_path / "bundle", StandInGpu()))
@@ -134,7 +134,7 @@ def test_what_this_machine_cannot_run_is_not_refused(tmp_path: Path, caplog: pyt
     assert not [record for record in caplog.records if record.levelno == logging.WARNING]
 
 
-def test_where_none_runs_all_reasons_are_told(tmp_path: Path) -> None:
+def test_where_none_runs_all_reasons_are_reported(tmp_path: Path) -> None:
     bundle = load(write_toy_bundle(tmp_path))
     with pytest.raises(
         EngineError, match=r"no engine of \[worker\] engines runs it here\n  not tensorrt/fp16: .*\n  not"

@@ -160,7 +160,7 @@ def test_a_form_without_batch_sizes_is_refused(tmp_path: Path) -> None:
         TensorRtEngine(replace(compiled_file(tmp_path, gpu), batches=()), gpu.api)
 
 
-def test_an_old_driver_is_told_from_none(tmp_path: Path) -> None:
+def test_an_old_driver_is_distinguished_from_none(tmp_path: Path) -> None:
     gpu = StandInGpu()
     file = compiled_file(tmp_path, gpu)
     gpu.cuda.cudaGetDeviceCount = lambda: (35, None)  # type: ignore[method-assign]
@@ -244,7 +244,9 @@ class TestKernelCache:
         assert self.start(tmp_path, gpu) == len(BATCHES)
         assert len(self.kept(tmp_path)) == 2
 
-    def test_one_that_the_runtime_refuses_is_made_anew(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def test_one_that_the_runtime_refuses_is_built_again(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
         gpu = StandInGpu()
         self.start(tmp_path, gpu)
         gpu.trt.refuses_caches = True

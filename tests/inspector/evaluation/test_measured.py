@@ -113,7 +113,7 @@ def test_without_the_option_a_bundle_is_left_alone(tmp_path: Path, line: Path) -
 
 
 @pytest.mark.parametrize(("pass_below", "missed"), [(0.001, "0 of 12"), (0.9, "0 of 12"), (0.997, "4 of 12")])
-def test_a_promise_stands_beside_what_was_observed(tmp_path: Path, line: Path, pass_below: float, missed: str) -> None:
+def test_a_promise_stands_next_to_what_was_observed(tmp_path: Path, line: Path, pass_below: float, missed: str) -> None:
     claim = Claim(miss_rate=0.2, pass_below=pass_below, num_misses=0, good_held=0.1)
     certificate = Certificate(
         miss_rate=0.2, confidence=0.95, num_defects=20, claim=claim, nearest=claim, needs=0, sure_below=0.5

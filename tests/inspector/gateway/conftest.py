@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from inspector.access.audit.protocol import Audit, NoAudit
 from inspector.client.client import Client, ClientTls
 from inspector.gateway.server import Backend, Gateway
 from inspector.gateway.settings import GatewaySettings
@@ -16,6 +17,7 @@ from streams.observation import CloseReason, Observation
 from streams.records import Record
 from tests.inspector.gateway.memory_log import MemoryLog
 
+NO_AUDIT = NoAudit()
 SETTINGS = GatewaySettings(listen="127.0.0.1:0", poll_s=0.05, heartbeat_s=0.2, send_timeout_s=2.0)
 SPEC = AssemblySpec(
     cameras=(CameraSpec("top", 2),),
@@ -95,9 +97,13 @@ def gateways(log: MemoryLog, judge: CountingJudge) -> Iterator[Callable[..., Gat
     """Starts gateways over the one log."""
     started: list[Gateway] = []
 
-    def start(settings: GatewaySettings = SETTINGS, *, wait: bool = True, **changes: object) -> Gateway:
+    def start(
+        settings: GatewaySettings = SETTINGS, *, wait: bool = True, audit: Audit = NO_AUDIT, **changes: object
+    ) -> Gateway:
         models = {"": GetModelResponse(bundle="demo")}
-        backend = Backend(log, "t", frozenset({"a"}), OneRecipe(), lambda line, *_: models.get(line), judge)
+        backend = Backend(
+            log, "t", frozenset({"a"}), OneRecipe(), lambda line, *_: models.get(line), judge, audit=audit
+        )
         gateway = Gateway(backend, replace(settings, **changes))  # type: ignore[arg-type]
         started.append(gateway)
         gateway.start()

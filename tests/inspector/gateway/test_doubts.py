@@ -95,7 +95,7 @@ async def test_until_the_letters_are_read_back_the_log_is_asked(log: MemoryLog, 
     assert await answer(log, Doubts(now_ns - SECOND, lambda: None, lambda _: None)) == REVIEW
 
 
-def test_a_gateway_that_follows_the_dead_letters_no_more_is_not_healthy() -> None:
+def test_a_gateway_that_no_longer_follows_the_dead_letters_is_not_healthy() -> None:
     notifications: list[bool] = []
     Doubts(0, lambda: None, notifications.append).end()
     assert notifications == [True]

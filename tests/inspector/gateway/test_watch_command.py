@@ -71,7 +71,7 @@ def test_feedback_reaches_the_log(gateways: Gateways, log: MemoryLog, put: Put) 
     assert (kept.label, list(kept.defects), kept.author) == (Label.LABEL_NOK, ["dent"], "eva")
 
 
-def test_whoever_cannot_tell_may_say_so(gateways: Gateways, log: MemoryLog, put: Put) -> None:
+def test_anybody_who_cannot_tell_may_say_so(gateways: Gateways, log: MemoryLog, put: Put) -> None:
     put(1)
     result = run(gateways(), feedback, "a", "s0", "000001", "unsure", "--author", "eva")
     assert result.exit_code == 0, result.output

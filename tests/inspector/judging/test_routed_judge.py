@@ -192,7 +192,7 @@ def test_a_router_that_cannot_look_asks_everyone(tmp_path: Path) -> None:
     assert (verdict.route, named(verdict)[1]) == ("learned:full", "MISSING_MODALITY")
 
 
-def test_an_early_fail_examines_no_more_and_says_so(tmp_path: Path) -> None:
+def test_an_early_fail_stops_examining_and_says_so(tmp_path: Path) -> None:
     bench = Bench(tmp_path, Toy(ear_is_scout=False))
     verdict = bench.one(piece(view(1.0)))
     assert (named(verdict), bench.batches["ear"]) == (("FAIL", "DEFECT"), [])

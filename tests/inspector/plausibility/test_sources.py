@@ -86,7 +86,7 @@ def test_it_is_the_verdict_of_a_piece_whose_images_were_marked_before(model: Mod
         assert not ran(verdict)
 
 
-def test_beside_a_sound_that_is_not_believed_a_good_picture_does_not_pass_and_a_bad_one_fails(model: Model) -> None:
+def test_with_a_sound_that_is_not_believed_a_good_picture_does_not_pass_and_a_bad_one_fails(model: Model) -> None:
     good, bad = judged(model, piece(mic=clip(0.95)), piece(view(0.9), clip(0.95)))
     assert (words(good), words(bad)) == (("REVIEW", "IMPLAUSIBLE"), ("FAIL", "DEFECT"))
     assert ran(good) | ran(bad) <= {"top-thumb", "top-full"}

@@ -86,7 +86,7 @@ def test_a_fault_of_a_sound_moves_its_figure(
     assert spoiled > 1.4 * whole + 0.02 if is_higher else spoiled < 0.8 * whole
 
 
-def test_a_dead_channel_shows_beside_one_that_lives() -> None:
+def test_a_dead_channel_shows_next_to_one_that_lives() -> None:
     form = SOUND.model_copy(update={"num_channels": 2})
     figures = heard(np.hstack([TONE, np.zeros_like(TONE)]), form)
     assert figures["channel_level"] == 0

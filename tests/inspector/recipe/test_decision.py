@@ -87,6 +87,6 @@ def test_pass_needs_everything(
         (None, pb.DECISION_REASON_IMPLAUSIBLE),
     ],
 )
-def test_nothing_passes_beside_a_source_that_cannot_be_believed(score, reason):
+def test_nothing_passes_with_a_source_that_cannot_be_believed(score, reason):
     assert decide(score, Limits(0.3, 0.7), (), {"top"}).reason == reason
     assert decide(score, Limits(0.3, 0.7), {"mic"}, {"top"}).reason == reason

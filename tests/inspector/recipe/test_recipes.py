@@ -89,7 +89,7 @@ def test_one_stream_in_two_forms_is_refused(tmp_path: Path) -> None:
         load_recipes(paths)
 
 
-def test_patterns_name_files_beside_and_above(tmp_path: Path) -> None:
+def test_patterns_name_files_next_to_and_above(tmp_path: Path) -> None:
     one, two = recipe(tmp_path, "one"), recipe(tmp_path, "two")
     inner = tmp_path / "inner"
     inner.mkdir()

@@ -63,7 +63,7 @@ def test_records_go_out_at_their_moments_and_all_are_flushed() -> None:
     assert (done.records, done.by_type, done.behind_s) == (4, {"inspection.v1.X": 4}, 0.0)
 
 
-def test_a_slow_log_is_told_as_time_behind() -> None:
+def test_a_slow_log_is_shown_as_time_behind() -> None:
     time = FakeTime()
     done = publish_paced(scheduled(0, 10, 20), Shelf(time, cost_s=0.5), time.clock())
     assert done.behind_s > 0.4

@@ -199,7 +199,7 @@ def test_the_process_is_the_first_to_go_where_memory_runs_out(rig: Rig, monkeypa
         checked(request_for(rig, rig.bundle("a")), lambda: True)
 
 
-def test_whoever_has_no_patience_left_gets_no_answer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_without_patience_left_gets_no_answer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_check, "_PROGRAM", "import time; time.sleep(60)")
     with pytest.raises(PreparationCancelledError):
         checked(request_for(rig, rig.bundle("a")), lambda: False)

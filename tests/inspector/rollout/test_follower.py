@@ -257,7 +257,7 @@ def test_something_newer_is_taken_at_once_in_place_of_what_was_being_checked(rig
         assert version_of(worker.look()) == (2, "b")
 
 
-def test_a_shadow_and_a_canary_stand_beside_what_is_live(rig: Rig) -> None:
+def test_a_shadow_and_a_canary_stand_next_to_what_is_live(rig: Rig) -> None:
     with running(rig) as worker:
         rig.deploy("a", SHADOW)
         assert (shadow := worker.look().shadow) is not None
@@ -298,7 +298,7 @@ class FailedOnce:
         return self._faults.pop() if self._faults else None
 
 
-def test_a_shadow_that_fails_is_ended_and_told_of(rig: Rig) -> None:
+def test_a_shadow_that_fails_is_ended_and_reported(rig: Rig) -> None:
     with running(rig) as worker:
         rig.deploy("a", SHADOW)
         worker.follower._shadow = FailedOnce(worker.look().shadow)

@@ -17,7 +17,7 @@ from tests.inspector.rollout.toys import Rig, last_report, running, version_of
 LIVE, STOPPED = WorkerPhase.WORKER_PHASE_LIVE, WorkerPhase.WORKER_PHASE_STOPPED
 
 
-def test_a_service_that_follows_no_more_stops_and_says_so(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_no_longer_follows_stops_and_says_so(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise KeyError("an unforeseen error")
 

@@ -65,7 +65,7 @@ def test_a_call_that_cannot_wait_is_refused_and_opens_them_all_the_same() -> Non
     assert boot.num_attempts == 1
 
 
-def test_a_failed_attempt_is_told_and_repeated_for_a_later_call() -> None:
+def test_a_failed_attempt_is_reported_and_repeated_for_a_later_call() -> None:
     now_s = [0.0]
     models = ModelsOnDemand(boot := Boot(BundleError("bundle.json: cannot be read")), lambda: now_s[0])
     with looking(models.open_if_wanted), pytest.raises(NotOpenError, match=r"bundle\.json: cannot be read"):

@@ -76,12 +76,12 @@ def test_a_gateway_tells_of_it_once_it_has_opened_its_models(rig: Rig) -> None:
         assert registry.get_sample_value("inspector_engine_refused", labels) == 1
 
 
-def test_where_all_may_judge_nothing_is_told(rig: Rig) -> None:
+def test_where_all_may_judge_nothing_is_reported(rig: Rig) -> None:
     with worker(rig) as started:
         assert started.refused() == {}
 
 
-def test_it_is_told_of_what_judges_now_and_at_the_next_start(rig: Rig) -> None:
+def test_a_refused_engine_is_reported_of_the_live_bundle_and_again_at_the_next_start(rig: Rig) -> None:
     unproven(rig.bundle("a"))
     with worker(rig) as started:
         assert started.refused() == {}

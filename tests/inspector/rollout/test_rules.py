@@ -13,7 +13,7 @@ RULES = Path(__file__).parents[3] / "deploy/prometheus/deployments.rules.yaml"
 PLACE = DeploymentTarget("l1", "cup")
 
 
-def test_what_is_refused_at_a_start_is_told_from_what_was_refused_long_ago() -> None:
+def test_what_is_refused_at_a_start_is_distinguished_from_what_was_refused_long_ago() -> None:
     """By when the counter began, for no increase is seen of one that is 1 from the first scrape on."""
     registry = CollectorRegistry()
     before_s = time.time()

@@ -118,7 +118,7 @@ def broken(model: Model) -> Model:
     return Model(model.bundle, model.engine, {}, model.head, model.calibrations, model.settings)
 
 
-def test_a_shadow_that_fails_is_asked_no_more_and_said_so_once(bench: Bench) -> None:
+def test_a_shadow_that_fails_is_no_longer_asked_and_reported_once(bench: Bench) -> None:
     bench.put(Trial(DeployedModel(broken(bench.strict), 2)))
     assert bench.run_shadow(pieces(1)) == []
     assert (fault := bench.shadow.fault()) is not None

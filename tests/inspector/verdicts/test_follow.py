@@ -182,7 +182,7 @@ def test_a_replaced_log_is_followed_from_its_oldest_verdict(tmp_path: Path) -> N
     assert [gap.is_recreated for gap in store.skipped] == [True]
 
 
-def test_a_replaced_log_that_has_grown_past_the_position_is_told_from_the_one_before(tmp_path: Path) -> None:
+def test_a_replaced_log_that_has_grown_past_the_position_is_distinguished_from_the_one_before(tmp_path: Path) -> None:
     """It was followed from its middle."""
     first = EmbeddedLog(tmp_path / "first.sqlite")
     publish(first, range(10))

@@ -72,7 +72,7 @@ def test_seek_finds_the_first_entry_not_yet_delivered() -> None:
     assert [held.seek(vector) - held.first for vector in ({}, {P0: 1}, {P0: 2, P1: 1}, {P0: 2, P1: 2})] == [0, 1, 3, 4]
 
 
-def test_a_reader_that_was_overtaken_is_told() -> None:
+def test_a_reader_that_was_overtaken_learns_it() -> None:
     held = ring(max_count=2)
     number = held.end
     held.push([entry(offset) for offset in range(3)], {P0: 3}, 0)

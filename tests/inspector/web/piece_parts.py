@@ -7,10 +7,13 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
+from inspector.access.roles import Role
+from inspector.access.settings import AccessSettings
 from inspector.archive.chart_figures import ChartFigures
 from inspector.archive.database import Database
 from inspector.archive.find import Archive
 from inspector.archive.recordings.folder_store import FolderStore
+from inspector.web.access import page_access
 from inspector.web.app import create_app
 from inspector.web.feedback import FeedbackDesk
 from inspector.web.kept_recordings import KeptRecordings
@@ -44,9 +47,10 @@ class Pages:
 
 
 @contextmanager
-def pages(folder: Path, names: Names | None = None, url: str | None = None) -> Iterator[Pages]:
+def pages(folder: Path, names: Names | None = None, role: Role | None = None) -> Iterator[Pages]:
+    """`role` is what everybody is who opens a page; without it everybody is the local engineer."""
     log = EmbeddedLog(folder / "log.sqlite", EmbeddedSettings())
-    database = Database(url or f"sqlite:///{folder / 'archive.sqlite'}")
+    database = Database(f"sqlite:///{folder / 'archive.sqlite'}")
     made = FilledArchive(database, names)
     desk = FeedbackDesk(log, "inspection", ("line-1",))
     archive, store = Archive(database), FolderStore(folder / "recordings", 0)
@@ -57,6 +61,9 @@ def pages(folder: Path, names: Names | None = None, url: str | None = None) -> I
         recordings=KeptRecordings(archive, store, OnePiece()),
         feedback=desk,
     )
+    if role is not None:
+        settings = AccessSettings(allow_anonymous=True, anonymous_role=role)
+        floor = replace(floor, access=replace(page_access(settings, "127.0.0.1:0"), only_local_hosts=False))
     try:
         yield Pages(create_app(floor), made, log, store)
     finally:

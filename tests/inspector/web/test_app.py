@@ -77,3 +77,18 @@ def test_an_error_page_tells_nothing_of_the_error(client: TestClient) -> None:
 def test_a_body_up_to_the_limit_is_taken_and_a_larger_one_refused(client: TestClient) -> None:
     assert client.post("/echo", content=b"x" * 1000).status_code == 200
     assert client.post("/echo", content=b"x" * 1001).status_code == 413
+
+
+def test_static_files_are_asked_for_again_and_sent_only_when_they_changed(client: TestClient) -> None:
+    first = client.get("/static/style.css")
+    assert first.headers["cache-control"] == "no-cache"
+    again = client.get("/static/style.css", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert client.get("/static/events.js").headers["content-type"].startswith("text/javascript")
+
+
+@pytest.mark.parametrize(
+    "path", ["../app.py", "..%2fapp.py", "%2e%2e/app.py", "/etc/passwd", "charts/../../app.py", ""]
+)
+def test_nothing_but_static_files_can_be_had(client: TestClient, path: str) -> None:
+    assert client.get(f"/static/{path}").status_code == 404

@@ -12,6 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 from inspector.config.opening import open_log
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.records import Output
+from tests.benchmarks.page import append as appended
+from tests.benchmarks.page import heap_bytes
 from tests.inspector.web.conftest import NARROW, WIDE
 from tests.inspector.web.parts import verdict
 from tests.inspector.web.running_line import RunningLine
@@ -131,7 +133,7 @@ def test_a_sound_is_played_and_the_cursor_runs(opened: Page) -> None:
     station = opened.locator(".station", has=opened.locator(".sound:not(.pending) button:visible")).first
     station.get_by_role("button", name="Slowly").click()
     expect(station.locator(".cursor")).to_be_visible()
-    expect(station.locator(".cursor")).to_be_hidden(timeout=LIMIT_MS)
+    expect(station.locator(".cursor")).to_be_hidden()
 
 
 def test_the_theme_is_kept(opened: Page) -> None:
@@ -216,7 +218,7 @@ def test_axe_finds_nothing_serious(browser: Browser, line: RunningLine, scheme: 
     )
     page.goto(line.address)
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
-    expect(page.locator(".station").first).to_be_visible(timeout=LIMIT_MS)
+    expect(page.locator(".station").first).to_be_visible()
     found = Axe().run(page)
     serious = [each for each in found.response["violations"] if each["impact"] in ("serious", "critical")]
     assert not serious, found.generate_report()
@@ -236,7 +238,7 @@ def test_the_first_page_is_small(browser: Browser, line: RunningLine) -> None:
     page = context.new_page()
     page.on("requestfinished", lambda request: sizes.append(request.sizes()["responseBodySize"]))
     page.goto(line.address)
-    expect(page.locator(".station .picture:not(.pending)").first).to_be_visible(timeout=LIMIT_MS)
+    expect(page.locator(".station .picture:not(.pending)").first).to_be_visible()
     page.wait_for_load_state("load")
     assert 10_000 < sum(sizes) <= 300_000
     context.close()
@@ -247,3 +249,15 @@ def test_static_files_hold_no_address_outside() -> None:
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/", "")
         assert "http://" not in text, path
         assert "https://" not in text, path
+
+
+def test_the_memory_of_a_tab_is_flat(opened: Page, line: RunningLine) -> None:
+    """As many verdicts as two minutes bring at 12/s; 30 minutes: `python -m tests.benchmarks.page --minutes 30`."""
+    sample = [now(verdict(number, station=f"station-{number % 3 + 1}")) for number in range(36)]
+    session = opened.context.new_cdp_session(opened)
+    appended(line, sample, 120.0, 3.0)
+    early, nodes = heap_bytes(session), opened.evaluate("document.querySelectorAll('*').length")
+    appended(line, sample, 120.0, 12.0)
+    late = heap_bytes(session)
+    assert late < early * 1.1 + 500_000
+    assert opened.evaluate("document.querySelectorAll('*').length") <= nodes + 50

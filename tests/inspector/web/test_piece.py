@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from html import unescape
 from pathlib import Path
@@ -14,17 +15,23 @@ import pytest
 from sqlalchemy import insert
 from starlette.testclient import TestClient
 
+from inspector.access.roles import Role
+from inspector.archive.find import Archive
+from inspector.archive.schema import ID_CONFLICTS
 from inspector.archive.tables_log import FEEDBACK
 from inspector.archive.tables_recordings import PIECE_RECORDINGS, RECORDING_OBJECTS
 from inspector.web.feedback import MAX_WAITING, FeedbackDesk, FeedbackError, Found
+from inspector.web.kept_recordings import MAX_AT_ONCE, BusyError, KeptRecordings
 from inspector.web.piece_links import piece_path
 from protos.inspection.v1.records_pb2 import Feedback, Label
 from protos.inspection.v1.verdict_pb2 import ModalityState, Verdict
 from streams.log import LogUnavailableError
-from streams.observation import InspectionId
+from streams.observation import InspectionId, Observation
 from streams.records import TopicPartition
 from tests.inspector.web.filled_archive import verdict_of
+from tests.inspector.web.parts import OnePiece
 from tests.inspector.web.piece_parts import HOSTILE, Pages, pages
+from tests.waiting import until
 
 PIECE = "/pieces/line-1/drill/piece-0000007/0"
 FOUND = {"label": "nok", "defects": ["crack", " "], "note": "at the edge"}
@@ -353,3 +360,57 @@ def test_a_missing_sensor_is_listed_without_a_link(made: Pages, client: TestClie
 
     assert f"/kept/{key}/file/0/0" in text
     assert f"/kept/{key}/file/1/0" not in text
+
+
+def test_a_piece_whose_id_was_read_twice_is_for_a_person(made: Pages, client: TestClient) -> None:
+    made.made.put(verdict_of(8))
+    row = {"line": "line-1", "station": "press", "piece_id": "piece-0000008", "pass_number": 0, "append_ns": 1}
+    with made.made.database.write() as connection:
+        connection.execute(insert(ID_CONFLICTS).values(row))
+
+    page, listed = client.get("/pieces/line-1/press/piece-0000008/0").text, client.get("/pieces").text
+
+    assert "Two parts were read under this id" in page
+    assert "The line had decided PASS" in page
+    assert 'class="decision large" data-decision="review"' in page
+    assert "id read twice" in listed
+
+
+@pytest.mark.parametrize(("role", "may"), [(Role.VIEWER, False), (Role.OPERATOR, True)])
+def test_findings_and_downloads_need_an_operator(tmp_path: Path, role: Role, may: bool) -> None:
+    with pages(tmp_path, role=role) as made, TestClient(made.app) as client:
+        key = made.made.put(detailed())
+        text = client.get(PIECE).text
+        download, finding = client.get(f"/kept/{key}/file/0/0"), client.post(f"/kept/{key}/feedback", json=FOUND)
+
+        assert ('id="feedback"' in text) is may
+        assert (f"/kept/{key}/file/0/0" in text) is may
+        assert download.status_code == (200 if may else 403)
+        assert finding.status_code == (201 if may else 403)
+        assert len(stored_feedback(made)) == may
+
+
+class HangingInputs:
+    """The log's recordings, which come when they are let go."""
+
+    def __init__(self) -> None:
+        self.goes_on, self.num_readers = Event(), 0
+
+    def observation(self, verdict: Verdict) -> Observation:
+        self.num_readers += 1
+        assert self.goes_on.wait(60)
+        return OnePiece().observation(verdict)
+
+
+def test_recordings_that_are_read_at_once_are_bounded(made: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inspector.web.kept_recordings.WAIT_S", 0.001)
+    verdict, inputs = detailed(), HangingInputs()
+    key = made.made.put(verdict)
+    recordings = KeptRecordings(Archive(made.made.database), None, inputs)
+    with ThreadPoolExecutor(MAX_AT_ONCE) as threads:
+        reading = [threads.submit(recordings.file, key, verdict, "top", 0) for _ in range(MAX_AT_ONCE)]
+        until(lambda: inputs.num_readers == MAX_AT_ONCE)
+        with pytest.raises(BusyError):
+            recordings.file(key, verdict, "top", 0)
+        inputs.goes_on.set()
+        assert all(each.result(60) is not None for each in reading)

@@ -64,6 +64,12 @@ class Viewer:
         """Offsets of the next verdicts."""
         return [int(self.until("verdict").data["at"][1]) for _ in range(count)]  # type: ignore[index]
 
+    def drain(self) -> None:
+        """Reads all there is and keeps nothing; ends with EOFError or an error of the socket."""
+        while self._socket.recv(65_536):
+            pass
+        raise EOFError
+
     def close(self) -> None:
         self._file.close()
         self._socket.close()

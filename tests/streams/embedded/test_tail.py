@@ -127,7 +127,7 @@ def test_a_tail_goes_through_a_long_topic_in_order(path: Path, num_lines: int, c
     assert seen == sent
 
 
-def test_a_tail_that_is_too_slow_is_told_so(path: Path) -> None:
+def test_a_tail_that_is_too_slow_learns_why(path: Path) -> None:
     log = EmbeddedLog(path)
     publish(log, output("verdicts", b"1"))
     with closing(log.tail(Start(earliest=True))) as tail:

@@ -74,7 +74,7 @@ def test_a_gap_stays_a_gap() -> None:
 
 
 @pytest.mark.parametrize(("stamp_ms", "anchors"), [(10, 1), (30, 1), (31, 2), (-10, 1), (-11, 2)])
-def test_a_stamp_beyond_the_jitter_anchors_anew(stamp_ms: int, anchors: int) -> None:
+def test_a_stamp_beyond_the_jitter_anchors_again(stamp_ms: int, anchors: int) -> None:
     source = stream()
     source.place(chunk(0, 10))
     source.place(chunk(10, 10, at_ms=stamp_ms))

@@ -103,7 +103,7 @@ def test_a_station_of_refused_records_alone_takes_no_room() -> None:
     assert rig.reasons() == ["CLOCK"]
 
 
-def test_stations_whose_clocks_would_not_fit_beside_an_offset_are_refused() -> None:
+def test_stations_whose_clocks_would_not_fit_next_to_an_offset_are_refused() -> None:
     rig = Rig(replace(SETTINGS, max_stations=1000))
     for number in range(70):
         rig.put(FRAMES, 0.0, frame(P._replace(station=f"{number:048d}"), "top", 0, at_s(0)))

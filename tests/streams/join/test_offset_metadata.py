@@ -55,7 +55,7 @@ def test_a_foreign_memo_is_refused_with_its_offset(text: str) -> None:
         OffsetMetadata.decode(text, offset=9)
 
 
-def test_what_there_is_room_for_fits_beside_the_largest_numbers_and_a_field_of_a_later_version() -> None:
+def test_what_there_is_room_for_fits_next_to_the_largest_numbers_and_a_field_of_a_later_version() -> None:
     clocks: dict[str, int] = {}
     while has_room_for((*clocks, name := f"{len(clocks):048d}")):
         clocks[name] = 4_000_000_000_000

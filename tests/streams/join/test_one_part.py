@@ -45,7 +45,7 @@ AFTER = [
 
 @pytest.mark.parametrize("is_settled", [False, True])
 @pytest.mark.parametrize(("at", "make", "reasons"), AFTER)
-def test_after_the_verdict_another_part_is_told_from_a_late_record(
+def test_after_the_verdict_another_part_is_distinguished_from_a_late_record(
     at: TopicPartition, make: Make, reasons: list[str], is_settled: bool
 ) -> None:
     rig = Rig()

@@ -185,7 +185,7 @@ def test_hours_late_is_no_pass_although_all_are() -> None:
         assert "(3 h)" in each.doubt
 
 
-def test_a_source_that_is_refused_for_its_clock_is_told_so() -> None:
+def test_a_source_that_is_refused_for_its_clock_learns_why() -> None:
     """The camera's first piece enters, for nothing has shown the time yet; then all is too old."""
     line = ClockLine({"top": constant(-3600.0), "events": constant(-3600.0)})
     assert not any(each.passes for each in line.run())
@@ -199,7 +199,7 @@ def test_a_source_that_is_refused_for_its_clock_is_told_so() -> None:
     assert any("records are refused" in warning for warning in line.warnings)
 
 
-def test_a_microphone_that_is_refused_for_its_clock_is_told_so() -> None:
+def test_a_microphone_that_is_refused_for_its_clock_learns_why() -> None:
     line = ClockLine({"mic": constant(-3600.0)})
     line.run()
     late = [letter for letter in line.letters if letter.startswith("LATE")]
@@ -223,7 +223,7 @@ def test_a_clock_ahead_is_refused_with_its_cause() -> None:
 
 
 @pytest.mark.parametrize("offset_s", [-3.0, -18.0, -25.0])
-def test_a_clock_is_not_taken_for_a_reader_that_gives_two_parts_one_id(offset_s: float) -> None:
+def test_a_clock_is_not_mistaken_for_a_reader_that_gives_two_parts_one_id(offset_s: float) -> None:
     """By its event a piece is so old that it closes before its image comes, which is taken long after that event."""
     line = ClockLine({"events": constant(offset_s)}, {"top": lambda random: 0.3})
     assert not any(each.passes for each in line.run())

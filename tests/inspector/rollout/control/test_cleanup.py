@@ -62,7 +62,7 @@ def test_roll_backs_find_all_that_they_return_to(rig: Rig) -> None:
     assert folders == ["b", "a", ""]
 
 
-def test_sizes_are_told(rig: Rig) -> None:
+def test_sizes_are_reported(rig: Rig) -> None:
     rig.deploy("a")
     rig.commands().roll_back("")
     (name,) = on_shelf(rig)
@@ -158,7 +158,7 @@ def test_a_log_that_cannot_be_read_keeps_all(rig: Rig) -> None:
     check_refused(rig, "log.sqlite")
 
 
-def test_what_cannot_be_removed_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_removed_is_reported(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     rig.deploy("a")
     rig.commands().roll_back("")
 

@@ -34,7 +34,7 @@ def test_deploying_ends_when_every_worker_follows(rig: Rig) -> None:
     assert listed[1].startswith("l1 cup w1: live 1 (fits); judges with its own bundle on ")
 
 
-def test_a_worker_that_was_stopped_is_told_from_one_that_judges(rig: Rig) -> None:
+def test_a_worker_that_was_stopped_is_distinguished_from_one_that_judges(rig: Rig) -> None:
     rig.deploy("a")
     report(rig, WorkerState(worker="w1", recipe="cup", deployment=1, live=1, phase=WorkerPhase.WORKER_PHASE_STOPPED))
     assert "l1 cup w1: stopped 1; judged with 1 on " in called(rig, "deployments").output

@@ -91,7 +91,7 @@ def test_a_deployment_after_a_roll_back_returns_to_what_that_set(rig: Rig) -> No
     assert live(rig) == (5, "a")
 
 
-def test_a_trial_stands_beside_what_is_live_and_a_roll_back_ends_it(rig: Rig) -> None:
+def test_a_trial_stands_next_to_what_is_live_and_a_roll_back_ends_it(rig: Rig) -> None:
     rig.deploy("a")
     rig.deploy("b", CANARY)
     assert (live(rig), counts(rig).trial.version, counts(rig).trial.share) == ((1, "a"), "b", 0.1)
@@ -100,7 +100,7 @@ def test_a_trial_stands_beside_what_is_live_and_a_roll_back_ends_it(rig: Rig) ->
     assert not counts(rig).HasField("trial")
 
 
-def test_a_trial_may_run_beside_the_recipes_own_bundle(rig: Rig) -> None:
+def test_a_trial_may_run_next_to_the_recipes_own_bundle(rig: Rig) -> None:
     rig.deploy("a", SHADOW)
     assert not counts(rig).HasField("live")
     assert counts(rig).trial.version == "a"

@@ -85,7 +85,7 @@ def reading(rig: Rig, log: Log) -> Iterator[ControlReader]:
         reader.close()
 
 
-def test_a_log_that_breaks_off_while_it_is_read_anew_brings_nothing_old_back(rig: Rig) -> None:
+def test_a_log_that_breaks_off_while_it_is_read_again_brings_nothing_old_back(rig: Rig) -> None:
     with reading(rig, log := Uncompacted(1, 2, 3)) as reader:
         log.broken = {1, 3}
         assert not reader.read()
@@ -95,7 +95,7 @@ def test_a_log_that_breaks_off_while_it_is_read_anew_brings_nothing_old_back(rig
         assert reader.active(CUP).live.number == 3
 
 
-def test_it_goes_on_where_the_log_was_read_anew(rig: Rig) -> None:
+def test_it_continues_where_the_log_was_read_again(rig: Rig) -> None:
     with reading(rig, log := Uncompacted(1, 2)) as reader:
         log.broken = {2}
         assert not reader.read()

@@ -70,7 +70,7 @@ def test_a_worker_that_was_stopped_is_not_waited_for(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("phase", [LOADING, CHECKING, READY])
-def test_whoever_opens_a_large_bundle_says_nothing_for_long_and_is_waited_for(
+def test_a_process_that_opens_a_large_bundle_is_silent_for_long_and_is_waited_for(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, phase: WorkerPhase
 ) -> None:
     changes = rig.deploy("a")

@@ -86,7 +86,7 @@ def test_the_best_scout_stays_and_what_adds_most_to_it(results: list[CrossValida
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_an_expert_scored_on_one_fold_is_set_beside_the_scout_on_that_fold(seed: int) -> None:
+def test_an_expert_scored_on_one_fold_is_compared_with_the_scout_on_that_fold(seed: int) -> None:
     held = np.random.default_rng(seed).permutation(NUM)[:80]
     parrot, knower = np.full((2, NUM), math.nan)
     parrot[held], knower[held] = knowing(1, SIGNAL)[held], 3 * knowing(1, OWN)[held]

@@ -1,0 +1,200 @@
+"""Counts stored verdicts into five-minute rows for charts: each verdict once, in the order in which they were stored.
+
+A chart of 30 days then reads some thousand rows in place of millions. The counter works behind the archive in small
+transactions of its own; charts lack what it has not counted yet.
+"""
+
+import logging
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from enum import IntEnum
+from threading import Event
+from typing import NamedTuple
+
+from sqlalchemy import Connection, func, select, update
+
+from inspector.archive.database import Database
+from inspector.archive.dialect import insert
+from inspector.archive.migrate import upgrade
+from inspector.archive.schema import VERDICT_SENSORS, VERDICTS
+from inspector.archive.tables_charts import CHART_COUNTS, CHART_PROGRESS
+from inspector.verdicts.follow import StoreError
+
+log = logging.getLogger("inspector.archive.charts")
+
+STEP_NS = 300 * 10**9
+NUM_SCORE_BINS = 40
+BINS_PER_OCTAVE = 8
+"""Latencies of one bin differ by at most 9 %."""
+MAX_LATENCY_BIN = 20 * BINS_PER_OCTAVE
+CHUNK = 2_000
+"""Verdicts of one transaction."""
+IDLE_S, RETRY_S = 1.0, 5.0
+_NAME = "counted"
+_T = VERDICTS.c
+
+
+class Judged(NamedTuple):
+    """What is counted of a verdict, named as its columns."""
+
+    key: int
+    entry_ns: int
+    line: str
+    station: str
+    product: str
+    bundle_digest: str
+    decision: int
+    defect_class: str
+    score: float | None
+    pass_below: float | None
+    fail_above: float | None
+    capture_ns: int
+    publish_ns: int
+
+
+_COLUMNS = tuple(_T[name] for name in Judged._fields)
+
+
+class Kind(IntEnum):
+    """What a row counts, and what its `word` and `number` are."""
+
+    PIECES = 1
+    """Word: likeliest class. Number: decision."""
+    SCORES = 2
+    """Number: bin of the score."""
+    LATENCIES = 3
+    """Number: bin of the milliseconds from capture to publication."""
+    SENSORS = 4
+    """Sensors that were not present. Word: sensor. Number: state."""
+    LIMITS = 5
+    """Word: both limits."""
+
+
+class Place(NamedTuple):
+    """Primary key of a row."""
+
+    kind: int
+    start_ns: int
+    line: str
+    station: str
+    product: str
+    bundle_digest: str
+    word: str
+    number: int
+
+
+class ChartCounter:
+    """Counts what was stored since. One thread uses it at a time; any number of processes may."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def prepare(self) -> None:
+        """Makes the tables where they are missing. Raises StoreError, DatabaseError."""
+        upgrade(self._database)
+
+    def count(self) -> int:
+        """Counts the next verdicts; how many there were. Raises StoreError."""
+        with self._database.read() as connection:
+            done = done_key(connection)
+            query = select(*_COLUMNS).where(_T.key > done).order_by(_T.key).limit(CHUNK)
+            rows = [Judged(*row) for row in connection.execute(query)]
+            sensors = _sensors(connection, [row.key for row in rows])
+        if not rows:
+            return 0
+        counts = Counter(place for row in rows for place in _places(row, sensors.get(row.key, ())))
+        with self._database.write() as connection:
+            if _move(connection, done, rows[-1].key):
+                _add(connection, counts)
+        return len(rows)
+
+
+def run(counter: ChartCounter, stop: Event, on_counted: Callable[[int], None] = lambda _: None) -> None:
+    """Counts until `stop` is set, through outages of the database. Raises DatabaseError."""
+    is_away, is_ready = False, False
+    while not stop.is_set():
+        try:
+            if not is_ready:
+                counter.prepare()
+                is_ready = True
+            num_counted = counter.count()
+        except StoreError as error:
+            if not is_away:
+                log.warning("Charts are not counted at present (%s). They are when the archive is back.", error)
+            is_away = True
+            stop.wait(RETRY_S)
+            continue
+        if is_away:
+            log.warning("Charts are counted again.")
+            is_away = False
+        on_counted(num_counted)
+        if num_counted < CHUNK:
+            stop.wait(IDLE_S)
+
+
+def done_key(connection: Connection) -> int:
+    """Key of the last verdict that was counted."""
+    return connection.execute(select(CHART_PROGRESS.c.done_key)).scalar_one_or_none() or 0
+
+
+def num_waiting(connection: Connection) -> int:
+    """About how many verdicts are not counted yet: keys have few gaps."""
+    newest = connection.execute(select(func.max(_T.key))).scalar_one_or_none() or 0
+    return max(newest - done_key(connection), 0)
+
+
+def latency_bin(milliseconds: float) -> int:
+    return min(max(math.floor(BINS_PER_OCTAVE * math.log2(max(milliseconds, 1.0))), 0), MAX_LATENCY_BIN)
+
+
+def latency_of_bin(number: int) -> float:
+    """The middle of a bin in milliseconds: at most 5 % off."""
+    return float(2 ** ((number + 0.5) / BINS_PER_OCTAVE))
+
+
+def score_bin(score: float) -> int:
+    return min(max(math.floor(score * NUM_SCORE_BINS), 0), NUM_SCORE_BINS - 1)
+
+
+def _places(row: Judged, sensors: Iterable[tuple[str, int]]) -> Iterator[Place]:
+    """The rows that one verdict is counted in."""
+    names = row.line, row.station, row.product, row.bundle_digest
+    start_ns = row.entry_ns // STEP_NS * STEP_NS
+    yield Place(Kind.PIECES, start_ns, *names, row.defect_class, row.decision)
+    took_ms = (row.publish_ns - row.capture_ns) / 1e6
+    yield Place(Kind.LATENCIES, start_ns, *names, "", latency_bin(took_ms))
+    if row.score is not None:
+        yield Place(Kind.SCORES, start_ns, *names, "", score_bin(row.score))
+    if row.pass_below is not None and row.fail_above is not None:
+        yield Place(Kind.LIMITS, start_ns, *names, f"{row.pass_below!r} {row.fail_above!r}", 0)
+    for sensor, state in sensors:
+        yield Place(Kind.SENSORS, start_ns, *names, sensor, state)
+
+
+def _sensors(connection: Connection, keys: Sequence[int]) -> dict[int, list[tuple[str, int]]]:
+    """Sensors that were not present, by the verdict's key."""
+    found: dict[int, list[tuple[str, int]]] = {}
+    if keys:
+        table = VERDICT_SENSORS.c
+        query = select(table.verdict_key, table.sensor, table.state).where(table.verdict_key.between(keys[0], keys[-1]))
+        for key, sensor, state in connection.execute(query):
+            found.setdefault(key, []).append((sensor, state))
+    return found
+
+
+def _move(connection: Connection, before: int, done: int) -> bool:
+    """False where another process has counted these verdicts."""
+    if before == 0:
+        row = insert(connection, CHART_PROGRESS).values(name=_NAME, done_key=0)
+        connection.execute(row.on_conflict_do_nothing())
+    moved = update(CHART_PROGRESS).where(CHART_PROGRESS.c.done_key == before).values(done_key=done)
+    return connection.execute(moved).rowcount == 1
+
+
+def _add(connection: Connection, counts: Counter[Place]) -> None:
+    statement = insert(connection, CHART_COUNTS)
+    keys = list(CHART_COUNTS.primary_key)
+    added = {"count": CHART_COUNTS.c.count + statement.excluded["count"]}
+    rows = [{**place._asdict(), "count": count} for place, count in sorted(counts.items())]
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=added), rows)

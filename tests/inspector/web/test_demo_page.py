@@ -1,0 +1,52 @@
+"""The page of `inspector demo`: its address is printed at once, and an open tab sees every piece to the end."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.inspector.web.running_line import RECIPE
+from tests.servers.process import free_port
+
+CONFIG = """
+lines = ["line-1"]
+recipes = ["{recipe}"]
+[log]
+kind = "embedded"
+path = "run/log.sqlite"
+[join]
+max_delay_s = 1.0
+[gateway]
+listen = "127.0.0.1:{gateway}"
+[archive]
+database = "sqlite:///run/archive.sqlite"
+[web]
+listen = "127.0.0.1:{web}"
+"""
+NUM_PIECES = 60
+
+
+def test_an_open_page_sees_the_demo_from_its_first_piece_to_its_last(page: Page, tmp_path: Path) -> None:
+    config = tmp_path / "service.toml"
+    config.write_text(CONFIG.format(recipe=RECIPE, gateway=free_port(), web=free_port()), encoding="utf-8")
+    command = [sys.executable, "-u", "-m", "inspector", "demo", "--config", str(config), "--pieces", str(NUM_PIECES)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as demo:
+        assert demo.stdout is not None
+        lines = iter(demo.stdout)
+        address = next(line for line in lines if line.startswith("the live page: ")).split()[-1]
+        page.goto(address)
+        page.evaluate("""async () => {
+            const { onVerdict } = await import("/static/events.js");
+            window.pieces = [];
+            onVerdict((card) => window.pieces.push(card.piece));
+        }""")
+        last = list(lines)[-1]
+        seen = page.evaluate("window.pieces")
+    summary = json.loads(last)
+    assert demo.returncode == 0
+    assert (summary["pieces"], summary["verdicts"], summary["doubled"], summary["missing"]) == (NUM_PIECES, 60, 0, 0)
+    assert len(seen) == len(set(seen)), "nothing twice"
+    assert {f"s2026-{number:06d}" for number in range(NUM_PIECES // 2, NUM_PIECES)} <= set(seen)
+    expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
