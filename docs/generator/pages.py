@@ -7,14 +7,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from docs.generator import commands, keys, metrics, wire
+from docs.generator import commands, keys, metrics, roles, wire
 
 FOLDER = "reference"
 
 
 def pages() -> Iterator[tuple[str, str]]:
     """Path in the documentation and text of every page."""
-    for source in (keys, commands, metrics, wire):
+    for source in (keys, commands, metrics, roles, wire):
         for name, text in source.pages():
             yield f"{FOLDER}/{name}", text
 

@@ -13,7 +13,8 @@ from inspector.access.audit.files import HEADS_FILE, LOG_FILE, lines_of
 from inspector.access.audit.record import Record, parsed
 from inspector.access.roles import RULES
 from inspector.cli import main
-from tests.inspector.rollout.toys import CONFIG, RECIPE, Toy, edit_manifest, write_toy_bundle
+from tests.bundles import Toy, edit_manifest, write_toy_bundle
+from tests.inspector.rollout.toys import CONFIG, RECIPE
 
 TOKENS = '[access]\ntoken_file = "tokens.json"\n'
 
