@@ -14,7 +14,7 @@ from statistics import NormalDist
 from typing import Protocol
 
 from inspector.alerts.seen import Seen
-from inspector.statistics.control_charts import BernoulliCusum, BernoulliReturn, Cusum, Ewma
+from inspector.statistics.sequential_charts import BernoulliCusum, BernoulliReturn, Cusum, Ewma
 
 _NORMAL = NormalDist()
 

@@ -11,7 +11,7 @@ from inspector.alerts.settings import AlertSettings, Level
 from inspector.recipe.alerts import CountAlert, Counted, RateAlert, RecipeAlert, ScoreAlert
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import ANY, Recipes
-from inspector.statistics.control_charts import BernoulliCusum, BernoulliReturn, Cusum, Ewma
+from inspector.statistics.sequential_charts import BernoulliCusum, BernoulliReturn, Cusum, Ewma
 from protos.inspection.v1.verdict_pb2 import Decision
 
 OUTCOMES = {

@@ -7,7 +7,7 @@ transactions of its own; charts lack what it has not counted yet.
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
 from threading import Event
 from typing import NamedTuple
@@ -110,7 +110,7 @@ class ChartCounter:
         return len(rows)
 
 
-def run(counter: ChartCounter, stop: Event) -> None:
+def run(counter: ChartCounter, stop: Event, on_counted: Callable[[int], None] = lambda _: None) -> None:
     """Counts until `stop` is set, through outages of the database. Raises DatabaseError."""
     is_away, is_ready = False, False
     while not stop.is_set():
@@ -128,6 +128,7 @@ def run(counter: ChartCounter, stop: Event) -> None:
         if is_away:
             log.warning("Charts are counted again.")
             is_away = False
+        on_counted(num_counted)
         if num_counted < CHUNK:
             stop.wait(IDLE_S)
 

@@ -146,7 +146,13 @@ class Figures:
         return sorted(counts, key=lambda each: (-each.total, each.defect_class))
 
     def findings(self, scope: Scope, by: By = By.ALL) -> list[Findings]:
-        is_same = (FEEDBACK.c[name] == _T[name] for name in ("piece_id", "line", "station", "pass_number"))
+        said = FEEDBACK.c
+        is_same = (
+            said.piece_id == _T.piece_id,
+            said.line == _T.line.concat(""),  # as in `find.is_inspection`: no look-up by line and station
+            said.station == _T.station.concat(""),
+            said.pass_number == _T.pass_number,
+        )
         query = (
             select(_T.key, _T.decision, FEEDBACK.c.label, *_COLUMNS[by])
             .join(FEEDBACK, and_(*is_same))

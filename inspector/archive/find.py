@@ -10,7 +10,7 @@ from inspector.archive.database import Database
 from inspector.archive.metadata import stored_text
 from inspector.archive.rows import KeptFeedback, KeptRecording, MadeWhere, PieceFilter, PieceRow
 from inspector.archive.schema import HEAT_MAPS, ID_CONFLICTS, STATIONS, VERDICT_BODIES, VERDICTS
-from inspector.archive.search import PIECE_COLUMNS, search
+from inspector.archive.search import PIECE_COLUMNS, piece_row, search
 from inspector.archive.tables_log import FEEDBACK
 from inspector.archive.tables_recordings import PIECE_RECORDINGS, RECORDING_OBJECTS
 from protos.inspection.v1.verdict_pb2 import Verdict
@@ -40,10 +40,10 @@ class Archive:
     def row(self, key: int) -> PieceRow:
         """Raises NotInArchiveError."""
         with self._database.read() as connection:
-            row = connection.execute(select(*PIECE_COLUMNS).where(VERDICTS.c.key == key)).mappings().first()
+            row = connection.execute(select(*PIECE_COLUMNS).where(VERDICTS.c.key == key)).first()
         if row is None:
             raise _not_here(key)
-        return PieceRow(**row)
+        return piece_row(row)
 
     def verdict(self, key: int) -> Verdict:
         """The whole verdict, with heat maps. Raises NotInArchiveError, BodyError."""
@@ -62,8 +62,8 @@ class Archive:
         """The newest verdict of this inspection."""
         query = select(*PIECE_COLUMNS).where(is_inspection(inspection)).order_by(VERDICTS.c.key.desc()).limit(1)
         with self._database.read() as connection:
-            row = connection.execute(query).mappings().first()
-        return None if row is None else PieceRow(**row)
+            row = connection.execute(query).first()
+        return None if row is None else piece_row(row)
 
     def read_twice(self, inspections: Collection[InspectionId]) -> set[InspectionId]:
         """Those under whose id a second part was read: their verdict may be about either part."""

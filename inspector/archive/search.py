@@ -6,7 +6,7 @@ that the chosen index does not serve are checked row by row.
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, Row, select, tuple_
 
 from inspector.archive.plan import Terms, branches
 from inspector.archive.rows import PieceFilter, PieceRow
@@ -31,6 +31,11 @@ def search(connection: Connection, wanted: PieceFilter, before: int | None, limi
     return rows[:limit]
 
 
+def piece_row(row: Row[*tuple[object, ...]]) -> PieceRow:
+    """Of a row of `PIECE_COLUMNS`."""
+    return PieceRow(*row)  # type: ignore[arg-type]  # the columns are its fields, in their order
+
+
 def _place(connection: Connection, key: int) -> tuple[int, int] | None:
     """Where a page begins; where that row was removed since, at the nearest one that was stored before it."""
     query = select(_T.entry_ns, _T.key).where(_T.key <= key).order_by(_T.key.desc()).limit(1)
@@ -43,4 +48,4 @@ def _page(connection: Connection, terms: Terms, start: tuple[int, int] | None, l
     if start is not None:
         query = query.where(tuple_(_T.entry_ns, _T.key) < tuple_(*start))
     query = query.order_by(_T.entry_ns.desc(), _T.key.desc()).limit(limit)
-    return (PieceRow(**row) for row in connection.execute(query).mappings())
+    return (piece_row(row) for row in connection.execute(query))

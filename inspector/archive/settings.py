@@ -13,3 +13,13 @@ class ArchiveSettings:
     """`sqlite:///FILE`, relative to the configuration file, or `postgresql://user@host:port/name`."""
     password_env: str | None = None
     """Name of the environment variable that holds the password of a PostgreSQL database."""
+    pass_days: float = 180.0
+    """Verdicts of PASS are removed after this time. What a review or a data set needs stays, here and below."""
+    fail_days: float = 1100.0
+    """Verdicts of FAIL are removed after this time."""
+    review_days: float = 1100.0
+    """Verdicts of REVIEW are removed after this time."""
+    max_verdicts: int | None = None
+    """With more verdicts, the oldest are removed, those of PASS first."""
+    max_bytes: int | None = 64 * 2**30
+    """With more bytes of verdicts, the oldest are removed, those of PASS first. Recordings have limits of their own."""

@@ -9,6 +9,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "export": ("inspector.cli.archive_export", "Writes verdicts as Parquet files, for DuckDB and pandas."),
     "figures": ("inspector.cli.archive_figures", "Shows yield, defect classes, false rejects and latency."),
     "find": ("inspector.cli.archive_find", "Finds pieces by id, lot, station, class, score, time and more."),
+    "judge-again": ("inspector.cli.archive_judge_again", "Judges kept pieces again and compares the verdicts."),
     "rebuild": ("inspector.cli.archive_verify", "Makes the archive's verdicts again from the log."),
     "verify": ("inspector.cli.archive_verify", "Compares the archive with the log, row by row."),
 }
@@ -21,7 +22,7 @@ class _Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name.replace("-", "_"))
         if not isinstance(command, click.Command):
             raise TypeError(f"{cmd_name} is {command!r}, expected a click command")
         return command

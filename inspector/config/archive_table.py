@@ -1,14 +1,15 @@
 """The table [archive] of a service's configuration: where verdicts are kept, and for how long."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from inspector.archive.settings import ArchiveSettings
-from inspector.config.tables import Table
+from inspector.config.tables import Bytes, Table
 
 _ARCHIVE = ArchiveSettings()
+Days = Annotated[float, Field(gt=0, le=36_500)]
 
 
 class ArchiveTable(Table):
@@ -19,6 +20,11 @@ class ArchiveTable(Table):
     enabled: bool = _ARCHIVE.enabled
     database: str = _ARCHIVE.database
     password_env: str | None = _ARCHIVE.password_env
+    pass_days: Days = _ARCHIVE.pass_days
+    fail_days: Days = _ARCHIVE.fail_days
+    review_days: Days = _ARCHIVE.review_days
+    max_verdicts: int | None = Field(default=_ARCHIVE.max_verdicts, gt=0)
+    max_bytes: Bytes | None = _ARCHIVE.max_bytes
 
     @field_validator("database")
     @classmethod

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from inspector.statistics.control_charts import rise_for
+from inspector.statistics.sequential_charts import rise_for
 
 Level = Literal["act_now", "look_later"]
 Outcome = Literal["not_pass", "fail", "review", "deadline_missed"]

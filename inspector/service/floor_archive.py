@@ -11,6 +11,7 @@ from inspector.archive.database import DatabaseError
 from inspector.archive.followers import ArchiveFollower, archive_followers
 from inspector.archive.metrics import ArchiveMetrics
 from inspector.archive.opening import open_database
+from inspector.archive.retention import RowRetention, limits_of
 from inspector.config.opening import open_log
 from inspector.config.service import Service
 from streams.log import LogError
@@ -30,6 +31,8 @@ def archive_part(service: Service, registry: CollectorRegistry, stop: Event) -> 
         metrics = ArchiveMetrics(registry, database)
         with closing(open_log(service.path, service.config, ended)) as source:
             threads = [_Follower(each, ended, stop) for each in archive_followers(source, database, metrics)]
+            retention = RowRetention(database, limits_of(service.config.archive.settings), ended)
+            threads.append(_Follower(ArchiveFollower("old verdicts", lambda _: retention.run()), ended, stop))
             try:
                 for thread in threads:
                     thread.start()

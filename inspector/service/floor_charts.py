@@ -1,11 +1,11 @@
 """The charts' part of the floor: counts stored verdicts for charts, in a thread of its own."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from threading import Event, Thread
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter
 
 from inspector.archive.chart_counts import ChartCounter, run
 from inspector.archive.database import DatabaseError
@@ -23,7 +23,9 @@ def charts_part(service: Service, registry: CollectorRegistry, stop: Event) -> I
         return
     ended = Event()
     with closing(open_database(service.path, service.config.archive.settings)) as database:
-        thread = Thread(target=_run, args=(ChartCounter(database), ended), name="charts", daemon=True)
+        counted = Counter("inspector_archive_chart_verdicts", "Verdicts counted for charts", registry=registry)
+        arguments = (ChartCounter(database), ended, counted.inc)
+        thread = Thread(target=_run, args=arguments, name="charts", daemon=True)
         thread.start()
         try:
             yield
@@ -32,9 +34,11 @@ def charts_part(service: Service, registry: CollectorRegistry, stop: Event) -> I
             thread.join()
 
 
-def _run(counter: ChartCounter, ended: Event) -> None:
+def _run(counter: ChartCounter, ended: Event, on_counted: Callable[[int], None]) -> None:
     """The archive's part ends the floor for the same reason; charts alone do not."""
     try:
-        run(counter, ended)
+        run(counter, ended, on_counted)
     except DatabaseError as error:
         log.error("Charts are no longer counted: %s", error)  # noqa: TRY400
+    except Exception:
+        log.exception("Charts are no longer counted, by an error of this program. Start the floor again.")

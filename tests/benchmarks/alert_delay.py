@@ -15,7 +15,7 @@ from inspector.alerts.charts import RateChart, ScoreChart
 from inspector.alerts.conditions import is_counted, rate_design, score_design
 from inspector.alerts.seen import Seen, Sensor
 from inspector.recipe.alerts import RateAlert, ScoreAlert
-from inspector.statistics.control_charts import BernoulliCusum
+from inspector.statistics.sequential_charts import BernoulliCusum
 from protos.inspection.v1.verdict_pb2 import Decision
 from streams.records import TopicPartition
 
@@ -101,7 +101,7 @@ def rule_alarms(num_bad: int, window: int, positions: NDArray[np.int64]) -> int:
         return 0
     hits = np.flatnonzero(positions[num_bad - 1 :] - positions[: len(positions) - num_bad + 1] < window) + num_bad - 1
     alarms, free = 0, 0
-    for hit in hits:
+    for hit in hits.tolist():
         if hit - num_bad + 1 >= free:
             alarms, free = alarms + 1, hit + 1
     return alarms

@@ -22,7 +22,7 @@ from sqlalchemy import Connection, func, select, text
 from inspector.archive.body import pack
 from inspector.archive.database import Database
 from inspector.archive.figures import By, Figures, Scope
-from inspector.archive.find import Archive, PieceFilter
+from inspector.archive.find import Archive, PieceFilter, PieceRow
 from inspector.archive.followers import archive_followers
 from inspector.archive.metrics import database_bytes, wal_bytes
 from inspector.archive.migrate import upgrade
@@ -65,10 +65,14 @@ def fill(database: Database, rows: int) -> None:
     body = pack(make_verdict(3)).body
     with database.write() as connection:
         connection.execute(text("INSERT INTO topics (id, name) VALUES (1, 'b.line-0.verdicts')"))
+        for index in VERDICTS.indexes:
+            index.drop(connection)
     for first in range(0, rows, CHUNK):
         with database.write() as connection:
             _fill_some(connection, first, min(first + CHUNK, rows), body, "0" if database.is_sqlite else "false")
     with database.write() as connection:
+        for index in VERDICTS.indexes:
+            index.create(connection)
         if not database.is_sqlite:
             connection.execute(text("SELECT setval('verdicts_key_seq', (SELECT max(key) FROM verdicts))"))
         connection.execute(text(_STATIONS))
@@ -81,10 +85,11 @@ def _fill_some(connection: Connection, first: int, last: int, body: bytes, no: s
         "lot": LOT_PIECES, "bundle": BUNDLE_PIECES, "begin": BEGIN_NS, "rate": PER_S,
     }  # fmt: skip
     connection.execute(text(_FILL.format(no=no)), numbers)
-    bodies = "INSERT INTO verdict_bodies SELECT key, :body FROM verdicts WHERE key > :first AND key <= :last AND key % :n = 0"
-    connection.execute(text(bodies), {"body": body, "first": first, "last": last, "n": BODY_EVERY})
+    connection.execute(text(_BODIES), {"body": body, "first": first, "last": last, "n": BODY_EVERY})
 
 
+_BODIES = """
+INSERT INTO verdict_bodies SELECT key, :body FROM verdicts WHERE key > :first AND key <= :last AND key % :n = 0"""
 _STATIONS = """
 INSERT INTO stations (line, station, product, first_ns, last_ns)
 SELECT line, station, product, min(entry_ns), max(entry_ns) FROM verdicts GROUP BY line, station, product"""
@@ -148,11 +153,10 @@ def look_up(database: Database, rows: int, repeats: int, seed: int) -> Iterator[
         first_ms, next_ms = list[float](), list[float]()
         for _ in range(repeats):
             wanted = make()
-            page, took_ms = timed_ms(lambda wanted=wanted: archive.find(wanted))  # type: ignore[misc]
+            page, took_ms = timed_page(archive, wanted, None)
             first_ms.append(took_ms)
             if page:
-                last = page[-1].key
-                next_ms.append(timed_ms(lambda wanted=wanted, last=last: archive.find(wanted, last))[1])  # type: ignore[misc]
+                next_ms.append(timed_page(archive, wanted, page[-1].key)[1])
         row: dict[str, object] = {"look-up": name, "p50_ms": round(percentile(first_ms, 0.5), 2)}
         row |= {"p95_ms": round(percentile(first_ms, 0.95), 2), "max_ms": round(max(first_ms), 2)}
         yield row | {"next_p95_ms": round(percentile(next_ms, 0.95), 2) if next_ms else None}
@@ -173,15 +177,20 @@ def reports(database: Database, rows: int, repeats: int, seed: int) -> Iterator[
         "shift latency": lambda: figures.latency(shift()),
     }
     for name, call in calls.items():
-        took_ms = [timed_ms(call)[1] for _ in range(repeats)]
+        took_ms = [timed_ms(call) for _ in range(repeats)]
         yield {"report": name, "p50_ms": round(percentile(took_ms, 0.5)), "max_ms": round(max(took_ms))}
 
 
-def timed_ms(call: Callable[[], object]) -> tuple[list[object], float]:
+def timed_page(archive: Archive, wanted: PieceFilter, before: int | None) -> tuple[list[PieceRow], float]:
     begin_s = time.perf_counter()
-    answer = call()
-    took_ms = (time.perf_counter() - begin_s) * 1000
-    return (answer if isinstance(answer, list) else []), took_ms
+    page = archive.find(wanted, before)
+    return page, (time.perf_counter() - begin_s) * 1000
+
+
+def timed_ms(call: Callable[[], object]) -> float:
+    begin_s = time.perf_counter()
+    call()
+    return (time.perf_counter() - begin_s) * 1000
 
 
 def store_rate(database: Database, folder: Path, verdicts: int) -> dict[str, object]:
@@ -194,17 +203,18 @@ def store_rate(database: Database, folder: Path, verdicts: int) -> dict[str, obj
     noted, stop = Noted(), threading.Event()
     follower = archive_followers(log, database, noted)[0]
     thread = threading.Thread(target=follower.run, args=(stop,))
-    begin_s, peaks = time.perf_counter(), list[int]()
+    begin_s, begin_cpu_s, peaks = time.perf_counter(), time.process_time(), list[int]()
     thread.start()
     while noted.num_stored < verdicts:
         time.sleep(0.01)
         if noted.num_stored * 10 // verdicts > len(peaks):
             peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
-    took_s = time.perf_counter() - begin_s
+    took_s, cpu_s = time.perf_counter() - begin_s, time.process_time() - begin_cpu_s
     wal_mib = round(wal_bytes(database) / 2**20, 1)
     stop.set()
     thread.join()
-    return {"stored": verdicts, "rows before": before, "per_s": round(verdicts / took_s), "wal_mib": wal_mib,
+    return {"stored": verdicts, "rows before": before, "per_s": round(verdicts / took_s),
+            "cpu_us": round(cpu_s * 1e6 / verdicts), "wal_mib": wal_mib,
             "memory_mib": f"{peaks[0]} to {peaks[-1]}"}  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from tests.servers.chromium import running_chromium
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 VIEWS = {"line": "/", "pieces": "/pieces", "charts": "/charts", "review": "/review", "alerts": "/alerts"}
+MAX_BYTES = 300_000
 SIZES = {"": (1920, 1080), "-narrow": (390, 844)}
 
 
@@ -56,7 +57,7 @@ def shoot(browser: Browser, address: str, file: Path, theme: str, size: tuple[in
     settle(page)
     page.screenshot(path=file)
     context.close()
-    halve(file)
+    shrink(file)
     print(f"{file}: {file.stat().st_size // 1000} kB")
 
 
@@ -66,13 +67,13 @@ def settle(page: Page) -> None:
     page.wait_for_timeout(2_000)
 
 
-def halve(file: Path) -> None:
-    """Fewer colours where the file is large."""
-    if file.stat().st_size < 300_000:
-        return
+def shrink(file: Path) -> None:
+    """A smaller picture where the file is large."""
     image = cv2.imread(str(file))
     assert image is not None
-    cv2.imwrite(str(file), np.asarray(image, np.uint8) & 0xF8, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    while file.stat().st_size >= MAX_BYTES:
+        image = np.asarray(cv2.resize(image, None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA), np.uint8)
+        cv2.imwrite(str(file), image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 
 if __name__ == "__main__":

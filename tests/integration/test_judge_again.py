@@ -5,6 +5,9 @@
 
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from inspector.cli import main
 from tests.integration.judge_again_run import run
 
 
@@ -15,3 +18,6 @@ def test_kept_pieces_judged_again_get_equal_verdicts(tmp_path: Path) -> None:
     assert len(report.verdicts) > 30, report.skipped
     assert report.different == []
     assert report.largest_score_difference < 1e-6
+    shown = CliRunner().invoke(main, ["archive", "judge-again", "--config", str(tmp_path / "service.toml")])
+    assert f"{len(report.verdicts)} judged again, 0 different" in shown.output
+    assert shown.exit_code == 0

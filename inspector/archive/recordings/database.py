@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from sqlalchemy import Connection, select, update
 
@@ -34,10 +35,19 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeptFile:
-    """A file that is in the object store."""
+    """A file that is in the object store. Holds no content: many wait for one transaction."""
 
-    file: RecordingFile
+    source: str
+    sequence: int
+    kind: str
+    format: str
+    detail: str
     digest: str
+    num_bytes: int
+
+    @classmethod
+    def of(cls, file: RecordingFile, digest: str) -> Self:
+        return cls(file.source, file.sequence, file.kind, file.format, file.detail, digest, len(file.content))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +60,7 @@ class KeptPiece:
 
     @property
     def num_bytes(self) -> int:
-        return sum(len(kept.file.content) for kept in self.files)
+        return sum(file.num_bytes for file in self.files)
 
 
 class Conflict(Exception):  # noqa: N818 - no error: somebody else did the work
@@ -107,8 +117,8 @@ class RecordingRows:
         return connection.execute(select(VERDICTS.c.key).where(VERDICTS.c.key == key)).first() is not None
 
     def _store(self, connection: Connection, piece: KeptPiece, now_ns: int) -> None:
-        for kept in piece.files:
-            values = {"sha256": kept.digest, "kind": kept.file.format, "bytes": len(kept.file.content)}
+        for file in piece.files:
+            values = {"sha256": file.digest, "kind": file.format, "bytes": file.num_bytes}
             row = insert(connection, RECORDING_OBJECTS).values(**values, stored_ns=now_ns)
             renewed = {"stored_ns": now_ns}
             connection.execute(row.on_conflict_do_update(index_elements=[RECORDING_OBJECTS.c.sha256], set_=renewed))
@@ -127,13 +137,12 @@ class RecordingRows:
             )  # fmt: skip
 
 
-def _file_row(kept: KeptFile) -> dict[str, object]:
-    file = kept.file
+def _file_row(file: KeptFile) -> dict[str, object]:
     return {
         "source": stored_text(file.source),
         "sequence": file.sequence,
         "kind": file.kind,
-        "sha256": kept.digest,
+        "sha256": file.digest,
         "absent": "",
         "detail": file.detail,
     }

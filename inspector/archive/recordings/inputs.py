@@ -56,6 +56,7 @@ class JudgedInputs:
 
 class DecodeRecord(Protocol):
     def decode(self, record: Record, limits: Limits, line: str) -> Item: ...
+    def close(self) -> None: ...
 
 
 class InputReader:
@@ -83,6 +84,7 @@ class InputReader:
         return _Reading(self, verdict).run()
 
     def close(self) -> None:
+        self._decoder.close()
         self._reader.close()
 
     def records(self, at: TopicPartition, offsets: Iterable[int], max_bytes: int) -> ReadBack:

@@ -23,7 +23,8 @@ from protos.inspection.v1.verdict_pb2 import Verdict
 MAX_VERDICTS = 500
 """Verdicts that one step looks at."""
 MAX_PIECES, MAX_BYTES = 32, 64 * 2**20
-"""Kept pieces, and bytes of their files, of one transaction; the piece that reaches a limit is the last one."""
+"""Kept pieces, and bytes of their files, of one transaction; the piece that reaches a limit is the last one. After a
+crash they are stored again."""
 
 
 class Inputs(Protocol):
@@ -87,7 +88,7 @@ class Keeper:
             return KeptPiece(candidate, (), (MissingInput("", 0, Why.UNREADABLE, str(error)),))
         judged = self._inputs.read(verdict)
         files, too_large = files_of(judged.observation)
-        kept = [KeptFile(file, self._store.put(file.content)) for file in files]
+        kept = [KeptFile.of(file, self._store.put(file.content)) for file in files]
         return KeptPiece(candidate, kept, _with_kinds([*judged.missing, *too_large], verdict))
 
     def _count(self, pieces: Sequence[KeptPiece]) -> None:

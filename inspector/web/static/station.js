@@ -89,7 +89,9 @@ export class Station {
     this.node.dataset.appended = card.append_ms;
     this.#decision.replaceChildren(decision(card.decision, "large"));
     const pass = card.pass ? element("span", { class: "quiet" }, `pass ${card.pass}`) : null;
-    this.#piece.replaceChildren(element("a", { class: "named", href: card.page, title: card.piece }, element("bdi", {}, card.piece)), name(card.product, "quiet"),
+    this.#piece.replaceChildren(
+      element("a", { class: "named", href: card.page, title: card.piece }, element("bdi", {}, card.piece)),
+      name(card.product, "quiet"),
       element("time", { class: "quiet" }, clock(card.decision_ms)), ...(pass ? [pass] : []));
     this.#why.textContent = card.why;
     this.#scale.show(card);

@@ -7,7 +7,7 @@ import pytest
 
 from inspector.alerts.charts import Chart, CountChart, RateChart, ScoreChart, Signal
 from inspector.alerts.seen import Seen, seen_of
-from inspector.statistics.control_charts import BernoulliCusum, BernoulliReturn, Cusum, Ewma
+from inspector.statistics.sequential_charts import BernoulliCusum, BernoulliReturn, Cusum, Ewma
 from tests.inspector.alerts.line import FAIL, PASS, entry, scored, verdict
 
 CUSUM = BernoulliCusum.designed(0.02, 0.2, 5000)

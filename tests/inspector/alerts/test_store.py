@@ -128,7 +128,7 @@ class killed_before_commit:  # noqa: N801
             evaluator.save = save  # type: ignore[method-assign]
             raise StoreError("the database is gone")
 
-        evaluator.save = fail  # type: ignore[method-assign, assignment]
+        evaluator.save = fail  # type: ignore[method-assign]
 
     def __exit__(self, *_: object) -> None: ...
 

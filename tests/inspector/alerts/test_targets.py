@@ -46,7 +46,7 @@ class Subscriber:
         self.messages: list[MQTTMessage] = []
         self.subscribed = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, "subscriber", clean_session=False)
-        self._client.reconnect_delay_set(0.1, 0.3)
+        self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = lambda client, *_: client.subscribe(topic, qos=1)
         self._client.on_subscribe = lambda *_: self.subscribed.set()
         self._client.on_message = lambda _, __, message: self.messages.append(message)
@@ -202,12 +202,14 @@ def test_receivers_that_are_killed_and_started_again_miss_no_alert_and_get_none_
     sqlite: Database, tmp_path: Path
 ) -> None:
     draws = random.Random(5)
+    servers: list[Receiver | ServerProcess]
     with (
         running_receiver() as hook,
         running_receiver() as behind_manager,
         running_alertmanager(tmp_path, behind_manager.url) as alertmanager,
         running_mosquitto(tmp_path) as mosquitto,
     ):
+        servers = [hook, alertmanager, mosquitto]
         subscriber = Subscriber(mosquitto.port)
         deliveries = Deliveries(
             sqlite,
@@ -218,8 +220,8 @@ def test_receivers_that_are_killed_and_started_again_miss_no_alert_and_get_none_
         with deliveries.running():
             for number in range(0, 24, 3):
                 alerts = [deliveries.raised(number + each) for each in range(3)]
-                killed = draws.choice([hook, alertmanager, mosquitto])
-                hook.stop() if killed is hook else killed.kill()
+                killed = draws.choice(servers)
+                killed.kill()
                 for alert in alerts[:2]:
                     deliveries.resolved(alert)
                 killed.start()

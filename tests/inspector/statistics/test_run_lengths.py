@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from inspector.statistics.control_charts import BernoulliCusum, BernoulliReturn, Cusum, Ewma, rise_for
 from inspector.statistics.run_lengths import (
     bernoulli_run_length,
     cusum_run_length,
     ewma_run_length,
     return_run_length,
 )
+from inspector.statistics.sequential_charts import BernoulliCusum, BernoulliReturn, Cusum, Ewma, rise_for
 
 SHIFT = 8 * 3600 * 12
 """Pieces of 8 hours at 12 a second."""
