@@ -14,6 +14,7 @@ from inspector.archive.rebuild import rebuild_findings
 from inspector.archive.rebuild import verify as verify_verdicts
 from inspector.cli.archive_options import ARCHIVE_ERRORS, archive_of
 from inspector.cli.config_option import config_option
+from inspector.cli.credentials import recorded, token_file_option
 from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import print_line
 from inspector.config.opening import open_log
@@ -57,15 +58,20 @@ def verify(config: Path) -> None:
 
 @click.command()
 @config_option
+@token_file_option
 @report_user_errors(*ARCHIVE_ERRORS)
-def rebuild(config: Path) -> None:
+def rebuild(config: Path, token_file: Path | None) -> None:
     """Makes the archive's rows again from the verdicts, the feedback and the deployments that the log holds. Keys stay,
     and so do rows that are older than the log. The service may run on meanwhile.
 
     \b
     inspector archive rebuild --config service.toml
     """
-    with archive_of(config) as (service, database), closing(open_log(config, service)) as log:
+    with (
+        recorded(config, "archive.change", "rebuild", token_file),
+        archive_of(config) as (service, database),
+        closing(open_log(config, service)) as log,
+    ):
         with _bar("rebuild") as progress:
             repairs = rebuild_verdicts(log, database, progress)
         num_findings = rebuild_findings(log, database)

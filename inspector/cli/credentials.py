@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import click
 
@@ -14,10 +15,11 @@ from inspector.access.audit.record import Detail
 from inspector.access.identities import Identities, provider_of
 from inspector.access.os_user import command_principal
 from inspector.access.principal import AccessDeniedError, Principal, require
+from inspector.access.settings import AccessSettings
 from inspector.access.sign_in import AccessSetupError, SignInError, SignInUnavailableError
 from inspector.cli.printable import printable
 from inspector.client.token import ClientToken, TokenError
-from inspector.config.service import Service
+from inspector.config.service import load_service_config
 
 VARIABLE = "INSPECTOR_TOKEN"
 token_file_option = click.option(
@@ -25,6 +27,25 @@ token_file_option = click.option(
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help=f"File that holds your token. Default: the token in the variable {VARIABLE}, if it is set.",
 )
+
+
+class HasAccess(Protocol):
+    """A service, or what is known of one."""
+
+    @property
+    def access(self) -> AccessSettings: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AccessOf:
+    """Implements `HasAccess` for commands that need no recipes."""
+
+    access: AccessSettings
+
+
+def access_of(config: Path) -> AccessOf:
+    """Raises ConfigError."""
+    return AccessOf(load_service_config(config).access.settings(config.parent))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +69,7 @@ def client_token(file: Path | None, *, allow_insecure: bool = False) -> ClientTo
     return ClientToken(value, allow_insecure=allow_insecure) if value else None
 
 
-def principal_for(service: Service, action: str, token_file: Path | None) -> Principal:
+def principal_for(service: HasAccess, action: str, token_file: Path | None) -> Principal:
     """Who runs this command, if they may. Raises ClickException."""
     settings = service.access
     try:
@@ -62,7 +83,16 @@ def principal_for(service: Service, action: str, token_file: Path | None) -> Pri
 
 
 @contextmanager
-def audited(service: Service) -> Iterator[AuditLog]:
+def recorded(config: Path, action: str, target: str, token_file: Path | None) -> Iterator[None]:
+    """Around what a command does: checks who runs it, and records it. Raises ClickException, ConfigError."""
+    service = access_of(config)
+    principal = principal_for(service, action, token_file)
+    with audited(service) as audit, audit.act(principal, action, target):
+        yield
+
+
+@contextmanager
+def audited(service: HasAccess) -> Iterator[AuditLog]:
     """The service's audit log. Raises ClickException."""
     try:
         yield AuditLog(service.access.audit.folder)

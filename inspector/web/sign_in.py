@@ -64,7 +64,9 @@ class SignIn:
         host = request.headers.get("host", "")
         if self._access.only_local_hosts and not is_loopback(host if host.rpartition(":")[0] else f"{host}:0"):
             raise HTTPException(
-                421, f"this page is open to this machine only, and was asked for as {host[:100]!r}: use 127.0.0.1"
+                421,
+                f"this page is open to this machine only, and was asked for as {host[:100]!r}: use 127.0.0.1, or "
+                "decide in [access] who may see it",
             )
 
     def _check_rate(self, who: str) -> None:

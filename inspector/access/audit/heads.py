@@ -43,16 +43,20 @@ def send_head(head: Head, place: str) -> bool:
 
 
 def _create(files: fsspec.AbstractFileSystem, path: str, data: bytes) -> bool:
+    """Stores refuse what lies there already each with an error of its own; S3 with a general one."""
     try:
         files.pipe_file(path, data, mode="create")
-    except FileExistsError:
-        return False
+    except OSError:
+        if files.exists(path):
+            return False
+        raise
     return True
 
 
 def heads_at(place: str) -> Iterator[Head]:
     """All heads there, oldest first; what is no head is given as one that nobody has signed. Raises HeadsError."""
     files, folder = _opened(place)
+    files.invalidate_cache()
     try:
         for name in sorted(files.ls(folder, detail=False))[:MAX_HEADS]:
             if str(name).endswith(".json"):

@@ -151,6 +151,24 @@ def test_the_audit_log_is_read_by_quality_and_not_by_operators(config: Path) -> 
         assert called(config, "audit", *words, token=token).exit_code == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "role", "action"),
+    [
+        (("archive", "export", "--out"), "quality", "archive.export"),
+        (("archive", "rebuild"), "engineer", "archive.change"),
+    ],
+)
+def test_changes_of_the_archive_need_a_role_and_are_recorded(
+    config: Path, words: tuple[str, ...], role: str, action: str
+) -> None:
+    more = (str(config.parent / "out"),) if words[-1] == "--out" else ()
+    refused = called(config, *words, *more, token=token_of(config, "operator"))
+    assert (refused.exit_code, f"{action} needs {role}" in refused.output) == (1, True)
+    done = called(config, *words, *more, token=token_of(config, role))
+    assert done.exit_code == 0, done.output
+    assert (records(config)[-1].name, records(config)[-1].action) == (f"{role}-1", action)
+
+
 def test_tokens_need_a_file_in_the_configuration(config: Path) -> None:
     config.write_text(CONFIG)
     refused = called(config, "access", "token", "add", "x", "viewer")

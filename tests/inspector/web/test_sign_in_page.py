@@ -1,0 +1,40 @@
+"""The sign-in page in a real browser: by keyboard alone, at both widths, and what an open page says when it is over."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from inspector.access.roles import Role
+from tests.inspector.web.guarded import GuardedPage, guarded_page
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[GuardedPage]:
+    with guarded_page(tmp_path) as running:
+        yield running
+
+
+def test_a_person_signs_in_by_keyboard_and_signs_out(page: Page, guarded: GuardedPage) -> None:
+    page.goto(f"{guarded.address}/")
+    expect(page).to_have_title("Sign in · inspector")
+    page.keyboard.type(guarded.tokens[Role.VIEWER])
+    page.keyboard.press("Enter")
+    expect(page).to_have_title("Line · inspector")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    page.get_by_role("button", name="sign out").click()
+    expect(page).to_have_title("Sign in · inspector")
+    page.goto(f"{guarded.address}/")
+    expect(page).to_have_title("Sign in · inspector")
+
+
+@pytest.mark.parametrize("width", [1920, 390])
+def test_the_sign_in_page_has_no_serious_findings(page: Page, guarded: GuardedPage, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(f"{guarded.address}/sign-in")
+    found = Axe().run(page)
+    serious = [each for each in found.response["violations"] if each["impact"] in ("serious", "critical")]
+    assert not serious, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
