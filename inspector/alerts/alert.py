@@ -69,7 +69,7 @@ class Alert:
     resolution: str = ""
     """Figures at its end, or why it ended."""
     is_announced: bool = True
-    """False while a silence keeps its beginning in."""
+    """False while a silence keeps its beginning in, and for an old alert until the line runs."""
     silence: Silence | None = None
     """The silence of its place, while the alert is open."""
 
@@ -99,10 +99,17 @@ def key_of(place: Place, cause: str) -> str:
     return sha256("\x00".join((*place, cause)).encode()).hexdigest()[:KEY_DIGITS]
 
 
-def raise_alert(alert: Alert) -> Step:
-    """A new alert, which takes up the silence of its place."""
-    alert = replace(alert, is_announced=alert.silence is None)
+def raise_alert(alert: Alert, *, is_old: bool = False) -> Step:
+    """A new alert, which takes up the silence of its place. An old one is not sent out: see `announce`."""
+    alert = replace(alert, is_announced=alert.silence is None and not is_old)
     return alert, Event(What.RAISED, alert.raised_ns, note=alert.detail, is_sent=alert.is_announced)
+
+
+def announce(alert: Alert, now_ns: int) -> Step:
+    """Sends out an old alert, because it is still open and the line runs. Raises AlertError."""
+    _check_open(alert)
+    note = "it began long ago, and is still open"
+    return replace(alert, is_announced=True), Event(What.RAISED, now_ns, note=note)
 
 
 def acknowledge(alert: Alert, by: str, note: str, now_ns: int) -> Step:

@@ -15,10 +15,10 @@ from inspector.statistics.sequential_charts import BernoulliCusum, BernoulliRetu
 from protos.inspection.v1.verdict_pb2 import Decision
 
 OUTCOMES = {
-    "not_pass": "pieces that did not pass",
-    "fail": "FAIL",
-    "review": "REVIEW",
-    "deadline_missed": "verdicts after their deadline",
+    "not_pass": "did not pass",
+    "fail": "are FAIL",
+    "review": "are REVIEW",
+    "deadline_missed": "were decided too late",
 }
 COUNTED_AMONG = 100
 """Pieces among which `AlertSettings` counts late verdicts and engine faults."""
@@ -64,16 +64,16 @@ def _of_recipe(recipes: Recipes, recipe: Recipe, alert: RecipeAlert) -> Conditio
 def _title(alert: RecipeAlert) -> str:
     match alert:
         case RateAlert():
-            return f"{alert.name}: more {_counted_words(alert)}"
+            return f"{alert.name}: more pieces {_counted_words(alert)}"
         case CountAlert():
-            return f"{alert.name}: {alert.num_bad} of {alert.num_pieces} pieces: {_counted_words(alert)}"
+            return f"{alert.name}: {alert.num_bad} of {alert.num_pieces} pieces {_counted_words(alert)}"
         case ScoreAlert():
-            return f"{alert.name}: scores have moved"
+            return f"{alert.name}: the scores of {alert.sensor} have moved"
 
 
 def _counted_words(alert: Counted) -> str:
     words = OUTCOMES[alert.outcome]
-    return f"{words} of class {alert.defect_class}" if alert.defect_class else words
+    return f"{words} ({alert.defect_class})" if alert.defect_class else words
 
 
 def _opener(alert: RecipeAlert) -> Callable[[str, str, bytes], Chart]:

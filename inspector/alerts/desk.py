@@ -18,6 +18,7 @@ from inspector.alerts.alert import (
     AlertError,
     Step,
     acknowledge,
+    announce,
     end_silence,
     key_of,
     raise_alert,
@@ -132,9 +133,10 @@ class AlertDesk:
         if rows.open_alert_at(connection, place) or rows.find_alert(connection, key):
             return None
         silenced = rows.silence_at(connection, place)
+        is_old = time.time_ns() - at_ns > self._settings.tell_within_s * 1e9
         alert = Alert(key, place, finding.level, finding.title, finding.detail, at_ns, silence=silenced)
         log.warning("Alert %s (%s): %s at %s: %s.", key, finding.level, finding.title, place.words, finding.detail)
-        return self._apply(connection, raise_alert(alert), is_new=True)
+        return self._apply(connection, raise_alert(alert, is_old=is_old), is_new=True)
 
     def resolve_at(self, connection: Connection, place: Place, why: str, at_ns: int) -> Alert | None:
         """None where no alert of the place is open."""
@@ -143,6 +145,12 @@ class AlertDesk:
             return None
         log.info("Alert %s is resolved: %s at %s: %s.", alert.key, alert.title, place.words, why)
         return self._apply(connection, resolve(alert, why, max(at_ns, alert.raised_ns)))
+
+    def announce_old(self, connection: Connection) -> None:
+        """Sends out old alerts that are still open."""
+        for alert in rows.open_alerts(connection, MAX_OPEN):
+            if not alert.is_announced and alert.silence is None:
+                self._apply(connection, announce(alert, time.time_ns()))
 
     def end_silences(self, now_ns: int) -> None:
         """Ends those whose time is over."""

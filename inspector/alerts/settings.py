@@ -108,6 +108,9 @@ class AlertSettings:
     """`engine-fault`: an engine failed on so many of the last 100 pieces of a station."""
     max_charts: int = 10_000
     """Charts kept: one for each condition and station, and for each camera or sensor where these are watched."""
+    tell_within_s: float = 86_400.0
+    """An alert that began longer ago, found while a floor catches up, is shown on the page and not sent out, unless it
+    is still open when the line runs."""
     keep_days: float = 400.0
     """Resolved alerts and their history are removed after this time."""
     max_undelivered: int = 10_000

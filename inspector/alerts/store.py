@@ -22,6 +22,8 @@ from inspector.verdicts.ring import Entry
 from streams.log import Gap
 
 FOLLOWER = "alerts"
+CAUGHT_UP_S = 60.0
+"""Behind the newest verdict by less than this, the alerts know what is wrong now."""
 
 
 class AlertStore:
@@ -42,6 +44,8 @@ class AlertStore:
         self._evaluator = Evaluator(conditions, max_charts)
         self._position = Positions(FOLLOWER)
         self._process = token_hex(16)
+        self._may_have_old = True
+        """Whether alerts may be open that were too old to be sent out."""
 
     def token(self) -> bytes | None:
         """Brings the tables to this version first, and ends alerts whose conditions are no longer as they were."""
@@ -67,8 +71,10 @@ class AlertStore:
                     for change in self._evaluator.step(connection, seen_of(entry)):
                         self._apply(connection, change)
                 self._evaluator.save(connection)
+                self._announce_old(connection, fresh)
         except BaseException:
             self._evaluator.forget()
+            self._may_have_old = True
             raise
         self._metrics.charts.set(self._evaluator.num_charts)
         if entries:
@@ -78,6 +84,11 @@ class AlertStore:
         """The charts continue with the verdicts that are left; `follow` has logged the gaps."""
         with self._database.write() as connection:
             note_gaps(connection, FOLLOWER, gaps)
+
+    def _announce_old(self, connection: Connection, fresh: Sequence[Entry]) -> None:
+        if self._may_have_old and fresh and time.time_ns() - fresh[-1].append_ns < CAUGHT_UP_S * 1e9:
+            self._desk.announce_old(connection)
+            self._may_have_old = False
 
     def _own_charts(self, connection: Connection) -> None:
         """Reads the charts again where another process wrote them last. The position is locked by now."""
@@ -95,4 +106,6 @@ class AlertStore:
             return
         cause = f"{seen.source.topic}/{seen.source.partition}@{seen.offset}:{seen.append_ns}"
         detail = f"{signal.detail}; seen at piece {seen.piece_id}"
-        self._desk.raise_at(connection, Finding(place, condition.level, condition.title, detail), cause, seen.append_ns)
+        finding = Finding(place, condition.level, condition.title, detail)
+        alert = self._desk.raise_at(connection, finding, cause, seen.append_ns)
+        self._may_have_old |= alert is not None and not alert.is_announced

@@ -1,4 +1,4 @@
-"""Counts stored verdicts into five-minute rows for charts: each verdict once, in the order in which they were stored.
+"""Counts stored verdicts into rows of five minutes and of an hour: each verdict once, in the order of storing.
 
 A chart of 30 days then reads some thousand rows in place of millions. The counter works behind the archive in small
 transactions of its own; charts lack what it has not counted yet.
@@ -6,13 +6,14 @@ transactions of its own; charts lack what it has not counted yet.
 
 import logging
 import math
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
 from threading import Event
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from inspector.archive.database import Database
 from inspector.archive.dialect import insert
@@ -23,7 +24,12 @@ from inspector.verdicts.follow import StoreError
 
 log = logging.getLogger("inspector.archive.charts")
 
-STEP_NS = 300 * 10**9
+NS = 10**9
+FINE_S, COARSE_S = 300, 3600
+"""Lengths of the rows' times."""
+FINE_DAYS = 32
+"""Rows of five minutes are removed after this time; those of an hour stay."""
+TIDY_EVERY_S = 3600.0
 NUM_SCORE_BINS = 40
 BINS_PER_OCTAVE = 8
 """Latencies of one bin differ by at most 9 %."""
@@ -75,6 +81,7 @@ class Place(NamedTuple):
     """Primary key of a row."""
 
     kind: int
+    grain_s: int
     start_ns: int
     line: str
     station: str
@@ -94,6 +101,12 @@ class ChartCounter:
         """Makes the tables where they are missing. Raises StoreError, DatabaseError."""
         upgrade(self._database)
 
+    def tidy(self, now_ns: int) -> None:
+        """Removes rows of five minutes that are too old. Raises StoreError."""
+        old = CHART_COUNTS.c.start_ns < fine_since_ns(now_ns)
+        with self._database.write() as connection:
+            connection.execute(delete(CHART_COUNTS).where(CHART_COUNTS.c.grain_s == FINE_S, old))
+
     def count(self) -> int:
         """Counts the next verdicts; how many there were. Raises StoreError."""
         with self._database.read() as connection:
@@ -112,12 +125,15 @@ class ChartCounter:
 
 def run(counter: ChartCounter, stop: Event, on_counted: Callable[[int], None] = lambda _: None) -> None:
     """Counts until `stop` is set, through outages of the database. Raises DatabaseError."""
-    is_away, is_ready = False, False
+    is_away, is_ready, tidy_s = False, False, 0.0
     while not stop.is_set():
         try:
             if not is_ready:
                 counter.prepare()
                 is_ready = True
+            if time.monotonic() >= tidy_s:
+                counter.tidy(time.time_ns())
+                tidy_s = time.monotonic() + TIDY_EVERY_S
             num_counted = counter.count()
         except StoreError as error:
             if not is_away:
@@ -131,6 +147,11 @@ def run(counter: ChartCounter, stop: Event, on_counted: Callable[[int], None] = 
         on_counted(num_counted)
         if num_counted < CHUNK:
             stop.wait(IDLE_S)
+
+
+def fine_since_ns(now_ns: int) -> int:
+    """From when on there are rows of five minutes."""
+    return now_ns - FINE_DAYS * 86_400 * NS
 
 
 def done_key(connection: Connection) -> int:
@@ -160,16 +181,16 @@ def score_bin(score: float) -> int:
 def _places(row: Judged, sensors: Iterable[tuple[str, int]]) -> Iterator[Place]:
     """The rows that one verdict is counted in."""
     names = row.line, row.station, row.product, row.bundle_digest
-    start_ns = row.entry_ns // STEP_NS * STEP_NS
-    yield Place(Kind.PIECES, start_ns, *names, row.defect_class, row.decision)
-    took_ms = (row.publish_ns - row.capture_ns) / 1e6
-    yield Place(Kind.LATENCIES, start_ns, *names, "", latency_bin(took_ms))
-    if row.score is not None:
-        yield Place(Kind.SCORES, start_ns, *names, "", score_bin(row.score))
-    if row.pass_below is not None and row.fail_above is not None:
-        yield Place(Kind.LIMITS, start_ns, *names, f"{row.pass_below!r} {row.fail_above!r}", 0)
-    for sensor, state in sensors:
-        yield Place(Kind.SENSORS, start_ns, *names, sensor, state)
+    for grain_s in (FINE_S, COARSE_S):
+        when = grain_s, row.entry_ns // (grain_s * NS) * grain_s * NS
+        yield Place(Kind.PIECES, *when, *names, row.defect_class, row.decision)
+        yield Place(Kind.LATENCIES, *when, *names, "", latency_bin((row.publish_ns - row.capture_ns) / 1e6))
+        if row.score is not None:
+            yield Place(Kind.SCORES, *when, *names, "", score_bin(row.score))
+        if row.pass_below is not None and row.fail_above is not None:
+            yield Place(Kind.LIMITS, *when, *names, f"{row.pass_below!r} {row.fail_above!r}", 0)
+        for sensor, state in sensors:
+            yield Place(Kind.SENSORS, *when, *names, sensor, state)
 
 
 def _sensors(connection: Connection, keys: Sequence[int]) -> dict[int, list[tuple[str, int]]]:

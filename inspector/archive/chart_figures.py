@@ -1,14 +1,24 @@
 """Counts for charts, by stretches of time: decisions, classes, scores, latency, sensors.
 
-Long stretches are read from the five-minute counts. Short ones, and those of one lot, are counted from the verdicts by
-one index: their time grows with the pieces in the stretch, not with those in the archive.
+Long stretches are read from the counts of five minutes or an hour. Short ones, and those of one lot, are counted from
+the verdicts by one index: their time grows with the pieces in the stretch, not with those in the archive.
 """
 
+import time
 from typing import TypeVarTuple
 
 from sqlalchemy import Column, ColumnElement, Float, Integer, Row, Select, TextClause, cast, func, select
 
-from inspector.archive.chart_counts import NUM_SCORE_BINS, STEP_NS, Kind, latency_of_bin, num_waiting
+from inspector.archive.chart_counts import (
+    COARSE_S,
+    FINE_S,
+    NS,
+    NUM_SCORE_BINS,
+    Kind,
+    fine_since_ns,
+    latency_of_bin,
+    num_waiting,
+)
 from inspector.archive.chart_rows import (
     DecisionCount,
     LatencyCount,
@@ -128,8 +138,19 @@ def _limits(words: str, count: int) -> Limits:
 
 
 def is_counted(scope: Scope, stretch: Stretch) -> bool:
-    """Whether the five-minute counts have what is asked for."""
-    return scope.lot is None and stretch.step_ns % STEP_NS == 0 and stretch.since_ns % STEP_NS == 0
+    """Whether the counts have what is asked for."""
+    return scope.lot is None and grain_of(stretch, time.time_ns()) is not None
+
+
+def grain_of(stretch: Stretch, now_ns: int) -> int | None:
+    """Seconds of the counts' rows that make up the steps; None where there are no such rows."""
+    if _is_made_of(stretch, COARSE_S):
+        return COARSE_S
+    return FINE_S if _is_made_of(stretch, FINE_S) and stretch.since_ns >= fine_since_ns(now_ns) else None
+
+
+def _is_made_of(stretch: Stretch, grain_s: int) -> bool:
+    return stretch.step_ns % (grain_s * NS) == 0 and stretch.since_ns % (grain_s * NS) == 0
 
 
 def _step(stretch: Stretch) -> ColumnElement[int]:
@@ -150,7 +171,8 @@ def _of(scope: Scope) -> list[Term]:
 
 
 def _counted(kind: Kind, scope: Scope, stretch: Stretch) -> list[Term]:
-    times = [_C.kind == kind.value, _C.start_ns >= stretch.since_ns, _C.start_ns < stretch.until_ns]
+    grain = _C.grain_s == grain_of(stretch, time.time_ns())
+    times = [_C.kind == kind.value, grain, _C.start_ns >= stretch.since_ns, _C.start_ns < stretch.until_ns]
     return [*times, *_terms(scope, _C.line, _C.station, _C.product, _C.bundle_digest)]
 
 

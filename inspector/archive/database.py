@@ -43,6 +43,8 @@ class Database:
         self.name = self._url.render_as_string(hide_password=True)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(self._url) if self.is_sqlite else _postgresql_engine(self._url)
+        # Without BEGIN and ROLLBACK, which are messages to a server.
+        self._reader = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._turn = threading.Lock()
         self._file: tuple[int, int] | None = None
         """The inode of the SQLite file that is open."""
@@ -54,9 +56,9 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One snapshot; nothing is written. Raises StoreError."""
+        """Nothing is written. SQLite: one snapshot; PostgreSQL: one for each statement. Raises StoreError."""
         self._check_file()
-        with self._translated(), self.engine.connect() as connection:
+        with self._translated(), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
@@ -140,7 +142,6 @@ def _postgresql_engine(url: URL) -> Engine:
             pool_size=MAX_CONNECTIONS,
             max_overflow=0,
             pool_timeout=BUSY_S,
-            pool_pre_ping=True,
             connect_args={"connect_timeout": CONNECT_S, "application_name": "inspector archive"},
         )
     except (ModuleNotFoundError, NoSuchModuleError) as exc:

@@ -12,7 +12,7 @@ from sqlalchemy.sql.operators import custom_op
 
 from inspector.archive.metadata import stored_text
 from inspector.archive.rows import PieceFilter
-from inspector.archive.schema import HAS_CLASS, HAS_LOT, STATIONS, VERDICTS
+from inspector.archive.schema import HAS_CLASS, HAS_LOT, NOT_PASS, STATIONS, VERDICTS
 from protos.inspection.v1.verdict_pb2 import Decision
 
 _T = VERDICTS.c
@@ -29,12 +29,14 @@ class Terms(NamedTuple):
 
     by_index: Sequence[ColumnElement[bool] | TextClause]
     others: Sequence[ColumnElement[bool]] = ()
+    is_in_order: bool = True
+    """Whether the index holds the rows in the order of a page; else they are sorted."""
 
 
 def branches(connection: Connection, wanted: PieceFilter) -> list[Terms]:
     """Queries that together find the rows, each of them in the order of its index."""
     plan = _Plan(connection, wanted)
-    return [Terms([*terms.by_index, *_times(wanted)], terms.others) for terms in plan.branches()]
+    return [terms._replace(by_index=[*terms.by_index, *_times(wanted)]) for terms in plan.branches()]
 
 
 class _Plan:
@@ -58,8 +60,7 @@ class _Plan:
         if wanted.bundle_digest is not None:
             return self._by(_T.bundle_digest, wanted.bundle_digest)
         if wanted.decisions and Decision.DECISION_PASS not in wanted.decisions:
-            others = self._others(_T.decision)
-            return [Terms([_T.decision == decision], others) for decision in set(wanted.decisions)]
+            return self._by_rare_decision()
         if wanted.station is not None or wanted.line is not None:
             return self._by_station()
         if wanted.product is not None:
@@ -68,6 +69,18 @@ class _Plan:
 
     def _by(self, column: Column[str], value: str, *repeated: TextClause) -> list[Terms]:
         return [Terms([column == stored_text(value), *repeated], self._others(column))]
+
+    def _by_rare_decision(self) -> list[Terms]:
+        """FAIL and REVIEW, at the stations if any are named: some stations may have none for months."""
+        wanted, others = self._wanted, self._others(_T.decision)
+        if wanted.station is None and wanted.line is None:
+            return [Terms([_T.decision == decision], others) for decision in set(wanted.decisions)]
+        others = self._others(_T.line, _T.station, _T.decision)
+        return [
+            Terms([_T.line == line, _T.station == station, _T.decision == decision, NOT_PASS], others)
+            for line, station in _stations(self._connection, wanted)
+            for decision in set(wanted.decisions)
+        ]
 
     def _by_station(self) -> list[Terms]:
         others = self._others(_T.line, _T.station)
@@ -85,7 +98,7 @@ class _Plan:
         terms = [_T.day.in_(days), *_scores(wanted, _T.score)]
         counted = select(_T.key).where(*terms).limit(MAX_BY_SCORE + 1).subquery()
         num_rows = self._connection.execute(select(func.count()).select_from(counted)).scalar_one()
-        return None if num_rows > MAX_BY_SCORE else [Terms(terms, self._others(_T.score))]
+        return None if num_rows > MAX_BY_SCORE else [Terms(terms, self._others(_T.score), is_in_order=False)]
 
     def _others(self, *served: Column[str] | Column[int] | Column[float]) -> list[ColumnElement[bool]]:
         return [term for column, term in self._conditions() if column not in {each.name for each in served}]

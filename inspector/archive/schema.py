@@ -98,17 +98,23 @@ VERDICTS = Table(
 """One row for each verdict record, with the fields that are looked up; the verdict itself is in `verdict_bodies`."""
 
 _V = VERDICTS.c
-HAS_LOT, HAS_CLASS = text("lot <> ''"), text("defect_class <> ''")
-"""What two indexes hold; a query repeats the condition to use them."""
+HAS_LOT, HAS_CLASS, NOT_PASS = text("lot <> ''"), text("defect_class <> ''"), text("decision <> 1")
+"""What three indexes hold; a query repeats the condition to use them."""
 Index("verdicts_by_time", _V.entry_ns, _V.key)
 Index("verdicts_by_piece", _V.piece_id, _V.entry_ns, _V.key)
 Index("verdicts_by_station", _V.line, _V.station, _V.entry_ns, _V.key)
+Index(
+    "verdicts_by_station_decision",
+    *(_V.line, _V.station, _V.decision, _V.entry_ns, _V.key),
+    sqlite_where=NOT_PASS,
+    postgresql_where=NOT_PASS,
+)
 Index("verdicts_by_lot", _V.lot, _V.entry_ns, _V.key, sqlite_where=HAS_LOT, postgresql_where=HAS_LOT)
 Index("verdicts_by_product", _V.product, _V.entry_ns, _V.key)
 Index("verdicts_by_decision", _V.decision, _V.entry_ns, _V.key)
 Index("verdicts_by_class", _V.defect_class, _V.entry_ns, _V.key, sqlite_where=HAS_CLASS, postgresql_where=HAS_CLASS)
 Index("verdicts_by_bundle", _V.bundle_digest, _V.entry_ns, _V.key)
-Index("verdicts_by_score", _V.day, _V.score)
+Index("verdicts_by_score", _V.day, _V.score, _V.entry_ns, _V.key)
 
 STATIONS = Table(
     "stations",

@@ -44,8 +44,11 @@ def _place(connection: Connection, key: int) -> tuple[int, int] | None:
 
 
 def _page(connection: Connection, terms: Terms, start: tuple[int, int] | None, limit: int) -> Iterator[PieceRow]:
-    query = select(*PIECE_COLUMNS).where(*terms.by_index, *terms.others)
+    conditions = [*terms.by_index, *terms.others]
     if start is not None:
-        query = query.where(tuple_(_T.entry_ns, _T.key) < tuple_(*start))
-    query = query.order_by(_T.entry_ns.desc(), _T.key.desc()).limit(limit)
+        conditions.append(tuple_(_T.entry_ns, _T.key) < tuple_(*start))
+    newest = (_T.entry_ns.desc(), _T.key.desc())
+    if not terms.is_in_order:  # only those of the page are read as a whole
+        conditions = [_T.key.in_(select(_T.key).where(*conditions).order_by(*newest).limit(limit))]
+    query = select(*PIECE_COLUMNS).where(*conditions).order_by(*newest).limit(limit)
     return (piece_row(row) for row in connection.execute(query))

@@ -1,4 +1,4 @@
-"""Tables of the counts that charts are drawn from: a few rows for each five minutes, whatever the number of pieces."""
+"""Tables of the counts that charts are drawn from: a few rows for each hour, whatever the number of pieces."""
 
 from sqlalchemy import Column, Integer, Table
 
@@ -9,7 +9,9 @@ CHART_COUNTS = Table(
     METADATA,
     # What is counted: a value of `Kind` in `inspector/archive/chart_counts.py`.
     Column("kind", Integer, primary_key=True, autoincrement=False),
-    # Start of five minutes, by the moment of entry.
+    # Length of the time that a row is about: five minutes or an hour.
+    Column("grain_s", Integer, primary_key=True, autoincrement=False),
+    # Its start, by the moment of entry.
     Column("start_ns", NUMBER, primary_key=True, autoincrement=False),
     Column("line", TEXT, primary_key=True),
     Column("station", TEXT, primary_key=True),

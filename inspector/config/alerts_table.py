@@ -171,6 +171,7 @@ class AlertsTable(Table):
     late_pieces: int = Field(default=_ALERTS.late_pieces, ge=1, le=100)
     engine_faults: int = Field(default=_ALERTS.engine_faults, ge=1, le=100)
     max_charts: int = Field(default=_ALERTS.max_charts, ge=10, le=1_000_000)
+    tell_within_s: Seconds = _ALERTS.tell_within_s
     keep_days: float = Field(default=_ALERTS.keep_days, gt=0, le=36_500)
     max_undelivered: int = Field(default=_ALERTS.max_undelivered, ge=100, le=1_000_000)
     link: Annotated[str, Field(max_length=500)] = _ALERTS.link

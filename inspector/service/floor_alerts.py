@@ -13,13 +13,16 @@ from inspector.alerts.courier import Courier
 from inspector.alerts.desk import AlertDesk
 from inspector.alerts.emergency import Emergencies
 from inspector.alerts.metrics import AlertMetrics
-from inspector.alerts.senders import open_sender
+from inspector.alerts.senders import TargetError, open_sender
+from inspector.alerts.sending import Sender
+from inspector.alerts.settings import Target
 from inspector.alerts.store import AlertStore
 from inspector.alerts.watch import FailingArchive, Watch
 from inspector.archive.database import Database, DatabaseError
 from inspector.archive.opening import open_database
 from inspector.config.opening import open_log
 from inspector.config.service import Service
+from inspector.recipe.problems import ConfigError, Problem
 from inspector.service.refused_workers import RefusedWorkers
 from inspector.verdicts.follow import follow
 from streams.log import Log, LogError
@@ -39,8 +42,8 @@ class _Runs(Protocol):
 
 @contextmanager
 def alerts_part(service: Service, registry: CollectorRegistry, stop: Event) -> Iterator[None]:
-    """Raises and delivers alerts until its end. Raises ConfigError, LogError, TargetError; what ended the following is
-    raised at the end, after `stop` was set: LogError, DatabaseError."""
+    """Raises and delivers alerts until its end. Raises ConfigError, LogError; what ended the following is raised
+    at the end, after `stop` was set: LogError, DatabaseError."""
     config = service.config
     if not (config.alerts.enabled and config.archive.enabled):
         yield
@@ -80,10 +83,19 @@ def _others(
     workers = RefusedWorkers(service, source, ended)
     watch = Watch(desk, [FailingArchive(registry), workers], emergencies, metrics, ended)
     couriers = [
-        Courier(target.name, open_sender(target, settings, desk), database, emergencies, metrics, ended)
+        Courier(target.name, _sender(service, target, desk), database, emergencies, metrics, ended)
         for target in settings.targets
     ]
     return [workers, watch, *couriers]
+
+
+def _sender(service: Service, target: Target, desk: AlertDesk) -> Sender:
+    """Raises ConfigError."""
+    try:
+        return open_sender(target, service.config.alerts.settings, desk)
+    except TargetError as exc:
+        remedy = "install it, or remove the target"
+        raise ConfigError([Problem(service.path, "alerts", target.name, str(exc), remedy)]) from exc
 
 
 class _Follower(Thread):

@@ -36,16 +36,14 @@ def recordings_part(service: Service, registry: CollectorRegistry, stop: Event) 
     if not config.archive.enabled or not config.recordings.enabled:
         yield
         return
-    ended = Event()
+    ended, settings = Event(), config.recordings.settings
+    store, keeps, metrics = store_of(service), keeps_of(service), RecordingMetrics(registry)
     with (
         closing(open_database(service.path, config.archive.settings)) as database,
         closing(open_log(service.path, config, ended)) as source,
         closing(inputs_of(service, source)) as inputs,
+        closing(Keeper(RecordingRows(database), Archive(database), inputs, store, keeps, metrics)) as keeper,
     ):
-        settings, metrics = config.recordings.settings, RecordingMetrics(registry)
-        store = store_of(service)
-        keeps = keeps_of(service)
-        keeper = Keeper(RecordingRows(database), Archive(database), inputs, store, keeps, metrics)
         retention = Retention(database, store, keeps, metrics)
         keeping = Keeping(keeper, retention, metrics, settings.sweep_every_s, prepare=lambda: upgrade(database))
         thread = _Thread(keeping, ended, stop)

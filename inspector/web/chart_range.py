@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.datastructures import QueryParams
 
+from inspector.archive.chart_counts import COARSE_S, fine_since_ns
 from inspector.archive.chart_rows import Scope, Stretch
 from inspector.web.piece_links import list_path, moment
 from inspector.web.piece_query import time_ns
@@ -37,6 +38,8 @@ SPANS: Mapping[str, int] = {"1h": 3600, "8h": 8 * 3600, "24h": 86_400, "7d": 7 *
 """Names of the times to choose from, with their seconds."""
 DEFAULT = "8h"
 MAX_SPAN_S = 366 * 86_400
+COARSE_SPAN_S = 4 * 3600
+"""Shorter times are counted from the verdicts quickly enough."""
 SCOPE = ("line", "station", "product", "lot", "bundle")
 
 
@@ -76,7 +79,7 @@ def read_range(query: QueryParams, now_ns: int | None = None) -> ChartRange:
     except ValueError as error:
         problems.append(str(error))
         until_ns, span_s = now_ns, SPANS[DEFAULT]
-    return ChartRange(scope, steps(until_ns, span_s), fields, tuple(problems))
+    return ChartRange(scope, steps(until_ns, span_s, now_ns), fields, tuple(problems))
 
 
 def _asked(fields: Mapping[str, str], now_ns: int) -> tuple[int, int]:
@@ -90,9 +93,13 @@ def _asked(fields: Mapping[str, str], now_ns: int) -> tuple[int, int]:
     return until_ns, span_s
 
 
-def steps(until_ns: int, span_s: int) -> Stretch:
-    """The last `span_s` seconds in round steps; the last step holds `until_ns`."""
-    step_s = next(each for each in STEPS_S if each * MAX_STEPS >= span_s)
+def steps(until_ns: int, span_s: int, now_ns: int | None = None) -> Stretch:
+    """The last `span_s` seconds in round steps; the last step holds `until_ns`. Long times of which only counts by the
+    hour are left get steps of whole hours."""
+    since_ns = until_ns - span_s * NS
+    has_fine = since_ns >= fine_since_ns(time.time_ns() if now_ns is None else now_ns) + COARSE_S * NS
+    least_s = COARSE_S if span_s >= COARSE_SPAN_S and not has_fine else 1
+    step_s = next(each for each in STEPS_S if each >= least_s and each * MAX_STEPS >= span_s)
     end = -(-until_ns // (step_s * NS))
     num_steps = min(-(-span_s // step_s), MAX_STEPS)
     return Stretch((end - num_steps) * step_s * NS, step_s * NS, num_steps)

@@ -1,6 +1,6 @@
 """What a piece's page says beside pictures and sounds: the verdict, where it comes from, what people found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from inspector.archive.rows import KeptFeedback, PieceRow
 from inspector.verdicts.inputs import offsets_of
@@ -102,10 +102,18 @@ def _class_words(each: pb.ClassProbability) -> str:
     return f"{each.raw_score:.3f} (not calibrated)" if each.HasField("raw_score") else "not examined"
 
 
+_LABELS: Mapping[int, str] = {
+    Label.LABEL_OK: "OK",
+    Label.LABEL_NOK: "NOK",
+    Label.LABEL_UNSURE: "don't know",
+    Label.LABEL_WITHDRAWN: "takes it back",
+}
+
+
 def findings(kept: Sequence[KeptFeedback]) -> list[dict[str, object]]:
     return [
         {
-            "label": "OK" if each.label == Label.LABEL_OK else "NOK",
+            "label": _LABELS.get(each.label, "unknown"),
             "defects": ", ".join(each.defects),
             "author": each.author or "unknown",
             "note": each.note,

@@ -73,6 +73,10 @@ class ReviewPieces:
         held = self.desk.held(reviewer, token)
         return None if held is None else self._prepared(held)
 
+    @property
+    def num_prepared(self) -> int:
+        return len(self._shown)
+
     def _prepared(self, held: Held) -> Shown:
         """By token, not by piece: a piece that others saw before must not be there faster."""
         with self._lock:

@@ -30,7 +30,7 @@ _WATCH = """() => {
   addEventListener('keydown', (event) => {
     const before = token();
     const look = () => {
-      const isShown = token() !== before && !document.querySelector('#piece .pending');
+      const isShown = token() && token() !== before && !document.querySelector('#piece .pending');
       requestAnimationFrame(isShown ? () => window.times.push(performance.now() - event.timeStamp) : look);
     };
     look();

@@ -6,6 +6,7 @@ store or a log that is away only delay this: the line does not wait for it.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Protocol
 
@@ -16,12 +17,14 @@ from inspector.archive.recordings.files import files_of
 from inspector.archive.recordings.inputs import JudgedInputs
 from inspector.archive.recordings.metrics import RecordingMetrics, decision_name
 from inspector.archive.recordings.missing import MissingInput, Why
-from inspector.archive.recordings.objects import ObjectStore
+from inspector.archive.recordings.objects import ObjectStore, digest_of
 from inspector.recipe.keep import Keep
 from protos.inspection.v1.verdict_pb2 import Verdict
 
 MAX_VERDICTS = 500
 """Verdicts that one step looks at."""
+NUM_WRITERS = 8
+"""Files written at once: a disk flushes eight in the time of one, and a store far away is asked eight times at once."""
 MAX_PIECES, MAX_BYTES = 32, 64 * 2**20
 """Kept pieces, and bytes of their files, of one transaction; the piece that reaches a limit is the last one. After a
 crash they are stored again."""
@@ -48,6 +51,7 @@ class Keeper:
         """`keeps` by name of the recipe; pieces of other recipes are kept by the defaults."""
         self._rows, self._archive, self._inputs, self._store = rows, archive, inputs, store
         self._keeps, self._metrics, self._clock_ns = keeps, metrics, clock_ns
+        self._writers = ThreadPoolExecutor(NUM_WRITERS, "recordings-store")
 
     def step(self) -> bool:
         """Keeps what the next verdicts were judged on; False where there is none.
@@ -68,18 +72,27 @@ class Keeper:
         self._count(pieces)
         return True
 
+    def close(self) -> None:
+        self._writers.shutdown(cancel_futures=True)
+
     def _kept(self, candidates: Sequence[Candidate]) -> tuple[list[KeptPiece], int]:
         """The pieces to keep, with their files stored, and the last verdict that was looked at."""
         pieces: list[KeptPiece] = []
+        writes: list[Future[str]] = []
+        done = candidates[-1].key
         for candidate in candidates:
             keep = self._keeps.get(candidate.recipe, Keep())
             if keep.wants(candidate.inspection, candidate.decision):
-                pieces.append(self._piece(candidate))
+                pieces.append(self._piece(candidate, writes))
                 if len(pieces) >= MAX_PIECES or sum(piece.num_bytes for piece in pieces) >= MAX_BYTES:
-                    return pieces, candidate.key
-        return pieces, candidates[-1].key
+                    done = candidate.key
+                    break
+        for write in writes:
+            write.result()
+        return pieces, done
 
-    def _piece(self, candidate: Candidate) -> KeptPiece:
+    def _piece(self, candidate: Candidate, writes: list[Future[str]]) -> KeptPiece:
+        """Begins to write its files, and adds these writes."""
         try:
             verdict = self._archive.verdict(candidate.key)
         except NotInArchiveError:
@@ -88,7 +101,8 @@ class Keeper:
             return KeptPiece(candidate, (), (MissingInput("", 0, Why.UNREADABLE, str(error)),))
         judged = self._inputs.read(verdict)
         files, too_large = files_of(judged.observation)
-        kept = [KeptFile.of(file, self._store.put(file.content)) for file in files]
+        writes += [self._writers.submit(self._store.put, file.content) for file in files]
+        kept = [KeptFile.of(file, digest_of(file.content)) for file in files]
         return KeptPiece(candidate, kept, _with_kinds([*judged.missing, *too_large], verdict))
 
     def _count(self, pieces: Sequence[KeptPiece]) -> None:

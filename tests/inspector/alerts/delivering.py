@@ -25,7 +25,7 @@ class Deliveries:
     """A desk with its couriers."""
 
     def __init__(self, database: Database, *targets: Target, link: str = "http://page") -> None:
-        self.settings = AlertSettings(targets=targets, link=link)
+        self.settings = AlertSettings(targets=targets, link=link, tell_within_s=1e12)
         self.database, self.desk = database, AlertDesk(database, self.settings)
         self.registry, self.emergencies = CollectorRegistry(), Emergencies(link)
         self._metrics = AlertMetrics(self.registry)

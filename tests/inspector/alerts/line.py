@@ -1,5 +1,6 @@
 """Verdicts of a small line, published to an embedded log or handed over as entries."""
 
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from streams.records import Shard, TopicPartition, Topics
 
 TOPICS = Topics("inspection", "a")
 SOURCE = TopicPartition("inspection.a.verdicts", 0)
-START_NS = 1_700_000_000_000_000_000
+START_NS = time.time_ns() - 3600 * 10**9
 PASS, FAIL, REVIEW = Decision.DECISION_PASS, Decision.DECISION_FAIL, Decision.DECISION_REVIEW
 PRESENT = ModalityState.MODALITY_STATE_PRESENT
 

@@ -1,6 +1,7 @@
 """Following verdicts into alerts, on both databases: each alert once, whatever is killed or repeated."""
 
 import random
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -242,3 +243,21 @@ def test_undelivered_events_are_bounded_and_the_oldest_go_first(
     newest = follower.all_alerts()
     assert kept == [newest[3].key, newest[4].key, newest[4].key]
     assert "events were dropped (max_undelivered = 3)" in caplog.text
+
+
+def test_what_began_long_ago_is_not_sent_out_unless_it_is_still_open_when_the_line_runs(database: Database) -> None:
+    settings = AlertSettings(targets=(WebhookSettings("hook"),), tell_within_s=60.0)
+    follower = Follower(database, CRACKS, settings=settings)
+    pattern = [FAIL, FAIL, FAIL, *[PASS] * 12, FAIL, FAIL, FAIL]
+    follower.take(entries([verdict(number, decision) for number, decision in enumerate(pattern)]))
+    over, still_open = follower.all_alerts()
+    assert not over.is_open
+    assert outbox(database) == []
+    now = verdict(20, FAIL)
+    now.decision_ns = time.time_ns()
+    follower.restart()
+    follower.take(entries([now], first=20))
+    follower.take(entries([verdict(21 + number) for number in range(12)], first=21))
+    assert outbox(database) == [("hook", still_open.key)] * 2
+    whats = [past.event.what for past in follower.desk.history(still_open.key)]
+    assert whats == [What.RAISED, What.RAISED, What.RESOLVED]

@@ -1,5 +1,6 @@
 """Counts for charts: the same figures as counted from the verdicts, each verdict once."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,27 +11,33 @@ from sqlalchemy import select
 
 from inspector.archive.chart_counts import (
     CHUNK,
+    COARSE_S,
+    FINE_DAYS,
+    FINE_S,
     MAX_LATENCY_BIN,
+    NS,
     NUM_SCORE_BINS,
-    STEP_NS,
     ChartCounter,
     latency_bin,
     latency_of_bin,
     run,
     score_bin,
 )
-from inspector.archive.chart_figures import ChartFigures, is_counted
+from inspector.archive.chart_figures import ChartFigures, grain_of, is_counted
 from inspector.archive.chart_rows import Scope, Stretch
 from inspector.archive.database import Database
 from inspector.archive.tables_charts import CHART_COUNTS
 from inspector.verdicts.follow import StoreError
-from tests.inspector.web.filled_archive import START_NS, FilledArchive, Names, verdict_of
+from tests.inspector.web.filled_archive import FilledArchive, Names, verdict_of
 from tests.servers.postgres import Postgres
 
 NUM_PIECES = 9_000
-COUNTED = Stretch(START_NS, STEP_NS, 4)
-EXACT = Stretch(START_NS, STEP_NS // 2, 8)
+FINE_NS, COARSE_NS = FINE_S * NS, COARSE_S * NS
+BEGIN_NS = time.time_ns() // COARSE_NS * COARSE_NS - 2 * COARSE_NS
+COUNTED = Stretch(BEGIN_NS, FINE_NS, 4)
+EXACT = Stretch(BEGIN_NS, FINE_NS // 2, 8)
 """The same time in steps that the counts do not have."""
+BY_HOUR = Stretch(BEGIN_NS, COARSE_NS, 1)
 SCOPES = [Scope(), Scope(station="press"), Scope(line="line-1", product="housing"), Scope(bundle_digest="0123456789ab"),
           Scope(station="none")]  # fmt: skip
 
@@ -43,7 +50,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         server: Postgres = request.getfixturevalue("postgres")
         database = Database(server.create_database())
     made = FilledArchive(database, Names(lines=("line-1", "line-2")))
-    made.fill(NUM_PIECES)
+    made.fill(NUM_PIECES, start_ns=BEGIN_NS)
     made.count()
     yield made
     database.close()
@@ -68,21 +75,21 @@ def test_counts_are_those_of_the_verdicts(made: FilledArchive, scope: Scope) -> 
 def decisions(figures: ChartFigures, scope: Scope, stretch: Stretch) -> Counter:
     counts: Counter = Counter()
     for each in figures.decisions(scope, stretch):
-        counts[stretch.start_ns(each.step) // STEP_NS, each.decision, each.defect_class] += each.count
+        counts[stretch.start_ns(each.step) // FINE_NS, each.decision, each.defect_class] += each.count
     return counts
 
 
 def sensors(figures: ChartFigures, scope: Scope, stretch: Stretch) -> Counter:
     counts: Counter = Counter()
     for each in figures.sensors(scope, stretch):
-        counts[stretch.start_ns(each.step) // STEP_NS, each.line, each.station, each.sensor, each.state] += each.count
+        counts[stretch.start_ns(each.step) // FINE_NS, each.line, each.station, each.sensor, each.state] += each.count
     return counts
 
 
 def pieces(figures: ChartFigures, scope: Scope, stretch: Stretch) -> Counter:
     counts: Counter = Counter()
     for each in figures.pieces(scope, stretch):
-        counts[stretch.start_ns(each.step) // STEP_NS, each.line, each.station] += each.count
+        counts[stretch.start_ns(each.step) // FINE_NS, each.line, each.station] += each.count
     return counts
 
 
@@ -98,6 +105,30 @@ def test_latencies_of_the_counts_are_within_five_percent(made: FilledArchive) ->
 
     assert len(spread) == len(exact)
     assert all(abs(one - other) <= 0.05 * other for one, other in zip(spread, exact, strict=True))
+
+
+def test_counts_by_the_hour_stay_when_those_of_five_minutes_are_removed(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")
+    made, counter, figures = FilledArchive(database), ChartCounter(database), ChartFigures(database)
+    made.fill(1000, start_ns=BEGIN_NS)
+    made.count()
+    counter.tidy(BEGIN_NS + (FINE_DAYS - 1) * 86_400 * NS)
+    assert decisions(figures, Scope(), COUNTED).total() == 1000
+
+    counter.tidy(BEGIN_NS + (FINE_DAYS + 1) * 86_400 * NS)
+
+    assert decisions(figures, Scope(), COUNTED).total() == 0
+    assert decisions(figures, Scope(), BY_HOUR).total() == 1000
+    database.close()
+
+
+def test_old_times_are_read_by_the_hour_or_from_the_verdicts() -> None:
+    later_ns = BEGIN_NS + (FINE_DAYS + 1) * 86_400 * NS
+
+    assert grain_of(COUNTED, BEGIN_NS) == FINE_S
+    assert grain_of(COUNTED, later_ns) is None
+    assert grain_of(BY_HOUR, later_ns) == COARSE_S
+    assert grain_of(EXACT, BEGIN_NS) is None
 
 
 def test_a_stretch_of_one_lot_is_counted_from_the_verdicts(made: FilledArchive) -> None:
@@ -122,14 +153,14 @@ def total(database: Database) -> int:
 def test_two_counters_count_each_verdict_once(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")
     made = FilledArchive(database)
-    made.fill(3 * CHUNK)
+    made.fill(3 * CHUNK, start_ns=BEGIN_NS)
     threads = [Thread(target=_count_all, args=(database,)) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
-    stretch = Stretch(START_NS, STEP_NS, 2)
+    stretch = Stretch(BEGIN_NS, FINE_NS, 2)
     assert sum(each.count for each in ChartFigures(database).pieces(Scope(), stretch)) == 3 * CHUNK
     database.close()
 
@@ -143,9 +174,9 @@ def _count_all(database: Database) -> None:
 def test_a_late_verdict_is_added_to_its_five_minutes(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")
     made = FilledArchive(database)
-    made.fill(100)
+    made.fill(100, start_ns=BEGIN_NS)
     made.count()
-    made.put(verdict_of(7, entry_ns=START_NS))
+    made.put(verdict_of(7, entry_ns=BEGIN_NS))
     figures = ChartFigures(database)
 
     assert figures.num_waiting(Scope(), COUNTED) == 1
@@ -160,6 +191,9 @@ class AwayOnce:
 
     def __init__(self, stop: Event) -> None:
         self.stop, self.calls = stop, list[str]()
+
+    def tidy(self, now_ns: int) -> None:
+        self.calls.append("tidy")
 
     def prepare(self) -> None:
         self.calls.append("prepare")
@@ -179,7 +213,7 @@ def test_the_counter_goes_on_after_an_outage(monkeypatch: pytest.MonkeyPatch) ->
 
     run(counter, stop)  # type: ignore[arg-type]
 
-    assert counter.calls == ["prepare", "prepare", "count"]
+    assert counter.calls == ["prepare", "prepare", "tidy", "count"]
 
 
 @pytest.mark.parametrize("milliseconds", [-5.0, 0.0, 0.5, 1.0, 3.0, 88.0, 1234.5, 60_000.0, 1e9, 1e300])

@@ -35,7 +35,7 @@ class Made:
         self.log = EmbeddedLog(folder / "log.sqlite", EmbeddedSettings())
         self.database = Database(f"sqlite:///{folder / 'archive.sqlite'}")
         upgrade(self.database)
-        self.desk = AlertDesk(self.database, AlertSettings(targets=(WebhookSettings("hook"),)))
+        self.desk = AlertDesk(self.database, AlertSettings(targets=(WebhookSettings("hook"),), tell_within_s=1e12))
         self.floor = replace(floor_with(WebSettings(), self.log), alerts=self.desk)
         self.client = TestClient(create_app(self.floor))
         self._number = 0

@@ -214,6 +214,14 @@ def test_every_time_has_at_most_so_many_steps_and_reaches_its_end(span_s: int) -
     assert stretch.until_ns - stretch.step_ns < until_ns <= stretch.until_ns
 
 
+def test_a_long_time_a_year_ago_has_steps_of_whole_hours() -> None:
+    hour_ns, now_ns = 3600 * NS, 1_764_489_600 * NS
+
+    assert steps(now_ns, 8 * 3600, now_ns).step_ns == 300 * NS
+    assert steps(now_ns - 365 * 24 * hour_ns, 8 * 3600, now_ns).step_ns == hour_ns
+    assert steps(now_ns - 365 * 24 * hour_ns, 3600, now_ns).step_ns == 60 * NS
+
+
 @pytest.mark.parametrize("name", SPANS)
 def test_the_last_hours_end_now(name: str) -> None:
     chart = read_range(QueryParams(f"range={name}"))

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from inspector.web.media import PieceFiles
+from inspector.web.review_pieces import card_of
+from protos.inspection.v1.verdict_pb2 import DecisionReason
+from tests.inspector.review.desk_parts import REVIEW, make_verdict
 from tests.inspector.review.test_desk import published
 from tests.inspector.web.review_parts import ReviewPages, review_pages
 
@@ -115,3 +119,29 @@ def test_the_tokens_of_a_person_are_of_no_use_to_another(made: ReviewPages) -> N
         assert client.get(f"/review/pieces/{token}/0/picture/0").status_code == 404
         assert "somebody else" in answer(client, token)["problem"]
     assert published(made.desk) == []
+
+
+def test_prepared_pieces_take_a_bounded_amount_of_memory(made: ReviewPages) -> None:
+    """The oldest go first; whoever asks for one again gets it again."""
+    pieces = made.page.review
+    assert pieces is not None
+    pieces.max_bytes = 1
+    first, *_ = pieces.hold("ada")
+    for reviewer in ("bob", "eve"):
+        pieces.hold(reviewer)
+    assert pieces.num_prepared == 1
+    shown = pieces.shown("ada", str(first["token"]))
+    assert shown is not None
+    assert shown.files.pictures["top"]
+
+
+def test_names_that_a_producer_chose_are_cut_and_free_of_control_characters() -> None:
+    verdict = make_verdict("a", REVIEW, DecisionReason.DECISION_REASON_UNCERTAIN)
+    verdict.inspection.station, verdict.product = "s" * 200, "\u202emalo\u202c"
+    verdict.modalities[0].name = "\x1b[31m<b>"
+    card = card_of("token", verdict, PieceFiles({}, {}), ("<script>",))
+    assert (len(str(card["station"])), card["product"]) == (48, "malo")
+    sources = card["sources"]
+    assert isinstance(sources, list)
+    assert sources[0]["name"] == "[31m<b>"
+    assert sources[0]["absent"] == "this recording was not kept"

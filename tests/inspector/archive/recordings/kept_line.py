@@ -34,10 +34,13 @@ class KeptLine:
         self.keeps: Mapping[str, Keep] = {"disc": keep}
         self.rows = RecordingRows(database)
         self.inputs = InputReader(log.reader(), prefix)
+        self.keepers: list[Keeper] = []
         self.keeper = self.keeper_of(self.store)
 
     def keeper_of(self, store: ObjectStore) -> Keeper:
-        return Keeper(self.rows, self.archive, self.inputs, store, self.keeps, self.metrics)
+        keeper = Keeper(self.rows, self.archive, self.inputs, store, self.keeps, self.metrics)
+        self.keepers.append(keeper)
+        return keeper
 
     def retention(self, grace_s: float = 0.0) -> Retention:
         return Retention(self.database, self.store, self.keeps, self.metrics, grace_s=grace_s)
@@ -50,6 +53,8 @@ class KeptLine:
         return self.registry.get_sample_value(f"inspector_recordings_{name}", labels) or 0.0
 
     def close(self) -> None:
+        for keeper in self.keepers:
+            keeper.close()
         self.inputs.close()
 
 

@@ -1,0 +1,141 @@
+"""`inspector review` and `inspector dataset`, on an archive with reviewed pieces."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from inspector.archive.recordings.folder_store import FolderStore
+from inspector.cli import main
+from inspector.dataset.manifest import ImageRow, PieceRow, read_manifest, write_manifest
+from inspector.review.findings import parse_finding
+from inspector.review.settings import ReviewSettings
+from tests.inspector.review.desk_parts import Floor, floor
+
+RECIPE = Path(__file__).parents[3] / "deploy" / "recipes" / "demo.toml"
+CONFIG = f"""
+lines = ["line-1"]
+recipes = ["{RECIPE}"]
+[log]
+kind = "embedded"
+path = "log.sqlite"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "service.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.fixture
+def desk(tmp_path: Path, config: Path) -> Iterator[Floor]:
+    """Six pieces, with ada's word on each: the first and the fourth are defective."""
+    settings = ReviewSettings(second_share=0.0, known_share=1.0)
+    with floor(f"sqlite:///{tmp_path / 'archive.sqlite'}", settings) as made:
+        made.add([f"p{number}" for number in range(6)])
+        for number in range(6):
+            made.say(f"p{number}", "ada", *(("nok", "dent") if number % 3 == 0 else ("ok",)))
+        store = FolderStore(tmp_path / "recordings")
+        for content in made.files.values():
+            store.put(content)
+        yield made
+
+
+def call(config: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, [*arguments, "--config", str(config)])
+
+
+def test_a_data_set_is_exported_with_a_summary_for_people(desk: Floor, config: Path, tmp_path: Path) -> None:
+    result = call(config, "dataset", "export", "--out", str(tmp_path / "set"))
+    assert result.exit_code == 0, result.output
+    assert "6 pieces are in" in result.output
+    assert "no lot" in result.output
+    assert len(read_manifest(tmp_path / "set" / "manifest.jsonl")) == 6
+
+
+def test_the_summary_is_also_json(desk: Floor, config: Path, tmp_path: Path) -> None:
+    result = call(config, "dataset", "export", "--out", str(tmp_path / "set"), "--json")
+    assert json.loads(result.stdout)["num_pieces"] == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [(["--since", "yesterday"], "is no moment"), (["--since", "7d"], "no piece can be exported")],
+)
+def test_what_cannot_be_exported_is_said(
+    desk: Floor, config: Path, tmp_path: Path, options: list[str], says: str
+) -> None:
+    """The pieces entered in another year."""
+    until = ["--until", "2020-01-01"] if "7d" in options else []
+    result = call(config, "dataset", "export", "--out", str(tmp_path / "set"), *options, *until)
+    assert result.exit_code != 0
+    assert says in result.output
+
+
+def test_known_pieces_are_entered_one_by_one_listed_and_retired(desk: Floor, config: Path) -> None:
+    added = call(config, "review", "known", "add", "line-1", "station-1", "p0", "--label", "nok", "--defect", "dent")
+    assert "1 known pieces are entered" in added.output
+    listed = call(config, "review", "known", "list").output
+    assert "line-1/station-1/p0#0  nok dent" in listed
+    assert "1 is retired" in call(config, "review", "known", "retire", "1").output
+    assert call(config, "review", "known", "list").output == ""
+
+
+def test_known_pieces_come_from_what_one_person_said_or_from_a_labelled_data_set(
+    desk: Floor, config: Path, tmp_path: Path
+) -> None:
+    assert "6 known pieces are entered" in call(config, "review", "known", "add", "--said-by", "ada").output
+    image = (ImageRow(camera="top", path="a.png"),)
+    rows = [
+        PieceRow(piece_id="p1", images=image, label="nok", defects=("crack",), split="test"),
+        PieceRow(piece_id="elsewhere", images=image, label="ok", split="test"),
+        PieceRow(piece_id="p2", images=image, split="test"),
+    ]
+    write_manifest(tmp_path / "manifest.jsonl", rows)
+    added = call(config, "review", "known", "add", "--manifest", str(tmp_path / "manifest.jsonl"))
+    assert "1 known pieces are entered" in added.output
+    assert "p1#0  nok crack" in call(config, "review", "known", "list").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "name one of"),
+        (["line-1", "station-1", "p0"], "name one of"),
+        (["line-1", "station-1", "nowhere", "--label", "ok"], "not in the archive"),
+    ],
+)
+def test_a_known_piece_must_be_named_and_be_there(desk: Floor, config: Path, arguments: list[str], says: str) -> None:
+    result = call(config, "review", "known", "add", *arguments)
+    assert result.exit_code != 0
+    assert says in result.output
+
+
+def test_agreement_shows_both_errors_apart_and_what_is_too_little(desk: Floor, config: Path) -> None:
+    call(config, "review", "known", "add", "line-1", "station-1", "p0", "--label", "nok")
+    desk.queue()
+    desk.draws = iter([0.0] + [0.9] * 10)
+    held = desk.desk.hold("bob", 1)
+    desk.desk.answer("bob", held[0].token, parse_finding("ok"))
+    output = call(config, "review", "agreement").output
+    assert "misses        1 of 1 = 100.0%" in output
+    assert "false alarms  none seen" in output
+    assert "148 more" in output
+    found = json.loads(call(config, "review", "agreement", "--json").stdout)
+    assert found["reviewers"][0]["misses"]["count"] == 1
+
+
+def test_nothing_to_compare_is_said(desk: Floor, config: Path) -> None:
+    assert "nothing to compare yet" in call(config, "review", "agreement").output
+
+
+def test_a_second_opinion_is_asked_for_a_piece_of_the_queue(desk: Floor, config: Path) -> None:
+    desk.queue()
+    asked = call(config, "review", "second-opinion", "line-1", "station-1", "p1")
+    assert "next person" in asked.output
+    again = call(config, "review", "second-opinion", "line-1", "station-1", "p1")
+    assert "two people look at it already" in again.output
