@@ -63,13 +63,13 @@ class Watch:
 
     def tick(self, now_ns: int) -> None:
         """One round; a database that is unavailable is tried again in the next one."""
-        found = {probe.condition: findings for probe in self._probes if (findings := probe.find()) is not None}
-        present = {finding.place: finding for findings in found.values() for finding in findings}
+        by_condition = {probe.condition: findings for probe in self._probes if (findings := probe.find()) is not None}
+        present = {finding.place: finding for findings in by_condition.values() for finding in findings}
         for place, finding in present.items():
             self._since.setdefault(place, Emergency(finding, now_ns))
         try:
             self._desk.end_silences(now_ns)
-            self._store(frozenset(present), frozenset(found), now_ns)
+            self._store(frozenset(present), frozenset(by_condition), now_ns)
             self._count()
             self._tidy(now_ns)
         except StoreError as error:
@@ -79,8 +79,8 @@ class Watch:
 
     def _store(self, present: frozenset[Place], conditions: frozenset[str], now_ns: int) -> None:
         """`conditions`: those whose probes can tell. Raises StoreError."""
-        found = [(each.finding, each.cause, each.since_ns) for each in self._since.values()]
-        self._desk.settle(found, present, conditions, now_ns)
+        findings = [(each.finding, each.cause, each.since_ns) for each in self._since.values()]
+        self._desk.settle(findings, present, conditions, now_ns)
         for place in list(self._since):
             self._emergencies.remove(place)
             if place not in present and place.condition in conditions:

@@ -80,8 +80,8 @@ class KeptRecordings:
             if (kept.source, kept.sequence) == (source, sequence) and (file := self._kept_file(kept)) is not None:
                 return file
         files, _ = files_of(self._logged.observation(verdict))
-        found = (file for file in files if (file.source, file.sequence) == (source, sequence))
-        return next((ExactFile(file.format, file.content) for file in found), None)
+        matches = (file for file in files if (file.source, file.sequence) == (source, sequence))
+        return next((ExactFile(file.format, file.content) for file in matches), None)
 
     def close(self) -> None:
         """Archive, store and log are closed by those who opened them."""

@@ -146,7 +146,7 @@ class Retention:
 
     def _sweep(self, prefix: str) -> int:
         """Files first named, then looked up: a file that is stored meanwhile is younger than the grace."""
-        old = [found.digest for found in self._store.listed(prefix) if found.age_s >= self._grace_s]
+        old = [file.digest for file in self._store.listed(prefix) if file.age_s >= self._grace_s]
         in_table = RECORDING_OBJECTS.c.sha256.between(prefix, prefix + "g")  # digits end with f
         before_ns = self._clock_ns() - round(self._grace_s * 1e9)
         with self._database.write() as connection:
