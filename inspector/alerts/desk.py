@@ -1,4 +1,4 @@
-"""Everything that people and the service do to alerts; what is to be delivered is queued in the same transaction.
+"""Everything that people and the service do to alerts; events are queued for delivery in the same transaction.
 
 Several processes may work on one database: an alert is locked while it is changed.
 """
@@ -116,7 +116,7 @@ class AlertDesk:
             return self._apply(connection, transition(alert, time.time_ns()))
 
     def delivered(self, target: str, since_ns: int) -> list[Alert]:
-        """What a target knows: open alerts, and those that ended since then, if nothing of them waits for delivery."""
+        """Alerts that a target knows: open ones and those that ended since then, if none of their events waits for delivery."""
         with self._database.read() as connection:
             waiting = outbox.keys_waiting(connection, target)
             alerts = [alert for alert in rows.open_alerts(connection, MAX_OPEN) if alert.is_announced]

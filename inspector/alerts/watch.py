@@ -1,4 +1,4 @@
-"""Does what time asks for: ends silences, removes old alerts, and watches what no verdict tells of."""
+"""Runs the tasks of the clock: ends silences, removes old alerts, and watches conditions that no verdict shows."""
 
 import logging
 import time
@@ -23,14 +23,14 @@ LEVELS = ("act_now", "look_later")
 
 
 class Probe(Protocol):
-    """Looks for what is wrong, by other means than verdicts."""
+    """Looks for faults, by other means than verdicts."""
 
     @property
     def condition(self) -> str:
         """Name of the condition that it watches."""
 
     def find(self) -> Sequence[Finding] | None:
-        """What is wrong now, each place once; None while it cannot tell."""
+        """The faults of this moment, each place once; None while it cannot tell."""
 
 
 class Watch:
@@ -47,7 +47,7 @@ class Watch:
         self._desk, self._probes = desk, probes
         self._emergencies, self._metrics, self._stop = emergencies, metrics, stop
         self._since: dict[Place, Emergency] = {}
-        """What was found, whether it is stored yet or not."""
+        """The faults, whether they are stored yet or not."""
         self._tidied_s: float | None = None
         self._thread = Thread(target=self._run, name="alerts-watch", daemon=True)
 

@@ -1,4 +1,4 @@
-"""Writes what people find about pieces to the feedback topic, as the gateway does, and answers once it is durable."""
+"""Writes people's findings about pieces to the feedback topic, as the gateway does, and answers once it is durable."""
 
 import threading
 import time
@@ -29,7 +29,7 @@ class FeedbackInvalidError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PieceFinding:
-    """What a person found about one piece."""
+    """A person's finding about one piece."""
 
     label: str
     """ok or nok."""
@@ -47,7 +47,7 @@ class FeedbackDesk:
         self._publisher: Publisher | None = None
 
     def give(self, inspection: InspectionId, finding: PieceFinding, author: str, proof: str = "") -> Feedback:
-        """What was stored; `proof` is how the author was proven. Raises FeedbackError, FeedbackInvalidError."""
+        """The stored record; `proof` is how the author was proven. Raises FeedbackError, FeedbackInvalidError."""
         message = self.checked(inspection, finding, author, proof)
         if not self._waiting.acquire(blocking=False):
             raise FeedbackError("Many findings wait to be stored: try again in a moment.")

@@ -27,7 +27,7 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, slots=True)
 class PieceQuery:
-    """What the address asks for: the fields as they were written, what they mean, and what is wrong with them."""
+    """A filter from an address: the fields as they were written, their meaning, and problems with them."""
 
     fields: Mapping[str, str]
     decisions: tuple[str, ...]

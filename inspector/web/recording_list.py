@@ -1,4 +1,4 @@
-"""Lists the recordings of a piece for its page: what is kept, what only the log may still have, and what is gone."""
+"""Lists the recordings of a piece for its page: kept ones, those that only the log may still have, and lost ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -33,7 +33,7 @@ class _Group(NamedTuple):
 
 
 class Retention:
-    """One thread uses it. Every method may raise StoreError and ObjectStoreError, and goes on at the next call."""
+    """One thread uses it. Every method may raise StoreError and ObjectStoreError, and continues at the next call."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Retention:
         self._clock_ns, self._grace_s = clock_ns, grace_s
 
     def apply(self) -> int:
-        """Removes what is too old or too much; returns the number of pieces."""
+        """Removes recordings above the limits of age and bytes; returns the number of pieces."""
         groups = self._groups()
         self._show(groups)
         return sum(self._apply_to(group) for group in groups)

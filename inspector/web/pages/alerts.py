@@ -1,4 +1,4 @@
-"""The Alerts page: what is wrong now and what was before, and one alert with its history, to acknowledge or silence."""
+"""The Alerts page: open and resolved alerts, and one alert with its history, to acknowledge or silence."""
 
 import json
 from collections.abc import Callable, Mapping

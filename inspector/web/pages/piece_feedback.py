@@ -1,4 +1,4 @@
-"""Takes what a person found about a stored piece. The author is who is signed in, whatever the form says."""
+"""Stores a person's finding about a stored piece. The author is always the signed-in person, not a name in the form."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ MAX_DEFECTS = 64
 
 @needs("verdicts.find")
 def given(request: Request) -> Response:
-    """What was found about the piece, as the archive has it by now."""
+    """The findings about the piece that the archive has by now."""
     try:
         kept = archive_of(request).feedback(key_of(request))
     except StoreError as error:

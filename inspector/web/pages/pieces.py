@@ -1,4 +1,4 @@
-"""The Pieces page: what was judged, newest first, by any filter that an address can hold."""
+"""The Pieces page: judged pieces, newest first, by any filter that an address can hold."""
 
 from collections.abc import Sequence
 
@@ -104,7 +104,7 @@ def _row(row: PieceRow, is_doubtful: bool) -> dict[str, object]:
 
 
 def _choices(stations: Sequence[MadeWhere], query: PieceQuery) -> dict[str, list[str]]:
-    """What the lists of the form offer: what there is, and what the address names."""
+    """The values that the form's lists offer: those of the archive, and those in the address."""
     columns = {
         "line": [each.line for each in stations],
         "station": [each.station for each in stations],
