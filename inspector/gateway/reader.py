@@ -37,6 +37,10 @@ class HistoryReader:
     async def position(self) -> dict[TopicPartition, int]:
         return await self._call(lambda: dict(self._opened().position()))
 
+    async def identities(self) -> dict[str, str]:
+        """Of the topics, as far as the log tells."""
+        return await self._call(lambda: dict(self._opened().identities()))
+
     async def poll(self, timeout_s: float) -> tuple[list[Entry], dict[TopicPartition, int]]:
         """Verdicts, and the next offsets after them."""
         return await self._call(lambda: self._poll(timeout_s))

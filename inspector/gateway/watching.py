@@ -92,10 +92,12 @@ class WatcherStream:
         self._context, self._filter, self._settings, self._metrics = context, selection, settings, metrics
         self._sent_s = time.monotonic()
         self.vector: dict[TopicPartition, int] = {}
+        self._identities: Mapping[str, str] = {}
 
-    async def open(self, position: Mapping[TopicPartition, int]) -> None:
-        """From here on the client misses nothing: sends headers and the first token."""
-        self.vector = dict(position)
+    async def open(self, position: Mapping[TopicPartition, int], identities: Mapping[str, str]) -> None:
+        """From here on the client misses nothing: sends headers and the first token. The identities tell its topics
+        from later ones of the same name."""
+        self.vector, self._identities = dict(position), identities
         await self._context.send_initial_metadata(())
         await self._send_heartbeat()
 
@@ -106,9 +108,12 @@ class WatcherStream:
                 continue
             self.vector[entry.source] = entry.offset + 1
             if self._filter.admits(entry):
-                response = WatchVerdictsResponse(resume_token=resume_token.encode(self.vector))
+                response = WatchVerdictsResponse(resume_token=self._token())
                 response.verdict.MergeFromString(entry.value)
                 await self._send(response, "verdict")
+
+    def _token(self) -> bytes:
+        return resume_token.encode(self.vector, self._identities)
 
     def move_to(self, position: Mapping[TopicPartition, int]) -> None:
         """Marks everything below as delivered; never moves back."""
@@ -126,7 +131,7 @@ class WatcherStream:
             await self._send_heartbeat()
 
     async def _send_heartbeat(self) -> None:
-        await self._send(WatchVerdictsResponse(resume_token=resume_token.encode(self.vector)), "sign_of_life")
+        await self._send(WatchVerdictsResponse(resume_token=self._token()), "sign_of_life")
 
     async def _send(self, response: WatchVerdictsResponse, kind: str) -> None:
         try:
@@ -167,7 +172,7 @@ class WatchService:
                 self._readers.place(caller, self._settings.reader_wait_s),
                 HistoryReader(self._log, start) as reader,
             ):
-                await stream.open(await reader.position())
+                await stream.open(await reader.position(), await reader.identities())
                 while not self._ring.covers(stream.vector):
                     self._ring.check_open()
                     entries, position = await reader.poll(self._settings.poll_s)

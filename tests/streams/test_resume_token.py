@@ -25,6 +25,25 @@ def test_what_is_encoded_is_decoded(positions: dict[TopicPartition, int]) -> Non
     assert resume_token.decode(resume_token.encode(positions)) == positions
 
 
+def test_identities_of_topics_travel_with_the_positions() -> None:
+    identities = {source.topic: "one" for source in list(POSITIONS)[:1]}
+    assert resume_token.read(resume_token.encode(POSITIONS, identities)) == (POSITIONS, identities)
+
+
+def test_a_token_without_identities_has_the_form_that_it_always_had() -> None:
+    """Clients keep tokens for as long as they like."""
+    assert resume_token.encode(POSITIONS, {}).startswith(b"\x01")
+    assert resume_token.read(resume_token.encode(POSITIONS)) == (POSITIONS, {})
+
+
+@pytest.mark.parametrize(
+    "content", [[], {"t": [[0, 1]]}, {"t": ["x" * 65, []]}, {"t": [1, []]}, {"t": ["x", [[0, -1]]]}]
+)
+def test_a_damaged_token_with_identities_is_invalid(content: object) -> None:
+    with pytest.raises(TokenInvalidError):
+        resume_token.read(b"\x02" + zlib.compress(json.dumps(content).encode()))
+
+
 def test_the_order_of_the_partitions_does_not_change_the_token() -> None:
     assert resume_token.encode(dict(reversed(POSITIONS.items()))) == resume_token.encode(POSITIONS)
 
