@@ -145,8 +145,8 @@ def question(verdict: pb.Verdict) -> str:
     if words is None:
         return sentence(verdict)
     name, source = likeliest_class(verdict), _chief(verdict)
-    most_like = f"; most like {plain(name, MAX_NAME)}" if name else ""
-    return f"{words}{most_like}{f', by {plain(source, MAX_NAME)}' if source else ''}"
+    likeliest = f"; {plain(name, MAX_NAME)} is likeliest" if name else ""
+    return f"{words}{likeliest}{f'; {plain(source, MAX_NAME)} says most' if source else ''}"
 
 
 _QUESTIONS: Mapping[int, str] = {

@@ -28,5 +28,6 @@ function bar(modality, most) {
 function stateWords(modality) {
   if (modality.state !== "present") return modality.state;
   if (modality.reason === "not_examined") return "not needed";
-  return modality.score === null ? "–" : `score ${digits(modality.score)}`;
+  if (modality.score !== null) return `score ${digits(modality.score)}`;
+  return modality.raw === null ? "–" : `raw ${digits(modality.raw)}`;
 }

@@ -41,7 +41,9 @@ def test_a_default_port_that_is_taken_gives_way_to_a_free_one(caplog: pytest.Log
 def test_other_hosts_need_tls_or_a_clear_word(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="has no TLS"):
         load_service(config(tmp_path, '[web]\nlisten = "0.0.0.0:8080"\n'))
-    allowed = load_service(config(tmp_path, '[web]\nlisten = "0.0.0.0:8080"\nallow_insecure = true\n'))
+    allowed = load_service(
+        config(tmp_path, '[web]\nlisten = "0.0.0.0:8080"\nallow_insecure = true\n[access]\nallow_anonymous = true\n')
+    )
     assert allowed.config.web.settings.allow_insecure
 
 

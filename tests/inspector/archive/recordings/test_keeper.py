@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from inspector.archive.database import Database
+from inspector.archive.migrate import upgrade
 from inspector.archive.recordings.folder_store import FolderStore
 from inspector.archive.recordings.keeping import Keeping
 from inspector.archive.recordings.kept_inputs import KeptInputs
@@ -37,12 +38,31 @@ def line(judged: Judged, database: Database, tmp_path: Path) -> Iterator[KeptLin
         yield opened
 
 
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Database]:
+    """For tests whose statements others have tried on both databases."""
+    with closing(Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")) as made:
+        upgrade(made)
+        yield made
+
+
+@pytest.fixture
+def sqlite_line(judged: Judged, sqlite: Database, tmp_path: Path) -> Iterator[KeptLine]:
+    archive_verdicts(judged.log, sqlite)
+    with closing(kept_line(judged, sqlite, tmp_path)) as opened:
+        yield opened
+
+
 def kept_line(judged: Judged, database: Database, tmp_path: Path, keep: Keep = ALL) -> KeptLine:
     line = KeptLine(judged.log, PREFIX, database, tmp_path / "store", keep)
     line.inputs.close()
     line.inputs = judged.reader()
     line.keeper = line.keeper_of(line.store)
     return line
+
+
+def num_kept(line: KeptLine) -> float:
+    return sum(line.value("kept_pieces_total", decision=decision) for decision in ("pass", "fail", "review"))
 
 
 def files(tmp_path: Path) -> list[Path]:
@@ -59,7 +79,7 @@ def test_every_piece_comes_back_from_the_archive_as_it_was_judged(judged: Judged
         assert again.is_whole, again.missing
         expected = next(piece for name, piece in judged.observations.items() if name.piece_id == row.piece_id)
         assert_equal(again.observation, expected)
-    assert line.value("kept_pieces_total", decision="pass") + line.value("kept_pieces_total", decision="fail") == NUM
+    assert num_kept(line) == NUM
     assert line.value("lag_seconds") == 0
     assert {recording.format for row in rows for recording in line.archive.recordings(row.key)} == {
         "png",
@@ -94,18 +114,18 @@ def test_two_keepers_of_one_archive_keep_each_piece_once(
 
     monkeypatch.setattr(line.rows, "keep", keep_late)
     line.run()
-    assert line.value("kept_pieces_total", decision="pass") + line.value("kept_pieces_total", decision="fail") == NUM
+    assert num_kept(line) == NUM
     rows = line.archive.find(PieceFilter(), limit=100)
     assert all(len(line.archive.recordings(row.key)) in (8, 9) for row in rows)
 
 
 @pytest.mark.parametrize(("pieces", "share"), [("not_pass", 0.0), ("sampled", 0.5), ("all", 1.0)])
 def test_the_recipe_says_which_pieces_are_kept(
-    judged: Judged, database: Database, tmp_path: Path, pieces: str, share: float
+    judged: Judged, sqlite: Database, tmp_path: Path, pieces: str, share: float
 ) -> None:
-    archive_verdicts(judged.log, database)
+    archive_verdicts(judged.log, sqlite)
     keep = Keep.model_validate({"pieces": pieces, "pass_share": 0.5})
-    with closing(kept_line(judged, database, tmp_path, keep)) as line:
+    with closing(kept_line(judged, sqlite, tmp_path, keep)) as line:
         line.run()
         kept = {row.piece_id for row in line.archive.find(PieceFilter(), limit=100) if line.archive.recordings(row.key)}
     not_pass = {f"p{number}" for number in range(0, NUM, 3)}
@@ -131,39 +151,39 @@ class FailingStore(FolderStore):
 
 @pytest.mark.parametrize("error", [ObjectStoreFullError("full"), ObjectStoreError("away")])
 def test_a_full_or_absent_store_delays_keeping_with_a_metric_and_an_alert(
-    line: KeptLine, tmp_path: Path, error: ObjectStoreError, caplog: pytest.LogCaptureFixture
+    sqlite_line: KeptLine, tmp_path: Path, error: ObjectStoreError, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = FailingStore(tmp_path / "store", error, 20)
-    keeping = Keeping(line.keeper_of(store), line.retention(), line.metrics, 86_400)
+    keeping = Keeping(sqlite_line.keeper_of(store), sqlite_line.retention(), sqlite_line.metrics, 86_400)
     assert keeping.turn() > 0
     assert keeping.turn() > 0
     is_full = isinstance(error, ObjectStoreFullError)
-    assert line.value("full") == is_full
-    assert line.value("store_errors_total") == 2
+    assert sqlite_line.value("full") == is_full
+    assert sqlite_line.value("store_errors_total") == 2
     assert [record.levelname for record in caplog.records] == ["ERROR" if is_full else "WARNING"]
     assert "The line goes on" in caplog.text
     store.error = None
     assert keeping.turn() == 0
-    assert line.value("full") == 0
+    assert sqlite_line.value("full") == 0
     assert "Recordings are kept again" in caplog.text
-    line.run()
-    assert line.value("kept_pieces_total", decision="pass") + line.value("kept_pieces_total", decision="fail") == NUM
+    sqlite_line.run()
+    assert num_kept(sqlite_line) == NUM
 
 
 @pytest.mark.parametrize("error", [LogUnavailableError("away"), StoreError("away")])
 def test_a_log_or_database_that_is_away_delays_keeping(
-    line: KeptLine, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    sqlite_line: KeptLine, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:
         raise error
 
-    keeping = Keeping(line.keeper, line.retention(), line.metrics, 86_400)
+    keeping = Keeping(sqlite_line.keeper, sqlite_line.retention(), sqlite_line.metrics, 86_400)
     with monkeypatch.context() as patch:
-        patch.setattr(line.keeper, "_piece", fail)
+        patch.setattr(sqlite_line.keeper, "_piece", fail)
         assert [keeping.turn() for _ in range(7)] == [0.5, 1, 2, 4, 8, 15, 15]
     assert len(caplog.records) == 1
     assert keeping.turn() == 0
-    assert line.value("kept_pieces_total", decision="fail") == NUM / 3
+    assert sqlite_line.value("kept_pieces_total", decision="fail") == NUM / 3
 
 
 def test_a_crash_between_files_and_rows_leaves_files_that_the_sweep_removes(
@@ -187,11 +207,11 @@ def test_a_crash_between_files_and_rows_leaves_files_that_the_sweep_removes(
     assert len(files(tmp_path)) == kept
 
 
-def test_what_the_log_lost_is_counted_and_named(tmp_path: Path, database: Database) -> None:
+def test_what_the_log_lost_is_counted_and_named(tmp_path: Path, sqlite: Database) -> None:
     judged = Judged(tmp_path, 3)
-    archive_verdicts(judged.log, database)
+    archive_verdicts(judged.log, sqlite)
     judged.change("DELETE FROM records WHERE type LIKE '%SignalChunk'")
-    with closing(kept_line(judged, database, tmp_path)) as line:
+    with closing(kept_line(judged, sqlite, tmp_path)) as line:
         line.run()
         assert line.value("missing_total", reason="gone") == 6
         (row, *_) = line.archive.find(PieceFilter(), limit=1)
@@ -202,10 +222,10 @@ def test_what_the_log_lost_is_counted_and_named(tmp_path: Path, database: Databa
     assert len(again.observation.views["top"].images) == 3
 
 
-def test_a_file_that_was_lost_or_damaged_is_named(judged: Judged, line: KeptLine, tmp_path: Path) -> None:
-    line.run()
-    (row, *_) = line.archive.find(PieceFilter(), limit=1)
-    by_source = {kept.source: kept for kept in line.archive.recordings(row.key)}
+def test_a_file_that_was_lost_or_damaged_is_named(judged: Judged, sqlite_line: KeptLine, tmp_path: Path) -> None:
+    sqlite_line.run()
+    (row, *_) = sqlite_line.archive.find(PieceFilter(), limit=1)
+    by_source = {kept.source: kept for kept in sqlite_line.archive.recordings(row.key)}
     for source, change in (("mic", b""), ("deep", b"no picture")):
         digest = by_source[source].sha256 or ""
         path = tmp_path / "store" / digest[:2] / digest[2:]
@@ -213,7 +233,7 @@ def test_a_file_that_was_lost_or_damaged_is_named(judged: Judged, line: KeptLine
             path.write_bytes(change)
         else:
             path.unlink()
-    again = KeptInputs(line.archive, line.store).read(row.key)
+    again = KeptInputs(sqlite_line.archive, sqlite_line.store).read(row.key)
     assert {(missing.source, missing.why) for missing in again.missing} == {("mic", Why.GONE), ("deep", Why.UNREADABLE)}
 
 
