@@ -1,4 +1,4 @@
-"""What a piece's page says beside pictures and sounds: the verdict, where it comes from, what people found."""
+"""The texts of a piece's page: the verdict, its origin, and people's findings."""
 
 from collections.abc import Mapping, Sequence
 

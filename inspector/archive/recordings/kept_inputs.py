@@ -1,4 +1,4 @@
-"""Reads what a piece was judged on from the archive and its object store."""
+"""Reads the inputs of a judged piece from the archive and its object store."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ class KeptInputs:
         self._archive, self._store = archive, store
 
     def read(self, key: int) -> JudgedInputs:
-        """What the verdict with this key was judged on, as far as it was kept.
+        """The inputs of the verdict with this key, as far as they were kept.
 
         Raises NotInArchiveError, BodyError, StoreError, ObjectStoreError.
         """

@@ -37,7 +37,7 @@ MAX_STATIONS = 24
 def charts(request: Request) -> Response:
     chart = read_range(request.query_params)
     try:
-        made = archive_of(request).stations()
+        stations = archive_of(request).stations()
     except StoreError as error:
         return away_page(request, error)
     context = {
@@ -48,7 +48,7 @@ def charts(request: Request) -> Response:
         "times": {name: local_input(chart.fields[name]) for name in ("since", "until")},
         "spans": SPANS,
         "span": chart.fields["range"] if chart.fields["range"] in SPANS else DEFAULT,
-        "choices": _choices(made, chart.fields),
+        "choices": _choices(stations, chart.fields),
         "pieces": chart.pieces(),
     }
     return render(request, "charts.html", context, 400 if chart.problems else 200)
@@ -97,10 +97,12 @@ def _sensors(archive: Archive, figures: ChartFigures, chart: ChartRange) -> list
 
 def _sensors_of(archive: Archive, station: Station, chart: ChartRange) -> list[str]:
     """Cameras and sensors that the newest verdict of a station names."""
-    wanted = PieceFilter(*station, since_ns=chart.stretch.since_ns, until_ns=chart.stretch.until_ns)
+    in_stretch = PieceFilter(*station, since_ns=chart.stretch.since_ns, until_ns=chart.stretch.until_ns)
     try:
         return [
-            modality.name for row in archive.find(wanted, None, 1) for modality in archive.verdict(row.key).modalities
+            modality.name
+            for row in archive.find(in_stretch, None, 1)
+            for modality in archive.verdict(row.key).modalities
         ]
     except NotInArchiveError:
         return []
@@ -122,11 +124,11 @@ def _newest(figures: ChartFigures, chart: ChartRange) -> float | None:
     return None if newest_ns is None else newest_ns / 10**6
 
 
-def _choices(made: Sequence[MadeWhere], fields: Mapping[str, str]) -> dict[str, list[str]]:
+def _choices(stations: Sequence[MadeWhere], fields: Mapping[str, str]) -> dict[str, list[str]]:
     columns = {
-        "line": [each.line for each in made],
-        "station": [each.station for each in made],
-        "product": [each.product for each in made],
+        "line": [each.line for each in stations],
+        "station": [each.station for each in stations],
+        "product": [each.product for each in stations],
     }
     return {name: sorted({*values, fields[name]} - {""}) for name, values in columns.items()}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.inspector.web.piece_parts import HOSTILE, pages
+from tests.inspector.web.piece_parts import HOSTILE, open_pages
 from tests.inspector.web.test_pieces_browser import Site, served
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
@@ -17,7 +17,7 @@ AT_MS = 1_764_489_600_000
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with pages(tmp_path_factory.mktemp("pages")) as made, served(made) as site:
+    with open_pages(tmp_path_factory.mktemp("pages")) as pages, served(pages) as site:
         yield site
 
 
@@ -189,7 +189,7 @@ def test_a_chart_is_drawn_again_with_newer_figures_and_keeps_its_opened_table(pa
     figures = [trend([1, 2]), trend([1, 2, 3])]
     answers = iter([{"charts": [{"kind": "trend", "is_empty": False, **each}], "newest_ms": None, "num_waiting": 7000}
                     for each in figures])  # fmt: skip
-    with pages(tmp_path) as made, served(made) as site:
+    with open_pages(tmp_path) as pages, served(pages) as site:
         page.clock.install()
         page.route("**/charts/yield.json*", lambda route: route.fulfill(body=json.dumps(next(answers)),
                                                                         content_type="application/json"))  # fmt: skip
