@@ -37,7 +37,8 @@ def check(key, line, hashes, number, previous):
 
 def problems(folder, heads=None, key_file=None):
     key = load_pem_public_key((key_file or folder / "public.pem").read_bytes())
-    previous, hashes = "0" * 64, {}
+    previous = "0" * 64
+    hashes: dict[int, str] = {}
     for number, line in enumerate((folder / "log.jsonl").read_bytes().splitlines(keepends=True), 1):
         try:
             hashes[number] = previous = check(key, line, hashes, number, previous)

@@ -8,7 +8,7 @@ from starlette.routing import Route
 from docs.generator.markdown import page, table
 from inspector.access.roles import RULES, Role
 from inspector.gateway.guard import METHOD_ACTIONS
-from inspector.web.actions import action_of
+from inspector.web.actions import OPEN, action_of
 from inspector.web.app import page_routes
 
 LEAD = (
@@ -39,7 +39,7 @@ def _used() -> dict[str, list[str]]:
     for method, action in METHOD_ACTIONS.items():
         used[action].append(method.rpartition("/")[2])
     for route in page_routes():
-        if isinstance(route, Route) and (action := action_of(route)) in RULES:
+        if isinstance(route, Route):
             verbs = sorted((route.methods or set()) - {"HEAD"})
-            used[action or ""].append(f"{' '.join(verbs)} {route.path}")
+            used[action_of(route) or OPEN].append(f"{' '.join(verbs)} {route.path}")
     return used

@@ -38,8 +38,7 @@ class Rule(NamedTuple):
 
 RULES: Mapping[str, Rule] = {
     # Look
-    "page.see": Rule(Role.VIEWER, "open the page and its live stream"),
-    "verdicts.watch": Rule(Role.VIEWER, "watch verdicts as they come"),
+    "verdicts.watch": Rule(Role.VIEWER, "watch verdicts as they come, by program or on the page"),
     "verdicts.find": Rule(Role.VIEWER, "look up pieces and their verdicts"),
     "figures.see": Rule(Role.VIEWER, "see yield, defect rates and other figures"),
     "recordings.see": Rule(Role.VIEWER, "see and hear a piece's pictures and sounds on the page"),

@@ -116,7 +116,7 @@ class AlertDesk:
             return self._apply(connection, transition(alert, time.time_ns()))
 
     def delivered(self, target: str, since_ns: int) -> list[Alert]:
-        """Alerts that a target knows: open ones and those ended since then, without events that wait for delivery."""
+        """Open alerts and those that ended since then that a target knows: none of their events waits for delivery."""
         with self._database.read() as connection:
             waiting = outbox.keys_waiting(connection, target)
             alerts = [alert for alert in rows.open_alerts(connection, MAX_OPEN) if alert.is_announced]

@@ -46,7 +46,7 @@ def records(config: Path) -> list[Record]:
 def test_roles_lists_every_action_with_its_role_and_meaning() -> None:
     listed = CliRunner().invoke(main, ["access", "roles"]).output.splitlines()
     assert len(listed) == len(RULES)
-    assert listed[0].split() == ["viewer", "page.see", *RULES["page.see"].meaning.split()]
+    assert listed[0].split() == ["viewer", "verdicts.watch", *RULES["verdicts.watch"].meaning.split()]
 
 
 def test_a_token_is_shown_once_and_listed_without_its_secret(config: Path) -> None:

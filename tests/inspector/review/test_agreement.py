@@ -15,11 +15,7 @@ from inspector.review.agreement import (
     proportion,
     too_few,
 )
-from inspector.review.answered import pairs_of_reviewers, reviewers_against_truth
-from inspector.review.findings import parse_finding
-from inspector.review.known import KnownPieces
 from protos.inspection.v1.records_pb2 import Label
-from tests.inspector.review.conftest import Floors
 
 OK, NOK, UNSURE = Label.LABEL_OK, Label.LABEL_NOK, Label.LABEL_UNSURE
 
@@ -76,22 +72,6 @@ def test_two_people() -> None:
     found = between_people("ada", "bob", pairs({(OK, OK): 6, (NOK, OK): 2, (OK, NOK): 1, (UNSURE, OK): 4}))
     assert (found.equal.count, found.only_first_nok.count, found.only_second_nok.count) == (6, 2, 1)
     assert found.notes == ("only 9 pieces were answered by both: below 50 kappa says little, read the interval",)
-
-
-def test_answers_of_the_desk_are_compared_with_truth_and_with_each_other(floors: Floors) -> None:
-    floor = floors(second_share=1.0, known_share=0.5)
-    floor.add(["known", "a", "b"])
-    KnownPieces(floor.database).add(floor.row("known"), parse_finding("nok"), "quinn", floor.clock())
-    floor.queue()
-    for reviewer, word in (("ada", "ok"), ("bob", "nok")):
-        floor.draws = iter([0.0] + [0.9] * 5)
-        while held := floor.desk.next_piece(reviewer):
-            floor.desk.answer(reviewer, held.token, parse_finding(word))
-    ada, bob = reviewers_against_truth(floor.database)
-    assert (ada.reviewer, ada.misses.count, bob.misses.count, bob.misses.total) == ("ada", 1, 0, 1)
-    (both,) = pairs_of_reviewers(floor.database)
-    assert (both.first, both.second, both.only_second_nok.count, both.equal.total) == ("ada", "bob", 2, 2)
-    assert reviewers_against_truth(floor.database, floor.clock()) == []
 
 
 def test_without_statsmodels_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,11 +18,18 @@ from inspector.review.export.consensus import DISAGREEMENT, NOBODY_KNOWS
 from inspector.review.export.export import ExportError, Summary, export_dataset
 from inspector.review.findings import parse_finding
 from inspector.review.known import KnownPieces
+from inspector.review.settings import ReviewSettings
 from tests.inspector.review.conftest import Floors
-from tests.inspector.review.desk_parts import START_NS, Floor
+from tests.inspector.review.desk_parts import START_NS, Floor, floor
 from tests.label_studio_reader import read_tasks, to_coco
 
 NUM = 12
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """SQLite: one test below runs on PostgreSQL."""
+    return f"sqlite:///{tmp_path / 'archive.sqlite'}"
 
 
 def reviewed(floors: Floors) -> Floor:
@@ -57,6 +64,15 @@ def test_training_takes_the_data_set(floors: Floors, tmp_path: Path) -> None:
         for modality in ("top", "mic"):
             (source,) = sources_of(row, modality)
             read_source(out, source)
+
+
+def test_postgresql_gives_the_same_data_set(postgres_url: str, floors: Floors, tmp_path: Path) -> None:
+    export(reviewed(floors), tmp_path / "sqlite")
+    with floor(postgres_url, ReviewSettings()) as made:
+        made.add(["unseen"])
+        export(reviewed(lambda: made), tmp_path / "postgresql")
+    for name in ("manifest.jsonl", "coco.json", "label-studio.json", "left-out.jsonl"):
+        assert (tmp_path / "sqlite" / name).read_text() == (tmp_path / "postgresql" / name).read_text()
 
 
 def test_pieces_in_a_data_set_are_held_from_retention(floors: Floors, tmp_path: Path) -> None:
