@@ -79,7 +79,7 @@ class Watch:
 
     def _store(self, present: frozenset[Place], conditions: frozenset[str], now_ns: int) -> None:
         """`conditions`: those whose probes can tell. Raises StoreError."""
-        findings = [(each.finding, each.cause, each.since_ns) for each in self._since.values()]
+        findings = [(emergency.finding, emergency.cause, emergency.since_ns) for emergency in self._since.values()]
         self._desk.settle(findings, present, conditions, now_ns)
         for place in list(self._since):
             self._emergencies.remove(place)

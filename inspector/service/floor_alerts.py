@@ -1,4 +1,4 @@
-"""The alerts' part of the floor: follows the verdicts, watches what no verdict tells of, and delivers."""
+"""The alerts' part of the floor: follows the verdicts, watches other conditions, and delivers alerts."""
 
 import logging
 from collections.abc import Iterator, Sequence

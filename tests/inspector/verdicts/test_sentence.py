@@ -1,4 +1,4 @@
-"""One sentence says why a verdict is what it is."""
+"""One sentence explains a verdict."""
 
 from typing import Any
 
