@@ -121,6 +121,18 @@ def test_a_failing_archive_is_found_after_a_while(monkeypatch: pytest.MonkeyPatc
     assert probe.find() == ()
 
 
+def test_an_archive_that_does_not_run_is_found_too() -> None:
+    registry, now_s = CollectorRegistry(), [0.0]
+    up = Gauge("inspector_floor_part_up", "as the floor's", ["part"], registry=registry).labels("archive")
+    probe = FailingArchive(registry, lambda: now_s[0])
+    up.set(0)
+    assert probe.find() == ()
+    now_s[0] = 10.0
+    assert [finding.place.condition for finding in probe.find()] == ["archive"]
+    up.set(1)
+    assert probe.find() == ()
+
+
 def test_what_cannot_be_stored_is_delivered_all_the_same_and_stored_later_under_the_same_key(
     sqlite: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
