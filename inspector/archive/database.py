@@ -80,7 +80,7 @@ class Database:
         self.engine.dispose()
 
     def _check_file(self) -> None:
-        """Raises StoreError once where the SQLite file was removed or replaced: what is written to the open one would
+        """Raises StoreError once where the SQLite file was removed or replaced: rows written to the open one would
         be lost with it."""
         if self.path is None:
             return

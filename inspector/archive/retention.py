@@ -26,7 +26,7 @@ PAUSE_S = 0.05
 """Between two steps, for the writers."""
 EVERY_S = 3600.0
 ROW_BYTES = 900
-"""Space of a verdict's row and its places in the indexes, besides body and heat maps; measured at 10^6 verdicts."""
+"""Space of a verdict's row and index entries, without body and heat maps; measured at 10^6 verdicts."""
 _NS_PER_DAY = 86_400 * 10**9
 _T = VERDICTS.c
 

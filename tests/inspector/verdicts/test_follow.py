@@ -1,4 +1,4 @@
-"""A follower stores each verdict exactly once, whatever fails and whenever it is killed."""
+"""A follower stores each verdict exactly once, whatever fails, and also when it is killed."""
 
 import random
 import sqlite3
