@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from inspector.archive.database import Database, DatabaseError
+from inspector.archive.database import Bounds, Database, DatabaseError
 from inspector.archive.settings import ArchiveSettings
 from inspector.recipe.problems import ConfigError, Problem
 
@@ -16,7 +16,8 @@ def open_database(path: Path, settings: ArchiveSettings) -> Database:
         url = make_url(settings.database)
         if url.get_backend_name() == "sqlite":
             url = url.set(database=str((path.parent / (url.database or "archive.sqlite")).resolve()))
-        return Database(url, _password(path, settings.password_env))
+        bounds = Bounds(settings.min_free_bytes, settings.lock_timeout_s, settings.statement_timeout_s)
+        return Database(url, _password(path, settings.password_env), bounds)
     except DatabaseError as exc:
         raise ConfigError([Problem(path, "archive.database", settings.database, str(exc), "correct it")]) from exc
 

@@ -64,7 +64,7 @@ def rebuild(log: Log, database: Database, progress: Progress | None = None) -> R
     repairs = Repairs()
     for differences in _pass(log, database, comparer, progress):
         if differences:
-            with database.write() as connection:
+            with database.write(grows=True) as connection:
                 repairs += repair(connection, differences)
     return repairs
 
@@ -119,9 +119,9 @@ def rebuild_findings(log: Log, database: Database) -> int:
     """Stores missing feedback and deployments; returns how many findings were missing. Raises LogError, StoreError."""
     num_added = 0
     for findings in LogReading(Followed("feedback", log.feedback, findings_of)).batches():
-        with database.write() as connection:
+        with database.write(grows=True) as connection:
             num_added += insert_findings(connection, findings.items)
     for deployments in LogReading(Followed("deployments", log.control, deployments_of)).batches():
-        with database.write() as connection:
+        with database.write(grows=True) as connection:
             upsert_deployments(connection, deployments.items)
     return num_added

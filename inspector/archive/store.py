@@ -68,7 +68,7 @@ class ArchiveStore(Generic[Item]):
 
     def store(self, entries: Sequence[Item], token: bytes) -> None:
         try:
-            with self._database.write() as connection:
+            with self._database.write(grows=True) as connection:
                 new = self._positions.new_entries(connection, entries, token)
                 num_stored = self._insert(connection, new)
         except BaseException:

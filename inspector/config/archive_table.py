@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from inspector.archive.settings import ArchiveSettings
-from inspector.config.tables import Bytes, Table
+from inspector.config.tables import Bytes, Seconds, Table
 
 _ARCHIVE = ArchiveSettings()
 Days = Annotated[float, Field(gt=0, le=36_500)]
@@ -20,6 +20,9 @@ class ArchiveTable(Table):
     enabled: bool = _ARCHIVE.enabled
     database: str = _ARCHIVE.database
     password_env: str | None = _ARCHIVE.password_env
+    min_free_bytes: int = Field(default=_ARCHIVE.min_free_bytes, ge=0, le=2**60)
+    lock_timeout_s: Seconds = _ARCHIVE.lock_timeout_s
+    statement_timeout_s: Seconds = _ARCHIVE.statement_timeout_s
     pass_days: Days = _ARCHIVE.pass_days
     fail_days: Days = _ARCHIVE.fail_days
     review_days: Days = _ARCHIVE.review_days
