@@ -70,7 +70,7 @@ class Positions:
 
     def skip(self, connection: Connection, gaps: Sequence[Gap]) -> None:
         """Notes the gaps. The position in a log that was replaced ends: the records of the other one may be new."""
-        _lock(connection, self._follower)
+        lock_follower(connection, self._follower)
         _note_gaps(connection, self._follower, gaps)
         stored = _read(connection, self._follower)
         for gap in gaps:
@@ -80,7 +80,7 @@ class Positions:
 
     def new_entries(self, connection: Connection, entries: Sequence[Item], token: bytes) -> list[Item]:
         """Locks the follower, moves its position, and returns the entries that no other archiver has stored."""
-        _lock(connection, self._follower)
+        lock_follower(connection, self._follower)
         stored, point = _read(connection, self._follower), resume_token.read(token)
         self._check(stored, point)
         last = {entry.source: LastRecord(entry.offset, entry.append_ns) for entry in entries}
@@ -146,7 +146,7 @@ def known_topics(connection: Connection, names: Iterable[str]) -> dict[str, int]
     return {row.name: row.id for row in rows}
 
 
-def _lock(connection: Connection, follower: str) -> None:
+def lock_follower(connection: Connection, follower: str) -> None:
     """Until the end of the transaction: the update holds the row."""
     statement = insert(connection, FOLLOWERS).values(name=follower, updated_ns=time.time_ns())
     connection.execute(

@@ -122,6 +122,15 @@ Index("verdicts_by_class", _V.defect_class, _V.entry_ns, _V.key, sqlite_where=HA
 Index("verdicts_by_bundle", _V.bundle_digest, _V.entry_ns, _V.key)
 Index("verdicts_by_score", _V.day, _V.score, _V.entry_ns, _V.key)
 
+TOTALS = Table(
+    "totals",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("verdicts", NUMBER, nullable=False),
+    Column("stored_bytes", NUMBER, nullable=False),
+)
+"""One row: number and bytes of all rows in `verdicts`."""
+
 STATIONS = Table(
     "stations",
     METADATA,
