@@ -1,9 +1,9 @@
-"""Does what time asks for: ends silences, removes old alerts, and watches what no verdict tells of."""
+"""Runs the tasks of the clock: ends silences, removes old alerts, and watches conditions that no verdict shows."""
 
 import logging
 import time
 from collections.abc import Callable, Sequence
-from threading import Event, Thread
+from threading import Event
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
@@ -23,18 +23,18 @@ LEVELS = ("act_now", "look_later")
 
 
 class Probe(Protocol):
-    """Looks for what is wrong, by other means than verdicts."""
+    """Looks for faults, by other means than verdicts."""
 
     @property
     def condition(self) -> str:
         """Name of the condition that it watches."""
 
     def find(self) -> Sequence[Finding] | None:
-        """What is wrong now, each place once; None while it cannot tell."""
+        """The faults of this moment, each place once; None while it cannot tell."""
 
 
 class Watch:
-    """Runs from `start` until `stop` is set."""
+    """One thread calls `run`, which works until `stop` is set."""
 
     def __init__(
         self,
@@ -47,29 +47,22 @@ class Watch:
         self._desk, self._probes = desk, probes
         self._emergencies, self._metrics, self._stop = emergencies, metrics, stop
         self._since: dict[Place, Emergency] = {}
-        """What was found, whether it is stored yet or not."""
+        """The faults, whether they are stored yet or not."""
         self._tidied_s: float | None = None
-        self._thread = Thread(target=self._run, name="alerts-watch", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def join(self, timeout_s: float) -> None:
-        self._thread.join(timeout_s)
-
-    def _run(self) -> None:
+    def run(self) -> None:
         while not self._stop.wait(TICK_S):
             self.tick(time.time_ns())
 
     def tick(self, now_ns: int) -> None:
         """One round; a database that is unavailable is tried again in the next one."""
-        found = {probe.condition: findings for probe in self._probes if (findings := probe.find()) is not None}
-        present = {finding.place: finding for findings in found.values() for finding in findings}
+        by_condition = {probe.condition: findings for probe in self._probes if (findings := probe.find()) is not None}
+        present = {finding.place: finding for findings in by_condition.values() for finding in findings}
         for place, finding in present.items():
             self._since.setdefault(place, Emergency(finding, now_ns))
         try:
             self._desk.end_silences(now_ns)
-            self._store(frozenset(present), frozenset(found), now_ns)
+            self._store(frozenset(present), frozenset(by_condition), now_ns)
             self._count()
             self._tidy(now_ns)
         except StoreError as error:
@@ -79,8 +72,8 @@ class Watch:
 
     def _store(self, present: frozenset[Place], conditions: frozenset[str], now_ns: int) -> None:
         """`conditions`: those whose probes can tell. Raises StoreError."""
-        found = [(each.finding, each.cause, each.since_ns) for each in self._since.values()]
-        self._desk.settle(found, present, conditions, now_ns)
+        findings = [(emergency.finding, emergency.cause, emergency.since_ns) for emergency in self._since.values()]
+        self._desk.settle(findings, present, conditions, now_ns)
         for place in list(self._since):
             self._emergencies.remove(place)
             if place not in present and place.condition in conditions:
@@ -108,7 +101,9 @@ class FailingArchive:
         self._since_s: float | None = None
 
     def find(self) -> Sequence[Finding]:
-        if not self._registry.get_sample_value("inspector_archive_failing"):
+        value = self._registry.get_sample_value
+        is_down = value("inspector_floor_part_up", {"part": "archive"}) == 0
+        if not is_down and not value("inspector_archive_failing"):
             self._since_s = None
             return ()
         now_s = self._clock_s()
