@@ -1,7 +1,7 @@
 """The table [archive] of a service's configuration: where verdicts are kept, and for how long."""
 
 from typing import Annotated, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, field_validator
 
@@ -35,7 +35,15 @@ class ArchiveTable(Table):
         kind, _, place = value.partition("://")
         if kind not in ("sqlite", "postgresql", "postgresql+psycopg") or not place.strip("/"):
             raise ValueError("is no database; write sqlite:///archive.sqlite or postgresql://user@host:port/name")
-        if urlsplit(value).password is not None:
+        try:
+            address = urlsplit(value)
+        except ValueError:
+            raise ValueError(
+                "is no address; write postgresql://user@host:port/name"
+            ) from None  # its message repeats it
+        names = {name.lower() for name, _ in parse_qsl(address.query, keep_blank_values=True)}
+        has_password = kind != "sqlite" and ":" in place.rpartition("@")[0]
+        if has_password or "password" in names:
             raise ValueError("has a password in it; name an environment variable in password_env instead")
         return value
 
