@@ -20,6 +20,8 @@ from inspector.archive.recordings.objects import (
     name_of,
 )
 
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+"""Rights of what is made: recordings show people, and products before their sale."""
 _NEW = "new"
 """Folder of files that are being written."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -89,15 +91,16 @@ class FolderStore:
 
     def _write(self, path: Path, content: bytes) -> None:
         new = self._folder / _NEW / uuid4().hex
-        new.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (self._folder, new.parent):
+            folder.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
         self._check_room(len(content))
         try:
-            with new.open("wb") as file:
+            with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE), "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             if not path.parent.exists():
-                path.parent.mkdir(exist_ok=True)
+                path.parent.mkdir(PRIVATE_FOLDER, exist_ok=True)
                 _flush(self._folder)
             new.replace(path)
         except BaseException:
