@@ -147,7 +147,7 @@ def test_the_metrics_of_a_running_floor_are_at_its_page_and_at_an_address_of_the
     with service.path.open("a") as file:
         file.write(f'[web]\nlisten = "{page}"\n[floor.metrics]\nlisten = "{own}"\n')
     configured = Service(service.path, load_service_config(service.path), Recipes({}))
-    wanted = 'inspector_archive_stored_total{records="verdicts"}'
+    wanted = "inspector_archive_failing 0.0"
     with running(configured, *PARTS):
         for address in (own, page):
             until(lambda address=address: wanted in read(address), 60)  # type: ignore[misc]
